@@ -1,0 +1,1 @@
+"""A cloud in a folder: a GCS server, simulated providers and their world, on loopback only."""
