@@ -1,0 +1,140 @@
+"""What a command has at hand: the folder, the environment, the streams, and how to speak to the user."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from orchestrator.errors import ConfigError, Exit, InfraError, exit_code_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from orchestrator.project.model import Project
+
+JSON_VERSION = 1
+
+
+@dataclass
+class App:
+    """One invocation of `infra`. Built once in `main`, or by a test with streams of its own."""
+
+    cwd: Path
+    environ: Mapping[str, str]
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    debug: bool = False
+    no_color: bool = False
+    json: bool = False
+    command: str = field(default="", repr=False)
+
+    @property
+    def interactive(self) -> bool:
+        """True when a question can be asked and answered."""
+        return self.stdin.isatty() and self.stderr.isatty() and not self.json
+
+    def console(self, stream: TextIO | None = None) -> Console:
+        """A rich console on `stream` (standard output when not given), without colour off a terminal."""
+        from rich.console import Console
+
+        target = stream or self.stdout
+        columns = self.environ.get("COLUMNS", "")
+        terminal = target.isatty()
+        return Console(
+            file=target,
+            no_color=self.no_color or None,
+            force_terminal=terminal,
+            width=int(columns) if columns.isdigit() else (None if terminal else 120),
+            highlight=False,
+            soft_wrap=not terminal,
+            legacy_windows=False,
+        )
+
+    def project(self) -> Project:
+        """The repository that the working folder is in, read once per call."""
+        from orchestrator.project import load
+
+        return load(self.cwd)
+
+    def write(self, text: str) -> None:
+        """Text to standard output, as it is."""
+        self.stdout.write(text if text.endswith("\n") else text + "\n")
+        self.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """A line to standard error: progress, advice, what is not the result."""
+        self.stderr.write(text + "\n")
+        self.stderr.flush()
+
+    def emit(self, command: str, exit_code: int = 0, **content: Any) -> int:
+        """The one `--json` document of a command; returns `exit_code`."""
+        document = {"version": JSON_VERSION, "command": command, **content}
+        document.setdefault("errors", [])
+        document["exit_code"] = exit_code
+        self.write(json.dumps(document, indent=2, ensure_ascii=False))
+        return exit_code
+
+    def fail(self, error: InfraError) -> int:
+        """Tell an error where the user looks for it, and return its exit code."""
+        errors = [error, *(error.others if isinstance(error, ConfigError) else ())]
+        code = exit_code_of(int(one.exit_code) for one in errors) or int(error.exit_code)
+        if self.json:
+            told = [error_document(one) for one in errors]
+            return self.emit(self.command, code, run=None, stacks=[], errors=told)
+        for one in errors:
+            self.note(error_text(one, self.console(self.stderr).color_system is not None))
+        return code
+
+    def defect(self, error: Exception) -> int:
+        """An exception that nobody expected is a defect of ours: say so, without a traceback unless asked."""
+        if self.debug:
+            import traceback
+
+            self.note("".join(traceback.format_exception(error)))
+        return self.fail(
+            InfraError(
+                f"A defect in infra: {type(error).__name__}: {error}",
+                advice="Run the same command with `infra --debug …` and report what it prints.",
+            )
+        )
+
+
+def error_document(error: InfraError) -> dict[str, Any]:
+    """An error as it stands in `--json`."""
+    return {
+        "class": type(error).__name__,
+        "message": error.message,
+        "advice": error.advice,
+        "file": error.file,
+        "line": error.line,
+        "key": error.key,
+        "stack": error.stack,
+    }
+
+
+def error_text(error: InfraError, colour: bool = False) -> str:
+    """An error as people read it: what, where, and what to do next."""
+    label = click.style("error", fg="red", bold=True) if colour else "error"
+    where = " ".join(part for part in (error.place, f"({error.key})" if error.key else "") if part)
+    head = f"{label}: {where}: {error.message}" if where else f"{label}: {error.message}"
+    if error.stack and error.stack not in error.message:
+        head = f"{label}: {error.stack}: {head.removeprefix(label + ': ')}"
+    return f"{head}\n  {error.advice}" if error.advice else head
+
+
+def pass_app(ctx: click.Context) -> App:
+    """The invocation's `App`, with the command's name noted for `--json`."""
+    app = ctx.find_object(App)
+    if app is None:
+        raise RuntimeError("a command ran without an App")
+    app.command = ctx.command_path.partition(" ")[2]
+    return app
+
+
+__all__ = ["JSON_VERSION", "App", "Exit", "error_document", "error_text", "pass_app"]

@@ -1,0 +1,149 @@
+"""The entry point: which commands there are, and the one boundary where errors become text and exit codes.
+
+Only click is imported here; a command's module is imported when that command runs, so `infra --help` stays
+quick. The one-line helps live in `COMMANDS` for the same reason.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn, cast
+
+import click
+
+from orchestrator import __version__
+from orchestrator.cli.context import App
+from orchestrator.errors import Exit, InfraError, UsageError
+
+# name → (module:attribute, one line for --help); the order is the order in which people meet them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "list": ("orchestrator.cli.list:command", "Show environments, stacks, modules and what reads what."),
+    "graph": ("orchestrator.cli.graph:command", "Draw the order in which stacks depend on each other."),
+    "validate": ("orchestrator.cli.validate:command", "Check the layout, backends, cycles and lock files."),
+    "affected": ("orchestrator.cli.affected:command", "Show which stacks a change touches, and why."),
+    "plan": ("orchestrator.cli.plan:command", "Show what Terraform would change."),
+    "apply": ("orchestrator.cli.apply:command", "Plan, ask, and apply exactly what was shown."),
+    "destroy": ("orchestrator.cli.destroy:command", "Destroy stacks, in reverse order."),
+    "output": ("orchestrator.cli.output:command", "Print a stack's outputs."),
+    "state": ("orchestrator.cli.state:command", "Look into a stack's state."),
+    "fmt": ("orchestrator.cli.fmt:command", "Format Terraform files, or check that they are."),
+    "run": ("orchestrator.cli.run:command", "Run any Terraform command in a stack."),
+    "schema": ("orchestrator.cli.schema:command", "Print the JSON Schema of infra.yaml."),
+    "doctor": ("orchestrator.cli.doctor:command", "Check git, Terraform, the bucket and the lock files."),
+    "version": (
+        "orchestrator.cli.version:command",
+        "Show the version, and which Terraform would be used.",
+    ),
+    "sandbox": ("orchestrator.cli.sandbox:command", "A cloud in a folder, to try and rehearse things in."),
+    "demo": ("orchestrator.cli.demo:command", "Watch a real change go from a branch to production."),
+    "completion": (
+        "orchestrator.cli.completion:command",
+        "Print the completion script of bash, zsh or fish.",
+    ),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now; None when there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        return cast(click.Command, getattr(importlib.import_module(module), attribute))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest command named when there is none of that name."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"Did you mean `infra {near[0]}`?" if near else "`infra --help` lists the commands."
+            raise UsageError(f"There is no command {args[0]!r}.", advice=hint)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands from `COMMANDS`, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+EPILOG = """\b
+Examples:
+  infra list                 what there is
+  infra plan                 what your branch changes, in every environment
+  infra plan dev             all of dev
+  infra apply dev/network    one stack: plan, ask, apply
+  infra demo                 all of it, on a cloud in a folder
+
+Exit codes: 0 done, 1 error, 2 changes (plan --detailed-exitcode), 3 usage or configuration,
+4 blocked, 5 not what was planned, 6 locked, 7 partly applied, 8 drift, 130 interrupted.
+"""
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="infra")
+@click.option(
+    "-C", "--chdir", metavar="DIR", type=click.Path(file_okay=False), help="Run as if started in DIR."
+)
+@click.option("--debug", is_flag=True, help="Show argument lists (masked), timings, tracebacks of defects.")
+@click.option("--no-color", is_flag=True, help="No colour, on a terminal too (NO_COLOR does the same).")
+@click.pass_context
+def cli(ctx: click.Context, chdir: str | None, debug: bool, no_color: bool) -> None:
+    """Terraform on Google Cloud, from pull request to production, with no server."""
+    app = cast(App, ctx.obj)
+    app.debug = debug
+    app.no_color = no_color or bool(app.environ.get("NO_COLOR"))
+    if chdir:
+        app.cwd = (app.cwd / chdir).resolve()
+        if not app.cwd.is_dir():
+            raise UsageError(f"{chdir} is not a folder.", advice="Give -C the path of a folder that exists.")
+
+
+def run(argv: Sequence[str], app: App) -> int:
+    """Run `infra ARGV` and return its exit code. Every failure is told here and nowhere else."""
+    ours = argv[: argv.index("--")] if "--" in argv else argv
+    app.json = "--json" in ours
+    app.command = next((word for word in ours if word in COMMANDS), "")
+    try:
+        result = cli.main(args=list(argv), prog_name="infra", standalone_mode=False, obj=app)
+        return result if isinstance(result, int) else int(Exit.OK)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        return app.fail(usage_error(error))
+    except InfraError as error:
+        return app.fail(error)
+    except (KeyboardInterrupt, click.Abort):
+        app.note("Interrupted; nothing was changed.")
+        return int(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader went away (`infra list | head`): not our failure; keep Python from telling it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.OK)
+    except Exception as error:
+        return app.defect(error)
+
+
+def usage_error(error: click.ClickException) -> UsageError:
+    """click's complaint as ours: the same words, our exit code, and where to look next."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "infra"
+    return UsageError(error.format_message(), advice=f"`{path} --help` shows the usage with examples.")
+
+
+def main() -> NoReturn:
+    """The console script."""
+    app = App(cwd=Path.cwd(), environ=os.environ, stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr)
+    sys.exit(run(sys.argv[1:], app))
