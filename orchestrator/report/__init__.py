@@ -1,0 +1,1 @@
+"""Pure text from a report: nothing here runs, asks or posts anything."""

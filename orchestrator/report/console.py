@@ -1,0 +1,152 @@
+"""A run as people read it in a terminal: a table, then each diff as Terraform shows it, then the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.report.model import COUNT_KEYS, Result, RunReport, StackReport
+
+STYLES: Mapping[Result, str] = {
+    "failed": "bold red",
+    "mismatch": "bold red",
+    "blocked": "bold red",
+    "locked": "bold yellow",
+    "aborted": "yellow",
+    "waiting": "yellow",
+    "skipped": "dim",
+    "changed": "bold",
+    "applied": "green",
+    "destroyed": "green",
+    "unchanged": "dim",
+}
+
+# The word after a count: "2 to create" before an apply, "2 created" after it.
+FUTURE = dict(
+    zip(COUNT_KEYS, ("create", "change", "replace", "destroy", "import", "move", "forget"), strict=True)
+)
+PAST = dict(
+    zip(
+        COUNT_KEYS,
+        ("created", "changed", "replaced", "destroyed", "imported", "moved", "forgotten"),
+        strict=True,
+    )
+)
+
+
+def render(report: RunReport) -> Iterator[RenderableType]:
+    """The whole report, piece by piece, in the order in which it is printed."""
+    if not report.stacks:
+        yield Text("Nothing to do: no stack is affected.")
+        return
+    yield table(report)
+    for stack in report.by_attention():
+        yield from details(stack)
+    yield Text("")
+    for note in report.notes:
+        yield Text(note)
+    yield verdict(report)
+
+
+def table(report: RunReport) -> Table:
+    """One line a stack: result, counts, time, and why."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("stack", "result", "changes", "time", ""):
+        grid.add_column(name, justify="right" if name == "time" else "left", overflow="fold")
+    for stack in report.by_attention():
+        grid.add_row(
+            Text(stack.id),
+            Text(stack.result, style=STYLES[stack.result]),
+            Text(changes_in_words(stack)),
+            Text(f"{stack.seconds:.1f} s" if stack.seconds else ""),
+            Text(first_line(stack.reason), style="dim"),
+        )
+    return grid
+
+
+def details(stack: StackReport) -> Iterator[RenderableType]:
+    """What Terraform said of one stack: its diagnostics and diff, if it has any, then what to type next."""
+    if not (stack.diff or stack.diagnostics or stack.advice or stack.notes or stack.result == "failed"):
+        return
+    yield Text("")
+    yield Text(f"── {stack.id}: {stack.result} ", style=STYLES[stack.result])
+    if stack.reason and not stack.diff:
+        yield Text(stack.reason)
+    for diagnostic in stack.diagnostics:
+        yield diagnostic_text(diagnostic)
+    if stack.diff:
+        yield diff_text(stack.diff)
+    for note in stack.notes:
+        yield Text(note, style="dim")
+    if stack.advice:
+        yield Text(f"→ {stack.advice}")
+
+
+def diff_text(diff: str) -> Text:
+    """Terraform's diff, each line in the colour of its action."""
+    text = Text()
+    for line in diff.rstrip("\n").splitlines():
+        text.append(line + "\n", style=line_style(line))
+    text.rstrip()
+    return text
+
+
+def line_style(line: str) -> str:
+    """The style of one line of a diff, by its sign."""
+    sign = line.lstrip()[:3]
+    if sign.startswith(("-/+", "+/-")):
+        return "bold red"
+    return {"+": "green", "-": "red", "~": "yellow", "#": "bold", "<": "cyan"}.get(sign[:1], "")
+
+
+def diagnostic_text(diagnostic: Mapping[str, Any]) -> Text:
+    """One of Terraform's diagnostics, whole, with its file and line."""
+    severe = diagnostic.get("severity") != "warning"
+    text = Text("Error: " if severe else "Warning: ", style="bold red" if severe else "bold yellow")
+    text.append(str(diagnostic.get("summary", "")), style="bold")
+    place = ":".join(str(part) for part in (diagnostic.get("file"), diagnostic.get("line")) if part)
+    address = diagnostic.get("address")
+    where = ", ".join(part for part in (place, f"with {address}" if address else "") if part)
+    if where:
+        text.append(f"\n  on {where}", style="dim")
+    detail = str(diagnostic.get("detail") or "").strip("\n")
+    if detail:
+        text.append("\n" + "\n".join(f"  {line}" if line else "" for line in detail.splitlines()), style="")
+    return text
+
+
+def changes_in_words(stack: StackReport) -> str:
+    """`2 to create, 1 to replace`; after an apply `2 created, 1 replaced`; `outputs only`."""
+    words = PAST if stack.result in ("applied", "destroyed") else FUTURE
+    middle = " " if words is PAST else " to "
+    parts = [f"{stack.counts[key]}{middle}{words[key]}" for key in COUNT_KEYS if stack.counts[key]]
+    if parts:
+        return ", ".join(parts)
+    return "outputs only" if stack.outputs and stack.result in ("changed", "applied") else ""
+
+
+def verdict(report: RunReport) -> Text:
+    """The last line: how many stacks ended in which way."""
+    by_result: dict[Result, int] = {}
+    for stack in report.by_attention():
+        by_result[stack.result] = by_result.get(stack.result, 0) + 1
+    total = f"{len(report.stacks)} stack" + ("" if len(report.stacks) == 1 else "s")
+    text = Text(f"{total}: ", style="bold")
+    text.append_text(
+        _joined(Text(f"{count} {result}", style=STYLES[result]) for result, count in by_result.items())
+    )
+    text.append(f" in {report.run.seconds:.1f} s")
+    return text
+
+
+def _joined(parts: Iterable[Text]) -> Text:
+    return Text(", ").join(parts)
+
+
+def first_line(text: str) -> str:
+    """The first line of a text, for a cell of a table."""
+    return text.strip().splitlines()[0] if text.strip() else ""

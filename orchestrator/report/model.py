@@ -1,0 +1,174 @@
+"""What a run found and did, masked, in frozen values: the one thing renderers read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from orchestrator.errors import Exit, exit_code_of
+
+Result = Literal[
+    "unchanged",
+    "changed",
+    "applied",
+    "destroyed",
+    "failed",
+    "aborted",
+    "waiting",
+    "skipped",
+    "blocked",
+    "locked",
+    "mismatch",
+]
+
+COUNT_KEYS = ("create", "update", "replace", "delete", "import", "move", "forget")
+NO_COUNTS: Mapping[str, int] = dict.fromkeys(COUNT_KEYS, 0)
+
+# What is shown first: what went wrong, then what changes, then what does not.
+ORDER_OF_ATTENTION: tuple[Result, ...] = (
+    "failed",
+    "mismatch",
+    "blocked",
+    "locked",
+    "aborted",
+    "waiting",
+    "destroyed",
+    "applied",
+    "changed",
+    "skipped",
+    "unchanged",
+)
+
+
+@dataclass(frozen=True)
+class StackReport:
+    """One stack in one run.
+
+    `changes` and `outputs` are dictionaries in the shape of `--json`; `diff` is Terraform's own text, and
+    everything is masked. `advice` says what to type next. `partial` is true when a failed stack's state had
+    moved: something was applied to it.
+    """
+
+    id: str
+    environment: str
+    result: Result
+    reason: str = ""
+    seconds: float = 0.0
+    counts: Mapping[str, int] = field(default_factory=lambda: dict(NO_COUNTS))
+    changes: tuple[Mapping[str, Any], ...] = ()
+    outputs: tuple[str, ...] = ()
+    diagnostics: tuple[Mapping[str, Any], ...] = ()
+    diff: str = ""
+    advice: str = ""
+    notes: tuple[str, ...] = ()
+    error_class: str = ""
+    code: int = int(Exit.ERROR)
+    partial: bool = False
+
+    @property
+    def is_destructive(self) -> bool:
+        """True when something is deleted or replaced."""
+        return bool(self.counts["delete"] or self.counts["replace"])
+
+    def exit_code(self, *, applying: bool, detailed: bool) -> int:
+        """What this stack adds to the run's code (README, "Exit codes")."""
+        match self.result:
+            case "failed":
+                return int(Exit.PARTIAL) if self.partial else self.code
+            case "mismatch":
+                return int(Exit.MISMATCH)
+            case "blocked":
+                return int(Exit.BLOCKED)
+            case "locked":
+                return int(Exit.LOCKED)
+            case "waiting":
+                return int(Exit.ERROR) if applying else int(Exit.OK)
+            case "changed":
+                return int(Exit.CHANGES) if detailed else int(Exit.OK)
+            case _:
+                return int(Exit.OK)
+
+    def document(self) -> dict[str, Any]:
+        """The stack as it stands in `--json`."""
+        return {
+            "id": self.id,
+            "environment": self.environment,
+            "result": self.result,
+            "reason": self.reason,
+            "seconds": round(self.seconds, 3),
+            "counts": dict(self.counts),
+            "changes": [dict(change) for change in self.changes],
+            "outputs": list(self.outputs),
+            "diagnostics": [dict(diagnostic) for diagnostic in self.diagnostics],
+            "advice": self.advice,
+        }
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Which run this is: `started` is RFC 3339 in UTC, `commit` is empty before the first commit."""
+
+    id: str
+    trigger: str
+    commit: str
+    started: str
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        """The run as it stands in `--json`."""
+        return {
+            "id": self.id,
+            "trigger": self.trigger,
+            "commit": self.commit,
+            "started": self.started,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A whole run of `plan`, `apply` or `destroy`."""
+
+    command: str
+    run: RunInfo
+    stacks: tuple[StackReport, ...]
+    detailed: bool = False
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """The run's code: the most serious of its stacks'; 130 when Ctrl-C came before anything changed."""
+        applying = self.command != "plan"
+        code = exit_code_of(one.exit_code(applying=applying, detailed=self.detailed) for one in self.stacks)
+        changed = any(one.result in ("applied", "destroyed") or one.partial for one in self.stacks)
+        if self.interrupted:
+            return int(Exit.PARTIAL) if changed else int(Exit.INTERRUPTED)
+        return code
+
+    def by_attention(self) -> tuple[StackReport, ...]:
+        """The stacks, failures first; within one result in the run's own order."""
+        return tuple(sorted(self.stacks, key=lambda one: ORDER_OF_ATTENTION.index(one.result)))
+
+    def document(self) -> dict[str, Any]:
+        """The whole `--json` document except its version, which the writer adds."""
+        return {
+            "run": self.run.document(),
+            "stacks": [one.document() for one in self.stacks],
+            "errors": [error_of(one) for one in self.stacks if one.error_class],
+        }
+
+
+def error_of(stack: StackReport) -> dict[str, Any]:
+    """A failed stack as an entry of the document's `errors`."""
+    place: Mapping[str, Any] = stack.diagnostics[0] if stack.diagnostics else {}
+    return {
+        "class": stack.error_class,
+        "message": stack.reason,
+        "advice": stack.advice,
+        "file": place.get("file"),
+        "line": place.get("line"),
+        "key": None,
+        "stack": stack.id,
+    }
