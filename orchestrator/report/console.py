@@ -55,8 +55,11 @@ def render(report: RunReport) -> Iterator[RenderableType]:
 def table(report: RunReport) -> Table:
     """One line a stack: result, counts, time, and why."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("stack", "result", "changes", "time", ""):
-        grid.add_column(name, justify="right" if name == "time" else "left", overflow="fold")
+    grid.add_column("stack", no_wrap=True)
+    grid.add_column("result", no_wrap=True)
+    grid.add_column("changes", overflow="fold")
+    grid.add_column("time", justify="right", no_wrap=True)
+    grid.add_column("", overflow="fold")
     for stack in report.by_attention():
         grid.add_row(
             Text(stack.id),
@@ -74,7 +77,7 @@ def details(stack: StackReport) -> Iterator[RenderableType]:
         return
     yield Text("")
     yield Text(f"── {stack.id}: {stack.result} ", style=STYLES[stack.result])
-    if stack.reason and not stack.diff:
+    if stack.reason and not (stack.diff or stack.diagnostics):
         yield Text(stack.reason)
     for diagnostic in stack.diagnostics:
         yield diagnostic_text(diagnostic)

@@ -1,0 +1,87 @@
+"""Asking before anything changes: on a terminal by questions, elsewhere by options given beforehand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.cli.context import App
+from orchestrator.errors import BlockedError
+from orchestrator.report.model import RunReport, StackReport
+
+
+@dataclass
+class AskedConsent:
+    """Consent for `apply` and `destroy`.
+
+    `auto_approve` answers the plain question, `allow_destroy` the one about deletions, `confirmed` the names
+    of protected environments. `show` prints a report; `verb` is "apply" or "destroy".
+    """
+
+    app: App
+    verb: str
+    show: Callable[[RunReport | StackReport], None]
+    auto_approve: bool = False
+    allow_destroy: bool = False
+    confirmed: Sequence[str] = ()
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def to_apply(self, report: RunReport, *, protected: Sequence[str]) -> None:
+        """Show all plans, then ask; raises BlockedError when consent is not given."""
+        self.show(report)
+        for environment in protected:
+            self._name(environment)
+        destructive = [
+            stack.id for stack in report.stacks if stack.is_destructive and stack.result == "changed"
+        ]
+        self._yes(destructive, typed=bool(protected))
+
+    def again(self, report: StackReport, why: str) -> None:
+        """Show one plan that is new since the question, and ask for it."""
+        with self.one_at_a_time:
+            self.app.note(f"{report.id}: {why}")
+            self.show(report)
+            self._yes([report.id] if report.is_destructive else [], typed=False)
+
+    def _name(self, environment: str) -> None:
+        """A protected environment's name, typed or given with --confirm."""
+        if environment in self.confirmed:
+            return
+        if not self.app.interactive:
+            raise BlockedError(
+                f"{environment} is protected.", advice=f"Add `--confirm {environment}` if you mean it."
+            )
+        answer = self._ask(f"{environment} is protected. Type its name to {self.verb} there: ")
+        if answer != environment:
+            raise BlockedError(f"{environment} was not confirmed; nothing was changed.")
+
+    def _yes(self, destructive: Sequence[str], *, typed: bool) -> None:
+        """The plain question, and for deletions a yes or --allow-destroy."""
+        if not self.app.interactive:
+            if not self.auto_approve:
+                raise BlockedError(
+                    f"There is no terminal to ask whether to {self.verb} this.",
+                    advice="Add `--auto-approve`, or run it on a terminal.",
+                )
+            if destructive and not self.allow_destroy:
+                raise BlockedError(
+                    f"Something would be deleted or replaced in {', '.join(destructive)}.",
+                    advice="Look at the plan; add `--allow-destroy` if that is what you want.",
+                )
+            return
+        if typed and not destructive:
+            return
+        if self.auto_approve and (self.allow_destroy or not destructive):
+            return
+        what = f"{self.verb.capitalize()} this"
+        if destructive:
+            what += f"? It deletes or replaces in {', '.join(destructive)}"
+        if self._ask(f"{what}? [y/N] ").lower() not in ("y", "yes"):
+            raise BlockedError("Not confirmed; nothing more was changed.")
+
+    def _ask(self, question: str) -> str:
+        """One line from the terminal; the question goes to standard error."""
+        self.app.stderr.write(question)
+        self.app.stderr.flush()
+        return self.app.stdin.readline().strip()

@@ -1,0 +1,116 @@
+"""Live progress: one line a stack on a terminal, plain lines elsewhere, nothing with --json."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.context import App
+from orchestrator.report.model import StackReport
+from orchestrator.run.ports import Progress, Silent
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+# A terminal shows at most this many running stacks; the rest is counted.
+SHOWN = 12
+
+
+def progress_for(app: App) -> Progress:
+    """The progress that suits the stream: live lines, plain lines, or none."""
+    if app.json:
+        return Silent()
+    return LiveProgress(app.console(app.stderr)) if app.stderr.isatty() else PlainProgress(app.note)
+
+
+@dataclass
+class PlainProgress:
+    """A line when a stack begins and one when it ends; for logs."""
+
+    write: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    _begun: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, stacks: Sequence[str]) -> None:
+        """Say nothing yet: a stack is named when it starts."""
+        with self._lock:
+            self._begun.clear()
+
+    def doing(self, stack: str, text: str) -> None:
+        """The first thing a stack does is its line; the rest would be noise in a log."""
+        with self._lock:
+            if stack not in self._begun:
+                self._begun.add(stack)
+                self.write(f"{stack}: {text}")
+
+    def done(self, report: StackReport) -> None:
+        """How the stack ended."""
+        with self._lock:
+            reason = f" ({report.reason.splitlines()[0]})" if report.reason else ""
+            self.write(f"{report.id}: {report.result}{reason} in {report.seconds:.1f} s")
+
+    def end(self) -> None:
+        """Nothing to tidy."""
+
+
+class LiveProgress:
+    """One line a running stack, redrawn in place; gone when this part of the run is over."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._running: dict[str, tuple[float, str]] = {}
+        self._ended = 0
+        self._total = 0
+        self._live: Live | None = None
+
+    def begin(self, stacks: Sequence[str]) -> None:
+        """Start drawing."""
+        from rich.live import Live
+
+        with self._lock:
+            self._running.clear()
+            self._ended, self._total = 0, len(stacks)
+        self._live = Live(
+            get_renderable=self._lines, console=self._console, refresh_per_second=8, transient=True
+        )
+        self._live.start()
+
+    def doing(self, stack: str, text: str) -> None:
+        """What a stack does now."""
+        with self._lock:
+            since = self._running.get(stack, (self._clock(), ""))[0]
+            self._running[stack] = (since, text)
+
+    def done(self, report: StackReport) -> None:
+        """A stack leaves the list; the counter goes on."""
+        with self._lock:
+            self._running.pop(report.id, None)
+            self._ended += 1
+
+    def end(self) -> None:
+        """Stop drawing and free the terminal."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def _lines(self) -> RenderableType:
+        """The picture of this moment."""
+        from rich.table import Table
+        from rich.text import Text
+
+        with self._lock:
+            running, ended, total = dict(self._running), self._ended, self._total
+        now = self._clock()
+        grid = Table.grid(padding=(0, 2))
+        for stack, (since, text) in list(running.items())[:SHOWN]:
+            grid.add_row(Text(stack, style="bold"), Text(f"{now - since:5.1f} s"), Text(text, style="dim"))
+        more = f", {len(running) - SHOWN} more running" if len(running) > SHOWN else ""
+        grid.add_row(Text(f"{ended} of {total} done{more}", style="cyan"))
+        return grid

@@ -1,0 +1,86 @@
+"""`.infra/` at the repository's root: where a run keeps what it needs, and drops what it no longer does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import ProjectError
+from orchestrator.project.model import encode_id
+
+NAME = ".infra"
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The layout of contracts: data/ID, runs/RUN/ID, shadow/ID, cache. Everything 0700, ignored by Git."""
+
+    root: Path
+
+    @property
+    def base(self) -> Path:
+        """`.infra/` itself."""
+        return self.root / NAME
+
+    @property
+    def cache(self) -> Path:
+        """What may be thrown away at any time: provider packages, the embedded executable, versions."""
+        return self.base / "cache"
+
+    def prepare(self) -> None:
+        """Make `.infra/`, private and ignored by Git, as often as one likes."""
+        try:
+            private(self.base)
+            ignore = self.base / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+            private(self.cache)
+        except OSError as error:
+            raise ProjectError(
+                f"{self.base} cannot be made: {error.strerror}",
+                advice="infra keeps its working files there; make the repository's root writable.",
+            ) from error
+
+    def data(self, stack: str) -> Path:
+        """TF_DATA_DIR of a stack; made by `init`."""
+        return private(self.base / "data") / encode_id(stack)
+
+    def shadow(self, stack: str) -> Path:
+        """The copy of a stack's root that carries overrides of ours."""
+        return private(self.base / "shadow") / encode_id(stack)
+
+    def run(self, run: str, stack: str) -> Path:
+        """The folder of one stack in one run, made here."""
+        return private(self.base / "runs" / run / encode_id(stack))
+
+    def forget_plans(self, run: str) -> None:
+        """Remove the plan files of a run that has ended, and what else of it is of no further use.
+
+        Journals stay, since they say what was made; folders without one go.
+        """
+        folder = self.base / "runs" / run
+        for stack in folder.iterdir() if folder.is_dir() else ():
+            (stack / "plan.tfplan").unlink(missing_ok=True)
+            if not (stack / "journal.jsonl").exists():
+                shutil.rmtree(stack, ignore_errors=True)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def private(folder: Path) -> Path:
+    """The folder, made with its parents, open to its owner alone."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    draft = path.with_name(path.name + ".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,50 @@
+"""What a run needs of the one who started it: somebody to tell, and somebody to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from orchestrator.report.model import RunReport, StackReport
+
+
+class Progress(Protocol):
+    """Told what happens as it happens, from several threads. Texts are short and masked."""
+
+    def begin(self, stacks: Sequence[str]) -> None:
+        """The stacks that this part of the run goes through."""
+
+    def doing(self, stack: str, text: str) -> None:
+        """What Terraform is doing for a stack now."""
+
+    def done(self, report: StackReport) -> None:
+        """A stack has ended."""
+
+    def end(self) -> None:
+        """This part of the run is over; the terminal is free."""
+
+
+class Consent(Protocol):
+    """Asked before anything changes. Every method raises BlockedError when the answer is no."""
+
+    def to_apply(self, report: RunReport, *, protected: Sequence[str]) -> None:
+        """Show the plans and ask for all of them; `protected` are environments whose name must be given."""
+
+    def again(self, report: StackReport, why: str) -> None:
+        """Show a plan that was made or changed after the first question, and ask for it alone."""
+
+
+class Silent:
+    """A Progress for runs that nobody watches."""
+
+    def begin(self, stacks: Sequence[str]) -> None:
+        """Nothing."""
+
+    def doing(self, stack: str, text: str) -> None:
+        """Nothing."""
+
+    def done(self, report: StackReport) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
