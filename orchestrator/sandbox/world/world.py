@@ -1,0 +1,172 @@
+"""The world's folder: `PROVIDER/TYPE/NAME.json`, one file an object, and what people can do to it by hand."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import SandboxError
+from orchestrator.sandbox.world.faults import Fault, Faults
+from orchestrator.sandbox.world.objects import WorldObject, file_name, read_object, write_json, write_object
+from orchestrator.sandbox.world.paths import set_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.sandbox.world.stored import StoredTypes
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time of the machine."""
+    return datetime.now(UTC)
+
+
+def timestamp(moment: datetime) -> str:
+    """A time as Google's APIs write it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+
+
+class AlreadyExistsError(Exception):
+    """An object with that id is there already."""
+
+
+class World:
+    """What exists. With `stored`, some types live elsewhere (buckets and their objects in the GCS server)."""
+
+    def __init__(self, root: Path, *, stored: StoredTypes | None = None, clock: Clock = utc_now) -> None:
+        self.root = root
+        self.clock = clock
+        self.faults = Faults(root / "faults.json")
+        self._stored = stored
+
+    # What people do.
+
+    def list(self, type: str | None = None, glob: str | None = None) -> list[WorldObject]:
+        """The objects in order of type and id; `glob` is matched against the id and its last part."""
+        return [
+            item
+            for item in self._all(type)
+            if glob is None or fnmatchcase(item.id, glob) or fnmatchcase(item.id.rsplit("/", 1)[-1], glob)
+        ]
+
+    def get(self, name: str) -> WorldObject:
+        """The object that a person means: `TYPE/ID`, an id, or the last part of an id if only one has it."""
+        type_, _, rest = name.partition("/")
+        if rest:
+            found = self.find(type_, rest)
+            if found is not None:
+                return found
+        items = list(self._all(None))
+        for matches in (
+            [item for item in items if item.id == name],
+            [item for item in items if item.id.rsplit("/", 1)[-1] == name],
+            [item for item in items if rest and item.type == type_ and item.id.endswith(f"/{rest}")],
+        ):
+            if len(matches) == 1:
+                return matches[0]
+            if matches:
+                choices = ", ".join(item.address for item in matches[:5])
+                raise SandboxError(f"{name} is ambiguous: {choices}", advice="Write TYPE/ID.")
+        raise SandboxError(
+            f"there is no {name} in the sandbox's world",
+            advice="`infra sandbox world list` shows what there is.",
+        )
+
+    def set(self, name: str, path: str, value: Any) -> WorldObject:
+        """Change one attribute, as somebody does in a console; `value` is JSON data."""
+        item = self.get(name)
+        attributes = copy.deepcopy(item.attributes)
+        set_in(attributes, path, value)
+        return self.update(item.type, item.id, attributes)
+
+    def delete(self, name: str) -> WorldObject:
+        """Delete an object behind Terraform's back."""
+        item = self.get(name)
+        self.remove(item.type, item.id)
+        return item
+
+    def break_(self, target: str, operation: str, message: str, times: int | None = None) -> None:
+        """Make an operation (`create`, `read`, … or `any`) on a type or an id fail with a message."""
+        self.faults.add(Fault(target, operation, message, times))
+
+    def mend(self, target: str | None = None) -> int:
+        """Switch the failures of a target off, or all of them; how many there were."""
+        return self.faults.clear(target)
+
+    @property
+    def delay_scale(self) -> float:
+        """How much of a real cloud's waiting is played: 0 is none, 1 is all."""
+        try:
+            return float(json.loads((self.root / "settings.json").read_bytes())["delays"])
+        except (FileNotFoundError, KeyError):
+            return 0.0
+
+    def set_delays(self, scale: float) -> None:
+        """Play the waiting of a real cloud, times `scale`."""
+        write_json(self.root / "settings.json", {"delays": scale})
+
+    # What the provider does.
+
+    def find(self, type_: str, object_id: str) -> WorldObject | None:
+        """The object, or None when there is none."""
+        if self._stored is not None and type_ in self._stored.types:
+            return self._stored.find(type_, object_id)
+        for folder in self._folders(type_):
+            found = read_object(folder / file_name(object_id))
+            if found is not None:
+                return found
+        return None
+
+    def create(self, provider: str, type_: str, object_id: str, attributes: dict[str, Any]) -> WorldObject:
+        """Add an object; AlreadyExistsError when its id is taken."""
+        if self._stored is not None and type_ in self._stored.types:
+            return self._stored.create(type_, object_id, attributes)
+        now = timestamp(self.clock())
+        item = WorldObject(provider, type_, object_id, attributes, now, now)
+        try:
+            write_object(self._path(item), item, new=True)
+        except FileExistsError as error:
+            raise AlreadyExistsError(object_id) from error
+        return item
+
+    def update(self, type_: str, object_id: str, attributes: dict[str, Any]) -> WorldObject:
+        """Replace an object's attributes; LookupError when it is gone."""
+        if self._stored is not None and type_ in self._stored.types:
+            return self._stored.update(type_, object_id, attributes)
+        found = self.find(type_, object_id)
+        if found is None:
+            raise LookupError(object_id)
+        changed = replace(found, attributes=attributes, updated=timestamp(self.clock()))
+        write_object(self._path(changed), changed)
+        return changed
+
+    def remove(self, type_: str, object_id: str, attributes: dict[str, Any] | None = None) -> None:
+        """Take an object away; LookupError when it is gone. `attributes` may say how (`force_destroy`)."""
+        if self._stored is not None and type_ in self._stored.types:
+            self._stored.remove(type_, object_id, attributes or {})
+            return
+        found = self.find(type_, object_id)
+        if found is None:
+            raise LookupError(object_id)
+        self._path(found).unlink(missing_ok=True)
+
+    def _all(self, type_: str | None) -> Iterator[WorldObject]:
+        paths = sorted(self.root.glob(f"*/{type_ or '*'}/*.json"))
+        found = [item for path in paths if (item := read_object(path)) is not None]
+        if self._stored is not None:
+            found += [item for item in self._stored.list() if type_ in (None, item.type)]
+        yield from sorted(found, key=lambda item: (item.type, item.id))
+
+    def _folders(self, type_: str) -> Sequence[Path]:
+        return sorted(self.root.glob(f"*/{type_}"))
+
+    def _path(self, item: WorldObject) -> Path:
+        return self.root / item.provider / item.type / file_name(item.id)
