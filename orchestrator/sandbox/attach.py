@@ -1,0 +1,140 @@
+"""sandbox.json: what a running sandbox says of itself, and the environment that attaches a command to it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import SandboxError, UsageError
+
+NAME = "sandbox.json"
+VERSION = 1
+LOOPBACK = "127.0.0.1"
+OWNER = "owner"
+
+
+@dataclass(frozen=True)
+class Info:
+    """What sandbox.json holds.
+
+    `pid` and `started` name the process beyond doubt (a pid is used again, a pair is not). `accounts` maps
+    `ENV:plan` and the like to the port that acts as that account; `gcs` is the owner's port, `control` the
+    port that takes our own requests with `token`. `reattach` is the value of TF_REATTACH_PROVIDERS.
+    """
+
+    folder: Path
+    pid: int
+    started: str
+    control: int
+    token: str
+    gcs: int
+    accounts: Mapping[str, int]
+    reattach: str
+
+    @property
+    def gcs_url(self) -> str:
+        """The address of the GCS server, for whoever may do everything."""
+        return url(self.gcs)
+
+    def document(self) -> dict[str, Any]:
+        """The content of sandbox.json."""
+        return {
+            "version": VERSION,
+            "pid": self.pid,
+            "started": self.started,
+            "control": self.control,
+            "token": self.token,
+            "gcs": self.gcs,
+            "accounts": dict(self.accounts),
+            "reattach": json.loads(self.reattach),
+            "urls": {
+                "gcs": self.gcs_url,
+                **{name: url(port) for name, port in sorted(self.accounts.items())},
+            },
+        }
+
+
+def url(port: int) -> str:
+    """The address of a port of ours."""
+    return f"http://{LOOPBACK}:{port}"
+
+
+def read(folder: Path) -> Info | None:
+    """What sandbox.json in `folder` says, running or not; None when there is none that can be read."""
+    try:
+        content = json.loads((folder / NAME).read_bytes())
+        if content["version"] != VERSION:
+            return None
+        return Info(
+            folder=folder,
+            pid=int(content["pid"]),
+            started=str(content["started"]),
+            control=int(content["control"]),
+            token=str(content["token"]),
+            gcs=int(content["gcs"]),
+            accounts={str(name): int(port) for name, port in content["accounts"].items()},
+            reattach=json.dumps(content["reattach"], separators=(",", ":")),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def running(folder: Path) -> Info | None:
+    """What the sandbox in `folder` says of itself, if its process lives; a stale file counts for nothing."""
+    info = read(folder)
+    return info if info and started_at(info.pid) == info.started else None
+
+
+def started_at(pid: int) -> str:
+    """When a process started, as the system counts; empty when it is dead, or a zombie that nobody reaped."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return ""
+    # After the name in brackets: field 3 is the state, field 22 the start in ticks since boot.
+    return "" if stat[0] in (b"Z", b"X") else stat[19].decode()
+
+
+def require(folder: Path) -> Info:
+    """The running sandbox in `folder`; SandboxError when there is none."""
+    info = running(folder)
+    if info is None:
+        raise SandboxError(f"No sandbox is running in {folder}.", advice="Start it with `infra sandbox up`.")
+    return info
+
+
+def write(info: Info) -> None:
+    """Write sandbox.json, whole or not at all, for its owner's eyes only."""
+    draft = info.folder / f".{NAME}.{os.getpid()}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(json.dumps(info.document(), indent=2) + "\n")
+    draft.replace(info.folder / NAME)
+
+
+def environment(info: Info, base: Mapping[str, str], account: str = OWNER) -> dict[str, str]:
+    """`base` with what attaches Terraform, google-cloud-storage and infra to the sandbox.
+
+    `account` is `ENV:plan`, `ENV:apply`, `ENV:drift`, or the owner, who may do everything.
+    """
+    if account != OWNER and account not in info.accounts:
+        known = ", ".join(sorted(info.accounts)) or "there are none, since no environment keeps its state in GCS"
+        raise UsageError(
+            f"The sandbox has no account {account!r}.", advice=f"Accounts are written ENV:ROLE: {known}."
+        )
+    port = info.gcs if account == OWNER else info.accounts[account]
+    attached = {
+        **base,
+        "TF_REATTACH_PROVIDERS": info.reattach,
+        "STORAGE_EMULATOR_HOST": url(port),
+        "INFRA_SANDBOX": str(info.folder),
+    }
+    # A proxy would be asked for 127.0.0.1 too by clients that do not spare it by themselves.
+    for name in ("NO_PROXY", "no_proxy"):
+        spared = [host for host in base.get(name, "").split(",") if host]
+        attached[name] = ",".join(dict.fromkeys([*spared, LOOPBACK, "localhost"]))
+    return attached

@@ -1,0 +1,163 @@
+"""What a sandbox serves, put together: the GCS server, the simulated providers and their world."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from orchestrator.errors import SandboxError
+from orchestrator.sandbox.control import Operation
+from orchestrator.sandbox.gcs import GcsError, GcsServer
+from orchestrator.sandbox.needs import Account, Needs, Types, merged, types_in_state
+from orchestrator.sandbox.provider import ProviderServer, reattach_config
+from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.world import World, WorldObject
+
+PROJECT = "sandbox"
+WORLD = "default"
+STATE_SUFFIX = ".tfstate"
+
+
+class Cloud:
+    """One folder's cloud. `prepare` may be called from several threads, and only ever adds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._gcs = GcsServer(folder / "gcs")
+        self._store = self._gcs.store
+        self._schemas = Schemas([folder / "schemas"])
+        self._providers = ProviderServer(folder / "world", self._schemas, store=self._store)
+        self._ports: Mapping[str, int] = {}
+        self._lock = Lock()
+        self._seen: dict[tuple[str, str], str] = {}
+        self.accounts: dict[str, int] = {}
+
+    @property
+    def gcs_port(self) -> int:
+        """The port of the GCS server on which everything is allowed."""
+        return self._gcs.port
+
+    @property
+    def world(self) -> World:
+        """The world that the simulated providers work on."""
+        return self._providers.world(WORLD)
+
+    def start(self) -> None:
+        """Answer on every port."""
+        self._gcs.start()
+        self._providers.start()
+        self._ports = self._providers.open(WORLD)
+        self._serve(self._types_in_states())
+
+    def close(self) -> None:
+        """Stop answering; everything is in the folder."""
+        self._providers.close()
+        self._gcs.close()
+
+    def reattach(self, sentinel: int) -> str:
+        """The value of TF_REATTACH_PROVIDERS."""
+        return reattach_config(self._ports, sentinel)
+
+    def prepare(self, needs: Mapping[str, Any]) -> dict[str, Any]:
+        """Make what a project needs (`Needs.document`): buckets, accounts with their rights, types to serve.
+
+        The answer names the providers and types that no recorded schema has.
+        """
+        wanted = Needs.of(needs)
+        with self._lock:
+            for bucket in wanted.buckets:
+                self._make_bucket(bucket)
+            for account in wanted.accounts:
+                self._open_account(account)
+            unknown = self._serve(merged([wanted.types, self._types_in_states()]))
+        return {"unknown": unknown}
+
+    def operations(self) -> dict[str, Operation]:
+        """What a command may ask for by name."""
+        return {
+            "status": self.status,
+            "world_list": lambda type=None, glob=None: [shown(one) for one in self.world.list(type, glob)],
+            "world_show": lambda name: shown(self.world.get(name), whole=True),
+            "world_set": lambda name, path, value: shown(self.world.set(name, path, value), whole=True),
+            "world_delete": lambda name: shown(self.world.delete(name)),
+            "world_break": lambda target, operation, message, times=None: self.world.break_(
+                target, operation, message, times
+            ),
+            "world_mend": lambda target=None: self.world.mend(target),
+        }
+
+    def status(self) -> dict[str, Any]:
+        """Providers, buckets and the size of the world."""
+        buckets = [bucket["name"] for bucket in self._store.list_buckets()]
+        return {
+            "providers": dict(self._ports),
+            "buckets": {name: len(self._store.list_objects(name)["items"]) for name in sorted(buckets)},
+            "world": len(self.world.list()),
+            "faults": len(self.world.faults.list()),
+        }
+
+    def _make_bucket(self, name: str) -> None:
+        """A state bucket as it should be: every state kept, access by IAM alone, nothing public."""
+        body = {
+            "name": name,
+            "versioning": {"enabled": True},
+            "iamConfiguration": {
+                "uniformBucketLevelAccess": {"enabled": True},
+                "publicAccessPrevention": "enforced",
+            },
+        }
+        with contextlib.suppress(GcsError):
+            self._store.create_bucket(PROJECT, body)
+
+    def _open_account(self, account: Account) -> None:
+        """A port that acts as the account, with rights on its managed folders and nothing else."""
+        if account.name in self.accounts:
+            return
+        for folder, role in account.rights():
+            with contextlib.suppress(GcsError):
+                self._store.insert_managed_folder(account.bucket, {"name": folder})
+            policy = self._store.get_managed_folder_policy(account.bucket, folder)
+            binding = {"role": role, "members": [account.member]}
+            if binding not in policy.get("bindings", []):
+                policy["bindings"] = [*policy.get("bindings", []), binding]
+                self._store.set_managed_folder_policy(account.bucket, folder, policy)
+        self.accounts[account.name] = self._gcs.open_port(account.member)
+
+    def _serve(self, types: Mapping[str, Types]) -> list[str]:
+        """Serve more types; returns, sorted, what has no recorded schema."""
+        unknown: list[str] = []
+        for source, wanted in sorted(types.items()):
+            try:
+                schema = self._schemas.find(source)
+            except SandboxError:
+                unknown.append(source)
+                continue
+            missing = (wanted.resources - schema.resources.keys()) | (
+                wanted.data_sources - schema.data_sources.keys()
+            )
+            unknown += [f"{source}: {name}" for name in sorted(missing)]
+            self._providers.serve_types(
+                source,
+                wanted.resources & schema.resources.keys(),
+                wanted.data_sources & schema.data_sources.keys(),
+            )
+        return unknown
+
+    def _types_in_states(self) -> dict[str, Types]:
+        """The types of every state that has been written since we looked last."""
+        found = []
+        for bucket in self._store.list_buckets():
+            for item in self._store.list_objects(bucket["name"])["items"]:
+                key = (bucket["name"], item["name"])
+                if item["name"].endswith(STATE_SUFFIX) and self._seen.get(key) != item["generation"]:
+                    self._seen[key] = item["generation"]
+                    found.append(types_in_state(self._store.read_object(*key)))
+        return merged(found)
+
+
+def shown(item: WorldObject, *, whole: bool = False) -> dict[str, Any]:
+    """An object of the world for the command line."""
+    head = {"type": item.type, "id": item.id, "created": item.created, "updated": item.updated}
+    return {**head, "attributes": item.attributes} if whole else head
