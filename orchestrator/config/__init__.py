@@ -1,0 +1,50 @@
+"""infra.yaml → `Config`. A repository without the file has the defaults and loads no YAML library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.config.loading import FILE_NAME, load, load_text
+from orchestrator.config.model import (
+    Accounts,
+    Backend,
+    Config,
+    Environment,
+    GcsBackend,
+    LocalBackend,
+    Masking,
+    Order,
+    Roots,
+    SharedEnvironment,
+    StackSettings,
+    TerraformSettings,
+    Timeouts,
+)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of infra.yaml, as `infra schema` prints it."""
+    from orchestrator.config.schema import build
+
+    return build()
+
+
+__all__ = [
+    "FILE_NAME",
+    "Accounts",
+    "Backend",
+    "Config",
+    "Environment",
+    "GcsBackend",
+    "LocalBackend",
+    "Masking",
+    "Order",
+    "Roots",
+    "SharedEnvironment",
+    "StackSettings",
+    "TerraformSettings",
+    "Timeouts",
+    "json_schema",
+    "load",
+    "load_text",
+]

@@ -1,0 +1,142 @@
+"""infra.yaml's way from the disk to a `Config`."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from orchestrator.config.model import (
+    Accounts,
+    Backend,
+    Config,
+    Environment,
+    GcsBackend,
+    LocalBackend,
+    Masking,
+    Roots,
+    SharedEnvironment,
+    StackSettings,
+    TerraformSettings,
+    Timeouts,
+)
+from orchestrator.errors import ConfigError
+
+if TYPE_CHECKING:
+    from orchestrator.config import raw
+
+FILE_NAME = "infra.yaml"
+
+
+def load(root: Path) -> Config:
+    """The configuration of the repository at `root`; the defaults when it has no infra.yaml.
+
+    ConfigError names file, line and key of each mistake; those after the first are in its `others`.
+    """
+    path = root / FILE_NAME
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        other = root / "infra.yml"
+        if other.exists():
+            raise ConfigError(
+                "the configuration must be named infra.yaml",
+                file="infra.yml",
+                advice="Rename the file: git mv infra.yml infra.yaml",
+            ) from None
+        return Config()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be read: {error.strerror}", file=FILE_NAME, advice="It must be a file that you may read."
+        ) from None
+    return load_text(data)
+
+
+def load_text(text: str | bytes, file: str = FILE_NAME) -> Config:
+    """The configuration in a text, such as infra.yaml of another commit; `file` is how errors name it."""
+    from orchestrator.config.mistakes import validate
+    from orchestrator.config.tree import parse
+
+    document = parse(_decoded(text, file) if isinstance(text, bytes) else text, file)
+    valid = validate(document)
+    given = tuple(_given(document.value))
+    return _config(valid, file, given)
+
+
+def _decoded(data: bytes, file: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            "is not UTF-8 text", file=file, line=line, advice="Save the file as UTF-8."
+        ) from None
+
+
+def _given(value: object, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every key given, down to the settings of one environment or stack."""
+    if not isinstance(value, dict) or len(above) == 3:
+        return []
+    keys: list[tuple[str, ...]] = []
+    for key, below in value.items():
+        path = (*above, key)
+        keys += [path, *_given(below, path)]
+    return keys
+
+
+def _config(valid: raw.RawConfig, file: str, given: tuple[tuple[str, ...], ...]) -> Config:
+    return Config(
+        version=valid.version,
+        trunk=valid.trunk,
+        roots=Roots(PurePosixPath(valid.roots.modules), PurePosixPath(valid.roots.envs)),
+        terraform=TerraformSettings(valid.terraform.binary, valid.terraform.version),
+        backend=_backend(valid.backend),
+        lock_files=valid.lock_files,
+        environments={name: _environment(one) for name, one in valid.environments.items()},
+        stacks={name: _stack(one) for name, one in valid.stacks.items()},
+        masking=Masking(valid.masking.names, valid.masking.attributes, valid.masking.patterns),
+        policy=valid.policy,
+        guard=valid.guard,
+        drift=valid.drift,
+        file=file,
+        given=given,
+    )
+
+
+def _backend(valid: raw.RawBackend | None) -> Backend | None:
+    if valid is None:
+        return None
+    if valid.gcs is not None:
+        return GcsBackend(valid.gcs.bucket, valid.gcs.prefix.strip("/"))
+    return LocalBackend(valid.local.path) if valid.local is not None else None
+
+
+def _environment(valid: raw.RawEnvironment) -> Environment:
+    return Environment(
+        protected=valid.protected,
+        apply=valid.apply,
+        approval=valid.approval,
+        approved_by=valid.approved_by,
+        unapproved=valid.unapproved,
+        accounts=Accounts(valid.accounts.plan, valid.accounts.apply, valid.accounts.drift),
+        var_files=_paths(valid.var_files),
+        env=valid.env,
+        timeouts=Timeouts(valid.timeouts.plan, valid.timeouts.apply, valid.timeouts.unlock),
+        parallelism=valid.parallelism,
+        checks=valid.checks,
+        soak=valid.soak,
+    )
+
+
+def _stack(valid: raw.RawStack) -> StackSettings:
+    shared = valid.environments or {}
+    return StackSettings(
+        depends_on=valid.depends_on,
+        reads=_paths(valid.reads),
+        moved=valid.moved,
+        path=None if valid.path is None else PurePosixPath(valid.path),
+        environments={name: SharedEnvironment(_paths(one.var_files)) for name, one in shared.items()},
+    )
+
+
+def _paths(texts: tuple[str, ...]) -> tuple[PurePosixPath, ...]:
+    return tuple(PurePosixPath(text) for text in texts)

@@ -1,0 +1,235 @@
+"""The configuration as the rest of the program sees it: valid, complete and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+# Promotion order of the names that need no configuration.
+WELL_KNOWN = ("dev", "development", "test", "qa", "staging", "stage", "preprod", "prod", "production")
+
+MODULES = PurePosixPath("infra/modules")
+ENVS = PurePosixPath("infra/envs")
+
+MINUTE = 60.0
+HOUR = 60 * MINUTE
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Where modules and environments lie, from the repository's root."""
+
+    modules: PurePosixPath = MODULES
+    envs: PurePosixPath = ENVS
+
+
+@dataclass(frozen=True)
+class TerraformSettings:
+    """`binary` is a name on PATH or a path, None to look for one; `version` a constraint such as `>= 1.11`."""
+
+    binary: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class GcsBackend:
+    """Where states lie in GCS; both fields may hold `{environment}` and `{stack}`."""
+
+    bucket: str
+    prefix: str = "{environment}/state/{stack}"
+
+    def settings(self, environment: str, stack: str) -> dict[str, str]:
+        """The backend's arguments for a stack, named as `-backend-config` wants them.
+
+        `stack` is the name below the environment; it is empty for an environment that is itself a stack.
+        """
+        return {
+            "bucket": render(self.bucket, environment, stack),
+            "prefix": render(self.prefix, environment, stack),
+        }
+
+
+@dataclass(frozen=True)
+class LocalBackend:
+    """Where states lie on disk: a path from the repository's root with `{environment}` and `{stack}`."""
+
+    path: str
+
+    def settings(self, environment: str, stack: str) -> dict[str, str]:
+        """The backend's `path` for a stack, from the repository's root."""
+        return {"path": render(self.path, environment, stack)}
+
+
+Backend = GcsBackend | LocalBackend
+
+
+def render(template: str, environment: str, stack: str) -> str:
+    """Fill `{environment}` and `{stack}` in; an empty stack name leaves no empty path segment behind."""
+    filled = template.replace("{environment}", environment).replace("{stack}", stack)
+    if stack:
+        return filled
+    absolute = "/" if filled.startswith("/") else ""
+    return absolute + "/".join(part for part in filled.split("/") if part)
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """E-mail addresses of the service accounts of an environment, as far as they are given."""
+
+    plan: str | None = None
+    apply: str | None = None
+    drift: str | None = None
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long a command may take, in seconds."""
+
+    plan: float = 20 * MINUTE
+    apply: float = 2 * HOUR
+    unlock: float = MINUTE
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An environment's settings, with defaults for what infra.yaml leaves out.
+
+    `protected` is None when not given: the last environment of the order is protected then, see
+    `Config.is_protected`. `var_files` are paths from the repository's root, `env` names of variables that
+    Terraform may see, `parallelism` the number of its stacks that run at once (None: the machine's choice),
+    `soak` seconds.
+    """
+
+    protected: bool | None = None
+    apply: Literal["anywhere", "ci"] = "anywhere"
+    approval: Literal["strict", "upstream", "actions"] = "upstream"
+    approved_by: Literal["review", "merge"] = "review"
+    unapproved: Literal["gate", "refuse", "apply"] = "gate"
+    accounts: Accounts = Accounts()
+    var_files: tuple[PurePosixPath, ...] = ()
+    env: tuple[str, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    parallelism: int | None = None
+    checks: tuple[Mapping[str, Any], ...] = ()
+    soak: float = 0.0
+
+
+@dataclass(frozen=True)
+class SharedEnvironment:
+    """What a root that serves several environments adds in one of them."""
+
+    var_files: tuple[PurePosixPath, ...] = ()
+
+
+@dataclass(frozen=True)
+class StackSettings:
+    """Settings of one stack, or of one root that serves several environments (then `path` is given).
+
+    `depends_on` are stack ids, `reads` paths from the repository's root, `moved` the id the stack had before.
+    """
+
+    depends_on: tuple[str, ...] = ()
+    reads: tuple[PurePosixPath, ...] = ()
+    moved: str | None = None
+    path: PurePosixPath | None = None
+    environments: Mapping[str, SharedEnvironment] = field(default_factory=dict)
+
+    @property
+    def is_shared(self) -> bool:
+        """True for a root that serves several environments."""
+        return self.path is not None
+
+
+@dataclass(frozen=True)
+class Masking:
+    """What is hidden beyond the built-in rules.
+
+    `names` are words that mark an attribute as secret, `attributes` globs over `ADDRESS.ATTRIBUTE`,
+    `patterns` regular expressions of values.
+    """
+
+    names: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Order:
+    """Promotion order of the environments found, and those whose place is not known."""
+
+    names: tuple[str, ...]
+    unordered: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every environment: the ordered ones first, the others by name."""
+        return self.names + self.unordered
+
+
+@dataclass(frozen=True)
+class Config:
+    """infra.yaml. `environments` and `stacks` keep the file's order; `file` is None when there is none."""
+
+    version: int = 1
+    trunk: str | None = None
+    roots: Roots = Roots()
+    terraform: TerraformSettings = TerraformSettings()
+    backend: Backend | None = None
+    lock_files: Literal["optional", "required"] = "optional"
+    environments: Mapping[str, Environment] = field(default_factory=dict)
+    stacks: Mapping[str, StackSettings] = field(default_factory=dict)
+    masking: Masking = Masking()
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    guard: Mapping[str, Any] = field(default_factory=dict)
+    drift: Mapping[str, Any] = field(default_factory=dict)
+    file: str | None = None
+    given: tuple[tuple[str, ...], ...] = ()
+
+    def environment(self, name: str) -> Environment:
+        """The settings of an environment, the defaults when infra.yaml does not name it."""
+        return self.environments.get(name, Environment())
+
+    def promotion_order(self, found: Iterable[str]) -> Order:
+        """Sort the environments found in the repository.
+
+        Once infra.yaml lists environments, that list is the order and a name outside it has no place;
+        without a list the well-known names have theirs.
+        """
+        known = tuple(self.environments) or WELL_KNOWN
+        names = set(found)
+        return Order(tuple(n for n in known if n in names), tuple(sorted(names.difference(known))))
+
+    def is_protected(self, name: str, order: Order | Iterable[str]) -> bool:
+        """Whether an environment is protected: as configured, else the last one of the order is.
+
+        One whose place in the order is not known is protected too: nobody has said that it is harmless.
+        """
+        setting = self.environment(name).protected
+        if setting is not None:
+            return setting
+        names = order.names if isinstance(order, Order) else tuple(order)
+        return name not in names or name == names[-1]
+
+    def unenforced(self) -> tuple[str, ...]:
+        """Keys that infra.yaml gives and this version checks but does not act on yet, as dotted paths."""
+        return tuple(".".join(key) for key in self.given if _is_unenforced(key))
+
+
+_LATER_SECTIONS = frozenset({"policy", "guard", "drift"})
+_LATER_OF_ENVIRONMENT = frozenset(
+    {"apply", "approval", "approved_by", "unapproved", "accounts", "checks", "soak"}
+)
+
+
+def _is_unenforced(key: tuple[str, ...]) -> bool:
+    match key:
+        case (section,):
+            return section in _LATER_SECTIONS
+        case ("environments", _, last):
+            return last in _LATER_OF_ENVIRONMENT
+        case ("stacks", _, "moved"):
+            return True
+        case _:
+            return False

@@ -1,0 +1,308 @@
+"""infra.yaml as pydantic sees it: types, limits and the words of the JSON Schema. Used while loading only."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from orchestrator.config.duration import PATTERN, seconds
+
+_ACCOUNT = r"^[a-z0-9.-]+@[a-z0-9.-]+$"
+_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
+
+
+def _duration(value: Any) -> float:
+    return seconds(value)
+
+
+def _timeout(value: Any) -> float:
+    if (length := seconds(value)) <= 0:
+        raise ValueError("must be longer than zero, such as 20m")
+    return length
+
+
+def _inside(value: Any) -> Any:
+    """A path from the repository's root that stays inside it."""
+    if not isinstance(value, str):
+        return value
+    path = PurePosixPath(value)
+    if not value.strip() or path.is_absolute() or value.startswith("~"):
+        raise ValueError("must be a path from the repository's root, such as infra/envs")
+    if ".." in path.parts:
+        raise ValueError("must stay inside the repository, without `..`")
+    return value
+
+
+def _template(value: Any) -> Any:
+    """A template that knows `{environment}` and `{stack}` only."""
+    for placeholder in _PLACEHOLDER.findall(value) if isinstance(value, str) else ():
+        if placeholder not in ("{environment}", "{stack}"):
+            raise ValueError("may hold {environment} and {stack} only")
+    return value
+
+
+def _regular_expression(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            expression = re.compile(value)
+        except re.error as error:
+            raise ValueError(f"must be a regular expression: {error}") from None
+        if expression.search(""):
+            raise ValueError("must be a regular expression that does not match an empty text")
+    return value
+
+
+def _stack_id(value: Any) -> Any:
+    if isinstance(value, str) and any(part in ("", ".", "..") for part in value.split("/")):
+        raise ValueError("must be a stack id such as prod/network")
+    return value
+
+
+def _schema(**words: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **words})
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    WithJsonSchema({"anyOf": [{"const": 0}, {"type": "string", "pattern": PATTERN}]}),
+]
+Timeout = Annotated[float, BeforeValidator(_timeout), _schema(pattern=PATTERN)]
+Inside = Annotated[
+    str, BeforeValidator(_inside), _schema(minLength=1, pattern=r"^(?!/|~|\.\.(/|$))(?!.*/\.\.(/|$)).+$")
+]
+Template = Annotated[
+    str,
+    BeforeValidator(_template),
+    _schema(minLength=1, pattern=r"^([^{}]|\{environment\}|\{stack\})+$"),
+    Field(min_length=1),
+]
+Text = Annotated[str, Field(min_length=1)]
+Expression = Annotated[
+    str, BeforeValidator(_regular_expression), _schema(minLength=1, format="regex"), Field(min_length=1)
+]
+StackId = Annotated[str, BeforeValidator(_stack_id), _schema(pattern=r"^[^/]+(/[^/]+)*$")]
+Account = Annotated[str, Field(pattern=_ACCOUNT)]
+Variable = Annotated[str, Field(pattern=_VARIABLE)]
+
+
+class Section(BaseModel):
+    """What every section shares: no unknown keys, no guessing of types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, value: Any) -> Any:
+        """A key with nothing after it (`dev:`) is an empty section."""
+        return {} if value is None else value
+
+
+class RawRoots(Section):
+    """Where modules and environments lie, from the repository's root."""
+
+    modules: Inside = "infra/modules"
+    """Folder of the modules."""
+    envs: Inside = "infra/envs"
+    """Folder of the environments; each folder in it is one."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> RawRoots:
+        modules, envs = PurePosixPath(self.modules), PurePosixPath(self.envs)
+        if modules == envs or modules in envs.parents or envs in modules.parents:
+            raise ValueError("modules and envs must be two folders, neither inside the other")
+        return self
+
+
+class RawTerraform(Section):
+    """Which Terraform runs."""
+
+    binary: Text | None = Field(None, examples=["terraform", "tofu"])
+    """A name on PATH or a path. Without it: terraform, tofu, then the embedded one."""
+    version: Text | None = Field(None, examples=[">= 1.11", "~> 1.11.4"])
+    """A constraint in Terraform's grammar; a binary that does not fit is an error."""
+
+
+class RawGcs(Section):
+    """States in Google Cloud Storage."""
+
+    bucket: Template = Field(examples=["acme-terraform-state"])
+    """The bucket's name; may hold {environment}."""
+    prefix: Template = "{environment}/state/{stack}"
+    """The state's folder in the bucket; {stack} is the name below the environment."""
+
+    @model_validator(mode="after")
+    def _one_state_each(self) -> RawGcs:
+        _tells_stacks_apart(self.bucket + "/" + self.prefix, "prefix")
+        return self
+
+
+class RawLocal(Section):
+    """States on disk."""
+
+    path: Annotated[Template, BeforeValidator(_inside)] = Field(
+        examples=[".states/{environment}/{stack}.tfstate"]
+    )
+    """The state's file, from the repository's root, with {environment} and {stack}."""
+
+    @model_validator(mode="after")
+    def _one_state_each(self) -> RawLocal:
+        _tells_stacks_apart(self.path, "path")
+        return self
+
+
+def _tells_stacks_apart(template: str, key: str) -> None:
+    for placeholder in ("{environment}", "{stack}"):
+        if placeholder not in template:
+            raise ValueError(f"{key} must hold {placeholder}, or several stacks would share one state")
+
+
+class RawBackend(Section):
+    """Passed to stacks that declare an empty backend block; one that names its own is left alone."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["gcs"]}, {"required": ["local"]}]},
+    )
+
+    gcs: RawGcs | None = None
+    """For stacks with `backend "gcs" {}`."""
+    local: RawLocal | None = None
+    """For stacks with `backend "local" {}`."""
+
+    @model_validator(mode="after")
+    def _one(self) -> RawBackend:
+        if (self.gcs is None) == (self.local is None):
+            raise ValueError("must hold one of gcs and local")
+        return self
+
+
+class RawAccounts(Section):
+    """Service accounts of an environment, one a duty, by e-mail address."""
+
+    plan: Account | None = None
+    """Reads the world and the state."""
+    apply: Account | None = None
+    """Changes the world."""
+    drift: Account | None = None
+    """Reads the world at night."""
+
+
+class RawTimeouts(Section):
+    """How long a command may take."""
+
+    plan: Timeout = Field(1200.0, examples=["20m"])
+    """A plan, reading the world included."""
+    apply: Timeout = Field(7200.0, examples=["2h"])
+    """An apply or a destroy."""
+    unlock: Timeout = Field(60.0, examples=["1m"])
+    """Releasing the state's lock at the end."""
+
+
+class RawEnvironment(Section):
+    """One environment. The order of the environments is the promotion order."""
+
+    protected: bool | None = None
+    """Wants an approved plan in CI and its name typed locally. Default: true for the last environment."""
+    apply: Literal["anywhere", "ci"] = "anywhere"
+    """Where it may be applied from."""
+    approval: Literal["strict", "upstream", "actions"] = "upstream"
+    """How closely an apply must match what was approved when an upstream changed too."""
+    approved_by: Literal["review", "merge"] = "review"
+    """What approves a plan: an approving review, or the merge."""
+    unapproved: Literal["gate", "refuse", "apply"] = "gate"
+    """What happens to a change that nobody approved."""
+    accounts: RawAccounts = RawAccounts()
+    """Service accounts that CI uses."""
+    var_files: tuple[Inside, ...] = Field((), examples=[["infra/envs/common.tfvars"]])
+    """Variable files for all its stacks, from the repository's root."""
+    env: tuple[Variable, ...] = Field((), examples=[["TF_VAR_image"]])
+    """Names of environment variables that its stacks may see; never values."""
+    timeouts: RawTimeouts = RawTimeouts()
+    """How long commands may take."""
+    parallelism: Annotated[int, Field(ge=1, le=256)] | None = None
+    """How many of its stacks run at once."""
+    checks: tuple[dict[str, Any], ...] = ()
+    """What must hold after an apply before the next environment is promoted."""
+    soak: Duration = Field(0.0, examples=["30m"])
+    """How long it must stay healthy before the next environment is promoted."""
+
+
+class RawSharedEnvironment(Section):
+    """One environment of a root that serves several."""
+
+    var_files: tuple[Inside, ...] = ()
+    """Variable files for this environment, from the repository's root."""
+
+
+class RawStack(Section):
+    """One stack by its id (prod/network), or with `path` one root that serves several environments."""
+
+    depends_on: tuple[StackId, ...] = Field((), examples=[["prod/network"]])
+    """Stacks that are applied before it although its code does not read them."""
+    reads: tuple[Inside, ...] = Field((), examples=[["infra/files"]])
+    """Files and folders that its code reads by a path that cannot be told from the code."""
+    moved: StackId | None = Field(None, examples=["prod/net"])
+    """The id that the stack had before."""
+    path: Inside | None = Field(None, examples=["infra/roots/service"])
+    """The folder of a root that serves several environments."""
+    environments: dict[Text, RawSharedEnvironment] | None = None
+    """The environments that a shared root serves."""
+
+    @model_validator(mode="after")
+    def _shared_or_not(self) -> RawStack:
+        if self.path is not None and not self.environments:
+            raise ValueError("a stack with `path` must name the `environments` that it serves")
+        if self.path is None and self.environments is not None:
+            raise ValueError("`environments` needs `path`, the root that they share")
+        if self.path is not None and self.moved is not None:
+            raise ValueError("`moved` belongs to one stack; a shared root has several")
+        return self
+
+
+class RawMasking(Section):
+    """What is hidden beyond sensitive values, the built-in names and the built-in shapes."""
+
+    names: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = Field((), examples=[["pin"]])
+    """Words: an attribute whose name holds one is secret."""
+    attributes: tuple[Text, ...] = Field((), examples=[["google_sql_user.*.password", "*.bootstrap_data"]])
+    """Globs over ADDRESS.ATTRIBUTE."""
+    patterns: tuple[Expression, ...] = Field((), examples=[["ACME-[0-9A-F]{16}"]])
+    """Regular expressions: text that matches is hidden wherever it appears."""
+
+
+EnvironmentName = Annotated[str, Field(pattern=r"^[^/\s,*?\[\]{}:\\]+$")]
+
+
+class RawConfig(Section):
+    """Settings of a repository that `infra` takes care of. Every key is optional."""
+
+    version: Literal[1] = 1
+    """Version of this file's format."""
+    trunk: Text | None = Field(None, examples=["main"])
+    """The branch everything merges to. Without it: origin/HEAD, main, master."""
+    roots: RawRoots = RawRoots()
+    """Where modules and environments lie."""
+    terraform: RawTerraform = RawTerraform()
+    """Which Terraform runs."""
+    backend: RawBackend | None = None
+    """Backend settings for stacks that leave them open."""
+    lock_files: Literal["optional", "required"] = "optional"
+    """Whether a stack without .terraform.lock.hcl is an error or a warning."""
+    environments: dict[EnvironmentName, RawEnvironment] = Field(
+        {}, examples=[{"dev": {}, "staging": {}, "prod": {"protected": True, "apply": "ci"}}]
+    )
+    """Environments in promotion order."""
+    stacks: dict[StackId, RawStack] = Field({}, examples=[{"prod/service": {"depends_on": ["prod/network"]}}])
+    """Stacks that need settings of their own."""
+    policy: dict[str, Any] = {}
+    """Rules about what a plan may do."""
+    guard: dict[str, Any] = {}
+    """Rules about what code may hold before Terraform touches it."""
+    drift: dict[str, Any] = {}
+    """How drift is watched."""
+    masking: RawMasking = RawMasking()
+    """What else is hidden."""

@@ -1,0 +1,75 @@
+"""The JSON Schema of infra.yaml, for editors and for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from orchestrator.config.raw import RawConfig
+
+_EXAMPLE = {
+    "version": 1,
+    "trunk": "main",
+    "backend": {"gcs": {"bucket": "acme-terraform-state", "prefix": "{environment}/state/{stack}"}},
+    "environments": {"dev": {}, "prod": {"protected": True, "timeouts": {"plan": "20m"}}},
+    "stacks": {"prod/service": {"depends_on": ["prod/network"]}},
+}
+_NULL = {"type": "null"}
+
+
+def build() -> dict[str, Any]:
+    """The schema as a person would have written it: no titles that repeat keys, no defaults that say nothing."""
+    made = RawConfig.model_json_schema(mode="validation", ref_template="#/$defs/{model}")
+    sections = {name.removeprefix("Raw"): _section(part) for name, part in made.pop("$defs").items()}
+    return {
+        "$schema": GenerateJsonSchema.schema_dialect,
+        "title": "infra.yaml",
+        **_tidy(made),
+        "examples": [_EXAMPLE],
+        "$defs": sections,
+    }
+
+
+def _section(part: dict[str, Any]) -> dict[str, Any]:
+    """A section; a key with nothing after it counts as an empty one."""
+    tidy = _tidy(part)
+    return tidy if tidy.get("required") else {**tidy, "type": ["object", "null"]}
+
+
+def _tidy(part: dict[str, Any]) -> dict[str, Any]:
+    """One schema with everything below it."""
+    tidy = _without_null(part)
+    tidy = {key: value for key, value in tidy.items() if key != "title" and (key, value) != ("default", None)}
+    if "$ref" in tidy:
+        # The section documents its own defaults.
+        tidy = {**tidy, "$ref": tidy["$ref"].replace("/Raw", "/")}
+        tidy.pop("default", None)
+    if "default" in tidy:
+        tidy["default"] = _written(tidy["default"])
+    for key in ("properties", "patternProperties"):
+        if key in tidy:
+            tidy[key] = {name: _tidy(below) for name, below in tidy[key].items()}
+    if "patternProperties" in tidy:
+        tidy["additionalProperties"] = False
+    for key in ("items", "additionalProperties"):
+        if isinstance(tidy.get(key), dict):
+            tidy[key] = _tidy(tidy[key])
+    return tidy
+
+
+def _without_null(part: dict[str, Any]) -> dict[str, Any]:
+    """`X or nothing` as one schema instead of a choice of two."""
+    choice = part.get("anyOf", [])
+    if len(choice) != 2 or choice[1] != _NULL:
+        return part
+    rest = {key: value for key, value in part.items() if key != "anyOf"}
+    one = choice[0]
+    return {**one, "type": [one["type"], "null"], **rest} if "type" in one else {**one, **rest}
+
+
+def _written(default: Any) -> Any:
+    """A default as it would be written: a time, kept as seconds, is a duration in the file."""
+    if not isinstance(default, float) or not default:
+        return int(default) if isinstance(default, float) else default
+    return f"{default / 3600:.0f}h" if default % 3600 == 0 else f"{default / 60:.0f}m"
