@@ -1,0 +1,17 @@
+"""The one way to run a program: supervised, in a session of its own, by an argv list and never a shell."""
+
+from orchestrator.process.command import Command, Completed, OnLine, Stream
+from orchestrator.process.identity import Recorded, is_alive, read_pid_file, started_at
+from orchestrator.process.supervisor import Supervisor
+
+__all__ = [
+    "Command",
+    "Completed",
+    "OnLine",
+    "Recorded",
+    "Stream",
+    "Supervisor",
+    "is_alive",
+    "read_pid_file",
+    "started_at",
+]
