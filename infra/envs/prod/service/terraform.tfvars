@@ -1,0 +1,14 @@
+environment = "prod"
+project_id  = "example-prod"
+region      = "europe-west1"
+
+state_bucket  = "example-infra-state"
+network_state = "prod/state/network"
+
+image               = "europe-docker.pkg.dev/example-infra/apps/web:1.4.0"
+scaling             = { min = 2, max = 20 }
+deletion_protection = true
+
+invokers = {
+  gateway = "serviceAccount:gateway@example-prod.iam.gserviceaccount.com"
+}
