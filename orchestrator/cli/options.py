@@ -1,0 +1,57 @@
+"""Options that `plan`, `apply` and `destroy` share, and how they become a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from orchestrator.cli.complete import stacks as complete_stacks
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+
+def selection(function: F) -> F:
+    """The stacks to work on: names, globs, or --all."""
+    function = click.option("--all", "everything", is_flag=True, help="Every stack of the project.")(function)
+    return click.argument(
+        "stacks", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks
+    )(function)
+
+
+def terraform_options(function: F) -> F:
+    """Terraform's own planning options, under its own names."""
+    for option in (
+        click.option(
+            "--parallelism",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Stacks at once (default: one per core).",
+        ),
+        click.option(
+            "--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set an input variable."
+        ),
+        click.option(
+            "--replace", "replaces", multiple=True, metavar="ADDRESS", help="Replace this resource."
+        ),
+        click.option("--target", "targets", multiple=True, metavar="ADDRESS", help="Only this resource."),
+        click.option("--refresh-only", is_flag=True, help="Only take what changed outside into the state."),
+    ):
+        function = option(function)
+    return function
+
+
+def consent_options(function: F) -> F:
+    """The answers that can be given beforehand."""
+    for option in (
+        click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too."),
+        click.option(
+            "--allow-destroy", is_flag=True, help="Yes, also where something is deleted or replaced."
+        ),
+        click.option("--auto-approve", is_flag=True, help="Do not ask."),
+    ):
+        function = option(function)
+    return function

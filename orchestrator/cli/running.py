@@ -1,0 +1,111 @@
+"""What `plan`, `apply` and `destroy` have in common: opening a session, choosing stacks, telling the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from orchestrator.cli.consent import AskedConsent
+from orchestrator.cli.context import App
+from orchestrator.cli.progress import progress_for
+from orchestrator.errors import Exit
+from orchestrator.report.console import details, render
+from orchestrator.report.model import RunReport, StackReport
+from orchestrator.run.pipeline import Request
+from orchestrator.run.session import Session, open_session
+from orchestrator.terraform.client import PlanOptions
+
+
+@contextmanager
+def opened(app: App, asked: Mapping[str, Any], trigger: str = "local") -> Iterator[Session]:
+    """A session for one run: signals are handled inside it, and its plan files are gone after it."""
+    if app.environ.get("INFRA_SANDBOX") and not app.json:
+        app.note(f"On the sandbox in {app.environ['INFRA_SANDBOX']}: nothing here is real.")
+    session = open_session(
+        app.project(),
+        app.environ,
+        progress_for(app),
+        workers=asked.get("parallelism"),
+        trigger=trigger,
+        debug=app.note if app.debug else None,
+    )
+    with session.supervisor.handling_signals(lambda left: leave(app, left)):
+        try:
+            yield session
+        finally:
+            session.close()
+
+
+def leave(app: App, left: list[str]) -> int:
+    """A second Ctrl-C: say what may be left behind, and give the exit code."""
+    if not left:
+        app.note("Interrupted again: ended at once; nothing was being changed.")
+        return int(Exit.INTERRUPTED)
+    app.note("Interrupted again. These go on without us, since ending them would lose what they made:")
+    for one in left:
+        app.note(f"  {one}")
+    return int(Exit.PARTIAL)
+
+
+def request_of(
+    app: App,
+    session: Session,
+    asked: Mapping[str, Any],
+    *,
+    with_followers: bool,
+    out: Path | None = None,
+    detailed: bool = False,
+) -> Request:
+    """The request that the command line makes; with no names: what differs from trunk, and its followers."""
+    options = PlanOptions(
+        destroy=bool(asked.get("destroy")),
+        refresh_only=asked["refresh_only"],
+        targets=asked["targets"],
+        replaces=asked["replaces"],
+        variables=asked["variables"],
+    )
+    followers: Mapping[str, tuple[str, ...]] = {}
+    if asked["everything"]:
+        stacks = tuple(session.project.stacks)
+    elif asked["stacks"]:
+        stacks = session.select(asked["stacks"])
+    else:
+        stacks, found = session.affected()
+        followers = found if with_followers else {}
+    return Request(stacks, options, followers, out=out, detailed=detailed)
+
+
+def consent_of(app: App, asked: Mapping[str, Any], verb: str) -> AskedConsent:
+    """Consent by question, or by the options given."""
+
+    def show(report: RunReport | StackReport) -> None:
+        if not app.json:
+            print_report(app, report)
+
+    return AskedConsent(
+        app,
+        verb,
+        show,
+        auto_approve=asked["auto_approve"],
+        allow_destroy=asked["allow_destroy"],
+        confirmed=asked["confirmed"],
+    )
+
+
+def print_report(app: App, report: RunReport | StackReport) -> None:
+    """A whole run, or the details of one stack, to standard output."""
+    console = app.console()
+    for piece in render(report) if isinstance(report, RunReport) else details(report):
+        console.print(piece)
+
+
+def tell(app: App, report: RunReport, *, shown: bool = False) -> int:
+    """The result in the format asked for; returns the exit code. `shown`: a report came before this one."""
+    if app.json:
+        return app.emit(report.command, report.exit_code, **report.document())
+    if shown and any(stack.result == "applied" for stack in report.stacks):
+        app.write("")
+    print_report(app, report)
+    return report.exit_code

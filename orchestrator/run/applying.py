@@ -1,0 +1,178 @@
+"""From plans that were consented to, to what was applied: promotion order, prerequisites first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from orchestrator.errors import BlockedError, Exit, InfraError, InterruptedRunError
+from orchestrator.project.model import Stack
+from orchestrator.report.model import StackReport
+from orchestrator.run.planning import Planned, failure, plan_stack
+from orchestrator.run.ports import Consent
+from orchestrator.run.schedule import run_in_order
+from orchestrator.run.session import Session
+from orchestrator.terraform.client import ApplyOutcome, PlanOptions
+
+# A stack behind one that ended in these ways is not touched.
+STOPS = ("failed", "aborted", "blocked", "locked", "mismatch", "waiting")
+
+
+@dataclass(frozen=True)
+class Applying:
+    """One `apply` or `destroy` after the question was answered.
+
+    `planned` are the plans shown; with `fixed` they are kept plans, which are applied as they are or not at
+    all, never planned again.
+    """
+
+    session: Session
+    planned: Mapping[str, Planned]
+    options: PlanOptions
+    consent: Consent
+    fixed: bool = False
+
+    def run(
+        self, prerequisites: Mapping[str, set[str]], steps: Sequence[Sequence[str]]
+    ) -> dict[str, StackReport]:
+        """Apply `steps`, one per environment, one after the other; inside one, as the graph says."""
+        done: dict[str, StackReport] = {}
+        for stacks in steps:
+            self.session.progress.begin(stacks)
+            try:
+                done |= run_in_order(
+                    stacks,
+                    prerequisites,
+                    self._apply,
+                    workers=self.session.workers,
+                    instead=partial(self._instead, prerequisites, dict(done)),
+                )
+            finally:
+                self.session.progress.end()
+        return done
+
+    def _instead(
+        self,
+        prerequisites: Mapping[str, set[str]],
+        earlier: Mapping[str, StackReport],
+        stack: str,
+        now: Mapping[str, StackReport],
+    ) -> StackReport | None:
+        """The report of a stack that must not run because of what came before it; None: run it."""
+        planned = self.planned[stack].report
+        done = {**earlier, **now}
+        if self.session.supervisor.interrupted:
+            return self._aborted(planned, "the run was interrupted")
+        for need in sorted(prerequisites.get(stack, set()) & done.keys()):
+            if done[need].result in STOPS:
+                if done[need].result == "waiting" and planned.result == "waiting":
+                    return planned
+                return self._aborted(planned, f"{need} {_past(done[need])}")
+        stopped = next((one for one in earlier.values() if one.result in STOPS), None)
+        if stopped and planned.result in ("changed", "waiting"):
+            return self._aborted(planned, f"promotion stopped: {stopped.id} {_past(stopped)}")
+        return planned if planned.result in ("failed", "locked", "blocked", "mismatch") else None
+
+    def _aborted(self, planned: StackReport, why: str) -> StackReport:
+        """A stack that was not touched; one with nothing to do stays what it was."""
+        if planned.result in ("unchanged", "failed", "locked", "blocked", "mismatch"):
+            return planned
+        return replace(planned, result="aborted", reason=why, diff="", seconds=0.0)
+
+    def _apply(self, stack_id: str) -> StackReport:
+        """One stack, from its plan to its report; never raises what a user can meet."""
+        session = self.session
+        stack = session.project.stacks[stack_id]
+        began = time.monotonic()
+        planned = self.planned[stack_id]
+        try:
+            planned = self._current(stack, planned)
+            report = planned.report if not planned.has_changes else self._carry_out(stack, planned)
+        except BlockedError as error:
+            report = replace(
+                planned.report, result="blocked", reason=error.message, advice=error.advice, diff=""
+            )
+        except InterruptedRunError:
+            report = self._aborted(planned.report, "the run was interrupted")
+        except InfraError as error:
+            report = failure(session, stack, error)
+        report = replace(report, seconds=time.monotonic() - began if planned.has_changes else 0.0)
+        session.progress.done(report)
+        return report
+
+    def _current(self, stack: Stack, planned: Planned) -> Planned:
+        """The plan to apply: the one shown, or a new one where what it was made against has moved.
+
+        A new plan that would do what was shown goes on; one that differs is shown and asked for.
+        """
+        states = self.session.states
+        waited = planned.report.result == "waiting"
+        if self.fixed or not (waited or planned.shadow or states.moved(stack, planned.upstreams)):
+            return planned
+        again = plan_stack(self.session, stack, self.options, real=True)
+        if again.has_changes and not (planned.plan and again.plan and planned.plan.same_changes(again.plan)):
+            why = (
+                "this is its first plan, its upstream is applied now"
+                if waited
+                else "its plan is no longer the one that was shown"
+            )
+            self.session.progress.doing(stack.id, "waiting for consent")
+            self.session.progress.end()
+            self.consent.again(again.report, why)
+        return again
+
+    def _carry_out(self, stack: Stack, planned: Planned) -> StackReport:
+        """Apply the plan file and say what came of it."""
+        session = self.session
+        if planned.plan_file is None:
+            raise ValueError(f"{stack.id} has changes and no plan file")
+        session.progress.doing(stack.id, "applying")
+        with session.alone_in(stack):
+            outcome = session.client.apply(
+                session.workdir(stack),
+                planned.plan_file,
+                lambda event: session.progress.doing(stack.id, event),
+            )
+        session.states.forget(stack)
+        if outcome.ok:
+            word = "destroyed" if self.options.destroy else "applied"
+            return replace(planned.report, result=word, diff="", diagnostics=(), notes=())
+        return self._failed(stack, planned, outcome)
+
+    def _failed(self, stack: Stack, planned: Planned, outcome: ApplyOutcome) -> StackReport:
+        """A failed apply: was anything applied? The state's generation tells, not Terraform's exit code."""
+        session = self.session
+        moved = bool(outcome.finished) or session.states.generation(stack) != planned.generation
+        diagnostics = tuple(session.masked_diagnostic(one) for one in outcome.diagnostics)
+        reason = diagnostics[0]["summary"] if diagnostics else "Terraform failed without saying why"
+        if outcome.ended == "interrupted":
+            reason = "interrupted while applying"
+        notes = [f"applied before it failed: {one.address} ({one.action})" for one in outcome.finished]
+        if outcome.rescued:
+            notes.append(f"Terraform could not save the state; it was kept: {outcome.rescued}")
+        return replace(
+            planned.report,
+            result="failed",
+            reason=str(reason),
+            advice=f"Mend what failed, then `infra apply {stack.id}`: it plans what is left.",
+            diagnostics=diagnostics,
+            diff="",
+            notes=tuple(notes),
+            error_class="PartialError" if moved else "TerraformError",
+            code=int(Exit.ERROR),
+            partial=moved,
+        )
+
+
+def _past(report: StackReport) -> str:
+    """How a prerequisite ended, in words that follow its name."""
+    return {
+        "failed": "failed",
+        "aborted": "was not applied",
+        "blocked": "was not confirmed",
+        "locked": "is locked",
+        "mismatch": "is not what was planned",
+        "waiting": "is waiting",
+    }.get(report.result, report.result)

@@ -1,0 +1,152 @@
+"""Plans that outlive their run: what `plan --out DIR` keeps, and what `apply --plan DIR` accepts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import MismatchError, PlanFileError, UsageError
+from orchestrator.project.model import encode_id
+from orchestrator.run.folders import private, write_private
+from orchestrator.run.planning import Planned
+from orchestrator.run.session import Session
+
+MANIFEST = "manifest.json"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class KeptPlan:
+    """One stack's entry in the manifest.
+
+    `generation` is the state's and `upstreams` those of the states its code reads, by URL, when it was made.
+    """
+
+    fingerprint: str
+    sha256: str
+    generation: str | None
+    upstreams: Mapping[str, str]
+    shadow: bool
+    destroy: bool
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A folder of kept plans."""
+
+    folder: Path
+    commit: str
+    terraform: str
+    stacks: Mapping[str, KeptPlan]
+
+    def plan_file(self, stack: str) -> Path:
+        """Where a stack's plan lies."""
+        return self.folder / encode_id(stack) / "plan.tfplan"
+
+
+def empty_folder(folder: Path) -> Path:
+    """The folder for `--out`: made if need be; one that holds something else is refused."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder.", advice="Give --out the path of a folder.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise UsageError(
+            f"{folder} is not empty and holds no kept plans.", advice="Give --out a folder of its own."
+        )
+    return folder
+
+
+def keep(session: Session, planned: Mapping[str, Planned], folder: Path, *, destroy: bool) -> None:
+    """Copy the plan files with changes to `folder` and write its manifest last; all 0600."""
+    private(folder)
+    for old in folder.iterdir():
+        if old.is_dir() and (old / "plan.tfplan").exists():
+            shutil.rmtree(old)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    stacks: dict[str, Any] = {}
+    for stack, one in planned.items():
+        if not (one.has_changes and one.plan_file):
+            continue
+        data = one.plan_file.read_bytes()
+        write_private(private(folder / encode_id(stack)) / "plan.tfplan", data)
+        stacks[stack] = asdict(
+            KeptPlan(
+                fingerprint=session.project.fingerprint(stack),
+                sha256=hashlib.sha256(data).hexdigest(),
+                generation=one.generation,
+                upstreams=dict(one.upstreams),
+                shadow=one.shadow,
+                destroy=destroy,
+            )
+        )
+    manifest = {
+        "version": VERSION,
+        "commit": session.info.commit,
+        "terraform": session.binary.version,
+        "stacks": stacks,
+    }
+    write_private(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+
+
+def read_kept(folder: Path) -> Kept:
+    """The manifest of a folder that `plan --out` wrote; PlanFileError when it cannot be used."""
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_bytes())
+        if content["version"] != VERSION:
+            raise PlanFileError(
+                f"{path} has version {content['version']}; this infra reads version {VERSION}.",
+                advice="Use the infra that made it, or plan again.",
+            )
+        stacks = {name: KeptPlan(**entry) for name, entry in content["stacks"].items()}
+        return Kept(folder, content["commit"], content["terraform"], stacks)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PlanFileError(
+            f"{path} cannot be read: {error}", advice="Give --plan the folder that `infra plan --out` wrote."
+        ) from error
+
+
+def check_kept(session: Session, kept: Kept, stacks: Sequence[str]) -> None:
+    """See that every kept plan may still be applied. Raises on the first that may not; nothing is changed."""
+    if kept.terraform != session.binary.version:
+        raise PlanFileError(
+            f"These plans were made by Terraform {kept.terraform}, and {session.binary.version} is at hand.",
+            advice="Terraform applies only its own version's plans: use that version, or plan again.",
+        )
+    for stack in stacks:
+        _check(session, kept, stack)
+
+
+def _check(session: Session, kept: Kept, stack_id: str) -> None:
+    entry = kept.stacks[stack_id]
+    path = kept.plan_file(stack_id)
+    again = f"Plan again: `infra plan {stack_id} --out DIR`."
+    if entry.shadow:
+        raise PlanFileError(
+            f"{stack_id} had no state when it was planned, and such a plan cannot be applied.",
+            advice=f"Apply a new stack in one go: `infra apply {stack_id}`.",
+            stack=stack_id,
+        )
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise PlanFileError(
+            f"{path} cannot be read: {error.strerror}", advice=again, stack=stack_id
+        ) from error
+    if found != entry.sha256:
+        raise PlanFileError(f"{path} is not the file that was kept.", advice=again, stack=stack_id)
+    stack = session.project.stacks.get(stack_id)
+    if stack is None:
+        raise PlanFileError(f"There is no stack {stack_id} here.", advice=again, stack=stack_id)
+    if session.states.generation(stack) != entry.generation:
+        raise MismatchError(
+            f"The state of {stack_id} has moved since the plan.", advice=again, stack=stack_id
+        )
+    if session.states.moved(stack, entry.upstreams):
+        raise MismatchError(
+            f"An upstream of {stack_id} has moved since the plan.", advice=again, stack=stack_id
+        )

@@ -1,0 +1,182 @@
+"""The product's table of contents: what `plan`, `apply` and `destroy` do, as named steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orchestrator.errors import ConfigError, InterruptedRunError
+from orchestrator.report.model import RunReport, StackReport
+from orchestrator.run.applying import Applying
+from orchestrator.run.keeping import check_kept, empty_folder, keep, read_kept
+from orchestrator.run.planning import Planned, plan_stack
+from orchestrator.run.ports import Consent
+from orchestrator.run.schedule import run_in_order
+from orchestrator.run.session import Session
+from orchestrator.terraform.client import PlanOptions
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for: stack ids in a deterministic order, Terraform's options, where to keep plans.
+
+    `followers` maps a stack that was not asked for to the asked ones whose outputs it reads; it is planned
+    only when one of them changes an output that it reads.
+    """
+
+    stacks: tuple[str, ...]
+    options: PlanOptions = field(default_factory=PlanOptions)
+    followers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    out: Path | None = None
+    detailed: bool = False
+
+
+def plan(session: Session, request: Request) -> RunReport:
+    """Plan the stacks and their followers; keep the plan files when asked to."""
+    if request.out:
+        empty_folder(request.out)
+    planned = plan_all(session, request)
+    if request.out and not session.supervisor.interrupted:
+        keep(session, planned, request.out, destroy=request.options.destroy)
+    reports = [one.report for one in planned.values()]
+    return session.report("plan", reports, detailed=request.detailed, notes=follower_notes(session, planned))
+
+
+def apply(session: Session, request: Request, consent: Consent) -> RunReport:
+    """Plan, show, ask, apply exactly what was shown; `options.destroy` makes it `destroy`."""
+    command = "destroy" if request.options.destroy else "apply"
+    environments_in_order(session, request.stacks)
+    planned = plan_all(session, request)
+    shown = session.report(command, [one.report for one in planned.values()])
+    todo = [id for id, one in planned.items() if one.report.result in ("changed", "waiting")]
+    if not todo or session.supervisor.interrupted:
+        return shown
+    if any(planned[id].has_changes for id in todo):
+        consent.to_apply(shown, protected=session.protected(todo))
+    return _carry_out(session, command, planned, request.options, consent)
+
+
+def apply_kept(session: Session, folder: Path, names: Sequence[str], consent: Consent) -> RunReport:
+    """Apply what `plan --out` kept, after the same question; refuses what has moved since."""
+    kept = read_kept(folder)
+    stacks = [id for id in session.in_order(kept.stacks) if not names or id in names]
+    check_kept(session, kept, stacks)
+    environments_in_order(session, stacks)
+    planned = run_in_order(stacks, {}, lambda id: _kept_plan(session, folder, id), workers=session.workers)
+    destroys = {kept.stacks[id].destroy for id in stacks}
+    options = PlanOptions(destroy=destroys == {True})
+    shown = session.report("apply", [one.report for one in planned.values()])
+    if not stacks:
+        return shown
+    consent.to_apply(shown, protected=session.protected(stacks))
+    return _carry_out(session, "apply", planned, options, consent, fixed=True)
+
+
+def plan_all(session: Session, request: Request) -> dict[str, Planned]:
+    """Plan every stack of the request, side by side in dependency order, then the followers that may move."""
+    order = session.in_order(request.stacks)
+    planned = _plan_these(session, order, request.options)
+    moved = {id for id in order if planned[id].has_changes}
+    late = [id for id in session.in_order(request.followers) if _is_moved(session, id, moved, planned)]
+    return planned | (_plan_these(session, late, request.options) if late else {})
+
+
+def _plan_these(session: Session, stacks: Sequence[str], options: PlanOptions) -> dict[str, Planned]:
+    project = session.project
+    prerequisites = session.prerequisites(stacks, destroy=options.destroy)
+
+    def work(id: str) -> Planned:
+        stack = project.stacks[id]
+        try:
+            planned = plan_stack(session, stack, options)
+        except InterruptedRunError:
+            planned = Planned(StackReport(id, stack.environment, "aborted", reason="the run was interrupted"))
+        session.progress.done(planned.report)
+        return planned
+
+    session.progress.begin(stacks)
+    try:
+        return run_in_order(stacks, prerequisites, work, workers=session.workers)
+    finally:
+        session.progress.end()
+
+
+def _is_moved(session: Session, follower: str, moved: set[str], planned: Mapping[str, Planned]) -> bool:
+    """Whether a planned change reaches an output that the follower reads; unsure counts as yes."""
+    for edge in session.project.edges:
+        if edge.target != follower or edge.source not in moved:
+            continue
+        changed = planned[edge.source].report.outputs
+        if edge.outputs is None or set(edge.outputs) & set(changed):
+            return True
+    return False
+
+
+def follower_notes(session: Session, planned: Mapping[str, Planned]) -> tuple[str, ...]:
+    """One line for each stack that reads an output which a plan of this run changes."""
+    notes = []
+    for edge in sorted(session.project.edges, key=lambda edge: (edge.target, edge.source)):
+        source = planned.get(edge.source)
+        if edge.kind != "remote_state" or source is None or not source.has_changes:
+            continue
+        changed = sorted(set(source.report.outputs) & (edge.outputs or set(source.report.outputs)))
+        if changed:
+            notes.append(f"{edge.target} reads {', '.join(changed)} of {edge.source}: may change after it.")
+    return tuple(notes)
+
+
+def environments_in_order(session: Session, stacks: Sequence[str]) -> list[list[str]]:
+    """The stacks by environment, in promotion order; ConfigError when an order is needed and not known."""
+    names = {session.project.stacks[id].environment for id in stacks}
+    unknown = [name for name in session.project.order.unordered if name in names]
+    if unknown and len(names) > 1:
+        raise ConfigError(
+            f"The place of {', '.join(unknown)} in the promotion order is not known.",
+            advice="List all environments in order under `environments:` in infra.yaml, "
+            "or apply one environment at a time.",
+            file="infra.yaml",
+            key="environments",
+        )
+    by_name: dict[str, list[str]] = {}
+    for name in session.project.order.all:
+        found = [id for id in stacks if session.project.stacks[id].environment == name]
+        if found:
+            by_name[name] = found
+    return list(by_name.values())
+
+
+def _carry_out(
+    session: Session,
+    command: str,
+    planned: Mapping[str, Planned],
+    options: PlanOptions,
+    consent: Consent,
+    *,
+    fixed: bool = False,
+) -> RunReport:
+    """Everything after the question."""
+    steps = environments_in_order(session, list(planned))
+    if options.destroy:
+        steps.reverse()
+    prerequisites = session.prerequisites(list(planned), destroy=options.destroy)
+    applying = Applying(session, planned, options, consent, fixed=fixed)
+    done = applying.run(prerequisites, steps)
+    return session.report(command, [done[id] for id in planned], notes=next_steps(done))
+
+
+def next_steps(done: Mapping[str, StackReport]) -> tuple[str, ...]:
+    """What to type next for what was left."""
+    left = [id for id, one in done.items() if one.result in ("aborted", "waiting", "locked")]
+    applied = sum(one.result in ("applied", "destroyed") for one in done.values())
+    if not left:
+        return ()
+    names = " ".join(left[:8]) + (" …" if len(left) > 8 else "")
+    return (f"{applied} stacks were applied and {len(left)} were not. For the rest: infra apply {names}",)
+
+
+def _kept_plan(session: Session, folder: Path, stack_id: str) -> Planned:
+    """A kept plan, read again to be shown; its file is copied to this run's own folder."""
+    from orchestrator.run.planning import read_kept_plan
+
+    return replace(read_kept_plan(session, folder, stack_id))

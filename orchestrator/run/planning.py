@@ -1,0 +1,172 @@
+"""Planning one stack, step by step: look before Terraform runs, plan, see that nothing moved meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orchestrator.errors import InfraError, LockedError, StateError, TerraformError
+from orchestrator.plan.model import Plan
+from orchestrator.plan.reader import read_plan
+from orchestrator.project.model import Stack
+from orchestrator.report.model import StackReport
+from orchestrator.run.session import Session
+from orchestrator.run.states import States, Waiting
+from orchestrator.terraform.client import PlanOptions, PlanOutcome, Workdir
+from orchestrator.terraform.shadow import make_shadow
+
+# A state that moves under a plan is planned again, this often; then somebody else is at work.
+ATTEMPTS = 3
+
+LOCAL_BACKEND = 'terraform {\n  backend "local" {\n    path = "new.tfstate"\n  }\n}\n'
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One stack's plan and what it was made against.
+
+    `generation` is the state's, None when there was no state; `upstreams` maps state URLs to generations;
+    `shadow` is true when the plan was made in a shadow of the root and so can never be applied.
+    """
+
+    report: StackReport
+    plan: Plan | None = None
+    plan_file: Path | None = None
+    generation: str | None = None
+    upstreams: Mapping[str, str] = field(default_factory=dict)
+    shadow: bool = False
+
+    @property
+    def has_changes(self) -> bool:
+        """True when applying it would change something, outputs included."""
+        return self.report.result == "changed"
+
+
+def plan_stack(session: Session, stack: Stack, options: PlanOptions, *, real: bool = False) -> Planned:
+    """Plan one stack. Whatever goes wrong is a result: this raises nothing that a user can meet.
+
+    `real` plans against the real backend also where the stack has no state yet. Terraform then writes an
+    empty one, so that is done only on the way to an apply that was consented to.
+    """
+    began = time.monotonic()
+    try:
+        planned = _plan(session, stack, options, real=real)
+    except InfraError as error:
+        planned = Planned(failure(session, stack, error))
+    return replace(planned, report=replace(planned.report, seconds=time.monotonic() - began))
+
+
+def _plan(session: Session, stack: Stack, options: PlanOptions, *, real: bool) -> Planned:
+    session.progress.doing(stack.id, "reading states")
+    states = session.states
+    upstreams = states.upstreams(stack)
+    if isinstance(upstreams, Waiting):
+        if not options.destroy:
+            return Planned(_report(stack, "waiting", reason=upstreams.reason, advice=upstreams.advice))
+        # The code cannot be evaluated without its upstream; what the state holds can be destroyed all the same.
+        options, upstreams = replace(options, refresh=False), {}
+    generation = states.generation(stack)
+    if generation is None and options.destroy:
+        return Planned(_report(stack, "unchanged", reason="it has no state: there is nothing to destroy"))
+    if generation is not None:
+        session.check_state_version(stack)
+    shadow = generation is None and states.is_remote(stack) and not real
+    work = shadow_workdir(session, stack) if shadow else session.workdir(stack)
+    outcome, generation = _plan_while_still(session, stack, work, options, generation, shadow=shadow)
+    return _read(session, stack, work, outcome, generation, upstreams, shadow=shadow)
+
+
+def _plan_while_still(
+    session: Session,
+    stack: Stack,
+    work: Workdir,
+    options: PlanOptions,
+    generation: str | None,
+    *,
+    shadow: bool,
+) -> tuple[PlanOutcome, str | None]:
+    """Plan until the state was the same before and after; gives the outcome and the state's generation."""
+    options = session.plan_options(stack, options)
+    for _ in range(ATTEMPTS):
+        session.init(stack, work, shadow=shadow)
+        session.progress.doing(stack.id, "planning")
+        outcome = session.client.plan(work, options, lambda text: session.progress.doing(stack.id, text))
+        after = session.states.generation(stack)
+        if after == generation or (generation is None and not shadow):
+            return outcome, after
+        generation = after
+    raise StateError(
+        f"The state of {stack.id} moved during each of {ATTEMPTS} plans.",
+        advice="Somebody is applying it. Plan again when that has ended.",
+        stack=stack.id,
+    )
+
+
+def _read(
+    session: Session,
+    stack: Stack,
+    work: Workdir,
+    outcome: PlanOutcome,
+    generation: str | None,
+    upstreams: Mapping[str, str],
+    *,
+    shadow: bool,
+) -> Planned:
+    """The plan's meaning, masked. Nothing is read again when nothing changed."""
+    made = {
+        "plan_file": outcome.plan_file,
+        "generation": generation,
+        "upstreams": upstreams,
+        "shadow": shadow,
+    }
+    if not outcome.changed:
+        return Planned(_report(stack, "unchanged"), **made)  # type: ignore[arg-type]
+    session.progress.doing(stack.id, "reading the plan")
+    plan = read_plan(session.client.show_json(work, outcome.plan_file), session.masker)
+    report = _report(
+        stack,
+        "changed",
+        counts=plan.counts,
+        changes=tuple(change.document() for change in plan.shown_changes),
+        outputs=tuple(plan.changed_outputs),
+        diff=plan.mask(outcome.text.decode("utf-8", "replace")),
+        notes=("A new stack: it has no state yet.",) if shadow else (),
+    )
+    return Planned(report, plan=plan, **made)  # type: ignore[arg-type]
+
+
+def shadow_workdir(session: Session, stack: Stack) -> Workdir:
+    """A copy of the root with a local backend, for a stack that has no state yet.
+
+    Planning such a stack against its real backend would lock and write an empty state, which a plan must not.
+    """
+    target = session.folders.shadow(stack.id)
+    root = make_shadow(
+        session.project.root, Path(stack.path), target, {"infra_backend_override.tf": LOCAL_BACKEND}
+    )
+    return replace(session.workdir(stack), root=root, data_dir=target.with_name(target.name + ".data"))
+
+
+def failure(session: Session, stack: Stack, error: InfraError) -> StackReport:
+    """An error as the report of the stack that met it."""
+    if isinstance(error, LockedError):
+        return _report(stack, "locked", reason=error.message, advice=error.advice)
+    diagnostics = error.diagnostics if isinstance(error, TerraformError) else ()
+    return _report(
+        stack,
+        "failed",
+        reason=session.masker.mask_text(error.message),
+        advice=error.advice,
+        code=int(error.exit_code),
+        error_class=type(error).__name__,
+        diagnostics=tuple(session.masked_diagnostic(one) for one in diagnostics),
+    )
+
+
+def _report(stack: Stack, result: str, **more: object) -> StackReport:
+    return StackReport(stack.id, stack.environment, result, **more)  # type: ignore[arg-type]
+
+
+__all__ = ["Planned", "States", "failure", "plan_stack", "shadow_workdir"]
