@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import SandboxError, UsageError
+from orchestrator.process import is_alive
 
 NAME = "sandbox.json"
 VERSION = 1
@@ -39,6 +40,11 @@ class Info:
     def gcs_url(self) -> str:
         """The address of the GCS server, for whoever may do everything."""
         return url(self.gcs)
+
+    @property
+    def alive(self) -> bool:
+        """True while that very process runs."""
+        return is_alive(self.pid, self.started)
 
     def document(self) -> dict[str, Any]:
         """The content of sandbox.json."""
@@ -86,17 +92,7 @@ def read(folder: Path) -> Info | None:
 def running(folder: Path) -> Info | None:
     """What the sandbox in `folder` says of itself, if its process lives; a stale file counts for nothing."""
     info = read(folder)
-    return info if info and started_at(info.pid) == info.started else None
-
-
-def started_at(pid: int) -> str:
-    """When a process started, as the system counts; empty when it is dead, or a zombie that nobody reaped."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return ""
-    # After the name in brackets: field 3 is the state, field 22 the start in ticks since boot.
-    return "" if stat[0] in (b"Z", b"X") else stat[19].decode()
+    return info if info and info.alive else None
 
 
 def require(folder: Path) -> Info:

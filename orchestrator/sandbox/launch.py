@@ -160,7 +160,7 @@ def _wait_for_other(folder: Path) -> attach.Info | None:
 
 def _gone(info: attach.Info, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while attach.started_at(info.pid) == info.started:
+    while info.alive:
         if time.monotonic() > deadline:
             return False
         with contextlib.suppress(ChildProcessError):

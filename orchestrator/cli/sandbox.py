@@ -1,0 +1,214 @@
+"""`infra sandbox`: start, stop and look at a cloud in a folder, and run commands on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.sandbox_world import world
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.sandbox.attach import Info
+
+DIRECTORY = click.argument("directory", metavar="[DIR]", required=False, type=click.Path(file_okay=False))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+class WithCommand(click.Command):
+    """A command whose arguments after `--` are another program's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep what follows the first `--` as it is, in `ctx.meta`."""
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta["program"] = tuple(args[at + 1 :])
+        return super().parse_args(ctx, args[:at])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """The usage line, with what `--` introduces."""
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND..."]
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  infra sandbox up                             start it (in .infra/sandbox)
+  infra sandbox exec -- infra plan             rehearse on it, with no account anywhere
+  infra sandbox exec --account prod:plan -- infra plan prod
+  infra sandbox world list                     what exists in it
+  infra sandbox down                           stop it; the folder keeps everything
+"""
+)
+def command() -> None:
+    """A cloud in a folder, to try and rehearse things in.
+
+    A GCS server, simulated providers and the world they work on, on 127.0.0.1. Nothing reaches a real cloud.
+    DIR is .infra/sandbox of the project when it is not given.
+    """
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra sandbox up
+  infra sandbox up ../scratch/cloud
+"""
+)
+@DIRECTORY
+@JSON
+@click.option("--hold-fd", type=int, hidden=True, help="End when this pipe's writers are gone.")
+@click.pass_context
+def up(ctx: click.Context, directory: str | None, as_json: bool, hold_fd: int | None) -> int:
+    """Start the sandbox, with the buckets and accounts that the project names."""
+    from orchestrator.sandbox import launch
+
+    app = pass_app(ctx)
+    info, started = launch.start(folder_of(app, directory), app.environ, hold_fd)
+    info = prepared(app, info)
+    if as_json:
+        return app.emit(app.command, sandbox={"started": started, **seen(info)})
+    app.write(f"The sandbox is {'up' if started else 'already up'} in {info.folder} (pid {info.pid}).")
+    app.write(f"GCS on {info.gcs_url}, {len(info.accounts)} accounts.")
+    app.write("Next: infra sandbox exec -- infra plan")
+    return 0
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra sandbox down
+"""
+)
+@DIRECTORY
+@click.pass_context
+def down(ctx: click.Context, directory: str | None) -> int:
+    """Stop the sandbox. Its folder keeps the world, the buckets and the states."""
+    from orchestrator.sandbox import attach, launch
+
+    app = pass_app(ctx)
+    folder = folder_of(app, directory)
+    info = attach.running(folder)
+    if info is None:
+        app.write(f"No sandbox is running in {folder}.")
+        return 0
+    launch.stop(info)
+    app.write(f"The sandbox in {folder} has ended.")
+    return 0
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra sandbox status
+  infra sandbox status --json
+"""
+)
+@DIRECTORY
+@JSON
+@click.pass_context
+def status(ctx: click.Context, directory: str | None, as_json: bool) -> int:
+    """Show ports, accounts, buckets and the size of the world."""
+    from orchestrator.sandbox import attach, control
+
+    app = pass_app(ctx)
+    info = attach.require(folder_of(app, directory))
+    found = control.call(info, "status")
+    if as_json:
+        return app.emit(app.command, sandbox={**seen(info), **found})
+    app.write(f"The sandbox in {info.folder} is up (pid {info.pid}).")
+    app.write(f"GCS       {info.gcs_url}")
+    for name, port in sorted(info.accounts.items()):
+        app.write(f"          {attach.url(port)}  {name}")
+    for source, port in sorted(found["providers"].items()):
+        app.write(f"Provider  {source}  {attach.LOOPBACK}:{port}")
+    for name, objects in sorted(found["buckets"].items()):
+        app.write(f"Bucket    {name}  {objects} objects")
+    app.write(f"World     {found['world']} resources" + (", failures on" if found["faults"] else ""))
+    return 0
+
+
+@command.command(
+    name="exec",
+    cls=WithCommand,
+    epilog="""\b
+Examples:
+  infra sandbox exec -- infra plan
+  infra sandbox exec -- terraform -chdir=infra/envs/dev/network plan
+  infra sandbox exec --account prod:plan -- infra plan prod
+""",
+)
+@DIRECTORY
+@click.option(
+    "--account",
+    metavar="ENV:ROLE",
+    default="owner",
+    show_default=True,
+    help="Act as this account: its ROLE is plan, apply or drift.",
+)
+@click.pass_context
+def exec_(ctx: click.Context, directory: str | None, account: str) -> int:
+    """Run a command on the sandbox: its Terraform, and infra's, work there and nowhere else."""
+    from orchestrator.sandbox import attach
+
+    app = pass_app(ctx)
+    argv: tuple[str, ...] = ctx.meta["program"]
+    if not argv:
+        raise UsageError("There is no command to run.", advice="Write it after `--`: exec -- infra plan")
+    info = prepared(app, attach.require(folder_of(app, directory)))
+    environment = attach.environment(info, app.environ, account)
+    program = shutil.which(argv[0], path=environment.get("PATH"))
+    if program is None:
+        raise UsageError(f"There is no program {argv[0]!r}.", advice="Name one on PATH, or by its path.")
+    os.chdir(app.cwd)
+    # The program takes our place: its terminal, its signals and its exit code are its own.
+    os.execve(program, argv, environment)
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra sandbox record                 every stack of the project
+  infra sandbox record dev/network     one stack
+"""
+)
+@click.argument("stacks", metavar="[STACK]...", nargs=-1)
+@click.option("--dir", "directory", metavar="DIR", type=click.Path(file_okay=False), help="The sandbox.")
+@click.pass_context
+def record(ctx: click.Context, stacks: tuple[str, ...], directory: str | None) -> int:
+    """Record the schemas of the real providers that stacks use, so that they can be simulated.
+
+    Runs `terraform init` and `terraform providers schema`; run it where the providers can be installed.
+    """
+    from orchestrator.cli.sandbox_record import record_stacks
+
+    app = pass_app(ctx)
+    return record_stacks(app, stacks, folder_of(app, directory))
+
+
+command.add_command(world)
+
+
+def folder_of(app: App, directory: str | None) -> Path:
+    """The sandbox's folder: as given, else the one we are attached to, else the project's own."""
+    from orchestrator.cli.sandbox_needs import sandbox_folder
+
+    return sandbox_folder(app, directory)
+
+
+def prepared(app: App, info: Info) -> Info:
+    """Tell the sandbox what the project in the working folder needs; what it says of itself then."""
+    from orchestrator.cli.sandbox_needs import prepare
+
+    return prepare(app, info)
+
+
+def seen(info: Info) -> dict[str, Any]:
+    """What a JSON document tells of a sandbox; its token is nobody else's business."""
+    document = info.document()
+    del document["token"], document["version"]
+    return {"folder": str(info.folder), **document}
