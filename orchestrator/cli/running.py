@@ -1,4 +1,4 @@
-"""What `plan`, `apply` and `destroy` have in common: opening a session, choosing stacks, telling the result."""
+"""What `plan`, `apply` and `destroy` share: opening a session, choosing stacks, telling the result."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def _plan(session: Session, stack: Stack, options: PlanOptions, *, real: bool) -
     if isinstance(upstreams, Waiting):
         if not options.destroy:
             return Planned(_report(stack, "waiting", reason=upstreams.reason, advice=upstreams.advice))
-        # The code cannot be evaluated without its upstream; what the state holds can be destroyed all the same.
+        # Without its upstream the code cannot be evaluated; what the state holds can be destroyed still.
         options, upstreams = replace(options, refresh=False), {}
     generation = states.generation(stack)
     if generation is None and options.destroy:
