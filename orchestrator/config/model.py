@@ -27,7 +27,7 @@ class Roots:
 
 @dataclass(frozen=True)
 class TerraformSettings:
-    """`binary` is a name on PATH or a path, None to look for one; `version` a constraint such as `>= 1.11`."""
+    """`binary` is a name on PATH or a path, None to look for one; `version` a constraint like `>= 1.11`."""
 
     binary: str | None = None
     version: str | None = None

@@ -62,6 +62,10 @@ def _stack_id(value: Any) -> Any:
     return value
 
 
+def _or_empty(value: Any) -> Any:
+    return {} if value is None else value
+
+
 def _schema(**words: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **words})
 
@@ -99,7 +103,7 @@ class Section(BaseModel):
     @classmethod
     def _empty(cls, value: Any) -> Any:
         """A key with nothing after it (`dev:`) is an empty section."""
-        return {} if value is None else value
+        return _or_empty(value)
 
 
 class RawRoots(Section):
@@ -274,6 +278,7 @@ class RawMasking(Section):
     """Regular expressions: text that matches is hidden wherever it appears."""
 
 
+Rules = Annotated[dict[str, Any], BeforeValidator(_or_empty)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[^/\s,*?\[\]{}:\\]+$")]
 
 
@@ -292,17 +297,19 @@ class RawConfig(Section):
     """Backend settings for stacks that leave them open."""
     lock_files: Literal["optional", "required"] = "optional"
     """Whether a stack without .terraform.lock.hcl is an error or a warning."""
-    environments: dict[EnvironmentName, RawEnvironment] = Field(
+    environments: Annotated[dict[EnvironmentName, RawEnvironment], BeforeValidator(_or_empty)] = Field(
         {}, examples=[{"dev": {}, "staging": {}, "prod": {"protected": True, "apply": "ci"}}]
     )
     """Environments in promotion order."""
-    stacks: dict[StackId, RawStack] = Field({}, examples=[{"prod/service": {"depends_on": ["prod/network"]}}])
+    stacks: Annotated[dict[StackId, RawStack], BeforeValidator(_or_empty)] = Field(
+        {}, examples=[{"prod/service": {"depends_on": ["prod/network"]}}]
+    )
     """Stacks that need settings of their own."""
-    policy: dict[str, Any] = {}
+    policy: Rules = {}
     """Rules about what a plan may do."""
-    guard: dict[str, Any] = {}
+    guard: Rules = {}
     """Rules about what code may hold before Terraform touches it."""
-    drift: dict[str, Any] = {}
+    drift: Rules = {}
     """How drift is watched."""
     masking: RawMasking = RawMasking()
     """What else is hidden."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from orchestrator.config.raw import RawConfig
 
@@ -18,35 +18,47 @@ _EXAMPLE = {
 _NULL = {"type": "null"}
 
 
+class _Unsorted(GenerateJsonSchema):
+    """Keeps the order of keys: in an example of environments it means something."""
+
+    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
+        return value
+
+
 def build() -> dict[str, Any]:
-    """The schema as a person would have written it: no titles that repeat keys, no defaults that say nothing."""
-    made = RawConfig.model_json_schema(mode="validation", ref_template="#/$defs/{model}")
+    """The schema as a person would write it: no titles that repeat keys, no defaults that say nothing."""
+    made = RawConfig.model_json_schema(schema_generator=_Unsorted)
     sections = {name.removeprefix("Raw"): _section(part) for name, part in made.pop("$defs").items()}
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
         "title": "infra.yaml",
         **_tidy(made),
+        "properties": {key: _nullable(_tidy(part)) for key, part in made["properties"].items()},
         "examples": [_EXAMPLE],
         "$defs": sections,
     }
 
 
 def _section(part: dict[str, Any]) -> dict[str, Any]:
-    """A section; a key with nothing after it counts as an empty one."""
     tidy = _tidy(part)
-    return tidy if tidy.get("required") else {**tidy, "type": ["object", "null"]}
+    return tidy if tidy.get("required") else _nullable(tidy)
+
+
+def _nullable(part: dict[str, Any]) -> dict[str, Any]:
+    """A key with nothing after it (`dev:`) counts as an empty mapping."""
+    return {**part, "type": ["object", "null"]} if part.get("type") == "object" else part
 
 
 def _tidy(part: dict[str, Any]) -> dict[str, Any]:
     """One schema with everything below it."""
     tidy = _without_null(part)
-    tidy = {key: value for key, value in tidy.items() if key != "title" and (key, value) != ("default", None)}
+    tidy = {key: value for key, value in tidy.items() if key != "title"}
     if "$ref" in tidy:
         # The section documents its own defaults.
         tidy = {**tidy, "$ref": tidy["$ref"].replace("/Raw", "/")}
         tidy.pop("default", None)
-    if "default" in tidy:
-        tidy["default"] = _written(tidy["default"])
+    if "default" in tidy and (default := _written(tidy.pop("default"))) not in (None, [], {}):
+        tidy["default"] = default
     for key in ("properties", "patternProperties"):
         if key in tidy:
             tidy[key] = {name: _tidy(below) for name, below in tidy[key].items()}

@@ -79,7 +79,7 @@ def _check_depth(text: str, file: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise _too_large(file, event.start_mark.line + 1)
+                raise _too_large(file, event.start_mark.line + 1 if event.start_mark else 1)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -95,9 +95,12 @@ def _too_large(file: str, line: int) -> ConfigError:
 
 def _malformed(error: yaml.MarkedYAMLError, text: str, file: str) -> ConfigError:
     """A syntax error in words: a tab is the usual culprit and PyYAML's words for it help nobody."""
-    mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark else None
     lines = text.splitlines()
+    mark = error.problem_mark or error.context_mark
+    if mark and mark.line >= len(lines) and error.context_mark:
+        # What was opened and never closed: the end of the file tells nobody anything.
+        mark = error.context_mark
+    line = mark.line + 1 if mark else None
     at = lines[line - 1] if line and line <= len(lines) else ""
     if "\t" in at[: len(at) - len(at.lstrip())] or "\\t" in (error.problem or ""):
         return ConfigError(
