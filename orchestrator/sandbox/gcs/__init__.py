@@ -1,0 +1,1 @@
+"""A small, strict Cloud Storage server: generations, preconditions, versions, IAM and injected faults."""

@@ -1,0 +1,136 @@
+"""One page of a listing: which objects and which common prefixes it shows."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.sandbox.gcs.disk import BucketRecord, is_live, is_soft_deleted
+from orchestrator.sandbox.gcs.errors import invalid
+from orchestrator.sandbox.gcs.resources import Resource
+
+_LARGEST_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a listing asks for, in the words of the JSON API."""
+
+    prefix: str = ""
+    delimiter: str = ""
+    start: str = ""
+    end: str = ""
+    versions: bool = False
+    soft_deleted: bool = False
+    trailing_delimiter: bool = False
+    folders_as_prefixes: bool = False
+    size: int = _LARGEST_PAGE
+    token: str = ""
+
+    @classmethod
+    def read(cls, values: Mapping[str, str]) -> Query:
+        """From a request's query parameters."""
+        size = values.get("maxResults") or str(_LARGEST_PAGE)
+        if not size.isdecimal() or int(size) < 1:
+            raise invalid(f"Invalid value '{size}' for maxResults.", location="maxResults")
+        query = cls(
+            prefix=values.get("prefix", ""),
+            delimiter=values.get("delimiter", ""),
+            start=values.get("startOffset", ""),
+            end=values.get("endOffset", ""),
+            versions=is_true(values.get("versions")),
+            soft_deleted=is_true(values.get("softDeleted")),
+            trailing_delimiter=is_true(values.get("includeTrailingDelimiter")),
+            folders_as_prefixes=is_true(values.get("includeFoldersAsPrefixes")),
+            size=min(int(size), _LARGEST_PAGE),
+            token=values.get("pageToken", ""),
+        )
+        if query.versions and query.soft_deleted:
+            raise invalid("The versions and softDeleted parameters cannot be used together.")
+        return query
+
+
+@dataclass(frozen=True)
+class Page:
+    """Objects and common prefixes in order of name; `next_token` is empty on the last page."""
+
+    items: list[Resource] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)
+    next_token: str = ""
+
+
+def is_true(text: str | None) -> bool:
+    """A boolean query parameter."""
+    return (text or "").lower() == "true"
+
+
+def make_page(record: BucketRecord, query: Query) -> Page:
+    """The page after `query.token`; an entry is an object's generation or a common prefix."""
+    items: list[Resource] = []
+    prefixes: list[str] = []
+    after = _unpack(query.token)
+    last: tuple[bytes, int] = (b"", 0)
+    for key, entry in _entries(record, query):
+        if after is not None and key <= after:
+            continue
+        if len(items) + len(prefixes) == query.size:
+            return Page(items, prefixes, _pack(last))
+        if isinstance(entry, str):
+            prefixes.append(entry)
+        else:
+            items.append(entry)
+        last = key
+    return Page(items, prefixes)
+
+
+def _entries(record: BucketRecord, query: Query) -> Iterator[tuple[tuple[bytes, int], Resource | str]]:
+    """Everything that matches, in the order of the names' bytes and then of the generations."""
+    seen: set[str] = set()
+    names = set(record.objects)
+    if query.folders_as_prefixes and query.delimiter:
+        names |= set(record.folders)
+    for name in sorted(names, key=lambda one: one.encode("utf-8", "surrogatepass")):
+        if not name.startswith(query.prefix) or name < query.start or (query.end and name >= query.end):
+            continue
+        shown = [one for one in record.objects.get(name, []) if _is_shown(one, query)]
+        is_folder = query.folders_as_prefixes and name in record.folders
+        if not shown and not is_folder:
+            continue
+        common = _common_prefix(name, query)
+        if common:
+            if common not in seen:
+                seen.add(common)
+                yield (common.encode("utf-8", "surrogatepass"), -1), common
+            if not (query.trailing_delimiter and name == common):
+                continue
+        for one in shown:
+            yield (name.encode("utf-8", "surrogatepass"), int(one["generation"])), one
+
+
+def _common_prefix(name: str, query: Query) -> str:
+    if not query.delimiter:
+        return ""
+    rest, found, _ = name[len(query.prefix) :].partition(query.delimiter)
+    return query.prefix + rest + found if found else ""
+
+
+def _is_shown(resource: Resource, query: Query) -> bool:
+    if query.soft_deleted:
+        return is_soft_deleted(resource)
+    return is_live(resource) or (query.versions and not is_soft_deleted(resource))
+
+
+def _pack(key: tuple[bytes, int]) -> str:
+    return base64.urlsafe_b64encode(b"%d:%s" % (key[1], key[0])).decode()
+
+
+def _unpack(token: str) -> tuple[bytes, int] | None:
+    if not token:
+        return None
+    try:
+        number, _, name = base64.urlsafe_b64decode(token.encode()).partition(b":")
+        return name, int(number)
+    except (binascii.Error, ValueError):
+        raise invalid(f"Invalid value '{token}' for pageToken.", location="pageToken") from None

@@ -1,0 +1,251 @@
+"""The store's objects: uploads, reads, changes of metadata, copies, and what deletion leaves behind."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from orchestrator.sandbox.gcs import resources
+from orchestrator.sandbox.gcs.disk import BucketRecord, is_live, is_soft_deleted
+from orchestrator.sandbox.gcs.errors import GcsError, condition_not_met, invalid, no_object
+from orchestrator.sandbox.gcs.folders import Folders
+from orchestrator.sandbox.gcs.listing import Page, Query, make_page
+from orchestrator.sandbox.gcs.preconditions import ANY, Preconditions
+from orchestrator.sandbox.gcs.resources import Resource, timestamp
+
+_LARGEST_COMPOSE = 32
+
+
+class Objects(Folders):
+    """Objects and their generations. `generation=None` means the live one."""
+
+    def insert_object(
+        self,
+        bucket: str,
+        name: str,
+        data: bytes,
+        body: Mapping[str, Any] | None = None,
+        *,
+        when: Preconditions = ANY,
+    ) -> Resource:
+        """Write an object; `body` has the JSON API's fields (contentType, metadata, md5Hash to check, …)."""
+        with self.lock:
+            record = self._record(bucket)
+            resources.check_object_name(name)
+            when.check(record.live(name))
+            return self._write(record, name, data, body or {})
+
+    def get_object(
+        self, bucket: str, name: str, generation: int | None = None, *, when: Preconditions = ANY
+    ) -> Resource:
+        """The object's resource; 404 when there is none, 304 when a *NotMatch precondition names it."""
+        with self.lock:
+            resource = self._object(self._record(bucket), name, generation)
+            when.check(resource, reading=True)
+            return copy.deepcopy(resource)
+
+    def read_object(
+        self, bucket: str, name: str, generation: int | None = None, *, when: Preconditions = ANY
+    ) -> tuple[Resource, bytes]:
+        """The object's resource and its bytes."""
+        with self.lock:
+            resource = self._object(self._record(bucket), name, generation)
+            when.check(resource, reading=True)
+            return copy.deepcopy(resource), self._disk.read_data(resource)
+
+    def patch_object(
+        self,
+        bucket: str,
+        name: str,
+        changes: Mapping[str, Any],
+        generation: int | None = None,
+        *,
+        when: Preconditions = ANY,
+    ) -> Resource:
+        """Merge `changes` into the object's metadata (null removes); no new generation."""
+        return self._change(bucket, name, generation, when, changes, keep=True)
+
+    def update_object(
+        self,
+        bucket: str,
+        name: str,
+        body: Mapping[str, Any],
+        generation: int | None = None,
+        *,
+        when: Preconditions = ANY,
+    ) -> Resource:
+        """Replace all of the object's metadata that a client decides; no new generation."""
+        return self._change(bucket, name, generation, when, body, keep=False)
+
+    def delete_object(
+        self, bucket: str, name: str, generation: int | None = None, *, when: Preconditions = ANY
+    ) -> None:
+        """Delete one generation, or the live object, which versioning then keeps as noncurrent."""
+        with self.lock:
+            record = self._record(bucket)
+            resource = self._object(record, name, generation)
+            when.check(resource)
+            if resource.get("temporaryHold") or resource.get("eventBasedHold"):
+                raise GcsError(
+                    403, "forbidden", f"Object '{bucket}/{name}' is under active hold and cannot be deleted."
+                )
+            self._retire(record, resource, may_keep=generation is None)
+
+    def list_objects(self, bucket: str, query: Query | None = None) -> Page:
+        """One page of the bucket's objects and common prefixes."""
+        with self.lock:
+            record = self._record(bucket)
+            self._purge(record)
+            page = make_page(record, query or Query())
+            return Page(copy.deepcopy(page.items), page.prefixes, page.next_token)
+
+    def copy_object(
+        self,
+        source: tuple[str, str],
+        target: tuple[str, str],
+        body: Mapping[str, Any] | None = None,
+        *,
+        generation: int | None = None,
+        when: Preconditions = ANY,
+        source_when: Preconditions = ANY,
+    ) -> Resource:
+        """Copy an object (`generation` of it), with its metadata unless `body` has new ones."""
+        with self.lock:
+            original = self._object(self._record(source[0]), source[1], generation)
+            source_when.check(original)
+            data = self._disk.read_data(original)
+            settable = {key: original[key] for key in resources.OBJECT_SETTABLE if key in original}
+            return self.insert_object(*target, data, dict(body) if body else settable, when=when)
+
+    def compose_object(
+        self,
+        bucket: str,
+        name: str,
+        parts: Sequence[Mapping[str, Any]],
+        body: Mapping[str, Any] | None = None,
+        *,
+        when: Preconditions = ANY,
+    ) -> Resource:
+        """Join objects of the bucket; `parts` are the JSON API's sourceObjects."""
+        if not 1 <= len(parts) <= _LARGEST_COMPOSE:
+            raise invalid(f"The number of source components must be from 1 to {_LARGEST_COMPOSE}.")
+        with self.lock:
+            record, data, components = self._record(bucket), b"", 0
+            for part in parts:
+                number = int(part["generation"]) if part.get("generation") else None
+                one = self._object(record, str(part["name"]), number)
+                expected = (part.get("objectPreconditions") or {}).get("ifGenerationMatch")
+                if expected is not None and str(expected) != one["generation"]:
+                    raise condition_not_met()
+                data += self._disk.read_data(one)
+                components += int(one.get("componentCount", 1))
+            resources.check_object_name(name)
+            when.check(record.live(name))
+            return self._write(record, name, data, body or {}, components=components)
+
+    def restore_object(
+        self, bucket: str, name: str, generation: int, *, when: Preconditions = ANY
+    ) -> Resource:
+        """Make a soft-deleted generation live again, as a new generation."""
+        with self.lock:
+            record = self._record(bucket)
+            self._purge(record)
+            kept = record.generation(name, generation)
+            if kept is None or not is_soft_deleted(kept):
+                raise no_object(bucket, name)
+            when.check(record.live(name))
+            data = self._disk.read_data(kept)
+            settable = {key: kept[key] for key in resources.OBJECT_SETTABLE if key in kept}
+            restored = self._write(record, name, data, settable)
+            self._remove(record, kept)
+            return restored
+
+    def live_object(self, bucket: str, name: str) -> Resource | None:
+        """The live object, or None; 404 only for a missing bucket."""
+        with self.lock:
+            return copy.deepcopy(self._record(bucket).live(name))
+
+    def _write(
+        self, record: BucketRecord, name: str, data: bytes, body: Mapping[str, Any], components: int = 0
+    ) -> Resource:
+        generation = self._next_generation()
+        resource = resources.new_object(record.resource, name, data, body, generation, self._now())
+        for field, label in (("md5Hash", "MD5"), ("crc32c", "CRC32C")):
+            if body.get(field) and body[field] != resource[field]:
+                raise invalid(
+                    f'Provided {label} hash "{body[field]}" doesn\'t match calculated {label} hash '
+                    f'"{resource[field]}".'
+                )
+        if components:
+            del resource["md5Hash"]
+            resource["componentCount"] = components
+        before = record.live(name)
+        self._disk.save_object(resource, data)
+        record.objects.setdefault(name, []).append(resource)
+        if before:
+            self._retire(record, before, may_keep=True)
+        return copy.deepcopy(resource)
+
+    def _change(
+        self,
+        bucket: str,
+        name: str,
+        generation: int | None,
+        when: Preconditions,
+        wanted: Mapping[str, Any],
+        *,
+        keep: bool,
+    ) -> Resource:
+        with self.lock:
+            record = self._record(bucket)
+            resource = self._object(record, name, generation)
+            when.check(resource)
+            changed = copy.deepcopy(resource)
+            if not keep:
+                for field in resources.OBJECT_SETTABLE:
+                    changed.pop(field, None)
+            resources.merge(changed, {k: v for k, v in wanted.items() if k in resources.OBJECT_SETTABLE})
+            resources.check_custom_metadata(changed.get("metadata"))
+            resources.count_change(changed, self._now())
+            self._disk.save_object(changed)
+            resource.clear()
+            resource.update(changed)
+            return copy.deepcopy(resource)
+
+    def _object(self, record: BucketRecord, name: str, generation: int | None) -> Resource:
+        found = record.live(name) if generation is None else record.generation(name, generation)
+        if found is None or is_soft_deleted(found):
+            raise no_object(record.name, name)
+        return found
+
+    def _retire(self, record: BucketRecord, resource: Resource, *, may_keep: bool) -> None:
+        """Take a generation out of sight: noncurrent, else soft-deleted, else gone."""
+        now = self.clock()
+        seconds = int(record.resource["softDeletePolicy"].get("retentionDurationSeconds", 0))
+        versioned = bool(record.resource.get("versioning", {}).get("enabled"))
+        if may_keep and versioned and is_live(resource):
+            resource["timeDeleted"] = timestamp(now)
+        elif seconds:
+            resource["softDeleteTime"] = timestamp(now)
+            resource["hardDeleteTime"] = timestamp(now + timedelta(seconds=seconds))
+        else:
+            self._remove(record, resource)
+            return
+        self._disk.save_object(resource)
+
+    def _remove(self, record: BucketRecord, resource: Resource) -> None:
+        versions = record.objects[resource["name"]]
+        versions.remove(resource)
+        if not versions:
+            del record.objects[resource["name"]]
+        self._disk.remove_object(resource)
+
+    def _purge(self, record: BucketRecord) -> None:
+        """Remove what soft deletion has kept for long enough."""
+        now = self._now()
+        kept = [one for versions in record.objects.values() for one in versions if is_soft_deleted(one)]
+        for one in kept:
+            if one["hardDeleteTime"] <= now:
+                self._remove(record, one)
