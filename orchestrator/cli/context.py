@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from orchestrator.errors import ConfigError, Exit, InfraError, exit_code_of
+from orchestrator.errors import ConfigError, InfraError, UsageError, exit_code_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from orchestrator.project.model import Project
@@ -20,19 +20,41 @@ if TYPE_CHECKING:
 JSON_VERSION = 1
 
 
-@dataclass
 class App:
-    """One invocation of `infra`. Built once in `main`, or by a test with streams of its own."""
+    """One invocation of `infra`. Built once in `main`, or by a test with streams and a folder of its own.
 
-    cwd: Path
-    environ: Mapping[str, str]
-    stdin: TextIO
-    stdout: TextIO
-    stderr: TextIO
-    debug: bool = False
-    no_color: bool = False
-    json: bool = False
-    command: str = field(default="", repr=False)
+    A plain class, and pathlib and json imported late: every command pays for what this module imports.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        stdin: TextIO,
+        stdout: TextIO,
+        stderr: TextIO,
+        folder: str = ".",
+    ) -> None:
+        self.environ = environ
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self.folder = folder
+        self.debug = False
+        self.no_color = False
+        self.json = False
+        self.command = ""
+
+    @cached_property
+    def cwd(self) -> Path:
+        """The folder to work in, as -C says."""
+        from pathlib import Path
+
+        path = Path(self.folder).resolve()
+        if not path.is_dir():
+            raise UsageError(
+                f"{self.folder} is not a folder.", advice="Give -C the path of a folder that exists."
+            )
+        return path
 
     @property
     def interactive(self) -> bool:
@@ -74,6 +96,8 @@ class App:
 
     def emit(self, command: str, exit_code: int = 0, **content: Any) -> int:
         """The one `--json` document of a command; returns `exit_code`."""
+        import json
+
         document = {"version": JSON_VERSION, "command": command, **content}
         document.setdefault("errors", [])
         document["exit_code"] = exit_code
@@ -135,6 +159,3 @@ def pass_app(ctx: click.Context) -> App:
         raise RuntimeError("a command ran without an App")
     app.command = ctx.command_path.partition(" ")[2]
     return app
-
-
-__all__ = ["JSON_VERSION", "App", "Exit", "error_document", "error_text", "pass_app"]

@@ -10,7 +10,6 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn, cast
 
 import click
@@ -105,10 +104,7 @@ def cli(ctx: click.Context, chdir: str | None, debug: bool, no_color: bool) -> N
     app = cast(App, ctx.obj)
     app.debug = debug
     app.no_color = no_color or bool(app.environ.get("NO_COLOR"))
-    if chdir:
-        app.cwd = (app.cwd / chdir).resolve()
-        if not app.cwd.is_dir():
-            raise UsageError(f"{chdir} is not a folder.", advice="Give -C the path of a folder that exists.")
+    app.folder = chdir or app.folder
 
 
 def run(argv: Sequence[str], app: App) -> int:
@@ -145,5 +141,4 @@ def usage_error(error: click.ClickException) -> UsageError:
 
 def main() -> NoReturn:
     """The console script."""
-    app = App(cwd=Path.cwd(), environ=os.environ, stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr)
-    sys.exit(run(sys.argv[1:], app))
+    sys.exit(run(sys.argv[1:], App(os.environ, sys.stdin, sys.stdout, sys.stderr)))
