@@ -1,0 +1,51 @@
+"""Labels and annotations of Google's provider: what one configures, what the provider adds, what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.sandbox.provider.schema import Block
+from orchestrator.sandbox.provider.session import Session
+from orchestrator.sandbox.provider.values import UNKNOWN, Value, is_known
+
+_ATTRIBUTION = {"goog-terraform-provisioned": "true"}
+
+
+def plan_labels(
+    block: Block, planned: dict[str, Value], prior: Mapping[str, Value] | None, session: Session
+) -> None:
+    """Plan `terraform_labels`, `effective_labels` and `effective_annotations` from what is configured."""
+    if "labels" in block.attributes and "terraform_labels" in block.attributes:
+        own = _joined(session.labels, planned.get("labels"))
+        planned["terraform_labels"] = _with_attribution(own, prior, "terraform_labels", session)
+        planned["effective_labels"] = _effective(
+            planned["terraform_labels"], prior, "labels", "terraform_labels"
+        )
+    if "annotations" in block.attributes and "effective_annotations" in block.attributes:
+        own = _joined({}, planned.get("annotations"))
+        planned["effective_annotations"] = _effective(own, prior, "annotations", "annotations")
+
+
+def _joined(defaults: Mapping[str, str], configured: Value) -> Value:
+    if configured is not None and not is_known(configured):
+        return UNKNOWN
+    return {**defaults, **(configured or {})}
+
+
+def _with_attribution(own: Value, prior: Mapping[str, Value] | None, name: str, session: Session) -> Value:
+    """The provider marks what it creates, and leaves alone what was there before."""
+    if not isinstance(own, dict):
+        return own
+    marked = (
+        session.attribution if prior is None else bool(_ATTRIBUTION.keys() & (prior.get(name) or {}).keys())
+    )
+    return {**_ATTRIBUTION, **own} if marked else own
+
+
+def _effective(own: Value, prior: Mapping[str, Value] | None, kind: str, mine: str) -> Value:
+    """Ours, and those that others put there."""
+    if not isinstance(own, dict) or prior is None:
+        return own
+    ours = {**(prior.get(mine) or {}), **(prior.get(kind) or {})}
+    others = {key: value for key, value in (prior.get(f"effective_{kind}") or {}).items() if key not in ours}
+    return {**others, **own}
