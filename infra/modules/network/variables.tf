@@ -65,9 +65,9 @@ variable "ingress" {
   validation {
     condition = alltrue([
       for rule in var.ingress : length(rule.source_ranges) > 0 && alltrue([
-        for range in rule.source_ranges : can(cidrhost(range, 0)) && !endswith(range, "/0")
+        for range in rule.source_ranges : can(cidrhost(range, 0)) && try(tonumber(split("/", range)[1]) >= 8, false)
       ])
     ])
-    error_message = "Name the ranges that may come in, such as 10.10.0.0/20; for the whole internet put a load balancer in front."
+    error_message = "Name the ranges that may come in, such as 10.10.0.0/20 (a /8 at the widest); for the whole internet put a load balancer in front."
   }
 }
