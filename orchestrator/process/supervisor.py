@@ -111,13 +111,14 @@ class Supervisor:
     @contextmanager
     def handling_signals(
         self,
+        on_second: Callable[[list[str]], int | None] = lambda left: None,
         on_first: Callable[[], None] = lambda: None,
-        on_second: Callable[[list[str]], None] = lambda left: None,
     ) -> Iterator[None]:
         """Within it, SIGINT and SIGTERM are ours. Only for the main thread.
 
         The first one calls `interrupt`, then `on_first`. The second calls `kill`, then `on_second` with its
-        list, and ends this process at once: 7 if something that changes state was ever started, else 130.
+        list, and ends this process at once with the code that it returns; with None that is 7 if something
+        that changes state was ever started, else 130.
         """
 
         def handle(number: int, frame: FrameType | None) -> None:
@@ -125,11 +126,12 @@ class Supervisor:
                 self.interrupt()
                 on_first()
                 return
-            code = Exit.PARTIAL if self._changed else Exit.INTERRUPTED
+            code: int | None = None
             try:
-                on_second(self.kill())
+                code = on_second(self.kill())
             finally:
-                os._exit(code)
+                usual = Exit.PARTIAL if self._changed else Exit.INTERRUPTED
+                os._exit(usual if code is None else code)
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -1,0 +1,180 @@
+"""Which Terraform is used: configured, `terraform`, `tofu`, else the embedded one; and which version it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.errors import BinaryError
+from orchestrator.process import Command, Supervisor
+from orchestrator.terraform.embedded import embedded_executable
+from orchestrator.terraform.environment import child_environment
+from orchestrator.terraform.version import ConstraintError, satisfies
+
+Flavour = Literal["terraform", "tofu"]
+Source = Literal["configured", "PATH", "embedded"]
+
+# The first line of `version` is the only place where the product says which of the two it is.
+_PRODUCT = re.compile(r"(Terraform|OpenTofu) v(\S+)")
+_MACHINE_CODE = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A usable Terraform or OpenTofu."""
+
+    argv: tuple[str, ...]
+    version: str
+    flavour: Flavour
+    source: Source
+    path: Path
+
+    @property
+    def product(self) -> str:
+        """Its name to people."""
+        return "OpenTofu" if self.flavour == "tofu" else "Terraform"
+
+    @property
+    def identity(self) -> str:
+        """Differs when another program, or another build, is used."""
+        return "|".join((*self.argv, self.flavour, self.version, _stamp(self.path)))
+
+
+def find_binary(
+    configured: str | None,
+    env: Mapping[str, str],
+    supervisor: Supervisor,
+    cache_dir: Path,
+    *,
+    root: Path | None = None,
+) -> Binary:
+    """The Terraform to use. The first one found decides: one that does not fit is an error, not passed over.
+
+    `configured` is a name on PATH, a path (relative to `root`), or `embedded`. `env` is ours; PATH is taken
+    from it. `root` is also where the binary is asked for its version, since version managers look there.
+    Raises BinaryError.
+    """
+    path, source = _locate(configured, env, cache_dir, root)
+    path = _behind_wrapper(path)
+    version, flavour = _version_of(path, source, env, supervisor, cache_dir, root)
+    return Binary((str(path),), version, flavour, source, path)
+
+
+def check_version(binary: Binary, constraint: str, where: str) -> None:
+    """Raise BinaryError when a version constraint (found at `where`) is malformed or not met."""
+    try:
+        fits = satisfies(binary.version, constraint)
+    except ConstraintError as error:
+        raise BinaryError(f"The version constraint in {where} is wrong: {error}.", file=where) from error
+    if not fits:
+        raise BinaryError(
+            f"{where} asks for {binary.product} {constraint}, and {binary.path} is {binary.version}.",
+            advice=f"Install one that fits and have it first on PATH, name it under terraform.binary in "
+            f"infra.yaml, or change {where}.",
+        )
+
+
+def _locate(
+    configured: str | None, env: Mapping[str, str], cache_dir: Path, root: Path | None
+) -> tuple[Path, Source]:
+    search = env.get("PATH", os.defpath)
+    if configured == EMBEDDED:
+        return embedded_executable(cache_dir), "embedded"
+    if configured:
+        named = str((root or Path()) / Path(configured).expanduser()) if "/" in configured else configured
+        found = shutil.which(named, path=search)
+        if found is None:
+            raise BinaryError(
+                f"terraform.binary in infra.yaml names {configured}, which is not a program here.",
+                advice="Install it, correct the name, or remove the key: then `terraform`, `tofu` and the "
+                "embedded one are tried.",
+                key="terraform.binary",
+            )
+        return Path(found).absolute(), "configured"
+    for name in ("terraform", "tofu"):
+        found = shutil.which(name, path=search)
+        if found:
+            return Path(found).absolute(), "PATH"
+    return embedded_executable(cache_dir), "embedded"
+
+
+def _behind_wrapper(path: Path) -> Path:
+    """setup-terraform and setup-opentofu put a JavaScript wrapper first that has lost exit code 2."""
+    real = path.with_name(f"{path.name}-bin")
+    return real if real.is_file() and os.access(real, os.X_OK) else path
+
+
+def _version_of(
+    path: Path,
+    source: Source,
+    env: Mapping[str, str],
+    supervisor: Supervisor,
+    cache_dir: Path,
+    root: Path | None,
+) -> tuple[str, Flavour]:
+    """Version and product, remembered by path, size and time of change: asking costs 60 ms and more."""
+    memory = cache_dir / "binary-versions.json"
+    # A script may be a version manager, whose answer depends on more than its own bytes.
+    lasting = source == "embedded" or _is_machine_code(path)
+    key = f"{path}|{_stamp(path)}"
+    known = _remembered(memory)
+    if lasting and key in known:
+        version, product = known[key]
+    else:
+        version, product = _ask(path, env, supervisor, root or cache_dir)
+        if lasting:
+            _remember(memory, {**known, key: [version, product]})
+    return version, "tofu" if product == "OpenTofu" else "terraform"
+
+
+def _ask(path: Path, env: Mapping[str, str], supervisor: Supervisor, cwd: Path) -> tuple[str, str]:
+    cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = Command((str(path), "version"), cwd, child_environment(env), deadline=60)
+    done = supervisor.run(command)
+    match = _PRODUCT.match(done.text)
+    if not done.ok or match is None:
+        said = (done.error_text or done.text).strip().splitlines()
+        raise BinaryError(
+            f"{path} does not behave as Terraform: `version` ended with {done.returncode}"
+            + (f" and said: {said[0]}" if said else "."),
+            advice="Name a Terraform or OpenTofu under terraform.binary in infra.yaml, or `embedded`.",
+        )
+    return match[2], match[1]
+
+
+def _stamp(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:
+        return "gone"
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _is_machine_code(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4).startswith(_MACHINE_CODE)
+    except OSError:
+        return False
+
+
+def _remembered(memory: Path) -> dict[str, list[str]]:
+    try:
+        document = json.loads(memory.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _remember(memory: Path, known: Mapping[str, list[str]]) -> None:
+    memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = memory.with_name(f".{memory.name}.{os.getpid()}")
+    draft.write_text(json.dumps(known), encoding="utf-8")
+    draft.replace(memory)

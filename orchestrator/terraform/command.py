@@ -1,0 +1,178 @@
+"""Terraform's argv, as pure functions over python-terraform's command grammar. Nothing is run here.
+
+python-terraform's runner is not used: it gives no output before the end, no deadline, no signals, no
+environment of its own, and it logs what it ran. Only its grammar is: lists repeat a flag, `IsFlagged` gives a
+flag without value, underscores become dashes, None leaves an option out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.terraform.model import PlanOptions
+
+# A flag without a value, such as -json.
+FLAG = object()
+
+
+def build(command: str, *arguments: str, **options: Any) -> tuple[str, ...]:
+    """The argv of a command, without the program. Options keep their order and come before the arguments."""
+    from python_terraform import IsFlagged, Terraform
+
+    # The constructor reads a state file in the working directory; the grammar needs none of it.
+    grammar = Terraform.__new__(Terraform)
+    grammar.terraform_bin_path = "terraform"
+    given = {name: IsFlagged if value is FLAG else value for name, value in options.items()}
+    argv: Sequence[str] = grammar.generate_cmd_string(command, *arguments, **given)
+    return tuple(argv[1:])
+
+
+def init(
+    backend_config: Mapping[str, str] | None = None, *, readonly_lock: bool, upgrade: bool = False
+) -> tuple[str, ...]:
+    """`init`. The backend of an earlier one is forgotten: what counts is the configuration of now."""
+    return build(
+        "init",
+        input=False,
+        no_color=FLAG,
+        reconfigure=FLAG,
+        lockfile="readonly" if readonly_lock else None,
+        upgrade=FLAG if upgrade else None,
+        backend_config=dict(backend_config or {}),
+    )
+
+
+def plan(options: PlanOptions, plan_file: Path) -> tuple[str, ...]:
+    """`plan` into a file; exit code 2 means changes."""
+    return build(
+        "plan",
+        input=False,
+        no_color=FLAG,
+        detailed_exitcode=FLAG,
+        lock=options.lock,
+        destroy=FLAG if options.destroy else None,
+        refresh_only=FLAG if options.refresh_only else None,
+        refresh=None if options.refresh else False,
+        parallelism=options.parallelism,
+        target=list(options.targets),
+        replace=list(options.replaces),
+        var_file=[str(file) for file in options.var_files],
+        var=list(options.variables),
+        out=str(plan_file),
+    )
+
+
+def apply(
+    plan_file: Path, *, parallelism: int | None = None, lock_timeout: str | None = None
+) -> tuple[str, ...]:
+    """`apply` of a saved plan, its progress as JSON lines. A saved plan is never asked about."""
+    return build(
+        "apply",
+        str(plan_file),
+        json=FLAG,
+        input=False,
+        lock_timeout=lock_timeout,
+        parallelism=parallelism,
+    )
+
+
+def destroy(
+    *, variables: Sequence[str] = (), var_files: Sequence[Path] = (), lock_timeout: str | None = None
+) -> tuple[str, ...]:
+    """`destroy` without a plan and without a question."""
+    return build(
+        "destroy",
+        json=FLAG,
+        input=False,
+        auto_approve=FLAG,
+        lock_timeout=lock_timeout,
+        var_file=[str(file) for file in var_files],
+        var=list(variables),
+    )
+
+
+def show_json(plan_file: Path | None = None) -> tuple[str, ...]:
+    """`show -json` of a plan file, or of the state."""
+    return build("show", *([str(plan_file)] if plan_file else []), json=FLAG)
+
+
+def output() -> tuple[str, ...]:
+    """All outputs as JSON; sensitive ones in clear."""
+    return build("output", json=FLAG, no_color=FLAG)
+
+
+def state_list(addresses: Sequence[str] = ()) -> tuple[str, ...]:
+    """Addresses of the resources in the state."""
+    return build("state list", *addresses)
+
+
+def state_show(address: str) -> tuple[str, ...]:
+    """One resource of the state, as text."""
+    return build("state show", address, no_color=FLAG)
+
+
+def state_pull() -> tuple[str, ...]:
+    """The whole state."""
+    return build("state pull")
+
+
+def fmt_check(paths: Sequence[Path], *, diff: bool = False) -> tuple[str, ...]:
+    """Names of files that are not formatted, and with `diff` how they should be; exit code 3 if any."""
+    return build(
+        "fmt",
+        *map(str, paths),
+        check=FLAG,
+        recursive=FLAG,
+        no_color=FLAG,
+        diff=FLAG if diff else None,
+    )
+
+
+def validate() -> tuple[str, ...]:
+    """`validate -json`."""
+    return build("validate", json=FLAG)
+
+
+def providers_schema() -> tuple[str, ...]:
+    """The schemas of all providers in use, as JSON."""
+    return build("providers schema", json=FLAG)
+
+
+def force_unlock(lock_id: str) -> tuple[str, ...]:
+    """Remove a lock, without a question. On GCS the id is the lock object's generation."""
+    return build("force-unlock", lock_id, force=FLAG)
+
+
+# What `run` may be given, by what it does. `state` and `workspace` change state by their second word.
+_CHANGES = frozenset({"apply", "destroy", "refresh", "import", "taint", "untaint", "force-unlock"})
+_CHANGES_SECOND = frozenset(
+    {("state", word) for word in ("mv", "rm", "push", "replace-provider")}
+    | {("workspace", word) for word in ("new", "delete", "select")}
+)
+_TAKES_INPUT = frozenset({"apply", "destroy", "refresh", "import", "init", "plan"})
+_INTERACTIVE = frozenset({"console", "login"})
+
+
+def changes_state(arguments: Sequence[str]) -> bool:
+    """True when a command line of Terraform's may change a state or what it describes."""
+    words = [word for word in arguments if not word.startswith("-")]
+    return bool(words) and (words[0] in _CHANGES or tuple(words[:2]) in _CHANGES_SECOND)
+
+
+def is_interactive(arguments: Sequence[str]) -> bool:
+    """True when a command line makes sense only with a terminal."""
+    words = [word for word in arguments if not word.startswith("-")]
+    return bool(words) and words[0] in _INTERACTIVE
+
+
+def without_input(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The same command line, told not to ask, where the command has such an option."""
+    for index, word in enumerate(arguments):
+        if word.startswith("-"):
+            continue
+        if word in _TAKES_INPUT and not any(one.lstrip("-").startswith("input=") for one in arguments):
+            return (*arguments[: index + 1], "-input=false", *arguments[index + 1 :])
+        break
+    return tuple(arguments)

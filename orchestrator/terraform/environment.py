@@ -1,0 +1,95 @@
+"""The environment that Terraform gets: made in this one function, and not simply ours.
+
+Code in a plan can read its environment. So what Terraform, Google's libraries, git, ssh and proxies need is
+let through by name, the rest stays with us unless it is configured (`environments.ENV.env` in infra.yaml).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+# Shell patterns, each with its reason in the group's comment.
+ALLOWED = (
+    # the system: programs, home (credentials, CLI configuration), temporary files, terminal, language, time
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TEMP", "TMP", "TERM", "TZ", "LANG", "LANGUAGE"),
+    *("LC_*", "XDG_*", "LD_LIBRARY_PATH", "DYLD_*"),
+    # the network: proxies and certificates
+    *(
+        "*_proxy",
+        "*_PROXY",
+        "SSL_CERT_*",
+        "SSL_*",
+        "CURL_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
+        "NIX_SSL_CERT_FILE",
+    ),
+    # modules from git; not GIT_DIR and the like, which a git hook sets and which would misguide a clone
+    *("SSH_AUTH_SOCK", "SSH_AGENT_PID", "GIT_SSH*", "GIT_SSL_*", "GIT_ASKPASS", "GIT_CONFIG*"),
+    *("GIT_TERMINAL_PROMPT", "NETRC"),
+    # Google: credentials, project, region
+    *("GOOGLE_*", "CLOUDSDK_*", "GCLOUD_*", "GCE_METADATA_*", "NO_GCE_CHECK", "USER_PROJECT_OVERRIDE"),
+    # Kubernetes and Helm providers, which follow a cluster on Google
+    *("KUBE_*", "KUBECONFIG", "HELM_*", "USE_GKE_GCLOUD_AUTH_PLUGIN"),
+    # Terraform's and OpenTofu's own; what would change our argv, logs, folders or workspace is not here
+    *("TF_VAR_*", "TF_TOKEN_*", "TF_CLI_CONFIG_FILE", "TF_REGISTRY_*", "TF_PROVIDER_DOWNLOAD_RETRY"),
+    *("TF_ENCRYPTION", "TF_APPEND_USER_AGENT", "TF_STATE_PERSIST_INTERVAL"),
+    # Go's runtime
+    *("GOMAXPROCS", "GOGC", "GOMEMLIMIT", "GODEBUG"),
+)
+
+# Only within the sandbox: outside it they would send a plan of the real thing to a simulation.
+SANDBOX = ("TF_REATTACH_PROVIDERS", "STORAGE_EMULATOR_HOST", "GITHUB_API_URL", "INFRA_SANDBOX")
+
+# Each plan is one short process whose heap is small: collecting it seldom saves a quarter of its CPU. The
+# limit keeps big providers from growing by that.
+GO_TUNING = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
+
+ALWAYS = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+
+
+def child_environment(
+    base: Mapping[str, str],
+    *,
+    passed: Sequence[str] = (),
+    extra: Mapping[str, str] | None = None,
+    sandbox: bool = False,
+    exists: Callable[[str], bool] = os.path.exists,
+) -> dict[str, str]:
+    """The whole environment of a Terraform process, from ours (`base`).
+
+    `passed` are names or shell patterns that are configured to be let through, `extra` is set last. With
+    `sandbox` the variables that attach Terraform to it are let through. `TF_VAR_*` always is. A
+    TF_CLI_CONFIG_FILE that names a missing file is dropped: Terraform would warn in each command.
+    """
+    patterns = (*ALLOWED, *passed, *(SANDBOX if sandbox else ()))
+    kept = {name: value for name, value in base.items() if _matches(name, patterns)}
+    config = kept.get("TF_CLI_CONFIG_FILE")
+    if config is not None and not exists(config):
+        del kept["TF_CLI_CONFIG_FILE"]
+    if "GOGC" not in kept:
+        kept = GO_TUNING | kept
+    return {**kept, **ALWAYS, **(extra or {})}
+
+
+def dropped_names(
+    base: Mapping[str, str],
+    *,
+    passed: Sequence[str] = (),
+    sandbox: bool = False,
+    exists: Callable[[str], bool] = os.path.exists,
+) -> tuple[str, ...]:
+    """The names in `base` that a Terraform process does not get, sorted."""
+    child = child_environment(base, passed=passed, sandbox=sandbox, exists=exists)
+    return tuple(sorted(name for name in base if name not in child))
+
+
+def missing_cli_config(base: Mapping[str, str], exists: Callable[[str], bool] = os.path.exists) -> str | None:
+    """The file that TF_CLI_CONFIG_FILE names, when there is none."""
+    named = base.get("TF_CLI_CONFIG_FILE")
+    return named if named is not None and not exists(named) else None
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

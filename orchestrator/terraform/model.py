@@ -1,0 +1,122 @@
+"""What a Terraform command is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Ended = Literal["exited", "deadline", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Workdir:
+    """Where one stack is worked on.
+
+    `root` is the root module's folder, `data_dir` its TF_DATA_DIR, `run_dir` a folder of this run alone
+    (0700). `env` is the child environment; TF_DATA_DIR is added to it by the client.
+    """
+
+    root: Path
+    data_dir: Path
+    run_dir: Path
+    env: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What a plan is asked. `variables` are `name=value`, in order."""
+
+    destroy: bool = False
+    refresh_only: bool = False
+    targets: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+    variables: tuple[str, ...] = field(default=(), repr=False)
+    var_files: tuple[Path, ...] = ()
+    parallelism: int | None = None
+    lock: bool = False
+    refresh: bool = True
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One error or warning of Terraform's. `file` is relative to the root module, `line` is 1-based.
+
+    A command whose output is text gives one, whose `detail` is the whole text.
+    """
+
+    severity: str
+    summary: str
+    detail: str = ""
+    address: str = ""
+    file: str = ""
+    line: int = 0
+    snippet: str = ""
+
+
+@dataclass(frozen=True)
+class LockHolder:
+    """Who holds a state's lock, as Terraform tells it. `id` is what `force-unlock` wants."""
+
+    id: str = ""
+    path: str = ""
+    operation: str = ""
+    who: str = ""
+    version: str = ""
+    created: str = ""
+    info: str = ""
+
+    def __str__(self) -> str:
+        parts = [self.who or "somebody"]
+        parts += [f"since {self.created}"] if self.created else []
+        parts += [f"({self.operation})"] if self.operation else []
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class PlanOutcome:
+    """A plan that was made. `text` is Terraform's own diff, raw: it must be masked before it is shown."""
+
+    changed: bool
+    plan_file: Path
+    text: bytes = field(repr=False)
+    seconds: float
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A resource that an apply finished with. `id_value` may be empty (deletes, resources with no id)."""
+
+    address: str
+    action: str
+    id_key: str = ""
+    id_value: str = ""
+
+
+@dataclass(frozen=True)
+class ApplyOutcome:
+    """What an apply did, from its journal; a failed apply is an outcome too.
+
+    `unfinished` are addresses that were begun and neither finished nor failed. `rescued` is where the state
+    was kept that Terraform could not save. `outputs` has name → {value, type, sensitive}; a sensitive one
+    has no value here.
+    """
+
+    ok: bool
+    returncode: int
+    ended: Ended
+    journal: Path
+    seconds: float = 0.0
+    diagnostics: tuple[Diagnostic, ...] = ()
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    imported: int = 0
+    finished: tuple[Applied, ...] = ()
+    failed: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    outputs: Mapping[str, Mapping[str, Any]] | None = field(default=None, repr=False)
+    locked: LockHolder | None = None
+    rescued: Path | None = None

@@ -1,0 +1,94 @@
+"""Terraform's version constraints: `>= 1.11, < 2.0`, `~> 1.11.2`, `!= 1.12.0`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
+_TERM = re.compile(r"\s*(=|!=|>=|<=|~>|>|<)?\s*(\S+)\s*")
+
+
+class ConstraintError(ValueError):
+    """Not a version, or not a constraint."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A semantic version. `given` is how many numbers were written: `~> 1.2` and `~> 1.2.0` differ."""
+
+    numbers: tuple[int, ...]
+    prerelease: str = ""
+    given: int = 3
+
+    @classmethod
+    def parse(cls, text: str) -> Version:
+        """`1.11.4`, `v1.12.0-beta1`, `1.2`; raises ConstraintError."""
+        match = _VERSION.fullmatch(text.strip())
+        if match is None:
+            raise ConstraintError(f"{text!r} is not a version such as 1.11.4")
+        numbers = tuple(int(part) for part in match[1].split("."))
+        padded = numbers + (0,) * (3 - len(numbers))
+        return cls(padded, match[2] or "", len(numbers))
+
+    @property
+    def release(self) -> Version:
+        """The same without its pre-release."""
+        return Version(self.numbers, "", self.given)
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """A sort key: a pre-release comes before its release, its parts compare as SemVer says."""
+        parts = tuple(
+            (0, int(part), "") if part.isdigit() else (1, 0, part) for part in self.prerelease.split(".")
+        )
+        return (self.numbers, not self.prerelease, parts if self.prerelease else ())
+
+    def __str__(self) -> str:
+        text = ".".join(map(str, self.numbers))
+        return f"{text}-{self.prerelease}" if self.prerelease else text
+
+
+def satisfies(version: str, constraint: str) -> bool:
+    """True when a version meets every term of a constraint; an empty constraint is met by all.
+
+    As Terraform does for itself, a pre-release counts as its release where the term names none; where it
+    names one, an ordering term is met only by versions of the same release numbers. Raises ConstraintError.
+    """
+    found = Version.parse(version)
+    if not constraint.strip():
+        return True
+    return all(_meets(found, *_term(text)) for text in constraint.split(","))
+
+
+def _term(text: str) -> tuple[str, Version]:
+    match = _TERM.fullmatch(text)
+    if match is None:
+        raise ConstraintError(f"{text.strip()!r} is not a version constraint such as '>= 1.11'")
+    return match[1] or "=", Version.parse(match[2])
+
+
+def _meets(found: Version, operator: str, wanted: Version) -> bool:
+    if not wanted.prerelease:
+        found = found.release
+    if operator in ("=", "!="):
+        return (found.order == wanted.order) is (operator == "=")
+    if wanted.prerelease and found.numbers != wanted.numbers:
+        return False
+    ahead = found.order > wanted.order  # type: ignore[operator]
+    same = found.order == wanted.order
+    if operator == "~>":
+        fixed = wanted.given - 1
+        return (ahead or same) and found.numbers[:fixed] == wanted.numbers[:fixed]
+    return {">": ahead, ">=": ahead or same, "<": not (ahead or same), "<=": not ahead}[operator]
+
+
+def constraint_of_version_file(text: str) -> str | None:
+    """What a `.terraform-version` file asks for; None where it leaves the choice open (`latest`, `min-required`).
+
+    Raises ConstraintError for anything else that is not a version.
+    """
+    word = text.split("#")[0].strip()
+    if not word or word.startswith(("latest", "min-required")):
+        return None
+    return f"= {Version.parse(word)}"
