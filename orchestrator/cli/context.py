@@ -62,12 +62,15 @@ class App:
         return self.stdin.isatty() and self.stderr.isatty() and not self.json
 
     def console(self, stream: TextIO | None = None) -> Console:
-        """A rich console on `stream` (standard output when not given), without colour off a terminal."""
+        """A rich console on `stream` (standard output when not given).
+
+        Off a terminal it has no colour, unless FORCE_COLOR says that who reads it can show some.
+        """
         from rich.console import Console
 
         target = stream or self.stdout
         columns = self.environ.get("COLUMNS", "")
-        terminal = target.isatty()
+        terminal = target.isatty() or bool(self.environ.get("FORCE_COLOR"))
         return Console(
             file=target,
             no_color=self.no_color or None,

@@ -166,7 +166,7 @@ def exec_(ctx: click.Context, directory: str | None, account: str) -> int:
         raise UsageError(f"There is no program {argv[0]!r}.", advice="Name one on PATH, or by its path.")
     os.chdir(app.cwd)
     # The program takes our place: its terminal, its signals and its exit code are its own.
-    os.execve(program, argv, environment)
+    os.execve(program, argv, environment)  # noqa: S606
 
 
 @command.command(

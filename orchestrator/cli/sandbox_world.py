@@ -43,7 +43,9 @@ Examples:
 @DIR
 @JSON
 @click.pass_context
-def list_(ctx: click.Context, glob: str | None, type_: str | None, directory: str | None, as_json: bool) -> int:
+def list_(
+    ctx: click.Context, glob: str | None, type_: str | None, directory: str | None, as_json: bool
+) -> int:
     """List what exists."""
     app = pass_app(ctx)
     items = ask(app, directory, "world_list", type=type_, glob=glob)
@@ -92,7 +94,9 @@ def set_(ctx: click.Context, name: str, path: str, value: str, directory: str | 
     """Change an attribute behind Terraform's back. VALUE is JSON, or else a text as it stands."""
     app = pass_app(ctx)
     item = ask(app, directory, "world_set", name=name, path=path, value=value_of(value))
-    app.write(f"{item['type']}/{item['id']}: {path} is {json.dumps(value_of(value), ensure_ascii=False)} now.")
+    app.write(
+        f"{item['type']}/{item['id']}: {path} is {json.dumps(value_of(value), ensure_ascii=False)} now."
+    )
     return 0
 
 

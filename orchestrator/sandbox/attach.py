@@ -118,7 +118,9 @@ def environment(info: Info, base: Mapping[str, str], account: str = OWNER) -> di
     `account` is `ENV:plan`, `ENV:apply`, `ENV:drift`, or the owner, who may do everything.
     """
     if account != OWNER and account not in info.accounts:
-        known = ", ".join(sorted(info.accounts)) or "there are none, since no environment keeps its state in GCS"
+        known = (
+            ", ".join(sorted(info.accounts)) or "there are none, since no environment keeps its state in GCS"
+        )
         raise UsageError(
             f"The sandbox has no account {account!r}.", advice=f"Accounts are written ENV:ROLE: {known}."
         )

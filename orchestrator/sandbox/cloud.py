@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from orchestrator.errors import SandboxError
 from orchestrator.sandbox.control import Operation
-from orchestrator.sandbox.gcs import GcsError, GcsServer
-from orchestrator.sandbox.needs import Account, Needs, Types, merged, types_in_state
-from orchestrator.sandbox.provider import ProviderServer, reattach_config
-from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.gcs.server import GcsServer
+from orchestrator.sandbox.gcs.store import GcsError, Query
+from orchestrator.sandbox.needs import Account, Needs, Types, merged, resources_in_state, types_in_state
+from orchestrator.sandbox.provider.server import ProviderServer, reattach_config
+from orchestrator.sandbox.schemas import Schemas, source_address
 from orchestrator.sandbox.world import World, WorldObject
 
 PROJECT = "sandbox"
 WORLD = "default"
 STATE_SUFFIX = ".tfstate"
+TAKEN = 409
 
 
 class Cloud:
@@ -60,10 +61,10 @@ class Cloud:
         """The value of TF_REATTACH_PROVIDERS."""
         return reattach_config(self._ports, sentinel)
 
-    def prepare(self, needs: Mapping[str, Any]) -> dict[str, Any]:
+    def prepare(self, needs: Mapping[str, Any]) -> dict[str, list[str]]:
         """Make what a project needs (`Needs.document`): buckets, accounts with their rights, types to serve.
 
-        The answer names the providers and types that no recorded schema has.
+        The answer names the `providers` and `types` that no recorded schema has.
         """
         wanted = Needs.of(needs)
         with self._lock:
@@ -71,13 +72,13 @@ class Cloud:
                 self._make_bucket(bucket)
             for account in wanted.accounts:
                 self._open_account(account)
-            unknown = self._serve(merged([wanted.types, self._types_in_states()]))
-        return {"unknown": unknown}
+            return self._serve(merged([wanted.types, self._types_in_states()]))
 
     def operations(self) -> dict[str, Operation]:
         """What a command may ask for by name."""
         return {
             "status": self.status,
+            "states": self.states,
             "world_list": lambda type=None, glob=None: [shown(one) for one in self.world.list(type, glob)],
             "world_show": lambda name: shown(self.world.get(name), whole=True),
             "world_set": lambda name, path, value: shown(self.world.set(name, path, value), whole=True),
@@ -93,9 +94,18 @@ class Cloud:
         buckets = [bucket["name"] for bucket in self._store.list_buckets()]
         return {
             "providers": dict(self._ports),
-            "buckets": {name: len(self._store.list_objects(name)["items"]) for name in sorted(buckets)},
+            "buckets": {name: sum(1 for _ in self._objects(name)) for name in sorted(buckets)},
             "world": len(self.world.list()),
             "faults": len(self.world.faults.list()),
+        }
+
+    def states(self) -> dict[str, int]:
+        """How many resources each state holds, by the object's name; all buckets together."""
+        return {
+            item["name"]: resources_in_state(self._store.read_object(bucket["name"], item["name"])[1])
+            for bucket in self._store.list_buckets()
+            for item in self._objects(bucket["name"])
+            if item["name"].endswith(STATE_SUFFIX)
         }
 
     def _make_bucket(self, name: str) -> None:
@@ -108,53 +118,77 @@ class Cloud:
                 "publicAccessPrevention": "enforced",
             },
         }
-        with contextlib.suppress(GcsError):
+        try:
             self._store.create_bucket(PROJECT, body)
+        except GcsError as error:
+            if error.status != TAKEN:
+                raise SandboxError(
+                    f"The bucket {name!r} cannot be made: {error.message}",
+                    advice="Give the backend a bucket whose name Cloud Storage accepts.",
+                ) from error
 
     def _open_account(self, account: Account) -> None:
         """A port that acts as the account, with rights on its managed folders and nothing else."""
         if account.name in self.accounts:
             return
         for folder, role in account.rights():
-            with contextlib.suppress(GcsError):
-                self._store.insert_managed_folder(account.bucket, {"name": folder})
+            try:
+                self._store.insert_managed_folder(account.bucket, folder)
+            except GcsError as error:
+                if error.status != TAKEN:
+                    raise SandboxError(
+                        f"{account.name} cannot be given rights in {account.bucket}: {error.message}"
+                    ) from error
             policy = self._store.get_managed_folder_policy(account.bucket, folder)
-            binding = {"role": role, "members": [account.member]}
-            if binding not in policy.get("bindings", []):
-                policy["bindings"] = [*policy.get("bindings", []), binding]
-                self._store.set_managed_folder_policy(account.bucket, folder, policy)
+            self._store.set_managed_folder_policy(
+                account.bucket, folder, with_member(policy, role, account.member)
+            )
         self.accounts[account.name] = self._gcs.open_port(account.member)
 
-    def _serve(self, types: Mapping[str, Types]) -> list[str]:
-        """Serve more types; returns, sorted, what has no recorded schema."""
-        unknown: list[str] = []
+    def _serve(self, types: Mapping[str, Types]) -> dict[str, list[str]]:
+        """Serve more types; returns the providers and the types that have no recorded schema."""
+        unknown: dict[str, list[str]] = {"providers": [], "types": []}
         for source, wanted in sorted(types.items()):
-            try:
-                schema = self._schemas.find(source)
-            except SandboxError:
-                unknown.append(source)
+            if source_address(source) not in self._schemas.sources():
+                unknown["providers"].append(source)
                 continue
-            missing = (wanted.resources - schema.resources.keys()) | (
-                wanted.data_sources - schema.data_sources.keys()
+            schema = self._schemas.find(source)
+            missing = (wanted.resources - schema.resource_types) | (
+                wanted.data_sources - schema.data_source_types
             )
-            unknown += [f"{source}: {name}" for name in sorted(missing)]
-            self._providers.serve_types(
-                source,
-                wanted.resources & schema.resources.keys(),
-                wanted.data_sources & schema.data_sources.keys(),
-            )
+            unknown["types"] += sorted(missing)
+            self._providers.serve_types(source, wanted.resources, wanted.data_sources)
         return unknown
 
     def _types_in_states(self) -> dict[str, Types]:
         """The types of every state that has been written since we looked last."""
         found = []
         for bucket in self._store.list_buckets():
-            for item in self._store.list_objects(bucket["name"])["items"]:
+            for item in self._objects(bucket["name"]):
                 key = (bucket["name"], item["name"])
                 if item["name"].endswith(STATE_SUFFIX) and self._seen.get(key) != item["generation"]:
                     self._seen[key] = item["generation"]
-                    found.append(types_in_state(self._store.read_object(*key)))
+                    found.append(types_in_state(self._store.read_object(*key)[1]))
         return merged(found)
+
+    def _objects(self, bucket: str) -> Iterator[dict[str, Any]]:
+        """The bucket's live objects, page by page."""
+        page = self._store.list_objects(bucket)
+        yield from page.items
+        while page.next_token:
+            page = self._store.list_objects(bucket, Query(token=page.next_token))
+            yield from page.items
+
+
+def with_member(policy: Mapping[str, Any], role: str, member: str) -> dict[str, Any]:
+    """The policy with one more member of a role; the same when it has it already."""
+    bindings = [dict(one) for one in policy.get("bindings", ())]
+    mine = next((one for one in bindings if one["role"] == role and "condition" not in one), None)
+    if mine is None:
+        bindings.append({"role": role, "members": [member]})
+    elif member not in mine["members"]:
+        mine["members"] = [*mine["members"], member]
+    return {**policy, "bindings": bindings}
 
 
 def shown(item: WorldObject, *, whole: bool = False) -> dict[str, Any]:

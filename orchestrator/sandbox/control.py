@@ -1,4 +1,4 @@
-"""How a command speaks to the sandbox's process: JSON over HTTP on loopback, with the token of sandbox.json."""
+"""How a command speaks to the sandbox's process: JSON over loopback, with the token of sandbox.json."""
 
 from __future__ import annotations
 

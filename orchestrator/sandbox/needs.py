@@ -11,6 +11,8 @@ from typing import Any, Self
 ROLES = ("plan", "apply", "drift")
 # `provider["registry.terraform.io/hashicorp/google"].alias`, in a module with its path before it.
 _PROVIDER = re.compile(r'provider\["([^"]+)"\]')
+# Terraform itself: `terraform_data` and `terraform_remote_state` are not simulated.
+BUILTIN = "terraform.io/builtin/"
 PREFIX = "roles/storage."
 
 # Role → (folder below the environment's own, what it may do there); the table of contracts, "Accounts".
@@ -43,9 +45,7 @@ class Account:
 
     def rights(self) -> tuple[tuple[str, str], ...]:
         """(managed folder, IAM role), for each folder of the bucket that it may use."""
-        return tuple(
-            (f"{self.environment}/{folder}", PREFIX + right) for folder, right in RIGHTS[self.role]
-        )
+        return tuple((f"{self.environment}/{folder}", PREFIX + right) for folder, right in RIGHTS[self.role])
 
 
 @dataclass(frozen=True)
@@ -108,16 +108,25 @@ def merged(parts: Iterable[Mapping[str, Types]]) -> dict[str, Types]:
 
 def types_in_state(data: bytes) -> dict[str, Types]:
     """The types that a state file (format 4) holds, by provider; nothing when it is not one."""
+    return merged(_types_of(resource) for resource in _resources(data))
+
+
+def resources_in_state(data: bytes) -> int:
+    """How many managed resource instances a state file holds."""
+    return sum(len(one.get("instances", ())) for one in _resources(data) if one.get("mode") == "managed")
+
+
+def _resources(data: bytes) -> list[dict[str, Any]]:
     try:
-        resources = json.loads(data)["resources"]
-        return merged(_types_of(resource) for resource in resources)
+        return [one for one in json.loads(data)["resources"] if isinstance(one, dict)]
     except (ValueError, KeyError, TypeError):
-        return {}
+        return []
 
 
 def _types_of(resource: Mapping[str, Any]) -> dict[str, Types]:
-    found = _PROVIDER.search(resource["provider"])
-    if found is None:
+    found = _PROVIDER.search(str(resource.get("provider", "")))
+    if found is None or found[1].startswith(BUILTIN):
         return {}
-    name = frozenset([resource["type"]])
-    return {found[1]: Types(data_sources=name) if resource["mode"] == "data" else Types(resources=name)}
+    name = frozenset([str(resource.get("type", ""))])
+    is_data = resource.get("mode") == "data"
+    return {found[1]: Types(data_sources=name) if is_data else Types(resources=name)}

@@ -57,7 +57,7 @@ class Server:
         self._cloud.close()
         self._sentinel.close()
 
-    def _prepare(self, needs: dict[str, Any]) -> dict[str, Any]:
+    def _prepare(self, needs: dict[str, Any]) -> dict[str, list[str]]:
         result = self._cloud.prepare(needs)
         self._write()
         return result

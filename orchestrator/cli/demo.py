@@ -1,0 +1,131 @@
+"""`infra demo`: a real change goes from a branch to production, on a cloud in a folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.demo_narrator import MARGIN, RichNarrator
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from orchestrator.process import Supervisor
+    from orchestrator.sandbox.attach import Info
+
+PICTURE_WIDTH = 100
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  infra demo                     everything, in a folder that goes away
+  infra demo --keep --dir play   and leave the folder to play in
+"""
+)
+@click.option("--keep", is_flag=True, help="Leave the folder, to play in.")
+@click.option("--dir", "directory", metavar="DIR", help="Make the repository here; DIR must be new or empty.")
+@click.option("--svg", metavar="FILE", help="Also write a picture of the main scenes.")
+@click.pass_context
+def command(ctx: click.Context, keep: bool, directory: str | None, svg: str | None) -> int:
+    """Watch a real change go from a branch to production.
+
+    Real git, real Terraform and real state in a bucket, on simulated Google providers: no cloud, no account,
+    no network. Exits with 0 only if every step did what it says.
+    """
+    from orchestrator.process import Supervisor
+    from orchestrator.sandbox.demo import Stage, play, repository
+
+    app = pass_app(ctx)
+    began = time.monotonic()
+    supervisor = Supervisor()
+    console = app.console()
+    picture = picture_console() if svg else None
+    narrator = RichNarrator(console, picture)
+    with supervisor.handling_signals(), demo_folder(app, directory, keep) as folder:
+        terraform = find_terraform(app, supervisor, folder)
+        console.print(f"Repository {folder}, {terraform}.")
+        repository.lay_out(folder)
+        environ = {**repository.environment(app.environ), **looks(console, picture)}
+        with sandbox(app, folder) as info:
+            play(Stage(folder, environ, supervisor, narrator, info))
+        seconds = time.monotonic() - began
+        console.print(
+            f"\nEverything did what it said, in {seconds:.0f} s ({narrator.seconds:.0f} s of them commands)."
+        )
+        if keep:
+            console.print(f"To play on: cd {folder}; infra sandbox up; infra sandbox exec -- infra plan")
+    if svg and picture:
+        picture.save_svg(str(app.cwd / svg), title="infra demo")
+    return 0
+
+
+@contextmanager
+def demo_folder(app: App, directory: str | None, keep: bool) -> Iterator[Path]:
+    """The folder that the demo plays in; it goes away at the end, however that comes, unless it is kept."""
+    if directory:
+        folder = (app.cwd / directory).resolve()
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(f"{folder} is not empty.", advice="Name a folder that is new or empty.")
+        folder.mkdir(parents=True, exist_ok=True)
+    else:
+        folder = Path(tempfile.mkdtemp(prefix="infra-demo-")).resolve()
+    try:
+        yield folder
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def sandbox(app: App, folder: Path) -> Iterator[Info]:
+    """A sandbox that ends with this block, and with this process if it dies inside it."""
+    from orchestrator.cli.sandbox_needs import prepare
+    from orchestrator.sandbox import launch
+
+    reader, writer = os.pipe()
+    try:
+        info, _ = launch.start(folder / ".infra/sandbox", app.environ, hold=reader)
+        try:
+            inside = App(app.environ, app.stdin, app.stdout, app.stderr, str(folder))
+            yield prepare(inside, info)
+        finally:
+            launch.stop(info)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def find_terraform(app: App, supervisor: Supervisor, folder: Path) -> str:
+    """Which Terraform the demo runs, in words; BinaryError with an advice when there is none."""
+    from orchestrator.terraform.binary import find_binary
+
+    found = find_binary(None, app.environ, supervisor, folder / ".infra/cache")
+    return f"{found.flavour} {found.version} ({found.source})"
+
+
+def looks(console: Console, picture: Console | None) -> dict[str, str]:
+    """What makes commands print for the consoles that show what they print."""
+    width = min(one.width for one in (console, picture) if one is not None) - len(MARGIN)
+    coloured = console.is_terminal or picture is not None
+    return {"COLUMNS": str(max(width, 60)), **({"FORCE_COLOR": "1"} if coloured else {})}
+
+
+def picture_console() -> Console:
+    """A console that nobody sees and that remembers what it printed."""
+    from rich.console import Console
+
+    return Console(
+        file=StringIO(), record=True, width=PICTURE_WIDTH, force_terminal=True, color_system="truecolor"
+    )

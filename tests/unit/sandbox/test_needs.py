@@ -1,0 +1,96 @@
+"""What a project needs of its sandbox, and what a state file says of types."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from orchestrator.sandbox.needs import Account, Needs, Types, merged, resources_in_state, types_in_state
+
+GOOGLE = "registry.terraform.io/hashicorp/google"
+
+
+def state(*resources: dict[str, Any]) -> bytes:
+    return json.dumps({"version": 4, "resources": resources}).encode()
+
+
+def resource(type_: str, mode: str = "managed", provider: str = f'provider["{GOOGLE}"]') -> dict[str, Any]:
+    return {"mode": mode, "type": type_, "name": "this", "provider": provider, "instances": [{}, {}]}
+
+
+def test_needs_survive_the_way_to_the_sandbox() -> None:
+    needs = Needs(
+        buckets=("states",),
+        accounts=(Account("dev", "plan", "states", "plan@example.com"),),
+        types={GOOGLE: Types(frozenset({"google_x", "google_a"}), frozenset({"google_y"}))},
+    )
+
+    assert Needs.of(json.loads(json.dumps(needs.document()))) == needs
+
+
+@pytest.mark.parametrize(
+    ("role", "rights"),
+    [
+        (
+            "plan",
+            {
+                ("prod/state/", "roles/storage.objectViewer"),
+                ("prod/ledger/", "roles/storage.objectViewer"),
+                ("prod/plans/", "roles/storage.objectCreator"),
+            },
+        ),
+        ("apply", {("prod/", "roles/storage.objectUser")}),
+        (
+            "drift",
+            {
+                ("prod/state/", "roles/storage.objectViewer"),
+                ("prod/ledger/", "roles/storage.objectViewer"),
+                ("prod/drift/", "roles/storage.objectUser"),
+            },
+        ),
+    ],
+)
+def test_an_account_has_the_rights_of_its_role(role: str, rights: set[tuple[str, str]]) -> None:
+    account = Account("prod", role, "states")
+
+    assert set(account.rights()) == rights
+    assert account.name == f"prod:{role}"
+
+
+def test_an_account_is_the_one_that_infra_yaml_names() -> None:
+    given = Account("prod", "plan", "states", "planner@p.iam.gserviceaccount.com")
+
+    assert given.member == "serviceAccount:planner@p.iam.gserviceaccount.com"
+    assert Account("prod", "plan", "states").member != Account("prod", "apply", "states").member
+
+
+def test_a_state_names_its_types_by_provider() -> None:
+    other = "registry.terraform.io/hashicorp/random"
+    data = state(
+        resource("google_compute_network"),
+        resource("google_project", mode="data"),
+        resource("random_id", provider=f'module.a["b"].provider["{other}"].west'),
+        resource("terraform_data", provider='provider["terraform.io/builtin/terraform"]'),
+    )
+
+    assert types_in_state(data) == {
+        GOOGLE: Types(frozenset({"google_compute_network"}), frozenset({"google_project"})),
+        other: Types(frozenset({"random_id"})),
+    }
+    assert resources_in_state(data) == 6
+
+
+@pytest.mark.parametrize("data", [b"", b"no json", b"[]", b'{"resources": null}', b'{"resources": [3, {}]}'])
+def test_what_is_no_state_names_no_types(data: bytes) -> None:
+    assert types_in_state(data) == {}
+    assert resources_in_state(data) == 0
+
+
+def test_types_only_grow() -> None:
+    first = {GOOGLE: Types(frozenset({"a"}))}
+    second = {GOOGLE: Types(frozenset({"b"}), frozenset({"c"})), "other": Types()}
+
+    assert merged([first, second])[GOOGLE] == Types(frozenset({"a", "b"}), frozenset({"c"}))
+    assert merged([]) == {}
