@@ -1,0 +1,102 @@
+mock_provider "google" {
+  mock_resource "google_iam_workload_identity_pool" {
+    defaults = {
+      name = "projects/123456789012/locations/global/workloadIdentityPools/github"
+    }
+  }
+}
+
+variables {
+  project_id = "example-infra"
+  repository = { owner = "example", owner_id = "1001", name = "infrastructure", id = "2002" }
+  environments = {
+    dev  = { project_id = "example-dev", apply_roles = ["roles/run.admin"] }
+    prod = { project_id = "example-prod", apply_roles = ["roles/run.admin"], grantable_roles = ["roles/run.invoker", "roles/aiplatform.user"] }
+  }
+}
+
+run "only_this_repository_by_number" {
+  command = plan
+
+  assert {
+    condition     = google_iam_workload_identity_pool_provider.this.attribute_condition == "assertion.repository_owner_id == '1001' && assertion.repository_id == '2002'"
+    error_message = "Tokens of other repositories are refused, by numbers that nobody can take over."
+  }
+
+  assert {
+    condition     = google_iam_workload_identity_pool_provider.this.oidc[0].issuer_uri == "https://token.actions.githubusercontent.com"
+    error_message = "Only GitHub's tokens are taken."
+  }
+}
+
+run "one_attribute_says_what_a_job_is" {
+  command = plan
+
+  assert {
+    condition = google_iam_workload_identity_pool_provider.this.attribute_mapping["attribute.infra"] == join(" : ", [
+      "has(assertion.environment) && assertion.workflow_ref == 'example/infrastructure/.github/workflows/infra-apply.yml@refs/heads/main' ? 'apply-' + assertion.environment",
+      "has(assertion.job_workflow_ref) && assertion.job_workflow_ref == 'example/infrastructure/.github/workflows/infra-plan-run.yml@refs/heads/main' ? 'plan'",
+      "assertion.workflow_ref == 'example/infrastructure/.github/workflows/infra-drift.yml@refs/heads/main' ? 'drift'",
+      "'none'",
+    ])
+    error_message = "Apply needs its workflow on trunk and an environment, plan its reusable workflow at trunk, drift its workflow on trunk; all else is none."
+  }
+
+  assert {
+    condition     = keys(google_iam_workload_identity_pool_provider.this.attribute_mapping) == tolist(["attribute.infra", "google.subject"])
+    error_message = "There is no second attribute that a binding could be made to."
+  }
+
+  assert {
+    condition     = length(google_iam_workload_identity_pool_provider.this.attribute_mapping["attribute.infra"]) <= 2048
+    error_message = "Google takes mappings of up to 2048 characters."
+  }
+}
+
+run "each_account_is_bound_to_its_own_jobs" {
+  assert {
+    condition = { for key, binding in google_service_account_iam_member.github : key => binding.member } == {
+      for key, attribute in { "dev/plan" = "plan", "dev/apply" = "apply-dev", "dev/drift" = "drift", "prod/plan" = "plan", "prod/apply" = "apply-prod", "prod/drift" = "drift" } :
+      key => "principalSet://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/github/attribute.infra/${attribute}"
+    }
+    error_message = "Plan and drift jobs act as their accounts, and only the apply job of an environment as that environment's apply account."
+  }
+
+  assert {
+    condition     = alltrue([for binding in google_service_account_iam_member.github : binding.role == "roles/iam.workloadIdentityUser" && !strcontains(binding.member, "*")])
+    error_message = "A job may act as the account and do nothing else to it; no binding is to a whole pool."
+  }
+
+  assert {
+    condition     = alltrue([for key, binding in google_service_account_iam_member.github : binding.service_account_id == google_service_account.this[key].name])
+    error_message = "Each binding is on its own account."
+  }
+}
+
+run "plan_and_drift_only_read" {
+  command = plan
+
+  assert {
+    condition     = toset([for key, role in google_project_iam_member.role : role.role if !strcontains(key, "/apply/")]) == toset(["roles/viewer", "roles/iam.securityReviewer"])
+    error_message = "Plan and drift read, and no more."
+  }
+
+  assert {
+    condition     = alltrue([for key, role in google_project_iam_member.role : role.project == "example-${split("/", key)[0]}"])
+    error_message = "No account has a role in another environment's project, nor in the project of the pool."
+  }
+}
+
+run "apply_may_grant_only_what_is_listed" {
+  command = plan
+
+  assert {
+    condition     = keys(google_project_iam_member.grant) == ["prod"]
+    error_message = "Without grantable_roles, apply may grant nothing."
+  }
+
+  assert {
+    condition     = google_project_iam_member.grant["prod"].condition[0].expression == "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/aiplatform.user', 'roles/run.invoker'])"
+    error_message = "The right to grant holds for the listed roles only."
+  }
+}

@@ -1,0 +1,154 @@
+mock_provider "google" {}
+
+variables {
+  project_id = "example-infra"
+  name       = "example-infra-state"
+  location   = "EU"
+  admins     = ["group:platform@example.com"]
+  environments = {
+    dev = {
+      plan  = "serviceAccount:dev-plan@example-infra.iam.gserviceaccount.com"
+      apply = "serviceAccount:dev-apply@example-infra.iam.gserviceaccount.com"
+      drift = "serviceAccount:dev-drift@example-infra.iam.gserviceaccount.com"
+    }
+  }
+}
+
+run "project_number_is_refused" {
+  command = plan
+  variables {
+    project_id = "123456789012"
+  }
+  expect_failures = [var.project_id]
+}
+
+run "name_in_capitals_is_refused" {
+  command = plan
+  variables {
+    name = "Example-State"
+  }
+  expect_failures = [var.name]
+}
+
+run "name_of_googles_is_refused" {
+  command = plan
+  variables {
+    name = "my-google-state"
+  }
+  expect_failures = [var.name]
+}
+
+run "location_in_lower_case_is_refused" {
+  command = plan
+  variables {
+    location = "europe-west1"
+  }
+  expect_failures = [var.location]
+}
+
+run "no_admins_is_refused" {
+  command = plan
+  variables {
+    admins = []
+  }
+  expect_failures = [var.admins]
+}
+
+run "everybody_as_admin_is_refused" {
+  command = plan
+  variables {
+    admins = ["allUsers"]
+  }
+  expect_failures = [var.admins]
+}
+
+run "project_editors_as_admins_are_refused" {
+  command = plan
+  variables {
+    admins = ["projectEditor:example-infra"]
+  }
+  expect_failures = [var.admins]
+}
+
+run "bootstrap_as_environment_is_refused" {
+  command = plan
+  variables {
+    environments = {
+      bootstrap = { plan = "serviceAccount:a@p.iam.gserviceaccount.com", apply = "serviceAccount:b@p.iam.gserviceaccount.com", drift = "serviceAccount:c@p.iam.gserviceaccount.com" }
+    }
+  }
+  expect_failures = [var.environments]
+}
+
+run "email_without_kind_is_refused" {
+  command = plan
+  variables {
+    environments = {
+      dev = { plan = "a@p.iam.gserviceaccount.com", apply = "serviceAccount:b@p.iam.gserviceaccount.com", drift = "serviceAccount:c@p.iam.gserviceaccount.com" }
+    }
+  }
+  expect_failures = [var.environments]
+}
+
+run "everybody_as_account_is_refused" {
+  command = plan
+  variables {
+    environments = {
+      dev = { plan = "allAuthenticatedUsers", apply = "serviceAccount:b@p.iam.gserviceaccount.com", drift = "serviceAccount:c@p.iam.gserviceaccount.com" }
+    }
+  }
+  expect_failures = [var.environments]
+}
+
+run "one_account_for_two_uses_is_refused" {
+  command = plan
+  variables {
+    environments = {
+      dev = { plan = "serviceAccount:a@p.iam.gserviceaccount.com", apply = "serviceAccount:a@p.iam.gserviceaccount.com", drift = "serviceAccount:c@p.iam.gserviceaccount.com" }
+    }
+  }
+  expect_failures = [var.environments]
+}
+
+run "one_account_for_two_environments_is_refused" {
+  command = plan
+  variables {
+    environments = {
+      dev  = { plan = "serviceAccount:a@p.iam.gserviceaccount.com", apply = "serviceAccount:b@p.iam.gserviceaccount.com", drift = "serviceAccount:c@p.iam.gserviceaccount.com" }
+      prod = { plan = "serviceAccount:a@p.iam.gserviceaccount.com", apply = "serviceAccount:e@p.iam.gserviceaccount.com", drift = "serviceAccount:f@p.iam.gserviceaccount.com" }
+    }
+  }
+  expect_failures = [var.environments]
+}
+
+run "few_versions_are_refused" {
+  command = plan
+  variables {
+    noncurrent_versions = { keep = 1 }
+  }
+  expect_failures = [var.noncurrent_versions]
+}
+
+run "short_soft_delete_is_refused" {
+  command = plan
+  variables {
+    soft_delete_days = 0
+  }
+  expect_failures = [var.soft_delete_days]
+}
+
+run "short_lived_plans_are_refused" {
+  command = plan
+  variables {
+    plan_days = 1
+  }
+  expect_failures = [var.plan_days]
+}
+
+run "key_by_short_name_is_refused" {
+  command = plan
+  variables {
+    kms_key = "state"
+  }
+  expect_failures = [var.kms_key]
+}
