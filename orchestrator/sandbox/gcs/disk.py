@@ -9,6 +9,7 @@ The JSON file makes a generation exist, so it is written last and removed first.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import shutil
 from collections.abc import Iterator
@@ -81,6 +82,7 @@ class Disk:
                 record.objects.setdefault(resource["name"], []).append(resource)
             for versions in record.objects.values():
                 versions.sort(key=lambda one: int(one["generation"]))
+                _settle(versions)
             yield record
 
     def save_bucket(self, record: BucketRecord) -> None:
@@ -123,6 +125,13 @@ class Disk:
         bucket, name, generation = (str(resource[key]) for key in ("bucket", "name", "generation"))
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         return self.root / bucket / "objects" / digest / f"{generation}.json"
+
+
+def _settle(versions: list[Resource]) -> None:
+    """What a death between the two writes of an overwrite left live twice: only the newest is."""
+    for old, new in itertools.pairwise(versions):
+        if is_live(old):
+            old["timeDeleted"] = new["timeCreated"]
 
 
 def _write_json(path: Path, value: Any) -> None:

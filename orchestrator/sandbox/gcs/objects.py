@@ -152,15 +152,20 @@ class Objects(Folders):
         with self.lock:
             record = self._record(bucket)
             self._purge(record)
-            kept = record.generation(name, generation)
-            if kept is None or not is_soft_deleted(kept):
-                raise no_object(bucket, name)
+            kept = self._soft_deleted(record, name, generation)
             when.check(record.live(name))
             data = self._disk.read_data(kept)
             settable = {key: kept[key] for key in resources.OBJECT_SETTABLE if key in kept}
             restored = self._write(record, name, data, settable)
             self._remove(record, kept)
             return restored
+
+    def get_soft_deleted(self, bucket: str, name: str, generation: int) -> Resource:
+        """A soft-deleted generation's resource; 404 when there is none, or it is not soft-deleted."""
+        with self.lock:
+            record = self._record(bucket)
+            self._purge(record)
+            return copy.deepcopy(self._soft_deleted(record, name, generation))
 
     def live_object(self, bucket: str, name: str) -> Resource | None:
         """The live object, or None; 404 only for a missing bucket."""
@@ -217,6 +222,12 @@ class Objects(Folders):
     def _object(self, record: BucketRecord, name: str, generation: int | None) -> Resource:
         found = record.live(name) if generation is None else record.generation(name, generation)
         if found is None or is_soft_deleted(found):
+            raise no_object(record.name, name)
+        return found
+
+    def _soft_deleted(self, record: BucketRecord, name: str, generation: int) -> Resource:
+        found = record.generation(name, generation)
+        if found is None or not is_soft_deleted(found):
             raise no_object(record.name, name)
         return found
 

@@ -1,0 +1,64 @@
+"""Routes of the JSON API for managed folders and their policies."""
+
+from __future__ import annotations
+
+from orchestrator.sandbox.gcs.folders import folder_name
+from orchestrator.sandbox.gcs.listing import is_true
+from orchestrator.sandbox.gcs.messages import Request, Response, json_response
+from orchestrator.sandbox.gcs.store import Store
+
+_KIND = "managed folder"
+
+
+def list_folders(store: Store, request: Request, bucket: str) -> Response:
+    """GET b/BUCKET/managedFolders"""
+    prefix = request.query.get("prefix", "")
+    request.access.check("storage.managedFolders.list", bucket, prefix, "bucket")
+    found = store.list_managed_folders(bucket, prefix=prefix)
+    after = request.query.get("pageToken", "")
+    rest = [one for one in found if one["name"] > after]
+    size = request.number("pageSize") or len(rest)
+    page = {"kind": "storage#managedFolders", "items": rest[:size]}
+    if len(rest) > size:
+        page["nextPageToken"] = rest[size - 1]["name"]
+    return json_response(page)
+
+
+def insert_folder(store: Store, request: Request, bucket: str) -> Response:
+    """POST b/BUCKET/managedFolders"""
+    name = str(request.json().get("name", ""))
+    request.access.check("storage.managedFolders.create", bucket, folder_name(name), _KIND)
+    return json_response(store.insert_managed_folder(bucket, name))
+
+
+def get_folder(store: Store, request: Request, bucket: str, folder: str) -> Response:
+    """GET b/BUCKET/managedFolders/FOLDER"""
+    request.access.check("storage.managedFolders.get", bucket, folder_name(folder), _KIND)
+    return json_response(store.get_managed_folder(bucket, folder, when=request.when))
+
+
+def delete_folder(store: Store, request: Request, bucket: str, folder: str) -> Response:
+    """DELETE b/BUCKET/managedFolders/FOLDER"""
+    request.access.check("storage.managedFolders.delete", bucket, folder_name(folder), _KIND)
+    allowed = is_true(request.query.get("allowNonEmpty"))
+    store.delete_managed_folder(bucket, folder, allow_non_empty=allowed, when=request.when)
+    return Response(204)
+
+
+def get_policy(store: Store, request: Request, bucket: str, folder: str) -> Response:
+    """GET b/BUCKET/managedFolders/FOLDER/iam"""
+    request.access.check("storage.managedFolders.getIamPolicy", bucket, folder_name(folder), _KIND)
+    return json_response(store.get_managed_folder_policy(bucket, folder))
+
+
+def set_policy(store: Store, request: Request, bucket: str, folder: str) -> Response:
+    """PUT b/BUCKET/managedFolders/FOLDER/iam"""
+    request.access.check("storage.managedFolders.setIamPolicy", bucket, folder_name(folder), _KIND)
+    return json_response(store.set_managed_folder_policy(bucket, folder, request.json()))
+
+
+def test_permissions(store: Store, request: Request, bucket: str, folder: str) -> Response:
+    """GET b/BUCKET/managedFolders/FOLDER/iam/testPermissions"""
+    name = folder_name(folder)
+    held = [one for one in request.all("permissions") if request.access.allows(one, bucket, name)]
+    return json_response({"kind": "storage#testIamPermissionsResponse", "permissions": held})

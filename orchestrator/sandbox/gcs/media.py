@@ -1,0 +1,81 @@
+"""An object's data as an answer: ranges, and the headers that describe it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from datetime import datetime
+from email.utils import format_datetime
+from urllib.parse import quote
+
+from orchestrator.sandbox.gcs.errors import GcsError, condition_not_met, not_modified
+from orchestrator.sandbox.gcs.messages import Request, Response
+from orchestrator.sandbox.gcs.resources import Resource
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+_SHOWN = {
+    "Content-Type": "contentType",
+    "Content-Encoding": "contentEncoding",
+    "Content-Language": "contentLanguage",
+    "Content-Disposition": "contentDisposition",
+}
+
+
+def media_response(request: Request, resource: Resource, data: bytes, *, tag: str) -> Response:
+    """The data, or the range of it that was asked for: 206, or 416 when the object ends before it."""
+    headers = {**_headers(resource), "ETag": tag}
+    asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
+    if not asked or asked.groups() == ("", ""):
+        return Response(200, headers, data)
+    first, last = asked.groups()
+    start = int(first) if first else max(len(data) - int(last), 0)
+    end = min(int(last) + 1, len(data)) if first and last else len(data)
+    if start >= end:
+        raise GcsError(416, "requestedRangeNotSatisfiable", "Request range not satisfiable")
+    headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
+    return Response(206, headers, data[start:end])
+
+
+def check_tags(request: Request, tag: str) -> None:
+    """HTTP's own preconditions: 412 for `If-Match`, 304 for `If-None-Match`."""
+    wanted, unwanted = _tags(request, "if-match"), _tags(request, "if-none-match")
+    if wanted and tag.strip('"') not in wanted and "*" not in wanted:
+        raise condition_not_met()
+    if tag.strip('"') in unwanted or "*" in unwanted:
+        raise not_modified()
+
+
+def xml_tag(resource: Resource) -> str:
+    """The ETag of the XML API: the MD5 in hexadecimal, quoted."""
+    digest = resource.get("md5Hash")
+    return f'"{base64.b64decode(digest).hex()}"' if digest else f'"{resource["etag"]}"'
+
+
+def _tags(request: Request, header: str) -> set[str]:
+    return {one.strip().strip('"') for one in request.headers.get(header, "").split(",") if one.strip()}
+
+
+def _headers(resource: Resource) -> dict[str, str]:
+    checksums = [f"crc32c={resource['crc32c']}"]
+    if "md5Hash" in resource:
+        checksums.append(f"md5={resource['md5Hash']}")
+    headers = {
+        "Cache-Control": resource.get("cacheControl", "private, max-age=0"),
+        "Accept-Ranges": "bytes",
+        "Last-Modified": format_datetime(datetime.fromisoformat(resource["updated"]), usegmt=True),
+        "X-Goog-Generation": resource["generation"],
+        "X-Goog-Metageneration": resource["metageneration"],
+        "X-Goog-Hash": ",".join(checksums),
+        "X-Goog-Storage-Class": resource["storageClass"],
+        "X-Goog-Stored-Content-Encoding": resource.get("contentEncoding", "identity"),
+        "X-Goog-Stored-Content-Length": resource["size"],
+    }
+    headers |= {name: resource[key] for name, key in _SHOWN.items() if key in resource}
+    headers |= {f"X-Goog-Meta-{key}": value for key, value in resource.get("metadata", {}).items()}
+    return {_plain(name): _plain(value) for name, value in headers.items()}
+
+
+def _plain(text: str) -> str:
+    """Header text: what is not printable ASCII is percent-encoded."""
+    return quote(text, safe=_PRINTABLE + "%")

@@ -1,0 +1,119 @@
+"""Requests and answers as the routes see them, with no socket in sight."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+from orchestrator.sandbox.gcs.errors import GcsError, invalid
+from orchestrator.sandbox.gcs.iam import Access
+from orchestrator.sandbox.gcs.preconditions import Preconditions
+from orchestrator.sandbox.gcs.resources import DOWNLOAD, Resource
+
+_FROM_HEADERS = {
+    "x-goog-if-generation-match": "ifGenerationMatch",
+    "x-goog-if-metageneration-match": "ifMetagenerationMatch",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, its body read. Header names are in lower case; `path` is still percent-encoded."""
+
+    method: str
+    path: str
+    query_string: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    access: Access
+
+    @property
+    def base_url(self) -> str:
+        """Where this server is, as the client addressed it."""
+        return f"http://{self.headers.get('host', '127.0.0.1')}"
+
+    @property
+    def when(self) -> Preconditions:
+        """The request's preconditions: parameters in the JSON API, headers in the XML API."""
+        from_headers = {name: self.headers[key] for key, name in _FROM_HEADERS.items() if key in self.headers}
+        return Preconditions.read({**from_headers, **self.query})
+
+    @property
+    def generation(self) -> int | None:
+        """The generation asked for, or None for the live one."""
+        return self.number("generation")
+
+    def number(self, name: str) -> int | None:
+        """A parameter that is a whole number; 400 when it is something else."""
+        text = self.query.get(name, "")
+        if not text:
+            return None
+        if not text.lstrip("-").isdecimal():
+            raise invalid(f"Invalid value '{text}' for {name}.", location=name)
+        return int(text)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a parameter that may be repeated."""
+        return parse_qs(self.query_string).get(name, [])
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; empty when there is none, 400 when it is anything else."""
+        return parse_json(self.body)
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer. `Content-Length` and `Date` are added when it is sent."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def parse_json(text: bytes) -> dict[str, Any]:
+    """A JSON object, or 400."""
+    if not text.strip():
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        raise invalid("Parse Error", reason="parseError") from None
+    if not isinstance(value, dict):
+        raise invalid("Parse Error", reason="parseError")
+    return value
+
+
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer of the JSON API."""
+    content = {"Content-Type": "application/json; charset=UTF-8", **(headers or {})}
+    if isinstance(value, dict) and "etag" in value:
+        content["ETag"] = str(value["etag"])
+    return Response(status, content, json.dumps(value).encode())
+
+
+def object_response(request: Request, resource: Resource, status: int = 200) -> Response:
+    """An object's resource; its data's address is on this server."""
+    return json_response(localised(request, resource), status)
+
+
+def localised(request: Request, resource: Resource) -> Resource:
+    """The resource with a `mediaLink` that leads here: clients follow it."""
+    link = str(resource.get("mediaLink", ""))
+    here = f"{request.base_url}/download/storage/v1"
+    return {**resource, "mediaLink": here + link[len(DOWNLOAD) :]} if link.startswith(DOWNLOAD) else resource
+
+
+def error_response(error: GcsError) -> Response:
+    """A refusal as the JSON API words it."""
+    if error.status == 304:
+        return Response(304)
+    detail = {"message": error.message, "domain": "global", "reason": error.reason}
+    if error.location:
+        kind = "header" if error.location == "If-Match" else "parameter"
+        detail |= {"locationType": kind, "location": error.location}
+    body = {"error": {"code": error.status, "message": error.message, "errors": [detail]}}
+    return json_response(body, error.status)

@@ -1,0 +1,142 @@
+"""Routes of the JSON API for objects, uploads aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from orchestrator.sandbox.gcs.errors import GcsError, forbidden, invalid
+from orchestrator.sandbox.gcs.listing import Query
+from orchestrator.sandbox.gcs.media import check_tags, media_response
+from orchestrator.sandbox.gcs.messages import Request, Response, json_response, localised, object_response
+from orchestrator.sandbox.gcs.preconditions import Preconditions
+from orchestrator.sandbox.gcs.store import Store
+
+T = TypeVar("T")
+
+
+def check_write(store: Store, request: Request, bucket: str, name: str, when: Preconditions) -> None:
+    """Raise unless the account may write the object: replacing one deletes what was there."""
+    request.access.check("storage.objects.create", bucket, name)
+    live = store.live_object(bucket, name)
+    when.check(live)
+    if live:
+        request.access.check("storage.objects.delete", bucket, name)
+
+
+def look(request: Request, bucket: str, name: str, read: Callable[[], T]) -> T:
+    """Read an object. Who may not list is not told that one is missing: 403 then."""
+    request.access.check("storage.objects.get", bucket, name)
+    try:
+        return read()
+    except GcsError as error:
+        if error.status == 404 and not request.access.allows("storage.objects.list", bucket, name):
+            raise forbidden(request.access.who, "storage.objects.get", "object") from error
+        raise
+
+
+def list_objects(store: Store, request: Request, bucket: str) -> Response:
+    """GET b/BUCKET/o"""
+    query = Query.read(request.query)
+    request.access.check("storage.objects.list", bucket, query.prefix, "bucket")
+    page = store.list_objects(bucket, query)
+    answer: dict[str, object] = {"kind": "storage#objects"}
+    if page.items:
+        answer["items"] = [localised(request, one) for one in page.items]
+    if page.prefixes:
+        answer["prefixes"] = page.prefixes
+    if page.next_token:
+        answer["nextPageToken"] = page.next_token
+    return json_response(answer)
+
+
+def get_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+    """GET b/BUCKET/o/OBJECT, its resource or with `alt=media` its data"""
+    if request.query.get("alt") == "media":
+        return download_object(store, request, bucket, name)
+    if request.query.get("softDeleted") == "true":
+        return _get_soft_deleted(store, request, bucket, name)
+    resource = look(
+        request, bucket, name, lambda: store.get_object(bucket, name, request.generation, when=request.when)
+    )
+    check_tags(request, resource["etag"])
+    return object_response(request, resource)
+
+
+def download_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+    """GET download/…/b/BUCKET/o/OBJECT"""
+    resource, data = look(
+        request, bucket, name, lambda: store.read_object(bucket, name, request.generation, when=request.when)
+    )
+    check_tags(request, resource["etag"])
+    return media_response(request, resource, data, tag=resource["etag"])
+
+
+def patch_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+    """PATCH b/BUCKET/o/OBJECT"""
+    request.access.check("storage.objects.update", bucket, name)
+    resource = store.patch_object(bucket, name, request.json(), request.generation, when=request.when)
+    return object_response(request, resource)
+
+
+def update_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+    """PUT b/BUCKET/o/OBJECT"""
+    request.access.check("storage.objects.update", bucket, name)
+    resource = store.update_object(bucket, name, request.json(), request.generation, when=request.when)
+    return object_response(request, resource)
+
+
+def delete_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+    """DELETE b/BUCKET/o/OBJECT"""
+    request.access.check("storage.objects.delete", bucket, name)
+    store.delete_object(bucket, name, request.generation, when=request.when)
+    return Response(204)
+
+
+def rewrite_object(
+    store: Store, request: Request, bucket: str, name: str, to_bucket: str, to_name: str
+) -> Response:
+    """POST b/BUCKET/o/OBJECT/rewriteTo/b/BUCKET/o/OBJECT, done in one go"""
+    request.access.check("storage.objects.get", bucket, name)
+    check_write(store, request, to_bucket, to_name, request.when)
+    resource = store.copy_object(
+        (bucket, name),
+        (to_bucket, to_name),
+        request.json(),
+        generation=request.number("sourceGeneration"),
+        when=request.when,
+        source_when=Preconditions.read(request.query, "ifSource"),
+    )
+    if "/copyTo/" in request.path:
+        return object_response(request, resource)
+    answer = {"kind": "storage#rewriteResponse", "done": True, "resource": localised(request, resource)}
+    sizes = {"totalBytesRewritten": resource["size"], "objectSize": resource["size"]}
+    return json_response({**answer, **sizes})
+
+
+def compose_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+    """POST b/BUCKET/o/OBJECT/compose"""
+    wanted = request.json()
+    parts = wanted.get("sourceObjects") or []
+    for part in parts:
+        request.access.check("storage.objects.get", bucket, str(part.get("name", "")))
+    check_write(store, request, bucket, name, request.when)
+    destination = wanted.get("destination") or {}
+    return object_response(request, store.compose_object(bucket, name, parts, destination, when=request.when))
+
+
+def restore_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+    """POST b/BUCKET/o/OBJECT/restore"""
+    request.access.check("storage.objects.restore", bucket, name)
+    check_write(store, request, bucket, name, request.when)
+    if request.generation is None:
+        raise invalid("Required parameter: generation", location="generation")
+    return object_response(request, store.restore_object(bucket, name, request.generation, when=request.when))
+
+
+def _get_soft_deleted(store: Store, request: Request, bucket: str, name: str) -> Response:
+    if request.generation is None:
+        raise invalid("Required parameter: generation", location="generation")
+    wanted = request.generation
+    resource = look(request, bucket, name, lambda: store.get_soft_deleted(bucket, name, wanted))
+    return object_response(request, resource)
