@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -11,7 +11,7 @@ from orchestrator.errors import SandboxError
 from orchestrator.sandbox.control import Operation
 from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.sandbox.gcs.store import GcsError, Query
-from orchestrator.sandbox.needs import Account, Needs, Types, merged, resources_in_state, types_in_state
+from orchestrator.sandbox.needs import Account, Needs, Types, resources_in_state, types_in_state
 from orchestrator.sandbox.provider.server import ProviderServer, reattach_config
 from orchestrator.sandbox.schemas import Schemas, source_address
 from orchestrator.sandbox.world import World, WorldObject
@@ -38,7 +38,7 @@ class Cloud:
     @property
     def gcs_port(self) -> int:
         """The port of the GCS server on which everything is allowed."""
-        return self._gcs.port
+        return self._gcs.open_port()
 
     @property
     def world(self) -> World:
@@ -72,7 +72,7 @@ class Cloud:
                 self._make_bucket(bucket)
             for account in wanted.accounts:
                 self._open_account(account)
-            return self._serve(merged([wanted.types, self._types_in_states()]))
+            return self._serve(wanted.types | self._types_in_states(), wanted.providers)
 
     def operations(self) -> dict[str, Operation]:
         """What a command may ask for by name."""
@@ -145,31 +145,33 @@ class Cloud:
             )
         self.accounts[account.name] = self._gcs.open_port(account.member)
 
-    def _serve(self, types: Mapping[str, Types]) -> dict[str, list[str]]:
-        """Serve more types; returns the providers and the types that have no recorded schema."""
-        unknown: dict[str, list[str]] = {"providers": [], "types": []}
-        for source, wanted in sorted(types.items()):
-            if source_address(source) not in self._schemas.sources():
-                unknown["providers"].append(source)
-                continue
+    def _serve(self, types: Types, providers: Iterable[str] = ()) -> dict[str, list[str]]:
+        """Serve more types, each by every provider that has it; returns what has no recorded schema."""
+        known = self._schemas.sources()
+        left = types.without_builtin()
+        for source in known:
             schema = self._schemas.find(source)
-            missing = (wanted.resources - schema.resource_types) | (
-                wanted.data_sources - schema.data_source_types
-            )
-            unknown["types"] += sorted(missing)
-            self._providers.serve_types(source, wanted.resources, wanted.data_sources)
-        return unknown
+            resources = types.resources & schema.resource_types
+            data_sources = types.data_sources & schema.data_source_types
+            if resources or data_sources:
+                self._providers.serve_types(source, resources, data_sources)
+            left = Types(left.resources - resources, left.data_sources - data_sources)
+        names = tuple(f"{source.rpartition('/')[2]}_" for source in known)
+        return {
+            "providers": sorted(one for one in providers if source_address(one) not in known),
+            "types": sorted(one for one in left.resources | left.data_sources if one.startswith(names)),
+        }
 
-    def _types_in_states(self) -> dict[str, Types]:
+    def _types_in_states(self) -> Types:
         """The types of every state that has been written since we looked last."""
-        found = []
+        found = Types()
         for bucket in self._store.list_buckets():
             for item in self._objects(bucket["name"]):
                 key = (bucket["name"], item["name"])
                 if item["name"].endswith(STATE_SUFFIX) and self._seen.get(key) != item["generation"]:
                     self._seen[key] = item["generation"]
-                    found.append(types_in_state(self._store.read_object(*key)[1]))
-        return merged(found)
+                    found |= types_in_state(self._store.read_object(*key)[1])
+        return found
 
     def _objects(self, bucket: str) -> Iterator[dict[str, Any]]:
         """The bucket's live objects, page by page."""

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 ROLES = ("plan", "apply", "drift")
-# `provider["registry.terraform.io/hashicorp/google"].alias`, in a module with its path before it.
-_PROVIDER = re.compile(r'provider\["([^"]+)"\]')
-# Terraform itself: `terraform_data` and `terraform_remote_state` are not simulated.
-BUILTIN = "terraform.io/builtin/"
+BUILTIN = "terraform_"
 PREFIX = "roles/storage."
 
 # Role → (folder below the environment's own, what it may do there); the table of contracts, "Accounts".
@@ -50,7 +46,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Types:
-    """The resource and data source types of one provider."""
+    """Resource and data source types, of whichever provider."""
 
     resources: frozenset[str] = frozenset()
     data_sources: frozenset[str] = frozenset()
@@ -58,17 +54,25 @@ class Types:
     def __or__(self, other: Types) -> Types:
         return Types(self.resources | other.resources, self.data_sources | other.data_sources)
 
+    def without_builtin(self) -> Types:
+        """Without `terraform_data` and `terraform_remote_state`, which are Terraform's own."""
+        return Types(
+            frozenset(name for name in self.resources if not name.startswith(BUILTIN)),
+            frozenset(name for name in self.data_sources if not name.startswith(BUILTIN)),
+        )
+
 
 @dataclass(frozen=True)
 class Needs:
     """What has to be there before a project's Terraform runs. It only ever adds to what is there.
 
-    `types` is keyed by the provider's source, `registry.terraform.io/hashicorp/google`.
+    `providers` are the sources of the providers in use, such as `registry.terraform.io/hashicorp/google`.
     """
 
     buckets: tuple[str, ...] = ()
     accounts: tuple[Account, ...] = ()
-    types: Mapping[str, Types] = field(default_factory=dict)
+    providers: tuple[str, ...] = ()
+    types: Types = Types()
 
     def document(self) -> dict[str, Any]:
         """The needs as they travel to the sandbox's process."""
@@ -78,10 +82,9 @@ class Needs:
                 {"environment": one.environment, "role": one.role, "bucket": one.bucket, "email": one.email}
                 for one in self.accounts
             ],
-            "types": {
-                source: {"resources": sorted(one.resources), "data_sources": sorted(one.data_sources)}
-                for source, one in sorted(self.types.items())
-            },
+            "providers": list(self.providers),
+            "resources": sorted(self.types.resources),
+            "data_sources": sorted(self.types.data_sources),
         }
 
     @classmethod
@@ -90,25 +93,18 @@ class Needs:
         return cls(
             buckets=tuple(document["buckets"]),
             accounts=tuple(Account(**one) for one in document["accounts"]),
-            types={
-                source: Types(frozenset(one["resources"]), frozenset(one["data_sources"]))
-                for source, one in document["types"].items()
-            },
+            providers=tuple(document["providers"]),
+            types=Types(frozenset(document["resources"]), frozenset(document["data_sources"])),
         )
 
 
-def merged(parts: Iterable[Mapping[str, Types]]) -> dict[str, Types]:
-    """The union of several maps of types."""
-    union: dict[str, Types] = {}
-    for part in parts:
-        for source, types in part.items():
-            union[source] = union.get(source, Types()) | types
-    return union
-
-
-def types_in_state(data: bytes) -> dict[str, Types]:
-    """The types that a state file (format 4) holds, by provider; nothing when it is not one."""
-    return merged(_types_of(resource) for resource in _resources(data))
+def types_in_state(data: bytes) -> Types:
+    """The types that a state file (format 4) holds; none when it is not one."""
+    resources = _resources(data)
+    return Types(
+        frozenset(str(one.get("type")) for one in resources if one.get("mode") == "managed"),
+        frozenset(str(one.get("type")) for one in resources if one.get("mode") == "data"),
+    ).without_builtin()
 
 
 def resources_in_state(data: bytes) -> int:
@@ -121,12 +117,3 @@ def _resources(data: bytes) -> list[dict[str, Any]]:
         return [one for one in json.loads(data)["resources"] if isinstance(one, dict)]
     except (ValueError, KeyError, TypeError):
         return []
-
-
-def _types_of(resource: Mapping[str, Any]) -> dict[str, Types]:
-    found = _PROVIDER.search(str(resource.get("provider", "")))
-    if found is None or found[1].startswith(BUILTIN):
-        return {}
-    name = frozenset([str(resource.get("type", ""))])
-    is_data = resource.get("mode") == "data"
-    return {found[1]: Types(data_sources=name) if is_data else Types(resources=name)}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.needs import Account, Needs, Types, merged, resources_in_state, types_in_state
+from orchestrator.sandbox.needs import Account, Needs, Types, resources_in_state, types_in_state
 
 GOOGLE = "registry.terraform.io/hashicorp/google"
 
@@ -16,15 +16,16 @@ def state(*resources: dict[str, Any]) -> bytes:
     return json.dumps({"version": 4, "resources": resources}).encode()
 
 
-def resource(type_: str, mode: str = "managed", provider: str = f'provider["{GOOGLE}"]') -> dict[str, Any]:
-    return {"mode": mode, "type": type_, "name": "this", "provider": provider, "instances": [{}, {}]}
+def resource(type_: str, mode: str = "managed") -> dict[str, Any]:
+    return {"mode": mode, "type": type_, "name": "this", "instances": [{}, {}]}
 
 
 def test_needs_survive_the_way_to_the_sandbox() -> None:
     needs = Needs(
         buckets=("states",),
         accounts=(Account("dev", "plan", "states", "plan@example.com"),),
-        types={GOOGLE: Types(frozenset({"google_x", "google_a"}), frozenset({"google_y"}))},
+        providers=(GOOGLE,),
+        types=Types(frozenset({"google_x", "google_a"}), frozenset({"google_y"})),
     )
 
     assert Needs.of(json.loads(json.dumps(needs.document()))) == needs
@@ -66,31 +67,28 @@ def test_an_account_is_the_one_that_infra_yaml_names() -> None:
     assert Account("prod", "plan", "states").member != Account("prod", "apply", "states").member
 
 
-def test_a_state_names_its_types_by_provider() -> None:
-    other = "registry.terraform.io/hashicorp/random"
+def test_a_state_names_its_types() -> None:
     data = state(
         resource("google_compute_network"),
         resource("google_project", mode="data"),
-        resource("random_id", provider=f'module.a["b"].provider["{other}"].west'),
-        resource("terraform_data", provider='provider["terraform.io/builtin/terraform"]'),
+        resource("random_id"),
+        resource("terraform_data"),
+        resource("terraform_remote_state", mode="data"),
     )
 
-    assert types_in_state(data) == {
-        GOOGLE: Types(frozenset({"google_compute_network"}), frozenset({"google_project"})),
-        other: Types(frozenset({"random_id"})),
-    }
+    assert types_in_state(data) == Types(
+        frozenset({"google_compute_network", "random_id"}), frozenset({"google_project"})
+    )
     assert resources_in_state(data) == 6
 
 
 @pytest.mark.parametrize("data", [b"", b"no json", b"[]", b'{"resources": null}', b'{"resources": [3, {}]}'])
 def test_what_is_no_state_names_no_types(data: bytes) -> None:
-    assert types_in_state(data) == {}
+    assert types_in_state(data) == Types()
     assert resources_in_state(data) == 0
 
 
-def test_types_only_grow() -> None:
-    first = {GOOGLE: Types(frozenset({"a"}))}
-    second = {GOOGLE: Types(frozenset({"b"}), frozenset({"c"})), "other": Types()}
+def test_types_add_up() -> None:
+    both = Types(frozenset({"a"})) | Types(frozenset({"b"}), frozenset({"c"}))
 
-    assert merged([first, second])[GOOGLE] == Types(frozenset({"a", "b"}), frozenset({"c"}))
-    assert merged([]) == {}
+    assert both == Types(frozenset({"a", "b"}), frozenset({"c"}))

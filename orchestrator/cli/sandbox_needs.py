@@ -1,0 +1,104 @@
+"""What the project in the working folder needs of its sandbox, and where that sandbox lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.context import App
+from orchestrator.errors import GitError, InfraError, SandboxError
+
+if TYPE_CHECKING:
+    from orchestrator.project.model import Project
+    from orchestrator.sandbox.attach import Info
+    from orchestrator.sandbox.needs import Account, Needs
+
+BUCKET_URL = "gs://"
+# Providers that reach no cloud: they may run as they are.
+HARMLESS = frozenset(
+    f"registry.terraform.io/hashicorp/{name}"
+    for name in ("archive", "cloudinit", "local", "null", "random", "template", "time", "tls")
+)
+
+
+def sandbox_folder(app: App, directory: str | None) -> Path:
+    """The sandbox's folder: as given, else the one that we are attached to, else the project's own."""
+    if directory:
+        return (app.cwd / directory).resolve()
+    attached = app.environ.get("INFRA_SANDBOX")
+    if attached:
+        return Path(attached)
+    return _root(app.cwd) / ".infra/sandbox"
+
+
+def prepare(app: App, info: Info) -> Info:
+    """Tell the sandbox what the project in the working folder needs; what it says of itself then.
+
+    SandboxError when a provider in use is neither simulated nor harmless: it would reach a real cloud.
+    """
+    from orchestrator.sandbox import attach, control
+
+    needs = project_needs(app)
+    if needs is None:
+        return info
+    unknown = control.call(info, "prepare", needs=needs.document())
+    real = sorted(set(unknown["providers"]) - HARMLESS)
+    if real:
+        raise SandboxError(
+            f"The project uses providers that the sandbox has no schema of: {', '.join(real)}.",
+            advice="They would reach a real cloud. Record them first: `infra sandbox record`.",
+        )
+    for name in unknown["types"]:
+        app.note(f"warning: the recorded schema has no {name}; Terraform will refuse it.")
+    return attach.require(info.folder)
+
+
+def project_needs(app: App) -> Needs | None:
+    """The needs of the project in the working folder; None when there is none that can be read."""
+    from orchestrator.sandbox.needs import Needs, Types
+
+    try:
+        project = app.project()
+    except GitError:
+        return None
+    except InfraError as error:
+        app.note(f"warning: the project cannot be read, so nothing is made ready for it: {error.message}")
+        return None
+    types = Types()
+    providers: set[str] = set()
+    for stack in project.stacks.values():
+        types |= Types(stack.types.resources, stack.types.data_sources)
+        providers |= set(stack.providers)
+    return Needs(buckets_of(project), tuple(accounts_of(project)), tuple(sorted(providers)), types)
+
+
+def buckets_of(project: Project) -> tuple[str, ...]:
+    """The buckets that hold the project's states."""
+    urls = (stack.state or "" for stack in project.stacks.values())
+    return tuple(sorted({_bucket(url) for url in urls if url.startswith(BUCKET_URL)}))
+
+
+def accounts_of(project: Project) -> Iterator[Account]:
+    """Three accounts for each environment that keeps states in a bucket, as infra.yaml names them."""
+    from orchestrator.sandbox.needs import ROLES, Account
+
+    for environment in project.environments:
+        urls = [stack.state or "" for stack in project.stacks.values() if stack.environment == environment]
+        emails = project.config.environment(environment).accounts
+        for bucket in sorted({_bucket(url) for url in urls if url.startswith(BUCKET_URL)})[:1]:
+            for role in ROLES:
+                yield Account(environment, role, bucket, getattr(emails, role) or "")
+
+
+def _bucket(url: str) -> str:
+    return url.removeprefix(BUCKET_URL).partition("/")[0]
+
+
+def _root(folder: Path) -> Path:
+    """The project's root as far as a glance can tell: the nearest folder with infra.yaml, else with .git."""
+    for mark in ("infra.yaml", ".git"):
+        for candidate in (folder, *folder.parents):
+            if (candidate / mark).exists():
+                return candidate
+    return folder
