@@ -49,3 +49,17 @@ def _effective(own: Value, prior: Mapping[str, Value] | None, kind: str, mine: s
     ours = {**(prior.get(mine) or {}), **(prior.get(kind) or {})}
     others = {key: value for key, value in (prior.get(f"effective_{kind}") or {}).items() if key not in ours}
     return {**others, **own}
+
+
+def read_labels(state: dict[str, Value], known: Mapping[str, Value]) -> None:
+    """Sort the labels that the cloud has into those of the resource and those that the provider adds."""
+    effective = state.get("effective_labels")
+    if not isinstance(effective, dict) or "terraform_labels" not in state:
+        return
+    mine, own = known.get("terraform_labels") or {}, known.get("labels") or {}
+    added = {*_ATTRIBUTION, *(key for key in mine if key not in own)}
+    labels = {key: value for key, value in effective.items() if key not in added}
+    state["labels"] = labels if labels or known.get("labels") is not None else None
+    state["terraform_labels"] = {
+        key: value for key, value in effective.items() if key in mine or key in labels
+    }

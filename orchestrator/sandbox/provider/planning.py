@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.sandbox.provider.schema import Attribute, Block, NestedBlock
-from orchestrator.sandbox.provider.values import UNKNOWN, Type, Unknown, Value, same
+from orchestrator.sandbox.provider.values import UNKNOWN, Type, Unknown, Value, is_empty, same
 
 Step = str | int  # an attribute's name, an index or a map's key
 Path = tuple[Step, ...]
@@ -43,6 +43,8 @@ def complete(
         nest = _nest_of(attribute)
         if value is None and attribute.computed and prior is None:
             value = UNKNOWN
+        elif value is None and before is not None and is_empty(before) and not attribute.computed:
+            value = before
         elif nest is not None:
             value = _complete_nest(nest, value, before, kept, f"{at}{name}.")
         planned[name] = value

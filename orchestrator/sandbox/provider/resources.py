@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from orchestrator.sandbox.provider import uploads
+from orchestrator.sandbox.provider.importing import canonical_template, match_import
 from orchestrator.sandbox.provider.labels import plan_labels
 from orchestrator.sandbox.provider.planning import Path, complete, replaced_by
 from orchestrator.sandbox.provider.rules import Rule
 from orchestrator.sandbox.provider.schema import Block
 from orchestrator.sandbox.provider.session import ProviderError, Session
 from orchestrator.sandbox.provider.settling import Settling, assign
+from orchestrator.sandbox.provider.shaping import from_world, to_world
 from orchestrator.sandbox.provider.templates import Context, expand, names_in
-from orchestrator.sandbox.provider.values import (
-    Unknown,
-    Value,
-    ValueTypeError,
-    canonical,
-    from_json,
-    is_known,
-    to_json,
-)
-from orchestrator.sandbox.world.world import AlreadyExistsError, World
+from orchestrator.sandbox.provider.values import Unknown, Value, canonical, is_known
+from orchestrator.sandbox.world.errors import AlreadyExistsError
+from orchestrator.sandbox.world.objects import WorldObject
+from orchestrator.sandbox.world.stored import RefusedError
+from orchestrator.sandbox.world.world import World
 
 State = dict[str, Value]
 _PLACES = ("project", "location", "region", "zone")
@@ -52,23 +47,23 @@ class ResourceType:
         self._plan_places(planned, config, prior, session)
         plan_labels(self.block, planned, prior, session)
         if prior is None:
-            self._plan_computed(planned, session)
+            self._plan_computed(planned)
             return planned, []
+        if self.name == uploads.TYPE:
+            uploads.plan_upload(planned, prior)
         if canonical(planned, self.block.type) == canonical(prior, self.block.type):
             return prior, []
         return planned, replaced_by(self.block, prior, planned, self.rule.replace)
 
     def create(self, planned: State, session: Session) -> State:
         """Make it, under the id that its attributes give it."""
-        now = self.world.clock()
-        settling = Settling(
-            self.block, self.rule, planned, self._context(planned, f"{now}:{next(_sequence)}")
-        )
+        context = self._context(planned, f"{self.world.clock()}:{next(_sequence)}")
+        settling = Settling(self.block, self.rule, planned, context)
+        self._require_places(planned)
         object_id = settling.object_id()
         self._strike("create", object_id, "creating")
-        self._require_places(planned)
         state = settling.state(object_id)
-        attributes = self._to_world(state)
+        attributes = to_world(self.block, state)
         try:
             item = self.world.create(self.provider, self.name, object_id, attributes)
         except AlreadyExistsError:
@@ -76,172 +71,125 @@ class ResourceType:
                 text = expand(self.rule.exists, settling.context)
                 raise self._refused("creating", f"googleapi: Error 409: {text}") from None
             item = self.world.update(self.name, object_id, attributes)
+        except RefusedError as error:
+            raise self._refused("creating", str(error)) from error
         self._wait("create", session)
-        return self._from_world(item.attributes, planned)
+        return self._state(item, state)
 
     def read(self, state: State) -> State | None:
         """What the world holds now, or None when it is gone."""
         object_id = str(state.get("id") or "")
         self._strike("read", object_id, "reading")
         item = self.world.find(self.name, object_id)
-        return None if item is None else self._from_world(item.attributes, state)
+        return None if item is None else self._state(item, state)
 
     def update(self, prior: State, planned: State, session: Session) -> State:
         """Change it in place."""
         object_id = str(prior.get("id") or "")
         self._strike("update", object_id, "updating")
-        settling = Settling(
-            self.block, self.rule, planned, self._context(planned, f"{object_id}:{self.world.clock()}")
-        )
-        state = settling.state(object_id, changing=True)
+        context = self._context(planned, f"{object_id}:{self.world.clock()}")
+        state = Settling(self.block, self.rule, planned, context).state(object_id, changing=True)
         try:
-            item = self.world.update(self.name, object_id, self._to_world(state))
+            item = self.world.update(self.name, object_id, to_world(self.block, state))
         except LookupError:
-            raise self._refused(
-                "updating", f"googleapi: Error 404: Resource '{object_id}' was not found, notFound"
-            ) from None
+            missing = f"googleapi: Error 404: Resource '{object_id}' was not found, notFound"
+            raise self._refused("updating", missing) from None
+        except RefusedError as error:
+            raise self._refused("updating", str(error)) from error
         self._wait("update", session)
-        return self._from_world(item.attributes, planned)
+        return self._state(item, state)
 
     def delete(self, prior: State, session: Session) -> None:
         """Take it away. What is gone already is no error, as with the real provider."""
         object_id = str(prior.get("id") or "")
+        noun = self.rule.kind.lower()
         if prior.get("deletion_protection") is True:
             raise ProviderError(
-                f"cannot destroy {self.rule.kind.lower()} without setting deletion_protection=false and running "
-                "`terraform apply`"
+                f"cannot destroy {noun} without setting deletion_protection=false and running `terraform apply`"
             )
         if prior.get("deletion_policy") == "PREVENT":
-            raise ProviderError(
-                f"cannot destroy {self.rule.kind.lower()} {object_id} while its deletion_policy is PREVENT"
-            )
+            raise ProviderError(f"cannot destroy {noun} {object_id} while its deletion_policy is PREVENT")
         if prior.get("deletion_policy") == "ABANDON":
             return
         self._strike("delete", object_id, "deleting")
         try:
-            self.world.remove(self.name, object_id, self._to_world(prior))
+            self.world.remove(self.name, object_id, to_world(self.block, prior))
         except LookupError:
             return
+        except RefusedError as error:
+            raise self._refused("deleting", str(error)) from error
         self._wait("delete", session)
 
     def import_(self, import_id: str, session: Session) -> State:
         """The little that an import id tells; Terraform reads the rest."""
         self._strike("import", import_id, "importing")
-        values = self._match_import(import_id)
+        values = match_import(self.rule, import_id)
         for name in _PLACES:
             if name in self.block.attributes and name not in values:
                 place = session.place(name, values.get(self.rule.parent))
                 if place is not None:
                     values[name] = place
-        named = {name: value for name, value in values.items() if name in self.block.attributes}
-        state: State = {name: None for name in self.block.type[1]}
-        state.update(
-            {name: [] for name, each in self.block.blocks.items() if each.nesting in ("list", "set")}
-        )
-        state.update(named)
-        own = self.rule.id if all(name in values for name in self.rule.identity) else self.rule.imports[0]
-        state["id"] = expand(own, Context(lambda name: values.get(name), import_id, self.world.clock()))
+        state: State = dict.fromkeys(self.block.type[1])
+        for name, nested in self.block.blocks.items():
+            state[name] = [] if nested.nesting in ("list", "set") else None
+        state.update((name, value) for name, value in values.items() if name in self.block.attributes)
+        own = all(name in values for name in self.rule.identity)
+        template = self.rule.id if own else canonical_template(self.rule)
+        title = f"/{values['condition_title']}" if "condition_title" in values else ""
+        state["id"] = str(expand(template, Context(values.get, import_id, self.world.clock()))) + title
         return state
-
-    def _match_import(self, import_id: str) -> dict[str, str]:
-        patterns = [import_pattern(each) for each in self.rule.imports]
-        resource, extra = import_id, {}
-        if self.rule.iam in ("member", "binding"):
-            resource, extra = self._iam_parts(import_id)
-        for pattern in patterns:
-            match = re.fullmatch(pattern, resource)
-            if match:
-                return {**match.groupdict(), **extra}
-        raise ProviderError(
-            f'Import id "{resource}" doesn\'t match any of the accepted formats: [{" ".join(patterns)}]'
-        )
-
-    def _iam_parts(self, import_id: str) -> tuple[str, dict[str, str]]:
-        """`RESOURCE ROLE [MEMBER]` of an IAM import."""
-        parts = import_id.split()
-        if self.rule.iam == "member":
-            if len(parts) < 3:
-                raise ProviderError(
-                    f"Wrong number of parts to Member id [{' '.join(parts)}]; expected 'resource_name role member "
-                    "[condition_title]'"
-                )
-            return parts[0], {"role": parts[1], "member": parts[2]}
-        if len(parts) < 2:
-            raise ProviderError(
-                f"Wrong number of parts to Binding id [{' '.join(parts)}]; expected 'resource_name role "
-                "[condition_title]'"
-            )
-        return parts[0], {"role": parts[1]}
 
     def _plan_places(self, planned: State, config: State, prior: State | None, session: Session) -> None:
         """Project, region and the like come from the provider's configuration when the resource names none."""
+        parent = config.get(self.rule.parent) if self.rule.parent else None
         for name in _PLACES:
             attribute = self.block.attributes.get(name)
-            if (
-                attribute is None
-                or not (attribute.optional and attribute.computed)
-                or config.get(name) is not None
-            ):
+            if attribute is None or not (attribute.optional and attribute.computed):
                 continue
-            parent = config.get(self.rule.parent) if self.rule.parent else None
-            if isinstance(parent, Unknown):
+            if config.get(name) is not None or isinstance(parent, Unknown):
                 continue
             place = session.place(name, parent)
             if place is not None and (prior is None or name == "project"):
                 planned[name] = place
 
-    def _plan_computed(self, planned: State, session: Session) -> None:
+    def _plan_computed(self, planned: State) -> None:
         """Computed values that the provider can tell before the apply."""
         for name, template in self.rule.planned.items():
             needed = names_in(str(template))
             if isinstance(planned.get(name), Unknown) and all(is_known(planned.get(each)) for each in needed):
                 planned[name] = expand(template, self._context(planned, ""))
 
+    def _state(self, item: WorldObject, known: State) -> State:
+        """The state that an object is, with what changes by itself and what an import could not tell."""
+        state = from_world(self.block, item, known)
+        context = self._context(state, str(self.world.clock()))
+        if item.partial:
+            for path, value in self.rule.defaults.items():
+                assign(self.block, state, path.split("."), value, only_null=True)
+            for path, template in self.rule.computed.items():
+                assign(self.block, state, path.split("."), expand(template, context), only_null=True)
+        for path, template in self.rule.volatile.items():
+            assign(self.block, state, path.split("."), expand(template, context))
+        return state
+
     def _context(self, state: State, seed: str) -> Context:
         def highest(name: str) -> int:
             siblings = [
-                item.id for item in self.world.list(self.name) if item.attributes.get(name) == state.get(name)
+                item for item in self.world.list(self.name) if item.attributes.get(name) == state.get(name)
             ]
-            numbers = [id_.rsplit("/", 1)[-1] for id_ in siblings]
+            numbers = [item.id.rsplit("/", 1)[-1] for item in siblings]
             return max((int(number) for number in numbers if number.isdigit()), default=0)
 
         return Context(state.get, f"{self.name}:{seed}", self.world.clock(), highest)
 
     def _require_places(self, planned: State) -> None:
-        for name in ("project", "region"):
-            if name in self.rule.identity and isinstance(planned.get(name), Unknown):
-                if name == "project":
-                    raise ProviderError(
-                        "Failed to retrieve project, pid: , err: project: required field is not set"
-                    )
-                raise ProviderError(
-                    f"Cannot determine {name}: set in this resource, or set provider-level '{name}'"
-                )
-
-    def _to_world(self, state: Mapping[str, Value]) -> dict[str, Any]:
-        data: dict[str, Any] = to_json(dict(state), self.block.type)
-        data.pop("timeouts", None)
-        return data
-
-    def _from_world(self, attributes: Mapping[str, Any], known: State) -> State:
-        """A state of what the world holds; `timeouts` are Terraform's own, never the world's."""
-        try:
-            state: State = from_json(dict(attributes), self.block.type)
-        except ValueTypeError as error:
+        """What neither the resource nor the provider names cannot be made up."""
+        if "project" in self.rule.identity and isinstance(planned.get("project"), Unknown):
+            raise ProviderError("Failed to retrieve project, pid: , err: project: required field is not set")
+        if "region" in self.rule.identity and isinstance(planned.get("region"), Unknown):
             raise ProviderError(
-                f"The sandbox's world holds a value of the wrong type: {self.name}: {error}",
-                "Somebody edited its file by hand. Mend it, or delete the file.",
-            ) from error
-        for name, nested in self.block.blocks.items():
-            if state.get(name) is None and nested.nesting in ("list", "set"):
-                state[name] = []
-        if "timeouts" in state:
-            state["timeouts"] = known.get("timeouts")
-        if self.rule.volatile:
-            context = self._context(state, str(self.world.clock()))
-            for path, template in self.rule.volatile.items():
-                assign(self.block, state, path.split("."), expand(template, context))
-        return state
+                "Cannot determine region: set in this resource, or set provider-level 'region'"
+            )
 
     def _strike(self, operation: str, object_id: str, doing: str) -> None:
         fault = self.world.faults.strike(self.name, object_id, operation)
@@ -255,13 +203,3 @@ class ResourceType:
         seconds = self.rule.delays.get(operation, 0.0)
         if seconds:
             session.stopped.wait(seconds * self.world.delay_scale)
-
-
-def import_pattern(template: str) -> str:
-    """The regular expression of an import format, as Google's provider prints it."""
-    out, position = "", 0
-    for match in re.finditer(r"\{(?:\w+:)?(\w+)\}", template):
-        out += re.escape(template[position : match.start()]).replace("\\-", "-")
-        out += f"(?P<{match.group(1)}>{'.+' if match.group(1) == 'id' else '[^/]+'})"
-        position = match.end()
-    return f"^{out}{re.escape(template[position:])}$"

@@ -153,7 +153,7 @@ def _guess(type_: str, block: Block) -> Rule:
     return Rule(
         id=id_,
         kind=kind_of(type_),
-        imports=("{id}",),
+        imports=("{%id}",),
         replace=_settable(block, [each for each in _FORCE_NEW if each in block.attributes]),
         computed=computed | ({"id": id_} if "id" in computed else {}),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from orchestrator.sandbox.gcs.resources import project_number
 from orchestrator.sandbox.provider.values import Value
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
@@ -61,11 +62,6 @@ def expand(template: Any, context: Context) -> Any:
         out += "" if value is None else str(value)
         position = match.end()
     return out + template[position:]
-
-
-def project_number(project: str) -> int:
-    """The number of a project: always the same twelve digits for the same id."""
-    return 10**11 + _digest_number(f"project:{project}") % (9 * 10**11)
 
 
 def region_code(region: str) -> str:
@@ -126,7 +122,7 @@ def _private_address(context: Context, _: str) -> str:
 _READERS: dict[str, Callable[[str], Value]] = {
     "base": lambda text: text.rstrip("/").rsplit("/", 1)[-1],
     "short": region_code,
-    "project_number": lambda text: str(project_number(text)),
+    "project_number": project_number,
     "project_hash": lambda text: _letters(f"project:{text}"),
     "gateway": _gateway,
 }

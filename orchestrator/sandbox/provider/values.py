@@ -133,6 +133,11 @@ def default_of(type_: Type) -> Value:
     return {"string": "", "number": 0, "bool": False}.get(kind)
 
 
+def is_empty(value: Value) -> bool:
+    """Null, false, 0, empty text or an empty collection: one and the same to providers of the older kind."""
+    return not isinstance(value, (Unknown, Dynamic)) and not value
+
+
 def _kind(type_: Type) -> str:
     return str(type_) if isinstance(type_, str) else str(type_[0])
 

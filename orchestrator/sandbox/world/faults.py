@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import threading
 from dataclasses import asdict, dataclass, replace
@@ -86,7 +87,7 @@ class Faults:
                     return fault
         return None
 
-    def _write(self, faults: list[Fault]) -> None:
+    def _write(self, faults: builtins.list[Fault]) -> None:
         if faults:
             write_json(self._path, [asdict(fault) for fault in faults])
         else:

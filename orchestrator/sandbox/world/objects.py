@@ -20,7 +20,8 @@ _LONGEST_NAME = 180
 class WorldObject:
     """Something that exists: `id` is its identity within its type, `attributes` are Terraform's.
 
-    `created` and `updated` are RFC 3339 times in UTC.
+    `created` and `updated` are RFC 3339 times in UTC. Of a partial object, an attribute that is absent is not
+    null but unknown here: only Terraform's state has it.
     """
 
     provider: str
@@ -29,6 +30,7 @@ class WorldObject:
     attributes: dict[str, Any]
     created: str
     updated: str
+    partial: bool = False
 
     @property
     def address(self) -> str:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import SandboxError
+from orchestrator.sandbox.world.errors import AlreadyExistsError
 from orchestrator.sandbox.world.faults import Fault, Faults
 from orchestrator.sandbox.world.objects import WorldObject, file_name, read_object, write_json, write_object
 from orchestrator.sandbox.world.paths import set_in
+from orchestrator.sandbox.world.stored import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +34,6 @@ def utc_now() -> datetime:
 def timestamp(moment: datetime) -> str:
     """A time as Google's APIs write it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
-
-
-class AlreadyExistsError(Exception):
-    """An object with that id is there already."""
 
 
 class World:
@@ -85,12 +83,18 @@ class World:
         item = self.get(name)
         attributes = copy.deepcopy(item.attributes)
         set_in(attributes, path, value)
-        return self.update(item.type, item.id, attributes)
+        try:
+            return self.update(item.type, item.id, attributes)
+        except RefusedError as error:
+            raise _refused(error) from error
 
     def delete(self, name: str) -> WorldObject:
         """Delete an object behind Terraform's back."""
         item = self.get(name)
-        self.remove(item.type, item.id)
+        try:
+            self.remove(item.type, item.id)
+        except RefusedError as error:
+            raise _refused(error) from error
         return item
 
     def break_(self, target: str, operation: str, message: str, times: int | None = None) -> None:
@@ -162,7 +166,7 @@ class World:
         paths = sorted(self.root.glob(f"*/{type_ or '*'}/*.json"))
         found = [item for path in paths if (item := read_object(path)) is not None]
         if self._stored is not None:
-            found += [item for item in self._stored.list() if type_ in (None, item.type)]
+            found += self._stored.list(type_)
         yield from sorted(found, key=lambda item: (item.type, item.id))
 
     def _folders(self, type_: str) -> Sequence[Path]:
@@ -170,3 +174,7 @@ class World:
 
     def _path(self, item: WorldObject) -> Path:
         return self.root / item.provider / item.type / file_name(item.id)
+
+
+def _refused(error: RefusedError) -> SandboxError:
+    return SandboxError(str(error), advice="The simulated cloud refuses what the real one would refuse.")
