@@ -34,8 +34,8 @@ output "github_bindings" {
 output "project_roles" {
   description = "What each account may do in its environment's project, by ENVIRONMENT/ACCOUNT."
   value = {
-    for key, account in local.accounts : key => sort(concat(
-      [for role in google_project_iam_member.role : role.role if role.member == google_service_account.this[key].member && role.project == account.project],
+    for key in keys(local.accounts) : key => sort(concat(
+      [for grant, role in local.roles : google_project_iam_member.role[grant].role if role.account == key],
       [for environment, grant in google_project_iam_member.grant : grant.role if key == "${environment}/apply"],
     ))
   }

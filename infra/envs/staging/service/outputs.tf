@@ -7,3 +7,8 @@ output "service_uri" {
   description = "The service's address."
   value       = module.service.service.uri
 }
+
+output "service_account" {
+  description = "The account that the service runs as, for the stacks that let it read something."
+  value       = module.service.service_account.member
+}

@@ -1,0 +1,15 @@
+environment = "staging"
+project_id  = "example-staging"
+region      = "europe-west1"
+
+state_bucket  = "example-infra-state"
+service_state = "staging/state/service"
+
+schedules = {
+  train = {
+    cron         = "0 4 * * *"
+    template_uri = "https://europe-west1-kfp.pkg.dev/example-staging/ml-pipelines/train/v7"
+    parameters   = { epochs = "1" }
+    paused       = false
+  }
+}
