@@ -10,11 +10,13 @@ from orchestrator.cli.context import App
 from orchestrator.errors import GitError, InfraError, SandboxError
 
 if TYPE_CHECKING:
-    from orchestrator.project.model import Project
+    from orchestrator.project.model import Project, Stack
     from orchestrator.sandbox.attach import Info
-    from orchestrator.sandbox.needs import Account, Needs
+    from orchestrator.sandbox.needs import Account, Needs, Types
 
 BUCKET_URL = "gs://"
+# Terraform's own provider, which needs no schema.
+BUILTIN = "terraform.io/builtin/"
 # Providers that reach no cloud: they may run as they are.
 HARMLESS = frozenset(
     f"registry.terraform.io/hashicorp/{name}"
@@ -57,6 +59,7 @@ def prepare(app: App, info: Info) -> Info:
 def project_needs(app: App) -> Needs | None:
     """The needs of the project in the working folder; None when there is none that can be read."""
     from orchestrator.sandbox.needs import Needs, Types
+    from orchestrator.sandbox.schemas import source_address
 
     try:
         project = app.project()
@@ -65,12 +68,24 @@ def project_needs(app: App) -> Needs | None:
     except InfraError as error:
         app.note(f"warning: the project cannot be read, so nothing is made ready for it: {error.message}")
         return None
-    types = Types()
-    providers: set[str] = set()
+    used = project.types(project.stacks)
+    types = Types(used.resources, used.data_sources)
     for stack in project.stacks.values():
-        types |= Types(stack.types.resources, stack.types.data_sources)
-        providers |= set(stack.providers)
+        types |= _types_of_local_state(project, stack)
+    providers = {source_address(one) for one in used.providers if not one.startswith(BUILTIN)}
     return Needs(buckets_of(project), tuple(accounts_of(project)), tuple(sorted(providers)), types)
+
+
+def _types_of_local_state(project: Project, stack: Stack) -> Types:
+    """What a state on disk holds: the code may no longer say it."""
+    from orchestrator.sandbox.needs import Types, types_in_state
+
+    if stack.state is None or stack.state.startswith(BUCKET_URL):
+        return Types()
+    try:
+        return types_in_state((project.root / stack.state).read_bytes())
+    except OSError:
+        return Types()
 
 
 def buckets_of(project: Project) -> tuple[str, ...]:
@@ -84,15 +99,21 @@ def accounts_of(project: Project) -> Iterator[Account]:
     from orchestrator.sandbox.needs import ROLES, Account
 
     for environment in project.environments:
-        urls = [stack.state or "" for stack in project.stacks.values() if stack.environment == environment]
+        buckets = sorted(
+            {
+                _bucket(one.state)
+                for one in project.of(environment)
+                if (one.state or "").startswith(BUCKET_URL)
+            }
+        )
         emails = project.config.environment(environment).accounts
-        for bucket in sorted({_bucket(url) for url in urls if url.startswith(BUCKET_URL)})[:1]:
+        for bucket in buckets[:1]:
             for role in ROLES:
                 yield Account(environment, role, bucket, getattr(emails, role) or "")
 
 
-def _bucket(url: str) -> str:
-    return url.removeprefix(BUCKET_URL).partition("/")[0]
+def _bucket(url: str | None) -> str:
+    return (url or "").removeprefix(BUCKET_URL).partition("/")[0]
 
 
 def _root(folder: Path) -> Path:

@@ -167,7 +167,7 @@ def value_of(text: str) -> Any:
         return text
 
 
-def ask(app: App, directory: str | None, operation: str, **arguments: Any) -> Any:
+def ask(app: App, directory: str | None, operation: str, /, **arguments: Any) -> Any:
     """What the running sandbox answers."""
     from orchestrator.cli.sandbox_needs import sandbox_folder
     from orchestrator.sandbox import attach, control

@@ -17,7 +17,7 @@ Operation = Callable[..., Any]
 DEADLINE = 60.0
 
 
-def call(info: Info, operation: str, **arguments: Any) -> Any:
+def call(info: Info, operation: str, /, **arguments: Any) -> Any:
     """Have the sandbox's process do `operation`; its answer, or the SandboxError that it gave."""
     connection = http.client.HTTPConnection(LOOPBACK, info.control, timeout=DEADLINE)
     try:

@@ -93,7 +93,7 @@ def wait_until_told(server: Server, signals: Signals, hold: int | None) -> None:
     watched = [signals.reader.fileno(), *([hold] if hold is not None else [])]
     while True:
         ready = select.select(watched, [], [])[0]
-        if hold in ready and not os.read(hold, 4096):  # type: ignore[arg-type]
+        if hold is not None and hold in ready and not os.read(hold, 4096):
             return
         if signals.reader.fileno() in ready:
             came = signals.reader.recv(4096)

@@ -24,7 +24,11 @@ def break_down() -> None:
 @pytest.fixture
 def info(tmp_path: Path) -> Iterator[attach.Info]:
     """A control server with three operations."""
-    operations = {"add": lambda left, right: left + right, "refuse": refuse, "break": break_down}
+    operations: dict[str, control.Operation] = {
+        "add": lambda left, right: left + right,
+        "refuse": refuse,
+        "break": break_down,
+    }
     server = control.ControlServer("token", operations)
     server.start()
     yield attach.Info(tmp_path, 1, "", server.port, "token", 0, {}, "{}")
