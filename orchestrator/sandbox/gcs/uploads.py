@@ -50,7 +50,9 @@ class Uploads:
         return session.name if session else ""
 
     def insert(self, store: Store, request: Request, bucket: str) -> Response:
-        """POST upload/…/b/BUCKET/o"""
+        """POST upload/…/b/BUCKET/o; with an `upload_id`, Google's Go client's way to send the next piece"""
+        if "upload_id" in request.query:
+            return self.resume(store, request, bucket)
         kind = request.query.get("uploadType", "")
         if kind == "resumable":
             return self._start(request, bucket)
@@ -72,7 +74,7 @@ class Uploads:
             return object_response(request, session.done)
         total = _take(session, request)
         if total is None or len(session.data) < total:
-            return _incomplete(session)
+            return _incomplete(session, request)
         body = {**session.body, **_checksums(request)}
         session.done = self._write(
             session.request, session.bucket, session.name, bytes(session.data), body, session.when
@@ -146,8 +148,11 @@ def _take(session: Session, request: Request) -> int | None:
     return total
 
 
-def _incomplete(session: Session) -> Response:
+def _incomplete(session: Session, request: Request) -> Response:
+    """308, or for a client that cannot take one, what stands for it."""
     kept = {"Range": f"bytes=0-{len(session.data) - 1}"} if session.data else {}
+    if request.headers.get("x-guploader-no-308") == "yes":
+        return Response(200, {**kept, "X-Http-Status-Code-Override": str(_INCOMPLETE)})
     return Response(_INCOMPLETE, kept)
 
 
