@@ -1,0 +1,75 @@
+"""Who we are to Google Cloud Storage: as Terraform's gcs backend finds out, in the same order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import StateError
+
+SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
+LOGIN = "Run `gcloud auth application-default login`, or set GOOGLE_OAUTH_ACCESS_TOKEN."
+
+
+def credentials(env: Mapping[str, str]) -> Any:
+    """google-auth credentials from the environment; StateError when there are none.
+
+    Order of Terraform's backend: GOOGLE_OAUTH_ACCESS_TOKEN, GOOGLE_BACKEND_CREDENTIALS, GOOGLE_CREDENTIALS,
+    application default; then the impersonation that the environment asks for.
+    """
+    base = _token(env) or _key(env) or _default()
+    target = env.get("GOOGLE_BACKEND_IMPERSONATE_SERVICE_ACCOUNT") or env.get(
+        "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"
+    )
+    if not target:
+        return base
+    from google.auth import impersonated_credentials
+
+    return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
+        source_credentials=base, target_principal=target, target_scopes=list(SCOPES)
+    )
+
+
+def _token(env: Mapping[str, str]) -> Any:
+    token = env.get("GOOGLE_OAUTH_ACCESS_TOKEN")
+    if not token:
+        return None
+    from google.oauth2.credentials import Credentials
+
+    return Credentials(token)  # type: ignore[no-untyped-call]
+
+
+def _key(env: Mapping[str, str]) -> Any:
+    """A key given as a path or as its content, as Terraform takes both."""
+    given = env.get("GOOGLE_BACKEND_CREDENTIALS") or env.get("GOOGLE_CREDENTIALS")
+    if not given:
+        return None
+    from google.auth import load_credentials_from_dict
+
+    try:
+        text = (
+            given if given.lstrip().startswith("{") else Path(given).expanduser().read_text(encoding="utf-8")
+        )
+        found, _ = load_credentials_from_dict(json.loads(text), scopes=list(SCOPES))  # type: ignore[no-untyped-call]
+    except Exception as error:
+        raise StateError(
+            "The credentials in GOOGLE_BACKEND_CREDENTIALS or GOOGLE_CREDENTIALS cannot be used: "
+            f"{type(error).__name__}.",
+            advice="Give the path of a key file, or its JSON.",
+        ) from error
+    return found
+
+
+def _default() -> Any:
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
+
+    try:
+        found, _ = google.auth.default(scopes=list(SCOPES))
+    except DefaultCredentialsError as error:
+        raise StateError(
+            "There are no Google Cloud credentials to read the states with.", advice=LOGIN
+        ) from error
+    return found

@@ -1,0 +1,52 @@
+"""What a state file says, as far as it matters here: who wrote it, its serial, and its outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.errors import StateError
+
+# The only format that Terraform 0.12 and later, and OpenTofu, write.
+FORMAT = 4
+
+
+@dataclass(frozen=True)
+class StateFile:
+    """The head of a state file. `outputs` maps names to Terraform's `{value, type, sensitive}`."""
+
+    serial: int
+    lineage: str
+    terraform_version: str
+    outputs: Mapping[str, Mapping[str, Any]]
+    resources: int
+
+    @property
+    def is_empty(self) -> bool:
+        """True for a state that Terraform has made and nothing was ever applied to, or all was destroyed."""
+        return not self.resources and not self.outputs
+
+
+def read_state(data: bytes, where: str) -> StateFile:
+    """Read a state file; StateError when it is none, or of a format that is not known."""
+    try:
+        content = json.loads(data)
+        if content["version"] != FORMAT:
+            raise StateError(
+                f"{where} has state format {content['version']}; format {FORMAT} is known here.",
+                advice="A newer infra may know it.",
+            )
+        return StateFile(
+            serial=int(content.get("serial", 0)),
+            lineage=str(content.get("lineage", "")),
+            terraform_version=str(content.get("terraform_version", "")),
+            outputs=dict(content.get("outputs") or {}),
+            resources=len(content.get("resources") or ()),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(
+            f"{where} is not a Terraform state.",
+            advice="Restore an older version of the object, or find out who wrote it.",
+        ) from error

@@ -1,0 +1,96 @@
+"""States in a bucket, through the real client library, against the sandbox's server."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import StateError
+from orchestrator.sandbox.gcs.server import GcsServer
+from orchestrator.state.location import Location
+from orchestrator.state.locks import read_lock
+from orchestrator.state.storage import Bucket
+
+NAME = "prod/state/net/default.tfstate"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GcsServer]:
+    made = GcsServer(tmp_path / "gcs")
+    made.start()
+    made.store.create_bucket("p", {"name": "states", "versioning": {"enabled": True}})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def env(server: GcsServer) -> dict[str, str]:
+    return {"STORAGE_EMULATOR_HOST": server.url}
+
+
+def fail(server: GcsServer, **rule: object) -> None:
+    request = urllib.request.Request(  # noqa: S310
+        f"{server.url}/_sandbox/faults", json.dumps(rule).encode(), {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request).read()  # noqa: S310
+
+
+def test_an_object_is_read_with_its_generation(server: GcsServer, env: dict[str, str]) -> None:
+    bucket = Bucket("states", env)
+    assert bucket.stat(NAME) is None
+    assert bucket.read(NAME) is None
+    server.store.insert_object("states", NAME, b"one")
+    first = bucket.read(NAME)
+    server.store.insert_object("states", NAME, b"two!")
+    second = bucket.stat(NAME)
+    assert first is not None
+    assert second is not None
+    assert first.data == b"one"
+    assert second.size == 4
+    assert first.generation != second.generation
+
+
+def test_a_missing_bucket_is_not_a_missing_object(env: dict[str, str]) -> None:
+    with pytest.raises(StateError, match="gs://nowhere does not exist"):
+        Bucket("nowhere", env).stat(NAME)
+
+
+def test_a_refusal_names_the_role(server: GcsServer) -> None:
+    stranger = Bucket("states", {"STORAGE_EMULATOR_HOST": server.url_of("serviceAccount:x@p.iam")})
+    with pytest.raises(StateError) as error:
+        stranger.read(NAME)
+    assert "objectViewer" in error.value.advice
+
+
+def test_a_busy_service_is_asked_again(server: GcsServer, env: dict[str, str]) -> None:
+    server.store.insert_object("states", NAME, b"one")
+    fail(server, method="GET", path="*", count=2, status=503)
+    found = Bucket("states", env).read(NAME)
+    assert found is not None
+    assert found.data == b"one"
+
+
+def test_many_threads_share_a_bucket(server: GcsServer, env: dict[str, str]) -> None:
+    for number in range(20):
+        server.store.insert_object("states", f"{number}", str(number).encode())
+    bucket = Bucket("states", env)
+    with ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(lambda number: bucket.read(str(number)), range(20)))
+    assert [one.data if one else None for one in found] == [str(number).encode() for number in range(20)]
+
+
+def test_versions_and_locks_are_told(server: GcsServer, env: dict[str, str]) -> None:
+    server.store.create_bucket("p", {"name": "plain"})
+    assert Bucket("states", env).keeps_versions()
+    assert not Bucket("plain", env).keeps_versions()
+    location = Location.parse(f"gs://states/{NAME}")
+    server.store.insert_object("states", location.lock_name, json.dumps({"ID": "u", "Who": "bo"}).encode())
+    lock = read_lock(Bucket("states", env), location)
+    assert lock is not None
+    assert lock.who == "bo"
+    assert lock.generation.isdigit()
