@@ -1,1 +1,1 @@
-"""The simulated provider: any Terraform provider, played from its recorded schema against a world of files."""
+"""The simulated provider: any provider, played from its recorded schema against a world of files."""

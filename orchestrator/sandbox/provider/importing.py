@@ -46,8 +46,8 @@ def _split(rule: Rule, import_id: str) -> tuple[str, dict[str, str]]:
     words = import_id.split()
     if len(words) < 1 + len(names):
         raise ProviderError(
-            f"Wrong number of parts to {rule.iam.capitalize()} id [{' '.join(words)}]; expected 'resource_name "
-            f"{' '.join(names)} [condition_title]'"
+            f"Wrong number of parts to {rule.iam.capitalize()} id [{' '.join(words)}]; expected "
+            f"'resource_name {' '.join(names)} [condition_title]'"
         )
     found = dict(zip(names, words[1:], strict=False))
     title = " ".join(words[1 + len(names) :])

@@ -1,8 +1,8 @@
-"""The part of a plan that follows from the schema alone: what becomes known after apply, what is replaced.
+"""What of a plan follows from the schema alone: what becomes known after apply, what is replaced.
 
-Terraform hands over the proposed new state, in which computed values of the prior state are already kept. What
-is left: on a create each computed value that is not set becomes unknown; on an update only those in nested
-objects that have no counterpart in the prior state.
+Terraform hands over the proposed new state, in which computed values of the prior state are already kept.
+What is left: on a create each computed value that is not set becomes unknown; on an update only those in
+nested objects that have no counterpart in the prior state.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def complete(
     kept: frozenset[str],
     at: str = "",
 ) -> dict[str, Value]:
-    """The planned state. `kept` are the dotted paths of blocks that the provider keeps when nobody sets them."""
+    """The planned state; `kept` are dotted paths of blocks that stay when nobody sets them."""
     planned: dict[str, Value] = {}
     for name, attribute in block.attributes.items():
         value = proposed.get(name)

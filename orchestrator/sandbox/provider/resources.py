@@ -105,7 +105,8 @@ class ResourceType:
         noun = self.rule.kind.lower()
         if prior.get("deletion_protection") is True:
             raise ProviderError(
-                f"cannot destroy {noun} without setting deletion_protection=false and running `terraform apply`"
+                f"cannot destroy {noun} without setting deletion_protection=false and running "
+                "`terraform apply`"
             )
         if prior.get("deletion_policy") == "PREVENT":
             raise ProviderError(f"cannot destroy {noun} {object_id} while its deletion_policy is PREVENT")
@@ -140,7 +141,7 @@ class ResourceType:
         return state
 
     def _plan_places(self, planned: State, config: State, prior: State | None, session: Session) -> None:
-        """Project, region and the like come from the provider's configuration when the resource names none."""
+        """Project, region and the like come from the provider's block if the resource names none."""
         parent = config.get(self.rule.parent) if self.rule.parent else None
         for name in _PLACES:
             attribute = self.block.attributes.get(name)
@@ -197,7 +198,7 @@ class ResourceType:
             raise self._refused(doing, fault.message)
 
     def _refused(self, doing: str, text: str) -> ProviderError:
-        return ProviderError(f"Error {doing} {self.rule.kind}: {text}")
+        return ProviderError(text if text.startswith("Error ") else f"Error {doing} {self.rule.kind}: {text}")
 
     def _wait(self, operation: str, session: Session) -> None:
         seconds = self.rule.delays.get(operation, 0.0)

@@ -1,4 +1,4 @@
-"""How resource types behave beyond their schema: `rules.toml` for some, sensible guesses for all the others."""
+"""How resource types behave beyond their schema: `rules.toml` for some, guesses for the others."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def _is_computed(block: Block, name: str) -> bool:
 
 
 def _iam_rule(resource: str, form: str, block: Block) -> Rule:
-    """Access to a resource: its id is that of the resource, the role, the member and the condition's title."""
+    """Access to a resource: its id is the resource's, the role, the member, the condition's title."""
     written = _document().get("iam", {}).get(resource, {})
     parents = [
         name

@@ -269,7 +269,7 @@ def _refuse_write_only(block: Block, config: Value, name: str) -> None:
         if _is_set(config, path.split(".")):
             raise ProviderError(
                 f"The sandbox cannot simulate the write-only argument {path} of {name}",
-                "The plugin protocol that it speaks has no write-only arguments. Leave the argument out here.",
+                "The plugin protocol that it speaks has none. Leave the argument out here.",
                 (path.split(".")[0],),
             )
 

@@ -102,7 +102,7 @@ class Settling:
 def assign(
     block: Block, state: dict[str, Any], names: list[str], value: Any, *, only_null: bool = False
 ) -> None:
-    """Set the attribute at a dotted path, in each of the blocks on the way; `only_null` where nothing is set."""
+    """Set the attribute at a dotted path, in each block on the way; `only_null`: where nothing is set."""
     name, rest = names[0], names[1:]
     if rest:
         nested = block.blocks.get(name)

@@ -79,11 +79,11 @@ def keep_shape(name: str, before: Value, now: Value, type_: Type) -> Value:
 
 def _means_the_same(name: str, before: str, now: str) -> bool:
     if name == "location":
-        return before.casefold() == now.casefold()
+        return bool(before.casefold() == now.casefold())
     if name == "bucket":
         return before.removeprefix("b/") == now.removeprefix("b/")
     if name == "policy_data":
-        return _policy(before) == _policy(now)
+        return bool(_policy(before) == _policy(now))
     return False
 
 

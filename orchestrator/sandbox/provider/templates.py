@@ -1,7 +1,8 @@
-"""Templates of the rules file: `{name}` is an attribute, `{hash:8}` and the like are made up but look right."""
+"""Templates of the rules file: `{name}` is an attribute, `{hash:8}` and the like are made up."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import ipaddress
 import re
@@ -101,6 +102,10 @@ def _later(context: Context, argument: str) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def _md5(text: str) -> bytes:
+    return hashlib.md5(text.encode(), usedforsecurity=False).digest()
+
+
 def _gateway(cidr: str) -> str:
     try:
         return str(ipaddress.ip_network(cidr, strict=False)[1])
@@ -125,6 +130,8 @@ _READERS: dict[str, Callable[[str], Value]] = {
     "project_number": project_number,
     "project_hash": lambda text: _letters(f"project:{text}"),
     "gateway": _gateway,
+    "md5": lambda text: base64.b64encode(_md5(text)).decode(),
+    "md5hex": lambda text: _md5(text).hex(),
 }
 
 

@@ -13,7 +13,7 @@ _OF_THE_CONTENT = ("crc32c", "md5hash", "md5hexhash", "generation", "media_link"
 
 
 def plan_upload(planned: dict[str, Value], prior: Mapping[str, Value]) -> None:
-    """Content that differs from what is in the bucket is uploaded again, even if the configuration is the same."""
+    """Content that differs from what is in the bucket is uploaded again."""
     content = planned.get("content")
     if isinstance(content, str) and planned.get("source") is None:
         digest = base64.b64encode(hashlib.md5(content.encode(), usedforsecurity=False).digest()).decode()

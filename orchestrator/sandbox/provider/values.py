@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 
 Type = Any  # a JSON type, see above
 Value = Any  # a value, see above
@@ -62,7 +62,7 @@ def encode(value: Value, type_: Type) -> bytes:
 
 
 def from_json(value: object, type_: Type) -> Value:
-    """A value read from a state or from a world's file; text and numbers convert as Terraform converts them."""
+    """A value read from a state or a world's file; text and numbers convert as in Terraform."""
     return _typed(value, type_, "", _from_json_dynamic)
 
 

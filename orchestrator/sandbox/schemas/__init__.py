@@ -21,7 +21,7 @@ _FORMATS = ("1.",)
 
 
 def source_address(text: str) -> str:
-    """The full address of a provider: `google` and `hashicorp/google` are `registry.terraform.io/hashicorp/google`."""
+    """A provider's full address: `google` is `registry.terraform.io/hashicorp/google`."""
     parts = text.lower().split("/")
     if len(parts) == 1:
         parts = ["hashicorp", *parts]
@@ -68,7 +68,7 @@ class Schemas:
         if found is None:
             raise SandboxError(
                 f"no schema of the provider {source_address(source)} has been recorded",
-                advice="Run `infra sandbox record` in a stack that uses it, where its provider can be installed.",
+                advice="Run `infra sandbox record` in a stack that uses it, where it can be installed.",
             )
         return found
 

@@ -131,7 +131,7 @@ def from_folder(resource: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _labels(current: Mapping[str, str], attributes: Mapping[str, Any]) -> dict[str, str]:
-    """The bucket's labels after a change of `effective_labels` (the provider's) or of `labels` (a person's)."""
+    """The labels after a change of `effective_labels` (by the provider) or of `labels` (by a person)."""
     effective = dict(attributes.get("effective_labels") or {})
     if effective != current:
         return effective

@@ -1,6 +1,6 @@
 """Buckets, objects, managed folders and access to them, kept in the GCS server's store.
 
-So what Terraform makes, the gcs backend can use at once, and what is put into a bucket is there for Terraform.
+What Terraform makes, the gcs backend can use at once, and what is uploaded is there for Terraform.
 """
 
 from __future__ import annotations
@@ -192,8 +192,8 @@ def _content(attributes: Mapping[str, Any]) -> bytes | None:
     path = Path(source)
     if not path.is_absolute():
         raise RefusedError(
-            f"the sandbox cannot read source = {source!r}: it does not know the folder that Terraform runs in. "
-            "Write it with abspath(), or use `content`"
+            f"the sandbox cannot read source = {source!r}: it does not know the folder that Terraform runs "
+            "in. Write it with abspath(), or use `content`"
         )
     try:
         return path.read_bytes()

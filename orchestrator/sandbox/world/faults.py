@@ -17,7 +17,7 @@ OPERATIONS = ("create", "read", "update", "delete", "import", "plan", "any")
 
 @dataclass(frozen=True)
 class Fault:
-    """`target` is a type, an id or `TYPE/ID`, with `*` for anything; `times` None fails until it is mended."""
+    """`target` is a type, an id or `TYPE/ID`, with `*` for anything; `times` None: until mended."""
 
     target: str
     operation: str

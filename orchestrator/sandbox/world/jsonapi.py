@@ -19,7 +19,7 @@ def snake(name: str) -> str:
 
 
 def to_api(value: Any, many: frozenset[str], name: str = "") -> Any:
-    """Attributes as fields: a block is an object, a block named in `many` is a list; what is null is left out."""
+    """Attributes as fields: a block is an object, one named in `many` a list; nulls are left out."""
     if isinstance(value, Mapping):
         fields = {camel(key): to_api(item, many, key) for key, item in value.items()}
         return {key: item for key, item in fields.items() if item is not None}

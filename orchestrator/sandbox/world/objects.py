@@ -66,7 +66,7 @@ def read_object(path: Path) -> WorldObject | None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SandboxError(
             f"{path} does not hold an object of the sandbox's world: {error}",
-            advice="Mend the file, or delete it: then the object is gone, as if somebody had deleted it by hand.",
+            advice="Mend the file, or delete it: then the object is gone.",
             file=str(path),
         ) from error
 

@@ -20,7 +20,7 @@ def parse_path(text: str) -> list[str | int]:
         if match is None:
             raise SandboxError(
                 f"{text!r} is not a path: stopped at {text[position:]!r}",
-                advice='Write it like `labels.team`, `template[0].scaling[0].min_instance_count` or `labels["a.b"]`.',
+                advice='Write it like `labels.team`, `template[0].timeout` or `labels["a.b"]`.',
             )
         name, index, key = match.groups()
         steps.append(int(index) if index is not None else (name or key))

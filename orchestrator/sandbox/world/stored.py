@@ -13,7 +13,7 @@ class RefusedError(Exception):
 
 
 class StoredTypes(Protocol):
-    """A keeper of some types. Its objects are partial: what only Terraform knows is not among the attributes."""
+    """A keeper of some types. Its objects are partial: what only Terraform knows is absent."""
 
     @property
     def types(self) -> frozenset[str]:
