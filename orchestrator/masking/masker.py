@@ -1,0 +1,130 @@
+"""`Masker`: the rules of one configuration, applied to values, plans, text, bytes and command lines."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from orchestrator.masking.inline import Inline
+from orchestrator.masking.lines import Layout
+from orchestrator.masking.plans import collect, vocabulary_of
+from orchestrator.masking.secrets import NO_SECRETS, Collector, SecretSet
+from orchestrator.masking.shapes import Shapes
+from orchestrator.masking.tree import Path, Walker
+from orchestrator.masking.words import HIDDEN, SecretNames
+
+_QUOTED_HIDDEN = re.compile(rf'(?<=[=>] )\\?"{re.escape(HIDDEN)}\\?"')
+# Options of Terraform's that take NAME=VALUE.
+_PAIR_OPTIONS = ("var", "backend-config")
+
+
+class Settings(Protocol):
+    """What infra.yaml says about masking; `orchestrator.config.Masking` is one."""
+
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def attributes(self) -> Sequence[str]: ...
+    @property
+    def patterns(self) -> Sequence[str]: ...
+
+
+class Masker:
+    """Hides secrets by Terraform's marks, by name and by shape. Safe to share between threads."""
+
+    def __init__(
+        self, extra_names: Iterable[str] = (), attributes: Iterable[str] = (), patterns: Iterable[str] = ()
+    ) -> None:
+        self.names = SecretNames(extra_names)
+        self.shapes = Shapes(patterns)
+        self.inline = Inline(self.names)
+        globs = [fnmatch.translate(one) for one in attributes]
+        self.attributes = re.compile("|".join(globs)) if globs else None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Masker:
+        """The masker of a configuration."""
+        return cls(settings.names, settings.attributes, settings.patterns)
+
+    def walker(self, collector: Collector | None = None) -> Walker:
+        """A walk through values with these rules."""
+        return Walker(self.names, self.shapes, self.inline, self.attributes, collector)
+
+    def mask_value(self, value: Any, sensitive: Any = None, path: Path = ()) -> Any:
+        """A value without its secrets.
+
+        `sensitive` is the tree of marks that plan JSON has beside it; `path` begins with the address and goes
+        on with the attributes that lead to the value.
+        """
+        return self.walker().walk(value, sensitive, path or ("",))
+
+    def secrets_of(self, plan: Mapping[str, Any]) -> SecretSet:
+        """Every secret in plan JSON (`terraform show -json`), for taking it out of text about that plan."""
+        collector = Collector(vocabulary_of(plan))
+        collect(plan, self.walker(collector))
+        return collector.secrets()
+
+    def secrets_among(self, values: Mapping[str, str]) -> SecretSet:
+        """The secrets among named values: variables given on the command line or in the environment."""
+        collector = Collector()
+        walker = self.walker(collector)
+        for name, value in values.items():
+            walker.walk(value, None, ("", name))
+        return collector.secrets()
+
+    def mask_text(self, text: str, secrets: SecretSet = NO_SECRETS) -> str:
+        """A text without the secrets given, and without what a shape or a name gives away."""
+        masked = secrets.hide(self.shapes.mask(text))
+        masked = Layout(self.names, secrets).mask(masked)
+        return _QUOTED_HIDDEN.sub(HIDDEN, self.inline.mask(masked))
+
+    def mask_bytes(self, data: bytes, secrets: SecretSet = NO_SECRETS) -> bytes:
+        """The same for bytes, which need not be UTF-8."""
+        text = self.mask_text(data.decode("utf-8", "surrogateescape"), secrets)
+        return text.encode("utf-8", "surrogateescape")
+
+    def mask_json(self, value: Any, secrets: SecretSet = NO_SECRETS) -> Any:
+        """Every text in a JSON value, such as a diagnostic, masked; its keys stay."""
+        if isinstance(value, str):
+            return self.mask_text(value, secrets)
+        if isinstance(value, Mapping):
+            return self._mask_mapping(value, secrets)
+        if isinstance(value, list | tuple):
+            return [self.mask_json(item, secrets) for item in value]
+        return value
+
+    def _mask_mapping(self, value: Mapping[str, Any], secrets: SecretSet) -> dict[str, Any]:
+        masked = {key: self.mask_json(below, secrets) for key, below in value.items()}
+        traversal, statement = value.get("traversal"), value.get("statement")
+        if isinstance(traversal, str) and isinstance(statement, str):
+            # A diagnostic's "var.password is "x"", in two parts.
+            prefix = f"{traversal} "
+            masked["statement"] = self.mask_text(prefix + statement, secrets).removeprefix(prefix)
+        return masked
+
+    def mask_argv(self, argv: Sequence[str], secrets: SecretSet = NO_SECRETS) -> tuple[str, ...]:
+        """A command line that may be shown: values of secret variables and options are hidden."""
+        masked: list[str] = []
+        option = ""
+        for word in argv:
+            masked.append(self._mask_word(word, option, secrets))
+            bare = word.lstrip("-")
+            option = bare if word.startswith("-") and "=" not in word else ""
+        return tuple(masked)
+
+    def _mask_word(self, word: str, option: str, secrets: SecretSet) -> str:
+        if option and not word.startswith("-") and self.names.is_secret(option):
+            return HIDDEN
+        head, body = "", word
+        if word.startswith("-") and "=" in word:
+            name, _, body = word.partition("=")
+            head, option = f"{name}=", name.lstrip("-")
+            if self.names.is_secret(option):
+                return head + HIDDEN
+        if option in _PAIR_OPTIONS and "=" in body:
+            name, _, value = body.partition("=")
+            shown = self.walker().walk(value, None, ("", name))
+            return f"{head}{name}={secrets.hide(str(shown))}"
+        return head + self.mask_text(body, secrets)

@@ -1,0 +1,66 @@
+"""Where secrets are in plan JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestrator.masking.tree import Walker
+
+_WORDS = re.compile(r"[\w-]+")
+
+
+def vocabulary_of(plan: Mapping[str, Any]) -> frozenset[str]:
+    """The words that a plan's text is made of: parts of addresses, types, names of attributes and outputs."""
+    words: set[str] = set(plan.get("output_changes") or {})
+    for change in _changes(plan):
+        words.update(_WORDS.findall(str(change.get("address", ""))))
+        body = change.get("change") or {}
+        for side in ("before", "after"):
+            if isinstance(values := body.get(side), Mapping):
+                words.update(values)
+    return frozenset(words)
+
+
+def collect(plan: Mapping[str, Any], walker: Walker) -> None:
+    """Walk everything in a plan that has values; the walker's collector has its secrets then."""
+    for change in _changes(plan):
+        _change(walker, change.get("change") or {}, str(change.get("address", "")))
+    for name, output in (plan.get("output_changes") or {}).items():
+        _change(walker, output, "output", name)
+    _variables(plan, walker)
+    for state in (plan.get("prior_state"), {"values": plan.get("planned_values")}):
+        values = (state or {}).get("values") or {}
+        for name, output in (values.get("outputs") or {}).items():
+            walker.walk(output.get("value"), output.get("sensitive"), ("output", name))
+        for resource in _resources(values.get("root_module") or {}):
+            walker.walk(
+                resource.get("values"), resource.get("sensitive_values"), (str(resource.get("address", "")),)
+            )
+
+
+def _changes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for key in ("resource_changes", "resource_drift", "deferred_changes"):
+        for change in plan.get(key) or ():
+            yield change.get("resource_change", change)
+
+
+def _change(walker: Walker, change: Mapping[str, Any], *path: str) -> None:
+    for side in ("before", "after"):
+        walker.walk(change.get(side), change.get(f"{side}_sensitive"), path)
+
+
+def _variables(plan: Mapping[str, Any], walker: Walker) -> None:
+    """Variables carry no marks of their own: what is sensitive stands in their declaration."""
+    module = (plan.get("configuration") or {}).get("root_module") or {}
+    declared = module.get("variables") or {}
+    for name, variable in (plan.get("variables") or {}).items():
+        sensitive = bool((declared.get(name) or {}).get("sensitive"))
+        walker.walk(variable.get("value"), sensitive, ("var", name))
+
+
+def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from module.get("resources") or ()
+    for child in module.get("child_modules") or ():
+        yield from _resources(child)
