@@ -51,7 +51,7 @@ def one_of_each(project: Project, stacks: Sequence[str]) -> list[str]:
 
 
 def record(session: Session, stack: str, folder: Path) -> list[Path]:
-    """Record one stack's providers, in a shadow of its root: no backend is asked, the checkout is untouched."""
+    """Record one stack's providers in a shadow of its root: no backend is asked, nothing is written."""
     from orchestrator.run.planning import shadow_workdir
     from orchestrator.sandbox import launch, schemas
 
