@@ -1,4 +1,4 @@
-"""Every type of the rules file, applied by real Terraform: the second plan is clean, and all can be destroyed."""
+"""Every type of the rules file, applied by real Terraform: the second plan is clean, all can be destroyed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ EVERYTHING = (Path(__file__).parent.parent / "data/simulated/everything.tf").rea
 
 
 @pytest.fixture(params=["files", "store"])
-def stack(
-    request: pytest.FixtureRequest, tmp_path: Path, terraform_argv: tuple[str, ...]
-) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, tmp_path: Path, terraform_argv: tuple[str, ...]) -> Iterator[Stack]:
     store = Store(tmp_path / "gcs") if request.param == "store" else None
     server = ProviderServer(tmp_path / "worlds", Schemas(), store)
     server.start()

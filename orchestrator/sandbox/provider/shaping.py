@@ -33,7 +33,11 @@ def to_world(block: Block, state: Mapping[str, Value]) -> dict[str, Any]:
 
 
 def from_world(block: Block, item: WorldObject, known: Mapping[str, Value]) -> dict[str, Value]:
-    """An object as a state; `known` is the state before, or the one that was asked for."""
+    """An object as a state; `known` is the state before, or the one that was asked for.
+
+    What a file holds is taken as it is. A partial object comes from an API that knows no difference between
+    unset and empty, so it is given the shape of what is known.
+    """
     attributes = {name: value for name, value in item.attributes.items() if name not in _NOT_OF_THE_WORLD}
     try:
         read: dict[str, Value] = from_json(attributes, block.type)
@@ -48,7 +52,7 @@ def from_world(block: Block, item: WorldObject, known: Mapping[str, Value]) -> d
         if name in _NOT_OF_THE_WORLD or (item.partial and name not in attributes):
             state[name] = default_of(type_) if isinstance(before, Unknown) else before
         else:
-            state[name] = keep_shape(name, before, read[name], type_)
+            state[name] = keep_shape(name, before, read[name], type_) if item.partial else read[name]
     for name, nested in block.blocks.items():
         if state[name] is None and nested.nesting in ("list", "set"):
             state[name] = []
