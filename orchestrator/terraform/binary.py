@@ -1,4 +1,4 @@
-"""Which Terraform is used: configured, `terraform`, `tofu`, else the embedded one; and which version it is."""
+"""Which Terraform is used, and its version: configured, `terraform`, `tofu`, else the embedded one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchestrator.errors import BinaryError
 from orchestrator.process import Command, Supervisor
 from orchestrator.terraform.embedded import embedded_executable
 from orchestrator.terraform.environment import child_environment
-from orchestrator.terraform.version import ConstraintError, satisfies
+from orchestrator.terraform.version import ConstraintError, Version, satisfies
 
 Flavour = Literal["terraform", "tofu"]
 Source = Literal["configured", "PATH", "embedded"]
@@ -40,6 +40,13 @@ class Binary:
     def product(self) -> str:
         """Its name to people."""
         return "OpenTofu" if self.flavour == "tofu" else "Terraform"
+
+    def is_older_than(self, version: str) -> bool:
+        """True when `version` (of whoever wrote a state) is newer than this one's."""
+        try:
+            return Version.parse(self.version).order < Version.parse(version).order
+        except ConstraintError:
+            return False
 
     @property
     def identity(self) -> str:

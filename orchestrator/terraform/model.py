@@ -6,8 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 Ended = Literal["exited", "deadline", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds that commands may take. `unlock` is for a lock's release alone, which can hang for long.
+
+    `finish` is what an apply past its deadline gets, after its interrupt, to end what it has begun.
+    """
+
+    init: float = 600.0
+    plan: float = 1200.0
+    apply: float = 7200.0
+    unlock: float = 60.0
+    quick: float = 300.0
+    finish: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -22,6 +38,12 @@ class Workdir:
     data_dir: Path
     run_dir: Path
     env: Mapping[str, str] = field(repr=False)
+    timeouts: Timeouts = Timeouts()
+
+    @property
+    def title(self) -> str:
+        """The stack's id: the run's folder is named by it, percent-encoded."""
+        return unquote(self.run_dir.name)
 
 
 @dataclass(frozen=True)
@@ -41,7 +63,7 @@ class PlanOptions:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One error or warning of Terraform's. `file` is relative to the root module, `line` is 1-based.
+    """One error or warning of Terraform's. `file` is relative to `root`, the root module; `line` is 1-based.
 
     A command whose output is text gives one, whose `detail` is the whole text.
     """
@@ -53,6 +75,7 @@ class Diagnostic:
     file: str = ""
     line: int = 0
     snippet: str = ""
+    root: str = ""
 
 
 @dataclass(frozen=True)

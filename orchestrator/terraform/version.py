@@ -75,7 +75,7 @@ def _meets(found: Version, operator: str, wanted: Version) -> bool:
         return (found.order == wanted.order) is (operator == "=")
     if wanted.prerelease and found.numbers != wanted.numbers:
         return False
-    ahead = found.order > wanted.order  # type: ignore[operator]
+    ahead = found.order > wanted.order
     same = found.order == wanted.order
     if operator == "~>":
         fixed = wanted.given - 1
@@ -84,7 +84,7 @@ def _meets(found: Version, operator: str, wanted: Version) -> bool:
 
 
 def constraint_of_version_file(text: str) -> str | None:
-    """What a `.terraform-version` file asks for; None where it leaves the choice open (`latest`, `min-required`).
+    """What a `.terraform-version` file asks for; None where it leaves it open (`latest`, `min-required`).
 
     Raises ConstraintError for anything else that is not a version.
     """

@@ -1,0 +1,292 @@
+"""Terraform's commands as functions: each is one supervised process, and its outcome is a value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.process import Command, Completed, OnLine, Supervisor
+from orchestrator.terraform import command
+from orchestrator.terraform.binary import Binary
+from orchestrator.terraform.diagnostics import from_json, from_text, init_required, lock_holder
+from orchestrator.terraform.failures import failure, locked_error
+from orchestrator.terraform.init import Initializer, OnProgress, effective_root
+from orchestrator.terraform.journal import event_text, read_journal
+from orchestrator.terraform.model import (
+    Applied,
+    ApplyOutcome,
+    Diagnostic,
+    LockHolder,
+    PlanOptions,
+    PlanOutcome,
+    Timeouts,
+    Workdir,
+)
+from orchestrator.terraform.plan_text import progress_text, without_progress
+from orchestrator.terraform.rescue import refuse_errored_state, rescue_errored_state
+
+PLAN_FILE = "plan.tfplan"
+JOURNAL = "journal.jsonl"
+PID_FILE = "pid.json"
+_RELEASING = b"Releasing state lock"
+
+
+@dataclass(frozen=True)
+class _Init:
+    """How a stack was last initialised, so that it can be done again when Terraform asks for it."""
+
+    key: str
+    backend_config: Mapping[str, str]
+
+
+def _nothing(text: str) -> None:
+    """Progress that nobody watches."""
+
+
+class Client:
+    """Runs Terraform for stacks, from many threads.
+
+    Every method raises InterruptedRunError when the run was interrupted, ProcessError when a deadline passed,
+    LockedError when the state is locked, and TerraformError when Terraform failed; only `apply` does not.
+    """
+
+    def __init__(self, binary: Binary, supervisor: Supervisor, cache_dir: Path) -> None:
+        self.binary = binary
+        self._supervisor = supervisor
+        self._initializer = Initializer(binary, supervisor, cache_dir)
+        self._inits: dict[Path, _Init] = {}
+        self._roots: dict[tuple[Path, Path], Path] = {}
+
+    def init(
+        self,
+        work: Workdir,
+        key: str,
+        backend_config: Mapping[str, str],
+        *,
+        on_progress: OnProgress = _nothing,
+        force: bool = False,
+    ) -> None:
+        """Initialise, unless an earlier `init` still holds. `key` hashes the root's and its modules' files."""
+        self._inits[work.data_dir] = _Init(key, backend_config)
+        root = self._initializer.run(work, key, backend_config, on_progress, force=force)
+        self._roots[work.data_dir, work.root] = root
+
+    def root(self, work: Workdir) -> Path:
+        """Where Terraform runs: in the root, or in its shadow where the root has no whole lock file."""
+        where = (work.data_dir, work.root)
+        if where not in self._roots:
+            self._roots[where] = effective_root(work)
+        return self._roots[where]
+
+    def plan(self, work: Workdir, options: PlanOptions, on_progress: OnProgress = _nothing) -> PlanOutcome:
+        """Plan into `plan.tfplan` in the run's folder (0600). Neither locks nor writes a state by default."""
+        plan_file = work.run_dir / PLAN_FILE
+        plan_file.unlink(missing_ok=True)
+
+        def tell(stream: str, line: bytes) -> None:
+            text = progress_text(line)
+            if text:
+                on_progress(text)
+
+        argv = command.plan(options, plan_file)
+        done = self._read(work, "plan", argv, deadline=work.timeouts.plan, ok=(0, 2), on_line=tell)
+        plan_file.chmod(0o600)
+        return PlanOutcome(done.returncode == 2, plan_file, without_progress(done.stdout), done.seconds)
+
+    def show_json(self, work: Workdir, plan_file: Path | None = None) -> bytes:
+        """A plan file, or the state, as JSON: sensitive values are in clear."""
+        return self._read(work, "show", command.show_json(plan_file)).stdout
+
+    def apply(
+        self,
+        work: Workdir,
+        plan_file: Path,
+        on_event: Callable[[str], None] = _nothing,
+        *,
+        parallelism: int | None = None,
+        lock_timeout: str | None = None,
+    ) -> ApplyOutcome:
+        """Apply a saved plan, its events into `journal.jsonl`. It outlives us.
+
+        A failed apply is an outcome, not an exception. Raises StateError when an earlier apply's unsaved state lies in the root.
+        """
+        root = self.root(work)
+        refuse_errored_state(root)
+
+        def tell(stream: str, line: bytes) -> None:
+            text = event_text(line)
+            if text:
+                on_event(text)
+
+        argv = command.apply(plan_file, parallelism=parallelism, lock_timeout=lock_timeout)
+        done = self._supervisor.run(
+            Command(
+                (*self.binary.argv, *argv),
+                root,
+                self._env(work),
+                deadline=work.timeouts.apply,
+                grace=work.timeouts.finish,
+                phase_deadlines=((_RELEASING, work.timeouts.unlock),),
+                files=work.run_dir,
+                stdout_name=JOURNAL,
+                pid_file=work.run_dir / PID_FILE,
+                title=f"apply of {work.title}",
+            ),
+            tell,
+        )
+        return self._applied(work, root, done)
+
+    def _applied(self, work: Workdir, root: Path, done: Completed) -> ApplyOutcome:
+        journal = read_journal(done.stdout.splitlines())
+        found = list(journal.diagnostics)
+        if not done.ok and not any(one.severity == "error" for one in found):
+            # What goes wrong before the JSON view stands, or beside it, is text.
+            found.append(from_text(done.error_text or f"Terraform ended with {done.returncode}"))
+        return ApplyOutcome(
+            ok=done.ok,
+            returncode=done.returncode,
+            ended=done.ended,
+            journal=work.run_dir / JOURNAL,
+            seconds=done.seconds,
+            diagnostics=tuple(replace(one, root=str(work.root)) for one in found),
+            created=journal.count("add", "create"),
+            updated=journal.count("change", "update"),
+            deleted=journal.count("remove", "delete"),
+            imported=journal.count("import", "import"),
+            finished=tuple(journal.finished),
+            failed=tuple(journal.failed),
+            unfinished=journal.unfinished,
+            outputs=journal.outputs,
+            locked=next(filter(None, (lock_holder(f"{d.summary}\n{d.detail}") for d in found)), None),
+            rescued=rescue_errored_state(work, root),
+        )
+
+    def output(self, work: Workdir) -> dict[str, dict[str, Any]]:
+        """Outputs of the state: name → {value, type, sensitive}; sensitive values are in clear."""
+        outputs: dict[str, dict[str, Any]] = json.loads(self._read(work, "output", command.output()).stdout)
+        return outputs
+
+    def state_list(self, work: Workdir, addresses: Sequence[str] = ()) -> list[str]:
+        """Addresses in the state."""
+        return self._read(work, "state list", command.state_list(addresses)).text.splitlines()
+
+    def state_show(self, work: Workdir, address: str) -> str:
+        """One resource of the state as text; what is sensitive by its schema is hidden by Terraform."""
+        return self._read(work, "state show", command.state_show(address)).text
+
+    def state_pull(self, work: Workdir) -> bytes:
+        """The whole state."""
+        return self._read(work, "state pull", command.state_pull()).stdout
+
+    def validate(self, work: Workdir) -> tuple[Diagnostic, ...]:
+        """Errors and warnings of the configuration; none means that it is valid."""
+        done = self._read(work, "validate", command.validate(), ok=(0, 1))
+        found = json.loads(done.stdout).get("diagnostics") or []
+        return tuple(replace(from_json(one), root=str(work.root)) for one in found)
+
+    def providers_schema(self, work: Workdir) -> bytes:
+        """`providers schema -json`."""
+        return self._read(work, "providers schema", command.providers_schema()).stdout
+
+    def fmt_check(
+        self, folder: Path, env: Mapping[str, str], paths: Sequence[Path] = (), *, diff: bool = False
+    ) -> tuple[tuple[str, ...], str]:
+        """Files below `paths` that are not formatted, or with `diff` how they should be.
+
+        No `init` is needed. Gives (files, text): one of the two is empty.
+        """
+        done = self._supervisor.run(
+            Command(
+                (*self.binary.argv, *command.fmt_check(paths, diff=diff)),
+                folder,
+                env,
+                deadline=Timeouts().quick,
+                title="fmt",
+            )
+        )
+        if done.returncode not in (0, 3):
+            raise failure("fmt", folder, Timeouts().quick, done)
+        return ((), done.text) if diff else (tuple(done.text.splitlines()), "")
+
+    def run_raw(
+        self,
+        work: Workdir,
+        arguments: Sequence[str],
+        *,
+        on_line: OnLine | None = None,
+        terminal: bool = False,
+    ) -> Completed:
+        """Any Terraform command in a stack's root. Its exit code is the caller's concern.
+
+        One that changes state never asks and has no input, writes to files and outlives us. With `terminal`
+        one that only reads, or is interactive, gets our terminal and nothing is captured.
+        """
+        changes = command.changes_state(arguments)
+        lent = terminal and not changes
+        argv = command.without_input(arguments) if changes else tuple(arguments)
+        return self._supervisor.run(
+            Command(
+                (*self.binary.argv, *argv),
+                self.root(work),
+                self._env(work),
+                files=work.run_dir if changes else None,
+                pid_file=work.run_dir / PID_FILE if changes else None,
+                stdin="inherit" if lent else "none",
+                phase_deadlines=((_RELEASING, work.timeouts.unlock),) if changes else (),
+                grace=work.timeouts.finish if changes else 10.0,
+                title=f"{' '.join(arguments[:2])} of {work.title}",
+            ),
+            on_line,
+        )
+
+    def _read(
+        self,
+        work: Workdir,
+        name: str,
+        argv: Sequence[str],
+        *,
+        deadline: float | None = None,
+        ok: Sequence[int] = (0,),
+        on_line: OnLine | None = None,
+    ) -> Completed:
+        """Run a command that only reads; once more after an `init` when it asks for one."""
+        limit = work.timeouts.quick if deadline is None else deadline
+        for again in (False, True):
+            done = self._supervisor.run(
+                Command(
+                    (*self.binary.argv, *argv),
+                    self.root(work),
+                    self._env(work),
+                    deadline=limit,
+                    phase_deadlines=((_RELEASING, work.timeouts.unlock),),
+                    title=f"{name} of {work.title}",
+                ),
+                on_line,
+            )
+            if done.returncode in ok:
+                return done
+            last = self._inits.get(work.data_dir)
+            if again or last is None or not init_required(done.error_text):
+                break
+            self.init(work, last.key, last.backend_config, force=True)
+        raise failure(f"{name} of {work.title}", work.root, limit, done)
+
+    def _env(self, work: Workdir) -> dict[str, str]:
+        return {**work.env, "TF_DATA_DIR": str(work.data_dir)}
+
+
+__all__ = [
+    "Applied",
+    "ApplyOutcome",
+    "Client",
+    "Diagnostic",
+    "LockHolder",
+    "PlanOptions",
+    "PlanOutcome",
+    "Timeouts",
+    "Workdir",
+    "locked_error",
+]

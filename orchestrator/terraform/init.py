@@ -1,0 +1,233 @@
+"""`terraform init`, only when something that it depends on has changed, and without touching the checkout.
+
+Terraform writes a lock file beside the root module's files when there is none, or adds this platform's
+checksums to it. The checkout is not ours to write to: such a root is initialised, planned and applied in a
+shadow (see `shadow.py`), whose lock file is our own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.errors import InterruptedRunError, ProcessError, TerraformError
+from orchestrator.process import Command, Completed, Supervisor
+from orchestrator.terraform import command
+from orchestrator.terraform.binary import Binary
+from orchestrator.terraform.diagnostics import LOCK_FILE_INCOMPLETE, from_text
+from orchestrator.terraform.locking import file_lock
+from orchestrator.terraform.model import Workdir
+from orchestrator.terraform.packages import installed_packages, private_cache
+from orchestrator.terraform.shadow import LOCK_FILE, is_shadow, make_shadow
+
+OnProgress = Callable[[str], None]
+MARKER = "infra-init.json"
+_PROGRESS = re.compile(
+    r"^- (Finding|Installing|Downloading|Fetching) (.+?)(?:\.\.\.)?$|^(Downloading) (.+?)\.\.\.$"
+)
+
+
+@dataclass(frozen=True)
+class _Marker:
+    """What an `init` that went well left behind: under which inputs, with which packages, in which root."""
+
+    fingerprint: str
+    packages: tuple[str, ...]
+    shadow: bool
+    links: tuple[str, ...]
+
+    @classmethod
+    def read(cls, data_dir: Path) -> _Marker | None:
+        try:
+            known = json.loads((data_dir / MARKER).read_bytes())
+            return cls(known["fingerprint"], tuple(known["packages"]), known["shadow"], tuple(known["links"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, data_dir: Path) -> None:
+        draft = data_dir / f".{MARKER}.{os.getpid()}"
+        draft.write_text(json.dumps(vars(self)), encoding="utf-8")
+        draft.replace(data_dir / MARKER)
+
+
+class Initializer:
+    """Runs `init` for many stacks, side by side, with shared provider packages."""
+
+    def __init__(self, binary: Binary, supervisor: Supervisor, cache_dir: Path) -> None:
+        self._binary = binary
+        self._supervisor = supervisor
+        self._shared = cache_dir.absolute() / "packages"
+
+    def run(
+        self,
+        work: Workdir,
+        key: str,
+        backend_config: Mapping[str, str],
+        on_progress: OnProgress,
+        *,
+        force: bool = False,
+    ) -> Path:
+        """Initialise, unless an earlier `init` still holds; returns the root to run Terraform in."""
+        lock = work.data_dir.with_name(work.data_dir.name + ".lock")
+        with file_lock(lock, lambda: self._supervisor.interrupted):
+            fingerprint = self.fingerprint(work, key, backend_config)
+            known = _Marker.read(work.data_dir)
+            if not force and known is not None and known.fingerprint == fingerprint:
+                root = _still_good(work, known)
+                if root is not None:
+                    return root
+            (work.data_dir / MARKER).unlink(missing_ok=True)
+            return self._initialise(work, fingerprint, backend_config, on_progress)
+
+    def fingerprint(self, work: Workdir, key: str, backend_config: Mapping[str, str]) -> str:
+        """A hash of all that `init` depends on; `key` stands for the root's and its modules' files."""
+        attached = work.env.get("TF_REATTACH_PROVIDERS")
+        inputs = [
+            key,
+            sorted(backend_config.items()),
+            _text(work.root / LOCK_FILE),
+            [_text(path) for path in _cli_configurations(work.env)],
+            self._binary.identity,
+            sorted(json.loads(attached)) if attached else [],
+            str(work.root),
+        ]
+        return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+
+    def _initialise(
+        self, work: Workdir, fingerprint: str, backend_config: Mapping[str, str], on_progress: OnProgress
+    ) -> Path:
+        ours = is_shadow(work.root)
+        locked = (work.root / LOCK_FILE).is_file()
+        if ours or locked:
+            done = self._init(work, work.root, backend_config, on_progress, readonly=not ours)
+            if ours or LOCK_FILE_INCOMPLETE not in done.stdout:
+                _Marker(fingerprint, _packages(work), False, ()).write(work.data_dir)
+                return work.root
+        root = _shadow_of(work, ())
+        if not locked:
+            (root / LOCK_FILE).unlink(missing_ok=True)
+        self._init(work, root, backend_config, on_progress, readonly=False)
+        if not (root / LOCK_FILE).is_file():
+            # Built-in providers only: there is nothing to lock, so there is nothing to keep apart.
+            _Marker(fingerprint, (), False, ()).write(work.data_dir)
+            return work.root
+        links = _local_state(work.data_dir)
+        _Marker(fingerprint, _packages(work), True, links).write(work.data_dir)
+        return _shadow_of(work, links)
+
+    def _init(
+        self,
+        work: Workdir,
+        root: Path,
+        backend_config: Mapping[str, str],
+        on_progress: OnProgress,
+        *,
+        readonly: bool,
+    ) -> Completed:
+        work.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        on_progress("initialising")
+        with private_cache(self._shared, work.data_dir, root, lambda: self._supervisor.interrupted) as cache:
+            env = {
+                **work.env,
+                "TF_DATA_DIR": str(work.data_dir),
+                "TF_PLUGIN_CACHE_DIR": str(cache),
+            }
+            if not readonly:
+                # Else a package without an entry in the lock file is fetched again although it is here.
+                env["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"] = "1"
+            done = self._supervisor.run(
+                Command(
+                    (*self._binary.argv, *command.init(backend_config, readonly_lock=readonly)),
+                    root,
+                    env,
+                    deadline=work.timeouts.init,
+                    title=f"init of {work.title}",
+                ),
+                lambda stream, line: _tell(line, on_progress),
+            )
+        if not done.ok:
+            raise _failure(work, done)
+        return done
+
+
+def effective_root(work: Workdir) -> Path:
+    """The root that the last `init` decided on."""
+    known = _Marker.read(work.data_dir)
+    return _shadow_of(work, known.links) if known is not None and known.shadow else work.root
+
+
+def _still_good(work: Workdir, known: _Marker) -> Path | None:
+    """The root to run in, when what an earlier `init` made is still there."""
+    if not all(Path(package).exists() for package in known.packages):
+        return None
+    if not known.shadow:
+        return work.root
+    root = _shadow_of(work, known.links)
+    return root if (root / LOCK_FILE).is_file() else None
+
+
+def _shadow_of(work: Workdir, links: tuple[str, ...]) -> Path:
+    """The root's shadow that carries a lock file of our own, brought up to date."""
+    root = work.root.absolute()
+    repo = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
+    below = work.data_dir.parent
+    folder = below.with_name("shadow") if below.name == "data" else below
+    target = folder / f"{work.data_dir.name}+lock"
+    return make_shadow(repo, root.relative_to(repo), target, {}, links=links)
+
+
+def _local_state(data_dir: Path) -> tuple[str, ...]:
+    """Where a local backend keeps the state, relative to the root; nothing for any other backend."""
+    try:
+        backend = json.loads((data_dir / "terraform.tfstate").read_bytes()).get("backend") or {}
+    except (OSError, ValueError):
+        backend = {}
+    if backend.get("type", "local") != "local":
+        return ()
+    path = str((backend.get("config") or {}).get("path") or "terraform.tfstate")
+    return () if Path(path).is_absolute() else (path, f"{path}.backup")
+
+
+def _packages(work: Workdir) -> tuple[str, ...]:
+    return tuple(map(str, installed_packages(work.data_dir)))
+
+
+def _cli_configurations(env: Mapping[str, str]) -> list[Path]:
+    if env.get("TF_CLI_CONFIG_FILE"):
+        return [Path(env["TF_CLI_CONFIG_FILE"])]
+    home = Path(env.get("HOME", "/"))
+    return [home / ".terraformrc", home / ".tofurc"]
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return None
+
+
+def _tell(line: bytes, on_progress: OnProgress) -> None:
+    match = _PROGRESS.match(line.decode("utf-8", "replace"))
+    if match:
+        verb, what = match[1] or match[3], match[2] or match[4]
+        on_progress(f"{verb.lower()} {what}")
+
+
+def _failure(work: Workdir, done: Completed) -> Exception:
+    if done.ended == "interrupted":
+        return InterruptedRunError(f"The init of {work.title} was interrupted.")
+    if done.ended == "deadline":
+        return ProcessError(
+            f"The init of {work.title} did not end within {work.timeouts.init:g} seconds.",
+            advice="Is a registry, a module's git server or the state's bucket out of reach?",
+        )
+    found = replace(from_text(done.error_text or done.text), root=str(work.root))
+    advice = "Mend what Terraform names, then run the same command again."
+    if "Provider dependency changes detected" in done.error_text:
+        advice = f"Run `terraform init` in {work.root} and commit {LOCK_FILE}."
+    return TerraformError(f"init failed: {found.summary}", diagnostics=(found,), advice=advice)

@@ -1,0 +1,22 @@
+"""The text of `terraform plan`: lines that say what it is doing, then the diff that people read."""
+
+from __future__ import annotations
+
+import re
+
+_DOING = re.compile(rb"^(.+): (Refreshing state|Reading|Still reading|Read complete)(?:\.\.\.| after)")
+_VERBS = {b"Refreshing state": "refreshing", b"Reading": "reading", b"Still reading": "still reading"}
+
+
+def progress_text(line: bytes) -> str | None:
+    """What a line says that Terraform is doing: "refreshing google_x.y". Never a value, not even an id."""
+    match = _DOING.match(line)
+    verb = _VERBS.get(match[2]) if match else None
+    return f"{verb} {match[1].decode('utf-8', 'replace')}" if match and verb else None
+
+
+def without_progress(stdout: bytes) -> bytes:
+    """The text from the first line on that is not about progress."""
+    lines = stdout.splitlines(keepends=True)
+    start = next((i for i, line in enumerate(lines) if line.strip() and not _DOING.match(line)), 0)
+    return b"".join(lines[start:])
