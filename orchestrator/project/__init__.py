@@ -1,0 +1,80 @@
+"""What the repository says: stacks, modules, what reads what, what a change affects.
+
+`load(folder)` reads the project that a folder is in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.project.git import Repository
+    from orchestrator.project.model import Project
+    from orchestrator.project.source import Memo
+    from orchestrator.project.tree import Tree
+
+
+def find_root(start: Path, top: Path) -> Path:
+    """The project's root: the nearest folder upward with infra.yaml, else the top of the repository."""
+    from orchestrator.config import FILE_NAME
+
+    start, top = start.resolve(), top.resolve()
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder
+        if folder == top:
+            break
+    return top
+
+
+def load(start: Path) -> Project:
+    """The project around a folder, as its working tree is now, uncommitted files included."""
+    from orchestrator.project.git import Repository
+
+    repository = Repository.open(start)
+    root = find_root(start, repository.top)
+    repository = repository.at(root)
+    return read_tree(repository, repository.working_tree())
+
+
+def load_commit(project: Project, revision: str) -> Project:
+    """The same project as a commit has it, its infra.yaml included. Equal files are not read again."""
+    tree = project.repository.commit_tree(revision)
+    return read_tree(project.repository, tree, project.coverage.source.memo)
+
+
+def read_tree(repository: Repository, tree: Tree, memo: Memo | None = None) -> Project:
+    """Everything that a tree of files says."""
+    from orchestrator.config import FILE_NAME, load, load_text
+    from orchestrator.project.discovery import discover
+    from orchestrator.project.edges import Edges
+    from orchestrator.project.fingerprint import Coverage
+    from orchestrator.project.model import Project
+    from orchestrator.project.source import Source
+
+    if tree.commit is None:
+        config = load(repository.root)
+    else:
+        text = tree.read(FILE_NAME).decode("utf-8", "replace") if FILE_NAME in tree.ids else ""
+        config = load_text(text, f"{tree.commit[:10]}:{FILE_NAME}")
+    source = Source(tree, str(config.roots.modules), memo)
+    found = discover(tree, config, source, repository.root)
+    names = {stack.environment for stack in found.stacks.values()}
+    order = config.promotion_order(names)
+    place = {name: index for index, name in enumerate(order.all)}
+    ids = sorted(found.stacks, key=lambda id_: (place[found.stacks[id_].environment], id_))
+    stacks = {id_: found.stacks[id_] for id_ in ids}
+    edges = Edges(source, stacks, found.scopes)
+    return Project(
+        root=repository.root,
+        config=config,
+        order=order,
+        stacks=stacks,
+        modules=found.modules,
+        edges=edges.find(),
+        findings=(*found.findings, *edges.findings),
+        repository=repository,
+        tree=tree,
+        coverage=Coverage(source, config, found.scopes),
+    )

@@ -1,0 +1,217 @@
+"""What a stack's plan reads in the repository, and the hash of it.
+
+Contents stand as Git's object ids, which are hashes of bytes, so hashing a stack reads no file twice.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from orchestrator.config import Config
+from orchestrator.project.facts import NO_TYPES, PathUse, Types
+from orchestrator.project.model import Finding, Stack
+from orchestrator.project.reads import Place, Reads, contents, needs_root, read
+from orchestrator.project.source import Source, is_code, local_scope
+from orchestrator.project.states import given_settings
+from orchestrator.project.text import Scope
+from orchestrator.project.values import auto_files
+
+VERSION_FILE = ".terraform-version"
+LOCK_FILE = ".terraform.lock.hcl"
+BUILTIN = "terraform"
+
+
+@dataclass
+class Part:
+    """What one directory adds to the stacks that reach it.
+
+    `files` are contents by path, `rooted` uses of paths (each with its file) that depend on the root,
+    `open` the files with a path that cannot be told.
+    """
+
+    files: dict[str, str] = field(default_factory=dict)
+    rooted: list[tuple[str, PathUse]] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    digest: str = ""
+
+
+class Coverage:
+    """Answers for all stacks of one tree; what several stacks share is worked out once."""
+
+    def __init__(self, source: Source, config: Config, scopes: Mapping[str, Scope]) -> None:
+        self.source = source
+        self.config = config
+        self.scopes = scopes
+        self._modules: dict[str, Part] = {}
+        self._roots: dict[str, Part] = {}
+        self._reached: dict[str, list[str]] = {}
+
+    def fingerprint(self, stack: Stack) -> str:
+        """64 hexadecimal digits that change when, and only when, something that the plan reads here does."""
+        lines = [f"{key}\0{value}" for key, value in self.settings(stack)]
+        lines += [f"module {path}\0{self.module(path).digest}" for path in sorted(self.modules(stack))]
+        lines.append(self.root(stack).digest)
+        return _hash(lines)
+
+    def files(self, stack: Stack) -> dict[str, str]:
+        """Everything that the fingerprint covers, by path."""
+        found = {path: id_ for one in self.modules(stack) for path, id_ in self.module(one).files.items()}
+        return dict(sorted({**found, **self.root(stack).files}.items()))
+
+    def modules(self, stack: Stack) -> list[str]:
+        """The local modules that the stack reaches."""
+        folder = self.source.real(stack.path)
+        if folder not in self._reached:
+            self._reached[folder] = self.source.reached(folder)
+        return self._reached[folder]
+
+    def settings(self, stack: Stack) -> list[tuple[str, str]]:
+        """The settings of infra.yaml that reach Terraform."""
+        given = given_settings(self.config, stack.backend, stack.environment, stack.name)
+        return [
+            *((f"backend.{key}", value) for key, value in sorted(given.items())),
+            *(("var_files", path) for path in stack.var_files),
+            *(("env", name) for name in sorted(stack.passed_env)),
+        ]
+
+    def init_key(self, stack: Stack) -> str:
+        """A hash of what `terraform init` looks at."""
+        folder = self.source.real(stack.path)
+        lines = [f"{key}\0{value}" for key, value in self.settings(stack)]
+        for one in (folder, *sorted(self.modules(stack))):
+            facts = self.source.directory(one)
+            lines += [one, *facts.settings, *sorted(facts.types.providers)]
+        lock = self.source.tree.ids.get(stack.lock_file or "", "")
+        return _hash([*lines, f"lock\0{lock}"])
+
+    def problems(self, stack: Stack) -> list[Finding]:
+        """What is wrong, or cannot be told, in the code of a stack and of the modules that it reaches."""
+        parts = [self.root(stack), *(self.module(path) for path in self.modules(stack))]
+        found = [finding for part in parts for finding in part.findings]
+        if stack.reads:
+            found = [one for one in found if one.code != "path-unknown"]
+        return [replace(finding, stack=stack.id) for finding in dict.fromkeys(found)]
+
+    def types(self, stacks: Iterable[Stack]) -> Types:
+        """All types that stacks use; `providers` are full source addresses, the built-in one left out."""
+        found = NO_TYPES
+        folders = {f for stack in stacks for f in (self.source.real(stack.path), *self.modules(stack))}
+        for folder in sorted(folders):
+            facts = self.source.directory(folder)
+            names = (facts.types.providers | facts.required_providers.keys()) - {BUILTIN}
+            sources = {facts.required_providers.get(name, f"hashicorp/{name}") for name in names}
+            found = found | replace(facts.types, providers=frozenset(map(provider_address, sources)))
+        return found
+
+    def module(self, folder: str) -> Part:
+        """What a module adds, whichever stack calls it."""
+        part = self._modules.get(folder)
+        if part is None:
+            part = self._modules[folder] = self._directory(folder)
+            scope = local_scope(self.source.directory(folder))
+            reads = Reads(part.files, part.open, part.findings)
+            for file, use in self.source.directory(folder).paths:
+                at = posixpath.join(folder, file)
+                if needs_root(use, scope):
+                    part.rooted.append((at, use))
+                else:
+                    self._read(use, at, Place(folder, folder, scope), reads, part.rooted)
+            for path in dict.fromkeys(part.open):
+                _add_folder(self.source, posixpath.dirname(path), part.files)
+            part.digest = _hash(_lines(part.files))
+        return part
+
+    def root(self, stack: Stack) -> Part:
+        """What the stack's own directory adds, and what its modules read by the root."""
+        part = self._roots.get(stack.id)
+        if part is None:
+            part = self._roots[stack.id] = self._root(stack)
+            part.digest = _hash(_lines(part.files))
+        return part
+
+    def _root(self, stack: Stack) -> Part:
+        tree = self.source.tree
+        folder = self.source.real(stack.path)
+        part = self._directory(folder)
+        for name, path in auto_files(self.source, folder):
+            part.files[posixpath.join(folder, name)] = tree.ids[path]
+        for path in (*stack.var_files, *stack.reads):
+            part.files.update(contents(tree, path))
+        for found in (stack.lock_file, self._version_file(folder)):
+            if found is not None:
+                part.files[found] = tree.ids[found]
+        place = Place(folder, folder, self.scopes[stack.id])
+        reads = Reads(part.files, part.open, part.findings)
+        uses = [(posixpath.join(folder, file), use) for file, use in self.source.directory(folder).paths]
+        for path in self.modules(stack):
+            scope = local_scope(self.source.directory(path))
+            for file, use in self.module(path).rooted:
+                self._read(use, file, Place(path, folder, scope), reads, uses)
+        for file, use in uses:
+            self._read(use, file, place, reads, uses)
+        if part.open and not stack.reads:
+            for path in {folder, *(posixpath.dirname(path) for path in part.open)}:
+                _add_folder(self.source, path, part.files)
+        return part
+
+    def _directory(self, folder: str) -> Part:
+        """A directory's own code, what stands for calls that lead nowhere, and what is wrong with it."""
+        part = Part()
+        tree = self.source.tree
+        for name, path in self.source.listing(folder):
+            if is_code(name):
+                part.files[posixpath.join(folder, name)] = tree.ids[path]
+        for file, line, text in self.source.directory(folder).broken:
+            message = (
+                f"This does not parse: {text}" if text else "This does not parse: something is not closed."
+            )
+            advice = "`terraform fmt` on the file says what it expects there."
+            at = posixpath.join(folder, file)
+            part.findings.append(Finding("error", "syntax", message, advice, at, line))
+        for call in self.source.calls(folder):
+            if call.problem is not None:
+                part.findings.append(call.problem)
+            if call.broad is not None:
+                part.files.update(contents(tree, call.broad))
+        return part
+
+    def _read(
+        self, use: PathUse, file: str, place: Place, reads: Reads, later: list[tuple[str, PathUse]]
+    ) -> None:
+        """Add one path; a template file may read files itself, by paths that start at the root."""
+        before = set(reads.files) if use.function == "templatefile" else None
+        read(self.source.tree, use, file, place, reads)
+        for path in set(reads.files) - before if before is not None else ():
+            later.extend((path, inner) for inner in self.source.template(path))
+
+    def _version_file(self, folder: str) -> str | None:
+        """The `.terraform-version` that holds in a directory: the nearest one upward."""
+        while True:
+            path = posixpath.join(folder, VERSION_FILE)
+            if path in self.source.tree.ids:
+                return path
+            if not folder:
+                return None
+            folder = posixpath.dirname(folder)
+
+
+def provider_address(source: str) -> str:
+    """A provider's source with its registry."""
+    return source if source.count("/") == 2 else f"registry.terraform.io/{source}"
+
+
+def _add_folder(source: Source, folder: str, files: dict[str, str]) -> None:
+    for path, content in contents(source.tree, folder):
+        files.setdefault(path, content)
+
+
+def _lines(files: Mapping[str, str]) -> list[str]:
+    return [f"{path}\0{content}" for path, content in sorted(files.items())]
+
+
+def _hash(lines: Iterable[str]) -> str:
+    return sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()

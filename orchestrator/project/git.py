@@ -1,0 +1,346 @@
+"""What Git knows. The only module that touches GitPython.
+
+Each method starts one git process at most. Hooks, prompts and file system monitors stay out, and nothing is
+written except by `add_worktree` and `remove_worktree`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import git
+from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
+
+from orchestrator.errors import GitError, ProjectError
+from orchestrator.project.tree import Tree
+
+QUIET = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
+FULL_CLONE = (
+    "The clone is shallow: fetch all of it, in GitHub Actions with `fetch-depth: 0` on actions/checkout, "
+    "else with `git fetch --unshallow`."
+)
+WORKTREES = ".infra/worktrees"
+# What Terraform leaves in a checkout that does not ignore it.
+MADE_BY_TERRAFORM = re.compile(
+    r"(?:^|/)(?:\.terraform/|[^/]*\.tfstate(?:\.backup)?$|\.terraform\.tfstate\.lock\.info$)"
+)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit: full id, subject, author's name, when it was committed, and its parents."""
+
+    id: str
+    subject: str
+    author: str
+    when: datetime
+    parents: tuple[str, ...]
+
+
+def top_level(start: Path) -> Path:
+    """The top of the working tree that `start` lies in."""
+    return Repository.open(start).top
+
+
+class Repository:
+    """A Git repository with a working tree, seen from `root`, the project's root inside it."""
+
+    def __init__(self, repo: git.Repo, root: Path) -> None:
+        self._repo = repo
+        self.top = Path(str(repo.working_tree_dir)).resolve()
+        self.root = root.resolve()
+        self._lock = threading.Lock()
+        self._git = git.Git(str(self.root))
+        self._git.update_environment(GIT_TERMINAL_PROMPT="0", GIT_OPTIONAL_LOCKS="0", GIT_ASKPASS="true")
+
+    @classmethod
+    def open(cls, start: Path, root: Path | None = None) -> Repository:
+        """Open the repository around `start`; GitError when there is none with a working tree."""
+        try:
+            repo = git.Repo(start, search_parent_directories=True)
+        except (InvalidGitRepositoryError, NoSuchPathError) as error:
+            raise GitError(
+                f"{start} is not in a Git repository.",
+                advice="Run infra inside a clone of your project; `git init` makes a new one.",
+            ) from error
+        except GitCommandNotFound as error:
+            raise GitError("git is not installed.", advice="Install git and run infra again.") from error
+        if repo.bare or repo.working_tree_dir is None:
+            raise GitError(
+                f"{start} is a bare repository.", advice="Run infra in a clone with a working tree."
+            )
+        return cls(repo, root or Path(str(repo.working_tree_dir)))
+
+    def at(self, root: Path) -> Repository:
+        """The same repository, seen from a root inside it."""
+        return Repository(self._repo, root)
+
+    # Revisions
+
+    @property
+    def is_shallow(self) -> bool:
+        """True for a clone that lacks old commits."""
+        return (Path(str(self._repo.common_dir)) / "shallow").exists()
+
+    def head(self) -> str | None:
+        """The current commit; None before the first one."""
+        return self._revision("HEAD")
+
+    def resolve(self, revision: str) -> str:
+        """The full id of a commit; GitError for a revision that is not there."""
+        found = self._revision(revision)
+        if found is None:
+            raise GitError(
+                f"There is no revision {revision!r} here.",
+                advice=FULL_CLONE
+                if self.is_shallow
+                else "Give a branch, a tag or a commit; `git fetch` may help.",
+            )
+        return found
+
+    def trunk(self, configured: str | None = None) -> str:
+        """The trunk's ref: as configured, what origin's HEAD names, main, master; at origin before here."""
+        refs = self._text(
+            "for-each-ref", "--format=%(refname) %(symref)", "refs/heads", "refs/remotes/origin"
+        )
+        names = dict(line.partition(" ")[::2] for line in refs.splitlines())
+        default = names.get("refs/remotes/origin/HEAD", "").removeprefix("refs/remotes/origin/")
+        for name in (configured,) if configured else (default, "main", "master"):
+            for ref in (f"refs/remotes/origin/{name}", f"refs/heads/{name}"):
+                if name and ref in names:
+                    return ref
+        wanted = f"{configured!r}, which infra.yaml names," if configured else "main or master"
+        raise GitError(
+            f"The trunk cannot be told: there is no branch {wanted} here or at origin.",
+            advice="Name your main branch in infra.yaml (`trunk: NAME`) and `git fetch origin NAME`.",
+        )
+
+    def merge_base(self, one: str, other: str) -> str:
+        """The commit from which two revisions went apart."""
+        try:
+            return self._text("merge-base", one, other).strip()
+        except GitError as error:
+            raise GitError(
+                f"{one} and {other} have no commit in common here.",
+                advice=FULL_CLONE if self.is_shallow else "Fetch the branch that yours started from.",
+            ) from error
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """True when `older` is `newer` or one of its ancestors."""
+        status, _, _ = self._run("merge-base", "--is-ancestor", older, newer)
+        return status == 0
+
+    def commit(self, revision: str) -> Commit:
+        """Who made a commit, when, and what for."""
+        text = self._text("show", "-s", "--format=%H%x00%s%x00%an%x00%ct%x00%P", f"{revision}^{{commit}}")
+        full, subject, author, when, parents = text.rstrip("\n").split("\0")
+        return Commit(full, subject, author, datetime.fromtimestamp(int(when), UTC), tuple(parents.split()))
+
+    # Files
+
+    def working_tree(self) -> Tree:
+        """Every file that Git tracks or would track, with uncommitted changes."""
+        listed = self._bytes("ls-files", "-z", "-t", "-s", "-c", "-m", "-d", "-o", "--exclude-standard")
+        ids: dict[str, str] = {}
+        links: dict[str, str] = {}
+        submodules: dict[str, str] = {}
+        changed: set[str] = set()
+        gone: set[str] = set()
+        for entry in _split(listed):
+            tag, _, rest = entry.partition(" ")
+            if tag == "?":
+                if not MADE_BY_TERRAFORM.search(rest):
+                    changed.add(rest)
+                continue
+            stage, _, path = rest.partition("\t")
+            mode, object_id, _ = stage.split(" ")
+            if tag == "R":
+                gone.add(path)
+            elif mode == "160000":
+                submodules[path] = object_id
+            elif tag == "C" or mode == "120000":
+                changed.add(path)
+            else:
+                ids[path] = object_id
+        self._add_changed(ids, links, changed - gone)
+        for path in gone:
+            ids.pop(path, None)
+        return Tree(ids, self._working_reader(ids), links=links, submodules=submodules)
+
+    def _add_changed(self, ids: dict[str, str], links: dict[str, str], changed: Iterable[str]) -> None:
+        """Links as they are now, and the hash of every file that differs from the index."""
+        files = []
+        for path in sorted(changed):
+            full = self.root / path
+            ids.pop(path, None)
+            if full.is_symlink():
+                links[path] = str(full.readlink())
+            elif full.is_file():
+                files.append(path)
+        ids.update(zip(files, self._hash(files), strict=True))
+
+    def _hash(self, paths: Sequence[str]) -> list[str]:
+        """Object ids of files as Git would store them: its filters and line ends are applied."""
+        plain = [path for path in paths if "\n" not in path]
+        found: dict[str, str] = {}
+        if plain:
+            # Paths on stdin are relative to the top of the working tree, not to the folder git runs in.
+            prefix = self.root.relative_to(self.top).as_posix()
+            with tempfile.TemporaryFile() as listing:
+                for path in plain:
+                    named = path if prefix == "." else f"{prefix}/{path}"
+                    listing.write(os.fsencode(f"{named}\n"))
+                listing.seek(0)
+                lines = (
+                    self._bytes("hash-object", "--stdin-paths", stdin=cast(BinaryIO, listing))
+                    .decode()
+                    .split()
+                )
+            found = dict(zip(plain, lines, strict=True))
+        return [found.get(path) or self._text("hash-object", "--", path).strip() for path in paths]
+
+    def commit_tree(self, revision: str) -> Tree:
+        """Every file of one commit, below the project's root."""
+        commit = self.resolve(revision)
+        prefix = self.root.relative_to(self.top).as_posix()
+        treeish = commit if prefix == "." else f"{commit}:{prefix}"
+        status, listed, _ = self._run("ls-tree", "-r", "-z", "--full-tree", treeish)
+        ids: dict[str, str] = {}
+        links: dict[str, str] = {}
+        submodules: dict[str, str] = {}
+        # A root that the commit does not have yet holds nothing.
+        for entry in _split(listed) if status == 0 else ():
+            kind, _, path = entry.partition("\t")
+            mode, _, object_id = kind.split(" ")
+            if mode == "160000":
+                submodules[path] = object_id
+            elif mode == "120000":
+                links[path] = os.fsdecode(self._object(object_id))
+            else:
+                ids[path] = object_id
+        read = _commit_reader(self, ids)
+        return Tree(ids, read, links=links, submodules=submodules, commit=commit)
+
+    def changed_paths(self, base: str) -> tuple[str, ...]:
+        """Paths below the root that differ between a commit and the working tree, new files included."""
+        listed = self._bytes("diff", "--name-only", "-z", "--no-renames", "--relative", base, "--", ".")
+        fresh = self._bytes("ls-files", "-z", "-o", "--exclude-standard")
+        return tuple(sorted({*_split(listed), *_split(fresh)}))
+
+    # Worktrees
+
+    def add_worktree(self, commit: str) -> Path:
+        """A checkout of a commit below `.infra/worktrees/`, made when it is not there yet; gives its top."""
+        commit = self.resolve(commit)
+        folder = self.root / WORKTREES / commit
+        if not (folder / ".git").exists():
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._bytes("worktree", "prune")
+            self._bytes("worktree", "add", "--force", "--detach", "--quiet", str(folder), commit)
+        return folder
+
+    def remove_worktree(self, commit: str) -> None:
+        """Remove a checkout that `add_worktree` made; nothing when there is none."""
+        folder = self.root / WORKTREES / commit
+        if folder.exists():
+            self._bytes("worktree", "remove", "--force", str(folder))
+
+    def close(self) -> None:
+        """End the git process that answers reads of objects, if one runs."""
+        self._git.clear_cache()
+        self._repo.close()
+
+    # How git is run
+
+    def _working_reader(self, ids: dict[str, str]) -> Callable[[str], bytes]:
+        root = str(self.root)
+
+        def read(path: str) -> bytes:
+            try:
+                with open(f"{root}/{path}", "rb") as file:  # noqa: PTH123 - thousands of small files
+                    return file.read()
+            except FileNotFoundError:
+                # Left out by a sparse checkout; Git has it.
+                return self._object(ids[path])
+            except OSError as error:
+                raise ProjectError(
+                    f"{path} cannot be read: {error.strerror}",
+                    file=path,
+                    advice="Check the file's permissions.",
+                ) from error
+
+        return read
+
+    def _object(self, object_id: str) -> bytes:
+        with self._lock:
+            try:
+                data: bytes = self._git.get_object_data(object_id)[3]
+            except (ValueError, GitCommandError) as error:
+                raise GitError(
+                    f"Git cannot read object {object_id}.", advice="`git fsck` says what is missing."
+                ) from error
+            return data
+
+    def _revision(self, revision: str) -> str | None:
+        status, out, _ = self._run(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
+        )
+        return out.decode().strip() if status == 0 else None
+
+    def _text(self, *arguments: str) -> str:
+        return os.fsdecode(self._bytes(*arguments))
+
+    def _bytes(self, *arguments: str, stdin: BinaryIO | None = None) -> bytes:
+        status, out, err = self._run(*arguments, stdin=stdin)
+        if status:
+            told = err.decode("utf-8", "replace").strip()
+            if "dubious ownership" in told:
+                raise GitError(
+                    f"Git does not trust {self.top}: it belongs to another user.",
+                    advice=f"If you do: `git config --global --add safe.directory {self.top}`.",
+                )
+            raise GitError(
+                f"git {arguments[0]} failed: {told or f'exit code {status}'}",
+                advice=FULL_CLONE if self.is_shallow else "",
+            )
+        return out
+
+    def _run(self, *arguments: str, stdin: BinaryIO | None = None) -> tuple[int, bytes, bytes]:
+        """Exit code, standard output and standard error of one git command."""
+        try:
+            done = self._git.execute(
+                ["git", *QUIET, *arguments],
+                istream=stdin,
+                with_extended_output=True,
+                with_exceptions=False,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+            )
+        except GitCommandNotFound as error:
+            raise GitError("git is not installed.", advice="Install git and run infra again.") from error
+        status, out, err = cast("tuple[int, bytes | str, bytes | str]", done)
+        return int(status), _as_bytes(out), _as_bytes(err)
+
+
+def _commit_reader(repository: Repository, ids: dict[str, str]) -> Callable[[str], bytes]:
+    def read(path: str) -> bytes:
+        return repository._object(ids[path])
+
+    return read
+
+
+def _split(listed: bytes) -> Iterator[str]:
+    """The entries of a NUL separated list. A name that ends in a slash is a repository of its own."""
+    yield from (entry for entry in os.fsdecode(listed).split("\0") if entry and not entry.endswith("/"))
+
+
+def _as_bytes(output: bytes | str) -> bytes:
+    return output if isinstance(output, bytes) else os.fsencode(output)

@@ -1,0 +1,194 @@
+"""What the repository says: environments, stacks, modules, what reads what, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
+
+from orchestrator.config import Config, Order
+from orchestrator.errors import ProjectError
+from orchestrator.project.facts import Types
+
+if TYPE_CHECKING:
+    from orchestrator.project.fingerprint import Coverage
+    from orchestrator.project.git import Repository
+    from orchestrator.project.tree import Tree
+
+# File systems allow 255 bytes in a name; what infra appends to one must fit as well.
+LONGEST_NAME = 180
+
+Severity = Literal["error", "warning", "info"]
+
+
+def encode_id(stack: str) -> str:
+    """A stack id as one file name below `.infra/`."""
+    name = quote(stack, safe="")
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[:LONGEST_NAME]}~{sha256(stack.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where a stack's code says that its state lies.
+
+    `kind` is Terraform's word ("gcs", "local", "cloud", …). `declared` is false without a backend block,
+    `empty` true for a block without attributes, which takes its settings from infra.yaml. `attributes` are
+    those that can be told.
+    """
+
+    kind: str
+    declared: bool
+    empty: bool
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A root module in one environment.
+
+    `path` and `var_files` are relative to the project's root, with slashes. `backend_config` is what `init`
+    gets by `-backend-config`. `state` is `gs://BUCKET/PREFIX/default.tfstate`, or the path of a local state
+    from the project's root (absolute when configured so), or None when it cannot be told. `passed_env` are
+    names of variables that Terraform may see, `reads` paths that infra.yaml says it reads. `providers` maps
+    the local names that the root requires to their sources, `modules` are the paths that it calls.
+    `lock_file` is the path of `.terraform.lock.hcl`, None when there is none.
+    """
+
+    id: str
+    environment: str
+    name: str
+    path: str
+    shared: bool
+    backend: Backend
+    backend_config: Mapping[str, str]
+    state: str | None
+    var_files: tuple[str, ...]
+    passed_env: tuple[str, ...]
+    depends_on: tuple[str, ...]
+    reads: tuple[str, ...]
+    required_version: tuple[str, ...]
+    providers: Mapping[str, str]
+    modules: tuple[str, ...]
+    lock_file: str | None
+
+
+@dataclass(frozen=True)
+class Module:
+    """A directory that is called as a module, or lies below the modules' root. `calls` are paths too."""
+
+    path: str
+    calls: tuple[str, ...]
+    used: bool
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`target` comes after `source`: it reads the source's outputs, or infra.yaml says so.
+
+    `name` is the remote state's. `outputs` are those that are read, None for all of them; `optional` those
+    that may be missing (inside `try`, or with a default).
+    """
+
+    source: str
+    target: str
+    kind: Literal["remote_state", "depends_on"]
+    name: str = ""
+    outputs: frozenset[str] | None = frozenset()
+    optional: frozenset[str] = frozenset()
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that `infra validate` tells. `code` is stable; `stack` is the one concerned, if it is one."""
+
+    severity: Severity
+    code: str
+    message: str
+    advice: str = ""
+    file: str | None = None
+    line: int | None = None
+    stack: str | None = None
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project as one tree of files has it. Everything is in a fixed order, stacks in promotion order.
+
+    `findings` are those that reading found; `validate.check` adds the rest.
+    """
+
+    root: Path
+    config: Config
+    order: Order
+    stacks: Mapping[str, Stack]
+    modules: Mapping[str, Module]
+    edges: tuple[Edge, ...]
+    findings: tuple[Finding, ...]
+    repository: Repository = field(repr=False)
+    tree: Tree = field(repr=False)
+    coverage: Coverage = field(repr=False)
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The environments in promotion order; those without a place in it come last."""
+        return self.order.all
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that this is, or that the working tree is based on; None before the first one."""
+        return self.tree.commit or self.repository.head()
+
+    def of(self, environment: str) -> tuple[Stack, ...]:
+        """The stacks of an environment."""
+        return tuple(stack for stack in self.stacks.values() if stack.environment == environment)
+
+    def fingerprint(self, stack: str) -> str:
+        """The hash of all that the stack's plan reads here, 64 hexadecimal digits."""
+        return self.coverage.fingerprint(self.stacks[stack])
+
+    def init_key(self, stack: str) -> str:
+        """A hash of what `terraform init` looks at: settings, module addresses, providers, the lock file."""
+        return self.coverage.init_key(self.stacks[stack])
+
+    def files(self, stack: str) -> Mapping[str, str]:
+        """What the fingerprint covers: paths from the root, with the hash of each content."""
+        return self.coverage.files(self.stacks[stack])
+
+    def types(self, stacks: Iterable[str]) -> Types:
+        """The resource and data source types that stacks use, modules included, with provider sources."""
+        return self.coverage.types([self.stacks[stack] for stack in stacks])
+
+    def upstreams(self, stack: str) -> tuple[Edge, ...]:
+        """The edges by which a stack reads others' outputs."""
+        return tuple(edge for edge in self.edges if edge.target == stack and edge.kind == "remote_state")
+
+    def prerequisites(self) -> dict[str, set[str]]:
+        """For each stack, those that must be done before it."""
+        needs: dict[str, set[str]] = {stack: set() for stack in self.stacks}
+        for edge in self.edges:
+            needs[edge.target].add(edge.source)
+        return needs
+
+    def require(self, stacks: Iterable[str]) -> None:
+        """Raise the first error that concerns one of `stacks`, such as a file that does not parse."""
+        wanted = dict.fromkeys(stacks)
+        found = [finding for finding in self.findings if finding.stack in wanted]
+        for stack in wanted:
+            found.extend(self.coverage.problems(self.stacks[stack]))
+        for finding in found:
+            if finding.severity == "error":
+                raise as_error(finding)
+
+
+def as_error(finding: Finding) -> ProjectError:
+    """A finding as the error that stops a command."""
+    return ProjectError(
+        finding.message, advice=finding.advice, file=finding.file, line=finding.line, stack=finding.stack
+    )

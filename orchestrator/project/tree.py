@@ -1,0 +1,110 @@
+"""The files of a project, as they lie in the working tree or in one commit."""
+
+from __future__ import annotations
+
+import posixpath
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+MAX_LINKS = 40
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Why a path leads nowhere: a link out of the project, or a ring of links."""
+
+    why: Literal["outside", "loop"]
+    link: str
+
+
+class Tree:
+    """File names with the hash of each file's content, links, and a way to read.
+
+    Paths are posix, relative to the project's root; the root itself is "". `ids` are Git's object ids, so an
+    unchanged file has the same id in the working tree and in a commit. `links` maps symbolic links to what
+    they hold, `submodules` the folders of Git submodules to their commits. `commit` is None for the working
+    tree.
+    """
+
+    def __init__(
+        self,
+        ids: Mapping[str, str],
+        read: Callable[[str], bytes],
+        *,
+        links: Mapping[str, str] | None = None,
+        submodules: Mapping[str, str] | None = None,
+        commit: str | None = None,
+    ) -> None:
+        self.ids = ids
+        self.links = links or {}
+        self.submodules = submodules or {}
+        self.commit = commit
+        self._read = read
+        self._names = sorted([*ids, *self.links])
+
+    def read(self, path: str) -> bytes:
+        """The content of a file; `path` is resolved already."""
+        return self._read(path)
+
+    def below(self, folder: str) -> Iterator[str]:
+        """Every file and link below a folder, however deep, in order; links are not followed."""
+        start = f"{folder}/" if folder else ""
+        names = self._names
+        for index in range(bisect_left(names, start), len(names)):
+            if not names[index].startswith(start):
+                return
+            yield names[index]
+
+    def files(self, folder: str) -> list[str]:
+        """Names of the files and links directly in a folder."""
+        cut = len(folder) + 1 if folder else 0
+        return [name[cut:] for name in self.below(folder) if "/" not in name[cut:]]
+
+    def is_folder(self, path: str) -> bool:
+        """True when something lies below the path."""
+        return path == "" or next(self.below(path), None) is not None
+
+    def exists(self, path: str) -> bool:
+        """True for a file, a link or a folder."""
+        return path in self.ids or path in self.links or self.is_folder(path)
+
+    def resolve(self, path: str) -> str | Lost:
+        """Follow every link in a path. The result may not exist; `Lost` when a link leaves or never ends."""
+        if not self.links:
+            return path
+        hops = 0
+        done = ""
+        todo = path.split("/") if path else []
+        while todo:
+            at = f"{done}/{todo[0]}" if done else todo[0]
+            target = self.links.get(at)
+            if target is None:
+                done, todo = at, todo[1:]
+                continue
+            hops += 1
+            if hops > MAX_LINKS:
+                return Lost("loop", at)
+            landed = inside(posixpath.join(done, target))
+            if landed is None:
+                return Lost("outside", at)
+            done, todo = "", [*(landed.split("/") if landed else []), *todo[1:]]
+        return done
+
+    def find(self, path: str) -> str | None:
+        """The resolved path of a file, None when there is no such file."""
+        found = self.resolve(path)
+        return found if isinstance(found, str) and found in self.ids else None
+
+    def submodule_of(self, path: str) -> str | None:
+        """The Git submodule that a path lies in."""
+        return next((m for m in self.submodules if path == m or path.startswith(f"{m}/")), None)
+
+
+def inside(path: str) -> str | None:
+    """A path without `.` and `..`; None when it leaves the project or is absolute."""
+    clean = posixpath.normpath(path) if path else ""
+    if clean == ".":
+        return ""
+    return None if clean.startswith(("../", "/")) or clean == ".." else clean
