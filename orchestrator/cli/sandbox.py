@@ -71,7 +71,7 @@ def up(ctx: click.Context, directory: str | None, as_json: bool, hold_fd: int | 
     info, started = launch.start(folder_of(app, directory), app.environ, hold_fd)
     info = prepared(app, info)
     if as_json:
-        return app.emit(app.command, sandbox={"started": started, **seen(info)})
+        return app.emit(app.command, sandbox={"new": started, **seen(info)})
     app.write(f"The sandbox is {'up' if started else 'already up'} in {info.folder} (pid {info.pid}).")
     app.write(f"GCS on {info.gcs_url}, {len(info.accounts)} accounts.")
     app.write("Next: infra sandbox exec -- infra plan")

@@ -117,9 +117,8 @@ def _bucket(url: str | None) -> str:
 
 
 def _root(folder: Path) -> Path:
-    """The project's root as far as a glance can tell: the nearest folder with infra.yaml, else with .git."""
-    for mark in ("infra.yaml", ".git"):
-        for candidate in (folder, *folder.parents):
-            if (candidate / mark).exists():
-                return candidate
+    """The project's root at a glance: the nearest folder upward with infra.yaml, else the repository's top."""
+    for candidate in (folder, *folder.parents):
+        if (candidate / "infra.yaml").exists() or (candidate / ".git").exists():
+            return candidate
     return folder

@@ -1,0 +1,212 @@
+"""`infra sandbox …` on a repository, with real Terraform attached by `exec`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.repo import Repo
+
+pytest.importorskip("grpc")
+
+MAIN = """
+terraform {
+  backend "gcs" {}
+  required_providers {
+    google = { source = "hashicorp/google" }
+  }
+}
+
+provider "google" {
+  project = "example-dev"
+  region  = "europe-west1"
+}
+
+resource "google_compute_network" "this" {
+  name                    = "main"
+  routing_mode            = "GLOBAL"
+  auto_create_subnetworks = false
+}
+"""
+FILES = {
+    "infra.yaml": "backend: {gcs: {bucket: cli-states}}\n",
+    "infra/envs/dev/network/main.tf": MAIN,
+}
+NETWORK = "google_compute_network/projects/example-dev/global/networks/main"
+
+
+@dataclass
+class Shell:
+    """Runs `infra` in a repository, as a user does."""
+
+    root: Path
+    environ: dict[str, str]
+
+    def infra(self, *arguments: str, expect: int = 0) -> str:
+        """Run a command to its end; its standard output, or both outputs when it is to fail."""
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrator", *arguments],
+            cwd=self.root,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == expect, done.stdout + done.stderr
+        return done.stdout if expect == 0 else done.stdout + done.stderr
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        """The JSON document of a command."""
+        document: dict[str, Any] = json.loads(self.infra(*arguments, "--json"))
+        return document
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A repository with a sandbox that is up."""
+    shell = Shell(tmp_path_factory.mktemp("cli") / "repo", dict(os.environ))
+    Repo(shell.root, FILES)
+    reader, writer = os.pipe()
+    subprocess.run(
+        [sys.executable, "-m", "orchestrator", "sandbox", "up", "--hold-fd", str(reader)],
+        cwd=shell.root,
+        env=shell.environ,
+        pass_fds=[reader],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    os.close(reader)
+    yield shell
+    os.close(writer)
+
+
+def on_sandbox(shell: Shell, argv: tuple[str, ...], *arguments: str, expect: int = 0) -> str:
+    """Run Terraform in the stack, on the sandbox."""
+    stack = str(shell.root / "infra/envs/dev/network")
+    return shell.infra("sandbox", "exec", "--", *argv, f"-chdir={stack}", *arguments, expect=expect)
+
+
+def test_up_again_says_so(shell: Shell) -> None:
+    assert "already up" in shell.infra("sandbox", "up")
+    assert shell.json("sandbox", "up")["sandbox"]["new"] is False
+
+
+def test_status_tells_what_there_is(shell: Shell) -> None:
+    found = shell.json("sandbox", "status")["sandbox"]
+
+    assert found["folder"] == str(shell.root / ".infra/sandbox")
+    assert set(found["accounts"]) == {"dev:plan", "dev:apply", "dev:drift"}
+    assert "cli-states" in found["buckets"]
+    assert "token" not in found
+    text = shell.infra("sandbox", "status")
+    assert "dev:plan" in text
+    assert "cli-states" in text
+
+
+def test_git_sees_nothing_of_it(shell: Shell) -> None:
+    done = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=shell.root, capture_output=True, text=True, check=True
+    )
+
+    assert ".infra" not in done.stdout
+
+
+def test_terraform_works_on_it_and_hands_do_too(shell: Shell, terraform_argv: tuple[str, ...]) -> None:
+    settings = ("-backend-config=bucket=cli-states", "-backend-config=prefix=dev/state/network")
+    on_sandbox(shell, terraform_argv, "init", "-no-color", *settings)
+    on_sandbox(shell, terraform_argv, "apply", "-auto-approve", "-no-color")
+    assert NETWORK in shell.infra("sandbox", "world", "list", "--type", "google_compute_network")
+    on_sandbox(shell, terraform_argv, "plan", "-detailed-exitcode")
+
+    shell.infra("sandbox", "world", "set", "main", "routing_mode", "REGIONAL")
+    shown = shell.json("sandbox", "world", "show", NETWORK)["resources"][0]
+    assert shown["attributes"]["routing_mode"] == "REGIONAL"
+    assert "REGIONAL" in on_sandbox(
+        shell, terraform_argv, "plan", "-detailed-exitcode", "-no-color", expect=2
+    )
+
+    shell.infra("sandbox", "world", "delete", "main")
+    assert NETWORK not in shell.infra("sandbox", "world", "list")
+    shell.infra("sandbox", "world", "break", "google_compute_network", "create", "Error 403: Quota exceeded")
+    assert "Quota exceeded" in on_sandbox(
+        shell, terraform_argv, "apply", "-auto-approve", "-no-color", expect=1
+    )
+    assert "1 failure switched off" in shell.infra("sandbox", "world", "mend")
+    on_sandbox(shell, terraform_argv, "apply", "-auto-approve")
+
+
+def test_a_program_keeps_its_exit_code_and_its_arguments(shell: Shell) -> None:
+    program = "import sys; print(sys.argv[1:]); sys.exit(17)"
+
+    text = shell.infra("sandbox", "exec", "--", sys.executable, "-c", program, "--json", "--", "x", expect=17)
+
+    assert text == "['--json', '--', 'x']\n"
+
+
+def test_a_program_takes_the_place_of_infra(shell: Shell) -> None:
+    argv = [sys.executable, "-m", "orchestrator", "sandbox", "exec", "--", sys.executable, "-c"]
+    with subprocess.Popen(
+        [*argv, "import os; print(os.getpid())"], cwd=shell.root, env=shell.environ, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout
+        assert int(child.stdout.read()) == child.pid
+
+
+def test_an_account_is_chosen(shell: Shell) -> None:
+    port = shell.json("sandbox", "status")["sandbox"]["accounts"]["dev:plan"]
+    program = "import os; print(os.environ['STORAGE_EMULATOR_HOST'])"
+
+    told = shell.infra("sandbox", "exec", "--account", "dev:plan", "--", sys.executable, "-c", program)
+
+    assert told == f"http://127.0.0.1:{port}\n"
+    refused = shell.infra("sandbox", "exec", "--account", "dev:boss", "--", "true", expect=3)
+    assert "dev:apply, dev:drift, dev:plan" in refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expect", "told"),
+    [
+        (("exec", "true"), 3, "Write it after `--`"),
+        (("exec", "--"), 3, "There is no command to run"),
+        (("exec", "--", "no-such-program"), 3, "no-such-program"),
+        (("exec", "elsewhere", "--", "true"), 1, "infra sandbox up"),
+        (("status", "elsewhere"), 1, "infra sandbox up"),
+        (("world", "show", "nothing"), 1, "there is no nothing"),
+        (("world", "break", "main", "explode"), 1, "there is no operation"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    shell: Shell, arguments: tuple[str, ...], expect: int, told: str
+) -> None:
+    assert told in shell.infra("sandbox", *arguments, expect=expect)
+
+
+def test_a_provider_that_would_reach_a_real_cloud_is_refused(shell: Shell, tmp_path: Path) -> None:
+    code = 'terraform {\n  required_providers {\n    aws = { source = "hashicorp/aws" }\n  }\n}\n'
+    other = Repo(tmp_path / "other", {"infra/envs/dev/main.tf": f'{code}\nprovider "aws" {{}}\n'})
+    folder = shell.json("sandbox", "status")["sandbox"]["folder"]
+
+    text = Shell(other.root, shell.environ).infra("sandbox", "exec", folder, "--", "true", expect=1)
+
+    assert "registry.terraform.io/hashicorp/aws" in text
+    assert "infra sandbox record" in text
+
+
+def test_outside_of_a_project_it_works_in_the_folder_given(shell: Shell, tmp_path: Path) -> None:
+    outside = Shell(tmp_path, shell.environ)
+
+    assert "is up" in outside.infra("sandbox", "up", "cloud")
+    assert (tmp_path / "cloud/sandbox.json").exists()
+    outside.infra("sandbox", "exec", "cloud", "--", "true")
+    assert "has ended" in outside.infra("sandbox", "down", "cloud")
+    assert "No sandbox is running" in outside.infra("sandbox", "down", "cloud")
+    assert not (tmp_path / "cloud/sandbox.json").exists()
