@@ -41,6 +41,6 @@ output "publishers" {
 }
 
 output "schedules" {
-  description = "The schedules' full names, by the name given."
-  value       = { for key, schedule in google_colab_schedule.this : key => schedule.name }
+  description = "The schedules' ids, by the name given."
+  value       = { for key, schedule in google_colab_schedule.this : key => schedule.id }
 }

@@ -1,0 +1,27 @@
+mock_provider "google" {}
+
+run "minimal" {
+  command = plan
+
+  module {
+    source = "./examples/minimal"
+  }
+
+  assert {
+    condition     = module.state.bucket.name == "example-infra-state" && length(module.state.grants) == 7
+    error_message = "The smallest bucket serves one environment."
+  }
+}
+
+run "full" {
+  command = plan
+
+  module {
+    source = "./examples/full"
+  }
+
+  assert {
+    condition     = length(module.state.grants) == 14 && length(module.state.folders) == 10
+    error_message = "The full one serves the two environments of the identity module."
+  }
+}

@@ -1,0 +1,7 @@
+module "pipeline" {
+  source = "../.."
+
+  project_id = "example-dev"
+  region     = "europe-west1"
+  name       = "ml"
+}
