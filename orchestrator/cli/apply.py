@@ -26,7 +26,7 @@ Examples:
 @consent_options
 @json_option
 @click.pass_context
-def command(ctx: click.Context, kept: str | None, **asked: Any) -> int:
+def command(ctx: click.Context, /, kept: str | None, **asked: Any) -> int:
     """Plan, show, ask, and apply exactly what was shown.
 
     Environments follow each other in promotion order; inside one, a stack starts when those it reads have

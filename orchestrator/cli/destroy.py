@@ -24,7 +24,7 @@ Examples:
 @consent_options
 @json_option
 @click.pass_context
-def command(ctx: click.Context, **asked: Any) -> int:
+def command(ctx: click.Context, /, **asked: Any) -> int:
     """Destroy stacks in reverse order: what reads an output goes before what gives it."""
     from orchestrator.cli.running import consent_of, opened, request_of, tell
     from orchestrator.run import pipeline

@@ -28,7 +28,7 @@ Examples:
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when something would change.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, out: str | None, detailed_exitcode: bool, **asked: Any) -> int:
+def command(ctx: click.Context, /, out: str | None, detailed_exitcode: bool, **asked: Any) -> int:
     """Show what Terraform would change. With no name: what differs from trunk.
 
     Nothing is locked, written to a state, or changed in the checkout.

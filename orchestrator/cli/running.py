@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from orchestrator.cli.consent import AskedConsent
 from orchestrator.cli.context import App
 from orchestrator.cli.progress import progress_for
 from orchestrator.errors import Exit
+from orchestrator.process import Supervisor
+from orchestrator.project.model import Project
 from orchestrator.report.console import details, render
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.pipeline import Request
+from orchestrator.run.ports import Silent
 from orchestrator.run.session import Session, open_session
+from orchestrator.terraform.binary import Binary, find_binary
 from orchestrator.terraform.client import PlanOptions
 
 
@@ -29,7 +34,7 @@ def opened(app: App, asked: Mapping[str, Any], trigger: str = "local") -> Iterat
         progress_for(app),
         workers=asked.get("parallelism"),
         trigger=trigger,
-        debug=app.note if app.debug else None,
+        variables=asked.get("variables", ()),
     )
     with session.supervisor.handling_signals(lambda left: leave(app, left)):
         try:
@@ -109,3 +114,24 @@ def tell(app: App, report: RunReport, *, shown: bool = False) -> int:
         app.write("")
     print_report(app, report)
     return report.exit_code
+
+
+def terraform_here(app: App) -> Binary:
+    """The Terraform that would be used in the working folder, in a project or outside one."""
+    from orchestrator.errors import GitError, ProjectError
+    from orchestrator.run.folders import Folders
+    from orchestrator.run.session import terraform_for
+
+    try:
+        project = app.project()
+    except (GitError, ProjectError):
+        with TemporaryDirectory(prefix="infra-") as name:
+            return find_binary(None, app.environ, Supervisor(), Path(name))
+    folders = Folders(project.root)
+    folders.prepare()
+    return terraform_for(project, app.environ, Supervisor(), folders)
+
+
+def quick_session(app: App, project: Project) -> Session:
+    """A session for a command that only looks; nobody watches its progress."""
+    return open_session(project, app.environ, Silent())

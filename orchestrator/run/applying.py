@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from orchestrator.errors import BlockedError, Exit, InfraError, InterruptedRunError
+from orchestrator.masking import NO_SECRETS
 from orchestrator.project.model import Stack
-from orchestrator.report.model import StackReport
+from orchestrator.report.model import Result, StackReport
 from orchestrator.run.planning import Planned, failure, plan_stack
 from orchestrator.run.ports import Consent
 from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
-from orchestrator.terraform.client import ApplyOutcome, PlanOptions
+from orchestrator.terraform.client import ApplyOutcome, PlanOptions, locked_error
 
 # A stack behind one that ended in these ways is not touched.
 STOPS = ("failed", "aborted", "blocked", "locked", "mismatch", "waiting")
@@ -109,7 +110,7 @@ class Applying:
         """
         states = self.session.states
         waited = planned.report.result == "waiting"
-        if self.fixed or not (waited or planned.shadow or states.moved(stack, planned.upstreams)):
+        if self.fixed or not (waited or planned.shadow or states.moved(planned.upstreams)):
             return planned
         again = plan_stack(self.session, stack, self.options, real=True)
         if again.has_changes and not (planned.plan and again.plan and planned.plan.same_changes(again.plan)):
@@ -135,17 +136,22 @@ class Applying:
                 planned.plan_file,
                 lambda event: session.progress.doing(stack.id, event),
             )
-        session.states.forget(stack)
         if outcome.ok:
-            word = "destroyed" if self.options.destroy else "applied"
+            word: Result = "destroyed" if self.options.destroy else "applied"
             return replace(planned.report, result=word, diff="", diagnostics=(), notes=())
         return self._failed(stack, planned, outcome)
 
     def _failed(self, stack: Stack, planned: Planned, outcome: ApplyOutcome) -> StackReport:
         """A failed apply: was anything applied? The state's generation tells, not Terraform's exit code."""
         session = self.session
+        if outcome.locked:
+            error = locked_error(f"apply of {stack.id}", outcome.locked)
+            return replace(
+                planned.report, result="locked", reason=error.message, advice=error.advice, diff=""
+            )
         moved = bool(outcome.finished) or session.states.generation(stack) != planned.generation
-        diagnostics = tuple(session.masked_diagnostic(one) for one in outcome.diagnostics)
+        secrets = planned.plan.secrets if planned.plan else NO_SECRETS
+        diagnostics = tuple(session.masked_diagnostic(stack, one, secrets) for one in outcome.diagnostics)
         reason = diagnostics[0]["summary"] if diagnostics else "Terraform failed without saying why"
         if outcome.ended == "interrupted":
             reason = "interrupted while applying"

@@ -24,7 +24,7 @@ VERSION = 1
 class KeptPlan:
     """One stack's entry in the manifest.
 
-    `generation` is the state's and `upstreams` those of the states its code reads, by URL, when it was made.
+    `generation` is the state's and `upstreams` those of the stacks whose state its code reads.
     """
 
     fingerprint: str
@@ -146,7 +146,7 @@ def _check(session: Session, kept: Kept, stack_id: str) -> None:
         raise MismatchError(
             f"The state of {stack_id} has moved since the plan.", advice=again, stack=stack_id
         )
-    if session.states.moved(stack, entry.upstreams):
+    if session.states.moved(entry.upstreams):
         raise MismatchError(
             f"An upstream of {stack_id} has moved since the plan.", advice=again, stack=stack_id
         )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from orchestrator.errors import ConfigError, InterruptedRunError
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.applying import Applying
-from orchestrator.run.keeping import check_kept, empty_folder, keep, read_kept
-from orchestrator.run.planning import Planned, plan_stack
+from orchestrator.run.keeping import Kept, check_kept, empty_folder, keep, read_kept
+from orchestrator.run.planning import Planned, plan_stack, read_kept_plan
 from orchestrator.run.ports import Consent
 from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
@@ -63,7 +64,11 @@ def apply_kept(session: Session, folder: Path, names: Sequence[str], consent: Co
     stacks = [id for id in session.in_order(kept.stacks) if not names or id in names]
     check_kept(session, kept, stacks)
     environments_in_order(session, stacks)
-    planned = run_in_order(stacks, {}, lambda id: _kept_plan(session, folder, id), workers=session.workers)
+    session.progress.begin(stacks)
+    try:
+        planned = run_in_order(stacks, {}, partial(_kept_plan, session, kept), workers=session.workers)
+    finally:
+        session.progress.end()
     destroys = {kept.stacks[id].destroy for id in stacks}
     options = PlanOptions(destroy=destroys == {True})
     shown = session.report("apply", [one.report for one in planned.values()])
@@ -175,8 +180,11 @@ def next_steps(done: Mapping[str, StackReport]) -> tuple[str, ...]:
     return (f"{applied} stacks were applied and {len(left)} were not. For the rest: infra apply {names}",)
 
 
-def _kept_plan(session: Session, folder: Path, stack_id: str) -> Planned:
-    """A kept plan, read again to be shown; its file is copied to this run's own folder."""
-    from orchestrator.run.planning import read_kept_plan
-
-    return replace(read_kept_plan(session, folder, stack_id))
+def _kept_plan(session: Session, kept: Kept, stack_id: str) -> Planned:
+    """One kept plan, read again to be shown."""
+    entry = kept.stacks[stack_id]
+    stack = session.project.stacks[stack_id]
+    data = kept.plan_file(stack_id).read_bytes()
+    planned = read_kept_plan(session, stack, data, entry.generation, entry.upstreams)
+    session.progress.done(planned.report)
+    return planned

@@ -12,8 +12,9 @@ from orchestrator.plan.model import Plan
 from orchestrator.plan.reader import read_plan
 from orchestrator.project.model import Stack
 from orchestrator.report.model import StackReport
+from orchestrator.run.folders import write_private
 from orchestrator.run.session import Session
-from orchestrator.run.states import States, Waiting
+from orchestrator.run.states import Waiting
 from orchestrator.terraform.client import PlanOptions, PlanOutcome, Workdir
 from orchestrator.terraform.shadow import make_shadow
 
@@ -27,7 +28,7 @@ LOCAL_BACKEND = 'terraform {\n  backend "local" {\n    path = "new.tfstate"\n  }
 class Planned:
     """One stack's plan and what it was made against.
 
-    `generation` is the state's, None when there was no state; `upstreams` maps state URLs to generations;
+    `generation` is the state's, None when there was no state; `upstreams` maps stack ids to generations;
     `shadow` is true when the plan was made in a shadow of the root and so can never be applied.
     """
 
@@ -59,6 +60,7 @@ def plan_stack(session: Session, stack: Stack, options: PlanOptions, *, real: bo
 
 
 def _plan(session: Session, stack: Stack, options: PlanOptions, *, real: bool) -> Planned:
+    session.check_versions(stack)
     session.progress.doing(stack.id, "reading states")
     states = session.states
     upstreams = states.upstreams(stack)
@@ -131,10 +133,26 @@ def _read(
         counts=plan.counts,
         changes=tuple(change.document() for change in plan.shown_changes),
         outputs=tuple(plan.changed_outputs),
-        diff=plan.mask(outcome.text.decode("utf-8", "replace")),
+        diff=session.mask(outcome.text.decode("utf-8", "replace"), plan.secrets),
         notes=("A new stack: it has no state yet.",) if shadow else (),
     )
     return Planned(report, plan=plan, **made)  # type: ignore[arg-type]
+
+
+def read_kept_plan(
+    session: Session, stack: Stack, data: bytes, generation: str | None, upstreams: Mapping[str, str]
+) -> Planned:
+    """A kept plan with its meaning read again, its file copied to this run's own folder."""
+    try:
+        work = session.workdir(stack)
+        session.init(stack, work)
+        path = work.run_dir / "plan.tfplan"
+        write_private(path, data)
+        text = session.client.run_raw(work, ("show", "-no-color", str(path))).stdout
+        outcome = PlanOutcome(changed=True, plan_file=path, text=text, seconds=0.0)
+        return _read(session, stack, work, outcome, generation, upstreams, shadow=False)
+    except InfraError as error:
+        return Planned(failure(session, stack, error))
 
 
 def shadow_workdir(session: Session, stack: Stack) -> Workdir:
@@ -157,16 +175,13 @@ def failure(session: Session, stack: Stack, error: InfraError) -> StackReport:
     return _report(
         stack,
         "failed",
-        reason=session.masker.mask_text(error.message),
+        reason=session.mask(error.message),
         advice=error.advice,
         code=int(error.exit_code),
         error_class=type(error).__name__,
-        diagnostics=tuple(session.masked_diagnostic(one) for one in diagnostics),
+        diagnostics=tuple(session.masked_diagnostic(stack, one) for one in diagnostics),
     )
 
 
 def _report(stack: Stack, result: str, **more: object) -> StackReport:
     return StackReport(stack.id, stack.environment, result, **more)  # type: ignore[arg-type]
-
-
-__all__ = ["Planned", "States", "failure", "plan_stack", "shadow_workdir"]

@@ -69,7 +69,7 @@ class Client:
         on_progress: OnProgress = _nothing,
         force: bool = False,
     ) -> None:
-        """Initialise, unless an earlier `init` still holds. `key` hashes the root's and its modules' files."""
+        """Initialise, unless an earlier `init` holds. `key` hashes the root's and its modules' files."""
         self._inits[work.data_dir] = _Init(key, backend_config)
         root = self._initializer.run(work, key, backend_config, on_progress, force=force)
         self._roots[work.data_dir, work.root] = root
@@ -111,7 +111,8 @@ class Client:
     ) -> ApplyOutcome:
         """Apply a saved plan, its events into `journal.jsonl`. It outlives us.
 
-        A failed apply is an outcome, not an exception. Raises StateError when an earlier apply's unsaved state lies in the root.
+        A failed apply is an outcome, not an exception. Raises StateError when the unsaved state of an earlier
+        one lies in the root.
         """
         root = self.root(work)
         refuse_errored_state(root)
@@ -198,18 +199,23 @@ class Client:
 
         No `init` is needed. Gives (files, text): one of the two is empty.
         """
-        done = self._supervisor.run(
-            Command(
-                (*self.binary.argv, *command.fmt_check(paths, diff=diff)),
-                folder,
-                env,
-                deadline=Timeouts().quick,
-                title="fmt",
-            )
-        )
-        if done.returncode not in (0, 3):
-            raise failure("fmt", folder, Timeouts().quick, done)
+        done = self._fmt(folder, env, command.fmt_check(paths, diff=diff), ok=(0, 3))
         return ((), done.text) if diff else (tuple(done.text.splitlines()), "")
+
+    def fmt(self, folder: Path, env: Mapping[str, str], paths: Sequence[Path] = ()) -> tuple[str, ...]:
+        """Format the files below `paths`; gives those that were changed, relative to `folder`."""
+        return tuple(self._fmt(folder, env, command.fmt(paths), ok=(0,)).text.splitlines())
+
+    def _fmt(
+        self, folder: Path, env: Mapping[str, str], argv: Sequence[str], *, ok: Sequence[int]
+    ) -> Completed:
+        limit = Timeouts().quick
+        done = self._supervisor.run(
+            Command((*self.binary.argv, *argv), folder, env, deadline=limit, title="fmt")
+        )
+        if done.returncode not in ok:
+            raise failure("fmt", folder, limit, done)
+        return done
 
     def run_raw(
         self,

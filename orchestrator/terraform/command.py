@@ -130,6 +130,11 @@ def fmt_check(paths: Sequence[Path], *, diff: bool = False) -> tuple[str, ...]:
     )
 
 
+def fmt(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Format files in place; prints the names of those that it changed."""
+    return build("fmt", *map(str, paths), recursive=FLAG, no_color=FLAG)
+
+
 def validate() -> tuple[str, ...]:
     """`validate -json`."""
     return build("validate", json=FLAG)

@@ -1,0 +1,51 @@
+"""`infra version`."""
+
+from __future__ import annotations
+
+import platform
+
+import click
+
+from orchestrator import __version__
+from orchestrator.cli.context import error_document, pass_app
+from orchestrator.cli.options import json_option
+from orchestrator.errors import InfraError
+
+EPILOG = """\b
+Examples:
+  infra version
+  infra version --json
+"""
+
+
+@click.command(epilog=EPILOG)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> int:
+    """Show the version of infra, and which Terraform would be used here and where it comes from."""
+    from orchestrator.cli.running import terraform_here
+
+    app = pass_app(ctx)
+    try:
+        binary, problem = terraform_here(app), None
+    except InfraError as error:
+        binary, problem = None, error
+    python = platform.python_version()
+    if as_json:
+        found = None
+        if binary:
+            found = {
+                "product": binary.product,
+                "version": binary.version,
+                "source": binary.source,
+                "path": str(binary.path),
+            }
+        errors = [error_document(problem)] if problem else []
+        return app.emit("version", infra=__version__, python=python, terraform=found, errors=errors)
+    app.write(f"infra {__version__} (Python {python})")
+    if binary:
+        app.write(f"{binary.product} {binary.version} ({binary.source}: {binary.path})")
+    elif problem:
+        app.write(f"no usable Terraform: {problem.message}")
+        app.note(f"  {problem.advice}")
+    return 0

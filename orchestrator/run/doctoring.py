@@ -1,0 +1,169 @@
+"""First checks: what has to hold on this machine and in this project before anything else works."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.errors import InfraError
+from orchestrator.process import Supervisor
+from orchestrator.project.model import Project
+from orchestrator.run.folders import Folders
+from orchestrator.run.session import terraform_for
+from orchestrator.run.states import States
+from orchestrator.state.location import Location
+from orchestrator.terraform.binary import Binary, check_version
+from orchestrator.terraform.environment import dropped_names, missing_cli_config
+
+Status = Literal["ok", "warning", "error"]
+
+# Variables that people set for Terraform and wonder about when they have no effect.
+TELLING = (
+    "TF_CLI_ARGS",
+    "TF_LOG",
+    "TF_WORKSPACE",
+    "TF_DATA_DIR",
+    "TF_REATTACH_PROVIDERS",
+    "STORAGE_EMULATOR_HOST",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: what was looked at, how it is, and what to do about it."""
+
+    name: str
+    status: Status
+    message: str
+    advice: str = ""
+
+
+def examine(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
+    """Every check, in order; each gives its findings as soon as it has them."""
+    yield Check("git", "ok", f"a repository at {project.root}, {len(project.stacks)} stacks")
+    binary, checks = terraform(project, environ)
+    yield from checks
+    if binary:
+        yield from constraints(project, binary)
+    yield from environment(environ)
+    yield from buckets(project, environ)
+    yield lock_files(project)
+
+
+def terraform(project: Project, environ: Mapping[str, str]) -> tuple[Binary | None, list[Check]]:
+    """Which Terraform would be used, and whether a wrapper stands before it."""
+    folders = Folders(project.root)
+    try:
+        folders.prepare()
+        binary = terraform_for(project, environ, Supervisor(), folders)
+    except InfraError as error:
+        return None, [Check("terraform", "error", error.message, error.advice)]
+    found = [Check("terraform", "ok", f"{binary.product} {binary.version} ({binary.source}: {binary.path})")]
+    if binary.path.name.endswith("-bin"):
+        found.append(
+            Check(
+                "wrapper",
+                "warning",
+                "setup-terraform's wrapper stands before Terraform; it is passed by",
+                "Give setup-terraform `terraform_wrapper: false`: the wrapper has lost exit codes.",
+            )
+        )
+    return binary, found
+
+
+def constraints(project: Project, binary: Binary) -> Iterator[Check]:
+    """Whether the Terraform at hand fits what every stack's code asks for."""
+    bad = False
+    for stack in project.stacks.values():
+        for constraint in stack.required_version:
+            try:
+                check_version(binary, constraint, f"required_version of {stack.path}")
+            except InfraError as error:
+                bad = True
+                yield Check("version", "error", error.message, error.advice)
+    if not bad:
+        yield Check("version", "ok", "it fits every required_version")
+
+
+def environment(environ: Mapping[str, str]) -> Iterator[Check]:
+    """Variables that are set and that Terraform does not get."""
+    missing = missing_cli_config(environ)
+    if missing:
+        yield Check(
+            "environment",
+            "warning",
+            f"TF_CLI_CONFIG_FILE names {missing}, which does not exist; it is not passed on",
+            "Unset it, or make the file.",
+        )
+    dropped = [
+        name
+        for name in dropped_names(environ, sandbox=bool(environ.get("INFRA_SANDBOX")))
+        if name.startswith(TELLING)
+    ]
+    if dropped:
+        yield Check(
+            "environment",
+            "warning",
+            f"Terraform does not get {', '.join(dropped)}",
+            "Name what it needs under `environments.ENV.env` in infra.yaml.",
+        )
+    if not missing and not dropped:
+        yield Check("environment", "ok", "nothing that Terraform would want is held back")
+
+
+def buckets(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
+    """Whether the buckets that hold states can be reached, and keep old versions."""
+    states = States(project, environ)
+    names = {
+        location.bucket
+        for stack in project.stacks.values()
+        if (location := states.location(stack)) and location.is_remote
+    }
+    for name in sorted(names):
+        try:
+            versions = states.bucket(Location(name, "")).keeps_versions()
+        except InfraError as error:
+            yield Check("bucket", "error", error.message, error.advice)
+            continue
+        if versions:
+            yield Check("bucket", "ok", f"gs://{name} can be reached and keeps old versions")
+        else:
+            yield Check(
+                "bucket",
+                "warning",
+                f"gs://{name} does not keep old versions: a state that was overwritten is lost",
+                f"gcloud storage buckets update gs://{name} --versioning",
+            )
+    if not names:
+        yield Check("bucket", "ok", "no state lies in a bucket")
+
+
+def lock_files(project: Project) -> Check:
+    """Whether every stack that uses providers has a dependency lock file."""
+    lacking = [stack.id for stack in project.stacks.values() if stack.providers and not stack.lock_file]
+    if not lacking:
+        return Check("lock files", "ok", "every stack with providers has one")
+    shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+    return Check(
+        "lock files",
+        "error" if project.config.lock_files == "required" else "warning",
+        f"no {'.terraform.lock.hcl'} in {shown}: provider versions are not pinned",
+        "Run `terraform init` there and commit the file.",
+    )
+
+
+def outside(root: Path) -> list[Check]:
+    """What can be said outside a project."""
+    git = shutil.which("git")
+    return [
+        Check("git", "ok" if git else "error", f"git is {git}" if git else "there is no git on PATH"),
+        Check(
+            "project",
+            "error",
+            f"{root} is not in a Git repository",
+            "Go to one, or try `infra demo`.",
+        ),
+    ]

@@ -1,0 +1,226 @@
+"""One run's belongings: the project, the Terraform it uses, the folders, the rules that hold for all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import StateError
+from orchestrator.masking import NO_SECRETS, Masker, SecretSet
+from orchestrator.process import Supervisor
+from orchestrator.project import graph
+from orchestrator.project.model import Project, Stack
+from orchestrator.report.model import RunInfo, RunReport, StackReport
+from orchestrator.run.folders import Folders
+from orchestrator.run.ports import Progress
+from orchestrator.run.states import States
+from orchestrator.terraform.binary import Binary, check_version, find_binary
+from orchestrator.terraform.client import Client, Diagnostic, PlanOptions, Timeouts, Workdir
+from orchestrator.terraform.environment import child_environment
+from orchestrator.terraform.version import constraint_of_version_file
+
+VERSION_FILE = ".terraform-version"
+
+
+@dataclass
+class Session:
+    """Everything a run needs, made once by `open_session` and shared by its threads."""
+
+    project: Project
+    binary: Binary
+    client: Client
+    supervisor: Supervisor
+    masker: Masker
+    folders: Folders
+    states: States
+    progress: Progress
+    environ: Mapping[str, str]
+    info: RunInfo
+    workers: int
+    secrets: SecretSet = NO_SECRETS
+    began: float = field(default_factory=time.monotonic)
+    _roots: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+
+    def workdir(self, stack: Stack) -> Workdir:
+        """Where Terraform runs for a stack, and with what environment."""
+        settings = self.project.config.environment(stack.environment)
+        return Workdir(
+            root=self.project.root / stack.path,
+            data_dir=self.folders.data(stack.id),
+            run_dir=self.folders.run(self.info.id, stack.id),
+            env=child_environment(
+                self.environ, passed=settings.env, sandbox=bool(self.environ.get("INFRA_SANDBOX"))
+            ),
+            timeouts=Timeouts(
+                plan=settings.timeouts.plan, apply=settings.timeouts.apply, unlock=settings.timeouts.unlock
+            ),
+        )
+
+    def check_versions(self, stack: Stack) -> None:
+        """Refuse a Terraform that the stack's code does not want; its own message would come later."""
+        for constraint in stack.required_version:
+            check_version(self.binary, constraint, f"required_version of {stack.path}")
+
+    def init(self, stack: Stack, work: Workdir, *, shadow: bool = False) -> None:
+        """`terraform init`, if anything it depends on has changed since the last one."""
+        with self.alone_in(stack):
+            self.client.init(
+                work,
+                self.project.init_key(stack.id),
+                {} if shadow else stack.backend_config,
+                on_progress=lambda text: self.progress.doing(stack.id, text),
+            )
+
+    def plan_options(self, stack: Stack, options: PlanOptions) -> PlanOptions:
+        """The options of the command line with the variable files that infra.yaml gives the stack."""
+        files = tuple(self.project.root / name for name in stack.var_files)
+        return replace(options, var_files=files)
+
+    @contextmanager
+    def alone_in(self, stack: Stack) -> Iterator[None]:
+        """Stacks that share a root directory never run `init` or `apply` at the same time."""
+        with self._roots[str(stack.path)]:
+            yield
+
+    def check_state_version(self, stack: Stack) -> None:
+        """Refuse a state that a newer Terraform wrote than the one at hand."""
+        head = self.states.head(stack)
+        if head and head.terraform_version and self.binary.is_older_than(head.terraform_version):
+            raise StateError(
+                f"The state of {stack.id} was written by version {head.terraform_version}; "
+                f"{self.binary.version} is at hand.",
+                advice=f"Use {head.terraform_version} or newer: `terraform.binary` in infra.yaml, or PATH.",
+                stack=stack.id,
+            )
+
+    def protected(self, stacks: Iterable[str]) -> tuple[str, ...]:
+        """The protected environments among those of the stacks, in promotion order."""
+        names = {self.project.stacks[id].environment for id in stacks}
+        order = self.project.order
+        return tuple(n for n in order.all if n in names and self.project.config.is_protected(n, order))
+
+    def in_order(self, stacks: Iterable[str]) -> list[str]:
+        """Stack ids in promotion order, and by name inside an environment; the order of every report."""
+        places = {name: place for place, name in enumerate(self.project.order.all)}
+        project = self.project.stacks
+        return sorted(
+            stacks, key=lambda id: (places[project[id].environment] if id in project else len(places), id)
+        )
+
+    def prerequisites(self, stacks: Iterable[str], *, destroy: bool) -> dict[str, set[str]]:
+        """For each stack what must end before it starts: what it reads, or for `destroy` what reads it."""
+        wanted = set(stacks)
+        needs = self.project.prerequisites()
+        if destroy:
+            needs = {id: set(readers) for id, readers in graph.dependants(needs).items()}
+        return graph.restrict(needs, wanted)
+
+    def mask(self, text: str, secrets: SecretSet = NO_SECRETS) -> str:
+        """A text without secrets: those given, those among the input variables, and what looks like one."""
+        return self.masker.mask_text(text, self.secrets | secrets)
+
+    def masked_diagnostic(
+        self, stack: Stack, diagnostic: Diagnostic, secrets: SecretSet = NO_SECRETS
+    ) -> dict[str, Any]:
+        """One of Terraform's diagnostics in the shape of `--json`, with secrets masked."""
+        where = os.path.normpath(Path(stack.path) / diagnostic.file) if diagnostic.file else None
+        return {
+            "severity": diagnostic.severity,
+            "summary": self.mask(diagnostic.summary, secrets),
+            "detail": self.mask(diagnostic.detail, secrets),
+            "address": diagnostic.address or None,
+            "file": where,
+            "line": diagnostic.line or None,
+        }
+
+    def report(
+        self,
+        command: str,
+        stacks: Iterable[StackReport],
+        *,
+        detailed: bool = False,
+        notes: Sequence[str] = (),
+    ) -> RunReport:
+        """The run so far as a report."""
+        return RunReport(
+            command,
+            replace(self.info, seconds=time.monotonic() - self.began),
+            tuple(stacks),
+            detailed=detailed,
+            interrupted=self.supervisor.interrupted,
+            notes=tuple(notes),
+        )
+
+    def close(self) -> None:
+        """Throw away what only this run needed, plan files first."""
+        self.folders.forget_plans(self.info.id)
+
+
+def open_session(
+    project: Project,
+    environ: Mapping[str, str],
+    progress: Progress,
+    *,
+    workers: int | None = None,
+    trigger: str = "local",
+    variables: Sequence[str] = (),
+) -> Session:
+    """Find Terraform, check versions, make the folders; raises before anything is touched."""
+    supervisor = Supervisor()
+    folders = Folders(project.root)
+    folders.prepare()
+    binary = terraform_for(project, environ, supervisor, folders)
+    now = datetime.now(UTC)
+    info = RunInfo(
+        id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        trigger=trigger,
+        commit=project.commit or "",
+        started=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        seconds=0.0,
+    )
+    masker = Masker.of(project.config.masking)
+    return Session(
+        project=project,
+        binary=binary,
+        client=Client(binary, supervisor, folders.cache),
+        supervisor=supervisor,
+        masker=masker,
+        folders=folders,
+        states=States(project, environ),
+        progress=progress,
+        environ=environ,
+        info=info,
+        workers=workers or os.cpu_count() or 1,
+        secrets=masker.secrets_among(input_variables(environ, variables)),
+    )
+
+
+def input_variables(environ: Mapping[str, str], variables: Sequence[str]) -> dict[str, str]:
+    """The input variables that come from the environment and the command line, by name."""
+    given = {name.removeprefix("TF_VAR_"): v for name, v in environ.items() if name.startswith("TF_VAR_")}
+    return given | dict(one.partition("=")[::2] for one in variables)
+
+
+def terraform_for(
+    project: Project, environ: Mapping[str, str], supervisor: Supervisor, folders: Folders
+) -> Binary:
+    """The Terraform to use, checked against every version constraint that the project states."""
+    settings = project.config.terraform
+    binary = find_binary(settings.binary, environ, supervisor, folders.cache, root=project.root)
+    if settings.version:
+        check_version(binary, settings.version, "terraform.version of infra.yaml")
+    wanted = project.root / VERSION_FILE
+    if wanted.is_file():
+        constraint = constraint_of_version_file(wanted.read_text(encoding="utf-8", errors="replace"))
+        if constraint:
+            check_version(binary, constraint, VERSION_FILE)
+    return binary

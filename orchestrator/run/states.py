@@ -1,0 +1,121 @@
+"""The states of a run's stacks: are they there, which generation, do upstreams have what is read of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.project.model import Edge, Project, Stack
+from orchestrator.state.location import Location
+from orchestrator.state.locks import LockInfo, read_lock
+from orchestrator.state.statefile import StateFile, read_state
+from orchestrator.state.storage import Bucket, Files, Storage
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why a stack cannot be planned yet, and what would change that."""
+
+    reason: str
+    advice: str
+
+
+class States:
+    """Looks at states before Terraform does: Terraform would write one that it does not find."""
+
+    def __init__(self, project: Project, environ: Mapping[str, str]) -> None:
+        self._project = project
+        self._environ = environ
+        self._lock = threading.Lock()
+        self._buckets: dict[str, Bucket] = {}
+        self._files = Files()
+        # The head of a state by URL, with the generation that it belongs to.
+        self._read: dict[str, tuple[str, StateFile]] = {}
+
+    def location(self, stack: Stack) -> Location | None:
+        """Where a stack's state lies; None when that cannot be told."""
+        if stack.state is None:
+            return None
+        location = Location.parse(stack.state)
+        return location if location.is_remote else Location("", str(self._project.root / location.name))
+
+    def storage(self, location: Location) -> Storage:
+        """What answers for a location."""
+        return self.bucket(location) if location.is_remote else self._files
+
+    def bucket(self, location: Location) -> Bucket:
+        """The bucket of a location; one connection pool each."""
+        with self._lock:
+            if location.bucket not in self._buckets:
+                self._buckets[location.bucket] = Bucket(location.bucket, self._environ)
+            return self._buckets[location.bucket]
+
+    def is_remote(self, stack: Stack) -> bool:
+        """True for a state in a bucket."""
+        location = self.location(stack)
+        return location is not None and location.is_remote
+
+    def generation(self, stack: Stack) -> str | None:
+        """The state's generation now; None when there is no state, or none that we can look at."""
+        location = self.location(stack)
+        found = self.storage(location).stat(location.name) if location else None
+        return found.generation if found else None
+
+    def head(self, stack: Stack) -> StateFile | None:
+        """What a stack's state says; None when there is none. Read once per generation."""
+        location = self.location(stack)
+        if location is None:
+            return None
+        found = self.storage(location).stat(location.name)
+        if found is None:
+            return None
+        with self._lock:
+            known = self._read.get(location.url)
+        if known and known[0] == found.generation:
+            return known[1]
+        whole = self.storage(location).read(location.name)
+        if whole is None:
+            return None
+        head = read_state(whole.data, location.url)
+        with self._lock:
+            self._read[location.url] = (whole.generation, head)
+        return head
+
+    def raw(self, stack: Stack) -> bytes | None:
+        """A stack's state as it lies there; None when there is none."""
+        location = self.location(stack)
+        found = self.storage(location).read(location.name) if location else None
+        return found.data if found else None
+
+    def lock(self, stack: Stack) -> LockInfo | None:
+        """Who holds the stack's state; None when nobody does."""
+        location = self.location(stack)
+        return read_lock(self.storage(location), location) if location else None
+
+    def upstreams(self, stack: Stack) -> dict[str, str] | Waiting:
+        """The generation of every state that a stack reads, by stack id, or why it must wait."""
+        generations: dict[str, str] = {}
+        for edge in self._project.upstreams(stack.id):
+            source = self._project.stacks[edge.source]
+            head = self.head(source)
+            waiting = _missing(edge, head)
+            if waiting:
+                return waiting
+            generations[edge.source] = self.generation(source) or ""
+        return generations
+
+    def moved(self, upstreams: Mapping[str, str]) -> bool:
+        """Whether one of these states (id → generation) is no longer what it was."""
+        return any(self.generation(self._project.stacks[id]) != was for id, was in upstreams.items())
+
+
+def _missing(edge: Edge, head: StateFile | None) -> Waiting | None:
+    """Why an upstream's state is not enough for what is read of it; None when it is."""
+    advice = f"Apply {edge.source} first, or both in one go: `infra apply {edge.source} {edge.target}`."
+    if head is None or head.is_empty:
+        return Waiting(f"{edge.source} was never applied", advice)
+    lacking = sorted((edge.outputs or frozenset()) - edge.optional - head.outputs.keys())
+    if lacking:
+        return Waiting(f"{edge.source} has no output {', '.join(lacking)} yet", advice)
+    return None
