@@ -137,8 +137,8 @@ class Initializer:
                 "TF_DATA_DIR": str(work.data_dir),
                 "TF_PLUGIN_CACHE_DIR": str(cache),
             }
-            if not readonly:
-                # Else a package without an entry in the lock file is fetched again although it is here.
+            if not (root / LOCK_FILE).is_file():
+                # Else a package is fetched again, although it is here, to learn checksums to lock.
                 env["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"] = "1"
             done = self._supervisor.run(
                 Command(
