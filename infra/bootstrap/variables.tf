@@ -71,7 +71,6 @@ variable "environments" {
       "compute.googleapis.com",
       "iam.googleapis.com",
       "run.googleapis.com",
-      "secretmanager.googleapis.com",
       "storage.googleapis.com",
     ])
     apply_roles = optional(set(string), [
@@ -82,7 +81,6 @@ variable "environments" {
       "roles/iam.serviceAccountAdmin",
       "roles/iam.serviceAccountUser",
       "roles/run.admin",
-      "roles/secretmanager.admin",
       "roles/storage.admin",
     ])
     grantable_roles = optional(set(string), ["roles/aiplatform.user"])
