@@ -85,8 +85,9 @@ resource "google_storage_bucket_iam_member" "conditional" {
   member = google_service_account.runner.member
 
   condition {
-    title      = "until then"
-    expression = "request.time < timestamp(\"2030-01-01T00:00:00Z\")"
+    title       = "until then"
+    description = "not for ever"
+    expression  = "request.time < timestamp(\"2030-01-01T00:00:00Z\")"
   }
 }
 
@@ -146,6 +147,7 @@ resource "google_iam_workload_identity_pool_provider" "github" {
 
 resource "google_compute_network" "main" {
   name                    = "main"
+  description             = "The environment's network"
   auto_create_subnetworks = false
 }
 
