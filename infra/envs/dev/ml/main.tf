@@ -3,7 +3,7 @@ data "terraform_remote_state" "service" {
 
   config = {
     bucket = var.state_bucket
-    prefix = var.service_state
+    prefix = "${var.environment}/state/service"
   }
 }
 

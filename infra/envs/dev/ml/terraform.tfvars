@@ -2,8 +2,7 @@ environment = "dev"
 project_id  = "example-dev"
 region      = "europe-west1"
 
-state_bucket  = "example-infra-state"
-service_state = "dev/state/service"
+state_bucket = "example-infra-state"
 
 schedules = {
   train = {

@@ -22,17 +22,6 @@ variable "state_bucket" {
   nullable    = false
 }
 
-variable "service_state" {
-  description = "The prefix of the service's state in that bucket."
-  type        = string
-  nullable    = false
-
-  validation {
-    condition     = startswith(var.service_state, "${var.environment}/")
-    error_message = "An environment reads its own service only: begin the prefix with its name."
-  }
-}
-
 variable "schedules" {
   description = "The pipelines that run by the clock, by name."
   type = map(object({

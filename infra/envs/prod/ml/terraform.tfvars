@@ -2,8 +2,7 @@ environment = "prod"
 project_id  = "example-prod"
 region      = "europe-west1"
 
-state_bucket  = "example-infra-state"
-service_state = "prod/state/service"
+state_bucket = "example-infra-state"
 
 schedules = {
   train = {

@@ -2,8 +2,7 @@ environment = "prod"
 project_id  = "example-prod"
 region      = "europe-west1"
 
-state_bucket  = "example-infra-state"
-network_state = "prod/state/network"
+state_bucket = "example-infra-state"
 
 image               = "europe-docker.pkg.dev/example-infra/apps/web:1.4.0"
 scaling             = { min = 2, max = 20 }

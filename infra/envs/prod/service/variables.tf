@@ -22,17 +22,6 @@ variable "state_bucket" {
   nullable    = false
 }
 
-variable "network_state" {
-  description = "The prefix of the network's state in that bucket."
-  type        = string
-  nullable    = false
-
-  validation {
-    condition     = startswith(var.network_state, "${var.environment}/")
-    error_message = "An environment reads its own network only: begin the prefix with its name."
-  }
-}
-
 variable "image" {
   description = "The container image that runs, by digest or fixed tag."
   type        = string

@@ -2,8 +2,7 @@ environment = "staging"
 project_id  = "example-staging"
 region      = "europe-west1"
 
-state_bucket  = "example-infra-state"
-service_state = "staging/state/service"
+state_bucket = "example-infra-state"
 
 schedules = {
   train = {

@@ -3,7 +3,7 @@ data "terraform_remote_state" "network" {
 
   config = {
     bucket = var.state_bucket
-    prefix = var.network_state
+    prefix = "${var.environment}/state/network"
   }
 }
 
