@@ -11,7 +11,9 @@ from orchestrator.errors import SandboxError
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 STACKS = ("network", "service")
-UNWANTED = shutil.ignore_patterns(".terraform", ".infra", "*.tfstate", "*.tfstate.*", "*.tfplan")
+UNWANTED = shutil.ignore_patterns(
+    ".terraform", ".infra", "*.tfstate", "*.tfstate.*", "*.tfplan", "examples", "tests"
+)
 
 # The change that the demo makes: the memory that every service gets when it asks for nothing else.
 CHANGED_FILE = Path("infra/modules/service/variables.tf")
@@ -47,9 +49,8 @@ def lay_out(target: Path) -> None:
     source = example()
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(source / "infra.yaml", target)
+    shutil.copytree(source / "infra/modules", target / "infra/modules", ignore=UNWANTED)
     for stack in STACKS:
-        module = Path("infra/modules") / stack
-        shutil.copytree(source / module, target / module, ignore=UNWANTED)
         for environment in ENVIRONMENTS:
             root = Path("infra/envs") / environment / stack
             shutil.copytree(source / root, target / root, ignore=UNWANTED)
