@@ -44,7 +44,7 @@ def command(ctx: click.Context, /, kept: str | None, **asked: Any) -> int:
     with opened(app, asked) as session:
         consent = consent_of(app, asked, "apply")
         if kept:
-            names = session.select(asked["stacks"]) if asked["stacks"] else ()
+            names = session.select(asked["stacks"], app.cwd) if asked["stacks"] else ()
             return tell(app, pipeline.apply_kept(session, app.cwd / kept, names, consent), shown=True)
         request = request_of(app, session, asked, with_followers=True)
         return tell(app, pipeline.apply(session, request, consent), shown=True)

@@ -13,6 +13,7 @@ from orchestrator.cli.context import App
 from orchestrator.cli.progress import progress_for
 from orchestrator.errors import Exit
 from orchestrator.process import Supervisor
+from orchestrator.project.affected import affected
 from orchestrator.project.model import Project
 from orchestrator.report.console import details, render
 from orchestrator.report.model import RunReport, StackReport
@@ -75,10 +76,12 @@ def request_of(
     if asked["everything"]:
         stacks = tuple(session.project.stacks)
     elif asked["stacks"]:
-        stacks = session.select(asked["stacks"])
+        stacks = session.select(asked["stacks"], app.cwd)
     else:
-        stacks, found = session.affected()
-        followers = found if with_followers else {}
+        found = affected(session.project)
+        stacks = found.ids
+        followers = found.followers if with_followers else {}
+    session.project.require((*stacks, *followers))
     return Request(stacks, options, followers, out=out, detailed=detailed)
 
 

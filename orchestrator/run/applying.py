@@ -9,6 +9,7 @@ from functools import partial
 
 from orchestrator.errors import BlockedError, Exit, InfraError, InterruptedRunError
 from orchestrator.masking import NO_SECRETS
+from orchestrator.plan.model import Plan
 from orchestrator.project.model import Stack
 from orchestrator.report.model import Result, StackReport
 from orchestrator.run.planning import Planned, failure, plan_stack
@@ -113,7 +114,7 @@ class Applying:
         if self.fixed or not (waited or planned.shadow or states.moved(planned.upstreams)):
             return planned
         again = plan_stack(self.session, stack, self.options, real=True)
-        if again.has_changes and not (planned.plan and again.plan and planned.plan.same_changes(again.plan)):
+        if again.has_changes and not same_changes(planned.plan, again.plan):
             why = (
                 "this is its first plan, its upstream is applied now"
                 if waited
@@ -170,6 +171,28 @@ class Applying:
             code=int(Exit.ERROR),
             partial=moved,
         )
+
+
+def same_changes(shown: Plan | None, again: Plan | None) -> bool:
+    """Whether a plan would do what the one that was shown would: the same to every resource and output.
+
+    Hidden values are compared by the plans' whole sets of secrets: one that differs makes a difference.
+    """
+    if shown is None or again is None:
+        return shown is again
+    return (
+        shown.shown_changes == again.shown_changes
+        and _outputs(shown) == _outputs(again)
+        and shown.secrets == again.secrets
+    )
+
+
+def _outputs(plan: Plan) -> dict[str, object]:
+    return {
+        name: (one.actions, one.unknown, one.raw_after)
+        for name, one in plan.outputs.items()
+        if one.is_changed
+    }
 
 
 def _past(report: StackReport) -> str:

@@ -15,7 +15,7 @@ from orchestrator.report.model import StackReport
 from orchestrator.run.folders import write_private
 from orchestrator.run.session import Session
 from orchestrator.run.states import Waiting
-from orchestrator.terraform.client import PlanOptions, PlanOutcome, Workdir
+from orchestrator.terraform.client import Diagnostic, PlanOptions, PlanOutcome, Workdir
 from orchestrator.terraform.shadow import make_shadow
 
 # A state that moves under a plan is planned again, this often; then somebody else is at work.
@@ -171,7 +171,8 @@ def failure(session: Session, stack: Stack, error: InfraError) -> StackReport:
     """An error as the report of the stack that met it."""
     if isinstance(error, LockedError):
         return _report(stack, "locked", reason=error.message, advice=error.advice)
-    diagnostics = error.diagnostics if isinstance(error, TerraformError) else ()
+    found = error.diagnostics if isinstance(error, TerraformError) else ()
+    diagnostics = [one for one in found if isinstance(one, Diagnostic)]
     return _report(
         stack,
         "failed",

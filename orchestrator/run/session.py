@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import StateError
+from orchestrator.errors import StateError, UsageError
 from orchestrator.masking import NO_SECRETS, Masker, SecretSet
 from orchestrator.process import Supervisor
 from orchestrator.project import graph
 from orchestrator.project.model import Project, Stack
+from orchestrator.project.select import select
 from orchestrator.report.model import RunInfo, RunReport, StackReport
 from orchestrator.run.folders import Folders
 from orchestrator.run.ports import Progress
@@ -49,6 +50,20 @@ class Session:
     secrets: SecretSet = NO_SECRETS
     began: float = field(default_factory=time.monotonic)
     _roots: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+
+    def select(self, names: Sequence[str], cwd: Path | None = None) -> tuple[str, ...]:
+        """The stacks that names on the command line mean; UsageError for one that means nothing."""
+        return select(self.project, names, cwd)
+
+    def one(self, name: str) -> Stack:
+        """The one stack that a name means; UsageError when it means several."""
+        found = self.select([name])
+        if len(found) != 1:
+            raise UsageError(
+                f"{name} means {len(found)} stacks.", advice=f"Name one: {', '.join(found[:5])}."
+            )
+        self.project.require(found)
+        return self.project.stacks[found[0]]
 
     def workdir(self, stack: Stack) -> Workdir:
         """Where Terraform runs for a stack, and with what environment."""
@@ -187,7 +202,7 @@ def open_session(
         started=f"{now:%Y-%m-%dT%H:%M:%SZ}",
         seconds=0.0,
     )
-    masker = Masker.of(project.config.masking)
+    masker = Masker(project.config.masking)
     return Session(
         project=project,
         binary=binary,
