@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 MARGIN = "  "
+# Of a long output the beginning and the end are shown; nobody watches the middle of six diffs.
+HEAD, TAIL = 44, 14
 # Scenes whose text goes into the picture of the README: what is affected and why, a plan, drift.
 PICTURED = ("4/", "5/")
 
@@ -19,6 +22,9 @@ class RichNarrator:
         self._console = console
         self._picture = picture
         self._pictured = False
+        self._shown = 0
+        self._tail: deque[str] = deque()
+        self._folded = 0
         self.seconds = 0.0
 
     def scene(self, title: str, text: str) -> None:
@@ -34,13 +40,23 @@ class RichNarrator:
         """The command as a person would type it."""
         from rich.text import Text
 
+        self._shown = self._folded = 0
         self._print(Text.assemble(("\n$ ", "bold green"), (text, "bold")))
 
-    def line(self, text: str) -> None:
-        """A line of its output, its colours kept."""
+    def line(self, text: str, *, aside: bool) -> None:
+        """A line of its output, its colours kept; what it says aside is dimmed."""
         from rich.text import Text
 
-        self._print(Text(MARGIN) + Text.from_ansi(text))
+        if aside:
+            self._print(Text(MARGIN + text, style="dim"))
+        elif self._shown < HEAD:
+            self._shown += 1
+            self._output(text)
+        else:
+            self._tail.append(text)
+            if len(self._tail) > TAIL:
+                self._tail.popleft()
+                self._folded += 1
 
     def checked(self, text: str) -> None:
         """What was looked at."""
@@ -52,8 +68,17 @@ class RichNarrator:
         """How long the command took, which the total adds up."""
         from rich.text import Text
 
+        if self._folded:
+            self._print(Text(f"{MARGIN}… {self._folded} more lines …", style="dim italic"))
+        while self._tail:
+            self._output(self._tail.popleft())
         self.seconds += seconds
         self._print(Text(f"{MARGIN}{seconds:.1f} s", style="dim"))
+
+    def _output(self, text: str) -> None:
+        from rich.text import Text
+
+        self._print(Text(MARGIN) + Text.from_ansi(text))
 
     def _print(self, what: object) -> None:
         for console in (self._console, self._picture if self._pictured else None):

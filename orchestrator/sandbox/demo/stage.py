@@ -28,8 +28,8 @@ class Narrator(Protocol):
     def command(self, text: str) -> None:
         """A command is run now."""
 
-    def line(self, text: str) -> None:
-        """A line that the command printed."""
+    def line(self, text: str, *, aside: bool) -> None:
+        """A line that the command printed; `aside` for standard error, where progress goes."""
 
     def checked(self, text: str) -> None:
         """Something was looked at and is as it should be."""
@@ -115,4 +115,4 @@ class Stage:
         return done
 
     def _show(self, stream: str, line: bytes) -> None:
-        self.narrator.line(line.decode("utf-8", "replace"))
+        self.narrator.line(line.decode("utf-8", "replace"), aside=stream == "stderr")

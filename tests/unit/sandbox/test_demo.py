@@ -120,11 +120,26 @@ def test_colours_of_commands_are_kept_and_only_main_scenes_are_pictured() -> Non
     narrator = RichNarrator(shown, picture)
 
     narrator.scene("1/8 A repository", "It is there.")
-    narrator.line("\x1b[32mgreen\x1b[0m")
+    narrator.line("\x1b[32mgreen\x1b[0m", aside=False)
     narrator.scene("4/8 A change on a branch", "It is made.")
-    narrator.line("\x1b[31mred\x1b[0m")
+    narrator.line("\x1b[31mred\x1b[0m", aside=False)
 
     assert "\x1b[32mgreen" in text_of(shown)
     assert "\x1b[31mred" in text_of(shown)
     assert "green" not in text_of(picture)
     assert "\x1b[31mred" in text_of(picture)
+
+
+def test_a_long_output_is_folded_in_the_middle() -> None:
+    shown = console()
+    narrator = RichNarrator(shown)
+
+    for number in range(1, 101):
+        narrator.line(f"line {number}.", aside=False)
+    narrator.line("progress", aside=True)
+    narrator.took(1.25)
+
+    text = text_of(shown)
+    assert [n for n in range(1, 101) if f"line {n}." not in text] == list(range(45, 87))
+    assert "… 42 more lines …" in text
+    assert text.index("progress") < text.index("line 100.") < text.index("1.2 s")
