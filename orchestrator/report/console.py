@@ -47,9 +47,14 @@ def render(report: RunReport) -> Iterator[RenderableType]:
     for stack in report.by_attention():
         yield from details(stack)
     yield Text("")
-    for note in report.notes:
+    for note in (*waiting_notes(report), *report.notes):
         yield Text(note)
     yield verdict(report)
+
+
+def waiting_notes(report: RunReport) -> list[str]:
+    """What would let waiting stacks go on, once for each thing to do."""
+    return list(dict.fromkeys(stack.advice for stack in report.stacks if stack.result == "waiting"))
 
 
 def table(report: RunReport) -> Table:
@@ -73,7 +78,9 @@ def table(report: RunReport) -> Table:
 
 def details(stack: StackReport) -> Iterator[RenderableType]:
     """What Terraform said of one stack: its diagnostics and diff, if it has any, then what to type next."""
-    if not (stack.diff or stack.diagnostics or stack.advice or stack.notes or stack.result == "failed"):
+    # The table has said all there is to say of a stack that was not reached.
+    unreached = stack.result in ("waiting", "aborted", "skipped")
+    if unreached or not (stack.diff or stack.diagnostics or stack.advice or stack.notes):
         return
     yield Text("")
     yield Text(f"── {stack.id}: {stack.result} ", style=STYLES[stack.result])

@@ -18,8 +18,8 @@ from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
 from orchestrator.terraform.client import ApplyOutcome, PlanOptions, locked_error
 
-# A stack behind one that ended in these ways is not touched.
-STOPS = ("failed", "aborted", "blocked", "locked", "mismatch", "waiting")
+# A stack behind one that ended in these ways is not touched; causes first, consequences last.
+STOPS = ("failed", "mismatch", "blocked", "locked", "waiting", "aborted")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Applying:
                 if done[need].result == "waiting" and planned.result == "waiting":
                     return planned
                 return self._aborted(planned, f"{need} {_past(done[need])}")
-        stopped = next((one for one in earlier.values() if one.result in STOPS), None)
+        stopped = None if self.options.destroy else first_cause(earlier)
         if stopped and planned.result in ("changed", "waiting"):
             return self._aborted(planned, f"promotion stopped: {stopped.id} {_past(stopped)}")
         return planned if planned.result in ("failed", "locked", "blocked", "mismatch") else None
@@ -163,7 +163,7 @@ class Applying:
             planned.report,
             result="failed",
             reason=str(reason),
-            advice=f"Mend what failed, then `infra apply {stack.id}`: it plans what is left.",
+            advice=f"Mend what failed, then `infra {self.verb} {stack.id}`: it plans what is left.",
             diagnostics=diagnostics,
             diff="",
             notes=tuple(notes),
@@ -171,6 +171,12 @@ class Applying:
             code=int(Exit.ERROR),
             partial=moved,
         )
+
+
+def first_cause(done: Mapping[str, StackReport]) -> StackReport | None:
+    """The stack because of which promotion stops: one that went wrong rather than one that was aborted."""
+    stopped = [one for one in done.values() if one.result in STOPS]
+    return min(stopped, key=lambda one: STOPS.index(one.result), default=None)
 
 
 def same_changes(shown: Plan | None, again: Plan | None) -> bool:

@@ -167,17 +167,17 @@ def _carry_out(
     prerequisites = session.prerequisites(list(planned), destroy=options.destroy)
     applying = Applying(session, planned, options, consent, fixed=fixed)
     done = applying.run(prerequisites, steps)
-    return session.report(command, [done[id] for id in planned], notes=next_steps(done))
+    return session.report(command, [done[id] for id in planned], notes=next_steps(command, done))
 
 
-def next_steps(done: Mapping[str, StackReport]) -> tuple[str, ...]:
+def next_steps(command: str, done: Mapping[str, StackReport]) -> tuple[str, ...]:
     """What to type next for what was left."""
-    left = [id for id, one in done.items() if one.result in ("aborted", "waiting", "locked")]
-    applied = sum(one.result in ("applied", "destroyed") for one in done.values())
+    left = [id for id, one in done.items() if one.result in ("aborted", "waiting", "locked", "blocked")]
     if not left:
         return ()
+    went = sum(one.result in ("applied", "destroyed") for one in done.values())
     names = " ".join(left[:8]) + (" …" if len(left) > 8 else "")
-    return (f"{applied} stacks were applied and {len(left)} were not. For the rest: infra apply {names}",)
+    return (f"Done with {went}, and {len(left)} left. For the rest: infra {command} {names}",)
 
 
 def _kept_plan(session: Session, kept: Kept, stack_id: str) -> Planned:

@@ -112,7 +112,9 @@ class States:
 
 def _missing(edge: Edge, head: StateFile | None) -> Waiting | None:
     """Why an upstream's state is not enough for what is read of it; None when it is."""
-    advice = f"Apply {edge.source} first, or both in one go: `infra apply {edge.source} {edge.target}`."
+    advice = (
+        f"{edge.target} reads {edge.source}: apply that first, or `infra apply {edge.source} {edge.target}`."
+    )
     if head is None or head.is_empty:
         return Waiting(f"{edge.source} was never applied", advice)
     lacking = sorted((edge.outputs or frozenset()) - edge.optional - head.outputs.keys())
