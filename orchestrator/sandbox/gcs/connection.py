@@ -27,10 +27,6 @@ _TEXTS = {
 }
 
 
-class _CutError(Exception):
-    """A fault closes the connection here."""
-
-
 class Connection(BaseHTTPRequestHandler):
     """HTTP/1.1 with keep-alive; an answer leaves in one piece."""
 
@@ -45,7 +41,7 @@ class Connection(BaseHTTPRequestHandler):
         """Serve until either side closes; a client that goes away is nobody's error."""
         try:
             super().handle()
-        except (ConnectionError, TimeoutError, ValueError):
+        except (OSError, ValueError):
             self.close_connection = True
 
     def finish(self) -> None:
@@ -62,35 +58,37 @@ class Connection(BaseHTTPRequestHandler):
         """Serve one request of any method."""
         request = self._head()
         if request.path.startswith(PREFIX):
-            self._send(self.server.hub.admin.answer(self._with_body(request, _NO_FAULT)))
+            self._send(self.server.hub.admin.answer(self._with_body(request)))
             return
         target = self.server.hub.router.target(request)
         account = request.access.member or ""
         fault = self.server.hub.faults.strike(request.method, target, account) or _NO_FAULT
-        status = 0
+        answer: Response | None = None
         try:
-            status = self._serve(request, fault)
-        except _CutError:
+            answer = self._answer(request, fault)
+        finally:
+            # Before the client knows: whoever has the answer finds the request in the log.
+            status = answer.status if answer and not fault.cut else 0
+            self.server.hub.log.add(Entry(request.method, target, request.query, account, status))
+        if answer and fault.cut != "answer":
+            self._send(answer, cut_after=fault.bytes if fault.cut else None)
+        if fault.cut:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
-        finally:
-            entry = Entry(request.method, target, request.query, account, status)
-            self.server.hub.log.add(entry)
 
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names http.server calls
 
-    def _serve(self, request: Request, fault: Fault) -> int:
-        """Answer one request as the fault has it; returns the status, 0 when no answer left whole."""
+    def _answer(self, request: Request, fault: Fault) -> Response | None:
+        """The answer as the fault has it; None when the connection is cut before there is one."""
         if fault.latency_ms:
             time.sleep(fault.latency_ms / 1000)
         if fault.cut == "before":
-            raise _CutError
-        request = self._with_body(request, fault)
-        answer = self._refusal(fault) if fault.status else self.server.hub.router.answer(request)
-        if fault.cut == "answer":
-            raise _CutError
-        self._send(answer, cut_after=fault.bytes if fault.cut == "response" else None)
-        return answer.status
+            return None
+        if fault.cut == "request":
+            self._with_body(request, limit=fault.bytes)
+            return None
+        request = self._with_body(request)
+        return self._refusal(fault) if fault.status else self.server.hub.router.answer(request)
 
     def _head(self) -> Request:
         parts = urlsplit(self.path)
@@ -98,15 +96,13 @@ class Connection(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         return Request(self.command, parts.path, parts.query, query, headers, b"", self.server.access)
 
-    def _with_body(self, request: Request, fault: Fault) -> Request:
-        limit = fault.bytes if fault.cut == "request" else None
+    def _with_body(self, request: Request, limit: int | None = None) -> Request:
+        """The request with its body, of which `limit` bytes or a little more are read."""
         body = bytearray()
         for piece in self._pieces(request):
             body += piece
             if limit is not None and len(body) >= limit:
                 break
-        if limit is not None:
-            raise _CutError
         return replace(request, body=bytes(body))
 
     def _pieces(self, request: Request) -> Iterator[bytes]:
@@ -147,5 +143,3 @@ class Connection(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body if cut_after is None else answer.body[:cut_after])
         self.wfile.flush()
-        if cut_after is not None:
-            raise _CutError

@@ -1,0 +1,215 @@
+"""Objects in the store: generations, versions, deletion and its undoing, metadata, names, restarts."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from orchestrator.sandbox.gcs.store import GcsError, Preconditions, Query, Store
+from tests.unit.sandbox.gcs.conftest import BUCKET, Clock
+
+
+def generations(store: Store, *, versions: bool = False, soft_deleted: bool = False) -> list[str]:
+    query = Query(versions=versions, soft_deleted=soft_deleted)
+    return [one["generation"] for one in store.list_objects(BUCKET, query).items]
+
+
+def test_an_object_has_what_the_service_gives_it(store: Store) -> None:
+    made = store.insert_object(BUCKET, "dev/a b.txt", b"hello", {"contentType": "text/plain"})
+    assert made["id"] == f"{BUCKET}/dev/a b.txt/{made['generation']}"
+    assert made["selfLink"] == f"https://www.googleapis.com/storage/v1/b/{BUCKET}/o/dev%2Fa%20b.txt"
+    assert (made["size"], made["contentType"], made["metageneration"]) == ("5", "text/plain", "1")
+    assert (made["md5Hash"], made["crc32c"]) == ("XUFAKrxLKna5cZ2REBfFkg==", "mnG7TA==")
+    assert made["timeCreated"] == "2026-01-02T03:04:05.678Z"
+
+
+def test_generations_rise_even_when_the_clock_stands_or_goes_back(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    numbers = [int(store.insert_object(BUCKET, "a", b"1")["generation"]) for _ in range(3)]
+    clock.forward(days=-1)
+    numbers.append(int(store.insert_object(BUCKET, "a", b"2")["generation"]))
+    numbers.append(int(Store(tmp_path / "gcs", clock=clock).insert_object(BUCKET, "a", b"3")["generation"]))
+    assert numbers == sorted(set(numbers))
+
+
+def test_versions_can_be_listed_read_and_restored(store: Store) -> None:
+    first = store.insert_object(BUCKET, "a", b"one", {"metadata": {"n": "1"}})
+    second = store.insert_object(BUCKET, "a", b"two")
+    assert generations(store) == [second["generation"]]
+    assert generations(store, versions=True) == [first["generation"], second["generation"]]
+    old, data = store.read_object(BUCKET, "a", int(first["generation"]))
+    assert (data, old["timeDeleted"]) == (b"one", "2026-01-02T03:04:05.678Z")
+    back = store.copy_object((BUCKET, "a"), (BUCKET, "a"), generation=int(first["generation"]))
+    assert (store.read_object(BUCKET, "a")[1], back["metadata"]) == (b"one", {"n": "1"})
+    assert len(generations(store, versions=True)) == 3
+
+
+def test_a_delete_keeps_the_version_and_a_generation_goes_for_good(store: Store) -> None:
+    made = store.insert_object(BUCKET, "a", b"one")
+    number = int(made["generation"])
+    store.delete_object(BUCKET, "a")
+    with pytest.raises(GcsError, match=f"404 notFound: No such object: {BUCKET}/a"):
+        store.get_object(BUCKET, "a")
+    assert store.get_object(BUCKET, "a", number)["timeDeleted"]
+    store.insert_object(BUCKET, "a", b"new", when=Preconditions(generation_match=0))
+    store.delete_object(BUCKET, "a", number)
+    with pytest.raises(GcsError, match="404"):
+        store.get_object(BUCKET, "a", number)
+
+
+def test_deleting_the_live_generation_by_its_number_keeps_no_version(store: Store) -> None:
+    made = store.insert_object(BUCKET, "a", b"one")
+    store.delete_object(BUCKET, "a", int(made["generation"]))
+    assert generations(store, versions=True) == []
+    assert generations(store, soft_deleted=True) == [made["generation"]]
+
+
+def test_without_versioning_an_overwrite_is_soft_deleted_and_can_be_restored(
+    store: Store, clock: Clock
+) -> None:
+    store.patch_bucket(BUCKET, {"versioning": None})
+    first = store.insert_object(BUCKET, "a", b"one")
+    store.insert_object(BUCKET, "a", b"two")
+    assert generations(store, versions=True) != [first["generation"]]
+    assert generations(store, soft_deleted=True) == [first["generation"]]
+    kept = store.get_soft_deleted(BUCKET, "a", int(first["generation"]))
+    assert kept["hardDeleteTime"] == "2026-01-09T03:04:05.678Z"
+    store.restore_object(BUCKET, "a", int(first["generation"]))
+    assert store.read_object(BUCKET, "a")[1] == b"one"
+    clock.forward(days=8)
+    assert generations(store, soft_deleted=True) == []
+
+
+def test_with_soft_deletion_off_what_is_deleted_is_gone(store: Store, tmp_path: Path) -> None:
+    store.patch_bucket(BUCKET, {"versioning": None, "softDeletePolicy": {"retentionDurationSeconds": "0"}})
+    made = store.insert_object(BUCKET, "a", b"one")
+    store.delete_object(BUCKET, "a")
+    assert generations(store, soft_deleted=True) == []
+    assert not list(tmp_path.glob(f"gcs/buckets/{BUCKET}/objects/*"))
+    with pytest.raises(GcsError, match="404"):
+        store.restore_object(BUCKET, "a", int(made["generation"]))
+
+
+def test_a_patch_makes_no_new_generation(store: Store, clock: Clock) -> None:
+    made = store.insert_object(BUCKET, "a", b"one", {"metadata": {"a": "1", "b": "2"}})
+    clock.forward(seconds=1)
+    changed = store.patch_object(
+        BUCKET, "a", {"metadata": {"a": None, "c": "3"}, "cacheControl": "no-store", "size": "999"}
+    )
+    assert changed["generation"] == made["generation"]
+    assert (changed["metageneration"], changed["size"]) == ("2", "3")
+    assert changed["metadata"] == {"b": "2", "c": "3"}
+    assert (changed["updated"], changed["timeCreated"]) != (made["updated"], made["updated"])
+    assert changed["etag"] != made["etag"]
+    assert "metadata" not in store.patch_object(BUCKET, "a", {"metadata": None})
+
+
+def test_an_update_replaces_the_metadata(store: Store) -> None:
+    store.insert_object(BUCKET, "a", b"one", {"metadata": {"a": "1"}, "cacheControl": "no-store"})
+    changed = store.update_object(BUCKET, "a", {"metadata": {"b": "2"}, "contentType": "text/plain"})
+    assert changed["metadata"] == {"b": "2"}
+    assert "cacheControl" not in changed
+
+
+def test_custom_metadata_may_be_8_kib_and_no_more(store: Store) -> None:
+    value = "v" * (8 * 1024 - 1)
+    store.insert_object(BUCKET, "a", b"", {"metadata": {"k": value}})
+    with pytest.raises(GcsError, match="metadataTooLarge"):
+        store.insert_object(BUCKET, "a", b"", {"metadata": {"kk": value}})
+    with pytest.raises(GcsError, match="metadataTooLarge"):
+        store.patch_object(BUCKET, "a", {"metadata": {"j": "x"}})
+    assert store.get_object(BUCKET, "a")["metageneration"] == "1"
+
+
+@pytest.mark.parametrize("field", ["md5Hash", "crc32c"])
+def test_a_wrong_checksum_is_refused_and_nothing_is_written(store: Store, field: str) -> None:
+    right = store.insert_object(BUCKET, "a", b"one")[field]
+    store.insert_object(BUCKET, "b", b"one", {field: right})
+    with pytest.raises(GcsError, match="doesn't match calculated"):
+        store.insert_object(BUCKET, "c", b"two", {field: right})
+    assert store.live_object(BUCKET, "c") is None
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a\nb", "a\rb", "x" * 1025, ".well-known/acme-challenge/a"])
+def test_bad_names_are_refused(store: Store, name: str) -> None:
+    with pytest.raises(GcsError, match="400"):
+        store.insert_object(BUCKET, name, b"")
+
+
+@pytest.mark.parametrize("name", ["x" * 1024, "ü/✓ a%2Fb?#", "../../up", "a//b/", "A", "a", "con.json"])
+def test_any_other_name_survives_a_restart(store: Store, tmp_path: Path, name: str) -> None:
+    made = store.insert_object(BUCKET, name, b"data")
+    assert Store(tmp_path / "gcs").read_object(BUCKET, name) == (made, b"data")
+
+
+def test_everything_survives_a_restart(store: Store, tmp_path: Path) -> None:
+    store.insert_object(BUCKET, "a", b"one")
+    store.insert_object(BUCKET, "a", b"two")
+    store.delete_object(BUCKET, "a")
+    store.insert_object(BUCKET, "b", b"x", {"metadata": {"k": "v"}})
+    store.patch_object(BUCKET, "b", {"metadata": {"k": "w"}})
+    store.insert_managed_folder(BUCKET, "dev")
+    store.set_bucket_policy(BUCKET, {"bindings": []})
+    again = Store(tmp_path / "gcs")
+    every = Query(versions=True)
+    assert again.list_objects(BUCKET, every) == store.list_objects(BUCKET, every)
+    assert again.get_bucket(BUCKET) == store.get_bucket(BUCKET)
+    assert again.get_bucket_policy(BUCKET) == store.get_bucket_policy(BUCKET)
+    assert again.list_managed_folders(BUCKET) == store.list_managed_folders(BUCKET)
+
+
+def test_a_death_between_the_writes_of_an_overwrite_leaves_one_live_version(
+    store: Store, tmp_path: Path
+) -> None:
+    store.insert_object(BUCKET, "a", b"one")
+    (old,) = tmp_path.glob(f"gcs/buckets/{BUCKET}/objects/*/*.json")
+    before = old.read_text()
+    store.insert_object(BUCKET, "a", b"two")
+    old.write_text(before)
+    again = Store(tmp_path / "gcs")
+    assert again.read_object(BUCKET, "a")[1] == b"two"
+    assert len(generations(again)) == 1
+
+
+def test_of_many_writers_with_one_precondition_one_wins(store: Store) -> None:
+    def write(number: int) -> int:
+        try:
+            store.insert_object(BUCKET, "lock", b"%d" % number, when=Preconditions(generation_match=0))
+        except GcsError as error:
+            return error.status
+        return 200
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(write, range(40))) == [200] + [412] * 39
+
+
+def test_objects_can_be_composed(store: Store) -> None:
+    store.insert_object(BUCKET, "a", b"one")
+    old = store.get_object(BUCKET, "a")["generation"]
+    store.insert_object(BUCKET, "a", b"two")
+    parts = [{"name": "a", "generation": old}, {"name": "a"}]
+    made = store.compose_object(BUCKET, "ab", parts, {"contentType": "text/plain"})
+    assert store.read_object(BUCKET, "ab")[1] == b"onetwo"
+    assert (made["componentCount"], made["contentType"]) == (2, "text/plain")
+    assert "md5Hash" not in made
+    with pytest.raises(GcsError, match="400"):
+        store.compose_object(BUCKET, "none", [])
+
+
+def test_an_object_under_hold_cannot_be_deleted(store: Store) -> None:
+    store.insert_object(BUCKET, "a", b"one")
+    store.patch_object(BUCKET, "a", {"temporaryHold": True})
+    with pytest.raises(GcsError, match="403"):
+        store.delete_object(BUCKET, "a")
+    store.patch_object(BUCKET, "a", {"temporaryHold": False})
+    store.delete_object(BUCKET, "a")
+
+
+def test_what_is_returned_is_the_callers_own(store: Store) -> None:
+    made = store.insert_object(BUCKET, "a", b"one", {"metadata": {"k": "v"}})
+    made["metadata"]["k"] = "changed"
+    store.list_objects(BUCKET).items[0]["metadata"]["k"] = "changed"
+    assert store.get_object(BUCKET, "a")["metadata"] == {"k": "v"}
