@@ -58,7 +58,8 @@ def satisfies(version: str, constraint: str) -> bool:
     found = Version.parse(version)
     if not constraint.strip():
         return True
-    return all(_meets(found, *_term(text)) for text in constraint.split(","))
+    terms = [_term(text) for text in constraint.split(",")]
+    return all(_meets(found, operator, wanted) for operator, wanted in terms)
 
 
 def _term(text: str) -> tuple[str, Version]:

@@ -1,0 +1,144 @@
+"""Terraform's argv."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from orchestrator.terraform import command
+from orchestrator.terraform.model import PlanOptions
+
+PLAN = ["plan", "-input=false", "-no-color", "-detailed-exitcode"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (
+            command.init({"bucket": "b", "prefix": "dev/state/a b"}, readonly_lock=True),
+            [
+                *("init", "-input=false", "-no-color", "-reconfigure", "-lockfile=readonly"),
+                *("-backend-config=bucket=b", "-backend-config=prefix=dev/state/a b"),
+            ],
+        ),
+        (command.init(readonly_lock=False), ["init", "-input=false", "-no-color", "-reconfigure"]),
+        (
+            command.apply(Path("/r/p"), parallelism=4, lock_timeout="30s"),
+            ["apply", "-json", "-input=false", "-lock-timeout=30s", "-parallelism=4", "/r/p"],
+        ),
+        (command.apply(Path("p")), ["apply", "-json", "-input=false", "p"]),
+        (
+            command.destroy(variables=["a=b"], var_files=[Path("x.tfvars")]),
+            ["destroy", "-json", "-input=false", "-auto-approve", "-var-file=x.tfvars", "-var=a=b"],
+        ),
+        (command.show_json(Path("p")), ["show", "-json", "p"]),
+        (command.show_json(), ["show", "-json"]),
+        (command.output(), ["output", "-json", "-no-color"]),
+        (command.state_list(["module.a"]), ["state", "list", "module.a"]),
+        (command.state_show('a.b["c d"]'), ["state", "show", "-no-color", 'a.b["c d"]']),
+        (command.state_pull(), ["state", "pull"]),
+        (command.fmt_check([]), ["fmt", "-check", "-recursive", "-no-color"]),
+        (
+            command.fmt_check([Path("a")], diff=True),
+            ["fmt", "-check", "-recursive", "-no-color", "-diff", "a"],
+        ),
+        (command.validate(), ["validate", "-json"]),
+        (command.providers_schema(), ["providers", "schema", "-json"]),
+        (command.force_unlock("123"), ["force-unlock", "-force", "123"]),
+    ],
+)
+def test_commands(argv: Sequence[str], expected: list[str]) -> None:
+    assert list(argv) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (PlanOptions(), [*PLAN, "-lock=false", "-out=p"]),
+        (PlanOptions(lock=True), [*PLAN, "-lock=true", "-out=p"]),
+        (PlanOptions(destroy=True), [*PLAN, "-lock=false", "-destroy", "-out=p"]),
+        (PlanOptions(refresh_only=True), [*PLAN, "-lock=false", "-refresh-only", "-out=p"]),
+        (PlanOptions(refresh=False), [*PLAN, "-lock=false", "-refresh=false", "-out=p"]),
+        (PlanOptions(parallelism=3), [*PLAN, "-lock=false", "-parallelism=3", "-out=p"]),
+        (
+            PlanOptions(
+                targets=('a.b["x"]', "module.c"),
+                replaces=("d.e",),
+                variables=("n=1", "list=[1, 2]"),
+                var_files=(Path("/x/a b.tfvars"), Path("y.tfvars")),
+            ),
+            [
+                *PLAN,
+                "-lock=false",
+                '-target=a.b["x"]',
+                "-target=module.c",
+                "-replace=d.e",
+                "-var-file=/x/a b.tfvars",
+                "-var-file=y.tfvars",
+                "-var=n=1",
+                "-var=list=[1, 2]",
+                "-out=p",
+            ],
+        ),
+    ],
+)
+def test_plans(options: PlanOptions, expected: list[str]) -> None:
+    assert list(command.plan(options, Path("p"))) == expected
+
+
+def test_building_reads_logs_and_warns_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # The library's own constructor would read this and fail.
+    (tmp_path / "terraform.tfstate").write_text("not a state")
+    code = "from orchestrator.terraform import command; print(command.state_pull())"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("('state', 'pull')\n", "")
+    with caplog.at_level(logging.DEBUG):
+        command.plan(PlanOptions(variables=("password=x",)), Path("p"))
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("line", "changes"),
+    [
+        ("plan", False),
+        ("apply -auto-approve", True),
+        ("-chdir=x apply", True),
+        ("state list", False),
+        ("state rm a.b", True),
+        ("state mv a b", True),
+        ("import a.b id", True),
+        ("force-unlock 1", True),
+        ("workspace list", False),
+        ("workspace new x", True),
+        ("output -json", False),
+        ("", False),
+    ],
+)
+def test_which_commands_change_state(line: str, changes: bool) -> None:
+    assert command.changes_state(line.split()) is changes
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("apply p", "apply -input=false p"),
+        ("import a.b id", "import -input=false a.b id"),
+        ("apply -input=true p", "apply -input=true p"),
+        ("state rm a.b", "state rm a.b"),
+        ("force-unlock 1", "force-unlock 1"),
+    ],
+)
+def test_what_changes_state_does_not_ask(line: str, expected: str) -> None:
+    assert command.without_input(line.split()) == tuple(expected.split())
+
+
+def test_consoles_are_interactive() -> None:
+    assert command.is_interactive(["console"])
+    assert not command.is_interactive(["plan"])
