@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from orchestrator.masking.inline import Inline
@@ -20,33 +20,31 @@ _QUOTED_HIDDEN = re.compile(rf'(?<=[=>] )\\?"{re.escape(HIDDEN)}\\?"')
 _PAIR_OPTIONS = ("var", "backend-config")
 
 
-class Settings(Protocol):
-    """What infra.yaml says about masking; `orchestrator.config.Masking` is one."""
+class Rules(Protocol):
+    """Rules beyond the built-in ones; `orchestrator.config.Masking` is such."""
 
     @property
-    def names(self) -> Sequence[str]: ...
+    def names(self) -> Sequence[str]:
+        """Words that mark a name as secret."""
+
     @property
-    def attributes(self) -> Sequence[str]: ...
+    def attributes(self) -> Sequence[str]:
+        """Globs over ADDRESS.ATTRIBUTE."""
+
     @property
-    def patterns(self) -> Sequence[str]: ...
+    def patterns(self) -> Sequence[str]:
+        """Regular expressions of secret values."""
 
 
 class Masker:
     """Hides secrets by Terraform's marks, by name and by shape. Safe to share between threads."""
 
-    def __init__(
-        self, extra_names: Iterable[str] = (), attributes: Iterable[str] = (), patterns: Iterable[str] = ()
-    ) -> None:
-        self.names = SecretNames(extra_names)
-        self.shapes = Shapes(patterns)
+    def __init__(self, rules: Rules | None = None) -> None:
+        self.names = SecretNames(rules.names if rules else ())
+        self.shapes = Shapes(rules.patterns if rules else ())
         self.inline = Inline(self.names)
-        globs = [fnmatch.translate(one) for one in attributes]
+        globs = [fnmatch.translate(one) for one in rules.attributes] if rules else []
         self.attributes = re.compile("|".join(globs)) if globs else None
-
-    @classmethod
-    def of(cls, settings: Settings) -> Masker:
-        """The masker of a configuration."""
-        return cls(settings.names, settings.attributes, settings.patterns)
 
     def walker(self, collector: Collector | None = None) -> Walker:
         """A walk through values with these rules."""

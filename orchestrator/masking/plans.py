@@ -30,14 +30,14 @@ def collect(plan: Mapping[str, Any], walker: Walker) -> None:
     for name, output in (plan.get("output_changes") or {}).items():
         _change(walker, output, "output", name)
     _variables(plan, walker)
-    for state in (plan.get("prior_state"), {"values": plan.get("planned_values")}):
-        values = (state or {}).get("values") or {}
-        for name, output in (values.get("outputs") or {}).items():
-            walker.walk(output.get("value"), output.get("sensitive"), ("output", name))
-        for resource in _resources(values.get("root_module") or {}):
-            walker.walk(
-                resource.get("values"), resource.get("sensitive_values"), (str(resource.get("address", "")),)
-            )
+    # Managed resources of the prior state are the changes' `before`; data sources are nowhere else.
+    prior = (plan.get("prior_state") or {}).get("values") or {}
+    for name, output in (prior.get("outputs") or {}).items():
+        walker.walk(output.get("value"), output.get("sensitive"), ("output", name))
+    for resource in _resources(prior.get("root_module") or {}):
+        if resource.get("mode") == "data":
+            path = (str(resource.get("address", "")),)
+            walker.walk(resource.get("values"), resource.get("sensitive_values"), path)
 
 
 def _changes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -47,8 +47,11 @@ def _changes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _change(walker: Walker, change: Mapping[str, Any], *path: str) -> None:
+    """Both sides under both sides' marks: what is secret after a change was no less so before it."""
+    marks = [change.get("before_sensitive"), change.get("after_sensitive")]
     for side in ("before", "after"):
-        walker.walk(change.get(side), change.get(f"{side}_sensitive"), path)
+        for mark in marks if marks[0] != marks[1] else marks[:1]:
+            walker.walk(change.get(side), mark, path)
 
 
 def _variables(plan: Mapping[str, Any], walker: Walker) -> None:

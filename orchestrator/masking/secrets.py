@@ -113,13 +113,11 @@ class Collector:
         anywhere: set[str] = set()
         at: set[tuple[str, str]] = set()
         for key, value in self.found:
-            forms = set(forms_of(value))
-            strong = {form for form in forms if self._is_telling(form)}
-            anywhere |= strong
-            if value not in strong or "\n" in value:
-                at |= {
-                    (key, form) for form in (quoted(value), *(line.strip() for line in value.splitlines()))
-                }
+            telling = self._is_telling(value)
+            if telling:
+                anywhere.update(filter(self._is_telling, forms_of(value)))
+            if key is not None and (not telling or "\n" in value):
+                at.update({(key, form) for form in (quoted(value), *map(str.strip, value.splitlines()))})
         return SecretSet(frozenset(anywhere), frozenset(pair for pair in at if pair[1]))
 
     def _is_telling(self, text: str) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.config import Masking
 from orchestrator.masking import HIDDEN, NO_SECRETS, Masker, SecretSet
 
 MASKER = Masker()
@@ -257,7 +258,8 @@ def test_words_of_the_plan_itself_stay_readable() -> None:
 
 
 def test_extra_rules() -> None:
-    masker = Masker(["license_key", "pin"], ["google_x.*.boot", "*.deep.*"], [r"ACME-\d+"])
+    rules = Masking(("license_key", "pin"), ("google_x.*.boot", "*.deep.*"), (r"ACME-\d+",))
+    masker = Masker(rules)
     assert masker.mask_text('licenseKey = "abc"\nPIN=12\nsee ACME-123') == (
         f"licenseKey = {HIDDEN}\nPIN={HIDDEN}\nsee {HIDDEN}"
     )

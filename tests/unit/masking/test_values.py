@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.config import Masking
 from orchestrator.masking import HIDDEN, Masker
 
 MASKER = Masker()
@@ -68,7 +69,7 @@ def test_names(name: str, secret: bool) -> None:
 
 
 def test_attributes_by_glob() -> None:
-    masker = Masker(attributes=["google_x.*.boot", "*.spec.0.blob"])
+    masker = Masker(Masking(attributes=("google_x.*.boot", "*.spec.0.blob")))
     value = {"boot": "a", "spec": [{"blob": "b", "c": "d"}], "reboot": "e"}
     assert masker.mask_value(value, None, ("google_x.main",)) == {
         "boot": HIDDEN,
@@ -151,6 +152,7 @@ def test_every_place_of_a_plan_is_searched() -> None:
                             "resources": [
                                 {
                                     "address": "m.x",
+                                    "mode": "data",
                                     "values": {"s": "in-modules"},
                                     "sensitive_values": {"s": True},
                                 }

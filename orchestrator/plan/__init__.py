@@ -1,0 +1,1 @@
+"""What a plan means: who changes, how, and in which attributes, masked."""

@@ -1,0 +1,159 @@
+"""Which attributes of a resource change: raw values are compared, masked ones are shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.masking import HIDDEN, SecretSet
+from orchestrator.plan.model import AttributeChange
+
+_PLAIN = re.compile(r"[A-Za-z_][\w-]*")
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A value before or after, beside its masked form."""
+
+    raw: Any
+    shown: Any
+
+    def below(self, key: str | int) -> _Side:
+        return _Side(_item(self.raw, key), _item(self.shown, key))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its parts may be looked at one by one."""
+        return isinstance(self.shown, Mapping | list)
+
+    @property
+    def is_nothing(self) -> bool:
+        return self.raw is None or self.raw is _ABSENT
+
+    @property
+    def value(self) -> Any:
+        return None if self.shown is _ABSENT else self.shown
+
+
+def changed_attributes(
+    before: Any, after: Any, unknown: Any, shown_before: Any, shown_after: Any
+) -> tuple[AttributeChange, ...]:
+    """The leaves that differ, sorted as Terraform sorts them.
+
+    `unknown` is plan JSON's `after_unknown`; `shown_before` and `shown_after` are the masked trees.
+    """
+    return tuple(_compare(_Side(before, shown_before), _Side(after, shown_after), unknown, ""))
+
+
+def _compare(before: _Side, after: _Side, unknown: Any, path: str) -> Iterator[AttributeChange]:
+    if unknown is True:
+        yield _leaf(path, before, _Side(None, None), unknown=True)
+        return
+    if not _holds_true(unknown) and _same(before.raw, after.raw):
+        return
+    if before.is_nothing and after.is_nothing and not _holds_true(unknown):
+        return
+    # An empty mapping or list has no parts to tell apart, and a hidden one must not show them.
+    sides = [side for side in (before, after) if not side.is_nothing]
+    keys = _keys(before.shown, after.shown, unknown)
+    if keys and all(side.is_open for side in sides):
+        for key in keys:
+            yield from _compare(before.below(key), after.below(key), _part(unknown, key), _join(path, key))
+    else:
+        yield _leaf(path, before, after)
+
+
+def newly_marked(before: Any, after: Any) -> tuple[AttributeChange, ...]:
+    """Attributes whose sensitive marks alone differ; `before` and `after` are the trees of marks."""
+    sides = _Side(before or None, before or None), _Side(after or None, after or None)
+    found = (one for one in _compare(*sides, None, "") if True in (one.before, one.after))
+    return tuple(AttributeChange(one.path, HIDDEN, HIDDEN, sensitive=True) for one in found)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equality of JSON values; to Python 1 and true are equal too."""
+    if one != other or isinstance(one, bool) != isinstance(other, bool):
+        return False
+    if isinstance(one, Mapping):
+        return all(_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return all(map(_same, one, other))
+    return True
+
+
+def _leaf(path: str, before: _Side, after: _Side, *, unknown: bool = False) -> AttributeChange:
+    old, new = before.value, after.value
+    if HIDDEN in (old if isinstance(old, str) else "", new if isinstance(new, str) else ""):
+        # Hidden on one side is hidden on both: the value may be the same.
+        old = HIDDEN if old is not None else None
+        new = HIDDEN if new is not None else None
+    sensitive = _shows_hidden(old) or _shows_hidden(new)
+    return AttributeChange(path, old, new, sensitive, unknown)
+
+
+def _shows_hidden(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_shows_hidden, value.values()))
+    if isinstance(value, list):
+        return any(map(_shows_hidden, value))
+    return isinstance(value, str) and HIDDEN in value
+
+
+def _holds_true(unknown: Any) -> bool:
+    if isinstance(unknown, Mapping):
+        return any(map(_holds_true, unknown.values()))
+    if isinstance(unknown, list):
+        return any(map(_holds_true, unknown))
+    return unknown is True
+
+
+def _keys(*trees: Any) -> list[str | int]:
+    """The names, or the indices, that any of the trees has."""
+    mappings = [tree for tree in trees if isinstance(tree, Mapping)]
+    if mappings:
+        return sorted({key for tree in mappings for key in tree})
+    return list(range(max((len(tree) for tree in trees if isinstance(tree, list)), default=0)))
+
+
+def _item(tree: Any, key: str | int) -> Any:
+    if isinstance(tree, Mapping):
+        return tree.get(key, _ABSENT) if isinstance(key, str) else _ABSENT
+    if isinstance(tree, list) and isinstance(key, int):
+        return tree[key] if key < len(tree) else _ABSENT
+    return _ABSENT
+
+
+def _part(unknown: Any, key: str | int) -> Any:
+    part = _item(unknown, key)
+    return None if part is _ABSENT else part
+
+
+def _join(path: str, key: str | int) -> str:
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    if not _PLAIN.fullmatch(key):
+        escaped = key.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{path}["{escaped}"]'
+    return f"{path}.{key}" if path else key
+
+
+def written_path(parts: list[Any]) -> str:
+    """A path of plan JSON's `replace_paths`, as people write it."""
+    path = ""
+    for part in parts:
+        path = _join(path, part)
+    return path
+
+
+def without(value: Any, secrets: SecretSet) -> Any:
+    """A masked tree from which also copies of secrets that stand elsewhere are taken out."""
+    if isinstance(value, str):
+        return secrets.hide(value)
+    if isinstance(value, Mapping):
+        return {key: without(below, secrets) for key, below in value.items()}
+    if isinstance(value, list):
+        return [without(item, secrets) for item in value]
+    return value

@@ -1,0 +1,136 @@
+"""`terraform show -json PLAN` → `Plan`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.errors import PlanFileError
+from orchestrator.masking import Masker, SecretSet
+from orchestrator.plan.attributes import changed_attributes, newly_marked, without, written_path
+from orchestrator.plan.model import AttributeChange, Check, OutputChange, Plan, ResourceChange
+
+FORMAT_MAJOR = "1"
+
+
+def read_plan(show_json: bytes | str, masker: Masker) -> Plan:
+    """The plan that `show -json` printed, masked.
+
+    PlanFileError when it is no plan, or of a format that this version does not know.
+    """
+    document = _parse(show_json)
+    secrets = masker.secrets_of(document)
+    reader = _Reader(masker, secrets)
+    outputs = {name: reader.output(name, one) for name, one in (document.get("output_changes") or {}).items()}
+    errored = bool(document.get("errored", False))
+    return Plan(
+        terraform_version=str(document.get("terraform_version", "")),
+        format_version=document["format_version"],
+        changes=tuple(map(reader.change, document.get("resource_changes") or ())),
+        drift=tuple(map(reader.change, document.get("resource_drift") or ())),
+        outputs=dict(sorted(outputs.items())),
+        checks=tuple(map(reader.check, document.get("checks") or ())),
+        errored=errored,
+        applyable=bool(document.get("applyable", not errored)),
+        complete=bool(document.get("complete", not errored)),
+        secrets=secrets,
+        masker=masker,
+    )
+
+
+def _parse(show_json: bytes | str) -> dict[str, Any]:
+    try:
+        document = json.loads(show_json)
+    except (ValueError, RecursionError) as error:
+        raise PlanFileError(
+            "Terraform's description of the plan is not JSON.",
+            advice="Make the plan again; when that does not help, look at `infra --debug plan`.",
+        ) from error
+    if not isinstance(document, dict):
+        document = {}
+    version = document.get("format_version")
+    if not isinstance(version, str):
+        raise PlanFileError(
+            "This is not the description of a plan: it names no format version.",
+            advice="Give a file that `terraform plan -out` wrote.",
+        )
+    if version.partition(".")[0] != FORMAT_MAJOR:
+        raise PlanFileError(
+            f"The plan's description has format {version}; format {FORMAT_MAJOR}.x is known here.",
+            advice="It comes from a newer Terraform: use a newer infra, or an older Terraform.",
+        )
+    if "resource_changes" not in document and "values" in document:
+        raise PlanFileError("This is a state, not a plan.", advice="Give a file that `plan -out` wrote.")
+    return document
+
+
+class _Reader:
+    """Turns the parts of plan JSON into the model, masking on the way."""
+
+    def __init__(self, masker: Masker, secrets: SecretSet) -> None:
+        self.masker = masker
+        self.secrets = secrets
+
+    def masked(self, change: Mapping[str, Any], side: str, path: tuple[str, ...]) -> Any:
+        value = self.masker.mask_value(change.get(side), change.get(f"{side}_sensitive"), path)
+        return without(value, self.secrets)
+
+    def change(self, raw: Mapping[str, Any]) -> ResourceChange:
+        change = raw.get("change") or {}
+        address = str(raw.get("address", ""))
+        actions = tuple(change.get("actions") or ("no-op",))
+        importing = change.get("importing")
+        identity = importing.get("id") or json.dumps(importing.get("identity")) if importing else None
+        return ResourceChange(
+            address=address,
+            actions=actions,
+            type=str(raw.get("type", "")),
+            mode=str(raw.get("mode", "managed")),
+            provider=str(raw.get("provider_name", "")),
+            previous_address=raw.get("previous_address"),
+            action_reason=raw.get("action_reason"),
+            deposed=raw.get("deposed"),
+            import_id=self.masker.mask_text(identity, self.secrets) if identity is not None else None,
+            attributes=() if actions == ("no-op",) else self.attributes(change, address),
+            replace_paths=tuple(written_path(path) for path in change.get("replace_paths") or ()),
+        )
+
+    def attributes(self, change: Mapping[str, Any], address: str) -> tuple[AttributeChange, ...]:
+        found = changed_attributes(
+            change.get("before"),
+            change.get("after"),
+            change.get("after_unknown"),
+            self.masked(change, "before", (address,)),
+            self.masked(change, "after", (address,)),
+        )
+        return found or newly_marked(change.get("before_sensitive"), change.get("after_sensitive"))
+
+    def output(self, name: str, raw: Mapping[str, Any]) -> OutputChange:
+        path = ("output", name)
+        before, after = self.masked(raw, "before", path), self.masked(raw, "after", path)
+        unknown = raw.get("after_unknown")
+        return OutputChange(
+            name=name,
+            actions=tuple(raw.get("actions") or ("no-op",)),
+            before=before,
+            after=after,
+            sensitive=before != raw.get("before") or after != raw.get("after"),
+            unknown=unknown not in (None, False, {}, []),
+            raw_before=raw.get("before"),
+            raw_after=raw.get("after"),
+        )
+
+    def check(self, raw: Mapping[str, Any]) -> Check:
+        address = raw.get("address") or {}
+        problems = (
+            str(problem.get("message", ""))
+            for instance in raw.get("instances") or ()
+            for problem in instance.get("problems") or ()
+        )
+        return Check(
+            address=str(address.get("to_display", "")),
+            kind=str(address.get("kind", "")),
+            status=str(raw.get("status", "unknown")),
+            problems=tuple(self.masker.mask_text(text, self.secrets) for text in problems),
+        )

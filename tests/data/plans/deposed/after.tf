@@ -1,0 +1,2 @@
+# A failed replacement has left an object behind.
+resource "terraform_data" "main" {}

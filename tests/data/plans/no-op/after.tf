@@ -1,0 +1,7 @@
+resource "terraform_data" "main" {
+  input = "same"
+}
+
+output "same" {
+  value = "same"
+}

@@ -1,0 +1,3 @@
+resource "terraform_data" "main" {
+  input = { name = "new", list = ["a", "c"], same = "same", added = true }
+}

@@ -1,0 +1,3 @@
+resource "terraform_data" "main" {
+  input = { name = "old", list = ["a", "b", "c"], same = "same", gone = 1 }
+}
