@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.sandbox.gcs.resources import project_number
 from orchestrator.sandbox.gcs.store import Store
 from orchestrator.sandbox.provider.rules import written_types
 from orchestrator.sandbox.provider.server import ProviderServer
@@ -52,7 +53,7 @@ def test_apply_then_nothing_to_do_then_destroy(stack: Stack) -> None:
     outputs = {name: each["value"] for name, each in document["planned_values"]["outputs"].items()}
     assert outputs["runner"] is True
     assert re.fullmatch(r"https://api-[a-z2-7]{10}-ew\.a\.run\.app", outputs["api"])
-    assert re.fullmatch(r"\d{12}", outputs["project_number"])
+    assert outputs["project_number"] == project_number("demo-dev")
     stack.run("destroy", "-auto-approve")
     left = {item.type for item in stack.world.list()}
     assert left == set()

@@ -33,15 +33,16 @@ class DataSource:
         """The data source's answer to its arguments."""
         arguments = dict(config)
         for place in _PLACES:
-            if place in self.block.attributes and arguments.get(place) is None:
+            attribute = self.block.attributes.get(place)
+            if attribute is not None and attribute.optional and arguments.get(place) is None:
                 arguments[place] = session.place(place)
         if self.name == "google_iam_policy":
             arguments["policy_data"] = policy_data(arguments)
         if self.name in data_sources():
-            return self._answer(arguments, data_sources()[self.name])
+            return self._answer(arguments, data_sources()[self.name], session)
         if self.resource is not None:
             return self._look_up(arguments, self.resource)
-        return self._answer(arguments, {})
+        return self._answer(arguments, {}, session)
 
     def _look_up(self, arguments: State, resource: ResourceType) -> State:
         """The object of the world that the arguments identify, as this data source shows it."""
@@ -81,11 +82,16 @@ class DataSource:
                 )
         return filled
 
-    def _answer(self, arguments: State, templates: Mapping[str, Any]) -> State:
+    def _answer(self, arguments: State, templates: Mapping[str, Any], session: Session) -> State:
         """An answer made of the arguments, of templates, and of empty values for the rest."""
         state: State = {name: arguments.get(name) for name in self.block.type[1]}
         seed = json.dumps([self.name, str(arguments)])
-        context = Context(lambda name: state.get(name), seed, self.world.clock())
+
+        def known(name: str) -> Value:
+            value = state.get(name)
+            return session.place(name) if value is None and name in _PLACES else value
+
+        context = Context(known, seed, self.world.clock())
         for path, template in templates.items():
             assign(self.block, state, path.split("."), expand(template, context), only_null=True)
         for name, attribute in self.block.attributes.items():

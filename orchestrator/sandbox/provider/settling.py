@@ -44,8 +44,10 @@ class Settling:
         if "id" in state:
             state["id"] = object_id
         if changing:
+            old = replace(self.context, attribute=self._planned.get)
             for name, template in self._rule.updated.items():
-                old = replace(self.context, attribute=self._planned.get)
+                if isinstance(self._planned.get(name), Unknown):
+                    continue
                 state[name] = from_json(expand(template, old), self._block.attributes[name].type)
         return state
 
