@@ -12,9 +12,9 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from orchestrator.errors import InfraError
 from orchestrator.process import started_at
@@ -80,12 +80,20 @@ class Server:
 class Signals:
     """Signals as bytes on a socket, so that one `select` waits for them and for the pipe we are held by."""
 
-    def __init__(self) -> None:
+    def __enter__(self) -> Self:
         self.reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
-        for number in (*ENDING, signal.SIGCHLD):
-            signal.signal(number, lambda *_: None)
-        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        numbers = (*ENDING, signal.SIGCHLD)
+        self._before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+        self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self.reader.close()
+        self._writer.close()
 
 
 def wait_until_told(server: Server, signals: Signals, hold: int | None) -> None:
@@ -122,10 +130,21 @@ def tell(descriptor: int, **content: Any) -> None:
 
 def serve(folder: Path, ready: int, hold: int | None) -> int:
     """Start, say so, and stay until told to end; the exit code."""
-    signals = Signals()
-    if claim(folder) is None:
+    claimed = claim(folder)
+    if claimed is None:
         tell(ready, taken=True, error=f"Another sandbox is starting in {folder}.", advice="Try again.")
         return 1
+    try:
+        with Signals() as signals, started(folder, ready) as server:
+            wait_until_told(server, signals, hold)
+    finally:
+        os.close(claimed)
+    return 0
+
+
+@contextlib.contextmanager
+def started(folder: Path, ready: int) -> Iterator[Server]:
+    """A server that answers, until the end of the block."""
     try:
         server = Server(folder)
         server.start()
@@ -134,10 +153,9 @@ def serve(folder: Path, ready: int, hold: int | None) -> int:
         raise
     tell(ready, ready=True)
     try:
-        wait_until_told(server, signals, hold)
+        yield server
     finally:
         server.close()
-    return 0
 
 
 def main(argv: Sequence[str]) -> int:
