@@ -36,6 +36,11 @@ class Applying:
     consent: Consent
     fixed: bool = False
 
+    @property
+    def verb(self) -> str:
+        """The command that this is."""
+        return "destroy" if self.options.destroy else "apply"
+
     def run(
         self, prerequisites: Mapping[str, set[str]], steps: Sequence[Sequence[str]]
     ) -> dict[str, StackReport]:

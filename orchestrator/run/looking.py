@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from orchestrator.errors import StateError
@@ -27,8 +28,24 @@ def addresses_of(session: Session, stack: Stack, addresses: Sequence[str]) -> li
 
 
 def resource_of(session: Session, stack: Stack, address: str) -> str:
-    """One resource of a stack's state as text, its secrets masked."""
-    return session.mask(session.client.state_show(ready(session, stack), address))
+    """One resource of a stack's state as text, without the secrets of the whole state."""
+    work = ready(session, stack)
+    text = session.client.state_show(work, address)
+    values = json.loads(session.client.show_json(work)).get("values") or {}
+    # What the masker knows to read is a plan; the state's resources are what a plan would start from.
+    known = [
+        {"address": one.get("address"), "change": {"before": one.get("values"), "before_sensitive": marks}}
+        for one in _resources(values.get("root_module") or {})
+        for marks in [one.get("sensitive_values")]
+    ]
+    return session.mask(text, session.masker.secrets_of({"resource_changes": known}))
+
+
+def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every resource of a module in `show -json`, child modules included."""
+    yield from module.get("resources") or ()
+    for child in module.get("child_modules") or ():
+        yield from _resources(child)
 
 
 def state_of(session: Session, stack: Stack) -> bytes:

@@ -1,0 +1,55 @@
+"""`infra` run inside the test's own process, with streams and an environment that the test gives."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.cli.context import App
+from orchestrator.cli.main import run
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of one `infra` command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The `--json` document, which must be all there is on standard output."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def results(self) -> dict[str, str]:
+        """Stack id → result, from the `--json` document."""
+        return {stack["id"]: stack["result"] for stack in self.document["stacks"]}
+
+    def stack(self, name: str) -> dict[str, Any]:
+        """One stack's entry of the `--json` document."""
+        return next(stack for stack in self.document["stacks"] if stack["id"] == name)
+
+
+@dataclass(frozen=True)
+class Infra:
+    """`infra` in a folder."""
+
+    root: Path
+    env: Mapping[str, str]
+
+    def __call__(self, *argv: str, code: int | None = None) -> Ran:
+        """Run it off a terminal; with `code` the exit code must be that."""
+        out, err = io.StringIO(), io.StringIO()
+        found = run(argv, App({**os.environ, **self.env}, io.StringIO(), out, err, str(self.root)))
+        ran = Ran(found, out.getvalue(), err.getvalue())
+        if code is not None:
+            assert found == code, f"infra {' '.join(argv)}: exit {found}\n{ran.out}\n{ran.err}"
+        return ran
