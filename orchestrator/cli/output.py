@@ -28,7 +28,7 @@ Examples:
 def command(ctx: click.Context, stack: str, name: str | None, as_json: bool, raw: bool) -> int:
     """Print a stack's outputs, read from its state."""
     from orchestrator.cli.running import quick_session
-    from orchestrator.run.looking import outputs_of
+    from orchestrator.run.looking import outputs_of, shown_outputs
 
     app = pass_app(ctx)
     session = quick_session(app, app.project())
@@ -41,11 +41,8 @@ def command(ctx: click.Context, stack: str, name: str | None, as_json: bool, raw
         if as_json:
             app.write(json.dumps(found, indent=2, ensure_ascii=False))
             return 0
-        for key, one in found.items():
-            value = (
-                "(sensitive value)" if one.get("sensitive") else json.dumps(one["value"], ensure_ascii=False)
-            )
-            app.write(f"{key} = {session.mask(value)}")
+        for key, text in shown_outputs(session, found).items():
+            app.write(f"{key} = {text}")
         return 0
     if name not in found:
         raise UsageError(f"{stack} has no output {name!r}.", advice=f"It has: {', '.join(found) or 'none'}.")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from orchestrator.errors import StateError
+from orchestrator.masking import HIDDEN
 from orchestrator.project.model import Stack
 from orchestrator.run.session import Session
 from orchestrator.terraform.client import Workdir
@@ -20,6 +21,21 @@ def outputs_of(session: Session, stack: Stack) -> Mapping[str, Mapping[str, Any]
     if head is None:
         raise never_applied(stack)
     return head.outputs
+
+
+def shown_outputs(session: Session, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Outputs as people may see them: JSON texts, their secrets masked."""
+    changes = {
+        name: {"after": one.get("value"), "after_sensitive": bool(one.get("sensitive"))}
+        for name, one in outputs.items()
+    }
+    secrets = session.masker.secrets_of({"output_changes": changes})
+    return {
+        name: HIDDEN
+        if one.get("sensitive")
+        else session.mask(json.dumps(one.get("value"), ensure_ascii=False), secrets)
+        for name, one in outputs.items()
+    }
 
 
 def addresses_of(session: Session, stack: Stack, addresses: Sequence[str]) -> list[str]:
