@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.sandbox_faults import faults
 from orchestrator.cli.sandbox_world import world
 from orchestrator.errors import UsageError
 
@@ -161,9 +164,7 @@ def exec_(ctx: click.Context, directory: str | None, account: str) -> int:
         raise UsageError("There is no command to run.", advice="Write it after `--`: exec -- infra plan")
     info = prepared(app, attach.require(folder_of(app, directory)))
     environment = attach.environment(info, app.environ, account)
-    program = shutil.which(argv[0], path=environment.get("PATH"))
-    if program is None:
-        raise UsageError(f"There is no program {argv[0]!r}.", advice="Name one on PATH, or by its path.")
+    program, argv = found(argv, environment)
     os.chdir(app.cwd)
     # The program takes our place: its terminal, its signals and its exit code are its own.
     os.execve(program, argv, environment)  # noqa: S606
@@ -191,6 +192,17 @@ def record(ctx: click.Context, stacks: tuple[str, ...], directory: str | None) -
 
 
 command.add_command(world)
+command.add_command(faults)
+
+
+def found(argv: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """The program's path and its arguments. `infra` is this infra, on PATH or not."""
+    if argv[0] == "infra":
+        return sys.executable, (sys.executable, "-P", "-m", "orchestrator", *argv[1:])
+    program = shutil.which(argv[0], path=environment.get("PATH"))
+    if program is None:
+        raise UsageError(f"There is no program {argv[0]!r}.", advice="Name one on PATH, or by its path.")
+    return program, argv
 
 
 def folder_of(app: App, directory: str | None) -> Path:

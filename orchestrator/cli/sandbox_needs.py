@@ -117,7 +117,7 @@ def _bucket(url: str | None) -> str:
 
 
 def _root(folder: Path) -> Path:
-    """The project's root at a glance: the nearest folder upward with infra.yaml, else the repository's top."""
+    """The project's root at a glance: the nearest folder upward with infra.yaml, or the repository's top."""
     for candidate in (folder, *folder.parents):
         if (candidate / "infra.yaml").exists() or (candidate / ".git").exists():
             return candidate

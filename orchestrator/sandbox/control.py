@@ -19,15 +19,27 @@ DEADLINE = 60.0
 
 def call(info: Info, operation: str, /, **arguments: Any) -> Any:
     """Have the sandbox's process do `operation`; its answer, or the SandboxError that it gave."""
-    connection = http.client.HTTPConnection(LOOPBACK, info.control, timeout=DEADLINE)
+    answer = _ask(info, info.control, "POST", f"/{operation}", arguments)
+    if "error" in answer:
+        raise SandboxError(answer["error"]["message"], advice=answer["error"]["advice"])
+    return answer["result"]
+
+
+def ask_gcs(info: Info, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
+    """What the GCS server answers its owner; {} for an empty answer."""
+    answer = _ask(info, info.gcs, method, path, content)
+    if isinstance(answer, dict) and "error" in answer:
+        raise SandboxError(answer["error"]["message"])
+    return answer
+
+
+def _ask(info: Info, port: int, method: str, path: str, content: Mapping[str, Any] | None) -> Any:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=DEADLINE)
+    headers = {"Authorization": f"Bearer {info.token}", "Content-Type": "application/json"}
     try:
-        connection.request(
-            "POST",
-            f"/{operation}",
-            body=json.dumps(arguments),
-            headers={"Authorization": f"Bearer {info.token}", "Content-Type": "application/json"},
-        )
-        answer = json.loads(connection.getresponse().read())
+        body = None if content is None else json.dumps(content)
+        connection.request(method, path, body=body, headers=headers)
+        return json.loads(connection.getresponse().read() or b"{}")
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise SandboxError(
             f"The sandbox in {info.folder} does not answer: {error or type(error).__name__}.",
@@ -35,9 +47,6 @@ def call(info: Info, operation: str, /, **arguments: Any) -> Any:
         ) from error
     finally:
         connection.close()
-    if "error" in answer:
-        raise SandboxError(answer["error"]["message"], advice=answer["error"]["advice"])
-    return answer["result"]
 
 
 class ControlServer:

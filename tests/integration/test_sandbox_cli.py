@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -170,6 +171,23 @@ def test_an_account_is_chosen(shell: Shell) -> None:
     assert told == f"http://127.0.0.1:{port}\n"
     refused = shell.infra("sandbox", "exec", "--account", "dev:boss", "--", "true", expect=3)
     assert "dev:apply, dev:drift, dev:plan" in refused
+
+
+def test_infra_is_this_infra_on_path_or_not(shell: Shell) -> None:
+    git = shutil.which("git")
+    assert git
+    elsewhere = Shell(shell.root, {**shell.environ, "PATH": str(Path(git).parent)})
+
+    assert "infra, version" in elsewhere.infra("sandbox", "exec", "--", "infra", "--version")
+
+
+def test_storage_can_be_made_to_fail(shell: Shell) -> None:
+    shell.infra("sandbox", "faults", "add", "--path", "/storage/v1/b/cli-states", "--status", "503")
+    assert shell.json("sandbox", "faults", "list")["faults"][0]["status"] == 503
+    assert '"struck": 0' in shell.infra("sandbox", "faults", "list")
+
+    shell.infra("sandbox", "faults", "clear")
+    assert shell.json("sandbox", "faults", "list")["faults"] == []
 
 
 @pytest.mark.parametrize(

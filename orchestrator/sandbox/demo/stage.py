@@ -99,7 +99,7 @@ class Stage:
 
     def _on_sandbox(self, arguments: Sequence[str]) -> list[str]:
         infra = [sys.executable, "-P", "-m", "orchestrator"]
-        return [*infra, "sandbox", "exec", str(self.info.folder), "--", *infra, *arguments]
+        return [*infra, "sandbox", "exec", str(self.info.folder), "--", "infra", *arguments]
 
     def _run(self, argv: Sequence[str], *, shown: bool) -> Completed:
         command = Command(

@@ -1,0 +1,104 @@
+"""`infra sandbox faults`: make the sandbox's Cloud Storage slow, refusing or unreliable."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from orchestrator.cli.context import App, pass_app
+
+DIR = click.option("--dir", "directory", metavar="DIR", type=click.Path(file_okay=False), help="The sandbox.")
+PATH = "/_sandbox/faults"
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  infra sandbox faults add --status 503 --count 2
+  infra sandbox faults add --path '*.tflock' --latency 2000
+  infra sandbox faults list
+  infra sandbox faults clear
+"""
+)
+def faults() -> None:
+    """Make the sandbox's Cloud Storage slow, refusing or unreliable.
+
+    Resources other than buckets fail by `infra sandbox world break`.
+    """
+
+
+@faults.command(
+    epilog="""\b
+Examples:
+  infra sandbox faults add --status 503 --count 2                 two requests are refused
+  infra sandbox faults add --account 'serviceAccount:prod-*' --status 403
+  infra sandbox faults add --method POST --cut answer --count 1   done, but nobody hears of it
+"""
+)
+@click.option("--method", metavar="METHOD", help="Only requests by this HTTP method.")
+@click.option("--path", metavar="GLOB", help="Only requests whose path matches.")
+@click.option("--account", metavar="GLOB", help="Only requests of an account, as IAM names it.")
+@click.option("--after", type=click.IntRange(0), metavar="N", help="Let N such requests pass first.")
+@click.option("--count", type=click.IntRange(1), metavar="N", help="Strike N times, then no more.")
+@click.option("--latency", type=click.IntRange(1), metavar="MS", help="Wait before anything else.")
+@click.option("--status", type=click.IntRange(400, 599), metavar="CODE", help="Refuse with this HTTP status.")
+@click.option(
+    "--cut",
+    type=click.Choice(["before", "request", "response", "answer"]),
+    help="Cut the connection: before or in the request, in the response, or before any answer.",
+)
+@DIR
+@click.pass_context
+def add(ctx: click.Context, latency: int | None, directory: str | None, **rule: Any) -> int:
+    """Add a rule. Without a filter it strikes every request."""
+    app = pass_app(ctx)
+    given = {name: value for name, value in {**rule, "latency_ms": latency}.items() if value is not None}
+    ask(app, directory, "POST", given)
+    app.write(f"In force: {json.dumps(given)}")
+    return 0
+
+
+@faults.command(
+    name="list",
+    epilog="""\b
+Examples:
+  infra sandbox faults list
+""",
+)
+@DIR
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def list_(ctx: click.Context, directory: str | None, as_json: bool) -> int:
+    """Show the rules in force, and how often each has struck."""
+    app = pass_app(ctx)
+    rules = ask(app, directory, "GET")["faults"]
+    if as_json:
+        return app.emit(app.command, faults=rules)
+    for rule in rules:
+        app.write(json.dumps(rule))
+    return 0
+
+
+@faults.command(
+    epilog="""\b
+Examples:
+  infra sandbox faults clear
+"""
+)
+@DIR
+@click.pass_context
+def clear(ctx: click.Context, directory: str | None) -> int:
+    """Remove all rules."""
+    ask(pass_app(ctx), directory, "DELETE")
+    return 0
+
+
+def ask(app: App, directory: str | None, method: str, rule: dict[str, Any] | None = None) -> Any:
+    """What the GCS server's own endpoint answers."""
+    from orchestrator.cli.sandbox_needs import sandbox_folder
+    from orchestrator.sandbox import attach, control
+
+    info = attach.require(sandbox_folder(app, directory))
+    return control.ask_gcs(info, method, PATH, rule)
