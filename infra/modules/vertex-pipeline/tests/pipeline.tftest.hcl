@@ -1,4 +1,12 @@
 mock_provider "google" {
+  mock_resource "google_service_account" {
+    defaults = {
+      name   = "projects/example-dev/serviceAccounts/ml-runner@example-dev.iam.gserviceaccount.com"
+      email  = "ml-runner@example-dev.iam.gserviceaccount.com"
+      member = "serviceAccount:ml-runner@example-dev.iam.gserviceaccount.com"
+    }
+  }
+
   mock_resource "google_storage_bucket" {
     defaults = {
       url = "gs://example-dev-ml-artifacts"

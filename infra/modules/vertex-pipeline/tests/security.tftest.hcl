@@ -1,4 +1,12 @@
-mock_provider "google" {}
+mock_provider "google" {
+  mock_resource "google_service_account" {
+    defaults = {
+      name   = "projects/example-prod/serviceAccounts/ml-runner@example-prod.iam.gserviceaccount.com"
+      email  = "ml-runner@example-prod.iam.gserviceaccount.com"
+      member = "serviceAccount:ml-runner@example-prod.iam.gserviceaccount.com"
+    }
+  }
+}
 
 variables {
   project_id = "example-prod"
