@@ -15,6 +15,9 @@ from orchestrator.process.command import Command, Completed, OnLine, Stream
 from orchestrator.process.identity import write_pid_file
 from orchestrator.process.streams import open_streams
 
+# Seconds after the interrupt of a child that hangs in a phase with a deadline of its own.
+PHASE_GRACE = 10.0
+
 
 class Child:
     """A running child. The supervisor's lock is held for `start`, `interrupt`, `kill` and `reap`."""
@@ -90,10 +93,16 @@ class Child:
                 self._ended = "deadline"
                 self._late_phase = self._phase
             self._send_interrupt()
-            self._kill_at = now + self.command.grace
+            self._kill_at = now + self._grace
         if self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
             self.kill()
+
+    @property
+    def _grace(self) -> float:
+        """A phase comes when the work is done: what hangs in it is not waited for any longer than need be."""
+        late = self._late_phase is not None
+        return min(self.command.grace, PHASE_GRACE) if late else self.command.grace
 
     def interrupt(self) -> None:
         """Forward the user's interrupt. A child that changes state may take its time, others have `grace`."""

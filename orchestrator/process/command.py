@@ -24,8 +24,8 @@ class Command:
 
     At `deadline` seconds the child gets one SIGINT, `grace` seconds later its process group is killed. Each
     of `phase_deadlines` is (marker, seconds): from the first line that contains the marker on, so many
-    seconds are left at most. `pid_file` is written when the child runs (see `identity.py`) and stays.
-    `title` names the command to people: "apply of prod/network".
+    seconds are left at most, and ten of grace. `pid_file` is written when the child runs and stays (see
+    `identity.py`). `title` names the command to people: "apply of prod/network".
     """
 
     argv: tuple[str, ...]

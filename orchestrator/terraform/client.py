@@ -11,8 +11,8 @@ from typing import Any
 from orchestrator.process import Command, Completed, OnLine, Supervisor
 from orchestrator.terraform import command
 from orchestrator.terraform.binary import Binary
-from orchestrator.terraform.diagnostics import from_json, from_text, init_required, lock_holder
-from orchestrator.terraform.failures import failure, locked_error
+from orchestrator.terraform.diagnostics import from_json, init_required, lock_holder
+from orchestrator.terraform.failures import failure, locked_error, why_it_ended
 from orchestrator.terraform.init import Initializer, OnProgress, effective_root
 from orchestrator.terraform.journal import event_text, read_journal
 from orchestrator.terraform.model import (
@@ -144,8 +144,7 @@ class Client:
         journal = read_journal(done.stdout.splitlines())
         found = list(journal.diagnostics)
         if not done.ok and not any(one.severity == "error" for one in found):
-            # What goes wrong before the JSON view stands, or beside it, is text.
-            found.append(from_text(done.error_text or f"Terraform ended with {done.returncode}"))
+            found.append(why_it_ended(done))
         return ApplyOutcome(
             ok=done.ok,
             returncode=done.returncode,
@@ -278,7 +277,7 @@ class Client:
             if again or last is None or not init_required(done.error_text):
                 break
             self.init(work, last.key, last.backend_config, force=True)
-        raise failure(f"{name} of {work.title}", work.root, limit, done)
+        raise failure(f"{name} of {work.title}", work.root, limit, done, stack=work.title)
 
     def _env(self, work: Workdir) -> dict[str, str]:
         return {**work.env, "TF_DATA_DIR": str(work.data_dir)}

@@ -8,10 +8,11 @@ from pathlib import Path
 from orchestrator.errors import InfraError, InterruptedRunError, LockedError, ProcessError, TerraformError
 from orchestrator.process import Completed
 from orchestrator.terraform.diagnostics import from_text, lock_holder
-from orchestrator.terraform.model import LockHolder
+from orchestrator.terraform.model import Diagnostic, LockHolder
 
 
-def failure(name: str, root: Path, limit: float, done: Completed) -> InfraError:
+def failure(name: str, root: Path, limit: float, done: Completed, *, stack: str = "STACK") -> InfraError:
+    """The error for a command that only reads, run in `root` with `limit` seconds at most."""
     if done.ended == "interrupted":
         return InterruptedRunError(f"The {name} was interrupted.")
     if done.ended == "deadline":
@@ -23,7 +24,7 @@ def failure(name: str, root: Path, limit: float, done: Completed) -> InfraError:
     text = done.error_text if done.error_text.strip() else done.text
     holder = lock_holder(text)
     if holder is not None:
-        return locked_error(name, holder)
+        return locked_error(name, holder, stack)
     found = replace(from_text(text), root=str(root))
     return TerraformError(
         found.summary,
@@ -32,9 +33,24 @@ def failure(name: str, root: Path, limit: float, done: Completed) -> InfraError:
     )
 
 
-def locked_error(name: str, holder: LockHolder) -> LockedError:
+def locked_error(name: str, holder: LockHolder, stack: str = "STACK") -> LockedError:
     """The error that tells who holds a lock."""
     return LockedError(
         f"The {name} found the state locked by {holder}.",
-        advice=f"Wait until that has ended. If it is dead: `terraform force-unlock {holder.id}`.",
+        advice="Wait until that has ended. If it is dead: "
+        f"`infra run {stack} -- force-unlock -force {holder.id or 'ID'}`.",
     )
+
+
+def why_it_ended(done: Completed) -> Diagnostic:
+    """For an apply that failed without a diagnostic: what is known all the same."""
+    if done.ended == "deadline":
+        while_ = f" while “{done.phase.decode()}”" if done.phase else ""
+        summary = f"Terraform was stopped at its deadline{while_}"
+        detail = "The state may still be locked." if done.returncode < 0 else ""
+        return Diagnostic("error", summary, detail)
+    # What goes wrong before the JSON view stands, or beside it, is text.
+    if done.error_text.strip():
+        return from_text(done.error_text)
+    how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+    return Diagnostic("error", f"Terraform ended by {how} and did not say why")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -28,6 +29,8 @@ from orchestrator.errors import (
     TerraformError,
 )
 from orchestrator.process import Supervisor, is_alive, read_pid_file
+from orchestrator.sandbox.gcs.faults import Fault
+from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.terraform.binary import Binary, find_binary
 from orchestrator.terraform.client import Client, PlanOptions, Timeouts, Workdir
 from orchestrator.terraform.environment import child_environment
@@ -300,6 +303,33 @@ resource "terraform_data" "a" {{}}
         client.apply(work, work.run_dir / "plan.tfplan")
 
 
+def test_a_hanging_unlock_has_a_deadline_of_its_own(
+    client: Client, make_work: MakeWork, tmp_path: Path
+) -> None:
+    server = GcsServer(tmp_path / "gcs")
+    server.start()
+    server.store.create_bucket("project", {"name": "states"})
+    work = make_work('terraform {\n  backend "gcs" {}\n}\nresource "terraform_data" "a" {}\n')
+    env = {**work.env, "STORAGE_EMULATOR_HOST": server.url}
+    work = replace(work, env=env, timeouts=Timeouts(unlock=0.3, finish=0.3))
+    try:
+        client.init(work, "key", {"bucket": "states", "prefix": "dev/state/a"})
+        plan = client.plan(work, PlanOptions()).plan_file
+        server.faults.add(Fault(method="DELETE", path="*tflock*", latency_ms=5_000))
+        outcome = client.apply(work, plan)
+        server.faults.clear()
+        assert (outcome.ok, outcome.ended) == (False, "deadline")
+        assert outcome.seconds < 4
+        assert [one.address for one in outcome.finished] == ["terraform_data.a"]
+        assert "Releasing state lock" in outcome.diagnostics[0].summary
+        assert client.state_list(work) == ["terraform_data.a"]
+        with pytest.raises(LockedError) as raised:
+            client.plan(work, PlanOptions(lock=True))
+        assert re.search(r"infra run dev/a -- force-unlock -force \d+", raised.value.advice)
+    finally:
+        server.close()
+
+
 def test_one_interrupt_saves_what_was_made(client: Client, binary: Binary, make_work: MakeWork) -> None:
     work = make_work(SLOW % "0.5")
     supervisor = Supervisor()
@@ -338,6 +368,8 @@ def test_an_apply_outlives_us(binary: Binary, client: Client, make_work: MakeWor
     code = f"""
 from pathlib import Path
 from orchestrator.process import Supervisor
+from orchestrator.sandbox.gcs.faults import Fault
+from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.terraform.binary import Binary
 from orchestrator.terraform.client import Client, Workdir
 binary = Binary({binary.argv!r}, {binary.version!r}, {binary.flavour!r}, "PATH", Path({str(binary.path)!r}))
