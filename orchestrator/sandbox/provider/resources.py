@@ -167,7 +167,7 @@ class ResourceType:
         if item.partial:
             for path, value in self.rule.defaults.items():
                 assign(self.block, state, path.split("."), value, only_null=True)
-            for path, template in self.rule.computed.items():
+            for path, template in {**self.rule.planned, **self.rule.computed}.items():
                 assign(self.block, state, path.split("."), expand(template, context), only_null=True)
         for path, template in self.rule.volatile.items():
             assign(self.block, state, path.split("."), expand(template, context))

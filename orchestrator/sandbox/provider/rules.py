@@ -37,7 +37,6 @@ _GOOGLE_COMPUTED = {
     "generation": 1,
     "observed_generation": 1,
     "state": "ACTIVE",
-    "deletion_policy": "DELETE",
     "project_number": "{project_number:project}",
 }
 _GOOGLE_UPDATED = {
@@ -194,6 +193,7 @@ def _google_guess(type_: str, block: Block) -> Rule:
         kind=kind_of(type_),
         imports=_guess_imports(id_, own),
         replace=_settable(block, [*_FORCE_NEW, *parents, own]),
+        planned={"deletion_policy": "DELETE"} if _is_computed(block, "deletion_policy") else {},
         computed=computed,
         updated={name: value for name, value in _GOOGLE_UPDATED.items() if _is_computed(block, name)},
     )
