@@ -36,6 +36,7 @@ def opened(app: App, asked: Mapping[str, Any], trigger: str = "local") -> Iterat
         workers=asked.get("parallelism"),
         trigger=trigger,
         variables=asked.get("variables", ()),
+        debug=app.note if app.debug else None,
     )
     with session.supervisor.handling_signals(lambda left: leave(app, left)):
         try:
@@ -137,4 +138,4 @@ def terraform_here(app: App) -> Binary:
 
 def quick_session(app: App, project: Project) -> Session:
     """A session for a command that only looks; nobody watches its progress."""
-    return open_session(project, app.environ, Silent())
+    return open_session(project, app.environ, Silent(), debug=app.note if app.debug else None)

@@ -18,10 +18,11 @@ class Supervisor:
     """Runs children, each in a session of its own; safe from many threads.
 
     The first interrupt is forwarded once to every child, and no new one is started; a second ends us at once
-    and leaves alone what changes state.
+    and leaves alone what changes state. `trace` is told of every command that has ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, trace: Callable[[Command, Completed], None] | None = None) -> None:
+        self._trace = trace
         # Reentrant: a signal handler may run while this very thread holds it.
         self._lock = threading.RLock()
         self._children: dict[int, Child] = {}
@@ -54,10 +55,13 @@ class Supervisor:
                         del self._children[child.pid]
                         break
                     child.enforce()
-            return child.completed()
         except BaseException:
             self._abandon(child)
             raise
+        done = child.completed()
+        if self._trace:
+            self._trace(command, done)
+        return done
 
     def _start(self, command: Command, on_line: OnLine | None) -> Child:
         with self._lock:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from typing import Any
 
 from orchestrator.errors import StateError, UsageError
 from orchestrator.masking import NO_SECRETS, Masker, SecretSet
-from orchestrator.process import Supervisor
+from orchestrator.process import Command, Completed, Supervisor
 from orchestrator.project import graph
 from orchestrator.project.model import Project, Stack
 from orchestrator.project.select import select
@@ -188,9 +189,14 @@ def open_session(
     workers: int | None = None,
     trigger: str = "local",
     variables: Sequence[str] = (),
+    debug: Callable[[str], None] | None = None,
 ) -> Session:
-    """Find Terraform, check versions, make the folders; raises before anything is touched."""
-    supervisor = Supervisor()
+    """Find Terraform, check versions, make the folders; raises before anything is touched.
+
+    `debug` is told every command that was run.
+    """
+    masker = Masker(project.config.masking)
+    supervisor = Supervisor(trace_to(debug, masker) if debug else None)
     folders = Folders(project.root)
     folders.prepare()
     binary = terraform_for(project, environ, supervisor, folders)
@@ -202,7 +208,6 @@ def open_session(
         started=f"{now:%Y-%m-%dT%H:%M:%SZ}",
         seconds=0.0,
     )
-    masker = Masker(project.config.masking)
     return Session(
         project=project,
         binary=binary,
@@ -217,6 +222,17 @@ def open_session(
         workers=workers or os.cpu_count() or 1,
         secrets=masker.secrets_among(input_variables(environ, variables)),
     )
+
+
+def trace_to(debug: Callable[[str], None], masker: Masker) -> Callable[[Command, Completed], None]:
+    """What --debug prints of each command: its argv masked, the names of its environment, its time."""
+
+    def trace(command: Command, done: Completed) -> None:
+        argv = shlex.join(masker.mask_argv(command.argv))
+        debug(f"+ {argv}  # {done.seconds:.2f} s, exit {done.returncode}, in {command.cwd}")
+        debug(f"  environment: {' '.join(sorted(command.env))}")
+
+    return trace
 
 
 def input_variables(environ: Mapping[str, str], variables: Sequence[str]) -> dict[str, str]:

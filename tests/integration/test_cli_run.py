@@ -372,6 +372,15 @@ def test_doctor_looks_at_everything(infra: Infra, tmp_path: Path) -> None:
     assert Infra(outside, {})("doctor", "--json").code == 1
 
 
+def test_debug_shows_commands_without_secrets(infra: Infra) -> None:
+    ran = infra("--debug", "plan", "dev/a", "--var", "word=one", "--var", "api_token=tok-123456", code=1)
+    line = next(line for line in ran.err.splitlines() if line.startswith("+") and " plan " in line)
+    assert "-detailed-exitcode" in line
+    assert "-var=word=one" in line
+    assert "tok-123456" not in ran.err
+    assert "TF_DATA_DIR" in ran.err
+
+
 def test_version_says_which_terraform(infra: Infra) -> None:
     found = infra("version", "--json", code=0).document["terraform"]
     assert found["product"] == "Terraform"
