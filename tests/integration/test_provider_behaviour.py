@@ -299,6 +299,16 @@ def test_protected_from_deletion(stack: Stack) -> None:
     assert len(stack.world.list()) == 1
 
 
+@pytest.mark.parametrize(("policy", "code", "left"), [("PREVENT", 1, 1), ("ABANDON", 0, 1), ("DELETE", 0, 0)])
+def test_deletion_policy(stack: Stack, policy: str, code: int, left: int) -> None:
+    stack.write(TOPIC.replace("\n}", f'\n  deletion_policy = "{policy}"\n}}'))
+    stack.apply()
+    failed = stack.run("destroy", "-auto-approve", code=code)
+    assert ("while its deletion_policy is PREVENT" in " ".join(failed.err.split())) == bool(code)
+    assert len(stack.world.list()) == left
+    assert len(stack.values()) == code
+
+
 def test_data_sources_look_into_the_world(stack: Stack) -> None:
     stack.write('data "google_pubsub_topic" "t" {\n  name = "events"\n}\n')
     failed = stack.run("plan", code=1)

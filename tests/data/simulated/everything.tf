@@ -149,6 +149,10 @@ resource "google_compute_network" "main" {
   name                    = "main"
   description             = "The environment's network"
   auto_create_subnetworks = false
+
+  timeouts {
+    create = "5m"
+  }
 }
 
 resource "google_compute_subnetwork" "main" {
