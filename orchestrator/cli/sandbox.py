@@ -72,7 +72,7 @@ def up(ctx: click.Context, directory: str | None, as_json: bool, hold_fd: int | 
 
     app = pass_app(ctx)
     info, started = launch.start(folder_of(app, directory), app.environ, hold_fd)
-    info = prepared(app, info)
+    info = prepared(app, info, to_run=False)
     if as_json:
         return app.emit(app.command, sandbox={"new": started, **seen(info)})
     app.write(f"The sandbox is {'up' if started else 'already up'} in {info.folder} (pid {info.pid}).")
@@ -212,11 +212,11 @@ def folder_of(app: App, directory: str | None) -> Path:
     return sandbox_folder(app, directory)
 
 
-def prepared(app: App, info: Info) -> Info:
+def prepared(app: App, info: Info, *, to_run: bool = True) -> Info:
     """Tell the sandbox what the project in the working folder needs; what it says of itself then."""
     from orchestrator.cli.sandbox_needs import prepare
 
-    return prepare(app, info)
+    return prepare(app, info, to_run=to_run)
 
 
 def seen(info: Info) -> dict[str, Any]:

@@ -34,10 +34,11 @@ def sandbox_folder(app: App, directory: str | None) -> Path:
     return _root(app.cwd) / ".infra/sandbox"
 
 
-def prepare(app: App, info: Info) -> Info:
+def prepare(app: App, info: Info, *, to_run: bool = True) -> Info:
     """Tell the sandbox what the project in the working folder needs; what it says of itself then.
 
-    SandboxError when a provider in use is neither simulated nor harmless: it would reach a real cloud.
+    A provider in use that is neither simulated nor harmless would reach a real cloud: a SandboxError when
+    something is about to run, else a warning.
     """
     from orchestrator.sandbox import attach, control
 
@@ -47,10 +48,11 @@ def prepare(app: App, info: Info) -> Info:
     unknown = control.call(info, "prepare", needs=needs.document())
     real = sorted(set(unknown["providers"]) - HARMLESS)
     if real:
-        raise SandboxError(
-            f"The project uses providers that the sandbox has no schema of: {', '.join(real)}.",
-            advice="They would reach a real cloud. Record them first: `infra sandbox record`.",
-        )
+        what = f"The project uses providers that the sandbox has no schema of: {', '.join(real)}."
+        advice = "They would reach a real cloud. Record them first: `infra sandbox record`."
+        if to_run:
+            raise SandboxError(what, advice=advice)
+        app.note(f"warning: {what} {advice}")
     for name in unknown["types"]:
         app.note(f"warning: the recorded schema has no {name}; Terraform will refuse it.")
     return attach.require(info.folder)

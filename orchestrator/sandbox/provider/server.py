@@ -26,8 +26,8 @@ def reattach_config(servers: Mapping[str, int], sentinel_pid: int) -> str:
     """The value of TF_REATTACH_PROVIDERS. Terraform kills `sentinel_pid` when a port does not answer."""
     document = {}
     for source, port in sorted(servers.items()):
-        name = source_address(source).split("/", 1)[1]
-        for registry in _REGISTRIES:
+        host, _, name = source_address(source).partition("/")
+        for registry in _REGISTRIES if host in _REGISTRIES else (host,):
             document[f"{registry}/{name}"] = {
                 "Protocol": "grpc",
                 "ProtocolVersion": 6,
