@@ -46,7 +46,7 @@ def _parser() -> tree_sitter.Parser:
 
 def parse(data: bytes) -> FileFacts:
     """What a `.tf` file says. A file that does not parse gives what could be read, and `broken`."""
-    root, broken = _tree(data)
+    root, broken = syntax_tree(data)
     reader = _Reader(data)
     for block in _blocks(root):
         reader.block(block)
@@ -56,7 +56,7 @@ def parse(data: bytes) -> FileFacts:
 
 def parse_values(data: bytes) -> tuple[dict[str, Text], tuple[int | None, str] | None]:
     """The strings of a `.tfvars` file by variable name, and what does not parse."""
-    root, broken = _tree(data)
+    root, broken = syntax_tree(data)
     reader = _Reader(data)
     return {name: reader.text(value) for name, value in reader.attributes(_body(root))}, broken
 
@@ -64,7 +64,7 @@ def parse_values(data: bytes) -> tuple[dict[str, Text], tuple[int | None, str] |
 def parse_template(text: str) -> tuple[Text, FileFacts]:
     """A template outside HCL (a string of `.tf.json`, a template file): its text, and what it reads."""
     data = b"_ = <<INFRA_TEMPLATE\n" + text.encode("utf-8", "surrogateescape") + b"\nINFRA_TEMPLATE\n"
-    root, _ = _tree(data)
+    root, _ = syntax_tree(data)
     reader = _Reader(data)
     reader.expressions(root)
     value = next((reader.text(value) for _, value in reader.attributes(_body(root))), UNKNOWN)
@@ -80,7 +80,7 @@ def template_paths(data: bytes) -> tuple[PathUse, ...]:
     return parse_template(data.decode("utf-8", "surrogateescape"))[1].paths
 
 
-def _tree(data: bytes) -> tuple[Node, tuple[int | None, str] | None]:
+def syntax_tree(data: bytes) -> tuple[Node, tuple[int | None, str] | None]:
     """The syntax tree, and the place and text of its first error."""
     root = _parser().parse(data).root_node
     if root.has_error and EXPONENT.search(data):
@@ -188,7 +188,7 @@ class _Reader:
             if child.type == "identifier":
                 words.append(self.raw(child))
             elif child.type == "string_lit":
-                words.append(_unescape(self.raw(child)[1:-1]))
+                words.append(unescape(self.raw(child)[1:-1]))
             else:
                 break
         return words
@@ -292,7 +292,7 @@ class _Reader:
                 inner = node.named_children[0] if node.named_child_count else None
                 if inner is None or inner.type == "null_lit":
                     return UNKNOWN
-                return (_unescape(self.raw(inner)[1:-1]) if inner.type == "string_lit" else self.raw(inner),)
+                return (unescape(self.raw(inner)[1:-1]) if inner.type == "string_lit" else self.raw(inner),)
             case "template_expr":
                 return self.template(node.named_children[0])
             case "function_call":
@@ -338,7 +338,7 @@ class _Reader:
 
     def literal(self, start: int, end: int, quoted: bool) -> str:
         raw = self.data[start:end].decode("utf-8", "surrogateescape")
-        return _unescape(raw) if quoted else raw.replace("$${", "${").replace("%%{", "%{")
+        return unescape(raw) if quoted else raw.replace("$${", "${").replace("%%{", "%{")
 
     # References inside expressions
 
@@ -442,7 +442,7 @@ def _inner(node: Node, *types: str) -> Node | None:
     return found
 
 
-def _unescape(raw: str) -> str:
+def unescape(raw: str) -> str:
     """A quoted string's content without its escapes."""
     if "\\" not in raw and "${" not in raw and "%{" not in raw:
         return raw
