@@ -1,8 +1,9 @@
 """Guards around every test, and the fixtures that all rooms share.
 
 Fixtures: `make_repo` (git repositories from strings), `terraform_argv` (the Terraform under test: the one on
-PATH, else the embedded one), `embedded_argv` (always the embedded one), `child_env` (an environment for
-children), `home` (the temporary home directory).
+PATH, else the embedded one), `embedded_argv` (always the embedded one), `binary` and `embedded_binary` (the
+same two as `find_binary` gives them), `child_env` (an environment for children), `home` (the temporary home
+directory).
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import guards
 from tests.support.repo import Repo
+
+if TYPE_CHECKING:
+    from orchestrator.terraform.binary import Binary
 
 MakeRepo = Callable[..., Repo]
 
@@ -79,6 +84,25 @@ def terraform_argv(request: pytest.FixtureRequest) -> tuple[str, ...]:
         return (found,)
     argv: tuple[str, ...] = request.getfixturevalue("embedded_argv")
     return argv
+
+
+@pytest.fixture(scope="session")
+def binary(terraform_argv: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Binary:
+    """The Terraform under test as infra finds it."""
+    from orchestrator.process import Supervisor
+    from orchestrator.terraform.binary import find_binary
+
+    return find_binary(terraform_argv[0], dict(os.environ), Supervisor(), tmp_path_factory.mktemp("binary"))
+
+
+@pytest.fixture(scope="session")
+def embedded_binary(embedded_argv: tuple[str, ...]) -> Binary:
+    """The embedded Terraform as infra finds it."""
+    from orchestrator.process import Supervisor
+    from orchestrator.terraform.binary import find_binary
+
+    cache = Path(embedded_argv[0]).parents[1]
+    return find_binary("embedded", dict(os.environ), Supervisor(), cache)
 
 
 @pytest.fixture

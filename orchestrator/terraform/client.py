@@ -13,7 +13,7 @@ from orchestrator.terraform import command
 from orchestrator.terraform.binary import Binary
 from orchestrator.terraform.diagnostics import from_json, init_required, lock_holder
 from orchestrator.terraform.failures import failure, locked_error, why_it_ended
-from orchestrator.terraform.init import Initializer, OnProgress, effective_root
+from orchestrator.terraform.init import Initializer, OnProgress, effective_root, forget_init
 from orchestrator.terraform.journal import event_text, read_journal
 from orchestrator.terraform.model import (
     Applied,
@@ -26,12 +26,12 @@ from orchestrator.terraform.model import (
     Workdir,
 )
 from orchestrator.terraform.plan_text import progress_text, without_progress
+from orchestrator.terraform.raw import PID_FILE, RELEASING, raw_command
 from orchestrator.terraform.rescue import refuse_errored_state, rescue_errored_state
+from orchestrator.terraform.shadow import real_root
 
 PLAN_FILE = "plan.tfplan"
 JOURNAL = "journal.jsonl"
-PID_FILE = "pid.json"
-_RELEASING = b"Releasing state lock"
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Client:
                 self._env(work),
                 deadline=work.timeouts.apply,
                 grace=work.timeouts.finish,
-                phase_deadlines=((_RELEASING, work.timeouts.unlock),),
+                phase_deadlines=((RELEASING, work.timeouts.unlock),),
                 files=work.run_dir,
                 stdout_name=JOURNAL,
                 pid_file=work.run_dir / PID_FILE,
@@ -151,7 +151,7 @@ class Client:
             ended=done.ended,
             journal=work.run_dir / JOURNAL,
             seconds=done.seconds,
-            diagnostics=tuple(replace(one, root=str(work.root)) for one in found),
+            diagnostics=tuple(replace(one, root=str(real_root(work.root))) for one in found),
             created=journal.count("add", "create"),
             updated=journal.count("change", "update"),
             deleted=journal.count("remove", "delete"),
@@ -185,7 +185,7 @@ class Client:
         """Errors and warnings of the configuration; none means that it is valid."""
         done = self._read(work, "validate", command.validate(), ok=(0, 1))
         found = json.loads(done.stdout).get("diagnostics") or []
-        return tuple(replace(from_json(one), root=str(work.root)) for one in found)
+        return tuple(replace(from_json(one), root=str(real_root(work.root))) for one in found)
 
     def providers_schema(self, work: Workdir) -> bytes:
         """`providers schema -json`."""
@@ -226,26 +226,16 @@ class Client:
     ) -> Completed:
         """Any Terraform command in a stack's root. Its exit code is the caller's concern.
 
-        One that changes state never asks and has no input, writes to files and outlives us. With `terminal`
+        One that writes the lock file runs in the checkout, since that is what it is asked for. One that
+        changes state never asks and has no input, writes to files and outlives us. With `terminal`
         one that only reads, or is interactive, gets our terminal and nothing is captured.
         """
-        changes = command.changes_state(arguments)
-        lent = terminal and not changes
-        argv = command.without_input(arguments) if changes else tuple(arguments)
-        return self._supervisor.run(
-            Command(
-                (*self.binary.argv, *argv),
-                self.root(work),
-                self._env(work),
-                files=work.run_dir if changes else None,
-                pid_file=work.run_dir / PID_FILE if changes else None,
-                stdin="inherit" if lent else "none",
-                phase_deadlines=((_RELEASING, work.timeouts.unlock),) if changes else (),
-                grace=work.timeouts.finish if changes else 10.0,
-                title=f"{' '.join(arguments[:2])} of {work.title}",
-            ),
-            on_line,
-        )
+        root = self.root(work)
+        if command.writes_lock_file(arguments):
+            root = real_root(work.root)
+            forget_init(work)
+        built = raw_command(self.binary.argv, arguments, work, root, self._env(work), terminal=terminal)
+        return self._supervisor.run(built, on_line)
 
     def _read(
         self,
@@ -266,7 +256,7 @@ class Client:
                     self.root(work),
                     self._env(work),
                     deadline=limit,
-                    phase_deadlines=((_RELEASING, work.timeouts.unlock),),
+                    phase_deadlines=((RELEASING, work.timeouts.unlock),),
                     title=f"{name} of {work.title}",
                 ),
                 on_line,

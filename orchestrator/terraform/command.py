@@ -166,6 +166,12 @@ def changes_state(arguments: Sequence[str]) -> bool:
     return bool(words) and (words[0] in _CHANGES or tuple(words[:2]) in _CHANGES_SECOND)
 
 
+def writes_lock_file(arguments: Sequence[str]) -> bool:
+    """True when a command line is meant to change the lock file beside the root module's files."""
+    words = [word for word in arguments if not word.startswith("-")]
+    return words[:1] == ["init"] or words[:2] == ["providers", "lock"]
+
+
 def is_interactive(arguments: Sequence[str]) -> bool:
     """True when a command line makes sense only with a terminal."""
     words = [word for word in arguments if not word.startswith("-")]

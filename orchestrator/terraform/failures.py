@@ -9,6 +9,7 @@ from orchestrator.errors import InfraError, InterruptedRunError, LockedError, Pr
 from orchestrator.process import Completed
 from orchestrator.terraform.diagnostics import from_text, lock_holder
 from orchestrator.terraform.model import Diagnostic, LockHolder
+from orchestrator.terraform.shadow import real_root
 
 
 def failure(name: str, root: Path, limit: float, done: Completed, *, stack: str = "STACK") -> InfraError:
@@ -25,7 +26,7 @@ def failure(name: str, root: Path, limit: float, done: Completed, *, stack: str 
     holder = lock_holder(text)
     if holder is not None:
         return locked_error(name, holder, stack)
-    found = replace(from_text(text), root=str(root))
+    found = replace(from_text(text), root=str(real_root(root)))
     return TerraformError(
         found.summary,
         diagnostics=(found,),

@@ -23,7 +23,7 @@ from orchestrator.terraform.diagnostics import LOCK_FILE_INCOMPLETE, from_text
 from orchestrator.terraform.locking import file_lock
 from orchestrator.terraform.model import Workdir
 from orchestrator.terraform.packages import installed_packages, private_cache
-from orchestrator.terraform.shadow import LOCK_FILE, is_shadow, make_shadow
+from orchestrator.terraform.shadow import LOCK_FILE, is_shadow, make_shadow, real_root
 
 OnProgress = Callable[[str], None]
 MARKER = "infra-init.json"
@@ -155,6 +155,11 @@ class Initializer:
         return done
 
 
+def forget_init(work: Workdir) -> None:
+    """Somebody ran `init` in another way: ours is due again."""
+    (work.data_dir / MARKER).unlink(missing_ok=True)
+
+
 def effective_root(work: Workdir) -> Path:
     """The root that the last `init` decided on."""
     known = _Marker.read(work.data_dir)
@@ -226,7 +231,7 @@ def _failure(work: Workdir, done: Completed) -> Exception:
             f"The init of {work.title} did not end within {work.timeouts.init:g} seconds.",
             advice="Is a registry, a module's git server or the state's bucket out of reach?",
         )
-    found = replace(from_text(done.error_text or done.text), root=str(work.root))
+    found = replace(from_text(done.error_text or done.text), root=str(real_root(work.root)))
     advice = "Mend what Terraform names, then run the same command again."
     if "Provider dependency changes detected" in done.error_text:
         advice = f"Run `terraform init` in {work.root} and commit {LOCK_FILE}."

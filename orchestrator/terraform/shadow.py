@@ -44,13 +44,22 @@ def make_shadow(
     wanted = _wanted(repo, root, overrides, links)
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sync(target, wanted, frozenset({_MARK}))
-    _sync_lock(repo / root / LOCK_FILE, target, root)
+    _sync_lock(repo, target, root)
     return target / root
 
 
 def is_shadow(root: Path) -> bool:
     """True when a root module's folder is in a shadow."""
-    return any((folder / _MARK).is_file() for folder in (root, *root.parents))
+    return real_root(root) != root
+
+
+def real_root(root: Path) -> Path:
+    """The folder in the checkout that a shadow's root stands for; any other folder is its own."""
+    for folder in (root, *root.parents):
+        mark = folder / _MARK
+        if mark.is_file():
+            return Path(mark.read_text("utf-8").partition("\n")[2]) / root.relative_to(folder)
+    return root
 
 
 # A folder is a dictionary; a link is the path that it points to; a file of ours is bytes.
@@ -136,14 +145,15 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _sync_lock(real: Path, target: Path, root: Path) -> None:
+def _sync_lock(repo: Path, target: Path, root: Path) -> None:
     """Copy the lock file unless it was copied before: Terraform may have added to the copy."""
+    real = repo / root / LOCK_FILE
     data = real.read_bytes() if real.is_file() else b""
-    stamp = hashlib.sha256(data).hexdigest().encode()
+    note = f"{hashlib.sha256(data).hexdigest()}\n{repo}".encode()
     mark, copy = target / _MARK, target / root / LOCK_FILE
-    if mark.is_file() and mark.read_bytes() == stamp and (copy.is_file() or not data):
+    if mark.is_file() and mark.read_bytes() == note and (copy.is_file() or not data):
         return
     _remove(copy)
     if data:
         _write(copy, data)
-    _write(mark, stamp)
+    _write(mark, note)

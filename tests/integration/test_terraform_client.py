@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import re
 import signal
 import stat
@@ -31,7 +30,7 @@ from orchestrator.errors import (
 from orchestrator.process import Supervisor, is_alive, read_pid_file
 from orchestrator.sandbox.gcs.faults import Fault
 from orchestrator.sandbox.gcs.server import GcsServer
-from orchestrator.terraform.binary import Binary, find_binary
+from orchestrator.terraform.binary import Binary
 from orchestrator.terraform.client import Client, PlanOptions, Timeouts, Workdir
 from orchestrator.terraform.environment import child_environment
 
@@ -55,12 +54,6 @@ resource "terraform_data" "slow" {
   provisioner "local-exec" { command = "touch started; sleep %s" }
 }
 """
-
-
-@pytest.fixture(scope="module")
-def binary(terraform_argv: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Binary:
-    cache = tmp_path_factory.mktemp("binary")
-    return find_binary(terraform_argv[0], dict(os.environ), Supervisor(), cache)
 
 
 @pytest.fixture
@@ -410,9 +403,9 @@ def test_raw_commands(client: Client, make_work: MakeWork) -> None:
 
 
 def test_the_embedded_terraform_does_the_same(
-    embedded_argv: tuple[str, ...], make_work: MakeWork, tmp_path: Path
+    embedded_binary: Binary, make_work: MakeWork, tmp_path: Path
 ) -> None:
-    found = find_binary("embedded", {"PATH": ""}, Supervisor(), tmp_path / "cache")
+    found = embedded_binary
     assert found.source == "embedded"
     supervisor = Supervisor()
     client = Client(found, supervisor, tmp_path / "cache")

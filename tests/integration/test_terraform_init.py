@@ -12,16 +12,11 @@ import pytest
 
 from orchestrator.errors import TerraformError
 from orchestrator.process import Supervisor
-from orchestrator.terraform.binary import Binary, find_binary
+from orchestrator.terraform.binary import Binary
 from orchestrator.terraform.client import Client, PlanOptions, Workdir
 from orchestrator.terraform.environment import child_environment
 from orchestrator.terraform.shadow import LOCK_FILE, make_shadow
 from tests.support.providers import make_mirror, platform_name, requires
-
-
-@pytest.fixture(scope="module")
-def binary(terraform_argv: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Binary:
-    return find_binary(terraform_argv[0], dict(os.environ), Supervisor(), tmp_path_factory.mktemp("binary"))
 
 
 class Place:
@@ -169,6 +164,28 @@ def test_in_a_shadow_of_the_callers_the_lock_file_is_ours(place: Place) -> None:
     assert place.client.root(shadow) == root
     assert (root / LOCK_FILE).is_file()
     assert [path.name for path in work.root.iterdir()] == ["main.tf"]
+
+
+def test_a_users_own_init_writes_the_lock_file_where_it_is_committed(place: Place) -> None:
+    work = place.work("a", requires(x=">= 1.0.0"))
+    place.client.init(work, "k", {})
+    assert place.client.root(work) != work.root
+    assert place.client.run_raw(work, ["init", "-input=false"]).ok
+    assert "h1:" in (work.root / LOCK_FILE).read_text()
+    assert told(place.client, work) != []
+    assert place.client.root(work) == work.root
+    assert told(place.client, work) == []
+
+
+def test_a_diagnostic_in_a_shadow_names_the_checkout(place: Place) -> None:
+    work = place.work("a", requires(x="1.0.0"))
+    place.client.init(work, "k", {})
+    (work.root / "main.tf").write_text('resource "terraform_data" "a" { input = var.no }\n')
+    with pytest.raises(TerraformError) as raised:
+        place.client.plan(work, PlanOptions())
+    (found,) = raised.value.diagnostics
+    assert found.root == str(work.root)  # type: ignore[attr-defined]
+    assert found.file == "main.tf"  # type: ignore[attr-defined]
 
 
 def links_of(work: Workdir) -> list[Path]:

@@ -139,6 +139,14 @@ def test_what_changes_state_does_not_ask(line: str, expected: str) -> None:
     assert command.without_input(line.split()) == tuple(expected.split())
 
 
+@pytest.mark.parametrize(
+    ("line", "writes"),
+    [("init -upgrade", True), ("providers lock -platform=linux_amd64", True), ("providers schema", False)],
+)
+def test_which_commands_are_meant_to_write_the_lock_file(line: str, writes: bool) -> None:
+    assert command.writes_lock_file(line.split()) is writes
+
+
 def test_consoles_are_interactive() -> None:
     assert command.is_interactive(["console"])
     assert not command.is_interactive(["plan"])

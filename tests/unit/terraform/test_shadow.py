@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ProjectError
-from orchestrator.terraform.shadow import LOCK_FILE, is_shadow, make_shadow
+from orchestrator.terraform.shadow import LOCK_FILE, is_shadow, make_shadow, real_root
 
 ROOT = Path("infra/envs/dev/net")
 
@@ -130,8 +130,11 @@ def test_a_root_outside_is_refused(repo: Path, tmp_path: Path, root: Path) -> No
 
 
 def test_a_shadow_is_known(repo: Path, tmp_path: Path) -> None:
-    assert is_shadow(make_shadow(repo, ROOT, tmp_path / "s", {}))
+    root = make_shadow(repo, ROOT, tmp_path / "s", {})
+    assert is_shadow(root)
+    assert real_root(root) == repo / ROOT
     assert not is_shadow(repo / ROOT)
+    assert real_root(repo / ROOT) == repo / ROOT
 
 
 def test_links_that_loop_do_no_harm(repo: Path, tmp_path: Path) -> None:
