@@ -87,6 +87,18 @@ def test_a_small_provider_is_served_whole(server: ProviderServer) -> None:
     assert list(schema.resource_schemas) == ["widgets_widget"]
 
 
+def test_a_provider_recorded_while_we_run(server: ProviderServer, tmp_path: Path) -> None:
+    before = server.open("w")
+    other = "registry.terraform.io/acme/other"
+    document = {"format_version": "1.0", "provider_schemas": {other: {"provider": {}}}}
+    record(json.dumps(document).encode(), tmp_path / "schemas")
+    server.serve_types("acme/other", [])
+    after = server.open("w")
+    assert after == {**before, other: after[other]}
+    with grpc.insecure_channel(f"127.0.0.1:{after[other]}") as channel:
+        ProviderStub(channel).GetProviderSchema(pb.GetProviderSchema.Request())
+
+
 def test_what_goes_wrong_is_a_diagnostic(server: ProviderServer) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{server.open('w')[GOOGLE]}") as channel:
         stub = ProviderStub(channel)

@@ -95,18 +95,15 @@ class ProviderServer:
     def start(self) -> None:
         """Read the schemas and get ready to open worlds."""
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="provider")
-        self._types = {source: ServedTypes(self._schemas, source) for source in self._schemas.sources()}
+        self._take_schemas()
 
     def serve_types(self, provider: str, resources: Iterable[str], data_sources: Iterable[str] = ()) -> None:
         """Serve these types of a provider too, from its next schema on."""
-        found = self._types.get(source_address(provider))
-        if found is None:
-            self._schemas.find(provider)
-            raise SandboxError(
-                f"the provider {source_address(provider)} was recorded after the sandbox was started",
-                advice="`infra sandbox down`, then `infra sandbox up`.",
-            )
-        found.add(resources, data_sources)
+        address = source_address(provider)
+        if address not in self._types:
+            self._schemas.find(address)
+            self._take_schemas()
+        self._types[address].add(resources, data_sources)
 
     def world(self, name: str) -> World:
         """A world of this server, as its providers see it."""
@@ -118,19 +115,20 @@ class ProviderServer:
         return World(self._world_root / name, stored=stored, clock=self._clock)
 
     def open(self, world: str) -> dict[str, int]:
-        """The port of each provider in a world, by source address; the same ones when it is open already."""
+        """The port of each provider in a world, by source address.
+
+        Ports that are open stay; a provider that was recorded meanwhile gets one too.
+        """
         from orchestrator.sandbox.provider.service import Service
 
         with self._lock:
             if self._pool is None:
                 raise SandboxError("the provider server is not running", advice="Start it first.")
-            if world not in self._open:
-                place = self.world(world)
-                self._open[world] = {
-                    source: self._listen(Service(types.schema, place, types.wire, self._defaults))
-                    for source, types in self._types.items()
-                }
-            return dict(self._open[world])
+            ports, place = self._open.setdefault(world, {}), self.world(world)
+            for source, types in list(self._types.items()):
+                if source not in ports:
+                    ports[source] = self._listen(Service(types.schema, place, types.wire, self._defaults))
+            return dict(ports)
 
     def close(self) -> None:
         """Stop serving; calls under way get a moment to end."""
@@ -143,6 +141,11 @@ class ProviderServer:
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
                 self._pool = None
+
+    def _take_schemas(self) -> None:
+        for source in self._schemas.sources():
+            if source not in self._types:
+                self._types[source] = ServedTypes(self._schemas, source)
 
     def _listen(self, service: Any) -> int:
         import grpc

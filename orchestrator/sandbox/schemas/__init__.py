@@ -56,6 +56,7 @@ class Schemas:
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         self._folders = (*folders, Path(__file__).parent)
         self._found: dict[str, ProviderSchema] = {}
+        self._read: dict[Path, int] = {}
         self._lock = threading.Lock()
 
     def sources(self) -> list[str]:
@@ -73,19 +74,23 @@ class Schemas:
         return found
 
     def _load(self) -> dict[str, ProviderSchema]:
+        """The schemas by address; a file that is new or was written again is read, also later on."""
         from orchestrator.sandbox.provider.schema import ProviderSchema
 
         with self._lock:
-            if not self._found:
-                for folder in reversed(self._folders):
-                    for path in sorted(folder.glob("*.json.gz")):
-                        for source, raw in _providers(_read(path), path.name).items():
-                            address = source_address(source)
-                            self._found[address] = ProviderSchema(address, raw)
-            return self._found
+            for folder in reversed(self._folders):
+                for path in sorted(folder.glob("*.json.gz")):
+                    stamp = path.stat().st_mtime_ns
+                    if self._read.get(path) == stamp:
+                        continue
+                    for source, raw in _providers(_unpacked(path), path.name).items():
+                        address = source_address(source)
+                        self._found[address] = ProviderSchema(address, raw)
+                    self._read[path] = stamp
+            return dict(self._found)
 
 
-def _read(path: Path) -> bytes:
+def _unpacked(path: Path) -> bytes:
     try:
         return gzip.decompress(path.read_bytes())
     except (OSError, EOFError) as error:
