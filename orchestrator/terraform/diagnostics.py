@@ -68,9 +68,14 @@ def init_required(text: str) -> bool:
 
 
 def lock_holder(text: str) -> LockHolder | None:
-    """Who holds the lock that a command could not get; None when it failed for another reason."""
-    if "Error acquiring the state lock" not in text:
+    """Who holds the lock that a command could not get; None when it failed for another reason.
+
+    Terraform says "Error acquiring the state lock" also when it had no right to write one. A lock that went
+    while it looked has no information left: then the refused precondition (412) tells.
+    """
+    _, found, rest = text.partition("Error acquiring the state lock")
+    _, known, block = rest.partition("Lock Info:")
+    if not found or not (known or "Error 412" in rest):
         return None
-    _, _, block = text.partition("Lock Info:")
     fields = {name.lower(): value for name, value in reversed(_LOCK_FIELD.findall(block))}
     return LockHolder(**fields)

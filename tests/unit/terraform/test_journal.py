@@ -158,9 +158,16 @@ def test_the_holder_of_a_lock_is_read_from_its_block() -> None:
     assert lock_holder(FAILED) is None
 
 
-def test_a_lock_without_a_block_is_held_by_somebody() -> None:
-    holder = lock_holder("Error: Error acquiring the state lock\n\nError message: 403 Forbidden")
+def test_a_lock_that_went_meanwhile_was_held_by_somebody() -> None:
+    holder = lock_holder(
+        "Error: Error acquiring the state lock\n\nError message: 2 errors occurred:\n"
+        "  * writing failed: googleapi: Error 412: conditionNotMet\n  * storage: object doesn't exist"
+    )
     assert str(holder) == "somebody"
+
+
+def test_a_lock_that_may_not_be_written_is_held_by_nobody() -> None:
+    assert lock_holder("Error: Error acquiring the state lock\n\nError message: 403 Forbidden") is None
 
 
 @pytest.mark.parametrize(
