@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -17,6 +18,8 @@ from orchestrator.process.streams import open_streams
 
 # Seconds after the interrupt of a child that hangs in a phase with a deadline of its own.
 PHASE_GRACE = 10.0
+# A child that has ended and was not reaped yet can be signalled on Linux; elsewhere that is an error.
+_GONE = contextlib.suppress(ProcessLookupError, PermissionError)
 
 
 class Child:
@@ -117,11 +120,13 @@ class Child:
         # alone: Terraform stops its providers itself.
         if not self._signalled:
             self._signalled = True
-            os.kill(self.pid, signal.SIGINT)
+            with _GONE:
+                os.kill(self.pid, signal.SIGINT)
 
     def kill(self) -> None:
         """End the child and all that is left in its process group."""
-        os.killpg(self.pid, signal.SIGKILL)
+        with _GONE:
+            os.killpg(self.pid, signal.SIGKILL)
 
     def reap(self) -> bool:
         """True when the child has ended; its pid is then no longer ours."""

@@ -185,12 +185,8 @@ def test_a_killed_parent_loses_nothing_only_with_files(tmp_path: Path, files: bo
 
 
 def test_a_deadline_interrupts_and_waits(tmp_path: Path) -> None:
-    code = (
-        "import signal, sys, time\n"
-        "signal.signal(signal.SIGINT, lambda *a: (print('tidying', flush=True), sys.exit(3)))\n"
-        "time.sleep(60)"
-    )
-    done = Supervisor().run(python(code, tmp_path, deadline=0.5, grace=30))
+    script = "trap 'echo tidying; sleep 0.2; exit 3' INT; while :; do sleep 0.05; done"
+    done = Supervisor().run(shell(script, tmp_path, deadline=0.5, grace=30))
     assert (done.ended, done.returncode, done.stdout) == ("deadline", 3, b"tidying\n")
     assert done.seconds < 20
 
@@ -222,7 +218,8 @@ COUNTS_SIGNALS = (
     "import signal, sys, time, os\n"
     "got = []\n"
     "signal.signal(signal.SIGINT, lambda *a: got.append(1))\n"
-    "open(sys.argv[1] if len(sys.argv) > 1 else 'ready', 'w').write('x')\n"
+    "open(sys.argv[1], 'w').write('x')\n"
+    "print('ready', file=sys.stderr, flush=True)\n"
     "end = time.monotonic() + 20\n"
     "while not got and time.monotonic() < end: time.sleep(0.01)\n"
     "time.sleep(0.4)\n"
@@ -254,13 +251,19 @@ def test_an_interrupt_is_forwarded_once_to_every_child(tmp_path: Path) -> None:
 def test_a_deadline_after_an_interrupt_sends_no_second_signal(tmp_path: Path) -> None:
     supervisor = Supervisor()
     command = Command(
-        (*PYTHON, COUNTS_SIGNALS, "ready"), tmp_path, ENV, files=tmp_path / "f", deadline=0.5, grace=30
+        (*PYTHON, COUNTS_SIGNALS, "ready"),
+        tmp_path,
+        ENV,
+        files=tmp_path / "f",
+        phase_deadlines=((b"ready", 0.3),),
     )
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(supervisor.run, command)
         wait_for(tmp_path / "ready")
         supervisor.interrupt()
-        assert future.result().stdout == b"1\n"
+        done = future.result()
+    assert done.stdout == b"1\n"
+    assert done.seconds > 0.3
 
 
 def test_after_an_interrupt_only_what_reads_is_killed(tmp_path: Path) -> None:
