@@ -182,6 +182,25 @@ def test_environments_apply_one_after_the_other(reference: Reference, cloud: Clo
     assert "deletion_protection" in refused.stderr
 
 
+def test_a_deploy_of_the_app_is_no_change(reference: Reference, cloud: Cloud) -> None:
+    root = "modules/service-app-deployed/examples/minimal"
+    reference.done(root, "init")
+    reference.done(root, "apply", "-auto-approve")
+    service = f"google_cloud_run_v2_service/{cloud.world.list('google_cloud_run_v2_service')[0].id}"
+    deployed = {
+        "client": "gcloud",
+        "client_version": "540.0.0",
+        "template[0].revision": "web-00002-abc",
+        "template[0].labels": {"commit": "4f2a"},
+        "template[0].containers[0].image": "europe-docker.pkg.dev/example/apps/web:2.0.0",
+    }
+    for path, value in deployed.items():
+        cloud.world.set(service, path, value)
+    reference.done(root, "plan", "-detailed-exitcode")
+    cloud.world.set(service, "template[0].timeout", "900s")
+    assert reference.run(root, "plan", "-detailed-exitcode").returncode == 2
+
+
 def test_bootstrap_moves_its_state_into_the_bucket_that_it_makes(reference: Reference, cloud: Cloud) -> None:
     override = reference.folder / "bootstrap/backend_override.tf"
     override.write_text('terraform {\n  backend "local" {}\n}\n')
