@@ -27,9 +27,9 @@ from orchestrator.terraform.shadow import LOCK_FILE, is_shadow, make_shadow, rea
 
 OnProgress = Callable[[str], None]
 MARKER = "infra-init.json"
-_PROGRESS = re.compile(
-    r"^- (Finding|Installing|Downloading|Fetching) (.+?)(?:\.\.\.)?$|^(Downloading) (.+?)\.\.\.$"
-)
+_PROVIDER = re.compile(r"^- (Finding|Installing|Fetching) (.+?)(?:\.\.\.)?$")
+# The source is left out: it may be an address with a password in it.
+_MODULE = re.compile(r"^Downloading .+ for (\S+?)\.\.\.$")
 
 
 @dataclass(frozen=True)
@@ -216,11 +216,18 @@ def _text(path: Path) -> str | None:
         return None
 
 
+def init_progress(line: str) -> str | None:
+    """What a line of `init` says that it is doing; None when it says nothing of that kind."""
+    provider, module = _PROVIDER.match(line), _MODULE.match(line)
+    if module:
+        return f"downloading module {module[1]}"
+    return f"{provider[1].lower()} {provider[2]}" if provider else None
+
+
 def _tell(line: bytes, on_progress: OnProgress) -> None:
-    match = _PROGRESS.match(line.decode("utf-8", "replace"))
-    if match:
-        verb, what = match[1] or match[3], match[2] or match[4]
-        on_progress(f"{verb.lower()} {what}")
+    text = init_progress(line.decode("utf-8", "replace"))
+    if text:
+        on_progress(text)
 
 
 def _failure(work: Workdir, done: Completed) -> Exception:

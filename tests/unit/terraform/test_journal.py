@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.terraform.diagnostics import from_json, from_text, init_required, lock_holder
+from orchestrator.terraform.init import init_progress
 from orchestrator.terraform.journal import event_text, read_journal
 from orchestrator.terraform.plan_text import progress_text, without_progress
 
@@ -182,6 +183,21 @@ def test_a_lock_that_may_not_be_written_is_held_by_nobody() -> None:
 )
 def test_progress_of_a_plan(line: bytes, text: str | None) -> None:
     assert progress_text(line) == text
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("- Installing hashicorp/google v7.45.0...", "installing hashicorp/google v7.45.0"),
+        ('- Finding acme/x versions matching "~> 7.0"...', 'finding acme/x versions matching "~> 7.0"'),
+        ("- Finding latest version of acme/x...", "finding latest version of acme/x"),
+        ("Downloading git::https://me:s3cr3t@example.com/m.git for net.vpc...", "downloading module net.vpc"),
+        ("- Installed hashicorp/google v7.45.0 (signed by HashiCorp)", None),
+        ("Initializing the backend...", None),
+    ],
+)
+def test_progress_of_an_init(line: str, text: str | None) -> None:
+    assert init_progress(line) == text
 
 
 def test_the_diff_starts_after_the_progress() -> None:

@@ -1,0 +1,109 @@
+"""What `terraform test -json` says, line by line, as values. OpenTofu writes the same lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from orchestrator.terraform.diagnostics import from_json
+from orchestrator.terraform.model import Diagnostic
+
+Status = Literal["pass", "fail", "error", "skip"]
+STATUSES: tuple[Status, ...] = ("pass", "fail", "error", "skip")
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """One `run` block. `file` is relative to the module; `skip` means that one before it failed."""
+
+    file: str
+    name: str
+    status: Status
+    seconds: float
+    errors: tuple[Diagnostic, ...] = ()
+
+
+@dataclass
+class TestingOutcome:
+    """All runs in order, errors that belong to none of them, and resources that could not be destroyed."""
+
+    runs: list[RunOutcome] = field(default_factory=list)
+    errors: list[Diagnostic] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def read_testing(lines: Iterable[bytes]) -> TestingOutcome:
+    """The outcome that the lines tell. A torn or foreign line counts for nothing."""
+    found = TestingOutcome()
+    began: dict[tuple[str, str], datetime] = {}
+    for line in lines:
+        event = _event(line)
+        match event.get("type"):
+            case "test_run":
+                _run(event, found, began)
+            case "diagnostic":
+                _diagnostic(event, found)
+            case "test_cleanup" | "test_interrupt":
+                found.left += _left(event)
+    return found
+
+
+def event_text(line: bytes) -> str:
+    """What is going on, for a progress line; empty when the line tells nothing new."""
+    event = _event(line)
+    if event.get("type") != "test_run" or event["test_run"].get("progress") != "starting":
+        return ""
+    return f"{event['test_run']['path']}: {event['test_run']['run']}"
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def _run(event: Mapping[str, Any], found: TestingOutcome, began: dict[tuple[str, str], datetime]) -> None:
+    told = event.get("test_run") or {}
+    key = (str(told.get("path", "")), str(told.get("run", "")))
+    at = _time(event)
+    if told.get("progress") == "starting" and at:
+        began[key] = at
+    status = told.get("status")
+    if told.get("progress") == "complete" and status in STATUSES:
+        start = began.get(key)
+        seconds = (at - start).total_seconds() if at and start else 0.0
+        found.runs.append(RunOutcome(*key, status=status, seconds=seconds))
+
+
+def _diagnostic(event: Mapping[str, Any], found: TestingOutcome) -> None:
+    diagnostic = from_json(event.get("diagnostic") or {})
+    if diagnostic.severity != "error":
+        return
+    key = (event.get("@testfile"), event.get("@testrun"))
+    for index, run in enumerate(found.runs):
+        if (run.file, run.name) == key:
+            found.runs[index] = replace(run, errors=(*run.errors, diagnostic))
+            return
+    found.errors.append(diagnostic)
+
+
+def _left(event: Mapping[str, Any]) -> list[str]:
+    """Addresses of what Terraform made for a test and did not destroy."""
+    cleanup = event.get("test_cleanup") or {}
+    interrupt = event.get("test_interrupt") or {}
+    instances = [*(cleanup.get("failed_resources") or ()), *(interrupt.get("state") or ())]
+    for states in (interrupt.get("states") or {}).values():
+        instances += states
+    return [str(one.get("instance", "")) for one in instances if isinstance(one, dict)]
+
+
+def _time(event: Mapping[str, Any]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(event.get("@timestamp")))
+    except ValueError:
+        return None
