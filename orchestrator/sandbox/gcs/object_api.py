@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from orchestrator.sandbox.gcs.errors import GcsError, forbidden, invalid
-from orchestrator.sandbox.gcs.listing import Query
+from orchestrator.sandbox.gcs.listing import Query, is_true
 from orchestrator.sandbox.gcs.media import check_tags, media_response
 from orchestrator.sandbox.gcs.messages import Request, Response, json_response, localised, object_response
 from orchestrator.sandbox.gcs.preconditions import Preconditions
@@ -54,7 +54,7 @@ def get_object(store: Store, request: Request, bucket: str, name: str) -> Respon
     """GET b/BUCKET/o/OBJECT, its resource or with `alt=media` its data"""
     if request.query.get("alt") == "media":
         return download_object(store, request, bucket, name)
-    if request.query.get("softDeleted") == "true":
+    if is_true(request.query.get("softDeleted")):
         return _get_soft_deleted(store, request, bucket, name)
     resource = look(
         request, bucket, name, lambda: store.get_object(bucket, name, request.generation, when=request.when)
