@@ -19,8 +19,10 @@ demo: $(VENV)/.demo ## Watch a real change go from a branch to production, on a 
 demo-svg: $(VENV)/.demo ## Make docs/demo.svg, the picture in the README, from the real demo.
 	@$(BIN)/infra demo --svg docs/demo.svg
 
-test: $(VENV)/.dev ## Run the tests, with branch coverage.
-	@$(BIN)/python -m pytest -n $(JOBS) -m "not soak" --cov --cov-branch --cov-report=term:skip-covered
+test: $(VENV)/.dev ## Run the tests, and print how much of each branch they cover.
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -n $(JOBS) -m "not soak"; status=$$?; \
+	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
 
 soak: $(VENV)/.dev ## Run the long forms of the tests.
 	@$(BIN)/python -m pytest -m soak
