@@ -42,7 +42,7 @@ def command(ctx: click.Context, /, kept: str | None, **asked: Any) -> int:
             advice="Leave --all, --var, --target and --replace to the plan.",
         )
     with opened(app, asked) as session:
-        consent = consent_of(app, asked, "apply")
+        consent = consent_of(app, session, asked, "apply")
         if kept:
             names = session.select(asked["stacks"], app.cwd) if asked["stacks"] else ()
             return tell(app, pipeline.apply_kept(session, app.cwd / kept, names, consent), shown=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.cli.context import App
-from orchestrator.errors import BlockedError
+from orchestrator.errors import BlockedError, InterruptedRunError
 from orchestrator.report.model import RunReport, StackReport
 
 
@@ -16,7 +17,8 @@ class AskedConsent:
     """Consent for `apply` and `destroy`.
 
     `auto_approve` answers the plain question, `allow_destroy` the one about deletions, `confirmed` the names
-    of protected environments. `show` prints a report; `verb` is "apply" or "destroy".
+    of protected environments. `show` prints a report; `verb` is "apply" or "destroy"; `interrupted`
+    tells that Ctrl-C came while a question stood.
     """
 
     app: App
@@ -25,6 +27,7 @@ class AskedConsent:
     auto_approve: bool = False
     allow_destroy: bool = False
     confirmed: Sequence[str] = ()
+    interrupted: Callable[[], bool] = lambda: False
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def to_apply(self, report: RunReport, *, protected: Sequence[str]) -> None:
@@ -81,7 +84,14 @@ class AskedConsent:
             raise BlockedError("Not confirmed; nothing more was changed.")
 
     def _ask(self, question: str) -> str:
-        """One line from the terminal; the question goes to standard error."""
+        """One line from the terminal; the question goes to standard error.
+
+        Waits in small steps: a thread that sits in a read could not be told of Ctrl-C.
+        """
         self.app.stderr.write(question)
         self.app.stderr.flush()
+        while not select.select([self.app.stdin], [], [], 0.1)[0]:
+            if self.interrupted():
+                self.app.note("")
+                raise InterruptedRunError("Interrupted; nothing more was changed.")
         return self.app.stdin.readline().strip()

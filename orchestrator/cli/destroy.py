@@ -34,4 +34,6 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
     app = pass_app(ctx)
     with opened(app, asked) as session:
         request = request_of(app, session, {**asked, "destroy": True}, with_followers=False)
-        return tell(app, pipeline.apply(session, request, consent_of(app, asked, "destroy")), shown=True)
+        return tell(
+            app, pipeline.apply(session, request, consent_of(app, session, asked, "destroy")), shown=True
+        )

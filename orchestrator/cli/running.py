@@ -86,7 +86,7 @@ def request_of(
     return Request(stacks, options, followers, out=out, detailed=detailed)
 
 
-def consent_of(app: App, asked: Mapping[str, Any], verb: str) -> AskedConsent:
+def consent_of(app: App, session: Session, asked: Mapping[str, Any], verb: str) -> AskedConsent:
     """Consent by question, or by the options given."""
 
     def show(report: RunReport | StackReport) -> None:
@@ -100,6 +100,7 @@ def consent_of(app: App, asked: Mapping[str, Any], verb: str) -> AskedConsent:
         auto_approve=asked["auto_approve"],
         allow_destroy=asked["allow_destroy"],
         confirmed=asked["confirmed"],
+        interrupted=lambda: session.supervisor.interrupted,
     )
 
 

@@ -151,7 +151,7 @@ class Applying:
         """A failed apply: was anything applied? The state's generation tells, not Terraform's exit code."""
         session = self.session
         if outcome.locked:
-            error = locked_error(f"apply of {stack.id}", outcome.locked)
+            error = locked_error(f"apply of {stack.id}", outcome.locked, stack.id)
             return replace(
                 planned.report, result="locked", reason=error.message, advice=error.advice, diff=""
             )

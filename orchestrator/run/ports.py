@@ -8,6 +8,26 @@ from typing import Protocol
 from orchestrator.report.model import RunReport, StackReport
 
 
+class Ended(Protocol):
+    """What has ended: a stack, a module."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the run."""
+
+    @property
+    def result(self) -> str:
+        """One word."""
+
+    @property
+    def reason(self) -> str:
+        """Why, when the word does not say it."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+
 class Progress(Protocol):
     """Told what happens as it happens, from several threads. Texts are short and masked."""
 
@@ -17,7 +37,7 @@ class Progress(Protocol):
     def doing(self, stack: str, text: str) -> None:
         """What Terraform is doing for a stack now."""
 
-    def done(self, report: StackReport) -> None:
+    def done(self, report: Ended) -> None:
         """A stack has ended."""
 
     def end(self) -> None:
@@ -43,7 +63,7 @@ class Silent:
     def doing(self, stack: str, text: str) -> None:
         """Nothing."""
 
-    def done(self, report: StackReport) -> None:
+    def done(self, report: Ended) -> None:
         """Nothing."""
 
     def end(self) -> None:
