@@ -51,7 +51,7 @@ Examples:
 )
 @DIR
 @click.pass_context
-def add(ctx: click.Context, latency: int | None, directory: str | None, **rule: Any) -> int:
+def add(ctx: click.Context, /, latency: int | None, directory: str | None, **rule: Any) -> int:
     """Add a rule. Without a filter it strikes every request."""
     app = pass_app(ctx)
     given = {name: value for name, value in {**rule, "latency_ms": latency}.items() if value is not None}
