@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from orchestrator.config import Config, Order
 from orchestrator.errors import ProjectError
+from orchestrator.project import graph
 from orchestrator.project.facts import Types
 
 if TYPE_CHECKING:
@@ -103,6 +105,13 @@ class Edge:
     file: str | None = None
     line: int | None = None
 
+    @property
+    def words(self) -> str:
+        """The edge as a sentence with its place."""
+        verb = "reads" if self.kind == "remote_state" else "depends on"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{self.target} {verb} {self.source} ({place})"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -176,13 +185,40 @@ class Project:
             needs[edge.target].add(edge.source)
         return needs
 
+    def waves(self, stacks: Collection[str]) -> list[list[str]]:
+        """Some stacks in groups that may run together; ProjectError when they wait for each other."""
+        cycle = self.cycle(stacks)
+        if cycle:
+            raise as_error(cycle)
+        return graph.waves(graph.restrict(self.prerequisites(), stacks))
+
+    def cycle(self, stacks: Collection[str]) -> Finding | None:
+        """A circle that some stacks stand in or behind, with the file of each step."""
+        needs = self.prerequisites()
+        behind = graph.reachable(needs, stacks)
+        cycle = graph.find_cycle({stack: needs[stack] for stack in needs if stack in behind})
+        if cycle is None:
+            return None
+        by_ends = {(edge.source, edge.target): edge for edge in self.edges}
+        edges = [by_ends[ends] for ends in pairwise(cycle)]
+        steps = "; ".join(edge.words for edge in edges)
+        return Finding(
+            "error",
+            "cycle",
+            f"These stacks wait for each other: {' → '.join(cycle)}: {steps}.",
+            "Break the circle: move what both need to a stack of its own.",
+            edges[0].file,
+            edges[0].line,
+        )
+
     def require(self, stacks: Iterable[str]) -> None:
         """Raise the first error that concerns one of `stacks`, such as a file that does not parse."""
         wanted = dict.fromkeys(stacks)
         found = [finding for finding in self.findings if finding.stack in wanted]
         for stack in wanted:
             found.extend(self.coverage.problems(self.stacks[stack]))
-        for finding in found:
+        cycle = self.cycle(wanted)
+        for finding in [*found, *([cycle] if cycle else [])]:
             if finding.severity == "error":
                 raise as_error(finding)
 

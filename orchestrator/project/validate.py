@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 
 from orchestrator.project import graph
 from orchestrator.project.facts import Types
@@ -118,9 +117,9 @@ def _own_state(stack: Stack) -> str:
 
 
 def _order(project: Project) -> Iterator[Finding]:
-    cycle = graph.find_cycle(project.prerequisites())
+    cycle = project.cycle(project.stacks)
     if cycle:
-        yield cycle_finding(project, cycle)
+        yield cycle
     place = {name: index for index, name in enumerate(project.order.names)}
     for edge in project.edges:
         source, target = project.stacks[edge.source], project.stacks[edge.target]
@@ -134,26 +133,6 @@ def _order(project: Project) -> Iterator[Finding]:
                 edge.line,
                 target.id,
             )
-
-
-def cycle_finding(project: Project, cycle: list[str]) -> Finding:
-    """A cycle of stacks as a path, with the file of each step."""
-    by_ends = {(edge.source, edge.target): edge for edge in project.edges}
-    edges = [by_ends[source, target] for source, target in pairwise(cycle)]
-    steps = [
-        f"{edge.target} reads {edge.source} ({edge.file}{f':{edge.line}' if edge.line else ''})"
-        if edge.kind == "remote_state"
-        else f"{edge.target} depends on {edge.source} ({edge.file})"
-        for edge in edges
-    ]
-    return Finding(
-        "error",
-        "cycle",
-        f"These stacks wait for each other: {' → '.join(cycle)}: {'; '.join(steps)}.",
-        "Break the circle: move what both need to a stack of its own.",
-        edges[0].file,
-        edges[0].line,
-    )
 
 
 def _configuration(project: Project) -> Iterator[Finding]:
