@@ -38,7 +38,9 @@ format: $(VENV)/.dev ## Format the Python files.
 	@$(BIN)/ruff format .
 
 bench: $(VENV)/.dev ## Measure, and print ratios.
-	@for program in bench/*.py; do echo "== $$program"; $(BIN)/python "$$program" || exit 1; done
+	@status=0; for file in $$(grep -l __main__ bench/*.py); do \
+	  name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m bench.$$name || status=1; \
+	done; exit $$status
 
 clean: ## Remove what these targets made, the virtual environment included.
 	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
