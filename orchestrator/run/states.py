@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.project.model import Edge, Project, Stack
+from orchestrator.state.folder import Files
+from orchestrator.state.gcs import Bucket
 from orchestrator.state.location import Location
 from orchestrator.state.locks import LockInfo, read_lock
 from orchestrator.state.statefile import StateFile, read_state
-from orchestrator.state.storage import Bucket, Files, Storage
+from orchestrator.state.storage import Reader
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class States:
         location = Location.parse(stack.state)
         return location if location.is_remote else Location("", str(self._project.root / location.name))
 
-    def storage(self, location: Location) -> Storage:
+    def storage(self, location: Location) -> Reader:
         """What answers for a location."""
         return self.bucket(location) if location.is_remote else self._files
 

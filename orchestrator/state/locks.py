@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from orchestrator.state.location import Location
-from orchestrator.state.storage import Storage
+from orchestrator.state.storage import Reader
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LockInfo:
         return f"{self.who or 'somebody'} holds it for {what} since {self.created or 'an unknown time'}"
 
 
-def read_lock(storage: Storage, location: Location) -> LockInfo | None:
+def read_lock(storage: Reader, location: Location) -> LockInfo | None:
     """The lock on a state; None when it is free. A lock that cannot be parsed is a lock all the same."""
     found = storage.read(location.lock_name)
     if found is None:

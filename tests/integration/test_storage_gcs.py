@@ -12,9 +12,9 @@ import pytest
 
 from orchestrator.errors import StateError
 from orchestrator.sandbox.gcs.server import GcsServer
+from orchestrator.state.gcs import Bucket
 from orchestrator.state.location import Location
 from orchestrator.state.locks import read_lock
-from orchestrator.state.storage import Bucket
 
 NAME = "prod/state/net/default.tfstate"
 

@@ -39,6 +39,8 @@ def test_environment(home: Path) -> dict[str, str]:
     """What every test's environment has: a home of its own, a fixed git identity, no way out for children."""
     return {
         "HOME": str(home),
+        # What infra remembers of a project with local states; the home directory itself stays empty.
+        "XDG_STATE_HOME": f"{home}-state",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",

@@ -11,7 +11,7 @@ from orchestrator.errors import StateError
 from orchestrator.state.location import Location
 from orchestrator.state.locks import read_lock
 from orchestrator.state.statefile import read_state
-from orchestrator.state.storage import Files
+from orchestrator.state.folder import Files
 
 
 @pytest.mark.parametrize(

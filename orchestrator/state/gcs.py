@@ -1,0 +1,274 @@
+"""The one module that speaks to Google Cloud Storage."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from orchestrator.errors import StateError
+from orchestrator.state.credentials import LOGIN, credentials
+from orchestrator.state.storage import ABSENT, Blob, precondition_failed
+
+T = TypeVar("T")
+
+# Requests that may be under way at once; one connection each is kept open.
+CONNECTIONS = 32
+# Seconds for one request, and for all tries of it; 429 and 5xx are tried again with growing, random pauses.
+TIMEOUT = 30.0
+PATIENCE = 60.0
+# What a listing has to say of each object: a fifth of what it would say unasked.
+FIELDS = "nextPageToken,items(name,generation,metageneration,size,updated,timeDeleted,metadata)"
+
+
+class Bucket:
+    """Objects in a Google Cloud Storage bucket."""
+
+    def __init__(self, name: str, env: Mapping[str, str]) -> None:
+        self.name = name
+        self._env = env
+        self._lock = threading.Lock()
+        self._made: Any = None
+        # The service's time at a moment of this process's own steady clock.
+        self._clock: tuple[datetime, float] | None = None
+
+    def stat(self, name: str) -> Blob | None:
+        """The object's properties by one request."""
+        found = self._ask(f"read {name}", lambda bucket, retry: _properties(bucket, name, retry))
+        return _blob(found) if found is not None else None
+
+    def read(self, name: str, generation: str | None = None) -> Blob | None:
+        """The object and its content: properties first, then exactly that generation."""
+
+        def fetch(bucket: Any, retry: Any) -> Blob | None:
+            from google.api_core.exceptions import NotFound
+
+            while (found := _properties(bucket, name, retry, generation)) is not None:
+                at = bucket.blob(name, generation=found.generation)
+                try:
+                    data: bytes = at.download_as_bytes(timeout=TIMEOUT, retry=retry)
+                except NotFound:
+                    # Overwritten between the two requests, and the bucket keeps no versions: look again.
+                    continue
+                return _blob(found, data)
+            return None
+
+        return self._ask(f"read {name}", fetch)
+
+    def write(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        if_generation: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Blob:
+        """Write an object by one request; a lost answer to a conditional write is found out by looking."""
+
+        def put(bucket: Any, retry: Any) -> Blob:
+            from google.api_core.exceptions import PreconditionFailed
+
+            made = bucket.blob(name)
+            made.metadata = dict(metadata or {})
+            try:
+                made.upload_from_string(
+                    data,
+                    content_type="application/json",
+                    if_generation_match=None if if_generation is None else int(if_generation),
+                    timeout=TIMEOUT,
+                    retry=retry,
+                )
+            except PreconditionFailed as error:
+                found = self.read(name) if if_generation is not None else None
+                if found and found.data == data and found.metadata == dict(metadata or {}):
+                    # Our own first try: it was done, and its answer was lost on the way.
+                    return found
+                raise precondition_failed(f"gs://{self.name}/{name}") from error
+            return _blob(made, data)
+
+        return self._ask(f"write {name}", put)
+
+    def delete(self, name: str, *, if_generation: str | None = None) -> None:
+        """Delete the live object; with versioning the bucket keeps it as an old version."""
+
+        def remove(bucket: Any, retry: Any) -> None:
+            from google.api_core.exceptions import NotFound, PreconditionFailed
+
+            wanted = None if if_generation is None else int(if_generation)
+            try:
+                bucket.blob(name).delete(if_generation_match=wanted, timeout=TIMEOUT, retry=retry)
+            except PreconditionFailed as error:
+                raise precondition_failed(f"gs://{self.name}/{name}") from error
+            except NotFound as error:
+                if _is_bucket_missing(error):
+                    raise
+                if if_generation not in (None, ABSENT):
+                    raise precondition_failed(f"gs://{self.name}/{name}") from error
+
+        self._ask(f"delete {name}", remove)
+
+    def patch_metadata(self, name: str, metadata: Mapping[str, str], *, if_metageneration: str) -> Blob:
+        """Set keys of the custom metadata by one request."""
+
+        def patch(bucket: Any, retry: Any) -> Blob:
+            from google.api_core.exceptions import NotFound, PreconditionFailed
+
+            changed = bucket.blob(name)
+            changed.metadata = dict(metadata)
+            try:
+                changed.patch(if_metageneration_match=int(if_metageneration), timeout=TIMEOUT, retry=retry)
+            except (PreconditionFailed, NotFound) as error:
+                if _is_bucket_missing(error):
+                    raise
+                raise precondition_failed(f"gs://{self.name}/{name}") from error
+            return _blob(changed)
+
+        return self._ask(f"write {name}", patch)
+
+    def versions(self, name: str) -> list[Blob]:
+        """Every generation of an object that the bucket keeps, oldest first."""
+        found = self._ask(f"list {name}", lambda bucket, retry: _listed(bucket, name, retry, versions=True))
+        return sorted((one for one in found if one.name == name), key=lambda one: int(one.generation))
+
+    def list(self, prefix: str) -> list[Blob]:
+        """The live objects below a prefix: one request for each thousand."""
+        return self._ask(f"list {prefix}", lambda bucket, retry: _listed(bucket, prefix, retry))
+
+    def now(self) -> datetime:
+        """The service's time, from the `Date` of its last answer and what has passed since."""
+        if self._clock is None:
+            # Any answer tells the time, "no such object" included.
+            self.stat("infra-clock")
+        if self._clock is None:
+            raise StateError(
+                f"gs://{self.name} does not tell the time.", advice="Something between us strips headers."
+            )
+        there, then = self._clock
+        return there + timedelta(seconds=time.monotonic() - then)
+
+    def keeps_versions(self) -> bool:
+        """Whether old versions are kept; StateError when the bucket is missing or may not be looked at."""
+
+        def look(bucket: Any, retry: Any) -> bool:
+            bucket.reload(timeout=TIMEOUT, retry=retry)
+            return bool(bucket.versioning_enabled)
+
+        return self._ask("look at the bucket", look)
+
+    def _ask(self, what: str, request: Callable[[Any, Any], T]) -> T:
+        """One question to the service, its refusals as errors that say what to do."""
+        bucket, retry = self._bucket()
+        from google.api_core import exceptions
+        from google.auth.exceptions import GoogleAuthError
+        from requests.exceptions import RequestException
+
+        place = f"{what} in gs://{self.name}"
+        try:
+            return request(bucket, retry)
+        except exceptions.NotFound as error:
+            raise StateError(
+                f"The bucket gs://{self.name} does not exist.",
+                advice="Create it, or mend `backend.gcs.bucket` in infra.yaml.",
+            ) from error
+        except exceptions.Forbidden as error:
+            raise StateError(
+                f"Google refused to {place}: {error.message}",
+                advice="The account needs roles/storage.objectViewer for a plan, objectUser for an apply.",
+            ) from error
+        except (exceptions.Unauthorized, GoogleAuthError) as error:
+            raise StateError(f"Google does not accept the credentials to {place}.", advice=LOGIN) from error
+        except (exceptions.GoogleAPIError, RequestException) as error:
+            raise StateError(
+                f"Google Cloud Storage did not answer when asked to {place}: {error}",
+                advice="Try again in a while.",
+            ) from error
+
+    def _bucket(self) -> tuple[Any, Any]:
+        """The library's bucket and its rule for trying again, made at the first use."""
+        with self._lock:
+            if self._made is None:
+                client = _client(self._env)
+                client._http.hooks["response"].append(self._told_time)
+                self._made = client.bucket(self.name), _retry()
+            return self._made  # type: ignore[no-any-return]
+
+    def _told_time(self, response: Any, **_: Any) -> None:
+        """Note the time of an answer."""
+        told = response.headers.get("Date")
+        if told:
+            self._clock = parsedate_to_datetime(told).astimezone(UTC), time.monotonic()
+
+
+def _blob(found: Any, data: bytes = b"") -> Blob:
+    """The library's object as ours."""
+    return Blob(
+        name=found.name,
+        generation=str(found.generation),
+        size=int(found.size or 0),
+        data=data,
+        metageneration=str(found.metageneration or ""),
+        metadata=dict(found.metadata or {}),
+        updated=_text(found.updated),
+        deleted=_text(found.time_deleted),
+    )
+
+
+def _text(moment: datetime | None) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if moment else ""
+
+
+def _listed(bucket: Any, prefix: str, retry: Any, *, versions: bool = False) -> list[Blob]:
+    found = bucket.client.list_blobs(
+        bucket, prefix=prefix, versions=versions or None, fields=FIELDS, timeout=TIMEOUT, retry=retry
+    )
+    return [_blob(one) for one in found]
+
+
+def _properties(bucket: Any, name: str, retry: Any, generation: str | None = None) -> Any:
+    """An object's properties, None when there is no such object. A bucket that is missing is an error."""
+    from google.api_core.exceptions import NotFound
+
+    blob = bucket.blob(name, generation=int(generation) if generation else None)
+    try:
+        blob.reload(timeout=TIMEOUT, retry=retry)
+    except NotFound as error:
+        if _is_bucket_missing(error):
+            raise
+        return None
+    return blob
+
+
+def _is_bucket_missing(error: Exception) -> bool:
+    """Both are 404; the service's words tell them apart: "No such object: …", "The specified bucket …"."""
+    return "bucket does not exist" in str(error).lower()
+
+
+def _client(env: Mapping[str, str]) -> Any:
+    """A client for the address that the environment names, which is Google's own or an emulator's."""
+    with warnings.catch_warnings():
+        # The library warns that it will drop this Python one day; that is for us to follow, not for users.
+        warnings.filterwarnings("ignore", "You are using a Python version", FutureWarning)
+        # Nor does it matter that gRPC, which storage does not use, could explain its errors better.
+        warnings.filterwarnings("ignore", "Please install grpcio-status", ImportWarning)
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud import storage
+    from requests.adapters import HTTPAdapter
+
+    emulator = env.get("STORAGE_EMULATOR_HOST", "")
+    options = {"api_endpoint": emulator if "://" in emulator else f"http://{emulator}"} if emulator else None
+    who = AnonymousCredentials() if emulator else credentials(env)  # type: ignore[no-untyped-call]
+    client = storage.Client(project="none", credentials=who, client_options=options)
+    adapter = HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
+    client._http.mount("https://", adapter)
+    client._http.mount("http://", adapter)
+    return client
+
+
+def _retry() -> Any:
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    return DEFAULT_RETRY.with_timeout(PATIENCE).with_delay(initial=0.2, multiplier=2.0, maximum=10.0)

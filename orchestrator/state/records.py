@@ -1,0 +1,210 @@
+"""What the ledger says: of a stack, of an operation under way, of a run; as JSON with a version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, TypeVar
+
+from orchestrator.errors import StateError
+
+T = TypeVar("T")
+
+# Raised when a reader of the version before would misunderstand; fields may be added without that.
+VERSION = 1
+# Custom metadata may hold 8 KiB in all, names and heartbeat included.
+METADATA_LIMIT = 7_000
+SUBJECT_LENGTH = 120
+
+Kind = Literal["apply", "destroy", "resume", "adopt", "restore"]
+Phase = Literal["planned", "applying"]
+Outcome = Literal["", "applied", "failed", "interrupted", "destroyed", "unchanged", "adopted"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a run is doing to a stack.
+
+    `who` is a person or a workflow, `where` a machine or a job's address; `host`, `pid` and `pid_started` say
+    which process to look for. `started` is by the ledger's clock; `heartbeat` too, and comes from the
+    object's own time of update: no machine's clock is compared with another's.
+    """
+
+    run: str
+    kind: Kind
+    phase: Phase
+    who: str
+    where: str
+    commit: str
+    host: str = ""
+    pid: int = 0
+    pid_started: str = ""
+    started: str = ""
+    heartbeat: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.who} runs {self.kind} {self.run} from {self.where} since {self.started}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the ledger knows of a stack. No value of a resource or an output is in it, only hashes.
+
+    `commit`, `fingerprint` and `upstreams` (stack id → hash of the outputs read) are what was last applied
+    whole; `attempted` is the commit of the last run, also when it failed. `result`, `run`, `at`, `author` and
+    `subject` are of that last run. `serial`, `lineage`, `state_generation` and `state_size` are the state as
+    that run left it. `break_glass` is the reason given for the last apply, when it was let through by one.
+    `generation` and `metageneration` are the object's own.
+    """
+
+    stack: str
+    commit: str = ""
+    fingerprint: str = ""
+    upstreams: Mapping[str, str] = field(default_factory=dict)
+    result: Outcome = ""
+    run: str = ""
+    at: str = ""
+    author: str = ""
+    subject: str = ""
+    attempted: str = ""
+    serial: int | None = None
+    lineage: str = ""
+    state_generation: str = ""
+    state_size: int | None = None
+    operation: Operation | None = None
+    break_glass: str | None = None
+    moved_from: str | None = None
+    generation: str = ""
+    metageneration: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """True when some commit was ever applied whole."""
+        return bool(self.commit)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """True when a run is in the middle of it, or was cut off there: its state may not be right."""
+        applying = self.operation is not None and self.operation.phase == "applying"
+        return applying or self.result == "interrupted"
+
+
+@dataclass(frozen=True)
+class StackRecord:
+    """One stack in one run."""
+
+    result: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+    reason: str = ""
+    seconds: float = 0.0
+    serial_before: int | None = None
+    serial_after: int | None = None
+    generation_after: str = ""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run in one environment. `started` is RFC 3339; `link` leads to the job, `pull_request` is `#12`."""
+
+    id: str
+    command: str
+    trigger: str
+    commit: str
+    person: str
+    started: str
+    seconds: float
+    stacks: Mapping[str, StackRecord]
+    subject: str = ""
+    pull_request: str = ""
+    link: str = ""
+    break_glass: str | None = None
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """An entry as its object holds it."""
+    return _encode(_entry_document(entry))
+
+
+def decode_entry(data: bytes, where: str) -> Entry:
+    """An entry from its object; StateError when it is none, or of a version that is not known."""
+    return _decode(data, where, _entry)
+
+
+def entry_metadata(entry: Entry) -> dict[str, str]:
+    """The entry again as custom metadata, so that one listing tells all; empty when it does not fit."""
+    text = json.dumps(_entry_document(entry), separators=(",", ":"), sort_keys=True)
+    return {"entry": text} if len(text) <= METADATA_LIMIT else {}
+
+
+def entry_of_metadata(metadata: Mapping[str, str], where: str) -> Entry | None:
+    """The entry that the metadata holds; None when it holds none."""
+    text = metadata.get("entry")
+    return decode_entry(text.encode(), where) if text else None
+
+
+def encode_run(record: RunRecord) -> bytes:
+    """A run as its object holds it."""
+    return _encode({"version": VERSION, **asdict(record)})
+
+
+def decode_run(data: bytes, where: str) -> RunRecord:
+    """A run from its object."""
+    return _decode(data, where, _run)
+
+
+def run_metadata(record: RunRecord) -> dict[str, str]:
+    """The run again as custom metadata; without it, a reader must read the object."""
+    text = json.dumps({"version": VERSION, **asdict(record)}, separators=(",", ":"), sort_keys=True)
+    return {"run": text} if len(text) <= METADATA_LIMIT else {}
+
+
+def run_of_metadata(metadata: Mapping[str, str], where: str) -> RunRecord | None:
+    """The run that the metadata holds; None when it holds none."""
+    text = metadata.get("run")
+    return decode_run(text.encode(), where) if text else None
+
+
+def _entry_document(entry: Entry) -> dict[str, Any]:
+    content = asdict(replace(entry, subject=entry.subject[:SUBJECT_LENGTH]))
+    del content["generation"], content["metageneration"]
+    if content["operation"]:
+        del content["operation"]["heartbeat"]
+    return {"version": VERSION, **content}
+
+
+def _entry(content: dict[str, Any]) -> Entry:
+    operation = content.get("operation")
+    made = _of(Entry, {**content, "operation": None, "generation": "", "metageneration": ""})
+    return replace(made, operation=_of(Operation, operation)) if operation else made
+
+
+def _run(content: dict[str, Any]) -> RunRecord:
+    stacks = {name: _of(StackRecord, one) for name, one in content["stacks"].items()}
+    return _of(RunRecord, {**content, "stacks": stacks})
+
+
+def _of(kind: type[T], content: Mapping[str, Any]) -> T:
+    """A dataclass from JSON; what a newer infra of the same version has added is passed over."""
+    known = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    return kind(**{name: value for name, value in content.items() if name in known})
+
+
+def _encode(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _decode(data: bytes, where: str, read: Callable[[dict[str, Any]], T]) -> T:
+    try:
+        content = json.loads(data)
+        if content["version"] > VERSION:
+            raise StateError(
+                f"{where} has version {content['version']}; this infra knows up to {VERSION}.",
+                advice="A newer infra wrote it: upgrade this one.",
+            )
+        return read(content)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(
+            f"{where} is not a ledger object of infra.",
+            advice="Restore an older version of it, or delete it: `infra adopt` makes a new one.",
+        ) from error
