@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.process.identity import is_alive
 from orchestrator.project.model import Project, Stack
 from orchestrator.run.states import States
 from orchestrator.state.folder import Folder
 from orchestrator.state.ledger import Ledger
+from orchestrator.state.records import Entry, Operation
 
 
 class Ledgers:
@@ -31,8 +35,27 @@ class Ledgers:
         with self._lock:
             if (bucket, base) not in self._made:
                 storage = self._states.bucket(location) if location and bucket else self._local
-                self._made[bucket, base] = Ledger(storage, stack.environment, base)
+                self._made[bucket, base] = Ledger(storage, stack.environment, base, presence=presence)
             return self._made[bucket, base]
+
+    def entry(self, stack: Stack) -> Entry | None:
+        """What is known of a stack, also under the id that it had before (`moved:`). Writes nothing."""
+        found = self.of(stack).entry(stack.id)
+        old = self.moved_from(stack)
+        if found or old is None:
+            return found
+        before = self.of(stack).entry(old)
+        return replace(before, stack=stack.id, moved_from=old, generation="") if before else None
+
+    def carry(self, stack: Stack) -> Entry | None:
+        """What is known of a stack; an entry under the id that it had before is moved to the new one."""
+        old = self.moved_from(stack)
+        return self.of(stack).move(old, stack.id) if old else self.of(stack).entry(stack.id)
+
+    def moved_from(self, stack: Stack) -> str | None:
+        """The id that a stack had before, as `moved:` in infra.yaml says."""
+        settings = self._project.config.stacks.get(stack.id)
+        return settings.moved if settings else None
 
     def among(self, stacks: Iterable[str]) -> dict[Ledger, list[str]]:
         """The ledgers of some stacks, each with those that are in it."""
@@ -40,6 +63,22 @@ class Ledgers:
         for stack in stacks:
             found.setdefault(self.of(self._project.stacks[stack]), []).append(stack)
         return found
+
+
+def this_machine() -> str:
+    """This machine as `Operation.host` has it: its name, and the process namespace, as containers differ."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""
+    return f"{socket.gethostname()}/{namespace}"
+
+
+def presence(operation: Operation) -> bool | None:
+    """Whether an operation's process runs; None for another machine's."""
+    if not operation.pid or operation.host != this_machine():
+        return None
+    return is_alive(operation.pid, operation.pid_started)
 
 
 def base_of(state: str, environment: str) -> str:

@@ -6,7 +6,7 @@ by the clock of where the ledger lies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from orchestrator.errors import LockedError, PartialError, StateError
 from orchestrator.state.records import (
+    WHOLE,
     Entry,
     Operation,
     RunRecord,
@@ -34,16 +35,27 @@ SILENT_AFTER = 60.0
 # Readers of objects that do not fit into their own metadata.
 READERS = 16
 
+Presence = Callable[[Operation], bool | None]
+
 
 class Ledger:
     """The ledger of one environment, in the place where its states lie.
 
-    `base` is the folder that the environment has there, its name unless told otherwise.
+    `base` is the folder that the environment has there, its name unless told otherwise. `presence` tells
+    whether an operation's process runs, None when that cannot be told from here.
     """
 
-    def __init__(self, storage: Storage, environment: str, base: str | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        environment: str,
+        base: str | None = None,
+        *,
+        presence: Presence = lambda operation: None,
+    ) -> None:
         self.storage = storage
         self.environment = environment
+        self._presence = presence
         self._base = f"{base or environment}/ledger"
 
     # Stacks
@@ -101,10 +113,13 @@ class Ledger:
         """Move our own operation on, such as from planned to applying."""
         return self._write_ours(replace(entry, operation=operation), entry)
 
-    def heartbeat(self, entry: Entry) -> Entry:
-        """Say that our operation lives, without a new generation; PreconditionFailed when it is not ours."""
+    def heartbeat(self, entry: Entry, *, lock: str = "") -> Entry:
+        """Say that our operation lives, without a new generation; PreconditionFailed when it is not ours.
+
+        `lock` notes the generation of the state lock that our Terraform holds.
+        """
         name = self._name(entry.stack)
-        beat = {"heartbeat": self._now()}
+        beat = {"heartbeat": self._now()} | ({"lock": lock} if lock else {})
         try:
             found = self.storage.patch_metadata(name, beat, if_metageneration=entry.metageneration)
         except PreconditionFailed:
@@ -120,8 +135,14 @@ class Ledger:
         return _with_properties(entry, found)
 
     def finish(self, entry: Entry) -> Entry:
-        """Write how our operation ended, and that it is over. `entry` is ours with its fields set anew."""
-        ended = replace(entry, operation=None, at=self._now())
+        """Write how our operation ended, and that it is over. `entry` is ours with its fields set anew.
+
+        `run` and the times are filled in here.
+        """
+        run = entry.operation.run if entry.operation else entry.run
+        ended = replace(entry, operation=None, run=run, at=self._now())
+        if ended.result in WHOLE:
+            ended = replace(ended, applied_run=run, applied_at=ended.at)
         return self._write_ours(ended, entry)
 
     def move(self, old: str, new: str) -> Entry | None:
@@ -148,8 +169,11 @@ class Ledger:
         return max(0.0, (self.storage.now() - heard).total_seconds())
 
     def is_live(self, entry: Entry) -> bool:
-        """Whether the entry's operation is being heard of."""
-        return entry.operation is not None and self.silence(entry) < SILENT_AFTER
+        """Whether the entry's operation goes on: its process runs, or it is being heard of."""
+        if entry.operation is None:
+            return False
+        runs = self._presence(entry.operation)
+        return self.silence(entry) < SILENT_AFTER if runs is None else runs
 
     # Runs
 
@@ -278,7 +302,9 @@ def _below(stack: str, environment: str) -> str:
 
 def _with_properties(entry: Entry, blob: Blob) -> Entry:
     """The entry with what the object itself says: its generations, and when its run was last heard of."""
-    operation = replace(entry.operation, heartbeat=blob.updated) if entry.operation else None
+    operation = entry.operation
+    if operation:
+        operation = replace(operation, heartbeat=blob.updated, lock=blob.metadata.get("lock", ""))
     return replace(entry, operation=operation, generation=blob.generation, metageneration=blob.metageneration)
 
 

@@ -1,17 +1,26 @@
-"""Who holds a state's lock, since when and for what, as Terraform wrote it."""
+"""Who holds a state's lock, since when and for what, as Terraform wrote it; how a dead one is released."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from orchestrator.errors import LockedError
 from orchestrator.state.location import Location
-from orchestrator.state.storage import Reader
+from orchestrator.state.records import Operation
+from orchestrator.state.storage import PreconditionFailed, Reader
+
+# How far the clock of the machine that wrote a lock may be from the ledger's for the two to belong together.
+SKEW = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class LockInfo:
-    """A state's lock. `created` is RFC 3339; `generation` is what `force-unlock` wants in a bucket."""
+    """A state's lock. `created` is RFC 3339; `generation` is what `force-unlock` wants in a bucket.
+
+    `written` is when it came to be by the clock of where it lies.
+    """
 
     id: str
     operation: str
@@ -20,6 +29,7 @@ class LockInfo:
     created: str
     info: str
     generation: str
+    written: str = ""
 
     def __str__(self) -> str:
         what = self.operation.removeprefix("OperationType").lower() or "an operation"
@@ -45,4 +55,41 @@ def read_lock(storage: Reader, location: Location) -> LockInfo | None:
         created=str(content.get("Created", "")),
         info=str(content.get("Info", "")),
         generation=found.generation,
+        written=found.updated,
     )
+
+
+def release_lock(storage: Reader, location: Location, lock: LockInfo) -> None:
+    """Remove exactly that lock. One that is gone already is fine; LockedError when another took its place."""
+    try:
+        storage.delete(location.lock_name, if_generation=lock.generation)
+    except PreconditionFailed:
+        other = read_lock(storage, location)
+        if other is not None and other.generation != lock.generation:
+            raise LockedError(
+                f"The lock was released and taken anew meanwhile: {other}.", advice="Look at it again."
+            ) from None
+
+
+def belongs_to(lock: LockInfo, operation: Operation) -> bool:
+    """Whether a lock is one that an operation's Terraform took.
+
+    The ledger says so when a heartbeat has noted the lock's generation. Else it must be of the same machine
+    and of the time of the operation, by the clock of where it lies.
+    """
+    if operation.lock:
+        return lock.generation == operation.lock
+    machine = operation.host.partition("/")[0]
+    if not machine or lock.who.rpartition("@")[2] != machine:
+        return False
+    if operation.phase != "applying":
+        return False
+    try:
+        written = datetime.fromisoformat(lock.written or lock.created)
+        first = datetime.fromisoformat(operation.started)
+        last = datetime.fromisoformat(operation.heartbeat or operation.started)
+    except ValueError:
+        return False
+    # The same clock, in whole seconds, when the storage says when; else the machine's own.
+    slack = timedelta(seconds=2) if lock.written else SKEW
+    return first - slack <= written <= last + max(slack, timedelta(seconds=60))

@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 # Raised when a reader of the version before would misunderstand; fields may be added without that.
 VERSION = 1
+# The results by which a stack became what a commit says.
+WHOLE = ("applied", "destroyed", "unchanged", "adopted")
 # Custom metadata may hold 8 KiB in all, names and heartbeat included.
 METADATA_LIMIT = 7_000
 SUBJECT_LENGTH = 120
@@ -26,9 +28,11 @@ Outcome = Literal["", "applied", "failed", "interrupted", "destroyed", "unchange
 class Operation:
     """What a run is doing to a stack.
 
-    `who` is a person or a workflow, `where` a machine or a job's address; `host`, `pid` and `pid_started` say
-    which process to look for. `started` is by the ledger's clock; `heartbeat` too, and comes from the
-    object's own time of update: no machine's clock is compared with another's.
+    `who` is a person or a workflow, `where` a machine or a job's address; `host` (a machine's name, then what
+    tells it from others of that name), `pid` and `pid_started` say which process to look for. `started` is
+    by the ledger's clock; `heartbeat` too, and comes from the object's own time of update: no machine's
+    clock is compared with another's. `lock` is the generation of the state lock that its Terraform took, once
+    a heartbeat has noted it.
     """
 
     run: str
@@ -42,6 +46,7 @@ class Operation:
     pid_started: str = ""
     started: str = ""
     heartbeat: str = ""
+    lock: str = ""
 
     def __str__(self) -> str:
         return f"{self.who} runs {self.kind} {self.run} from {self.where} since {self.started}"
@@ -51,27 +56,32 @@ class Operation:
 class Entry:
     """What the ledger knows of a stack. No value of a resource or an output is in it, only hashes.
 
-    `commit`, `fingerprint` and `upstreams` (stack id → hash of the outputs read) are what was last applied
-    whole; `attempted` is the commit of the last run, also when it failed. `result`, `run`, `at`, `author` and
-    `subject` are of that last run. `serial`, `lineage`, `state_generation` and `state_size` are the state as
-    that run left it. `break_glass` is the reason given for the last apply, when it was let through by one.
-    `generation` and `metageneration` are the object's own.
+    What was last applied whole: `commit`, its `author` and `subject`, `fingerprint`, `upstreams` (stack id →
+    hash of the outputs read), `upstream_generations` (stack id → generation of that state), and when and by
+    which run (`applied_at`, `applied_run`). The last run, however it ended: `result`, `run`, `at`, and the
+    commit it tried, `attempted`. The state as that run left it: `serial`, `lineage`, `state_generation`,
+    `state_size`, and `rescued` where one that could not be saved is kept. `break_glass` is the reason by
+    which the last apply was let through. `generation` and `metageneration` are the object's own.
     """
 
     stack: str
     commit: str = ""
     fingerprint: str = ""
     upstreams: Mapping[str, str] = field(default_factory=dict)
+    upstream_generations: Mapping[str, str] = field(default_factory=dict)
+    author: str = ""
+    subject: str = ""
+    applied_at: str = ""
+    applied_run: str = ""
     result: Outcome = ""
     run: str = ""
     at: str = ""
-    author: str = ""
-    subject: str = ""
     attempted: str = ""
     serial: int | None = None
     lineage: str = ""
     state_generation: str = ""
     state_size: int | None = None
+    rescued: str = ""
     operation: Operation | None = None
     break_glass: str | None = None
     moved_from: str | None = None
@@ -169,7 +179,7 @@ def _entry_document(entry: Entry) -> dict[str, Any]:
     content = asdict(replace(entry, subject=entry.subject[:SUBJECT_LENGTH]))
     del content["generation"], content["metageneration"]
     if content["operation"]:
-        del content["operation"]["heartbeat"]
+        del content["operation"]["heartbeat"], content["operation"]["lock"]
     return {"version": VERSION, **content}
 
 
