@@ -138,6 +138,10 @@ class Repository:
         status, _, _ = self._run("merge-base", "--is-ancestor", older, newer)
         return status == 0
 
+    def first_parents(self, revision: str, limit: int) -> tuple[str, ...]:
+        """A revision and the commits before it on its own line, newest first, at most `limit`."""
+        return tuple(self._text("rev-list", "--first-parent", f"--max-count={limit}", revision).split())
+
     def commit(self, revision: str) -> Commit:
         """Who made a commit, when, and what for."""
         text = self._text("show", "-s", "--format=%H%x00%s%x00%an%x00%ct%x00%P", f"{revision}^{{commit}}")

@@ -14,6 +14,9 @@ from orchestrator.state.locks import LockInfo, read_lock
 from orchestrator.state.statefile import StateFile, read_state
 from orchestrator.state.storage import Reader
 
+# What is read of a state that is not there.
+NOTHING = StateFile(serial=0, lineage="", terraform_version="", outputs={}, resources=0)
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -106,6 +109,22 @@ class States:
                 return waiting
             generations[edge.source] = self.generation(source) or ""
         return generations
+
+    def reads(self, stack: Stack, project: Project | None = None) -> dict[str, str]:
+        """A hash of what a stack's code reads of each upstream, by stack id, as the states are now.
+
+        `project` is the one whose code is meant, this one unless given. An upstream without a state counts
+        as one without outputs.
+        """
+        wanted: dict[str, set[str] | None] = {}
+        for edge in (project or self._project).upstreams(stack.id):
+            names = wanted.setdefault(edge.source, set())
+            if edge.outputs is None or names is None:
+                wanted[edge.source] = None
+            else:
+                names |= edge.outputs
+        stacks = {**(project or self._project).stacks, **self._project.stacks}
+        return {id: (self.head(stacks[id]) or NOTHING).digest_of(names) for id, names in wanted.items()}
 
     def moved(self, upstreams: Mapping[str, str]) -> bool:
         """Whether one of these states (id → generation) is no longer what it was."""

@@ -1,0 +1,216 @@
+"""What stands in the ledger, in frozen values and in the words that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Standing = Literal[
+    "up-to-date", "pending", "running", "unfinished", "new", "unrecorded", "deleted", "destroyed"
+]
+
+# What wants somebody's attention first.
+ORDER: tuple[Standing, ...] = (
+    "unfinished",
+    "running",
+    "deleted",
+    "pending",
+    "unrecorded",
+    "destroyed",
+    "new",
+    "up-to-date",
+)
+WORDS: Mapping[Standing, str] = {
+    "unfinished": "unfinished",
+    "running": "running",
+    "deleted": "deleted on trunk",
+    "pending": "pending",
+    "unrecorded": "not in the ledger",
+    "destroyed": "destroyed",
+    "new": "new",
+    "up-to-date": "up to date",
+}
+SHORT = 10
+
+
+@dataclass(frozen=True)
+class AppliedCommit:
+    """The commit that a stack is at. `behind` counts trunk's commits since, None when it is not on trunk."""
+
+    id: str
+    subject: str
+    author: str
+    at: str
+    run: str
+    age: float
+    behind: int | None
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The last run on a stack, however it ended."""
+
+    run: str
+    result: str
+    commit: str
+    at: str
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """An operation in the ledger. `silent` is seconds since it was last heard of."""
+
+    run: str
+    kind: str
+    phase: str
+    who: str
+    where: str
+    commit: str
+    started: str
+    silent: float
+    live: bool
+
+
+@dataclass(frozen=True)
+class StateNow:
+    """A stack's state: `serial` as the ledger last saw it, not the state's own if it has `moved` since."""
+
+    serial: int | None
+    size: int
+    generation: str
+    moved: bool
+
+
+@dataclass(frozen=True)
+class LockNow:
+    """A lock on a state; `age` in seconds."""
+
+    who: str
+    operation: str
+    created: str
+    age: float
+    generation: str
+
+
+@dataclass(frozen=True)
+class StackStatus:
+    """What is known of one stack, and what to do about it."""
+
+    id: str
+    environment: str
+    standing: Standing
+    why: str = ""
+    advice: str = ""
+    applied: AppliedCommit | None = None
+    last: LastRun | None = None
+    operation: UnderWay | None = None
+    state: StateNow | None = None
+    lock: LockNow | None = None
+    rescued: str = ""
+    break_glass: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The stack as it stands in `--json`."""
+        applied, state = self.applied, self.state
+        return {
+            "id": self.id,
+            "environment": self.environment,
+            "standing": self.standing,
+            "why": self.why,
+            "advice": self.advice,
+            "applied": _document(applied, drop=("age",)),
+            "last": _document(self.last),
+            "operation": _document(self.operation),
+            "state": _document(state),
+            "lock": _document(self.lock),
+            "rescued": self.rescued or None,
+            "break_glass": self.break_glass,
+        }
+
+
+def _document(value: Any, drop: tuple[str, ...] = ()) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    found = {name: given for name, given in vars(value).items() if name not in drop}
+    return {name: round(given, 1) if isinstance(given, float) else given for name, given in found.items()}
+
+
+def applied_words(applied: AppliedCommit | None) -> str:
+    """`1a2b3c4d5e Add a subnet (Ada, 2 h ago, 3 behind)`; a dash for a stack that was never applied whole."""
+    if applied is None:
+        return "-"
+    behind = {None: "not on trunk", 0: ""}.get(applied.behind, f"{applied.behind} behind")
+    about = ", ".join(part for part in (applied.author, f"{age_words(applied.age)} ago", behind) if part)
+    return f"{applied.id[:SHORT]} {applied.subject} ({about})"
+
+
+def state_words(state: StateNow | None) -> str:
+    """`serial 4, 12 kB`; `serial 4, moved since, 12 kB`."""
+    if state is None:
+        return "-"
+    serial = "" if state.serial is None else f"serial {state.serial}"
+    parts = (serial, "moved since" if state.moved else "", size_words(state.size))
+    return ", ".join(part for part in parts if part)
+
+
+def operation_words(operation: UnderWay) -> str:
+    """Who does what since when, and whether they are still there."""
+    heard = "" if operation.live else f", not heard of for {age_words(operation.silent)}"
+    return (
+        f"{operation.kind} {operation.run} ({operation.phase}) by {operation.who} from {operation.where} "
+        f"since {operation.started}{heard}"
+    )
+
+
+def lock_words(lock: LockNow) -> str:
+    """Who holds the state, what for and for how long."""
+    what = lock.operation.removeprefix("OperationType").lower() or "an operation"
+    return f"the state is locked by {lock.who or 'somebody'} for {what}, {age_words(lock.age)} old"
+
+
+def notes(status: StackStatus) -> list[str]:
+    """What else is to be said of a stack, a line each; the advice comes last."""
+    found = [status.why] if status.why else []
+    if status.operation:
+        found.append(operation_words(status.operation))
+    if status.lock:
+        found.append(lock_words(status.lock))
+    last = status.last
+    if last and last.result in ("failed", "interrupted"):
+        found.append(f"last run: {last.result} at {last.commit[:SHORT]} by {last.run}, {last.at}")
+    if status.rescued:
+        found.append(f"a state that could not be saved is kept: {status.rescued}")
+    if status.break_glass:
+        found.append(f"applied by break-glass: {status.break_glass}")
+    return found + ([f"→ {status.advice}"] if status.advice else [])
+
+
+def verdict(stacks: Iterable[StackStatus]) -> str:
+    """`3 stacks: 1 unfinished, 2 up to date`."""
+    counts: dict[Standing, int] = {}
+    for one in stacks:
+        counts[one.standing] = counts.get(one.standing, 0) + 1
+    total = sum(counts.values())
+    parts = [f"{counts[name]} {WORDS[name]}" for name in ORDER if name in counts]
+    return f"{total} stack{'' if total == 1 else 's'}: {', '.join(parts) or 'nothing'}"
+
+
+def age_words(seconds: float) -> str:
+    """`12 s`, `5 min`, `3 h`, `9 days`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} days"
+
+
+def size_words(size: int) -> str:
+    """`812 B`, `12 kB`, `3.4 MB`."""
+    if size < 1000:
+        return f"{size} B"
+    if size < 1_000_000:
+        return f"{size / 1000:.0f} kB"
+    return f"{size / 1_000_000:.1f} MB"

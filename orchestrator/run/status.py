@@ -1,0 +1,305 @@
+"""`infra status`: what trunk says, what the ledger says and where the states are, seen by a few listings."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+from orchestrator.errors import GitError
+from orchestrator.project import load_commit
+from orchestrator.project.model import Project, Stack
+from orchestrator.report.status import (
+    AppliedCommit,
+    LastRun,
+    LockNow,
+    StackStatus,
+    Standing,
+    StateNow,
+    UnderWay,
+)
+from orchestrator.run.ledgers import Ledgers
+from orchestrator.run.states import States
+from orchestrator.state.ledger import Ledger
+from orchestrator.state.location import Location
+from orchestrator.state.locks import LockInfo, read_lock
+from orchestrator.state.records import Entry
+from orchestrator.state.storage import Blob
+
+# Requests that may be under way at once.
+WORKERS = 16
+# Commits of trunk that are counted.
+FAR_BEHIND = 10_000
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """What trunk says. Where there is no trunk, the working tree stands for it."""
+
+    project: Project
+    commits: Mapping[str, int]
+
+    @classmethod
+    def of(cls, project: Project) -> Trunk:
+        """Trunk as it is known here, which is as of the last fetch."""
+        try:
+            ref = project.repository.trunk(project.config.trunk)
+        except GitError:
+            return cls(project, {})
+        line = project.repository.first_parents(ref, FAR_BEHIND)
+        return cls(load_commit(project, ref), {commit: place for place, commit in enumerate(line)})
+
+
+@dataclass
+class Seen:
+    """What the listings show, by stack id: ledger entries, state objects, locks, and the time there."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    states: dict[str, Blob] = field(default_factory=dict)
+    locks: dict[str, LockInfo] = field(default_factory=dict)
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+
+
+class Statuses:
+    """Looks at the stacks of a project; nothing is written, and Terraform is not needed."""
+
+    def __init__(self, project: Project, states: States, ledgers: Ledgers) -> None:
+        self._project = project
+        self._states = states
+        self._ledgers = ledgers
+
+    @cached_property
+    def trunk(self) -> Trunk:
+        """What trunk says, read once."""
+        return Trunk.of(self._project)
+
+    def of(self, stacks: Collection[str] | None = None) -> list[StackStatus]:
+        """The status of some stacks of the working tree, or of all: there, on trunk and in the ledger."""
+        known = {**self.trunk.project.stacks, **self._project.stacks}
+        seen = self._look(known if stacks is None else {id: known[id] for id in stacks})
+        wanted = list(known) if stacks is None else list(stacks)
+        gone = sorted(seen.entries.keys() - known.keys() - self._moved()) if stacks is None else []
+        found = [self._status(known[id], seen) for id in wanted]
+        return found + [
+            _deleted(seen.entries[id], seen.ledgers[id])
+            for id in gone
+            if seen.entries[id].result != "destroyed"
+        ]
+
+    def _moved(self) -> set[str]:
+        """Ids that stacks had before."""
+        return {one.moved for one in self._project.config.stacks.values() if one.moved}
+
+    def _look(self, stacks: Mapping[str, Stack]) -> Seen:
+        """Every listing that is needed, side by side."""
+        seen = Seen()
+        by_ledger: dict[Ledger, list[Stack]] = {}
+        for stack in stacks.values():
+            by_ledger.setdefault(self._ledgers.of(stack), []).append(stack)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            listings = [(ledger, pool.submit(ledger.entries)) for ledger in by_ledger]
+            states = [pool.submit(self._look_at_states, members) for members in by_ledger.values()]
+            for ledger, listing in listings:
+                entries = listing.result()
+                seen.entries.update(entries)
+                seen.ledgers.update(dict.fromkeys(entries, ledger))
+            locked: list[Stack] = []
+            for looked in states:
+                found, held = looked.result()
+                seen.states.update(found)
+                locked.extend(held)
+            seen.locks.update(zip((one.id for one in locked), pool.map(self._lock, locked), strict=True))
+        return seen
+
+    def _look_at_states(self, stacks: Iterable[Stack]) -> tuple[dict[str, Blob], list[Stack]]:
+        """The states of some stacks, and which of them are locked."""
+        located = {one.id: (one, place) for one in stacks if (place := self._states.location(one))}
+        remote = {id: (one, place) for id, (one, place) in located.items() if place.is_remote}
+        names: dict[tuple[str, str], Blob] = {}
+        for bucket, folder in _folders([place for _, place in remote.values()]):
+            listed = self._states.bucket(Location(bucket, "")).list(folder)
+            names.update({(bucket, blob.name): blob for blob in listed})
+        states: dict[str, Blob] = {}
+        locked = []
+        for id, (stack, place) in located.items():
+            if place.is_remote:
+                blob, lock = names.get((place.bucket, place.name)), (place.bucket, place.lock_name) in names
+            else:
+                storage = self._states.storage(place)
+                blob, lock = storage.stat(place.name), storage.stat(place.lock_name) is not None
+            if blob:
+                states[id] = blob
+            if lock:
+                locked.append(stack)
+        return states, locked
+
+    def _lock(self, stack: Stack) -> LockInfo:
+        place = self._states.location(stack)
+        found = read_lock(self._states.storage(place), place) if place else None
+        return found or LockInfo("", "", "", "", "", "", "")
+
+    def _status(self, stack: Stack, seen: Seen) -> StackStatus:
+        ledger = self._ledgers.of(stack)
+        entry = seen.entries.get(stack.id) or seen.entries.get(self._ledgers.moved_from(stack) or "")
+        blob = seen.states.get(stack.id)
+        standing, why, advice = self._standing(stack, entry, blob, ledger, seen)
+        lock = seen.locks.get(stack.id)
+        if lock and standing not in ("running", "unfinished") and not advice:
+            advice = f"If nobody is at work: `infra unlock {stack.id}`."
+        return StackStatus(
+            id=stack.id,
+            environment=stack.environment,
+            standing=standing,
+            why=why,
+            advice=advice,
+            state=_state(entry, blob),
+            lock=_lock_now(lock, ledger) if lock and lock.generation else None,
+            **self._recorded(entry, ledger),  # type: ignore[arg-type]
+        )
+
+    def _recorded(self, entry: Entry | None, ledger: Ledger) -> dict[str, object]:
+        """What the ledger alone says of a stack."""
+        return {} if entry is None else _recorded(entry, ledger, self.trunk.commits.get(entry.commit))
+
+    def _standing(
+        self, stack: Stack, entry: Entry | None, blob: Blob | None, ledger: Ledger, seen: Seen
+    ) -> tuple[Standing, str, str]:
+        """Where a stack stands, why, and what to do."""
+        if entry is None:
+            if blob is None:
+                return "new", "", ""
+            why = "it has a state, and nothing says which commit made it"
+            return "unrecorded", why, f"`infra adopt {stack.id}`, when its plan is empty."
+        if entry.operation and ledger.is_live(entry):
+            return "running", "", ""
+        if entry.is_unfinished:
+            advice = f"`infra resume {stack.id}` finds out what was applied and does the rest."
+            return "unfinished", "a run was cut off in the middle of it", advice
+        if entry.result == "destroyed":
+            return "destroyed", "", ""
+        owed = self._owed(stack, entry, blob, seen)
+        return ("pending", owed, "") if owed else ("up-to-date", "", "")
+
+    def _owed(self, stack: Stack, entry: Entry, blob: Blob | None, seen: Seen) -> str:
+        """Why trunk owes a stack something; empty when it does not."""
+        trunk = self.trunk.project
+        if not entry.is_known:
+            return "no commit was applied whole yet"
+        if blob is None and entry.state_generation:
+            return "its state is gone"
+        if stack.id in trunk.stacks and trunk.fingerprint(stack.id) != entry.fingerprint:
+            return "its files differ from what was applied"
+        changed = self._changed_upstreams(stack.id, entry, seen)
+        return f"what it reads of {', '.join(changed)} has changed" if changed else ""
+
+    def _changed_upstreams(self, stack: str, entry: Entry, seen: Seen) -> list[str]:
+        """The upstreams of which a stack reads something else than it was applied with.
+
+        A state that is still what it was then need not be read.
+        """
+        trunk = self.trunk.project
+        if stack not in trunk.stacks:
+            return []
+        sources = {edge.source for edge in trunk.upstreams(stack)}
+        still = {
+            id
+            for id in sources
+            if id in seen.states and seen.states[id].generation == entry.upstream_generations.get(id)
+        }
+        if still == sources:
+            return []
+        reads = self._states.reads(trunk.stacks[stack], trunk)
+        return [id for id, digest in reads.items() if entry.upstreams.get(id) != digest]
+
+
+def _deleted(entry: Entry, ledger: Ledger) -> StackStatus:
+    """A stack that the ledger knows and trunk no longer has."""
+    return StackStatus(
+        id=entry.stack,
+        environment=ledger.environment,
+        standing="deleted",
+        why="trunk no longer has it, and what it made is still there",
+        advice="Check out the commit that it is at and destroy it.",
+        state=None,
+        **_recorded(entry, ledger, None),  # type: ignore[arg-type]
+    )
+
+
+def _recorded(entry: Entry, ledger: Ledger, behind: int | None) -> dict[str, object]:
+    applied = last = None
+    if entry.is_known:
+        applied = AppliedCommit(
+            entry.commit,
+            entry.subject,
+            entry.author,
+            entry.applied_at,
+            entry.applied_run,
+            _age(entry.applied_at, ledger),
+            behind,
+        )
+    if entry.result:
+        last = LastRun(entry.run, entry.result, entry.attempted, entry.at)
+    return {
+        "applied": applied,
+        "last": last,
+        "operation": _under_way(entry, ledger),
+        "rescued": entry.rescued,
+        "break_glass": entry.break_glass,
+    }
+
+
+def _under_way(entry: Entry, ledger: Ledger) -> UnderWay | None:
+    one = entry.operation
+    if one is None:
+        return None
+    return UnderWay(
+        run=one.run,
+        kind=one.kind,
+        phase=one.phase,
+        who=one.who,
+        where=one.where,
+        commit=one.commit,
+        started=one.started,
+        silent=ledger.silence(entry),
+        live=ledger.is_live(entry),
+    )
+
+
+def _state(entry: Entry | None, blob: Blob | None) -> StateNow | None:
+    if blob is None:
+        return None
+    moved = entry is not None and bool(entry.state_generation) and entry.state_generation != blob.generation
+    return StateNow(entry.serial if entry else None, blob.size, blob.generation, moved)
+
+
+def _lock_now(lock: LockInfo, ledger: Ledger) -> LockNow:
+    age = _age(lock.written or lock.created, ledger)
+    return LockNow(lock.who, lock.operation, lock.created, age, lock.generation)
+
+
+def _age(moment: str, ledger: Ledger) -> float:
+    """Seconds since a moment of the ledger's clock."""
+    try:
+        then = datetime.fromisoformat(moment).astimezone(UTC)
+    except ValueError:
+        return 0.0
+    return max(0.0, (ledger.storage.now() - then).total_seconds())
+
+
+def _folders(places: Iterable[Location]) -> list[tuple[str, str]]:
+    """The folders that hold some states, one for each bucket where they have one in common."""
+    by_bucket: dict[str, list[str]] = {}
+    for place in places:
+        by_bucket.setdefault(place.bucket, []).append(posixpath.dirname(place.name))
+    found = []
+    for bucket, folders in sorted(by_bucket.items()):
+        shared = posixpath.commonpath(folders) if all(folders) else ""
+        if shared:
+            found.append((bucket, f"{shared}/"))
+        else:
+            # Nothing in common: listing the whole bucket would cost more than asking for each.
+            found.extend((bucket, f"{folder}/" if folder else "") for folder in sorted(set(folders)))
+    return found
