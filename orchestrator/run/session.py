@@ -23,6 +23,7 @@ from orchestrator.project.model import Project, Stack
 from orchestrator.project.select import select
 from orchestrator.report.model import RunInfo, RunReport, StackReport
 from orchestrator.run.folders import Folders
+from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.ports import Progress
 from orchestrator.run.states import States
 from orchestrator.terraform.binary import Binary, check_version, find_binary
@@ -44,6 +45,7 @@ class Session:
     masker: Masker
     folders: Folders
     states: States
+    ledgers: Ledgers
     progress: Progress
     environ: Mapping[str, str]
     info: RunInfo
@@ -200,6 +202,7 @@ def open_session(
     folders = Folders(project.root)
     folders.prepare()
     binary = terraform_for(project, environ, supervisor, folders)
+    states = States(project, environ)
     now = datetime.now(UTC)
     info = RunInfo(
         id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
@@ -215,7 +218,8 @@ def open_session(
         supervisor=supervisor,
         masker=masker,
         folders=folders,
-        states=States(project, environ),
+        states=states,
+        ledgers=Ledgers(project, states, environ),
         progress=progress,
         environ=environ,
         info=info,

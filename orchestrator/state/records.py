@@ -56,7 +56,7 @@ class Operation:
 class Entry:
     """What the ledger knows of a stack. No value of a resource or an output is in it, only hashes.
 
-    What was last applied whole: `commit`, its `author` and `subject`, `fingerprint`, `upstreams` (stack id →
+    What was last applied whole: `commit`, its `author` and `subject`, whether trunk had it, `fingerprint`, `upstreams` (stack id →
     hash of the outputs read), `upstream_generations` (stack id → generation of that state), and when and by
     which run (`applied_at`, `applied_run`). The last run, however it ended: `result`, `run`, `at`, and the
     commit it tried, `attempted`. The state as that run left it: `serial`, `lineage`, `state_generation`,
@@ -71,6 +71,7 @@ class Entry:
     upstream_generations: Mapping[str, str] = field(default_factory=dict)
     author: str = ""
     subject: str = ""
+    from_trunk: bool = False
     applied_at: str = ""
     applied_run: str = ""
     result: Outcome = ""

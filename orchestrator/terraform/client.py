@@ -108,10 +108,11 @@ class Client:
         *,
         parallelism: int | None = None,
         lock_timeout: str | None = None,
+        on_line: Callable[[bytes], None] | None = None,
     ) -> ApplyOutcome:
         """Apply a saved plan, its events into `journal.jsonl`. It outlives us.
 
-        A failed apply is an outcome, not an exception. Raises StateError when the unsaved state of an earlier
+        `on_line` gets the journal's lines, raw, as they come. A failed apply is an outcome, not an exception. Raises StateError when the unsaved state of an earlier
         one lies in the root.
         """
         root = self.root(work)
@@ -121,6 +122,8 @@ class Client:
             text = event_text(line)
             if text:
                 on_event(text)
+            if on_line and stream == "stdout":
+                on_line(line)
 
         argv = command.apply(plan_file, parallelism=parallelism, lock_timeout=lock_timeout)
         done = self._supervisor.run(

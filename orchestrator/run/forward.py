@@ -1,0 +1,57 @@
+"""Time runs forward: what was applied from a newer commit is not put back by an older one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.errors import GitError
+from orchestrator.project.model import Project
+from orchestrator.state.records import Entry
+
+
+def superseded(project: Project, entry: Entry | None, *, over: Sequence[str] = ()) -> tuple[str, str] | None:
+    """Why this project's commit must not be applied over what the ledger has, and what to do; None: it may.
+
+    The applied commit must be this one or an ancestor of it. A branch that was applied and then squashed, or
+    left, gives way to trunk. `over` are commits that a person says are no longer to be minded.
+    """
+    commit = project.commit or ""
+    if entry is None or not entry.commit or entry.commit == commit or not commit:
+        return None
+    if any(len(one) >= 7 and entry.commit.startswith(one) for one in over):
+        return None
+    if project.repository.is_ancestor(entry.commit, commit):
+        return None
+    short = entry.commit[:10]
+    why = f"superseded by {short}"
+    if not is_known(project, entry.commit):
+        return why, (
+            f"{short} is not in this clone: `git fetch`, then apply what is newest. "
+            f"If trunk was rewritten and it is gone for good: `--supersede {short}`."
+        )
+    if project.repository.is_ancestor(commit, entry.commit):
+        return why, "Apply the newest commit. Going back is a revert on trunk."
+    if not entry.from_trunk and is_on_trunk(project, commit):
+        return None
+    return why, (
+        f"{short} is not part of this commit's history: merge or rebase onto it, or apply trunk. "
+        f"If trunk was rewritten: `--supersede {short}`."
+    )
+
+
+def is_known(project: Project, commit: str) -> bool:
+    """Whether a commit is in this clone."""
+    try:
+        project.repository.resolve(commit)
+    except GitError:
+        return False
+    return True
+
+
+def is_on_trunk(project: Project, commit: str) -> bool:
+    """Whether a commit is trunk's: its head, or one before it."""
+    try:
+        trunk = project.repository.trunk(project.config.trunk)
+    except GitError:
+        return False
+    return project.repository.is_ancestor(commit, trunk)

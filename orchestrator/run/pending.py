@@ -1,0 +1,88 @@
+"""What a project owes its stacks, whatever the change of the day: the code against the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.project.model import Edge, Project, Stack
+from orchestrator.run.states import States
+from orchestrator.state.records import Entry
+
+if TYPE_CHECKING:
+    from orchestrator.run.session import Session
+
+ABSENT = "absent"
+
+
+def pending_stacks(session: Session) -> dict[str, str]:
+    """The stacks that are owed something, in the project's order, each with the reason."""
+    known = entries_of(session, session.project.stacks)
+    found = {}
+    for stack in session.project.stacks.values():
+        entry = known.get(stack.id)
+        reads = entry.upstreams.keys() if entry else ()
+        now = upstream_hashes(session.project, session.states, stack) if reads else {}
+        why = owed(entry, session.project.fingerprint(stack.id), now)
+        if why:
+            found[stack.id] = why
+    return found
+
+
+def owed(entry: Entry | None, fingerprint: str, upstreams: Mapping[str, str]) -> str:
+    """Why a stack is owed something; empty when it is up to date.
+
+    `upstreams` are the hashes of what its code reads of others now.
+    """
+    if entry is None or not entry.is_known:
+        return "it was never applied by infra"
+    if entry.operation is not None and entry.is_unfinished:
+        return f"{entry.operation.kind} {entry.operation.run} is unfinished"
+    if entry.result in ("failed", "interrupted"):
+        return f"its last run {entry.result}" if entry.result == "failed" else "its last run was cut off"
+    if entry.result == "destroyed":
+        return "it was destroyed"
+    if entry.break_glass:
+        return f"it was applied past the rules: {entry.break_glass}"
+    if entry.fingerprint != fingerprint:
+        return f"its code has changed since {entry.commit[:10]}"
+    moved = sorted(
+        id_ for id_, was in entry.upstreams.items() if id_ in upstreams and upstreams[id_] != was
+    )
+    return f"outputs of {', '.join(moved)} have changed since" if moved else ""
+
+
+def entries_of(session: Session, stacks: Iterable[str]) -> dict[str, Entry]:
+    """What the ledgers know of some stacks, also of renamed ones; one listing for each ledger."""
+    found: dict[str, Entry] = {}
+    for ledger, ids in session.ledgers.among(stacks).items():
+        entries = ledger.entries()
+        for id_ in ids:
+            old = session.ledgers.moved_from(session.project.stacks[id_])
+            entry = entries.get(id_) or (entries.get(old) if old else None)
+            if entry:
+                found[id_] = entry
+    return found
+
+
+def upstream_hashes(project: Project, states: States, stack: Stack) -> dict[str, str]:
+    """For each stack that this one reads, the hash of the outputs that its code reads, as they are now."""
+    by_source: dict[str, list[Edge]] = {}
+    for edge in project.upstreams(stack.id):
+        by_source.setdefault(edge.source, []).append(edge)
+    found = {}
+    for source, edges in by_source.items():
+        head = states.head(project.stacks[source])
+        found[source] = outputs_hash(head.outputs if head else {}, edges)
+    return dict(sorted(found.items()))
+
+
+def outputs_hash(outputs: Mapping[str, Mapping[str, Any]], edges: Iterable[Edge]) -> str:
+    """A hash of the values of the outputs that some edges read; an edge that names none reads all."""
+    names: set[str] = set()
+    for edge in edges:
+        names |= set(outputs) if edge.outputs is None else set(edge.outputs)
+    values = {name: outputs[name].get("value") if name in outputs else ABSENT for name in sorted(names)}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
