@@ -95,3 +95,18 @@ class AskedConsent:
                 self.app.note("")
                 raise InterruptedRunError("Interrupted; nothing more was changed.")
         return self.app.stdin.readline().strip()
+
+
+def yes(app: App, question: str, *, given: bool) -> None:
+    """A plain question, answered beforehand by `given`; BlockedError when the answer is no."""
+    if given:
+        return
+    if not app.interactive:
+        raise BlockedError(
+            f"There is no terminal to ask: {question}",
+            advice="Add `--auto-approve`, or run it on a terminal.",
+        )
+    app.stderr.write(f"{question} [y/N] ")
+    app.stderr.flush()
+    if app.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise BlockedError("Not confirmed; nothing was changed.")

@@ -12,10 +12,7 @@ from orchestrator.state.gcs import Bucket
 from orchestrator.state.location import Location
 from orchestrator.state.locks import LockInfo, read_lock
 from orchestrator.state.statefile import StateFile, read_state
-from orchestrator.state.storage import Reader
-
-# What is read of a state that is not there.
-NOTHING = StateFile(serial=0, lineage="", terraform_version="", outputs={}, resources=0)
+from orchestrator.state.storage import Blob, Reader
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,14 @@ class States:
         location = self.location(stack)
         return location is not None and location.is_remote
 
+    def stat(self, stack: Stack) -> Blob | None:
+        """The state without its content; None when there is none, or none that we can look at."""
+        location = self.location(stack)
+        return self.storage(location).stat(location.name) if location else None
+
     def generation(self, stack: Stack) -> str | None:
         """The state's generation now; None when there is no state, or none that we can look at."""
-        location = self.location(stack)
-        found = self.storage(location).stat(location.name) if location else None
+        found = self.stat(stack)
         return found.generation if found else None
 
     def head(self, stack: Stack) -> StateFile | None:
@@ -109,22 +110,6 @@ class States:
                 return waiting
             generations[edge.source] = self.generation(source) or ""
         return generations
-
-    def reads(self, stack: Stack, project: Project | None = None) -> dict[str, str]:
-        """A hash of what a stack's code reads of each upstream, by stack id, as the states are now.
-
-        `project` is the one whose code is meant, this one unless given. An upstream without a state counts
-        as one without outputs.
-        """
-        wanted: dict[str, set[str] | None] = {}
-        for edge in (project or self._project).upstreams(stack.id):
-            names = wanted.setdefault(edge.source, set())
-            if edge.outputs is None or names is None:
-                wanted[edge.source] = None
-            else:
-                names |= edge.outputs
-        stacks = {**(project or self._project).stacks, **self._project.stacks}
-        return {id: (self.head(stacks[id]) or NOTHING).digest_of(names) for id, names in wanted.items()}
 
     def moved(self, upstreams: Mapping[str, str]) -> bool:
         """Whether one of these states (id → generation) is no longer what it was."""

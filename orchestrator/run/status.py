@@ -22,6 +22,7 @@ from orchestrator.report.status import (
     UnderWay,
 )
 from orchestrator.run.ledgers import Ledgers
+from orchestrator.run.pending import owed, upstream_hashes
 from orchestrator.run.states import States
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location
@@ -185,34 +186,17 @@ class Statuses:
 
     def _owed(self, stack: Stack, entry: Entry, blob: Blob | None, seen: Seen) -> str:
         """Why trunk owes a stack something; empty when it does not."""
-        trunk = self.trunk.project
-        if not entry.is_known:
-            return "no commit was applied whole yet"
         if blob is None and entry.state_generation:
             return "its state is gone"
-        if stack.id in trunk.stacks and trunk.fingerprint(stack.id) != entry.fingerprint:
-            return "its files differ from what was applied"
-        changed = self._changed_upstreams(stack.id, entry, seen)
-        return f"what it reads of {', '.join(changed)} has changed" if changed else ""
-
-    def _changed_upstreams(self, stack: str, entry: Entry, seen: Seen) -> list[str]:
-        """The upstreams of which a stack reads something else than it was applied with.
-
-        A state that is still what it was then need not be read.
-        """
         trunk = self.trunk.project
-        if stack not in trunk.stacks:
-            return []
-        sources = {edge.source for edge in trunk.upstreams(stack)}
-        still = {
-            id
-            for id in sources
-            if id in seen.states and seen.states[id].generation == entry.upstream_generations.get(id)
-        }
-        if still == sources:
-            return []
-        reads = self._states.reads(trunk.stacks[stack], trunk)
-        return [id for id, digest in reads.items() if entry.upstreams.get(id) != digest]
+        if stack.id not in trunk.stacks:
+            return ""
+        sources = {edge.source for edge in trunk.upstreams(stack.id)}
+        known = entry.upstream_generations
+        # A state that is still what it was when the stack was applied need not be read.
+        same = all(id in seen.states and seen.states[id].generation == known.get(id) for id in sources)
+        now = entry.upstreams if same else upstream_hashes(trunk, self._states, trunk.stacks[stack.id])
+        return owed(entry, trunk.fingerprint(stack.id), now)
 
 
 def _deleted(entry: Entry, ledger: Ledger) -> StackStatus:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,14 +27,6 @@ class StateFile:
     def is_empty(self) -> bool:
         """True for a state that Terraform has made and nothing was ever applied to, or all was destroyed."""
         return not self.resources and not self.outputs
-
-    def digest_of(self, names: Iterable[str] | None) -> str:
-        """A hash of the values of some outputs, or of all; one that is missing counts as such."""
-        wanted = sorted(self.outputs) if names is None else sorted(names)
-        found = {name: self.outputs[name].get("value") if name in self.outputs else "" for name in wanted}
-        known = sorted(name for name in wanted if name in self.outputs)
-        text = json.dumps([found, known], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_state(data: bytes, where: str) -> StateFile:

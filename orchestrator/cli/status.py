@@ -1,0 +1,65 @@
+"""`infra status`."""
+
+from __future__ import annotations
+
+import click
+
+from orchestrator.cli.complete import stacks as complete_stacks
+from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.options import json_option
+from orchestrator.errors import UsageError
+
+EPILOG = """\b
+Examples:
+  infra status                 every stack: what is applied, pending, running, unfinished
+  infra status prod            one environment
+  infra status dev/network     one stack
+  infra status --watch         again every five seconds, until Ctrl-C
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("names", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks)
+@click.option("--watch", is_flag=True, help="Show it again every few seconds, until Ctrl-C.")
+@click.option(
+    "--interval", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Seconds, for --watch."
+)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, names: tuple[str, ...], watch: bool, interval: float, as_json: bool) -> int:
+    """Show what is applied where, what trunk owes, who is at work, and what was cut off.
+
+    Trunk is as of your last fetch. Nothing is written, and Terraform is not run.
+    """
+    if watch and as_json:
+        raise UsageError("--watch and --json exclude each other.", advice="Leave one out.")
+    app = pass_app(ctx)
+    if not watch:
+        return once(app, names, as_json=as_json)
+    import time
+
+    while True:
+        once(app, names, clear=True)
+        time.sleep(interval)
+
+
+def once(app: App, names: tuple[str, ...], *, as_json: bool = False, clear: bool = False) -> int:
+    """One look at the stacks."""
+    from orchestrator.project.select import select
+    from orchestrator.run.ledgers import Ledgers
+    from orchestrator.run.states import States
+    from orchestrator.run.status import Statuses
+
+    project = app.project()
+    states = States(project, app.environ)
+    statuses = Statuses(project, states, Ledgers(project, states, app.environ))
+    found = statuses.of(select(project, names, app.cwd) if names else None)
+    if as_json:
+        return app.emit("status", stacks=[one.document() for one in found])
+    from orchestrator.cli.ledger_views import status_view
+    from orchestrator.cli.views import show
+
+    if clear and app.stdout.isatty():
+        app.console().clear()
+    show(app, status_view(found))
+    return 0

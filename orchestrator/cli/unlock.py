@@ -1,0 +1,65 @@
+"""`infra unlock`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from orchestrator.cli.complete import stacks as complete_stacks
+from orchestrator.cli.context import pass_app
+from orchestrator.cli.options import json_option
+from orchestrator.errors import UsageError
+
+EPILOG = """\b
+Examples:
+  infra unlock dev/network                  look at the lock, ask, release it
+  infra unlock dev/network --auto-approve   off a terminal
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("stack", shell_complete=complete_stacks)
+@click.option("--force", is_flag=True, help="Also when whoever holds it is still heard of.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, stack: str, force: bool, auto_approve: bool, as_json: bool) -> int:
+    """Show who locks a stack's state, and release exactly that lock.
+
+    After a run that was cut off, `infra resume` is better: it also puts the state right.
+    """
+    from orchestrator.cli.consent import yes
+    from orchestrator.project.select import select
+    from orchestrator.report.status import age_words
+    from orchestrator.run.ledgers import Ledgers
+    from orchestrator.run.states import States
+    from orchestrator.run.unlocking import look, refuse_live, release
+
+    app = pass_app(ctx)
+    project = app.project()
+    found = select(project, [stack], app.cwd)
+    if len(found) != 1:
+        raise UsageError(f"{stack} means {len(found)} stacks.", advice=f"Name one: {', '.join(found[:5])}.")
+    states = States(project, app.environ)
+    held = look(states, Ledgers(project, states, app.environ), project.stacks[found[0]])
+    if held is None:
+        if as_json:
+            return app.emit("unlock", stack=found[0], released=None)
+        app.write(f"{found[0]} is not locked.")
+        return 0
+    lock: dict[str, Any] = {**vars(held.lock), "age_seconds": held.age, "ours": held.ours, "live": held.live}
+    if not as_json:
+        age = "" if held.age is None else f", {age_words(held.age)} ago"
+        app.write(f"{found[0]}: {held.lock}{age} (lock {held.lock.generation}).")
+        if held.operation:
+            app.write(f"The ledger says: {held.operation}{'' if held.live else ', and it was cut off'}.")
+    refuse_live(held, force=force)
+    if held.operation and not held.live and not as_json:
+        app.note(f"Better: `infra resume {found[0]}`, which also puts the state right.")
+    yes(app, f"Release this lock on {found[0]}?", given=auto_approve)
+    release(states, held)
+    if as_json:
+        return app.emit("unlock", stack=found[0], released=lock)
+    app.write("Released.")
+    return 0

@@ -1,0 +1,60 @@
+"""`infra history`: the runs that the ledgers know of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from orchestrator.errors import UsageError
+from orchestrator.project.model import Project
+from orchestrator.report.history import HistoryRun
+from orchestrator.run.ledgers import Ledgers
+from orchestrator.state.ledger import Ledger
+from orchestrator.state.records import RunRecord
+
+WORKERS = 16
+
+
+def runs_of(
+    project: Project, ledgers: Ledgers, stacks: Collection[str] | None, *, months: int
+) -> list[HistoryRun]:
+    """The runs of some months, newest first; with `stacks` those that touched one of them."""
+    wanted = project.stacks if stacks is None else stacks
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(lambda one: one.runs(months=months), _ledgers(ledgers, wanted)))
+    merged = merge(record for records in found for record in records)
+    if stacks is not None:
+        names = set(stacks)
+        merged = [run for run in merged if names & run.stacks.keys()]
+    return merged
+
+
+def run_of(project: Project, ledgers: Ledgers, run: str) -> HistoryRun:
+    """One run; UsageError when no ledger knows it."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(lambda one: one.run(run), _ledgers(ledgers, project.stacks)))
+    merged = merge(record for record in found if record)
+    if not merged:
+        raise UsageError(f"The ledger knows of no run {run}.", advice="`infra history` lists them.")
+    return merged[0]
+
+
+def merge(records: Iterable[RunRecord]) -> list[HistoryRun]:
+    """The records of one run in several environments as one, newest first."""
+    by_id: dict[str, HistoryRun] = {}
+    for record in records:
+        known = by_id.get(record.id)
+        stacks = {**(known.stacks if known else {}), **record.stacks}
+        base = known or HistoryRun(**vars(record))
+        by_id[record.id] = replace(
+            base,
+            stacks=stacks,
+            seconds=max(base.seconds, record.seconds),
+            break_glass=base.break_glass or record.break_glass,
+        )
+    return sorted(by_id.values(), key=lambda one: (one.started, one.id), reverse=True)
+
+
+def _ledgers(ledgers: Ledgers, stacks: Iterable[str]) -> list[Ledger]:
+    return list(ledgers.among(stacks))
