@@ -34,7 +34,7 @@ class AskedConsent:
         """Show all plans, then ask; raises BlockedError when consent is not given."""
         self.show(report)
         for environment in protected:
-            self._name(environment)
+            self.name(environment)
         destructive = [
             stack.id for stack in report.stacks if stack.is_destructive and stack.result == "changed"
         ]
@@ -47,7 +47,7 @@ class AskedConsent:
             self.show(report)
             self._yes([report.id] if report.is_destructive else [], typed=False)
 
-    def _name(self, environment: str) -> None:
+    def name(self, environment: str) -> None:
         """A protected environment's name, typed or given with --confirm."""
         if environment in self.confirmed:
             return
@@ -95,6 +95,11 @@ class AskedConsent:
                 self.app.note("")
                 raise InterruptedRunError("Interrupted; nothing more was changed.")
         return self.app.stdin.readline().strip()
+
+
+def confirm_environment(app: App, environment: str, confirmed: Sequence[str], what: str) -> None:
+    """A protected environment's name, typed or given with --confirm; BlockedError without it."""
+    AskedConsent(app, what, lambda report: None, confirmed=confirmed).name(environment)
 
 
 def yes(app: App, question: str, *, given: bool) -> None:

@@ -1,4 +1,4 @@
-"""`infra state list|show|pull`."""
+"""`infra state list|show|pull|history|restore|backup`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ import click
 from orchestrator.cli.complete import stacks as complete_stacks
 from orchestrator.cli.context import pass_app
 from orchestrator.cli.options import json_option
+from orchestrator.cli.state_versions import backup, history, restore
 
 EPILOG = """\b
 Examples:
   infra state list dev/network
   infra state show dev/network google_compute_network.main
   infra state pull dev/network > network.tfstate
+  infra state history dev/network
 """
 
 
 @click.group(epilog=EPILOG)
 def command() -> None:
-    """Look into a stack's state. Nothing is changed or locked."""
+    """Look into a stack's state, its older versions, and put one of them back.
+
+    Only `restore` changes or locks anything.
+    """
+
+
+for versions_command in (history, restore, backup):
+    command.add_command(versions_command)
 
 
 @command.command("list", epilog="\b\nExamples:\n  infra state list dev/network\n")

@@ -9,7 +9,6 @@ import click
 from orchestrator.cli.complete import stacks as complete_stacks
 from orchestrator.cli.context import pass_app
 from orchestrator.cli.options import json_option
-from orchestrator.errors import UsageError
 
 EPILOG = """\b
 Examples:
@@ -30,7 +29,7 @@ def command(ctx: click.Context, stack: str, force: bool, auto_approve: bool, as_
     After a run that was cut off, `infra resume` is better: it also puts the state right.
     """
     from orchestrator.cli.consent import yes
-    from orchestrator.project.select import select
+    from orchestrator.project.select import one
     from orchestrator.report.status import age_words
     from orchestrator.run.ledgers import Ledgers
     from orchestrator.run.states import States
@@ -38,28 +37,26 @@ def command(ctx: click.Context, stack: str, force: bool, auto_approve: bool, as_
 
     app = pass_app(ctx)
     project = app.project()
-    found = select(project, [stack], app.cwd)
-    if len(found) != 1:
-        raise UsageError(f"{stack} means {len(found)} stacks.", advice=f"Name one: {', '.join(found[:5])}.")
+    id = one(project, stack, app.cwd)
     states = States(project, app.environ)
-    held = look(states, Ledgers(project, states, app.environ), project.stacks[found[0]])
+    held = look(states, Ledgers(project, states, app.environ), project.stacks[id])
     if held is None:
         if as_json:
-            return app.emit("unlock", stack=found[0], released=None)
-        app.write(f"{found[0]} is not locked.")
+            return app.emit("unlock", stack=id, released=None)
+        app.write(f"{id} is not locked.")
         return 0
     lock: dict[str, Any] = {**vars(held.lock), "age_seconds": held.age, "ours": held.ours, "live": held.live}
     if not as_json:
         age = "" if held.age is None else f", {age_words(held.age)} ago"
-        app.write(f"{found[0]}: {held.lock}{age} (lock {held.lock.generation}).")
+        app.write(f"{id}: {held.lock}{age} (lock {held.lock.generation}).")
         if held.operation:
             app.write(f"The ledger says: {held.operation}{'' if held.live else ', and it was cut off'}.")
     refuse_live(held, force=force)
     if held.operation and not held.live and not as_json:
-        app.note(f"Better: `infra resume {found[0]}`, which also puts the state right.")
-    yes(app, f"Release this lock on {found[0]}?", given=auto_approve)
+        app.note(f"Better: `infra resume {id}`, which also puts the state right.")
+    yes(app, f"Release this lock on {id}?", given=auto_approve)
     release(states, held)
     if as_json:
-        return app.emit("unlock", stack=found[0], released=lock)
+        return app.emit("unlock", stack=id, released=lock)
     app.write("Released.")
     return 0

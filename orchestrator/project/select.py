@@ -25,6 +25,14 @@ def select(project: Project, names: Iterable[str], cwd: Path | None = None) -> t
     return tuple(stack for stack in project.stacks if stack in chosen)
 
 
+def one(project: Project, name: str, cwd: Path | None = None) -> str:
+    """The one stack that a name means; UsageError when it means several."""
+    found = select(project, [name], cwd)
+    if len(found) != 1:
+        raise UsageError(f"{name} means {len(found)} stacks.", advice=f"Name one: {', '.join(found[:5])}.")
+    return found[0]
+
+
 def _one(project: Project, name: str, cwd: Path | None) -> list[str]:
     clean = name.rstrip("/")
     if clean in project.environments:

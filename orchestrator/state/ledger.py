@@ -145,6 +145,10 @@ class Ledger:
             ended = replace(ended, applied_run=run, applied_at=ended.at)
         return self._write_ours(ended, entry)
 
+    def leave(self, entry: Entry, before: Entry | None) -> Entry:
+        """Give a stack back to which our operation did nothing: `before` holds again."""
+        return self._write_ours(before or Entry(entry.stack), entry)
+
     def move(self, old: str, new: str) -> Entry | None:
         """Carry a renamed stack's entry over; None when the old one has none. An existing new one stays.
 
@@ -212,6 +216,10 @@ class Ledger:
         names = [one.name for one in self.storage.list(self._journal(run, stack))]
         found = (self.storage.read(name) for name in names)
         return [line for one in found if one for line in one.data.splitlines()]
+
+    def journal_batches(self, run: str, stack: str) -> int:
+        """How many batches of a run's journal there are."""
+        return len(self.storage.list(self._journal(run, stack)))
 
     def rescue(self, run: str, stack: str, data: bytes) -> str:
         """Keep a state that Terraform could not save; returns the object's name. Nothing is overwritten."""

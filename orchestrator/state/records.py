@@ -21,7 +21,7 @@ SUBJECT_LENGTH = 120
 
 Kind = Literal["apply", "destroy", "resume", "adopt", "restore"]
 Phase = Literal["planned", "applying"]
-Outcome = Literal["", "applied", "failed", "interrupted", "destroyed", "unchanged", "adopted"]
+Outcome = Literal["", "applied", "failed", "interrupted", "destroyed", "unchanged", "adopted", "restored"]
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,13 @@ class Operation:
 class Entry:
     """What the ledger knows of a stack. No value of a resource or an output is in it, only hashes.
 
-    What was last applied whole: `commit`, its `author` and `subject`, whether trunk had it, `fingerprint`, `upstreams` (stack id →
-    hash of the outputs read), `upstream_generations` (stack id → generation of that state), and when and by
-    which run (`applied_at`, `applied_run`). The last run, however it ended: `result`, `run`, `at`, and the
-    commit it tried, `attempted`. The state as that run left it: `serial`, `lineage`, `state_generation`,
-    `state_size`, and `rescued` where one that could not be saved is kept. `break_glass` is the reason by
-    which the last apply was let through. `generation` and `metageneration` are the object's own.
+    What was last applied whole: `commit`, its `author` and `subject`, whether trunk had it (`from_trunk`),
+    `fingerprint`, `upstreams` (stack id → hash of the outputs read), `upstream_generations` (stack id →
+    generation of that state), and when and by which run (`applied_at`, `applied_run`). The last run, however
+    it ended: `result`, `run`, `at`, and the commit it tried, `attempted`. The state as that run left it:
+    `serial`, `lineage`, `state_generation`, `state_size`, and `rescued` where one that could not be saved is
+    kept. `break_glass` is the reason by which the last apply was let through. `generation` and
+    `metageneration` are the object's own.
     """
 
     stack: str

@@ -50,3 +50,26 @@ def read_state(data: bytes, where: str) -> StateFile:
             f"{where} is not a Terraform state.",
             advice="Restore an older version of the object, or find out who wrote it.",
         ) from error
+
+
+def addresses_of(data: bytes) -> list[str]:
+    """The addresses of every resource instance in a state file, data sources left out, sorted.
+
+    An empty list for what cannot be read.
+    """
+    try:
+        resources = json.loads(data).get("resources") or ()
+        return sorted(
+            _address(resource, instance.get("index_key"))
+            for resource in resources
+            if resource.get("mode") == "managed"
+            for instance in resource.get("instances") or ()
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _address(resource: Mapping[str, Any], key: str | int | None) -> str:
+    module = f"{resource['module']}." if resource.get("module") else ""
+    index = "" if key is None else f"[{json.dumps(key)}]"
+    return f"{module}{resource['type']}.{resource['name']}{index}"

@@ -1,0 +1,113 @@
+"""`infra state history|restore|backup`."""
+
+from __future__ import annotations
+
+import click
+
+from orchestrator.cli.complete import stacks as complete_stacks
+from orchestrator.cli.context import pass_app
+from orchestrator.cli.options import json_option
+
+RESTORE = """\b
+Examples:
+  infra state history dev/network
+  infra state restore dev/network 1764000000000000      a version by its generation
+  infra state restore dev/network 12                    or by its serial
+"""
+
+
+@click.command("history", epilog="\b\nExamples:\n  infra state history dev/network\n")
+@click.argument("stack", shell_complete=complete_stacks)
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Versions at most.")
+@json_option
+@click.pass_context
+def history(ctx: click.Context, stack: str, limit: int, as_json: bool) -> int:
+    """The versions of a stack's state: serial, what each added and removed, which run wrote it."""
+    from orchestrator.cli.ledger_views import versions_view
+    from orchestrator.cli.views import show
+    from orchestrator.project.select import one
+    from orchestrator.run.ledgers import Ledgers
+    from orchestrator.run.states import States
+    from orchestrator.run.versions import require_state, versions_of
+
+    app = pass_app(ctx)
+    project = app.project()
+    found = project.stacks[one(project, stack, app.cwd)]
+    states = States(project, app.environ)
+    versions = versions_of(states, Ledgers(project, states, app.environ), found, limit=limit)
+    require_state(found, versions)
+    if as_json:
+        return app.emit("state history", stack=found.id, versions=[each.document() for each in versions])
+    show(app, versions_view(versions, kept=states.is_remote(found)))
+    return 0
+
+
+@click.command("restore", epilog=RESTORE)
+@click.argument("stack", shell_complete=complete_stacks)
+@click.argument("version")
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
+@json_option
+@click.pass_context
+def restore(
+    ctx: click.Context,
+    stack: str,
+    version: str,
+    auto_approve: bool,
+    confirmed: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Put an older version of a state back as a new serial. The world is not touched: plan afterwards.
+
+    What lies there now is kept on this machine first, and Terraform's lock is held meanwhile.
+    """
+    from orchestrator.cli.consent import confirm_environment, yes
+    from orchestrator.cli.running import opened
+    from orchestrator.run.versions import backup_folder, to_restore
+    from orchestrator.run.versions import restore as put_back
+
+    app = pass_app(ctx)
+    with opened(app, {}) as session:
+        one = to_restore(session, session.one(stack), version)
+        id = one.stack.id
+        if not as_json:
+            old = one.version
+            app.write(f"{id}: serial {old.serial} ({old.written}) becomes serial {one.now_serial + 1}.")
+            for sign, addresses in (("+", one.added), ("-", one.removed)):
+                for address in addresses:
+                    app.write(f"  {sign} {address}")
+        for environment in session.protected([id]):
+            confirm_environment(app, environment, confirmed, "restore a state")
+        yes(app, f"Put this version of the state of {id} back?", given=auto_approve)
+        folder = backup_folder(app.environ, session.info.id)
+        serial = put_back(session, one, folder)
+        if as_json:
+            return app.emit("state restore", stack=id, version=one.version.generation, serial=serial)
+        app.write(f"The state of {id} now has serial {serial}; the one before is kept in {folder}.")
+        app.write(f"See what it owes the world: infra plan {id}")
+    return 0
+
+
+@click.command("backup", epilog="\b\nExamples:\n  infra state backup\n  infra state backup prod --out kept\n")
+@click.argument("names", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks)
+@click.option("--out", metavar="DIR", help="The folder to write to; a new one below your home otherwise.")
+@json_option
+@click.pass_context
+def backup(ctx: click.Context, names: tuple[str, ...], out: str | None, as_json: bool) -> int:
+    """Copy states to a folder that only you can read, with a manifest. They hold secrets in clear."""
+    from datetime import UTC, datetime
+
+    from orchestrator.project.select import select
+    from orchestrator.run.states import States
+    from orchestrator.run.versions import back_up, backup_folder
+
+    app = pass_app(ctx)
+    project = app.project()
+    now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    folder = app.cwd / out if out else backup_folder(app.environ, now)
+    stacks = select(project, names, app.cwd) if names else tuple(project.stacks)
+    kept = back_up(States(project, app.environ), [project.stacks[id] for id in stacks], folder, now)
+    if as_json:
+        return app.emit("state backup", folder=str(folder), stacks=kept)
+    app.write(f"{len(kept)} of {len(stacks)} stacks had a state; kept in {folder}.")
+    return 0
