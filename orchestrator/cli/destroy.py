@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import consent_options, json_option, selection, terraform_options
+from orchestrator.cli.options import consent_options, json_option, selection, terms_options, terraform_options
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -22,6 +22,7 @@ Examples:
 @selection
 @terraform_options
 @consent_options
+@terms_options
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, **asked: Any) -> int:

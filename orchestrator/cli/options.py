@@ -55,3 +55,56 @@ def consent_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+pending_option = click.option(
+    "--pending", is_flag=True, help="The stacks whose code, or what they read, differs from what was applied."
+)
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """`90s`, `10m`, `1h`, as infra.yaml has them; in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from orchestrator.config.duration import seconds
+
+        if isinstance(value, float):
+            return value
+        try:
+            return seconds(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def terms_options(function: F) -> F:
+    """How to deal with others at work, and with rules in an emergency."""
+    for option in (
+        click.option(
+            "--supersede",
+            "over",
+            multiple=True,
+            metavar="COMMIT",
+            help="Go over what was applied from COMMIT, which is gone from trunk's history.",
+        ),
+        click.option(
+            "--break-glass", metavar="REASON", help="Apply where only CI does; the ledger remembers why."
+        ),
+        click.option(
+            "--lock-timeout",
+            type=Duration(),
+            default=0.0,
+            metavar="DURATION",
+            help="Wait so long for a state's lock.",
+        ),
+        click.option(
+            "--wait",
+            type=Duration(),
+            default=0.0,
+            metavar="DURATION",
+            help="Wait so long for another run on the same stack, such as 10m.",
+        ),
+    ):
+        function = option(function)
+    return function

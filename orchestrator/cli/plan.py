@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option, selection, terraform_options
+from orchestrator.cli.options import json_option, pending_option, selection, terraform_options
 
 EPILOG = """\b
 Examples:
@@ -16,6 +16,7 @@ Examples:
   infra plan dev                   every stack of dev
   infra plan 'prod/*' --json       for a program
   infra plan dev --out plans       keep the plans; `infra apply --plan plans` applies them
+  infra plan --pending             what trunk owes, whatever this branch changes
   infra plan --all --detailed-exitcode    exit 2 when something would change
 """
 
@@ -23,6 +24,7 @@ Examples:
 @click.command(epilog=EPILOG)
 @selection
 @click.option("--destroy", is_flag=True, help="Plan the destruction of the stacks.")
+@pending_option
 @terraform_options
 @click.option("--out", metavar="DIR", help="Keep the plan files in DIR, readable by you alone.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when something would change.")

@@ -14,11 +14,13 @@ from orchestrator.cli.progress import progress_for
 from orchestrator.errors import Exit
 from orchestrator.process import Supervisor
 from orchestrator.project.affected import affected
+from orchestrator.project.affected import followers as followers_of
 from orchestrator.project.model import Project
 from orchestrator.report.console import details, render
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.pipeline import Request
 from orchestrator.run.ports import Silent
+from orchestrator.run.recording import Terms
 from orchestrator.run.session import Session, open_session
 from orchestrator.terraform.binary import Binary, find_binary
 from orchestrator.terraform.client import PlanOptions
@@ -74,7 +76,9 @@ def request_of(
         variables=asked["variables"],
     )
     followers: Mapping[str, tuple[str, ...]] = {}
-    if asked["everything"]:
+    if asked.get("pending"):
+        stacks, followers = owed(app, session, asked)
+    elif asked["everything"]:
         stacks = tuple(session.project.stacks)
     elif asked["stacks"]:
         stacks = session.select(asked["stacks"], app.cwd)
@@ -83,7 +87,32 @@ def request_of(
         stacks = found.ids
         followers = found.followers if with_followers else {}
     session.project.require((*stacks, *followers))
-    return Request(stacks, options, followers, out=out, detailed=detailed)
+    return Request(stacks, options, followers, out=out, detailed=detailed, terms=terms_of(asked))
+
+
+def owed(
+    app: App, session: Session, asked: Mapping[str, Any]
+) -> tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]:
+    """The stacks that are owed something, among those named, and those that read them; says why."""
+    from orchestrator.run.pending import pending_stacks
+
+    among = session.select(asked["stacks"], app.cwd) if asked["stacks"] else tuple(session.project.stacks)
+    found = {id_: why for id_, why in pending_stacks(session).items() if id_ in among}
+    if not app.json:
+        for id_, why in found.items():
+            app.note(f"{id_}: {why}.")
+    readers = {id_: of for id_, of in followers_of(session.project, list(found)).items() if id_ in among}
+    return tuple(found), readers
+
+
+def terms_of(asked: Mapping[str, Any]) -> Terms:
+    """How the run deals with others, as the command line says."""
+    return Terms(
+        wait=asked.get("wait") or 0.0,
+        lock_timeout=asked.get("lock_timeout") or 0.0,
+        break_glass=asked.get("break_glass") or None,
+        over=tuple(asked.get("over") or ()),
+    )
 
 
 def consent_of(app: App, session: Session, asked: Mapping[str, Any], verb: str) -> AskedConsent:

@@ -19,6 +19,7 @@ Result = Literal[
     "skipped",
     "blocked",
     "locked",
+    "interrupted",
     "mismatch",
 ]
 
@@ -27,6 +28,7 @@ NO_COUNTS: Mapping[str, int] = dict.fromkeys(COUNT_KEYS, 0)
 
 # What is shown first: what went wrong, then what changes, then what does not.
 ORDER_OF_ATTENTION: tuple[Result, ...] = (
+    "interrupted",
     "failed",
     "mismatch",
     "blocked",
@@ -76,6 +78,8 @@ class StackReport:
         match self.result:
             case "failed":
                 return int(Exit.PARTIAL) if self.partial else self.code
+            case "interrupted":
+                return int(Exit.PARTIAL)
             case "mismatch":
                 return int(Exit.MISMATCH)
             case "blocked":

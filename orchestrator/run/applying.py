@@ -7,19 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from orchestrator.errors import BlockedError, Exit, InfraError, InterruptedRunError
-from orchestrator.masking import NO_SECRETS
+from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, MismatchError
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Stack
-from orchestrator.report.model import Result, StackReport
+from orchestrator.report.model import StackReport
+from orchestrator.run.carrying import carry_out
+from orchestrator.run.claims import Claim
 from orchestrator.run.planning import Planned, failure, plan_stack
 from orchestrator.run.ports import Consent
+from orchestrator.run.recording import Recorder, SupersededError
 from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
-from orchestrator.terraform.client import ApplyOutcome, PlanOptions, locked_error
+from orchestrator.terraform.client import PlanOptions
 
 # A stack behind one that ended in these ways is not touched; causes first, consequences last.
-STOPS = ("failed", "mismatch", "blocked", "locked", "waiting", "aborted")
+STOPS = ("interrupted", "failed", "mismatch", "blocked", "locked", "waiting", "aborted")
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,8 @@ class Applying:
     planned: Mapping[str, Planned]
     options: PlanOptions
     consent: Consent
+    recorder: Recorder
     fixed: bool = False
-
-    @property
-    def verb(self) -> str:
-        """The command that this is."""
-        return "destroy" if self.options.destroy else "apply"
 
     def run(
         self, prerequisites: Mapping[str, set[str]], steps: Sequence[Sequence[str]]
@@ -80,7 +78,7 @@ class Applying:
         stopped = None if self.options.destroy else first_cause(earlier)
         if stopped and planned.result in ("changed", "waiting"):
             return self._aborted(planned, f"promotion stopped: {stopped.id} {_past(stopped)}")
-        return planned if planned.result in ("failed", "locked", "blocked", "mismatch") else None
+        return planned if planned.result not in ("changed", "unchanged", "waiting") else None
 
     def _aborted(self, planned: StackReport, why: str) -> StackReport:
         """A stack that was not touched; one with nothing to do stays what it was."""
@@ -94,29 +92,57 @@ class Applying:
         stack = session.project.stacks[stack_id]
         began = time.monotonic()
         planned = self.planned[stack_id]
+        busy = planned.report.result in ("changed", "waiting")
         try:
-            planned = self._current(stack, planned)
-            report = planned.report if not planned.has_changes else self._carry_out(stack, planned)
+            busy = busy or (not self.fixed and session.states.moved(planned.upstreams))
+            report = self._claimed(stack, planned) if busy else planned.report
         except BlockedError as error:
             report = replace(
                 planned.report, result="blocked", reason=error.message, advice=error.advice, diff=""
+            )
+        except SupersededError as error:
+            report = replace(
+                planned.report, result="skipped", reason=error.message, advice=error.advice, diff=""
             )
         except InterruptedRunError:
             report = self._aborted(planned.report, "the run was interrupted")
         except InfraError as error:
             report = failure(session, stack, error)
-        report = replace(report, seconds=time.monotonic() - began if planned.has_changes else 0.0)
+        report = replace(report, seconds=time.monotonic() - began if busy else 0.0)
         session.progress.done(report)
         return report
 
-    def _current(self, stack: Stack, planned: Planned) -> Planned:
+    def _claimed(self, stack: Stack, planned: Planned) -> StackReport:
+        """Take the stack in the ledger, make sure of the plan, apply it, say in the ledger how that went."""
+        with self.recorder.claim(stack) as claim:
+            planned = self._current(stack, planned, claim)
+            if planned.has_changes:
+                report = carry_out(self.recorder, claim, planned)
+            else:
+                report = planned.report
+                if report.result == "unchanged" and self.recorder.is_whole and not self.options.destroy:
+                    self.recorder.applied(claim, "unchanged")
+            self.recorder.note(claim, report)
+            return report
+
+    def _current(self, stack: Stack, planned: Planned, claim: Claim) -> Planned:
         """The plan to apply: the one shown, or a new one where what it was made against has moved.
 
         A new plan that would do what was shown goes on; one that differs is shown and asked for.
         """
         states = self.session.states
         waited = planned.report.result == "waiting"
-        if self.fixed or not (waited or planned.shadow or states.moved(planned.upstreams)):
+        if self.fixed:
+            self._refuse_moved(stack, planned)
+            return planned
+        moved = (
+            waited
+            or planned.shadow
+            or claim.waited
+            or states.moved(planned.upstreams)
+            or states.generation(stack) != planned.generation
+        )
+        if not moved:
             return planned
         again = plan_stack(self.session, stack, self.options, real=True)
         if again.has_changes and not same_changes(planned.plan, again.plan):
@@ -130,52 +156,14 @@ class Applying:
             self.consent.again(again.report, why)
         return again
 
-    def _carry_out(self, stack: Stack, planned: Planned) -> StackReport:
-        """Apply the plan file and say what came of it."""
-        session = self.session
-        if planned.plan_file is None:
-            raise ValueError(f"{stack.id} has changes and no plan file")
-        session.progress.doing(stack.id, "applying")
-        with session.alone_in(stack):
-            outcome = session.client.apply(
-                session.workdir(stack),
-                planned.plan_file,
-                lambda event: session.progress.doing(stack.id, event),
+    def _refuse_moved(self, stack: Stack, planned: Planned) -> None:
+        """A kept plan whose state another run has moved meanwhile."""
+        if planned.has_changes and self.session.states.generation(stack) != planned.generation:
+            raise MismatchError(
+                f"The state of {stack.id} has moved since the plan.",
+                advice=f"Plan again: `infra plan {stack.id} --out DIR`.",
+                stack=stack.id,
             )
-        if outcome.ok:
-            word: Result = "destroyed" if self.options.destroy else "applied"
-            return replace(planned.report, result=word, diff="", diagnostics=(), notes=())
-        return self._failed(stack, planned, outcome)
-
-    def _failed(self, stack: Stack, planned: Planned, outcome: ApplyOutcome) -> StackReport:
-        """A failed apply: was anything applied? The state's generation tells, not Terraform's exit code."""
-        session = self.session
-        if outcome.locked:
-            error = locked_error(f"apply of {stack.id}", outcome.locked, stack.id)
-            return replace(
-                planned.report, result="locked", reason=error.message, advice=error.advice, diff=""
-            )
-        moved = bool(outcome.finished) or session.states.generation(stack) != planned.generation
-        secrets = planned.plan.secrets if planned.plan else NO_SECRETS
-        diagnostics = tuple(session.masked_diagnostic(stack, one, secrets) for one in outcome.diagnostics)
-        reason = diagnostics[0]["summary"] if diagnostics else "Terraform failed without saying why"
-        if outcome.ended == "interrupted":
-            reason = "interrupted while applying"
-        notes = [f"applied before it failed: {one.address} ({one.action})" for one in outcome.finished]
-        if outcome.rescued:
-            notes.append(f"Terraform could not save the state; it was kept: {outcome.rescued}")
-        return replace(
-            planned.report,
-            result="failed",
-            reason=str(reason),
-            advice=f"Mend what failed, then `infra {self.verb} {stack.id}`: it plans what is left.",
-            diagnostics=diagnostics,
-            diff="",
-            notes=tuple(notes),
-            error_class="PartialError" if moved else "TerraformError",
-            code=int(Exit.ERROR),
-            partial=moved,
-        )
 
 
 def first_cause(done: Mapping[str, StackReport]) -> StackReport | None:
@@ -210,6 +198,7 @@ def _past(report: StackReport) -> str:
     """How a prerequisite ended, in words that follow its name."""
     return {
         "failed": "failed",
+        "interrupted": "was cut off",
         "aborted": "was not applied",
         "blocked": "was not confirmed",
         "locked": "is locked",

@@ -110,7 +110,10 @@ def compare(lines: Iterable[bytes], state: bytes | None, ids: ImportIds) -> Comp
     """Compare a journal with a state (None: there is none)."""
     fates, planned = _fates(lines)
     known = instances(state) if state else {}
-    missing, maybe, again, differing = [], [], [], {}
+    missing: list[Orphan] = []
+    maybe: list[Orphan] = []
+    again: list[str] = []
+    differing: dict[str, tuple[str, str]] = {}
     for address, fate in fates.items():
         if address in known:
             was = known[address]

@@ -48,9 +48,7 @@ def owed(entry: Entry | None, fingerprint: str, upstreams: Mapping[str, str]) ->
         return f"it was applied past the rules: {entry.break_glass}"
     if entry.fingerprint != fingerprint:
         return f"its code has changed since {entry.commit[:10]}"
-    moved = sorted(
-        id_ for id_, was in entry.upstreams.items() if id_ in upstreams and upstreams[id_] != was
-    )
+    moved = sorted(id_ for id_, was in entry.upstreams.items() if id_ in upstreams and upstreams[id_] != was)
     return f"outputs of {', '.join(moved)} have changed since" if moved else ""
 
 

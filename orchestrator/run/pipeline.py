@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from orchestrator.errors import ConfigError, InterruptedRunError
+from orchestrator.errors import BlockedError, ConfigError, InterruptedRunError
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.applying import Applying
 from orchestrator.run.keeping import Kept, check_kept, empty_folder, keep, read_kept
 from orchestrator.run.planning import Planned, plan_stack, read_kept_plan
 from orchestrator.run.ports import Consent
+from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
+from orchestrator.state.records import Kind
 from orchestrator.terraform.client import PlanOptions
 
 
@@ -31,6 +33,7 @@ class Request:
     followers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     out: Path | None = None
     detailed: bool = False
+    terms: Terms = field(default_factory=Terms)
 
 
 def plan(session: Session, request: Request) -> RunReport:
@@ -46,19 +49,26 @@ def plan(session: Session, request: Request) -> RunReport:
 
 def apply(session: Session, request: Request, consent: Consent) -> RunReport:
     """Plan, show, ask, apply exactly what was shown; `options.destroy` makes it `destroy`."""
-    command = "destroy" if request.options.destroy else "apply"
+    command: Kind = "destroy" if request.options.destroy else "apply"
     environments_in_order(session, request.stacks)
+    recorder = Recorder(session, command, request.terms, request.options)
+    refuse_outside_ci(recorder, [*request.stacks, *request.followers])
     planned = plan_all(session, request)
     shown = session.report(command, [one.report for one in planned.values()])
-    todo = [id for id, one in planned.items() if one.report.result in ("changed", "waiting")]
-    if not todo or session.supervisor.interrupted:
+    if session.supervisor.interrupted:
         return shown
+    todo = [id for id, one in planned.items() if one.report.result in ("changed", "waiting")]
+    if not todo:
+        notes = [*recorder.note_unchanged({one.id: one for one in shown.stacks}), *recorder.save()]
+        return replace(shown, notes=tuple(notes))
     if any(planned[id].has_changes for id in todo):
         consent.to_apply(shown, protected=session.protected(todo))
-    return _carry_out(session, command, planned, request.options, consent)
+    return _carry_out(recorder, planned, consent)
 
 
-def apply_kept(session: Session, folder: Path, names: Sequence[str], consent: Consent) -> RunReport:
+def apply_kept(
+    session: Session, folder: Path, names: Sequence[str], consent: Consent, terms: Terms
+) -> RunReport:
     """Apply what `plan --out` kept, after the same question; refuses what has moved since."""
     kept = read_kept(folder)
     stacks = [id for id in session.in_order(kept.stacks) if not names or id in names]
@@ -71,11 +81,13 @@ def apply_kept(session: Session, folder: Path, names: Sequence[str], consent: Co
         session.progress.end()
     destroys = {kept.stacks[id].destroy for id in stacks}
     options = PlanOptions(destroy=destroys == {True})
+    recorder = Recorder(session, "apply", terms, options)
+    refuse_outside_ci(recorder, stacks)
     shown = session.report("apply", [one.report for one in planned.values()])
     if not stacks:
         return shown
     consent.to_apply(shown, protected=session.protected(stacks))
-    return _carry_out(session, "apply", planned, options, consent, fixed=True)
+    return _carry_out(recorder, planned, consent, fixed=True)
 
 
 def plan_all(session: Session, request: Request) -> dict[str, Planned]:
@@ -151,23 +163,33 @@ def environments_in_order(session: Session, stacks: Sequence[str]) -> list[list[
     return list(by_name.values())
 
 
+def refuse_outside_ci(recorder: Recorder, stacks: Sequence[str]) -> None:
+    """Environments that only CI applies: refuse them to everybody else, unless a reason was given."""
+    session = recorder.session
+    names = dict.fromkeys(session.project.stacks[id].environment for id in stacks)
+    closed = [name for name in names if session.project.config.environment(name).apply == "ci"]
+    if closed and not recorder.origin.is_ci and not recorder.terms.break_glass:
+        raise BlockedError(
+            f"Only CI applies to {', '.join(closed)}.",
+            advice="Merge to trunk. In an emergency: `--break-glass REASON`, which the ledger remembers.",
+        )
+
+
 def _carry_out(
-    session: Session,
-    command: str,
-    planned: Mapping[str, Planned],
-    options: PlanOptions,
-    consent: Consent,
-    *,
-    fixed: bool = False,
+    recorder: Recorder, planned: Mapping[str, Planned], consent: Consent, *, fixed: bool = False
 ) -> RunReport:
     """Everything after the question."""
+    session, options = recorder.session, recorder.options
     steps = environments_in_order(session, list(planned))
     if options.destroy:
         steps.reverse()
     prerequisites = session.prerequisites(list(planned), destroy=options.destroy)
-    applying = Applying(session, planned, options, consent, fixed=fixed)
+    applying = Applying(session, planned, options, consent, recorder, fixed=fixed)
     done = applying.run(prerequisites, steps)
-    return session.report(command, [done[id] for id in planned], notes=next_steps(command, done))
+    notes = [*recorder.note_unchanged({id: one.report for id, one in planned.items()}), *recorder.save()]
+    return session.report(
+        recorder.kind, [done[id] for id in planned], notes=(*notes, *next_steps(recorder.kind, done))
+    )
 
 
 def next_steps(command: str, done: Mapping[str, StackReport]) -> tuple[str, ...]:

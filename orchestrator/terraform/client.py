@@ -112,7 +112,9 @@ class Client:
     ) -> ApplyOutcome:
         """Apply a saved plan, its events into `journal.jsonl`. It outlives us.
 
-        `on_line` gets the journal's lines, raw, as they come. A failed apply is an outcome, not an exception. Raises StateError when the unsaved state of an earlier
+        `on_line` gets the journal's lines, raw, as they come.
+
+        A failed apply is an outcome, not an exception. Raises StateError when the unsaved state of an earlier
         one lies in the root.
         """
         root = self.root(work)

@@ -1,0 +1,187 @@
+"""Applying one plan file under a claim: before Terraform, Terraform, and what came of it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.errors import Exit, InfraError
+from orchestrator.masking import NO_SECRETS
+from orchestrator.plan.model import Plan
+from orchestrator.project.model import Stack
+from orchestrator.report.model import StackReport
+from orchestrator.run.claims import Claim
+from orchestrator.run.folders import write_private
+from orchestrator.run.importids import import_ids
+from orchestrator.run.orphans import NAMES, planned_line
+from orchestrator.run.orphans import Planned as PlannedResource
+from orchestrator.run.planning import Planned
+from orchestrator.run.recording import Recorder
+from orchestrator.run.shipping import Shipper
+from orchestrator.state.records import Outcome
+from orchestrator.terraform.client import ApplyOutcome, Workdir, locked_error
+
+# What the plan said of the resources that it makes; beside the journal, to find them by.
+PLANNED_FILE = "planned.jsonl"
+# A lock that was there and gone when Terraform looked at it is tried again for so long at least.
+RACE = 10.0
+
+
+def carry_out(recorder: Recorder, claim: Claim, planned: Planned, work: Workdir | None = None) -> StackReport:
+    """Apply the plan file, and say in the ledger and in a report what came of it.
+
+    `work` is where it was planned, unless that is the stack's own root.
+    """
+    session, stack = recorder.session, claim.stack
+    if planned.plan_file is None:
+        raise ValueError(f"{stack.id} has changes and no plan file")
+    session.progress.doing(stack.id, "applying")
+    work = work or session.workdir(stack)
+    with session.alone_in(stack), _journal_kept(recorder, claim, planned, work) as on_line:
+        claim.applying(lambda: _lock_generation(recorder, stack))
+        outcome = _apply(recorder, stack, work, planned.plan_file, on_line)
+    return _told(recorder, claim, planned, outcome)
+
+
+def _apply(
+    recorder: Recorder, stack: Stack, work: Workdir, plan_file: Path, on_line: Callable[[bytes], None]
+) -> ApplyOutcome:
+    """Terraform's apply; again when the lock that kept it out was gone by the time it looked whose it is."""
+    session, terms = recorder.session, recorder.terms
+    end = time.monotonic() + max(terms.lock_timeout, RACE)
+    while True:
+        outcome = session.client.apply(
+            work,
+            plan_file,
+            lambda event: session.progress.doing(stack.id, event),
+            lock_timeout=f"{terms.lock_timeout:.0f}s" if terms.lock_timeout else None,
+            on_line=on_line,
+        )
+        lost_race = outcome.locked is not None and not outcome.locked.id and not outcome.finished
+        if not lost_race or time.monotonic() >= end or session.supervisor.interrupted:
+            return outcome
+        session.progress.doing(stack.id, "its lock was just released: trying again")
+        time.sleep(0.1 + secrets.randbelow(400) / 1000)
+
+
+@contextmanager
+def _journal_kept(
+    recorder: Recorder, claim: Claim, planned: Planned, work: Workdir
+) -> Iterator[Callable[[bytes], None]]:
+    """Write down what the plan makes; in CI send that, and then the journal, to the ledger as well."""
+    lines = planned_lines(planned.plan)
+    path = work.run_dir / PLANNED_FILE
+    before = path.read_bytes() if path.exists() else b""
+    write_private(path, before + b"".join(line + b"\n" for line in lines))
+    if not recorder.origin.is_ci:
+        yield lambda line: None
+        return
+    run = claim.entry.operation.run if claim.entry.operation else recorder.session.info.id
+    shipper = Shipper(claim.ledger, run, claim.stack.id, first=_batches(claim, run))
+    shipper.add(lines)
+    try:
+        yield shipper.feed
+    finally:
+        shipper.close()
+
+
+def _batches(claim: Claim, run: str) -> int:
+    """How many batches of the run's journal are there already; some when it is resumed."""
+    return claim.ledger.journal_batches(run, claim.stack.id)
+
+
+def planned_lines(plan: Plan | None) -> list[bytes]:
+    """What to look for, should the apply be cut off: of each resource to be made, what it is called."""
+    lines = []
+    for change in plan.shown_changes if plan else ():
+        if "create" not in change.actions:
+            continue
+        wanted = import_ids().attributes(change.type) | set(NAMES)
+        values = {
+            one.path: one.after
+            for one in change.attributes
+            if one.path in wanted and isinstance(one.after, str) and not (one.sensitive or one.unknown)
+        }
+        lines.append(planned_line(change.address, PlannedResource(change.type, values)))
+    return lines
+
+
+def _lock_generation(recorder: Recorder, stack: Stack) -> str:
+    """The generation of the state lock that stands now, which is our Terraform's."""
+    lock = recorder.session.states.lock(stack)
+    return lock.generation if lock else ""
+
+
+def _told(recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome) -> StackReport:
+    """The report, once the ledger has it. What the ledger could not be told is unfinished."""
+    if outcome.locked and not outcome.finished:
+        claim.give_back()
+        error = locked_error(f"apply of {claim.stack.id}", outcome.locked, claim.stack.id)
+        return replace(planned.report, result="locked", reason=error.message, advice=error.advice, diff="")
+    try:
+        if outcome.ok:
+            done: Outcome = "destroyed" if recorder.options.destroy and recorder.is_whole else "applied"
+            recorder.applied(claim, done)
+            word = "destroyed" if recorder.options.destroy else "applied"
+            return replace(planned.report, result=word, diff="", diagnostics=(), notes=())  # type: ignore[arg-type]
+        return _failed(recorder, claim, planned, outcome)
+    except InfraError as error:
+        ended = "applied" if outcome.ok else "failed"
+        return replace(
+            planned.report,
+            result="interrupted",
+            reason=f"Terraform {ended}, and the ledger could not be told: {error.message}",
+            advice=f"`infra resume {claim.stack.id}` when the ledger can be reached.",
+            diff="",
+            notes=tuple(_kept(outcome)),
+        )
+
+
+def _failed(recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome) -> StackReport:
+    """A failed apply: was anything applied? The state's generation tells, not Terraform's exit code."""
+    session, stack = recorder.session, claim.stack
+    cut_off = bool(outcome.rescued) or outcome.ended == "deadline" or outcome.returncode < 0
+    rescued = _rescue(claim, outcome)
+    moved = bool(outcome.finished) or session.states.generation(stack) != planned.generation
+    recorder.failed(claim, "interrupted" if cut_off else "failed", rescued)
+    masks = planned.plan.secrets if planned.plan else NO_SECRETS
+    diagnostics = tuple(session.masked_diagnostic(stack, one, masks) for one in outcome.diagnostics)
+    reason = diagnostics[0]["summary"] if diagnostics else "Terraform failed without saying why"
+    if outcome.ended == "interrupted":
+        reason = "interrupted while applying"
+    verb = "destroy" if recorder.options.destroy else "apply"
+    advice = f"Mend what failed, then `infra {verb} {stack.id}`: it plans what is left."
+    if cut_off:
+        advice = f"`infra resume {stack.id}` finds out what was applied and does the rest."
+    notes = [f"applied before it failed: {one.address} ({one.action})" for one in outcome.finished]
+    return replace(
+        planned.report,
+        result="interrupted" if cut_off else "failed",
+        reason=str(reason),
+        advice=advice,
+        diagnostics=diagnostics,
+        diff="",
+        notes=(*notes, *_kept(outcome)),
+        error_class="PartialError" if moved or cut_off else "TerraformError",
+        code=int(Exit.ERROR),
+        partial=moved or cut_off,
+    )
+
+
+def _kept(outcome: ApplyOutcome) -> list[str]:
+    return [f"Terraform could not save the state; it was kept: {outcome.rescued}"] if outcome.rescued else []
+
+
+def _rescue(claim: Claim, outcome: ApplyOutcome) -> str:
+    """Where the state is that Terraform could not save: in the ledger too, when that can be written."""
+    if outcome.rescued is None:
+        return ""
+    run = claim.entry.operation.run if claim.entry.operation else ""
+    try:
+        return claim.ledger.rescue(run, claim.stack.id, outcome.rescued.read_bytes())
+    except InfraError:
+        return str(outcome.rescued)

@@ -1,0 +1,283 @@
+"""What a run writes into the ledgers: that it begins with a stack, how that ended, and the run itself."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from orchestrator.errors import GitError, InfraError, InterruptedRunError, LockedError
+from orchestrator.process import started_at
+from orchestrator.project.git import Commit
+from orchestrator.project.model import Stack
+from orchestrator.report.model import StackReport
+from orchestrator.run.claims import Claim
+from orchestrator.run.forward import is_on_trunk, superseded
+from orchestrator.run.ledgers import this_machine
+from orchestrator.run.origin import Origin, origin_of
+from orchestrator.run.pending import entries_of, upstream_hashes
+from orchestrator.run.session import Session
+from orchestrator.state.ledger import Ledger
+from orchestrator.state.records import Entry, Kind, Operation, Outcome, RunRecord, StackRecord
+from orchestrator.terraform.client import PlanOptions
+
+# Seconds between two looks at a stack that another run holds.
+LOOK_AGAIN = 2.0
+
+
+class SupersededError(InfraError):
+    """What the ledger has is newer than what this run would apply."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a run deals with others and with rules.
+
+    `wait` is how many seconds it waits for another run, `lock_timeout` how many Terraform waits for a state's
+    lock. `break_glass` is the reason by which a local run may apply where only CI does; `over` are commits
+    that it may go over although they are not in this one's history.
+    """
+
+    wait: float = 0.0
+    lock_timeout: float = 0.0
+    break_glass: str | None = None
+    over: tuple[str, ...] = ()
+
+
+class Recorder:
+    """Writes into the ledgers for one run of `apply`, `destroy`, `resume` or `adopt`; safe from many threads.
+
+    `command` is what the run's record calls it.
+    """
+
+    def __init__(self, session: Session, kind: Kind, terms: Terms, options: PlanOptions) -> None:
+        self.session = session
+        self.kind: Kind = kind
+        self.terms = terms
+        self.options = options
+        self.origin: Origin = origin_of(session.environ)
+        self._records: dict[str, StackRecord] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def is_whole(self) -> bool:
+        """True when what is applied is all that the code says, not a part of it that was picked."""
+        options = self.options
+        return not (options.targets or options.replaces or options.refresh_only or options.variables)
+
+    @contextmanager
+    def claim(self, stack: Stack) -> Iterator[Claim]:
+        """Take a stack for the length of the block.
+
+        Raises LockedError when another run has it and goes on having it, PartialError when one was cut off
+        there, SupersededError when what was applied is newer. What was claimed and not finished is given back
+        as it was, unless Terraform had begun.
+        """
+        claim = self._take(stack)
+        try:
+            yield claim
+        finally:
+            operation = claim.entry.operation
+            if not claim.ended and operation and operation.phase == "planned":
+                claim.give_back()
+            claim.rest()
+
+    def _take(self, stack: Stack) -> Claim:
+        end = time.monotonic() + self.terms.wait
+        waited = False
+        while True:
+            ledger = self.session.ledgers.of(stack)
+            before = self.session.ledgers.carry(stack)
+            self._refuse_older(stack, before)
+            try:
+                entry = ledger.begin(stack.id, self.operation(), before)
+            except LockedError as error:
+                if self.session.supervisor.interrupted:
+                    raise InterruptedRunError("Interrupted while waiting for another run.") from None
+                if time.monotonic() >= end:
+                    raise
+                waited = True
+                self.session.progress.doing(stack.id, f"waiting: {error.message}")
+                time.sleep(min(LOOK_AGAIN, 0.3 + secrets.randbelow(1000) / 1000))
+            else:
+                return Claim(ledger, stack, before, entry, waited=waited)
+
+    def take_over(self, stack: Stack, before: Entry) -> Claim:
+        """Take a stack whose operation was cut off, to bring it to an end under that operation's own run."""
+        ledger = self.session.ledgers.of(stack)
+        run = before.operation.run if before.operation else before.run
+        cut_off = before.operation
+        # Whoever resumes after us must still know since when, and which lock is the dead run's.
+        operation = replace(
+            self.operation(), run=run, phase="applying", started=cut_off.started if cut_off else ""
+        )
+        entry = ledger.begin(stack.id, operation, before, resuming=True)
+        if cut_off and cut_off.lock:
+            entry = ledger.heartbeat(entry, lock=cut_off.lock)
+        return Claim(ledger, stack, before, entry, waited=False)
+
+    def _refuse_older(self, stack: Stack, before: Entry | None) -> None:
+        found = (
+            superseded(self.session.project, before, over=self.terms.over) if self.kind != "destroy" else None
+        )
+        if found:
+            raise SupersededError(found[0], advice=found[1], stack=stack.id)
+
+    def operation(self) -> Operation:
+        """What this run is, as the ledger has it."""
+        return Operation(
+            run=self.session.info.id,
+            kind=self.kind,
+            phase="planned",
+            who=self.origin.person,
+            where=self.origin.where,
+            commit=self.session.info.commit,
+            host=this_machine(),
+            pid=os.getpid(),
+            pid_started=started_at(os.getpid()) or "",
+        )
+
+    # How it ended
+
+    def applied(self, claim: Claim, result: Outcome) -> None:
+        """The stack is what this commit says: applied, destroyed, unchanged or adopted."""
+        claim.finish(self._applied(claim.entry, claim.stack, result))
+
+    def failed(self, claim: Claim, result: Outcome, rescued: str = "") -> None:
+        """The stack is not what this commit says, or nobody knows."""
+        seen = self._with_state(claim.entry, claim.stack)
+        reason = self.terms.break_glass or claim.entry.break_glass
+        claim.finish(replace(seen, result=result, rescued=rescued, break_glass=reason))
+
+    def note(self, claim: Claim, report: StackReport) -> None:
+        """Remember a stack's part for the record of the run."""
+        before, after = claim.before, claim.entry
+        with self._lock:
+            self._records[claim.stack.id] = StackRecord(
+                result=report.result,
+                counts=dict(report.counts),
+                reason=report.reason,
+                seconds=round(report.seconds, 3),
+                serial_before=before.serial if before else None,
+                serial_after=after.serial,
+                generation_after=after.state_generation,
+            )
+
+    def note_unchanged(self, stacks: Mapping[str, StackReport]) -> list[str]:
+        """Move the ledger on for stacks with an empty plan that it does not know to be up to date.
+
+        Returns what kept it from that, for people; it is no failure of the run.
+        """
+        empty = [id_ for id_, report in stacks.items() if report.result == "unchanged"]
+        if not empty or not self.is_whole or self.options.destroy:
+            return []
+        problems = []
+        try:
+            known = entries_of(self.session, empty)
+            for id_ in empty:
+                if self._is_behind(id_, known.get(id_)):
+                    self._unchanged(self.session.project.stacks[id_], stacks[id_])
+        except SupersededError as error:
+            problems.append(f"{error.stack}: {error.message}; the ledger stays as it is.")
+        except InfraError as error:
+            problems.append(f"The ledger was not told of what is unchanged: {error.message}")
+        return problems
+
+    def _is_behind(self, id_: str, entry: Entry | None) -> bool:
+        stack = self.session.project.stacks[id_]
+        return entry is None or bool(
+            entry.result in ("failed", "destroyed")
+            or entry.break_glass
+            or entry.fingerprint != self.session.project.fingerprint(id_)
+            or dict(entry.upstreams) != upstream_hashes(self.session.project, self.session.states, stack)
+        )
+
+    def _unchanged(self, stack: Stack, report: StackReport) -> None:
+        with self.claim(stack) as claim:
+            self.applied(claim, "unchanged" if claim.before else "adopted")
+            self.note(claim, report)
+
+    def save(self) -> list[str]:
+        """Write the record of the run into each ledger that it wrote to; returns what went wrong."""
+        problems = []
+        for ledger, ids in self.session.ledgers.among(self._records).items():
+            try:
+                self._save(ledger, {id_: self._records[id_] for id_ in ids})
+            except InfraError as error:
+                problems.append(f"The record of this run could not be written: {error.message}")
+        return problems
+
+    def _save(self, ledger: Ledger, stacks: Mapping[str, StackRecord]) -> None:
+        info = self.session.info
+        ledger.save_run(
+            RunRecord(
+                id=info.id,
+                command=self.kind,
+                trigger=self.origin.trigger,
+                commit=info.commit,
+                person=self.origin.person,
+                started=info.started,
+                seconds=round(time.monotonic() - self.session.began, 3),
+                stacks=stacks,
+                subject=self._commit.subject if self._commit else "",
+                pull_request=self.origin.pull_request,
+                link=self.origin.link,
+                break_glass=self.terms.break_glass,
+            )
+        )
+
+    def _applied(self, entry: Entry, stack: Stack, result: Outcome) -> Entry:
+        session, project = self.session, self.session.project
+        seen = self._with_state(entry, stack)
+        ended = replace(seen, result=result, rescued="", break_glass=self._broken(entry))
+        if not (self.is_whole or result == "destroyed"):
+            return ended
+        generations = {
+            edge.source: session.states.generation(project.stacks[edge.source]) or ""
+            for edge in project.upstreams(stack.id)
+        }
+        commit = self._commit
+        return replace(
+            ended,
+            commit=session.info.commit,
+            fingerprint=project.fingerprint(stack.id),
+            upstreams=upstream_hashes(project, session.states, stack) if result != "destroyed" else {},
+            upstream_generations=generations,
+            author=commit.author if commit else "",
+            subject=commit.subject if commit else "",
+            from_trunk=self._from_trunk,
+        )
+
+    def _broken(self, entry: Entry) -> str | None:
+        """The reason of a break of glass: this run's, else one that trunk has not been applied over yet."""
+        if self.terms.break_glass:
+            return self.terms.break_glass
+        return None if self._from_trunk and self.is_whole else entry.break_glass
+
+    def _with_state(self, entry: Entry, stack: Stack) -> Entry:
+        """The entry with the state as it is now."""
+        head = self.session.states.head(stack)
+        found = self.session.states.stat(stack)
+        return replace(
+            entry,
+            serial=head.serial if head else None,
+            lineage=head.lineage if head else "",
+            state_generation=found.generation if found else "",
+            state_size=found.size if found else None,
+        )
+
+    @cached_property
+    def _commit(self) -> Commit | None:
+        try:
+            return self.session.project.repository.commit(self.session.info.commit)
+        except GitError:
+            return None
+
+    @cached_property
+    def _from_trunk(self) -> bool:
+        return is_on_trunk(self.session.project, self.session.info.commit)
