@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import StateError
+from orchestrator.state.folder import Files
 from orchestrator.state.location import Location
 from orchestrator.state.locks import read_lock
 from orchestrator.state.statefile import read_state
-from orchestrator.state.folder import Files
 
 
 @pytest.mark.parametrize(
