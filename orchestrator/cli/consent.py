@@ -40,6 +40,24 @@ class AskedConsent:
         ]
         self._yes(destructive, typed=bool(protected))
 
+    def to_repair(self, stack: str, found: Sequence[str], steps: Sequence[str]) -> None:
+        """Tell what was found and what would be done; ask, if anything would be."""
+        with self.one_at_a_time:
+            self.app.note(f"{stack}:")
+            for line in found:
+                self.app.note(f"  {line}")
+            for step in steps:
+                self.app.note(f"  → {step}")
+            if not steps or self.auto_approve:
+                return
+            if not self.app.interactive:
+                raise BlockedError(
+                    f"There is no terminal to ask whether to put {stack} right.",
+                    advice="Add `--auto-approve`, or run it on a terminal.",
+                )
+            if self._ask("Do this? [y/N] ").lower() not in ("y", "yes"):
+                raise BlockedError("Not confirmed; nothing was changed.")
+
     def again(self, report: StackReport, why: str) -> None:
         """Show one plan that is new since the question, and ask for it."""
         with self.one_at_a_time:

@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("orchestrator.cli.status:command", "Show what is applied where, pending, or cut off."),
     "history": ("orchestrator.cli.history:command", "Show which runs changed what."),
     "unlock": ("orchestrator.cli.unlock:command", "Release the lock that a dead run left."),
+    "resume": ("orchestrator.cli.resume:command", "Bring an apply that was cut off to an end."),
+    "adopt": ("orchestrator.cli.adopt:command", "Record what was applied before infra came."),
     "output": ("orchestrator.cli.output:command", "Print a stack's outputs."),
     "state": ("orchestrator.cli.state:command", "Look into a stack's state."),
     "fmt": ("orchestrator.cli.fmt:command", "Format Terraform files, or check that they are."),

@@ -31,10 +31,18 @@ PLANNED_FILE = "planned.jsonl"
 RACE = 10.0
 
 
-def carry_out(recorder: Recorder, claim: Claim, planned: Planned, work: Workdir | None = None) -> StackReport:
+def carry_out(
+    recorder: Recorder,
+    claim: Claim,
+    planned: Planned,
+    work: Workdir | None = None,
+    *,
+    destroy: bool | None = None,
+) -> StackReport:
     """Apply the plan file, and say in the ledger and in a report what came of it.
 
-    `work` is where it was planned, unless that is the stack's own root.
+    `work` is where it was planned, unless that is the stack's own root; `destroy` says whether it destroys,
+    unless the run's options do.
     """
     session, stack = recorder.session, claim.stack
     if planned.plan_file is None:
@@ -44,7 +52,7 @@ def carry_out(recorder: Recorder, claim: Claim, planned: Planned, work: Workdir 
     with session.alone_in(stack), _journal_kept(recorder, claim, planned, work) as on_line:
         claim.applying(lambda: _lock_generation(recorder, stack))
         outcome = _apply(recorder, stack, work, planned.plan_file, on_line)
-    return _told(recorder, claim, planned, outcome)
+    return _told(recorder, claim, planned, outcome, recorder.options.destroy if destroy is None else destroy)
 
 
 def _apply(
@@ -116,7 +124,9 @@ def _lock_generation(recorder: Recorder, stack: Stack) -> str:
     return lock.generation if lock else ""
 
 
-def _told(recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome) -> StackReport:
+def _told(
+    recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome, destroy: bool
+) -> StackReport:
     """The report, once the ledger has it. What the ledger could not be told is unfinished."""
     if outcome.locked and not outcome.finished:
         claim.give_back()
@@ -124,9 +134,9 @@ def _told(recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutc
         return replace(planned.report, result="locked", reason=error.message, advice=error.advice, diff="")
     try:
         if outcome.ok:
-            done: Outcome = "destroyed" if recorder.options.destroy and recorder.is_whole else "applied"
+            done: Outcome = "destroyed" if destroy and recorder.is_whole else "applied"
             recorder.applied(claim, done)
-            word = "destroyed" if recorder.options.destroy else "applied"
+            word = "destroyed" if destroy else "applied"
             return replace(planned.report, result=word, diff="", diagnostics=(), notes=())  # type: ignore[arg-type]
         return _failed(recorder, claim, planned, outcome)
     except InfraError as error:

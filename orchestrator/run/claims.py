@@ -36,7 +36,9 @@ class Claim:
         self._thread: threading.Thread | None = None
 
     def applying(self, lock_generation: Callable[[], str]) -> None:
-        """Terraform is about to run; from now on the ledger hears from us."""
+        """Terraform is about to run; from now on, if not before, the ledger hears from us."""
+        if self._thread is not None:
+            return
         operation = self.entry.operation
         if operation is None:
             raise ValueError(f"{self.stack.id} is not claimed")

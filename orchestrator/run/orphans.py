@@ -64,6 +64,7 @@ class _Fate:
     made: str | None = None
     is_made: bool = False
     is_open: bool = False
+    has_failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ def compare(lines: Iterable[bytes], state: bytes | None, ids: ImportIds) -> Comp
             address=address,
             type=fate.type,
             id=fate.made or "",
-            import_id=ids.of(fate.type, fate.made or "", plan.values),
+            # What could not be made is perhaps somebody else's: that is why it could not.
+            import_id="" if fate.has_failed else ids.of(fate.type, fate.made or "", plan.values),
             name=plan.name,
             certain=fate.is_made,
         )
@@ -163,12 +165,12 @@ def _fates(lines: Iterable[bytes]) -> tuple[dict[str, _Fate], dict[str, Planned]
 
 def _tell(fate: _Fate, kind: str, action: str, identity: str) -> None:
     if action == "delete" and kind == "apply_complete":
-        fate.is_made = fate.is_open = False
+        fate.is_made = fate.is_open = fate.has_failed = False
     elif action == "create" and kind == "apply_complete":
-        fate.made, fate.is_made, fate.is_open = identity, True, False
+        fate.made, fate.is_made, fate.is_open, fate.has_failed = identity, True, False, False
     elif action == "create":
         # One that failed may have left something behind, too: the state would say so, and it is lost.
-        fate.is_open = True
+        fate.is_open, fate.has_failed = True, kind == "apply_errored"
 
 
 def instances(state: bytes) -> dict[str, str]:

@@ -45,21 +45,31 @@ class Planned:
         return self.report.result == "changed"
 
 
-def plan_stack(session: Session, stack: Stack, options: PlanOptions, *, real: bool = False) -> Planned:
+def plan_stack(
+    session: Session,
+    stack: Stack,
+    options: PlanOptions,
+    *,
+    real: bool = False,
+    work: Workdir | None = None,
+) -> Planned:
     """Plan one stack. Whatever goes wrong is a result: this raises nothing that a user can meet.
 
     `real` plans against the real backend also where the stack has no state yet. Terraform then writes an
-    empty one, so that is done only on the way to an apply that was consented to.
+    empty one, so that is done only on the way to an apply that was consented to. `work` is where to plan, on
+    the real backend, when it is not the stack's own root.
     """
     began = time.monotonic()
     try:
-        planned = _plan(session, stack, options, real=real)
+        planned = _plan(session, stack, options, real=real or work is not None, work=work)
     except InfraError as error:
         planned = Planned(failure(session, stack, error))
     return replace(planned, report=replace(planned.report, seconds=time.monotonic() - began))
 
 
-def _plan(session: Session, stack: Stack, options: PlanOptions, *, real: bool) -> Planned:
+def _plan(
+    session: Session, stack: Stack, options: PlanOptions, *, real: bool, work: Workdir | None
+) -> Planned:
     session.check_versions(stack)
     session.progress.doing(stack.id, "reading states")
     states = session.states
@@ -75,7 +85,7 @@ def _plan(session: Session, stack: Stack, options: PlanOptions, *, real: bool) -
     if generation is not None:
         session.check_state_version(stack)
     shadow = generation is None and states.is_remote(stack) and not real
-    work = shadow_workdir(session, stack) if shadow else session.workdir(stack)
+    work = work or (shadow_workdir(session, stack) if shadow else session.workdir(stack))
     outcome, generation = _plan_while_still(session, stack, work, options, generation, shadow=shadow)
     return _read(session, stack, work, outcome, generation, upstreams, shadow=shadow)
 

@@ -50,6 +50,9 @@ class Consent(Protocol):
     def to_apply(self, report: RunReport, *, protected: Sequence[str]) -> None:
         """Show the plans and ask for all of them; `protected` are environments whose name must be given."""
 
+    def to_repair(self, stack: str, found: Sequence[str], steps: Sequence[str]) -> None:
+        """Say what was found of a run that was cut off, and ask whether to take these steps."""
+
     def again(self, report: StackReport, why: str) -> None:
         """Show a plan that was made or changed after the first question, and ask for it alone."""
 

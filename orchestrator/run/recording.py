@@ -23,6 +23,7 @@ from orchestrator.run.origin import Origin, origin_of
 from orchestrator.run.pending import entries_of, upstream_hashes
 from orchestrator.run.session import Session
 from orchestrator.state.ledger import Ledger
+from orchestrator.state.locks import belongs_to
 from orchestrator.state.records import Entry, Kind, Operation, Outcome, RunRecord, StackRecord
 from orchestrator.terraform.client import PlanOptions
 
@@ -52,12 +53,12 @@ class Terms:
 class Recorder:
     """Writes into the ledgers for one run of `apply`, `destroy`, `resume` or `adopt`; safe from many threads.
 
-    `command` is what the run's record calls it.
+    `kind` is also what the run's record calls it.
     """
 
     def __init__(self, session: Session, kind: Kind, terms: Terms, options: PlanOptions) -> None:
         self.session = session
-        self.kind: Kind = kind
+        self.kind = kind
         self.terms = terms
         self.options = options
         self.origin: Origin = origin_of(session.environ)
@@ -114,7 +115,11 @@ class Recorder:
         cut_off = before.operation
         # Whoever resumes after us must still know since when, and which lock is the dead run's.
         operation = replace(
-            self.operation(), run=run, phase="applying", started=cut_off.started if cut_off else ""
+            self.operation(),
+            run=run,
+            kind=cut_off.kind if cut_off else self.kind,
+            phase="applying",
+            started=cut_off.started if cut_off else "",
         )
         entry = ledger.begin(stack.id, operation, before, resuming=True)
         if cut_off and cut_off.lock:
@@ -152,7 +157,14 @@ class Recorder:
         """The stack is not what this commit says, or nobody knows."""
         seen = self._with_state(claim.entry, claim.stack)
         reason = self.terms.break_glass or claim.entry.break_glass
-        claim.finish(replace(seen, result=result, rescued=rescued, break_glass=reason))
+        left = self._left_lock(claim) if result == "interrupted" else ""
+        ended = replace(seen, result=result, rescued=rescued, left_lock=left, break_glass=reason)
+        claim.finish(ended)
+
+    def _left_lock(self, claim: Claim) -> str:
+        """The lock that our Terraform took and did not give back."""
+        lock, operation = self.session.states.lock(claim.stack), claim.entry.operation
+        return lock.generation if lock and operation and belongs_to(lock, operation) else ""
 
     def note(self, claim: Claim, report: StackReport) -> None:
         """Remember a stack's part for the record of the run."""
@@ -234,7 +246,7 @@ class Recorder:
     def _applied(self, entry: Entry, stack: Stack, result: Outcome) -> Entry:
         session, project = self.session, self.session.project
         seen = self._with_state(entry, stack)
-        ended = replace(seen, result=result, rescued="", break_glass=self._broken(entry))
+        ended = replace(seen, result=result, rescued="", left_lock="", break_glass=self._broken(entry))
         if not (self.is_whole or result == "destroyed"):
             return ended
         generations = {

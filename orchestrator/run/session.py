@@ -68,13 +68,13 @@ class Session:
         self.project.require(found)
         return self.project.stacks[found[0]]
 
-    def workdir(self, stack: Stack) -> Workdir:
-        """Where Terraform runs for a stack, and with what environment."""
+    def workdir(self, stack: Stack, run: str | None = None) -> Workdir:
+        """Where Terraform runs for a stack, and with what environment; `run` is an earlier one's id."""
         settings = self.project.config.environment(stack.environment)
         return Workdir(
             root=self.project.root / stack.path,
             data_dir=self.folders.data(stack.id),
-            run_dir=self.folders.run(self.info.id, stack.id),
+            run_dir=self.folders.run(run or self.info.id, stack.id),
             env=child_environment(
                 self.environ, passed=settings.env, sandbox=bool(self.environ.get("INFRA_SANDBOX"))
             ),

@@ -84,6 +84,7 @@ class Entry:
     state_generation: str = ""
     state_size: int | None = None
     rescued: str = ""
+    left_lock: str = ""
     operation: Operation | None = None
     break_glass: str | None = None
     moved_from: str | None = None

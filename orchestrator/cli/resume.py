@@ -1,0 +1,47 @@
+"""`infra resume`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from orchestrator.cli.context import pass_app
+from orchestrator.cli.options import consent_options, json_option, terms_options
+
+EPILOG = """\b
+Examples:
+  infra resume                     whatever is unfinished
+  infra resume prod/network        one stack
+  infra resume 20260102T030405Z-1a2b3c     what one run left
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("names", nargs=-1, metavar="[RUN | STACK]...")
+@consent_options
+@terms_options
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
+    """Bring an apply that was cut off to an end, wherever that was.
+
+    Follows a Terraform that still runs; releases the lock that the dead run left; pushes the state that it
+    could not save; takes back what it made and no state knows. Then plans, asks, and applies the rest.
+    """
+    from orchestrator.cli.running import consent_of, opened, tell, terms_of
+    from orchestrator.run.pipeline import refuse_outside_ci
+    from orchestrator.run.recording import Recorder
+    from orchestrator.run.resuming import resume, unfinished
+    from orchestrator.terraform.client import PlanOptions
+
+    app = pass_app(ctx)
+    with opened(app, asked) as session:
+        found = unfinished(session, names)
+        if not found and not app.json:
+            app.write("Nothing is unfinished.")
+            return 0
+        recorder = Recorder(session, "resume", terms_of(asked), PlanOptions())
+        refuse_outside_ci(recorder, [one.stack.id for one in found])
+        report = resume(session, recorder, found, consent_of(app, session, asked, "apply"))
+        return tell(app, report, shown=True)
