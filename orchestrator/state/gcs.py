@@ -262,6 +262,9 @@ def _client(env: Mapping[str, str]) -> Any:
     options = {"api_endpoint": emulator if "://" in emulator else f"http://{emulator}"} if emulator else None
     who = AnonymousCredentials() if emulator else credentials(env)  # type: ignore[no-untyped-call]
     client = storage.Client(project="none", credentials=who, client_options=options)
+    # Newer libraries ask for the bucket's location behind our back, to decorate traces that nobody collects:
+    # a request more, for which most accounts have no right.
+    client._bucket_metadata_cache = None
     adapter = HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
     client._http.mount("https://", adapter)
     client._http.mount("http://", adapter)
