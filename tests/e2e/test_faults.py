@@ -1,0 +1,64 @@
+"""An apply of several stacks that is cut off, and its repair; the long form is in tests/soak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("grpc")
+if not Path("/proc/self/cwd").exists():
+    pytest.skip("looks for processes in /proc", allow_module_level=True)
+
+from tests.support.crash.lab import YES, Lab, Target, finished
+from tests.support.crash.trouble import TROUBLES, Trouble
+from tests.support.crash.twice import two_at_once
+from tests.support.crash.verdict import repair
+from tests.support.crash.watched import Step
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...]) -> Iterator[Lab]:
+    made = Lab(tmp_path_factory.mktemp("lab"))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("step", "target", "outcome"),
+    [
+        ("before create fourth", "both", "taken back"),
+        ("after create third", "both", "named"),
+        ("before update kept", "infra", "followed"),
+        ("before create third", "terraform", "resumed"),
+        ("before create nightly", "term", "whole"),
+        ("before POST state of app", "both", "taken back"),
+        ("before DELETE lock of app", "both", "resumed"),
+        ("after POST lock of net", "both", "resumed"),
+    ],
+)
+def test_whoever_dies_wherever_nothing_is_lost(lab: Lab, step: str, target: Target, outcome: str) -> None:
+    with lab.round(Step(step, 1), target, slow=0.4) as one:
+        finished(one.start("apply", "--all", *YES))
+        assert one.trigger.struck, [str(step) for step in one.trigger.steps]
+        verdict = repair(one)
+        assert not verdict.defects, "\n".join(verdict.defects)
+        assert verdict.outcome == outcome
+
+
+@pytest.mark.parametrize("name", ["state cut in the middle", "down from the state on"])
+def test_whatever_the_bucket_does_nothing_is_lost(lab: Lab, name: str) -> None:
+    trouble: Trouble = TROUBLES[name]
+    with lab.round(trouble.at, faults=trouble.faults) as one:
+        done = one.infra("apply", "--all", *YES)
+        assert one.trigger.struck
+        assert done.code in trouble.codes, done.out + done.err
+        one.bucket.faults.clear()
+        verdict = repair(one)
+        assert not verdict.defects, "\n".join(verdict.defects)
+
+
+def test_two_applies_at_once_take_turns(lab: Lab) -> None:
+    results = [two_at_once(lab) for _ in range(10)]
+    assert not [text for one in results for text in one.defects]

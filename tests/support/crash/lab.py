@@ -1,0 +1,349 @@
+"""A project of several stacks, a cloud before its change, and rounds in which the change is cut off."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from orchestrator.sandbox.gcs.faults import Fault
+from orchestrator.sandbox.provider.server import reattach_config
+from orchestrator.sandbox.sentinel import Sentinel
+from tests.support.crash.watched import (
+    BUCKET,
+    TYPES,
+    Effects,
+    Step,
+    Trigger,
+    WatchedBucket,
+    WatchedProviders,
+)
+from tests.support.repo import Repo
+
+SOURCE = Path(__file__).resolve().parents[3]
+# Who dies: `term` is an orderly SIGTERM to infra, the others are SIGKILL.
+Target = Literal["infra", "terraform", "both", "term"]
+LIMIT = 120.0
+YES = ("--auto-approve", "--allow-destroy", "--confirm", "dev")
+
+CONFIG = """
+version: 1
+backend:
+  gcs: {bucket: states}
+environments:
+  dev: {timeouts: {unlock: 3s}}
+"""
+
+HEAD = """
+terraform {
+  backend "gcs" {}
+  required_providers {
+    google = {
+      source = "hashicorp/google"
+    }
+  }
+}
+provider "google" {
+  project = "lab"
+  region  = "europe-west1"
+}
+"""
+
+NETWORK = """
+resource "google_compute_network" "n" {
+  name                    = "net"
+  auto_create_subnetworks = false
+}
+output "name" {
+  value = google_compute_network.n.name
+}
+"""
+
+SUBNET = """
+resource "google_compute_subnetwork" "s" {
+  name          = "sub"
+  network       = google_compute_network.n.id
+  ip_cidr_range = "10.0.0.0/24"
+}
+"""
+
+READS = """
+data "terraform_remote_state" "net" {
+  backend = "gcs"
+  config = {
+    bucket = "states"
+    prefix = "dev/state/net"
+  }
+}
+"""
+
+
+def topic(name: str, after: str = "", label: str = "one") -> str:
+    """A topic; `after` is the topic that must be there first, so that the steps come in one order."""
+    waits = f"  depends_on = [google_pubsub_topic.{after}]\n" if after else ""
+    return (
+        f'resource "google_pubsub_topic" "{name}" {{\n  name = "{name}"\n'
+        f'  labels = {{ label = "{label}" }}\n{waits}}}\n'
+    )
+
+
+FIRST = {
+    "infra.yaml": CONFIG,
+    "infra/envs/dev/net/main.tf": HEAD + NETWORK,
+    "infra/envs/dev/app/main.tf": HEAD + READS + topic("kept") + topic("gone"),
+    "infra/envs/dev/jobs/main.tf": HEAD + topic("job"),
+}
+# A create beside what stands; creates, an update and a delete; a create after an update.
+CHANGED = {
+    "infra/envs/dev/net/main.tf": HEAD + NETWORK + SUBNET,
+    "infra/envs/dev/app/main.tf": HEAD
+    + READS
+    + topic("kept", label="two")
+    + topic("third", "kept")
+    + topic("fourth", "third"),
+    "infra/envs/dev/jobs/main.tf": HEAD + topic("job", label="two") + topic("nightly", "job"),
+}
+STACKS = ("dev/app", "dev/jobs", "dev/net")
+WORLD = {
+    "google_compute_network/projects/lab/global/networks/net",
+    "google_compute_subnetwork/projects/lab/regions/europe-west1/subnetworks/sub",
+    *(f"google_pubsub_topic/projects/lab/topics/{n}" for n in ("kept", "third", "fourth", "job", "nightly")),
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished `infra`."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The `--json` document."""
+        try:
+            found: dict[str, Any] = json.loads(self.out)
+        except ValueError as error:
+            raise AssertionError(f"exit {self.code}, no JSON:\n{self.out}\n{self.err}") from error
+        return found
+
+
+@dataclass
+class Round:
+    """One apply on a cloud of its own, and what comes after."""
+
+    root: Path
+    bucket: WatchedBucket
+    world: Path
+    trigger: Trigger
+    effects: Effects
+    env: Mapping[str, str]
+    children: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, *argv: str) -> subprocess.Popen[str]:
+        """Start `infra ARGV`."""
+        child = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", *argv],
+            cwd=self.root,
+            env=dict(self.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.children.append(child)
+        return child
+
+    def infra(self, *argv: str) -> Done:
+        """Run `infra ARGV` to its end."""
+        return finished(self.start(*argv))
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """The states in the bucket, by stack id."""
+        return {
+            f"dev/{name.split('/')[2]}": json.loads(self.bucket.store.read_object(BUCKET, name)[1])
+            for name in self.objects("dev/state/")
+            if name.endswith(".tfstate")
+        }
+
+    def objects(self, prefix: str) -> dict[str, str]:
+        """The generation of each object below a prefix, by name."""
+        listed = self.bucket.store.list_objects(BUCKET).items
+        return {one["name"]: one["generation"] for one in listed if one["name"].startswith(prefix)}
+
+    def locks(self) -> list[str]:
+        """The state locks that are held."""
+        return [name for name in self.objects("dev/state/") if name.endswith(".tflock")]
+
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """The ledger's entries, by stack id."""
+        names = self.objects("dev/ledger/stacks/")
+        found = [json.loads(self.bucket.store.read_object(BUCKET, name)[1]) for name in names]
+        return {one["stack"]: one for one in found}
+
+    def exists(self) -> set[str]:
+        """What exists in the world's folder, as `TYPE/ID`."""
+        paths = self.world.glob("*/*/*.json")
+        return {f"{path.parent.name}/{json.loads(path.read_bytes())['id']}" for path in paths}
+
+    def known(self) -> set[str]:
+        """What the states say exists, as `TYPE/ID`."""
+        return {
+            f"{one['type']}/{instance['attributes']['id']}"
+            for state in self.states().values()
+            for one in state["resources"]
+            if one["mode"] == "managed"
+            for instance in one["instances"]
+        }
+
+    def terraforms(self) -> list[int]:
+        """The Terraforms of this round that run."""
+        return [pid for pid, command, where in processes() if where.startswith(str(self.root))]
+
+
+class Lab:
+    """One project with the cloud as it is before its change; rounds are played one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._sentinel = Sentinel()
+        self._providers = WatchedProviders(folder / "worlds")
+        self._providers.start()
+        self._providers.serve_types("hashicorp/google", TYPES)
+        self._number = 0
+        self.repo = Repo(folder / "repo", {".gitignore": ".infra/\n", **FIRST})
+        self._base()
+
+    def close(self) -> None:
+        """End the providers."""
+        self._providers.close()
+        self._sentinel.close()
+
+    def _base(self) -> None:
+        with self.round() as first:
+            first.bucket.store.create_bucket(
+                "p",
+                {
+                    "name": BUCKET,
+                    "versioning": {"enabled": True},
+                    "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}},
+                },
+            )
+            done = first.infra("apply", "--all", *YES)
+            assert done.code == 0, done.out + done.err
+            shutil.copytree(first.world, self.folder / "base/world")
+            shutil.copytree(self.folder / "gcs/1", self.folder / "base/gcs")
+        self.repo.commit(CHANGED, "The change")
+
+    @contextmanager
+    def round(
+        self,
+        at: Step | None = None,
+        target: Target = "both",
+        *,
+        slow: float = 0.0,
+        faults: Sequence[Fault] = (),
+    ) -> Iterator[Round]:
+        """A cloud as it was before the change. At the step `at` of what is started first, `target` dies.
+
+        `slow` is how long each change takes from then on, in seconds. With `faults` nobody dies, but the
+        bucket has them from then on.
+        """
+        self._number += 1
+        name = str(self._number)
+        if (self.folder / "base").exists():
+            shutil.copytree(self.folder / "base/world", self.folder / "worlds" / name)
+            shutil.copytree(self.folder / "base/gcs", self.folder / "gcs" / name)
+            shutil.rmtree(self.repo.root / ".infra/runs", ignore_errors=True)
+        trigger, effects = Trigger(at, cuts=not faults), Effects()
+        ports = self._providers.watch(
+            name, trigger, effects, lambda: time.sleep(slow) if trigger.struck else None
+        )
+        with WatchedBucket(self.folder / "gcs" / name, trigger) as bucket:
+            env = {
+                **os.environ,
+                "PYTHONPATH": str(SOURCE),
+                "XDG_STATE_HOME": str(self.folder / "home" / name),
+                "STORAGE_EMULATOR_HOST": bucket.url,
+                "TF_REATTACH_PROVIDERS": reattach_config(ports, self._sentinel.pid),
+                "INFRA_SANDBOX": "test",
+            }
+            made = Round(
+                self.repo.root, bucket, self.folder / "worlds" / name, trigger, effects, env
+            )
+            trigger.act = partial(_break, bucket, faults) if faults else partial(kill, made, target)
+            try:
+                yield made
+            finally:
+                trigger.armed = False
+                put_down(made)
+
+
+def _break(bucket: WatchedBucket, faults: Sequence[Fault]) -> None:
+    for one in faults:
+        bucket.faults.add(one)
+
+
+def kill(round_: Round, target: Target) -> None:
+    """Kill what is to die; what was started last is `infra`."""
+    infra = round_.children[-1]
+    found = round_.terraforms() if target in ("terraform", "both") else []
+    if target == "term":
+        infra.send_signal(signal.SIGTERM)
+    elif target in ("infra", "both"):
+        infra.kill()
+    for pid in found:
+        if pid != infra.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    if target in ("infra", "both"):
+        infra.wait(LIMIT)
+
+
+def put_down(round_: Round) -> None:
+    """End what still runs of a round."""
+    for child in round_.children:
+        if child.poll() is None:
+            child.kill()
+        child.wait(LIMIT)
+        for stream in (child.stdout, child.stderr):
+            if stream:
+                stream.close()
+    for pid in round_.terraforms():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def finished(child: subprocess.Popen[str]) -> Done:
+    """What came of an `infra` that was started."""
+    began = time.monotonic()
+    out, err = child.communicate(timeout=LIMIT)
+    return Done(child.returncode, out, err, time.monotonic() - began)
+
+
+def processes() -> list[tuple[int, str, str]]:
+    """(pid, command line, working directory) of the Terraforms of this machine that can be seen."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().split(b"\0")
+            if b"terraform" in words[0].rsplit(b"/", 1)[-1]:
+                line = b" ".join(words).decode(errors="replace")
+                found.append((int(path.name), line, str((path / "cwd").readlink())))
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,37 @@
+"""Two applies of one stack at the same moment: one at a time, and none is lost."""
+
+from __future__ import annotations
+
+from tests.support.crash.lab import YES, Lab, finished
+from tests.support.crash.verdict import Verdict
+
+STACK = "dev/jobs"
+# Done, or somebody else is at it.
+CODES = (0, 6)
+
+
+def two_at_once(lab: Lab) -> Verdict:
+    """One round; `outcome` is the two exit codes."""
+    verdict = Verdict()
+    with lab.round() as one:
+        both = [one.start("apply", STACK, *YES, "--json") for _ in range(2)]
+        done = [finished(child) for child in both]
+        codes = sorted(each.code for each in done)
+        said = "\n".join(each.out + each.err for each in done)
+        verdict.outcome = " and ".join(map(str, codes))
+        verdict.insist(codes[0] == 0 and codes[1] in CODES, f"exit codes {codes}\n{said}")
+        results = sorted(each.document["stacks"][0]["result"] for each in done)
+        verdict.insist(results.count("applied") == 1, f"not exactly one applied: {results}\n{said}")
+        topics = {f"google_pubsub_topic/projects/lab/topics/{name}" for name in ("job", "nightly")}
+        verdict.insist(topics <= one.exists() & one.known(), f"something is lost: {one.known()}\n{said}")
+        verdict.insist(max(one.effects.made.values()) == 1, f"made twice: {one.effects}")
+        verdict.insist(max(one.effects.changed.values()) == 1, f"changed twice: {one.effects}")
+        verdict.insist(not one.effects.idle and not one.effects.refused, f"twice: {one.effects}")
+        verdict.insist(not one.locks(), "still locked")
+        entry = one.entries()[STACK]
+        verdict.insist(
+            entry["operation"] is None and entry["result"] in ("applied", "unchanged"), f"recorded: {entry}"
+        )
+        generation = one.objects("dev/state/")["dev/state/jobs/default.tfstate"]
+        verdict.insist(entry["state_generation"] == generation, f"recorded another state: {entry}")
+    return verdict

@@ -1,0 +1,125 @@
+"""What must hold after an apply was cut off: `status` names it, `resume` makes all of it agree."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from tests.support.crash.lab import STACKS, WORLD, YES, Done, Round
+
+UNFINISHED = ("unfinished", "running")
+# How a stack that nothing is wrong with may have ended.
+WHOLE = ("applied", "unchanged")
+
+
+@dataclass
+class Verdict:
+    """`outcome` in a word or two, and what was not as it should be."""
+
+    outcome: str = ""
+    defects: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def insist(self, holds: object, text: str) -> None:
+        """Note a defect unless something holds."""
+        if not holds:
+            self.defects.append(text)
+
+
+def repair(round_: Round) -> Verdict:
+    """Look, resume and check; what was started first has ended or was killed."""
+    began = time.monotonic()
+    verdict = Verdict()
+    round_.trigger.armed = False
+    living = bool(round_.terraforms())
+    suspects = _suspects(round_)
+    lost = round_.exists() - round_.known()
+    unfinished = _named(round_, verdict, suspects, lost and not living)
+    if unfinished:
+        done = round_.infra("resume", *YES)
+        _agreement(round_, verdict, done)
+        verdict.outcome = _outcome(living, lost, done)
+    else:
+        verdict.outcome = "whole" if _applied(round_) else "not begun"
+        verdict.insist(round_.exists() == round_.known(), "no stack is unfinished, yet the world differs")
+    if not verdict.defects and verdict.outcome != "named":
+        _the_rest(round_, verdict)
+    _never_twice(round_, verdict)
+    verdict.seconds = time.monotonic() - began
+    return verdict
+
+
+def _suspects(round_: Round) -> set[str]:
+    """The stacks whose state is locked: somebody was, or is, in the middle of them."""
+    return {f"dev/{name.split('/')[2]}" for name in round_.locks()}
+
+
+def _named(round_: Round, verdict: Verdict, suspects: set[str], torn: object) -> set[str]:
+    """The stacks that `status` calls unfinished."""
+    done = round_.infra("status", "--json")
+    standing = {one["id"]: one["standing"] for one in done.document["stacks"]}
+    unfinished = {id for id, word in standing.items() if word in UNFINISHED}
+    verdict.insist(suspects <= unfinished, f"status does not name {sorted(suspects - unfinished)}: {standing}")
+    verdict.insist(unfinished or not torn, f"status names nothing: {standing}")
+    return unfinished
+
+
+def _agreement(round_: Round, verdict: Verdict, done: Done) -> None:
+    """World, states and ledger agree after a resume."""
+    said = done.out + done.err
+    exists, known = round_.exists(), round_.known()
+    lost = [one for one in exists - known if f"{one.rsplit('/', 1)[-1]}" not in said]
+    verdict.insist(not lost, f"exists, in no state and not named: {lost}\n{said}")
+    verdict.insist(known <= exists, f"in a state, and does not exist: {known - exists}\n{said}")
+    verdict.insist(not round_.locks(), f"still locked: {round_.locks()}\n{said}")
+    verdict.insist(not round_.terraforms(), f"a Terraform is still there\n{said}")
+    verdict.insist("Traceback" not in said, said)
+    verdict.insist(done.code == 0 or exists - known, f"resume: exit {done.code}\n{said}")
+    states = round_.objects("dev/state/")
+    for id, entry in round_.entries().items():
+        verdict.insist(entry["operation"] is None, f"{id} still has an operation\n{said}")
+        now = states.get(f"dev/state/{id.split('/')[1]}/default.tfstate")
+        verdict.insist(
+            done.code != 0 or entry["state_generation"] == now, f"{id}: not the state's generation\n{said}"
+        )
+
+
+def _outcome(living: bool, lost: set[str], done: Done) -> str:
+    """What it took."""
+    if done.code != 0:
+        return "named"
+    if living:
+        return "followed"
+    return "taken back" if lost else "resumed"
+
+
+def _applied(round_: Round) -> bool:
+    return round_.exists() == WORLD == round_.known()
+
+
+def _the_rest(round_: Round, verdict: Verdict) -> None:
+    """What had not begun is applied by the next apply, and then everything is as it should be."""
+    head = _head(round_)
+    if not (_applied(round_) and all(round_.entries()[id]["commit"] == head for id in STACKS)):
+        done = round_.infra("apply", "--all", *YES)
+        verdict.insist(done.code == 0, f"apply of the rest: exit {done.code}\n{done.out}\n{done.err}")
+    verdict.insist(round_.exists() == WORLD, f"the world is not what was wanted: {round_.exists() ^ WORLD}")
+    verdict.insist(round_.known() == WORLD, f"the states are not what was wanted: {round_.known() ^ WORLD}")
+    verdict.insist(not round_.locks(), f"locked at the end: {round_.locks()}")
+    for id, entry in round_.entries().items():
+        at = (entry["commit"], entry["operation"], entry["result"] in WHOLE)
+        verdict.insist(at == (head, None, True), f"{id} is not recorded as applied: {entry}")
+
+
+def _never_twice(round_: Round, verdict: Verdict) -> None:
+    """Nothing was made twice, nothing was changed again to what it was."""
+    effects = round_.effects
+    twice = [one for one, count in (effects.made + effects.changed).items() if count > 1]
+    verdict.insist(not twice, f"done twice: {twice}")
+    verdict.insist(not effects.idle, f"changed to what it was: {effects.idle}")
+    verdict.insist(not effects.refused, f"made again, and refused: {effects.refused}")
+
+
+def _head(round_: Round) -> str:
+    ref = (round_.root / ".git/HEAD").read_text().strip().removeprefix("ref: ")
+    return (round_.root / ".git" / ref).read_text().strip()

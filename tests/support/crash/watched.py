@@ -1,0 +1,205 @@
+"""A cloud that counts what passes it, step by step, and calls somebody at one of the steps."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.sandbox.gcs.admin import Entry, RequestLog
+from orchestrator.sandbox.gcs.faults import Fault, Faults
+from orchestrator.sandbox.gcs.server import GcsServer
+from orchestrator.sandbox.provider.server import ProviderServer
+from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.world import World, WorldObject
+from orchestrator.sandbox.world.errors import AlreadyExistsError
+
+BUCKET = "states"
+TYPES = ("google_pubsub_topic", "google_compute_network", "google_compute_subnetwork")
+
+# What a path of the bucket means, the first that fits; runs and numbers differ from round to round.
+_NAMES = (
+    (r"/o/dev/state/(?P<stack>[^/]+)/default\.tfstate$", "state"),
+    (r"/o/dev/state/(?P<stack>[^/]+)/default\.tflock$", "lock"),
+    (r"/o/dev/ledger/stacks/(?P<stack>[^/]+)\.json$", "entry"),
+    (r"/o/dev/ledger/journal/[^/]+/(?P<stack>[^/]+)/", "journal"),
+    (r"/o/dev/ledger/rescue/[^/]+/(?P<stack>[^/]+)/", "rescued"),
+    (r"/o/dev/ledger/runs/", "run record"),
+    # A write whose name is in its body, as infra's are.
+    (r"/o/?$", "ledger"),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that an apply does to the cloud: the `nth` of its name, before it is done or after."""
+
+    name: str
+    nth: int
+
+    def __str__(self) -> str:
+        return self.name if self.nth == 1 else f"{self.name} #{self.nth}"
+
+
+def step_name(when: str, method: str, path: str) -> str:
+    """A request in words that are the same in every round: `after POST state of net`."""
+    for pattern, what in _NAMES:
+        found = re.search(pattern, path)
+        if found:
+            stack = found.groupdict().get("stack")
+            return f"{when} {method} {what}{f' of {stack}' if stack else ''}"
+    return f"{when} {method} bucket"
+
+
+@dataclass
+class Trigger:
+    """Counts steps while it is armed, and acts once, at the step `at` (None: it only counts).
+
+    With `cuts` the request that it acts before never reaches the bucket.
+    """
+
+    at: Step | None = None
+    act: Callable[[], None] = lambda: None
+    cuts: bool = True
+    steps: list[Step] = field(default_factory=list)
+    struck: bool = False
+    armed: bool = True
+    _seen: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def passes(self, name: str) -> bool:
+        """A step is passed; true when it was the one to act at, and the act is done."""
+        with self._lock:
+            if not self.armed:
+                return False
+            self._seen[name] += 1
+            step = Step(name, self._seen[name])
+            self.steps.append(step)
+            if step != self.at or self.struck:
+                return False
+            self.struck = True
+            # Under the lock: nothing else goes on in the cloud until it is done.
+            self.act()
+            return True
+
+
+class _WatchedFaults(Faults):
+    """Faults, and the steps before requests."""
+
+    def __init__(self, trigger: Trigger) -> None:
+        super().__init__()
+        self._trigger = trigger
+
+    def strike(self, method: str, path: str, account: str) -> Fault | None:
+        if self._trigger.passes(step_name("before", method, path)) and self._trigger.cuts:
+            return Fault(cut="before")
+        return super().strike(method, path, account)
+
+
+class _WatchedLog(RequestLog):
+    """The request log, and the steps after requests that changed something, before anybody is told."""
+
+    def __init__(self, trigger: Trigger) -> None:
+        super().__init__()
+        self._trigger = trigger
+
+    def add(self, entry: Entry) -> None:
+        super().add(entry)
+        if entry.method != "GET" and entry.status:
+            self._trigger.passes(step_name("after", entry.method, entry.path))
+
+
+class WatchedBucket(GcsServer):
+    """A Cloud Storage server whose requests are steps."""
+
+    def __init__(self, folder: Path, trigger: Trigger) -> None:
+        super().__init__(folder)
+        self._hub.faults = _WatchedFaults(trigger)
+        self._hub.log = _WatchedLog(trigger)
+
+
+@dataclass
+class Effects:
+    """What was done to a world: how often each object was made, and what was refused as made twice."""
+
+    made: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    refused: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, kind: str, name: str) -> None:
+        """Count one."""
+        with self._lock:
+            if kind in ("made", "changed"):
+                getattr(self, kind)[name] += 1
+            else:
+                getattr(self, kind).append(name)
+
+
+class WatchedWorld(World):
+    """A world whose changes are steps; `slow` is called before each, once somebody was killed."""
+
+    def __init__(self, root: Path, trigger: Trigger, effects: Effects, slow: Callable[[], None]) -> None:
+        super().__init__(root)
+        self._trigger = trigger
+        self._effects = effects
+        self._slow = slow
+
+    def create(self, provider: str, type_: str, object_id: str, attributes: dict[str, Any]) -> WorldObject:
+        name = f"{type_}/{object_id}"
+        self._before("create", name)
+        try:
+            made = super().create(provider, type_, object_id, attributes)
+        except AlreadyExistsError:
+            self._effects.note("refused", name)
+            raise
+        self._effects.note("made", name)
+        self._after("create", name)
+        return made
+
+    def update(self, type_: str, object_id: str, attributes: dict[str, Any]) -> WorldObject:
+        name = f"{type_}/{object_id}"
+        self._before("update", name)
+        before = self.find(type_, object_id)
+        made = super().update(type_, object_id, attributes)
+        same = before is not None and before.attributes == made.attributes
+        self._effects.note("idle" if same else "changed", name)
+        self._after("update", name)
+        return made
+
+    def remove(self, type_: str, object_id: str, attributes: dict[str, Any] | None = None) -> None:
+        name = f"{type_}/{object_id}"
+        self._before("delete", name)
+        super().remove(type_, object_id, attributes)
+        self._after("delete", name)
+
+    def _before(self, what: str, name: str) -> None:
+        self._slow()
+        self._trigger.passes(f"before {what} {name.rsplit('/', 1)[-1]}")
+
+    def _after(self, what: str, name: str) -> None:
+        self._trigger.passes(f"after {what} {name.rsplit('/', 1)[-1]}")
+
+
+class WatchedProviders(ProviderServer):
+    """Simulated providers whose worlds are watched; `watch` opens one."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, Schemas())
+        self._watched: dict[str, WatchedWorld] = {}
+        self._root = folder
+
+    def watch(
+        self, name: str, trigger: Trigger, effects: Effects, slow: Callable[[], None]
+    ) -> Mapping[str, int]:
+        """Open a world; the ports of its providers."""
+        self._watched[name] = WatchedWorld(self._root / name, trigger, effects, slow)
+        return self.open(name)
+
+    def world(self, name: str) -> World:
+        return self._watched[name]
