@@ -72,7 +72,7 @@ def restore(
         id = one.stack.id
         if not as_json:
             old = one.version
-            app.write(f"{id}: serial {old.serial} ({old.written}) becomes serial {one.now_serial + 1}.")
+            app.write(f"{id}: serial {old.serial} ({old.written}) takes the place of serial {one.now_serial}.")
             for sign, addresses in (("+", one.added), ("-", one.removed)):
                 for address in addresses:
                     app.write(f"  {sign} {address}")

@@ -229,7 +229,5 @@ def _is_unenforced(key: tuple[str, ...]) -> bool:
             return section in _LATER_SECTIONS
         case ("environments", _, last):
             return last in _LATER_OF_ENVIRONMENT
-        case ("stacks", _, "moved"):
-            return True
         case _:
             return False

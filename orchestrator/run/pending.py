@@ -44,6 +44,8 @@ def owed(entry: Entry | None, fingerprint: str, upstreams: Mapping[str, str]) ->
         return f"its last run {entry.result}" if entry.result == "failed" else "its last run was cut off"
     if entry.result == "destroyed":
         return "it was destroyed"
+    if entry.result == "restored":
+        return "its state was put back to an older version"
     if entry.break_glass:
         return f"it was applied past the rules: {entry.break_glass}"
     if entry.fingerprint != fingerprint:

@@ -105,7 +105,6 @@ def test_what_this_version_does_not_act_on_is_named() -> None:
         "environments.prod.accounts",
         "environments.prod.checks",
         "environments.prod.soak",
-        "stacks.prod/network.moved",
         "policy",
         "guard",
         "drift",

@@ -1,0 +1,109 @@
+"""`infra history`: which runs changed what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeRepo
+from tests.support.cli import Infra
+from tests.support.remembered import FILES, UPSTREAM, Remembered, serving
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+BROKEN = """
+resource "terraform_data" "broken" {
+  input = "x"
+  lifecycle {
+    precondition {
+      condition     = terraform_data.x.output != "two"
+      error_message = "Not two."
+    }
+  }
+}
+"""
+
+
+@pytest.fixture
+def place(make_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
+    with serving(tmp_path / "gcs") as server:
+        yield Remembered(make_repo(FILES), server)
+
+
+def test_nothing_was_done_yet(place: Remembered) -> None:
+    assert place.infra("history", "--json", code=0).document["runs"] == []
+    assert "no run" in place.infra("history", code=0).out
+
+
+def test_runs_are_told_newest_first_over_all_environments(place: Remembered) -> None:
+    first = place.apply("dev/net", "prod/net").document["run"]["id"]
+    place.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two")}, "Change net")
+    second = place.apply("dev/net").document["run"]["id"]
+
+    runs = place.infra("history", "--json", code=0).document["runs"]
+    assert [run["id"] for run in runs] == [second, first]
+    assert [stack["id"] for stack in runs[1]["stacks"]] == ["dev/net", "prod/net"]
+    newest = runs[0]
+    assert newest["commit"] == place.repo.head
+    assert newest["subject"] == "Change net"
+    assert (newest["command"], newest["trigger"]) == ("apply", "local")
+    (stack,) = newest["stacks"]
+    assert (stack["result"], stack["counts"]["update"]) == ("applied", 1)
+    assert stack["serial_after"] > stack["serial_before"]
+
+    assert [run["id"] for run in place.infra("history", "prod", "--json", code=0).document["runs"]] == [first]
+    assert len(place.infra("history", "--limit", "1", "--json", code=0).document["runs"]) == 1
+    text = place.infra("history", code=0).out
+    assert "dev/net applied" in text
+    assert "2 applied" in text
+    assert "1 changed" in text
+    assert f"{place.repo.head[:10]} Change net" in text
+
+
+def test_one_run_is_shown_stack_by_stack(place: Remembered) -> None:
+    run = place.apply("dev/net", "prod/net").document["run"]["id"]
+    found = place.infra("history", "show", run, "--json", code=0).document["run"]
+    assert found["id"] == run
+    assert {stack["id"]: stack["result"] for stack in found["stacks"]} == {
+        "dev/net": "applied",
+        "prod/net": "applied",
+    }
+    text = place.infra("history", "show", run, code=0).out
+    assert f"commit: {place.repo.head} First" in text
+    assert "prod/net" in text
+
+
+def test_a_failure_is_told_with_its_reason(place: Remembered) -> None:
+    place.apply("dev/net")
+    place.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two") + BROKEN}, "Break it")
+    place.infra("apply", "dev/net", "--auto-approve", "--json", code=7)
+    newest = place.infra("history", "--json", code=0).document["runs"][0]
+    (stack,) = newest["stacks"]
+    assert stack["result"] == "failed"
+    assert stack["reason"]
+    assert "dev/net failed" in place.infra("history", code=0).out
+    assert "last run: failed" in place.infra("status", "dev/net", code=0).out
+
+
+def test_a_run_of_ci_has_its_person_request_and_link(place: Remembered) -> None:
+    ci = {
+        "CI": "true",
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_ACTOR": "ada",
+        "GITHUB_REPOSITORY": "acme/infra",
+        "GITHUB_RUN_ID": "42",
+        "GITHUB_REF": "refs/pull/12/merge",
+    }
+    infra = Infra(place.repo.root, {**place.infra.env, **ci})
+    infra("apply", "dev/net", "--auto-approve", "--json", code=0)
+    (run,) = place.infra("history", "--json", code=0).document["runs"]
+    assert (run["person"], run["pull_request"], run["trigger"]) == ("ada", "#12", "ci")
+    assert run["link"] == "https://github.com/acme/infra/actions/runs/42"
+    assert run["link"] in place.infra("history", "show", run["id"], code=0).out
+
+
+def test_an_unknown_run_and_a_missing_one_are_usage_errors(place: Remembered) -> None:
+    assert "knows of no run nope" in place.infra("history", "show", "nope", code=3).err
+    place.infra("history", "show", code=3)

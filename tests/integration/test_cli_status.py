@@ -1,0 +1,207 @@
+"""`infra status`: what is applied where, what is owed, who is at work, what was cut off."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.process.identity import started_at
+from orchestrator.run.ledgers import this_machine
+from tests.conftest import MakeRepo
+from tests.support.remembered import FILES, FOLLOWER, UPSTREAM, Remembered, serving
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+
+@pytest.fixture
+def place(make_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
+    with serving(tmp_path / "gcs") as server:
+        yield Remembered(make_repo(FILES), server)
+
+
+def status(place: Remembered, *names: str) -> dict[str, dict[str, Any]]:
+    found = place.infra("status", *names, "--json", code=0).document["stacks"]
+    return {one["id"]: one for one in found}
+
+
+def standings(place: Remembered) -> dict[str, str]:
+    return {id: one["standing"] for id, one in status(place).items()}
+
+
+def test_what_was_never_applied_is_new(place: Remembered) -> None:
+    assert standings(place) == {"dev/app": "new", "dev/net": "new", "prod/net": "new"}
+    assert place.objects() == []
+    assert "3 stacks: 3 new" in place.infra("status", code=0).out
+
+
+def test_an_apply_is_shown_with_its_commit_until_trunk_moves_on(place: Remembered) -> None:
+    first = place.repo.head
+    ran = place.apply()
+    found = status(place)
+    assert {one["standing"] for one in found.values()} == {"up-to-date"}
+    net = found["dev/net"]
+    assert net["applied"]["id"] == first
+    assert net["applied"]["subject"] == "First"
+    assert net["applied"]["author"] == "Ada Author"
+    assert net["applied"]["run"] == ran.document["run"]["id"]
+    assert net["applied"]["behind"] == 0
+    assert net["state"]["serial"] >= 1
+    assert not net["state"]["moved"]
+    assert net["last"]["result"] == "applied"
+    assert net["lock"] is net["operation"] is None
+
+    place.repo.commit({"README.md": "more\n"}, "Unrelated")
+    place.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two")}, "Change net")
+    found = status(place)
+    assert {id: one["standing"] for id, one in found.items()} == {
+        "dev/app": "up-to-date",
+        "dev/net": "pending",
+        "prod/net": "up-to-date",
+    }
+    assert found["dev/net"]["applied"]["behind"] == 2
+    text = place.infra("status", code=0).out
+    assert f"{first[:10]} First (Ada Author, " in text
+    assert "2 behind)" in text
+    assert "3 stacks: 1 pending, 2 up to date" in text
+
+    # What the follower reads moves with the upstream, which is owed to it although none of its files changed.
+    place.apply("dev/net")
+    found = status(place)
+    assert found["dev/net"]["standing"] == "up-to-date"
+    assert found["dev/app"]["standing"] == "pending"
+    assert "dev/net" in found["dev/app"]["why"]
+    place.apply("dev/app")
+    assert set(standings(place).values()) == {"up-to-date"}
+
+
+def test_an_output_that_nobody_reads_owes_nothing(place: Remembered) -> None:
+    place.apply()
+    place.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("why", "because")}, "y")
+    place.apply("dev/net")
+    assert standings(place)["dev/app"] == "up-to-date"
+
+
+def test_a_state_that_moved_behind_the_ledger_is_told(place: Remembered) -> None:
+    place.apply("dev/net")
+    name = "dev/state/net/default.tfstate"
+    _, data = place.server.store.read_object("states", name)
+    place.server.store.insert_object("states", name, data)
+    assert status(place, "dev/net")["dev/net"]["state"]["moved"]
+    assert "moved since" in place.infra("status", "dev/net", code=0).out
+    place.server.store.delete_object("states", name)
+    gone = status(place, "dev/net")["dev/net"]
+    assert (gone["standing"], gone["why"]) == ("pending", "its state is gone")
+
+
+def test_a_running_apply_and_a_dead_one(place: Remembered) -> None:
+    place.apply("dev/net")
+    me = {"pid": os.getpid(), "pid_started": started_at(os.getpid()) or ""}
+    ours = place.at_work("dev/net", host=this_machine(), **me)
+    running = status(place)["dev/net"]
+    assert running["standing"] == "running"
+    assert running["operation"]["live"]
+    assert (running["operation"]["who"], running["operation"]["run"]) == ("bo", "R-other")
+    # The same run after its process has died, and with it, the lock that its Terraform left.
+    ledger = place.ledger("dev/net")
+    place.server.store.delete_object("states", "dev/ledger/stacks/net.json")
+    assert ours.operation
+    place.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started="another boot")
+    place.lock("dev/net")
+    dead = status(place)["dev/net"]
+    assert dead["standing"] == "unfinished"
+    assert not dead["operation"]["live"]
+    assert "infra resume dev/net" in dead["advice"]
+    assert dead["lock"]["who"] == "bo@elsewhere"
+    assert dead["lock"]["age"] < 60
+    text = place.infra("status", code=0).out
+    assert "unfinished" in text
+    assert "the state is locked by bo@elsewhere for apply" in text
+    entry = ledger.entry("dev/net")
+    assert entry is not None
+    assert entry.is_unfinished
+
+
+def test_a_state_that_the_ledger_does_not_know_wants_to_be_adopted(place: Remembered) -> None:
+    place.apply("dev/net")
+    place.server.store.delete_object("states", "dev/ledger/stacks/net.json")
+    found = status(place)["dev/net"]
+    assert found["standing"] == "unrecorded"
+    assert "infra adopt dev/net" in found["advice"]
+
+
+def test_a_stack_that_trunk_no_longer_has_is_not_forgotten(place: Remembered) -> None:
+    place.apply("dev/net", "dev/app")
+    place.repo.remove("infra/envs/dev/app/main.tf")
+    place.repo.commit(message="Drop app")
+    found = status(place)
+    assert found["dev/app"]["standing"] == "deleted"
+    assert found["dev/app"]["applied"]["subject"] == "First"
+
+
+def test_a_renamed_stack_keeps_its_memory(place: Remembered) -> None:
+    place.repo.commit(
+        {
+            "infra/envs/dev/app/main.tf": FOLLOWER.replace(
+                'backend "gcs" {}',
+                'backend "gcs" {\n    bucket = "states"\n    prefix = "dev/state/fixed"\n  }',
+            )
+        },
+        "A state with a place of its own",
+    )
+    place.apply("dev/net", "dev/app")
+    config = FILES["infra.yaml"] + "stacks:\n  dev/web: {moved: dev/app}\n"
+    text = (place.repo.root / "infra/envs/dev/app/main.tf").read_text()
+    place.repo.remove("infra/envs/dev/app/main.tf")
+    place.repo.commit({"infra.yaml": config, "infra/envs/dev/web/main.tf": text}, "Rename app to web")
+    found = status(place)
+    assert "dev/app" not in found
+    assert found["dev/web"]["applied"]["subject"] == "A state with a place of its own"
+    assert "not-enforced" not in place.infra("validate", "--json", code=None).out
+    place.apply("dev/web")
+    assert "dev/ledger/stacks/app.json" not in place.objects()
+    entry = place.ledger("dev/web").entry("dev/web")
+    assert entry is not None
+    assert entry.moved_from == "dev/app"
+
+
+def test_one_who_may_only_read_sees_it_all(place: Remembered) -> None:
+    place.apply("dev/net")
+    before = place.objects()
+    ran = place.reader()("status", "--json", code=0)
+    assert ran.stack("dev/net")["standing"] == "up-to-date"
+    assert place.objects() == before
+
+
+def test_a_ledger_of_a_newer_infra_is_refused(place: Remembered) -> None:
+    place.server.store.insert_object("states", "dev/ledger/stacks/net.json", b'{"version": 9}')
+    ran = place.infra("status", "--json", code=1)
+    assert "knows up to 1" in ran.document["errors"][0]["message"]
+    assert "upgrade" in ran.document["errors"][0]["advice"]
+
+
+def test_watching_excludes_json(place: Remembered) -> None:
+    place.infra("status", "--watch", "--json", code=3)
+
+
+def test_a_few_requests_are_enough(place: Remembered) -> None:
+    place.apply()
+    before = place.server.requests.count
+    place.infra("status", code=0)
+    # One listing of entries and one of states, in each of two environments.
+    assert place.server.requests.count - before == 4
+
+
+def test_local_states_have_a_ledger_of_this_machine(make_repo: MakeRepo, tmp_path: Path) -> None:
+    from tests.support.cli import Infra
+
+    repo = make_repo({"infra/envs/dev/net/main.tf": 'resource "terraform_data" "x" {}\n'})
+    state_home = tmp_path / "state-home"
+    infra = Infra(repo.root, {"XDG_STATE_HOME": str(state_home)})
+    infra("apply", "--all", "--auto-approve", "--confirm", "dev", code=0)
+    assert infra("status", "--json", code=0).stack("dev/net")["standing"] == "up-to-date"
+    assert repo.status == "?? infra/envs/dev/net/terraform.tfstate"
+    assert list(state_home.glob("infra/ledger/*/dev/ledger/stacks/net.json"))

@@ -1,0 +1,131 @@
+"""`infra unlock`: who holds a state, and letting go of a lock that is dead."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import LockedError
+from orchestrator.project import load
+from orchestrator.run.ledgers import Ledgers, this_machine
+from orchestrator.run.states import States
+from orchestrator.run.unlocking import look, release
+from orchestrator.sandbox.gcs.faults import Fault
+from tests.conftest import MakeRepo
+from tests.support.cli import Infra
+from tests.support.remembered import FILES, Remembered, serving
+from tests.support.repo import Repo
+
+LOCK = "dev/state/net/default.tflock"
+
+# What Terraform does to a local state while it works, until its input ends.
+HOLD = """
+import fcntl, sys
+file = open(sys.argv[1], "r+")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def place(make_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
+    with serving(tmp_path / "gcs") as server:
+        yield Remembered(make_repo(FILES), server)
+
+
+def test_what_is_not_locked_is_said_to_be_free(place: Remembered) -> None:
+    assert "dev/net is not locked" in place.infra("unlock", "dev/net", code=0).out
+    assert place.infra("unlock", "dev/net", "--json", code=0).document["released"] is None
+
+
+def test_a_lock_is_shown_and_kept_without_consent(place: Remembered) -> None:
+    place.lock("dev/net")
+    ran = place.infra("unlock", "dev/net", code=4)
+    assert "bo@elsewhere holds it for apply since 2026-01-02T03:04:05Z" in ran.out
+    assert "--auto-approve" in ran.err
+    assert place.objects() == [LOCK]
+
+
+def test_a_lock_is_released_with_consent(place: Remembered) -> None:
+    generation = place.lock("dev/net")
+    document = place.infra("unlock", "dev/net", "--auto-approve", "--json", code=0).document
+    assert document["released"]["generation"] == generation
+    assert document["released"]["who"] == "bo@elsewhere"
+    assert document["released"]["ours"] is False
+    assert place.objects() == []
+
+
+def test_a_lock_of_a_run_that_lives_is_kept_unless_forced(place: Remembered) -> None:
+    place.at_work("dev/net")
+    place.lock("dev/net")
+    ran = place.infra("unlock", "dev/net", "--auto-approve", code=6)
+    assert "bo runs apply R-other from elsewhere" in ran.err
+    assert "--force" in ran.err
+    assert LOCK in place.objects()
+    place.infra("unlock", "dev/net", "--auto-approve", "--force", code=0)
+    assert LOCK not in place.objects()
+
+
+def test_a_lock_of_a_run_that_was_cut_off_is_better_resumed(place: Remembered) -> None:
+    place.at_work("dev/net", host=this_machine(), pid=1, pid_started="another boot")
+    place.lock("dev/net")
+    ran = place.infra("unlock", "dev/net", "--auto-approve", code=0)
+    assert "and it was cut off" in ran.out
+    assert "infra resume dev/net" in ran.err
+    assert LOCK not in place.objects()
+
+
+def test_another_lock_that_came_meanwhile_is_left_alone(place: Remembered) -> None:
+    place.lock("dev/net")
+    project = load(place.repo.root)
+    env = {"STORAGE_EMULATOR_HOST": place.server.url}
+    states = States(project, env)
+    held = look(states, Ledgers(project, states, env), project.stacks["dev/net"])
+    assert held is not None
+    place.server.store.delete_object("states", LOCK)
+    release(states, held)
+    newer = place.lock("dev/net", "cy@third")
+    with pytest.raises(LockedError, match="cy@third"):
+        release(states, held)
+    assert str(place.server.store.get_object("states", LOCK)["generation"]) == newer
+
+
+def test_a_release_whose_answer_is_lost_is_a_release(place: Remembered) -> None:
+    place.lock("dev/net")
+    place.server.faults.add(Fault(method="DELETE", count=1, cut="answer"))
+    place.infra("unlock", "dev/net", "--auto-approve", code=0)
+    assert place.objects() == []
+
+
+def test_one_stack_has_to_be_named(place: Remembered) -> None:
+    assert "means 2 stacks" in place.infra("unlock", "dev", code=3).err
+
+
+@pytest.fixture
+def local(make_repo: MakeRepo) -> Repo:
+    return make_repo({"infra/envs/dev/net/main.tf": 'resource "terraform_data" "x" {}\n'})
+
+
+def test_a_local_lock_is_held_only_by_a_living_process(local: Repo) -> None:
+    infra = Infra(local.root, {})
+    state = local.root / "infra/envs/dev/net/terraform.tfstate"
+    note = state.with_name(".terraform.tfstate.lock.info")
+    state.write_text("")
+    note.write_text(json.dumps({"ID": "u", "Who": "ada@desk", "Operation": "OperationTypeApply"}))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(state)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        ran = infra("unlock", "dev/net", "--auto-approve", "--force", code=6)
+        assert "A process on this machine holds the state" in ran.err
+        assert note.exists()
+        holder.communicate()
+    infra("unlock", "dev/net", "--auto-approve", code=0)
+    assert not note.exists()
