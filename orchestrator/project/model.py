@@ -217,10 +217,24 @@ class Project:
         found = [finding for finding in self.findings if finding.stack in wanted]
         for stack in wanted:
             found.extend(self.coverage.problems(self.stacks[stack]))
+            found.extend(self._shared_state(self.stacks[stack]))
         cycle = self.cycle(wanted)
         for finding in [*found, *([cycle] if cycle else [])]:
             if finding.severity == "error":
                 raise as_error(finding)
+
+    def _shared_state(self, stack: Stack) -> list[Finding]:
+        """The error of a stack whose state is another's too: each would destroy what the other made."""
+        others = [
+            one.id
+            for one in self.stacks.values()
+            if stack.state and one.state == stack.state and one != stack
+        ]
+        if not others:
+            return []
+        message = f"{stack.id} shares its state with {', '.join(others)}: {stack.state}."
+        advice = "Each would destroy what the other made. Give each a state of its own: `infra validate`."
+        return [Finding("error", "state-shared", message, advice, stack.path, stack=stack.id)]
 
 
 def as_error(finding: Finding) -> ProjectError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from orchestrator.errors import InfraError
 from orchestrator.process import Supervisor
 from orchestrator.project.model import Project
 from orchestrator.run.folders import Folders
+from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.session import terraform_for
 from orchestrator.run.states import States
 from orchestrator.state.location import Location
@@ -29,6 +31,9 @@ TELLING = (
     "TF_REATTACH_PROVIDERS",
     "STORAGE_EMULATOR_HOST",
 )
+
+# Seconds that this machine's clock may be away from the bucket's before it is worth a word.
+CLOCK_OFF = 60.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ def examine(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
         yield from constraints(project, binary)
     yield from environment(environ)
     yield from buckets(project, environ)
+    yield from memory(project, environ)
     yield lock_files(project)
 
 
@@ -139,6 +145,29 @@ def buckets(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
             )
     if not names:
         yield Check("bucket", "ok", "no state lies in a bucket")
+
+
+def memory(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
+    """Whether the ledgers can be read, what in them was cut off, and whether our clock is theirs."""
+    found = Ledgers(project, States(project, environ), environ).among(project.stacks)
+    known, cut_off, off = 0, [], 0.0
+    for ledger in found:
+        try:
+            entries = ledger.entries()
+            off = max(off, abs((ledger.storage.now() - datetime.now(UTC)).total_seconds()))
+        except InfraError as error:
+            yield Check("ledger", "error", f"{ledger.environment}: {error.message}", error.advice)
+            return
+        known += len(entries)
+        cut_off += [one.stack for one in entries.values() if one.is_unfinished and not ledger.is_live(one)]
+    if cut_off:
+        what = f"runs were cut off in {', '.join(sorted(cut_off))}"
+        yield Check("ledger", "warning", what, "`infra resume` finds out what was applied and does the rest.")
+    else:
+        yield Check("ledger", "ok", f"it knows {known} of {len(project.stacks)} stacks, none cut off")
+    if off > CLOCK_OFF:
+        what = f"this machine's clock is {off:.0f} s away from the bucket's"
+        yield Check("clock", "warning", what, "Ages are judged by the bucket's; credentials may be refused.")
 
 
 def lock_files(project: Project) -> Check:

@@ -99,8 +99,8 @@ def test_a_state_that_moved_behind_the_ledger_is_told(place: Remembered) -> None
 
 def test_a_running_apply_and_a_dead_one(place: Remembered) -> None:
     place.apply("dev/net")
-    me = {"pid": os.getpid(), "pid_started": started_at(os.getpid()) or ""}
-    ours = place.at_work("dev/net", host=this_machine(), **me)
+    started = started_at(os.getpid()) or ""
+    ours = place.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started=started)
     running = status(place)["dev/net"]
     assert running["standing"] == "running"
     assert running["operation"]["live"]
@@ -205,3 +205,26 @@ def test_local_states_have_a_ledger_of_this_machine(make_repo: MakeRepo, tmp_pat
     assert infra("status", "--json", code=0).stack("dev/net")["standing"] == "up-to-date"
     assert repo.status == "?? infra/envs/dev/net/terraform.tfstate"
     assert list(state_home.glob("infra/ledger/*/dev/ledger/stacks/net.json"))
+
+
+def test_two_stacks_on_one_state_are_refused(place: Remembered) -> None:
+    place.apply("dev/net")
+    fixed = UPSTREAM.replace("{}", '{\n    bucket = "states"\n    prefix = "dev/state/net"\n  }', 1)
+    place.repo.commit({"infra/envs/dev/twin/main.tf": fixed}, "A twin")
+    before = place.objects()
+    for name in ("dev/net", "dev/twin"):
+        ran = place.infra("apply", name, "--auto-approve", "--json", code=3)
+        assert "shares its state with dev/" in ran.document["errors"][0]["message"]
+    place.infra("plan", "dev/twin", code=3)
+    assert place.objects() == before
+
+
+def test_doctor_tells_what_was_cut_off(place: Remembered) -> None:
+    place.apply("dev/net")
+    checks = {one["name"]: one for one in place.infra("doctor", "--json", code=None).document["checks"]}
+    assert checks["ledger"]["message"] == "it knows 1 of 3 stacks, none cut off"
+    assert "clock" not in checks
+    place.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started="another boot")
+    checks = {one["name"]: one for one in place.infra("doctor", "--json", code=None).document["checks"]}
+    assert checks["ledger"]["status"] == "warning"
+    assert "dev/net" in checks["ledger"]["message"]
