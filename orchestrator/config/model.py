@@ -218,9 +218,7 @@ class Config:
 
 
 _LATER_SECTIONS = frozenset({"policy", "guard", "drift"})
-_LATER_OF_ENVIRONMENT = frozenset(
-    {"apply", "approval", "approved_by", "unapproved", "accounts", "checks", "soak"}
-)
+_LATER_OF_ENVIRONMENT = frozenset({"approval", "approved_by", "unapproved", "accounts", "checks", "soak"})
 
 
 def _is_unenforced(key: tuple[str, ...]) -> bool:

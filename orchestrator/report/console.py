@@ -15,6 +15,7 @@ STYLES: Mapping[Result, str] = {
     "failed": "bold red",
     "mismatch": "bold red",
     "blocked": "bold red",
+    "interrupted": "bold red",
     "locked": "bold yellow",
     "aborted": "yellow",
     "waiting": "yellow",
@@ -79,7 +80,7 @@ def table(report: RunReport) -> Table:
 def details(stack: StackReport) -> Iterator[RenderableType]:
     """What Terraform said of one stack: its diagnostics and diff, if it has any, then what to type next."""
     # The table has said all there is to say of a stack that was not reached.
-    unreached = stack.result in ("waiting", "aborted", "skipped")
+    unreached = stack.result in ("waiting", "aborted")
     if unreached or not (stack.diff or stack.diagnostics or stack.advice or stack.notes):
         return
     yield Text("")

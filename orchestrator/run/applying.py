@@ -102,7 +102,7 @@ class Applying:
             )
         except SupersededError as error:
             report = replace(
-                planned.report, result="skipped", reason=error.message, advice=error.advice, diff=""
+                planned.report, result="skipped", reason=error.message, advice=error.advice, diff="", notes=()
             )
         except InterruptedRunError:
             report = self._aborted(planned.report, "the run was interrupted")

@@ -21,6 +21,9 @@ CONNECTIONS = 32
 # Seconds for one request, and for all tries of it; 429 and 5xx are tried again with growing, random pauses.
 TIMEOUT = 30.0
 PATIENCE = 60.0
+# After a request that was in vain, the next ones are tried so briefly for so long.
+BRIEF = 3.0
+DOWN_FOR = 60.0
 # What a listing has to say of each object: a fifth of what it would say unasked.
 FIELDS = "nextPageToken,items(name,generation,metageneration,size,updated,timeDeleted,metadata)"
 
@@ -33,6 +36,7 @@ class Bucket:
         self._env = env
         self._lock = threading.Lock()
         self._made: Any = None
+        self._down_until = 0.0
         # The service's time at a moment of this process's own steady clock.
         self._clock: tuple[datetime, float] | None = None
 
@@ -162,6 +166,8 @@ class Bucket:
     def _ask(self, what: str, request: Callable[[Any, Any], T]) -> T:
         """One question to the service, its refusals as errors that say what to do."""
         bucket, retry = self._bucket()
+        if time.monotonic() < self._down_until:
+            retry = retry.with_timeout(BRIEF)
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
         from requests.exceptions import RequestException
@@ -182,6 +188,8 @@ class Bucket:
         except (exceptions.Unauthorized, GoogleAuthError) as error:
             raise StateError(f"Google does not accept the credentials to {place}.", advice=LOGIN) from error
         except (exceptions.GoogleAPIError, RequestException) as error:
+            # It was waited for once; what comes next, at the end of a run, need not wait as long again.
+            self._down_until = time.monotonic() + DOWN_FOR
             raise StateError(
                 f"Google Cloud Storage did not answer when asked to {place}: {error}",
                 advice="Try again in a while.",

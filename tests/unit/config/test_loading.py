@@ -98,7 +98,6 @@ def test_every_key_arrives() -> None:
 
 def test_what_this_version_does_not_act_on_is_named() -> None:
     assert load_text(WHOLE).unenforced() == (
-        "environments.prod.apply",
         "environments.prod.approval",
         "environments.prod.approved_by",
         "environments.prod.unapproved",

@@ -1,0 +1,39 @@
+"""Who runs this, and where."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+from orchestrator.run.origin import origin_of
+
+
+def test_a_person_at_a_machine() -> None:
+    found = origin_of({"USER": "ada"})
+    assert (found.person, found.where, found.trigger) == ("ada", socket.gethostname(), "local")
+    assert not found.link
+
+
+def test_a_job_on_github(tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": {"number": 7}}))
+    env = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_ACTOR": "ada",
+        "GITHUB_RUN_ID": "12",
+        "GITHUB_REPOSITORY": "acme/platform",
+        "GITHUB_EVENT_PATH": str(event),
+    }
+    found = origin_of(env)
+    assert found.trigger == "ci"
+    assert found.person == "ada"
+    assert found.link == found.where == "https://github.com/acme/platform/actions/runs/12"
+    assert found.pull_request == "#7"
+    assert origin_of({**env, "GITHUB_REF": "refs/pull/9/merge"}).pull_request == "#9"
+    assert origin_of({**env, "GITHUB_EVENT_PATH": "/nowhere"}).pull_request == ""
+
+
+def test_another_ci() -> None:
+    assert origin_of({"CI": "1", "USER": "runner"}).is_ci
+    assert not origin_of({"CI": "false"}).is_ci

@@ -1,0 +1,147 @@
+"""A journal against a state: what was made and is not known, what may exist, what needs nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from orchestrator.run.importids import import_ids
+from orchestrator.run.orphans import Planned, compare, instances, planned_line, reduced
+
+NETWORK = "google_compute_network"
+PATH = "projects/p/global/networks/main"
+
+
+def line(kind: str, address: str, action: str = "create", identity: str = "", type_: str = NETWORK) -> bytes:
+    hook: dict[str, Any] = {
+        "resource": {"addr": address, "resource_type": type_, "resource_name": "x", "module": ""},
+        "action": action,
+    }
+    if identity:
+        hook |= {"id_key": "id", "id_value": identity}
+    return json.dumps({"@message": f"{address}: secret words", "type": kind, "hook": hook}).encode()
+
+
+def made(address: str, identity: str = PATH, **more: str) -> list[bytes]:
+    return [line("apply_start", address, **more), line("apply_complete", address, identity=identity, **more)]
+
+
+def state(*resources: dict[str, Any]) -> bytes:
+    return json.dumps({"version": 4, "resources": resources}).encode()
+
+
+def resource(name: str, *, identity: str = PATH, key: object = None, module: str = "") -> dict[str, Any]:
+    instance: dict[str, Any] = {"attributes": {"id": identity}}
+    if key is not None:
+        instance["index_key"] = key
+    found = {"mode": "managed", "type": NETWORK, "name": name, "instances": [instance]}
+    return {**found, "module": module} if module else found
+
+
+def test_what_the_state_knows_is_no_orphan() -> None:
+    found = compare(made(f"{NETWORK}.main"), state(resource("main")), import_ids())
+    assert found.is_clean
+    assert not found.again
+
+
+def test_what_was_made_and_is_in_no_state_is_missing_with_its_import_id() -> None:
+    for there in (None, state()):
+        found = compare(made(f"{NETWORK}.main"), there, import_ids())
+        assert [(one.address, one.import_id, one.certain) for one in found.missing] == [
+            (f"{NETWORK}.main", PATH, True)
+        ]
+
+
+def test_what_was_begun_may_exist_under_its_planned_name() -> None:
+    address = f"{NETWORK}.main"
+    planned = planned_line(address, Planned(NETWORK, {"name": "main", "project": "p"}))
+    found = compare([planned, line("apply_start", address)], None, import_ids())
+    (one,) = found.maybe
+    assert (one.name, one.import_id, one.certain) == ("main", PATH, False)
+    assert str(one) == f"{address} (main)"
+
+
+def test_without_its_planned_attributes_nobody_can_tell_its_import_id() -> None:
+    (one,) = compare([line("apply_start", f"{NETWORK}.main")], None, import_ids()).maybe
+    assert one.import_id == ""
+
+
+def test_what_could_not_be_made_may_exist_but_is_not_taken() -> None:
+    address = f"{NETWORK}.main"
+    planned = planned_line(address, Planned(NETWORK, {"name": "main", "project": "p"}))
+    lines = [planned, line("apply_start", address), line("apply_errored", address)]
+    (one,) = compare(lines, None, import_ids()).maybe
+    assert one.import_id == ""
+
+
+def test_what_was_made_and_deleted_again_is_gone() -> None:
+    address = f"{NETWORK}.main"
+    lines = [*made(address), line("apply_complete", address, "delete")]
+    assert compare(lines, None, import_ids()).is_clean
+
+
+def test_updates_and_deletes_that_were_not_finished_need_nothing() -> None:
+    lines = [line("apply_start", f"{NETWORK}.a", "update"), line("apply_start", f"{NETWORK}.b", "delete")]
+    assert compare(lines, None, import_ids()).is_clean
+
+
+def test_a_replacement_that_the_state_does_not_know_is_told() -> None:
+    found = compare(made(f"{NETWORK}.main", "new-id"), state(resource("main")), import_ids())
+    assert found.differing == {f"{NETWORK}.main": ("new-id", PATH)}
+    assert not found.is_clean
+
+
+def test_additive_members_and_what_lives_in_the_state_alone_are_made_again() -> None:
+    member = "google_project_iam_member"
+    lines = [
+        *made(f"{member}.viewer", "p/roles/viewer/user:a@b.c", type_=member),
+        *made("terraform_data.x", "1", type_="terraform_data"),
+    ]
+    found = compare(lines, None, import_ids())
+    assert found.again == (f"{member}.viewer", "terraform_data.x")
+    assert found.is_clean
+
+
+def test_torn_and_foreign_lines_are_passed_over() -> None:
+    lines = [b"", b"not json", b"[1]", b'{"type": "apply_start"', *made(f"{NETWORK}.main")]
+    assert len(compare(lines, None, import_ids()).missing) == 1
+
+
+def test_addresses_are_written_as_terraform_writes_them() -> None:
+    found = instances(
+        state(
+            resource("plain"),
+            resource("counted", key=2),
+            resource("keyed", key='a "b" ${c}'),
+            resource("deep", module='module.a["x.y"].module.b', key="k"),
+        )
+    )
+    assert list(found) == [
+        f"{NETWORK}.plain",
+        f"{NETWORK}.counted[2]",
+        f'{NETWORK}.keyed["a \\"b\\" $${{c}}"]',
+        f'module.a["x.y"].module.b.{NETWORK}.deep["k"]',
+    ]
+
+
+def test_only_type_address_action_and_id_leave_the_machine() -> None:
+    kept = reduced(made(f"{NETWORK}.main")[1])
+    assert kept is not None
+    assert b"secret" not in kept
+    assert json.loads(kept) == {
+        "type": "apply_complete",
+        "hook": {
+            "resource": {"addr": f"{NETWORK}.main", "resource_type": NETWORK},
+            "action": "create",
+            "id_key": "id",
+            "id_value": PATH,
+        },
+    }
+    assert reduced(b'{"type": "outputs", "outputs": {"x": {"value": "secret"}}}') is None
+    assert reduced(b"torn {") is None
+
+
+def test_a_reduced_journal_tells_the_same() -> None:
+    lines = [*made(f"{NETWORK}.a"), line("apply_start", f"{NETWORK}.b")]
+    less = [one for one in map(reduced, lines) if one]
+    assert compare(less, None, import_ids()) == compare(lines, None, import_ids())
