@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 MARGIN = "  "
 # Of a long output the beginning and the end are shown; nobody watches the middle of six diffs.
 HEAD, TAIL = 44, 14
-# Scenes whose text goes into the picture of the README: what is affected and why, a plan, drift.
-PICTURED = ("4/", "5/")
+# Scenes whose text goes into the picture of the README: what is affected and why, a plan.
+PICTURED = ("6/", "7/")
 
 
 class RichNarrator:

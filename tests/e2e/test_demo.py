@@ -65,6 +65,8 @@ def test_it_does_what_it_says(tmp_path: Path) -> None:
     assert time.monotonic() - began < LIMIT
     assert "Everything did what it said" in text
     assert "$ infra apply --all --auto-approve --confirm prod" in text
+    assert "killed with SIGKILL" in text
+    assert text.index("$ infra status prod") < text.index("$ infra resume") < text.index("are in the state")
     assert not processes_in(folder)
     assert not (folder / ".infra/sandbox/sandbox.json").exists()
     assert list((folder / ".infra/sandbox/world").rglob("google_cloud_run_v2_service/*.json"))

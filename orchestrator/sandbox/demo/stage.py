@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shlex
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.errors import InterruptedRunError, SandboxError
-from orchestrator.process import Command, Completed, Supervisor
+from orchestrator.process import Command, Completed, Supervisor, is_alive, read_pid_file
 from orchestrator.sandbox import attach, control
+from orchestrator.sandbox.cloud import WORLD
+from orchestrator.sandbox.world import World
 
 # An apply that is interrupted saves its state and gives its lock back in this time.
 GRACE = 60.0
 DEADLINE = 300.0
+# Seconds between two looks at the world, for the moment to come.
+LOOK = 0.05
 
 
 class Narrator(Protocol):
@@ -57,6 +65,29 @@ class Stage:
                 f"`{shlex.join(['infra', *arguments])}` ended with {done.returncode} and not {expect}.",
                 advice="Its output above says why.",
             )
+
+    def killed(self, *arguments: str, when: Callable[[], bool]) -> None:
+        """Run `infra ARGUMENTS` in view; kill it and its Terraforms as soon as `when` holds."""
+        self.narrator.command(shlex.join(["infra", *arguments]))
+        pid_file = self.info.folder / "victim.json"
+        pid_file.unlink(missing_ok=True)
+        command = self._command(self._on_sandbox(arguments), pid_file)
+        ended = threading.Event()
+        killer = threading.Thread(target=self._kill, args=(pid_file, when, ended), daemon=True)
+        killer.start()
+        try:
+            done = self.supervisor.run(command, self._show)
+        finally:
+            ended.set()
+            killer.join()
+        self._see(done, command)
+        self.check(
+            done.returncode == -signal.SIGKILL, "infra and its Terraform are dead: killed with SIGKILL"
+        )
+
+    def slow(self, scale: float) -> None:
+        """Let the cloud take its time: the share of what a real one takes, 0 for none."""
+        World(self.info.folder / "world" / WORLD).set_delays(scale)
 
     def asked(self, *arguments: str) -> dict[str, Any]:
         """What `infra ARGUMENTS --json` says, out of view."""
@@ -101,18 +132,42 @@ class Stage:
         infra = [sys.executable, "-P", "-m", "orchestrator"]
         return [*infra, "sandbox", "exec", str(self.info.folder), "--", "infra", *arguments]
 
-    def _run(self, argv: Sequence[str], *, shown: bool) -> Completed:
-        command = Command(
-            argv=tuple(argv), cwd=self.repository, env=self.environ, grace=GRACE, deadline=DEADLINE
+    def _command(self, argv: Sequence[str], pid_file: Path | None = None) -> Command:
+        return Command(
+            argv=tuple(argv),
+            cwd=self.repository,
+            env=self.environ,
+            grace=GRACE,
+            deadline=DEADLINE,
+            pid_file=pid_file,
         )
+
+    def _run(self, argv: Sequence[str], *, shown: bool) -> Completed:
+        command = self._command(argv)
         done = self.supervisor.run(command, self._show if shown else None)
+        return self._see(done, command, shown=shown)
+
+    def _see(self, done: Completed, command: Command, *, shown: bool = True) -> Completed:
+        """How a command ended; raises when it was not by itself."""
         if done.ended == "interrupted":
             raise InterruptedRunError("Interrupted; the demo's sandbox is gone.")
         if done.ended == "deadline":
-            raise SandboxError(f"`{shlex.join(argv)}` took more than {DEADLINE:.0f} s.")
+            raise SandboxError(f"`{shlex.join(command.argv)}` took more than {DEADLINE:.0f} s.")
         if shown:
             self.narrator.took(done.seconds)
         return done
+
+    def _kill(self, pid_file: Path, when: Callable[[], bool], ended: threading.Event) -> None:
+        """Wait until `when` holds, then kill what the pid files name: infra first, it must not see."""
+        while not ended.wait(LOOK):
+            if not when():
+                continue
+            runs = self.repository.glob(".infra/runs/*/*/pid.json")
+            for recorded in filter(None, map(read_pid_file, [pid_file, *runs])):
+                if is_alive(recorded.pid, recorded.started):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(recorded.pid, signal.SIGKILL)
+            return
 
     def _show(self, stream: str, line: bytes) -> None:
         self.narrator.line(line.decode("utf-8", "replace"), aside=stream == "stderr")

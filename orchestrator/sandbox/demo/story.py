@@ -12,6 +12,17 @@ from orchestrator.sandbox.demo.stage import Stage
 SERVICE = "google_cloud_run_v2_service"
 NETWORK = "google_compute_network"
 FIREWALL = "google_compute_firewall"
+# Everything that a network stack is made of.
+KINDS = (
+    NETWORK,
+    FIREWALL,
+    "google_compute_subnetwork",
+    "google_compute_router",
+    "google_compute_router_nat",
+)
+STATE = "prod/state/network/default.tfstate"
+# A tenth of the time that Google takes, so that there is a middle to die in.
+SLOWLY = 0.1
 SERVICES = [f"{environment}/service" for environment in ENVIRONMENTS]
 STACKS = sorted([*SERVICES, *(f"{environment}/network" for environment in ENVIRONMENTS)])
 YES = ("--auto-approve", "--confirm", "prod")
@@ -49,12 +60,38 @@ def plan_all(stage: Stage) -> None:
     stage.check(not stage.world(NETWORK) and not stage.states(), "nothing was made, no state was written")
 
 
-def apply_all(stage: Stage) -> None:
-    """Everything, in promotion order."""
-    stage.infra("apply", "--all", *YES)
+def apply_first(stage: Stage) -> None:
+    """The first two environments, in promotion order."""
+    stage.infra("apply", "dev", "staging", "--auto-approve")
+    stage.check(len(stage.world(SERVICE)) == 2, "a service runs in dev and in staging")
+
+
+def die_in_prod(stage: Stage) -> None:
+    """Everything dies in the middle of prod: what was made until then is in no state."""
+    stage.slow(SLOWLY)
+    stage.killed("apply", "prod", *YES, when=lambda: bool(stage.world(FIREWALL, "example-prod")))
+    stage.slow(0)
+    made = [one for kind in KINDS for one in stage.world(kind, "example-prod")]
+    stage.check(
+        not stage.states().get(STATE), f"{len(made)} resources of prod exist, and no state knows them"
+    )
+    stage.infra("status", "prod")
+    unfinished = [one["id"] for one in stage.asked("status")["stacks"] if one["standing"] == "unfinished"]
+    stage.check(unfinished == ["prod/network"], "prod/network is named as unfinished, and its lock is seen")
+
+
+def repair(stage: Stage) -> None:
+    """The run's journal knows what was made: it is taken back, and the rest is applied."""
+    before = {one for kind in KINDS for one in stage.world(kind, "example-prod")}
+    stage.infra("resume", *YES)
+    after = {one for kind in KINDS for one in stage.world(kind, "example-prod")}
+    stage.check(before < after, "what was made is still there, made once, and the rest was made")
+    stage.check(stage.states()[STATE] == len(after), f"all {len(after)} are in the state")
+    stage.infra("apply", "--pending", *YES)
     stage.check(len(stage.world(SERVICE)) == len(ENVIRONMENTS), "a service runs in each environment")
     written = [f"{stack.replace('/', '/state/', 1)}/default.tfstate" for stack in STACKS]
-    stage.check(sorted(stage.states()) == sorted(written), f"the bucket holds {len(STACKS)} states")
+    stage.check(set(written) <= set(stage.states()), f"the bucket holds {len(STACKS)} states")
+    stage.infra("history", "prod/network")
 
 
 def branch(stage: Stage) -> None:
@@ -125,9 +162,20 @@ STORY = (
     ),
     Step(
         "Apply, in promotion order",
-        "dev, then staging, then prod. Each service is planned as soon as its network stands. prod is "
-        "protected: it wants its name.",
-        apply_all,
+        "dev, then staging. Each service is planned as soon as its network stands.",
+        apply_first,
+    ),
+    Step(
+        "The machine dies in the middle of prod",
+        "prod is protected: it wants its name. Then infra and Terraform are killed, as by a lost machine. "
+        "Terraform saves its state only now and then: what was made since is in none.",
+        die_in_prod,
+    ),
+    Step(
+        "Resume",
+        "infra releases the lock that the dead run left, takes back what its journal knows, and applies the "
+        "rest. Then what is still owed.",
+        repair,
     ),
     Step(
         "A change on a branch",

@@ -269,11 +269,12 @@ class Lab:
             shutil.copytree(self.folder / "base/world", self.folder / "worlds" / name)
             shutil.copytree(self.folder / "base/gcs", self.folder / "gcs" / name)
             shutil.rmtree(self.repo.root / ".infra/runs", ignore_errors=True)
-        trigger, effects = Trigger(at, cuts=not faults), Effects()
+        trigger, effects = Trigger(at, cuts=not faults and target in ("terraform", "both")), Effects()
         ports = self._providers.watch(
             name, trigger, effects, lambda: time.sleep(slow) if trigger.struck else None
         )
-        with WatchedBucket(self.folder / "gcs" / name, trigger) as bucket:
+        bucket = WatchedBucket(self.folder / "gcs" / name, trigger)
+        with bucket:
             env = {
                 **os.environ,
                 "PYTHONPATH": str(SOURCE),
@@ -282,9 +283,7 @@ class Lab:
                 "TF_REATTACH_PROVIDERS": reattach_config(ports, self._sentinel.pid),
                 "INFRA_SANDBOX": "test",
             }
-            made = Round(
-                self.repo.root, bucket, self.folder / "worlds" / name, trigger, effects, env
-            )
+            made = Round(self.repo.root, bucket, self.folder / "worlds" / name, trigger, effects, env)
             trigger.act = partial(_break, bucket, faults) if faults else partial(kill, made, target)
             try:
                 yield made

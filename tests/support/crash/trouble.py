@@ -42,7 +42,5 @@ TROUBLES = {
     "503 now and then": Trouble(
         Step("before GET state of net", 1), (Fault(method="GET", status=503, probability=0.2),), (0, 1, 7)
     ),
-    "503 for the ledger": Trouble(
-        BEGUN, (Fault(method="POST", regex="/o/?$", status=503, count=3),), (0, 7)
-    ),
+    "503 for the ledger": Trouble(BEGUN, (Fault(method="POST", regex="/o/?$", status=503, count=3),), (0, 7)),
 }

@@ -40,7 +40,8 @@ def repair(round_: Round) -> Verdict:
         _agreement(round_, verdict, done)
         verdict.outcome = _outcome(living, lost, done)
     else:
-        verdict.outcome = "whole" if _applied(round_) else "not begun"
+        begun = round_.effects.made or round_.effects.changed
+        verdict.outcome = "whole" if _applied(round_) else "in order" if begun else "not begun"
         verdict.insist(round_.exists() == round_.known(), "no stack is unfinished, yet the world differs")
     if not verdict.defects and verdict.outcome != "named":
         _the_rest(round_, verdict)
@@ -59,7 +60,9 @@ def _named(round_: Round, verdict: Verdict, suspects: set[str], torn: object) ->
     done = round_.infra("status", "--json")
     standing = {one["id"]: one["standing"] for one in done.document["stacks"]}
     unfinished = {id for id, word in standing.items() if word in UNFINISHED}
-    verdict.insist(suspects <= unfinished, f"status does not name {sorted(suspects - unfinished)}: {standing}")
+    verdict.insist(
+        suspects <= unfinished, f"status does not name {sorted(suspects - unfinished)}: {standing}"
+    )
     verdict.insist(unfinished or not torn, f"status names nothing: {standing}")
     return unfinished
 

@@ -59,7 +59,7 @@ def step_name(when: str, method: str, path: str) -> str:
 class Trigger:
     """Counts steps while it is armed, and acts once, at the step `at` (None: it only counts).
 
-    With `cuts` the request that it acts before never reaches the bucket.
+    With `cuts` what it acts before is never done: the request was lost with whoever sent it.
     """
 
     at: Step | None = None
@@ -180,7 +180,8 @@ class WatchedWorld(World):
 
     def _before(self, what: str, name: str) -> None:
         self._slow()
-        self._trigger.passes(f"before {what} {name.rsplit('/', 1)[-1]}")
+        if self._trigger.passes(f"before {what} {name.rsplit('/', 1)[-1]}") and self._trigger.cuts:
+            raise ConnectionResetError("the request was lost")
 
     def _after(self, what: str, name: str) -> None:
         self._trigger.passes(f"after {what} {name.rsplit('/', 1)[-1]}")
