@@ -151,7 +151,8 @@ def force_unlock(lock_id: str) -> tuple[str, ...]:
 
 
 # What `run` may be given, by what it does. `state` and `workspace` change state by their second word.
-_CHANGES = frozenset({"apply", "destroy", "refresh", "import", "taint", "untaint", "force-unlock"})
+# `test` makes real things where no provider is mocked.
+_CHANGES = frozenset({"apply", "destroy", "refresh", "import", "taint", "untaint", "force-unlock", "test"})
 _CHANGES_SECOND = frozenset(
     {("state", word) for word in ("mv", "rm", "push", "replace-provider")}
     | {("workspace", word) for word in ("new", "delete", "select")}
