@@ -77,7 +77,7 @@ def _plan(session: Session, stack: Stack, options: PlanOptions, *, real: bool) -
     shadow = generation is None and states.is_remote(stack) and not real
     work = shadow_workdir(session, stack) if shadow else session.workdir(stack)
     outcome, generation = _plan_while_still(session, stack, work, options, generation, shadow=shadow)
-    return _read(session, stack, work, outcome, generation, upstreams, shadow=shadow)
+    return read_outcome(session, stack, work, outcome, generation, upstreams, shadow=shadow)
 
 
 def _plan_while_still(
@@ -106,7 +106,7 @@ def _plan_while_still(
     )
 
 
-def _read(
+def read_outcome(
     session: Session,
     stack: Stack,
     work: Workdir,
@@ -150,7 +150,7 @@ def read_kept_plan(
         write_private(path, data)
         text = session.client.run_raw(work, ("show", "-no-color", str(path))).stdout
         outcome = PlanOutcome(changed=True, plan_file=path, text=text, seconds=0.0)
-        return _read(session, stack, work, outcome, generation, upstreams, shadow=False)
+        return read_outcome(session, stack, work, outcome, generation, upstreams, shadow=False)
     except InfraError as error:
         return Planned(failure(session, stack, error))
 

@@ -74,7 +74,7 @@ class Bucket:
 
     def stat(self, name: str) -> Blob | None:
         """The object's properties by one request."""
-        found = self._ask(f"read {name}", lambda bucket, retry: _properties(bucket, name, retry))
+        found = self.ask(f"read {name}", lambda bucket, retry: _properties(bucket, name, retry))
         return Blob(name, str(found.generation), int(found.size or 0)) if found is not None else None
 
     def read(self, name: str) -> Blob | None:
@@ -93,7 +93,7 @@ class Bucket:
                 return Blob(name, str(found.generation), len(data), data)
             return None
 
-        return self._ask(f"read {name}", fetch)
+        return self.ask(f"read {name}", fetch)
 
     def keeps_versions(self) -> bool:
         """Whether old versions are kept; StateError when the bucket is missing or may not be looked at."""
@@ -102,9 +102,9 @@ class Bucket:
             bucket.reload(timeout=TIMEOUT, retry=retry)
             return bool(bucket.versioning_enabled)
 
-        return self._ask("look at the bucket", look)
+        return self.ask("look at the bucket", look)
 
-    def _ask(self, what: str, request: Callable[[Any, Any], T]) -> T:
+    def ask(self, what: str, request: Callable[[Any, Any], T]) -> T:
         """One question to the service, its refusals as errors that say what to do."""
         bucket, retry = self._bucket()
         from google.api_core import exceptions
