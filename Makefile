@@ -1,5 +1,8 @@
 # What people and CI run. Everything is installed into $(VENV) by the first target that needs it.
-PYTHON ?= $(firstword $(shell command -v python3.11) python3)
+# The first of these that runs and is new enough; version managers leave names behind that do not run.
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for name in python3.11 python3 python3.14 python3.13 python3.12; do \
+  $$name $(NEW_ENOUGH) >/dev/null 2>&1 && echo $$name && break; done)
 VENV ?= .venv
 # Tests run side by side on this many processes.
 JOBS ?= 2
@@ -46,7 +49,7 @@ clean: ## Remove what these targets made, the virtual environment included.
 	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@$(or $(PYTHON),false) $(NEW_ENOUGH) || \
 	  { echo "This needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@echo "Making a virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
