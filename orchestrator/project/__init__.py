@@ -73,6 +73,7 @@ def read_tree(repository: Repository, tree: Tree, memo: Memo | None = None) -> P
         stacks=stacks,
         modules=found.modules,
         edges=edges.find(),
+        foreign=tuple(edges.foreign),
         findings=(*found.findings, *edges.findings),
         repository=repository,
         tree=tree,

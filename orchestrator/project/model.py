@@ -114,6 +114,17 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class ForeignState:
+    """A state in a bucket that `target` reads and that belongs to no stack here; `outputs` as in an edge."""
+
+    target: str
+    name: str
+    url: str
+    outputs: frozenset[str] | None
+    optional: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Finding:
     """Something that `infra validate` tells. `code` is stable; `stack` is the one concerned, if it is one."""
 
@@ -139,6 +150,7 @@ class Project:
     stacks: Mapping[str, Stack]
     modules: Mapping[str, Module]
     edges: tuple[Edge, ...]
+    foreign: tuple[ForeignState, ...]
     findings: tuple[Finding, ...]
     repository: Repository = field(repr=False)
     tree: Tree = field(repr=False)
