@@ -51,7 +51,7 @@ def runs_of(project: Project, file: str) -> tuple[Run, ...]:
     path = project.tree.find(file)
     data = project.tree.read(path) if path else b""
     if file.endswith(".json"):
-        from orchestrator.quality.jsonblocks import read as read_json
+        from orchestrator.project.jsonblocks import read as read_json
 
         block = read_json(data, "run")
     else:

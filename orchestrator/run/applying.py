@@ -156,26 +156,35 @@ class Applying:
                 planned.report, result="locked", reason=error.message, advice=error.advice, diff=""
             )
         moved = bool(outcome.finished) or session.states.generation(stack) != planned.generation
-        secrets = planned.plan.secrets if planned.plan else NO_SECRETS
-        diagnostics = tuple(session.masked_diagnostic(stack, one, secrets) for one in outcome.diagnostics)
-        reason = diagnostics[0]["summary"] if diagnostics else "Terraform failed without saying why"
-        if outcome.ended == "interrupted":
-            reason = "interrupted while applying"
-        notes = [f"applied before it failed: {one.address} ({one.action})" for one in outcome.finished]
-        if outcome.rescued:
-            notes.append(f"Terraform could not save the state; it was kept: {outcome.rescued}")
+        report = failed_report(session, stack, planned, outcome, moved=moved)
         return replace(
-            planned.report,
-            result="failed",
-            reason=str(reason),
-            advice=f"Mend what failed, then `infra {self.verb} {stack.id}`: it plans what is left.",
-            diagnostics=diagnostics,
-            diff="",
-            notes=tuple(notes),
-            error_class="PartialError" if moved else "TerraformError",
-            code=int(Exit.ERROR),
-            partial=moved,
+            report, advice=f"Mend what failed, then `infra {self.verb} {stack.id}`: it plans what is left."
         )
+
+
+def failed_report(
+    session: Session, stack: Stack, planned: Planned, outcome: ApplyOutcome, *, moved: bool
+) -> StackReport:
+    """What a failed apply said; `moved` when something was applied before it failed."""
+    secrets = planned.plan.secrets if planned.plan else NO_SECRETS
+    diagnostics = tuple(session.masked_diagnostic(stack, one, secrets) for one in outcome.diagnostics)
+    reason = diagnostics[0]["summary"] if diagnostics else "Terraform failed without saying why"
+    if outcome.ended == "interrupted":
+        reason = "interrupted while applying"
+    notes = [f"applied before it failed: {one.address} ({one.action})" for one in outcome.finished]
+    if outcome.rescued:
+        notes.append(f"Terraform could not save the state; it was kept: {outcome.rescued}")
+    return replace(
+        planned.report,
+        result="failed",
+        reason=str(reason),
+        diagnostics=diagnostics,
+        diff="",
+        notes=tuple(notes),
+        error_class="PartialError" if moved else "TerraformError",
+        code=int(Exit.ERROR),
+        partial=moved,
+    )
 
 
 def first_cause(done: Mapping[str, StackReport]) -> StackReport | None:

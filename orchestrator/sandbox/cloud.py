@@ -20,6 +20,8 @@ PROJECT = "sandbox"
 WORLD = "default"
 STATE_SUFFIX = ".tfstate"
 TAKEN = 409
+# On buckets that the sandbox made by itself, so that a project has somewhere to keep its states.
+OURS = {"made-by": "sandbox"}
 
 
 class Cloud:
@@ -33,6 +35,7 @@ class Cloud:
         self._ports: Mapping[str, int] = {}
         self._lock = Lock()
         self._seen: dict[tuple[str, str], str] = {}
+        self._buckets: dict[str, str] = {}
         self.accounts: dict[str, int] = {}
 
     @property
@@ -79,6 +82,8 @@ class Cloud:
         return {
             "status": self.status,
             "states": self.states,
+            "give_up_bucket": self.give_up_bucket,
+            "act_as": self._gcs.open_port,
             "world_list": lambda type=None, glob=None: [shown(one) for one in self.world.list(type, glob)],
             "world_show": lambda name: shown(self.world.get(name), whole=True),
             "world_set": lambda name, path, value: shown(self.world.set(name, path, value), whole=True),
@@ -99,6 +104,22 @@ class Cloud:
             "faults": len(self.world.faults.list()),
         }
 
+    def give_up_bucket(self, name: str) -> bool:
+        """Delete a bucket that we made and that holds nothing: the project makes its own. Was there one?"""
+        with self._lock:
+            try:
+                if not self._is_ours(name) or any(self._objects(name)):
+                    return False
+                self._store.delete_bucket(name)
+            except GcsError:
+                return False
+            for account in [one for one, bucket in self._buckets.items() if bucket == name]:
+                del self.accounts[account], self._buckets[account]
+            return True
+
+    def _is_ours(self, bucket: str) -> bool:
+        return self._store.get_bucket(bucket).get("labels") == OURS
+
     def states(self) -> dict[str, int]:
         """How many resources each state holds, by the object's name; all buckets together."""
         return {
@@ -112,6 +133,7 @@ class Cloud:
         """A state bucket as it should be: every state kept, access by IAM alone, nothing public."""
         body = {
             "name": name,
+            "labels": OURS,
             "versioning": {"enabled": True},
             "iamConfiguration": {
                 "uniformBucketLevelAccess": {"enabled": True},
@@ -128,10 +150,13 @@ class Cloud:
                 ) from error
 
     def _open_account(self, account: Account) -> None:
-        """A port that acts as the account, with rights on its managed folders and nothing else."""
+        """A port that acts as the account, with rights on its managed folders and nothing else.
+
+        In a bucket that the project made itself it has the rights that the project gave it.
+        """
         if account.name in self.accounts:
             return
-        for folder, role in account.rights():
+        for folder, role in account.rights() if self._is_ours(account.bucket) else ():
             try:
                 self._store.insert_managed_folder(account.bucket, folder)
             except GcsError as error:
@@ -144,6 +169,7 @@ class Cloud:
                 account.bucket, folder, with_member(policy, role, account.member)
             )
         self.accounts[account.name] = self._gcs.open_port(account.member)
+        self._buckets[account.name] = account.bucket
 
     def _serve(self, types: Types, providers: Iterable[str] = ()) -> dict[str, list[str]]:
         """Serve more types, each by every provider that has it; returns what has no recorded schema."""
