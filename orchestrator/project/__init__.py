@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +49,23 @@ def load_commit(project: Project, revision: str) -> Project:
 
 def read_tree(repository: Repository, tree: Tree, memo: Memo | None = None) -> Project:
     """Everything that a tree of files says."""
+    with _uncollected():
+        return _read_tree(repository, tree, memo)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: reading makes many objects and drops none, and each pass would look at all."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _read_tree(repository: Repository, tree: Tree, memo: Memo | None) -> Project:
     from orchestrator.config import FILE_NAME, load, load_text
     from orchestrator.project.discovery import discover
     from orchestrator.project.edges import Edges
