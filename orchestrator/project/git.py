@@ -16,11 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import git
-from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
-
 from orchestrator.errors import GitError, ProjectError
 from orchestrator.project.tree import Tree
+
+try:
+    import git
+    from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
+except ImportError as missing:
+    # GitPython looks for the program as it is imported.
+    raise GitError("git is not installed, or not on PATH.", advice="Install git.") from missing
 
 QUIET = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 FULL_CLONE = (
