@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "output": ("orchestrator.cli.output:command", "Print a stack's outputs."),
     "state": ("orchestrator.cli.state:command", "Look into a stack's state."),
     "fmt": ("orchestrator.cli.fmt:command", "Format Terraform files, or check that they are."),
+    "lock": ("orchestrator.cli.lock:command", "Pin provider versions, the same for all stacks."),
     "bootstrap": ("orchestrator.cli.bootstrap:command", "Make the state bucket and the accounts, once."),
     "test": ("orchestrator.cli.test:command", "Run the modules' own tests, with simulated providers too."),
     "run": ("orchestrator.cli.run:command", "Run any Terraform command in a stack."),

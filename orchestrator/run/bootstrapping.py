@@ -35,9 +35,14 @@ STATE_FILE = "terraform.tfstate"
 BUCKET_TYPE = "google_storage_bucket"
 
 
+def default_root(project: Project) -> str:
+    """Where the bootstrap lies when nobody says otherwise: beside the modules."""
+    return posixpath.join(posixpath.dirname(str(project.config.roots.modules)), NAME)
+
+
 def bootstrap_root(project: Project, folder: str | None = None) -> str:
-    """The folder of the bootstrap: as given, else the one beside the modules; UsageError without code."""
-    path = folder or posixpath.join(posixpath.dirname(str(project.config.roots.modules)), NAME)
+    """The folder of the bootstrap: as given, else the default one; UsageError without code in it."""
+    path = folder or default_root(project)
     if not project.coverage.source.code(path):
         raise UsageError(
             f"There is no Terraform code in {path}.",

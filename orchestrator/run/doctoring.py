@@ -151,7 +151,7 @@ def lock_files(project: Project) -> Check:
         "lock files",
         "error" if project.config.lock_files == "required" else "warning",
         f"no {'.terraform.lock.hcl'} in {shown}: provider versions are not pinned",
-        "Run `terraform init` there and commit the file.",
+        "Run `infra lock` and commit the files.",
     )
 
 

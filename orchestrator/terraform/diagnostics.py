@@ -30,6 +30,8 @@ _INIT_REQUIRED = (
 
 # In `init -lockfile=readonly`: the lock file lacks this platform's checksums.
 LOCK_FILE_INCOMPLETE = b"Provider lock file not updated"
+# The lock file has checksums, and none for the package of this platform.
+OTHER_PLATFORM = "doesn't match any of the checksums previously recorded"
 
 
 def from_json(document: Mapping[str, Any]) -> Diagnostic:
