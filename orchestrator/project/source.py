@@ -81,18 +81,19 @@ class Source:
         if real is None:
             return ()
         if real not in self._templates:
-            from orchestrator.project import hcl
+            from orchestrator.project import hclfacts
 
-            self._templates[real] = hcl.template_paths(self.tree.read(real))
+            self._templates[real] = hclfacts.template_paths(self.tree.read(real))
         return self._templates[real]
 
     def directory(self, folder: str) -> DirFacts:
         """The facts of a directory's files together; none when there is no such directory."""
         facts = self._directories.get(folder)
         if facts is None:
-            facts = self._directories[folder] = DirFacts(folder)
+            facts = DirFacts(folder)
             for name, path in self.code(folder):
                 facts.add(name, self.file(path))
+            self._directories[folder] = facts
         return facts
 
     def calls(self, folder: str) -> tuple[Call, ...]:
@@ -157,9 +158,9 @@ def _parse(path: str, data: bytes) -> FileFacts:
         from orchestrator.project import tfjson
 
         return tfjson.parse(data)
-    from orchestrator.project import hcl
+    from orchestrator.project import hclfacts
 
-    return hcl.parse(data)
+    return hclfacts.parse(data)
 
 
 def _twin(name: str) -> str:

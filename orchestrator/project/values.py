@@ -27,9 +27,9 @@ def values_of(source: Source, path: str) -> dict[str, Text]:
         from orchestrator.project import tfjson
 
         return tfjson.parse_values(data)[0]
-    from orchestrator.project import hcl
+    from orchestrator.project import hclfacts
 
-    return hcl.parse_values(data)[0]
+    return hclfacts.parse_values(data)[0]
 
 
 def root_scope(source: Source, folder: str, var_files: Sequence[str], passed: Sequence[str]) -> Scope:
