@@ -197,6 +197,26 @@ class RawStack(Section):
         return self
 
 
+class RawIgnore(Section):
+    """Findings that are accepted, and why."""
+
+    rule: Text = Field(examples=["basic-role"])
+    """The finding's rule, as `infra lint` prints it in brackets; may be a glob."""
+    path: Text = Field("**", examples=["infra/modules/github-identity/**"])
+    """A glob over files from the repository's root."""
+    reason: Text = Field(examples=["Plan accounts read, and viewer is what reads."])
+    """Why it is right as it is."""
+
+
+class RawLint(Section):
+    """Settings of `infra lint`."""
+
+    ignore: tuple[RawIgnore, ...] = Field(
+        (), examples=[[{"rule": "basic-role", "path": "infra/modules/**", "reason": "Plans read."}]]
+    )
+    """Findings that are accepted."""
+
+
 class RawMasking(Section):
     """What is hidden beyond sensitive values, the built-in names and the built-in shapes."""
 
@@ -237,5 +257,7 @@ class RawConfig(Section):
     """Rules about what code may hold before Terraform touches it."""
     drift: Rules = {}
     """How drift is watched."""
+    lint: RawLint = RawLint()
+    """What `infra lint` does not complain about."""
     masking: RawMasking = RawMasking()
     """What else is hidden."""
