@@ -6,11 +6,14 @@ import json
 import stat
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
 from tests.support.repo import Repo
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 ONE = """
 variable "word" {
@@ -86,6 +89,24 @@ def test_a_plan_tells_what_would_change_and_changes_nothing(infra: Infra, projec
     assert not list(project.root.glob("infra/**/.terraform*"))
     assert project.git("status", "--porcelain") == ""
     assert not list(project.root.glob(".infra/**/plan.tfplan"))
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("plan", "--all"),
+        ("apply", "dev", "--auto-approve"),
+        ("plan", "no-such"),
+        ("plan", "--no-such-option"),
+        ("apply", "dev/a"),
+        ("destroy",),
+    ],
+)
+def test_every_document_fits_the_schema(infra: Infra, argv: tuple[str, ...]) -> None:
+    ran = infra(*argv, "--json")
+    jsonschema.validate(ran.document, json.loads((SCHEMAS / "run.schema.json").read_text()))
+    assert ran.document["exit_code"] == ran.code
+    assert ran.document["command"] == argv[0]
 
 
 def test_exit_2_means_changes_only_when_asked(infra: Infra) -> None:
