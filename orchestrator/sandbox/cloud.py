@@ -156,20 +156,25 @@ class Cloud:
         """
         if account.name in self.accounts:
             return
-        for folder, role in account.rights() if self._is_ours(account.bucket) else ():
-            try:
-                self._store.insert_managed_folder(account.bucket, folder)
-            except GcsError as error:
-                if error.status != TAKEN:
-                    raise SandboxError(
-                        f"{account.name} cannot be given rights in {account.bucket}: {error.message}"
-                    ) from error
-            policy = self._store.get_managed_folder_policy(account.bucket, folder)
-            self._store.set_managed_folder_policy(
-                account.bucket, folder, with_member(policy, role, account.member)
-            )
+        try:
+            if self._is_ours(account.bucket):
+                self._give_rights(account)
+        except GcsError as error:
+            raise SandboxError(
+                f"{account.name} cannot be given rights in {account.bucket}: {error.message}",
+                advice="Give the backend a bucket that the sandbox can make.",
+            ) from error
         self.accounts[account.name] = self._gcs.open_port(account.member)
         self._buckets[account.name] = account.bucket
+
+    def _give_rights(self, account: Account) -> None:
+        managed = {one["name"] for one in self._store.list_managed_folders(account.bucket)}
+        for folder, role in account.rights():
+            if folder not in managed:
+                self._store.insert_managed_folder(account.bucket, folder)
+            policy = self._store.get_managed_folder_policy(account.bucket, folder)
+            granted = with_member(policy, role, account.member)
+            self._store.set_managed_folder_policy(account.bucket, folder, granted)
 
     def _serve(self, types: Types, providers: Iterable[str] = ()) -> dict[str, list[str]]:
         """Serve more types, each by every provider that has it; returns what has no recorded schema."""
