@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fmt": ("orchestrator.cli.fmt:command", "Format Terraform files, or check that they are."),
     "lock": ("orchestrator.cli.lock:command", "Pin provider versions, the same for all stacks."),
     "bootstrap": ("orchestrator.cli.bootstrap:command", "Make the state bucket and the accounts, once."),
+    "lint": ("orchestrator.cli.lint:command", "Check formatting, validity, pins, secrets, READMEs and more."),
     "test": ("orchestrator.cli.test:command", "Run the modules' own tests, with simulated providers too."),
     "run": ("orchestrator.cli.run:command", "Run any Terraform command in a stack."),
     "schema": ("orchestrator.cli.schema:command", "Print the JSON Schema of infra.yaml."),

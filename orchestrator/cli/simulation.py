@@ -46,9 +46,10 @@ def simulated_providers(
 ) -> Iterator[Simulated | None]:
     """Serve what `types` name until the end of the block; None when nothing simulated is wanted.
 
+    Within `infra sandbox exec` it is wanted: the sandbox serves the types of stacks alone.
     SandboxError when a provider in use has no recorded schema and would reach a cloud.
     """
-    if not wanted:
+    if not (wanted or app.environ.get("INFRA_SANDBOX")):
         yield None
         return
     missing = [name for name in NEEDED if find_spec(name) is None]

@@ -57,7 +57,7 @@ def _block(kind: str, labels: tuple[str, ...], content: dict[str, Any]) -> Block
             blocks += _labelled(name, (), value, LABELS.get(name, 0))
         else:
             attributes[name] = _attribute(name, value)
-    return Block(kind, labels, 1, attributes, tuple(blocks), tuple(_strings(content, ())))
+    return Block(kind, labels, 1, attributes, tuple(blocks), tuple(strings_in(content, ())))
 
 
 def _attribute(name: str, value: Any) -> Attribute:
@@ -66,12 +66,12 @@ def _attribute(name: str, value: Any) -> Attribute:
     return Attribute(name, json.dumps(value, ensure_ascii=False), 1, plain, elements)
 
 
-def _strings(value: Any, path: tuple[str, ...]) -> Iterator[String]:
+def strings_in(value: Any, path: tuple[str, ...] = ()) -> Iterator[String]:
     if isinstance(value, str):
         yield String(value, 1, path)
     elif isinstance(value, dict):
         for key, below in value.items():
-            yield from _strings(below, (*path, key))
+            yield from strings_in(below, (*path, key))
     elif isinstance(value, list):
         for below in value:
-            yield from _strings(below, path)
+            yield from strings_in(below, path)

@@ -12,12 +12,12 @@ from orchestrator.project import load_commit
 from orchestrator.project.affected import base_commit
 from orchestrator.project.blocks import Block, read
 from orchestrator.project.discovery import nearest
-from orchestrator.project.facts import NO_TYPES, Types
-from orchestrator.project.fingerprint import BUILTIN, provider_address
+from orchestrator.project.facts import Types
 from orchestrator.project.model import Project
 from orchestrator.project.reads import glob_pattern
 from orchestrator.project.source import is_code, is_local
 from orchestrator.project.tree import inside
+from orchestrator.quality.places import types_in
 
 TEST_SUFFIXES = (".tftest.hcl", ".tftest.json", ".tofutest.hcl", ".tofutest.json")
 # Where Terraform looks for tests: beside the module's code, and in this folder.
@@ -103,16 +103,7 @@ def content_key(project: Project, module: str) -> str:
 
 def types_of(project: Project, modules: Sequence[str]) -> Types:
     """Resource and data source types that the modules' tests use; `providers` are full addresses."""
-    found = NO_TYPES
-    for folder in sorted({one for module in modules for one in folders_of(project, module)}):
-        facts = project.coverage.source.directory(folder)
-        names = (facts.types.providers | facts.required_providers.keys()) - {BUILTIN}
-        sources = {facts.required_providers.get(name, f"hashicorp/{name}") for name in names}
-        types = facts.types
-        found = found | Types(
-            types.resources, types.data_sources, types.ephemeral, frozenset(map(provider_address, sources))
-        )
-    return found
+    return types_in(project, {one for module in modules for one in folders_of(project, module)})
 
 
 def changed_modules(project: Project) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ class Simulation(Protocol):
 
 @dataclass(frozen=True)
 class Testing:
-    """One `infra test`. Without a simulation the providers are real, or those of the sandbox around us."""
+    """One `infra test`. Without a simulation the providers are real."""
 
     session: Session
     simulation: Simulation | None = None
@@ -62,7 +62,7 @@ class Testing:
         finally:
             session.progress.end()
         info = replace(session.info, seconds=time.monotonic() - session.began)
-        simulated = self.simulation is not None or bool(session.environ.get("INFRA_SANDBOX"))
+        simulated = self.simulation is not None
         notes = (NOTE_SIMULATED,) if simulated and done else ()
         return ModulesReport(info, tuple(done.values()), simulated, notes)
 
@@ -127,9 +127,8 @@ class Testing:
     def _environment(self, module: str) -> dict[str, str]:
         """What Terraform gets; input variables of this machine would make results differ from another's."""
         base = {k: v for k, v in self.session.environ.items() if not k.startswith("TF_VAR_")}
-        simulated = self.simulation is not None
-        extra = dict(self.simulation.environment(module)) if self.simulation else {}
-        return child_environment(base, extra=extra, sandbox=not simulated and bool(base.get("INFRA_SANDBOX")))
+        extra = self.simulation.environment(module) if self.simulation else {}
+        return child_environment(base, extra=extra)
 
     def _result(
         self, module: str, outcome: OutcomeOfTests, done: Completed, lines: Mapping[tuple[str, str], Run]
@@ -204,7 +203,7 @@ class Testing:
 
     def _memory(self, module: str) -> Path:
         binary = self.session.binary
-        mode = self.simulation.identity if self.simulation else self.session.environ.get("INFRA_SANDBOX", "")
+        mode = self.simulation.identity if self.simulation else ""
         parts = (content_key(self.session.project, module), binary.product, binary.version, mode, __version__)
         name = sha256("\0".join((module, *parts)).encode()).hexdigest()
         return self.session.folders.cache / "tests" / f"{name}.json"
@@ -226,10 +225,12 @@ class Testing:
         draft.replace(memory)
 
 
-def module_workdir(session: Session, module: str, env: Mapping[str, str]) -> Workdir:
-    """A copy of a module to work in, with folders of its own."""
+def module_workdir(
+    session: Session, module: str, env: Mapping[str, str], overrides: Mapping[str, str] | None = None
+) -> Workdir:
+    """A copy of a folder to work in, with folders of its own; `overrides` are files that are added to it."""
     name = f"module {module}"
     target = session.folders.shadow(name)
-    root = make_shadow(session.project.root, Path(module), target, {})
+    root = make_shadow(session.project.root, Path(module), target, overrides or {})
     data_dir = target.with_name(target.name + ".data")
     return Workdir(root, data_dir, session.folders.run(session.info.id, name), env)
