@@ -43,8 +43,8 @@ def load(start: Path) -> Project:
 
 def load_commit(project: Project, revision: str) -> Project:
     """The same project as a commit has it, its infra.yaml included. Equal files are not read again."""
-    tree = project.repository.commit_tree(revision)
-    return read_tree(project.repository, tree, project.coverage.source.memo)
+    memo = project.coverage.source.memo
+    return read_tree(project.repository, project.repository.commit_tree(revision, memo), memo)
 
 
 def read_tree(repository: Repository, tree: Tree, memo: Memo | None = None) -> Project:

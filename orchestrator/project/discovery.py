@@ -57,7 +57,10 @@ def discover(tree: Tree, config: Config, source: Source, root: Path) -> Found:
     shared = list(_shared_roots(config, source, findings))
     used = _called(source, [*below, *(one.path for one in shared)])
     taken = {one.path for one in shared}
-    plain = _plain_roots(config, envs, [path for path in below if path not in used and path not in taken])
+    called = used | {source.real(path) for path in used}
+    plain = _plain_roots(
+        config, envs, [path for path in below if source.real(path) not in called and path not in taken]
+    )
     stacks: dict[str, Stack] = {}
     scopes: dict[str, Scope] = {}
     for one in [*plain, *shared]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from orchestrator.project.tree import Tree
 
 try:
     import git
-    from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
+    from git.exc import GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
 except ImportError as missing:
     # GitPython looks for the program as it is imported.
     raise GitError("git is not installed, or not on PATH.", advice="Install git.") from missing
@@ -31,6 +30,8 @@ FULL_CLONE = (
     "The clone is shallow: fetch all of it, in GitHub Actions with `fetch-depth: 0` on actions/checkout, "
     "else with `git fetch --unshallow`."
 )
+# Contents that reading a project needs.
+CODE = (".tf", ".tf.json", ".tofu", ".tofu.json", ".tfvars", ".tfvars.json", "infra.yaml")
 WORKTREES = ".infra/worktrees"
 # What Terraform leaves in a checkout that does not ignore it.
 MADE_BY_TERRAFORM = re.compile(
@@ -61,7 +62,6 @@ class Repository:
         self._repo = repo
         self.top = Path(str(repo.working_tree_dir)).resolve()
         self.root = root.resolve()
-        self._lock = threading.Lock()
         self._git = git.Git(str(self.root))
         self._git.update_environment(GIT_TERMINAL_PROMPT="0", GIT_OPTIONAL_LOCKS="0", GIT_ASKPASS="true")
 
@@ -211,33 +211,68 @@ class Repository:
             found = dict(zip(plain, lines, strict=True))
         return [found.get(path) or self._text("hash-object", "--", path).strip() for path in paths]
 
-    def commit_tree(self, revision: str) -> Tree:
-        """Every file of one commit, below the project's root."""
+    def commit_tree(self, revision: str, known: Container[str] = ()) -> Tree:
+        """Every file of one commit, below the project's root.
+
+        The first read fetches all Terraform code at once, except contents that are `known` by their ids.
+        """
         commit = self.resolve(revision)
         prefix = self.root.relative_to(self.top).as_posix()
         treeish = commit if prefix == "." else f"{commit}:{prefix}"
         status, listed, _ = self._run("ls-tree", "-r", "-z", "--full-tree", treeish)
         ids: dict[str, str] = {}
-        links: dict[str, str] = {}
-        submodules: dict[str, str] = {}
+        found: dict[str, dict[str, str]] = {"160000": {}, "120000": {}}
         # A root that the commit does not have yet holds nothing.
         for entry in _split(listed) if status == 0 else ():
             kind, _, path = entry.partition("\t")
             mode, _, object_id = kind.split(" ")
-            if mode == "160000":
-                submodules[path] = object_id
-            elif mode == "120000":
-                links[path] = os.fsdecode(self._object(object_id))
-            else:
-                ids[path] = object_id
-        read = _commit_reader(self, ids)
-        return Tree(ids, read, links=links, submodules=submodules, commit=commit)
+            found.get(mode, ids)[path] = object_id
+        targets = self._objects(found["120000"].values())
+        links = {path: os.fsdecode(targets[object_id]) for path, object_id in found["120000"].items()}
+        read = self._commit_reader(ids, known)
+        return Tree(ids, read, links=links, submodules=found["160000"], commit=commit)
+
+    def _commit_reader(self, ids: dict[str, str], known: Container[str]) -> Callable[[str], bytes]:
+        contents: dict[str, bytes] = {}
+
+        def read(path: str) -> bytes:
+            wanted = ids[path]
+            if not contents:
+                code = {id_ for name, id_ in ids.items() if name.endswith(CODE) and id_ not in known}
+                contents.update(self._objects({wanted, *code}))
+            if wanted not in contents:
+                contents.update(self._objects([wanted]))
+            return contents[wanted]
+
+        return read
+
+    def _objects(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """Contents by object id, with one git process for all."""
+        wanted = sorted(set(ids))
+        if not wanted:
+            return {}
+        with tempfile.TemporaryFile() as listing:
+            listing.write("\n".join([*wanted, ""]).encode())
+            listing.seek(0)
+            out = self._bytes("cat-file", "--batch", stdin=cast(BinaryIO, listing))
+        found: dict[str, bytes] = {}
+        at = 0
+        for object_id in wanted:
+            end = out.index(b"\n", at)
+            head = out[at:end].decode().split()
+            if len(head) != 3:
+                raise GitError(f"Git lacks object {object_id}.", advice="`git fsck` says what is missing.")
+            size = int(head[2])
+            found[object_id] = out[end + 1 : end + 1 + size]
+            at = end + 1 + size + 1
+        return found
 
     def changed_paths(self, base: str) -> tuple[str, ...]:
         """Paths below the root that differ between a commit and the working tree, new files included."""
         listed = self._bytes("diff", "--name-only", "-z", "--no-renames", "--relative", base, "--", ".")
         fresh = self._bytes("ls-files", "-z", "-o", "--exclude-standard")
-        return tuple(sorted({*_split(listed), *_split(fresh)}))
+        made = {path for path in _split(fresh) if not MADE_BY_TERRAFORM.search(path)}
+        return tuple(sorted({*_split(listed), *made}))
 
     # Worktrees
 
@@ -258,8 +293,7 @@ class Repository:
             self._bytes("worktree", "remove", "--force", str(folder))
 
     def close(self) -> None:
-        """End the git process that answers reads of objects, if one runs."""
-        self._git.clear_cache()
+        """Let go of what GitPython holds open."""
         self._repo.close()
 
     # How git is run
@@ -273,7 +307,7 @@ class Repository:
                     return file.read()
             except FileNotFoundError:
                 # Left out by a sparse checkout; Git has it.
-                return self._object(ids[path])
+                return self._objects([ids[path]])[ids[path]]
             except OSError as error:
                 raise ProjectError(
                     f"{path} cannot be read: {error.strerror}",
@@ -282,16 +316,6 @@ class Repository:
                 ) from error
 
         return read
-
-    def _object(self, object_id: str) -> bytes:
-        with self._lock:
-            try:
-                data: bytes = self._git.get_object_data(object_id)[3]
-            except (ValueError, GitCommandError) as error:
-                raise GitError(
-                    f"Git cannot read object {object_id}.", advice="`git fsck` says what is missing."
-                ) from error
-            return data
 
     def _revision(self, revision: str) -> str | None:
         status, out, _ = self._run(
@@ -332,13 +356,6 @@ class Repository:
             raise GitError("git is not installed.", advice="Install git and run infra again.") from error
         status, out, err = cast("tuple[int, bytes | str, bytes | str]", done)
         return int(status), _as_bytes(out), _as_bytes(err)
-
-
-def _commit_reader(repository: Repository, ids: dict[str, str]) -> Callable[[str], bytes]:
-    def read(path: str) -> bytes:
-        return repository._object(ids[path])
-
-    return read
 
 
 def _split(listed: bytes) -> Iterator[str]:

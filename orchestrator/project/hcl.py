@@ -152,7 +152,7 @@ class Code:
                 parts.extend(self.text(code) if told and code is not None else (GAP,))
                 start = child.end_byte
         parts.append(self.literal(start, end, quoted))
-        return join([part for part in parts if part != ""])
+        return join(parts)
 
     def inside(self, node: Node, quoted: bool) -> tuple[int, int]:
         """Where the content of a template begins and ends."""

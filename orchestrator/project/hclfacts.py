@@ -7,7 +7,7 @@ looked up in the tree, which tells code from comments and strings.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from orchestrator.project.facts import (
     NO_TYPES,
@@ -239,7 +239,7 @@ class _Reader(Code):
         holder = variable.parent if variable is not None and variable.type == "variable_expr" else None
         if holder is None:
             return
-        steps = [self.step(child) for child in holder.named_children[1:]]
+        steps = [self.step(one) for child in holder.named_children[1:] for one in _unsplatted(child)]
         if len(steps) < 2 or steps[1] is None or self.is_dependency(holder):
             return
         rest = steps[2:]
@@ -269,3 +269,11 @@ class _Reader(Code):
                 return True
             node = node.parent
         return False
+
+
+def _unsplatted(node: Node) -> Iterator[Node]:
+    """The steps of a reference, those behind `[*]` or `.*` included."""
+    if node.type == "splat":
+        yield from (step for kind in node.named_children for step in kind.named_children)
+    else:
+        yield node

@@ -28,7 +28,7 @@ Severity = Literal["error", "warning", "info"]
 
 def encode_id(stack: str) -> str:
     """A stack id as one file name below `.infra/`."""
-    name = quote(stack, safe="")
+    name = quote(stack, safe="", errors="surrogateescape")
     if len(name) <= LONGEST_NAME:
         return name
     return f"{name[:LONGEST_NAME]}~{sha256(stack.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
