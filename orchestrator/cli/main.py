@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "output": ("orchestrator.cli.output:command", "Print a stack's outputs."),
     "state": ("orchestrator.cli.state:command", "Look into a stack's state."),
     "fmt": ("orchestrator.cli.fmt:command", "Format Terraform files, or check that they are."),
+    "new": ("orchestrator.cli.new:command", "Begin a module, with a test, an example and a README."),
     "lock": ("orchestrator.cli.lock:command", "Pin provider versions, the same for all stacks."),
     "bootstrap": ("orchestrator.cli.bootstrap:command", "Make the state bucket and the accounts, once."),
     "lint": ("orchestrator.cli.lint:command", "Check formatting, validity, pins, secrets, READMEs and more."),
