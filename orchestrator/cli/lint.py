@@ -66,7 +66,7 @@ def command(
 def tell(app: App, report: LintReport, sarif: str | None, strict: bool) -> int:
     """The result in every form that was asked for; returns the exit code."""
     from orchestrator.cli.actions import tell_actions, write_report
-    from orchestrator.report import annotations, findings_text
+    from orchestrator.report import annotate, findings_text
 
     code = report.exit_code(strict=strict)
     if sarif:
@@ -78,5 +78,5 @@ def tell(app: App, report: LintReport, sarif: str | None, strict: bool) -> int:
     else:
         for line in findings_text.lines(report):
             app.write(line)
-    tell_actions(app, annotations.of_findings(report.findings), findings_text.markdown(report))
+    tell_actions(app, annotate.of_findings(report.findings), findings_text.markdown(report))
     return code

@@ -64,7 +64,7 @@ def command(
 def tell(app: App, report: ModulesReport, junit: str | None) -> int:
     """The result in every form that was asked for; returns the exit code."""
     from orchestrator.cli.actions import tell_actions, write_report
-    from orchestrator.report import annotations, modules_text
+    from orchestrator.report import annotate, modules_text
 
     if junit:
         from orchestrator.report.junit import render
@@ -75,5 +75,5 @@ def tell(app: App, report: ModulesReport, junit: str | None) -> int:
     else:
         for line in modules_text.lines(report):
             app.write(line)
-    tell_actions(app, annotations.of_modules(report), modules_text.markdown(report))
+    tell_actions(app, annotate.of_modules(report), modules_text.markdown(report))
     return report.exit_code

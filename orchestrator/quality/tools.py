@@ -121,6 +121,8 @@ def read_sarif(tool: Tool, document: Any, root: Path, top: str) -> Iterator[Find
 
 def path_of(uri: str, root: Path, top: str) -> str:
     """A result's file from the project's root; tools name it from there, or from the folder they read."""
+    if not uri:
+        return top
     plain = uri.removeprefix("file://")
     if plain.startswith("/"):
         path = Path(plain)
