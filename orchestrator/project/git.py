@@ -271,8 +271,8 @@ class Repository:
         """Paths below the root that differ between a commit and the working tree, new files included."""
         listed = self._bytes("diff", "--name-only", "-z", "--no-renames", "--relative", base, "--", ".")
         fresh = self._bytes("ls-files", "-z", "-o", "--exclude-standard")
-        made = {path for path in _split(fresh) if not MADE_BY_TERRAFORM.search(path)}
-        return tuple(sorted({*_split(listed), *made}))
+        fresh_paths = {path for path in _split(fresh) if not MADE_BY_TERRAFORM.search(path)}
+        return tuple(sorted({*_split(listed), *fresh_paths}))
 
     # Worktrees
 

@@ -234,6 +234,16 @@ def test_what_does_not_parse_is_told_with_its_line(text: str, line: int) -> None
         "locals {\n  x = (\n    var.a\n    ? 1\n    : 2\n  )\n}\n",
         'locals { x = "${~ var.a ~}" }\n',
         "a = aws_x.y.*.id\nb = aws_x.y[*].id\nc = data.x.y.0.z\n",
+        "a = -x\nb = 5 - -1\nc = !(x || y)\nd = (1 + 2) * 3 % 4\n",
+        'a = "$"\nb = "$$"\nc = "100%"\nd = "a$b"\ne = "$$${x}"\nf = "x # y // z /* w"\n',
+        'a = <<EOT\n"quoted" \\n ${x}\n$ % $${x} %%{y}\nEOT\n',
+        "a = <<EOT\n${jsonencode({\n  x = 1\n})}\nEOT\n",
+        "a = [<<A\nx\nA\n, <<B\ny\nB\n]\n",
+        'a = { (x) = 1, "${x}-y" = 2, x.y = 3, z : 4, }\n',
+        "a = [\n  # c\n  1, # d\n  /* e */ 2,\n]\n",
+        "a = foo(\n  x...\n)\n# end",
+        "ünï = 1\na-b_c = 2\n",
+        'import {\n  to = a.b["c"]\n  id = "x"\n}\n',
     ],
 )
 def test_what_terraform_reads_parses(text: str) -> None:
