@@ -25,14 +25,18 @@ OURS = {"made-by": "sandbox"}
 
 
 class Cloud:
-    """One folder's cloud. `prepare` may be called from several threads, and only ever adds."""
+    """One folder's cloud. `prepare` may be called from several threads, and only ever adds.
 
-    def __init__(self, folder: Path) -> None:
+    `defaults` are the `project`, `region` and `zone` of provider blocks that name none.
+    """
+
+    def __init__(self, folder: Path, defaults: Mapping[str, str] | None = None) -> None:
         self._gcs = GcsServer(folder / "gcs")
         self._store = self._gcs.store
         self._schemas = Schemas([folder / "schemas"])
-        self._providers = ProviderServer(folder / "world", self._schemas, store=self._store)
-        self._ports: Mapping[str, int] = {}
+        self._providers = ProviderServer(
+            folder / "world", self._schemas, store=self._store, defaults=defaults
+        )
         self._lock = Lock()
         self._seen: dict[tuple[str, str], str] = {}
         self._buckets: dict[str, str] = {}
@@ -52,7 +56,6 @@ class Cloud:
         """Answer on every port."""
         self._gcs.start()
         self._providers.start()
-        self._ports = self._providers.open(WORLD)
         self._serve(self._types_in_states())
 
     def close(self) -> None:
@@ -61,8 +64,8 @@ class Cloud:
         self._gcs.close()
 
     def reattach(self, sentinel: int) -> str:
-        """The value of TF_REATTACH_PROVIDERS."""
-        return reattach_config(self._ports, sentinel)
+        """The value of TF_REATTACH_PROVIDERS; providers that were recorded meanwhile are in it."""
+        return reattach_config(self._providers.open(WORLD), sentinel)
 
     def prepare(self, needs: Mapping[str, Any]) -> dict[str, list[str]]:
         """Make what a project needs (`Needs.document`): buckets, accounts with their rights, types to serve.
@@ -92,17 +95,24 @@ class Cloud:
                 target, operation, message, times
             ),
             "world_mend": lambda target=None: self.world.mend(target),
+            "world_delays": self.set_delays,
         }
 
     def status(self) -> dict[str, Any]:
         """Providers, buckets and the size of the world."""
         buckets = [bucket["name"] for bucket in self._store.list_buckets()]
         return {
-            "providers": dict(self._ports),
+            "providers": self._providers.open(WORLD),
             "buckets": {name: sum(1 for _ in self._objects(name)) for name in sorted(buckets)},
             "world": len(self.world.list()),
             "faults": len(self.world.faults.list()),
         }
+
+    def set_delays(self, scale: float | None = None) -> float:
+        """How much of a real cloud's waiting is played; changed first when `scale` is given."""
+        if scale is not None:
+            self.world.set_delays(scale)
+        return self.world.delay_scale
 
     def give_up_bucket(self, name: str) -> bool:
         """Delete a bucket that we made and that holds nothing: the project makes its own. Was there one?"""
@@ -184,8 +194,8 @@ class Cloud:
             schema = self._schemas.find(source)
             resources = types.resources & schema.resource_types
             data_sources = types.data_sources & schema.data_source_types
-            if resources or data_sources:
-                self._providers.serve_types(source, resources, data_sources)
+            # Also with no types: a provider that is only configured must be attached all the same.
+            self._providers.serve_types(source, resources, data_sources)
             left = Types(left.resources - resources, left.data_sources - data_sources)
         names = tuple(f"{source.rpartition('/')[2]}_" for source in known)
         return {

@@ -23,8 +23,11 @@ STOP_DEADLINE = 10.0
 LOG_LIMIT = 1 << 20
 NEEDED = ("grpc", "msgpack", "tf")
 
-# What of our environment the process gets: nothing of a user's cloud, and no proxy.
-KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+# What of our environment the process gets: of a user's cloud the names of places, and no proxy.
+KEPT = (
+    *("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+    *attach.PLACES.values(),
+)
 
 
 def start(folder: Path, environ: Mapping[str, str], hold: int | None = None) -> tuple[attach.Info, bool]:
