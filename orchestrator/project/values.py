@@ -89,6 +89,6 @@ def module_path(folder: str, text: Text, root: str) -> str | None:
     if not all(isinstance(part, str) for part in parts):
         return None
     told = "".join(part for part in parts if isinstance(part, str))
-    if base is not root or len(parts) < len(text):
+    if len(parts) < len(text):
         told = told.lstrip("/")
     return posixpath.normpath(posixpath.join(base, told))
