@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import stat
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
@@ -228,6 +232,24 @@ def test_a_kept_plan_whose_upstream_moved_is_refused(infra: Infra, project: Repo
     assert "An upstream of dev/b has moved" in refused.err
 
 
+def replace_plan(kept: Path, change: Callable[[bytes, bytes], bytes]) -> None:
+    """Put another plan file in the place of dev/a's, as if it had been kept."""
+    path, manifest = kept / "dev%2Fa" / "plan.tfplan", kept / "manifest.json"
+    content = json.loads(manifest.read_text())
+    path.write_bytes(change(path.read_bytes(), content["terraform"].encode()))
+    content["stacks"]["dev/a"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(content))
+
+
+def of_version_zero(data: bytes, version: bytes) -> bytes:
+    """A plan file with the major version of the Terraform that made it turned into 0."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(version, b"0" + version[1:]))
+    return out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -236,11 +258,10 @@ def test_a_kept_plan_whose_upstream_moved_is_refused(infra: Infra, project: Repo
         (lambda kept: (kept / "dev%2Fa" / "plan.tfplan").write_bytes(b"x"), "not the file that was kept"),
         (lambda kept: (kept / "dev%2Fa" / "plan.tfplan").unlink(), "cannot be read"),
         (
-            lambda kept: (kept / "manifest.json").write_text(
-                json.dumps({**json.loads((kept / "manifest.json").read_text()), "terraform": "0.1.0"})
-            ),
-            "made by Terraform 0.1.0",
+            lambda kept: replace_plan(kept, lambda data, version: b"PK no plan"),
+            "not a plan file, or it is damaged",
         ),
+        (lambda kept: replace_plan(kept, of_version_zero), "was made by version 0."),
         (
             lambda kept: (kept / "manifest.json").write_text(
                 json.dumps({**json.loads((kept / "manifest.json").read_text()), "version": 2})
