@@ -50,11 +50,6 @@ class Commit:
     parents: tuple[str, ...]
 
 
-def top_level(start: Path) -> Path:
-    """The top of the working tree that `start` lies in."""
-    return Repository.open(start).top
-
-
 class Repository:
     """A Git repository with a working tree, seen from `root`, the project's root inside it."""
 
@@ -291,10 +286,6 @@ class Repository:
         folder = self.root / WORKTREES / commit
         if folder.exists():
             self._bytes("worktree", "remove", "--force", str(folder))
-
-    def close(self) -> None:
-        """Let go of what GitPython holds open."""
-        self._repo.close()
 
     # How git is run
 

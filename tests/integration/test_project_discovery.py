@@ -402,3 +402,90 @@ def test_the_configuration_of_a_commit_is_its_own(make_repo: MakeRepo) -> None:
     repo.commit({"infra.yaml": "trunk: [\n"})
     with pytest.raises(ConfigError):
         load_commit(project, "HEAD")
+
+
+def test_what_init_depends_on(make_repo: MakeRepo) -> None:
+    main = 'module "m" {\n  source = "./m"\n}\n'
+    repo = make_repo(
+        {"infra/envs/dev/a/main.tf": GCS + main, "infra/envs/dev/a/m/main.tf": "", "infra.yaml": SETTINGS}
+    )
+
+    def key() -> str:
+        return load(repo.root).init_key("dev/a")
+
+    first = key()
+    repo.write({"infra/envs/dev/a/main.tf": GCS + main + 'output "x" {\n  value = 1\n}\n'})
+    assert key() == first
+    keys = {first}
+    for change in (
+        {"infra/envs/dev/a/m/main.tf": 'resource "google_x" "x" {}\n'},
+        {"infra/envs/dev/a/.terraform.lock.hcl": "# locked\n"},
+        {"infra.yaml": SETTINGS.replace("states", "others")},
+        {"infra/envs/dev/a/main.tf": GCS + main + 'module "n" {\n  source = "./m"\n}\n'},
+        {"infra/envs/dev/a/m/main.tf": 'terraform {\n  required_version = ">= 1"\n}\n'},
+    ):
+        repo.write(change)
+        assert key() not in keys
+        keys.add(key())
+
+
+def test_upstreams_are_those_whose_outputs_are_read(make_repo: MakeRepo) -> None:
+    repo = make_repo(
+        {
+            **UPSTREAM,
+            "infra.yaml": SETTINGS + "stacks: {dev/a: {depends_on: [dev/b]}}\n",
+            "infra/envs/dev/a/main.tf": remote_state('"dev/state/net"'),
+            "infra/envs/dev/b/main.tf": GCS,
+        }
+    )
+    project = load(repo.root)
+    assert [edge.source for edge in project.upstreams("dev/a")] == ["dev/net"]
+    assert project.prerequisites()["dev/a"] == {"dev/net", "dev/b"}
+
+
+def test_one_state_read_in_two_modules_is_one_edge(make_repo: MakeRepo) -> None:
+    call = 'module "m" {\n  source = "./m"\n}\n'
+    other = remote_state('"dev/state/net"').replace("outputs.id", "outputs.other")
+    repo = make_repo(
+        {
+            **UPSTREAM,
+            "infra/envs/dev/a/main.tf": call + remote_state('"dev/state/net"'),
+            "infra/envs/dev/a/m/main.tf": other,
+        }
+    )
+    [edge] = load(repo.root).edges
+    assert edge.outputs == frozenset({"id", "other"})
+
+
+def test_code_in_a_submodule_counts_as_one_file(make_repo: MakeRepo) -> None:
+    inner = make_repo({"m/main.tf": ""}, name="inner")
+    repo = make_repo({"infra/envs/dev/a/main.tf": 'module "m" {\n  source = "../../../../sub/m"\n}\n'})
+    repo.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.root), "sub")
+    project = load(repo.root)
+    assert project.files("dev/a")["sub"] == inner.head
+    assert [one.code for one in project.coverage.problems(project.stacks["dev/a"])] == ["module-in-submodule"]
+
+
+def test_an_opentofu_file_takes_the_place_of_its_twin(make_repo: MakeRepo) -> None:
+    repo = make_repo(
+        {
+            "infra.yaml": SETTINGS,
+            "infra/envs/dev/a/main.tf": GCS.replace("gcs", "local"),
+            "infra/envs/dev/a/main.tofu": GCS,
+        }
+    )
+    project = load(repo.root)
+    assert project.stacks["dev/a"].backend.kind == "gcs"
+    assert len(project.files("dev/a")) == 2
+
+
+@pytest.mark.parametrize(
+    "config",
+    ["roots: {envs: ../x}\n", "stacks: {a: {path: ../x, environments: {dev: {}}}}\n"],
+)
+def test_a_path_outside_the_project_is_refused(make_repo: MakeRepo, config: str) -> None:
+    repo = make_repo({"infra.yaml": config, "infra/envs/dev/b/main.tf": ""})
+    with pytest.raises((ConfigError, ProjectError)) as caught:
+        load(repo.root)
+    assert caught.value.exit_code == 3
+    assert caught.value.advice
