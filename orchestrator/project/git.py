@@ -7,15 +7,15 @@ written except by `add_worktree` and `remove_worktree`.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from orchestrator.errors import GitError, ProjectError
+from orchestrator.project import gitlists
 from orchestrator.project.tree import Tree
 
 try:
@@ -33,10 +33,6 @@ FULL_CLONE = (
 # Contents that reading a project needs.
 CODE = (".tf", ".tf.json", ".tofu", ".tofu.json", ".tfvars", ".tfvars.json", "infra.yaml")
 WORKTREES = ".infra/worktrees"
-# What Terraform leaves in a checkout that does not ignore it.
-MADE_BY_TERRAFORM = re.compile(
-    r"(?:^|/)(?:\.terraform/|[^/]*\.tfstate(?:\.backup)?$|\.terraform\.tfstate\.lock\.info$)"
-)
 
 
 @dataclass(frozen=True)
@@ -147,44 +143,19 @@ class Repository:
 
     def working_tree(self) -> Tree:
         """Every file that Git tracks or would track, with uncommitted changes."""
-        listed = self._bytes("ls-files", "-z", "-t", "-s", "-c", "-m", "-d", "-o", "--exclude-standard")
-        ids: dict[str, str] = {}
-        links: dict[str, str] = {}
-        submodules: dict[str, str] = {}
-        changed: set[str] = set()
-        gone: set[str] = set()
-        for entry in _split(listed):
-            tag, _, rest = entry.partition(" ")
-            if tag == "?":
-                if not MADE_BY_TERRAFORM.search(rest):
-                    changed.add(rest)
-                continue
-            stage, _, path = rest.partition("\t")
-            mode, object_id, _ = stage.split(" ")
-            if tag == "R":
-                gone.add(path)
-            elif mode == "160000":
-                submodules[path] = object_id
-            elif tag == "C" or mode == "120000":
-                changed.add(path)
-            else:
-                ids[path] = object_id
-        self._add_changed(ids, links, changed - gone)
-        for path in gone:
-            ids.pop(path, None)
-        return Tree(ids, self._working_reader(ids), links=links, submodules=submodules)
-
-    def _add_changed(self, ids: dict[str, str], links: dict[str, str], changed: Iterable[str]) -> None:
-        """Links as they are now, and the hash of every file that differs from the index."""
+        found = gitlists.read_index(
+            self._bytes("ls-files", "-z", "-t", "-s", "-c", "-m", "-d", "-o", "--exclude-standard")
+        )
         files = []
-        for path in sorted(changed):
+        for path in sorted(found.changed):
             full = self.root / path
-            ids.pop(path, None)
             if full.is_symlink():
-                links[path] = str(full.readlink())
+                found.links[path] = str(full.readlink())
             elif full.is_file():
                 files.append(path)
-        ids.update(zip(files, self._hash(files), strict=True))
+        found.ids.update(zip(files, self._hash(files), strict=True))
+        read = self._working_reader(found.ids)
+        return Tree(found.ids, read, links=found.links, submodules=found.submodules)
 
     def _hash(self, paths: Sequence[str]) -> list[str]:
         """Object ids of files as Git would store them: its filters and line ends are applied."""
@@ -215,17 +186,12 @@ class Repository:
         prefix = self.root.relative_to(self.top).as_posix()
         treeish = commit if prefix == "." else f"{commit}:{prefix}"
         status, listed, _ = self._run("ls-tree", "-r", "-z", "--full-tree", treeish)
-        ids: dict[str, str] = {}
-        found: dict[str, dict[str, str]] = {"160000": {}, "120000": {}}
         # A root that the commit does not have yet holds nothing.
-        for entry in _split(listed) if status == 0 else ():
-            kind, _, path = entry.partition("\t")
-            mode, _, object_id = kind.split(" ")
-            found.get(mode, ids)[path] = object_id
-        targets = self._objects(found["120000"].values())
-        links = {path: os.fsdecode(targets[object_id]) for path, object_id in found["120000"].items()}
-        read = self._commit_reader(ids, known)
-        return Tree(ids, read, links=links, submodules=found["160000"], commit=commit)
+        found = gitlists.read_tree(listed if status == 0 else b"")
+        targets = self._objects(found.links.values())
+        links = {path: os.fsdecode(targets[object_id]) for path, object_id in found.links.items()}
+        read = self._commit_reader(found.ids, known)
+        return Tree(found.ids, read, links=links, submodules=found.submodules, commit=commit)
 
     def _commit_reader(self, ids: dict[str, str], known: Container[str]) -> Callable[[str], bytes]:
         contents: dict[str, bytes] = {}
@@ -250,24 +216,13 @@ class Repository:
             listing.write("\n".join([*wanted, ""]).encode())
             listing.seek(0)
             out = self._bytes("cat-file", "--batch", stdin=cast(BinaryIO, listing))
-        found: dict[str, bytes] = {}
-        at = 0
-        for object_id in wanted:
-            end = out.index(b"\n", at)
-            head = out[at:end].decode().split()
-            if len(head) != 3:
-                raise GitError(f"Git lacks object {object_id}.", advice="`git fsck` says what is missing.")
-            size = int(head[2])
-            found[object_id] = out[end + 1 : end + 1 + size]
-            at = end + 1 + size + 1
-        return found
+        return gitlists.read_batch(out, wanted)
 
     def changed_paths(self, base: str) -> tuple[str, ...]:
         """Paths below the root that differ between a commit and the working tree, new files included."""
         listed = self._bytes("diff", "--name-only", "-z", "--no-renames", "--relative", base, "--", ".")
         fresh = self._bytes("ls-files", "-z", "-o", "--exclude-standard")
-        fresh_paths = {path for path in _split(fresh) if not MADE_BY_TERRAFORM.search(path)}
-        return tuple(sorted({*_split(listed), *fresh_paths}))
+        return tuple(sorted({*gitlists.entries(listed), *gitlists.untracked(fresh)}))
 
     # Worktrees
 
@@ -347,11 +302,6 @@ class Repository:
             raise GitError("git is not installed.", advice="Install git and run infra again.") from error
         status, out, err = cast("tuple[int, bytes | str, bytes | str]", done)
         return int(status), _as_bytes(out), _as_bytes(err)
-
-
-def _split(listed: bytes) -> Iterator[str]:
-    """The entries of a NUL separated list. A name that ends in a slash is a repository of its own."""
-    yield from (entry for entry in os.fsdecode(listed).split("\0") if entry and not entry.endswith("/"))
 
 
 def _as_bytes(output: bytes | str) -> bytes:
