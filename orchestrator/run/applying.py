@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from orchestrator.errors import BlockedError, Exit, InfraError, InterruptedRunError
+from orchestrator.errors import BlockedError, Exit, InfraError, InterruptedRunError, MismatchError
 from orchestrator.masking import NO_SECRETS
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Stack
@@ -20,6 +20,9 @@ from orchestrator.terraform.client import ApplyOutcome, PlanOptions, locked_erro
 
 # A stack behind one that ended in these ways is not touched; causes first, consequences last.
 STOPS = ("failed", "mismatch", "blocked", "locked", "waiting", "aborted")
+
+# Terraform's words when the state moved after its last look and before the apply held the lock.
+STALE = "Saved plan is stale"
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,9 @@ class Applying:
         try:
             planned = self._current(stack, planned)
             report = planned.report if not planned.has_changes else self._carry_out(stack, planned)
-        except BlockedError as error:
-            report = replace(
-                planned.report, result="blocked", reason=error.message, advice=error.advice, diff=""
+        except (BlockedError, MismatchError) as error:
+            report = self._refused(
+                planned, "blocked" if isinstance(error, BlockedError) else "mismatch", error
             )
         except InterruptedRunError:
             report = self._aborted(planned.report, "the run was interrupted")
@@ -109,6 +112,10 @@ class Applying:
         session.progress.done(report)
         return report
 
+    def _refused(self, planned: Planned, result: Result, error: InfraError) -> StackReport:
+        """A stack that was not touched, and why."""
+        return replace(planned.report, result=result, reason=error.message, advice=error.advice, diff="")
+
     def _current(self, stack: Stack, planned: Planned) -> Planned:
         """The plan to apply: the one shown, or a new one where what it was made against has moved.
 
@@ -116,7 +123,10 @@ class Applying:
         """
         states = self.session.states
         waited = planned.report.result == "waiting"
-        if self.fixed or not (waited or planned.shadow or states.moved(planned.upstreams)):
+        if self.fixed:
+            self._refuse_stale(stack, planned)
+            return planned
+        if not (waited or planned.shadow or states.moved(planned.upstreams)):
             return planned
         again = plan_stack(self.session, stack, self.options, real=True)
         if again.has_changes and not same_changes(planned.plan, again.plan):
@@ -129,6 +139,28 @@ class Applying:
             self.session.progress.end()
             self.consent.again(again.report, why)
         return again
+
+    def _refuse_stale(self, stack: Stack, planned: Planned) -> None:
+        """A kept plan whose upstream has moved, by this very run too: Terraform would apply the old values.
+
+        An upstream's kept plan that was applied before it and changes no output that it reads does no harm.
+        """
+        states = self.session.states
+        for edge in self.session.project.upstreams(stack.id):
+            was = planned.upstreams.get(edge.source)
+            if was is None or not states.moved({edge.source: was}):
+                continue
+            ours = self.planned.get(edge.source)
+            changed = set(ours.report.outputs) if ours else None
+            if changed is None or (changed if edge.outputs is None else changed & edge.outputs):
+                raise self._stale(stack.id, edge.source)
+
+    def _stale(self, stack: str, moved: str) -> MismatchError:
+        return MismatchError(
+            f"The state of {moved} has moved since the plan.",
+            advice=f"Plan again: `infra {self.verb} {stack}`.",
+            stack=stack,
+        )
 
     def _carry_out(self, stack: Stack, planned: Planned) -> StackReport:
         """Apply the plan file and say what came of it."""
@@ -152,9 +184,9 @@ class Applying:
         session = self.session
         if outcome.locked:
             error = locked_error(f"apply of {stack.id}", outcome.locked, stack.id)
-            return replace(
-                planned.report, result="locked", reason=error.message, advice=error.advice, diff=""
-            )
+            return self._refused(planned, "locked", error)
+        if any(one.summary == STALE for one in outcome.diagnostics):
+            return self._refused(planned, "mismatch", self._stale(stack.id, stack.id))
         moved = bool(outcome.finished) or session.states.generation(stack) != planned.generation
         report = failed_report(session, stack, planned, outcome, moved=moved)
         return replace(

@@ -250,6 +250,24 @@ def of_version_zero(data: bytes, version: bytes) -> bytes:
     return out.getvalue()
 
 
+def test_a_kept_plan_is_not_applied_after_its_upstream_has_moved_in_the_same_run(
+    infra: Infra, project: Repo
+) -> None:
+    infra("apply", "dev", "--auto-approve", code=0)
+    more = 'resource "terraform_data" "more" {}\n'
+    project.write({"infra/envs/dev/a/more.tf": more, "infra/envs/dev/b/more.tf": more})
+    infra("plan", "dev/a", "dev/b", "--out", "plans", code=0)
+    ran = infra("apply", "--plan", "plans", "--auto-approve", "--json", code=0)
+    assert ran.results == {"dev/a": "applied", "dev/b": "applied"}
+
+    project.write({"infra/envs/dev/a/terraform.tfvars": 'word = "two"\n'})
+    project.remove("infra/envs/dev/b/more.tf")
+    infra("plan", "dev/a", "dev/b", "--out", "plans", code=0)
+    ran = infra("apply", "--plan", "plans", "--auto-approve", "--allow-destroy", "--json", code=5)
+    assert ran.results == {"dev/a": "applied", "dev/b": "mismatch"}
+    assert ran.stack("dev/b")["reason"] == "The state of dev/a has moved since the plan."
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
