@@ -60,6 +60,9 @@ class Files:
             raise StateError(
                 f"{name} cannot be read: {error.strerror}.", advice="Check who owns the file."
             ) from error
+        if not data:
+            # Terraform makes the file to lock it, long before the first state is written there.
+            return None
         return Blob(name, hashlib.sha256(data).hexdigest()[:16], len(data), data)
 
 
