@@ -39,7 +39,7 @@ class Cloud:
         )
         self._lock = Lock()
         self._seen: dict[tuple[str, str], str] = {}
-        self._buckets: dict[str, str] = {}
+        self._opened: dict[str, Account] = {}
         self.accounts: dict[str, int] = {}
 
     @property
@@ -123,8 +123,8 @@ class Cloud:
                 self._store.delete_bucket(name)
             except GcsError:
                 return False
-            for account in [one for one, bucket in self._buckets.items() if bucket == name]:
-                del self.accounts[account], self._buckets[account]
+            for account in [one for one in self._opened.values() if one.bucket == name]:
+                del self.accounts[account.name], self._opened[account.name]
             return True
 
     def _is_ours(self, bucket: str) -> bool:
@@ -164,7 +164,7 @@ class Cloud:
 
         In a bucket that the project made itself it has the rights that the project gave it.
         """
-        if account.name in self.accounts:
+        if self._opened.get(account.name) == account:
             return
         try:
             if self._is_ours(account.bucket):
@@ -175,7 +175,7 @@ class Cloud:
                 advice="Give the backend a bucket that the sandbox can make.",
             ) from error
         self.accounts[account.name] = self._gcs.open_port(account.member)
-        self._buckets[account.name] = account.bucket
+        self._opened[account.name] = account
 
     def _give_rights(self, account: Account) -> None:
         managed = {one["name"] for one in self._store.list_managed_folders(account.bucket)}
