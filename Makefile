@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-svg test soak lint format bench clean
+.PHONY: help demo demo-svg test modules soak lint format bench clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,14 +27,18 @@ test: $(VENV)/.dev ## Run the tests, and print how much of each branch they cove
 	@$(BIN)/coverage run -m pytest -n $(JOBS) -m "not soak"; status=$$?; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
 
+modules: $(VENV)/.dev ## Run the tests of infra/modules, on simulated providers.
+	@$(BIN)/infra test --all --simulated
+
 soak: $(VENV)/.dev ## Run the long forms of the tests.
 	@$(BIN)/python -m pytest -m soak
 
-lint: $(VENV)/.dev ## Check style, types and which room may import which.
+lint: $(VENV)/.dev ## Check style, types, which room may import which, and the Terraform under infra/.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/infra lint --simulated
 
 format: $(VENV)/.dev ## Format the Python files.
 	@$(BIN)/ruff check --fix --quiet .
