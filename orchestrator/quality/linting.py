@@ -257,4 +257,5 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def _detail(error: InfraError) -> str:
     """What Terraform said, whole; else our own advice."""
     found = error.diagnostics if isinstance(error, TerraformError) else ()
-    return next((one.detail for one in found if isinstance(one, Diagnostic)), error.advice)
+    told = [f"{one.summary}\n{one.detail}".strip() for one in found if isinstance(one, Diagnostic)]
+    return "\n\n".join(told) or error.advice

@@ -152,7 +152,7 @@ class Session:
         return {
             "severity": diagnostic.severity,
             "summary": self.mask(diagnostic.summary, secrets),
-            "detail": self.mask(diagnostic.detail, secrets),
+            "detail": self.mask(with_code(diagnostic), secrets),
             "address": diagnostic.address or None,
             "file": where,
             "line": diagnostic.line or None,
@@ -179,6 +179,13 @@ class Session:
     def close(self) -> None:
         """Throw away what only this run needed, plan files first."""
         self.folders.forget_plans(self.info.id)
+
+
+def with_code(diagnostic: Diagnostic) -> str:
+    """What a diagnostic says, below the lines of code that it is about; text output has them in already."""
+    if not diagnostic.snippet:
+        return diagnostic.detail
+    return f"  {diagnostic.line}: {diagnostic.snippet}\n\n{diagnostic.detail}".rstrip()
 
 
 def open_session(

@@ -144,7 +144,7 @@ class Client:
         journal = read_journal(done.stdout.splitlines())
         found = list(journal.diagnostics)
         if not done.ok and not any(one.severity == "error" for one in found):
-            found.append(why_it_ended(done))
+            found.extend(why_it_ended(done))
         return ApplyOutcome(
             ok=done.ok,
             returncode=done.returncode,

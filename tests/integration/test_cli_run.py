@@ -445,3 +445,25 @@ def test_version_says_which_terraform(infra: Infra) -> None:
     found = infra("version", "--json", code=0).document["terraform"]
     assert found["product"] == "Terraform"
     assert found["version"][0] == "1"
+
+
+def test_what_terraform_finds_wrong_is_shown_whole_and_once(infra: Infra, project: Repo) -> None:
+    bad = """
+        resource "terraform_data" "bad" {
+          input = local.nope
+        }
+        resource "terraform_data" "worse" {
+          inpt = "two"
+        }
+    """
+    project.write({"infra/envs/dev/a/bad.tf": bad})
+    ran = infra("plan", "dev/a", code=1)
+    assert ran.out.count("Error: Reference to undeclared local value") == 1
+    assert ran.out.count("Error: Unsupported argument") == 1
+    assert "on infra/envs/dev/a/bad.tf:2" in ran.out
+    assert "input = local.nope" in ran.out
+    assert "has not been declared" in ran.out
+    assert not set("╷│╵") & set(ran.out)
+    (first, second) = infra("plan", "dev/a", "--json", code=1).stack("dev/a")["diagnostics"]
+    assert (first["line"], second["line"]) == (2, 5)
+    assert second["file"] == "infra/envs/dev/a/bad.tf"
