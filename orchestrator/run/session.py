@@ -215,6 +215,7 @@ def open_session(
         started=f"{now:%Y-%m-%dT%H:%M:%SZ}",
         seconds=0.0,
     )
+    folders.begin_run(info.id, now.timestamp())
     return Session(
         project=project,
         binary=binary,
