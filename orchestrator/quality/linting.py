@@ -109,10 +109,18 @@ class Linting:
         extra = self.simulation.environment(path) if self.simulation else {}
         env = child_environment(session.environ, extra=extra)
         overrides = {"infra_backend_override.tf": LOCAL_BACKEND}
+        client = session.client
         try:
             work = module_workdir(session, path, env, overrides if self._has_backend(path) else {})
-            session.client.init(work, content_key(session.project, path), {})
-            found = session.client.validate(work)
+            try:
+                client.init(work, content_key(session.project, path), {})
+            except TerraformError:
+                # Newer Terraforms look at arguments in `init` already, where they name no line.
+                found = [one for one in client.validate(work) if one.severity == "error" and one.file]
+                if not found:
+                    raise
+            else:
+                found = list(client.validate(work))
         except InfraError as error:
             advice = f"{_detail(error)}\nWhere the registry is out of reach: `infra lint --simulated`."
             message = f"{path} could not be validated: {error.message}"

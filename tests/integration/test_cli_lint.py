@@ -50,6 +50,11 @@ FILES = {
 }
 
 
+PUBLIC = """\
+locals {
+  everybody = "allUsers"
+}
+"""
 IGNORE = """
 lint:
   ignore:
@@ -89,7 +94,7 @@ def test_each_kind_of_finding_has_file_line_and_fix(repo: Repo, infra: Infra) ->
         {
             "infra/modules/m/outputs.tf": 'output "id" {\n  value=terraform_data.this.id\n}\n',
             "infra/modules/m/README.md": README.replace("The name.", "Old."),
-            "infra/envs/dev/net/main.tf": STACK.replace('name = "x"', 'nam = "allUsers"'),
+            "infra/envs/dev/net/main.tf": STACK.replace('\n  name = "x"\n', "") + PUBLIC,
             "infra/envs/dev/net/terraform.tfvars": 'db_password = "hunter2"\n',
         }
     )
@@ -98,15 +103,14 @@ def test_each_kind_of_finding_has_file_line_and_fix(repo: Repo, infra: Infra) ->
 
     assert found(ran) == [
         ("terraform", "infra/envs/dev/net/main.tf", 1),
-        ("public-principal", "infra/envs/dev/net/main.tf", 4),
-        ("terraform", "infra/envs/dev/net/main.tf", 4),
+        ("public-principal", "infra/envs/dev/net/main.tf", 5),
         ("secret-in-tfvars", "infra/envs/dev/net/terraform.tfvars", 1),
         ("stale-readme", "infra/modules/m/README.md", 3),
         ("fmt", "infra/modules/m/outputs.tf", 2),
         ("no-description", "infra/modules/m/outputs.tf", 1),
     ]
     assert all(one["advice"] for one in ran.document["findings"])
-    assert len(ran.document["errors"]) == 6
+    assert len(ran.document["errors"]) == 5
     assert "hunter2" not in ran.out
 
 
