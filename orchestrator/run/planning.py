@@ -70,7 +70,7 @@ def _plan(session: Session, stack: Stack, options: PlanOptions, *, real: bool) -
         # Without its upstream the code cannot be evaluated; what the state holds can be destroyed still.
         options, upstreams = replace(options, refresh=False), {}
     generation = states.generation(stack)
-    if generation is None and options.destroy:
+    if generation is None and options.destroy and states.location(stack) is not None:
         return Planned(_report(stack, "unchanged", reason="it has no state: there is nothing to destroy"))
     if generation is not None:
         session.check_state_version(stack)
@@ -134,9 +134,21 @@ def read_outcome(
         changes=tuple(change.document() for change in plan.shown_changes),
         outputs=tuple(plan.changed_outputs),
         diff=session.mask(outcome.text.decode("utf-8", "replace"), plan.secrets),
-        notes=("A new stack: it has no state yet.",) if shadow else (),
+        notes=_notes(session, stack, shadow=shadow),
     )
     return Planned(report, plan=plan, **made)  # type: ignore[arg-type]
+
+
+def _notes(session: Session, stack: Stack, *, shadow: bool) -> tuple[str, ...]:
+    """What to know about a plan beside its diff."""
+    if shadow:
+        return ("A new stack: it has no state yet.",)
+    if session.states.location(stack) is None:
+        kind = stack.backend.kind
+        return (
+            f"Its state lies in {kind}, where infra cannot see whether it moves: Terraform alone checks.",
+        )
+    return ()
 
 
 def read_kept_plan(

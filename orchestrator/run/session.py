@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import StateError, UsageError
+from orchestrator.errors import ProjectError, StateError, UsageError
 from orchestrator.masking import NO_SECRETS, Masker, SecretSet
 from orchestrator.process import Command, Completed, Supervisor
 from orchestrator.project import graph
@@ -88,6 +88,13 @@ class Session:
 
     def init(self, stack: Stack, work: Workdir, *, shadow: bool = False) -> None:
         """`terraform init`, if anything it depends on has changed since the last one."""
+        if stack.backend.kind == "cloud":
+            raise ProjectError(
+                f"{stack.id} has a `cloud` block: HCP Terraform plans and applies it by itself.",
+                advice="Give it a backend that only keeps its state, such as gcs, or leave it out.",
+                file=stack.path,
+                stack=stack.id,
+            )
         with self.alone_in(stack):
             self.client.init(
                 work,

@@ -6,9 +6,12 @@ import hashlib
 import io
 import json
 import stat
+import threading
 import zipfile
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import jsonschema
 import pytest
@@ -467,3 +470,43 @@ def test_what_terraform_finds_wrong_is_shown_whole_and_once(infra: Infra, projec
     (first, second) = infra("plan", "dev/a", "--json", code=1).stack("dev/a")["diagnostics"]
     assert (first["line"], second["line"]) == (2, 5)
     assert second["file"] == "infra/envs/dev/a/bad.tf"
+
+
+class StateStore(BaseHTTPRequestHandler):
+    """A backend of Terraform's `http` kind that holds one state."""
+
+    states: ClassVar[list[bytes]] = []
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.states else 404)
+        self.end_headers()
+        self.wfile.write(self.states[-1] if self.states else b"")
+
+    def do_POST(self) -> None:
+        self.states.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_state_where_we_cannot_look_is_left_to_terraform(infra: Infra, project: Repo) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), StateStore) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/"
+        backend = f'terraform {{\n  backend "http" {{\n    address = "{address}"\n  }}\n}}\n'
+        project.write({"infra/envs/dev/a/backend.tf": backend})
+        assert "Its state lies in http" in infra("plan", "dev/a", code=0).out
+        assert infra("apply", "dev/a", "--auto-approve", "--json").results == {"dev/a": "applied"}
+        assert infra("plan", "dev/a", "--json").results == {"dev/a": "unchanged"}
+        gone = infra("destroy", "dev/a", "--auto-approve", "--allow-destroy", "--json")
+        assert gone.results == {"dev/a": "destroyed"}
+        server.shutdown()
+
+
+def test_a_stack_that_hcp_terraform_runs_is_refused(infra: Infra, project: Repo) -> None:
+    project.write({"infra/envs/dev/a/cloud.tf": 'terraform {\n  cloud {\n    organization = "x"\n  }\n}\n'})
+    ran = infra("plan", "dev/a", "dev/c", "--json", code=3)
+    assert ran.results == {"dev/a": "failed", "dev/c": "changed"}
+    assert "`cloud` block" in ran.stack("dev/a")["reason"]
