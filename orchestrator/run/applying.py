@@ -189,9 +189,9 @@ class Applying:
             return self._refused(planned, "mismatch", self._stale(stack.id, stack.id))
         moved = bool(outcome.finished) or session.states.generation(stack) != planned.generation
         report = failed_report(session, stack, planned, outcome, moved=moved)
-        return replace(
-            report, advice=f"Mend what failed, then `infra {self.verb} {stack.id}`: it plans what is left."
-        )
+        rest = f"`infra {self.verb} {stack.id}` plans what is left."
+        mend = "" if outcome.ended == "interrupted" else "Mend what failed; then "
+        return replace(report, advice=mend + rest)
 
 
 def failed_report(

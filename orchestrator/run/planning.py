@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestrator.errors import InfraError, LockedError, StateError, TerraformError
+from orchestrator.errors import InfraError, InterruptedRunError, LockedError, StateError, TerraformError
 from orchestrator.plan.model import Plan
 from orchestrator.plan.reader import read_plan
 from orchestrator.project.model import Stack
@@ -183,6 +183,8 @@ def failure(session: Session, stack: Stack, error: InfraError) -> StackReport:
     """An error as the report of the stack that met it."""
     if isinstance(error, LockedError):
         return _report(stack, "locked", reason=error.message, advice=error.advice)
+    if isinstance(error, InterruptedRunError):
+        return _report(stack, "aborted", reason="the run was interrupted")
     found = error.diagnostics if isinstance(error, TerraformError) else ()
     diagnostics = [one for one in found if isinstance(one, Diagnostic)]
     return _report(
