@@ -89,6 +89,8 @@ def tell_result(
         return app.emit(
             "bootstrap",
             code,
+            run=None,
+            stacks=[],
             result=result,
             checks=[asdict(check) for check in checks],
             outputs=dict(outputs),

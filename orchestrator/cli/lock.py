@@ -60,7 +60,7 @@ def command(
             {"id": one.id, "file": one.file, "result": one.result, "providers": dict(one.providers)}
             for one in done
         ]
-        return app.emit("lock", code, files=files, disagreements=split)
+        return app.emit("lock", code, run=None, stacks=[], files=files, disagreements=split)
     for one in done:
         versions = ", ".join(f"{source.partition('/')[2]} {v}" for source, v in one.providers.items())
         app.write(f"{one.file}: {one.result} ({versions})")

@@ -33,6 +33,8 @@ class LintReport:
     def document(self) -> dict[str, Any]:
         """The `--json` document except its version, which the writer adds."""
         return {
+            "run": None,
+            "stacks": [],
             "simulated": self.simulated,
             "tools": list(self.tools),
             "findings": [finding_document(one) for one in self.findings],

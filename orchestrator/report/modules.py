@@ -127,6 +127,7 @@ class ModulesReport:
         """The `--json` document except its version, which the writer adds."""
         return {
             "run": self.run.document(),
+            "stacks": [],
             "simulated": self.simulated,
             "modules": [one.document() for one in self.modules],
             "notes": list(self.notes),

@@ -18,6 +18,7 @@ import pytest
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
 from tests.support.repo import Repo
+from tests.support.schemas import check_schema
 
 pytest.importorskip("grpc")
 
@@ -141,6 +142,7 @@ def test_from_nothing_to_a_bucket_that_holds_its_own_state(make_shell: MakeShell
     assert status.stdout == ""
 
     document = json.loads(shell.on_sandbox("bootstrap", "--json"))
+    check_schema(document, "bootstrap")
     assert document["result"] == "unchanged"
     assert {check["status"] for check in document["checks"]} == {"ok"}
     assert document["outputs"]["accounts"]["dev"]["plan"] == PLAN

@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra, Ran
 from tests.support.repo import Repo
+from tests.support.schemas import check_schema
 
 MODULE = """\
 variable "name" {
@@ -100,6 +101,7 @@ def test_each_kind_of_finding_has_file_line_and_fix(repo: Repo, infra: Infra) ->
     )
 
     ran = infra("lint", "--json", code=1)
+    check_schema(ran.document, "lint")
 
     assert found(ran) == [
         ("terraform", "infra/envs/dev/net/main.tf", 1),

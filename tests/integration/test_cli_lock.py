@@ -11,6 +11,7 @@ from tests.conftest import MakeRepo
 from tests.support.cli import Infra
 from tests.support.providers import platform_name
 from tests.support.repo import Repo
+from tests.support.schemas import check_schema
 
 PLATFORMS = ("linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64")
 REQUIRES = 'terraform {\n  required_providers {\n    x = { source = "acme/x", version = "%s" }\n  }\n}\n'
@@ -60,6 +61,7 @@ def locked(repo: Repo) -> dict[str, str]:
 
 def test_every_stack_gets_the_newest_version_that_fits_all(repo: Repo, infra: Infra, mirror: Path) -> None:
     ran = infra("lock", "--fs-mirror", str(mirror), "--json", code=0)
+    check_schema(ran.document, "lock")
 
     assert locked(repo) == {"dev/a": "1.1.0", "dev/b": "1.1.0", "prod/a": "1.1.0"}
     assert [one["result"] for one in ran.document["files"]] == ["written"] * 3

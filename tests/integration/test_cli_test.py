@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra, Ran
 from tests.support.repo import Repo
+from tests.support.schemas import check_schema
 
 MODULE = """
 variable "name" {
@@ -94,6 +95,7 @@ def kept(ran: Ran) -> set[str]:
 
 def test_a_result_is_kept_until_the_content_changes(repo: Repo, infra: Infra) -> None:
     first = infra("test", "good", "--json", code=0)
+    check_schema(first.document, "test")
     assert (results(first), kept(first)) == ({"good": "passed"}, set())
     (run,) = first.document["modules"][0]["runs"]
     assert (run["name"], run["status"], run["line"]) == ("named", "pass", 4)
