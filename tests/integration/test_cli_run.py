@@ -435,6 +435,31 @@ def test_doctor_looks_at_everything(infra: Infra, tmp_path: Path) -> None:
     assert Infra(outside, {})("doctor", "--json").code == 1
 
 
+def test_doctor_tells_what_terraform_is_given(project: Repo, terraform_argv: tuple[str, ...]) -> None:
+    env = {"TF_VAR_password": "hunter2", "TF_VAR_word": "x"}
+    ran = Infra(project.root, env)("doctor", code=0)
+    assert "every stack gets TF_VAR_password, TF_VAR_word" in ran.out
+    assert "hunter2" not in ran.out
+
+
+def test_doctor_knows_a_shallow_clone(
+    infra: Infra, project: Repo, tmp_path: Path, terraform_argv: tuple[str, ...]
+) -> None:
+    assert "a shallow clone" not in infra("doctor", code=0).out
+    project.commit(message="Second")
+    project.git("clone", "-q", "--depth", "1", f"file://{project.root}", str(tmp_path / "shallow"))
+    ran = Infra(tmp_path / "shallow", {})("doctor", code=0)
+    assert "a shallow clone" in ran.out
+    assert "git fetch --unshallow" in ran.out
+
+
+def test_doctor_misses_the_sandbox_that_we_are_attached_to(infra: Infra, tmp_path: Path) -> None:
+    gone = Infra(infra.root, {"INFRA_SANDBOX": str(tmp_path / "gone")})
+    assert "where none runs any more" in gone("doctor", code=1).out
+    (check,) = [one for one in infra("doctor", "--json").document["checks"] if one["name"] == "sandbox"]
+    assert check["status"] == "ok"
+
+
 def test_debug_shows_commands_without_secrets(infra: Infra) -> None:
     ran = infra("--debug", "plan", "dev/a", "--var", "word=one", "--var", "api_token=tok-123456", code=1)
     line = next(line for line in ran.err.splitlines() if line.startswith("+") and " plan " in line)
