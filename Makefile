@@ -1,5 +1,8 @@
 # What people and CI run. Everything is installed into $(VENV) by the first target that needs it.
-PYTHON ?= $(firstword $(shell command -v python3.11) python3)
+# The first of these that runs and is new enough; version managers leave names behind that do not run.
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for name in python3.11 python3 python3.14 python3.13 python3.12; do \
+  $$name $(NEW_ENOUGH) >/dev/null 2>&1 && echo $$name && break; done)
 VENV ?= .venv
 # Tests run side by side on this many processes.
 JOBS ?= 2
@@ -8,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-svg test soak lint format bench clean
+.PHONY: help demo demo-svg test modules soak lint format bench clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,14 +27,18 @@ test: $(VENV)/.dev ## Run the tests, and print how much of each branch they cove
 	@$(BIN)/coverage run -m pytest -n $(JOBS) -m "not soak"; status=$$?; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
 
+modules: $(VENV)/.dev ## Run the tests of infra/modules, on simulated providers.
+	@$(BIN)/infra test --all --simulated
+
 soak: $(VENV)/.dev ## Run the long forms of the tests.
 	@$(BIN)/python -m pytest -m soak
 
-lint: $(VENV)/.dev ## Check style, types and which room may import which.
+lint: $(VENV)/.dev ## Check style, types, which room may import which, and the Terraform under infra/.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/infra lint --simulated
 
 format: $(VENV)/.dev ## Format the Python files.
 	@$(BIN)/ruff check --fix --quiet .
@@ -46,7 +53,7 @@ clean: ## Remove what these targets made, the virtual environment included.
 	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@$(or $(PYTHON),false) $(NEW_ENOUGH) || \
 	  { echo "This needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@echo "Making a virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -67,7 +68,7 @@ def command(ctx: click.Context, keep: bool, directory: str | None, svg: str | No
         if keep:
             console.print(f"To play on: cd {folder}; infra sandbox up; infra sandbox exec -- infra plan")
     if svg and picture:
-        picture.save_svg(str(app.cwd / svg), title="infra demo")
+        save_picture(picture, app.cwd / svg)
     return 0
 
 
@@ -129,3 +130,11 @@ def picture_console() -> Console:
     return Console(
         file=StringIO(), record=True, width=PICTURE_WIDTH, force_terminal=True, color_system="truecolor"
     )
+
+
+def save_picture(picture: Console, path: Path) -> None:
+    """Write the picture, with fonts of the machine that shows it: none is fetched from anywhere."""
+    from rich._export_format import CONSOLE_SVG_FORMAT
+
+    plain = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    picture.save_svg(str(path), title="infra demo", code_format=plain)

@@ -6,17 +6,24 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 MARGIN = "  "
 # Of a long output the beginning and the end are shown; nobody watches the middle of six diffs.
 HEAD, TAIL = 44, 14
+# Of an output in the picture, which is looked at on a page.
+PICTURED_HEAD, PICTURED_TAIL = 30, 2
+# Seconds; below it a time says nothing.
+WORTH_TELLING = 0.1
 # Scenes whose text goes into the picture of the README: what is affected and why, a plan.
 PICTURED = ("6/", "7/")
 
 
 class RichNarrator:
-    """Tells the demo on a console. With `picture`, another console that records, some scenes go there too."""
+    """Tells the demo on a console. With `picture`, another console that records, some scenes go there too.
+
+    Progress does not: it speaks of folders of the machine.
+    """
 
     def __init__(self, console: Console, picture: Console | None = None) -> None:
         self._console = console
@@ -33,6 +40,7 @@ class RichNarrator:
         from rich.text import Text
 
         self._pictured = self._picture is not None and title.startswith(PICTURED)
+        self._print(Text())
         self._print(Rule(Text(title, style="bold"), align="left", style="cyan"))
         self._print(Text(text, style="italic"))
 
@@ -48,10 +56,10 @@ class RichNarrator:
         from rich.text import Text
 
         if aside:
-            self._print(Text(MARGIN + text, style="dim"))
+            self._console.print(Text(MARGIN + text, style="dim"))
         elif self._shown < HEAD:
             self._shown += 1
-            self._output(text)
+            self._output(text, pictured=self._shown <= PICTURED_HEAD)
         else:
             self._tail.append(text)
             if len(self._tail) > TAIL:
@@ -69,18 +77,22 @@ class RichNarrator:
         from rich.text import Text
 
         if self._folded:
-            self._print(Text(f"{MARGIN}… {self._folded} more lines …", style="dim italic"))
+            folded = Text(f"{MARGIN}… {self._folded} more lines …", style="dim italic")
+            self._print(folded, pictured=False)
+        if self._shown > PICTURED_HEAD and self._picture and self._pictured:
+            self._picture.print(Text(f"{MARGIN}…", style="dim"))
         while self._tail:
-            self._output(self._tail.popleft())
+            self._output(self._tail.popleft(), pictured=len(self._tail) < PICTURED_TAIL)
         self.seconds += seconds
-        self._print(Text(f"{MARGIN}{seconds:.1f} s", style="dim"))
+        if seconds >= WORTH_TELLING:
+            self._print(Text(f"{MARGIN}{seconds:.1f} s", style="dim"))
 
-    def _output(self, text: str) -> None:
+    def _output(self, text: str, *, pictured: bool) -> None:
         from rich.text import Text
 
-        self._print(Text(MARGIN) + Text.from_ansi(text))
+        self._print(Text(MARGIN) + Text.from_ansi(text), pictured=pictured)
 
-    def _print(self, what: object) -> None:
-        for console in (self._console, self._picture if self._pictured else None):
-            if console is not None:
-                console.print(what)
+    def _print(self, what: RenderableType, *, pictured: bool = True) -> None:
+        self._console.print(what)
+        if self._picture and self._pictured and pictured:
+            self._picture.print(what)

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.context import App
-from orchestrator.report.model import StackReport
-from orchestrator.run.ports import Progress, Silent
+from orchestrator.run.ports import Ended, Progress, Silent
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -48,7 +47,7 @@ class PlainProgress:
                 self._begun.add(stack)
                 self.write(f"{stack}: {text}")
 
-    def done(self, report: StackReport) -> None:
+    def done(self, report: Ended) -> None:
         """How the stack ended."""
         with self._lock:
             reason = f" ({report.reason.splitlines()[0]})" if report.reason else ""
@@ -88,7 +87,7 @@ class LiveProgress:
             since = self._running.get(stack, (self._clock(), ""))[0]
             self._running[stack] = (since, text)
 
-    def done(self, report: StackReport) -> None:
+    def done(self, report: Ended) -> None:
         """A stack leaves the list; the counter goes on."""
         with self._lock:
             self._running.pop(report.id, None)

@@ -26,6 +26,7 @@ def record_stacks(app: App, names: Sequence[str], folder: Path) -> int:
         )
     with opened(app, {}) as session:
         chosen = session.select(names) if names else tuple(session.project.stacks)
+        before = set((folder / "schemas").glob("*"))
         written: set[Path] = set()
         for stack in one_of_each(session.project, chosen):
             app.note(f"{stack}: recording the schemas of its providers")
@@ -34,8 +35,8 @@ def record_stacks(app: App, names: Sequence[str], folder: Path) -> int:
         app.write(str(path))
     if not written:
         app.write("These stacks use no provider but Terraform's own: there is nothing to record.")
-    if written and attach.running(folder):
-        app.write("Restart the sandbox to use them: infra sandbox down; infra sandbox up")
+    if written & before and attach.running(folder):
+        app.write("The sandbox plays what was recorded before until: infra sandbox down; infra sandbox up")
     return 0
 
 

@@ -159,6 +159,25 @@ def mend(ctx: click.Context, target: str | None, directory: str | None) -> int:
     return 0
 
 
+@world.command(
+    epilog="""\b
+Examples:
+  infra sandbox world delays            how it is now
+  infra sandbox world delays 0.1        a tenth of what a real cloud takes
+  infra sandbox world delays 0          none, as at the beginning
+"""
+)
+@click.argument("scale", required=False, type=click.FloatRange(0, 10))
+@DIR
+@click.pass_context
+def delays(ctx: click.Context, scale: float | None, directory: str | None) -> int:
+    """Let operations take as long as in a real cloud, times SCALE."""
+    app = pass_app(ctx)
+    now = ask(app, directory, "world_delays", scale=scale)
+    app.write(f"Operations take {now:g} of the time that a real cloud takes." if now else "Nothing waits.")
+    return 0
+
+
 def value_of(text: str) -> Any:
     """`text` as JSON; what is not JSON is a string, so that a plain word needs no second quotes."""
     try:

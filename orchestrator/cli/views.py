@@ -52,12 +52,14 @@ def project_view(project: Project, stacks: Collection[str]) -> Iterator[Renderab
         if not members:
             continue
         yield environment_line(project, name)
-        table = grid("stack", "path", "state", "reads")
+        table = grid("stack", "reads", "state")
+        table.columns[0].no_wrap = True
         for stack in members:
             state = stack.state or f"{stack.backend.kind}, cannot be told"
-            table.add_row(
-                Text(stack.id), Text(stack.path), Text(state, style="dim"), _reads(project, stack.id)
-            )
+            label = Text(stack.id)
+            if stack.shared:
+                label.append(f" in {stack.path}", style="dim")
+            table.add_row(label, _reads(project, stack.id), Text(state, style="dim"))
         yield table
         yield Text("")
     if project.modules:

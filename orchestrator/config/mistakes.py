@@ -84,7 +84,10 @@ def _words(document: Document, path: Path, details: ErrorDetails) -> tuple[str, 
     else:
         message = _MUST.get(kind, details["msg"])
     # A section's own rule says all; and what stands in place of a variable's name may be its value.
-    silent = (kind == "value_error" and isinstance(details["input"], dict)) or "env" in path
+    # What is missing stands nowhere: the input is then what it is missing from.
+    silent = (
+        kind == "missing" or (kind == "value_error" and isinstance(details["input"], dict)) or "env" in path
+    )
     got = "" if silent else _got(document, path, details["input"])
     return message + got, "See `infra schema` for every key and its form."
 

@@ -156,6 +156,22 @@ class Masking:
 
 
 @dataclass(frozen=True)
+class LintIgnore:
+    """Findings that are accepted: `rule` and `path` are globs, `reason` says why."""
+
+    rule: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Lint:
+    """Settings of `infra lint`."""
+
+    ignore: tuple[LintIgnore, ...] = ()
+
+
+@dataclass(frozen=True)
 class Order:
     """Promotion order of the environments found, and those whose place is not known."""
 
@@ -180,6 +196,7 @@ class Config:
     lock_files: Literal["optional", "required"] = "optional"
     environments: Mapping[str, Environment] = field(default_factory=dict)
     stacks: Mapping[str, StackSettings] = field(default_factory=dict)
+    lint: Lint = Lint()
     masking: Masking = Masking()
     policy: Mapping[str, Any] = field(default_factory=dict)
     guard: Mapping[str, Any] = field(default_factory=dict)

@@ -2,96 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from orchestrator.config.duration import PATTERN, seconds
-
-_ACCOUNT = r"^[a-z0-9.-]+@[a-z0-9.-]+$"
-_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
-_PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
-
-
-def _duration(value: Any) -> float:
-    return seconds(value)
-
-
-def _timeout(value: Any) -> float:
-    if (length := seconds(value)) <= 0:
-        raise ValueError("must be longer than zero, such as 20m")
-    return length
-
-
-def _inside(value: Any) -> Any:
-    """A path from the repository's root that stays inside it."""
-    if not isinstance(value, str):
-        return value
-    path = PurePosixPath(value)
-    if not value.strip() or path.is_absolute() or value.startswith("~"):
-        raise ValueError("must be a path from the repository's root, such as infra/envs")
-    if ".." in path.parts:
-        raise ValueError("must stay inside the repository, without `..`")
-    return value
-
-
-def _template(value: Any) -> Any:
-    """A template that knows `{environment}` and `{stack}` only."""
-    for placeholder in _PLACEHOLDER.findall(value) if isinstance(value, str) else ():
-        if placeholder not in ("{environment}", "{stack}"):
-            raise ValueError("may hold {environment} and {stack} only")
-    return value
-
-
-def _regular_expression(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            expression = re.compile(value)
-        except re.error as error:
-            raise ValueError(f"must be a regular expression: {error}") from None
-        if expression.search(""):
-            raise ValueError("must be a regular expression that does not match an empty text")
-    return value
-
-
-def _stack_id(value: Any) -> Any:
-    if isinstance(value, str) and any(part in ("", ".", "..") for part in value.split("/")):
-        raise ValueError("must be a stack id such as prod/network")
-    return value
-
-
-def _or_empty(value: Any) -> Any:
-    return {} if value is None else value
-
-
-def _schema(**words: Any) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", **words})
-
-
-Duration = Annotated[
-    float,
-    BeforeValidator(_duration),
-    WithJsonSchema({"anyOf": [{"const": 0}, {"type": "string", "pattern": PATTERN}]}),
-]
-Timeout = Annotated[float, BeforeValidator(_timeout), _schema(pattern=PATTERN)]
-Inside = Annotated[
-    str, BeforeValidator(_inside), _schema(minLength=1, pattern=r"^(?!/|~|\.\.(/|$))(?!.*/\.\.(/|$)).+$")
-]
-Template = Annotated[
-    str,
-    BeforeValidator(_template),
-    _schema(minLength=1, pattern=r"^([^{}]|\{environment\}|\{stack\})+$"),
-    Field(min_length=1),
-]
-Text = Annotated[str, Field(min_length=1)]
-Expression = Annotated[
-    str, BeforeValidator(_regular_expression), _schema(minLength=1, format="regex"), Field(min_length=1)
-]
-StackId = Annotated[str, BeforeValidator(_stack_id), _schema(pattern=r"^[^/]+(/[^/]+)*$")]
-Account = Annotated[str, Field(pattern=_ACCOUNT)]
-Variable = Annotated[str, Field(pattern=_VARIABLE)]
+from orchestrator.config.fields import (
+    Account,
+    Duration,
+    EnvironmentName,
+    Expression,
+    Inside,
+    Rules,
+    StackId,
+    Template,
+    Text,
+    Timeout,
+    Variable,
+    inside,
+    or_empty,
+)
 
 
 class Section(BaseModel):
@@ -103,7 +33,7 @@ class Section(BaseModel):
     @classmethod
     def _empty(cls, value: Any) -> Any:
         """A key with nothing after it (`dev:`) is an empty section."""
-        return _or_empty(value)
+        return or_empty(value)
 
 
 class RawRoots(Section):
@@ -148,7 +78,7 @@ class RawGcs(Section):
 class RawLocal(Section):
     """States on disk."""
 
-    path: Annotated[Template, BeforeValidator(_inside)] = Field(
+    path: Annotated[Template, BeforeValidator(inside)] = Field(
         examples=[".states/{environment}/{stack}.tfstate"]
     )
     """The state's file, from the repository's root, with {environment} and {stack}."""
@@ -267,6 +197,26 @@ class RawStack(Section):
         return self
 
 
+class RawIgnore(Section):
+    """Findings that are accepted, and why."""
+
+    rule: Text = Field(examples=["basic-role"])
+    """The finding's rule, as `infra lint` prints it in brackets; may be a glob."""
+    path: Text = Field("**", examples=["infra/modules/github-identity/**"])
+    """A glob over files from the repository's root."""
+    reason: Text = Field(examples=["Plan accounts read, and viewer is what reads."])
+    """Why it is right as it is."""
+
+
+class RawLint(Section):
+    """Settings of `infra lint`."""
+
+    ignore: tuple[RawIgnore, ...] = Field(
+        (), examples=[[{"rule": "basic-role", "path": "infra/modules/**", "reason": "Plans read."}]]
+    )
+    """Findings that are accepted."""
+
+
 class RawMasking(Section):
     """What is hidden beyond sensitive values, the built-in names and the built-in shapes."""
 
@@ -276,10 +226,6 @@ class RawMasking(Section):
     """Globs over ADDRESS.ATTRIBUTE."""
     patterns: tuple[Expression, ...] = Field((), examples=[["ACME-[0-9A-F]{16}"]])
     """Regular expressions: text that matches is hidden wherever it appears."""
-
-
-Rules = Annotated[dict[str, Any], BeforeValidator(_or_empty)]
-EnvironmentName = Annotated[str, Field(pattern=r"^[^/\s,*?\[\]{}:\\]+$")]
 
 
 class RawConfig(Section):
@@ -297,11 +243,11 @@ class RawConfig(Section):
     """Backend settings for stacks that leave them open."""
     lock_files: Literal["optional", "required"] = "optional"
     """Whether a stack without .terraform.lock.hcl is an error or a warning."""
-    environments: Annotated[dict[EnvironmentName, RawEnvironment], BeforeValidator(_or_empty)] = Field(
+    environments: Annotated[dict[EnvironmentName, RawEnvironment], BeforeValidator(or_empty)] = Field(
         {}, examples=[{"dev": {}, "staging": {}, "prod": {"protected": True, "apply": "ci"}}]
     )
     """Environments in promotion order."""
-    stacks: Annotated[dict[StackId, RawStack], BeforeValidator(_or_empty)] = Field(
+    stacks: Annotated[dict[StackId, RawStack], BeforeValidator(or_empty)] = Field(
         {}, examples=[{"prod/service": {"depends_on": ["prod/network"]}}]
     )
     """Stacks that need settings of their own."""
@@ -311,5 +257,7 @@ class RawConfig(Section):
     """Rules about what code may hold before Terraform touches it."""
     drift: Rules = {}
     """How drift is watched."""
+    lint: RawLint = RawLint()
+    """What `infra lint` does not complain about."""
     masking: RawMasking = RawMasking()
     """What else is hidden."""

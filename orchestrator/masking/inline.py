@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from orchestrator.masking.words import HIDDEN, SecretNames
 
@@ -13,18 +14,19 @@ _NAME_AFTER = re.compile(r"[A-Za-z0-9_\-]*")
 # What may stand before a name that begins a line: a diff's signs, a diagnostic's bar, a shell's words.
 _LINE_START = re.compile(r"[\s│|]*(?:[-+~]\s+)?(?:(?:export|set|ENV|ARG|local)\s+)?(?:\\*[\"'])?")
 
-_SEPARATOR = (
+_AFTER_NAME = re.compile(
     r"(?P<close>\\*[\"']?\]?)(?P<sep>\s*(?:=>|(?<![=!<>:])=(?!=)|:(?![=:/]))[^\S\n]*|[^\S\n]+is[^\S\n]+)"
 )
-_QUOTED = r"(?P<open>\\*[\"'])(?P<quoted>(?:\\(?!\\*(?P=open))[^\n]|(?!(?P=open))[^\n])*)"
-_WORD = r"(?P<bare>[^\s\"'\\,;&|<>(){}\[\]]+)"
-_AFTER_NAME = re.compile(rf"{_SEPARATOR}(?:{_QUOTED}|{_WORD})")
-_SETTING = re.compile(
-    rf"{_SEPARATOR}(?:{_QUOTED}(?=(?P=open)[^\S\n]*(?:[,;#\\].*)?$)|(?P<bare>[^\n]+))", re.MULTILINE
-)
-_TO_SPACE = re.compile(rf"{_SEPARATOR}(?:{_QUOTED}(?=(?P=open))|(?P<bare>\S+))")
-_OPTION = re.compile(rf"(?P<close>)(?P<sep>[^\S\n]+)(?:{_QUOTED}|(?P<bare>[^\s\"'\\-][^\s\"'\\]*))")
+_AFTER_OPTION = re.compile(r"(?P<close>)(?P<sep>[^\S\n]+)(?!-)")
+_OPEN = re.compile(r"\\*[\"']")
+_QUOTE_OR_END = re.compile(r"(\\*)([\"'])|\n|\Z")
+_REST_OF_LINE = re.compile(r"[^\S\n]*(?:[,;#\\][^\n]*)?(?:\n|\Z)")
 _LINE_END = re.compile(r"[^\S\n]*(?:#|\r|\n|\Z)")
+
+# Where a bare value ends: in running text, in `NAME=value` at the start of a line, in a file's setting.
+_WORD = re.compile(r"[^\s\"'\\,;&|<>(){}\[\]]+")
+_TO_SPACE = re.compile(r"\S+")
+_TO_END = re.compile(r"[^\n]+")
 
 # What may stand after a secret's name without being one: Terraform's own words, and references to a value.
 _HARMLESS = re.compile(
@@ -72,40 +74,70 @@ class Inline:
         name = text[start:end]
         if not self.names.is_secret(name.rpartition(".")[2]):
             return None
-        match = self._value_match(text, start, end, document)
-        if match is None:
+        found = self._value(text, start, end, document)
+        if found is None or text.startswith(HIDDEN, found.start):
             return None
-        group = "bare" if match.group("bare") is not None else "quoted"
-        value = match.group(group)
-        if (
-            not value
-            or text.startswith(HIDDEN, match.start(group))
-            or (group == "bare" and _HARMLESS.fullmatch(value))
-        ):
+        value = text[found.start : found.end].rstrip()
+        if not value or (not found.quoted and _HARMLESS.fullmatch(value)):
             return None
-        if group == "bare" and not document and _is_sentence(name, match):
+        if not found.quoted and not document and _is_sentence(name, found, text):
             return None
-        span = match.span(group)
-        return (span[0], span[0] + len(value.rstrip())) if group == "bare" else span
+        return found.start, found.end if found.quoted else found.start + len(value)
 
-    def _value_match(self, text: str, start: int, end: int, document: bool) -> re.Match[str] | None:
+    def _value(self, text: str, start: int, end: int, document: bool) -> _Value | None:
+        """What stands behind the name at [start, end), secret or not."""
         begins_line = _LINE_START.fullmatch(text, text.rfind("\n", 0, start) + 1, start) is not None
-        match = None
+        after = _AFTER_NAME.match(text, end)
+        if after is None and text.startswith("--", start):
+            after = _AFTER_OPTION.match(text, end)
+        if after is None:
+            return None
+        at = after.end()
+        if opening := _OPEN.match(text, at):
+            closing = _closing_quote(text, opening.end(), opening.group())
+            whole = _REST_OF_LINE.match(text, closing + len(opening.group()))
+            if whole or not (document and begins_line):
+                return _Value(opening.end(), closing, after, quoted=True)
+        bare = _WORD
         if begins_line and document:
-            match = _SETTING.match(text, end)
-        elif begins_line and text[end : end + 1] == "=":
-            match = _TO_SPACE.match(text, end)
-        match = match or _AFTER_NAME.match(text, end)
-        if match is None and text.startswith("--", start):
-            match = _OPTION.match(text, end)
-        return match
+            bare = _TO_END
+        elif begins_line and after.group("sep") == "=":
+            bare = _TO_SPACE
+        word = bare.match(text, at)
+        return _Value(at, word.end(), after, quoted=False) if word else None
 
 
-def _is_sentence(name: str, match: re.Match[str]) -> bool:
+@dataclass(frozen=True)
+class _Value:
+    """A value at [start, end) of a text; `after` is what stands between the name and it."""
+
+    start: int
+    end: int
+    after: re.Match[str]
+    quoted: bool
+
+
+def _closing_quote(text: str, at: int, opening: str) -> int:
+    """Where the quote that opened before `at` closes; the line's end when it does not.
+
+    `opening` may be escaped, once or more: `\\"` opens in JSON inside of a string. A longer run of
+    backslashes is then part of the value, unless it is whole escaped backslashes and the closing quote.
+    """
+    depth, quote = len(opening) - 1, opening[-1]
+    for found in _QUOTE_OR_END.finditer(text, at):
+        run = found.group(1)
+        if run is None:
+            return found.start()
+        if found.group(2) == quote and len(run) >= depth and (len(run) - depth) % (2 * (depth + 1)) == 0:
+            return found.end() - len(opening)
+    return len(text)
+
+
+def _is_sentence(name: str, value: _Value, text: str) -> bool:
     """Whether what follows is prose: `token: permission denied`, `var.token is required`."""
-    separator = match.group("sep")
+    separator = value.after.group("sep")
     if separator.strip() == "is":
         return True
-    if ":" not in separator or separator == ":" or match.group("close") or "_" in name or "-" in name:
+    if ":" not in separator or separator == ":" or value.after.group("close") or "_" in name or "-" in name:
         return False
-    return _LINE_END.match(match.string, match.end()) is None
+    return _LINE_END.match(text, value.end) is None

@@ -42,6 +42,8 @@ class Walker:
         self.inline = inline
         self.attributes = attributes
         self.collector = collector or Collector()
+        # Texts without anything to hide; plans repeat the same few thousand times.
+        self.clean: set[str] = set()
 
     def walk(self, value: Any, mark: Any, path: Path, hidden: bool = False) -> Any:
         """The value without its secrets.
@@ -53,9 +55,9 @@ class Walker:
             self._gather(value, _name(path))
             return HIDDEN if value is not None else None
         hidden = hidden or self._is_secret(path)
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             return self._mapping(value, mark, path, hidden)
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             marks = mark if isinstance(mark, list) else []
             return [
                 self.walk(item, marks[index] if index < len(marks) else None, (*path, index), hidden)
@@ -76,23 +78,29 @@ class Walker:
         )
 
     def _mapping(self, value: Mapping[str, Any], mark: Any, path: Path, hidden: bool) -> dict[str, Any]:
-        marks = mark if isinstance(mark, Mapping) else {}
+        marks = mark if isinstance(mark, dict) else {}
         named = any(
             isinstance(name := value.get(key), str) and self.names.is_secret(name) for key in _NAME_KEYS
         )
         return {
-            self.shapes.mask(key): self.walk(
+            (key if key in self.clean else self._key(key)): self.walk(
                 below, marks.get(key), (*path, key), hidden or (named and key in _VALUE_KEYS)
             )
             for key, below in value.items()
         }
 
+    def _key(self, key: str) -> str:
+        masked = self.shapes.mask(key)
+        if masked == key:
+            self.clean.add(key)
+        return masked
+
     def _gather(self, value: Any, key: str, depth: int = 0) -> None:
         """Every leaf of a sensitive value, also of the JSON that a string may hold."""
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             for name, below in value.items():
                 self._gather(below, str(name), depth)
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, (list, tuple)):
             for item in value:
                 self._gather(item, "", depth)
         else:
@@ -102,12 +110,18 @@ class Walker:
 
     def _text(self, text: str, path: Path) -> str:
         """A string that is no secret as a whole: JSON, base64, lines and shapes inside of it."""
+        if len(text) < SHORTEST_TEXT or text in self.clean:
+            return text
+        masked = self._searched(text, path)
+        if masked == text:
+            self.clean.add(text)
+        return masked
+
+    def _searched(self, text: str, path: Path) -> str:
         inner = _decoded(text) if len(path) < _DEEPEST else None
         if inner is not None:
             masked = self.walk(inner, None, (*path, 0))
             return text if masked == inner else json.dumps(masked, ensure_ascii=False)
-        if len(text) < SHORTEST_TEXT:
-            return text
         key = _name(path)
 
         def found(secret: str) -> None:

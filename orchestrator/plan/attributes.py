@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ class _Side:
     @property
     def is_open(self) -> bool:
         """Whether its parts may be looked at one by one."""
-        return isinstance(self.shown, Mapping | list)
+        return isinstance(self.shown, (dict, list))
 
     @property
     def is_nothing(self) -> bool:
@@ -77,7 +77,7 @@ def _same(one: Any, other: Any) -> bool:
     """Equality of JSON values; to Python 1 and true are equal too."""
     if one != other or isinstance(one, bool) != isinstance(other, bool):
         return False
-    if isinstance(one, Mapping):
+    if isinstance(one, dict):
         return all(_same(value, other[key]) for key, value in one.items())
     if isinstance(one, list):
         return all(map(_same, one, other))
@@ -95,7 +95,7 @@ def _leaf(path: str, before: _Side, after: _Side, *, unknown: bool = False) -> A
 
 
 def _shows_hidden(value: Any) -> bool:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return any(map(_shows_hidden, value.values()))
     if isinstance(value, list):
         return any(map(_shows_hidden, value))
@@ -103,7 +103,7 @@ def _shows_hidden(value: Any) -> bool:
 
 
 def _holds_true(unknown: Any) -> bool:
-    if isinstance(unknown, Mapping):
+    if isinstance(unknown, dict):
         return any(map(_holds_true, unknown.values()))
     if isinstance(unknown, list):
         return any(map(_holds_true, unknown))
@@ -112,14 +112,14 @@ def _holds_true(unknown: Any) -> bool:
 
 def _keys(*trees: Any) -> list[str | int]:
     """The names, or the indices, that any of the trees has."""
-    mappings = [tree for tree in trees if isinstance(tree, Mapping)]
+    mappings = [tree for tree in trees if isinstance(tree, dict)]
     if mappings:
         return sorted({key for tree in mappings for key in tree})
     return list(range(max((len(tree) for tree in trees if isinstance(tree, list)), default=0)))
 
 
 def _item(tree: Any, key: str | int) -> Any:
-    if isinstance(tree, Mapping):
+    if isinstance(tree, dict):
         return tree.get(key, _ABSENT) if isinstance(key, str) else _ABSENT
     if isinstance(tree, list) and isinstance(key, int):
         return tree[key] if key < len(tree) else _ABSENT
@@ -152,7 +152,7 @@ def without(value: Any, secrets: SecretSet) -> Any:
     """A masked tree from which also copies of secrets that stand elsewhere are taken out."""
     if isinstance(value, str):
         return secrets.hide(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: without(below, secrets) for key, below in value.items()}
     if isinstance(value, list):
         return [without(item, secrets) for item in value]

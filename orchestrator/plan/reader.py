@@ -71,9 +71,10 @@ class _Reader:
     def __init__(self, masker: Masker, secrets: SecretSet) -> None:
         self.masker = masker
         self.secrets = secrets
+        self.walker = masker.walker()
 
     def masked(self, change: Mapping[str, Any], side: str, path: tuple[str, ...]) -> Any:
-        value = self.masker.mask_value(change.get(side), change.get(f"{side}_sensitive"), path)
+        value = self.walker.walk(change.get(side), change.get(f"{side}_sensitive"), path)
         return without(value, self.secrets)
 
     def change(self, raw: Mapping[str, Any]) -> ResourceChange:

@@ -1,7 +1,7 @@
 """The one way to run a program: supervised, in a session of its own, by an argv list and never a shell."""
 
 from orchestrator.process.command import Command, Completed, OnLine, Stream
-from orchestrator.process.identity import Recorded, is_alive, read_pid_file, started_at
+from orchestrator.process.identity import Recorded, is_alive, read_pid_file, started_at, write_pid_file
 from orchestrator.process.supervisor import Supervisor
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "is_alive",
     "read_pid_file",
     "started_at",
+    "write_pid_file",
 ]

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,12 +43,29 @@ def load(start: Path) -> Project:
 
 def load_commit(project: Project, revision: str) -> Project:
     """The same project as a commit has it, its infra.yaml included. Equal files are not read again."""
-    tree = project.repository.commit_tree(revision)
-    return read_tree(project.repository, tree, project.coverage.source.memo)
+    memo = project.coverage.source.memo
+    return read_tree(project.repository, project.repository.commit_tree(revision, memo), memo)
 
 
 def read_tree(repository: Repository, tree: Tree, memo: Memo | None = None) -> Project:
     """Everything that a tree of files says."""
+    with _uncollected():
+        return _read_tree(repository, tree, memo)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: reading makes many objects and drops none, and each pass would look at all."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _read_tree(repository: Repository, tree: Tree, memo: Memo | None) -> Project:
     from orchestrator.config import FILE_NAME, load, load_text
     from orchestrator.project.discovery import discover
     from orchestrator.project.edges import Edges
@@ -73,6 +93,7 @@ def read_tree(repository: Repository, tree: Tree, memo: Memo | None = None) -> P
         stacks=stacks,
         modules=found.modules,
         edges=edges.find(),
+        foreign=tuple(edges.foreign),
         findings=(*found.findings, *edges.findings),
         repository=repository,
         tree=tree,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from orchestrator.project.hcl import Node, syntax_tree, unescape
+
+if TYPE_CHECKING:
+    from orchestrator.project.source import Source
 
 ROOT = ""
 # In a quoted string these are code; the rest is what it says.
@@ -62,6 +67,18 @@ def read(data: bytes) -> Block:
     body = next((child for child in root.named_children if child.type == "body"), None)
     attributes, blocks = _body(data, body)
     return Block(ROOT, (), 1, attributes, blocks, tuple(_strings(data, body, ())))
+
+
+def of_folder(source: Source, folder: str) -> list[tuple[str, Block]]:
+    """The Terraform files of a folder as blocks, each with its path from the project's root."""
+    from orchestrator.project.jsonblocks import read as read_json
+
+    found = []
+    for name, path in source.code(folder):
+        data = source.tree.read(path)
+        block = read_json(data) if name.endswith(".json") else read(data)
+        found.append((posixpath.join(folder, name), block))
+    return found
 
 
 def _body(data: bytes, body: Node | None) -> tuple[dict[str, Attribute], tuple[Block, ...]]:

@@ -57,7 +57,10 @@ def discover(tree: Tree, config: Config, source: Source, root: Path) -> Found:
     shared = list(_shared_roots(config, source, findings))
     used = _called(source, [*below, *(one.path for one in shared)])
     taken = {one.path for one in shared}
-    plain = _plain_roots(config, envs, [path for path in below if path not in used and path not in taken])
+    called = used | {source.real(path) for path in used}
+    plain = _plain_roots(
+        config, envs, [path for path in below if source.real(path) not in called and path not in taken]
+    )
     stacks: dict[str, Stack] = {}
     scopes: dict[str, Scope] = {}
     for one in [*plain, *shared]:
@@ -67,7 +70,7 @@ def discover(tree: Tree, config: Config, source: Source, root: Path) -> Found:
                 advice="Name the shared root differently under `stacks:` in infra.yaml, or move one.",
                 file="infra.yaml",
             )
-        scopes[one.id], stacks[one.id] = _stack(config, source, one, root)
+        scopes[one.id], stacks[one.id] = stack_of_root(config, source, one, root)
     folders_of_modules = [
         path for path in _code_folders(tree, modules_root, findings) if not _is_helper(path)
     ]
@@ -165,7 +168,7 @@ def _shared_roots(config: Config, source: Source, findings: list[Finding]) -> It
             yield Root(environment, name, path, settings, shared=True)
 
 
-def _stack(config: Config, source: Source, root: Root, top: Path) -> tuple[Scope, Stack]:
+def stack_of_root(config: Config, source: Source, root: Root, top: Path) -> tuple[Scope, Stack]:
     environment = config.environment(root.environment)
     own = root.settings.environments.get(root.environment) if root.shared else None
     var_files = [str(path) for path in (*environment.var_files, *(own.var_files if own else ()))]

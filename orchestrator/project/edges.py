@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from orchestrator.project.discovery import nearest
 from orchestrator.project.facts import RemoteState
-from orchestrator.project.model import Edge, Finding, Severity, Stack
+from orchestrator.project.model import Edge, Finding, ForeignState, Severity, Stack
 from orchestrator.project.source import Source
 from orchestrator.project.states import gcs_url
 from orchestrator.project.text import Scope, literal, resolve
@@ -34,6 +34,7 @@ class Edges:
 
     def __post_init__(self) -> None:
         self.findings: list[Finding] = []
+        self.foreign: list[ForeignState] = []
         self._reading: dict[str, bool] = {}
         self._owners: dict[str, str] = {}
         self._prefixes: dict[str, list[str]] = {}
@@ -122,6 +123,10 @@ class Edges:
             self._tell(asked, "warning", "remote-state-unknown", text)
             return None
         if url not in self._owners or workspace != "default":
+            if kind == "gcs":
+                url = posixpath.join(posixpath.dirname(url), f"{workspace}.tfstate")
+                outputs, optional = self._outputs(at, state)
+                self.foreign.append(ForeignState(asked.stack.id, state.name, url, outputs, optional))
             self._tell(asked, "info", "remote-state-foreign", f"is {url}, which is of no stack here.")
             return None
         return self._owners[url]

@@ -111,18 +111,8 @@ class Coverage:
         """What a module adds, whichever stack calls it."""
         part = self._modules.get(folder)
         if part is None:
-            part = self._modules[folder] = self._directory(folder)
-            scope = local_scope(self.source.directory(folder))
-            reads = Reads(part.files, part.open, part.findings)
-            for file, use in self.source.directory(folder).paths:
-                at = posixpath.join(folder, file)
-                if needs_root(use, scope):
-                    part.rooted.append((at, use))
-                else:
-                    self._read(use, at, Place(folder, folder, scope), reads, part.rooted)
-            for path in dict.fromkeys(part.open):
-                _add_folder(self.source, posixpath.dirname(path), part.files)
-            part.digest = _hash(_lines(part.files))
+            # Stored when it is whole: other threads may ask meanwhile.
+            part = self._modules[folder] = self._module(folder)
         return part
 
     def root(self, stack: Stack) -> Part:
@@ -130,7 +120,21 @@ class Coverage:
         part = self._roots.get(stack.id)
         if part is None:
             part = self._roots[stack.id] = self._root(stack)
-            part.digest = _hash(_lines(part.files))
+        return part
+
+    def _module(self, folder: str) -> Part:
+        part = self._directory(folder)
+        scope = local_scope(self.source.directory(folder))
+        reads = Reads(part.files, part.open, part.findings)
+        for file, use in self.source.directory(folder).paths:
+            at = posixpath.join(folder, file)
+            if needs_root(use, scope):
+                part.rooted.append((at, use))
+            else:
+                self._read(use, at, Place(folder, folder, scope), reads, part.rooted)
+        for path in dict.fromkeys(part.open):
+            _add_folder(self.source, posixpath.dirname(path), part.files)
+        part.digest = _hash(_lines(part.files))
         return part
 
     def _root(self, stack: Stack) -> Part:
@@ -156,6 +160,7 @@ class Coverage:
         if part.open and not stack.reads:
             for path in {folder, *(posixpath.dirname(path) for path in part.open)}:
                 _add_folder(self.source, path, part.files)
+        part.digest = _hash(_lines(part.files))
         return part
 
     def _directory(self, folder: str) -> Part:

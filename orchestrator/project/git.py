@@ -7,31 +7,32 @@ written except by `add_worktree` and `remove_worktree`.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import git
-from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
-
 from orchestrator.errors import GitError, ProjectError
+from orchestrator.project import gitlists
 from orchestrator.project.tree import Tree
+
+try:
+    import git
+    from git.exc import GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
+except ImportError as missing:
+    # GitPython looks for the program as it is imported.
+    raise GitError("git is not installed, or not on PATH.", advice="Install git.") from missing
 
 QUIET = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 FULL_CLONE = (
     "The clone is shallow: fetch all of it, in GitHub Actions with `fetch-depth: 0` on actions/checkout, "
     "else with `git fetch --unshallow`."
 )
+# Contents that reading a project needs.
+CODE = (".tf", ".tf.json", ".tofu", ".tofu.json", ".tfvars", ".tfvars.json", "infra.yaml")
 WORKTREES = ".infra/worktrees"
-# What Terraform leaves in a checkout that does not ignore it.
-MADE_BY_TERRAFORM = re.compile(
-    r"(?:^|/)(?:\.terraform/|[^/]*\.tfstate(?:\.backup)?$|\.terraform\.tfstate\.lock\.info$)"
-)
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,6 @@ class Commit:
     parents: tuple[str, ...]
 
 
-def top_level(start: Path) -> Path:
-    """The top of the working tree that `start` lies in."""
-    return Repository.open(start).top
-
-
 class Repository:
     """A Git repository with a working tree, seen from `root`, the project's root inside it."""
 
@@ -57,7 +53,6 @@ class Repository:
         self._repo = repo
         self.top = Path(str(repo.working_tree_dir)).resolve()
         self.root = root.resolve()
-        self._lock = threading.Lock()
         self._git = git.Git(str(self.root))
         self._git.update_environment(GIT_TERMINAL_PROMPT="0", GIT_OPTIONAL_LOCKS="0", GIT_ASKPASS="true")
 
@@ -152,44 +147,19 @@ class Repository:
 
     def working_tree(self) -> Tree:
         """Every file that Git tracks or would track, with uncommitted changes."""
-        listed = self._bytes("ls-files", "-z", "-t", "-s", "-c", "-m", "-d", "-o", "--exclude-standard")
-        ids: dict[str, str] = {}
-        links: dict[str, str] = {}
-        submodules: dict[str, str] = {}
-        changed: set[str] = set()
-        gone: set[str] = set()
-        for entry in _split(listed):
-            tag, _, rest = entry.partition(" ")
-            if tag == "?":
-                if not MADE_BY_TERRAFORM.search(rest):
-                    changed.add(rest)
-                continue
-            stage, _, path = rest.partition("\t")
-            mode, object_id, _ = stage.split(" ")
-            if tag == "R":
-                gone.add(path)
-            elif mode == "160000":
-                submodules[path] = object_id
-            elif tag == "C" or mode == "120000":
-                changed.add(path)
-            else:
-                ids[path] = object_id
-        self._add_changed(ids, links, changed - gone)
-        for path in gone:
-            ids.pop(path, None)
-        return Tree(ids, self._working_reader(ids), links=links, submodules=submodules)
-
-    def _add_changed(self, ids: dict[str, str], links: dict[str, str], changed: Iterable[str]) -> None:
-        """Links as they are now, and the hash of every file that differs from the index."""
+        found = gitlists.read_index(
+            self._bytes("ls-files", "-z", "-t", "-s", "-c", "-m", "-d", "-o", "--exclude-standard")
+        )
         files = []
-        for path in sorted(changed):
+        for path in sorted(found.changed):
             full = self.root / path
-            ids.pop(path, None)
             if full.is_symlink():
-                links[path] = str(full.readlink())
+                found.links[path] = str(full.readlink())
             elif full.is_file():
                 files.append(path)
-        ids.update(zip(files, self._hash(files), strict=True))
+        found.ids.update(zip(files, self._hash(files), strict=True))
+        read = self._working_reader(found.ids)
+        return Tree(found.ids, read, links=found.links, submodules=found.submodules)
 
     def _hash(self, paths: Sequence[str]) -> list[str]:
         """Object ids of files as Git would store them: its filters and line ends are applied."""
@@ -211,33 +181,52 @@ class Repository:
             found = dict(zip(plain, lines, strict=True))
         return [found.get(path) or self._text("hash-object", "--", path).strip() for path in paths]
 
-    def commit_tree(self, revision: str) -> Tree:
-        """Every file of one commit, below the project's root."""
+    def commit_tree(self, revision: str, known: Container[str] = ()) -> Tree:
+        """Every file of one commit, below the project's root.
+
+        The first read fetches all Terraform code at once, except contents that are `known` by their ids.
+        """
         commit = self.resolve(revision)
         prefix = self.root.relative_to(self.top).as_posix()
         treeish = commit if prefix == "." else f"{commit}:{prefix}"
         status, listed, _ = self._run("ls-tree", "-r", "-z", "--full-tree", treeish)
-        ids: dict[str, str] = {}
-        links: dict[str, str] = {}
-        submodules: dict[str, str] = {}
         # A root that the commit does not have yet holds nothing.
-        for entry in _split(listed) if status == 0 else ():
-            kind, _, path = entry.partition("\t")
-            mode, _, object_id = kind.split(" ")
-            if mode == "160000":
-                submodules[path] = object_id
-            elif mode == "120000":
-                links[path] = os.fsdecode(self._object(object_id))
-            else:
-                ids[path] = object_id
-        read = _commit_reader(self, ids)
-        return Tree(ids, read, links=links, submodules=submodules, commit=commit)
+        found = gitlists.read_tree(listed if status == 0 else b"")
+        targets = self._objects(found.links.values())
+        links = {path: os.fsdecode(targets[object_id]) for path, object_id in found.links.items()}
+        read = self._commit_reader(found.ids, known)
+        return Tree(found.ids, read, links=links, submodules=found.submodules, commit=commit)
+
+    def _commit_reader(self, ids: dict[str, str], known: Container[str]) -> Callable[[str], bytes]:
+        contents: dict[str, bytes] = {}
+
+        def read(path: str) -> bytes:
+            wanted = ids[path]
+            if not contents:
+                code = {id_ for name, id_ in ids.items() if name.endswith(CODE) and id_ not in known}
+                contents.update(self._objects({wanted, *code}))
+            if wanted not in contents:
+                contents.update(self._objects([wanted]))
+            return contents[wanted]
+
+        return read
+
+    def _objects(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """Contents by object id, with one git process for all."""
+        wanted = sorted(set(ids))
+        if not wanted:
+            return {}
+        with tempfile.TemporaryFile() as listing:
+            listing.write("\n".join([*wanted, ""]).encode())
+            listing.seek(0)
+            out = self._bytes("cat-file", "--batch", stdin=cast(BinaryIO, listing))
+        return gitlists.read_batch(out, wanted)
 
     def changed_paths(self, base: str) -> tuple[str, ...]:
         """Paths below the root that differ between a commit and the working tree, new files included."""
         listed = self._bytes("diff", "--name-only", "-z", "--no-renames", "--relative", base, "--", ".")
         fresh = self._bytes("ls-files", "-z", "-o", "--exclude-standard")
-        return tuple(sorted({*_split(listed), *_split(fresh)}))
+        return tuple(sorted({*gitlists.entries(listed), *gitlists.untracked(fresh)}))
 
     # Worktrees
 
@@ -257,11 +246,6 @@ class Repository:
         if folder.exists():
             self._bytes("worktree", "remove", "--force", str(folder))
 
-    def close(self) -> None:
-        """End the git process that answers reads of objects, if one runs."""
-        self._git.clear_cache()
-        self._repo.close()
-
     # How git is run
 
     def _working_reader(self, ids: dict[str, str]) -> Callable[[str], bytes]:
@@ -273,7 +257,7 @@ class Repository:
                     return file.read()
             except FileNotFoundError:
                 # Left out by a sparse checkout; Git has it.
-                return self._object(ids[path])
+                return self._objects([ids[path]])[ids[path]]
             except OSError as error:
                 raise ProjectError(
                     f"{path} cannot be read: {error.strerror}",
@@ -282,16 +266,6 @@ class Repository:
                 ) from error
 
         return read
-
-    def _object(self, object_id: str) -> bytes:
-        with self._lock:
-            try:
-                data: bytes = self._git.get_object_data(object_id)[3]
-            except (ValueError, GitCommandError) as error:
-                raise GitError(
-                    f"Git cannot read object {object_id}.", advice="`git fsck` says what is missing."
-                ) from error
-            return data
 
     def _revision(self, revision: str) -> str | None:
         status, out, _ = self._run(
@@ -332,18 +306,6 @@ class Repository:
             raise GitError("git is not installed.", advice="Install git and run infra again.") from error
         status, out, err = cast("tuple[int, bytes | str, bytes | str]", done)
         return int(status), _as_bytes(out), _as_bytes(err)
-
-
-def _commit_reader(repository: Repository, ids: dict[str, str]) -> Callable[[str], bytes]:
-    def read(path: str) -> bytes:
-        return repository._object(ids[path])
-
-    return read
-
-
-def _split(listed: bytes) -> Iterator[str]:
-    """The entries of a NUL separated list. A name that ends in a slash is a repository of its own."""
-    yield from (entry for entry in os.fsdecode(listed).split("\0") if entry and not entry.endswith("/"))
 
 
 def _as_bytes(output: bytes | str) -> bytes:

@@ -28,7 +28,7 @@ Severity = Literal["error", "warning", "info"]
 
 def encode_id(stack: str) -> str:
     """A stack id as one file name below `.infra/`."""
-    name = quote(stack, safe="")
+    name = quote(stack, safe="", errors="surrogateescape")
     if len(name) <= LONGEST_NAME:
         return name
     return f"{name[:LONGEST_NAME]}~{sha256(stack.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
@@ -114,6 +114,17 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class ForeignState:
+    """A state in a bucket that `target` reads and that belongs to no stack here; `outputs` as in an edge."""
+
+    target: str
+    name: str
+    url: str
+    outputs: frozenset[str] | None
+    optional: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Finding:
     """Something that `infra validate` tells. `code` is stable; `stack` is the one concerned, if it is one."""
 
@@ -139,6 +150,7 @@ class Project:
     stacks: Mapping[str, Stack]
     modules: Mapping[str, Module]
     edges: tuple[Edge, ...]
+    foreign: tuple[ForeignState, ...]
     findings: tuple[Finding, ...]
     repository: Repository = field(repr=False)
     tree: Tree = field(repr=False)

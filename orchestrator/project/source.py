@@ -5,18 +5,33 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.project.facts import DirFacts, FileFacts, ModuleCall, PathUse
 from orchestrator.project.model import Finding
 from orchestrator.project.text import Ref, Scope, Text, literal, literal_prefix, resolve
 from orchestrator.project.tree import Lost, Tree, inside
 
+JSON = ".json"
 CODE_SUFFIXES = (".tf", ".tf.json", ".tofu", ".tofu.json")
 OVERRIDE = re.compile(r"(?:^|_)override\.(?:tf|tofu)(?:\.json)?$")
 
-# By content id, so that trees read after another share what they have in common.
-Memo = dict[str, FileFacts]
+
+@dataclass(frozen=True)
+class Memo:
+    """What files say, by content id, so that trees read one after another share what they have in common."""
+
+    files: dict[str, FileFacts] = field(default_factory=dict)
+    templates: dict[str, tuple[PathUse, ...]] = field(default_factory=dict)
+    values: dict[str, dict[str, Text]] = field(default_factory=dict)
+
+    def __contains__(self, content: object) -> bool:
+        return (
+            content in self.files
+            or f"{content}{JSON}" in self.files
+            or content in self.templates
+            or content in self.values
+        )
 
 
 @dataclass(frozen=True)
@@ -38,8 +53,7 @@ class Source:
     def __init__(self, tree: Tree, modules_root: str, memo: Memo | None = None) -> None:
         self.tree = tree
         self.modules_root = modules_root
-        self.memo: Memo = {} if memo is None else memo
-        self._templates: dict[str, tuple[PathUse, ...]] = {}
+        self.memo = memo or Memo()
         self._directories: dict[str, DirFacts] = {}
         self._calls: dict[str, tuple[Call, ...]] = {}
         self._listed: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -67,12 +81,11 @@ class Source:
 
     def file(self, path: str) -> FileFacts:
         """The facts of one file; `path` is resolved."""
-        key = self.tree.ids[path]
-        if path.endswith(".json"):
-            key = f"{key}.json"
-        facts = self.memo.get(key)
+        # An empty file is fine as HCL and broken as JSON.
+        key = self.tree.ids[path] + (JSON if path.endswith(JSON) else "")
+        facts = self.memo.files.get(key)
         if facts is None:
-            facts = self.memo[key] = _parse(path, self.tree.read(path))
+            facts = self.memo.files[key] = _parse(path, self.tree.read(path))
         return facts
 
     def template(self, path: str) -> tuple[PathUse, ...]:
@@ -80,19 +93,28 @@ class Source:
         real = self.tree.find(path)
         if real is None:
             return ()
-        if real not in self._templates:
-            from orchestrator.project import hcl
+        key = self.tree.ids[real]
+        if key not in self.memo.templates:
+            from orchestrator.project import hclfacts
 
-            self._templates[real] = hcl.template_paths(self.tree.read(real))
-        return self._templates[real]
+            self.memo.templates[key] = hclfacts.template_paths(self.tree.read(real))
+        return self.memo.templates[key]
+
+    def values(self, path: str) -> dict[str, Text]:
+        """The strings in one variable file; `path` is resolved."""
+        key = self.tree.ids[path] + (JSON if path.endswith(JSON) else "")
+        if key not in self.memo.values:
+            self.memo.values[key] = _parse_values(path, self.tree.read(path))
+        return self.memo.values[key]
 
     def directory(self, folder: str) -> DirFacts:
         """The facts of a directory's files together; none when there is no such directory."""
         facts = self._directories.get(folder)
         if facts is None:
-            facts = self._directories[folder] = DirFacts(folder)
+            facts = DirFacts(folder)
             for name, path in self.code(folder):
                 facts.add(name, self.file(path))
+            self._directories[folder] = facts
         return facts
 
     def calls(self, folder: str) -> tuple[Call, ...]:
@@ -157,9 +179,19 @@ def _parse(path: str, data: bytes) -> FileFacts:
         from orchestrator.project import tfjson
 
         return tfjson.parse(data)
-    from orchestrator.project import hcl
+    from orchestrator.project import hclfacts
 
-    return hcl.parse(data)
+    return hclfacts.parse(data)
+
+
+def _parse_values(path: str, data: bytes) -> dict[str, Text]:
+    if path.endswith(".json"):
+        from orchestrator.project import tfjson
+
+        return tfjson.parse_values(data)[0]
+    from orchestrator.project import hclfacts
+
+    return hclfacts.parse_values(data)[0]
 
 
 def _twin(name: str) -> str:

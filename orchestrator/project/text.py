@@ -65,7 +65,7 @@ def join(parts: list[Part]) -> Text:
     for part in parts:
         if isinstance(part, str) and joined and isinstance(joined[-1], str):
             joined[-1] += part
-        else:
+        elif part != "":
             joined.append(part)
     return tuple(joined) or ("",)
 

@@ -1,4 +1,4 @@
-"""Terraform's JSON syntax → the same `FileFacts` that `hcl.py` makes."""
+"""Terraform's JSON syntax → the same `FileFacts` that `hclfacts.py` makes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.project.facts import (
     RemoteState,
     Types,
 )
-from orchestrator.project.hcl import parse_template
+from orchestrator.project.hclfacts import parse_template
 from orchestrator.project.text import UNKNOWN, Text
 
 Broken = tuple[int | None, str]

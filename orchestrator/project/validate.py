@@ -154,7 +154,7 @@ def _lock_file(project: Project, stack: Stack) -> Iterator[Finding]:
         "error" if required else "warning",
         "lock-file",
         f"{stack.id} has no .terraform.lock.hcl: each run may take other provider versions.",
-        f"Make one with `infra run {stack.id} -- providers lock` and commit it.",
+        f"Make one with `infra lock {stack.id}` and commit it.",
         stack.path,
         stack=stack.id,
     )

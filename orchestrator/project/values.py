@@ -20,18 +20,6 @@ def auto_files(source: Source, folder: str) -> list[tuple[str, str]]:
     return [(name, listed[name]) for name in [*first, *automatic]]
 
 
-def values_of(source: Source, path: str) -> dict[str, Text]:
-    """The strings in one variable file."""
-    data = source.tree.read(path)
-    if path.endswith(".json"):
-        from orchestrator.project import tfjson
-
-        return tfjson.parse_values(data)[0]
-    from orchestrator.project import hcl
-
-    return hcl.parse_values(data)[0]
-
-
 def root_scope(source: Source, folder: str, var_files: Sequence[str], passed: Sequence[str]) -> Scope:
     """Names as a root module knows them. Variable files are read when a variable is first asked for.
 
@@ -45,7 +33,7 @@ def root_scope(source: Source, folder: str, var_files: Sequence[str], passed: Se
         if not loaded:
             found = [path for _, path in auto_files(source, folder)]
             found += [path for name in var_files if (path := source.tree.find(name)) is not None]
-            loaded.append({name: text for path in found for name, text in values_of(source, path).items()})
+            loaded.append({name: text for path in found for name, text in source.values(path).items()})
         return loaded[0]
 
     def lookup(ref: Ref) -> tuple[Text, Scope] | None:
@@ -101,6 +89,6 @@ def module_path(folder: str, text: Text, root: str) -> str | None:
     if not all(isinstance(part, str) for part in parts):
         return None
     told = "".join(part for part in parts if isinstance(part, str))
-    if base is not root or len(parts) < len(text):
+    if len(parts) < len(text):
         told = told.lstrip("/")
     return posixpath.normpath(posixpath.join(base, told))

@@ -87,7 +87,9 @@ def details(stack: StackReport) -> Iterator[RenderableType]:
     yield Text(f"── {stack.id}: {stack.result} ", style=STYLES[stack.result])
     if stack.reason and not (stack.diff or stack.diagnostics):
         yield Text(stack.reason)
-    for diagnostic in stack.diagnostics:
+    for number, diagnostic in enumerate(stack.diagnostics):
+        if number:
+            yield Text("")
         yield diagnostic_text(diagnostic)
     if stack.diff:
         yield diff_text(stack.diff)

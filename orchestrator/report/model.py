@@ -106,6 +106,7 @@ class StackReport:
             "outputs": list(self.outputs),
             "diagnostics": [dict(diagnostic) for diagnostic in self.diagnostics],
             "advice": self.advice,
+            "notes": list(self.notes),
         }
 
 

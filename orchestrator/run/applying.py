@@ -11,7 +11,7 @@ from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, M
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Stack
 from orchestrator.report.model import StackReport
-from orchestrator.run.carrying import carry_out
+from orchestrator.run.carrying import carry_out, refused, stale
 from orchestrator.run.claims import Claim
 from orchestrator.run.planning import Planned, failure, plan_stack
 from orchestrator.run.ports import Consent
@@ -97,13 +97,11 @@ class Applying:
             busy = busy or (not self.fixed and session.states.moved(planned.upstreams))
             report = self._claimed(stack, planned) if busy else planned.report
         except BlockedError as error:
-            report = replace(
-                planned.report, result="blocked", reason=error.message, advice=error.advice, diff=""
-            )
+            report = refused(planned.report, "blocked", error)
+        except MismatchError as error:
+            report = refused(planned.report, "mismatch", error)
         except SupersededError as error:
-            report = replace(
-                planned.report, result="skipped", reason=error.message, advice=error.advice, diff="", notes=()
-            )
+            report = refused(replace(planned.report, notes=()), "skipped", error)
         except InterruptedRunError:
             report = self._aborted(planned.report, "the run was interrupted")
         except InfraError as error:
@@ -157,13 +155,21 @@ class Applying:
         return again
 
     def _refuse_moved(self, stack: Stack, planned: Planned) -> None:
-        """A kept plan whose state another run has moved meanwhile."""
-        if planned.has_changes and self.session.states.generation(stack) != planned.generation:
-            raise MismatchError(
-                f"The state of {stack.id} has moved since the plan.",
-                advice=f"Plan again: `infra plan {stack.id} --out DIR`.",
-                stack=stack.id,
-            )
+        """A kept plan whose state, or an upstream's, has moved: Terraform would apply an upstream's old values.
+
+        An upstream's kept plan that was applied before it and changes no output that it reads does no harm.
+        """
+        states = self.session.states
+        if planned.has_changes and states.generation(stack) != planned.generation:
+            raise stale(self.recorder, stack.id, stack.id)
+        for edge in self.session.project.upstreams(stack.id):
+            was = planned.upstreams.get(edge.source)
+            if was is None or not states.moved({edge.source: was}):
+                continue
+            ours = self.planned.get(edge.source)
+            changed = set(ours.report.outputs) if ours else None
+            if changed is None or (changed if edge.outputs is None else changed & edge.outputs):
+                raise stale(self.recorder, stack.id, edge.source)
 
 
 def first_cause(done: Mapping[str, StackReport]) -> StackReport | None:

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.errors import Exit, InfraError
+from orchestrator.errors import Exit, InfraError, MismatchError
 from orchestrator.masking import NO_SECRETS
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Stack
-from orchestrator.report.model import StackReport
+from orchestrator.report.model import Result, StackReport
 from orchestrator.run.claims import Claim
 from orchestrator.run.folders import write_private
 from orchestrator.run.importids import import_ids
@@ -21,6 +21,7 @@ from orchestrator.run.orphans import NAMES, planned_line
 from orchestrator.run.orphans import Planned as PlannedResource
 from orchestrator.run.planning import Planned
 from orchestrator.run.recording import Recorder
+from orchestrator.run.session import Session
 from orchestrator.run.shipping import Shipper
 from orchestrator.state.records import Outcome
 from orchestrator.terraform.client import ApplyOutcome, Workdir, locked_error
@@ -29,6 +30,8 @@ from orchestrator.terraform.client import ApplyOutcome, Workdir, locked_error
 PLANNED_FILE = "planned.jsonl"
 # A lock that was there and gone when Terraform looked at it is tried again for so long at least.
 RACE = 10.0
+# Terraform's words when the state moved after its last look and before the apply held the lock.
+STALE = "Saved plan is stale"
 
 
 def carry_out(
@@ -131,7 +134,10 @@ def _told(
     if outcome.locked and not outcome.finished:
         claim.give_back()
         error = locked_error(f"apply of {claim.stack.id}", outcome.locked, claim.stack.id)
-        return replace(planned.report, result="locked", reason=error.message, advice=error.advice, diff="")
+        return refused(planned.report, "locked", error)
+    if any(one.summary == STALE for one in outcome.diagnostics):
+        claim.give_back()
+        return refused(planned.report, "mismatch", stale(recorder, claim.stack.id, claim.stack.id))
     try:
         if outcome.ok:
             done: Outcome = "destroyed" if destroy and recorder.is_whole else "applied"
@@ -158,27 +164,56 @@ def _failed(recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOu
     rescued = _rescue(claim, outcome)
     moved = bool(outcome.finished) or session.states.generation(stack) != planned.generation
     recorder.failed(claim, "interrupted" if cut_off else "failed", rescued)
+    report = failed_report(session, stack, planned, outcome, moved=moved)
+    verb = "destroy" if recorder.options.destroy else "apply"
+    mend = "" if outcome.ended == "interrupted" else "Mend what failed; then "
+    advice = f"{mend}`infra {verb} {stack.id}` plans what is left."
+    if not cut_off:
+        return replace(report, advice=advice)
+    return replace(
+        report,
+        result="interrupted",
+        advice=f"`infra resume {stack.id}` finds out what was applied and does the rest.",
+        error_class="PartialError",
+        partial=True,
+    )
+
+
+def failed_report(
+    session: Session, stack: Stack, planned: Planned, outcome: ApplyOutcome, *, moved: bool
+) -> StackReport:
+    """What a failed apply said; `moved` when something was applied before it failed."""
     masks = planned.plan.secrets if planned.plan else NO_SECRETS
     diagnostics = tuple(session.masked_diagnostic(stack, one, masks) for one in outcome.diagnostics)
     reason = diagnostics[0]["summary"] if diagnostics else "Terraform failed without saying why"
     if outcome.ended == "interrupted":
         reason = "interrupted while applying"
-    verb = "destroy" if recorder.options.destroy else "apply"
-    advice = f"Mend what failed, then `infra {verb} {stack.id}`: it plans what is left."
-    if cut_off:
-        advice = f"`infra resume {stack.id}` finds out what was applied and does the rest."
     notes = [f"applied before it failed: {one.address} ({one.action})" for one in outcome.finished]
     return replace(
         planned.report,
-        result="interrupted" if cut_off else "failed",
+        result="failed",
         reason=str(reason),
-        advice=advice,
         diagnostics=diagnostics,
         diff="",
         notes=(*notes, *_kept(outcome)),
-        error_class="PartialError" if moved or cut_off else "TerraformError",
+        error_class="PartialError" if moved else "TerraformError",
         code=int(Exit.ERROR),
-        partial=moved or cut_off,
+        partial=moved,
+    )
+
+
+def refused(report: StackReport, result: Result, error: InfraError) -> StackReport:
+    """A stack that was not touched, and why."""
+    return replace(report, result=result, reason=error.message, advice=error.advice, diff="")
+
+
+def stale(recorder: Recorder, stack: str, moved: str) -> MismatchError:
+    """A plan that was made against a state which another run has moved since."""
+    verb = "destroy" if recorder.options.destroy else "apply"
+    return MismatchError(
+        f"The state of {moved} has moved since the plan.",
+        advice=f"Plan again: `infra {verb} {stack}`.",
+        stack=stack,
     )
 
 

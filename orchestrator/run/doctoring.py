@@ -11,6 +11,7 @@ from typing import Literal
 
 from orchestrator.errors import InfraError
 from orchestrator.process import Supervisor
+from orchestrator.project.git import FULL_CLONE
 from orchestrator.project.model import Project
 from orchestrator.run.folders import Folders
 from orchestrator.run.ledgers import Ledgers
@@ -48,7 +49,7 @@ class Check:
 
 def examine(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
     """Every check, in order; each gives its findings as soon as it has them."""
-    yield Check("git", "ok", f"a repository at {project.root}, {len(project.stacks)} stacks")
+    yield repository(project)
     binary, checks = terraform(project, environ)
     yield from checks
     if binary:
@@ -57,6 +58,16 @@ def examine(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
     yield from buckets(project, environ)
     yield from memory(project, environ)
     yield lock_files(project)
+
+
+def repository(project: Project) -> Check:
+    """Whether the clone has the history that `plan` compares with."""
+    found = f"a repository at {project.root}, {len(project.stacks)} stacks"
+    if not project.repository.is_shallow:
+        return Check("git", "ok", found)
+    return Check(
+        "git", "warning", f"{found}; a shallow clone, in which what trunk had may be missing", FULL_CLONE
+    )
 
 
 def terraform(project: Project, environ: Mapping[str, str]) -> tuple[Binary | None, list[Check]]:
@@ -95,7 +106,7 @@ def constraints(project: Project, binary: Binary) -> Iterator[Check]:
 
 
 def environment(environ: Mapping[str, str]) -> Iterator[Check]:
-    """Variables that are set and that Terraform does not get."""
+    """Variables that are set and that Terraform does not get, and input variables that it does get."""
     missing = missing_cli_config(environ)
     if missing:
         yield Check(
@@ -116,6 +127,9 @@ def environment(environ: Mapping[str, str]) -> Iterator[Check]:
             f"Terraform does not get {', '.join(dropped)}",
             "Name what it needs under `environments.ENV.env` in infra.yaml.",
         )
+    given = sorted(name for name in environ if name.startswith("TF_VAR_"))
+    if given:
+        yield Check("environment", "ok", f"every stack gets {', '.join(given)}")
     if not missing and not dropped:
         yield Check("environment", "ok", "nothing that Terraform would want is held back")
 
@@ -180,7 +194,7 @@ def lock_files(project: Project) -> Check:
         "lock files",
         "error" if project.config.lock_files == "required" else "warning",
         f"no {'.terraform.lock.hcl'} in {shown}: provider versions are not pinned",
-        "Run `terraform init` there and commit the file.",
+        "Run `infra lock` and commit the files.",
     )
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import ProjectError
+from orchestrator.process import read_pid_file, write_pid_file
 from orchestrator.project.model import encode_id
 
 NAME = ".infra"
+# In a run's folder: whose it is, while that process runs; in a stack's: the Terraform started there.
+PID_FILE = "pid.json"
+# How long journals are kept.
+KEPT_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -53,20 +59,59 @@ class Folders:
 
     def run(self, run: str, stack: str) -> Path:
         """The folder of one stack in one run, made here."""
-        return private(self.base / "runs" / run / encode_id(stack))
+        return private(self._runs / run / encode_id(stack))
+
+    def begin_run(self, run: str, now: float) -> None:
+        """Say that this process works in a run's folder, and tidy up after runs that could not.
+
+        `now` is the time in seconds since the epoch.
+        """
+        write_pid_file(private(self._runs / run) / PID_FILE, os.getpid(), "infra")
+        for folder in self._runs.iterdir():
+            if folder.name != run:
+                self._tidy(folder, now)
+
+    def take_over(self, run: str) -> None:
+        """Say that this process goes on with a run whose own process is gone, so that nobody tidies it up."""
+        write_pid_file(private(self._runs / run) / PID_FILE, os.getpid(), "infra")
+
+    def _tidy(self, folder: Path, now: float) -> None:
+        """Remove what a run left whose process is gone; Terraform may have outlived it and is let be."""
+        begun = read_pid_file(folder / PID_FILE)
+        with contextlib.suppress(OSError):  # another process may be tidying up too
+            old = folder.stat().st_mtime < now - KEPT_DAYS * 86400
+            if not (begun or old) or (begun and begun.alive) or _lives_on(folder):
+                return
+            if old:
+                shutil.rmtree(folder)
+            else:
+                self.forget_plans(folder.name)
 
     def forget_plans(self, run: str) -> None:
         """Remove the plan files of a run that has ended, and what else of it is of no further use.
 
         Journals stay, since they say what was made; folders without one go.
         """
-        folder = self.base / "runs" / run
+        folder = self._runs / run
         for stack in folder.iterdir() if folder.is_dir() else ():
+            if not stack.is_dir():
+                continue
             (stack / "plan.tfplan").unlink(missing_ok=True)
             if not (stack / "journal.jsonl").exists():
                 shutil.rmtree(stack, ignore_errors=True)
+        (folder / PID_FILE).unlink(missing_ok=True)
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+    @property
+    def _runs(self) -> Path:
+        return self.base / "runs"
+
+
+def _lives_on(folder: Path) -> bool:
+    """Whether a Terraform that was started in a run still works."""
+    started = (read_pid_file(path) for path in folder.glob(f"*/{PID_FILE}"))
+    return any(one.alive for one in started if one)
 
 
 def private(folder: Path) -> Path:

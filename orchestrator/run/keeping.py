@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MismatchError, PlanFileError, UsageError
+from orchestrator.plan.file import plan_file_info
 from orchestrator.project.model import encode_id
 from orchestrator.run.folders import private, write_private
 from orchestrator.run.planning import Planned
@@ -40,8 +41,6 @@ class Kept:
     """A folder of kept plans."""
 
     folder: Path
-    commit: str
-    terraform: str
     stacks: Mapping[str, KeptPlan]
 
     def plan_file(self, stack: str) -> Path:
@@ -103,7 +102,7 @@ def read_kept(folder: Path) -> Kept:
                 advice="Use the infra that made it, or plan again.",
             )
         stacks = {name: KeptPlan(**entry) for name, entry in content["stacks"].items()}
-        return Kept(folder, content["commit"], content["terraform"], stacks)
+        return Kept(folder, stacks)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PlanFileError(
             f"{path} cannot be read: {error}", advice="Give --plan the folder that `infra plan --out` wrote."
@@ -112,11 +111,6 @@ def read_kept(folder: Path) -> Kept:
 
 def check_kept(session: Session, kept: Kept, stacks: Sequence[str]) -> None:
     """See that every kept plan may still be applied. Raises on the first that may not; nothing is changed."""
-    if kept.terraform != session.binary.version:
-        raise PlanFileError(
-            f"These plans were made by Terraform {kept.terraform}, and {session.binary.version} is at hand.",
-            advice="Terraform applies only its own version's plans: use that version, or plan again.",
-        )
     for stack in stacks:
         _check(session, kept, stack)
 
@@ -139,6 +133,7 @@ def _check(session: Session, kept: Kept, stack_id: str) -> None:
         ) from error
     if found != entry.sha256:
         raise PlanFileError(f"{path} is not the file that was kept.", advice=again, stack=stack_id)
+    _check_version(session, path, stack_id)
     stack = session.project.stacks.get(stack_id)
     if stack is None:
         raise PlanFileError(f"There is no stack {stack_id} here.", advice=again, stack=stack_id)
@@ -149,4 +144,19 @@ def _check(session: Session, kept: Kept, stack_id: str) -> None:
     if session.states.moved(entry.upstreams):
         raise MismatchError(
             f"An upstream of {stack_id} has moved since the plan.", advice=again, stack=stack_id
+        )
+
+
+def _check_version(session: Session, path: Path, stack_id: str) -> None:
+    """Refuse a plan of another Terraform: the file itself says which one made it."""
+    info = plan_file_info(path)
+    if not info.format_ok:
+        # A format of its own, as a newer Terraform or OpenTofu may have: that program decides.
+        return
+    if info.terraform_version != session.binary.version:
+        raise PlanFileError(
+            f"The plan of {stack_id} was made by version {info.terraform_version}, "
+            f"and {session.binary.version} is at hand.",
+            advice="Terraform applies only its own version's plans: use that version, or plan again.",
+            stack=stack_id,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from orchestrator.errors import BlockedError, ConfigError, InterruptedRunError
+from orchestrator.errors import BlockedError, ConfigError
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.applying import Applying
 from orchestrator.run.keeping import Kept, check_kept, empty_folder, keep, read_kept
@@ -100,15 +100,10 @@ def plan_all(session: Session, request: Request) -> dict[str, Planned]:
 
 
 def _plan_these(session: Session, stacks: Sequence[str], options: PlanOptions) -> dict[str, Planned]:
-    project = session.project
     prerequisites = session.prerequisites(stacks, destroy=options.destroy)
 
     def work(id: str) -> Planned:
-        stack = project.stacks[id]
-        try:
-            planned = plan_stack(session, stack, options)
-        except InterruptedRunError:
-            planned = Planned(StackReport(id, stack.environment, "aborted", reason="the run was interrupted"))
+        planned = plan_stack(session, session.project.stacks[id], options)
         session.progress.done(planned.report)
         return planned
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestrator.errors import InfraError, LockedError, StateError, TerraformError
+from orchestrator.errors import InfraError, InterruptedRunError, LockedError, StateError, TerraformError
 from orchestrator.plan.model import Plan
 from orchestrator.plan.reader import read_plan
 from orchestrator.project.model import Stack
@@ -80,14 +80,14 @@ def _plan(
         # Without its upstream the code cannot be evaluated; what the state holds can be destroyed still.
         options, upstreams = replace(options, refresh=False), {}
     generation = states.generation(stack)
-    if generation is None and options.destroy:
+    if generation is None and options.destroy and states.location(stack) is not None:
         return Planned(_report(stack, "unchanged", reason="it has no state: there is nothing to destroy"))
     if generation is not None:
         session.check_state_version(stack)
     shadow = generation is None and states.is_remote(stack) and not real
     work = work or (shadow_workdir(session, stack) if shadow else session.workdir(stack))
     outcome, generation = _plan_while_still(session, stack, work, options, generation, shadow=shadow)
-    return _read(session, stack, work, outcome, generation, upstreams, shadow=shadow)
+    return read_outcome(session, stack, work, outcome, generation, upstreams, shadow=shadow)
 
 
 def _plan_while_still(
@@ -116,7 +116,7 @@ def _plan_while_still(
     )
 
 
-def _read(
+def read_outcome(
     session: Session,
     stack: Stack,
     work: Workdir,
@@ -144,9 +144,21 @@ def _read(
         changes=tuple(change.document() for change in plan.shown_changes),
         outputs=tuple(plan.changed_outputs),
         diff=session.mask(outcome.text.decode("utf-8", "replace"), plan.secrets),
-        notes=("A new stack: it has no state yet.",) if shadow else (),
+        notes=_notes(session, stack, shadow=shadow),
     )
     return Planned(report, plan=plan, **made)  # type: ignore[arg-type]
+
+
+def _notes(session: Session, stack: Stack, *, shadow: bool) -> tuple[str, ...]:
+    """What to know about a plan beside its diff."""
+    if shadow:
+        return ("A new stack: it has no state yet.",)
+    if session.states.location(stack) is None:
+        kind = stack.backend.kind
+        return (
+            f"Its state lies in {kind}, where infra cannot see whether it moves: Terraform alone checks.",
+        )
+    return ()
 
 
 def read_kept_plan(
@@ -160,7 +172,7 @@ def read_kept_plan(
         write_private(path, data)
         text = session.client.run_raw(work, ("show", "-no-color", str(path))).stdout
         outcome = PlanOutcome(changed=True, plan_file=path, text=text, seconds=0.0)
-        return _read(session, stack, work, outcome, generation, upstreams, shadow=False)
+        return read_outcome(session, stack, work, outcome, generation, upstreams, shadow=False)
     except InfraError as error:
         return Planned(failure(session, stack, error))
 
@@ -181,6 +193,8 @@ def failure(session: Session, stack: Stack, error: InfraError) -> StackReport:
     """An error as the report of the stack that met it."""
     if isinstance(error, LockedError):
         return _report(stack, "locked", reason=error.message, advice=error.advice)
+    if isinstance(error, InterruptedRunError):
+        return _report(stack, "aborted", reason="the run was interrupted")
     found = error.diagnostics if isinstance(error, TerraformError) else ()
     diagnostics = [one for one in found if isinstance(one, Diagnostic)]
     return _report(

@@ -134,6 +134,7 @@ class Resuming:
         if not self.entry.is_unfinished:
             return self._clear()
         claim = self.recorder.take_over(self.stack, self.entry)
+        self.session.folders.take_over(self.run)
         try:
             work = self.session.workdir(self.stack, self.run)
             self._follow(claim, work)
@@ -145,6 +146,8 @@ class Resuming:
         finally:
             if not claim.ended:
                 claim.give_back()
+            if not living(self.session.workdir(self.stack, self.run)):
+                self.session.folders.forget_plans(self.run)
 
     # Whether it may be touched
 

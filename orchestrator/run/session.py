@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import StateError, UsageError
+from orchestrator.errors import ProjectError, StateError, UsageError
 from orchestrator.masking import NO_SECRETS, Masker, SecretSet
 from orchestrator.process import Command, Completed, Supervisor
 from orchestrator.project import graph
@@ -90,6 +90,13 @@ class Session:
 
     def init(self, stack: Stack, work: Workdir, *, shadow: bool = False) -> None:
         """`terraform init`, if anything it depends on has changed since the last one."""
+        if stack.backend.kind == "cloud":
+            raise ProjectError(
+                f"{stack.id} has a `cloud` block: HCP Terraform plans and applies it by itself.",
+                advice="Give it a backend that only keeps its state, such as gcs, or leave it out.",
+                file=stack.path,
+                stack=stack.id,
+            )
         with self.alone_in(stack):
             self.client.init(
                 work,
@@ -154,7 +161,7 @@ class Session:
         return {
             "severity": diagnostic.severity,
             "summary": self.mask(diagnostic.summary, secrets),
-            "detail": self.mask(diagnostic.detail, secrets),
+            "detail": self.mask(with_code(diagnostic), secrets),
             "address": diagnostic.address or None,
             "file": where,
             "line": diagnostic.line or None,
@@ -181,6 +188,13 @@ class Session:
     def close(self) -> None:
         """Throw away what only this run needed, plan files first."""
         self.folders.forget_plans(self.info.id)
+
+
+def with_code(diagnostic: Diagnostic) -> str:
+    """What a diagnostic says, below the lines of code that it is about; text output has them in already."""
+    if not diagnostic.snippet:
+        return diagnostic.detail
+    return f"  {diagnostic.line}: {diagnostic.snippet}\n\n{diagnostic.detail}".rstrip()
 
 
 def open_session(
@@ -211,6 +225,7 @@ def open_session(
         started=f"{now:%Y-%m-%dT%H:%M:%SZ}",
         seconds=0.0,
     )
+    folders.begin_run(info.id, now.timestamp())
     return Session(
         project=project,
         binary=binary,

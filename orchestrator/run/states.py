@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestrator.project.model import Edge, Project, Stack
+from orchestrator.project.model import Project, Stack
 from orchestrator.state.folder import Files
 from orchestrator.state.gcs import Bucket
 from orchestrator.state.location import Location
@@ -71,8 +71,9 @@ class States:
     def head(self, stack: Stack) -> StateFile | None:
         """What a stack's state says; None when there is none. Read once per generation."""
         location = self.location(stack)
-        if location is None:
-            return None
+        return self._head(location) if location else None
+
+    def _head(self, location: Location) -> StateFile | None:
         found = self.storage(location).stat(location.name)
         if found is None:
             return None
@@ -104,11 +105,19 @@ class States:
         generations: dict[str, str] = {}
         for edge in self._project.upstreams(stack.id):
             source = self._project.stacks[edge.source]
-            head = self.head(source)
-            waiting = _missing(edge, head)
+            waiting = _missing(edge.source, edge.outputs, edge.optional, self.head(source))
             if waiting:
-                return waiting
+                advice = f"{stack.id} reads {edge.source}: apply that first, "
+                return Waiting(waiting, f"{advice}or `infra apply {edge.source} {stack.id}`.")
             generations[edge.source] = self.generation(source) or ""
+        for foreign in self._project.foreign:
+            if foreign.target != stack.id:
+                continue
+            waiting = _missing(
+                foreign.url, foreign.outputs, foreign.optional, self._head(Location.parse(foreign.url))
+            )
+            if waiting:
+                return Waiting(waiting, f"{stack.id} reads it; whoever it belongs to has to apply it first.")
         return generations
 
     def moved(self, upstreams: Mapping[str, str]) -> bool:
@@ -116,14 +125,11 @@ class States:
         return any(self.generation(self._project.stacks[id]) != was for id, was in upstreams.items())
 
 
-def _missing(edge: Edge, head: StateFile | None) -> Waiting | None:
-    """Why an upstream's state is not enough for what is read of it; None when it is."""
-    advice = (
-        f"{edge.target} reads {edge.source}: apply that first, or `infra apply {edge.source} {edge.target}`."
-    )
+def _missing(
+    source: str, outputs: frozenset[str] | None, optional: frozenset[str], head: StateFile | None
+) -> str:
+    """Why a state is not enough for what is read of it; empty when it is."""
     if head is None or head.is_empty:
-        return Waiting(f"{edge.source} was never applied", advice)
-    lacking = sorted((edge.outputs or frozenset()) - edge.optional - head.outputs.keys())
-    if lacking:
-        return Waiting(f"{edge.source} has no output {', '.join(lacking)} yet", advice)
-    return None
+        return f"{source} was never applied"
+    lacking = sorted((outputs or frozenset()) - optional - head.outputs.keys())
+    return f"{source} has no output {', '.join(lacking)} yet" if lacking else ""

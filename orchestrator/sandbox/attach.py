@@ -17,6 +17,9 @@ VERSION = 1
 LOOPBACK = "127.0.0.1"
 OWNER = "owner"
 
+# What provider blocks that name no place fall back to, and the variable that says it.
+PLACES = {"project": "GOOGLE_PROJECT", "region": "GOOGLE_REGION", "zone": "GOOGLE_ZONE"}
+
 
 @dataclass(frozen=True)
 class Info:

@@ -20,19 +20,26 @@ PROJECT = "sandbox"
 WORLD = "default"
 STATE_SUFFIX = ".tfstate"
 TAKEN = 409
+# On buckets that the sandbox made by itself, so that a project has somewhere to keep its states.
+OURS = {"made-by": "sandbox"}
 
 
 class Cloud:
-    """One folder's cloud. `prepare` may be called from several threads, and only ever adds."""
+    """One folder's cloud. `prepare` may be called from several threads, and only ever adds.
 
-    def __init__(self, folder: Path) -> None:
+    `defaults` are the `project`, `region` and `zone` of provider blocks that name none.
+    """
+
+    def __init__(self, folder: Path, defaults: Mapping[str, str] | None = None) -> None:
         self._gcs = GcsServer(folder / "gcs")
         self._store = self._gcs.store
         self._schemas = Schemas([folder / "schemas"])
-        self._providers = ProviderServer(folder / "world", self._schemas, store=self._store)
-        self._ports: Mapping[str, int] = {}
+        self._providers = ProviderServer(
+            folder / "world", self._schemas, store=self._store, defaults=defaults
+        )
         self._lock = Lock()
         self._seen: dict[tuple[str, str], str] = {}
+        self._opened: dict[str, Account] = {}
         self.accounts: dict[str, int] = {}
 
     @property
@@ -49,7 +56,6 @@ class Cloud:
         """Answer on every port."""
         self._gcs.start()
         self._providers.start()
-        self._ports = self._providers.open(WORLD)
         self._serve(self._types_in_states())
 
     def close(self) -> None:
@@ -58,8 +64,8 @@ class Cloud:
         self._gcs.close()
 
     def reattach(self, sentinel: int) -> str:
-        """The value of TF_REATTACH_PROVIDERS."""
-        return reattach_config(self._ports, sentinel)
+        """The value of TF_REATTACH_PROVIDERS; providers that were recorded meanwhile are in it."""
+        return reattach_config(self._providers.open(WORLD), sentinel)
 
     def prepare(self, needs: Mapping[str, Any]) -> dict[str, list[str]]:
         """Make what a project needs (`Needs.document`): buckets, accounts with their rights, types to serve.
@@ -79,6 +85,8 @@ class Cloud:
         return {
             "status": self.status,
             "states": self.states,
+            "give_up_bucket": self.give_up_bucket,
+            "act_as": self._gcs.open_port,
             "world_list": lambda type=None, glob=None: [shown(one) for one in self.world.list(type, glob)],
             "world_show": lambda name: shown(self.world.get(name), whole=True),
             "world_set": lambda name, path, value: shown(self.world.set(name, path, value), whole=True),
@@ -87,17 +95,40 @@ class Cloud:
                 target, operation, message, times
             ),
             "world_mend": lambda target=None: self.world.mend(target),
+            "world_delays": self.set_delays,
         }
 
     def status(self) -> dict[str, Any]:
         """Providers, buckets and the size of the world."""
         buckets = [bucket["name"] for bucket in self._store.list_buckets()]
         return {
-            "providers": dict(self._ports),
+            "providers": self._providers.open(WORLD),
             "buckets": {name: sum(1 for _ in self._objects(name)) for name in sorted(buckets)},
             "world": len(self.world.list()),
             "faults": len(self.world.faults.list()),
         }
+
+    def set_delays(self, scale: float | None = None) -> float:
+        """How much of a real cloud's waiting is played; changed first when `scale` is given."""
+        if scale is not None:
+            self.world.set_delays(scale)
+        return self.world.delay_scale
+
+    def give_up_bucket(self, name: str) -> bool:
+        """Delete a bucket that we made and that holds nothing: the project makes its own. Was there one?"""
+        with self._lock:
+            try:
+                if not self._is_ours(name) or any(self._objects(name)):
+                    return False
+                self._store.delete_bucket(name)
+            except GcsError:
+                return False
+            for account in [one for one in self._opened.values() if one.bucket == name]:
+                del self.accounts[account.name], self._opened[account.name]
+            return True
+
+    def _is_ours(self, bucket: str) -> bool:
+        return self._store.get_bucket(bucket).get("labels") == OURS
 
     def states(self) -> dict[str, int]:
         """How many resources each state holds, by the object's name; all buckets together."""
@@ -112,6 +143,7 @@ class Cloud:
         """A state bucket as it should be: every state kept, access by IAM alone, nothing public."""
         body = {
             "name": name,
+            "labels": OURS,
             "versioning": {"enabled": True},
             "iamConfiguration": {
                 "uniformBucketLevelAccess": {"enabled": True},
@@ -128,22 +160,31 @@ class Cloud:
                 ) from error
 
     def _open_account(self, account: Account) -> None:
-        """A port that acts as the account, with rights on its managed folders and nothing else."""
-        if account.name in self.accounts:
+        """A port that acts as the account, with rights on its managed folders and nothing else.
+
+        In a bucket that the project made itself it has the rights that the project gave it.
+        """
+        if self._opened.get(account.name) == account:
             return
-        for folder, role in account.rights():
-            try:
-                self._store.insert_managed_folder(account.bucket, folder)
-            except GcsError as error:
-                if error.status != TAKEN:
-                    raise SandboxError(
-                        f"{account.name} cannot be given rights in {account.bucket}: {error.message}"
-                    ) from error
-            policy = self._store.get_managed_folder_policy(account.bucket, folder)
-            self._store.set_managed_folder_policy(
-                account.bucket, folder, with_member(policy, role, account.member)
-            )
+        try:
+            if self._is_ours(account.bucket):
+                self._give_rights(account)
+        except GcsError as error:
+            raise SandboxError(
+                f"{account.name} cannot be given rights in {account.bucket}: {error.message}",
+                advice="Give the backend a bucket that the sandbox can make.",
+            ) from error
         self.accounts[account.name] = self._gcs.open_port(account.member)
+        self._opened[account.name] = account
+
+    def _give_rights(self, account: Account) -> None:
+        managed = {one["name"] for one in self._store.list_managed_folders(account.bucket)}
+        for folder, role in account.rights():
+            if folder not in managed:
+                self._store.insert_managed_folder(account.bucket, folder)
+            policy = self._store.get_managed_folder_policy(account.bucket, folder)
+            granted = with_member(policy, role, account.member)
+            self._store.set_managed_folder_policy(account.bucket, folder, granted)
 
     def _serve(self, types: Types, providers: Iterable[str] = ()) -> dict[str, list[str]]:
         """Serve more types, each by every provider that has it; returns what has no recorded schema."""
@@ -153,8 +194,8 @@ class Cloud:
             schema = self._schemas.find(source)
             resources = types.resources & schema.resource_types
             data_sources = types.data_sources & schema.data_source_types
-            if resources or data_sources:
-                self._providers.serve_types(source, resources, data_sources)
+            # Also with no types: a provider that is only configured must be attached all the same.
+            self._providers.serve_types(source, resources, data_sources)
             left = Types(left.resources - resources, left.data_sources - data_sources)
         names = tuple(f"{source.rpartition('/')[2]}_" for source in known)
         return {

@@ -21,10 +21,14 @@ LOG = "log"
 START_DEADLINE = 60.0
 STOP_DEADLINE = 10.0
 LOG_LIMIT = 1 << 20
+INSTALL = "pip install 'infra-orchestrator[sandbox]'"
 NEEDED = ("grpc", "msgpack", "tf")
 
-# What of our environment the process gets: nothing of a user's cloud, and no proxy.
-KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+# What of our environment the process gets: of a user's cloud the names of places, and no proxy.
+KEPT = (
+    *("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+    *attach.PLACES.values(),
+)
 
 
 def start(folder: Path, environ: Mapping[str, str], hold: int | None = None) -> tuple[attach.Info, bool]:
@@ -95,12 +99,17 @@ def last_words(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
 
 
+def missing_packages() -> list[str]:
+    """What the sandbox needs and is not installed."""
+    return [name for name in NEEDED if find_spec(name) is None]
+
+
 def _check_installed() -> None:
-    missing = [name for name in NEEDED if find_spec(name) is None]
+    missing = missing_packages()
     if missing:
         raise SandboxError(
             f"The sandbox needs packages that are not installed: {', '.join(missing)}.",
-            advice="pip install 'infra-orchestrator[sandbox]'",
+            advice=INSTALL,
         )
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import sys
 
 
 class Sentinel:
-    """`cat` on a pipe that only we hold open: it sleeps, and ends when we do, however we end."""
+    """A program that reads a pipe which only we hold open: it sleeps, and ends when we do, however we end."""
 
     def __init__(self) -> None:
         reader, self._writer = os.pipe()
+        argv = reading_argv()
         try:
-            self.pid = os.posix_spawnp(
-                "cat",
-                ["cat"],
-                {"PATH": os.defpath},
+            self.pid = os.posix_spawn(
+                argv[0],
+                argv,
+                {},
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, reader, 0),
                     (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
@@ -41,3 +44,9 @@ class Sentinel:
                 os.kill(self.pid, signal.SIGTERM)
                 os.waitpid(self.pid, 0)
         self._ended = True
+
+
+def reading_argv() -> list[str]:
+    """A program that does nothing but read its standard input to the end: `cat`, else Python."""
+    cat = shutil.which("cat", path=os.defpath)
+    return [cat] if cat else [sys.executable, "-I", "-S", "-c", "import sys; sys.stdin.read()"]

@@ -12,7 +12,7 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,11 +29,11 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Server:
     """One sandbox: its cloud, the port that takes our own requests, the sentinel, and sandbox.json."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._folder = folder
         self._token = secrets.token_urlsafe(24)
         self._sentinel = Sentinel()
-        self._cloud = Cloud(folder)
+        self._cloud = Cloud(folder, places(environ))
         operations = {**self._cloud.operations(), "prepare": self._prepare}
         self._control = ControlServer(self._token, operations)
 
@@ -128,14 +128,19 @@ def tell(descriptor: int, **content: Any) -> None:
         os.close(descriptor)
 
 
-def serve(folder: Path, ready: int, hold: int | None) -> int:
+def places(environ: Mapping[str, str]) -> dict[str, str]:
+    """The project, region and zone that the google provider would take from this environment."""
+    return {place: environ[name] for place, name in attach.PLACES.items() if environ.get(name)}
+
+
+def serve(folder: Path, environ: Mapping[str, str], ready: int, hold: int | None) -> int:
     """Start, say so, and stay until told to end; the exit code."""
     claimed = claim(folder)
     if claimed is None:
         tell(ready, taken=True, error=f"Another sandbox is starting in {folder}.", advice="Try again.")
         return 1
     try:
-        with Signals() as signals, started(folder, ready) as server:
+        with Signals() as signals, started(folder, environ, ready) as server:
             wait_until_told(server, signals, hold)
     finally:
         os.close(claimed)
@@ -143,10 +148,10 @@ def serve(folder: Path, ready: int, hold: int | None) -> int:
 
 
 @contextlib.contextmanager
-def started(folder: Path, ready: int) -> Iterator[Server]:
+def started(folder: Path, environ: Mapping[str, str], ready: int) -> Iterator[Server]:
     """A server that answers, until the end of the block."""
     try:
-        server = Server(folder)
+        server = Server(folder, environ)
         server.start()
     except InfraError as error:
         tell(ready, error=error.message, advice=error.advice)
@@ -158,7 +163,7 @@ def started(folder: Path, ready: int) -> Iterator[Server]:
         server.close()
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Parse the arguments that launch.py gives."""
     parser = argparse.ArgumentParser(prog="orchestrator.sandbox.server")
     parser.add_argument("folder", type=Path)
@@ -169,11 +174,11 @@ def main(argv: Sequence[str]) -> int:
     for descriptor in (given.ready_fd, given.hold_fd):
         if descriptor is not None:
             os.set_inheritable(descriptor, False)
-    return serve(given.folder, given.ready_fd, given.hold_fd)
+    return serve(given.folder, environ, given.ready_fd, given.hold_fd)
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
+    code = main(sys.argv[1:], os.environ)
     sys.stdout.flush()
     sys.stderr.flush()
     # Every file is written by now; threads of the servers may still be in a request, and need not end it.

@@ -37,6 +37,12 @@ class Files:
             return None
         except OSError as error:
             raise _unreadable(name, error) from error
+        if not data:
+            # Terraform makes the file to lock it, long before the first state is written there.
+            return None
+        if not data:
+            # Terraform makes the file to lock it, long before the first state is written there.
+            return None
         digest = hashlib.sha256(data).hexdigest()[:16]
         if generation not in (None, digest):
             return None

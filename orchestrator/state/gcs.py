@@ -42,7 +42,7 @@ class Bucket:
 
     def stat(self, name: str) -> Blob | None:
         """The object's properties by one request."""
-        found = self._ask(f"read {name}", lambda bucket, retry: _properties(bucket, name, retry))
+        found = self.ask(f"read {name}", lambda bucket, retry: _properties(bucket, name, retry))
         return _blob(found) if found is not None else None
 
     def read(self, name: str, generation: str | None = None) -> Blob | None:
@@ -61,7 +61,7 @@ class Bucket:
                 return _blob(found, data)
             return None
 
-        return self._ask(f"read {name}", fetch)
+        return self.ask(f"read {name}", fetch)
 
     def write(
         self,
@@ -94,7 +94,7 @@ class Bucket:
                 raise precondition_failed(f"gs://{self.name}/{name}") from error
             return _blob(made, data)
 
-        return self._ask(f"write {name}", put)
+        return self.ask(f"write {name}", put)
 
     def delete(self, name: str, *, if_generation: str | None = None) -> None:
         """Delete the live object; with versioning the bucket keeps it as an old version."""
@@ -113,7 +113,7 @@ class Bucket:
                 if if_generation not in (None, ABSENT):
                     raise precondition_failed(f"gs://{self.name}/{name}") from error
 
-        self._ask(f"delete {name}", remove)
+        self.ask(f"delete {name}", remove)
 
     def patch_metadata(self, name: str, metadata: Mapping[str, str], *, if_metageneration: str) -> Blob:
         """Set keys of the custom metadata by one request."""
@@ -131,16 +131,16 @@ class Bucket:
                 raise precondition_failed(f"gs://{self.name}/{name}") from error
             return _blob(changed)
 
-        return self._ask(f"write {name}", patch)
+        return self.ask(f"write {name}", patch)
 
     def versions(self, name: str) -> list[Blob]:
         """Every generation of an object that the bucket keeps, oldest first."""
-        found = self._ask(f"list {name}", lambda bucket, retry: _listed(bucket, name, retry, versions=True))
+        found = self.ask(f"list {name}", lambda bucket, retry: _listed(bucket, name, retry, versions=True))
         return sorted((one for one in found if one.name == name), key=lambda one: int(one.generation))
 
     def list(self, prefix: str) -> list[Blob]:
         """The live objects below a prefix: one request for each thousand."""
-        return self._ask(f"list {prefix}", lambda bucket, retry: _listed(bucket, prefix, retry))
+        return self.ask(f"list {prefix}", lambda bucket, retry: _listed(bucket, prefix, retry))
 
     def now(self) -> datetime:
         """The service's time, from the `Date` of its last answer and what has passed since."""
@@ -161,9 +161,9 @@ class Bucket:
             bucket.reload(timeout=TIMEOUT, retry=retry)
             return bool(bucket.versioning_enabled)
 
-        return self._ask("look at the bucket", look)
+        return self.ask("look at the bucket", look)
 
-    def _ask(self, what: str, request: Callable[[Any, Any], T]) -> T:
+    def ask(self, what: str, request: Callable[[Any, Any], T]) -> T:
         """One question to the service, its refusals as errors that say what to do."""
         bucket, retry = self._bucket()
         if time.monotonic() < self._down_until:

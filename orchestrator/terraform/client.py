@@ -149,7 +149,7 @@ class Client:
         journal = read_journal(done.stdout.splitlines())
         found = list(journal.diagnostics)
         if not done.ok and not any(one.severity == "error" for one in found):
-            found.append(why_it_ended(done))
+            found.extend(why_it_ended(done))
         return ApplyOutcome(
             ok=done.ok,
             returncode=done.returncode,
@@ -228,19 +228,21 @@ class Client:
         *,
         on_line: OnLine | None = None,
         terminal: bool = False,
+        deadline: float | None = None,
     ) -> Completed:
         """Any Terraform command in a stack's root. Its exit code is the caller's concern.
 
         One that writes the lock file runs in the checkout, since that is what it is asked for. One that
         changes state never asks and has no input, writes to files and outlives us. With `terminal`
-        one that only reads, or is interactive, gets our terminal and nothing is captured.
+        one that only reads, or is interactive, gets our terminal and nothing is captured. `deadline` is in
+        seconds.
         """
         root = self.root(work)
         if command.writes_lock_file(arguments):
             root = real_root(work.root)
             forget_init(work)
         built = raw_command(self.binary.argv, arguments, work, root, self._env(work), terminal=terminal)
-        return self._supervisor.run(built, on_line)
+        return self._supervisor.run(replace(built, deadline=deadline), on_line)
 
     def _read(
         self,

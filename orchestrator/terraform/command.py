@@ -145,13 +145,32 @@ def providers_schema() -> tuple[str, ...]:
     return build("providers schema", json=FLAG)
 
 
+def get() -> tuple[str, ...]:
+    """Install modules, and nothing else."""
+    return build("get", no_color=FLAG)
+
+
+def providers_lock(
+    platforms: Sequence[str], *, fs_mirror: Path | None = None, net_mirror: str | None = None
+) -> tuple[str, ...]:
+    """Write the lock file with every platform's checksums; mirrors of the CLI configuration do not count."""
+    return build(
+        "providers lock",
+        no_color=FLAG,
+        fs_mirror=str(fs_mirror) if fs_mirror else None,
+        net_mirror=net_mirror,
+        platform=list(platforms),
+    )
+
+
 def force_unlock(lock_id: str) -> tuple[str, ...]:
     """Remove a lock, without a question. On GCS the id is the lock object's generation."""
     return build("force-unlock", lock_id, force=FLAG)
 
 
 # What `run` may be given, by what it does. `state` and `workspace` change state by their second word.
-_CHANGES = frozenset({"apply", "destroy", "refresh", "import", "taint", "untaint", "force-unlock"})
+# `test` makes real things where no provider is mocked.
+_CHANGES = frozenset({"apply", "destroy", "refresh", "import", "taint", "untaint", "force-unlock", "test"})
 _CHANGES_SECOND = frozenset(
     {("state", word) for word in ("mv", "rm", "push", "replace-provider")}
     | {("workspace", word) for word in ("new", "delete", "select")}

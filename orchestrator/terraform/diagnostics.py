@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.terraform.model import Diagnostic, LockHolder
 
 _ERROR = re.compile(r"^(?:│ )?Error: (.+?)\s*$", re.MULTILINE)
-_PLACE = re.compile(r"^(?:│ )?  on (.+?) line (\d+)", re.MULTILINE)
+# What may stand around a diagnostic on a terminal, and where one begins: a summary is a paragraph.
+_FRAME = re.compile(r"^[╷╵] *$|^│ ?", re.MULTILINE)
+_BLOCK = re.compile(r"(?:\A|(?<=\n\n))(?:Error|Warning): .+(?:\n(?=\n)|\Z)")
+_PLACE = re.compile(
+    r"\n*(?:  with (?P<address>.+?),?\n)?"
+    r"(?:  on (?P<file>.+?) line (?P<line>\d+)(?:, (?P<context>in .+:)|.*)\n?)?"
+)
 _LOCK_FIELD = re.compile(r"^\W*(ID|Path|Operation|Who|Version|Created|Info):[ \t]*(.*?)\s*$", re.MULTILINE)
 
 # Summaries, by their beginnings, after which `init` is what helps. Terraform's and OpenTofu's own words.
@@ -30,6 +36,8 @@ _INIT_REQUIRED = (
 
 # In `init -lockfile=readonly`: the lock file lacks this platform's checksums.
 LOCK_FILE_INCOMPLETE = b"Provider lock file not updated"
+# The lock file has checksums, and none for the package of this platform.
+OTHER_PLATFORM = "doesn't match any of the checksums previously recorded"
 
 
 def from_json(document: Mapping[str, Any]) -> Diagnostic:
@@ -47,18 +55,42 @@ def from_json(document: Mapping[str, Any]) -> Diagnostic:
     )
 
 
-def from_text(text: str) -> Diagnostic:
-    """The whole standard error of a failed command as one diagnostic, with its first error's summary."""
-    text = text.strip()
-    error = _ERROR.search(text)
-    place = _PLACE.search(text)
-    first = next((line for line in text.splitlines() if line.strip()), "Terraform failed without a message")
+def from_text(text: str) -> tuple[Diagnostic, ...]:
+    """The standard error of a failed command as diagnostics, nothing left out; never empty.
+
+    The text is for people, so this is what it looks like and no contract: what stands before the first one,
+    or has none, is the detail of a diagnostic of its own.
+    """
+    plain = "\n".join(line.rstrip() for line in _FRAME.sub("", text).strip().splitlines())
+    starts = [found.start() for found in _BLOCK.finditer(plain)]
+    before = plain[: starts[0]].strip() if starts else plain
+    found = [_block(plain[a:b].strip()) for a, b in zip(starts, [*starts[1:], None], strict=False)]
+    if before or not found:
+        summary, _, detail = (before or "Terraform failed without a message").partition("\n")
+        found.append(Diagnostic("error", summary, detail.strip("\n")))
+    return tuple(found)
+
+
+def first_error(found: Sequence[Diagnostic]) -> Diagnostic:
+    """The diagnostic that names a failure: the first error, or else whatever there is."""
+    return next((one for one in found if one.severity == "error"), found[0])
+
+
+def _block(text: str) -> Diagnostic:
+    """One diagnostic: its first line is `Error: SUMMARY`; then `with ADDRESS,`, `on FILE line N, in …:`."""
+    head, _, rest = text.partition("\n")
+    severity, _, summary = head.partition(": ")
+    place = _PLACE.match(rest)
+    if place is None:
+        return Diagnostic(severity.lower(), summary, rest.strip("\n"))
+    context = f"{place['context']}\n" if place["context"] else ""
     return Diagnostic(
-        severity="error",
-        summary=error[1] if error else first,
-        detail=text,
-        file=place[1] if place else "",
-        line=int(place[2]) if place else 0,
+        severity=severity.lower(),
+        summary=summary,
+        detail=(context + rest[place.end() :]).strip("\n"),
+        address=place["address"] or "",
+        file=place["file"] or "",
+        line=int(place["line"] or 0),
     )
 
 

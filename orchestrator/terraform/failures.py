@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.errors import InfraError, InterruptedRunError, LockedError, ProcessError, TerraformError
 from orchestrator.process import Completed
-from orchestrator.terraform.diagnostics import from_text, lock_holder
+from orchestrator.terraform.diagnostics import first_error, from_text, lock_holder
 from orchestrator.terraform.model import Diagnostic, LockHolder
 from orchestrator.terraform.shadow import real_root
 
@@ -26,10 +26,10 @@ def failure(name: str, root: Path, limit: float, done: Completed, *, stack: str 
     holder = lock_holder(text)
     if holder is not None:
         return locked_error(name, holder, stack)
-    found = replace(from_text(text), root=str(real_root(root)))
+    found = tuple(replace(one, root=str(real_root(root))) for one in from_text(text))
     return TerraformError(
-        found.summary,
-        diagnostics=(found,),
+        first_error(found).summary,
+        diagnostics=found,
         advice="Mend what Terraform names, then run the same command again.",
     )
 
@@ -43,15 +43,15 @@ def locked_error(name: str, holder: LockHolder, stack: str = "STACK") -> LockedE
     )
 
 
-def why_it_ended(done: Completed) -> Diagnostic:
+def why_it_ended(done: Completed) -> tuple[Diagnostic, ...]:
     """For an apply that failed without a diagnostic: what is known all the same."""
     if done.ended == "deadline":
         while_ = f" while “{done.phase.decode()}”" if done.phase else ""
         summary = f"Terraform was stopped at its deadline{while_}"
         detail = "The state may still be locked." if done.returncode < 0 else ""
-        return Diagnostic("error", summary, detail)
+        return (Diagnostic("error", summary, detail),)
     # What goes wrong before the JSON view stands, or beside it, is text.
     if done.error_text.strip():
         return from_text(done.error_text)
     how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
-    return Diagnostic("error", f"Terraform ended by {how} and did not say why")
+    return (Diagnostic("error", f"Terraform ended by {how} and did not say why"),)

@@ -19,7 +19,7 @@ from orchestrator.errors import InterruptedRunError, ProcessError, TerraformErro
 from orchestrator.process import Command, Completed, Supervisor
 from orchestrator.terraform import command
 from orchestrator.terraform.binary import Binary
-from orchestrator.terraform.diagnostics import LOCK_FILE_INCOMPLETE, from_text
+from orchestrator.terraform.diagnostics import LOCK_FILE_INCOMPLETE, OTHER_PLATFORM, first_error, from_text
 from orchestrator.terraform.locking import file_lock
 from orchestrator.terraform.model import Workdir
 from orchestrator.terraform.packages import installed_packages, private_cache
@@ -238,8 +238,11 @@ def _failure(work: Workdir, done: Completed) -> Exception:
             f"The init of {work.title} did not end within {work.timeouts.init:g} seconds.",
             advice="Is a registry, a module's git server or the state's bucket out of reach?",
         )
-    found = replace(from_text(done.error_text or done.text), root=str(real_root(work.root)))
+    root = str(real_root(work.root))
+    found = tuple(replace(one, root=root) for one in from_text(done.error_text or done.text))
     advice = "Mend what Terraform names, then run the same command again."
     if "Provider dependency changes detected" in done.error_text:
-        advice = f"Run `terraform init` in {work.root} and commit {LOCK_FILE}."
-    return TerraformError(f"init failed: {found.summary}", diagnostics=(found,), advice=advice)
+        advice = f"Run `infra lock`, or `terraform init` in {work.root}, and commit {LOCK_FILE}."
+    elif OTHER_PLATFORM in " ".join(done.error_text.replace("│", " ").split()):
+        advice = f"{LOCK_FILE} lacks this platform, or this is not the package locked: run `infra lock`."
+    return TerraformError(f"init failed: {first_error(found).summary}", diagnostics=found, advice=advice)

@@ -65,7 +65,7 @@ class PlanOptions:
 class Diagnostic:
     """One error or warning of Terraform's. `file` is relative to `root`, the root module; `line` is 1-based.
 
-    A command whose output is text gives one, whose `detail` is the whole text.
+    Of a command whose output is text the `detail` has the lines of code too.
     """
 
     severity: str

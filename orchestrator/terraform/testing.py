@@ -27,7 +27,7 @@ class RunOutcome:
 
 
 @dataclass
-class TestingOutcome:
+class OutcomeOfTests:
     """All runs in order, errors that belong to none of them, and resources that could not be destroyed."""
 
     runs: list[RunOutcome] = field(default_factory=list)
@@ -35,9 +35,9 @@ class TestingOutcome:
     left: list[str] = field(default_factory=list)
 
 
-def read_testing(lines: Iterable[bytes]) -> TestingOutcome:
+def read_testing(lines: Iterable[bytes]) -> OutcomeOfTests:
     """The outcome that the lines tell. A torn or foreign line counts for nothing."""
-    found = TestingOutcome()
+    found = OutcomeOfTests()
     began: dict[tuple[str, str], datetime] = {}
     for line in lines:
         event = _event(line)
@@ -67,7 +67,7 @@ def _event(line: bytes) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def _run(event: Mapping[str, Any], found: TestingOutcome, began: dict[tuple[str, str], datetime]) -> None:
+def _run(event: Mapping[str, Any], found: OutcomeOfTests, began: dict[tuple[str, str], datetime]) -> None:
     told = event.get("test_run") or {}
     key = (str(told.get("path", "")), str(told.get("run", "")))
     at = _time(event)
@@ -80,7 +80,7 @@ def _run(event: Mapping[str, Any], found: TestingOutcome, began: dict[tuple[str,
         found.runs.append(RunOutcome(*key, status=status, seconds=seconds))
 
 
-def _diagnostic(event: Mapping[str, Any], found: TestingOutcome) -> None:
+def _diagnostic(event: Mapping[str, Any], found: OutcomeOfTests) -> None:
     diagnostic = from_json(event.get("diagnostic") or {})
     if diagnostic.severity != "error":
         return

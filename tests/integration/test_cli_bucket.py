@@ -191,6 +191,15 @@ def test_an_upstream_without_the_output_makes_its_readers_wait(
     infra("apply", "dev/app", "--auto-approve", "--confirm", "dev", code=1)
 
 
+def test_a_foreign_state_that_is_missing_is_not_written(
+    infra: Infra, project: Repo, server: GcsServer
+) -> None:
+    project.write({"infra/envs/dev/app/main.tf": FOLLOWER.replace("dev/state/net", "elsewhere")})
+    ran = infra("plan", "dev/app", "--json", code=0)
+    assert ran.stack("dev/app")["reason"] == "gs://states/elsewhere/default.tfstate was never applied"
+    assert objects(server) == []
+
+
 def test_an_upstream_that_was_destroyed_does_not_keep_its_reader_from_going(infra: Infra) -> None:
     apply(infra)
     gone = ("--auto-approve", "--allow-destroy", "--confirm", "dev")

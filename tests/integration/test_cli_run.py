@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import stat
+import threading
+import zipfile
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
+import jsonschema
 import pytest
 
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
 from tests.support.repo import Repo
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 ONE = """
 variable "word" {
@@ -86,6 +96,24 @@ def test_a_plan_tells_what_would_change_and_changes_nothing(infra: Infra, projec
     assert not list(project.root.glob("infra/**/.terraform*"))
     assert project.git("status", "--porcelain") == ""
     assert not list(project.root.glob(".infra/**/plan.tfplan"))
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("plan", "--all"),
+        ("apply", "dev", "--auto-approve"),
+        ("plan", "no-such"),
+        ("plan", "--no-such-option"),
+        ("apply", "dev/a"),
+        ("destroy",),
+    ],
+)
+def test_every_document_fits_the_schema(infra: Infra, argv: tuple[str, ...]) -> None:
+    ran = infra(*argv, "--json")
+    jsonschema.validate(ran.document, json.loads((SCHEMAS / "run.schema.json").read_text()))
+    assert ran.document["exit_code"] == ran.code
+    assert ran.document["command"] == argv[0]
 
 
 def test_exit_2_means_changes_only_when_asked(infra: Infra) -> None:
@@ -207,6 +235,42 @@ def test_a_kept_plan_whose_upstream_moved_is_refused(infra: Infra, project: Repo
     assert "An upstream of dev/b has moved" in refused.err
 
 
+def replace_plan(kept: Path, change: Callable[[bytes, bytes], bytes]) -> None:
+    """Put another plan file in the place of dev/a's, as if it had been kept."""
+    path, manifest = kept / "dev%2Fa" / "plan.tfplan", kept / "manifest.json"
+    content = json.loads(manifest.read_text())
+    path.write_bytes(change(path.read_bytes(), content["terraform"].encode()))
+    content["stacks"]["dev/a"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(content))
+
+
+def of_version_zero(data: bytes, version: bytes) -> bytes:
+    """A plan file with the major version of the Terraform that made it turned into 0."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(version, b"0" + version[1:]))
+    return out.getvalue()
+
+
+def test_a_kept_plan_is_not_applied_after_its_upstream_has_moved_in_the_same_run(
+    infra: Infra, project: Repo
+) -> None:
+    infra("apply", "dev", "--auto-approve", code=0)
+    more = 'resource "terraform_data" "more" {}\n'
+    project.write({"infra/envs/dev/a/more.tf": more, "infra/envs/dev/b/more.tf": more})
+    infra("plan", "dev/a", "dev/b", "--out", "plans", code=0)
+    ran = infra("apply", "--plan", "plans", "--auto-approve", "--json", code=0)
+    assert ran.results == {"dev/a": "applied", "dev/b": "applied"}
+
+    project.write({"infra/envs/dev/a/terraform.tfvars": 'word = "two"\n'})
+    project.remove("infra/envs/dev/b/more.tf")
+    infra("plan", "dev/a", "dev/b", "--out", "plans", code=0)
+    ran = infra("apply", "--plan", "plans", "--auto-approve", "--allow-destroy", "--json", code=5)
+    assert ran.results == {"dev/a": "applied", "dev/b": "mismatch"}
+    assert ran.stack("dev/b")["reason"] == "The state of dev/a has moved since the plan."
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -215,11 +279,10 @@ def test_a_kept_plan_whose_upstream_moved_is_refused(infra: Infra, project: Repo
         (lambda kept: (kept / "dev%2Fa" / "plan.tfplan").write_bytes(b"x"), "not the file that was kept"),
         (lambda kept: (kept / "dev%2Fa" / "plan.tfplan").unlink(), "cannot be read"),
         (
-            lambda kept: (kept / "manifest.json").write_text(
-                json.dumps({**json.loads((kept / "manifest.json").read_text()), "terraform": "0.1.0"})
-            ),
-            "made by Terraform 0.1.0",
+            lambda kept: replace_plan(kept, lambda data, version: b"PK no plan"),
+            "not a plan file, or it is damaged",
         ),
+        (lambda kept: replace_plan(kept, of_version_zero), "was made by version 0."),
         (
             lambda kept: (kept / "manifest.json").write_text(
                 json.dumps({**json.loads((kept / "manifest.json").read_text()), "version": 2})
@@ -372,6 +435,31 @@ def test_doctor_looks_at_everything(infra: Infra, tmp_path: Path) -> None:
     assert Infra(outside, {})("doctor", "--json").code == 1
 
 
+def test_doctor_tells_what_terraform_is_given(project: Repo, terraform_argv: tuple[str, ...]) -> None:
+    env = {"TF_VAR_password": "hunter2", "TF_VAR_word": "x"}
+    ran = Infra(project.root, env)("doctor", code=0)
+    assert "every stack gets TF_VAR_password, TF_VAR_word" in ran.out
+    assert "hunter2" not in ran.out
+
+
+def test_doctor_knows_a_shallow_clone(
+    infra: Infra, project: Repo, tmp_path: Path, terraform_argv: tuple[str, ...]
+) -> None:
+    assert "a shallow clone" not in infra("doctor", code=0).out
+    project.commit(message="Second")
+    project.git("clone", "-q", "--depth", "1", f"file://{project.root}", str(tmp_path / "shallow"))
+    ran = Infra(tmp_path / "shallow", {})("doctor", code=0)
+    assert "a shallow clone" in ran.out
+    assert "git fetch --unshallow" in ran.out
+
+
+def test_doctor_misses_the_sandbox_that_we_are_attached_to(infra: Infra, tmp_path: Path) -> None:
+    gone = Infra(infra.root, {"INFRA_SANDBOX": str(tmp_path / "gone")})
+    assert "where none runs any more" in gone("doctor", code=1).out
+    (check,) = [one for one in infra("doctor", "--json").document["checks"] if one["name"] == "sandbox"]
+    assert check["status"] == "ok"
+
+
 def test_debug_shows_commands_without_secrets(infra: Infra) -> None:
     ran = infra("--debug", "plan", "dev/a", "--var", "word=one", "--var", "api_token=tok-123456", code=1)
     line = next(line for line in ran.err.splitlines() if line.startswith("+") and " plan " in line)
@@ -385,3 +473,65 @@ def test_version_says_which_terraform(infra: Infra) -> None:
     found = infra("version", "--json", code=0).document["terraform"]
     assert found["product"] == "Terraform"
     assert found["version"][0] == "1"
+
+
+def test_what_terraform_finds_wrong_is_shown_whole_and_once(infra: Infra, project: Repo) -> None:
+    bad = """
+        resource "terraform_data" "bad" {
+          input = local.nope
+        }
+        resource "terraform_data" "worse" {
+          inpt = "two"
+        }
+    """
+    project.write({"infra/envs/dev/a/bad.tf": bad})
+    ran = infra("plan", "dev/a", code=1)
+    assert ran.out.count("Error: Reference to undeclared local value") == 1
+    assert ran.out.count("Error: Unsupported argument") == 1
+    assert "on infra/envs/dev/a/bad.tf:2" in ran.out
+    assert "input = local.nope" in ran.out
+    assert "has not been declared" in ran.out
+    assert not set("╷│╵") & set(ran.out)
+    (first, second) = infra("plan", "dev/a", "--json", code=1).stack("dev/a")["diagnostics"]
+    assert (first["line"], second["line"]) == (2, 5)
+    assert second["file"] == "infra/envs/dev/a/bad.tf"
+
+
+class StateStore(BaseHTTPRequestHandler):
+    """A backend of Terraform's `http` kind that holds one state."""
+
+    states: ClassVar[list[bytes]] = []
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.states else 404)
+        self.end_headers()
+        self.wfile.write(self.states[-1] if self.states else b"")
+
+    def do_POST(self) -> None:
+        self.states.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_state_where_we_cannot_look_is_left_to_terraform(infra: Infra, project: Repo) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), StateStore) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/"
+        backend = f'terraform {{\n  backend "http" {{\n    address = "{address}"\n  }}\n}}\n'
+        project.write({"infra/envs/dev/a/backend.tf": backend})
+        assert "Its state lies in http" in infra("plan", "dev/a", code=0).out
+        assert infra("apply", "dev/a", "--auto-approve", "--json").results == {"dev/a": "applied"}
+        assert infra("plan", "dev/a", "--json").results == {"dev/a": "unchanged"}
+        gone = infra("destroy", "dev/a", "--auto-approve", "--allow-destroy", "--json")
+        assert gone.results == {"dev/a": "destroyed"}
+        server.shutdown()
+
+
+def test_a_stack_that_hcp_terraform_runs_is_refused(infra: Infra, project: Repo) -> None:
+    project.write({"infra/envs/dev/a/cloud.tf": 'terraform {\n  cloud {\n    organization = "x"\n  }\n}\n'})
+    ran = infra("plan", "dev/a", "dev/c", "--json", code=3)
+    assert ran.results == {"dev/a": "failed", "dev/c": "changed"}
+    assert "`cloud` block" in ran.stack("dev/a")["reason"]

@@ -37,9 +37,21 @@ resource "google_compute_network" "this" {
   auto_create_subnetworks = false
 }
 """
+BARE = """
+terraform {
+  required_providers {
+    google = { source = "hashicorp/google" }
+  }
+}
+
+resource "google_compute_network" "bare" {
+  name = "bare"
+}
+"""
 FILES = {
     "infra.yaml": "backend: {gcs: {bucket: cli-states}}\n",
     "infra/envs/dev/network/main.tf": MAIN,
+    "infra/envs/dev/bare/main.tf": BARE,
 }
 NETWORK = "google_compute_network/projects/example-dev/global/networks/main"
 
@@ -74,7 +86,7 @@ class Shell:
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A repository with a sandbox that is up."""
-    shell = Shell(tmp_path_factory.mktemp("cli") / "repo", dict(os.environ))
+    shell = Shell(tmp_path_factory.mktemp("cli") / "repo", {**os.environ, "GOOGLE_PROJECT": "callers-own"})
     Repo(shell.root, FILES)
     reader, writer = os.pipe()
     subprocess.run(
@@ -143,6 +155,18 @@ def test_terraform_works_on_it_and_hands_do_too(shell: Shell, terraform_argv: tu
     )
     assert "1 failure switched off" in shell.infra("sandbox", "world", "mend")
     on_sandbox(shell, terraform_argv, "apply", "-auto-approve")
+
+
+def test_a_resource_without_a_project_lies_in_the_callers(shell: Shell) -> None:
+    shell.infra("sandbox", "exec", "--", "infra", "apply", "dev/bare", "--auto-approve", "--confirm", "dev")
+
+    assert "projects/callers-own/global/networks/bare" in shell.infra("sandbox", "world", "list")
+
+
+def test_waiting_is_switched_on_and_off(shell: Shell) -> None:
+    assert "Nothing waits" in shell.infra("sandbox", "world", "delays")
+    assert "0.5 of the time" in shell.infra("sandbox", "world", "delays", "0.5")
+    assert "Nothing waits" in shell.infra("sandbox", "world", "delays", "0")
 
 
 def test_a_program_keeps_its_exit_code_and_its_arguments(shell: Shell) -> None:

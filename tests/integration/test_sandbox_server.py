@@ -16,6 +16,7 @@ import pytest
 from orchestrator.errors import SandboxError
 from orchestrator.sandbox import attach, control
 from orchestrator.sandbox.needs import Account, Needs, Types
+from orchestrator.sandbox.schemas import record
 
 pytest.importorskip("grpc")
 
@@ -63,6 +64,30 @@ def test_needs_are_met_as_often_as_one_likes(cloud: Cloud) -> None:
     policy = cloud._store.get_managed_folder_policy("states", "dev/state/")
     assert [one["members"] for one in policy["bindings"]] == [[needs.accounts[0].member]]
     assert "google_compute_network" in served(cloud)
+
+
+def test_a_provider_recorded_meanwhile_is_attached(cloud: Cloud, tmp_path: Path) -> None:
+    source = "example.com/acme/acme"
+    needs = Needs(providers=(source,)).document()
+    assert cloud.prepare(needs)["providers"] == [source]
+    assert source not in cloud.reattach(1)
+    schema = {"provider": {"version": 0, "block": {}}, "resource_schemas": {}}
+    record(
+        json.dumps({"format_version": "1.0", "provider_schemas": {source: schema}}).encode(),
+        tmp_path / "schemas",
+    )
+
+    assert cloud.prepare(needs)["providers"] == []
+
+    attached = json.loads(cloud.reattach(1))
+    port = cloud.status()["providers"][source]
+    assert attached[source]["Addr"]["String"] == f"127.0.0.1:{port}"
+
+
+def test_the_waiting_of_a_real_cloud_can_be_switched_on(cloud: Cloud) -> None:
+    assert cloud.set_delays() == 0
+    assert cloud.set_delays(0.5) == 0.5
+    assert cloud.set_delays() == cloud.world.delay_scale == 0.5
 
 
 def test_types_of_states_are_served_after_a_restart(cloud: Cloud, tmp_path: Path) -> None:
@@ -117,7 +142,7 @@ def run_served(folder: Path, act: Callable[[attach.Info, int], None]) -> tuple[i
 
     thread = threading.Thread(target=watch)
     thread.start()
-    code = server.serve(folder, ready, hold)
+    code = server.serve(folder, {}, ready, hold)
     thread.join()
     for descriptor in (said, hold):
         os.close(descriptor)

@@ -53,6 +53,7 @@ def test_environment(home: Path) -> dict[str, str]:
         "CHECKPOINT_DISABLE": "1",
         "NO_GCE_CHECK": "true",
         "LC_ALL": "C.UTF-8",
+        "TERM": "xterm-256color",
         # Nothing listens there: a child that wants out fails at once instead of waiting.
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "HTTP_PROXY": "http://127.0.0.1:9",

@@ -48,7 +48,7 @@ def look(stage: Stage) -> None:
     """The repository, committed, as infra sees it."""
     stage.git("init", "--quiet", "--initial-branch=main")
     stage.git("add", "--all")
-    stage.git("commit", "--quiet", "--message=The platform")
+    stage.git("commit", "--quiet", "-m", "The platform")
     stage.infra("list")
     found = sorted(stack["id"] for stack in stage.asked("list")["stacks"])
     stage.check(found == STACKS, f"{len(STACKS)} stacks in {len(ENVIRONMENTS)} environments were found")
@@ -98,7 +98,7 @@ def branch(stage: Stage) -> None:
     """A change on a branch, and what it reaches."""
     stage.git("switch", "--quiet", "--create", "more-memory")
     stage.narrator.checked(repository.change(stage.repository))
-    stage.git("commit", "--quiet", "--all", "--message=Give services more memory")
+    stage.git("commit", "--quiet", "--all", "-m", "Give services more memory")
     stage.infra("affected", "--why")
     found = sorted(stack["id"] for stack in stage.asked("affected")["stacks"])
     stage.check(found == sorted(SERVICES), "the three services are affected, the networks are not")
@@ -113,7 +113,7 @@ def plan_branch(stage: Stage) -> None:
 def merge(stage: Stage) -> None:
     """Trunk moves, and the environments follow in order."""
     stage.git("switch", "--quiet", "main")
-    stage.git("merge", "--quiet", "--no-ff", "--message=Merge more-memory", "more-memory")
+    stage.git("merge", "--quiet", "--no-ff", "-m", "Merge more-memory", "more-memory")
     stage.infra("apply", "--all", *YES)
     stage.check(_memory(stage) == {"1Gi"}, "every service has 1Gi now")
     stage.infra("plan", "--all", "--detailed-exitcode")

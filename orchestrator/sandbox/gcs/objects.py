@@ -116,8 +116,10 @@ class Objects(Folders):
             original = self._object(self._record(source[0]), source[1], generation)
             source_when.check(original)
             data = self._disk.read_data(original)
-            settable = {key: original[key] for key in resources.OBJECT_SETTABLE if key in original}
-            return self.insert_object(*target, data, dict(body) if body else settable, when=when)
+            fields = resources.OBJECT_SETTABLE
+            wanted = dict(body or {}) if fields.intersection(body or ()) else {**original, **(body or {})}
+            kept = {key: wanted[key] for key in (*fields, "storageClass") if key in wanted}
+            return self.insert_object(*target, data, kept, when=when)
 
     def compose_object(
         self,

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from orchestrator.process import started_at
 from orchestrator.sandbox.sentinel import Sentinel
 
@@ -49,6 +51,18 @@ def test_it_ends_with_us_even_when_we_are_killed() -> None:
         holder.wait()
 
         wait_until_gone(pid)
+
+
+def test_python_reads_where_there_is_no_cat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "defpath", "/nonexistent")
+
+    sentinel = Sentinel()
+    assert not sentinel.has_ended()
+    os.close(sentinel._writer)
+
+    wait_until_gone(sentinel.pid)
+    sentinel._writer = os.open(os.devnull, os.O_RDONLY)
+    sentinel.close()
 
 
 def wait_until_gone(pid: int) -> None:

@@ -49,4 +49,4 @@ def test_failures(done: Completed, error: type[Exception], says: str) -> None:
     ],
 )
 def test_an_apply_without_words_still_has_a_reason(done: Completed, summary: str) -> None:
-    assert why_it_ended(done).summary == summary
+    assert why_it_ended(done)[0].summary == summary

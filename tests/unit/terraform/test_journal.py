@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.terraform.diagnostics import from_json, from_text, init_required, lock_holder
+from orchestrator.terraform.diagnostics import first_error, from_json, from_text, init_required, lock_holder
 from orchestrator.terraform.init import init_progress
 from orchestrator.terraform.journal import event_text, read_journal
 from orchestrator.terraform.plan_text import progress_text, without_progress
@@ -102,16 +102,54 @@ BOXED = """╷
 ╵"""
 
 
-def test_text_is_kept_whole_with_its_first_summary() -> None:
-    found = from_text(FAILED)
-    assert (found.summary, found.file, found.line) == (
+def test_text_becomes_diagnostics_without_their_frame() -> None:
+    first, second = from_text(FAILED)
+    assert (first.summary, first.file, first.line) == (
         "Reference to undeclared input variable",
         "../../modules/net/main.tf",
         12,
     )
-    assert "Unsupported argument" in found.detail
-    assert from_text("panic: oh\nmore").summary == "panic: oh"
-    assert from_text("").summary == "Terraform failed without a message"
+    assert second.summary == "Unsupported argument"
+    assert not any(sign in f"{first.detail}{second.detail}" for sign in "╷│╵")
+    assert first.summary not in first.detail
+
+
+def test_text_is_kept_whole() -> None:
+    text = """starting
+
+Warning: Old thing
+
+Use the new one.
+
+Error: Bad
+
+  with module.a.x.y["k"],
+  on ../m.tf line 3, in resource "x" "y":
+   3:   z = var.z
+    ├────────────────
+    │ var.z is "a"
+
+It says
+Error: not a diagnostic of its own
+and goes on.
+
+Error: Alone
+"""
+    warning, bad, alone, before = from_text(text)
+    assert (warning.severity, warning.summary, warning.detail) == ("warning", "Old thing", "Use the new one.")
+    assert (bad.address, bad.file, bad.line) == ('module.a.x.y["k"]', "../m.tf", 3)
+    assert bad.detail.splitlines()[:2] == ['in resource "x" "y":', "   3:   z = var.z"]
+    assert 'var.z is "a"' in bad.detail
+    assert bad.detail.endswith("Error: not a diagnostic of its own\nand goes on.")
+    assert (alone.summary, alone.detail) == ("Alone", "")
+    assert before.summary == "starting"
+
+
+def test_text_without_a_diagnostic_is_one() -> None:
+    (panic,) = from_text("panic: oh\nmore")
+    assert (panic.summary, panic.detail) == ("panic: oh", "more")
+    assert from_text("")[0].summary == "Terraform failed without a message"
+    assert first_error(from_text("Warning: w\n\nw\n\nError: e\n\ne")).summary == "e"
 
 
 @pytest.mark.parametrize(

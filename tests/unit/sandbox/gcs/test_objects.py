@@ -47,6 +47,14 @@ def test_versions_can_be_listed_read_and_restored(store: Store) -> None:
     assert len(generations(store, versions=True)) == 3
 
 
+def test_a_copy_keeps_the_metadata_unless_it_is_given_other(store: Store) -> None:
+    store.insert_object(BUCKET, "a", b"one", {"metadata": {"n": "1"}, "contentType": "text/x"})
+    same = store.copy_object((BUCKET, "a"), (BUCKET, "b"), {"storageClass": "NEARLINE", "name": "b"})
+    other = store.copy_object((BUCKET, "a"), (BUCKET, "c"), {"metadata": {"m": "2"}})
+    assert (same["metadata"], same["contentType"], same["storageClass"]) == ({"n": "1"}, "text/x", "NEARLINE")
+    assert (other["metadata"], other["contentType"]) == ({"m": "2"}, "application/octet-stream")
+
+
 def test_a_delete_keeps_the_version_and_a_generation_goes_for_good(store: Store) -> None:
     made = store.insert_object(BUCKET, "a", b"one")
     number = int(made["generation"])

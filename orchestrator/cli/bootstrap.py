@@ -1,0 +1,132 @@
+"""`infra bootstrap`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.options import json_option
+from orchestrator.errors import Exit
+
+if TYPE_CHECKING:
+    from orchestrator.project.model import Project, Stack
+    from orchestrator.run.doctoring import Check
+
+EPILOG = """\b
+Examples:
+  infra bootstrap                         plan, ask, apply, move the state, check
+  infra sandbox exec -- infra bootstrap   rehearse it
+  infra bootstrap --auto-approve --json
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("folder", required=False, metavar="[DIR]")
+@click.option("--adopt", is_flag=True, help="Import the bucket if it exists already and is yours.")
+@click.option("--allow-destroy", is_flag=True, help="Yes, also where something is deleted or replaced.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    folder: str | None,
+    adopt: bool,
+    allow_destroy: bool,
+    auto_approve: bool,
+    as_json: bool,
+) -> int:
+    """Make the state bucket, the accounts and GitHub's identity, and move their state into that bucket.
+
+    Applies DIR (infra/bootstrap) with its state on this disk, moves the state into the bucket, checks the
+    result, and prints what to put into GitHub. Run it again after any failure: it goes on from there.
+    """
+    from orchestrator.cli.running import consent_of, opened
+    from orchestrator.run.bootstrap_checks import check_bucket
+    from orchestrator.run.bootstrapping import Bootstrapping, bootstrap_root, bootstrap_stack
+
+    app = pass_app(ctx)
+    asked = {"auto_approve": auto_approve, "allow_destroy": allow_destroy, "confirmed": ()}
+    with opened(app, asked) as session:
+        stack = bootstrap_stack(session.project, bootstrap_root(session.project, folder))
+        ready_sandbox(app, session.project, stack)
+        consent = consent_of(app, session, asked, "apply")
+        work = Bootstrapping(session, stack, consent, lambda text: say(app, text), adopt)
+        report = work.run()
+        if report.result == "failed":
+            return tell_failure(app, session.report("bootstrap", [report]))
+        checks = list(
+            check_bucket(work.bucket_name, app.environ, work.outputs, lambda who: acting_as(app, who))
+        )
+    return tell_result(app, session.project, report.result, checks, work.outputs)
+
+
+def say(app: App, text: str) -> None:
+    """One step of the way."""
+    if not app.json:
+        app.note(text)
+
+
+def tell_failure(app: App, report: Any) -> int:
+    """A failed apply, as `infra apply` tells one."""
+    from orchestrator.cli.running import tell
+
+    return tell(app, report)
+
+
+def tell_result(
+    app: App, project: Project, result: str, checks: list[Check], outputs: Mapping[str, Any]
+) -> int:
+    """The checks, then what to do in GitHub; exit 1 when a check failed."""
+    from orchestrator.report import github_setup
+
+    code = int(Exit.ERROR if any(check.status == "error" for check in checks) else Exit.OK)
+    if app.json:
+        return app.emit(
+            "bootstrap",
+            code,
+            run=None,
+            stacks=[],
+            result=result,
+            checks=[asdict(check) for check in checks],
+            outputs=dict(outputs),
+        )
+    signs = {"ok": "✓", "warning": "!", "error": "✗"}
+    for check in checks:
+        app.write(f"{signs[check.status]} {check.name}: {check.message}")
+        if check.advice and check.status != "ok":
+            app.write(f"  → {check.advice}")
+    app.write("")
+    order = project.config.promotion_order(outputs.get("accounts") or {}).all
+    for line in github_setup.lines(outputs, project.config.trunk or "main", order):
+        app.write(line)
+    return code
+
+
+def ready_sandbox(app: App, project: Project, stack: Stack) -> None:
+    """On the sandbox: take the bucket away that it made ready, and serve the bootstrap's types."""
+    if not app.environ.get("INFRA_SANDBOX"):
+        return
+    from orchestrator.sandbox import attach, control
+    from orchestrator.sandbox.needs import Needs, Types
+
+    info = attach.require(Path(app.environ["INFRA_SANDBOX"]))
+    used = project.coverage.types([stack])
+    needs = Needs(providers=tuple(used.providers), types=Types(used.resources, used.data_sources))
+    control.call(info, "prepare", needs=needs.document())
+    control.call(info, "give_up_bucket", name=(stack.state or "").removeprefix("gs://").partition("/")[0])
+
+
+def acting_as(app: App, email: str) -> Mapping[str, str]:
+    """What makes requests as a service account: a port of the sandbox's, or impersonation."""
+    if not app.environ.get("INFRA_SANDBOX"):
+        return {"GOOGLE_IMPERSONATE_SERVICE_ACCOUNT": email}
+    from orchestrator.sandbox import attach, control
+
+    info = attach.require(Path(app.environ["INFRA_SANDBOX"]))
+    port = control.call(info, "act_as", member=f"serviceAccount:{email}")
+    return {"STORAGE_EMULATOR_HOST": attach.url(port)}

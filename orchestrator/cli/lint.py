@@ -1,0 +1,82 @@
+"""`infra lint`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.options import json_option
+
+if TYPE_CHECKING:
+    from orchestrator.report.findings import LintReport
+
+EPILOG = """\b
+Examples:
+  infra lint --simulated         no registry, no credentials
+  infra lint --fix               format files, and write READMEs' tables anew
+  infra lint --sarif lint.sarif  for GitHub's code scanning
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--simulated", is_flag=True, help="Simulate providers from their recorded schemas.")
+@click.option("--fix", "fixing", is_flag=True, help="First mend what can be mended.")
+@click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
+@click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Folders at once.")
+@click.option("--sarif", metavar="FILE", help="Write SARIF to FILE.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    simulated: bool,
+    fixing: bool,
+    strict: bool,
+    parallelism: int | None,
+    sarif: str | None,
+    as_json: bool,
+) -> int:
+    """Check formatting, validity, pins, descriptions, secrets, public access and READMEs. Exit 1 for errors.
+
+    tflint, trivy and checkov take part when they are installed. What is right as it is, is accepted in
+    infra.yaml: `lint: {ignore: [{rule, path, reason}]}`.
+    """
+    from orchestrator.cli.running import opened
+    from orchestrator.cli.simulation import simulated_providers
+    from orchestrator.quality.linting import Linting, fix
+    from orchestrator.quality.places import places_of, types_in
+    from orchestrator.run.ports import Silent
+
+    app = pass_app(ctx)
+    if fixing:
+        with opened(app, {}) as session:
+            for file in fix(session):
+                app.note(f"mended {file}")
+    with opened(app, {"parallelism": parallelism}) as session:
+        project = session.project
+        types = types_in(project, [place.path for place in places_of(project)])
+        with simulated_providers(app, project, types, wanted=simulated) as simulation:
+            # In a log a line for each folder would bury the findings.
+            progress = session.progress if app.stderr.isatty() else Silent()
+            report = Linting(session, progress, simulation).run()
+    return tell(app, report, sarif, strict)
+
+
+def tell(app: App, report: LintReport, sarif: str | None, strict: bool) -> int:
+    """The result in every form that was asked for; returns the exit code."""
+    from orchestrator.cli.actions import tell_actions, write_report
+    from orchestrator.report import annotate, findings_text
+
+    code = report.exit_code(strict=strict)
+    if sarif:
+        from orchestrator.report.sarif import render
+
+        write_report(app, sarif, render(report))
+    if app.json:
+        app.emit("lint", code, **report.document())
+    else:
+        for line in findings_text.lines(report):
+            app.write(line)
+    tell_actions(app, annotate.of_findings(report.findings), findings_text.markdown(report))
+    return code

@@ -1,0 +1,72 @@
+"""`infra lock`."""
+
+from __future__ import annotations
+
+import click
+
+from orchestrator.cli.complete import stacks as complete_stacks
+from orchestrator.cli.context import pass_app
+from orchestrator.cli.options import json_option
+from orchestrator.errors import Exit, UsageError
+
+EPILOG = """\b
+Examples:
+  infra lock                    every stack, and the bootstrap
+  infra lock --upgrade          the newest versions that every constraint allows
+  infra lock dev/network --fs-mirror ../mirror
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("stacks", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks)
+@click.option("--upgrade", is_flag=True, help="Take the newest versions, not those locked already.")
+@click.option("--fs-mirror", metavar="DIR", help="Take providers from a folder instead of registries.")
+@click.option("--net-mirror", metavar="URL", help="Take providers from a network mirror.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    stacks: tuple[str, ...],
+    upgrade: bool,
+    fs_mirror: str | None,
+    net_mirror: str | None,
+    as_json: bool,
+) -> int:
+    """Write .terraform.lock.hcl for stacks, with checksums for Linux and macOS on both processors.
+
+    All stacks get one version of each provider. Nothing is written unless everything can be.
+    """
+    from orchestrator.cli.running import opened
+    from orchestrator.run import locking
+
+    app = pass_app(ctx)
+    if fs_mirror and net_mirror:
+        raise UsageError("There can be one mirror.", advice="Give --fs-mirror or --net-mirror.")
+    folder = app.cwd / fs_mirror if fs_mirror else None
+    if folder and not folder.is_dir():
+        raise UsageError(
+            f"{folder} is not a folder.", advice="Give a folder that `terraform providers mirror` made."
+        )
+    with opened(app, {}) as session:
+        every = {stack.id for stack in locking.roots_of(session.project).values()}
+        named = [one for one in stacks if one not in every]
+        chosen = (set(stacks) & every) | set(session.select(named) if named else ())
+        mirror = locking.Mirror(folder, net_mirror)
+        done = locking.lock(session, chosen if stacks else every, upgrade=upgrade, mirror=mirror)
+        split = locking.disagreements(session.project)
+    code = int(Exit.ERROR) if split else int(Exit.OK)
+    if app.json:
+        files = [
+            {"id": one.id, "file": one.file, "result": one.result, "providers": dict(one.providers)}
+            for one in done
+        ]
+        return app.emit("lock", code, run=None, stacks=[], files=files, disagreements=split)
+    for one in done:
+        versions = ", ".join(f"{source.partition('/')[2]} {v}" for source, v in one.providers.items())
+        app.write(f"{one.file}: {one.result} ({versions})")
+    if not done:
+        app.write("Nothing to lock: these stacks use no provider but Terraform's own.")
+    for source, versions_of in split.items():
+        told = "; ".join(f"{version} in {', '.join(ids)}" for version, ids in versions_of.items())
+        app.note(f"{source} is locked in several versions: {told}. `infra lock` makes them one.")
+    return code

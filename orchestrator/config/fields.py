@@ -1,0 +1,96 @@
+"""The kinds of values that infra.yaml holds: what each may be, and how the JSON Schema says it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from orchestrator.config.duration import PATTERN, seconds
+
+_ACCOUNT = r"^[a-z0-9.-]+@[a-z0-9.-]+$"
+_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
+
+
+def _duration(value: Any) -> float:
+    return seconds(value)
+
+
+def _timeout(value: Any) -> float:
+    if (length := seconds(value)) <= 0:
+        raise ValueError("must be longer than zero, such as 20m")
+    return length
+
+
+def inside(value: Any) -> Any:
+    """A path from the repository's root that stays inside it."""
+    if not isinstance(value, str):
+        return value
+    path = PurePosixPath(value)
+    if not value.strip() or path.is_absolute() or value.startswith("~"):
+        raise ValueError("must be a path from the repository's root, such as infra/envs")
+    if ".." in path.parts:
+        raise ValueError("must stay inside the repository, without `..`")
+    return value
+
+
+def _template(value: Any) -> Any:
+    """A template that knows `{environment}` and `{stack}` only."""
+    for placeholder in _PLACEHOLDER.findall(value) if isinstance(value, str) else ():
+        if placeholder not in ("{environment}", "{stack}"):
+            raise ValueError("may hold {environment} and {stack} only")
+    return value
+
+
+def _regular_expression(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            expression = re.compile(value)
+        except re.error as error:
+            raise ValueError(f"must be a regular expression: {error}") from None
+        if expression.search(""):
+            raise ValueError("must be a regular expression that does not match an empty text")
+    return value
+
+
+def _stack_id(value: Any) -> Any:
+    if isinstance(value, str) and any(part in ("", ".", "..") for part in value.split("/")):
+        raise ValueError("must be a stack id such as prod/network")
+    return value
+
+
+def or_empty(value: Any) -> Any:
+    return {} if value is None else value
+
+
+def _schema(**words: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **words})
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    WithJsonSchema({"anyOf": [{"const": 0}, {"type": "string", "pattern": PATTERN}]}),
+]
+Timeout = Annotated[float, BeforeValidator(_timeout), _schema(pattern=PATTERN)]
+Inside = Annotated[
+    str, BeforeValidator(inside), _schema(minLength=1, pattern=r"^(?!/|~|\.\.(/|$))(?!.*/\.\.(/|$)).+$")
+]
+Template = Annotated[
+    str,
+    BeforeValidator(_template),
+    _schema(minLength=1, pattern=r"^([^{}]|\{environment\}|\{stack\})+$"),
+    Field(min_length=1),
+]
+Text = Annotated[str, Field(min_length=1)]
+Expression = Annotated[
+    str, BeforeValidator(_regular_expression), _schema(minLength=1, format="regex"), Field(min_length=1)
+]
+StackId = Annotated[str, BeforeValidator(_stack_id), _schema(pattern=r"^[^/]+(/[^/]+)*$")]
+Account = Annotated[str, Field(pattern=_ACCOUNT)]
+Variable = Annotated[str, Field(pattern=_VARIABLE)]
+Rules = Annotated[dict[str, Any], BeforeValidator(or_empty)]
+EnvironmentName = Annotated[str, Field(pattern=r"^[^/\s,*?\[\]{}:\\]+$")]

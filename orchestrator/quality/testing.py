@@ -1,0 +1,236 @@
+"""`infra test`: modules' own tests, side by side, each in a copy, and not again while nothing changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator import __version__
+from orchestrator.errors import InfraError, InterruptedRunError, TerraformError
+from orchestrator.process import Completed
+from orchestrator.quality.modules import Run, content_key, hollow_files, runs_of, test_files
+from orchestrator.report.modules import CheckedModule, CheckedRun, ModulesReport, Problem
+from orchestrator.run.folders import private, write_private
+from orchestrator.run.schedule import run_in_order
+from orchestrator.run.session import Session
+from orchestrator.terraform.client import Diagnostic, Workdir
+from orchestrator.terraform.environment import child_environment
+from orchestrator.terraform.shadow import make_shadow
+from orchestrator.terraform.testing import OutcomeOfTests, RunOutcome, event_text, read_testing
+
+# Seconds that the tests of one module may take.
+DEADLINE = 3600.0
+NOTE_SIMULATED = (
+    "On simulated providers: defaults and checks that only a provider, or its cloud, makes are not covered."
+)
+
+
+class Simulation(Protocol):
+    """Simulated providers; `identity` changes with what they would answer."""
+
+    @property
+    def identity(self) -> str:
+        """A hash of the recorded schemas and of what plays them."""
+
+    def environment(self, module: str) -> Mapping[str, str]:
+        """What attaches Terraform to a world of the module's own."""
+
+
+@dataclass(frozen=True)
+class Testing:
+    """One `infra test`. Without a simulation the providers are real."""
+
+    session: Session
+    simulation: Simulation | None = None
+    again: bool = False
+
+    def run(self, modules: Sequence[str]) -> ModulesReport:
+        """Test the modules, several at once; results in the order of `modules`."""
+        session = self.session
+        session.progress.begin(modules)
+        try:
+            done = run_in_order(
+                list(modules), {}, self._module, workers=session.workers, instead=self._instead
+            )
+        finally:
+            session.progress.end()
+        info = replace(session.info, seconds=time.monotonic() - session.began)
+        simulated = self.simulation is not None
+        notes = (NOTE_SIMULATED,) if simulated and done else ()
+        return ModulesReport(info, tuple(done.values()), simulated, notes)
+
+    def _instead(self, module: str, done: Mapping[str, CheckedModule]) -> CheckedModule | None:
+        if self.session.supervisor.interrupted:
+            return CheckedModule(module, "interrupted", "the run was interrupted")
+        return None
+
+    def _module(self, module: str) -> CheckedModule:
+        """One module, from its files to its result; whatever goes wrong is a result."""
+        began = time.monotonic()
+        try:
+            result = self._kept(module) or self._tested(module)
+        except InterruptedRunError as error:
+            result = CheckedModule(module, "interrupted", error.message)
+        except InfraError as error:
+            result = self._broken(module, error)
+        if not result.kept:
+            result = replace(result, seconds=time.monotonic() - began)
+        self.session.progress.done(result)
+        return result
+
+    def _tested(self, module: str) -> CheckedModule:
+        project = self.session.project
+        files = test_files(project, module)
+        if not files:
+            return CheckedModule(
+                module,
+                "untested",
+                "it has no tests",
+                f"Add {module}/tests/NAME.tftest.hcl; `infra new module` shows how one looks.",
+            )
+        outcome, done = self._run(module)
+        if done.ended == "interrupted":
+            left = tuple(Problem(f"Terraform could not destroy {one}") for one in outcome.left)
+            return CheckedModule(module, "interrupted", "the run was interrupted", problems=left)
+        lines = {(file, run.name): run for file in files for run in runs_of(project, file)}
+        result = self._result(module, outcome, done, lines)
+        if result.result == "passed":
+            self._keep(result)
+        return result
+
+    def _run(self, module: str) -> tuple[OutcomeOfTests, Completed]:
+        """`init` and `test` in a copy of the module, so that the checkout gets no `.terraform`."""
+        session = self.session
+        work = module_workdir(session, module, self._environment(module))
+        session.client.init(
+            work,
+            content_key(session.project, module),
+            {},
+            on_progress=lambda text: session.progress.doing(module, text),
+        )
+
+        def tell(stream: str, line: bytes) -> None:
+            text = event_text(line)
+            if text:
+                session.progress.doing(module, text)
+
+        done = session.client.run_raw(work, ("test", "-json"), on_line=tell, deadline=DEADLINE)
+        return read_testing(done.stdout.splitlines()), done
+
+    def _environment(self, module: str) -> dict[str, str]:
+        """What Terraform gets; input variables of this machine would make results differ from another's."""
+        base = {k: v for k, v in self.session.environ.items() if not k.startswith("TF_VAR_")}
+        extra = self.simulation.environment(module) if self.simulation else {}
+        return child_environment(base, extra=extra)
+
+    def _result(
+        self, module: str, outcome: OutcomeOfTests, done: Completed, lines: Mapping[tuple[str, str], Run]
+    ) -> CheckedModule:
+        """What the outcome means."""
+        runs = tuple(self._checked(module, run, lines) for run in outcome.runs)
+        problems = self._problems(module, outcome.errors)
+        problems += tuple(
+            Problem(f"Terraform made {one} for a test and could not destroy it: do it by hand.")
+            for one in outcome.left
+        )
+        failed = sum(run.status in ("fail", "error") for run in runs)
+        found = CheckedModule(module, "passed", runs=runs, problems=problems)
+        if failed:
+            return replace(found, result="failed", reason=f"{failed} of {len(runs)} runs failed")
+        if problems or not done.ok:
+            reason = problems[0].summary if problems else f"`terraform test` ended with {done.returncode}"
+            if done.ended == "deadline":
+                reason = f"the tests did not end within {DEADLINE:g} seconds"
+            return replace(found, result="failed", reason=reason, problems=problems or self._said(done))
+        return self._unless_hollow(found)
+
+    def _unless_hollow(self, found: CheckedModule) -> CheckedModule:
+        """The result, unless a test file passed because it asks nothing."""
+        hollow = tuple(hollow_files(self.session.project, found.id))
+        if not hollow:
+            return found
+        problems = tuple(
+            Problem("No run in this file asserts anything.", "", file, line) for file, line in hollow
+        )
+        names = ", ".join(posixpath.relpath(file, found.id) for file, _ in hollow)
+        return replace(
+            found,
+            result="hollow",
+            reason=f"{names} asserts nothing",
+            advice="Give its runs an `assert` block or `expect_failures`.",
+            problems=problems,
+        )
+
+    def _checked(self, module: str, run: RunOutcome, lines: Mapping[tuple[str, str], Run]) -> CheckedRun:
+        file = posixpath.join(module, run.file)
+        block = lines.get((file, run.name))
+        problems = self._problems(module, run.errors)
+        return CheckedRun(file, run.name, run.status, run.seconds, block.line if block else None, problems)
+
+    def _problems(self, module: str, diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:
+        """Diagnostics with paths from the project's root, secrets masked."""
+        mask = self.session.mask
+        return tuple(
+            Problem(
+                mask(one.summary),
+                mask(one.detail),
+                posixpath.normpath(posixpath.join(module, one.file)) if one.file else None,
+                one.line or None,
+            )
+            for one in diagnostics
+        )
+
+    def _said(self, done: Completed) -> tuple[Problem, ...]:
+        text = self.session.mask(done.error_text.strip())
+        return (Problem(text.splitlines()[0], text),) if text else ()
+
+    def _broken(self, module: str, error: InfraError) -> CheckedModule:
+        """A module whose tests could not be run."""
+        found = error.diagnostics if isinstance(error, TerraformError) else ()
+        problems = self._problems(module, [one for one in found if isinstance(one, Diagnostic)])
+        return CheckedModule(
+            module, "failed", self.session.mask(error.message), error.advice, problems=problems
+        )
+
+    # Results of earlier runs
+
+    def _memory(self, module: str) -> Path:
+        binary = self.session.binary
+        mode = self.simulation.identity if self.simulation else ""
+        parts = (content_key(self.session.project, module), binary.product, binary.version, mode, __version__)
+        name = sha256("\0".join((module, *parts)).encode()).hexdigest()
+        return self.session.folders.cache / "tests" / f"{name}.json"
+
+    def _kept(self, module: str) -> CheckedModule | None:
+        """The result of an earlier run of the same content; only what passed is kept."""
+        if self.again:
+            return None
+        try:
+            return CheckedModule.of({**json.loads(self._memory(module).read_bytes()), "kept": True})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _keep(self, result: CheckedModule) -> None:
+        memory = self._memory(result.id)
+        private(memory.parent)
+        draft = memory.with_suffix(f".{os.getpid()}")
+        write_private(draft, json.dumps(result.document()).encode())
+        draft.replace(memory)
+
+
+def module_workdir(
+    session: Session, module: str, env: Mapping[str, str], overrides: Mapping[str, str] | None = None
+) -> Workdir:
+    """A copy of a folder to work in, with folders of its own; `overrides` are files that are added to it."""
+    name = f"module {module}"
+    target = session.folders.shadow(name)
+    root = make_shadow(session.project.root, Path(module), target, overrides or {})
+    data_dir = target.with_name(target.name + ".data")
+    return Workdir(root, data_dir, session.folders.run(session.info.id, name), env)

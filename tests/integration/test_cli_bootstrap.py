@@ -1,0 +1,236 @@
+"""`infra bootstrap` on the sandbox: from nothing to a bucket with its own state, whatever fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import MakeRepo
+from tests.support.cli import Infra
+from tests.support.repo import Repo
+from tests.support.schemas import check_schema
+
+pytest.importorskip("grpc")
+
+INFRA = Path(__file__).parents[2] / "infra"
+BUCKET = "example-infra-state"
+STATE = "bootstrap/state/default.tfstate"
+VALUES = """
+project_id     = "example-infra"
+region         = "europe-west1"
+state_bucket   = "example-infra-state"
+state_location = "EU"
+admins         = ["group:infra-admins@example.com"]
+repository     = { owner = "example", owner_id = "1001", name = "infrastructure", id = "2002" }
+environments   = { dev = { project_id = "example-dev" } }
+"""
+NETWORK = 'terraform {\n  backend "gcs" {}\n}\nresource "terraform_data" "x" {}\n'
+CONFIG = "backend: {gcs: {bucket: example-infra-state}}\n"
+PLAN = "infra-dev-plan@example-infra.iam.gserviceaccount.com"
+
+
+@dataclass
+class Shell:
+    """A repository with the reference's bootstrap, and a sandbox that is up."""
+
+    root: Path
+    environ: dict[str, str]
+
+    def infra(self, *arguments: str, expect: int = 0) -> str:
+        """Run a command; both of its outputs."""
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrator", *arguments],
+            cwd=self.root,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == expect, done.stdout
+        return done.stdout
+
+    def on_sandbox(self, *arguments: str, expect: int = 0, account: str = "owner") -> str:
+        """Run infra on the sandbox."""
+        infra = (sys.executable, "-m", "orchestrator", *arguments)
+        return self.infra("sandbox", "exec", "--account", account, "--", *infra, expect=expect)
+
+    def bootstrap(self, *arguments: str, expect: int = 0) -> str:
+        """Run the command that is tested, with its question answered."""
+        return self.on_sandbox("bootstrap", "--auto-approve", *arguments, expect=expect)
+
+    def gcs(self, method: str, path: str, body: Any = None) -> Any:
+        """One request as the bucket's owner."""
+        port = json.loads((self.root / ".infra/sandbox/sandbox.json").read_text())["gcs"]
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, method=method)
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own address
+            return json.loads(answer.read() or b"{}")
+
+    def state(self) -> dict[str, Any]:
+        """The bootstrap's state in the bucket."""
+        name = STATE.replace("/", "%2F")
+        found: dict[str, Any] = self.gcs("GET", f"/storage/v1/b/{BUCKET}/o/{name}?alt=media")
+        return found
+
+    @property
+    def local(self) -> Path:
+        """Where the state is before there is a bucket."""
+        return self.root / ".infra/bootstrap/terraform.tfstate"
+
+
+MakeShell = Callable[..., Shell]
+
+
+@pytest.fixture
+def make_shell(tmp_path: Path) -> Iterator[MakeShell]:
+    writers: list[int] = []
+
+    def make(config: str = CONFIG) -> Shell:
+        shell = Shell(tmp_path / "repo", dict(os.environ))
+        left_out = shutil.ignore_patterns(".terraform*", "*.tfstate*", "tests", "examples")
+        for part in ("bootstrap", "modules/github-identity", "modules/state-bucket"):
+            shutil.copytree(INFRA / part, shell.root / "infra" / part, ignore=left_out)
+        files = {"infra.yaml": config, "infra/bootstrap/terraform.tfvars": VALUES}
+        Repo(shell.root, {**files, "infra/envs/dev/network/main.tf": NETWORK})
+        reader, writer = os.pipe()
+        writers.append(writer)
+        subprocess.run(
+            [sys.executable, "-m", "orchestrator", "sandbox", "up", "--hold-fd", str(reader)],
+            cwd=shell.root,
+            env=shell.environ,
+            pass_fds=[reader],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        os.close(reader)
+        return shell
+
+    yield make
+    for writer in writers:
+        os.close(writer)
+
+
+def test_from_nothing_to_a_bucket_that_holds_its_own_state(make_shell: MakeShell) -> None:
+    shell = make_shell()
+
+    text = shell.bootstrap()
+
+    assert f"dev plan account: {PLAN} reads the states of dev and cannot write them" in text
+    assert "a state's lock is held by one at a time" in text
+    assert text.count("✓") == 5
+    assert "gh variable set INFRA_WORKLOAD_IDENTITY_PROVIDER --body 'projects/" in text
+    assert f"        plan: {PLAN}" in text
+    assert any(one["type"] == "google_storage_bucket" for one in shell.state()["resources"])
+    assert not shell.local.exists()
+    assert shell.gcs("GET", f"/storage/v1/b/{BUCKET}/iam")["bindings"] == [
+        {"role": "roles/storage.admin", "members": ["group:infra-admins@example.com"]}
+    ]
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=shell.root, capture_output=True, text=True)
+    assert status.stdout == ""
+
+    document = json.loads(shell.on_sandbox("bootstrap", "--json"))
+    check_schema(document, "bootstrap")
+    assert document["result"] == "unchanged"
+    assert {check["status"] for check in document["checks"]} == {"ok"}
+    assert document["outputs"]["accounts"]["dev"]["plan"] == PLAN
+    # The rights are those that the bootstrap gave: a stack is applied by dev's apply account.
+    emails = {use: PLAN.replace("-plan@", f"-{use}@") for use in ("plan", "apply", "drift")}
+    dev = json.dumps({"dev": {"protected": False, "accounts": emails}})
+    (shell.root / "infra.yaml").write_text(f"{CONFIG}environments: {dev}\n")
+    applied = shell.on_sandbox("apply", "dev/network", "--auto-approve", account="dev:apply")
+    assert "1 applied" in applied
+    assert "1 unchanged" in shell.on_sandbox("plan", "dev/network", account="dev:plan")
+
+
+def test_it_wants_consent_and_goes_on_after_an_apply_that_failed(make_shell: MakeShell) -> None:
+    shell = make_shell()
+    assert "--auto-approve" in shell.on_sandbox("bootstrap", expect=4)
+    shell.infra("sandbox", "world", "break", "google_service_account", "create", "Error 403: Not now")
+
+    text = shell.bootstrap(expect=7)
+
+    assert "Not now" in text
+    assert "it goes on from here" in text
+    assert shell.local.exists()
+    shell.infra("sandbox", "world", "mend")
+    assert "✓ lock" in shell.bootstrap()
+    assert not shell.local.exists()
+
+
+def test_it_goes_on_after_a_state_that_did_not_move(
+    make_shell: MakeShell, terraform_argv: tuple[str, ...]
+) -> None:
+    shell = make_shell(CONFIG + "terraform: {binary: bin/terraform}\n")
+    wrapper = shell.root / "bin/terraform"
+    wrapper.parent.mkdir()
+    wrapper.write_text(
+        f'#!/bin/sh\n[ "$1 $2" = "state push" ] && [ -e "{shell.root}/broken" ] && '
+        f'{{ echo "Error: no" >&2; exit 1; }}\nexec "{terraform_argv[0]}" "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    (shell.root / "broken").touch()
+
+    assert f"could not be moved to gs://{BUCKET}/{STATE}: Error: no" in shell.bootstrap(expect=1)
+    kept = json.loads(shell.local.read_text())
+    (shell.root / "broken").unlink()
+    shell.bootstrap()
+
+    assert not shell.local.exists()
+    moved = shell.state()
+    assert (moved["lineage"], moved["resources"]) == (kept["lineage"], kept["resources"])
+
+    # It was killed after the state had moved and before the copy was gone; then somebody left another one.
+    shell.local.write_text(json.dumps(moved))
+    shell.bootstrap()
+    assert not shell.local.exists()
+    shell.local.write_text(json.dumps({**moved, "lineage": "another"}))
+    assert "two states of the bootstrap" in shell.bootstrap(expect=1)
+
+
+def test_a_bucket_of_somebody_else_s_is_one_clear_error_and_ones_own_can_be_adopted(
+    make_shell: MakeShell,
+) -> None:
+    shell = make_shell()
+    shell.gcs("DELETE", f"/storage/v1/b/{BUCKET}")
+    shell.gcs("POST", "/storage/v1/b?project=example-infra", {"name": BUCKET, "location": "EU"})
+
+    text = shell.bootstrap(expect=1)
+    assert f"gs://{BUCKET} exists already, and this bootstrap did not make it" in text
+    assert "error:" in text
+    refused = shell.on_sandbox("bootstrap", "--auto-approve", account="dev:plan", expect=1)
+    assert "it belongs to somebody else, or you are not one of its admins" in refused
+    assert not shell.local.exists()
+
+    assert "✓ lock" in shell.bootstrap("--adopt")
+    assert shell.gcs("GET", f"/storage/v1/b/{BUCKET}")["versioning"] == {"enabled": True}
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments", "told"),
+    [
+        ("", (), "a bootstrap makes one bucket"),
+        ("backend: {gcs: {bucket: 'x-{environment}'}}\n", (), "a bootstrap makes one bucket"),
+        (CONFIG, ("infra/nowhere",), "There is no Terraform code in infra/nowhere"),
+        (CONFIG, ("infra/modules/m",), "must declare an empty gcs backend"),
+    ],
+)
+def test_what_cannot_be_bootstrapped_is_told(
+    make_repo: MakeRepo, config: str, arguments: tuple[str, ...], told: str
+) -> None:
+    files = {"infra.yaml": config, "infra/bootstrap/main.tf": NETWORK, "infra/modules/m/main.tf": "\n"}
+    infra = Infra(make_repo(files).root, {})
+
+    assert told in infra("bootstrap", *arguments, code=3).err

@@ -1,0 +1,337 @@
+"""What a change affects, by which files, and what follows."""
+
+from __future__ import annotations
+
+import posixpath
+import random
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import GitError
+from orchestrator.project import load, load_commit
+from orchestrator.project.affected import Affected, affected
+from tests.conftest import MakeRepo
+from tests.support.repo import Repo
+
+FILES = {
+    "infra.yaml": "backend: {gcs: {bucket: states}}\n"
+    "environments: {dev: {var_files: [infra/dev.tfvars], timeouts: {plan: 5m}}, prod: {}}\n",
+    "infra/dev.tfvars": "",
+    "infra/modules/net/main.tf": 'module "sub" {\n  source = "../sub"\n}\n'
+    'locals {\n  p = file("${path.module}/../shared/policy.json")\n}\n',
+    "infra/modules/net/README.md": "",
+    "infra/modules/net/tests/x.tftest.hcl": "",
+    "infra/modules/net/examples/e/main.tf": "",
+    "infra/modules/sub/main.tf": 'locals {\n  t = templatefile("${path.module}/t.tpl", {})\n}\n',
+    "infra/modules/sub/t.tpl": 'hello ${file("motd")}\n',
+    "infra/modules/shared/policy.json": "{}",
+    "infra/modules/unused/main.tf": "",
+    "infra/envs/dev/net/main.tf": 'terraform {\n  backend "gcs" {}\n}\n'
+    'module "net" {\n  source = "../../../modules/net"\n}\n',
+    "infra/envs/dev/net/motd": "hi\n",
+    "infra/envs/dev/net/.terraform.lock.hcl": "",
+    "infra/envs/dev/net/notes.md": "",
+    "infra/envs/dev/app/main.tf": 'terraform {\n  backend "gcs" {}\n}\n'
+    'data "terraform_remote_state" "net" {\n  backend = "gcs"\n'
+    '  config = {\n    bucket = "states"\n    prefix = "dev/state/net"\n  }\n}\n'
+    "locals {\n  id = data.terraform_remote_state.net.outputs.id\n}\n",
+    "infra/envs/dev/late/main.tf": 'data "terraform_remote_state" "app" {\n  backend = "gcs"\n'
+    '  config = {\n    bucket = "states"\n    prefix = "dev/state/app"\n  }\n}\n',
+    "infra/envs/prod/net/main.tf": 'module "net" {\n  source = "../../../modules/net"\n}\n',
+    "README.md": "",
+}
+
+
+@pytest.fixture
+def repo(make_repo: MakeRepo) -> Repo:
+    made = make_repo(FILES)
+    made.branch("feature")
+    return made
+
+
+def found(repo: Repo) -> Affected:
+    return affected(load(repo.root))
+
+
+def test_nothing_changed(repo: Repo) -> None:
+    assert found(repo) == Affected(repo.head, (), {}, ())
+
+
+@pytest.mark.parametrize(
+    ("path", "ids"),
+    [
+        ("infra/envs/dev/net/main.tf", ["dev/net"]),
+        ("infra/envs/dev/net/new.tf", ["dev/net"]),
+        ("infra/envs/dev/net/x.auto.tfvars", ["dev/net"]),
+        ("infra/envs/dev/net/terraform.tfvars.json", ["dev/net"]),
+        ("infra/envs/dev/net/.terraform.lock.hcl", ["dev/net"]),
+        ("infra/envs/dev/net/.terraform-version", ["dev/net"]),
+        ("infra/envs/dev/net/motd", ["dev/net"]),
+        ("infra/envs/prod/net/motd", ["prod/net"]),
+        ("infra/envs/dev/net/other.tfvars", []),
+        ("infra/envs/dev/net/notes.md", []),
+        ("infra/dev.tfvars", ["dev/app", "dev/late", "dev/net"]),
+        ("infra/modules/net/main.tf", ["dev/net", "prod/net"]),
+        ("infra/modules/net/outputs.tf", ["dev/net", "prod/net"]),
+        ("infra/modules/sub/main.tf", ["dev/net", "prod/net"]),
+        ("infra/modules/sub/t.tpl", ["dev/net", "prod/net"]),
+        ("infra/modules/shared/policy.json", ["dev/net", "prod/net"]),
+        ("infra/modules/shared/other.json", []),
+        ("infra/modules/net/README.md", []),
+        ("infra/modules/net/tests/x.tftest.hcl", []),
+        ("infra/modules/net/examples/e/main.tf", []),
+        ("infra/modules/net/terraform.tfvars", []),
+        ("infra/modules/unused/main.tf", []),
+        (".terraform-version", ["dev/app", "dev/late", "dev/net", "prod/net"]),
+        ("README.md", []),
+    ],
+)
+def test_one_file(repo: Repo, path: str, ids: list[str]) -> None:
+    repo.write({path: FILES.get(path, "") + "# changed\n"})
+    uncommitted = found(repo)
+    repo.commit()
+    committed = found(repo)
+    assert list(uncommitted.ids) == list(committed.ids) == ids
+    assert uncommitted.stacks == committed.stacks
+    for stack in committed.stacks:
+        assert stack.change == "changed"
+        assert [(chain[0], chain[-1]) for chain in stack.reasons] == [(path, stack.id)]
+
+
+def test_the_chain_goes_through_the_modules(repo: Repo) -> None:
+    repo.write(
+        {
+            "infra/modules/sub/t.tpl": FILES["infra/modules/sub/t.tpl"] + "changed",
+            "infra/modules/shared/policy.json": "[]",
+        }
+    )
+    [dev, _] = found(repo).stacks
+    assert dev.reasons == (
+        ("infra/modules/shared/policy.json", "infra/modules/net", "dev/net"),
+        ("infra/modules/sub/t.tpl", "infra/modules/net", "dev/net"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "ids", "key"),
+    [
+        ("bucket: states", "bucket: other", ["dev/app", "dev/net"], "backend.bucket"),
+        ("var_files: [infra/dev.tfvars]", "var_files: []", ["dev/app", "dev/late", "dev/net"], "var_files"),
+        ("prod: {}", "prod: {env: [TF_VAR_a]}", ["prod/net"], "env"),
+        ("plan: 5m", "plan: 6m", [], ""),
+        ("prod: {}", "prod: {parallelism: 2, protected: false}", [], ""),
+    ],
+)
+def test_settings(repo: Repo, old: str, new: str, ids: list[str], key: str) -> None:
+    repo.write({"infra.yaml": FILES["infra.yaml"].replace(old, new)})
+    result = found(repo)
+    assert list(result.ids) == ids
+    assert all(("infra.yaml", key, stack.id) in stack.reasons for stack in result.stacks)
+
+
+def test_followers_may_change_after_what_they_read(repo: Repo) -> None:
+    repo.write({"infra/envs/dev/net/main.tf": FILES["infra/envs/dev/net/main.tf"] + "\n"})
+    result = found(repo)
+    assert result.ids == ("dev/net",)
+    assert result.followers == {"dev/app": ("dev/net",), "dev/late": ("dev/app",)}
+
+
+def test_new_deleted_and_renamed_stacks(repo: Repo) -> None:
+    repo.write(
+        {
+            "infra/envs/dev/new/main.tf": "",
+            "infra/envs/dev/late2/main.tf": FILES["infra/envs/dev/late/main.tf"],
+        }
+    )
+    repo.remove("infra/envs/dev/late/main.tf")
+    result = found(repo)
+    assert [(stack.id, stack.change) for stack in result.stacks] == [("dev/late2", "new"), ("dev/new", "new")]
+    assert [stack.id for stack in result.deleted] == ["dev/late"]
+    assert result.followers == {}
+
+
+def test_reads_are_part_of_it(repo: Repo) -> None:
+    config = FILES["infra.yaml"] + "stacks: {prod/net: {reads: [infra/data]}}\n"
+    repo.commit({"infra.yaml": config, "infra/data/a": "1"})
+    before = load(repo.root).fingerprint("prod/net")
+    repo.write({"infra/data/a": "2"})
+    assert load(repo.root).fingerprint("prod/net") != before
+    assert "infra/data/a" in load(repo.root).files("prod/net")
+
+
+def test_a_path_that_cannot_be_told_takes_its_folder(make_repo: MakeRepo) -> None:
+    stack = 'variable "n" {}\nlocals {\n  a = file(var.n)\n}\n'
+    repo = make_repo({"infra/envs/dev/a/main.tf": stack, "infra/envs/dev/a/deep/x": "1", "infra/other": "1"})
+    repo.branch("feature")
+    repo.write({"infra/other": "2"})
+    assert found(repo).ids == ()
+    repo.write({"infra/envs/dev/a/deep/x": "2"})
+    assert found(repo).ids == ("dev/a",)
+    repo.commit({"infra.yaml": "stacks: {dev/a: {reads: [infra/other]}}\n"})
+    repo.git("branch", "-f", "main", "HEAD")
+    repo.write({"infra/envs/dev/a/deep/x": "3"})
+    assert found(repo).ids == ()
+    repo.write({"infra/other": "3"})
+    assert found(repo).ids == ("dev/a",)
+
+
+def test_a_module_whose_source_cannot_be_told_takes_all_modules(make_repo: MakeRepo) -> None:
+    repo = make_repo(
+        {
+            "infra/envs/dev/a/main.tf": 'module "m" {\n  source = var.s\n}\n',
+            "infra/modules/m/main.tf": "",
+        }
+    )
+    repo.branch("feature")
+    repo.write({"infra/modules/m/main.tf": "# changed\n"})
+    assert found(repo).ids == ("dev/a",)
+
+
+def test_a_base_that_cannot_be_read_affects_everything(repo: Repo) -> None:
+    repo.switch("main")
+    repo.commit({"infra.yaml": "trunk: [\n"})
+    repo.git("branch", "-f", "feature", "HEAD")
+    repo.switch("feature")
+    repo.write({"infra.yaml": FILES["infra.yaml"]})
+    result = found(repo)
+    assert len(result.ids) == 4
+    assert all("cannot be read" in stack.reasons[0][0] for stack in result.stacks)
+
+
+def test_the_base_is_where_the_branches_parted(repo: Repo) -> None:
+    first = repo.head
+    repo.commit({"infra/envs/dev/late/main.tf": "# mine\n"})
+    repo.switch("main")
+    repo.commit({"infra/envs/dev/app/main.tf": "# theirs\n"})
+    repo.switch("feature")
+    result = found(repo)
+    assert (result.base, result.ids) == (first, ("dev/late",))
+    assert affected(load(repo.root), "HEAD").ids == ()
+    with pytest.raises(GitError, match="no revision 'nowhere'"):
+        affected(load(repo.root), "nowhere")
+
+
+def test_before_the_first_commit_everything_is_new(tmp_path: Path) -> None:
+    repo = Repo(tmp_path / "new")
+    repo.write(FILES)
+    result = affected(load(repo.root))
+    assert result.base is None
+    assert {stack.change for stack in result.stacks} == {"new"}
+    assert len(result.stacks) == 4
+
+
+# An oracle for random trees: it knows nothing of HCL but the two lines that the generator writes.
+
+CALL = re.compile(r'source = "(\.[^"]*)"')
+FILE = re.compile(r'file\("\$\{path\.module\}/([^"]*)"\)')
+
+
+def truth(files: dict[str, str], stack: str) -> dict[str, str | None]:
+    """All that a stack reads: paths with texts, None for a file that is not there."""
+    read: dict[str, str | None] = {}
+    todo, seen = [f"infra/envs/{stack}"], set()
+    while todo:
+        folder = todo.pop()
+        if folder in seen:
+            continue
+        seen.add(folder)
+        for name, text in files.items():
+            if posixpath.dirname(name) == folder and name.endswith((".tf", ".tf.json")):
+                read[name] = text
+                todo += [posixpath.normpath(f"{folder}/{source}") for source in CALL.findall(text)]
+                for path in FILE.findall(text):
+                    target = posixpath.normpath(f"{folder}/{path}")
+                    read[target] = files.get(target)
+        read.update(
+            {
+                name: text
+                for name, text in files.items()
+                if name == f"{folder}/terraform.tfvars" and folder == f"infra/envs/{stack}"
+            }
+        )
+    return read
+
+
+def random_files(pick: random.Random) -> dict[str, str]:
+    folders = [f"infra/modules/m{number}" for number in range(pick.randint(1, 6))]
+    folders += [f"infra/modules/m0/deep{number}" for number in range(pick.randint(0, 2))]
+    stacks = [
+        f"infra/envs/{env}/s{number}" for env in ("dev", "prod") for number in range(pick.randint(1, 3))
+    ]
+    files = {}
+    for index, folder in enumerate([*folders, *stacks]):
+        # Modules call later modules only, so that there is no ring.
+        callable_ = folders[index + 1 :] if folder in folders else folders
+        files[f"{folder}/main.tf"] = "".join(
+            part(pick, folder, callable_, n) for n in range(pick.randint(0, 3))
+        )
+        for extra in pick.sample(
+            ["data.txt", "README.md", "terraform.tfvars", "more.tf"], pick.randint(0, 3)
+        ):
+            files[f"{folder}/{extra}"] = f"# {pick.random()}\n"
+    return files
+
+
+def part(pick: random.Random, folder: str, folders: list[str], number: int) -> str:
+    if folders and pick.random() < 0.6:
+        source = posixpath.relpath(pick.choice(folders), folder)
+        return (
+            f'module "c{number}" {{\n  source = "{source if source.startswith(".") else f"./{source}"}"\n}}\n'
+        )
+    name = pick.choice(["data.txt", "../data.txt", "missing", "../m0/data.txt"])
+    return f'locals {{\n  f{number} = file("${{path.module}}/{name}")\n}}\n'
+
+
+def mutate(pick: random.Random, files: dict[str, str]) -> dict[str, str]:
+    changed = dict(files)
+    for _ in range(pick.randint(1, 3)):
+        name = pick.choice(sorted(changed))
+        match pick.choice(["edit", "delete", "add", "rename"]):
+            case "edit":
+                changed[name] += f"# {pick.random()}\n"
+            case "delete" if not name.endswith("main.tf"):
+                del changed[name]
+            case "add":
+                changed[
+                    posixpath.join(posixpath.dirname(name), pick.choice(["missing", "data.txt", "z.tf"]))
+                ] = "# x\n"
+            case "rename" if not name.endswith("main.tf"):
+                changed[f"{name}.old"] = changed.pop(name)
+    return changed
+
+
+def check_against_truth(repo: Repo, pick: random.Random) -> int:
+    """One random tree and change; gives how many stacks were affected."""
+    shutil.rmtree(repo.root / "infra", ignore_errors=True)
+    old = random_files(pick)
+    repo.commit(old)
+    new = mutate(pick, old)
+    for gone in old.keys() - new.keys():
+        repo.remove(gone)
+    repo.write(new)
+    project = load(repo.root)
+    before = load_commit(project, "HEAD")
+    stacks = sorted(project.stacks)
+    assert stacks == sorted(
+        {"/".join(name.split("/")[2:4]) for name in new if name.startswith("infra/envs/")}
+    )
+    expected = [stack for stack in stacks if truth(old, stack) != truth(new, stack)]
+    found = [stack for stack in stacks if before.fingerprint(stack) != project.fingerprint(stack)]
+    assert found == expected
+    return len(found)
+
+
+def test_random_changes_affect_what_they_should(make_repo: MakeRepo) -> None:
+    repo = make_repo()
+    pick = random.Random(3)
+    assert sum(check_against_truth(repo, pick) for _ in range(25)) > 10
+
+
+@pytest.mark.soak
+def test_a_thousand_random_changes(make_repo: MakeRepo) -> None:
+    repo = make_repo()
+    pick = random.Random(7)
+    assert sum(check_against_truth(repo, pick) for _ in range(1_000)) > 400

@@ -1,0 +1,224 @@
+"""What Git knows, on real repositories."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import GitError
+from orchestrator.project.git import Repository
+from tests.conftest import MakeRepo
+from tests.support.repo import Repo
+
+
+def clone(repo: Repo, folder: Path, *options: str) -> Repository:
+    subprocess.run(["git", "clone", "-q", *options, f"file://{repo.root}", folder], check=True)
+    return Repository.open(folder)
+
+
+def test_a_file_has_one_id_in_the_working_tree_and_in_its_commit(make_repo: MakeRepo) -> None:
+    repo = make_repo({"a": "1\n", "b/c d": "2\n", "ü": "3\n"})
+    repository = Repository.open(repo.root)
+    now, then = repository.working_tree(), repository.commit_tree("HEAD")
+    assert dict(now.ids) == dict(then.ids)
+    assert set(now.ids) == {"a", "b/c d", "ü"}
+    assert now.read("b/c d") == then.read("b/c d") == b"2\n"
+    assert (now.commit, then.commit) == (None, repo.head)
+
+
+def test_the_working_tree_with_what_is_not_committed(make_repo: MakeRepo) -> None:
+    repo = make_repo(
+        {"same": "1\n", "changed": "2\n", "gone": "3\n", "staged away": "4\n", ".gitignore": "ignored\n"}
+    )
+    repo.write({"changed": "2b\n", "new": "5\n", "ignored": "6\n", "staged": "7\n", "back": "1\n"})
+    repo.git("add", "staged")
+    repo.git("rm", "-q", "--cached", "staged away")
+    repo.remove("gone", "staged away")
+    repo.write({".terraform/x": "", "a/terraform.tfstate": "{}", "a/terraform.tfstate.backup": ""})
+    repository = Repository.open(repo.root)
+    tree = repository.working_tree()
+    assert set(tree.ids) == {"same", "changed", "new", "staged", "back", ".gitignore"}
+    assert tree.ids["back"] == tree.ids["same"] == repo.git("hash-object", "same")
+    assert tree.ids["changed"] == repo.git("hash-object", "changed")
+    assert repository.changed_paths("HEAD") == ("back", "changed", "gone", "new", "staged", "staged away")
+    assert repo.git("status", "--porcelain", "--", "same") == ""
+
+
+def test_ids_are_of_what_git_would_store(make_repo: MakeRepo) -> None:
+    repo = make_repo({".gitattributes": "*.tf text eol=crlf\n", "a.tf": "x\ny\n"})
+    repo.remove("a.tf")
+    repo.git("checkout", "-q", "--", "a.tf")
+    assert (repo.root / "a.tf").read_bytes() == b"x\r\ny\r\n"
+    (repo.root / "b.tf").write_bytes(b"x\r\ny\r\n")
+    tree = Repository.open(repo.root).working_tree()
+    assert tree.ids["a.tf"] == tree.ids["b.tf"]
+
+
+def test_files_seen_from_a_root_below_the_top(make_repo: MakeRepo) -> None:
+    repo = make_repo({"x/a": "1\n", "x/b/c": "2\n", "y": "3\n"})
+    repo.write({"x/b/c": "2b\n", "x/new": "", "z": ""})
+    repository = Repository.open(repo.root).at(repo.root / "x")
+    assert set(repository.working_tree().ids) == {"a", "b/c", "new"}
+    assert set(repository.commit_tree("HEAD").ids) == {"a", "b/c"}
+    assert repository.commit_tree("HEAD").read("b/c") == b"2\n"
+    assert repository.working_tree().ids["b/c"] == repo.git("hash-object", "x/b/c")
+    assert repository.changed_paths("HEAD") == ("b/c", "new")
+
+
+def test_links_and_submodules(make_repo: MakeRepo) -> None:
+    inner = make_repo({"f": "1\n"}, name="inner")
+    repo = make_repo({"a": "1\n"})
+    (repo.root / "l").symlink_to("a")
+    repo.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.root), "sub")
+    repo.commit()
+    (repo.root / "new link").symlink_to("sub")
+    now, then = Repository.open(repo.root).working_tree(), Repository.open(repo.root).commit_tree("HEAD")
+    assert now.links == {"l": "a", "new link": "sub"}
+    assert then.links == {"l": "a"}
+    assert now.submodules == then.submodules == {"sub": inner.head}
+    assert now.submodule_of("sub/f") == "sub"
+
+
+def test_a_file_that_a_sparse_checkout_leaves_out_is_read_from_git(make_repo: MakeRepo) -> None:
+    repo = make_repo({"in/a": "1\n", "out/b": "2\n"})
+    repo.git("sparse-checkout", "set", "in")
+    tree = Repository.open(repo.root).working_tree()
+    assert not (repo.root / "out/b").exists()
+    assert tree.read("out/b") == b"2\n"
+
+
+def test_a_commit_in_words(make_repo: MakeRepo) -> None:
+    repo = make_repo()
+    first = repo.head
+    repo.commit({"x": ""}, "Second: ünï\n\nbody")
+    found = Repository.open(repo.root).commit("HEAD")
+    assert (found.id, found.subject, found.author, found.parents) == (
+        *(repo.head, "Second: ünï"),
+        *("Ada Author", (first,)),
+    )
+    assert found.when == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_revisions(make_repo: MakeRepo) -> None:
+    repo = make_repo()
+    first = repo.head
+    repo.branch("feature")
+    second = repo.commit({"x": ""})
+    repository = Repository.open(repo.root)
+    assert repository.head() == second
+    assert repository.resolve("main") == repository.merge_base("main", "feature") == first
+    assert repository.is_ancestor(first, second)
+    assert not repository.is_ancestor(second, first)
+    for wrong in ("nowhere", "-x", "HEAD~9", "main^{tree}"):
+        with pytest.raises(GitError):
+            repository.resolve(wrong)
+
+
+@pytest.mark.parametrize(
+    ("branches", "configured", "expected"),
+    [
+        (("main", "master"), None, "refs/heads/main"),
+        (("master", "feature"), None, "refs/heads/master"),
+        (("main", "develop"), "develop", "refs/heads/develop"),
+        (("other",), None, None),
+        (("main",), "develop", None),
+    ],
+)
+def test_trunk(
+    make_repo: MakeRepo, branches: tuple[str, ...], configured: str | None, expected: str | None
+) -> None:
+    repo = make_repo()
+    repo.git("branch", "-m", "start")
+    for name in branches:
+        repo.git("branch", name)
+    repository = Repository.open(repo.root)
+    if expected is not None:
+        assert repository.trunk(configured) == expected
+        return
+    with pytest.raises(GitError, match="trunk cannot be told") as caught:
+        repository.trunk(configured)
+    assert "infra.yaml" in caught.value.advice
+    assert caught.value.exit_code == 3
+
+
+def test_the_trunk_of_a_clone_is_what_its_origin_says(make_repo: MakeRepo, tmp_path: Path) -> None:
+    repo = make_repo()
+    repo.git("branch", "-m", "trunk")
+    assert clone(repo, tmp_path / "clone").trunk() == "refs/remotes/origin/trunk"
+
+
+def test_a_shallow_clone_says_what_it_lacks(make_repo: MakeRepo, tmp_path: Path) -> None:
+    repo = make_repo()
+    repo.branch("feature")
+    for number in range(3):
+        repo.commit({"x": str(number)})
+    repo.switch("main")
+    repo.commit({"y": ""})
+    shallow = clone(repo, tmp_path / "clone", "--depth", "1", "--no-single-branch")
+    assert shallow.is_shallow
+    with pytest.raises(GitError) as caught:
+        shallow.merge_base("refs/remotes/origin/main", "refs/remotes/origin/feature")
+    assert "fetch-depth: 0" in caught.value.advice
+    with pytest.raises(GitError) as caught:
+        shallow.resolve(repo.git("rev-parse", "feature~2"))
+    assert "fetch-depth: 0" in caught.value.advice
+
+
+def test_worktrees(make_repo: MakeRepo) -> None:
+    repo = make_repo({"x": "old\n", ".gitignore": ".infra/\n"})
+    first = repo.head
+    repo.commit({"x": "new\n"})
+    repository = Repository.open(repo.root)
+    folder = repository.add_worktree("HEAD~1")
+    assert folder == repo.root / ".infra/worktrees" / first
+    assert (folder / "x").read_text() == "old\n"
+    assert repository.add_worktree(first) == folder
+    assert repo.status == ""
+    assert set(repository.working_tree().ids) == {"x", ".gitignore"}
+    repository.remove_worktree(first)
+    repository.remove_worktree(first)
+    assert not folder.exists()
+    assert len(repo.git("worktree", "list").splitlines()) == 1
+
+
+def test_a_linked_worktree_is_a_repository_too(make_repo: MakeRepo, tmp_path: Path) -> None:
+    repo = make_repo({"x": "1\n"})
+    repo.git("worktree", "add", "-q", str(tmp_path / "linked"), "-b", "other")
+    repository = Repository.open(tmp_path / "linked")
+    assert repository.top == tmp_path / "linked"
+    assert set(repository.working_tree().ids) == {"x"}
+
+
+def test_a_bare_repository_is_refused(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", "--bare", tmp_path / "bare.git"], check=True)
+    with pytest.raises(GitError, match="bare"):
+        Repository.open(tmp_path / "bare.git")
+
+
+def test_no_hook_of_the_repository_runs(make_repo: MakeRepo) -> None:
+    repo = make_repo({".gitignore": ".infra/\n"})
+    for name in ("post-checkout", "post-index-change", "reference-transaction"):
+        hook = repo.root / ".git/hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\ntouch '{repo.root}/hooked'\n")
+        hook.chmod(0o755)
+    repo.git("config", "core.fsmonitor", f"touch '{repo.root}/hooked'; false")
+    repository = Repository.open(repo.root)
+    repository.working_tree()
+    repository.commit_tree("HEAD")
+    repository.add_worktree("HEAD")
+    repository.remove_worktree(repo.head)
+    assert not (repo.root / "hooked").exists()
+
+
+def test_a_missing_object_is_told(make_repo: MakeRepo) -> None:
+    repo = make_repo({"x": "only here\n"})
+    object_id = repo.git("rev-parse", "HEAD:x")
+    tree = Repository.open(repo.root).commit_tree("HEAD")
+    (repo.root / ".git/objects" / object_id[:2] / object_id[2:]).unlink()
+    with pytest.raises(GitError, match="lacks object") as caught:
+        tree.read("x")
+    assert "fsck" in caught.value.advice

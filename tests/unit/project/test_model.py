@@ -1,0 +1,53 @@
+"""Ids as file names, and where states lie."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.project.model import encode_id
+from orchestrator.project.states import gcs_url
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=60))
+def test_an_id_is_one_file_name(stack: str) -> None:
+    name = encode_id(stack)
+    assert "/" not in name
+    assert len(name.encode()) <= 200
+    if "~" not in name.removeprefix(stack):
+        assert unquote(name) == stack
+
+
+def test_long_ids_stay_apart() -> None:
+    one, other = encode_id("dev/" + "ä" * 300), encode_id("dev/" + "ä" * 301)
+    assert one != other
+    assert max(len(one), len(other)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("stack", "expected"),
+    [
+        ("dev/network", "dev%2Fnetwork"),
+        ("dev/a b;$(x)", "dev%2Fa%20b%3B%24%28x%29"),
+        ("dev/..", "dev%2F.."),
+    ],
+)
+def test_encoding(stack: str, expected: str) -> None:
+    assert encode_id(stack) == expected
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("a/b", "gs://x/a/b/default.tfstate"),
+        ("/a/b/", "gs://x/a/b/default.tfstate"),
+        ("a//b/./c", "gs://x/a/b/c/default.tfstate"),
+        ("", "gs://x/default.tfstate"),
+        ("/", "gs://x/default.tfstate"),
+    ],
+)
+def test_prefixes_as_terraform_joins_them(prefix: str, expected: str) -> None:
+    assert gcs_url("x", prefix) == expected

@@ -1,0 +1,88 @@
+"""Findings of the linter as text, SARIF and annotations; a bootstrap's outputs as what to do in GitHub."""
+
+from __future__ import annotations
+
+import json
+
+from orchestrator.project.model import Finding
+from orchestrator.report import annotate, findings_text, github_setup, sarif
+from orchestrator.report.findings import LintReport
+
+REPORT = LintReport(
+    (
+        Finding("error", "public-principal", "allUsers is anybody.", "Name them.", "infra/a b.tf", 3),
+        Finding("warning", "tflint:unused", "x | y", "", "infra/c.tf", 1),
+        Finding("info", "module-unused", "No stack calls it.", "", None, None),
+    ),
+    ((Finding("error", "basic-role", "m", "", "d.tf", 9), "It reads."),),
+    ("tflint",),
+)
+OUTPUTS = {
+    "workload_identity_provider": "projects/1/providers/github",
+    "accounts": {
+        "prod": {"apply": "pa@x", "drift": "pd@x", "plan": "pp@x"},
+        "dev": {"apply": "da@x", "drift": "dd@x", "plan": "dp@x"},
+    },
+}
+
+
+def test_each_finding_has_its_place_its_rule_and_the_fix() -> None:
+    assert list(findings_text.lines(REPORT)) == [
+        "error infra/a b.tf:3: allUsers is anybody.  [public-principal]",
+        "  Name them.",
+        "warning infra/c.tf:1: x | y  [tflint:unused]",
+        "info No stack calls it.  [module-unused]",
+        "1 error, 1 warning, 1 note; 1 accepted in infra.yaml; with tflint.",
+    ]
+    assert "| warning | infra/c.tf:1 | x \\| y | `tflint:unused` |" in findings_text.markdown(REPORT)
+
+
+def test_sarif_names_rules_places_and_what_was_accepted() -> None:
+    (run,) = json.loads(sarif.render(REPORT))["runs"]
+
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert [rules[one["ruleIndex"]] for one in run["results"]] == [one["ruleId"] for one in run["results"]]
+    first, _, third, accepted = run["results"]
+    assert first["level"] == "error"
+    assert first["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": "infra/a%20b.tf", "uriBaseId": "%SRCROOT%"},
+        "region": {"startLine": 3},
+    }
+    assert "suppressions" not in first
+    assert third["level"] == "note"
+    assert "locations" not in third
+    assert accepted["suppressions"][0]["justification"] == "It reads."
+
+
+def test_annotations_have_github_s_levels() -> None:
+    levels = [line.split()[0] for line in annotate.of_findings(REPORT.findings)]
+
+    assert levels == ["::error", "::warning", "::notice"]
+
+
+def test_warnings_fail_only_when_they_are_to() -> None:
+    mild = LintReport(REPORT.findings[1:])
+
+    assert (REPORT.exit_code(strict=False), mild.exit_code(strict=False), mild.exit_code(strict=True)) == (
+        1,
+        0,
+        1,
+    )
+
+
+def test_github_gets_a_variable_and_environments_that_only_trunk_deploys_to() -> None:
+    text = "\n".join(github_setup.lines(OUTPUTS, "trunk", ["dev", "prod"]))
+
+    assert "--body 'projects/1/providers/github'" in text
+    assert text.index("environments/dev'") < text.index("environments/prod'")
+    assert text.count("-f name=trunk") == 2
+    assert (
+        "    dev:\n      accounts:\n        apply: da@x\n        drift: dd@x\n        plan: dp@x\n    prod:"
+        in text
+    )
+
+
+def test_outputs_that_are_missing_are_named() -> None:
+    (line,) = github_setup.lines({}, "main")
+
+    assert "workload_identity_provider" in line

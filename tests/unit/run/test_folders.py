@@ -1,0 +1,95 @@
+"""Run folders: what stays after a run, and what the next one tidies up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.process import read_pid_file, write_pid_file
+from orchestrator.run.folders import KEPT_DAYS, PID_FILE, Folders
+
+NOW = time.time()
+GONE = "gone"
+
+
+@pytest.fixture
+def alive() -> Iterator[int]:
+    """A process that runs until the test has ended."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        yield child.pid
+
+
+@pytest.fixture
+def gone() -> int:
+    """The pid of a process that has ended."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    return child.pid
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    made = Folders(tmp_path)
+    made.prepare()
+    return made
+
+
+def left_by(folders: Folders, pid: int) -> Path:
+    """The folder of a run of that process, with a plan file and a journal, and a plan file alone."""
+    for stack in ("dev/applied", "dev/planned"):
+        (folders.run(GONE, stack) / "plan.tfplan").touch()
+    (folders.run(GONE, "dev/applied") / "journal.jsonl").touch()
+    folder = folders.base / "runs" / GONE
+    write_pid_file(folder / PID_FILE, pid, "infra")
+    return folder
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_plans_of_a_run_that_died_go_and_its_journals_stay(folders: Folders, gone: int) -> None:
+    left = left_by(folders, gone)
+    folders.begin_run("now", NOW)
+    assert files(left) == {"dev%2Fapplied/journal.jsonl"}
+
+
+def test_a_run_that_goes_on_is_let_be(folders: Folders, alive: int) -> None:
+    left = left_by(folders, alive)
+    before = files(left)
+    folders.begin_run("now", NOW + 2 * KEPT_DAYS * 86400)
+    assert files(left) == before
+
+
+def test_a_terraform_that_outlived_its_run_is_let_be(folders: Folders, gone: int, alive: int) -> None:
+    left = left_by(folders, gone)
+    write_pid_file(left / "dev%2Fapplied" / PID_FILE, alive, "terraform")
+    before = files(left)
+    folders.begin_run("now", NOW + 2 * KEPT_DAYS * 86400)
+    assert files(left) == before
+
+
+def test_an_old_run_goes_with_its_journals(folders: Folders, gone: int) -> None:
+    left = left_by(folders, gone)
+    folders.begin_run("now", NOW + (KEPT_DAYS - 1) * 86400)
+    assert files(left)
+    folders.begin_run("then", NOW + (KEPT_DAYS + 1) * 86400)
+    assert not left.exists()
+
+
+def test_a_run_that_ends_leaves_nothing_but_journals(folders: Folders) -> None:
+    folders.begin_run("now", NOW)
+    folder = folders.base / "runs" / "now"
+    found = read_pid_file(folder / PID_FILE)
+    assert found is not None
+    assert found.pid == os.getpid()
+    assert found.alive
+    (folders.run("now", "dev/a") / "plan.tfplan").touch()
+    folders.forget_plans("now")
+    assert not folder.exists()

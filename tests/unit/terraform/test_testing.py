@@ -1,0 +1,73 @@
+"""What `terraform test -json` wrote, as values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from orchestrator.terraform.testing import event_text, read_testing
+
+
+def line(kind: str, second: int = 0, **fields: Any) -> bytes:
+    """One line as Terraform writes it."""
+    event = {"type": kind, "@timestamp": f"2026-01-02T03:04:{second:02}.500000Z", **fields}
+    return json.dumps(event).encode()
+
+
+def run(progress: str, name: str = "one", second: int = 0, **more: Any) -> bytes:
+    """A line about a run of tests/a.tftest.hcl."""
+    told = {"path": "tests/a.tftest.hcl", "run": name, "progress": progress, **more}
+    return line("test_run", second, test_run=told)
+
+
+def problem(summary: str, severity: str = "error", **at: str) -> bytes:
+    """A diagnostic."""
+    place = {"filename": "tests/a.tftest.hcl", "start": {"line": 7}}
+    told = {"severity": severity, "summary": summary, "detail": "why", "range": place}
+    named: dict[str, Any] = {f"@{name}": value for name, value in at.items()}
+    return line("diagnostic", diagnostic=told, **named)
+
+
+def test_runs_have_a_status_a_time_and_what_went_wrong() -> None:
+    found = read_testing(
+        [
+            run("starting"),
+            run("complete", second=2, status="fail"),
+            problem("Test assertion failed", testfile="tests/a.tftest.hcl", testrun="one"),
+            problem("Deprecated", "warning", testfile="tests/a.tftest.hcl", testrun="one"),
+            run("complete", "two", status="skip"),
+            problem("Invalid reference"),
+        ]
+    )
+
+    one, two = found.runs
+    assert (one.file, one.name, one.status, one.seconds) == ("tests/a.tftest.hcl", "one", "fail", 2.0)
+    assert [(error.summary, error.file, error.line) for error in one.errors] == [
+        ("Test assertion failed", "tests/a.tftest.hcl", 7)
+    ]
+    assert (two.status, two.seconds, two.errors) == ("skip", 0.0, ())
+    assert [error.summary for error in found.errors] == ["Invalid reference"]
+
+
+def test_what_could_not_be_destroyed_is_named() -> None:
+    left = [{"instance": "google_x.a"}, {"instance": "google_x.b", "deposed_key": "1"}]
+    states = {"one": [{"instance": "google_x.c"}]}
+
+    found = read_testing(
+        [
+            line("test_cleanup", test_cleanup={"failed_resources": left}),
+            line("test_interrupt", test_interrupt={"states": states, "state": []}),
+        ]
+    )
+
+    assert found.left == ["google_x.a", "google_x.b", "google_x.c"]
+
+
+def test_foreign_and_torn_lines_count_for_nothing() -> None:
+    assert read_testing([b"", b"Warning: x", b'"text"', run("complete", status="pass")[:-9]]).runs == []
+
+
+def test_progress_tells_what_runs() -> None:
+    assert event_text(run("starting")) == "tests/a.tftest.hcl: one"
+    assert event_text(run("complete", status="pass")) == ""
+    assert event_text(b"{}") == ""
