@@ -1,4 +1,4 @@
-"""`infra state history|restore|backup`."""
+"""`infra state history|restore|move|backup`."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def restore(
         id = one.stack.id
         if not as_json:
             old = one.version
-            app.write(f"{id}: serial {old.serial} ({old.written}) takes the place of serial {one.now_serial}.")
+            app.write(f"{id}: serial {old.serial} ({old.written}) replaces serial {one.now_serial}.")
             for sign, addresses in (("+", one.added), ("-", one.removed)):
                 for address in addresses:
                     app.write(f"  {sign} {address}")
@@ -85,6 +85,33 @@ def restore(
             return app.emit("state restore", stack=id, version=one.version.generation, serial=serial)
         app.write(f"The state of {id} now has serial {serial}; the one before is kept in {folder}.")
         app.write(f"See what it owes the world: infra plan {id}")
+    return 0
+
+
+@click.command("move", epilog="\b\nExamples:\n  infra state move dev/web\n")
+@click.argument("stack", shell_complete=complete_stacks)
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
+@json_option
+@click.pass_context
+def move(
+    ctx: click.Context, stack: str, auto_approve: bool, confirmed: tuple[str, ...], as_json: bool
+) -> int:
+    """Take the state of a renamed stack along to its new name (`moved:` in infra.yaml)."""
+    from orchestrator.cli.consent import confirm_environment, yes
+    from orchestrator.cli.running import opened
+    from orchestrator.run.moving import move_state
+
+    app = pass_app(ctx)
+    with opened(app, {}) as session:
+        found = session.one(stack)
+        for environment in session.protected([found.id]):
+            confirm_environment(app, environment, confirmed, "move a state")
+        yes(app, f"Move the state that {found.id} had under its old name?", given=auto_approve)
+        old = move_state(session, found)
+        if as_json:
+            return app.emit("state move", stack=found.id, before=old.url, now=found.state)
+        app.write(f"The state of {found.id} was {old.url} and is {found.state} now.")
     return 0
 
 

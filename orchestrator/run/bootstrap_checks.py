@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.errors import InfraError
 from orchestrator.run.doctoring import Check
 from orchestrator.state.bucket import BucketSettings, create, delete, look_at, may_read
-from orchestrator.state.storage import Bucket
+from orchestrator.state.gcs import Bucket
 
 # What makes requests as an account: its e-mail address → what to add to the environment.
 ActAs = Callable[[str], Mapping[str, str]]

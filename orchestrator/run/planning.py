@@ -13,6 +13,7 @@ from orchestrator.plan.reader import read_plan
 from orchestrator.project.model import Stack
 from orchestrator.report.model import StackReport
 from orchestrator.run.folders import write_private
+from orchestrator.run.moving import left_behind
 from orchestrator.run.session import Session
 from orchestrator.run.states import Waiting
 from orchestrator.terraform.client import Diagnostic, PlanOptions, PlanOutcome, Workdir
@@ -79,6 +80,10 @@ def _plan(
             return Planned(_report(stack, "waiting", reason=upstreams.reason, advice=upstreams.advice))
         # Without its upstream the code cannot be evaluated; what the state holds can be destroyed still.
         options, upstreams = replace(options, refresh=False), {}
+    left = left_behind(session.project.config, states, stack, session.project.root)
+    if left:
+        reason = f"it was renamed, and its state still lies at {left.url}"
+        return Planned(_report(stack, "waiting", reason=reason, advice=f"`infra state move {stack.id}`."))
     generation = states.generation(stack)
     if generation is None and options.destroy and states.location(stack) is not None:
         return Planned(_report(stack, "unchanged", reason="it has no state: there is nothing to destroy"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from orchestrator.state.storage import TIMEOUT, Bucket
+from orchestrator.state.gcs import TIMEOUT, Bucket
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from orchestrator.run.bootstrap_checks import check_bucket
 from orchestrator.run.doctoring import Check
 from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.state.bucket import look_at
-from orchestrator.state.storage import Bucket
+from orchestrator.state.gcs import Bucket
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are using a Python version:FutureWarning")
 
