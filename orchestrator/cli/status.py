@@ -38,9 +38,12 @@ def command(ctx: click.Context, names: tuple[str, ...], watch: bool, interval: f
         return once(app, names, as_json=as_json)
     import time
 
-    while True:
-        once(app, names, clear=True)
-        time.sleep(interval)
+    try:
+        while True:
+            once(app, names, clear=True)
+            time.sleep(interval)
+    except KeyboardInterrupt:
+        return 0
 
 
 def once(app: App, names: tuple[str, ...], *, as_json: bool = False, clear: bool = False) -> int:

@@ -38,8 +38,7 @@ def locked_error(name: str, holder: LockHolder, stack: str = "STACK") -> LockedE
     """The error that tells who holds a lock."""
     return LockedError(
         f"The {name} found the state locked by {holder}.",
-        advice="Wait until that has ended. If it is dead: "
-        f"`infra run {stack} -- force-unlock -force {holder.id or 'ID'}`.",
+        advice=f"Wait until that has ended. If it is dead: `infra unlock {stack}`.",
     )
 
 

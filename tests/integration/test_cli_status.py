@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -181,6 +184,25 @@ def test_a_ledger_of_a_newer_infra_is_refused(place: Remembered) -> None:
     ran = place.infra("status", "--json", code=1)
     assert "knows up to 1" in ran.document["errors"][0]["message"]
     assert "upgrade" in ran.document["errors"][0]["advice"]
+
+
+def test_watching_shows_it_again_until_ctrl_c(place: Remembered) -> None:
+    argv = [sys.executable, "-m", "orchestrator", "status", "--watch", "--interval", "0.1"]
+    env = {
+        **os.environ,
+        "STORAGE_EMULATOR_HOST": place.server.url,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    with subprocess.Popen(argv, cwd=place.repo.root, env=env, stdout=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout is not None
+        seen = 0
+        for line in watch.stdout:
+            seen += line.startswith("3 stacks: 3 new")
+            if seen == 2:
+                break
+        watch.send_signal(signal.SIGINT)
+        watch.communicate(timeout=20)
+    assert watch.returncode == 0
 
 
 def test_watching_excludes_json(place: Remembered) -> None:
