@@ -47,7 +47,7 @@ def test_whoever_dies_wherever_nothing_is_lost(lab: Lab, step: str, target: Targ
         assert verdict.outcome == outcome
 
 
-@pytest.mark.parametrize("name", ["state cut in the middle", "down from the state on"])
+@pytest.mark.parametrize("name", ["state cut in the middle", "answer to the state lost"])
 def test_whatever_the_bucket_does_nothing_is_lost(lab: Lab, name: str) -> None:
     trouble: Trouble = TROUBLES[name]
     with lab.round(trouble.at, faults=trouble.faults) as one:
