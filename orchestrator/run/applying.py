@@ -155,7 +155,7 @@ class Applying:
         return again
 
     def _refuse_moved(self, stack: Stack, planned: Planned) -> None:
-        """A kept plan whose state, or an upstream's, has moved: Terraform would apply an upstream's old values.
+        """A kept plan whose state, or an upstream's, has moved: Terraform would apply the old values.
 
         An upstream's kept plan that was applied before it and changes no output that it reads does no harm.
         """

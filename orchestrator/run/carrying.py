@@ -92,17 +92,16 @@ def _journal_kept(
         yield lambda line: None
         return
     run = claim.entry.operation.run if claim.entry.operation else recorder.session.info.id
-    shipper = Shipper(claim.ledger, run, claim.stack.id, first=_batches(claim, run))
-    shipper.add(lines)
+    first = claim.ledger.journal_batches(run, claim.stack.id)
+    if lines:
+        # Before anything is made: of what comes later, the last moment may be lost with the machine.
+        first += 1
+        claim.ledger.append_journal(run, claim.stack.id, first, lines)
+    shipper = Shipper(claim.ledger, run, claim.stack.id, first=first)
     try:
         yield shipper.feed
     finally:
         shipper.close()
-
-
-def _batches(claim: Claim, run: str) -> int:
-    """How many batches of the run's journal are there already; some when it is resumed."""
-    return claim.ledger.journal_batches(run, claim.stack.id)
 
 
 def planned_lines(plan: Plan | None) -> list[bytes]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import InterruptedRunError, StateError
-from orchestrator.process import Recorded, read_pid_file
+from orchestrator.process import Recorded, read_pid_file, started_at
 from orchestrator.project.model import Stack
 from orchestrator.run.carrying import PLANNED_FILE
 from orchestrator.run.session import Session
@@ -67,6 +68,16 @@ def journal(ledger: Ledger, run: str, stack: Stack, work: Workdir) -> list[bytes
         if path.is_file():
             lines += path.read_bytes().splitlines()
     return lines
+
+
+def is_whole(entry: Entry, work: Workdir) -> bool:
+    """Whether the journal on this machine has every line: it is here, and the machine has not gone down."""
+    if not (work.run_dir / JOURNAL).is_file():
+        return False
+    before = entry.operation.pid_started if entry.operation else ""
+    now = started_at(os.getpid()) or ""
+    # On Linux the boot's id stands before the slash.
+    return not before or "/" not in now or before.partition("/")[0] == now.partition("/")[0]
 
 
 def newest_rescued(session: Session, ledger: Ledger, run: str, stack: Stack, work: Workdir) -> Rescued | None:

@@ -21,7 +21,8 @@ class Orphan:
     """An object that exists, or may exist, and is not in the state.
 
     `id` is what the provider called it, empty when it never said; `import_id` what `import` takes, empty when
-    nobody can tell; `name` what it was planned to be called. `certain` is true for one that was finished.
+    nobody can tell; `name` what it was planned to be called. `certain` is true for one that was finished,
+    `begun` for one that the journal speaks of at all.
     """
 
     address: str
@@ -30,6 +31,7 @@ class Orphan:
     import_id: str
     name: str
     certain: bool
+    begun: bool = True
 
     def __str__(self) -> str:
         called = self.id or self.name
@@ -107,9 +109,14 @@ def planned_line(address: str, planned: Planned) -> bytes:
     return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
 
 
-def compare(lines: Iterable[bytes], state: bytes | None, ids: ImportIds) -> Comparison:
-    """Compare a journal with a state (None: there is none)."""
+def compare(lines: Iterable[bytes], state: bytes | None, ids: ImportIds, *, whole: bool = True) -> Comparison:
+    """Compare a journal with a state (None: there is none).
+
+    Where the journal may lack its last lines (`whole` is false), whatever was planned may have been made.
+    """
     fates, planned = _fates(lines)
+    unheard = [] if whole else [address for address in planned if address not in fates]
+    fates |= {address: _Fate(planned[address].type, is_open=True) for address in unheard}
     known = instances(state) if state else {}
     missing: list[Orphan] = []
     maybe: list[Orphan] = []
@@ -135,6 +142,7 @@ def compare(lines: Iterable[bytes], state: bytes | None, ids: ImportIds) -> Comp
             import_id="" if fate.has_failed else ids.of(fate.type, fate.made or "", plan.values),
             name=plan.name,
             certain=fate.is_made,
+            begun=address not in unheard,
         )
         (missing if fate.is_made else maybe).append(found)
     return Comparison(tuple(missing), tuple(maybe), tuple(again), differing)

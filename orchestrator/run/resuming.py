@@ -22,6 +22,7 @@ from orchestrator.run.evidence import (
     Rescued,
     follow,
     is_newer,
+    is_whole,
     journal,
     living,
     newest_rescued,
@@ -130,9 +131,9 @@ class Resuming:
     def _resume(self) -> StackReport:
         """The steps, in order."""
         self._refuse_living()
-        self._refuse_other_commit()
         if not self.entry.is_unfinished:
             return self._clear()
+        self._refuse_other_commit()
         claim = self.recorder.take_over(self.stack, self.entry)
         self.session.folders.take_over(self.run)
         try:
@@ -258,7 +259,8 @@ class Resuming:
 
     def _take_back_and_apply(self, claim: Claim, work: Workdir) -> StackReport:
         lines = journal(self.ledger, self.run, self.stack, work)
-        comparison = compare(lines, self.session.states.raw(self.stack), import_ids())
+        whole = is_whole(self.entry, work)
+        comparison = compare(lines, self.session.states.raw(self.stack), import_ids(), whole=whole)
         self.session.progress.doing(self.stack.id, "comparing its journal with the state")
         orphans = [*comparison.missing, *comparison.maybe]
         back = plan_with_imports(self.session, self.stack, self.options, work, orphans)
@@ -283,8 +285,8 @@ class Resuming:
     def _told(self, back: TakenBack, comparison: Comparison) -> StackReport:
         """The plan's report with what was found out."""
         notes = [f"made, and in no state: {one}; it is taken back" for one in back.taken if one.certain]
-        notes += [f"begun, and it exists: {one}; it is taken back" for one in back.taken if not one.certain]
-        notes += [f"begun, and not there: {one}" for one in back.absent]
+        notes += [f"it exists already: {one}; it is taken back" for one in back.taken if not one.certain]
+        notes += [f"begun, and not there: {one}" for one in back.absent if one.begun]
         notes += [f"may exist: {one}; look for it" for one in _unsure(back, comparison)]
         notes += [f"will be made again, which does no harm: {address}" for address in comparison.again]
         return replace(back.planned.report, notes=(*back.planned.report.notes, *notes))

@@ -102,6 +102,15 @@ def test_additive_members_and_what_lives_in_the_state_alone_are_made_again() -> 
     assert found.is_clean
 
 
+def test_where_the_journals_end_may_be_lost_all_that_was_planned_may_exist() -> None:
+    lines = [planned_line(f"{NETWORK}.{name}", Planned(NETWORK, {"name": name})) for name in ("a", "b", "c")]
+    lines += made(f"{NETWORK}.a")
+    assert compare(lines, state(resource("b"), resource("a")), import_ids()).is_clean
+    found = compare(lines, state(resource("b")), import_ids(), whole=False)
+    assert [one.address for one in found.missing] == [f"{NETWORK}.a"]
+    assert [(one.address, one.begun) for one in found.maybe] == [(f"{NETWORK}.c", False)]
+
+
 def test_torn_and_foreign_lines_are_passed_over() -> None:
     lines = [b"", b"not json", b"[1]", b'{"type": "apply_start"', *made(f"{NETWORK}.main")]
     assert len(compare(lines, None, import_ids()).missing) == 1

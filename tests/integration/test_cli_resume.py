@@ -1,0 +1,193 @@
+"""`infra resume`: what it refuses, what it asks, what it puts right. Kills at every step: tests/e2e."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.run.ledgers import this_machine
+from orchestrator.state.records import Entry
+from tests.conftest import MakeRepo
+from tests.support.remembered import FILES, UPSTREAM, Remembered, serving
+
+GO = ("--auto-approve", "--confirm", "dev")
+DEAD = 2**22 - 1
+NET = "infra/envs/dev/net/main.tf"
+STATE = "dev/state/net/default.tfstate"
+
+
+@pytest.fixture
+def place(make_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
+    with serving(tmp_path / "gcs") as server:
+        yield Remembered(make_repo(FILES), server)
+
+
+def cut_off(place: Remembered, **more: Any) -> Entry:
+    """A run of this machine died while it applied dev/net at the current commit."""
+    return place.at_work("dev/net", **{"host": this_machine(), "pid": DEAD, **more})
+
+
+def attempt(place: Remembered, entry: Entry) -> None:
+    """Let the ledger say that the run was at the current commit."""
+    assert entry.operation
+    ledger = place.ledger("dev/net")
+    ledger.mark(replace(entry, attempted=place.repo.head), replace(entry.operation, commit=place.repo.head))
+
+
+def state(place: Remembered) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(place.server.store.read_object("states", STATE)[1])
+    return found
+
+
+def test_with_nothing_to_do_it_says_so(place: Remembered) -> None:
+    assert "Nothing is unfinished." in place.infra("resume", code=0).out
+    assert place.infra("resume", "--json", code=0).document["stacks"] == []
+
+
+def test_it_plans_and_applies_the_rest(place: Remembered) -> None:
+    attempt(place, cut_off(place))
+    ran = place.infra("resume", *GO, "--json", code=0)
+    assert ran.results == {"dev/net": "applied"}
+    entry = place.ledger("dev/net").entry("dev/net")
+    assert entry
+    assert (entry.result, entry.operation, entry.commit) == ("applied", None, place.repo.head)
+    assert place.infra("resume", "--json", code=0).document["stacks"] == []
+
+
+def test_what_had_all_been_applied_is_only_written_down(place: Remembered) -> None:
+    place.apply("dev/net")
+    attempt(place, cut_off(place))
+    ran = place.infra("resume", "R-other", *GO, "--json", code=0)
+    assert ran.results == {"dev/net": "unchanged"}
+    assert ran.stack("dev/net")["reason"] == "all of it had been applied"
+
+
+def test_a_run_that_lives_is_left_alone(place: Remembered) -> None:
+    place.at_work("dev/net")
+    ran = place.infra("resume", *GO, "--json", code=6)
+    assert "is not cut off: bo runs apply R-other" in ran.stack("dev/net")["reason"]
+
+
+def test_the_dead_runs_lock_is_released_after_a_question(place: Remembered) -> None:
+    place.apply("dev/net")
+    attempt(place, cut_off(place))
+    place.lock("dev/net", who=f"bo@{this_machine().partition('/')[0]}")
+    refused = place.infra("resume", code=4)
+    assert "→ Release the state's lock" in refused.err
+    assert "bo ran apply R-other from elsewhere: cut off" in refused.err
+    assert "dev/state/net/default.tflock" in place.objects()
+    entry = place.ledger("dev/net").entry("dev/net")
+    assert entry
+    assert entry.is_unfinished
+    place.infra("resume", *GO, code=0)
+    assert "dev/state/net/default.tflock" not in place.objects()
+
+
+def test_anybody_elses_lock_stays(place: Remembered) -> None:
+    place.apply("dev/net")
+    attempt(place, cut_off(place))
+    place.lock("dev/net", who="eve@far-away")
+    ran = place.infra("resume", *GO, "--json", code=6)
+    assert "eve@far-away" in ran.stack("dev/net")["reason"]
+    assert "infra unlock dev/net" in ran.stack("dev/net")["advice"]
+    assert "dev/state/net/default.tflock" in place.objects()
+    entry = place.ledger("dev/net").entry("dev/net")
+    assert entry
+    assert entry.is_unfinished
+
+
+@pytest.mark.parametrize(
+    ("serial", "lineage", "pushed"),
+    [(5, None, True), (0, None, False), (5, "00000000-0000-4000-8000-000000000000", False)],
+)
+def test_a_rescued_state_is_pushed_if_it_continues_the_one_there(
+    place: Remembered, serial: int, lineage: str | None, pushed: bool
+) -> None:
+    place.apply("dev/net")
+    before = state(place)
+    rescued = {
+        **before,
+        "serial": before["serial"] + serial,
+        "lineage": lineage or before["lineage"],
+        "outputs": {**before["outputs"], "rescued": {"value": "yes", "type": "string"}},
+    }
+    attempt(place, cut_off(place))
+    place.ledger("dev/net").rescue("R-other", "dev/net", json.dumps(rescued).encode())
+    place.infra("resume", *GO, code=0)
+    after = state(place)
+    # What the code does not have is removed again by the plan that follows, which shows that it was there.
+    assert (after["serial"] > before["serial"] + serial) == pushed or after["serial"] == before["serial"]
+    assert after["lineage"] == before["lineage"]
+    assert ("rescued" in json.dumps(versions(place))) == pushed
+
+
+def versions(place: Remembered) -> list[Any]:
+    """Every version of the state that the bucket keeps."""
+    ledger = place.ledger("dev/net")
+    found = [ledger.storage.read(STATE, one.generation) for one in ledger.storage.versions(STATE)]
+    return [json.loads(one.data) for one in found if one]
+
+
+def test_a_checkout_without_what_was_being_applied_is_refused(place: Remembered) -> None:
+    old = place.repo.head
+    place.repo.commit({NET: UPSTREAM.replace('"one"', '"two"')})
+    attempt(place, cut_off(place))
+    place.repo.git("switch", "-q", "--detach", old)
+    ran = place.infra("resume", *GO, "--json", code=5)
+    assert "git switch --detach" in ran.stack("dev/net")["advice"]
+
+
+def test_what_had_not_begun_is_only_cleared(place: Remembered) -> None:
+    entry = cut_off(place)
+    assert entry.operation
+    place.ledger("dev/net").mark(entry, replace(entry.operation, phase="planned", commit=place.repo.head))
+    ledger = place.ledger("dev/net")
+    ran = place.infra("resume", *GO, "--json", code=0)
+    found = ledger.entry("dev/net")
+    assert found
+    assert found.operation is None
+    assert ran.results == {"dev/net": "unchanged"}
+    assert "nothing was done" in ran.stack("dev/net")["reason"]
+
+
+def test_a_destroy_that_was_cut_off_goes_on_destroying(place: Remembered) -> None:
+    place.apply("dev/net")
+    entry = cut_off(place)
+    assert entry.operation
+    operation = replace(entry.operation, kind="destroy", commit=place.repo.head)
+    place.ledger("dev/net").mark(replace(entry, attempted=place.repo.head), operation)
+    ran = place.infra("resume", *GO, "--allow-destroy", "--json", code=0)
+    assert ran.results == {"dev/net": "destroyed"}
+    assert state(place)["resources"] == []
+
+
+def test_what_a_lost_runner_made_is_taken_back_from_the_ledgers_journal(
+    tmp_path: Path, terraform_argv: tuple[str, ...]
+) -> None:
+    pytest.importorskip("grpc")
+    if not Path("/proc/self/cwd").exists():
+        pytest.skip("looks for processes in /proc")
+    from tests.support.crash.lab import YES, Lab, finished
+    from tests.support.crash.watched import Step
+
+    lab = Lab(tmp_path / "lab")
+    try:
+        with lab.round(Step("before create fourth", 1), "both") as one:
+            quiet = dict(one.env)
+            one.env = {**quiet, "CI": "true"}
+            finished(one.start("apply", "--all", *YES))
+            assert one.trigger.struck
+            shutil.rmtree(one.root / ".infra/runs")
+            one.env = quiet
+            done = one.infra("resume", *YES)
+            assert done.code == 0, done.out + done.err
+            assert "it is taken back" in done.out
+            assert one.exists() == one.known()
+    finally:
+        lab.close()
