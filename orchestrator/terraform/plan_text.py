@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import re
 
-_DOING = re.compile(rb"^(.+): (Refreshing state|Reading|Still reading|Read complete)(?:\.\.\.| after)")
-_VERBS = {b"Refreshing state": "refreshing", b"Reading": "reading", b"Still reading": "still reading"}
+_DOING = re.compile(
+    rb"^(.+): (Refreshing state|Reading|Still reading|Read complete|Preparing import)(?:\.\.\.| after)"
+)
+_VERBS = {
+    b"Refreshing state": "refreshing",
+    b"Reading": "reading",
+    b"Still reading": "still reading",
+    b"Preparing import": "importing",
+}
 
 
 def progress_text(line: bytes) -> str | None:
