@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import warnings
@@ -145,11 +146,12 @@ class Bucket:
     def now(self) -> datetime:
         """The service's time, from the `Date` of its last answer and what has passed since."""
         if self._clock is None:
-            # Any answer tells the time, "no such object" included.
-            self.stat("infra-clock")
+            # Any answer tells the time, a refusal included.
+            with contextlib.suppress(StateError):
+                self.stat("infra-clock")
         if self._clock is None:
             raise StateError(
-                f"gs://{self.name} does not tell the time.", advice="Something between us strips headers."
+                f"gs://{self.name} does not tell the time.", advice="Can it be reached? See `infra doctor`."
             )
         there, then = self._clock
         return there + timedelta(seconds=time.monotonic() - then)

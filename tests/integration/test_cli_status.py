@@ -134,6 +134,9 @@ def test_a_state_that_the_ledger_does_not_know_wants_to_be_adopted(place: Rememb
     found = status(place)["dev/net"]
     assert found["standing"] == "unrecorded"
     assert "infra adopt dev/net" in found["advice"]
+    # An apply that finds nothing to do knows as much.
+    place.apply("dev/net")
+    assert status(place)["dev/net"]["standing"] == "up-to-date"
 
 
 def test_a_stack_that_trunk_no_longer_has_is_not_forgotten(place: Remembered) -> None:
