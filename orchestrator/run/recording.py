@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from orchestrator.project.git import Commit
 from orchestrator.project.model import Stack
 from orchestrator.report.model import StackReport
 from orchestrator.run.claims import Claim
+from orchestrator.run.cut_off import remember
 from orchestrator.run.forward import is_on_trunk, superseded
 from orchestrator.run.ledgers import this_machine
 from orchestrator.run.origin import Origin, origin_of
@@ -124,6 +125,9 @@ class Recorder:
         entry = ledger.begin(stack.id, operation, before, resuming=True)
         if cut_off and cut_off.lock:
             entry = ledger.heartbeat(entry, lock=cut_off.lock)
+        if cut_off and cut_off.phase == "applying":
+            with suppress(InfraError):  # what was cut off can be resumed without its place in the history
+                remember(ledger, stack, before, cut_off)
         return Claim(ledger, stack, before, entry, waited=False)
 
     def _refuse_older(self, stack: Stack, before: Entry | None) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.support.crash.lab import STACKS, WORLD, YES, Done, Round
 
@@ -36,7 +38,10 @@ def repair(round_: Round) -> Verdict:
     lost = round_.exists() - round_.known()
     unfinished = _named(round_, verdict, suspects, lost and not living)
     if unfinished:
+        dead = {one["operation"]["run"] for one in round_.entries().values() if _died(one)}
         done = round_.infra("resume", *YES)
+        runs = " ".join(round_.objects("dev/ledger/runs/"))
+        verdict.insist(all(run in runs for run in dead), f"not in the history: {dead}")
         _agreement(round_, verdict, done)
         verdict.outcome = _outcome(living, lost, done)
     else:
@@ -48,6 +53,11 @@ def repair(round_: Round) -> Verdict:
     _never_twice(round_, verdict)
     verdict.seconds = time.monotonic() - began
     return verdict
+
+
+def _died(entry: Mapping[str, Any]) -> bool:
+    """Whether a ledger's entry tells of a run that was applying and never came to its end."""
+    return bool(entry["operation"]) and entry["operation"]["phase"] == "applying"
 
 
 def _suspects(round_: Round) -> set[str]:

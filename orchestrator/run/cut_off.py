@@ -1,0 +1,34 @@
+"""The record of a run that died before it could write one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from orchestrator.project.model import Stack
+from orchestrator.state.ledger import Ledger
+from orchestrator.state.records import Entry, Operation, RunRecord, StackRecord
+
+
+def remember(ledger: Ledger, stack: Stack, before: Entry, cut_off: Operation) -> None:
+    """Write the record of a run that died before it could; a record that is there only gains the stack."""
+    known = ledger.run(cut_off.run)
+    if known and stack.id in known.stacks:
+        return
+    lasted = datetime.fromisoformat(cut_off.heartbeat or cut_off.started) - datetime.fromisoformat(
+        cut_off.started
+    )
+    from_job = cut_off.where.startswith("https://")
+    record = known or RunRecord(
+        id=cut_off.run,
+        command=cut_off.kind,
+        trigger="ci" if from_job else "local",
+        commit=cut_off.commit,
+        person=cut_off.who,
+        started=cut_off.started,
+        seconds=max(0.0, lasted.total_seconds()),
+        stacks={},
+        link=cut_off.where if from_job else "",
+    )
+    part = StackRecord("interrupted", reason="cut off while applying", serial_before=before.serial)
+    ledger.save_run(replace(record, stacks={**record.stacks, stack.id: part}))
