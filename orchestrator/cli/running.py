@@ -94,11 +94,14 @@ def owed(
     app: App, session: Session, asked: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]:
     """The stacks that are owed something, among those named, and those that read them; says why."""
+    from orchestrator.run.forward import is_on_trunk
     from orchestrator.run.pending import pending_stacks
 
     among = session.select(asked["stacks"], app.cwd) if asked["stacks"] else tuple(session.project.stacks)
     found = {id_: why for id_, why in pending_stacks(session).items() if id_ in among}
     if not app.json:
+        if not is_on_trunk(session.project, session.info.commit):
+            app.note("This checkout is not trunk: what follows is owed by the commit that is here.")
         for id_, why in found.items():
             app.note(f"{id_}: {why}.")
     readers = {id_: of for id_, of in followers_of(session.project, list(found)).items() if id_ in among}

@@ -61,8 +61,8 @@ class Entry:
     generation of that state), and when and by which run (`applied_at`, `applied_run`). The last run, however
     it ended: `result`, `run`, `at`, and the commit it tried, `attempted`. The state as that run left it:
     `serial`, `lineage`, `state_generation`, `state_size`, `rescued` where one that could not be saved is
-    kept, `left_lock` the generation of a lock on it that could not be released. `break_glass` is the reason by
-    which the last apply was let through. `generation` and `metageneration` are the object's own.
+    kept, `left_lock` the generation of a lock on it that could not be released. `break_glass` is the reason
+    by which the last apply was let through. `generation` and `metageneration` are the object's own.
     """
 
     stack: str
