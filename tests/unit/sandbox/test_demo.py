@@ -121,7 +121,7 @@ def test_colours_of_commands_are_kept_and_only_main_scenes_are_pictured() -> Non
 
     narrator.scene("1/8 A repository", "It is there.")
     narrator.line("\x1b[32mgreen\x1b[0m", aside=False)
-    narrator.scene("4/8 A change on a branch", "It is made.")
+    narrator.scene("6/9 A change on a branch", "It is made.")
     narrator.line("\x1b[31mred\x1b[0m", aside=False)
 
     assert "\x1b[32mgreen" in text_of(shown)
