@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.cli.consent import AskedConsent
 from orchestrator.cli.context import App
 from orchestrator.cli.progress import progress_for
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, UsageError
 from orchestrator.process import Supervisor
 from orchestrator.project.affected import affected
 from orchestrator.project.affected import followers as followers_of
@@ -68,6 +68,9 @@ def request_of(
     detailed: bool = False,
 ) -> Request:
     """The request that the command line makes; with no names: what differs from trunk, and its followers."""
+    for one in asked["variables"]:
+        if "=" not in one:
+            raise UsageError("--var wants NAME=VALUE.", advice="For example: --var region=europe-west1")
     options = PlanOptions(
         destroy=bool(asked.get("destroy")),
         refresh_only=asked["refresh_only"],

@@ -104,8 +104,9 @@ def read_kept(folder: Path) -> Kept:
         stacks = {name: KeptPlan(**entry) for name, entry in content["stacks"].items()}
         return Kept(folder, stacks)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"it is not what infra writes ({error})"
         raise PlanFileError(
-            f"{path} cannot be read: {error}", advice="Give --plan the folder that `infra plan --out` wrote."
+            f"{path} cannot be read: {why}.", advice="Give --plan the folder that `infra plan --out` wrote."
         ) from error
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from orchestrator.errors import BlockedError, ConfigError
+from orchestrator.errors import BlockedError, ConfigError, UsageError
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.applying import Applying
 from orchestrator.run.keeping import Kept, check_kept, empty_folder, keep, read_kept
@@ -72,6 +72,11 @@ def apply_kept(
     """Apply what `plan --out` kept, after the same question; refuses what has moved since."""
     kept = read_kept(folder)
     stacks = [id for id in session.in_order(kept.stacks) if not names or id in names]
+    if names and not stacks:
+        raise UsageError(
+            f"{folder} holds no plan of what was named.",
+            advice=f"It has {', '.join(kept.stacks) or 'none at all'}.",
+        )
     check_kept(session, kept, stacks)
     environments_in_order(session, stacks)
     session.progress.begin(stacks)

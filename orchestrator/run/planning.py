@@ -92,7 +92,11 @@ def _plan(
     shadow = generation is None and states.is_remote(stack) and not real
     work = work or (shadow_workdir(session, stack) if shadow else session.workdir(stack))
     outcome, generation = _plan_while_still(session, stack, work, options, generation, shadow=shadow)
-    return read_outcome(session, stack, work, outcome, generation, upstreams, shadow=shadow)
+    planned = read_outcome(session, stack, work, outcome, generation, upstreams, shadow=shadow)
+    if options.refresh_only and planned.plan and not (planned.plan.has_changes or planned.plan.drift):
+        # Terraform's exit code says "changes" also where a refresh found none.
+        return replace(planned, report=_report(stack, "unchanged"), plan=None)
+    return planned
 
 
 def _plan_while_still(

@@ -102,6 +102,7 @@ def _locate(
                 f"terraform.binary in infra.yaml names {configured}, which is not a program here.",
                 advice="Install it, correct the name, or remove the key: then `terraform`, `tofu` and the "
                 "embedded one are tried.",
+                file="infra.yaml",
                 key="terraform.binary",
             )
         return Path(found).absolute(), "configured"

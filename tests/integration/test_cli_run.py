@@ -225,6 +225,18 @@ def test_kept_plans_are_applied_as_they_are(infra: Infra, project: Repo) -> None
     assert "has moved since the plan" in stale.err
 
 
+def test_what_was_named_must_have_been_kept(infra: Infra) -> None:
+    infra("plan", "dev/a", "--out", "plans", code=0)
+    refused = infra("apply", "prod", "--plan", "plans", "--auto-approve", "--confirm", "prod", code=3)
+    assert "It has dev/a." in refused.err
+
+
+def test_a_variable_without_a_value_is_refused_before_anything_runs(infra: Infra) -> None:
+    refused = infra("plan", "--all", "--var", "s3cret", code=3)
+    assert "NAME=VALUE" in refused.err
+    assert "s3cret" not in refused.err
+
+
 def test_a_kept_plan_whose_upstream_moved_is_refused(infra: Infra, project: Repo) -> None:
     infra("apply", "dev", "--auto-approve", code=0)
     project.write({"infra/envs/dev/b/more.tf": 'resource "terraform_data" "more" {}\n'})

@@ -252,3 +252,19 @@ def test_outside_of_a_project_it_works_in_the_folder_given(shell: Shell, tmp_pat
     assert "has ended" in outside.infra("sandbox", "down", "cloud")
     assert "No sandbox is running" in outside.infra("sandbox", "down", "cloud")
     assert not (tmp_path / "cloud/sandbox.json").exists()
+
+
+def test_a_refresh_tells_drift_and_nothing_else(shell: Shell) -> None:
+    def refresh() -> str:
+        argv = ("plan", "dev/refreshed", "--refresh-only", "--json")
+        document = json.loads(shell.infra("sandbox", "exec", "--", "infra", *argv))
+        return str(document["stacks"][0]["result"])
+
+    Repo(shell.root).write({"infra/envs/dev/refreshed/main.tf": BARE.replace("bare", "refreshed")})
+    consent = ("--auto-approve", "--confirm", "dev")
+    shell.infra("sandbox", "exec", "--", "infra", "apply", "dev/refreshed", *consent)
+    # The first refresh takes in what the cloud adds by itself.
+    shell.infra("sandbox", "exec", "--", "infra", "apply", "dev/refreshed", "--refresh-only", *consent)
+    assert refresh() == "unchanged"
+    shell.infra("sandbox", "world", "set", "refreshed", "description", "by hand")
+    assert refresh() == "changed"
