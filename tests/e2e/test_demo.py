@@ -17,7 +17,7 @@ from orchestrator.sandbox import attach
 pytest.importorskip("grpc")
 
 DEMO = [sys.executable, "-m", "orchestrator", "demo"]
-LIMIT = 120.0
+LIMIT = 180.0
 
 
 def start(folder: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.run.ledgers import this_machine
-from orchestrator.state.records import Entry
+from orchestrator.project import load
+from orchestrator.run.ledgers import Ledgers, this_machine
+from orchestrator.run.states import States
+from orchestrator.state.records import Entry, Operation
 from tests.conftest import MakeRepo
+from tests.support.cli import Infra
 from tests.support.remembered import FILES, UPSTREAM, Remembered, serving
 
 GO = ("--auto-approve", "--confirm", "dev")
@@ -191,3 +195,28 @@ def test_what_a_lost_runner_made_is_taken_back_from_the_ledgers_journal(
             assert one.exists() == one.known()
     finally:
         lab.close()
+
+
+def test_a_local_state_is_resumed_too(make_repo: MakeRepo, tmp_path: Path) -> None:
+    repo = make_repo({"infra/envs/dev/a/main.tf": 'resource "terraform_data" "x" {\n  input = "one"\n}\n'})
+    infra = Infra(repo.root, {"XDG_STATE_HOME": str(tmp_path / "home")})
+    infra("apply", "dev", *GO, code=0)
+    project = load(repo.root)
+    ledger = Ledgers(project, States(project, infra.env), infra.env).of(project.stacks["dev/a"])
+    tried = repo.commit({"infra/envs/dev/a/main.tf": 'resource "terraform_data" "x" {\n  input = "two"\n}\n'})
+    dead = Operation(
+        "R-other", "apply", "planned", "bo", "desk", tried, host=this_machine(), pid=DEAD, pid_started="x/1"
+    )
+    entry = ledger.begin("dev/a", dead, ledger.entry("dev/a"))
+    ledger.mark(entry, replace(dead, phase="applying", started=entry.operation.started))  # type: ignore[union-attr]
+    # What a killed Terraform leaves beside a local state.
+    content = {
+        "ID": "1",
+        "Operation": "OperationTypeApply",
+        "Who": f"bo@{socket.gethostname()}",
+        "Created": "",
+    }
+    (repo.root / "infra/envs/dev/a/.terraform.tfstate.lock.info").write_text(json.dumps(content))
+    assert infra("apply", "dev", *GO, "--json", code=7).results == {"dev/a": "failed"}
+    assert infra("resume", *GO, "--json", code=0).results == {"dev/a": "applied"}
+    assert infra("plan", "--pending", "--json", code=0).document["stacks"] == []

@@ -340,7 +340,8 @@ def processes() -> list[tuple[int, str, str]]:
     for path in Path("/proc").glob("[0-9]*"):
         try:
             words = (path / "cmdline").read_bytes().split(b"\0")
-            if b"terraform" in words[0].rsplit(b"/", 1)[-1]:
+            embedded = any(word.endswith(b"/embedded_main.py") for word in words[:5])
+            if embedded or b"terraform" in words[0].rsplit(b"/", 1)[-1]:
                 line = b" ".join(words).decode(errors="replace")
                 found.append((int(path.name), line, str((path / "cwd").readlink())))
         except OSError:
