@@ -64,8 +64,8 @@ def two_applies(infra: Infra) -> None:
     assert second.code == 6, second.out
     assert second.results == {"dev/net": "locked"}
     reason = second.stack("dev/net")["reason"]
-    assert f"@{os.uname().nodename} since 20" in reason
-    assert "Apply" in reason
+    assert f"from {os.uname().nodename} since 20" in reason
+    assert "runs apply" in reason
     assert infra("plan", "dev/net", "--json", code=0).results == {"dev/net": "unchanged"}
 
 
