@@ -65,7 +65,7 @@ def test_a_change_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 def test_nothing_of_another_repository_or_cloud_comes_along() -> None:
     base = {
         "PATH": "/bin",
-        "HOME": "/home/me",
+        "HOME": "/elsewhere/home",
         "GIT_DIR": "/elsewhere/.git",
         "TF_WORKSPACE": "other",
         "GOOGLE_APPLICATION_CREDENTIALS": "/key.json",
@@ -77,7 +77,7 @@ def test_nothing_of_another_repository_or_cloud_comes_along() -> None:
 
     assert {name: value for name, value in made.items() if name not in repository.GIT} == {
         "PATH": "/bin",
-        "HOME": "/home/me",
+        "HOME": "/elsewhere/home",
     }
     assert made["GIT_CONFIG_GLOBAL"] == "/dev/null"
 
