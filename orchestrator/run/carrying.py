@@ -159,7 +159,8 @@ def _told(
 def _failed(recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome) -> StackReport:
     """A failed apply: was anything applied? The state's generation tells, not Terraform's exit code."""
     session, stack = recorder.session, claim.stack
-    cut_off = bool(outcome.rescued) or outcome.ended == "deadline" or outcome.returncode < 0
+    killed = outcome.returncode < 0 and not _never_began(outcome)
+    cut_off = bool(outcome.rescued) or outcome.ended == "deadline" or killed
     rescued = _rescue(claim, outcome)
     moved = bool(outcome.finished) or session.states.generation(stack) != planned.generation
     recorder.failed(claim, "interrupted" if cut_off else "failed", rescued)
@@ -176,6 +177,11 @@ def _failed(recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOu
         error_class="PartialError",
         partial=True,
     )
+
+
+def _never_began(outcome: ApplyOutcome) -> bool:
+    """Whether our interrupt ended Terraform while it started: its first line comes before its first lock."""
+    return outcome.ended == "interrupted" and outcome.journal.stat().st_size == 0
 
 
 def failed_report(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeRepo
+from tests.support.cli import Infra
 from tests.support.repo import Repo
 from tests.support.terminal import Terminal
 
@@ -161,3 +162,28 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+# A Terraform that an interrupt meets while it is still starting: no line, no lock, no state.
+STARTING = """#!/bin/sh
+if [ "$1" = apply ]; then
+  touch started
+  exec sleep 20
+fi
+exec {real} "$@"
+"""
+
+
+def test_an_interrupt_while_terraform_starts_leaves_nothing_to_resume(
+    project: Repo, terraform_argv: tuple[str, ...]
+) -> None:
+    project.write({"bin/terraform": STARTING.format(real=terraform_argv[0])})
+    (project.root / "bin/terraform").chmod(0o755)
+    project.write({"infra.yaml": "terraform: {binary: bin/terraform}\n"})
+    with Terminal(project.root, "apply", "dev", "--auto-approve") as terminal:
+        wait_for(project.root / "infra/envs/dev/a/started", terminal)
+        time.sleep(0.3)
+        terminal.interrupt()
+        assert terminal.end() == 130
+    status = Infra(project.root, {})("status", "dev/a", "--json", code=0).document
+    assert status["stacks"][0]["standing"] != "unfinished"
