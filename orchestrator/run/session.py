@@ -219,7 +219,8 @@ def open_session(
     states = States(project, environ)
     now = datetime.now(UTC)
     info = RunInfo(
-        id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        # Milliseconds, so that the ids of runs sort as the runs began, also within one second.
+        id=f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z-{secrets.token_hex(3)}",
         trigger=trigger,
         commit=project.commit or "",
         started=f"{now:%Y-%m-%dT%H:%M:%SZ}",
