@@ -137,6 +137,14 @@ class StateError(InfraError):
     """The state cannot be read or written: no bucket, no right, a version newer than Terraform's."""
 
 
+class HostError(InfraError):
+    """GitHub says no, or cannot be reached. `status` is the HTTP status, 0 when there was no answer."""
+
+    def __init__(self, message: str, *, status: int = 0, **where: object) -> None:
+        super().__init__(message, **where)  # type: ignore[arg-type]
+        self.status = status
+
+
 class BlockedError(InfraError):
     """A rule forbids it, or consent was not given."""
 

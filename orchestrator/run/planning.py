@@ -13,6 +13,7 @@ from orchestrator.plan.reader import read_plan
 from orchestrator.project.model import Stack
 from orchestrator.report.model import StackReport
 from orchestrator.run.folders import write_private
+from orchestrator.run.inspecting import NOTHING, Inspected
 from orchestrator.run.moving import left_behind
 from orchestrator.run.session import Session
 from orchestrator.run.states import Waiting
@@ -30,7 +31,8 @@ class Planned:
     """One stack's plan and what it was made against.
 
     `generation` is the state's, None when there was no state; `upstreams` maps stack ids to generations;
-    `shadow` is true when the plan was made in a shadow of the root and so can never be applied.
+    `shadow` is true when the plan was made in a shadow of the root and so can never be applied. `inspected` is
+    what the session's inspection found.
     """
 
     report: StackReport
@@ -39,6 +41,7 @@ class Planned:
     generation: str | None = None
     upstreams: Mapping[str, str] = field(default_factory=dict)
     shadow: bool = False
+    inspected: Inspected = NOTHING
 
     @property
     def has_changes(self) -> bool:
@@ -145,7 +148,8 @@ def read_outcome(
     if not outcome.changed:
         return Planned(_report(stack, "unchanged"), **made)  # type: ignore[arg-type]
     session.progress.doing(stack.id, "reading the plan")
-    plan = read_plan(session.client.show_json(work, outcome.plan_file), session.masker)
+    raw = session.client.show_json(work, outcome.plan_file)
+    plan = read_plan(raw, session.masker)
     report = _report(
         stack,
         "changed",
@@ -155,7 +159,8 @@ def read_outcome(
         diff=session.mask(outcome.text.decode("utf-8", "replace"), plan.secrets),
         notes=_notes(session, stack, shadow=shadow),
     )
-    return Planned(report, plan=plan, **made)  # type: ignore[arg-type]
+    inspected = session.inspect(stack, plan, raw)
+    return Planned(report, plan=plan, inspected=inspected, **made)  # type: ignore[arg-type]
 
 
 def _notes(session: Session, stack: Stack, *, shadow: bool) -> tuple[str, ...]:

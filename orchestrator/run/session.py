@@ -23,6 +23,7 @@ from orchestrator.project.model import Project, Stack
 from orchestrator.project.select import select
 from orchestrator.report.model import RunInfo, RunReport, StackReport
 from orchestrator.run.folders import Folders
+from orchestrator.run.inspecting import Inspect, inspect_nothing
 from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.ports import Progress
 from orchestrator.run.states import States
@@ -36,7 +37,10 @@ VERSION_FILE = ".terraform-version"
 
 @dataclass
 class Session:
-    """Everything a run needs, made once by `open_session` and shared by its threads."""
+    """Everything a run needs, made once by `open_session` and shared by its threads.
+
+    `inspect` is asked about each plan that has changes; who needs that puts it in before the first plan.
+    """
 
     project: Project
     binary: Binary
@@ -51,6 +55,7 @@ class Session:
     info: RunInfo
     workers: int
     secrets: SecretSet = NO_SECRETS
+    inspect: Inspect = inspect_nothing
     began: float = field(default_factory=time.monotonic)
     _roots: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 

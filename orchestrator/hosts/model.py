@@ -1,0 +1,136 @@
+"""What a host of reviews tells, in frozen values. Every text in them was written by somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Permission = Literal["admin", "maintain", "write", "triage", "read", "none"]
+ReviewState = Literal["APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", "PENDING"]
+CheckStatus = Literal["queued", "in_progress", "completed"]
+Conclusion = Literal[
+    "", "success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required"
+]
+StatusState = Literal["pending", "success", "failure", "error"]
+DeploymentState = Literal["queued", "in_progress", "success", "failure", "error", "inactive", "pending"]
+Level = Literal["notice", "warning", "failure"]
+
+# Who may say yes: the permissions with which one can push.
+WRITERS: tuple[Permission, ...] = ("admin", "maintain", "write")
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """A pull request. `head` and `base` are commits, `head_ref` and `base_ref` branches.
+
+    `merge_commit` is the commit on trunk once it is merged (for a rebase the last one), empty before.
+    Times are RFC 3339 in UTC, empty where nothing happened yet. `head_repository` is `OWNER/NAME`, empty when
+    the fork is gone.
+    """
+
+    number: int
+    title: str
+    author: str
+    state: Literal["open", "closed"]
+    merged: bool
+    draft: bool
+    head: str
+    head_ref: str
+    head_repository: str
+    base: str
+    base_ref: str
+    labels: tuple[str, ...] = ()
+    merge_commit: str = ""
+    merged_at: str = ""
+    merged_by: str = ""
+    url: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class Review:
+    """One review; `commit` is the head that it was given on."""
+
+    author: str
+    state: ReviewState
+    commit: str
+    submitted_at: str
+
+
+@dataclass(frozen=True)
+class LabelEvent:
+    """A label was set on a pull request, or taken off it."""
+
+    label: str
+    actor: str
+    at: str
+    added: bool
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment on a pull request or an issue."""
+
+    id: int
+    author: str
+    body: str
+    created_at: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A remark of a check on a line of a file; `path` from the repository's root, `line` 1-based."""
+
+    path: str
+    line: int
+    level: Level
+    message: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class CheckRun:
+    """A check on a commit. `app` is the slug of the app that posted it (`github-actions`)."""
+
+    id: int
+    name: str
+    head: str
+    status: CheckStatus
+    conclusion: Conclusion
+    external_id: str
+    app: str
+    started_at: str
+    completed_at: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class NewCheck:
+    """A check to post. `summary` and `text` are Markdown of at most 65,535 characters each."""
+
+    name: str
+    head: str
+    conclusion: Conclusion
+    title: str
+    summary: str
+    text: str = ""
+    external_id: str = ""
+    url: str = ""
+    annotations: Sequence[Annotation] = ()
+
+
+@dataclass(frozen=True)
+class Issue:
+    """An issue; `state_reason` is `completed`, `not_planned`, `reopened` or empty."""
+
+    number: int
+    title: str
+    body: str
+    state: Literal["open", "closed"]
+    author: str
+    labels: tuple[str, ...] = ()
+    assignees: tuple[str, ...] = ()
+    state_reason: str = ""
+    url: str = ""
