@@ -6,7 +6,6 @@ quick. The one-line helps live in `COMMANDS` for the same reason.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import click
 
 from orchestrator import __version__
 from orchestrator.cli.context import App
+from orchestrator.cli.lazy import LazyGroup
 from orchestrator.errors import Exit, InfraError, UsageError
 
 # name → (module:attribute, one line for --help); the order is the order in which people meet them.
@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("orchestrator.cli.plan:command", "Show what Terraform would change."),
     "apply": ("orchestrator.cli.apply:command", "Plan, ask, and apply exactly what was shown."),
     "destroy": ("orchestrator.cli.destroy:command", "Destroy stacks, in reverse order."),
+    "ci": ("orchestrator.cli.ci:command", "From pull request to production, in jobs of GitHub Actions."),
     "status": ("orchestrator.cli.status:command", "Show what is applied where, pending, or cut off."),
     "history": ("orchestrator.cli.history:command", "Show which runs changed what."),
     "unlock": ("orchestrator.cli.unlock:command", "Release the lock that a dead run left."),
@@ -56,40 +57,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command's module only when that command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order of `COMMANDS`."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, imported now; None when there is none."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[cmd_name][0].split(":")
-        return cast(click.Command, getattr(importlib.import_module(module), attribute))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with the nearest command named when there is none of that name."""
-        unknown = args and not args[0].startswith("-") and args[0] not in COMMANDS
-        # While a shell completes, nobody reads an error.
-        if unknown and not ctx.resilient_parsing:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"Did you mean `infra {near[0]}`?" if near else "`infra --help` lists the commands."
-            raise UsageError(f"There is no command {args[0]!r}.", advice=hint)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands from `COMMANDS`, without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
 EPILOG = """\b
 Examples:
   infra list                 what there is
@@ -103,7 +70,9 @@ Exit codes: 0 done, 1 error, 2 changes (plan --detailed-exitcode), 3 usage or co
 """
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, table=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="infra")
 @click.option(
     "-C", "--chdir", metavar="DIR", type=click.Path(file_okay=False), help="Run as if started in DIR."
