@@ -27,6 +27,7 @@ from orchestrator.run.inspecting import Inspect, inspect_nothing
 from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.ports import Progress
 from orchestrator.run.states import States
+from orchestrator.run.worktrees import Commits
 from orchestrator.terraform.binary import Binary, check_version, find_binary
 from orchestrator.terraform.client import Client, Diagnostic, PlanOptions, Timeouts, Workdir
 from orchestrator.terraform.environment import child_environment
@@ -57,6 +58,7 @@ class Session:
     secrets: SecretSet = NO_SECRETS
     inspect: Inspect = inspect_nothing
     began: float = field(default_factory=time.monotonic)
+    commits: Commits = field(default_factory=Commits)
     _roots: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     def select(self, names: Sequence[str], cwd: Path | None = None) -> tuple[str, ...]:

@@ -35,6 +35,13 @@ class States:
         # The head of a state by URL, with the generation that it belongs to.
         self._read: dict[str, tuple[str, StateFile]] = {}
 
+    def of(self, project: Project) -> States:
+        """The same states for the same project at another commit; what was read is shared."""
+        other = States(project, self._environ)
+        other._lock, other._buckets = self._lock, self._buckets
+        other._files, other._read = self._files, self._read
+        return other
+
     def location(self, stack: Stack) -> Location | None:
         """Where a stack's state lies; None when that cannot be told."""
         if stack.state is None:
