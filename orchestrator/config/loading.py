@@ -125,7 +125,7 @@ def _environment(valid: raw.RawEnvironment) -> Environment:
         env=valid.env,
         timeouts=Timeouts(valid.timeouts.plan, valid.timeouts.apply, valid.timeouts.unlock),
         parallelism=valid.parallelism,
-        checks=valid.checks,
+        checks=tuple(one.check() for one in valid.checks),
         soak=valid.soak,
     )
 

@@ -30,9 +30,12 @@ _PATTERNS = {
     "apply": "must be an account's e-mail address",
     "drift": "must be an account's e-mail address",
     "env": "must be the name of an environment variable, without a value",
+    "http": "must be an http or https address",
     "names": "must be one word of letters, digits, - and _",
     "environments": "must be a name that can be a folder: without spaces, /, commas and wildcards",
 }
+# The limits of numbers, by the last name in a path; 1 to 256 otherwise.
+_RANGES = {"status": "100 to 599", "retries": "0 to 1000"}
 
 
 def validate(document: Document) -> RawConfig:
@@ -80,7 +83,7 @@ def _words(document: Document, path: Path, details: ErrorDetails) -> tuple[str, 
         names = [part for part in path if isinstance(part, str)]
         message = _PATTERNS.get(_kind_of_name(names), "has the wrong form")
     elif kind in ("greater_than_equal", "less_than_equal"):
-        message = "must be a number from 1 to 256"
+        message = f"must be a number from {_RANGES.get(str(path[-1]), '1 to 256')}"
     else:
         message = _MUST.get(kind, details["msg"])
     # A section's own rule says all; and what stands in place of a variable's name may be its value.
@@ -123,6 +126,8 @@ def _keys_at(path: Path) -> list[str]:
     """The keys that the model knows at a path of infra.yaml."""
     model: Any = RawConfig
     for part in path:
+        if isinstance(part, int):  # an item of a list: the model is the item's already
+            continue
         if isinstance(model, type) and issubclass(model, BaseModel):
             model = _model_in(model.model_fields[str(part)].annotation)
         elif isinstance(model, tuple):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
+from orchestrator.config.checks import Check
+
 # Promotion order of the names that need no configuration.
 WELL_KNOWN = ("dev", "development", "test", "qa", "staging", "stage", "preprod", "prod", "production")
 
@@ -112,7 +114,7 @@ class Environment:
     env: tuple[str, ...] = ()
     timeouts: Timeouts = Timeouts()
     parallelism: int | None = None
-    checks: tuple[Mapping[str, Any], ...] = ()
+    checks: tuple[Check, ...] = ()
     soak: float = 0.0
 
 
@@ -229,20 +231,22 @@ class Config:
         names = order.names if isinstance(order, Order) else tuple(order)
         return name not in names or name == names[-1]
 
+    def needs_approval(self, name: str, order: Order | Iterable[str]) -> bool:
+        """Whether CI applies only what was approved: to a protected environment, or one that says how."""
+        given = {key[2] for key in self.given if key[:2] == ("environments", name) and len(key) == 3}
+        return self.is_protected(name, order) or bool(given & {"approved_by", "unapproved"})
+
     def unenforced(self) -> tuple[str, ...]:
         """Keys that infra.yaml gives and this version checks but does not act on yet, as dotted paths."""
         return tuple(".".join(key) for key in self.given if _is_unenforced(key))
 
 
 _LATER_SECTIONS = frozenset({"policy", "guard", "drift"})
-_LATER_OF_ENVIRONMENT = frozenset({"approval", "approved_by", "unapproved", "accounts", "checks", "soak"})
 
 
 def _is_unenforced(key: tuple[str, ...]) -> bool:
     match key:
         case (section,):
             return section in _LATER_SECTIONS
-        case ("environments", _, last):
-            return last in _LATER_OF_ENVIRONMENT
         case _:
             return False

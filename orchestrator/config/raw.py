@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from orchestrator.config.fields import (
     Account,
@@ -22,18 +22,8 @@ from orchestrator.config.fields import (
     inside,
     or_empty,
 )
-
-
-class Section(BaseModel):
-    """What every section shares: no unknown keys, no guessing of types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty(cls, value: Any) -> Any:
-        """A key with nothing after it (`dev:`) is an empty section."""
-        return or_empty(value)
+from orchestrator.config.raw_checks import RawCheck
+from orchestrator.config.section import Section
 
 
 class RawRoots(Section):
@@ -159,7 +149,7 @@ class RawEnvironment(Section):
     """How long commands may take."""
     parallelism: Annotated[int, Field(ge=1, le=256)] | None = None
     """How many of its stacks run at once."""
-    checks: tuple[dict[str, Any], ...] = ()
+    checks: tuple[RawCheck, ...] = ()
     """What must hold after an apply before the next environment is promoted."""
     soak: Duration = Field(0.0, examples=["30m"])
     """How long it must stay healthy before the next environment is promoted."""
@@ -251,11 +241,11 @@ class RawConfig(Section):
         {}, examples=[{"prod/service": {"depends_on": ["prod/network"]}}]
     )
     """Stacks that need settings of their own."""
-    policy: Rules = {}
+    policy: Rules = Field({})
     """Rules about what a plan may do."""
-    guard: Rules = {}
+    guard: Rules = Field({})
     """Rules about what code may hold before Terraform touches it."""
-    drift: Rules = {}
+    drift: Rules = Field({})
     """How drift is watched."""
     lint: RawLint = RawLint()
     """What `infra lint` does not complain about."""

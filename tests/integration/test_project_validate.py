@@ -79,8 +79,8 @@ CASES: dict[str, tuple[str, dict[str, str], str]] = {
     ),
     "not-enforced": (
         "warning",
-        {"infra.yaml": "environments: {dev: {soak: 5m}}\n", "infra/envs/dev/a/main.tf": ""},
-        "`environments.dev.soak`",
+        {"infra.yaml": "drift: {x: 5m}\n", "infra/envs/dev/a/main.tf": ""},
+        "`drift`",
     ),
     "stack-unknown": (
         "warning",

@@ -18,6 +18,7 @@ from orchestrator.config import (
     load,
     load_text,
 )
+from orchestrator.config.checks import HttpCheck
 from orchestrator.errors import ConfigError, Exit
 
 WHOLE = """
@@ -84,7 +85,7 @@ def test_every_key_arrives() -> None:
     assert (prod.unapproved, prod.accounts.apply) == ("refuse", None)
     assert prod.accounts.plan == "plan@acme.iam.gserviceaccount.com"
     assert (prod.timeouts.plan, prod.timeouts.apply, prod.timeouts.unlock) == (90, 5400, 30)
-    assert (prod.checks, prod.soak) == (({"http": "https://example.com"},), 172800)
+    assert (prod.checks, prod.soak) == ((HttpCheck("https://example.com", "https://example.com"),), 172800)
     network, service = config.stacks["prod/network"], config.stacks["service"]
     assert (network.depends_on, network.moved) == (("prod/base",), "prod/net")
     assert network.reads == (PurePosixPath("files"),)
@@ -98,12 +99,6 @@ def test_every_key_arrives() -> None:
 
 def test_what_this_version_does_not_act_on_is_named() -> None:
     assert load_text(WHOLE).unenforced() == (
-        "environments.prod.approval",
-        "environments.prod.approved_by",
-        "environments.prod.unapproved",
-        "environments.prod.accounts",
-        "environments.prod.checks",
-        "environments.prod.soak",
         "policy",
         "guard",
         "drift",
