@@ -1,0 +1,125 @@
+"""The workflows that ship, as templates beside this file: `render` fills them in for one repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import __version__
+
+FOLDER = ".github/workflows"
+# Actions by commit: a tag can be moved to another commit by whoever takes the action's repository over.
+CHECKOUT = "08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0"
+UPLOAD = "ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2"
+DOWNLOAD = "d3f86a106a0bac45b974a628896c90dbdf5c8093 # v4.3.0"
+AUTH = "7c6bc770dae815cd3e89ee6cdf493a5fab2cc093 # v3.0.0"
+# The variable that `infra bootstrap` says how to set.
+PROVIDER = "${{ vars.INFRA_WORKLOAD_IDENTITY_PROVIDER }}"
+
+_CHECKOUT = f"""\
+      - uses: actions/checkout@{CHECKOUT}
+        with:
+          fetch-depth: 0
+          persist-credentials: false
+"""
+# Of a pull request what GitHub would merge; on request that of the pull request that was named.
+_CHECKOUT_HEAD = f"""\
+      - uses: actions/checkout@{CHECKOUT}
+        with:
+          ref: ${{{{ inputs.pull_request && format('refs/pull/{{0}}/merge', inputs.pull_request) || github.sha }}}}
+          fetch-depth: 0
+          persist-credentials: false
+"""
+_INSTALL = """\
+      - name: Install infra
+        run: |
+          python3 -m venv "$RUNNER_TEMP/infra"
+          "$RUNNER_TEMP/infra/bin/python" -m pip install --quiet --disable-pip-version-check "$INFRA"
+          echo "$RUNNER_TEMP/infra/bin" >> "$GITHUB_PATH"
+"""
+# A token of one hour for Terraform, and no file with which code in a plan could make itself more of them.
+_AUTH_TOKEN = f"""\
+      - uses: google-github-actions/auth@{AUTH}
+        id: auth
+        with:
+          workload_identity_provider: {PROVIDER}
+          service_account: ${{{{ steps.account.outputs.account }}}}
+          token_format: access_token
+          create_credentials_file: false
+"""
+# The credentials file, so that an apply of more than an hour gets new tokens.
+_AUTH_FILE = f"""\
+      - uses: google-github-actions/auth@{AUTH}
+        with:
+          workload_identity_provider: {PROVIDER}
+          service_account: ${{{{ steps.account.outputs.account }}}}
+"""
+_BLOCKS = {
+    "CHECKOUT": _CHECKOUT,
+    "CHECKOUT_HEAD": _CHECKOUT_HEAD,
+    "INSTALL": _INSTALL,
+    "AUTH_TOKEN": _AUTH_TOKEN,
+    "AUTH_FILE": _AUTH_FILE,
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whom the workflows are for: `OWNER/NAME`, its trunk, and its environments in promotion order."""
+
+    repository: str
+    trunk: str
+    environments: Sequence[str]
+    version: str = __version__
+
+
+def render(target: Target) -> Mapping[str, str]:
+    """The workflows' files, path from the repository's root → content."""
+    words = {
+        "REPOSITORY": target.repository,
+        "TRUNK": target.trunk,
+        "VERSION": target.version,
+        "UPLOAD": UPLOAD,
+        "DOWNLOAD": DOWNLOAD,
+        "ENVIRONMENT_LIST": ", ".join(target.environments),
+    }
+    environments = "".join(
+        _filled(_template("apply-environment"), words | {"ENV": name}, {"AFTER": _after(target, place)})
+        for place, name in enumerate(target.environments)
+    )
+    parts = {"apply": {"ENVIRONMENTS": environments}}
+    return {
+        f"{FOLDER}/infra-{name}.yml": _filled(_template(name), words, parts.get(name, {}))
+        for name in ("plan", "plan-run", "apply", "chat", "drift")
+    }
+
+
+def _after(target: Target, place: int) -> str:
+    """When an environment's turn comes: at once for the first, for others when the one before is done."""
+    name = target.environments[place]
+    if place == 0:
+        asked = f"inputs.environment == '' || inputs.environment == '{name}'"
+        return f"    if: ${{{{ inputs.unlock == '' && ({asked}) }}}}\n"
+    before = target.environments[place - 1]
+    nothing = f"needs.plan-{before}.result == 'success' && needs.plan-{before}.outputs.owed == '0'"
+    return (
+        f"    needs: [plan-{before}, apply-{before}]\n"
+        "    if: >-\n"
+        f"      ${{{{ !cancelled() && inputs.unlock == '' && (inputs.environment == '{name}'\n"
+        "      || (inputs.environment == ''\n"
+        f"      && (needs.apply-{before}.result == 'success' || ({nothing})))) }}}}\n"
+    )
+
+
+def _template(name: str) -> str:
+    return (Path(__file__).parent / f"{name}.yml").read_text(encoding="utf-8")
+
+
+def _filled(text: str, words: Mapping[str, str], blocks: Mapping[str, str]) -> str:
+    """A template with its blocks (whole lines) and then its words filled in."""
+    for name, block in {**_BLOCKS, **blocks}.items():
+        text = text.replace(f"@@{name}@@\n", block)
+    for name, word in words.items():
+        text = text.replace(f"@@{name}@@", word)
+    return text
