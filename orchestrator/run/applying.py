@@ -14,7 +14,7 @@ from orchestrator.report.model import StackReport
 from orchestrator.run.carrying import carry_out, refused, stale
 from orchestrator.run.claims import Claim
 from orchestrator.run.planning import Planned, failure, plan_stack
-from orchestrator.run.ports import Consent
+from orchestrator.run.ports import LENIENT, Consent, Judge
 from orchestrator.run.recording import Recorder, SupersededError
 from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
@@ -29,7 +29,7 @@ class Applying:
     """One `apply` or `destroy` after the question was answered.
 
     `planned` are the plans shown; with `fixed` they are kept plans, which are applied as they are or not at
-    all, never planned again.
+    all, never planned again. `judge` has the last word on each plan.
     """
 
     session: Session
@@ -38,6 +38,7 @@ class Applying:
     consent: Consent
     recorder: Recorder
     fixed: bool = False
+    judge: Judge = LENIENT
 
     def run(
         self, prerequisites: Mapping[str, set[str]], steps: Sequence[Sequence[str]]
@@ -115,6 +116,9 @@ class Applying:
         with self.recorder.claim(stack) as claim:
             planned = self._current(stack, planned, claim)
             if planned.has_changes:
+                refusal = self._refusal(stack, planned, claim)
+                if refusal:
+                    return refusal
                 report = carry_out(self.recorder, claim, planned)
             else:
                 report = planned.report
@@ -153,6 +157,16 @@ class Applying:
             self.session.progress.end()
             self.consent.again(again.report, why)
         return again
+
+    def _refusal(self, stack: Stack, planned: Planned, claim: Claim) -> StackReport | None:
+        """What the judge has against a plan, with that plan; None: nothing."""
+        try:
+            self.judge.judge(stack, planned, claim.before)
+        except MismatchError as error:
+            return refused(planned.report, "mismatch", error)
+        except BlockedError as error:
+            return refused(planned.report, "blocked", error)
+        return None
 
     def _refuse_moved(self, stack: Stack, planned: Planned) -> None:
         """A kept plan whose state, or an upstream's, has moved: Terraform would apply the old values.

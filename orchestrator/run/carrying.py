@@ -55,7 +55,7 @@ def carry_out(
     with session.alone_in(stack), _journal_kept(recorder, claim, planned, work) as on_line:
         claim.applying(lambda: _lock_generation(recorder, stack))
         outcome = _apply(recorder, stack, work, planned.plan_file, on_line)
-    return _told(recorder, claim, planned, outcome, recorder.options.destroy if destroy is None else destroy)
+    return told(recorder, claim, planned, outcome, recorder.options.destroy if destroy is None else destroy)
 
 
 def _apply(
@@ -126,7 +126,7 @@ def _lock_generation(recorder: Recorder, stack: Stack) -> str:
     return lock.generation if lock else ""
 
 
-def _told(
+def told(
     recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome, destroy: bool
 ) -> StackReport:
     """The report, once the ledger has it. What the ledger could not be told is unfinished."""

@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 ABSENT = "absent"
 
 
-def pending_stacks(session: Session) -> dict[str, str]:
-    """The stacks that are owed something, in the project's order, each with the reason."""
-    known = entries_of(session, session.project.stacks)
+def pending_stacks(session: Session, among: Iterable[str] | None = None) -> dict[str, str]:
+    """The stacks that are owed something, in the project's order, each with the reason.
+
+    `among` are the ids to look at, by default all; no ledger of other environments is read.
+    """
+    stacks = session.project.stacks
+    wanted = stacks.keys() if among is None else stacks.keys() & set(among)
+    known = entries_of(session, wanted)
     found = {}
-    for stack in session.project.stacks.values():
+    for stack in stacks.values():
+        if stack.id not in wanted:
+            continue
         entry = known.get(stack.id)
         reads = entry.upstreams.keys() if entry else ()
         now = upstream_hashes(session.project, session.states, stack) if reads else {}

@@ -12,7 +12,7 @@ from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.applying import Applying
 from orchestrator.run.keeping import Kept, check_kept, empty_folder, keep, read_kept
 from orchestrator.run.planning import Planned, plan_stack, read_kept_plan
-from orchestrator.run.ports import Consent
+from orchestrator.run.ports import LENIENT, Consent, Judge
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
@@ -47,8 +47,11 @@ def plan(session: Session, request: Request) -> RunReport:
     return session.report("plan", reports, detailed=request.detailed, notes=follower_notes(session, planned))
 
 
-def apply(session: Session, request: Request, consent: Consent) -> RunReport:
-    """Plan, show, ask, apply exactly what was shown; `options.destroy` makes it `destroy`."""
+def apply(session: Session, request: Request, consent: Consent, judge: Judge | None = None) -> RunReport:
+    """Plan, show, ask, apply exactly what was shown; `options.destroy` makes it `destroy`.
+
+    `judge` has the last word on each plan that is about to be applied, as long as there is one.
+    """
     command: Kind = "destroy" if request.options.destroy else "apply"
     environments_in_order(session, request.stacks)
     recorder = Recorder(session, command, request.terms, request.options)
@@ -63,7 +66,7 @@ def apply(session: Session, request: Request, consent: Consent) -> RunReport:
         return replace(shown, notes=tuple(notes))
     if any(planned[id].has_changes for id in todo):
         consent.to_apply(shown, protected=session.protected(todo))
-    return _carry_out(recorder, planned, consent)
+    return _carry_out(recorder, planned, consent, judge=judge)
 
 
 def apply_kept(
@@ -176,7 +179,12 @@ def refuse_outside_ci(recorder: Recorder, stacks: Sequence[str]) -> None:
 
 
 def _carry_out(
-    recorder: Recorder, planned: Mapping[str, Planned], consent: Consent, *, fixed: bool = False
+    recorder: Recorder,
+    planned: Mapping[str, Planned],
+    consent: Consent,
+    *,
+    fixed: bool = False,
+    judge: Judge | None = None,
 ) -> RunReport:
     """Everything after the question."""
     session, options = recorder.session, recorder.options
@@ -184,7 +192,7 @@ def _carry_out(
     if options.destroy:
         steps.reverse()
     prerequisites = session.prerequisites(list(planned), destroy=options.destroy)
-    applying = Applying(session, planned, options, consent, recorder, fixed=fixed)
+    applying = Applying(session, planned, options, consent, recorder, fixed=fixed, judge=judge or LENIENT)
     done = applying.run(prerequisites, steps)
     notes = [*recorder.note_unchanged({id: one.report for id, one in planned.items()}), *recorder.save()]
     return session.report(

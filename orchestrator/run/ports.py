@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.report.model import RunReport, StackReport
+
+if TYPE_CHECKING:
+    from orchestrator.project.model import Stack
+    from orchestrator.run.planning import Planned
+    from orchestrator.state.records import Entry
 
 
 class Ended(Protocol):
@@ -55,6 +60,27 @@ class Consent(Protocol):
 
     def again(self, report: StackReport, why: str) -> None:
         """Show a plan that was made or changed after the first question, and ask for it alone."""
+
+
+class Judge(Protocol):
+    """Asked for each plan at the moment when it is about to be applied, the stack being ours already."""
+
+    def judge(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
+        """`before` is what the ledger said until now. May be called from several threads.
+
+        Raises MismatchError for a plan that is not the approved one, BlockedError for one that nobody
+        approved.
+        """
+
+
+class Lenient:
+    """A Judge for runs in which the question to a person is all that it takes."""
+
+    def judge(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
+        """Nothing stands against it."""
+
+
+LENIENT = Lenient()
 
 
 class Silent:
