@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "output": ("orchestrator.cli.output:command", "Print a stack's outputs."),
     "state": ("orchestrator.cli.state:command", "Look into a stack's state."),
     "fmt": ("orchestrator.cli.fmt:command", "Format Terraform files, or check that they are."),
+    "init": ("orchestrator.cli.init:command", "Write the GitHub workflows, and say what to set."),
     "new": ("orchestrator.cli.new:command", "Begin a module, with a test, an example and a README."),
     "lock": ("orchestrator.cli.lock:command", "Pin provider versions, the same for all stacks."),
     "bootstrap": ("orchestrator.cli.bootstrap:command", "Make the state bucket and the accounts, once."),

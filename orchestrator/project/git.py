@@ -118,6 +118,11 @@ class Repository:
             advice="Name your main branch in infra.yaml (`trunk: NAME`) and `git fetch origin NAME`.",
         )
 
+    def remote_url(self, name: str = "origin") -> str | None:
+        """Where a remote is; None when there is no such remote."""
+        status, out, _ = self._run("remote", "get-url", name)
+        return out.decode("utf-8", "replace").strip() if status == 0 else None
+
     def merge_base(self, one: str, other: str) -> str:
         """The commit from which two revisions went apart."""
         try:
