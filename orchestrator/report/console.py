@@ -9,7 +9,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.report.model import COUNT_KEYS, Result, RunReport, StackReport
+from orchestrator.report.model import Result, RunReport, StackReport
+from orchestrator.report.words import changes_in_words, first_line
 
 STYLES: Mapping[Result, str] = {
     "failed": "bold red",
@@ -25,18 +26,6 @@ STYLES: Mapping[Result, str] = {
     "destroyed": "green",
     "unchanged": "dim",
 }
-
-# The word after a count: "2 to create" before an apply, "2 created" after it.
-FUTURE = dict(
-    zip(COUNT_KEYS, ("create", "change", "replace", "destroy", "import", "move", "forget"), strict=True)
-)
-PAST = dict(
-    zip(
-        COUNT_KEYS,
-        ("created", "changed", "replaced", "destroyed", "imported", "moved", "forgotten"),
-        strict=True,
-    )
-)
 
 
 def render(report: RunReport) -> Iterator[RenderableType]:
@@ -132,16 +121,6 @@ def diagnostic_text(diagnostic: Mapping[str, Any]) -> Text:
     return text
 
 
-def changes_in_words(stack: StackReport) -> str:
-    """`2 to create, 1 to replace`; after an apply `2 created, 1 replaced`; `outputs only`."""
-    words = PAST if stack.result in ("applied", "destroyed") else FUTURE
-    middle = " " if words is PAST else " to "
-    parts = [f"{stack.counts[key]}{middle}{words[key]}" for key in COUNT_KEYS if stack.counts[key]]
-    if parts:
-        return ", ".join(parts)
-    return "outputs only" if stack.outputs and stack.result in ("changed", "applied") else ""
-
-
 def verdict(report: RunReport) -> Text:
     """The last line: how many stacks ended in which way."""
     by_result: dict[Result, int] = {}
@@ -158,8 +137,3 @@ def verdict(report: RunReport) -> Text:
 
 def _joined(parts: Iterable[Text]) -> Text:
     return Text(", ").join(parts)
-
-
-def first_line(text: str) -> str:
-    """The first line of a text, for a cell of a table."""
-    return text.strip().splitlines()[0] if text.strip() else ""

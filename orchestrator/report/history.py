@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from orchestrator.report.console import PAST
+from orchestrator.report.words import PAST
 from orchestrator.state.records import RunRecord, StackRecord
 
 # Addresses shown for one version before the rest is only counted.
