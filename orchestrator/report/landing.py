@@ -1,0 +1,97 @@
+"""What became of a merge in one environment, in frozen values: what the texts after a merge are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from orchestrator.report.model import StackReport
+
+State = Literal[
+    "applied", "nothing", "mismatch", "gate", "blocked", "failed", "partial", "stopped", "waiting"
+]
+
+
+class Difference(Protocol):
+    """One attribute in which a plan is not what was approved, as comparing two digests finds it.
+
+    `path` is empty when the whole resource differs. `approved` and `now` are masked values, None where nothing
+    can be shown. `why` says what the difference is in a few words.
+    """
+
+    @property
+    def address(self) -> str:
+        """The resource, or `output.NAME`."""
+
+    @property
+    def path(self) -> str:
+        """The attribute, written as in Terraform."""
+
+    @property
+    def approved(self) -> Any:
+        """What was approved."""
+
+    @property
+    def now(self) -> Any:
+        """What it would be now."""
+
+    @property
+    def why(self) -> str:
+        """Why that matters."""
+
+
+@dataclass(frozen=True)
+class LandedStack:
+    """One stack in a landing. `pull_requests` are the numbers of those that it was owed to."""
+
+    report: StackReport
+    differences: tuple[Difference, ...] = ()
+    pull_requests: tuple[int, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The stack's id."""
+        return self.report.id
+
+
+@dataclass(frozen=True)
+class LandingCheck:
+    """A check after an apply, before the next environment: did it hold, and what it said."""
+
+    name: str
+    ok: bool
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Landing:
+    """One environment after a merge. Everything is masked.
+
+    `state`: `applied` all of it; `nothing` was owed; `mismatch` plans differ from what was approved; `gate`
+    reviewers of the environment must approve first; `blocked` by the policy, the guard, or for want of an
+    approval; `failed` with nothing applied; `partial` some was applied; `stopped` by a check, which holds the
+    next environments back; `waiting` for an environment before it.
+
+    `commit` is trunk's. `pull_requests` are numbers. `soak` is in seconds. `next` are the environments that
+    follow in promotion order, `reapprove` is what to do in one step, as a sentence in Markdown of ours.
+    `reason` says why in words where the stacks do not. `url` leads to the run, `gate_url` to the page where
+    reviewers approve. `heartbeat` is a sentence when the last check for drift is too long ago.
+    """
+
+    repository: str
+    trunk: str
+    commit: str
+    environment: str
+    state: State
+    stacks: tuple[LandedStack, ...] = ()
+    pull_requests: tuple[int, ...] = ()
+    checks: tuple[LandingCheck, ...] = ()
+    soak: float = 0.0
+    next: tuple[str, ...] = ()
+    reapprove: str = ""
+    reason: str = ""
+    run: str = ""
+    url: str = ""
+    gate_url: str = ""
+    heartbeat: str = ""
+    notes: tuple[str, ...] = ()
