@@ -1,0 +1,67 @@
+"""GitHub as a host of reviews. PyGithub is imported below this room only, once a host is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from orchestrator.errors import UsageError
+from orchestrator.hosts.patience import Patience
+
+if TYPE_CHECKING:
+    from orchestrator.hosts.github.client import GitHub
+
+DEFAULT_API = "https://api.github.com"
+TOKENS = ("INFRA_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def open_host(environ: Mapping[str, str], patience: Patience | None = None) -> GitHub:
+    """The repository that an environment names, with its token. Sends no request; close it after use.
+
+    GITHUB_REPOSITORY is `OWNER/NAME`, the token the first of INFRA_GITHUB_TOKEN, GITHUB_TOKEN and GH_TOKEN,
+    GITHUB_API_URL where GitHub is (github.com when it is not set). Raises UsageError when one of them is
+    missing or makes no sense, or when the sandbox is attached and the address is not on this machine.
+    """
+    repository = environ.get("GITHUB_REPOSITORY", "")
+    owner, _, name = repository.partition("/")
+    if not owner or not name or "/" in name:
+        raise UsageError(
+            f"GITHUB_REPOSITORY is {repository!r}." if repository else "GITHUB_REPOSITORY is not set.",
+            advice="Set it to OWNER/NAME, as GitHub Actions does.",
+        )
+    token = next((environ[one].strip() for one in TOKENS if environ.get(one, "").strip()), "")
+    if not token:
+        raise UsageError(
+            "There is no token for GitHub.",
+            advice="In a workflow: `env: {GITHUB_TOKEN: ${{ github.token }}}`. "
+            'Elsewhere: `export GH_TOKEN="$(gh auth token)"`.',
+        )
+    api = environ.get("GITHUB_API_URL") or DEFAULT_API
+    check_address(api, sandbox=bool(environ.get("INFRA_SANDBOX")))
+    from orchestrator.hosts.github.client import GitHub
+
+    return GitHub(api, repository, token, patience or Patience())
+
+
+def check_address(api: str, *, sandbox: bool) -> None:
+    """Refuse an address that the token must not go to: in clear over a network, or out of the sandbox."""
+    try:
+        parts = urlsplit(api)
+        host = parts.hostname or ""
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in ("https", "http"):
+        raise UsageError(f"GITHUB_API_URL is {api!r}.", advice="Set it to an address such as " + DEFAULT_API)
+    if host in _LOOPBACK:
+        return
+    if sandbox:
+        raise UsageError(
+            f"The sandbox is attached, and GITHUB_API_URL leads to {host}.",
+            advice="Leave it as `infra sandbox exec` sets it, or work outside of the sandbox.",
+        )
+    if parts.scheme == "http":
+        raise UsageError(
+            f"GITHUB_API_URL is {api}: the token would go over the network in clear.", advice="Use https."
+        )

@@ -1,0 +1,100 @@
+"""Pull requests, their files, reviews and labels."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+from urllib.parse import quote
+
+from orchestrator.errors import HostError
+from orchestrator.hosts import model
+from orchestrator.hosts.github import values
+from orchestrator.hosts.github.calls import Calls
+
+READ = "pull-requests: read"
+WRITE = "pull-requests: write"
+_KNOWN = {one: one for one in get_args(model.Permission)}
+
+
+class Pulls(Calls):
+    """What a repository says about its pull requests."""
+
+    def pull_request(self, number: int) -> model.PullRequest:
+        """One pull request."""
+
+        def request() -> model.PullRequest:
+            return values.pull_request(self._repo.get_pull(number).complete(), whole=True)
+
+        return self._ask(f"read pull request #{number}", READ, request)
+
+    def open_pull_requests(self, base: str) -> list[model.PullRequest]:
+        """Those that are open and want to merge into a branch, oldest first; `merged_by` is not told."""
+        pages = self._repo.get_pulls(state="open", base=base, sort="created", direction="asc")
+        return self._all("list the open pull requests", READ, pages, values.pull_request)
+
+    def pull_requests_of(self, commit: str) -> list[model.PullRequest]:
+        """Those that a commit belongs to, oldest first; none when the host has no such commit.
+
+        `merged_by` is not told.
+        """
+        pages = self._repo.get_commit(commit).get_pulls()
+        try:
+            found = self._all(f"find the pull requests of {commit[:10]}", READ, pages, values.pull_request)
+        except HostError as error:
+            # 422: there is no such commit on the host.
+            if error.status != 422:
+                raise
+            return []
+        return sorted(found, key=lambda one: one.number)
+
+    def create_pull_request(self, title: str, body: str, head: str, base: str) -> model.PullRequest:
+        """Open one; when it is there already (the answer was lost), it is that one."""
+        owner = self._repository.partition("/")[0]
+
+        def request() -> model.PullRequest:
+            return values.pull_request(self._repo.create_pull(base, head, title=title, body=body))
+
+        def found() -> model.PullRequest | None:
+            pages = self._repo.get_pulls(state="open", base=base, head=f"{owner}:{head}")
+            return next((values.pull_request(one) for one in pages), None)
+
+        return self._ask(f"open a pull request from {head}", WRITE, request, found)
+
+    def changed_paths(self, number: int) -> list[str]:
+        """Paths that a pull request changes, both names of a renamed file; at most 3,000 are told."""
+        pages = self._repo.get_pull(number).get_files()
+
+        def names(one: Any) -> tuple[str, ...]:
+            return (one.filename, one.previous_filename) if one.previous_filename else (one.filename,)
+
+        found = self._all(f"list the files of pull request #{number}", READ, pages, names)
+        return list(dict.fromkeys(name for pair in found for name in pair))
+
+    def reviews(self, number: int) -> list[model.Review]:
+        """Its reviews, oldest first."""
+        pages = self._repo.get_pull(number).get_reviews()
+        return self._all(f"list the reviews of pull request #{number}", READ, pages, values.review)
+
+    def label_events(self, number: int) -> list[model.LabelEvent]:
+        """When labels were set and taken off, and by whom, oldest first."""
+        pages = self._repo.get_issue(number).get_events()
+
+        def label(one: Any) -> model.LabelEvent | None:
+            return values.label_event(one) if one.event in ("labeled", "unlabeled") else None
+
+        found = self._all(f"list what happened to pull request #{number}", READ, pages, label)
+        return [one for one in found if one is not None]
+
+    def permission(self, login: str) -> model.Permission:
+        """What somebody may do in the repository; `none` for who is no user.
+
+        A role of the organization's own making counts as the permission that it is built on.
+        """
+        try:
+            path = f"/collaborators/{quote(login, safe='')}/permission"
+            data = self._get(f"ask what {login} may do", "metadata: read", path)
+        except HostError as error:
+            if error.status != 404:
+                raise
+            return "none"
+        role, base = str(data.get("role_name", "")), str(data.get("permission", ""))
+        return _KNOWN.get(role) or _KNOWN.get(base) or "none"

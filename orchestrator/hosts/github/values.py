@@ -1,0 +1,107 @@
+"""PyGithub's objects → our frozen values.
+
+Only attributes that every listing has are read: PyGithub would send a request for any other.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+from orchestrator.hosts import model
+
+if TYPE_CHECKING:
+    from github.CheckRun import CheckRun
+    from github.Issue import Issue
+    from github.IssueComment import IssueComment
+    from github.IssueEvent import IssueEvent
+    from github.NamedUser import NamedUser
+    from github.Organization import Organization
+    from github.PullRequest import PullRequest
+    from github.PullRequestReview import PullRequestReview
+
+
+def when(moment: datetime | None) -> str:
+    """RFC 3339 in UTC, empty for no moment."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else ""
+
+
+def who(user: NamedUser | Organization | None) -> str:
+    """A login; empty for an account that is gone."""
+    return user.login if user else ""
+
+
+def pull_request(one: PullRequest, *, whole: bool = False) -> model.PullRequest:
+    """A pull request; `whole` for one that was read by its number, which alone tells who merged it."""
+    merged = one.merged_at is not None
+    return model.PullRequest(
+        number=one.number,
+        title=one.title or "",
+        author=who(one.user),
+        state="closed" if one.state == "closed" else "open",
+        merged=merged,
+        draft=bool(one.draft),
+        head=one.head.sha,
+        head_ref=one.head.ref,
+        head_repository=one.head.repo.full_name if one.head.repo else "",
+        base=one.base.sha,
+        base_ref=one.base.ref,
+        labels=tuple(label.name for label in one.labels),
+        merge_commit=(one.merge_commit_sha or "") if merged else "",
+        merged_at=when(one.merged_at),
+        merged_by=who(one.merged_by) if whole and merged else "",
+        url=one.html_url,
+        body=one.body or "",
+    )
+
+
+def review(one: PullRequestReview) -> model.Review:
+    """A review; one that is being written has no time yet."""
+    state = cast(model.ReviewState, one.state)
+    return model.Review(who(one.user), state, one.commit_id or "", when(one.submitted_at))
+
+
+def label_event(one: IssueEvent) -> model.LabelEvent:
+    """A label set or taken off."""
+    return model.LabelEvent(one.label.name, who(one.actor), when(one.created_at), one.event == "labeled")
+
+
+def comment(one: IssueComment) -> model.Comment:
+    """A comment."""
+    return model.Comment(one.id, who(one.user), one.body or "", when(one.created_at), one.html_url)
+
+
+def check(one: CheckRun) -> model.CheckRun:
+    """A check."""
+    return model.CheckRun(
+        id=one.id,
+        name=one.name,
+        head=one.head_sha,
+        status=cast(model.CheckStatus, one.status),
+        conclusion=cast(model.Conclusion, one.conclusion or ""),
+        external_id=one.external_id or "",
+        app=one.app.slug if one.app else "",
+        started_at=when(one.started_at),
+        completed_at=when(one.completed_at),
+        url=one.html_url or "",
+    )
+
+
+def issue(one: Issue) -> model.Issue:
+    """An issue."""
+    return model.Issue(
+        number=one.number,
+        title=one.title,
+        body=one.body or "",
+        state="closed" if one.state == "closed" else "open",
+        author=who(one.user),
+        labels=tuple(label.name for label in one.labels),
+        assignees=tuple(who(user) for user in one.assignees),
+        state_reason=one.state_reason or "",
+        url=one.html_url,
+    )
+
+
+def is_pull_request(one: Issue) -> bool:
+    """GitHub lists pull requests among issues; the address tells them apart without another request."""
+    return one.html_url.rstrip("/").rsplit("/", 2)[-2:-1] == ["pull"]
