@@ -20,7 +20,7 @@ _BACKTICKS = re.compile(r"`+")
 _LEAD = "[\"'(“‘]*"
 _TRAIL = "[\"')”’]*[.,;:!?…]*[\"')”’]*"
 _PLAIN = re.compile(rf"{_LEAD}(?:[^\W_]+(?:['’/-][^\W\d_][^\W_]*)*|\d+(?:[.,]\d+)*%?){_TRAIL}")
-_SIGNS = frozenset("- – — → ← ↔ + = / % & · • … ±".split())
+_SIGNS = frozenset(("-", "–", "—", "→", "←", "↔", "+", "=", "/", "%", "&", "·", "•", "…", "±"))
 # GitHub links what looks like a commit, and a list begins with a number.
 _COMMIT = re.compile(r"(?<![^\W_])[0-9a-fA-F]{7,}(?![^\W_])")
 _LISTED = re.compile(r"\d+[.)]")
@@ -95,7 +95,7 @@ def fence(body: str, language: str = "") -> str:
 
 
 def link(words: str, url: str) -> str:
-    """A link of ours; the bare words where the address is not one that we would make. `words` are Markdown."""
+    """A link; only the words where the address is not one that we would make. `words` are Markdown of ours."""
     return f"[{words}]({url})" if _LINK.fullmatch(url) else words
 
 

@@ -15,8 +15,8 @@ State = Literal[
 class Difference(Protocol):
     """One attribute in which a plan is not what was approved, as comparing two digests finds it.
 
-    `path` is empty when the whole resource differs. `approved` and `now` are masked values, None where nothing
-    can be shown. `why` says what the difference is in a few words.
+    `path` is empty when the whole resource differs. `approved` and `now` are masked values, None where
+    nothing can be shown. `why` says what the difference is in a few words.
     """
 
     @property
@@ -73,9 +73,9 @@ class Landing:
     next environments back; `waiting` for an environment before it.
 
     `commit` is trunk's. `pull_requests` are numbers. `soak` is in seconds. `next` are the environments that
-    follow in promotion order, `reapprove` is what to do in one step, as a sentence in Markdown of ours.
-    `reason` says why in words where the stacks do not. `url` leads to the run, `gate_url` to the page where
-    reviewers approve. `heartbeat` is a sentence when the last check for drift is too long ago.
+    follow in promotion order. `reason` says why in words where the stacks do not. `url` leads to the run,
+    `gate_url` to the page where reviewers of the environment approve, if it has any. `heartbeat` is a
+    sentence when the last check for drift is too long ago.
     """
 
     repository: str
@@ -88,7 +88,6 @@ class Landing:
     checks: tuple[LandingCheck, ...] = ()
     soak: float = 0.0
     next: tuple[str, ...] = ()
-    reapprove: str = ""
     reason: str = ""
     run: str = ""
     url: str = ""

@@ -19,9 +19,10 @@ class StackReview:
     `change` says how the pull request touches it: `deleted` is planned as a destroy with the code of before,
     `follower` did not change itself and reads what changes. `reasons` are chains of files. `provisional` are
     the upstreams whose changes may still change this plan. `drift` are the resources that changed outside of
-    Terraform, in the shape of `changes` in `--json`. `checks` are Terraform's `check` blocks that do not pass.
-    `findings` are the policy's and the guard's about this stack. `object` names the plan object in the bucket
-    and `sha256` its content; both are empty where none was written.
+    Terraform, in the shape of `changes` in `--json`. `imported` are the addresses that are taken into the
+    state. `checks` are Terraform's `check` blocks that do not pass. `findings` are the policy's and the
+    guard's about this stack. `object` names the plan object in the bucket and `sha256` its content; both are
+    empty where none was written.
     """
 
     report: StackReport
@@ -29,6 +30,7 @@ class StackReview:
     reasons: tuple[tuple[str, ...], ...] = ()
     provisional: tuple[str, ...] = ()
     drift: tuple[Mapping[str, Any], ...] = ()
+    imported: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     object: str = ""
@@ -47,12 +49,18 @@ class StackReview:
 
 @dataclass(frozen=True)
 class EnvironmentRules:
-    """What a reader must know of an environment to say what happens on merge; as infra.yaml has it."""
+    """What a reader must know of an environment to say what happens on merge; as infra.yaml has it.
+
+    `protected` is true when its plans want an approval. `checks` counts those before the next environment,
+    `soak` is how long that waits, in seconds.
+    """
 
     name: str
     protected: bool
     approved_by: Literal["review", "merge"] = "review"
     unapproved: Literal["gate", "refuse", "apply"] = "gate"
+    checks: int = 0
+    soak: float = 0.0
 
 
 @dataclass(frozen=True)
