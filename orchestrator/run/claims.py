@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from orchestrator.errors import InfraError
 from orchestrator.project.model import Stack
+from orchestrator.report.model import StackReport
 from orchestrator.state.ledger import HEARTBEAT, Ledger
-from orchestrator.state.records import Entry
+from orchestrator.state.records import Entry, StackRecord
 
 # The first beat comes soon: it notes the state lock that Terraform has taken by then.
 FIRST_BEAT = 2.0
@@ -64,6 +65,18 @@ class Claim:
             if before and not before.is_unfinished:
                 before = replace(before, operation=None)
             self.ledger.leave(self.entry, before)
+
+    def record(self, report: StackReport) -> StackRecord:
+        """The stack's part in the record of the run, once it has ended."""
+        return StackRecord(
+            result=report.result,
+            counts=dict(report.counts),
+            reason=report.reason,
+            seconds=round(report.seconds, 3),
+            serial_before=self.before.serial if self.before else None,
+            serial_after=self.entry.serial,
+            generation_after=self.entry.state_generation,
+        )
 
     def rest(self) -> None:
         """Stop the heartbeat."""

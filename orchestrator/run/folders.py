@@ -7,6 +7,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from orchestrator.errors import ProjectError
 from orchestrator.process import read_pid_file, write_pid_file
@@ -60,6 +61,11 @@ class Folders:
     def run(self, run: str, stack: str) -> Path:
         """The folder of one stack in one run, made here."""
         return private(self._runs / run / encode_id(stack))
+
+    def begun(self) -> list[tuple[str, str]]:
+        """Run and stack id of each Terraform that changes state and was started below this root."""
+        found = sorted(self._runs.glob(f"*/*/{PID_FILE}")) if self._runs.is_dir() else []
+        return [(path.parts[-3], unquote(path.parts[-2])) for path in found]
 
     def begin_run(self, run: str, now: float) -> None:
         """Say that this process works in a run's folder, and tidy up after runs that could not.

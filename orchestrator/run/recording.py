@@ -172,17 +172,8 @@ class Recorder:
 
     def note(self, claim: Claim, report: StackReport) -> None:
         """Remember a stack's part for the record of the run."""
-        before, after = claim.before, claim.entry
         with self._lock:
-            self._records[claim.stack.id] = StackRecord(
-                result=report.result,
-                counts=dict(report.counts),
-                reason=report.reason,
-                seconds=round(report.seconds, 3),
-                serial_before=before.serial if before else None,
-                serial_after=after.serial,
-                generation_after=after.state_generation,
-            )
+            self._records[claim.stack.id] = claim.record(report)
 
     def note_unchanged(self, stacks: Mapping[str, StackReport]) -> list[str]:
         """Move the ledger on for stacks with an empty plan that it does not know to be up to date.
@@ -230,6 +221,8 @@ class Recorder:
 
     def _save(self, ledger: Ledger, stacks: Mapping[str, StackRecord]) -> None:
         info = self.session.info
+        # One run may go to a ledger in several parts, such as what is applied and what is destroyed.
+        known = ledger.run(info.id)
         ledger.save_run(
             RunRecord(
                 id=info.id,
@@ -239,7 +232,7 @@ class Recorder:
                 person=self.origin.person,
                 started=info.started,
                 seconds=round(time.monotonic() - self.session.began, 3),
-                stacks=stacks,
+                stacks={**known.stacks, **stacks} if known else stacks,
                 subject=self._commit.subject if self._commit else "",
                 pull_request=self.origin.pull_request,
                 link=self.origin.link,

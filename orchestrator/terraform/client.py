@@ -25,6 +25,7 @@ from orchestrator.terraform.model import (
     Timeouts,
     Workdir,
 )
+from orchestrator.terraform.orphaned import ended_alone
 from orchestrator.terraform.plan_text import progress_text, without_progress
 from orchestrator.terraform.raw import PID_FILE, RELEASING, raw_command
 from orchestrator.terraform.rescue import refuse_errored_state, rescue_errored_state
@@ -144,6 +145,10 @@ class Client:
             tell,
         )
         return self._applied(work, root, done)
+
+    def outcome_left(self, work: Workdir) -> ApplyOutcome:
+        """What an apply did whose parent did not see it end, from the files that it wrote."""
+        return self._applied(work, self.root(work), ended_alone(work))
 
     def _applied(self, work: Workdir, root: Path, done: Completed) -> ApplyOutcome:
         journal = read_journal(done.stdout.splitlines())

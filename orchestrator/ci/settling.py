@@ -1,0 +1,197 @@
+"""`infra ci settle`: what a cancelled job left running is followed to its end, and written down.
+
+A cancelled apply leaves at once and its Terraform lives on. This waits for it, sends the rest of its journal
+and a state that it could not save to the ledger, and says there how it ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.errors import Exit, InfraError, InterruptedRunError
+from orchestrator.project.git import WORKTREES
+from orchestrator.project.model import Stack
+from orchestrator.report.model import NO_COUNTS, RunReport, StackReport
+from orchestrator.run.carrying import told
+from orchestrator.run.claims import Claim
+from orchestrator.run.evidence import follow, living
+from orchestrator.run.folders import NAME, Folders
+from orchestrator.run.orphans import reduced
+from orchestrator.run.planning import Planned, failure
+from orchestrator.run.recording import Recorder, Terms
+from orchestrator.run.schedule import run_in_order
+from orchestrator.run.session import Session
+from orchestrator.run.shipping import Shipper
+from orchestrator.run.worktrees import at_commit
+from orchestrator.state.records import Entry
+from orchestrator.terraform.client import ApplyOutcome, PlanOptions, Workdir
+from orchestrator.terraform.orphaned import JOURNAL
+
+RESUME = "`infra resume {0}` finds out what was applied and does the rest."
+
+
+@dataclass(frozen=True)
+class Left:
+    """A stack that a run of this machine was applying when it went away. `session` is on the run's commit."""
+
+    session: Session
+    stack: Stack
+    run: str
+    entry: Entry
+
+
+def settle(session: Session, limit: float, clock: Callable[[], float] = time.monotonic) -> RunReport:
+    """Bring to an end whatever this machine's runs left, within `limit` seconds; what lives on is said."""
+    with ExitStack() as opened:
+        found = {one.stack.id: one for one in left_here(session, opened)}
+        until = clock() + limit
+        session.progress.begin(list(found))
+
+        def work(id_: str) -> StackReport:
+            report = Settling(found[id_], lambda: clock() >= until).report()
+            session.progress.done(report)
+            return report
+
+        try:
+            done = run_in_order(list(found), {}, work, workers=max(1, len(found)))
+        finally:
+            session.progress.end()
+    return session.report("settle", [done[id_] for id_ in found])
+
+
+def left_here(session: Session, opened: ExitStack) -> Iterator[Left]:
+    """What the ledger says is under way by a run whose Terraform was started here and whose `infra` is gone.
+
+    A deleted stack was at work in a checkout of its own; the session on that one is entered in `opened`.
+    """
+    yield from _left_in(session)
+    repository = session.project.repository
+    base = repository.root / WORKTREES
+    for folder in sorted(base.iterdir()) if base.is_dir() else ():
+        root = folder / repository.root.relative_to(repository.top)
+        if (root / NAME).is_dir() and Folders(root).begun():
+            yield from _left_in(opened.enter_context(at_commit(session, folder.name)))
+
+
+def _left_in(session: Session) -> Iterator[Left]:
+    for run, id_ in session.folders.begun():
+        stack = session.project.stacks.get(id_)
+        entry = session.ledgers.entry(stack) if stack else None
+        operation = entry.operation if entry else None
+        if stack is None or entry is None or operation is None or operation.run != run:
+            continue
+        if entry.is_unfinished and not session.ledgers.of(stack).is_live(entry):
+            yield Left(session, stack, run, entry)
+
+
+class Settling:
+    """One stack that was left. `late` says that the time is up."""
+
+    def __init__(self, left: Left, late: Callable[[], bool]) -> None:
+        self.left = left
+        self.late = late
+        self.destroys = bool(left.entry.operation and left.entry.operation.kind == "destroy")
+        self.options = PlanOptions(destroy=self.destroys)
+        self.recorder = Recorder(left.session, "apply", Terms(), self.options)
+
+    def report(self) -> StackReport:
+        """What came of it; never raises what a user can meet."""
+        began = time.monotonic()
+        try:
+            report = self._settle()
+        except InfraError as error:
+            report = failure(self.left.session, self.left.stack, error)
+        return replace(report, seconds=time.monotonic() - began)
+
+    def _settle(self) -> StackReport:
+        left, session = self.left, self.left.session
+        if left.entry.attempted != (session.project.commit or ""):
+            tried = left.entry.attempted[:10]
+            return self._interrupted(f"it was applying {tried}, which is not this checkout")
+        claim = self.recorder.take_over(left.stack, left.entry)
+        session.folders.take_over(left.run)
+        try:
+            work = session.workdir(left.stack, left.run)
+            report = self._followed(claim, work)
+            self._remember(claim, report)
+            return report
+        finally:
+            if not claim.ended:
+                claim.give_back()
+
+    def _followed(self, claim: Claim, work: Workdir) -> StackReport:
+        """Wait for Terraform, then say in the ledger how it ended."""
+        session, process = self.left.session, living(work)
+        if process is not None:
+            claim.applying(lambda: self._lock_generation())
+            session.progress.doing(claim.stack.id, f"Terraform is still at work (pid {process.pid})")
+            tell: Callable[[str], None] = lambda text: session.progress.doing(claim.stack.id, text)  # noqa: E731
+            try:
+                follow(work, process, tell, lambda: self.late() or session.supervisor.interrupted)
+            except InterruptedRunError:
+                self._ship(claim, work)
+                self.recorder.failed(claim, "interrupted")
+                return self._interrupted(f"Terraform (pid {process.pid}) is still at work, and time is up")
+        outcome = session.client.outcome_left(work)
+        self._ship(claim, work)
+        planned = Planned(
+            self._changed(outcome), generation=claim.before.state_generation if claim.before else None
+        )
+        report = told(self.recorder, claim, planned, outcome, self.destroys)
+        if not living(work):
+            session.folders.forget_plans(self.left.run)
+        return report
+
+    def _ship(self, claim: Claim, work: Workdir) -> None:
+        """Send the lines of the journal that did not get to the ledger any more."""
+        path: Path = work.run_dir / JOURNAL
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+        known = set(claim.ledger.journal(self.left.run, claim.stack.id))
+        missing = [line for line in map(reduced, lines) if line is not None and line not in known]
+        if not missing:
+            return
+        first = claim.ledger.journal_batches(self.left.run, claim.stack.id)
+        shipper = Shipper(claim.ledger, self.left.run, claim.stack.id, first=first)
+        shipper.add(missing)
+        shipper.close()
+
+    def _changed(self, outcome: ApplyOutcome) -> StackReport:
+        """What the journal says was done, as a report that is not yet told how it ended."""
+        counts = {
+            **NO_COUNTS,
+            "create": outcome.created,
+            "update": outcome.updated,
+            "delete": outcome.deleted,
+            "import": outcome.imported,
+        }
+        stack = self.left.stack
+        return StackReport(stack.id, stack.environment, "changed", counts=counts)
+
+    def _remember(self, claim: Claim, report: StackReport) -> None:
+        """Put how it ended into the record of the run that began it."""
+        with suppress(InfraError):  # the ledger's entry is right; the history lacks a line
+            known = claim.ledger.run(self.left.run)
+            if known:
+                stacks = {**known.stacks, claim.stack.id: claim.record(report)}
+                claim.ledger.save_run(replace(known, stacks=stacks))
+
+    def _lock_generation(self) -> str:
+        lock = self.left.session.states.lock(self.left.stack)
+        return lock.generation if lock else ""
+
+    def _interrupted(self, reason: str) -> StackReport:
+        stack = self.left.stack
+        return StackReport(
+            stack.id,
+            stack.environment,
+            "interrupted",
+            reason=reason,
+            advice=RESUME.format(stack.id),
+            error_class="PartialError",
+            code=int(Exit.PARTIAL),
+            partial=True,
+        )

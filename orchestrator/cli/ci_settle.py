@@ -1,0 +1,44 @@
+"""`infra ci settle`."""
+
+from __future__ import annotations
+
+import click
+
+from orchestrator.cli.context import pass_app
+from orchestrator.cli.options import Duration, json_option
+
+EPILOG = """\b
+Examples:
+  infra ci settle                  follow what this machine's cancelled runs left, for four minutes at most
+  infra ci settle --limit 30s      the same, for a shorter time
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "--limit",
+    type=Duration(),
+    default=240.0,
+    metavar="DURATION",
+    help="How long to wait for Terraform (default: 4m).",
+)
+@click.option("--report", metavar="DIR", help="Note there how it ended, for the job that tells people.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, limit: float, report: str | None, as_json: bool) -> int:
+    """Bring what a cancelled apply left running to an end.
+
+    A cancelled apply leaves within seconds; its Terraform lives on. This follows it, and records in the
+    ledger how it ended. What is still alive at the limit is for `infra resume`. With nothing left it does
+    nothing.
+    """
+    from orchestrator.ci.settling import settle
+    from orchestrator.cli.running import opened, tell
+
+    app = pass_app(ctx)
+    with opened(app, {}, trigger="ci") as session:
+        found = settle(session, limit)
+        if not found.stacks and not app.json:
+            app.write("Nothing was left running.")
+            return 0
+        return tell(app, found)
