@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.masking import HIDDEN, SecretSet
@@ -26,8 +26,10 @@ class _Side:
 
     @property
     def is_open(self) -> bool:
-        """Whether its parts may be looked at one by one."""
-        return isinstance(self.shown, (dict, list))
+        """Whether its parts may be looked at one by one: none is hidden as a whole, nor by its key."""
+        if isinstance(self.shown, dict):
+            return isinstance(self.raw, dict) and self.shown.keys() == self.raw.keys()
+        return isinstance(self.shown, list)
 
     @property
     def is_nothing(self) -> bool:
@@ -37,6 +39,24 @@ class _Side:
     def value(self) -> Any:
         return None if self.shown is _ABSENT else self.shown
 
+    @property
+    def known(self) -> Any:
+        """The raw value; what is not there is null, as to Terraform."""
+        return None if self.raw is _ABSENT else self.raw
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One attribute that differs, raw. `unknown` is the tree of what in the new value is not known yet.
+
+    Nothing of it is printed; `change` is the attribute as people may see it.
+    """
+
+    before: Any = field(repr=False)
+    after: Any = field(repr=False)
+    unknown: Any
+    change: AttributeChange
+
 
 def changed_attributes(
     before: Any, after: Any, unknown: Any, shown_before: Any, shown_after: Any
@@ -45,16 +65,24 @@ def changed_attributes(
 
     `unknown` is plan JSON's `after_unknown`; `shown_before` and `shown_after` are the masked trees.
     """
-    return tuple(_compare(_Side(before, shown_before), _Side(after, shown_after), unknown, ""))
+    return tuple(leaf.change for leaf in changed_leaves(before, after, unknown, shown_before, shown_after))
 
 
-def _compare(before: _Side, after: _Side, unknown: Any, path: str) -> Iterator[AttributeChange]:
+def changed_leaves(
+    before: Any, after: Any, unknown: Any, shown_before: Any, shown_after: Any
+) -> Iterator[Leaf]:
+    """The same leaves with their raw values."""
+    return _compare(_Side(before, shown_before), _Side(after, shown_after), unknown, "")
+
+
+def _compare(before: _Side, after: _Side, unknown: Any, path: str) -> Iterator[Leaf]:
     if unknown is True:
         yield _leaf(path, before, _Side(None, None), unknown=True)
         return
-    if not _holds_true(unknown) and _same(before.raw, after.raw):
+    partly = holds_true(unknown)
+    if not partly and _same(before.raw, after.raw):
         return
-    if before.is_nothing and after.is_nothing and not _holds_true(unknown):
+    if before.is_nothing and after.is_nothing and not partly:
         return
     # An empty mapping or list has no parts to tell apart, and a hidden one must not show them.
     sides = [side for side in (before, after) if not side.is_nothing]
@@ -63,13 +91,13 @@ def _compare(before: _Side, after: _Side, unknown: Any, path: str) -> Iterator[A
         for key in keys:
             yield from _compare(before.below(key), after.below(key), _part(unknown, key), _join(path, key))
     else:
-        yield _leaf(path, before, after)
+        yield _leaf(path, before, after, unknown=unknown if partly else False)
 
 
 def newly_marked(before: Any, after: Any) -> tuple[AttributeChange, ...]:
     """Attributes whose sensitive marks alone differ; `before` and `after` are the trees of marks."""
     sides = _Side(before or None, before or None), _Side(after or None, after or None)
-    found = (one for one in _compare(*sides, None, "") if True in (one.before, one.after))
+    found = (leaf.change for leaf in _compare(*sides, None, "") if True in (leaf.before, leaf.after))
     return tuple(AttributeChange(one.path, HIDDEN, HIDDEN, sensitive=True) for one in found)
 
 
@@ -84,14 +112,15 @@ def _same(one: Any, other: Any) -> bool:
     return True
 
 
-def _leaf(path: str, before: _Side, after: _Side, *, unknown: bool = False) -> AttributeChange:
+def _leaf(path: str, before: _Side, after: _Side, *, unknown: Any) -> Leaf:
     old, new = before.value, after.value
     if HIDDEN in (old if isinstance(old, str) else "", new if isinstance(new, str) else ""):
         # Hidden on one side is hidden on both: the value may be the same.
         old = HIDDEN if old is not None else None
         new = HIDDEN if new is not None else None
     sensitive = _shows_hidden(old) or _shows_hidden(new)
-    return AttributeChange(path, old, new, sensitive, unknown)
+    change = AttributeChange(path, old, new, sensitive, unknown is True)
+    return Leaf(before.known, after.known, unknown, change)
 
 
 def _shows_hidden(value: Any) -> bool:
@@ -102,11 +131,12 @@ def _shows_hidden(value: Any) -> bool:
     return isinstance(value, str) and HIDDEN in value
 
 
-def _holds_true(unknown: Any) -> bool:
+def holds_true(unknown: Any) -> bool:
+    """Whether anything in a tree of marks is marked."""
     if isinstance(unknown, dict):
-        return any(map(_holds_true, unknown.values()))
+        return any(map(holds_true, unknown.values()))
     if isinstance(unknown, list):
-        return any(map(_holds_true, unknown))
+        return any(map(holds_true, unknown))
     return unknown is True
 
 
