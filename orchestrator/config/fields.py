@@ -92,5 +92,4 @@ Expression = Annotated[
 StackId = Annotated[str, BeforeValidator(_stack_id), _schema(pattern=r"^[^/]+(/[^/]+)*$")]
 Account = Annotated[str, Field(pattern=_ACCOUNT)]
 Variable = Annotated[str, Field(pattern=_VARIABLE)]
-Rules = Annotated[dict[str, Any], BeforeValidator(or_empty)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[^/\s,*?\[\]{}:\\]+$")]

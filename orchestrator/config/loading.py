@@ -97,9 +97,9 @@ def _config(valid: raw.RawConfig, file: str, given: tuple[tuple[str, ...], ...])
         stacks={name: _stack(one) for name, one in valid.stacks.items()},
         lint=Lint(tuple(LintIgnore(one.rule, one.path, one.reason) for one in valid.lint.ignore)),
         masking=Masking(valid.masking.names, valid.masking.attributes, valid.masking.patterns),
-        policy=valid.policy,
-        guard=valid.guard,
-        drift=valid.drift,
+        policy=valid.policy.policy(),
+        guard=valid.guard.guard(),
+        drift=valid.drift.drift(),
         file=file,
         given=given,
     )

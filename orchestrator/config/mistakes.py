@@ -31,11 +31,19 @@ _PATTERNS = {
     "drift": "must be an account's e-mail address",
     "env": "must be the name of an environment variable, without a value",
     "http": "must be an http or https address",
+    "namespaces": "must be the name of a Rego package, such as main",
+    "webhook": "must be the name of an environment variable, without its value",
+    "zone": "must be a time zone such as Europe/Berlin",
     "names": "must be one word of letters, digits, - and _",
     "environments": "must be a name that can be a folder: without spaces, /, commas and wildcards",
 }
 # The limits of numbers, by the last name in a path; 1 to 256 otherwise.
-_RANGES = {"status": "100 to 599", "retries": "0 to 1000"}
+_RANGES = {
+    "max": "0 to 1000",
+    "status": "100 to 599",
+    "retries": "0 to 1000",
+    **dict.fromkeys(("stacks", "resources", "deletes"), "0 to 100000"),
+}
 
 
 def validate(document: Document) -> RawConfig:
@@ -89,7 +97,10 @@ def _words(document: Document, path: Path, details: ErrorDetails) -> tuple[str, 
     # A section's own rule says all; and what stands in place of a variable's name may be its value.
     # What is missing stands nowhere: the input is then what it is missing from.
     silent = (
-        kind == "missing" or (kind == "value_error" and isinstance(details["input"], dict)) or "env" in path
+        kind == "missing"
+        or (kind == "value_error" and isinstance(details["input"], dict))
+        or "env" in path
+        or "webhook" in path
     )
     got = "" if silent else _got(document, path, details["input"])
     return message + got, "See `infra schema` for every key and its form."
@@ -132,7 +143,9 @@ def _keys_at(path: Path) -> list[str]:
             model = _model_in(model.model_fields[str(part)].annotation)
         elif isinstance(model, tuple):
             model = model[0]
-    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return []
+    return sorted(field.alias or name for name, field in model.model_fields.items())
 
 
 def _model_in(annotation: Any) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
 from orchestrator.config.checks import Check
+from orchestrator.config.drift import Drift
+from orchestrator.config.rules import Guard, Policy
 
 # Promotion order of the names that need no configuration.
 WELL_KNOWN = ("dev", "development", "test", "qa", "staging", "stage", "preprod", "prod", "production")
@@ -200,9 +202,9 @@ class Config:
     stacks: Mapping[str, StackSettings] = field(default_factory=dict)
     lint: Lint = Lint()
     masking: Masking = Masking()
-    policy: Mapping[str, Any] = field(default_factory=dict)
-    guard: Mapping[str, Any] = field(default_factory=dict)
-    drift: Mapping[str, Any] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+    guard: Guard = field(default_factory=Guard)
+    drift: Drift = field(default_factory=Drift)
     file: str | None = None
     given: tuple[tuple[str, ...], ...] = ()
 
@@ -235,18 +237,3 @@ class Config:
         """Whether CI applies only what was approved: to a protected environment, or one that says how."""
         given = {key[2] for key in self.given if key[:2] == ("environments", name) and len(key) == 3}
         return self.is_protected(name, order) or bool(given & {"approved_by", "unapproved"})
-
-    def unenforced(self) -> tuple[str, ...]:
-        """Keys that infra.yaml gives and this version checks but does not act on yet, as dotted paths."""
-        return tuple(".".join(key) for key in self.given if _is_unenforced(key))
-
-
-_LATER_SECTIONS = frozenset({"policy", "guard", "drift"})
-
-
-def _is_unenforced(key: tuple[str, ...]) -> bool:
-    match key:
-        case (section,):
-            return section in _LATER_SECTIONS
-        case _:
-            return False

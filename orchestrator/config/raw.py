@@ -13,7 +13,6 @@ from orchestrator.config.fields import (
     EnvironmentName,
     Expression,
     Inside,
-    Rules,
     StackId,
     Template,
     Text,
@@ -23,6 +22,8 @@ from orchestrator.config.fields import (
     or_empty,
 )
 from orchestrator.config.raw_checks import RawCheck
+from orchestrator.config.raw_drift import RawDrift
+from orchestrator.config.raw_rules import RawGuard, RawPolicy
 from orchestrator.config.section import Section
 
 
@@ -241,12 +242,12 @@ class RawConfig(Section):
         {}, examples=[{"prod/service": {"depends_on": ["prod/network"]}}]
     )
     """Stacks that need settings of their own."""
-    policy: Rules = Field({})
+    policy: RawPolicy = RawPolicy()
     """Rules about what a plan may do."""
-    guard: Rules = Field({})
+    guard: RawGuard = RawGuard()
     """Rules about what code may hold before Terraform touches it."""
-    drift: Rules = Field({})
-    """How drift is watched."""
+    drift: RawDrift = RawDrift()
+    """How drift is watched and put right."""
     lint: RawLint = RawLint()
     """What `infra lint` does not complain about."""
     masking: RawMasking = RawMasking()

@@ -136,9 +136,6 @@ def _order(project: Project) -> Iterator[Finding]:
 
 
 def _configuration(project: Project) -> Iterator[Finding]:
-    for key in project.config.unenforced():
-        message = f"`{key}` is set and this version does not act on it yet."
-        yield Finding("warning", "not-enforced", message, "Do not rely on it.", CONFIG)
     names = {*project.stacks, *(name for name, one in project.config.stacks.items() if one.is_shared)}
     for name in project.config.stacks:
         if name not in names:

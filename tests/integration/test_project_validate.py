@@ -77,11 +77,6 @@ CASES: dict[str, tuple[str, dict[str, str], str]] = {
         },
         "dev/a needs prod/a",
     ),
-    "not-enforced": (
-        "warning",
-        {"infra.yaml": "drift: {x: 5m}\n", "infra/envs/dev/a/main.tf": ""},
-        "`drift`",
-    ),
     "stack-unknown": (
         "warning",
         {"infra.yaml": "stacks: {dev/x: {reads: []}}\n", "infra/envs/dev/a/main.tf": ""},

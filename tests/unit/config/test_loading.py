@@ -43,9 +43,9 @@ environments:
 stacks:
   prod/network: {depends_on: [prod/base], reads: [files], moved: prod/net}
   service: {path: tf/roots/service, environments: {staging: {var_files: [a.tfvars]}, prod: }}
-policy: {destroy: warn}
-guard: {since: 2026-01-02}
-drift: {every: night}
+policy: {destroy: {prod: prevent}, labels: {required: [team]}}
+guard: {buckets: ["acme-*"], prevent: [workflows]}
+drift: {stale_after: 2d, labels: [drifted]}
 masking: {names: [pin], attributes: ["*.bootstrap"], patterns: ["ACME-[0-9]+"]}
 """
 
@@ -61,7 +61,6 @@ def test_a_repository_without_the_file_has_the_defaults(tmp_path: Path) -> None:
     assert config == Config()
     assert config.roots.envs == PurePosixPath("infra/envs")
     assert config.environment("prod").timeouts.plan == 1200
-    assert config.unenforced() == ()
 
 
 @pytest.mark.parametrize("text", ["", "\n# nothing\n", "---\n", "environments:\nstacks:\npolicy:\nroots:\n"])
@@ -94,16 +93,10 @@ def test_every_key_arrives() -> None:
     assert service.environments["staging"] == SharedEnvironment((PurePosixPath("a.tfvars"),))
     assert list(service.environments) == ["staging", "prod"]
     assert config.masking.names == ("pin",)
-    assert config.guard == {"since": "2026-01-02"}
-
-
-def test_what_this_version_does_not_act_on_is_named() -> None:
-    assert load_text(WHOLE).unenforced() == (
-        "policy",
-        "guard",
-        "drift",
-    )
-    assert load_text("environments: {apply: {protected: true}}").unenforced() == ()
+    assert config.policy.destroy_level("prod", protected=False) == "prevent"
+    assert config.policy.labels.required == ("team",)
+    assert (config.guard.buckets, config.guard.backends) == (("acme-*",), None)
+    assert config.guard.prevent == ("workflows",)
 
 
 MISTAKES = [
@@ -150,8 +143,8 @@ MISTAKES = [
     ("- a", 1, None, "must be a mapping of keys to values, not a list"),
     ("hello", 1, None, "must be a mapping of keys to values"),
     ("policy: {<<: {b: 1}}", 1, "policy", "merge keys"),
-    ("policy: {x: !!python/object:os.system y}", 1, "policy.x", "is not supported"),
-    ("policy: {x: !mine [1]}", 1, "policy.x", "the tag !mine is not supported"),
+    ("trunk: !!python/object:os.system y", 1, "trunk", "is not supported"),
+    ("trunk: !mine [1]", 1, "trunk", "the tag !mine is not supported"),
     ("policy: {? [1, 2] : 3}", 1, "policy", "a key must be text"),
 ]  # fmt: skip
 
