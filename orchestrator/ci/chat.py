@@ -1,0 +1,258 @@
+"""`/infra …` in a comment on a pull request: who may, what it means, and which workflow it starts.
+
+It starts workflows and answers; it never runs Terraform, and holds no cloud account.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from orchestrator.ci.event import event_of
+from orchestrator.errors import HostError, UsageError
+from orchestrator.hosts.model import WRITERS, PullRequest
+from orchestrator.hosts.port import Host
+from orchestrator.project.model import Project
+from orchestrator.report import escape
+
+MARKER = "<!-- infra:chat -->"
+PLAN_WORKFLOW = "infra-plan.yml"
+APPLY_WORKFLOW = "infra-apply.yml"
+
+WORD = "/infra"
+LONGEST = 300
+
+Verb = Literal["plan", "apply", "unlock", "help"]
+Reaction = Literal["eyes", "rocket", "confused", "+1", "-1"]
+
+HELP = """\
+| command | what it does |
+|---|---|
+| `/infra plan [STACK]` | plans this pull request again, or one of its stacks |
+| `/infra apply ENV` | after the merge: catches up with what ENV is owed |
+| `/infra unlock STACK` | releases the lock that a dead run left on a stack |
+| `/infra help` | shows this |
+
+A command stands at the very start of a comment. It takes write permission on this repository."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A comment that asks for something. `author` and `body` are as hostile as any comment."""
+
+    pull_request: int
+    comment: int
+    author: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a comment says: a verb, and a stack or an environment, empty when none was named."""
+
+    verb: Verb
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of it: the last reaction, the words for the comment (Markdown, empty for none).
+
+    `workflow` and `inputs` are what was started.
+    """
+
+    reaction: Reaction
+    text: str = ""
+    workflow: str = ""
+    inputs: Mapping[str, str] | None = None
+
+
+class _No(Exception):  # noqa: N818 - an answer, not an error
+    """A command that is not carried out; the text is Markdown."""
+
+    def __init__(self, text: str, reaction: Reaction = "confused") -> None:
+        super().__init__(text)
+        self.answer = Answer(reaction, text)
+
+
+def asked_of(environ: Mapping[str, str]) -> Asked | None:
+    """The comment that a job was started for; None when it is nothing to us.
+
+    Only a new comment on a pull request whose text begins with `/infra` is something to us. Raises UsageError
+    outside of such a job.
+    """
+    event = event_of(environ)
+    if event is None or event.kind != "issue_comment":
+        raise UsageError(
+            "This is no job for a comment.",
+            advice="`infra ci chat` is for workflows with `on: issue_comment`, types: [created].",
+        )
+    if event.action != "created" or event.pull_request is None:
+        return None
+    payload = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_bytes())
+    comment: Mapping[str, Any] = payload["comment"] or {}
+    body, user = str(comment.get("body") or ""), comment.get("user") or {}
+    if not _is_ours(body) or user.get("type") == "Bot":
+        return None
+    return Asked(event.pull_request, int(comment["id"]), str(user.get("login") or ""), body)
+
+
+def _is_ours(body: str) -> bool:
+    """Whether a comment begins with our word, and with nothing before it."""
+    return body.startswith(WORD) and (len(body) == len(WORD) or body[len(WORD)].isspace())
+
+
+def command_of(body: str) -> Command:
+    """The command on the first line of a comment; raises UsageError for what is none."""
+    line = body.splitlines()[0]
+    if len(line) > LONGEST:
+        raise UsageError("The command is too long.")
+    try:
+        _, *words = shlex.split(line)
+    except ValueError as error:
+        raise UsageError("A quotation mark is not closed.") from error
+    match words:
+        case [] | ["help"]:
+            return Command("help")
+        case ["plan"]:
+            return Command("plan")
+        case ["plan", str(target)]:
+            return Command("plan", target)
+        case ["apply", str(target)]:
+            return Command("apply", target)
+        case ["unlock", str(target)]:
+            return Command("unlock", target)
+        case ["apply"]:
+            raise UsageError("Say which environment: `/infra apply ENV`.")
+        case ["unlock"]:
+            raise UsageError("Say which stack: `/infra unlock STACK`.")
+        case _:
+            raise UsageError("That is none of my commands.")
+
+
+def answer(host: Host, project: Project, asked: Asked) -> Answer:
+    """Do what a comment asks for, if its author may, and react to it.
+
+    A reaction or an answer that cannot be posted stops nothing. Raises HostError when the author's permission
+    cannot be told, or when a workflow could not be started.
+    """
+    if host.permission(asked.author) not in WRITERS:
+        return _told(host, asked, Answer("-1", _refusal(asked)))
+    _react(host, asked, "eyes")
+    try:
+        done = _carried_out(host, project, asked)
+    except _No as no:
+        done = no.answer
+    except HostError as error:
+        text = f"It could not be done: {escape.text(error.message)}"
+        _told(host, asked, Answer("confused", text))
+        raise
+    return _told(host, asked, done)
+
+
+def _refusal(asked: Asked) -> str:
+    return (
+        f"{escape.code(asked.author)} may not tell me to do anything: that takes write permission on this "
+        "repository."
+    )
+
+
+def _carried_out(host: Host, project: Project, asked: Asked) -> Answer:
+    try:
+        command = command_of(asked.body)
+    except UsageError as error:
+        raise _No(f"{error.message}\n\n{HELP}") from error
+    if command.verb == "help":
+        return Answer("+1", HELP)
+    trunk = trunk_of(project)
+    if command.verb == "unlock":
+        inputs = {"environment": _stack(project, command.target), "unlock": command.target}
+        return _started(host, trunk, APPLY_WORKFLOW, inputs)
+    pull = host.pull_request(asked.pull_request)
+    if command.verb == "plan":
+        return _started(host, trunk, PLAN_WORKFLOW, _plan_inputs(host, project, pull, command.target))
+    return _started(host, trunk, APPLY_WORKFLOW, _apply_inputs(project, pull, trunk, command.target))
+
+
+def _plan_inputs(host: Host, project: Project, pull: PullRequest, stack: str) -> dict[str, str]:
+    if pull.state != "open":
+        raise _No("This pull request is not open: there is nothing to plan.")
+    if pull.head_repository != host.repository:
+        raise _No(
+            "This pull request comes from a fork: its code is not planned with this repository's rights."
+        )
+    # A stack that the pull request adds is not on trunk: the plan job says whether there is one.
+    if stack and stack not in project.stacks and not _is_name(project, stack):
+        raise _No(
+            f"{escape.code(stack)} is no name of a stack. They begin with an environment's: `ENV/NAME`."
+        )
+    return {"pull_request": str(pull.number), "head": pull.head, "stack": stack}
+
+
+def _apply_inputs(project: Project, pull: PullRequest, trunk: str, environment: str) -> dict[str, str]:
+    if not pull.merged:
+        raise _No("This pull request is not merged: apply works on what trunk says.")
+    if pull.base_ref != trunk:
+        raise _No(f"This pull request was merged into {escape.code(pull.base_ref)}, not into trunk.")
+    if environment not in project.environments:
+        known = ", ".join(escape.code(one) for one in project.environments)
+        raise _No(f"There is no environment {escape.code(environment)}. There are: {known}.")
+    return {"environment": environment, "pull_request": str(pull.number)}
+
+
+def _stack(project: Project, name: str) -> str:
+    """The environment of a stack that trunk has."""
+    found = project.stacks.get(name)
+    if found is None:
+        raise _No(f"There is no stack {escape.code(name)} on trunk; `infra list` shows those that there are.")
+    return found.environment
+
+
+def _is_name(project: Project, stack: str) -> bool:
+    """Whether a stack of this name could be: an environment that there is, and plain letters."""
+    environment, _, rest = stack.partition("/")
+    plain = rest.replace("-", "").replace("_", "").replace("/", "").replace(".", "")
+    return environment in project.environments and plain.isascii() and plain.isalnum() and ".." not in rest
+
+
+def _started(host: Host, trunk: str, workflow: str, inputs: Mapping[str, str]) -> Answer:
+    given = {name: value for name, value in inputs.items() if value}
+    host.dispatch(workflow, trunk, given)
+    return Answer("rocket", workflow=workflow, inputs=given)
+
+
+def trunk_of(project: Project) -> str:
+    """The trunk's name, without where it was found."""
+    ref = project.repository.trunk(project.config.trunk)
+    return ref.removeprefix("refs/remotes/origin/").removeprefix("refs/heads/")
+
+
+def _told(host: Host, asked: Asked, done: Answer) -> Answer:
+    """React, and say what is to be said in the one comment that is ours."""
+    _react(host, asked, done.reaction)
+    if done.text:
+        _say(host, asked.pull_request, done.text)
+    return done
+
+
+def _react(host: Host, asked: Asked, reaction: Reaction) -> None:
+    try:
+        host.react(asked.comment, reaction)
+    except HostError:
+        # The comment may be deleted by now; what it asked for is done all the same.
+        return
+
+
+def _say(host: Host, pull_request: int, text: str) -> None:
+    """One comment for all answers, found by its marker among our own and updated in place."""
+    body = f"{MARKER}\n{text}\n"
+    login = host.login
+    ours = [one for one in host.comments(pull_request) if one.author == login and one.body.startswith(MARKER)]
+    if not ours:
+        host.create_comment(pull_request, body)
+    elif ours[-1].body.strip() != body.strip():
+        host.update_comment(ours[-1].id, body)

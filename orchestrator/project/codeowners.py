@@ -1,0 +1,129 @@
+"""CODEOWNERS: who has to review what, as GitHub reads it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from orchestrator.project.tree import Tree
+
+# The first of these that is there counts.
+PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
+# GitHub reads no larger file.
+LARGEST = 3 * 1024 * 1024
+
+_OWNER = re.compile(r"^(?:@[\w.-]+(?:/[\w.-]+)?|[^@\s]+@[^@\s]+\.[^@\s]+)$")
+
+
+@dataclass(frozen=True)
+class OwnerRule:
+    """One line: a pattern and who owns what it matches, nobody when `owners` is empty."""
+
+    pattern: str
+    owners: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True)
+class CodeOwners:
+    """The rules in the file's order. `file` is where they stand, None when there is no file.
+
+    `mistakes` are lines that GitHub skips, each with what is wrong with it.
+    """
+
+    file: str | None = None
+    rules: tuple[OwnerRule, ...] = ()
+    mistakes: tuple[tuple[int, str], ...] = ()
+
+    def rule(self, path: str) -> OwnerRule | None:
+        """The last rule that matches a path from the repository's root."""
+        for one in reversed(self.rules):
+            if _compiled(one.pattern).fullmatch(path):
+                return one
+        return None
+
+    def of(self, path: str) -> tuple[str, ...]:
+        """The owners of a path: `@user`, `@org/team` or an e-mail address; none when nobody owns it."""
+        found = self.rule(path)
+        return found.owners if found else ()
+
+
+def read(tree: Tree) -> CodeOwners:
+    """The CODEOWNERS of a tree whose root is the repository's; without a file there are no rules."""
+    for place in PLACES:
+        real = tree.find(place)
+        if real is not None:
+            data = tree.read(real)
+            if len(data) > LARGEST:
+                return CodeOwners(
+                    place, mistakes=((1, "the file is larger than 3 MB, so GitHub ignores it"),)
+                )
+            return parse(data.decode("utf-8", "replace"), place)
+    return CodeOwners()
+
+
+def parse(text: str, file: str = PLACES[0]) -> CodeOwners:
+    """The rules that a text holds. A line with a mistake is skipped, as GitHub does."""
+    rules: list[OwnerRule] = []
+    mistakes: list[tuple[int, str]] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = _words(line)
+        if not words:
+            continue
+        pattern, *owners = words
+        wrong = _wrong(pattern, owners)
+        if wrong:
+            mistakes.append((number, wrong))
+        else:
+            rules.append(OwnerRule(pattern, tuple(owners), number))
+    return CodeOwners(file, tuple(rules), tuple(mistakes))
+
+
+def _words(line: str) -> list[str]:
+    """The pattern and the owners; `\\ ` is a space within a pattern, `#` begins a remark."""
+    found = re.findall(r"(?:\\.|[^\s\\])+", line)
+    for place, word in enumerate(found):
+        if word.startswith("#"):
+            found = found[:place]
+            break
+    return [word.replace("\\ ", " ") for word in found]
+
+
+def _wrong(pattern: str, owners: list[str]) -> str:
+    """What GitHub does not take, in words; empty when all is well."""
+    if pattern.startswith("!"):
+        return f"{pattern}: there is no way to take a path out with `!`"
+    if "[" in pattern or "]" in pattern:
+        return f"{pattern}: `[…]` does not work here"
+    if pattern.startswith("\\#"):
+        return f"{pattern}: a path that begins with # cannot be named"
+    bad = next((one for one in owners if not _OWNER.match(one)), None)
+    return f"{bad} is no owner: write @user, @org/team or an e-mail address" if bad else ""
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern as GitHub has it: like .gitignore, but `folder/*` does not go down into folders."""
+    anchored = "/" in pattern.rstrip("/")
+    folder = pattern.endswith("/")
+    parts = [part for part in pattern.split("/") if part]
+    if not parts:
+        # "/" alone names no file.
+        return re.compile(r"(?!)")
+    out = "" if anchored else "(?:.*/)?"
+    for place, part in enumerate(parts):
+        last = place == len(parts) - 1
+        if part == "**":
+            out += ".*" if last else "(?:.*/)?"
+        else:
+            out += _segment(part) + ("" if last else "/")
+    if folder:
+        out += "/.*"
+    elif parts[-1] != "**" and not (anchored and parts[-1] == "*"):
+        out += "(?:/.*)?"
+    return re.compile(out, re.DOTALL)
+
+
+def _segment(part: str) -> str:
+    return "".join({"*": "[^/]*", "?": "[^/]"}.get(char) or re.escape(char) for char in part)
