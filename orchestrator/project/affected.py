@@ -58,7 +58,12 @@ def base_commit(project: Project, base: str | None = None) -> str | None:
 def affected(project: Project, base: str | None = None) -> Affected:
     """Compare the project with the commit from which it parted from `base` (trunk when None)."""
     commit = base_commit(project, base)
-    before, fallback = _before(project, commit)
+    before, fallback = at_base(project, commit)
+    return compared(project, before, commit, fallback)
+
+
+def compared(project: Project, before: Project | None, commit: str | None, fallback: Chain = ()) -> Affected:
+    """Compare the project with the one at `commit`; without one, `fallback` begins every stack's reason."""
     stacks = []
     for stack in project.stacks.values():
         found = _compare(before, project, stack, fallback)
@@ -68,7 +73,7 @@ def affected(project: Project, base: str | None = None) -> Affected:
     return Affected(commit, tuple(stacks), followers(project, [one.id for one in stacks]), deleted)
 
 
-def _before(project: Project, commit: str | None) -> tuple[Project | None, Chain]:
+def at_base(project: Project, commit: str | None) -> tuple[Project | None, Chain]:
     """The project at the base, or None with the reason for which every stack counts as affected."""
     if commit is None:
         return None, ()

@@ -1,0 +1,80 @@
+"""Which commit a job plans, and against which one of trunk: the merge, the head itself, or this branch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.ci.event import Event
+from orchestrator.errors import GitError
+from orchestrator.project.affected import base_commit
+from orchestrator.project.git import FULL_CLONE, Repository
+from orchestrator.project.model import Project
+
+
+@dataclass(frozen=True)
+class Subject:
+    """`commit` is planned, `base` is what of trunk is in it, `head` the last commit of who asks for it.
+
+    `base` is None where there is nothing to compare with. `notes` are for the reader of the plan.
+    """
+
+    commit: str
+    base: str | None
+    head: str
+    notes: tuple[str, ...] = ()
+
+
+def subject_of(project: Project, event: Event | None, base: str | None = None) -> Subject:
+    """What the checkout at hand is, for an event; `base` is a ref that was asked for instead of trunk.
+
+    Raises GitError when the clone lacks the commits that tell, or is of another commit than the event.
+    """
+    commit = project.commit or ""
+    if event is None or not event.is_reviewed or base:
+        return Subject(commit, base_commit(project, base), (event.head if event else "") or commit)
+    repository = project.repository
+    if event.kind == "merge_group":
+        _require(commit == event.head, f"the merge group's head {event.head[:10]}", commit)
+        return Subject(commit, base_commit(project, event.base), event.head)
+    if commit == event.head:
+        return _head_itself(project, event)
+    parents = repository.commit(commit).parents
+    if not parents and repository.is_shallow:
+        raise GitError(f"The clone does not tell what {commit[:10]} is a merge of.", advice=FULL_CLONE)
+    found = len(parents) == 2 and parents[1] == event.head
+    _require(found, f"the head {event.head[:10]} of the pull request, nor its merge with trunk", commit)
+    _require_known(repository, parents[0])
+    return Subject(commit, parents[0], event.head)
+
+
+def _head_itself(project: Project, event: Event) -> Subject:
+    """The head was checked out, not its merge: the plan is as old as the branch."""
+    repository = project.repository
+    trunk = event.base or repository.trunk(project.config.trunk)
+    base = base_commit(project, trunk)
+    notes: tuple[str, ...] = ()
+    if not repository.is_ancestor(trunk, event.head):
+        notes = (
+            "This is the plan of the branch alone, which is behind trunk: what trunk has since is not in "
+            "it. Leave `ref` of actions/checkout out, so that the merge with trunk is planned.",
+        )
+    return Subject(event.head, base, event.head, notes)
+
+
+def _require(holds: bool, wanted: str, commit: str) -> None:
+    if not holds:
+        raise GitError(
+            f"The checkout is {commit[:10]}, which is not {wanted}.",
+            advice="Leave `ref` of actions/checkout out. If somebody pushed meanwhile, that push has a run "
+            "of its own.",
+        )
+
+
+def _require_known(repository: Repository, commit: str) -> None:
+    """A clone of depth 1 names the parents of a merge and does not have them."""
+    try:
+        repository.resolve(commit)
+    except GitError as error:
+        raise GitError(
+            f"{commit[:10]}, which trunk is at, is not in this clone.", advice=FULL_CLONE
+        ) from error

@@ -1,0 +1,71 @@
+"""Stacks that the code no longer has: planned as a destroy with the code that they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from orchestrator.errors import ConfigError, GitError, ProjectError
+from orchestrator.project import load_commit
+from orchestrator.project.model import Project, Stack
+from orchestrator.run.pipeline import Request, plan_all
+from orchestrator.run.planning import Planned
+from orchestrator.run.session import Session
+from orchestrator.run.worktrees import at_commit
+from orchestrator.terraform.client import PlanOptions
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """A stack that is gone, as `commit` still has it."""
+
+    stack: Stack
+    commit: str
+
+
+def gone(project: Project, before: Iterable[Stack]) -> tuple[Stack, ...]:
+    """Those of older stacks whose resources nothing in the project describes any more.
+
+    One that infra.yaml says has moved, or whose state another stack has now, only has another id: to destroy
+    it would destroy what the other one is.
+    """
+    moved = {settings.moved for settings in project.config.stacks.values()}
+    states = {stack.state for stack in project.stacks.values() if stack.state}
+    return tuple(
+        one
+        for one in before
+        if one.id not in project.stacks and one.id not in moved and one.state not in states
+    )
+
+
+def owed_deletions(session: Session, environment: str) -> tuple[Deleted, ...]:
+    """The stacks of an environment that the ledger knows and trunk no longer has, by id.
+
+    Their code is taken from the commit that was last applied; one whose commit is not in this clone, or
+    cannot be read, cannot be destroyed and is left out.
+    """
+    project = session.project
+    found = {}
+    for ledger in session.ledgers.among(stack.id for stack in project.of(environment)):
+        for entry in ledger.entries().values():
+            if entry.stack in project.stacks or not entry.is_known or entry.result == "destroyed":
+                continue
+            try:
+                old = load_commit(project, entry.commit).stacks.get(entry.stack)
+            except (GitError, ConfigError, ProjectError):
+                continue
+            if old and gone(project, [old]):
+                found[entry.stack] = Deleted(old, entry.commit)
+    return tuple(found[name] for name in sorted(found))
+
+
+def plan_deleted(session: Session, deleted: Iterable[Deleted]) -> dict[str, Planned]:
+    """Plan the destruction of each with its old code, those that read others first; in the order of ids."""
+    by_commit: dict[str, list[str]] = {}
+    for one in deleted:
+        by_commit.setdefault(one.commit, []).append(one.stack.id)
+    planned: dict[str, Planned] = {}
+    for commit, stacks in by_commit.items():
+        with at_commit(session, commit) as old:
+            planned |= plan_all(old, Request(tuple(stacks), PlanOptions(destroy=True)))
+    return dict(sorted(planned.items()))
