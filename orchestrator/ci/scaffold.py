@@ -1,4 +1,4 @@
-"""What `infra init` writes into a repository: workflows, and infra.yaml and CODEOWNERS where there are none."""
+"""What `infra init` writes: the workflows, and infra.yaml and CODEOWNERS where there are none."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Wanted:
 def target_of(
     project: Project, repository: str | None, trunk: str | None, environments: Sequence[str]
 ) -> Target:
-    """Whom to write for: as said, else as the remote, the branches and the folders tell. UsageError if not."""
+    """Whom to write for: as said, else as the remote and the folders tell. UsageError when they do not."""
     if repository is None:
         found = _REMOTE.match(project.repository.remote_url() or "")
         if found is None:
@@ -139,8 +139,8 @@ def next_steps(wanted: Wanted) -> tuple[str, ...]:
     names = ", ".join(wanted.target.environments)
     return (
         f"Commit these files and merge them: Google will trust the workflows at {wanted.target.trunk} alone.",
-        f"`infra bootstrap` makes the bucket and the accounts of {names}, and prints what to put into GitHub: "
-        "the variable INFRA_WORKLOAD_IDENTITY_PROVIDER, and an environment for each.",
+        f"`infra bootstrap` makes the bucket and the accounts of {names}, and prints what to put into "
+        "GitHub: the variable INFRA_WORKLOAD_IDENTITY_PROVIDER, and an environment for each.",
         f"Protect {wanted.target.trunk}: one approving review, stale ones dismissed, and the checks "
         + ", ".join(f"infra/{name}" for name in wanted.target.environments)
         + " required.",

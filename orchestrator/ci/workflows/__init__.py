@@ -23,11 +23,12 @@ _CHECKOUT = f"""\
           fetch-depth: 0
           persist-credentials: false
 """
+_MERGE = "${{ inputs.pull_request && format('refs/pull/{0}/merge', inputs.pull_request) || github.sha }}"
 # Of a pull request what GitHub would merge; on request that of the pull request that was named.
 _CHECKOUT_HEAD = f"""\
       - uses: actions/checkout@{CHECKOUT}
         with:
-          ref: ${{{{ inputs.pull_request && format('refs/pull/{{0}}/merge', inputs.pull_request) || github.sha }}}}
+          ref: {_MERGE}
           fetch-depth: 0
           persist-credentials: false
 """
