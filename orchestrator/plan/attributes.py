@@ -89,7 +89,9 @@ def _compare(before: _Side, after: _Side, unknown: Any, path: str) -> Iterator[L
     keys = _keys(before.shown, after.shown, unknown)
     if keys and all(side.is_open for side in sides):
         for key in keys:
-            yield from _compare(before.below(key), after.below(key), _part(unknown, key), _join(path, key))
+            yield from _compare(
+                before.below(key), after.below(key), _part(unknown, key), join_path(path, key)
+            )
     else:
         yield _leaf(path, before, after, unknown=unknown if partly else False)
 
@@ -161,7 +163,8 @@ def _part(unknown: Any, key: str | int) -> Any:
     return None if part is _ABSENT else part
 
 
-def _join(path: str, key: str | int) -> str:
+def join_path(path: str, key: str | int) -> str:
+    """A path one step longer, as people write it: `env[0].value`, `labels["a b"]`."""
     if isinstance(key, int):
         return f"{path}[{key}]"
     if not _PLAIN.fullmatch(key):
@@ -174,7 +177,7 @@ def written_path(parts: list[Any]) -> str:
     """A path of plan JSON's `replace_paths`, as people write it."""
     path = ""
     for part in parts:
-        path = _join(path, part)
+        path = join_path(path, part)
     return path
 
 

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import StateError
+
+if TYPE_CHECKING:
+    from orchestrator.plan.standing import Standing
+
+# Raised when a reader of the version before would misunderstand; a newer version is refused.
+VERSION = 1
 
 
 @dataclass(frozen=True)
 class AttributeDigest:
     """One attribute that changes. `before` and `after` are HMAC-SHA256 in hex of the values' JSON.
 
-    `after` is empty when the value is known after the apply only (`unknown`). `shown_before` and `shown_after`
-    are for people: masked, and None where that hides all.
+    `unknown` is true when the new value, or a part of it, is known after the apply only; `after` is empty
+    when all of it is. `shown_before` and `shown_after` are for people: masked, and None where anything in
+    them is hidden.
     """
 
     path: str
@@ -26,7 +37,10 @@ class AttributeDigest:
 
 @dataclass(frozen=True)
 class ResourceDigest:
-    """One resource that changes, is moved, imported or forgotten."""
+    """One resource that changes, is moved, imported or forgotten; or an action that Terraform invokes.
+
+    `import_id` is for people, masked; `imported` is the hash of what is imported, empty without an import.
+    """
 
     address: str
     type: str
@@ -35,25 +49,49 @@ class ResourceDigest:
     deposed: str | None = None
     import_id: str | None = None
     attributes: tuple[AttributeDigest, ...] = ()
+    imported: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from the others: its address, and the key of a deposed object."""
+        return self.address, self.deposed or ""
+
+    @property
+    def is_update(self) -> bool:
+        """Changed in place, and neither moved nor imported."""
+        return self.actions == ("update",) and not (self.previous_address or self.imported or self.deposed)
+
+    @property
+    def is_removal(self) -> bool:
+        """Deleted or forgotten, and not made again."""
+        return self.actions in (("delete",), ("forget",))
 
 
 @dataclass(frozen=True)
 class OutputDigest:
-    """One output that changes."""
+    """One output that changes; `unknown` and `shown_after` as for an attribute."""
 
     name: str
     actions: tuple[str, ...]
     after: str
     unknown: bool = False
     sensitive: bool = False
+    shown_after: Any = None
+
+    @property
+    def address(self) -> str:
+        """How it is named where resources have their addresses."""
+        return f"output.{self.name}"
 
 
 @dataclass(frozen=True)
 class Digest:
     """A plan as it can be compared. Equality is of stack, lineage, lock file and the same changes.
 
-    `facts` (commit, base, serial, generation, terraform_version, upstream generations …) only explain a
-    difference. `provisional` are the upstreams that had changes of their own when this was made.
+    `lineage` is empty where there was no state yet, `lock_file` is the SHA-256 of `.terraform.lock.hcl`,
+    empty without one. `facts` (commit, base, serial, generation, terraform_version, upstream generations …) only
+    explain a difference. `provisional` are the upstreams that had changes of their own when this was made.
+    `standing` knows what the plan leaves as it is; it is there while the plan itself is, and never written.
     """
 
     stack: str
@@ -63,3 +101,86 @@ class Digest:
     outputs: tuple[OutputDigest, ...] = ()
     provisional: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    standing: Standing | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_empty(self) -> bool:
+        """True for a plan that changes nothing."""
+        return not (self.resources or self.outputs)
+
+
+def empty(
+    stack: str,
+    *,
+    lineage: str,
+    lock_file: str,
+    provisional: Iterable[str] = (),
+    facts: Mapping[str, Any] | None = None,
+) -> Digest:
+    """The digest of a plan that changes nothing: what a reviewer of its upstream's change saw."""
+    return Digest(
+        stack, lineage, lock_file, provisional=tuple(sorted(set(provisional))), facts=dict(facts or {})
+    )
+
+
+def encode(digest: Digest) -> bytes:
+    """A digest as its object holds it: JSON whose bytes are the same for equal digests."""
+    document = {
+        "version": VERSION,
+        "stack": digest.stack,
+        "lineage": digest.lineage,
+        "lock_file": digest.lock_file,
+        "resources": [asdict(one) for one in digest.resources],
+        "outputs": [asdict(one) for one in digest.outputs],
+        "provisional": list(digest.provisional),
+        "facts": dict(digest.facts),
+    }
+    return (canonical(document) + "\n").encode()
+
+
+def decode(data: bytes, where: str = "The plan object") -> Digest:
+    """A digest from its object; StateError when it is none, or of a version that is not known."""
+    try:
+        content = json.loads(data)
+        if content["version"] != VERSION:
+            raise StateError(
+                f"{where} has version {content['version']}; version {VERSION} is known here.",
+                advice="Another version of infra wrote it: plan the pull request again.",
+            )
+        return Digest(
+            stack=_text(content["stack"]),
+            lineage=_text(content["lineage"]),
+            lock_file=_text(content["lock_file"]),
+            resources=tuple(_resource(one) for one in content["resources"]),
+            outputs=tuple(
+                OutputDigest(**{**one, "actions": tuple(one["actions"])}) for one in content["outputs"]
+            ),
+            provisional=tuple(map(_text, content["provisional"])),
+            facts=dict(content["facts"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StateError(
+            f"{where} is not a digest of a plan.", advice="Plan the pull request again: `infra ci plan`."
+        ) from error
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 of an object's content in hexadecimal digits, as a check's seal covers it."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _resource(content: Mapping[str, Any]) -> ResourceDigest:
+    attributes = tuple(AttributeDigest(**one) for one in content["attributes"])
+    actions = tuple(map(_text, content["actions"]))
+    return ResourceDigest(**{**content, "actions": actions, "attributes": attributes})
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def canonical(value: Any) -> str:
+    """The one way to write a JSON value here: keys sorted, no blanks, ASCII only."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

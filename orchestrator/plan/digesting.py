@@ -1,0 +1,157 @@
+"""A plan → its digest. Raw values go in and only their hashes, and what people may see, come out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from orchestrator.plan.attributes import Leaf, changed_leaves, newly_marked, without
+from orchestrator.plan.digest import AttributeDigest, Digest, OutputDigest, ResourceDigest, canonical
+from orchestrator.plan.model import Plan, ResourceChange
+from orchestrator.plan.standing import Hasher, Standing
+
+# Characters of a value's JSON that are kept for people to see; what is longer is cut.
+SHOWN = 1_000
+# The name of what Terraform does when it invokes an `action` block.
+INVOKE = "invoke"
+
+
+def make_digest(
+    raw: bytes,
+    plan: Plan,
+    *,
+    stack: str,
+    lineage: str,
+    lock_file: str,
+    key: bytes,
+    provisional: Iterable[str] = (),
+    facts: Mapping[str, Any] | None = None,
+) -> Digest:
+    """The digest of a plan.
+
+    `raw` is `terraform show -json`, `plan` what was read from it; `lineage` is the state's, empty without
+    one; `lock_file` the SHA-256 of `.terraform.lock.hcl`, empty without one; `key` the project's; `facts` are
+    JSON values. Data sources are no changes. Write-only attributes stand in no plan and so in no digest.
+    """
+    document = json.loads(raw)
+    made = _Maker(plan, Hasher(key))
+    pairs = list(zip(document.get("resource_changes") or (), plan.changes, strict=True))
+    resources = [made.resource(one, change) for one, change in pairs if change.is_shown]
+    resources += map(made.invocation, document.get("action_invocations") or ())
+    outputs = (document.get("output_changes") or {}).items()
+    return Digest(
+        stack=stack,
+        lineage=lineage,
+        lock_file=lock_file,
+        resources=tuple(sorted(resources, key=lambda one: (one.key, one.actions))),
+        outputs=tuple(made.output(name, one) for name, one in sorted(outputs) if _is_changed(one)),
+        provisional=tuple(sorted(set(provisional))),
+        facts=dict(facts or {}),
+        standing=Standing(
+            dict(_standing(pairs)),
+            {name: one.get("after") for name, one in outputs if not _is_changed(one)},
+            made.hasher,
+        ),
+    )
+
+
+def _standing(pairs: Iterable[tuple[Mapping[str, Any], ResourceChange]]) -> Iterator[tuple[str, Any]]:
+    for raw, change in pairs:
+        if change.is_no_op and change.mode == "managed" and not change.deposed:
+            yield change.address, (raw.get("change") or {}).get("after")
+
+
+def _is_changed(output: Mapping[str, Any]) -> bool:
+    return list(output.get("actions") or ()) not in ([], ["no-op"])
+
+
+class _Maker:
+    """Hashes the parts of plan JSON, and masks again what is shown of them."""
+
+    def __init__(self, plan: Plan, hasher: Hasher) -> None:
+        self.plan = plan
+        self.hasher = hasher
+        self.walker = plan.masker.walker()
+
+    def resource(self, raw: Mapping[str, Any], change: ResourceChange) -> ResourceDigest:
+        body = raw.get("change") or {}
+        importing = body.get("importing")
+        return ResourceDigest(
+            address=change.address,
+            type=change.type,
+            actions=change.actions,
+            previous_address=change.previous_address if change.is_move else None,
+            deposed=change.deposed,
+            import_id=change.import_id,
+            attributes=() if change.is_no_op else tuple(self.attributes(change.address, body)),
+            imported=self.hasher.of(change.address, "", importing) if importing else "",
+        )
+
+    def attributes(self, address: str, body: Mapping[str, Any]) -> Iterator[AttributeDigest]:
+        leaves = list(
+            changed_leaves(
+                body.get("before"),
+                body.get("after"),
+                body.get("after_unknown"),
+                self.masked(body, "before", address),
+                self.masked(body, "after", address),
+            )
+        )
+        yield from (self.attribute(address, leaf) for leaf in leaves)
+        if not leaves:
+            for mark in newly_marked(body.get("before_sensitive"), body.get("after_sensitive")):
+                yield AttributeDigest(
+                    mark.path, "", self.hasher.of(address, mark.path, "marked"), sensitive=True
+                )
+
+    def attribute(self, address: str, leaf: Leaf) -> AttributeDigest:
+        change = leaf.change
+        return AttributeDigest(
+            path=change.path,
+            before=self.hasher.of(address, change.path, leaf.before),
+            after=self.after(address, change.path, leaf.after, leaf.unknown),
+            unknown=bool(leaf.unknown),
+            sensitive=change.sensitive,
+            shown_before=None if change.sensitive else _cut(change.before),
+            shown_after=None if change.sensitive else _cut(change.after),
+        )
+
+    def after(self, address: str, path: str, value: Any, unknown: Any) -> str:
+        """The hash of a new value; of one that is known in part, with which part is not."""
+        if unknown is True:
+            return ""
+        return self.hasher.of(address, path, [value, unknown] if unknown else value)
+
+    def output(self, name: str, raw: Mapping[str, Any]) -> OutputDigest:
+        shown = self.plan.outputs[name]
+        unknown = raw.get("after_unknown")
+        unknown = unknown if unknown not in (None, False, {}, []) else False
+        return OutputDigest(
+            name=name,
+            actions=shown.actions,
+            after=self.after(f"output.{name}", "", raw.get("after"), unknown),
+            unknown=bool(unknown),
+            sensitive=shown.sensitive,
+            shown_after=None if shown.sensitive else _cut(shown.after),
+        )
+
+    def invocation(self, raw: Mapping[str, Any]) -> ResourceDigest:
+        """An action that the apply invokes: all that the plan says of it is hashed as one value."""
+        address = str(raw.get("address", ""))
+        trigger = raw.get("lifecycle_action_trigger") or raw.get("invoke_action_trigger") or {}
+        whole = AttributeDigest("", "", self.hasher.of(address, "", raw), sensitive=True)
+        where = canonical(trigger) if trigger else ""
+        return ResourceDigest(
+            f"{address} {where}".rstrip(), str(raw.get("type", "")), (INVOKE,), attributes=(whole,)
+        )
+
+    def masked(self, body: Mapping[str, Any], side: str, address: str) -> Any:
+        value = self.walker.walk(body.get(side), body.get(f"{side}_sensitive"), (address,))
+        return without(value, self.plan.secrets)
+
+
+def _cut(value: Any) -> Any:
+    """A value that people may see, as text where it is too long."""
+    text = value if isinstance(value, str) else canonical(value)
+    return value if len(text) <= SHOWN else f"{text[:SHOWN]}…"
