@@ -95,7 +95,7 @@ def fence(body: str, language: str = "") -> str:
 
 
 def link(words: str, url: str) -> str:
-    """A link; only the words where the address is not one that we would make. `words` are Markdown of ours."""
+    """A link; only the words where the address is none that we would make. `words` are Markdown of ours."""
     return f"[{words}]({url})" if _LINK.fullmatch(url) else words
 
 

@@ -1,0 +1,151 @@
+"""The top of a pull request's plan: the verdict, what is lost for good, and what stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.report.escape import code, text
+from orchestrator.report.fitting import bounded
+from orchestrator.report.markdown import alert
+from orchestrator.report.model import COUNT_KEYS, Result
+from orchestrator.report.pull_request_stack import finding_item
+from orchestrator.report.review import Review, StackReview
+from orchestrator.report.words import counts_in_words, first_line, listed, plural
+
+FAILURES: tuple[Result, ...] = ("failed", "mismatch", "interrupted", "locked", "aborted", "blocked")
+# Of the limit: what each list at the top may take, in bytes.
+SHARE = 12
+
+
+def happens(review: Review, stack: StackReview) -> bool:
+    """True when the merge carries a stack's plan out: not for deleted code that is only reported."""
+    return stack.change != "deleted" or review.destroys_deleted
+
+
+def changing(review: Review) -> tuple[StackReview, ...]:
+    """The stacks that the merge changes."""
+    return tuple(
+        one for one in review.stacks if one.report.result in ("changed", "blocked") and happens(review, one)
+    )
+
+
+def total_counts(stacks: Sequence[StackReview]) -> dict[str, int]:
+    """How many resources all of them create, update and so on."""
+    return {key: sum(one.report.counts.get(key, 0) for one in stacks) for key in COUNT_KEYS}
+
+
+def refusals(review: Review) -> int:
+    """How many findings forbid what the pull request does."""
+    found = [*review.findings, *(one for stack in review.stacks for one in stack.findings)]
+    return sum(one.severity == "error" for one in found)
+
+
+def problems(review: Review) -> list[str]:
+    """What went wrong, in a few words each; empty when all went well."""
+    count = {result: sum(one.report.result == result for one in review.stacks) for result in FAILURES}
+    refused = refusals(review)
+    blocked = count["blocked"]
+    told = [
+        f"{plural(refused, 'finding')} refuse{'s' if refused == 1 else ''} it" if refused else "",
+        f"{plural(blocked, 'stack')} blocked" if blocked and not refused else "",
+        *(
+            f"{plural(count[result], 'stack')} {result}"
+            for result in FAILURES
+            if result != "blocked" and count[result]
+        ),
+        f"{plural(len(review.unplanned), 'stack')} not planned" if review.unplanned else "",
+    ]
+    return [part for part in told if part]
+
+
+def verdict(review: Review) -> str:
+    """One sentence without markup: what went wrong, what changes, of how many."""
+    changed = changing(review)
+    total = len(review.stacks) + len(review.unplanned)
+    counts = counts_in_words(total_counts(changed))
+    if changed:
+        verb = "changes" if len(changed) == 1 else "change"
+        of = (
+            plural(total, "stack")
+            if len(changed) == total
+            else f"{len(changed):,} of {plural(total, 'stack')}"
+        )
+        change = f"{of} {verb}: {counts}" if counts else f"{of} {verb} outputs only"
+    else:
+        change = "nothing changes" if total else "no stack is affected"
+    waiting = sum(one.report.result == "waiting" for one in review.stacks)
+    parts = [*problems(review), change, f"{plural(waiting, 'stack')} must wait" if waiting else ""]
+    told = "; ".join(part for part in parts if part)
+    return f"{told[0].upper()}{told[1:]}."
+
+
+def destructive(review: Review, limit: int) -> Iterator[str]:
+    """The alert about what is destroyed or replaced, protected environments first."""
+    stacks = sorted(changing(review), key=lambda one: not _is_protected(review, one))
+    counts = total_counts(stacks)
+    if not (counts["delete"] or counts["replace"]):
+        return
+    parts = [
+        f"{plural(counts['delete'], 'resource')} destroyed" if counts["delete"] else "",
+        f"{plural(counts['replace'], 'resource')} replaced" if counts["replace"] else "",
+    ]
+    items = [
+        f"- {code(stack.id)} {verb} {code(change['address'])}"
+        for verb, wanted in (("destroys", ("delete",)), ("replaces", None))
+        for stack in stacks
+        for change in stack.report.changes
+        if "delete" in change["actions"] and (wanted is None) == (tuple(change["actions"]) != ("delete",))
+    ]
+    head = f"**{listed([part for part in parts if part])} by the merge:**"
+    yield alert("CAUTION", [head, "", *bounded(items, limit // SHARE)] if items else [head])
+
+
+def troubles(review: Review, limit: int) -> Iterator[str]:
+    """Stacks without a plan, findings about the whole, and those that wait."""
+    failed = [
+        one for one in review.stacks if one.report.result in FAILURES and one.report.result != "blocked"
+    ]
+    items = [f"- {code(one.id)} **{one.report.result}**: {_why(one)}" for one in failed]
+    items += [
+        f"- {code(one)} **not planned**: the job that should have planned it did not report."
+        for one in review.unplanned
+    ]
+    if items:
+        yield alert("WARNING", ["**Not everything could be planned:**", "", *bounded(items, limit // SHARE)])
+    found = sorted(
+        (*review.findings, *(one for stack in review.stacks for one in stack.findings)),
+        key=lambda one: ("error", "warning", "info").index(one.severity),
+    )
+    if found:
+        kind = "CAUTION" if found[0].severity == "error" else "WARNING"
+        title = "**Refused by the rules of the base:**" if kind == "CAUTION" else "**The rules warn:**"
+        items = bounded([finding_item(one) for one in found], limit // SHARE)
+        yield alert("CAUTION" if kind == "CAUTION" else "WARNING", [title, "", *items])
+
+
+def waiting(review: Review, limit: int) -> Iterator[str]:
+    """Stacks that cannot be planned yet, and why; then what the deletion of code means."""
+    waits = [one for one in review.stacks if one.report.result == "waiting"]
+    if waits:
+        items = [f"- {code(one.id)}: {_why(one)}" for one in waits]
+        yield "\n".join(["**Must wait:**", "", *bounded(items, limit // SHARE)])
+    deleted = [one for one in review.stacks if one.change == "deleted"]
+    if deleted:
+        means = (
+            "What they manage is destroyed by the merge:"
+            if review.destroys_deleted
+            else "What they manage is **not** destroyed: it stays, and its plan is only shown here:"
+        )
+        items = [f"- {code(one.id)} ({counts_in_words(one.report.counts) or 'empty'})" for one in deleted]
+        head = f"**The code of {plural(len(deleted), 'stack')} is deleted.** {means}"
+        yield "\n".join([head, "", *bounded(items, limit // SHARE)])
+
+
+def _why(stack: StackReview) -> str:
+    reason = first_line(stack.report.reason) or "no reason was given"
+    advice = stack.report.advice if stack.report.result == "waiting" else ""
+    return " ".join(part for part in (text(reason, 300), text(advice, 300)) if part)
+
+
+def _is_protected(review: Review, stack: StackReview) -> bool:
+    return any(one.protected for one in review.environments if one.name == stack.environment)

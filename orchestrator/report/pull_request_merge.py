@@ -1,0 +1,67 @@
+"""What a merge does, environment by environment, and what it wants before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.report.escape import code, text
+from orchestrator.report.fitting import bounded
+from orchestrator.report.pull_request_head import changing
+from orchestrator.report.review import EnvironmentRules, Review
+from orchestrator.report.words import listed, plural
+
+SHORT_COMMIT = 12
+
+
+def on_merge(review: Review, room: int) -> Iterator[str]:
+    """Sentences in promotion order, then what holds for all of them; nothing where nothing changes."""
+    changes = {one.name: 0 for one in review.environments}
+    for stack in changing(review):
+        changes[stack.environment] = changes.get(stack.environment, 0) + 1
+    if not any(changes.values()):
+        return
+    yield "#### On merge"
+    wanted = [one for one in review.environments if changes[one.name]]
+    steps = [
+        f"{number}. {_step(review, one, changes[one.name])}{_then(one, last=one is wanted[-1])}"
+        for number, one in enumerate(wanted, 1)
+    ]
+    yield "\n".join(bounded(steps, room))
+    yield (
+        f"Each is planned again on {code(review.trunk)} then. What equals the plan shown here is applied; "
+        "what differs is not, and is told here."
+    )
+
+
+def _step(review: Review, rules: EnvironmentRules, count: int) -> str:
+    head = f"**{text(rules.name)}**: {plural(count, 'stack')} "
+    if not rules.protected:
+        return f"{head}applied without an approval."
+    if rules.approved_by == "merge":
+        return f"{head}applied; the merge is the approval."
+    without = {
+        "gate": f"Without it, reviewers of {code(f'{rules.name}-approval')} are asked after the merge.",
+        "refuse": "Without it, nothing is applied there.",
+        "apply": "Without it, they are applied all the same.",
+    }[rules.unapproved]
+    return (
+        f"{head}applied if somebody who may write here, other than {text(review.author)}, approves "
+        f"commit {code(review.head[:SHORT_COMMIT])} after this plan. {without}"
+    )
+
+
+def _then(rules: EnvironmentRules, *, last: bool) -> str:
+    """What stands between this environment and the next one."""
+    holds = [
+        plural(rules.checks, "check") if rules.checks else "",
+        f"{minutes(rules.soak)} of soaking" if rules.soak else "",
+    ]
+    told = listed([part for part in holds if part])
+    return f" Then {told}{'' if last else ' before the next'}." if told else ""
+
+
+def minutes(seconds: float) -> str:
+    """A span of time for people: `90 s`, `30 min`, `2 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h".replace(".0 ", " ")

@@ -1,0 +1,163 @@
+"""One stack of a pull request's plan: what is known about it, then Terraform's own diff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestrator.report.diff import coloured
+from orchestrator.report.escape import code, fence, html_code, text
+from orchestrator.report.fitting import Block, bounded, size
+from orchestrator.report.markdown import alert, details, diagnostic, place, value
+from orchestrator.report.review import StackReview
+from orchestrator.report.words import changes_in_words, plural
+
+# A diff of at most so many lines is shown at once, as long as all that is open stays short.
+OPEN_LINES = 20
+ATTRIBUTES = 3
+REASONS = 3
+# Of the limit: what a stack may take for its lists and its diagnostics, in bytes.
+LIST_SHARE, DIAGNOSTICS_SHARE = 40, 12
+
+VERBS: Mapping[tuple[str, ...], str] = {
+    ("create",): "+ create",
+    ("update",): "~ change",
+    ("delete",): "− destroy",
+    ("delete", "create"): "∓ replace",
+    ("create", "delete"): "± replace",
+    ("create", "forget"): "± replace",
+    ("forget",): "⊘ forget",
+}
+
+
+def has_details(stack: StackReview) -> bool:
+    """True when there is more to say of a stack than its row in the table does."""
+    report = stack.report
+    told = report.diff or report.diagnostics or stack.drift or stack.checks
+    return bool(told or report.result == "changed" or (report.advice and report.result != "waiting"))
+
+
+def block(stack: StackReview, limit: int, *, opened: bool) -> Block:
+    """The stack's part of the comment, whole and without its diff; `limit` is the whole document's."""
+    before = list(_before(stack, limit))
+    after = [f"→ {text(stack.report.advice)}"] if stack.report.advice else []
+    diff = coloured(stack.report.diff) if stack.report.diff.strip() else ""
+    lines = diff.count("\n") + 1 if diff else 0
+    whole = [*before, *([fence(diff, "diff")] if diff else []), *after]
+    short = [*before, *_instead_of_diff(stack, diff, lines, limit), *after]
+    summary = summary_of(stack)
+    return Block(
+        details(summary, "\n\n".join(whole), opened=opened),
+        details(summary, "\n\n".join(short)) if diff else "",
+        lines,
+    )
+
+
+def summary_of(stack: StackReview) -> str:
+    """The line that opens a stack's part, in HTML."""
+    words = {"deleted": "its code is deleted", "new": "new stack"}.get(stack.change, "")
+    told = [changes_in_words(stack.report) or stack.report.result, words]
+    return f"{html_code(stack.id)} · {', '.join(part for part in told if part)}"
+
+
+def is_short(stack: StackReview) -> bool:
+    """True when a stack's diff is so short that it may stand open."""
+    return stack.report.diff.count("\n") <= OPEN_LINES
+
+
+def _before(stack: StackReview, limit: int) -> Iterator[str]:
+    """What stands above the diff."""
+    report = stack.report
+    if stack.provisional:
+        upstreams = ", ".join(map(code, stack.provisional[:REASONS]))
+        yield alert("NOTE", [f"Provisional: this may still change when {upstreams} is applied."])
+    if stack.reasons:
+        yield _reasons(stack)
+    yield from (text(note) for note in report.notes)
+    if report.reason and not report.diagnostics and report.result != "changed":
+        yield text(report.reason)
+    room = limit // DIAGNOSTICS_SHARE
+    shown = [diagnostic(shortened_detail(one, room // 2)) for one in report.diagnostics]
+    yield from bounded(shown, room, "And {count:,} more diagnostics.")
+    for title, items in _lists(stack):
+        if items:
+            yield f"**{title}**"
+            yield "\n".join(bounded(items, limit // LIST_SHARE))
+
+
+def _lists(stack: StackReview) -> Iterator[tuple[str, list[str]]]:
+    """What is shown apart from the diff, with the title of each list."""
+    changes = stack.report.changes
+    yield "Checks that do not pass", [f"- {text(one)}" for one in stack.checks]
+    yield "Changed outside of Terraform", [_drift_item(one) for one in stack.drift]
+    moves = [one for one in changes if one.get("previous_address") not in (None, one["address"])]
+    yield (
+        "Moved, nothing is made anew",
+        [f"- {code(one['previous_address'])} → {code(one['address'])}" for one in moves],
+    )
+    yield "Imported into the state", [f"- {code(one)}" for one in stack.imported]
+    forgotten = [one for one in changes if tuple(one["actions"]) == ("forget",)]
+    yield (
+        "Forgotten: Terraform no longer manages them, and does not destroy them",
+        [f"- {code(one['address'])}" for one in forgotten],
+    )
+
+
+def _reasons(stack: StackReview) -> str:
+    """The chains of files by which the pull request reaches the stack."""
+    words = "Reads what changes" if stack.change == "follower" else "Why"
+    chains = [" → ".join(map(code, chain)) for chain in stack.reasons[:REASONS]]
+    more = len(stack.reasons) - len(chains)
+    return f"{words}: {'; '.join(chains)}{f'; and {more} more' if more else ''}"
+
+
+def finding_item(one: Any) -> str:
+    """A finding of the guard or of the policy as an item of a list: how bad, what, where, what to do."""
+    words = {"error": "✗ Refused", "warning": "⚠ Warning"}.get(one.severity, "Note")
+    where = place({"file": one.file, "line": one.line})
+    parts = [f"- **{words}** {text(one.message)}", f"({where})" if where else "", f"[{code(one.code)}]"]
+    advice = f"<br>→ {text(one.advice)}" if one.advice else ""
+    return " ".join(part for part in parts if part) + advice
+
+
+def _drift_item(one: Mapping[str, Any]) -> str:
+    """A resource that changed outside, with the first attributes that did."""
+    if "delete" in one["actions"]:
+        return f"- {code(one['address'])} was deleted"
+    attributes = one.get("attributes") or ()
+    told = [
+        f"{code(each['path'])}: {value(each['before'])} → {value(each['after'])}"
+        for each in attributes[:ATTRIBUTES]
+    ]
+    more = len(attributes) - len(told)
+    return "".join(
+        (
+            f"- {code(one['address'])}",
+            f": {', '.join(told)}" if told else "",
+            f" and {plural(more, 'attribute')} more" if more > 0 else "",
+        )
+    )
+
+
+def _instead_of_diff(review: Review, stack: StackReview, diff: str, lines: int, limit: int) -> Iterator[str]:
+    """What stands in place of a diff that is cut: how long it is, and which resources it was about."""
+    items = [
+        f"- {VERBS[tuple(one['actions'])]} {code(one['address'])}"
+        for one in stack.report.changes
+        if tuple(one["actions"]) in VERBS
+    ]
+    yield f"✂ _The diff is cut here: {plural(lines, 'line')}, {size(diff):,} bytes._ What it does:"
+    yield "\n".join(bounded(items, limit // LIST_SHARE)) or text(", ".join(stack.report.outputs))
+
+
+def shortened_detail(given: Mapping[str, Any], room: int) -> Mapping[str, Any]:
+    """A diagnostic whose detail takes at most `room` bytes, whole lines, with what was cut."""
+    lines = str(given.get("detail") or "").strip("\n").split("\n")
+    kept: list[str] = []
+    for line in lines:
+        room -= 6 * len(line) + 2
+        if room < 0:
+            kept.append(f"✂ {plural(len(lines) - len(kept), 'line')} cut here")
+            break
+        kept.append(line)
+    return {**given, "detail": "\n".join(kept)}
