@@ -22,7 +22,7 @@ demo: $(VENV)/.demo ## Watch a real change go from a branch to production, on a 
 demo-svg: $(VENV)/.demo ## Make docs/demo.svg, the picture in the README, from the real demo.
 	@$(BIN)/infra demo --svg docs/demo.svg
 
-test: $(VENV)/.dev ## Run the tests, and print how much of each branch they cover.
+test: $(VENV)/.dev $(VENV)/.tools ## Run the tests, and print how much of each branch they cover.
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n $(JOBS) -m "not soak"; status=$$?; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
@@ -30,7 +30,7 @@ test: $(VENV)/.dev ## Run the tests, and print how much of each branch they cove
 modules: $(VENV)/.dev ## Run the tests of infra/modules, on simulated providers.
 	@$(BIN)/infra test --all --simulated
 
-soak: $(VENV)/.dev ## Run the long forms of the tests.
+soak: $(VENV)/.dev $(VENV)/.tools ## Run the long forms of the tests.
 	@$(BIN)/python -m pytest -m soak
 
 lint: $(VENV)/.dev ## Check style, types, which room may import which, and the Terraform under infra/.
@@ -68,3 +68,14 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing infra and what its tests need"
 	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
+
+# Programs that run and check the workflows. Without Go, or without its proxy, their tests are skipped and say so.
+ACT := github.com/nektos/act@v0.2.89
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+$(VENV)/.tools: Makefile | $(VENV)/.dev
+	@if command -v go >/dev/null; then \
+	  echo "Installing act and actionlint"; \
+	  GOBIN="$(abspath $(BIN))" go install $(ACT) && GOBIN="$(abspath $(BIN))" go install $(ACTIONLINT) \
+	    || echo "They could not be installed: tests that need them are skipped" >&2; \
+	fi
+	@touch $@

@@ -1,0 +1,363 @@
+"""The workflows that ship: linted, held to the rules of docs/security.md, and run by act."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.ci.workflows import Target, render
+from tests.support.repo import Repo
+from tests.support.workflows import Workflows, tool
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = Target("example/infrastructure", "main", ("dev", "staging", "prod"))
+FILES = render(TARGET)
+WRITES = ("checks", "statuses", "pull-requests", "contents")
+
+# An `infra` that notes what it was asked, and answers as the test says: what is tested here is the workflows.
+RECORDER = """\
+#!{python}
+import json, os, sys
+from pathlib import Path
+asked = " ".join(sys.argv[1:])
+kept = ("GITHUB_JOB", "GITHUB_TOKEN", "GOOGLE_OAUTH_ACCESS_TOKEN", "STANDIN_ACCOUNT", "SHARD")
+kept += ("ACTIONS_ID_TOKEN_REQUEST_TOKEN",)
+note = {{"asked": asked, **{{name: os.environ.get(name, "") for name in kept}}}}
+with open({log!r}, "a") as file:
+    file.write(json.dumps(note) + "\\n")
+answers = json.loads(Path({answers!r}).read_text())
+for start, answer in answers.items():
+    if asked.startswith(start):
+        sys.stdout.write(answer.get("stdout", ""))
+        if "output" in answer:
+            with open(os.environ["GITHUB_OUTPUT"], "a") as file:
+                file.write(answer["output"])
+        sys.exit(answer.get("code", 0))
+"""
+
+
+def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every job of every workflow: file, id, content."""
+    for path, text in FILES.items():
+        for name, job in yaml.safe_load(text)["jobs"].items():
+            yield path, name, job
+
+
+def runs(job: Mapping[str, Any]) -> str:
+    """All that a job runs."""
+    return "\n".join(step.get("run", "") for step in job.get("steps", []))
+
+
+# What is written in them
+
+
+def test_the_repository_has_them_as_init_writes_them() -> None:
+    """Otherwise this repository would run other workflows than the ones that are tested."""
+    assert {path: (ROOT / path).read_text() for path in FILES} == dict(FILES)
+
+
+def test_nothing_is_allowed_unless_a_job_says_so() -> None:
+    """`permissions: {}` on top, and in each job what it needs."""
+    for text in FILES.values():
+        assert yaml.safe_load(text)["permissions"] == {}
+    for path, name, job in jobs():
+        assert "permissions" in job, f"{path}: {name}"
+
+
+def test_actions_are_named_by_commit() -> None:
+    """A tag can be moved; only our own workflow at trunk goes by a branch, which is what Google trusts."""
+    for path, text in FILES.items():
+        for used in re.findall(r"\buses: (\S+)", text):
+            ours = used == "example/infrastructure/.github/workflows/infra-plan-run.yml@main"
+            assert ours or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", used), f"{path}: {used}"
+
+
+def test_no_script_has_somebody_elses_text_in_it() -> None:
+    """What an event says reaches a script by its environment only."""
+    for path, name, job in jobs():
+        assert "${{" not in runs(job), f"{path}: {name}"
+
+
+def test_whoever_runs_terraform_writes_nothing_on_github() -> None:
+    """And whoever writes there runs no Terraform and becomes no account."""
+    for path, name, job in jobs():
+        terraform = re.search(r"infra (ci (plan|compare|apply|settle)|drift|unlock)\b", runs(job))
+        allowed = {key for key, value in job["permissions"].items() if value == "write"}
+        if terraform:
+            assert allowed <= {"id-token"}, f"{path}: {name}"
+        elif "steps" in job:
+            assert "id-token" not in allowed, f"{path}: {name}"
+
+
+def test_code_in_a_plan_cannot_make_itself_tokens() -> None:
+    """Plan and drift get one short token and no file; what could mint more is gone from their environment."""
+    for path, name, job in jobs():
+        if not re.search(r"infra (ci (plan|compare)|drift)\b", runs(job)):
+            continue
+        auth = next(step for step in job["steps"] if "auth@" in step.get("uses", ""))
+        assert auth["with"]["create_credentials_file"] is False, f"{path}: {name}"
+        script = next(line for line in runs(job).splitlines() if "exec env" in line)
+        assert script.startswith(
+            "exec env -u ACTIONS_ID_TOKEN_REQUEST_TOKEN -u ACTIONS_ID_TOKEN_REQUEST_URL infra "
+        )
+
+
+def test_an_apply_gets_the_signal_itself_and_is_settled() -> None:
+    """A cancelled job's signal reaches the step's own process: `exec`, and a step that always follows."""
+    for environment in TARGET.environments:
+        job = yaml.safe_load(FILES[".github/workflows/infra-apply.yml"])["jobs"][f"apply-{environment}"]
+        steps = {step.get("name"): step for step in job["steps"]}
+        assert steps["Apply"]["run"].startswith(f"exec infra ci apply {environment}")
+        assert steps["Settle what a cancelled job left running"]["if"] == "always()"
+        assert job["environment"] == environment
+
+
+def test_applies_wait_for_each_other() -> None:
+    """None is cancelled, none is thrown away."""
+    concurrency = yaml.safe_load(FILES[".github/workflows/infra-apply.yml"])["concurrency"]
+    assert concurrency == {"group": "infra-apply", "cancel-in-progress": False, "queue": "max"}
+
+
+def test_nothing_starts_with_rights_for_a_stranger() -> None:
+    """No pull_request_target, and forks are left out before a job begins."""
+    for text in FILES.values():
+        assert "pull_request_target" not in text
+    plan = yaml.safe_load(FILES[".github/workflows/infra-plan.yml"])["jobs"]["plan"]
+    assert "head.repo.full_name == github.repository" in plan["if"]
+
+
+def test_the_chat_holds_nothing() -> None:
+    """No account, no cache, and never the head of a pull request."""
+    text = FILES[".github/workflows/infra-chat.yml"]
+    assert "id-token" not in text
+    assert "cache" not in text
+    assert "ref:" not in text
+    # YAML 1.1 reads the key `on` as true.
+    assert yaml.safe_load(text)[True] == {"issue_comment": {"types": ["created"]}}
+
+
+def test_actionlint_has_nothing_to_say() -> None:
+    """But for `queue`, which is newer than it."""
+    done = subprocess.run(
+        [tool("actionlint"), "-ignore", 'unexpected key "queue"', *(str(ROOT / path) for path in FILES)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_zizmor_has_nothing_to_say() -> None:
+    """It looks for what attackers of workflows look for."""
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("zizmor"),
+            "--offline",
+            "-q",
+            ROOT / ".github/workflows",
+            ROOT / "action.yml",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+# What they do
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Workflows:
+    """A repository with the workflows, and an `infra` that only notes what it is asked."""
+    made = Repo(tmp_path / "repo", {"README.md": "A project.\n"})
+    made.git("remote", "add", "origin", "https://github.com/example/infrastructure.git")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    script = RECORDER.format(
+        python=sys.executable, log=str(tmp_path / "log"), answers=str(tmp_path / "answers.json")
+    )
+    (programs / "infra").write_text(script)
+    (programs / "infra").chmod(0o755)
+    found = Workflows(made.root, tmp_path, programs)
+    found.write(TARGET.environments)
+    made.commit(message="Workflows")
+    return found
+
+
+def asked(workflows: Workflows, answers: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What `infra` was asked so far; first time round, sets its answers."""
+    (workflows.folder / "answers.json").write_text(json.dumps(answers))
+    log = workflows.folder / "log"
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def accounts() -> dict[str, Any]:
+    return {
+        f"ci account {environment} {use}": {"stdout": f"account={environment}-{use}@example\n"}
+        for environment in TARGET.environments
+        for use in ("plan", "apply", "drift")
+    }
+
+
+def owed(environment: str, count: int, *, gate: bool = False) -> dict[str, Any]:
+    output = f"owed={count}\ngate={str(gate).lower()}\nseal=SEAL-{environment}\n"
+    return {f"ci compare {environment}": {"output": output}}
+
+
+PUSH = {"ref": "refs/heads/main", "repository": {"full_name": TARGET.repository, "default_branch": "main"}}
+
+
+def applied(workflows: Workflows, answers: Mapping[str, Any], **inputs: str) -> list[str]:
+    """The environments that the apply workflow applied to, in order, each with the seal it was given."""
+    asked(workflows, answers)
+    done = workflows.run("workflow_dispatch" if inputs else "push", "infra-apply.yml", PUSH, inputs=inputs)
+    notes = asked(workflows, answers)
+    assert notes, done.stdout + done.stderr
+    words = [note["asked"].split() for note in notes if note["asked"].startswith("ci apply")]
+    return [f"{one[2]} {one[one.index('--gate') + 1]}".removesuffix(" --report") for one in words]
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (owed("dev", 1) | owed("staging", 1) | owed("prod", 1), ["dev", "staging", "prod"]),
+        (owed("dev", 0) | owed("staging", 0) | owed("prod", 2, gate=True), ["prod SEAL-prod"]),
+        (owed("dev", 1) | owed("staging", 0) | owed("prod", 1), ["dev", "prod"]),
+        (owed("dev", 0) | owed("staging", 0) | owed("prod", 0), []),
+        (owed("dev", 1) | owed("staging", 1) | {"ci apply staging": {"code": 1}}, ["dev", "staging"]),
+        (owed("dev", 1) | {"ci compare staging": {"code": 1}}, ["dev"]),
+    ],
+    ids=["in order", "gate", "nothing for one", "nothing at all", "one fails", "one cannot be compared"],
+)
+def test_environments_follow_each_other(
+    recorded: Workflows, answers: dict[str, Any], expected: list[str]
+) -> None:
+    """Promotion order, past those with nothing to do, and never past one that went wrong."""
+    assert applied(recorded, accounts() | answers) == expected
+
+
+def test_each_job_acts_as_its_own_account(recorded: Workflows) -> None:
+    """And the one that compares has a token of an hour, the one that applies none but its credentials."""
+    answers = accounts() | owed("dev", 1) | owed("staging", 0) | owed("prod", 0)
+    applied(recorded, answers)
+    notes = {note["asked"].partition(" --")[0]: note for note in asked(recorded, answers)}
+    assert notes["ci compare dev"]["STANDIN_ACCOUNT"] == "dev-plan@example"
+    assert notes["ci compare dev"]["GOOGLE_OAUTH_ACCESS_TOKEN"] == "token-of-dev-plan@example"
+    assert notes["ci apply dev"]["STANDIN_ACCOUNT"] == "dev-apply@example"
+    assert notes["ci apply dev"]["GOOGLE_OAUTH_ACCESS_TOKEN"] == ""
+    assert notes["ci comment reports"]["STANDIN_ACCOUNT"] == ""
+    assert [note["asked"] for note in asked(recorded, answers)].count(
+        "ci settle --limit 4m --report report"
+    ) == 1
+
+
+def test_one_environment_can_be_asked_for(recorded: Workflows) -> None:
+    """`/infra apply staging` on a merged pull request catches staging up and nothing else."""
+    answers = accounts() | owed("dev", 1) | owed("staging", 1) | owed("prod", 1)
+    assert applied(recorded, answers, environment="staging") == ["staging"]
+
+
+def test_an_unlock_does_nothing_else(recorded: Workflows) -> None:
+    """It acts as the environment's apply account."""
+    answers = accounts()
+    applied(recorded, answers, environment="dev", unlock="dev/network")
+    notes = [note for note in asked(recorded, answers) if not note["asked"].startswith("ci account")]
+    assert [note["asked"] for note in notes] == ["unlock dev/network --auto-approve"]
+    assert notes[0]["STANDIN_ACCOUNT"] == "dev-apply@example"
+
+
+def pull_request(fork: str = TARGET.repository) -> dict[str, Any]:
+    head = {"sha": "0" * 40, "ref": "change", "repo": {"full_name": fork}}
+    base = {"sha": "1" * 40, "ref": "main"}
+    return {
+        "action": "opened",
+        "number": 7,
+        "pull_request": {"number": 7, "head": head, "base": base},
+        "repository": PUSH["repository"],
+    }
+
+
+def test_a_pull_request_is_planned_in_shards_and_told_once(recorded: Workflows) -> None:
+    """One job a shard, with the token of its environment's plan account and none of GitHub's."""
+    shards = [{"environment": "dev", "shard": "1/2"}, {"environment": "dev", "shard": "2/2"}]
+    matrix = json.dumps({"include": [*shards, {"environment": "prod", "shard": "1/1"}]})
+    answers = accounts() | {"affected --matrix": {"stdout": matrix}}
+    asked(recorded, answers)
+    done = recorded.run("pull_request", "infra-plan.yml", pull_request())
+    notes = asked(recorded, answers)
+    plans = [note for note in notes if note["asked"].startswith("ci plan")]
+    assert sorted((note["GOOGLE_OAUTH_ACCESS_TOKEN"], note["SHARD"]) for note in plans) == [
+        ("token-of-dev-plan@example", "1/2"),
+        ("token-of-dev-plan@example", "2/2"),
+        ("token-of-prod-plan@example", "1/1"),
+    ], done.stdout
+    assert {note["GITHUB_TOKEN"] for note in plans} == {""}
+    assert [note["asked"] for note in notes][-1] == "ci comment reports"
+    assert [note["asked"] for note in notes].count("ci comment reports") == 1
+
+
+def test_a_pull_request_that_affects_nothing_is_still_told(recorded: Workflows) -> None:
+    """There may be a comment from before."""
+    answers = accounts() | {"affected --matrix": {"stdout": '{"include": []}'}}
+    asked(recorded, answers)
+    recorded.run("pull_request", "infra-plan.yml", pull_request())
+    found = [note["asked"].split(" --base")[0] for note in asked(recorded, answers)]
+    assert found == ["affected --matrix", "ci comment --started", "ci comment reports"]
+
+
+def test_a_failed_plan_is_told(recorded: Workflows) -> None:
+    """Its report goes out, and the comment is written."""
+    matrix = json.dumps({"include": [{"environment": "dev", "shard": "1/1"}]})
+    answers = accounts() | {"affected --matrix": {"stdout": matrix}, "ci plan": {"code": 1}}
+    asked(recorded, answers)
+    done = recorded.run("pull_request", "infra-plan.yml", pull_request())
+    assert done.returncode != 0
+    assert [note["asked"] for note in asked(recorded, answers)][-1] == "ci comment reports"
+
+
+def test_a_fork_gets_nothing(recorded: Workflows) -> None:
+    """No job of ours begins."""
+    asked(recorded, {})
+    recorded.run("pull_request", "infra-plan.yml", pull_request(fork="stranger/infrastructure"))
+    assert asked(recorded, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "on_pull_request", "expected"),
+    [
+        ("/infra help", True, ["ci chat"]),
+        ("I wonder what /infra help does", True, []),
+        ("/infra help", False, []),
+    ],
+)
+def test_only_a_command_wakes_the_chat(
+    recorded: Workflows, body: str, on_pull_request: bool, expected: list[str]
+) -> None:
+    """At the start of a comment, on a pull request."""
+    issue = {"number": 7, **({"pull_request": {"url": "x"}} if on_pull_request else {})}
+    event = {"action": "created", "issue": issue, "comment": {"body": body}, "repository": PUSH["repository"]}
+    asked(recorded, {})
+    recorded.run("issue_comment", "infra-chat.yml", event)
+    assert [note["asked"] for note in asked(recorded, {})] == expected
+
+
+def test_drift_is_looked_for_in_each_environment(recorded: Workflows) -> None:
+    """As the drift accounts; issues are written by a job that has none."""
+    answers = accounts() | {"drift prod": {"code": 8}}
+    asked(recorded, answers)
+    recorded.run("schedule", "infra-drift.yml", {"repository": PUSH["repository"]})
+    notes = [note for note in asked(recorded, answers) if not note["asked"].startswith("ci account")]
+    checks = [note for note in notes if note["asked"].startswith("drift ")]
+    assert sorted(note["STANDIN_ACCOUNT"] for note in checks) == [
+        f"{environment}-drift@example" for environment in sorted(TARGET.environments)
+    ]
+    assert (notes[-1]["asked"], notes[-1]["STANDIN_ACCOUNT"]) == ("ci drift reports", "")

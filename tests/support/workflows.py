@@ -1,0 +1,163 @@
+"""Workflows run for real by act, here and without Docker: only actions from elsewhere are replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.ci import workflows
+
+# What actions that are fetched from GitHub do there, done here by a few lines of shell.
+STANDINS = {
+    f"actions/checkout@{workflows.CHECKOUT}": (
+        {"ref": "", "fetch-depth": "1", "persist-credentials": "true"},
+        {},
+        # Without a `ref` act itself has laid a copy of the clone there, which is as good as a checkout.
+        "git rev-parse -q --git-dir > /dev/null 2>&1 || git init -q .; "
+        'git fetch -q "$CLONE_FROM" "+refs/heads/*:refs/remotes/origin/*" "+refs/pull/*:refs/pull/*"; '
+        'git fetch -q "$CLONE_FROM" "${REF:-$GITHUB_SHA}" && git checkout -q --detach FETCH_HEAD',
+        {"REF": "${{ inputs.ref }}"},
+    ),
+    f"google-github-actions/auth@{workflows.AUTH}": (
+        {
+            "workload_identity_provider": "",
+            "service_account": "",
+            "token_format": "",
+            "create_credentials_file": "true",
+        },
+        {"access_token": "${{ steps.auth.outputs.access_token }}"},
+        'echo "access_token=token-of-$ACCOUNT" >> "$GITHUB_OUTPUT"; '
+        'echo "STANDIN_ACCOUNT=$ACCOUNT" >> "$GITHUB_ENV"',
+        {"ACCOUNT": "${{ inputs.service_account }}"},
+    ),
+    f"actions/upload-artifact@{workflows.UPLOAD}": (
+        {"name": "artifact", "path": ".", "retention-days": "90"},
+        {},
+        'mkdir -p "$ARTIFACTS/$NAME" && if [ -d "$WHAT" ]; then cp -r "$WHAT/." "$ARTIFACTS/$NAME/"; fi',
+        {"NAME": "${{ inputs.name }}", "WHAT": "${{ inputs.path }}"},
+    ),
+    f"actions/download-artifact@{workflows.DOWNLOAD}": (
+        {"pattern": "*", "path": "."},
+        {},
+        'mkdir -p "$WHERE" && for one in "$ARTIFACTS"/$PATTERN; do cp -r "$one" "$WHERE/"; done',
+        {"PATTERN": "${{ inputs.pattern }}", "WHERE": "${{ inputs.path }}"},
+    ),
+}
+_INSTALL = re.compile(
+    r"        run: \|\n          python3 -m venv .*\n          .*pip install.*\n          echo .*\n"
+)
+
+
+def tool(name: str) -> str:
+    """A program that `make test` installs where there is Go; the test is skipped where it is not."""
+    found = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if found is None:
+        pytest.skip(f"{name} is not installed: `make test` installs it where there is a Go toolchain")
+    return found
+
+
+@dataclass
+class Workflows:
+    """A clone of a repository whose workflows act runs.
+
+    `programs` is the folder whose `infra` the jobs use. `repository` is the clone; its HEAD is what jobs
+    check out. What they upload lies in `artifacts`.
+    """
+
+    repository: Path
+    folder: Path
+    programs: Path
+    name: str = "example/infrastructure"
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def artifacts(self) -> Path:
+        """What jobs uploaded, a folder for each artifact."""
+        return self.folder / "artifacts"
+
+    def write(self, environments: Sequence[str], trunk: str = "main") -> None:
+        """The shipped workflows, made to run here: act does not know `queue`, and nothing is installed."""
+        target = workflows.Target(self.name, trunk, environments)
+        for path, text in workflows.render(target).items():
+            text = re.sub(r"^  queue: max\n", "", text, flags=re.MULTILINE)
+            text, count = _INSTALL.subn(f'        run: echo "{self.programs}" >> "$GITHUB_PATH"\n', text)
+            assert count or path.endswith("infra-plan.yml"), f"{path} has no step that installs infra"
+            (self.repository / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.repository / path).write_text(text)
+
+    def run(
+        self, kind: str, workflow: str, event: Mapping[str, Any], *, inputs: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one workflow for an event; act's own output is in the result."""
+        command = self.command(kind, workflow, event, inputs or {})
+        return subprocess.run(
+            command,
+            cwd=self.repository,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """act's own environment: a home of its own, and no repository but this one."""
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")},
+            "HOME": str(self.folder / "home"),
+            "XDG_CACHE_HOME": str(self.folder / "home/cache"),
+            "XDG_CONFIG_HOME": str(self.folder / "home/config"),
+        }
+
+    def command(
+        self, kind: str, workflow: str, event: Mapping[str, Any], inputs: Mapping[str, str]
+    ) -> list[str]:
+        """act's argv, with everything that it reads written down."""
+        (self.folder / "home").mkdir(parents=True, exist_ok=True)
+        self.artifacts.mkdir(exist_ok=True)
+        path = self.folder / "event.json"
+        path.write_text(json.dumps({"inputs": dict(inputs), **event} if inputs else dict(event)))
+        local = [f"{name.partition(' ')[0]}={_standin(self.folder / 'actions', name)}" for name in STANDINS]
+        local.append(f"{self.name}@main={self.repository}")
+        given = {
+            "CLONE_FROM": str(self.repository),
+            "ARTIFACTS": str(self.artifacts),
+            "RUNNER_TEMP": str(self.folder),
+            **self.env,
+        }
+        return [
+            *(tool("act"), kind, "-W", f".github/workflows/{workflow}", "-e", str(path)),
+            *("-P", "ubuntu-latest=-self-hosted", "-s", "GITHUB_TOKEN=" + given.get("GITHUB_TOKEN", "token")),
+            *("--var", "INFRA_WORKLOAD_IDENTITY_PROVIDER=projects/1/providers/github"),
+            *(word for one in local for word in ("--local-repository", one)),
+            *(word for name, value in given.items() for word in ("--env", f"{name}={value}")),
+        ]
+
+
+def _standin(folder: Path, name: str) -> Path:
+    """An action that does here what the named one does on GitHub."""
+    inputs, outputs, script, env = STANDINS[name]
+    path = folder / name.partition("@")[0].replace("/", "-")
+    path.mkdir(parents=True, exist_ok=True)
+    step = {"id": path.name.rpartition("-")[2], "shell": "bash", "run": script, "env": env}
+    content = {
+        "name": path.name,
+        "description": "Stands in for an action.",
+        "inputs": {key: {"default": value} for key, value in inputs.items()},
+        "outputs": {key: {"value": value} for key, value in outputs.items()},
+        "runs": {"using": "composite", "steps": [step]},
+    }
+    # JSON is YAML, too.
+    (path / "action.yml").write_text(json.dumps(content))
+    return path
