@@ -8,13 +8,14 @@ from orchestrator.hosts.github.comments import Comments
 from orchestrator.hosts.github.commits import Commits
 from orchestrator.hosts.github.issues import Issues
 from orchestrator.hosts.github.pulls import Pulls
+from orchestrator.hosts.github.settings import Settings
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
 
-class GitHub(Pulls, Comments, Commits, Issues):
+class GitHub(Pulls, Comments, Commits, Issues, Settings):
     """One repository on GitHub, as the holder of one token sees it. Close it, or use it as a context."""
 
     def __enter__(self) -> Self:
