@@ -89,8 +89,8 @@ class Digest:
     """A plan as it can be compared. Equality is of stack, lineage, lock file and the same changes.
 
     `lineage` is empty where there was no state yet, `lock_file` is the SHA-256 of `.terraform.lock.hcl`,
-    empty without one. `facts` (commit, base, serial, generation, terraform_version, upstream generations …) only
-    explain a difference. `provisional` are the upstreams that had changes of their own when this was made.
+    empty without one. `facts` (commit, base, serial, generation, terraform_version, upstream generations …)
+    only explain a difference. `provisional` are the upstreams that had changes of their own when this was made.
     `standing` knows what the plan leaves as it is; it is there while the plan itself is, and never written.
     """
 

@@ -24,7 +24,9 @@ from orchestrator.run.folders import private
 from orchestrator.run.planning import Planned, read_outcome
 from orchestrator.run.ports import Consent
 from orchestrator.run.session import Session
+from orchestrator.state.approved import digest_key
 from orchestrator.state.bucket import BucketSettings, look_at
+from orchestrator.state.gcs import Bucket
 from orchestrator.state.location import Location
 from orchestrator.state.statefile import read_state
 from orchestrator.terraform.client import PlanOptions, Workdir
@@ -97,6 +99,7 @@ class Bootstrapping:
             self._move()
         if report.result != "failed":
             self.outputs = self._read_outputs()
+            self._make_keys()
         return report
 
     @property
@@ -241,6 +244,13 @@ class Bootstrapping:
     def _forget_local(self) -> None:
         for path in (self._local_state, self._local_state.with_name(f"{STATE_FILE}.backup")):
             path.unlink(missing_ok=True)
+
+    def _make_keys(self) -> None:
+        """The key of each environment here, which those who only plan may read and cannot make."""
+        for ledger in self.session.ledgers.among(self.session.project.stacks):
+            storage = ledger.storage
+            if isinstance(storage, Bucket) and storage.name == self.bucket_name:
+                digest_key(storage, ledger.folder)
 
     def _read_outputs(self) -> dict[str, Any]:
         """Output values by name; sensitive ones are left out."""

@@ -26,3 +26,13 @@ NOTHING = Inspected()
 def inspect_nothing(stack: Stack, plan: Plan, raw: bytes) -> Inspected:
     """For runs that only show what a plan does."""
     return NOTHING
+
+
+def both(one: Inspect, other: Inspect) -> Inspect:
+    """Two inspections as one: the findings of both, and the digest of the one that makes it."""
+
+    def inspect(stack: Stack, plan: Plan, raw: bytes) -> Inspected:
+        first, second = one(stack, plan, raw), other(stack, plan, raw)
+        return Inspected(first.digest or second.digest, (*first.findings, *second.findings))
+
+    return inspect

@@ -88,7 +88,11 @@ class Bucket:
                     retry=retry,
                 )
             except PreconditionFailed as error:
-                found = self.read(name) if if_generation is not None else None
+                found = None
+                if if_generation is not None:
+                    # An account that may only create cannot look.
+                    with contextlib.suppress(StateError):
+                        found = self.read(name)
                 if found and found.data == data and found.metadata == dict(metadata or {}):
                     # Our own first try: it was done, and its answer was lost on the way.
                     return found

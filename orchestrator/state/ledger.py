@@ -41,8 +41,8 @@ Presence = Callable[[Operation], bool | None]
 class Ledger:
     """The ledger of one environment, in the place where its states lie.
 
-    `base` is the folder that the environment has there, its name unless told otherwise. `presence` tells
-    whether an operation's process runs, None when that cannot be told from here.
+    `base` is the folder that the environment has there (`folder`), its name unless told otherwise. `presence`
+    tells whether an operation's process runs, None when that cannot be told from here.
     """
 
     def __init__(
@@ -56,7 +56,8 @@ class Ledger:
         self.storage = storage
         self.environment = environment
         self._presence = presence
-        self._base = f"{base or environment}/ledger"
+        self.folder = base or environment
+        self._base = f"{self.folder}/ledger"
 
     # Stacks
 

@@ -1,0 +1,121 @@
+"""Digests of a run's plans: what makes one comparable, gathered where the plan is made."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.plan.digest import Digest, empty
+from orchestrator.plan.digesting import make_digest
+from orchestrator.plan.model import Plan
+from orchestrator.project.model import Project, Stack
+from orchestrator.run.inspecting import Inspect, Inspected
+from orchestrator.run.ledgers import Ledgers
+from orchestrator.run.session import Session
+from orchestrator.state.approved import PlanObjects, digest_key
+
+
+class Keys:
+    """The keys that digests are made with, one for each ledger; read once. Safe to share between threads."""
+
+    def __init__(self, ledgers: Ledgers) -> None:
+        self._ledgers = ledgers
+        self._known: dict[int, bytes] = {}
+        self._lock = threading.Lock()
+
+    def of(self, stack: Stack) -> bytes:
+        """The key for a stack; StateError when there is none and this account cannot make it."""
+        ledger = self._ledgers.of(stack)
+        with self._lock:
+            if id(ledger) not in self._known:
+                self._known[id(ledger)] = digest_key(ledger.storage, ledger.folder)
+            return self._known[id(ledger)]
+
+
+def digests(
+    session: Session,
+    keys: Keys,
+    *,
+    provisional: Mapping[str, Sequence[str]] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Inspect:
+    """An inspection that makes the digest of each plan.
+
+    `provisional` maps stack ids to the stacks that they read and that have changes of their own; it is looked
+    at when a plan is made, so it may still grow. `facts` are added to those that every digest has.
+    """
+    upstreams = {} if provisional is None else provisional
+
+    def inspect(stack: Stack, plan: Plan, raw: bytes) -> Inspected:
+        digest = make_digest(
+            raw,
+            plan,
+            stack=stack.id,
+            lineage=_lineage(session, stack),
+            lock_file=lock_file_hash(session.project, stack),
+            key=keys.of(stack),
+            provisional=upstreams.get(stack.id, ()),
+            facts={
+                **_facts(session, stack),
+                "terraform_version": plan.terraform_version,
+                **(facts or {}),
+            },
+        )
+        return Inspected(digest)
+
+    return inspect
+
+
+def empty_digest(
+    session: Session,
+    stack: Stack,
+    *,
+    provisional: Sequence[str] = (),
+    facts: Mapping[str, Any] | None = None,
+) -> Digest:
+    """The digest of a stack whose plan is empty, for which no JSON was ever read."""
+    return empty(
+        stack.id,
+        lineage=_lineage(session, stack),
+        lock_file=lock_file_hash(session.project, stack),
+        provisional=provisional,
+        facts={**_facts(session, stack), **(facts or {})},
+    )
+
+
+def plan_objects(session: Session, stack: Stack) -> PlanObjects:
+    """Where the plan objects of a stack's environment lie: beside its ledger."""
+    return objects_of(session.ledgers, stack)
+
+
+def objects_of(ledgers: Ledgers, stack: Stack) -> PlanObjects:
+    """The same without a session."""
+    ledger = ledgers.of(stack)
+    return PlanObjects(ledger.storage, ledger.environment, ledger.folder)
+
+
+def lock_file_hash(project: Project, stack: Stack) -> str:
+    """The SHA-256 of the stack's `.terraform.lock.hcl` as the project was read; empty without one."""
+    path = project.tree.find(stack.lock_file) if stack.lock_file else None
+    return hashlib.sha256(project.tree.read(path)).hexdigest() if path else ""
+
+
+def _lineage(session: Session, stack: Stack) -> str:
+    head = session.states.head(stack)
+    return head.lineage if head else ""
+
+
+def _facts(session: Session, stack: Stack) -> dict[str, Any]:
+    head = session.states.head(stack)
+    upstreams = {edge.source for edge in session.project.upstreams(stack.id)}
+    return {
+        "commit": session.project.commit or "",
+        "run": session.info.id,
+        "serial": head.serial if head else None,
+        "generation": session.states.generation(stack) or "",
+        "upstreams": {
+            name: session.states.generation(session.project.stacks[name]) or "" for name in sorted(upstreams)
+        },
+    }

@@ -1,0 +1,143 @@
+"""Plan objects in the bucket, the key that their values are hashed with, and the seal that a check carries.
+
+Whoever plans may create an object and do nothing else with it; that a check names it is what makes it count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from orchestrator.errors import StateError
+from orchestrator.state.storage import ABSENT, PreconditionFailed, Storage
+
+# What a check's external id begins with; the number is raised when its meaning changes.
+SEAL = "infra/1"
+# In place of a pull request's number: what trunk itself owes, for a gate to approve.
+TRUNK = "trunk"
+# The name of a stack that is an environment itself: that of the environment may be another stack's.
+ITSELF = "~"
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SEALED = re.compile(r"infra/1 ([A-Za-z0-9][A-Za-z0-9._-]*) ([0-9a-f]{64})")
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What a check says: the run whose plan objects it means, and a hash over all of them."""
+
+    run: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{SEAL} {self.run} {self.sha256}"
+
+    def fits(self, entries: Mapping[str, str]) -> bool:
+        """Whether it covers exactly these objects: stack id → SHA-256 of the content."""
+        return self.sha256 == digest_of(entries)
+
+
+def seal(run: str, entries: Mapping[str, str]) -> str:
+    """The external id of a check over a run's plan objects: stack id → SHA-256 of the content."""
+    return str(Seal(_word(run), digest_of(entries)))
+
+
+def unseal(external_id: str) -> Seal | None:
+    """What an external id says; None when it is not one of infra's."""
+    found = _SEALED.fullmatch(external_id)
+    return Seal(found.group(1), found.group(2)) if found else None
+
+
+def digest_of(entries: Mapping[str, str]) -> str:
+    """One hash over all objects of a run, whatever their order."""
+    lines = "".join(f"{stack} {sha256}\n" for stack, sha256 in sorted(entries.items()))
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True)
+class PlanObjects:
+    """The plan objects of one environment in one place; `base` is the environment's folder there.
+
+    `pull_request` is a number or TRUNK, `head` the commit that was looked at, `run` the id of the job.
+    """
+
+    storage: Storage
+    environment: str
+    base: str
+
+    def create(self, pull_request: int | str, head: str, stack: str, run: str, data: bytes) -> str:
+        """Write one, which must not be there yet; returns its name. It is never written again."""
+        name = f"{self._folder(pull_request, head)}{_encoded(stack, self.environment)}/{_word(run)}.json"
+        try:
+            self.storage.write(name, data, if_generation=ABSENT)
+        except PreconditionFailed:
+            raise StateError(
+                f"There is a plan object {name} already, and none is ever written twice.",
+                advice="Start the job anew: each try has an id of its own.",
+                stack=stack,
+            ) from None
+        return name
+
+    def of_run(self, pull_request: int | str, head: str, run: str) -> dict[str, bytes]:
+        """All objects of one run, by stack id."""
+        folder, end = self._folder(pull_request, head), f"/{_word(run)}.json"
+        found = {}
+        for blob in self.storage.list(folder):
+            if not blob.name.endswith(end):
+                continue
+            whole = self.storage.read(blob.name)
+            name = blob.name.removeprefix(folder).removesuffix(end)
+            if whole is not None and "/" not in name:
+                found[_decoded(name, self.environment)] = whole.data
+        return found
+
+    def _folder(self, pull_request: int | str, head: str) -> str:
+        return f"{self.base}/plans/{_word(str(pull_request))}/{_word(head)}/"
+
+
+def digest_key(storage: Storage, base: str) -> bytes:
+    """The key that an environment's values are hashed with, 32 bytes; made where there is none yet.
+
+    `base` is the environment's folder. Raises StateError for an account that may only read, while there is
+    none.
+    """
+    name = f"{base}/ledger/digest.key"
+    found = storage.read(name)
+    if found is None:
+        try:
+            found = storage.write(name, f"{secrets.token_hex(32)}\n".encode(), if_generation=ABSENT)
+        except PreconditionFailed:
+            found = storage.read(name)
+        except StateError as error:
+            raise StateError(
+                f"There is no {name} yet, the key that plans are hashed with, and it cannot be made: "
+                f"{error.message}",
+                advice=f"`infra bootstrap` makes it, and so does the first apply to {base}; then plan again.",
+            ) from error
+    text = found.data.decode("ascii", "replace").strip() if found else ""
+    if not _KEY.fullmatch(text):
+        raise StateError(
+            f"{name} is not a key: 64 hexadecimal digits.",
+            advice="Restore an older version of the object. A new key makes every open approval void.",
+        )
+    return bytes.fromhex(text)
+
+
+def _word(text: str) -> str:
+    """A part of a name that cannot lead elsewhere."""
+    if not _WORD.fullmatch(text):
+        raise StateError(f"{text!r} cannot be part of a plan object's name.")
+    return text
+
+
+def _encoded(stack: str, environment: str) -> str:
+    return ITSELF if stack == environment else quote(stack.removeprefix(f"{environment}/"), safe="")
+
+
+def _decoded(name: str, environment: str) -> str:
+    return environment if name == ITSELF else f"{environment}/{unquote(name)}"
