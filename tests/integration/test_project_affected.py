@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import random
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import GitError
-from orchestrator.project import load, load_commit
+from orchestrator.project import load
 from orchestrator.project.affected import Affected, affected
 from tests.conftest import MakeRepo
 from tests.support.repo import Repo
@@ -223,10 +224,12 @@ def test_before_the_first_commit_everything_is_new(tmp_path: Path) -> None:
     assert len(result.stacks) == 4
 
 
-# An oracle for random trees: it knows nothing of HCL but the two lines that the generator writes.
+# An oracle for random trees: it knows nothing of HCL but the two things that the generator writes, as text
+# and as JSON.
 
-CALL = re.compile(r'source = "(\.[^"]*)"')
-FILE = re.compile(r'file\("\$\{path\.module\}/([^"]*)"\)')
+CALL = re.compile(r'source"?(?: =|:) "(\.[^"]*)"')
+FILE = re.compile(r'file\(\\?"\$\{path\.module\}/([^"\\]*)\\?"\)')
+MAIN = ("main.tf", "main.tf.json")
 
 
 def truth(files: dict[str, str], stack: str) -> dict[str, str | None]:
@@ -265,9 +268,11 @@ def random_files(pick: random.Random) -> dict[str, str]:
     for index, folder in enumerate([*folders, *stacks]):
         # Modules call later modules only, so that there is no ring.
         callable_ = folders[index + 1 :] if folder in folders else folders
-        files[f"{folder}/main.tf"] = "".join(
-            part(pick, folder, callable_, n) for n in range(pick.randint(0, 3))
-        )
+        parts = [part(pick, folder, callable_, n) for n in range(pick.randint(0, 3))]
+        if pick.random() < 0.25:
+            files[f"{folder}/main.tf.json"] = as_json(parts)
+        else:
+            files[f"{folder}/main.tf"] = "".join(as_text(*one) for one in parts)
         for extra in pick.sample(
             ["data.txt", "README.md", "terraform.tfvars", "more.tf"], pick.randint(0, 3)
         ):
@@ -275,32 +280,60 @@ def random_files(pick: random.Random) -> dict[str, str]:
     return files
 
 
-def part(pick: random.Random, folder: str, folders: list[str], number: int) -> str:
+def part(pick: random.Random, folder: str, folders: list[str], number: int) -> tuple[str, str, str]:
+    """A module call, or a file that is read: kind, name, path."""
     if folders and pick.random() < 0.6:
         source = posixpath.relpath(pick.choice(folders), folder)
-        return (
-            f'module "c{number}" {{\n  source = "{source if source.startswith(".") else f"./{source}"}"\n}}\n'
-        )
-    name = pick.choice(["data.txt", "../data.txt", "missing", "../m0/data.txt"])
-    return f'locals {{\n  f{number} = file("${{path.module}}/{name}")\n}}\n'
+        return "module", f"c{number}", source if source.startswith(".") else f"./{source}"
+    return "locals", f"f{number}", pick.choice(["data.txt", "../data.txt", "missing", "../m0/data.txt"])
+
+
+def as_text(kind: str, name: str, path: str) -> str:
+    if kind == "module":
+        return f'module "{name}" {{\n  source = "{path}"\n}}\n'
+    return f'locals {{\n  {name} = file("${{path.module}}/{path}")\n}}\n'
+
+
+def as_json(parts: list[tuple[str, str, str]]) -> str:
+    content: dict[str, dict[str, object]] = {"module": {}, "locals": {}}
+    for kind, name, path in parts:
+        value = {"source": path} if kind == "module" else f'${{file("${{path.module}}/{path}")}}'
+        content[kind][name] = value
+    return json.dumps(content)
 
 
 def mutate(pick: random.Random, files: dict[str, str]) -> dict[str, str]:
     changed = dict(files)
     for _ in range(pick.randint(1, 3)):
         name = pick.choice(sorted(changed))
-        match pick.choice(["edit", "delete", "add", "rename"]):
+        match pick.choice(["edit", "delete", "add", "rename", "drop a stack", "move a stack"]):
             case "edit":
-                changed[name] += f"# {pick.random()}\n"
-            case "delete" if not name.endswith("main.tf"):
+                changed[name] += " " if name.endswith(".json") else f"# {pick.random()}\n"
+            case "drop a stack" | "move a stack" as what if pick.random() < 0.3:
+                stack = pick.choice(stacks_of(changed))
+                folder = f"infra/envs/{stack}/"
+                taken = {key: changed.pop(key) for key in sorted(changed) if key.startswith(folder)}
+                if what == "move a stack" or not stacks_of(changed):
+                    changed |= {key.replace(folder, f"{folder[:-1]}-moved/"): taken[key] for key in taken}
+            case "delete" if not name.endswith(MAIN):
                 del changed[name]
             case "add":
                 changed[
                     posixpath.join(posixpath.dirname(name), pick.choice(["missing", "data.txt", "z.tf"]))
                 ] = "# x\n"
-            case "rename" if not name.endswith("main.tf"):
+            case "rename" if not name.endswith(MAIN):
                 changed[f"{name}.old"] = changed.pop(name)
     return changed
+
+
+def stacks_of(files: dict[str, str]) -> list[str]:
+    """The folders of environments that hold code."""
+    roots = {
+        posixpath.dirname(name)
+        for name in files
+        if name.startswith("infra/envs/") and name.endswith((".tf", ".tf.json"))
+    }
+    return sorted(root.removeprefix("infra/envs/") for root in roots)
 
 
 def check_against_truth(repo: Repo, pick: random.Random) -> int:
@@ -312,22 +345,19 @@ def check_against_truth(repo: Repo, pick: random.Random) -> int:
     for gone in old.keys() - new.keys():
         repo.remove(gone)
     repo.write(new)
-    project = load(repo.root)
-    before = load_commit(project, "HEAD")
-    stacks = sorted(project.stacks)
-    assert stacks == sorted(
-        {"/".join(name.split("/")[2:4]) for name in new if name.startswith("infra/envs/")}
-    )
-    expected = [stack for stack in stacks if truth(old, stack) != truth(new, stack)]
-    found = [stack for stack in stacks if before.fingerprint(stack) != project.fingerprint(stack)]
-    assert found == expected
-    return len(found)
+    found = affected(load(repo.root))
+    was, now = stacks_of(old), stacks_of(new)
+    expected = {stack for stack in now if stack not in was or truth(old, stack) != truth(new, stack)}
+    assert set(found.ids) == expected
+    assert {one.id for one in found.stacks if one.change == "new"} == set(now) - set(was)
+    assert {one.id for one in found.deleted} == set(was) - set(now)
+    return len(expected)
 
 
 def test_random_changes_affect_what_they_should(make_repo: MakeRepo) -> None:
     repo = make_repo()
     pick = random.Random(3)
-    assert sum(check_against_truth(repo, pick) for _ in range(25)) > 10
+    assert sum(check_against_truth(repo, pick) for _ in range(60)) > 20
 
 
 @pytest.mark.soak
