@@ -1,6 +1,6 @@
-"""A plan file's head: which Terraform wrote it, told without running one.
+"""A plan file's head: which Terraform wrote it and whether anything drifted, told without running one.
 
-The file is a zip whose `tfplan` is a protobuf message; only two fields of it are read, and a format version
+The file is a zip whose `tfplan` is a protobuf message; only three fields of it are read, and a format version
 other than the one they were learned from is not guessed at.
 """
 
@@ -17,6 +17,7 @@ from orchestrator.errors import PlanFileError
 PLAN_FORMAT = 3
 _VERSION_FIELD = 1
 _TERRAFORM_VERSION_FIELD = 14
+_DRIFT_FIELD = 18
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 _LARGEST = 1024 * 1024 * 1024
 _MAKE_ANOTHER = "Make the plan again with `infra plan --out`."
@@ -24,10 +25,14 @@ _MAKE_ANOTHER = "Make the plan again with `infra plan --out`."
 
 @dataclass(frozen=True)
 class PlanFileInfo:
-    """`format_ok` is false for a plan format that is not known here; the version is empty then."""
+    """`drifted` counts the resources that changed outside, noise included.
+
+    `format_ok` is false for a plan format that is not known here; the rest then says nothing.
+    """
 
     terraform_version: str
     format_ok: bool
+    drifted: int = 0
 
 
 def plan_file_info(path: Path) -> PlanFileInfo:
@@ -55,14 +60,17 @@ def plan_file_info(path: Path) -> PlanFileInfo:
 def _info(message: bytes) -> PlanFileInfo:
     version: int | bytes = 0
     terraform: int | bytes = b""
+    drifted = 0
     for number, value in _fields(message):
         if number == _VERSION_FIELD:
             version = value
         elif number == _TERRAFORM_VERSION_FIELD:
             terraform = value
+        elif number == _DRIFT_FIELD:
+            drifted += 1
     if version != PLAN_FORMAT or not isinstance(terraform, bytes):
         return PlanFileInfo("", format_ok=False)
-    return PlanFileInfo(terraform.decode("utf-8"), format_ok=True)
+    return PlanFileInfo(terraform.decode("utf-8"), format_ok=True, drifted=drifted)
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -94,7 +94,7 @@ def _plan(
         session.check_state_version(stack)
     shadow = generation is None and states.is_remote(stack) and not real
     work = work or (shadow_workdir(session, stack) if shadow else session.workdir(stack))
-    outcome, generation = _plan_while_still(session, stack, work, options, generation, shadow=shadow)
+    outcome, generation = plan_while_still(session, stack, work, options, generation, shadow=shadow)
     planned = read_outcome(session, stack, work, outcome, generation, upstreams, shadow=shadow)
     if options.refresh_only and planned.plan and not (planned.plan.has_changes or planned.plan.drift):
         # Terraform's exit code says "changes" also where a refresh found none.
@@ -102,7 +102,7 @@ def _plan(
     return planned
 
 
-def _plan_while_still(
+def plan_while_still(
     session: Session,
     stack: Stack,
     work: Workdir,

@@ -136,12 +136,12 @@ class RunRecord:
 
 def encode_entry(entry: Entry) -> bytes:
     """An entry as its object holds it."""
-    return _encode(_entry_document(entry))
+    return encode(_entry_document(entry))
 
 
 def decode_entry(data: bytes, where: str) -> Entry:
     """An entry from its object; StateError when it is none, or of a version that is not known."""
-    return _decode(data, where, _entry)
+    return decode(data, where, _entry)
 
 
 def entry_metadata(entry: Entry) -> dict[str, str]:
@@ -158,12 +158,12 @@ def entry_of_metadata(metadata: Mapping[str, str], where: str) -> Entry | None:
 
 def encode_run(record: RunRecord) -> bytes:
     """A run as its object holds it."""
-    return _encode({"version": VERSION, **asdict(record)})
+    return encode({"version": VERSION, **asdict(record)})
 
 
 def decode_run(data: bytes, where: str) -> RunRecord:
     """A run from its object."""
-    return _decode(data, where, _run)
+    return decode(data, where, _run)
 
 
 def run_metadata(record: RunRecord) -> dict[str, str]:
@@ -188,26 +188,28 @@ def _entry_document(entry: Entry) -> dict[str, Any]:
 
 def _entry(content: dict[str, Any]) -> Entry:
     operation = content.get("operation")
-    made = _of(Entry, {**content, "operation": None, "generation": "", "metageneration": ""})
-    return replace(made, operation=_of(Operation, operation)) if operation else made
+    made = made_of(Entry, {**content, "operation": None, "generation": "", "metageneration": ""})
+    return replace(made, operation=made_of(Operation, operation)) if operation else made
 
 
 def _run(content: dict[str, Any]) -> RunRecord:
-    stacks = {name: _of(StackRecord, one) for name, one in content["stacks"].items()}
-    return _of(RunRecord, {**content, "stacks": stacks})
+    stacks = {name: made_of(StackRecord, one) for name, one in content["stacks"].items()}
+    return made_of(RunRecord, {**content, "stacks": stacks})
 
 
-def _of(kind: type[T], content: Mapping[str, Any]) -> T:
+def made_of(kind: type[T], content: Mapping[str, Any]) -> T:
     """A dataclass from JSON; what a newer infra of the same version has added is passed over."""
     known = kind.__dataclass_fields__  # type: ignore[attr-defined]
     return kind(**{name: value for name, value in content.items() if name in known})
 
 
-def _encode(document: Mapping[str, Any]) -> bytes:
+def encode(document: Mapping[str, Any]) -> bytes:
+    """A document as its object holds it."""
     return (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()
 
 
-def _decode(data: bytes, where: str, read: Callable[[dict[str, Any]], T]) -> T:
+def decode(data: bytes, where: str, read: Callable[[dict[str, Any]], T]) -> T:
+    """What an object at `where` holds; StateError when it is none of ours, or of an unknown version."""
     try:
         content = json.loads(data)
         if content["version"] > VERSION:

@@ -1,0 +1,275 @@
+"""What changed behind Terraform's back, told from one normal plan made at the commit last applied.
+
+Never from a refresh-only plan: that also calls drift what nobody touched, and knows nothing of the code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestrator.masking import HIDDEN
+from orchestrator.plan.attributes import without, written_path
+from orchestrator.plan.drift_code import written_in
+from orchestrator.plan.drift_leaves import (
+    Leaf,
+    hidden,
+    is_empty,
+    is_unknown,
+    leaves,
+    part,
+    same,
+    shows_hidden,
+)
+from orchestrator.plan.drift_model import (
+    CATEGORIES,
+    Category,
+    DriftedAttribute,
+    DriftedResource,
+    Facts,
+    Kind,
+    Path,
+    Written,
+)
+from orchestrator.plan.drift_rules import is_volatile
+from orchestrator.plan.model import AttributeChange, Plan, ResourceChange
+
+# Where providers say when a resource was last changed, and by whom; the first that is there counts.
+WHEN = ("update_time", "updated", "last_modified_time", "last_modified", "last_update_time", "last_updated")
+WHO = ("last_modifier", "last_modified_by", "updated_by", "modified_by")
+
+_INDEX = re.compile(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]')
+_REMOTE_STATE = re.compile(r"(?:^|\.)data\.terraform_remote_state\.([^.\[]+)")
+
+
+def classify(plan: Plan, raw: Mapping[str, Any], facts: Facts) -> tuple[DriftedResource, ...]:
+    """Every resource that is not as it was applied, in Terraform's order; those that owe a change come last.
+
+    `raw` is what `terraform show -json` says of the same plan.
+    """
+    reader = _Classifier(plan, raw, facts)
+    drifted = [one for one in map(reader.drifted, reader.drift.values()) if one is not None]
+    return (*drifted, *reader.owed())
+
+
+def drift_in(plan: Plan) -> frozenset[str]:
+    """The addresses whose part in a plan's diff is drift, wholly or partly: they changed outside since.
+
+    For the plan of a pull request, where what is drift and what is the change must be told apart.
+    """
+    changing = {one.address for one in plan.shown_changes}
+    return frozenset(one.address for one in plan.drift if one.address in changing and not one.is_no_op)
+
+
+Key = tuple[str, str | None]
+
+
+def _by_key(entries: Any) -> dict[Key, Mapping[str, Any]]:
+    return {
+        (str(one.get("address", "")), one.get("deposed")): one
+        for one in entries or ()
+        if one.get("mode", "managed") == "managed"
+    }
+
+
+class _Classifier:
+    """One plan's drift, resource by resource."""
+
+    def __init__(self, plan: Plan, raw: Mapping[str, Any], facts: Facts) -> None:
+        self.plan = plan
+        self.raw = raw
+        self.facts = facts
+        self.walker = plan.masker.walker()
+        self.drift = _by_key(raw.get("resource_drift"))
+        self.changes = _by_key(raw.get("resource_changes"))
+        self.read: dict[Key, ResourceChange] = {
+            (one.address, one.deposed): one for one in plan.changes if one.mode == "managed"
+        }
+
+    # What changed outside
+
+    def drifted(self, entry: Mapping[str, Any]) -> DriftedResource | None:
+        """One entry of `resource_drift`; None for one in which nothing is to be seen."""
+        key = (str(entry.get("address", "")), entry.get("deposed"))
+        planned = self.read.get(key)
+        actions = () if planned is None or planned.is_no_op else planned.actions
+        if "delete" in (entry.get("change") or {}).get("actions", ()):
+            return self.deleted(entry, actions)
+        attributes = tuple(self.attributes(entry, key))
+        moved = entry.get("previous_address") not in (None, entry.get("address"))
+        if not (attributes or moved):
+            return None
+        who, when = self.tells(entry)
+        kind: Kind = "changed" if attributes else "moved"
+        return DriftedResource(
+            address=key[0],
+            type=str(entry.get("type", "")),
+            kind=kind,
+            category=worst(attributes) if attributes else "owed",
+            attributes=attributes,
+            actions=actions,
+            previous_address=entry.get("previous_address"),
+            deposed=key[1],
+            who=who,
+            when=when,
+            rule=self.facts.rule_for(key[0], "", None),
+        )
+
+    def deleted(self, entry: Mapping[str, Any], actions: tuple[str, ...]) -> DriftedResource:
+        address = str(entry.get("address", ""))
+        return DriftedResource(
+            address=address,
+            type=str(entry.get("type", "")),
+            kind="deleted",
+            category="reverted" if "create" in actions else "codified",
+            actions=actions,
+            deposed=entry.get("deposed"),
+            rule=self.facts.rule_for(address, "", None),
+        )
+
+    def attributes(self, entry: Mapping[str, Any], key: Key) -> Iterator[DriftedAttribute]:
+        """What changed in a resource, and what its code wants beside that."""
+        change = entry.get("change") or {}
+        shown = [self.masked(change, side, key[0]) for side in ("before", "after")]
+        found = list(leaves(change.get("before"), change.get("after"), *shown))
+        planned = (self.changes.get(key) or {}).get("change")
+        wanted = None if planned is None else self.masked(planned, "after", key[0])
+        for leaf in found:
+            yield self.attribute(entry, leaf, planned, wanted)
+        seen = {written_path(list(leaf.path)) for leaf in found}
+        read = self.read.get(key)
+        for one in read.attributes if read and not read.is_no_op else ():
+            if not one.unknown and not any(_is_below(one.path, path) for path in seen):
+                yield self.owed_attribute(key[0], one)
+
+    def attribute(
+        self, entry: Mapping[str, Any], leaf: Leaf, planned: Mapping[str, Any] | None, wanted: Any
+    ) -> DriftedAttribute:
+        address, path = str(entry.get("address", "")), written_path(list(leaf.path))
+        want = part(wanted, leaf.path)
+        if planned is None:
+            want = leaf.after
+        elif is_unknown(planned.get("after_unknown"), leaf.path):
+            want = None
+        before, after = leaf.before, leaf.after
+        if HIDDEN in (one for one in (before, after, want) if isinstance(one, str)):
+            before, after, want = hidden(before), hidden(after), hidden(want)
+        return DriftedAttribute(
+            path=path,
+            category=self.category(entry, leaf, planned),
+            before=before,
+            after=after,
+            planned=want,
+            sensitive=any(map(shows_hidden, (before, after, want))),
+            rule=self.facts.rule_for(address, path, leaf.raw_after),
+        )
+
+    def category(self, entry: Mapping[str, Any], leaf: Leaf, planned: Mapping[str, Any] | None) -> Category:
+        """The class of one leaf: first by what the plan does about it, then by what the code says of it."""
+        if planned is not None and planned.get("actions") != ["no-op"]:
+            unknown = is_unknown(planned.get("after_unknown"), leaf.path)
+            want = part(planned.get("after"), leaf.path)
+            if unknown and self.by_itself(entry, leaf.path):
+                return "noise"
+            if not unknown and _alike(want, leaf.raw_before) and not _alike(want, leaf.raw_after):
+                return "reverted"
+            if unknown or not _alike(want, leaf.raw_after):
+                return "conflict"
+        written = self.written(str(entry.get("address", "")))
+        if written.ignores_changes_of(leaf.path):
+            return "ignored"
+        if is_empty(leaf.raw_before) and is_empty(leaf.raw_after):
+            return "noise"
+        if written.sets(leaf.path):
+            return "codified"
+        return "noise" if self.by_itself(entry, leaf.path) else "unmanaged"
+
+    def by_itself(self, entry: Mapping[str, Any], path: Path) -> bool:
+        """Whether an attribute changes without anybody: it is on the list, or only the provider sets it."""
+        kind = str(entry.get("type", ""))
+        if self.written(str(entry.get("address", ""))).sets(path):
+            return False
+        if is_volatile(self.facts.volatile, kind, written_path(list(path))):
+            return True
+        return self.facts.computed_only(str(entry.get("provider_name", "")), kind, path)
+
+    def tells(self, entry: Mapping[str, Any]) -> tuple[str, str]:
+        """Who changed a resource and when, as far as the provider's own data say."""
+        change = entry.get("change") or {}
+        shown = self.masked(change, "after", str(entry.get("address", "")))
+        values = shown if isinstance(shown, dict) else {}
+        found = (
+            next((one for name in names if isinstance(one := values.get(name), str) and one), "")
+            for names in (WHO, WHEN)
+        )
+        who, when = found
+        return who, when
+
+    # What is owed although nothing changed outside
+
+    def owed(self) -> Iterator[DriftedResource]:
+        """Changes of resources that did not drift: a refresh took it in, or something they read moved."""
+        for key, change in self.read.items():
+            if key in self.drift or not change.is_shown:
+                continue
+            attributes = tuple(self.owed_attribute(change.address, one) for one in change.attributes)
+            yield DriftedResource(
+                address=change.address,
+                type=change.type,
+                kind="moved" if change.is_no_op and change.is_move else "owed",
+                category="owed",
+                attributes=attributes if change.is_update else (),
+                actions=() if change.is_no_op else change.actions,
+                previous_address=change.previous_address,
+                deposed=change.deposed,
+                upstreams=self.moved_upstreams(),
+                rule=self.facts.rule_for(change.address, "", None),
+            )
+
+    def owed_attribute(self, address: str, one: AttributeChange) -> DriftedAttribute:
+        return DriftedAttribute(
+            path=one.path,
+            category="owed",
+            before=one.before,
+            after=one.before,
+            planned=one.after,
+            sensitive=one.sensitive,
+            rule=self.facts.rule_for(address, one.path, one.before),
+        )
+
+    def moved_upstreams(self) -> tuple[str, ...]:
+        """The stacks whose outputs moved since, among those that this plan depends on."""
+        names = {
+            match[1]
+            for one in self.raw.get("relevant_attributes") or ()
+            if (match := _REMOTE_STATE.search(str(one.get("resource", ""))))
+        }
+        return tuple(sorted({stack for name, stack in self.facts.upstreams.items() if name in names}))
+
+    # What is known of the code
+
+    def written(self, address: str) -> Written:
+        name = _INDEX.sub("", address)
+        found = self.facts.written.get(name)
+        return found if found is not None else written_in(self.raw, name)
+
+    def masked(self, change: Mapping[str, Any], side: str, address: str) -> Any:
+        value = self.walker.walk(change.get(side), change.get(f"{side}_sensitive"), (address,))
+        return without(value, self.plan.secrets)
+
+
+def worst(attributes: tuple[DriftedAttribute, ...]) -> Category:
+    """The most serious class among attributes, the ones that nobody need look at last."""
+    found = [one for one in attributes if not one.is_quiet] or list(attributes)
+    return min((one.category for one in found), key=CATEGORIES.index)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    return same(one, other) or (is_empty(one) and is_empty(other))
+
+
+def _is_below(path: str, other: str) -> bool:
+    """Whether two paths are the same, or one leads to the other."""
+    short, long = sorted((path, other), key=len)
+    return long == short or (long.startswith(short) and long[len(short)] in ".[")

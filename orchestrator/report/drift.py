@@ -1,0 +1,199 @@
+"""What a run of checks for drift found, masked, in frozen values: renderers and issues are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from orchestrator.errors import Exit, exit_code_of
+from orchestrator.plan.drift_model import CATEGORIES, Category, DriftedResource
+from orchestrator.report.model import RunInfo
+
+DriftResult = Literal["clean", "drifted", "unchecked", "skipped"]
+Severity = Literal["", "low", "medium", "high"]
+
+ORDER: tuple[DriftResult, ...] = ("drifted", "unchecked", "skipped", "clean")
+SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low", "")
+
+
+@dataclass(frozen=True)
+class StackDrift:
+    """One stack in one run of checks.
+
+    `result` is `clean`, `drifted`, `unchecked` with a `reason`, or `skipped` when its turn did not come.
+    `commit` is what it was compared with: the one last applied, or with `attempted` the one that a failed run
+    tried. `resources` are all that differ, also those that nobody need look at; `outputs` the names of those
+    that an apply would change. `pending` says why trunk owes the stack something, apart from drift. `failed`
+    is true for an unchecked one when something is wrong, and false when its time has just not come: it is
+    being applied, or never was. `paths` are the folders whose owners answer for it. Of the memory:
+    `first_seen`, how often it `came_back`, `last_checked` before this run, `digest` of what drifted, and
+    `ended`, how a drift ended that was there before.
+    """
+
+    id: str
+    environment: str
+    result: DriftResult
+    reason: str = ""
+    advice: str = ""
+    seconds: float = 0.0
+    commit: str = ""
+    attempted: bool = False
+    resources: tuple[DriftedResource, ...] = ()
+    outputs: tuple[str, ...] = ()
+    pending: str = ""
+    notes: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    failed: bool = False
+    error_class: str = ""
+    diagnostics: tuple[Mapping[str, Any], ...] = ()
+    digest: str = ""
+    first_seen: str = ""
+    came_back: int = 0
+    last_checked: str = ""
+    ended: str = ""
+
+    @property
+    def loud(self) -> tuple[DriftedResource, ...]:
+        """The resources that somebody should look at."""
+        return tuple(one for one in self.resources if self.is_loud(one))
+
+    @property
+    def quiet(self) -> tuple[DriftedResource, ...]:
+        """The resources that nobody need look at, or in which only an apply is due."""
+        return tuple(one for one in self.resources if not self.is_loud(one))
+
+    def is_loud(self, resource: DriftedResource) -> bool:
+        """Whether a resource is drift here. What a failed run left undone is owed, and no drift."""
+        if resource.is_quiet or resource.is_waiting:
+            return False
+        return not (self.attempted and resource.category == "owed")
+
+    @property
+    def severity(self) -> Severity:
+        """How much it matters: high where something was deleted, fought over, or will be replaced."""
+        loud = self.loud
+        if not loud:
+            return ""
+        if any(one.kind == "deleted" or one.category == "conflict" or one.is_destructive for one in loud):
+            return "high"
+        return "medium" if any(one.category in ("reverted", "owed") for one in loud) else "low"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Attributes by class, quiet ones included; a resource without any counts as one of its own class.
+
+        What a rule of infra.yaml covers is counted as `suppressed` alone.
+        """
+        found: dict[str, int] = dict.fromkeys((*CATEGORIES, "suppressed"), 0)
+        for one in self.resources:
+            for category, rule in _members(one):
+                found["suppressed" if rule else category] += 1
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """The stack as it stands in `--json`."""
+        return {
+            "id": self.id,
+            "environment": self.environment,
+            "result": self.result,
+            "reason": self.reason,
+            "advice": self.advice,
+            "seconds": round(self.seconds, 3),
+            "commit": self.commit,
+            "attempted": self.attempted,
+            "severity": self.severity or None,
+            "counts": self.counts,
+            "resources": [{**one.document(), "drift": self.is_loud(one)} for one in self.resources],
+            "outputs": list(self.outputs),
+            "pending": self.pending or None,
+            "notes": list(self.notes),
+            "paths": list(self.paths),
+            "failed": self.failed,
+            "diagnostics": [dict(one) for one in self.diagnostics],
+            "digest": self.digest,
+            "first_seen": self.first_seen or None,
+            "came_back": self.came_back,
+            "last_checked": self.last_checked or None,
+            "ended": self.ended or None,
+        }
+
+
+def _members(resource: DriftedResource) -> list[tuple[Category, bool]]:
+    if not resource.attributes:
+        return [(resource.category, resource.rule is not None)]
+    whole = resource.rule is not None
+    return [(one.category, whole or one.rule is not None) for one in resource.attributes]
+
+
+@dataclass(frozen=True)
+class RuleFinding:
+    """An ignore rule that is of no more use: `expired` on a day, or `unused` in a whole run."""
+
+    rule: Mapping[str, Any]
+    what: Literal["expired", "unused"]
+
+    @property
+    def words(self) -> str:
+        """The finding as people read it."""
+        named = f"drift.ignore: {self.rule['address']} {self.rule['attribute']}"
+        if self.what == "expired":
+            return f"{named}: expired on {self.rule['until']}. Renew it, or let it go."
+        return f"{named}: covers nothing any more. Remove it."
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """A whole run of checks. `stale` are the stacks that were not checked for too long."""
+
+    run: RunInfo
+    stacks: tuple[StackDrift, ...]
+    rules: tuple[RuleFinding, ...] = ()
+    stale: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    interrupted: bool = False
+    complete: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """8 for drift, 1 where a check failed, 130 after Ctrl-C, else 0."""
+        if self.interrupted:
+            return int(Exit.INTERRUPTED)
+        return exit_code_of(
+            int(Exit.DRIFT) if one.result == "drifted" else int(Exit.ERROR) if one.failed else int(Exit.OK)
+            for one in self.stacks
+        )
+
+    def count(self, result: DriftResult) -> int:
+        """How many stacks ended so."""
+        return sum(one.result == result for one in self.stacks)
+
+    def by_attention(self) -> tuple[StackDrift, ...]:
+        """The stacks, the worst drift first, then what could not be checked; else in the run's order."""
+        return tuple(
+            sorted(self.stacks, key=lambda one: (ORDER.index(one.result), SEVERITIES.index(one.severity)))
+        )
+
+    def document(self) -> dict[str, Any]:
+        """The whole `--json` document except its version, which the writer adds."""
+        return {
+            "run": self.run.document(),
+            "stacks": [one.document() for one in self.stacks],
+            "rules": [{"finding": one.what, **one.rule} for one in self.rules],
+            "stale": list(self.stale),
+            "complete": dict(self.complete),
+            "notes": list(self.notes),
+            "errors": [
+                {
+                    "class": one.error_class or "StateError",
+                    "message": one.reason,
+                    "advice": one.advice,
+                    "file": None,
+                    "line": None,
+                    "key": None,
+                    "stack": one.id,
+                }
+                for one in self.stacks
+                if one.failed
+            ],
+        }
