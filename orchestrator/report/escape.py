@@ -24,6 +24,9 @@ _SIGNS = frozenset(("-", "–", "—", "→", "←", "↔", "+", "=", "/", "%", 
 # GitHub links what looks like a commit, and a list begins with a number.
 _COMMIT = re.compile(r"(?<![^\W_])[0-9a-fA-F]{7,}(?![^\W_])")
 _LISTED = re.compile(r"\d+[.)]")
+_QUOTED = re.compile(r"`([^`]+)`([.,;:!?)]*)")
+# A bracket that opens in code is looked for so many words on.
+CODE_WORDS = 12
 _STOP = re.compile(r"(.*[^.,;:])([.,;:]+)", re.DOTALL)
 
 _LINK = re.compile(r"https?://[A-Za-z0-9.\-]+(?::\d+)?(?:/[A-Za-z0-9._~/%?=&#+\-]*)?")
@@ -101,17 +104,41 @@ def link(words: str, url: str) -> str:
 
 def _words(line: str, as_code: Callable[[str], str]) -> str:
     """A line with its plain words left alone, and each run of others set as code."""
+    words = line.split()
     done: list[str] = []
     run: list[str] = []
-    for number, word in enumerate([*line.split(" "), ""]):
-        if not word or _is_plain(word, first=number == 0):
-            if run:
-                done.append(_stopped(" ".join(run), as_code))
-                run = []
-            done += [word] if word else []
+    at = 0
+    while at < len(words):
+        plain = _is_plain(words[at], first=at == 0)
+        end = at + 1 if plain else _end_of_code(words, at)
+        together = " ".join(words[at:end])
+        quoted = _QUOTED.fullmatch(together)
+        if (plain or quoted) and run:
+            done.append(_stopped(" ".join(run), as_code))
+            run = []
+        if quoted:
+            done.append(as_code(quoted[1]) + quoted[2])
+        elif plain:
+            done.append(together)
         else:
-            run.append(word)
-    return " ".join(done)
+            run.append(together)
+        at = end
+    return " ".join([*done, *([_stopped(" ".join(run), as_code)] if run else [])])
+
+
+def _end_of_code(words: list[str], at: int) -> int:
+    """Behind the last word that belongs to the code that begins here: up to its own backtick or bracket."""
+    ends = range(at + 1, min(at + CODE_WORDS, len(words)) + 1)
+    if words[at].startswith("`"):
+        for end in ends:
+            if _QUOTED.fullmatch(" ".join(words[at:end])):
+                return end
+    depth = 0
+    for end in ends:
+        depth += sum((char in "([{") - (char in ")]}") for char in words[end - 1])
+        if depth <= 0:
+            return end
+    return at + 1
 
 
 def _is_plain(word: str, *, first: bool) -> bool:

@@ -8,9 +8,9 @@ from orchestrator.report import markers
 from orchestrator.report.escape import code, link, text
 from orchestrator.report.fitting import Block, Cut, bounded, fit, size
 from orchestrator.report.markdown import alert, table
-from orchestrator.report.pull_request_head import SHARE, destructive, troubles, verdict, waiting
+from orchestrator.report.pull_request_head import FAILURES, SHARE, destructive, troubles, verdict, waiting
 from orchestrator.report.pull_request_merge import SHORT_COMMIT, on_merge
-from orchestrator.report.pull_request_stack import OPEN_LINES, block, has_details, is_short
+from orchestrator.report.pull_request_stack import OPEN_LINES, block, has_details
 from orchestrator.report.pull_request_table import HEADER, ordered, rows, unchanged
 from orchestrator.report.review import Review
 from orchestrator.report.words import plural
@@ -88,14 +88,13 @@ def notes(review: Review, limit: int) -> Iterator[str]:
 
 
 def _blocks(review: Review, limit: int) -> Iterator[Block]:
-    """Each stack's details; short ones stand open while there are few."""
+    """Each stack's details, failures first; short ones stand open while there are few."""
     left = ALL_OPEN_LINES
     shown = [one for one in ordered(review) if has_details(one)]
-    for stack in shown:
-        lines = stack.report.diff.count("\n") + 1
-        opened = is_short(stack) and lines <= left
-        left -= lines if opened else 0
-        yield block(stack, limit, opened=opened)
+    for stack in sorted(shown, key=lambda one: one.report.result not in FAILURES):
+        made = block(stack, limit, open_lines=left)
+        left -= made.lines if made.lines <= OPEN_LINES else 0
+        yield made
 
 
 def _cut_words(review: Review, cut: Cut) -> str:
@@ -117,4 +116,5 @@ def _footer(review: Review) -> str:
     if review.commit != review.head:
         planned += f" merged with {code(review.trunk)} at {code(review.base[:SHORT_COMMIT])}"
     run = link("run", review.url) if review.url else ""
-    return f"<sub>{' · '.join(part for part in (planned, run) if part)}</sub>"
+    legend = "in a diff `!` is Terraform's `~`" if any(one.report.diff for one in review.stacks) else ""
+    return f"<sub>{' · '.join(part for part in (planned, legend, run) if part)}</sub>"

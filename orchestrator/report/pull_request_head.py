@@ -23,10 +23,18 @@ def happens(review: Review, stack: StackReview) -> bool:
 
 
 def changing(review: Review) -> tuple[StackReview, ...]:
-    """The stacks that the merge changes."""
+    """The stacks whose plan changes something when it is carried out, refused or not."""
     return tuple(
-        one for one in review.stacks if one.report.result in ("changed", "blocked") and happens(review, one)
+        one
+        for one in review.stacks
+        if happens(review, one)
+        and (one.report.result == "changed" or (one.report.result == "blocked" and _has_changes(one)))
     )
+
+
+def is_refused(stack: StackReview) -> bool:
+    """True when the guard or the policy forbids what a stack's plan does."""
+    return stack.report.result == "blocked" or any(one.severity == "error" for one in stack.findings)
 
 
 def total_counts(stacks: Sequence[StackReview]) -> dict[str, int]:
@@ -46,7 +54,7 @@ def problems(review: Review) -> list[str]:
     refused = refusals(review)
     blocked = count["blocked"]
     told = [
-        f"{plural(refused, 'finding')} refuse{'s' if refused == 1 else ''} it" if refused else "",
+        f"refused by {plural(refused, 'finding')}" if refused else "",
         f"{plural(blocked, 'stack')} blocked" if blocked and not refused else "",
         *(
             f"{plural(count[result], 'stack')} {result}"
@@ -73,8 +81,14 @@ def verdict(review: Review) -> str:
         change = f"{of} {verb}: {counts}" if counts else f"{of} {verb} outputs only"
     else:
         change = "nothing changes" if total else "no stack is affected"
+    deleted = sum(not happens(review, one) for one in review.stacks)
     waiting = sum(one.report.result == "waiting" for one in review.stacks)
-    parts = [*problems(review), change, f"{plural(waiting, 'stack')} must wait" if waiting else ""]
+    parts = [
+        *problems(review),
+        change,
+        f"{plural(deleted, 'stack')} deleted in the code only" if deleted else "",
+        f"{plural(waiting, 'stack')} must wait" if waiting else "",
+    ]
     told = "; ".join(part for part in parts if part)
     return f"{told[0].upper()}{told[1:]}."
 
@@ -111,7 +125,9 @@ def troubles(review: Review, limit: int) -> Iterator[str]:
         for one in review.unplanned
     ]
     if items:
-        yield alert("WARNING", ["**Not everything could be planned:**", "", *bounded(items, limit // SHARE)])
+        rest = "What has no plan cannot be approved: mend it and push, or run the job again."
+        listing = bounded(items, limit // SHARE)
+        yield alert("WARNING", ["**Not everything could be planned:**", "", *listing, "", rest])
     found = sorted(
         (*review.findings, *(one for stack in review.stacks for one in stack.findings)),
         key=lambda one: ("error", "warning", "info").index(one.severity),
@@ -132,9 +148,9 @@ def waiting(review: Review, limit: int) -> Iterator[str]:
     deleted = [one for one in review.stacks if one.change == "deleted"]
     if deleted:
         means = (
-            "What they manage is destroyed by the merge:"
+            "The merge destroys what is managed there:"
             if review.destroys_deleted
-            else "What they manage is **not** destroyed: it stays, and its plan is only shown here:"
+            else "What is managed there is **not** destroyed; the plan to destroy it is only shown:"
         )
         items = [f"- {code(one.id)} ({counts_in_words(one.report.counts) or 'empty'})" for one in deleted]
         head = f"**The code of {plural(len(deleted), 'stack')} is deleted.** {means}"
@@ -144,7 +160,11 @@ def waiting(review: Review, limit: int) -> Iterator[str]:
 def _why(stack: StackReview) -> str:
     reason = first_line(stack.report.reason) or "no reason was given"
     advice = stack.report.advice if stack.report.result == "waiting" else ""
-    return " ".join(part for part in (text(reason, 300), text(advice, 300)) if part)
+    return ". ".join(part for part in (text(reason, 300), text(advice, 300)) if part)
+
+
+def _has_changes(stack: StackReview) -> bool:
+    return bool(stack.report.changes or stack.report.outputs or any(stack.report.counts.values()))
 
 
 def _is_protected(review: Review, stack: StackReview) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.report.escape import code, text
 from orchestrator.report.fitting import bounded
-from orchestrator.report.pull_request_head import changing
+from orchestrator.report.pull_request_head import changing, is_refused
 from orchestrator.report.review import EnvironmentRules, Review
 from orchestrator.report.words import listed, plural
 
@@ -16,36 +16,46 @@ SHORT_COMMIT = 12
 def on_merge(review: Review, room: int) -> Iterator[str]:
     """Sentences in promotion order, then what holds for all of them; nothing where nothing changes."""
     changes = {one.name: 0 for one in review.environments}
+    refused = [one for one in review.stacks if is_refused(one)]
     for stack in changing(review):
-        changes[stack.environment] = changes.get(stack.environment, 0) + 1
-    if not any(changes.values()):
+        if not is_refused(stack):
+            changes[stack.environment] = changes.get(stack.environment, 0) + 1
+    if not (any(changes.values()) or refused):
         return
     yield "#### On merge"
+    if refused:
+        names = bounded([f"- {code(one.id)}" for one in refused], room)
+        yield "\n".join(["Nothing is applied to these as long as they are refused:", "", *names])
+    if not any(changes.values()):
+        return
     wanted = [one for one in review.environments if changes[one.name]]
     steps = [
         f"{number}. {_step(review, one, changes[one.name])}{_then(one, last=one is wanted[-1])}"
         for number, one in enumerate(wanted, 1)
     ]
     yield "\n".join(bounded(steps, room))
-    yield (
-        f"Each is planned again on {code(review.trunk)} then. What equals the plan shown here is applied; "
-        "what differs is not, and is told here."
-    )
+    yield f"Each stack is planned again on {code(review.trunk)} then. {_compared(wanted)}"
+
+
+def _compared(environments: list[EnvironmentRules]) -> str:
+    if not any(one.protected for one in environments):
+        return "This plan is what to expect."
+    return "What equals an approved plan is applied; what differs is not, and is told here."
 
 
 def _step(review: Review, rules: EnvironmentRules, count: int) -> str:
-    head = f"**{text(rules.name)}**: {plural(count, 'stack')} "
+    head = f"**{text(rules.name)}**: {plural(count, 'stack')} {'is' if count == 1 else 'are'} applied"
     if not rules.protected:
-        return f"{head}applied without an approval."
+        return f"{head} without an approval."
     if rules.approved_by == "merge":
-        return f"{head}applied; the merge is the approval."
+        return f"{head}; the merge is the approval."
     without = {
         "gate": f"Without it, reviewers of {code(f'{rules.name}-approval')} are asked after the merge.",
         "refuse": "Without it, nothing is applied there.",
         "apply": "Without it, they are applied all the same.",
     }[rules.unapproved]
     return (
-        f"{head}applied if somebody who may write here, other than {text(review.author)}, approves "
+        f"{head} if somebody with write access, other than {text(review.author)}, approves "
         f"commit {code(review.head[:SHORT_COMMIT])} after this plan. {without}"
     )
 

@@ -13,7 +13,7 @@ from orchestrator.report.review import StackReview
 from orchestrator.report.words import changes_in_words, plural
 
 # A diff of at most so many lines is shown at once, as long as all that is open stays short.
-OPEN_LINES = 20
+OPEN_LINES = 25
 ATTRIBUTES = 3
 REASONS = 3
 # Of the limit: what a stack may take for its lists and its diagnostics, in bytes.
@@ -37,12 +37,16 @@ def has_details(stack: StackReview) -> bool:
     return bool(told or report.result == "changed" or (report.advice and report.result != "waiting"))
 
 
-def block(stack: StackReview, limit: int, *, opened: bool) -> Block:
-    """The stack's part of the comment, whole and without its diff; `limit` is the whole document's."""
+def block(stack: StackReview, limit: int, *, open_lines: int) -> Block:
+    """The stack's part of the comment, whole and without its diff.
+
+    `limit` is the whole document's, in bytes. A diff of at most `open_lines` lines may stand open.
+    """
     before = list(_before(stack, limit))
     after = [f"→ {text(stack.report.advice)}"] if stack.report.advice else []
     diff = coloured(stack.report.diff) if stack.report.diff.strip() else ""
     lines = diff.count("\n") + 1 if diff else 0
+    opened = lines <= min(open_lines, OPEN_LINES)
     whole = [*before, *([fence(diff, "diff")] if diff else []), *after]
     short = [*before, *_instead_of_diff(stack, diff, lines, limit), *after]
     summary = summary_of(stack)
@@ -58,11 +62,6 @@ def summary_of(stack: StackReview) -> str:
     words = {"deleted": "its code is deleted", "new": "new stack"}.get(stack.change, "")
     told = [changes_in_words(stack.report) or stack.report.result, words]
     return f"{html_code(stack.id)} · {', '.join(part for part in told if part)}"
-
-
-def is_short(stack: StackReview) -> bool:
-    """True when a stack's diff is so short that it may stand open."""
-    return stack.report.diff.count("\n") <= OPEN_LINES
 
 
 def _before(stack: StackReview, limit: int) -> Iterator[str]:
@@ -92,13 +91,13 @@ def _lists(stack: StackReview) -> Iterator[tuple[str, list[str]]]:
     yield "Changed outside of Terraform", [_drift_item(one) for one in stack.drift]
     moves = [one for one in changes if one.get("previous_address") not in (None, one["address"])]
     yield (
-        "Moved, nothing is made anew",
+        "Moved",
         [f"- {code(one['previous_address'])} → {code(one['address'])}" for one in moves],
     )
     yield "Imported into the state", [f"- {code(one)}" for one in stack.imported]
     forgotten = [one for one in changes if tuple(one["actions"]) == ("forget",)]
     yield (
-        "Forgotten: Terraform no longer manages them, and does not destroy them",
+        "Forgotten, not destroyed",
         [f"- {code(one['address'])}" for one in forgotten],
     )
 
@@ -139,7 +138,7 @@ def _drift_item(one: Mapping[str, Any]) -> str:
     )
 
 
-def _instead_of_diff(review: Review, stack: StackReview, diff: str, lines: int, limit: int) -> Iterator[str]:
+def _instead_of_diff(stack: StackReview, diff: str, lines: int, limit: int) -> Iterator[str]:
     """What stands in place of a diff that is cut: how long it is, and which resources it was about."""
     items = [
         f"- {VERBS[tuple(one['actions'])]} {code(one['address'])}"

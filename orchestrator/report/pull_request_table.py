@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from orchestrator.report.escape import cell, cell_code, html_code
 from orchestrator.report.markdown import row
 from orchestrator.report.model import ORDER_OF_ATTENTION
-from orchestrator.report.pull_request_head import happens, total_counts
+from orchestrator.report.pull_request_head import changing, happens, is_refused, total_counts
 from orchestrator.report.review import Review, StackReview
-from orchestrator.report.words import changes_in_words, counts_in_words, first_line, plural
+from orchestrator.report.words import counts_in_words, first_line, plural
 
 HEADER = ("Stack", "Result", "Changes")
 
 RESULTS = {
     "failed": "✗ failed",
     "mismatch": "✗ differs",
-    "blocked": "✗ blocked",
+    "blocked": "✗ refused",
     "interrupted": "✗ interrupted",
     "locked": "✗ locked",
     "aborted": "✗ not reached",
@@ -58,10 +58,17 @@ def rows(review: Review) -> Iterator[str]:
     stacks = [one for one in ordered(review) if one.report.result != "unchanged"]
     unplanned = {one: environment_of(review, one) for one in review.unplanned}
     environments = list(dict.fromkeys([*(one.environment for one in stacks), *sorted(unplanned.values())]))
+    sure = changing(review)
     for name in environments:
         below = [one for one in stacks if one.environment == name]
         if len(environments) > 1:
-            yield row((f"**{cell(name)}**", "", counts_in_words(total_counts(_sure(review, below)))))
+            yield row(
+                (
+                    f"**{cell(name)}**",
+                    "",
+                    counts_in_words(total_counts([one for one in sure if one.environment == name])),
+                )
+            )
         for stack in below:
             yield row((cell_code(stack.id), result_of(review, stack), _changes(stack)))
         for id_ in sorted(one for one, environment in unplanned.items() if environment == name):
@@ -75,6 +82,8 @@ def result_of(review: Review, stack: StackReview) -> str:
         return RESULTS[report.result]
     if not happens(review, stack):
         return "○ only reported"
+    if is_refused(stack):
+        return "✗ refused"
     if report.is_destructive:
         return "⚠ destroys" if report.counts["delete"] else "⚠ replaces"
     if report.counts["update"]:
@@ -103,15 +112,12 @@ def unchanged(review: Review, room: int) -> str:
     return f"<details><summary>{head}</summary>\n\n<p>{', '.join(names)}</p>\n\n</details>"
 
 
-def _sure(review: Review, stacks: list[StackReview]) -> list[StackReview]:
-    return [one for one in stacks if one.report.result in ("changed", "blocked") and happens(review, one)]
-
-
 def _changes(stack: StackReview) -> str:
     """What is said of a stack in its row."""
     report = stack.report
-    parts = [changes_in_words(report)]
-    if report.result not in ("changed", "blocked"):
+    outputs = ", ".join(cell_code(one, 60) for one in report.outputs[:3])
+    parts = [counts_in_words(report.counts) or outputs]
+    if report.result != "changed" and not parts[0]:
         parts.append(cell(first_line(report.reason), 120))
     if stack.provisional:
         upstreams = ", ".join(cell_code(one, 100) for one in stack.provisional[:2])

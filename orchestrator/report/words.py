@@ -22,7 +22,7 @@ PAST = dict(
 def counts_in_words(counts: Mapping[str, int], *, done: bool = False) -> str:
     """`2 to create, 1 to replace`; `2 created, 1 replaced` once it is done; empty for nothing."""
     words, middle = (PAST, " ") if done else (FUTURE, " to ")
-    return ", ".join(f"{counts[key]}{middle}{words[key]}" for key in COUNT_KEYS if counts.get(key))
+    return ", ".join(f"{counts[key]:,}{middle}{words[key]}" for key in COUNT_KEYS if counts.get(key))
 
 
 def changes_in_words(stack: StackReport) -> str:
