@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -13,42 +14,71 @@ from orchestrator.cli.options import json_option
 from orchestrator.errors import Exit, GitError
 
 if TYPE_CHECKING:
+    from orchestrator.project.model import Project
     from orchestrator.run.doctoring import Check
 
 EPILOG = """\b
 Examples:
   infra doctor
   infra doctor --json
+  GH_TOKEN="$(gh auth token)" infra doctor --github     the repository's settings and workflows too
 """
 
-SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
+SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red"), "unseen": ("?", "cyan")}
 
 
 @click.command(epilog=EPILOG)
+@click.option("--github", is_flag=True, help="Look at the settings on GitHub, workflows and CODEOWNERS too.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, as_json: bool) -> int:
-    """Check git, Terraform, versions, the bucket and the lock files. Exit 1 when something is wrong."""
-    from rich.text import Text
+def command(ctx: click.Context, github: bool, as_json: bool) -> int:
+    """Check git, Terraform, versions, the bucket and the lock files. Exit 1 when something is wrong.
 
+    With --github also whether GitHub is set up so that a merge does what was reviewed and nothing else can.
+    What the token may not see is marked `?`: it is neither right nor wrong.
+    """
     from orchestrator.run.doctoring import examine, outside
 
     app = pass_app(ctx)
-    console = app.console()
     checks: list[Check] = []
     try:
-        found = chain(examine(app.project(), app.environ), [sandbox(app)])
+        project = app.project()
+        found = chain(
+            examine(project, app.environ), [sandbox(app)], on_github(app, project) if github else ()
+        )
     except GitError:
         found = chain(outside(app.cwd))
     for check in found:
         checks.append(check)
         if not as_json:
-            sign, style = SIGNS[check.status]
-            console.print(Text.assemble((f"{sign} ", style), (f"{check.name}: ", "bold"), check.message))
-            if check.advice:
-                console.print(Text(f"  → {check.advice}"))
+            show(app, check)
     code = int(Exit.ERROR if any(check.status == "error" for check in checks) else Exit.OK)
     return app.emit("doctor", code, checks=[asdict(check) for check in checks]) if as_json else code
+
+
+def show(app: App, check: Check) -> None:
+    """One check, with its place, its reason and what to do where it has them."""
+    from rich.text import Text
+
+    from orchestrator.ci.doctor_check import GitHubCheck
+
+    console = app.console()
+    sign, style = SIGNS[check.status]
+    more = check if isinstance(check, GitHubCheck) else None
+    place = ":".join(str(part) for part in (more.file, more.line) if part) if more else ""
+    head = f"{place}: {check.message}" if place else check.message
+    console.print(Text.assemble((f"{sign} ", style), (f"{check.name}: ", "bold"), head))
+    if more and more.why:
+        console.print(Text(f"  {more.why}"))
+    if check.advice:
+        console.print(Text(f"  → {check.advice}"))
+
+
+def on_github(app: App, project: Project) -> Iterator[Check]:
+    """How the repository is set up on GitHub."""
+    from orchestrator.ci.doctoring import examine_github
+
+    yield from examine_github(project, app.environ)
 
 
 def sandbox(app: App) -> Check:

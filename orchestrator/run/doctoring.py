@@ -21,7 +21,8 @@ from orchestrator.state.location import Location
 from orchestrator.terraform.binary import Binary, check_version
 from orchestrator.terraform.environment import dropped_names, missing_cli_config
 
-Status = Literal["ok", "warning", "error"]
+# `unseen` is what could not be looked at; it is never taken for fine.
+Status = Literal["ok", "warning", "error", "unseen"]
 
 # Variables that people set for Terraform and wonder about when they have no effect.
 TELLING = (

@@ -1,0 +1,165 @@
+"""Workflow files of GitHub Actions as jobs and steps with their lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.project.tree import Tree
+
+FOLDER = ".github/workflows"
+SUFFIXES = (".yml", ".yaml")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. `given` is its `with`."""
+
+    line: int
+    uses: str = ""
+    run: str = ""
+    run_line: int = 0
+    given: Mapping[str, str] = field(default_factory=dict)
+    given_lines: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job; `uses` is the workflow that it calls. `permissions` is None when it says nothing."""
+
+    name: str
+    line: int
+    steps: tuple[Step, ...] = ()
+    uses: str = ""
+    uses_line: int = 0
+    permissions: Any = None
+    concurrency: Any = None
+    environment: str = ""
+
+    @property
+    def commands(self) -> str:
+        """Everything that its steps run, as one text."""
+        return "\n".join(step.run for step in self.steps)
+
+    def may(self, what: str, right: str) -> bool:
+        """Whether its own permissions give a right."""
+        if self.permissions == f"{right}-all":
+            return True
+        return isinstance(self.permissions, Mapping) and self.permissions.get(what) == right
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """One workflow file. `problem` says why it could not be read; nothing else is known then."""
+
+    file: str
+    name: str
+    events: frozenset[str] = frozenset()
+    jobs: tuple[Job, ...] = ()
+    permissions: Any = None
+    concurrency: Any = None
+    problem: str = ""
+
+
+def read_all(tree: Tree) -> list[Workflow]:
+    """The workflows of a tree, by file name."""
+    found = []
+    for name in tree.files(FOLDER):
+        real = tree.find(f"{FOLDER}/{name}")
+        if real is not None and name.endswith(SUFFIXES):
+            found.append(parse(f"{FOLDER}/{name}", tree.read(real).decode("utf-8", "replace")))
+    return found
+
+
+def parse(file: str, text: str) -> Workflow:
+    """One file."""
+    import yaml
+
+    name = file.rpartition("/")[2]
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        top = _entries(root)
+        if root is None or not top:
+            return Workflow(file, name, problem="it is no workflow")
+        return Workflow(
+            file,
+            name,
+            events=frozenset(_events(_value(top.get("on")))),
+            jobs=tuple(_job(key, node) for key, node in _entries(top.get("jobs")).items()),
+            permissions=_value(top.get("permissions")),
+            concurrency=_value(top.get("concurrency")),
+        )
+    except (yaml.YAMLError, RecursionError) as error:
+        return Workflow(file, name, problem=f"it does not parse: {str(error).splitlines()[0]}")
+
+
+def _job(name: str, node: Any) -> Job:
+    given = _entries(node)
+    uses = given.get("uses")
+    environment = _value(given.get("environment"))
+    return Job(
+        name=name,
+        line=_line(node),
+        steps=tuple(_step(one) for one in _list(given.get("steps"))),
+        uses=_text(uses),
+        uses_line=_line(uses),
+        permissions=_value(given.get("permissions")),
+        concurrency=_value(given.get("concurrency")),
+        environment=str(environment.get("name", "")) if isinstance(environment, dict) else environment or "",
+    )
+
+
+def _step(node: Any) -> Step:
+    given = _entries(node)
+    run, inputs = given.get("run"), _entries(given.get("with"))
+    return Step(
+        line=_line(node),
+        uses=_text(given.get("uses")),
+        run=_text(run),
+        run_line=_line(run) + (1 if getattr(run, "style", None) in ("|", ">") else 0),
+        given={key: _text(value) for key, value in inputs.items()},
+        given_lines={key: _line(value) for key, value in inputs.items()},
+    )
+
+
+def _entries(node: Any) -> dict[str, Any]:
+    """A mapping's keys with their nodes. The key `on` stays a word here: no value is interpreted."""
+    import yaml
+
+    if not isinstance(node, yaml.MappingNode):
+        return {}
+    return {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
+
+
+def _value(node: Any) -> Any:
+    """A node as plain data, every scalar as the text that it is written in."""
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        return {key: _value(value) for key, value in _entries(node).items()}
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(one) for one in node.value]
+    return node.value if isinstance(node, yaml.ScalarNode) else None
+
+
+def _events(given: Any) -> Iterator[str]:
+    if isinstance(given, str):
+        yield given
+    elif isinstance(given, dict | list):
+        yield from (str(one) for one in given)
+
+
+def _list(node: Any) -> list[Any]:
+    import yaml
+
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _text(node: Any) -> str:
+    value = _value(node)
+    return value if isinstance(value, str) else ""
+
+
+def _line(node: Any) -> int:
+    return node.start_mark.line + 1 if node is not None else 0
