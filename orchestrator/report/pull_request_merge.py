@@ -49,13 +49,14 @@ def _step(review: Review, rules: EnvironmentRules, count: int) -> str:
         return f"{head} without an approval."
     if rules.approved_by == "merge":
         return f"{head}; the merge is the approval."
+    author = f", other than {text(review.author)}," if review.author else ""
     without = {
         "gate": f"Without it, reviewers of {code(f'{rules.name}-approval')} are asked after the merge.",
         "refuse": "Without it, nothing is applied there.",
         "apply": "Without it, they are applied all the same.",
     }[rules.unapproved]
     return (
-        f"{head} if somebody with write access, other than {text(review.author)}, approves "
+        f"{head} if somebody with write access{author} approves "
         f"commit {code(review.head[:SHORT_COMMIT])} after this plan. {without}"
     )
 
