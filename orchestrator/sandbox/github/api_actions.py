@@ -1,0 +1,82 @@
+"""`/repos/…/actions`: workflows that are asked for, and their runs."""
+
+from __future__ import annotations
+
+from orchestrator.sandbox.github.call import Answer, Call
+from orchestrator.sandbox.github.commit_shapes import workflow_id
+from orchestrator.sandbox.github.errors import not_found, unprocessable
+from orchestrator.sandbox.github.model import Dispatch, Run
+
+_FOLDER = ".github/workflows"
+
+
+def dispatch(call: Call) -> Answer:
+    """Start a workflow: it is written down, and the place's hook is told."""
+    name = _workflow(call)
+    ref = call.text("ref")
+    branch = ref.removeprefix("refs/heads/")
+    sha = call.place.git.heads().get(branch)
+    if sha is None:
+        raise unprocessable(f"No ref found for: {ref}")
+    inputs = {str(key): str(value) for key, value in (call.content.get("inputs") or {}).items()}
+    place, login = call.place, call.token.login
+    now = place.now()
+    run = Run(place.next_id(), name, "workflow_dispatch", branch, sha, "queued", "", login, now)
+    made = Dispatch(name, ref, inputs, login, now, run.id)
+    place.repository.runs.append(run)
+    place.repository.dispatches.append(made)
+    if place.hook:
+        place.hook(made)
+    if not call.content.get("return_run_details"):
+        return Answer(204)
+    links = {"run_url": call.commits.run(run)["url"], "html_url": call.commits.run(run)["html_url"]}
+    return Answer(200, {"workflow_run_id": run.id, **links})
+
+
+def get_workflow(call: Call) -> Answer:
+    """One workflow file."""
+    return Answer(200, call.commits.workflow(_workflow(call)))
+
+
+def list_workflows(call: Call) -> Answer:
+    """The workflow files of trunk."""
+    return call.page([call.commits.workflow(name) for name in _workflows(call)], "workflows")
+
+
+def list_runs(call: Call) -> Answer:
+    """Runs that the query asks for, newest first."""
+    query = call.request.query
+    found = [
+        one
+        for one in reversed(call.place.repository.runs)
+        if query.get("branch", one.branch) == one.branch
+        and query.get("event", one.event) == one.event
+        and query.get("head_sha", one.commit) == one.commit
+        and query.get("status", one.status) in (one.status, one.conclusion)
+    ]
+    return call.page([call.commits.run(one) for one in found], "workflow_runs")
+
+
+def get_run(call: Call) -> Answer:
+    """One run."""
+    for one in call.place.repository.runs:
+        if str(one.id) == call.arguments["run_id"]:
+            return Answer(200, call.commits.run(one))
+    raise not_found()
+
+
+def _workflow(call: Call) -> str:
+    """The file's name of a workflow that was asked for by name or id; 404 when trunk has no such file."""
+    wanted = call.arguments["workflow_id"]
+    for name in _workflows(call):
+        if wanted in (name, str(workflow_id(name))):
+            return name
+    raise not_found()
+
+
+def _workflows(call: Call) -> list[str]:
+    trunk = call.place.git.heads().get(call.place.repository.default_branch)
+    if trunk is None:
+        return []
+    found = call.place.git.names(trunk, _FOLDER)
+    return sorted(path.rpartition("/")[2] for kind, _, path in found if kind == "blob")

@@ -1,0 +1,105 @@
+"""One request to the API as its handler sees it, and the answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.sandbox.github.commit_shapes import CommitShapes
+from orchestrator.sandbox.github.errors import GitHubError, invalid
+from orchestrator.sandbox.github.issue_shapes import IssueShapes
+from orchestrator.sandbox.github.model import Token, World
+from orchestrator.sandbox.github.place import Place
+from orchestrator.sandbox.github.shapes import Shapes
+
+MOST_PER_PAGE = 100
+PER_PAGE = 30
+
+
+@dataclass(frozen=True)
+class Request:
+    """What came in. `path` is as it was sent (percent-encoded); header names are lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes out: JSON, nothing (None with 204), or text of another kind."""
+
+    status: int
+    content: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media: str = "application/json; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to something of a repository. `arguments` are the parts of the path, decoded."""
+
+    request: Request
+    token: Token
+    place: Place
+    shapes: Shapes
+    arguments: Mapping[str, str]
+    content: Mapping[str, Any]
+
+    @property
+    def issues(self) -> IssueShapes:
+        """Documents of issues and pull requests."""
+        return IssueShapes(self.shapes, self.place.repository, self.place.git)
+
+    @property
+    def commits(self) -> CommitShapes:
+        """Documents of what is said of commits."""
+        return CommitShapes(self.shapes, self.place.repository, self.issues)
+
+    def text(self, name: str) -> str:
+        """A field of the body that must be there and be text."""
+        value = self.content.get(name)
+        if not isinstance(value, str):
+            raise invalid("Request", name, code="missing_field")
+        return value
+
+    def page(self, items: Sequence[Any], wrap: str = "") -> Answer:
+        """The asked page of a list, with the links to the others; `wrap` names the list in a document."""
+        size = min(max(self._number("per_page", PER_PAGE), 1), MOST_PER_PAGE)
+        number = max(self._number("page", 1), 1)
+        last = max(-(-len(items) // size), 1)
+        part = list(items[(number - 1) * size : number * size])
+        links = [("prev", number - 1), ("next", number + 1), ("last", last), ("first", 1)]
+        told = [
+            f'<{self._link(size, page)}>; rel="{name}"'
+            for name, page in links
+            if 1 <= page <= last and page != number and not (name == "first" and number == 1)
+        ]
+        headers = {"Link": ", ".join(told)} if told else {}
+        return Answer(200, {"total_count": len(items), wrap: part} if wrap else part, headers)
+
+    def _number(self, name: str, default: int) -> int:
+        value = self.request.query.get(name, "")
+        return int(value) if re.fullmatch(r"\d{1,9}", value) else default
+
+    def _link(self, size: int, page: int) -> str:
+        from urllib.parse import urlencode
+
+        query = {**self.request.query, "per_page": str(size), "page": str(page)}
+        return f"{self.shapes.base}{self.request.path}?{urlencode(query)}"
+
+
+def number_of(value: str) -> int:
+    """A number in a path; 404 for anything else."""
+    if not value.isascii() or not value.isdigit():
+        raise GitHubError(404, "Not Found")
+    return int(value)
+
+
+def world_of(call: Call) -> World:
+    """Everything the server knows."""
+    return call.place.world

@@ -1,0 +1,231 @@
+"""People, repositories and labels as GitHub's API tells them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+from urllib.parse import quote
+
+from orchestrator.sandbox.github.model import BOT, Label, Reaction, Repository, User, World
+
+Document = dict[str, Any]
+
+_USER_URLS = {
+    "followers_url": "/followers",
+    "following_url": "/following{/other_user}",
+    "gists_url": "/gists{/gist_id}",
+    "starred_url": "/starred{/owner}{/repo}",
+    "subscriptions_url": "/subscriptions",
+    "organizations_url": "/orgs",
+    "repos_url": "/repos",
+    "events_url": "/events{/privacy}",
+    "received_events_url": "/received_events",
+}
+_REPOSITORY_URLS = {
+    "archive_url": "/{archive_format}{/ref}",
+    "assignees_url": "/assignees{/user}",
+    "blobs_url": "/git/blobs{/sha}",
+    "branches_url": "/branches{/branch}",
+    "collaborators_url": "/collaborators{/collaborator}",
+    "comments_url": "/comments{/number}",
+    "commits_url": "/commits{/sha}",
+    "compare_url": "/compare/{base}...{head}",
+    "contents_url": "/contents/{+path}",
+    "contributors_url": "/contributors",
+    "deployments_url": "/deployments",
+    "downloads_url": "/downloads",
+    "events_url": "/events",
+    "forks_url": "/forks",
+    "git_commits_url": "/git/commits{/sha}",
+    "git_refs_url": "/git/refs{/sha}",
+    "git_tags_url": "/git/tags{/sha}",
+    "issue_comment_url": "/issues/comments{/number}",
+    "issue_events_url": "/issues/events{/number}",
+    "issues_url": "/issues{/number}",
+    "keys_url": "/keys{/key_id}",
+    "labels_url": "/labels{/name}",
+    "languages_url": "/languages",
+    "merges_url": "/merges",
+    "milestones_url": "/milestones{/number}",
+    "notifications_url": "/notifications{?since,all,participating}",
+    "pulls_url": "/pulls{/number}",
+    "releases_url": "/releases{/id}",
+    "stargazers_url": "/stargazers",
+    "statuses_url": "/statuses/{sha}",
+    "subscribers_url": "/subscribers",
+    "subscription_url": "/subscription",
+    "tags_url": "/tags",
+    "teams_url": "/teams",
+    "trees_url": "/git/trees{/sha}",
+    "hooks_url": "/hooks",
+}
+_NOTHING = ("forks", "forks_count", "stargazers_count", "watchers_count", "watchers", "size")
+
+
+def node(kind: str, id_: int) -> str:
+    """A GraphQL id."""
+    return b64encode(f"{kind}:{id_}".encode()).decode()
+
+
+class Shapes:
+    """Makes documents of one server's things. `base` is its address without a slash at the end."""
+
+    def __init__(self, world: World, base: str) -> None:
+        self.world = world
+        self.base = base
+
+    def api(self, repository: Repository, path: str = "") -> str:
+        """The address of something of a repository in the API."""
+        return f"{self.base}/repos/{repository.full_name}{path}"
+
+    def html(self, repository: Repository, path: str = "") -> str:
+        """The address of something of a repository for people."""
+        return f"{self.base}/{repository.full_name}{path}"
+
+    def user(self, login: str) -> Document:
+        """Somebody; a login that nobody has is told as a person all the same."""
+        known = self.world.users.get(login) or User(1, login, "User", "2020-01-01T00:00:00Z")
+        api = f"{self.base}/users/{quote(login)}"
+        name = login.removesuffix(BOT)
+        return {
+            "login": login,
+            "id": known.id,
+            "node_id": node("U", known.id),
+            "avatar_url": f"{self.base}/avatars/{known.id}",
+            "gravatar_id": "",
+            "url": api,
+            "html_url": f"{self.base}/apps/{name}" if login.endswith(BOT) else f"{self.base}/{login}",
+            **{key: api + path for key, path in _USER_URLS.items()},
+            "type": known.kind,
+            "site_admin": False,
+        }
+
+    def maybe_user(self, login: str) -> Document | None:
+        """Somebody, or nobody when there is no login."""
+        return self.user(login) if login else None
+
+    def whole_user(self, login: str, *, private: bool = False) -> Document:
+        """Somebody's own page; with `private` as the person alone sees it."""
+        since = self.world.users[login].created_at
+        texts = ("name", "company", "location", "email", "bio", "twitter_username")
+        counts = ("public_repos", "public_gists", "followers", "following")
+        own = ("private_gists", "total_private_repos", "owned_private_repos", "disk_usage", "collaborators")
+        return {
+            **self.user(login),
+            **dict.fromkeys(texts),
+            "blog": "",
+            "hireable": None,
+            **dict.fromkeys(counts, 0),
+            "created_at": since,
+            "updated_at": since,
+            **({**dict.fromkeys(own, 0), "two_factor_authentication": True} if private else {}),
+        }
+
+    def app(self, slug: str) -> Document | None:
+        """An app, by its slug; None for a person's work."""
+        if not slug:
+            return None
+        id_ = 15368 if slug == "github-actions" else 100_000 + sum(slug.encode())
+        return {
+            "id": id_,
+            "slug": slug,
+            "node_id": node("A", id_),
+            "owner": self.user("github"),
+            "name": slug.replace("-", " ").title(),
+            "description": "",
+            "external_url": f"{self.base}/apps/{slug}",
+            "html_url": f"{self.base}/apps/{slug}",
+            "created_at": "2020-01-01T00:00:00Z",
+            "updated_at": "2020-01-01T00:00:00Z",
+            "permissions": {"metadata": "read"},
+            "events": [],
+        }
+
+    def repository(self, one: Repository) -> Document:
+        """A repository as it stands inside of other things."""
+        issues = sum(issue.state == "open" for issue in one.issues.values())
+        return {
+            "id": one.id,
+            "node_id": node("R", one.id),
+            "name": one.name,
+            "full_name": one.full_name,
+            "owner": self.user(one.owner),
+            "private": one.private,
+            "visibility": "private" if one.private else "public",
+            "html_url": self.html(one),
+            "description": None,
+            "fork": False,
+            "url": self.api(one),
+            **{key: self.api(one, path) for key, path in _REPOSITORY_URLS.items()},
+            "git_url": f"git://127.0.0.1/{one.full_name}.git",
+            "ssh_url": f"git@127.0.0.1:{one.full_name}.git",
+            "clone_url": one.git,
+            "svn_url": self.html(one),
+            "mirror_url": None,
+            "homepage": None,
+            "language": "HCL",
+            "license": None,
+            **dict.fromkeys(_NOTHING, 0),
+            "default_branch": one.default_branch,
+            "open_issues": issues,
+            "open_issues_count": issues,
+            "has_issues": True,
+            **dict.fromkeys(("has_projects", "has_wiki", "has_pages", "has_downloads"), False),
+            "archived": False,
+            "disabled": False,
+            **dict.fromkeys(("pushed_at", "created_at", "updated_at"), one.created_at),
+        }
+
+    def whole_repository(self, one: Repository, role: str) -> Document:
+        """A repository as its own address tells it; `role` is the reader's."""
+        rights = {
+            "pull": "read",
+            "triage": "triage",
+            "push": "write",
+            "maintain": "maintain",
+            "admin": "admin",
+        }
+        from orchestrator.sandbox.github.model import ROLES
+
+        return {
+            **self.repository(one),
+            "has_discussions": False,
+            "subscribers_count": 0,
+            "network_count": 0,
+            "permissions": {name: ROLES.index(role) >= ROLES.index(least) for name, least in rights.items()},
+            "allow_merge_commit": one.merges.get("merge", True),
+            "allow_squash_merge": one.merges.get("squash", True),
+            "allow_rebase_merge": one.merges.get("rebase", True),
+            "delete_branch_on_merge": one.merges.get("delete_branch", False),
+            "allow_auto_merge": False,
+            "organization": self.user(one.owner),
+        }
+
+    def minimal_repository(self, one: Repository) -> Document:
+        """A repository in brief."""
+        whole = self.repository(one)
+        left = ("license", "git_url", "ssh_url", "clone_url", "svn_url", "mirror_url", "homepage", "language")
+        return {key: value for key, value in whole.items() if key not in left}
+
+    def label(self, repository: Repository, name: str) -> Document:
+        """A label."""
+        one = repository.labels.get(name) or Label(1, name)
+        return {
+            "id": one.id,
+            "node_id": node("LA", one.id),
+            "url": self.api(repository, f"/labels/{quote(one.name, safe='')}"),
+            "name": one.name,
+            "description": one.description,
+            "color": one.color,
+            "default": False,
+        }
+
+    def reaction(self, one: Reaction) -> Document:
+        """An emoji on a comment."""
+        return {
+            "id": one.id,
+            "node_id": node("REA", one.id),
+            "user": self.user(one.login),
+            "content": one.content,
+            "created_at": one.created_at,
+        }

@@ -1,0 +1,73 @@
+"""Who a request comes from, and whether that token may do it."""
+
+from __future__ import annotations
+
+from orchestrator.sandbox.github.errors import GitHubError, forbidden, not_a_writer, not_found
+from orchestrator.sandbox.github.model import AREAS, LEVELS, ROLES, Repository, Token, World
+
+# A reader may comment, review and propose; an app needs the right to write for that.
+COMMENT = "comment"
+_RANKS = {"none": 0, "read": 1, COMMENT: 2, "write": 3}
+
+
+def holder(world: World, authorization: str) -> tuple[str, Token]:
+    """The token of a request's Authorization header, and what is known of it; 401 when that is nothing."""
+    scheme, _, value = authorization.strip().partition(" ")
+    if not scheme:
+        raise GitHubError(401, "Requires authentication")
+    token = world.tokens.get(value.strip()) if scheme.lower() in ("token", "bearer") else None
+    if token is None:
+        raise GitHubError(401, "Bad credentials")
+    return value.strip(), token
+
+
+def check(token: Token, repository: Repository, needs: str) -> None:
+    """Refuse what the token may not. `needs` is `AREA:LEVEL`, or several of which one suffices (`a|b`)."""
+    wanted = [one.partition(":")[::2] for one in needs.split("|")]
+    if any(_has(token, repository, area, level) for area, level in wanted):
+        return
+    if token.app:
+        raise forbidden()
+    if _role(token, repository) == 0:
+        raise not_found()
+    if any(area == "checks" for area, _ in wanted):
+        raise GitHubError(403, "You must authenticate via a GitHub App.")
+    raise not_a_writer()
+
+
+def permissions(given: dict[str, str]) -> dict[str, str]:
+    """Permissions as a workflow's `permissions:` names them; `_` may stand for `-`. ValueError when unknown."""
+    named = {name.replace("_", "-"): level for name, level in given.items()}
+    for name, level in named.items():
+        if name not in AREAS or level not in LEVELS:
+            raise ValueError(f"no such permission: {name}: {level}")
+    return named
+
+
+def _role(token: Token, repository: Repository) -> int:
+    role = repository.roles.get(token.login, "none" if repository.private else "read")
+    return ROLES.index(role)
+
+
+def _has(token: Token, repository: Repository, area: str, level: str) -> bool:
+    if token.app:
+        has = "read" if area == "metadata" else token.permissions.get(area, "none")
+    else:
+        has = _of_role(ROLES[_role(token, repository)], area)
+    return _RANKS[has] >= _RANKS[level]
+
+
+def _of_role(role: str, area: str) -> str:
+    """What a person with a role may do in an area."""
+    rank = ROLES.index(role)
+    if role == "none":
+        return "none"
+    if area == "administration":
+        return "write" if role == "admin" else "none"
+    if area in ("checks", "metadata"):
+        return "read"
+    if rank >= ROLES.index("write"):
+        return "write"
+    if area in ("issues", "pull-requests"):
+        return "write" if role == "triage" else COMMENT
+    return "read"
