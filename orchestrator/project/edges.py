@@ -52,6 +52,11 @@ class Edges:
                 found[key] = _both(found[key], edge) if key in found else edge
         return tuple(found.values())
 
+    def owner_of(self, stack: Stack, folder: str, name: str, scope: Scope) -> str | None:
+        """The stack whose state a remote state in a folder of `stack` reads; None when it cannot be told."""
+        state = self.source.directory(folder).remote_states.get(name)
+        return self._owner(_Asked(stack, state, folder), scope, folder) if state else None
+
     def _depends_on(self, stack: Stack) -> Iterator[Edge]:
         for name in stack.depends_on:
             if name in self.stacks and name != stack.id:

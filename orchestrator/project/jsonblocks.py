@@ -38,15 +38,30 @@ def read(data: bytes, *kinds: str) -> Block:
     return Block("", (), 1, {}, tuple(blocks), ())
 
 
-def _labelled(kind: str, labels: tuple[str, ...], content: Any, left: int) -> Iterator[Block]:
+def labelled_objects(data: bytes) -> Iterator[tuple[str, tuple[str, ...], dict[str, Any]]]:
+    """The top-level blocks of a file as the objects that they are: kind, labels, content."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    for kind, content in document.items() if isinstance(document, dict) else ():
+        yield from _objects(kind, (), content, LABELS.get(kind, 0))
+
+
+def _objects(
+    kind: str, labels: tuple[str, ...], content: Any, left: int
+) -> Iterator[tuple[str, tuple[str, ...], dict[str, Any]]]:
     for one in content if isinstance(content, list) else [content]:
-        if not isinstance(one, dict):
-            continue
-        if left:
+        if isinstance(one, dict) and left:
             for name, below in one.items():
-                yield from _labelled(kind, (*labels, name), below, left - 1)
-        else:
-            yield _block(kind, labels, one)
+                yield from _objects(kind, (*labels, name), below, left - 1)
+        elif isinstance(one, dict):
+            yield kind, labels, one
+
+
+def _labelled(kind: str, labels: tuple[str, ...], content: Any, left: int) -> Iterator[Block]:
+    for _, found, one in _objects(kind, labels, content, left):
+        yield _block(kind, found, one)
 
 
 def _block(kind: str, labels: tuple[str, ...], content: dict[str, Any]) -> Block:
