@@ -40,7 +40,7 @@ def body(review: Review, limit: int) -> str:
     room = limit - RESERVE - sum(map(size, fixed)) - size(header)
     fitted = fit(tuple(rows(review)), tuple(_blocks(review, limit)), room)
     shown = "\n".join([header, *fitted.rows]) if fitted.rows else ""
-    parts = [*top, shown, _cut_words(review, fitted.cut), *fitted.blocks, *bottom]
+    parts = [*top, shown, cut_words(fitted.cut, review.url), *fitted.blocks, *bottom]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -97,7 +97,7 @@ def _blocks(review: Review, limit: int) -> Iterator[Block]:
         yield made
 
 
-def _cut_words(review: Review, cut: Cut) -> str:
+def cut_words(cut: Cut, url: str) -> str:
     """What was cut to stay below the limit, in numbers, and where it can be read."""
     if not cut:
         return ""
@@ -106,7 +106,7 @@ def _cut_words(review: Review, cut: Cut) -> str:
         f"the details of {plural(cut.blocks, 'stack')}" if cut.blocks else "",
         f"{plural(cut.rows, 'row')} of the table" if cut.rows else "",
     ]
-    where = f" {link('The whole text is in the run', review.url)}." if review.url else ""
+    where = f" {link('The whole text is in the run', url)}." if url else ""
     return f"✂ **Cut to fit the limit:** {', '.join(part for part in parts if part)}.{where}"
 
 

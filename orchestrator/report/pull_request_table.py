@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.report.escape import cell, cell_code, html_code
 from orchestrator.report.markdown import row
-from orchestrator.report.model import ORDER_OF_ATTENTION
+from orchestrator.report.model import ORDER_OF_ATTENTION, StackReport
 from orchestrator.report.pull_request_head import changing, happens, is_refused, total_counts
 from orchestrator.report.review import Review, StackReview
 from orchestrator.report.words import counts_in_words, first_line, plural
@@ -78,12 +78,17 @@ def rows(review: Review) -> Iterator[str]:
 def result_of(review: Review, stack: StackReview) -> str:
     """A stack's result in words, with a sign, so that nothing depends on colour."""
     report = stack.report
+    if report.result == "changed" and not happens(review, stack):
+        return "○ only reported"
+    if report.result == "changed" and is_refused(stack):
+        return "✗ refused"
+    return result_words(report)
+
+
+def result_words(report: StackReport) -> str:
+    """A result in words with a sign; a plan's says what it does at worst."""
     if report.result != "changed":
         return RESULTS[report.result]
-    if not happens(review, stack):
-        return "○ only reported"
-    if is_refused(stack):
-        return "✗ refused"
     if report.is_destructive:
         return "⚠ destroys" if report.counts["delete"] else "⚠ replaces"
     if report.counts["update"]:

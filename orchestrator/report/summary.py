@@ -1,27 +1,21 @@
-"""A pull request's plans elsewhere than in its comment: step summary, checks, statuses and annotations."""
+"""A pull request's plans elsewhere than in its comment: step summary, checks and statuses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from dataclasses import replace
+from typing import Literal, NamedTuple
 
-from orchestrator.project.model import Finding
 from orchestrator.report.escape import folded, shortened, text
 from orchestrator.report.pull_request import body
-from orchestrator.report.pull_request_head import FAILURES, changing, is_refused, verdict
+from orchestrator.report.pull_request_head import FAILURES, is_refused, verdict
 from orchestrator.report.pull_request_table import environment_of
 from orchestrator.report.review import Review
 
-Level = Literal["notice", "warning", "failure"]
 Conclusion = Literal["success", "failure", "action_required"]
-LEVELS: Mapping[str, Level] = {"error": "failure", "warning": "warning", "info": "notice"}
 
 SUMMARY_LIMIT = 1_048_576
 CHECK_LIMIT = 65_535
 STATUS_LENGTH = 140
-# GitHub's limits for one annotation; its message may have 64 KB, and nobody reads so much beside code.
-ANNOTATION_TITLE, ANNOTATION_MESSAGE = 255, 4_000
 
 
 class CheckOutput(NamedTuple):
@@ -31,17 +25,6 @@ class CheckOutput(NamedTuple):
     title: str
     summary: str
     text: str
-
-
-@dataclass(frozen=True)
-class Remark:
-    """A note beside a line of code; plain text. `path` is from the repository's root, `line` 1-based."""
-
-    path: str
-    line: int
-    level: Level
-    message: str
-    title: str = ""
 
 
 def plan_summary(review: Review, limit: int = SUMMARY_LIMIT) -> str:
@@ -87,40 +70,3 @@ def status_text(review: Review, environment: str) -> tuple[Literal["success", "f
     output = check_output(review, environment)
     state: Literal["success", "failure"] = "failure" if output.conclusion == "failure" else "success"
     return state, shortened(output.title, STATUS_LENGTH)
-
-
-def remarks(review: Review) -> tuple[Remark, ...]:
-    """Terraform's diagnostics and the findings of guard and policy that have a place, each once."""
-    found: list[Remark] = []
-    for stack in review.stacks:
-        found += _of_diagnostics(stack.id, stack.report.diagnostics)
-        found += _of_findings(stack.findings)
-    found += _of_findings(review.findings)
-    return tuple(dict.fromkeys(found))
-
-
-def nothing_changes(review: Review, environment: str) -> bool:
-    """True when a merge leaves an environment as it is, and all of it could be planned."""
-    part = of_environment(review, environment)
-    return not (changing(part) or part.unplanned or any(one.report.result in FAILURES for one in part.stacks))
-
-
-def _of_diagnostics(stack: str, diagnostics: Iterable[Mapping[str, Any]]) -> Iterator[Remark]:
-    for one in diagnostics:
-        if one.get("file"):
-            level: Level = "warning" if one.get("severity") == "warning" else "failure"
-            told = (str(one.get("summary", "")), str(one.get("detail") or ""))
-            yield _remark(str(one["file"]), one.get("line"), level, told, stack)
-
-
-def _of_findings(findings: Sequence[Finding]) -> Iterator[Remark]:
-    for one in findings:
-        if one.file:
-            yield _remark(one.file, one.line, LEVELS[one.severity], (one.message, one.advice), one.code)
-
-
-def _remark(path: str, line: int | None, level: Level, told: Sequence[str], title: str) -> Remark:
-    message = "\n".join(part.strip() for part in told if part.strip())
-    return Remark(
-        path, line or 1, level, message[:ANNOTATION_MESSAGE], shortened(folded(title), ANNOTATION_TITLE)
-    )

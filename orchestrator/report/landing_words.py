@@ -1,0 +1,117 @@
+"""The sentences about a merge in one environment: how it ended, what differs, and how to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.report.escape import cell, cell_code, code, link
+from orchestrator.report.fitting import first_that_fit
+from orchestrator.report.landing import Difference, Landing
+from orchestrator.report.markdown import row, table, value
+from orchestrator.report.model import COUNT_KEYS, Result
+from orchestrator.report.words import counts_in_words, plural
+
+WENT: tuple[Result, ...] = ("applied", "destroyed")
+TROUBLE: tuple[Result, ...] = ("failed", "interrupted", "locked", "aborted", "mismatch", "blocked", "waiting")
+
+
+def headline(landing: Landing) -> str:
+    """How it ended, in one sentence of plain text."""
+    name = landing.environment
+    went = [one.report for one in landing.stacks if one.report.result in WENT]
+    done = {key: sum(one.counts.get(key, 0) for one in went) for key in COUNT_KEYS}
+    counts = counts_in_words(done, done=True)
+    applied = f"{plural(len(went), 'stack')} applied{f', {counts}' if counts else ''}"
+    match landing.state:
+        case "applied":
+            return f"✓ {name} is done: {applied}."
+        case "nothing":
+            return f"= Nothing to do in {name}: {landing.trunk} owes it nothing."
+        case "mismatch":
+            return f"✗ {name}: {_of(landing, 'mismatch')} not as approved, so not applied; {applied}."
+        case "gate":
+            return f"… {name} waits for an approval of {_of(landing, 'blocked')}; {applied}."
+        case "blocked":
+            return f"✗ {name}: {_of(landing, 'blocked')} refused; {applied}."
+        case "stopped":
+            failed = sum(not one.ok for one in landing.checks)
+            return f"✗ {name}: {applied}; {plural(failed, 'check')} failed."
+        case "waiting":
+            return f"… {name} is not begun."
+        case "partial":
+            return f"✗ {name} is partly applied: {applied}; {_trouble(landing)}."
+        case "failed":
+            return f"✗ {name}: {_trouble(landing)}; nothing was applied."
+
+
+def differences(landing: Landing, room: int) -> Iterator[str]:
+    """What differs from what was approved, a table for each stack, in at most about `room` bytes."""
+    for stack in landing.stacks:
+        if not stack.differences:
+            continue
+        rows = [_difference(one) for one in stack.differences]
+        kept = first_that_fit(rows, room)
+        room -= sum(len(one.encode()) + 2 for one in kept)
+        left = len(rows) - len(kept)
+        head = f"{code(stack.id)} would do what was not approved:"
+        more = f"\n\nand {plural(left, 'difference')} more" if left else ""
+        if not kept:
+            yield f"{head} {plural(left, 'difference')}"
+        else:
+            yield f"{head}\n\n{table(('What', 'Approved', 'Now'), kept)}{more}"
+
+
+def what_next(landing: Landing) -> Iterator[str]:
+    """What people can do, for each way in which it did not end well."""
+    name = landing.environment
+    gate = code(f"{name}-approval")
+    if landing.state == "mismatch":
+        yield "\n".join(
+            (
+                f"- **If what it would do now is right:** approve it in one step. {_approve(landing)}",
+                "- **If it is not:** change the code. The next merge is planned against what is there now.",
+            )
+        )
+    elif landing.state == "gate" and landing.gate_url:
+        where = link("this run", landing.gate_url)
+        yield f"A reviewer of {gate} approves in {where} what is shown here; exactly that is applied then."
+    elif landing.state == "gate":
+        yield _approve(landing)
+    elif landing.state == "blocked":
+        yield f"What was approved counts only from a reviewer who may write. {_approve(landing)}"
+    elif landing.state in ("failed", "partial", "stopped"):
+        yield (
+            "Mend it and merge, or comment "
+            f"{code(f'/infra apply {name}')} to try again: any later run catches up on what is owed."
+        )
+
+
+def _approve(landing: Landing) -> str:
+    """How to approve what the environment is owed, as it is now."""
+    name = landing.environment
+    return (
+        f"Comment {code(f'/infra apply {name}')} and approve in the gate {code(f'{name}-approval')}, or run "
+        f"{code(f'infra ci approve {name}')}: it opens a pull request whose merge approves it."
+    )
+
+
+def _difference(one: Difference) -> str:
+    """A row: which attribute and why it matters, then both values."""
+    where = " ".join(cell_code(part) for part in (one.address, one.path) if part) or "the stack"
+    why = f"<br>{cell(one.why, 200)}" if one.why else ""
+    return row(
+        (f"{where}{why}", value(one.approved or None, in_cell=True), value(one.now or None, in_cell=True))
+    )
+
+
+def _of(landing: Landing, result: Result) -> str:
+    """How many stacks ended so."""
+    return plural(sum(one.report.result == result for one in landing.stacks), "stack")
+
+
+def _trouble(landing: Landing) -> str:
+    """How many stacks did not get through, by how they ended."""
+    count = {result: sum(one.report.result == result for one in landing.stacks) for result in TROUBLE}
+    return ", ".join(f"{plural(count[result], 'stack')} {result}" for result in TROUBLE if count[result]) or (
+        "something went wrong"
+    )
