@@ -23,11 +23,12 @@ LARGEST = 200 * 1024 * 1024
 class PlanReport:
     """One job's part of a review: `shard` is `1/3`, `expected` are the stacks that it was to plan.
 
-    `environments` are those that it planned for, all of them when it was told none.
+    `environments` are those that it planned for, `only` is the one stack that somebody asked for.
     """
 
     environments: tuple[str, ...]
     shard: str
+    only: str
     expected: tuple[str, ...]
     review: Review
 
@@ -69,7 +70,7 @@ def document_of(path: Path) -> dict[str, Any]:
         if not isinstance(found, dict) or found.get("version") != VERSION:
             raise ValueError("its version is not known")
     except (OSError, ValueError, RecursionError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return found
 
 
@@ -77,10 +78,10 @@ def _read(path: Path) -> PlanReport:
     try:
         return from_json(PlanReport, document_of(path))
     except (TypeError, ValueError, KeyError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> UsageError:
+def unreadable(path: Path, error: Exception) -> UsageError:
     return UsageError(
         f"{path.name} is no report of a plan: {str(error)[:200]}",
         advice="The same infra must write and read it: use one version in all jobs.",

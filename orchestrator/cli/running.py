@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,12 +27,22 @@ from orchestrator.terraform.client import PlanOptions
 
 
 @contextmanager
-def opened(app: App, asked: Mapping[str, Any], trigger: str = "local") -> Iterator[Session]:
-    """A session for one run: signals are handled inside it, and its plan files are gone after it."""
+def opened(
+    app: App,
+    asked: Mapping[str, Any],
+    trigger: str = "local",
+    on_interrupt: Callable[[Session], None] = lambda session: None,
+    project: Project | None = None,
+) -> Iterator[Session]:
+    """A session for one run: signals are handled inside it, and its plan files are gone after it.
+
+    `on_interrupt` is called once the first signal was forwarded. `project` is the one in the working folder
+    when it is not given.
+    """
     if app.environ.get("INFRA_SANDBOX") and not app.json:
         app.note(f"On the sandbox in {app.environ['INFRA_SANDBOX']}: nothing here is real.")
     session = open_session(
-        app.project(),
+        project or app.project(),
         app.environ,
         progress_for(app),
         workers=asked.get("parallelism"),
@@ -40,7 +50,9 @@ def opened(app: App, asked: Mapping[str, Any], trigger: str = "local") -> Iterat
         variables=asked.get("variables", ()),
         debug=app.note if app.debug else None,
     )
-    with session.supervisor.handling_signals(lambda left: leave(app, left)):
+    with session.supervisor.handling_signals(
+        lambda left: leave(app, left), on_first=lambda: on_interrupt(session)
+    ):
         try:
             yield session
         finally:

@@ -1,0 +1,172 @@
+"""`infra ci apply`: one environment after the other becomes what trunk says, as it was approved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from orchestrator.ci.comparing import GONE, TrunkJudge, doomed, owed_request, watching
+from orchestrator.ci.landed import Landed
+from orchestrator.ci.sharding import Others
+from orchestrator.errors import BlockedError, InfraError, InterruptedRunError
+from orchestrator.hosts.port import Host
+from orchestrator.plan.digest import Digest
+from orchestrator.report.model import RunReport, StackReport
+from orchestrator.run.applying import STOPS
+from orchestrator.run.deleting import Deleted
+from orchestrator.run.pipeline import Request, apply
+from orchestrator.run.promotion import Checked, Promotion
+from orchestrator.run.recording import Terms
+from orchestrator.run.session import Session
+from orchestrator.run.worktrees import at_commit
+from orchestrator.terraform.client import PlanOptions
+
+
+class Agreed:
+    """Consent in a job: what may be applied was decided on the pull request, and the judge compares."""
+
+    def to_apply(self, report: RunReport, *, protected: Sequence[str]) -> None:
+        """Yes."""
+
+    def to_repair(self, stack: str, found: Sequence[str], steps: Sequence[str]) -> None:
+        """Nobody is there who could look at what was found."""
+        raise BlockedError(
+            f"{stack} was cut off, and is put right by a person.", advice=f"`infra resume {stack}`."
+        )
+
+    def again(self, report: StackReport, why: str) -> None:
+        """Yes."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a job was asked for: environments in promotion order, and how to deal with others at work.
+
+    `gated` are the digests that a gate of this workflow run approved, by stack; `only` picks stacks of a
+    shard. `begun` is told of each environment that is owed something before it is touched.
+    """
+
+    environments: tuple[str, ...]
+    terms: Terms = field(default_factory=Terms)
+    gated: Mapping[str, Digest] = field(default_factory=dict)
+    only: tuple[str, ...] | None = None
+    begun: Callable[[Landed], None] = lambda landed: None
+
+
+def land(session: Session, asked: Asked, host: Host | None) -> tuple[Landed, ...]:
+    """Apply what trunk owes the environments, one after the other; what stops one holds back the rest."""
+    landed: list[Landed] = []
+    for name in asked.environments:
+        stopped = next((one for one in landed if one.stops), None)
+        if stopped:
+            landed.append(Landed(name, behind=stopped.environment))
+        else:
+            landed.append(Step(session, name, asked, host).land())
+    return tuple(landed)
+
+
+class Step:
+    """One environment on its way."""
+
+    def __init__(self, session: Session, environment: str, asked: Asked, host: Host | None) -> None:
+        self.session = session
+        self.environment = environment
+        self.asked = asked
+        self.judge = TrunkJudge(session, host, asked.gated)
+
+    def land(self) -> Landed:
+        """The steps: what is owed, apply it, look whether it is well."""
+        owed, request = owed_request(self.session, self.environment, self.asked.only)
+        deleted = self._deleted()
+        found = Landed(self.environment, owed={**owed, **{one.stack.id: GONE for one in deleted}})
+        if found.owed:
+            self.asked.begun(found)
+        reports = self._apply(request) if owed else []
+        if deleted and not any(one.exit_code for one in reports):
+            reports += self._destroy(deleted)
+        found = replace(found, report=_joined(self.session, reports), verdicts=dict(self.judge.verdicts))
+        return found if found.stops else self._well(found)
+
+    def _apply(self, request: Request) -> list[RunReport]:
+        """Apply what is owed: at once, or in a part of several in the order that the other parts leave us."""
+        request = replace(request, terms=self.asked.terms)
+        if self.asked.only is None:
+            return [apply(self.session, request, Agreed(), self.judge)]
+        everything, whole = owed_request(self.session, self.environment)
+        names = {*everything, *whole.followers}
+        others, reports = Others(self.session), []
+        bad: dict[str, str] = {}
+        for layer in others.layers({*request.stacks, *request.followers}, names):
+            bad |= others.wait(others.prerequisites(layer, self.asked.only, names) - bad.keys())
+            behind = {id_: why for id_ in layer if (why := self._behind(id_, bad))}
+            go = [id_ for id_ in layer if id_ not in behind]
+            if go:
+                _, now = owed_request(self.session, self.environment, go)
+                reports.append(apply(self.session, replace(now, terms=request.terms), Agreed(), self.judge))
+                bad |= {one.id: one.result for one in reports[-1].stacks if one.result in STOPS}
+            bad |= dict.fromkeys(behind, "aborted")
+            reports.append(self._aborted(behind))
+        return reports
+
+    def _behind(self, stack: str, bad: Mapping[str, str]) -> str:
+        """Why a stack must not be applied: what it stands on went wrong."""
+        needs = self.session.project.prerequisites().get(stack, set())
+        return next((f"{need} was not applied ({bad[need]})" for need in sorted(needs & bad.keys())), "")
+
+    def _aborted(self, stacks: Mapping[str, str]) -> RunReport:
+        made = [StackReport(id_, self.environment, "aborted", reason=why) for id_, why in stacks.items()]
+        return self.session.report("apply", made)
+
+    def _deleted(self) -> tuple[Deleted, ...]:
+        """The deleted stacks; of several parts the first one sees to them."""
+        only = self.asked.only
+        first = self.session.project.of(self.environment)[:1]
+        if only is not None and not any(stack.id in only for stack in first):
+            return ()
+        return doomed(self.session, self.environment)
+
+    def _destroy(self, deleted: Sequence[Deleted]) -> list[RunReport]:
+        """Destroy each with the code that it was made from."""
+        by_commit: dict[str, list[str]] = {}
+        for one in deleted:
+            by_commit.setdefault(one.commit, []).append(one.stack.id)
+        reports = []
+        for commit, stacks in by_commit.items():
+            with at_commit(self.session, commit) as inner:
+                old = replace(inner, inspect=watching(inner))
+                request = Request(tuple(stacks), PlanOptions(destroy=True), terms=self.asked.terms)
+                reports.append(apply(old, request, Agreed(), self.judge))
+        return reports
+
+    def _well(self, found: Landed) -> Landed:
+        """Make the environment's checks, and let it soak, before another one follows."""
+        promotion = Promotion(self.session, self.environment)
+        try:
+            checks = promotion.check(found.applied)
+            failed = tuple(one for one in checks if not one.ok)
+            if failed or not self._is_followed:
+                return replace(found, checks=checks)
+            soak = promotion.soak_left()
+            later = {one.name: one for one in promotion.soak()}
+        except InterruptedRunError as error:
+            return replace(found, checks=(Checked("checks", ok=False, words=error.message),))
+        except InfraError as error:
+            return replace(
+                found, checks=(Checked("checks", ok=False, words=self.session.mask(error.message)),)
+            )
+        return replace(found, checks=tuple(later.get(one.name, one) for one in checks), soaked=soak)
+
+    @property
+    def _is_followed(self) -> bool:
+        names = self.session.project.order.names
+        return self.environment in names[:-1]
+
+
+def _joined(session: Session, reports: Sequence[RunReport]) -> RunReport:
+    """Several parts of one run as one report."""
+    stacks = {one.id: one for report in reports for one in report.stacks}
+    notes = tuple(note for report in reports for note in report.notes)
+    return session.report("apply", stacks.values(), notes=notes)
+
+
+__all__ = ["Agreed", "Asked", "Step", "land"]

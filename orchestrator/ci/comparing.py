@@ -1,0 +1,185 @@
+"""What trunk owes an environment against what was approved: before the gate, and again at the apply."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from orchestrator.ci.approvals import Verdict, judge
+from orchestrator.ci.moving import provisional
+from orchestrator.config import Environment
+from orchestrator.errors import BlockedError, MismatchError, UsageError
+from orchestrator.hosts.port import Host
+from orchestrator.plan.digest import Digest
+from orchestrator.project.affected import followers
+from orchestrator.project.model import Stack
+from orchestrator.report.model import RunReport
+from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
+from orchestrator.run.digesting import Keys, digests
+from orchestrator.run.inspecting import Inspect
+from orchestrator.run.pending import pending_stacks
+from orchestrator.run.pipeline import Request, plan_all
+from orchestrator.run.planning import Planned
+from orchestrator.run.session import Session
+from orchestrator.state.records import Entry
+
+# How many differences an error names; the comment has them all.
+NAMED = 3
+LETTERS = 60
+# Why a deleted stack is owed something.
+GONE = "its code is gone"
+
+
+@dataclass
+class TrunkJudge:
+    """Lets a plan be applied on trunk only if it is what was approved; safe from many threads.
+
+    `gated` are the digests that reviewers of the environment approved in this very workflow run, by stack.
+    `verdicts` keeps what was said of each plan. `host` may be None where no environment asks for approvals.
+    """
+
+    session: Session
+    host: Host | None
+    gated: Mapping[str, Digest] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def judge(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
+        """See `run.ports.Judge`."""
+        verdict = self.ask(stack, planned, before)
+        if verdict.kind == "mismatch":
+            raise MismatchError(mismatch_words(verdict), advice=approve_advice(stack), stack=stack.id)
+        if verdict.kind in ("gate", "refuse"):
+            raise BlockedError(
+                f"Nobody approved this: {verdict.reason}.", advice=approve_advice(stack), stack=stack.id
+            )
+
+    def ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
+        """What is to be said of a plan; asks the host about the pull requests that it is owed to."""
+        verdict = self._ask(stack, planned, before)
+        with self._lock:
+            self.verdicts[stack.id] = verdict
+        return verdict
+
+    def _ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
+        now = planned.inspected.digest
+        if not needs_approval(self.session, stack.environment):
+            return Verdict("apply", reason=f"{stack.environment} needs no approval")
+        if now is None or self.host is None:
+            raise UsageError(f"The plan of {stack.id} cannot be compared with an approval.", stack=stack.id)
+        return judge(
+            self.session,
+            self.host,
+            stack,
+            now,
+            before,
+            gated=self.gated.get(stack.id),
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The plans of what an environment is owed, and what is to be said of each, by stack."""
+
+    environment: str
+    owed: Mapping[str, str]
+    planned: Mapping[str, Planned]
+    verdicts: Mapping[str, Verdict]
+    report: RunReport
+    settings: Environment
+
+    @property
+    def gate(self) -> bool:
+        """Whether somebody has to approve in the environment's gate before this can be applied."""
+        kinds = {verdict.kind for verdict in self.verdicts.values()}
+        return "gate" in kinds or ("mismatch" in kinds and self.settings.unapproved == "gate")
+
+
+def watching(session: Session) -> Inspect:
+    """What is found out about each plan while its JSON is at hand: its digest."""
+    return digests(session, Keys(session.ledgers))
+
+
+def doomed(session: Session, environment: str) -> tuple[Deleted, ...]:
+    """Stacks of an environment that trunk no longer has, where the policy says that they go."""
+    if session.project.config.policy.deleted_stacks != "destroy":
+        return ()
+    return owed_deletions(session, environment)
+
+
+def compare(session: Session, environment: str, host: Host | None) -> Comparison:
+    """Plan what trunk owes an environment and judge each plan; writes and applies nothing."""
+    owed, request = owed_request(session, environment)
+    planned = plan_all(session, request)
+    moving = provisional(session.project, {id_: one.report for id_, one in planned.items()})
+    planned = {id_: _standing_on(one, moving.get(id_, ())) for id_, one in planned.items()}
+    gone = doomed(session, environment)
+    planned |= plan_deleted(session, gone, watching)
+    owed |= {one.stack.id: GONE for one in gone}
+    stacks = dict(session.project.stacks) | {one.stack.id: one.stack for one in gone}
+    asked = TrunkJudge(session, host)
+    for id_, one in planned.items():
+        if one.has_changes:
+            asked.ask(stacks[id_], one, session.ledgers.entry(stacks[id_]))
+    return Comparison(
+        environment,
+        owed,
+        planned,
+        asked.verdicts,
+        session.report("compare", [one.report for one in planned.values()]),
+        session.project.config.environment(environment),
+    )
+
+
+def _standing_on(planned: Planned, upstreams: Sequence[str]) -> Planned:
+    """The plan with its digest saying which upstreams may still change it."""
+    found = planned.inspected
+    if found.digest is None or not upstreams:
+        return planned
+    return replace(
+        planned, inspected=replace(found, digest=replace(found.digest, provisional=tuple(upstreams)))
+    )
+
+
+def owed_request(
+    session: Session, environment: str, only: Sequence[str] | None = None
+) -> tuple[dict[str, str], Request]:
+    """What trunk owes an environment, with why, and the request that plans it; `only` are stacks to pick."""
+    stacks = [stack.id for stack in session.project.of(environment)]
+    owed = pending_stacks(session, stacks)
+    if only is not None:
+        owed = {id_: why for id_, why in owed.items() if id_ in only}
+    readers = followers(session.project, list(owed))
+    mine = {id_: of for id_, of in readers.items() if id_ in stacks and (only is None or id_ in only)}
+    session.project.require((*owed, *mine))
+    return owed, Request(tuple(owed), followers=mine)
+
+
+def needs_approval(session: Session, environment: str) -> bool:
+    """Whether an environment is only changed by what was approved."""
+    return session.project.config.needs_approval(environment, session.project.order)
+
+
+def mismatch_words(verdict: Verdict) -> str:
+    """What differs, in one sentence that names the first few; values are masked already."""
+    shown = []
+    for one in verdict.differences[:NAMED]:
+        where = ".".join(part for part in (one.address, one.path) if part)
+        shown.append(f"{where}: {one.why} (approved {_cut(one.approved)}, now {_cut(one.now)})")
+    more = len(verdict.differences) - len(shown)
+    rest = f"; and {more} more" if more > 0 else ""
+    said = "; ".join(shown) or verdict.reason
+    return f"Its plan is not what was approved: {said}{rest}."
+
+
+def approve_advice(stack: Stack) -> str:
+    """How to approve what is owed, in one step."""
+    return (
+        f"Run the apply workflow again and approve {stack.environment} in its gate, "
+        f"or `infra ci approve {stack.environment}` and merge the pull request that it opens."
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"

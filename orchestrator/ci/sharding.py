@@ -1,0 +1,90 @@
+"""A large apply in parts, on several machines: the graph orders them, the ledger tells how far they are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.ci import shards
+from orchestrator.errors import InterruptedRunError, LockedError
+from orchestrator.project import graph
+from orchestrator.run.pending import entries_of, pending_stacks
+from orchestrator.run.session import Session
+
+# Seconds between two looks into the ledger, and how much longer than an apply may take we wait for others.
+LOOK_AGAIN = 2.0
+SPARE = 600.0
+
+
+def part(session: Session, environment: str, index: int, count: int) -> tuple[str, ...]:
+    """The stacks of an environment that part `index` of `count` applies.
+
+    Made from the code alone: the ledger moves while the parts are at work, and all must cut alike.
+    """
+    stacks = [(stack.id,) for stack in session.project.of(environment)]
+    return shards.pack(stacks, count)[index - 1]
+
+
+@dataclass(frozen=True)
+class Others:
+    """What the other parts are doing, as far as it concerns ours."""
+
+    session: Session
+    clock: Callable[[], float] = field(default=time.monotonic)
+    sleep: Callable[[float], None] = field(default=time.sleep)
+
+    def layers(self, mine: Collection[str], owed: Collection[str]) -> Iterator[list[str]]:
+        """Our stacks in the order in which they can be applied, in groups that wait for the same others."""
+        for wave in self.session.project.waves(owed):
+            ours = [id_ for id_ in wave if id_ in mine]
+            if ours:
+                yield ours
+
+    def prerequisites(self, stacks: Sequence[str], mine: Collection[str], owed: Collection[str]) -> set[str]:
+        """The owed stacks of other parts that ours directly stand on."""
+        needs = graph.restrict(self.session.project.prerequisites(), set(owed))
+        return {need for id_ in stacks for need in needs[id_] if need not in mine}
+
+    def wait(self, others: Collection[str]) -> dict[str, str]:
+        """Wait until other parts have ended these stacks; gives those that went wrong, with how.
+
+        Raises LockedError when the time that an apply may take is over.
+        """
+        left = set(others)
+        wrong: dict[str, str] = {}
+        until = self.clock() + self._longest(others)
+        while left:
+            self.session.progress.doing(min(left), "another part is at work on it")
+            owed = pending_stacks(self.session, left)
+            wrong |= self._failed(owed)
+            left = {id_ for id_ in owed if id_ not in wrong}
+            if left and self.clock() >= until:
+                raise LockedError(
+                    f"Another part of this run has not ended {', '.join(sorted(left))}.",
+                    advice="Look at the jobs of the other parts; then run the workflow again.",
+                )
+            if left:
+                self._pause()
+        return wrong
+
+    def _failed(self, owed: Mapping[str, str]) -> dict[str, str]:
+        """Those that another part tried at this very commit, and did not bring to an end."""
+        entries = entries_of(self.session, owed)
+        return {
+            id_: entry.result
+            for id_, entry in entries.items()
+            if entry.result in ("failed", "interrupted")
+            and entry.operation is None
+            and entry.attempted == self.session.info.commit
+        }
+
+    def _longest(self, stacks: Collection[str]) -> float:
+        settings = self.session.project.config.environment
+        times = [settings(self.session.project.stacks[id_].environment).timeouts.apply for id_ in stacks]
+        return max(times, default=0.0) + SPARE
+
+    def _pause(self) -> None:
+        if self.session.supervisor.interrupted:
+            raise InterruptedRunError("Interrupted while waiting for another part.")
+        self.sleep(LOOK_AGAIN)

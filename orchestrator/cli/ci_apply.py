@@ -1,0 +1,76 @@
+"""`infra ci apply`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.options import Duration, json_option
+
+if TYPE_CHECKING:
+    from orchestrator.run.session import Session
+
+EPILOG = """\b
+Examples:
+  infra ci apply                          every environment, in promotion order, as far as each goes well
+  infra ci apply prod                     in a job of prod: what trunk owes it
+  infra ci apply prod --gate "$SEAL"      the same, after reviewers approved what `ci compare` planned
+  infra ci apply dev --report report      note the result for the job that tells people
+"""
+
+# Seconds after a cancel's signal at which the step leaves: GitHub sends the next one after 7.5.
+PATIENCE = 6.0
+
+
+@click.command(epilog=EPILOG)
+@click.argument("environments", nargs=-1, metavar="[ENV]...")
+@click.option(
+    "--gate", "seal", metavar="SEAL", default="", help="What reviewers approved: `seal` of `ci compare`."
+)
+@click.option("--shard", metavar="I/N", help="Only this part of the stacks; others do the rest.")
+@click.option("--report", metavar="DIR", help="Write the result there instead of telling GitHub.")
+@click.option(
+    "--wait",
+    type=Duration(),
+    default=600.0,
+    metavar="DURATION",
+    help="Wait so long for another run on the same stack (default: 10m).",
+)
+@click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, **asked: Any) -> int:
+    """Make environments what trunk says, exactly as it was approved.
+
+    What is owed is what the ledger says, whatever the change of the day: an earlier run that was cut off is
+    caught up. Each plan is made again and compared with what was approved; one that differs is not applied
+    (exit 5). Then the environment's checks and soak decide whether the next one follows.
+    """
+    from orchestrator.cli.ci_applying import run
+    from orchestrator.cli.running import opened
+
+    app = pass_app(ctx)
+    with opened(app, asked, trigger="ci", on_interrupt=lambda session: leave_soon(app, session)) as session:
+        return run(app, session, asked)
+
+
+def leave_soon(app: App, session: Session) -> None:
+    """A cancelled step has seconds; Terraform may take its time, and is settled by the next step."""
+    import threading
+
+    def leave() -> None:
+        import os
+
+        from orchestrator.errors import Exit
+
+        left = session.supervisor.kill()
+        app.note("Cancelled. This goes on by itself, and `infra ci settle` follows it to its end:")
+        for one in left or ["nothing that changes anything"]:
+            app.note(f"  {one}")
+        os._exit(int(Exit.PARTIAL if session.supervisor.started_changes else Exit.INTERRUPTED))
+
+    timer = threading.Timer(PATIENCE, leave)
+    timer.daemon = True
+    timer.start()

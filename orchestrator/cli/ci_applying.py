@@ -1,0 +1,173 @@
+"""What `infra ci compare` and `infra ci apply` share: whom they ask, and how the result is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.ci import sharding, shards
+from orchestrator.ci.applying import Asked, land
+from orchestrator.ci.comparing import needs_approval, watching
+from orchestrator.ci.gates import read_gated
+from orchestrator.ci.landed import Landed
+from orchestrator.ci.landing import Facts, begun, landing_of, tell, write_landing
+from orchestrator.ci.outputs import add_summary
+from orchestrator.cli.context import App
+from orchestrator.cli.running import print_report
+from orchestrator.errors import Exit, UsageError, exit_code_of
+from orchestrator.hosts.port import Host
+from orchestrator.report.landing import Landing
+from orchestrator.run.origin import origin_of
+from orchestrator.run.pipeline import environments_in_order
+from orchestrator.run.recording import Terms
+from orchestrator.run.session import Session
+
+
+def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
+    """`infra ci apply`; returns its exit code."""
+    environments = chosen(session, asked["environments"])
+    seal = asked["seal"]
+    if seal and len(environments) != 1:
+        raise UsageError(
+            "--gate belongs to one environment.", advice="Name it: `infra ci apply prod --gate …`."
+        )
+    host = host_for(app, session, environments, posts=not asked["report"])
+    folder = app.cwd / asked["report"] if asked["report"] else None
+    facts = facts_of(app, session)
+
+    def beginning(landed: Landed) -> None:
+        if folder:
+            write_landing(folder, begun(facts, landed))
+
+    session.inspect = watching(session)
+    job = Asked(
+        environments,
+        Terms(wait=asked["wait"], lock_timeout=60.0),
+        read_gated(session, environments[0], seal) if seal else {},
+        part_of(session, environments, asked["shard"]),
+        beginning,
+    )
+    landed = land(session, job, host)
+    numbers = sorted({number for one in landed for number in one.pull_requests})
+    landings = [landing_of(facts, one, numbers if one.behind else ()) for one in landed]
+    return told(app, session, landed, landings, host, folder)
+
+
+def told(
+    app: App,
+    session: Session,
+    landed: Sequence[Landed],
+    landings: Sequence[Landing],
+    host: Host | None,
+    folder: Path | None,
+) -> int:
+    """Say on the terminal, in the summary and on GitHub what became of each environment."""
+    from orchestrator.report.landing_comment import landing_summary
+
+    code = code_of(landed)
+    trouble = ""
+    if folder:
+        for one in landings:
+            write_landing(folder, one)
+    elif host:
+        outbox = tell(host, session.project, landings)
+        trouble = outbox.summary
+        for failure in outbox.failures:
+            app.note(f"GitHub could not be told: {failure}")
+    add_summary(app.environ, "\n".join(landing_summary(one) for one in landings) + trouble)
+    if app.json:
+        stacks = [stack.document() for one in landed for stack in one.stacks]
+        environments = [environment_document(one) for one in landed]
+        run = session.report("apply", ()).run.document()
+        return app.emit("ci apply", code, run=run, environments=environments, stacks=stacks)
+    for done in landed:
+        say(app, done)
+    return code
+
+
+def say(app: App, one: Landed) -> None:
+    """An environment on the terminal."""
+    if one.behind:
+        app.write(f"{one.environment}: not begun, since {one.behind} comes before it and is not done.")
+        return
+    if one.report is None or not one.report.stacks:
+        app.write(f"{one.environment}: nothing to do; trunk owes it nothing.")
+    else:
+        print_report(app, one.report)
+    for check in one.checks:
+        app.write(f"{one.environment}: check {check.name}: {'ok' if check.ok else 'FAILED: ' + check.words}")
+    if one.lost:
+        app.note(f"error: {one.environment} is owed something, and nothing of it was applied.")
+
+
+def code_of(landed: Sequence[Landed]) -> int:
+    """The exit code over all environments."""
+    codes = [one.exit_code for one in landed]
+    if int(Exit.INTERRUPTED) in codes and not any(one.applied for one in landed):
+        return int(Exit.INTERRUPTED)
+    return exit_code_of(int(Exit.PARTIAL) if code == int(Exit.INTERRUPTED) else code for code in codes)
+
+
+def environment_document(one: Landed) -> dict[str, Any]:
+    """An environment as it stands in `--json`."""
+    return {
+        "name": one.environment,
+        "state": one.state,
+        "owed": dict(one.owed),
+        "behind": one.behind or None,
+        "pull_requests": list(one.pull_requests),
+        "verdicts": {id_: verdict.kind for id_, verdict in one.verdicts.items()},
+        "checks": [{"name": c.name, "ok": c.ok, "words": c.words} for c in one.checks],
+        "soak": round(one.soaked, 3),
+    }
+
+
+def host_for(app: App, session: Session, environments: Sequence[str], *, posts: bool) -> Host | None:
+    """The host, where something is asked of it or told it; None when it cannot be had and is not needed."""
+    from orchestrator.hosts.github import open_host
+
+    if any(needs_approval(session, name) for name in environments):
+        return open_host(app.environ)
+    if not posts:
+        return None
+    try:
+        return open_host(app.environ)
+    except UsageError as error:
+        app.note(f"GitHub is told nothing: {error.message}")
+        return None
+
+
+def facts_of(app: App, session: Session) -> Facts:
+    """What all landings of this job share."""
+    origin = origin_of(app.environ)
+    project = session.project
+    return Facts(
+        repository=app.environ.get("GITHUB_REPOSITORY", ""),
+        trunk=project.config.trunk or app.environ.get("GITHUB_REF_NAME") or "main",
+        commit=session.info.commit,
+        run=session.info.id,
+        url=origin.link,
+        order=project.order.names,
+    )
+
+
+def chosen(session: Session, names: Sequence[str]) -> tuple[str, ...]:
+    """The environments named, all when none are, in promotion order; raises where there is no such order."""
+    order = session.project.order
+    unknown = sorted(set(names) - set(order.all))
+    if unknown:
+        there = ", ".join(order.all) or "none"
+        raise UsageError(f"There is no environment {', '.join(unknown)}.", advice=f"There are {there}.")
+    found = tuple(name for name in order.all if not names or name in names)
+    if len(found) > 1:
+        environments_in_order(session, [stack.id for name in found for stack in session.project.of(name)])
+    return found
+
+
+def part_of(session: Session, environments: Sequence[str], shard: str | None) -> tuple[str, ...] | None:
+    """The stacks of `--shard I/N`."""
+    if not shard:
+        return None
+    index, count, _ = shards.parse(shard)
+    return tuple(id_ for name in environments for id_ in sharding.part(session, name, index, count))
