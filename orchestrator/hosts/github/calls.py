@@ -89,7 +89,7 @@ class Calls:
             self._patience.sleep(pause)
             attempt += 1
             if found is not None and failure.is_lost:
-                there = self._ask(f"see whether GitHub did {doing}", needs, found)
+                there = self._ask(f"see whether it happened: {doing}", needs, found)
                 if there is not None:
                     return there
 

@@ -1,0 +1,464 @@
+"""The GitHub client against the sandbox's GitHub server: what it reads, writes, and does when things go wrong."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import HostError
+from orchestrator.hosts.github import open_host
+from orchestrator.hosts.github.client import GitHub as Client
+from orchestrator.hosts.model import Annotation, NewCheck
+from orchestrator.hosts.patience import Patience
+from orchestrator.hosts.port import Host
+from tests.support.github import BOT, GitHub
+
+ALL = {
+    "contents": "write",
+    "pull_requests": "write",
+    "issues": "write",
+    "checks": "write",
+    "statuses": "write",
+    "deployments": "write",
+    "actions": "write",
+}
+
+
+@dataclass
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    time: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def patience(self, total: float = 120.0) -> Patience:
+        return Patience(total, lambda: self.time, lambda: self.time, self.sleep, lambda: 0.0)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Iterator[GitHub]:
+    with GitHub(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+Connect = Callable[..., Client]
+
+
+@pytest.fixture
+def connect(github: GitHub, clock: Clock) -> Iterator[Connect]:
+    """`connect(checks="write")` is a client with a workflow's token of these rights."""
+    opened: list[Client] = []
+
+    def make(login: str = BOT, total: float = 120.0, **rights: str) -> Client:
+        environ = {
+            "GITHUB_API_URL": github.api_url,
+            "GITHUB_REPOSITORY": github.repository,
+            "GITHUB_TOKEN": github.token(login, **rights),
+        }
+        opened.append(open_host(environ, clock.patience(total)))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def host(connect: Connect) -> Client:
+    """A client that may do everything that a workflow can."""
+    return connect(**ALL)
+
+
+def check(head: str, **more: Any) -> NewCheck:
+    return NewCheck(
+        **{
+            "name": "infra/dev",
+            "head": head,
+            "conclusion": "success",
+            "title": "2 stacks",
+            "summary": "All well.",
+            "external_id": "sha256:1",
+            **more,
+        }
+    )
+
+
+def test_a_pull_request_from_first_to_last(github: GitHub, host: Host) -> None:
+    head = github.commit("feature", {"a.tf": "# a\n", "b.tf": "# b\n"})
+    number = github.open("feature", "Add `a` @everyone", "ada", body="Why.")
+    found = host.pull_request(number)
+    assert (found.number, found.title, found.author, found.state) == (
+        number,
+        "Add `a` @everyone",
+        "ada",
+        "open",
+    )
+    assert (found.head, found.head_ref, found.head_repository) == (head, "feature", "acme/infra")
+    assert (found.base_ref, found.base, found.merged, found.merge_commit) == ("main", github.trunk, False, "")
+    assert (found.body, found.draft, found.merged_at, found.merged_by) == ("Why.", False, "", "")
+    assert sorted(host.changed_paths(number)) == ["a.tf", "b.tf"]
+    assert [one.number for one in host.open_pull_requests("main")] == [number]
+    assert host.open_pull_requests("other") == []
+
+    github.label(number, "allow-destroy", "olga")
+    github.review(number, "bert", "APPROVED")
+    github.unlabel(number, "allow-destroy", "bert")
+    (review,) = host.reviews(number)
+    assert (review.author, review.state, review.commit) == ("bert", "APPROVED", head)
+    on, off = host.label_events(number)
+    assert (on.label, on.actor, on.added, off.actor, off.added) == (
+        "allow-destroy",
+        "olga",
+        True,
+        "bert",
+        False,
+    )
+    assert on.at < review.submitted_at < off.at
+    assert review.submitted_at.endswith("Z")
+
+    merged = github.merge(number, by="olga")
+    found = host.pull_request(number)
+    assert (found.state, found.merged, found.merge_commit, found.merged_by) == (
+        "closed",
+        True,
+        merged,
+        "olga",
+    )
+    assert found.merged_at > off.at
+    assert [one.number for one in host.pull_requests_of(merged)] == [number]
+    assert host.pull_requests_of(merged)[0].merge_commit == merged
+    assert host.open_pull_requests("main") == []
+
+
+def test_a_renamed_file_has_both_names(github: GitHub, host: Host) -> None:
+    text = "".join(f"# line {number}\n" for number in range(30))
+    github.push(github.work, "main", ref=github.commit("main", {"old.tf": text}))
+    github.commit("feature", {"old.tf": None, "new.tf": text})
+    assert sorted(host.changed_paths(github.open("feature"))) == ["new.tf", "old.tf"]
+
+
+def test_commits_that_nobody_knows_have_no_pull_request(host: Host) -> None:
+    assert host.pull_requests_of("0" * 40) == []
+
+
+def test_who_may_what(github: GitHub, host: Host) -> None:
+    github.user("mona", "maintain")
+    github.user("tria", "triage")
+    people = ("olga", "ada", "rita", "mona", "tria", "nobody", "../../x", BOT)
+    found = {login: host.permission(login) for login in people}
+    assert found == {
+        "olga": "admin",
+        "ada": "write",
+        "rita": "read",
+        "mona": "maintain",
+        "tria": "triage",
+        "nobody": "none",
+        "../../x": "none",
+        BOT: found[BOT],
+    }
+    assert found[BOT] in ("none", "read", "write")
+
+
+def test_comments_and_reactions(github: GitHub, host: Host) -> None:
+    github.commit("feature", {"a.tf": "# a\n"})
+    number = github.open("feature")
+    github.comment(number, "ada", "/infra plan")
+    made = host.create_comment(number, "One\n\n| a |\n|---|\n")
+    assert made.author == host.login == BOT
+    host.update_comment(made.id, "Two")
+    first, second = host.comments(number)
+    assert (first.author, first.body, second.id, second.body) == ("ada", "/infra plan", made.id, "Two")
+    host.react(first.id, "eyes")
+    host.react(first.id, "eyes")
+    assert [one.content for one in github.comments(number)[0].reactions] == ["eyes"]
+    host.delete_comment(made.id)
+    host.delete_comment(made.id)
+    assert [one.id for one in host.comments(number)] == [first.id]
+
+
+def test_checks_with_more_annotations_than_go_into_one_request(github: GitHub, host: Host) -> None:
+    head = github.commit("feature", {"a.tf": "# a\n"})
+    notes = [Annotation("a.tf", line, "warning", f"note {line}", "T" * 300) for line in range(120)]
+    posted = host.create_check(check(head, annotations=notes, url="https://ci.example/1"))
+    (kept,) = github.checks(head)
+    assert [one["message"] for one in kept.annotations] == [one.message for one in notes]
+    assert kept.annotations[0]["start_line"] == 1
+    assert len(kept.annotations[0]["title"]) == 255
+    assert (posted.name, posted.conclusion, posted.external_id, posted.app) == (
+        "infra/dev",
+        "success",
+        "sha256:1",
+        "github-actions",
+    )
+    host.create_check(check(head, conclusion="failure", external_id="sha256:2"))
+    host.create_check(check(head, name="infra/prod", external_id=""))
+    assert [one.external_id for one in host.checks(head, "infra/dev")] == ["sha256:1", "sha256:2"]
+    assert [one.name for one in host.checks(head)] == ["infra/dev", "infra/dev", "infra/prod"]
+    assert sum(method != "GET" for method, _, _ in github.requests) == 5
+
+
+def test_statuses_and_deployments(github: GitHub, host: Host) -> None:
+    commit = github.trunk
+    host.set_status(commit, "infra/dev", "pending", "long " * 100)
+    host.set_status(commit, "infra/dev", "success", "done", "https://ci.example/1")
+    status = github.statuses(commit)["infra/dev"]
+    assert (status.state, status.description, status.target_url) == (
+        "success",
+        "done",
+        "https://ci.example/1",
+    )
+    one = host.create_deployment(commit, "dev", "2 stacks " * 40)
+    host.set_deployment(one, "in_progress")
+    host.set_deployment(one, "success", "2 applied", "https://ci.example/1")
+    (kept,) = github.deployments()
+    assert (kept.id, kept.commit, kept.environment, len(kept.description)) == (one, commit, "dev", 140)
+    assert [(each.state, each.description) for each in kept.statuses] == [
+        ("in_progress", ""),
+        ("success", "2 applied"),
+    ]
+
+
+def test_issues(github: GitHub, host: Host) -> None:
+    github.commit("feature", {"a.tf": "# a\n"})
+    pull = github.open("feature")
+    made = host.create_issue("Drift in dev/a", "Body", ["drift", "dev"], ["ada", "@acme/platform"])
+    host.create_issue("Drift in dev/b", "Body", ["drift"])
+    assert (made.author, made.labels, made.assignees) == (BOT, ("drift", "dev"), ("ada",))
+    assert [one.title for one in host.issues(["drift"])] == ["Drift in dev/a", "Drift in dev/b"]
+    assert [one.number for one in host.issues(["drift", "dev"])] == [made.number]
+    assert pull not in [one.number for one in host.issues()]
+    closed = host.update_issue(made.number, state="closed", state_reason="completed", body="Gone")
+    assert (closed.state, closed.state_reason, closed.body, closed.title) == (
+        "closed",
+        "completed",
+        "Gone",
+        made.title,
+    )
+    assert [one.state for one in host.issues(["dev"], "all")] == ["closed"]
+    again = host.update_issue(made.number, state="open", title="New", labels=["drift"], assignees=[])
+    assert (again.state, again.title, again.labels, again.assignees) == ("open", "New", ("drift",), ())
+
+
+def test_a_list_is_one_request_a_page_and_nothing_else(github: GitHub, host: Host) -> None:
+    for number in range(205):
+        github.open_issue(f"Issue {number}", labels=["many"])
+    found = host.issues(["many"])
+    assert [one.title for one in found] == [f"Issue {number}" for number in range(205)]
+    assert [path for _, path, _ in github.requests] == ["/repos/acme/infra/issues"] * 3
+
+
+def test_a_page_that_failed_is_asked_for_again_and_no_other(github: GitHub, host: Host, clock: Clock) -> None:
+    for number in range(205):
+        github.open_issue(f"Issue {number}", labels=["many"])
+    github.fault("*/issues", method="GET", status=502, after=1, times=2)
+    assert len(host.issues(["many"])) == 205
+    assert [status for _, _, status in github.requests] == [200, 502, 502, 200, 200]
+    assert clock.slept == [0.5, 1.0]
+
+
+def test_listing_pull_requests_asks_for_none_of_them(github: GitHub, host: Host) -> None:
+    for name in ("one", "two", "three"):
+        github.commit(name, {f"{name}.tf": "# a\n"})
+        github.open(name)
+    assert [one.head_ref for one in host.open_pull_requests("main")] == ["one", "two", "three"]
+    assert len(github.requests) == 1
+
+
+def test_a_workflow_is_started(github: GitHub, host: Host) -> None:
+    github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
+    host.dispatch("infra-apply.yml", "main", {"environment": "prod"})
+    (started,) = github.dispatches
+    assert (started.workflow, started.ref, started.inputs) == (
+        "infra-apply.yml",
+        "main",
+        {"environment": "prod"},
+    )
+    with pytest.raises(HostError, match="start infra-nothing") as caught:
+        host.dispatch("infra-nothing.yml", "main", {})
+    assert caught.value.status == 404
+
+
+def test_a_pull_request_is_opened_once(github: GitHub, host: Host) -> None:
+    github.commit("approve/prod", {"a.tf": "# a\n"})
+    github.fault("*/pulls", method="POST", reset=True, done=True)
+    made = host.create_pull_request("Approve", "Body", "approve/prod", "main")
+    assert [one.number for one in host.open_pull_requests("main")] == [made.number]
+    assert sum(method == "POST" for method, _, _ in github.requests) == 1
+
+
+# Whose token
+
+
+def test_a_persons_token_is_known_by_name(connect: Connect) -> None:
+    assert connect("ada").login == "ada"
+
+
+def test_a_workflows_token_is_the_bots_and_asked_once(github: GitHub, host: Host) -> None:
+    assert (host.login, host.login) == (BOT, BOT)
+    assert sum(path == "/user" for _, path, _ in github.requests) == 1
+
+
+# Answers that are lost: what was done is found again, not done twice
+
+
+@pytest.mark.parametrize(
+    "fault", [{"reset": True, "done": True}, {"reset": True}, {"status": 502, "done": True}, {"status": 503}]
+)
+def test_what_is_posted_is_posted_once(github: GitHub, host: Host, fault: dict[str, Any]) -> None:
+    head = github.commit("feature", {"a.tf": "# a\n"})
+    number = github.open("feature")
+    posts = ("*/comments", "*/check-runs", "*/deployments", "*/issues")
+    for path in posts:
+        github.fault(path, method="POST", **fault)
+    host.create_comment(number, "A plan\n")
+    host.create_check(check(head))
+    deployment = host.create_deployment(head, "dev", "2 stacks")
+    issue = host.create_issue("Drift", "Body", ["drift"])
+    assert [one.body.strip() for one in github.comments(number)] == ["A plan"]
+    assert [one.external_id for one in github.checks(head)] == ["sha256:1"]
+    assert [one.id for one in github.deployments()] == [deployment]
+    assert [one.number for one in github.issues()] == [issue.number]
+
+
+def test_annotations_are_added_once(github: GitHub, host: Host) -> None:
+    head = github.commit("feature", {"a.tf": "# a\n"})
+    notes = [Annotation("a.tf", 1, "notice", f"note {number}") for number in range(70)]
+    github.fault("*/check-runs/*", method="PATCH", reset=True, done=True)
+    host.create_check(check(head, annotations=notes))
+    (kept,) = github.checks(head)
+    assert len(kept.annotations) == 70
+
+
+def test_an_older_comment_of_the_same_words_is_not_taken_for_the_lost_one(github: GitHub, host: Host) -> None:
+    github.commit("feature", {"a.tf": "# a\n"})
+    number = github.open("feature")
+    host.create_comment(number, "Stale")
+    host.create_comment(number, "Planned")
+    github.fault("*/comments", method="POST", reset=True)
+    host.create_comment(number, "Stale")
+    assert [one.body for one in github.comments(number)] == ["Stale", "Planned", "Stale"]
+
+
+def test_somebody_elses_comment_of_the_same_words_is_not_ours(github: GitHub, host: Host) -> None:
+    github.commit("feature", {"a.tf": "# a\n"})
+    number = github.open("feature")
+    github.comment(number, "rita", "Planned")
+    github.fault("*/comments", method="POST", reset=True)
+    host.create_comment(number, "Planned")
+    assert [one.author for one in github.comments(number)] == ["rita", BOT]
+
+
+# Patience and its end
+
+
+@pytest.mark.parametrize(
+    ("fault", "slept"),
+    [
+        ({"status": 429, "retry_after": 7}, [7.0]),
+        ({"secondary": True, "retry_after": 11}, [11.0]),
+        ({"status": 429}, [60.0]),
+        ({"status": 500, "times": 3}, [0.5, 1.0, 2.0]),
+        ({"reset": True, "times": 2}, [0.5, 1.0]),
+    ],
+)
+def test_it_is_asked_again(
+    github: GitHub, host: Host, clock: Clock, fault: dict[str, Any], slept: list[float]
+) -> None:
+    number = github.open_issue("One")
+    github.fault("*/comments", method="POST", **fault)
+    host.create_comment(number, "Here")
+    assert clock.slept == slept
+    assert len(github.comments(number)) == 1
+
+
+def test_patience_ends_with_an_error(github: GitHub, connect: Connect, clock: Clock) -> None:
+    number = github.open_issue("One")
+    github.fault("*/comments", status=503, times=0)
+    with pytest.raises(HostError, match="in trouble, status 503") as caught:
+        connect(total=10, **ALL).comments(number)
+    assert caught.value.status == 503
+    assert 5 < clock.time <= 10
+
+
+def test_a_limit_that_lasts_is_told_at_once(github: GitHub, host: Host, clock: Clock) -> None:
+    github.fault("*", status=429, retry_after=900, times=0)
+    with pytest.raises(HostError, match="rate limit is used up") as caught:
+        host.issues()
+    assert "in 900 seconds" in caught.value.advice
+    assert clock.slept == []
+
+
+def test_no_server_is_told_without_a_name_of_a_library(tmp_path: Path, clock: Clock) -> None:
+    with GitHub(tmp_path) as server:
+        address = server.api_url
+    environ = {"GITHUB_API_URL": address, "GITHUB_REPOSITORY": "acme/infra", "GITHUB_TOKEN": "t"}
+    with open_host(environ, clock.patience(5)) as client, pytest.raises(HostError) as caught:
+        client.issues()
+    assert caught.value.status == 0
+    assert "GitHub did not answer (the connection failed)" in caught.value.message
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("rights", "do", "needs"),
+    [
+        ({}, lambda host, head: host.create_check(check(head)), "checks: write"),
+        ({"checks": "write"}, lambda host, head: host.create_comment(1, "x"), "pull-requests: write"),
+        ({}, lambda host, head: host.set_status(head, "c", "success", "t"), "statuses: write"),
+        ({}, lambda host, head: host.create_deployment(head, "dev", "t"), "deployments: write"),
+        ({}, lambda host, head: host.create_issue("t", "b"), "issues: write"),
+        ({}, lambda host, head: host.dispatch("infra-apply.yml", "main", {}), "actions: write"),
+    ],
+)
+def test_a_refusal_names_the_missing_permission(
+    github: GitHub, connect: Connect, rights: dict[str, str], do: Callable[[Host, str], object], needs: str
+) -> None:
+    head = github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
+    github.open_issue("One")
+    with pytest.raises(HostError) as caught:
+        do(connect(contents="read", **rights), head)
+    assert caught.value.status == 403
+    assert needs in caught.value.advice
+    assert github.issues()[0].comments == []
+
+
+def test_other_refusals(github: GitHub, host: Host, clock: Clock) -> None:
+    with pytest.raises(
+        HostError, match="read pull request #99 in acme/infra: GitHub does not find it"
+    ) as none:
+        host.pull_request(99)
+    with pytest.raises(HostError, match="GitHub does not take it") as wrong:
+        host.create_check(check("0" * 40))
+    github.fault("*", status=401)
+    with pytest.raises(HostError, match="GitHub does not know the token") as unknown:
+        host.issues()
+    assert (none.value.status, wrong.value.status, unknown.value.status) == (404, 422, 401)
+    assert clock.slept == []
+
+
+def test_nothing_is_logged(github: GitHub, host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    github.fault("*/issues", status=502)
+    with caplog.at_level(logging.INFO):
+        host.issues()
+    assert caplog.records == []
+
+
+def test_one_object_is_a_host(host: Client) -> None:
+    whole: Host = host
+    assert whole.repository == "acme/infra"
