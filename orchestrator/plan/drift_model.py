@@ -28,6 +28,25 @@ QUIET: frozenset[Category] = frozenset({"ignored", "noise"})
 
 
 @dataclass(frozen=True)
+class Rule:
+    """The ignore rule of infra.yaml that covers something. Its pattern may hold what a value is: left out."""
+
+    address: str
+    attribute: str
+    reason: str
+    until: str
+
+    @classmethod
+    def of(cls, rule: IgnoreRule) -> Rule:
+        """A rule as it is told."""
+        return cls(rule.address, rule.attribute, rule.reason, rule.until.isoformat())
+
+    def document(self) -> dict[str, Any]:
+        """The rule as it stands in `--json`."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
 class DriftedAttribute:
     """One attribute that is not as it was applied.
 
@@ -42,7 +61,7 @@ class DriftedAttribute:
     after: Any = None
     planned: Any = None
     sensitive: bool = False
-    rule: IgnoreRule | None = field(default=None, compare=False)
+    rule: Rule | None = None
 
     @property
     def is_quiet(self) -> bool:
@@ -58,7 +77,7 @@ class DriftedAttribute:
             "after": self.after,
             "planned": self.planned,
             "sensitive": self.sensitive,
-            "ignored_by": None if self.rule is None else rule_document(self.rule),
+            "ignored_by": None if self.rule is None else self.rule.document(),
         }
 
 
@@ -84,7 +103,7 @@ class DriftedResource:
     who: str = ""
     when: str = ""
     upstreams: tuple[str, ...] = ()
-    rule: IgnoreRule | None = field(default=None, compare=False)
+    rule: Rule | None = None
 
     @property
     def is_quiet(self) -> bool:
@@ -123,7 +142,7 @@ class DriftedResource:
             "who": self.who or None,
             "when": self.when or None,
             "upstreams": list(self.upstreams),
-            "ignored_by": None if self.rule is None else rule_document(self.rule),
+            "ignored_by": None if self.rule is None else self.rule.document(),
             "attributes": [one.document() for one in self.attributes],
         }
 
@@ -177,18 +196,9 @@ class Facts:
     rules: tuple[IgnoreRule, ...] = ()
     today: date = date.min
 
-    def rule_for(self, address: str, path: str, value: Any) -> IgnoreRule | None:
+    def rule_for(self, address: str, path: str, value: Any) -> Rule | None:
         """The first rule that covers an attribute; `path` is empty for the resource as a whole."""
         from orchestrator.plan.drift_rules import covers
 
-        return next((one for one in self.rules if covers(one, address, path, value, self.today)), None)
-
-
-def rule_document(rule: IgnoreRule) -> dict[str, Any]:
-    """A rule as it stands in `--json`; its pattern may hold what a value is, so it is left out."""
-    return {
-        "address": rule.address,
-        "attribute": rule.attribute,
-        "reason": rule.reason,
-        "until": rule.until.isoformat(),
-    }
+        found = next((one for one in self.rules if covers(one, address, path, value, self.today)), None)
+        return Rule.of(found) if found else None

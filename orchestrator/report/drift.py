@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from orchestrator.errors import Exit, exit_code_of
-from orchestrator.plan.drift_model import CATEGORIES, Category, DriftedResource
+from orchestrator.plan.drift_model import CATEGORIES, Category, DriftedResource, Rule
 from orchestrator.report.model import RunInfo
 
 DriftResult = Literal["clean", "drifted", "unchecked", "skipped"]
@@ -130,15 +130,15 @@ def _members(resource: DriftedResource) -> list[tuple[Category, bool]]:
 class RuleFinding:
     """An ignore rule that is of no more use: `expired` on a day, or `unused` in a whole run."""
 
-    rule: Mapping[str, Any]
+    rule: Rule
     what: Literal["expired", "unused"]
 
     @property
     def words(self) -> str:
         """The finding as people read it."""
-        named = f"drift.ignore: {self.rule['address']} {self.rule['attribute']}"
+        named = f"drift.ignore: {self.rule.address} {self.rule.attribute}"
         if self.what == "expired":
-            return f"{named}: expired on {self.rule['until']}. Renew it, or let it go."
+            return f"{named}: expired on {self.rule.until}. Renew it, or let it go."
         return f"{named}: covers nothing any more. Remove it."
 
 
@@ -179,7 +179,7 @@ class DriftReport:
         return {
             "run": self.run.document(),
             "stacks": [one.document() for one in self.stacks],
-            "rules": [{"finding": one.what, **one.rule} for one in self.rules],
+            "rules": [{"finding": one.what, **one.rule.document()} for one in self.rules],
             "stale": list(self.stale),
             "complete": dict(self.complete),
             "notes": list(self.notes),

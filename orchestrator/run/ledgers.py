@@ -12,9 +12,11 @@ from pathlib import Path
 from orchestrator.process.identity import is_alive
 from orchestrator.project.model import Project, Stack
 from orchestrator.run.states import States
+from orchestrator.state.drift import DriftLog
 from orchestrator.state.folder import Folder
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.records import Entry, Operation
+from orchestrator.state.storage import Storage
 
 
 class Ledgers:
@@ -25,18 +27,35 @@ class Ledgers:
         self._states = states
         self._local = Folder(local_folder(project.root, environ))
         self._made: dict[tuple[str, str], Ledger] = {}
+        self._logs: dict[tuple[str, str], DriftLog] = {}
         self._lock = threading.Lock()
 
     def of(self, stack: Stack) -> Ledger:
         """The ledger that a stack is in."""
-        location = self._states.location(stack)
-        bucket = location.bucket if location else ""
-        base = base_of(location.name, stack.environment) if location and bucket else stack.environment
+        storage, bucket, base = self._place(stack)
         with self._lock:
             if (bucket, base) not in self._made:
-                storage = self._states.bucket(location) if location and bucket else self._local
                 self._made[bucket, base] = Ledger(storage, stack.environment, base, presence=presence)
             return self._made[bucket, base]
+
+    def drift_log(self, stack: Stack) -> DriftLog:
+        """The memory of drift that a stack is in: beside its ledger. Equal for all stacks that share it."""
+        storage, bucket, base = self._place(stack)
+        with self._lock:
+            if (bucket, base) not in self._logs:
+                self._logs[bucket, base] = DriftLog(storage, stack.environment, base)
+            return self._logs[bucket, base]
+
+    def _place(self, stack: Stack) -> tuple[Storage, str, str]:
+        """Where a stack is remembered: the storage, its bucket's name, and the environment's folder in it."""
+        location = self._states.location(stack)
+        if location is None or not location.bucket:
+            return self._local, "", stack.environment
+        return (
+            self._states.bucket(location),
+            location.bucket,
+            base_of(location.name, stack.environment),
+        )
 
     def entry(self, stack: Stack) -> Entry | None:
         """What is known of a stack, also under the id that it had before (`moved:`). Writes nothing."""

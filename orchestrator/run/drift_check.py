@@ -1,0 +1,223 @@
+"""Checking one stack for drift: one plan at the commit last applied, read and classed. Nothing is written."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+
+from orchestrator.config.drift import Drift
+from orchestrator.errors import GitError, InfraError, InterruptedRunError, StateError, TerraformError
+from orchestrator.plan.drift import classify
+from orchestrator.plan.file import plan_file_info
+from orchestrator.plan.reader import read_plan
+from orchestrator.project.model import Stack
+from orchestrator.report.drift import StackDrift
+from orchestrator.run.drift_facts import facts_of
+from orchestrator.run.drift_pace import Pace, is_throttled
+from orchestrator.run.planning import plan_while_still
+from orchestrator.run.schemas import Schemas
+from orchestrator.run.session import Session
+from orchestrator.run.states import Waiting
+from orchestrator.run.worktrees import at_commit
+from orchestrator.state.records import Entry
+from orchestrator.terraform.client import Diagnostic, PlanOptions, PlanOutcome, Workdir
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What all checks of a run share. `pace` slows down when a provider says that it is asked too much."""
+
+    settings: Drift
+    schemas: Schemas
+    pace: Pace
+    today: date
+    is_live: Callable[[Stack, Entry], bool]
+
+
+def check_stack(session: Session, stack: Stack, entry: Entry | None, terms: Terms) -> StackDrift:
+    """Check one stack. Whatever goes wrong is a result: this raises nothing that a user can meet."""
+    began = time.monotonic()
+    try:
+        found = _excused(session, stack, entry, terms) or _check(session, stack, entry or Entry(""), terms)
+    except InterruptedRunError:
+        found = unchecked(stack, "the run was interrupted")
+    except InfraError as error:
+        found = _failed(session, stack, error)
+    return replace(found, seconds=time.monotonic() - began)
+
+
+def unchecked(
+    stack: Stack, reason: str, advice: str = "", *, failed: bool = False, commit: str = ""
+) -> StackDrift:
+    """A stack that could not be checked, and why."""
+    return StackDrift(
+        stack.id,
+        stack.environment,
+        "unchecked",
+        reason,
+        advice,
+        commit=commit,
+        failed=failed,
+        paths=(stack.path,),
+    )
+
+
+def _excused(session: Session, stack: Stack, entry: Entry | None, terms: Terms) -> StackDrift | None:
+    """Why a stack cannot be checked now, as its ledger says; None when it can."""
+    if entry is None or not (entry.commit or entry.attempted):
+        return unchecked(stack, "it was never applied by infra", f"`infra adopt {stack.id}`, or apply it.")
+    operation = entry.operation
+    if operation is not None and terms.is_live(stack, entry):
+        return unchecked(stack, f"{operation.kind} {operation.run} by {operation.who} is running")
+    if entry.is_unfinished:
+        return unchecked(
+            stack,
+            "a run was cut off in the middle of it",
+            f"`infra resume {stack.id}` finds out what was applied and does the rest.",
+            failed=True,
+        )
+    if entry.result == "destroyed":
+        return unchecked(stack, "it was destroyed")
+    return None
+
+
+def commit_of(entry: Entry) -> str:
+    """The commit to compare with: the one last applied; after a finished failed run the one it tried."""
+    return entry.attempted if entry.result == "failed" and entry.attempted else entry.commit
+
+
+def _check(session: Session, stack: Stack, entry: Entry, terms: Terms) -> StackDrift:
+    commit = commit_of(entry)
+    attempted = commit != entry.commit
+    # What a plan reads is the same byte for byte: no checkout of that commit is needed.
+    if not attempted and entry.fingerprint == session.project.fingerprint(stack.id):
+        return _check_at(session, stack, entry, terms, commit)
+    try:
+        with at_commit(session, commit) as at:
+            if stack.id not in at.project.stacks:
+                return unchecked(
+                    stack,
+                    f"{commit[:10]}, which was applied, does not have it under this name",
+                    f"`infra apply {stack.id}` records it.",
+                    failed=True,
+                    commit=commit,
+                )
+            at.project.require([stack.id])
+            return _check_at(at, at.project.stacks[stack.id], entry, terms, commit, attempted=attempted)
+    except GitError as error:
+        return unchecked(
+            stack,
+            f"{commit[:10]}, which was applied, is not in this clone",
+            error.advice or "Fetch it, or apply what is newest.",
+            failed=True,
+            commit=commit,
+        )
+
+
+def _check_at(
+    session: Session, stack: Stack, entry: Entry, terms: Terms, commit: str, *, attempted: bool = False
+) -> StackDrift:
+    """Plan with the code of the session's commit, and tell what differs."""
+    session.check_versions(stack)
+    states = session.states
+    session.progress.doing(stack.id, "reading states")
+    upstreams = states.upstreams(stack)
+    if isinstance(upstreams, Waiting):
+        return unchecked(stack, upstreams.reason, upstreams.advice, failed=True, commit=commit)
+    generation = states.generation(stack)
+    if generation is None and states.location(stack) is not None:
+        advice = f"`infra state history {stack.id}` shows older versions, where the bucket keeps them."
+        return unchecked(stack, "its state is gone", advice, failed=True, commit=commit)
+    if generation is not None:
+        session.check_state_version(stack)
+    work = session.workdir(stack)
+    outcome = _plan(session, stack, work, generation, terms.pace)
+    found = StackDrift(
+        stack.id,
+        stack.environment,
+        "clean",
+        commit=commit,
+        attempted=attempted,
+        notes=_notes(session, stack, entry),
+        paths=(stack.path,),
+    )
+    info = plan_file_info(outcome.plan_file)
+    if not outcome.changed and info.format_ok and not info.drifted:
+        return found
+    return _read(session, stack, work, outcome, entry, terms, found)
+
+
+def _plan(session: Session, stack: Stack, work: Workdir, generation: str | None, pace: Pace) -> PlanOutcome:
+    """One normal saved plan without a lock, again while the provider says that it is asked too much."""
+    options = PlanOptions()
+    while True:
+        pace.wait(lambda text: session.progress.doing(stack.id, text))
+        try:
+            outcome, _ = plan_while_still(session, stack, work, options, generation, shadow=False)
+        except TerraformError as error:
+            if not is_throttled(error) or not pace.slow_down():
+                raise
+            # Fewer questions at once, too.
+            options = replace(options, parallelism=2)
+        else:
+            return outcome
+
+
+def _read(
+    session: Session,
+    stack: Stack,
+    work: Workdir,
+    outcome: PlanOutcome,
+    entry: Entry,
+    terms: Terms,
+    found: StackDrift,
+) -> StackDrift:
+    session.progress.doing(stack.id, "reading the plan")
+    raw = session.client.show_json(work, outcome.plan_file)
+    plan = read_plan(raw, session.masker)
+    facts = facts_of(
+        session,
+        stack,
+        work,
+        entry,
+        settings=terms.settings,
+        schemas=terms.schemas,
+        today=terms.today,
+    )
+    resources = classify(plan, json.loads(raw), facts)
+    found = replace(found, resources=resources, outputs=() if resources else plan.changed_outputs)
+    return replace(found, result="drifted" if found.loud else "clean")
+
+
+def _notes(session: Session, stack: Stack, entry: Entry) -> tuple[str, ...]:
+    """What to know of the state itself: was it put back, or written by somebody else?"""
+    head = session.states.head(stack)
+    if head is None or entry.serial is None:
+        return ()
+    if entry.lineage and head.lineage != entry.lineage:
+        return ("Its state is another one than infra left: it has another lineage.",)
+    if head.serial < entry.serial:
+        return (f"Its state was put back to an older version: serial {head.serial} after {entry.serial}.",)
+    if head.serial > entry.serial:
+        return (f"Somebody else wrote its state: serial {head.serial} after {entry.serial}.",)
+    return ()
+
+
+def _failed(session: Session, stack: Stack, error: InfraError) -> StackDrift:
+    told = error.diagnostics if isinstance(error, TerraformError) else ()
+    diagnostics = [one for one in told if isinstance(one, Diagnostic)]
+    reason = session.mask(error.message)
+    if isinstance(error, TerraformError) and is_throttled(error):
+        reason = f"the provider was asked too much: {reason}"
+    advice = error.advice
+    if isinstance(error, StateError) and not advice:
+        advice = f"`infra status {stack.id}` shows who is at work."
+    found = unchecked(stack, reason, advice, failed=True)
+    return replace(
+        found,
+        error_class=type(error).__name__,
+        diagnostics=tuple(session.masked_diagnostic(stack, one) for one in diagnostics),
+    )

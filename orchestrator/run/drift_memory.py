@@ -1,0 +1,121 @@
+"""What a check adds to what is remembered of a stack: since when, how often, and what ended it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+
+from orchestrator.plan.drift_model import DriftedResource
+from orchestrator.report.drift import StackDrift
+from orchestrator.state.drift import DriftRecord, Episode, Seen
+from orchestrator.state.records import Entry
+
+FIXED_OUTSIDE = "fixed outside"
+REVERTED = "reverted by an apply"
+ACCEPTED = "accepted"
+CODE_CHANGED = "code changed"
+
+
+def digest_of(found: StackDrift) -> str:
+    """A digest of what drifted, values included as far as they may be seen; empty when nothing did.
+
+    What is hidden is no part of it: a digest of a short secret gives it away.
+    """
+    if not found.loud:
+        return ""
+    content = [
+        [
+            one.address,
+            one.deposed,
+            one.kind,
+            one.category,
+            [[part.path, part.category, part.before, part.after, part.planned] for part in one.loud],
+        ]
+        for one in found.loud
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def remembered(found: StackDrift, record: DriftRecord | None) -> StackDrift:
+    """The result with what was known before this run: since when it drifts, and how often it came back."""
+    if record is None:
+        return replace(found, digest=digest_of(found))
+    now = record.now
+    return replace(
+        found,
+        digest=digest_of(found),
+        last_checked=record.checked_at,
+        first_seen=now.began if now and found.result == "drifted" else "",
+        came_back=came_back(record, found) if found.result == "drifted" else 0,
+    )
+
+
+def came_back(record: DriftRecord, found: StackDrift) -> int:
+    """How many earlier times in drift had one of the resources that drift now."""
+    addresses = {one.address for one in found.loud}
+    return sum(bool(addresses & {one.address for one in past.resources}) for past in record.past)
+
+
+def after_check(
+    record: DriftRecord | None, found: StackDrift, entry: Entry | None, generation: str, *, run: str, at: str
+) -> DriftRecord:
+    """What is known of a stack after a check. `generation` is its state's; `at` the time where this lies."""
+    before = record or DriftRecord(found.id)
+    if found.result not in ("clean", "drifted"):
+        return replace(before, tried_at=at, reason=found.reason)
+    applied_run = entry.run if entry else ""
+    fingerprint = entry.fingerprint if entry else ""
+    now, past = before.now, before.past
+    if now and found.result == "clean":
+        how = how_it_ended(before, found, applied_run, fingerprint, generation)
+        now, past = None, (*past, replace(now, ended=at, how=how))
+    elif found.result == "drifted":
+        since = {one.address: one.since for one in now.resources} if now else {}
+        seen = tuple(_seen(one, since.get(one.address) or at) for one in found.loud)
+        now = Episode(now.began if now else at, came_back=came_back(before, found), resources=seen)
+    return replace(
+        before,
+        checked_at=at,
+        run=run,
+        commit=found.commit,
+        result=found.result,
+        digest=found.digest,
+        severity=found.severity,
+        counts={name: number for name, number in found.counts.items() if number},
+        applied_run=applied_run,
+        fingerprint=fingerprint,
+        state_generation=generation,
+        tried_at="",
+        reason="",
+        correction="",
+        now=now,
+        past=past,
+    )
+
+
+def how_it_ended(
+    before: DriftRecord, found: StackDrift, applied_run: str, fingerprint: str, generation: str
+) -> str:
+    """What ended a drift, by what has moved since it was last seen: a correction, the code, the state."""
+    if before.correction:
+        return before.correction
+    if any(one.is_quiet and one.rule is not None for one in found.resources):
+        return "covered by a rule"
+    if applied_run != before.applied_run:
+        return CODE_CHANGED if fingerprint != before.fingerprint else REVERTED
+    return ACCEPTED if generation != before.state_generation else FIXED_OUTSIDE
+
+
+def event_of(before: DriftRecord | None, after: DriftRecord) -> str:
+    """What happened to a stack in a run: `began`, `changed`, how it ended; empty for nothing."""
+    was = before.now if before else None
+    if after.now and not was:
+        return "began"
+    if was and not after.now:
+        return after.past[-1].how
+    return "changed" if before and after.now and before.digest != after.digest else ""
+
+
+def _seen(one: DriftedResource, since: str) -> Seen:
+    return Seen(one.address, one.kind, one.category, tuple(part.path for part in one.loud), since)
