@@ -204,7 +204,7 @@ def _twin(name: str) -> str:
 
 def is_code(name: str) -> bool:
     """True for a file name that Terraform or OpenTofu reads as configuration."""
-    return name.endswith(CODE_SUFFIXES) and not name.startswith((".", "#")) and not name.endswith(("~", "#"))
+    return name.endswith(CODE_SUFFIXES) and not name.startswith(".")
 
 
 def is_local(source: str) -> bool:

@@ -1,0 +1,163 @@
+"""What the guard refuses beside code: files that steer Terraform, links, lock files, changed rules."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from orchestrator.config import Config, GcsBackend
+from orchestrator.config.rules import Guard
+from orchestrator.project.blocks import read as read_blocks
+from orchestrator.project.guard_rules import ANYTHING, Listed, configured_kind, matches
+from orchestrator.project.model import Finding, Project
+from orchestrator.project.tree import Lost
+
+CONFIG = "infra.yaml"
+LOCK_FILE = ".terraform.lock.hcl"
+# Terraform's own configuration, and where it looks for providers, modules and plans that are there already.
+STEERING = re.compile(
+    r"(?:^|/)(?:\.terraformrc|terraform\.rc|[^/]*\.tfrc(?:\.json)?|\.tofurc|tofu\.rc"
+    r"|\.terraform/.*|terraform\.d/.*|\.infra/.*)$",
+    re.IGNORECASE,
+)
+WORKFLOWS = re.compile(r"\.github/(?:workflows|actions)/.*|(?:.*/)?action\.ya?ml")
+CODEOWNERS = frozenset({"CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS"})
+# What decides over changes: what to call it, and what it says.
+KINDS = {
+    "config": ("infra.yaml", "settings and rules"),
+    "workflows": ("a workflow", "what runs in CI"),
+    "policies": ("a policy", "what plans may do"),
+    "codeowners": ("CODEOWNERS", "who must approve what"),
+}
+# provider → (version, hashes)
+Locks = Mapping[str, tuple[str | None, frozenset[str]]]
+
+
+def steering(project: Project) -> Iterator[Finding]:
+    """Committed files from which Terraform takes providers, settings or modules."""
+    for path in project.tree.ids:
+        if STEERING.search(path):
+            message = "Terraform takes settings, providers or modules from this file."
+            advice = "Remove it: settings come from the machine, providers from the registry."
+            yield Finding("error", "cli-config", message, advice, path, 1)
+
+
+def links(project: Project, folders: Iterable[str], changed: Collection[str]) -> Iterator[Finding]:
+    """Links out of the tree: all that changed, and those below folders that are read."""
+    tops = tuple(dict.fromkeys(folders))
+    for path in project.tree.links:
+        lost = project.tree.resolve(path)
+        if not isinstance(lost, Lost):
+            continue
+        if path in changed or any(not top or path.startswith(f"{top}/") or path == top for top in tops):
+            what = "a link in a ring of links" if lost.why == "loop" else "a link out of the repository"
+            yield Finding("error", "link", f"{path} is {what}.", "Put the file itself there.", path, 1)
+
+
+def lock_files(
+    head: Project, base: Project | None, stacks: Iterable[str], owned: Collection[str]
+) -> Iterator[Finding]:
+    """Lock files that name a provider package which trunk does not know.
+
+    A version that some lock file of trunk has for the provider is known, and more hashes of a known version
+    do no harm: Terraform asks the registry in either case. An owner's approval settles the rest.
+    """
+    if base is None:
+        return
+    known: set[tuple[str, str | None]] | None = None
+    for stack in (head.stacks[id] for id in stacks):
+        path = posixpath.join(head.coverage.source.real(stack.path), LOCK_FILE)
+        before = base.tree.ids.get(path)
+        if before == head.tree.ids.get(path) or path in owned:
+            continue
+        known = known if known is not None else _known(base)
+        now = read_lock(head.tree.read(path)) if path in head.tree.ids else {}
+        was = read_lock(base.tree.read(path)) if before else {}
+        for message in _unknown(now, was, known):
+            advice = f"An owner of {path} approves the pull request (CODEOWNERS); then plan again."
+            yield Finding("error", "lock-file", message, advice, path, 1, stack.id)
+
+
+def _unknown(now: Locks, was: Locks, known: Collection[tuple[str, str | None]]) -> Iterator[str]:
+    for name, (version, hashes) in now.items():
+        if (name, version) not in known:
+            old = f" instead of {was[name][0]}" if name in was else ""
+            yield f"The lock file takes {name} {version}{old}, which no lock file of trunk has."
+        elif name in was and was[name][0] == version and not was[name][1] <= hashes:
+            yield f"The lock file no longer has every hash of {name} {version}."
+    for name in was.keys() - now.keys():
+        yield f"The lock file no longer pins {name}: each run may take another version."
+
+
+def _known(base: Project) -> set[tuple[str, str | None]]:
+    found: set[tuple[str, str | None]] = set()
+    seen: set[str] = set()
+    for path, content in base.tree.ids.items():
+        if posixpath.basename(path) == LOCK_FILE and content not in seen:
+            seen.add(content)
+            found |= {(name, version) for name, (version, _) in read_lock(base.tree.read(path)).items()}
+    return found
+
+
+def read_lock(data: bytes) -> Locks:
+    """The packages that a lock file names: version and hashes by provider address."""
+    found: dict[str, tuple[str | None, frozenset[str]]] = {}
+    for block in read_blocks(data).of("provider"):
+        version = block.attributes.get("version")
+        hashes = frozenset(one.text for one in block.strings if one.path == ("hashes",))
+        found[block.name.lower()] = (version.value if version else None, hashes)
+    return found
+
+
+def rules_changed(changed: Iterable[str], rules: Guard, policies: str) -> Iterator[Finding]:
+    """Changes of what decides over changes: a warning, or an error where infra.yaml of trunk says so."""
+    for path in changed:
+        kind = _kind(path, policies)
+        if kind is None:
+            continue
+        what, why = KINDS[kind]
+        severe = kind in rules.prevent
+        message = f"This changes {what}: {why}."
+        advice = "It counts from the merge on. Its owners decide: see to it that CODEOWNERS names them."
+        if severe:
+            message = f"This changes {what}, which `guard: {{prevent: [{kind}]}}` on trunk does not let."
+            advice = "Somebody who may push to trunk, or change that rule there, does it."
+        yield Finding("error" if severe else "warning", f"changed-{kind}", message, advice, path, 1)
+
+
+def _kind(path: str, policies: str) -> str | None:
+    if path == CONFIG:
+        return "config"
+    if WORKFLOWS.fullmatch(path):
+        return "workflows"
+    if path in CODEOWNERS:
+        return "codeowners"
+    return "policies" if path.startswith(f"{policies.rstrip('/')}/") else None
+
+
+def settings(head: Config, base: Config, allowed: Listed) -> Iterator[Finding]:
+    """Settings of infra.yaml that count at once, before anybody approved them, and open a way out."""
+
+    def refuse(key: str, message: str) -> Finding:
+        advice = "Change it on trunk first, in a pull request of its own that plans nothing."
+        return Finding("error", "setting", f"`{key}`: {message}", advice, CONFIG, 1)
+
+    if head.terraform.binary != base.terraform.binary:
+        yield refuse("terraform.binary", "another program would run as Terraform.")
+    for name, environment in head.environments.items():
+        more = set(environment.env) - set(base.environment(name).env)
+        if more:
+            told = ", ".join(sorted(more))
+            yield refuse(f"environments.{name}.env", f"code in a plan could read {told}.")
+    for field in ("names", "attributes", "patterns"):
+        less = set(getattr(base.masking, field)) - set(getattr(head.masking, field))
+        if less:
+            yield refuse(f"masking.{field}", "what is hidden on trunk would be shown.")
+    kind = next(iter(configured_kind(head)), None)
+    if kind is not None and not matches(kind, allowed.backends):
+        yield refuse("backend", f"the backend {kind} is not listed.")
+    if isinstance(head.backend, GcsBackend):
+        bucket = ANYTHING.sub("x", head.backend.bucket)
+        if not matches(bucket, allowed.buckets):
+            yield refuse("backend.gcs.bucket", f"the bucket {head.backend.bucket} is not listed.")
