@@ -77,14 +77,8 @@ class Scope:
         return tuple(self._described(name) for name in self.environments)
 
     def chosen(self, names: Sequence[str]) -> tuple[str, ...]:
-        """The environments asked for, all when none are, in order; UsageError for one that there is not."""
-        unknown = [name for name in names if name not in self.environments]
-        if unknown:
-            raise UsageError(
-                f"There is no environment {', '.join(unknown)}.",
-                advice=f"There are {', '.join(self.environments) or 'none'}.",
-            )
-        return tuple(name for name in self.environments if not names or name in names)
+        """The environments asked for, all when none were, in order; UsageError for one that there is not."""
+        return shards.chosen(self.environments, names)
 
     def part(self, environments: Collection[str], only: Collection[str] | None = None) -> Part:
         """The part of some environments, and of it only some stacks."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from orchestrator.errors import ConfigError, GitError, ProjectError
 from orchestrator.project import load_commit
 from orchestrator.project.model import Project, Stack
+from orchestrator.run.inspecting import Inspect
 from orchestrator.run.pipeline import Request, plan_all
 from orchestrator.run.planning import Planned
 from orchestrator.run.session import Session
@@ -59,13 +60,19 @@ def owed_deletions(session: Session, environment: str) -> tuple[Deleted, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def plan_deleted(session: Session, deleted: Iterable[Deleted]) -> dict[str, Planned]:
-    """Plan the destruction of each with its old code, those that read others first; in the order of ids."""
+def plan_deleted(
+    session: Session, deleted: Iterable[Deleted], inspecting: Callable[[Session], Inspect] | None = None
+) -> dict[str, Planned]:
+    """Plan the destruction of each with its old code, those that read others first; in the order of ids.
+
+    `inspecting` gives what looks at the plans of a session: that of the old code has a project of its own.
+    """
     by_commit: dict[str, list[str]] = {}
     for one in deleted:
         by_commit.setdefault(one.commit, []).append(one.stack.id)
     planned: dict[str, Planned] = {}
     for commit, stacks in by_commit.items():
-        with at_commit(session, commit) as old:
+        with at_commit(session, commit) as inner:
+            old = replace(inner, inspect=inspecting(inner)) if inspecting else inner
             planned |= plan_all(old, Request(tuple(stacks), PlanOptions(destroy=True)))
     return dict(sorted(planned.items()))

@@ -1,0 +1,30 @@
+"""What a step leaves for GitHub Actions: its page's summary, and outputs for later steps."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+SUMMARY = "GITHUB_STEP_SUMMARY"
+OUTPUT = "GITHUB_OUTPUT"
+
+
+def add_summary(environ: Mapping[str, str], text: str) -> None:
+    """Add Markdown to the step's summary; nothing outside a job."""
+    _append(environ.get(SUMMARY, ""), text if text.endswith("\n") else f"{text}\n")
+
+
+def set_outputs(environ: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+    """Set outputs of the step; nothing outside a job. No value can set another output."""
+    text = ""
+    for name, value in outputs.items():
+        end = secrets.token_hex(16)
+        text += f"{name}<<{end}\n{value}\n{end}\n"
+    _append(environ.get(OUTPUT, ""), text)
+
+
+def _append(path: str, text: str) -> None:
+    if path and text:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)

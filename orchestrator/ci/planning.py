@@ -1,0 +1,77 @@
+"""One job's part of a pull request planned: affected stacks, followers that may move, deleted ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.ci.moving import provisional
+from orchestrator.ci.recording import Recorder
+from orchestrator.ci.scope import Part, Scope
+from orchestrator.plan.model import Plan
+from orchestrator.project.affected import Chain
+from orchestrator.report.model import StackReport
+from orchestrator.report.review import Change, StackReview
+from orchestrator.run.deleting import Deleted, plan_deleted
+from orchestrator.run.pipeline import Request, plan_all
+from orchestrator.run.planning import Planned
+from orchestrator.run.session import Session
+
+
+def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) -> tuple[StackReview, ...]:
+    """Plan a part and record what reviewers will see of it. What goes wrong with a stack is its result."""
+    elsewhere = {one.id for one in scope.found.stacks if one.id not in part.stacks}
+    session.inspect = recorder.watching(session)
+    planned = plan_all(session, Request((*part.stacks, *part.always)))
+    recorder.provisional = provisional(scope.project, _reports(planned), elsewhere)
+    late = session.in_order(id_ for id_ in part.followers if id_ in recorder.provisional)
+    if late and not session.supervisor.interrupted:
+        planned |= plan_all(session, Request(tuple(late)))
+    gone: dict[str, Planned] = {}
+    if part.deleted and scope.subject.base and not session.supervisor.interrupted:
+        gone = plan_deleted(
+            session, [Deleted(one, scope.subject.base) for one in part.deleted], recorder.watching
+        )
+    changes, reasons = _changes(scope, part)
+    ordered = {id_: planned[id_] for id_ in session.in_order(planned)} | gone
+    reviews = tuple(
+        _review(one, changes.get(id_, "changed"), reasons.get(id_, ()), recorder.provisional.get(id_, ()))
+        for id_, one in ordered.items()
+    )
+    return recorder.record(session, scope, ordered, reviews)
+
+
+def _reports(planned: Mapping[str, Planned]) -> dict[str, StackReport]:
+    return {id_: one.report for id_, one in planned.items()}
+
+
+def _changes(scope: Scope, part: Part) -> tuple[dict[str, Change], dict[str, tuple[Chain, ...]]]:
+    """How the change touches each stack, and by which files."""
+    changes: dict[str, Change] = {one.id: one.change for one in scope.found.stacks}
+    changes |= dict.fromkeys((*part.followers, *part.always), "follower")
+    changes |= {one.id: "deleted" for one in part.deleted}
+    return changes, {one.id: one.reasons for one in scope.found.stacks}
+
+
+def _review(
+    planned: Planned, change: Change, reasons: tuple[Chain, ...], upstreams: tuple[str, ...]
+) -> StackReview:
+    plan = planned.plan
+    return StackReview(
+        planned.report,
+        change,
+        reasons,
+        upstreams,
+        drift=tuple(one.document() for one in plan.drift if one.is_shown) if plan else (),
+        imported=tuple(one.address for one in plan.changes if one.is_import) if plan else (),
+        checks=_checks(plan) if plan else (),
+        findings=planned.inspected.findings,
+    )
+
+
+def _checks(plan: Plan) -> tuple[str, ...]:
+    """Terraform's own checks that do not hold, masked; what only the apply can tell is left out."""
+    return tuple(
+        plan.mask(": ".join((one.address, *one.problems)))
+        for one in plan.checks
+        if one.status in ("fail", "error")
+    )

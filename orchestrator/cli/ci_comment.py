@@ -1,0 +1,69 @@
+"""`infra ci comment`."""
+
+from __future__ import annotations
+
+import click
+
+from orchestrator.cli.context import pass_app
+from orchestrator.cli.options import json_option
+
+EPILOG = """\b
+Examples:
+  infra ci comment reports            in a job: one comment and the checks, from all plan jobs' reports
+  infra ci comment --started          mark the plan of an earlier head as outdated
+  infra ci comment reports --dry-run  print what would be posted
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("folders", nargs=-1, metavar="DIR...", type=click.Path())
+@click.option("--started", is_flag=True, help="A newer plan begins: mark the one that is there as outdated.")
+@click.option("--dry-run", is_flag=True, help="Print comment and checks instead of posting them.")
+@click.option("--base", metavar="REF", help="Compare with where the work parted from REF.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    folders: tuple[str, ...],
+    started: bool,
+    dry_run: bool,
+    base: str | None,
+    as_json: bool,
+) -> int:
+    """Tell a pull request what the plan jobs found: one comment, a check for each environment, a summary.
+
+    Runs no Terraform and needs no cloud account. A stack that no report has is "not planned", and its
+    environment's check is red. Reports of `infra ci apply` are told to the pull requests that were merged.
+    """
+    from orchestrator.ci.event import event_of
+    from orchestrator.cli.ci_telling import FORK, begun, landings_told, matrix_stacks, told
+    from orchestrator.errors import UsageError
+
+    app = pass_app(ctx)
+    event = event_of(app.environ)
+    if event and event.is_fork:
+        app.write(FORK)
+        return 0
+    if started:
+        return begun(app, event)
+    if not folders:
+        raise UsageError("Whose reports?", advice="Name the folders: `infra ci comment reports`.")
+    paths = [app.cwd / one for one in folders]
+    landed = landings_told(app, paths)
+    if landed is not None:
+        return landed
+    from orchestrator.ci.reports import read_reports
+    from orchestrator.ci.scope import scope_of
+    from orchestrator.cli.ci_telling import for_whom
+
+    for_whom(event, posts=not dry_run)
+    scope = scope_of(app.project(), event, base)
+    return told(
+        app,
+        scope,
+        event,
+        read_reports(paths),
+        dry=dry_run,
+        command="ci comment",
+        expected=matrix_stacks(paths),
+    )

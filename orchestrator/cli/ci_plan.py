@@ -1,0 +1,77 @@
+"""`infra ci plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.options import json_option
+
+if TYPE_CHECKING:
+    from orchestrator.project.model import Project
+    from orchestrator.run.session import Session
+
+EPILOG = """\b
+Examples:
+  infra ci plan --dry-run                     what a pull request from this branch would be told
+  infra ci plan --dry-run --base HEAD~1       compared with another commit than trunk
+  infra ci plan                               in a job: plan, comment, post the checks
+  infra ci plan --env dev --report reports    in a job that may write nothing on GitHub
+  infra ci plan --env dev --shard 2/3 --report reports    one part of a matrix (infra affected --matrix)
+
+A job that plans for a matrix gets `matrix.stacks` as INFRA_STACKS. A plan of one stack alone is asked for by
+INFRA_STACK.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--env", "environments", multiple=True, metavar="ENV", help="Only this environment.")
+@click.option("--shard", metavar="I/N", help="Only this part of an environment.")
+@click.option(
+    "--report", metavar="DIR", help="Write DIR/plan-ENV-I.json for `infra ci comment`; post nothing."
+)
+@click.option("--dry-run", is_flag=True, help="Print comment and checks instead of posting them.")
+@click.option("--base", metavar="REF", help="Compare with where the work parted from REF.")
+@click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, **asked: Any) -> int:
+    """Plan what a pull request changes, for its review.
+
+    Every affected stack is planned, the followers that its outputs move, and deleted stacks with the code
+    that they had. Guard, policy and approvals are ruled by trunk's infra.yaml. Nothing is locked or applied.
+    """
+    from orchestrator.ci.event import event_of
+    from orchestrator.ci.plan_job import job_of, run
+    from orchestrator.ci.scope import scope_of
+    from orchestrator.cli.ci_telling import FORK, for_whom, report_written, told
+
+    app = pass_app(ctx)
+    event = event_of(app.environ)
+    if event and event.is_fork:
+        app.write(FORK)
+        return 0
+    dry = bool(asked["dry_run"])
+    for_whom(event, posts=not (dry or asked["report"]))
+    scope = scope_of(app.project(), event, asked["base"])
+
+    @contextmanager
+    def session_on(project: Project) -> Iterator[Session]:
+        with _opened(app, asked, project) as session:
+            yield session
+
+    job = job_of(app.environ, asked["environments"], asked["shard"], dry=dry)
+    report = run(scope, event, job, session_on)
+    if asked["report"]:
+        return report_written(app, app.cwd / asked["report"], report)
+    return told(app, scope, event, [report], dry=dry, command="ci plan")
+
+
+def _opened(app: App, asked: dict[str, Any], project: Project) -> Any:
+    from orchestrator.cli.running import opened
+
+    return opened(app, asked, trigger="ci" if app.environ.get("CI") else "local", project=project)

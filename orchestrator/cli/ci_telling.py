@@ -1,0 +1,199 @@
+"""How `infra ci plan` and `infra ci comment` tell what was planned: to GitHub, the job, the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.ci import commenting, shards
+from orchestrator.ci.event import Event
+from orchestrator.ci.messages import Messages, messages_of
+from orchestrator.ci.outputs import add_summary, set_outputs
+from orchestrator.ci.plan_job import exit_code
+from orchestrator.ci.posting import Outbox
+from orchestrator.ci.reports import PlanReport, files_of, write_report
+from orchestrator.ci.reviewing import joined
+from orchestrator.ci.scope import Scope
+from orchestrator.cli.context import App
+from orchestrator.errors import Exit, UsageError
+from orchestrator.hosts.github import open_host
+from orchestrator.report.review import Review
+
+FORK = (
+    "This pull request comes from a fork. Planning needs credentials, and a fork's code gets none: "
+    "somebody with write access can push it to a branch of this repository to have it planned."
+)
+MATRIX = "matrix"
+
+
+def for_whom(event: Event | None, *, posts: bool) -> None:
+    """Refuse to post where there is nobody to tell."""
+    if posts and (event is None or not event.is_reviewed):
+        what = f"The event {event.kind} has" if event else "There is"
+        raise UsageError(
+            f"{what} no pull request to tell.",
+            advice="`--dry-run` prints what one would be told, `--report DIR` writes it to a file.",
+        )
+
+
+def report_written(app: App, folder: Path, report: PlanReport) -> int:
+    """Leave a part for the job that comments; gives the exit code."""
+    path = write_report(folder, report)
+    code = exit_code(report.review)
+    outputs = {**_outputs(report.review, code), "report": str(path)}
+    set_outputs(app.environ, outputs)
+    if app.json:
+        return app.emit("ci plan", code, **document(report.review), report=str(path))
+    app.write(f"{len(report.review.stacks)} stacks in {path}")
+    for note in report.review.notes:
+        app.note(note)
+    return code
+
+
+def told(
+    app: App,
+    scope: Scope,
+    event: Event | None,
+    reports: Sequence[PlanReport],
+    *,
+    dry: bool,
+    command: str,
+    expected: Collection[str] = (),
+) -> int:
+    """Tell the whole of some reports; gives the exit code."""
+    outbox = Outbox()
+    top = scope.project.repository.top
+    folder = scope.project.root.relative_to(top).as_posix() if scope.project.root != top else ""
+    if dry or event is None:
+        review = joined(scope, event, reports, expected)
+        return _shown(app, review, messages_of(review, folder), command)
+    with open_host(app.environ) as host:
+        event = commenting.completed(event, host, outbox)
+        review = joined(scope, event, reports, expected)
+        messages = messages_of(review, folder)
+        comment = commenting.tell(host, event, messages, outbox)
+    add_summary(app.environ, messages.summary + outbox.summary)
+    code = exit_code(review) if command == "ci plan" else int(Exit.OK)
+    code = code or (int(Exit.ERROR) if outbox.failures else code)
+    set_outputs(app.environ, _outputs(review, exit_code(review)) | {"comment": comment})
+    for failure in outbox.failures:
+        app.note(f"error: GitHub could not be told: {failure}")
+    if app.json:
+        return app.emit(command, code, **document(review), comment=comment, not_told=outbox.failures)
+    app.write(f"{len(review.stacks)} stacks; comment: {comment}; checks: {_names(messages)}")
+    return code
+
+
+def begun(app: App, event: Event | None) -> int:
+    """Mark what is there as outdated; gives the exit code."""
+    if event is None or not event.is_reviewed:
+        raise UsageError("There is no pull request to tell.", advice="--started is for a job of one.")
+    outbox = Outbox()
+    with open_host(app.environ) as host:
+        comment = commenting.started(host, event, outbox)
+    for failure in outbox.failures:
+        app.note(f"error: GitHub could not be told: {failure}")
+    add_summary(app.environ, outbox.summary)
+    code = int(Exit.ERROR if outbox.failures else Exit.OK)
+    if app.json:
+        return app.emit("ci comment", code, comment=comment, not_told=outbox.failures)
+    app.write(f"comment: {comment}")
+    return code
+
+
+def matrix_stacks(folders: Sequence[Path]) -> tuple[str, ...]:
+    """The stacks that the matrix was made of, where its file is among the reports."""
+    found: dict[str, None] = {}
+    for path in files_of(folders, MATRIX):
+        try:
+            found.update(dict.fromkeys(shards.stacks_in(json.loads(path.read_bytes()))))
+        except ValueError as error:
+            raise UsageError(f"{path.name} is no matrix.", advice="`infra affected --matrix`.") from error
+    return tuple(found)
+
+
+def landings_told(app: App, folders: Sequence[Path]) -> int | None:
+    """Tell what applies did, when the reports are of that; None when they are of plans."""
+    from orchestrator.ci.landing import read_landings, tell
+    from orchestrator.report.landing_comment import landing_summary
+
+    landings = read_landings(folders)
+    if not landings:
+        return None
+    with open_host(app.environ) as host:
+        outbox = tell(host, app.project(), landings)
+    add_summary(app.environ, "\n".join(map(landing_summary, landings)) + outbox.summary)
+    for failure in outbox.failures:
+        app.note(f"error: GitHub could not be told: {failure}")
+    code = int(Exit.ERROR if outbox.failures else Exit.OK)
+    if app.json:
+        states = {one.environment: one.state for one in landings}
+        return app.emit("ci comment", code, environments=states, not_told=outbox.failures)
+    for one in landings:
+        app.write(f"{one.environment}: {one.state}")
+    return code
+
+
+def _shown(app: App, review: Review, messages: Messages, command: str) -> int:
+    """What would be posted, on standard output."""
+    code = exit_code(review)
+    checks: list[dict[str, Any]] = [
+        {
+            "name": one.name,
+            "head": one.head,
+            "conclusion": one.conclusion,
+            "title": one.title,
+            "annotations": [vars(note) for note in one.annotations],
+        }
+        for one in messages.checks
+    ]
+    if app.json:
+        return app.emit(command, code, **document(review), body=messages.comment, checks=checks)
+    app.write(messages.comment or "No comment: the pull request affects no stack.")
+    for check in checks:
+        app.write(f"check {check['name']} on {check['head'][:10]}: {check['conclusion']}: {check['title']}")
+        for note in check["annotations"]:
+            app.write(f"  {note['path']}:{note['line']}: {note['level']}: {note['message'].splitlines()[0]}")
+    for note in review.notes if messages.comment is None else ():
+        app.note(note)
+    return code
+
+
+def document(review: Review) -> dict[str, Any]:
+    """A review as it stands in `--json`."""
+    return {
+        "run": None,
+        "pull_request": review.pull_request or None,
+        "head": review.head,
+        "commit": review.commit,
+        "base": review.base or None,
+        "stacks": [
+            {
+                **one.report.document(),
+                "change": one.change,
+                "reasons": [list(chain) for chain in one.reasons],
+                "provisional": list(one.provisional),
+                "drift": [dict(each) for each in one.drift],
+                "sha256": one.sha256 or None,
+            }
+            for one in review.stacks
+        ],
+        "unplanned": list(review.unplanned),
+        "notes": list(review.notes),
+    }
+
+
+def _outputs(review: Review, code: int) -> dict[str, str]:
+    """What later steps may want to know."""
+    return {
+        "changed": str(any(one.report.result == "changed" for one in review.stacks)).lower(),
+        "affected": str(bool(review.stacks or review.unplanned)).lower(),
+        "stacks": json.dumps([one.id for one in review.stacks]),
+        "exit_code": str(code),
+    }
+
+
+def _names(messages: Messages) -> str:
+    return ", ".join(f"{one.name} {one.conclusion}" for one in messages.checks) or "none"
