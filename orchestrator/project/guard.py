@@ -164,7 +164,8 @@ class _Code:
         root = self.head.coverage.source.real(stack.path)
         reached = self.reached(root)
         for folder in reached:
-            yield from self._folder(folder, is_root=folder == root)
+            for one in self._folder(folder, is_root=folder == root):
+                yield replace(one, stack=stack.id) if folder == root else one
         if stack.backend.kind == "local" and not stack.backend.declared:
             yield from self._without_backend(stack, root)
         open_ = {folder for folder in reached if self._is_open(folder)}

@@ -154,6 +154,8 @@ def settings(head: Config, base: Config, allowed: Listed) -> Iterator[Finding]:
         less = set(getattr(base.masking, field)) - set(getattr(head.masking, field))
         if less:
             yield refuse(f"masking.{field}", "what is hidden on trunk would be shown.")
+    if head.backend == base.backend:
+        return
     kind = next(iter(configured_kind(head)), None)
     if kind is not None and not matches(kind, allowed.backends):
         yield refuse("backend", f"the backend {kind} is not listed.")

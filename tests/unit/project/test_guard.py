@@ -1,0 +1,649 @@
+"""What the guard refuses, each with a twin that it lets pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha1
+
+import pytest
+
+from orchestrator.config.rules import Allowed, Guard
+from orchestrator.project import read_tree
+from orchestrator.project.git import Repository
+from orchestrator.project.guard import changed_paths, examine, guard
+from orchestrator.project.model import Finding, Project
+from orchestrator.project.tree import Tree
+from tests.support.repo import Repo
+
+CONFIG = "backend: {gcs: {bucket: 'acme-{environment}'}}\nenvironments: {dev: {}, prod: {}}\n"
+BACKEND = 'terraform {\n  backend "gcs" {}\n}\n'
+STACK = "infra/envs/dev/net"
+OTHER = "infra/envs/dev/other/main.tf"
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A repository that lends its folder; the trees under test are made of strings."""
+    return Repository.open(Repo(tmp_path_factory.mktemp("guard"), {"x": ""}).root)
+
+
+class Make:
+    """Projects from texts, as a commit would have them."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+
+    def __call__(
+        self,
+        files: Mapping[str, str | bytes],
+        links: Mapping[str, str] | None = None,
+        submodules: Mapping[str, str] | None = None,
+    ) -> Project:
+        texts: dict[str, str | bytes] = {"infra.yaml": CONFIG, f"{STACK}/versions.tf": BACKEND, **files}
+        texts = {name: text for name, text in texts.items() if text is not None}
+        data = {name: text if isinstance(text, bytes) else text.encode() for name, text in texts.items()}
+        ids = {name: sha1(text).hexdigest() for name, text in data.items()}
+        tree = Tree(ids, lambda path: data[path], links=links, submodules=submodules, commit="0" * 40)
+        return read_tree(self.repository, tree)
+
+
+@pytest.fixture(scope="session")
+def make(repository: Repository) -> Make:
+    """`make({"path": "text"})` is a project with a gcs backend and the stack dev/net."""
+    return Make(repository)
+
+
+def found(make: Make, files: Mapping[str, str | bytes], rules: Guard | None = None) -> list[Finding]:
+    head, base = make(files), make({f"{STACK}/main.tf": "# before\n"})
+    return list(guard(head, base, changed_paths(head, base), rules or Guard()))
+
+
+def codes(findings: list[Finding]) -> set[str]:
+    return {one.code for one in findings if one.severity == "error"}
+
+
+def main(text: str) -> dict[str, str | bytes]:
+    return {f"{STACK}/main.tf": text}
+
+
+def json(text: str) -> dict[str, str | bytes]:
+    return {f"{STACK}/main.tf.json": text}
+
+
+def required(value: str) -> str:
+    return f"terraform {{\n  required_providers {{\n    p = {value}\n  }}\n}}\n"
+
+
+def state(config: str, backend: str = '"gcs"') -> str:
+    return f'data "terraform_remote_state" "x" {{\n  backend = {backend}\n  config = {config}\n}}\n'
+
+
+MODULE = "infra/modules/m/main.tf"
+CALL = 'module "m" {\n  source = "../../../modules/m"\n  dir    = "files"\n}\n'
+TEMPLATE = 'locals {\n  a = templatefile("${path.module}/t.tpl", {})\n}\n'
+EVIL_HEREDOC = 'locals {\n  a = <<EOT\nx\n EOT\u00a0\n}\ndata "http" "x" {}\nlocals {\n  b = <<EOT\nEOT\n}\n'
+
+# rule, what is refused, what is let pass
+CASES: list[tuple[str, dict[str, str | bytes], dict[str, str | bytes]]] = [
+    # Providers
+    ("provider", main(required('{ source = "evil/p" }')), main(required('{ source = "hashicorp/google" }'))),
+    ("provider", main(required('{ source = "localhost/hashicorp/google" }')), {}),
+    (
+        "provider",
+        main(required('{ source = "example.com/hashicorp/google" }')),
+        main(required('{ source = "registry.terraform.io/HashiCorp/Google" }')),
+    ),
+    (
+        "provider",
+        main(required('{ ("source") = "evil/p" }')),
+        main(required('{ "source" = "hashicorp/time" }')),
+    ),
+    ("provider", main(required('{ (local.s) = "x" }')), main(required('{ source = "hashicorp/random" }'))),
+    (
+        "provider",
+        main(required('{ source = "ev${local.il}/p" }')),
+        main(required('{ source = "hashicorp/${"google"}" }')),
+    ),
+    (
+        "provider",
+        main('resource "aws_s3_bucket" "b" {}\n'),
+        main('resource "google_storage_bucket" "b" {}\n'),
+    ),
+    ("provider", main('provider "aws" {}\n'), main('provider "google" {}\n')),
+    (
+        "provider",
+        main('data "google_project" "x" {\n  provider = aws.eu\n}\n'),
+        main('data "google_project" "x" {\n  provider = google-beta\n}\n'),
+    ),
+    ("provider", main('action "aws_x" "x" {}\n'), main('resource "terraform_data" "x" {}\n')),
+    (
+        "provider",
+        json('{"terraform": {"required_providers": {"p": {"source": "evil/p"}}}}'),
+        json('{"terraform": {"required_providers": {"p": {"source": "hashicorp/google"}}}}'),
+    ),
+    (
+        "provider",
+        json('{"resource": [{"aws_x": [{"a": {}}]}]}'),
+        json('{"resource": [{"google_x": [{"a": {}}]}]}'),
+    ),
+    # Modules
+    (
+        "module-source",
+        main('module "m" {\n  source = "terraform-google-modules/network/google"\n}\n'),
+        {**main(CALL), MODULE: 'variable "dir" {}\n'},
+    ),
+    (
+        "module-source",
+        main('module "m" {\n  source = "git::https://example.com/m.git"\n}\n'),
+        {**main(CALL), MODULE: 'variable "dir" {}\n'},
+    ),
+    (
+        "module-source",
+        main('module "m" {\n  source = "/etc/m"\n}\n'),
+        {**main(CALL), MODULE: 'variable "dir" {}\n'},
+    ),
+    (
+        "module-source",
+        main('module "m" {\n  source = "../../../../../elsewhere"\n}\n'),
+        {**main(CALL), MODULE: 'variable "dir" {}\n'},
+    ),
+    (
+        "module-source",
+        main('module "m" {\n  source = var.where\n}\n'),
+        {**main(CALL), MODULE: 'variable "dir" {}\n'},
+    ),
+    (
+        "module-source",
+        json('{"module": {"m": {"source": "git@example.com:m.git"}}}'),
+        {**json('{"module": {"m": {"source": "../../../modules/m"}}}'), MODULE: ""},
+    ),
+    # Backends and remote states
+    (
+        "backend",
+        {f"{STACK}/versions.tf": 'terraform {\n  backend "http" {}\n}\n'},
+        {f"{STACK}/versions.tf": BACKEND},
+    ),
+    ("backend", {f"{STACK}/versions.tf": "terraform {\n  cloud {}\n}\n"}, {}),
+    ("backend", {f"{STACK}/versions.tf": "# none\n", f"{STACK}/main.tf": "# none\n"}, {}),
+    (
+        "backend",
+        {f"{STACK}/versions.tf": 'terraform {\n  backend "gcs" {\n    bucket = "evil"\n  }\n}\n'},
+        {f"{STACK}/versions.tf": 'terraform {\n  backend "gcs" {\n    bucket = "acme-dev"\n  }\n}\n'},
+    ),
+    ("backend", {f"{STACK}/b_override.tf": 'terraform {\n  backend "pg" {}\n}\n'}, {}),
+    (
+        "provider-argument",
+        {f"{STACK}/versions.tf": 'terraform {\n  backend "gcs" {\n    kms_custom_endpoint = "x"\n  }\n}\n'},
+        {f"{STACK}/versions.tf": 'terraform {\n  backend "gcs" {\n    prefix = "x"\n  }\n}\n'},
+    ),
+    ("remote-state", main(state('{ bucket = "evil" }')), main(state('{ bucket = "acme-dev" }'))),
+    (
+        "remote-state",
+        main('variable "b" {}\n' + state("{ bucket = var.b }")),
+        main('variable "b" {\n  default = "acme-dev"\n}\n' + state("{ bucket = var.b }")),
+    ),
+    (
+        "remote-state",
+        {**main('variable "b" {\n  default = "acme-dev"\n}\n' + state("{ bucket = var.b }"))}
+        | {f"{STACK}/terraform.tfvars": 'b = "evil"\n'},
+        {**main('variable "b" {}\n' + state("{ bucket = var.b }"))}
+        | {f"{STACK}/terraform.tfvars": 'b = "acme-dev"\n'},
+    ),
+    (
+        "remote-state",
+        main(state('{ (local.k) = "evil" }')),
+        main(state('{ # comment\n "bucket" = "acme-prod" }')),
+    ),
+    ("remote-state", main(state("local.all")), main(state('{ bucket = "acme-dev" }'))),
+    ("remote-state", main(state('{ organization = "evil" }', '"remote"')), {}),
+    ("remote-state", main(state('{ bucket = "acme-dev" }', "var.kind")), {}),
+    (
+        "remote-state",
+        {**main(state('{ bucket = "acme-dev" }')), f"{STACK}/override.tf": state('{ bucket = "evil" }')},
+        {**main(state('{ bucket = "acme-dev" }')), f"{STACK}/override.tf": state('{ bucket = "acme-dev" }')},
+    ),
+    (
+        "remote-state",
+        json('{"data": {"terraform_remote_state": {"x": {"backend": "gcs", "config": {"bucket": "evil"}}}}}'),
+        json(
+            '{"data": {"terraform_remote_state": {"x": {"backend": "gcs", "config": {"bucket": "acme-1"}}}}}'
+        ),
+    ),
+    (
+        "remote-state",
+        main('check "c" {\n  ' + state('{ bucket = "evil" }') + "}\n"),
+        main('check "c" {\n  ' + state('{ bucket = "acme-dev" }') + "}\n"),
+    ),
+    ("provider-argument", main(state('{ bucket = "acme-dev", access_token = "x" }')), {}),
+    # Ways out
+    *(
+        ("data-source", main(f'{kind} "{name}" "x" {{}}\n'), main(f'# {kind} "{name}" "x" {{}}\n'))
+        for kind, name in [
+            ("data", "external"),
+            ("data", "http"),
+            ("data", "google_client_config"),
+            ("data", "google_service_account_access_token"),
+            ("data", "google_service_account_id_token"),
+            ("ephemeral", "google_service_account_jwt"),
+            ("ephemeral", "google_service_account_access_token"),
+        ]
+    ),
+    (
+        "data-source",
+        main("data google_client_config x {}\n"),
+        main('resource "google_client_config" "x" {}\n'),
+    ),
+    ("data-source", main('data "extern\\u0061l" "x" {}\n'), main('data "google_project" "x" {}\n')),
+    ("data-source", main('check "c" {\n  data "http" "x" {}\n}\n'), main('check "c" {\n}\n')),
+    ("data-source", {f"{STACK}/#x.tf": 'data "http" "x" {}\n'}, {f"{STACK}/.x.tf": 'data "http" "x" {}\n'}),
+    (
+        "data-source",
+        {f"{STACK}/a.tf": 'data "http" "x" {}\n', f"{STACK}/a.tofu": ""},
+        {f"{STACK}/a.tf": "", f"{STACK}/a.tofu": ""},
+    ),
+    (
+        "data-source",
+        json('{"data": {"ht\\u0074p": {"x": {"url": "http://x"}}}}'),
+        json('{"data": {"google_project": {"x": {}}}}'),
+    ),
+    (
+        "data-source",
+        json('{"ephemeral": {"google_service_account_jwt": {"x": {}}}}'),
+        json('{"locals": {"a": 1}}'),
+    ),
+    ("data-source", {**main(CALL), MODULE: 'data "http" "x" {}\n'}, {**main(CALL), MODULE: ""}),
+    # Programs
+    (
+        "provisioner",
+        main('resource "google_x" "x" {\n  provisioner "local-exec" {\n    command = "id"\n  }\n}\n'),
+        main('resource "google_x" "x" {\n  provisioner_name = "local-exec"\n}\n'),
+    ),
+    (
+        "provisioner",
+        main('resource "terraform_data" "x" {\n  connection {\n    host = "x"\n  }\n}\n'),
+        main('data "google_x" "x" {\n  connection {\n    host = "x"\n  }\n}\n'),
+    ),
+    (
+        "provisioner",
+        main('removed {\n  from = google_x.x\n  provisioner "local-exec" {\n    when = destroy\n  }\n}\n'),
+        main("removed {\n  from = google_x.x\n}\n"),
+    ),
+    (
+        "provisioner",
+        json('{"resource": {"google_x": {"x": [{"provisioner": [{"local-exec": {"command": "id"}}]}]}}}'),
+        json('{"resource": {"google_x": {"x": [{"provision": 1}]}}}'),
+    ),
+    # Providers that go elsewhere, or as somebody else
+    *(
+        (
+            "provider-argument",
+            main(f'provider "google" {{\n  {name} = var.x\n}}\n'),
+            main('provider "google" {\n  region = var.x\n}\n'),
+        )
+        for name in (
+            "storage_custom_endpoint",
+            "credentials",
+            "access_token",
+            "impersonate_service_account",
+            "universe_domain",
+        )
+    ),
+    (
+        "provider-argument",
+        main('provider "google" {\n  external_credentials {\n    audience = "x"\n  }\n}\n'),
+        main('provider "google" {\n  batching {\n    enable_batching = false\n  }\n}\n'),
+    ),
+    (
+        "provider-argument",
+        json('{"provider": {"google": [{"alias": "a"}, {"access_token": "x"}]}}'),
+        json('{"provider": {"google": [{"alias": "a"}, {"region": "x"}]}}'),
+    ),
+    (
+        "provider-meta",
+        main('terraform {\n  provider_meta "google" {\n    module_name = "x"\n  }\n}\n'),
+        main('terraform {\n  required_version = ">= 1.11"\n}\n'),
+    ),
+    # Files
+    *(
+        ("file-path", main(f"locals {{\n  a = {bad}\n}}\n"), main(f"locals {{\n  a = {good}\n}}\n"))
+        for bad, good in [
+            ('file("/etc/passwd")', 'file("${path.module}/a.json")'),
+            ('core::file("/etc/passwd")', 'file("a.json")'),
+            ('file /* really */ ("/etc/passwd")', "length(var.file)"),
+            ('file("~/.config/gcloud/x")', 'file("./a.json")'),
+            ('file("${path.module}/../../../../../x")', 'file("${path.module}/../../../x.json")'),
+            ('file("${path.root}/../../../../../x")', 'file("${path.root}/../x")'),
+            ('file("${path.cwd}/../../../../../x")', 'file("${path.cwd}/x")'),
+            ('file("${path.root}./../../../../../x")', 'file("${path.root}/.x")'),
+            ('file("${path.module}/../../../.git/config")', 'file("${path.module}/../../../.gitignore")'),
+            ('file("../../../.GIT/config")', 'file("${abspath("x")}")'),
+            ('file(".terraform/terraform.tfstate")', 'file("terraform/x")'),
+            ("file(var.path)", 'file("${local.known}")\n  known = "x"'),
+            ("file(pathexpand(local.x))", "pathexpand(local.x)"),
+            ('file(["/etc/passwd"]...)', 'file("x")'),
+            ('filebase64sha256("/etc/passwd")', 'filebase64sha256("${path.module}/x")'),
+            ('fileexists("/etc/passwd")', 'fileexists("${path.module}/x")'),
+            ('templatefile("/etc/passwd", {})', 'templatefile("${path.module}/x", {})'),
+            ("templatestring(local.t, {})", "format(local.t)"),
+            ('fileset("/etc", "*")', 'fileset("${path.module}/x", "**")'),
+            ('fileset(path.module, "../../../../../*")', 'fileset(path.module, "*")'),
+            ("fileset(path.module, var.x)", 'fileset("${path.module}/x", "*.{a,b}")'),
+            (
+                '[for f in var.names : file("${path.module}/x/${f}")]',
+                '[for f in fileset("${path.module}/x", "*") : file("${path.module}/x/${f}")]',
+            ),
+            (
+                '[for f in fileset(path.module, "*") : templatefile("${path.module}/${f}", {})]',
+                '{ for f in toset(fileset(path.module, "*")) : f => file("${path.module}/${f}") }',
+            ),
+            (
+                '[for f in fileset("../../../..", "*") : file("../../../../${f}")]',
+                '[for f in fileset(path.module, "*") : sha1(file("${path.module}/${f}"))]',
+            ),
+            (
+                '[for f in var.x : [for g in [file("${path.module}/${f}")] : g]]',
+                '"text with file(var.x) in it"',
+            ),
+            (
+                '[for f in fileset(path.module, "*") : file("${path.module}/a${f}")]',
+                '[for f in fileset(path.module, "*") : filesha1("${path.module}/${f}")]',
+            ),
+        ]
+    ),
+    (
+        "file-path",
+        main(
+            'resource "google_x" "x" {\n  for_each = var.x\n  a = file("${path.module}/${each.value}")\n}\n'
+        ),
+        main(
+            'resource "google_x" "x" {\n  for_each = fileset(path.module, "x/*")\n'
+            '  a = file("${path.module}/${each.value}")\n}\n'
+        ),
+    ),
+    (
+        "file-path",
+        json('{"locals": {"a": "${file(\\"/etc/passwd\\")}"}}'),
+        json('{"locals": {"a": "${file(\\"${path.module}/x\\")}"}}'),
+    ),
+    (
+        "file-path",
+        json('{"locals": {"a": [{"${file(\\"/etc/passwd\\")}": 1}]}}'),
+        json('{"locals": {"a": [{"$${file(\\"/etc/passwd\\")}": 1}]}}'),
+    ),
+    (
+        "file-path",
+        {**main(TEMPLATE), f"{STACK}/t.tpl": 'x ${file("/etc/passwd")}\n'},
+        {**main(TEMPLATE), f"{STACK}/t.tpl": "x ${name} file(/etc/passwd)\n"},
+    ),
+    (
+        "file-path",
+        {
+            **main(CALL.replace("files", "/etc")),
+            MODULE: 'variable "dir" {}\noutput "x" {\n  value = file(var.dir)\n}\n',
+        },
+        {**main(CALL), MODULE: 'variable "dir" {}\noutput "x" {\n  value = file(var.dir)\n}\n'},
+    ),
+    (
+        "file-path",
+        {**main(CALL), MODULE: 'output "x" {\n  value = file("${path.root}/../../../../../x")\n}\n'},
+        {**main(CALL), MODULE: 'output "x" {\n  value = file("${path.root}/../../../x")\n}\n'},
+    ),
+    (
+        "file-path",
+        {f"{STACK}/versions.tf": 'terraform {\n  backend "local" {\n    path = "/tmp/x"\n  }\n}\n'},
+        {},
+    ),
+    # What cannot be told
+    ("unreadable", main("resource {{{\n"), main("")),
+    ("unreadable", main('locals {\n  a = "\x01"\n}\n'), main("locals {\r\n  a = 1\r\n}\r\n")),
+    ("unreadable", main(EVIL_HEREDOC), main("locals {\n  a = <<-EOT\n    x\n    EOT\n}\n")),
+    (
+        "data-source",
+        main('locals {\n  a = <<EOT\nx\nEOT, b = <<ZZ\nEOT\n}\ndata "http" "x" {}\n# ZZ\n'),
+        main("locals {\n  a = <<EOT\nx # EOT\nEOT\n}\n"),
+    ),
+    ("unreadable", main('locals {\n  a = "$$${"\n}\n'), main('locals {\n  a = "$${"\n}\n')),
+    (
+        "unreadable",
+        main(b'locals {\n  a = "\xff"\n}\n'.decode("latin-1")) | {f"{STACK}/x.tf": b"# \xff\n"},
+        {},
+    ),
+    (
+        "unreadable",
+        json('{"data": {"http": {"x": {}}}, "data": {"google_project": {"x": {}}}}'),
+        json('{"data": {"google_project": {"x": {}, "y": {}}}}'),
+    ),
+    ("unreadable", json("{"), json("{}")),
+    # What steers Terraform
+    ("cli-config", {".terraformrc": ""}, {"terraform.rc.md": ""}),
+    ("cli-config", {"tools/ci.tfrc": ""}, {"tools/ci.tfvars": ""}),
+    ("cli-config", {f"{STACK}/.terraform/modules/modules.json": "{}"}, {f"{STACK}/terraform/x": ""}),
+    ("cli-config", {f"{STACK}/terraform.d/plugins/x": ""}, {f"{STACK}/terraform.e/plugins/x": ""}),
+    ("cli-config", {".infra/data/x": ""}, {"infra/data/x": ""}),
+    # infra.yaml
+    ("setting", {"infra.yaml": CONFIG + "terraform: {binary: ./evil}\n"}, {"infra.yaml": CONFIG}),
+    (
+        "setting",
+        {"infra.yaml": CONFIG.replace("dev: {}", "dev: {env: [ACTIONS_ID_TOKEN_REQUEST_TOKEN]}")},
+        {"infra.yaml": CONFIG.replace("dev: {}", "dev: {parallelism: 2}")},
+    ),
+    (
+        "setting",
+        {"infra.yaml": CONFIG.replace("acme-", "evil-")},
+        {"infra.yaml": CONFIG.replace("acme-", "acme-other-")},
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "refused", "passes"), CASES)
+def test_what_is_refused_and_what_passes(
+    make: Make, rule: str, refused: dict[str, str | bytes], passes: dict[str, str | bytes]
+) -> None:
+    bad = [one for one in found(make, refused) if one.severity == "error"]
+    assert rule in {one.code for one in bad}
+    assert all(one.file and one.advice for one in bad)
+    assert codes(found(make, passes)) == set()
+
+
+def test_only_what_the_change_reaches_is_looked_at(make: Make) -> None:
+    bad = 'data "http" "x" {}\n'
+    before = {OTHER: bad + BACKEND}
+    base, head = make(before), make({**before, f"{STACK}/main.tf": "# changed\n"})
+    assert guard(head, base, changed_paths(head, base), Guard()) == ()
+    assert {one.stack for one in guard(head, base, (), Guard(), stacks=["dev/other"])} == {"dev/other"}
+
+
+def test_what_trunk_has_already_counts_and_is_said_to_be_old(make: Make) -> None:
+    before = {f"{STACK}/old.tf": 'data "http" "x" {}\n', f"{STACK}/main.tf": "# before\n"}
+    base = make(before)
+    head = make({**before, f"{STACK}/main.tf": 'data "external" "x" {}\n'})
+    told = {
+        one.file: "Trunk has it already" in one.message
+        for one in guard(head, base, changed_paths(head, base), Guard())
+        if one.code == "data-source"
+    }
+    assert told == {f"{STACK}/old.tf": True, f"{STACK}/main.tf": False}
+
+
+def test_followers_are_looked_at_too(make: Make) -> None:
+    reads = state('{ bucket = "acme-dev", prefix = "dev/state/net" }').replace(' "x" ', ' "net" ')
+    before = {OTHER: BACKEND + reads + 'data "http" "x" {}\n', f"{STACK}/main.tf": ""}
+    base, head = make(before), make({**before, f"{STACK}/main.tf": "# changed\n"})
+    assert "data-source" in codes(list(guard(head, base, (), Guard())))
+
+
+def test_findings_have_line_and_stack(make: Make) -> None:
+    (one,) = (f for f in found(make, main('\n\ndata "http" "x" {}\n')) if f.code == "data-source")
+    assert (one.file, one.line, one.stack) == (f"{STACK}/main.tf", 3, "dev/net")
+    (one,) = (f for f in found(make, main('\nlocals {\n\n  a = file("/x")\n}\n')) if f.code == "file-path")
+    assert (one.line, one.stack) == (4, "dev/net")
+
+
+def test_what_is_listed_passes(make: Make) -> None:
+    rules = Guard(
+        providers=("hashicorp/*", "example.com/acme/*"),
+        modules=("terraform-google-modules/*/google",),
+        backends=("gcs", "http"),
+        buckets=("shared-*",),
+    )
+    text = required('{ source = "example.com/acme/x" }') + (
+        'module "m" {\n  source = "terraform-google-modules/network/google"\n}\n'
+        'data "google_x" "x" {\n  provider = aws\n}\n' + state('{ bucket = "shared-1" }')
+    )
+    assert codes(found(make, main(text), rules)) == set()
+    assert codes(found(make, main(state('{ bucket = "acme-dev" }')), rules)) == {"remote-state"}
+    assert codes(found(make, main(required('{ source = "example.org/acme/x" }')), rules)) == {"provider"}
+
+
+def test_the_stacks_of_trunk_say_which_backends_and_buckets_count(make: Make) -> None:
+    own = 'terraform {\n  backend "gcs" {\n    bucket = "BUCKET"\n    prefix = "x"\n  }\n}\n'
+    plain = {"infra.yaml": "environments: {dev: {}}\n"}
+    base = make({**plain, f"{STACK}/versions.tf": own.replace("BUCKET", "trunk-own")})
+    fine = make({**plain, f"{STACK}/versions.tf": own.replace("BUCKET", "trunk-own") + "# more\n"})
+    evil = make({**plain, f"{STACK}/versions.tf": own.replace("BUCKET", "evil")})
+    assert guard(fine, base, (), Guard()) == ()
+    assert codes(list(guard(evil, base, (), Guard()))) == {"backend"}
+
+
+def test_an_owner_accepts_a_finding_by_rule_and_path(make: Make) -> None:
+    head, base = make(main('data "http" "x" {}\nlocals {\n  a = file("/x")\n}\n')), make({})
+    allowed = Allowed("data-source", f"{STACK}/**", "It is known.")
+    done = examine(head, base, (), Guard(providers=("hashicorp/*",), allow=(allowed,)))
+    assert codes(list(done.findings)) == {"file-path"}
+    assert [(one.code, why) for one, why in done.accepted] == [("data-source", "It is known.")]
+    elsewhere = Guard(providers=("hashicorp/*",), allow=(Allowed("data-source", "infra/envs/prod/**", "x"),))
+    assert codes(list(guard(head, base, (), elsewhere))) == {"file-path", "data-source"}
+
+
+def test_a_finding_says_how_an_owner_allows_it(make: Make) -> None:
+    for one in found(make, main('data "http" "x" {}\n')):
+        words = (
+            "providers: […, hashicorp/http]"
+            if one.code == "provider"
+            else "allow: [{rule: data-source, path: "
+        )
+        assert words in one.advice
+        assert "trunk" in one.advice
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("config", "infra.yaml"),
+        ("workflows", ".github/workflows/infra-plan.yml"),
+        ("workflows", ".github/actions/x/run.sh"),
+        ("workflows", "action.yml"),
+        ("policies", "policies/labels.rego"),
+        ("codeowners", ".github/CODEOWNERS"),
+    ],
+)
+def test_changed_rules_are_a_warning_unless_trunk_prevents_it(make: Make, kind: str, path: str) -> None:
+    head, base = make({path: CONFIG + "# other\n"}), make({path: CONFIG})
+    changed = changed_paths(head, base)
+    (one,) = guard(head, base, changed, Guard())
+    assert (one.severity, one.code, one.file) == ("warning", f"changed-{kind}", path)
+    (one,) = guard(head, base, changed, Guard(prevent=(kind,)))  # type: ignore[arg-type]
+    assert (one.severity, one.code) == ("error", f"changed-{kind}")
+
+
+def test_other_files_may_change(make: Make) -> None:
+    head, base = make({"README.md": "new", "docs/x.yml": "y"}), make({})
+    assert guard(head, base, changed_paths(head, base), Guard(prevent=("config", "workflows"))) == ()
+
+
+def test_links_out_of_the_tree(make: Make) -> None:
+    base = make({})
+    for links in ({f"{STACK}/out": "../../../../../etc/passwd"}, {f"{STACK}/out": "/etc/passwd"}):
+        head = make(main("# x\n"), links)
+        assert codes(list(guard(head, base, (), Guard()))) == {"link"}
+    far = {"docs/out": "/etc/passwd"}
+    assert codes(list(guard(make(main("# x\n"), far), make({}, far), (), Guard()))) == set()
+    assert codes(list(guard(make(main("# x\n"), far), base, ("docs/out",), Guard()))) == {"link"}
+    assert (
+        codes(
+            list(
+                guard(
+                    make({**main("# x\n"), "docs/x": ""}, {f"{STACK}/in": "../../../../docs/x"}),
+                    base,
+                    (),
+                    Guard(),
+                )
+            )
+        )
+        == set()
+    )
+
+
+def test_a_path_is_followed_as_the_system_follows_it(make: Make) -> None:
+    """`..` after a link goes up from where the link leads, not from where it lies."""
+    text = main('locals {\n  a = file("${path.module}/deep/../../x")\n}\n')
+    files = {**text, "a/b": "", "infra/envs/x": ""}
+    assert codes(list(guard(make(files), make({}), (), Guard()))) == set()
+    linked = make({**files, "a/b": ""}, {f"{STACK}/deep": "../../../../a"})
+    assert codes(list(guard(linked, make({}), (), Guard()))) == {"file-path"}
+
+
+def test_a_module_in_a_submodule_is_not_looked_at_and_so_refused(make: Make) -> None:
+    head = make(
+        main('module "m" {\n  source = "../../../modules/m"\n}\n'), submodules={"infra/modules/m": "1" * 40}
+    )
+    assert codes(list(guard(head, make({}), (), Guard()))) == {"module-source"}
+
+
+LOCK = """provider "registry.terraform.io/hashicorp/google" {
+  version     = "7.0.0"
+  constraints = "~> 7.0"
+  hashes = [
+    "h1:one",
+    "zh:two",
+  ]
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (LOCK, None),
+        (LOCK.replace('"h1:one",', '"h1:one",\n    "h1:more",').replace("~> 7.0", ">= 7"), None),
+        (LOCK.replace("7.0.0", "6.9.0"), None),
+        (
+            LOCK.replace("7.0.0", "7.0.1"),
+            "takes registry.terraform.io/hashicorp/google 7.0.1 instead of 7.0.0",
+        ),
+        (LOCK.replace('"h1:one",', ""), "no longer has every hash"),
+        ("# empty\n", "no longer pins"),
+        (None, "no longer pins"),
+        (LOCK + LOCK.replace("google", "evil"), "takes registry.terraform.io/hashicorp/evil 7.0.0"),
+    ],
+)
+def test_lock_files(make: Make, text: str | None, words: str | None) -> None:
+    path = f"{STACK}/.terraform.lock.hcl"
+    known = {"infra/envs/prod/net/.terraform.lock.hcl": LOCK.replace("7.0.0", "6.9.0")}
+    base = make({path: LOCK, **known})
+    head = make({**main("# x\n"), **known, **({path: text} if text is not None else {})})
+    told = [one.message for one in guard(head, base, (), Guard()) if one.code == "lock-file"]
+    assert [words in one for one in told if words] == ([True] if words else [])
+    assert bool(told) == bool(words)
+    assert guard(head, base, (), Guard(), owned=[path]) == ()
+
+
+def test_a_new_stack_takes_what_other_stacks_of_trunk_take(make: Make) -> None:
+    path = "infra/envs/dev/new/.terraform.lock.hcl"
+    base = make({f"{STACK}/.terraform.lock.hcl": LOCK})
+    for text, expected in ((LOCK, set()), (LOCK.replace("7.0.0", "7.0.1"), {"lock-file"})):
+        head = make({f"{STACK}/.terraform.lock.hcl": LOCK, "infra/envs/dev/new/main.tf": BACKEND, path: text})
+        assert codes(list(guard(head, base, (), Guard()))) == expected
+
+
+def test_without_a_base_the_project_lists_its_own_backend(make: Make) -> None:
+    head = make(main(state('{ bucket = "acme-dev" }')))
+    assert guard(head, None, (), Guard()) == ()
+    assert codes(list(guard(make(main(state('{ bucket = "evil" }'))), None, (), Guard()))) == {"remote-state"}
+
+
+def test_what_is_hidden_on_trunk_stays_hidden(make: Make) -> None:
+    base = make({"infra.yaml": CONFIG + "masking: {names: [pin]}\n"})
+    head = make({"infra.yaml": CONFIG + "masking: {patterns: ['X+Y']}\n"})
+    told = {one.code: one.message for one in guard(head, base, (), Guard()) if one.severity == "error"}
+    assert "masking.names" in told["setting"]
