@@ -118,8 +118,8 @@ class GitHub:
         return login
 
     def token(self, login: str = BOT, **permissions: str) -> str:
-        """A token: `token(pull_requests="write", checks="write")` is a workflow's; a person's, `token("ada")`,
-        may do what the person may."""
+        """A token: `token(pull_requests="write", checks="write")` is a workflow's; that of a person,
+        `token("ada")`, may do what the person may."""
         return self.server.add_token(login, permissions)
 
     # Git
@@ -158,7 +158,8 @@ class GitHub:
     def branches(self) -> dict[str, str]:
         """The commit of each branch."""
         with self.place as place:
-            return place.git.heads()
+            found: dict[str, str] = place.git.heads()
+            return found
 
     @property
     def trunk(self) -> str:
@@ -335,8 +336,8 @@ class GitHub:
     ) -> dict[str, str]:
         """The GITHUB_* variables of a job that an event started; `more` adds to them or replaces some.
 
-        `number` is the event's pull request or issue, if it has one; without `GITHUB_EVENT_PATH` in `more` the
-        event is written to a file first.
+        `number` is the event's pull request or issue, if it has one. Without `GITHUB_EVENT_PATH` in `more`
+        the event is written to a file first.
         """
         path = Path(more.get("GITHUB_EVENT_PATH") or self.event_file(event, number))
         files = {name: self.folder / name.lower() for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -21,7 +21,10 @@ from tests.support.openapi_cut import TARGET
 
 _URN = "urn:github"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-_WHOLE = {"integer": int, "boolean": lambda text: {"true": True, "false": False}[text]}
+_WHOLE: dict[str, Callable[[str], object]] = {
+    "integer": int,
+    "boolean": lambda text: {"true": True, "false": False}[text],
+}
 _ERROR = "#/components/schemas/basic-error"
 _formats = FormatChecker(formats=())
 

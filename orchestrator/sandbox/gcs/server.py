@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import time
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 
 from orchestrator.sandbox.gcs.admin import Admin, RequestLog
 from orchestrator.sandbox.gcs.buckets import Clock, system_clock
@@ -15,8 +13,7 @@ from orchestrator.sandbox.gcs.faults import Faults
 from orchestrator.sandbox.gcs.iam import Access, ProjectRoles, no_project_roles
 from orchestrator.sandbox.gcs.routes import Router
 from orchestrator.sandbox.gcs.store import Store
-
-_HOST = "127.0.0.1"
+from orchestrator.sandbox.listener import HOST, Listener
 
 
 class Hub:
@@ -30,53 +27,16 @@ class Hub:
         self.admin = Admin(self.faults, self.log)
 
 
-class Port:
-    """One listening socket, a thread that accepts, and a thread for each connection."""
+class Port(Listener):
+    """The port of one account."""
 
     def __init__(self, hub: Hub, access: Access, number: int = 0) -> None:
         self.hub = hub
         self.access = access
-        self._listener = socket.create_server((_HOST, number), backlog=256)
-        self.number: int = self._listener.getsockname()[1]
-        self._open: set[socket.socket] = set()
-        self._lock = Lock()
-        self._closing = False
-        self._thread = Thread(target=self._accept, name=f"gcs-{self.number}", daemon=True)
-        self._thread.start()
+        super().__init__("gcs", self._connected, number)
 
-    def close(self) -> None:
-        """Stop listening and end every connection."""
-        self._closing = True
-        # Wakes the accepting thread: closing a socket does not do so everywhere.
-        with contextlib.suppress(OSError), socket.create_connection((_HOST, self.number), timeout=5):
-            self._thread.join(5)
-        self._listener.close()
-        with self._lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, address = self._listener.accept()
-            except OSError:  # no file descriptor left, or the peer is gone again
-                time.sleep(0.05)
-                continue
-            if self._closing:
-                connection.close()
-                return
-            with self._lock:
-                self._open.add(connection)
-            Thread(target=self._serve, args=(connection, address), daemon=True).start()
-
-    def _serve(self, connection: socket.socket, address: tuple[str, int]) -> None:
-        try:
-            Connection(connection, address, self)  # type: ignore[arg-type]
-        finally:
-            with self._lock:
-                self._open.discard(connection)
-            connection.close()
+    def _connected(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        Connection(connection, address, self)  # type: ignore[arg-type]
 
 
 class GcsServer:
@@ -113,7 +73,7 @@ class GcsServer:
 
     def url_of(self, member: str | None = None) -> str:
         """What `STORAGE_EMULATOR_HOST` is for an account; its port is opened if need be."""
-        return f"http://{_HOST}:{self.open_port(member)}"
+        return f"http://{HOST}:{self.open_port(member)}"
 
     @property
     def url(self) -> str:

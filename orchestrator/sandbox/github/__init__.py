@@ -1,1 +1,1 @@
-"""GitHub on loopback: repositories, pull requests, checks, deployments and issues, and a page to read them."""
+"""GitHub on loopback: repositories, pull requests, checks, deployments, issues, and pages to read them."""

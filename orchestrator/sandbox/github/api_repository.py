@@ -1,4 +1,4 @@
-"""`/repos/…` itself: permissions, branches and what protects them, files, references, environments, settings."""
+"""`/repos/…` itself: roles, branches and what protects them, files, references, environments, settings."""
 
 from __future__ import annotations
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from orchestrator.sandbox.github.commit_shapes import CommitShapes
-from orchestrator.sandbox.github.errors import GitHubError, invalid
+from orchestrator.sandbox.github.errors import invalid
 from orchestrator.sandbox.github.issue_shapes import IssueShapes
-from orchestrator.sandbox.github.model import Token, World
+from orchestrator.sandbox.github.model import Token
 from orchestrator.sandbox.github.place import Place
 from orchestrator.sandbox.github.shapes import Shapes
 
@@ -87,19 +88,5 @@ class Call:
         return int(value) if re.fullmatch(r"\d{1,9}", value) else default
 
     def _link(self, size: int, page: int) -> str:
-        from urllib.parse import urlencode
-
         query = {**self.request.query, "per_page": str(size), "page": str(page)}
         return f"{self.shapes.base}{self.request.path}?{urlencode(query)}"
-
-
-def number_of(value: str) -> int:
-    """A number in a path; 404 for anything else."""
-    if not value.isascii() or not value.isdigit():
-        raise GitHubError(404, "Not Found")
-    return int(value)
-
-
-def world_of(call: Call) -> World:
-    """Everything the server knows."""
-    return call.place.world

@@ -57,7 +57,8 @@ def _annotations(output: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = [dict(one) for one in output.get("annotations") or ()]
     if len(found) > MOST_ANNOTATIONS:
         raise unprocessable(
-            f"Invalid request.\n\nNo more than {MOST_ANNOTATIONS} items are allowed; {len(found)} were supplied."
+            f"Invalid request.\n\n"
+            f"No more than {MOST_ANNOTATIONS} items are allowed; {len(found)} were supplied."
         )
     for one in found:
         if one["annotation_level"] not in ("notice", "warning", "failure"):

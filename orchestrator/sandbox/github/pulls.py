@@ -153,7 +153,7 @@ def _make(place: Place, issue: Issue, pull: Pull, method: str, title: str, messa
         return git.replay(own, trunk, at)
     tree = git.merge_tree(trunk, pull.head)
     if method == "squash":
-        text = f"{title or issue.title} (#{issue.number})" if not title else title
+        text = title or f"{issue.title} (#{issue.number})"
         author = Person(issue.author, f"{issue.author}@users.noreply.github.com", at)
         body = message or issue.body
         return [git.write_commit(tree, (trunk,), f"{text}\n\n{body}".strip(), at, author)]

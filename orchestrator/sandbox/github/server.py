@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,7 +21,7 @@ from orchestrator.sandbox.github.connection import Connection
 from orchestrator.sandbox.github.errors import GitHubError, not_found
 from orchestrator.sandbox.github.faults import Fault, Faults
 from orchestrator.sandbox.github.git import Git
-from orchestrator.sandbox.github.model import BOT, ROLES, Repository, Token, User
+from orchestrator.sandbox.github.model import BOT, ROLES, Repository, Token, User, World
 from orchestrator.sandbox.github.place import Clock, Hook, Place
 from orchestrator.sandbox.github.shapes import Shapes
 from orchestrator.sandbox.listener import HOST, Listener
@@ -61,11 +63,14 @@ class GitHubServer:
         self.faults = Faults()
         self.requests: list[tuple[str, str, int]] = []
         self.hook: Hook | None = None
-        self.world = saving.load(folder / SAVED) if folder else saving.World()
+        self.world = saving.load(folder / SAVED) if folder else World()
 
     def start(self, port: int = 0) -> None:
         """Answer from now on."""
-        self._listener = Listener("github", lambda *one: Connection(*one, self), port)  # type: ignore[arg-type]
+        self._listener = Listener("github", self._connected, port)
+
+    def _connected(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        Connection(connection, address, self)  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Stop answering; what is in the folder stays."""
@@ -210,7 +215,7 @@ class GitHubServer:
             "X-RateLimit-Limit": str(_LIMIT),
             "X-RateLimit-Remaining": str(_LIMIT - used),
             "X-RateLimit-Used": str(used),
-            "X-RateLimit-Reset": str(int(self._clock().timestamp()) + 3600),
+            "X-RateLimit-Reset": str(int(time.time()) + 3600),
             "X-RateLimit-Resource": "core",
             "X-GitHub-Media-Type": "github.v3; format=json",
         }

@@ -6,7 +6,7 @@ from base64 import b64encode
 from typing import Any
 from urllib.parse import quote
 
-from orchestrator.sandbox.github.model import BOT, Label, Reaction, Repository, User, World
+from orchestrator.sandbox.github.model import BOT, ROLES, Label, Reaction, Repository, User, World
 
 Document = dict[str, Any]
 
@@ -185,8 +185,6 @@ class Shapes:
             "maintain": "maintain",
             "admin": "admin",
         }
-        from orchestrator.sandbox.github.model import ROLES
-
         return {
             **self.repository(one),
             "has_discussions": False,

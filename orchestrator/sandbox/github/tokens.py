@@ -36,7 +36,7 @@ def check(token: Token, repository: Repository, needs: str) -> None:
 
 
 def permissions(given: dict[str, str]) -> dict[str, str]:
-    """Permissions as a workflow's `permissions:` names them; `_` may stand for `-`. ValueError when unknown."""
+    """Permissions as `permissions:` of a workflow names them (`_` may stand for `-`), else ValueError."""
     named = {name.replace("_", "-"): level for name, level in given.items()}
     for name, level in named.items():
         if name not in AREAS or level not in LEVELS:
