@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ci": ("orchestrator.cli.ci:command", "From pull request to production, in jobs of GitHub Actions."),
     "status": ("orchestrator.cli.status:command", "Show what is applied where, pending, or cut off."),
     "history": ("orchestrator.cli.history:command", "Show which runs changed what."),
+    "drift": ("orchestrator.cli.drift:command", "Show what changed behind Terraform's back."),
     "unlock": ("orchestrator.cli.unlock:command", "Release the lock that a dead run left."),
     "resume": ("orchestrator.cli.resume:command", "Bring an apply that was cut off to an end."),
     "adopt": ("orchestrator.cli.adopt:command", "Record what was applied before infra came."),

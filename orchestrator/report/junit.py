@@ -14,7 +14,7 @@ UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 def render(report: ModulesReport) -> str:
     """The document."""
     suites = [_suite(module) for module in report.modules]
-    head = _attributes(
+    head = attributes(
         name="infra test",
         tests=sum(cases for cases, _, _ in map(_counts, report.modules)),
         failures=sum(failed for _, failed, _ in map(_counts, report.modules)),
@@ -36,22 +36,22 @@ def _is_own_case(module: CheckedModule) -> bool:
 
 def _suite(module: CheckedModule) -> str:
     cases, failures, skipped = _counts(module)
-    head = _attributes(
+    head = attributes(
         name=module.id, tests=cases, failures=failures, skipped=skipped, time=f"{module.seconds:.3f}"
     )
     parts = [f"  <testsuite{head}>"]
     parts += [_case(module, run) for run in module.runs]
     if _is_own_case(module):
         told = "\n".join([module.reason, *map(_told, module.problems)]).strip()
-        failure = f"<failure{_attributes(message=module.reason or module.result)}>{_text(told)}</failure>"
-        head = _attributes(classname=module.id, name=module.result, time="0.000")
+        failure = f"<failure{attributes(message=module.reason or module.result)}>{content(told)}</failure>"
+        head = attributes(classname=module.id, name=module.result, time="0.000")
         parts.append(f"    <testcase{head}>{failure}</testcase>")
     return "\n".join([*parts, "  </testsuite>"])
 
 
 def _case(module: CheckedModule, run: CheckedRun) -> str:
     where = {"file": run.file, **({"line": run.line} if run.line else {})}
-    head = _attributes(
+    head = attributes(
         classname=f"{module.id}/{run.file.removeprefix(module.id + '/')}",
         name=run.name,
         time=f"{run.seconds:.3f}",
@@ -63,7 +63,7 @@ def _case(module: CheckedModule, run: CheckedRun) -> str:
         return f"    <testcase{head}><skipped/></testcase>"
     message = run.problems[0].summary if run.problems else run.status
     told = "\n\n".join(map(_told, run.problems))
-    return f"    <testcase{head}><failure{_attributes(message=message)}>{_text(told)}</failure></testcase>"
+    return f"    <testcase{head}><failure{attributes(message=message)}>{content(told)}</failure></testcase>"
 
 
 def _told(problem: Problem) -> str:
@@ -71,11 +71,13 @@ def _told(problem: Problem) -> str:
     return f"{head}\n{problem.detail}".strip()
 
 
-def _attributes(**values: object) -> str:
+def attributes(**values: object) -> str:
+    """Attributes of an element, each with a space before it."""
     return "".join(f" {name}={quoteattr(_clean(str(value)))}" for name, value in values.items())
 
 
-def _text(text: str) -> str:
+def content(text: str) -> str:
+    """Text inside an element."""
     return escape(_clean(text))
 
 

@@ -1,0 +1,49 @@
+"""What a job that checks for drift hands to the job that writes issues: a file of JSON, masked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from orchestrator.ci.reports import LARGEST, files_of
+from orchestrator.ci.values import from_json
+from orchestrator.errors import UsageError
+from orchestrator.report.drift import DriftReport
+from orchestrator.run.folders import write_private
+
+VERSION = 1
+PREFIX = "drift-"
+
+
+def write_report(folder: Path, report: DriftReport, shard: tuple[int, int] = (1, 1)) -> Path:
+    """Write `DIR/drift-ENV-I.json`, and make the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environments = sorted({one.environment for one in report.stacks})
+    name = "+".join(environments).replace("/", "%2F") or "none"
+    path = folder / f"{PREFIX}{name}-{shard[0]}.json"
+    content = {"version": VERSION, "kind": "drift", **asdict(report)}
+    write_private(path, json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())
+    return path
+
+
+def read_reports(folders: Iterable[Path]) -> list[DriftReport]:
+    """Every report of drift in some folders and below; UsageError for a file that is none."""
+    return [_read(path) for path in files_of(folders, PREFIX)]
+
+
+def _read(path: Path) -> DriftReport:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ValueError("it is too large")
+        content: Any = json.loads(path.read_bytes())
+        if content["version"] != VERSION or content["kind"] != "drift":
+            raise ValueError("another version, or another kind")
+        return from_json(DriftReport, content)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path.name} is not a report of drift: {error}",
+            advice="Give the folders that `infra drift --report` wrote.",
+        ) from error

@@ -1,0 +1,91 @@
+"""`infra drift`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from orchestrator.cli.complete import stacks as complete_stacks
+from orchestrator.cli.context import pass_app
+from orchestrator.cli.options import Duration, json_option
+from orchestrator.errors import UsageError
+
+EPILOG = """\b
+Classes of what differs:
+  reverted    changed outside; the next apply puts it back
+  conflict    changed outside, and the code wants a third value
+  codified    changed outside, and the code says the same already
+  ignored     covered by ignore_changes
+  noise       changes by itself: counters, timestamps, what only the provider sets
+  unmanaged   changed outside, and the code does not set it
+  owed        nothing changed outside since, and yet an apply would change it
+
+\b
+Exit codes: 0 clean, 8 drift, 1 a check failed.
+
+\b
+Examples:
+  infra drift                       every stack
+  infra drift prod --budget 30m     the longest unchecked first, as far as half an hour goes
+  infra drift dev/network --show-ignored
+  infra drift --shard 2/4 --json    a quarter of the stacks, for a program
+  infra drift --last                what the last checks found, without a new one
+  infra drift history               when what drifted, for how long, and what ended it
+  infra drift history prod/network
+"""
+
+
+class Shard(click.ParamType):  # type: ignore[type-arg]
+    """`2/4`: the second of four parts."""
+
+    name = "shard"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        number, _, of = str(value).partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            self.fail(f"{value!r} is not a shard such as 2/4", param, ctx)
+        return int(number), int(of)
+
+
+@click.command(epilog=EPILOG)
+@click.argument(
+    "names",
+    nargs=-1,
+    metavar="[ENV | ENV/STACK | GLOB]... | history [STACK]...",
+    shell_complete=complete_stacks,
+)
+@click.option("--all", "everything", is_flag=True, help="Every stack, which is so without a name too.")
+@click.option("--env", "environments", multiple=True, metavar="ENV", help="Only stacks of ENV.")
+@click.option("--budget", type=Duration(), metavar="DURATION", help="Begin nothing new after so long.")
+@click.option("--shard", type=Shard(), default="1/1", metavar="I/N", help="Only the I-th of N parts.")
+@click.option(
+    "--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once (default: one per core)."
+)
+@click.option("--show-ignored", is_flag=True, help="Show noise, and what is ignored or covered by a rule.")
+@click.option("--last", is_flag=True, help="Show what the last checks found; check nothing.")
+@click.option("--junit", metavar="FILE", help="Write JUnit XML too.")
+@click.option("--markdown", metavar="FILE", help="Write Markdown too.")
+@click.option("--report", metavar="DIR", help="Write what `infra ci drift` makes issues of.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
+    """Show what changed behind Terraform's back.
+
+    Each stack is planned once at the commit last applied to it. Nothing is locked, and neither a state nor
+    the world is changed. In a GitHub Actions job the summary of the step is written too.
+    """
+    from orchestrator.cli import drifting
+
+    app = pass_app(ctx)
+    if names[:1] == ("history",):
+        return drifting.history(app, names[1:])
+    if asked["everything"] and names:
+        raise UsageError("--all and names exclude each other.", advice="Leave one out.")
+    if asked["last"]:
+        return drifting.last(app, names, asked["environments"])
+    return drifting.check(app, names, asked)

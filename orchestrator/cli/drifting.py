@@ -1,0 +1,112 @@
+"""What `infra drift` does: a check, a look at the last one, or at the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.cli.context import App
+from orchestrator.cli.running import opened
+from orchestrator.cli.views import show
+from orchestrator.errors import UsageError
+from orchestrator.project.model import Project
+from orchestrator.project.select import select
+from orchestrator.report.drift import DriftReport
+
+
+def check(app: App, names: Sequence[str], asked: Mapping[str, Any]) -> int:
+    """Check the stacks and tell what was found, wherever it is wanted."""
+    from orchestrator.run.drifting import DriftRequest, check_drift
+    from orchestrator.run.origin import origin_of
+
+    with opened(app, asked, trigger=origin_of(app.environ).trigger) as session:
+        stacks = _selected(app, session.project, names, asked["environments"])
+        report = check_drift(session, DriftRequest(stacks, asked["budget"], asked["shard"]))
+    _write(app, report, asked)
+    if app.json:
+        return app.emit("drift", report.exit_code, **report.document())
+    from orchestrator.report.drift_console import render
+
+    show(app, render(report, show_ignored=asked["show_ignored"]))
+    return report.exit_code
+
+
+def last(app: App, names: Sequence[str], environments: Sequence[str]) -> int:
+    """What the last checks found."""
+    from orchestrator.report.drift_history import last_view
+    from orchestrator.run.drift_history import heartbeats, histories
+
+    project, ledgers = _remembered(app)
+    stacks = _selected(app, project, names, environments)
+    found = histories(project, ledgers, stacks, whole=False)
+    beats = heartbeats(project, ledgers, dict.fromkeys(one.environment for one in found))
+    if app.json:
+        now = datetime.now(UTC)
+        told = {name: vars(beat) if beat else None for name, beat in beats.items()}
+        return app.emit("drift --last", stacks=[one.document(now) for one in found], heartbeats=told)
+    show(app, last_view(found, list(beats.items())))
+    return 0
+
+
+def history(app: App, names: Sequence[str]) -> int:
+    """When what drifted, for how long, and what ended it."""
+    from dataclasses import asdict
+
+    from orchestrator.report.drift_history import figures, history_view
+    from orchestrator.run.drift_history import histories
+
+    project, ledgers = _remembered(app)
+    found = histories(project, ledgers, _selected(app, project, names, ()))
+    now = datetime.now(UTC)
+    if app.json:
+        stacks = [one.document(now) for one in found]
+        return app.emit("drift history", stacks=stacks, figures=asdict(figures(found, now)))
+    show(app, history_view(found, now))
+    return 0
+
+
+def _remembered(app: App) -> tuple[Project, Any]:
+    from orchestrator.run.ledgers import Ledgers
+    from orchestrator.run.states import States
+
+    project = app.project()
+    return project, Ledgers(project, States(project, app.environ), app.environ)
+
+
+def _selected(
+    app: App, project: Project, names: Sequence[str], environments: Sequence[str]
+) -> tuple[str, ...]:
+    stacks = select(project, names, app.cwd) if names else tuple(project.stacks)
+    unknown = [name for name in environments if name not in project.environments]
+    if unknown:
+        raise UsageError(
+            f"There is no environment {unknown[0]!r}.", advice=f"There is {', '.join(project.environments)}."
+        )
+    if not environments:
+        return stacks
+    return tuple(id_ for id_ in stacks if project.stacks[id_].environment in environments)
+
+
+def _write(app: App, report: DriftReport, asked: Mapping[str, Any]) -> None:
+    """The files that were asked for, and the summary of a job's step."""
+    from orchestrator.report import drift_junit, drift_markdown
+
+    if asked["junit"]:
+        _file(app.cwd / asked["junit"], drift_junit.render(report))
+    if asked["markdown"]:
+        _file(app.cwd / asked["markdown"], drift_markdown.summary(report))
+    summary = app.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(drift_markdown.summary(report))
+    if asked["report"]:
+        from orchestrator.ci.drift_reports import write_report
+
+        write_report(app.cwd / asked["report"], report, asked["shard"])
+
+
+def _file(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
