@@ -25,12 +25,15 @@ class Subject:
 
 
 def subject_of(project: Project, event: Event | None, base: str | None = None) -> Subject:
-    """What the checkout at hand is, for an event; `base` is a ref that was asked for instead of trunk.
+    """What the checkout at hand is, for an event.
+
+    `base` is a ref that was asked for instead of trunk; a head that is reviewed is compared with what is
+    merged into it, whatever was asked for: all jobs of a pull request must agree.
 
     Raises GitError when the clone lacks the commits that tell, or is of another commit than the event.
     """
     commit = project.commit or ""
-    if event is None or not event.is_reviewed or base:
+    if event is None or not event.is_reviewed:
         return Subject(commit, base_commit(project, base), (event.head if event else "") or commit)
     repository = project.repository
     if event.kind == "merge_group":

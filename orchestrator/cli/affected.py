@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from orchestrator.cli.context import pass_app
+from orchestrator.cli.context import App, pass_app
 from orchestrator.cli.options import json_option
 
 EPILOG = """\b
@@ -12,26 +14,54 @@ Examples:
   infra affected                     since your branch left trunk, uncommitted files included
   infra affected --why               by which files
   infra affected --base HEAD~1 --json
+  infra affected --matrix            in a job: who plans what, as a matrix of GitHub Actions
+  infra affected --matrix --shards 4 --env prod
+
+Each entry of the matrix has an `environment`, a `shard` (I/N) and the `stacks` in it, one a line: they are
+for `infra ci plan`, as --env, --shard and INFRA_STACKS. Deleted and renamed stacks are among them.
 """
 
 
 @click.command(epilog=EPILOG)
 @click.option("--base", metavar="REF", help="Compare with where the work parted from REF (default: trunk).")
 @click.option("--why", is_flag=True, help="Show the chain of files behind each stack.")
+@click.option("--matrix", is_flag=True, help="Print the jobs that plan it, as a matrix of GitHub Actions.")
+@click.option("--shards", metavar="N|auto", default="auto", help="Jobs for an environment (with --matrix).")
+@click.option(
+    "--env", "environments", multiple=True, metavar="ENV", help="Only this environment (with --matrix)."
+)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, base: str | None, why: bool, as_json: bool) -> int:
+def command(ctx: click.Context, /, base: str | None, why: bool, matrix: bool, **asked: Any) -> int:
     """Show which stacks a change touches, and why."""
     from orchestrator.project.affected import affected
 
     app = pass_app(ctx)
+    if matrix:
+        return _matrix(app, base, asked["environments"], asked["shards"])
     project = app.project()
     found = affected(project, base)
-    if as_json:
+    if asked["as_json"]:
         from orchestrator.project.documents import affected_document
 
         return app.emit("affected", **affected_document(project, found))
     from orchestrator.cli.views import affected_view, show
 
     show(app, affected_view(found, why=why))
+    return 0
+
+
+def _matrix(app: App, base: str | None, environments: tuple[str, ...], shards: str) -> int:
+    from orchestrator.ci.event import event_of
+    from orchestrator.ci.matrix import parts_of
+    from orchestrator.ci.outputs import set_outputs
+    from orchestrator.ci.scope import scope_of
+    from orchestrator.ci.shards import matrix
+
+    event = event_of(app.environ)
+    scope = scope_of(app.project(), event, base)
+    parts, timed = parts_of(scope, event, app.environ, environments, shards)
+    text = matrix(parts, timed=timed)
+    set_outputs(app.environ, {"matrix": text, "empty": str(not parts).lower()})
+    app.write(text)
     return 0
