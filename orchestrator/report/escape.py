@@ -113,7 +113,7 @@ def _words(line: str, as_code: Callable[[str], str]) -> str:
         end = at + 1 if plain else _end_of_code(words, at)
         together = " ".join(words[at:end])
         quoted = _QUOTED.fullmatch(together)
-        if (plain or quoted) and run:
+        if run and (plain or quoted or _STOP.fullmatch(run[-1])):
             done.append(_stopped(" ".join(run), as_code))
             run = []
         if quoted:
@@ -143,7 +143,7 @@ def _end_of_code(words: list[str], at: int) -> int:
 
 def _is_plain(word: str, *, first: bool) -> bool:
     if word in _SIGNS:
-        return not first
+        return not (first and word.isascii())
     if word.isprintable() and not any(char.isascii() for char in word):
         return True
     if first and _LISTED.match(word):

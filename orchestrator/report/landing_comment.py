@@ -11,6 +11,7 @@ from orchestrator.report.landing import LandedStack, Landing
 from orchestrator.report.landing_words import differences, headline, what_next
 from orchestrator.report.markdown import alert, row, table
 from orchestrator.report.pull_request import LIMIT, RESERVE, cut_words
+from orchestrator.report.pull_request_head import losses
 from orchestrator.report.pull_request_merge import SHORT_COMMIT, minutes
 from orchestrator.report.pull_request_stack import OPEN_LINES, block, has_details
 from orchestrator.report.pull_request_table import HEADER, result_words
@@ -59,7 +60,13 @@ def stale_notice(stacks: Sequence[str], commit: str) -> str:
 
 def body(landing: Landing, limit: int) -> str:
     """The landing as Markdown of at most `limit` bytes; what does not fit is cut whole and counted."""
-    top = [_verdict(landing), *differences(landing, limit // DIFFERENCES_SHARE), *what_next(landing)]
+    undecided = [one.report for one in landing.stacks if one.report.result in ("mismatch", "blocked")]
+    top = [
+        _verdict(landing),
+        *losses(undecided, "if it is approved", limit // SHARE),
+        *differences(landing, limit // DIFFERENCES_SHARE),
+        *what_next(landing),
+    ]
     bottom = [*_checks(landing, limit), *_promotion(landing), *_notes(landing, limit), _footer(landing)]
     fixed = [part for part in (*top, *bottom) if part]
     header = table(HEADER, ())
@@ -67,7 +74,7 @@ def body(landing: Landing, limit: int) -> str:
     told = [one for one in landing.stacks if one.report.result not in RESTING]
     shown = [StackReview(one.report) for one in told]
     blocks = [block(one, limit, open_lines=OPEN_LINES) for one in shown if has_details(one)]
-    fitted = fit([_row(one) for one in told], blocks, room)
+    fitted = fit([_row(landing, one) for one in told], blocks, room)
     rows = "\n".join([header, *fitted.rows]) if fitted.rows else ""
     parts = [*top, rows, _resting(landing, told), cut_words(fitted.cut, landing.url), *fitted.blocks, *bottom]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -78,12 +85,13 @@ def _verdict(landing: Landing) -> str:
     return f"{words} {text(landing.reason)}." if landing.reason else words
 
 
-def _row(one: LandedStack) -> str:
+def _row(landing: Landing, one: LandedStack) -> str:
     report = one.report
     told = changes_in_words(report)
     if report.result not in ("applied", "destroyed") and report.reason:
         told = "; ".join(part for part in (told, cell(first_line(report.reason), 120)) if part)
-    return row((cell_code(one.id), result_words(report), told))
+    waits = landing.state == "gate" and report.result == "blocked"
+    return row((cell_code(one.id), "… to approve" if waits else result_words(report), told))
 
 
 def _resting(landing: Landing, told: list[LandedStack]) -> str:

@@ -22,17 +22,18 @@ def headline(landing: Landing) -> str:
     done = {key: sum(one.counts.get(key, 0) for one in went) for key in COUNT_KEYS}
     counts = counts_in_words(done, done=True)
     applied = f"{plural(len(went), 'stack')} applied{f', {counts}' if counts else ''}"
+    beside = f"; {applied}" if went else ""
     match landing.state:
         case "applied":
             return f"✓ {name} is done: {applied}."
         case "nothing":
-            return f"= Nothing to do in {name}: {landing.trunk} owes it nothing."
+            return f"✓ Nothing to do in {name}: {landing.trunk} owes it nothing."
         case "mismatch":
-            return f"✗ {name}: {_of(landing, 'mismatch')} not as approved, so not applied; {applied}."
+            return f"✗ {name}: {_of(landing, 'mismatch')} not as approved, so not applied{beside}."
         case "gate":
-            return f"… {name} waits for an approval of {_of(landing, 'blocked')}; {applied}."
+            return f"… {name} waits for an approval of {_of(landing, 'blocked')}{beside}."
         case "blocked":
-            return f"✗ {name}: {_of(landing, 'blocked')} refused; {applied}."
+            return f"✗ {name}: {_of(landing, 'blocked')} refused{beside}."
         case "stopped":
             failed = sum(not one.ok for one in landing.checks)
             return f"✗ {name}: {applied}; {plural(failed, 'check')} failed."
@@ -78,7 +79,10 @@ def what_next(landing: Landing) -> Iterator[str]:
     elif landing.state == "gate":
         yield _approve(landing)
     elif landing.state == "blocked":
-        yield f"What was approved counts only from a reviewer who may write. {_approve(landing)}"
+        yield (
+            "An approval counts from somebody with write access who is not the author, given on the merged "
+            f"head after its plan. {_approve(landing)}"
+        )
     elif landing.state in ("failed", "partial", "stopped"):
         yield (
             "Mend it and merge, or comment "

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from orchestrator.report.escape import code, text
 from orchestrator.report.fitting import bounded
 from orchestrator.report.markdown import alert
-from orchestrator.report.model import COUNT_KEYS, Result
+from orchestrator.report.model import COUNT_KEYS, Result, StackReport
 from orchestrator.report.pull_request_stack import finding_item
 from orchestrator.report.review import Review, StackReview
 from orchestrator.report.words import counts_in_words, first_line, listed, plural
@@ -37,9 +37,10 @@ def is_refused(stack: StackReview) -> bool:
     return stack.report.result == "blocked" or any(one.severity == "error" for one in stack.findings)
 
 
-def total_counts(stacks: Sequence[StackReview]) -> dict[str, int]:
+def total_counts(stacks: Iterable[StackReview]) -> dict[str, int]:
     """How many resources all of them create, update and so on."""
-    return {key: sum(one.report.counts.get(key, 0) for one in stacks) for key in COUNT_KEYS}
+    counts = [one.report.counts for one in stacks]
+    return {key: sum(one.get(key, 0) for one in counts) for key in COUNT_KEYS}
 
 
 def refusals(review: Review) -> int:
@@ -96,22 +97,27 @@ def verdict(review: Review) -> str:
 def destructive(review: Review, limit: int) -> Iterator[str]:
     """The alert about what is destroyed or replaced, protected environments first."""
     stacks = sorted(changing(review), key=lambda one: not _is_protected(review, one))
-    counts = total_counts(stacks)
-    if not (counts["delete"] or counts["replace"]):
-        return
+    yield from losses([one.report for one in stacks], "by the merge", limit // SHARE)
+
+
+def losses(reports: Sequence[StackReport], when: str, room: int) -> Iterator[str]:
+    """An alert about what these stacks destroy or replace, in about `room` bytes; nothing where none goes."""
+    deleted, replaced = (sum(one.counts.get(key, 0) for one in reports) for key in ("delete", "replace"))
     parts = [
-        f"{plural(counts['delete'], 'resource')} destroyed" if counts["delete"] else "",
-        f"{plural(counts['replace'], 'resource')} replaced" if counts["replace"] else "",
+        f"{plural(deleted, 'resource')} destroyed" if deleted else "",
+        f"{plural(replaced, 'resource')} replaced" if replaced else "",
     ]
+    if not any(parts):
+        return
     items = [
-        f"- {code(stack.id)} {verb} {code(change['address'])}"
-        for verb, wanted in (("destroys", ("delete",)), ("replaces", None))
-        for stack in stacks
-        for change in stack.report.changes
-        if "delete" in change["actions"] and (wanted is None) == (tuple(change["actions"]) != ("delete",))
+        f"- {code(one.id)} {verb} {code(change['address'])}"
+        for verb, alone in (("destroys", True), ("replaces", False))
+        for one in reports
+        for change in one.changes
+        if "delete" in change["actions"] and (tuple(change["actions"]) == ("delete",)) == alone
     ]
-    head = f"**{listed([part for part in parts if part])} by the merge:**"
-    yield alert("CAUTION", [head, "", *bounded(items, limit // SHARE)] if items else [head])
+    head = f"**{listed([part for part in parts if part])} {when}:**"
+    yield alert("CAUTION", [head, "", *bounded(items, room)] if items else [head])
 
 
 def troubles(review: Review, limit: int) -> Iterator[str]:

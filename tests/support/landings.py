@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.plan.comparing import Difference
-from orchestrator.report.landing import Landing, LandedStack, LandingCheck
+from orchestrator.report.landing import LandedStack, Landing, LandingCheck
 from tests.support import reviews
 
 SEALED = "1f3d5b7a9c0e2f4a6b8d0c1e3f5a7b9c2d4e6f80"

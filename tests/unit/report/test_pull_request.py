@@ -1,0 +1,252 @@
+"""A pull request's comment, against golden text (`GOLDEN=write pytest` makes it anew) and by its rules."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.report import markers
+from orchestrator.report.pull_request import LIMIT, comment, nothing, outdated
+from orchestrator.report.review import EnvironmentRules, Review
+from orchestrator.report.summary import CHECK_LIMIT, check_output, of_environment, plan_summary, status_text
+from tests.support import reviews
+from tests.support.rendering import render
+from tests.support.reviews import EXAMPLES, HEAD, RUN
+
+GOLDEN = Path(__file__).parents[2] / "data" / "golden" / "pull_request"
+# Those whose whole text is too long to be read beside a test.
+LONG = ("many", "huge")
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in LONG])
+def test_golden(name: str) -> None:
+    path, made = GOLDEN / f"{name}.md", comment(EXAMPLES[name]())
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(made, encoding="utf-8")
+    assert made == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("limit", [LIMIT, 20_000, 9_000])
+def test_it_is_never_too_long_and_never_left_open(name: str, limit: int) -> None:
+    made = comment(EXAMPLES[name](), limit=limit)
+    rendered = render(made)
+    assert len(made.encode()) <= limit
+    assert not rendered.wrong
+    assert not rendered.foreign
+    assert set(rendered.links) <= {RUN}
+    assert rendered.comments == ["infra:plan", f"infra:head {HEAD}"]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_phone_shows_every_table(name: str) -> None:
+    rows = [line for line in comment(EXAMPLES[name]()).splitlines() if line.startswith("|---")]
+    assert all(row.count("---") <= 4 for row in rows)
+
+
+def test_what_is_lost_stands_before_every_table_and_diff() -> None:
+    made = comment(EXAMPLES["deletion"]())
+    caution = made.index("> [!CAUTION]")
+    assert made.index("**2 stacks change: 1 to create, 1 to change, 2 to destroy.**") < caution
+    assert caution < made.index("terraform_data.goes[1]") < made.index("| Stack |")
+
+
+def test_protected_environments_come_first_among_losses() -> None:
+    made = comment(EXAMPLES["replacement"]())
+    assert made.index("`prod/web` replaces") < made.index("`dev/web` replaces")
+
+
+def test_the_biggest_diff_is_cut_whole_and_counted() -> None:
+    made = comment(EXAMPLES["huge"]())
+    assert "✂ **Cut to fit the limit:** 2 diffs (12,598 lines)" in made
+    assert f"[The whole text is in the run]({RUN})" in made
+    assert "✂ _The diff is cut here: 7,199 lines" in made
+    assert '"db-custom-1-3840" -> "db-custom-4-15360"' in made
+    assert "- and 1,168 more" in made
+    assert "google_storage_bucket.many" in made
+
+
+def test_six_hundred_stacks_with_long_names_fit_and_are_counted() -> None:
+    review = EXAMPLES["many"]()
+    began = time.perf_counter()
+    made = comment(review)
+    seconds = time.perf_counter() - began
+    assert "**300 of 600 stacks change: 900 to create.**" in made
+    assert "= 300 stacks do not change" in made
+    assert " rows of the table" in made
+    assert len(made.encode()) > LIMIT * 0.9
+    # 0.03 s here; the rest is for machines that are busy.
+    assert seconds < 0.3
+
+
+def test_many_rows_have_few_stacks_folded_not_lost() -> None:
+    review = reviews.named(40, 30)
+    made = comment(review)
+    assert all(stack.id in made for stack in review.stacks)
+    assert "✂" not in made
+
+
+def test_a_long_list_of_losses_is_cut_and_its_count_is_not() -> None:
+    stacks = [reviews.recorded("delete", f"prod/{'x' * 150}{number}") for number in range(500)]
+    made = comment(reviews.review(*stacks))
+    assert "**1,000 resources destroyed by the merge:**" in made
+    assert len(made.encode()) <= LIMIT
+    assert not render(made).wrong
+
+
+def test_no_secret_of_a_recorded_plan_is_shown() -> None:
+    made = comment(EXAMPLES["secrets"]()) + plan_summary(EXAMPLES["secrets"]())
+    assert "hunter2" not in made
+    assert "(sensitive value)" in made
+
+
+def test_what_failed_is_shown_beside_what_did_not() -> None:
+    made = comment(EXAMPLES["failed"]())
+    assert "**1 stack failed; 1 of 2 stacks changes: 4 to create.**" in made
+    assert "(in `infra/envs/prod/service/main.tf:7`" in made
+    assert made.index("· failed</summary>") < made.index("<code>dev/service</code>")
+
+
+def test_a_lost_job_is_told() -> None:
+    made = comment(EXAMPLES["lost-shard"]())
+    assert "**2 stacks not planned; 1 of 3 stacks changes" in made
+    assert "`prod/billing` **not planned**: the job that should have planned it did not report." in made
+
+
+def test_provisional_names_its_upstream_in_both_places() -> None:
+    made = comment(EXAMPLES["provisional"]())
+    assert made.count("may still change when `prod/network` is applied") == 2
+    assert "- `prod/edge`: prod/cdn was never applied" in made
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ({"protected": False}, "is applied without an approval."),
+        ({"protected": True, "approved_by": "merge"}, "the merge is the approval."),
+        ({"protected": True}, "approves commit `4f9d2c7e81ab` after this plan."),
+        ({"protected": True}, "Without it, reviewers of `prod-approval` are asked after the merge."),
+        ({"protected": True, "unapproved": "refuse"}, "Without it, nothing is applied there."),
+        ({"protected": True, "unapproved": "apply"}, "Without it, they are applied all the same."),
+    ],
+)
+def test_how_to_approve(rules: dict[str, object], words: str) -> None:
+    environment = EnvironmentRules("prod", **rules)  # type: ignore[arg-type]
+    made = comment(reviews.review(reviews.database("prod/db"), environments=(environment,)))
+    assert words in made
+
+
+def test_the_merge_goes_in_promotion_order() -> None:
+    made = comment(EXAMPLES["simple"]())
+    assert made.index("1. **dev**") < made.index("2. **staging**") < made.index("3. **prod**")
+    assert "Then 2 checks and 30 min of soaking before the next." in made
+
+
+@pytest.mark.parametrize(("destroys", "total"), [(False, "Nothing changes"), (True, "2 to destroy")])
+def test_deleted_code(destroys: bool, total: str) -> None:
+    made = comment(reviews.deleted(destroys=destroys))
+    assert total in made.split("\n")[3]
+    assert ("> [!CAUTION]" in made) == destroys
+    assert ("is **not** destroyed" in made) != destroys
+
+
+def test_refused_stacks_are_not_promised() -> None:
+    made = comment(EXAMPLES["policy"]())
+    after = made.partition("#### On merge")[2]
+    assert "Nothing is applied to these as long as they are refused:\n\n- `prod/service`" in after
+    assert "1. **dev**" in after
+    assert "**prod**" not in after
+
+
+def test_an_old_head_is_marked_once() -> None:
+    made = comment(EXAMPLES["simple"]())
+    once = outdated(made, "a" * 40)
+    assert "**Outdated:** this is the plan of `4f9d2c7e81ab`." in once
+    assert "The plan of `aaaaaaaaaaaa` is on its way." in once
+    twice = outdated(once.replace("\n", "\r\n"), "b" * 40)
+    assert twice.count("Outdated") == 1
+    assert "`bbbbbbbbbbbb`" in twice
+    assert "aaaaaaaaaaaa" not in twice
+    assert markers.head_of(twice) == HEAD
+    assert twice.endswith(made.partition("-->\n\n")[2])
+    assert not render(twice).wrong
+
+
+def test_marking_the_longest_comment_keeps_it_below_the_limit() -> None:
+    assert len(outdated(comment(EXAMPLES["many"]()), "a" * 40).encode()) <= LIMIT
+
+
+def test_others_comments_are_not_marked() -> None:
+    assert outdated("hello", "a" * 40) == "hello"
+
+
+def test_nothing_is_said_with_the_marker() -> None:
+    made = nothing(replace(EXAMPLES["nothing"](), heartbeat="Long ago."))
+    assert markers.is_marked(made, markers.PLAN)
+    assert "No stack is affected" in made
+    assert "Long ago." in made
+
+
+def test_the_summary_has_what_the_comment_cut() -> None:
+    review = EXAMPLES["huge"]()
+    whole = plan_summary(review)
+    assert "✂" not in whole
+    assert whole.count("will be created") == 2101
+    assert whole.startswith("## Plan of pull request 42: Give the service a bigger database\n")
+    assert len(plan_summary(review, 50_000).encode()) <= 50_000
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_checks_and_statuses_stay_below_their_limits(name: str) -> None:
+    review = EXAMPLES[name]()
+    for rules in review.environments:
+        output = check_output(review, rules.name)
+        assert len(output.text.encode()) <= CHECK_LIMIT
+        assert len(output.summary.encode()) <= CHECK_LIMIT
+        assert not render(output.text).wrong
+        assert not render(output.summary).foreign
+        state, words = status_text(review, rules.name)
+        assert len(words) <= 140
+        assert words.isprintable()
+        assert (state == "failure") == (output.conclusion == "failure")
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "conclusion"),
+    [
+        ("simple", "prod", "success"),
+        ("failed", "dev", "success"),
+        ("failed", "prod", "failure"),
+        ("lost-shard", "dev", "success"),
+        ("lost-shard", "prod", "failure"),
+        ("policy", "dev", "success"),
+        ("policy", "prod", "failure"),
+        ("guard", "prod", "failure"),
+        ("nothing", "prod", "success"),
+    ],
+)
+def test_an_environments_check(name: str, environment: str, conclusion: str) -> None:
+    assert check_output(EXAMPLES[name](), environment).conclusion == conclusion
+
+
+def test_a_check_is_about_its_environment_alone() -> None:
+    output = check_output(EXAMPLES["simple"](), "prod")
+    assert output.title == "1 of 2 stacks changes: 1 to create, 1 to change."
+    assert "prod/service" in output.text
+    assert "dev/" not in output.text
+
+
+def test_a_void_approval_asks_for_another_review() -> None:
+    output = check_output(EXAMPLES["simple"](), "prod", review_again=True)
+    assert output.conclusion == "action_required"
+    assert output.title.startswith("Review again: ")
+    assert check_output(EXAMPLES["failed"](), "prod", review_again=True).conclusion == "failure"
+
+
+def test_stacks_that_are_an_environment_find_it() -> None:
+    review: Review = reviews.review(unplanned=("prod", "dev/a"))
+    assert of_environment(review, "prod").unplanned == ("prod",)
