@@ -36,32 +36,41 @@ def graph_document(project: Project, waves: Sequence[Sequence[str]], edges: Sequ
 def findings_document(project: Project, findings: Sequence[Finding]) -> dict[str, Any]:
     """`infra validate --json`; errors among the findings stand in `errors` as well."""
     stacks = [{"id": stack.id, "environment": stack.environment} for stack in project.stacks.values()]
-    told = [
-        {
-            "severity": one.severity,
-            "code": one.code,
-            "message": one.message,
-            "advice": one.advice,
-            "file": one.file,
-            "line": one.line,
-            "stack": one.stack,
-        }
-        for one in findings
-    ]
-    errors = [
-        {
-            "class": "ProjectError",
-            "message": one.message,
-            "advice": one.advice,
-            "file": one.file,
-            "line": one.line,
-            "key": None,
-            "stack": one.stack,
-        }
-        for one in findings
-        if one.severity == "error"
-    ]
-    return {"run": None, "stacks": stacks, "findings": told, "errors": errors}
+    return {"run": None, "stacks": stacks, **told_document(findings)}
+
+
+def told_document(findings: Sequence[Finding], kind: str = "ProjectError") -> dict[str, Any]:
+    """`findings`, and the errors among them once more in `errors`, as errors of class `kind`."""
+    return {
+        "findings": [finding_document(one) for one in findings],
+        "errors": [finding_error(one, kind) for one in findings if one.severity == "error"],
+    }
+
+
+def finding_document(one: Finding) -> dict[str, Any]:
+    """A finding as it stands in every `--json`."""
+    return {
+        "severity": one.severity,
+        "rule": one.code,
+        "message": one.message,
+        "advice": one.advice,
+        "file": one.file,
+        "line": one.line,
+        "stack": one.stack,
+    }
+
+
+def finding_error(one: Finding, kind: str = "ProjectError") -> dict[str, Any]:
+    """A finding as an entry of the document's `errors`."""
+    return {
+        "class": kind,
+        "message": one.message,
+        "advice": one.advice,
+        "file": one.file,
+        "line": one.line,
+        "key": None,
+        "stack": one.stack,
+    }
 
 
 def affected_document(project: Project, found: Affected) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import Exit
+from orchestrator.project.documents import finding_document, told_document
 from orchestrator.project.model import Finding
 
 
@@ -37,32 +38,6 @@ class LintReport:
             "stacks": [],
             "simulated": self.simulated,
             "tools": list(self.tools),
-            "findings": [finding_document(one) for one in self.findings],
             "accepted": [{**finding_document(one), "reason": why} for one, why in self.accepted],
-            "errors": [
-                {
-                    "class": "ProjectError",
-                    "message": one.message,
-                    "advice": one.advice,
-                    "file": one.file,
-                    "line": one.line,
-                    "key": None,
-                    "stack": one.stack,
-                }
-                for one in self.findings
-                if one.severity == "error"
-            ],
+            **told_document(self.findings),
         }
-
-
-def finding_document(one: Finding) -> dict[str, Any]:
-    """A finding as it stands in `--json`."""
-    return {
-        "severity": one.severity,
-        "rule": one.code,
-        "message": one.message,
-        "advice": one.advice,
-        "file": one.file,
-        "line": one.line,
-        "stack": one.stack,
-    }
