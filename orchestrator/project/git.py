@@ -7,6 +7,7 @@ written except by `add_worktree` and `remove_worktree`.
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
@@ -141,6 +142,16 @@ class Repository:
     def first_parents(self, revision: str, limit: int) -> tuple[str, ...]:
         """A revision and the commits before it on its own line, newest first, at most `limit`."""
         return tuple(self._text("rev-list", "--first-parent", f"--max-count={limit}", revision).split())
+
+    def history(self, revision: str, since: str, limit: int) -> list[tuple[str, tuple[str, ...]]]:
+        """The commits on a revision's own line that `since` (if any) does not have, newest first, at most
+        `limit`; each with the paths from the repository's top that it changed on that line."""
+        mark = secrets.token_hex(16)
+        logged = self._bytes(
+            *("log", "-z", "-m", "--first-parent", "--no-renames", "--name-only", f"--format={mark}%H"),
+            *(f"--max-count={limit}", revision, *([f"^{since}"] if since else []), "--"),
+        )
+        return gitlists.read_history(logged, mark)
 
     def commit(self, revision: str) -> Commit:
         """Who made a commit, when, and what for."""

@@ -86,3 +86,19 @@ def read_batch(out: bytes, wanted: Sequence[str]) -> dict[str, bytes]:
         found[object_id] = out[end + 1 : end + 1 + size]
         at = end + 1 + size + 1
     return found
+
+
+def read_history(logged: bytes, mark: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Commits with the paths that each changed, from `git log -z --name-only --format=MARK%H`.
+
+    Paths may hold anything but NUL, so the mark must be one that nobody could have put into a path.
+    """
+    found: list[tuple[str, list[str]]] = []
+    for part in logged.split(b"\0"):
+        text = os.fsdecode(part)
+        if text.startswith(mark):
+            found.append((text.removeprefix(mark), []))
+        elif text and found:
+            paths = found[-1][1]
+            paths.append(text if paths else text.removeprefix("\n"))
+    return [(commit, tuple(paths)) for commit, paths in found]

@@ -1,0 +1,226 @@
+"""Whether a plan may be applied: what trunk owes a stack, against what people approved on GitHub."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orchestrator.ci.decisions import Approval, Decisions, Refusal
+from orchestrator.ci.owed import Owed, Trunk, approves
+from orchestrator.config import Environment
+from orchestrator.hosts.model import PullRequest
+from orchestrator.hosts.port import Host
+from orchestrator.plan.comparing import Approval as Strictness
+from orchestrator.plan.comparing import Difference, Reaches, compare
+from orchestrator.plan.digest import Digest
+from orchestrator.project.model import Stack
+from orchestrator.project.reach import reach
+from orchestrator.run.digesting import objects_of
+from orchestrator.run.session import Session
+from orchestrator.state.approved import PlanObjects
+from orchestrator.state.records import Entry
+
+Kind = Literal["approved", "provisional", "gate", "refuse", "apply", "mismatch"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be done with a plan.
+
+    `approved` equals what was approved; `provisional` differs only where an upstream of the same change moved
+    it. `mismatch` differs otherwise, by `differences`. `gate`, `refuse` and `apply` are what the environment
+    does with what nobody approved. `pull_requests` are those that the stack is owed to, oldest first;
+    `reason` is a clause without a full stop.
+    """
+
+    kind: Kind
+    differences: tuple[Difference, ...] = ()
+    pull_requests: tuple[int, ...] = ()
+    reason: str = ""
+
+    @property
+    def may_apply(self) -> bool:
+        """Whether the plan may be applied as it is."""
+        return self.kind in ("approved", "provisional", "apply")
+
+
+@dataclass
+class Approvals:
+    """The approvals of one trunk; safe from many threads. What several stacks ask is found out once."""
+
+    session: Session
+    host: Host
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _found: dict[tuple[int, str, str], Approval | Refusal] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self._trunk = Trunk(self.session.project, self.host)
+        self._decisions = Decisions(self.host)
+
+    def judge(
+        self, stack: Stack, now: Digest, before: Entry | None, *, gated: Digest | None = None
+    ) -> Verdict:
+        """Compare a plan with what was approved.
+
+        `before` is what the ledger knew of the stack before this run, `gated` what a gate of this very run
+        approved. The environment's rules are those of trunk before the first change that is owed: nobody
+        loosens the rules by which their own change is judged. Raises HostError and StateError.
+        """
+        with self._lock:
+            owed = self._trunk.owed(stack, before)
+            rules = self._rules(stack, owed)
+            verdict = self._gated(stack, now, gated, owed, rules)
+            if verdict is not None and verdict.may_apply:
+                return verdict
+            found = [self._approval(one, stack, rules.approved_by) for one in owed.pull_requests]
+            by_people = self._verdict(stack, now, owed, rules, found)
+            return by_people if by_people.may_apply or verdict is None else verdict
+
+    def judge_queued(
+        self, stack: Stack, now: Digest, before: Entry | None, pull_request: PullRequest, base: str
+    ) -> Verdict:
+        """Compare a plan in a merge queue, before the merge, with what its pull request was approved for.
+
+        `base` is the commit that it is merged onto there. A stack with changes ahead of it that were not
+        applied yet cannot be compared: it passes, and the apply compares it.
+        """
+        with self._lock:
+            ahead = self._trunk.at(base)
+            known = before.fingerprint if before and before.is_known else None
+            there = ahead.fingerprint(stack.id) if ahead and stack.id in ahead.stacks else None
+            if ahead is None or known != there:
+                why = "changes ahead of it were not applied yet, so it is compared when it is applied"
+                return Verdict("provisional", (), (pull_request.number,), why)
+            rules = ahead.config.environment(stack.environment)
+            owed = Owed((pull_request,), base=base)
+            found = self._approval(pull_request, stack, rules.approved_by)
+            return self._verdict(stack, now, owed, rules, [found])
+
+    def _rules(self, stack: Stack, owed: Owed) -> Environment:
+        """The environment's rules before the first change; those of today where nothing is owed."""
+        before = self._trunk.at(owed.base) if owed.base else self.session.project
+        return before.config.environment(stack.environment) if before else Environment()
+
+    def _approval(
+        self, pull_request: PullRequest, stack: Stack, approved_by: Literal["review", "merge"]
+    ) -> Approval | Refusal:
+        key = (pull_request.number, stack.environment, approved_by)
+        if key not in self._found:
+            self._found[key] = self._decisions.approval_of(
+                pull_request, stack.environment, approved_by, self._places(stack)
+            )
+        return self._found[key]
+
+    def _places(self, stack: Stack) -> Sequence[PlanObjects]:
+        """Where the plan objects of a stack's environment lie: as a rule in one bucket."""
+        ledgers, project = self.session.ledgers, self.session.project
+        # The stack itself may be one that trunk no longer has.
+        found = (objects_of(ledgers, one) for one in (*project.of(stack.environment), stack))
+        return list({(id(one.storage), one.base): one for one in found}.values())
+
+    def _gated(
+        self, stack: Stack, now: Digest, gated: Digest | None, owed: Owed, rules: Environment
+    ) -> Verdict | None:
+        """What the gate's own approval says; it was given to all that is owed, whoever brought it."""
+        if gated is None:
+            return None
+        return _compared(stack, now, [gated], owed, rules.approval, self._reaches(stack), reviewed=True)
+
+    def _verdict(
+        self,
+        stack: Stack,
+        now: Digest,
+        owed: Owed,
+        rules: Environment,
+        found: Sequence[Approval | Refusal],
+    ) -> Verdict:
+        given = sorted(
+            (one for one in found if isinstance(one, Approval) and stack.id in one.digests),
+            key=lambda one: one.posted,
+        )
+        numbers = tuple(one.number for one in owed.pull_requests)
+        lacking = _lacking(stack, owed, found, self._covered(stack, owed, found))
+        if not given:
+            return Verdict(rules.unapproved, (), numbers, "; ".join(lacking) or _nothing(stack, found))
+        digests = [one.digests[stack.id] for one in given]
+        verdict = _compared(
+            stack, now, digests, owed, rules.approval, self._reaches(stack), reviewed=not lacking
+        )
+        if verdict.kind != "mismatch" or not lacking:
+            return verdict
+        return Verdict("mismatch", verdict.differences, numbers, "; ".join(lacking))
+
+    def _covered(self, stack: Stack, owed: Owed, found: Sequence[Approval | Refusal]) -> frozenset[str]:
+        """The commits that a later pull request, made to approve what is owed, had in its plan."""
+        repository = self.session.project.repository
+        later = [
+            one.pull_request.base
+            for one in found
+            if isinstance(one, Approval) and approves(one.pull_request, stack.environment)
+        ]
+        return frozenset(
+            commit for commit in owed.of if any(repository.is_ancestor(commit, base) for base in later)
+        )
+
+    def _reaches(self, stack: Stack) -> Reaches:
+        return reach(self.session.project, stack.id)
+
+
+def judge(
+    session: Session,
+    host: Host,
+    stack: Stack,
+    now: Digest,
+    before: Entry | None,
+    *,
+    gated: Digest | None = None,
+) -> Verdict:
+    """One judgement, as `Approvals.judge`; whoever asks for many stacks keeps the `Approvals`."""
+    return Approvals(session, host).judge(stack, now, before, gated=gated)
+
+
+def _compared(
+    stack: Stack,
+    now: Digest,
+    approved: Sequence[Digest],
+    owed: Owed,
+    approval: Strictness,
+    reaches: Reaches,
+    *,
+    reviewed: bool,
+) -> Verdict:
+    numbers = tuple(one.number for one in owed.pull_requests)
+    found = compare(approved, now, reaches=reaches, approval=approval, reviewed=reviewed)
+    if found:
+        return Verdict("mismatch", found, numbers, f"{stack.id} would be changed otherwise than approved")
+    if approval == "upstream" and compare(approved, now, approval="strict", reviewed=reviewed):
+        upstreams = sorted({name for one in approved for name in one.provisional})
+        why = f"it differs only by what {', '.join(upstreams) or 'an earlier apply'} made of it"
+        return Verdict("provisional", (), numbers, why)
+    return Verdict("approved", (), numbers)
+
+
+def _lacking(
+    stack: Stack, owed: Owed, found: Sequence[Approval | Refusal], covered: frozenset[str]
+) -> list[str]:
+    """Which changes of the stack's code nobody approved, in words."""
+    refused = {one.pull_request.number: one.reason for one in found if isinstance(one, Refusal)}
+    words: dict[str, None] = {}
+    for commit, numbers in owed.of.items():
+        if commit in covered:
+            continue
+        if not numbers:
+            words[f"{commit[:10]} changed {stack.id} without a pull request"] = None
+        elif all(number in refused for number in numbers):
+            words |= {f"#{number}: {refused[number]}": None for number in numbers}
+    return list(words)
+
+
+def _nothing(stack: Stack, found: Sequence[Approval | Refusal]) -> str:
+    """Why there is no approval although no change lacks one."""
+    if not found:
+        return f"no merged pull request changed {stack.id} since it was last applied"
+    numbers = ", ".join(f"#{one.pull_request.number}" for one in found)
+    return f"no plan of {stack.id} was there to be approved in {numbers}"
