@@ -1,4 +1,4 @@
-"""The GitHub client against the sandbox's GitHub server: what it reads, writes, and does when things go wrong."""
+"""The GitHub client against the sandbox's GitHub server: reading, writing, and what goes wrong."""
 
 from __future__ import annotations
 

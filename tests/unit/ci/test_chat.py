@@ -1,0 +1,361 @@
+"""Commands in comments: what counts as one, who may, what is started, and what is answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.ci.chat import HELP, MARKER, Answer, Asked, Command, answer, asked_of, command_of
+from orchestrator.errors import HostError, UsageError
+from orchestrator.hosts.github import open_host
+from orchestrator.hosts.github.client import GitHub as Client
+from orchestrator.hosts.patience import Patience
+from orchestrator.project import load
+from orchestrator.project.model import Project
+from tests.support.cli import Infra
+from tests.support.github import BOT, GitHub
+
+EMPTY = 'output "x" {\n  value = 1\n}\n'
+FILES = {
+    "infra.yaml": "version: 1\ntrunk: main\n",
+    "infra/envs/dev/net/main.tf": EMPTY,
+    "infra/envs/prod/net/main.tf": EMPTY,
+    ".github/workflows/infra-plan.yml": "on: workflow_dispatch\n",
+    ".github/workflows/infra-apply.yml": "on: workflow_dispatch\n",
+}
+RIGHTS = {"contents": "read", "pull_requests": "write", "issues": "write", "actions": "write"}
+
+
+# What is a command
+
+
+@pytest.mark.parametrize(
+    ("body", "command"),
+    [
+        ("/infra", Command("help")),
+        ("/infra help", Command("help")),
+        ("/infra plan", Command("plan")),
+        ("/infra plan\nplease, before lunch", Command("plan")),
+        ("/infra plan\r\n> quoted", Command("plan")),
+        ("/infra   plan \t dev/net ", Command("plan", "dev/net")),
+        ("/infra plan 'dev/net'", Command("plan", "dev/net")),
+        ("/infra apply prod", Command("apply", "prod")),
+        ("/infra unlock dev/net", Command("unlock", "dev/net")),
+        ("/infra apply '$(id)'", Command("apply", "$(id)")),
+    ],
+)
+def test_commands(body: str, command: Command) -> None:
+    assert command_of(body) == command
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "/infra destroy",
+        "/infra plan a b",
+        "/infra plan; rm -rf /",
+        "/infra plan && curl evil",
+        "/infra apply",
+        "/infra apply prod --allow-destroy",
+        "/infra unlock",
+        "/infra 'plan",
+        "/infra help me",
+        "/infra plan " + "a" * 300,
+        "/infra Plan",
+    ],
+)
+def test_what_is_none(body: str) -> None:
+    with pytest.raises(UsageError):
+        command_of(body)
+
+
+def event(tmp_path: Path, body: str, **changed: object) -> dict[str, str]:
+    """The environment of a job that a comment started."""
+    comment = {"id": 7, "body": body, "user": {"login": "ada", "type": "User"}}
+    payload = {
+        "action": "created",
+        "issue": {"number": 12, "pull_request": {}},
+        "comment": comment,
+        **changed,
+    }
+    path = tmp_path / "event.json"
+    path.write_text(json.dumps(payload))
+    return {"GITHUB_EVENT_NAME": "issue_comment", "GITHUB_EVENT_PATH": str(path)}
+
+
+def test_a_comment_that_asks(tmp_path: Path) -> None:
+    assert asked_of(event(tmp_path, "/infra plan")) == Asked(12, 7, "ada", "/infra plan")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Hello",
+        " /infra plan",
+        "> /infra plan",
+        "Please:\n/infra plan",
+        "`/infra plan`",
+        "/infrared",
+        "/INFRA plan",
+        "",
+    ],
+)
+def test_a_comment_that_does_not_begin_with_our_word(tmp_path: Path, body: str) -> None:
+    assert asked_of(event(tmp_path, body)) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"action": "edited"},
+        {"action": "deleted"},
+        {"issue": {"number": 12}},
+        {"comment": {"id": 7, "body": "/infra plan", "user": {"login": "x[bot]", "type": "Bot"}}},
+    ],
+)
+def test_an_event_that_is_nothing_to_us(tmp_path: Path, changed: dict[str, object]) -> None:
+    assert asked_of(event(tmp_path, "/infra plan", **changed)) is None
+
+
+def test_other_jobs_have_no_chat(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no job for a comment"):
+        asked_of({})
+
+
+# Carrying it out, against a GitHub
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Iterator[GitHub]:
+    with GitHub(tmp_path, files=FILES) as server:
+        yield server
+
+
+@pytest.fixture
+def project(github: GitHub) -> Project:
+    """Trunk, as the workflow checks it out."""
+    return load(github.work.root)
+
+
+@pytest.fixture
+def host(github: GitHub) -> Iterator[Client]:
+    environ = {
+        "GITHUB_API_URL": github.api_url,
+        "GITHUB_REPOSITORY": github.repository,
+        "GITHUB_TOKEN": github.token(**RIGHTS),
+    }
+    with open_host(environ, Patience(total=0)) as client:
+        yield client
+
+
+Say = Callable[..., Answer]
+
+
+@pytest.fixture
+def say(github: GitHub, host: Client, project: Project) -> Say:
+    """`say(number, body, author)` comments and lets it be answered."""
+
+    def comment(number: int, body: str, author: str = "ada") -> Answer:
+        id_ = github.comment(number, author, body)
+        return answer(host, project, Asked(number, id_, author, body))
+
+    return comment
+
+
+@pytest.fixture
+def pull(github: GitHub) -> int:
+    """An open pull request."""
+    github.commit("feature", {"infra/envs/dev/net/main.tf": EMPTY.replace("1", "2")})
+    return github.open("feature")
+
+
+def reactions(github: GitHub, number: int) -> list[str]:
+    """The reactions to the first comment that has any."""
+    return next([one.content for one in each.reactions] for each in github.comments(number) if each.reactions)
+
+
+def ours(github: GitHub, number: int) -> list[str]:
+    """What we said."""
+    return [one.body for one in github.comments(number) if one.author == BOT]
+
+
+@pytest.mark.parametrize(("body", "stack"), [("/infra plan", ""), ("/infra plan dev/net", "dev/net")])
+def test_plan_starts_the_plan_workflow_for_the_head_that_was_read(
+    github: GitHub, say: Say, pull: int, body: str, stack: str
+) -> None:
+    head = github.head(pull)
+    done = say(pull, body)
+    (started,) = github.dispatches
+    inputs = {"pull_request": str(pull), "head": head, **({"stack": stack} if stack else {})}
+    assert (started.workflow, started.ref, started.inputs) == ("infra-plan.yml", "main", inputs)
+    assert done.inputs == inputs
+    assert reactions(github, pull) == ["eyes", "rocket"]
+    assert ours(github, pull) == []
+
+
+def test_a_stack_that_the_pull_request_adds_can_be_planned(github: GitHub, say: Say, pull: int) -> None:
+    say(pull, "/infra plan dev/brand-new")
+    assert github.dispatches[0].inputs["stack"] == "dev/brand-new"
+
+
+def test_apply_catches_up_after_the_merge(github: GitHub, say: Say, pull: int) -> None:
+    github.merge(pull)
+    say(pull, "/infra apply prod")
+    (started,) = github.dispatches
+    assert (started.workflow, started.ref) == ("infra-apply.yml", "main")
+    assert started.inputs == {"environment": "prod", "pull_request": str(pull)}
+
+
+def test_unlock_names_the_stack_and_its_environment(github: GitHub, say: Say, pull: int) -> None:
+    say(pull, "/infra unlock dev/net")
+    (started,) = github.dispatches
+    assert (started.workflow, started.inputs) == (
+        "infra-apply.yml",
+        {"environment": "dev", "unlock": "dev/net"},
+    )
+
+
+@pytest.mark.parametrize("author", ["rita", "stranger"])
+@pytest.mark.parametrize("body", ["/infra plan", "/infra apply prod", "/infra help", "/infra nonsense"])
+def test_who_may_not_write_gets_nothing(github: GitHub, say: Say, pull: int, author: str, body: str) -> None:
+    github.user("stranger", "none")
+    done = say(pull, body, author)
+    assert done.reaction == "-1"
+    assert github.dispatches == []
+    assert reactions(github, pull) == ["-1"]
+    (told,) = ours(github, pull)
+    assert "write permission" in told
+
+
+@pytest.mark.parametrize("role", ["write", "maintain", "admin"])
+def test_writers_may(github: GitHub, say: Say, pull: int, role: str) -> None:
+    github.user("wanda", role)
+    assert say(pull, "/infra plan", "wanda").reaction == "rocket"
+
+
+@pytest.mark.parametrize("role", ["triage", "read"])
+def test_others_may_not(github: GitHub, say: Say, pull: int, role: str) -> None:
+    github.user("wanda", role)
+    assert say(pull, "/infra plan", "wanda").reaction == "-1"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("/infra apply prod", "not merged"),
+        ("/infra plan nowhere/net", "no name of a stack"),
+        ("/infra plan dev/../../x", "no name of a stack"),
+        ("/infra plan 'dev/a b'", "no name of a stack"),
+        ("/infra unlock dev/other", "no stack"),
+        ("/infra dance", "none of my commands"),
+        ("/infra apply", "which environment"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_comment(
+    github: GitHub, say: Say, pull: int, body: str, words: str
+) -> None:
+    assert say(pull, body).reaction == "confused"
+    assert github.dispatches == []
+    (told,) = ours(github, pull)
+    assert told.startswith(MARKER)
+    assert words in told
+
+
+def test_a_merged_pull_request_is_not_planned_and_an_unknown_environment_not_applied(
+    github: GitHub, say: Say, pull: int
+) -> None:
+    github.merge(pull)
+    assert "not open" in say(pull, "/infra plan").text
+    told = say(pull, "/infra apply qa").text
+    assert "no environment" in told
+    assert "dev" in told
+    assert github.dispatches == []
+
+
+def test_answers_are_one_comment_that_changes(github: GitHub, say: Say, pull: int) -> None:
+    say(pull, "/infra help")
+    say(pull, "/infra help")
+    (told,) = ours(github, pull)
+    assert HELP in told
+    writes = len(github.writes())
+    say(pull, "/infra apply prod")
+    (told,) = ours(github, pull)
+    assert "not merged" in told
+    # Two reactions and one update; nothing is written again.
+    assert len(github.writes()) == writes + 3
+
+
+def test_a_comment_with_our_marker_by_somebody_else_is_not_ours(github: GitHub, say: Say, pull: int) -> None:
+    github.comment(pull, "rita", f"{MARKER}\nfake")
+    say(pull, "/infra help")
+    assert [one.body for one in github.comments(pull) if one.author == "rita"] == [f"{MARKER}\nfake"]
+    assert len(ours(github, pull)) == 1
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "dev/<img src=x>",
+        "dev/@everyone",
+        "dev/<!-- infra:plan -->",
+        "dev/`x`",
+        "dev/[a](https://evil.example)",
+        "dev/</details>",
+        "dev/#1",
+    ],
+)
+def test_hostile_words_come_back_as_code(github: GitHub, say: Say, pull: int, hostile: str) -> None:
+    say(pull, f"/infra plan '{hostile}'")
+    (told,) = ours(github, pull)
+    # Outside of code nothing of it is left, and our marker stands once, at the top.
+    outside = "".join(told.replace("``", "`").split("`")[::2])
+    assert hostile not in outside
+    assert told.count("<!-- infra") == 1
+    assert github.dispatches == []
+
+
+def test_what_cannot_be_started_is_told_and_an_error(github: GitHub, say: Say, pull: int) -> None:
+    github.fault("*/dispatches", method="POST", status=403)
+    with pytest.raises(HostError, match="Cannot start infra-plan"):
+        say(pull, "/infra plan")
+    assert reactions(github, pull) == ["eyes", "confused"]
+    (told,) = ours(github, pull)
+    assert "could not be done" in told
+
+
+def test_a_reaction_that_fails_stops_nothing(github: GitHub, say: Say, pull: int) -> None:
+    github.fault("*/reactions", method="POST", status=404, times=0)
+    assert say(pull, "/infra plan").reaction == "rocket"
+    assert len(github.dispatches) == 1
+
+
+def test_a_permission_that_cannot_be_told_is_none(github: GitHub, say: Say, pull: int) -> None:
+    github.fault("*/permission", status=503, times=0)
+    with pytest.raises(HostError):
+        say(pull, "/infra plan")
+    assert github.dispatches == []
+
+
+# The command
+
+
+def test_the_command_answers_the_event(github: GitHub, pull: int) -> None:
+    id_ = github.comment(pull, "ada", "/infra plan dev/net")
+    environ = github.environ(github.token(**RIGHTS), "issue_comment", pull)
+    document = Infra(github.work.root, environ)("ci", "chat", "--json", code=0).document
+    assert document["reaction"] == "rocket"
+    assert document["started"]["workflow"] == "infra-plan.yml"
+    assert document["asked"] == {"pull_request": pull, "comment": id_, "author": "ada"}
+    assert github.dispatches[0].inputs["stack"] == "dev/net"
+
+
+def test_the_command_leaves_other_comments_alone(github: GitHub, pull: int) -> None:
+    github.comment(pull, "ada", "Looks good")
+    environ = github.environ(github.token(), "issue_comment", pull)
+    ran = Infra(github.work.root, environ)("ci", "chat", code=0)
+    assert ran.out == ""
+    assert "does not ask" in ran.err
+    assert github.requests == []
