@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.plan.comparing import Difference
 from orchestrator.report import markers
+from orchestrator.report.landing import LandedStack
 from orchestrator.report.landing_comment import landing_comment, landing_summary, stale_notice, status_text
 from orchestrator.report.pull_request import LIMIT
 from tests.support import landings, reviews
@@ -69,7 +70,7 @@ def test_a_mismatch_shows_both_values_and_both_ways_on() -> None:
 
 def test_a_gate_says_what_goes_and_where_to_approve() -> None:
     report = reviews.recorded("delete", "prod/legacy").report
-    stack = landings.LandedStack(replace(report, result="blocked"))
+    stack = LandedStack(replace(report, result="blocked"))
     made = landing_comment(
         landings.landing("gate", stack, gate_url="https://github.com/acme/infra/actions/runs/1")
     )
