@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from orchestrator.ci.approvals import Verdict, judge
+from orchestrator.ci.approvals import Approvals, Verdict
 from orchestrator.ci.moving import provisional
 from orchestrator.config import Environment
-from orchestrator.errors import BlockedError, MismatchError, UsageError
+from orchestrator.errors import BlockedError, ConfigError, GitError, MismatchError, ProjectError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
+from orchestrator.project import load_commit
 from orchestrator.project.affected import followers
-from orchestrator.project.model import Stack
+from orchestrator.project.model import Project, Stack
 from orchestrator.report.model import RunReport
 from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
 from orchestrator.run.digesting import Keys, digests
@@ -62,20 +64,32 @@ class TrunkJudge:
             self.verdicts[stack.id] = verdict
         return verdict
 
+    @cached_property
+    def _approvals(self) -> Approvals | None:
+        return Approvals(self.session, self.host) if self.host else None
+
     def _ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
         now = planned.inspected.digest
-        if not needs_approval(self.session, stack.environment):
+        if not (needs_approval(self.session.project, stack.environment) or self._needed_it(stack, before)):
             return Verdict("apply", reason=f"{stack.environment} needs no approval")
-        if now is None or self.host is None:
-            raise UsageError(f"The plan of {stack.id} cannot be compared with an approval.", stack=stack.id)
-        return judge(
-            self.session,
-            self.host,
-            stack,
-            now,
-            before,
-            gated=self.gated.get(stack.id),
-        )
+        if self._approvals is None:
+            raise BlockedError(
+                f"{stack.environment} was changed only as approved until now, and nobody can be asked here.",
+                advice="Run it where GitHub can be asked: GITHUB_REPOSITORY and GITHUB_TOKEN.",
+                stack=stack.id,
+            )
+        if now is None:
+            raise ValueError(f"{stack.id} was planned without a digest")
+        return self._approvals.judge(stack, now, before, gated=self.gated.get(stack.id))
+
+    def _needed_it(self, stack: Stack, before: Entry | None) -> bool:
+        """Whether approvals were asked for at the commit last applied: no change takes itself out of that."""
+        if before is None or not before.is_known:
+            return False
+        try:
+            return needs_approval(load_commit(self.session.project, before.commit), stack.environment)
+        except (ConfigError, GitError, ProjectError):
+            return False
 
 
 @dataclass(frozen=True)
@@ -156,9 +170,9 @@ def owed_request(
     return owed, Request(tuple(owed), followers=mine)
 
 
-def needs_approval(session: Session, environment: str) -> bool:
+def needs_approval(project: Project, environment: str) -> bool:
     """Whether an environment is only changed by what was approved."""
-    return session.project.config.needs_approval(environment, session.project.order)
+    return project.config.needs_approval(environment, project.order)
 
 
 def mismatch_words(verdict: Verdict) -> str:
