@@ -168,19 +168,6 @@ class Approvals:
         return reach(self.session.project, stack.id)
 
 
-def judge(
-    session: Session,
-    host: Host,
-    stack: Stack,
-    now: Digest,
-    before: Entry | None,
-    *,
-    gated: Digest | None = None,
-) -> Verdict:
-    """One judgement, as `Approvals.judge`; whoever asks for many stacks keeps the `Approvals`."""
-    return Approvals(session, host).judge(stack, now, before, gated=gated)
-
-
 def _compared(
     stack: Stack,
     now: Digest,
