@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ci.approvals import Verdict
-from orchestrator.ci.landed import Landed
+from orchestrator.ci.landed import WENT, Landed
 from orchestrator.ci.notices import tell_others
 from orchestrator.ci.posting import Outbox, sticky
 from orchestrator.ci.reports import document_of, files_of, unreadable
@@ -132,6 +132,20 @@ def begun(facts: Facts, landed: Landed) -> Landing:
         for id_ in landed.owed
     )
     return replace(landing_of(facts, landed), state="partial", stacks=stacks, reason=CUT_OFF)
+
+
+def settled(facts: Facts, folder: Path, reports: Iterable[StackReport]) -> None:
+    """Put how a cut-off apply ended into the landings that it left in a folder."""
+    there = {one.environment: one for one in read_landings([folder])} if folder.is_dir() else {}
+    by_environment: dict[str, dict[str, StackReport]] = {}
+    for report in reports:
+        by_environment.setdefault(report.environment, {})[report.id] = report
+    for name, ended in by_environment.items():
+        known = there.get(name) or begun(facts, Landed(name, owed=dict.fromkeys(ended, "")))
+        stacks = tuple(replace(one, report=ended.get(one.id, one.report)) for one in known.stacks)
+        if all(one.report.result in WENT for one in stacks):
+            known = replace(known, state="applied", reason="")
+        write_landing(folder, replace(known, stacks=stacks))
 
 
 # On the host

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from posixpath import dirname
 
+from orchestrator.ci.landed import WENT
 from orchestrator.ci.posting import Outbox, ours, sticky
 from orchestrator.hosts.model import PullRequest
 from orchestrator.hosts.port import Host
@@ -14,7 +15,6 @@ from orchestrator.report.landing import Landing
 
 # Open pull requests that are looked at, the newest first: each takes a request or two.
 MOST = 100
-WENT = ("applied", "destroyed")
 
 
 def tell_others(host: Host, project: Project, landings: Sequence[Landing], outbox: Outbox) -> None:

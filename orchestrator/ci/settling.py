@@ -21,7 +21,7 @@ from orchestrator.run.claims import Claim
 from orchestrator.run.evidence import follow, living
 from orchestrator.run.folders import NAME, Folders
 from orchestrator.run.orphans import reduced
-from orchestrator.run.planning import Planned, failure
+from orchestrator.run.planning import Planned, failure, plan_stack
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
@@ -31,6 +31,8 @@ from orchestrator.state.records import Entry
 from orchestrator.terraform.client import ApplyOutcome, PlanOptions, Workdir
 from orchestrator.terraform.orphaned import JOURNAL
 
+# What Terraform says when it was asked to stop, whether or not anything was left to do.
+HALTED = "execution halted"
 RESUME = "`infra resume {0}` finds out what was applied and does the rest."
 
 
@@ -136,7 +138,7 @@ class Settling:
                 self._ship(claim, work)
                 self.recorder.failed(claim, "interrupted")
                 return self._interrupted(f"Terraform (pid {process.pid}) is still at work, and time is up")
-        outcome = session.client.outcome_left(work)
+        outcome = self._outcome(work)
         self._ship(claim, work)
         planned = Planned(
             self._changed(outcome), generation=claim.before.state_generation if claim.before else None
@@ -145,6 +147,17 @@ class Settling:
         if not living(work):
             session.folders.forget_plans(self.left.run)
         return report
+
+    def _outcome(self, work: Workdir) -> ApplyOutcome:
+        """How Terraform ended; stopped after its last change it calls that a failure, and a plan knows."""
+        session, stack = self.left.session, self.left.stack
+        outcome = session.client.outcome_left(work)
+        halted = outcome.diagnostics and all(one.summary == HALTED for one in outcome.diagnostics)
+        if halted and not (outcome.rescued or outcome.unfinished or outcome.failed or self.late()):
+            session.progress.doing(stack.id, "looking whether anything is left to do")
+            if plan_stack(session, stack, self.options).report.result == "unchanged":
+                return replace(outcome, ok=True, returncode=0, diagnostics=())
+        return outcome
 
     def _ship(self, claim: Claim, work: Workdir) -> None:
         """Send the lines of the journal that did not get to the ledger any more."""

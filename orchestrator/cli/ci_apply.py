@@ -20,10 +20,6 @@ Examples:
   infra ci apply dev --report report      note the result for the job that tells people
 """
 
-# Seconds after a cancel's signal at which the step leaves: GitHub sends the next one after 7.5.
-PATIENCE = 6.0
-
-
 @click.command(epilog=EPILOG)
 @click.argument("environments", nargs=-1, metavar="[ENV]...")
 @click.option(
@@ -37,6 +33,13 @@ PATIENCE = 6.0
     default=600.0,
     metavar="DURATION",
     help="Wait so long for another run on the same stack (default: 10m).",
+)
+@click.option(
+    "--patience",
+    type=Duration(),
+    default=6.0,
+    metavar="DURATION",
+    help="Leave so long after a cancel (default: 6s); GitHub kills after ten.",
 )
 @click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once.")
 @json_option
@@ -52,12 +55,16 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
     from orchestrator.cli.running import opened
 
     app = pass_app(ctx)
-    with opened(app, asked, trigger="ci", on_interrupt=lambda session: leave_soon(app, session)) as session:
+    patience = asked["patience"]
+    with opened(app, asked, "ci", lambda session: leave_soon(app, session, patience)) as session:
         return run(app, session, asked)
 
 
-def leave_soon(app: App, session: Session) -> None:
-    """A cancelled step has seconds; Terraform may take its time, and is settled by the next step."""
+def leave_soon(app: App, session: Session, patience: float) -> None:
+    """A cancelled step has seconds; Terraform may take its time, and is settled by the next step.
+
+    GitHub sends SIGINT, SIGTERM after 7.5 seconds, and kills the step's tree after 2.5 more.
+    """
     import threading
 
     def leave() -> None:
@@ -71,6 +78,6 @@ def leave_soon(app: App, session: Session) -> None:
             app.note(f"  {one}")
         os._exit(int(Exit.PARTIAL if session.supervisor.started_changes else Exit.INTERRUPTED))
 
-    timer = threading.Timer(PATIENCE, leave)
+    timer = threading.Timer(patience, leave)
     timer.daemon = True
     timer.start()

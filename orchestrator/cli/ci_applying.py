@@ -127,14 +127,13 @@ def host_for(app: App, session: Session, environments: Sequence[str], *, posts: 
     """The host, where something is asked of it or told it; None when it cannot be had and is not needed."""
     from orchestrator.hosts.github import open_host
 
-    if any(needs_approval(session, name) for name in environments):
-        return open_host(app.environ)
-    if not posts:
-        return None
     try:
         return open_host(app.environ)
     except UsageError as error:
-        app.note(f"GitHub is told nothing: {error.message}")
+        if any(needs_approval(session.project, name) for name in environments):
+            raise
+        if posts:
+            app.note(f"GitHub is told nothing: {error.message}")
         return None
 
 

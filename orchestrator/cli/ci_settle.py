@@ -32,7 +32,9 @@ def command(ctx: click.Context, /, limit: float, report: str | None, as_json: bo
     ledger how it ended. What is still alive at the limit is for `infra resume`. With nothing left it does
     nothing.
     """
+    from orchestrator.ci.landing import settled
     from orchestrator.ci.settling import settle
+    from orchestrator.cli.ci_applying import facts_of
     from orchestrator.cli.running import opened, tell
 
     app = pass_app(ctx)
@@ -41,4 +43,6 @@ def command(ctx: click.Context, /, limit: float, report: str | None, as_json: bo
         if not found.stacks and not app.json:
             app.write("Nothing was left running.")
             return 0
+        if report:
+            settled(facts_of(app, session), app.cwd / report, found.stacks)
         return tell(app, found)

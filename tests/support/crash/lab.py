@@ -218,14 +218,14 @@ class Round:
 class Lab:
     """One project with the cloud as it is before its change; rounds are played one after the other."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: str = CONFIG) -> None:
         self.folder = folder
         self._sentinel = Sentinel()
         self._providers = WatchedProviders(folder / "worlds")
         self._providers.start()
         self._providers.serve_types("hashicorp/google", TYPES)
         self._number = 0
-        self.repo = Repo(folder / "repo", {".gitignore": ".infra/\n", **FIRST})
+        self.repo = Repo(folder / "repo", {".gitignore": ".infra/\n", **FIRST, "infra.yaml": config})
         self._base()
 
     def close(self) -> None:

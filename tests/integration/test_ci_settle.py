@@ -1,0 +1,141 @@
+"""A job that is cancelled in the middle of an apply: the step leaves, Terraform goes on, settle ends it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestrator.terraform.orphaned import last_run
+from tests.support.crash.lab import CONFIG, Done, Lab, Round, finished
+from tests.support.crash.watched import Step
+
+CI = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/infra", "GITHUB_REF_NAME": "main"}
+APPLY = ("ci", "apply", "dev", "--report", "report", "--parallelism", "1", "--json")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...]) -> Iterator[Lab]:
+    config = CONFIG.replace("dev: {", "dev: {protected: false, ")
+    made = Lab(tmp_path_factory.mktemp("lab"), config)
+    yield made
+    made.close()
+
+
+def in_ci(found: Round) -> Round:
+    return replace(found, env={**found.env, **CI})
+
+
+@contextmanager
+def cancelled(lab: Lab, step: str, seconds: float, *, kill: bool) -> Iterator[tuple[Round, Done]]:
+    """An apply whose job is cancelled in the change after a step, which takes so long; what its step came to.
+
+    With `kill` the step gets no time: it is killed right after the signal.
+    """
+    with lab.round(Step(step, 1), "term", slow=seconds) as found:
+        round_ = in_ci(found)
+
+        def cancel() -> None:
+            infra = round_.children[-1]
+            infra.send_signal(signal.SIGINT)
+            if kill:
+                time.sleep(0.2)
+                infra.kill()
+
+        def soon() -> None:
+            timer = threading.Timer(0.5, cancel)
+            timers.append(timer)
+            timer.start()
+
+        timers: list[threading.Timer] = []
+        found.trigger.act = soon
+        done = finished(round_.start(*APPLY, "--patience", "0.5s"))
+        for timer in timers:
+            timer.join()
+        yield round_, done
+
+
+def test_a_cancelled_apply_is_settled(lab: Lab) -> None:
+    """The step leaves while Terraform makes the last thing of dev/jobs, which takes a while."""
+    with cancelled(lab, "after update job", 4.0, kill=False) as (round_, left):
+        assert left.code == 7
+        assert "`infra ci settle` follows it to its end:\n  apply of dev/jobs (pid" in left.err
+        assert round_.terraforms()
+        assert round_.entries()["dev/jobs"]["operation"]["phase"] == "applying"
+        done = round_.infra("ci", "settle", "--limit", "30s", "--report", "report", "--json")
+        assert (done.code, results_of(done)) == (0, {"dev/jobs": "applied"})
+        assert not round_.terraforms()
+        entry = round_.entries()["dev/jobs"]
+        assert (entry["result"], entry["operation"], entry["commit"]) == ("applied", None, lab.repo.head)
+        # The history has it under the run that was cancelled.
+        (record,) = [one for one in runs(round_) if one["id"] == entry["run"]]
+        assert record["stacks"]["dev/jobs"]["result"] == "applied"
+        assert "nightly" in journal(round_, entry["run"])
+        told = json.loads((lab.repo.root / "report/apply-dev.json").read_bytes())["landing"]
+        assert told["state"] == "partial"
+        reports = {one["report"]["id"]: one["report"]["result"] for one in told["stacks"]}
+        assert reports == {"dev/app": "interrupted", "dev/jobs": "applied", "dev/net": "interrupted"}
+        again = round_.infra(*APPLY)
+        assert (again.code, results_of(again)) == (0, {"dev/app": "applied", "dev/net": "applied"})
+        assert round_.infra("ci", "settle").out.strip() == "Nothing was left running."
+
+
+def test_what_a_killed_step_left_is_settled_as_it_ended(lab: Lab) -> None:
+    """The step gets no time at all; Terraform, told to stop, stops before its next change."""
+    with cancelled(lab, "after update kept", 2.0, kill=True) as (round_, left):
+        assert left.code == -signal.SIGKILL
+        done = round_.infra("ci", "settle", "--limit", "30s", "--json")
+        assert (done.code, results_of(done)) == (7, {"dev/app": "failed"})
+        (report,) = done.document["stacks"]
+        assert "applied before it failed: google_pubsub_topic.third (create)" in report["notes"]
+        entry = round_.entries()["dev/app"]
+        assert (entry["result"], entry["operation"]) == ("failed", None)
+        assert not round_.locks()
+        again = round_.infra(*APPLY)
+        assert again.code == 0, again.err
+        assert round_.exists() == round_.known()
+
+
+def test_what_lives_at_the_limit_is_for_resume(lab: Lab) -> None:
+    with cancelled(lab, "after update job", 4.0, kill=False) as (round_, _):
+        done = round_.infra("ci", "settle", "--limit", "0.2s", "--json")
+        assert (done.code, results_of(done)) == (7, {"dev/jobs": "interrupted"})
+        (report,) = done.document["stacks"]
+        assert "is still at work, and time is up" in report["reason"]
+        assert "infra resume dev/jobs" in report["advice"]
+        assert round_.terraforms(), "nobody ends it"
+        assert round_.entries()["dev/jobs"]["result"] == "interrupted"
+        resumed = round_.infra("resume", "--auto-approve", "--allow-destroy", "--confirm", "dev", "--json")
+        assert (resumed.code, results_of(resumed)) == (0, {"dev/jobs": "unchanged"})
+
+
+def test_only_the_last_terraform_in_a_journal_counts() -> None:
+    first, second = b'{"type":"version","n":1}', b'{"type":"version","n":2}'
+    assert last_run([first, b"x", second, b"y"]) == [second, b"y"]
+    assert last_run([b"torn"]) == [b"torn"]
+    assert last_run([]) == []
+
+
+def results_of(done: Done) -> dict[str, str]:
+    return {one["id"]: one["result"] for one in done.document["stacks"]}
+
+
+def runs(round_: Round) -> list[dict[str, Any]]:
+    return [read(round_, name) for name in round_.objects("dev/ledger/runs/")]
+
+
+def journal(round_: Round, run: str) -> str:
+    names = round_.objects(f"dev/ledger/journal/{run}/jobs/")
+    return "".join(round_.bucket.store.read_object("states", name)[1].decode() for name in names)
+
+
+def read(round_: Round, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(round_.bucket.store.read_object("states", name)[1])
+    return found
