@@ -166,6 +166,8 @@ class CommitShapes:
         url = self._api(f"/branches/{quote(name)}")
         protected = name in self._repository.protection
         link = {"protected": protected, "protection_url": f"{url}/protection"}
+        checks = self._repository.protection.get(name, {}).get("required_status_checks") or {}
+        contexts = list(checks.get("contexts") or ())
         if not whole:
             return {"name": name, "commit": {"sha": sha, "url": self._api(f"/commits/{sha}")}, **link}
         return {
@@ -177,8 +179,8 @@ class CommitShapes:
                 "enabled": protected,
                 "required_status_checks": {
                     "enforcement_level": "non_admins" if protected else "off",
-                    "contexts": [],
-                    "checks": [],
+                    "contexts": contexts,
+                    "checks": [{"context": one, "app_id": None} for one in contexts],
                 },
             },
         }
