@@ -145,6 +145,10 @@ class HostError(InfraError):
         self.status = status
 
 
+class PolicyError(InfraError):
+    """Rules cannot be evaluated: their Rego is wrong, or the engine is missing. That is never a pass."""
+
+
 class BlockedError(InfraError):
     """A rule forbids it, or consent was not given."""
 

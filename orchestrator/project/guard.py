@@ -10,12 +10,13 @@ import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from orchestrator.config.globs import matches
 from orchestrator.config.rules import Allowed, Guard
 from orchestrator.project.guard_facts import CodeFacts, Read
 from orchestrator.project.guard_hcl import read_code
 from orchestrator.project.guard_paths import physical
 from orchestrator.project.guard_reads import template_reads
-from orchestrator.project.guard_rules import Judge, listed, matches
+from orchestrator.project.guard_rules import Judge, listed
 from orchestrator.project.guard_tree import KINDS, links, lock_files, rules_changed, settings, steering
 from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.project.reads import Place, glob_pattern

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.config import Config, GcsBackend
+from orchestrator.config.globs import matches
 from orchestrator.config.rules import Guard
 from orchestrator.project.guard_facts import CodeFacts, Store
 from orchestrator.project.guard_paths import wrong_path, wrong_with
@@ -36,31 +37,20 @@ ANYTHING = re.compile(r"\{[^{}]*\}")
 
 @dataclass(frozen=True)
 class Listed:
-    """What is allowed, as patterns."""
+    """What is allowed, as globs."""
 
-    providers: tuple[re.Pattern[str], ...]
-    modules: tuple[re.Pattern[str], ...]
-    backends: tuple[re.Pattern[str], ...]
-    buckets: tuple[re.Pattern[str], ...]
-
-
-def glob(pattern: str) -> re.Pattern[str]:
-    """`*` stands for anything and `?` for one character; brackets are what they are."""
-    parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
-    return re.compile("".join(parts), re.DOTALL)
-
-
-def globs(patterns: Iterable[str]) -> tuple[re.Pattern[str], ...]:
-    """Several of them."""
-    return tuple(glob(one) for one in dict.fromkeys(patterns))
+    providers: tuple[str, ...]
+    modules: tuple[str, ...]
+    backends: tuple[str, ...]
+    buckets: tuple[str, ...]
 
 
 def listed(rules: Guard, trusted: Project) -> Listed:
     """What the rules list; what they leave open is what the trusted project has."""
     backends = trusted_backends(trusted) if rules.backends is None else rules.backends
     buckets = trusted_buckets(trusted) if rules.buckets is None else rules.buckets
-    providers = [_address(one) for one in (*rules.providers, BUILT_IN)]
-    return Listed(globs(providers), globs(rules.modules), globs(backends), globs(buckets))
+    providers = tuple(_address(one) for one in (*rules.providers, BUILT_IN))
+    return Listed(providers, rules.modules, backends, buckets)
 
 
 def trusted_backends(project: Project) -> tuple[str, ...]:
@@ -92,11 +82,6 @@ def _address(source: str) -> str:
     """A provider's source as it is compared: in small letters, of the default registry without its name."""
     parts = source.lower().split("/")
     return "/".join(parts[1:] if len(parts) == 3 and parts[0] in DEFAULT_HOSTS else parts)
-
-
-def matches(value: str, patterns: Iterable[re.Pattern[str]]) -> bool:
-    """Whether one of the patterns is all of the value."""
-    return any(one.fullmatch(value) for one in patterns)
 
 
 @dataclass(frozen=True)

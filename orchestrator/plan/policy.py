@@ -1,0 +1,174 @@
+"""What the policy of infra.yaml says of a plan, and of all that one change does to an environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from orchestrator.config.globs import matches
+from orchestrator.config.rules import Policy, Protected, RequiredLabels
+from orchestrator.plan.model import Plan, ResourceChange
+
+# Attributes that hold labels as people write them, and as providers compute them from those and their own.
+WRITTEN = ("labels", "user_labels", "tags")
+COMPUTED = ("effective_labels", "terraform_labels", "tags_all")
+# Of Google's types `tags` are network tags, a list.
+NO_TAGS = "google_"
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule that a plan does not keep. `address` is the resource's, None for the whole plan.
+
+    `error` forbids to apply the plan; `warning` is only told.
+    """
+
+    severity: Literal["error", "warning"]
+    rule: str
+    message: str
+    advice: str = ""
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What the rules must know beside the plan.
+
+    `environment` is its name. `destroy_allowed` is true when somebody who may has said that things may be
+    deleted: by the label on the pull request, or by the question that a local apply asks.
+    """
+
+    environment: str
+    protected: bool
+    destroy_allowed: bool
+
+
+def evaluate(
+    plan: Plan, document: Mapping[str, Any], policy: Policy, at: Circumstances
+) -> tuple[Violation, ...]:
+    """What a plan does against the policy; `document` is Terraform's JSON of it: no value is told."""
+    return (
+        *_protect(plan, policy.protect, at),
+        *_destroy(plan, policy, at),
+        *_labels(document, policy.labels, at),
+    )
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much one stack's plan touches: resources of every kind of change, and those that go."""
+
+    resources: int
+    deletes: int
+
+
+def size_of(plan: Plan) -> Size:
+    """What counts towards the limits."""
+    touched = [one for one in plan.shown_changes if not one.is_no_op]
+    return Size(len(touched), sum(one.is_destructive for one in touched))
+
+
+def across(sizes: Mapping[str, Size], policy: Policy, environment: str) -> tuple[Violation, ...]:
+    """What all plans of one change to one environment are against the limits; `sizes` by stack id."""
+    limits = policy.limits
+    found = (
+        ("stacks", limits.stacks, sum(one.resources > 0 for one in sizes.values()), "stacks"),
+        ("resources", limits.resources, sum(one.resources for one in sizes.values()), "resources"),
+        ("deletes", limits.deletes, sum(one.deletes for one in sizes.values()), "deletions"),
+    )
+    return tuple(
+        Violation(
+            "error",
+            "limits",
+            f"This change touches {count} {what} in {environment}; {limit} is the limit.",
+            f"Split it. The limit is `policy: {{limits: {{{key}: {limit}}}}}` in infra.yaml on trunk.",
+        )
+        for key, limit, count, what in found
+        if limit is not None and count > limit
+    )
+
+
+def _destroy(plan: Plan, policy: Policy, at: Circumstances) -> Iterator[Violation]:
+    """One violation for all that goes, since there is one answer to it."""
+    gone = [one for one in plan.shown_changes if one.is_destructive]
+    level = policy.destroy_level(at.environment, protected=at.protected)
+    if not gone or level == "allow":
+        return
+    message = f"This deletes or replaces {_some(one.address for one in gone)}"
+    first = gone[0].address
+    if level == "prevent":
+        rule = f"`policy: {{destroy: {{{at.environment}: prevent}}}}` in infra.yaml on trunk"
+        advice = f"{rule} lets nobody do that: keep it, or change the rule there first."
+        message = f"{message}, which nobody may in {at.environment}."
+        yield Violation("error", "destroy", message, advice, first)
+    elif level == "label" and not at.destroy_allowed:
+        message = f"{message}, which the label `{policy.label}` must allow in {at.environment}."
+        advice = f"If that is meant: set the label `{policy.label}` on the pull request and have it reviewed."
+        yield Violation("error", "destroy", message, advice, first)
+    else:
+        yield Violation("warning", "destroy", f"{message}.", "Make sure that this is meant.", first)
+
+
+def _protect(plan: Plan, entries: Iterable[Protected], at: Circumstances) -> Iterator[Violation]:
+    for change in (one for one in plan.shown_changes if one.is_destructive):
+        entry = next((one for one in entries if _protects(one, change, at)), None)
+        if entry is not None:
+            verb = "replace" if change.is_replace else "delete"
+            message = f"This would {verb} {change.address}, which is protected: {entry.reason}"
+            advice = "To let it go: take it out of `policy: {protect: […]}` in infra.yaml on trunk first."
+            yield Violation("error", "protect", message, advice, change.address)
+
+
+def _protects(entry: Protected, change: ResourceChange, at: Circumstances) -> bool:
+    addresses = (change.address, change.previous_address or change.address)
+    return (
+        matches(at.environment, entry.environments)
+        and (entry.type is None or matches(change.type, (entry.type,)))
+        and (entry.address is None or any(matches(one, (entry.address,)) for one in addresses))
+    )
+
+
+def _labels(document: Mapping[str, Any], rule: RequiredLabels, at: Circumstances) -> Iterator[Violation]:
+    if not rule.required or not matches(at.environment, rule.environments):
+        return
+    for change in document.get("resource_changes") or ():
+        body = change.get("change") or {}
+        if change.get("mode") != "managed" or not {"create", "update"} & set(body.get("actions") or ()):
+            continue
+        type_name, address = str(change.get("type", "")), str(change.get("address", ""))
+        if not matches(type_name, rule.types):
+            continue
+        after, unknown = body.get("after") or {}, body.get("after_unknown") or {}
+        keys = _label_keys(type_name, after, unknown)
+        if keys is None:
+            continue
+        missing = [name for name in rule.required if name not in keys]
+        if missing and any(unknown.get(name) is True for name in WRITTEN):
+            message = f"Whether {address} has {_some(missing)} is known after the apply only."
+            yield Violation("warning", "labels", message, "Write the keys of the labels plainly.", address)
+        elif missing:
+            message = f"{address} lacks the label{'s'[: len(missing) > 1]} {_some(missing)}."
+            advice = "Add it, or give it to all with the provider's `default_labels`."
+            yield Violation("error", "labels", message, advice, address)
+
+
+def _label_keys(type_name: str, after: Mapping[str, Any], unknown: Mapping[str, Any]) -> set[str] | None:
+    """The labels that a resource will have, as far as known; None for one that cannot have any."""
+    names = [one for one in (*WRITTEN, *COMPUTED) if one in after or one in unknown]
+    if type_name.startswith(NO_TAGS):
+        names = [one for one in names if one not in ("tags", "tags_all")]
+    values = [after.get(one) for one in names]
+    if not names or any(isinstance(one, list) for one in values):
+        return None
+    # A key whose value is known after the apply only stands among the unknown ones.
+    partly = [unknown.get(one) for one in names]
+    return {key for one in (*values, *partly) if isinstance(one, dict) for key in one}
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first few, and how many more."""
+    every = list(names)
+    more = len(every) - SHOWN
+    return ", ".join(every[:SHOWN]) + (f" and {more} more" if more > 0 else "")

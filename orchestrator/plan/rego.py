@@ -1,0 +1,203 @@
+"""Rules in Rego on Terraform's plan JSON, in conftest's conventions: `deny`, `violation` and `warn`.
+
+What goes wrong here is an error, never a pass. Rules are written in Rego v1 (`deny contains msg if {…}`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from orchestrator.config.rules import Rego
+from orchestrator.errors import PolicyError
+from orchestrator.plan.policy import Violation
+from orchestrator.process import Command, Supervisor
+
+RULE = re.compile(r"(deny|violation|warn)(?:_\w+)?")
+# Rules about rules: `opa test` runs them.
+TESTS = "_test.rego"
+SECONDS = 120.0
+LONGEST = 2000
+V1 = "Write it in Rego v1: `deny contains msg if { … }`, where `msg` is text or an object with a `msg`."
+
+
+@dataclass(frozen=True)
+class RegoRules:
+    """Rego by path, as trunk has it, and how it is evaluated.
+
+    `supervisor` runs the program `opa` or `conftest`, with `env` as its whole environment, where infra.yaml
+    asks for one; `folder` is a private one, in which the plan may lie while it runs.
+    """
+
+    texts: Mapping[str, str]
+    settings: Rego
+    supervisor: Supervisor
+    env: Mapping[str, str] = field(repr=False)
+
+    def __bool__(self) -> bool:
+        return any(not path.endswith(TESTS) for path in self.texts)
+
+    def evaluate(self, show_json: bytes, folder: Path) -> tuple[Violation, ...]:
+        """What the rules say of a plan. Messages are as the rules made them: they may hold secrets.
+
+        PolicyError when a rule cannot be evaluated, a namespace has none, or the engine is missing.
+        """
+        texts = {path: text for path, text in self.texts.items() if not path.endswith(TESTS)}
+        if not texts:
+            return ()
+        if self.settings.engine == "regopy":
+            return tuple(_told(_by_regopy(texts, self.settings, show_json)))
+        with TemporaryDirectory(prefix="rego-", dir=folder) as name:
+            work = Path(name)
+            rules = work / "rules"
+            for number, (path, text) in enumerate(sorted(texts.items())):
+                (rules / str(number)).mkdir(parents=True)
+                (rules / str(number) / Path(path).name).write_text(text, encoding="utf-8")
+            (work / "plan.json").touch(mode=0o600)
+            (work / "plan.json").write_bytes(show_json)
+            return tuple(_told(self._by_program(work)))
+
+    def _by_program(self, work: Path) -> dict[str, Any]:
+        engine = self.settings.engine
+        program = shutil.which(engine, path=self.env.get("PATH", ""))
+        if program is None:
+            raise PolicyError(
+                f"`policy.rego.engine` is {engine}, and there is no such program on PATH.",
+                advice=f"Install {engine}, or use `regopy`: `pip install 'infra-orchestrator[rego]'`.",
+            )
+        found: dict[str, Any] = {}
+        for namespace in self.settings.namespaces:
+            argv = (opa_argv if engine == "opa" else conftest_argv)(program, namespace)
+            command = Command(argv, cwd=work, env=self.env, deadline=SECONDS, title=f"{engine} on a plan")
+            done = self.supervisor.run(command)
+            read = _of_opa if engine == "opa" else _of_conftest
+            try:
+                found[namespace] = read(json.loads(done.stdout)) if done.ok else None
+            except (ValueError, LookupError, TypeError, AttributeError):
+                found[namespace] = None
+            if found[namespace] is None:
+                raise _failed(namespace, f"{done.error_text}\n{done.text}")
+        return found
+
+
+def opa_argv(program: str, namespace: str) -> tuple[str, ...]:
+    """`opa eval` of a whole package, run where `rules/` and `plan.json` lie."""
+    options = ("--format", "json", "--strict-builtin-errors", "--data", "rules", "--input", "plan.json")
+    return (program, "eval", *options, f"data.{namespace}")
+
+
+def conftest_argv(program: str, namespace: str) -> tuple[str, ...]:
+    """`conftest test`, which must not fail for what the rules find."""
+    options = ("--no-fail", "--no-color", "--output", "json", "--parser", "json", "--policy", "rules")
+    return (program, "test", *options, "--namespace", namespace, "plan.json")
+
+
+def _of_opa(answer: Any) -> Any:
+    """The package's value; None when it is not there."""
+    results = answer.get("result") or [{"expressions": [{"value": None}]}]
+    return results[0]["expressions"][0]["value"]
+
+
+def _of_conftest(answer: Any) -> dict[str, Any]:
+    """Findings under the names that they have in Rego."""
+    found: dict[str, list[Any]] = {"deny": [], "warn": []}
+    for one in answer:
+        found["deny"] += one.get("failures") or ()
+        found["warn"] += one.get("warnings") or ()
+    return found
+
+
+def _by_regopy(texts: Mapping[str, str], settings: Rego, show_json: bytes) -> dict[str, Any]:
+    """The value of each namespace, by the Python package."""
+    try:
+        from regopy import Interpreter, LogLevel, RegoError
+    except ImportError as missing:
+        raise PolicyError(
+            f"There are rules in Rego in {settings.folder}, and regopy is not installed.",
+            advice="`pip install 'infra-orchestrator[rego]'`, or set `policy: {rego: {engine: opa}}`.",
+        ) from missing
+    interpreter = Interpreter()
+    interpreter.log_level = LogLevel.NONE
+    # Else a function that fails makes its rule undefined, which looks like a plan without fault.
+    interpreter.strict_built_in_errors = True
+    for path, text in sorted(texts.items()):
+        try:
+            interpreter.add_module(path, text)
+        except (RegoError, ValueError) as error:
+            raise PolicyError(
+                f"{path} is no Rego that can be read: {_reason(error)}", file=path, advice=V1
+            ) from error
+    try:
+        # Its own JSON, so that a reader of Rego terms meets no escapes that JSON alone has.
+        interpreter.set_input_term(json.dumps(json.loads(show_json)))
+        return {name: _package(interpreter, name) for name in settings.namespaces}
+    except (RegoError, ValueError) as error:
+        raise _failed(", ".join(settings.namespaces), _reason(error)) from error
+
+
+def _package(interpreter: Any, namespace: str) -> Any:
+    output = interpreter.query(f"data.{namespace}")
+    if not output.ok():
+        raise ValueError(str(output))
+    results = output.results
+    if not results or not results[0].expressions:
+        return None
+    return results[0].expressions[0]
+
+
+def _told(found: Mapping[str, Any]) -> Iterator[Violation]:
+    """What the rules of each namespace say."""
+    for namespace, package in found.items():
+        if not isinstance(package, dict):
+            raise PolicyError(
+                f"There is no package {namespace} among the rules in Rego.",
+                advice="Correct `policy: {rego: {namespaces: […]}}` in infra.yaml, or the package's name.",
+            )
+        for name, value in sorted(package.items()):
+            match = RULE.fullmatch(name)
+            if match:
+                severity: Literal["error", "warning"] = "warning" if match[1] == "warn" else "error"
+                for one in _messages(f"{namespace}.{name}", value):
+                    yield _violation(severity, f"{namespace}.{name}", one)
+
+
+def _messages(rule: str, value: Any) -> list[Any]:
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [f"{rule} does not let it."]
+    if isinstance(value, list):
+        return sorted(value, key=lambda one: json.dumps(one, sort_keys=True))
+    if isinstance(value, str):
+        return [value]
+    raise PolicyError(f"{rule} gives neither a set of messages nor one message.", advice=V1)
+
+
+def _violation(severity: Literal["error", "warning"], rule: str, one: Any) -> Violation:
+    """One message: text, or an object whose `msg` it is; its `address`, if any, names the resource."""
+    message = one.get("msg") if isinstance(one, dict) else one
+    if not isinstance(message, str) or not message.strip():
+        raise PolicyError(f"{rule} gives a message that is no text.", advice=V1)
+    details = one if isinstance(one, dict) else {}
+    extra = details.get("metadata") if isinstance(details.get("metadata"), dict) else details
+    address = (extra or {}).get("address")
+    advice = f"The rule is {rule}, in Rego, as trunk has it."
+    text = message.strip()[:LONGEST]
+    return Violation(severity, "rego", text, advice, address if isinstance(address, str) else None)
+
+
+def _failed(namespace: str, why: str) -> PolicyError:
+    reason = why.strip()[:LONGEST] or "it says nothing"
+    return PolicyError(f"The rules in Rego ({namespace}) cannot be evaluated: {reason}", advice=V1)
+
+
+def _reason(error: Exception) -> str:
+    """The messages among what regopy throws, which is a tree."""
+    told = re.findall(r"\(errormsg \d+:([^)\n]*)\)", str(error))
+    return "; ".join(dict.fromkeys(told)) or "it gives an error and says no more"
