@@ -17,6 +17,7 @@ _SETTINGS = (
         "Only an App may post checks: run this in GitHub Actions with `checks: write`, or use the token of "
         "an App.",
     ),
+    ("renamed or moved", "Set GITHUB_REPOSITORY to the name that the repository has now."),
     ("saml", "Authorize the token for the organization's single sign-on, in the token's settings."),
     ("ip allow list", "The organization lets in listed addresses only; this machine's is not among them."),
     (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -462,3 +465,98 @@ def test_nothing_is_logged(github: GitHub, host: Host, caplog: pytest.LogCapture
 def test_one_object_is_a_host(host: Client) -> None:
     whole: Host = host
     assert whole.repository == "acme/infra"
+
+
+TOKEN = "t"
+
+# A host of its own making: answers that GitHub gives seldom, and the sandbox's server never
+
+
+class Scripted:
+    """A server that gives the answers it was told, in order, and remembers what was asked."""
+
+    def __init__(self, *answers: tuple[int, dict[str, str], str]) -> None:
+        self.asked: list[tuple[str, str]] = []
+        script = list(answers)
+        asked = self.asked
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append((self.command, self.path))
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, headers, body = script.pop(0)
+                self.send_response_only(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            do_POST = do_GET  # noqa: N815 - the name that http.server calls
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> Scripted:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    def client(self, clock: Clock, token: str = TOKEN) -> Client:
+        environ = {
+            "GITHUB_API_URL": f"http://127.0.0.1:{self.server.server_address[1]}",
+            "GITHUB_REPOSITORY": "acme/infra",
+            "GITHUB_TOKEN": token,
+        }
+        return open_host(environ, clock.patience())
+
+
+def test_a_repository_that_was_renamed_takes_no_comment_and_says_so(clock: Clock) -> None:
+    moved = json.dumps({"message": "Moved Permanently", "url": "https://api.example/repositories/1"})
+    with (
+        Scripted((307, {"Location": "/repositories/1/issues/1/comments"}, moved)) as server,
+        server.client(clock) as client,
+        pytest.raises(HostError, match="renamed or moved") as caught,
+    ):
+        client.create_comment(1, "Hello")
+    assert "GITHUB_REPOSITORY" in caught.value.advice
+    assert len(server.asked) == 1
+
+
+def test_half_an_answer_is_none(clock: Clock) -> None:
+    whole = json.dumps([])
+    with (
+        Scripted((200, {}, '[{"number": 1, "ti'), (200, {}, whole)) as server,
+        server.client(clock) as client,
+    ):
+        assert client.issues() == []
+    assert len(clock.slept) == 1
+
+
+def test_an_answer_that_is_no_githubs_is_told(clock: Clock) -> None:
+    page = json.dumps({"number": "one", "html_url": 5})
+    with (
+        Scripted((200, {}, page)) as server,
+        server.client(clock) as client,
+        pytest.raises(HostError, match="not as documented"),
+    ):
+        client.pull_request(1)
+    assert clock.slept == []
+
+
+def test_an_apps_token_is_told_by_graphql(clock: Clock) -> None:
+    refusal = json.dumps({"message": "Resource not accessible by integration"})
+    viewer = json.dumps({"data": {"viewer": {"login": "acme-bot[bot]"}}})
+    with Scripted((403, {}, refusal), (200, {}, viewer)) as server, server.client(clock) as client:
+        assert client.login == "acme-bot[bot]"
+    assert server.asked == [("GET", "/user"), ("POST", "/graphql")]
+
+
+def test_a_token_that_cannot_be_one_is_not_tried_again(clock: Clock) -> None:
+    with Scripted() as server, server.client(clock, "a\nb") as client, pytest.raises(HostError) as caught:
+        client.issues()
+    assert "characters that none has" in caught.value.message
+    assert (server.asked, clock.slept) == ([], [])

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import requests
-from github import Auth, Github
+from github import Auth
+from github.AuthenticatedUser import AuthenticatedUser
 from github.GithubException import BadAttributeException, GithubException
 from github.GithubObject import GithubObject
 from github.PaginatedList import PaginatedList
@@ -17,6 +18,7 @@ from github.Repository import Repository
 
 from orchestrator import __version__
 from orchestrator.errors import HostError
+from orchestrator.hosts.github.requester import StrictRequester
 from orchestrator.hosts.patience import Failure, Patience
 from orchestrator.hosts.refusals import refused
 
@@ -26,6 +28,15 @@ G = TypeVar("G", bound=GithubObject)
 API_VERSION = "2022-11-28"
 TIMEOUT = 30
 PAGE = 100
+
+# What asking again does not change: a request that cannot be written, a server that cannot be trusted.
+_HOPELESS = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.SSLError,
+)
 
 # PyGithub logs what it does; what people are told is decided elsewhere.
 logging.getLogger("github").addHandler(logging.NullHandler())
@@ -41,13 +52,15 @@ class Calls:
     def __init__(self, api: str, repository: str, token: str, patience: Patience) -> None:
         self._patience = patience
         self._repository = repository
-        self._github = Github(
+        self._requester = StrictRequester(
             auth=Auth.Token(token),
             base_url=api.rstrip("/"),
             timeout=TIMEOUT,
             user_agent=f"infra/{__version__}",
             per_page=PAGE,
+            verify=True,
             retry=None,
+            pool_size=None,
             seconds_between_requests=None,
             seconds_between_writes=None,
             lazy=True,
@@ -61,11 +74,11 @@ class Calls:
 
     def close(self) -> None:
         """Give the connections back."""
-        self._github.close()
+        self._requester.close()
 
     @cached_property
     def _repo(self) -> Repository:
-        return self._github.get_repo(self._repository)
+        return Repository(self._requester, url=f"/repos/{self._repository}")
 
     def _ask(
         self, doing: str, needs: str, request: Callable[[], T], found: Callable[[], T | None] | None = None
@@ -100,10 +113,9 @@ class Calls:
     def _get(self, doing: str, needs: str, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """The JSON below the repository at `path`, for what PyGithub has no method for."""
         url = f"{self._repo.url}{path}"
-        requester = self._github.requester
 
         def request() -> Any:
-            return requester.requestJsonAndCheck("GET", url, parameters=dict(parameters or {}))[1]
+            return self._requester.requestJsonAndCheck("GET", url, parameters=dict(parameters or {}))[1]
 
         return self._ask(doing, needs, request)
 
@@ -126,10 +138,10 @@ class Calls:
         return "github-actions[bot]"
 
     def _user(self) -> str:
-        return str(self._github.get_user().login)
+        return str(AuthenticatedUser(self._requester, url="/user").login)
 
     def _viewer(self) -> str:
-        _, data = self._github.requester.graphql_query("query { viewer { login } }", {})
+        _, data = self._requester.graphql_query("query { viewer { login } }", {})
         return str(data["data"]["viewer"]["login"])
 
 
@@ -146,6 +158,11 @@ def _foreign_errors() -> Iterator[None]:
         yield
     except GithubException as error:
         raise _Failed(_failure(error)) from error
+    except _HOPELESS as error:
+        raise HostError(
+            f"GitHub cannot be asked: {_reason(error)}.",
+            advice="Look at GITHUB_API_URL, the token, and the certificates of this machine.",
+        ) from error
     except requests.RequestException as error:
         raise _Failed(Failure(0, _reason(error))) from error
     except ValueError as error:
@@ -182,6 +199,8 @@ def _reason(error: requests.RequestException) -> str:
         return f"no answer within {TIMEOUT} seconds"
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate cannot be trusted"
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return "the token holds characters that none has"
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy does not let us through"
     return "the connection failed"

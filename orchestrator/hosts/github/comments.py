@@ -51,7 +51,7 @@ class Comments(Calls):
 
     def _comment(self, id_: int) -> IssueComment:
         """A comment by its id, without reading it."""
-        return IssueComment(self._github.requester, url=f"{self._repo.url}/issues/comments/{id_}")
+        return IssueComment(self._requester, url=f"{self._repo.url}/issues/comments/{id_}")
 
 
 def _same(one: str, other: str) -> bool:

@@ -80,11 +80,10 @@ class Commits(Calls):
             body["target_url"] = url
         # `Commit.create_status` would read the whole commit first.
         path = f"{self._repo.url}/statuses/{commit}"
-        requester = self._github.requester
         self._ask(
             f"set the status {context} on {commit[:10]}",
             "statuses: write",
-            lambda: requester.requestJsonAndCheck("POST", path, input=body),
+            lambda: self._requester.requestJsonAndCheck("POST", path, input=body),
         )
 
     def create_deployment(self, commit: str, environment: str, text: str) -> int:
