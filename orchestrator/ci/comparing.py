@@ -9,8 +9,9 @@ from functools import cached_property
 
 from orchestrator.ci.approvals import Approvals, Verdict
 from orchestrator.ci.moving import provisional
+from orchestrator.ci.owed import Trunk
 from orchestrator.config import Environment
-from orchestrator.errors import BlockedError, ConfigError, GitError, MismatchError, ProjectError
+from orchestrator.errors import BlockedError, ConfigError, GitError, HostError, MismatchError, ProjectError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
 from orchestrator.project import load_commit
@@ -65,13 +66,18 @@ class TrunkJudge:
         return verdict
 
     @cached_property
+    def _trunk(self) -> Trunk | None:
+        return Trunk(self.session.project, self.host) if self.host else None
+
+    @cached_property
     def _approvals(self) -> Approvals | None:
         return Approvals(self.session, self.host) if self.host else None
 
     def _ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
         now = planned.inspected.digest
         if not (needs_approval(self.session.project, stack.environment) or self._needed_it(stack, before)):
-            return Verdict("apply", reason=f"{stack.environment} needs no approval")
+            why = f"{stack.environment} needs no approval"
+            return Verdict("apply", pull_requests=self._owed_to(stack, before), reason=why)
         if self._approvals is None:
             raise BlockedError(
                 f"{stack.environment} was changed only as approved until now, and nobody can be asked here.",
@@ -81,6 +87,14 @@ class TrunkJudge:
         if now is None:
             raise ValueError(f"{stack.id} was planned without a digest")
         return self._approvals.judge(stack, now, before, gated=self.gated.get(stack.id))
+
+    def _owed_to(self, stack: Stack, before: Entry | None) -> tuple[int, ...]:
+        """The pull requests that a stack is owed to; where that cannot be found out, nobody is told."""
+        try:
+            found = self._trunk.owed(stack, before).pull_requests if self._trunk else ()
+        except HostError:
+            return ()
+        return tuple(one.number for one in found)
 
     def _needed_it(self, stack: Stack, before: Entry | None) -> bool:
         """Whether approvals were asked for at the commit last applied: no change takes itself out of that."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
         raise UsageError(
             "--gate belongs to one environment.", advice="Name it: `infra ci apply prod --gate …`."
         )
-    host = host_for(app, session, environments, posts=not asked["report"])
     folder = app.cwd / asked["report"] if asked["report"] else None
     facts = facts_of(app, session)
 
@@ -48,10 +48,11 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
         part_of(session, environments, asked["shard"]),
         beginning,
     )
-    landed = land(session, job, host)
-    numbers = sorted({number for one in landed for number in one.pull_requests})
-    landings = [landing_of(facts, one, numbers if one.behind else ()) for one in landed]
-    return told(app, session, landed, landings, host, folder)
+    with host_for(app, session, environments, posts=not folder) as host:
+        landed = land(session, job, host)
+        numbers = sorted({number for one in landed for number in one.pull_requests})
+        landings = [landing_of(facts, one, numbers if one.behind else ()) for one in landed]
+        return told(app, session, landed, landings, host, folder)
 
 
 def told(
@@ -123,18 +124,24 @@ def environment_document(one: Landed) -> dict[str, Any]:
     }
 
 
-def host_for(app: App, session: Session, environments: Sequence[str], *, posts: bool) -> Host | None:
+@contextmanager
+def host_for(
+    app: App, session: Session, environments: Sequence[str], *, posts: bool
+) -> Iterator[Host | None]:
     """The host, where something is asked of it or told it; None when it cannot be had and is not needed."""
     from orchestrator.hosts.github import open_host
 
     try:
-        return open_host(app.environ)
+        host = open_host(app.environ)
     except UsageError as error:
         if any(needs_approval(session.project, name) for name in environments):
             raise
         if posts:
             app.note(f"GitHub is told nothing: {error.message}")
-        return None
+        yield None
+        return
+    with host:
+        yield host
 
 
 def facts_of(app: App, session: Session) -> Facts:

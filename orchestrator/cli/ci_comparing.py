@@ -22,7 +22,8 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     """`infra ci compare`; returns its exit code."""
     (environment,) = chosen(session, [asked["environment"]])
     session.inspect = watching(session)
-    found = compare(session, environment, host_for(app, session, [environment], posts=False))
+    with host_for(app, session, [environment], posts=False) as host:
+        found = compare(session, environment, host)
     if session.supervisor.interrupted:
         return int(Exit.INTERRUPTED)
     seal = write_gated(session, environment, gated(found)) if found.gate else ""

@@ -1,0 +1,322 @@
+"""`infra ci compare` and `infra ci apply`: the merge does what was approved, and nothing else, in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.ci import Ci, running
+from tests.support.cli import Infra, Ran
+from tests.support.remembered import CONFIG, UPSTREAM
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+# A job that applies and tells, on one machine; and one that may only look.
+APPLY = {"pull_requests": "write", "checks": "read", "statuses": "write", "deployments": "write"}
+LOOK = {"pull_requests": "read", "checks": "read"}
+DEV, PROD = "infra/envs/dev/net/main.tf", "infra/envs/prod/net/main.tf"
+FILES = {"infra.yaml": CONFIG, DEV: UPSTREAM, PROD: UPSTREAM}
+YES = ("--auto-approve", "--confirm", "prod")
+
+
+def value(text: str) -> str:
+    return UPSTREAM.replace("one", text)
+
+
+def rules(prod: str = "", dev: str = "") -> str:
+    return f"{CONFIG}environments: {{dev: {{{dev}}}, prod: {{{prod}}}}}\n"
+
+
+@pytest.fixture
+def ci(tmp_path: Path) -> Iterator[Ci]:
+    with running(tmp_path, FILES) as found:
+        found.place.apply()
+        yield found
+
+
+def started(ci: Ci, files: Mapping[str, str]) -> None:
+    """Other files on trunk, applied by hand."""
+    ci.github.commit("main", files)
+    repo = ci.place.repo
+    repo.git("fetch", "-q", str(ci.github.bare), "main")
+    repo.git("reset", "-q", "--hard", "FETCH_HEAD")
+    ci.place.apply()
+
+
+def job(ci: Ci, rights: Mapping[str, str] = APPLY, **more: str) -> Infra:
+    return ci.job(0, event="push", rights=rights, commit=ci.github.trunk, **more)
+
+
+def apply(ci: Ci, *argv: str, code: int | None = None) -> Ran:
+    return job(ci)("ci", "apply", *argv, "--json", code=code)
+
+
+def planned(ci: Ci, files: Mapping[str, str | None], branch: str = "feature", *, review: bool = True) -> int:
+    """A pull request that was planned and, unless told otherwise, reviewed."""
+    number = ci.change(files, branch)
+    ci.job(number)("ci", "plan", code=0)
+    if review:
+        ci.github.review(number)
+    return number
+
+
+def merged(
+    ci: Ci,
+    files: Mapping[str, str | None],
+    branch: str = "feature",
+    *,
+    review: bool = True,
+    how: str = "squash",
+) -> int:
+    """The same, merged."""
+    number = planned(ci, files, branch, review=review)
+    ci.github.merge(number, how)
+    return number
+
+
+def states(ran: Ran) -> dict[str, str]:
+    return {one["name"]: one["state"] for one in ran.document["environments"]}
+
+
+def verdicts(ran: Ran) -> dict[str, str]:
+    return {id_: kind for one in ran.document["environments"] for id_, kind in one["verdicts"].items()}
+
+
+def told(ci: Ci, number: int, environment: str) -> str:
+    """The comment about an environment on a merged pull request; there is one at most."""
+    marker = f"<!-- infra:apply {environment} -->"
+    found = [one.body for one in ci.github.comments(number) if one.body.startswith(marker)]
+    assert len(found) <= 1
+    return found[0] if found else ""
+
+
+def state_of(ci: Ci, stack: str) -> Any:
+    environment, _, name = stack.partition("/")
+    _, data = ci.place.server.store.read_object("states", f"{environment}/state/{name}/default.tfstate")
+    return json.loads(data)["outputs"]["x"]["value"]
+
+
+def test_what_was_approved_is_applied_in_order_and_told(ci: Ci) -> None:
+    number = merged(ci, {DEV: value("two"), PROD: value("two")})
+    infra = job(ci)
+    ran = infra("ci", "apply", "--json", code=0)
+    assert states(ran) == {"dev": "applied", "prod": "applied"}
+    assert verdicts(ran) == {"dev/net": "apply", "prod/net": "approved"}
+    assert (state_of(ci, "dev/net"), state_of(ci, "prod/net")) == ("two", "two")
+    for name in ("dev", "prod"):
+        assert f"✓ {name} is done" in told(ci, number, name)
+        assert ci.github.statuses(ci.github.trunk)[f"infra/apply/{name}"].state == "success"
+    assert [(one.environment, one.statuses[-1].state) for one in ci.github.deployments()] == [
+        ("dev", "success"),
+        ("prod", "success"),
+    ]
+    assert "prod is done" in Path(infra.env["GITHUB_STEP_SUMMARY"]).read_text()
+    assert ci.place.ledger("prod/net").runs()[0].trigger == "ci"
+
+    again = job(ci)("ci", "apply", code=0)
+    assert "prod: nothing to do; trunk owes it nothing." in again.out
+    assert "✓ prod is done" in told(ci, number, "prod"), "what was told stays"
+
+
+def test_a_world_that_changed_since_is_not_applied_over(ci: Ci) -> None:
+    secret = 'resource "terraform_data" "s" {\n  input = { password = "%s", size = "%s" }\n}\n'
+    number = planned(ci, {PROD: value("two") + secret % ("hunter2hunter2", "big")})
+    ci.place.repo.commit({PROD: value("three") + secret % ("correcthorsebattery", "small")})
+    ci.place.apply("prod")
+    ci.github.merge(number, "squash")
+    ran = apply(ci, "prod", code=5)
+    assert ran.results == {"prod/net": "mismatch"}
+    assert state_of(ci, "prod/net") == "three"
+    body = told(ci, number, "prod")
+    assert "terraform_data.x" in body
+    assert '"three"' in body
+    assert "infra ci approve prod" in body + ran.out
+    for text in (ran.out, *(one.body for one in ci.github.comments(number))):
+        assert "hunter2" not in text
+        assert "correcthorse" not in text
+    # The gate approves in one step what would be done now.
+    looks = job(ci, LOOK)
+    compared = looks("ci", "compare", "prod", "--json", code=0).document
+    assert compared["gate"] is True
+    assert compared["verdicts"] == {"prod/net": "mismatch"}
+    assert apply(ci, "prod", "--gate", compared["seal"], code=0).results == {"prod/net": "applied"}
+    assert state_of(ci, "prod/net") == "two"
+    assert "✓ prod is done" in told(ci, number, "prod")
+
+
+def reads(stack: str) -> str:
+    return f"""
+terraform {{
+  backend "gcs" {{}}
+}}
+data "terraform_remote_state" "up" {{
+  backend = "gcs"
+  config = {{
+    bucket = "states"
+    prefix = "prod/state/{stack}"
+  }}
+}}
+resource "terraform_data" "x" {{
+  input = data.terraform_remote_state.up.outputs.x
+}}
+output "x" {{
+  value = terraform_data.x.output
+}}
+"""
+
+
+def test_a_chain_of_three_is_approved_as_it_will_become(ci: Ci) -> None:
+    """Only the first one's code changed; the others were planned with the old value."""
+    started(ci, {"infra/envs/prod/app/main.tf": reads("net"), "infra/envs/prod/end/main.tf": reads("app")})
+    number = merged(ci, {PROD: value("two")})
+    ran = apply(ci, "prod", code=0)
+    assert ran.results == {"prod/net": "applied", "prod/app": "applied", "prod/end": "applied"}
+    found = verdicts(ran)
+    assert found["prod/net"] == "approved"
+    assert {found["prod/app"], found["prod/end"]} <= {"approved", "provisional"}
+    assert state_of(ci, "prod/end") == "two"
+    assert "3 stacks applied" in told(ci, number, "prod")
+
+
+def test_what_nobody_approved_waits_for_the_gate(ci: Ci) -> None:
+    number = merged(ci, {PROD: value("two")}, review=False)
+    looks = job(ci, LOOK)
+    compared = looks("ci", "compare", "prod", "--json", code=0).document
+    assert (compared["gate"], compared["owed"].keys()) == (True, {"prod/net"})
+    outputs = Path(looks.env["GITHUB_OUTPUT"]).read_text().split()
+    assert {"true", "1"} <= set(outputs)
+    assert (
+        '"two"' in Path(looks.env["GITHUB_STEP_SUMMARY"]).read_text() + compared["stacks"][0]["id"] + '"two"'
+    )
+
+    refused = apply(ci, "prod", code=4)
+    assert refused.results == {"prod/net": "blocked"}
+    assert states(refused) == {"prod": "gate"}
+    assert "waits for an approval" in told(ci, number, "prod")
+    assert state_of(ci, "prod/net") == "one"
+
+    # Whoever may plan can write an object; that it is another one is seen.
+    (name,) = ci.objects("prod/plans/trunk/")
+    ci.place.server.store.insert_object("states", name.replace("/net/", "/other/"), b"{}")
+    forged = job(ci)("ci", "apply", "prod", "--gate", compared["seal"], code=4)
+    assert "are not those that went through the gate" in forged.err
+    ci.place.server.store.delete_object("states", name.replace("/net/", "/other/"))
+    assert apply(ci, "prod", "--gate", compared["seal"], code=0).results == {"prod/net": "applied"}
+
+
+def test_an_environment_says_what_happens_unapproved(ci: Ci) -> None:
+    started(ci, {"infra.yaml": rules(prod="unapproved: refuse", dev="unapproved: apply")})
+    merged(ci, {DEV: value("two"), PROD: value("two")}, review=False)
+    assert job(ci, LOOK)("ci", "compare", "prod", "--json", code=0).document["gate"] is False
+    ran = apply(ci, code=4)
+    assert ran.results == {"dev/net": "applied", "prod/net": "blocked"}
+    assert states(ran) == {"dev": "applied", "prod": "blocked"}
+
+
+def test_no_change_takes_itself_out_of_the_rules(ci: Ci) -> None:
+    loose = rules(prod="protected: false, unapproved: apply", dev="")
+    merged(ci, {"infra.yaml": loose.replace(", unapproved: apply", ""), PROD: value("two")}, review=False)
+    assert apply(ci, "prod", code=4).results == {"prod/net": "blocked"}
+    assert state_of(ci, "prod/net") == "one"
+
+
+@pytest.mark.parametrize("how", ["merge", "rebase"])
+def test_however_it_was_merged_it_is_found(ci: Ci, how: str) -> None:
+    """Two pull requests within a moment, whose first run was thrown away; then the first is taken back."""
+    one = planned(ci, {PROD: value("two")}, "one")
+    two = planned(ci, {"infra/envs/prod/other/main.tf": UPSTREAM}, "two")
+    ci.github.merge(one, how)
+    ci.github.merge(two, how)
+    ran = apply(ci, "prod", code=0)
+    assert ran.results == {"prod/net": "applied", "prod/other": "applied"}
+    assert verdicts(ran) == {"prod/net": "approved", "prod/other": "approved"}
+    assert "2 stacks applied" in told(ci, one, "prod")
+    assert "2 stacks applied" in told(ci, two, "prod")
+    if how == "merge":
+        merged(ci, {PROD: UPSTREAM}, "revert")
+        assert apply(ci, "prod", code=0).results == {"prod/net": "applied"}
+        assert state_of(ci, "prod/net") == "one"
+
+
+def test_a_failed_check_stops_promotion(ci: Ci) -> None:
+    started(ci, {"infra.yaml": rules(dev='checks: [{name: smoke, command: [sh, -c, "echo bad; exit 1"]}]')})
+    number = merged(ci, {DEV: value("two"), PROD: value("two")})
+    ran = apply(ci, code=1)
+    assert states(ran) == {"dev": "stopped", "prod": "waiting"}
+    assert (state_of(ci, "dev/net"), state_of(ci, "prod/net")) == ("two", "one")
+    assert "smoke" in told(ci, number, "dev")
+    assert "exit code 1: bad" in told(ci, number, "dev")
+    assert "prod is not begun" in told(ci, number, "prod")
+    # With nothing owed any more dev is still not well, and still holds prod back.
+    assert states(apply(ci, code=1)) == {"dev": "stopped", "prod": "waiting"}
+
+
+def test_a_job_without_rights_reports_and_another_one_tells(ci: Ci, tmp_path: Path) -> None:
+    number = merged(ci, {DEV: value("two"), PROD: value("two")})
+    other = ci.change({PROD: value("three")}, "other")
+    ci.job(other)("ci", "plan", code=0)
+    docs = ci.change({"README.md": "Words.\n"}, "docs")
+    before = ci.github.writes()
+    for name in ("dev", "prod"):
+        job(ci, LOOK)("ci", "apply", name, "--report", str(tmp_path / "reports"), code=0)
+    assert ci.github.writes() == before
+    job(ci)("ci", "comment", str(tmp_path / "reports"), code=0)
+    assert "✓ prod is done" in told(ci, number, "prod")
+    stale = [one.body for one in ci.github.comments(other) if one.body.startswith("<!-- infra:stale -->")]
+    assert len(stale) == 1
+    assert "`prod/net`" in stale[0]
+    assert not ci.github.comments(docs)
+
+
+def test_what_cannot_be_told_is_said_and_changes_nothing_else(ci: Ci) -> None:
+    number = merged(ci, {PROD: value("two")})
+    ci.github.fault("*/comments", method="POST", status=403, times=9)
+    infra = job(ci)
+    ran = infra("ci", "apply", "prod", "--json", code=0)
+    assert ran.results == {"prod/net": "applied"}
+    assert not told(ci, number, "prod")
+    assert f"The comment on #{number} about prod" in ran.err
+    assert "GitHub could not be told everything" in Path(infra.env["GITHUB_STEP_SUMMARY"]).read_text()
+
+
+def test_without_an_answer_nothing_is_applied(ci: Ci) -> None:
+    merged(ci, {PROD: value("two")})
+    ci.github.fault("*/reviews", method="GET", status=403, times=9)
+    assert apply(ci, "prod", code=1).results == {"prod/net": "failed"}
+    assert state_of(ci, "prod/net") == "one"
+    nobody = ci.job(0, event="push", rights={}, commit=ci.github.trunk)
+    assert "There is no token for GitHub" in nobody("ci", "apply", "prod", code=3).err
+
+
+def test_a_deleted_stack_goes_when_that_was_approved(ci: Ci) -> None:
+    started(
+        ci,
+        {
+            "infra.yaml": CONFIG + "policy: {deleted_stacks: destroy}\n",
+            "infra/envs/prod/old/main.tf": UPSTREAM,
+        },
+    )
+    number = planned(ci, {"infra/envs/prod/old/main.tf": None}, review=False)
+    ci.github.merge(number, "squash")
+    assert apply(ci, "prod", code=4).results == {"prod/old": "blocked"}
+    compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=0).document
+    assert compared["gate"] is True
+    assert apply(ci, "prod", "--gate", compared["seal"], code=0).results == {"prod/old": "destroyed"}
+    assert "terraform_data" not in json.dumps(
+        json.loads(ci.place.server.store.read_object("states", "prod/state/old/default.tfstate")[1])
+    )
+    assert "nothing to do" in job(ci)("ci", "apply", "prod", code=0).out
+
+
+def test_parts_wait_for_each_other(ci: Ci) -> None:
+    started(ci, {"infra/envs/prod/app/main.tf": reads("net")})
+    merged(ci, {PROD: value("two")})
+    first = apply(ci, "prod", "--shard", "1/2", code=0)
+    second = apply(ci, "prod", "--shard", "2/2", code=0)
+    done = {**first.results, **second.results}
+    assert done == {"prod/app": "applied", "prod/net": "applied"}
+    assert state_of(ci, "prod/app") == "two"
