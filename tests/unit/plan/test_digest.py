@@ -38,7 +38,9 @@ def plan_json(*changes: dict[str, Any], **more: Any) -> bytes:
 
 
 def change(address: str, before: Any, after: Any, actions: str = "update", **more: Any) -> dict[str, Any]:
-    outer = {key: more.pop(key) for key in ("previous_address", "deposed", "mode") if key in more}
+    outer: dict[str, Any] = {
+        key: more.pop(key) for key in ("previous_address", "deposed", "mode") if key in more
+    }
     return {
         "address": address,
         "type": address.split(".")[0],
