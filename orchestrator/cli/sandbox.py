@@ -13,6 +13,7 @@ import click
 
 from orchestrator.cli.context import App, pass_app
 from orchestrator.cli.sandbox_faults import faults
+from orchestrator.cli.sandbox_github import github
 from orchestrator.cli.sandbox_world import world
 from orchestrator.errors import UsageError
 
@@ -44,13 +45,15 @@ Examples:
   infra sandbox exec -- infra plan             rehearse on it, with no account anywhere
   infra sandbox exec --account prod:plan -- infra plan prod
   infra sandbox world list                     what exists in it
+  infra sandbox github open BRANCH             rehearse a pull request
   infra sandbox down                           stop it; the folder keeps everything
 """
 )
 def command() -> None:
     """A cloud in a folder, to try and rehearse things in.
 
-    A GCS server, simulated providers and the world they work on, on 127.0.0.1. Nothing reaches a real cloud.
+    A GCS server, simulated providers, the world they work on, and a GitHub, on 127.0.0.1. Nothing reaches a
+    real cloud.
     DIR is .infra/sandbox of the project when it is not given.
     """
 
@@ -68,7 +71,7 @@ Examples:
 @click.pass_context
 def up(ctx: click.Context, directory: str | None, as_json: bool, hold_fd: int | None) -> int:
     """Start the sandbox, with the buckets and accounts that the project names."""
-    from orchestrator.sandbox import launch
+    from orchestrator.sandbox import attach, launch
 
     app = pass_app(ctx)
     info, started = launch.start(folder_of(app, directory), app.environ, hold_fd)
@@ -77,6 +80,7 @@ def up(ctx: click.Context, directory: str | None, as_json: bool, hold_fd: int | 
         return app.emit(app.command, sandbox={"new": started, **seen(info)})
     app.write(f"The sandbox is {'up' if started else 'already up'} in {info.folder} (pid {info.pid}).")
     app.write(f"GCS on {info.gcs_url}, {len(info.accounts)} accounts.")
+    app.write(f"GitHub on {attach.url(info.github)}, for rehearsals: infra sandbox github --help")
     app.write("Next: infra sandbox exec -- infra plan")
     return 0
 
@@ -127,6 +131,8 @@ def status(ctx: click.Context, directory: str | None, as_json: bool) -> int:
     app.write(f"GCS       {info.gcs_url}")
     for name, port in sorted(info.accounts.items()):
         app.write(f"          {attach.url(port)}  {name}")
+    if info.github:
+        app.write(f"GitHub    {attach.url(info.github)}  {info.repository}".rstrip())
     for source, port in sorted(found["providers"].items()):
         app.write(f"Provider  {source}  {attach.LOOPBACK}:{port}")
     for name, objects in sorted(found["buckets"].items()):
@@ -193,6 +199,7 @@ def record(ctx: click.Context, stacks: tuple[str, ...], directory: str | None) -
 
 command.add_command(world)
 command.add_command(faults)
+command.add_command(github)
 
 
 def found(argv: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
@@ -222,5 +229,5 @@ def prepared(app: App, info: Info, *, to_run: bool = True) -> Info:
 def seen(info: Info) -> dict[str, Any]:
     """What a JSON document tells of a sandbox; its token is nobody else's business."""
     document = info.document()
-    del document["token"], document["version"]
+    del document["token"], document["github_token"], document["version"]
     return {"folder": str(info.folder), **document}

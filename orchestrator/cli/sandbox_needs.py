@@ -10,6 +10,7 @@ from orchestrator.cli.context import App
 from orchestrator.errors import GitError, InfraError, SandboxError
 
 if TYPE_CHECKING:
+    from orchestrator.project.git import Repository
     from orchestrator.project.model import Project, Stack
     from orchestrator.sandbox.attach import Info
     from orchestrator.sandbox.needs import Account, Needs, Types
@@ -42,6 +43,7 @@ def prepare(app: App, info: Info, *, to_run: bool = True) -> Info:
     """
     from orchestrator.sandbox import attach, control
 
+    info = prepare_repository(app, info)
     needs = project_needs(app)
     if needs is None:
         return info
@@ -56,6 +58,36 @@ def prepare(app: App, info: Info, *, to_run: bool = True) -> Info:
     for name in unknown["types"]:
         app.note(f"warning: the recorded schema has no {name}; Terraform will refuse it.")
     return attach.require(info.folder)
+
+
+def prepare_repository(app: App, info: Info) -> Info:
+    """Give the project a repository on the sandbox's GitHub; what the sandbox says of itself then."""
+    from orchestrator.project.git import Repository
+    from orchestrator.sandbox import attach, control
+    from orchestrator.sandbox.github.rehearsal import name_of
+
+    try:
+        repository = Repository.open(app.cwd)
+    except GitError:
+        return info
+    name = name_of(repository.remote_url(), repository.root)
+    if not info.github or info.repository == name:
+        return info
+    control.call(info, "prepare_repository", name=name, branch=trunk_of(app, repository)[0])
+    return attach.require(info.folder)
+
+
+def trunk_of(app: App, repository: Repository) -> tuple[str, str]:
+    """The trunk's name, and where it is here; a repository without one has `main`."""
+    try:
+        configured = app.project().config.trunk
+    except InfraError:
+        configured = None
+    try:
+        revision = repository.trunk(configured)
+    except GitError:
+        return configured or "main", "HEAD"
+    return revision.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/"), revision
 
 
 def project_needs(app: App) -> Needs | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from orchestrator.errors import SandboxError, UsageError
 from orchestrator.process import is_alive
@@ -16,6 +17,8 @@ NAME = "sandbox.json"
 VERSION = 1
 LOOPBACK = "127.0.0.1"
 OWNER = "owner"
+# Tokens for the real GitHub, which nothing on the sandbox is given.
+TOKENS = ("INFRA_GITHUB_TOKEN", "GH_TOKEN")
 
 # What provider blocks that name no place fall back to, and the variable that says it.
 PLACES = {"project": "GOOGLE_PROJECT", "region": "GOOGLE_REGION", "zone": "GOOGLE_ZONE"}
@@ -27,7 +30,9 @@ class Info:
 
     `pid` and `started` name the process beyond doubt (a pid is used again, a pair is not). `accounts` maps
     `ENV:plan` and the like to the port that acts as that account; `gcs` is the owner's port, `control` the
-    port that takes our own requests with `token`. `reattach` is the value of TF_REATTACH_PROVIDERS.
+    port that takes our own requests with `token`. `reattach` is the value of TF_REATTACH_PROVIDERS. `github`
+    is the port of the GitHub server (0 in a sandbox of an older version), `github_token` may do everything
+    there, and `repository` is the `OWNER/NAME` of the project that was made ready last.
     """
 
     folder: Path
@@ -38,6 +43,9 @@ class Info:
     gcs: int
     accounts: Mapping[str, int]
     reattach: str
+    github: int = 0
+    github_token: str = ""
+    repository: str = ""
 
     @property
     def gcs_url(self) -> str:
@@ -60,8 +68,12 @@ class Info:
             "gcs": self.gcs,
             "accounts": dict(self.accounts),
             "reattach": json.loads(self.reattach),
+            "github": self.github,
+            "github_token": self.github_token,
+            "repository": self.repository,
             "urls": {
                 "gcs": self.gcs_url,
+                **({"github": url(self.github)} if self.github else {}),
                 **{name: url(port) for name, port in sorted(self.accounts.items())},
             },
         }
@@ -87,6 +99,9 @@ def read(folder: Path) -> Info | None:
             gcs=int(content["gcs"]),
             accounts={str(name): int(port) for name, port in content["accounts"].items()},
             reattach=json.dumps(content["reattach"], separators=(",", ":")),
+            github=int(content.get("github", 0)),
+            github_token=str(content.get("github_token", "")),
+            repository=str(content.get("repository", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -129,7 +144,7 @@ def environment(info: Info, base: Mapping[str, str], account: str = OWNER) -> di
         )
     port = info.gcs if account == OWNER else info.accounts[account]
     attached = {
-        **base,
+        **_github(info, base),
         "TF_REATTACH_PROVIDERS": info.reattach,
         "STORAGE_EMULATOR_HOST": url(port),
         "INFRA_SANDBOX": str(info.folder),
@@ -139,3 +154,22 @@ def environment(info: Info, base: Mapping[str, str], account: str = OWNER) -> di
         spared = [host for host in base.get(name, "").split(",") if host]
         attached[name] = ",".join(dict.fromkeys([*spared, LOOPBACK, "localhost"]))
     return attached
+
+
+def _github(info: Info, base: Mapping[str, str]) -> dict[str, str]:
+    """`base` with what attaches GitHub's clients to the sandbox's GitHub.
+
+    A caller that has one on this machine already keeps it; nobody keeps the real one, nor a token for it.
+    """
+    if not info.github:
+        return dict(base)
+    here = urlsplit(base.get("GITHUB_API_URL", "")).hostname in (LOOPBACK, "localhost")
+    ours = {
+        "GITHUB_API_URL": url(info.github),
+        "GITHUB_SERVER_URL": url(info.github),
+        "GITHUB_TOKEN": info.github_token,
+        **({"GITHUB_REPOSITORY": info.repository} if info.repository else {}),
+    }
+    if here:
+        return {**ours, **base}
+    return {**{name: value for name, value in base.items() if name not in TOKENS}, **ours}

@@ -33,6 +33,21 @@ def ask_gcs(info: Info, method: str, path: str, content: Mapping[str, Any] | Non
     return answer
 
 
+def ask_github(info: Info, operation: str, /, **arguments: Any) -> Any:
+    """Have the GitHub server do `operation` of `github.control`; SandboxError when it says no."""
+    if not info.github:
+        raise SandboxError(
+            f"The sandbox in {info.folder} has no GitHub.",
+            advice="It was started by an older infra: `infra sandbox down`, then `infra sandbox up`.",
+        )
+    answer = _ask(info, info.github, "POST", f"/_sandbox/{operation}", arguments)
+    if "result" not in answer:
+        errors = [one for one in answer.get("errors", ()) if isinstance(one, dict)]
+        details = [str(one.get("message") or f"{one.get('field')} is {one.get('code')}") for one in errors]
+        raise SandboxError(f"GitHub says: {': '.join([str(answer.get('message')), *details])}.")
+    return answer["result"]
+
+
 def _ask(info: Info, port: int, method: str, path: str, content: Mapping[str, Any] | None) -> Any:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=DEADLINE)
     headers = {"Authorization": f"Bearer {info.token}", "Content-Type": "application/json"}

@@ -20,9 +20,12 @@ from orchestrator.errors import InfraError
 from orchestrator.process import started_at
 from orchestrator.sandbox import attach
 from orchestrator.sandbox.cloud import Cloud
-from orchestrator.sandbox.control import ControlServer
+from orchestrator.sandbox.control import ControlServer, Operation
+from orchestrator.sandbox.github.server import GitHubServer
 from orchestrator.sandbox.sentinel import Sentinel
 
+# Who may do what in a repository of the sandbox's GitHub from the beginning.
+PEOPLE = {"owner": "admin", "reviewer": "write"}
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -34,12 +37,16 @@ class Server:
         self._token = secrets.token_urlsafe(24)
         self._sentinel = Sentinel()
         self._cloud = Cloud(folder, places(environ))
-        operations = {**self._cloud.operations(), "prepare": self._prepare}
+        self._github = GitHubServer(environ, folder=folder / "github", control_token=self._token)
+        self._repository = ""
+        own: dict[str, Operation] = {"prepare": self._prepare, "prepare_repository": self._prepare_repository}
+        operations = {**self._cloud.operations(), **own}
         self._control = ControlServer(self._token, operations)
 
     def start(self) -> None:
         """Answer on every port, then say so in sandbox.json."""
         self._cloud.start()
+        self._github.start()
         self._control.start()
         self._write()
 
@@ -54,6 +61,7 @@ class Server:
         """Take sandbox.json away, then stop answering."""
         (self._folder / attach.NAME).unlink(missing_ok=True)
         self._control.close()
+        self._github.close()
         self._cloud.close()
         self._sentinel.close()
 
@@ -61,6 +69,17 @@ class Server:
         result = self._cloud.prepare(needs)
         self._write()
         return result
+
+    def _prepare_repository(self, name: str, branch: str) -> str:
+        """Make the project's repository on GitHub, when it is not there; the folder to push to."""
+        made = self._github.add_repository(name, branch=branch)
+        for login, role in PEOPLE.items():
+            if login not in made.roles:
+                self._github.set_role(name, login, role)
+        if self._repository != name:
+            self._repository = name
+            self._write()
+        return made.git
 
     def _write(self) -> None:
         attach.write(
@@ -73,6 +92,9 @@ class Server:
                 gcs=self._cloud.gcs_port,
                 accounts=self._cloud.accounts,
                 reattach=self._cloud.reattach(self._sentinel.pid),
+                github=self._github.port,
+                github_token=self._github.owners_token(),
+                repository=self._repository,
             )
         )
 

@@ -229,6 +229,13 @@ class GitHub:
         text = body or ("" if event == "APPROVE" else "See there.")
         return control.review(self.server, self.repository, number, user, event, text, commit)
 
+    def dismiss(self, number: int, review: int, by: str = "olga") -> None:
+        """Dismiss a review."""
+        with self.place as place:
+            issue = place.pull(number)
+            next(one for one in issue.reviews if one.id == review).state = "DISMISSED"
+            place.note(issue, "review_dismissed", by, dismissed_review={"review_id": review})
+
     def comment(self, number: int, author: str, body: str) -> int:
         """Comment; the comment's id."""
         return control.comment(self.server, self.repository, number, author, body)
@@ -407,6 +414,9 @@ class Payloads:
     def _pull_request(self, number: int, more: Mapping[str, Any]) -> dict[str, Any]:
         pull = self._issues.pull(self._place.pull(number), whole=True)
         return {"action": "synchronize", "number": number, "pull_request": pull}
+
+    def _pull_request_target(self, number: int, more: Mapping[str, Any]) -> dict[str, Any]:
+        return self._pull_request(number, more)
 
     def _issue_comment(self, number: int, more: Mapping[str, Any]) -> dict[str, Any]:
         issue = self._place.issue(number)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
 from orchestrator.sandbox.github.call import Answer, Call
 from orchestrator.sandbox.github.commit_shapes import workflow_id
 from orchestrator.sandbox.github.errors import not_found, unprocessable
@@ -26,7 +28,8 @@ def dispatch(call: Call) -> Answer:
     place.repository.runs.append(run)
     place.repository.dispatches.append(made)
     if place.hook:
-        place.hook(made)
+        # As on GitHub, the workflow begins when this request has been answered; it may ask us things.
+        Thread(target=place.hook, args=(made,), name="workflow", daemon=True).start()
     if not call.content.get("return_run_details"):
         return Answer(204)
     links = {"run_url": call.commits.run(run)["url"], "html_url": call.commits.run(run)["html_url"]}

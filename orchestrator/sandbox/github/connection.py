@@ -55,6 +55,7 @@ class Connection(BaseHTTPRequestHandler):
         if fault and fault.delay:
             time.sleep(fault.delay)
         if fault and fault.reset and not fault.done:
+            self.server.requests.append((request.method, unquote(request.path), 0))
             self._cut()
             return
         answer = self.server.answer(request, fault)

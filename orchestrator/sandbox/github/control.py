@@ -48,6 +48,7 @@ def operations(server: GitHubServer) -> Mapping[str, Callable[..., Any]]:
             server.add_repository(name, Path(git) if git else None, private=private)
         )["git"],
         "user": lambda repository, login, role="read": server.set_role(repository, login, role),
+        "introduce": lambda repository, login: introduce(server, repository, login),
         "token": lambda login, permissions=None: server.add_token(login, permissions),
         "protect": lambda repository, branch, rules: protect(server, repository, branch, rules),
         "environment": lambda repository, name, **more: environment(server, repository, name, **more),
@@ -56,6 +57,9 @@ def operations(server: GitHubServer) -> Mapping[str, Callable[..., Any]]:
         "requests": lambda: server.requests,
         "dispatches": lambda repository: dispatches(server, repository),
         "open": lambda repository, **more: open_pull(server, repository, **more),
+        "find": lambda repository, branch: find_pull(server, repository, branch),
+        "branches": lambda repository: branches(server, repository),
+        "close": lambda repository, number, by: close(server, repository, number, by),
         "merge": lambda repository, number, by, method="merge": merge(server, repository, number, by, method),
         "review": lambda repository, number, by, event, body="": review(
             server, repository, number, by, event, body
@@ -69,7 +73,7 @@ def status(server: GitHubServer) -> dict[str, Any]:
     """The repositories with how much is open in each, their folders, and their people's roles."""
     found = {}
     for name in sorted(server.world.repositories):
-        with server.place(name) as place:
+        with server.place(name, reads=True) as place:
             pull_requests = [
                 {
                     "number": one.number,
@@ -132,6 +136,35 @@ def open_pull(
         title = title or (place.git.commit(tip).message.partition("\n")[0] if tip else branch)
         base = base or place.repository.default_branch
         return pulls.open_pull(place, by, title, branch, base, body, draft=draft).number
+
+
+def find_pull(server: GitHubServer, repository: str, branch: str) -> int | None:
+    """The open pull request from a branch, if there is one."""
+    with server.place(repository, reads=True) as place:
+        for one in place.repository.pulls():
+            if one.state == "open" and one.pull and one.pull.head_ref == branch:
+                return one.number
+    return None
+
+
+def branches(server: GitHubServer, repository: str) -> dict[str, str]:
+    """The commit of each branch."""
+    with server.place(repository, reads=True) as place:
+        return place.git.heads()
+
+
+def introduce(server: GitHubServer, repository: str, login: str) -> None:
+    """Let somebody who has no role yet write."""
+    with server.place(repository) as place:
+        new = login not in place.repository.roles
+    if new:
+        server.set_role(repository, login, "write")
+
+
+def close(server: GitHubServer, repository: str, number: int, by: str) -> None:
+    """Close an issue or a pull request."""
+    with server.place(repository) as place:
+        issues.close(place, place.issue(number), by)
 
 
 def merge(server: GitHubServer, repository: str, number: int, by: str, method: str = "merge") -> str:

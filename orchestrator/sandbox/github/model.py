@@ -8,10 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-AREAS = ("contents", "pull-requests", "issues", "checks", "statuses", "deployments", "actions")
+AREAS = (
+    "contents",
+    "pull-requests",
+    "issues",
+    "checks",
+    "statuses",
+    "deployments",
+    "actions",
+    "administration",
+)
 LEVELS = ("none", "read", "write")
 ROLES = ("none", "read", "triage", "write", "maintain", "admin")
 BOT = "[bot]"
+# Whom the token of a workflow's run belongs to.
+ACTIONS = f"github-actions{BOT}"
 
 
 @dataclass

@@ -39,7 +39,7 @@ def answer(server: GitHubServer, request: Request) -> Answer:
         found = _PATHS.fullmatch(unquote(request.path))
         if found is None:
             raise not_found()
-        with server.place(found["name"]) as place:
+        with server.place(found["name"], reads=True) as place:
             return _of_repository(place, found["kind"] or "pulls", found["number"])
     except GitHubError as error:
         body = el("main", el("h1", f"{error.status}: {error.message}"))

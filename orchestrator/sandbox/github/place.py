@@ -16,7 +16,8 @@ Hook = Callable[[Dispatch], None]
 
 @dataclass
 class Place:
-    """A repository, its git side and the clock. `hook` is called with each workflow that is asked for."""
+    """A repository, its git side and the clock. `hook` is called, in a thread, with each workflow that is
+    asked for."""
 
     world: World
     repository: Repository

@@ -63,15 +63,20 @@ def _follow(place: Place, issue: Issue, pull: Pull, heads: dict[str, str]) -> bo
             place.note(issue, "head_ref_force_pushed", issue.author, commit=head)
         pull.head, pull.base = head, base or pull.base
         issue.updated_at = place.now()
+        if place.git.is_ancestor(head, pull.base):
+            # Nothing is left to merge.
+            issues.close(place, issue, issue.author)
     keep(place, issue)
     return True
 
 
 def _landed_by_push(place: Place, issue: Issue, pull: Pull, head: str, base: str) -> None:
     """Somebody pushed the pull request's commits to its base: GitHub calls that merged."""
-    pull.landed = place.git.commits(pull.tested or pull.base, base)
-    trunk = place.git.commits(pull.tested or pull.base, base, first_parent=True)
+    before = pull.tested or pull.base
+    trunk = place.git.commits(before, base, first_parent=True)
     merge = next((one for one in trunk if place.git.is_ancestor(head, one)), base)
+    parents = place.git.commit(merge).parents
+    pull.landed = place.git.commits(parents[0] if len(parents) > 1 else before, merge)
     _set_merged(place, issue, merge, issue.author)
 
 

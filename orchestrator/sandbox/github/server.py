@@ -21,7 +21,7 @@ from orchestrator.sandbox.github.connection import Connection
 from orchestrator.sandbox.github.errors import GitHubError, not_found
 from orchestrator.sandbox.github.faults import Fault, Faults
 from orchestrator.sandbox.github.git import Git
-from orchestrator.sandbox.github.model import BOT, ROLES, Repository, Token, User, World
+from orchestrator.sandbox.github.model import ACTIONS, AREAS, BOT, ROLES, Repository, Token, User, World
 from orchestrator.sandbox.github.place import Clock, Hook, Place
 from orchestrator.sandbox.github.shapes import Shapes
 from orchestrator.sandbox.listener import HOST, Listener
@@ -114,8 +114,21 @@ class GitHubServer:
             self.world.tokens[value] = Token(login, app, given)
             return value
 
-    def add_repository(self, full_name: str, git: Path | None = None, *, private: bool = True) -> Repository:
-        """A repository, made when there is none of that name. `git` is its bare repository's folder."""
+    def owners_token(self) -> str:
+        """The token of an app that may do everything, made once."""
+        everything = dict.fromkeys(AREAS, "write")
+        for value, token in self.world.tokens.items():
+            if (token.login, token.permissions) == (ACTIONS, everything):
+                return value
+        return self.add_token(ACTIONS, everything)
+
+    def add_repository(
+        self, full_name: str, git: Path | None = None, *, branch: str = "main", private: bool = True
+    ) -> Repository:
+        """A repository, made when there is none of that name.
+
+        `git` is its bare repository's folder, `branch` its trunk.
+        """
         owner, _, name = full_name.partition("/")
         self.add_user(owner, "Organization")
         with self.working():
@@ -124,9 +137,8 @@ class GitHubServer:
                 if git is None and self._folder is None:
                     raise SandboxError(f"{full_name} has no folder for its git repository.")
                 folder = git or Path(str(self._folder)) / f"{full_name}.git"
-                known = Repository(
-                    self.world.next_id(), owner, name, str(folder), self._now(), private=private
-                )
+                id_, now = self.world.next_id(), self._now()
+                known = Repository(id_, owner, name, str(folder), now, branch, private)
                 self.world.repositories[full_name] = known
             self._git(known)
             return known
@@ -140,23 +152,31 @@ class GitHubServer:
             place.repository.roles[login] = role
 
     @contextmanager
-    def place(self, full_name: str) -> Iterator[Place]:
-        """Work on a repository, alone; its pull requests are in step with its branches, and it is saved."""
-        with self.working():
+    def place(self, full_name: str, *, reads: bool = False) -> Iterator[Place]:
+        """Work on a repository, alone; its pull requests are in step with its branches, and it is saved.
+
+        With `reads` nothing is going to change, and it is saved only if its branches had moved.
+        """
+        with self._lock:
             repository = self.world.repositories.get(full_name)
             if repository is None:
                 raise not_found()
             place = Place(self.world, repository, self._git(repository), self._clock, self.hook)
-            pulls.sync(place)
+            moved = pulls.sync(place)
             yield place
+            if moved or not reads:
+                self._save()
 
     @contextmanager
     def working(self) -> Iterator[None]:
         """Hold the world, and save it afterwards."""
         with self._lock:
             yield
-            if self._folder:
-                saving.save(self.world, self._folder / SAVED)
+            self._save()
+
+    def _save(self) -> None:
+        if self._folder:
+            saving.save(self.world, self._folder / SAVED)
 
     def _git(self, repository: Repository) -> Git:
         if repository.full_name not in self._gits:
@@ -205,7 +225,7 @@ class GitHubServer:
             raise not_found()
         route, arguments = found
         name = f"{arguments.pop('owner')}/{arguments.pop('repo')}"
-        with self.place(name) as place:
+        with self.place(name, reads=request.method == "GET") as place:
             tokens.check(token, place.repository, route.needs)
             return route.handler(Call(request, token, place, shapes, arguments, content))
 

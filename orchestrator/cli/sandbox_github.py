@@ -1,0 +1,239 @@
+"""`infra sandbox github`: open, review and merge pull requests on the sandbox's GitHub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.context import App, pass_app
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.sandbox.attach import Info
+
+DIR = click.option("--dir", "directory", metavar="DIR", type=click.Path(file_okay=False), help="The sandbox.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+NUMBER = click.argument("number", metavar="N", type=click.IntRange(1))
+AS = click.option("--as", "by", metavar="USER", default="owner", show_default=True, help="Who does it.")
+REVIEWER = click.option(
+    "--as", "by", metavar="USER", default="reviewer", show_default=True, help="Who reviews."
+)
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  infra sandbox github open my-branch              push it there, and open a pull request
+  infra sandbox exec -- infra ci plan --pr 1       what the workflow would do
+  infra sandbox github review 1 --approve
+  infra sandbox github merge 1 --method squash
+  infra sandbox github url 1                       where to read it, in a browser
+"""
+)
+def github() -> None:
+    """Rehearse a pull request: the sandbox has a GitHub too, on 127.0.0.1.
+
+    Commands that `infra sandbox exec` runs find it by GITHUB_API_URL, GITHUB_REPOSITORY and GITHUB_TOKEN.
+    `owner` is an admin there, `reviewer` may write, and whoever else `--as` names may write too.
+    """
+
+
+@github.command(
+    epilog="""\b
+Examples:
+  infra sandbox github status
+  infra sandbox github status --json
+"""
+)
+@DIR
+@JSON
+@click.pass_context
+def status(ctx: click.Context, directory: str | None, as_json: bool) -> int:
+    """Show the repositories there, their pull requests, and where to push to."""
+    from orchestrator.sandbox import control
+
+    app = pass_app(ctx)
+    found = control.ask_github(info_of(app, directory), "status")
+    if as_json:
+        return app.emit(app.command, github=found)
+    app.write(f"GitHub    {found['url']}")
+    for name, one in found["repositories"].items():
+        app.write(f"{name}    git push {one['git']}")
+        for pull in one["pulls"]:
+            app.write(f"  #{pull['number']}  {pull['state']:7}{pull['title']}")
+    return 0
+
+
+@github.command(
+    name="open",
+    epilog="""\b
+Examples:
+  infra sandbox github open                        the branch that you are on
+  infra sandbox github open my-branch --title 'More memory'
+""",
+)
+@click.argument("branch", metavar="[BRANCH]", required=False)
+@click.option("--title", metavar="TEXT", default="", help="The title; else the last commit's.")
+@click.option("--body", metavar="TEXT", default="", help="The description.")
+@AS
+@DIR
+@JSON
+@click.pass_context
+def open_(
+    ctx: click.Context,
+    branch: str | None,
+    title: str,
+    body: str,
+    by: str,
+    directory: str | None,
+    as_json: bool,
+) -> int:
+    """Push a branch of this project there, and open a pull request from it.
+
+    Trunk is pushed first when it is not there yet. A pull request that is open already gets the new commits.
+    """
+    from orchestrator.sandbox import control
+
+    app = pass_app(ctx)
+    info = info_of(app, directory, by)
+    name, trunk = pushed(app, info, branch)
+    known = control.ask_github(info, "find", repository=info.repository, branch=name)
+    number = known or control.ask_github(
+        info, "open", repository=info.repository, branch=name, by=by, title=title, body=body, base=trunk
+    )
+    return _tell(app, info, number, "has the new commits" if known else "is open", as_json=as_json)
+
+
+@github.command(
+    epilog="""\b
+Examples:
+  infra sandbox github merge 1
+  infra sandbox github merge 1 --method rebase --as reviewer
+"""
+)
+@NUMBER
+@click.option(
+    "--method",
+    type=click.Choice(["merge", "squash", "rebase"]),
+    default="merge",
+    show_default=True,
+    help="How.",
+)
+@AS
+@DIR
+@JSON
+@click.pass_context
+def merge(ctx: click.Context, number: int, method: str, by: str, directory: str | None, as_json: bool) -> int:
+    """Merge a pull request; fetch trunk from there afterwards."""
+    from orchestrator.sandbox import control
+
+    app = pass_app(ctx)
+    info = info_of(app, directory, by)
+    commit = control.ask_github(
+        info, "merge", repository=info.repository, number=number, by=by, method=method
+    )
+    if not as_json:
+        app.note(f"Trunk is in {control.ask_github(info, 'repository', name=info.repository)}: git pull it.")
+    return _tell(app, info, number, f"is merged as {commit[:12]}", as_json=as_json, commit=commit)
+
+
+@github.command(
+    epilog="""\b
+Examples:
+  infra sandbox github review 1 --approve
+  infra sandbox github review 1 --request-changes --body 'Too large.' --as bert
+"""
+)
+@NUMBER
+@click.option("--approve", "event", flag_value="APPROVE", help="Approve it.")
+@click.option("--request-changes", "event", flag_value="REQUEST_CHANGES", help="Ask for changes.")
+@click.option("--body", metavar="TEXT", default="", help="What to say.")
+@REVIEWER
+@DIR
+@JSON
+@click.pass_context
+def review(
+    ctx: click.Context,
+    number: int,
+    event: str | None,
+    body: str,
+    by: str,
+    directory: str | None,
+    as_json: bool,
+) -> int:
+    """Review a pull request; with neither choice it is a comment."""
+    from orchestrator.sandbox import control
+
+    app = pass_app(ctx)
+    info = info_of(app, directory, by)
+    if event != "APPROVE" and not body:
+        raise UsageError("A review that does not approve needs words.", advice="Add --body TEXT.")
+    asked = {"repository": info.repository, "number": number, "by": by, "body": body}
+    control.ask_github(info, "review", event=event or "COMMENT", **asked)
+    return _tell(app, info, number, f"is reviewed by {by}", as_json=as_json)
+
+
+@github.command(
+    epilog="""\b
+Examples:
+  infra sandbox github url         the list of pull requests
+  infra sandbox github url 1
+"""
+)
+@click.argument("number", metavar="[N]", required=False, type=click.IntRange(1))
+@DIR
+@click.pass_context
+def url(ctx: click.Context, number: int | None, directory: str | None) -> int:
+    """Print the address of the pull requests, or of one, to open in a browser."""
+    app = pass_app(ctx)
+    app.write(_page(info_of(app, directory), number))
+    return 0
+
+
+def info_of(app: App, directory: str | None, by: str = "") -> Info:
+    """The running sandbox, which knows the project's repository, and whoever is going to act there."""
+    from orchestrator.cli.sandbox_needs import prepare_repository, sandbox_folder
+    from orchestrator.sandbox import attach, control
+
+    info = prepare_repository(app, attach.require(sandbox_folder(app, directory)))
+    if by:
+        control.ask_github(info, "introduce", repository=info.repository, login=by)
+    return info
+
+
+def pushed(app: App, info: Info, branch: str | None) -> tuple[str, str]:
+    """Push a branch of the project, and trunk if it is not there; the names of both."""
+    from orchestrator.cli.sandbox_needs import trunk_of
+    from orchestrator.project.git import Repository
+    from orchestrator.sandbox import control
+    from orchestrator.sandbox.github.rehearsal import current_branch, push
+
+    repository = Repository.open(app.cwd)
+    name = branch or current_branch(app.cwd, app.environ)
+    trunk, revision = trunk_of(app, repository)
+    if not name or name == trunk:
+        raise UsageError(
+            "A pull request comes from a branch of its own.",
+            advice=f"Name one: infra sandbox github open BRANCH (not {trunk}).",
+        )
+    there = control.ask_github(info, "branches", repository=info.repository)
+    first = {} if trunk in there else {trunk: revision}
+    folder = control.ask_github(info, "repository", name=info.repository)
+    push(repository.root, Path(folder), {**first, name: f"+refs/heads/{name}"}, app.environ)
+    return name, trunk
+
+
+def _page(info: Info, number: int | None) -> str:
+    from orchestrator.sandbox import attach
+
+    return f"{attach.url(info.github)}/{info.repository}/" + (f"pull/{number}" if number else "pulls")
+
+
+def _tell(app: App, info: Info, number: int, what: str, *, as_json: bool, **more: Any) -> int:
+    address = _page(info, number)
+    if as_json:
+        return app.emit(app.command, github={"number": number, "url": address, **more})
+    app.write(f"#{number} {what}: {address}")
+    return 0
