@@ -14,6 +14,7 @@ from orchestrator.process import Supervisor
 from orchestrator.project.git import FULL_CLONE
 from orchestrator.project.model import Project
 from orchestrator.run.folders import Folders
+from orchestrator.run.heartbeat import stale
 from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.session import terraform_for
 from orchestrator.run.states import States
@@ -58,6 +59,7 @@ def examine(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
     yield from environment(environ)
     yield from buckets(project, environ)
     yield from memory(project, environ)
+    yield from drift(project, environ)
     yield lock_files(project)
 
 
@@ -183,6 +185,21 @@ def memory(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
     if off > CLOCK_OFF:
         what = f"this machine's clock is {off:.0f} s away from the bucket's"
         yield Check("clock", "warning", what, "Ages are judged by the bucket's; credentials may be refused.")
+
+
+def drift(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
+    """Whether the check for drift still runs where it once did."""
+    ledgers = Ledgers(project, States(project, environ), environ)
+    try:
+        late = stale(project, ledgers, project.environments, datetime.now(UTC))
+    except InfraError as error:
+        yield Check("drift", "unseen", f"when it was last checked could not be seen: {error.message}")
+        return
+    advice = "Look at the runs of infra-drift, or run `infra drift`; `infra drift --last` shows each stack."
+    for words in late.values():
+        yield Check("drift", "warning", words, advice)
+    if not late:
+        yield Check("drift", "ok", "no check of an environment is too old")
 
 
 def lock_files(project: Project) -> Check:
