@@ -55,7 +55,7 @@ def environment_of(review: Review, stack: str) -> str:
 
 def rows(review: Review) -> Iterator[str]:
     """The rows: an environment with its sums where there are several, then its stacks that do not rest."""
-    stacks = [one for one in ordered(review) if one.report.result != "unchanged"]
+    stacks = [one for one in ordered(review) if not _rests(one)]
     unplanned = {one: environment_of(review, one) for one in review.unplanned}
     environments = list(dict.fromkeys([*(one.environment for one in stacks), *sorted(unplanned.values())]))
     sure = changing(review)
@@ -100,7 +100,7 @@ def result_words(report: StackReport) -> str:
 
 def unchanged(review: Review, room: int) -> str:
     """The stacks at rest, folded into one line; empty when there are none."""
-    ids = [one.id for one in ordered(review) if one.report.result == "unchanged"]
+    ids = [one.id for one in ordered(review) if _rests(one)]
     if not ids:
         return ""
     names: list[str] = []
@@ -115,6 +115,11 @@ def unchanged(review: Review, room: int) -> str:
     verb = "does" if len(ids) == 1 else "do"
     head = f"= {plural(len(ids), 'stack')} {verb} not change"
     return f"<details><summary>{head}</summary>\n\n<p>{', '.join(names)}</p>\n\n</details>"
+
+
+def _rests(stack: StackReview) -> bool:
+    """True when nothing happens to a stack, and nothing may because of another one."""
+    return stack.report.result == "unchanged" and not stack.provisional
 
 
 def _changes(stack: StackReview) -> str:
