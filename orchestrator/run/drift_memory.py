@@ -15,6 +15,8 @@ FIXED_OUTSIDE = "fixed outside"
 REVERTED = "reverted by an apply"
 ACCEPTED = "accepted"
 CODE_CHANGED = "code changed"
+COVERED = "covered by a rule"
+UNDONE_BY_APPLY = {"reverted", "conflict", "owed"}
 
 
 def digest_of(found: StackDrift) -> str:
@@ -101,10 +103,15 @@ def how_it_ended(
     if before.correction:
         return before.correction
     if any(one.is_quiet and one.rule is not None for one in found.resources):
-        return "covered by a rule"
-    if applied_run != before.applied_run:
-        return CODE_CHANGED if fingerprint != before.fingerprint else REVERTED
-    return ACCEPTED if generation != before.state_generation else FIXED_OUTSIDE
+        return COVERED
+    applied, moved = applied_run != before.applied_run, generation != before.state_generation
+    if applied and fingerprint != before.fingerprint:
+        return CODE_CHANGED
+    if not (applied or moved):
+        return FIXED_OUTSIDE
+    # What no apply would have put back is gone since the state has taken it in.
+    was = {one.category for one in before.now.resources} if before.now else set()
+    return REVERTED if was & UNDONE_BY_APPLY else ACCEPTED
 
 
 def event_of(before: DriftRecord | None, after: DriftRecord) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -54,9 +54,7 @@ def check_drift(session: Session, request: DriftRequest, *, now: datetime | None
     checks = _Checks(session, memory, pace, moment)
     session.progress.begin(ids)
     try:
-        done = run_in_order(
-            memory.oldest_first(ids), {}, checks.check, workers=session.workers, instead=checks.instead
-        )
+        done = run_in_order(memory.oldest_first(ids), {}, checks.check, workers=session.workers)
     finally:
         session.progress.end()
     stacks = tuple(done[id_] for id_ in session.in_order(ids))
@@ -81,6 +79,7 @@ class _Checks:
     memory: Memory
     pace: Pace
     moment: datetime
+    has_begun: bool = False
 
     def __post_init__(self) -> None:
         self.terms = Terms(
@@ -92,14 +91,15 @@ class _Checks:
         )
         self.trunk = trunk_of(self.session.project)
 
-    def instead(self, id_: str, done: Mapping[str, StackDrift]) -> StackDrift | None:
-        """The result of a stack whose turn does not come any more."""
-        stack = self.session.project.stacks[id_]
+    def not_begun(self, stack: Stack) -> StackDrift | None:
+        """The result of a stack whose turn does not come any more; None when it comes."""
         if self.session.supervisor.interrupted:
             return unchecked(stack, "the run was interrupted")
-        if not self.pace.is_used_up:
+        # However short the time, a run gets one stack further.
+        first, self.has_begun = not self.has_begun, True
+        if first or not self.pace.is_used_up:
             return None
-        record = self.memory.records.get(id_)
+        record = self.memory.records.get(stack.id)
         reason = "the time of this run was used up; its turn comes first in the next one"
         return replace(
             unchecked(stack, reason), result="skipped", last_checked=record.checked_at if record else ""
@@ -108,6 +108,9 @@ class _Checks:
     def check(self, id_: str) -> StackDrift:
         """Check one stack and remember what was found."""
         stack = self.session.project.stacks[id_]
+        left_out = self.not_begun(stack)
+        if left_out:
+            return left_out
         entry = self.memory.entries.get(id_)
         found = check_stack(self.session, stack, entry, self.terms)
         found = remembered(found, self.memory.records.get(id_))
@@ -192,7 +195,7 @@ class Memory:
             return found
         except InfraError as error:
             self.problem(f"What was found could not be remembered: {self.session.mask(error.message)}")
-        return _with_memory(found, after)
+        return _with_memory(found, after, event)
 
     def finish(self, stacks: Sequence[StackDrift]) -> None:
         """Write the run and the heartbeat of each environment."""
@@ -267,13 +270,11 @@ class Memory:
         )
 
 
-def _with_memory(found: StackDrift, after: DriftRecord) -> StackDrift:
+def _with_memory(found: StackDrift, after: DriftRecord, event: str) -> StackDrift:
     """The result with what remembering it has told."""
     if found.result == "drifted" and after.now:
         return replace(found, first_seen=after.now.began, came_back=after.now.came_back)
-    if found.result == "clean" and after.past and after.past[-1].ended == after.checked_at:
-        return replace(found, ended=after.past[-1].how)
-    return found
+    return replace(found, ended=event) if found.result == "clean" else found
 
 
 def _is_whole(session: Session, ids: Sequence[str], stacks: Sequence[StackDrift]) -> bool:

@@ -1,0 +1,206 @@
+"""`infra drift`, with real Terraform on a simulated provider: each row of what can be seen of drift."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("grpc")
+
+from orchestrator.sandbox.provider.server import ProviderServer
+from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.sentinel import Sentinel
+from tests.conftest import MakeRepo
+from tests.support.nights import CONFIG, HEAD, TYPES, Nights, nights
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+TOPIC = """
+resource "google_pubsub_topic" "{name}" {{
+  name                       = "{name}"
+  message_retention_duration = "{duration}"
+}}
+"""
+IGNORING = """
+resource "google_pubsub_topic" "ignoring" {
+  name                       = "ignoring"
+  message_retention_duration = "600s"
+  lifecycle {
+    ignore_changes = [message_retention_duration]
+  }
+}
+"""
+NETWORK = """
+resource "google_compute_network" "main" {
+  name                    = "main"
+  auto_create_subnetworks = false
+}
+"""
+SCHEDULE = """
+resource "google_colab_schedule" "nightly" {
+  display_name             = "nightly"
+  location                 = "europe-west1"
+  cron                     = "0 3 * * *"
+  max_concurrent_run_count = 1
+}
+"""
+MAIN = "infra/envs/dev/app/main.tf"
+DURATION = "message_retention_duration"
+PLAIN = "google_pubsub_topic.plain"
+
+
+def topic(duration: str = "600s", name: str = "plain") -> str:
+    return TOPIC.format(name=name, duration=duration)
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProviderServer, int]]:
+    server = ProviderServer(tmp_path_factory.mktemp("worlds"), Schemas())
+    server.start()
+    server.serve_types("google", TYPES)
+    sentinel = Sentinel()
+    yield server, sentinel.pid
+    server.close()
+    sentinel.close()
+
+
+@pytest.fixture
+def night(
+    request: pytest.FixtureRequest, provider: tuple[ProviderServer, int], make_repo: MakeRepo, tmp_path: Path
+) -> Iterator[Nights]:
+    """One stack, `dev/app`, with one topic; nothing is applied yet."""
+    repo = make_repo({"infra.yaml": CONFIG, MAIN: HEAD + topic(), ".gitignore": ".infra\n"})
+    with nights(repo, tmp_path / "gcs", *provider, request.node.name.replace("/", "-")) as made:
+        yield made
+
+
+def test_each_thing_that_changed_outside_has_its_class(night: Nights) -> None:
+    gone = topic(name="gone")
+    night.repo.commit({MAIN: HEAD + topic() + gone + IGNORING + NETWORK + SCHEDULE})
+    night.apply()
+    night.check(code=0)
+    night.world.set("plain", DURATION, "900s")
+    night.world.set("main", "routing_mode", "GLOBAL")
+    night.world.set("ignoring", DURATION, "900s")
+    night.world.set("ignoring", "effective_labels.hand", "made")
+    night.world.delete("gone")
+    assert night.classes(code=8) == {
+        "google_colab_schedule.nightly": {"kind": "changed", "next_run_time": "noise"},
+        "google_compute_network.main": {"kind": "changed", "routing_mode": "unmanaged"},
+        "google_pubsub_topic.gone": {"kind": "deleted"},
+        "google_pubsub_topic.ignoring": {
+            "kind": "changed",
+            "effective_labels.hand": "noise",
+            DURATION: "ignored",
+        },
+        PLAIN: {"kind": "changed", DURATION: "reverted"},
+    }
+    told = night.shown(code=8).out
+    assert 'message_retention_duration: "600s" → "900s"' in told
+    assert "google_pubsub_topic.gone  deleted outside; the next apply makes it again" in told
+    assert "next_run_time" not in told
+    assert "Not shown: 2 in noise, 1 under ignore_changes (--show-ignored)." in told
+    assert "next_run_time" in night.shown("--show-ignored", code=8).out
+
+
+def test_noise_alone_is_clean(night: Nights) -> None:
+    night.repo.commit({MAIN: HEAD + SCHEDULE + IGNORING})
+    night.apply()
+    night.world.set("ignoring", DURATION, "900s")
+    (stack,) = night.check(code=0)["stacks"]
+    assert stack["result"] == "clean"
+    assert (stack["counts"]["noise"], stack["counts"]["ignored"]) == (1, 1)
+    assert stack["digest"] == ""
+
+
+def test_a_stack_is_compared_with_what_was_applied_not_with_trunk(night: Nights) -> None:
+    applied = night.repo.head
+    night.apply()
+    night.repo.commit({MAIN: HEAD + topic("1200s") + topic(name="more")})
+    (stack,) = night.check(code=0)["stacks"]
+    assert (stack["result"], stack["commit"]) == ("clean", applied)
+    assert "its code has changed since" in stack["pending"]
+    night.world.set("plain", DURATION, "1200s")
+    (stack,) = night.check(code=8)["stacks"]
+    (resource,) = stack["resources"]
+    (attribute,) = resource["attributes"]
+    assert (attribute["class"], attribute["planned"]) == ("reverted", "600s")
+
+
+def test_after_a_failed_run_the_commit_it_tried_is_compared_with(night: Nights) -> None:
+    night.apply()
+    tried = night.repo.commit({MAIN: HEAD + topic("900s") + topic("900s", name="fails")})
+    night.world.break_("google_pubsub_topic/*/fails", "create", "it is forbidden")
+    night.world.break_("google_pubsub_topic/*plain", "update", "it is forbidden")
+    night.apply(code=1)
+    night.world.mend()
+    document = night.check()
+    (stack,) = document["stacks"]
+    # What the failed run did not come to is owed; it is no drift, and the check is not blind.
+    assert (stack["commit"], stack["attempted"], stack["result"]) == (tried, True, "clean")
+    assert {one["class"] for one in stack["resources"]} == {"owed"}
+    assert "its last run failed" in stack["pending"]
+    night.world.set("plain", DURATION, "900s")
+    assert night.classes(code=8)[PLAIN] == {"kind": "changed", DURATION: "codified"}
+    night.world.set("plain", DURATION, "1500s")
+    assert night.classes(code=8)[PLAIN] == {"kind": "changed", DURATION: "conflict"}
+
+
+def test_drift_that_a_refresh_took_into_the_state_is_owed(night: Nights) -> None:
+    night.apply()
+    night.world.set("plain", DURATION, "900s")
+    night.apply("dev/app", "--refresh-only")
+    (stack,) = night.check(code=8)["stacks"]
+    (resource,) = stack["resources"]
+    assert (resource["kind"], resource["class"], resource["actions"]) == ("owed", "owed", ["update"])
+    assert resource["attributes"][0]["path"] == DURATION
+    assert (stack["severity"], stack["notes"]) == ("medium", [])
+
+
+def test_what_trunk_owes_is_no_drift(night: Nights) -> None:
+    night.apply()
+    moved = "moved {\n  from = google_pubsub_topic.plain\n  to   = google_pubsub_topic.new\n}\n"
+    code = (HEAD + topic()).replace('"google_pubsub_topic" "plain"', '"google_pubsub_topic" "new"')
+    night.repo.commit({MAIN: code + moved + 'output "x" {\n  value = 1\n}\n'})
+    (stack,) = night.check(code=0)["stacks"]
+    assert (stack["resources"], stack["outputs"]) == ([], [])
+    assert stack["pending"]
+    removed = "removed {\n  from = google_pubsub_topic.plain\n  lifecycle {\n    destroy = false\n  }\n}\n"
+    night.repo.commit({MAIN: HEAD + removed})
+    assert night.check(code=0)["stacks"][0]["resources"] == []
+
+
+def test_a_secret_that_changed_is_told_and_not_shown(night: Nights) -> None:
+    secret = """
+    resource "google_secret_manager_secret_version" "s" {
+      secret      = "projects/p/secrets/s"
+      secret_data = "before-2f7c9a"
+    }
+    """
+    night.repo.commit({MAIN: HEAD + secret})
+    night.apply()
+    (item,) = night.world.list("google_secret_manager_secret_version")
+    night.world.set(f"google_secret_manager_secret_version/{item.id}", "secret_data", "after-81d3e5")
+    document = night.check(code=8)
+    (resource,) = document["stacks"][0]["resources"]
+    (attribute,) = resource["attributes"]
+    assert (attribute["path"], attribute["sensitive"]) == ("secret_data", True)
+    out = night.shown(code=8).out + json.dumps(document)
+    kept = b"".join(night.contents("dev/drift").values())
+    assert b"secret_data" in kept
+    for value in ("2f7c9a", "81d3e5"):
+        assert value not in out
+        assert value.encode() not in kept
+
+
+def test_everything_deleted_outside(night: Nights) -> None:
+    night.repo.commit({MAIN: HEAD + topic() + topic(name="other")})
+    night.apply()
+    for name in ("plain", "other"):
+        night.world.delete(name)
+    (stack,) = night.check(code=8)["stacks"]
+    assert {one["kind"] for one in stack["resources"]} == {"deleted"}
+    assert (stack["severity"], len(stack["resources"])) == ("high", 2)

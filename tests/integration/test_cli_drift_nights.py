@@ -1,0 +1,387 @@
+"""`infra drift` night after night: what it may touch, when it must not speak, and what it remembers."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("grpc")
+
+from orchestrator.ci.drift_reports import read_reports
+from orchestrator.project import load
+from orchestrator.run.drifting import DriftRequest, check_drift
+from orchestrator.run.ledgers import Ledgers
+from orchestrator.run.ports import Silent
+from orchestrator.run.session import open_session
+from orchestrator.run.states import States
+from orchestrator.sandbox.provider.server import ProviderServer
+from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.sentinel import Sentinel
+from orchestrator.state.records import Operation
+from tests.conftest import MakeRepo
+from tests.integration.test_cli_drift import DURATION, IGNORING, MAIN, NETWORK, PLAIN, SCHEDULE, topic
+from tests.support.nights import CONFIG, DRIFT_ACCOUNT, HEAD, TYPES, Nights, nights
+from tests.support.schemas import check_schema
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+BUILTIN = """
+terraform {
+  backend "gcs" {}
+}
+resource "terraform_data" "x" {
+  input = "one"
+}
+output "x" {
+  value = terraform_data.x.output
+}
+"""
+FOLLOWER = """
+terraform {
+  backend "gcs" {}
+}
+data "terraform_remote_state" "net" {
+  backend = "gcs"
+  config = {
+    bucket = "states"
+    prefix = "dev/state/net"
+  }
+}
+resource "terraform_data" "y" {
+  input = data.terraform_remote_state.net.outputs.x
+}
+output "seen" {
+  value = data.terraform_remote_state.net.outputs.x
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProviderServer, int]]:
+    server = ProviderServer(tmp_path_factory.mktemp("worlds"), Schemas())
+    server.start()
+    server.serve_types("google", TYPES)
+    sentinel = Sentinel()
+    yield server, sentinel.pid
+    server.close()
+    sentinel.close()
+
+
+@pytest.fixture
+def night(
+    request: pytest.FixtureRequest, provider: tuple[ProviderServer, int], make_repo: MakeRepo, tmp_path: Path
+) -> Iterator[Nights]:
+    repo = make_repo({"infra.yaml": CONFIG, MAIN: HEAD + topic(), ".gitignore": ".infra\n"})
+    with nights(repo, tmp_path / "gcs", *provider, request.node.name) as made:
+        yield made
+
+
+def test_a_check_writes_nowhere_but_into_its_own_memory(night: Nights) -> None:
+    night.repo.commit({MAIN: HEAD + topic() + NETWORK})
+    night.apply()
+    night.world.set("plain", DURATION, "900s")
+    night.world.delete("main")
+    night.repo.commit({MAIN: HEAD + topic("1200s")})
+    before, world = night.contents(), night.world_files()
+    night.check(code=8)
+    after = night.contents()
+    assert night.world_files() == world
+    assert {name: data for name, data in after.items() if name in before} == before
+    assert after.keys() - before.keys() == {
+        "dev/drift/heartbeat.json",
+        "dev/drift/stacks/app.json",
+        next(name for name in after if name.startswith("dev/drift/runs/")),
+    }
+    assert night.repo.status == ""
+
+
+def test_a_run_that_may_not_remember_reports_all_the_same(night: Nights) -> None:
+    night.apply()
+    night.world.set("plain", DURATION, "900s")
+    night.grant("dev", "drift/", "objectViewer")
+    document = night.check(code=8)
+    assert document["stacks"][0]["result"] == "drifted"
+    assert any("could not be remembered" in note for note in document["notes"])
+    assert night.objects("dev/drift") == {}
+
+
+def test_a_run_that_may_not_even_read_its_memory_reports_all_the_same(night: Nights) -> None:
+    night.apply()
+    night.world.set("plain", DURATION, "900s")
+    night.grant("dev", "drift/", "objectViewer", "serviceAccount:other@p.iam.gserviceaccount.com")
+    document = night.check(code=8)
+    assert document["stacks"][0]["result"] == "drifted"
+    assert any("could not be read" in note for note in document["notes"])
+
+
+def test_what_cannot_be_checked_is_neither_clean_nor_drifted(night: Nights) -> None:
+    other = {f"infra/envs/dev/{name}/main.tf": BUILTIN for name in ("new", "busy", "cut", "lost", "ended")}
+    night.repo.commit(other)
+    night.apply("dev/busy", "dev/cut", "dev/lost", "dev/ended", "dev/app")
+    night.infra("destroy", "dev/ended", "--auto-approve", "--allow-destroy", "--confirm", "dev", code=0)
+    env = {"STORAGE_EMULATOR_HOST": night.server.url}
+    project = load(night.repo.root)
+    ledgers = Ledgers(project, States(project, env), env)
+    for name in ("busy", "cut"):
+        stack = project.stacks[f"dev/{name}"]
+        ledger = ledgers.of(stack)
+        entry = ledger.entry(stack.id)
+        operation = Operation("R-1", "apply", "planned", "bo", "elsewhere", project.commit or "")
+        begun = ledger.begin(stack.id, operation, entry)
+        if name == "cut":
+            applying = ledger.mark(
+                begun, replace(operation, phase="applying", started="2026-01-01T00:00:00Z")
+            )
+            ledger.finish(replace(applying, result="interrupted"))
+    night.server.store.delete_object("states", "dev/state/lost/default.tfstate")
+    night.world.set("plain", DURATION, "900s")
+    document = night.check(code=1)
+    found = {one["id"]: one for one in document["stacks"]}
+    assert {id_: one["result"] for id_, one in found.items()} == {
+        "dev/app": "drifted",
+        **dict.fromkeys((f"dev/{name}" for name in ("new", "busy", "cut", "lost", "ended")), "unchecked"),
+    }
+    assert "never applied by infra" in found["dev/new"]["reason"]
+    assert "is running" in found["dev/busy"]["reason"]
+    assert "cut off" in found["dev/cut"]["reason"]
+    assert "infra resume dev/cut" in found["dev/cut"]["advice"]
+    assert found["dev/lost"]["reason"] == "its state is gone"
+    assert found["dev/ended"]["reason"] == "it was destroyed"
+    assert {id_ for id_, one in found.items() if one["failed"]} == {"dev/cut", "dev/lost"}
+    assert {one["stack"] for one in document["errors"]} == {"dev/cut", "dev/lost"}
+    # Without what is broken, drift decides; what was never applied is no alarm.
+    night.check("dev/app", "dev/new", "dev/busy", code=8)
+    night.check("dev/new", code=0)
+
+
+def test_a_state_put_back_to_an_older_version_is_said_to_be(night: Nights) -> None:
+    night.apply()
+    old = night.contents("dev/state/app")["dev/state/app/default.tfstate"]
+    night.repo.commit({MAIN: HEAD + topic("900s") + topic(name="more")})
+    night.apply()
+    night.server.store.insert_object("states", "dev/state/app/default.tfstate", old)
+    (stack,) = night.check(code=8)["stacks"]
+    assert "put back to an older version" in stack["notes"][0]
+    classes = {one["address"]: one["class"] for one in stack["resources"]}
+    assert classes == {PLAIN: "codified", "google_pubsub_topic.more": "owed"}
+
+
+def test_an_upstream_that_moved_is_named_and_is_no_drift(night: Nights) -> None:
+    night.repo.commit({"infra/envs/dev/net/main.tf": BUILTIN, "infra/envs/dev/follower/main.tf": FOLLOWER})
+    night.apply()
+    night.repo.commit({"infra/envs/dev/net/main.tf": BUILTIN.replace("one", "two")})
+    night.apply("dev/net")
+    (stack,) = night.check("dev/follower", code=0)["stacks"]
+    (resource,) = stack["resources"]
+    assert (stack["result"], resource["class"], resource["upstreams"]) == ("clean", "owed", ["dev/net"])
+    assert "outputs of dev/net have changed since" in stack["pending"]
+    assert "since the outputs of dev/net moved" in night.shown("dev/follower", code=0).out
+
+
+def test_outputs_alone_are_no_drift(night: Nights) -> None:
+    night.repo.commit(
+        {
+            "infra/envs/dev/net/main.tf": BUILTIN,
+            "infra/envs/dev/follower/main.tf": FOLLOWER.replace("input = data", "input = 1 # data"),
+        }
+    )
+    night.apply()
+    night.repo.commit({"infra/envs/dev/net/main.tf": BUILTIN.replace("one", "two")})
+    night.apply("dev/net")
+    (stack,) = night.check("dev/follower", code=0)["stacks"]
+    assert (stack["result"], stack["resources"], stack["outputs"]) == ("clean", [], ["seen"])
+
+
+RULES = """
+drift:
+  ignore:
+    - {address: "google_pubsub_topic.pl*", attribute: message_retention_duration, reason: "Tried out by hand.",
+       until: 2999-12-31, value: "^9"}
+    - {address: "*", attribute: labels, reason: "Nobody sets any.", until: 2999-12-31}
+    - {address: "*", attribute: "*", reason: "A freeze that is over.", until: 2020-01-01}
+  volatile: ["google_compute_network.routing_mode"]
+"""
+
+
+def test_rules_cover_what_is_known_and_are_reported_when_they_are_of_no_use(night: Nights) -> None:
+    night.repo.commit({MAIN: HEAD + topic() + NETWORK, "infra.yaml": CONFIG + RULES})
+    night.apply()
+    night.world.set("plain", DURATION, "900s")
+    night.world.set("main", "routing_mode", "GLOBAL")
+    document = night.check(code=0)
+    (stack,) = document["stacks"]
+    assert (stack["result"], stack["counts"]["suppressed"], stack["counts"]["noise"]) == ("clean", 1, 1)
+    findings = [(one["finding"], one["reason"]) for one in document["rules"]]
+    assert findings == [("unused", "Nobody sets any."), ("expired", "A freeze that is over.")]
+    told = night.shown("--show-ignored", code=0).out
+    assert "covered: Tried out by hand." in told
+    assert "expired on 2020-01-01" in told
+    # The rule is for this value alone.
+    night.world.set("plain", DURATION, "1200s")
+    assert night.check(code=8)["stacks"][0]["counts"]["reverted"] == 1
+
+
+def test_what_is_remembered_and_what_ended_it(night: Nights) -> None:
+    night.apply()
+    assert night.check(code=0)["stacks"][0]["first_seen"] is None
+
+    def drift(value: str = "900s") -> None:
+        night.world.set("plain", DURATION, value)
+        drifted, again = (night.check(code=8)["stacks"][0] for _ in range(2))
+        assert (again["first_seen"], again["digest"]) == (drifted["first_seen"], drifted["digest"])
+
+    def ended() -> str:
+        how: str = night.check(code=0)["stacks"][0]["ended"]
+        assert night.check(code=0)["stacks"][0]["ended"] is None, "told once"
+        return how
+
+    drift()
+    night.world.set("plain", DURATION, "600s")
+    assert ended() == "fixed outside"
+    drift()
+    night.apply("dev/app")
+    assert ended() == "reverted by an apply"
+    drift()
+    # The code follows what was done by hand; the state has to take it in still.
+    night.repo.commit({MAIN: HEAD + topic("900s")})
+    night.apply("dev/app")
+    assert night.check(code=8)["stacks"][0]["counts"]["codified"] == 1
+    night.apply("dev/app", "--refresh-only")
+    assert ended() == "accepted"
+    drift("1200s")
+    night.repo.commit({MAIN: HEAD + topic("1800s")})
+    night.apply("dev/app")
+    assert ended() == "code changed"
+    episodes = night.infra("drift", "history", "--json", code=0).document["stacks"][0]["episodes"]
+    assert [one["came_back"] for one in episodes] == [3, 2, 1, 0]
+
+
+def test_the_history_has_figures_and_the_last_check_can_be_asked_for(night: Nights) -> None:
+    night.apply()
+    for value in ("900s", "600s", "1200s"):
+        night.world.set("plain", DURATION, value)
+        night.check()
+    document = night.infra("drift", "history", "--json", code=0).document
+    figures = document["figures"]
+    assert (figures["drifted"], figures["episodes"], figures["ended"]) == (1, 2, {"fixed outside": 1})
+    assert figures["offenders"] == [["dev/app", PLAIN, 2]]
+    told = night.infra("drift", "history", "dev/app", code=0).out
+    assert f"2 times: dev/app {PLAIN}" in told
+    assert "it lasts" in told
+    last = night.infra("drift", "--last", "--json", code=0).document
+    assert (last["stacks"][0]["result"], last["heartbeats"]["dev"]["drifted"]) == ("drifted", 1)
+    assert last["heartbeats"]["dev"]["complete"] == last["stacks"][0]["checked_at"]
+    assert "every stack was checked since" in night.infra("drift", "--last", code=0).out
+
+
+def test_the_longest_unchecked_come_first_and_a_budget_ends_the_night(night: Nights) -> None:
+    ids = [f"dev/s{number}" for number in range(4)]
+    night.repo.commit({f"infra/envs/{id_}/main.tf": BUILTIN for id_ in ids})
+    night.apply(*ids)
+    env = {"STORAGE_EMULATOR_HOST": night.server.url, "INFRA_SANDBOX": "test"}
+    tonight = datetime.now(UTC)
+
+    def one_night(days: int, *wanted: str, budget: float | None = None) -> tuple[dict[str, str], list[str]]:
+        session = open_session(load(night.repo.root), env, Silent(), workers=1)
+        request = DriftRequest(wanted or tuple(ids), budget)
+        report = check_drift(session, request, now=tonight + timedelta(days=days))
+        session.close()
+        return {one.id: one.result for one in report.stacks}, list(report.stale)
+
+    assert one_night(0, "dev/s1", "dev/s3") == ({"dev/s1": "clean", "dev/s3": "clean"}, [])
+    # Time for one stack: of those that never were checked, the first.
+    found, stale = one_night(2, budget=0.001)
+    assert found == {"dev/s0": "clean", **dict.fromkeys(("dev/s1", "dev/s2", "dev/s3"), "skipped")}
+    assert stale == []
+    found, stale = one_night(4, budget=0.001)
+    assert (found["dev/s2"], found["dev/s1"]) == ("clean", "skipped")
+    assert stale == ["dev/s1", "dev/s3"], "nobody has looked at these for three days"
+    assert night.check("--shard", "2/2", "dev/s*")["stacks"][0]["id"] == "dev/s1"
+
+
+def test_a_provider_that_is_asked_too_much_is_asked_again_and_then_given_up(night: Nights) -> None:
+    night.apply()
+    env = {
+        "STORAGE_EMULATOR_HOST": night.server.url_of(DRIFT_ACCOUNT),
+        "TF_REATTACH_PROVIDERS": night.attached,
+        "INFRA_SANDBOX": "test",
+    }
+
+    def once(times: int) -> tuple[str, str, int]:
+        night.world.break_("google_pubsub_topic", "read", "googleapi: Error 429: Quota exceeded", times)
+        session = open_session(load(night.repo.root), env, Silent())
+        report = check_drift(session, DriftRequest(("dev/app",), pauses=(0.05, 0.1)))
+        session.close()
+        night.world.mend()
+        (stack,) = report.stacks
+        return stack.result, stack.reason, report.exit_code
+
+    assert once(2) == ("clean", "", 0)
+    result, reason, code = once(9)
+    assert (result, code) == ("unchecked", 1)
+    assert "asked too much" in reason
+
+
+def test_one_terraform_process_a_check_and_a_second_only_when_something_changed(night: Nights) -> None:
+    night.repo.commit({MAIN: HEAD + topic() + IGNORING})
+    night.apply()
+
+    def commands() -> list[str]:
+        ran = night.infra("--debug", "drift")
+        lines = [line for line in ran.err.splitlines() if line.startswith("+ ")]
+        return [line.split()[2] for line in lines if "version" not in line]
+
+    assert commands() == ["plan"]
+    night.world.set("plain", DURATION, "900s")
+    assert commands() == ["plan", "show"]
+    # The schema is one process more, the first time that the question comes up; then it is known.
+    night.world.set("plain", "effective_labels.x", "y")
+    assert commands() == ["plan", "show", "providers"]
+    assert commands() == ["plan", "show"]
+
+
+def test_the_embedded_terraform_sees_the_same(night: Nights, embedded_argv: tuple[str, ...]) -> None:
+    assert embedded_argv
+    embedded = CONFIG + "terraform: {binary: embedded}\n"
+    night.repo.commit({"infra.yaml": embedded, MAIN: HEAD + topic() + topic(name="gone") + IGNORING})
+    night.apply()
+    night.check(code=0)
+    night.world.set("ignoring", DURATION, "900s")
+    night.world.set("plain", DURATION, "900s")
+    night.world.delete("gone")
+    assert night.classes(code=8) == {
+        "google_pubsub_topic.gone": {"kind": "deleted"},
+        "google_pubsub_topic.ignoring": {"kind": "changed", DURATION: "ignored"},
+        PLAIN: {"kind": "changed", DURATION: "reverted"},
+    }
+
+
+def test_every_form_of_the_report(night: Nights, tmp_path: Path) -> None:
+    night.repo.commit({MAIN: HEAD + topic() + SCHEDULE, "infra/envs/dev/new/main.tf": BUILTIN})
+    night.apply("dev/app")
+    night.world.set("plain", DURATION, "900s")
+    summary = tmp_path / "summary.md"
+    asked = ("--junit", str(tmp_path / "j/drift.xml"), "--markdown", str(tmp_path / "drift.md"))
+    document = night.check(
+        *asked, "--report", str(tmp_path / "report"), code=8, GITHUB_STEP_SUMMARY=str(summary)
+    )
+    root = ET.fromstring((tmp_path / "j/drift.xml").read_text())
+    assert {name: root.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "2",
+        "failures": "1",
+        "errors": "0",
+        "skipped": "1",
+    }
+    told = (tmp_path / "drift.md").read_text()
+    assert summary.read_text() == told
+    assert "## Drift: 2 stacks: 1 drifted, 1 could not be checked" in told
+    assert 'message_retention_duration: "600s" → "900s"' in told
+    (report,) = read_reports([tmp_path / "report"])
+    assert json.loads(json.dumps(report.document())) == {name: document[name] for name in report.document()}
+    check_schema({"version": 1, "command": "drift", **report.document(), "exit_code": 8}, "drift")

@@ -1,0 +1,123 @@
+"""A project whose states are in a bucket and whose resources are in a simulated world, checked for drift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.sandbox.gcs.server import GcsServer
+from orchestrator.sandbox.provider.server import ProviderServer, reattach_config
+from orchestrator.sandbox.world import World
+from tests.support.cli import Infra, Ran
+from tests.support.remembered import serving
+from tests.support.repo import Repo
+from tests.support.schemas import check_schema
+
+DRIFT_ACCOUNT = "serviceAccount:drift@p.iam.gserviceaccount.com"
+CONFIG = (
+    "version: 1\nbackend:\n  gcs: {bucket: states}\nenvironments:\n  dev: {}\n  prod: {protected: true}\n"
+)
+HEAD = """
+terraform {
+  backend "gcs" {}
+  required_providers {
+    google = { source = "hashicorp/google" }
+  }
+}
+
+provider "google" {
+  project = "example-dev"
+  region  = "europe-west1"
+}
+"""
+TYPES = [
+    "google_cloud_run_v2_service",
+    "google_colab_schedule",
+    "google_compute_network",
+    "google_pubsub_topic",
+    "google_secret_manager_secret_version",
+]
+
+
+@dataclass(frozen=True)
+class Nights:
+    """The project, the bucket's server, the world, and `infra` as its owner or as the drift account."""
+
+    repo: Repo
+    server: GcsServer
+    world: World
+    attached: str
+
+    def infra(self, *argv: str, code: int | None = None, **env: str) -> Ran:
+        """`infra` as the owner of everything."""
+        return self._as(None, env)(*argv, code=code)
+
+    def _as(self, member: str | None, env: dict[str, str]) -> Infra:
+        given = {
+            "STORAGE_EMULATOR_HOST": self.server.url_of(member),
+            "TF_REATTACH_PROVIDERS": self.attached,
+            "INFRA_SANDBOX": "test",
+        }
+        return Infra(self.repo.root, {**given, **env})
+
+    def apply(self, *names: str, code: int = 0) -> Ran:
+        """Apply some stacks, or all, as the working tree has them."""
+        yes = ("--auto-approve", "--allow-destroy", "--confirm", "dev", "--confirm", "prod", "--json")
+        return self.infra("apply", *(names or ("--all",)), *yes, code=code)
+
+    def check(self, *argv: str, code: int | None = None, **env: str) -> dict[str, Any]:
+        """`infra drift --json` as the account that may only read, and write what it found."""
+        document = self._as(DRIFT_ACCOUNT, env)("drift", *argv, "--json", code=code).document
+        check_schema(document, "drift")
+        return document
+
+    def shown(self, *argv: str, code: int | None = None) -> Ran:
+        """`infra drift` as people see it."""
+        return self._as(DRIFT_ACCOUNT, {})("drift", *argv, code=code)
+
+    def classes(self, *argv: str, code: int | None = None) -> dict[str, dict[str, str]]:
+        """Address → attribute → class, of all stacks that were checked; `kind` stands for the resource."""
+        found: dict[str, dict[str, str]] = {}
+        for stack in self.check(*argv, code=code)["stacks"]:
+            for one in stack["resources"]:
+                attributes = {part["path"]: part["class"] for part in one["attributes"]}
+                found[one["address"]] = {"kind": one["kind"], **attributes}
+        return found
+
+    def objects(self, prefix: str = "") -> dict[str, str]:
+        """The live objects and their generations."""
+        listed = self.server.store.list_objects("states").items
+        return {one["name"]: one["generation"] for one in listed if one["name"].startswith(prefix)}
+
+    def contents(self, prefix: str = "") -> dict[str, bytes]:
+        """The live objects and what they hold."""
+        return {name: self.server.store.read_object("states", name)[1] for name in self.objects(prefix)}
+
+    def world_files(self) -> dict[str, bytes]:
+        """Everything that the world is, by file."""
+        files = (path for path in sorted(self.world.root.rglob("*")) if path.is_file())
+        return {str(path): path.read_bytes() for path in files}
+
+    def grant(self, environment: str, folder: str, role: str, member: str = DRIFT_ACCOUNT) -> None:
+        """Give an account a role in a folder of the environment, as bootstrap does."""
+        store, name = self.server.store, f"{environment}/{folder}"
+        if name not in {one["name"] for one in store.list_managed_folders("states")}:
+            store.insert_managed_folder("states", name)
+        binding = {"role": f"roles/storage.{role}", "members": [member]}
+        store.set_managed_folder_policy("states", name, {"bindings": [binding]})
+
+
+@contextmanager
+def nights(repo: Repo, folder: Path, provider: ProviderServer, sentinel: int, world: str) -> Iterator[Nights]:
+    """A bucket of its own, a world of its own, and the drift account's rights in both environments."""
+    with serving(folder) as server:
+        attached = reattach_config(provider.open(world), sentinel)
+        made = Nights(repo, server, provider.world(world), attached)
+        for environment in ("dev", "prod"):
+            for name in ("state/", "ledger/"):
+                made.grant(environment, name, "objectViewer")
+            made.grant(environment, "drift/", "objectUser")
+        yield made
