@@ -27,7 +27,7 @@ def check(app: App, names: Sequence[str], asked: Mapping[str, Any]) -> int:
     _write(app, report, asked)
     if app.json:
         return app.emit("drift", report.exit_code, **report.document())
-    from orchestrator.report.drift_console import render
+    from orchestrator.cli.drift_view import render
 
     show(app, render(report, show_ignored=asked["show_ignored"]))
     return report.exit_code
@@ -35,7 +35,7 @@ def check(app: App, names: Sequence[str], asked: Mapping[str, Any]) -> int:
 
 def last(app: App, names: Sequence[str], environments: Sequence[str]) -> int:
     """What the last checks found."""
-    from orchestrator.report.drift_history import last_view
+    from orchestrator.cli.drift_history_view import last_view
     from orchestrator.run.drift_history import heartbeats, histories
 
     project, ledgers = _remembered(app)
@@ -54,7 +54,8 @@ def history(app: App, names: Sequence[str]) -> int:
     """When what drifted, for how long, and what ended it."""
     from dataclasses import asdict
 
-    from orchestrator.report.drift_history import figures, history_view
+    from orchestrator.cli.drift_history_view import history_view
+    from orchestrator.report.drift_history import figures
     from orchestrator.run.drift_history import histories
 
     project, ledgers = _remembered(app)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
-
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from orchestrator.report.words import plural
 from orchestrator.state.drift import Episode, Heartbeat
@@ -93,53 +89,6 @@ def length(one: Episode, now: datetime) -> float:
     return max(0.0, (end - datetime.fromisoformat(one.began)).total_seconds())
 
 
-def history_view(stacks: Sequence[StackHistory], now: datetime) -> Iterator[RenderableType]:
-    """A table of the times in drift, the newest first, then the figures."""
-    grid = _grid("stack", "began", "lasted", "ended", "what")
-    rows = sorted(
-        ((one, stack.id) for stack in stacks for one in stack.episodes), key=lambda row: row[0].began
-    )
-    for one, id_ in reversed(rows):
-        ended = f"{one.how}, {one.ended[:16]}" if one.ended else "it lasts"
-        what = ", ".join(f"{seen.address} {seen.category}" for seen in one.resources)
-        lasted = duration_words(length(one, now))
-        grid.add_row(Text(id_), Text(one.began[:16]), Text(lasted), Text(ended), Text(what))
-    if rows:
-        yield grid
-        yield Text("")
-    yield from figures_view(figures(stacks, now))
-
-
-def figures_view(found: Figures) -> Iterator[RenderableType]:
-    """The figures, a line each."""
-    yield Text(f"{plural(found.stacks, 'stack')}, {found.checked} checked, {found.drifted} in drift now")
-    if found.mean_time is not None:
-        ended = ", ".join(f"{number} {how}" for how, number in found.ended.items())
-        mean = duration_words(found.mean_time)
-        yield Text(
-            f"{plural(found.episodes, 'time')} in drift, {mean} on average{f'; {ended}' if ended else ''}"
-        )
-    for stack, address, number in found.offenders:
-        yield Text(f"  {number} times: {stack} {address}")
-
-
-def last_view(
-    stacks: Sequence[StackHistory], beats: Sequence[tuple[str, Heartbeat | None]]
-) -> Iterator[RenderableType]:
-    """`infra drift --last`: what the last checks found, and when all of an environment was last checked."""
-    grid = _grid("stack", "result", "severity", "checked", "since", "")
-    for one in stacks:
-        since = one.episodes[0].began[:16] if one.drifts else ""
-        result = one.result or "never checked"
-        cells = (one.id, result, one.severity, one.checked_at[:16], since, one.reason)
-        grid.add_row(*map(Text, cells))
-    if stacks:
-        yield grid
-        yield Text("")
-    for name, beat in beats:
-        yield Text(f"{name}: {heartbeat_words(beat)}")
-
-
 def heartbeat_words(beat: Heartbeat | None) -> str:
     """When all of an environment was last checked."""
     if beat is None:
@@ -155,10 +104,3 @@ def duration_words(seconds: float) -> str:
         if seconds >= 2 * size:
             return plural(round(seconds / size), word)
     return plural(round(seconds / 60), "minute")
-
-
-def _grid(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table

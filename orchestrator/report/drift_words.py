@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.masking import HIDDEN
 from orchestrator.plan.drift_model import CATEGORIES, DriftedAttribute, DriftedResource
-from orchestrator.report.drift import DriftReport, StackDrift
+from orchestrator.report.drift import DriftReport, DriftResult, StackDrift
 from orchestrator.report.words import listed, plural
 
 # What each class means to whoever reads it.
@@ -96,16 +96,13 @@ def hidden_words(stack: StackDrift) -> str:
 
 def verdict(report: DriftReport) -> str:
     """The last line: how many stacks drifted, could not be checked, were clean."""
-    parts = [
-        f"{report.count(result)} {words}"
-        for result, words in (
-            ("drifted", "drifted"),
-            ("unchecked", "could not be checked"),
-            ("skipped", "not reached"),
-            ("clean", "clean"),
-        )
-        if report.count(result)  # type: ignore[arg-type]
-    ]
+    words: tuple[tuple[DriftResult, str], ...] = (
+        ("drifted", "drifted"),
+        ("unchecked", "could not be checked"),
+        ("skipped", "not reached"),
+        ("clean", "clean"),
+    )
+    parts = [f"{count} {told}" for result, told in words if (count := report.count(result))]
     return f"{plural(len(report.stacks), 'stack')}: {', '.join(parts) or 'nothing to check'}"
 
 

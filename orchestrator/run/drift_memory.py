@@ -71,7 +71,8 @@ def after_check(
     now, past = before.now, before.past
     if now and found.result == "clean":
         how = how_it_ended(before, found, applied_run, fingerprint, generation)
-        now, past = None, (*past, replace(now, ended=at, how=how))
+        past = (*past, replace(now, ended=at, how=how))
+        now = None
     elif found.result == "drifted":
         since = {one.address: one.since for one in now.resources} if now else {}
         seen = tuple(_seen(one, since.get(one.address) or at) for one in found.loud)
