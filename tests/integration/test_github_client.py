@@ -418,26 +418,22 @@ def test_no_server_is_told_without_a_name_of_a_library(tmp_path: Path, clock: Cl
 # Refusals
 
 
-@pytest.mark.parametrize(
-    ("rights", "do", "needs"),
-    [
-        ({}, lambda host, head: host.create_check(check(head)), "checks: write"),
-        ({"checks": "write"}, lambda host, head: host.create_comment(1, "x"), "pull-requests: write"),
-        ({}, lambda host, head: host.set_status(head, "c", "success", "t"), "statuses: write"),
-        ({}, lambda host, head: host.create_deployment(head, "dev", "t"), "deployments: write"),
-        ({}, lambda host, head: host.create_issue("t", "b"), "issues: write"),
-        ({}, lambda host, head: host.dispatch("infra-apply.yml", "main", {}), "actions: write"),
-    ],
-)
-def test_a_refusal_names_the_missing_permission(
-    github: GitHub, connect: Connect, rights: dict[str, str], do: Callable[[Host, str], object], needs: str
-) -> None:
+def test_a_refusal_names_the_missing_permission(github: GitHub, connect: Connect) -> None:
     head = github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
     github.open_issue("One")
-    with pytest.raises(HostError) as caught:
-        do(connect(contents="read", **rights), head)
-    assert caught.value.status == 403
-    assert needs in caught.value.advice
+    host = connect(contents="read")
+    for do, needs in (
+        (lambda: host.create_check(check(head)), "checks: write"),
+        (lambda: host.create_comment(1, "x"), "pull-requests: write"),
+        (lambda: host.set_status(head, "c", "success", "t"), "statuses: write"),
+        (lambda: host.create_deployment(head, "dev", "t"), "deployments: write"),
+        (lambda: host.create_issue("t", "b"), "issues: write"),
+        (lambda: host.dispatch("infra-apply.yml", "main", {}), "actions: write"),
+    ):
+        with pytest.raises(HostError) as caught:
+            do()
+        assert caught.value.status == 403
+        assert needs in caught.value.advice
     assert github.issues()[0].comments == []
 
 
@@ -560,3 +556,36 @@ def test_a_token_that_cannot_be_one_is_not_tried_again(clock: Clock) -> None:
         client.issues()
     assert "characters that none has" in caught.value.message
     assert (server.asked, clock.slept) == ([], [])
+
+
+def test_who_cannot_be_assigned_is_left_out(clock: Clock) -> None:
+    refusal = {
+        "message": "Validation Failed",
+        "errors": [{"resource": "Issue", "field": "assignees", "code": "invalid", "value": "gone"}],
+    }
+    made = {
+        "id": 1,
+        "number": 7,
+        "title": "Drift",
+        "body": "Body",
+        "state": "open",
+        "state_reason": None,
+        "user": {"login": BOT},
+        "labels": [],
+        "assignees": [{"login": "ada"}],
+        "html_url": "https://github.example/acme/infra/issues/7",
+    }
+    script = (
+        (422, {}, json.dumps(refusal)),
+        (204, {}, ""),
+        (404, {}, json.dumps({"message": "Not Found"})),
+        (201, {}, json.dumps(made)),
+    )
+    with Scripted(*script) as server, server.client(clock) as client:
+        assert client.create_issue("Drift", "Body", assignees=["ada", "gone"]).assignees == ("ada",)
+    assert [path.removeprefix("/repos/acme/infra/") for _, path in server.asked] == [
+        "issues",
+        "assignees/ada",
+        "assignees/gone",
+        "issues",
+    ]

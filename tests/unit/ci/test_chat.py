@@ -219,27 +219,23 @@ def test_unlock_names_the_stack_and_its_environment(github: GitHub, say: Say, pu
 
 
 @pytest.mark.parametrize("author", ["rita", "stranger"])
-@pytest.mark.parametrize("body", ["/infra plan", "/infra apply prod", "/infra help", "/infra nonsense"])
-def test_who_may_not_write_gets_nothing(github: GitHub, say: Say, pull: int, author: str, body: str) -> None:
+def test_who_may_not_write_gets_nothing(github: GitHub, say: Say, pull: int, author: str) -> None:
     github.user("stranger", "none")
-    done = say(pull, body, author)
-    assert done.reaction == "-1"
+    for body in ("/infra plan", "/infra apply prod", "/infra help", "/infra nonsense"):
+        assert say(pull, body, author).reaction == "-1"
     assert github.dispatches == []
     assert reactions(github, pull) == ["-1"]
     (told,) = ours(github, pull)
     assert "write permission" in told
 
 
-@pytest.mark.parametrize("role", ["write", "maintain", "admin"])
-def test_writers_may(github: GitHub, say: Say, pull: int, role: str) -> None:
-    github.user("wanda", role)
-    assert say(pull, "/infra plan", "wanda").reaction == "rocket"
-
-
-@pytest.mark.parametrize("role", ["triage", "read"])
-def test_others_may_not(github: GitHub, say: Say, pull: int, role: str) -> None:
-    github.user("wanda", role)
-    assert say(pull, "/infra plan", "wanda").reaction == "-1"
+def test_the_permission_in_the_repository_counts(github: GitHub, say: Say, pull: int) -> None:
+    roles = ("admin", "maintain", "write", "triage", "read", "none")
+    for role in roles:
+        github.user(f"mx-{role}", role)
+    found = [say(pull, "/infra plan", f"mx-{role}").reaction for role in roles]
+    assert found == ["rocket"] * 3 + ["-1"] * 3
+    assert len(github.dispatches) == 3
 
 
 @pytest.mark.parametrize(
@@ -295,25 +291,25 @@ def test_a_comment_with_our_marker_by_somebody_else_is_not_ours(github: GitHub, 
     assert len(ours(github, pull)) == 1
 
 
-@pytest.mark.parametrize(
-    "hostile",
-    [
-        "dev/<img src=x>",
-        "dev/@everyone",
-        "dev/<!-- infra:plan -->",
-        "dev/`x`",
-        "dev/[a](https://evil.example)",
-        "dev/</details>",
-        "dev/#1",
-    ],
+HOSTILE = (
+    "dev/<img src=x>",
+    "dev/@everyone",
+    "dev/<!-- infra:plan -->",
+    "dev/`x`",
+    "dev/[a](https://evil.example)",
+    "dev/</details>",
+    "dev/#1",
 )
-def test_hostile_words_come_back_as_code(github: GitHub, say: Say, pull: int, hostile: str) -> None:
-    say(pull, f"/infra plan '{hostile}'")
-    (told,) = ours(github, pull)
-    # Outside of code nothing of it is left, and our marker stands once, at the top.
-    outside = "".join(told.replace("``", "`").split("`")[::2])
-    assert hostile not in outside
-    assert told.count("<!-- infra") == 1
+
+
+def test_hostile_words_come_back_as_code(github: GitHub, say: Say, pull: int) -> None:
+    for hostile in HOSTILE:
+        say(pull, f"/infra plan '{hostile}'")
+        (told,) = ours(github, pull)
+        # Outside of code nothing of it is left, and our marker stands once, at the top.
+        outside = "".join(told.replace("``", "`").split("`")[::2])
+        assert hostile not in outside
+        assert told.count("<!-- infra") == 1
     assert github.dispatches == []
 
 
