@@ -35,7 +35,7 @@ def parts_of(
         # What it is owed is known to a job with an account only, so it must not be cut here.
         units[approves] = [tuple(id_ for unit in units[approves] for id_ in unit)]
     seconds = {}
-    if wanted != "1" and sum(len(one) for one in units.values()) > len(units):
+    if wanted != "1" and any(len(one) > 1 for one in units.values()):
         seconds = durations(scope.project, environ)
     shards = shards_of(units, wanted, seconds)
     if approves in units and not units[approves]:

@@ -45,7 +45,7 @@ def subject_of(project: Project, event: Event | None, base: str | None = None) -
     if not parents and repository.is_shallow:
         raise GitError(f"The clone does not tell what {commit[:10]} is a merge of.", advice=FULL_CLONE)
     found = len(parents) == 2 and parents[1] == event.head
-    _require(found, f"the head {event.head[:10]} of the pull request, nor its merge with trunk", commit)
+    _require(found, f"the merge of {event.head[:10]} with trunk, nor that head itself", commit)
     _require_known(repository, parents[0])
     return Subject(commit, parents[0], event.head)
 
@@ -53,7 +53,7 @@ def subject_of(project: Project, event: Event | None, base: str | None = None) -
 def _head_itself(project: Project, event: Event) -> Subject:
     """The head was checked out, not its merge: the plan is as old as the branch."""
     repository = project.repository
-    trunk = event.base or repository.trunk(project.config.trunk)
+    trunk = _trunk(project, event)
     base = base_commit(project, trunk)
     notes: tuple[str, ...] = ()
     if not repository.is_ancestor(trunk, event.head):
@@ -62,6 +62,16 @@ def _head_itself(project: Project, event: Event) -> Subject:
             "it. Leave `ref` of actions/checkout out, so that the merge with trunk is planned.",
         )
     return Subject(event.head, base, event.head, notes)
+
+
+def _trunk(project: Project, event: Event) -> str:
+    """The newest commit of the target that is known: the clone's, else the event's, which may be older."""
+    if event.base_ref:
+        try:
+            return project.repository.resolve(f"refs/remotes/origin/{event.base_ref}")
+        except GitError:
+            pass
+    return event.base or project.repository.trunk(project.config.trunk)
 
 
 def _require(holds: bool, wanted: str, commit: str) -> None:

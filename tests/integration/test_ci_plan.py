@@ -1,0 +1,322 @@
+"""`infra ci plan` and `infra ci comment`: from a pull request to its comment and checks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.plan.digest import decode, sha256
+from orchestrator.project import load
+from orchestrator.run.ledgers import Ledgers
+from orchestrator.run.states import States
+from orchestrator.state.approved import PlanObjects, digest_key, unseal
+from tests.support.ci import Ci, grant_plan_accounts, running
+from tests.support.cli import Infra
+from tests.support.remembered import FOLLOWER, UPSTREAM
+from tests.support.repo import Repo
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+NET = "infra/envs/dev/net/main.tf"
+TWO = UPSTREAM.replace("one", "two")
+BROKEN = TWO + 'resource "terraform_data" "broken" {\n  input = file("${path.module}/missing")\n}\n'
+
+
+@pytest.fixture
+def ci(tmp_path: Path) -> Iterator[Ci]:
+    with running(tmp_path) as found:
+        found.place.apply()
+        for name in ("dev", "prod"):
+            place = plan_objects(found, name)
+            digest_key(place.storage, place.base)
+        yield found
+
+
+def plan_objects(ci: Ci, environment: str) -> PlanObjects:
+    project = load(ci.place.repo.root)
+    env = {"STORAGE_EMULATOR_HOST": ci.place.server.url}
+    ledger = Ledgers(project, States(project, env), env).of(project.of(environment)[0])
+    return PlanObjects(ledger.storage, environment, ledger.folder)
+
+
+def test_jobs_plan_and_one_job_tells(ci: Ci, tmp_path: Path) -> None:
+    """A job an environment without rights on GitHub, then one with no account in the cloud."""
+    grant_plan_accounts(ci, "dev", "prod")
+    before = ci.objects("")
+    number = ci.change({NET: TWO, "infra/envs/prod/net/main.tf": TWO})
+    for name in ("dev", "prod"):
+        ci.job(number, environment=name, rights={})(
+            "ci", "plan", "--env", name, "--report", str(tmp_path / "r" / name), code=0
+        )
+    head = ci.github.head(number)
+    made = {f"{name}/plans/{number}/{head}/net/4242-1.json" for name in ("dev", "prod")}
+    after = ci.objects("")
+    assert after.keys() - before.keys() == made | {f"dev/plans/{number}/{head}/app/4242-1.json"}
+    assert {name: after[name] for name in before} == before
+
+    job = ci.job(number)
+    told = job("ci", "comment", str(tmp_path / "r"), "--json", code=0).document
+    assert told["comment"] == "created"
+    body = ci.body(number)
+    assert body.startswith("<!-- infra:plan -->\n")
+    assert '!       input  = "one" -> "two"' in body
+    assert "`dev/net`" in body
+    assert "`prod/net`" in body
+    assert ci.conclusions(number) == {"infra/dev": "success", "infra/prod": "success"}
+    assert '"one" -> "two"' in Path(job.env["GITHUB_STEP_SUMMARY"]).read_text()
+
+
+def test_what_reviewers_saw_is_sealed(ci: Ci) -> None:
+    number = ci.change({NET: TWO})
+    ci.job(number)("ci", "plan", code=0)
+    head = ci.github.head(number)
+    (check,) = ci.github.checks(head, "infra/dev")
+    seal = unseal(check.external_id)
+    assert seal
+    assert seal.run == "4242-1"
+    found = plan_objects(ci, "dev").of_run(number, head, seal.run)
+    assert seal.fits({name: sha256(data) for name, data in found.items()})
+    digests = {name: decode(data) for name, data in found.items()}
+    assert [one.address for one in digests["dev/net"].resources] == ["terraform_data.x"]
+    assert digests["dev/net"].provisional == ()
+    assert digests["dev/app"].is_empty
+    assert digests["dev/app"].provisional == ("dev/net",)
+    assert "may still change" in ci.body(number)
+
+
+def test_telling_it_again_sends_nothing_new(ci: Ci) -> None:
+    number = ci.change({NET: TWO})
+    job = ci.job(number)
+    job("ci", "plan", code=0)
+    again = ci.job(number, GITHUB_RUN_ID="4242")
+    assert again("ci", "plan", "--json", code=0).document["comment"] == "unchanged"
+    assert [one for one in ci.github.writes() if "/comments" in one[1]] == [
+        ("POST", f"/repos/acme/infra/issues/{number}/comments", 201)
+    ]
+
+
+def test_a_stack_that_fails_does_not_hide_the_others(ci: Ci) -> None:
+    number = ci.change({NET: BROKEN, "infra/envs/prod/net/main.tf": TWO})
+    ci.job(number)("ci", "plan", code=1)
+    body = ci.body(number)
+    assert "missing" in body
+    assert '"one" -> "two"' in body
+    assert ci.conclusions(number) == {"infra/dev": "failure", "infra/prod": "success"}
+    (check,) = ci.github.checks(ci.github.head(number), "infra/dev")
+    assert [(one["path"], one["start_line"]) for one in check.annotations] == [(NET, 14)]
+
+
+def test_what_no_job_reported_is_not_planned(ci: Ci, tmp_path: Path) -> None:
+    number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": FOLLOWER.replace('"y"', '"z"', 1)})
+    parts = json.loads(ci.job(number)("affected", "--matrix", "--shards", "2", code=0).out)["include"]
+    assert [(one["shard"], one["stacks"]) for one in parts] in (
+        [("1/2:timed", "dev/net"), ("2/2:timed", "dev/app")],
+        [("1/2:timed", "dev/app"), ("2/2:timed", "dev/net")],
+    )
+    lost, kept = parts
+    ci.job(number, INFRA_STACKS=kept["stacks"])(
+        "ci", "plan", "--env", "dev", "--shard", kept["shard"], "--report", str(tmp_path / "r"), code=0
+    )
+    ci.job(number)("ci", "comment", str(tmp_path / "r"), code=0)
+    assert "not planned" in ci.body(number)
+    assert lost["stacks"] in ci.body(number)
+    assert ci.conclusions(number)["infra/dev"] == "failure"
+    (check,) = ci.github.checks(ci.github.head(number), "infra/dev")
+    assert check.external_id == ""
+
+
+def test_without_a_key_the_plan_is_shown_and_its_approval_said_not_to_count(ci: Ci, tmp_path: Path) -> None:
+    place = plan_objects(ci, "dev")
+    place.storage.delete("dev/ledger/digest.key")
+    grant_plan_accounts(ci, "dev")
+    number = ci.change({NET: TWO})
+    report = str(tmp_path / "r")
+    ci.job(number, environment="dev", rights={})("ci", "plan", "--env", "dev", "--report", report, code=0)
+    ci.job(number)("ci", "comment", report, code=0)
+    assert "An approval of dev cannot count" in ci.body(number)
+    assert not [name for name in ci.objects("dev/plans/") if "/net/" in name]
+
+
+def test_only_documents_change(ci: Ci) -> None:
+    number = ci.change({"README.md": "Words.\n"})
+    told = ci.job(number)("ci", "plan", "--json", code=0).document
+    assert (told["stacks"], told["comment"]) == ([], "none")
+    assert ci.github.comments(number) == []
+    assert ci.conclusions(number) == {"infra/dev": "success", "infra/prod": "success"}
+
+
+def test_what_no_longer_affects_anything_says_so(ci: Ci) -> None:
+    number = ci.change({NET: TWO})
+    ci.job(number)("ci", "plan", code=0)
+    ci.github.commit("feature", {NET: UPSTREAM}, "Take it back")
+    assert ci.job(number)("ci", "plan", "--json", code=0).document["comment"] == "updated"
+    assert "No stack is affected" in ci.body(number)
+
+
+def test_an_empty_pull_request(ci: Ci) -> None:
+    number = ci.change({})
+    assert ci.job(number)("ci", "plan", "--json", code=0).document["stacks"] == []
+    assert ci.github.comments(number) == []
+
+
+def test_a_branch_behind_trunk_is_planned_as_it_will_be_merged(ci: Ci) -> None:
+    number = ci.change({NET: TWO})
+    trunk = ci.github.commit("main", {NET: UPSTREAM.replace("why", "because")}, "Meanwhile")
+    job = ci.job(number)
+    told = job("ci", "plan", "--json", code=0).document
+    assert (told["base"], told["commit"]) == (trunk, job.env["GITHUB_SHA"])
+    assert told["head"] == ci.github.head(number) != told["commit"]
+    net = next(one for one in told["stacks"] if one["id"] == "dev/net")
+    assert net["outputs"] == ["x", "y"]
+    assert [one["address"] for one in net["changes"]] == ["terraform_data.x"]
+
+
+def test_a_checkout_of_the_head_itself_is_noticed(ci: Ci) -> None:
+    number = ci.change({NET: TWO})
+    ci.github.commit("main", {"README.md": "Words.\n"}, "Meanwhile")
+    job = ci.job(number, commit=ci.github.head(number))
+    told = job("ci", "plan", "--json", code=0).document
+    assert "the branch alone, which is behind trunk" in told["notes"][0]
+    assert "behind trunk" in ci.body(number)
+
+
+def test_another_commit_is_refused(ci: Ci) -> None:
+    number = ci.change({NET: TWO})
+    ran = ci.job(number, commit=ci.github.trunk)("ci", "plan", code=3)
+    assert "nor that head itself" in ran.err
+    assert ci.github.comments(number) == []
+
+
+def test_a_shallow_clone_is_told_what_it_lacks(ci: Ci, tmp_path: Path) -> None:
+    number = ci.change({NET: TWO})
+    job = ci.job(number)
+    shallow = tmp_path / "shallow"
+    sha = job.env["GITHUB_SHA"]
+    Repo(shallow).git("fetch", "-q", "--depth=1", f"file://{ci.github.bare}", f"refs/pull/{number}/merge")
+    Repo(shallow).git("checkout", "-q", sha)
+    assert "fetch-depth: 0" in Infra(shallow, job.env)("ci", "plan", code=3).err
+
+
+def test_a_fork_gets_nothing(ci: Ci, tmp_path: Path) -> None:
+    number = ci.change({NET: TWO})
+    job = ci.job(number)
+    event = json.loads(Path(job.env["GITHUB_EVENT_PATH"]).read_text())
+    event["pull_request"]["head"]["repo"] = {"full_name": "mallory/infra"}
+    forged = tmp_path / "event.json"
+    forged.write_text(json.dumps(event))
+    before = ci.github.writes()
+    for words in (("plan",), ("comment", "--started"), ("comment", str(tmp_path))):
+        ran = Infra(job.root, {**job.env, "GITHUB_EVENT_PATH": str(forged)})("ci", *words, code=0)
+        assert "fork" in ran.out
+    assert ci.github.writes() == before
+    assert not (job.root / ".infra" / "data").exists()
+
+
+def test_a_rehearsal_needs_no_token_and_writes_nothing(ci: Ci) -> None:
+    number = ci.change({NET: TWO})
+    before = ci.objects("")
+    root = ci.checkout(ci.github.head(number))
+    env = {"STORAGE_EMULATOR_HOST": ci.place.server.url, "INFRA_SANDBOX": "test"}
+    ran = Infra(root, env)("ci", "plan", "--dry-run", code=0)
+    assert '"one" -> "two"' in ran.out
+    assert "check infra/dev" in ran.out
+    assert ci.objects("") == before
+    assert ci.github.requests == []
+    assert "--dry-run" in Infra(root, env)("ci", "plan", code=3).err
+
+
+def test_what_the_guard_refuses_never_reaches_terraform(ci: Ci) -> None:
+    evil = TWO + 'data "external" "x" {\n  program = ["touch", "/tmp/owned"]\n}\n'
+    number = ci.change({NET: evil})
+    job = ci.job(number)
+    job("ci", "plan", code=4)
+    assert not (job.root / ".infra" / "data").exists()
+    assert ci.conclusions(number)["infra/dev"] == "failure"
+    (check,) = ci.github.checks(ci.github.head(number), "infra/dev")
+    assert {(one["path"], one["start_line"]) for one in check.annotations} == {(NET, 13)}
+    assert "external" in ci.body(number)
+
+
+def test_a_newer_head_marks_the_plan_and_an_older_run_says_nothing(ci: Ci) -> None:
+    number = ci.change({NET: TWO})
+    late = ci.job(number)
+    ci.job(number)("ci", "plan", code=0)
+    ci.github.commit("feature", {NET: UPSTREAM.replace("one", "three")}, "Again")
+    newer = ci.job(number)
+    newer("ci", "comment", "--started", code=0)
+    assert "**Outdated:**" in ci.body(number)
+    assert late("ci", "plan", "--json", code=0).document["comment"] == "outdated"
+    assert "**Outdated:**" in ci.body(number)
+    newer("ci", "plan", code=0)
+    assert "**Outdated:**" not in ci.body(number)
+    assert '"one" -> "three"' in ci.body(number)
+
+
+def test_texts_of_others_stay_texts(ci: Ci) -> None:
+    title = "<!-- infra:plan --> @acme/admins </details> $(touch /tmp/owned) `x` ```"
+    ci.github.commit("a`b</details>@ada", {NET: TWO.replace("two", "</details>\\n```\\n@ada <b>")}, title)
+    number = ci.github.open("a`b</details>@ada", title)
+    job = ci.job(number)
+    job("ci", "plan", code=0)
+    body = ci.body(number)
+    summary = Path(job.env["GITHUB_STEP_SUMMARY"]).read_text()
+    outside = re.sub(r"^(`{3,}).*?^\1$", "", body + summary, flags=re.MULTILINE | re.DOTALL)
+    outside = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", outside)
+    assert "@acme/admins" not in outside
+    assert "<b>" not in outside
+    assert outside.count("<details") == outside.count("</details>")
+
+
+def test_a_failure_to_tell_is_told_elsewhere(ci: Ci) -> None:
+    number = ci.change({NET: TWO})
+    job = ci.job(number)
+    ci.github.fault("*/comments", method="POST", status=403, times=9)
+    ran = job("ci", "plan", code=1)
+    assert "GitHub could not be told" in ran.err
+    assert "could not be told" in Path(job.env["GITHUB_STEP_SUMMARY"]).read_text()
+    assert ci.conclusions(number)["infra/dev"] == "success"
+
+
+def test_a_token_that_may_not_post_checks_sets_statuses(ci: Ci) -> None:
+    number = ci.change({NET: TWO})
+    job = ci.job(number, rights={"pull_requests": "write", "statuses": "write"})
+    job("ci", "plan", code=0)
+    found = ci.github.statuses(ci.github.head(number))
+    assert {name: one.state for name, one in found.items()} == {
+        "infra/dev": "success",
+        "infra/prod": "success",
+    }
+
+
+def test_a_deleted_stack_is_planned_with_its_old_code(ci: Ci) -> None:
+    number = ci.change({"infra/envs/dev/app/main.tf": None})
+    told = ci.job(number)("ci", "plan", "--json", code=0).document
+    (stack,) = told["stacks"]
+    assert (stack["id"], stack["change"], stack["counts"]["delete"]) == ("dev/app", "deleted", 1)
+    assert "destroy" in ci.body(number)
+    assert ci.objects("dev/plans/") == {}
+
+
+def test_a_renamed_stack_is_not_destroyed(ci: Ci) -> None:
+    config = "version: 1\nbackend:\n  gcs: {bucket: states}\nstacks:\n  dev/web: {moved: dev/app}\n"
+    number = ci.change(
+        {"infra/envs/dev/app/main.tf": None, "infra/envs/dev/web/main.tf": FOLLOWER, "infra.yaml": config}
+    )
+    told = ci.job(number)("ci", "plan", "--json", code=0).document
+    assert "dev/app" not in {one["id"] for one in told["stacks"]}
+
+
+def test_a_branch_that_approves_plans_what_is_owed(ci: Ci) -> None:
+    trunk = ci.github.commit("main", {NET: TWO}, "Merged and never applied")
+    branch = f"approve/dev/{trunk[:10]}"
+    ci.github.commit(branch, {}, "Approve dev")
+    number = ci.github.open(branch, "Approve dev")
+    parts = json.loads(ci.job(number)("affected", "--matrix", code=0).out)["include"]
+    assert [(one["environment"], one["stacks"]) for one in parts] == [("dev", "")]
+    told = ci.job(number)("ci", "plan", "--env", "dev", "--json", code=0).document
+    assert {one["id"]: one["result"] for one in told["stacks"]}["dev/net"] == "changed"
+    assert any(name.endswith("/net/4242-1.json") for name in ci.objects("dev/plans/"))

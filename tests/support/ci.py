@@ -1,0 +1,105 @@
+"""A project with its states in a bucket, its repository on GitHub, and jobs that plan pull requests of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.cli import Infra
+from tests.support.github import GitHub
+from tests.support.remembered import FILES, Remembered, serving
+from tests.support.repo import Repo
+
+WRITE = {"pull_requests": "write", "checks": "write", "statuses": "write"}
+BUCKET = "states"
+
+
+def account(environment: str, use: str) -> str:
+    """An account's name, as a policy has it."""
+    return f"serviceAccount:{environment}-{use}@p.iam.gserviceaccount.com"
+
+
+@dataclass
+class Ci:
+    """The place and the host; `infra` in jobs."""
+
+    place: Remembered
+    github: GitHub
+    folder: Path
+    _jobs: list[Path] = field(default_factory=list)
+
+    def change(
+        self, files: Mapping[str, str | None], branch: str = "feature", title: str = "A change"
+    ) -> int:
+        """A pull request with one commit; its number."""
+        self.github.commit(branch, files, title)
+        return self.github.open(branch, title)
+
+    def checkout(self, commit: str) -> Path:
+        """A job's own clone, at a commit."""
+        folder = self.folder / f"job-{len(self._jobs)}"
+        self._jobs.append(folder)
+        clone = Repo(folder)
+        clone.git("remote", "add", "origin", str(self.github.bare))
+        clone.git("fetch", "-q", "origin", "+refs/*:refs/fetched/*")
+        clone.git("fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*")
+        clone.git("checkout", "-q", "-f", "--detach", commit)
+        return folder
+
+    def job(
+        self,
+        number: int,
+        *,
+        environment: str = "",
+        rights: Mapping[str, str] = WRITE,
+        commit: str = "",
+        event: str = "pull_request",
+        **more: str,
+    ) -> Infra:
+        """`infra` in a job for a pull request, as an environment's plan account when one is named."""
+        token = self.github.token(**rights) if rights else ""
+        env = self.github.environ(token, event, number, **more)
+        env["STORAGE_EMULATOR_HOST"] = self.place.server.url_of(
+            account(environment, "plan") if environment else None
+        )
+        env["INFRA_SANDBOX"] = "test"
+        if not rights:
+            del env["GITHUB_TOKEN"]
+        return Infra(self.checkout(commit or env["GITHUB_SHA"]), env)
+
+    def body(self, number: int) -> str:
+        """The one comment on a pull request."""
+        (found,) = self.github.comments(number)
+        return found.body
+
+    def conclusions(self, number: int) -> dict[str, str]:
+        """The newest check of each name on a pull request's head."""
+        return {one.name: one.conclusion or "" for one in self.github.checks(self.github.head(number))}
+
+    def objects(self, prefix: str) -> dict[str, Any]:
+        """Objects in the bucket below a prefix, with their generations."""
+        listed = self.place.server.store.list_objects(BUCKET).items
+        return {one["name"]: one["generation"] for one in listed if one["name"].startswith(prefix)}
+
+
+@contextmanager
+def running(folder: Path, files: Mapping[str, str] = FILES) -> Iterator[Ci]:
+    """Everything up, trunk on GitHub, nothing applied yet."""
+    with serving(folder / "gcs") as server:
+        repo = Repo(folder / "repo", files)
+        with GitHub(folder, repo=repo) as github:
+            yield Ci(Remembered(repo, server), github, folder)
+
+
+def grant_plan_accounts(ci: Ci, *environments: str) -> None:
+    """Give each environment's plan account the rights that the reference gives it, and no other."""
+    store = ci.place.server.store
+    for name in environments:
+        member = account(name, "plan")
+        for part, role in (("state", "objectViewer"), ("ledger", "objectViewer"), ("plans", "objectCreator")):
+            store.insert_managed_folder(BUCKET, f"{name}/{part}/")
+            bindings = [{"role": f"roles/storage.{role}", "members": [member]}]
+            store.set_managed_folder_policy(BUCKET, f"{name}/{part}/", {"bindings": bindings})
