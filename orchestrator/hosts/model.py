@@ -26,7 +26,7 @@ class PullRequest:
 
     `merge_commit` is the commit on trunk once it is merged (for a rebase the last one), empty before.
     Times are RFC 3339 in UTC, empty where nothing happened yet. `head_repository` is `OWNER/NAME`, empty when
-    the fork is gone.
+    the fork is gone. `merged_by` is told of a pull request that was read by its number, not in lists.
     """
 
     number: int

@@ -54,7 +54,8 @@ class Settings(Calls):
         """
         branch = quote(trunk, safe="")
         summary = seen(lambda: self._get("look at trunk", CONTENTS, f"/branches/{branch}"))
-        rules = seen(lambda: self._get("look at trunk's rules", METADATA, f"/rules/branches/{branch}"))
+        path = f"/rules/branches/{branch}"
+        rules = seen(lambda: self._get("look at trunk's rules", METADATA, path, {"per_page": PAGE}))
         whole = seen(lambda: self._whole_protection(f"/branches/{branch}/protection"))
         readers: tuple[tuple[Any, Callable[[Any], Protection]], ...] = (
             (summary, _of_summary),
