@@ -10,11 +10,11 @@ from orchestrator.report.fitting import bounded, fit, size
 from orchestrator.report.landing import LandedStack, Landing
 from orchestrator.report.landing_words import differences, headline, what_next
 from orchestrator.report.markdown import alert, row, table
-from orchestrator.report.pull_request import LIMIT, RESERVE, cut_words
+from orchestrator.report.pull_request import LEGEND, LIMIT, RESERVE, cut_words
 from orchestrator.report.pull_request_head import losses
 from orchestrator.report.pull_request_merge import SHORT_COMMIT, minutes
 from orchestrator.report.pull_request_stack import OPEN_LINES, block, has_details
-from orchestrator.report.pull_request_table import HEADER, result_words
+from orchestrator.report.pull_request_table import HEADER, result_words, unbroken
 from orchestrator.report.review import StackReview
 from orchestrator.report.summary import STATUS_LENGTH, SUMMARY_LIMIT
 from orchestrator.report.words import changes_in_words, first_line, plural
@@ -91,7 +91,8 @@ def _row(landing: Landing, one: LandedStack) -> str:
     if report.result not in ("applied", "destroyed") and report.reason:
         told = "; ".join(part for part in (told, cell(first_line(report.reason), 120)) if part)
     waits = landing.state == "gate" and report.result == "blocked"
-    return row((cell_code(one.id), "… to approve" if waits else result_words(report), told))
+    result = "… to approve" if waits else result_words(report)
+    return row((cell_code(one.id), unbroken(result), told))
 
 
 def _resting(landing: Landing, told: list[LandedStack]) -> str:
@@ -140,4 +141,5 @@ def _footer(landing: Landing) -> str:
     )
     run = link("run", landing.url) if landing.url else ""
     commit = f"{code(landing.trunk)} at {code(landing.commit[:SHORT_COMMIT])}"
-    return f"<sub>{' · '.join(part for part in (commit, owed, run) if part)}</sub>"
+    legend = LEGEND if any(one.report.diff for one in landing.stacks) else ""
+    return f"<sub>{' · '.join(part for part in (commit, owed, legend, run) if part)}</sub>"

@@ -21,6 +21,8 @@ RESERVE = 1_000
 # Diffs that stand open have at most so many lines together.
 ALL_OPEN_LINES = 3 * OPEN_LINES
 
+LEGEND = "in a diff `!` is Terraform's `~`"
+
 _OUTDATED = "<!-- infra:outdated -->"
 _END_OUTDATED = "<!-- infra:end -->"
 
@@ -90,9 +92,11 @@ def notes(review: Review, limit: int) -> Iterator[str]:
 def _blocks(review: Review, limit: int) -> Iterator[Block]:
     """Each stack's details, failures first; short ones stand open while there are few."""
     left = ALL_OPEN_LINES
+    seen: dict[str, str] = {}
     shown = [one for one in ordered(review) if has_details(one)]
     for stack in sorted(shown, key=lambda one: one.report.result not in FAILURES):
-        made = block(stack, limit, open_lines=left)
+        same_as = seen.setdefault(stack.report.diff, stack.id) if stack.report.diff else stack.id
+        made = block(stack, limit, open_lines=left, same_as="" if same_as == stack.id else same_as)
         left -= made.lines if made.lines <= OPEN_LINES else 0
         yield made
 
@@ -116,5 +120,5 @@ def _footer(review: Review) -> str:
     if review.commit != review.head:
         planned += f" merged with {code(review.trunk)} at {code(review.base[:SHORT_COMMIT])}"
     run = link("run", review.url) if review.url else ""
-    legend = "in a diff `!` is Terraform's `~`" if any(one.report.diff for one in review.stacks) else ""
+    legend = LEGEND if any(one.report.diff for one in review.stacks) else ""
     return f"<sub>{' · '.join(part for part in (planned, legend, run) if part)}</sub>"

@@ -97,7 +97,7 @@ def verdict(review: Review) -> str:
 def destructive(review: Review, limit: int) -> Iterator[str]:
     """The alert about what is destroyed or replaced, protected environments first."""
     stacks = sorted(changing(review), key=lambda one: not _is_protected(review, one))
-    yield from losses([one.report for one in stacks], "by the merge", limit // SHARE)
+    yield from losses([one.report for one in stacks], "when this is applied", limit // SHARE)
 
 
 def losses(reports: Sequence[StackReport], when: str, room: int) -> Iterator[str]:

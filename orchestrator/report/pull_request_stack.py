@@ -37,16 +37,19 @@ def has_details(stack: StackReview) -> bool:
     return bool(told or report.result == "changed" or (report.advice and report.result != "waiting"))
 
 
-def block(stack: StackReview, limit: int, *, open_lines: int) -> Block:
+def block(stack: StackReview, limit: int, *, open_lines: int, same_as: str = "") -> Block:
     """The stack's part of the comment, whole and without its diff.
 
-    `limit` is the whole document's, in bytes. A diff of at most `open_lines` lines may stand open.
+    `limit` is the whole document's, in bytes. A diff of at most `open_lines` lines may stand open, unless it
+    is to the letter that of `same_as`, a stack above.
     """
     before = list(_before(stack, limit))
     after = [f"→ {text(stack.report.advice)}"] if stack.report.advice else []
     diff = coloured(stack.report.diff) if stack.report.diff.strip() else ""
     lines = diff.count("\n") + 1 if diff else 0
-    opened = lines <= min(open_lines, OPEN_LINES)
+    opened = lines <= min(open_lines, OPEN_LINES) and not same_as
+    if same_as:
+        before.append(f"The same diff as of {code(same_as)}:")
     whole = [*before, *([fence(diff, "diff")] if diff else []), *after]
     short = [*before, *_instead_of_diff(stack, diff, lines, limit), *after]
     summary = summary_of(stack)

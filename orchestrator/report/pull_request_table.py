@@ -70,18 +70,18 @@ def rows(review: Review) -> Iterator[str]:
                 )
             )
         for stack in below:
-            yield row((cell_code(stack.id), result_of(review, stack), _changes(stack)))
+            yield row((cell_code(stack.id), unbroken(result_of(review, stack)), _changes(stack)))
         for id_ in sorted(one for one, environment in unplanned.items() if environment == name):
-            yield row((cell_code(id_), "✗ not planned", "its job did not report"))
+            yield row((cell_code(id_), unbroken("✗ not planned"), "its job did not report"))
 
 
 def result_of(review: Review, stack: StackReview) -> str:
-    """A stack's result in words, with a sign, so that nothing depends on colour."""
+    """A stack's result in words with a sign, so that nothing depends on colour."""
     report = stack.report
     if report.result == "changed" and not happens(review, stack):
         return "○ only reported"
     if report.result == "changed" and is_refused(stack):
-        return "✗ refused"
+        return RESULTS["blocked"]
     return result_words(report)
 
 
@@ -96,6 +96,11 @@ def result_words(report: StackReport) -> str:
     if report.counts["create"]:
         return "+ creates"
     return "→ state only" if any(report.counts.values()) else "~ outputs only"
+
+
+def unbroken(words: str) -> str:
+    """Words that stay on one line in a narrow column."""
+    return words.replace(" ", "\u00a0")
 
 
 def unchanged(review: Review, room: int) -> str:

@@ -278,7 +278,7 @@ def policed() -> Review:
     denied = Finding(
         "error",
         "policy-protect",
-        "google_sql_database_instance.main is protected, and would be replaced: customer data.",
+        "terraform_data.main is protected, and would be replaced: it holds customers' data.",
         "Keep it, or have an owner change policy.protect on main.",
         "infra/envs/prod/service/main.tf",
         4,

@@ -35,7 +35,7 @@ def test_the_words_are_the_same(name: str) -> None:
 def test_what_opens_and_what_warns_is_told_in_words() -> None:
     made = plain(comment(EXAMPLES["deletion"]()))
     assert "**▸ `prod/legacy` · 2 to destroy**" in made
-    assert "> **Caution**\n>\n> **2 resources destroyed by the merge:**" in made
+    assert "> **Caution**\n>\n> **2 resources destroyed when this is applied:**" in made
     assert made.startswith("**2 stacks change")
 
 

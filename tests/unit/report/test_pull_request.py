@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from orchestrator.report import markers
 from orchestrator.report.pull_request import LIMIT, comment, nothing, outdated
 from orchestrator.report.review import EnvironmentRules, Review
 from orchestrator.report.summary import CHECK_LIMIT, check_output, of_environment, plan_summary, status_text
+from orchestrator.sandbox.github.markdown import render as page_of
 from tests.support import reviews
 from tests.support.rendering import render
 from tests.support.reviews import EXAMPLES, HEAD, RUN
@@ -46,6 +48,12 @@ def test_it_is_never_too_long_and_never_left_open(name: str, limit: int) -> None
 def test_a_phone_shows_every_table(name: str) -> None:
     rows = [line for line in comment(EXAMPLES[name]()).splitlines() if line.startswith("|---")]
     assert all(row.count("---") <= 4 for row in rows)
+
+
+def test_a_page_of_the_sandbox_links_and_mentions_nothing_hostile() -> None:
+    page = str(page_of(comment(EXAMPLES["hostile"]()), "/acme/infra"))
+    assert "evil.example" in page
+    assert not re.findall(r'class="(?:mention|issue-link|image)"|<a ', page)
 
 
 def test_what_is_lost_stands_before_every_table_and_diff() -> None:
@@ -93,7 +101,7 @@ def test_many_rows_have_few_stacks_folded_not_lost() -> None:
 def test_a_long_list_of_losses_is_cut_and_its_count_is_not() -> None:
     stacks = [reviews.recorded("delete", f"prod/{'x' * 150}{number}") for number in range(500)]
     made = comment(reviews.review(*stacks))
-    assert "**1,000 resources destroyed by the merge:**" in made
+    assert "**1,000 resources destroyed when this is applied:**" in made
     assert len(made.encode()) <= LIMIT
     assert not render(made).wrong
 
@@ -109,6 +117,13 @@ def test_what_failed_is_shown_beside_what_did_not() -> None:
     assert "**1 stack failed; 1 of 2 stacks changes: 4 to create.**" in made
     assert "(in `infra/envs/prod/service/main.tf:7`" in made
     assert made.index("· failed</summary>") < made.index("<code>dev/service</code>")
+
+
+def test_an_equal_diff_is_said_to_be_equal_and_stays_folded() -> None:
+    made = comment(EXAMPLES["simple"]())
+    assert made.count("The same diff as of `dev/service`:") == 2
+    assert made.count("<details open>") == 1
+    assert made.count('"db-custom-1-3840" -> "db-custom-4-15360"') == 3
 
 
 def test_a_lost_job_is_told() -> None:

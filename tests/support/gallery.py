@@ -1,0 +1,139 @@
+"""Make the pictures of docs/gallery.md again: python -m tests.support.gallery [NAME]... (wants Chromium).
+
+Each is the page of a pull request in the sandbox's GitHub, with the comment and the checks that the product
+makes of one of the plans that the golden texts are made of. On Debian: apt-get install chromium.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.ci.messages import messages_of
+from orchestrator.hosts.github import open_host
+from orchestrator.report.landing import Landing
+from orchestrator.report.landing_comment import landing_comment
+from orchestrator.report.review import Review
+from tests.support import guards
+from tests.support.browser import Browser, browser, find_browser
+from tests.support.github import GitHub
+from tests.support.landings import LANDINGS
+from tests.support.png import packed
+from tests.support.reviews import EXAMPLES
+
+FOLDER = Path(__file__).parents[2] / "docs" / "gallery"
+# Of one picture, in bytes: the repository carries them all.
+LARGEST = 120_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A page: the plan of a pull request, and for a merged one what the merge became. Sizes in pixels."""
+
+    name: str
+    title: str
+    plan: str
+    landing: str = ""
+    width: int = 820
+    height: int = 1_400
+    phone: bool = False
+
+
+PICTURES = (
+    Picture("plan", "Give the service a bigger database", "simple"),
+    Picture("deletion", "Retire the legacy stack", "deletion"),
+    Picture("provisional", "Move the network to another range", "provisional"),
+    Picture("failed", "Add a subnetwork for the service", "failed"),
+    Picture("policy", "Rebuild the web tier", "policy"),
+    Picture("guard", "Look up an address at plan time", "guard"),
+    Picture("mismatch", "Give the service a bigger database", "simple", landing="mismatch"),
+    Picture("phone", "Retire the legacy stack", "deletion", width=390, height=1_250, phone=True),
+)
+
+
+def main(names: list[str]) -> int:
+    """Make the pictures named, or all; the exit code."""
+    path = find_browser()
+    if path is None:
+        sys.stderr.write("There is no Chromium here. On Debian: apt-get install chromium.\n")
+        return 1
+    FOLDER.mkdir(exist_ok=True)
+    wanted = [one for one in PICTURES if not names or one.name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        # The same people and times as in tests, whoever runs this.
+        os.environ.update(guards.test_environment(Path(folder)))
+        return make(wanted, Path(folder), path)
+
+
+def make(wanted: Sequence[Picture], folder: Path, path: str) -> int:
+    """Make pictures, with a GitHub in `folder` and the browser at `path`."""
+    with GitHub(folder) as github, browser(path) as chromium:
+        for one in wanted:
+            data = take(github, chromium, one)
+            (FOLDER / f"{one.name}.png").write_bytes(data)
+            sys.stderr.write(f"{one.name}.png: {len(data):,} bytes\n")
+            if len(data) > LARGEST:
+                sys.stderr.write(f"{one.name}.png is larger than {LARGEST:,} bytes.\n")
+                return 1
+    return 0
+
+
+def take(github: GitHub, chromium: Browser, picture: Picture) -> bytes:
+    """Open a pull request, let the product write on it, and take the picture."""
+    github.commit(f"change-{picture.name}", {f"infra/envs/{picture.name}.tf": "# a change\n"}, picture.title)
+    number = github.open(f"change-{picture.name}", picture.title, "ada")
+    review = of_this_world(github, number, picture, EXAMPLES[picture.plan]())
+    token = github.token(pull_requests="write", issues="write", checks="write", statuses="write")
+    host = open_host(github.environ(token, "pull_request", number))
+    try:
+        messages = messages_of(review)
+        host.create_comment(number, messages.comment or messages.nothing)
+        for check in messages.checks:
+            host.create_check(check)
+        if picture.landing:
+            github.review(number, "bert")
+            commit = github.merge(number, "squash")
+            host.create_comment(number, landing_comment(landed(number, commit, picture)))
+    finally:
+        host.close()
+    url = f"{github.url}/{github.repository}/pull/{number}"
+    return packed(
+        chromium.picture(
+            url,
+            width=picture.width,
+            height=picture.height,
+            scale=2.0 if picture.phone else 1.0,
+            mobile=picture.phone,
+            end=bool(picture.landing),
+        )
+    )
+
+
+def of_this_world(github: GitHub, number: int, picture: Picture, review: Review) -> Review:
+    """An example with the commits, the author and the number of a pull request that is there."""
+    pull = github.pull(number).pull
+    assert pull
+    return replace(
+        review,
+        pull_request=number,
+        title=picture.title,
+        author="ada",
+        head=pull.head,
+        commit=pull.merge_commit,
+        base=github.trunk,
+        url="",
+    )
+
+
+def landed(number: int, commit: str, picture: Picture) -> Landing:
+    """What the merge became, with the commit that is there."""
+    make: Callable[[], Landing] = LANDINGS[picture.landing]
+    return replace(make(), commit=commit, pull_requests=(number,), url="")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
