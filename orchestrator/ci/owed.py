@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,6 +11,7 @@ from orchestrator.errors import GitError, InfraError
 from orchestrator.hosts.model import PullRequest
 from orchestrator.hosts.port import Host
 from orchestrator.project import load_commit
+from orchestrator.project.git import CODE
 from orchestrator.project.model import Project, Stack
 from orchestrator.state.records import Entry
 
@@ -116,12 +118,14 @@ class Trunk:
         behind = {path for end in ends for id_ in _upstreams(end, stack.id) for path in _files(end, id_)}
         # A link's own path says nothing of what it leads to.
         unsure = any(end.tree.links or end.tree.submodules for end in ends)
+        folders = {posixpath.dirname(path) for path in own if path.endswith(CODE)}
         for commit, paths in history:
             inside = {path for name in paths if (path := self._inside(name)) is not None}
             if not paths:
                 yield commit, "nothing"
                 continue
-            touched = inside & own
+            # A file that came and went again is at neither end.
+            touched = {path for path in inside if path in own or posixpath.dirname(path) in folders}
             if (touched or unsure or CONFIG in inside) and self._changes(names, commit, touched):
                 yield commit, "code"
             elif unsure or inside & behind:
@@ -136,7 +140,10 @@ class Trunk:
 
     def _changes(self, names: list[str], commit: str, files: set[str]) -> bool:
         """Whether a commit changed a stack's fingerprint; yes when that cannot be told."""
-        before, after = self.at(self._parent(commit) or ""), self.at(commit)
+        parent, after = self._parent(commit), self.at(commit)
+        if parent is None and after is not None:
+            return bool(_fingerprint(after, names))
+        before = self.at(parent) if parent else None
         if before is None or after is None:
             return bool(files) or before is not after
         return _fingerprint(before, names) != _fingerprint(after, names)

@@ -1,0 +1,484 @@
+"""What counts as approved, on a GitHub server: merges of every kind, reviews that count, forged plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.ci.decisions import Approval, Decisions, Refusal, allow_destroy, needs_new_review
+from orchestrator.hosts.github import open_host
+from orchestrator.hosts.model import NewCheck
+from orchestrator.plan.digest import Digest, empty, encode, sha256
+from orchestrator.state.approved import seal
+from orchestrator.state.records import Entry
+from tests.support.approving import APP, CONFIG, FILES, Approving
+from tests.support.repo import Repo
+from tests.unit.plan.test_comparing import create, plan, update
+
+PLAIN, READER = "terraform_data.plain", "terraform_data.reader"
+
+
+def app(*changes: object, **more: object) -> Digest:
+    return plan(*changes, stack="prod/app", **more)  # type: ignore[arg-type]
+
+
+def to(value: str, before: str = "one") -> Digest:
+    return app(update(PLAIN, input=(before, value)))
+
+
+TWO, THREE = to("two"), to("three")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Approving]:
+    with Approving(tmp_path) as found:
+        yield found
+
+
+# How it was merged
+
+
+@pytest.mark.parametrize("method", ["squash", "rebase", "merge"])
+def test_what_was_approved_is_applied_however_it_was_merged(place: Approving, method: str) -> None:
+    number = place.change("prod/app", "half", branch="feature")
+    place.github.commit("feature", {"infra/envs/prod/app/main.tf": APP.replace('"one"', '"two"', 1)})
+    place.github.commit("feature", {"README.md": "Told.\n"})
+    place.post(number, TWO)
+    place.github.review(number, "bert")
+    place.github.merge(number, method)
+    # The branch is gone, and trunk has gone on with something else.
+    place.github.delete_branch("feature")
+    place.github.push(_edited(place, {"README.md": "More.\n"}), "main")
+
+    verdict = place.judge(TWO)
+    assert (verdict.kind, verdict.pull_requests, verdict.differences) == ("approved", (number,), ())
+    other = place.judge(THREE)
+    assert (other.kind, [one.path for one in other.differences]) == ("mismatch", ["input"])
+    assert (
+        place.judge(app(update(PLAIN, input=("one", "two")), create("terraform_data.more"))).kind
+        == "mismatch"
+    )
+    # Not owed any more once it was applied.
+    assert place.judge(TWO, place.job.head).kind == "gate"
+
+
+def _edited(place: Approving, files: dict[str, str]) -> Repo:
+    """A clone with a commit on trunk, to be pushed directly."""
+    place.update()
+    place.job.commit(files, "Pushed")
+    return place.job
+
+
+def test_a_branch_behind_trunk_is_owed_with_what_trunk_had_meanwhile(place: Approving) -> None:
+    old = place.change("prod/app", "two")
+    net = place.approved("prod/net", "moved")
+    place.post(old, TWO)
+    place.github.review(old, "bert")
+    place.github.merge(old, "squash")
+    verdict = place.judge(TWO)
+    # The network's change is one that the stack reads; nobody planned the stack for it.
+    assert (verdict.kind, verdict.pull_requests) == ("approved", (net, old))
+
+
+def test_two_merged_within_a_second_and_an_evicted_run_are_owed_together(place: Approving) -> None:
+    first = place.change("prod/app", "two")
+    place.post(first, TWO)
+    second = place.change(
+        "prod/app",
+        "one",
+        branch="other",
+        **{"infra/envs/prod/app/more.tf": 'resource "terraform_data" "more" {}\n'},
+    )
+    place.post(second, app(create("terraform_data.more", ["id"])))
+    for number in (first, second):
+        place.github.review(number, "bert")
+    place.github.merge(first, "squash")
+    place.github.merge(second, "squash")
+    for number in (first, second):
+        place.github.pull(number).pull.merged_at = "2026-01-05T10:00:00Z"  # type: ignore[union-attr]
+
+    both = app(update(PLAIN, input=("one", "two")), create("terraform_data.more", ["id"]))
+    verdict = place.judge(both)
+    assert (verdict.kind, verdict.pull_requests) == ("approved", (first, second))
+    # The first one's part was applied by a run that was cut off: it has become empty.
+    assert place.judge(app(create("terraform_data.more", ["id"]))).kind == "approved"
+    assert place.judge(app(update(PLAIN, input=("one", "three")))).kind == "mismatch"
+
+
+def test_a_revert_is_owed_with_what_it_takes_back(place: Approving) -> None:
+    first = place.approved("prod/app", "two", TWO)
+    place.github.commit("revert", {"infra/envs/prod/app/main.tf": APP + "# reverted\n"})
+    second = place.github.open("revert")
+    add = app(create("terraform_data.more", ["id"]))
+    place.post(second, add)
+    place.github.review(second, "bert")
+    place.github.merge(second, "merge")
+    verdict = place.judge(add)
+    assert (verdict.kind, verdict.pull_requests) == ("approved", (first, second))
+    assert place.judge(TWO).kind == "approved", "the newest approval that names the address"
+
+
+def test_documents_are_owed_to_nobody_and_nothing_is_approved_by_them(place: Approving) -> None:
+    place.github.commit("docs", {"README.md": "Better.\n", "infra/envs/prod/app/README.md": "Words.\n"})
+    number = place.github.open("docs")
+    place.github.review(number, "bert")
+    place.github.merge(number)
+    verdict = place.judge(TWO)
+    assert (verdict.kind, verdict.pull_requests) == ("gate", ())
+    assert "no merged pull request changed prod/app" in verdict.reason
+
+
+# Who approved
+
+
+REVIEWS: dict[str, tuple[Callable[[Approving, int], object], str]] = {
+    "nobody": (lambda p, n: None, "gate"),
+    "the author": (lambda p, n: p.github.review(n, "ada", "COMMENTED"), "gate"),
+    "somebody who may only read": (lambda p, n: p.github.review(n, "rita"), "gate"),
+    "a comment is no approval": (lambda p, n: p.github.review(n, "bert", "COMMENTED"), "gate"),
+    "an admin": (lambda p, n: p.github.review(n, "olga"), "approved"),
+    "changes wanted afterwards": (
+        lambda p, n: (p.github.review(n, "bert"), p.github.review(n, "bert", "CHANGES_REQUESTED")),
+        "gate",
+    ),
+    "changes wanted before": (
+        lambda p, n: (p.github.review(n, "bert", "CHANGES_REQUESTED"), p.github.review(n, "bert")),
+        "approved",
+    ),
+    "commented afterwards": (
+        lambda p, n: (p.github.review(n, "bert"), p.github.review(n, "bert", "COMMENTED")),
+        "approved",
+    ),
+    "another head": (
+        lambda p, n: (p.github.review(n, "bert"), _forced(p), p.post(n, TWO)),
+        "gate",
+    ),
+    "another head, approved again": (
+        lambda p, n: (p.github.review(n, "bert"), _forced(p), p.post(n, TWO), p.github.review(n, "bert")),
+        "approved",
+    ),
+}
+
+
+def _forced(place: Approving) -> str:
+    """The branch is pushed anew, past its own history."""
+    place.github.work.git("checkout", "-q", "--detach", "origin/main")
+    place.github.work.commit({"infra/envs/prod/app/main.tf": APP.replace('"one"', '"two"', 1)}, "Forced")
+    return place.github.push(place.github.work, "change-two", force=True)
+
+
+@pytest.mark.parametrize("case", REVIEWS)
+def test_only_a_review_of_the_head_by_another_writer_decides(place: Approving, case: str) -> None:
+    review, wanted = REVIEWS[case]
+    number = place.change("prod/app", "two")
+    place.post(number, TWO)
+    review(place, number)
+    place.github.merge(number, "squash")
+    verdict = place.judge(TWO)
+    assert verdict.kind == wanted
+    if wanted == "gate":
+        assert f"#{number}: nobody who may write approved its last commit" in verdict.reason
+
+
+def test_a_dismissed_review_and_a_plan_posted_after_the_review_do_not_count(place: Approving) -> None:
+    number = place.change("prod/app", "two")
+    early = place.github.review(number, "bert")
+    place.post(number, TWO)
+    decisions = Decisions(place.host)
+
+    def approval() -> Approval | Refusal:
+        found = place.host.pull_request(number)
+        return decisions.approval_of(found, "prod", "review", [place.objects()])
+
+    first = approval()
+    assert isinstance(first, Refusal)
+    assert "no plan of prod was posted before it was approved" in first.reason
+    second = place.github.review(number, "olga")
+    place.post(number, THREE)
+    found = approval()
+    assert isinstance(found, Approval)
+    assert found.digests == {"prod/app": TWO}, "the newest that was there when it was reviewed"
+    with place.github.place as server:
+        for one in server.pull(number).reviews:
+            if one.id == second:
+                one.state = "DISMISSED"
+    refused = approval()
+    assert isinstance(refused, Refusal)
+    assert early != second
+
+
+def test_where_the_merge_approves_the_newest_plan_before_it_counts(tmp_path: Path) -> None:
+    files = {**FILES, "infra.yaml": CONFIG.replace("true}", "true, approved_by: merge}")}
+    with Approving(tmp_path, files) as place:
+        number = place.change("prod/app", "two")
+        place.post(number, THREE)
+        place.post(number, TWO)
+        place.github.merge(number, "squash")
+        place.post(number, THREE)
+        assert place.judge(TWO).kind == "approved"
+        assert place.judge(THREE).kind == "mismatch"
+
+
+# What stands in the bucket
+
+
+def test_only_objects_that_a_check_names_count(place: Approving) -> None:
+    """Whoever holds the plan token can write an object, not a check."""
+    number = place.change("prod/app", "two")
+    place.post(number, TWO)
+    head = place.github.head(number)
+    evil = to("evil")
+    # A newer object under a run of its own; no check names it.
+    place.objects().create(number, head, "prod/app", "99-1", encode(evil))
+    # A person's status, and a check by another app, are not the comment job's check.
+    token = place.github.token("other-app[bot]", checks="write")
+    other = open_host(place.github.environ(token, "push"))
+    named = seal("99-1", {"prod/app": sha256(encode(evil))})
+    other.create_check(NewCheck("infra/prod", head, "success", "Fine", "", external_id=named))
+    other.close()
+    place.github.review(number, "bert")
+    place.github.merge(number, "squash")
+    assert place.judge(evil).kind == "mismatch"
+    assert place.judge(TWO).kind == "approved"
+
+
+@pytest.mark.parametrize("how", ["another content", "one more", "one less", "no digest"])
+def test_objects_that_are_not_those_of_the_check_are_refused(place: Approving, how: str) -> None:
+    number = place.change("prod/app", "two")
+    place.post(number, TWO, plan(create("x.y"), stack="prod/net"), run="7-1")
+    place.github.review(number, "bert")
+    place.github.merge(number, "squash")
+    objects, head = place.objects(), place.github.head(number)
+    name = f"prod/plans/{number}/{head}/app/7-1.json"
+    if how == "another content":
+        objects.storage.write(name, encode(to("evil")))
+    elif how == "one more":
+        objects.create(number, head, "prod/third", "7-1", encode(TWO))
+    elif how == "one less":
+        objects.storage.delete(f"prod/plans/{number}/{head}/net/7-1.json")
+    else:
+        objects.storage.write(name, b"{}")
+    for now in (TWO, to("evil")):
+        verdict = place.judge(now)
+        assert verdict.kind == "gate"
+        assert "not those that its check names" in verdict.reason
+
+
+def test_the_newest_check_must_tell_of_plans(place: Approving) -> None:
+    number = place.change("prod/app", "two")
+    place.post(number, TWO)
+    head = place.github.head(number)
+    place.host.create_check(NewCheck("infra/prod", head, "failure", "A part was not planned", ""))
+    place.github.review(number, "bert")
+    place.github.merge(number, "squash")
+    assert "names no plans" in place.judge(TWO).reason
+    assert place.judge(TWO).kind == "gate"
+
+
+# What nobody approved
+
+
+@pytest.mark.parametrize("unapproved", ["gate", "refuse", "apply"])
+def test_the_environment_says_what_becomes_of_what_nobody_approved(tmp_path: Path, unapproved: str) -> None:
+    files = {**FILES, "infra.yaml": CONFIG.replace("true}", f"true, unapproved: {unapproved}}}")}
+    with Approving(tmp_path, files) as place:
+        place.github.push(_edited(place, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
+        verdict = place.judge(TWO)
+        assert verdict.kind == unapproved
+        assert f"{place.job.head[:10]} changed prod/app without a pull request" in verdict.reason
+
+
+def test_a_direct_push_after_the_approval_hides_behind_nothing(place: Approving) -> None:
+    """What is not known yet is decided by the code, and nobody approved this code."""
+    made = app(create("terraform_data.more", ["id"], input="x"))
+    place.approved("prod/app", "two", made)
+    assert place.judge(made).kind == "approved"
+    place.github.push(_edited(place, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
+    verdict = place.judge(made)
+    assert verdict.kind == "mismatch"
+    assert [one.path for one in verdict.differences] == ["id"]
+    assert "without a pull request" in verdict.reason
+
+
+def test_a_pull_request_made_to_approve_covers_what_was_there(place: Approving) -> None:
+    place.github.push(_edited(place, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
+    made = app(create("terraform_data.more", ["id"], input="x"))
+    assert place.judge(made).kind == "gate"
+    branch = f"approve/prod/{place.job.head[:10]}"
+    place.github.commit(branch, {}, "Approve what prod is owed")
+    number = place.github.open(branch)
+    place.post(number, made)
+    place.github.review(number, "bert")
+    place.github.merge(number, "squash")
+    assert (place.judge(made).kind, place.judge(made).pull_requests) == ("approved", (number,))
+    # For another environment's name it approves nothing here.
+    place.github.push(_edited(place, {"infra/envs/prod/app/again.tf": "# direct\n"}), "main")
+    assert place.judge(made).kind == "mismatch"
+
+
+def test_the_gate_of_this_run_approves_what_it_saw(place: Approving) -> None:
+    place.github.push(_edited(place, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
+    made = app(create("terraform_data.more", ["id"], input="x"))
+    assert place.judge(made, gated=made).kind == "approved"
+    verdict = place.judge(app(create("terraform_data.more", ["id"], input="y")), gated=made)
+    assert [one.path for one in verdict.differences] == ["input"]
+    assert verdict.kind == "mismatch"
+
+
+def test_nobody_loosens_the_rules_by_which_their_own_change_is_judged(place: Approving) -> None:
+    loose = CONFIG.replace("true}", "true, approved_by: merge, unapproved: apply, approval: actions}")
+    number = place.change("prod/app", "two", **{"infra.yaml": loose})
+    place.post(number, TWO)
+    place.github.merge(number, "squash")
+    assert place.judge(TWO).kind == "gate"
+    # The next change is judged by the rules that trunk has by then.
+    applied = place.job.head
+    place.change("prod/app", "three", branch="next")
+    place.github.merge(number + 1, "squash")
+    assert place.judge(to("three", "two"), applied).kind == "apply"
+
+
+# Stacks behind a changed stack
+
+
+def test_a_follower_whose_own_code_did_not_change_is_owed_to_its_upstreams_pull_request(
+    place: Approving,
+) -> None:
+    waits = empty("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
+    number = place.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"), waits)
+    moved = place.judge(app(update(READER, input=("one", "moved"))))
+    assert (moved.kind, moved.pull_requests) == ("provisional", (number,))
+    assert "prod/net" in moved.reason
+    own = place.judge(app(update(PLAIN, input=("one", "moved"))))
+    assert (own.kind, [one.address for one in own.differences]) == ("mismatch", [PLAIN])
+    assert place.judge(app(create(READER, input="moved"))).kind == "mismatch"
+
+
+def test_a_follower_that_was_not_planned_is_approved_by_nobody(place: Approving) -> None:
+    place.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"))
+    verdict = place.judge(app(update(READER, input=("one", "moved"))))
+    assert verdict.kind == "gate"
+    assert "no plan of prod/app was there to be approved" in verdict.reason
+
+
+def test_a_stack_that_was_never_applied_is_owed_since_it_is_there(place: Approving) -> None:
+    files = {"infra/envs/prod/new/main.tf": 'resource "terraform_data" "a" { input = 1 }\n'}
+    place.github.commit("new", files)
+    number = place.github.open("new")
+    made = replace(plan(create("terraform_data.a", ["id"], input=1), lineage=""), stack="prod/new")
+    place.update()
+    place.post(number)
+    data = encode(made)
+    place.objects().create(number, place.github.head(number), "prod/new", "50-1", data)
+    place.host.create_check(
+        NewCheck(
+            "infra/prod",
+            place.github.head(number),
+            "success",
+            "Planned",
+            "",
+            external_id=seal("50-1", {"prod/new": sha256(data)}),
+        )
+    )
+    place.github.review(number, "bert")
+    place.github.merge(number, "squash")
+    verdict = place.judge(made, None)
+    assert (verdict.kind, verdict.pull_requests) == ("approved", (number,))
+
+
+def test_a_deleted_stack_is_destroyed_as_it_was_approved(place: Approving) -> None:
+    gone = app({**update(PLAIN, input=("one", "two"))})
+    place.update()
+    old = place.session.project.stacks["prod/app"]
+    place.github.commit("gone", {"infra/envs/prod/app/main.tf": None})
+    number = place.github.open("gone")
+    place.post(number, gone)
+    place.github.review(number, "bert")
+    place.github.merge(number, "squash")
+    before = place.entry()
+    place.update()
+    assert "prod/app" not in place.session.project.stacks
+    from orchestrator.ci.approvals import Approvals
+
+    judge = Approvals(place.session, place.host)
+    assert judge.judge(old, gone, before).kind == "approved"
+    assert judge.judge(old, THREE, before).kind == "mismatch"
+
+
+def test_a_renamed_stack_is_owed_what_it_was_owed_before(tmp_path: Path) -> None:
+    with Approving(tmp_path) as place:
+        before = place.entry()
+        place.github.push(_edited(place, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
+        pushed = place.job.head
+        place.github.commit(
+            "rename",
+            {
+                "infra/envs/prod/app/main.tf": None,
+                "infra/envs/prod/app/more.tf": None,
+                "infra/envs/prod/shop/main.tf": APP,
+                "infra.yaml": CONFIG + "stacks:\n  prod/shop: {moved: prod/app}\n",
+            },
+        )
+        number = place.github.open("rename")
+        place.github.review(number, "bert")
+        place.github.merge(number, "squash")
+        verdict = place.judge(replace(TWO, stack="prod/shop"), replace(before, stack="prod/shop"))
+        assert pushed[:10] in verdict.reason
+        assert verdict.pull_requests == (number,)
+
+
+# The merge queue
+
+
+def test_a_queue_compares_only_what_has_nothing_unapplied_ahead(place: Approving) -> None:
+    from orchestrator.ci.approvals import Approvals
+
+    first = place.change("prod/app", "two")
+    second = place.change("prod/net", "moved")
+    for number, digest in ((first, TWO), (second, plan(update("terraform_data.n"), stack="prod/net"))):
+        place.post(number, digest)
+        place.github.review(number, "bert")
+    group = place.github.queue(first)
+    place.job.git("fetch", "-q", "origin", group["head_ref"])
+    place.job.git("checkout", "-q", "--detach", group["head_sha"])
+    place.session = place._session()
+    judge = Approvals(place.session, place.host)
+    stack, pull = place.session.project.stacks["prod/app"], place.host.pull_request(first)
+    assert judge.judge_queued(stack, TWO, place.entry(), pull, group["base_sha"]).kind == "approved"
+    wrong = judge.judge_queued(stack, THREE, place.entry(), pull, group["base_sha"])
+    assert [one.path for one in wrong.differences] == ["input"]
+    # The same stack was changed on trunk and not applied yet.
+    behind = replace(place.entry(), fingerprint="0" * 64)
+    for entry in (behind, None, Entry("prod/app")):
+        assert judge.judge_queued(stack, THREE, entry, pull, group["base_sha"]).kind == "provisional"
+
+
+# Deletions, and a later plan
+
+
+def test_the_label_counts_only_when_a_reviewer_sets_it_after_the_plan(place: Approving) -> None:
+    number = place.change("prod/app", "two")
+    place.github.label(number, "allow-destroy", by="bert")
+    posted = place.post(number, TWO).completed_at
+    pull = place.host.pull_request(number)
+    assert not allow_destroy(place.host, pull, posted), "set before the plan"
+    for who, counts in (("ada", False), ("bert", True), ("rita", False), ("olga", True)):
+        place.github.unlabel(number, "allow-destroy")
+        place.github.label(number, "allow-destroy", by=who)
+        assert allow_destroy(place.host, pull, posted) is counts, who
+    place.github.unlabel(number, "allow-destroy")
+    assert not allow_destroy(place.host, pull, posted), "taken off"
+    place.github.label(number, "something-else", by="bert")
+    assert not allow_destroy(place.host, pull, posted)
+
+
+def test_a_later_plan_that_differs_wants_another_review() -> None:
+    was = {"prod/app": TWO, "prod/net": empty("prod/net", lineage="", lock_file="")}
+    assert not needs_new_review(was, {"prod/app": replace(TWO, facts={"serial": 9})})
+    assert needs_new_review(was, {"prod/app": THREE})
+    assert needs_new_review(was, {})
+    assert needs_new_review(was, {**was, "prod/more": TWO})
+    assert needs_new_review(was, {**was, "prod/app": app(update(PLAIN, input=("one", "two")), create("x.y"))})

@@ -1,0 +1,138 @@
+"""A project on GitHub whose plans are posted, reviewed and merged, and the judge of what may be applied.
+
+    with Approving(tmp_path) as place:
+        number = place.change("prod/app", "two")
+        place.post(number, digest)
+        place.github.review(number, "bert")
+        place.github.merge(number, "squash")
+        assert place.judge(digest).kind == "approved"
+
+Plan objects lie in a folder of this machine, as a project with local states has them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from orchestrator.ci.approvals import Approvals, Verdict
+from orchestrator.hosts.github import open_host
+from orchestrator.hosts.model import CheckRun, NewCheck
+from orchestrator.plan.digest import Digest, encode, sha256
+from orchestrator.project import load, load_commit
+from orchestrator.run.digesting import objects_of
+from orchestrator.run.ports import Silent
+from orchestrator.run.session import Session, open_session
+from orchestrator.state.approved import PlanObjects, seal
+from orchestrator.state.records import Entry
+from tests.support.github import GitHub
+
+NET = """
+resource "terraform_data" "n" { input = "one" }
+output "x" { value = terraform_data.n.output }
+"""
+
+APP = """
+data "terraform_remote_state" "net" {
+  backend = "local"
+  config  = { path = "../net/terraform.tfstate" }
+}
+resource "terraform_data" "plain" { input = "one" }
+resource "terraform_data" "reader" { input = data.terraform_remote_state.net.outputs.x }
+"""
+
+CONFIG = "version: 1\nenvironments:\n  prod: {protected: true}\n"
+
+FILES = {
+    "infra.yaml": CONFIG,
+    "README.md": "A project.\n",
+    "infra/envs/prod/net/main.tf": NET,
+    "infra/envs/prod/app/main.tf": APP,
+}
+
+
+class Approving:
+    """The server, one clone that a job works in, and what it last applied: the first commit, if not told."""
+
+    def __init__(self, folder: Path, files: Mapping[str, str] | None = None) -> None:
+        self.github = GitHub(folder, files=files or FILES)
+        self.env = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+        self.folder = folder
+        self._runs = 0
+
+    def __enter__(self) -> Self:
+        self.github.__enter__()
+        self.job = self.github.clone(self.folder / "job")
+        self.applied = self.job.head
+        token = self.github.token(checks="write", pull_requests="read", contents="read")
+        self.host = open_host(self.github.environ(token, "push"))
+        self.session = self._session()
+        return self
+
+    def __exit__(self, kind: Any, *rest: Any) -> None:
+        self.host.close()
+        self.github.__exit__(kind, *rest)
+
+    def change(self, stack: str, value: str, branch: str = "", author: str = "ada", **files: str) -> int:
+        """Open a pull request that gives a stack's resource another value; its number."""
+        path = f"infra/envs/{stack}/main.tf"
+        text = (NET if stack.endswith("net") else APP).replace('"one"', f'"{value}"', 1)
+        branch = branch or f"change-{value}"
+        self.github.commit(branch, {path: text, **files}, f"Make it {value}")
+        return self.github.open(branch, author=author)
+
+    def post(
+        self,
+        number: int,
+        *digests: Digest,
+        environment: str = "prod",
+        conclusion: Any = "success",
+        run: str = "",
+    ) -> CheckRun:
+        """What the plan job writes and the comment job posts, on the pull request's head as it is."""
+        self._runs += 1
+        run, head, entries = run or f"{self._runs}-1", self.github.head(number), {}
+        for one in digests:
+            data = encode(one)
+            self.objects(one.stack).create(number, head, one.stack, run, data)
+            entries[one.stack] = sha256(data)
+        check = NewCheck(
+            f"infra/{environment}", head, conclusion, "Planned", "", external_id=seal(run, entries)
+        )
+        return self.host.create_check(check)
+
+    def objects(self, stack: str = "prod/app") -> PlanObjects:
+        """Where plan objects lie."""
+        return objects_of(self.session.ledgers, self.session.project.stacks[stack])
+
+    def approved(self, stack: str, value: str, *digests: Digest, method: str = "squash", **more: Any) -> int:
+        """A pull request that was planned, approved by bert, and merged; its number."""
+        number = self.change(stack, value, **more)
+        self.post(number, *digests)
+        self.github.review(number, "bert")
+        self.github.merge(number, method)
+        return number
+
+    def entry(self, stack: str = "prod/app", commit: str = "") -> Entry:
+        """What the ledger knows of a stack: applied at a commit."""
+        project = load_commit(self.session.project, commit or self.applied)
+        return Entry(stack, commit=commit or self.applied, fingerprint=project.fingerprint(stack))
+
+    def judge(self, now: Digest, before: Entry | str | None = "", **more: Any) -> Verdict:
+        """What a job on trunk says of a plan now; by default of a stack applied at the first commit."""
+        self.update()
+        stack = self.session.project.stacks[now.stack]
+        entry = self.entry(now.stack, before) if isinstance(before, str) else before
+        return Approvals(self.session, self.host).judge(stack, now, entry, **more)
+
+    def update(self) -> None:
+        """Bring the job's clone to trunk as it is now."""
+        self.job.git("fetch", "-q", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*")
+        self.job.git("reset", "-q", "--hard", "origin/main")
+        self.session = replace(self.session, project=load(self.job.root))
+
+    def _session(self) -> Session:
+        return open_session(load(self.job.root), self.env, Silent())
