@@ -12,6 +12,7 @@ Examples:
   infra ci chat            in a job that runs on: issue_comment, types: [created]
   infra ci chat --json     what was asked for, and what was started
 
+\b
 In a comment on a pull request, at its very start:
   /infra plan [STACK]      plan the pull request again
   /infra apply ENV         after the merge: catch up with what ENV is owed

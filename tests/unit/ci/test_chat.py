@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from orchestrator.hosts.github.client import GitHub as Client
 from orchestrator.hosts.patience import Patience
 from orchestrator.project import load
 from orchestrator.project.model import Project
+from orchestrator.sandbox.github import control
 from tests.support.cli import Infra
 from tests.support.github import BOT, GitHub
 
@@ -268,6 +270,28 @@ def test_a_merged_pull_request_is_not_planned_and_an_unknown_environment_not_app
     told = say(pull, "/infra apply qa").text
     assert "no environment" in told
     assert "dev" in told
+    assert github.dispatches == []
+
+
+@pytest.mark.parametrize("head", ["mallory/infra", ""])
+def test_a_forks_code_is_not_planned(
+    github: GitHub, host: Client, say: Say, pull: int, head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The server knows no forks, so one value of its answer is made one's.
+    found = replace(host.pull_request(pull), head_repository=head)
+    monkeypatch.setattr(host, "pull_request", lambda number: found)
+    assert "fork" in say(pull, "/infra plan").text
+    assert github.dispatches == []
+
+
+def test_what_was_merged_elsewhere_is_not_applied(github: GitHub, say: Say) -> None:
+    github.commit("release", {"README.md": "x\n"})
+    github.commit("feature", {"a.tf": "# a\n"})
+    number = control.open_pull(
+        github.server, github.repository, branch="feature", by="ada", title="A", base="release"
+    )
+    github.merge(number)
+    assert "not into trunk" in say(number, "/infra apply prod").text
     assert github.dispatches == []
 
 
