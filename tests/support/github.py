@@ -11,6 +11,7 @@ the test at the end of the block. People: `ada` and `bert` write, `olga` is admi
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -74,9 +75,13 @@ class GitHub:
         self.server.add_repository(repository, self.bare, private=private)
         for login, role in ROLES.items():
             self.user(login, role)
-        first = repo or Repo(self.folder / "first", files or {"README.md": "A project.\n"})
-        self.push(first, "main", ref="main")
-        self.work = self.clone(self.folder / "work")
+        if repo:
+            self.push(repo, "main", ref="main")
+            self.work = self.clone(self.folder / "work")
+        else:
+            self.work = Repo(self.folder / "work", files or {"README.md": "A project.\n"})
+            self.work.git("remote", "add", "origin", str(self.bare))
+            self.work.git("push", "-q", "origin", "main")
 
     def __enter__(self) -> Self:
         self.server.start()
@@ -121,6 +126,27 @@ class GitHub:
         """A token: `token(pull_requests="write", checks="write")` is a workflow's; that of a person,
         `token("ada")`, may do what the person may."""
         return self.server.add_token(login, permissions)
+
+    def ask(
+        self, token: str, method: str, path: str, body: object = None, **headers: str
+    ) -> tuple[int, dict[str, str], Any]:
+        """One request; `path` below the repository (`/pulls`) or, with two slashes, whole (`//user`).
+
+        Status, headers in lower case, and the document (text where it is none).
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        try:
+            where = path[1:] if path.startswith("//") else f"/repos/{self.repository}{path}"
+            sent = None if body is None else json.dumps(body)
+            told = {"Authorization": f"token {token}", "Content-Type": "application/json", **headers}
+            connection.request(method, where, sent, {key: value for key, value in told.items() if value})
+            answer = connection.getresponse()
+            text = answer.read().decode()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            is_json = found.get("content-type", "").startswith("application/json")
+            return answer.status, found, json.loads(text) if is_json else text
+        finally:
+            connection.close()
 
     # Git
 
@@ -234,7 +260,12 @@ class GitHub:
         with self.place as place:
             issue = place.pull(number)
             next(one for one in issue.reviews if one.id == review).state = "DISMISSED"
-            place.note(issue, "review_dismissed", by, dismissed_review={"review_id": review})
+            place.note(
+                issue,
+                "review_dismissed",
+                by,
+                dismissed_review={"state": "dismissed", "review_id": review, "dismissal_message": None},
+            )
 
     def comment(self, number: int, author: str, body: str) -> int:
         """Comment; the comment's id."""

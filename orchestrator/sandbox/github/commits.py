@@ -86,7 +86,7 @@ def checks_of(place: Place, sha: str, *, name: str = "", latest: bool = True) ->
 
 def set_status(place: Place, creator: str, sha: str, body: Mapping[str, Any]) -> Status:
     """Set a commit status."""
-    if not place.git.resolve(sha):
+    if place.git.resolve(sha) != sha:
         raise unprocessable(f"No commit found for SHA: {sha}")
     if body.get("state") not in ("error", "failure", "pending", "success"):
         raise invalid("Status", "state", code="invalid")

@@ -1,0 +1,24 @@
+"""A GitHub for each test, and the token of a workflow that may do everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.sandbox.github.model import AREAS
+from tests.support.github import GitHub
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Iterator[GitHub]:
+    """The server with `acme/infra`, which has one commit."""
+    with GitHub(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+def token(github: GitHub) -> str:
+    """A workflow's token with every permission."""
+    return github.token(**{area.replace("-", "_"): "write" for area in AREAS})

@@ -1,0 +1,143 @@
+"""Checks, statuses and deployments over the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.github import GitHub
+
+REMARK = {
+    "path": "a.tf",
+    "start_line": 3,
+    "end_line": 3,
+    "annotation_level": "warning",
+    "message": "Look",
+}
+
+
+def check(github: GitHub, **more: Any) -> dict[str, Any]:
+    """A check of trunk that went well."""
+    return {"name": "infra", "head_sha": github.trunk, "conclusion": "success", **more}
+
+
+def test_a_check_is_its_app_s(github: GitHub, token: str) -> None:
+    status, _, made = github.ask(token, "POST", "/check-runs", check(github, external_id="sha256:1"))
+
+    assert status == 201
+    assert (made["app"]["slug"], made["external_id"], made["status"]) == (
+        "github-actions",
+        "sha256:1",
+        "completed",
+    )
+    other = github.token("infra[bot]", checks="write")
+    assert github.ask(other, "PATCH", f"/check-runs/{made['id']}", {"conclusion": "failure"})[0] == 403
+    assert github.ask(github.token("olga"), "POST", "/check-runs", check(github))[0] == 403
+    assert [one.conclusion for one in github.checks(github.trunk)] == ["success"]
+
+
+def test_the_latest_check_of_a_name_hides_the_others_unless_asked(github: GitHub, token: str) -> None:
+    for conclusion in ("failure", "success"):
+        github.ask(token, "POST", "/check-runs", check(github, conclusion=conclusion))
+    github.ask(token, "POST", "/check-runs", check(github, name="other"))
+
+    def told(query: str) -> list[tuple[str, str]]:
+        _, _, found = github.ask(token, "GET", f"/commits/{github.trunk}/check-runs?{query}")
+        assert found["total_count"] == len(found["check_runs"])
+        return [(one["name"], one["conclusion"]) for one in found["check_runs"]]
+
+    assert told("") == [("other", "success"), ("infra", "success")]
+    assert told("filter=all&check_name=infra") == [("infra", "success"), ("infra", "failure")]
+
+
+def test_annotations_come_in_fifties(github: GitHub, token: str) -> None:
+    output = {"title": "t", "summary": "s", "annotations": [REMARK] * 50}
+    _, _, made = github.ask(token, "POST", "/check-runs", check(github, output=output))
+    github.ask(token, "PATCH", f"/check-runs/{made['id']}", {"output": output})
+
+    _, _, whole = github.ask(token, "GET", f"/check-runs/{made['id']}")
+    assert whole["output"]["annotations_count"] == 100
+    _, _, page = github.ask(token, "GET", f"/check-runs/{made['id']}/annotations?per_page=100")
+    assert len(page) == 100
+
+    output["annotations"] = [REMARK] * 51
+    assert github.ask(token, "PATCH", f"/check-runs/{made['id']}", {"output": output})[0] == 422
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"output": {"title": "t", "summary": "s" * 65_536}},
+        {"output": {"title": "t", "summary": "s", "text": "s" * 65_536}},
+        {"output": {"title": "t", "summary": "s", "annotations": [{**REMARK, "annotation_level": "loud"}]}},
+        {"output": {"title": "t", "summary": "s", "annotations": [{**REMARK, "end_line": 1}]}},
+        {"conclusion": "fine"},
+        {"conclusion": "", "status": "completed"},
+        {"head_sha": "0" * 40},
+    ],
+)
+def test_what_is_no_check_is_refused(github: GitHub, token: str, wrong: dict[str, Any]) -> None:
+    assert github.ask(token, "POST", "/check-runs", check(github, **wrong))[0] == 422
+    assert github.checks(github.trunk) == []
+
+
+def test_the_latest_status_of_a_context_counts(github: GitHub, token: str) -> None:
+    path = f"/statuses/{github.trunk}"
+    for context, state in (("a", "failure"), ("b", "success"), ("a", "success")):
+        assert github.ask(token, "POST", path, {"context": context, "state": state})[0] == 201
+
+    _, _, combined = github.ask(token, "GET", f"/commits/{github.trunk}/status")
+    assert (combined["state"], combined["total_count"]) == ("success", 2)
+    assert {name: one.state for name, one in github.statuses(github.trunk).items()} == {
+        "a": "success",
+        "b": "success",
+    }
+    assert len(github.ask(token, "GET", f"/commits/{github.trunk}/statuses")[2]) == 3
+    long = {"context": "a", "state": "success", "description": "x" * 141}
+    assert github.ask(token, "POST", path, long)[0] == 422
+
+
+def test_a_deployment_goes_on_and_makes_the_one_before_inactive(github: GitHub, token: str) -> None:
+    ids = []
+    for _ in range(2):
+        body = {"ref": github.trunk, "environment": "dev", "required_contexts": [], "auto_merge": False}
+        _, _, made = github.ask(token, "POST", "/deployments", body)
+        ids.append(made["id"])
+        for state in ("in_progress", "success"):
+            path = f"/deployments/{made['id']}/statuses"
+            assert github.ask(token, "POST", path, {"state": state, "log_url": "http://x/run"})[0] == 201
+
+    assert [[status.state for status in one.statuses] for one in github.deployments()] == [
+        ["in_progress", "success", "inactive"],
+        ["in_progress", "success"],
+    ]
+    _, _, listed = github.ask(token, "GET", "/deployments?environment=dev")
+    assert [one["id"] for one in listed] == ids[::-1]
+    assert github.ask(token, "GET", "/deployments?environment=prod")[2] == []
+    _, _, statuses = github.ask(token, "GET", f"/deployments/{ids[1]}/statuses")
+    assert (statuses[0]["state"], statuses[0]["log_url"]) == ("success", "http://x/run")
+
+
+def test_a_deployment_waits_for_the_statuses_of_its_commit(github: GitHub, token: str) -> None:
+    github.ask(token, "POST", f"/statuses/{github.trunk}", {"context": "a", "state": "failure"})
+
+    assert github.ask(token, "POST", "/deployments", {"ref": "main"})[0] == 409
+    assert github.ask(token, "POST", "/deployments", {"ref": "main", "required_contexts": []})[0] == 201
+    assert github.ask(token, "POST", "/deployments", {"ref": "gone", "required_contexts": []})[0] == 422
+
+
+def test_a_commit_on_trunk_belongs_to_what_brought_it(github: GitHub, token: str) -> None:
+    head = github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+    _, _, before = github.ask(token, "GET", f"/commits/{head}/pulls")
+    merged = github.merge(number)
+    other = github.commit("main", {"b.tf": "1\n"})
+
+    def belongs(commit: str) -> list[int]:
+        return [one["number"] for one in github.ask(token, "GET", f"/commits/{commit}/pulls")[2]]
+
+    assert [one["number"] for one in before] == [number]
+    assert belongs(merged) == belongs(head) == [number]
+    assert belongs(other) == []
+    assert github.ask(token, "GET", "/commits/ffffffffffffffffffffffffffffffffffffffff/pulls")[0] == 422

@@ -1,0 +1,154 @@
+"""Issues, comments, labels and the timeline over the API."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.github import BOT, GitHub
+
+
+def test_an_issue_is_closed_and_opened_again(github: GitHub, token: str) -> None:
+    status, _, made = github.ask(
+        token, "POST", "/issues", {"title": "Drift", "labels": ["drift"], "assignees": ["ada", "stranger"]}
+    )
+    number = made["number"]
+    assert status == 201
+    assert ([one["name"] for one in made["labels"]], [one["login"] for one in made["assignees"]]) == (
+        ["drift"],
+        ["ada"],
+    )
+
+    _, _, closed = github.ask(
+        token, "PATCH", f"/issues/{number}", {"state": "closed", "state_reason": "not_planned"}
+    )
+    assert (closed["state"], closed["state_reason"], closed["closed_by"]["login"]) == (
+        "closed",
+        "not_planned",
+        BOT,
+    )
+    _, _, reopened = github.ask(token, "PATCH", f"/issues/{number}", {"state": "open"})
+    assert (reopened["state"], reopened["state_reason"], reopened["closed_at"]) == ("open", "reopened", None)
+
+    _, _, events = github.ask(token, "GET", f"/issues/{number}/events")
+    assert [one["event"] for one in events] == ["labeled", "assigned", "closed", "reopened"]
+
+
+def test_issues_are_found_by_labels_and_state(github: GitHub, token: str) -> None:
+    github.open_issue("One", labels=["drift", "dev"])
+    two = github.open_issue("Two", labels=["drift"])
+    github.open_issue("Three")
+    github.close(two)
+
+    def numbers(query: str) -> list[int]:
+        _, _, found = github.ask(token, "GET", f"/issues?{query}")
+        return [one["number"] for one in found]
+
+    assert numbers("labels=drift") == [1]
+    assert numbers("labels=drift&state=all") == [2, 1]
+    assert numbers("labels=drift,dev&state=all") == [1]
+    assert numbers("state=closed") == [2]
+    assert numbers("state=all&sort=created&direction=asc") == [1, 2, 3]
+    assert numbers("state=all&since=2030-01-01T00:00:00Z") == []
+
+
+def test_a_comment_is_edited_and_taken_away(github: GitHub, token: str) -> None:
+    number = github.open_issue("One")
+    _, headers, made = github.ask(token, "POST", f"/issues/{number}/comments", {"body": "First"})
+    assert headers["location"] == made["url"]
+
+    github.ask(token, "PATCH", f"/issues/comments/{made['id']}", {"body": "Second"})
+    assert [(one.author, one.body) for one in github.comments(number)] == [(BOT, "Second")]
+    assert github.ask(token, "DELETE", f"/issues/comments/{made['id']}")[0] == 204
+
+    assert github.comments(number) == []
+    assert github.ask(token, "GET", f"/issues/comments/{made['id']}")[0] == 404
+
+
+@pytest.mark.parametrize(("length", "status"), [(65_536, 201), (65_537, 422)])
+def test_a_comment_is_only_so_long(github: GitHub, token: str, length: int, status: int) -> None:
+    number = github.open_issue("One")
+
+    found, _, _ = github.ask(token, "POST", f"/issues/{number}/comments", {"body": "x" * length})
+
+    assert found == status
+    assert len(github.comments(number)) == (status == 201)
+
+
+def test_a_reaction_is_set_once(github: GitHub, token: str) -> None:
+    comment = github.comment(github.open_issue("One"), "ada", "/infra plan")
+    path = f"/issues/comments/{comment}/reactions"
+
+    assert [github.ask(token, "POST", path, {"content": "eyes"})[0] for _ in range(2)] == [201, 200]
+    assert github.ask(token, "POST", path, {"content": "bored"})[0] == 422
+
+    _, _, found = github.ask(token, "GET", path)
+    assert [(one["content"], one["user"]["login"]) for one in found] == [("eyes", BOT)]
+
+
+def test_who_set_a_label_and_when_is_told(github: GitHub, token: str) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+    github.label(number, "allow-destroy", by="olga")
+    github.unlabel(number, "allow-destroy", by="bert")
+    github.label(number, "allow-destroy", by="ada")
+
+    _, _, found = github.ask(token, "GET", f"/issues/{number}/events")
+
+    assert [(one["event"], one["actor"]["login"], one["label"]["name"]) for one in found] == [
+        ("labeled", "olga", "allow-destroy"),
+        ("unlabeled", "bert", "allow-destroy"),
+        ("labeled", "ada", "allow-destroy"),
+    ]
+    times = [one["created_at"] for one in found]
+    assert times == sorted(set(times))
+
+
+def test_the_timeline_has_everything_in_order(github: GitHub, token: str) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+    github.comment(number, "ada", "Please look")
+    github.review(number, "bert")
+    github.label(number, "large")
+    github.merge(number)
+
+    _, _, found = github.ask(token, "GET", f"/issues/{number}/timeline")
+
+    kinds = [one["event"] for one in found]
+    assert kinds == ["committed", "commented", "reviewed", "labeled", "merged", "closed"]
+
+
+def test_labels_are_the_same_in_any_case(github: GitHub, token: str) -> None:
+    number = github.open_issue("One", labels=["Drift"])
+
+    github.ask(token, "POST", f"/issues/{number}/labels", {"labels": ["drift", "dev"]})
+    assert github.issue(number).labels == ["Drift", "dev"]
+    github.ask(token, "PUT", f"/issues/{number}/labels", {"labels": ["dev"]})
+    assert github.issue(number).labels == ["dev"]
+
+    assert github.ask(token, "DELETE", f"/issues/{number}/labels/DEV")[0] == 200
+    assert github.ask(token, "DELETE", f"/issues/{number}/labels/dev")[0] == 404
+    assert github.ask(token, "POST", "/labels", {"name": "DRIFT"})[0] == 422
+    assert github.ask(token, "GET", "/labels/drift")[2]["name"] == "Drift"
+    assert [one["name"] for one in github.ask(token, "GET", "/labels")[2]] == ["Drift", "dev"]
+
+
+def test_a_long_list_comes_in_pages(github: GitHub, token: str) -> None:
+    number = github.open_issue("One")
+    for at in range(7):
+        github.comment(number, "ada", f"{at}")
+
+    seen: list[str] = []
+    path = f"/issues/{number}/comments?per_page=3"
+    while path:
+        _, headers, found = github.ask(token, "GET", path)
+        seen += [one["body"] for one in found]
+        links = {
+            part.split('"')[1]: part.split(";")[0].strip(" <>")
+            for part in headers.get("link", "").split(",")
+            if part
+        }
+        path = links.get("next", "").partition(github.repository)[2]
+
+    assert seen == [str(at) for at in range(7)]
+    assert set(links) == {"prev", "first"}
+    assert len(github.ask(token, "GET", f"/issues/{number}/comments?per_page=1000")[2]) == 7

@@ -1,0 +1,88 @@
+"""Pages as a reader gets them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.github import GitHub
+
+
+def page(github: GitHub, path: str) -> str:
+    """The page below the repository."""
+    status, headers, text = github.ask("", "GET", f"//{github.repository}{path}", Authorization="")
+    assert status == 200, text
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    return str(text)
+
+
+def test_a_pull_request_tells_its_whole_story(github: GitHub, token: str) -> None:
+    head = github.commit("feature", {"a.tf": "1\n"}, "Add <a>")
+    number = github.open("feature", "Give & take <b>", body="For @bert")
+    comment = github.comment(number, "github-actions[bot]", "## Plan\n\n| a |\n|---|\n| b |\n")
+    github.ask(token, "POST", f"/issues/comments/{comment}/reactions", {"content": "rocket"})
+    github.review(number, "bert")
+    github.label(number, "allow-destroy")
+    remark = {
+        "path": "a.tf",
+        "start_line": 3,
+        "end_line": 3,
+        "annotation_level": "failure",
+        "message": "<No>",
+    }
+    output = {"title": "1 refused", "summary": "**s**", "annotations": [remark]}
+    body = {"name": "infra / dev", "head_sha": head, "conclusion": "failure", "output": output}
+    _, _, check = github.ask(token, "POST", "/check-runs", body)
+    github.ask(token, "POST", f"/statuses/{head}", {"context": "lint", "state": "success"})
+
+    text = page(github, f"/pull/{number}")
+    assert "Give &amp; take &lt;b&gt;" in text
+    assert '<span class="badge open">Open</span>' in text
+    assert '<a class="mention" href="/bert">@bert</a>' in text
+    story = ["Add &lt;a&gt;", "<h2>Plan</h2>", "🚀 1", "approved these changes", "added the label", "lint"]
+    assert [text.index(one) for one in story] == sorted(text.index(one) for one in story)
+    assert "Some checks were not successful" in text
+    assert "<code>a.tf:3</code>" in text
+    assert "&lt;No&gt;" in text
+
+    merged = github.merge(number, "squash")
+    deployed = {"ref": merged, "environment": "dev", "required_contexts": []}
+    _, _, made = github.ask(token, "POST", "/deployments", deployed)
+    path = f"/deployments/{made['id']}/statuses"
+    github.ask(token, "POST", path, {"state": "success", "description": "3 applied"})
+
+    text = page(github, f"/pull/{number}")
+    assert '<span class="badge merged">Merged</span>' in text
+    assert f"merged commit <code>{merged[:7]}</code>" in text
+    assert "3 applied" in text
+    assert "<strong>s</strong>" in page(github, f"/runs/{check['id']}")
+
+
+def test_lists_and_issues(github: GitHub) -> None:
+    assert "There are none." in page(github, "/pulls")
+    number = github.open_issue("Drift in prod", labels=["drift"])
+    github.close(number)
+    github.commit("feature", {"a.tf": "1\n"})
+    pull = github.open("feature", draft=True)
+
+    assert f'href="/acme/infra/issues/{number}"' in page(github, "/issues")
+    assert "Drift in prod" not in page(github, "/pulls")
+    assert "Draft" in page(github, "/pulls")
+    assert "closed this as completed" in page(github, f"/issues/{number}")
+    status, headers, _ = github.ask("", "GET", f"//{github.repository}/issues/{pull}", Authorization="")
+    assert (status, headers["location"]) == (302, f"/acme/infra/pull/{pull}")
+    assert "acme/infra" in github.ask("", "GET", "//", Authorization="")[2]
+
+
+@pytest.mark.parametrize("path", ["/acme/infra/pull/9", "/acme/other/pulls", "/x", "/acme/infra/runs/9"])
+def test_a_page_that_is_not_there(github: GitHub, path: str) -> None:
+    assert github.ask("", "GET", f"/{path}", Authorization="")[0] == 404
+
+
+def test_a_conflict_is_seen(github: GitHub) -> None:
+    github.commit("feature", {"a.tf": "mine\n"})
+    number = github.open("feature")
+    assert "no conflicts" in page(github, f"/pull/{number}")
+
+    github.commit("main", {"a.tf": "theirs\n"})
+
+    assert "conflicts that must be resolved" in page(github, f"/pull/{number}")

@@ -1,0 +1,236 @@
+"""Pull requests: what they follow, and what merging them does to trunk."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.sandbox.github.errors import GitHubError
+from tests.support.github import GitHub
+
+
+def test_head_and_test_merge_are_kept_as_references(github: GitHub) -> None:
+    head = github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+    pull = github.pull(number).pull
+
+    assert pull
+    assert (pull.head, pull.mergeable) == (head, True)
+    with github.place as place:
+        assert place.git.resolve(f"refs/pull/{number}/head") == head
+        assert place.git.resolve(f"refs/pull/{number}/merge") == pull.merge_commit
+        assert place.git.commit(pull.merge_commit).parents == (github.trunk, head)
+
+
+def test_a_push_moves_the_head_and_the_test_merge(github: GitHub, token: str) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+    before = github.pull(number).pull
+    assert before
+    merge = before.merge_commit
+
+    head = github.commit("feature", {"b.tf": "1\n"})
+
+    _, _, told = github.ask(token, "GET", f"/pulls/{number}")
+    assert told["head"]["sha"] == head
+    assert told["merge_commit_sha"] != merge
+    assert told["commits"] == 2
+
+
+def test_a_force_push_is_told(github: GitHub) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+    github.work.git("checkout", "-q", "--detach", "origin/main")
+    head = github.work.commit({"b.tf": "1\n"}, "Another")
+    github.push(github.work, "feature", force=True)
+
+    events = github.pull(number).events
+
+    assert [(one.kind, one.commit) for one in events] == [("head_ref_force_pushed", head)]
+
+
+def test_a_conflict_is_not_mergeable_until_it_is_solved(github: GitHub) -> None:
+    github.commit("feature", {"a.tf": "mine\n"})
+    number = github.open("feature")
+    github.commit("main", {"a.tf": "theirs\n"})
+
+    pull = github.pull(number).pull
+    assert pull
+    assert pull.mergeable is False
+    with pytest.raises(GitHubError) as told:
+        github.merge(number)
+    assert told.value.status == 405
+
+    github.work.git("checkout", "-q", "--detach", "origin/feature")
+    github.work.git("fetch", "-q", "origin")
+    github.work.git("merge", "-q", "-X", "ours", "-m", "Solve", "origin/main")
+    github.push(github.work, "feature")
+    assert github.merge(number) == github.trunk
+
+
+def test_a_merge_commit_has_both_parents(github: GitHub) -> None:
+    trunk = github.trunk
+    head = github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature", "Add a")
+
+    merged = github.merge(number)
+
+    issue = github.pull(number)
+    assert github.trunk == merged
+    with github.place as place:
+        commit = place.git.commit(merged)
+        assert commit.parents == (trunk, head)
+        assert commit.message == f"Merge pull request #{number} from acme/feature\n\nAdd a"
+    assert issue.pull
+    assert (issue.state, issue.pull.merged_by, issue.pull.merge_commit) == ("closed", "olga", merged)
+    assert [one.kind for one in issue.events] == ["merged", "closed"]
+
+
+def test_a_squash_is_one_commit_on_trunk(github: GitHub) -> None:
+    trunk = github.trunk
+    github.commit("feature", {"a.tf": "1\n"})
+    github.commit("feature", {"b.tf": "1\n"})
+    number = github.open("feature", "Add both")
+
+    merged = github.merge(number, "squash")
+
+    with github.place as place:
+        commit = place.git.commit(merged)
+        assert commit.parents == (trunk,)
+        assert commit.message == f"Add both (#{number})"
+        assert place.git.read(merged, "a.tf")[1] == place.git.read(merged, "b.tf")[1] == b"1\n"
+
+
+def test_a_rebase_writes_each_commit_again(github: GitHub, token: str) -> None:
+    first = github.commit("feature", {"a.tf": "1\n"}, "One")
+    second = github.commit("feature", {"b.tf": "1\n"}, "Two")
+    number = github.open("feature")
+    trunk = github.commit("main", {"c.tf": "1\n"})
+
+    merged = github.merge(number, "rebase")
+
+    with github.place as place:
+        line = place.git.commits(trunk, merged)
+        assert [place.git.commit(one).message for one in line] == ["One", "Two"]
+        assert not {first, second} & set(line)
+        assert place.git.read(merged, "c.tf")
+    for commit in line:
+        _, _, found = github.ask(token, "GET", f"/commits/{commit}/pulls")
+        assert [one["number"] for one in found] == [number]
+
+
+def test_a_merge_pushed_by_hand_counts_as_merged(github: GitHub) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+    github.work.git("fetch", "-q", "origin")
+    github.work.git("checkout", "-q", "--detach", "origin/main")
+    github.work.git("merge", "-q", "--no-ff", "-m", "By hand", "origin/feature")
+    merge = github.push(github.work, "main")
+    github.commit("main", {"later.tf": "1\n"})
+
+    pull = github.pull(number).pull
+
+    assert pull
+    assert pull.merged_at
+    assert pull.merge_commit == merge
+
+
+def test_a_queue_merges_each_onto_the_one_before(github: GitHub, token: str) -> None:
+    commits = {name: github.commit(name, {f"{name}.tf": "1\n"}) for name in ("one", "two")}
+    numbers = [github.open(name) for name in commits]
+
+    group = github.queue(*numbers)
+    assert github.trunk == group["base_sha"]
+    github.land(group)
+
+    assert github.trunk == group["head_sha"]
+    assert all(github.pull(number).state == "closed" for number in numbers)
+    for commit, number in zip(commits.values(), numbers, strict=True):
+        _, _, found = github.ask(token, "GET", f"/commits/{commit}/pulls")
+        assert [one["number"] for one in found] == [number]
+
+
+def test_deleting_the_branch_closes_it_unmerged(github: GitHub) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+
+    github.delete_branch("feature")
+
+    issue = github.pull(number)
+    assert issue.pull
+    assert (issue.state, issue.pull.merged_at) == ("closed", "")
+    assert [one.kind for one in issue.events] == ["head_ref_deleted", "closed"]
+
+
+def test_a_branch_reset_to_trunk_closes_it(github: GitHub) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+
+    github.work.git("fetch", "-q", "origin")
+    github.push(github.work, "feature", ref="origin/main", force=True)
+
+    assert github.pull(number).state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("branch", "message"),
+    [("main", "No commits between"), ("missing", "Validation Failed"), ("feature", "already exists")],
+)
+def test_what_cannot_be_opened_is_refused(github: GitHub, token: str, branch: str, message: str) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    github.open("feature")
+
+    status, _, told = github.ask(token, "POST", "/pulls", {"title": "A", "head": branch, "base": "main"})
+
+    assert status == 422
+    assert message in str(told)
+
+
+def test_a_moved_head_is_not_merged_by_its_old_name(github: GitHub, token: str) -> None:
+    head = github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+    github.commit("feature", {"b.tf": "1\n"})
+
+    status, _, _ = github.ask(token, "PUT", f"/pulls/{number}/merge", {"sha": head})
+
+    assert status == 409
+    assert github.pull(number).state == "open"
+
+
+def test_nobody_approves_their_own(github: GitHub) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature", author="ada")
+
+    status, _, told = github.ask(
+        github.token("ada"), "POST", f"/pulls/{number}/reviews", {"event": "APPROVE"}
+    )
+
+    assert (status, told["message"]) == (422, "Can not approve your own pull request")
+
+
+def test_a_review_keeps_the_head_it_was_given_on(github: GitHub, token: str) -> None:
+    head = github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+    github.review(number, "bert")
+    github.commit("feature", {"b.tf": "1\n"})
+
+    _, _, found = github.ask(token, "GET", f"/pulls/{number}/reviews")
+
+    assert [(one["state"], one["commit_id"], one["user"]["login"]) for one in found] == [
+        ("APPROVED", head, "bert")
+    ]
+
+
+def test_files_tell_renames_and_deletions(github: GitHub, token: str) -> None:
+    github.commit("main", {"old.tf": "a = 1\nb = 2\nc = 3\n", "gone.tf": "gone\n"})
+    github.commit(
+        "feature", {"old.tf": None, "gone.tf": None, "new.tf": "a = 1\nb = 2\nc = 3\n", "x é.tf": "1\n"}
+    )
+    number = github.open("feature")
+
+    _, _, found = github.ask(token, "GET", f"/pulls/{number}/files")
+
+    assert [(one["filename"], one["status"], one.get("previous_filename")) for one in found] == [
+        ("gone.tf", "removed", None),
+        ("new.tf", "renamed", "old.tf"),
+        ("x é.tf", "added", None),
+    ]

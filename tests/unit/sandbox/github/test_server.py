@@ -1,0 +1,167 @@
+"""The server itself: what it keeps, what it is told beside the API, and that its answers are checked."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import SandboxError
+from orchestrator.sandbox.github import control
+from orchestrator.sandbox.github.server import SAVED, GitHubServer
+from tests.support.github import BOT, GitHub
+from tests.support.openapi import violations
+
+
+def test_what_happened_is_there_after_a_restart(tmp_path: Path, github: GitHub) -> None:
+    first = GitHubServer(os.environ, folder=tmp_path / "kept")
+    first.add_repository("acme/infra", github.bare)
+    first.set_role("acme/infra", "ada", "write")
+    token = first.owners_token()
+    github.commit("feature", {"a.tf": "1\n"})
+    number = control.open_pull(first, "acme/infra", branch="feature", by="ada", title="Kept")
+    control.comment(first, "acme/infra", number, BOT, "A plan")
+    control.environment(first, "acme/infra", "prod", reviewers=["ada"], branches=["main"])
+
+    second = GitHubServer(os.environ, folder=tmp_path / "kept")
+
+    assert second.world == first.world
+    assert second.owners_token() == token
+    assert (tmp_path / "kept" / SAVED).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_broken_memory_is_told(tmp_path: Path) -> None:
+    (tmp_path / SAVED).write_text('{"last_id": 1, "users": {"ada": 5}}')
+
+    with pytest.raises(SandboxError) as told:
+        GitHubServer(os.environ, folder=tmp_path)
+
+    assert "begin anew" in told.value.advice
+
+
+def ask(github: GitHub, operation: str, *, token: str | None = None, **arguments: Any) -> tuple[int, Any]:
+    """What an operation beside the API answers."""
+    bearer = f"Bearer {github.server.control_token if token is None else token}"
+    status, _, told = github.ask("", "POST", f"//_sandbox/{operation}", arguments, Authorization=bearer)
+    return status, told
+
+
+def test_the_sandbox_is_told_what_to_be_beside_the_api(github: GitHub) -> None:
+    github.commit("feature", {"a.tf": "1\n"}, "Add a")
+    name = github.repository
+    assert ask(github, "user", repository=name, login="carl", role="write") == (200, {"result": None})
+    _, made = ask(github, "token", login="carl")
+    assert ask(github, "open", repository=name, branch="feature", by="carl") == (200, {"result": 1})
+    assert ask(github, "find", repository=name, branch="feature")[1] == {"result": 1}
+    ask(github, "review", repository=name, number=1, by="bert", event="APPROVE")
+    ask(github, "label", repository=name, number=1, by="olga", name="large")
+    ask(github, "comment", repository=name, number=1, by="ada", body="Hm")
+    ask(github, "environment", repository=name, name="prod", reviewers=["olga"])
+    ask(github, "protect", repository=name, branch="main", rules={"enforce_admins": True})
+    ask(github, "fault", path="*/issues", status=503)
+    assert github.ask(made["result"], "GET", "/issues")[0] == 503
+    assert ask(github, "requests")[1]["result"] == [["GET", "/repos/acme/infra/issues", 503]]
+    _, merged = ask(github, "merge", repository=name, number=1, by="olga", method="squash")
+    assert merged["result"] == github.trunk
+    assert ask(github, "dispatches", repository=name)[1] == {"result": []}
+    _, told = ask(github, "status")
+    assert told["result"]["repositories"][name]["pulls"] == [
+        {"number": 1, "title": "Add a", "state": "merged"}
+    ]
+    assert told["result"]["repositories"][name]["environments"] == ["prod"]
+    ask(github, "protect", repository=name, branch="main", rules=None)
+    with github.place as place:
+        assert place.repository.protection == {}
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "status"),
+    [
+        ("nothing", {}, 404),
+        ("merge", {"repository": "acme/infra", "number": 7, "by": "olga"}, 404),
+        ("merge", {"wrong": 1}, 400),
+        ("user", {"repository": "acme/infra", "login": "x", "role": "king"}, 400),
+        ("fault", {"status": 418}, 400),
+    ],
+)
+def test_what_it_cannot_be_told_is_refused(
+    github: GitHub, operation: str, arguments: dict[str, Any], status: int
+) -> None:
+    found, told = ask(github, operation, **arguments)
+
+    assert found == status
+    assert told["message"]
+
+
+def test_only_the_sandbox_s_own_token_opens_it(github: GitHub, token: str) -> None:
+    assert ask(github, "status", token=token)[0] == 403
+    assert ask(github, "status", token="")[0] == 403
+
+
+def test_an_answer_that_is_known_is_not_sent_again(github: GitHub, token: str) -> None:
+    _, headers, _ = github.ask(token, "GET", "/issues")
+
+    status, _, body = github.ask(token, "GET", "/issues", **{"If-None-Match": headers["etag"]})
+
+    assert (status, body) == (304, "")
+    github.open_issue("One")
+    assert github.ask(token, "GET", "/issues", **{"If-None-Match": headers["etag"]})[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "body", "status", "content", "told"),
+    [
+        ("GET", "/repos/a/b/pulls/1", {}, None, 200, {"id": "x"}, "'x' is not of type 'integer'"),
+        ("GET", "/repos/a/b/issues", {"label": "x"}, None, 200, [], "there is no parameter 'label'"),
+        ("GET", "/repos/a/b/issues", {"state": "some"}, None, 200, [], "is none of"),
+        ("GET", "/repos/a/b/issues", {"per_page": "x"}, None, 200, [], "is no integer"),
+        ("POST", "/repos/a/b/issues", {}, {"title": "x", "label": 1}, 201, {}, "there is no field 'label'"),
+        ("POST", "/repos/a/b/check-runs", {}, {"name": "x"}, 422, None, "None is not of type 'object'"),
+        ("POST", "/repos/a/b/issues/1/comments", {}, None, 201, {}, "the body is missing"),
+        ("GET", "/repos/a/b/issues/1", {}, None, 206, {}, "no such answer"),
+        ("GET", "/repos/a/b/nothing", {}, None, 200, {}, "no such operation"),
+        ("DELETE", "/repos/a/b/issues/comments/1", {}, None, 204, {"a": 1}, "there should be no body"),
+    ],
+)
+def test_what_does_not_fit_the_description_is_found(
+    method: str, path: str, query: dict[str, str], body: object, status: int, content: Any, told: str
+) -> None:
+    sent = b"" if body is None else json.dumps(body).encode()
+
+    assert told in "\n".join(violations(method, path, query, sent, status, content))
+
+
+def test_a_violation_fails_the_test_that_caused_it(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="there is no parameter 'labell'"), GitHub(tmp_path) as github:
+        github.ask(github.token(issues="read"), "GET", "/issues?labell=x")
+
+
+def test_events_are_as_a_job_gets_them(github: GitHub) -> None:
+    head = github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature", "Add a")
+    comment = github.comment(number, "bert", "/infra plan")
+    token = github.token(checks="write")
+
+    environ = github.environ(token, "pull_request", number)
+    event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_text())
+    assert (event["action"], event["pull_request"]["head"]["sha"]) == ("synchronize", head)
+    assert environ["GITHUB_REF"] == f"refs/pull/{number}/merge"
+    told = json.loads(github.event_file("issue_comment", number).read_text())
+    assert (told["comment"]["id"], told["comment"]["user"]["login"]) == (comment, "bert")
+    assert "pull_request" in told["issue"]
+    group = github.queue(number)
+    queued = json.loads(github.event_file("merge_group", merge_group=group).read_text())
+    assert queued["merge_group"]["head_sha"] == group["head_sha"]
+    before = github.trunk
+    merged = github.merge(number)
+    pushed = json.loads(github.event_file("push").read_text())
+    assert (pushed["before"], pushed["after"]) == (before, merged)
+    closed = json.loads(github.event_file("pull_request", number, action="closed").read_text())
+    assert (closed["action"], closed["pull_request"]["merged"]) == ("closed", True)
+    assert "schedule" in json.loads(github.event_file("schedule").read_text())
+    assert json.loads(github.event_file("workflow_dispatch", inputs={"a": "b"}).read_text())["inputs"] == {
+        "a": "b"
+    }

@@ -1,0 +1,163 @@
+"""Branches, files, references, environments, rules, workflows: what `doctor` and the rest look at."""
+
+from __future__ import annotations
+
+import base64
+import threading
+
+import pytest
+
+from tests.support.github import GitHub
+
+
+def test_a_file_and_a_folder_are_read(github: GitHub, token: str) -> None:
+    commit = github.commit("main", {".github/CODEOWNERS": "* @ada\n", "docs/a b.md": "x"})
+
+    _, _, file = github.ask(token, "GET", f"/contents/.github/CODEOWNERS?ref={commit}")
+    _, _, folder = github.ask(token, "GET", "/contents/docs")
+
+    assert base64.b64decode(file["content"]) == b"* @ada\n"
+    assert [(one["type"], one["path"]) for one in folder] == [("file", "docs/a b.md")]
+    assert github.ask(token, "GET", "/contents/missing")[0] == 404
+    assert github.ask(token, "GET", "/contents/docs/a%20b.md?ref=gone")[0] == 404
+
+
+def test_a_branch_is_made_once_and_deleted(github: GitHub, token: str) -> None:
+    body = {"ref": "refs/heads/approve/prod", "sha": github.trunk}
+
+    assert github.ask(token, "POST", "/git/refs", body)[0] == 201
+    assert github.ask(token, "POST", "/git/refs", body)[0] == 422
+    assert github.branches()["approve/prod"] == github.trunk
+    _, _, branch = github.ask(token, "GET", "/branches/approve%2Fprod")
+    assert (branch["name"], branch["commit"]["sha"]) == ("approve/prod", github.trunk)
+    assert github.ask(token, "GET", "/git/ref/heads/approve/prod")[2]["object"]["sha"] == github.trunk
+    assert github.ask(token, "DELETE", "/git/refs/heads/approve/prod")[0] == 204
+    assert github.ask(token, "GET", "/branches/approve%2Fprod")[0] == 404
+
+
+def test_protection_is_told_to_admins(github: GitHub, token: str) -> None:
+    admin = github.token("olga")
+    assert github.ask(admin, "GET", "/branches/main/protection")[0] == 404
+
+    github.protect(
+        required_status_checks={"strict": True, "contexts": ["infra"]},
+        required_pull_request_reviews={"required_approving_review_count": 1},
+    )
+
+    _, _, told = github.ask(admin, "GET", "/branches/main/protection")
+    assert told["required_status_checks"]["contexts"] == ["infra"]
+    assert told["required_pull_request_reviews"]["required_approving_review_count"] == 1
+    assert told["allow_force_pushes"] == {"enabled": False}
+    assert github.ask(token, "GET", "/branches/main")[2]["protected"] is True
+    assert [one["name"] for one in github.ask(token, "GET", "/branches?protected=true")[2]] == ["main"]
+
+
+def test_rules_in_force_are_those_of_active_rulesets(github: GitHub, token: str) -> None:
+    rule = {
+        "type": "required_status_checks",
+        "parameters": {"required_status_checks": [{"context": "infra"}]},
+    }
+    rule["parameters"]["strict_required_status_checks_policy"] = True  # type: ignore[index]
+    with github.place as place:
+        place.repository.rulesets = [
+            {"id": 1, "name": "trunk", "rules": [rule]},
+            {"id": 2, "name": "off", "enforcement": "disabled", "rules": [{"type": "deletion"}]},
+        ]
+
+    _, _, found = github.ask(token, "GET", "/rules/branches/main")
+    assert [(one["type"], one["ruleset_id"]) for one in found] == [("required_status_checks", 1)]
+    assert github.ask(token, "GET", "/rules/branches/other")[2] == []
+    assert [one["name"] for one in github.ask(token, "GET", "/rulesets")[2]] == ["trunk", "off"]
+    assert github.ask(token, "GET", "/rulesets/1")[2]["rules"] == [rule]
+    assert github.ask(token, "GET", "/rulesets/3")[0] == 404
+
+
+def test_an_environment_tells_what_protects_it(github: GitHub, token: str) -> None:
+    github.environment("prod")
+    github.environment(
+        "prod-approval", reviewers=["olga"], prevent_self_review=True, branches=["main"], wait_minutes=5
+    )
+
+    _, _, found = github.ask(token, "GET", "/environments")
+    assert [one["name"] for one in found["environments"]] == ["prod", "prod-approval"]
+    _, _, one = github.ask(token, "GET", "/environments/prod-approval")
+    rules = {rule["type"]: rule for rule in one["protection_rules"]}
+    assert set(rules) == {"wait_timer", "required_reviewers", "branch_policy"}
+    assert rules["required_reviewers"]["reviewers"][0]["reviewer"]["login"] == "olga"
+    assert one["deployment_branch_policy"] == {"protected_branches": False, "custom_branch_policies": True}
+    _, _, policies = github.ask(token, "GET", "/environments/prod-approval/deployment-branch-policies")
+    assert [policy["name"] for policy in policies["branch_policies"]] == ["main"]
+    assert github.ask(token, "GET", "/environments/dev")[0] == 404
+
+
+def test_a_workflow_that_is_asked_for_is_written_down(github: GitHub, token: str) -> None:
+    github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
+    called = threading.Event()
+    # What the hook starts may ask us something while the request still waits.
+    github.server.hook = lambda one: called.set() if github.trunk and one.ref == "main" else None
+    path = "/actions/workflows/infra-apply.yml/dispatches"
+
+    assert github.ask(token, "POST", path, {"ref": "main", "inputs": {"environment": "prod"}})[0] == 204
+
+    assert called.wait(10)
+    assert [(one.workflow, one.inputs) for one in github.dispatches] == [
+        ("infra-apply.yml", {"environment": "prod"})
+    ]
+    _, _, runs = github.ask(token, "GET", "/actions/runs?event=workflow_dispatch")
+    assert [one["path"] for one in runs["workflow_runs"]] == [".github/workflows/infra-apply.yml"]
+    assert github.ask(token, "GET", f"/actions/runs/{runs['workflow_runs'][0]['id']}")[0] == 200
+    _, _, workflows = github.ask(token, "GET", "/actions/workflows")
+    assert [one["path"] for one in workflows["workflows"]] == [".github/workflows/infra-apply.yml"]
+
+
+@pytest.mark.parametrize(
+    ("path", "ref", "status"), [("gone.yml", "main", 404), ("infra-apply.yml", "gone", 422)]
+)
+def test_a_workflow_that_is_not_there_is_not_started(
+    github: GitHub, token: str, path: str, ref: str, status: int
+) -> None:
+    github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
+
+    found, _, _ = github.ask(token, "POST", f"/actions/workflows/{path}/dispatches", {"ref": ref})
+
+    assert found == status
+    assert github.dispatches == []
+
+
+def test_settings_of_actions_are_as_set(github: GitHub) -> None:
+    admin = github.token("olga")
+    with github.place as place:
+        place.repository.actions = {"workflow": {"can_approve_pull_request_reviews": True}}
+
+    _, _, workflow = github.ask(admin, "GET", "/actions/permissions/workflow")
+    _, _, forks = github.ask(admin, "GET", "/actions/permissions/fork-pr-contributor-approval")
+
+    assert workflow == {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": True}
+    assert forks == {"approval_policy": "first_time_contributors"}
+    assert github.ask(admin, "GET", "/actions/permissions")[2]["enabled"] is True
+
+
+def test_a_commit_is_told_with_its_size(github: GitHub, token: str) -> None:
+    commit = github.commit("main", {"a.tf": "1\n2\n"}, "Add a\n\nWith reasons.")
+
+    _, _, told = github.ask(token, "GET", f"/commits/{commit}")
+
+    assert told["stats"] == {"total": 2, "additions": 2, "deletions": 0}
+    assert told["commit"]["message"] == "Add a\n\nWith reasons."
+    assert github.ask(token, "GET", "/commits/main")[2]["sha"] == commit
+    assert github.ask(token, "GET", "/commits/--all")[0] == 422
+
+
+def test_what_is_not_there_is_not_found(github: GitHub, token: str) -> None:
+    for path in (
+        "/issues/9",
+        "/pulls/9",
+        "/nothing",
+        "//repos/acme/other",
+        "//users/nobody",
+        "/check-runs/1",
+    ):
+        assert github.ask(token, "GET", path)[0] == 404
+    number = github.open_issue("One")
+    assert github.ask(token, "GET", f"/pulls/{number}")[0] == 404
+    assert github.ask(token, "POST", "/issues", "text")[0] == 400
