@@ -28,7 +28,6 @@ from orchestrator.plan.drift_model import (
     DriftedAttribute,
     DriftedResource,
     Facts,
-    Kind,
     Path,
     Written,
 )
@@ -101,12 +100,13 @@ class _Classifier:
         if not (attributes or moved):
             return None
         who, when = self.tells(entry)
-        kind: Kind = "changed" if attributes else "moved"
+        # Known under another name to the state, and changed in nothing that matters.
+        only_moved = moved and all(one.is_quiet for one in attributes)
         return DriftedResource(
             address=key[0],
             type=str(entry.get("type", "")),
-            kind=kind,
-            category=worst(attributes) if attributes else "owed",
+            kind="moved" if only_moved else "changed",
+            category="owed" if only_moved else worst(attributes),
             attributes=attributes,
             actions=actions,
             previous_address=entry.get("previous_address"),

@@ -110,7 +110,7 @@ class DriftedResource:
         """True when nobody needs to look at it: noise, what the code ignores, what a rule covers."""
         if self.rule is not None:
             return True
-        if self.attributes:
+        if self.attributes and self.kind != "moved":
             return all(one.is_quiet for one in self.attributes)
         return self.category in QUIET
 

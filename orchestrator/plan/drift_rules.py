@@ -54,8 +54,12 @@ def covers(rule: IgnoreRule, address: str, path: str, value: Any, today: date) -
 
 def is_volatile(globs: Iterable[str], kind: str, path: str) -> bool:
     """Whether an attribute of a type changes by itself, as globs over TYPE.ATTRIBUTE say."""
-    name = f"{kind}.{_INDEX.sub('', path)}"
-    return any(matches_path(glob, name) for glob in globs)
+    plain = _INDEX.sub("", path)
+    for glob in globs:
+        of_type, _, of_attribute = glob.partition(".")
+        if matches(of_type, kind) and matches_path(of_attribute, plain):
+            return True
+    return False
 
 
 @cache

@@ -1,0 +1,255 @@
+"""The class of every attribute that changed outside, in recorded plans and by table."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.config.drift import IgnoreRule
+from orchestrator.masking import HIDDEN, Masker
+from orchestrator.plan.drift import classify, drift_in
+from orchestrator.plan.drift_model import DriftedResource, Facts, Written
+from orchestrator.plan.drift_rules import covers, is_volatile, matches_path, shipped_volatile
+from orchestrator.plan.reader import read_plan
+from orchestrator.run.drift_facts import written_by_address
+
+RECORDED = Path(__file__).parents[2] / "data" / "plans" / "drift"
+CASES = sorted(path.parent.name for path in RECORDED.glob("*/plan.json"))
+GOOGLE = "registry.terraform.io/hashicorp/google"
+
+
+def facts_of(case: Path, folder: Path) -> Facts:
+    """What is known of a recorded case: its code, laid out as it was, and what is computed only."""
+    checked = case / "checked.tf"
+    shutil.copy(checked if checked.exists() else case / "applied.tf", folder / "main.tf")
+    if (case / "child").is_dir():
+        shutil.copytree(case / "child", folder / "child")
+    computed = json.loads((case / "computed.json").read_text())
+
+    def is_computed_only(provider: str, kind: str, path: tuple[str | int, ...]) -> bool:
+        names = [part for part in path if isinstance(part, str)]
+        known = computed.get(provider, {}).get(kind, ())
+        return any(".".join(names[:count]) in known for count in range(1, len(names) + 1))
+
+    return Facts(written_by_address(folder, case), shipped_volatile(), is_computed_only)
+
+
+def classified(data: bytes, facts: Facts) -> dict[str, DriftedResource]:
+    found = classify(read_plan(data, Masker()), json.loads(data), facts)
+    assert len({one.address for one in found}) == len(found)
+    return {one.address: one for one in found}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_attribute_of_a_recorded_plan_has_its_class(case: str, tmp_path: Path) -> None:
+    data = (RECORDED / case / "plan.json").read_bytes()
+    found = classified(data, facts_of(RECORDED / case, tmp_path))
+    told = {
+        address: {
+            "kind": one.kind,
+            "class": one.category,
+            "actions": list(one.actions),
+            **({"who": one.who, "when": one.when} if one.who else {}),
+            "attributes": {part.path: part.category for part in one.attributes},
+        }
+        for address, one in found.items()
+    }
+    assert told == json.loads((RECORDED / case / "expected.json").read_text())
+
+
+def test_no_value_that_is_sensitive_is_in_it(tmp_path: Path) -> None:
+    data = (RECORDED / "table" / "plan.json").read_bytes()
+    secret = classified(data, facts_of(RECORDED / "table", tmp_path))[
+        "google_secret_manager_secret_version.secret"
+    ]
+    (attribute,) = secret.attributes
+    assert (attribute.before, attribute.after, attribute.planned) == (HIDDEN, HIDDEN, HIDDEN)
+    assert attribute.sensitive
+
+
+def test_without_the_code_the_plan_itself_tells_what_is_set() -> None:
+    data = (RECORDED / "table" / "plan.json").read_bytes()
+    found = classified(data, Facts())
+    assert found["google_pubsub_topic.codified"].category == "codified"
+    # Only the code says what it ignores.
+    assert found["google_pubsub_topic.ignored"].category == "codified"
+
+
+def test_which_part_of_a_plans_diff_is_drift() -> None:
+    plan = read_plan((RECORDED / "table" / "plan.json").read_bytes(), Masker())
+    assert drift_in(plan) == {
+        "google_pubsub_topic.conflict",
+        "google_pubsub_topic.gone",
+        "google_pubsub_topic.reverted",
+        "google_secret_manager_secret_version.secret",
+    }
+
+
+def plan_json(drift: dict[str, Any], change: dict[str, Any], **more: Any) -> bytes:
+    """A plan with one resource, `x_y.z`: what drifted, and what is planned."""
+    name = {"address": "x_y.z", "mode": "managed", "type": "x_y", "name": "z", "provider_name": "p"}
+    return json.dumps(
+        {
+            "format_version": "1.2",
+            "resource_drift": [{**name, "change": {"actions": ["update"], **drift}}],
+            "resource_changes": [{**name, "change": change}],
+            **more,
+        }
+    ).encode()
+
+
+def one_attribute(before: Any, after: Any, planned: Any, written: Written) -> str:
+    """The class of the attribute `a`, of which this is known."""
+    quiet = planned == after
+    change = {
+        "actions": ["no-op"] if quiet else ["update"],
+        "before": {"a": after},
+        "after": {"a": planned},
+        "after_unknown": {},
+    }
+    data = plan_json({"before": {"a": before}, "after": {"a": after}}, change)
+    found = classified(data, Facts({"x_y.z": written}))
+    return found["x_y.z"].attributes[0].category
+
+
+SET = Written(frozenset({("a",)}))
+TABLE = [
+    # state, world, planned, the code, class
+    (1, 5, 1, SET, "reverted"),
+    (1, 5, 3, SET, "conflict"),
+    (1, 5, 5, SET, "codified"),
+    (1, 5, 5, Written(), "unmanaged"),
+    (1, 5, 5, Written(frozenset({("a",)}), (("a",),)), "ignored"),
+    (1, 5, 5, Written(ignores_all=True), "ignored"),
+    (None, "", "", Written(), "noise"),
+    (None, [], [], SET, "noise"),
+    ({}, None, None, Written(), "noise"),
+    (None, "x", None, Written(), "reverted"),
+    ("", "x", None, SET, "reverted"),
+    (True, 1, 1, SET, "codified"),
+    (1, 5, 1, Written(frozenset({("a",)}), (("a",),)), "reverted"),
+    (["x"], ["x", "y"], ["x"], SET, "reverted"),
+    ([{"k": 1}], [{"k": 2}], [{"k": 1}], Written(frozenset({("a", "k")})), "reverted"),
+    ([{"k": 1}], [{"k": 2}], [{"k": 2}], Written(frozenset({("a", "k")})), "codified"),
+    ([{"k": 1}], [{"k": 2}], [{"k": 2}], Written(frozenset({("a", "other")})), "unmanaged"),
+    ([{"k": 1}], [{"k": 2}], [{"k": 2}], Written(ignores=(("a", 0, "k"),)), "ignored"),
+    ([{"k": 1}], [{"k": 2}], [{"k": 2}], Written(ignores=(("a", 1, "k"),)), "unmanaged"),
+]
+
+
+@pytest.mark.parametrize(("state", "world", "planned", "written", "category"), TABLE)
+def test_the_table(state: Any, world: Any, planned: Any, written: Written, category: str) -> None:
+    assert one_attribute(state, world, planned, written) == category
+
+
+def test_what_is_known_after_apply_is_noise_only_where_nobody_sets_it() -> None:
+    change = {
+        "actions": ["update"],
+        "before": {"a": 5},
+        "after": {},
+        "after_unknown": {"a": True},
+    }
+    data = plan_json({"before": {"a": 1}, "after": {"a": 5}}, change)
+    assert classified(data, Facts({"x_y.z": SET}))["x_y.z"].category == "conflict"
+    by_itself = Facts({"x_y.z": Written()}, computed_only=lambda provider, kind, path: path == ("a",))
+    assert classified(data, by_itself)["x_y.z"].category == "noise"
+
+
+def test_a_list_whose_members_moved_is_told_as_a_whole() -> None:
+    one, two, new = {"k": 1}, {"k": 2}, {"k": 0}
+    change = {"actions": ["no-op"], "before": {"a": [new, one, two]}, "after": {"a": [new, one, two]}}
+    data = plan_json({"before": {"a": [one, two]}, "after": {"a": [new, one, two]}}, change)
+    (attribute,) = classified(data, Facts({"x_y.z": SET}))["x_y.z"].attributes
+    assert attribute.path == "a"
+    data = plan_json({"before": {"a": [one, two, new]}, "after": {"a": [new, one, two]}}, change)
+    (attribute,) = classified(data, Facts({"x_y.z": SET}))["x_y.z"].attributes
+    assert attribute.path == "a"
+
+
+def test_what_a_moved_upstream_owes_names_it() -> None:
+    name = {"address": "x_y.z", "mode": "managed", "type": "x_y", "name": "z", "provider_name": "p"}
+    change = {"actions": ["update"], "before": {"a": 1}, "after": {"a": 2}}
+    document = {
+        "format_version": "1.2",
+        "resource_changes": [{**name, "change": change}],
+        "relevant_attributes": [
+            {"resource": "module.m.data.terraform_remote_state.net", "attribute": ["outputs", "x"]}
+        ],
+    }
+    data = json.dumps(document).encode()
+    moved = classified(data, Facts(upstreams={"net": "dev/net"}))["x_y.z"]
+    assert (moved.kind, moved.upstreams, moved.is_waiting) == ("owed", ("dev/net",), True)
+    other = classified(data, Facts(upstreams={"other": "dev/other"}))["x_y.z"]
+    assert (other.upstreams, other.is_waiting) == ((), False)
+
+
+def test_data_sources_are_never_drift() -> None:
+    read = {
+        "address": "data.x.y",
+        "mode": "data",
+        "type": "x",
+        "change": {"actions": ["read"], "after": {"a": 1}},
+    }
+    document = {"format_version": "1.2", "resource_changes": [read], "resource_drift": [read]}
+    assert classified(json.dumps(document).encode(), Facts()) == {}
+
+
+def test_a_deposed_object_is_not_taken_for_the_real_one() -> None:
+    name = {"address": "x_y.z", "mode": "managed", "type": "x_y", "provider_name": "p"}
+    drift = {**name, "deposed": "0a1b", "change": {"actions": ["delete"], "before": {"a": 1}, "after": None}}
+    keep = {**name, "change": {"actions": ["no-op"], "before": {"a": 1}, "after": {"a": 1}}}
+    document = {"format_version": "1.2", "resource_changes": [keep], "resource_drift": [drift]}
+    (found,) = classified(json.dumps(document).encode(), Facts()).values()
+    assert (found.kind, found.deposed, found.category) == ("deleted", "0a1b", "codified")
+
+
+# Rules
+
+RULE = IgnoreRule('x_y.z["a*"]', "labels", "r", date(2027, 1, 31))
+COVERED = [
+    (RULE, 'x_y.z["ab"]', "labels", "x", True),
+    (RULE, 'x_y.z["ab"]', "labels.team", "x", True),
+    (RULE, 'x_y.z["ab"]', "labels_too", "x", False),
+    (RULE, 'x_y.z["b"]', "labels", "x", False),
+    (RULE, 'x_y.z["ab"]', "", None, False),
+    (replace(RULE, attribute="*"), 'x_y.z["ab"]', "", None, True),
+    (replace(RULE, attribute="*"), 'x_y.z["ab"]', "a[0].b", 1, True),
+    (replace(RULE, value="^9"), 'x_y.z["ab"]', "labels", "91", True),
+    (replace(RULE, value="^9"), 'x_y.z["ab"]', "labels", "19", False),
+    (replace(RULE, value="9"), 'x_y.z["ab"]', "labels", [1, 9], True),
+    (replace(RULE, until=date(2027, 1, 1)), 'x_y.z["ab"]', "labels", "x", False),
+    (replace(RULE, until=date(2027, 1, 2)), 'x_y.z["ab"]', "labels", "x", True),
+]
+
+
+@pytest.mark.parametrize(("rule", "address", "path", "value", "covered"), COVERED)
+def test_rules(rule: IgnoreRule, address: str, path: str, value: Any, covered: bool) -> None:
+    assert covers(rule, address, path, value, date(2027, 1, 2)) is covered
+
+
+def test_globs_name_an_attribute_and_what_is_in_it() -> None:
+    assert matches_path("template[0].containers[0].image", "template[0].containers[0].image")
+    assert matches_path("template", "template[0].containers[0].image")
+    assert matches_path("template*image", "template[0].containers[0].image")
+    assert not matches_path("image", "template[0].containers[0].image")
+    assert is_volatile(["a_b.t.count"], "a_b", "t[0].count")
+    assert not is_volatile(["a_b.t.count"], "a_c", "t[0].count")
+    assert is_volatile(shipped_volatile(), "google_colab_schedule", "next_run_time")
+    assert not is_volatile(shipped_volatile(), "google_pubsub_topic", "labels.etag")
+
+
+def test_a_covered_resource_is_quiet_and_says_by_what() -> None:
+    change = {"actions": ["update"], "before": {"a": 5}, "after": {"a": 1}, "after_unknown": {}}
+    data = plan_json({"before": {"a": 1, "b": 1}, "after": {"a": 5, "b": 2}}, change)
+    rule = IgnoreRule("x_y.*", "a", "known", date(2030, 1, 1))
+    found = classified(data, Facts(rules=(rule,)))["x_y.z"]
+    assert {one.path: one.rule and one.rule.reason for one in found.attributes} == {"a": "known", "b": None}
+    assert not found.is_quiet
+    whole = replace(rule, attribute="*")
+    assert classified(data, Facts(rules=(whole,)))["x_y.z"].is_quiet
