@@ -23,8 +23,13 @@ def coloured(diff: str) -> str:
     Lines of a text that begin with such a sign are not changes; a text that is added or removed as a whole
     has the sign on each of its lines. What stands before the first action is left out.
     """
+    return "\n".join(_lines(actions_of(diff).split("\n")))
+
+
+def actions_of(diff: str) -> str:
+    """The diff from its first action on; coloured it is not shorter."""
     _, found, rest = diff.partition(_BEGINS)
-    return "\n".join(_lines((rest if found else diff).strip("\n").split("\n")))
+    return (rest if found else diff).strip("\n")
 
 
 def _lines(lines: list[str]) -> Iterator[str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Block:
-    """A part in three forms: whole, without its long text, and left out. `lines` counts the long text's."""
+    """A part in three forms: whole, without its long text, and left out. `lines` counts the long text's.
 
-    whole: str
+    `whole` is None where it is known beforehand that it cannot fit.
+    """
+
+    whole: str | None
     short: str
     lines: int = 0
 
@@ -58,15 +61,15 @@ def fit(rows: Sequence[str], blocks: Sequence[Block], room: int) -> Fitted:
     The biggest texts go first, so that most stay; then whole blocks from the end. The rows may take half of
     the room, and more where the blocks leave it.
     """
-    wanted = sum(size(block.whole) for block in blocks)
-    kept_rows = first_that_fit(rows, max(room // 2, room - wanted))
-    room -= sum(map(size, kept_rows))
-    forms = [block.whole for block in blocks]
+    forms = [block.short if block.whole is None else block.whole for block in blocks]
     sizes = [size(form) for form in forms]
-    total, texts, lines = sum(sizes), 0, 0
+    never = [block.lines for block in blocks if block.whole is None]
+    total, texts, lines = sum(sizes), len(never), sum(never)
+    kept_rows = first_that_fit(rows, room // 2 if never else max(room // 2, room - total))
+    room -= sum(map(size, kept_rows))
     by_gain = sorted(range(len(blocks)), key=lambda one: sizes[one] - size(blocks[one].short), reverse=True)
     for index in by_gain:
-        if total <= room or not blocks[index].lines:
+        if total <= room or not blocks[index].lines or blocks[index].whole is None:
             continue
         forms[index] = blocks[index].short
         total += size(forms[index]) - sizes[index]
@@ -77,6 +80,16 @@ def fit(rows: Sequence[str], blocks: Sequence[Block], room: int) -> Fitted:
 
 def bounded(items: Sequence[str], room: int, rest: str = "- and {count:,} more") -> list[str]:
     """List items that fit into `room` bytes, and how many did not."""
-    kept = first_that_fit(items, room)
-    left = len(items) - len(kept)
+    return bounded_of(items, len(items), room, rest)
+
+
+def bounded_of(items: Iterable[str], total: int, room: int, rest: str = "- and {count:,} more") -> list[str]:
+    """The same for `total` items that are only made as long as there is room."""
+    kept: list[str] = []
+    for item in items:
+        room -= size(item)
+        if room < 0:
+            break
+        kept.append(item)
+    left = total - len(kept)
     return [*kept, *([rest.format(count=left)] if left else [])]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from orchestrator.report import markers
+from orchestrator.report.diff import actions_of
 from orchestrator.report.escape import code, link, text
 from orchestrator.report.fitting import Block, Cut, bounded, fit, size
 from orchestrator.report.markdown import alert, table
@@ -12,7 +13,7 @@ from orchestrator.report.pull_request_head import FAILURES, SHARE, destructive, 
 from orchestrator.report.pull_request_merge import SHORT_COMMIT, on_merge
 from orchestrator.report.pull_request_stack import OPEN_LINES, block, has_details
 from orchestrator.report.pull_request_table import HEADER, ordered, rows, unchanged
-from orchestrator.report.review import Review
+from orchestrator.report.review import Review, StackReview
 from orchestrator.report.words import plural
 
 LIMIT = 65_536
@@ -94,11 +95,25 @@ def _blocks(review: Review, limit: int) -> Iterator[Block]:
     left = ALL_OPEN_LINES
     seen: dict[str, str] = {}
     shown = [one for one in ordered(review) if has_details(one)]
+    small = _that_may_fit(shown, limit)
     for stack in sorted(shown, key=lambda one: one.report.result not in FAILURES):
         same_as = seen.setdefault(stack.report.diff, stack.id) if stack.report.diff else stack.id
-        made = block(stack, limit, open_lines=left, same_as="" if same_as == stack.id else same_as)
+        same_as = "" if same_as == stack.id else same_as
+        made = block(stack, limit, open_lines=left, same_as=same_as, may_fit=stack.id in small)
         left -= made.lines if made.lines <= OPEN_LINES else 0
         yield made
+
+
+def _that_may_fit(stacks: Iterable[StackReview], limit: int) -> set[str]:
+    """The stacks whose diffs have a chance: the biggest ones are cut first, and colouring them takes time."""
+    found: set[str] = set()
+    lengths = sorted((len(actions_of(stack.report.diff)), stack.id) for stack in stacks)
+    for length, id_ in lengths:
+        limit -= length
+        if limit < 0:
+            break
+        found.add(id_)
+    return found
 
 
 def cut_words(cut: Cut, url: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.report.diff import coloured
+from orchestrator.report.diff import actions_of, coloured
 from orchestrator.report.escape import code, fence, html_code, text
-from orchestrator.report.fitting import Block, bounded, size
+from orchestrator.report.fitting import Block, bounded, bounded_of, size
 from orchestrator.report.markdown import alert, details, diagnostic, place, value
 from orchestrator.report.review import StackReview
 from orchestrator.report.words import changes_in_words, plural
@@ -37,27 +37,29 @@ def has_details(stack: StackReview) -> bool:
     return bool(told or report.result == "changed" or (report.advice and report.result != "waiting"))
 
 
-def block(stack: StackReview, limit: int, *, open_lines: int, same_as: str = "") -> Block:
+def block(
+    stack: StackReview, limit: int, *, open_lines: int, same_as: str = "", may_fit: bool = True
+) -> Block:
     """The stack's part of the comment, whole and without its diff.
 
     `limit` is the whole document's, in bytes. A diff of at most `open_lines` lines may stand open, unless it
-    is to the letter that of `same_as`, a stack above.
+    is to the letter that of `same_as`, a stack above. Without `may_fit` the whole is not made at all.
     """
     before = list(_before(stack, limit))
     after = [f"→ {text(stack.report.advice)}"] if stack.report.advice else []
-    diff = coloured(stack.report.diff) if stack.report.diff.strip() else ""
+    diff = actions_of(stack.report.diff)
     lines = diff.count("\n") + 1 if diff else 0
     opened = lines <= min(open_lines, OPEN_LINES) and not same_as
     if same_as:
         before.append(f"The same diff as of {code(same_as)}:")
-    whole = [*before, *([fence(diff, "diff")] if diff else []), *after]
-    short = [*before, *_instead_of_diff(stack, diff, lines, limit), *after]
     summary = summary_of(stack)
-    return Block(
-        details(summary, "\n\n".join(whole), opened=opened),
-        details(summary, "\n\n".join(short)) if diff else "",
-        lines,
-    )
+    if not diff:
+        return Block(details(summary, "\n\n".join((*before, *after)), opened=opened), "")
+    short = details(summary, "\n\n".join((*before, *_instead_of_diff(stack, diff, lines, limit), *after)))
+    if not may_fit:
+        return Block(None, short, lines)
+    shown = "\n\n".join((*before, fence(coloured(stack.report.diff), "diff"), *after))
+    return Block(details(summary, shown, opened=opened), short, lines)
 
 
 def summary_of(stack: StackReview) -> str:
@@ -143,13 +145,11 @@ def _drift_item(one: Mapping[str, Any]) -> str:
 
 def _instead_of_diff(stack: StackReview, diff: str, lines: int, limit: int) -> Iterator[str]:
     """What stands in place of a diff that is cut: how long it is, and which resources it was about."""
-    items = [
-        f"- {VERBS[tuple(one['actions'])]} {code(one['address'])}"
-        for one in stack.report.changes
-        if tuple(one["actions"]) in VERBS
-    ]
+    told = [one for one in stack.report.changes if tuple(one["actions"]) in VERBS]
+    items = (f"- {VERBS[tuple(one['actions'])]} {code(one['address'])}" for one in told)
     yield f"✂ _The diff is cut here: {plural(lines, 'line')}, {size(diff):,} bytes._ What it does:"
-    yield "\n".join(bounded(items, limit // LIST_SHARE)) or text(", ".join(stack.report.outputs))
+    listing = bounded_of(items, len(told), limit // LIST_SHARE)
+    yield "\n".join(listing) or text(", ".join(stack.report.outputs))
 
 
 def shortened_detail(given: Mapping[str, Any], room: int) -> Mapping[str, Any]:

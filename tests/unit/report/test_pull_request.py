@@ -9,10 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from orchestrator.project.model import Finding
 from orchestrator.report import markers
 from orchestrator.report.pull_request import LIMIT, comment, nothing, outdated
-from orchestrator.report.review import EnvironmentRules, Review
+from orchestrator.report.review import EnvironmentRules, Review, StackReview
 from orchestrator.report.summary import CHECK_LIMIT, check_output, of_environment, plan_summary, status_text
 from orchestrator.sandbox.github.markdown import render as page_of
 from tests.support import reviews
@@ -265,3 +268,57 @@ def test_a_void_approval_asks_for_another_review() -> None:
 def test_stacks_that_are_an_environment_find_it() -> None:
     review: Review = reviews.review(unplanned=("prod", "dev/a"))
     assert of_environment(review, "prod").unplanned == ("prod",)
+
+
+def test_long_diffs_of_many_stacks_take_no_time() -> None:
+    stacks = [reviews.created(f"dev/{number:04}", 60) for number in range(600)]
+    began = time.perf_counter()
+    made = comment(reviews.review(*stacks))
+    assert time.perf_counter() - began < 0.6
+    assert "(215,400 lines)" in made
+
+
+TEXTS = st.sampled_from(
+    [reviews.EVIL, "plain", "", "`" * 7, "x" * 900, "\n\n---\n", "a|b\\|c", "<!-- infra:plan -->"]
+)
+
+
+@st.composite
+def odd_stacks(draw: st.DrawFn) -> StackReview:
+    """A stack with whatever text in every field that others write."""
+    results = ["changed", "failed", "waiting", "blocked", "unchanged", "locked", "aborted", "interrupted"]
+    address = draw(TEXTS) or "a.b"
+    actions = draw(st.sampled_from([["create"], ["delete"], ["delete", "create"], ["update"], ["no-op"]]))
+    change = {"address": address, "previous_address": draw(TEXTS), "actions": actions, "attributes": []}
+    told = {"severity": "error", "summary": draw(TEXTS), "detail": draw(TEXTS) * draw(st.integers(0, 60))}
+    return reviews.stack(
+        f"{draw(st.sampled_from(['dev', 'prod', 'x']))}/{draw(TEXTS)}{draw(st.integers(0, 99))}",
+        draw(st.sampled_from(results)),
+        reason=draw(TEXTS),
+        advice=draw(TEXTS),
+        changes=(change,) * draw(st.integers(0, 40)),
+        counts={"delete": draw(st.integers(0, 3))},
+        diagnostics=({**told, "file": draw(TEXTS), "line": 3},) * draw(st.integers(0, 9)),
+        diff=draw(TEXTS) * draw(st.integers(0, 90)),
+        notes=(draw(TEXTS),),
+        provisional=(draw(TEXTS),) * draw(st.integers(0, 9)),
+        drift=(change,) * draw(st.integers(0, 40)),
+        imported=(address,) * draw(st.integers(0, 40)),
+        reasons=((draw(TEXTS), address),) * draw(st.integers(0, 9)),
+        change=draw(st.sampled_from(["changed", "new", "deleted", "follower"])),
+    )
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(odd_stacks(), max_size=8), st.lists(TEXTS, max_size=40), st.sampled_from([12_000, LIMIT]))
+def test_whatever_others_write(stacks: list[StackReview], texts: list[str], limit: int) -> None:
+    findings = tuple(Finding("warning", one, one, one, one or None, 1) for one in texts)
+    review = reviews.review(
+        *stacks, unplanned=tuple(texts), notes=tuple(texts), findings=findings, author="".join(texts)
+    )
+    made = comment(review, limit=limit)
+    rendered = render(made)
+    assert len(made.encode()) <= limit
+    assert not rendered.wrong
+    assert not rendered.foreign
+    assert len(rendered.comments) == 2
