@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.errors import SandboxError, UsageError
 from orchestrator.process import started_at
-from orchestrator.sandbox import attach
+from orchestrator.sandbox import attach, control
 
 
 @pytest.fixture
@@ -89,3 +89,54 @@ def test_no_proxy_is_asked_for_loopback(info: attach.Info) -> None:
 
     assert environment["NO_PROXY"] == "intranet,localhost,127.0.0.1"
     assert environment["no_proxy"] == "127.0.0.1,localhost"
+
+
+def test_a_command_finds_the_sandbox_s_github(info: attach.Info) -> None:
+    known = replace(info, github=1005, github_token="ghs_ours", repository="acme/shop")
+
+    environment = attach.environment(known, {})
+
+    assert environment["GITHUB_API_URL"] == environment["GITHUB_SERVER_URL"] == "http://127.0.0.1:1005"
+    assert (environment["GITHUB_TOKEN"], environment["GITHUB_REPOSITORY"]) == ("ghs_ours", "acme/shop")
+
+
+def test_a_real_github_and_its_tokens_are_left_behind(info: attach.Info) -> None:
+    known = replace(info, github=1005, github_token="ghs_ours", repository="acme/shop")
+    real = {
+        "GITHUB_API_URL": "https://api.github.com",
+        "GITHUB_TOKEN": "ghs_real",
+        "INFRA_GITHUB_TOKEN": "ghp_real",
+        "GH_TOKEN": "ghp_real",
+        "GITHUB_REPOSITORY": "acme/real",
+    }
+
+    environment = attach.environment(known, real)
+
+    assert not {"ghs_real", "ghp_real", "acme/real"} & set(environment.values())
+    assert environment["GITHUB_API_URL"] == "http://127.0.0.1:1005"
+
+
+def test_a_github_on_this_machine_is_kept(info: attach.Info) -> None:
+    known = replace(info, github=1005, github_token="ghs_ours", repository="acme/shop")
+    own = {"GITHUB_API_URL": "http://127.0.0.1:9", "GITHUB_TOKEN": "mine"}
+
+    environment = attach.environment(known, own)
+
+    assert {name: environment[name] for name in own} == own
+    assert environment["GITHUB_REPOSITORY"] == "acme/shop"
+
+
+def test_a_sandbox_of_an_older_version_has_no_github(info: attach.Info) -> None:
+    attach.write(info)
+    path = info.folder / "sandbox.json"
+    document = json.loads(path.read_text())
+    for name in ("github", "github_token", "repository"):
+        del document[name]
+    path.write_text(json.dumps(document))
+
+    found = attach.require(info.folder)
+
+    assert found.github == 0
+    assert attach.environment(found, {"GITHUB_TOKEN": "x"})["GITHUB_TOKEN"] == "x"
+    with pytest.raises(SandboxError, match="has no GitHub"):
+        control.ask_github(found, "status")
