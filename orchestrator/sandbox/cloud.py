@@ -182,6 +182,7 @@ class Cloud:
         for folder, role in account.rights():
             if folder not in managed:
                 self._store.insert_managed_folder(account.bucket, folder)
+                managed.add(folder)
             policy = self._store.get_managed_folder_policy(account.bucket, folder)
             granted = with_member(policy, role, account.member)
             self._store.set_managed_folder_policy(account.bucket, folder, granted)

@@ -13,7 +13,10 @@ PREFIX = "roles/storage."
 
 # Role → (folder below the environment's own, what it may do there); the table of contracts, "Accounts".
 RIGHTS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "plan": (("state/", "objectViewer"), ("ledger/", "objectViewer"), ("plans/", "objectCreator")),
+    "plan": (
+        *((folder, "objectViewer") for folder in ("state/", "ledger/", "plans/", "drift/")),
+        ("plans/", "objectCreator"),
+    ),
     "apply": (("", "objectUser"),),
     "drift": (("state/", "objectViewer"), ("ledger/", "objectViewer"), ("drift/", "objectUser")),
 }

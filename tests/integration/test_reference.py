@@ -240,7 +240,7 @@ def test_bootstrap_moves_its_state_into_the_bucket_that_it_makes(reference: Refe
     assert not _may_write(ports["plan"], "dev/plans/x"), "a plan that is there cannot be replaced"
     may = {account: {name for name in names if _may_read(port, name)} for account, port in ports.items()}
     assert may == {
-        "plan": {"dev/state/network/x", "dev/ledger/x"},
+        "plan": {"dev/state/network/x", "dev/ledger/x", "dev/plans/x", "dev/drift/x"},
         "apply": {"dev/state/network/x", "dev/ledger/x", "dev/plans/x", "dev/drift/x"},
         "drift": {"dev/state/network/x", "dev/ledger/x", "dev/drift/x"},
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.sandbox.needs import RIGHTS
 from tests.support.cli import Infra
 from tests.support.github import GitHub
 from tests.support.remembered import FILES, Remembered, serving
@@ -99,7 +100,8 @@ def grant_plan_accounts(ci: Ci, *environments: str) -> None:
     store = ci.place.server.store
     for name in environments:
         member = account(name, "plan")
-        for part, role in (("state", "objectViewer"), ("ledger", "objectViewer"), ("plans", "objectCreator")):
-            store.insert_managed_folder(BUCKET, f"{name}/{part}/")
-            bindings = [{"role": f"roles/storage.{role}", "members": [member]}]
-            store.set_managed_folder_policy(BUCKET, f"{name}/{part}/", {"bindings": bindings})
+        for part in dict.fromkeys(part for part, _ in RIGHTS["plan"]):
+            store.insert_managed_folder(BUCKET, f"{name}/{part}")
+            roles = [role for folder, role in RIGHTS["plan"] if folder == part]
+            bindings = [{"role": f"roles/storage.{role}", "members": [member]} for role in roles]
+            store.set_managed_folder_policy(BUCKET, f"{name}/{part}", {"bindings": bindings})

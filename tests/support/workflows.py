@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from orchestrator.ci import workflows
 
@@ -37,7 +38,10 @@ STANDINS = {
         },
         {"access_token": "${{ steps.auth.outputs.access_token }}"},
         'echo "access_token=token-of-$ACCOUNT" >> "$GITHUB_OUTPUT"; '
-        'echo "STANDIN_ACCOUNT=$ACCOUNT" >> "$GITHUB_ENV"',
+        'echo "STANDIN_ACCOUNT=$ACCOUNT" >> "$GITHUB_ENV"; '
+        # On the sandbox an account is a port.
+        'name="PORT_${ACCOUNT%%@*}"; name="${name//-/_}"; '
+        'if [ -n "${!name}" ]; then echo "STORAGE_EMULATOR_HOST=${!name}" >> "$GITHUB_ENV"; fi',
         {"ACCOUNT": "${{ inputs.service_account }}"},
     ),
     f"actions/upload-artifact@{workflows.UPLOAD}": (
@@ -71,7 +75,8 @@ class Workflows:
     """A clone of a repository whose workflows act runs.
 
     `programs` is the folder whose `infra` the jobs use. `repository` is the clone; its HEAD is what jobs
-    check out. What they upload lies in `artifacts`.
+    check out, other refs come from `origin` where that is another repository. What they upload lies in
+    `artifacts`. `tokens` are those of the jobs.
     """
 
     repository: Path
@@ -79,6 +84,8 @@ class Workflows:
     programs: Path
     name: str = "example/infrastructure"
     env: Mapping[str, str] = field(default_factory=dict)
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
 
     @property
     def artifacts(self) -> Path:
@@ -86,12 +93,9 @@ class Workflows:
         return self.folder / "artifacts"
 
     def write(self, environments: Sequence[str], trunk: str = "main") -> None:
-        """The shipped workflows, made to run here: act does not know `queue`, and nothing is installed."""
+        """The shipped workflows, made to run here, into the clone."""
         target = workflows.Target(self.name, trunk, environments)
-        for path, text in workflows.render(target).items():
-            text = re.sub(r"^  queue: max\n", "", text, flags=re.MULTILINE)
-            text, count = _INSTALL.subn(f'        run: echo "{self.programs}" >> "$GITHUB_PATH"\n', text)
-            assert count or path.endswith("infra-plan.yml"), f"{path} has no step that installs infra"
+        for path, text in files(target, self.programs).items():
             (self.repository / path).parent.mkdir(parents=True, exist_ok=True)
             (self.repository / path).write_text(text)
 
@@ -131,7 +135,7 @@ class Workflows:
         local = [f"{name.partition(' ')[0]}={_standin(self.folder / 'actions', name)}" for name in STANDINS]
         local.append(f"{self.name}@main={self.repository}")
         given = {
-            "CLONE_FROM": str(self.repository),
+            "CLONE_FROM": self.origin or str(self.repository),
             "ARTIFACTS": str(self.artifacts),
             "RUNNER_TEMP": str(self.folder),
             **self.env,
@@ -139,10 +143,47 @@ class Workflows:
         return [
             *(tool("act"), kind, "-W", f".github/workflows/{workflow}", "-e", str(path)),
             *("-P", "ubuntu-latest=-self-hosted", "-s", "GITHUB_TOKEN=" + given.get("GITHUB_TOKEN", "token")),
+            *(word for name, value in self.tokens.items() for word in ("--var", f"{name}={value}")),
             *("--var", "INFRA_WORKLOAD_IDENTITY_PROVIDER=projects/1/providers/github"),
             *(word for one in local for word in ("--local-repository", one)),
             *(word for name, value in given.items() for word in ("--env", f"{name}={value}")),
         ]
+
+
+def files(target: workflows.Target, programs: Path) -> dict[str, str]:
+    """The shipped workflows, made to run here: act does not know `queue`, and nothing is installed.
+
+    act gives every job the same GITHUB_TOKEN; here each has a variable of its own (`JOB_plan` for the job
+    `plan`), which can be a token with that job's permissions.
+    """
+    found = {}
+    for path, text in workflows.render(target).items():
+        text = re.sub(r"^  queue: max\n", "", text, flags=re.MULTILINE)
+        text, count = _INSTALL.subn(f'        run: echo "{programs}" >> "$GITHUB_PATH"\n', text)
+        assert count or path.endswith("infra-plan.yml"), f"{path} has no step that installs infra"
+        parts = re.split(r"^(  [\w-]+:\n)", text, flags=re.MULTILINE)
+        for index in range(1, len(parts), 2):
+            variable = variable_of(parts[index].strip(" :\n"))
+            parts[index + 1] = parts[index + 1].replace("github.token", f"vars.{variable}")
+        found[path] = "".join(parts)
+    return found
+
+
+def variable_of(job: str) -> str:
+    """The name of the variable that holds a job's token."""
+    return f"JOB_{job.replace('-', '_')}"
+
+
+def permissions(target: workflows.Target) -> dict[str, dict[str, str]]:
+    """What each job that writes or reads on GitHub may do there, by the name of its variable."""
+    return {
+        variable_of(name): {
+            key.replace("-", "_"): value for key, value in job["permissions"].items() if key != "id-token"
+        }
+        for text in workflows.render(target).values()
+        for name, job in yaml.safe_load(text)["jobs"].items()
+        if "steps" in job
+    }
 
 
 def _standin(folder: Path, name: str) -> Path:

@@ -5,11 +5,13 @@ locals {
       "${environment}/apply"       = { folder = "${environment}/", role = "roles/storage.objectUser", member = accounts.apply }
       "${environment}/plan/state"  = { folder = "${environment}/state/", role = "roles/storage.objectViewer", member = accounts.plan }
       "${environment}/plan/ledger" = { folder = "${environment}/ledger/", role = "roles/storage.objectViewer", member = accounts.plan }
-      # May add a plan, but neither change nor delete one.
-      "${environment}/plan/plans"   = { folder = "${environment}/plans/", role = "roles/storage.objectCreator", member = accounts.plan }
-      "${environment}/drift/state"  = { folder = "${environment}/state/", role = "roles/storage.objectViewer", member = accounts.drift }
-      "${environment}/drift/ledger" = { folder = "${environment}/ledger/", role = "roles/storage.objectViewer", member = accounts.drift }
-      "${environment}/drift/drift"  = { folder = "${environment}/drift/", role = "roles/storage.objectUser", member = accounts.drift }
+      # May read plans and add one, but neither change nor delete one.
+      "${environment}/plan/plans"     = { folder = "${environment}/plans/", role = "roles/storage.objectViewer", member = accounts.plan }
+      "${environment}/plan/new-plans" = { folder = "${environment}/plans/", role = "roles/storage.objectCreator", member = accounts.plan }
+      "${environment}/plan/drift"     = { folder = "${environment}/drift/", role = "roles/storage.objectViewer", member = accounts.plan }
+      "${environment}/drift/state"    = { folder = "${environment}/state/", role = "roles/storage.objectViewer", member = accounts.drift }
+      "${environment}/drift/ledger"   = { folder = "${environment}/ledger/", role = "roles/storage.objectViewer", member = accounts.drift }
+      "${environment}/drift/drift"    = { folder = "${environment}/drift/", role = "roles/storage.objectUser", member = accounts.drift }
     }
   ]...)
 

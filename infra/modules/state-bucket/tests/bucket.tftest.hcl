@@ -33,7 +33,7 @@ run "one_environment" {
   }
 
   assert {
-    condition     = keys(output.folders) == ["dev/", "dev/drift/", "dev/ledger/", "dev/plans/", "dev/state/"] && length(output.grants) == 7 && output.bucket.name == "example-infra-state"
+    condition     = keys(output.folders) == ["dev/", "dev/drift/", "dev/ledger/", "dev/plans/", "dev/state/"] && length(output.grants) == 9 && output.bucket.name == "example-infra-state"
     error_message = "Every resource is an output."
   }
 }

@@ -72,14 +72,16 @@ run "each_account_has_exactly_its_rights" {
       for environment in ["dev", "prod"] : [
         "serviceAccount:${environment}-plan@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/state/",
         "serviceAccount:${environment}-plan@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/ledger/",
+        "serviceAccount:${environment}-plan@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/plans/",
         "serviceAccount:${environment}-plan@example-infra.iam.gserviceaccount.com roles/storage.objectCreator ${environment}/plans/",
+        "serviceAccount:${environment}-plan@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/drift/",
         "serviceAccount:${environment}-apply@example-infra.iam.gserviceaccount.com roles/storage.objectUser ${environment}/",
         "serviceAccount:${environment}-drift@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/state/",
         "serviceAccount:${environment}-drift@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/ledger/",
         "serviceAccount:${environment}-drift@example-infra.iam.gserviceaccount.com roles/storage.objectUser ${environment}/drift/",
       ]
     ]))
-    error_message = "plan reads state and ledger and adds plans; apply reads and writes its environment; drift reads as plan does and writes its own folder."
+    error_message = "plan reads all of its environment's folders and adds plans; apply reads and writes its environment; drift reads as plan does and writes its own folder."
   }
 
   assert {

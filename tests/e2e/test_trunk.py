@@ -1,0 +1,151 @@
+"""The whole story on the workflows that ship: act runs them, Terraform plans and applies, GitHub is told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.ci.workflows import Target
+from orchestrator.sandbox.needs import RIGHTS as GRANTED
+from orchestrator.state.approved import digest_key
+from orchestrator.state.gcs import Bucket
+from tests.support import workflows
+from tests.support.ci import BUCKET, Ci, account, running
+from tests.support.remembered import FILES, UPSTREAM
+from tests.support.repo import Repo
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+ENVIRONMENTS = ("dev", "prod")
+TARGET = Target("acme/infra", "main", ENVIRONMENTS)
+RIGHTS = {
+    role: tuple((folder.rstrip("/"), right) for folder, right in rights) for role, rights in GRANTED.items()
+}
+
+
+def settings() -> str:
+    """infra.yaml: states in the bucket, and an account for each duty."""
+    lines = ["version: 1", "trunk: main", "backend:", f"  gcs: {{bucket: {BUCKET}}}", "environments:"]
+    for name in ENVIRONMENTS:
+        emails = ", ".join(f"{use}: {address(name, use)}" for use in RIGHTS)
+        lines.append(f"  {name}: {{accounts: {{{emails}}}}}")
+    return "\n".join(lines) + "\n"
+
+
+def address(environment: str, use: str) -> str:
+    return account(environment, use).removeprefix("serviceAccount:")
+
+
+@dataclass
+class Story:
+    """GitHub, the cloud, and the workflows of trunk."""
+
+    ci: Ci
+    programs: Path
+
+    def jobs(self, commit: str) -> workflows.Workflows:
+        """The workflows at a commit, each job with a token that may do what its permissions say."""
+        folder = self.ci.checkout(commit)
+        Repo(folder).git("remote", "set-url", "origin", "https://github.com/acme/infra.git")
+        github, server = self.ci.github, self.ci.place.server
+        ports = {
+            f"PORT_{name}_{use}": server.url_of(account(name, use)) for name in ENVIRONMENTS for use in RIGHTS
+        }
+        rights = workflows.permissions(TARGET)
+        # Reading the repository comes with every token here: act has checked it out already.
+        tokens = {secret: github.token(**may) for secret, may in rights.items()}
+        work = folder.with_name(f"{folder.name}-act")
+        env = {
+            "GITHUB_API_URL": github.api_url,
+            "GITHUB_SERVER_URL": github.url,
+            "INFRA_SANDBOX": "test",
+            "GITHUB_TOKEN": "none",
+            **ports,
+        }
+        found = workflows.Workflows(
+            folder, work, self.programs, TARGET.repository, env, tokens, str(github.bare)
+        )
+        work.mkdir()
+        return found
+
+    def plan(self, number: int) -> subprocess.CompletedProcess[str]:
+        """What happens when a pull request is opened or pushed to."""
+        pull = self.ci.github.pull(number).pull
+        assert pull
+        event = json.loads(self.ci.github.event_file("pull_request", number).read_text())
+        return self.jobs(pull.merge_commit).run("pull_request", "infra-plan.yml", event)
+
+    def push(self) -> subprocess.CompletedProcess[str]:
+        """What happens when trunk has moved."""
+        event = json.loads(self.ci.github.event_file("push").read_text())
+        return self.jobs(self.ci.github.trunk).run("push", "infra-apply.yml", event)
+
+    def value(self, stack: str) -> Any:
+        """The value that a stack's resource has in its state."""
+        environment, _, name = stack.partition("/")
+        path = f"{environment}/state/{name}/default.tfstate"
+        _, data = self.ci.place.server.store.read_object(BUCKET, path)
+        state = json.loads(data)
+        return state["resources"][0]["instances"][0]["attributes"]["input"]["value"]
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    files = {**FILES, "infra.yaml": settings()}
+    del files["infra/envs/dev/app/main.tf"]
+    programs = Path(sys.executable).parent
+    with running(tmp_path, files | workflows.files(TARGET, programs)) as ci:
+        store = ci.place.server.store
+        made: set[tuple[str, str]] = set()
+        for name in ENVIRONMENTS:
+            for use, rights in RIGHTS.items():
+                for part, role in rights:
+                    folder = f"{name}/{part}/" if part else f"{name}/"
+                    if (name, part) not in made:
+                        store.insert_managed_folder(BUCKET, folder)
+                    made.add((name, part))
+                    policy = store.get_managed_folder_policy(BUCKET, folder)
+                    binding = {"role": f"roles/storage.{role}", "members": [account(name, use)]}
+                    policy["bindings"] = [*policy.get("bindings", []), binding]
+                    store.set_managed_folder_policy(BUCKET, folder, policy)
+            # What `infra bootstrap` does, with its own rights.
+            digest_key(Bucket(BUCKET, {"STORAGE_EMULATOR_HOST": ci.place.server.url}), name)
+        yield Story(ci, programs)
+
+
+def test_from_pull_request_to_production(story: Story) -> None:
+    """Planned where it is reviewed, approved, merged, applied in order, and told."""
+    ci = story.ci
+    ci.place.apply()
+    change = {f"infra/envs/{name}/net/main.tf": UPSTREAM.replace("one", "two") for name in ENVIRONMENTS}
+    number = ci.change(change, title="Say two")
+
+    planned = story.plan(number)
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert "dev/net" in ci.body(number)
+    assert ci.conclusions(number) == {"infra/dev": "success", "infra/prod": "success"}
+    assert story.value("dev/net") == story.value("prod/net") == "one"
+
+    ci.github.review(number)
+    ci.github.merge(number, "squash")
+    applied = story.push()
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    assert story.value("dev/net") == story.value("prod/net") == "two"
+    told = "\n".join(one.body for one in ci.github.comments(number))
+    assert "infra:apply dev" in told
+    assert "infra:apply prod" in told
+
+    # Nobody approved this one: a person is asked, in a job of its own, and what they saw is applied.
+    ci.github.merge(ci.change({"infra/envs/prod/net/main.tf": UPSTREAM.replace("one", "three")}, "hasty"))
+    gated = story.push()
+    assert gated.returncode == 0, gated.stdout + gated.stderr
+    assert "gate prod] 🏁  Job succeeded" in gated.stdout
+    assert "apply dev" not in gated.stdout
+    assert (story.value("dev/net"), story.value("prod/net")) == ("two", "three")
