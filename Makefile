@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-svg test modules soak lint format bench clean
+.PHONY: help demo demo-svg gallery test modules soak lint format bench clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ demo: $(VENV)/.demo ## Watch a real change go from a branch to production, on a 
 
 demo-svg: $(VENV)/.demo ## Make docs/demo.svg, the picture in the README, from the real demo.
 	@$(BIN)/infra demo --svg docs/demo.svg
+
+gallery: $(VENV)/.dev ## Make the pictures of docs/gallery.md again; this wants Chromium.
+	@$(BIN)/python -m tests.support.gallery
 
 test: $(VENV)/.dev $(VENV)/.tools ## Run the tests, and print how much of each branch they cover.
 	@$(BIN)/coverage erase

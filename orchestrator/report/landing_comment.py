@@ -8,7 +8,7 @@ from orchestrator.report import markers
 from orchestrator.report.escape import cell, cell_code, code, folded, link, shortened, text
 from orchestrator.report.fitting import bounded, fit, size
 from orchestrator.report.landing import LandedStack, Landing
-from orchestrator.report.landing_words import differences, headline, what_next
+from orchestrator.report.landing_words import differences, headline, refusals, what_next
 from orchestrator.report.markdown import alert, row, table
 from orchestrator.report.pull_request import LEGEND, LIMIT, RESERVE, cut_words
 from orchestrator.report.pull_request_head import losses
@@ -65,6 +65,7 @@ def body(landing: Landing, limit: int) -> str:
         _verdict(landing),
         *losses(undecided, "if it is approved", limit // SHARE),
         *differences(landing, limit // DIFFERENCES_SHARE),
+        *refusals(landing, limit // SHARE),
         *what_next(landing),
     ]
     bottom = [*_checks(landing, limit), *_promotion(landing), *_notes(landing, limit), _footer(landing)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.report.escape import cell, cell_code, code, link
-from orchestrator.report.fitting import first_that_fit
+from orchestrator.report.fitting import bounded, first_that_fit
 from orchestrator.report.landing import Difference, Landing
 from orchestrator.report.markdown import row, table, value
 from orchestrator.report.model import COUNT_KEYS, Result
+from orchestrator.report.pull_request_stack import finding_item
 from orchestrator.report.words import counts_in_words, plural
 
 WENT: tuple[Result, ...] = ("applied", "destroyed")
@@ -60,6 +61,14 @@ def differences(landing: Landing, room: int) -> Iterator[str]:
             yield f"{head} {plural(left, 'difference')}"
         else:
             yield f"{head}\n\n{table(('What', 'Approved', 'Now'), kept)}{more}"
+
+
+def refusals(landing: Landing, room: int) -> Iterator[str]:
+    """What the rules say of plans that are not applied, in about `room` bytes."""
+    found = dict.fromkeys(one for stack in landing.stacks for one in stack.report.findings)
+    if found:
+        title = "**The rules of the policy:**"
+        yield "\n".join([title, "", *bounded([finding_item(one) for one in found], room)])
 
 
 def what_next(landing: Landing) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.plan.comparing import Difference
+from orchestrator.project.model import Finding
 from orchestrator.report import markers
 from orchestrator.report.landing import LandedStack
 from orchestrator.report.landing_comment import landing_comment, landing_summary, stale_notice, status_text
@@ -77,6 +78,14 @@ def test_a_gate_says_what_goes_and_where_to_approve() -> None:
     assert "**2 resources destroyed if it is approved:**" in made
     assert "`prod-approval`" in made
     assert render(made).links.count("https://github.com/acme/infra/actions/runs/1") == 1
+
+
+def test_what_the_policy_refuses_is_told() -> None:
+    found = Finding("error", "policy-protect", "a.b is protected.", "Keep it.", "main.tf", 3, "prod/a")
+    made = landing_comment(
+        landings.landing("blocked", landings.landed("prod/a", "blocked", findings=(found,)))
+    )
+    assert "- **✗ Refused** `a.b` is protected. (`main.tf:3`) [`policy-protect`]<br>→ Keep it." in made
 
 
 def test_many_differences_are_cut_and_counted() -> None:
