@@ -21,12 +21,12 @@ from orchestrator.project.model import Project, Stack
 from orchestrator.report.model import StackReport
 from orchestrator.run.carrying import failed_report
 from orchestrator.run.folders import private
+from orchestrator.run.ledgers import folders_in
 from orchestrator.run.planning import Planned, read_outcome
 from orchestrator.run.ports import Consent
 from orchestrator.run.session import Session
 from orchestrator.state.approved import digest_key
 from orchestrator.state.bucket import BucketSettings, look_at
-from orchestrator.state.gcs import Bucket
 from orchestrator.state.location import Location
 from orchestrator.state.statefile import read_state
 from orchestrator.terraform.client import PlanOptions, Workdir
@@ -246,11 +246,10 @@ class Bootstrapping:
             path.unlink(missing_ok=True)
 
     def _make_keys(self) -> None:
-        """The key of each environment here, which those who only plan may read and cannot make."""
-        for ledger in self.session.ledgers.among(self.session.project.stacks):
-            storage = ledger.storage
-            if isinstance(storage, Bucket) and storage.name == self.bucket_name:
-                digest_key(storage, ledger.folder)
+        """The key of each environment, which those who only plan may read and cannot make."""
+        bucket = self.session.states.bucket(self._location)
+        for folder in folders_in(self.session.project, self.session.states, self.bucket_name):
+            digest_key(bucket, folder)
 
     def _read_outputs(self) -> dict[str, Any]:
         """Output values by name; sensitive ones are left out."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.config import GcsBackend
 from orchestrator.process.identity import is_alive
 from orchestrator.project.model import Project, Stack
 from orchestrator.run.states import States
@@ -110,6 +111,21 @@ def base_of(state: str, environment: str) -> str:
     if environment not in parts:
         return environment
     return "/".join(parts[: parts.index(environment) + 1])
+
+
+def folders_in(project: Project, states: States, bucket: str) -> list[str]:
+    """The folders of the environments in a bucket: of those with stacks, and of those infra.yaml names."""
+    found = set()
+    for stack in project.stacks.values():
+        location = states.location(stack)
+        if location and location.bucket == bucket:
+            found.add(base_of(location.name, stack.environment))
+    backend = project.config.backend
+    for name in project.config.environments if isinstance(backend, GcsBackend) else ():
+        settings = backend.settings(name, "any")
+        if settings["bucket"] == bucket:
+            found.add(base_of(settings["prefix"], name))
+    return sorted(found)
 
 
 def local_folder(root: Path, environ: Mapping[str, str]) -> Path:

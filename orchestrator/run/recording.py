@@ -23,6 +23,7 @@ from orchestrator.run.ledgers import this_machine
 from orchestrator.run.origin import Origin, origin_of
 from orchestrator.run.pending import entries_of, upstream_hashes
 from orchestrator.run.session import Session
+from orchestrator.state.approved import digest_key
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.locks import belongs_to
 from orchestrator.state.records import Entry, Kind, Operation, Outcome, RunRecord, StackRecord
@@ -217,6 +218,10 @@ class Recorder:
                 self._save(ledger, {id_: self._records[id_] for id_ in ids})
             except InfraError as error:
                 problems.append(f"The record of this run could not be written: {error.message}")
+            else:
+                # Whoever only plans may read the key that approvals are hashed with, and cannot make it.
+                with suppress(InfraError):
+                    digest_key(ledger.storage, ledger.folder)
         return problems
 
     def _save(self, ledger: Ledger, stacks: Mapping[str, StackRecord]) -> None:

@@ -138,6 +138,8 @@ def test_from_nothing_to_a_bucket_that_holds_its_own_state(make_shell: MakeShell
     assert shell.gcs("GET", f"/storage/v1/b/{BUCKET}/iam")["bindings"] == [
         {"role": "roles/storage.admin", "members": ["group:infra-admins@example.com"]}
     ]
+    # Whoever only plans cannot make the key that approvals are hashed with.
+    assert shell.gcs("GET", f"/storage/v1/b/{BUCKET}/o/dev%2Fledger%2Fdigest.key")["size"] == "65"
     status = subprocess.run(["git", "status", "--porcelain"], cwd=shell.root, capture_output=True, text=True)
     assert status.stdout == ""
 

@@ -40,7 +40,9 @@ def test_what_was_renamed_waits_for_its_state_and_is_unchanged_with_it(place: Re
 
     assert "--auto-approve" in place.infra("state", "move", "dev/lan", code=4).err
     place.infra("state", "move", "dev/lan", "--auto-approve", "--json", code=0)
-    assert place.objects() == sorted([NEW, "dev/ledger/stacks/lan.json", *runs(place)])
+    assert place.objects() == sorted(
+        [NEW, "dev/ledger/digest.key", "dev/ledger/stacks/lan.json", *runs(place)]
+    )
     assert place.server.store.read_object("states", NEW)[1] == data
     assert place.infra("plan", "dev/lan", "--json", code=0).results == {"dev/lan": "unchanged"}
     status = place.infra("status", "dev/lan", "--json", code=0).stack("dev/lan")
