@@ -16,11 +16,12 @@ from orchestrator.report.pull_request_merge import SHORT_COMMIT, minutes
 from orchestrator.report.pull_request_stack import OPEN_LINES, block, has_details
 from orchestrator.report.pull_request_table import HEADER, result_words, unbroken
 from orchestrator.report.review import StackReview
-from orchestrator.report.summary import STATUS_LENGTH, SUMMARY_LIMIT
+from orchestrator.report.summary import SUMMARY_LIMIT
 from orchestrator.report.words import changes_in_words, first_line, plural
 
 # Of the limit: what lists may take, and the differences, in bytes.
 SHARE, DIFFERENCES_SHARE = 12, 4
+STATUS_LENGTH = 140
 RESTING = ("unchanged", "skipped")
 
 

@@ -1,4 +1,4 @@
-"""A pull request's plans elsewhere than in its comment: step summary, checks and statuses."""
+"""A pull request's plans elsewhere than in its comment: step summary and checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ Conclusion = Literal["success", "failure", "action_required"]
 
 SUMMARY_LIMIT = 1_048_576
 CHECK_LIMIT = 65_535
-STATUS_LENGTH = 140
 
 
 class CheckOutput(NamedTuple):
@@ -63,10 +62,3 @@ def check_output(review: Review, environment: str, *, review_again: bool = False
     title = shortened(folded(again + verdict(part)), 200)
     whole = body(part, CHECK_LIMIT)
     return CheckOutput(conclusion, title, f"**{again}{verdict(part)}**", whole)
-
-
-def status_text(review: Review, environment: str) -> tuple[Literal["success", "failure"], str]:
-    """A commit status for one environment: its state, and at most 140 characters of plain text."""
-    output = check_output(review, environment)
-    state: Literal["success", "failure"] = "failure" if output.conclusion == "failure" else "success"
-    return state, shortened(output.title, STATUS_LENGTH)
