@@ -8,6 +8,7 @@ from orchestrator.plan.drift_model import DriftedResource
 from orchestrator.report import drift_words as words
 from orchestrator.report.drift import DriftReport, StackDrift
 from orchestrator.report.escape import cell, cell_code, code, fence, text
+from orchestrator.report.markdown import row, table
 from orchestrator.report.words import plural
 
 # A step summary may have 1 MiB, an issue 65,536 characters: what is beyond is counted, not shown.
@@ -19,11 +20,7 @@ LONGEST = 60_000
 def summary(report: DriftReport) -> str:
     """A whole run: a table, then each stack that drifted or could not be checked."""
     lines = [f"## Drift: {words.verdict(report)}", ""]
-    if report.stacks:
-        lines += [
-            "| Stack | Result | Severity | Attributes | Since | |",
-            "| --- | --- | --- | --- | --- | --- |",
-        ]
+    rows = []
     for stack in report.by_attention():
         why = stack.reason or (f"pending: {stack.pending}" if stack.pending else "")
         cells = (
@@ -34,10 +31,12 @@ def summary(report: DriftReport) -> str:
             words.since_words(stack),
             cell(why) if why else "",
         )
-        lines.append(f"| {' | '.join(cells)} |")
+        rows.append(row(cells))
+    if rows:
+        lines.append(table(("Stack", "Result", "Severity", "Attributes", "Since", ""), rows))
     for stack in report.by_attention():
         if stack.loud or stack.failed:
-            lines += ["", f"### {code(stack.id)}", "", *stack_lines(stack)]
+            lines += ["", f"#### {code(stack.id)}", "", *stack_lines(stack)]
     found = list(words.findings(report))
     if found:
         lines += ["", *(f"- {text(line)}" for line in found)]

@@ -103,7 +103,7 @@ def how_it_ended(
     """What ended a drift, by what has moved since it was last seen: a correction, the code, the state."""
     if before.correction:
         return before.correction
-    if any(one.is_quiet and one.rule is not None for one in found.resources):
+    if found.counts["suppressed"]:
         return COVERED
     applied, moved = applied_run != before.applied_run, generation != before.state_generation
     if applied and fingerprint != before.fingerprint:

@@ -119,7 +119,7 @@ def one_attribute(before: Any, after: Any, planned: Any, written: Written) -> st
 
 
 SET = Written(frozenset({("a",)}))
-TABLE = [
+TABLE: list[tuple[Any, Any, Any, Written, str]] = [
     # state, world, planned, the code, class
     (1, 5, 1, SET, "reverted"),
     (1, 5, 3, SET, "conflict"),

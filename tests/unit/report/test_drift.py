@@ -1,0 +1,168 @@
+"""Drift told to people and programs: severity, exit codes, Markdown that does nothing, JUnit, figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from xml.etree.ElementTree import fromstring
+
+from orchestrator.plan.drift_model import DriftedAttribute, DriftedResource, Kind, Rule
+from orchestrator.report import drift_junit, drift_markdown
+from orchestrator.report.drift import DriftReport, RuleFinding, StackDrift
+from orchestrator.report.drift_history import StackHistory, duration_words, figures, heartbeat_words
+from orchestrator.report.drift_words import attribute_words, happened
+from orchestrator.report.model import RunInfo
+from orchestrator.state.drift import Episode, Heartbeat, Seen
+from tests.support.rendering import render
+
+RUN = RunInfo("R", "ci", "c" * 40, "2026-01-01T00:00:00Z", 1.5)
+
+
+def resource(category: Any = "reverted", kind: Kind = "changed", **more: Any) -> DriftedResource:
+    parts = (DriftedAttribute("size", category, 1, 2, 1),) if kind == "changed" else ()
+    return DriftedResource("a_b.c", "a_b", kind, category, parts, **more)
+
+
+def stack(*resources: DriftedResource, **more: Any) -> StackDrift:
+    made = StackDrift("dev/app", "dev", "clean", commit="f" * 40, resources=resources, **more)
+    return replace(made, result="drifted") if made.loud else made
+
+
+def test_how_much_it_matters() -> None:
+    assert stack(resource("noise"), resource("ignored")).severity == ""
+    assert stack(resource("codified")).severity == "low"
+    assert stack(resource("unmanaged")).severity == "low"
+    assert stack(resource("reverted")).severity == "medium"
+    assert stack(resource("owed", "owed", actions=("update",))).severity == "medium"
+    assert stack(resource("conflict")).severity == "high"
+    assert stack(resource("reverted", "deleted")).severity == "high"
+    assert stack(resource("reverted", actions=("delete", "create"))).severity == "high"
+
+
+def test_what_is_owed_by_an_upstream_or_a_failed_run_is_no_drift() -> None:
+    owed = resource("owed", "owed", actions=("update",))
+    assert stack(owed).result == "drifted"
+    assert stack(replace(owed, upstreams=("dev/net",))).result == "clean"
+    assert stack(owed, attempted=True).result == "clean"
+    assert stack(owed, resource("reverted"), attempted=True).loud == (resource("reverted"),)
+
+
+def test_everything_is_counted_once() -> None:
+    covered = replace(resource("reverted"), rule=Rule("*", "*", "r", "2030-01-01"))
+    found = stack(resource("reverted"), resource("noise"), resource("reverted", "deleted"), covered).counts
+    assert {name: number for name, number in found.items() if number} == {
+        "reverted": 2,
+        "noise": 1,
+        "suppressed": 1,
+    }
+
+
+def report(*stacks: StackDrift, **more: Any) -> DriftReport:
+    return DriftReport(RUN, stacks, **more)
+
+
+def test_exit_codes() -> None:
+    clean, unchecked = stack(), StackDrift("dev/b", "dev", "unchecked", "it was destroyed")
+    failed = replace(unchecked, failed=True)
+    assert report(clean, unchecked).exit_code == 0
+    assert report(clean, stack(resource())).exit_code == 8
+    assert report(failed, stack(resource())).exit_code == 1
+    assert report(stack(resource()), interrupted=True).exit_code == 130
+
+
+HOSTILE = "<img src=x onerror=alert(1)> @everyone ``` | <!-- infra:drift --> [x](https://evil.example)\n# h"
+
+
+def test_markdown_of_hostile_text_does_nothing() -> None:
+    bad = DriftedResource(
+        f'a_b.c["{HOSTILE}"]',
+        "a_b",
+        "changed",
+        "reverted",
+        (DriftedAttribute(f'labels["{HOSTILE}"]', "reverted", HOSTILE, "ok", HOSTILE),),
+        who=HOSTILE,
+    )
+    one = stack(bad, pending=HOSTILE, notes=(HOSTILE,))
+    failed = replace(StackDrift("dev/b", "dev", "unchecked", HOSTILE, HOSTILE), failed=True)
+    for body in (drift_markdown.issue_body(one), drift_markdown.summary(report(one, failed))):
+        shown = render(body)
+        assert shown.wrong == shown.links == shown.comments == []
+        assert shown.foreign == []
+        assert "onerror=alert(1)" in shown.code, "it shows all the same"
+
+
+def test_an_issue_says_what_since_when_and_what_to_do() -> None:
+    one = stack(
+        resource(who="ada@example.com", when="2026-01-01T01:02:03Z"), first_seen="2026-01-01T00:00:00Z"
+    )
+    body = drift_markdown.issue_body(replace(one, came_back=2))
+    assert "Severity **medium**, since 2026-01-01, came back 2 times, compared with `ffffffffff`." in body
+    assert "reverted  size: 1 → 2" in body
+    assert "ada@example.com" in body
+    assert "`infra apply dev/app`" in body
+
+
+def test_a_body_stays_below_the_host_limit_and_ends_outside_a_fence() -> None:
+    many = tuple(
+        DriftedResource(
+            f"a_b.c[{number}]",
+            "a_b",
+            "changed",
+            "reverted",
+            tuple(DriftedAttribute(f"x{at}", "reverted", "ü" * 200, "y" * 200) for at in range(60)),
+        )
+        for number in range(80)
+    )
+    body = drift_markdown.issue_body(stack(*many))
+    assert len(body.encode()) <= drift_markdown.LONGEST
+    assert "The rest is left out" in body
+    assert sum(line.startswith("```") for line in body.splitlines()) % 2 == 0
+
+
+def test_junit() -> None:
+    failed = replace(StackDrift("prod/b", "prod", "unchecked", "no & state", "do"), failed=True)
+    skipped = StackDrift("prod/c", "prod", "skipped", "no time")
+    found = fromstring(drift_junit.render(report(stack(resource()), failed, skipped)))  # noqa: S314 - our own
+    assert (found.get("tests"), found.get("failures"), found.get("errors"), found.get("skipped")) == (
+        *("3", "1", "1", "1"),
+    )
+    suites = {one.get("name"): one for one in found}
+    (case,) = suites["dev"]
+    (failure,) = case
+    assert failure.tag == "failure"
+    assert "size: 1 → 2" in (failure.text or "")
+    assert [one[0].tag for one in suites["prod"]] == ["error", "skipped"]
+
+
+def test_words() -> None:
+    assert attribute_words(DriftedAttribute("a", "reverted", "x", "y", "x")) == 'a: "x" → "y"'
+    assert attribute_words(DriftedAttribute("a", "conflict", 1, 2, 3)) == "a: 1 → 2, and the code wants 3"
+    assert attribute_words(DriftedAttribute("a", "owed", 1, 1, 3)) == "a: 1, to be 3"
+    assert "…" in attribute_words(DriftedAttribute("a", "reverted", "x" * 500, 1))
+    assert happened(resource("owed", "owed", actions=("forget",))).endswith("is to be forgotten")
+    assert RuleFinding(Rule("*", "x", "r", "2020-01-01"), "expired").words.startswith("drift.ignore: * x")
+
+
+def test_figures() -> None:
+    seen = Seen("a_b.c", "changed", "reverted")
+    past = Episode("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z", "fixed outside", 0, (seen,))
+    now = Episode("2026-01-05T00:00:00Z", resources=(seen,))
+    one = StackHistory("dev/a", "dev", "drifted", "2026-01-05T00:00:00Z", "", "low", (now, past), 3)
+    two = StackHistory("dev/b", "dev", "", "", "", "", ())
+    found = figures([one, two], datetime(2026, 1, 6, tzinfo=UTC))
+    assert (found.stacks, found.checked, found.drifted, found.episodes) == (2, 1, 1, 5)
+    assert found.mean_time == 1.5 * 86400
+    assert found.mean_time_ended == 2 * 86400
+    assert found.ended == {"fixed outside": 1}
+    assert found.offenders == (("dev/a", "a_b.c", 2),)
+    assert [duration_words(one) for one in (59, 3600, 7200, 2 * 86400)] == [
+        *("1 minute", "60 minutes", "2 hours", "2 days"),
+    ]
+
+
+def test_heartbeats_in_words() -> None:
+    assert heartbeat_words(None) == "never checked for drift"
+    assert "not everything" in heartbeat_words(Heartbeat("2026-01-02T00:00:00Z", "R"))
+    whole = Heartbeat("2026-01-02T00:00:00Z", "R", "2026-01-01T00:00:00Z")
+    assert heartbeat_words(whole).startswith("every stack was checked since 2026-01-01T00:00")

@@ -1,0 +1,173 @@
+"""What a check remembers, how fast it asks, and what the schema says that only a provider sets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import InterruptedRunError, TerraformError
+from orchestrator.plan.drift_model import Category, DriftedAttribute, DriftedResource, Rule
+from orchestrator.report.drift import StackDrift
+from orchestrator.run.drift_memory import after_check, digest_of, event_of, how_it_ended, remembered
+from orchestrator.run.drift_pace import Pace, is_throttled
+from orchestrator.run.drifting import DriftRequest
+from orchestrator.run.schemas import computed_only
+from orchestrator.state.drift import DriftRecord
+from orchestrator.state.records import Entry
+from orchestrator.terraform.client import Diagnostic
+
+RULE = Rule("*", "*", "known", "2030-01-01")
+
+
+def attribute(category: Category = "reverted", after: Any = 2, **more: Any) -> DriftedAttribute:
+    return DriftedAttribute("x", category, 1, after, 1, **more)
+
+
+def drifted(*attributes: DriftedAttribute, address: str = "a_b.c") -> StackDrift:
+    parts = attributes or (attribute(),)
+    resource = DriftedResource(address, "a_b", "changed", parts[0].category, parts)
+    return StackDrift("dev/app", "dev", "drifted", commit="c", resources=(resource,))
+
+
+CLEAN = StackDrift("dev/app", "dev", "clean", commit="c")
+ENTRY = Entry("dev/app", commit="c", fingerprint="f", run="R1")
+
+
+def check(
+    record: DriftRecord | None, found: StackDrift, at: str, entry: Entry = ENTRY, generation: str = "1"
+) -> DriftRecord:
+    return after_check(record, found, entry, generation, run="D", at=at)
+
+
+def test_a_drift_begins_lasts_changes_ends_and_comes_back() -> None:
+    first = check(None, drifted(), "2026-01-01T00:00:00Z")
+    assert event_of(None, first) == "began"
+    assert first.now
+    assert first.now.resources[0].since == "2026-01-01T00:00:00Z"
+    same = check(first, replace(drifted(), digest=""), "2026-01-02T00:00:00Z")
+    assert event_of(first, same) == ""
+    assert same.now
+    assert same.now.began == "2026-01-01T00:00:00Z"
+    other = check(same, replace(drifted(attribute(after=3)), digest="other"), "2026-01-03T00:00:00Z")
+    assert event_of(same, other) == "changed"
+    over = check(other, CLEAN, "2026-01-04T00:00:00Z")
+    assert event_of(other, over) == "fixed outside"
+    assert (over.now, over.past[0].ended) == (None, "2026-01-04T00:00:00Z")
+    again = check(over, drifted(), "2026-01-05T00:00:00Z")
+    assert again.now
+    assert (again.now.came_back, again.now.began) == (1, "2026-01-05T00:00:00Z")
+    elsewhere = check(over, drifted(address="a_b.other"), "2026-01-05T00:00:00Z")
+    assert elsewhere.now
+    assert elsewhere.now.came_back == 0
+    assert remembered(drifted(), again).came_back == 1
+
+
+def test_what_could_not_be_checked_ends_nothing() -> None:
+    first = check(None, drifted(), "2026-01-01T00:00:00Z")
+    failed = check(first, StackDrift("dev/app", "dev", "unchecked", "why"), "2026-01-02T00:00:00Z")
+    assert failed == replace(first, tried_at="2026-01-02T00:00:00Z", reason="why")
+    assert check(failed, drifted(), "2026-01-03T00:00:00Z").reason == ""
+
+
+APPLIED = replace(ENTRY, run="R2")
+CHANGED = replace(ENTRY, run="R2", fingerprint="g")
+ENDINGS = [
+    # class, entry then, generation then, how
+    ("reverted", ENTRY, "1", "fixed outside"),
+    ("reverted", APPLIED, "2", "reverted by an apply"),
+    ("reverted", CHANGED, "2", "code changed"),
+    ("owed", APPLIED, "2", "reverted by an apply"),
+    ("codified", APPLIED, "2", "accepted"),
+    ("unmanaged", ENTRY, "2", "accepted"),
+    ("codified", CHANGED, "2", "code changed"),
+    ("codified", ENTRY, "1", "fixed outside"),
+]
+
+
+@pytest.mark.parametrize(("category", "entry", "generation", "how"), ENDINGS)
+def test_what_ended_a_drift(category: Category, entry: Entry, generation: str, how: str) -> None:
+    before = check(None, drifted(attribute(category)), "2026-01-01T00:00:00Z")
+    after = check(before, CLEAN, "2026-01-02T00:00:00Z", entry, generation)
+    assert after.past[-1].how == how
+
+
+def test_a_correction_and_a_rule_end_it_by_their_own_names() -> None:
+    before = check(None, drifted(), "2026-01-01T00:00:00Z")
+    corrected = replace(before, correction="reverted by R9")
+    assert how_it_ended(corrected, CLEAN, "R1", "f", "1") == "reverted by R9"
+    covered = replace(drifted(attribute(rule=RULE)), result="clean")
+    assert how_it_ended(before, covered, "R1", "f", "1") == "covered by a rule"
+
+
+def test_the_digest_is_of_what_somebody_should_look_at() -> None:
+    assert digest_of(CLEAN) == ""
+    one = digest_of(drifted())
+    assert one == digest_of(drifted()) != digest_of(drifted(attribute(after=3)))
+    assert digest_of(drifted(attribute("noise"))) == ""
+    assert digest_of(drifted(attribute(), attribute("noise", after="other"))) == one
+    assert digest_of(drifted(attribute(rule=RULE))) == ""
+
+
+def test_a_shard_has_every_so_manyth_stack() -> None:
+    stacks = tuple("abcdefg")
+    parts = [DriftRequest(stacks, shard=(number, 3)).of_shard() for number in (1, 2, 3)]
+    assert parts == [("a", "d", "g"), ("b", "e"), ("c", "f")]
+
+
+# How fast
+
+
+@pytest.mark.parametrize(
+    ("text", "throttled"),
+    [
+        ("googleapi: Error 429: Quota exceeded for quota metric 'Read requests'", True),
+        ("Error 403: Rate Limit Exceeded, rateLimitExceeded", True),
+        ("rpc error: code = ResourceExhausted desc = RESOURCE_EXHAUSTED", True),
+        ("unexpected status code: 429", True),
+        ("googleapi: Error 403: forbidden", False),
+        ("port 4290 is closed", False),
+    ],
+)
+def test_what_is_too_much(text: str, throttled: bool) -> None:
+    error = TerraformError("plan failed", diagnostics=(Diagnostic("error", "Error reading", text),))
+    assert is_throttled(error) is throttled
+
+
+def test_a_pause_is_for_all_and_there_are_only_so_many() -> None:
+    pace = Pace(pauses=(0.05, 0.05))
+    assert pace.slow_down()
+    assert pace.slow_down(), "another thread met the same refusal"
+    told: list[str] = []
+    pace.wait(told.append)
+    assert told == ["asked too much: waiting 0 s"]
+    assert pace.slow_down()
+    pace.wait(told.append)
+    assert not pace.slow_down()
+
+
+def test_no_pause_is_longer_than_what_is_left() -> None:
+    assert not Pace(budget=0.01, pauses=(15.0,)).slow_down()
+    assert Pace(budget=0.0).is_used_up
+    assert not Pace().is_used_up
+
+
+def test_a_pause_ends_with_the_run() -> None:
+    pace = Pace(pauses=(30.0,), interrupted=lambda: True)
+    pace.slow_down()
+    with pytest.raises(InterruptedRunError):
+        pace.wait(lambda text: None)
+
+
+def test_what_only_the_provider_sets() -> None:
+    block = {
+        "attributes": {
+            "id": {"computed": True},
+            "name": {"required": True},
+            "mode": {"optional": True, "computed": True},
+            "nested": {"nested_type": {"attributes": {"etag": {"computed": True}, "a": {"optional": True}}}},
+        },
+        "block_types": {"t": {"block": {"attributes": {"uid": {"computed": True}, "b": {"optional": True}}}}},
+    }
+    assert set(computed_only(block)) == {"id", "nested.etag", "t.uid"}
