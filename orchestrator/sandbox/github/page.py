@@ -125,7 +125,8 @@ def _labels(issue: Issue) -> list[Html]:
 def _issue(place: Place, issue: Issue, home: str) -> Html:
     state, word = state_of(issue)
     title = el("h1", issue.title, " ", el("span", f"#{issue.number}", class_="number"))
-    line = [el("span", word, class_=f"badge {state}"), who(issue.author), " ", *_summary(place, issue)]
+    by = issue.pull.merged_by if issue.pull and issue.pull.merged_by else issue.author
+    line = [el("span", word, class_=f"badge {state}"), who(by), " ", *_summary(place, issue)]
     parts = [
         el("header", title, el("div", *line), el("div", *_labels(issue)), class_="head"),
         el(

@@ -38,7 +38,10 @@ def told(place: Place, issue: Issue, home: str) -> list[Html]:
     """Each thing that happened, oldest first."""
     found = [(one.created_at, _comment(one, home)) for one in issue.comments]
     found += [(one.submitted_at, _review(one, home)) for one in issue.reviews]
-    found += [(one.at, _event(one)) for one in issue.events]
+    merged = any(one.kind == "merged" for one in issue.events)
+    # A merge closes, which goes without saying.
+    events = [one for one in issue.events if not (merged and one.kind == "closed")]
+    found += [(one.at, _event(one)) for one in events]
     if issue.pull:
         pull = issue.pull
         ours = {pull.head, pull.merge_commit, *pull.landed}

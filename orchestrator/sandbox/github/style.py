@@ -19,7 +19,10 @@ h1{font-size:24px;font-weight:400;margin:0 0 8px}h1 .number{color:var(--muted);f
 .badge{display:inline-block;padding:3px 12px;border-radius:2em;color:#fff;font-weight:500;margin-right:8px}
 .open,.success{--own:var(--green)}.merged{--own:var(--purple)}.closed,.failure{--own:var(--red)}
 .draft,.neutral{--own:var(--muted)}.pending,.warning{--own:var(--yellow)}.notice{--own:var(--blue)}
-.badge{background:var(--own)}.mark{color:var(--own);font-weight:600;margin-right:6px}
+.badge{background:var(--own)}
+@media (prefers-color-scheme:dark){
+.badge.open{--own:#238636}.badge.merged{--own:#8957e5}.badge.closed{--own:#da3633}.badge.draft{--own:#656c76}}
+.mark{color:var(--own);font-weight:600;margin-right:6px}
 .muted,time{color:var(--muted)}
 .label{border:1px solid var(--line);background:var(--soft);border-radius:2em;padding:1px 8px;font-size:12px;
 font-weight:500}
@@ -32,6 +35,9 @@ font-weight:500}
 .markdown{padding:16px}.markdown>:first-child{margin-top:0}.markdown>:last-child{margin-bottom:0}
 .markdown h1,.markdown h2{font-weight:600;border-bottom:1px solid var(--line);padding-bottom:.3em}
 .markdown h1{font-size:2em}.markdown h2{font-size:1.5em}.markdown h3{font-size:1.25em}
+.markdown table,.markdown details,.markdown p,.markdown ul,.markdown ol,.markdown pre{margin:0 0 16px}
+.markdown li p{margin:8px 0}.markdown details summary{padding:2px 0}
+.markdown details>*:not(summary){margin-top:8px}
 .markdown table{border-collapse:collapse;display:block;max-width:100%;overflow-x:auto;width:max-content;
 overflow-wrap:normal}
 .markdown th,.markdown td{border:1px solid var(--line);padding:6px 13px}
