@@ -13,6 +13,8 @@ from orchestrator.report.pull_request_table import environment_of
 from orchestrator.report.review import Review
 from orchestrator.state.approved import seal
 
+ALONE = "<!-- infra:plan-one -->"
+
 
 @dataclass(frozen=True)
 class Messages:
@@ -33,20 +35,36 @@ def check_name(environment: str) -> str:
     return f"infra/{environment}"
 
 
-def messages_of(review: Review, folder: str = "", again: Collection[str] = ()) -> Messages:
+def messages_of(
+    review: Review,
+    folder: str = "",
+    *,
+    again: Collection[str] = (),
+    remembered: str = "",
+    alone: bool = False,
+) -> Messages:
     """The texts of a review; checks are on its head.
 
     `folder` is where the project lies in the repository. `again` are environments whose plan is another than
-    the one that was approved.
+    the one that was approved. `remembered` is a hidden line for the comment's end. What was planned `alone`,
+    since somebody asked for one stack, is told in a comment of its own and stands for no check.
     """
+    if alone:
+        text = pull_request.comment(review).replace(markers.PLAN, ALONE, 1)
+        return Messages(text, text, (), summary.plan_summary(review), ALONE)
     names = [one.name for one in review.environments]
     checks = tuple(_check(review, name, folder, again=name in again) for name in names)
     return Messages(
-        comment=pull_request.comment(review) if is_telling(review) else None,
+        comment=_comment(review, remembered) if is_telling(review) else None,
         nothing=pull_request.nothing(review),
         checks=checks,
         summary=summary.plan_summary(review),
     )
+
+
+def _comment(review: Review, remembered: str) -> str:
+    limit = pull_request.LIMIT - len(remembered.encode())
+    return pull_request.comment(review, limit=limit) + remembered
 
 
 def is_telling(review: Review) -> bool:
@@ -59,7 +77,8 @@ def _check(review: Review, environment: str, folder: str, *, again: bool) -> New
     return NewCheck(
         name=check_name(environment),
         head=review.head,
-        conclusion=output.conclusion,
+        # One that wants action would stay red when that was done: nothing posts it anew after a review.
+        conclusion="neutral" if output.conclusion == "action_required" else output.conclusion,
         title=output.title,
         summary=output.summary,
         text=output.text,

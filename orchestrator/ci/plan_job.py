@@ -6,19 +6,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from orchestrator.ci.event import Event
 from orchestrator.ci.guarding import guarded
 from orchestrator.ci.planning import plan_part
 from orchestrator.ci.policing import policed
+from orchestrator.ci.queueing import judge_of
 from orchestrator.ci.recording import Recorder
 from orchestrator.ci.reports import PlanReport
 from orchestrator.ci.reviewing import review_of
 from orchestrator.ci.scope import Part, Scope
-from orchestrator.errors import Exit, UsageError, exit_code_of
+from orchestrator.errors import Exit, StateError, UsageError, exit_code_of
+from orchestrator.hosts.port import Host
 from orchestrator.project.model import Finding, Project
 from orchestrator.report.model import StackReport
 from orchestrator.report.review import Review, StackReview
+from orchestrator.run.heartbeat import stale
 from orchestrator.run.pending import pending_stacks
 from orchestrator.run.session import Session
 
@@ -55,8 +59,13 @@ def job_of(
     )
 
 
-def run(scope: Scope, event: Event | None, job: PlanJob, open_session: OpenSession) -> PlanReport:
-    """Plan a job's part; what goes wrong with a stack is in its review. Terraform runs only if it must."""
+def run(
+    scope: Scope, event: Event | None, job: PlanJob, open_session: OpenSession, host: Host | None = None
+) -> PlanReport:
+    """Plan a job's part; what goes wrong with a stack is in its review. Terraform runs only if it must.
+
+    `host` is asked in a merge queue what was approved.
+    """
     began = time.monotonic()
     names = scope.chosen(job.environments)
     part = part_of(scope, names, job)
@@ -65,25 +74,56 @@ def run(scope: Scope, event: Event | None, job: PlanJob, open_session: OpenSessi
     findings = guarded(scope, (*part.names, *owed)) if part.names or approves else ()
     stacks: tuple[StackReview, ...] = ()
     notes: tuple[str, ...] = ()
+    plans: Mapping[str, str] = {}
+    heartbeat = ""
     run_id = event.run if event else ""
     if any(one.severity == "error" for one in findings):
         stacks = refused(scope, part)
     elif part.names or approves:
         with open_session(scope.project) as session:
             part = _with_pending(session, part, approves)
-            recorder = Recorder(
-                event if event and event.is_reviewed else None,
-                keeps=job.keeps and event is not None and event.kind != "merge_group" and event.is_reviewed,
-                base=scope.subject.base or "",
-                police=policed(scope, event),
-                destroys_deleted=scope.rules.policy.deleted_stacks == "destroy",
-            )
+            recorder = _recorder(session, scope, event, job, host)
             stacks = plan_part(session, scope, part, recorder)
-            notes = recorder.notes
+            notes, plans = recorder.notes, recorder.plans
+            heartbeat = _silent(session, names)
             run_id = run_id or session.info.id
     seconds = time.monotonic() - began
-    review = review_of(scope, event, stacks, findings=findings, notes=notes, run=run_id, seconds=seconds)
-    return PlanReport(names, job.shard, job.stack, part.expected, review)
+    review = review_of(
+        scope,
+        event,
+        stacks,
+        findings=findings,
+        notes=notes,
+        heartbeat=heartbeat,
+        run=run_id,
+        seconds=seconds,
+    )
+    return PlanReport(names, job.shard, job.stack, part.expected, review, plans)
+
+
+def _recorder(
+    session: Session, scope: Scope, event: Event | None, job: PlanJob, host: Host | None
+) -> Recorder:
+    """What watches the plans: a pull request's are kept, a merge group's compared with what was approved."""
+    reviewed = event if event and event.is_reviewed else None
+    queued = reviewed is not None and reviewed.kind == "merge_group"
+    return Recorder(
+        reviewed,
+        keeps=job.keeps and reviewed is not None and not queued,
+        base=scope.subject.base or "",
+        police=policed(scope, event),
+        judge=judge_of(session, reviewed, host) if reviewed and queued and host else None,
+        destroys_deleted=scope.rules.policy.deleted_stacks == "destroy",
+    )
+
+
+def _silent(session: Session, environments: Sequence[str]) -> str:
+    """What to know when nobody has looked for drift for too long; empty when that cannot be told."""
+    here = [name for name in environments if name in session.project.environments]
+    try:
+        return " ".join(stale(session.project, session.ledgers, here, datetime.now(UTC)).values())
+    except StateError:
+        return ""
 
 
 def part_of(scope: Scope, environments: Sequence[str], job: PlanJob) -> Part:

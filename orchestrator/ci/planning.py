@@ -12,6 +12,7 @@ from orchestrator.project.affected import Chain
 from orchestrator.report.model import StackReport
 from orchestrator.report.review import Change, StackReview
 from orchestrator.run.deleting import Deleted, plan_deleted
+from orchestrator.run.inspecting import inspect_nothing
 from orchestrator.run.pipeline import Request, plan_all
 from orchestrator.run.planning import Planned
 from orchestrator.run.session import Session
@@ -28,9 +29,9 @@ def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) ->
         planned |= plan_all(session, Request(tuple(late)))
     gone: dict[str, Planned] = {}
     if part.deleted and scope.subject.base and not session.supervisor.interrupted:
-        gone = plan_deleted(
-            session, [Deleted(one, scope.subject.base) for one in part.deleted], recorder.watching
-        )
+        # What is only reported is not carried out, so there is nothing to forbid or to approve.
+        watching = recorder.watching if recorder.destroys_deleted else lambda _: inspect_nothing
+        gone = plan_deleted(session, [Deleted(one, scope.subject.base) for one in part.deleted], watching)
     changes, reasons = _changes(scope, part)
     ordered = {id_: planned[id_] for id_ in session.in_order(planned)} | gone
     reviews = tuple(

@@ -11,7 +11,7 @@ from orchestrator.ci.scope import Scope
 from orchestrator.errors import StateError
 from orchestrator.plan.digest import Digest, encode, sha256
 from orchestrator.plan.model import Plan
-from orchestrator.project.model import Stack
+from orchestrator.project.model import Finding, Stack
 from orchestrator.report.review import StackReview
 from orchestrator.run.digesting import Keys, digests, empty_digest, plan_objects
 from orchestrator.run.inspecting import NOTHING, Inspect, Inspected, both, inspect_nothing
@@ -27,16 +27,18 @@ class Recorder:
     """Watches plans while they are made and keeps their digests; what it cannot keep becomes a note.
 
     Nothing is kept, and no key is made, unless `keeps`: for a rehearsal, and where no pull request is to be
-    approved. `police` gives the policy's inspection of a session's plans. `provisional` is filled in while
-    the plans are made.
+    approved. `police` gives the policy's inspection of a session's plans, `judge` what is said of a plan in a
+    merge queue. `provisional` is filled in while the plans are made, `plans` with a hash of what each does.
     """
 
     event: Event | None
     keeps: bool
     base: str = ""
     police: Callable[[Session], Inspect] = lambda session: inspect_nothing
+    judge: Callable[[Stack, Digest], tuple[Finding, ...]] | None = None
     destroys_deleted: bool = False
     provisional: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    plans: dict[str, str] = field(default_factory=dict)
     _notes: dict[str, None] = field(default_factory=dict)
     _keys: Keys | None = None
 
@@ -48,7 +50,7 @@ class Recorder:
     def watching(self, session: Session) -> Inspect:
         """What looks at each plan of a session."""
         police = self.police(session)
-        if not self.keeps:
+        if not (self.keeps or self.judge):
             return police
         self._keys = self._keys or Keys(session.ledgers)
         made = digests(session, self._keys, facts=self._facts(session))
@@ -66,7 +68,7 @@ class Recorder:
         self, session: Session, scope: Scope, planned: Mapping[str, Planned], reviews: Sequence[StackReview]
     ) -> tuple[StackReview, ...]:
         """Write the plan objects; gives the reviews with the name and the hash of each."""
-        if not self.keeps:
+        if not (self.keeps or self.judge):
             return tuple(reviews)
         stacks = {**scope.project.stacks, **{one.id: one for one in scope.deleted}}
 
@@ -81,9 +83,15 @@ class Recorder:
     ) -> StackReview:
         try:
             digest = self._digest(session, stack, planned, review)
-            if digest is None or self.event is None or self.event.pull_request is None:
+            if digest is None:
                 return review
-            data = encode(replace(digest, provisional=review.provisional))
+            if self.judge:
+                return replace(review, findings=(*review.findings, *self.judge(stack, digest)))
+            if self.event is None or self.event.pull_request is None:
+                return review
+            digest = replace(digest, provisional=review.provisional)
+            data = encode(digest)
+            self.plans[stack.id] = sha256(encode(replace(digest, facts={})))
             name = plan_objects(session, stack).create(
                 self.event.pull_request, scope.subject.head, stack.id, self._run(session), data
             )

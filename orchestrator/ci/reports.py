@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ LARGEST = 200 * 1024 * 1024
 class PlanReport:
     """One job's part of a review: `shard` is `1/3`, `expected` are the stacks that it was to plan.
 
-    `environments` are those that it planned for, `only` is the one stack that somebody asked for.
+    `environments` are those that it planned for, `only` is the one stack that somebody asked for. `plans`
+    maps stacks to a hash of what their plans do: equal ones have equal hashes, whenever they were made.
     """
 
     environments: tuple[str, ...]
@@ -31,6 +32,7 @@ class PlanReport:
     only: str
     expected: tuple[str, ...]
     review: Review
+    plans: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_report(folder: Path, report: PlanReport) -> Path:

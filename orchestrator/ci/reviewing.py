@@ -13,6 +13,7 @@ from orchestrator.ci.scope import Scope
 from orchestrator.project.model import Finding
 from orchestrator.report.model import COUNT_KEYS
 from orchestrator.report.review import Review, StackReview
+from orchestrator.run.policing import limits
 
 
 def review_of(
@@ -22,6 +23,7 @@ def review_of(
     *,
     findings: Sequence[Finding] = (),
     notes: Sequence[str] = (),
+    heartbeat: str = "",
     run: str = "",
     seconds: float = 0.0,
 ) -> Review:
@@ -39,6 +41,7 @@ def review_of(
         stacks=tuple(stacks),
         findings=tuple(findings),
         notes=(*scope.notes, *notes),
+        heartbeat=heartbeat,
         destroys_deleted=scope.rules.policy.deleted_stacks == "destroy",
         run=run,
         url=event.url if event else "",
@@ -65,17 +68,22 @@ def joined(
     for one in mine:
         for stack in one.review.stacks:
             stacks.setdefault(stack.id, stack)
+    alone = any(one.only for one in mine)
     wanted = {
-        *scope.part(scope.environments).expected,
+        *(() if alone else (*scope.part(scope.environments).expected, *expected)),
         *(id_ for one in mine for id_ in one.expected),
-        *expected,
     }
     review = review_of(
         scope,
         event,
         _refined(scope, stacks),
-        findings=tuple(dict.fromkeys(found for one in mine for found in one.review.findings)),
+        findings=tuple(
+            dict.fromkeys(
+                [*(found for one in mine for found in one.review.findings), *_limits(scope, stacks.values())]
+            )
+        ),
         notes=tuple(note for one in mine for note in one.review.notes),
+        heartbeat=" ".join(dict.fromkeys(one.review.heartbeat for one in mine if one.review.heartbeat)),
         run=next((one.review.run for one in mine), ""),
         seconds=max((one.review.seconds for one in mine), default=0.0),
     )
@@ -90,6 +98,13 @@ def joined(
         notes=tuple(dict.fromkeys((*review.notes, *notes))),
         unplanned=tuple(_in_order(scope, wanted - stacks.keys())),
     )
+
+
+def _limits(scope: Scope, stacks: Iterable[StackReview]) -> tuple[Finding, ...]:
+    """What the whole is against the policy's limits: no job sees more than its part."""
+    policy = scope.rules.policy
+    counted = [one.report for one in stacks if one.change != "deleted" or policy.deleted_stacks == "destroy"]
+    return limits(counted, scope.environments, policy)
 
 
 def _refined(scope: Scope, stacks: dict[str, StackReview]) -> list[StackReview]:

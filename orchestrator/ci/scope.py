@@ -9,7 +9,7 @@ from orchestrator.ci import shards
 from orchestrator.ci.event import Event
 from orchestrator.ci.subject import Subject, subject_of
 from orchestrator.ci.trusted import trusted
-from orchestrator.config import Config
+from orchestrator.config import Config, Order
 from orchestrator.errors import UsageError
 from orchestrator.project.affected import Affected, at_base, compared
 from orchestrator.project.model import Project, Stack
@@ -123,15 +123,24 @@ class Scope:
 
     def _described(self, name: str) -> EnvironmentRules:
         settings = self.rules.environment(name)
-        known = self.before.order if self.before and name in self.before.environments else self.project.order
         return EnvironmentRules(
             name,
-            protected=self.rules.is_protected(name, known),
+            protected=self.rules.needs_approval(name, _order(name, self.project, self.before)),
             approved_by=settings.approved_by,
             unapproved=settings.unapproved,
             checks=len(settings.checks),
             soak=settings.soak,
         )
+
+
+def is_protected(name: str, project: Project, before: Project | None) -> bool:
+    """Whether an environment is protected by trunk's rules; a new one has its place in the new order."""
+    rules = before.config if before else Config()
+    return rules.is_protected(name, _order(name, project, before))
+
+
+def _order(name: str, project: Project, before: Project | None) -> Order:
+    return before.order if before and name in before.environments else project.order
 
 
 def scope_of(project: Project, event: Event | None, base: str | None = None) -> Scope:
@@ -142,6 +151,7 @@ def scope_of(project: Project, event: Event | None, base: str | None = None) -> 
     subject = subject_of(project, event, base)
     before, fallback = at_base(project, subject.base)
     found = compared(project, before, subject.base, fallback)
-    safe, notes = trusted(project, before.config if before else Config())
+    rules = before.config if before else Config()
+    safe, notes = trusted(project, rules, lambda name: is_protected(name, project, before))
     notes = (*subject.notes, *notes, *(f"{reason}: every stack is planned." for reason in fallback))
     return Scope(safe, before, subject, found, gone(project, found.deleted), notes)

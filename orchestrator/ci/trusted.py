@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from orchestrator.config import Config
 from orchestrator.project.model import Project
 
 
-def trusted(project: Project, rules: Config) -> tuple[Project, tuple[str, ...]]:
-    """The project with what decides over credentials and secrets as trunk's infra.yaml (`rules`) has it.
+def trusted(
+    project: Project, rules: Config, protected: Callable[[str], bool]
+) -> tuple[Project, tuple[str, ...]]:
+    """The project with what decides over others as trunk's infra.yaml (`rules`) has it.
 
-    That is the program that is run as Terraform, the variables of the job that it gets, and what is masked
-    (more may be masked than trunk says, never less). Gives notes on what was left out.
+    That is the program that is run as Terraform, the variables of the job that it gets, what is protected and
+    approved how, the policy, the guard, and what is masked (more may be masked than trunk says, never less).
+    Layout, variable files, versions and dependencies are the project's own. Gives notes on what was left out.
     """
     config = project.config
     environments = {}
     notes = []
-    for name, settings in config.environments.items():
-        known = rules.environment(name).env
-        left = sorted(one for one in settings.env if one not in known and not one.startswith("TF_VAR_"))
+    for name in dict.fromkeys((*config.environments, *project.environments)):
+        own, ruled = config.environment(name), rules.environment(name)
+        left = sorted(one for one in own.env if one not in ruled.env and not one.startswith("TF_VAR_"))
         if left:
             notes.append(f"{', '.join(left)}: passed to Terraform in {name} only after the merge.")
-        environments[name] = replace(settings, env=tuple(one for one in settings.env if one not in left))
+        environments[name] = replace(
+            ruled,
+            protected=protected(name),
+            var_files=own.var_files,
+            env=tuple(one for one in own.env if one not in left),
+            timeouts=own.timeouts,
+            parallelism=own.parallelism,
+        )
     if config.terraform.binary != rules.terraform.binary:
         notes.append("terraform.binary of infra.yaml changes: used only after the merge.")
     masking, before = config.masking, rules.masking
     safe = replace(
         config,
         environments=environments,
+        policy=rules.policy,
+        guard=rules.guard,
+        drift=rules.drift,
+        given=rules.given,
         terraform=replace(config.terraform, binary=rules.terraform.binary),
         masking=replace(
             masking,

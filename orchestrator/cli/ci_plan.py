@@ -48,7 +48,7 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
     from orchestrator.ci.event import event_of
     from orchestrator.ci.plan_job import job_of, run
     from orchestrator.ci.scope import scope_of
-    from orchestrator.cli.ci_telling import FORK, for_whom, report_written, told
+    from orchestrator.cli.ci_telling import FORK, for_whom, queue_host, report_written, told
 
     app = pass_app(ctx)
     event = event_of(app.environ)
@@ -65,7 +65,8 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
             yield session
 
     job = job_of(app.environ, asked["environments"], asked["shard"], dry=dry)
-    report = run(scope, event, job, session_on)
+    with queue_host(app, event) as host:
+        report = run(scope, event, job, session_on, host)
     if asked["report"]:
         return report_written(app, app.cwd / asked["report"], report)
     return told(app, scope, event, [report], dry=dry, command="ci plan")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from orchestrator.ci.scope import Scope
 from orchestrator.cli.context import App
 from orchestrator.errors import Exit, UsageError
 from orchestrator.hosts.github import open_host
+from orchestrator.hosts.port import Host
 from orchestrator.report.review import Review
 
 FORK = (
@@ -36,6 +38,22 @@ def for_whom(event: Event | None, *, posts: bool) -> None:
             f"{what} no pull request to tell.",
             advice="`--dry-run` prints what one would be told, `--report DIR` writes it to a file.",
         )
+
+
+@contextmanager
+def queue_host(app: App, event: Event | None) -> Iterator[Host | None]:
+    """Whom to ask what was approved, in a merge queue; None elsewhere, and where there is no token."""
+    if event is None or event.kind != "merge_group":
+        yield None
+        return
+    try:
+        opened = open_host(app.environ)
+    except UsageError as error:
+        app.note(f"Not compared with what was approved: {error.message} The apply will compare it.")
+        yield None
+        return
+    with opened as host:
+        yield host
 
 
 def report_written(app: App, folder: Path, report: PlanReport) -> int:
@@ -72,8 +90,8 @@ def told(
     with open_host(app.environ) as host:
         event = commenting.completed(event, host, outbox)
         review = joined(scope, event, reports, expected)
-        messages = messages_of(review, folder)
-        comment = commenting.tell(host, event, messages, outbox)
+        telling = commenting.Telling(review, reports, folder)
+        messages, comment = commenting.tell(host, event, telling, outbox)
     add_summary(app.environ, messages.summary + outbox.summary)
     code = exit_code(review) if command == "ci plan" else int(Exit.OK)
     code = code or (int(Exit.ERROR) if outbox.failures else code)

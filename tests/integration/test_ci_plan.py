@@ -16,7 +16,7 @@ from orchestrator.run.states import States
 from orchestrator.state.approved import PlanObjects, digest_key, unseal
 from tests.support.ci import Ci, grant_plan_accounts, running
 from tests.support.cli import Infra
-from tests.support.remembered import FOLLOWER, UPSTREAM
+from tests.support.remembered import CONFIG, FOLLOWER, UPSTREAM
 from tests.support.repo import Repo
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -320,3 +320,94 @@ def test_a_branch_that_approves_plans_what_is_owed(ci: Ci) -> None:
     told = ci.job(number)("ci", "plan", "--env", "dev", "--json", code=0).document
     assert {one["id"]: one["result"] for one in told["stacks"]}["dev/net"] == "changed"
     assert any(name.endswith("/net/4242-1.json") for name in ci.objects("dev/plans/"))
+
+
+PROD = "infra/envs/prod/net/main.tf"
+
+
+def test_a_plan_that_differs_after_the_approval_is_to_be_reviewed_again(ci: Ci) -> None:
+    number = ci.change({PROD: TWO})
+    ci.job(number)("ci", "plan", code=0)
+    assert ci.conclusions(number)["infra/prod"] == "success"
+    ci.github.review(number, "bert")
+    ci.job(number, GITHUB_RUN_ATTEMPT="2")("ci", "plan", code=0)
+    assert ci.conclusions(number)["infra/prod"] == "success"
+
+    ci.place.repo.commit({PROD: UPSTREAM.replace("one", "by hand")})
+    ci.place.apply("prod/net")
+    ci.job(number, GITHUB_RUN_ATTEMPT="3")("ci", "plan", code=0)
+    assert ci.conclusions(number)["infra/prod"] == "neutral"
+    newest = ci.github.checks(ci.github.head(number), "infra/prod")[-1]
+    assert "Review again" in newest.title
+    ci.job(number, GITHUB_RUN_ATTEMPT="4")("ci", "plan", code=0)
+    assert ci.conclusions(number)["infra/prod"] == "neutral"
+    ci.github.review(number, "bert")
+    ci.job(number, GITHUB_RUN_ATTEMPT="5")("ci", "plan", code=0)
+    assert ci.conclusions(number)["infra/prod"] == "success"
+
+
+def test_a_pull_request_cannot_loosen_its_own_rules(ci: Ci) -> None:
+    """Binary, variables, protection and policy are trunk's, whatever its own infra.yaml says."""
+    gone = UPSTREAM.replace('resource "terraform_data" "x"', 'resource "terraform_data" "z"').replace(
+        "terraform_data.x.", "terraform_data.z."
+    )
+    config = """
+version: 1
+backend:
+  gcs: {bucket: states}
+terraform: {binary: ./evil}
+environments:
+  dev: {env: [GITHUB_TOKEN]}
+  prod: {protected: false}
+policy: {destroy: {prod: allow}}
+"""
+    number = ci.change({"infra.yaml": config, PROD: gone, "evil": "#!/bin/sh\ntouch /tmp/infra-evil\n"})
+    told = ci.job(number)("ci", "plan", "--json", code=4).document
+    assert "allow-destroy" in ci.body(number)
+    assert any("GITHUB_TOKEN" in one for one in told["notes"])
+    assert any("terraform.binary" in one for one in told["notes"])
+    assert not Path("/tmp/infra-evil").exists()
+
+
+def test_limits_hold_for_the_whole_change(ci: Ci) -> None:
+    ci.github.commit("main", {"infra.yaml": CONFIG + "policy: {limits: {stacks: 1}}\n"}, "Limits")
+    number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": FOLLOWER.replace('"y"', '"z"', 1)})
+    ci.job(number)("ci", "plan", code=4)
+    assert "touches 2 stacks in dev; 1 is the limit" in ci.body(number)
+    assert ci.conclusions(number)["infra/dev"] == "failure"
+
+
+def test_a_merge_queue_compares_before_the_merge(ci: Ci) -> None:
+    number = ci.change({PROD: TWO})
+    ci.job(number)("ci", "plan", code=0)
+    ci.github.review(number, "bert")
+    group = ci.github.queue(number)
+
+    def queued() -> dict[str, str]:
+        event = str(ci.github.event_file("merge_group", merge_group=group))
+        job = ci.job(
+            0,
+            event="merge_group",
+            commit=group["head_sha"],
+            GITHUB_EVENT_PATH=event,
+            GITHUB_SHA=group["head_sha"],
+        )
+        job("ci", "plan")
+        return {one.name: one.conclusion or "" for one in ci.github.checks(group["head_sha"])}
+
+    assert queued() == {"infra/dev": "success", "infra/prod": "success"}
+    assert len(ci.github.comments(number)) == 1
+    storage, name = plan_objects(ci, "prod").storage, "prod/state/net/default.tfstate"
+    state = storage.read(name)
+    assert state
+    storage.write(name, json.dumps({**json.loads(state.data), "resources": []}).encode())
+    assert queued() == {"infra/dev": "success", "infra/prod": "failure"}
+
+
+def test_one_stack_alone_is_planned_for_who_asked(ci: Ci, tmp_path: Path) -> None:
+    number = ci.change({NET: TWO, PROD: TWO})
+    job = ci.job(number, INFRA_STACK="dev/net")
+    job("ci", "plan", "--report", str(tmp_path / "r"), code=0)
+    ci.job(number)("ci", "comment", str(tmp_path / "r"), code=0)
+    assert "prod/net" not in ci.body(number)
+    assert ci.conclusions(number) == {}
