@@ -92,8 +92,12 @@ def _before(stack: StackReview, limit: int) -> Iterator[str]:
 def _lists(stack: StackReview) -> Iterator[tuple[str, list[str]]]:
     """What is shown apart from the diff, with the title of each list."""
     changes = stack.report.changes
+    planned = {one["address"]: one for one in changes}
     yield "Checks that do not pass", [f"- {text(one)}" for one in stack.checks]
-    yield "Changed outside of Terraform", [_drift_item(one) for one in stack.drift]
+    yield (
+        "Changed outside of Terraform",
+        [_drift_item(one, planned.get(one["address"])) for one in stack.drift],
+    )
     moves = [one for one in changes if one.get("previous_address") not in (None, one["address"])]
     yield (
         "Moved",
@@ -124,22 +128,33 @@ def finding_item(one: Any) -> str:
     return " ".join(part for part in parts if part) + advice
 
 
-def _drift_item(one: Mapping[str, Any]) -> str:
-    """A resource that changed outside, with the first attributes that did."""
+def _drift_item(one: Mapping[str, Any], planned: Mapping[str, Any] | None) -> str:
+    """A resource that changed outside, its first attributes, and what of that the plan undoes."""
+    name = code(one["address"])
     if "delete" in one["actions"]:
-        return f"- {code(one['address'])} was deleted"
+        again = planned is not None and "create" in planned["actions"]
+        return f"- {name} was deleted; {'this plan makes it again' if again else 'this plan leaves it so'}"
     attributes = one.get("attributes") or ()
+    wanted = {each["path"]: each for each in (planned or {}).get("attributes") or ()}
     told = [
         f"{code(each['path'])}: {value(each['before'])} → {value(each['after'])}"
+        f" ({_undone(each, wanted.get(each['path']))})"
         for each in attributes[:ATTRIBUTES]
     ]
     more = len(attributes) - len(told)
-    return "".join(
-        (
-            f"- {code(one['address'])}",
-            f": {', '.join(told)}" if told else "",
-            f" and {plural(more, 'attribute')} more" if more > 0 else "",
-        )
+    parts = [", ".join(told), f"{plural(more, 'attribute')} more" if more > 0 else ""]
+    return f"- {name}: {' and '.join(part for part in parts if part)}" if told else f"- {name}"
+
+
+def _undone(drifted: Mapping[str, Any], planned: Mapping[str, Any] | None) -> str:
+    """What a plan does to an attribute that changed outside."""
+    if planned is None:
+        return "this plan leaves it"
+    hidden = drifted.get("sensitive") or planned.get("sensitive") or planned.get("unknown")
+    return (
+        "this plan sets it back"
+        if not hidden and planned["after"] == drifted["before"]
+        else "this plan changes it"
     )
 
 

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 # Tags that our texts may bring about; GitHub allows all of them.
 BLOCKS = ("p", "pre", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "ul", "ol", "li")
 INLINE = ("strong", "em", "code", "br", "sub", "a")
-OURS = frozenset((*BLOCKS, *INLINE, "blockquote", "h2", "h4"))
+OURS = frozenset((*BLOCKS, *INLINE, "blockquote", "h2", "h3", "h4"))
 VOID = ("br", "img")
 # What GitHub makes a link or an image of something else of, outside of code.
 ACTS = re.compile(

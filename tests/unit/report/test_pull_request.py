@@ -122,6 +122,32 @@ def test_what_failed_is_shown_beside_what_did_not() -> None:
     assert made.index("· failed</summary>") < made.index("<code>dev/service</code>")
 
 
+def change(address: str, action: str, **attributes: tuple[object, object]) -> dict[str, object]:
+    told = [
+        {"path": path, "before": before, "after": after, "sensitive": False, "unknown": False}
+        for path, (before, after) in attributes.items()
+    ]
+    return {"address": address, "previous_address": None, "actions": [action], "attributes": told}
+
+
+def test_what_of_the_diff_is_drift_is_told() -> None:
+    stack = reviews.stack(
+        "prod/a",
+        changes=(change("a.b", "update", size=(5, 1), zone=("x", "z")), change("a.gone", "create")),
+        drift=(
+            change("a.b", "update", size=(1, 5), zone=("y", "x"), note=(None, "by hand")),
+            change("a.gone", "delete"),
+            change("a.left", "delete"),
+        ),
+    )
+    made = comment(reviews.review(stack))
+    assert "`size`: `1` → `5` (this plan sets it back)" in made
+    assert "`zone`: `y` → `x` (this plan changes it)" in made
+    assert "`note`: — → `by hand` (this plan leaves it)" in made
+    assert "- `a.gone` was deleted; this plan makes it again" in made
+    assert "- `a.left` was deleted; this plan leaves it so" in made
+
+
 def test_an_equal_diff_is_said_to_be_equal_and_stays_folded() -> None:
     made = comment(EXAMPLES["simple"]())
     assert made.count("The same diff as of `dev/service`:") == 2
