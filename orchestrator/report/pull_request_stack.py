@@ -75,8 +75,7 @@ def _before(stack: StackReview, limit: int) -> Iterator[str]:
     if stack.provisional:
         upstreams = ", ".join(map(code, stack.provisional[:REASONS]))
         yield alert("NOTE", [f"Provisional: this may still change when {upstreams} is applied."])
-    if stack.reasons:
-        yield _reasons(stack)
+    yield from filter(None, [_reasons(stack)])
     yield from (text(note) for note in report.notes)
     if report.reason and not report.diagnostics and report.result != "changed":
         yield text(report.reason)
@@ -114,8 +113,12 @@ def _lists(stack: StackReview) -> Iterator[tuple[str, list[str]]]:
 def _reasons(stack: StackReview) -> str:
     """The chains of files by which the pull request reaches the stack."""
     words = "Reads what changes" if stack.change == "follower" else "Why"
-    chains = [" → ".join(map(code, chain)) for chain in stack.reasons[:REASONS]]
-    more = len(stack.reasons) - len(chains)
+    # The last link of each chain is the stack itself, which stands above.
+    paths = dict.fromkeys(tuple(one for one in chain if one != stack.id) for chain in stack.reasons)
+    whole = [" → ".join(map(code, chain)) for chain in paths if chain]
+    chains, more = whole[:REASONS], len(whole[REASONS:])
+    if not chains:
+        return ""
     return f"{words}: {'; '.join(chains)}{f'; and {more} more' if more else ''}"
 
 
