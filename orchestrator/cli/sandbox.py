@@ -149,6 +149,7 @@ Examples:
   infra sandbox exec -- infra plan
   infra sandbox exec -- terraform -chdir=infra/envs/dev/network plan
   infra sandbox exec --account prod:plan -- infra plan prod
+  infra sandbox exec --event pull_request:1 -- infra ci plan
 """,
 )
 @DIRECTORY
@@ -159,8 +160,13 @@ Examples:
     show_default=True,
     help="Act as this account: its ROLE is plan, apply or drift.",
 )
+@click.option(
+    "--event",
+    metavar="EVENT[:N]",
+    help="Run it as a job that this event of GitHub starts: pull_request:1, push, issue_comment:1, schedule.",
+)
 @click.pass_context
-def exec_(ctx: click.Context, directory: str | None, account: str) -> int:
+def exec_(ctx: click.Context, directory: str | None, account: str, event: str | None) -> int:
     """Run a command on the sandbox: its Terraform, and infra's, work there and nowhere else."""
     from orchestrator.sandbox import attach
 
@@ -170,6 +176,10 @@ def exec_(ctx: click.Context, directory: str | None, account: str) -> int:
         raise UsageError("There is no command to run.", advice="Write it after `--`: exec -- infra plan")
     info = prepared(app, attach.require(folder_of(app, directory)))
     environment = attach.environment(info, app.environ, account)
+    if event:
+        from orchestrator.cli.sandbox_github import job
+
+        environment |= job(info, event)
     program, argv = found(argv, environment)
     os.chdir(app.cwd)
     # The program takes our place: its terminal, its signals and its exit code are its own.

@@ -26,7 +26,7 @@ REVIEWER = click.option(
     epilog="""\b
 Examples:
   infra sandbox github open my-branch              push it there, and open a pull request
-  infra sandbox exec -- infra ci plan --pr 1       what the workflow would do
+  infra sandbox exec --event pull_request:1 -- infra ci plan
   infra sandbox github review 1 --approve
   infra sandbox github merge 1 --method squash
   infra sandbox github url 1                       where to read it, in a browser
@@ -103,6 +103,11 @@ def open_(
     number = known or control.ask_github(
         info, "open", repository=info.repository, branch=name, by=by, title=title, body=body, base=trunk
     )
+    if not as_json:
+        folder = control.ask_github(info, "repository", name=info.repository)
+        app.note("Be where its workflow would be, and do what that does:")
+        app.note(f"  git fetch {folder} refs/pull/{number}/merge && git switch --detach FETCH_HEAD")
+        app.note(f"  infra sandbox exec --event pull_request:{number} -- infra ci plan")
     return _tell(app, info, number, "has the new commits" if known else "is open", as_json=as_json)
 
 
@@ -223,6 +228,27 @@ def pushed(app: App, info: Info, branch: str | None) -> tuple[str, str]:
     folder = control.ask_github(info, "repository", name=info.repository)
     push(repository.root, Path(folder), {**first, name: f"+refs/heads/{name}"}, app.environ)
     return name, trunk
+
+
+def job(info: Info, event: str) -> dict[str, str]:
+    """The variables of a job that an event starts (`push`, `pull_request:1`), its file in the sandbox."""
+    import json
+    import os
+
+    from orchestrator.sandbox import control
+
+    kind, _, number = event.partition(":")
+    if number and not number.isdigit():
+        raise UsageError(f"{number!r} is no number.", advice="Write the event as pull_request:1, or push.")
+    found = control.ask_github(info, "event", repository=info.repository, kind=kind, number=int(number or 0))
+    folder = info.folder / "events"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{found['variables']['GITHUB_RUN_ID']}.json"
+    with os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+    ) as file:
+        json.dump(found["payload"], file)
+    return {**found["variables"], "GITHUB_EVENT_PATH": str(path)}
 
 
 def _page(info: Info, number: int | None) -> str:

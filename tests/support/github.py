@@ -15,18 +15,14 @@ import http.client
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from orchestrator.sandbox.github import commits, control, issues, pulls
+from orchestrator.sandbox.github import commits, control, issues, payloads, pulls
 from orchestrator.sandbox.github.call import Answer, Request
-from orchestrator.sandbox.github.commit_shapes import CommitShapes
 from orchestrator.sandbox.github.faults import Fault
-from orchestrator.sandbox.github.issue_shapes import IssueShapes
 from orchestrator.sandbox.github.model import Check, Comment, Deployment, Dispatch, Issue, Status
-from orchestrator.sandbox.github.place import Place
 from orchestrator.sandbox.github.server import GitHubServer
 from orchestrator.sandbox.github.shapes import Shapes
 from tests.support.repo import Repo
@@ -378,6 +374,8 @@ class GitHub:
         the event is written to a file first.
         """
         path = Path(more.get("GITHUB_EVENT_PATH") or self.event_file(event, number))
+        with self.place as place:
+            variables = payloads.variables(place, event, number)
         files = {name: self.folder / name.lower() for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
         return {
             "CI": "true",
@@ -390,7 +388,7 @@ class GitHub:
             "GITHUB_ACTOR": "ada",
             "GITHUB_EVENT_NAME": event,
             "GITHUB_EVENT_PATH": str(path),
-            **self._refs(event, number),
+            **variables,
             "GITHUB_RUN_ID": "4242",
             "GITHUB_RUN_NUMBER": "7",
             "GITHUB_RUN_ATTEMPT": "1",
@@ -401,14 +399,6 @@ class GitHub:
             **more,
         }
 
-    def _refs(self, event: str, number: int) -> dict[str, str]:
-        if event == "pull_request":
-            pull = self.pull(number).pull
-            assert pull
-            sides = {"GITHUB_HEAD_REF": pull.head_ref, "GITHUB_BASE_REF": pull.base_ref}
-            return {"GITHUB_SHA": pull.merge_commit, "GITHUB_REF": f"refs/pull/{number}/merge", **sides}
-        return {"GITHUB_SHA": self.trunk, "GITHUB_REF": "refs/heads/main", "GITHUB_REF_NAME": "main"}
-
     def event_file(self, kind: str, number: int = 0, **more: Any) -> Path:
         """Write an event as Actions gives it to a job; the file.
 
@@ -416,72 +406,9 @@ class GitHub:
         `merge_group={…}` (as `queue` gives it), `comment=ID` (of an issue_comment; the newest by default).
         """
         with self.place as place:
-            payload = Payloads(place, Shapes(self.server.world, self.url)).of(kind, number, more)
+            actor = str(more.pop("sender", "ada"))
+            made = payloads.Payloads(place, Shapes(self.server.world, self.url))
+            payload = made.of(kind, number, actor, more)
         path = self.folder / f"event-{kind}-{number}-{len(list(self.folder.glob('event-*')))}.json"
         path.write_text(json.dumps(payload))
         return path
-
-
-class Payloads:
-    """The payload of an event, from what the server knows."""
-
-    def __init__(self, place: Place, shapes: Shapes) -> None:
-        self._place = place
-        self._shapes = shapes
-        self._issues = IssueShapes(shapes, place.repository, place.git)
-        self._commits = CommitShapes(shapes, place.repository, self._issues)
-
-    def of(self, kind: str, number: int, more: Mapping[str, Any]) -> dict[str, Any]:
-        """The whole payload."""
-        own: dict[str, Any] = getattr(self, f"_{kind}")(number, more)
-        actor = more.get("sender", "ada")
-        common = {
-            "repository": self._shapes.repository(self._place.repository),
-            "organization": self._shapes.user(self._place.repository.owner),
-        }
-        rest = {key: value for key, value in more.items() if key not in ("comment", "merge_group", "sender")}
-        return {**own, **common, **rest, "sender": self._shapes.user(actor)}
-
-    def _pull_request(self, number: int, more: Mapping[str, Any]) -> dict[str, Any]:
-        pull = self._issues.pull(self._place.pull(number), whole=True)
-        return {"action": "synchronize", "number": number, "pull_request": pull}
-
-    def _pull_request_target(self, number: int, more: Mapping[str, Any]) -> dict[str, Any]:
-        return self._pull_request(number, more)
-
-    def _issue_comment(self, number: int, more: Mapping[str, Any]) -> dict[str, Any]:
-        issue = self._place.issue(number)
-        wanted = more.get("comment")
-        found = next(one for one in reversed(issue.comments) if wanted in (None, one.id))
-        comment = self._issues.comment(issue, found)
-        return {"action": "created", "issue": self._issues.issue(issue), "comment": comment}
-
-    def _push(self, number: int, more: Mapping[str, Any]) -> dict[str, Any]:
-        tip = str(more.get("after") or self._place.git.heads()["main"])
-        parents = self._place.git.commit(tip).parents
-        head = self._issues.simple_commit(tip)
-        return {
-            "ref": "refs/heads/main",
-            "before": parents[0] if parents else "0" * 40,
-            "after": tip,
-            "created": False,
-            "deleted": False,
-            "forced": False,
-            "commits": [head],
-            "head_commit": head,
-            "pusher": {"name": "ada", "email": "ada@example.com"},
-        }
-
-    def _merge_group(self, number: int, more: Mapping[str, Any]) -> dict[str, Any]:
-        group = dict(more["merge_group"])
-        group["head_commit"] = self._issues.simple_commit(group["head_sha"])
-        return {"action": "checks_requested", "merge_group": group}
-
-    def _workflow_dispatch(self, number: int, more: Mapping[str, Any]) -> dict[str, Any]:
-        dispatched = self._place.repository.dispatches
-        last = asdict(dispatched[-1]) if dispatched else {"workflow": "infra-apply.yml", "inputs": {}}
-        workflow = f".github/workflows/{last['workflow']}"
-        return {"inputs": last["inputs"], "ref": "refs/heads/main", "workflow": workflow}
-
-    def _schedule(self, number: int, more: Mapping[str, Any]) -> dict[str, Any]:
-        return {"schedule": "0 6 * * *", "workflow": ".github/workflows/infra-drift.yml"}

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import InfraError
-from orchestrator.sandbox.github import issues, pulls
+from orchestrator.sandbox.github import issues, payloads, pulls
 from orchestrator.sandbox.github.call import Answer, Request
 from orchestrator.sandbox.github.errors import GitHubError
 from orchestrator.sandbox.github.faults import Fault
-from orchestrator.sandbox.github.model import Environment
+from orchestrator.sandbox.github.model import Environment, Run
+from orchestrator.sandbox.github.shapes import Shapes
 
 if TYPE_CHECKING:
     from orchestrator.sandbox.github.server import GitHubServer
@@ -52,6 +53,7 @@ def operations(server: GitHubServer) -> Mapping[str, Callable[..., Any]]:
         "token": lambda login, permissions=None: server.add_token(login, permissions),
         "protect": lambda repository, branch, rules: protect(server, repository, branch, rules),
         "environment": lambda repository, name, **more: environment(server, repository, name, **more),
+        "event": lambda repository, kind, number=0, by="owner": event(server, repository, kind, number, by),
         "fault": lambda **fault: server.faults.add(Fault.read(fault)),
         "clear_faults": server.faults.clear,
         "requests": lambda: server.requests,
@@ -136,6 +138,20 @@ def open_pull(
         title = title or (place.git.commit(tip).message.partition("\n")[0] if tip else branch)
         base = base or place.repository.default_branch
         return pulls.open_pull(place, by, title, branch, base, body, draft=draft).number
+
+
+def event(server: GitHubServer, repository: str, kind: str, number: int, by: str) -> dict[str, Any]:
+    """A job that an event starts now: its `payload`, and its `variables` beside the event's file."""
+    with server.place(repository) as place:
+        shapes = Shapes(server.world, server.url)
+        payload = payloads.Payloads(place, shapes).of(kind, number, by, {})
+        found = payloads.variables(place, kind, number)
+        branch = found.get("GITHUB_HEAD_REF") or found["GITHUB_REF"].removeprefix("refs/heads/")
+        commit = found["GITHUB_SHA"]
+        run = Run(place.next_id(), "rehearsal", kind, branch, commit, "in_progress", "", by, place.now())
+        place.repository.runs.append(run)
+    job = {"GITHUB_RUN_ID": str(run.id), "GITHUB_RUN_ATTEMPT": "1", "GITHUB_ACTOR": by}
+    return {"payload": payload, "variables": {"GITHUB_EVENT_NAME": kind, **found, **job}}
 
 
 def find_pull(server: GitHubServer, repository: str, branch: str) -> int | None:

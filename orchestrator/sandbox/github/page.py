@@ -25,7 +25,7 @@ _MEDIA = "text/html; charset=utf-8"
 _POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 _NAME = r"/(?P<name>[^/]+/[^/]+)"
 _PATHS = re.compile(
-    rf"{_NAME}(?:/(?P<kind>pulls|issues|pull|runs)(?:/(?P<number>\d+))?)?(?:/files|/checks)?/?"
+    rf"{_NAME}(?:/(?P<kind>pulls|issues|pull|runs|actions/runs)(?:/(?P<number>\d+))?)?(?:/files|/checks)?/?"
 )
 
 
@@ -54,6 +54,8 @@ def _of_repository(place: Place, kind: str, number: str | None) -> Answer:
     if kind == "runs":
         check = commits.find_check(place, number)
         return _page(check.name, check_page(check, home), home)
+    if kind == "actions/runs":
+        return _page("A run", _run(place, number), home)
     issue = place.issue(number)
     right = "pull" if issue.pull else "issues"
     if kind != right:
@@ -87,6 +89,15 @@ def _repositories(server: GitHubServer) -> Html:
     names = sorted(server.world.repositories)
     rows = [el("div", el("a", name, href=f"/{name}/pulls"), class_="row") for name in names]
     return el("section", el("header", el("strong", "Repositories")), *rows, class_="box")
+
+
+def _run(place: Place, number: str) -> Html:
+    """A run of a workflow; what it printed stayed with whoever ran it."""
+    run = next((one for one in place.repository.runs if one.id == int(number)), None)
+    if run is None:
+        raise not_found()
+    line = [who(run.actor), f" started {run.workflow} by {run.event} on ", el("code", run.commit[:7])]
+    return join([el("h1", f"Run {run.id}"), el("p", *line, " · ", when(run.created_at))])
 
 
 def _list(issues: list[Issue], home: str, kind: str) -> Html:

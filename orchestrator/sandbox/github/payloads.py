@@ -1,0 +1,114 @@
+"""Events as GitHub Actions gives them to a job: the payload, and the variables beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from orchestrator.errors import SandboxError
+from orchestrator.sandbox.github.errors import not_found
+from orchestrator.sandbox.github.issue_shapes import IssueShapes
+from orchestrator.sandbox.github.place import Place
+from orchestrator.sandbox.github.shapes import Document, Shapes
+
+KINDS = (
+    "pull_request",
+    "pull_request_target",
+    "issue_comment",
+    "push",
+    "merge_group",
+    "workflow_dispatch",
+    "schedule",
+)
+
+
+def variables(place: Place, kind: str, number: int = 0) -> dict[str, str]:
+    """The variables that tell a job what it runs for."""
+    if kind in ("pull_request", "pull_request_target"):
+        pull = place.pull(number).pull
+        assert pull  # noqa: S101 - `place.pull` looked
+        sides = {"GITHUB_HEAD_REF": pull.head_ref, "GITHUB_BASE_REF": pull.base_ref}
+        if kind == "pull_request":
+            return {"GITHUB_SHA": pull.merge_commit, "GITHUB_REF": f"refs/pull/{number}/merge", **sides}
+        return {"GITHUB_SHA": pull.base, "GITHUB_REF": f"refs/heads/{pull.base_ref}", **sides}
+    trunk = place.repository.default_branch
+    tip = place.git.heads().get(trunk, "")
+    return {"GITHUB_SHA": tip, "GITHUB_REF": f"refs/heads/{trunk}", "GITHUB_REF_NAME": trunk}
+
+
+class Payloads:
+    """Makes the payload of an event from what the server knows."""
+
+    def __init__(self, place: Place, shapes: Shapes) -> None:
+        self._place = place
+        self._shapes = shapes
+        self._issues = IssueShapes(shapes, place.repository, place.git)
+
+    def of(self, kind: str, number: int, actor: str, more: Mapping[str, Any]) -> Document:
+        """The whole payload of an event of KINDS. `more` are fields that replace its own; `comment` is the id
+        of the comment that an issue_comment is about (else the newest), `merge_group` that event's group.
+        """
+        if kind not in KINDS:
+            raise SandboxError(f"There is no event {kind!r}.", advice=f"There are {', '.join(KINDS)}.")
+        make = {
+            "pull_request": self._pull_request,
+            "pull_request_target": self._pull_request,
+            "issue_comment": self._issue_comment,
+            "push": self._push,
+            "merge_group": self._merge_group,
+            "workflow_dispatch": self._workflow_dispatch,
+            "schedule": self._schedule,
+        }[kind]
+        own: Document = make(number, more)
+        common = {
+            "repository": self._shapes.repository(self._place.repository),
+            "organization": self._shapes.user(self._place.repository.owner),
+        }
+        rest = {key: value for key, value in more.items() if key not in ("comment", "merge_group")}
+        return {**own, **common, **rest, "sender": self._shapes.user(actor)}
+
+    def _pull_request(self, number: int, more: Mapping[str, Any]) -> Document:
+        pull = self._issues.pull(self._place.pull(number), whole=True)
+        return {"action": "synchronize", "number": number, "pull_request": pull}
+
+    def _issue_comment(self, number: int, more: Mapping[str, Any]) -> Document:
+        issue = self._place.issue(number)
+        wanted = more.get("comment")
+        found = next((one for one in reversed(issue.comments) if wanted in (None, one.id)), None)
+        if found is None:
+            raise not_found()
+        comment = self._issues.comment(issue, found)
+        return {"action": "created", "issue": self._issues.issue(issue), "comment": comment}
+
+    def _push(self, number: int, more: Mapping[str, Any]) -> Document:
+        trunk = self._place.repository.default_branch
+        tip = str(more.get("after") or self._place.git.heads()[trunk])
+        parents = self._place.git.commit(tip).parents
+        head = self._issues.simple_commit(tip)
+        return {
+            "ref": f"refs/heads/{trunk}",
+            "before": parents[0] if parents else "0" * 40,
+            "after": tip,
+            "created": False,
+            "deleted": False,
+            "forced": False,
+            "commits": [head],
+            "head_commit": head,
+            "pusher": {"name": "ada", "email": "ada@users.noreply.github.com"},
+        }
+
+    def _merge_group(self, number: int, more: Mapping[str, Any]) -> Document:
+        group = dict(more["merge_group"])
+        group["head_commit"] = self._issues.simple_commit(group["head_sha"])
+        return {"action": "checks_requested", "merge_group": group}
+
+    def _workflow_dispatch(self, number: int, more: Mapping[str, Any]) -> Document:
+        dispatched = self._place.repository.dispatches
+        last = asdict(dispatched[-1]) if dispatched else {"workflow": "infra-apply.yml", "inputs": {}}
+        workflow = f".github/workflows/{last['workflow']}"
+        ref = f"refs/heads/{self._place.repository.default_branch}"
+        return {"inputs": last["inputs"], "ref": ref, "workflow": workflow}
+
+    def _schedule(self, number: int, more: Mapping[str, Any]) -> Document:
+        return {"schedule": "0 6 * * *", "workflow": ".github/workflows/infra-drift.yml"}
