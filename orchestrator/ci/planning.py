@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from orchestrator.ci.moving import provisional
 from orchestrator.ci.recording import Recorder
 from orchestrator.ci.scope import Part, Scope
+from orchestrator.plan.drift import drift_in_diff
 from orchestrator.plan.model import Plan
 from orchestrator.project.affected import Chain
 from orchestrator.report.model import StackReport
@@ -62,7 +63,7 @@ def _review(
         change,
         reasons,
         upstreams,
-        drift=tuple(one.document() for one in plan.drift if one.is_shown) if plan else (),
+        drift=tuple(one.document() for one in drift_in_diff(plan)) if plan else (),
         imported=tuple(one.address for one in plan.changes if one.is_import) if plan else (),
         checks=_checks(plan) if plan else (),
         findings=planned.inspected.findings,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.masking import HIDDEN
@@ -52,13 +53,23 @@ def classify(plan: Plan, raw: Mapping[str, Any], facts: Facts) -> tuple[DriftedR
     return (*drifted, *reader.owed())
 
 
-def drift_in(plan: Plan) -> frozenset[str]:
-    """The addresses whose part in a plan's diff is drift, wholly or partly: they changed outside since.
+def drift_in_diff(plan: Plan) -> tuple[ResourceChange, ...]:
+    """The part of a plan's diff that is drift: what changed outside and the plan is about to change.
 
-    For the plan of a pull request, where what is drift and what is the change must be told apart.
+    For the plan of a pull request, where drift and the change itself must be told apart. Each resource has
+    the attributes alone that are in both; noise, and drift that the plan leaves alone, are not in it.
     """
-    changing = {one.address for one in plan.shown_changes}
-    return frozenset(one.address for one in plan.drift if one.address in changing and not one.is_no_op)
+    planned = {(one.address, one.deposed): one for one in plan.shown_changes}
+    found = []
+    for one in plan.drift:
+        change = planned.get((one.address, one.deposed))
+        if change is None or one.is_no_op or one.mode != "managed":
+            continue
+        paths = [part.path for part in change.attributes if not part.unknown]
+        both = [part for part in one.attributes if any(_is_below(part.path, path) for path in paths)]
+        if both or one.is_delete:
+            found.append(replace(one, attributes=() if one.is_delete else tuple(both)))
+    return tuple(found)
 
 
 Key = tuple[str, str | None]

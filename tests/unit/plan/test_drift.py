@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.config.drift import IgnoreRule
 from orchestrator.masking import HIDDEN, Masker
-from orchestrator.plan.drift import classify, drift_in
+from orchestrator.plan.drift import classify, drift_in_diff
 from orchestrator.plan.drift_model import DriftedResource, Facts, Written
 from orchestrator.plan.drift_rules import covers, is_volatile, matches_path, shipped_volatile
 from orchestrator.plan.reader import read_plan
@@ -83,12 +83,20 @@ def test_without_the_code_the_plan_itself_tells_what_is_set() -> None:
 
 def test_which_part_of_a_plans_diff_is_drift() -> None:
     plan = read_plan((RECORDED / "table" / "plan.json").read_bytes(), Masker())
-    assert drift_in(plan) == {
-        "google_pubsub_topic.conflict",
-        "google_pubsub_topic.gone",
-        "google_pubsub_topic.reverted",
-        "google_secret_manager_secret_version.secret",
+    found = {one.address: [part.path for part in one.attributes] for one in drift_in_diff(plan)}
+    assert found == {
+        "google_pubsub_topic.conflict": ["message_retention_duration"],
+        "google_pubsub_topic.gone": [],
+        "google_pubsub_topic.reverted": ["labels.team", "message_retention_duration"],
+        "google_secret_manager_secret_version.secret": ["secret_data"],
     }
+    nested = read_plan((RECORDED / "nested" / "plan.json").read_bytes(), Masker())
+    service = drift_in_diff(nested)[0]
+    # The image drifted too, and the plan leaves it alone.
+    assert [part.path for part in service.attributes] == [
+        "template[0].containers[0].env[0].value",
+        "template[0].max_instance_request_concurrency",
+    ]
 
 
 def plan_json(drift: dict[str, Any], change: dict[str, Any], **more: Any) -> bytes:
