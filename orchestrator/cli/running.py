@@ -70,6 +70,17 @@ def leave(app: App, left: list[str]) -> int:
     return int(Exit.PARTIAL)
 
 
+def under_policy(session: Session) -> None:
+    """Judge every plan of the session by trunk's policy.
+
+    What a label allows on a pull request is allowed here by the question before an apply.
+    """
+    from orchestrator.run.policing import police, rules_of_trunk
+
+    policy, rego = rules_of_trunk(session.project)
+    session.inspect = police(session, policy, allow_destroy=True, rego=rego)
+
+
 def request_of(
     app: App,
     session: Session,

@@ -64,10 +64,10 @@ class Size:
     deletes: int
 
 
-def size_of(plan: Plan) -> Size:
-    """What counts towards the limits."""
-    touched = [one for one in plan.shown_changes if not one.is_no_op]
-    return Size(len(touched), sum(one.is_destructive for one in touched))
+def size_of(counts: Mapping[str, int]) -> Size:
+    """What counts towards the limits, from a plan's counts; what is only moved or imported does not."""
+    deletes = counts["delete"] + counts["replace"]
+    return Size(counts["create"] + counts["update"] + counts["forget"] + deletes, deletes)
 
 
 def across(sizes: Mapping[str, Size], policy: Policy, environment: str) -> tuple[Violation, ...]:

@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.project.model import Finding
 from orchestrator.report.model import Result, RunReport, StackReport
 from orchestrator.report.words import changes_in_words, first_line
 
@@ -61,16 +62,20 @@ def table(report: RunReport) -> Table:
             Text(stack.result, style=STYLES[stack.result]),
             Text(changes_in_words(stack)),
             Text(f"{stack.seconds:.1f} s" if stack.seconds else ""),
-            Text(first_line(stack.reason), style="dim"),
+            Text(first_line(stack.reason) or _forbidden(stack), style="dim"),
         )
     return grid
+
+
+def _forbidden(stack: StackReport) -> str:
+    return "the policy does not let it be applied" if stack.is_forbidden else ""
 
 
 def details(stack: StackReport) -> Iterator[RenderableType]:
     """What Terraform said of one stack: its diagnostics and diff, if it has any, then what to type next."""
     # The table has said all there is to say of a stack that was not reached.
     unreached = stack.result in ("waiting", "aborted")
-    if unreached or not (stack.diff or stack.diagnostics or stack.advice or stack.notes):
+    if unreached or not (stack.diff or stack.diagnostics or stack.advice or stack.notes or stack.findings):
         return
     yield Text("")
     yield Text(f"── {stack.id}: {stack.result} ", style=STYLES[stack.result])
@@ -82,10 +87,26 @@ def details(stack: StackReport) -> Iterator[RenderableType]:
         yield diagnostic_text(diagnostic)
     if stack.diff:
         yield diff_text(stack.diff)
+    for finding in stack.findings:
+        yield finding_text(finding)
     for note in stack.notes:
         yield Text(note, style="dim")
     if stack.advice:
         yield Text(f"→ {stack.advice}")
+
+
+def finding_text(finding: Finding) -> Text:
+    """What a rule of the policy says of a plan, with its name, its place and what to do."""
+    severe = finding.severity == "error"
+    text = Text("Forbidden: " if severe else "Warning: ", style="bold red" if severe else "bold yellow")
+    text.append(finding.message, style="bold")
+    text.append(f"  [{finding.code}]", style="dim")
+    if finding.file:
+        place = f"{finding.file}:{finding.line}" if finding.line else finding.file
+        text.append(f"\n  on {place}", style="dim")
+    if severe and finding.advice:
+        text.append(f"\n  {finding.advice}")
+    return text
 
 
 def diff_text(diff: str) -> Text:

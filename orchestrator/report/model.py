@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from orchestrator.errors import Exit, exit_code_of
+from orchestrator.project.documents import finding_document
+from orchestrator.project.model import Finding
 
 Result = Literal[
     "unchanged",
@@ -48,8 +50,8 @@ class StackReport:
     """One stack in one run.
 
     `changes` and `outputs` are dictionaries in the shape of `--json`; `diff` is Terraform's own text, and
-    everything is masked. `advice` says what to type next. `partial` is true when a failed stack's state had
-    moved: something was applied to it.
+    everything is masked. `advice` says what to type next. `findings` are the policy's. `partial` is true when
+    a failed stack's state had moved: something was applied to it.
     """
 
     id: str
@@ -67,6 +69,12 @@ class StackReport:
     error_class: str = ""
     code: int = int(Exit.ERROR)
     partial: bool = False
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_forbidden(self) -> bool:
+        """True when a rule of the policy does not let it be applied."""
+        return any(one.severity == "error" for one in self.findings)
 
     @property
     def is_destructive(self) -> bool:
@@ -88,6 +96,8 @@ class StackReport:
                 return int(Exit.LOCKED)
             case "waiting":
                 return int(Exit.ERROR) if applying else int(Exit.OK)
+            case "changed" if self.is_forbidden:
+                return int(Exit.BLOCKED)
             case "changed":
                 return int(Exit.CHANGES) if detailed else int(Exit.OK)
             case _:
@@ -107,6 +117,7 @@ class StackReport:
             "diagnostics": [dict(diagnostic) for diagnostic in self.diagnostics],
             "advice": self.advice,
             "notes": list(self.notes),
+            "findings": [finding_document(one) for one in self.findings],
         }
 
 

@@ -14,6 +14,7 @@ from orchestrator.report.model import StackReport
 from orchestrator.run.carrying import carry_out, refused, stale
 from orchestrator.run.claims import Claim
 from orchestrator.run.planning import Planned, failure, plan_stack
+from orchestrator.run.policing import forbidden
 from orchestrator.run.ports import LENIENT, Consent, Judge
 from orchestrator.run.recording import Recorder, SupersededError
 from orchestrator.run.schedule import run_in_order
@@ -146,7 +147,7 @@ class Applying:
         )
         if not moved:
             return planned
-        again = plan_stack(self.session, stack, self.options, real=True)
+        again = forbidden(plan_stack(self.session, stack, self.options, real=True))
         if again.has_changes and not same_changes(planned.plan, again.plan):
             why = (
                 "this is its first plan, its upstream is applied now"
@@ -220,7 +221,7 @@ def _past(report: StackReport) -> str:
         "failed": "failed",
         "interrupted": "was cut off",
         "aborted": "was not applied",
-        "blocked": "was not confirmed",
+        "blocked": "is blocked",
         "locked": "is locked",
         "mismatch": "is not what was planned",
         "waiting": "is waiting",

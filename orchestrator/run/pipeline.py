@@ -12,6 +12,7 @@ from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.applying import Applying
 from orchestrator.run.keeping import Kept, check_kept, empty_folder, keep, read_kept
 from orchestrator.run.planning import Planned, plan_stack, read_kept_plan
+from orchestrator.run.policing import forbidden
 from orchestrator.run.ports import LENIENT, Consent, Judge
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.schedule import run_in_order
@@ -56,7 +57,7 @@ def apply(session: Session, request: Request, consent: Consent, judge: Judge | N
     environments_in_order(session, request.stacks)
     recorder = Recorder(session, command, request.terms, request.options)
     refuse_outside_ci(recorder, [*request.stacks, *request.followers])
-    planned = plan_all(session, request)
+    planned = {id: forbidden(one) for id, one in plan_all(session, request).items()}
     shown = session.report(command, [one.report for one in planned.values()])
     if session.supervisor.interrupted:
         return shown
@@ -87,6 +88,7 @@ def apply_kept(
         planned = run_in_order(stacks, {}, partial(_kept_plan, session, kept), workers=session.workers)
     finally:
         session.progress.end()
+    planned = {id: forbidden(one) for id, one in planned.items()}
     destroys = {kept.stacks[id].destroy for id in stacks}
     options = PlanOptions(destroy=destroys == {True})
     recorder = Recorder(session, "apply", terms, options)

@@ -31,8 +31,8 @@ class Planned:
     """One stack's plan and what it was made against.
 
     `generation` is the state's, None when there was no state; `upstreams` maps stack ids to generations;
-    `shadow` is true when the plan was made in a shadow of the root and so can never be applied. `inspected` is
-    what the session's inspection found.
+    `shadow` is true when the plan was made in a shadow of the root and so can never be applied. `inspected`
+    is what the session's inspection found.
     """
 
     report: StackReport
@@ -160,6 +160,7 @@ def read_outcome(
         notes=_notes(session, stack, shadow=shadow),
     )
     inspected = session.inspect(stack, plan, raw)
+    report = replace(report, findings=inspected.findings)
     return Planned(report, plan=plan, inspected=inspected, **made)  # type: ignore[arg-type]
 
 
