@@ -14,11 +14,11 @@ from orchestrator.errors import UsageError
 Kind = Literal["pull_request", "merge_group", "push", "workflow_dispatch", "schedule", "issue_comment"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-_QUEUED = re.compile(r"^refs/heads/gh-readonly-queue/(?P<base>.+)/pr-(?P<number>\d+)-[0-9a-f]{40}$")
+_QUEUED = re.compile(r"^refs/heads/gh-readonly-queue/(?P<base>.+)/pr-(?P<number>\d+)-[0-9a-f]{40}")
 _MERGED = re.compile(r"^refs/pull/(\d+)/")
-_COMMIT = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
+_COMMIT = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # A branch of ours whose merge approves what an environment is owed: `approve/prod/0123abc`.
-_APPROVE = re.compile(r"^approve/(?P<environment>.+)/[0-9a-f]{7,64}$")
+_APPROVE = re.compile(r"^approve/(?P<environment>.+)/[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Event:
     @property
     def approves(self) -> str:
         """The environment whose debts this pull request is there to approve; empty for any other one."""
-        found = _APPROVE.match(self.head_ref)
+        found = _APPROVE.fullmatch(self.head_ref)
         return found["environment"] if found and not self.is_fork else ""
 
 
@@ -152,7 +152,7 @@ def _of_pull_request(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 def _of_merge_group(payload: Mapping[str, Any]) -> dict[str, Any]:
     group = _map(payload.get("merge_group"))
-    queued = _QUEUED.match(_text(group.get("head_ref")))
+    queued = _QUEUED.fullmatch(_text(group.get("head_ref")))
     return {
         "pull_request": int(queued["number"]) if queued else None,
         "head": _commit(group.get("head_sha")),
@@ -182,13 +182,14 @@ def _map(value: Any) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    """A string that can be written anywhere: half a character, which JSON can name, is replaced."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _commit(value: Any) -> str:
     """A commit's id; what is none could be an option to git, or a path."""
     text = _text(value)
-    return text if _COMMIT.match(text) else ""
+    return text if _COMMIT.fullmatch(text) else ""
 
 
 def _number(value: Any) -> int | None:

@@ -42,7 +42,7 @@ def write_report(folder: Path, report: PlanReport) -> Path:
     name = "+".join(report.environments).replace("/", "%2F") or "all"
     path = folder / f"{PREFIX}{name}-{part}.json"
     content = {"version": VERSION, "kind": "plan", **asdict(report)}
-    write_private(path, json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())
+    write_private(path, json.dumps(content, separators=(",", ":")).encode())
     return path
 
 
