@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from orchestrator.ci.decisions import Approval, Decisions, Refusal
+from orchestrator.ci.decisions import Approval, Decisions, Refusal, destroyed
 from orchestrator.ci.owed import Owed, Trunk, approves
 from orchestrator.config import Environment
+from orchestrator.config.rules import Policy
 from orchestrator.hosts.model import PullRequest
 from orchestrator.hosts.port import Host
 from orchestrator.plan.comparing import Approval as Strictness
@@ -46,6 +47,14 @@ class Verdict:
         return self.kind in ("approved", "provisional", "apply")
 
 
+@dataclass(frozen=True)
+class _Rules:
+    """What holds in an environment; `label` is what deletions need, empty when they need none."""
+
+    environment: Environment
+    label: str
+
+
 @dataclass
 class Approvals:
     """The approvals of one trunk; safe from many threads. What several stacks ask is found out once."""
@@ -74,7 +83,8 @@ class Approvals:
             verdict = self._gated(stack, now, gated, owed, rules)
             if verdict is not None and verdict.may_apply:
                 return verdict
-            found = [self._approval(one, stack, rules.approved_by) for one in owed.pull_requests]
+            by = rules.environment.approved_by
+            found = [self._approval(one, stack, by) for one in owed.pull_requests]
             by_people = self._verdict(stack, now, owed, rules, found)
             return by_people if by_people.may_apply or verdict is None else verdict
 
@@ -93,15 +103,19 @@ class Approvals:
             if ahead is None or known != there:
                 why = "changes ahead of it were not applied yet, so it is compared when it is applied"
                 return Verdict("provisional", (), (pull_request.number,), why)
-            rules = ahead.config.environment(stack.environment)
             owed = Owed((pull_request,), base=base)
-            found = self._approval(pull_request, stack, rules.approved_by)
+            rules = self._rules(stack, owed)
+            found = self._approval(pull_request, stack, rules.environment.approved_by)
             return self._verdict(stack, now, owed, rules, [found])
 
-    def _rules(self, stack: Stack, owed: Owed) -> Environment:
+    def _rules(self, stack: Stack, owed: Owed) -> _Rules:
         """The environment's rules before the first change; those of today where nothing is owed."""
         before = self._trunk.at(owed.base) if owed.base else self.session.project
-        return before.config.environment(stack.environment) if before else Environment()
+        if before is None:
+            return _Rules(Environment(), Policy().label)
+        config, name = before.config, stack.environment
+        level = config.policy.destroy_level(name, protected=config.is_protected(name, before.order))
+        return _Rules(config.environment(name), config.policy.label if level == "label" else "")
 
     def _approval(
         self, pull_request: PullRequest, stack: Stack, approved_by: Literal["review", "merge"]
@@ -121,19 +135,20 @@ class Approvals:
         return list({(id(one.storage), one.base): one for one in found}.values())
 
     def _gated(
-        self, stack: Stack, now: Digest, gated: Digest | None, owed: Owed, rules: Environment
+        self, stack: Stack, now: Digest, gated: Digest | None, owed: Owed, rules: _Rules
     ) -> Verdict | None:
         """What the gate's own approval says; it was given to all that is owed, whoever brought it."""
         if gated is None:
             return None
-        return _compared(stack, now, [gated], owed, rules.approval, self._reaches(stack), reviewed=True)
+        approval = rules.environment.approval
+        return _compared(stack, now, [gated], owed, approval, self._reaches(stack), reviewed=True)
 
     def _verdict(
         self,
         stack: Stack,
         now: Digest,
         owed: Owed,
-        rules: Environment,
+        rules: _Rules,
         found: Sequence[Approval | Refusal],
     ) -> Verdict:
         given = sorted(
@@ -142,26 +157,51 @@ class Approvals:
         )
         numbers = tuple(one.number for one in owed.pull_requests)
         lacking = _lacking(stack, owed, found, self._covered(stack, owed, found))
+        unapproved = rules.environment.unapproved
         if not given:
-            return Verdict(rules.unapproved, (), numbers, "; ".join(lacking) or _nothing(stack, found))
+            return Verdict(unapproved, (), numbers, "; ".join(lacking) or _nothing(stack, found))
         digests = [one.digests[stack.id] for one in given]
-        verdict = _compared(
-            stack, now, digests, owed, rules.approval, self._reaches(stack), reviewed=not lacking
-        )
-        if verdict.kind != "mismatch" or not lacking:
-            return verdict
-        return Verdict("mismatch", verdict.differences, numbers, "; ".join(lacking))
+        approval = rules.environment.approval
+        verdict = _compared(stack, now, digests, owed, approval, self._reaches(stack), reviewed=not lacking)
+        if verdict.kind == "mismatch":
+            return replace(verdict, reason="; ".join(lacking)) if lacking else verdict
+        doomed = self._not_labelled(stack, now, given, rules.label)
+        if doomed:
+            # What nobody may leave unsaid is not left to `unapproved: apply` either.
+            return Verdict("gate" if unapproved == "gate" else "refuse", (), numbers, doomed)
+        return verdict
+
+    def _not_labelled(self, stack: Stack, now: Digest, given: Sequence[Approval], label: str) -> str:
+        """What the plan deletes or replaces without the label that allows it; empty when there is nothing."""
+        if not label:
+            return ""
+        by_key = {key: one for one in given for key in destroyed(one.digests[stack.id])}
+        places = self._places(stack)
+        # Each pull request is asked about once, by the first thing that it takes away.
+        first = {by_key[key].pull_request.number: key for key in sorted(destroyed(now), reverse=True)}
+        for key in first.values():
+            one = by_key[key]
+            if not self._decisions.allows_destroy(one, stack.id, stack.environment, label, places):
+                return (
+                    f"#{one.pull_request.number} deletes or replaces {key[0]}, and nobody who may approve it "
+                    f"set the label {label} after its plan"
+                )
+        return ""
 
     def _covered(self, stack: Stack, owed: Owed, found: Sequence[Approval | Refusal]) -> frozenset[str]:
         """The commits that a later pull request, made to approve what is owed, had in its plan."""
         repository = self.session.project.repository
         later = [
-            one.pull_request.base
+            str(one.digests[stack.id].facts.get("base", ""))
             for one in found
-            if isinstance(one, Approval) and approves(one.pull_request, stack.environment)
+            if isinstance(one, Approval)
+            and approves(one.pull_request, stack.environment)
+            and stack.id in one.digests
         ]
         return frozenset(
-            commit for commit in owed.of if any(repository.is_ancestor(commit, base) for base in later)
+            commit
+            for commit in owed.of
+            if any(base and repository.is_ancestor(commit, base) for base in later)
         )
 
     def _reaches(self, stack: Stack) -> Reaches:

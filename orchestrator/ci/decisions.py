@@ -13,14 +13,12 @@ from typing import Literal
 from orchestrator.errors import StateError
 from orchestrator.hosts.model import WRITERS, CheckRun, PullRequest, Review
 from orchestrator.hosts.port import Host
-from orchestrator.plan.comparing import compare
 from orchestrator.plan.digest import Digest, decode, sha256
 from orchestrator.state.approved import PlanObjects, Seal, unseal
 
 # The app whose token workflows have: only the job that comments may post checks with it.
 APP = "github-actions"
 BOT = "[bot]"
-DESTROY = "allow-destroy"
 # Checks that say nothing about a plan: nobody saw one.
 UNFINISHED = ("cancelled", "skipped", "timed_out")
 
@@ -64,7 +62,17 @@ class Decisions:
         until = self.decided(pull_request, approved_by)
         if isinstance(until, Refusal):
             return until
-        check = newest_check(self.host.checks(pull_request.head, f"infra/{environment}"), until)
+        return self.posted(pull_request, environment, until, places)
+
+    def posted(
+        self,
+        pull_request: PullRequest,
+        environment: str,
+        seen: Callable[[str], bool],
+        places: Sequence[PlanObjects],
+    ) -> Approval | Refusal:
+        """The newest plans of a head that were posted at a time that counts, as its check names them."""
+        check = newest_check(self.host.checks(pull_request.head, f"infra/{environment}"), seen)
         if check is None:
             return Refusal(pull_request, f"no plan of {environment} was posted before it was approved")
         seal = unseal(check.external_id)
@@ -107,18 +115,29 @@ class Decisions:
             self._writers[login] = self.host.permission(login) in WRITERS
         return self._writers[login]
 
-    def allows_destroy(self, pull_request: PullRequest, planned_at: str) -> bool:
-        """Whether the label that allows deletions was set by somebody who may approve, after that plan."""
-        events = [one for one in self.host.label_events(pull_request.number) if one.label == DESTROY]
+    def allows_destroy(
+        self, approval: Approval, stack: str, environment: str, label: str, places: Sequence[PlanObjects]
+    ) -> bool:
+        """Whether the label that allows deletions was set by somebody who may approve, after such a plan.
+
+        The plan is made again when the label is set; so what counts is that the newest plan before it deleted
+        and replaced the same things as the one that was approved.
+        """
+        pull_request = approval.pull_request
+        events = [one for one in self.host.label_events(pull_request.number) if one.label == label]
         last = max(events, key=lambda one: _time(one.at), default=None)
-        if last is None or not last.added or _time(last.at) <= _time(planned_at):
+        if last is None or not last.added or not self.may_decide(last.actor, pull_request):
             return False
-        return self.may_decide(last.actor, pull_request)
+        labelled = _time(last.at)
+        found = self.posted(pull_request, environment, lambda posted: _time(posted) < labelled, places)
+        if isinstance(found, Refusal) or stack not in found.digests:
+            return False
+        return destroyed(approval.digests[stack]) <= destroyed(found.digests[stack])
 
 
-def allow_destroy(host: Host, pull_request: PullRequest, planned_at: str) -> bool:
-    """Whether deletions were allowed after a plan that was posted at `planned_at` (RFC 3339)."""
-    return Decisions(host).allows_destroy(pull_request, planned_at)
+def destroyed(digest: Digest) -> frozenset[tuple[str, str]]:
+    """What a plan deletes or replaces: addresses, with the keys of deposed objects."""
+    return frozenset(one.key for one in digest.resources if "delete" in one.actions)
 
 
 def standing_reviews(reviews: Sequence[Review]) -> list[Review]:
@@ -139,18 +158,6 @@ def newest_check(checks: Sequence[CheckRun], seen: Callable[[str], bool]) -> Che
     ]
     last = max(mine, key=lambda one: (_time(one.completed_at), one.id), default=None)
     return None if last is None or last.conclusion in UNFINISHED else last
-
-
-def needs_new_review(previous: Mapping[str, Digest], now: Mapping[str, Digest]) -> bool:
-    """Whether a later plan of a head is another than the one that people looked at; by stack id."""
-    for stack in previous.keys() | now.keys():
-        was, one = previous.get(stack), now.get(stack)
-        if was is None or one is None:
-            if not (was or one).is_empty:  # type: ignore[union-attr]
-                return True
-        elif compare(was, one, approval="strict"):
-            return True
-    return False
 
 
 def _sealed(

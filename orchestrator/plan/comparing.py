@@ -61,8 +61,9 @@ def compare(
     Several approvals are given oldest first: each change must equal the newest one that names its address,
     and each approved change must appear or have become empty. `approval` is the environment's: `upstream`
     lets differences pass that come from an upstream in the same change, `actions` asks only for the same
-    addresses and actions. `reviewed` is false when code was changed that nobody approved: then no difference
-    passes, and neither does a value that is not known yet, since what becomes of it lies in the code.
+    addresses and actions, moves and imports included. `reviewed` is false when code was changed that nobody
+    approved: then no difference passes, and neither does a value that is not known yet, since what becomes of
+    it lies in the code.
     """
     approvals = [approved] if isinstance(approved, Digest) else list(approved)
     comparing = _Comparing(approvals, now, reaches, approval, reviewed)
@@ -125,8 +126,6 @@ class _Comparing:
         if was.actions != one.actions:
             yield Difference(one.address, "", words(was), words(one), "another action was approved")
             return
-        if self.approval == "actions":
-            return
         if (was.previous_address or "") != (one.previous_address or ""):
             yield Difference(
                 one.address,
@@ -139,7 +138,7 @@ class _Comparing:
             yield Difference(
                 one.address, "", _imported(was), _imported(one), "another object was to be imported"
             )
-        for path, before, after in self.differing(was, one):
+        for path, before, after in self.differing(was, one) if self.approval != "actions" else ():
             if one.is_removal or not self.tolerates(one.address, path):
                 yield _attribute(one, path, before, after)
 

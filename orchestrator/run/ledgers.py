@@ -121,10 +121,9 @@ def folders_in(project: Project, states: States, bucket: str) -> list[str]:
         if location and location.bucket == bucket:
             found.add(base_of(location.name, stack.environment))
     backend = project.config.backend
-    for name in project.config.environments if isinstance(backend, GcsBackend) else ():
-        settings = backend.settings(name, "any")
-        if settings["bucket"] == bucket:
-            found.add(base_of(settings["prefix"], name))
+    if isinstance(backend, GcsBackend):
+        given = {name: backend.settings(name, "any") for name in project.config.environments}
+        found |= {base_of(one["prefix"], name) for name, one in given.items() if one["bucket"] == bucket}
     return sorted(found)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ci.decisions import Approval, Decisions, Refusal, allow_destroy, needs_new_review
+from orchestrator.ci.decisions import Approval, Decisions, Refusal
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.model import NewCheck
 from orchestrator.plan.digest import Digest, empty, encode, sha256
@@ -16,7 +16,7 @@ from orchestrator.state.approved import seal
 from orchestrator.state.records import Entry
 from tests.support.approving import APP, CONFIG, FILES, Approving
 from tests.support.repo import Repo
-from tests.unit.plan.test_comparing import create, plan, update
+from tests.unit.plan.test_comparing import create, delete, plan, update
 
 PLAIN, READER = "terraform_data.plain", "terraform_data.reader"
 
@@ -310,11 +310,11 @@ def test_a_pull_request_made_to_approve_covers_what_was_there(place: Approving) 
     branch = f"approve/prod/{place.job.head[:10]}"
     place.github.commit(branch, {}, "Approve what prod is owed")
     number = place.github.open(branch)
-    place.post(number, made)
+    place.post(number, replace(made, facts={"base": place.job.head}))
     place.github.review(number, "bert")
     place.github.merge(number, "squash")
     assert (place.judge(made).kind, place.judge(made).pull_requests) == ("approved", (number,))
-    # For another environment's name it approves nothing here.
+    # What was pushed after it was planned is nothing that it approved.
     place.github.push(_edited(place, {"infra/envs/prod/app/again.tf": "# direct\n"}), "main")
     assert place.judge(made).kind == "mismatch"
 
@@ -456,29 +456,59 @@ def test_a_queue_compares_only_what_has_nothing_unapplied_ahead(place: Approving
         assert judge.judge_queued(stack, THREE, entry, pull, group["base_sha"]).kind == "provisional"
 
 
-# Deletions, and a later plan
+# Deletions
 
 
 def test_the_label_counts_only_when_a_reviewer_sets_it_after_the_plan(place: Approving) -> None:
     number = place.change("prod/app", "two")
+    gone = app(delete(PLAIN, id="1"))
     place.github.label(number, "allow-destroy", by="bert")
-    posted = place.post(number, TWO).completed_at
-    pull = place.host.pull_request(number)
-    assert not allow_destroy(place.host, pull, posted), "set before the plan"
-    for who, counts in (("ada", False), ("bert", True), ("rita", False), ("olga", True)):
+    place.post(number, gone)
+    place.github.review(number, "bert")
+    place.github.merge(number, "squash")
+    verdict = place.judge(gone)
+    assert verdict.kind == "gate", "set before the plan"
+    assert f"#{number} deletes or replaces {PLAIN}" in verdict.reason
+    assert place.judge(gone, gated=gone).kind == "approved", "people looked at it in the gate"
+    for who, kind in (("ada", "gate"), ("bert", "approved"), ("rita", "gate"), ("olga", "approved")):
         place.github.unlabel(number, "allow-destroy")
         place.github.label(number, "allow-destroy", by=who)
-        assert allow_destroy(place.host, pull, posted) is counts, who
+        assert place.judge(gone).kind == kind, who
     place.github.unlabel(number, "allow-destroy")
-    assert not allow_destroy(place.host, pull, posted), "taken off"
     place.github.label(number, "something-else", by="bert")
-    assert not allow_destroy(place.host, pull, posted)
+    assert place.judge(gone).kind == "gate", "taken off"
 
 
-def test_a_later_plan_that_differs_wants_another_review() -> None:
-    was = {"prod/app": TWO, "prod/net": empty("prod/net", lineage="", lock_file="")}
-    assert not needs_new_review(was, {"prod/app": replace(TWO, facts={"serial": 9})})
-    assert needs_new_review(was, {"prod/app": THREE})
-    assert needs_new_review(was, {})
-    assert needs_new_review(was, {**was, "prod/more": TWO})
-    assert needs_new_review(was, {**was, "prod/app": app(update(PLAIN, input=("one", "two")), create("x.y"))})
+def test_the_label_counts_for_what_was_to_be_seen_when_it_was_set(place: Approving) -> None:
+    """Setting it makes the plan anew: an equal plan does not take it back, one that deletes more does."""
+    gone, more = app(delete(PLAIN, id="1")), app(delete(PLAIN, id="1"), delete(READER, id="2"))
+    for value, later, kind in (("two", gone, "approved"), ("three", more, "gate")):
+        number = place.change("prod/app", value)
+        place.post(number, gone)
+        place.github.label(number, "allow-destroy", by="bert")
+        place.post(number, later)
+        place.github.review(number, "olga")
+        place.update()
+        applied = place.job.head
+        place.github.merge(number, "squash")
+        assert place.judge(later, applied).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("level", "kind"), [("allow", "approved"), ("warn", "approved"), ("label", "refuse")]
+)
+def test_the_policy_says_what_needs_the_label(tmp_path: Path, level: str, kind: str) -> None:
+    config = CONFIG.replace("true}", "true, unapproved: apply}") + f"policy: {{destroy: {{prod: {level}}}}}\n"
+    with Approving(tmp_path, {**FILES, "infra.yaml": config}) as place:
+        gone = app(delete(PLAIN, id="1"))
+        place.approved("prod/app", "two", gone)
+        assert place.judge(gone).kind == kind
+
+
+def test_neither_authors_nor_bots_decide(place: Approving) -> None:
+    number = place.change("prod/app", "two", author="bert")
+    pull = place.host.pull_request(number)
+    place.github.user("helper[bot]", "write")
+    decisions = Decisions(place.host)
+    assert [who for who in ("bert", "BERT", "helper[bot]", "rita", "nobody", "", "ada", "olga")
+            if decisions.may_decide(who, pull)] == ["ada", "olga"]  # fmt: skip
