@@ -14,11 +14,13 @@ from orchestrator.plan.digest import Digest
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.applying import STOPS
 from orchestrator.run.deleting import Deleted
+from orchestrator.run.forward import is_known
 from orchestrator.run.pipeline import Request, apply
 from orchestrator.run.promotion import Checked, Promotion
 from orchestrator.run.recording import Terms
 from orchestrator.run.session import Session
 from orchestrator.run.worktrees import at_commit
+from orchestrator.state.records import Entry
 from orchestrator.terraform.client import PlanOptions
 
 
@@ -76,37 +78,67 @@ class Step:
 
     def land(self) -> Landed:
         """The steps: what is owed, apply it, look whether it is well."""
-        owed, request = owed_request(self.session, self.environment, self.asked.only)
+        owed, _ = owed_request(self.session, self.environment, self.asked.only)
         deleted = self._deleted()
         found = Landed(self.environment, owed={**owed, **{one.stack.id: GONE for one in deleted}})
         if found.owed:
             self.asked.begun(found)
-        reports = self._apply(request) if owed else []
+        reports = self._in_part(self.asked.only) if self.asked.only else self._whole()
         if deleted and not any(one.exit_code for one in reports):
             reports += self._destroy(deleted)
-        found = replace(found, report=_joined(self.session, reports), verdicts=dict(self.judge.verdicts))
+        report = _joined(self.session, reports)
+        found = replace(
+            found, report=report, verdicts=dict(self.judge.verdicts), overtaken=self._overtaken(report.stacks)
+        )
         return found if found.stops else self._well(found)
 
-    def _apply(self, request: Request) -> list[RunReport]:
-        """Apply what is owed: at once, or in a part of several in the order that the other parts leave us."""
-        request = replace(request, terms=self.asked.terms)
-        if self.asked.only is None:
-            return [apply(self.session, request, Agreed(), self.judge)]
-        everything, whole = owed_request(self.session, self.environment)
-        names = {*everything, *whole.followers}
+    def _whole(self) -> list[RunReport]:
+        """Apply what is owed, and then what that made owed: stacks that read outputs which have moved."""
+        reports: list[RunReport] = []
+        tried: set[str] = set()
+        while not any(one.exit_code for one in reports):
+            owed, request = owed_request(self.session, self.environment)
+            if not owed.keys() - tried:
+                break
+            reports.append(self._apply(request))
+            tried |= {one.id for one in reports[-1].stacks}
+        return reports
+
+    def _apply(self, request: Request) -> RunReport:
+        return apply(self.session, replace(request, terms=self.asked.terms), Agreed(), self.judge)
+
+    def _in_part(self, mine: Sequence[str]) -> list[RunReport]:
+        """Apply our part of what is owed, in the order that the other parts leave us."""
+        owed, whole = owed_request(self.session, self.environment)
+        names = {*owed, *whole.followers}
         others, reports = Others(self.session), []
         bad: dict[str, str] = {}
-        for layer in others.layers({*request.stacks, *request.followers}, names):
-            bad |= others.wait(others.prerequisites(layer, self.asked.only, names) - bad.keys())
+        for layer in others.layers(mine, names):
+            bad |= others.wait(others.prerequisites(layer, mine, names) - bad.keys())
             behind = {id_: why for id_ in layer if (why := self._behind(id_, bad))}
-            go = [id_ for id_ in layer if id_ not in behind]
-            if go:
-                _, now = owed_request(self.session, self.environment, go)
-                reports.append(apply(self.session, replace(now, terms=request.terms), Agreed(), self.judge))
+            _, request = owed_request(
+                self.session, self.environment, [id_ for id_ in layer if id_ not in behind]
+            )
+            if request.stacks:
+                reports.append(self._apply(request))
                 bad |= {one.id: one.result for one in reports[-1].stacks if one.result in STOPS}
             bad |= dict.fromkeys(behind, "aborted")
             reports.append(self._aborted(behind))
         return reports
+
+    def _overtaken(self, stacks: Sequence[StackReport]) -> tuple[str, ...]:
+        """Skipped stacks to which a newer commit of ours was applied: what is owed is done by that."""
+        repository, commit = self.session.project.repository, self.session.info.commit
+        found = []
+        for one in stacks:
+            entry = self._entry(one.id) if one.result == "skipped" else None
+            if entry and is_known(self.session.project, entry.commit):
+                found += [one.id] if repository.is_ancestor(commit, entry.commit) else []
+        return tuple(found)
+
+    def _entry(self, id_: str) -> Entry | None:
+        stack = self.session.project.stacks.get(id_)
+        return self.session.ledgers.entry(stack) if stack else None
 
     def _behind(self, stack: str, bad: Mapping[str, str]) -> str:
         """Why a stack must not be applied: what it stands on went wrong."""

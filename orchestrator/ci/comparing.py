@@ -19,7 +19,7 @@ from orchestrator.project.affected import followers
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.model import RunReport
 from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
-from orchestrator.run.digesting import Keys, digests
+from orchestrator.run.digesting import Keys, digests, empty_digest
 from orchestrator.run.inspecting import Inspect
 from orchestrator.run.pending import pending_stacks
 from orchestrator.run.pipeline import Request, plan_all
@@ -139,9 +139,10 @@ def doomed(session: Session, environment: str) -> tuple[Deleted, ...]:
 def compare(session: Session, environment: str, host: Host | None) -> Comparison:
     """Plan what trunk owes an environment and judge each plan; writes and applies nothing."""
     owed, request = owed_request(session, environment)
-    planned = plan_all(session, request)
+    everything = (*request.stacks, *request.followers)
+    planned = plan_all(session, replace(request, stacks=everything, followers={}))
     moving = provisional(session.project, {id_: one.report for id_, one in planned.items()})
-    planned = {id_: _standing_on(one, moving.get(id_, ())) for id_, one in planned.items()}
+    planned = {id_: _standing_on(session, one, moving.get(id_, ())) for id_, one in planned.items()}
     gone = doomed(session, environment)
     planned |= plan_deleted(session, gone, watching)
     owed |= {one.stack.id: GONE for one in gone}
@@ -160,14 +161,16 @@ def compare(session: Session, environment: str, host: Host | None) -> Comparison
     )
 
 
-def _standing_on(planned: Planned, upstreams: Sequence[str]) -> Planned:
-    """The plan with its digest saying which upstreams may still change it."""
+def _standing_on(session: Session, planned: Planned, upstreams: Sequence[str]) -> Planned:
+    """The plan with its digest saying which upstreams may still change it, also where it is empty yet."""
     found = planned.inspected
-    if found.digest is None or not upstreams:
+    if not upstreams or planned.report.result not in ("changed", "unchanged"):
         return planned
-    return replace(
-        planned, inspected=replace(found, digest=replace(found.digest, provisional=tuple(upstreams)))
-    )
+    if found.digest is None:
+        digest = empty_digest(session, session.project.stacks[planned.report.id], provisional=upstreams)
+    else:
+        digest = replace(found.digest, provisional=tuple(upstreams))
+    return replace(planned, inspected=replace(found, digest=digest))
 
 
 def owed_request(

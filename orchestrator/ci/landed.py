@@ -28,7 +28,8 @@ STATES: tuple[tuple[str, State], ...] = (
 class Landed:
     """One environment. `report` is None where it was not begun, because `behind` was not done.
 
-    `owed` are the stacks that trunk owed it, with why; `verdicts` what was said of each plan, by stack.
+    `owed` are the stacks that trunk owed it, with why; `verdicts` what was said of each plan, by stack;
+    `overtaken` are stacks that were left alone since something newer on trunk is applied there already.
     """
 
     environment: str
@@ -39,6 +40,7 @@ class Landed:
     soaked: float = 0.0
     behind: str = ""
     notes: tuple[str, ...] = ()
+    overtaken: tuple[str, ...] = ()
 
     @property
     def stacks(self) -> tuple[StackReport, ...]:
@@ -52,10 +54,12 @@ class Landed:
 
     @property
     def lost(self) -> bool:
-        """True when plans were owed, nothing went wrong, and nothing was applied all the same."""
-        settled = (*WENT, "unchanged", "skipped")
-        code = self.report.exit_code if self.report else 0
-        return bool(self.owed) and code == 0 and not any(one.result in settled for one in self.stacks)
+        """True when something that was owed was left as it is, and no stack says that this was wrong."""
+        if not self.owed or (self.report and self.report.exit_code):
+            return False
+        skipped = {one.id for one in self.stacks if one.result == "skipped"}
+        settled = {one.id for one in self.stacks if one.result in (*WENT, "unchanged")}
+        return bool(skipped - set(self.overtaken)) or not (settled or skipped)
 
     @property
     def exit_code(self) -> int:

@@ -50,7 +50,7 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
 
 def gated(found: Comparison) -> dict[str, Any]:
     """The digests that the gate approves: of every plan that was made, so that one word is enough."""
-    digests = {id_: one.inspected.digest for id_, one in found.planned.items() if one.has_changes}
+    digests = {id_: one.inspected.digest for id_, one in found.planned.items()}
     return {id_: digest for id_, digest in digests.items() if digest is not None}
 
 

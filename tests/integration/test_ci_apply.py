@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 from tests.support.ci import Ci, running
 from tests.support.cli import Infra, Ran
 from tests.support.remembered import CONFIG, UPSTREAM
+from tests.support.repo import Repo
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -127,6 +131,7 @@ def test_a_world_that_changed_since_is_not_applied_over(ci: Ci) -> None:
     number = planned(ci, {PROD: value("two") + secret % ("hunter2hunter2", "big")})
     ci.place.repo.commit({PROD: value("three") + secret % ("correcthorsebattery", "small")})
     ci.place.apply("prod")
+    ci.github.push(ci.place.repo, "by-hand")
     ci.github.merge(number, "squash")
     ran = apply(ci, "prod", code=5)
     assert ran.results == {"prod/net": "mismatch"}
@@ -312,11 +317,42 @@ def test_a_deleted_stack_goes_when_that_was_approved(ci: Ci) -> None:
     assert "nothing to do" in job(ci)("ci", "apply", "prod", code=0).out
 
 
+def test_what_is_applied_by_a_commit_that_is_gone_is_not_passed_over_in_silence(ci: Ci) -> None:
+    ci.place.repo.commit({PROD: value("three")})
+    ci.place.apply("prod")
+    merged(ci, {PROD: value("two")})
+    ran = apply(ci, "prod", code=1)
+    assert ran.results == {"prod/net": "skipped"}
+    assert states(ran) == {"prod": "failed"}
+
+
+def test_an_older_run_leaves_what_is_newer(ci: Ci) -> None:
+    merged(ci, {PROD: value("two")}, "one")
+    older = ci.job(0, event="push", rights=APPLY, commit=ci.github.trunk)
+    merged(ci, {PROD: value("three")}, "two")
+    newer = apply(ci, "prod", code=0)
+    assert newer.results == {"prod/net": "applied"}
+    Repo(older.root).git("fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*")
+    ran = older("ci", "apply", "prod", "--json", code=0)
+    assert ran.results == {"prod/net": "skipped"}
+    assert state_of(ci, "prod/net") == "three"
+
+
 def test_parts_wait_for_each_other(ci: Ci) -> None:
+    """The first part's stack reads the second's; both are at work at once."""
     started(ci, {"infra/envs/prod/app/main.tf": reads("net")})
     merged(ci, {PROD: value("two")})
-    first = apply(ci, "prod", "--shard", "1/2", code=0)
-    second = apply(ci, "prod", "--shard", "2/2", code=0)
-    done = {**first.results, **second.results}
-    assert done == {"prod/app": "applied", "prod/net": "applied"}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", "ci", "apply", "prod", "--shard", f"{part}/2", "--json"],
+            cwd=one.root,
+            env={**os.environ, **one.env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        for part, one in enumerate((job(ci), job(ci)), 1)
+    ]
+    ended = [json.loads(one.communicate(timeout=60)[0]) for one in running]
+    found = [{stack["id"]: stack["result"] for stack in one["stacks"]} for one in ended]
+    assert found == [{"prod/app": "applied"}, {"prod/net": "applied"}]
     assert state_of(ci, "prod/app") == "two"
