@@ -15,7 +15,6 @@ Kind = Literal["pull_request", "merge_group", "push", "workflow_dispatch", "sche
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _QUEUED = re.compile(r"^refs/heads/gh-readonly-queue/(?P<base>.+)/pr-(?P<number>\d+)-[0-9a-f]{40}")
-_MERGED = re.compile(r"^refs/pull/(\d+)/")
 _COMMIT = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # A branch of ours whose merge approves what an environment is owed: `approve/prod/0123abc`.
 _APPROVE = re.compile(r"^approve/(?P<environment>.+)/[0-9a-f]{7,64}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from orchestrator.ci.moving import provisional
 from orchestrator.ci.recording import Recorder
 from orchestrator.ci.scope import Part, Scope
+from orchestrator.errors import ProjectError
 from orchestrator.plan.drift import drift_in_diff
 from orchestrator.plan.model import Plan
 from orchestrator.project.affected import Chain
@@ -15,7 +16,7 @@ from orchestrator.report.review import Change, StackReview
 from orchestrator.run.deleting import Deleted, plan_deleted
 from orchestrator.run.inspecting import inspect_nothing
 from orchestrator.run.pipeline import Request, plan_all
-from orchestrator.run.planning import Planned
+from orchestrator.run.planning import Planned, failure
 from orchestrator.run.session import Session
 
 
@@ -23,11 +24,11 @@ def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) ->
     """Plan a part and record what reviewers will see of it. What goes wrong with a stack is its result."""
     elsewhere = {one.id for one in scope.found.stacks if one.id not in part.stacks}
     session.inspect = recorder.watching(session)
-    planned = plan_all(session, Request((*part.stacks, *part.always)))
+    planned = _plan(session, (*part.stacks, *part.always))
     recorder.provisional = provisional(scope.project, _reports(planned), elsewhere)
-    late = session.in_order(id_ for id_ in part.followers if id_ in recorder.provisional)
+    late = [id_ for id_ in part.followers if id_ in recorder.provisional]
     if late and not session.supervisor.interrupted:
-        planned |= plan_all(session, Request(tuple(late)))
+        planned |= _plan(session, late)
     gone: dict[str, Planned] = {}
     if part.deleted and scope.subject.base and not session.supervisor.interrupted:
         # What is only reported is not carried out, so there is nothing to forbid or to approve.
@@ -40,6 +41,26 @@ def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) ->
         for id_, one in ordered.items()
     )
     return recorder.record(session, scope, ordered, reviews)
+
+
+def _plan(session: Session, stacks: Sequence[str]) -> dict[str, Planned]:
+    """Plan stacks; one whose code cannot be planned at all, such as a circle, does not hide the others."""
+    broken = _broken(session, stacks)
+    return broken | plan_all(session, Request(tuple(id_ for id_ in stacks if id_ not in broken)))
+
+
+def _broken(session: Session, stacks: Sequence[str]) -> dict[str, Planned]:
+    found: dict[str, Planned] = {}
+    try:
+        session.project.require(stacks)
+    except ProjectError:
+        for id_ in stacks:
+            try:
+                session.project.require([id_])
+            except ProjectError as error:
+                found[id_] = Planned(failure(session, session.project.stacks[id_], error))
+                session.progress.done(found[id_].report)
+    return found
 
 
 def _reports(planned: Mapping[str, Planned]) -> dict[str, StackReport]:

@@ -411,3 +411,51 @@ def test_one_stack_alone_is_planned_for_who_asked(ci: Ci, tmp_path: Path) -> Non
     ci.job(number)("ci", "comment", str(tmp_path / "r"), code=0)
     assert "prod/net" not in ci.body(number)
     assert ci.conclusions(number) == {}
+
+
+def test_a_circle_does_not_hide_the_others(ci: Ci) -> None:
+    circle = FOLLOWER.replace("dev/state/net", "dev/state/app")
+    number = ci.change({NET: circle, PROD: TWO})
+    told = ci.job(number)("ci", "plan", "--json").document
+    results = {one["id"]: one["result"] for one in told["stacks"]}
+    assert results == {"dev/app": "failed", "dev/net": "failed", "prod/net": "changed"}
+    assert "wait for each other" in ci.body(number)
+    assert ci.conclusions(number) == {"infra/dev": "failure", "infra/prod": "success"}
+
+
+def test_a_plan_that_a_comment_asked_for(ci: Ci) -> None:
+    """The event is a dispatch: title, author and labels come from GitHub, head and number from the inputs."""
+    number = ci.change({NET: TWO}, title="Raise it to two")
+    head = ci.github.head(number)
+    merge = ci.job(number).env["GITHUB_SHA"]
+    inputs = {"pull_request": str(number), "head": head}
+    event = str(ci.github.event_file("workflow_dispatch", inputs=inputs))
+    job = ci.job(0, event="workflow_dispatch", commit=merge, GITHUB_EVENT_PATH=event)
+    job("ci", "plan", code=0)
+    assert '"one" -> "two"' in ci.body(number)
+    assert "Raise it to two" in Path(job.env["GITHUB_STEP_SUMMARY"]).read_text()
+    ci.github.commit("feature", {"README.md": "More.\n"}, "Pushed meanwhile")
+    moved = ci.job(number).env["GITHUB_SHA"]
+    late = ci.job(0, event="workflow_dispatch", commit=moved, GITHUB_EVENT_PATH=event)
+    assert "pushed meanwhile" in late("ci", "plan", code=3).err
+
+
+def test_parts_of_two_attempts_are_not_sealed_together(ci: Ci, tmp_path: Path) -> None:
+    number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": FOLLOWER.replace('"y"', '"z"', 1)})
+    for attempt, stack in (("1", "dev/net"), ("2", "dev/app")):
+        job = ci.job(number, GITHUB_RUN_ATTEMPT=attempt, INFRA_STACKS=stack)
+        words = ("--env", "dev", "--shard", f"{attempt}/2", "--report", str(tmp_path / "r"))
+        job("ci", "plan", *words, code=0)
+    ci.job(number)("ci", "comment", str(tmp_path / "r"), code=0)
+    assert "re-run all jobs" in ci.body(number)
+    (check,) = ci.github.checks(ci.github.head(number), "infra/dev")
+    assert check.external_id == ""
+
+
+def test_a_report_about_another_head_is_left_out(ci: Ci, tmp_path: Path) -> None:
+    number = ci.change({NET: TWO})
+    ci.job(number)("ci", "plan", "--report", str(tmp_path / "r"), code=0)
+    ci.github.commit("feature", {NET: UPSTREAM.replace("one", "three")}, "Again")
+    ci.job(number)("ci", "comment", str(tmp_path / "r"), code=0)
+    assert "left out" in ci.body(number)
+    assert ci.conclusions(number)["infra/dev"] == "failure"
