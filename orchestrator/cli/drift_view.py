@@ -79,8 +79,6 @@ def details(stack: StackDrift, *, show_ignored: bool) -> Iterator[RenderableType
 def notes(stack: StackDrift, *, show_ignored: bool) -> Iterator[str]:
     """What is said below the resources of a stack."""
     yield from stack.notes
-    if stack.attempted:
-        yield f"Compared with {stack.commit[:10]}, which a failed run tried to apply."
     if stack.outputs:
         yield f"Outputs that an apply would change: {', '.join(stack.outputs)}."
     if stack.ended:

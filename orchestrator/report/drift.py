@@ -22,8 +22,9 @@ class StackDrift:
     """One stack in one run of checks.
 
     `result` is `clean`, `drifted`, `unchecked` with a `reason`, or `skipped` when its turn did not come.
-    `commit` is what it was compared with: the one last applied, or with `attempted` the one that a failed run
-    tried. `resources` are all that differ, also those that nobody need look at; `outputs` the names of those
+    `commit` is what it was compared with: the one last applied, or after a failed run the one that it tried.
+    `partial` is true when the last run did not bring the whole stack to a commit: it failed, or was of a
+    part. `resources` are all that differ, also those that nobody need look at; `outputs` the names of those
     that an apply would change. `pending` says why trunk owes the stack something, apart from drift. `failed`
     is true for an unchecked one when something is wrong, and false when its time has just not come: it is
     being applied, or never was. `paths` are the folders whose owners answer for it. Of the memory:
@@ -38,7 +39,7 @@ class StackDrift:
     advice: str = ""
     seconds: float = 0.0
     commit: str = ""
-    attempted: bool = False
+    partial: bool = False
     resources: tuple[DriftedResource, ...] = ()
     outputs: tuple[str, ...] = ()
     pending: str = ""
@@ -52,6 +53,8 @@ class StackDrift:
     came_back: int = 0
     last_checked: str = ""
     ended: str = ""
+    ended_by: str = ""
+    correction: str = ""
 
     @property
     def loud(self) -> tuple[DriftedResource, ...]:
@@ -64,10 +67,10 @@ class StackDrift:
         return tuple(one for one in self.resources if not self.is_loud(one))
 
     def is_loud(self, resource: DriftedResource) -> bool:
-        """Whether a resource is drift here. What a failed run left undone is owed, and no drift."""
+        """Whether a resource is drift here. What the last run left undone is owed, and no drift."""
         if resource.is_quiet or resource.is_waiting:
             return False
-        return not (self.attempted and resource.category == "owed")
+        return not (self.partial and resource.category == "owed")
 
     @property
     def severity(self) -> Severity:
@@ -101,7 +104,7 @@ class StackDrift:
             "advice": self.advice,
             "seconds": round(self.seconds, 3),
             "commit": self.commit,
-            "attempted": self.attempted,
+            "partial": self.partial,
             "severity": self.severity or None,
             "counts": self.counts,
             "resources": [{**one.document(), "drift": self.is_loud(one)} for one in self.resources],
@@ -116,6 +119,8 @@ class StackDrift:
             "came_back": self.came_back,
             "last_checked": self.last_checked or None,
             "ended": self.ended or None,
+            "ended_by": self.ended_by or None,
+            "correction": self.correction or None,
         }
 
 

@@ -16,6 +16,7 @@ from orchestrator.plan.reader import read_plan
 from orchestrator.project.model import Stack
 from orchestrator.report.drift import StackDrift
 from orchestrator.run.drift_facts import facts_of
+from orchestrator.run.drift_memory import DESTROYED
 from orchestrator.run.drift_pace import Pace, is_throttled
 from orchestrator.run.planning import plan_while_still
 from orchestrator.run.schemas import Schemas
@@ -80,7 +81,7 @@ def _excused(session: Session, stack: Stack, entry: Entry | None, terms: Terms) 
             failed=True,
         )
     if entry.result == "destroyed":
-        return unchecked(stack, "it was destroyed")
+        return replace(unchecked(stack, "it was destroyed"), ended=DESTROYED)
     return None
 
 
@@ -89,11 +90,25 @@ def commit_of(entry: Entry) -> str:
     return entry.attempted if entry.result == "failed" and entry.attempted else entry.commit
 
 
+def why_partial(entry: Entry) -> str:
+    """Why the whole stack is not at one commit, as the last run left it; empty when it is."""
+    if entry.result == "failed":
+        return f"The run {entry.run} failed: what it left undone is owed, and no drift."
+    if entry.result == "restored":
+        return "Its state was put back to an older version: what that lacks is owed, and no drift."
+    if entry.attempted and entry.attempted != entry.commit:
+        return (
+            f"Only a part of {entry.attempted[:10]} was applied: what differs by that is owed, and no drift."
+        )
+    return ""
+
+
 def _check(session: Session, stack: Stack, entry: Entry, terms: Terms) -> StackDrift:
     commit = commit_of(entry)
-    attempted = commit != entry.commit
+    if not commit:
+        return unchecked(stack, "nothing was applied to it whole yet", f"`infra apply {stack.id}`.")
     # What a plan reads is the same byte for byte: no checkout of that commit is needed.
-    if not attempted and entry.fingerprint == session.project.fingerprint(stack.id):
+    if commit == entry.commit and entry.fingerprint == session.project.fingerprint(stack.id):
         return _check_at(session, stack, entry, terms, commit)
     try:
         with at_commit(session, commit) as at:
@@ -106,7 +121,7 @@ def _check(session: Session, stack: Stack, entry: Entry, terms: Terms) -> StackD
                     commit=commit,
                 )
             at.project.require([stack.id])
-            return _check_at(at, at.project.stacks[stack.id], entry, terms, commit, attempted=attempted)
+            return _check_at(at, at.project.stacks[stack.id], entry, terms, commit)
     except GitError as error:
         return unchecked(
             stack,
@@ -117,9 +132,7 @@ def _check(session: Session, stack: Stack, entry: Entry, terms: Terms) -> StackD
         )
 
 
-def _check_at(
-    session: Session, stack: Stack, entry: Entry, terms: Terms, commit: str, *, attempted: bool = False
-) -> StackDrift:
+def _check_at(session: Session, stack: Stack, entry: Entry, terms: Terms, commit: str) -> StackDrift:
     """Plan with the code of the session's commit, and tell what differs."""
     session.check_versions(stack)
     states = session.states
@@ -140,7 +153,7 @@ def _check_at(
         stack.environment,
         "clean",
         commit=commit,
-        attempted=attempted,
+        partial=bool(why_partial(entry)),
         notes=_notes(session, stack, entry),
         paths=(stack.path,),
     )
@@ -153,13 +166,15 @@ def _check_at(
 def _plan(session: Session, stack: Stack, work: Workdir, generation: str | None, pace: Pace) -> PlanOutcome:
     """One normal saved plan without a lock, again while the provider says that it is asked too much."""
     options = PlanOptions()
+    refusals = 0
     while True:
         pace.wait(lambda text: session.progress.doing(stack.id, text))
         try:
             outcome, _ = plan_while_still(session, stack, work, options, generation, shadow=False)
         except TerraformError as error:
-            if not is_throttled(error) or not pace.slow_down():
+            if not is_throttled(error) or not pace.slow_down(refusals):
                 raise
+            refusals += 1
             # Fewer questions at once, too.
             options = replace(options, parallelism=2)
         else:
@@ -193,7 +208,10 @@ def _read(
 
 
 def _notes(session: Session, stack: Stack, entry: Entry) -> tuple[str, ...]:
-    """What to know of the state itself: was it put back, or written by somebody else?"""
+    """What to know of the state itself: is it whole, was it put back, or written by somebody else?"""
+    partial = why_partial(entry)
+    if partial:
+        return (partial,)
     head = session.states.head(stack)
     if head is None or entry.serial is None:
         return ()

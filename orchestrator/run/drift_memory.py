@@ -16,6 +16,12 @@ REVERTED = "reverted by an apply"
 ACCEPTED = "accepted"
 CODE_CHANGED = "code changed"
 COVERED = "covered by a rule"
+DESTROYED = "destroyed"
+DESTROYED = "destroyed"
+# What `infra drift --fix`, or the job that it stands for, did about it.
+PUT_BACK = "reverted by a correction"
+TAKEN_OVER = "accepted by a correction"
+BY_A_RUN = (REVERTED, ACCEPTED, CODE_CHANGED, DESTROYED, PUT_BACK, TAKEN_OVER)
 UNDONE_BY_APPLY = {"reverted", "conflict", "owed"}
 
 
@@ -64,14 +70,22 @@ def after_check(
 ) -> DriftRecord:
     """What is known of a stack after a check. `generation` is its state's; `at` the time where this lies."""
     before = record or DriftRecord(found.id)
+    applied_run = entry.run if entry else ""
+    if found.ended == DESTROYED:
+        past = (*before.past, *([_over(before.now, DESTROYED, applied_run, at)] if before.now else []))
+        return replace(before, tried_at=at, reason=found.reason, digest="", now=None, past=past)
+    if entry and entry.result == "destroyed" and before.now:
+        over = replace(before.now, ended=at, how=DESTROYED)
+        return replace(
+            before, result="", digest="", severity="", counts={}, now=None, past=(*before.past, over)
+        )
     if found.result not in ("clean", "drifted"):
         return replace(before, tried_at=at, reason=found.reason)
-    applied_run = entry.run if entry else ""
     fingerprint = entry.fingerprint if entry else ""
     now, past = before.now, before.past
     if now and found.result == "clean":
         how = how_it_ended(before, found, applied_run, fingerprint, generation)
-        past = (*past, replace(now, ended=at, how=how))
+        past = (*past, _over(now, how, applied_run, at))
         now = None
     elif found.result == "drifted":
         since = {one.address: one.since for one in now.resources} if now else {}
@@ -113,6 +127,10 @@ def how_it_ended(
     # What no apply would have put back is gone since the state has taken it in.
     was = {one.category for one in before.now.resources} if before.now else set()
     return REVERTED if was & UNDONE_BY_APPLY else ACCEPTED
+
+
+def _over(now: Episode, how: str, run: str, at: str) -> Episode:
+    return replace(now, ended=at, how=how, by=run if how in BY_A_RUN else "")
 
 
 def event_of(before: DriftRecord | None, after: DriftRecord) -> str:

@@ -36,7 +36,6 @@ class Pace:
     interrupted: Callable[[], bool] = lambda: False
     _began: float = field(default_factory=time.monotonic)
     _not_before: float = 0.0
-    _slowed: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -55,18 +54,17 @@ class Pace:
                 told = True
             time.sleep(min(left, 0.2))
 
-    def slow_down(self) -> bool:
-        """Leave the provider alone for a while, for all threads; False when no time is left for that."""
+    def slow_down(self, refusals: int) -> bool:
+        """Leave the provider alone for a while, for all threads; False when no time is left for that.
+
+        `refusals` says how often this stack was refused before.
+        """
+        if refusals >= len(self.pauses):
+            return False
+        pause = self.pauses[refusals]
         with self._lock:
             now = time.monotonic()
-            if now < self._not_before:
-                # Another thread has met the same refusal just now.
-                return True
-            if self._slowed >= len(self.pauses):
-                return False
-            pause = self.pauses[self._slowed]
             if self.budget is not None and now - self._began + pause >= self.budget:
                 return False
-            self._slowed += 1
-            self._not_before = now + pause
+            self._not_before = max(self._not_before, now + pause)
             return True

@@ -114,7 +114,8 @@ class _Checks:
         entry = self.memory.entries.get(id_)
         found = check_stack(self.session, stack, entry, self.terms)
         found = remembered(found, self.memory.records.get(id_))
-        found = self.memory.keep(stack, found, entry)
+        if not self.session.supervisor.interrupted:
+            found = self.memory.keep(stack, found, entry)
         found = replace(found, pending=self.pending(id_, entry))
         self.session.progress.done(found)
         return found
@@ -179,20 +180,22 @@ class Memory:
     def keep(self, stack: Stack, found: StackDrift, entry: Entry | None) -> StackDrift:
         """Remember what was found of one stack; gives it with what that added."""
         before = self.records.get(stack.id)
-        log = self.session.ledgers.drift_log(stack)
         try:
             generation = self.session.states.generation(stack) or ""
-            after = after_check(before, found, entry, generation, run=self.session.info.id, at=self.now())
-            event = event_of(before, after)
+        except InfraError as error:
+            self.problem(f"What was found could not be remembered: {self.session.mask(error.message)}")
+            return found
+        after = after_check(before, found, entry, generation, run=self.session.info.id, at=self.now())
+        event = event_of(before, after)
+        with self._lock:
+            if event:
+                self._events[stack.id] = event
+        try:
+            saved = self.session.ledgers.drift_log(stack).save(after)
             with self._lock:
-                if event:
-                    self._events[stack.id] = event
-            after = log.save(after)
-            with self._lock:
-                self.records[stack.id] = after
+                self.records[stack.id] = saved
         except PreconditionFailed:
             self.problem(f"{stack.id}: another check came first; what this one found is not remembered.")
-            return found
         except InfraError as error:
             self.problem(f"What was found could not be remembered: {self.session.mask(error.message)}")
         return _with_memory(found, after, event)
@@ -274,7 +277,9 @@ def _with_memory(found: StackDrift, after: DriftRecord, event: str) -> StackDrif
     """The result with what remembering it has told."""
     if found.result == "drifted" and after.now:
         return replace(found, first_seen=after.now.began, came_back=after.now.came_back)
-    return replace(found, ended=event) if found.result == "clean" else found
+    if found.result != "clean" and not found.ended:
+        return found
+    return replace(found, ended=found.ended or event, ended_by=after.past[-1].by if event else "")
 
 
 def _is_whole(session: Session, ids: Sequence[str], stacks: Sequence[StackDrift]) -> bool:

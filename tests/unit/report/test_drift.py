@@ -44,8 +44,8 @@ def test_what_is_owed_by_an_upstream_or_a_failed_run_is_no_drift() -> None:
     owed = resource("owed", "owed", actions=("update",))
     assert stack(owed).result == "drifted"
     assert stack(replace(owed, upstreams=("dev/net",))).result == "clean"
-    assert stack(owed, attempted=True).result == "clean"
-    assert stack(owed, resource("reverted"), attempted=True).loud == (resource("reverted"),)
+    assert stack(owed, partial=True).result == "clean"
+    assert stack(owed, resource("reverted"), partial=True).loud == (resource("reverted"),)
 
 
 def test_everything_is_counted_once() -> None:

@@ -71,6 +71,15 @@ def test_what_could_not_be_checked_ends_nothing() -> None:
     assert check(failed, drifted(), "2026-01-03T00:00:00Z").reason == ""
 
 
+def test_a_stack_that_was_destroyed_does_not_drift_for_ever() -> None:
+    first = check(None, drifted(), "2026-01-01T00:00:00Z")
+    gone = StackDrift("dev/app", "dev", "unchecked", "it was destroyed")
+    over = check(first, gone, "2026-01-02T00:00:00Z", replace(ENTRY, result="destroyed"))
+    assert (over.now, over.result, over.past[0].how) == (None, "", "destroyed")
+    assert event_of(first, over) == "destroyed"
+    assert check(over, gone, "2026-01-03T00:00:00Z", replace(ENTRY, result="destroyed")).past == over.past
+
+
 APPLIED = replace(ENTRY, run="R2")
 CHANGED = replace(ENTRY, run="R2", fingerprint="g")
 ENDINGS = [
@@ -137,25 +146,24 @@ def test_what_is_too_much(text: str, throttled: bool) -> None:
 
 def test_a_pause_is_for_all_and_there_are_only_so_many() -> None:
     pace = Pace(pauses=(0.05, 0.05))
-    assert pace.slow_down()
-    assert pace.slow_down(), "another thread met the same refusal"
+    assert pace.slow_down(0)
     told: list[str] = []
     pace.wait(told.append)
     assert told == ["asked too much: waiting 0 s"]
-    assert pace.slow_down()
-    pace.wait(told.append)
-    assert not pace.slow_down()
+    assert pace.slow_down(1)
+    assert not pace.slow_down(2)
+    assert pace.slow_down(0), "another stack has its own"
 
 
 def test_no_pause_is_longer_than_what_is_left() -> None:
-    assert not Pace(budget=0.01, pauses=(15.0,)).slow_down()
+    assert not Pace(budget=0.01, pauses=(15.0,)).slow_down(0)
     assert Pace(budget=0.0).is_used_up
     assert not Pace().is_used_up
 
 
 def test_a_pause_ends_with_the_run() -> None:
     pace = Pace(pauses=(30.0,), interrupted=lambda: True)
-    pace.slow_down()
+    pace.slow_down(0)
     with pytest.raises(InterruptedRunError):
         pace.wait(lambda text: None)
 
