@@ -204,3 +204,15 @@ def test_everything_deleted_outside(night: Nights) -> None:
     (stack,) = night.check(code=8)["stacks"]
     assert {one["kind"] for one in stack["resources"]} == {"deleted"}
     assert (stack["severity"], len(stack["resources"])) == ("high", 2)
+
+
+def test_what_a_targeted_apply_brought_is_no_drift(night: Nights) -> None:
+    night.repo.commit({MAIN: HEAD + topic() + topic(name="other")})
+    night.apply()
+    night.repo.commit({MAIN: HEAD + topic("900s") + topic("900s", name="other")})
+    night.apply("dev/app", "--target", PLAIN)
+    (stack,) = night.check(code=0)["stacks"]
+    assert (stack["result"], stack["partial"]) == ("clean", True)
+    assert "Only a part of" in stack["notes"][0]
+    night.world.set("other", DURATION, "1200s")
+    assert night.check(code=8)["stacks"][0]["counts"]["reverted"] == 1
