@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "graph": ("orchestrator.cli.graph:command", "Draw the order in which stacks depend on each other."),
     "validate": ("orchestrator.cli.validate:command", "Check the layout, backends, cycles and lock files."),
     "affected": ("orchestrator.cli.affected:command", "Show which stacks a change touches, and why."),
+    "guard": ("orchestrator.cli.guard:command", "Look for what code may not hold, before Terraform does."),
     "plan": ("orchestrator.cli.plan:command", "Show what Terraform would change."),
     "apply": ("orchestrator.cli.apply:command", "Plan, ask, and apply exactly what was shown."),
     "destroy": ("orchestrator.cli.destroy:command", "Destroy stacks, in reverse order."),

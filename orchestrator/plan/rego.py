@@ -78,11 +78,11 @@ class RegoRules:
             done = self.supervisor.run(command)
             read = _of_opa if engine == "opa" else _of_conftest
             try:
-                found[namespace] = read(json.loads(done.stdout)) if done.ok else None
-            except (ValueError, LookupError, TypeError, AttributeError):
-                found[namespace] = None
-            if found[namespace] is None:
-                raise _failed(namespace, f"{done.error_text}\n{done.text}")
+                if not done.ok:
+                    raise ValueError(f"exit code {done.returncode}")
+                found[namespace] = read(json.loads(done.stdout))
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise _failed(namespace, _complaints(done.text) or done.error_text or str(error)) from error
         return found
 
 
@@ -102,6 +102,18 @@ def _of_opa(answer: Any) -> Any:
     """The package's value; None when it is not there."""
     results = answer.get("result") or [{"expressions": [{"value": None}]}]
     return results[0]["expressions"][0]["value"]
+
+
+def _complaints(text: str) -> str:
+    """What opa complains of in its JSON, each with its line."""
+    try:
+        errors = json.loads(text)["errors"]
+        return "; ".join(
+            f"{Path(one['location']['file']).name}:{one['location']['row']}: {one['message']}"
+            for one in errors
+        )
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def _of_conftest(answer: Any) -> dict[str, Any]:

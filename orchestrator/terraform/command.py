@@ -78,21 +78,6 @@ def apply(
     )
 
 
-def destroy(
-    *, variables: Sequence[str] = (), var_files: Sequence[Path] = (), lock_timeout: str | None = None
-) -> tuple[str, ...]:
-    """`destroy` without a plan and without a question."""
-    return build(
-        "destroy",
-        json=FLAG,
-        input=False,
-        auto_approve=FLAG,
-        lock_timeout=lock_timeout,
-        var_file=[str(file) for file in var_files],
-        var=list(variables),
-    )
-
-
 def show_json(plan_file: Path | None = None) -> tuple[str, ...]:
     """`show -json` of a plan file, or of the state."""
     return build("show", *([str(plan_file)] if plan_file else []), json=FLAG)
@@ -161,11 +146,6 @@ def providers_lock(
         net_mirror=net_mirror,
         platform=list(platforms),
     )
-
-
-def force_unlock(lock_id: str) -> tuple[str, ...]:
-    """Remove a lock, without a question. On GCS the id is the lock object's generation."""
-    return build("force-unlock", lock_id, force=FLAG)
 
 
 # What `run` may be given, by what it does. `state` and `workspace` change state by their second word.

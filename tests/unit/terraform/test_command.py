@@ -32,10 +32,6 @@ PLAN = ["plan", "-input=false", "-no-color", "-detailed-exitcode"]
             ["apply", "-json", "-input=false", "-lock-timeout=30s", "-parallelism=4", "/r/p"],
         ),
         (command.apply(Path("p")), ["apply", "-json", "-input=false", "p"]),
-        (
-            command.destroy(variables=["a=b"], var_files=[Path("x.tfvars")]),
-            ["destroy", "-json", "-input=false", "-auto-approve", "-var-file=x.tfvars", "-var=a=b"],
-        ),
         (command.show_json(Path("p")), ["show", "-json", "p"]),
         (command.show_json(), ["show", "-json"]),
         (command.output(), ["output", "-json", "-no-color"]),
@@ -49,7 +45,6 @@ PLAN = ["plan", "-input=false", "-no-color", "-detailed-exitcode"]
         ),
         (command.validate(), ["validate", "-json"]),
         (command.providers_schema(), ["providers", "schema", "-json"]),
-        (command.force_unlock("123"), ["force-unlock", "-force", "123"]),
     ],
 )
 def test_commands(argv: Sequence[str], expected: list[str]) -> None:

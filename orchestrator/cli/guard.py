@@ -1,0 +1,93 @@
+"""`infra guard`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.complete import stacks as complete_stacks
+from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.options import json_option
+from orchestrator.errors import Exit
+
+if TYPE_CHECKING:
+    from orchestrator.project.guard import Guarded
+    from orchestrator.project.model import Project, Stack
+
+EPILOG = """\b
+Examples:
+  infra guard                      what your branch changes, and what that reaches
+  infra guard dev 'prod/*'         these stacks, changed or not
+  infra guard --base HEAD~1 --json
+  infra guard --format sarif > guard.sarif
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("stacks", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks)
+@click.option("--base", metavar="REF", help="Compare with where the work parted from REF (default: trunk).")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "github", "sarif"]),
+    default="text",
+    help="For people, for GitHub's annotations, or for code scanning.",
+)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, stacks: tuple[str, ...], base: str | None, form: str, as_json: bool) -> int:
+    """Look for what code may not hold: programs, ways out, files from elsewhere. Exit 4 when there is some.
+
+    Nothing is run. The rules are those of infra.yaml on trunk; docs/policy.md says what each is for.
+    """
+    from orchestrator.project.affected import base_commit
+    from orchestrator.project.guard import changed_paths, examine, planned
+    from orchestrator.project.select import select
+
+    app = pass_app(ctx)
+    head = app.project()
+    commit = base_commit(head, base)
+    before = _before(head, commit)
+    wanted: Collection[str] = select(head, stacks, app.cwd) if stacks else planned(head, before)
+    changed = changed_paths(head, before) if before else ()
+    rules = (before or head).config.guard
+    found = examine(head, before, changed, rules, stacks=wanted)
+    code = int(Exit.BLOCKED if any(one.severity == "error" for one in found.findings) else Exit.OK)
+    chosen = [stack for stack in head.stacks.values() if stack.id in set(wanted)]
+    return tell(app, found, code, form, chosen, commit)
+
+
+def _before(head: Project, commit: str | None) -> Project | None:
+    """The project at the base; None where there is none."""
+    from orchestrator.project import load_commit
+
+    return load_commit(head, commit) if commit else None
+
+
+def tell(app: App, found: Guarded, code: int, form: str, stacks: list[Stack], base: str | None) -> int:
+    """The result in the form that was asked for; returns the exit code."""
+    from orchestrator.project.documents import finding_document, told_document
+    from orchestrator.report import annotate, findings_text
+    from orchestrator.report.findings import LintReport
+    from orchestrator.report.sarif import render
+
+    report = LintReport(found.findings, found.accepted)
+    if app.json:
+        return app.emit(
+            "guard",
+            code,
+            run=None,
+            base=base,
+            stacks=[{"id": one.id, "environment": one.environment} for one in stacks],
+            accepted=[{**finding_document(one), "reason": why} for one, why in found.accepted],
+            **told_document(found.findings, "BlockedError"),
+        )
+    if form == "sarif":
+        app.write(render(report).rstrip("\n"))
+        return code
+    lines = annotate.of_findings(found.findings) if form == "github" else findings_text.lines(report)
+    for line in lines:
+        app.write(line)
+    return code
