@@ -181,7 +181,7 @@ class Approvals:
         first = {by_key[key].pull_request.number: key for key in sorted(destroyed(now), reverse=True)}
         for key in first.values():
             one = by_key[key]
-            if not self._decisions.allows_destroy(one, stack.id, stack.environment, label, places):
+            if not self._decisions.allows_destroy_of(one, stack.id, stack.environment, label, places):
                 return (
                     f"#{one.pull_request.number} deletes or replaces {key[0]}, and nobody who may approve it "
                     f"set the label {label} after its plan"

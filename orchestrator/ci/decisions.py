@@ -19,6 +19,7 @@ from orchestrator.state.approved import PlanObjects, Seal, unseal
 # The app whose token workflows have: only the job that comments may post checks with it.
 APP = "github-actions"
 BOT = "[bot]"
+LABEL = "allow-destroy"
 # Checks that say nothing about a plan: nobody saw one.
 UNFINISHED = ("cancelled", "skipped", "timed_out")
 
@@ -115,21 +116,32 @@ class Decisions:
             self._writers[login] = self.host.permission(login) in WRITERS
         return self._writers[login]
 
-    def allows_destroy(
-        self, approval: Approval, stack: str, environment: str, label: str, places: Sequence[PlanObjects]
-    ) -> bool:
-        """Whether the label that allows deletions was set by somebody who may approve, after such a plan.
-
-        The plan is made again when the label is set; so what counts is that the newest plan before it deleted
-        and replaced the same things as the one that was approved.
-        """
-        pull_request = approval.pull_request
+    def labelled_at(self, pull_request: PullRequest, label: str = LABEL) -> datetime | None:
+        """When a label that is still there was set by somebody who may approve; None otherwise."""
         events = [one for one in self.host.label_events(pull_request.number) if one.label == label]
         last = max(events, key=lambda one: _time(one.at), default=None)
         if last is None or not last.added or not self.may_decide(last.actor, pull_request):
+            return None
+        return _time(last.at)
+
+    def allows_destroy(self, pull_request: PullRequest, planned_at: str, label: str = LABEL) -> bool:
+        """Whether the label that allows deletions was so set after a plan that was posted then (RFC 3339)."""
+        labelled = self.labelled_at(pull_request, label)
+        return labelled is not None and labelled > _time(planned_at)
+
+    def allows_destroy_of(
+        self, approval: Approval, stack: str, environment: str, label: str, places: Sequence[PlanObjects]
+    ) -> bool:
+        """Whether it was so set after a plan that deleted and replaced all that the approved one does.
+
+        Setting the label makes the plan anew, so it need not be the approved plan itself.
+        """
+        labelled = self.labelled_at(approval.pull_request, label)
+        if labelled is None:
             return False
-        labelled = _time(last.at)
-        found = self.posted(pull_request, environment, lambda posted: _time(posted) < labelled, places)
+        found = self.posted(
+            approval.pull_request, environment, lambda posted: _time(posted) < labelled, places
+        )
         if isinstance(found, Refusal) or stack not in found.digests:
             return False
         return destroyed(approval.digests[stack]) <= destroyed(found.digests[stack])
