@@ -46,7 +46,7 @@ def check_stack(session: Session, stack: Stack, entry: Entry | None, terms: Term
     except InterruptedRunError:
         found = unchecked(stack, "the run was interrupted")
     except InfraError as error:
-        found = _failed(session, stack, error)
+        found = failed(session, stack, error)
     return replace(found, seconds=time.monotonic() - began)
 
 
@@ -224,7 +224,8 @@ def _notes(session: Session, stack: Stack, entry: Entry) -> tuple[str, ...]:
     return ()
 
 
-def _failed(session: Session, stack: Stack, error: InfraError) -> StackDrift:
+def failed(session: Session, stack: Stack, error: InfraError) -> StackDrift:
+    """A stack that could not be checked because of an error."""
     told = error.diagnostics if isinstance(error, TerraformError) else ()
     diagnostics = [one for one in told if isinstance(one, Diagnostic)]
     reason = session.mask(error.message)

@@ -385,3 +385,18 @@ def test_every_form_of_the_report(night: Nights, tmp_path: Path) -> None:
     (report,) = read_reports([tmp_path / "report"])
     assert json.loads(json.dumps(report.document())) == {name: document[name] for name in report.document()}
     check_schema({"version": 1, "command": "drift", **report.document(), "exit_code": 8}, "drift")
+
+
+def test_an_environment_out_of_reach_does_not_hide_another(night: Nights) -> None:
+    prod = "infra/envs/prod/net/main.tf"
+    night.repo.commit({prod: BUILTIN})
+    night.apply()
+    night.world.set("plain", DURATION, "900s")
+    for name in ("state/", "ledger/", "drift/"):
+        night.grant("prod", name, "objectViewer", "serviceAccount:other@p.iam.gserviceaccount.com")
+    document = night.check(code=1)
+    found = {one["id"]: one for one in document["stacks"]}
+    assert (found["dev/app"]["result"], found["prod/net"]["result"]) == ("drifted", "unchecked")
+    assert found["prod/net"]["failed"]
+    assert "403" in found["prod/net"]["reason"] or "permission" in found["prod/net"]["reason"].lower()
+    night.check("dev", code=8)
