@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import StateError
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 # Raised when a reader of the version before would misunderstand; a newer version is refused.
 VERSION = 1
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 @dataclass(frozen=True)
 class AttributeDigest:
     """One attribute that changes. `before` and `after` are HMAC-SHA256 in hex of the values' JSON.
 
-    `unknown` is true when the new value, or a part of it, is known after the apply only; `after` is empty
-    when all of it is. `shown_before` and `shown_after` are for people: masked, and None where anything in
-    them is hidden.
+    `before` is empty where there was no value. `unknown` is true when the new value, or a part of it, is
+    known after the apply only; `after` is empty when all of it is. `shown_before` and `shown_after` are for people:
+    masked, and None where anything in them is hidden.
     """
 
     path: str
@@ -90,7 +92,7 @@ class Digest:
 
     `lineage` is empty where there was no state yet, `lock_file` is the SHA-256 of `.terraform.lock.hcl`,
     empty without one. `facts` (commit, base, serial, generation, terraform_version, upstream generations …)
-    only explain a difference. `provisional` are the upstreams that had changes of their own when this was made.
+    only explain a difference. `provisional` are the upstreams that had changes of their own when it was made.
     `standing` knows what the plan leaves as it is; it is there while the plan itself is, and never written.
     """
 
@@ -130,8 +132,11 @@ def encode(digest: Digest) -> bytes:
         "stack": digest.stack,
         "lineage": digest.lineage,
         "lock_file": digest.lock_file,
-        "resources": [asdict(one) for one in digest.resources],
-        "outputs": [asdict(one) for one in digest.outputs],
+        "resources": [
+            {**_given(one), "attributes": [_given(each) for each in one.attributes]}
+            for one in digest.resources
+        ],
+        "outputs": [_given(one) for one in digest.outputs],
         "provisional": list(digest.provisional),
         "facts": dict(digest.facts),
     }
@@ -169,6 +174,12 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _given(part: AttributeDigest | ResourceDigest | OutputDigest) -> dict[str, Any]:
+    """The fields that say something: those without a default, and those that differ from it."""
+    defaults = {one.name: one.default for one in fields(part)}
+    return {name: value for name, value in vars(part).items() if value != defaults[name]}
+
+
 def _resource(content: Mapping[str, Any]) -> ResourceDigest:
     attributes = tuple(AttributeDigest(**one) for one in content["attributes"])
     actions = tuple(map(_text, content["actions"]))
@@ -183,4 +194,4 @@ def _text(value: Any) -> str:
 
 def canonical(value: Any) -> str:
     """The one way to write a JSON value here: keys sorted, no blanks, ASCII only."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)

@@ -109,7 +109,7 @@ class _Maker:
         change = leaf.change
         return AttributeDigest(
             path=change.path,
-            before=self.hasher.of(address, change.path, leaf.before),
+            before="" if leaf.before is None else self.hasher.of(address, change.path, leaf.before),
             after=self.after(address, change.path, leaf.after, leaf.unknown),
             unknown=bool(leaf.unknown),
             sensitive=change.sensitive,
