@@ -214,6 +214,42 @@ def test_a_command_finds_it_and_not_the_real_one(rehearsal: Rehearsal) -> None:
     assert '"GITHUB_RUN_ID": "7"' in done.stdout
 
 
+def test_a_command_runs_as_the_job_of_an_event(rehearsal: Rehearsal) -> None:
+    rehearsal.repo.branch("other")
+    head = rehearsal.repo.commit({"other.md": "A\n"}, "Another")
+    opened = rehearsal.infra("sandbox", "github", "open", "other", "--json", code=0).document["github"]
+    script = "import os; print(open(os.environ['GITHUB_EVENT_PATH']).read(), os.environ['GITHUB_REF'])"
+    argv = [
+        "sandbox",
+        "exec",
+        "--event",
+        f"pull_request:{opened['number']}",
+        "--",
+        sys.executable,
+        "-c",
+        script,
+    ]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator", *argv],
+        cwd=rehearsal.repo.root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert f'"sha": "{head}"' in done.stdout
+    assert done.stdout.strip().endswith(f"refs/pull/{opened['number']}/merge")
+    for event, told in (
+        ("push:x", "is no number"),
+        ("earthquake", "no event"),
+        ("pull_request:77", "Not Found"),
+    ):
+        ran = rehearsal.infra("sandbox", "exec", "--event", event, "--", "true")
+        assert ran.code in (1, 3)
+        assert told in ran.err
+
+
 def test_its_tokens_are_told_to_nobody(rehearsal: Rehearsal) -> None:
     ran = rehearsal.infra("sandbox", "status", "--json", code=0)
 

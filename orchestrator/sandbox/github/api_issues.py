@@ -75,6 +75,13 @@ def change_state(call: Call, issue: Issue) -> None:
         raise invalid("Issue", "state", code="invalid")
 
 
+def check_assignee(call: Call) -> Answer:
+    """Can somebody be assigned? 204, else 404."""
+    if not issues.is_assignable(call.place, call.arguments["assignee"]):
+        raise not_found()
+    return Answer(204)
+
+
 def list_labels_of(call: Call) -> Answer:
     """The labels on an issue."""
     return call.page(_labels(call, _issue(call)))
@@ -156,24 +163,23 @@ def list_events(call: Call) -> Answer:
 
 def timeline(call: Call) -> Answer:
     """What happened to an issue with its comments, reviews and commits, oldest first."""
-    return call.page([document for _, document in story(call)])
+    return call.page(_story(call))
 
 
-def story(call: Call) -> list[tuple[str, dict[str, Any]]]:
-    """The timeline, each with its time."""
+def _story(call: Call) -> list[dict[str, Any]]:
+    """The timeline: ids tell the order within a second."""
     issue, shapes = _issue(call), call.issues
-    found = [(one.at, shapes.event(one)) for one in issue.events]
+    found = [((one.at, one.id), shapes.event(one)) for one in issue.events]
     for comment in issue.comments:
         who = call.shapes.user(comment.author)
         document = {**shapes.comment(issue, comment), "event": "commented", "actor": who}
-        found.append((comment.created_at, document))
+        found.append(((comment.created_at, comment.id), document))
     for review in issue.reviews:
-        found.append((review.submitted_at, {**shapes.review(issue, review), "event": "reviewed"}))
+        document = {**shapes.review(issue, review), "event": "reviewed"}
+        found.append(((review.submitted_at, review.id), document))
     found.sort(key=lambda one: one[0])
-    if issue.pull:
-        commits = call.place.git.commits(issue.pull.base, issue.pull.head)
-        found[:0] = [(issue.created_at, shapes.committed(sha)) for sha in commits]
-    return found
+    commits = call.place.git.commits(issue.pull.base, issue.pull.head) if issue.pull else []
+    return [*map(shapes.committed, commits), *(document for _, document in found)]
 
 
 def list_labels(call: Call) -> Answer:

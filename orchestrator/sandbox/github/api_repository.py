@@ -13,6 +13,12 @@ from orchestrator.sandbox.github.model import ROLES
 _OLD_NAMES = {"maintain": "write", "triage": "read"}
 _ACTIONS = {"enabled": True, "allowed_actions": "all", "sha_pinning_required": False}
 _WORKFLOW = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False}
+_PRIVATE_FORKS = {
+    "run_workflows_from_fork_pull_requests": False,
+    "send_write_tokens_to_workflows": False,
+    "send_secrets_and_variables": False,
+    "require_approval_for_fork_pr_workflows": True,
+}
 _FORKS = {"approval_policy": "first_time_contributors"}
 
 
@@ -245,6 +251,44 @@ def workflow_permissions(call: Call) -> Answer:
 def fork_approval(call: Call) -> Answer:
     """Whose forks' workflows wait for an approval."""
     return Answer(200, {**_FORKS, **call.place.repository.actions.get("forks", {})})
+
+
+def private_forks(call: Call) -> Answer:
+    """What forks of a private repository may do."""
+    if not call.place.repository.private:
+        raise not_found()
+    return Answer(200, {**_PRIVATE_FORKS, **call.place.repository.actions.get("private_forks", {})})
+
+
+def codeowners_errors(call: Call) -> Answer:
+    """Owners in CODEOWNERS who may not write; 404 when there is no such file."""
+    commit = call.place.git.resolve(call.request.query.get("ref") or call.place.repository.default_branch)
+    for path in (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"):
+        found = call.place.git.read(commit, path) if commit else None
+        if found:
+            lines = enumerate(found[1].decode("utf-8", "replace").splitlines(), 1)
+            errors = [wrong for at, line in lines for wrong in _strangers(call, path, at, line)]
+            return Answer(200, {"errors": errors})
+    raise not_found()
+
+
+def _strangers(call: Call, path: str, at: int, line: str) -> list[dict[str, Any]]:
+    roles = call.place.repository.roles
+    owners = line.partition("#")[0].split()[1:]
+    return [
+        {
+            "line": at,
+            "column": line.index(owner) + 1,
+            "kind": "Unknown owner",
+            "source": line,
+            "suggestion": None,
+            "message": f"Unknown owner on line {at}: make sure {owner} exists and has write access",
+            "path": path,
+        }
+        for owner in owners
+        if owner.startswith("@") and "/" not in owner
+        if roles.get(owner[1:], "none") not in ("write", "maintain", "admin")
+    ]
 
 
 def _branch(call: Call) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +80,10 @@ class Git:
                     found[name.removeprefix("refs/heads/")] = sha
         top = self.folder / "refs/heads"
         for path in top.rglob("*"):
-            if path.is_file() and path.suffix != ".lock":
-                found[str(path.relative_to(top))] = path.read_text().strip()
+            # A branch may be deleted while we look.
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file() and path.suffix != ".lock":
+                    found[str(path.relative_to(top))] = path.read_text().strip()
         return found
 
     def resolve(self, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from orchestrator.sandbox.github.errors import invalid, not_found
+from orchestrator.sandbox.github.errors import GitHubError, invalid, not_found
 from orchestrator.sandbox.github.model import Comment, Issue, Reaction
 from orchestrator.sandbox.github.place import Place
 
@@ -28,9 +28,10 @@ def open_issue(
     labels: Sequence[str] = (),
     assignees: Sequence[str] = (),
 ) -> Issue:
-    """Open an issue. Whoever cannot be assigned is left out."""
+    """Open an issue."""
     if not title.strip():
         raise invalid("Issue", "title", code="missing_field")
+    _check_assignable(place, assignees)
     number = max((int(one) for one in place.repository.issues), default=0) + 1
     now = place.now()
     issue = Issue(place.next_id(), number, title, check_body("Issue", body), author, now, now)
@@ -67,13 +68,25 @@ def set_labels(place: Place, issue: Issue, actor: str, names: Sequence[str]) -> 
 
 
 def set_assignees(place: Place, issue: Issue, actor: str, logins: Sequence[str]) -> None:
-    """Leave these people assigned, as far as they have a role in the repository."""
-    able = [one for one in logins if place.repository.roles.get(one, "none") != "none"]
-    for login in [one for one in issue.assignees if one not in able]:
+    """Leave these people assigned; 422 when one of them has no role in the repository."""
+    _check_assignable(place, logins)
+    for login in [one for one in issue.assignees if one not in logins]:
         place.note(issue, "unassigned", actor, assignee=login, assigner=actor)
-    for login in [one for one in able if one not in issue.assignees]:
+    for login in [one for one in logins if one not in issue.assignees]:
         place.note(issue, "assigned", actor, assignee=login, assigner=actor)
-    issue.assignees = able
+    issue.assignees = list(logins)
+
+
+def is_assignable(place: Place, login: str) -> bool:
+    """Can somebody be assigned here?"""
+    return place.repository.roles.get(login, "none") != "none"
+
+
+def _check_assignable(place: Place, logins: Sequence[str]) -> None:
+    for login in logins:
+        if not is_assignable(place, login):
+            wrong = {"resource": "Issue", "field": "assignees", "code": "invalid", "value": login}
+            raise GitHubError(422, "Validation Failed", [wrong])
 
 
 def rename(place: Place, issue: Issue, actor: str, title: str) -> None:
@@ -102,6 +115,9 @@ def reopen(place: Place, issue: Issue, actor: str) -> None:
         return
     if issue.pull and issue.pull.merged_at:
         raise invalid("PullRequest", "state", "state cannot be changed. The pull request is merged.")
+    if issue.pull and issue.pull.head_ref not in place.git.heads():
+        told = f"state cannot be changed. The {issue.pull.head_ref} branch has been deleted."
+        raise invalid("PullRequest", "state", told)
     issue.state, issue.closed_at, issue.closed_by = "open", "", ""
     issue.state_reason = "" if issue.pull else "reopened"
     place.note(issue, "reopened", actor, state_reason=issue.state_reason or None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from orchestrator.sandbox.github import commits
 from orchestrator.sandbox.github.call import Answer, Request
@@ -32,7 +32,9 @@ _PATHS = re.compile(
 def answer(server: GitHubServer, request: Request) -> Answer:
     """The page at a path."""
     try:
-        if request.method not in ("GET", "HEAD"):
+        # Under another name it is somebody else's page that asks (DNS rebinding).
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+        if request.method not in ("GET", "HEAD") or host not in ("127.0.0.1", "localhost"):
             raise not_found()
         if request.path == "/":
             return _page("Repositories", _repositories(server))

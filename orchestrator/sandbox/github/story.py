@@ -36,20 +36,24 @@ _STATES = {"success": "success", "failure": "failure", "error": "failure", "inac
 
 def told(place: Place, issue: Issue, home: str) -> list[Html]:
     """Each thing that happened, oldest first."""
-    found = [(one.created_at, _comment(one, home)) for one in issue.comments]
-    found += [(one.submitted_at, _review(one, home)) for one in issue.reviews]
+    # Ids tell the order within a second.
+    found = [((one.created_at, one.id), _comment(one, home)) for one in issue.comments]
+    found += [((one.submitted_at, one.id), _review(one, home)) for one in issue.reviews]
     merged = any(one.kind == "merged" for one in issue.events)
     # A merge closes, which goes without saying.
     events = [one for one in issue.events if not (merged and one.kind == "closed")]
-    found += [(one.at, _event(one)) for one in events]
+    found += [((one.at, one.id), _event(one)) for one in events]
     if issue.pull:
         pull = issue.pull
         ours = {pull.head, pull.merge_commit, *pull.landed}
         found += [
-            (one.created_at, _deployment(one)) for one in place.repository.deployments if one.commit in ours
+            ((one.created_at, one.id), _deployment(one))
+            for one in place.repository.deployments
+            if one.commit in ours
         ]
         # A commit's own time says when it was made, not when it came: those that came later show as pushes.
-        found += [(issue.created_at, _commit(place, sha)) for sha in place.git.commits(pull.base, pull.head)]
+        commits = place.git.commits(pull.base, pull.head)
+        found += [((issue.created_at, at), _commit(place, sha)) for at, sha in enumerate(commits)]
     return [shown for _, shown in sorted(found, key=lambda one: one[0])]
 
 

@@ -9,7 +9,7 @@ from tests.support.github import BOT, GitHub
 
 def test_an_issue_is_closed_and_opened_again(github: GitHub, token: str) -> None:
     status, _, made = github.ask(
-        token, "POST", "/issues", {"title": "Drift", "labels": ["drift"], "assignees": ["ada", "stranger"]}
+        token, "POST", "/issues", {"title": "Drift", "labels": ["drift"], "assignees": ["ada"]}
     )
     number = made["number"]
     assert status == 201
@@ -31,6 +31,15 @@ def test_an_issue_is_closed_and_opened_again(github: GitHub, token: str) -> None
 
     _, _, events = github.ask(token, "GET", f"/issues/{number}/events")
     assert [one["event"] for one in events] == ["labeled", "assigned", "closed", "reopened"]
+
+
+def test_who_has_no_role_cannot_be_assigned(github: GitHub, token: str) -> None:
+    status, _, told = github.ask(token, "POST", "/issues", {"title": "Drift", "assignees": ["ada", "gone"]})
+
+    assert (status, told["errors"][0]["value"]) == (422, "gone")
+    assert github.issues() == []
+    assert github.ask(token, "GET", "/assignees/ada")[0] == 204
+    assert github.ask(token, "GET", "/assignees/gone")[0] == 404
 
 
 def test_issues_are_found_by_labels_and_state(github: GitHub, token: str) -> None:

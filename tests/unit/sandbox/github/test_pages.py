@@ -78,6 +78,13 @@ def test_a_page_that_is_not_there(github: GitHub, path: str) -> None:
     assert github.ask("", "GET", f"/{path}", Authorization="")[0] == 404
 
 
+def test_a_page_is_not_read_under_another_name(github: GitHub) -> None:
+    path = f"//{github.repository}/pulls"
+
+    assert github.ask("", "GET", path, Authorization="", Host="evil.example.com")[0] == 404
+    assert github.ask("", "GET", path, Authorization="", Host="localhost")[0] == 200
+
+
 def test_a_conflict_is_seen(github: GitHub) -> None:
     github.commit("feature", {"a.tf": "mine\n"})
     number = github.open("feature")

@@ -159,6 +159,20 @@ def test_deleting_the_branch_closes_it_unmerged(github: GitHub) -> None:
     assert issue.pull
     assert (issue.state, issue.pull.merged_at) == ("closed", "")
     assert [one.kind for one in issue.events] == ["head_ref_deleted", "closed"]
+    token = github.token("olga")
+    assert github.ask(token, "PATCH", f"/pulls/{number}", {"state": "open"})[0] == 422
+
+
+def test_a_closed_one_is_opened_again_with_what_was_pushed_meanwhile(github: GitHub, token: str) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+    github.close(number)
+    head = github.commit("feature", {"b.tf": "1\n"})
+
+    assert github.ask(token, "PATCH", f"/pulls/{number}", {"state": "open"})[0] == 200
+
+    assert github.head(number) == head
+    assert [one.kind for one in github.pull(number).events] == ["closed", "reopened"]
 
 
 def test_a_branch_reset_to_trunk_closes_it(github: GitHub) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,20 @@ def test_an_answer_that_is_known_is_not_sent_again(github: GitHub, token: str) -
     assert (status, body) == (304, "")
     github.open_issue("One")
     assert github.ask(token, "GET", "/issues", **{"If-None-Match": headers["etag"]})[0] == 200
+
+
+def test_many_ask_at_once(github: GitHub, token: str) -> None:
+    number = github.open_issue("One")
+
+    def write(at: int) -> int:
+        return github.ask(token, "POST", f"/issues/{number}/comments", {"body": str(at)})[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(write, range(40))) == {201}
+
+    comments = github.comments(number)
+    assert sorted(int(one.body) for one in comments) == list(range(40))
+    assert len({one.id for one in comments}) == 40
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,11 @@ def test_protection_is_told_to_admins(github: GitHub, token: str) -> None:
     assert told["required_status_checks"]["contexts"] == ["infra"]
     assert told["required_pull_request_reviews"]["required_approving_review_count"] == 1
     assert told["allow_force_pushes"] == {"enabled": False}
-    assert github.ask(token, "GET", "/branches/main")[2]["protected"] is True
+    _, _, branch = github.ask(token, "GET", "/branches/main")
+    assert (branch["protected"], branch["protection"]["required_status_checks"]["contexts"]) == (
+        True,
+        ["infra"],
+    )
     assert [one["name"] for one in github.ask(token, "GET", "/branches?protected=true")[2]] == ["main"]
 
 
@@ -135,6 +139,20 @@ def test_settings_of_actions_are_as_set(github: GitHub) -> None:
     assert workflow == {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": True}
     assert forks == {"approval_policy": "first_time_contributors"}
     assert github.ask(admin, "GET", "/actions/permissions")[2]["enabled"] is True
+    private = "/actions/permissions/fork-pr-workflows-private-repos"
+    assert github.ask(admin, "GET", private)[2]["run_workflows_from_fork_pull_requests"] is False
+    with github.place as place:
+        place.repository.private = False
+    assert github.ask(admin, "GET", private)[0] == 404
+
+
+def test_owners_who_may_not_write_are_told(github: GitHub, token: str) -> None:
+    assert github.ask(token, "GET", "/codeowners/errors?ref=main")[0] == 404
+    github.commit("main", {".github/CODEOWNERS": "# ours\n* @ada @acme/team\n/prod @rita @gone\n"})
+
+    _, _, told = github.ask(token, "GET", "/codeowners/errors?ref=main")
+
+    assert [(one["line"], one["column"]) for one in told["errors"]] == [(3, 7), (3, 13)]
 
 
 def test_a_commit_is_told_with_its_size(github: GitHub, token: str) -> None:
