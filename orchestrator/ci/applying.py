@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from orchestrator.ci.comparing import GONE, TrunkJudge, doomed, owed_request, watching
+from orchestrator.ci.comparing import GONE, TrunkJudge, doomed, owed_request
 from orchestrator.ci.landed import Landed
+from orchestrator.ci.owed_rules import OwedRules
 from orchestrator.ci.sharding import Others
 from orchestrator.errors import BlockedError, InfraError, InterruptedRunError
 from orchestrator.hosts.port import Host
@@ -74,7 +75,9 @@ class Step:
         self.session = session
         self.environment = environment
         self.asked = asked
-        self.judge = TrunkJudge(session, host, asked.gated)
+        self.rules = OwedRules(session, host)
+        self.judge = TrunkJudge(session, host, self.rules, asked.gated)
+        session.inspect = self.rules.watching(session)
 
     def land(self) -> Landed:
         """The steps: what is owed, apply it, look whether it is well."""
@@ -165,7 +168,7 @@ class Step:
         reports = []
         for commit, stacks in by_commit.items():
             with at_commit(self.session, commit) as inner:
-                old = replace(inner, inspect=watching(inner))
+                old = replace(inner, inspect=self.rules.watching(inner))
                 request = Request(tuple(stacks), PlanOptions(destroy=True), terms=self.asked.terms)
                 reports.append(apply(old, request, Agreed(), self.judge))
         return reports

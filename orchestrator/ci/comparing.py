@@ -9,9 +9,9 @@ from functools import cached_property
 
 from orchestrator.ci.approvals import Approvals, Verdict
 from orchestrator.ci.moving import provisional
-from orchestrator.ci.owed import Trunk
+from orchestrator.ci.owed_rules import OwedRules
 from orchestrator.config import Environment
-from orchestrator.errors import BlockedError, ConfigError, GitError, HostError, MismatchError, ProjectError
+from orchestrator.errors import BlockedError, ConfigError, GitError, MismatchError, ProjectError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
 from orchestrator.project import load_commit
@@ -19,8 +19,7 @@ from orchestrator.project.affected import followers
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.model import RunReport
 from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
-from orchestrator.run.digesting import Keys, digests, empty_digest
-from orchestrator.run.inspecting import Inspect
+from orchestrator.run.digesting import empty_digest
 from orchestrator.run.pending import pending_stacks
 from orchestrator.run.pipeline import Request, plan_all
 from orchestrator.run.planning import Planned
@@ -44,6 +43,7 @@ class TrunkJudge:
 
     session: Session
     host: Host | None
+    rules: OwedRules
     gated: Mapping[str, Digest] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -60,14 +60,10 @@ class TrunkJudge:
 
     def ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
         """What is to be said of a plan; asks the host about the pull requests that it is owed to."""
-        verdict = self._ask(stack, planned, before)
+        verdict = self._allowed(stack, planned, self._ask(stack, planned, before))
         with self._lock:
             self.verdicts[stack.id] = verdict
         return verdict
-
-    @cached_property
-    def _trunk(self) -> Trunk | None:
-        return Trunk(self.session.project, self.host) if self.host else None
 
     @cached_property
     def _approvals(self) -> Approvals | None:
@@ -77,7 +73,7 @@ class TrunkJudge:
         now = planned.inspected.digest
         if not (needs_approval(self.session.project, stack.environment) or self._needed_it(stack, before)):
             why = f"{stack.environment} needs no approval"
-            return Verdict("apply", pull_requests=self._owed_to(stack, before), reason=why)
+            return Verdict("apply", pull_requests=self.rules.pull_requests(stack), reason=why)
         if self._approvals is None:
             raise BlockedError(
                 f"{stack.environment} was changed only as approved until now, and nobody can be asked here.",
@@ -88,13 +84,18 @@ class TrunkJudge:
             raise ValueError(f"{stack.id} was planned without a digest")
         return self._approvals.judge(stack, now, before, gated=self.gated.get(stack.id))
 
-    def _owed_to(self, stack: Stack, before: Entry | None) -> tuple[int, ...]:
-        """The pull requests that a stack is owed to; where that cannot be found out, nobody is told."""
-        try:
-            found = self._trunk.owed(stack, before).pull_requests if self._trunk else ()
-        except HostError:
-            return ()
-        return tuple(one.number for one in found)
+    def _allowed(self, stack: Stack, planned: Planned, verdict: Verdict) -> Verdict:
+        """The verdict, unless the plan deletes or replaces and that wants a label which is not there.
+
+        Where approvals are asked for, they were judged by that too.
+        """
+        if verdict.kind != "apply" or not planned.report.is_destructive or stack.id in self.gated:
+            return verdict
+        why = self.rules.missing_label(stack, verdict.pull_requests)
+        if not why:
+            return verdict
+        unapproved = self.session.project.config.environment(stack.environment).unapproved
+        return Verdict("gate" if unapproved == "gate" else "refuse", (), verdict.pull_requests, why)
 
     def _needed_it(self, stack: Stack, before: Entry | None) -> bool:
         """Whether approvals were asked for at the commit last applied: no change takes itself out of that."""
@@ -124,11 +125,6 @@ class Comparison:
         return "gate" in kinds or ("mismatch" in kinds and self.settings.unapproved == "gate")
 
 
-def watching(session: Session) -> Inspect:
-    """What is found out about each plan while its JSON is at hand: its digest."""
-    return digests(session, Keys(session.ledgers))
-
-
 def doomed(session: Session, environment: str) -> tuple[Deleted, ...]:
     """Stacks of an environment that trunk no longer has, where the policy says that they go."""
     if session.project.config.policy.deleted_stacks != "destroy":
@@ -138,16 +134,18 @@ def doomed(session: Session, environment: str) -> tuple[Deleted, ...]:
 
 def compare(session: Session, environment: str, host: Host | None) -> Comparison:
     """Plan what trunk owes an environment and judge each plan; writes and applies nothing."""
+    rules = OwedRules(session, host)
+    session.inspect = rules.watching(session)
     owed, request = owed_request(session, environment)
     everything = (*request.stacks, *request.followers)
     planned = plan_all(session, replace(request, stacks=everything, followers={}))
     moving = provisional(session.project, {id_: one.report for id_, one in planned.items()})
     planned = {id_: _standing_on(session, one, moving.get(id_, ())) for id_, one in planned.items()}
     gone = doomed(session, environment)
-    planned |= plan_deleted(session, gone, watching)
+    planned |= plan_deleted(session, gone, rules.watching)
     owed |= {one.stack.id: GONE for one in gone}
     stacks = dict(session.project.stacks) | {one.stack.id: one.stack for one in gone}
-    asked = TrunkJudge(session, host)
+    asked = TrunkJudge(session, host, rules)
     for id_, one in planned.items():
         if one.has_changes:
             asked.ask(stacks[id_], one, session.ledgers.entry(stacks[id_]))

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.ci import sharding, shards
 from orchestrator.ci.applying import Asked, land
-from orchestrator.ci.comparing import needs_approval, watching
+from orchestrator.ci.comparing import needs_approval
 from orchestrator.ci.gates import read_gated
 from orchestrator.ci.landed import Landed
 from orchestrator.ci.landing import Facts, begun, landing_of, tell, write_landing
@@ -40,7 +40,6 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
         if folder:
             write_landing(folder, begun(facts, landed))
 
-    session.inspect = watching(session)
     job = Asked(
         environments,
         Terms(wait=asked["wait"], lock_timeout=60.0),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.ci.comparing import Comparison, compare, watching
+from orchestrator.ci.comparing import Comparison, compare
 from orchestrator.ci.gates import write_gated
 from orchestrator.ci.landed import Landed
 from orchestrator.ci.landing import landing_of, write_landing
@@ -21,7 +21,6 @@ from orchestrator.run.session import Session
 def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     """`infra ci compare`; returns its exit code."""
     (environment,) = chosen(session, [asked["environment"]])
-    session.inspect = watching(session)
     with host_for(app, session, [environment], posts=False) as host:
         found = compare(session, environment, host)
     if session.supervisor.interrupted:

@@ -129,6 +129,7 @@ def test_what_was_approved_is_applied_in_order_and_told(ci: Ci) -> None:
 def test_a_world_that_changed_since_is_not_applied_over(ci: Ci) -> None:
     secret = 'resource "terraform_data" "s" {\n  input = { password = "%s", size = "%s" }\n}\n'
     number = planned(ci, {PROD: value("two") + secret % ("hunter2hunter2", "big")})
+    ci.place.repo.branch("hotfix")
     ci.place.repo.commit({PROD: value("three") + secret % ("correcthorsebattery", "small")})
     ci.place.apply("prod")
     ci.github.push(ci.place.repo, "by-hand")
@@ -247,6 +248,41 @@ def test_however_it_was_merged_it_is_found(ci: Ci, how: str) -> None:
         assert state_of(ci, "prod/net") == "one"
 
 
+def test_what_deletes_wants_its_label_after_the_plan(ci: Ci) -> None:
+    gone = UPSTREAM.replace('resource "terraform_data" "x"', 'resource "terraform_data" "z"').replace(
+        "terraform_data.x", "terraform_data.z"
+    )
+    number = ci.change({PROD: gone})
+    ci.github.label(number, "allow-destroy", by="bert")
+    ci.job(number)("ci", "plan", code=0)
+    ci.github.review(number)
+    ci.github.merge(number, "squash")
+    ran = apply(ci, "prod", code=4)
+    assert ran.results == {"prod/net": "blocked"}
+    assert "allow-destroy" in ran.stack("prod/net")["reason"]
+    assert job(ci, LOOK)("ci", "compare", "prod", "--json", code=0).document["gate"] is True
+    ci.github.unlabel(number, "allow-destroy", by="bert")
+    ci.github.label(number, "allow-destroy", by="bert")
+    assert apply(ci, "prod", code=0).results == {"prod/net": "applied"}
+
+
+def test_the_policy_is_the_one_from_before_the_change(ci: Ci) -> None:
+    """Code and the rule that forbids it: one pull request cannot bring the one and drop the other."""
+    protect = "policy: {protect: [{type: terraform_data, reason: It is dear.}], destroy: {prod: allow}}\n"
+    started(ci, {"infra.yaml": CONFIG + protect})
+    gone = (
+        UPSTREAM.replace("terraform_data.x", "null").split("resource")[0]
+        + 'output "x" {\n  value = "one"\n}\n'
+    )
+    number = ci.change({PROD: gone, "infra.yaml": CONFIG + "policy: {destroy: {prod: allow}}\n"})
+    ci.job(number)("ci", "plan", code=4)
+    ci.github.review(number)
+    ci.github.merge(number, "squash")
+    ran = apply(ci, "prod", code=4)
+    assert ran.results == {"prod/net": "blocked"}
+    assert "the policy forbids it" in ran.stack("prod/net")["reason"]
+
+
 def test_a_failed_check_stops_promotion(ci: Ci) -> None:
     started(ci, {"infra.yaml": rules(dev='checks: [{name: smoke, command: [sh, -c, "echo bad; exit 1"]}]')})
     number = merged(ci, {DEV: value("two"), PROD: value("two")})
@@ -301,7 +337,7 @@ def test_a_deleted_stack_goes_when_that_was_approved(ci: Ci) -> None:
     started(
         ci,
         {
-            "infra.yaml": CONFIG + "policy: {deleted_stacks: destroy}\n",
+            "infra.yaml": CONFIG + "policy: {deleted_stacks: destroy, destroy: {prod: warn}}\n",
             "infra/envs/prod/old/main.tf": UPSTREAM,
         },
     )
