@@ -24,8 +24,8 @@ class AttributeDigest:
     """One attribute that changes. `before` and `after` are HMAC-SHA256 in hex of the values' JSON.
 
     `before` is empty where there was no value. `unknown` is true when the new value, or a part of it, is
-    known after the apply only; `after` is empty when all of it is. `shown_before` and `shown_after` are for people:
-    masked, and None where anything in them is hidden.
+    known after the apply only; `after` is empty when all of it is. `shown_before` and `shown_after` are for
+    people: masked, and None where anything in them is hidden.
     """
 
     path: str
