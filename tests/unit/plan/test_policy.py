@@ -1,0 +1,201 @@
+"""What the policy says of plans, rule by rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from orchestrator.config import load_text
+from orchestrator.config.globs import matches
+from orchestrator.config.rules import Policy
+from orchestrator.masking import Masker
+from orchestrator.plan.model import Plan
+from orchestrator.plan.policy import Circumstances, Size, Violation, across, evaluate, size_of
+from orchestrator.plan.reader import read_plan
+
+
+def change(
+    address: str,
+    *actions: str,
+    after: dict[str, Any] | None = None,
+    unknown: dict[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """One entry of `resource_changes`."""
+    type_name = address.split(".")[-2] if "." in address else address
+    body = {"actions": list(actions), "before": {}, "after": after or {}, "after_unknown": unknown or {}}
+    return {"address": address, "mode": "managed", "type": type_name, "change": body, **more}
+
+
+def document(*changes: dict[str, Any]) -> dict[str, Any]:
+    return {"format_version": "1.2", "terraform_version": "1.11.4", "resource_changes": list(changes)}
+
+
+def judged(
+    policy: str,
+    *changes: dict[str, Any],
+    environment: str = "prod",
+    protected: bool = True,
+    allowed: bool = False,
+) -> tuple[Violation, ...]:
+    shown = document(*changes)
+    plan: Plan = read_plan(json.dumps(shown), Masker())
+    rules: Policy = load_text(f"policy: {policy}").policy
+    return evaluate(plan, shown, rules, Circumstances(environment, protected, allowed))
+
+
+def told(found: Sequence[Violation]) -> list[tuple[str, str]]:
+    return [(one.severity, one.rule) for one in found]
+
+
+GONE = change("google_sql_database_instance.main", "delete")
+REPLACED = change('module.db.google_sql_database_instance.main["a"]', "delete", "create")
+MADE = change("google_storage_bucket.b", "create")
+
+
+@pytest.mark.parametrize(
+    ("policy", "protected", "allowed", "expected"),
+    [
+        ("{}", True, False, [("error", "destroy")]),
+        ("{}", True, True, [("warning", "destroy")]),
+        ("{}", False, False, [("warning", "destroy")]),
+        ("{destroy: {prod: allow}}", True, False, []),
+        ("{destroy: {prod: warn}}", True, False, [("warning", "destroy")]),
+        ("{destroy: {prod: label}}", False, False, [("error", "destroy")]),
+        ("{destroy: {prod: prevent}}", False, True, [("error", "destroy")]),
+        ("{destroy: {dev: prevent}}", False, False, [("warning", "destroy")]),
+    ],
+)
+def test_what_it_takes_to_delete(
+    policy: str, protected: bool, allowed: bool, expected: list[tuple[str, str]]
+) -> None:
+    for gone in (GONE, REPLACED, change("a.b", "create", "delete")):
+        assert told(judged(policy, MADE, gone, protected=protected, allowed=allowed)) == expected
+
+
+def test_nothing_deleted_is_nothing_to_say() -> None:
+    harmless = (MADE, change("a.b", "update"), change("a.c", "forget"), change("a.d", "no-op"))
+    assert judged("{destroy: {prod: prevent}}", *harmless) == ()
+
+
+def test_all_that_goes_is_one_violation_that_names_the_first_few() -> None:
+    (one,) = judged("{}", *(change(f"a.b{number}", "delete") for number in range(7)))
+    assert "a.b0, a.b1, a.b2, a.b3, a.b4 and 2 more" in one.message
+    assert "allow-destroy" in one.message
+    assert one.address == "a.b0"
+    (one,) = judged("{label: go-on}", GONE)
+    assert "`go-on`" in one.message
+    (one,) = judged("{destroy: {prod: prevent}}", GONE)
+    assert "policy: {destroy: {prod: prevent}}" in one.advice
+
+
+@pytest.mark.parametrize(
+    ("entry", "hit"),
+    [
+        ("{type: google_sql_*, reason: Data.}", True),
+        ("{type: google_storage_*, reason: Data.}", False),
+        ("{address: 'module.db.*', reason: Data.}", True),
+        ("{address: 'module.db.google_sql_database_instance.main[\"a\"]', reason: Data.}", True),
+        ("{address: 'google_sql_database_instance.*', reason: Data.}", False),
+        ("{type: google_sql_*, address: 'module.other.*', reason: Data.}", False),
+        ("{type: google_sql_*, environments: [prod], reason: Data.}", True),
+        ("{type: google_sql_*, environments: [dev, stag*], reason: Data.}", False),
+    ],
+)
+def test_protected_resources(entry: str, hit: bool) -> None:
+    policy = f"{{destroy: {{prod: allow}}, protect: [{entry}]}}"
+    found = judged(policy, REPLACED, MADE, allowed=True)
+    assert told(found) == ([("error", "protect")] if hit else [])
+    assert all("replace module.db" in one.message and "Data." in one.message for one in found)
+    assert judged(policy, change(REPLACED["address"], "update"), MADE) == ()
+
+
+def test_a_resource_that_moved_is_protected_under_its_old_name() -> None:
+    moved = change("a.new", "delete", "create", previous_address="a.old")
+    policy = "{destroy: {prod: allow}, protect: [{address: a.old, reason: Data.}]}"
+    assert told(judged(policy, moved)) == [("error", "protect")]
+
+
+LABELS = "{labels: {required: [team, cost]}}"
+BOTH = {"team": "a", "cost": "1"}
+
+
+@pytest.mark.parametrize(
+    ("after", "unknown", "expected"),
+    [
+        ({"labels": BOTH}, {}, []),
+        ({"labels": {"team": "a"}}, {}, [("error", "labels")]),
+        ({"labels": None}, {}, [("error", "labels")]),
+        ({"labels": None, "effective_labels": BOTH}, {}, []),
+        ({"labels": {"team": "a"}, "terraform_labels": {"cost": "1"}}, {}, []),
+        ({"user_labels": BOTH}, {}, []),
+        ({"labels": {"team": "a"}}, {"labels": {"cost": True}}, []),
+        ({}, {"labels": True}, [("warning", "labels")]),
+        ({"labels": {}}, {"effective_labels": True}, [("error", "labels")]),
+        ({"name": "x"}, {}, []),
+        ({"tags": ["web"]}, {}, []),
+        ({"tags": None, "name": "x"}, {}, []),
+    ],
+)
+def test_required_labels(after: dict[str, Any], unknown: dict[str, Any], expected: list[Any]) -> None:
+    for actions in (("create",), ("update",), ("delete", "create")):
+        one = change("google_storage_bucket.b", *actions, after=after, unknown=unknown)
+        assert [each for each in told(judged(LABELS, one, allowed=True)) if each[1] == "labels"] == expected
+
+
+def test_tags_are_labels_outside_google() -> None:
+    found = judged(LABELS, change("aws_s3_bucket.b", "create", after={"tags": {"team": "a"}}))
+    assert [one.message for one in found] == ["aws_s3_bucket.b lacks the label cost."]
+    assert judged(LABELS, change("aws_s3_bucket.b", "create", after={"tags_all": BOTH})) == ()
+
+
+def test_labels_are_asked_for_where_the_rule_says() -> None:
+    bare = change("google_storage_bucket.b", "create", after={"labels": {}})
+    assert judged("{labels: {required: [team], types: [google_sql_*]}}", bare) == ()
+    assert judged("{labels: {required: [team], environments: [dev]}}", bare) == ()
+    assert judged(LABELS, change("google_storage_bucket.b", "no-op", after={"labels": {}})) == ()
+    data = change("google_storage_bucket.b", "create", after={"labels": {}}) | {"mode": "data"}
+    assert judged(LABELS, data) == ()
+    (one,) = judged(LABELS, bare)
+    assert one.message == "google_storage_bucket.b lacks the labels team, cost."
+
+
+@pytest.mark.parametrize(
+    ("limits", "over"),
+    [
+        ("{}", None),
+        ("{stacks: 2, resources: 9, deletes: 2}", None),
+        ("{stacks: 1}", "2 stacks in prod; 1 is the limit"),
+        ("{resources: 8}", "9 resources in prod; 8"),
+        ("{deletes: 1}", "2 deletions in prod; 1"),
+        ("{deletes: 0}", "2 deletions in prod; 0"),
+    ],
+)
+def test_limits(limits: str, over: str | None) -> None:
+    sizes = {"prod/a": Size(7, 2), "prod/b": Size(2, 0), "prod/c": Size(0, 0)}
+    found = across(sizes, load_text(f"policy: {{limits: {limits}}}").policy, "prod")
+    assert [over in one.message for one in found if over] == ([True] if over else [])
+    assert told(found) == ([("error", "limits")] if over else [])
+
+
+def test_what_counts_towards_the_limits() -> None:
+    counts = {"create": 1, "update": 2, "replace": 4, "delete": 8, "import": 16, "move": 32, "forget": 64}
+    assert size_of(counts) == Size(79, 12)
+
+
+@pytest.mark.parametrize(
+    ("value", "glob", "expected"),
+    [
+        ('a.b["x"]', 'a.b["x"]', True),
+        ('a.b["x"]', 'a.b["?"]', True),
+        ("a.b", "a*", True),
+        ("a.b", "a.?", True),
+        ("a.b", "b", False),
+        ("a.b", "A.B", False),
+    ],
+)
+def test_globs(value: str, glob: str, expected: bool) -> None:
+    assert matches(value, ["never", glob]) is expected

@@ -1,0 +1,178 @@
+"""Rules in Rego: what they say, and that nothing that goes wrong is a pass."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config.rules import Engine, Rego
+from orchestrator.errors import PolicyError
+from orchestrator.plan.policy import Violation
+from orchestrator.plan.rego import RegoRules, conftest_argv, opa_argv
+from orchestrator.process import Supervisor
+
+PLAN = json.dumps(
+    {"resource_changes": [{"address": "a.b", "change": {"actions": ["delete"], "before": {"n": 'q"\n\\é'}}}]}
+).encode()
+DENY = """package main
+deny contains msg if {
+  some change in input.resource_changes
+  "delete" in change.change.actions
+  msg := sprintf("%s goes: %s", [change.address, change.change.before.n])
+}
+"""
+# opa runs here where it is installed; what it gives is as exact as regopy's.
+ENGINES: list[Engine] = ["regopy", *(["opa"] if shutil.which("opa") else [])]  # type: ignore[list-item]
+
+
+def judge(
+    tmp_path: Path,
+    *texts: str,
+    engine: Engine = "regopy",
+    namespaces: tuple[str, ...] = ("main",),
+    path: str = "",
+) -> tuple[Violation, ...]:
+    rules = {f"policies/{number}.rego": text for number, text in enumerate(texts)}
+    env = {"PATH": path or os.environ["PATH"]}
+    return RegoRules(rules, Rego(engine=engine, namespaces=namespaces), Supervisor(), env).evaluate(
+        PLAN, tmp_path
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_message_is_text_with_what_the_plan_holds(tmp_path: Path, engine: Engine) -> None:
+    (one,) = judge(tmp_path, DENY, engine=engine)
+    assert (one.severity, one.rule, one.message) == ("error", "rego", 'a.b goes: q"\n\\é')
+    assert "main.deny" in one.advice
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("rule", "severity", "message", "address"),
+    [
+        ('deny contains "x" if true', "error", "x", None),
+        ('deny_buckets contains "x" if true', "error", "x", None),
+        ('violation contains {"msg": "x", "address": "a.b"} if true', "error", "x", "a.b"),
+        ('warn contains {"msg": "x", "metadata": {"address": "a.b"}} if true', "warning", "x", "a.b"),
+        ('deny := "x"', "error", "x", None),
+        ("deny if true", "error", "main.deny does not let it.", None),
+    ],
+)
+def test_conventions(
+    tmp_path: Path, engine: Engine, rule: str, severity: str, message: str, address: str | None
+) -> None:
+    (one,) = judge(tmp_path, f"package main\n{rule}\n", engine=engine)
+    assert (one.severity, one.message, one.address) == (severity, message, address)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "rule", ['deny contains "x" if false', 'denied contains "x" if true', "deny := false", 'help := "deny"']
+)
+def test_what_says_nothing(tmp_path: Path, engine: Engine, rule: str) -> None:
+    assert judge(tmp_path, f"package main\n{rule}\n", engine=engine) == ()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "package main\nthis is no rego",
+        "package main\ndeny contains m if { m := count(1) }",
+        'package main\ndeny contains m if { m := to_number("zz") }',
+        "package main\ndeny contains m if { m := nosuch(1) }",
+        "package main\na := 1\na := 2",
+        "package main\ndeny contains 1 if true",
+        'package main\ndeny contains {"message": "x"} if true',
+        'package main\ndeny[msg] { msg := "the old syntax" }',
+        "package main\ndeny := {1: 2}",
+        'package other\ndeny contains "x" if true',
+        "",
+    ],
+)
+def test_what_goes_wrong_is_no_pass(tmp_path: Path, engine: Engine, text: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        judge(tmp_path, text, engine=engine)
+    assert caught.value.advice
+
+
+def test_every_namespace_must_be_there(tmp_path: Path) -> None:
+    other = 'package a.b\ndeny contains "other" if true\n'
+    found = judge(tmp_path, DENY, other, namespaces=("main", "a.b"))
+    assert [one.message for one in found] == ['a.b goes: q"\n\\é', "other"]
+    with pytest.raises(PolicyError, match=r"no package a\.c"):
+        judge(tmp_path, DENY, other, namespaces=("main", "a.c"))
+
+
+def test_tests_of_rules_are_left_out(tmp_path: Path) -> None:
+    rules = RegoRules({"policies/x_test.rego": "nonsense"}, Rego(), Supervisor(), {})
+    assert not rules
+    assert rules.evaluate(PLAN, tmp_path) == ()
+
+
+def test_a_missing_program_or_package_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PolicyError, match="no such program") as caught:
+        judge(tmp_path, DENY, engine="conftest", path=str(tmp_path))
+    assert "infra-orchestrator[rego]" in caught.value.advice
+    monkeypatch.setitem(sys.modules, "regopy", None)
+    with pytest.raises(PolicyError, match="regopy is not installed") as caught:
+        judge(tmp_path, DENY)
+    assert "pip install 'infra-orchestrator[rego]'" in caught.value.advice
+
+
+def test_the_argv_of_the_programs() -> None:
+    assert opa_argv("opa", "main") == (
+        *("opa", "eval", "--format", "json", "--strict-builtin-errors"),
+        *("--data", "rules", "--input", "plan.json", "data.main"),
+    )
+    assert conftest_argv("conftest", "a.b") == (
+        *("conftest", "test", "--no-fail", "--no-color", "--output", "json", "--parser", "json"),
+        *("--policy", "rules", "--namespace", "a.b", "plan.json"),
+    )
+
+
+STAND_IN = """#!/bin/sh
+cat plan.json > {seen}; ls -l plan.json | cut -c1-10 >> {seen}
+echo '{answer}'
+exit {code}
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "expected"),
+    [
+        ('[{"warnings": [{"msg": "w"}], "failures": [{"msg": "f", "metadata": {}}]}]', 0, ["f", "w"]),
+        ('[{"successes": 1}]', 0, []),
+        ('[{"failures": [{"msg": "f"}]}]', 1, None),
+        ("no json", 0, None),
+        ('{"x": 1}', 0, None),
+    ],
+)
+def test_answers_of_a_program(tmp_path: Path, answer: str, code: int, expected: list[str] | None) -> None:
+    """A program of conftest's name that answers as conftest does: what is made of its answers."""
+    seen = tmp_path / "seen"
+    program = tmp_path / "bin" / "conftest"
+    program.parent.mkdir()
+    program.write_text(STAND_IN.format(seen=seen, answer=answer, code=code))
+    program.chmod(0o755)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    work = tmp_path / "work"
+    work.mkdir(mode=0o700)
+    rules = RegoRules({"policies/a.rego": DENY}, Rego(engine="conftest"), Supervisor(), {"PATH": path})
+    if expected is None:
+        with pytest.raises(PolicyError):
+            rules.evaluate(PLAN, work)
+    else:
+        assert [one.message for one in rules.evaluate(PLAN, work)] == expected
+    assert seen.read_bytes().startswith(PLAN)
+    assert seen.read_text().endswith("-rw-------\n")
+    assert list(work.iterdir()) == []
+    assert stat.S_IMODE(work.stat().st_mode) == 0o700
