@@ -1,6 +1,6 @@
 """Plan objects in the bucket, the key that their values are hashed with, and the seal that a check carries.
 
-Whoever plans may create an object and do nothing else with it; that a check names it is what makes it count.
+Whoever plans may create an object and can change none; that a check names it is what makes it count.
 """
 
 from __future__ import annotations
