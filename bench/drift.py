@@ -68,7 +68,7 @@ def peak_memory(argv: tuple[str, ...], root: Path, env: Mapping[str, str]) -> fl
     while process.poll() is None:
         try:
             told = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-            peak = int(told.get("VmHWM", "0").split()[0])
+            peak = max(peak, int(told.get("VmHWM", "0").split()[0]))
         except OSError:
             break
         time.sleep(0.1)
