@@ -36,14 +36,13 @@ def command(
     environment's check is red. Reports of `infra ci apply` are told to the pull requests that were merged.
     """
     from orchestrator.ci.event import event_of
-    from orchestrator.cli.ci_telling import FORK, begun, landings_told, matrix_stacks, told
+    from orchestrator.cli.ci_telling import begun, landings_told, matrix_stacks, refused_to_fork, told
     from orchestrator.errors import UsageError
 
     app = pass_app(ctx)
     event = event_of(app.environ)
     if event and event.is_fork:
-        app.write(FORK)
-        return 0
+        return refused_to_fork(app, event, "ci comment")
     if started:
         return begun(app, event)
     if not folders:

@@ -48,13 +48,12 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
     from orchestrator.ci.event import event_of
     from orchestrator.ci.plan_job import job_of, run
     from orchestrator.ci.scope import scope_of
-    from orchestrator.cli.ci_telling import FORK, for_whom, queue_host, report_written, told
+    from orchestrator.cli.ci_telling import for_whom, queue_host, refused_to_fork, report_written, told
 
     app = pass_app(ctx)
     event = event_of(app.environ)
     if event and event.is_fork:
-        app.write(FORK)
-        return 0
+        return refused_to_fork(app, event, "ci plan")
     dry = bool(asked["dry_run"])
     for_whom(event, posts=not (dry or asked["report"]))
     scope = scope_of(app.project(), event, asked["base"])

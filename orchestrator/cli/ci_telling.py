@@ -6,9 +6,9 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from orchestrator.ci import commenting, shards
+from orchestrator.ci.documents import document
 from orchestrator.ci.event import Event
 from orchestrator.ci.messages import Messages, messages_of
 from orchestrator.ci.outputs import add_summary, set_outputs
@@ -28,6 +28,17 @@ FORK = (
     "somebody with write access can push it to a branch of this repository to have it planned."
 )
 MATRIX = "matrix"
+
+
+def refused_to_fork(app: App, event: Event, command: str) -> int:
+    """A fork's pull request gets nothing, and is told so; that is no failure. Gives the exit code."""
+    if not app.json:
+        app.write(FORK)
+        return 0
+    nothing = Review(
+        event.repository, event.pull_request or 0, "", "", event.head, "", "", "", (), (), notes=(FORK,)
+    )
+    return app.emit(command, **document(nothing))
 
 
 def for_whom(event: Event | None, *, posts: bool) -> None:
@@ -63,7 +74,7 @@ def report_written(app: App, folder: Path, report: PlanReport) -> int:
     outputs = {**_outputs(report.review, code), "report": str(path)}
     set_outputs(app.environ, outputs)
     if app.json:
-        return app.emit("ci plan", code, **document(report.review), report=str(path))
+        return app.emit("ci plan", code, **document(report.review, report=str(path)))
     app.write(f"{len(report.review.stacks)} stacks in {path}")
     for note in report.review.notes:
         app.note(note)
@@ -99,7 +110,8 @@ def told(
     for failure in outbox.failures:
         app.note(f"error: GitHub could not be told: {failure}")
     if app.json:
-        return app.emit(command, code, **document(review), comment=comment, not_told=outbox.failures)
+        shown = document(review, comment=comment, messages=messages, not_told=outbox.failures)
+        return app.emit(command, code, **shown)
     app.write(f"{len(review.stacks)} stacks; comment: {comment}; checks: {_names(messages)}")
     return code
 
@@ -116,7 +128,7 @@ def begun(app: App, event: Event | None) -> int:
     add_summary(app.environ, outbox.summary)
     code = int(Exit.ERROR if outbox.failures else Exit.OK)
     if app.json:
-        return app.emit("ci comment", code, comment=comment, not_told=outbox.failures)
+        return app.emit("ci comment", code, run=None, stacks=[], comment=comment, not_told=outbox.failures)
     app.write(f"comment: {comment}")
     return code
 
@@ -148,7 +160,8 @@ def landings_told(app: App, folders: Sequence[Path]) -> int | None:
     code = int(Exit.ERROR if outbox.failures else Exit.OK)
     if app.json:
         states = {one.environment: one.state for one in landings}
-        return app.emit("ci comment", code, environments=states, not_told=outbox.failures)
+        told = {"environments": states, "not_told": outbox.failures}
+        return app.emit("ci comment", code, run=None, stacks=[], **told)
     for one in landings:
         app.write(f"{one.environment}: {one.state}")
     return code
@@ -157,50 +170,16 @@ def landings_told(app: App, folders: Sequence[Path]) -> int | None:
 def _shown(app: App, review: Review, messages: Messages, command: str) -> int:
     """What would be posted, on standard output."""
     code = exit_code(review)
-    checks: list[dict[str, Any]] = [
-        {
-            "name": one.name,
-            "head": one.head,
-            "conclusion": one.conclusion,
-            "title": one.title,
-            "annotations": [vars(note) for note in one.annotations],
-        }
-        for one in messages.checks
-    ]
     if app.json:
-        return app.emit(command, code, **document(review), body=messages.comment, checks=checks)
+        return app.emit(command, code, **document(review, messages=messages))
     app.write(messages.comment or "No comment: the pull request affects no stack.")
-    for check in checks:
-        app.write(f"check {check['name']} on {check['head'][:10]}: {check['conclusion']}: {check['title']}")
-        for note in check["annotations"]:
-            app.write(f"  {note['path']}:{note['line']}: {note['level']}: {note['message'].splitlines()[0]}")
-    for note in review.notes if messages.comment is None else ():
-        app.note(note)
+    for check in messages.checks:
+        app.write(f"check {check.name} on {check.head[:10]}: {check.conclusion}: {check.title}")
+        for note in check.annotations:
+            app.write(f"  {note.path}:{note.line}: {note.level}: {note.message.splitlines()[0]}")
+    for text in review.notes if messages.comment is None else ():
+        app.note(text)
     return code
-
-
-def document(review: Review) -> dict[str, Any]:
-    """A review as it stands in `--json`."""
-    return {
-        "run": None,
-        "pull_request": review.pull_request or None,
-        "head": review.head,
-        "commit": review.commit,
-        "base": review.base or None,
-        "stacks": [
-            {
-                **one.report.document(),
-                "change": one.change,
-                "reasons": [list(chain) for chain in one.reasons],
-                "provisional": list(one.provisional),
-                "drift": [dict(each) for each in one.drift],
-                "sha256": one.sha256 or None,
-            }
-            for one in review.stacks
-        ],
-        "unplanned": list(review.unplanned),
-        "notes": list(review.notes),
-    }
 
 
 def _outputs(review: Review, code: int) -> dict[str, str]:

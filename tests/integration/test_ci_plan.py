@@ -18,6 +18,7 @@ from tests.support.ci import Ci, grant_plan_accounts, running
 from tests.support.cli import Infra
 from tests.support.remembered import CONFIG, FOLLOWER, UPSTREAM
 from tests.support.repo import Repo
+from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -26,13 +27,21 @@ TWO = UPSTREAM.replace("one", "two")
 BROKEN = TWO + 'resource "terraform_data" "broken" {\n  input = file("${path.module}/missing")\n}\n'
 
 
-@pytest.fixture
-def ci(tmp_path: Path) -> Iterator[Ci]:
-    with running(tmp_path) as found:
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which everything is applied and plans can be hashed; each test gets a copy."""
+    folder = tmp_path_factory.mktemp("applied")
+    with running(folder) as found:
         found.place.apply()
         for name in ("dev", "prod"):
             place = plan_objects(found, name)
             digest_key(place.storage, place.base)
+    return folder
+
+
+@pytest.fixture
+def ci(tmp_path: Path, applied: Path) -> Iterator[Ci]:
+    with running(tmp_path, applied) as found:
         yield found
 
 
@@ -60,6 +69,7 @@ def test_jobs_plan_and_one_job_tells(ci: Ci, tmp_path: Path) -> None:
 
     job = ci.job(number)
     told = job("ci", "comment", str(tmp_path / "r"), "--json", code=0).document
+    check_schema(told, "ci-plan")
     assert told["comment"] == "created"
     body = ci.body(number)
     assert body.startswith("<!-- infra:plan -->\n")
@@ -212,6 +222,11 @@ def test_a_fork_gets_nothing(ci: Ci, tmp_path: Path) -> None:
     for words in (("plan",), ("comment", "--started"), ("comment", str(tmp_path))):
         ran = Infra(job.root, {**job.env, "GITHUB_EVENT_PATH": str(forged)})("ci", *words, code=0)
         assert "fork" in ran.out
+        document = Infra(job.root, {**job.env, "GITHUB_EVENT_PATH": str(forged)})(
+            "ci", *words, "--json"
+        ).document
+        check_schema(document, "ci-plan")
+        assert document["stacks"] == []
     assert ci.github.writes() == before
     assert not (job.root / ".infra" / "data").exists()
 
@@ -227,6 +242,8 @@ def test_a_rehearsal_needs_no_token_and_writes_nothing(ci: Ci) -> None:
     assert ci.objects("") == before
     assert ci.github.requests == []
     assert "--dry-run" in Infra(root, env)("ci", "plan", code=3).err
+    for words in (("--dry-run",), ("--report", str(root / "r")), ()):
+        check_schema(Infra(root, env)("ci", "plan", "--json", *words).document, "ci-plan")
 
 
 def test_what_the_guard_refuses_never_reaches_terraform(ci: Ci) -> None:
@@ -247,7 +264,7 @@ def test_a_newer_head_marks_the_plan_and_an_older_run_says_nothing(ci: Ci) -> No
     ci.job(number)("ci", "plan", code=0)
     ci.github.commit("feature", {NET: UPSTREAM.replace("one", "three")}, "Again")
     newer = ci.job(number)
-    newer("ci", "comment", "--started", code=0)
+    check_schema(newer("ci", "comment", "--started", "--json", code=0).document, "ci-plan")
     assert "**Outdated:**" in ci.body(number)
     assert late("ci", "plan", "--json", code=0).document["comment"] == "outdated"
     assert "**Outdated:**" in ci.body(number)
@@ -418,7 +435,7 @@ def test_a_circle_does_not_hide_the_others(ci: Ci) -> None:
     number = ci.change({NET: circle, PROD: TWO})
     told = ci.job(number)("ci", "plan", "--json").document
     results = {one["id"]: one["result"] for one in told["stacks"]}
-    assert results == {"dev/app": "failed", "dev/net": "failed", "prod/net": "changed"}
+    assert results == {"dev/net": "failed", "prod/net": "changed"}
     assert "wait for each other" in ci.body(number)
     assert ci.conclusions(number) == {"infra/dev": "failure", "infra/prod": "success"}
 

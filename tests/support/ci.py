@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -87,10 +88,13 @@ class Ci:
 
 
 @contextmanager
-def running(folder: Path, files: Mapping[str, str] = FILES) -> Iterator[Ci]:
-    """Everything up, trunk on GitHub, nothing applied yet."""
+def running(folder: Path, like: Path | None = None) -> Iterator[Ci]:
+    """Everything up, trunk on GitHub; nothing is applied, or what is in `like`, where it ran before."""
+    if like:
+        for name in ("gcs", "repo"):
+            shutil.copytree(like / name, folder / name, symlinks=True)
     with serving(folder / "gcs") as server:
-        repo = Repo(folder / "repo", files)
+        repo = Repo(folder / "repo", None if like else FILES)
         with GitHub(folder, repo=repo) as github:
             yield Ci(Remembered(repo, server), github, folder)
 

@@ -61,17 +61,20 @@ FILES = {
 
 @contextmanager
 def serving(folder: Path, *, versioned: bool = True) -> Iterator[GcsServer]:
-    """A server with the bucket `states`."""
+    """A server with the bucket `states`; in a folder that is there already, as it was left."""
+    known = folder.is_dir()
     with GcsServer(folder) as server:
-        server.store.create_bucket(
-            "p",
-            {
-                "name": "states",
-                "versioning": {"enabled": versioned},
-                "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}},
-            },
-        )
+        if not known:
+            server.store.create_bucket("p", _bucket(versioned))
         yield server
+
+
+def _bucket(versioned: bool) -> dict[str, Any]:
+    return {
+        "name": "states",
+        "versioning": {"enabled": versioned},
+        "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}},
+    }
 
 
 @dataclass(frozen=True)

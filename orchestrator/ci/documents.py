@@ -1,0 +1,67 @@
+"""A pull request's plans in the shape of `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from orchestrator.ci.messages import Messages
+from orchestrator.hosts.model import NewCheck
+from orchestrator.project.documents import finding_document
+from orchestrator.report.model import error_of
+from orchestrator.report.review import Review, StackReview
+
+
+def document(
+    review: Review,
+    *,
+    comment: str | None = None,
+    messages: Messages | None = None,
+    not_told: Sequence[str] = (),
+    report: str | None = None,
+) -> dict[str, Any]:
+    """A review as it stands in `--json`.
+
+    `comment` says what became of the comment, `messages` are what is, or would be, posted.
+    """
+    return {
+        "run": None,
+        "pull_request": review.pull_request or None,
+        "head": review.head,
+        "commit": review.commit,
+        "base": review.base or None,
+        "stacks": [_stack(one) for one in review.stacks],
+        "unplanned": list(review.unplanned),
+        "findings": [finding_document(one) for one in review.findings],
+        "notes": [*review.notes, *([review.heartbeat] if review.heartbeat else [])],
+        "comment": comment,
+        "body": messages.comment if messages else None,
+        "checks": [_check(one) for one in messages.checks] if messages else [],
+        "not_told": list(not_told),
+        "report": report,
+        "errors": [error_of(one.report) for one in review.stacks if one.report.error_class],
+    }
+
+
+def _stack(one: StackReview) -> dict[str, Any]:
+    return {
+        **one.report.document(),
+        "findings": [finding_document(each) for each in one.findings],
+        "change": one.change,
+        "reasons": [list(chain) for chain in one.reasons],
+        "provisional": list(one.provisional),
+        "drift": [dict(each) for each in one.drift],
+        "sha256": one.sha256 or None,
+    }
+
+
+def _check(one: NewCheck) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "head": one.head,
+        "conclusion": one.conclusion,
+        "title": one.title,
+        "external_id": one.external_id,
+        "annotations": [asdict(each) for each in one.annotations],
+    }
