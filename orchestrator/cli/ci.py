@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("orchestrator.cli.ci_apply:command", "Apply on trunk exactly what was approved."),
     "settle": ("orchestrator.cli.ci_settle:command", "Follow what a cancelled job left running to its end."),
     "approve": ("orchestrator.cli.ci_approve:command", "Open a pull request that approves what is owed."),
+    "drift": ("orchestrator.cli.ci_drift:command", "Tell what checks for drift found; have it put right."),
     "account": ("orchestrator.cli.ci_account:command", "Print which service account a job acts as."),
     "chat": ("orchestrator.cli.ci_chat:command", "Answer a command in a pull request's comment."),
 }

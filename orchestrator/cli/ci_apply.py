@@ -18,12 +18,17 @@ Examples:
   infra ci apply prod                     in a job of prod: what trunk owes it
   infra ci apply prod --gate "$SEAL"      the same, after reviewers approved what `ci compare` planned
   infra ci apply dev --report report      note the result for the job that tells people
+  infra ci apply dev --drift DIGEST       put right what `infra ci drift` saw, and nothing else
 """
+
 
 @click.command(epilog=EPILOG)
 @click.argument("environments", nargs=-1, metavar="[ENV]...")
 @click.option(
     "--gate", "seal", metavar="SEAL", default="", help="What reviewers approved: `seal` of `ci compare`."
+)
+@click.option(
+    "--drift", metavar="DIGEST,...", default="", help="Only put right what drifts in these ways in ENV."
 )
 @click.option("--shard", metavar="I/N", help="Only this part of the stacks; others do the rest.")
 @click.option("--report", metavar="DIR", help="Write the result there instead of telling GitHub.")
@@ -56,6 +61,12 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
 
     app = pass_app(ctx)
     patience = asked["patience"]
+    if asked["drift"]:
+        from orchestrator.cli import ci_drift_applying as drift
+
+        drift.refuse_more(asked)
+        with opened(app, asked, "ci", lambda session: leave_soon(app, session, patience)) as session:
+            return drift.run(app, session, asked)
     with opened(app, asked, "ci", lambda session: leave_soon(app, session, patience)) as session:
         return run(app, session, asked)
 

@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
 from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import Duration, json_option
+from orchestrator.cli.options import Duration, consent_options, json_option
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -33,6 +33,9 @@ Examples:
   infra drift --last                what the last checks found, without a new one
   infra drift history               when what drifted, for how long, and what ended it
   infra drift history prod/network
+  infra drift dev/network --fix     put it right, as infra.yaml says
+  infra drift dev/network --fix --action accept
+  infra drift --issues              tell GitHub as well, with a token and without a job
 """
 
 
@@ -71,13 +74,24 @@ class Shard(click.ParamType):  # type: ignore[type-arg]
 @click.option("--junit", metavar="FILE", help="Write JUnit XML too.")
 @click.option("--markdown", metavar="FILE", help="Write Markdown too.")
 @click.option("--report", metavar="DIR", help="Write what `infra ci drift` makes issues of.")
+@click.option("--issues", is_flag=True, help="Keep the issues on GitHub, too, and send the message.")
+@click.option("--fix", is_flag=True, help="Put right what drifts, after a question.")
+@click.option(
+    "--action",
+    type=click.Choice(["revert", "accept", "pr"]),
+    help="How: apply the code again, take it into the state, or write it into the code by a pull request. "
+    "Without it infra.yaml says (drift.actions).",
+)
+@consent_options
+@click.option("--break-glass", metavar="REASON", help="Fix where only CI applies; the ledger remembers why.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
     """Show what changed behind Terraform's back.
 
     Each stack is planned once at the commit last applied to it. Nothing is locked, and neither a state nor
-    the world is changed. In a GitHub Actions job the summary of the step is written too.
+    the world is changed, unless --fix asks for it. In a GitHub Actions job the summary of the step is written
+    too.
     """
     from orchestrator.cli import drifting
 
@@ -86,6 +100,8 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
         return drifting.history(app, names[1:])
     if asked["everything"] and names:
         raise UsageError("--all and names exclude each other.", advice="Leave one out.")
+    if asked["action"] and not asked["fix"]:
+        raise UsageError("--action says how to fix.", advice="Add --fix.")
     if asked["last"]:
         return drifting.last(app, names, asked["environments"])
     return drifting.check(app, names, asked)

@@ -24,6 +24,12 @@ def check(app: App, names: Sequence[str], asked: Mapping[str, Any]) -> int:
     with opened(app, asked, trigger=origin_of(app.environ).trigger) as session:
         stacks = _selected(app, session.project, names, asked["environments"])
         report = check_drift(session, DriftRequest(stacks, asked["budget"], asked["shard"]))
+        if asked["fix"]:
+            from orchestrator.cli.drift_fixing import fix, fixed
+
+            report, done = fix(app, session, report, asked)
+            _write(app, report, asked)
+            return fixed(app, session, report, done)
     _write(app, report, asked)
     if app.json:
         return app.emit("drift", report.exit_code, **report.document())
@@ -106,6 +112,19 @@ def _write(app: App, report: DriftReport, asked: Mapping[str, Any]) -> None:
         from orchestrator.ci.drift_reports import write_report
 
         write_report(app.cwd / asked["report"], report, asked["shard"])
+    if asked["issues"]:
+        _tell(app, report, whole=not asked["fix"])
+
+
+def _tell(app: App, report: DriftReport, *, whole: bool) -> None:
+    """Issues and message, from the same process. What could not be told is said, and fails nothing."""
+    from orchestrator.ci.drift_telling import Telling, tell
+    from orchestrator.hosts.github import open_host
+
+    with open_host(app.environ) as host:
+        outbox = tell(Telling(app.project(), app.environ, host), report, whole=whole)
+    for failure in outbox.failures:
+        app.note(f"GitHub could not be told: {failure}")
 
 
 def _file(path: Path, text: str) -> None:

@@ -35,7 +35,8 @@ class Seen:
 class Episode:
     """One time in drift. `ended` and `how` are empty while it lasts; times are RFC 3339 in UTC.
 
-    `came_back` counts the earlier times in which one of the same resources drifted.
+    `by` is the run of ours that ended it, empty when none did. `came_back` counts the earlier times in which
+    one of the same resources drifted.
     """
 
     began: str
@@ -43,6 +44,7 @@ class Episode:
     how: str = ""
     came_back: int = 0
     resources: tuple[Seen, ...] = ()
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class DriftRecord:
     `digest` of what drifted, `severity`, and how many attributes of each class there were (`counts`).
     `applied_run` and `state_generation` are what the ledger and the bucket said then: by them it can be told
     what ended a drift. `tried_at` and `reason` are of an attempt since that could not check. `correction` is
-    the run of a correction since, and what it did.
+    what a correction since came to.
     """
 
     stack: str

@@ -1,0 +1,91 @@
+"""What the checks of a night found, told once: issues, a summary, a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.ci import webhook
+from orchestrator.ci.drift_issues import Dawn, Keeper, Owners
+from orchestrator.ci.posting import Outbox
+from orchestrator.errors import UsageError
+from orchestrator.hosts.port import Host
+from orchestrator.masking import Masker
+from orchestrator.project import codeowners
+from orchestrator.project.model import Project
+from orchestrator.report.drift import DriftReport
+from orchestrator.report.drift_issue import Night, message
+from orchestrator.run.origin import origin_of
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Whom to tell: the project as trunk has it, the environment, and the host; None for no host at all."""
+
+    project: Project
+    environ: Mapping[str, str]
+    host: Host | None
+
+
+def joined(reports: Sequence[DriftReport], project: Project, *, whole: bool = True) -> DriftReport:
+    """The parts of a night as one; a `whole` one says of which environment no part came.
+
+    Raises UsageError when there is no part.
+    """
+    if not reports:
+        raise UsageError(
+            "There is no report of drift.", advice="`infra drift --report DIR` writes one: give DIR."
+        )
+    stacks = {one.id: one for part in reports for one in part.stacks}
+    seen = {one.environment for one in stacks.values()}
+    lost = [name for name in project.environments if project.of(name) and name not in seen] if whole else []
+    notes = [f"{name}: its check left no report." for name in lost]
+    first = min(reports, key=lambda one: one.run.started)
+    return DriftReport(
+        run=first.run,
+        stacks=tuple(stacks.values()),
+        rules=tuple(dict.fromkeys(one for part in reports for one in part.rules)),
+        stale=tuple(dict.fromkeys(one for part in reports for one in part.stale)),
+        notes=tuple(dict.fromkeys([*notes, *(one for part in reports for one in part.notes)])),
+        interrupted=any(part.interrupted for part in reports),
+        complete={name: at for part in reports for name, at in part.complete.items()},
+    )
+
+
+def tell(telling: Telling, report: DriftReport, *, whole: bool = True) -> Outbox:
+    """Keep the issues, and once a night the summary and the message; gives what could not be told.
+
+    Without `whole` the report is of some stacks only, such as those that were put right by day.
+    """
+    outbox = Outbox()
+    settings = telling.project.config.drift
+    night = Night(report.run.started, origin_of(telling.environ).link)
+    urls: Mapping[str, str] = {}
+    if telling.host:
+        known = {id_: stack.environment for id_, stack in telling.project.stacks.items()}
+        dawn = Dawn({one.id: one for one in report.stacks}, known, night, owners_in(telling.project))
+        keeper = Keeper(telling.host, dawn, settings, outbox)
+        keeper.keep()
+        if whole:
+            keeper.summarize(report)
+        urls = keeper.urls
+    if whole and settings.webhook:
+        text = message(report, urls, night)
+        if text:
+            masked = Masker(telling.project.config.masking).mask_text(text)
+            variable = settings.webhook
+            outbox.send("The message", lambda: webhook.send(telling.environ, variable, masked))
+    return outbox
+
+
+def owners_in(project: Project) -> Owners:
+    """Who owns the code in a folder of the project, as CODEOWNERS of the repository says."""
+    top = project.repository.top
+    found = codeowners.read(project.repository.at(top).working_tree())
+    below = project.root.relative_to(top).as_posix() if project.root != top else ""
+
+    def owners(path: str) -> tuple[str, ...]:
+        # Patterns are of files; the one that every stack has stands for the folder.
+        return found.of("/".join(part for part in (below, path, "main.tf") if part))
+
+    return owners

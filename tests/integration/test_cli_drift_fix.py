@@ -1,0 +1,104 @@
+"""`infra drift --fix` and what it stands for in CI, with real Terraform on a simulated provider."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("grpc")
+
+from orchestrator.sandbox.provider.server import ProviderServer
+from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.sentinel import Sentinel
+from tests.conftest import MakeRepo
+from tests.integration.test_cli_drift import DURATION, MAIN, PLAIN, topic
+from tests.support.nights import CONFIG, HEAD, TYPES, Nights, nights
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+YES = ("--auto-approve", "--allow-destroy", "--confirm", "dev")
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProviderServer, int]]:
+    server = ProviderServer(tmp_path_factory.mktemp("worlds"), Schemas())
+    server.start()
+    server.serve_types("google", TYPES)
+    sentinel = Sentinel()
+    yield server, sentinel.pid
+    server.close()
+    sentinel.close()
+
+
+@pytest.fixture
+def night(
+    request: pytest.FixtureRequest, provider: tuple[ProviderServer, int], make_repo: MakeRepo, tmp_path: Path
+) -> Iterator[Nights]:
+    """One stack, `dev/app`, with three topics, applied."""
+    code = HEAD + topic() + topic(name="gone") + topic(name="other")
+    repo = make_repo({"infra.yaml": CONFIG, MAIN: code, ".gitignore": ".infra\n"})
+    with nights(repo, tmp_path / "gcs", *provider, request.node.name) as made:
+        made.apply()
+        yield made
+
+
+def test_what_drifts_is_put_back_and_nothing_else_is_done(night: Nights) -> None:
+    night.world.set("plain", DURATION, "900s")
+    night.world.delete("gone")
+    # Trunk went on meanwhile; a correction applies what was applied, not what trunk owes.
+    night.repo.commit({MAIN: HEAD + topic("1500s") + topic(name="gone") + topic("1500s", name="other")})
+    done = night.infra("drift", "--fix", "--action", "revert", *YES, "--json", code=0).document
+    assert [(one["action"], one["result"]) for one in done["corrections"]] == [("revert", "applied")]
+    assert sorted(done["corrections"][0]["addresses"]) == ["google_pubsub_topic.gone", PLAIN]
+    (stack,) = done["stacks"]
+    assert (stack["result"], stack["ended"]) == ("clean", "reverted by a correction")
+    assert night.world.get("plain").attributes[DURATION] == "600s"
+    assert night.world.get("other").attributes[DURATION] == "600s"
+    (record,) = night.contents("dev/drift/stacks").values()
+    (episode,) = json.loads(record)["past"]
+    assert (episode["how"], episode["by"]) == ("reverted by a correction", done["run"]["id"])
+    runs = [json.loads(data) for name, data in night.contents("dev/ledger/runs").items()]
+    assert {one["id"]: one["command"] for one in runs}[done["run"]["id"]] == "apply"
+
+
+def test_only_what_the_code_says_already_can_be_accepted(night: Nights) -> None:
+    night.world.set("plain", DURATION, "900s")
+    refused = night.infra("drift", "--fix", "--action", "accept", *YES, code=8)
+    assert f"{DURATION} is reverted: the next apply would undo it" in refused.err
+    night.repo.commit({MAIN: HEAD + topic("900s") + topic(name="gone") + topic(name="other")})
+    night.apply("dev/app")
+    assert night.classes(code=8)[PLAIN] == {"kind": "changed", DURATION: "codified"}
+    done = night.infra("drift", "--fix", "--action", "accept", *YES, "--json", code=0).document
+    assert [(one["action"], one["result"]) for one in done["corrections"]] == [("accept", "applied")]
+    assert done["stacks"][0]["ended"] == "accepted by a correction"
+    assert night.world.get("plain").attributes[DURATION] == "900s"
+
+
+def test_without_consent_or_an_action_nothing_is_done(night: Nights) -> None:
+    night.world.set("plain", DURATION, "900s")
+    assert "infra.yaml names no action" in night.infra("drift", "--fix", *YES, code=8).out
+    night.infra("drift", "--fix", "--action", "revert", code=4)
+    assert night.world.get("plain").attributes[DURATION] == "900s"
+
+
+def test_a_job_corrects_what_its_digest_names_and_infra_yaml_allows(night: Nights) -> None:
+    actions = "drift:\n  actions:\n    dev: {reverted: revert}\n  limits: {addresses: ['*.plain']}\n"
+    night.repo.commit({"infra.yaml": CONFIG + actions})
+    night.world.set("plain", DURATION, "900s")
+    night.world.delete("gone")
+    (stack,) = night.check(code=8)["stacks"]
+    stale = "0" * 64
+    assert "nothing drifts in this way" in night.infra("ci", "apply", "dev", "--drift", stale, code=5).out
+    ran = night.infra("ci", "apply", "dev", "--drift", stack["digest"], "--report", "report", code=4)
+    assert f"reverted {PLAIN} by run" in ran.out
+    assert "google_pubsub_topic.gone: `drift.limits.addresses` does not name it" in ran.out
+    assert night.world.get("plain").attributes[DURATION] == "600s"
+    (left,) = night.check(code=8)["stacks"]
+    assert [one["address"] for one in left["resources"]] == ["google_pubsub_topic.gone"]
+    # What was seen is not what drifts now: that digest does nothing more.
+    night.infra("ci", "apply", "dev", "--drift", stack["digest"], code=5)
+    told = json.loads((night.repo.root / "report" / "drift-dev-1.json").read_bytes())
+    assert "reverted" in told["stacks"][0]["correction"]
