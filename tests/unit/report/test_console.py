@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from orchestrator.project.model import Finding
 from orchestrator.report.console import render
 from orchestrator.report.model import NO_COUNTS, RunInfo, RunReport, StackReport
 
@@ -103,3 +104,21 @@ def test_a_diff_is_text_and_never_markup() -> None:
 def test_colour_only_where_asked() -> None:
     assert "\x1b[" not in text_of(MIXED)
     assert "\x1b[" in text_of(MIXED, colour=True)
+
+
+def test_what_the_policy_says_stands_with_the_plan() -> None:
+    found = (
+        Finding(
+            "error", "protect", "This would delete a.b, which is protected: Data.", "Keep it.", "m.tf", 3
+        ),
+        Finding("warning", "rego", "Think of it.", "The rule is main.warn."),
+    )
+    report = RunReport(
+        "plan",
+        INFO,
+        (
+            stack("prod/a", "changed", seconds=1.0, counts={"delete": 1}, diff="- a.b", findings=found),
+            stack("prod/b", "changed", seconds=1.0, counts={"create": 1}, diff="+ a.b", findings=found[1:]),
+        ),
+    )
+    golden("console_policy.txt", text_of(report))
