@@ -17,6 +17,7 @@ from orchestrator.state.records import Entry
 from tests.support.approving import APP, CONFIG, FILES, Approving
 from tests.support.repo import Repo
 from tests.unit.plan.test_comparing import create, delete, plan, update
+from tests.unit.plan.test_digest import change
 
 PLAIN, READER = "terraform_data.plain", "terraform_data.reader"
 
@@ -129,6 +130,55 @@ def test_documents_are_owed_to_nobody_and_nothing_is_approved_by_them(place: App
     verdict = place.judge(TWO)
     assert (verdict.kind, verdict.pull_requests) == ("gate", ())
     assert "no merged pull request changed prod/app" in verdict.reason
+
+
+def test_a_project_in_a_folder_of_its_repository(tmp_path: Path) -> None:
+    with Approving(tmp_path, below="deploy/") as place:
+        place.github.commit("outside", {"infra/envs/prod/app/main.tf": "# elsewhere\n", "infra.yaml": "{}\n"})
+        place.github.merge(place.github.open("outside"))
+        number = place.approved("prod/app", "two", TWO)
+        verdict = place.judge(TWO)
+        assert (verdict.kind, verdict.pull_requests) == ("approved", (number,))
+
+
+@pytest.mark.parametrize("name", ['q"uote.tf', "tab\t.tf", "line\nfeed.tf", "\x01.tf", "ünï.tf"])
+def test_no_name_of_a_file_hides_a_push(place: Approving, name: str) -> None:
+    place.approved("prod/app", "two", TWO)
+    place.update()
+    place.job.commit({f"infra/envs/prod/app/{name}": "# direct\n"}, "Pushed")
+    place.github.push(place.job, "main")
+    verdict = place.judge(THREE)
+    assert f"{place.job.head[:10]} changed prod/app without a pull request" in verdict.reason
+
+
+def test_a_link_hides_no_push(tmp_path: Path) -> None:
+    files = {**FILES, "shared/more.tf": "# shared\n"}
+    with Approving(tmp_path, files) as place:
+        link = place.job.root / "infra/envs/prod/app/more.tf"
+        link.symlink_to("../../../../shared/more.tf")
+        place.applied = place.job.commit({}, "Link")
+        place.github.push(place.job, "main")
+        place.approved("prod/app", "two", TWO)
+        place.github.push(_edited(place, {"shared/more.tf": "# direct\n"}), "main")
+        assert f"{place.job.head[:10]} changed prod/app" in place.judge(THREE).reason
+
+
+def test_a_file_that_came_and_went_was_there(place: Approving) -> None:
+    """Its half of an apply may have been carried out before it went."""
+    more = {"infra/envs/prod/app/more.tf": 'resource "terraform_data" "more" {}\n'}
+    place.github.commit("come", more)
+    first = place.github.open("come")
+    place.github.review(first, "bert")
+    place.github.merge(first)
+    place.github.commit("go", {"infra/envs/prod/app/more.tf": None})
+    second = place.github.open("go")
+    gone = app(change("terraform_data.more", {"id": "1"}, None, "forget"))
+    place.post(second, gone)
+    place.github.review(second, "bert")
+    place.github.merge(second)
+    assert place.judge(gone).pull_requests == (first, second)
+    # The first one was approved before any plan of it was posted, so its code counts as not approved.
+    assert f"#{first}: no plan of prod was posted" in place.judge(THREE).reason
 
 
 # Who approved

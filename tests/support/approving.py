@@ -55,10 +55,14 @@ FILES = {
 
 
 class Approving:
-    """The server, one clone that a job works in, and what it last applied: the first commit, if not told."""
+    """The server, one clone that a job works in, and what it last applied: the first commit, if not told.
 
-    def __init__(self, folder: Path, files: Mapping[str, str] | None = None) -> None:
-        self.github = GitHub(folder, files=files or FILES)
+    `below` is the folder of the project in the repository.
+    """
+
+    def __init__(self, folder: Path, files: Mapping[str, str] | None = None, below: str = "") -> None:
+        self.below = below
+        self.github = GitHub(folder, files={below + name: text for name, text in (files or FILES).items()})
         self.env = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
         self.folder = folder
         self._runs = 0
@@ -78,7 +82,7 @@ class Approving:
 
     def change(self, stack: str, value: str, branch: str = "", author: str = "ada", **files: str) -> int:
         """Open a pull request that gives a stack's resource another value; its number."""
-        path = f"infra/envs/{stack}/main.tf"
+        path = f"{self.below}infra/envs/{stack}/main.tf"
         text = (NET if stack.endswith("net") else APP).replace('"one"', f'"{value}"', 1)
         branch = branch or f"change-{value}"
         self.github.commit(branch, {path: text, **files}, f"Make it {value}")
@@ -132,7 +136,7 @@ class Approving:
         """Bring the job's clone to trunk as it is now."""
         self.job.git("fetch", "-q", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*")
         self.job.git("reset", "-q", "--hard", "origin/main")
-        self.session = replace(self.session, project=load(self.job.root))
+        self.session = replace(self.session, project=load(self.job.root / self.below))
 
     def _session(self) -> Session:
-        return open_session(load(self.job.root), self.env, Silent())
+        return open_session(load(self.job.root / self.below), self.env, Silent())
