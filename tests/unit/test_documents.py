@@ -73,7 +73,10 @@ def commands(group: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str,
     """The path of a command and of every command below it."""
     yield path
     if isinstance(group, click.Group):
-        for name, below in group.commands.items():
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            below = group.get_command(context, name)
+            assert below
             yield from commands(below, (*path, name))
 
 
