@@ -11,194 +11,25 @@ the test at the end of the block. People: `ada` and `bert` write, `olga` is admi
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from orchestrator.sandbox.github import commits, control, issues, payloads, pulls
-from orchestrator.sandbox.github.call import Answer, Request
 from orchestrator.sandbox.github.faults import Fault
 from orchestrator.sandbox.github.model import Check, Comment, Deployment, Dispatch, Issue, Status
-from orchestrator.sandbox.github.server import GitHubServer
 from orchestrator.sandbox.github.shapes import Shapes
-from tests.support.repo import Repo
+from tests.support.github_server import BOT, ROLES, Served, TestClock
 
-ROLES = {"ada": "write", "bert": "write", "olga": "admin", "rita": "read"}
-BOT = "github-actions[bot]"
+__all__ = ["BOT", "ROLES", "GitHub", "TestClock"]
 _EVENTS = {"APPROVED": "APPROVE", "CHANGES_REQUESTED": "REQUEST_CHANGES", "COMMENTED": "COMMENT"}
 
 
-class TestClock:
-    """Every look at it is a second later, so that whatever happens has a time of its own."""
-
-    __test__ = False
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        self.time += timedelta(seconds=1)
-        return self.time
-
-    def advance(self, **how: float) -> None:
-        """Let time pass: `advance(hours=2)`."""
-        self.time += timedelta(**how)
-
-
-class GitHub:
-    """The server with one repository. `repository` is `OWNER/NAME`, `bare` the git repository to push to,
-    `work` a clone of it that `commit` uses, `clock` its time."""
-
-    def __init__(
-        self,
-        folder: Path,
-        repository: str = "acme/infra",
-        *,
-        files: Mapping[str, str] | None = None,
-        repo: Repo | None = None,
-        private: bool = True,
-    ) -> None:
-        self.folder = folder / "github"
-        self.repository = repository
-        self.clock = TestClock()
-        self.bare = self.folder / f"{repository}.git"
-        self.violations: list[str] = []
-        self.server = GitHubServer(os.environ, clock=self.clock, observer=self._observe)
-        self.server.add_repository(repository, self.bare, private=private)
-        for login, role in ROLES.items():
-            self.user(login, role)
-        if repo:
-            self.push(repo, "main", ref="main")
-            self.work = self.clone(self.folder / "work")
-        else:
-            self.work = Repo(self.folder / "work", files or {"README.md": "A project.\n"})
-            self.work.git("remote", "add", "origin", str(self.bare))
-            self.work.git("push", "-q", "origin", "main")
-
-    def __enter__(self) -> Self:
-        self.server.start()
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self.server.close()
-        if kind is None:
-            self.check()
-
-    def check(self) -> None:
-        """Fail when a request or an answer did not fit GitHub's description of its API."""
-        assert not self.violations, "\n".join(self.violations)
-
-    def _observe(self, request: Request, answer: Answer, fault: Fault | None) -> None:
-        from tests.support.openapi import violations
-
-        if fault is None:
-            found = violations(
-                request.method, request.path, request.query, request.body, answer.status, answer.content
-            )
-            self.violations += [f"{request.method} {request.path}: {one}" for one in found]
-
-    @property
-    def api_url(self) -> str:
-        """GITHUB_API_URL."""
-        return self.server.url
-
-    @property
-    def url(self) -> str:
-        """GITHUB_SERVER_URL: the pages for people."""
-        return self.server.url
-
-    # People and their rights
-
-    def user(self, login: str, permission: str = "write") -> str:
-        """Somebody with a role in the repository: admin, maintain, write, triage, read or none."""
-        self.server.set_role(self.repository, login, permission)
-        return login
-
-    def token(self, login: str = BOT, **permissions: str) -> str:
-        """A token: `token(pull_requests="write", checks="write")` is a workflow's; that of a person,
-        `token("ada")`, may do what the person may."""
-        return self.server.add_token(login, permissions)
-
-    def ask(
-        self, token: str, method: str, path: str, body: object = None, **headers: str
-    ) -> tuple[int, dict[str, str], Any]:
-        """One request; `path` below the repository (`/pulls`) or, with two slashes, whole (`//user`).
-
-        Status, headers in lower case, and the document (text where it is none).
-        """
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
-        try:
-            where = path[1:] if path.startswith("//") else f"/repos/{self.repository}{path}"
-            sent = None if body is None else json.dumps(body)
-            told = {"Authorization": f"token {token}", "Content-Type": "application/json", **headers}
-            connection.request(method, where, sent, {key: value for key, value in told.items() if value})
-            answer = connection.getresponse()
-            text = answer.read().decode()
-            found = {name.lower(): value for name, value in answer.getheaders()}
-            is_json = found.get("content-type", "").startswith("application/json")
-            return answer.status, found, json.loads(text) if is_json else text
-        finally:
-            connection.close()
-
-    # Git
-
-    def push(self, repo: Repo, branch: str, *, ref: str = "HEAD", force: bool = False) -> str:
-        """Push a commit of another repository to a branch here; the commit."""
-        repo.git("push", "-q", *(["--force"] if force else []), str(self.bare), f"{ref}:refs/heads/{branch}")
-        return repo.git("rev-parse", ref)
-
-    def clone(self, folder: Path) -> Repo:
-        """Another clone, at trunk."""
-        made = Repo(folder)
-        made.git("remote", "add", "origin", str(self.bare))
-        made.git("fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*")
-        made.git("reset", "-q", "--hard", "origin/main")
-        return made
-
-    def commit(
-        self,
-        branch: str,
-        files: Mapping[str, str | None] | None = None,
-        message: str = "Change",
-        *,
-        base: str = "main",
-    ) -> str:
-        """Commit to a branch (made from `base` when it is new) and push; None deletes a file."""
-        self.work.git("fetch", "-q", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*")
-        start = branch if branch in self.branches() else base
-        self.work.git("checkout", "-q", "-f", "--detach", f"origin/{start}")
-        for name in [name for name, text in (files or {}).items() if text is None]:
-            self.work.git("rm", "-q", "--", name)
-        written = {name: text for name, text in (files or {}).items() if text is not None}
-        self.work.commit(written, message)
-        return self.push(self.work, branch)
-
-    def branches(self) -> dict[str, str]:
-        """The commit of each branch."""
-        with self.place as place:
-            found: dict[str, str] = place.git.heads()
-            return found
-
-    @property
-    def trunk(self) -> str:
-        """The newest commit on main."""
-        return self.branches()["main"]
-
-    def delete_branch(self, branch: str) -> None:
-        """Delete a branch."""
-        with self.place as place:
-            place.git.set_ref(f"refs/heads/{branch}", "")
+class GitHub(Served):
+    """The server with what happens in the repository, what was written there, and the jobs of its events."""
 
     # Pull requests and issues
-
-    @property
-    def place(self) -> Any:
-        """A context with the repository's `Place`: everything there is, to look at or to change."""
-        return self.server.place(self.repository)
 
     def open(
         self,
