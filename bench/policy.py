@@ -1,0 +1,105 @@
+"""The rules before a plan is applied: the policy on 2,000 changes, and the guard on 1,000 stacks; seconds of CPU.
+
+Limits: 0.1 s for the rules of infra.yaml, 1.5 s for Rego with regopy, most of which is handing the plan over,
+and 1.5 s for the guard.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.discovery import make
+from orchestrator.config import load_text
+from orchestrator.masking import Masker
+from orchestrator.plan.policy import Circumstances, evaluate
+from orchestrator.plan.reader import read_plan
+from orchestrator.plan.rego import RegoRules
+from orchestrator.process import Supervisor
+from orchestrator.project import load
+from orchestrator.project.guard import examine
+
+CHANGES = 2_000
+STACKS = 1_000
+MODULES = 150
+RUNS = 3
+
+POLICY = """
+policy:
+  destroy: {prod: prevent}
+  protect: [{type: google_sql_*, address: "module.*", reason: Data.}]
+  labels: {required: [team, cost]}
+"""
+REGO = """package main
+deny contains {"msg": msg, "address": change.address} if {
+  some change in input.resource_changes
+  "delete" in change.change.actions
+  msg := sprintf("%s goes", [change.address])
+}
+"""
+
+
+def plan_json() -> bytes:
+    """A plan of 2,000 buckets, each hundredth of them deleted."""
+    changes = [
+        {
+            "address": f'module.many.google_storage_bucket.b["{number}"]',
+            "mode": "managed",
+            "type": "google_storage_bucket",
+            "change": {
+                "actions": ["delete"] if number % 100 == 0 else ["create"],
+                "before": {"name": f"b{number}"} if number % 100 == 0 else None,
+                "after": {
+                    "name": f"b{number}",
+                    "labels": {"team": "a"},
+                    "lifecycle_rule": [],
+                    "x": [1, 2, 3],
+                },
+                "after_unknown": {"id": True, "effective_labels": True},
+            },
+        }
+        for number in range(CHANGES)
+    ]
+    return json.dumps({"format_version": "1.2", "resource_changes": changes}).encode()
+
+
+def measured(name: str, limit: float, work: Callable[[], int]) -> bool:
+    """Print the median of some runs; true when it holds."""
+    seconds = []
+    found = 0
+    for _ in range(RUNS):
+        began = time.process_time()
+        found = work()
+        seconds.append(time.process_time() - began)
+    middle = statistics.median(seconds)
+    held = middle <= limit
+    print(f"policy: {name} {middle:.3f} s, {found:,} found; limit {limit} {'holds' if held else 'MISSED'}")
+    return held
+
+
+def main() -> int:
+    """Print the figures; 1 when a limit is missed."""
+    raw = plan_json()
+    policy = load_text(POLICY).policy
+    plan = read_plan(raw, Masker())
+    at = Circumstances("prod", protected=True, destroy_allowed=False)
+    rules = RegoRules({"policies/main.rego": REGO}, policy.rego, Supervisor(), {})
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make(folder / "project", STACKS, MODULES)
+        project = load(folder / "project")
+        held = [
+            measured("own rules", 0.1, lambda: len(evaluate(plan, json.loads(raw), policy, at))),
+            measured("Rego", 1.5, lambda: len(rules.evaluate(raw, folder))),
+            measured("guard", 1.5, lambda: len(examine(project, None, (), project.config.guard).findings)),
+        ]
+    return 0 if all(held) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
