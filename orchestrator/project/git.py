@@ -262,6 +262,21 @@ class Repository:
         if folder.exists():
             self._bytes("worktree", "remove", "--force", str(folder))
 
+    # What others get to see
+
+    def fetch(self, branch: str) -> str:
+        """A branch's newest commit at origin, fetched. GitError when origin cannot be reached."""
+        self._bytes("fetch", "--quiet", "origin", f"refs/heads/{branch}")
+        return self.resolve("FETCH_HEAD")
+
+    def empty_commit(self, parent: str, message: str) -> str:
+        """A commit on another one that changes no file; no branch is moved to it."""
+        return self._text("commit-tree", f"{parent}^{{tree}}", "-p", parent, "-m", message).strip()
+
+    def push(self, commit: str, branch: str) -> None:
+        """Make a new branch at origin; one that is there and lies elsewhere is an error."""
+        self._bytes("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")
+
     # How git is run
 
     def _working_reader(self, ids: dict[str, str]) -> Callable[[str], bytes]:

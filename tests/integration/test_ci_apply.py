@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.state.approved import digest_key
 from tests.support.ci import Ci, running
 from tests.support.cli import Infra, Ran
 from tests.support.remembered import CONFIG, UPSTREAM
@@ -35,10 +36,21 @@ def rules(prod: str = "", dev: str = "") -> str:
     return f"{CONFIG}environments: {{dev: {{{dev}}}, prod: {{{prod}}}}}\n"
 
 
-@pytest.fixture
-def ci(tmp_path: Path) -> Iterator[Ci]:
-    with running(tmp_path, FILES) as found:
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which everything is applied; each test gets a copy."""
+    folder = tmp_path_factory.mktemp("applied")
+    with running(folder, files=FILES) as found:
         found.place.apply()
+        for name in ("dev", "prod"):
+            ledger = found.place.ledger(f"{name}/net")
+            digest_key(ledger.storage, ledger.folder)
+    return folder
+
+
+@pytest.fixture
+def ci(tmp_path: Path, applied: Path) -> Iterator[Ci]:
+    with running(tmp_path, applied) as found:
         yield found
 
 
@@ -351,6 +363,27 @@ def test_a_deleted_stack_goes_when_that_was_approved(ci: Ci) -> None:
         json.loads(ci.place.server.store.read_object("states", "prod/state/old/default.tfstate")[1])
     )
     assert "nothing to do" in job(ci)("ci", "apply", "prod", code=0).out
+
+
+def test_one_step_approves_what_is_owed(ci: Ci) -> None:
+    merged(ci, {PROD: value("two")}, review=False)
+    assert apply(ci, "prod", code=4).results == {"prod/net": "blocked"}
+    ada = Infra(ci.checkout(ci.github.trunk), {**job(ci).env, "GITHUB_TOKEN": ci.github.token("ada")})
+    shown = ada("ci", "approve", "prod", "--dry-run", code=0)
+    assert "`prod/net`" in shown.out
+    assert len(ci.github.branches()) == 2
+    opened = ada("ci", "approve", "prod", "--json", code=0).document
+    assert opened["held"] is False
+    number = opened["pull_request"]
+    assert f"#{number} is open already" in ada("ci", "approve", "prod", code=0).out
+    ci.job(number)("ci", "plan", code=0)
+    assert '"one" -> "two"' in next(one.body for one in ci.github.comments(number))
+    ci.github.review(number)
+    ci.github.merge(number)
+    assert apply(ci, "prod", code=0).results == {"prod/net": "applied"}
+    assert "✓ prod is done" in told(ci, number, "prod")
+    again = Infra(ci.checkout(ci.github.trunk), dict(ada.env))("ci", "approve", "prod", code=0)
+    assert "nothing to approve" in again.out
 
 
 def test_what_is_applied_by_a_commit_that_is_gone_is_not_passed_over_in_silence(ci: Ci) -> None:

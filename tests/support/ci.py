@@ -88,13 +88,13 @@ class Ci:
 
 
 @contextmanager
-def running(folder: Path, like: Path | None = None) -> Iterator[Ci]:
+def running(folder: Path, like: Path | None = None, files: Mapping[str, str] = FILES) -> Iterator[Ci]:
     """Everything up, trunk on GitHub; nothing is applied, or what is in `like`, where it ran before."""
     if like:
         for name in ("gcs", "repo"):
             shutil.copytree(like / name, folder / name, symlinks=True)
     with serving(folder / "gcs") as server:
-        repo = Repo(folder / "repo", None if like else FILES)
+        repo = Repo(folder / "repo", None if like else files)
         with GitHub(folder, repo=repo) as github:
             yield Ci(Remembered(repo, server), github, folder)
 
