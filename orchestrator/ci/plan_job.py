@@ -175,7 +175,9 @@ def exit_code(review: Review) -> int:
     codes = [one.report.exit_code(applying=False, detailed=False) for one in review.stacks]
     if any(map(_forbids, (*review.findings, *(found for one in review.stacks for found in one.findings)))):
         codes.append(int(Exit.BLOCKED))
-    return exit_code_of([*codes, *([int(Exit.ERROR)] if review.unplanned else [])])
+    if review.unplanned or any(one.report.result == "aborted" for one in review.stacks):
+        codes.append(int(Exit.ERROR))
+    return exit_code_of(codes)
 
 
 def _forbids(finding: Finding) -> bool:

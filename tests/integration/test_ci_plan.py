@@ -318,6 +318,16 @@ def test_a_deleted_stack_is_planned_with_its_old_code(ci: Ci) -> None:
     assert ci.objects("dev/plans/") == {}
 
 
+def test_a_deleted_stack_that_the_merge_destroys_is_approved_like_any_other(ci: Ci) -> None:
+    ci.github.commit("main", {"infra.yaml": CONFIG + "policy: {deleted_stacks: destroy}\n"}, "Rules")
+    number = ci.change({"infra/envs/dev/app/main.tf": None})
+    ci.job(number)("ci", "plan", code=0)
+    (name,) = ci.objects("dev/plans/")
+    data = plan_objects(ci, "dev").of_run(number, ci.github.head(number), "4242-1")["dev/app"]
+    assert name.endswith("/app/4242-1.json")
+    assert [one.actions for one in decode(data).resources] == [("delete",)]
+
+
 def test_a_renamed_stack_is_not_destroyed(ci: Ci) -> None:
     config = "version: 1\nbackend:\n  gcs: {bucket: states}\nstacks:\n  dev/web: {moved: dev/app}\n"
     number = ci.change(
