@@ -16,6 +16,7 @@ from orchestrator.run.states import States
 from orchestrator.state.approved import PlanObjects, digest_key, unseal
 from tests.support.ci import Ci, grant_plan_accounts, running
 from tests.support.cli import Infra
+from tests.support.github import BOT
 from tests.support.remembered import CONFIG, FOLLOWER, UPSTREAM
 from tests.support.repo import Repo
 from tests.support.schemas import check_schema
@@ -486,3 +487,24 @@ def test_a_report_about_another_head_is_left_out(ci: Ci, tmp_path: Path) -> None
     ci.job(number)("ci", "comment", str(tmp_path / "r"), code=0)
     assert "left out" in ci.body(number)
     assert ci.conclusions(number)["infra/dev"] == "failure"
+
+
+def test_only_our_own_comment_is_ours_and_there_is_one(ci: Ci) -> None:
+    """A copied marker is somebody's text; of two that two jobs wrote at once the older one stays."""
+    number = ci.change({NET: TWO})
+    ci.github.comment(number, "ada", "<!-- infra:plan -->\nForged.")
+    for _ in range(2):
+        ci.github.comment(number, BOT, "<!-- infra:plan -->\nOurs.")
+    ci.job(number)("ci", "plan", code=0)
+    forged, mine = ci.github.comments(number)
+    assert (forged.author, forged.body) == ("ada", "<!-- infra:plan -->\nForged.")
+    assert mine.author == BOT
+    assert '"one" -> "two"' in mine.body
+
+
+def test_a_push_without_a_review_is_only_rehearsed(ci: Ci, tmp_path: Path) -> None:
+    ci.github.commit("main", {NET: TWO}, "Straight to trunk")
+    job = ci.job(0, event="push")
+    assert "no pull request to tell" in job("ci", "plan", code=3).err
+    job("ci", "plan", "--report", str(tmp_path / "r"), "--base", "HEAD~1", code=0)
+    assert ci.objects("dev/plans/") == {}
