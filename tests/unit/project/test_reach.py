@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from orchestrator.project import load
+from orchestrator.project.model import Project
 from orchestrator.project.reach import reach
 from tests.support.repo import Repo
+
+Reaches = Callable[[str, str], frozenset[str]]
 
 CONFIG = "version: 1\nbackend:\n  gcs: {bucket: states}\n"
 EMPTY = 'terraform {\n  backend "gcs" {}\n}\n'
@@ -135,8 +138,8 @@ JSON = """
 
 
 @pytest.fixture(scope="module")
-def project_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Repo(
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    repo = Repo(
         tmp_path_factory.mktemp("reach") / "repo",
         {
             "infra.yaml": CONFIG,
@@ -147,7 +150,13 @@ def project_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "infra/envs/dev/app/z_override.tf": 'resource "terraform_data" "by_local" { input = "over" }\n',
             "infra/modules/child/main.tf": CHILD,
         },
-    ).root
+    )
+    return load(repo.root)
+
+
+@pytest.fixture(scope="module")
+def reaches(project: Project) -> Reaches:
+    return reach(project, "dev/app")
 
 
 NET, DB = frozenset({"dev/net"}), frozenset({"dev/db"})
@@ -212,10 +221,10 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("address", "path", "wanted"), CASES, ids=lambda one: str(one)[:50])
-def test_reaches(project_root: Path, address: str, path: str, wanted: frozenset[str]) -> None:
-    assert reach(load(project_root), "dev/app")(address, path) == wanted
+@pytest.mark.parametrize(("address", "path", "wanted"), CASES, ids=[f"{one[0]} {one[1]}" for one in CASES])
+def test_reaches(reaches: Reaches, address: str, path: str, wanted: frozenset[str]) -> None:
+    assert reaches(address, path) == wanted
 
 
-def test_a_stack_that_is_gone_reaches_nothing(project_root: Path) -> None:
-    assert reach(load(project_root), "dev/gone")("terraform_data.direct", "input") == NOTHING
+def test_a_stack_that_is_gone_reaches_nothing(project: Project) -> None:
+    assert reach(project, "dev/gone")("terraform_data.direct", "input") == NOTHING
