@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from orchestrator.ci.comparing import GONE, TrunkJudge, doomed, owed_request
 from orchestrator.ci.landed import Landed
 from orchestrator.ci.owed_rules import OwedRules
 from orchestrator.ci.sharding import Others
-from orchestrator.errors import BlockedError, InfraError, InterruptedRunError
+from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, StateError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.applying import STOPS
 from orchestrator.run.deleting import Deleted
 from orchestrator.run.forward import is_known
+from orchestrator.run.heartbeat import stale
 from orchestrator.run.pipeline import Request, apply
 from orchestrator.run.promotion import Checked, Promotion
 from orchestrator.run.recording import Terms
@@ -46,13 +49,15 @@ class Asked:
     """What a job was asked for: environments in promotion order, and how to deal with others at work.
 
     `gated` are the digests that a gate of this workflow run approved, by stack; `only` picks stacks of a
-    shard. `begun` is told of each environment that is owed something before it is touched.
+    shard. `parallelism` is how many stacks run at once, unless infra.yaml says. `begun` is told of each
+    environment that is owed something before it is touched.
     """
 
     environments: tuple[str, ...]
     terms: Terms = field(default_factory=Terms)
     gated: Mapping[str, Digest] = field(default_factory=dict)
     only: tuple[str, ...] | None = None
+    parallelism: int | None = None
     begun: Callable[[Landed], None] = lambda landed: None
 
 
@@ -64,8 +69,17 @@ def land(session: Session, asked: Asked, host: Host | None) -> tuple[Landed, ...
         if stopped:
             landed.append(Landed(name, behind=stopped.environment))
         else:
-            landed.append(Step(session, name, asked, host).land())
+            landed.append(_landed(Step(session, name, asked, host)))
     return tuple(landed)
+
+
+def _landed(step: Step) -> Landed:
+    """What came of an environment; that its ledger cannot be read, say, is told as the rest is."""
+    try:
+        return step.land()
+    except InfraError as error:
+        message = step.session.mask(error.message)
+        return replace(step.found, error=message, error_code=int(error.exit_code), notes=(error.advice,))
 
 
 class Step:
@@ -77,23 +91,43 @@ class Step:
         self.asked = asked
         self.rules = OwedRules(session, host)
         self.judge = TrunkJudge(session, host, self.rules, asked.gated)
+        self.found = Landed(environment)
         session.inspect = self.rules.watching(session)
+        settings = session.project.config.environment(environment)
+        session.workers = asked.parallelism or settings.parallelism or os.cpu_count() or 1
 
     def land(self) -> Landed:
         """The steps: what is owed, apply it, look whether it is well."""
-        owed, _ = owed_request(self.session, self.environment, self.asked.only)
-        deleted = self._deleted()
-        found = Landed(self.environment, owed={**owed, **{one.stack.id: GONE for one in deleted}})
+        only = self.asked.only
+        owed, _ = owed_request(self.session, self.environment, only)
+        deleted = self._deleted() if self._leads else ()
+        owed |= {one.stack.id: GONE for one in deleted}
+        found = self.found = replace(self.found, owed=owed, heartbeat=self._heartbeat())
         if found.owed:
             self.asked.begun(found)
-        reports = self._in_part(self.asked.only) if self.asked.only else self._whole()
+        reports = self._whole() if only is None else self._in_part(only)
         if deleted and not any(one.exit_code for one in reports):
             reports += self._destroy(deleted)
         report = _joined(self.session, reports)
         found = replace(
             found, report=report, verdicts=dict(self.judge.verdicts), overtaken=self._overtaken(report.stacks)
         )
-        return found if found.stops else self._well(found)
+        return found if found.stops or not self._leads else self._well(found)
+
+    @property
+    def _leads(self) -> bool:
+        """Whether we see to what is done once: of several parts the first one does."""
+        first = self.session.project.of(self.environment)[:1]
+        return self.asked.only is None or any(stack.id in self.asked.only for stack in first)
+
+    def _heartbeat(self) -> str:
+        """That nobody has looked for drift for too long; empty when that cannot be told."""
+        session = self.session
+        try:
+            found = stale(session.project, session.ledgers, [self.environment], datetime.now(UTC))
+        except StateError:
+            return ""
+        return found.get(self.environment, "")
 
     def _whole(self) -> list[RunReport]:
         """Apply what is owed, and then what that made owed: stacks that read outputs which have moved."""
@@ -127,6 +161,9 @@ class Step:
                 bad |= {one.id: one.result for one in reports[-1].stacks if one.result in STOPS}
             bad |= dict.fromkeys(behind, "aborted")
             reports.append(self._aborted(behind))
+        if self._leads and not bad:
+            late = others.wait(names - set(mine))
+            reports.append(self._aborted({id_: f"another part: {how}" for id_, how in late.items()}))
         return reports
 
     def _overtaken(self, stacks: Sequence[StackReport]) -> tuple[str, ...]:
@@ -153,11 +190,7 @@ class Step:
         return self.session.report("apply", made)
 
     def _deleted(self) -> tuple[Deleted, ...]:
-        """The deleted stacks; of several parts the first one sees to them."""
-        only = self.asked.only
-        first = self.session.project.of(self.environment)[:1]
-        if only is not None and not any(stack.id in only for stack in first):
-            return ()
+        """The deleted stacks."""
         return doomed(self.session, self.environment)
 
     def _destroy(self, deleted: Sequence[Deleted]) -> list[RunReport]:
@@ -184,7 +217,8 @@ class Step:
             soak = promotion.soak_left()
             later = {one.name: one for one in promotion.soak()}
         except InterruptedRunError as error:
-            return replace(found, checks=(Checked("checks", ok=False, words=error.message),))
+            report = replace(found.report, interrupted=True) if found.report else None
+            return replace(found, report=report, checks=(Checked("checks", ok=False, words=error.message),))
         except InfraError as error:
             return replace(
                 found, checks=(Checked("checks", ok=False, words=self.session.mask(error.message)),)

@@ -30,6 +30,7 @@ class Landed:
 
     `owed` are the stacks that trunk owed it, with why; `verdicts` what was said of each plan, by stack;
     `overtaken` are stacks that were left alone since something newer on trunk is applied there already.
+    `heartbeat` says that nobody looks for drift any more; `error` why it could not be dealt with at all.
     """
 
     environment: str
@@ -41,6 +42,9 @@ class Landed:
     behind: str = ""
     notes: tuple[str, ...] = ()
     overtaken: tuple[str, ...] = ()
+    heartbeat: str = ""
+    error: str = ""
+    error_code: int = 0
 
     @property
     def stacks(self) -> tuple[StackReport, ...]:
@@ -64,7 +68,7 @@ class Landed:
     @property
     def exit_code(self) -> int:
         """The environment's part of the command's exit code."""
-        codes = [self.report.exit_code if self.report else 0]
+        codes = [self.report.exit_code if self.report else 0, self.error_code]
         if self.lost or not all(one.ok for one in self.checks):
             codes.append(int(Exit.ERROR))
         return codes[0] if codes[0] == int(Exit.INTERRUPTED) else exit_code_of(codes)
@@ -85,6 +89,8 @@ class Landed:
             return "partial"
         if found == "blocked" and self._waits_for_gate:
             return "gate"
+        if self.error:
+            return "partial" if self.applied else "failed"
         if found is None and self.lost:
             return "failed"
         if found is None and not all(one.ok for one in self.checks):

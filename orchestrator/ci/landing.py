@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,6 @@ class Facts:
     run: str
     url: str
     order: tuple[str, ...]
-    heartbeats: dict[str, str] = field(default_factory=dict)
 
 
 def landing_of(facts: Facts, landed: Landed, pull_requests: Sequence[int] = ()) -> Landing:
@@ -72,7 +71,7 @@ def landing_of(facts: Facts, landed: Landed, pull_requests: Sequence[int] = ()) 
         run=facts.run,
         url=facts.url,
         gate_url=facts.url if landed.state == "gate" else "",
-        heartbeat=facts.heartbeats.get(name, ""),
+        heartbeat=landed.heartbeat,
         notes=(*(landed.report.notes if landed.report else ()), *landed.notes),
     )
 
@@ -88,6 +87,8 @@ def _stack(report: StackReport, verdict: Verdict | None) -> LandedStack:
 def _reason(landed: Landed) -> str:
     if landed.behind:
         return f"{landed.behind} comes before it and is not done"
+    if landed.error:
+        return landed.error.rstrip(".")
     if landed.lost:
         return "something is owed and nothing of it was applied"
     return ""

@@ -45,6 +45,7 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
         Terms(wait=asked["wait"], lock_timeout=60.0),
         read_gated(session, environments[0], seal) if seal else {},
         part_of(session, environments, asked["shard"]),
+        asked["parallelism"],
         beginning,
     )
     with host_for(app, session, environments, posts=not folder) as host:
@@ -91,6 +92,13 @@ def say(app: App, one: Landed) -> None:
     if one.behind:
         app.write(f"{one.environment}: not begun, since {one.behind} comes before it and is not done.")
         return
+    if one.error:
+        app.note(f"error: {one.environment}: {one.error}")
+        for advice in one.notes:
+            app.note(f"  {advice}")
+        return
+    if one.heartbeat:
+        app.note(one.heartbeat)
     if one.report is None or not one.report.stacks:
         app.write(f"{one.environment}: nothing to do; trunk owes it nothing.")
     else:
@@ -116,6 +124,7 @@ def environment_document(one: Landed) -> dict[str, Any]:
         "state": one.state,
         "owed": dict(one.owed),
         "behind": one.behind or None,
+        "error": one.error or None,
         "pull_requests": list(one.pull_requests),
         "verdicts": {id_: verdict.kind for id_, verdict in one.verdicts.items()},
         "checks": [{"name": c.name, "ok": c.ok, "words": c.words} for c in one.checks],

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.state.approved import digest_key
-from tests.support.ci import Ci, running
+from tests.support.ci import Ci, grant_plan_accounts, running
 from tests.support.cli import Infra, Ran
 from tests.support.remembered import CONFIG, UPSTREAM
 from tests.support.repo import Repo
@@ -202,7 +202,8 @@ def test_a_chain_of_three_is_approved_as_it_will_become(ci: Ci) -> None:
 
 def test_what_nobody_approved_waits_for_the_gate(ci: Ci) -> None:
     number = merged(ci, {PROD: value("two")}, review=False)
-    looks = job(ci, LOOK)
+    grant_plan_accounts(ci, "prod")
+    looks = ci.job(0, event="push", environment="prod", rights=LOOK, commit=ci.github.trunk)
     compared = looks("ci", "compare", "prod", "--json", code=0).document
     assert (compared["gate"], compared["owed"].keys()) == (True, {"prod/net"})
     outputs = Path(looks.env["GITHUB_OUTPUT"]).read_text().split()
@@ -334,6 +335,17 @@ def test_what_cannot_be_told_is_said_and_changes_nothing_else(ci: Ci) -> None:
     assert not told(ci, number, "prod")
     assert f"The comment on #{number} about prod" in ran.err
     assert "GitHub could not be told everything" in Path(infra.env["GITHUB_STEP_SUMMARY"]).read_text()
+
+
+def test_a_ledger_that_cannot_be_read_is_told(ci: Ci) -> None:
+    number = merged(ci, {DEV: value("two"), PROD: value("two")})
+    grant_plan_accounts(ci, "prod")
+    # An account that may look at prod, and not at dev.
+    looks = ci.job(0, event="push", environment="prod", rights=APPLY, commit=ci.github.trunk)
+    ran = looks("ci", "apply", "--json", code=1)
+    assert states(ran) == {"dev": "failed", "prod": "waiting"}
+    assert ran.document["environments"][0]["error"]
+    assert "prod is not begun" in told(ci, number, "prod")
 
 
 def test_without_an_answer_nothing_is_applied(ci: Ci) -> None:
