@@ -101,7 +101,7 @@ def review(place: Place, issue: Issue, author: str, event: str, body: str = "", 
         what = "approve" if event == "APPROVE" else "request changes on"
         raise unprocessable(f"Can not {what} your own pull request")
     if event and event not in _STATES:
-        raise invalid("PullRequestReview", "event", code="invalid")
+        raise GitHubError(422, "Unprocessable Entity", [f"There is no event {event}"])
     if not body and event in ("REQUEST_CHANGES", "COMMENT"):
         raise unprocessable(f"You need to leave a comment when your review is {event}.")
     made = Review(

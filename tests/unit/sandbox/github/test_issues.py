@@ -161,3 +161,61 @@ def test_a_long_list_comes_in_pages(github: GitHub, token: str) -> None:
     assert seen == [str(at) for at in range(7)]
     assert set(links) == {"prev", "first"}
     assert len(github.ask(token, "GET", f"/issues/{number}/comments?per_page=1000")[2]) == 7
+
+
+def test_everything_of_an_issue_changes(github: GitHub, token: str) -> None:
+    number = github.open_issue("Old", labels=["drift", "dev"])
+
+    _, _, told = github.ask(
+        token,
+        "PATCH",
+        f"/issues/{number}",
+        {"title": "New", "body": "Text", "labels": ["dev", "prod"], "assignees": ["ada"]},
+    )
+    github.ask(token, "PATCH", f"/issues/{number}", {"assignees": ["bert"]})
+
+    assert (told["title"], told["body"], [one["name"] for one in told["labels"]]) == (
+        "New",
+        "Text",
+        ["dev", "prod"],
+    )
+    issue = github.issue(number)
+    assert issue.assignees == ["bert"]
+    assert [one.kind for one in issue.events][2:] == [
+        *("renamed", "unlabeled", "labeled", "assigned", "unassigned", "assigned"),
+    ]
+    assert github.ask(token, "GET", f"/issues/{number}/events")[0] == 200
+    assert github.ask(token, "GET", "/issues?assignee=bert&creator=ada")[2][0]["number"] == number
+
+
+def test_a_reader_opens_an_issue_without_labels(github: GitHub) -> None:
+    body = {"title": "Help", "labels": ["drift"], "assignees": ["ada"]}
+
+    status, _, told = github.ask(github.token("rita"), "POST", "/issues", body)
+
+    assert (status, told["labels"], told["assignees"]) == (201, [], [])
+    assert github.ask(github.token("rita"), "POST", "/issues", {"title": " "})[0] == 422
+    assert github.ask(github.token("rita"), "POST", "/issues", {})[0] == 422
+
+
+def test_only_writers_change_the_comments_of_others(github: GitHub) -> None:
+    comment = github.comment(github.open_issue("One"), "rita", "Mine")
+    path = f"/issues/comments/{comment}"
+    github.user("carl", "read")
+
+    assert github.ask(github.token("carl"), "PATCH", path, {"body": "Not yours"})[0] == 403
+    assert github.ask(github.token("rita"), "PATCH", path, {"body": "Mine still"})[0] == 200
+    assert github.ask(github.token("ada"), "DELETE", path)[0] == 204
+
+
+def test_a_label_is_made_with_a_colour(github: GitHub, token: str) -> None:
+    made = {"name": "allow destroy", "color": "ff0000", "description": "Deletions are meant"}
+
+    assert github.ask(token, "POST", "/labels", made)[0] == 201
+
+    _, _, told = github.ask(token, "GET", "/labels/allow%20destroy")
+    assert {name: told[name] for name in made} == made
+    number = github.open_issue("One", labels=["Allow Destroy"])
+    assert [one["name"] for one in github.ask(token, "GET", f"/issues/{number}/labels")[2]] == [
+        "allow destroy"
+    ]

@@ -248,3 +248,90 @@ def test_files_tell_renames_and_deletions(github: GitHub, token: str) -> None:
         ("new.tf", "renamed", "old.tf"),
         ("x é.tf", "added", None),
     ]
+
+
+def test_pull_requests_are_found_by_state_branch_and_base(github: GitHub, token: str) -> None:
+    for name in ("one", "two"):
+        github.commit(name, {f"{name}.tf": "1\n"})
+        github.open(name)
+    github.close(1)
+
+    def numbers(query: str) -> list[int]:
+        return [one["number"] for one in github.ask(token, "GET", f"/pulls?{query}")[2]]
+
+    assert numbers("") == [2]
+    assert numbers("state=all") == [2, 1]
+    assert numbers("state=all&direction=asc") == [1, 2]
+    assert numbers("state=closed&sort=updated") == [1]
+    assert numbers("head=acme:two") == [2]
+    assert numbers("head=acme:one") == numbers("base=other") == []
+
+
+def test_title_body_and_base_change(github: GitHub, token: str) -> None:
+    old = github.trunk
+    github.commit("main", {"b.tf": "1\n"})
+    with github.place as place:
+        place.git.set_ref("refs/heads/release", old)
+    head = github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+
+    status, _, told = github.ask(
+        token, "PATCH", f"/pulls/{number}", {"title": "New", "body": "Why", "base": "release"}
+    )
+
+    assert (status, told["title"], told["body"], told["base"]["ref"]) == (200, "New", "Why", "release")
+    assert told["base"]["sha"] == old
+    assert [one.kind for one in github.pull(number).events] == ["renamed"]
+    assert github.ask(token, "PATCH", f"/pulls/{number}", {"base": "gone"})[0] == 422
+    assert github.ask(token, "PATCH", f"/pulls/{number}", {"state": "half"})[0] == 422
+    _, _, commits = github.ask(token, "GET", f"/pulls/{number}/commits")
+    assert commits[-1]["sha"] == head
+
+
+def test_the_repository_says_how_to_merge(github: GitHub, token: str) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature")
+    with github.place as place:
+        place.repository.merges = {"merge": False, "delete_branch": True}
+
+    path = f"/pulls/{number}/merge"
+    assert github.ask(token, "PUT", path, {"merge_method": "merge"})[0] == 405
+    assert github.ask(token, "PUT", path, {"merge_method": "octopus"})[0] == 422
+    status, _, told = github.ask(token, "PUT", path, {"merge_method": "squash", "commit_title": "Mine"})
+
+    assert (status, told["merged"]) == (200, True)
+    assert "feature" not in github.branches()
+    with github.place as place:
+        assert place.git.commit(told["sha"]).message == "Mine"
+    _, _, repository = github.ask(token, "GET", "")
+    assert (repository["allow_merge_commit"], repository["delete_branch_on_merge"]) == (False, True)
+    assert github.ask(token, "PUT", path, {"merge_method": "squash"})[0] == 405
+
+
+def test_a_draft_is_not_merged(github: GitHub, token: str) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    body = {"title": "A", "head": "acme:feature", "base": "main", "draft": True}
+    _, _, made = github.ask(token, "POST", "/pulls", body)
+
+    assert made["draft"] is True
+    assert github.ask(token, "PUT", f"/pulls/{made['number']}/merge", {})[0] == 405
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"event": "REQUEST_CHANGES", "body": "No"}, 200),
+        ({"event": "REQUEST_CHANGES"}, 422),
+        ({"event": "COMMENT", "body": "Hm"}, 200),
+        ({"event": "SHRUG"}, 422),
+        ({}, 200),
+    ],
+)
+def test_a_review_needs_words_unless_it_approves(github: GitHub, body: dict[str, str], status: int) -> None:
+    github.commit("feature", {"a.tf": "1\n"})
+    number = github.open("feature", author="ada")
+
+    found, _, _ = github.ask(github.token("bert"), "POST", f"/pulls/{number}/reviews", body)
+
+    assert found == status
+    assert len(github.pull(number).reviews) == (status == 200)
