@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 from orchestrator.config.drift import Drift
 from orchestrator.errors import GitError, InfraError, InterruptedRunError, StateError, TerraformError
@@ -23,6 +23,7 @@ from orchestrator.run.schemas import Schemas
 from orchestrator.run.session import Session
 from orchestrator.run.states import Waiting
 from orchestrator.run.worktrees import at_commit
+from orchestrator.state.locks import LockInfo
 from orchestrator.state.records import Entry
 from orchestrator.terraform.client import Diagnostic, PlanOptions, PlanOutcome, Workdir
 
@@ -43,6 +44,8 @@ def check_stack(session: Session, stack: Stack, entry: Entry | None, terms: Term
     began = time.monotonic()
     try:
         found = _excused(session, stack, entry, terms) or _check(session, stack, entry or Entry(""), terms)
+        if found.result == "drifted" and entry is not None:
+            found = _disturbed(session, stack, entry) or found
     except InterruptedRunError:
         found = unchecked(stack, "the run was interrupted")
     except InfraError as error:
@@ -80,9 +83,42 @@ def _excused(session: Session, stack: Stack, entry: Entry | None, terms: Terms) 
             f"`infra resume {stack.id}` finds out what was applied and does the rest.",
             failed=True,
         )
+    if entry.rescued:
+        advice = f"`infra resume {stack.id}` brings it back."
+        return unchecked(stack, "its last state could not be saved", advice, failed=True)
     if entry.result == "destroyed":
         return replace(unchecked(stack, "it was destroyed"), ended=DESTROYED)
     return None
+
+
+def _disturbed(session: Session, stack: Stack, entry: Entry) -> StackDrift | None:
+    """Why what was found may be an apply that goes on, which no state tells of yet; None when it is not.
+
+    Terraform saves a state every 20 seconds: until then what it has made looks like drift.
+    """
+    now = session.ledgers.entry(stack)
+    if now is None or now.generation != entry.generation:
+        what = f"{now.operation.kind} {now.operation.run}" if now and now.operation else "another run"
+        return unchecked(stack, f"{what} began while it was checked", commit=entry.commit)
+    lock = session.states.lock(stack)
+    if lock is None or lock.generation == entry.left_lock:
+        return None
+    return unchecked(
+        stack,
+        f"{lock.who or 'somebody'} holds its state since {lock.created}",
+        f"If nobody is at work: `infra unlock {stack.id}`.",
+        failed=_is_old(lock, session.project.config.environment(stack.environment).timeouts.apply),
+        commit=entry.commit,
+    )
+
+
+def _is_old(lock: LockInfo, limit: float) -> bool:
+    """Whether a lock is held for longer than any apply may take, in seconds."""
+    try:
+        since = datetime.fromisoformat(lock.written or lock.created)
+    except ValueError:
+        return True
+    return (datetime.now(UTC) - since).total_seconds() > limit
 
 
 def commit_of(entry: Entry) -> str:

@@ -50,6 +50,21 @@ class Memory:
                 continue
             self.records.update({id_: known[id_] for id_ in members if id_ in known})
 
+    def entry_now(self, stack: Stack) -> Entry | None:
+        """What the ledger has of a stack now: since the run began, it may have been applied.
+
+        Raises the error that kept it from being read.
+        """
+        if stack.id in self.unreadable:
+            raise self.unreadable[stack.id]
+        found = self.session.ledgers.entry(stack)
+        with self._lock:
+            if found:
+                self.entries[stack.id] = found
+            else:
+                self.entries.pop(stack.id, None)
+        return found
+
     def oldest_first(self, ids: Sequence[str]) -> list[str]:
         """The stacks, the longest unchecked first; those of one commit together: they share a checkout."""
 
@@ -80,7 +95,7 @@ class Memory:
             self.problem(f"{stack.id}: another check came first; what this one found is not remembered.")
         except InfraError as error:
             self.problem(f"What was found could not be remembered: {self.session.mask(error.message)}")
-        return _with_memory(found, after, event)
+        return with_memory(found, after, event)
 
     def finish(self, stacks: Sequence[StackDrift]) -> None:
         """Write the run and the heartbeat of each environment."""
@@ -155,7 +170,7 @@ class Memory:
         )
 
 
-def _with_memory(found: StackDrift, after: DriftRecord, event: str) -> StackDrift:
+def with_memory(found: StackDrift, after: DriftRecord, event: str) -> StackDrift:
     """The result with what remembering it has told."""
     if found.result == "drifted" and after.now:
         return replace(found, first_seen=after.now.began, came_back=after.now.came_back)

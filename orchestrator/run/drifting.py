@@ -107,8 +107,9 @@ class _Checks:
         left_out = self.not_begun(stack)
         if left_out:
             return left_out
-        entry, error = self.memory.entries.get(id_), self.memory.unreadable.get(id_)
-        if error is not None:
+        try:
+            entry = self.memory.entry_now(stack)
+        except InfraError as error:
             return failed(self.session, stack, error)
         found = check_stack(self.session, stack, entry, self.terms)
         found = remembered(found, self.memory.records.get(id_))

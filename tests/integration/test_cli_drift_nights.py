@@ -400,3 +400,36 @@ def test_an_environment_out_of_reach_does_not_hide_another(night: Nights) -> Non
     assert found["prod/net"]["failed"]
     assert "403" in found["prod/net"]["reason"] or "permission" in found["prod/net"]["reason"].lower()
     night.check("dev", code=8)
+
+
+def test_an_apply_that_goes_on_is_not_taken_for_drift(night: Nights) -> None:
+    night.apply()
+    night.world.set("plain", DURATION, "900s")
+    night.lock("dev/app", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+    (stack,) = night.check(code=0)["stacks"]
+    assert (stack["result"], stack["failed"]) == ("unchecked", False)
+    assert "bo@elsewhere holds its state" in stack["reason"]
+    night.server.store.delete_object("states", "dev/state/app/default.tflock")
+
+    env = {
+        "STORAGE_EMULATOR_HOST": night.server.url,
+        "TF_REATTACH_PROVIDERS": night.attached,
+        "INFRA_SANDBOX": "test",
+    }
+    project = load(night.repo.root)
+    ledger = Ledgers(project, States(project, env), env).of(project.stacks["dev/app"])
+
+    class Begins(Silent):
+        """Another run begins while this one plans."""
+
+        def doing(self, stack: str, text: str) -> None:
+            known = ledger.entry(stack)
+            if text == "planning" and known and known.operation is None:
+                began = Operation("R-9", "apply", "planned", "bo", "elsewhere", project.commit or "")
+                ledger.begin(stack, began, known)
+
+    session = open_session(project, env, Begins())
+    (found,) = check_drift(session, DriftRequest(("dev/app",))).stacks
+    session.close()
+    assert (found.result, found.failed) == ("unchecked", False)
+    assert found.reason == "apply R-9 began while it was checked"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,6 +101,13 @@ class Nights:
         """Everything that the world is, by file."""
         files = (path for path in sorted(self.world.root.rglob("*")) if path.is_file())
         return {str(path): path.read_bytes() for path in files}
+
+    def lock(self, stack: str, created: str, who: str = "bo@elsewhere") -> None:
+        """Somebody's Terraform holds a state."""
+        environment, _, name = stack.partition("/")
+        content = {"ID": "1", "Operation": "OperationTypeApply", "Who": who, "Created": created, "Info": ""}
+        place = f"{environment}/state/{name}/default.tflock"
+        self.server.store.insert_object("states", place, json.dumps(content).encode())
 
     def grant(self, environment: str, folder: str, role: str, member: str = DRIFT_ACCOUNT) -> None:
         """Give an account a role in a folder of the environment, as bootstrap does."""
