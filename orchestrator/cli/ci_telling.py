@@ -22,6 +22,7 @@ from orchestrator.errors import Exit, UsageError
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.port import Host
 from orchestrator.report.review import Review
+from orchestrator.report.words import plural
 
 FORK = (
     "This pull request comes from a fork. Planning needs credentials, and a fork's code gets none: "
@@ -75,7 +76,7 @@ def report_written(app: App, folder: Path, report: PlanReport) -> int:
     set_outputs(app.environ, outputs)
     if app.json:
         return app.emit("ci plan", code, **document(report.review, report=str(path)))
-    app.write(f"{len(report.review.stacks)} stacks in {path}")
+    app.write(f"{plural(len(report.review.stacks), 'stack')} in {path}")
     for note in report.review.notes:
         app.note(note)
     return code
@@ -112,7 +113,7 @@ def told(
     if app.json:
         shown = document(review, comment=comment, messages=messages, not_told=outbox.failures)
         return app.emit(command, code, **shown)
-    app.write(f"{len(review.stacks)} stacks; comment: {comment}; checks: {_names(messages)}")
+    app.write(f"{plural(len(review.stacks), 'stack')}; comment: {comment}; checks: {_names(messages)}")
     return code
 
 
