@@ -512,6 +512,18 @@ def test_a_queue_compares_only_what_has_nothing_unapplied_ahead(place: Approving
         assert judge.judge_queued(stack, THREE, entry, pull, group["base_sha"]).kind == "provisional"
 
 
+def test_what_a_queue_landed_is_owed_to_each_of_its_pull_requests(place: Approving) -> None:
+    first = place.change("prod/app", "two")
+    second = place.change("prod/net", "moved")
+    moved = plan(update("terraform_data.n", input=("one", "moved")), stack="prod/net")
+    for number, digest in ((first, TWO), (second, moved)):
+        place.post(number, digest)
+        place.github.review(number, "bert")
+    place.github.land(place.github.queue(first, second))
+    assert (place.judge(TWO).kind, place.judge(TWO).pull_requests) == ("approved", (first, second))
+    assert (place.judge(moved).kind, place.judge(moved).pull_requests) == ("approved", (second,))
+
+
 # Deletions
 
 
