@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from orchestrator.ci import shards
 from orchestrator.errors import InterruptedRunError, LockedError
 from orchestrator.project import graph
-from orchestrator.run.pending import entries_of, pending_stacks
+from orchestrator.run.applying import STOPS
+from orchestrator.run.origin import origin_of
+from orchestrator.run.pending import pending_stacks
 from orchestrator.run.session import Session
 
 # Seconds between two looks into the ledger, and how much longer than an apply may take we wait for others.
@@ -69,15 +71,15 @@ class Others:
         return wrong
 
     def _failed(self, owed: Mapping[str, str]) -> dict[str, str]:
-        """Those that another part tried at this very commit, and did not bring to an end."""
-        entries = entries_of(self.session, owed)
-        return {
-            id_: entry.result
-            for id_, entry in entries.items()
-            if entry.result in ("failed", "interrupted")
-            and entry.operation is None
-            and entry.attempted == self.session.info.commit
-        }
+        """Those that another part of this very job tried, and did not bring to an end; with how."""
+        wrong: dict[str, str] = {}
+        link = origin_of(self.session.environ).link
+        for ledger, ids in self.session.ledgers.among(owed).items():
+            for run in ledger.runs(months=1):
+                if run.link == link and run.commit == self.session.info.commit:
+                    ended = {id_: run.stacks[id_].result for id_ in ids if id_ in run.stacks}
+                    wrong |= {id_: result for id_, result in ended.items() if result in STOPS}
+        return wrong
 
     def _longest(self, stacks: Collection[str]) -> float:
         settings = self.session.project.config.environment

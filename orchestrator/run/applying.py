@@ -119,6 +119,7 @@ class Applying:
             if planned.has_changes:
                 refusal = self._refusal(stack, planned, claim)
                 if refusal:
+                    self.recorder.note(claim, refusal)
                     return refusal
                 report = carry_out(self.recorder, claim, planned)
             else:

@@ -42,6 +42,8 @@ def origin_of(environ: Mapping[str, str]) -> Origin:
     if environ.get("GITHUB_RUN_ID"):
         server = environ.get("GITHUB_SERVER_URL", "https://github.com")
         link = f"{server}/{environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{environ['GITHUB_RUN_ID']}"
+        if environ.get("GITHUB_RUN_ATTEMPT", "1") != "1":
+            link += f"/attempts/{environ['GITHUB_RUN_ATTEMPT']}"
     return Origin(
         person=environ.get("GITHUB_ACTOR") or _login(environ),
         where=link or socket.gethostname(),
