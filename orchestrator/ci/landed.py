@@ -92,7 +92,7 @@ class Landed:
         if self.error:
             return "partial" if self.applied else "failed"
         if found is None and self.lost:
-            return "failed"
+            return "partial" if self.applied else "failed"
         if found is None and not all(one.ok for one in self.checks):
             return "stopped"
         return found or ("applied" if self.applied else "nothing")
