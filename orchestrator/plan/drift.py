@@ -206,16 +206,26 @@ class _Classifier:
         return self.facts.computed_only(str(entry.get("provider_name", "")), kind, path)
 
     def tells(self, entry: Mapping[str, Any]) -> tuple[str, str]:
-        """Who changed a resource and when, as far as the provider's own data say."""
+        """Who changed a resource and when, as far as the provider's own data say.
+
+        A time that the state has too is that of the last apply: then nobody knows.
+        """
         change = entry.get("change") or {}
+        before = change.get("before") or {}
         shown = self.masked(change, "after", str(entry.get("address", "")))
         values = shown if isinstance(shown, dict) else {}
-        found = (
-            next((one for name in names if isinstance(one := values.get(name), str) and one), "")
-            for names in (WHO, WHEN)
-        )
-        who, when = found
-        return who, when
+
+        def told(names: tuple[str, ...], *, new: bool) -> str:
+            found = (
+                value
+                for name in names
+                if isinstance(value := values.get(name), str) and value
+                if not new or value != before.get(name)
+            )
+            return next(found, "")
+
+        when = told(WHEN, new=True)
+        return told(WHO, new=not when), when
 
     # What is owed although nothing changed outside
 

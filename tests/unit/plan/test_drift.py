@@ -208,6 +208,26 @@ def test_data_sources_are_never_drift() -> None:
     assert classified(json.dumps(document).encode(), Facts()) == {}
 
 
+WHO_AND_WHEN = [
+    # in the state, in the world, who, when
+    ({"update_time": "1", "last_modifier": "tf"}, {"update_time": "2", "last_modifier": "ada"}, "ada", "2"),
+    ({"update_time": "1", "last_modifier": "tf"}, {"update_time": "2", "last_modifier": "tf"}, "tf", "2"),
+    ({"update_time": "1", "last_modifier": "tf"}, {"update_time": "1", "last_modifier": "tf"}, "", ""),
+    ({"last_modifier": "tf"}, {"last_modifier": "ada"}, "ada", ""),
+    ({"update_time": None}, {"update_time": 5}, "", ""),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "who", "when"), WHO_AND_WHEN)
+def test_who_and_when_is_said_only_of_this_change(
+    before: dict[str, Any], after: dict[str, Any], who: str, when: str
+) -> None:
+    change = {"actions": ["no-op"], "before": {**after, "a": 2}, "after": {**after, "a": 2}}
+    data = plan_json({"before": {**before, "a": 1}, "after": {**after, "a": 2}}, change)
+    found = classified(data, Facts())["x_y.z"]
+    assert (found.who, found.when) == (who, when)
+
+
 def test_a_deposed_object_is_not_taken_for_the_real_one() -> None:
     name = {"address": "x_y.z", "mode": "managed", "type": "x_y", "provider_name": "p"}
     drift = {**name, "deposed": "0a1b", "change": {"actions": ["delete"], "before": {"a": 1}, "after": None}}
