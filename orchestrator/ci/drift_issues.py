@@ -197,7 +197,11 @@ class Keeper:
         note = texts.ending(ended, gone) or ["What it told of is over."]
         body = texts.closed_body(subject, issue.body, note)
         # First what must hold: should the comment fail, the body tells all the same.
-        self.host.update_issue(issue.number, body=body, state="closed", state_reason="completed")
+        # With its labels, by which it is found when it drifts again.
+        labels = self._labels(ended, issue)
+        self.host.update_issue(
+            issue.number, body=body, labels=labels, state="closed", state_reason="completed"
+        )
         self._tell_corrections(issue, [one.id for one in ended])
         self.host.create_comment(issue.number, texts.ended_comment(ended, gone, self.dawn.night))
 
@@ -212,7 +216,12 @@ class Keeper:
         for issue in issues:
             if issue.state == "open":
                 body = texts.closed_body(subject, issue.body, [why])
-                self.host.update_issue(issue.number, body=body, state="closed", state_reason="not_planned")
+                # The environment is what a stack's name begins with, also when nobody knows the stack.
+                label = self._environment_label(subject.name.partition("/")[0])
+                labels = list(dict.fromkeys([*issue.labels, label]))
+                self.host.update_issue(
+                    issue.number, body=body, labels=labels, state="closed", state_reason="not_planned"
+                )
                 self.host.create_comment(issue.number, f"{why}\n")
         return True
 

@@ -1,0 +1,288 @@
+"""Issues about drift, on a GitHub on loopback: twenty nights against a model, and each thing by itself."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from orchestrator.ci.drift_reports import write_report
+from orchestrator.config.drift import Drift
+from orchestrator.plan.drift_model import Category, DriftedAttribute, DriftedResource
+from orchestrator.report.drift import DriftReport, StackDrift
+from orchestrator.report.model import RunInfo
+from tests.support.cli import Infra
+from tests.support.github import GitHub
+from tests.support.many_nights import Nights
+
+NIGHTS = 20
+STACK = 'terraform {\n  backend "gcs" {}\n}\n'
+FILES = {
+    "infra.yaml": "version: 1\nbackend:\n  gcs: {bucket: states}\n",
+    "infra/envs/dev/net/main.tf": STACK,
+    "infra/envs/prod/net/main.tf": STACK,
+    ".github/CODEOWNERS": "* @olga\n/infra/envs/prod/ @bert @acme/platform @nobody-here\n",
+}
+DAY = "2026-01-01T03:17:00Z"
+
+
+@pytest.mark.parametrize("issues", ["stack", "environment"])
+def test_the_issues_are_what_they_must_be_after_each_of_twenty_nights(
+    issues: Literal["stack", "environment"], tmp_path: Path
+) -> None:
+    with GitHub(tmp_path) as github, Nights(github, 7, settings=Drift(issues=issues)) as nights:
+        for _ in range(NIGHTS):
+            nights.one()
+        assert len(nights.model.ever) > 3
+        assert {"edit", "fix", "apply", "a check failed"} <= nights.happened.keys()
+
+
+class Told:
+    """A project on GitHub, and jobs that tell what checks found."""
+
+    def __init__(self, github: GitHub, folder: Path, **environ: str) -> None:
+        self.github = github
+        self.folder = folder
+        self.environ = environ
+        self.number = 0
+
+    def night(self, *stacks: StackDrift, options: tuple[str, ...] = (), code: int = 0, at: str = DAY) -> Any:
+        """One night's reports, one for each environment, and `infra ci drift` over them."""
+        self.number += 1
+        reports = self.folder / f"reports-{self.number}"
+        run = RunInfo(f"D{self.number}", "ci", "c" * 40, at, 1.0)
+        for environment in dict.fromkeys(one.environment for one in stacks):
+            mine = tuple(one for one in stacks if one.environment == environment)
+            write_report(reports / environment, DriftReport(run, mine))
+        token = self.github.token(issues="write", actions="write", contents="read")
+        env = {**self.github.environ(token, "schedule"), **self.environ}
+        return Infra(self.github.work.root, env)("ci", "drift", str(reports), *options, code=code)
+
+    @property
+    def issues(self) -> dict[str, Any]:
+        """The issues by title."""
+        with self.github.place as place:
+            found = [one for one in place.repository.issues.values() if one.pull is None]
+        assert len({one.title for one in found}) == len(found)
+        return {one.title: one for one in found}
+
+
+@contextmanager
+def telling(
+    folder: Path, settings: str = "", more: Mapping[str, str] | None = None, **environ: str
+) -> Iterator[Told]:
+    files = {**FILES, "infra.yaml": FILES["infra.yaml"] + settings, **(more or {})}
+    with GitHub(folder, files=files) as github:
+        yield Told(github, folder, **environ)
+
+
+def resource(name: str = "plain", category: Category = "reverted", after: str = "900s") -> DriftedResource:
+    attribute = DriftedAttribute("duration", category, "600s", after, "600s")
+    return DriftedResource(
+        f"google_pubsub_topic.{name}", "google_pubsub_topic", "changed", category, (attribute,), ("update",)
+    )
+
+
+def drifted(id_: str = "prod/net", *resources: DriftedResource, digest: str = "d1") -> StackDrift:
+    return StackDrift(
+        id_,
+        id_.partition("/")[0],
+        "drifted",
+        commit="c" * 40,
+        resources=resources or (resource(),),
+        paths=(f"infra/envs/{id_}",),
+        digest=(digest * 32)[:64],
+        first_seen=DAY,
+    )
+
+
+def clean(id_: str, **more: Any) -> StackDrift:
+    return StackDrift(id_, id_.partition("/")[0], "clean", **more)
+
+
+def unchecked(id_: str) -> StackDrift:
+    return StackDrift(id_, id_.partition("/")[0], "unchecked", "no answer", failed=True)
+
+
+def test_an_issue_is_opened_kept_up_to_date_closed_and_opened_again(tmp_path: Path) -> None:
+    with telling(tmp_path) as told:
+        told.night(drifted(), clean("dev/net"))
+        (issue,) = told.issues.values()
+        assert (issue.title, issue.state) == ("Drift in prod/net", "open")
+        assert set(issue.labels) == {"drift", "drift/prod", "severity/medium"}
+        assert set(issue.assignees) == {"bert"}
+        assert "Owned by @acme/platform." in issue.body
+        assert 'duration: "600s" → "900s"' in issue.body
+        assert issue.comments == []
+        # The same the next night, then another value, then nobody could look, then it is over.
+        told.night(drifted(), clean("dev/net"), at="2026-01-02T03:17:00Z")
+        assert issue.comments == []
+        assert "2026-01-02 03:17 UTC" in issue.body
+        told.night(drifted("prod/net", resource(after="1200s"), digest="d2"), clean("dev/net"))
+        assert [one.body.split("\n")[0] for one in issue.comments] == ["What drifted has changed."]
+        told.night(unchecked("prod/net"), clean("dev/net"))
+        assert (issue.state, len(issue.comments)) == ("open", 1)
+        told.night(clean("prod/net", ended="reverted by an apply", ended_by="R7"), clean("dev/net"))
+        assert (issue.state, issue.state_reason) == ("closed", "completed")
+        assert "reverted by an apply, run R7" in issue.comments[-1].body
+        assert "reverted by an apply, run R7" in issue.body
+        assert "1200s" in issue.body
+        told.night(drifted(), clean("dev/net"))
+        assert issue.state == "open"
+        assert issue.comments[-1].body.startswith("It drifted again.")
+        assert len(told.issues) == 1
+
+
+def test_only_our_own_issues_are_touched(tmp_path: Path) -> None:
+    with telling(tmp_path) as told:
+        told.night(drifted())
+        (mine,) = told.issues.values()
+        # Somebody copies the issue with its marker.
+        token = told.github.token("ada")
+        told.github.ask(
+            token, "POST", "/issues", {"title": "A copy", "body": mine.body, "labels": ["drift/prod"]}
+        )
+        told.night(clean("prod/net"), clean("dev/net"))
+        assert told.issues["A copy"].state == "open"
+        assert told.issues["A copy"].comments == []
+        assert mine.state == "closed"
+
+
+def test_text_of_others_does_nothing_and_secrets_of_the_report_stay_masked(tmp_path: Path) -> None:
+    with telling(tmp_path) as told:
+        told.night(drifted("prod/net", resource("a", after="@olga #1 <img src=x> <!-- infra:drift -->")))
+        (issue,) = told.issues.values()
+        before, _, inside = issue.body.partition("```")
+        assert "@olga" not in before
+        assert "@olga" in inside
+        assert issue.body.count("<!-- infra:drift ") == 1
+
+
+def test_one_issue_for_an_environment_lives_as_long_as_one_of_its_stacks_drifts(tmp_path: Path) -> None:
+    more = {"infra/envs/prod/app/main.tf": STACK}
+    with telling(tmp_path, "drift: {issues: environment}\n", more) as told:
+        told.night(drifted("prod/net"), drifted("prod/app", digest="a1"), clean("dev/net"))
+        (issue,) = told.issues.values()
+        assert issue.title == "Drift in prod"
+        told.night(clean("prod/net", ended="fixed outside"), unchecked("prod/app"), clean("dev/net"))
+        assert issue.state == "open"
+        told.night(clean("prod/net"), clean("prod/app", ended="accepted"), clean("dev/net"))
+        assert issue.state == "closed"
+
+
+def test_a_summary_and_a_message_once_a_night_and_silence_when_all_is_quiet(tmp_path: Path) -> None:
+    with listening() as (url, received):
+        settings = "drift: {summary: issue, webhook: DRIFT_URL}\n"
+        with telling(tmp_path, settings, DRIFT_URL=url) as told:
+            told.night(drifted(), unchecked("dev/net"))
+            summary = told.issues["Drift"]
+            assert "prod/net" in summary.body
+            assert "no answer" in summary.body
+            (text,) = received
+            assert text.startswith("Drift: 2 stacks: 1 drifted, 1 could not be checked")
+            assert f"{told.github.url}/acme/infra/issues/" in text
+            told.night(clean("prod/net", ended="fixed outside"), clean("dev/net"))
+            assert summary.state == "closed"
+            assert "well again: fixed outside" in received[-1]
+            told.night(clean("prod/net"), clean("dev/net"))
+            assert len(received) == 2
+            # A job that died left no report: that is told, and changes nothing else.
+            ran = told.night(drifted())
+            assert "dev: its check left no report." in ran.out
+
+
+def test_a_message_that_cannot_be_sent_is_said_and_its_address_is_not(tmp_path: Path) -> None:
+    with telling(
+        tmp_path, "drift: {webhook: DRIFT_URL}\n", DRIFT_URL="http://127.0.0.1:9/secret-path"
+    ) as told:
+        ran = told.night(drifted(), code=1)
+        assert "The webhook of DRIFT_URL cannot be reached" in ran.err
+        assert "secret-path" not in ran.err + ran.out
+        assert told.issues["Drift in prod/net"].state == "open"
+
+
+def test_what_may_be_put_right_is_started_once_for_each_environment(tmp_path: Path) -> None:
+    settings = "drift:\n  actions:\n    prod: {reverted: revert}\n  limits: {max: 1}\n"
+    starts = "on: {workflow_dispatch: {inputs: {environment: {}, drift: {}}}}\n"
+    workflow = {".github/workflows/infra-apply.yml": starts}
+    with telling(tmp_path, settings, workflow) as told:
+        told.night(drifted(), drifted("dev/net"))
+        (one,) = told.github.dispatches
+        assert (one.workflow, one.ref, one.inputs) == (
+            "infra-apply.yml",
+            "main",
+            {"environment": "prod", "drift": ("d1" * 32)},
+        )
+        # Two are more than the limit, and what a correction left is not tried again the same day.
+        told.night(drifted("prod/net", resource("a"), resource("b")), clean("dev/net"))
+        told.night(drifted(), options=("--corrected",))
+        assert len(told.github.dispatches) == 1
+
+
+def test_what_came_of_a_correction_is_told_where_the_drift_was(tmp_path: Path) -> None:
+    with telling(tmp_path, "drift: {summary: issue}\n") as told:
+        told.night(drifted(), drifted("dev/net"))
+        failed = replace(drifted(), correction="not reverted, failed: quota exceeded")
+        told.night(failed, options=("--corrected",))
+        issue = told.issues["Drift in prod/net"]
+        assert issue.state == "open"
+        assert "quota exceeded" in issue.comments[-1].body
+        done = clean(
+            "prod/net", ended="reverted by a correction", ended_by="R9", correction="reverted x by run R9"
+        )
+        told.night(done, options=("--corrected",))
+        assert issue.state == "closed"
+        # Of other stacks it says nothing, and neither does the summary.
+        assert told.issues["Drift in dev/net"].state == "open"
+        assert told.issues["Drift"].state == "open"
+
+
+def test_a_refused_request_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+    with telling(tmp_path) as told:
+        told.github.fault("*/issues", method="POST", status=403, times=1)
+        ran = told.night(drifted("dev/net"), drifted("prod/net"), code=1)
+        assert "Drift in dev/net" in ran.err
+        assert set(told.issues) == {"Drift in prod/net"}
+        told.night(drifted("dev/net"), drifted("prod/net"))
+        assert set(told.issues) == {"Drift in prod/net", "Drift in dev/net"}
+
+
+def test_a_dry_run_tells_nobody(tmp_path: Path) -> None:
+    with telling(tmp_path) as told:
+        out = told.night(drifted(), options=("--dry-run",)).out
+        assert "prod/net" in out
+        assert told.issues == {}
+        assert told.github.writes() == []
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[str]]]:
+    """A chat's webhook: its address, and the texts that came."""
+    received: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.append(json.loads(body)["text"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/hook", received
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
