@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from orchestrator.ci.event import Event
+from orchestrator.ci.guarding import guarded
 from orchestrator.ci.messages import runs_of
 from orchestrator.ci.moving import provisional
 from orchestrator.ci.reports import PlanReport
@@ -79,7 +80,12 @@ def joined(
         _refined(scope, stacks),
         findings=tuple(
             dict.fromkeys(
-                [*(found for one in mine for found in one.review.findings), *_limits(scope, stacks.values())]
+                (
+                    *(found for one in mine for found in one.review.findings),
+                    # Changed rules are told also where no job had anything to plan.
+                    *guarded(scope),
+                    *_limits(scope, stacks.values()),
+                )
             )
         ),
         notes=tuple(note for one in mine for note in one.review.notes),

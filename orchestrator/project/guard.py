@@ -16,8 +16,8 @@ from orchestrator.project.guard_facts import CodeFacts, Read
 from orchestrator.project.guard_hcl import read_code
 from orchestrator.project.guard_paths import physical
 from orchestrator.project.guard_reads import template_reads
-from orchestrator.project.guard_rules import Judge, listed
-from orchestrator.project.guard_tree import KINDS, links, lock_files, rules_changed, settings, steering
+from orchestrator.project.guard_rules import Judge, file_finding, listed
+from orchestrator.project.guard_tree import KINDS, backend_changed, links, lock_files, rules_changed, steering
 from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.project.reads import Place, glob_pattern
 from orchestrator.project.source import is_code, is_local, local_scope
@@ -79,7 +79,7 @@ def examine(
     found += lock_files(head, base, chosen, owned)
     trusted = (base or head).config
     found += rules_changed(changed, rules, trusted.policy.rego.folder)
-    found += settings(head.config, trusted, judge.allowed)
+    found += backend_changed(head.config, trusted, judge.allowed)
     return _accept(_told(found, head, base), rules.allow)
 
 
@@ -120,7 +120,7 @@ def _told(found: Iterable[Finding], head: Project, base: Project | None) -> Iter
             and content is not None
             and content == (base.tree.ids.get(one.file or "") or base.tree.links.get(one.file or ""))
         )
-        yield replace(one, message=one.message + ON_TRUNK) if same and one.code != "setting" else one
+        yield replace(one, message=one.message + ON_TRUNK) if same else one
 
 
 def _accept(found: Iterable[Finding], allowed: Sequence[Allowed]) -> Guarded:
@@ -292,7 +292,13 @@ class _Code:
                     continue
                 path = _template_path(place, use)
                 real = physical(tree, *path) if path is not None else None
-                if real is None or real not in tree.ids:
+                if real is None:
+                    continue
+                if real not in tree.ids:
+                    message = (
+                        f"`templatefile` takes {real}, which is not in the repository: it may read any file."
+                    )
+                    yield file_finding(message, file, use.line)
                     continue
                 reads, unreadable = template_reads(tree.read(real).decode("utf-8", "surrogateescape"))
                 if unreadable:

@@ -137,30 +137,20 @@ def _kind(path: str, policies: str) -> str | None:
     return "policies" if path.startswith(f"{policies.rstrip('/')}/") else None
 
 
-def settings(head: Config, base: Config, allowed: Listed) -> Iterator[Finding]:
-    """Settings of infra.yaml that count at once, before anybody approved them, and open a way out."""
-
-    def refuse(key: str, message: str) -> Finding:
-        advice = "Change it on trunk first, in a pull request of its own that plans nothing."
-        return Finding("error", "setting", f"`{key}`: {message}", advice, CONFIG, 1)
-
-    if head.terraform.binary != base.terraform.binary:
-        yield refuse("terraform.binary", "another program would run as Terraform.")
-    for name, environment in head.environments.items():
-        more = set(environment.env) - set(base.environment(name).env)
-        if more:
-            told = ", ".join(sorted(more))
-            yield refuse(f"environments.{name}.env", f"code in a plan could read {told}.")
-    for field in ("names", "attributes", "patterns"):
-        less = set(getattr(base.masking, field)) - set(getattr(head.masking, field))
-        if less:
-            yield refuse(f"masking.{field}", "what is hidden on trunk would be shown.")
+def backend_changed(head: Config, base: Config, allowed: Listed) -> Iterator[Finding]:
+    """A backend in infra.yaml that trunk does not know; the other settings that matter are trunk's anyway."""
     if head.backend == base.backend:
         return
     kind = next(iter(configured_kind(head)), None)
     if kind is not None and not matches(kind, allowed.backends):
-        yield refuse("backend", f"the backend {kind} is not listed.")
+        yield _backend(f"the backend {kind} is not listed", "backends", kind)
     if isinstance(head.backend, GcsBackend):
         bucket = ANYTHING.sub("x", head.backend.bucket)
         if not matches(bucket, allowed.buckets):
-            yield refuse("backend.gcs.bucket", f"the bucket {head.backend.bucket} is not listed.")
+            yield _backend(f"the bucket {head.backend.bucket} is not listed", "buckets", "NAME")
+
+
+def _backend(what: str, key: str, value: str) -> Finding:
+    message = f"infra.yaml keeps states elsewhere: {what}."
+    advice = f"An owner lists it on trunk: `guard: {{{key}: […, {value}]}}` in infra.yaml."
+    return Finding("error", "backend", message, advice, CONFIG, 1)

@@ -1,0 +1,45 @@
+"""Guard and policy on a pull request: what is told, and what lets it pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.ci import Ci, running
+from tests.support.remembered import CONFIG, FILES
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+REGO = """
+package main
+deny contains "It is called two." if input.resource_changes[_].change.after.input == "two"
+"""
+RULES = CONFIG + "guard: {prevent: [workflows]}\n"
+
+
+@pytest.fixture
+def ci(tmp_path: Path) -> Iterator[Ci]:
+    with running(tmp_path, files={**FILES, "infra.yaml": RULES, "policies/main.rego": REGO}) as found:
+        yield found
+
+
+def test_changed_rules_are_told_where_nothing_is_planned(ci: Ci) -> None:
+    number = ci.change({"policies/main.rego": "package main\n"}, branch="policy")
+    ci.job(number)("ci", "plan", code=0)
+    assert "This changes a policy" in ci.body(number)
+    number = ci.change({".github/workflows/x.yml": "on: push\n"}, branch="workflow")
+    ci.job(number)("ci", "plan", code=4)
+    assert "prevent: [workflows]" in ci.body(number)
+
+
+def test_rego_of_trunk_counts_and_not_the_branch_s(ci: Ci) -> None:
+    files = {
+        "infra/envs/dev/net/main.tf": FILES["infra/envs/dev/net/main.tf"].replace("one", "two"),
+        "policies/main.rego": "package main\n",
+    }
+    number = ci.change(files)
+    ci.job(number)("ci", "plan", "--env", "dev", code=4)
+    assert "It is called two." in ci.body(number)
+    assert ci.conclusions(number)["infra/dev"] == "failure"
