@@ -1,0 +1,208 @@
+"""The code that plans read, as the guard goes through it: folders once, calls followed, names put in."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from orchestrator.config.globs import matches
+from orchestrator.project.guard_facts import CodeFacts, Read
+from orchestrator.project.guard_hcl import read_code
+from orchestrator.project.guard_paths import physical
+from orchestrator.project.guard_reads import template_reads
+from orchestrator.project.guard_rules import Judge, file_finding
+from orchestrator.project.model import Finding, Project, Stack
+from orchestrator.project.reads import Place
+from orchestrator.project.source import is_code, is_local, local_scope
+from orchestrator.project.text import Ref, Scope, Text, literal, resolve
+from orchestrator.project.tree import Lost, inside
+from orchestrator.project.values import instances
+
+
+@dataclass
+class Code:
+    """The code of one tree, each folder judged once for all the stacks that reach it."""
+
+    head: Project
+    judge: Judge
+    folders: dict[str, list[str]] = field(default_factory=dict)
+    _files: dict[str, dict[str, CodeFacts]] = field(default_factory=dict)
+    _facts: dict[str, CodeFacts] = field(default_factory=dict)
+    _findings: dict[tuple[str, bool], tuple[Finding, ...]] = field(default_factory=dict)
+    _open: dict[str, bool] = field(default_factory=dict)
+
+    def stack(self, stack: Stack) -> Iterator[Finding]:
+        """Everything wrong with what a plan of the stack reads."""
+        root = self.head.coverage.source.real(stack.path)
+        reached = self.reached(root)
+        for folder in reached:
+            for one in self._folder(folder, is_root=folder == root):
+                yield replace(one, stack=stack.id) if folder == root else one
+        if stack.backend.kind == "local" and not stack.backend.declared:
+            yield from self._without_backend(stack, root)
+        open_ = {folder for folder in reached if self._is_open(folder)}
+        if open_ == {root}:
+            yield from self._instance(stack, root, root, self.head.coverage.scopes[stack.id])
+        elif open_:
+            yield from self._instances(stack, root, open_)
+
+    def reached(self, root: str) -> list[str]:
+        """A root and the folders whose code it calls, directly or not."""
+        found = {root: None}
+        todo = [root]
+        while todo:
+            for called in self._called(todo.pop()):
+                if called not in found:
+                    found[called] = None
+                    todo.append(called)
+        return list(found)
+
+    def _without_backend(self, stack: Stack, root: str) -> Iterator[Finding]:
+        if matches("local", self.judge.allowed.backends):
+            return
+        message = f"{stack.id} has no backend block: its state would stay on the machine that plans."
+        advice = 'Declare the project\'s backend, such as `terraform { backend "gcs" {} }`.'
+        file = next(iter(self._code_of(root)), root)
+        yield Finding("error", "backend", message, advice, file, 1, stack.id)
+
+    def _called(self, folder: str) -> list[str]:
+        if folder not in self.folders:
+            self._folder(folder, is_root=False)
+        return self.folders[folder]
+
+    def _code_of(self, folder: str) -> dict[str, CodeFacts]:
+        """All code files of a folder, also those that one of Terraform and OpenTofu leaves out."""
+        if folder not in self._files:
+            source = self.head.coverage.source
+            self._files[folder] = {
+                posixpath.join(folder, name): self._read(path)
+                for name, path in source.listing(folder)
+                if is_code(name)
+            }
+        return self._files[folder]
+
+    def _read(self, path: str) -> CodeFacts:
+        key = self.head.tree.ids[path] + (".json" if path.endswith(".json") else "")
+        facts = self._facts.get(key)
+        if facts is None:
+            facts = self._facts[key] = read_code(path, self.head.tree.read(path))
+        return facts
+
+    def _folder(self, folder: str, *, is_root: bool) -> tuple[Finding, ...]:
+        """What is wrong in a folder, whoever calls it; notes where its calls lead."""
+        if (folder, is_root) not in self._findings:
+            files = self._code_of(folder)
+            found = list(self.judge.folder(files, is_root=is_root))
+            self.folders[folder] = list(dict.fromkeys(self._follow(folder, files, found)))
+            scope = local_scope(self.head.coverage.source.directory(folder))
+            self._open[folder] = any(_is_open(facts, scope) for facts in files.values())
+            if not self._open[folder]:
+                place = Place(folder, folder, scope)
+                found += self.judge.instance(files, place, is_root=is_root)
+                found += self._templates(files, place)
+            self._findings[folder, is_root] = tuple(found)
+        return self._findings[folder, is_root]
+
+    def _is_open(self, folder: str) -> bool:
+        return self._open.get(folder, False)
+
+    def _follow(self, folder: str, files: Mapping[str, CodeFacts], found: list[Finding]) -> Iterator[str]:
+        """The folders that calls lead to; calls that lead elsewhere become findings."""
+        tree = self.head.tree
+        for file, facts in files.items():
+            for call in facts.calls:
+                told = literal(call.source)
+                if told is None or not is_local(told):
+                    found.extend(self.judge.module(file, call.line, call.name, told))
+                    continue
+                target = inside(posixpath.join(folder, told))
+                real = tree.resolve(target) if target is not None else None
+                if target is None or real is None or isinstance(real, Lost):
+                    message = f"The module {call.name!r} leads out of the repository: {told}."
+                    advice = "Keep its code in the repository."
+                    found.append(Finding("error", "module-source", message, advice, file, call.line))
+                elif (submodule := tree.submodule_of(real)) is not None:
+                    message = f"The module {call.name!r} lies in the Git submodule {submodule}."
+                    advice = "Its code is not looked at: keep it in the repository."
+                    found.append(Finding("error", "module-source", message, advice, file, call.line))
+                elif target != folder:
+                    yield target
+
+    def _instances(self, stack: Stack, root: str, open_: set[str]) -> Iterator[Finding]:
+        """What depends on the names that a root gives: variables of the stack, arguments of calls."""
+        source = self.head.coverage.source
+        scope = self.head.coverage.scopes[stack.id]
+        seen: set[str] = set()
+        wanted = self._leading_to(root, open_)
+        for folder, names in instances(source, root, scope, lambda path: path in wanted):
+            if folder in open_:
+                seen.add(folder)
+                yield from self._instance(stack, folder, root, names)
+        for folder in sorted(open_ - seen):
+            yield from self._instance(stack, folder, root, local_scope(source.directory(folder)))
+
+    def _instance(self, stack: Stack, folder: str, root: str, names: Scope) -> Iterator[Finding]:
+        files = self._code_of(folder)
+        place = Place(folder, root, names)
+        for one in (
+            *self.judge.instance(files, place, is_root=folder == root),
+            *self._templates(files, place),
+        ):
+            yield replace(one, stack=stack.id)
+
+    def _leading_to(self, root: str, open_: set[str]) -> set[str]:
+        """The folders from which an open one is reached."""
+        return {folder for folder in self.reached(root) if open_ & set(self.reached(folder))}
+
+    def _templates(self, files: Mapping[str, CodeFacts], place: Place) -> Iterator[Finding]:
+        """Template files that read files themselves; their paths start at the root."""
+        tree = self.head.tree
+        for file, facts in files.items():
+            for use in facts.reads:
+                if use.function != "templatefile":
+                    continue
+                path = _template_path(place, use)
+                real = physical(tree, *path) if path is not None else None
+                if real is None:
+                    continue
+                if real not in tree.ids:
+                    message = (
+                        f"`templatefile` takes {real}, which is not in the repository: it may read any file."
+                    )
+                    yield file_finding(message, file, use.line)
+                    continue
+                reads, unreadable = template_reads(tree.read(real).decode("utf-8", "surrogateescape"))
+                if unreadable:
+                    message = f"What the template {real} reads cannot be told: {unreadable[1]}."
+                    yield Finding("error", "unreadable", message, "", file, use.line)
+                inner = CodeFacts(reads=reads)
+                for one in self.judge.instance({real: inner}, place, is_root=False):
+                    yield replace(one, line=1)
+
+
+def _template_path(place: Place, use: Read) -> tuple[str, str] | None:
+    text: Text = resolve(use.path, place.scope)
+    base = place.root
+    if text and isinstance(text[0], Ref) and text[0].kind == "path":
+        base = place.folder if text[0].name == "module" else place.root
+        text = text[1:] or ("",)
+    told = literal(text)
+    return None if told is None else (base, told)
+
+
+def _is_open(facts: CodeFacts, scope: Scope) -> bool:
+    """Whether it depends on the caller what a file reads."""
+    if facts.backends and any(one.settings for one in facts.backends):
+        return True
+    if facts.states:
+        return True
+    return any(_needs_caller(use.path, scope) for use in facts.reads)
+
+
+def _needs_caller(path: Text, scope: Scope) -> bool:
+    """True unless the path begins at the module's own folder and nothing else in it is open."""
+    text = resolve(path, scope)
+    first = text[0] if text else None
+    own = isinstance(first, Ref) and first.kind == "path" and first.name == "module"
+    return not own or literal(text[1:] or ("",)) is None
