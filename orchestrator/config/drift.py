@@ -14,7 +14,8 @@ Action = Literal["report", "revert", "accept", "pr"]
 CLASSES = ("reverted", "conflict", "codified", "ignored", "noise", "unmanaged", "owed")
 # What the next apply would not undo: only of these may the state take over what the world says.
 ACCEPTABLE = ("codified", "ignored", "noise")
-WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEK: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Window:
     A window whose end is before its beginning goes over midnight and belongs to the day on which it began.
     """
 
-    days: tuple[str, ...] = WEEK
+    days: tuple[Weekday, ...] = WEEK
     start: time = time(0, 0)
     end: time = time(0, 0)
     zone: str = "UTC"

@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from orchestrator.config.drift import ACCEPTABLE, DAY, WEEK, Action, Drift, IgnoreRule, Limits, Window
+from orchestrator.config.drift import (
+    ACCEPTABLE,
+    DAY,
+    WEEK,
+    Action,
+    Drift,
+    IgnoreRule,
+    Limits,
+    Weekday,
+    Window,
+)
 from orchestrator.config.fields import EnvironmentName, Expression, Text, Timeout, Variable, or_empty
 from orchestrator.config.section import Section
 
@@ -64,9 +74,7 @@ class RawIgnoreRule(Section):
 class RawWindow(Section):
     """When drift may be put right without a person."""
 
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
-        WEEK, examples=[["mon", "tue", "wed", "thu"]]
-    )
+    days: tuple[Weekday, ...] = Field(WEEK, examples=[["mon", "tue", "wed", "thu"]])
     """Days of the week."""
     start: TimeOfDay = Field(time(0, 0), alias="from", examples=["02:00"])
     """From this time of day."""
