@@ -275,6 +275,21 @@ def test_an_unlock_does_nothing_else(recorded: Workflows) -> None:
     assert notes[0]["STANDIN_ACCOUNT"] == "dev-apply@example"
 
 
+def test_drift_is_put_right_and_nothing_else_is_done(recorded: Workflows) -> None:
+    """As the environment's apply account; the issues are told by a job that has none, however it ended."""
+    answers = accounts() | owed("dev", 1) | {"ci apply dev --drift": {"code": 4}}
+    asked(recorded, answers)
+    recorded.run(
+        "workflow_dispatch", "infra-apply.yml", PUSH, inputs={"environment": "dev", "drift": "d" * 64}
+    )
+    notes = [note for note in asked(recorded, answers) if not note["asked"].startswith("ci account")]
+    assert [(note["asked"], note["STANDIN_ACCOUNT"]) for note in notes] == [
+        (f"ci apply dev --drift {'d' * 64} --report report", "dev-apply@example"),
+        ("ci settle --limit 4m", "dev-apply@example"),
+        ("ci drift reports --corrected", ""),
+    ]
+
+
 def pull_request(fork: str = TARGET.repository) -> dict[str, Any]:
     head = {"sha": "0" * 40, "ref": "change", "repo": {"full_name": fork}}
     base = {"sha": "1" * 40, "ref": "main"}

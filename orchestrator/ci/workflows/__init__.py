@@ -101,13 +101,14 @@ def _after(target: Target, place: int) -> str:
     name = target.environments[place]
     if place == 0:
         asked = f"inputs.environment == '' || inputs.environment == '{name}'"
-        return f"    if: ${{{{ inputs.unlock == '' && ({asked}) }}}}\n"
+        return f"    if: ${{{{ inputs.unlock == '' && inputs.drift == '' && ({asked}) }}}}\n"
     before = target.environments[place - 1]
     nothing = f"needs.plan-{before}.result == 'success' && needs.plan-{before}.outputs.owed == '0'"
     return (
         f"    needs: [plan-{before}, apply-{before}]\n"
         "    if: >-\n"
-        f"      ${{{{ !cancelled() && inputs.unlock == '' && (inputs.environment == '{name}'\n"
+        "      ${{ !cancelled() && inputs.unlock == '' && inputs.drift == ''\n"
+        f"      && (inputs.environment == '{name}'\n"
         "      || (inputs.environment == ''\n"
         f"      && (needs.apply-{before}.result == 'success' || ({nothing})))) }}}}\n"
     )
