@@ -17,7 +17,7 @@ from orchestrator.project.reads import Place
 from orchestrator.project.source import is_code, is_local, local_scope
 from orchestrator.project.text import Ref, Scope, Text, literal, resolve
 from orchestrator.project.tree import Lost, inside
-from orchestrator.project.values import instances
+from orchestrator.project.values import auto_files, instances
 
 
 @dataclass
@@ -42,6 +42,8 @@ class Code:
         if stack.backend.kind == "local" and not stack.backend.declared:
             yield from self._without_backend(stack, root)
         open_ = {folder for folder in reached if self._is_open(folder)}
+        if open_:
+            yield from self._variables(stack, root)
         if open_ == {root}:
             yield from self._instance(stack, root, root, self.head.coverage.scopes[stack.id])
         elif open_:
@@ -65,6 +67,18 @@ class Code:
         advice = 'Declare the project\'s backend, such as `terraform { backend "gcs" {} }`.'
         file = next(iter(self._code_of(root)), root)
         yield Finding("error", "backend", message, advice, file, 1, stack.id)
+
+    def _variables(self, stack: Stack, root: str) -> Iterator[Finding]:
+        """Variable files whose values cannot be told: paths and buckets depend on them."""
+        source = self.head.coverage.source
+        paths = [path for _, path in auto_files(source, root)]
+        paths += [path for name in stack.var_files if (path := source.tree.find(name)) is not None]
+        for path in paths:
+            unreadable = self._read(path).unreadable
+            if unreadable:
+                message = f"What this file sets cannot be told: {unreadable[1]}."
+                advice = "Write it in plain Terraform."
+                yield Finding("error", "unreadable", message, advice, path, unreadable[0])
 
     def _called(self, folder: str) -> list[str]:
         if folder not in self.folders:
@@ -93,7 +107,7 @@ class Code:
         """What is wrong in a folder, whoever calls it; notes where its calls lead."""
         if (folder, is_root) not in self._findings:
             files = self._code_of(folder)
-            found = list(self.judge.folder(files, is_root=is_root))
+            found = [*self.judge.folder(files, is_root=is_root), *_twins(files)]
             self.folders[folder] = list(dict.fromkeys(self._follow(folder, files, found)))
             scope = local_scope(self.head.coverage.source.directory(folder))
             self._open[folder] = any(_is_open(facts, scope) for facts in files.values())
@@ -179,6 +193,16 @@ class Code:
                 inner = CodeFacts(reads=reads)
                 for one in self.judge.instance({real: inner}, place, is_root=False):
                     yield replace(one, line=1)
+
+
+def _twins(files: Mapping[str, CodeFacts]) -> Iterator[Finding]:
+    """Files of which Terraform reads one and OpenTofu the other: names in them are not the same for both."""
+    for file in files:
+        stem = file.removesuffix(".json")
+        twin = stem.removesuffix(".tofu") + ".tf" + file[len(stem) :] if stem.endswith(".tofu") else file
+        if twin != file and twin in files:
+            message = f"OpenTofu reads this file and Terraform {posixpath.basename(twin)}."
+            yield Finding("error", "unreadable", message, "Keep one of the two.", file, 1)
 
 
 def _template_path(place: Place, use: Read) -> tuple[str, str] | None:

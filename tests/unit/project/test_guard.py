@@ -81,6 +81,7 @@ def state(config: str, backend: str = '"gcs"') -> str:
 MODULE = "infra/modules/m/main.tf"
 CALL = 'module "m" {\n  source = "../../../modules/m"\n  dir    = "files"\n}\n'
 TEMPLATE = 'locals {\n  a = templatefile("${path.module}/t.tpl", {})\n}\n'
+BY_VARIABLE = 'variable "p" {}\nlocals {\n  a = file(var.p)\n}\n'
 EVIL_HEREDOC = 'locals {\n  a = <<EOT\nx\n EOT\u00a0\n}\ndata "http" "x" {}\nlocals {\n  b = <<EOT\nEOT\n}\n'
 
 # rule, what is refused, what is let pass
@@ -239,7 +240,7 @@ CASES: list[tuple[str, dict[str, str | bytes], dict[str, str | bytes]]] = [
     (
         "data-source",
         {f"{STACK}/a.tf": 'data "http" "x" {}\n', f"{STACK}/a.tofu": ""},
-        {f"{STACK}/a.tf": "", f"{STACK}/a.tofu": ""},
+        {f"{STACK}/a.tf": "", f"{STACK}/b.tofu": ""},
     ),
     (
         "data-source",
@@ -415,6 +416,24 @@ CASES: list[tuple[str, dict[str, str | bytes], dict[str, str | bytes]]] = [
         json('{"data": {"google_project": {"x": {}, "y": {}}}}'),
     ),
     ("unreadable", json("{"), json("{}")),
+    (
+        "unreadable",
+        {f"{STACK}/a.tf": "", f"{STACK}/a.tofu": ""},
+        {f"{STACK}/a.tf": "", f"{STACK}/b.tofu": ""},
+    ),
+    (
+        "unreadable",
+        {
+            **main(BY_VARIABLE),
+            f"{STACK}/x.auto.tfvars": 'q = <<EOT\nx\n EOT\u00a0\np = "/x"\nr = <<EOT\nEOT\n',
+        },
+        {**main(BY_VARIABLE), f"{STACK}/x.auto.tfvars": 'q = <<EOT\nx\n EOT\np = "x"\n'},
+    ),
+    (
+        "unreadable",
+        {**main(BY_VARIABLE), f"{STACK}/x.auto.tfvars.json": '{"p": "/x", "p": "x"}'},
+        {**main(BY_VARIABLE), f"{STACK}/x.auto.tfvars.json": '{"p": "x"}'},
+    ),
     # What steers Terraform
     ("cli-config", {".terraformrc": ""}, {"terraform.rc.md": ""}),
     ("cli-config", {"tools/ci.tfrc": ""}, {"tools/ci.tfvars": ""}),
