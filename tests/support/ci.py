@@ -102,16 +102,10 @@ def running(folder: Path, like: Path | None = None, files: Mapping[str, str] = F
 def grant_plan_accounts(ci: Ci, *environments: str) -> None:
     """Give each environment's plan account the rights that the reference gives it, and no other."""
     store = ci.place.server.store
-    roles = {
-        "state": ["objectViewer"],
-        "ledger": ["objectViewer"],
-        "plans": ["objectViewer", "objectCreator"],
-        "drift": ["objectViewer"],
-    }
     for name in environments:
-        for part, given in roles.items():
-            store.insert_managed_folder(BUCKET, f"{name}/{part}/")
-            bindings = [
-                {"role": f"roles/storage.{role}", "members": [account(name, "plan")]} for role in given
-            ]
-            store.set_managed_folder_policy(BUCKET, f"{name}/{part}/", {"bindings": bindings})
+        member = account(name, "plan")
+        for part in dict.fromkeys(part for part, _ in RIGHTS["plan"]):
+            store.insert_managed_folder(BUCKET, f"{name}/{part}")
+            roles = [role for folder, role in RIGHTS["plan"] if folder == part]
+            bindings = [{"role": f"roles/storage.{role}", "members": [member]} for role in roles]
+            store.set_managed_folder_policy(BUCKET, f"{name}/{part}", {"bindings": bindings})
