@@ -107,6 +107,12 @@ def test_a_chain_whose_first_stack_moves_an_output(chain: Chain) -> None:
     assert [one.address for one in approved["net"].resources] == ["terraform_data.n"]
     assert approved["app"].is_empty
     assert approved["end"].is_empty
+    # What only explains a difference is kept, and is no part of what is compared.
+    facts = approved["app"].facts
+    assert facts["commit"] == chain.repo.head
+    assert facts["serial"] >= 1
+    assert all(facts[name] for name in ("generation", "run"))
+    assert list(facts["upstreams"]) == ["dev/net"]
     assert chain.differences(approved["net"], "net") == ([], [])
 
     # Merged: each is planned again once the one before it was applied.
