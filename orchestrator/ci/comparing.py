@@ -46,6 +46,7 @@ class TrunkJudge:
     rules: OwedRules
     gated: Mapping[str, Digest] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    _known: dict[str, Project | None] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def judge(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
@@ -101,10 +102,17 @@ class TrunkJudge:
         """Whether approvals were asked for at the commit last applied: no change takes itself out of that."""
         if before is None or not before.is_known:
             return False
+        with self._lock:
+            if before.commit not in self._known:
+                self._known[before.commit] = self._at(before.commit)
+            then = self._known[before.commit]
+        return then is not None and needs_approval(then, stack.environment)
+
+    def _at(self, commit: str) -> Project | None:
         try:
-            return needs_approval(load_commit(self.session.project, before.commit), stack.environment)
+            return load_commit(self.session.project, commit)
         except (ConfigError, GitError, ProjectError):
-            return False
+            return None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from posixpath import dirname
 
 from orchestrator.ci.landed import WENT
@@ -23,29 +24,43 @@ def tell_others(host: Host, project: Project, landings: Sequence[Landing], outbo
     if not applied:
         return
     merged = {number for landing in landings for number in landing.pull_requests}
-    folders = {id_: folders_of(project, id_) for id_ in applied}
+    reads = {id_: reads_of(project, id_) for id_ in applied}
     trunk = landings[0].trunk
     found = outbox.send("Open pull requests", lambda: host.open_pull_requests(trunk)) or []
     for one in sorted(found, key=lambda one: -one.number)[:MOST]:
         if one.number not in merged:
             outbox.send(
                 f"The note on #{one.number}",
-                lambda one=one: _tell(host, one, folders, landings[0].commit),  # type: ignore[misc]
+                lambda one=one: _tell(host, one, reads, landings[0].commit),  # type: ignore[misc]
             )
 
 
-def folders_of(project: Project, stack: str) -> frozenset[str]:
-    """The folders whose files a stack's plan reads."""
+@dataclass(frozen=True)
+class Reads:
+    """What a stack's plan reads: files, and folders of code in which a new file would be read too."""
+
+    files: frozenset[str] = frozenset()
+    folders: frozenset[str] = frozenset()
+
+    def touched_by(self, paths: Iterable[str]) -> bool:
+        """Whether a change of these paths may change the plan."""
+        return any(path in self.files or dirname(path) in self.folders for path in paths)
+
+
+def reads_of(project: Project, stack: str) -> Reads:
+    """What a stack reads; nothing for one that is gone."""
     if stack not in project.stacks:
-        return frozenset()
-    return frozenset({project.stacks[stack].path, *map(dirname, project.files(stack))})
+        return Reads()
+    files = frozenset(project.files(stack))
+    code = {dirname(path) for path in files if path.endswith((".tf", ".tf.json"))}
+    return Reads(files, frozenset({project.stacks[stack].path, *code}))
 
 
-def _tell(host: Host, one: PullRequest, folders: dict[str, frozenset[str]], commit: str) -> None:
+def _tell(host: Host, one: PullRequest, reads: Mapping[str, Reads], commit: str) -> None:
     """Tell one of them; only where there is a plan that can be stale."""
     from orchestrator.report.landing_comment import stale_notice
 
-    changed = {dirname(path) for path in host.changed_paths(one.number)}
-    touched = tuple(sorted(id_ for id_, where in folders.items() if where & changed))
+    changed = host.changed_paths(one.number)
+    touched = tuple(sorted(id_ for id_, one_ in reads.items() if one_.touched_by(changed)))
     if touched and ours(host, one.number, markers.PLAN):
         sticky(host, one.number, markers.STALE, stale_notice(touched, commit))
