@@ -24,8 +24,8 @@ def declared(project: Project, stack: Stack, address: str) -> tuple[str, int] | 
         folder = called
     if len(parts) != 2:
         return None
-    type_name, name = (re.escape(one).encode() for one in parts)
-    block = re.compile(rb'^\s*resource\s+"?' + type_name + rb'"?\s+"?' + name + rb'"?\s*\{', re.MULTILINE)
+    labels = rb"\s+".join(b'"?' + re.escape(one).encode() + b'"?' for one in parts)
+    block = re.compile(rb"^\s*resource\s+" + labels + rb"\s*\{", re.MULTILINE)
     for file, path in source.code(folder):
         data = source.tree.read(path)
         match = block.search(data)

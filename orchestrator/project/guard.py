@@ -26,7 +26,7 @@ from orchestrator.project.reads import glob_pattern
 SEVERITIES = ("error", "warning", "info")
 ON_TRUNK = " Trunk has it already."
 # Who settles these is said with them.
-UNACCEPTED = frozenset({"lock-file", *(f"changed-{kind}" for kind in KINDS)})
+UNACCEPTED = frozenset(f"changed-{kind}" for kind in KINDS)
 
 
 @dataclass(frozen=True)

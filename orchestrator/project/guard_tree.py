@@ -76,7 +76,7 @@ def lock_files(
         now = read_lock(head.tree.read(path)) if path in head.tree.ids else {}
         was = read_lock(base.tree.read(path)) if before else {}
         for message in _unknown(now, was, known):
-            advice = f"An owner of {path} approves the pull request (CODEOWNERS); then plan again."
+            advice = "It decides which program runs in every plan: somebody who owns it must see it."
             yield Finding("error", "lock-file", message, advice, path, 1, stack.id)
 
 
