@@ -16,9 +16,10 @@ from orchestrator.ci.landing import Facts, begun, landing_of, tell, write_landin
 from orchestrator.ci.outputs import add_summary
 from orchestrator.cli.context import App
 from orchestrator.cli.running import print_report
-from orchestrator.errors import Exit, UsageError, exit_code_of
+from orchestrator.errors import BlockedError, Exit, UsageError, exit_code_of
 from orchestrator.hosts.port import Host
 from orchestrator.report.landing import Landing
+from orchestrator.run.forward import is_on_trunk
 from orchestrator.run.origin import origin_of
 from orchestrator.run.pipeline import environments_in_order
 from orchestrator.run.recording import Terms
@@ -167,7 +168,16 @@ def facts_of(app: App, session: Session) -> Facts:
 
 
 def chosen(session: Session, names: Sequence[str]) -> tuple[str, ...]:
-    """The environments named, all when none are, in promotion order; raises where there is no such order."""
+    """The environments named, all when none are, in promotion order.
+
+    Raises ConfigError where there is no such order, BlockedError for a commit that trunk does not have: what
+    is not merged was not approved.
+    """
+    if not is_on_trunk(session.project, session.info.commit):
+        raise BlockedError(
+            f"{session.info.commit[:10] or 'This checkout'} is not on trunk: only what is merged is applied.",
+            advice="Check out trunk, with its whole history (`fetch-depth: 0`).",
+        )
     order = session.project.order
     unknown = sorted(set(names) - set(order.all))
     if unknown:

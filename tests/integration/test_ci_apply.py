@@ -187,11 +187,17 @@ output "x" {{
 """
 
 
-def test_a_chain_of_three_is_approved_as_it_will_become(ci: Ci) -> None:
-    """Only the first one's code changed; the others were planned with the old value."""
+@pytest.mark.parametrize("reviewed", [True, False])
+def test_a_chain_of_three_is_approved_as_it_will_become(ci: Ci, reviewed: bool) -> None:
+    """Only the first one's code changed; the others were planned with the old value, on the pull request and
+    for the gate."""
     started(ci, {"infra/envs/prod/app/main.tf": reads("net"), "infra/envs/prod/end/main.tf": reads("app")})
-    number = merged(ci, {PROD: value("two")})
-    ran = apply(ci, "prod", code=0)
+    number = merged(ci, {PROD: value("two")}, review=reviewed)
+    gate: tuple[str, ...] = ()
+    if not reviewed:
+        compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=0).document
+        gate = ("--gate", compared["seal"])
+    ran = apply(ci, "prod", *gate, code=0)
     assert ran.results == {"prod/net": "applied", "prod/app": "applied", "prod/end": "applied"}
     found = verdicts(ran)
     assert found["prod/net"] == "approved"
@@ -375,6 +381,14 @@ def test_a_deleted_stack_goes_when_that_was_approved(ci: Ci) -> None:
         json.loads(ci.place.server.store.read_object("states", "prod/state/old/default.tfstate")[1])
     )
     assert "nothing to do" in job(ci)("ci", "apply", "prod", code=0).out
+
+
+def test_what_is_not_merged_is_not_applied(ci: Ci) -> None:
+    number = planned(ci, {DEV: value("two")})
+    branch = ci.job(0, event="push", rights=APPLY, commit=ci.github.head(number))
+    for command in (("apply", "dev"), ("compare", "dev")):
+        assert "is not on trunk" in branch("ci", *command, code=4).err
+    assert state_of(ci, "dev/net") == "one"
 
 
 def test_one_step_approves_what_is_owed(ci: Ci) -> None:
