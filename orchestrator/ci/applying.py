@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -93,8 +92,7 @@ class Step:
         self.judge = TrunkJudge(session, host, self.rules, asked.gated)
         self.found = Landed(environment)
         session.inspect = self.rules.watching(session)
-        settings = session.project.config.environment(environment)
-        session.workers = asked.parallelism or settings.parallelism or os.cpu_count() or 1
+        session.workers = asked.parallelism or session.workers_in(environment)
 
     def land(self) -> Landed:
         """The steps: what is owed, apply it, look whether it is well."""

@@ -53,12 +53,17 @@ class Applying:
                     stacks,
                     prerequisites,
                     self._apply,
-                    workers=self.session.workers,
+                    workers=self._workers(stacks),
                     instead=partial(self._instead, prerequisites, dict(done)),
                 )
             finally:
                 self.session.progress.end()
         return done
+
+    def _workers(self, stacks: Sequence[str]) -> int:
+        """How many of one environment's stacks run at once."""
+        environment = self.planned[stacks[0]].report.environment if stacks else ""
+        return self.session.workers_in(environment)
 
     def _instead(
         self,

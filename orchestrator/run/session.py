@@ -55,6 +55,7 @@ class Session:
     environ: Mapping[str, str]
     info: RunInfo
     workers: int
+    asked_workers: int | None = None
     secrets: SecretSet = NO_SECRETS
     inspect: Inspect = inspect_nothing
     began: float = field(default_factory=time.monotonic)
@@ -116,6 +117,11 @@ class Session:
         """The options of the command line with the variable files that infra.yaml gives the stack."""
         files = tuple(self.project.root / name for name in stack.var_files)
         return replace(options, var_files=files)
+
+    def workers_in(self, environment: str) -> int:
+        """How many stacks of an environment run at once: as asked, as configured, else one per core."""
+        configured = self.project.config.environment(environment).parallelism
+        return self.asked_workers or configured or self.workers
 
     @contextmanager
     def alone_in(self, stack: Stack) -> Iterator[None]:
@@ -247,6 +253,7 @@ def open_session(
         environ=environ,
         info=info,
         workers=workers or os.cpu_count() or 1,
+        asked_workers=workers,
         secrets=masker.secrets_among(input_variables(environ, variables)),
     )
 
