@@ -35,12 +35,31 @@ def fix(
         one = correct(session, way, found[way.stack], consent, terms_of(asked), deletes=True)
         app.note(f"{way.stack}: {one.words}")
         done.append(one)
+    _by_pull_request(app, session, [way for one in decided.values() for way in one.corrections])
     for problem in remember(session, done):
         app.note(problem)
     return replace(report, stacks=look_again(session, done, report.stacks)), done
 
 
-def fixed(app: App, session: Session, report: DriftReport, done: Sequence[Corrected]) -> int:
+def _by_pull_request(app: App, session: Session, ways: Sequence[Correction]) -> None:
+    """Open the pull requests that were asked for; what goes wrong with one does not fail the rest."""
+    if not any(one.action == "pr" for one in ways):
+        return
+    from orchestrator.ci.drift_pull_request import open_all
+    from orchestrator.ci.posting import Outbox
+    from orchestrator.hosts.github import open_host
+
+    outbox = Outbox()
+    with open_host(app.environ) as host:
+        for line in open_all(session.project, host, ways, outbox):
+            app.note(line)
+    for failure in outbox.failures:
+        app.note(f"error: {failure}")
+
+
+def fixed(
+    app: App, session: Session, report: DriftReport, done: Sequence[Corrected], *, asked_pr: bool = False
+) -> int:
     """What came of it; gives the exit code."""
     codes = [report.exit_code, exit_code(done, session)] if done else [report.exit_code]
     code = exit_code_of(codes)
@@ -57,7 +76,7 @@ def fixed(app: App, session: Session, report: DriftReport, done: Sequence[Correc
             for one in done
         ]
         return app.emit("drift --fix", code, **report.document(), corrections=told)
-    if not done:
+    if not (done or asked_pr):
         app.write(nothing_to_do(report))
         return code
     from orchestrator.report.drift_words import verdict

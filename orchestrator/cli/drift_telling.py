@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ci.drift_dispatching import decisions, start, to_start
+from orchestrator.ci.drift_pull_request import open_all
 from orchestrator.ci.drift_reports import read_reports
 from orchestrator.ci.drift_telling import Telling, joined, tell
 from orchestrator.ci.outputs import add_summary
+from orchestrator.ci.owed import trunk_branch
 from orchestrator.ci.posting import Outbox
 from orchestrator.cli.context import App
 from orchestrator.errors import Exit
@@ -19,6 +21,7 @@ from orchestrator.hosts.port import Host
 from orchestrator.project.model import Project
 from orchestrator.report import drift_markdown, drift_words
 from orchestrator.report.drift import DriftReport
+from orchestrator.report.escape import text
 
 
 def from_reports(app: App, folders: Sequence[Path], asked: Mapping[str, Any]) -> int:
@@ -31,8 +34,11 @@ def from_reports(app: App, folders: Sequence[Path], asked: Mapping[str, Any]) ->
     report = joined(reports, project, whole=not asked["corrected"])
     if asked["dry_run"]:
         app.write(drift_markdown.summary(report))
-        for environment, digests in wanted(project, report).items():
-            app.write(f"To be put right in {environment}: {', '.join(one[:12] for one in digests)}")
+        decided = decisions(report.stacks, project.config.drift, datetime.now(UTC))
+        for way in [way for one in decided.values() for way in one.corrections]:
+            app.write(f"{way.stack}: {way.action} {', '.join(way.addresses)}")
+        for left in [left for one in decided.values() for left in one.left]:
+            app.write(f"left alone: {left.words}")
         return 0
     with open_host(app.environ) as host:
         return told(app, project, report, host, corrected=asked["corrected"])
@@ -41,32 +47,32 @@ def from_reports(app: App, folders: Sequence[Path], asked: Mapping[str, Any]) ->
 def told(app: App, project: Project, report: DriftReport, host: Host, *, corrected: bool) -> int:
     """Keep the issues, send the message, and start what is to be put right."""
     outbox = tell(Telling(project, app.environ, host), report, whole=not corrected)
-    started: list[str] = []
+    done: list[str] = []
     if not corrected:
-        trunk = project.config.trunk or app.environ.get("GITHUB_REF_NAME") or "main"
-        started = start(host, trunk, wanted(project, report), outbox)
-    add_summary(app.environ, drift_markdown.summary(report) + outbox.summary)
-    return said(app, report, outbox, started)
+        decided = decisions(report.stacks, project.config.drift, datetime.now(UTC))
+        for environment in start(host, trunk_branch(project), to_start(report.stacks, decided), outbox):
+            done.append(f"{environment}: infra-apply puts right what it may.")
+        done += open_all(project, host, [way for one in decided.values() for way in one.corrections], outbox)
+        done += [f"left alone: {left.words}" for one in decided.values() for left in one.left]
+    lines = "".join(f"- {text(line)}\n" for line in done)
+    add_summary(
+        app.environ, f"{drift_markdown.summary(report)}{lines and f'{chr(10)}{lines}'}{outbox.summary}"
+    )
+    return said(app, report, outbox, done)
 
 
-def wanted(project: Project, report: DriftReport) -> dict[str, tuple[str, ...]]:
-    """The digests of what infra.yaml has put right without a person, by environment."""
-    decided = decisions(report.stacks, project.config.drift, datetime.now(UTC))
-    return to_start(report.stacks, decided)
-
-
-def said(app: App, report: DriftReport, outbox: Outbox, started: Sequence[str]) -> int:
+def said(app: App, report: DriftReport, outbox: Outbox, done: Sequence[str]) -> int:
     """What was told, on the terminal."""
     code = int(Exit.ERROR if outbox.failures else Exit.OK)
     if app.json:
         return app.emit(
-            "ci drift", code, run=report.run.document(), started=list(started), failures=outbox.failures
+            "ci drift", code, run=report.run.document(), done=list(done), failures=outbox.failures
         )
     app.write(drift_words.verdict(report))
     for line in drift_words.findings(report):
         app.write(line)
-    for environment in started:
-        app.write(f"{environment}: infra-apply puts right what it may.")
+    for line in done:
+        app.write(line)
     for failure in outbox.failures:
         app.note(f"error: {failure}")
     return code

@@ -29,7 +29,7 @@ def check(app: App, names: Sequence[str], asked: Mapping[str, Any]) -> int:
 
             report, done = fix(app, session, report, asked)
             _write(app, report, asked)
-            return fixed(app, session, report, done)
+            return fixed(app, session, report, done, asked_pr=asked["action"] == "pr")
     _write(app, report, asked)
     if app.json:
         return app.emit("drift", report.exit_code, **report.document())

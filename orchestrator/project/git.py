@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -272,6 +272,31 @@ class Repository:
     def empty_commit(self, parent: str, message: str) -> str:
         """A commit on another one that changes no file; no branch is moved to it."""
         return self._text("commit-tree", f"{parent}^{{tree}}", "-p", parent, "-m", message).strip()
+
+    def changed_commit(self, parent: str, files: Mapping[str, bytes], message: str) -> str:
+        """A commit on another one with other contents of some of its files, by path from the top.
+
+        Neither the working tree nor the index is touched, and no branch is moved to it.
+        """
+        with (
+            tempfile.TemporaryDirectory(prefix="infra-") as folder,
+            self._git.custom_environment(GIT_INDEX_FILE=f"{folder}/index"),
+        ):
+            self._bytes("read-tree", parent)
+            for path, data in files.items():
+                mode = self._text(
+                    "ls-files", "--full-name", "--format=%(objectmode)", f":(top){path}"
+                ).strip()
+                blob = self._written(data)
+                self._bytes("update-index", "--add", "--cacheinfo", f"{mode or '100644'},{blob},{path}")
+            tree = self._text("write-tree").strip()
+        return self._text("commit-tree", tree, "-p", parent, "-m", message).strip()
+
+    def _written(self, data: bytes) -> str:
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.seek(0)
+            return os.fsdecode(self._bytes("hash-object", "-w", "--stdin", stdin=file)).strip()
 
     def push(self, commit: str, branch: str) -> None:
         """Make a new branch at origin; one that is there and lies elsewhere is an error."""

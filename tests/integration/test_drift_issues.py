@@ -61,7 +61,7 @@ class Told:
         for environment in dict.fromkeys(one.environment for one in stacks):
             mine = tuple(one for one in stacks if one.environment == environment)
             write_report(reports / environment, DriftReport(run, mine))
-        token = self.github.token(issues="write", actions="write", contents="read")
+        token = self.github.token(issues="write", actions="write", contents="write", pull_requests="write")
         env = {**self.github.environ(token, "schedule"), **self.environ}
         return Infra(self.github.work.root, env)("ci", "drift", str(reports), *options, code=code)
 
@@ -224,6 +224,39 @@ def test_what_may_be_put_right_is_started_once_for_each_environment(tmp_path: Pa
         told.night(drifted("prod/net", resource("a"), resource("b")), clean("dev/net"))
         told.night(drifted(), options=("--corrected",))
         assert len(told.github.dispatches) == 1
+
+
+TOPIC = """
+resource "google_pubsub_topic" "plain" {
+  duration =   "600s" # as it was
+}
+"""
+
+
+def test_what_the_world_says_is_written_into_the_code_by_a_pull_request(tmp_path: Path) -> None:
+    path = "infra/envs/prod/net/main.tf"
+    settings = "drift:\n  actions:\n    prod: {reverted: pr}\n"
+    with telling(tmp_path, settings, {path: STACK + TOPIC}) as told:
+        night = drifted("prod/net", resource(), resource("elsewhere"))
+        ran = told.night(night, clean("dev/net"))
+        with told.github.place as place:
+            (issue,) = [one for one in place.repository.issues.values() if one.pull]
+        assert f"#{issue.number} writes it into the code" in ran.out
+        assert (issue.title, issue.pull.head_ref) == (
+            "Keep what was changed outside in prod/net",
+            "drift/prod/net/d1d1d1d1d1",
+        )
+        assert "- `google_pubsub_topic.elsewhere duration` the code does not have it" in issue.body
+        told.github.work.git("fetch", "-q", "origin", issue.pull.head)
+        changed = told.github.work.git("diff", "--name-only", "main", issue.pull.head)
+        assert changed.split() == [path]
+        code = told.github.work.git("show", f"{issue.pull.head}:{path}")
+        assert code.strip() == (STACK + TOPIC).replace("600s", "900s").strip()
+        assert told.github.work.git("status", "--porcelain").strip() == ""
+        # The next night it is open already; one that somebody closed is not opened again.
+        assert f"#{issue.number} is open" in told.night(night, clean("dev/net")).out
+        told.github.close(issue.number)
+        assert "somebody closed the pull request" in told.night(night, clean("dev/net")).out
 
 
 def test_what_came_of_a_correction_is_told_where_the_drift_was(tmp_path: Path) -> None:
