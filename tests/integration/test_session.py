@@ -1,0 +1,26 @@
+"""What a run's session makes of infra.yaml."""
+
+from __future__ import annotations
+
+import os
+
+from orchestrator.project import load
+from orchestrator.run.ports import Silent
+from orchestrator.run.session import open_session
+from tests.conftest import MakeRepo
+
+
+def test_parallelism_is_asked_for_or_configured(make_repo: MakeRepo, terraform_argv: tuple[str, ...]) -> None:
+    """The command line wins over infra.yaml, which wins over the number of cores."""
+    repo = make_repo(
+        {
+            "infra.yaml": "environments: {dev: {parallelism: 7}, prod: {}}\n",
+            "infra/envs/dev/a/main.tf": "",
+            "infra/envs/prod/a/main.tf": "",
+        }
+    )
+    project = load(repo.root)
+    session = open_session(project, os.environ, Silent())
+    assert session.workers_in("dev") == 7
+    assert session.workers_in("prod") == session.workers
+    assert open_session(project, os.environ, Silent(), workers=2).workers_in("dev") == 2
