@@ -1,4 +1,4 @@
-"""The rules before a plan is applied: the policy on 2,000 changes, and the guard on 1,000 stacks; seconds of CPU.
+"""The rules before an apply: the policy on 2,000 changes, and the guard on 1,000 stacks; seconds of CPU.
 
 Limits: 0.1 s for the rules of infra.yaml, 1.5 s for Rego with regopy, most of which is handing the plan over,
 and 1.5 s for the guard.

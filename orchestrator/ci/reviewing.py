@@ -59,12 +59,7 @@ def joined(
     `expected` are stacks that some job was to plan besides those that the change affects; whatever was
     expected and is in no report is `unplanned`. A report of another head is left out and told.
     """
-    mine, notes = [], []
-    for one in reports:
-        if one.review.head == scope.subject.head and one.review.commit == scope.subject.commit:
-            mine.append(one)
-        else:
-            notes.append(f"A report about {one.review.commit[:10]} was left out: it is of another commit.")
+    mine, foreign = _sorted_out(scope, reports)
     stacks: dict[str, StackReview] = {}
     for one in mine:
         for stack in one.review.stacks:
@@ -93,17 +88,33 @@ def joined(
         run=next((one.review.run for one in mine), ""),
         seconds=max((one.review.seconds for one in mine), default=0.0),
     )
-    torn = [one.name for one in review.environments if len(runs_of(review, one.name)) > 1]
-    if torn:
-        notes.append(
-            f"The parts of {', '.join(torn)} are of different attempts, so no approval of them can count: "
-            "re-run all jobs."
-        )
     return replace(
         review,
-        notes=tuple(dict.fromkeys((*review.notes, *notes))),
+        notes=tuple(dict.fromkeys((*review.notes, *foreign, *_torn(review)))),
         unplanned=tuple(_in_order(scope, wanted - stacks.keys())),
     )
+
+
+def _sorted_out(scope: Scope, reports: Iterable[PlanReport]) -> tuple[list[PlanReport], list[str]]:
+    """The reports of this head and commit, and a note for each one of another."""
+    mine, notes = [], []
+    for one in reports:
+        if one.review.head == scope.subject.head and one.review.commit == scope.subject.commit:
+            mine.append(one)
+        else:
+            notes.append(f"A report about {one.review.commit[:10]} was left out: it is of another commit.")
+    return mine, notes
+
+
+def _torn(review: Review) -> list[str]:
+    """A note when parts of one environment are of different attempts."""
+    torn = [one.name for one in review.environments if len(runs_of(review, one.name)) > 1]
+    if not torn:
+        return []
+    return [
+        f"The parts of {', '.join(torn)} are of different attempts, so no approval of them can count: "
+        "re-run all jobs."
+    ]
 
 
 def _limits(scope: Scope, stacks: Iterable[StackReview]) -> tuple[Finding, ...]:

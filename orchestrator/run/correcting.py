@@ -149,7 +149,7 @@ def remember(session: Session, done: Sequence[Corrected]) -> list[str]:
 def look_again(
     session: Session, done: Sequence[Corrected], stacks: Sequence[StackDrift]
 ) -> tuple[StackDrift, ...]:
-    """The stacks as they are now, each with what came of its corrections; what was changed is checked anew."""
+    """The stacks as they are now, each with what came of its corrections; what changed is checked anew."""
     words: dict[str, list[str]] = {}
     for one in done:
         words.setdefault(one.correction.stack, []).append(one.words)

@@ -101,7 +101,7 @@ def story(tmp_path: Path) -> Iterator[Story]:
     files = {**FILES, "infra.yaml": settings()}
     del files["infra/envs/dev/app/main.tf"]
     programs = Path(sys.executable).parent
-    with running(tmp_path, files | workflows.files(TARGET, programs)) as ci:
+    with running(tmp_path, files=files | workflows.files(TARGET, programs)) as ci:
         store = ci.place.server.store
         made: set[tuple[str, str]] = set()
         for name in ENVIRONMENTS:

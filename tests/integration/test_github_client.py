@@ -575,7 +575,7 @@ def test_who_cannot_be_assigned_is_left_out(clock: Clock) -> None:
         "assignees": [{"login": "ada"}],
         "html_url": "https://github.example/acme/infra/issues/7",
     }
-    script = (
+    script: tuple[tuple[int, dict[str, str], str], ...] = (
         (422, {}, json.dumps(refusal)),
         (204, {}, ""),
         (404, {}, json.dumps({"message": "Not Found"})),

@@ -18,19 +18,6 @@ FOREIGN_NAMES = frozenset(
     | {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"}
     | {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"}
 )
-FOREIGN_NAMES = frozenset(
-    {
-        "CI",
-        "STORAGE_EMULATOR_HOST",
-        "GH_TOKEN",
-        "NO_COLOR",
-        "FORCE_COLOR",
-        "CLICOLOR_FORCE",
-        "COLUMNS",
-        "LINES",
-    }
-    | {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"}
-)
 
 _LOCAL_NAMES = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
