@@ -45,8 +45,9 @@ def command(ctx: click.Context, keep: bool, directory: str | None, svg: str | No
     Real git, real Terraform and real state in a bucket, on simulated Google providers: no cloud, no account,
     no network. Exits with 0 only if every step did what it says.
     """
+    from orchestrator.cli.sandbox_needs import prepare
     from orchestrator.process import Supervisor
-    from orchestrator.sandbox.demo import Stage, play, repository
+    from orchestrator.sandbox.demo import STORY, Stage, play, repository
 
     app = pass_app(ctx)
     began = time.monotonic()
@@ -60,7 +61,11 @@ def command(ctx: click.Context, keep: bool, directory: str | None, svg: str | No
         repository.lay_out(folder)
         environ = {**repository.environment(app.environ), **looks(console, picture)}
         with sandbox(app, folder) as info:
-            play(Stage(folder, environ, supervisor, narrator, info))
+
+            def prepared() -> Info:
+                return prepare(App(environ, app.stdin, app.stdout, app.stderr, str(folder)), info)
+
+            play(Stage(folder, environ, supervisor, narrator, info, prepared), STORY)
         seconds = time.monotonic() - began
         console.print(
             f"\nEverything did what it said, in {seconds:.0f} s ({narrator.seconds:.0f} s of them commands)."
@@ -81,26 +86,26 @@ def demo_folder(app: App, directory: str | None, keep: bool) -> Iterator[Path]:
             raise UsageError(f"{folder} is not empty.", advice="Name a folder that is new or empty.")
         folder.mkdir(parents=True, exist_ok=True)
     else:
-        folder = Path(tempfile.mkdtemp(prefix="infra-demo-")).resolve()
+        # Its name is the repository's on the sandbox's GitHub.
+        folder = Path(tempfile.mkdtemp(prefix="infra-demo-")).resolve() / "platform"
+        folder.mkdir()
     try:
         yield folder
     finally:
         if not keep:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder if directory else folder.parent, ignore_errors=True)
 
 
 @contextmanager
 def sandbox(app: App, folder: Path) -> Iterator[Info]:
     """A sandbox that ends with this block, and with this process if it dies inside it."""
-    from orchestrator.cli.sandbox_needs import prepare
     from orchestrator.sandbox import launch
 
     reader, writer = os.pipe()
     try:
         info, _ = launch.start(folder / ".infra/sandbox", app.environ, hold=reader)
         try:
-            inside = App(app.environ, app.stdin, app.stdout, app.stderr, str(folder))
-            yield prepare(inside, info)
+            yield info
         finally:
             launch.stop(info)
     finally:

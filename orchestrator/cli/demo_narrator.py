@@ -1,4 +1,4 @@
-"""The demo on a terminal: scenes, commands, what they print, what was checked, honest times."""
+"""The demo on a terminal: chapters, scenes, commands, what they print, what was checked, honest times."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ HEAD, TAIL = 44, 14
 PICTURED_HEAD, PICTURED_TAIL = 30, 2
 # Seconds; below it a time says nothing.
 WORTH_TELLING = 0.1
-# Scenes whose text goes into the picture of the README: what is affected and why, a plan.
-PICTURED = ("6/", "7/")
 
 
 class RichNarrator:
@@ -34,22 +32,31 @@ class RichNarrator:
         self._folded = 0
         self.seconds = 0.0
 
-    def scene(self, title: str, text: str) -> None:
+    def chapter(self, title: str) -> None:
+        """A line of its own."""
+        from rich.rule import Rule
+        from rich.text import Text
+
+        self._console.print(Text())
+        self._console.print(Rule(Text(title, style="bold"), characters="═", style="magenta"))
+
+    def scene(self, title: str, text: str, *, pictured: bool) -> None:
         """A rule with the title, then what is about to be seen."""
         from rich.rule import Rule
         from rich.text import Text
 
-        self._pictured = self._picture is not None and title.startswith(PICTURED)
+        self._pictured = pictured
         self._print(Text())
         self._print(Rule(Text(title, style="bold"), align="left", style="cyan"))
         self._print(Text(text, style="italic"))
 
-    def command(self, text: str) -> None:
-        """The command as a person would type it."""
+    def command(self, text: str, who: str = "") -> None:
+        """The command as a person would type it, and who does when that is somebody else."""
         from rich.text import Text
 
         self._shown = self._folded = 0
-        self._print(Text.assemble(("\n$ ", "bold green"), (text, "bold")))
+        by = (f"   # {who}", "dim") if who else ""
+        self._print(Text.assemble(("\n$ ", "bold green"), (text, "bold"), by))
 
     def line(self, text: str, *, aside: bool) -> None:
         """A line of its output, its colours kept; what it says aside is dimmed."""
@@ -65,6 +72,18 @@ class RichNarrator:
             if len(self._tail) > TAIL:
                 self._tail.popleft()
                 self._folded += 1
+
+    def page(self, title: str, body: str) -> None:
+        """A comment or an issue in a frame, its Markdown as a terminal shows it."""
+        from rich.markdown import Markdown
+        from rich.padding import Padding
+        from rich.panel import Panel
+
+        from orchestrator.report.plain import plain
+
+        text = Markdown(plain(body), code_theme="ansi_dark")
+        framed = Panel(text, title=title, title_align="left", border_style="blue")
+        self._print(Padding(framed, (1, 0, 0, len(MARGIN))))
 
     def checked(self, text: str) -> None:
         """What was looked at."""

@@ -177,9 +177,9 @@ def exec_(ctx: click.Context, directory: str | None, account: str, event: str | 
     info = prepared(app, attach.require(folder_of(app, directory)))
     environment = attach.environment(info, app.environ, account)
     if event:
-        from orchestrator.cli.sandbox_github import job
+        from orchestrator.sandbox import jobs
 
-        environment |= job(info, event)
+        environment |= jobs.variables(info, event)
     program, argv = found(argv, environment)
     os.chdir(app.cwd)
     # The program takes our place: its terminal, its signals and its exit code are its own.

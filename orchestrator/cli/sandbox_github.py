@@ -230,27 +230,6 @@ def pushed(app: App, info: Info, branch: str | None) -> tuple[str, str]:
     return name, trunk
 
 
-def job(info: Info, event: str) -> dict[str, str]:
-    """The variables of a job that an event starts (`push`, `pull_request:1`), its file in the sandbox."""
-    import json
-    import os
-
-    from orchestrator.sandbox import control
-
-    kind, _, number = event.partition(":")
-    if number and not number.isdigit():
-        raise UsageError(f"{number!r} is no number.", advice="Write the event as pull_request:1, or push.")
-    found = control.ask_github(info, "event", repository=info.repository, kind=kind, number=int(number or 0))
-    folder = info.folder / "events"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{found['variables']['GITHUB_RUN_ID']}.json"
-    with os.fdopen(
-        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-    ) as file:
-        json.dump(found["payload"], file)
-    return {**found["variables"], "GITHUB_EVENT_PATH": str(path)}
-
-
 def _page(info: Info, number: int | None) -> str:
     from orchestrator.sandbox import attach
 

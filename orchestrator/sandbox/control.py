@@ -48,9 +48,19 @@ def ask_github(info: Info, operation: str, /, **arguments: Any) -> Any:
     return answer["result"]
 
 
-def _ask(info: Info, port: int, method: str, path: str, content: Mapping[str, Any] | None) -> Any:
+def read_github(info: Info, path: str) -> Any:
+    """What GitHub's own API answers about the project's repository: `issues/1/comments`."""
+    answer = _ask(info, info.github, "GET", f"/repos/{info.repository}/{path}", None, info.github_token)
+    if isinstance(answer, dict) and "message" in answer:
+        raise SandboxError(f"GitHub says: {answer['message']}.")
+    return answer
+
+
+def _ask(
+    info: Info, port: int, method: str, path: str, content: Mapping[str, Any] | None, token: str = ""
+) -> Any:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=DEADLINE)
-    headers = {"Authorization": f"Bearer {info.token}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {token or info.token}", "Content-Type": "application/json"}
     try:
         body = None if content is None else json.dumps(content)
         connection.request(method, path, body=body, headers=headers)

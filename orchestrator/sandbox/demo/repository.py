@@ -20,6 +20,19 @@ CHANGED_FILE = Path("infra/modules/service/variables.tf")
 BEFORE = re.compile(r'(memory\s*=\s*optional\(string, )"512Mi"')
 AFTER = r'\1"1Gi"'
 
+# The other change: a second subnetwork for staging, in a region that it does not use yet.
+NEW_REGION = "europe-north1"
+_SUBNETS = Path("infra/envs/staging/network/main.tf")
+_LAST_SUBNET = re.compile(r"(\n    main = \{.*?\n    \}\n)", re.DOTALL)
+_NEW_SUBNET = f"""
+    jobs = {{
+      region        = "{NEW_REGION}"
+      ip_cidr_range = "10.21.0.0/20"
+    }}
+"""
+# What runs and jobs leave in the repository's folder.
+_IGNORED = (".infra/", ".terraform/", "reports/")
+
 # Whoever commits in the demo, and nothing of the user's own git: no signing, no hooks, no templates.
 GIT = {
     "GIT_AUTHOR_NAME": "Demo",
@@ -49,6 +62,7 @@ def lay_out(target: Path) -> None:
     source = example()
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(source / "infra.yaml", target)
+    (target / ".gitignore").write_text("".join(f"{one}\n" for one in _IGNORED), encoding="utf-8")
     shutil.copytree(source / "infra/modules", target / "infra/modules", ignore=UNWANTED)
     for stack in STACKS:
         for environment in ENVIRONMENTS:
@@ -58,15 +72,28 @@ def lay_out(target: Path) -> None:
 
 def change(repository: Path) -> str:
     """Make the demo's change; what was changed, in words."""
-    path = repository / CHANGED_FILE
-    text, count = BEFORE.subn(AFTER, path.read_text(encoding="utf-8"), count=1)
-    if not count:
-        raise SandboxError(f"{CHANGED_FILE} is not as the demo expects it.")
-    path.write_text(text, encoding="utf-8")
+    _replace(repository, CHANGED_FILE, BEFORE, AFTER)
     return f"{CHANGED_FILE}: every service gets 1Gi of memory instead of 512Mi"
+
+
+def add_subnet(repository: Path) -> str:
+    """Give staging another subnetwork; what was changed, in words."""
+    _replace(repository, _SUBNETS, _LAST_SUBNET, rf"\1{_NEW_SUBNET}")
+    return f"{_SUBNETS}: a subnetwork in {NEW_REGION}, which wants a router and a way out of its own"
+
+
+def _replace(repository: Path, name: Path, before: re.Pattern[str], after: str) -> None:
+    path = repository / name
+    text, count = before.subn(after, path.read_text(encoding="utf-8"), count=1)
+    if not count:
+        raise SandboxError(f"{name} is not as the demo expects it.")
+    path.write_text(text, encoding="utf-8")
 
 
 def environment(base: Mapping[str, str]) -> dict[str, str]:
     """The environment of the demo's commands: ours, without what ties it to another repository or cloud."""
     foreign = ("GIT_", "TF_", "INFRA_", "GITHUB_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
-    return {**{name: value for name, value in base.items() if not name.startswith(foreign)}, **GIT}
+    return {
+        **{name: value for name, value in base.items() if name != "CI" and not name.startswith(foreign)},
+        **GIT,
+    }

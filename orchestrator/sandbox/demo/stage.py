@@ -1,115 +1,126 @@
-"""What a step of the demo can do: run a command in view, look at what it did, and insist."""
+"""What a scene of the demo can do: run a command in view, look at what it did, and insist."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shlex
 import signal
 import sys
-import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from orchestrator.errors import InterruptedRunError, SandboxError
-from orchestrator.process import Command, Completed, Supervisor, is_alive, read_pid_file
-from orchestrator.sandbox import attach, control
+from orchestrator.process import Command, Completed, Supervisor
+from orchestrator.sandbox import attach, control, jobs
 from orchestrator.sandbox.cloud import WORLD
+from orchestrator.sandbox.demo.narrator import Narrator
+from orchestrator.sandbox.demo.striking import Blow, interrupt, kill_all, striking
 from orchestrator.sandbox.world import World
 
 # An apply that is interrupted saves its state and gives its lock back in this time.
 GRACE = 60.0
 DEADLINE = 300.0
-# Seconds between two looks at the world, for the moment to come.
-LOOK = 0.05
+INFRA = (sys.executable, "-P", "-m", "orchestrator")
+# Whose words are told once: each command on a sandbox begins with them.
+GREETING = b"On the sandbox in "
 
 
-class Narrator(Protocol):
-    """Tells the demo to whoever watches."""
+@dataclass(frozen=True)
+class Job:
+    """Where a command runs when that is not at somebody's keyboard: a job's variables, and its rights.
 
-    def scene(self, title: str, text: str) -> None:
-        """A step begins."""
+    `account` is `ENV:plan` and the like. Without `tells` it has no token for GitHub, as a job that runs
+    Terraform has none that may write there. `who` is somebody who runs it and is no job.
+    """
 
-    def command(self, text: str) -> None:
-        """A command is run now."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    account: str = attach.OWNER
+    tells: bool = True
+    who: str = ""
 
-    def line(self, text: str, *, aside: bool) -> None:
-        """A line that the command printed; `aside` for standard error, where progress goes."""
-
-    def checked(self, text: str) -> None:
-        """Something was looked at and is as it should be."""
-
-    def took(self, seconds: float) -> None:
-        """The command has ended, after so long."""
+    @property
+    def words(self) -> str:
+        """Who runs it, for people."""
+        if self.who:
+            return self.who
+        if self.account == attach.OWNER:
+            return "a job"
+        environment, _, role = self.account.partition(":")
+        return f"a job with {environment}'s {role} account" + ("" if self.tells else ", and no token")
 
 
 @dataclass
 class Stage:
-    """One performance: its repository, its sandbox and its audience. Every method raises when it must."""
+    """One performance: its repository, its sandbox and its audience. Every method raises when it must.
+
+    `prepare` tells the sandbox what the repository needs, and gives what the sandbox says of itself then.
+    """
 
     repository: Path
     environ: Mapping[str, str]
     supervisor: Supervisor
     narrator: Narrator
     info: attach.Info
+    prepare: Callable[[], attach.Info]
+    _greeted: bool = False
 
-    def infra(self, *arguments: str, expect: int = 0) -> None:
+    def make_ready(self) -> None:
+        """Let the sandbox have what the repository, which is committed now, needs; it is at origin too."""
+        self.info = self.prepare()
+        folder = control.ask_github(self.info, "repository", name=self.info.repository)
+        self.git("remote", "add", "origin", folder, shown=False)
+
+    # Commands
+
+    def infra(self, *arguments: str, expect: int = 0, job: Job | None = None) -> None:
         """Run `infra ARGUMENTS` on the sandbox, in view; its exit code must be `expect`."""
-        self.narrator.command(shlex.join(["infra", *arguments]))
-        done = self._run(self._on_sandbox(arguments), shown=True)
-        if done.returncode != expect:
-            raise SandboxError(
-                f"`{shlex.join(['infra', *arguments])}` ended with {done.returncode} and not {expect}.",
-                advice="Its output above says why.",
-            )
+        self.narrator.command(shlex.join(["infra", *arguments]), job.words if job else "")
+        done = self._run([*INFRA, *arguments], self.environment_of(job), shown=True)
+        self._must(done.returncode == expect, arguments, f"ended with {done.returncode} and not {expect}")
 
     def killed(self, *arguments: str, when: Callable[[], bool]) -> None:
         """Run `infra ARGUMENTS` in view; kill it and its Terraforms as soon as `when` holds."""
-        self.narrator.command(shlex.join(["infra", *arguments]))
-        pid_file = self.info.folder / "victim.json"
-        pid_file.unlink(missing_ok=True)
-        command = self._command(self._on_sandbox(arguments), pid_file)
-        ended = threading.Event()
-        killer = threading.Thread(target=self._kill, args=(pid_file, when, ended), daemon=True)
-        killer.start()
-        try:
-            done = self.supervisor.run(command, self._show)
-        finally:
-            ended.set()
-            killer.join()
-        self._see(done, command)
+        done = self._struck(arguments, when, kill_all, None)
         self.check(
             done.returncode == -signal.SIGKILL, "infra and its Terraform are dead: killed with SIGKILL"
         )
 
-    def slow(self, scale: float) -> None:
-        """Let the cloud take its time: the share of what a real one takes, 0 for none."""
-        World(self.info.folder / "world" / WORLD).set_delays(scale)
+    def cancelled(self, *arguments: str, when: Callable[[], bool], expect: int, job: Job) -> None:
+        """Run `infra ARGUMENTS` in view; interrupt it, and it alone, as soon as `when` holds."""
+        done = self._struck(arguments, when, interrupt, job)
+        self._must(done.returncode == expect, arguments, f"ended with {done.returncode} and not {expect}")
 
     def asked(self, *arguments: str) -> dict[str, Any]:
         """What `infra ARGUMENTS --json` says, out of view."""
-        done = self._run(self._on_sandbox([*arguments, "--json"]), shown=False)
+        done = self._run([*INFRA, *arguments, "--json"], self.environment_of(), shown=False)
         try:
             document: dict[str, Any] = json.loads(done.stdout)
         except ValueError as error:
             raise SandboxError(f"`infra {arguments[0]} --json` printed no JSON: {done.error_text}") from error
         return document
 
-    def git(self, *arguments: str) -> None:
-        """Run git in view; it must succeed."""
-        self.narrator.command(shlex.join(["git", *arguments]))
-        done = self._run(["git", *arguments], shown=True)
+    def git(self, *arguments: str, shown: bool = True) -> None:
+        """Run git, in view unless told otherwise; it must succeed."""
+        if shown:
+            self.narrator.command(shlex.join(["git", *arguments]))
+        done = self._run(["git", *arguments], self.environ, shown=shown)
         if not done.ok:
-            raise SandboxError(f"git {arguments[0]} failed.", advice="Its output above says why.")
+            raise SandboxError(f"git {arguments[0]} failed: {done.error_text}")
 
     def check(self, holds: bool, text: str) -> None:
         """Insist that something is so, and say it."""
         if not holds:
             raise SandboxError(f"The demo did not do what it says. This is not so: {text}")
         self.narrator.checked(text)
+
+    # The world and the bucket
+
+    def slow(self, scale: float) -> None:
+        """Let the cloud take its time: the share of what a real one takes, 0 for none."""
+        World(self.info.folder / "world" / WORLD).set_delays(scale)
 
     def world(self, kind: str, place: str = "") -> list[str]:
         """The ids of the resources of a type that exist in the world, those with `place` in their id."""
@@ -118,9 +129,8 @@ class Stage:
 
     def resource(self, kind: str, identity: str) -> dict[str, Any]:
         """The attributes of a resource in the world."""
-        attributes: dict[str, Any] = control.call(self.info, "world_show", name=f"{kind}/{identity}")[
-            "attributes"
-        ]
+        found = control.call(self.info, "world_show", name=f"{kind}/{identity}")
+        attributes: dict[str, Any] = found["attributes"]
         return attributes
 
     def states(self) -> dict[str, int]:
@@ -128,46 +138,75 @@ class Stage:
         counts: dict[str, int] = control.call(self.info, "states")
         return counts
 
-    def _on_sandbox(self, arguments: Sequence[str]) -> list[str]:
-        infra = [sys.executable, "-P", "-m", "orchestrator"]
-        return [*infra, "sandbox", "exec", str(self.info.folder), "--", "infra", *arguments]
+    def journals(self, stack: str) -> str:
+        """What Terraform has said in the runs that are in this folder about applying a stack."""
+        found = self.repository.glob(f".infra/runs/*/{stack.replace('/', '%2F')}/journal.jsonl")
+        return "".join(path.read_text(encoding="utf-8", errors="replace") for path in found)
 
-    def _command(self, argv: Sequence[str], pid_file: Path | None = None) -> Command:
-        return Command(
-            argv=tuple(argv),
-            cwd=self.repository,
-            env=self.environ,
-            grace=GRACE,
-            deadline=DEADLINE,
-            pid_file=pid_file,
+    # GitHub
+
+    def begin(self, event: str) -> Mapping[str, str]:
+        """The variables of the jobs that an event starts: `pull_request:1`, `push`."""
+        return {**jobs.variables(self.info, event), "CI": "true"}
+
+    def github(self, path: str) -> Any:
+        """What GitHub answers about the repository: `issues/1/comments`."""
+        return control.read_github(self.info, path)
+
+    def token(self, login: str) -> str:
+        """A token of somebody's own."""
+        control.ask_github(self.info, "introduce", repository=self.info.repository, login=login)
+        token: str = control.ask_github(self.info, "token", login=login)
+        return token
+
+    def next_second(self) -> None:
+        """Wait until GitHub's clock, which has no parts of seconds, has moved on."""
+        time.sleep(1.05 - time.time() % 1)
+
+    # How a command is run
+
+    def environment_of(self, job: Job | None = None) -> dict[str, str]:
+        """The environment of a command on the sandbox; of somebody who may do everything, without a job."""
+        found = attach.environment(self.info, self.environ, job.account if job else attach.OWNER)
+        if job and not job.tells:
+            del found["GITHUB_TOKEN"]
+        return {**found, **(job.variables if job else {})}
+
+    def _struck(
+        self, arguments: Sequence[str], when: Callable[[], bool], blow: Blow, job: Job | None
+    ) -> Completed:
+        self.narrator.command(shlex.join(["infra", *arguments]), job.words if job else "")
+        pid_file = self.info.folder / "victim.json"
+        pid_file.unlink(missing_ok=True)
+        with striking(pid_file, self.repository, when, blow):
+            return self._run([*INFRA, *arguments], self.environment_of(job), shown=True, pid_file=pid_file)
+
+    def _run(
+        self, argv: Sequence[str], env: Mapping[str, str], *, shown: bool, pid_file: Path | None = None
+    ) -> Completed:
+        """Run a program to its end; raises when it did not end by itself."""
+        command = Command(
+            tuple(argv), self.repository, env, grace=GRACE, deadline=DEADLINE, pid_file=pid_file
         )
-
-    def _run(self, argv: Sequence[str], *, shown: bool) -> Completed:
-        command = self._command(argv)
         done = self.supervisor.run(command, self._show if shown else None)
-        return self._see(done, command, shown=shown)
-
-    def _see(self, done: Completed, command: Command, *, shown: bool = True) -> Completed:
-        """How a command ended; raises when it was not by itself."""
         if done.ended == "interrupted":
             raise InterruptedRunError("Interrupted; the demo's sandbox is gone.")
         if done.ended == "deadline":
-            raise SandboxError(f"`{shlex.join(command.argv)}` took more than {DEADLINE:.0f} s.")
+            raise SandboxError(f"`{shlex.join(argv)}` took more than {DEADLINE:.0f} s.")
         if shown:
             self.narrator.took(done.seconds)
         return done
 
-    def _kill(self, pid_file: Path, when: Callable[[], bool], ended: threading.Event) -> None:
-        """Wait until `when` holds, then kill what the pid files name: infra first, it must not see."""
-        while not ended.wait(LOOK):
-            if not when():
-                continue
-            runs = self.repository.glob(".infra/runs/*/*/pid.json")
-            for recorded in filter(None, map(read_pid_file, [pid_file, *runs])):
-                if is_alive(recorded.pid, recorded.started):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(recorded.pid, signal.SIGKILL)
-            return
+    def _must(self, holds: bool, arguments: Sequence[str], what: str) -> None:
+        if not holds:
+            raise SandboxError(
+                f"`{shlex.join(['infra', *arguments])}` {what}.", advice="Its output above says why."
+            )
 
     def _show(self, stream: str, line: bytes) -> None:
-        self.narrator.line(line.decode("utf-8", "replace"), aside=stream == "stderr")
+        if line.startswith(GREETING):
+            if self._greeted:
+                return
+            self._greeted = True
+        text = line.decode("utf-8", "replace").replace(f"{self.repository}/", "")
+        self.narrator.line(text, aside=stream == "stderr")

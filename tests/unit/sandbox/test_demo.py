@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -12,8 +15,10 @@ from orchestrator.cli.demo_narrator import RichNarrator
 from orchestrator.errors import SandboxError
 from orchestrator.process import Supervisor
 from orchestrator.sandbox import attach
-from orchestrator.sandbox.demo import Stage, repository
-from orchestrator.sandbox.demo.story import STACKS
+from orchestrator.sandbox.demo import STORY, Stage, play, repository
+from orchestrator.sandbox.demo.estate import STACKS
+from orchestrator.sandbox.demo.scene import Chapter, Step
+from orchestrator.sandbox.demo.stage import Job
 
 NOBODY = attach.Info(Path(), 1, "", 0, "", 0, {}, "{}")
 
@@ -39,19 +44,26 @@ def test_the_example_is_laid_out(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.tftest.hcl"))
 
 
-def test_the_change_is_one_that_the_module_has_room_for(tmp_path: Path) -> None:
+def changed_lines(folder: Path, name: Path, change: Callable[[Path], str]) -> tuple[list[str], list[str]]:
+    """The lines of a file that a change takes away, and those that it brings."""
+    before = (folder / name).read_text().splitlines()
+    change(folder)
+    after = (folder / name).read_text().splitlines()
+    found = list(difflib.ndiff(before, after))
+    return [one[2:] for one in found if one[0] == "-"], [one[2:] for one in found if one[0] == "+"]
+
+
+def test_the_changes_are_such_that_the_example_has_room_for(tmp_path: Path) -> None:
     repository.lay_out(tmp_path)
-    before = (tmp_path / repository.CHANGED_FILE).read_text()
 
-    repository.change(tmp_path)
+    gone, new = changed_lines(tmp_path, repository.CHANGED_FILE, repository.change)
+    assert (len(gone), len(new)) == (1, 1)
+    assert '"512Mi"' in gone[0]
+    assert '"1Gi"' in new[0]
 
-    after = (tmp_path / repository.CHANGED_FILE).read_text()
-    changed = [
-        pair for pair in zip(before.splitlines(), after.splitlines(), strict=True) if len(set(pair)) == 2
-    ]
-    assert len(changed) == 1
-    assert '"512Mi"' in changed[0][0]
-    assert '"1Gi"' in changed[0][1]
+    gone, new = changed_lines(tmp_path, Path("infra/envs/staging/network/main.tf"), repository.add_subnet)
+    assert not gone
+    assert f'      region        = "{repository.NEW_REGION}"' in new
 
 
 def test_a_change_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
@@ -71,6 +83,7 @@ def test_nothing_of_another_repository_or_cloud_comes_along() -> None:
         "GOOGLE_APPLICATION_CREDENTIALS": "/key.json",
         "INFRA_SANDBOX": "/elsewhere",
         "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1",
+        "CI": "true",
     }
 
     made = repository.environment(base)
@@ -84,7 +97,8 @@ def test_nothing_of_another_repository_or_cloud_comes_along() -> None:
 
 def stage(tmp_path: Path, narrator: RichNarrator) -> Stage:
     """A stage with real processes and no sandbox."""
-    return Stage(tmp_path, {"PATH": "/usr/bin:/bin", **repository.GIT}, Supervisor(), narrator, NOBODY)
+    environ = {"PATH": "/usr/bin:/bin", **repository.GIT}
+    return Stage(tmp_path, environ, Supervisor(), narrator, NOBODY, lambda: NOBODY)
 
 
 def test_a_command_is_shown_with_its_output_and_its_time(tmp_path: Path) -> None:
@@ -115,13 +129,67 @@ def test_what_is_not_so_ends_the_demo(tmp_path: Path) -> None:
     assert "the moon" not in text_of(shown)
 
 
+def test_scenes_are_counted_through_all_chapters_and_end_where_something_is_not_so(tmp_path: Path) -> None:
+    shown = console()
+    here = stage(tmp_path, RichNarrator(shown))
+    good = Step("Good", "It goes well.", lambda one: one.check(True, "it went well"))
+    bad = Step("Bad", "It does not.", lambda one: one.check(False, "it went well"))
+
+    with pytest.raises(SandboxError):
+        play(here, (Chapter("First", (good,)), Chapter("Second", (bad, replace(good, title="Never")))))
+
+    text = text_of(shown)
+    assert text.index("First") < text.index("1/3 Good") < text.index("Second") < text.index("2/3 Bad")
+    assert "Never" not in text
+
+
+def test_the_whole_story_has_scenes_for_the_picture() -> None:
+    steps = [step for chapter in STORY for step in chapter.steps]
+    assert len({step.title for step in steps}) == len(steps)
+    assert 2 <= sum(step.pictured for step in steps) <= 5
+
+
+def test_who_runs_a_command_is_said() -> None:
+    assert Job().words == "a job"
+    assert Job(account="prod:plan", tells=False).words == "a job with prod's plan account, and no token"
+    assert Job(who="ada").words == "ada"
+
+
+def test_a_job_that_runs_terraform_has_the_rights_of_its_account_and_no_token(tmp_path: Path) -> None:
+    info = replace(NOBODY, gcs=1, github=3, github_token="secret", accounts={"prod:plan": 2})
+    environ = stage(tmp_path, RichNarrator(console()))
+    environ.info = info
+
+    reader = environ.environment_of(Job({"GITHUB_SHA": "0"}, account="prod:plan", tells=False))
+    teller = environ.environment_of(Job())
+
+    assert (reader["STORAGE_EMULATOR_HOST"], reader["GITHUB_SHA"]) == ("http://127.0.0.1:2", "0")
+    assert "GITHUB_TOKEN" not in reader
+    assert (teller["STORAGE_EMULATOR_HOST"], teller["GITHUB_TOKEN"]) == ("http://127.0.0.1:1", "secret")
+
+
+def test_a_comment_is_shown_as_its_readers_see_it() -> None:
+    shown = console()
+    body = (
+        "<!-- infra:plan -->\n**1 stack changes.**\n\n<details><summary>why</summary>\n\nSo.\n\n</details>\n"
+    )
+
+    RichNarrator(shown).page("What #1 is told", body)
+
+    text = text_of(shown)
+    assert "What #1 is told" in text
+    assert "1 stack changes." in text
+    assert "▸ why" in text
+    assert "<" not in text
+
+
 def test_colours_of_commands_are_kept_and_only_main_scenes_are_pictured() -> None:
     shown, picture = console(coloured=True), console(coloured=True)
     narrator = RichNarrator(shown, picture)
 
-    narrator.scene("1/8 A repository", "It is there.")
+    narrator.scene("A repository", "It is there.", pictured=False)
     narrator.line("\x1b[32mgreen\x1b[0m", aside=False)
-    narrator.scene("6/9 A change on a branch", "It is made.")
+    narrator.scene("A change on a branch", "It is made.", pictured=True)
     narrator.line("\x1b[31mred\x1b[0m", aside=False)
 
     assert "\x1b[32mgreen" in text_of(shown)
