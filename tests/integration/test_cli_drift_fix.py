@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from orchestrator.sandbox.schemas import Schemas
 from orchestrator.sandbox.sentinel import Sentinel
 from tests.conftest import MakeRepo
 from tests.integration.test_cli_drift import DURATION, MAIN, PLAIN, topic
+from tests.support.cli import Infra, Ran
+from tests.support.github import GitHub
 from tests.support.nights import CONFIG, HEAD, TYPES, Nights, nights
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
+STARTS = "on: {workflow_dispatch: {inputs: {environment: {}, drift: {}}}}\n"
 YES = ("--auto-approve", "--allow-destroy", "--confirm", "dev")
 
 
@@ -102,3 +106,59 @@ def test_a_job_corrects_what_its_digest_names_and_infra_yaml_allows(night: Night
     night.infra("ci", "apply", "dev", "--drift", stack["digest"], code=5)
     told = json.loads((night.repo.root / "report" / "drift-dev-1.json").read_bytes())
     assert "reverted" in told["stacks"][0]["correction"]
+
+
+def test_three_nights_with_their_issue_and_their_corrections(night: Nights, tmp_path: Path) -> None:
+    """Seen, told, put right in a job, told; then written into the code; then quiet."""
+    settings = "drift:\n  actions:\n    dev: {reverted: revert, codified: accept}\n"
+    night.repo.commit({"infra.yaml": CONFIG + settings})
+    night.apply()
+    with GitHub(tmp_path, repo=night.repo) as github:
+        github.commit("main", {".github/workflows/infra-apply.yml": STARTS}, "Workflows")
+        night.repo.git("pull", "-q", str(github.bare), "main")
+
+        def dawn(code: int) -> Ran:
+            """A night: the check as the drift account, and the job that tells."""
+            shutil.rmtree(night.repo.root / "report", ignore_errors=True)
+            night.check("--report", "report", code=code)
+            return told("report")
+
+        def told(*argv: str) -> Ran:
+            token = github.token(issues="write", actions="write", contents="write", pull_requests="write")
+            return Infra(night.repo.root, github.environ(token, "schedule"))("ci", "drift", *argv, code=0)
+
+        def by_day() -> None:
+            """The job that infra-drift started, and the one that tells what came of it."""
+            inputs = github.dispatches[-1].inputs
+            shutil.rmtree(night.repo.root / "report")
+            asked = ("ci", "apply", inputs["environment"], "--drift", inputs["drift"], "--report", "report")
+            night.infra(*asked, code=0)
+            told("report", "--corrected")
+
+        night.world.set("plain", DURATION, "900s")
+        night.world.delete("gone")
+        assert "dev: infra-apply puts right what it may." in dawn(8).out
+        with github.place as place:
+            (issue,) = [one for one in place.repository.issues.values() if one.pull is None]
+        assert (issue.title, issue.state) == ("Drift in dev/app", "open")
+        by_day()
+        assert issue.state == "closed"
+        assert "reverted by a correction" in issue.comments[-1].body
+        # By hand again, and this time the code follows: what is left is to take it into the state.
+        night.world.set("plain", DURATION, "900s")
+        night.repo.commit({MAIN: HEAD + topic("900s") + topic(name="gone") + topic(name="other")})
+        night.apply("dev/app")
+        dawn(8)
+        assert issue.state == "open"
+        by_day()
+        assert issue.state == "closed"
+        assert "accepted by a correction" in issue.comments[-1].body
+        writes, comments = len(github.writes()), len(issue.comments)
+        dawn(0)
+        assert (len(github.writes()), len(issue.comments)) == (writes, comments)
+    history = night.infra("drift", "history", "--json", code=0).document
+    (stack,) = history["stacks"]
+    assert [one["how"] for one in stack["episodes"]] == [
+        "accepted by a correction",
+        "reverted by a correction",
+    ]
