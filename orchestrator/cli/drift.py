@@ -102,6 +102,8 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
         raise UsageError("--all and names exclude each other.", advice="Leave one out.")
     if asked["action"] and not asked["fix"]:
         raise UsageError("--action says how to fix.", advice="Add --fix.")
+    if asked["last"] and (asked["fix"] or asked["issues"]):
+        raise UsageError("--last checks nothing.", advice="Leave it out, or --fix and --issues.")
     if asked["last"]:
         return drifting.last(app, names, asked["environments"])
     return drifting.check(app, names, asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.context import App
 from orchestrator.cli.running import opened
@@ -15,12 +15,17 @@ from orchestrator.project.model import Project
 from orchestrator.project.select import select
 from orchestrator.report.drift import DriftReport
 
+if TYPE_CHECKING:
+    from orchestrator.hosts.github.client import GitHub
+
 
 def check(app: App, names: Sequence[str], asked: Mapping[str, Any]) -> int:
     """Check the stacks and tell what was found, wherever it is wanted."""
     from orchestrator.run.drifting import DriftRequest, check_drift
     from orchestrator.run.origin import origin_of
 
+    if asked["issues"]:
+        _host(app).close()
     with opened(app, asked, trigger=origin_of(app.environ).trigger) as session:
         stacks = _selected(app, session.project, names, asked["environments"])
         report = check_drift(session, DriftRequest(stacks, asked["budget"], asked["shard"]))
@@ -116,12 +121,18 @@ def _write(app: App, report: DriftReport, asked: Mapping[str, Any]) -> None:
         _tell(app, report, whole=not asked["fix"])
 
 
+def _host(app: App) -> GitHub:
+    """GitHub as the environment names it; UsageError when it does not, before hours of checks are made."""
+    from orchestrator.hosts.github import open_host
+
+    return open_host(app.environ)
+
+
 def _tell(app: App, report: DriftReport, *, whole: bool) -> None:
     """Issues and message, from the same process. What could not be told is said, and fails nothing."""
     from orchestrator.ci.drift_telling import Telling, tell
-    from orchestrator.hosts.github import open_host
 
-    with open_host(app.environ) as host:
+    with _host(app) as host:
         outbox = tell(Telling(app.project(), app.environ, host), report, whole=whole)
     for failure in outbox.failures:
         app.note(f"GitHub could not be told: {failure}")

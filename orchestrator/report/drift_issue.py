@@ -24,6 +24,7 @@ SHOWN_DIGEST = 16
 _MARKER = re.compile(r"<!-- infra:drift (?:(stack|environment) (\S+)|(summary)) -->")
 _STATE = re.compile(r"<!-- infra:drifted ?(\S*) -->")
 _TEAM = re.compile(r"^@[\w.-]+/[\w.-]+$")
+_PERSON = re.compile(r"^@[\w.-]+$")
 _SAFE = "/._~"
 
 
@@ -137,7 +138,8 @@ def closed_body(subject: Subject, body: str, note: Sequence[str]) -> str:
 def ending(stacks: Sequence[StackDrift], gone: Iterable[str]) -> list[str]:
     """How a drift ended, a line for each stack; `gone` are stacks that trunk no longer has."""
     lines = [f"{code(one.id)} is as it was applied again: {text(ending_words(one))}." for one in stacks]
-    return [*lines, *(f"{code(id_)} is no longer in the code." for id_ in gone)]
+    lines += [f"{code(id_)} is no longer in the code." for id_ in gone]
+    return [f"- {line}" for line in lines] if len(lines) > 1 else lines
 
 
 def ending_words(stack: StackDrift) -> str:
@@ -198,7 +200,7 @@ def teams_of(owners: Iterable[str]) -> tuple[str, ...]:
 
 def people_of(owners: Iterable[str]) -> tuple[str, ...]:
     """The logins among some owners."""
-    return tuple(dict.fromkeys(one[1:] for one in owners if one.startswith("@") and not _TEAM.match(one)))
+    return tuple(dict.fromkeys(one[1:] for one in owners if _PERSON.match(one)))
 
 
 def summary_body(report: DriftReport, issues: Mapping[str, str], night: Night) -> str:

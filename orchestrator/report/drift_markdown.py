@@ -49,10 +49,11 @@ def issue_body(stack: StackDrift) -> str:
     lines += ["", "**What can be done**", ""]
     kinds = {one.category for one in stack.loud}
     if kinds & {"reverted", "conflict", "owed"}:
-        lines.append(f"- Put it back: `infra apply {stack.id}` does what the code says.")
+        lines.append(f"- Put it back: {code(f'infra drift {stack.id} --fix --action revert')}.")
     if "codified" in kinds:
-        lines.append("- The code says the same already: the state need only take it in.")
-    lines.append("- Keep it: write the values into the code, and let a pull request apply them.")
+        accept = code(f"infra drift {stack.id} --fix --action accept")
+        lines.append(f"- The code says the same already, and the state need only take it in: {accept}.")
+    lines.append(f"- Keep it: {code(f'infra drift {stack.id} --fix --action pr')} writes it into the code.")
     lines.append("- Let it be: a rule under `drift.ignore` in infra.yaml, with a reason and a last day.")
     return cut("\n".join(lines) + "\n", LONGEST)
 

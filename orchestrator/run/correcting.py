@@ -116,11 +116,26 @@ def correct(
     try:
         # At the commit last applied, and no newer one: the ledger then knows that nothing is left half done.
         with at_commit(session, found.commit) as at:
-            report = apply(at, request, consent, judge)
+            report = apply(_ruled(at, session), request, consent, judge)
     except InfraError as error:
         report = session.report("apply", [_refused(session, stack, error)])
     (one,) = report.stacks
     return Corrected(correction, one, session.info.id)
+
+
+def _ruled(at: Session, session: Session) -> Session:
+    """The session at an older commit, with the checkout deciding who may apply where."""
+    config, order = session.project.config, session.project.order
+    own = at.project.config
+    environments = {
+        name: replace(
+            own.environment(name),
+            protected=config.is_protected(name, order),
+            apply=config.environment(name).apply,
+        )
+        for name in at.project.environments
+    }
+    return replace(at, project=replace(at.project, config=replace(own, environments=environments)))
 
 
 def _refused(session: Session, stack: Stack, error: InfraError) -> StackReport:

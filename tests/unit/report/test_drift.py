@@ -100,7 +100,7 @@ def test_an_issue_says_what_since_when_and_what_to_do() -> None:
     assert "Severity **medium**, since 2026-01-01, came back 2 times, compared with `ffffffffff`." in body
     assert "reverted  size: 1 → 2" in body
     assert "ada@example.com" in body
-    assert "`infra apply dev/app`" in body
+    assert "`infra drift dev/app --fix --action revert`" in body
 
 
 def test_a_body_stays_below_the_host_limit_and_ends_outside_a_fence() -> None:

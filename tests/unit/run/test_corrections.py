@@ -1,0 +1,158 @@
+"""What is to be put right, in which way, and what no correction may do by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, time
+from typing import Any
+
+import pytest
+
+from orchestrator.config.drift import Action, Drift, Limits, Window
+from orchestrator.plan.drift_model import Category, DriftedAttribute, DriftedResource, Rule
+from orchestrator.report.drift import StackDrift
+from orchestrator.run.corrections import Decided, decide, is_open, limited
+
+NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+def resource(name: str, *categories: Category, **more: Any) -> DriftedResource:
+    """A changed resource; its first class is that of the whole."""
+    attributes = tuple(DriftedAttribute(f"a{at}", one, 1, 2, 1) for at, one in enumerate(categories))
+    actions = ("update",) if categories[0] in ("reverted", "conflict", "owed") else ()
+    made = DriftedResource(f"x_y.{name}", "x_y", "changed", categories[0], attributes, actions)
+    return replace(made, **more)
+
+
+def stack(*resources: DriftedResource, **more: Any) -> StackDrift:
+    return StackDrift("dev/a", "dev", "drifted", resources=resources, digest="d" * 64, **more)
+
+
+def ways(decided: Decided) -> dict[str, tuple[str, ...]]:
+    return {one.action: one.addresses for one in decided.corrections}
+
+
+def reasons(decided: Decided) -> list[str]:
+    return [one.words for one in decided.left]
+
+
+ALL = stack(
+    resource("r", "reverted", "noise"),
+    resource("c", "conflict"),
+    resource("o", "owed", kind="owed"),
+    resource("u", "unmanaged"),
+    resource("k", "codified"),
+    resource("i", "ignored"),
+    resource("n", "noise"),
+)
+
+
+def test_each_class_goes_its_own_way() -> None:
+    said: dict[str, Action] = {
+        "reverted": "revert",
+        "conflict": "pr",
+        "codified": "accept",
+        "noise": "accept",
+    }
+    found = decide(ALL, Drift(actions={"dev": said}))
+    assert ways(found) == {"revert": ("x_y.r",), "pr": ("x_y.c",), "accept": ("x_y.k", "x_y.n")}
+    assert found.left == ()
+    assert {one.digest for one in found.corrections} == {"d" * 64}
+
+
+def test_nothing_is_done_where_nothing_is_said() -> None:
+    assert decide(ALL, Drift()) == Decided()
+    assert decide(ALL, Drift(actions={"prod": {"reverted": "revert"}})) == Decided()
+
+
+def test_noise_alone_is_taken_over_only_when_a_person_says_so() -> None:
+    quiet = replace(stack(resource("n", "noise")), result="clean")
+    assert decide(quiet, Drift(actions={"dev": {"noise": "accept"}})) == Decided()
+    assert ways(decide(quiet, Drift(), "accept")) == {"accept": ("x_y.n",)}
+
+
+def test_a_person_may_say_how_and_is_told_what_cannot_be() -> None:
+    found = decide(ALL, Drift(), "accept")
+    assert ways(found) == {"accept": ("x_y.k", "x_y.i", "x_y.n")}
+    assert reasons(found) == [
+        "dev/a x_y.r: a0 is reverted: the next apply would undo it",
+        "dev/a x_y.c: a0 is conflict: the next apply would undo it",
+        "dev/a x_y.o: a0 is owed: the next apply would undo it",
+        "dev/a x_y.u: a0 is unmanaged: the next apply would undo it",
+    ]
+    reverted = decide(ALL, Drift(), "revert")
+    assert ways(reverted) == {"revert": ("x_y.r", "x_y.c", "x_y.o")}
+    assert [one.address for one in reverted.left] == ["x_y.u", "x_y.k"]
+
+
+def test_one_attribute_that_an_apply_would_undo_keeps_its_resource_from_being_accepted() -> None:
+    """Also one that a rule lets be: it would be taken into the state as well."""
+    covered = DriftedAttribute("b", "reverted", 1, 2, 1, rule=Rule("x_y.k", "b", "known", "2027-01-01"))
+    mixed = resource("k", "codified")
+    mixed = replace(mixed, attributes=(*mixed.attributes, covered))
+    found = decide(stack(mixed), Drift(), "accept")
+    assert found.corrections == ()
+    assert reasons(found) == ["dev/a x_y.k: b is reverted: the next apply would undo it"]
+
+
+@pytest.mark.parametrize("forced", ["revert", "accept", "pr"])
+def test_what_a_rule_covers_and_what_could_not_be_checked_is_left_alone(forced: Action) -> None:
+    rule = Rule("x_y.r", "*", "known", "2027-01-01")
+    assert decide(stack(resource("r", "reverted", rule=rule)), Drift(), forced) == Decided()
+    assert decide(replace(ALL, result="unchecked"), Drift(), forced) == Decided()
+
+
+def test_a_stack_that_is_half_applied_is_for_an_apply() -> None:
+    found = decide(replace(stack(resource("r", "reverted")), partial=True), Drift(), "revert")
+    assert found.corrections == ()
+    assert "`infra apply` does the rest" in found.left[0].why
+
+
+def test_what_was_deleted_is_made_again_and_is_in_no_pull_request() -> None:
+    gone = DriftedResource("x_y.g", "x_y", "deleted", "reverted", actions=("create",))
+    assert ways(decide(stack(gone), Drift(), "revert")) == {"revert": ("x_y.g",)}
+    assert reasons(decide(stack(gone), Drift(), "pr")) == [
+        "dev/a x_y.g: it is deleted: there is no value in the code to write anew"
+    ]
+    forgotten = replace(gone, category="codified", actions=())
+    assert ways(decide(stack(forgotten), Drift(), "accept")) == {"accept": ("x_y.g",)}
+
+
+def test_limits_hold_without_a_person() -> None:
+    found = stack(
+        resource("a", "reverted"),
+        resource("b", "reverted"),
+        resource("replaced", "reverted", actions=("delete", "create")),
+        resource("other", "reverted"),
+    )
+    decided = decide(found, Drift(), "revert")
+    inside = limited(decided, Limits(addresses=("x_y.?", "x_y.replaced")), NOON)
+    assert ways(inside) == {"revert": ("x_y.a", "x_y.b")}
+    assert [one.address for one in inside.left] == ["x_y.replaced", "x_y.other"]
+    assert ways(limited(decided, Limits(deletes=True), NOON))["revert"][2] == "x_y.replaced"
+    many = limited(decided, Limits(max=2), NOON)
+    assert many.corrections == ()
+    assert many.left[-1].why == "3 changes are more than `drift.limits.max`, 2"
+    closed = limited(decided, Limits(window=Window(start=time(1), end=time(2))), NOON)
+    assert (closed.corrections, len(closed.left)) == ((), 1)
+
+
+# 2026-01-05 is a Monday.
+@pytest.mark.parametrize(
+    ("window", "at", "is_in"),
+    [
+        (None, "05T12:00", True),
+        (Window(), "05T00:00", True),
+        (Window(start=time(2), end=time(5)), "05T02:00", True),
+        (Window(start=time(2), end=time(5)), "05T05:00", False),
+        (Window(start=time(2), end=time(5), zone="Europe/Berlin"), "05T01:30", True),
+        (Window(("mon",), time(22), time(6)), "05T23:00", True),
+        (Window(("mon",), time(22), time(6)), "06T05:00", True),
+        (Window(("mon",), time(22), time(6)), "05T05:00", False),
+        (Window(("tue",), time(22), time(6)), "06T05:00", False),
+        (Window(("mon",), time(20), time(0)), "05T23:59", True),
+        (Window(("mon",), time(20), time(0)), "06T00:00", False),
+    ],
+)
+def test_when_something_may_be_put_right(window: Window | None, at: str, is_in: bool) -> None:
+    assert is_open(window, datetime.fromisoformat(f"2026-01-{at}:00+00:00")) is is_in
