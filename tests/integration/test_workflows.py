@@ -97,6 +97,23 @@ def test_whoever_runs_terraform_writes_nothing_on_github() -> None:
             assert "id-token" not in allowed, f"{path}: {name}"
 
 
+LEVELS = ("none", "read", "write")
+
+
+def test_a_caller_may_give_what_every_job_that_it_calls_asks_for() -> None:
+    """Otherwise GitHub begins none of them: it looks at this before any condition, and act does not look."""
+    called = yaml.safe_load(FILES[".github/workflows/infra-plan-run.yml"])["jobs"]
+    callers = [
+        (f"{path}: {name}", job) for path, name, job in jobs() if "infra-plan-run.yml" in job.get("uses", "")
+    ]
+    assert len(callers) == 1 + len(TARGET.environments)
+    for place, caller in callers:
+        for name, job in called.items():
+            for what, right in job["permissions"].items():
+                given = caller["permissions"].get(what, "none")
+                assert LEVELS.index(right) <= LEVELS.index(given), f"{place} calls {name}: {what}"
+
+
 def test_code_in_a_plan_cannot_make_itself_tokens() -> None:
     """Plan and drift get one short token and no file; what could mint more is gone from their environment."""
     for path, name, job in jobs():
@@ -243,6 +260,23 @@ def test_environments_follow_each_other(
 ) -> None:
     """Promotion order, past those with nothing to do, and never past one that went wrong."""
     assert applied(recorded, accounts() | answers) == expected
+
+
+@pytest.mark.parametrize(
+    ("prod", "expected"),
+    [
+        (owed("prod", 1, gate=True), {"ask-prod", "tell-prod"}),
+        (owed("prod", 1), {"tell-prod"}),
+        (owed("prod", 0), set()),
+    ],
+    ids=["waits for a person", "was approved", "nothing to do"],
+)
+def test_the_pull_requests_are_told(recorded: Workflows, prod: dict[str, Any], expected: set[str]) -> None:
+    """Before somebody is asked, after an apply, and when it came to neither."""
+    answers = accounts() | owed("dev", 0) | owed("staging", 0) | prod
+    applied(recorded, answers)
+    notes = asked(recorded, answers)
+    assert {note["GITHUB_JOB"] for note in notes if note["asked"] == "ci comment reports"} == expected
 
 
 def test_each_job_acts_as_its_own_account(recorded: Workflows) -> None:
