@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.ci.event import event_of
+from orchestrator.ci.owed import trunk_branch
 from orchestrator.errors import HostError, UsageError
 from orchestrator.hosts.model import WRITERS, PullRequest
 from orchestrator.hosts.port import Host
@@ -168,7 +169,7 @@ def _carried_out(host: Host, project: Project, asked: Asked) -> Answer:
         raise _No(f"{error.message}\n\n{HELP}") from error
     if command.verb == "help":
         return Answer("+1", HELP)
-    trunk = trunk_of(project)
+    trunk = trunk_branch(project)
     if command.verb == "unlock":
         inputs = {"environment": _stack(project, command.target), "unlock": command.target}
         return _started(host, trunk, APPLY_WORKFLOW, inputs)
@@ -223,12 +224,6 @@ def _started(host: Host, trunk: str, workflow: str, inputs: Mapping[str, str]) -
     given = {name: value for name, value in inputs.items() if value}
     host.dispatch(workflow, trunk, given)
     return Answer("rocket", workflow=workflow, inputs=given)
-
-
-def trunk_of(project: Project) -> str:
-    """The trunk's name, without where it was found."""
-    ref = project.repository.trunk(project.config.trunk)
-    return ref.removeprefix("refs/remotes/origin/").removeprefix("refs/heads/")
 
 
 def _told(host: Host, asked: Asked, done: Answer) -> Answer:

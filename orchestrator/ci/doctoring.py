@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from orchestrator.ci import doctor_code, doctor_settings, doctor_workflows, workflow_files
-from orchestrator.ci.chat import trunk_of
 from orchestrator.ci.doctor_check import GitHubCheck
+from orchestrator.ci.owed import trunk_branch
 from orchestrator.errors import InfraError
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.patience import Patience
@@ -31,7 +31,7 @@ def examine_github(project: Project, environ: Mapping[str, str]) -> Iterator[Git
 def settings(project: Project, environ: Mapping[str, str]) -> Iterator[GitHubCheck]:
     """What GitHub says about the repository."""
     try:
-        trunk = trunk_of(project)
+        trunk = trunk_branch(project)
         with open_host(environ, Patience(total=PATIENCE)) as host:
             found = host.settings(trunk)
     except InfraError as error:

@@ -52,7 +52,10 @@ class Facts:
 
 
 def landing_of(facts: Facts, landed: Landed, pull_requests: Sequence[int] = ()) -> Landing:
-    """An environment as the texts want it; `pull_requests` are told too."""
+    """An environment as the texts want it; `pull_requests` are told too.
+
+    It names no gate to approve in: when something was applied, or not, this run's gate lies behind it.
+    """
     name = landed.environment
     numbers = tuple(sorted({*landed.pull_requests, *pull_requests}))
     later = facts.order[facts.order.index(name) + 1 :] if name in facts.order else ()
@@ -70,7 +73,6 @@ def landing_of(facts: Facts, landed: Landed, pull_requests: Sequence[int] = ()) 
         reason=_reason(landed),
         run=facts.run,
         url=facts.url,
-        gate_url=facts.url if landed.state == "gate" else "",
         heartbeat=landed.heartbeat,
         notes=(*(landed.report.notes if landed.report else ()), *landed.notes),
     )
@@ -195,7 +197,7 @@ def _state(host: Host, landing: Landing, outbox: Outbox) -> None:
         f"The status of {name}",
         lambda: host.set_status(landing.commit, f"infra/apply/{name}", status, text, landing.url),
     )
-    if landing.state in ("nothing", "waiting"):
+    if landing.state in ("nothing", "waiting", "gate"):
         return
 
     def deploy() -> None:

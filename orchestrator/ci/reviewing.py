@@ -12,7 +12,6 @@ from orchestrator.ci.moving import provisional
 from orchestrator.ci.reports import PlanReport
 from orchestrator.ci.scope import Scope
 from orchestrator.project.model import Finding
-from orchestrator.report.model import COUNT_KEYS
 from orchestrator.report.review import Review, StackReview
 from orchestrator.run.policing import limits
 
@@ -47,7 +46,6 @@ def review_of(
         run=run,
         url=event.url if event else "",
         seconds=seconds,
-        counts={key: sum(one.report.counts[key] for one in stacks) for key in COUNT_KEYS},
     )
 
 

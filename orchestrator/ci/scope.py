@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from orchestrator.ci import shards
 from orchestrator.ci.event import Event
+from orchestrator.ci.owed import trunk_branch
 from orchestrator.ci.subject import Subject, subject_of
 from orchestrator.ci.trusted import trusted
 from orchestrator.config import Config, Order
-from orchestrator.errors import UsageError
+from orchestrator.errors import GitError, UsageError
 from orchestrator.project.affected import Affected, at_base, compared
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.review import EnvironmentRules
@@ -69,8 +70,11 @@ class Scope:
 
     @property
     def trunk(self) -> str:
-        """The name of trunk, for people."""
-        return self.rules.trunk or self.project.config.trunk or "trunk"
+        """The name of trunk's branch, for people; the word for it where the clone has no such branch."""
+        try:
+            return self.rules.trunk or trunk_branch(self.project)
+        except GitError:
+            return "trunk"
 
     def described(self) -> tuple[EnvironmentRules, ...]:
         """The environments with what a reader must know of each."""

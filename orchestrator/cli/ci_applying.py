@@ -14,6 +14,7 @@ from orchestrator.ci.gates import read_gated
 from orchestrator.ci.landed import Landed
 from orchestrator.ci.landing import Facts, begun, landing_of, tell, write_landing
 from orchestrator.ci.outputs import add_summary
+from orchestrator.ci.owed import trunk_branch
 from orchestrator.cli.context import App
 from orchestrator.cli.running import print_report
 from orchestrator.errors import BlockedError, Exit, UsageError, exit_code_of
@@ -159,7 +160,7 @@ def facts_of(app: App, session: Session) -> Facts:
     project = session.project
     return Facts(
         repository=app.environ.get("GITHUB_REPOSITORY", ""),
-        trunk=project.config.trunk or app.environ.get("GITHUB_REF_NAME") or "main",
+        trunk=trunk_branch(project),
         commit=session.info.commit,
         run=session.info.id,
         url=origin.link,

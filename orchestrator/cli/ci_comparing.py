@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from orchestrator.ci.comparing import Comparison, compare
+from orchestrator.ci.comparing import Comparison, compare, mismatch_words
 from orchestrator.ci.gates import write_gated
 from orchestrator.ci.landed import Landed
 from orchestrator.ci.landing import landing_of, write_landing
@@ -14,15 +15,22 @@ from orchestrator.ci.outputs import add_summary, set_outputs
 from orchestrator.cli.ci_applying import chosen, facts_of, host_for
 from orchestrator.cli.context import App
 from orchestrator.cli.running import print_report
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, InfraError
+from orchestrator.report.landing import Landing
 from orchestrator.run.session import Session
 
 
 def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     """`infra ci compare`; returns its exit code."""
     (environment,) = chosen(session, [asked["environment"]])
-    with host_for(app, session, [environment], posts=False) as host:
-        found = compare(session, environment, host)
+    folder = app.cwd / asked["report"] if asked["report"] else None
+    try:
+        with host_for(app, session, [environment], posts=False) as host:
+            found = compare(session, environment, host)
+    except InfraError as error:
+        if folder:
+            write_landing(folder, _hindered(app, session, environment, error))
+        raise
     if session.supervisor.interrupted:
         return int(Exit.INTERRUPTED)
     seal = write_gated(session, environment, gated(found)) if found.gate else ""
@@ -33,8 +41,8 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
         "run": session.info.id,
     }
     set_outputs(app.environ, outputs)
-    tell(app, session, found, asked["report"])
     code = exit_code(found)
+    add_summary(app.environ, told(app, session, found, folder, fails=bool(code)))
     if app.json:
         verdicts = {id_: verdict.kind for id_, verdict in found.verdicts.items()}
         document = {**found.report.document(), "owed": dict(found.owed), "verdicts": verdicts}
@@ -60,16 +68,36 @@ def exit_code(found: Comparison) -> int:
     return 0 if going or unchanged else found.report.exit_code
 
 
-def tell(app: App, session: Session, found: Comparison, folder: str | None) -> None:
-    """The gate's text into the job's summary, and into a report where that is wanted."""
+def told(app: App, session: Session, found: Comparison, folder: Path | None, *, fails: bool) -> str:
+    """What people must know before anything is applied: for the summary, and for the pull requests."""
     from orchestrator.report.landing_comment import landing_summary
 
-    if not found.gate:
-        add_summary(app.environ, f"{len(found.owed)} owed; nobody has to approve anything now.\n")
-        return
-    landed = Landed(found.environment, found.report, found.owed, found.verdicts)
-    facts = facts_of(app, session)
-    landing = replace(landing_of(facts, landed), state="gate", gate_url=facts.url)
+    if not (found.gate or fails):
+        return f"{len(found.owed)} owed; nobody has to approve anything now.\n"
+    landing = _landing(app, session, found)
     if folder:
-        write_landing(app.cwd / folder, landing)
-    add_summary(app.environ, landing_summary(landing))
+        write_landing(folder, landing)
+    return landing_summary(landing)
+
+
+def _landing(app: App, session: Session, found: Comparison) -> Landing:
+    """The environment as it waits at its gate, or why it could not even be compared."""
+    stacks = []
+    for one in found.report.stacks:
+        verdict = found.verdicts.get(one.id)
+        if verdict and verdict.kind in ("gate", "mismatch"):
+            words = mismatch_words(verdict) if verdict.kind == "mismatch" else verdict.reason
+            stacks.append(replace(one, result="blocked", reason=words))
+        else:
+            stacks.append(one)
+    report = session.report("compare", stacks)
+    facts = facts_of(app, session)
+    landing = landing_of(facts, Landed(found.environment, report, found.owed, found.verdicts))
+    return replace(landing, state="gate", gate_url=facts.url) if found.gate else landing
+
+
+def _hindered(app: App, session: Session, environment: str, error: InfraError) -> Landing:
+    """That what is owed cannot be told, so that the pull requests hear of it too."""
+    message = session.mask(error.message)
+    landed = Landed(environment, error=message, error_code=int(error.exit_code), notes=(error.advice,))
+    return landing_of(facts_of(app, session), landed)

@@ -150,7 +150,13 @@ def waiting(review: Review, limit: int) -> Iterator[str]:
     waits = [one for one in review.stacks if one.report.result == "waiting"]
     if waits:
         items = [f"- {code(one.id)}: {_why(one)}" for one in waits]
-        yield "\n".join(["**Must wait:**", "", *bounded(items, limit // SHARE)])
+        wanted = any(_is_protected(review, one) for one in waits)
+        then = "; where an approval is needed, it is asked for then" if wanted else ", without an approval"
+        means = (
+            "There is no plan of these yet, so nothing of them is approved here. They are planned and "
+            f"applied once what they wait for is there{then}."
+        )
+        yield "\n".join(["**Must wait:**", "", *bounded(items, limit // SHARE), "", means])
     deleted = [one for one in review.stacks if one.change == "deleted"]
     if deleted:
         means = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestrator.project.model import Finding
@@ -92,4 +92,3 @@ class Review:
     run: str = ""
     url: str = ""
     seconds: float = 0.0
-    counts: Mapping[str, int] = field(default_factory=dict)

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.usefixtures("terraform_argv")
 # A job that applies and tells, on one machine; and one that may only look.
 APPLY = {"pull_requests": "write", "checks": "read", "statuses": "write", "deployments": "write"}
 LOOK = {"pull_requests": "read", "checks": "read"}
+# The job that tells people before and after.
+TELL = {"pull_requests": "write", "statuses": "write", "deployments": "write", "issues": "read"}
 DEV, PROD = "infra/envs/dev/net/main.tf", "infra/envs/prod/net/main.tf"
 FILES = {"infra.yaml": CONFIG, DEV: UPSTREAM, PROD: UPSTREAM}
 YES = ("--auto-approve", "--confirm", "prod")
@@ -158,9 +160,18 @@ def test_a_world_that_changed_since_is_not_applied_over(ci: Ci) -> None:
         assert "correcthorse" not in text
     # The gate approves in one step what would be done now.
     looks = job(ci, LOOK)
-    compared = looks("ci", "compare", "prod", "--json", code=0).document
+    compared = looks("ci", "compare", "prod", "--report", "report", "--json", code=0).document
     assert compared["gate"] is True
     assert compared["verdicts"] == {"prod/net": "mismatch"}
+    # Whoever is asked there reads on the pull request what it is about.
+    asks = job(ci, TELL)
+    asks("ci", "comment", str(looks.root / "report"), code=0)
+    body = told(ci, number, "prod")
+    assert "prod waits for an approval of 1 stack" in body
+    assert '"three"' in body
+    assert "A reviewer of `prod-approval` approves in" in body
+    assert "hunter2" not in body
+    assert ci.github.statuses(ci.github.trunk)["infra/apply/prod"].state == "pending"
     assert apply(ci, "prod", "--gate", compared["seal"], code=0).results == {"prod/net": "applied"}
     assert state_of(ci, "prod/net") == "two"
     assert "✓ prod is done" in told(ci, number, "prod")
@@ -231,6 +242,17 @@ def test_what_nobody_approved_waits_for_the_gate(ci: Ci) -> None:
     assert "are not those that went through the gate" in forged.err
     ci.place.server.store.delete_object("states", name.replace("/net/", "/other/"))
     assert apply(ci, "prod", "--gate", compared["seal"], code=0).results == {"prod/net": "applied"}
+
+
+def test_what_cannot_be_compared_is_told_too(ci: Ci) -> None:
+    number = merged(ci, {PROD: value("two")})
+    grant_plan_accounts(ci, "dev", "prod")
+    # An account that may look at dev, and not at prod.
+    looks = ci.job(0, event="push", environment="dev", rights=LOOK, commit=ci.github.trunk)
+    looks("ci", "compare", "prod", "--report", "report", code=1)
+    job(ci, TELL)("ci", "comment", str(looks.root / "report"), code=0)
+    assert "✗ prod: something went wrong; nothing was applied." in told(ci, number, "prod")
+    assert ci.github.statuses(ci.github.trunk)["infra/apply/prod"].state == "failure"
 
 
 def test_an_environment_says_what_happens_unapproved(ci: Ci) -> None:

@@ -44,7 +44,6 @@ REVIEW = Review(
     environments=(EnvironmentRules("dev", protected=False), EnvironmentRules("prod", protected=True)),
     stacks=(STACK,),
     run="9-1",
-    counts={"create": 1},
 )
 REPORT = PlanReport(("dev",), "2/3", "", ("dev/net", "dev/app"), REVIEW, {"dev/net": "e" * 64})
 
