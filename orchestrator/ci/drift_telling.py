@@ -20,11 +20,11 @@ from orchestrator.run.origin import origin_of
 
 @dataclass(frozen=True)
 class Telling:
-    """Whom to tell: the project as trunk has it, the environment, and the host; None for no host at all."""
+    """Whom to tell: the project as trunk has it, the job's environment, and the host."""
 
     project: Project
     environ: Mapping[str, str]
-    host: Host | None
+    host: Host
 
 
 def joined(reports: Sequence[DriftReport], project: Project, *, whole: bool = True) -> DriftReport:
@@ -60,22 +60,22 @@ def tell(telling: Telling, report: DriftReport, *, whole: bool = True) -> Outbox
     outbox = Outbox()
     settings = telling.project.config.drift
     night = Night(report.run.started, origin_of(telling.environ).link)
-    urls: Mapping[str, str] = {}
-    if telling.host:
-        known = {id_: stack.environment for id_, stack in telling.project.stacks.items()}
-        dawn = Dawn({one.id: one for one in report.stacks}, known, night, owners_in(telling.project))
-        keeper = Keeper(telling.host, dawn, settings, outbox)
-        keeper.keep()
-        if whole:
-            keeper.summarize(report)
-        urls = keeper.urls
-    if whole and settings.webhook:
-        text = message(report, urls, night)
-        if text:
-            masked = Masker(telling.project.config.masking).mask_text(text)
-            variable = settings.webhook
-            outbox.send("The message", lambda: webhook.send(telling.environ, variable, masked))
+    known = {id_: stack.environment for id_, stack in telling.project.stacks.items()}
+    dawn = Dawn({one.id: one for one in report.stacks}, known, night, owners_in(telling.project))
+    keeper = Keeper(telling.host, dawn, settings, outbox)
+    keeper.keep()
+    if whole:
+        keeper.summarize(report)
+        _send(telling, message(report, keeper.urls, night), outbox)
     return outbox
+
+
+def _send(telling: Telling, text: str, outbox: Outbox) -> None:
+    """Send the message, where there is one and somebody to send it to."""
+    variable = telling.project.config.drift.webhook
+    if text and variable:
+        masked = Masker(telling.project.config.masking).mask_text(text)
+        outbox.send("The message", lambda: webhook.send(telling.environ, variable, masked))
 
 
 def owners_in(project: Project) -> Owners:

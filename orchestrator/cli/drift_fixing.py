@@ -58,7 +58,7 @@ def _by_pull_request(app: App, session: Session, ways: Sequence[Correction]) -> 
 
 
 def fixed(
-    app: App, session: Session, report: DriftReport, done: Sequence[Corrected], *, asked_pr: bool = False
+    app: App, session: Session, report: DriftReport, done: Sequence[Corrected], *, asked_pr: bool
 ) -> int:
     """What came of it; gives the exit code."""
     codes = [report.exit_code, exit_code(done, session)] if done else [report.exit_code]

@@ -108,6 +108,31 @@ def test_a_job_corrects_what_its_digest_names_and_infra_yaml_allows(night: Night
     assert "reverted" in told["stacks"][0]["correction"]
 
 
+def test_what_would_do_more_than_correct_is_not_done(night: Nights) -> None:
+    """A target takes along what it stands on; that was not allowed."""
+    leaning = topic("600s", "other").replace("}", "  labels = { of = google_pubsub_topic.plain.name }\n}", 1)
+    limits = "drift:\n  actions:\n    dev: {reverted: revert}\n  limits: {addresses: ['*.other']}\n"
+    night.repo.commit({"infra.yaml": CONFIG + limits, MAIN: HEAD + topic() + leaning})
+    night.apply()
+    night.world.set("plain", DURATION, "900s")
+    night.world.set("other", DURATION, "900s")
+    (stack,) = night.check(code=8)["stacks"]
+    ran = night.infra("ci", "apply", "dev", "--drift", stack["digest"], code=5)
+    assert f"To put it right would do more than that: {PLAIN}." in ran.out
+    assert night.world.get("other").attributes[DURATION] == "900s"
+
+
+def test_the_checkout_says_who_may_correct_not_the_commit_that_was_applied(night: Nights) -> None:
+    night.world.set("plain", DURATION, "900s")
+    night.repo.commit({"infra.yaml": CONFIG.replace("dev: {}", "dev: {apply: ci}")})
+    refused = night.infra("drift", "--fix", "--action", "revert", *YES, code=4)
+    assert "Only CI applies to dev" in refused.err
+    done = night.infra("drift", "--fix", "--action", "revert", "--break-glass", "tonight", *YES, code=0)
+    assert "reverted" in done.err
+    runs = [json.loads(data) for data in night.contents("dev/ledger/runs").values()]
+    assert "tonight" in {one["break_glass"] for one in runs}
+
+
 def test_three_nights_with_their_issue_and_their_corrections(night: Nights, tmp_path: Path) -> None:
     """Seen, told, put right in a job, told; then written into the code; then quiet."""
     settings = "drift:\n  actions:\n    dev: {reverted: revert, codified: accept}\n"

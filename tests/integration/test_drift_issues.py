@@ -155,6 +155,34 @@ def test_only_our_own_issues_are_touched(tmp_path: Path) -> None:
         assert mine.state == "closed"
 
 
+def test_of_two_issues_about_the_same_one_stays(tmp_path: Path) -> None:
+    """Two jobs began at once."""
+    with telling(tmp_path) as told:
+        told.night(drifted())
+        (first,) = told.issues.values()
+        token = told.github.token(issues="write")
+        twin = {"title": "The twin", "body": first.body}
+        told.github.ask(token, "POST", "/issues", twin)
+        told.night(drifted())
+        assert (first.state, told.issues["The twin"].state) == ("open", "closed")
+        assert told.issues["The twin"].comments[0].body.startswith(f"The same as #{first.number}.")
+        told.night(drifted())
+        assert len(told.issues["The twin"].comments) == 1
+
+
+def test_another_kind_of_issue_and_a_stack_that_is_gone_leave_none_behind(tmp_path: Path) -> None:
+    with telling(tmp_path) as told:
+        told.night(drifted("prod/net"), drifted("dev/net"))
+        told.github.work.git("rm", "-rq", "infra/envs/dev/net")
+        told.night(drifted("prod/net"))
+        assert told.issues["Drift in dev/net"].state == "closed"
+        assert "Trunk no longer has it." in told.issues["Drift in dev/net"].body
+        settings = told.github.work.root / "infra.yaml"
+        settings.write_text(settings.read_text() + "drift: {issues: none}\n")
+        told.night(drifted("prod/net"))
+        assert {one.state for one in told.issues.values()} == {"closed"}
+
+
 def test_text_of_others_does_nothing_and_secrets_of_the_report_stay_masked(tmp_path: Path) -> None:
     with telling(tmp_path) as told:
         told.night(drifted("prod/net", resource("a", after="@olga #1 <img src=x> <!-- infra:drift -->")))
