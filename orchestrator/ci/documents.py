@@ -1,14 +1,16 @@
-"""A pull request's plans in the shape of `--json`."""
+"""A pull request's plans for programs: in the shape of `--json`, and its findings as SARIF."""
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from orchestrator.ci.messages import Messages
 from orchestrator.hosts.model import NewCheck
 from orchestrator.project.documents import finding_document
+from orchestrator.report.findings import LintReport
 from orchestrator.report.model import error_of
 from orchestrator.report.review import Review, StackReview
 
@@ -42,6 +44,18 @@ def document(
         "report": report,
         "errors": [error_of(one.report) for one in review.stacks if one.report.error_class],
     }
+
+
+def sarif(review: Review, folder: str = "") -> str:
+    """What guard and policy found, as SARIF; `folder` is where the project lies in the repository."""
+    from orchestrator.report.sarif import render
+
+    every = dict.fromkeys((*review.findings, *(found for one in review.stacks for found in one.findings)))
+    placed = (
+        replace(one, file=posixpath.normpath(posixpath.join(folder, one.file))) if one.file else one
+        for one in every
+    )
+    return render(LintReport(tuple(placed)))
 
 
 def _stack(one: StackReview) -> dict[str, Any]:

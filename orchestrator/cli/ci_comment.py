@@ -12,6 +12,7 @@ Examples:
   infra ci comment reports            in a job: one comment and the checks, from all plan jobs' reports
   infra ci comment --started          mark the plan of an earlier head as outdated
   infra ci comment reports --dry-run  print what would be posted
+  infra ci comment reports --sarif infra.sarif   and the findings, for GitHub's code scanning
 """
 
 
@@ -19,6 +20,7 @@ Examples:
 @click.argument("folders", nargs=-1, metavar="DIR...", type=click.Path())
 @click.option("--started", is_flag=True, help="A newer plan begins: mark the one that is there as outdated.")
 @click.option("--dry-run", is_flag=True, help="Print comment and checks instead of posting them.")
+@click.option("--sarif", metavar="FILE", help="Write the findings of guard and policy to FILE as SARIF.")
 @click.option("--base", metavar="REF", help="Compare with where the work parted from REF.")
 @json_option
 @click.pass_context
@@ -27,6 +29,7 @@ def command(
     folders: tuple[str, ...],
     started: bool,
     dry_run: bool,
+    sarif: str | None,
     base: str | None,
     as_json: bool,
 ) -> int:
@@ -65,4 +68,5 @@ def command(
         dry=dry_run,
         command="ci comment",
         expected=matrix_stacks(paths),
+        sarif_file=sarif,
     )

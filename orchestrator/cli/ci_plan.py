@@ -35,6 +35,7 @@ INFRA_STACK.
     "--report", metavar="DIR", help="Write DIR/plan-ENV-I.json for `infra ci comment`; post nothing."
 )
 @click.option("--dry-run", is_flag=True, help="Print comment and checks instead of posting them.")
+@click.option("--sarif", metavar="FILE", help="Write the findings of guard and policy to FILE as SARIF.")
 @click.option("--base", metavar="REF", help="Compare with where the work parted from REF.")
 @click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once.")
 @json_option
@@ -68,7 +69,7 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
         report = run(scope, event, job, session_on, host)
     if asked["report"]:
         return report_written(app, app.cwd / asked["report"], report)
-    return told(app, scope, event, [report], dry=dry, command="ci plan")
+    return told(app, scope, event, [report], dry=dry, command="ci plan", sarif_file=asked["sarif"])
 
 
 def _opened(app: App, asked: dict[str, Any], project: Project) -> Any:

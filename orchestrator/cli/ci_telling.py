@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.ci import commenting, shards
-from orchestrator.ci.documents import document
+from orchestrator.ci.documents import document, sarif
 from orchestrator.ci.event import Event
 from orchestrator.ci.messages import Messages, messages_of
 from orchestrator.ci.outputs import add_summary, set_outputs
@@ -91,6 +91,7 @@ def told(
     dry: bool,
     command: str,
     expected: Collection[str] = (),
+    sarif_file: str | None = None,
 ) -> int:
     """Tell the whole of some reports; gives the exit code."""
     outbox = Outbox()
@@ -98,12 +99,14 @@ def told(
     folder = scope.project.root.relative_to(top).as_posix() if scope.project.root != top else ""
     if dry or event is None:
         review = joined(scope, event, reports, expected)
+        _keep_sarif(app, sarif_file, review, folder)
         return _shown(app, review, messages_of(review, folder), command)
     with open_host(app.environ) as host:
         event = commenting.completed(event, host, outbox)
         review = joined(scope, event, reports, expected)
         telling = commenting.Telling(review, reports, folder)
         messages, comment = commenting.tell(host, event, telling, outbox)
+    _keep_sarif(app, sarif_file, review, folder)
     add_summary(app.environ, messages.summary + outbox.summary)
     code = exit_code(review) if command == "ci plan" else int(Exit.OK)
     code = code or (int(Exit.ERROR) if outbox.failures else code)
@@ -115,6 +118,13 @@ def told(
         return app.emit(command, code, **shown)
     app.write(f"{plural(len(review.stacks), 'stack')}; comment: {comment}; checks: {_names(messages)}")
     return code
+
+
+def _keep_sarif(app: App, name: str | None, review: Review, folder: str) -> None:
+    if name:
+        from orchestrator.cli.actions import write_report
+
+        write_report(app, name, sarif(review, folder))
 
 
 def begun(app: App, event: Event | None) -> int:

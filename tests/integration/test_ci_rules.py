@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,10 @@ def test_rego_of_trunk_counts_and_not_the_branch_s(ci: Ci) -> None:
         "policies/main.rego": "package main\n",
     }
     number = ci.change(files)
-    ci.job(number)("ci", "plan", "--env", "dev", code=4)
+    job = ci.job(number)
+    job("ci", "plan", "--env", "dev", "--sarif", "infra.sarif", code=4)
     assert "It is called two." in ci.body(number)
+    (run,) = json.loads((job.root / "infra.sarif").read_text())["runs"]
+    found = {one["ruleId"]: (one["level"], one["message"]["text"]) for one in run["results"]}
+    assert ("error", "It is called two.") in found.values(), found
     assert ci.conclusions(number)["infra/dev"] == "failure"
