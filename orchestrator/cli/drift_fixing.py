@@ -3,94 +3,117 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.cli.context import App
 from orchestrator.cli.drift_view import render
 from orchestrator.cli.running import consent_of, terms_of, under_policy
 from orchestrator.cli.views import show
-from orchestrator.errors import exit_code_of
+from orchestrator.errors import Exit, UsageError, exit_code_of
 from orchestrator.report.drift import DriftReport
+from orchestrator.report.drift_words import verdict
 from orchestrator.run.correcting import Corrected, correct, exit_code, look_again, remember
-from orchestrator.run.corrections import Correction, Decided, decide
+from orchestrator.run.corrections import Correction, Left, decide
 from orchestrator.run.session import Session
 
 
-def fix(
-    app: App, session: Session, report: DriftReport, asked: Mapping[str, Any]
-) -> tuple[DriftReport, list[Corrected]]:
-    """Show what drifts, ask, and put it right; gives the report as it is then, and what was done."""
-    decided = {one.id: decide(one, session.project.config.drift, asked["action"]) for one in report.stacks}
+@dataclass(frozen=True)
+class Fixed:
+    """What came of it: the stacks as they are now, what was done, what was not and why.
+
+    `asked` are lines about pull requests, `failures` what went wrong with them.
+    """
+
+    report: DriftReport
+    done: tuple[Corrected, ...] = ()
+    left: tuple[Left, ...] = ()
+    asked: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+def fix(app: App, session: Session, report: DriftReport, asked: Mapping[str, Any]) -> Fixed:
+    """Show what drifts, ask, and put it right."""
+    decided = [decide(one, session.project.config.drift, asked["action"]) for one in report.stacks]
+    ways = [way for one in decided for way in one.corrections]
+    left = tuple(one for each in decided for one in each.left)
     if not app.json:
         show(app, render(report, show_ignored=asked["show_ignored"]))
-    for left in [one for each in decided.values() for one in each.left]:
-        app.note(f"left alone: {left.words}")
+    for one in left:
+        app.note(f"left alone: {one.words}")
+    done = _by_apply(app, session, report, ways, asked)
+    lines, failures = _by_pull_request(app, session, ways)
+    for line in (*lines, *failures, *remember(session, done)):
+        app.note(line)
+    now = replace(report, stacks=look_again(session, done, report.stacks))
+    return Fixed(now, tuple(done), left, lines, failures)
+
+
+def _by_apply(
+    app: App, session: Session, report: DriftReport, ways: Sequence[Correction], asked: Mapping[str, Any]
+) -> list[Corrected]:
+    """One after the other, each with its own question."""
+    found = {one.id: one for one in report.stacks}
     under_policy(session)
     consent = consent_of(app, session, asked, "apply")
-    found = {one.id: one for one in report.stacks}
     done = []
-    for way in _by_apply(decided):
+    for way in ways:
+        if way.action not in ("revert", "accept") or session.supervisor.interrupted:
+            continue
         app.note(f"{way.stack}: {way.action} {', '.join(way.addresses)}")
         one = correct(session, way, found[way.stack], consent, terms_of(asked), deletes=True)
         app.note(f"{way.stack}: {one.words}")
         done.append(one)
-    _by_pull_request(app, session, [way for one in decided.values() for way in one.corrections])
-    for problem in remember(session, done):
-        app.note(problem)
-    return replace(report, stacks=look_again(session, done, report.stacks)), done
+    return done
 
 
-def _by_pull_request(app: App, session: Session, ways: Sequence[Correction]) -> None:
-    """Open the pull requests that were asked for; what goes wrong with one does not fail the rest."""
+def _by_pull_request(
+    app: App, session: Session, ways: Sequence[Correction]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Open the pull requests; what came of them, and what went wrong."""
     if not any(one.action == "pr" for one in ways):
-        return
+        return (), ()
     from orchestrator.ci.drift_pull_request import open_all
     from orchestrator.ci.posting import Outbox
     from orchestrator.hosts.github import open_host
 
     outbox = Outbox()
-    with open_host(app.environ) as host:
-        for line in open_all(session.project, host, ways, outbox):
-            app.note(line)
-    for failure in outbox.failures:
-        app.note(f"error: {failure}")
+    try:
+        with open_host(app.environ) as host:
+            lines = open_all(session.project, host, ways, outbox)
+    except UsageError as error:
+        return (), (f"No pull request can be opened: {error.message} {error.advice}",)
+    return tuple(lines), tuple(outbox.failures)
 
 
-def fixed(
-    app: App, session: Session, report: DriftReport, done: Sequence[Corrected], *, asked_pr: bool
-) -> int:
+def fixed(app: App, session: Session, found: Fixed) -> int:
     """What came of it; gives the exit code."""
-    codes = [report.exit_code, exit_code(done, session)] if done else [report.exit_code]
-    code = exit_code_of(codes)
+    codes = [found.report.exit_code, *([int(Exit.ERROR)] if found.failures else [])]
+    code = exit_code_of([*codes, *([exit_code(found.done, session)] if found.done else [])])
     if app.json:
-        told = [
-            {
-                "stack": one.correction.stack,
-                "action": one.correction.action,
-                "addresses": list(one.correction.addresses),
-                "result": one.report.result,
-                "reason": one.report.reason,
-                "run": one.run,
-            }
-            for one in done
-        ]
-        return app.emit("drift --fix", code, **report.document(), corrections=told)
-    if not (done or asked_pr):
-        app.write(nothing_to_do(report))
-        return code
-    from orchestrator.report.drift_words import verdict
-
-    app.write(verdict(report))
+        return app.emit("drift --fix", code, **found.report.document(), **_document(found))
+    if found.done or found.asked or found.failures:
+        app.write(verdict(found.report))
+    elif any(one.result == "drifted" for one in found.report.stacks):
+        told = "see above" if found.left else "infra.yaml names no action for it; `--action revert` does"
+        app.write(f"Nothing was put right: {told}.")
+    else:
+        app.write("Nothing drifts that could be checked.")
     return code
 
 
-def nothing_to_do(report: DriftReport) -> str:
-    """Why nothing was done."""
-    if not any(one.result == "drifted" for one in report.stacks):
-        return "Nothing drifts that could be checked."
-    return "Nothing was put right: infra.yaml names no action for it; `--action revert` or `accept` does."
-
-
-def _by_apply(decided: Mapping[str, Decided]) -> list[Correction]:
-    return [way for one in decided.values() for way in one.corrections if way.action in ("revert", "accept")]
+def _document(found: Fixed) -> dict[str, Any]:
+    """What `--json` has beside the report itself."""
+    done = [
+        {
+            "stack": one.correction.stack,
+            "action": one.correction.action,
+            "addresses": list(one.correction.addresses),
+            "result": one.report.result,
+            "reason": one.report.reason,
+            "run": one.run,
+        }
+        for one in found.done
+    ]
+    left = [{"stack": one.stack, "address": one.address, "why": one.why} for one in found.left]
+    return {"corrections": done, "left": left, "pull_requests": [*found.asked, *found.failures]}

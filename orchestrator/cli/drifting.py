@@ -32,9 +32,9 @@ def check(app: App, names: Sequence[str], asked: Mapping[str, Any]) -> int:
         if asked["fix"]:
             from orchestrator.cli.drift_fixing import fix, fixed
 
-            report, done = fix(app, session, report, asked)
-            _write(app, report, asked)
-            return fixed(app, session, report, done, asked_pr=asked["action"] == "pr")
+            found = fix(app, session, report, asked)
+            _write(app, found.report, asked)
+            return fixed(app, session, found)
     _write(app, report, asked)
     if app.json:
         return app.emit("drift", report.exit_code, **report.document())

@@ -88,6 +88,28 @@ def test_without_consent_or_an_action_nothing_is_done(night: Nights) -> None:
     assert night.world.get("plain").attributes[DURATION] == "900s"
 
 
+def test_a_pull_request_by_hand_needs_github_and_leaves_the_world_alone(
+    night: Nights, tmp_path: Path
+) -> None:
+    night.world.set("plain", DURATION, "900s")
+    night.world.delete("gone")
+    ran = night.infra("drift", "--fix", "--action", "pr", code=1)
+    assert "google_pubsub_topic.gone: it is deleted: there is no value in the code to write anew" in ran.err
+    assert "GITHUB_REPOSITORY is not set" in ran.err
+    with GitHub(tmp_path, repo=night.repo) as github:
+        night.repo.git("remote", "add", "origin", str(github.bare))
+        night.repo.git("fetch", "-q", "origin")
+        environ = github.environ(github.token("ada"), "push", CI="", GITHUB_ACTIONS="")
+        ran = night.infra("drift", "--fix", "--action", "pr", code=8, **environ)
+        with github.place as place:
+            (issue,) = place.repository.issues.values()
+        assert issue.title == "Keep what was changed outside in dev/app"
+        assert f"#{issue.number} writes it into the code" in ran.err
+        code = github.work.git("--git-dir", str(github.bare), "show", f"{issue.pull.head}:{MAIN}")
+    assert code.count('"900s"') == 1
+    assert night.world.get("plain").attributes[DURATION] == "900s"
+
+
 def test_a_job_corrects_what_its_digest_names_and_infra_yaml_allows(night: Nights) -> None:
     actions = "drift:\n  actions:\n    dev: {reverted: revert}\n  limits: {addresses: ['*.plain']}\n"
     night.repo.commit({"infra.yaml": CONFIG + actions})
