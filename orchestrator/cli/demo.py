@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ def command(ctx: click.Context, keep: bool, directory: str | None, svg: str | No
     with supervisor.handling_signals(), demo_folder(app, directory, keep) as folder:
         terraform = find_terraform(app, supervisor, folder)
         console.print(f"Repository {folder}, {terraform}.")
-        repository.lay_out(folder)
+        repository.lay_out(folder, date.today())
         environ = {**repository.environment(app.environ), **looks(console, picture)}
         with sandbox(app, folder) as info:
 

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 MARGIN = "  "
 # Of a long output the beginning and the end are shown; nobody watches the middle of six diffs.
 HEAD, TAIL = 44, 14
-# Of an output in the picture, which is looked at on a page.
-PICTURED_HEAD, PICTURED_TAIL = 30, 2
+# Of an output in the picture, which is looked at on a page; and of a comment in it.
+PICTURED_HEAD, PICTURED_TAIL = 12, 1
+PICTURED_PAGE = (22, 9)
 # Seconds; below it a time says nothing.
 WORTH_TELLING = 0.1
 
@@ -83,7 +84,10 @@ class RichNarrator:
 
         text = Markdown(plain(body), code_theme="ansi_dark")
         framed = Panel(text, title=title, title_align="left", border_style="blue")
-        self._print(Padding(framed, (1, 0, 0, len(MARGIN))))
+        shown = Padding(framed, (1, 0, 0, len(MARGIN)))
+        fold(self._console, shown, HEAD, TAIL)
+        if self._picture and self._pictured:
+            fold(self._picture, shown, *PICTURED_PAGE)
 
     def checked(self, text: str) -> None:
         """What was looked at."""
@@ -115,3 +119,18 @@ class RichNarrator:
         self._console.print(what)
         if self._picture and self._pictured and pictured:
             self._picture.print(what)
+
+
+def fold(console: Console, what: RenderableType, head: int, tail: int) -> None:
+    """Print something without its middle, where it is long."""
+    from rich.segment import SegmentLines
+    from rich.text import Text
+
+    lines = console.render_lines(what, pad=False)
+    left = len(lines) - head - tail
+    if left <= 1:
+        console.print(SegmentLines(lines, new_lines=True))
+        return
+    console.print(SegmentLines(lines[:head], new_lines=True))
+    console.print(Text(f"{MARGIN}… {left} more lines …", style="dim italic"))
+    console.print(SegmentLines(lines[-tail:], new_lines=True))

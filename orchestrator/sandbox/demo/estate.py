@@ -39,10 +39,16 @@ def service(stage: Stage, environment: str) -> str:
     return stage.world(SERVICE, f"example-{environment}")[0]
 
 
+def container(stage: Stage, environment: str) -> dict[str, Any]:
+    """What an environment's service runs."""
+    template = stage.resource(SERVICE, service(stage, environment))["template"][0]
+    found: dict[str, Any] = template["containers"][0]
+    return found
+
+
 def memory(stage: Stage, environment: str) -> str:
     """The memory that an environment's service has."""
-    found: dict[str, Any] = stage.resource(SERVICE, service(stage, environment))
-    limit: str = found["template"][0]["containers"][0]["resources"][0]["limits"]["memory"]
+    limit: str = container(stage, environment)["resources"][0]["limits"]["memory"]
     return limit
 
 

@@ -62,6 +62,17 @@ def comment(stage: Stage, number: int, marker: str) -> str:
     return mine[0]
 
 
+def issues(stage: Stage) -> dict[str, dict[str, Any]]:
+    """The open issues that are no pull requests, by title."""
+    found: list[dict[str, Any]] = stage.github("issues?state=open")
+    return {one["title"]: one for one in found if "pull_request" not in one}
+
+
+def pulls(stage: Stage) -> list[int]:
+    """The numbers of the open pull requests."""
+    return [one["number"] for one in stage.github("pulls?state=open")]
+
+
 def conclusions(stage: Stage, number: int) -> dict[str, str]:
     """How the checks of a pull request ended, by name."""
     head = stage.github(f"pulls/{number}")["head"]["sha"]

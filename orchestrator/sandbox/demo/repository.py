@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 
 from orchestrator.errors import SandboxError
@@ -30,6 +31,20 @@ _NEW_SUBNET = f"""
       ip_cidr_range = "10.21.0.0/20"
     }}
 """
+# What infra.yaml says about drift here.
+IGNORED_ATTRIBUTE = "template[0].scaling[0].max_instance_count"
+_DRIFT = """
+drift:
+  ignore:
+    - address: module.service.google_cloud_run_v2_service.this
+      attribute: {attribute}
+      reason: Whoever is on call may raise it.
+      until: {until}
+  actions:
+    staging: {{reverted: pr}}
+"""
+RULE_LASTS = timedelta(days=90)
+
 # What runs and jobs leave in the repository's folder.
 _IGNORED = (".infra/", ".terraform/", "reports/")
 
@@ -57,11 +72,16 @@ def example() -> Path:
     )
 
 
-def lay_out(target: Path) -> None:
-    """Copy the part of the example that the demo shows: two stacks in each of three environments."""
+def lay_out(target: Path, today: date) -> None:
+    """Copy the part of the example that the demo shows: two stacks in each of three environments.
+
+    The rule about drift that it has lasts for a while from `today` on.
+    """
     source = example()
     target.mkdir(parents=True, exist_ok=True)
-    shutil.copy(source / "infra.yaml", target)
+    config = (source / "infra.yaml").read_text(encoding="utf-8")
+    config += _DRIFT.format(attribute=IGNORED_ATTRIBUTE, until=today + RULE_LASTS)
+    (target / "infra.yaml").write_text(config, encoding="utf-8")
     (target / ".gitignore").write_text("".join(f"{one}\n" for one in _IGNORED), encoding="utf-8")
     shutil.copytree(source / "infra/modules", target / "infra/modules", ignore=UNWANTED)
     for stack in STACKS:

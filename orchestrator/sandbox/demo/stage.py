@@ -138,10 +138,12 @@ class Stage:
         counts: dict[str, int] = control.call(self.info, "states")
         return counts
 
-    def journals(self, stack: str) -> str:
-        """What Terraform has said in the runs that are in this folder about applying a stack."""
+    def journals(self, stack: str) -> list[dict[str, Any]]:
+        """What Terraform has said, line by line, in this folder's runs about applying a stack."""
         found = self.repository.glob(f".infra/runs/*/{stack.replace('/', '%2F')}/journal.jsonl")
-        return "".join(path.read_text(encoding="utf-8", errors="replace") for path in found)
+        lines = [line for path in found for line in path.read_bytes().splitlines(keepends=True)]
+        # The last one may be half written.
+        return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
     # GitHub
 

@@ -115,9 +115,12 @@ def caught_up(stage: Stage) -> None:
 
 
 def _begun(stage: Stage) -> bool:
-    """Whether Terraform has begun to make the new router."""
-    told = stage.journals("staging/network")
-    return '"apply_start"' in told and f'google_compute_router.this[\\"{repository.NEW_REGION}' in told
+    """Whether Terraform has begun to make the new subnetwork and its router."""
+    begun = [line for line in stage.journals("staging/network") if line.get("type") == "apply_start"]
+    keys = {
+        (one["hook"]["resource"]["resource_type"], one["hook"]["resource"]["resource_key"]) for one in begun
+    }
+    return {(SUBNETWORK, "jobs"), (ROUTER, repository.NEW_REGION)} <= keys
 
 
 CHAPTER = Chapter(
@@ -127,7 +130,6 @@ CHAPTER = Chapter(
             "A change on a branch",
             "One default in one module. infra follows the files and says which stacks read it, and why.",
             branch,
-            pictured=True,
         ),
         Step(
             "A pull request",

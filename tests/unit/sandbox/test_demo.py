@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from io import StringIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from orchestrator.cli.demo_narrator import RichNarrator
+from orchestrator.config import load
 from orchestrator.errors import SandboxError
 from orchestrator.process import Supervisor
 from orchestrator.sandbox import attach
@@ -35,12 +37,14 @@ def text_of(one: Console) -> str:
 
 
 def test_the_example_is_laid_out(tmp_path: Path) -> None:
-    repository.lay_out(tmp_path)
+    repository.lay_out(tmp_path, date(2026, 1, 5))
 
     envs = tmp_path / "infra/envs"
     roots = {str(path.parent.relative_to(envs)) for path in envs.rglob("versions.tf")}
     assert roots == set(STACKS)
-    assert (tmp_path / "infra.yaml").is_file()
+    settings = load(tmp_path)
+    assert settings.drift.ignore[0].until == date(2026, 4, 5)
+    assert settings.drift.action("staging", "reverted") == "pr"
     assert not list(tmp_path.rglob("*.tftest.hcl"))
 
 
@@ -54,7 +58,7 @@ def changed_lines(folder: Path, name: Path, change: Callable[[Path], str]) -> tu
 
 
 def test_the_changes_are_such_that_the_example_has_room_for(tmp_path: Path) -> None:
-    repository.lay_out(tmp_path)
+    repository.lay_out(tmp_path, date(2026, 1, 5))
 
     gone, new = changed_lines(tmp_path, repository.CHANGED_FILE, repository.change)
     assert (len(gone), len(new)) == (1, 1)
@@ -181,6 +185,19 @@ def test_a_comment_is_shown_as_its_readers_see_it() -> None:
     assert "1 stack changes." in text
     assert "▸ why" in text
     assert "<" not in text
+
+
+def test_a_long_comment_is_folded_in_the_middle() -> None:
+    shown = console()
+    body = "\n\n".join(f"Paragraph {number}." for number in range(1, 101))
+
+    RichNarrator(shown).page("What #1 is told", f"<!-- infra:plan -->\n{body}\n")
+
+    lines = text_of(shown).splitlines()
+    assert len(lines) == 44 + 1 + 14
+    assert "more lines" in lines[44]
+    assert "Paragraph 1." in lines[2]
+    assert "Paragraph 100." in lines[-2]
 
 
 def test_colours_of_commands_are_kept_and_only_main_scenes_are_pictured() -> None:
