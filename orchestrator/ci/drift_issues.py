@@ -105,7 +105,8 @@ class Keeper:
         before = self._before(issue, members)
         now, unseen = self._now(members, before)
         drifted = [self.dawn.stacks[id_] for id_ in sorted(now) if id_ not in unseen]
-        if drifted:
+        over = issue is not None and issue.state == "open" and bool(before.keys() - now)
+        if drifted or (now and over):
             self._open(subject, issue, before, now, unseen, drifted)
         elif not now and issue and issue.state == "open":
             self._close(subject, issue, before)
@@ -161,7 +162,7 @@ class Keeper:
         night = self.dawn.night
         owners = [one for stack in drifted for path in stack.paths for one in self.dawn.owners(path)]
         body = texts.open_body(subject, now, drifted, unseen, texts.teams_of(owners), night)
-        labels = self._labels(drifted, issue)
+        labels = self._labels(subject, issue, drifted)
         if issue is None:
             people = texts.people_of(owners)
             issue = self.host.create_issue(subject.title, body, labels, people)
@@ -198,7 +199,7 @@ class Keeper:
         body = texts.closed_body(subject, issue.body, note)
         # First what must hold: should the comment fail, the body tells all the same.
         # With its labels, by which it is found when it drifts again.
-        labels = self._labels(ended, issue)
+        labels = self._labels(subject, issue)
         self.host.update_issue(
             issue.number, body=body, labels=labels, state="closed", state_reason="completed"
         )
@@ -216,9 +217,7 @@ class Keeper:
         for issue in issues:
             if issue.state == "open":
                 body = texts.closed_body(subject, issue.body, [why])
-                # The environment is what a stack's name begins with, also when nobody knows the stack.
-                label = self._environment_label(subject.name.partition("/")[0])
-                labels = list(dict.fromkeys([*issue.labels, label]))
+                labels = self._labels(subject, issue)
                 self.host.update_issue(
                     issue.number, body=body, labels=labels, state="closed", state_reason="not_planned"
                 )
@@ -233,13 +232,15 @@ class Keeper:
 
     # Labels
 
-    def _labels(self, drifted: Sequence[StackDrift], issue: Issue | None) -> list[str]:
-        """Ours, and those that people set."""
+    def _labels(self, subject: Subject, issue: Issue | None, drifted: Sequence[StackDrift] = ()) -> list[str]:
+        """Ours, and those that people set. Of what nobody saw this time the severity stays what it was."""
         severity = texts.severity_of(drifted)
-        ours = [*self.settings.labels, *(self._environment_label(one.environment) for one in drifted)]
-        ours += [f"{SEVERITY}{severity}"] if severity else []
-        theirs = [one for one in (issue.labels if issue else ()) if not one.startswith(SEVERITY)]
-        return list(dict.fromkeys([*theirs, *ours]))
+        theirs = [
+            one for one in (issue.labels if issue else ()) if not (severity and one.startswith(SEVERITY))
+        ]
+        # The environment is what a stack's name begins with, also when nobody knows the stack any more.
+        ours = [*self.settings.labels, self._environment_label(subject.name.partition("/")[0])]
+        return list(dict.fromkeys([*theirs, *ours, *([f"{SEVERITY}{severity}"] if severity else [])]))
 
     @staticmethod
     def _environment_label(environment: str) -> str:
