@@ -155,6 +155,21 @@ def test_the_checkout_says_who_may_correct_not_the_commit_that_was_applied(night
     assert "tonight" in {one["break_glass"] for one in runs}
 
 
+def test_one_machine_checks_and_tells(night: Nights, tmp_path: Path) -> None:
+    night.world.set("plain", DURATION, "900s")
+    # Said before anything is checked, not after hours of it.
+    assert "GITHUB_REPOSITORY is not set" in night.infra("drift", "--issues", code=3).err
+    with GitHub(tmp_path, repo=night.repo) as github:
+        environ = github.environ(github.token("ada"), "push", CI="", GITHUB_ACTIONS="")
+        night.infra("drift", "--issues", code=8, **environ)
+        with github.place as place:
+            (issue,) = place.repository.issues.values()
+        assert (issue.title, issue.author) == ("Drift in dev/app", "ada")
+        ran = night.infra("drift", "--issues", "--fix", "--action", "revert", *YES, code=0, **environ)
+        assert issue.state == "closed", ran.err
+        assert "by run" in issue.comments[0].body
+
+
 def test_three_nights_with_their_issue_and_their_corrections(night: Nights, tmp_path: Path) -> None:
     """Seen, told, put right in a job, told; then written into the code; then quiet."""
     settings = "drift:\n  actions:\n    dev: {reverted: revert, codified: accept}\n"
