@@ -144,6 +144,14 @@ def test_what_would_do_more_than_correct_is_not_done(night: Nights) -> None:
     assert night.world.get("other").attributes[DURATION] == "900s"
 
 
+def test_the_policy_holds_for_corrections(night: Nights) -> None:
+    night.repo.commit({"infra.yaml": f"{CONFIG}policy: {{labels: {{required: [owner]}}}}\n"})
+    night.world.set("plain", DURATION, "900s")
+    ran = night.infra("drift", "--fix", "--action", "revert", *YES, "--json", code=4).document
+    assert ran["corrections"][0]["reason"].startswith("the policy forbids it")
+    assert night.world.get("plain").attributes[DURATION] == "900s"
+
+
 def test_the_checkout_says_who_may_correct_not_the_commit_that_was_applied(night: Nights) -> None:
     night.world.set("plain", DURATION, "900s")
     night.repo.commit({"infra.yaml": CONFIG.replace("dev: {}", "dev: {apply: ci}")})
