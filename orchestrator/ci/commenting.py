@@ -22,11 +22,12 @@ Comment = Literal["created", "updated", "unchanged", "none", "outdated", "failed
 @dataclass(frozen=True)
 class Telling:
     """A review to be told: `reports` are those that it was joined from, `folder` is the project's place in
-    the repository."""
+    the repository. It is `alone` when somebody asked for one stack."""
 
     review: Review
     reports: Sequence[PlanReport]
     folder: str
+    alone: bool = False
 
 
 def completed(event: Event, host: Host, outbox: Outbox) -> Event:
@@ -51,13 +52,13 @@ def tell(host: Host, event: Event, telling: Telling, outbox: Outbox) -> tuple[Me
     """Post the checks and keep the comment up to date; what could not be told is in the outbox."""
     number = event.pull_request
     if number is None or event.kind == "merge_group":
-        messages = messages_of(telling.review, telling.folder)
+        messages = messages_of(telling.review, telling.folder, alone=telling.alone)
         post_checks(host, messages.checks, outbox)
         return messages, "none"
     what = f"The comment on #{number}"
     found = outbox.send(f"Pull request #{number}", lambda: host.pull_request(number))
     made = outbox.send(what, lambda: _messages(host, found, telling)) if found else None
-    messages = made or messages_of(telling.review, telling.folder)
+    messages = made or messages_of(telling.review, telling.folder, alone=telling.alone)
     post_checks(host, messages.checks, outbox)
     if found is None:
         return messages, "failed"
@@ -69,7 +70,7 @@ def tell(host: Host, event: Event, telling: Telling, outbox: Outbox) -> tuple[Me
 
 def _messages(host: Host, found: PullRequest, telling: Telling) -> Messages:
     """The texts, with what the comment remembers of earlier plans of this head."""
-    if any(one.only for one in telling.reports):
+    if telling.alone:
         return messages_of(telling.review, telling.folder, alone=True)
     before = ours(host, found.number, markers.PLAN)
     plans = again.plans_of(telling.review, telling.reports)

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from orchestrator.ci.reports import LARGEST, files_of
+from orchestrator.ci.reports import document_of, files_of
 from orchestrator.ci.values import from_json
 from orchestrator.errors import UsageError
 from orchestrator.report.drift import DriftReport
@@ -36,13 +35,8 @@ def read_reports(folders: Iterable[Path]) -> list[DriftReport]:
 
 def _read(path: Path) -> DriftReport:
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError("it is too large")
-        content: Any = json.loads(path.read_bytes())
-        if content["version"] != VERSION or content["kind"] != "drift":
-            raise ValueError("another version, or another kind")
-        return from_json(DriftReport, content)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return from_json(DriftReport, document_of(path, "drift"))
+    except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path.name} is not a report of drift: {error}",
             advice="Give the folders that `infra drift --report` wrote.",

@@ -12,7 +12,7 @@ from orchestrator.ci.approvals import Verdict
 from orchestrator.ci.landed import WENT, Landed
 from orchestrator.ci.notices import tell_others
 from orchestrator.ci.posting import Outbox, sticky
-from orchestrator.ci.reports import document_of, files_of, unreadable
+from orchestrator.ci.reports import artifacts_of, document_of, files_of, speaks_for, unreadable
 from orchestrator.ci.values import from_json
 from orchestrator.hosts.model import DeploymentState, StatusState
 from orchestrator.hosts.port import Host
@@ -113,8 +113,28 @@ def read_landings(folders: Iterable[Path]) -> list[Landing]:
     return [_read(path) for path in files_of(folders, PREFIX)]
 
 
+def credible(
+    folders: Iterable[Path], project: Project, commit: str
+) -> tuple[tuple[Landing, ...], tuple[str, ...]]:
+    """The landings that are of their own job's environment and of this commit; a note for each other one.
+
+    `commit` is the one that the workflow runs for, empty where that is not known. UsageError for a file that
+    is no landing.
+    """
+    known = {*project.environments, *project.order.all}
+    found: list[Landing] = []
+    notes: list[str] = []
+    for path, artifact in artifacts_of(folders, PREFIX).items():
+        one = _read(path)
+        if one.environment in known and speaks_for(artifact, one.environment) and commit in ("", one.commit):
+            found.append(one)
+        else:
+            notes.append(f"What {path.name} tells was left out: it is of another environment or commit.")
+    return tuple(found), tuple(notes)
+
+
 def _read(path: Path) -> Landing:
-    document = document_of(path)
+    document = document_of(path, "apply")
     try:
         content: dict[str, Any] = document["landing"]
         differences = [one.pop("differences", []) for one in content["stacks"]]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from orchestrator.ci.believing import Believed
 from orchestrator.ci.event import Event
 from orchestrator.ci.guarding import guarded
 from orchestrator.ci.messages import runs_of
 from orchestrator.ci.moving import provisional
-from orchestrator.ci.reports import PlanReport
 from orchestrator.ci.scope import Scope
 from orchestrator.project.model import Finding
 from orchestrator.report.review import Review, StackReview
@@ -50,21 +50,20 @@ def review_of(
 
 
 def joined(
-    scope: Scope, event: Event | None, reports: Iterable[PlanReport], expected: Collection[str] = ()
+    scope: Scope,
+    event: Event | None,
+    found: Believed,
+    expected: Collection[str] = (),
+    only: str = "",
 ) -> Review:
     """The parts of all jobs as one review of this head.
 
     `expected` are stacks that some job was to plan besides those that the change affects; whatever was
-    expected and is in no report is `unplanned`. A report of another head is left out and told.
+    expected and is in no report is `unplanned`. `only` is the one stack that somebody asked for.
     """
-    mine, foreign = _sorted_out(scope, reports)
-    stacks: dict[str, StackReview] = {}
-    for one in mine:
-        for stack in one.review.stacks:
-            stacks.setdefault(stack.id, stack)
-    alone = any(one.only for one in mine)
+    mine, stacks = found.reports, dict(found.stacks)
     wanted = {
-        *(() if alone else (*scope.part(scope.environments).expected, *expected)),
+        *(() if only else (*scope.part(scope.environments).expected, *expected)),
         *(id_ for one in mine for id_ in one.expected),
     }
     review = review_of(
@@ -88,20 +87,9 @@ def joined(
     )
     return replace(
         review,
-        notes=tuple(dict.fromkeys((*review.notes, *foreign, *_torn(review)))),
+        notes=tuple(dict.fromkeys((*review.notes, *found.notes, *_torn(review)))),
         unplanned=tuple(_in_order(scope, wanted - stacks.keys())),
     )
-
-
-def _sorted_out(scope: Scope, reports: Iterable[PlanReport]) -> tuple[list[PlanReport], list[str]]:
-    """The reports of this head and commit, and a note for each one of another."""
-    mine, notes = [], []
-    for one in reports:
-        if one.review.head == scope.subject.head and one.review.commit == scope.subject.commit:
-            mine.append(one)
-        else:
-            notes.append(f"A report about {one.review.commit[:10]} was left out: it is of another commit.")
-    return mine, notes
 
 
 def _torn(review: Review) -> list[str]:

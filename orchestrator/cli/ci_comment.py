@@ -51,7 +51,7 @@ def command(
     if not folders:
         raise UsageError("Whose reports?", advice="Name the folders: `infra ci comment reports`.")
     paths = [app.cwd / one for one in folders]
-    landed = landings_told(app, paths)
+    landed = landings_told(app, event, paths)
     if landed is not None:
         return landed
     from orchestrator.ci.reports import read_reports

@@ -48,6 +48,7 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
     """
     from orchestrator.ci.event import event_of
     from orchestrator.ci.plan_job import job_of, run
+    from orchestrator.ci.reports import Gathered
     from orchestrator.ci.scope import scope_of
     from orchestrator.cli.ci_telling import for_whom, queue_host, refused_to_fork, report_written, told
 
@@ -69,7 +70,7 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
         report = run(scope, event, job, session_on, host)
     if asked["report"]:
         return report_written(app, app.cwd / asked["report"], report)
-    return told(app, scope, event, [report], dry=dry, command="ci plan", sarif_file=asked["sarif"])
+    return told(app, scope, event, Gathered((report,)), dry=dry, command="ci plan", sarif_file=asked["sarif"])
 
 
 def _opened(app: App, asked: dict[str, Any], project: Project) -> Any:

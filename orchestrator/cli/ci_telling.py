@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.ci import commenting, shards
+from orchestrator.ci.believing import believed
 from orchestrator.ci.documents import document, sarif
 from orchestrator.ci.event import Event
 from orchestrator.ci.messages import Messages, messages_of
 from orchestrator.ci.outputs import add_summary, set_outputs
-from orchestrator.ci.plan_job import exit_code
+from orchestrator.ci.plan_job import ONE_STACK, exit_code
 from orchestrator.ci.posting import Outbox
-from orchestrator.ci.reports import PlanReport, files_of, write_report
+from orchestrator.ci.reports import LARGEST, OURS, Gathered, PlanReport, artifacts_of, write_report
 from orchestrator.ci.reviewing import joined
 from orchestrator.ci.scope import Scope
 from orchestrator.cli.context import App
@@ -29,6 +30,7 @@ FORK = (
     "somebody with write access can push it to a branch of this repository to have it planned."
 )
 MATRIX = "matrix"
+MATRIX_ARTIFACT = "infra-matrix"
 
 
 def refused_to_fork(app: App, event: Event, command: str) -> int:
@@ -86,7 +88,7 @@ def told(
     app: App,
     scope: Scope,
     event: Event | None,
-    reports: Sequence[PlanReport],
+    reports: Gathered,
     *,
     dry: bool,
     command: str,
@@ -95,16 +97,18 @@ def told(
 ) -> int:
     """Tell the whole of some reports; gives the exit code."""
     outbox = Outbox()
+    only = app.environ.get(ONE_STACK, "")
+    found = believed(scope, event, reports, only)
     top = scope.project.repository.top
     folder = scope.project.root.relative_to(top).as_posix() if scope.project.root != top else ""
     if dry or event is None:
-        review = joined(scope, event, reports, expected)
+        review = joined(scope, event, found, expected, only)
         _keep_sarif(app, sarif_file, review, folder)
         return _shown(app, review, messages_of(review, folder), command)
     with open_host(app.environ) as host:
         event = commenting.completed(event, host, outbox)
-        review = joined(scope, event, reports, expected)
-        telling = commenting.Telling(review, reports, folder)
+        review = joined(scope, event, found, expected, only)
+        telling = commenting.Telling(review, found.reports, folder, alone=bool(only))
         messages, comment = commenting.tell(host, event, telling, outbox)
     _keep_sarif(app, sarif_file, review, folder)
     add_summary(app.environ, messages.summary + outbox.summary)
@@ -147,24 +151,36 @@ def begun(app: App, event: Event | None) -> int:
 def matrix_stacks(folders: Sequence[Path]) -> tuple[str, ...]:
     """The stacks that the matrix was made of, where its file is among the reports."""
     found: dict[str, None] = {}
-    for path in files_of(folders, MATRIX):
+    for path, artifact in artifacts_of(folders, MATRIX).items():
+        # A job that plans could leave one too.
+        if artifact.startswith(OURS) and artifact != MATRIX_ARTIFACT:
+            continue
         try:
+            if path.stat().st_size > LARGEST:
+                raise ValueError("it is too large")
             found.update(dict.fromkeys(shards.stacks_in(json.loads(path.read_bytes()))))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{path.name} is no matrix.", advice="`infra affected --matrix`.") from error
     return tuple(found)
 
 
-def landings_told(app: App, folders: Sequence[Path]) -> int | None:
-    """Tell what applies did, when the reports are of that; None when they are of plans."""
-    from orchestrator.ci.landing import read_landings, tell
+def landings_told(app: App, event: Event | None, folders: Sequence[Path]) -> int | None:
+    """Tell what applies did, when the reports are of that; None when they are of plans.
+
+    Jobs of a pull request tell of no applies: its code runs in them.
+    """
+    from orchestrator.ci.landing import credible, tell
     from orchestrator.report.landing_comment import landing_summary
 
-    landings = read_landings(folders)
-    if not landings:
+    if event and event.is_reviewed:
+        return None
+    project = app.project()
+    landings, foreign = credible(folders, project, event.commit if event else "")
+    if not (landings or foreign):
         return None
     with open_host(app.environ) as host:
-        outbox = tell(host, app.project(), landings)
+        outbox = tell(host, project, landings)
+    outbox.failures += foreign
     add_summary(app.environ, "\n".join(map(landing_summary, landings)) + outbox.summary)
     for failure in outbox.failures:
         app.note(f"error: GitHub could not be told: {failure}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.ci.reports import PlanReport, read_reports, write_report
+from orchestrator.ci.reports import Gathered, PlanReport, read_reports, speaks_for, write_report
 from orchestrator.errors import UsageError
 from orchestrator.project.model import Finding
 from orchestrator.report.model import StackReport
@@ -52,14 +52,14 @@ def test_it_is_read_back_as_it_was(tmp_path: Path) -> None:
     path = write_report(tmp_path / "made", REPORT)
     assert path.name == "plan-dev-2.json"
     assert path.stat().st_mode & 0o777 == 0o600
-    assert read_reports([tmp_path]) == [REPORT]
+    assert read_reports([tmp_path]) == Gathered((REPORT,))
 
 
 def test_parts_do_not_overwrite_each_other(tmp_path: Path) -> None:
     for shard in ("1/3", "2/3", ""):
         write_report(tmp_path / shard.replace("/", "-"), PlanReport(("dev",), shard, "", (), REVIEW))
     write_report(tmp_path, PlanReport(("dev", "prod"), "", "", (), REVIEW))
-    assert len(read_reports([tmp_path])) == 4
+    assert len(read_reports([tmp_path]).reports) == 4
 
 
 def broken(change: Any) -> Any:
@@ -91,15 +91,19 @@ def _plain() -> dict[str, Any]:
 )
 def test_what_is_no_report_is_refused(tmp_path: Path, change: Any) -> None:
     (tmp_path / "plan-dev-1.json").write_text(json.dumps(broken(change)))
-    with pytest.raises(UsageError, match="no report of a plan"):
-        read_reports([tmp_path])
+    write_report(tmp_path / "infra-plan-prod-0", REPORT)
+    found = read_reports([tmp_path])
+    assert [one.artifact for one in found.reports] == ["infra-plan-prod-0"]
+    assert "no report that can be read" in found.notes[0]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, '{"version": 1}', "\x00"])
 def test_what_is_no_document_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "plan-dev-1.json").write_text(text)
-    with pytest.raises(UsageError, match="no report of a plan"):
-        read_reports([tmp_path])
+    write_report(tmp_path / "infra-plan-prod-0", REPORT)
+    found = read_reports([tmp_path])
+    assert [one.artifact for one in found.reports] == ["infra-plan-prod-0"]
+    assert "no report that can be read" in found.notes[0]
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
@@ -108,6 +112,25 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     folder = tmp_path / "reports"
     folder.mkdir()
     (folder / "plan-dev-1.json").symlink_to(secret)
-    assert read_reports([folder]) == []
+    assert read_reports([folder]).reports == ()
     with pytest.raises(UsageError, match="no folder"):
         read_reports([tmp_path / "none"])
+
+
+@pytest.mark.parametrize(
+    ("artifact", "speaks"),
+    [
+        ("", True),
+        ("reports-of-mine", True),
+        ("infra-plan-prod-eu-0", True),
+        ("infra-apply-prod-eu", True),
+        ("infra-compare-prod-eu", True),
+        ("infra-plan-prod-eu", False),
+        ("infra-plan-prod-eu-x", False),
+        ("infra-plan-eu-0", False),
+        ("infra-matrix", False),
+        ("infra-prod-eu", False),
+    ],
+)
+def test_an_artifact_of_our_workflows_speaks_for_its_environment(artifact: str, speaks: bool) -> None:
+    assert speaks_for(artifact, "prod-eu") is speaks
