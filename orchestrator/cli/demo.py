@@ -1,4 +1,4 @@
-"""`infra demo`: a real change goes from a branch to production, on a cloud in a folder."""
+"""`infra demo`: from an empty cloud to production, and through a night, on a cloud in a folder."""
 
 from __future__ import annotations
 
@@ -43,8 +43,10 @@ Examples:
 def command(ctx: click.Context, keep: bool, directory: str | None, svg: str | None) -> int:
     """Watch a real change go from a branch to production.
 
-    Real git, real Terraform and real state in a bucket, on simulated Google providers: no cloud, no account,
-    no network. Exits with 0 only if every step did what it says.
+    A platform is made, a machine dies, a pull request is planned, merged and applied as it was approved, a
+    cancelled job is caught up, and a night finds what was changed by hand. Real git, real Terraform and real
+    state in a bucket, on simulated Google providers and a simulated GitHub: no cloud, no account, no network.
+    Exits with 0 only if every step did what it says.
     """
     from orchestrator.cli.sandbox_needs import prepare
     from orchestrator.process import Supervisor

@@ -11,23 +11,19 @@ if TYPE_CHECKING:
 MARGIN = "  "
 # Of a long output the beginning and the end are shown; nobody watches the middle of six diffs.
 HEAD, TAIL = 44, 14
-# Of an output in the picture, which is looked at on a page; and of a comment in it.
-PICTURED_HEAD, PICTURED_TAIL = 12, 1
-PICTURED_PAGE = (22, 9)
 # Seconds; below it a time says nothing.
 WORTH_TELLING = 0.1
 
 
 class RichNarrator:
-    """Tells the demo on a console. With `picture`, another console that records, some scenes go there too.
-
-    Progress does not: it speaks of folders of the machine.
+    """Tells the demo on a console. With `picture`, another console that records, some scenes go there too:
+    what is run, what is checked, and the beginning of what GitHub shows, but not what commands print.
     """
 
     def __init__(self, console: Console, picture: Console | None = None) -> None:
         self._console = console
         self._picture = picture
-        self._pictured = False
+        self._pictured = 0
         self._shown = 0
         self._tail: deque[str] = deque()
         self._folded = 0
@@ -41,7 +37,7 @@ class RichNarrator:
         self._console.print(Text())
         self._console.print(Rule(Text(title, style="bold"), characters="═", style="magenta"))
 
-    def scene(self, title: str, text: str, *, pictured: bool) -> None:
+    def scene(self, title: str, text: str, *, pictured: int) -> None:
         """A rule with the title, then what is about to be seen."""
         from rich.rule import Rule
         from rich.text import Text
@@ -57,7 +53,8 @@ class RichNarrator:
 
         self._shown = self._folded = 0
         by = (f"   # {who}", "dim") if who else ""
-        self._print(Text.assemble(("\n$ ", "bold green"), (text, "bold"), by))
+        self._console.print()
+        self._print(Text.assemble(("$ ", "bold green"), (text, "bold"), by))
 
     def line(self, text: str, *, aside: bool) -> None:
         """A line of its output, its colours kept; what it says aside is dimmed."""
@@ -67,7 +64,7 @@ class RichNarrator:
             self._console.print(Text(MARGIN + text, style="dim"))
         elif self._shown < HEAD:
             self._shown += 1
-            self._output(text, pictured=self._shown <= PICTURED_HEAD)
+            self._output(text)
         else:
             self._tail.append(text)
             if len(self._tail) > TAIL:
@@ -87,7 +84,7 @@ class RichNarrator:
         shown = Padding(framed, (1, 0, 0, len(MARGIN)))
         fold(self._console, shown, HEAD, TAIL)
         if self._picture and self._pictured:
-            fold(self._picture, shown, *PICTURED_PAGE)
+            fold(self._picture, shown, self._pictured, 0)
 
     def checked(self, text: str) -> None:
         """What was looked at."""
@@ -100,24 +97,21 @@ class RichNarrator:
         from rich.text import Text
 
         if self._folded:
-            folded = Text(f"{MARGIN}… {self._folded} more lines …", style="dim italic")
-            self._print(folded, pictured=False)
-        if self._shown > PICTURED_HEAD and self._picture and self._pictured:
-            self._picture.print(Text(f"{MARGIN}…", style="dim"))
+            self._console.print(Text(f"{MARGIN}… {self._folded} more lines …", style="dim italic"))
         while self._tail:
-            self._output(self._tail.popleft(), pictured=len(self._tail) < PICTURED_TAIL)
+            self._output(self._tail.popleft())
         self.seconds += seconds
         if seconds >= WORTH_TELLING:
-            self._print(Text(f"{MARGIN}{seconds:.1f} s", style="dim"))
+            self._console.print(Text(f"{MARGIN}{seconds:.1f} s", style="dim"))
 
-    def _output(self, text: str, *, pictured: bool) -> None:
+    def _output(self, text: str) -> None:
         from rich.text import Text
 
-        self._print(Text(MARGIN) + Text.from_ansi(text), pictured=pictured)
+        self._console.print(Text(MARGIN) + Text.from_ansi(text))
 
-    def _print(self, what: RenderableType, *, pictured: bool = True) -> None:
+    def _print(self, what: RenderableType) -> None:
         self._console.print(what)
-        if self._picture and self._pictured and pictured:
+        if self._picture and self._pictured:
             self._picture.print(what)
 
 
@@ -125,12 +119,14 @@ def fold(console: Console, what: RenderableType, head: int, tail: int) -> None:
     """Print something without its middle, where it is long."""
     from rich.segment import SegmentLines
     from rich.text import Text
+    from rich.theme import Theme
 
-    lines = console.render_lines(what, pad=False)
+    with console.use_theme(Theme({"markdown.code": "cyan"})):
+        lines = console.render_lines(what, pad=False)
     left = len(lines) - head - tail
     if left <= 1:
         console.print(SegmentLines(lines, new_lines=True))
         return
     console.print(SegmentLines(lines[:head], new_lines=True))
     console.print(Text(f"{MARGIN}… {left} more lines …", style="dim italic"))
-    console.print(SegmentLines(lines[-tail:], new_lines=True))
+    console.print(SegmentLines(lines[len(lines) - tail :], new_lines=True))

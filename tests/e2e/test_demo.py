@@ -81,7 +81,8 @@ def test_it_does_what_it_says(tmp_path: Path) -> None:
         *("$ infra affected --why", "What #1 is told", "approves commit", "$ infra sandbox github merge 1"),
         *("What #1 is told about prod", "$ infra ci approve prod", "and is behind its load balancer again"),
         *("Cancelled. This goes on by itself", "$ infra ci settle", "everything is what trunk says"),
-        *("$ infra destroy dev",),
+        *("infra sandbox world delete", "The issue about prod/service", "--fix --action revert"),
+        *("What #7 is told", "--fix --action accept", "a quiet night", "$ infra destroy dev"),
     )
     assert in_order(text, told) == list(told)
     assert not processes_in(folder)

@@ -11,8 +11,9 @@ class Narrator(Protocol):
     def chapter(self, title: str) -> None:
         """Several scenes begin that belong together."""
 
-    def scene(self, title: str, text: str, *, pictured: bool) -> None:
-        """A scene begins; `pictured` when it belongs in a picture of the demo."""
+    def scene(self, title: str, text: str, *, pictured: int) -> None:
+        """A scene begins; `pictured` is how much of a page belongs in a picture of the demo, in lines: 0 when
+        the whole scene is not in it."""
 
     def command(self, text: str, who: str = "") -> None:
         """A command is run now, by `who` where that is not the one at the keyboard."""

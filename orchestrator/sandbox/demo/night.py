@@ -103,10 +103,10 @@ CHAPTER = Chapter(
         ),
         Step(
             "The nightly check",
-            "Each environment is looked at in a job of its own, which may read its states and the world and "
+            "Each environment is looked at in a job of its own, which may read its states and the world, and "
             "write neither. One more job, with no account in the cloud, keeps the issues.",
             check,
-            pictured=True,
+            pictured=12,
         ),
         Step(
             "Put back",

@@ -10,12 +10,15 @@ from orchestrator.sandbox.demo.stage import Stage
 
 @dataclass(frozen=True)
 class Step:
-    """One scene: a title, a sentence or two, and what happens. Those `pictured` are in the demo's picture."""
+    """One scene: a title, a sentence or two, and what happens.
+
+    `pictured` is how many lines of a page the demo's picture has of it; with 0 the scene is not in it.
+    """
 
     title: str
     text: str
     act: Callable[[Stage], None]
-    pictured: bool = False
+    pictured: int = 0
 
 
 @dataclass(frozen=True)

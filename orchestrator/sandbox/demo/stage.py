@@ -46,10 +46,7 @@ class Job:
         """Who runs it, for people."""
         if self.who:
             return self.who
-        if self.account == attach.OWNER:
-            return "a job"
-        environment, _, role = self.account.partition(":")
-        return f"a job with {environment}'s {role} account" + ("" if self.tells else ", and no token")
+        return "a job" if self.account == attach.OWNER else f"a job as {self.account}"
 
 
 @dataclass

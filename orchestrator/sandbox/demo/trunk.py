@@ -29,8 +29,8 @@ from orchestrator.sandbox.demo.repository import ENVIRONMENTS
 from orchestrator.sandbox.demo.scene import Chapter, Step
 from orchestrator.sandbox.demo.stage import Job, Stage
 
-# A fifth of the time that Google takes, so that there is a middle to cancel in.
-SLOWLY = 0.2
+# Half of the time that Google takes: enough of a middle to cancel in, and what is cancelled does not wait.
+SLOWLY = 0.5
 MISMATCH, PARTIAL = 5, 7
 
 
@@ -134,9 +134,10 @@ CHAPTER = Chapter(
         Step(
             "A pull request",
             "A GitHub on this machine has the repository. Each environment is planned in a job of its own, "
-            "which may read that environment's states and write nothing; one more job comments.",
+            "which may read that environment's states, and write neither them nor anything on GitHub. One "
+            "more job comments.",
             pull_request,
-            pictured=True,
+            pictured=40,
         ),
         Step(
             "Reviewed, and merged",
@@ -149,7 +150,7 @@ CHAPTER = Chapter(
             "On trunk every plan is made again, here in one job for all environments. In dev and staging it "
             "may be applied. In prod it would do what nobody has approved.",
             stopped,
-            pictured=True,
+            pictured=19,
         ),
         Step(
             "Approved again, in one step",
