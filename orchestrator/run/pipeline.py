@@ -63,7 +63,7 @@ def apply(session: Session, request: Request, consent: Consent, judge: Judge | N
         return shown
     todo = [id for id, one in planned.items() if one.report.result in ("changed", "waiting")]
     if not todo:
-        notes = [*recorder.note_unchanged({one.id: one for one in shown.stacks}), *recorder.save()]
+        notes = [*_note_unchanged(recorder, planned), *recorder.save()]
         return replace(shown, notes=tuple(notes))
     if any(planned[id].has_changes for id in todo):
         consent.to_apply(shown, protected=session.protected(todo))
@@ -196,10 +196,16 @@ def _carry_out(
     prerequisites = session.prerequisites(list(planned), destroy=options.destroy)
     applying = Applying(session, planned, options, consent, recorder, fixed=fixed, judge=judge or LENIENT)
     done = applying.run(prerequisites, steps)
-    notes = [*recorder.note_unchanged({id: one.report for id, one in planned.items()}), *recorder.save()]
+    notes = [*_note_unchanged(recorder, planned), *recorder.save()]
     return session.report(
         recorder.kind, [done[id] for id in planned], notes=(*notes, *next_steps(recorder.kind, done))
     )
+
+
+def _note_unchanged(recorder: Recorder, planned: Mapping[str, Planned]) -> list[str]:
+    """Move the ledger on for the empty plans that still say how it is."""
+    reports = {id: one.report for id, one in planned.items()}
+    return recorder.note_unchanged(reports, {id: one.upstreams for id, one in planned.items()})
 
 
 def next_steps(command: str, done: Mapping[str, StackReport]) -> tuple[str, ...]:

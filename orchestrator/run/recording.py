@@ -176,10 +176,14 @@ class Recorder:
         with self._lock:
             self._records[claim.stack.id] = claim.record(report)
 
-    def note_unchanged(self, stacks: Mapping[str, StackReport]) -> list[str]:
+    def note_unchanged(
+        self, stacks: Mapping[str, StackReport], upstreams: Mapping[str, Mapping[str, str]]
+    ) -> list[str]:
         """Move the ledger on for stacks with an empty plan that it does not know to be up to date.
 
-        Returns what kept it from that, for people; it is no failure of the run.
+        `upstreams` are, by stack, the generations of the states that its plan read: an upstream that was
+        applied since, even by half, may have moved what the plan would be. Returns what kept it from that,
+        for people; it is no failure of the run.
         """
         empty = [id_ for id_, report in stacks.items() if report.result == "unchanged"]
         if not empty or not self.is_whole or self.options.destroy:
@@ -188,7 +192,9 @@ class Recorder:
         try:
             known = entries_of(self.session, empty)
             for id_ in empty:
-                if self._is_behind(id_, known.get(id_)):
+                if not self._is_behind(id_, known.get(id_)):
+                    continue
+                if not self.session.states.moved(upstreams.get(id_, {})):
                     self._unchanged(self.session.project.stacks[id_], stacks[id_])
         except SupersededError as error:
             problems.append(f"{error.stack}: {error.message}; the ledger stays as it is.")

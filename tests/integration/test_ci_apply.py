@@ -6,36 +6,37 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from orchestrator.state.approved import digest_key
 from tests.support.ci import Ci, grant_plan_accounts, running
-from tests.support.cli import Infra, Ran
+from tests.support.cli import Infra
+from tests.support.merging import (
+    APPLY,
+    DEV,
+    FILES,
+    LOOK,
+    PROD,
+    TELL,
+    apply,
+    job,
+    merged,
+    planned,
+    rules,
+    started,
+    state_of,
+    states,
+    told,
+    value,
+    verdicts,
+)
 from tests.support.remembered import CONFIG, UPSTREAM
 from tests.support.repo import Repo
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
-
-# A job that applies and tells, on one machine; and one that may only look.
-APPLY = {"pull_requests": "write", "checks": "read", "statuses": "write", "deployments": "write"}
-LOOK = {"pull_requests": "read", "checks": "read"}
-# The job that tells people before and after.
-TELL = {"pull_requests": "write", "statuses": "write", "deployments": "write", "issues": "read"}
-DEV, PROD = "infra/envs/dev/net/main.tf", "infra/envs/prod/net/main.tf"
-FILES = {"infra.yaml": CONFIG, DEV: UPSTREAM, PROD: UPSTREAM}
-YES = ("--auto-approve", "--confirm", "prod")
-
-
-def value(text: str) -> str:
-    return UPSTREAM.replace("one", text)
-
-
-def rules(prod: str = "", dev: str = "") -> str:
-    return f"{CONFIG}environments: {{dev: {{{dev}}}, prod: {{{prod}}}}}\n"
 
 
 @pytest.fixture(scope="module")
@@ -54,68 +55,6 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ci(tmp_path: Path, applied: Path) -> Iterator[Ci]:
     with running(tmp_path, applied) as found:
         yield found
-
-
-def started(ci: Ci, files: Mapping[str, str]) -> None:
-    """Other files on trunk, applied by hand."""
-    ci.github.commit("main", files)
-    repo = ci.place.repo
-    repo.git("fetch", "-q", str(ci.github.bare), "main")
-    repo.git("reset", "-q", "--hard", "FETCH_HEAD")
-    ci.place.apply()
-
-
-def job(ci: Ci, rights: Mapping[str, str] = APPLY, **more: str) -> Infra:
-    return ci.job(0, event="push", rights=rights, commit=ci.github.trunk, **more)
-
-
-def apply(ci: Ci, *argv: str, code: int | None = None) -> Ran:
-    return job(ci)("ci", "apply", *argv, "--json", code=code)
-
-
-def planned(ci: Ci, files: Mapping[str, str | None], branch: str = "feature", *, review: bool = True) -> int:
-    """A pull request that was planned and, unless told otherwise, reviewed."""
-    number = ci.change(files, branch)
-    ci.job(number)("ci", "plan", code=0)
-    if review:
-        ci.github.review(number)
-    return number
-
-
-def merged(
-    ci: Ci,
-    files: Mapping[str, str | None],
-    branch: str = "feature",
-    *,
-    review: bool = True,
-    how: str = "squash",
-) -> int:
-    """The same, merged."""
-    number = planned(ci, files, branch, review=review)
-    ci.github.merge(number, how)
-    return number
-
-
-def states(ran: Ran) -> dict[str, str]:
-    return {one["name"]: one["state"] for one in ran.document["environments"]}
-
-
-def verdicts(ran: Ran) -> dict[str, str]:
-    return {id_: kind for one in ran.document["environments"] for id_, kind in one["verdicts"].items()}
-
-
-def told(ci: Ci, number: int, environment: str) -> str:
-    """The comment about an environment on a merged pull request; there is one at most."""
-    marker = f"<!-- infra:apply {environment} -->"
-    found = [one.body for one in ci.github.comments(number) if one.body.startswith(marker)]
-    assert len(found) <= 1
-    return found[0] if found else ""
-
-
-def state_of(ci: Ci, stack: str) -> Any:
-    environment, _, name = stack.partition("/")
-    _, data = ci.place.server.store.read_object("states", f"{environment}/state/{name}/default.tfstate")
-    return json.loads(data)["outputs"]["x"]["value"]
 
 
 def test_what_was_approved_is_applied_in_order_and_told(ci: Ci) -> None:

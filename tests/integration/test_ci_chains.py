@@ -1,0 +1,99 @@
+"""Stacks behind a changed stack, from the pull request to what is applied, with real Terraform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.state.drift import DriftLog, Heartbeat
+from tests.support.ci import Ci, running
+from tests.support.merging import LOOK, apply, job, merged, planned, state_of, states, told, verdicts
+from tests.support.remembered import CONFIG, FOLLOWER, UPSTREAM
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+NET, APP = "infra/envs/prod/net/main.tf", "infra/envs/prod/app/main.tf"
+READER = FOLLOWER.replace("dev/state", "prod/state") + 'output "x" {\n  value = terraform_data.y.output\n}\n'
+# It is known only when the first one is there that the second one cannot be.
+HALF = """
+resource "terraform_data" "first" {}
+resource "terraform_data" "second" {
+  lifecycle {
+    precondition {
+      condition     = length(terraform_data.first.id) %s 0
+      error_message = "There is a first one."
+    }
+  }
+}
+"""
+
+
+@pytest.fixture
+def ci(tmp_path: Path) -> Iterator[Ci]:
+    files = {"infra.yaml": CONFIG, NET: UPSTREAM, APP: READER}
+    with running(tmp_path, files=files) as found:
+        yield found
+
+
+def test_an_upstream_that_fails_half_way_holds_its_followers_back(ci: Ci) -> None:
+    """What was applied stays, what reads it waits, and the next merge catches up with all of it."""
+    ci.place.apply()
+    two = UPSTREAM.replace("one", "two")
+    number = merged(ci, {NET: two + HALF % "=="})
+    ran = apply(ci, "prod", code=7)
+    # What moves its output is not there yet, so the follower is as trunk wants it so far.
+    assert ran.results == {"prod/net": "failed", "prod/app": "unchanged"}
+    assert state_of(ci, "prod/app") == "one"
+    body = told(ci, number, "prod")
+    assert "prod is partly applied" in body
+    assert "There is a first one." in body
+
+    mended = merged(ci, {NET: two + HALF % ">"}, "mend")
+    ran = apply(ci, "prod", code=0)
+    assert ran.results == {"prod/net": "applied", "prod/app": "applied"}
+    assert set(verdicts(ran).values()) <= {"approved", "provisional"}
+    assert state_of(ci, "prod/app") == "two"
+    for one in (number, mended):
+        assert "✓ prod is done" in told(ci, one, "prod")
+
+
+def test_what_had_to_wait_is_approved_by_nobody(ci: Ci) -> None:
+    """In a new environment what reads another stack has no plan before that is applied."""
+    new = {f"infra/envs/staging/{name}/main.tf": text for name, text in (("net", UPSTREAM), ("app", READER))}
+    new["infra/envs/staging/app/main.tf"] = READER.replace("prod/state", "staging/state")
+    ci.github.commit(
+        "main", {"infra.yaml": CONFIG + "environments: {staging: {protected: true}, prod: {}}\n"}
+    )
+    number = planned(ci, new)
+    body = ci.body(number)
+    assert "**Must wait:**" in body
+    assert "nothing of them is approved here" in body
+    assert ci.conclusions(number)["infra/staging"] == "success"
+    ci.github.merge(number, "squash")
+
+    ran = apply(ci, "staging", code=4)
+    assert ran.results == {"staging/net": "applied", "staging/app": "blocked"}
+    assert verdicts(ran) == {"staging/net": "approved", "staging/app": "gate"}
+    assert states(ran) == {"staging": "gate"}
+    # The gate of this run lies behind it: another one asks.
+    assert "Comment `/infra apply staging`" in told(ci, number, "staging")
+    compared = job(ci, LOOK)("ci", "compare", "staging", "--json", code=0).document
+    assert (compared["gate"], list(compared["owed"])) == (True, ["staging/app"])
+    ran = apply(ci, "staging", "--gate", compared["seal"], code=0)
+    assert ran.results == {"staging/app": "applied"}
+
+
+def test_a_check_for_drift_that_fell_silent_is_shown(ci: Ci) -> None:
+    """On the plan, and where it is applied: a detector that is dead looks like a world without drift."""
+    ci.place.apply()
+    old = (datetime.now(UTC) - timedelta(days=9)).isoformat()
+    beat = Heartbeat(old, "R", complete=old, oldest="prod/app", stacks=2)
+    DriftLog(ci.place.ledger("prod/net").storage, "prod").beat(beat)
+    number = merged(ci, {NET: UPSTREAM.replace("why", "how")})
+    words = "The last complete check of prod for drift is 9 days old"
+    assert words in ci.body(number)
+    apply(ci, "prod", code=0)
+    assert words in told(ci, number, "prod")

@@ -1,0 +1,89 @@
+"""A repository with dev and prod, pull requests planned and merged in it, and what came of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tests.support.ci import Ci
+from tests.support.cli import Infra, Ran
+from tests.support.remembered import CONFIG, UPSTREAM
+
+# A job that applies and tells, on one machine; and one that may only look.
+APPLY = {"pull_requests": "write", "checks": "read", "statuses": "write", "deployments": "write"}
+LOOK = {"pull_requests": "read", "checks": "read"}
+# The job that tells people before and after.
+TELL = {"pull_requests": "write", "statuses": "write", "deployments": "write", "issues": "read"}
+DEV, PROD = "infra/envs/dev/net/main.tf", "infra/envs/prod/net/main.tf"
+FILES = {"infra.yaml": CONFIG, DEV: UPSTREAM, PROD: UPSTREAM}
+
+
+def value(text: str) -> str:
+    return UPSTREAM.replace("one", text)
+
+
+def rules(prod: str = "", dev: str = "") -> str:
+    return f"{CONFIG}environments: {{dev: {{{dev}}}, prod: {{{prod}}}}}\n"
+
+
+def started(ci: Ci, files: Mapping[str, str]) -> None:
+    """Other files on trunk, applied by hand."""
+    ci.github.commit("main", files)
+    repo = ci.place.repo
+    repo.git("fetch", "-q", str(ci.github.bare), "main")
+    repo.git("reset", "-q", "--hard", "FETCH_HEAD")
+    ci.place.apply()
+
+
+def job(ci: Ci, rights: Mapping[str, str] = APPLY, **more: str) -> Infra:
+    return ci.job(0, event="push", rights=rights, commit=ci.github.trunk, **more)
+
+
+def apply(ci: Ci, *argv: str, code: int | None = None) -> Ran:
+    return job(ci)("ci", "apply", *argv, "--json", code=code)
+
+
+def planned(ci: Ci, files: Mapping[str, str | None], branch: str = "feature", *, review: bool = True) -> int:
+    """A pull request that was planned and, unless told otherwise, reviewed."""
+    number = ci.change(files, branch)
+    ci.job(number)("ci", "plan", code=0)
+    if review:
+        ci.github.review(number)
+    return number
+
+
+def merged(
+    ci: Ci,
+    files: Mapping[str, str | None],
+    branch: str = "feature",
+    *,
+    review: bool = True,
+    how: str = "squash",
+) -> int:
+    """The same, merged."""
+    number = planned(ci, files, branch, review=review)
+    ci.github.merge(number, how)
+    return number
+
+
+def states(ran: Ran) -> dict[str, str]:
+    return {one["name"]: one["state"] for one in ran.document["environments"]}
+
+
+def verdicts(ran: Ran) -> dict[str, str]:
+    return {id_: kind for one in ran.document["environments"] for id_, kind in one["verdicts"].items()}
+
+
+def told(ci: Ci, number: int, environment: str) -> str:
+    """The comment about an environment on a merged pull request; there is one at most."""
+    marker = f"<!-- infra:apply {environment} -->"
+    found = [one.body for one in ci.github.comments(number) if one.body.startswith(marker)]
+    assert len(found) <= 1
+    return found[0] if found else ""
+
+
+def state_of(ci: Ci, stack: str) -> Any:
+    environment, _, name = stack.partition("/")
+    _, data = ci.place.server.store.read_object("states", f"{environment}/state/{name}/default.tfstate")
+    return json.loads(data)["outputs"]["x"]["value"]
