@@ -89,7 +89,7 @@ class Step:
         self.environment = environment
         self.asked = asked
         self.rules = OwedRules(session, host)
-        self.judge = TrunkJudge(session, host, self.rules, asked.gated)
+        self.judge = TrunkJudge(session, self.rules, asked.gated)
         self.found = Landed(environment)
         session.inspect = self.rules.watching(session)
         session.workers = asked.parallelism or session.workers_in(environment)

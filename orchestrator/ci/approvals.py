@@ -57,16 +57,19 @@ class _Rules:
 
 @dataclass
 class Approvals:
-    """The approvals of one trunk; safe from many threads. What several stacks ask is found out once."""
+    """The approvals of one trunk; safe from many threads. What several stacks ask is found out once.
+
+    `trunk` and `decisions` are what it knows by now; others may ask them while they hold `lock`.
+    """
 
     session: Session
     host: Host
-    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _found: dict[tuple[int, str, str], Approval | Refusal] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self._trunk = Trunk(self.session.project, self.host)
-        self._decisions = Decisions(self.host)
+        self.trunk = Trunk(self.session.project, self.host)
+        self.decisions = Decisions(self.host)
 
     def judge(
         self, stack: Stack, now: Digest, before: Entry | None, *, gated: Digest | None = None
@@ -77,8 +80,8 @@ class Approvals:
         approved. The environment's rules are those of trunk before the first change that is owed: nobody
         loosens the rules by which their own change is judged. Raises HostError and StateError.
         """
-        with self._lock:
-            owed = self._trunk.owed(stack, before)
+        with self.lock:
+            owed = self.trunk.owed(stack, before)
             rules = self._rules(stack, owed)
             verdict = self._gated(stack, now, gated, owed, rules)
             if verdict is not None and verdict.may_apply:
@@ -96,8 +99,8 @@ class Approvals:
         `base` is the commit that it is merged onto there. A stack with changes ahead of it that were not
         applied yet cannot be compared: it passes, and the apply compares it.
         """
-        with self._lock:
-            ahead = self._trunk.at(base)
+        with self.lock:
+            ahead = self.trunk.at(base)
             known = before.fingerprint if before and before.is_known else None
             there = ahead.fingerprint(stack.id) if ahead and stack.id in ahead.stacks else None
             if ahead is None or known != there:
@@ -110,7 +113,7 @@ class Approvals:
 
     def _rules(self, stack: Stack, owed: Owed) -> _Rules:
         """The environment's rules before the first change; those of today where nothing is owed."""
-        before = self._trunk.at(owed.base) if owed.base else self.session.project
+        before = self.trunk.at(owed.base) if owed.base else self.session.project
         if before is None:
             return _Rules(Environment(), Policy().label)
         config, name = before.config, stack.environment
@@ -122,7 +125,7 @@ class Approvals:
     ) -> Approval | Refusal:
         key = (pull_request.number, stack.environment, approved_by)
         if key not in self._found:
-            self._found[key] = self._decisions.approval_of(
+            self._found[key] = self.decisions.approval_of(
                 pull_request, stack.environment, approved_by, self._places(stack)
             )
         return self._found[key]
@@ -181,7 +184,7 @@ class Approvals:
         first = {by_key[key].pull_request.number: key for key in sorted(destroyed(now), reverse=True)}
         for key in first.values():
             one = by_key[key]
-            if not self._decisions.allows_destroy_of(one, stack.id, stack.environment, label, places):
+            if not self.decisions.allows_destroy_of(one, stack.id, stack.environment, label, places):
                 return (
                     f"#{one.pull_request.number} deletes or replaces {key[0]}, and nobody who may approve it "
                     f"set the label {label} after its plan"

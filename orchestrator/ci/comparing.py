@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
-from orchestrator.ci.approvals import Approvals, Verdict
+from orchestrator.ci.approvals import Verdict
 from orchestrator.ci.moving import provisional
 from orchestrator.ci.owed_rules import OwedRules
 from orchestrator.config import Environment
@@ -38,11 +37,10 @@ class TrunkJudge:
     """Lets a plan be applied on trunk only if it is what was approved; safe from many threads.
 
     `gated` are the digests that reviewers of the environment approved in this very workflow run, by stack.
-    `verdicts` keeps what was said of each plan. `host` may be None where no environment asks for approvals.
+    `verdicts` keeps what was said of each plan.
     """
 
     session: Session
-    host: Host | None
     rules: OwedRules
     gated: Mapping[str, Digest] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
@@ -66,16 +64,12 @@ class TrunkJudge:
             self.verdicts[stack.id] = verdict
         return verdict
 
-    @cached_property
-    def _approvals(self) -> Approvals | None:
-        return Approvals(self.session, self.host) if self.host else None
-
     def _ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
         now = planned.inspected.digest
         if not (needs_approval(self.session.project, stack.environment) or self._needed_it(stack, before)):
             why = f"{stack.environment} needs no approval"
             return Verdict("apply", pull_requests=self.rules.pull_requests(stack), reason=why)
-        if self._approvals is None:
+        if self.rules.approvals is None:
             raise BlockedError(
                 f"{stack.environment} was changed only as approved until now, and nobody can be asked here.",
                 advice="Run it where GitHub can be asked: GITHUB_REPOSITORY and GITHUB_TOKEN.",
@@ -83,7 +77,7 @@ class TrunkJudge:
             )
         if now is None:
             raise ValueError(f"{stack.id} was planned without a digest")
-        return self._approvals.judge(stack, now, before, gated=self.gated.get(stack.id))
+        return self.rules.approvals.judge(stack, now, before, gated=self.gated.get(stack.id))
 
     def _allowed(self, stack: Stack, planned: Planned, verdict: Verdict) -> Verdict:
         """The verdict, unless the plan deletes or replaces and that wants a label which is not there.
@@ -153,7 +147,7 @@ def compare(session: Session, environment: str, host: Host | None) -> Comparison
     planned |= plan_deleted(session, gone, rules.watching)
     owed |= {one.stack.id: GONE for one in gone}
     stacks = dict(session.project.stacks) | {one.stack.id: one.stack for one in gone}
-    asked = TrunkJudge(session, host, rules)
+    asked = TrunkJudge(session, rules)
     for id_, one in planned.items():
         if one.has_changes:
             asked.ask(stacks[id_], one, session.ledgers.entry(stacks[id_]))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from orchestrator.ci.decisions import APP, Decisions
-from orchestrator.ci.owed import Trunk
+from orchestrator.ci.approvals import Approvals
+from orchestrator.ci.decisions import APP
+from orchestrator.ci.owed import Owed
 from orchestrator.errors import HostError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.model import Plan
@@ -21,6 +22,7 @@ from orchestrator.run.session import Session
 class OwedRules:
     """Finds, for each stack, the project whose rules hold; safe from many threads.
 
+    `approvals` are None where there is no host that could be asked.
     Nobody loosens the rules by which their own change is judged: what loosens them is merged before.
     """
 
@@ -29,8 +31,7 @@ class OwedRules:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
-        self._trunk = Trunk(self.session.project, self.host) if self.host else None
-        self._decisions = Decisions(self.host) if self.host else None
+        self.approvals = Approvals(self.session, self.host) if self.host else None
 
     def watching(self, session: Session) -> Inspect:
         """What is found out about each plan while its JSON is at hand: its digest, and the policy's findings.
@@ -55,29 +56,32 @@ class OwedRules:
 
     def project_of(self, stack: Stack) -> Project:
         """Trunk before the first change that a stack is owed; as it is now where that cannot be told."""
-        project = self.session.project
-        if self._trunk is None:
+        project, approvals = self.session.project, self.approvals
+        if approvals is None:
             return project
         needs = project.config.needs_approval(stack.environment, project.order)
-        with self._lock:
+        with approvals.lock:
             try:
-                base = self._trunk.owed(stack, self.session.ledgers.of(stack).entry(stack.id)).base
+                base = self._owed(approvals, stack).base
             except HostError:
                 if needs:
                     raise
                 return project
-            return (self._trunk.at(base) if base else None) or project
+            return (approvals.trunk.at(base) if base else None) or project
 
     def pull_requests(self, stack: Stack) -> tuple[int, ...]:
         """Those that a stack is owed to; none where that cannot be found out."""
-        if self._trunk is None:
+        if self.approvals is None:
             return ()
-        with self._lock:
+        with self.approvals.lock:
             try:
-                found = self._trunk.owed(stack, self.session.ledgers.of(stack).entry(stack.id))
+                found = self._owed(self.approvals, stack)
             except HostError:
                 return ()
         return tuple(one.number for one in found.pull_requests)
+
+    def _owed(self, approvals: Approvals, stack: Stack) -> Owed:
+        return approvals.trunk.owed(stack, self.session.ledgers.of(stack).entry(stack.id))
 
     def missing_label(self, stack: Stack, numbers: tuple[int, ...]) -> str:
         """Why a plan that deletes or replaces must not be applied, as a clause; empty: it may.
@@ -98,7 +102,7 @@ class OwedRules:
 
     def _labelled(self, number: int, environment: str, label: str) -> bool:
         """Whether the label was set once there was a plan; setting it makes another one."""
-        if self.host is None or self._decisions is None:
+        if self.host is None or self.approvals is None:
             return False
         found = self.host.pull_request(number)
         posted = [
@@ -106,4 +110,5 @@ class OwedRules:
             for one in self.host.checks(found.head, f"infra/{environment}")
             if one.app == APP and one.completed_at
         ]
-        return bool(posted) and self._decisions.allows_destroy(found, min(posted), label)
+        with self.approvals.lock:
+            return bool(posted) and self.approvals.decisions.allows_destroy(found, min(posted), label)
