@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,13 +28,18 @@ MakeRepo = Callable[..., Repo]
 
 @pytest.fixture(scope="session", autouse=True)
 def _sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One environment for the whole session, and no way to the network."""
+    """One environment for the whole session, and no way to the network.
+
+    Children can be interrupted, also where a shell began the tests in the background, with SIGINT ignored.
+    """
     home = tmp_path_factory.mktemp("home")
     saved = dict(os.environ)
     for name in filter(guards.is_foreign, list(os.environ)):
         del os.environ[name]
     os.environ.update(guards.test_environment(home))
     guards.block_network()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     yield home
     os.environ.clear()
     os.environ.update(saved)

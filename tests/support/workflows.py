@@ -151,7 +151,7 @@ class Workflows:
 
 
 def files(target: workflows.Target, programs: Path) -> dict[str, str]:
-    """The shipped workflows, made to run here: act does not know `queue`, and nothing is installed.
+    """The shipped workflows, made to run here: nothing is installed; act knows no `queue` and no job's index.
 
     act gives every job the same GITHUB_TOKEN; here each has a variable of its own (`JOB_plan` for the job
     `plan`), which can be a token with that job's permissions.
@@ -159,6 +159,7 @@ def files(target: workflows.Target, programs: Path) -> dict[str, str]:
     found = {}
     for path, text in workflows.render(target).items():
         text = re.sub(r"^  queue: max\n", "", text, flags=re.MULTILINE)
+        text = text.replace("${{ strategy.job-index }}", "0")
         text, count = _INSTALL.subn(f'        run: echo "{programs}" >> "$GITHUB_PATH"\n', text)
         assert count or path.endswith("infra-plan.yml"), f"{path} has no step that installs infra"
         parts = re.split(r"^(  [\w-]+:\n)", text, flags=re.MULTILINE)

@@ -39,7 +39,10 @@ def test_needs_survive_the_way_to_the_sandbox() -> None:
             {
                 ("prod/state/", "roles/storage.objectViewer"),
                 ("prod/ledger/", "roles/storage.objectViewer"),
+                # It finds what it planned before, and cannot replace it.
+                ("prod/plans/", "roles/storage.objectViewer"),
                 ("prod/plans/", "roles/storage.objectCreator"),
+                ("prod/drift/", "roles/storage.objectViewer"),
             },
         ),
         ("apply", {("prod/", "roles/storage.objectUser")}),
