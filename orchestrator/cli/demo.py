@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from orchestrator.process import Supervisor
     from orchestrator.sandbox.attach import Info
 
-PICTURE_WIDTH = 100
+# Both: with one alone the terminal that the demo is started on would have a say.
+PICTURE_WIDTH, PICTURE_HEIGHT = 100, 50
 
 
 @click.command(
@@ -136,7 +137,12 @@ def picture_console() -> Console:
     from rich.console import Console
 
     return Console(
-        file=StringIO(), record=True, width=PICTURE_WIDTH, force_terminal=True, color_system="truecolor"
+        file=StringIO(),
+        record=True,
+        width=PICTURE_WIDTH,
+        height=PICTURE_HEIGHT,
+        force_terminal=True,
+        color_system="truecolor",
     )
 
 

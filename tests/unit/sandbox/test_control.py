@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.errors import SandboxError
 from orchestrator.sandbox import attach, control
+from tests.support.github import GitHub
 
 
 def refuse(name: str) -> None:
@@ -74,3 +75,27 @@ def test_a_sandbox_that_does_not_answer_is_an_error(info: attach.Info) -> None:
 
     with pytest.raises(SandboxError, match="does not answer"):
         control.call(gone, "add", left=1, right=2)
+
+
+def test_githubs_own_api_is_asked_about_the_project_alone(tmp_path: Path) -> None:
+    with GitHub(tmp_path) as github:
+        github.commit("feature", {"a.tf": "1\n"})
+        number = github.open("feature", "Add a")
+        token = github.token(pull_requests="read")
+        asked = attach.Info(
+            tmp_path,
+            1,
+            "",
+            0,
+            "ours alone",
+            0,
+            {},
+            "{}",
+            github=github.server.port,
+            github_token=token,
+            repository=github.repository,
+        )
+
+        assert [one["number"] for one in control.read_github(asked, "pulls")] == [number]
+        with pytest.raises(SandboxError, match="Not Found"):
+            control.read_github(asked, "pulls/99")
