@@ -130,7 +130,37 @@ def credible(
             found.append(one)
         else:
             notes.append(f"What {path.name} tells was left out: it is of another environment or commit.")
-    return tuple(found), tuple(notes)
+    return joined(found), tuple(notes)
+
+
+# Of several parts of one environment the first of these is what the whole was left with.
+WORST: tuple[State, ...] = (
+    *("partial", "failed", "mismatch", "blocked", "gate", "stopped", "waiting", "applied", "nothing"),
+)
+
+
+def joined(landings: Iterable[Landing]) -> tuple[Landing, ...]:
+    """The parts that several jobs applied of one environment as one landing of it."""
+    by_environment: dict[str, list[Landing]] = {}
+    for one in landings:
+        by_environment.setdefault(one.environment, []).append(one)
+    return tuple(parts[0] if len(parts) == 1 else _whole(parts) for parts in by_environment.values())
+
+
+def _whole(parts: Sequence[Landing]) -> Landing:
+    worst = min(parts, key=lambda one: WORST.index(one.state))
+    stacks = {stack.id: stack for one in parts for stack in one.stacks}
+    went = any(one.report.result in WENT for one in stacks.values())
+    return replace(
+        worst,
+        state="partial" if worst.state == "failed" and went else worst.state,
+        stacks=tuple(stacks[id_] for id_ in sorted(stacks)),
+        pull_requests=tuple(sorted({number for one in parts for number in one.pull_requests})),
+        checks=tuple(dict.fromkeys(check for one in parts for check in one.checks)),
+        soak=max(one.soak for one in parts),
+        heartbeat=next((one.heartbeat for one in parts if one.heartbeat), ""),
+        notes=tuple(dict.fromkeys(note for one in parts for note in one.notes)),
+    )
 
 
 def _read(path: Path) -> Landing:

@@ -24,7 +24,7 @@ DEEPEST = 100
 
 # The artifacts of infra's own workflows: each is of one job, and most of one environment.
 OURS = "infra-"
-_OF_JOB = re.compile(r"infra-(?:plan-(?P<planned>.+)-\d+|(?:apply|compare)-(?P<applied>.+))")
+_OF_JOB = re.compile(r"infra-(?:plan-(?P<planned>.+)-\d+|(?:apply|compare)-(?P<applied>[^.]+)(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)

@@ -195,4 +195,6 @@ def part_of(session: Session, environments: Sequence[str], shard: str | None) ->
     if not shard:
         return None
     index, count, _ = shards.parse(shard)
+    if count == 1:
+        return None
     return tuple(id_ for name in environments for id_ in sharding.part(session, name, index, count))

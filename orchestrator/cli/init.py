@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 
@@ -34,6 +34,21 @@ Examples:
 @click.option(
     "--owner", "owners", metavar="@TEAM", multiple=True, help="Who owns workflows and rules; repeat it."
 )
+@click.option(
+    "--apply-shards",
+    "shards",
+    type=click.IntRange(1, 256),
+    default=1,
+    metavar="N",
+    help="Apply an environment in N jobs side by side.",
+)
+@click.option(
+    "--drift-shards",
+    type=click.IntRange(1, 256),
+    default=1,
+    metavar="N",
+    help="Check an environment for drift in N jobs side by side.",
+)
 @click.option("--force", is_flag=True, help="Replace files that differ.")
 @click.option("--dry-run", is_flag=True, help="Write nothing.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 when something is missing or differs.")
@@ -46,6 +61,8 @@ def command(
     environments: tuple[str, ...],
     bucket: str,
     owners: tuple[str, ...],
+    shards: int,
+    drift_shards: int,
     force: bool,
     dry_run: bool,
     check: bool,
@@ -60,7 +77,8 @@ def command(
 
     app = pass_app(ctx)
     project = app.project()
-    wanted = Wanted(target_of(project, repository, trunk, environments), bucket, owners)
+    target = target_of(project, repository, trunk, environments)
+    wanted = Wanted(replace(target, shards=shards, drift_shards=drift_shards), bucket, owners)
     found = write(project.root, contents(project, wanted), force=force, dry=dry_run or check)
     differing = [one.path for one in found if one.state == "differs"]
     missing = [one.path for one in found if one.state == "written"]

@@ -294,6 +294,18 @@ def test_each_job_acts_as_its_own_account(recorded: Workflows) -> None:
     ) == 1
 
 
+def test_an_environment_is_applied_by_several_jobs_and_told_once(recorded: Workflows) -> None:
+    """`infra init --apply-shards 2`: each job has its part, and all have what the gate approved."""
+    recorded.write(TARGET.environments, shards=2)
+    answers = accounts() | owed("dev", 1, gate=True) | owed("staging", 0) | owed("prod", 0)
+    applied(recorded, answers)
+    said = [note["asked"] for note in asked(recorded, answers)]
+    assert sorted(one for one in said if one.startswith("ci apply")) == [
+        f"ci apply dev --gate SEAL-dev --report report --shard {part}/2" for part in (1, 2)
+    ]
+    assert [note["GITHUB_JOB"] for note in asked(recorded, answers)].count("tell-dev") == 1
+
+
 def test_one_environment_can_be_asked_for(recorded: Workflows) -> None:
     """`/infra apply staging` on a merged pull request catches staging up and nothing else."""
     answers = accounts() | owed("dev", 1) | owed("staging", 1) | owed("prod", 1)

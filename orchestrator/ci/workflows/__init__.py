@@ -56,6 +56,10 @@ _AUTH_FILE = f"""\
           workload_identity_provider: {PROVIDER}
           service_account: ${{{{ steps.account.outputs.account }}}}
 """
+# What a job of several says besides: which part is its own.
+_SHARD = "          SHARD: ${{ matrix.shard }}\n"
+_PART = ' --shard "$SHARD"'
+_NUMBER = ".${{ strategy.job-index }}"
 _BLOCKS = {
     "CHECKOUT": _CHECKOUT,
     "CHECKOUT_HEAD": _CHECKOUT_HEAD,
@@ -67,12 +71,17 @@ _BLOCKS = {
 
 @dataclass(frozen=True)
 class Target:
-    """Whom the workflows are for: `OWNER/NAME`, its trunk, and its environments in promotion order."""
+    """Whom the workflows are for: `OWNER/NAME`, its trunk, and its environments in promotion order.
+
+    `shards` is how many jobs apply an environment side by side, `drift_shards` how many check it for drift.
+    """
 
     repository: str
     trunk: str
     environments: Sequence[str]
     version: str = __version__
+    shards: int = 1
+    drift_shards: int = 1
 
 
 def render(target: Target) -> Mapping[str, str]:
@@ -85,15 +94,43 @@ def render(target: Target) -> Mapping[str, str]:
         "DOWNLOAD": DOWNLOAD,
         "ENVIRONMENT_LIST": ", ".join(target.environments),
     }
+    blocks, parts_of = _sharded(target.shards)
     environments = "".join(
-        _filled(_template("apply-environment"), words | {"ENV": name}, {"AFTER": _after(target, place)})
+        _filled(
+            _template("apply-environment"),
+            words | {"ENV": name} | parts_of,
+            {"AFTER": _after(target, place)} | blocks,
+        )
         for place, name in enumerate(target.environments)
     )
-    parts = {"apply": {"ENVIRONMENTS": environments}}
+    drift, drift_words = _drift_sharded(target.drift_shards)
+    parts = {"apply": {"ENVIRONMENTS": environments}, "drift": drift}
     return {
-        f"{FOLDER}/infra-{name}.yml": _filled(_template(name), words, parts.get(name, {}))
+        f"{FOLDER}/infra-{name}.yml": _filled(_template(name), words | drift_words, parts.get(name, {}))
         for name in ("plan", "plan-run", "apply", "chat", "drift")
     }
+
+
+def _sharded(count: int) -> tuple[dict[str, str], dict[str, str]]:
+    """The blocks and the words that make of one job that applies a matrix of several."""
+    if count == 1:
+        return {"SHARDS": "", "SHARD": ""}, {"PART": "", "NUMBER": "", "EACH": ""}
+    matrix = f"    strategy:\n      fail-fast: false\n      matrix:\n{_shard_list(count)}"
+    words = {"PART": _PART, "NUMBER": _NUMBER, "EACH": ".*"}
+    return {"SHARDS": matrix, "SHARD": _SHARD}, words
+
+
+def _drift_sharded(count: int) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The same for the jobs that check for drift, which are a matrix of the environments already."""
+    if count == 1:
+        return {"SHARD_LIST": "", "SHARD": ""}, {"PART": "", "NUMBER": "", "PLACE": ""}
+    words = {"PART": _PART, "NUMBER": _NUMBER, "PLACE": " ${{ matrix.shard }}"}
+    return {"SHARD_LIST": _shard_list(count), "SHARD": _SHARD}, words
+
+
+def _shard_list(count: int) -> str:
+    names = ", ".join(f'"{number}/{count}"' for number in range(1, count + 1))
+    return f"        shard: [{names}]\n"
 
 
 def _after(target: Target, place: int) -> str:

@@ -10,11 +10,20 @@ import pytest
 
 from orchestrator.ci.approvals import Verdict
 from orchestrator.ci.landed import Landed
-from orchestrator.ci.landing import CUT_OFF, Facts, begun, landing_of, read_landings, settled, write_landing
+from orchestrator.ci.landing import (
+    CUT_OFF,
+    Facts,
+    begun,
+    joined,
+    landing_of,
+    read_landings,
+    settled,
+    write_landing,
+)
 from orchestrator.errors import UsageError
 from orchestrator.plan.comparing import Difference
-from orchestrator.report.landing import State
-from orchestrator.report.model import RunInfo, RunReport, StackReport
+from orchestrator.report.landing import LandedStack, Landing, State
+from orchestrator.report.model import Result, RunInfo, RunReport, StackReport
 from orchestrator.run.promotion import Checked
 
 INFO = RunInfo("R-1", "ci", "c" * 40, "2026-01-02T03:04:05Z", 1.0)
@@ -79,6 +88,28 @@ def test_a_landing_goes_through_a_file(tmp_path: Path) -> None:
     write_landing(tmp_path / "prod", other)
     assert read_landings([tmp_path]) == [one, other]
     assert other.reason == "dev comes before it and is not done"
+
+
+def part(state: State, **results: Result) -> Landing:
+    stacks = tuple(LandedStack(StackReport(f"prod/{id_}", "prod", result)) for id_, result in results.items())
+    return replace(landing_of(FACTS, Landed("prod")), state=state, stacks=stacks)
+
+
+@pytest.mark.parametrize(
+    ("parts", "state"),
+    [
+        ([part("nothing"), part("applied", a="applied")], "applied"),
+        ([part("applied", a="applied"), part("gate", b="blocked")], "gate"),
+        ([part("applied", b="applied"), part("failed", a="failed")], "partial"),
+        ([part("failed", a="failed"), part("mismatch", b="mismatch")], "failed"),
+        ([part("nothing"), part("nothing")], "nothing"),
+    ],
+)
+def test_parts_are_told_as_one(parts: list[Landing], state: str) -> None:
+    other = landing_of(FACTS, Landed("dev"))
+    found = joined([*parts, other])
+    assert [(one.environment, one.state) for one in found] == [("prod", state), ("dev", "nothing")]
+    assert [one.id for one in found[0].stacks] == sorted(one.id for part in parts for one in part.stacks)
 
 
 def test_a_stack_that_went_through_has_no_differences_left() -> None:
