@@ -1,0 +1,160 @@
+"""A night and a day on the workflows that ship: act runs them, the world is edited, the issue tells of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("grpc")
+
+from orchestrator.ci.workflows import Target
+from orchestrator.sandbox.needs import RIGHTS
+from orchestrator.sandbox.provider.server import ProviderServer, reattach_config
+from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.sentinel import Sentinel
+from orchestrator.sandbox.world import World
+from tests.support import workflows
+from tests.support.ci import BUCKET, Ci, account, running
+from tests.support.cli import Infra
+from tests.support.nights import HEAD
+from tests.support.repo import Repo
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+TARGET = Target("acme/infra", "main", ("dev",))
+DURATION = "message_retention_duration"
+TOPIC = """
+resource "google_pubsub_topic" "{name}" {{
+  name                       = "{name}"
+  message_retention_duration = "600s"
+}}
+"""
+SETTINGS = """version: 1
+trunk: main
+backend:
+  gcs: {bucket: states}
+environments:
+  dev: {accounts: {drift: dev-drift@p.iam.gserviceaccount.com, apply: dev-apply@p.iam.gserviceaccount.com}}
+drift:
+  actions:
+    dev: {reverted: revert}
+  limits: {addresses: ["*.events"]}
+"""
+
+
+@dataclass
+class Story:
+    """GitHub, the bucket, the world, and trunk's workflows."""
+
+    ci: Ci
+    world: World
+    attached: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What every `infra` here needs besides its account's port."""
+        return {"TF_REATTACH_PROVIDERS": self.attached, "INFRA_SANDBOX": "test"}
+
+    def apply(self) -> None:
+        """Apply everything, as the owner of everything."""
+        env = {**self.env, "STORAGE_EMULATOR_HOST": self.ci.place.server.url}
+        Infra(self.ci.place.repo.root, env)("apply", "--all", "--auto-approve", "--confirm", "dev", code=0)
+
+    def run(self, kind: str, workflow: str, **inputs: str) -> subprocess.CompletedProcess[str]:
+        """One run of a workflow at trunk, each job with a token that may do what its permissions say."""
+        github, folder = self.ci.github, self.ci.checkout(self.ci.github.trunk)
+        Repo(folder).git("remote", "set-url", "origin", "https://github.com/acme/infra.git")
+        rights = workflows.permissions(TARGET)
+        tokens = {secret: github.token(**may) for secret, may in rights.items()}
+        env = {
+            **self.env,
+            "GITHUB_API_URL": github.api_url,
+            "GITHUB_SERVER_URL": github.url,
+            "GITHUB_TOKEN": "none",
+            **{f"PORT_dev_{use}": self.ci.place.server.url_of(account("dev", use)) for use in RIGHTS},
+        }
+        work = folder.with_name(f"{folder.name}-act")
+        work.mkdir()
+        programs = Path(sys.executable).parent
+        jobs = workflows.Workflows(folder, work, programs, TARGET.repository, env, tokens, str(github.bare))
+        event = json.loads(github.event_file(kind).read_text())
+        return jobs.run(kind, workflow, event, inputs=inputs)
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    """Two stacks, a topic each; the accounts have the rights that bootstrap gives them, and no other."""
+    files = {
+        "infra.yaml": SETTINGS,
+        "infra/envs/dev/app/main.tf": HEAD + TOPIC.format(name="events"),
+        "infra/envs/dev/shop/main.tf": HEAD + TOPIC.format(name="orders"),
+        ".gitignore": ".infra\n",
+    }
+    files |= workflows.files(TARGET, Path(sys.executable).parent)
+    provider, sentinel = ProviderServer(tmp_path / "worlds", Schemas()), Sentinel()
+    provider.start()
+    provider.serve_types("google", ["google_pubsub_topic"])
+    try:
+        with running(tmp_path, files=files) as ci:
+            policies: dict[str, list[dict[str, object]]] = {}
+            for use in ("apply", "drift"):
+                for folder, role in RIGHTS[use]:
+                    binding = {"role": f"roles/storage.{role}", "members": [account("dev", use)]}
+                    policies.setdefault(f"dev/{folder}", []).append(binding)
+            for folder, bindings in policies.items():
+                ci.place.server.store.insert_managed_folder(BUCKET, folder)
+                ci.place.server.store.set_managed_folder_policy(BUCKET, folder, {"bindings": bindings})
+            attached = reattach_config(provider.open("night"), sentinel.pid)
+            yield Story(ci, provider.world("night"), attached)
+    finally:
+        provider.close()
+        sentinel.close()
+
+
+def test_what_changed_by_hand_has_an_issue_until_it_is_put_right(story: Story) -> None:
+    """Told at night; by day one is put right by the workflow that the night started, one by hand."""
+    github, world = story.ci.github, story.world
+    story.apply()
+    for name in ("events", "orders"):
+        world.set(name, DURATION, "900s")
+    states = story.ci.objects("dev/state/")
+
+    night = story.run("schedule", "infra-drift.yml")
+    # The job that checks says so by its colour; the issues tell the rest.
+    assert night.returncode == 1, night.stdout + night.stderr
+    told = {one.title: one for one in github.issues()}
+    assert {title: one.state for title, one in told.items()} == {
+        "Drift in dev/app": "open",
+        "Drift in dev/shop": "open",
+    }
+    app, shop = told["Drift in dev/app"], told["Drift in dev/shop"]
+    assert app.author == "github-actions[bot]"
+    assert f'{DURATION}: "600s" → "900s"' in app.body
+    assert story.ci.objects("dev/state/") == states
+    (asked,) = github.dispatches
+    assert (asked.workflow, asked.inputs["environment"]) == ("infra-apply.yml", "dev")
+
+    assert "dev/shop google_pubsub_topic.orders: `drift.limits.addresses` does not name it" in night.stdout
+
+    day = story.run("workflow_dispatch", "infra-apply.yml", **asked.inputs)
+    assert day.returncode == 0, day.stdout + day.stderr
+    # The other one infra.yaml leaves to people.
+    assert (world.get("events").attributes[DURATION], world.get("orders").attributes[DURATION]) == (
+        *("600s", "900s"),
+    )
+    assert (app.state, shop.state) == ("closed", "open")
+    assert "reverted by a correction" in app.comments[-1].body
+    assert shop.comments == []
+
+    world.set("orders", DURATION, "600s")
+    quiet = story.run("schedule", "infra-drift.yml")
+    assert quiet.returncode == 0, quiet.stdout + quiet.stderr
+    assert (app.state, shop.state) == ("closed", "closed")
+    assert "fixed outside" in shop.comments[-1].body
+    assert len(github.issues()) == 2
