@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,7 +103,7 @@ def story(tmp_path: Path) -> Iterator[Story]:
     provider.serve_types("google", ["google_pubsub_topic"])
     try:
         with running(tmp_path, files=files) as ci:
-            policies: dict[str, list[dict[str, object]]] = {}
+            policies: dict[str, list[dict[str, Any]]] = {}
             for use in ("apply", "drift"):
                 for folder, role in RIGHTS[use]:
                     binding = {"role": f"roles/storage.{role}", "members": [account("dev", use)]}

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -422,3 +423,21 @@ def test_drift_is_looked_for_in_each_environment(recorded: Workflows) -> None:
         f"{environment}-drift@example" for environment in sorted(TARGET.environments)
     ]
     assert (notes[-1]["asked"], notes[-1]["STANDIN_ACCOUNT"]) == ("ci drift reports", "")
+
+
+def test_an_environment_is_checked_for_drift_by_several_jobs_and_told_once(recorded: Workflows) -> None:
+    """`infra init --drift-shards 2`: each job has its part and a report of its own."""
+    recorded.write(["dev", "prod"], drift_shards=2)
+    answers = accounts()
+    asked(recorded, answers)
+    done = recorded.run("schedule", "infra-drift.yml", {"repository": PUSH["repository"]})
+    notes = [note for note in asked(recorded, answers) if not note["asked"].startswith("ci account")]
+    checks = [note for note in notes if note["asked"].startswith("drift ")]
+    assert sorted((note["STANDIN_ACCOUNT"], note["SHARD"]) for note in checks) == [
+        *(("dev-drift@example", "1/2"), ("dev-drift@example", "2/2")),
+        *(("prod-drift@example", "1/2"), ("prod-drift@example", "2/2")),
+    ], done.stdout
+    assert all(f"--budget 60m --shard {note['SHARD']} --report" in note["asked"] for note in checks)
+    assert [note["asked"] for note in notes].count("ci drift reports") == 1
+    drift = render(replace(TARGET, drift_shards=2))[".github/workflows/infra-drift.yml"]
+    assert "name: infra-drift-${{ matrix.environment }}.${{ strategy.job-index }}" in drift
