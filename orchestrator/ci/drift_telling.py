@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from orchestrator.ci import webhook
 from orchestrator.ci.drift_issues import Dawn, Keeper, Owners
@@ -15,6 +16,7 @@ from orchestrator.project import codeowners
 from orchestrator.project.model import Project
 from orchestrator.report.drift import DriftReport
 from orchestrator.report.drift_issue import Night, message
+from orchestrator.run.drifting import rule_findings
 from orchestrator.run.origin import origin_of
 
 
@@ -28,28 +30,43 @@ class Telling:
 
 
 def joined(reports: Sequence[DriftReport], project: Project, *, whole: bool = True) -> DriftReport:
-    """The parts of a night as one; a `whole` one says of which environment no part came.
+    """The parts of a night as one; a `whole` one says of which stacks no part came.
 
-    Raises UsageError when there is no part.
+    Whether a rule is of no use is seen only now, when each part looked at some stacks alone. Raises
+    UsageError when there is no part.
     """
     if not reports:
         raise UsageError(
             "There is no report of drift.", advice="`infra drift --report DIR` writes one: give DIR."
         )
     stacks = {one.id: one for part in reports for one in part.stacks}
-    seen = {one.environment for one in stacks.values()}
-    lost = [name for name in project.environments if project.of(name) and name not in seen] if whole else []
-    notes = [f"{name}: its check left no report." for name in lost]
     first = min(reports, key=lambda one: one.run.started)
+    rules = [one for part in reports for one in part.rules]
+    notes: list[str] = []
+    if whole:
+        rules += rule_findings(project, tuple(stacks.values()), datetime.fromisoformat(first.run.started))
+        notes += _lost(project, stacks)
     return DriftReport(
         run=first.run,
         stacks=tuple(stacks.values()),
-        rules=tuple(dict.fromkeys(one for part in reports for one in part.rules)),
+        rules=tuple(dict.fromkeys(rules)),
         stale=tuple(dict.fromkeys(one for part in reports for one in part.stale)),
         notes=tuple(dict.fromkeys([*notes, *(one for part in reports for one in part.notes)])),
         interrupted=any(part.interrupted for part in reports),
         complete={name: at for part in reports for name, at in part.complete.items()},
     )
+
+
+def _lost(project: Project, seen: Container[str]) -> Iterator[str]:
+    """What is to be said of jobs that died before they had written what they saw."""
+    for name in project.environments:
+        members = [one.id for one in project.of(name)]
+        lost = [id_ for id_ in members if id_ not in seen]
+        if lost and len(lost) == len(members):
+            yield f"{name}: its check left no report."
+        elif lost:
+            more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+            yield f"{name}: {', '.join(lost[:5])}{more} {'is' if len(lost) == 1 else 'are'} in no report."
 
 
 def tell(telling: Telling, report: DriftReport, *, whole: bool = True) -> Outbox:

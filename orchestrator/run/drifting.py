@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -59,7 +59,7 @@ def check_drift(session: Session, request: DriftRequest, *, now: datetime | None
     return DriftReport(
         run=report.run,
         stacks=stacks,
-        rules=rule_findings(session.project, stacks, moment, whole=_is_whole(session, ids, stacks)),
+        rules=rule_findings(session.project, stacks, moment),
         stale=memory.stale(stacks),
         notes=tuple(memory.problems),
         interrupted=session.supervisor.interrupted,
@@ -142,16 +142,12 @@ def trunk_of(project: Project) -> Project:
     return load_commit(project, ref)
 
 
-def _is_whole(session: Session, ids: Sequence[str], stacks: Sequence[StackDrift]) -> bool:
-    """Whether a run can tell what is not needed any more: it has seen every stack that there is to see."""
-    benign = all(not one.failed and one.result != "skipped" for one in stacks)
-    return benign and set(ids) == set(session.project.stacks)
-
-
 def rule_findings(
-    project: Project, stacks: Iterable[StackDrift], moment: datetime, *, whole: bool
+    project: Project, stacks: Sequence[StackDrift], moment: datetime
 ) -> tuple[RuleFinding, ...]:
-    """The ignore rules that expired, and in a `whole` run those that covered nothing."""
+    """The ignore rules that expired, and those that covered nothing where every stack there is was seen."""
+    whole = {one.id for one in stacks} == set(project.stacks)
+    whole = whole and all(not one.failed and one.result != "skipped" for one in stacks)
     used = {
         rule
         for stack in stacks

@@ -15,7 +15,7 @@ import pytest
 
 from orchestrator.ci.drift_reports import write_report
 from orchestrator.config.drift import Drift
-from orchestrator.plan.drift_model import Category, DriftedAttribute, DriftedResource
+from orchestrator.plan.drift_model import Category, DriftedAttribute, DriftedResource, Rule
 from orchestrator.report.drift import DriftReport, StackDrift
 from orchestrator.report.model import RunInfo
 from tests.support.cli import Infra
@@ -239,6 +239,28 @@ def test_a_message_that_cannot_be_sent_is_said_and_its_address_is_not(tmp_path: 
         assert "The webhook of DRIFT_URL cannot be reached" in ran.err
         assert "secret-path" not in ran.err + ran.out
         assert told.issues["Drift in prod/net"].state == "open"
+
+
+RULES = """drift:
+  ignore:
+    - {address: "*.plain", attribute: duration, reason: Tried out., until: 2999-12-31}
+    - {address: "*.gone", attribute: "*", reason: It was there once., until: 2999-12-31}
+"""
+
+
+def test_only_all_parts_of_a_night_together_tell_that_a_rule_is_of_no_use(tmp_path: Path) -> None:
+    more = {"infra/envs/prod/app/main.tf": STACK}
+    rule = Rule("*.plain", "duration", "Tried out.", "2999-12-31")
+    covered = clean("prod/net", resources=(replace(resource(), rule=rule),))
+    with telling(tmp_path, RULES, more) as told:
+        out = told.night(clean("dev/net"), covered, clean("prod/app")).out
+        assert "drift.ignore: *.gone *: covers nothing any more. Remove it." in out
+        assert "*.plain" not in out
+        # A job that died may have been the one that needed it.
+        out = told.night(clean("dev/net"), clean("prod/app")).out
+        assert "covers nothing" not in out
+        assert "prod: prod/net is in no report." in out
+        assert "covers nothing" not in told.night(unchecked("dev/net"), covered, clean("prod/app")).out
 
 
 def test_what_may_be_put_right_is_started_once_for_each_environment(tmp_path: Path) -> None:
