@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from orchestrator.masking.inline import Inline
 from orchestrator.masking.lines import Layout
-from orchestrator.masking.plans import collect, vocabulary_of
+from orchestrator.masking.plans import collect, collect_state, vocabulary_of
 from orchestrator.masking.secrets import NO_SECRETS, Collector, SecretSet
 from orchestrator.masking.shapes import Shapes
 from orchestrator.masking.tree import Path, Walker
@@ -64,6 +64,12 @@ class Masker:
         collect(plan, self.walker(collector))
         return collector.secrets()
 
+    def secrets_in_state(self, state: Mapping[str, Any]) -> SecretSet:
+        """Every secret in a state file, for text about a plan that could not be made."""
+        collector = Collector()
+        collect_state(state, self.walker(collector))
+        return collector.secrets()
+
     def secrets_among(self, values: Mapping[str, str]) -> SecretSet:
         """The secrets among named values: variables given on the command line or in the environment."""
         collector = Collector()
@@ -77,6 +83,10 @@ class Masker:
         masked = secrets.hide(self.shapes.mask(text))
         masked = Layout(self.names, secrets).mask(masked)
         return _QUOTED_HIDDEN.sub(HIDDEN, self.inline.mask(masked))
+
+    def mask_address(self, address: str) -> str:
+        """An address without the instance keys that look like secrets; names in it give nothing away."""
+        return self.shapes.mask(address)
 
     def mask_bytes(self, data: bytes, secrets: SecretSet = NO_SECRETS) -> bytes:
         """The same for bytes, which need not be UTF-8."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.masking.tree import Walker
@@ -38,6 +38,36 @@ def collect(plan: Mapping[str, Any], walker: Walker) -> None:
         if resource.get("mode") == "data":
             path = (str(resource.get("address", "")),)
             walker.walk(resource.get("values"), resource.get("sensitive_values"), path)
+
+
+def collect_state(state: Mapping[str, Any], walker: Walker) -> None:
+    """Walk everything in a state file that has values, with the marks that it keeps beside them."""
+    for name, output in (state.get("outputs") or {}).items():
+        walker.walk(output.get("value"), bool(output.get("sensitive")), ("output", name))
+    for resource in state.get("resources") or ():
+        for instance in resource.get("instances") or ():
+            values = instance.get("attributes") or {}
+            walker.walk(values, None, (str(resource.get("type", "")),))
+            for path in instance.get("sensitive_attributes") or ():
+                steps = [_step(one) for one in path]
+                walker.walk(_at(values, steps), True, ("", *(one for one in steps if one is not None)))
+
+
+def _step(step: Mapping[str, Any]) -> str | int | None:
+    """A step of a path as a state spells it: an attribute's name, or an index and its type."""
+    value = step.get("value")
+    key = value.get("value") if isinstance(value, Mapping) else value
+    return key if isinstance(key, str | int) else None
+
+
+def _at(value: Any, steps: Sequence[str | int | None]) -> Any:
+    """What a path leads to; where a step cannot be taken, all that is there."""
+    for step in steps:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return value
+    return value
 
 
 def _changes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from orchestrator.plan.addresses import marked
 from orchestrator.plan.attributes import Leaf, changed_leaves, newly_marked, without
 from orchestrator.plan.digest import AttributeDigest, Digest, OutputDigest, ResourceDigest, canonical
 from orchestrator.plan.model import Plan, ResourceChange
@@ -15,6 +16,8 @@ from orchestrator.plan.standing import Hasher, Standing
 SHOWN = 1_000
 # The name of what Terraform does when it invokes an `action` block.
 INVOKE = "invoke"
+# Digits of the hash that stands for a key which is hidden.
+MARK = 12
 
 
 def make_digest(
@@ -49,7 +52,7 @@ def make_digest(
         provisional=tuple(sorted(set(provisional))),
         facts=dict(facts or {}),
         standing=Standing(
-            dict(_standing(pairs)),
+            {made.address(one): body for one, body in _standing(pairs)},
             {name: one.get("after") for name, one in outputs if not _is_changed(one)},
             made.hasher,
         ),
@@ -59,7 +62,7 @@ def make_digest(
 def _standing(pairs: Iterable[tuple[Mapping[str, Any], ResourceChange]]) -> Iterator[tuple[str, Any]]:
     for raw, change in pairs:
         if change.is_no_op and change.mode == "managed" and not change.deposed:
-            yield change.address, (raw.get("change") or {}).get("after")
+            yield str(raw.get("address", "")), (raw.get("change") or {}).get("after")
 
 
 def _is_changed(output: Mapping[str, Any]) -> bool:
@@ -77,16 +80,22 @@ class _Maker:
     def resource(self, raw: Mapping[str, Any], change: ResourceChange) -> ResourceDigest:
         body = raw.get("change") or {}
         importing = body.get("importing")
+        address = self.address(str(raw.get("address", "")))
         return ResourceDigest(
-            address=change.address,
+            address=address,
             type=change.type,
             actions=change.actions,
-            previous_address=change.previous_address if change.is_move else None,
+            previous_address=self.address(str(raw.get("previous_address"))) if change.is_move else None,
             deposed=change.deposed,
             import_id=change.import_id,
-            attributes=() if change.is_no_op else tuple(self.attributes(change.address, body)),
-            imported=self.hasher.of(change.address, "", importing) if importing else "",
+            attributes=() if change.is_no_op else tuple(self.attributes(address, body)),
+            imported=self.hasher.of(address, "", importing) if importing else "",
         )
+
+    def address(self, real: str) -> str:
+        """An address; what is hidden in it is told from others by its hash."""
+        masked = self.plan.masker.mask_address(real)
+        return masked if masked == real else marked(masked, self.hasher.of(real, "", "address")[:MARK])
 
     def attributes(self, address: str, body: Mapping[str, Any]) -> Iterator[AttributeDigest]:
         leaves = list(
@@ -143,7 +152,10 @@ class _Maker:
         whole = AttributeDigest("", "", self.hasher.of(address, "", raw), sensitive=True)
         where = canonical(trigger) if trigger else ""
         return ResourceDigest(
-            f"{address} {where}".rstrip(), str(raw.get("type", "")), (INVOKE,), attributes=(whole,)
+            self.address(f"{address} {where}".rstrip()),
+            str(raw.get("type", "")),
+            (INVOKE,),
+            attributes=(whole,),
         )
 
     def masked(self, body: Mapping[str, Any], side: str, address: str) -> Any:

@@ -75,10 +75,17 @@ def drift_in_diff(plan: Plan) -> tuple[ResourceChange, ...]:
 Key = tuple[str, str | None]
 
 
-def _by_key(entries: Any) -> dict[Key, Mapping[str, Any]]:
+def _by_key(plan: Plan, entries: Any) -> dict[Key, Mapping[str, Any]]:
+    """Entries of plan JSON by what is shown of their addresses, which stands in them from here on."""
+    shown = plan.shown_address
     return {
-        (str(one.get("address", "")), one.get("deposed")): one
+        (address, one.get("deposed")): {
+            **one,
+            "address": address,
+            "previous_address": shown(one["previous_address"]) if one.get("previous_address") else None,
+        }
         for one in entries or ()
+        for address in [shown(str(one.get("address", "")))]
         if one.get("mode", "managed") == "managed"
     }
 
@@ -91,8 +98,8 @@ class _Classifier:
         self.raw = raw
         self.facts = facts
         self.walker = plan.masker.walker()
-        self.drift = _by_key(raw.get("resource_drift"))
-        self.changes = _by_key(raw.get("resource_changes"))
+        self.drift = _by_key(plan, raw.get("resource_drift"))
+        self.changes = _by_key(plan, raw.get("resource_changes"))
         self.read: dict[Key, ResourceChange] = {
             (one.address, one.deposed): one for one in plan.changes if one.mode == "managed"
         }

@@ -174,7 +174,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan as `terraform show -json` tells it."""
+    """A plan as `terraform show -json` tells it.
+
+    `addresses` has those that hold a secret, with what stands for each of them everywhere else.
+    """
 
     terraform_version: str
     format_version: str
@@ -185,6 +188,7 @@ class Plan:
     errored: bool = False
     applyable: bool = True
     complete: bool = True
+    addresses: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     secrets: SecretSet = field(default_factory=SecretSet, repr=False, compare=False)
     masker: Masker = field(default_factory=Masker, repr=False, compare=False)
 
@@ -216,6 +220,14 @@ class Plan:
     def is_destructive(self) -> bool:
         """True when something is deleted or replaced."""
         return any(change.is_destructive for change in self.shown_changes)
+
+    def shown_address(self, address: str) -> str:
+        """An address of plan JSON as it stands in `changes` and `drift`."""
+        return self.addresses.get(address, address)
+
+    def real_address(self, shown: str) -> str:
+        """The address that Terraform knows a resource by."""
+        return next((real for real, masked in self.addresses.items() if masked == shown), shown)
 
     def mask(self, text: str) -> str:
         """A text about this plan, such as its diff, without the plan's secrets."""

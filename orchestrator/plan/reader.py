@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.errors import PlanFileError
 from orchestrator.masking import Masker, SecretSet
+from orchestrator.plan.addresses import shown_addresses
 from orchestrator.plan.attributes import changed_attributes, newly_marked, without, written_path
 from orchestrator.plan.model import AttributeChange, Check, OutputChange, Plan, ResourceChange
 
@@ -21,7 +22,8 @@ def read_plan(show_json: bytes | str, masker: Masker) -> Plan:
     """
     document = _parse(show_json)
     secrets = masker.secrets_of(document)
-    reader = _Reader(masker, secrets)
+    addresses = shown_addresses(document, masker)
+    reader = _Reader(masker, secrets, addresses)
     outputs = {name: reader.output(name, one) for name, one in (document.get("output_changes") or {}).items()}
     errored = bool(document.get("errored", False))
     return Plan(
@@ -34,6 +36,7 @@ def read_plan(show_json: bytes | str, masker: Masker) -> Plan:
         errored=errored,
         applyable=bool(document.get("applyable", not errored)),
         complete=bool(document.get("complete", not errored)),
+        addresses=addresses,
         secrets=secrets,
         masker=masker,
     )
@@ -68,8 +71,9 @@ def _parse(show_json: bytes | str) -> dict[str, Any]:
 class _Reader:
     """Turns the parts of plan JSON into the model, masking on the way."""
 
-    def __init__(self, masker: Masker, secrets: SecretSet) -> None:
+    def __init__(self, masker: Masker, secrets: SecretSet, addresses: Mapping[str, str]) -> None:
         self.masker = masker
+        self.addresses = addresses
         self.secrets = secrets
         self.walker = masker.walker()
 
@@ -83,13 +87,14 @@ class _Reader:
         actions = tuple(change.get("actions") or ("no-op",))
         importing = change.get("importing")
         identity = importing.get("id") or json.dumps(importing.get("identity")) if importing else None
+        previous: str | None = raw.get("previous_address")
         return ResourceChange(
-            address=address,
+            address=self.addresses.get(address, address),
             actions=actions,
             type=str(raw.get("type", "")),
             mode=str(raw.get("mode", "managed")),
             provider=str(raw.get("provider_name", "")),
-            previous_address=raw.get("previous_address"),
+            previous_address=self.addresses.get(previous, previous) if previous else None,
             action_reason=raw.get("action_reason"),
             deposed=raw.get("deposed"),
             import_id=self.masker.mask_text(identity, self.secrets) if identity is not None else None,
@@ -130,7 +135,7 @@ class _Reader:
             for problem in instance.get("problems") or ()
         )
         return Check(
-            address=str(address.get("to_display", "")),
+            address=self.masker.mask_address(str(address.get("to_display", ""))),
             kind=str(address.get("kind", "")),
             status=str(raw.get("status", "unknown")),
             problems=tuple(self.masker.mask_text(text, self.secrets) for text in problems),

@@ -106,8 +106,10 @@ def _journal_kept(
 
 def planned_lines(plan: Plan | None) -> list[bytes]:
     """What to look for, should the apply be cut off: of each resource to be made, what it is called."""
-    lines = []
-    for change in plan.shown_changes if plan else ():
+    lines: list[bytes] = []
+    if plan is None:
+        return lines
+    for change in plan.shown_changes:
         if "create" not in change.actions:
             continue
         wanted = import_ids().attributes(change.type) | set(NAMES)
@@ -116,7 +118,7 @@ def planned_lines(plan: Plan | None) -> list[bytes]:
             for one in change.attributes
             if one.path in wanted and isinstance(one.after, str) and not (one.sensitive or one.unknown)
         }
-        lines.append(planned_line(change.address, PlannedResource(change.type, values)))
+        lines.append(planned_line(plan.real_address(change.address), PlannedResource(change.type, values)))
     return lines
 
 
@@ -193,7 +195,10 @@ def failed_report(
     reason = diagnostics[0]["summary"] if diagnostics else "Terraform failed without saying why"
     if outcome.ended == "interrupted":
         reason = "interrupted while applying"
-    notes = [f"applied before it failed: {one.address} ({one.action})" for one in outcome.finished]
+    notes = [
+        session.mask(f"applied before it failed: {one.address} ({one.action})", masks)
+        for one in outcome.finished
+    ]
     return replace(
         planned.report,
         result="failed",

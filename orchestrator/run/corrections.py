@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.config.drift import ACCEPTABLE, WEEK, Action, Drift, Limits, Window
+from orchestrator.masking import HIDDEN
 from orchestrator.plan.drift_model import DriftedResource
 from orchestrator.plan.drift_rules import matches
 from orchestrator.report.drift import StackDrift
@@ -88,6 +89,8 @@ def _is_meant(found: StackDrift, one: DriftedResource, action: Action) -> bool:
 
 def _objection(found: StackDrift, one: DriftedResource, action: Action) -> str:
     """Why an action does not go for a resource; empty when it does."""
+    if HIDDEN in one.address:
+        return "the key in its address looks like a secret, so it is not named to Terraform"
     if found.partial:
         return "its last run did not do all of it: `infra apply` does the rest, and puts this right as well"
     if action == "accept":

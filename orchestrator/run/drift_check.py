@@ -264,7 +264,8 @@ def failed(session: Session, stack: Stack, error: InfraError) -> StackDrift:
     """A stack that could not be checked because of an error."""
     told = error.diagnostics if isinstance(error, TerraformError) else ()
     diagnostics = [one for one in told if isinstance(one, Diagnostic)]
-    reason = session.mask(error.message)
+    hidden = session.secrets_behind(stack)
+    reason = session.mask(error.message, hidden)
     if isinstance(error, TerraformError) and is_throttled(error):
         reason = f"the provider was asked too much: {reason}"
     advice = error.advice
@@ -274,5 +275,5 @@ def failed(session: Session, stack: Stack, error: InfraError) -> StackDrift:
     return replace(
         found,
         error_class=type(error).__name__,
-        diagnostics=tuple(session.masked_diagnostic(stack, one) for one in diagnostics),
+        diagnostics=tuple(session.masked_diagnostic(stack, one, hidden) for one in diagnostics),
     )

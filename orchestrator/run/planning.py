@@ -212,14 +212,15 @@ def failure(session: Session, stack: Stack, error: InfraError) -> StackReport:
         return _report(stack, "aborted", reason="the run was interrupted")
     found = error.diagnostics if isinstance(error, TerraformError) else ()
     diagnostics = [one for one in found if isinstance(one, Diagnostic)]
+    hidden = session.secrets_behind(stack)
     return _report(
         stack,
         "failed",
-        reason=session.mask(error.message),
+        reason=session.mask(error.message, hidden),
         advice=error.advice,
         code=int(error.exit_code),
         error_class=type(error).__name__,
-        diagnostics=tuple(session.masked_diagnostic(stack, one) for one in diagnostics),
+        diagnostics=tuple(session.masked_diagnostic(stack, one, hidden) for one in diagnostics),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.report.model import RunReport, StackReport
@@ -47,6 +48,30 @@ class Progress(Protocol):
 
     def end(self) -> None:
         """This part of the run is over; the terminal is free."""
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A progress whose texts are masked on the way: addresses and messages are Terraform's own."""
+
+    inner: Progress
+    mask: Callable[[str], str]
+
+    def begin(self, stacks: Sequence[str]) -> None:
+        """See `Progress`."""
+        self.inner.begin(stacks)
+
+    def doing(self, stack: str, text: str) -> None:
+        """See `Progress`."""
+        self.inner.doing(stack, self.mask(text))
+
+    def done(self, report: Ended) -> None:
+        """See `Progress`: reports are masked where they are made."""
+        self.inner.done(report)
+
+    def end(self) -> None:
+        """See `Progress`."""
+        self.inner.end()
 
 
 class Consent(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import secrets
 import shlex
@@ -15,17 +17,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import ProjectError, StateError, UsageError
+from orchestrator.errors import InfraError, ProjectError, StateError, UsageError
 from orchestrator.masking import NO_SECRETS, Masker, SecretSet
 from orchestrator.process import Command, Completed, Supervisor
 from orchestrator.project import graph
+from orchestrator.project.given import sensitive_values
 from orchestrator.project.model import Project, Stack
 from orchestrator.project.select import select
 from orchestrator.report.model import RunInfo, RunReport, StackReport
 from orchestrator.run.folders import Folders
 from orchestrator.run.inspecting import Inspect, inspect_nothing
 from orchestrator.run.ledgers import Ledgers
-from orchestrator.run.ports import Progress
+from orchestrator.run.ports import Masked, Progress
 from orchestrator.run.states import States
 from orchestrator.run.worktrees import Commits
 from orchestrator.terraform.binary import Binary, check_version, find_binary
@@ -166,6 +169,24 @@ class Session:
         """A text without secrets: those given, those among the input variables, and what looks like one."""
         return self.masker.mask_text(text, self.secrets | secrets)
 
+    def secrets_behind(self, stack: Stack) -> SecretSet:
+        """What text about a stack may quote where no plan tells what is secret in it.
+
+        That is what its sensitive variables hold, what its own state marks, and the sensitive outputs that it
+        reads. What cannot be looked at tells nothing.
+        """
+        given = [value for _, value in sensitive_values(self.project, stack, self.environ)]
+        found = SecretSet.of(given)
+        upstreams = (self.project.stacks[edge.source] for edge in self.project.upstreams(stack.id))
+        for one in (stack, *upstreams):
+            with contextlib.suppress(InfraError, ValueError, RecursionError):
+                raw = self.states.raw(one)
+                state = json.loads(raw) if raw else {}
+                if one is not stack:
+                    state = {"outputs": state.get("outputs")}
+                found |= self.masker.secrets_in_state(state)
+        return found
+
     def masked_diagnostic(
         self, stack: Stack, diagnostic: Diagnostic, secrets: SecretSet = NO_SECRETS
     ) -> dict[str, Any]:
@@ -175,7 +196,7 @@ class Session:
             "severity": diagnostic.severity,
             "summary": self.mask(diagnostic.summary, secrets),
             "detail": self.mask(with_code(diagnostic), secrets),
-            "address": diagnostic.address or None,
+            "address": self.masker.mask_address(diagnostic.address) or None,
             "file": where,
             "line": diagnostic.line or None,
         }
@@ -249,7 +270,7 @@ def open_session(
         folders=folders,
         states=states,
         ledgers=Ledgers(project, states, environ),
-        progress=progress,
+        progress=Masked(progress, masker.mask_text),
         environ=environ,
         info=info,
         workers=workers or os.cpu_count() or 1,
