@@ -36,7 +36,10 @@ class Journal:
         if kind in ("apply_start", "apply_complete", "apply_errored"):
             self._hook(str(kind), line.get("hook") or {})
         elif kind == "diagnostic":
-            self.diagnostics.append(from_json(line.get("diagnostic") or {}))
+            found = from_json(line.get("diagnostic") or {})
+            # An interrupt is told once for each resource that it kept from being begun.
+            if found not in self.diagnostics:
+                self.diagnostics.append(found)
         elif kind == "change_summary":
             changes = line.get("changes") or {}
             if changes.get("operation") != "plan":

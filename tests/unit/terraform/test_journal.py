@@ -38,6 +38,16 @@ def test_a_journal_cut_short_tells_what_is_known() -> None:
     assert journal.outputs is None
 
 
+def test_what_is_said_again_and_again_is_told_once() -> None:
+    halted = {"severity": "error", "summary": "execution halted", "detail": ""}
+    other = {**halted, "detail": "for another reason"}
+    lines = [
+        json.dumps({"type": "diagnostic", "diagnostic": one}).encode() for one in (halted, halted, other)
+    ]
+
+    assert [one.detail for one in read_journal(lines).diagnostics] == ["", "for another reason"]
+
+
 def test_the_summary_counts_when_there_is_one() -> None:
     planned = {"add": 9, "change": 9, "remove": 9, "operation": "plan"}
     applied = {"add": 1, "change": 2, "remove": 3, "import": 4, "operation": "apply"}
