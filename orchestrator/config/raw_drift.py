@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, time
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from orchestrator.config.drift import (
     ACCEPTABLE,
@@ -42,6 +42,17 @@ def _time(value: Any) -> Any:
     raise ValueError('must be a time of day in quotes, such as "22:00"')
 
 
+def _zone(value: str) -> str:
+    """Only when it is said, since to know them all is to read files."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(value)
+    except (KeyError, OSError, ValueError):
+        raise ValueError(f"must be a time zone such as Europe/Berlin; {value} is none") from None
+    return value
+
+
 def _volatile(value: Any) -> Any:
     if isinstance(value, str) and "." not in value:
         raise ValueError("must be TYPE.ATTRIBUTE, such as google_vertex_ai_schedule.next_run_time")
@@ -53,7 +64,7 @@ TimeOfDay = Annotated[time, BeforeValidator(_time), WithJsonSchema({"type": "str
 Volatile = Annotated[
     str, BeforeValidator(_volatile), WithJsonSchema({"type": "string", "pattern": r"^[^.]+\..+$"})
 ]
-Zone = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$")]
+Zone = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"), AfterValidator(_zone)]
 
 
 class RawIgnoreRule(Section):

@@ -78,6 +78,8 @@ MISTAKES = [
     ("{limits: {max: 5000}}", "limits.max", "from 0 to 1000"),
     ("{limits: {window: {from: 22:00}}}", "limits.window.from", "in quotes"),
     ("{limits: {window: {zone: my zone}}}", "limits.window.zone", "such as Europe/Berlin"),
+    ("{limits: {window: {zone: Europe/Atlantis}}}", "limits.window.zone", "Europe/Atlantis is none"),
+    ("{limits: {window: {zone: Europe}}}", "limits.window.zone", "such as Europe/Berlin"),
     ("{limits: {window: {days: [sunday]}}}", "limits.window.days[0]", "mon, tue"),
     ("{webhook: 'https://example.com/secret'}", "webhook", "the name of an environment variable"),
 ]

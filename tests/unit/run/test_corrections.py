@@ -156,3 +156,12 @@ def test_limits_hold_without_a_person() -> None:
 )
 def test_when_something_may_be_put_right(window: Window | None, at: str, is_in: bool) -> None:
     assert is_open(window, datetime.fromisoformat(f"2026-01-{at}:00+00:00")) is is_in
+
+
+@pytest.mark.parametrize(
+    ("at", "is_in"), [("03-28T01:30", True), ("03-29T01:30", False), ("03-29T00:30", True)]
+)
+def test_a_window_follows_its_zone_through_the_year(at: str, is_in: bool) -> None:
+    """At the end of March the clocks of Berlin go from 02:00 to 03:00."""
+    window = Window(start=time(1), end=time(3), zone="Europe/Berlin")
+    assert is_open(window, datetime.fromisoformat(f"2026-{at}:00+00:00")) is is_in
