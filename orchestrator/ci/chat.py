@@ -175,13 +175,15 @@ def _carried_out(host: Host, project: Project, asked: Asked) -> Answer:
         return _started(host, trunk, APPLY_WORKFLOW, inputs)
     pull = host.pull_request(asked.pull_request)
     if command.verb == "plan":
-        return _started(host, trunk, PLAN_WORKFLOW, _plan_inputs(host, project, pull, command.target))
+        return _started(host, trunk, PLAN_WORKFLOW, _plan_inputs(host, project, pull, trunk, command.target))
     return _started(host, trunk, APPLY_WORKFLOW, _apply_inputs(project, pull, trunk, command.target))
 
 
-def _plan_inputs(host: Host, project: Project, pull: PullRequest, stack: str) -> dict[str, str]:
+def _plan_inputs(host: Host, project: Project, pull: PullRequest, trunk: str, stack: str) -> dict[str, str]:
     if pull.state != "open":
         raise _No("This pull request is not open: there is nothing to plan.")
+    if pull.base_ref != trunk:
+        raise _No(f"This pull request is to be merged into {escape.code(pull.base_ref)}, not into trunk.")
     if pull.head_repository != host.repository:
         raise _No(
             "This pull request comes from a fork: its code is not planned with this repository's rights."

@@ -47,6 +47,7 @@ def subject_of(project: Project, event: Event | None, base: str | None = None) -
     found = len(parents) == 2 and parents[1] == event.head
     _require(found, f"the merge of {event.head[:10]} with trunk, nor that head itself", commit)
     _require_known(repository, parents[0])
+    _require_trunk(repository, event, parents[0])
     return Subject(commit, parents[0], event.head)
 
 
@@ -80,6 +81,22 @@ def _require(holds: bool, wanted: str, commit: str) -> None:
             f"The checkout is {commit[:10]}, which is not {wanted}.",
             advice="Leave `ref` of actions/checkout out. If somebody pushed meanwhile, that push has a run "
             "of its own.",
+        )
+
+
+def _require_trunk(repository: Repository, event: Event, base: str) -> None:
+    """A plan that was asked for is of a pull request into the branch that the job runs on, which is trunk.
+
+    Its rules are those of its base: whoever can push a branch could have made one with rules of their own.
+    """
+    if event.kind != "workflow_dispatch":
+        return
+    branch = event.ref.removeprefix("refs/heads/")
+    trunk = repository.resolve(f"refs/remotes/origin/{branch}")
+    if not repository.is_ancestor(base, trunk):
+        raise GitError(
+            f"#{event.pull_request} is not to be merged into {branch}: {base[:10]}, its base, is not there.",
+            advice=f"It is planned once its target is {branch}.",
         )
 
 

@@ -468,6 +468,20 @@ def test_a_plan_that_a_comment_asked_for(ci: Ci) -> None:
     assert "pushed meanwhile" in late("ci", "plan", code=3).err
 
 
+def test_a_pull_request_into_another_branch_is_not_planned(ci: Ci) -> None:
+    """The rules are those of what it is merged into, and this branch is anybody's."""
+    ci.github.commit("loose", {"infra.yaml": CONFIG + "guard: {allow: []}\n"})
+    ci.github.commit("feature", {NET: TWO}, base="loose")
+    number = ci.github.open("feature", "Raise it", base="loose")
+    inputs = {"pull_request": str(number), "head": ci.github.head(number)}
+    event = str(ci.github.event_file("workflow_dispatch", inputs=inputs))
+    merge = ci.job(number).env["GITHUB_SHA"]
+    job = ci.job(0, event="workflow_dispatch", commit=merge, GITHUB_EVENT_PATH=event)
+    ran = job("ci", "plan", code=3)
+    assert f"#{number} is not to be merged into main" in ran.err
+    assert ci.github.comments(number) == []
+
+
 def test_parts_of_two_attempts_are_not_sealed_together(ci: Ci, tmp_path: Path) -> None:
     number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": FOLLOWER.replace('"y"', '"z"', 1)})
     for attempt, stack in (("1", "dev/net"), ("2", "dev/app")):

@@ -337,9 +337,9 @@ def test_drift_is_put_right_and_nothing_else_is_done(recorded: Workflows) -> Non
     ]
 
 
-def pull_request(fork: str = TARGET.repository) -> dict[str, Any]:
+def pull_request(fork: str = TARGET.repository, into: str = "main") -> dict[str, Any]:
     head = {"sha": "0" * 40, "ref": "change", "repo": {"full_name": fork}}
-    base = {"sha": "1" * 40, "ref": "main"}
+    base = {"sha": "1" * 40, "ref": into}
     return {
         "action": "opened",
         "number": 7,
@@ -391,6 +391,25 @@ def test_a_fork_gets_nothing(recorded: Workflows) -> None:
     asked(recorded, {})
     recorded.run("pull_request", "infra-plan.yml", pull_request(fork="stranger/infrastructure"))
     assert asked(recorded, {}) == []
+
+
+def test_only_what_goes_to_trunk_is_planned(recorded: Workflows) -> None:
+    """Whoever can push a branch can have one with other rules, and a workflow that calls the one at trunk."""
+    caller = recorded.repository / ".github/workflows/infra-plan.yml"
+    theirs = caller.read_text().replace("    branches: [main]\n", "").replace("  merge_group:\n", "  push:\n")
+    answers = accounts() | {"affected --matrix": {"stdout": '{"include": []}'}}
+    asked(recorded, answers)
+    caller.write_text(theirs)
+    recorded.run("pull_request", "infra-plan.yml", pull_request(into="mine"))
+    elsewhere = {**PUSH, "ref": "refs/heads/mine"}
+    recorded.run("push", "infra-plan.yml", elsewhere)
+    caller.write_text(theirs.replace("      stack: ${{", "      environment: prod\n      stack: ${{"))
+    assert "environment: prod" in caller.read_text()
+    recorded.run("push", "infra-plan.yml", elsewhere)
+    recorded.run("pull_request", "infra-plan.yml", pull_request())
+    assert asked(recorded, answers) == []
+    recorded.run("push", "infra-plan.yml", PUSH)
+    assert "ci compare prod --report report" in [note["asked"] for note in asked(recorded, answers)]
 
 
 @pytest.mark.parametrize(

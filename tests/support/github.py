@@ -38,12 +38,12 @@ class GitHub(Served):
         author: str = "ada",
         *,
         body: str = "",
+        base: str = "",
         draft: bool = False,
     ) -> int:
-        """Open a pull request from a branch to main; its number."""
-        return control.open_pull(
-            self.server, self.repository, branch=branch, by=author, title=title, body=body, draft=draft
-        )
+        """Open a pull request from a branch, to main unless it is told; its number."""
+        given = {"by": author, "title": title, "body": body, "base": base}
+        return control.open_pull(self.server, self.repository, branch=branch, draft=draft, **given)
 
     def pull(self, number: int) -> Issue:
         """A pull request as the server knows it; `.pull` has what an issue has not."""

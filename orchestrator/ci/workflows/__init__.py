@@ -106,7 +106,7 @@ def render(target: Target) -> Mapping[str, str]:
     drift, drift_words = _drift_sharded(target.drift_shards)
     parts = {"apply": {"ENVIRONMENTS": environments}, "drift": drift}
     return {
-        f"{FOLDER}/infra-{name}.yml": _filled(_template(name), words | drift_words, parts.get(name, {}))
+        f"{FOLDER}/infra-{name}.yml": _filled(_template(name), {**words, **drift_words}, parts.get(name, {}))
         for name in ("plan", "plan-run", "apply", "chat", "drift")
     }
 

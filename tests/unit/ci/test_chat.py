@@ -284,12 +284,13 @@ def test_a_forks_code_is_not_planned(
     assert github.dispatches == []
 
 
-def test_what_was_merged_elsewhere_is_not_applied(github: GitHub, say: Say) -> None:
+def test_what_goes_elsewhere_is_neither_planned_nor_applied(github: GitHub, say: Say) -> None:
     github.commit("release", {"README.md": "x\n"})
     github.commit("feature", {"a.tf": "# a\n"})
     number = control.open_pull(
         github.server, github.repository, branch="feature", by="ada", title="A", base="release"
     )
+    assert "not into trunk" in say(number, "/infra plan").text
     github.merge(number)
     assert "not into trunk" in say(number, "/infra apply prod").text
     assert github.dispatches == []
