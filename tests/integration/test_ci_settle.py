@@ -6,15 +6,15 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from orchestrator.terraform.orphaned import last_run
-from tests.support.crash.lab import CONFIG, Done, Lab, Round, finished
+from tests.support.crash.lab import CONFIG, LIMIT, Done, Lab, Round, finished
 from tests.support.crash.watched import Step
 
 CI = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/infra", "GITHUB_REF_NAME": "main"}
@@ -33,43 +33,69 @@ def in_ci(found: Round) -> Round:
     return replace(found, env={**found.env, **CI})
 
 
+@dataclass
+class Cancelled:
+    """An apply that was cancelled in a change, which lasts until `release`; `left` is how its step ended."""
+
+    round: Round
+    left: Done
+    release: Callable[[], None]
+
+    def settled(self) -> Done:
+        """What `infra ci settle` makes of it. The change ends once it has taken the stack over."""
+        before = self.round.objects("dev/ledger/stacks/")
+        settle = self.round.start("ci", "settle", "--limit", "60s", "--report", "report", "--json")
+        wait_until(lambda: settle.poll() is not None or self.round.objects("dev/ledger/stacks/") != before)
+        self.release()
+        return finished(settle)
+
+
 @contextmanager
-def cancelled(lab: Lab, step: str, seconds: float, *, kill: bool) -> Iterator[tuple[Round, Done]]:
-    """An apply whose job is cancelled in the change after a step, which takes so long; what its step came to.
+def cancelled(lab: Lab, step: str, *, kill: bool) -> Iterator[Cancelled]:
+    """Cancel in the change after a step. With `kill` the step tells Terraform, and has time for nothing else."""
+    begun, goes_on = threading.Event(), threading.Event()
 
-    With `kill` the step gets no time: it is killed right after the signal.
-    """
-    with lab.round(Step(step, 1), "term", slow=seconds) as found:
+    def change() -> None:
+        begun.set()
+        goes_on.wait(LIMIT)
+
+    with lab.round(Step(step, 1), "term", slow=change) as found:
         round_ = in_ci(found)
-
-        def cancel() -> None:
-            infra = round_.children[-1]
-            infra.send_signal(signal.SIGINT)
+        found.trigger.act = lambda: None
+        try:
+            apply = round_.start(*APPLY, "--patience", "0.5s")
+            assert begun.wait(LIMIT)
+            apply.send_signal(signal.SIGINT)
             if kill:
-                time.sleep(0.2)
-                infra.kill()
+                wait_until(lambda: told_to_stop(round_))
+                apply.kill()
+            yield Cancelled(round_, finished(apply), goes_on.set)
+        finally:
+            goes_on.set()
 
-        def soon() -> None:
-            timer = threading.Timer(0.5, cancel)
-            timers.append(timer)
-            timer.start()
 
-        timers: list[threading.Timer] = []
-        found.trigger.act = soon
-        done = finished(round_.start(*APPLY, "--patience", "0.5s"))
-        for timer in timers:
-            timer.join()
-        yield round_, done
+def told_to_stop(round_: Round) -> bool:
+    """Whether Terraform has heard the interrupt."""
+    written = (round_.root / ".infra/runs").rglob("journal*")
+    return any(b"Interrupt received" in path.read_bytes() for path in written if path.is_file())
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + LIMIT
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_cancelled_apply_is_settled(lab: Lab) -> None:
-    """The step leaves while Terraform makes the last thing of dev/jobs, which takes a while."""
-    with cancelled(lab, "after update job", 4.0, kill=False) as (round_, left):
+    """The step leaves while Terraform makes the last thing of dev/jobs."""
+    with cancelled(lab, "after update job", kill=False) as found:
+        round_, left = found.round, found.left
         assert left.code == 7
         assert "`infra ci settle` follows it to its end:\n  apply of dev/jobs (pid" in left.err
         assert round_.terraforms()
         assert round_.entries()["dev/jobs"]["operation"]["phase"] == "applying"
-        done = round_.infra("ci", "settle", "--limit", "30s", "--report", "report", "--json")
+        done = found.settled()
         assert (done.code, results_of(done)) == (0, {"dev/jobs": "applied"})
         assert not round_.terraforms()
         entry = round_.entries()["dev/jobs"]
@@ -89,9 +115,10 @@ def test_a_cancelled_apply_is_settled(lab: Lab) -> None:
 
 def test_what_a_killed_step_left_is_settled_as_it_ended(lab: Lab) -> None:
     """The step gets no time at all; Terraform, told to stop, stops before its next change."""
-    with cancelled(lab, "after update kept", 2.0, kill=True) as (round_, left):
-        assert left.code == -signal.SIGKILL
-        done = round_.infra("ci", "settle", "--limit", "30s", "--json")
+    with cancelled(lab, "after update kept", kill=True) as found:
+        round_ = found.round
+        assert found.left.code == -signal.SIGKILL
+        done = found.settled()
         assert (done.code, results_of(done)) == (7, {"dev/app": "failed"})
         (report,) = done.document["stacks"]
         assert "applied before it failed: google_pubsub_topic.third (create)" in report["notes"]
@@ -104,7 +131,8 @@ def test_what_a_killed_step_left_is_settled_as_it_ended(lab: Lab) -> None:
 
 
 def test_what_lives_at_the_limit_is_for_resume(lab: Lab) -> None:
-    with cancelled(lab, "after update job", 4.0, kill=False) as (round_, _):
+    with cancelled(lab, "after update job", kill=False) as found:
+        round_ = found.round
         done = round_.infra("ci", "settle", "--limit", "0.2s", "--json")
         assert (done.code, results_of(done)) == (7, {"dev/jobs": "interrupted"})
         (report,) = done.document["stacks"]
@@ -112,6 +140,7 @@ def test_what_lives_at_the_limit_is_for_resume(lab: Lab) -> None:
         assert "infra resume dev/jobs" in report["advice"]
         assert round_.terraforms(), "nobody ends it"
         assert round_.entries()["dev/jobs"]["result"] == "interrupted"
+        found.release()
         resumed = round_.infra("resume", "--auto-approve", "--allow-destroy", "--confirm", "dev", "--json")
         assert (resumed.code, results_of(resumed)) == (0, {"dev/jobs": "unchanged"})
 

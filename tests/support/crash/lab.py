@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -255,13 +255,13 @@ class Lab:
         at: Step | None = None,
         target: Target = "both",
         *,
-        slow: float = 0.0,
+        slow: float | Callable[[], object] = 0.0,
         faults: Sequence[Fault] = (),
     ) -> Iterator[Round]:
         """A cloud as it was before the change. At the step `at` of what is started first, `target` dies.
 
-        `slow` is how long each change takes from then on, in seconds. With `faults` nobody dies, but the
-        bucket has them from then on.
+        `slow` is how long each change takes from then on, in seconds, or what each waits for. With `faults`
+        nobody dies, but the bucket has them from then on.
         """
         self._number += 1
         name = str(self._number)
@@ -270,9 +270,8 @@ class Lab:
             shutil.copytree(self.folder / "base/gcs", self.folder / "gcs" / name)
             shutil.rmtree(self.repo.root / ".infra/runs", ignore_errors=True)
         trigger, effects = Trigger(at, cuts=not faults and target in ("terraform", "both")), Effects()
-        ports = self._providers.watch(
-            name, trigger, effects, lambda: time.sleep(slow) if trigger.struck else None
-        )
+        wait = slow if callable(slow) else partial(time.sleep, slow)
+        ports = self._providers.watch(name, trigger, effects, lambda: wait() if trigger.struck else None)
         bucket = WatchedBucket(self.folder / "gcs" / name, trigger)
         with bucket:
             env = {

@@ -144,7 +144,7 @@ class Effects:
 class WatchedWorld(World):
     """A world whose changes are steps; `slow` is called before each, once somebody was killed."""
 
-    def __init__(self, root: Path, trigger: Trigger, effects: Effects, slow: Callable[[], None]) -> None:
+    def __init__(self, root: Path, trigger: Trigger, effects: Effects, slow: Callable[[], object]) -> None:
         super().__init__(root)
         self._trigger = trigger
         self._effects = effects
@@ -196,7 +196,7 @@ class WatchedProviders(ProviderServer):
         self._root = folder
 
     def watch(
-        self, name: str, trigger: Trigger, effects: Effects, slow: Callable[[], None]
+        self, name: str, trigger: Trigger, effects: Effects, slow: Callable[[], object]
     ) -> Mapping[str, int]:
         """Open a world; the ports of its providers."""
         self._watched[name] = WatchedWorld(self._root / name, trigger, effects, slow)
