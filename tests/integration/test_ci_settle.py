@@ -52,7 +52,7 @@ class Cancelled:
 
 @contextmanager
 def cancelled(lab: Lab, step: str, *, kill: bool) -> Iterator[Cancelled]:
-    """Cancel in the change after a step. With `kill` the step tells Terraform, and has time for nothing else."""
+    """Cancel in the change after a step. With `kill` the step has time to tell Terraform, and for no more."""
     begun, goes_on = threading.Event(), threading.Event()
 
     def change() -> None:
