@@ -353,7 +353,7 @@ def test_what_is_not_merged_is_not_applied(ci: Ci) -> None:
 
 
 def test_one_step_approves_what_is_owed(ci: Ci) -> None:
-    merged(ci, {PROD: value("two")}, review=False)
+    merged(ci, {DEV: value("two"), PROD: value("two")}, review=False)
     assert apply(ci, "prod", code=4).results == {"prod/net": "blocked"}
     ada = Infra(ci.checkout(ci.github.trunk), {**job(ci).env, "GITHUB_TOKEN": ci.github.token("ada")})
     shown = ada("ci", "approve", "prod", "--dry-run", code=0)
@@ -371,6 +371,8 @@ def test_one_step_approves_what_is_owed(ci: Ci) -> None:
     assert "✓ prod is done" in told(ci, number, "prod")
     again = Infra(ci.checkout(ci.github.trunk), dict(ada.env))("ci", "approve", "prod", code=0)
     assert "nothing to approve" in again.out
+    bot = job(ci, {"pull_requests": "write", "contents": "write"})
+    assert "GitHub holds its jobs back" in bot("ci", "approve", "dev", code=0).err
 
 
 def test_what_is_applied_by_a_commit_that_is_gone_is_not_passed_over_in_silence(ci: Ci) -> None:
