@@ -13,8 +13,10 @@ from orchestrator.errors import InfraError
 from orchestrator.process import Supervisor
 from orchestrator.project.git import FULL_CLONE
 from orchestrator.project.model import Project
+from orchestrator.report.drift_history import heartbeat_words
+from orchestrator.run.drift_history import heartbeats
 from orchestrator.run.folders import Folders
-from orchestrator.run.heartbeat import stale
+from orchestrator.run.heartbeat import stale_words
 from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.session import terraform_for
 from orchestrator.run.states import States
@@ -188,18 +190,21 @@ def memory(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
 
 
 def drift(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
-    """Whether the check for drift still runs where it once did."""
+    """When all of each environment was last checked for drift, and whether that is too long ago."""
     ledgers = Ledgers(project, States(project, environ), environ)
     try:
-        late = stale(project, ledgers, project.environments, datetime.now(UTC))
+        beats = heartbeats(project, ledgers, project.environments)
     except InfraError as error:
         yield Check("drift", "unseen", f"when it was last checked could not be seen: {error.message}")
         return
+    limit, now = project.config.drift.stale_after, datetime.now(UTC)
+    late = {name: words for name, beat in beats.items() if (words := stale_words(name, beat, limit, now))}
     advice = "Look at the runs of infra-drift, or run `infra drift`; `infra drift --last` shows each stack."
     for words in late.values():
         yield Check("drift", "warning", words, advice)
-    if not late:
-        yield Check("drift", "ok", "no check of an environment is too old")
+    fresh = [f"{name}: {heartbeat_words(beat)}" for name, beat in beats.items() if name not in late]
+    if fresh:
+        yield Check("drift", "ok", "; ".join(fresh))
 
 
 def lock_files(project: Project) -> Check:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from orchestrator.errors import InfraError
-from orchestrator.project.model import Stack
+from orchestrator.project.model import Project, Stack
 from orchestrator.report.drift import StackDrift
 from orchestrator.run.drift_memory import after_check, event_of
 from orchestrator.run.origin import origin_of
-from orchestrator.run.pending import entries_of
+from orchestrator.run.pending import among, entries_of
 from orchestrator.run.session import Session
 from orchestrator.state.drift import DriftLog, DriftRecord, DriftRun, heartbeat_of
 from orchestrator.state.records import Entry
@@ -31,24 +32,27 @@ class Memory:
     problems: list[str] = field(default_factory=list)
     complete: dict[str, str] = field(default_factory=dict)
     _events: dict[str, str] = field(default_factory=dict)
+    _known: dict[str, dict[str, Entry]] = field(default_factory=lambda: defaultdict(dict))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, ids: Iterable[str]) -> None:
         """One listing of each ledger and of each memory of drift."""
         wanted = list(ids)
-        for members in self.session.ledgers.among(wanted).values():
+        for ledger, members in self.session.ledgers.among(wanted).items():
             try:
-                self.entries.update(entries_of(self.session, members))
+                known = ledger.entries()
+                self.entries.update(among(self.session, known, members))
+                self._known[ledger.environment].update(known)
             except InfraError as error:
                 # Another environment's account may be at hand: its stacks alone cannot be checked.
                 self.unreadable.update(dict.fromkeys(members, error))
         for log, members in self.logs(wanted).items():
             try:
-                known = log.records(whole=True)
+                records = log.records(whole=True)
             except InfraError as error:
                 self.problem(f"What earlier checks found could not be read: {error.message}")
                 continue
-            self.records.update({id_: known[id_] for id_ in members if id_ in known})
+            self.records.update({id_: records[id_] for id_ in members if id_ in records})
 
     def entry_now(self, stack: Stack) -> Entry | None:
         """What the ledger has of a stack now: since the run began, it may have been applied.
@@ -122,6 +126,25 @@ class Memory:
             if one.result in ("unchecked", "skipped") and applied and max(checked, applied) < oldest:
                 found.append(one.id)
         return tuple(found)
+
+    def left_behind(self, asked: Collection[str], trunk: Project) -> list[str]:
+        """What is to be said of stacks that trunk no longer has and nobody destroyed: nothing looks at them.
+
+        Only of environments all of whose stacks were asked for.
+        """
+        project = self.session.project
+        elsewhere = {*project.stacks, *trunk.stacks}
+        elsewhere |= {one.moved for one in project.config.stacks.values() if one.moved}
+        found = []
+        for environment, entries in sorted(self._known.items()):
+            if not all(one.id in asked for one in project.of(environment)):
+                continue
+            found += [
+                f"{id_}: trunk no longer has it, and nobody destroyed what it made; it is not checked."
+                for id_, entry in sorted(entries.items())
+                if id_ not in elsewhere and entry.is_known and entry.result != "destroyed"
+            ]
+        return found
 
     def logs(self, ids: Iterable[str]) -> dict[DriftLog, list[str]]:
         """The memories that some stacks are in, each with those that are in it."""

@@ -61,7 +61,7 @@ def check_drift(session: Session, request: DriftRequest, *, now: datetime | None
         stacks=stacks,
         rules=rule_findings(session.project, stacks, moment),
         stale=memory.stale(stacks),
-        notes=tuple(memory.problems),
+        notes=(*memory.problems, *memory.left_behind(request.stacks, checks.trunk)),
         interrupted=session.supervisor.interrupted,
         complete=memory.complete,
     )

@@ -65,12 +65,18 @@ def entries_of(session: Session, stacks: Iterable[str]) -> dict[str, Entry]:
     """What the ledgers know of some stacks, also of renamed ones; one listing for each ledger."""
     found: dict[str, Entry] = {}
     for ledger, ids in session.ledgers.among(stacks).items():
-        entries = ledger.entries()
-        for id_ in ids:
-            old = session.ledgers.moved_from(session.project.stacks[id_])
-            entry = entries.get(id_) or (entries.get(old) if old else None)
-            if entry:
-                found[id_] = entry
+        found |= among(session, ledger.entries(), ids)
+    return found
+
+
+def among(session: Session, entries: Mapping[str, Entry], stacks: Iterable[str]) -> dict[str, Entry]:
+    """Those of a ledger's entries that are of some stacks, also of renamed ones."""
+    found = {}
+    for id_ in stacks:
+        old = session.ledgers.moved_from(session.project.stacks[id_])
+        entry = entries.get(id_) or (entries.get(old) if old else None)
+        if entry:
+            found[id_] = entry
     return found
 
 

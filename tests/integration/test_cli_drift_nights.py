@@ -280,6 +280,39 @@ def test_the_history_has_figures_and_the_last_check_can_be_asked_for(night: Nigh
     assert "every stack was checked since" in night.infra("drift", "--last", code=0).out
 
 
+def test_doctor_tells_when_all_was_last_checked(night: Nights) -> None:
+    def told() -> dict[str, str]:
+        checks = night.infra("doctor", "--json").document["checks"]
+        (found,) = [one for one in checks if one["name"] == "drift"]
+        return {name: found[name] for name in ("status", "message")}
+
+    night.apply()
+    assert told() == {"status": "ok", "message": "dev: never checked for drift"}
+    night.check(code=0)
+    assert told()["message"].startswith("dev: every stack was checked since 20")
+    name = "dev/drift/heartbeat.json"
+    beat = json.loads(night.contents(name)[name])
+    old = {**beat, "at": "2020-01-01T00:00:00Z", "complete": "2020-01-01T00:00:00Z"}
+    night.server.store.insert_object("states", name, json.dumps(old).encode())
+    assert told()["status"] == "warning"
+    assert "The last complete check of dev for drift is" in told()["message"]
+
+
+def test_a_stack_that_trunk_no_longer_has_is_not_silently_unwatched(night: Nights) -> None:
+    night.repo.commit({"infra/envs/dev/net/main.tf": BUILTIN})
+    night.apply()
+    night.repo.git("rm", "-q", "-r", "infra/envs/dev/net")
+    night.repo.git("commit", "-q", "-m", "Without the network")
+    (note,) = night.check(code=0)["notes"]
+    assert note.startswith("dev/net: trunk no longer has it, and nobody destroyed what it made")
+    night.repo.git("revert", "--no-edit", "-n", "HEAD")
+    night.repo.git("commit", "-q", "-m", "With it again")
+    night.infra("destroy", "dev/net", "--auto-approve", "--allow-destroy", "--confirm", "dev", code=0)
+    night.repo.git("rm", "-q", "-r", "infra/envs/dev/net")
+    night.repo.git("commit", "-q", "-m", "Destroyed and gone")
+    assert night.check(code=0)["notes"] == []
+
+
 def test_the_longest_unchecked_come_first_and_a_budget_ends_the_night(night: Nights) -> None:
     ids = [f"dev/s{number}" for number in range(4)]
     night.repo.commit({f"infra/envs/{id_}/main.tf": BUILTIN for id_ in ids})
