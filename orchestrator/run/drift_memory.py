@@ -17,7 +17,6 @@ ACCEPTED = "accepted"
 CODE_CHANGED = "code changed"
 COVERED = "covered by a rule"
 DESTROYED = "destroyed"
-DESTROYED = "destroyed"
 # What `infra drift --fix`, or the job that it stands for, did about it.
 PUT_BACK = "reverted by a correction"
 TAKEN_OVER = "accepted by a correction"
@@ -73,12 +72,8 @@ def after_check(
     applied_run = entry.run if entry else ""
     if found.ended == DESTROYED:
         past = (*before.past, *([_over(before.now, DESTROYED, applied_run, at)] if before.now else []))
-        return replace(before, tried_at=at, reason=found.reason, digest="", now=None, past=past)
-    if entry and entry.result == "destroyed" and before.now:
-        over = replace(before.now, ended=at, how=DESTROYED)
-        return replace(
-            before, result="", digest="", severity="", counts={}, now=None, past=(*before.past, over)
-        )
+        nothing = replace(before, result="", digest="", severity="", counts={}, correction="")
+        return replace(nothing, tried_at=at, reason=found.reason, now=None, past=past)
     if found.result not in ("clean", "drifted"):
         return replace(before, tried_at=at, reason=found.reason)
     fingerprint = entry.fingerprint if entry else ""

@@ -10,7 +10,14 @@ import pytest
 from orchestrator.errors import InterruptedRunError, TerraformError
 from orchestrator.plan.drift_model import Category, DriftedAttribute, DriftedResource, Rule
 from orchestrator.report.drift import StackDrift
-from orchestrator.run.drift_memory import after_check, digest_of, event_of, how_it_ended, remembered
+from orchestrator.run.drift_memory import (
+    DESTROYED,
+    after_check,
+    digest_of,
+    event_of,
+    how_it_ended,
+    remembered,
+)
 from orchestrator.run.drift_pace import Pace, is_throttled
 from orchestrator.run.drifting import DriftRequest
 from orchestrator.run.schemas import computed_only
@@ -73,9 +80,10 @@ def test_what_could_not_be_checked_ends_nothing() -> None:
 
 def test_a_stack_that_was_destroyed_does_not_drift_for_ever() -> None:
     first = check(None, drifted(), "2026-01-01T00:00:00Z")
-    gone = StackDrift("dev/app", "dev", "unchecked", "it was destroyed")
+    gone = StackDrift("dev/app", "dev", "unchecked", "it was destroyed", ended=DESTROYED)
     over = check(first, gone, "2026-01-02T00:00:00Z", replace(ENTRY, result="destroyed"))
-    assert (over.now, over.result, over.past[0].how) == (None, "", "destroyed")
+    assert (over.now, over.result, over.past[0].how, over.past[0].by) == (None, "", "destroyed", "R1")
+    assert (over.digest, over.severity, over.counts) == ("", "", {}), "nothing of it drifts any more"
     assert event_of(first, over) == "destroyed"
     assert check(over, gone, "2026-01-03T00:00:00Z", replace(ENTRY, result="destroyed")).past == over.past
 
