@@ -19,6 +19,7 @@ from tests.integration.test_cli_drift import DURATION, MAIN, PLAIN, topic
 from tests.support.cli import Infra, Ran
 from tests.support.github import GitHub
 from tests.support.nights import CONFIG, HEAD, TYPES, Nights, nights
+from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -55,6 +56,7 @@ def test_what_drifts_is_put_back_and_nothing_else_is_done(night: Nights) -> None
     # Trunk went on meanwhile; a correction applies what was applied, not what trunk owes.
     night.repo.commit({MAIN: HEAD + topic("1500s") + topic(name="gone") + topic("1500s", name="other")})
     done = night.infra("drift", "--fix", "--action", "revert", *YES, "--json", code=0).document
+    check_schema(done, "drift")
     assert [(one["action"], one["result"]) for one in done["corrections"]] == [("revert", "applied")]
     assert sorted(done["corrections"][0]["addresses"]) == ["google_pubsub_topic.gone", PLAIN]
     (stack,) = done["stacks"]
@@ -125,7 +127,9 @@ def test_a_job_corrects_what_its_digest_names_and_infra_yaml_allows(night: Night
     (left,) = night.check(code=8)["stacks"]
     assert [one["address"] for one in left["resources"]] == ["google_pubsub_topic.gone"]
     # What was seen is not what drifts now: that digest does nothing more.
-    night.infra("ci", "apply", "dev", "--drift", stack["digest"], code=5)
+    again = night.infra("ci", "apply", "dev", "--drift", stack["digest"], "--json", code=5).document
+    check_schema(again, "drift")
+    assert again["done"] == [f"{stack['digest'][:12]}…: nothing drifts in this way any more"]
     told = json.loads((night.repo.root / "report" / "drift-dev-1.json").read_bytes())
     assert "reverted" in told["stacks"][0]["correction"]
 

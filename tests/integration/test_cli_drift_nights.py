@@ -268,6 +268,7 @@ def test_the_history_has_figures_and_the_last_check_can_be_asked_for(night: Nigh
         night.world.set("plain", DURATION, value)
         night.check()
     document = night.infra("drift", "history", "--json", code=0).document
+    check_schema(document, "drift-history")
     figures = document["figures"]
     assert (figures["drifted"], figures["episodes"], figures["ended"]) == (1, 2, {"fixed outside": 1})
     assert figures["offenders"] == [["dev/app", PLAIN, 2]]
@@ -275,6 +276,7 @@ def test_the_history_has_figures_and_the_last_check_can_be_asked_for(night: Nigh
     assert f"2 times: dev/app {PLAIN}" in told
     assert "it lasts" in told
     last = night.infra("drift", "--last", "--json", code=0).document
+    check_schema(last, "drift-last")
     assert (last["stacks"][0]["result"], last["heartbeats"]["dev"]["drifted"]) == ("drifted", 1)
     assert last["heartbeats"]["dev"]["complete"] == last["stacks"][0]["checked_at"]
     assert "every stack was checked since" in night.infra("drift", "--last", code=0).out
