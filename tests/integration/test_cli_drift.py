@@ -77,16 +77,44 @@ def night(
         yield made
 
 
-def test_each_thing_that_changed_outside_has_its_class(night: Nights) -> None:
-    gone = topic(name="gone")
-    night.repo.commit({MAIN: HEAD + topic() + gone + IGNORING + NETWORK + SCHEDULE})
+AHEAD = """
+moved {
+  from = google_compute_network.main
+  to   = google_compute_network.new
+}
+output "id" {
+  value = google_pubsub_topic.plain.id
+}
+"""
+
+
+@pytest.mark.parametrize("binary", ["terraform", "embedded"])
+def test_each_row_of_the_table_has_its_class(
+    binary: str, night: Nights, request: pytest.FixtureRequest
+) -> None:
+    """With the Terraform on PATH, and with the one inside."""
+    if binary == "embedded":
+        request.getfixturevalue("embedded_argv")
+        night.repo.commit({"infra.yaml": CONFIG + "terraform: {binary: embedded}\n"})
+    rest = topic(name="gone") + IGNORING + NETWORK + SCHEDULE
+    night.repo.commit({MAIN: HEAD + topic() + topic(name="late") + rest})
     night.apply()
     night.check(code=0)
+    # Changed by hand at night, written down in the morning; the state knows nothing of it.
+    night.world.set("late", DURATION, "900s")
+    applied = night.repo.commit({MAIN: HEAD + topic() + topic("900s", name="late") + rest})
+    night.apply()
     night.world.set("plain", DURATION, "900s")
     night.world.set("main", "routing_mode", "GLOBAL")
     night.world.set("ignoring", DURATION, "900s")
     night.world.set("ignoring", "effective_labels.hand", "made")
     night.world.delete("gone")
+    # What trunk has and nobody applied: an edit, a move, an output.
+    ahead = topic("1500s") + topic("900s", name="late") + rest.replace('"main" {', '"new" {') + AHEAD
+    night.repo.commit({MAIN: HEAD + ahead})
+    (stack,) = night.check(code=8)["stacks"]
+    assert (stack["commit"], stack["outputs"]) == (applied, [])
+    assert "its code has changed since" in stack["pending"]
     assert night.classes(code=8) == {
         "google_colab_schedule.nightly": {"kind": "changed", "next_run_time": "noise"},
         "google_compute_network.main": {"kind": "changed", "routing_mode": "unmanaged"},
@@ -96,8 +124,18 @@ def test_each_thing_that_changed_outside_has_its_class(night: Nights) -> None:
             "effective_labels.hand": "noise",
             DURATION: "ignored",
         },
+        "google_pubsub_topic.late": {"kind": "changed", DURATION: "codified"},
         PLAIN: {"kind": "changed", DURATION: "reverted"},
     }
+
+
+def test_what_nobody_need_look_at_is_counted_and_shown_when_asked_for(night: Nights) -> None:
+    night.repo.commit({MAIN: HEAD + topic() + topic(name="gone") + IGNORING + SCHEDULE})
+    night.apply()
+    night.world.set("plain", DURATION, "900s")
+    night.world.set("ignoring", DURATION, "900s")
+    night.world.set("ignoring", "effective_labels.hand", "made")
+    night.world.delete("gone")
     told = night.shown(code=8).out
     assert 'message_retention_duration: "600s" → "900s"' in told
     assert "google_pubsub_topic.gone  deleted outside; the next apply makes it again" in told

@@ -381,22 +381,6 @@ def test_one_terraform_process_a_check_and_a_second_only_when_something_changed(
     assert commands() == ["plan", "show"]
 
 
-def test_the_embedded_terraform_sees_the_same(night: Nights, embedded_argv: tuple[str, ...]) -> None:
-    assert embedded_argv
-    embedded = CONFIG + "terraform: {binary: embedded}\n"
-    night.repo.commit({"infra.yaml": embedded, MAIN: HEAD + topic() + topic(name="gone") + IGNORING})
-    night.apply()
-    night.check(code=0)
-    night.world.set("ignoring", DURATION, "900s")
-    night.world.set("plain", DURATION, "900s")
-    night.world.delete("gone")
-    assert night.classes(code=8) == {
-        "google_pubsub_topic.gone": {"kind": "deleted"},
-        "google_pubsub_topic.ignoring": {"kind": "changed", DURATION: "ignored"},
-        PLAIN: {"kind": "changed", DURATION: "reverted"},
-    }
-
-
 def test_every_form_of_the_report(night: Nights, tmp_path: Path) -> None:
     night.repo.commit({MAIN: HEAD + topic() + SCHEDULE, "infra/envs/dev/new/main.tf": BUILTIN})
     night.apply("dev/app")
