@@ -34,6 +34,8 @@ def subject_of(project: Project, event: Event | None, base: str | None = None) -
     """
     commit = project.commit or ""
     if event is None or not event.is_reviewed:
+        asked = event is not None and event.pull_request is not None and event.kind == "workflow_dispatch"
+        _require(not asked, "told to be a pull request's: its head is missing", commit)
         return Subject(commit, base_commit(project, base), (event.head if event else "") or commit)
     repository = project.repository
     if event.kind == "merge_group":
@@ -67,9 +69,9 @@ def _head_itself(project: Project, event: Event) -> Subject:
 
 def _trunk(project: Project, event: Event) -> str:
     """The newest commit of the target that is known: the clone's, else the event's, which may be older."""
-    if event.base_ref:
+    if _target(event):
         try:
-            return project.repository.resolve(f"refs/remotes/origin/{event.base_ref}")
+            return project.repository.resolve(f"refs/remotes/origin/{_target(event)}")
         except GitError:
             pass
     return event.base or project.repository.trunk(project.config.trunk)
@@ -84,15 +86,22 @@ def _require(holds: bool, wanted: str, commit: str) -> None:
         )
 
 
+def _target(event: Event) -> str:
+    """The branch that a pull request is to be merged into; one that a plan was asked for on is trunk."""
+    asked = event.ref.removeprefix("refs/heads/") if event.kind == "workflow_dispatch" else ""
+    return event.base_ref or asked
+
+
 def _require_trunk(repository: Repository, event: Event, base: str) -> None:
-    """A plan that was asked for is of a pull request into the branch that the job runs on, which is trunk.
+    """What was checked out is a merge into the event's own target, not into another branch.
 
     Its rules are those of its base: whoever can push a branch could have made one with rules of their own.
     """
-    if event.kind != "workflow_dispatch":
-        return
-    branch = event.ref.removeprefix("refs/heads/")
-    trunk = repository.resolve(f"refs/remotes/origin/{branch}")
+    branch = _target(event)
+    try:
+        trunk = repository.resolve(f"refs/remotes/origin/{branch}")
+    except GitError as error:
+        raise GitError(f"{branch or 'Trunk'} of origin is not in this clone.", advice=FULL_CLONE) from error
     if not repository.is_ancestor(base, trunk):
         raise GitError(
             f"#{event.pull_request} is not to be merged into {branch}: {base[:10]}, its base, is not there.",

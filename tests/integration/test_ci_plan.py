@@ -480,6 +480,19 @@ def test_a_pull_request_into_another_branch_is_not_planned(ci: Ci) -> None:
     ran = job("ci", "plan", code=3)
     assert f"#{number} is not to be merged into main" in ran.err
     assert ci.github.comments(number) == []
+    # Nor where the event is of another pull request of the same head, which does go to trunk.
+    other = ci.github.open("feature", "Raise it")
+    disguised = ci.job(other, commit=merge)
+    assert f"#{other} is not to be merged into main" in disguised("ci", "plan", code=3).err
+    # What is asked for without a head is none, and one that names the merge as its head is judged by trunk.
+    asked = {
+        head: ci.github.event_file("workflow_dispatch", inputs={**inputs, "head": head})
+        for head in ("", merge)
+    }
+    job = ci.job(0, event="workflow_dispatch", commit=merge, GITHUB_EVENT_PATH=str(asked[""]))
+    assert "its head is missing" in job("ci", "plan", "--dry-run", code=3).err
+    job = ci.job(0, event="workflow_dispatch", commit=merge, GITHUB_EVENT_PATH=str(asked[merge]))
+    assert job("ci", "plan", "--dry-run", "--json").document["base"] == ci.github.trunk
 
 
 def test_parts_of_two_attempts_are_not_sealed_together(ci: Ci, tmp_path: Path) -> None:
