@@ -60,5 +60,5 @@ def test_whatever_the_bucket_does_nothing_is_lost(lab: Lab, name: str) -> None:
 
 
 def test_two_applies_at_once_take_turns(lab: Lab) -> None:
-    results = [two_at_once(lab) for _ in range(10)]
+    results = [two_at_once(lab) for _ in range(5)]
     assert not [text for one in results for text in one.defects]
