@@ -15,7 +15,7 @@ def tell_actions(app: App, annotations: Iterable[str], summary: str) -> None:
         return
     for line in annotations:
         # Workflow commands are read on both streams; standard output may be one JSON document.
-        app.note(line)
+        app.tell_job(line)
     target = app.environ.get("GITHUB_STEP_SUMMARY")
     if target:
         with Path(target).open("a", encoding="utf-8") as file:

@@ -106,7 +106,7 @@ class AskedConsent:
 
         Waits in small steps: a thread that sits in a read could not be told of Ctrl-C.
         """
-        self.app.stderr.write(question)
+        self.app.stderr.write(self.app.harmless(question))
         self.app.stderr.flush()
         while not select.select([self.app.stdin], [], [], 0.1)[0]:
             if self.interrupted():
@@ -129,7 +129,7 @@ def yes(app: App, question: str, *, given: bool) -> None:
             f"There is no terminal to ask: {question}",
             advice="Add `--auto-approve`, or run it on a terminal.",
         )
-    app.stderr.write(f"{question} [y/N] ")
+    app.stderr.write(app.harmless(f"{question} [y/N] "))
     app.stderr.flush()
     if app.stdin.readline().strip().lower() not in ("y", "yes"):
         raise BlockedError("Not confirmed; nothing was changed.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
@@ -13,11 +13,13 @@ from orchestrator.errors import ConfigError, InfraError, UsageError, exit_code_o
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console
+    from rich.console import Console, RenderHook
 
     from orchestrator.project.model import Project
 
 JSON_VERSION = 1
+# What the text of an error begins with.
+LABEL = "error"
 
 
 class App:
@@ -68,11 +70,13 @@ class App:
         """
         from rich.console import Console
 
+        from orchestrator.cli.harmless import Hook, Log
+
         target = stream or self.stdout
         columns = self.environ.get("COLUMNS", "")
         terminal = target.isatty() or bool(self.environ.get("FORCE_COLOR"))
-        return Console(
-            file=target,
+        console = Console(
+            file=cast("IO[str]", Log(target)) if self.in_job else target,
             no_color=self.no_color or None,
             force_terminal=terminal,
             width=int(columns) if columns.isdigit() else (None if terminal else 120),
@@ -80,6 +84,8 @@ class App:
             soft_wrap=not terminal,
             legacy_windows=False,
         )
+        console.push_render_hook(cast("RenderHook", Hook()))
+        return console
 
     def project(self) -> Project:
         """The repository that the working folder is in, read once per call."""
@@ -87,24 +93,46 @@ class App:
 
         return load(self.cwd)
 
-    def write(self, text: str) -> None:
-        """Text to standard output, as it is."""
+    @property
+    def in_job(self) -> bool:
+        """True in a job of GitHub Actions, which obeys some of the lines that are printed."""
+        return self.environ.get("GITHUB_ACTIONS") == "true"
+
+    def data(self, text: str) -> None:
+        """What was asked for, to standard output as it is: for programs, not for people."""
         self.stdout.write(text if text.endswith("\n") else text + "\n")
         self.stdout.flush()
 
+    def write(self, text: str) -> None:
+        """Text for people to standard output; whatever is in it does nothing there."""
+        self.data(self.harmless(text))
+
     def note(self, text: str) -> None:
         """A line to standard error: progress, advice, what is not the result."""
-        self.stderr.write(text + "\n")
+        self.stderr.write(self.harmless(text) + "\n")
         self.stderr.flush()
+
+    def tell_job(self, command: str) -> None:
+        """A command of ours to GitHub Actions, to standard error: that may be apart from the result."""
+        self.stderr.write(command + "\n")
+        self.stderr.flush()
+
+    def harmless(self, text: str) -> str:
+        """A text that can be printed here."""
+        if text.isascii() and text.isprintable() and not text.startswith("::") and "##[" not in text:
+            return text
+        from orchestrator.cli.harmless import harmless
+
+        return harmless(text, in_job=self.in_job)
 
     def emit(self, command: str, exit_code: int = 0, **content: Any) -> int:
         """The one `--json` document of a command; returns `exit_code`."""
-        import json
+        from orchestrator.cli.harmless import harmless_json
 
         document = {"version": JSON_VERSION, "command": command, **content}
         document.setdefault("errors", [])
         document["exit_code"] = exit_code
-        self.write(json.dumps(document, indent=2, ensure_ascii=False))
+        self.data(harmless_json(document))
         return exit_code
 
     def fail(self, error: InfraError) -> int:
@@ -114,8 +142,12 @@ class App:
         if self.json:
             told = [error_document(one) for one in errors]
             return self.emit(self.command, code, run=None, stacks=[], errors=told)
+        colour = self.console(self.stderr).color_system is not None
         for one in errors:
-            self.note(error_text(one, self.console(self.stderr).color_system is not None))
+            text = self.harmless(error_text(one))
+            label = click.style(LABEL, fg="red", bold=True) if colour else LABEL
+            self.stderr.write(f"{label}{text.removeprefix(LABEL)}\n")
+        self.stderr.flush()
         return code
 
     def defect(self, error: Exception) -> int:
@@ -145,9 +177,9 @@ def error_document(error: InfraError) -> dict[str, Any]:
     }
 
 
-def error_text(error: InfraError, colour: bool = False) -> str:
+def error_text(error: InfraError) -> str:
     """An error as people read it: what, where, and what to do next."""
-    label = click.style("error", fg="red", bold=True) if colour else "error"
+    label = LABEL
     where = " ".join(part for part in (error.place, f"({error.key})" if error.key else "") if part)
     head = f"{label}: {where}: {error.message}" if where else f"{label}: {error.message}"
     if error.stack and error.stack not in error.message:

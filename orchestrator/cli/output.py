@@ -39,7 +39,7 @@ def command(ctx: click.Context, stack: str, name: str | None, as_json: bool, raw
         )
     if name is None:
         if as_json:
-            app.write(json.dumps(found, indent=2, ensure_ascii=False))
+            app.data(json.dumps(found, indent=2, ensure_ascii=False))
             return 0
         for key, text in shown_outputs(session, found).items():
             app.write(f"{key} = {text}")
@@ -50,5 +50,5 @@ def command(ctx: click.Context, stack: str, name: str | None, as_json: bool, raw
     if raw and not isinstance(value, str | int | float | bool):
         raise UsageError(f"{name} is not a text, number or bool.", advice="Use --json.")
     plain = value if isinstance(value, str) else json.dumps(value)
-    app.write(plain if raw else json.dumps(value, ensure_ascii=False))
+    app.data(plain if raw else json.dumps(value, ensure_ascii=False))
     return 0

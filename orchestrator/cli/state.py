@@ -75,5 +75,5 @@ def pull(ctx: click.Context, stack: str) -> int:
 
     app = pass_app(ctx)
     session = quick_session(app, app.project())
-    app.write(state_of(session, session.one(stack)).decode("utf-8", "surrogateescape"))
+    app.data(state_of(session, session.one(stack)).decode("utf-8", "surrogateescape"))
     return 0

@@ -34,10 +34,15 @@ LONGEST = 200
 
 
 def visible(text: str, keep: str = "") -> str:
+    """The same as `printable`, with our own markers broken in the same way."""
+    return _OUR_MARKER.sub(r"\\u003c!--", printable(text, keep))
+
+
+def printable(text: str, keep: str = "") -> str:
     """The text with hidden characters shown as `\\u202e`; those in `keep` stay.
 
     Hidden are control characters, those that turn the direction of a line, those without a width, spaces
-    that are not a space, and bytes that were not UTF-8. Our own markers are broken in the same way.
+    that are not a space, and bytes that were not UTF-8.
     """
 
     def shown(match: re.Match[str]) -> str:
@@ -49,7 +54,7 @@ def visible(text: str, keep: str = "") -> str:
 
     if not (text.isascii() and text.isprintable()):
         text = _NOT_ASCII.sub(shown, text)
-    return _OUR_MARKER.sub(r"\\u003c!--", text)
+    return text
 
 
 def folded(text: str) -> str:
