@@ -254,3 +254,34 @@ def test_what_a_targeted_apply_brought_is_no_drift(night: Nights) -> None:
     assert "Only a part of" in stack["notes"][0]
     night.world.set("other", DURATION, "1200s")
     assert night.check(code=8)["stacks"][0]["counts"]["reverted"] == 1
+
+
+REMOVED = """
+removed {
+  from = google_pubsub_topic.old
+  lifecycle {
+    destroy = false
+  }
+}
+"""
+IMPORT = """
+import {
+  to = google_pubsub_topic.old
+  id = "projects/example-dev/topics/old"
+}
+"""
+
+
+def test_what_was_removed_or_imported_is_no_drift_while_the_code_still_says_so(night: Nights) -> None:
+    night.repo.commit({MAIN: HEAD + topic() + topic(name="old")})
+    night.apply()
+    night.repo.commit({MAIN: HEAD + topic() + REMOVED})
+    night.apply()
+    night.world.set("old", DURATION, "900s")
+    assert night.check(code=0)["stacks"][0]["resources"] == [], "it is nobody's any more"
+    night.repo.commit({MAIN: HEAD + topic() + topic("900s", name="old") + IMPORT})
+    night.apply()
+    (stack,) = night.check(code=0)["stacks"]
+    assert (stack["result"], stack["resources"]) == ("clean", [])
+    night.world.delete("old")
+    assert night.classes(code=8) == {"google_pubsub_topic.old": {"kind": "deleted"}}

@@ -11,6 +11,15 @@ import pytest
 
 pytest.importorskip("grpc")
 
+from orchestrator.ci.applying import Agreed
+from orchestrator.config.drift import Drift
+from orchestrator.project import load
+from orchestrator.run.correcting import correct
+from orchestrator.run.corrections import decide
+from orchestrator.run.drifting import DriftRequest, check_drift
+from orchestrator.run.ports import Silent
+from orchestrator.run.recording import Terms
+from orchestrator.run.session import open_session
 from orchestrator.sandbox.provider.server import ProviderServer
 from orchestrator.sandbox.schemas import Schemas
 from orchestrator.sandbox.sentinel import Sentinel
@@ -154,6 +163,28 @@ def test_the_policy_holds_for_corrections(night: Nights) -> None:
     ran = night.infra("drift", "--fix", "--action", "revert", *YES, "--json", code=4).document
     assert ran["corrections"][0]["reason"].startswith("the policy forbids it")
     assert night.world.get("plain").attributes[DURATION] == "900s"
+
+
+def test_a_correction_does_not_break_into_a_state_that_somebody_holds(night: Nights) -> None:
+    """Nor does a check call it drift: what somebody is applying looks like it."""
+    night.world.set("plain", DURATION, "900s")
+    env = {
+        "STORAGE_EMULATOR_HOST": night.server.url,
+        "TF_REATTACH_PROVIDERS": night.attached,
+        "INFRA_SANDBOX": "test",
+    }
+    session = open_session(load(night.repo.root), env, Silent())
+    (found,) = check_drift(session, DriftRequest(("dev/app",))).stacks
+    night.lock("dev/app", "2026-01-01T00:00:00Z")
+    (way,) = decide(found, Drift(), "revert").corrections
+    done = correct(session, way, found, Agreed(), Terms(), deletes=True)
+    session.close()
+    assert (done.went, done.report.result) == (False, "locked")
+    assert "bo@elsewhere" in done.words
+    assert night.world.get("plain").attributes[DURATION] == "900s"
+    told = night.infra("drift", "--fix", "--action", "revert", *YES, code=0).out
+    assert "bo@elsewhere holds its state" in told
+    assert "Nothing drifts that could be checked." in told
 
 
 def test_the_checkout_says_who_may_correct_not_the_commit_that_was_applied(night: Nights) -> None:

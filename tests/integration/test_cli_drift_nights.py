@@ -315,6 +315,48 @@ def test_a_stack_that_trunk_no_longer_has_is_not_silently_unwatched(night: Night
     assert night.check(code=0)["notes"] == []
 
 
+@pytest.mark.parametrize(("times", "result"), [(1, "drifted"), (9, "unchecked")])
+def test_a_state_that_moves_under_the_plan_is_looked_at_again(night: Nights, times: int, result: str) -> None:
+    night.apply()
+    night.world.set("plain", DURATION, "900s")
+    name = "dev/state/app/default.tfstate"
+    data = night.contents(name)[name]
+    planned = []
+
+    class Moves(Silent):
+        """While the first plans are made, somebody writes the state."""
+
+        def doing(self, stack: str, text: str) -> None:
+            if text == "planning":
+                planned.append(stack)
+                if len(planned) <= times:
+                    night.server.store.insert_object("states", name, data)
+
+    env = {
+        "STORAGE_EMULATOR_HOST": night.server.url_of(DRIFT_ACCOUNT),
+        "TF_REATTACH_PROVIDERS": night.attached,
+        "INFRA_SANDBOX": "test",
+    }
+    session = open_session(load(night.repo.root), env, Moves())
+    (found,) = check_drift(session, DriftRequest(("dev/app",))).stacks
+    session.close()
+    assert (found.result, found.failed) == (result, result == "unchecked")
+    assert len(planned) == min(times + 1, 3)
+    assert ("moved during each of 3 plans" in found.reason) == found.failed
+
+
+def test_a_pull_request_is_told_which_part_of_its_diff_is_drift(night: Nights) -> None:
+    night.repo.commit({MAIN: HEAD + topic() + topic(name="gone")})
+    night.apply()
+    night.repo.git("checkout", "-q", "-b", "change")
+    night.repo.commit({MAIN: HEAD + topic("1200s") + topic("1200s", name="gone")})
+    night.world.set("plain", DURATION, "900s")
+    night.world.delete("gone")
+    told = night.infra("ci", "plan", "--dry-run", code=0).out
+    assert f"`{DURATION}`: `600s` → `900s` (this plan changes it)" in told
+    assert "`google_pubsub_topic.gone` was deleted; this plan makes it again" in told
+
+
 def test_the_longest_unchecked_come_first_and_a_budget_ends_the_night(night: Nights) -> None:
     ids = [f"dev/s{number}" for number in range(4)]
     night.repo.commit({f"infra/envs/{id_}/main.tf": BUILTIN for id_ in ids})
