@@ -17,6 +17,7 @@ from orchestrator.project.guard_tree import (
     backend_changed,
     links,
     lock_files,
+    names,
     rules_changed,
     steering,
 )
@@ -73,6 +74,7 @@ def examine(
     code = Code(head, judge)
     found = [finding for id in chosen for finding in code.stack(head.stacks[id])]
     found += steering(head)
+    found += names(head, code.folders)
     found += links(head, code.folders, set(changed))
     found += lock_files(head, base, chosen, owned)
     trusted = (base or head).config

@@ -44,6 +44,18 @@ def steering(project: Project) -> Iterator[Finding]:
             yield Finding("error", "cli-config", message, advice, path, 1)
 
 
+def names(project: Project, folders: Iterable[str]) -> Iterator[Finding]:
+    """Files below folders that are read whose names hold what nobody sees: line ends, control characters.
+
+    Lists of stacks are written one a line, and a reviewer could not tell such a name from another one.
+    """
+    tops = tuple(dict.fromkeys(folders))
+    for path in (*project.tree.ids, *project.tree.links):
+        if not path.isprintable() and any(not top or path.startswith(f"{top}/") for top in tops):
+            message = "Its name holds characters that cannot be seen."
+            yield Finding("error", "name", message, "Rename it, or its folder.", path, 1)
+
+
 def links(project: Project, folders: Iterable[str], changed: Collection[str]) -> Iterator[Finding]:
     """Links out of the tree: all that changed, and those below folders that are read."""
     tops = tuple(dict.fromkeys(folders))

@@ -440,6 +440,9 @@ CASES: list[tuple[str, dict[str, str | bytes], dict[str, str | bytes]]] = [
     ("cli-config", {f"{STACK}/.terraform/modules/modules.json": "{}"}, {f"{STACK}/terraform/x": ""}),
     ("cli-config", {f"{STACK}/terraform.d/plugins/x": ""}, {f"{STACK}/terraform.e/plugins/x": ""}),
     ("cli-config", {".infra/data/x": ""}, {"infra/data/x": ""}),
+    ("name", {f"{STACK}/a\nb.txt": ""}, {f"{STACK}/a b.txt": "", "docs/a\nb.txt": ""}),
+    ("name", {f"{STACK}/\x1b[31m.txt": ""}, {f"{STACK}/ü`$(id).txt": ""}),
+    ("name", {f"{STACK}/a\u202eb.txt": ""}, {f"{STACK}/::error::.txt": ""}),
     # infra.yaml
     (
         "backend",
