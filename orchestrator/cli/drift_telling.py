@@ -27,7 +27,8 @@ from orchestrator.report.escape import text
 def from_reports(app: App, folders: Sequence[Path], asked: Mapping[str, Any]) -> int:
     """Tell what the reports in some folders say; gives the exit code: 1 when somebody could not be told."""
     project = app.project()
-    reports = read_reports(folders)
+    # A correction that never began has left no folder either.
+    reports = read_reports(one for one in folders if one.exists() or not asked["corrected"])
     if asked["corrected"] and not reports:
         app.write("Nothing was tried.")
         return 0
