@@ -256,7 +256,8 @@ class Keeper:
             if issue and issue.state == "open":
                 self.host.update_issue(issue.number, state="closed", state_reason="not_planned")
             return True
-        bad = any(one.result == "drifted" or one.failed for one in report.stacks) or bool(report.stale)
+        bad = any(one.result == "drifted" or one.failed for one in report.stacks)
+        bad = bad or bool(report.stale or report.lost)
         body = texts.summary_body(report, self.urls, self.dawn.night)
         labels = list(dict.fromkeys([*(issue.labels if issue else ()), *self.settings.labels, SUMMARY_LABEL]))
         if bad and issue is None:

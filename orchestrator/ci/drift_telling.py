@@ -42,18 +42,17 @@ def joined(reports: Sequence[DriftReport], project: Project, *, whole: bool = Tr
     stacks = {one.id: one for part in reports for one in part.stacks}
     first = min(reports, key=lambda one: one.run.started)
     rules = [one for part in reports for one in part.rules]
-    notes: list[str] = []
     if whole:
         rules += rule_findings(project, tuple(stacks.values()), datetime.fromisoformat(first.run.started))
-        notes += _lost(project, stacks)
     return DriftReport(
         run=first.run,
         stacks=tuple(stacks.values()),
         rules=tuple(dict.fromkeys(rules)),
         stale=tuple(dict.fromkeys(one for part in reports for one in part.stale)),
-        notes=tuple(dict.fromkeys([*notes, *(one for part in reports for one in part.notes)])),
+        notes=tuple(dict.fromkeys(one for part in reports for one in part.notes)),
         interrupted=any(part.interrupted for part in reports),
         complete={name: at for part in reports for name, at in part.complete.items()},
+        lost=tuple(_lost(project, stacks)) if whole else (),
     )
 
 

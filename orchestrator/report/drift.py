@@ -149,7 +149,10 @@ class RuleFinding:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """A whole run of checks. `stale` are the stacks that were not checked for too long."""
+    """A whole run of checks.
+
+    `stale` are the stacks that were not checked for too long, `lost` says of which ones no report came.
+    """
 
     run: RunInfo
     stacks: tuple[StackDrift, ...]
@@ -158,6 +161,7 @@ class DriftReport:
     notes: tuple[str, ...] = ()
     interrupted: bool = False
     complete: Mapping[str, str] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:

@@ -222,7 +222,7 @@ def message(report: DriftReport, issues: Mapping[str, str], night: Night, most: 
     """A run as plain lines for a chat; empty when there is nothing to tell: a quiet night is quiet."""
     told = [one for one in report.by_attention() if one.result == "drifted" or one.failed]
     ended = [one for one in report.stacks if one.ended_by or (one.ended and one.result == "clean")]
-    if not (told or ended or report.stale):
+    if not (told or ended or report.stale or report.lost):
         return ""
     lines = [f"Drift: {words.verdict(report)}"]
     for one in told[:most]:
@@ -232,4 +232,5 @@ def message(report: DriftReport, issues: Mapping[str, str], night: Night, most: 
         lines.append(f"- and {len(told) - most} more")
     lines += [f"- {folded(one.id)} is well again: {folded(ending_words(one))}" for one in ended[:most]]
     lines += [f"- {folded(id_)} was not checked for too long" for id_ in report.stale[:most]]
+    lines += [f"- {folded(line)}" for line in report.lost]
     return "\n".join([*lines, *([night.link] if night.link else [])])

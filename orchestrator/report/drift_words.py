@@ -112,4 +112,5 @@ def findings(report: DriftReport) -> Iterator[str]:
         yield one.words
     for id_ in report.stale:
         yield f"{id_} was not checked for too long."
+    yield from report.lost
     yield from report.notes

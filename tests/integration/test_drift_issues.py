@@ -227,8 +227,11 @@ def test_a_summary_and_a_message_once_a_night_and_silence_when_all_is_quiet(tmp_
             told.night(clean("prod/net"), clean("dev/net"))
             assert len(received) == 2
             # A job that died left no report: that is told, and changes nothing else.
-            ran = told.night(drifted())
+            ran = told.night(clean("prod/net"))
             assert "dev: its check left no report." in ran.out
+            assert "dev: its check left no report." in received[-1]
+            assert len(received) == 3
+            assert (summary.state, "left no report" in summary.body) == ("open", True)
 
 
 def test_a_message_that_cannot_be_sent_is_said_and_its_address_is_not(tmp_path: Path) -> None:
