@@ -9,11 +9,14 @@ from dataclasses import replace
 from orchestrator.hosts.model import Annotation, Level
 from orchestrator.project.model import Finding, Severity
 from orchestrator.report import summary
+from orchestrator.report.escape import printable
 from orchestrator.report.review import Review, StackReview
 
 LEVELS: dict[Severity, Level] = {"error": "failure", "warning": "warning", "info": "notice"}
 # A reader of a thousand remarks reads none; a message may have 64 KB, and nobody reads so much beside code.
 MOST, LONGEST = 200, 4_000
+# The host takes no line beyond this.
+LAST_LINE = 2**31 - 1
 
 
 def annotations_of(review: Review, environment: str, folder: str = "") -> tuple[Annotation, ...]:
@@ -29,9 +32,9 @@ def annotations_of(review: Review, environment: str, folder: str = "") -> tuple[
             *(one for stack in part.stacks for one in _of_stack(stack)),
         ]
     )
-    return tuple(
-        replace(one, path=posixpath.normpath(posixpath.join(folder, one.path))) for one in list(found)[:MOST]
-    )
+    placed = (replace(one, path=posixpath.normpath(posixpath.join(folder, one.path))) for one in found)
+    # A path out of the repository is no file's, and the host would refuse the check with it.
+    return tuple(one for one in placed if not one.path.startswith(("..", "/")))[:MOST]
 
 
 def _of_stack(stack: StackReview) -> Iterator[Annotation]:
@@ -51,6 +54,7 @@ def _of_finding(finding: Finding) -> Iterator[Annotation]:
 
 
 def _annotation(path: str, line: int | None, level: Level, words: str, title: str) -> Annotation:
-    text = words.strip() or title
+    text = printable(words.strip() or title, keep="\n\t")
     cut = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-    return Annotation(path, line or 1, level, cut, title)
+    at = line if line and 0 < line <= LAST_LINE else 1
+    return Annotation(printable(path), at, level, cut, printable(title))
