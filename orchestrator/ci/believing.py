@@ -42,7 +42,7 @@ def believed(scope: Scope, event: Event | None, gathered: Gathered, only: str = 
         if why:
             notes.append(f"A report{_from(one)} was left out: {why}.")
         else:
-            kept.append(replace(one, expected=tuple(_mine(scope, one))))
+            kept.append(_of_its_own(scope, one))
     stacks, disputed = _united(kept)
     notes += [f"What was told of {id_} was left out: two jobs tell of it." for id_ in disputed]
     return Believed(tuple(kept), tuple(notes), stacks)
@@ -77,10 +77,15 @@ def _places(scope: Scope) -> dict[str, str]:
     return {one.id: one.environment for one in (*scope.deleted, *scope.project.stacks.values())}
 
 
-def _mine(scope: Scope, one: PlanReport) -> Iterable[str]:
-    """What a job was to plan, as far as that can be its."""
+def _of_its_own(scope: Scope, one: PlanReport) -> PlanReport:
+    """A report with what a job was to plan, as far as that can be its, and hashes of what it planned."""
     places = _places(scope)
-    return (id_ for id_ in one.expected if places.get(id_, "") in one.environments)
+    told = {stack.id for stack in one.review.stacks}
+    return replace(
+        one,
+        expected=tuple(id_ for id_ in one.expected if places.get(id_, "") in one.environments),
+        plans={id_: each for id_, each in one.plans.items() if id_ in told},
+    )
 
 
 def _is_of_run(text: str, now: str) -> bool:

@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from orchestrator.ci.believing import believed
+from orchestrator.ci.event import event_of
 from orchestrator.ci.landed import Landed
 from orchestrator.ci.landing import Facts, landing_of, write_landing
-from orchestrator.ci.reports import PlanReport, write_report
+from orchestrator.ci.reports import PlanReport, read_reports, write_report
+from orchestrator.ci.scope import scope_of
+from orchestrator.project import load
 from orchestrator.report.model import NO_COUNTS, StackReport
 from orchestrator.report.review import Review, StackReview
 from orchestrator.state.approved import seal
@@ -286,3 +290,15 @@ def test_remarks_stand_on_lines_that_there_can_be(forger: Forger) -> None:
     check = forger.ci.github.checks(forger.head, DEV)[-1]
     places = [(one["path"], one["start_line"], one["message"]) for one in check.annotations]
     assert places == [("a.tf", 1, "x\\u001b"), ("b.tf", 1, "x\\u001b")]
+
+
+def test_no_job_says_that_another_one_s_plan_is_as_it_was(forger: Forger) -> None:
+    """The hashes of what plans do tell whether an approval still holds."""
+    lie = {"dev/net": "a" * 64, "prod/net": "b" * 64}
+    forger.write("dev", forger.report("dev", plans=lie, expected=("dev/net", "prod/net")))
+    event = event_of(forger.job.env)
+    found = believed(scope_of(load(forger.job.root), event), event, read_reports([forger.folder]))
+    assert [(dict(one.plans), one.expected) for one in found.reports] == [
+        ({"dev/net": "a" * 64}, ("dev/net",)),
+        ({}, ("prod/net",)),
+    ]
