@@ -83,9 +83,9 @@ def test_the_biggest_diff_is_cut_whole_and_counted() -> None:
 
 def test_six_hundred_stacks_with_long_names_fit_and_are_counted() -> None:
     review = EXAMPLES["many"]()
-    began = time.perf_counter()
+    began = time.process_time()
     made = comment(review)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     assert "**300 of 600 stacks change: 900 to create.**" in made
     assert "= 300 stacks do not change" in made
     assert " rows of the table" in made
@@ -296,9 +296,9 @@ def test_stacks_that_are_an_environment_find_it() -> None:
 
 def test_long_diffs_of_many_stacks_take_no_time() -> None:
     stacks = [reviews.created(f"dev/{number:04}", 60) for number in range(600)]
-    began = time.perf_counter()
+    began = time.process_time()
     made = comment(reviews.review(*stacks))
-    assert time.perf_counter() - began < 0.6
+    assert time.process_time() - began < 0.6
     assert "(215,400 lines)" in made
 
 
