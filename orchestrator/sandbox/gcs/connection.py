@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,6 +13,7 @@ from orchestrator.sandbox.gcs.admin import PREFIX, Entry
 from orchestrator.sandbox.gcs.errors import GcsError
 from orchestrator.sandbox.gcs.faults import Fault
 from orchestrator.sandbox.gcs.messages import Request, Response, error_response
+from orchestrator.sandbox.talking import QuietConnection
 
 if TYPE_CHECKING:
     from orchestrator.sandbox.gcs.server import Port
@@ -27,34 +27,12 @@ _TEXTS = {
 }
 
 
-class Connection(BaseHTTPRequestHandler):
-    """HTTP/1.1 with keep-alive; an answer leaves in one piece."""
+class Connection(QuietConnection):
+    """Answers as Cloud Storage does, or as a fault wants."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-    server_version = "infra-sandbox"
-    sys_version = ""
     server: Port  # type: ignore[assignment]
 
-    def handle(self) -> None:
-        """Serve until either side closes; a client that goes away is nobody's error."""
-        try:
-            super().handle()
-        except (OSError, ValueError):
-            self.close_connection = True
-
-    def finish(self) -> None:
-        """Close quietly: the peer may be gone already."""
-        try:
-            super().finish()
-        except (OSError, ValueError):
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the request log has it."""
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - how http.server names a method of HTTP
         """Serve one request of any method."""
         request = self._head()
         if request.path.startswith(PREFIX):

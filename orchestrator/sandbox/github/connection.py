@@ -6,11 +6,11 @@ import hashlib
 import json
 import socket
 import time
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from orchestrator.sandbox.github.call import Answer, Request
+from orchestrator.sandbox.talking import QuietConnection
 
 if TYPE_CHECKING:
     from orchestrator.sandbox.github.server import GitHubServer
@@ -18,34 +18,12 @@ if TYPE_CHECKING:
 _LARGEST = 10 * 1024 * 1024
 
 
-class Connection(BaseHTTPRequestHandler):
-    """HTTP/1.1 with keep-alive; an answer leaves in one piece."""
+class Connection(QuietConnection):
+    """Answers as GitHub does, or as a fault wants."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-    server_version = "infra-sandbox"
-    sys_version = ""
     server: GitHubServer  # type: ignore[assignment]
 
-    def handle(self) -> None:
-        """Serve until either side closes; a client that goes away is nobody's error."""
-        try:
-            super().handle()
-        except (OSError, ValueError):
-            self.close_connection = True
-
-    def finish(self) -> None:
-        """Close quietly: the peer may be gone already."""
-        try:
-            super().finish()
-        except (OSError, ValueError):
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the server keeps a list of requests."""
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - how http.server names a method of HTTP
         """Serve one request of any method."""
         request = self._request()
         from orchestrator.sandbox.github.server import is_api
