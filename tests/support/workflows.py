@@ -92,9 +92,11 @@ class Workflows:
         """What jobs uploaded, a folder for each artifact."""
         return self.folder / "artifacts"
 
-    def write(self, environments: Sequence[str], trunk: str = "main", **how: int) -> None:
-        """The shipped workflows, made to run here, into the clone; `how` is as in `Target`."""
-        target = workflows.Target(self.name, trunk, environments, **how)
+    def write(
+        self, environments: Sequence[str], trunk: str = "main", *, shards: int = 1, drift_shards: int = 1
+    ) -> None:
+        """The shipped workflows, made to run here, into the clone; the numbers are as in `Target`."""
+        target = workflows.Target(self.name, trunk, environments, shards=shards, drift_shards=drift_shards)
         for path, text in files(target, self.programs).items():
             (self.repository / path).parent.mkdir(parents=True, exist_ok=True)
             (self.repository / path).write_text(text)
