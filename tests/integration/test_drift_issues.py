@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.ci.drift_reports import write_report
 from orchestrator.config.drift import Drift
+from orchestrator.masking import HIDDEN
 from orchestrator.plan.drift_model import Category, DriftedAttribute, DriftedResource, Rule
 from orchestrator.report.drift import DriftReport, StackDrift
 from orchestrator.report.model import RunInfo
@@ -295,7 +296,9 @@ def test_what_the_world_says_is_written_into_the_code_by_a_pull_request(tmp_path
     path = "infra/envs/prod/net/main.tf"
     settings = "drift:\n  actions:\n    prod: {reverted: pr}\n"
     with telling(tmp_path, settings, {path: STACK + TOPIC}) as told:
-        night = drifted("prod/net", resource(), resource("elsewhere"))
+        hidden = DriftedAttribute("kms_key_name", "reverted", HIDDEN, HIDDEN, HIDDEN, sensitive=True)
+        secret = replace(resource(), address="google_pubsub_topic.secret", attributes=(hidden,))
+        night = drifted("prod/net", resource(), resource("elsewhere"), secret)
         ran = told.night(night, clean("dev/net"))
         with told.github.place as place:
             (issue,) = [one for one in place.repository.issues.values() if one.pull]
@@ -305,6 +308,7 @@ def test_what_the_world_says_is_written_into_the_code_by_a_pull_request(tmp_path
             "drift/prod/net/d1d1d1d1d1",
         )
         assert "- `google_pubsub_topic.elsewhere duration` the code does not have it" in issue.body
+        assert "- `google_pubsub_topic.secret kms_key_name` it is sensitive" in issue.body
         told.github.work.git("fetch", "-q", "origin", issue.pull.head)
         changed = told.github.work.git("diff", "--name-only", "main", issue.pull.head)
         assert changed.split() == [path]
