@@ -118,11 +118,13 @@ def limited(decided: Decided, limits: Limits, now: datetime) -> Decided:
             continue
         stays, goes = _within(one, limits)
         left += goes
-        if len(stays) > limits.max:
-            why = f"{len(stays)} changes are more than `drift.limits.max`, {limits.max}"
-            left.append(Left(one.stack, "", why))
-        elif stays:
+        if stays:
             kept.append(Correction(one.stack, one.environment, one.action, tuple(stays), one.digest))
+    # In whichever way: so many changes of one stack are for a person to look at.
+    many = sum(len(one.resources) for one in kept)
+    if many > limits.max:
+        why = f"{many} changes are more than `drift.limits.max`, {limits.max}"
+        return Decided((), (*left, Left(kept[0].stack, "", why)))
     return Decided(tuple(kept), tuple(left))
 
 

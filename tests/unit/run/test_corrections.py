@@ -133,6 +133,11 @@ def test_limits_hold_without_a_person() -> None:
     many = limited(decided, Limits(max=2), NOON)
     assert many.corrections == ()
     assert many.left[-1].why == "3 changes are more than `drift.limits.max`, 2"
+    # However they are put right: one of them by an apply, one by a pull request.
+    said: dict[str, Action] = {"reverted": "revert", "conflict": "pr"}
+    two = decide(stack(resource("a", "reverted"), resource("c", "conflict")), Drift(actions={"dev": said}))
+    assert len(two.corrections) == 2
+    assert limited(two, Limits(max=1), NOON).corrections == ()
     closed = limited(decided, Limits(window=Window(start=time(1), end=time(2))), NOON)
     assert (closed.corrections, len(closed.left)) == ((), 1)
 
