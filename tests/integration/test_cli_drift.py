@@ -11,10 +11,8 @@ import pytest
 pytest.importorskip("grpc")
 
 from orchestrator.sandbox.provider.server import ProviderServer
-from orchestrator.sandbox.schemas import Schemas
-from orchestrator.sandbox.sentinel import Sentinel
 from tests.conftest import MakeRepo
-from tests.support.nights import CONFIG, HEAD, TYPES, Nights, nights
+from tests.support.nights import CONFIG, HEAD, Nights, nights, serving_types
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -58,13 +56,8 @@ def topic(duration: str = "600s", name: str = "plain") -> str:
 
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProviderServer, int]]:
-    server = ProviderServer(tmp_path_factory.mktemp("worlds"), Schemas())
-    server.start()
-    server.serve_types("google", TYPES)
-    sentinel = Sentinel()
-    yield server, sentinel.pid
-    server.close()
-    sentinel.close()
+    with serving_types(tmp_path_factory.mktemp("worlds")) as found:
+        yield found
 
 
 @pytest.fixture

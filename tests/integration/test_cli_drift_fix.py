@@ -21,13 +21,11 @@ from orchestrator.run.ports import Silent
 from orchestrator.run.recording import Terms
 from orchestrator.run.session import open_session
 from orchestrator.sandbox.provider.server import ProviderServer
-from orchestrator.sandbox.schemas import Schemas
-from orchestrator.sandbox.sentinel import Sentinel
 from tests.conftest import MakeRepo
 from tests.integration.test_cli_drift import DURATION, MAIN, PLAIN, topic
 from tests.support.cli import Infra, Ran
 from tests.support.github import GitHub
-from tests.support.nights import CONFIG, HEAD, TYPES, Nights, nights
+from tests.support.nights import CONFIG, HEAD, Nights, nights, serving_types
 from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -38,13 +36,8 @@ YES = ("--auto-approve", "--allow-destroy", "--confirm", "dev")
 
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProviderServer, int]]:
-    server = ProviderServer(tmp_path_factory.mktemp("worlds"), Schemas())
-    server.start()
-    server.serve_types("google", TYPES)
-    sentinel = Sentinel()
-    yield server, sentinel.pid
-    server.close()
-    sentinel.close()
+    with serving_types(tmp_path_factory.mktemp("worlds")) as found:
+        yield found
 
 
 @pytest.fixture

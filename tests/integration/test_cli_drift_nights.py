@@ -21,12 +21,10 @@ from orchestrator.run.ports import Silent
 from orchestrator.run.session import open_session
 from orchestrator.run.states import States
 from orchestrator.sandbox.provider.server import ProviderServer
-from orchestrator.sandbox.schemas import Schemas
-from orchestrator.sandbox.sentinel import Sentinel
 from orchestrator.state.records import Operation
 from tests.conftest import MakeRepo
 from tests.integration.test_cli_drift import DURATION, IGNORING, MAIN, NETWORK, PLAIN, SCHEDULE, topic
-from tests.support.nights import CONFIG, DRIFT_ACCOUNT, HEAD, TYPES, Nights, nights
+from tests.support.nights import CONFIG, DRIFT_ACCOUNT, HEAD, Nights, nights, serving_types
 from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -64,13 +62,8 @@ output "seen" {
 
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProviderServer, int]]:
-    server = ProviderServer(tmp_path_factory.mktemp("worlds"), Schemas())
-    server.start()
-    server.serve_types("google", TYPES)
-    sentinel = Sentinel()
-    yield server, sentinel.pid
-    server.close()
-    sentinel.close()
+    with serving_types(tmp_path_factory.mktemp("worlds")) as found:
+        yield found
 
 
 @pytest.fixture

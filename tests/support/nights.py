@@ -11,6 +11,8 @@ from typing import Any
 
 from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.sandbox.provider.server import ProviderServer, reattach_config
+from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.sentinel import Sentinel
 from orchestrator.sandbox.world import World
 from tests.support.cli import Infra, Ran
 from tests.support.remembered import serving
@@ -41,6 +43,20 @@ TYPES = [
     "google_pubsub_topic",
     "google_secret_manager_secret_version",
 ]
+
+
+@contextmanager
+def serving_types(folder: Path) -> Iterator[tuple[ProviderServer, int]]:
+    """A server of `TYPES` for many nights, and the pid of its sentinel."""
+    server = ProviderServer(folder, Schemas())
+    server.start()
+    server.serve_types("google", TYPES)
+    sentinel = Sentinel()
+    try:
+        yield server, sentinel.pid
+    finally:
+        server.close()
+        sentinel.close()
 
 
 @dataclass(frozen=True)
