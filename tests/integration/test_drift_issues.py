@@ -128,7 +128,9 @@ def test_an_issue_is_opened_kept_up_to_date_closed_and_opened_again(tmp_path: Pa
         told.night(drifted(), clean("dev/net"), at="2026-01-02T03:17:00Z")
         assert issue.comments == []
         assert "2026-01-02 03:17 UTC" in issue.body
-        told.night(drifted("prod/net", resource(after="1200s"), digest="d2"), clean("dev/net"))
+        worse = resource(category="conflict", after="1200s")
+        told.night(drifted("prod/net", worse, digest="d2"), clean("dev/net"))
+        assert set(issue.labels) == {"drift", "drift/prod", "severity/high"}
         assert [one.body.split("\n")[0] for one in issue.comments] == ["What drifted has changed."]
         told.night(unchecked("prod/net"), clean("dev/net"))
         assert (issue.state, len(issue.comments)) == ("open", 1)
