@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.ci.approval.owed import trunk_branch
 from orchestrator.ci.event import event_of
-from orchestrator.ci.owed import trunk_branch
 from orchestrator.errors import HostError, UsageError
 from orchestrator.hosts.model import WRITERS, PullRequest
 from orchestrator.hosts.port import Host

@@ -53,9 +53,9 @@ def command(ctx: click.Context, /, base: str | None, why: bool, matrix: bool, **
 
 def _matrix(app: App, base: str | None, environments: tuple[str, ...], shards: str) -> int:
     from orchestrator.ci.event import event_of
-    from orchestrator.ci.matrix import parts_of
     from orchestrator.ci.outputs import set_outputs
-    from orchestrator.ci.scope import scope_of
+    from orchestrator.ci.review.matrix import parts_of
+    from orchestrator.ci.review.scope import scope_of
     from orchestrator.ci.shards import matrix
 
     event = event_of(app.environ)

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ci import sharding, shards
-from orchestrator.ci.applying import Asked, land
-from orchestrator.ci.comparing import needs_approval
-from orchestrator.ci.gates import read_gated
-from orchestrator.ci.landed import Landed
-from orchestrator.ci.landing import Facts, begun, landing_of, tell, write_landing
+from orchestrator.ci import shards
+from orchestrator.ci.approval.owed import trunk_branch
+from orchestrator.ci.landing import sharding
+from orchestrator.ci.landing.applying import Asked, land
+from orchestrator.ci.landing.comparing import needs_approval
+from orchestrator.ci.landing.gates import read_gated
+from orchestrator.ci.landing.landed import Landed
+from orchestrator.ci.landing.results import Facts, begun, landing_of, tell, write_landing
 from orchestrator.ci.outputs import add_summary
-from orchestrator.ci.owed import trunk_branch
 from orchestrator.cli.context import App
 from orchestrator.cli.running import print_report
 from orchestrator.errors import BlockedError, Exit, UsageError, exit_code_of

@@ -10,7 +10,7 @@ from orchestrator.cli.context import App, pass_app
 from orchestrator.cli.options import json_option
 
 if TYPE_CHECKING:
-    from orchestrator.ci.approving import Proposal
+    from orchestrator.ci.landing.approving import Proposal
     from orchestrator.run.session import Session
 
 EPILOG = """\b
@@ -39,7 +39,7 @@ def command(ctx: click.Context, environment: str, dry_run: bool, as_json: bool) 
     pull request from a branch with an empty commit on trunk; its plan shows what will be applied, and its
     merge, reviewed as any other, applies exactly that.
     """
-    from orchestrator.ci.approving import propose
+    from orchestrator.ci.landing.approving import propose
     from orchestrator.cli.running import quick_session
 
     app = pass_app(ctx)
@@ -65,7 +65,7 @@ def _shown(app: App, proposal: Proposal) -> int:
 
 def _opened(app: App, session: Session, proposal: Proposal) -> int:
     """Open it, unless it is open already."""
-    from orchestrator.ci.approving import is_held, open_it, outdated, standing
+    from orchestrator.ci.landing.approving import is_held, open_it, outdated, standing
     from orchestrator.hosts.github import open_host
 
     with open_host(app.environ) as host:

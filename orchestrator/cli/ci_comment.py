@@ -55,7 +55,7 @@ def command(
     if landed is not None:
         return landed
     from orchestrator.ci.reports import read_reports
-    from orchestrator.ci.scope import scope_of
+    from orchestrator.ci.review.scope import scope_of
     from orchestrator.cli.ci_telling import for_whom
 
     for_whom(event, posts=not dry_run)

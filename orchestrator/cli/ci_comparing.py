@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ci.comparing import Comparison, compare, mismatch_words
-from orchestrator.ci.gates import write_gated
-from orchestrator.ci.landed import Landed
-from orchestrator.ci.landing import landing_of, write_landing
+from orchestrator.ci.landing.comparing import Comparison, compare, mismatch_words
+from orchestrator.ci.landing.gates import write_gated
+from orchestrator.ci.landing.landed import Landed
+from orchestrator.ci.landing.results import landing_of, write_landing
 from orchestrator.ci.outputs import add_summary, set_outputs
 from orchestrator.cli.ci_applying import chosen, facts_of, host_for
 from orchestrator.cli.context import App

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.ci.applying import Agreed
-from orchestrator.ci.drift_applying import digests_of, put_right
-from orchestrator.ci.drift_reports import write_report
+from orchestrator.ci.drift.applying import digests_of, put_right
+from orchestrator.ci.drift.reports import write_report
+from orchestrator.ci.landing.applying import Agreed
 from orchestrator.ci.outputs import add_summary
 from orchestrator.cli.context import App
 from orchestrator.cli.running import under_policy

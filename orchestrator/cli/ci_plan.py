@@ -47,9 +47,9 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
     that they had. Guard, policy and approvals are ruled by trunk's infra.yaml. Nothing is locked or applied.
     """
     from orchestrator.ci.event import event_of
-    from orchestrator.ci.plan_job import job_of, run
     from orchestrator.ci.reports import Gathered
-    from orchestrator.ci.scope import scope_of
+    from orchestrator.ci.review.plan_job import job_of, run
+    from orchestrator.ci.review.scope import scope_of
     from orchestrator.cli.ci_telling import for_whom, queue_host, refused_to_fork, report_written, told
 
     app = pass_app(ctx)

@@ -32,8 +32,8 @@ def command(ctx: click.Context, /, limit: float, report: str | None, as_json: bo
     ledger how it ended. What is still alive at the limit is for `infra resume`. With nothing left it does
     nothing.
     """
-    from orchestrator.ci.landing import settled
-    from orchestrator.ci.settling import settle
+    from orchestrator.ci.landing.results import settled
+    from orchestrator.ci.landing.settling import settle
     from orchestrator.cli.ci_applying import facts_of
     from orchestrator.cli.running import opened, tell
 

@@ -7,17 +7,18 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.ci import commenting, shards
-from orchestrator.ci.believing import believed
-from orchestrator.ci.documents import document, sarif
+from orchestrator.ci import shards
 from orchestrator.ci.event import Event
-from orchestrator.ci.messages import Messages, messages_of
 from orchestrator.ci.outputs import add_summary, set_outputs
-from orchestrator.ci.plan_job import ONE_STACK, exit_code
 from orchestrator.ci.posting import Outbox
 from orchestrator.ci.reports import LARGEST, OURS, Gathered, PlanReport, artifacts_of, write_report
-from orchestrator.ci.reviewing import joined
-from orchestrator.ci.scope import Scope
+from orchestrator.ci.review import commenting
+from orchestrator.ci.review.believing import believed
+from orchestrator.ci.review.documents import document, sarif
+from orchestrator.ci.review.messages import Messages, messages_of
+from orchestrator.ci.review.plan_job import ONE_STACK, exit_code
+from orchestrator.ci.review.reviewing import joined
+from orchestrator.ci.review.scope import Scope
 from orchestrator.cli.context import App
 from orchestrator.errors import Exit, UsageError
 from orchestrator.hosts.github import open_host
@@ -169,7 +170,7 @@ def landings_told(app: App, event: Event | None, folders: Sequence[Path]) -> int
 
     Jobs of a pull request tell of no applies: its code runs in them.
     """
-    from orchestrator.ci.landing import credible, tell
+    from orchestrator.ci.landing.results import credible, tell
     from orchestrator.report.landing_comment import landing_summary
 
     if event and event.is_reviewed:

@@ -60,7 +60,7 @@ def show(app: App, check: Check) -> None:
     """One check, with its place, its reason and what to do where it has them."""
     from rich.text import Text
 
-    from orchestrator.ci.doctor_check import GitHubCheck
+    from orchestrator.ci.doctor.check import GitHubCheck
 
     console = app.console()
     sign, style = SIGNS[check.status]
@@ -76,7 +76,7 @@ def show(app: App, check: Check) -> None:
 
 def on_github(app: App, project: Project) -> Iterator[Check]:
     """How the repository is set up on GitHub."""
-    from orchestrator.ci.doctoring import examine_github
+    from orchestrator.ci.doctor.examining import examine_github
 
     yield from examine_github(project, app.environ)
 

@@ -73,7 +73,7 @@ def _by_pull_request(
     """Open the pull requests; what came of them, and what went wrong."""
     if not any(one.action == "pr" for one in ways):
         return (), ()
-    from orchestrator.ci.drift_pull_request import open_all
+    from orchestrator.ci.drift.pull_request import open_all
     from orchestrator.ci.posting import Outbox
     from orchestrator.hosts.github import open_host
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ci.drift_dispatching import decisions, start, to_start
-from orchestrator.ci.drift_pull_request import open_all
-from orchestrator.ci.drift_reports import read_reports
-from orchestrator.ci.drift_telling import Telling, joined, tell
+from orchestrator.ci.approval.owed import trunk_branch
+from orchestrator.ci.drift.dispatching import decisions, start, to_start
+from orchestrator.ci.drift.pull_request import open_all
+from orchestrator.ci.drift.reports import read_reports
+from orchestrator.ci.drift.telling import Telling, joined, tell
 from orchestrator.ci.outputs import add_summary
-from orchestrator.ci.owed import trunk_branch
 from orchestrator.ci.posting import Outbox
 from orchestrator.cli.context import App
 from orchestrator.errors import Exit

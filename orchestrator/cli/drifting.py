@@ -114,7 +114,7 @@ def _write(app: App, report: DriftReport, asked: Mapping[str, Any]) -> None:
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(drift_markdown.summary(report))
     if asked["report"]:
-        from orchestrator.ci.drift_reports import write_report
+        from orchestrator.ci.drift.reports import write_report
 
         write_report(app.cwd / asked["report"], report, asked["shard"])
     if asked["issues"]:
@@ -130,7 +130,7 @@ def _host(app: App) -> GitHub:
 
 def _tell(app: App, report: DriftReport, *, whole: bool) -> None:
     """Issues and message, from the same process. What could not be told is said, and fails nothing."""
-    from orchestrator.ci.drift_telling import Telling, tell
+    from orchestrator.ci.drift.telling import Telling, tell
 
     with _host(app) as host:
         outbox = tell(Telling(app.project(), app.environ, host), report, whole=whole)

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("grpc")
 
-from orchestrator.ci.applying import Agreed
+from orchestrator.ci.landing.applying import Agreed
 from orchestrator.config.drift import Drift
 from orchestrator.project import load
 from orchestrator.run.correcting import correct

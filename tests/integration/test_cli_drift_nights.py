@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("grpc")
 
-from orchestrator.ci.drift_reports import read_reports
+from orchestrator.ci.drift.reports import read_reports
 from orchestrator.project import load
 from orchestrator.run.drifting import DriftRequest, check_drift
 from orchestrator.run.ledgers import Ledgers

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pytest
 
-from orchestrator.ci.drift_reports import write_report
+from orchestrator.ci.drift.reports import write_report
 from orchestrator.config.drift import Drift
 from orchestrator.masking import HIDDEN
 from orchestrator.plan.drift_model import Category, DriftedAttribute, DriftedResource, Rule

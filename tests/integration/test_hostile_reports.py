@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.ci.believing import believed
 from orchestrator.ci.event import event_of
-from orchestrator.ci.landed import Landed
-from orchestrator.ci.landing import Facts, landing_of, write_landing
+from orchestrator.ci.landing.landed import Landed
+from orchestrator.ci.landing.results import Facts, landing_of, write_landing
 from orchestrator.ci.reports import PlanReport, read_reports, write_report
-from orchestrator.ci.scope import scope_of
+from orchestrator.ci.review.believing import believed
+from orchestrator.ci.review.scope import scope_of
 from orchestrator.project import load
 from orchestrator.report.model import NO_COUNTS, StackReport
 from orchestrator.report.review import Review, StackReview

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from orchestrator.ci.approvals import Approvals, Verdict
+from orchestrator.ci.approval.approvals import Approvals, Verdict
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.model import CheckRun, NewCheck
 from orchestrator.plan.digest import Digest, encode, sha256

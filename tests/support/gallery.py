@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.ci.messages import messages_of
+from orchestrator.ci.review.messages import messages_of
 from orchestrator.hosts.github import open_host
 from orchestrator.report.landing import Landing
 from orchestrator.report.landing_comment import landing_comment

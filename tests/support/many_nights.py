@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ci.drift_issues import Dawn, Keeper
+from orchestrator.ci.drift.issues import Dawn, Keeper
 from orchestrator.ci.posting import Outbox
 from orchestrator.config.drift import Drift
 from orchestrator.hosts.github import open_host

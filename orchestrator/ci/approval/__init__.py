@@ -1,0 +1,1 @@
+"""What people approved on GitHub, and whether a plan is that."""

@@ -1,0 +1,1 @@
+"""What `infra doctor --github` looks at."""

@@ -1,0 +1,1 @@
+"""What is told and done about drift in CI: issues, messages, corrections."""

@@ -1,0 +1,1 @@
+"""After the merge: compare, apply in promotion order, settle, and tell."""

@@ -1,0 +1,239 @@
+"""`infra ci apply`: one environment after the other becomes what trunk says, as it was approved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from orchestrator.ci.landing.comparing import GONE, TrunkJudge, doomed, owed_request
+from orchestrator.ci.landing.landed import Landed
+from orchestrator.ci.landing.owed_rules import OwedRules
+from orchestrator.ci.landing.sharding import Others
+from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, StateError
+from orchestrator.hosts.port import Host
+from orchestrator.plan.digest import Digest
+from orchestrator.report.model import RunReport, StackReport
+from orchestrator.run.applying import STOPS
+from orchestrator.run.deleting import Deleted
+from orchestrator.run.forward import is_known
+from orchestrator.run.heartbeat import stale
+from orchestrator.run.pipeline import Request, apply
+from orchestrator.run.promotion import Checked, Promotion
+from orchestrator.run.recording import Terms
+from orchestrator.run.session import Session
+from orchestrator.run.worktrees import at_commit
+from orchestrator.state.records import Entry
+from orchestrator.terraform.client import PlanOptions
+
+
+class Agreed:
+    """Consent in a job: what may be applied was decided on the pull request, and the judge compares."""
+
+    def to_apply(self, report: RunReport, *, protected: Sequence[str]) -> None:
+        """Yes."""
+
+    def to_repair(self, stack: str, found: Sequence[str], steps: Sequence[str]) -> None:
+        """Nobody is there who could look at what was found."""
+        raise BlockedError(
+            f"{stack} was cut off, and is put right by a person.", advice=f"`infra resume {stack}`."
+        )
+
+    def again(self, report: StackReport, why: str) -> None:
+        """Yes."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a job was asked for: environments in promotion order, and how to deal with others at work.
+
+    `gated` are the digests that a gate of this workflow run approved, by stack; `only` picks stacks of a
+    shard. `parallelism` is how many stacks run at once, unless infra.yaml says. `begun` is told of each
+    environment that is owed something before it is touched.
+    """
+
+    environments: tuple[str, ...]
+    terms: Terms = field(default_factory=Terms)
+    gated: Mapping[str, Digest] = field(default_factory=dict)
+    only: tuple[str, ...] | None = None
+    parallelism: int | None = None
+    begun: Callable[[Landed], None] = lambda landed: None
+
+
+def land(session: Session, asked: Asked, host: Host | None) -> tuple[Landed, ...]:
+    """Apply what trunk owes the environments, one after the other; what stops one holds back the rest."""
+    landed: list[Landed] = []
+    for name in asked.environments:
+        stopped = next((one for one in landed if one.stops), None)
+        if stopped:
+            landed.append(Landed(name, behind=stopped.environment))
+        else:
+            landed.append(_landed(Step(session, name, asked, host)))
+    return tuple(landed)
+
+
+def _landed(step: Step) -> Landed:
+    """What came of an environment; that its ledger cannot be read, say, is told as the rest is."""
+    try:
+        return step.land()
+    except InfraError as error:
+        message = step.session.mask(error.message)
+        return replace(step.found, error=message, error_code=int(error.exit_code), notes=(error.advice,))
+
+
+class Step:
+    """One environment on its way."""
+
+    def __init__(self, session: Session, environment: str, asked: Asked, host: Host | None) -> None:
+        self.session = session
+        self.environment = environment
+        self.asked = asked
+        self.rules = OwedRules(session, host)
+        self.judge = TrunkJudge(session, self.rules, asked.gated)
+        self.found = Landed(environment)
+        session.inspect = self.rules.watching(session)
+        session.workers = asked.parallelism or session.workers_in(environment)
+
+    def land(self) -> Landed:
+        """The steps: what is owed, apply it, look whether it is well."""
+        only = self.asked.only
+        owed, _ = owed_request(self.session, self.environment, only)
+        deleted = self._deleted() if self._leads else ()
+        owed |= {one.stack.id: GONE for one in deleted}
+        found = self.found = replace(self.found, owed=owed, heartbeat=self._heartbeat())
+        if found.owed:
+            self.asked.begun(found)
+        reports = self._whole() if only is None else self._in_part(only)
+        if deleted and not any(one.exit_code for one in reports):
+            reports += self._destroy(deleted)
+        report = _joined(self.session, reports)
+        found = replace(
+            found, report=report, verdicts=dict(self.judge.verdicts), overtaken=self._overtaken(report.stacks)
+        )
+        return found if found.stops or not self._leads else self._well(found)
+
+    @property
+    def _leads(self) -> bool:
+        """Whether we see to what is done once: of several parts the first one does."""
+        first = self.session.project.of(self.environment)[:1]
+        return self.asked.only is None or any(stack.id in self.asked.only for stack in first)
+
+    def _heartbeat(self) -> str:
+        """That nobody has looked for drift for too long; empty when that cannot be told."""
+        session = self.session
+        try:
+            found = stale(session.project, session.ledgers, [self.environment], datetime.now(UTC))
+        except StateError:
+            return ""
+        return found.get(self.environment, "")
+
+    def _whole(self) -> list[RunReport]:
+        """Apply what is owed, and then what that made owed: stacks that read outputs which have moved."""
+        reports: list[RunReport] = []
+        tried: set[str] = set()
+        while not any(one.exit_code for one in reports):
+            owed, request = owed_request(self.session, self.environment)
+            if not owed.keys() - tried:
+                break
+            reports.append(self._apply(request))
+            tried |= {one.id for one in reports[-1].stacks}
+        return reports
+
+    def _apply(self, request: Request) -> RunReport:
+        return apply(self.session, replace(request, terms=self.asked.terms), Agreed(), self.judge)
+
+    def _in_part(self, mine: Sequence[str]) -> list[RunReport]:
+        """Apply our part of what is owed, in the order that the other parts leave us."""
+        owed, whole = owed_request(self.session, self.environment)
+        names = {*owed, *whole.followers}
+        others, reports = Others(self.session), []
+        bad: dict[str, str] = {}
+        for layer in others.layers(mine, names):
+            bad |= others.wait(others.prerequisites(layer, mine, names) - bad.keys())
+            behind = {id_: why for id_ in layer if (why := self._behind(id_, bad))}
+            _, request = owed_request(
+                self.session, self.environment, [id_ for id_ in layer if id_ not in behind]
+            )
+            if request.stacks:
+                reports.append(self._apply(request))
+                bad |= {one.id: one.result for one in reports[-1].stacks if one.result in STOPS}
+            bad |= dict.fromkeys(behind, "aborted")
+            reports.append(self._aborted(behind))
+        if self._leads and not bad:
+            late = others.wait(names - set(mine))
+            reports.append(self._aborted({id_: f"another part: {how}" for id_, how in late.items()}))
+        return reports
+
+    def _overtaken(self, stacks: Sequence[StackReport]) -> tuple[str, ...]:
+        """Skipped stacks to which a newer commit of ours was applied: what is owed is done by that."""
+        repository, commit = self.session.project.repository, self.session.info.commit
+        found = []
+        for one in stacks:
+            entry = self._entry(one.id) if one.result == "skipped" else None
+            if entry and is_known(self.session.project, entry.commit):
+                found += [one.id] if repository.is_ancestor(commit, entry.commit) else []
+        return tuple(found)
+
+    def _entry(self, id_: str) -> Entry | None:
+        stack = self.session.project.stacks.get(id_)
+        return self.session.ledgers.entry(stack) if stack else None
+
+    def _behind(self, stack: str, bad: Mapping[str, str]) -> str:
+        """Why a stack must not be applied: what it stands on went wrong."""
+        needs = self.session.project.prerequisites().get(stack, set())
+        return next((f"{need} was not applied ({bad[need]})" for need in sorted(needs & bad.keys())), "")
+
+    def _aborted(self, stacks: Mapping[str, str]) -> RunReport:
+        made = [StackReport(id_, self.environment, "aborted", reason=why) for id_, why in stacks.items()]
+        return self.session.report("apply", made)
+
+    def _deleted(self) -> tuple[Deleted, ...]:
+        """The deleted stacks."""
+        return doomed(self.session, self.environment)
+
+    def _destroy(self, deleted: Sequence[Deleted]) -> list[RunReport]:
+        """Destroy each with the code that it was made from."""
+        by_commit: dict[str, list[str]] = {}
+        for one in deleted:
+            by_commit.setdefault(one.commit, []).append(one.stack.id)
+        reports = []
+        for commit, stacks in by_commit.items():
+            with at_commit(self.session, commit) as inner:
+                old = replace(inner, inspect=self.rules.watching(inner))
+                request = Request(tuple(stacks), PlanOptions(destroy=True), terms=self.asked.terms)
+                reports.append(apply(old, request, Agreed(), self.judge))
+        return reports
+
+    def _well(self, found: Landed) -> Landed:
+        """Make the environment's checks, and let it soak, before another one follows."""
+        promotion = Promotion(self.session, self.environment)
+        try:
+            checks = promotion.check(found.applied)
+            failed = tuple(one for one in checks if not one.ok)
+            if failed or not self._is_followed:
+                return replace(found, checks=checks)
+            soak = promotion.soak_left()
+            later = {one.name: one for one in promotion.soak()}
+        except InterruptedRunError as error:
+            report = replace(found.report, interrupted=True) if found.report else None
+            return replace(found, report=report, checks=(Checked("checks", ok=False, words=error.message),))
+        except InfraError as error:
+            return replace(
+                found, checks=(Checked("checks", ok=False, words=self.session.mask(error.message)),)
+            )
+        return replace(found, checks=tuple(later.get(one.name, one) for one in checks), soaked=soak)
+
+    @property
+    def _is_followed(self) -> bool:
+        names = self.session.project.order.names
+        return self.environment in names[:-1]
+
+
+def _joined(session: Session, reports: Sequence[RunReport]) -> RunReport:
+    """Several parts of one run as one report."""
+    stacks = {one.id: one for report in reports for one in report.stacks}
+    notes = tuple(note for report in reports for note in report.notes)
+    return session.report("apply", stacks.values(), notes=notes)
+
+
+__all__ = ["Agreed", "Asked", "Step", "land"]

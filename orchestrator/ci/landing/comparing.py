@@ -1,0 +1,216 @@
+"""What trunk owes an environment against what was approved: before the gate, and again at the apply."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from orchestrator.ci.approval.approvals import Verdict
+from orchestrator.ci.approval.moving import provisional
+from orchestrator.ci.landing.owed_rules import OwedRules
+from orchestrator.config import Environment
+from orchestrator.errors import BlockedError, ConfigError, GitError, MismatchError, ProjectError
+from orchestrator.hosts.port import Host
+from orchestrator.plan.digest import Digest
+from orchestrator.project import load_commit
+from orchestrator.project.affected import followers
+from orchestrator.project.model import Project, Stack
+from orchestrator.report.model import RunReport
+from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
+from orchestrator.run.digesting import empty_digest
+from orchestrator.run.pending import pending_stacks
+from orchestrator.run.pipeline import Request, plan_all
+from orchestrator.run.planning import Planned
+from orchestrator.run.session import Session
+from orchestrator.state.records import Entry
+
+# How many differences an error names; the comment has them all.
+NAMED = 3
+LETTERS = 60
+# Why a deleted stack is owed something.
+GONE = "its code is gone"
+
+
+@dataclass
+class TrunkJudge:
+    """Lets a plan be applied on trunk only if it is what was approved; safe from many threads.
+
+    `gated` are the digests that reviewers of the environment approved in this very workflow run, by stack.
+    `verdicts` keeps what was said of each plan.
+    """
+
+    session: Session
+    rules: OwedRules
+    gated: Mapping[str, Digest] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    _known: dict[str, Project | None] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def judge(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
+        """See `run.ports.Judge`."""
+        verdict = self.ask(stack, planned, before)
+        if verdict.kind == "mismatch":
+            raise MismatchError(mismatch_words(verdict), advice=approve_advice(stack), stack=stack.id)
+        if verdict.kind in ("gate", "refuse"):
+            raise BlockedError(
+                f"Nobody approved this: {verdict.reason}.", advice=approve_advice(stack), stack=stack.id
+            )
+
+    def ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
+        """What is to be said of a plan; asks the host about the pull requests that it is owed to."""
+        verdict = self._allowed(stack, planned, self._ask(stack, planned, before))
+        with self._lock:
+            self.verdicts[stack.id] = verdict
+        return verdict
+
+    def _ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
+        now = planned.inspected.digest
+        if not (needs_approval(self.session.project, stack.environment) or self._needed_it(stack, before)):
+            why = f"{stack.environment} needs no approval"
+            return Verdict("apply", pull_requests=self.rules.pull_requests(stack), reason=why)
+        if self.rules.approvals is None:
+            raise BlockedError(
+                f"{stack.environment} was changed only as approved until now, and nobody can be asked here.",
+                advice="Run it where GitHub can be asked: GITHUB_REPOSITORY and GITHUB_TOKEN.",
+                stack=stack.id,
+            )
+        if now is None:
+            raise ValueError(f"{stack.id} was planned without a digest")
+        return self.rules.approvals.judge(stack, now, before, gated=self.gated.get(stack.id))
+
+    def _allowed(self, stack: Stack, planned: Planned, verdict: Verdict) -> Verdict:
+        """The verdict, unless the plan deletes or replaces and that wants a label which is not there.
+
+        Where approvals are asked for, they were judged by that too.
+        """
+        if verdict.kind != "apply" or not planned.report.is_destructive or stack.id in self.gated:
+            return verdict
+        why = self.rules.missing_label(stack, verdict.pull_requests)
+        if not why:
+            return verdict
+        unapproved = self.session.project.config.environment(stack.environment).unapproved
+        return Verdict("gate" if unapproved == "gate" else "refuse", (), verdict.pull_requests, why)
+
+    def _needed_it(self, stack: Stack, before: Entry | None) -> bool:
+        """Whether approvals were asked for at the commit last applied: no change takes itself out of that."""
+        if before is None or not before.is_known:
+            return False
+        with self._lock:
+            if before.commit not in self._known:
+                self._known[before.commit] = self._at(before.commit)
+            then = self._known[before.commit]
+        return then is not None and needs_approval(then, stack.environment)
+
+    def _at(self, commit: str) -> Project | None:
+        try:
+            return load_commit(self.session.project, commit)
+        except (ConfigError, GitError, ProjectError):
+            return None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The plans of what an environment is owed, and what is to be said of each, by stack."""
+
+    environment: str
+    owed: Mapping[str, str]
+    planned: Mapping[str, Planned]
+    verdicts: Mapping[str, Verdict]
+    report: RunReport
+    settings: Environment
+
+    @property
+    def gate(self) -> bool:
+        """Whether somebody has to approve in the environment's gate before this can be applied."""
+        kinds = {verdict.kind for verdict in self.verdicts.values()}
+        return "gate" in kinds or ("mismatch" in kinds and self.settings.unapproved == "gate")
+
+
+def doomed(session: Session, environment: str) -> tuple[Deleted, ...]:
+    """Stacks of an environment that trunk no longer has, where the policy says that they go."""
+    if session.project.config.policy.deleted_stacks != "destroy":
+        return ()
+    return owed_deletions(session, environment)
+
+
+def compare(session: Session, environment: str, host: Host | None) -> Comparison:
+    """Plan what trunk owes an environment and judge each plan; writes and applies nothing."""
+    rules = OwedRules(session, host)
+    session.inspect = rules.watching(session)
+    owed, request = owed_request(session, environment)
+    everything = (*request.stacks, *request.followers)
+    planned = plan_all(session, replace(request, stacks=everything, followers={}))
+    moving = provisional(session.project, {id_: one.report for id_, one in planned.items()})
+    planned = {id_: _standing_on(session, one, moving.get(id_, ())) for id_, one in planned.items()}
+    gone = doomed(session, environment)
+    planned |= plan_deleted(session, gone, rules.watching)
+    owed |= {one.stack.id: GONE for one in gone}
+    stacks = dict(session.project.stacks) | {one.stack.id: one.stack for one in gone}
+    asked = TrunkJudge(session, rules)
+    for id_, one in planned.items():
+        if one.has_changes:
+            asked.ask(stacks[id_], one, session.ledgers.entry(stacks[id_]))
+    return Comparison(
+        environment,
+        owed,
+        planned,
+        asked.verdicts,
+        session.report("compare", [one.report for one in planned.values()]),
+        session.project.config.environment(environment),
+    )
+
+
+def _standing_on(session: Session, planned: Planned, upstreams: Sequence[str]) -> Planned:
+    """The plan with its digest saying which upstreams may still change it, also where it is empty yet."""
+    found = planned.inspected
+    if not upstreams or planned.report.result not in ("changed", "unchanged"):
+        return planned
+    if found.digest is None:
+        digest = empty_digest(session, session.project.stacks[planned.report.id], provisional=upstreams)
+    else:
+        digest = replace(found.digest, provisional=tuple(upstreams))
+    return replace(planned, inspected=replace(found, digest=digest))
+
+
+def owed_request(
+    session: Session, environment: str, only: Sequence[str] | None = None
+) -> tuple[dict[str, str], Request]:
+    """What trunk owes an environment, with why, and the request that plans it; `only` are stacks to pick."""
+    stacks = [stack.id for stack in session.project.of(environment)]
+    owed = pending_stacks(session, stacks)
+    if only is not None:
+        owed = {id_: why for id_, why in owed.items() if id_ in only}
+    readers = followers(session.project, list(owed))
+    mine = {id_: of for id_, of in readers.items() if id_ in stacks and (only is None or id_ in only)}
+    session.project.require((*owed, *mine))
+    return owed, Request(tuple(owed), followers=mine)
+
+
+def needs_approval(project: Project, environment: str) -> bool:
+    """Whether an environment is only changed by what was approved."""
+    return project.config.needs_approval(environment, project.order)
+
+
+def mismatch_words(verdict: Verdict) -> str:
+    """What differs, in one sentence that names the first few; values are masked already."""
+    shown = []
+    for one in verdict.differences[:NAMED]:
+        where = ".".join(part for part in (one.address, one.path) if part)
+        shown.append(f"{where}: {one.why} (approved {_cut(one.approved)}, now {_cut(one.now)})")
+    more = len(verdict.differences) - len(shown)
+    rest = f"; and {more} more" if more > 0 else ""
+    said = "; ".join(shown) or verdict.reason
+    return f"Its plan is not what was approved: {said}{rest}."
+
+
+def approve_advice(stack: Stack) -> str:
+    """How to approve what is owed, in one step."""
+    return (
+        f"Run the apply workflow again and approve {stack.environment} in its gate, "
+        f"or `infra ci approve {stack.environment}` and merge the pull request that it opens."
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"

@@ -1,0 +1,104 @@
+"""Telling a pull request what its plans are; only the newest head's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from orchestrator.ci.event import Event
+from orchestrator.ci.posting import Outbox, Told, ours, post_checks, rewrite, sticky
+from orchestrator.ci.reports import PlanReport
+from orchestrator.ci.review import again
+from orchestrator.ci.review.messages import Messages, messages_of
+from orchestrator.hosts.model import PullRequest
+from orchestrator.hosts.port import Host
+from orchestrator.report import markers, pull_request
+from orchestrator.report.review import Review
+
+Comment = Literal["created", "updated", "unchanged", "none", "outdated", "failed"]
+
+
+@dataclass(frozen=True)
+class Telling:
+    """A review to be told: `reports` are those that it was joined from, `folder` is the project's place in
+    the repository. It is `alone` when somebody asked for one stack."""
+
+    review: Review
+    reports: Sequence[PlanReport]
+    folder: str
+    alone: bool = False
+
+
+def completed(event: Event, host: Host, outbox: Outbox) -> Event:
+    """An event with what the host knows of its pull request, where the event itself does not tell."""
+    number = event.pull_request
+    if number is None or event.title:
+        return event
+    found = outbox.send(f"Pull request #{number}", lambda: host.pull_request(number))
+    if found is None:
+        return event
+    return replace(
+        event,
+        title=found.title,
+        author=found.author,
+        labels=found.labels,
+        head_ref=event.head_ref or found.head_ref,
+        base_ref=event.base_ref or found.base_ref,
+    )
+
+
+def tell(host: Host, event: Event, telling: Telling, outbox: Outbox) -> tuple[Messages, Comment]:
+    """Post the checks and keep the comment up to date; what could not be told is in the outbox."""
+    number = event.pull_request
+    if number is None or event.kind == "merge_group":
+        messages = messages_of(telling.review, telling.folder, alone=telling.alone)
+        post_checks(host, messages.checks, outbox)
+        return messages, "none"
+    what = f"The comment on #{number}"
+    found = outbox.send(f"Pull request #{number}", lambda: host.pull_request(number))
+    made = outbox.send(what, lambda: _messages(host, found, telling)) if found else None
+    messages = made or messages_of(telling.review, telling.folder, alone=telling.alone)
+    post_checks(host, messages.checks, outbox)
+    if found is None:
+        return messages, "failed"
+    if found.head != event.head:
+        # A run that was overtaken by a push says nothing: the newer head's run will.
+        return messages, "outdated"
+    return messages, outbox.send(what, lambda: _keep(host, number, messages)) or "failed"
+
+
+def _messages(host: Host, found: PullRequest, telling: Telling) -> Messages:
+    """The texts, with what the comment remembers of earlier plans of this head."""
+    if telling.alone:
+        return messages_of(telling.review, telling.folder, alone=True)
+    before = ours(host, found.number, markers.PLAN)
+    plans = again.plans_of(telling.review, telling.reports)
+    approved = again.approved_at(host, found) if plans else ""
+    known = again.told(before[0].body if before else "", telling.review.head, plans, approved)
+    names = again.to_review_again(known, approved)
+    return messages_of(telling.review, telling.folder, again=names, remembered=again.line(known))
+
+
+def _keep(host: Host, number: int, messages: Messages) -> Comment:
+    if messages.comment is not None:
+        return sticky(host, number, messages.marker, messages.comment)
+    if not ours(host, number, messages.marker):
+        return "none"
+    return sticky(host, number, messages.marker, messages.nothing)
+
+
+def started(host: Host, event: Event, outbox: Outbox) -> Told:
+    """Mark the plan of an earlier head as outdated, when a newer one is begun."""
+    number = event.pull_request
+    if number is None or not event.head or event.kind == "merge_group":
+        return "none"
+
+    def change(body: str) -> str:
+        same = markers.head_of(body) == event.head
+        return body if same else pull_request.outdated(body, event.head)
+
+    def action() -> Told:
+        return rewrite(host, number, markers.PLAN, change)
+
+    return outbox.send(f"The comment on #{number}", action) or "none"

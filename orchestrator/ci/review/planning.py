@@ -1,0 +1,100 @@
+"""One job's part of a pull request planned: affected stacks, followers that may move, deleted ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.ci.approval.moving import provisional
+from orchestrator.ci.review.recording import Recorder
+from orchestrator.ci.review.scope import Part, Scope
+from orchestrator.errors import ProjectError
+from orchestrator.plan.drift import drift_in_diff
+from orchestrator.plan.model import Plan
+from orchestrator.project.affected import Chain
+from orchestrator.report.model import StackReport
+from orchestrator.report.review import Change, StackReview
+from orchestrator.run.deleting import Deleted, plan_deleted
+from orchestrator.run.inspecting import inspect_nothing
+from orchestrator.run.pipeline import Request, plan_all
+from orchestrator.run.planning import Planned, failure
+from orchestrator.run.session import Session
+
+
+def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) -> tuple[StackReview, ...]:
+    """Plan a part and record what reviewers will see of it. What goes wrong with a stack is its result."""
+    elsewhere = {one.id for one in scope.found.stacks if one.id not in part.stacks}
+    session.inspect = recorder.watching(session)
+    planned = _plan(session, (*part.stacks, *part.always))
+    recorder.provisional = provisional(scope.project, _reports(planned), elsewhere)
+    late = [id_ for id_ in part.followers if id_ in recorder.provisional]
+    if late and not session.supervisor.interrupted:
+        planned |= _plan(session, late)
+    gone: dict[str, Planned] = {}
+    if part.deleted and scope.subject.base and not session.supervisor.interrupted:
+        # What is only reported is not carried out, so there is nothing to forbid or to approve.
+        watching = recorder.watching if recorder.destroys_deleted else lambda _: inspect_nothing
+        gone = plan_deleted(session, [Deleted(one, scope.subject.base) for one in part.deleted], watching)
+    changes, reasons = _changes(scope, part)
+    ordered = {id_: planned[id_] for id_ in session.in_order(planned)} | gone
+    reviews = tuple(
+        _review(one, changes.get(id_, "changed"), reasons.get(id_, ()), recorder.provisional.get(id_, ()))
+        for id_, one in ordered.items()
+    )
+    return recorder.record(session, scope, ordered, reviews)
+
+
+def _plan(session: Session, stacks: Sequence[str]) -> dict[str, Planned]:
+    """Plan stacks; one whose code cannot be planned at all, such as a circle, does not hide the others."""
+    broken = _broken(session, stacks)
+    return broken | plan_all(session, Request(tuple(id_ for id_ in stacks if id_ not in broken)))
+
+
+def _broken(session: Session, stacks: Sequence[str]) -> dict[str, Planned]:
+    found: dict[str, Planned] = {}
+    try:
+        session.project.require(stacks)
+    except ProjectError:
+        for id_ in stacks:
+            try:
+                session.project.require([id_])
+            except ProjectError as error:
+                found[id_] = Planned(failure(session, session.project.stacks[id_], error))
+                session.progress.done(found[id_].report)
+    return found
+
+
+def _reports(planned: Mapping[str, Planned]) -> dict[str, StackReport]:
+    return {id_: one.report for id_, one in planned.items()}
+
+
+def _changes(scope: Scope, part: Part) -> tuple[dict[str, Change], dict[str, tuple[Chain, ...]]]:
+    """How the change touches each stack, and by which files."""
+    changes: dict[str, Change] = {one.id: one.change for one in scope.found.stacks}
+    changes |= dict.fromkeys((*part.followers, *part.always), "follower")
+    changes |= {one.id: "deleted" for one in part.deleted}
+    return changes, {one.id: one.reasons for one in scope.found.stacks}
+
+
+def _review(
+    planned: Planned, change: Change, reasons: tuple[Chain, ...], upstreams: tuple[str, ...]
+) -> StackReview:
+    plan = planned.plan
+    return StackReview(
+        planned.report,
+        change,
+        reasons,
+        upstreams,
+        drift=tuple(one.document() for one in drift_in_diff(plan)) if plan else (),
+        imported=tuple(one.address for one in plan.changes if one.is_import) if plan else (),
+        checks=_checks(plan) if plan else (),
+        findings=planned.inspected.findings,
+    )
+
+
+def _checks(plan: Plan) -> tuple[str, ...]:
+    """Terraform's own checks that do not hold, masked; what only the apply can tell is left out."""
+    return tuple(
+        plan.mask(": ".join((one.address, *one.problems)))
+        for one in plan.checks
+        if one.status in ("fail", "error")
+    )

@@ -1,0 +1,54 @@
+"""Which plans may still change: chains of outputs that move."""
+
+from __future__ import annotations
+
+from orchestrator.ci.approval.moving import provisional
+from orchestrator.project import load
+from orchestrator.report.model import Result, StackReport
+from tests.conftest import MakeRepo
+
+HEAD = 'terraform {\n  backend "gcs" {}\n}\n'
+
+
+def reading(source: str, output: str) -> str:
+    return (
+        HEAD
+        + 'data "terraform_remote_state" "up" {\n  backend = "gcs"\n  config = {\n    bucket = "b"\n'
+        + f'    prefix = "dev/state/{source}"\n  }}\n}}\n'
+        + f'output "o" {{\n  value = data.terraform_remote_state.up.outputs.{output}\n}}\n'
+    )
+
+
+FILES = {
+    "infra.yaml": "version: 1\nbackend:\n  gcs: {bucket: b}\n",
+    "infra/envs/dev/a/main.tf": HEAD + 'output "o" {\n  value = 1\n}\noutput "p" {\n  value = 1\n}\n',
+    "infra/envs/dev/b/main.tf": reading("a", "o"),
+    "infra/envs/dev/c/main.tf": reading("b", "o"),
+    "infra/envs/dev/d/main.tf": reading("a", "p"),
+}
+
+
+def report(id_: str, result: Result, *outputs: str) -> dict[str, StackReport]:
+    return {id_: StackReport(id_, "dev", result, outputs=outputs)}
+
+
+def test_a_chain_moves_to_its_end(make_repo: MakeRepo) -> None:
+    project = load(make_repo(FILES).root)
+    moved = {"dev/b": ("dev/a",), "dev/c": ("dev/b",)}
+    assert provisional(project, report("dev/a", "changed", "o")) == moved
+    assert provisional(project, report("dev/a", "changed", "o") | report("dev/b", "unchanged")) == moved
+
+
+def test_what_is_not_read_moves_nobody(make_repo: MakeRepo) -> None:
+    project = load(make_repo(FILES).root)
+    assert provisional(project, report("dev/a", "changed")) == {}
+    assert provisional(project, report("dev/a", "unchanged", "o")) == {}
+    assert provisional(project, report("dev/a", "failed", "o")) == {}
+    assert provisional(project, report("dev/a", "changed", "p")) == {"dev/d": ("dev/a",)}
+
+
+def test_what_waits_and_what_another_job_plans_may_move(make_repo: MakeRepo) -> None:
+    project = load(make_repo(FILES).root)
+    assert provisional(project, report("dev/b", "waiting")) == {"dev/c": ("dev/b",)}
+    found = provisional(project, {}, elsewhere=["dev/a"])
+    assert found == {"dev/b": ("dev/a",), "dev/c": ("dev/b",), "dev/d": ("dev/a",)}

@@ -1,0 +1,96 @@
+"""What doctor says about CODEOWNERS and about whom Google trusts."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestrator.ci.doctor.code import identity, owners
+from orchestrator.project import load
+from tests.conftest import MakeRepo
+
+OWNED = "* @acme/all\n"
+MODULE = """
+resource "google_iam_workload_identity_pool_provider" "this" {
+  attribute_condition = CONDITION
+  attribute_mapping = {
+    "google.subject" = "assertion.sub"
+    MAPPED
+  }
+  oidc {
+    issuer_uri = "ISSUER"
+  }
+}
+"""
+GOOD = "\"assertion.repository_owner_id == '1' && assertion.repository_id == '2'\""
+
+
+def module(
+    condition: str = GOOD,
+    mapped: str = '"attribute.infra" = local.attribute',
+    issuer: str = "https://token.actions.githubusercontent.com",
+) -> str:
+    return MODULE.replace("CONDITION", condition).replace("MAPPED", mapped).replace("ISSUER", issuer)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (OWNED, "ok"),
+        ("/infra.yaml @a\n/.github/ @a\n/policies/ @a\n", "ok"),
+        ("/infra.yaml @a\n/.github/workflows/ @a\n", "nobody owns .github/CODEOWNERS, policies/"),
+        ("* @a\n/policies/\n", "nobody owns policies/"),
+        ("* a\n", "a is no owner"),
+    ],
+)
+def test_owners(make_repo: MakeRepo, text: str, expected: str) -> None:
+    found = list(owners(load(make_repo({"infra.yaml": "version: 1\n", ".github/CODEOWNERS": text}).root)))
+    if expected == "ok":
+        assert [one.status for one in found] == ["ok"]
+    else:
+        assert found[0].status == "error"
+        assert expected in found[0].message
+        assert found[0].file == ".github/CODEOWNERS"
+
+
+def test_no_owners_at_all(make_repo: MakeRepo) -> None:
+    (check,) = owners(load(make_repo({"infra.yaml": "version: 1\n"}).root))
+    assert (check.status, check.message) == ("warning", "there is none")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (module(), []),
+        (module("local.condition"), ["error"]),
+        (module("\"assertion.repository == 'acme/infra'\""), ["error"]),
+        (module("\"assertion.repository_owner_id == '1'\""), ["error"]),
+        (module(mapped='"attribute.repository" = "assertion.repository"'), ["warning"]),
+        (module("null", issuer="https://gitlab.example"), []),
+        ('resource "google_project" "x" {}\n# google_iam_workload_identity_pool_provider\n', []),
+    ],
+)
+@pytest.mark.parametrize("folder", ["infra/modules/identity", "infra/bootstrap", "infra/envs/dev/identity"])
+def test_identity(make_repo: MakeRepo, text: str, expected: list[str], folder: str) -> None:
+    repo = make_repo({"infra.yaml": "version: 1\n", f"{folder}/main.tf": text})
+    found = [one for one in identity(load(repo.root)) if one.status != "ok"]
+    assert [one.status for one in found] == expected
+    assert all(one.file == f"{folder}/main.tf" and one.line for one in found)
+
+
+def test_a_provider_without_a_condition(make_repo: MakeRepo) -> None:
+    text = "".join(line for line in module().splitlines(keepends=True) if "condition" not in line)
+    repo = make_repo({"infra.yaml": "version: 1\n", "infra/modules/a/main.tf": text})
+    (check,) = identity(load(repo.root))
+    assert "is missing" in check.message
+    assert check.line == 1
+
+
+def test_the_module_that_ships_is_fine(make_repo: MakeRepo) -> None:
+    repo = make_repo({"infra.yaml": "version: 1\n"})
+    source = Path(__file__).parents[3] / "infra" / "modules" / "github-identity"
+    shutil.copytree(source, repo.root / "infra" / "modules" / "github-identity")
+    (check,) = identity(load(repo.root))
+    assert check.status == "ok"

@@ -1,0 +1,217 @@
+"""What doctor says about workflow files: nothing about those that ship, and each mistake with its line."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from orchestrator.ci.doctor.workflow_files import parse, read_all
+from orchestrator.ci.doctor.workflows import workflows
+from orchestrator.ci.workflows import Target, render
+from orchestrator.project import load
+from tests.conftest import MakeRepo
+
+PIN = "a" * 40
+TARGET = Target("acme/infra", "main", ("dev", "prod"))
+SHIPPED = [parse(file, text) for file, text in render(TARGET).items()]
+
+
+def told(text: str, name: str = "other.yml") -> list[tuple[str, str, int | None]]:
+    """Severity, name and line of what is said about one more workflow."""
+    one = parse(f".github/workflows/{name}", textwrap.dedent(text))
+    shipped = [each for each in SHIPPED if each.name != name]
+    return [
+        (check.status, check.name, check.line)
+        for check in workflows([*shipped, one], "acme/infra")
+        if check.status != "ok"
+    ]
+
+
+def test_the_workflows_that_ship_are_fine() -> None:
+    (check,) = workflows(SHIPPED, "acme/infra")
+    assert (check.status, check.message) == ("ok", "5 files, nothing to say")
+
+
+def test_missing_workflows_are_told() -> None:
+    (check,) = workflows([one for one in SHIPPED if one.name != "infra-apply.yml"], "acme/infra")
+    assert "infra-apply.yml" in check.message
+    assert "infra init" in check.advice
+
+
+GOOD = f"""\
+on: pull_request
+permissions: {{}}
+jobs:
+  a:
+    permissions: {{contents: read}}
+    steps:
+      - uses: actions/checkout@{PIN} # v5
+        with: {{persist-credentials: false}}
+      - run: echo "$TITLE"
+        env:
+          TITLE: ${{{{ github.event.pull_request.title }}}}
+      - run: echo ${{{{ github.event.pull_request.number }}}} ${{{{ github.sha }}}} ${{{{ matrix.os }}}}
+"""
+
+
+def test_a_careful_workflow_is_fine() -> None:
+    assert told(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (f"@{PIN} # v5", "@v5", ("error", "pins", 7)),
+        (f"@{PIN} # v5", f"@{PIN[:10]}", ("error", "pins", 7)),
+        (f"actions/checkout@{PIN} # v5", "docker://alpine:3", ("error", "pins", 7)),
+        ("permissions: {}\n", "", None),
+        ("permissions: {}\n", "permissions: write-all\n", ("warning", "permissions", None)),
+        ("permissions: {}\n", "permissions: {contents: read}\n", ("warning", "permissions", None)),
+        ("    permissions: {contents: read}\n", "", None),
+        ("{persist-credentials: false}", "{fetch-depth: 0}", ("warning", "checkout", 7)),
+        ('echo "$TITLE"', "echo ${{ github.event.pull_request.title }}", ("error", "injection", 9)),
+        (
+            'echo "$TITLE"',
+            "|\n          true\n          echo ${{ github.head_ref }}",
+            ("error", "injection", 11),
+        ),
+        ('echo "$TITLE"', "echo ${{ github.event['issue'].title }}", ("error", "injection", 9)),
+        ('echo "$TITLE"', "echo ${{ inputs.stack }}", ("error", "injection", 9)),
+        (
+            'echo "$TITLE"',
+            "echo ${{ format('{0}{1}', github.event.number, github.event.comment.body) }}",
+            ("error", "injection", 9),
+        ),
+        ('run: echo "$TITLE"', f"uses: hashicorp/setup-terraform@{PIN}", ("warning", "wrapper", 9)),
+        (
+            'run: echo "$TITLE"',
+            f"uses: hashicorp/setup-terraform@{PIN}\n        with: {{terraform_wrapper: false}}",
+            None,
+        ),
+        (
+            'run: echo "$TITLE"',
+            f"uses: google-github-actions/auth@{PIN}\n        with: {{credentials_json: x}}",
+            ("error", "keys", 9),
+        ),
+        (
+            'run: echo "$TITLE"',
+            f"uses: actions/github-script@{PIN}\n        with:\n          script: |\n"
+            "            console.log('${{ github.event.issue.title }}')",
+            ("error", "injection", 12),
+        ),
+    ],
+)
+def test_each_mistake_is_told_with_its_line(
+    old: str, new: str, expected: tuple[str, str, int | None] | None
+) -> None:
+    changed = GOOD.replace(old, new, 1)
+    assert changed != GOOD
+    assert told(changed) == ([expected] if expected else [])
+
+
+def test_nothing_said_about_permissions_anywhere() -> None:
+    silent = GOOD.replace("permissions: {}\n", "").replace("    permissions: {contents: read}\n", "")
+    assert told(silent) == [("warning", "permissions", None)]
+
+
+@pytest.mark.parametrize("event", ["pull_request_target", "workflow_run", "issue_comment"])
+@pytest.mark.parametrize("ref", ["github.event.pull_request.head.sha", "github.head_ref"])
+def test_a_head_checked_out_where_the_rights_are(event: str, ref: str) -> None:
+    text = GOOD.replace("on: pull_request", f"on: [{event}]").replace(
+        "{persist-credentials: false}", f"{{persist-credentials: false, ref: '${{{{ {ref} }}}}'}}"
+    )
+    assert ("error", "checkout", 7) in told(text)
+    assert told(text.replace(f"[{event}]", "pull_request")) == []
+
+
+def test_a_merge_ref_is_a_head_too() -> None:
+    text = GOOD.replace("on: pull_request", "on: {issue_comment: {types: [created]}}").replace(
+        "{persist-credentials: false}",
+        "{persist-credentials: false, ref: 'refs/pull/${{ github.event.issue.number }}/merge'}",
+    )
+    assert told(text) == [("error", "checkout", 7)]
+
+
+def test_terraform_for_forks() -> None:
+    text = GOOD.replace("on: pull_request", "on: pull_request_target").replace(
+        'echo "$TITLE"', "exec infra ci plan"
+    )
+    assert told(text) == [("error", "checkout", None)]
+
+
+@pytest.mark.parametrize("right", ["checks", "pull-requests", "contents", "statuses"])
+def test_a_job_that_runs_terraform_may_write_nothing(right: str) -> None:
+    text = GOOD.replace("{contents: read}", f"{{{right}: write}}").replace(
+        'echo "$TITLE"', "exec infra ci plan"
+    )
+    assert told(text) == [("error", "permissions", 5)]
+    assert told(GOOD.replace("{contents: read}", f"{{{right}: write}}")) == []
+
+
+APPLY = f"""\
+on: {{push: {{branches: [main]}}}}
+permissions: {{}}
+concurrency:
+  group: infra-apply
+  cancel-in-progress: false
+  queue: max
+jobs:
+  apply:
+    permissions: {{contents: read, id-token: write}}
+    steps:
+      - uses: actions/checkout@{PIN}
+        with: {{persist-credentials: false}}
+      - run: exec infra ci apply dev
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("", "", []),
+        ("  queue: max\n", "", [("error", "concurrency", 8)]),
+        ("cancel-in-progress: false", "cancel-in-progress: true", [("error", "concurrency", 9)]),
+        ("exec infra", "infra", [("warning", "cancel", 13)]),
+        ("exec infra", "exec env -u X infra", []),
+        (
+            "concurrency:\n  group: infra-apply\n  cancel-in-progress: false\n  queue: max\n",
+            "concurrency: infra-apply\n",
+            [("error", "concurrency", 6)],
+        ),
+    ],
+)
+def test_applies_queue_and_hear_a_cancel(
+    old: str, new: str, expected: list[tuple[str, str, int | None]]
+) -> None:
+    assert told(APPLY.replace(old, new, 1), "infra-apply.yml") == expected
+
+
+def test_the_plan_workflow_is_called_at_trunk() -> None:
+    text = "on: pull_request\npermissions: {}\njobs:\n  plan:\n    uses: WHERE\n    permissions: {}\n"
+    run = ".github/workflows/infra-plan-run.yml"
+    for where, expected in (
+        (f"acme/infra/{run}@main", []),
+        (f"./{run}", [("error", "plan workflow", 5)]),
+        (f"evil/infra/{run}@main", [("error", "pins", 5)]),
+    ):
+        assert told(text.replace("WHERE", where), "infra-plan.yml") == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- a\n", "a: [", "a: &x\n  b: *x\n", "just words", "jobs: {a: 1, b: [x]}"]
+)
+def test_files_that_are_no_workflows_are_told_or_left(text: str) -> None:
+    assert all(severity == "warning" for severity, _, _ in told(text))
+
+
+def test_files_are_found_in_the_tree(make_repo: MakeRepo) -> None:
+    repo = make_repo(
+        {
+            ".github/workflows/a.yml": GOOD,
+            ".github/workflows/b.yaml": GOOD,
+            ".github/workflows/notes.md": "x",
+            ".github/workflows/deep/c.yml": GOOD,
+        }
+    )
+    assert [one.name for one in read_all(load(repo.root).tree)] == ["a.yml", "b.yaml"]
