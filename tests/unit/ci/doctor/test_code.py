@@ -90,7 +90,7 @@ def test_a_provider_without_a_condition(make_repo: MakeRepo) -> None:
 
 def test_the_module_that_ships_is_fine(make_repo: MakeRepo) -> None:
     repo = make_repo({"infra.yaml": "version: 1\n"})
-    source = Path(__file__).parents[3] / "infra" / "modules" / "github-identity"
+    source = Path(__file__).parents[4] / "infra" / "modules" / "github-identity"
     shutil.copytree(source, repo.root / "infra" / "modules" / "github-identity")
     (check,) = identity(load(repo.root))
     assert check.status == "ok"
