@@ -72,11 +72,14 @@ class Stage:
 
     # Commands
 
-    def infra(self, *arguments: str, expect: int = 0, job: Job | None = None) -> None:
-        """Run `infra ARGUMENTS` on the sandbox, in view; its exit code must be `expect`."""
+    def infra(
+        self, *arguments: str, expect: int = 0, instead: int | None = None, job: Job | None = None
+    ) -> None:
+        """Run `infra ARGUMENTS` on the sandbox, in view; its exit code must be `expect`, or else `instead`."""
         self.narrator.command(shlex.join(["infra", *arguments]), job.words if job else "")
         done = self._run([*INFRA, *arguments], self.environment_of(job), shown=True)
-        self._must(done.returncode == expect, arguments, f"ended with {done.returncode} and not {expect}")
+        will_do = done.returncode in (expect, instead)
+        self._must(will_do, arguments, f"ended with {done.returncode} and not {expect}")
 
     def killed(self, *arguments: str, when: Callable[[], bool]) -> None:
         """Run `infra ARGUMENTS` in view; kill it and its Terraforms as soon as `when` holds."""

@@ -29,8 +29,8 @@ from orchestrator.sandbox.demo.repository import ENVIRONMENTS
 from orchestrator.sandbox.demo.scene import Chapter, Step
 from orchestrator.sandbox.demo.stage import Job, Stage
 
-# Half of the time that Google takes: enough of a middle to cancel in, and what is cancelled does not wait.
-SLOWLY = 0.5
+# Most of the time that Google takes: enough of a middle to cancel in, and what is cancelled does not wait.
+SLOWLY = 0.8
 MISMATCH, PARTIAL = 5, 7
 
 
@@ -104,7 +104,8 @@ def cancelled(stage: Stage) -> None:
 
 def caught_up(stage: Stage) -> None:
     """The job's last step writes down how it ended; the next run does the rest."""
-    stage.infra("ci", "settle", expect=PARTIAL, job=Job(stage.begin("push")))
+    # On a machine that is slow enough the cancelled job saw its Terraform end, and wrote that down itself.
+    stage.infra("ci", "settle", expect=PARTIAL, instead=0, job=Job(stage.begin("push")))
     made = [one for kind in (SUBNETWORK, ROUTER) for one in stage.world(kind, repository.NEW_REGION)]
     stage.check(len(made) == 2, "what was under way is whole: nothing was torn, nothing is lost")
     stage.infra("ci", "apply", job=Job(stage.begin("push")))
