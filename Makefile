@@ -4,8 +4,8 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for name in python3.11 python3 python3.14 python3.13 python3.12; do \
   $$name $(NEW_ENOUGH) >/dev/null 2>&1 && echo $$name && break; done)
 VENV ?= .venv
-# Tests run side by side on this many processes.
-JOBS ?= 2
+# Tests run side by side on this many processes: more than cores, since they wait for programs half of the time.
+JOBS ?= 4
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
