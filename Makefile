@@ -27,7 +27,7 @@ gallery: $(VENV)/.dev ## Make the pictures of docs/gallery.md again; this wants 
 
 test: $(VENV)/.dev $(VENV)/.tools ## Run the tests, and print how much of each branch they cover.
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n $(JOBS) -m "not soak"; status=$$?; \
+	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal -m "not soak"; status=$$?; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
 
 modules: $(VENV)/.dev ## Run the tests of infra/modules, on simulated providers.
