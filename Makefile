@@ -25,7 +25,10 @@ demo-svg: $(VENV)/.demo ## Make docs/demo.svg, the picture in the README, from t
 gallery: $(VENV)/.dev ## Make the pictures of docs/gallery.md again; this wants Chromium.
 	@$(BIN)/python -m tests.support.gallery
 
-test: $(VENV)/.dev $(VENV)/.tools ## Run the tests, and print how much of each branch they cover.
+test: $(VENV)/.dev $(VENV)/.tools ## Run the tests.
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not soak"
+
+coverage: $(VENV)/.dev $(VENV)/.tools ## Run the tests, and print how much of each branch they cover; a third slower.
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal -m "not soak"; status=$$?; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
