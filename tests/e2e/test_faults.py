@@ -44,8 +44,7 @@ def test_whoever_dies_wherever_nothing_is_lost(lab: Lab, step: str, target: Targ
         assert one.trigger.struck, [str(step) for step in one.trigger.steps]
         verdict = repair(one)
         assert not verdict.defects, "\n".join(verdict.defects)
-        # On a busy machine Terraform may end before the blow falls on it: then it was followed to its end.
-        assert verdict.outcome in (outcome, "followed")
+        assert verdict.outcome == outcome
 
 
 @pytest.mark.parametrize("name", ["state cut in the middle", "answer to the state lost"])

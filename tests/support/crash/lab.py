@@ -287,7 +287,7 @@ class Lab:
             try:
                 yield made
             finally:
-                trigger.armed = False
+                trigger.disarm()
                 put_down(made)
 
 
@@ -299,17 +299,20 @@ def _break(bucket: WatchedBucket, faults: Sequence[Fault]) -> None:
 def kill(round_: Round, target: Target) -> None:
     """Kill what is to die; what was started last is `infra`."""
     infra = round_.children[-1]
-    found = round_.terraforms() if target in ("terraform", "both") else []
     if target == "term":
         infra.send_signal(signal.SIGTERM)
     elif target in ("infra", "both"):
         infra.kill()
-    for pid in found:
-        if pid != infra.pid:
+        infra.wait(LIMIT)
+    if target in ("terraform", "both"):
+        # After infra, which could start another one; and gone when this returns: a blow takes a moment.
+        dying = [pid for pid in round_.terraforms() if pid != infra.pid]
+        for pid in dying:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-    if target in ("infra", "both"):
-        infra.wait(LIMIT)
+        end = time.monotonic() + LIMIT
+        while set(dying) & set(round_.terraforms()) and time.monotonic() < end:
+            time.sleep(0.01)
 
 
 def put_down(round_: Round) -> None:

@@ -32,7 +32,7 @@ def repair(round_: Round) -> Verdict:
     """Look, resume and check; what was started first has ended or was killed."""
     began = time.monotonic()
     verdict = Verdict()
-    round_.trigger.armed = False
+    round_.trigger.disarm()
     living = bool(round_.terraforms())
     suspects = _suspects(round_)
     lost = round_.exists() - round_.known()

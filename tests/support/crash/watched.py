@@ -86,6 +86,11 @@ class Trigger:
             self.act()
             return True
 
+    def disarm(self) -> None:
+        """No step counts any more; an act that has begun is done when this returns."""
+        with self._lock:
+            self.armed = False
+
 
 class _WatchedFaults(Faults):
     """Faults, and the steps before requests."""
