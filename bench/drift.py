@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.pairs import measure
+from bench.stacks import lay_out
 
 LIMIT = 1.15
 STACKS = 1000
@@ -30,20 +31,6 @@ resource "terraform_data" "one" {
   input = "%s"
 }
 """
-
-
-def lay_out(root: Path, count: int) -> list[Path]:
-    """A repository of so many stacks in one environment."""
-    folders = []
-    for number in range(count):
-        folder = root / "infra" / "envs" / "dev" / f"s{number:04}"
-        folder.mkdir(parents=True)
-        (folder / "main.tf").write_text(MAIN % number)
-        folders.append(folder)
-    (root / ".gitignore").write_text(".infra/\n.terraform/\n*.tfstate*\n*.bare\n")
-    for command in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-qm", "stacks")):
-        subprocess.run(("git", *command), cwd=root, check=True)
-    return folders
 
 
 def drift(folders: list[Path]) -> int:
@@ -89,7 +76,7 @@ def main() -> int:
         root.mkdir()
         env = {**os.environ, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "XDG_STATE_HOME": name}
         env.pop("TF_CLI_CONFIG_FILE", None)
-        folders = lay_out(root, count)
+        folders = lay_out(root, count, MAIN)
         apply = (infra, "apply", "--all", "--auto-approve", "--confirm", "dev")
         subprocess.run(
             apply, cwd=root, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

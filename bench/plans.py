@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from bench.pairs import measure
+from bench.stacks import lay_out
 
 LIMIT = 1.15
 STACKS = 100
@@ -28,20 +29,6 @@ output "one" {
 """
 
 
-def lay_out(root: Path) -> list[Path]:
-    """A repository of 100 stacks in one environment."""
-    folders = []
-    for number in range(STACKS):
-        folder = root / "infra" / "envs" / "dev" / f"s{number:03}"
-        folder.mkdir(parents=True)
-        (folder / "main.tf").write_text(MAIN % number)
-        folders.append(folder)
-    (root / ".gitignore").write_text(".infra/\n.terraform/\n*.tfstate*\n*.bare\n")
-    for command in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-qm", "stacks")):
-        subprocess.run(("git", *command), cwd=root, check=True)
-    return folders
-
-
 def main() -> int:
     """Print the figure; 1 when the limit is missed."""
     infra = str(Path(sys.executable).with_name("infra"))
@@ -53,7 +40,7 @@ def main() -> int:
     env.pop("TF_CLI_CONFIG_FILE", None)
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        folders = lay_out(root)
+        folders = lay_out(root, STACKS, MAIN)
         subprocess.run(
             (infra, "apply", "--all", "--auto-approve", "--confirm", "dev"),
             cwd=root,

@@ -12,6 +12,7 @@ import pytest
 from orchestrator.sandbox.gcs.server import GcsServer
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
+from tests.support.remembered import FOLLOWER
 from tests.support.repo import Repo
 
 CONFIG = """
@@ -29,22 +30,6 @@ resource "terraform_data" "x" {
 }
 output "x" {
   value = terraform_data.x.output
-}
-"""
-
-FOLLOWER = """
-terraform {
-  backend "gcs" {}
-}
-data "terraform_remote_state" "net" {
-  backend = "gcs"
-  config = {
-    bucket = "states"
-    prefix = "dev/state/net"
-  }
-}
-resource "terraform_data" "y" {
-  input = data.terraform_remote_state.net.outputs.x
 }
 """
 

@@ -25,6 +25,7 @@ from orchestrator.state.records import Operation
 from tests.conftest import MakeRepo
 from tests.integration.test_cli_drift import DURATION, IGNORING, MAIN, NETWORK, PLAIN, SCHEDULE, topic
 from tests.support.nights import CONFIG, DRIFT_ACCOUNT, HEAD, Nights, nights, serving_types
+from tests.support.remembered import FOLLOWER
 from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -40,24 +41,14 @@ output "x" {
   value = terraform_data.x.output
 }
 """
-FOLLOWER = """
-terraform {
-  backend "gcs" {}
-}
-data "terraform_remote_state" "net" {
-  backend = "gcs"
-  config = {
-    bucket = "states"
-    prefix = "dev/state/net"
-  }
-}
-resource "terraform_data" "y" {
-  input = data.terraform_remote_state.net.outputs.x
-}
+READER = (
+    FOLLOWER
+    + """
 output "seen" {
   value = data.terraform_remote_state.net.outputs.x
 }
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +170,7 @@ def test_a_state_put_back_to_an_older_version_is_said_to_be(night: Nights, tmp_p
 
 
 def test_an_upstream_that_moved_is_named_and_is_no_drift(night: Nights) -> None:
-    night.repo.commit({"infra/envs/dev/net/main.tf": BUILTIN, "infra/envs/dev/follower/main.tf": FOLLOWER})
+    night.repo.commit({"infra/envs/dev/net/main.tf": BUILTIN, "infra/envs/dev/follower/main.tf": READER})
     night.apply()
     night.repo.commit({"infra/envs/dev/net/main.tf": BUILTIN.replace("one", "two")})
     night.apply("dev/net")
@@ -194,7 +185,7 @@ def test_outputs_alone_are_no_drift(night: Nights) -> None:
     night.repo.commit(
         {
             "infra/envs/dev/net/main.tf": BUILTIN,
-            "infra/envs/dev/follower/main.tf": FOLLOWER.replace("input = data", "input = 1 # data"),
+            "infra/envs/dev/follower/main.tf": READER.replace("input = data", "input = 1 # data"),
         }
     )
     night.apply()

@@ -75,7 +75,7 @@ class Stage:
     def infra(
         self, *arguments: str, expect: int = 0, instead: int | None = None, job: Job | None = None
     ) -> None:
-        """Run `infra ARGUMENTS` on the sandbox, in view; its exit code must be `expect`, or else `instead`."""
+        """Run `infra ARGUMENTS` on the sandbox, in view; it must exit with `expect`, or else `instead`."""
         self.narrator.command(shlex.join(["infra", *arguments]), job.words if job else "")
         done = self._run([*INFRA, *arguments], self.environment_of(job), shown=True)
         will_do = done.returncode in (expect, instead)
