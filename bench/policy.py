@@ -16,13 +16,13 @@ from pathlib import Path
 
 from bench.discovery import make
 from orchestrator.config import load_text
+from orchestrator.guard.check import examine
 from orchestrator.masking import Masker
 from orchestrator.plan.policy import Circumstances, evaluate
 from orchestrator.plan.reader import read_plan
 from orchestrator.plan.rego import RegoRules
 from orchestrator.process import Supervisor
 from orchestrator.project import load
-from orchestrator.project.guard import examine
 
 CHANGES = 2_000
 STACKS = 1_000

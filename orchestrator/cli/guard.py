@@ -13,7 +13,7 @@ from orchestrator.cli.options import json_option
 from orchestrator.errors import Exit
 
 if TYPE_CHECKING:
-    from orchestrator.project.guard import Guarded
+    from orchestrator.guard.check import Guarded
     from orchestrator.project.model import Project, Stack
 
 EPILOG = """\b
@@ -42,8 +42,8 @@ def command(ctx: click.Context, stacks: tuple[str, ...], base: str | None, form:
 
     Nothing is run. The rules are those of infra.yaml on trunk; docs/policy.md says what each is for.
     """
+    from orchestrator.guard.check import changed_paths, examine, planned
     from orchestrator.project.affected import base_commit
-    from orchestrator.project.guard import changed_paths, examine, planned
     from orchestrator.project.select import select
 
     app = pass_app(ctx)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchestrator.ci.review.scope import Scope
-from orchestrator.project.guard import guard
+from orchestrator.guard.check import guard
 from orchestrator.project.model import Finding
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.project.guard_facts import (
+from orchestrator.guard.facts import (
     Called,
     CodeFacts,
     Gathered,
@@ -15,7 +15,7 @@ from orchestrator.project.guard_facts import (
     Required,
     Store,
 )
-from orchestrator.project.guard_reads import template_reads
+from orchestrator.guard.reads import template_reads
 from orchestrator.project.hclfacts import parse_template
 from orchestrator.project.text import UNKNOWN, Text, literal
 

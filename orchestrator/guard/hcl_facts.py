@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from orchestrator.project.guard_facts import Called, CodeFacts, Gathered, Held, Named, Required, Store
-from orchestrator.project.guard_reads import UNCLEAR, reads_of, unclear_heredoc
+from orchestrator.guard.facts import Called, CodeFacts, Gathered, Held, Named, Required, Store
+from orchestrator.guard.reads import UNCLEAR, reads_of, unclear_heredoc
 from orchestrator.project.hcl import Code, Node, blocks_of, body_of, inner, syntax_tree
 from orchestrator.project.text import Text, literal
 
@@ -20,7 +20,7 @@ def read_code(path: str, data: bytes) -> CodeFacts:
     if odd:
         return CodeFacts(unreadable=odd)
     if path.endswith(".json"):
-        from orchestrator.project.guard_json import read_json
+        from orchestrator.guard.json_facts import read_json
 
         return read_json(data)
     return read_hcl(data)

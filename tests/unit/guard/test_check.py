@@ -8,9 +8,9 @@ from hashlib import sha1
 import pytest
 
 from orchestrator.config.rules import Allowed, Guard
+from orchestrator.guard.check import changed_paths, examine, guard
 from orchestrator.project import read_tree
 from orchestrator.project.git import Repository
-from orchestrator.project.guard import changed_paths, examine, guard
 from orchestrator.project.model import Finding, Project
 from orchestrator.project.tree import Tree
 from tests.support.repo import Repo

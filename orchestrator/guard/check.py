@@ -10,9 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.config.rules import Allowed, Guard
-from orchestrator.project.guard_code import Code
-from orchestrator.project.guard_rules import Judge, listed
-from orchestrator.project.guard_tree import (
+from orchestrator.guard.files import (
     KINDS,
     backend_changed,
     links,
@@ -21,6 +19,8 @@ from orchestrator.project.guard_tree import (
     rules_changed,
     steering,
 )
+from orchestrator.guard.modules import Code
+from orchestrator.guard.rules import Judge, listed
 from orchestrator.project.model import Finding, Project
 from orchestrator.project.reads import glob_pattern
 

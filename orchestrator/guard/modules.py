@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.config.globs import matches
-from orchestrator.project.guard_facts import CodeFacts, Read
-from orchestrator.project.guard_hcl import read_code
-from orchestrator.project.guard_paths import physical
-from orchestrator.project.guard_reads import template_reads
-from orchestrator.project.guard_rules import Judge, file_finding
+from orchestrator.guard.facts import CodeFacts, Read
+from orchestrator.guard.hcl_facts import read_code
+from orchestrator.guard.paths import physical
+from orchestrator.guard.reads import template_reads
+from orchestrator.guard.rules import Judge, file_finding
 from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.project.reads import Place
 from orchestrator.project.source import is_code, is_local, local_scope

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from orchestrator.config import Config, GcsBackend
 from orchestrator.config.globs import matches
 from orchestrator.config.rules import Guard
+from orchestrator.guard.rules import ANYTHING, Listed, configured_kind
 from orchestrator.project.blocks import read as read_blocks
-from orchestrator.project.guard_rules import ANYTHING, Listed, configured_kind
 from orchestrator.project.model import Finding, Project
 from orchestrator.project.tree import Lost
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from orchestrator.project.guard_facts import Read
+from orchestrator.guard.facts import Read
 from orchestrator.project.hcl import Code, Node, body_of, syntax_tree
 from orchestrator.project.text import GAP, literal
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from orchestrator.config import Config, GcsBackend
 from orchestrator.config.globs import matches
 from orchestrator.config.rules import Guard
-from orchestrator.project.guard_facts import CodeFacts, Store
-from orchestrator.project.guard_paths import wrong_path, wrong_with
+from orchestrator.guard.facts import CodeFacts, Store
+from orchestrator.guard.paths import wrong_path, wrong_with
 from orchestrator.project.model import Finding, Project
 from orchestrator.project.reads import Place
 from orchestrator.project.text import Scope, Text, literal, resolve

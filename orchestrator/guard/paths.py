@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
-from orchestrator.project.guard_facts import Read
+from orchestrator.guard.facts import Read
 from orchestrator.project.reads import Place
 from orchestrator.project.text import Ref, Text, literal, literal_prefix, resolve
 from orchestrator.project.tree import Lost, Tree
