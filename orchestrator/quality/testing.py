@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestrator import __version__
+from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import InfraError, InterruptedRunError, TerraformError
 from orchestrator.process import Completed
 from orchestrator.quality.modules import Run, content_key, hollow_files, runs_of, test_files
 from orchestrator.report.modules import CheckedModule, CheckedRun, ModulesReport, Problem
 from orchestrator.run.folders import private, write_private
-from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
 from orchestrator.terraform.client import Diagnostic, Workdir
 from orchestrator.terraform.environment import child_environment
@@ -56,9 +56,7 @@ class Testing:
         session = self.session
         session.progress.begin(modules)
         try:
-            done = run_in_order(
-                list(modules), {}, self._module, workers=session.workers, instead=self._instead
-            )
+            done = run_in_order(list(modules), {}, self._module, workers=session.workers, skip=self._skip)
         finally:
             session.progress.end()
         info = replace(session.info, seconds=time.monotonic() - session.began)
@@ -66,7 +64,7 @@ class Testing:
         notes = (NOTE_SIMULATED,) if simulated and done else ()
         return ModulesReport(info, tuple(done.values()), simulated, notes)
 
-    def _instead(self, module: str, done: Mapping[str, CheckedModule]) -> CheckedModule | None:
+    def _skip(self, module: str, results: Mapping[str, CheckedModule]) -> CheckedModule | None:
         if self.session.supervisor.interrupted:
             return CheckedModule(module, "interrupted", "the run was interrupted")
         return None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, MismatchError
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Stack
@@ -17,7 +18,6 @@ from orchestrator.run.planning import Planned, failure, plan_stack
 from orchestrator.run.policing import forbidden
 from orchestrator.run.ports import LENIENT, Consent, Judge
 from orchestrator.run.recording import Recorder, SupersededError
-from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
 from orchestrator.terraform.client import PlanOptions
 
@@ -54,7 +54,7 @@ class Applying:
                     prerequisites,
                     self._apply,
                     workers=self._workers(stacks),
-                    instead=partial(self._instead, prerequisites, dict(done)),
+                    skip=partial(self._skip, prerequisites, dict(done)),
                 )
             finally:
                 self.session.progress.end()
@@ -65,7 +65,7 @@ class Applying:
         environment = self.planned[stacks[0]].report.environment if stacks else ""
         return self.session.workers_in(environment)
 
-    def _instead(
+    def _skip(
         self,
         prerequisites: Mapping[str, set[str]],
         earlier: Mapping[str, StackReport],

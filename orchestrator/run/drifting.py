@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import GitError, InfraError
 from orchestrator.plan.drift_model import Rule
 from orchestrator.project import load_commit
-from orchestrator.project.model import Project, Stack
+from orchestrator.project.model import Project
 from orchestrator.report.drift import DriftReport, RuleFinding, StackDrift
 from orchestrator.run.drift_check import Terms, check_stack, failed, unchecked
 from orchestrator.run.drift_keeping import Memory
 from orchestrator.run.drift_memory import remembered
 from orchestrator.run.drift_pace import PAUSES, Pace
 from orchestrator.run.pending import owed, upstream_hashes
-from orchestrator.run.schedule import run_in_order
 from orchestrator.run.schemas import Schemas
 from orchestrator.run.session import Session
 from orchestrator.state.records import Entry
@@ -50,7 +50,9 @@ def check_drift(session: Session, request: DriftRequest, *, now: datetime | None
     checks = _Checks(session, memory, pace, moment)
     session.progress.begin(ids)
     try:
-        done = run_in_order(memory.oldest_first(ids), {}, checks.check, workers=session.workers)
+        done = run_in_order(
+            memory.oldest_first(ids), {}, checks.check, workers=session.workers, skip=checks.skip
+        )
     finally:
         session.progress.end()
     stacks = tuple(done[id_] for id_ in session.in_order(ids))
@@ -87,8 +89,9 @@ class _Checks:
         )
         self.trunk = trunk_of(self.session.project)
 
-    def not_begun(self, stack: Stack) -> StackDrift | None:
+    def skip(self, id_: str, results: Mapping[str, StackDrift]) -> StackDrift | None:
         """The result of a stack whose turn does not come any more; None when it comes."""
+        stack = self.session.project.stacks[id_]
         if self.session.supervisor.interrupted:
             return unchecked(stack, "the run was interrupted")
         # However short the time, a run gets one stack further.
@@ -104,9 +107,6 @@ class _Checks:
     def check(self, id_: str) -> StackDrift:
         """Check one stack and remember what was found."""
         stack = self.session.project.stacks[id_]
-        left_out = self.not_begun(stack)
-        if left_out:
-            return left_out
         try:
             entry = self.memory.entry_now(stack)
         except InfraError as error:

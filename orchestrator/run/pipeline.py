@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import BlockedError, ConfigError, UsageError
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.applying import Applying
 from orchestrator.run.keeping import Kept, check_kept, empty_folder, keep, read_kept
-from orchestrator.run.planning import Planned, plan_stack, read_kept_plan
+from orchestrator.run.planning import Planned, not_planned, plan_stack, read_kept_plan
 from orchestrator.run.policing import forbidden
 from orchestrator.run.ports import LENIENT, Consent, Judge
 from orchestrator.run.recording import Recorder, Terms
-from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
 from orchestrator.state.records import Kind
 from orchestrator.terraform.client import PlanOptions
@@ -117,9 +117,12 @@ def _plan_these(session: Session, stacks: Sequence[str], options: PlanOptions) -
         session.progress.done(planned.report)
         return planned
 
+    def skip(id: str, results: Mapping[str, Planned]) -> Planned | None:
+        return not_planned(session, session.project.stacks[id]) if session.supervisor.interrupted else None
+
     session.progress.begin(stacks)
     try:
-        return run_in_order(stacks, prerequisites, work, workers=session.workers)
+        return run_in_order(stacks, prerequisites, work, workers=session.workers, skip=skip)
     finally:
         session.progress.end()
 

@@ -204,6 +204,11 @@ def shadow_workdir(session: Session, stack: Stack) -> Workdir:
     return replace(session.workdir(stack), root=root, data_dir=target.with_name(target.name + ".data"))
 
 
+def not_planned(session: Session, stack: Stack) -> Planned:
+    """The result of a stack whose plan never began, since the run was stopped."""
+    return Planned(failure(session, stack, InterruptedRunError("The run was interrupted.")))
+
+
 def failure(session: Session, stack: Stack, error: InfraError) -> StackReport:
     """An error as the report of the stack that met it."""
     if isinstance(error, LockedError):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import (
     BlockedError,
     InfraError,
@@ -37,7 +38,6 @@ from orchestrator.run.pending import entries_of
 from orchestrator.run.planning import failure
 from orchestrator.run.ports import Consent
 from orchestrator.run.recording import Recorder
-from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
 from orchestrator.state.locks import LockInfo, release_lock
 from orchestrator.state.records import Entry

@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import Exit, InfraError, InterruptedRunError
 from orchestrator.project.git import WORKTREES
 from orchestrator.project.model import Stack
@@ -23,7 +24,6 @@ from orchestrator.run.folders import NAME, Folders
 from orchestrator.run.orphans import reduced
 from orchestrator.run.planning import Planned, failure, plan_stack
 from orchestrator.run.recording import Recorder, Terms
-from orchestrator.run.schedule import run_in_order
 from orchestrator.run.session import Session
 from orchestrator.run.shipping import Shipper
 from orchestrator.run.worktrees import at_commit
