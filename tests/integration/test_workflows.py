@@ -138,10 +138,21 @@ def test_an_apply_gets_the_signal_itself_and_is_settled() -> None:
         assert job["environment"] == environment
 
 
-def test_applies_wait_for_each_other() -> None:
-    """None is cancelled, none is thrown away."""
-    concurrency = yaml.safe_load(FILES[".github/workflows/infra-apply.yml"])["concurrency"]
-    assert concurrency == {"group": "infra-apply", "cancel-in-progress": False, "queue": "max"}
+@pytest.mark.parametrize("shards", [1, 2])
+def test_only_applies_of_one_environment_wait_for_each_other(shards: int) -> None:
+    """None is cancelled, none is thrown away; a gate that nobody answers holds nobody else back."""
+    files = render(replace(TARGET, shards=shards))
+    workflow = yaml.safe_load(files[".github/workflows/infra-apply.yml"])
+    assert "concurrency" not in workflow
+    shard = "1/1" if shards == 1 else "${{ matrix.shard }}"
+    assert {name: job["concurrency"] for name, job in workflow["jobs"].items() if "concurrency" in job} == {
+        f"apply-{name}": {
+            "group": f"infra-apply-{name}-{shard}",
+            "cancel-in-progress": False,
+            "queue": "max",
+        }
+        for name in TARGET.environments
+    }
 
 
 def test_nothing_starts_with_rights_for_a_stranger() -> None:

@@ -160,7 +160,7 @@ def files(target: workflows.Target, programs: Path) -> dict[str, str]:
     """
     found = {}
     for path, text in workflows.render(target).items():
-        text = re.sub(r"^  queue: max\n", "", text, flags=re.MULTILINE)
+        text = re.sub(r"^ +queue: max\n", "", text, flags=re.MULTILINE)
         text = text.replace("${{ strategy.job-index }}", "0")
         text, count = _INSTALL.subn(f'        run: echo "{programs}" >> "$GITHUB_PATH"\n', text)
         assert count or path.endswith("infra-plan.yml"), f"{path} has no step that installs infra"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from orchestrator.ci.doctor.check import GitHubCheck, doubtful, fine, wrong
 from orchestrator.ci.doctor.workflow_files import FOLDER, Job, Step, Workflow
@@ -24,6 +25,8 @@ _TERRAFORM = re.compile(
     r"\binfra (?:ci (?:plan|compare|apply|settle)|plan|apply|destroy|drift)\b|\bterraform "
 )
 _APPLIES = re.compile(r"\binfra (?:ci )?apply\b")
+# An apply of reviewed changes; what reverts drift is kept apart by the ledger's claims alone.
+_ROLLS_OUT = re.compile(r"\binfra (?:ci )?apply\b(?!.*--drift)")
 _WRITES = ("checks", "statuses", "pull-requests", "contents", "issues", "deployments")
 
 
@@ -185,8 +188,9 @@ def runs(one: Workflow) -> Iterator[GitHubCheck]:
     for job in one.jobs:
         for step in job.steps:
             yield from _step(one, step)
-        if _APPLIES.search(job.commands):
+        if _ROLLS_OUT.search(job.commands):
             yield from _applying(one, job)
+        yield from _hears_cancel(one, job)
 
 
 def _step(one: Workflow, step: Step) -> Iterator[GitHubCheck]:
@@ -225,32 +229,44 @@ def _step(one: Workflow, step: Step) -> Iterator[GitHubCheck]:
         )
 
 
+_QUEUE = "concurrency: {group: infra-apply-ENV, cancel-in-progress: false, queue: max}"
+
+
 def _applying(one: Workflow, job: Job) -> Iterator[GitHubCheck]:
-    """A job that applies: it waits for its turn, is never thrown away, and hears a cancel."""
-    given = [value for value in (one.concurrency, job.concurrency) if value is not None]
-    queued = any(isinstance(value, dict) and value.get("queue") == "max" for value in given)
-    cancelled = any(
-        isinstance(value, dict) and str(value.get("cancel-in-progress", "false")).lower() != "false"
-        for value in given
-    )
-    if not queued:
+    """A job that applies: it alone waits for its turn, is never thrown away, and hears a cancel."""
+    if one.concurrency is not None:
         yield wrong(
             "concurrency",
-            f"the job {job.name} applies, and runs do not queue",
-            "Of several merges GitHub keeps one waiting run and drops the others, or runs two at once.",
-            "concurrency: {group: infra-apply, cancel-in-progress: false, queue: max}",
+            "the whole workflow has a concurrency group",
+            "A run that waits at a gate keeps the group: later merges wait in every environment until "
+            "somebody answers.",
+            f"Take it away, and give it to the job {job.name} alone: {_QUEUE}",
             file=one.file,
             line=job.line,
         )
-    if cancelled:
+    group = job.concurrency
+    if one.concurrency is None and not (isinstance(group, dict) and group.get("queue") == "max"):
+        yield wrong(
+            "concurrency",
+            f"the job {job.name} applies, and such jobs do not queue",
+            "Of several merges GitHub keeps one waiting job and drops the others, or runs two at once.",
+            _QUEUE,
+            file=one.file,
+            line=job.line,
+        )
+    if any(_cancels(value) for value in (one.concurrency, group)):
         yield wrong(
             "concurrency",
             f"the job {job.name} applies, and a newer run cancels it",
             "An apply that is cut off leaves a stack half changed.",
-            "concurrency: {group: infra-apply, cancel-in-progress: false, queue: max}",
+            _QUEUE,
             file=one.file,
             line=job.line,
         )
+
+
+def _hears_cancel(one: Workflow, job: Job) -> Iterator[GitHubCheck]:
+    """Steps that apply are started with `exec`."""
     for step in job.steps:
         found = _APPLIES.search(step.run)
         if found and not re.search(r"\bexec (?:env .*)?infra (?:ci )?apply\b", step.run):
@@ -262,3 +278,10 @@ def _applying(one: Workflow, job: Job) -> Iterator[GitHubCheck]:
                 file=one.file,
                 line=step.line,
             )
+
+
+def _cancels(concurrency: Any) -> bool:
+    return (
+        isinstance(concurrency, dict)
+        and str(concurrency.get("cancel-in-progress", "false")).lower() != "false"
+    )

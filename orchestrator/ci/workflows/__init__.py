@@ -114,9 +114,10 @@ def render(target: Target) -> Mapping[str, str]:
 def _sharded(count: int) -> tuple[dict[str, str], dict[str, str]]:
     """The blocks and the words that make of one job that applies a matrix of several."""
     if count == 1:
-        return {"SHARDS": "", "SHARD": ""}, {"PART": "", "NUMBER": "", "EACH": ""}
+        words = {"PART": "", "NUMBER": "", "EACH": "", "SHARD_NAME": "1/1"}
+        return {"SHARDS": "", "SHARD": ""}, words
     matrix = f"    strategy:\n      fail-fast: false\n      matrix:\n{_shard_list(count)}"
-    words = {"PART": _PART, "NUMBER": _NUMBER, "EACH": ".*"}
+    words = {"PART": _PART, "NUMBER": _NUMBER, "EACH": ".*", "SHARD_NAME": "${{ matrix.shard }}"}
     return {"SHARDS": matrix, "SHARD": _SHARD}, words
 
 

@@ -149,16 +149,18 @@ def test_a_job_that_runs_terraform_may_write_nothing(right: str) -> None:
     assert told(GOOD.replace("{contents: read}", f"{{{right}: write}}")) == []
 
 
+GROUP = """\
+    concurrency:
+      group: infra-apply-dev
+      cancel-in-progress: false
+      queue: max
+"""
 APPLY = f"""\
 on: {{push: {{branches: [main]}}}}
 permissions: {{}}
-concurrency:
-  group: infra-apply
-  cancel-in-progress: false
-  queue: max
 jobs:
   apply:
-    permissions: {{contents: read, id-token: write}}
+{GROUP}    permissions: {{contents: read, id-token: write}}
     steps:
       - uses: actions/checkout@{PIN}
         with: {{persist-credentials: false}}
@@ -170,21 +172,24 @@ jobs:
     ("old", "new", "expected"),
     [
         ("", "", []),
-        ("  queue: max\n", "", [("error", "concurrency", 8)]),
-        ("cancel-in-progress: false", "cancel-in-progress: true", [("error", "concurrency", 9)]),
+        ("      queue: max\n", "", [("error", "concurrency", 5)]),
+        ("cancel-in-progress: false", "cancel-in-progress: true", [("error", "concurrency", 5)]),
         ("exec infra", "infra", [("warning", "cancel", 13)]),
         ("exec infra", "exec env -u X infra", []),
-        (
-            "concurrency:\n  group: infra-apply\n  cancel-in-progress: false\n  queue: max\n",
-            "concurrency: infra-apply\n",
-            [("error", "concurrency", 6)],
-        ),
+        ("jobs:", "concurrency: infra-apply\njobs:", [("error", "concurrency", 6)]),
+        (GROUP, "", [("error", "concurrency", 5)]),
     ],
 )
 def test_applies_queue_and_hear_a_cancel(
     old: str, new: str, expected: list[tuple[str, str, int | None]]
 ) -> None:
     assert told(APPLY.replace(old, new, 1), "infra-apply.yml") == expected
+
+
+def test_what_reverts_drift_needs_no_queue() -> None:
+    """The ledger's claims keep it apart from an apply."""
+    text = APPLY.replace(GROUP, "").replace("apply dev", 'apply dev --drift "$DRIFT"')
+    assert told(text, "infra-apply.yml") == []
 
 
 def test_the_plan_workflow_is_called_at_trunk() -> None:
