@@ -237,8 +237,9 @@ def accounts() -> dict[str, Any]:
     }
 
 
-def owed(environment: str, count: int, *, gate: bool = False) -> dict[str, Any]:
-    output = f"owed={count}\ngate={str(gate).lower()}\nseal=SEAL-{environment}\n"
+def owed(environment: str, count: int, *, gate: bool = False, checks: bool = False) -> dict[str, Any]:
+    due = str(checks).lower()
+    output = f"owed={count}\ngate={str(gate).lower()}\nseal=SEAL-{environment}\nchecks_due={due}\n"
     return {f"ci compare {environment}": {"output": output}}
 
 
@@ -264,8 +265,19 @@ def applied(workflows: Workflows, answers: Mapping[str, Any], **inputs: str) -> 
         (owed("dev", 0) | owed("staging", 0) | owed("prod", 0), []),
         (owed("dev", 1) | owed("staging", 1) | {"ci apply staging": {"code": 1}}, ["dev", "staging"]),
         (owed("dev", 1) | {"ci compare staging": {"code": 1}}, ["dev"]),
+        (owed("dev", 0, checks=True) | owed("staging", 0) | owed("prod", 1), ["dev", "prod"]),
+        (owed("dev", 0, checks=True) | owed("prod", 1) | {"ci apply dev": {"code": 1}}, ["dev"]),
     ],
-    ids=["in order", "gate", "nothing for one", "nothing at all", "one fails", "one cannot be compared"],
+    ids=[
+        "in order",
+        "gate",
+        "nothing for one",
+        "nothing at all",
+        "one fails",
+        "one cannot be compared",
+        "checks are due",
+        "checks that are due fail",
+    ],
 )
 def test_environments_follow_each_other(
     recorded: Workflows, answers: dict[str, Any], expected: list[str]

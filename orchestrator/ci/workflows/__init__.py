@@ -141,7 +141,8 @@ def _after(target: Target, place: int) -> str:
         asked = f"inputs.environment == '' || inputs.environment == '{name}'"
         return f"    if: ${{{{ inputs.unlock == '' && inputs.drift == '' && ({asked}) }}}}\n"
     before = target.environments[place - 1]
-    nothing = f"needs.plan-{before}.result == 'success' && needs.plan-{before}.outputs.owed == '0'"
+    done = f"needs.plan-{before}.outputs.owed == '0' && needs.plan-{before}.outputs.checks_due != 'true'"
+    nothing = f"needs.plan-{before}.result == 'success' && {done}"
     return (
         f"    needs: [plan-{before}, apply-{before}]\n"
         "    if: >-\n"
