@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.ci.approval.owed import trunk_branch
 from orchestrator.ci.event import event_of
 from orchestrator.errors import HostError, UsageError
 from orchestrator.hosts.model import WRITERS, PullRequest
 from orchestrator.hosts.port import Host
 from orchestrator.project.model import Project
 from orchestrator.report import escape
+from orchestrator.review.pending import trunk_branch
 
 MARKER = "<!-- infra:chat -->"
 PLAN_WORKFLOW = "infra-plan.yml"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ci import shards
-from orchestrator.ci.approval.owed import trunk_branch
 from orchestrator.ci.landing import sharding
 from orchestrator.ci.landing.applying import Asked, land
 from orchestrator.ci.landing.comparing import needs_approval
@@ -21,6 +20,7 @@ from orchestrator.cli.running import print_report
 from orchestrator.errors import BlockedError, Exit, UsageError, exit_code_of
 from orchestrator.hosts.port import Host
 from orchestrator.report.landing import Landing
+from orchestrator.review.pending import trunk_branch
 from orchestrator.run.forward import is_on_trunk
 from orchestrator.run.origin import origin_of
 from orchestrator.run.pipeline import environments_in_order

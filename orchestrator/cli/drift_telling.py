@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ci.approval.owed import trunk_branch
 from orchestrator.ci.drift.dispatching import decisions, start, to_start
 from orchestrator.ci.drift.pull_request import open_all
 from orchestrator.ci.drift.reports import read_reports
@@ -22,6 +21,7 @@ from orchestrator.project.model import Project
 from orchestrator.report import drift_markdown, drift_words
 from orchestrator.report.drift import DriftReport
 from orchestrator.report.escape import text
+from orchestrator.review.pending import trunk_branch
 
 
 def from_reports(app: App, folders: Sequence[Path], asked: Mapping[str, Any]) -> int:

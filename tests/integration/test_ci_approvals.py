@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ci.approval.decisions import Approval, Decisions, Refusal
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.model import NewCheck
 from orchestrator.plan.digest import Digest, empty, encode, sha256
+from orchestrator.review.decisions import Approval, Decisions, Refusal
 from orchestrator.state.approved import seal
 from orchestrator.state.records import Entry
 from tests.support.approving import APP, CONFIG, FILES, Approving
@@ -457,7 +457,7 @@ def test_a_deleted_stack_is_destroyed_as_it_was_approved(place: Approving) -> No
     before = place.entry()
     place.update()
     assert "prod/app" not in place.session.project.stacks
-    from orchestrator.ci.approval.approvals import Approvals
+    from orchestrator.review.approvals import Approvals
 
     judge = Approvals(place.session, place.host)
     assert judge.judge(old, gone, before).kind == "approved"
@@ -490,7 +490,7 @@ def test_a_renamed_stack_is_owed_what_it_was_owed_before(tmp_path: Path) -> None
 
 
 def test_a_queue_compares_only_what_has_nothing_unapplied_ahead(place: Approving) -> None:
-    from orchestrator.ci.approval.approvals import Approvals
+    from orchestrator.review.approvals import Approvals
 
     first = place.change("prod/app", "two")
     second = place.change("prod/net", "moved")

@@ -18,11 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from orchestrator.ci.approval.approvals import Approvals, Verdict
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.model import CheckRun, NewCheck
 from orchestrator.plan.digest import Digest, encode, sha256
 from orchestrator.project import load, load_commit
+from orchestrator.review.approvals import Approvals, Verdict
 from orchestrator.run.digesting import objects_of
 from orchestrator.run.ports import Silent
 from orchestrator.run.session import Session, open_session

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from orchestrator.ci.approval.owed import trunk_branch
 from orchestrator.ci.doctor import code as doctor_code
 from orchestrator.ci.doctor import settings as doctor_settings
 from orchestrator.ci.doctor import workflow_files
@@ -15,6 +14,7 @@ from orchestrator.errors import InfraError
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.patience import Patience
 from orchestrator.project.model import Project
+from orchestrator.review.pending import trunk_branch
 
 # A doctor does not keep people waiting for a limit to pass.
 PATIENCE = 20.0

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.ci.approval.owed import trunk_branch
 from orchestrator.ci.posting import Outbox
 from orchestrator.errors import GitError, HostError
 from orchestrator.hosts.model import PullRequest
@@ -19,6 +18,7 @@ from orchestrator.project.model import Project
 from orchestrator.project.rewriting import CannotError, Rewriter
 from orchestrator.report.drift_words import attribute_words
 from orchestrator.report.escape import code, text
+from orchestrator.review.pending import trunk_branch
 from orchestrator.run.corrections import WRITABLE, Correction, Left
 
 BRANCH = "drift"

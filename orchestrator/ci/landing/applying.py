@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 from orchestrator.ci.landing.comparing import GONE, TrunkJudge, doomed, owed_request
 from orchestrator.ci.landing.landed import Landed
-from orchestrator.ci.landing.owed_rules import OwedRules
 from orchestrator.ci.landing.sharding import Others
 from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, StateError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
 from orchestrator.report.model import RunReport, StackReport
+from orchestrator.review.rules import OwedRules
 from orchestrator.run.applying import STOPS
 from orchestrator.run.deleting import Deleted
 from orchestrator.run.forward import is_known

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestrator.ci.approval.owed import APPROVE, approves, trunk_branch
 from orchestrator.ci.landing.comparing import owed_request
 from orchestrator.errors import UsageError
 from orchestrator.hosts.model import PullRequest
 from orchestrator.hosts.port import Host
 from orchestrator.report.escape import cell, cell_code, code
 from orchestrator.report.markdown import row, table
+from orchestrator.review.pending import APPROVE, approves, trunk_branch
 from orchestrator.run.session import Session
 from orchestrator.run.worktrees import at_commit
 

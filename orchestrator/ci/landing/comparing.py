@@ -6,9 +6,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from orchestrator.ci.approval.approvals import Verdict
-from orchestrator.ci.approval.moving import provisional
-from orchestrator.ci.landing.owed_rules import OwedRules
 from orchestrator.config import Environment
 from orchestrator.errors import BlockedError, ConfigError, GitError, MismatchError, ProjectError
 from orchestrator.hosts.port import Host
@@ -17,6 +14,9 @@ from orchestrator.project import load_commit
 from orchestrator.project.affected import followers
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.model import RunReport
+from orchestrator.review.approvals import Verdict
+from orchestrator.review.provisional import provisional
+from orchestrator.review.rules import OwedRules
 from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
 from orchestrator.run.digesting import empty_digest
 from orchestrator.run.pending import pending_stacks

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.ci.approval.approvals import Verdict
 from orchestrator.errors import Exit, exit_code_of
 from orchestrator.report.landing import Landing, LandingCheck, State
 from orchestrator.report.model import RunReport, StackReport
+from orchestrator.review.approvals import Verdict
 from orchestrator.run.promotion import Checked
 
 WENT = ("applied", "destroyed")

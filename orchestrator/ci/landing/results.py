@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ci.approval.approvals import Verdict
 from orchestrator.ci.landing.landed import WENT, Landed
 from orchestrator.ci.landing.notices import tell_others
 from orchestrator.ci.posting import Outbox, sticky
@@ -20,6 +19,7 @@ from orchestrator.plan.comparing import Difference
 from orchestrator.project.model import Project
 from orchestrator.report.landing import LandedStack, Landing, LandingCheck, State
 from orchestrator.report.model import StackReport
+from orchestrator.review.approvals import Verdict
 from orchestrator.run.folders import write_private
 
 VERSION = 1

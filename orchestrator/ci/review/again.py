@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.ci.approval.decisions import Decisions
 from orchestrator.ci.reports import PlanReport
 from orchestrator.hosts.model import PullRequest
 from orchestrator.hosts.port import Host
 from orchestrator.report import markers
 from orchestrator.report.review import Review
+from orchestrator.review.decisions import Decisions
 
 NONE = "-"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.ci.approval.moving import provisional
 from orchestrator.ci.review.recording import Recorder
 from orchestrator.ci.review.scope import Part, Scope
 from orchestrator.errors import ProjectError
@@ -13,6 +12,7 @@ from orchestrator.plan.model import Plan
 from orchestrator.project.affected import Chain
 from orchestrator.report.model import StackReport
 from orchestrator.report.review import Change, StackReview
+from orchestrator.review.provisional import provisional
 from orchestrator.run.deleting import Deleted, plan_deleted
 from orchestrator.run.inspecting import inspect_nothing
 from orchestrator.run.pipeline import Request, plan_all

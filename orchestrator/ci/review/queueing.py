@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.ci.approval.approvals import Approvals, Verdict
 from orchestrator.ci.event import Event
 from orchestrator.ci.landing.comparing import needs_approval
 from orchestrator.errors import HostError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
 from orchestrator.project.model import Finding, Stack
+from orchestrator.review.approvals import Approvals, Verdict
 from orchestrator.run.session import Session
 
 CODE = "approval"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from orchestrator.ci.approval.moving import provisional
 from orchestrator.ci.event import Event
 from orchestrator.ci.review.believing import Believed
 from orchestrator.ci.review.guarding import guarded
@@ -13,6 +12,7 @@ from orchestrator.ci.review.messages import runs_of
 from orchestrator.ci.review.scope import Scope
 from orchestrator.project.model import Finding
 from orchestrator.report.review import Review, StackReview
+from orchestrator.review.provisional import provisional
 from orchestrator.run.policing import limits
 
 

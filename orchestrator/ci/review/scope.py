@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.ci import shards
-from orchestrator.ci.approval.owed import trunk_branch
 from orchestrator.ci.event import Event
 from orchestrator.ci.review.subject import Subject, subject_of
 from orchestrator.ci.review.trusted import trusted
@@ -15,6 +14,7 @@ from orchestrator.errors import GitError, UsageError
 from orchestrator.project.affected import Affected, at_base, compared
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.review import EnvironmentRules
+from orchestrator.review.pending import trunk_branch
 from orchestrator.run.deleting import gone
 
 

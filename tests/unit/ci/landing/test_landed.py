@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ci.approval.approvals import Verdict
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.results import (
     CUT_OFF,
@@ -24,6 +23,7 @@ from orchestrator.errors import UsageError
 from orchestrator.plan.comparing import Difference
 from orchestrator.report.landing import LandedStack, Landing, State
 from orchestrator.report.model import Result, RunInfo, RunReport, StackReport
+from orchestrator.review.approvals import Verdict
 from orchestrator.run.promotion import Checked
 
 INFO = RunInfo("R-1", "ci", "c" * 40, "2026-01-02T03:04:05Z", 1.0)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.ci.approval.moving import provisional
 from orchestrator.project import load
 from orchestrator.report.model import Result, StackReport
+from orchestrator.review.provisional import provisional
 from tests.conftest import MakeRepo
 
 HEAD = 'terraform {\n  backend "gcs" {}\n}\n'

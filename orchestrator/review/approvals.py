@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from orchestrator.ci.approval.decisions import Approval, Decisions, Refusal, destroyed
-from orchestrator.ci.approval.owed import Owed, Trunk, approves
 from orchestrator.config import Environment
 from orchestrator.config.rules import Policy
 from orchestrator.hosts.model import PullRequest
@@ -18,6 +16,8 @@ from orchestrator.plan.comparing import Difference, Reaches, compare
 from orchestrator.plan.digest import Digest
 from orchestrator.project.model import Stack
 from orchestrator.project.reach import reach
+from orchestrator.review.decisions import Approval, Decisions, Refusal, destroyed
+from orchestrator.review.pending import Owed, Trunk, approves
 from orchestrator.run.digesting import objects_of
 from orchestrator.run.session import Session
 from orchestrator.state.approved import PlanObjects

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from orchestrator.ci.approval.approvals import Approvals
-from orchestrator.ci.approval.decisions import APP
-from orchestrator.ci.approval.owed import Owed
 from orchestrator.errors import HostError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Project, Stack
+from orchestrator.review.approvals import Approvals
+from orchestrator.review.decisions import APP
+from orchestrator.review.pending import Owed
 from orchestrator.run.digesting import Keys, digests
 from orchestrator.run.inspecting import Inspect, Inspected, both
 from orchestrator.run.policing import police, rego_texts

@@ -1,1 +1,0 @@
-"""What people approved on GitHub, and whether a plan is that."""
