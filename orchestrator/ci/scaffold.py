@@ -8,25 +8,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.ci.source import Source, UnknownSource, committed_source, installed_source, parse_source
 from orchestrator.ci.workflows import FOLDER, Target, render
 from orchestrator.config import FILE_NAME
 from orchestrator.errors import UsageError
 from orchestrator.project.model import Project
 
-State = Literal["written", "unchanged", "differs"]
+State = Literal["written", "unchanged", "other pins", "differs"]
 
 CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 ENVIRONMENTS = ("dev", "staging", "prod")
 # `git@github.com:OWNER/NAME.git`, `https://github.com/OWNER/NAME`, and the same of an Enterprise server.
 _REMOTE = re.compile(r"^(?:ssh://)?(?:[\w.-]+@[\w.-]+[:/]|https?://[^/]+/)([\w.-]+)/([\w.-]+?)(?:\.git)?/?$")
 _REPOSITORY = re.compile(r"^[\w.-]+/[\w.-]+$")
+# What a bot may raise: an action's commit and its label, a version, the commit of infra, a hash.
+_ACTION_PIN = re.compile(r"@[0-9a-f]{40}(?:[0-9a-f]{24})?\b(?: # .*)?")
+_VERSION_PIN = re.compile(r"(?<===)[\w.!+-]+")
+_HASH_PIN = re.compile(r"(?: \\\n)? +--hash=sha256:[0-9a-f]{64}")
 # Names become job ids, and parts of expressions.
 _ENVIRONMENT = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
 
 
 @dataclass(frozen=True)
 class InitFile:
-    """One file: `written`, `unchanged` when it was so already, `differs` when it was left as it is."""
+    """One file.
+
+    `written`; `unchanged` when it was so already; `other pins` when only versions, hashes and commits differ,
+    as after a bot's update, and `differs` when more does: both are left as they are.
+    """
 
     path: str
     state: State
@@ -34,9 +43,13 @@ class InitFile:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the workflows are to be for. `owners` are GitHub users or teams, `@acme/platform`."""
+    """What the files are to be for; without `source` the workflows are left out.
+
+    `owners` are GitHub users or teams, `@acme/platform`.
+    """
 
     target: Target
+    source: Source | None
     bucket: str = ""
     owners: Sequence[str] = ()
 
@@ -65,9 +78,26 @@ def target_of(
     return Target(repository, trunk or project.config.trunk or "main", names)
 
 
+def select_source(root: Path, text: str | None, *, replacing: bool) -> Source | UnknownSource:
+    """Where the workflows are to install infra from: as `--from` says, else where this infra came from.
+
+    Where that is unknown, what the workflows here install already, unless they are to be replaced: new
+    workflows do not go with an older infra.
+    """
+    if text is not None:
+        return parse_source(text)
+    source = installed_source()
+    if isinstance(source, UnknownSource) and not replacing:
+        for path in sorted((root / FOLDER).glob("infra-*.yml")):
+            committed = committed_source(path.read_text(encoding="utf-8", errors="replace"))
+            if committed is not None:
+                return committed
+    return source
+
+
 def contents(project: Project, wanted: Wanted) -> dict[str, str]:
     """Every file that a repository like this is to have; those that people own only where there are none."""
-    files = dict(render(wanted.target))
+    files = dict(render(wanted.target, wanted.source)) if wanted.source else {}
     if project.config.file is None:
         files[FILE_NAME] = settings(wanted)
     if wanted.owners and not any((project.root / name).exists() for name in CODEOWNERS):
@@ -85,12 +115,17 @@ def write(
         there = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
         state: State = "unchanged" if there == text else "written"
         if there is not None and there != text and not force:
-            state = "differs"
+            state = "other pins" if _without_pins(there) == _without_pins(text) else "differs"
         if state == "written" and not dry:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         done.append(InitFile(name, state))
     return tuple(done)
+
+
+def _without_pins(text: str) -> str:
+    """A workflow's text as it is whatever versions, hashes and commits it names."""
+    return _HASH_PIN.sub("", _VERSION_PIN.sub("VERSION", _ACTION_PIN.sub("@COMMIT", text)))
 
 
 def settings(wanted: Wanted) -> str:

@@ -8,12 +8,17 @@ import click
 
 from orchestrator.cli.context import pass_app
 from orchestrator.cli.options import json_option
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, UsageError
 
 EPILOG = """\b
 Examples:
   infra init                                   in a clone: workflows, and infra.yaml if there is none
   infra init --owner @acme/platform            CODEOWNERS too
+  infra init --from git+https://github.com/acme/infra@COMMIT
+                                               what the workflows install: a commit of infra,
+  infra init --from 'infra-orchestrator==1.0.0 --hash=sha256:DIGEST'
+                                               a release with its hash,
+  infra init --from acme/infra@COMMIT          or infra as an action
   infra init --dry-run                         what would be written
   infra init --force                           the workflows anew, after infra was updated
   infra init --check                           exit 1 when one is not as this version writes it
@@ -49,9 +54,22 @@ Examples:
     metavar="N",
     help="Check an environment for drift in N jobs side by side.",
 )
+@click.option(
+    "--from",
+    "source_text",
+    metavar="SPEC",
+    help="Where the workflows install infra from (default: where this infra was installed from).",
+)
+@click.option(
+    "--workflows", is_flag=True, help="Exit 3, and write nothing, when the workflows cannot be written."
+)
 @click.option("--force", is_flag=True, help="Replace files that differ.")
 @click.option("--dry-run", is_flag=True, help="Write nothing.")
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 when something is missing or differs.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit 1 when something is missing or differs in more than pins.",
+)
 @json_option
 @click.pass_context
 def command(
@@ -63,6 +81,8 @@ def command(
     owners: tuple[str, ...],
     shards: int,
     drift_shards: int,
+    source_text: str | None,
+    workflows: bool,
     force: bool,
     dry_run: bool,
     check: bool,
@@ -71,28 +91,41 @@ def command(
     """Write the GitHub workflows into this repository, and say what to set.
 
     Files that are there and differ are left as they are, unless --force is given; infra.yaml and CODEOWNERS
-    are yours and never replaced.
+    are yours and never replaced. The workflows pin infra and all that it needs by hash; where it is not known
+    what to pin infra to, they are left out.
     """
-    from orchestrator.ci.scaffold import Wanted, contents, next_steps, target_of, write
+    from orchestrator.ci.scaffold import Wanted, contents, next_steps, select_source, target_of, write
+    from orchestrator.ci.source import FORMS, UnknownSource
 
     app = pass_app(ctx)
     project = app.project()
     target = target_of(project, repository, trunk, environments)
-    wanted = Wanted(replace(target, shards=shards, drift_shards=drift_shards), bucket, owners)
+    selected = select_source(project.root, source_text, replacing=force)
+    source = None if isinstance(selected, UnknownSource) else selected
+    left_out = ""
+    if isinstance(selected, UnknownSource):
+        left_out = f"The workflows are left out: {selected.reason}, so there is nothing to pin it to."
+        if workflows:
+            raise UsageError(left_out, advice=FORMS)
+    wanted = Wanted(replace(target, shards=shards, drift_shards=drift_shards), source, bucket, owners)
     found = write(project.root, contents(project, wanted), force=force, dry=dry_run or check)
     differing = [one.path for one in found if one.state == "differs"]
     missing = [one.path for one in found if one.state == "written"]
     code = int(Exit.ERROR) if check and (differing or missing) else int(Exit.OK)
     if as_json:
         steps = list(next_steps(wanted))
-        return app.emit("init", code, files=[asdict(one) for one in found], next=steps)
+        notes = [left_out] if left_out else []
+        return app.emit("init", code, files=[asdict(one) for one in found], notes=notes, next=steps)
     words = {
         "written": "would write" if dry_run or check else "wrote",
         "unchanged": "is there",
+        "other pins": "other pins",
         "differs": "differs",
     }
     for one in found:
         app.write(f"{words[one.state]:<12} {one.path}")
+    if left_out:
+        app.note(f"{left_out} {FORMS}")
     if differing:
         app.note("Those that differ were left as they are: `infra init --force` replaces them.")
     if not check:

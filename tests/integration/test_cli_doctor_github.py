@@ -15,6 +15,7 @@ from orchestrator.hosts.settings import Unseen
 from tests.support.cli import Infra
 from tests.support.github import GitHub
 from tests.support.repo import Repo
+from tests.support.workflows import SOURCE
 
 EMPTY = 'output "x" {\n  value = 1\n}\n'
 PROTECTION = {
@@ -38,7 +39,7 @@ def github(tmp_path: Path) -> Iterator[GitHub]:
     repo = Repo(tmp_path / "repo")
     repo.commit(files)
     # Not by `write`, which dedents: the files are to be as `infra init` writes them.
-    for name, text in render(Target("acme/infra", "main", ("dev", "prod"))).items():
+    for name, text in render(Target("acme/infra", "main", ("dev", "prod")), SOURCE).items():
         path = repo.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -16,11 +16,11 @@ import yaml
 
 from orchestrator.ci.workflows import Target, render
 from tests.support.repo import Repo
-from tests.support.workflows import Workflows, tool
+from tests.support.workflows import SOURCE, Workflows, tool
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Target("example/infrastructure", "main", ("dev", "staging", "prod"))
-FILES = render(TARGET)
+FILES = render(TARGET, SOURCE)
 WRITES = ("checks", "statuses", "pull-requests", "contents")
 
 # An `infra` that notes what it was asked, and answers as the test says: what is tested here is the workflows.
@@ -481,5 +481,5 @@ def test_an_environment_is_checked_for_drift_by_several_jobs_and_told_once(recor
     ], done.stdout
     assert all(f"--budget 60m --shard {note['SHARD']} --report" in note["asked"] for note in checks)
     assert [note["asked"] for note in notes].count("ci drift reports") == 1
-    drift = render(replace(TARGET, drift_shards=2))[".github/workflows/infra-drift.yml"]
+    drift = render(replace(TARGET, drift_shards=2), SOURCE)[".github/workflows/infra-drift.yml"]
     assert "name: infra-drift-${{ matrix.environment }}.${{ strategy.job-index }}" in drift

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from orchestrator.ci import workflows
+from orchestrator.ci.source import GitSource
 
 # What actions that are fetched from GitHub do there, done here by a few lines of shell.
 STANDINS = {
@@ -57,9 +58,10 @@ STANDINS = {
         {"PATTERN": "${{ inputs.pattern }}", "WHERE": "${{ inputs.path }}"},
     ),
 }
-_INSTALL = re.compile(
-    r"        run: \|\n          python3 -m venv .*\n          .*pip install.*\n          echo .*\n"
-)
+# What infra is installed from in the workflows of the tests, and in those of this repository.
+SOURCE = GitSource("https://github.com/example/infra", "0123456789abcdef0123456789abcdef01234567")
+# The step that installs infra, after its name, up to the next one.
+_INSTALL = re.compile(r"(?<=name: Install infra\n)(?:        .*\n)+?(?=      - )")
 
 
 def tool(name: str) -> str:
@@ -159,7 +161,7 @@ def files(target: workflows.Target, programs: Path) -> dict[str, str]:
     `plan`), which can be a token with that job's permissions.
     """
     found = {}
-    for path, text in workflows.render(target).items():
+    for path, text in workflows.render(target, SOURCE).items():
         text = re.sub(r"^ +queue: max\n", "", text, flags=re.MULTILINE)
         text = text.replace("${{ strategy.job-index }}", "0")
         text, count = _INSTALL.subn(f'        run: echo "{programs}" >> "$GITHUB_PATH"\n', text)
@@ -183,7 +185,7 @@ def permissions(target: workflows.Target) -> dict[str, dict[str, str]]:
         variable_of(name): {
             key.replace("-", "_"): value for key, value in job["permissions"].items() if key != "id-token"
         }
-        for text in workflows.render(target).values()
+        for text in workflows.render(target, SOURCE).values()
         for name, job in yaml.safe_load(text)["jobs"].items()
         if "steps" in job
     }

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator import __version__
+from orchestrator.ci.installing import install_step
+from orchestrator.ci.source import ActionSource, Source
 
 FOLDER = ".github/workflows"
 # Actions by commit: a tag can be moved to another commit by whoever takes the action's repository over.
@@ -32,13 +33,6 @@ _CHECKOUT_HEAD = f"""\
           fetch-depth: 0
           persist-credentials: false
 """
-_INSTALL = """\
-      - name: Install infra
-        run: |
-          python3 -m venv "$RUNNER_TEMP/infra"
-          "$RUNNER_TEMP/infra/bin/python" -m pip install --quiet --disable-pip-version-check "$INFRA"
-          echo "$RUNNER_TEMP/infra/bin" >> "$GITHUB_PATH"
-"""
 # A token of one hour for Terraform, and no file with which code in a plan could make itself more of them.
 _AUTH_TOKEN = f"""\
       - uses: google-github-actions/auth@{AUTH}
@@ -63,7 +57,6 @@ _NUMBER = ".${{ strategy.job-index }}"
 _BLOCKS = {
     "CHECKOUT": _CHECKOUT,
     "CHECKOUT_HEAD": _CHECKOUT_HEAD,
-    "INSTALL": _INSTALL,
     "AUTH_TOKEN": _AUTH_TOKEN,
     "AUTH_FILE": _AUTH_FILE,
 }
@@ -79,17 +72,15 @@ class Target:
     repository: str
     trunk: str
     environments: Sequence[str]
-    version: str = __version__
     shards: int = 1
     drift_shards: int = 1
 
 
-def render(target: Target) -> Mapping[str, str]:
-    """The workflows' files, path from the repository's root → content."""
+def render(target: Target, source: Source) -> Mapping[str, str]:
+    """The workflows' files, path from the repository's root → content; `source` is where infra comes from."""
     words = {
         "REPOSITORY": target.repository,
         "TRUNK": target.trunk,
-        "VERSION": target.version,
         "UPLOAD": UPLOAD,
         "DOWNLOAD": DOWNLOAD,
         "ENVIRONMENT_LIST": ", ".join(target.environments),
@@ -106,9 +97,27 @@ def render(target: Target) -> Mapping[str, str]:
     drift, drift_words = _drift_sharded(target.drift_shards)
     parts = {"apply": {"ENVIRONMENTS": environments}, "drift": drift}
     return {
-        f"{FOLDER}/infra-{name}.yml": _filled(_template(name), {**words, **drift_words}, parts.get(name, {}))
+        f"{FOLDER}/infra-{name}.yml": _with_installs(
+            _filled(_template(name), {**words, **drift_words}, parts.get(name, {})), source
+        )
         for name in ("plan", "plan-run", "apply", "chat", "drift")
     }
+
+
+def _with_installs(text: str, source: Source) -> str:
+    """The steps that install infra, with Terraform and Rego only where a job runs Terraform.
+
+    The pins are long: in a file with several such jobs they are written once and repeated by a YAML anchor.
+    """
+    for block, terraform in (("INSTALL", False), ("INSTALL_TERRAFORM", True)):
+        step, anchor = install_step(source, terraform=terraform), block.lower().replace("_", "-")
+        marker = f"@@{block}@@\n"
+        if isinstance(source, ActionSource) or text.count(marker) == 1:
+            text = text.replace(marker, step)
+            continue
+        anchored = step.replace("      - ", f"      - &{anchor}\n        ", 1)
+        text = text.replace(marker, anchored, 1).replace(marker, f"      - *{anchor}\n")
+    return text
 
 
 def _sharded(count: int) -> tuple[dict[str, str], dict[str, str]]:

@@ -11,10 +11,11 @@ from orchestrator.ci.doctor.workflows import workflows
 from orchestrator.ci.workflows import Target, render
 from orchestrator.project import load
 from tests.conftest import MakeRepo
+from tests.support.workflows import SOURCE
 
 PIN = "a" * 40
 TARGET = Target("acme/infra", "main", ("dev", "prod"))
-SHIPPED = [parse(file, text) for file, text in render(TARGET).items()]
+SHIPPED = [parse(file, text) for file, text in render(TARGET, SOURCE).items()]
 
 
 def told(text: str, name: str = "other.yml") -> list[tuple[str, str, int | None]]:
