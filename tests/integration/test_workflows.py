@@ -141,7 +141,7 @@ def test_an_apply_gets_the_signal_itself_and_is_settled() -> None:
 @pytest.mark.parametrize("shards", [1, 2])
 def test_only_applies_of_one_environment_wait_for_each_other(shards: int) -> None:
     """None is cancelled, none is thrown away; a gate that nobody answers holds nobody else back."""
-    files = render(replace(TARGET, shards=shards))
+    files = render(replace(TARGET, shards=shards), SOURCE)
     workflow = yaml.safe_load(files[".github/workflows/infra-apply.yml"])
     assert "concurrency" not in workflow
     shard = "1/1" if shards == 1 else "${{ matrix.shard }}"
