@@ -134,3 +134,16 @@ class Issue:
     assignees: tuple[str, ...] = ()
     state_reason: str = ""
     url: str = ""
+
+
+@dataclass(frozen=True)
+class RunReview:
+    """What a reviewer answered while a job of a workflow run waited in some environments.
+
+    The host tells neither when it was, nor in which attempt of the run.
+    """
+
+    user: str
+    state: Literal["approved", "rejected", "pending"]
+    environments: tuple[str, ...]
+    comment: str = ""

@@ -15,8 +15,10 @@ from orchestrator.hosts.model import (
     Permission,
     PullRequest,
     Review,
+    RunReview,
     StatusState,
 )
+from orchestrator.hosts.settings import HostEnvironment
 
 
 class Host(Protocol):
@@ -121,3 +123,9 @@ class Host(Protocol):
 
     def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> None:
         """Start a workflow (`infra-apply.yml`) that has a `workflow_dispatch`."""
+
+    def environment(self, name: str) -> HostEnvironment:
+        """A deployment environment. HostError with status 404 when there is none."""
+
+    def run_reviews(self, run: int) -> list[RunReview]:
+        """What reviewers answered for the environments of a workflow run, in all its attempts."""

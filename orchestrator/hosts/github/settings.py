@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from orchestrator.errors import HostError
 from orchestrator.hosts.github.calls import Calls
+from orchestrator.hosts.model import RunReview
 from orchestrator.hosts.settings import (
     Forks,
     HostEnvironment,
@@ -98,6 +99,24 @@ class Settings(Calls):
             if len(listed) >= int(found.get("total_count") or 0) or not found.get("environments"):
                 break
         return {str(one["name"]): self._environment(one) for one in listed}
+
+    def environment(self, name: str) -> HostEnvironment:
+        """A deployment environment. HostError with status 404 when there is none."""
+        path = f"/environments/{quote(name, safe='')}"
+        return self._environment(self._get(f"look at the environment {name}", ACTIONS, path))
+
+    def run_reviews(self, run: int) -> list[RunReview]:
+        """What reviewers answered for the environments of a workflow run, in all its attempts."""
+        found = self._get("ask who approved this run", ACTIONS, f"/actions/runs/{run}/approvals")
+        return [
+            RunReview(
+                user=str((one.get("user") or {}).get("login") or ""),
+                state=one["state"],
+                environments=tuple(str(environment["name"]) for environment in one["environments"]),
+                comment=str(one.get("comment") or ""),
+            )
+            for one in found
+        ]
 
     def _environment(self, one: Mapping[str, Any]) -> HostEnvironment:
         name, policy = str(one["name"]), one.get("deployment_branch_policy") or {}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from threading import Thread
 
+from orchestrator.sandbox.github import runs
 from orchestrator.sandbox.github.call import Answer, Call
 from orchestrator.sandbox.github.commit_shapes import workflow_id
 from orchestrator.sandbox.github.errors import not_found, unprocessable
-from orchestrator.sandbox.github.model import Dispatch, Run
+from orchestrator.sandbox.github.model import Dispatch
 
 _FOLDER = ".github/workflows"
 
@@ -23,9 +24,9 @@ def dispatch(call: Call) -> Answer:
     inputs = {str(key): str(value) for key, value in (call.content.get("inputs") or {}).items()}
     place, login = call.place, call.token.login
     now = place.now()
-    run = Run(place.next_id(), name, "workflow_dispatch", branch, sha, "queued", "", login, now)
+    run = runs.start_run(place, name, "workflow_dispatch", branch, sha, login)
+    run.status = "queued"
     made = Dispatch(name, ref, inputs, login, now, run.id)
-    place.repository.runs.append(run)
     place.repository.dispatches.append(made)
     if place.hook:
         # As on GitHub, the workflow begins when this request has been answered; it may ask us things.
@@ -62,10 +63,13 @@ def list_runs(call: Call) -> Answer:
 
 def get_run(call: Call) -> Answer:
     """One run."""
-    for one in call.place.repository.runs:
-        if str(one.id) == call.arguments["run_id"]:
-            return Answer(200, call.commits.run(one))
-    raise not_found()
+    return Answer(200, call.commits.run(runs.find_run(call.place.repository, call.arguments["run_id"])))
+
+
+def list_approvals(call: Call) -> Answer:
+    """What reviewers answered for a run's environments, in all its attempts."""
+    run = runs.find_run(call.place.repository, call.arguments["run_id"])
+    return Answer(200, [call.commits.run_approval(one) for one in run.approvals])
 
 
 def _workflow(call: Call) -> str:

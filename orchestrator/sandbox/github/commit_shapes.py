@@ -14,6 +14,7 @@ from orchestrator.sandbox.github.model import (
     Environment,
     Repository,
     Run,
+    RunApproval,
     Status,
 )
 from orchestrator.sandbox.github.shapes import Document, Shapes, node
@@ -198,7 +199,7 @@ class CommitShapes:
             "path": f".github/workflows/{one.workflow}",
             "display_title": one.workflow,
             "run_number": 1,
-            "run_attempt": 1,
+            "run_attempt": one.attempt,
             "event": one.event,
             "status": one.status,
             "conclusion": one.conclusion or None,
@@ -217,6 +218,18 @@ class CommitShapes:
             "head_commit": self._issues.simple_commit(one.commit),
             "repository": self._shapes.minimal_repository(self._repository),
             "head_repository": self._shapes.minimal_repository(self._repository),
+        }
+
+    def run_approval(self, one: RunApproval) -> Document:
+        """What a reviewer answered while a run waited."""
+        known = self._repository.environments
+        shown = ("id", "node_id", "name", "url", "html_url", "created_at", "updated_at")
+        documents = [self.environment(known[name]) for name in one.environments if name in known]
+        return {
+            "state": one.state,
+            "comment": one.comment,
+            "environments": [{key: document[key] for key in shown} for document in documents],
+            "user": self._shapes.user(one.user),
         }
 
     def workflow(self, name: str) -> Document:

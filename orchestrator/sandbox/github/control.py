@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import InfraError
-from orchestrator.sandbox.github import issues, payloads, pulls
+from orchestrator.sandbox.github import issues, payloads, pulls, runs
 from orchestrator.sandbox.github.call import Answer, Request
 from orchestrator.sandbox.github.errors import GitHubError
 from orchestrator.sandbox.github.faults import Fault
-from orchestrator.sandbox.github.model import Environment, Run
+from orchestrator.sandbox.github.model import Environment
 from orchestrator.sandbox.github.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -53,7 +53,10 @@ def operations(server: GitHubServer) -> Mapping[str, Callable[..., Any]]:
         "token": lambda login, permissions=None: server.add_token(login, permissions),
         "protect": lambda repository, branch, rules: protect(server, repository, branch, rules),
         "environment": lambda repository, name, **more: environment(server, repository, name, **more),
-        "event": lambda repository, kind, number=0, by="owner": event(server, repository, kind, number, by),
+        "event": lambda repository, kind, number=0, by="owner", run=0: event(
+            server, repository, kind, number, by, run
+        ),
+        "gate": lambda repository, run, environment, by: open_gate(server, repository, run, environment, by),
         "fault": lambda **fault: server.faults.add(Fault.read(fault)),
         "clear_faults": server.faults.clear,
         "requests": lambda: server.requests,
@@ -140,18 +143,36 @@ def open_pull(
         return pulls.open_pull(place, by, title, branch, base, body, draft=draft).number
 
 
-def event(server: GitHubServer, repository: str, kind: str, number: int, by: str) -> dict[str, Any]:
-    """A job that an event starts now: its `payload`, and its `variables` beside the event's file."""
+def event(
+    server: GitHubServer, repository: str, kind: str, number: int, by: str, run_id: int = 0
+) -> dict[str, Any]:
+    """A job that an event starts now: its `payload`, and its `variables` beside the event's file.
+
+    With `run_id` it is another job of a run that an event started before, on that run's commit.
+    """
     with server.place(repository) as place:
         shapes = Shapes(server.world, server.url)
         payload = payloads.Payloads(place, shapes).of(kind, number, by, {})
         found = payloads.variables(place, kind, number)
         branch = found.get("GITHUB_HEAD_REF") or found["GITHUB_REF"].removeprefix("refs/heads/")
         commit = found["GITHUB_SHA"]
-        run = Run(place.next_id(), "rehearsal", kind, branch, commit, "in_progress", "", by, place.now())
-        place.repository.runs.append(run)
-    job = {"GITHUB_RUN_ID": str(run.id), "GITHUB_RUN_ATTEMPT": "1", "GITHUB_ACTOR": by}
+        if run_id:
+            run = runs.find_run(place.repository, run_id)
+            found["GITHUB_SHA"] = run.commit
+        else:
+            run = runs.start_run(place, "rehearsal", kind, branch, commit, by)
+        attempt = str(run.attempt)
+    job = {"GITHUB_RUN_ID": str(run.id), "GITHUB_RUN_ATTEMPT": attempt, "GITHUB_ACTOR": by}
     return {"payload": payload, "variables": {"GITHUB_EVENT_NAME": kind, **found, **job}}
+
+
+def open_gate(server: GitHubServer, repository: str, run: int, environment: str, by: str) -> None:
+    """Run the job that waits in an environment, approve it as one of the environment's reviewers, end it."""
+    with server.place(repository) as place:
+        job = runs.start_job(place, run, f"gate {environment}", environment=environment)
+        if job.status == "waiting":
+            runs.review_run(place, run, environment, by)
+        runs.finish_job(place, run, job.id)
 
 
 def find_pull(server: GitHubServer, repository: str, branch: str) -> int | None:

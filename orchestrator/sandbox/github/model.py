@@ -238,8 +238,35 @@ class Dispatch:
 
 
 @dataclass
+class Job:
+    """A job of a run. `status` is waiting (for reviewers of `environment`), queued (for its turn in the
+    concurrency group `group`), in_progress or completed.
+    """
+
+    id: int
+    name: str
+    status: str
+    conclusion: str
+    attempt: int
+    created_at: str
+    environment: str = ""
+    group: str = ""
+    queue: str = "single"
+
+
+@dataclass
+class RunApproval:
+    """What a reviewer answered for environments in which jobs of a run waited: approved or rejected."""
+
+    environments: list[str]
+    state: str
+    user: str
+    comment: str = ""
+
+
+@dataclass
 class Run:
-    """A run of a workflow."""
+    """A run of a workflow; `approvals` are those of all its attempts, as GitHub keeps them."""
 
     id: int
     workflow: str
@@ -250,6 +277,9 @@ class Run:
     conclusion: str
     actor: str
     created_at: str
+    attempt: int = 1
+    jobs: list[Job] = field(default_factory=list)
+    approvals: list[RunApproval] = field(default_factory=list)
 
 
 @dataclass

@@ -111,6 +111,7 @@ _SETTINGS: tuple[Row, ...] = (
     ("POST", "/actions/workflows/{workflow_id}/dispatches", api_actions.dispatch, "actions:write"),
     ("GET", "/actions/runs", api_actions.list_runs, "actions:read"),
     ("GET", "/actions/runs/{run_id}", api_actions.get_run, "actions:read"),
+    ("GET", "/actions/runs/{run_id}/approvals", api_actions.list_approvals, "actions:read"),
 )
 
 

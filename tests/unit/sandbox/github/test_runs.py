@@ -1,0 +1,142 @@
+"""Jobs of runs: reviewers of environments, concurrency groups, attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from orchestrator.sandbox.github import runs
+from orchestrator.sandbox.github.errors import GitHubError
+from orchestrator.sandbox.github.model import Job, Run
+from tests.support.github import GitHub
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
+    """One server for all: each test has runs, and a concurrency group, of its own."""
+    with GitHub(tmp_path_factory.mktemp("runs")) as found:
+        found.environment("prod-approval", reviewers=["bert"])
+        found.environment("own-approval", reviewers=["bert"], prevent_self_review=True)
+        found.environment("prod", branches=["main"])
+        yield found
+
+
+@pytest.fixture
+def place(served: GitHub) -> Iterator[Any]:
+    with served.place as found:
+        yield found
+
+
+def run(place: Any, actor: str = "ada", branch: str = "main") -> Run:
+    commit = place.git.heads()["main"]
+    return runs.start_run(place, "infra-apply.yml", "push", branch, commit, actor)
+
+
+def test_a_job_waits_for_a_reviewer_of_its_environment(place: Any) -> None:
+    first = run(place)
+    job = runs.start_job(place, first.id, "gate", environment="prod-approval")
+    assert job.status == "waiting"
+    for by in ("ada", "olga"):
+        with pytest.raises(GitHubError, match="no required reviewer"):
+            runs.review_run(place, first.id, "prod-approval", by)
+    runs.review_run(place, first.id, "prod-approval", "bert", comment="Fine.")
+    assert job.status == "in_progress"
+    with pytest.raises(GitHubError, match="No pending deployment"):
+        runs.review_run(place, first.id, "prod-approval", "bert")
+
+
+def test_a_rejected_job_fails(place: Any) -> None:
+    first = run(place)
+    job = runs.start_job(place, first.id, "gate", environment="prod-approval")
+    runs.review_run(place, first.id, "prod-approval", "bert", state="rejected")
+    assert (job.status, job.conclusion) == ("completed", "failure")
+
+
+def test_nobody_reviews_an_own_run_where_that_is_prevented(place: Any) -> None:
+    own = run(place, "bert")
+    runs.start_job(place, own.id, "gate", environment="own-approval")
+    with pytest.raises(GitHubError, match="no required reviewer"):
+        runs.review_run(place, own.id, "own-approval", "bert")
+
+
+def test_a_bypass_leaves_no_approval(place: Any) -> None:
+    first = run(place)
+    job = runs.start_job(place, first.id, "gate", environment="prod-approval")
+    with pytest.raises(GitHubError, match="no administrator"):
+        runs.bypass(place, first.id, "prod-approval", "bert")
+    runs.bypass(place, first.id, "prod-approval", "olga")
+    assert (job.status, first.approvals) == ("in_progress", [])
+
+
+def test_an_environment_takes_jobs_of_its_branches(place: Any) -> None:
+    job = runs.start_job(place, run(place, branch="feature").id, "apply", environment="prod")
+    assert (job.status, job.conclusion) == ("completed", "failure")
+    assert runs.start_job(place, run(place).id, "apply", environment="prod").status == "in_progress"
+
+
+def started(place: Any, group: str, queue: str, count: int = 3) -> list[tuple[Run, Job]]:
+    made = []
+    for _ in range(count):
+        one = run(place)
+        made.append((one, runs.start_job(place, one.id, "apply", group=group, queue=queue)))
+    return made
+
+
+def test_jobs_of_a_group_that_queues_keep_their_turn(place: Any) -> None:
+    made = started(place, "queues", "max")
+    assert [job.status for _, job in made] == ["in_progress", "queued", "queued"]
+    other = runs.start_job(place, made[0][0].id, "apply", group="other", queue="max")
+    assert other.status == "in_progress"
+    for one, job in made:
+        assert job.status == "in_progress"
+        runs.finish_job(place, one.id, job.id)
+    assert [job.conclusion for _, job in made] == ["success"] * 3
+
+
+def test_jobs_of_a_group_that_does_not_queue_are_dropped(place: Any) -> None:
+    made = started(place, "drops", "single")
+    assert [job.status for _, job in made] == ["in_progress", "completed", "queued"]
+    assert made[1][1].conclusion == "cancelled"
+
+
+def test_a_queue_has_an_end(place: Any) -> None:
+    made = started(place, "long", "max", runs.QUEUE_LIMIT + 2)
+    assert [job.conclusion for _, job in made] == [""] * (runs.QUEUE_LIMIT + 1) + ["cancelled"]
+
+
+def test_a_job_that_waits_for_reviewers_holds_its_group(place: Any) -> None:
+    first, second = run(place), run(place)
+    gate = runs.start_job(place, first.id, "gate", environment="prod-approval", group="g", queue="max")
+    apply = runs.start_job(place, second.id, "apply", group="G", queue="max")
+    assert (gate.status, apply.status) == ("waiting", "queued")
+    runs.review_run(place, first.id, "prod-approval", "bert", state="rejected")
+    assert apply.status == "in_progress"
+
+
+def test_another_attempt_starts_all_jobs_or_those_that_failed(place: Any) -> None:
+    first = run(place)
+    for name, conclusion in (("compare", "success"), ("apply", "failure")):
+        runs.finish_job(place, first.id, runs.start_job(place, first.id, name).id, conclusion)
+    runs.rerun(place, first.id, failed_only=True)
+    assert (first.attempt, [job.name for job in first.jobs]) == (2, ["compare"])
+    runs.rerun(place, first.id)
+    assert (first.attempt, first.jobs) == (3, [])
+
+
+def test_who_approved_a_run_is_told(served: GitHub) -> None:
+    github = served
+    with github.place as place:
+        first = run(place)
+        runs.start_job(place, first.id, "gate", environment="prod-approval")
+        runs.review_run(place, first.id, "prod-approval", "bert", comment="Fine.")
+    token, path = github.token(actions="read"), f"/actions/runs/{first.id}/approvals"
+    status, _, found = github.ask(token, "GET", path)
+    assert status == 200
+    assert [(one["state"], one["user"]["login"], one["comment"]) for one in found] == [
+        ("approved", "bert", "Fine.")
+    ]
+    assert [one["name"] for one in found[0]["environments"]] == ["prod-approval"]
+    assert github.ask(token, "GET", "/actions/runs/1/approvals")[0] == 404
+    assert github.ask(github.token(checks="read"), "GET", path)[0] == 403
