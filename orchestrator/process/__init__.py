@@ -1,6 +1,6 @@
 """The one way to run a program: supervised, in a session of its own, by an argv list and never a shell."""
 
-from orchestrator.process.command import Command, Completed, OnLine, Stream
+from orchestrator.process.command import Command, Completed, OnLine, OnStart, Stream
 from orchestrator.process.identity import Recorded, is_alive, read_pid_file, started_at, write_pid_file
 from orchestrator.process.supervisor import Supervisor
 
@@ -8,6 +8,7 @@ __all__ = [
     "Command",
     "Completed",
     "OnLine",
+    "OnStart",
     "Recorded",
     "Stream",
     "Supervisor",

@@ -11,6 +11,8 @@ Stream = Literal["stdout", "stderr"]
 # Called with each line, without its end, as the child writes it. An exception from it is raised by `run`
 # when the child has ended: a mistake in a progress line must not end an apply.
 OnLine = Callable[[Stream, bytes], None]
+# Called from the thread that runs the command, once its process exists.
+OnStart = Callable[[], None]
 
 
 @dataclass(frozen=True)

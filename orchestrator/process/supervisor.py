@@ -11,7 +11,7 @@ from types import FrameType
 
 from orchestrator.errors import Exit, InterruptedRunError
 from orchestrator.process.child import Child
-from orchestrator.process.command import Command, Completed, OnLine
+from orchestrator.process.command import Command, Completed, OnLine, OnStart
 
 
 class Supervisor:
@@ -39,14 +39,20 @@ class Supervisor:
         """True once a command that changes state was started."""
         return self._changed
 
-    def run(self, command: Command, on_line: OnLine | None = None) -> Completed:
+    def run(
+        self, command: Command, on_line: OnLine | None = None, on_start: OnStart | None = None
+    ) -> Completed:
         """Run a command to its end; `on_line(stream, line)` is called from this thread as lines come.
+
+        `on_start` is called once, when the process exists.
 
         Raises InterruptedRunError when the run was interrupted before, BinaryError or ProcessError when the
         program cannot be started, and what `on_line` raised.
         """
         child = self._start(command, on_line)
         try:
+            if on_start is not None:
+                on_start()
             while True:
                 may_have_ended = child.pump()
                 with self._lock:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from orchestrator.engine.claims import Claim
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, MismatchError
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Stack
 from orchestrator.report.model import StackReport
 from orchestrator.run.carrying import carry_out, refused, stale
-from orchestrator.run.claims import Claim
 from orchestrator.run.planning import Planned, failure, plan_stack
 from orchestrator.run.policing import forbidden
 from orchestrator.run.ports import LENIENT, Consent, Judge

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.errors import Exit, InfraError, MismatchError
+from orchestrator.engine.claims import Claim
+from orchestrator.errors import Exit, InfraError, InterruptedRunError, MismatchError
 from orchestrator.masking import NO_SECRETS
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Stack
 from orchestrator.report.model import Result, StackReport
-from orchestrator.run.claims import Claim
 from orchestrator.run.folders import write_private
 from orchestrator.run.importids import import_ids
 from orchestrator.run.orphans import NAMES, planned_line
@@ -53,16 +53,16 @@ def carry_out(
     session.progress.doing(stack.id, "applying")
     work = work or session.workdir(stack)
     with session.alone_in(stack), _journal_kept(recorder, claim, planned, work) as on_line:
-        claim.applying(lambda: _lock_generation(recorder, stack))
-        outcome = _apply(recorder, stack, work, planned.plan_file, on_line)
+        claim.announce(lambda: _lock_generation(recorder, stack))
+        outcome = _apply(recorder, claim, work, planned.plan_file, on_line)
     return told(recorder, claim, planned, outcome, recorder.options.destroy if destroy is None else destroy)
 
 
 def _apply(
-    recorder: Recorder, stack: Stack, work: Workdir, plan_file: Path, on_line: Callable[[bytes], None]
+    recorder: Recorder, claim: Claim, work: Workdir, plan_file: Path, on_line: Callable[[bytes], None]
 ) -> ApplyOutcome:
     """Terraform's apply; again when the lock that kept it out was gone by the time it looked whose it is."""
-    session, terms = recorder.session, recorder.terms
+    session, stack, terms = recorder.session, claim.stack, recorder.terms
     end = time.monotonic() + max(terms.lock_timeout, RACE)
     while True:
         outcome = session.client.apply(
@@ -71,6 +71,7 @@ def _apply(
             lambda event: session.progress.doing(stack.id, event),
             lock_timeout=f"{terms.lock_timeout:.0f}s" if terms.lock_timeout else None,
             on_line=on_line,
+            on_start=claim.start,
         )
         lost_race = outcome.locked is not None and not outcome.locked.id and not outcome.finished
         if not lost_race or time.monotonic() >= end or session.supervisor.interrupted:
@@ -136,6 +137,9 @@ def told(
         claim.give_back()
         error = locked_error(f"apply of {claim.stack.id}", outcome.locked, claim.stack.id)
         return refused(planned.report, "locked", error)
+    if _never_began(outcome):
+        claim.give_back()
+        return refused(planned.report, "aborted", InterruptedRunError("the run was interrupted"))
     if any(one.summary == STALE for one in outcome.diagnostics):
         claim.give_back()
         return refused(planned.report, "mismatch", stale(recorder, claim.stack.id, claim.stack.id))
@@ -161,8 +165,7 @@ def told(
 def _failed(recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome) -> StackReport:
     """A failed apply: was anything applied? The state's generation tells, not Terraform's exit code."""
     session, stack = recorder.session, claim.stack
-    killed = outcome.returncode < 0 and not _never_began(outcome)
-    cut_off = bool(outcome.rescued) or outcome.ended == "deadline" or killed
+    cut_off = bool(outcome.rescued) or outcome.ended == "deadline" or outcome.returncode < 0
     rescued = _rescue(claim, outcome)
     moved = bool(outcome.finished) or session.states.generation(stack) != planned.generation
     recorder.failed(claim, "interrupted" if cut_off else "failed", rescued)

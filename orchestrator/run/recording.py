@@ -11,12 +11,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from orchestrator.engine.claims import Claim
 from orchestrator.errors import GitError, InfraError, InterruptedRunError, LockedError
 from orchestrator.process import started_at
 from orchestrator.project.git import Commit
 from orchestrator.project.model import Stack
 from orchestrator.report.model import StackReport
-from orchestrator.run.claims import Claim
 from orchestrator.run.cut_off import remember
 from orchestrator.run.forward import is_on_trunk, superseded
 from orchestrator.run.ledgers import this_machine
@@ -78,17 +78,14 @@ class Recorder:
         """Take a stack for the length of the block.
 
         Raises LockedError when another run has it and goes on having it, PartialError when one was cut off
-        there, SupersededError when what was applied is newer. What was claimed and not finished is given back
-        as it was, unless Terraform had begun.
+        there, SupersededError when what was applied is newer. What was claimed and did not end is given back
+        as it was, unless Terraform's process had started.
         """
         claim = self._take(stack)
         try:
             yield claim
         finally:
-            operation = claim.entry.operation
-            if not claim.ended and operation and operation.phase == "planned":
-                claim.give_back()
-            claim.rest()
+            claim.close()
 
     def _take(self, stack: Stack) -> Claim:
         end = time.monotonic() + self.terms.wait

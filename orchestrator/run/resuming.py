@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from orchestrator.engine.claims import Claim
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import (
     BlockedError,
@@ -18,7 +19,6 @@ from orchestrator.errors import (
 from orchestrator.project.model import Stack
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.carrying import carry_out
-from orchestrator.run.claims import Claim
 from orchestrator.run.evidence import (
     Rescued,
     follow,
@@ -145,7 +145,7 @@ class Resuming:
             self.recorder.note(claim, report)
             return report
         finally:
-            if not claim.ended:
+            if not claim.has_ended:
                 claim.give_back()
             if not living(self.session.workdir(self.stack, self.run)):
                 self.session.folders.forget_plans(self.run)
@@ -184,7 +184,8 @@ class Resuming:
         if process is None:
             return
         self.said.append(f"Terraform (pid {process.pid}) was still at work, and was followed to its end.")
-        claim.applying(self._lock_generation)
+        claim.announce(self._lock_generation)
+        claim.start()
         self.session.progress.doing(self.stack.id, f"Terraform is still at work (pid {process.pid})")
         follow(
             work,

@@ -166,8 +166,8 @@ def restore(session: Session, one: Restoring, backup: Path) -> int:
                 )
             if one.now:
                 write_private(private(backup) / encode_id(stack.id), one.now.data)
-            claim.applying(lambda: lock.generation if (lock := session.states.lock(stack)) else "")
-            done = session.client.run_raw(work, ("state", "push", str(state)))
+            claim.announce(lambda: lock.generation if (lock := session.states.lock(stack)) else "")
+            done = session.client.run_raw(work, ("state", "push", str(state)), on_start=claim.start)
             pushed = session.states.head(stack)
             # A remote backend adds one more to the serial that it is given; a local one does not.
             worked = done.returncode == 0 and pushed is not None and pushed.serial >= serial

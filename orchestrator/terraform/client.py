@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.process import Command, Completed, OnLine, Supervisor
+from orchestrator.process import Command, Completed, OnLine, OnStart, Supervisor
 from orchestrator.terraform import command
 from orchestrator.terraform.binary import Binary
 from orchestrator.terraform.diagnostics import from_json, init_required, lock_holder
@@ -110,10 +110,11 @@ class Client:
         parallelism: int | None = None,
         lock_timeout: str | None = None,
         on_line: Callable[[bytes], None] | None = None,
+        on_start: OnStart | None = None,
     ) -> ApplyOutcome:
         """Apply a saved plan, its events into `journal.jsonl`. It outlives us.
 
-        `on_line` gets the journal's lines, raw, as they come.
+        `on_line` gets the journal's lines, raw, as they come; `on_start` is called once the process exists.
 
         A failed apply is an outcome, not an exception. Raises StateError when the unsaved state of an earlier
         one lies in the root.
@@ -143,6 +144,7 @@ class Client:
                 title=f"apply of {work.title}",
             ),
             tell,
+            on_start,
         )
         return self._applied(work, root, done)
 
@@ -232,6 +234,7 @@ class Client:
         arguments: Sequence[str],
         *,
         on_line: OnLine | None = None,
+        on_start: OnStart | None = None,
         terminal: bool = False,
         deadline: float | None = None,
     ) -> Completed:
@@ -247,7 +250,7 @@ class Client:
             root = real_root(work.root)
             forget_init(work)
         built = raw_command(self.binary.argv, arguments, work, root, self._env(work), terminal=terminal)
-        return self._supervisor.run(replace(built, deadline=deadline), on_line)
+        return self._supervisor.run(replace(built, deadline=deadline), on_line, on_start)
 
     def _read(
         self,

@@ -12,13 +12,13 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.engine.claims import Claim
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import Exit, InfraError, InterruptedRunError
 from orchestrator.project.git import WORKTREES
 from orchestrator.project.model import Stack
 from orchestrator.report.model import NO_COUNTS, RunReport, StackReport
 from orchestrator.run.carrying import told
-from orchestrator.run.claims import Claim
 from orchestrator.run.evidence import follow, living
 from orchestrator.run.folders import NAME, Folders
 from orchestrator.run.orphans import reduced
@@ -122,14 +122,15 @@ class Settling:
             self._remember(claim, report)
             return report
         finally:
-            if not claim.ended:
+            if not claim.has_ended:
                 claim.give_back()
 
     def _followed(self, claim: Claim, work: Workdir) -> StackReport:
         """Wait for Terraform, then say in the ledger how it ended."""
         session, process = self.left.session, living(work)
         if process is not None:
-            claim.applying(lambda: self._lock_generation())
+            claim.announce(self._lock_generation)
+            claim.start()
             session.progress.doing(claim.stack.id, f"Terraform is still at work (pid {process.pid})")
             tell: Callable[[str], None] = lambda text: session.progress.doing(claim.stack.id, text)  # noqa: E731
             try:

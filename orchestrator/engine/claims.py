@@ -1,0 +1,137 @@
+"""A stack claimed in the ledger by one run: planned, announced, started, ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+from orchestrator.errors import InfraError
+from orchestrator.project.model import Stack
+from orchestrator.report.model import StackReport
+from orchestrator.state.ledger import HEARTBEAT, Ledger
+from orchestrator.state.records import Entry, StackRecord
+
+# The first beat comes soon: it notes the state lock that Terraform has taken by then.
+FIRST_BEAT = 2.0
+
+# planned: ours in the ledger. announced: the ledger says that Terraform may run, so that a crash from here on
+# is looked into. started: Terraform's process exists. ended: the ledger has the outcome, or is as it was.
+Stage = Literal["planned", "announced", "started", "ended"]
+
+
+class Claim:
+    """A stack that this run has taken. `before` is what the ledger said until then.
+
+    The stage only moves forward. A claim whose Terraform never started is always given back: nothing was
+    done, whatever came in between. One that started ends with its outcome, or stays in the ledger as
+    unfinished. `waited` is true when another run held the stack first: what was planned before may be out of
+    date.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        stack: Stack,
+        before: Entry | None,
+        entry: Entry,
+        *,
+        waited: bool,
+        first_beat: float = FIRST_BEAT,
+    ) -> None:
+        self.ledger = ledger
+        self.stack = stack
+        self.before = before
+        self.entry = entry
+        self.waited = waited
+        self.stage: Stage = "planned"
+        self._first_beat = first_beat
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """True once the ledger has the outcome, or says again what it said before."""
+        return self.stage == "ended"
+
+    def announce(self, lock_generation: Callable[[], str]) -> None:
+        """Terraform is about to run: the ledger says so first, and hears from us from now on.
+
+        Written ahead, since a machine that is lost between Terraform's start and the write would leave
+        resources that nobody looks for. `lock_generation` gives the generation of the state's lock, "" for
+        none. Does nothing when it was announced before.
+        """
+        if self.stage != "planned":
+            return
+        operation = self.entry.operation
+        if operation is None:
+            raise ValueError(f"{self.stack.id} is not claimed")
+        self.entry = self.ledger.mark(self.entry, replace(operation, phase="applying"))
+        self.stage = "announced"
+        self._thread = threading.Thread(
+            target=self._beat, args=(lock_generation,), name=f"heartbeat {self.stack.id}", daemon=True
+        )
+        self._thread.start()
+
+    def start(self) -> None:
+        """Terraform's process exists. It may be called again: an apply that met a lock is tried again."""
+        if self.stage not in ("announced", "started"):
+            raise ValueError(f"{self.stack.id} is {self.stage}: it was not announced")
+        self.stage = "started"
+
+    def finish(self, entry: Entry) -> None:
+        """Write the outcome; `entry` is ours with new fields."""
+        self._stop_heartbeat()
+        self.entry = self.ledger.finish(replace(entry, generation=self.entry.generation))
+        self.stage = "ended"
+
+    def give_back(self) -> None:
+        """Nothing was done: the ledger says again what it said before."""
+        self._stop_heartbeat()
+        if self.has_ended:
+            return
+        self.stage = "ended"
+        before = self.before
+        # What was interrupted while applying still is; what had not started is over.
+        if before and not before.is_unfinished:
+            before = replace(before, operation=None)
+        self.ledger.leave(self.entry, before)
+
+    def close(self) -> None:
+        """The run leaves the stack: gives it back unless Terraform started, and stops the heartbeat."""
+        if self.stage in ("planned", "announced"):
+            self.give_back()
+        self._stop_heartbeat()
+
+    def record(self, report: StackReport) -> StackRecord:
+        """The stack's part in the record of the run, once it has ended."""
+        return StackRecord(
+            result=report.result,
+            counts=dict(report.counts),
+            reason=report.reason,
+            seconds=round(report.seconds, 3),
+            serial_before=self.before.serial if self.before else None,
+            serial_after=self.entry.serial,
+            generation_after=self.entry.state_generation,
+        )
+
+    def _stop_heartbeat(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _beat(self, lock_generation: Callable[[], str]) -> None:
+        pause, noted = self._first_beat, ""
+        while not self._stop.wait(pause):
+            pause = HEARTBEAT
+            try:
+                lock = "" if noted else lock_generation()
+                with self._lock:
+                    self.entry = self.ledger.heartbeat(self.entry, lock=lock)
+                noted = noted or lock
+            except InfraError:
+                # The apply goes on: it would be worse to stop it. Should the ledger stay out of reach, the
+                # outcome cannot be written either, and the report says that.
+                continue
