@@ -13,7 +13,7 @@ from orchestrator.cli.options import json_option
 from orchestrator.errors import Exit
 
 if TYPE_CHECKING:
-    from orchestrator.guard.check import Guarded
+    from orchestrator.guard.check import GuardResult
     from orchestrator.project.model import Project, Stack
 
 EPILOG = """\b
@@ -42,7 +42,7 @@ def command(ctx: click.Context, stacks: tuple[str, ...], base: str | None, form:
 
     Nothing is run. The rules are those of infra.yaml on trunk; docs/policy.md says what each is for.
     """
-    from orchestrator.guard.check import changed_paths, examine, planned
+    from orchestrator.guard.check import changed_paths, check_project, planned_stacks
     from orchestrator.project.affected import base_commit
     from orchestrator.project.select import select
 
@@ -50,10 +50,10 @@ def command(ctx: click.Context, stacks: tuple[str, ...], base: str | None, form:
     head = app.project()
     commit = base_commit(head, base)
     before = _before(head, commit)
-    wanted: Collection[str] = select(head, stacks, app.cwd) if stacks else planned(head, before)
+    wanted: Collection[str] = select(head, stacks, app.cwd) if stacks else planned_stacks(head, before)
     changed = changed_paths(head, before) if before else ()
     rules = (before or head).config.guard
-    found = examine(head, before, changed, rules, stacks=wanted)
+    found = check_project(head, before, changed, rules, stacks=wanted)
     code = int(Exit.BLOCKED if any(one.severity == "error" for one in found.findings) else Exit.OK)
     chosen = [stack for stack in head.stacks.values() if stack.id in set(wanted)]
     return tell(app, found, code, form, chosen, commit)
@@ -66,7 +66,7 @@ def _before(head: Project, commit: str | None) -> Project | None:
     return load_commit(head, commit) if commit else None
 
 
-def tell(app: App, found: Guarded, code: int, form: str, stacks: list[Stack], base: str | None) -> int:
+def tell(app: App, found: GuardResult, code: int, form: str, stacks: list[Stack], base: str | None) -> int:
     """The result in the form that was asked for; returns the exit code."""
     from orchestrator.project.documents import finding_document, told_document
     from orchestrator.report import annotate, findings_text

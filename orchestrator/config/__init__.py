@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.config.loading import FILE_NAME, load, load_text
+from orchestrator.config.loading import FILE_NAME, link_error, load, load_text
 from orchestrator.config.model import (
     Accounts,
     Backend,
@@ -49,6 +49,7 @@ __all__ = [
     "TerraformSettings",
     "Timeouts",
     "json_schema",
+    "link_error",
     "load",
     "load_text",
 ]

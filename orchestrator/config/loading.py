@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.config import raw
 
 FILE_NAME = "infra.yaml"
+MAX_BYTES = 1024 * 1024
 
 
 def load(root: Path) -> Config:
@@ -35,8 +36,12 @@ def load(root: Path) -> Config:
     ConfigError names file, line and key of each mistake; those after the first are in its `others`.
     """
     path = root / FILE_NAME
+    if path.is_symlink():
+        raise link_error(FILE_NAME)
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            # One byte more than is allowed tells that it is too much.
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         other = root / "infra.yml"
         if other.exists():
@@ -51,6 +56,13 @@ def load(root: Path) -> Config:
             f"cannot be read: {error.strerror}", file=FILE_NAME, advice="It must be a file that you may read."
         ) from None
     return load_text(data)
+
+
+def link_error(file: str) -> ConfigError:
+    """The error of an infra.yaml that is a link: it could show any file and evade CODEOWNERS."""
+    return ConfigError(
+        "is a link", file=file, advice="Put the file itself there: `infra.yaml` must be a regular file."
+    )
 
 
 def load_text(text: str | bytes, file: str = FILE_NAME) -> Config:

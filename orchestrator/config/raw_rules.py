@@ -13,6 +13,8 @@ from orchestrator.config.rules import (
     Engine,
     Guard,
     Limits,
+    LocalGuard,
+    LockFileChanges,
     Policy,
     Prevented,
     Protected,
@@ -137,6 +139,13 @@ class RawGuard(Section):
     """Findings that are accepted."""
     prevent: tuple[Prevented, ...] = Field((), examples=[["workflows", "policies"]])
     """What no pull request may change: an error there instead of a warning."""
+    local: LocalGuard = "warn"
+    """What `infra plan` does on a laptop with findings in what differs from trunk: warn, refuse, or off."""
+    lock_file_changes: LockFileChanges = "allow"
+    """Another version of a listed provider in a lock file: allow, only with an owner's approval, or refuse.
+
+    Where providers come from a mirror, `allow` means `owners`.
+    """
 
     def guard(self) -> Guard:
         """The section in the program's own types."""
@@ -147,4 +156,6 @@ class RawGuard(Section):
             buckets=self.buckets,
             allow=tuple(Allowed(one.rule, one.path, one.reason) for one in self.allow),
             prevent=self.prevent,
+            local=self.local,
+            lock_file_changes=self.lock_file_changes,
         )

@@ -9,6 +9,8 @@ from typing import Literal
 DestroyLevel = Literal["allow", "warn", "label", "prevent"]
 Engine = Literal["regopy", "opa", "conftest"]
 Prevented = Literal["config", "workflows", "policies", "codeowners"]
+LocalGuard = Literal["warn", "refuse", "off"]
+LockFileChanges = Literal["allow", "owners", "refuse"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,9 @@ class Guard:
 
     `providers` are source addresses, `modules` sources from elsewhere. `backends` and `buckets` are None when
     not given: then those count that infra.yaml and the stacks of trunk have. `prevent` names what may not
-    change in a pull request at all.
+    change in a pull request at all. `local` is what `infra plan` does with findings outside CI.
+    `lock_file_changes` says whether a listed provider may get another version: always, with an owner's
+    approval of the lock file, or never.
     """
 
     providers: tuple[str, ...] = (
@@ -101,3 +105,5 @@ class Guard:
     buckets: tuple[str, ...] | None = None
     allow: tuple[Allowed, ...] = ()
     prevent: tuple[Prevented, ...] = ()
+    local: LocalGuard = "warn"
+    lock_file_changes: LockFileChanges = "allow"

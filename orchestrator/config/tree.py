@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
+from orchestrator.config.loading import MAX_BYTES
 from orchestrator.errors import ConfigError
 
-MAX_BYTES = 1024 * 1024
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
 

@@ -1,4 +1,4 @@
-"""The guard: what code may not hold, found before Terraform touches it. Nothing is run and nothing fetched.
+"""The entry of the guard: judges a project before Terraform loads it, by the rules of trunk.
 
 Code of a pull request runs with the plan account's rights before anybody has reviewed it. So the rules come
 from trunk, and what cannot be told counts as forbidden.
@@ -6,81 +6,110 @@ from trunk, and what cannot be told counts as forbidden.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.config.rules import Allowed, Guard
-from orchestrator.guard.files import (
-    KINDS,
-    backend_changed,
-    links,
-    lock_files,
-    names,
-    rules_changed,
-    steering,
-)
+from orchestrator.config import Config
+from orchestrator.config.rules import Allowed as Accepted
+from orchestrator.config.rules import Guard
+from orchestrator.guard import files, git_files
+from orchestrator.guard.allowed import Allowed, allowed_by
+from orchestrator.guard.lock_files import LockRules, check_lock_files
 from orchestrator.guard.modules import Code
-from orchestrator.guard.rules import Judge, listed
+from orchestrator.guard.rules import Judge
+from orchestrator.project import read_tree
 from orchestrator.project.model import Finding, Project
 from orchestrator.project.reads import glob_pattern
 
 SEVERITIES = ("error", "warning", "info")
 ON_TRUNK = " Trunk has it already."
 # Who settles these is said with them.
-UNACCEPTED = frozenset(f"changed-{kind}" for kind in KINDS)
+UNACCEPTED = frozenset(f"changed-{kind}" for kind in files.KINDS)
 
 
 @dataclass(frozen=True)
-class Guarded:
+class GuardResult:
     """The findings, the serious ones first, and those that infra.yaml accepts, each with its reason."""
 
     findings: tuple[Finding, ...]
     accepted: tuple[tuple[Finding, str], ...] = ()
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether a finding forbids the plan."""
+        return any(finding.severity == "error" for finding in self.findings)
 
-def guard(
+
+def check_project(
     head: Project,
     base: Project | None,
     changed: Sequence[str],
     rules: Guard,
     *,
     stacks: Collection[str] | None = None,
+    mirrored: bool = False,
     owned: Collection[str] = (),
-) -> tuple[Finding, ...]:
-    """What stands against planning `head`; findings of severity `error` forbid it.
+) -> GuardResult:
+    """Judge `head` before it is planned; findings of severity `error` forbid it.
 
     `base` is the commit of trunk that it is compared with, None for a project without one: then the project
     is trusted to list its own backends and buckets. `changed` are the paths from the project's root that
     differ, `rules` the base's. `stacks` are those that will be planned (None: those whose fingerprint differs
-    and those that read them). `owned` are paths whose owner has approved this very head. Raises nothing of
-    its own.
+    and those that read them). `mirrored` says that trunk takes providers from a mirror, `owned` are paths
+    whose owner has approved this very head. Raises nothing of its own.
     """
-    return examine(head, base, changed, rules, stacks=stacks, owned=owned).findings
+    planned = set(planned_stacks(head, base) if stacks is None else stacks)
+    chosen = [id_ for id_ in head.stacks if id_ in planned]
+    allowed = allowed_by(rules, trusted_projects(head, base))
+    code = Code(head, Judge(head.tree, allowed))
+    found = [finding for id_ in chosen for finding in code.stack(head.stacks[id_])]
+    found += _beside_code(head, base, changed, rules, code.folders, allowed)
+    lock_rules = LockRules(rules.lock_file_changes, mirrored, owned)
+    found += check_lock_files(head, base, chosen, allowed, lock_rules)
+    return _accept(_described(found, head, base), rules.allow)
 
 
-def examine(
+def _beside_code(
     head: Project,
     base: Project | None,
-    changed: Sequence[str],
+    changed: Collection[str],
     rules: Guard,
-    *,
-    stacks: Collection[str] | None = None,
-    owned: Collection[str] = (),
-) -> Guarded:
-    """The same as `guard`, with what is accepted."""
-    wanted = planned(head, base) if stacks is None else stacks
-    chosen = [id for id in head.stacks if id in set(wanted)]
-    judge = Judge(head.tree, listed(rules, base or head))
-    code = Code(head, judge)
-    found = [finding for id in chosen for finding in code.stack(head.stacks[id])]
-    found += steering(head)
-    found += names(head, code.folders)
-    found += links(head, code.folders, set(changed))
-    found += lock_files(head, base, chosen, owned)
+    folders: Mapping[str, object],
+    allowed: Allowed,
+) -> Iterator[Finding]:
+    yield from files.cli_configuration(head)
+    yield from files.unprintable_names(head, folders)
+    yield from files.equal_names(head, folders, changed)
+    yield from files.links(head, folders, changed)
+    yield from git_files.conversions(head.tree)
+    yield from git_files.submodules(head, base, allowed.modules)
+    yield from git_files.lfs_settings(head, base)
     trusted = (base or head).config
-    found += rules_changed(changed, rules, trusted.policy.rego.folder)
-    found += backend_changed(head.config, trusted, judge.allowed)
-    return _accept(_told(found, head, base), rules.allow)
+    yield from files.changed_rules(changed, rules, trusted.policy.rego.folder)
+    yield from files.changed_backend(head.config, trusted, allowed)
+
+
+def trusted_projects(head: Project, base: Project | None) -> tuple[Project, ...]:
+    """The projects whose backends and buckets count as known.
+
+    Where trunk has no infra.yaml yet, its code is also read in the layout that the pull request describes,
+    without the settings that only the pull request has: the pull request that adds infra.yaml passes with
+    what trunk's code has.
+    """
+    if base is None:
+        return (head,)
+    if files.CONFIG in base.tree.ids:
+        return (base,)
+    memo = head.coverage.source.memo
+    return (base, read_tree(base.repository, base.tree, memo, layout_of(head.config)))
+
+
+def layout_of(config: Config) -> Config:
+    """Where a configuration finds environments and stacks, and nothing else of it."""
+    stacks = {
+        name: replace(stack, moved=None, depends_on=(), reads=()) for name, stack in config.stacks.items()
+    }
+    return Config(roots=config.roots, stacks=stacks)
 
 
 def changed_paths(head: Project, base: Project) -> tuple[str, ...]:
@@ -93,48 +122,54 @@ def _contents(project: Project) -> dict[str, str]:
     return {**project.tree.ids, **project.tree.links, **project.tree.submodules}
 
 
-def planned(head: Project, base: Project | None) -> tuple[str, ...]:
+def planned_stacks(head: Project, base: Project | None) -> tuple[str, ...]:
     """The stacks that a comparison with `base` would plan, followers included."""
     from orchestrator.project.affected import followers
 
     if base is None:
         return tuple(head.stacks)
-    moved = [
-        id for id in head.stacks if id not in base.stacks or base.fingerprint(id) != head.fingerprint(id)
+    changed = [
+        id_ for id_ in head.stacks if id_ not in base.stacks or base.fingerprint(id_) != head.fingerprint(id_)
     ]
-    return (*moved, *followers(head, moved))
+    return (*changed, *followers(head, changed))
 
 
-def _told(found: Iterable[Finding], head: Project, base: Project | None) -> Iterator[Finding]:
+def _described(found: Iterable[Finding], head: Project, base: Project | None) -> Iterator[Finding]:
     """Each finding once, said to be old where trunk has the very file, the serious ones first."""
-    once: dict[tuple[object, ...], Finding] = {}
-    for one in found:
-        key = (one.code, one.file, one.line, one.message)
-        once[key] = replace(one, stack=None) if key in once and once[key].stack != one.stack else one
-    for one in sorted(
-        once.values(), key=lambda f: (SEVERITIES.index(f.severity), f.file or "", f.line or 0, f.message)
+    unique: dict[tuple[object, ...], Finding] = {}
+    for finding in found:
+        key = (finding.code, finding.file, finding.line, finding.message)
+        is_shared = key in unique and unique[key].stack != finding.stack
+        unique[key] = replace(finding, stack=None) if is_shared else finding
+    for finding in sorted(
+        unique.values(), key=lambda f: (SEVERITIES.index(f.severity), f.file or "", f.line or 0, f.message)
     ):
-        content = head.tree.ids.get(one.file or "") or head.tree.links.get(one.file or "")
-        same = (
-            base is not None
-            and content is not None
-            and content == (base.tree.ids.get(one.file or "") or base.tree.links.get(one.file or ""))
-        )
-        yield replace(one, message=one.message + ON_TRUNK) if same else one
+        content = _content(head, finding.file)
+        is_old = base is not None and content is not None and content == _content(base, finding.file)
+        yield replace(finding, message=finding.message + ON_TRUNK) if is_old else finding
 
 
-def _accept(found: Iterable[Finding], allowed: Sequence[Allowed]) -> Guarded:
+def _content(project: Project, file: str | None) -> str | None:
+    return project.tree.ids.get(file or "") or project.tree.links.get(file or "")
+
+
+def _accept(found: Iterable[Finding], accepted_entries: Sequence[Accepted]) -> GuardResult:
     kept: list[Finding] = []
     accepted: list[tuple[Finding, str]] = []
-    for one in found:
-        match = next((entry for entry in allowed if _accepts(entry, one)), None)
+    for finding in found:
+        match = next((entry for entry in accepted_entries if _accepts(entry, finding)), None)
         if match is not None:
-            accepted.append((one, match.reason))
-        elif one.severity == "error" and "on trunk" not in one.advice and one.code not in UNACCEPTED:
-            kept.append(replace(one, advice=f"{one.advice} {how_to_allow(one)}".strip()))
+            accepted.append((finding, match.reason))
         else:
-            kept.append(one)
-    return Guarded(tuple(kept), tuple(accepted))
+            kept.append(_with_way_out(finding))
+    return GuardResult(tuple(kept), tuple(accepted))
+
+
+def _with_way_out(finding: Finding) -> Finding:
+    """An error with how an owner allows it, where its advice does not say so already."""
+    if finding.severity != "error" or "on trunk" in finding.advice or finding.code in UNACCEPTED:
+        return finding
+    return replace(finding, advice=f"{finding.advice} {how_to_allow(finding)}".strip())
 
 
 def how_to_allow(finding: Finding) -> str:
@@ -143,6 +178,6 @@ def how_to_allow(finding: Finding) -> str:
     return f"If it must be: an owner accepts it on trunk, in infra.yaml: `guard: {{allow: [{entry}]}}`."
 
 
-def _accepts(entry: Allowed, finding: Finding) -> bool:
+def _accepts(entry: Accepted, finding: Finding) -> bool:
     rule = glob_pattern(entry.rule).fullmatch(finding.code)
     return bool(rule and glob_pattern(entry.path).fullmatch(finding.file or ""))

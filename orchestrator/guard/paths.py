@@ -42,7 +42,7 @@ def wrong_with(tree: Tree, use: Read, place: Place) -> str | None:
         pattern = literal(resolve(use.pattern or (), place.scope)) if use.pattern is not None else None
         if pattern is None:
             return "looks for a pattern that cannot be told"
-        if pattern.startswith(("/", "~")) or ".." in pattern.split("/") or _is_hidden(pattern):
+        if pattern.startswith(("/", "~")) or ".." in pattern.split("/") or is_hidden(pattern):
             return f"looks for {pattern}, out of its folder"
     return wrong_path(tree, use.path, place, listed=use.listed)
 
@@ -68,11 +68,12 @@ def wrong_path(tree: Tree, path: Text, place: Place, *, listed: bool = False) ->
     found = physical(tree, base, told)
     if found is None:
         return f"reads {told.lstrip('/')}, which leaves the repository"
-    if _is_hidden(found):
+    if is_hidden(found):
         return f"reads {found}, which is no code"
     return None
 
 
-def _is_hidden(path: str) -> bool:
+def is_hidden(path: str) -> bool:
+    """Whether a path leads into Git's, Terraform's or infra's own folders."""
     # Some file systems do not tell `.GIT` from `.git`.
     return not HIDDEN.isdisjoint(path.casefold().split("/"))

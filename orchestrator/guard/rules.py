@@ -6,18 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.config import Config, GcsBackend
 from orchestrator.config.globs import matches
-from orchestrator.config.rules import Guard
+from orchestrator.guard.allowed import Allowed, is_listed_provider
 from orchestrator.guard.facts import CodeFacts, Store
 from orchestrator.guard.paths import wrong_path, wrong_with
-from orchestrator.project.model import Finding, Project
+from orchestrator.project.model import Finding
 from orchestrator.project.reads import Place
 from orchestrator.project.text import Scope, Text, literal, resolve
 from orchestrator.project.tree import Tree
 
-BUILT_IN = "terraform.io/builtin/terraform"
-DEFAULT_HOSTS = frozenset({"registry.terraform.io", "registry.opentofu.org"})
 # They give code of a pull request a way out, or a token to go out with.
 REFUSED_DATA = {
     "external": "runs a program",
@@ -32,56 +29,6 @@ REFUSED_ARGUMENT = re.compile(
     r".*_custom_endpoint|credentials|external_credentials|access_token|universe_domain"
     r"|impersonate_service_account(?:_delegates)?"
 )
-ANYTHING = re.compile(r"\{[^{}]*\}")
-
-
-@dataclass(frozen=True)
-class Listed:
-    """What is allowed, as globs."""
-
-    providers: tuple[str, ...]
-    modules: tuple[str, ...]
-    backends: tuple[str, ...]
-    buckets: tuple[str, ...]
-
-
-def listed(rules: Guard, trusted: Project) -> Listed:
-    """What the rules list; what they leave open is what the trusted project has."""
-    backends = trusted_backends(trusted) if rules.backends is None else rules.backends
-    buckets = trusted_buckets(trusted) if rules.buckets is None else rules.buckets
-    providers = tuple(_address(one) for one in (*rules.providers, BUILT_IN))
-    return Listed(providers, rules.modules, backends, buckets)
-
-
-def trusted_backends(project: Project) -> tuple[str, ...]:
-    """The kinds of backends that infra.yaml and the stacks have."""
-    kinds = {stack.backend.kind for stack in project.stacks.values()}
-    return tuple(sorted(kinds | configured_kind(project.config)))
-
-
-def configured_kind(config: Config) -> set[str]:
-    """The kind of backend in infra.yaml."""
-    if config.backend is None:
-        return set()
-    return {"gcs" if isinstance(config.backend, GcsBackend) else "local"}
-
-
-def trusted_buckets(project: Project) -> tuple[str, ...]:
-    """The buckets that infra.yaml and the stacks have; a placeholder stands for anything."""
-    found = {
-        url.removeprefix("gs://").partition("/")[0]
-        for stack in project.stacks.values()
-        if (url := stack.state or "").startswith("gs://")
-    }
-    if isinstance(project.config.backend, GcsBackend):
-        found.add(ANYTHING.sub("*", project.config.backend.bucket))
-    return tuple(sorted(found))
-
-
-def _address(source: str) -> str:
-    """A provider's source as it is compared: in small letters, of the default registry without its name."""
-    parts = source.lower().split("/")
-    return "/".join(parts[1:] if len(parts) == 3 and parts[0] in DEFAULT_HOSTS else parts)
 
 
 @dataclass(frozen=True)
@@ -89,7 +36,7 @@ class Judge:
     """The rules of one guard, on one tree."""
 
     tree: Tree
-    allowed: Listed
+    allowed: Allowed
 
     def folder(self, files: Mapping[str, CodeFacts], *, is_root: bool) -> Iterator[Finding]:
         """What is wrong in a folder's files, as far as that does not depend on who calls it."""
@@ -122,7 +69,7 @@ class Judge:
         if source is None:
             message = f"Where the provider {name!r} comes from cannot be told."
             yield Finding("error", "provider", message, "Write its source as a plain string.", file, line)
-        elif not matches(_address(source), self.allowed.providers):
+        elif not is_listed_provider(source, self.allowed):
             message = f"The provider {source} is not listed: it is a program that runs in every plan."
             advice = f"An owner lists it on trunk: `guard: {{providers: […, {source}]}}` in infra.yaml."
             yield Finding("error", "provider", message, advice, file, line)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from orchestrator.config import Config
     from orchestrator.project.git import Repository
     from orchestrator.project.model import Project
     from orchestrator.project.source import Memo
@@ -47,10 +48,12 @@ def load_commit(project: Project, revision: str) -> Project:
     return read_tree(project.repository, project.repository.commit_tree(revision, memo), memo)
 
 
-def read_tree(repository: Repository, tree: Tree, memo: Memo | None = None) -> Project:
-    """Everything that a tree of files says."""
+def read_tree(
+    repository: Repository, tree: Tree, memo: Memo | None = None, config: Config | None = None
+) -> Project:
+    """Everything that a tree of files says; `config` counts in place of its infra.yaml."""
     with _uncollected():
-        return _read_tree(repository, tree, memo)
+        return _read_tree(repository, tree, memo, config)
 
 
 @contextmanager
@@ -65,19 +68,14 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _read_tree(repository: Repository, tree: Tree, memo: Memo | None) -> Project:
-    from orchestrator.config import FILE_NAME, load, load_text
+def _read_tree(repository: Repository, tree: Tree, memo: Memo | None, config: Config | None) -> Project:
     from orchestrator.project.discovery import discover
     from orchestrator.project.edges import Edges
     from orchestrator.project.fingerprint import Coverage
     from orchestrator.project.model import Project
     from orchestrator.project.source import Source
 
-    if tree.commit is None:
-        config = load(repository.root)
-    else:
-        text = tree.read(FILE_NAME).decode("utf-8", "replace") if FILE_NAME in tree.ids else ""
-        config = load_text(text, f"{tree.commit[:10]}:{FILE_NAME}")
+    config = config or _config_of(repository, tree)
     source = Source(tree, str(config.roots.modules), memo)
     found = discover(tree, config, source, repository.root)
     names = {stack.environment for stack in found.stacks.values()}
@@ -99,3 +97,15 @@ def _read_tree(repository: Repository, tree: Tree, memo: Memo | None) -> Project
         tree=tree,
         coverage=Coverage(source, config, found.scopes),
     )
+
+
+def _config_of(repository: Repository, tree: Tree) -> Config:
+    """infra.yaml as the tree has it; the defaults without one."""
+    from orchestrator.config import FILE_NAME, link_error, load, load_text
+
+    if tree.commit is None:
+        return load(repository.root)
+    name = f"{tree.commit[:10]}:{FILE_NAME}"
+    if FILE_NAME in tree.links:
+        raise link_error(name)
+    return load_text(tree.read(FILE_NAME) if FILE_NAME in tree.ids else b"", name)

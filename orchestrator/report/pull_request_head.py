@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from orchestrator.report.escape import code, text
 from orchestrator.report.fitting import bounded
-from orchestrator.report.markdown import alert
+from orchestrator.report.markdown import Alert, alert
 from orchestrator.report.model import COUNT_KEYS, Result, StackReport
 from orchestrator.report.pull_request_stack import finding_item
 from orchestrator.report.review import Review, StackReview
 from orchestrator.report.words import counts_in_words, first_line, listed, plural
 
 FAILURES: tuple[Result, ...] = ("failed", "mismatch", "interrupted", "locked", "aborted", "blocked")
+# How findings are shown whose worst is of a severity.
+TITLES: Mapping[str, tuple[Alert, str]] = {
+    "error": ("CAUTION", "**Refused by the rules of the base:**"),
+    "warning": ("WARNING", "**The rules warn:**"),
+    "info": ("NOTE", "**Notes of the rules:**"),
+}
 # Of the limit: what each list at the top may take, in bytes.
 SHARE = 12
 
@@ -139,10 +145,9 @@ def troubles(review: Review, limit: int) -> Iterator[str]:
         key=lambda one: ("error", "warning", "info").index(one.severity),
     )
     if found:
-        kind = "CAUTION" if found[0].severity == "error" else "WARNING"
-        title = "**Refused by the rules of the base:**" if kind == "CAUTION" else "**The rules warn:**"
+        kind, title = TITLES[found[0].severity]
         items = bounded([finding_item(one) for one in found], limit // SHARE)
-        yield alert("CAUTION" if kind == "CAUTION" else "WARNING", [title, "", *items])
+        yield alert(kind, [title, "", *items])
 
 
 def waiting(review: Review, limit: int) -> Iterator[str]:
@@ -164,9 +169,17 @@ def waiting(review: Review, limit: int) -> Iterator[str]:
             if review.destroys_deleted
             else "What is managed there is **not** destroyed; the plan to destroy it is only shown:"
         )
-        items = [f"- {code(one.id)} ({counts_in_words(one.report.counts) or 'empty'})" for one in deleted]
+        items = [f"- {code(one.id)} ({_deleted_contents(one)})" for one in deleted]
         head = f"**The code of {plural(len(deleted), 'stack')} is deleted.** {means}"
         yield "\n".join([head, "", *bounded(items, limit // SHARE)])
+
+
+def _deleted_contents(stack: StackReview) -> str:
+    """What a deleted stack manages, as far as its plan says; one without a plan may manage anything."""
+    words = counts_in_words(stack.report.counts)
+    if words or stack.report.result in ("unchanged", "changed"):
+        return words or "empty"
+    return f"not planned: {_why(stack)}"
 
 
 def _why(stack: StackReview) -> str:

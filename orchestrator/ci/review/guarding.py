@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchestrator.ci.review.scope import Scope
-from orchestrator.guard.check import guard
+from orchestrator.guard.check import check_project
 from orchestrator.project.model import Finding
 
 
@@ -18,4 +18,4 @@ def guarded(scope: Scope, more: Iterable[str] = ()) -> tuple[Finding, ...]:
     base = scope.subject.base
     changed = scope.project.repository.changed_paths(base) if base else ()
     stacks = {*scope.found.ids, *scope.found.followers, *(one for one in more if one in scope.project.stacks)}
-    return guard(scope.project, scope.before, changed, scope.rules.guard, stacks=stacks)
+    return check_project(scope.project, scope.before, changed, scope.rules.guard, stacks=stacks).findings

@@ -205,6 +205,16 @@ def test_a_plain_alias_is_fine() -> None:
     assert config.environment("prod").parallelism == 3
 
 
+@pytest.mark.parametrize("target", ["/dev/zero", "other.yaml", "nowhere"])
+def test_a_link_is_no_configuration(tmp_path: Path, target: str) -> None:
+    (tmp_path / "other.yaml").write_text("secret: x\n")
+    (tmp_path / "infra.yaml").symlink_to(target)
+    with pytest.raises(ConfigError, match="is a link") as caught:
+        load(tmp_path)
+    assert caught.value.file == "infra.yaml"
+    assert caught.value.advice
+
+
 def test_files_that_cannot_be_a_configuration(tmp_path: Path) -> None:
     file = tmp_path / "infra.yaml"
     file.write_bytes(b"trunk: main\nx: \xff\xfe\n")

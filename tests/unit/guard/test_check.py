@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha1
+from typing import Any
 
 import pytest
 
-from orchestrator.config.rules import Allowed, Guard
-from orchestrator.guard.check import changed_paths, examine, guard
+from orchestrator.config.rules import Allowed, Guard, LockFileChanges
+from orchestrator.guard.check import changed_paths, check_project
 from orchestrator.project import read_tree
 from orchestrator.project.git import Repository
 from orchestrator.project.model import Finding, Project
@@ -35,12 +36,12 @@ class Make:
 
     def __call__(
         self,
-        files: Mapping[str, str | bytes],
+        files: Mapping[str, str | bytes | None],
         links: Mapping[str, str] | None = None,
         submodules: Mapping[str, str] | None = None,
     ) -> Project:
-        texts: dict[str, str | bytes] = {"infra.yaml": CONFIG, f"{STACK}/versions.tf": BACKEND, **files}
-        texts = {name: text for name, text in texts.items() if text is not None}
+        merged = {"infra.yaml": CONFIG, f"{STACK}/versions.tf": BACKEND, **files}
+        texts = {name: text for name, text in merged.items() if text is not None}
         data = {name: text if isinstance(text, bytes) else text.encode() for name, text in texts.items()}
         ids = {name: sha1(text).hexdigest() for name, text in data.items()}
         tree = Tree(ids, lambda path: data[path], links=links, submodules=submodules, commit="0" * 40)
@@ -51,6 +52,12 @@ class Make:
 def make(repository: Repository) -> Make:
     """`make({"path": "text"})` is a project with a gcs backend and the stack dev/net."""
     return Make(repository)
+
+
+def guard(
+    head: Project, base: Project | None, changed: Sequence[str], rules: Guard, **options: Any
+) -> tuple[Finding, ...]:
+    return check_project(head, base, changed, rules, **options).findings
 
 
 def found(make: Make, files: Mapping[str, str | bytes], rules: Guard | None = None) -> list[Finding]:
@@ -525,7 +532,7 @@ def test_the_stacks_of_trunk_say_which_backends_and_buckets_count(make: Make) ->
 def test_an_owner_accepts_a_finding_by_rule_and_path(make: Make) -> None:
     head, base = make(main('data "http" "x" {}\nlocals {\n  a = file("/x")\n}\n')), make({})
     allowed = Allowed("data-source", f"{STACK}/**", "It is known.")
-    done = examine(head, base, (), Guard(providers=("hashicorp/*",), allow=(allowed,)))
+    done = check_project(head, base, (), Guard(providers=("hashicorp/*",), allow=(allowed,)))
     assert codes(list(done.findings)) == {"file-path"}
     assert [(one.code, why) for one, why in done.accepted] == [("data-source", "It is known.")]
     elsewhere = Guard(providers=("hashicorp/*",), allow=(Allowed("data-source", "infra/envs/prod/**", "x"),))
@@ -639,21 +646,126 @@ def test_lock_files(make: Make, text: str | None, words: str | None) -> None:
     known = {"infra/envs/prod/net/.terraform.lock.hcl": LOCK.replace("7.0.0", "6.9.0")}
     base = make({path: LOCK, **known})
     head = make({**main("# x\n"), **known, **({path: text} if text is not None else {})})
-    told = [one.message for one in guard(head, base, (), Guard()) if one.code == "lock-file"]
-    assert [words in one for one in told if words] == ([True] if words else [])
-    assert bool(told) == bool(words)
-    assert guard(head, base, (), Guard(), owned=[path]) == ()
+    rules = Guard(lock_file_changes="owners")
+    findings = [one for one in guard(head, base, (), rules) if one.code == "lock-file"]
+    assert [words in one.message for one in findings if words] == ([True] if words else [])
+    assert bool(findings) == bool(words)
+    assert {one.severity for one in findings} <= {"error"}
+    assert codes(list(guard(head, base, (), rules, owned=[path]))) == set()
+
+
+BUMP = LOCK.replace("7.0.0", "7.0.1")
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "mirrored", "owned", "refused"),
+    [
+        ("allow", BUMP, False, False, False),
+        ("allow", "# empty\n", False, False, False),
+        ("allow", BUMP.replace("registry.terraform.io", "registry.opentofu.org"), False, False, False),
+        ("allow", BUMP.replace("hashicorp/google", "hashicorp/evil"), False, False, True),
+        ("allow", BUMP.replace("registry.terraform.io", "example.com"), False, False, True),
+        ("allow", BUMP.replace("hashicorp/google", "hashicorp/evil"), False, True, False),
+        ("allow", BUMP, True, False, True),
+        ("allow", BUMP, True, True, False),
+        ("owners", BUMP, False, False, True),
+        ("owners", BUMP, False, True, False),
+        ("refuse", BUMP, False, False, True),
+        ("refuse", BUMP, False, True, True),
+    ],
+)
+def test_versions_of_listed_providers(
+    make: Make, mode: LockFileChanges, text: str, mirrored: bool, owned: bool, refused: bool
+) -> None:
+    path = f"{STACK}/.terraform.lock.hcl"
+    base, head = make({path: LOCK}), make({path: text})
+    rules = Guard(lock_file_changes=mode)
+    findings = guard(head, base, (), rules, mirrored=mirrored, owned=[path] if owned else [])
+    severities = {one.severity for one in findings if one.code == "lock-file"}
+    assert ("error" in severities) == refused
+    assert severities
 
 
 def test_a_new_stack_takes_what_other_stacks_of_trunk_take(make: Make) -> None:
     path = "infra/envs/dev/new/.terraform.lock.hcl"
     base = make({f"{STACK}/.terraform.lock.hcl": LOCK})
-    for text, expected in ((LOCK, set()), (LOCK.replace("7.0.0", "7.0.1"), {"lock-file"})):
+    rules = Guard(lock_file_changes="owners")
+    for text, expected in ((LOCK, set()), (BUMP, {"lock-file"})):
         head = make({f"{STACK}/.terraform.lock.hcl": LOCK, "infra/envs/dev/new/main.tf": BACKEND, path: text})
-        assert codes(list(guard(head, base, (), Guard()))) == expected
+        assert codes(list(guard(head, base, (), rules))) == expected
 
 
 def test_without_a_base_the_project_lists_its_own_backend(make: Make) -> None:
     head = make(main(state('{ bucket = "acme-dev" }')))
     assert guard(head, None, (), Guard()) == ()
     assert codes(list(guard(make(main(state('{ bucket = "evil" }'))), None, (), Guard()))) == {"remote-state"}
+
+
+def test_folders_that_terraform_takes_programs_from(make: Make) -> None:
+    """Links and submodules are folders to Terraform, whatever they lead to."""
+    base = make({})
+    plugins = {"shared/plugins/x": ""}
+    for name in ("terraform.d", "Terraform.D", ".terraform", ".terraformrc", ".infra"):
+        head = make(plugins, {f"{STACK}/{name}": "../../../../shared"})
+        assert codes(list(guard(head, base, (), Guard()))) == {"cli-config"}, name
+    head = make({}, submodules={f"{STACK}/terraform.d": "1" * 40})
+    assert codes(list(guard(head, base, (), Guard()))) == {"cli-config"}
+    head = make({"shared/terraform.d/plugins/x": ""}, {f"{STACK}/link": "../../../../shared"})
+    assert codes(list(guard(head, base, (), Guard()))) == {"cli-config"}
+
+
+def test_links_to_git_s_own_files(make: Make) -> None:
+    for target in ("../../../../.git/config", "../../../../.GIT", "../../../../.infra/runs"):
+        head = make(main("# x\n"), {f"{STACK}/x.auto.tfvars": target})
+        assert codes(list(guard(head, make({}), (), Guard()))) == {"link"}
+
+
+def test_names_that_differ_in_case_alone(make: Make) -> None:
+    base = make({})
+    for path in (f"{STACK}/Versions.tf", "infra/envs/Dev/net/main.tf"):
+        files = {path: "# x\n"}
+        findings = guard(make(files), base, (path,), Guard())
+        assert "name" in codes(list(findings)), path
+    assert (
+        codes(list(guard(make({"docs/a.MD": "", "docs/A.md": ""}), base, ("docs/a.MD",), Guard()))) == set()
+    )
+
+
+SUBMODULES = '[submodule "m"]\n\tpath = m\n\turl = URL\n'
+
+
+def test_submodules_and_lfs_from_elsewhere(make: Make) -> None:
+    base = make({".gitmodules": SUBMODULES.replace("URL", "https://example.com/old")})
+    for text, expected in (
+        (SUBMODULES.replace("URL", "https://example.com/old"), set()),
+        (SUBMODULES.replace("URL", "https://example.com/new"), {"submodule"}),
+        (SUBMODULES.replace("URL", "https://listed.com/new"), set()),
+        (
+            SUBMODULES.replace("\n\turl = URL", "").replace("]", "] URL = https://example.com/new"),
+            {"submodule"},
+        ),
+        (SUBMODULES.replace("url = URL", "url = \\\n  https://example.com/new"), {"submodule"}),
+    ):
+        head = make({".gitmodules": text})
+        findings = guard(head, base, (), Guard(modules=("https://listed.com/*",)))
+        assert codes(list(findings)) == expected, text
+    head = make({".lfsconfig": "[lfs]\n\turl = https://example.com\n"})
+    assert codes(list(guard(head, base, (), Guard()))) == {"lfs-config"}
+    assert guard(head, head, (), Guard()) == ()
+
+
+def test_the_pull_request_that_adds_infra_yaml(make: Make) -> None:
+    """What trunk's code has is known, though trunk describes no layout; what only the change has is not."""
+    own = 'terraform {\n  backend "gcs" {\n    bucket = "NAME"\n    prefix = "x"\n  }\n}\n'
+    path = "environments/dev/app/main.tf"
+    layout = "roots: {envs: environments, modules: modules}\n"
+    base = make({"infra.yaml": None, path: own.replace("NAME", "trunk-own")})
+    head = make({"infra.yaml": layout, path: own.replace("NAME", "trunk-own")})
+    assert "dev/app" in head.stacks
+    assert codes(list(guard(head, base, ("infra.yaml",), Guard()))) == set()
+    evil = make({"infra.yaml": layout, path: own.replace("NAME", "evil")})
+    assert codes(list(guard(evil, base, ("infra.yaml", path), Guard()))) == {"backend"}
+    evil = make({"infra.yaml": layout + "backend: {gcs: {bucket: evil}}\n", path: BACKEND})
+    assert "backend" in codes(list(guard(evil, base, ("infra.yaml", path), Guard())))
+    trunk = make({"infra.yaml": "environments: {dev: {}}\n", path: own.replace("NAME", "trunk-own")})
+    assert codes(list(guard(head, trunk, ("infra.yaml",), Guard()))) == {"backend"}

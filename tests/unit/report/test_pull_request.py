@@ -198,6 +198,13 @@ def test_deleted_code(destroys: bool, total: str) -> None:
     assert ("is **not** destroyed" in made) != destroys
 
 
+def test_deleted_code_without_a_plan_is_not_called_empty() -> None:
+    refused = reviews.stack("dev/old", "blocked", change="deleted", reason="the guard refuses its code")
+    assert "- `dev/old` (not planned: the guard refuses its code)" in comment(reviews.review(refused))
+    empty = reviews.stack("dev/old", "unchanged", change="deleted")
+    assert "- `dev/old` (empty)" in comment(reviews.review(empty))
+
+
 def test_refused_stacks_are_not_promised() -> None:
     made = comment(EXAMPLES["policy"]())
     after = made.partition("#### On merge")[2]
