@@ -183,7 +183,7 @@ def terraform_here(app: App) -> Binary:
     """The Terraform that would be used in the working folder, in a project or outside one."""
     from orchestrator.errors import GitError, ProjectError
     from orchestrator.run.folders import Folders
-    from orchestrator.run.session import terraform_for
+    from orchestrator.run.session import binaries_for
 
     try:
         project = app.project()
@@ -192,7 +192,7 @@ def terraform_here(app: App) -> Binary:
             return find_binary(None, app.environ, Supervisor(), Path(name))
     folders = Folders(project.root)
     folders.prepare()
-    return terraform_for(project, app.environ, Supervisor(), folders)
+    return binaries_for(project, app.environ, Supervisor(), folders).default
 
 
 def quick_session(app: App, project: Project) -> Session:

@@ -37,6 +37,13 @@ def inside(value: Any) -> Any:
     return value
 
 
+def _version(value: Any) -> Any:
+    """An exact version of Terraform."""
+    if not isinstance(value, str) or not re.fullmatch(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?", value):
+        raise ValueError('must be an exact version in quotes, such as "1.9.8"')
+    return value
+
+
 def _template(value: Any) -> Any:
     """A template that knows `{environment}` and `{stack}` only."""
     for placeholder in _PLACEHOLDER.findall(value) if isinstance(value, str) else ():
@@ -89,6 +96,7 @@ Text = Annotated[str, Field(min_length=1)]
 Expression = Annotated[
     str, BeforeValidator(_regular_expression), _schema(minLength=1, format="regex"), Field(min_length=1)
 ]
+ExactVersion = Annotated[str, BeforeValidator(_version), _schema(pattern=r"^\d+\.\d+\.\d+")]
 StackId = Annotated[str, BeforeValidator(_stack_id), _schema(pattern=r"^[^/]+(/[^/]+)*$")]
 Account = Annotated[str, Field(pattern=_ACCOUNT)]
 Variable = Annotated[str, Field(pattern=_VARIABLE)]

@@ -102,7 +102,9 @@ def _config(valid: raw.RawConfig, file: str, given: tuple[tuple[str, ...], ...])
         version=valid.version,
         trunk=valid.trunk,
         roots=Roots(PurePosixPath(valid.roots.modules), PurePosixPath(valid.roots.envs)),
-        terraform=TerraformSettings(valid.terraform.binary, valid.terraform.version),
+        terraform=TerraformSettings(
+            valid.terraform.binary, valid.terraform.version, valid.terraform.binaries
+        ),
         backend=_backend(valid.backend),
         lock_files=valid.lock_files,
         environments={name: _environment(one) for name, one in valid.environments.items()},

@@ -31,10 +31,14 @@ class Roots:
 
 @dataclass(frozen=True)
 class TerraformSettings:
-    """`binary` is a name on PATH or a path, None to look for one; `version` a constraint like `>= 1.11`."""
+    """`binary` is a name on PATH or a path, None to look for one; `version` a constraint like `>= 1.11`.
+
+    `binaries` maps exact versions to further programs.
+    """
 
     binary: str | None = None
     version: str | None = None
+    binaries: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

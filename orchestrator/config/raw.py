@@ -11,6 +11,7 @@ from orchestrator.config.fields import (
     Account,
     Duration,
     EnvironmentName,
+    ExactVersion,
     Expression,
     Inside,
     StackId,
@@ -50,6 +51,8 @@ class RawTerraform(Section):
     """A name on PATH or a path. Without it: terraform, tofu, then the embedded one."""
     version: Text | None = Field(None, examples=[">= 1.11", "~> 1.11.4"])
     """A constraint in Terraform's grammar; a binary that does not fit is an error."""
+    binaries: dict[ExactVersion, Text] = Field({}, examples=[{"1.9.8": "/opt/terraform/1.9.8/terraform"}])
+    """Further programs by their version: a stack that asks for that version gets it."""
 
 
 class RawGcs(Section):

@@ -200,7 +200,7 @@ class Testing:
     # Results of earlier runs
 
     def _memory(self, module: str) -> Path:
-        binary = self.session.binary
+        binary = self.session.binaries.default
         mode = self.simulation.identity if self.simulation else ""
         parts = (content_key(self.session.project, module), binary.product, binary.version, mode, __version__)
         name = sha256("\0".join((module, *parts)).encode()).hexdigest()

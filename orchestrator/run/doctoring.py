@@ -18,10 +18,10 @@ from orchestrator.run.drift_history import heartbeats
 from orchestrator.run.folders import Folders
 from orchestrator.run.heartbeat import stale_words
 from orchestrator.run.ledgers import Ledgers
-from orchestrator.run.session import terraform_for
+from orchestrator.run.session import binaries_for, constraints_of
 from orchestrator.run.states import States
 from orchestrator.state.location import Location
-from orchestrator.terraform.binary import Binary, check_version
+from orchestrator.terraform.binaries import Binaries
 from orchestrator.terraform.environment import dropped_names, missing_cli_config
 
 # `unseen` is what could not be looked at; it is never taken for fine.
@@ -54,10 +54,10 @@ class Check:
 def examine(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
     """Every check, in order; each gives its findings as soon as it has them."""
     yield repository(project)
-    binary, checks = terraform(project, environ)
+    binaries, checks = terraform(project, environ)
     yield from checks
-    if binary:
-        yield from constraints(project, binary)
+    if binaries:
+        yield from constraints(project, binaries)
     yield from environment(environ)
     yield from buckets(project, environ)
     yield from memory(project, environ)
@@ -75,14 +75,15 @@ def repository(project: Project) -> Check:
     )
 
 
-def terraform(project: Project, environ: Mapping[str, str]) -> tuple[Binary | None, list[Check]]:
+def terraform(project: Project, environ: Mapping[str, str]) -> tuple[Binaries | None, list[Check]]:
     """Which Terraform would be used, and whether a wrapper stands before it."""
     folders = Folders(project.root)
     try:
         folders.prepare()
-        binary = terraform_for(project, environ, Supervisor(), folders)
+        binaries = binaries_for(project, environ, Supervisor(), folders)
     except InfraError as error:
         return None, [Check("terraform", "error", error.message, error.advice)]
+    binary = binaries.default
     found = [Check("terraform", "ok", f"{binary.product} {binary.version} ({binary.source}: {binary.path})")]
     if binary.path.name.endswith("-bin"):
         found.append(
@@ -93,21 +94,21 @@ def terraform(project: Project, environ: Mapping[str, str]) -> tuple[Binary | No
                 "Give setup-terraform `terraform_wrapper: false`: the wrapper has lost exit codes.",
             )
         )
-    return binary, found
+    return binaries, found
 
 
-def constraints(project: Project, binary: Binary) -> Iterator[Check]:
-    """Whether the Terraform at hand fits what every stack's code asks for."""
-    bad = False
+def constraints(project: Project, binaries: Binaries) -> Iterator[Check]:
+    """Whether there is a Terraform for every stack: its version files and required_version are met."""
+    problems: dict[str, InfraError] = {}
     for stack in project.stacks.values():
-        for constraint in stack.required_version:
-            try:
-                check_version(binary, constraint, f"required_version of {stack.path}")
-            except InfraError as error:
-                bad = True
-                yield Check("version", "error", error.message, error.advice)
-    if not bad:
-        yield Check("version", "ok", "it fits every required_version")
+        try:
+            binaries.choose(constraints_of(project, stack), project.root / stack.path)
+        except InfraError as error:
+            problems.setdefault(error.message, error)
+    for problem in problems.values():
+        yield Check("version", "error", problem.message, problem.advice)
+    if not problems:
+        yield Check("version", "ok", "it fits every .terraform-version and required_version")
 
 
 def environment(environ: Mapping[str, str]) -> Iterator[Check]:

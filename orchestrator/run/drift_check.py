@@ -170,7 +170,7 @@ def _check(session: Session, stack: Stack, entry: Entry, terms: Terms) -> StackD
 
 def _check_at(session: Session, stack: Stack, entry: Entry, terms: Terms, commit: str) -> StackDrift:
     """Plan with the code of the session's commit, and tell what differs."""
-    session.check_versions(stack)
+    session.binary_of(stack)
     states = session.states
     session.progress.doing(stack.id, "reading states")
     upstreams = states.upstreams(stack)

@@ -85,7 +85,7 @@ def keep(session: Session, planned: Mapping[str, Planned], folder: Path, *, dest
     manifest = {
         "version": VERSION,
         "commit": session.info.commit,
-        "terraform": session.binary.version,
+        "terraform": session.binaries.default.version,
         "stacks": stacks,
     }
     write_private(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
@@ -154,10 +154,11 @@ def _check_version(session: Session, path: Path, stack_id: str) -> None:
     if not info.format_ok:
         # A format of its own, as a newer Terraform or OpenTofu may have: that program decides.
         return
-    if info.terraform_version != session.binary.version:
+    binary = session.binary_of(session.project.stacks[stack_id])
+    if info.terraform_version != binary.version:
         raise PlanFileError(
             f"The plan of {stack_id} was made by version {info.terraform_version}, "
-            f"and {session.binary.version} is at hand.",
+            f"and {binary.version} is at hand.",
             advice="Terraform applies only its own version's plans: use that version, or plan again.",
             stack=stack_id,
         )

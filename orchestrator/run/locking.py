@@ -164,7 +164,7 @@ class _Locking:
         env = {**child_environment(session.environ), "TF_DATA_DIR": str(data_dir)}
         name = " ".join(word for word in argv[:2] if not word.startswith("-"))
         done = session.supervisor.run(
-            Command((*session.binary.argv, *argv), root, env, deadline=DEADLINE, title=name)
+            Command((*session.binaries.default.argv, *argv), root, env, deadline=DEADLINE, title=name)
         )
         if not done.ok:
             raise _refusal(session, name, root, done)

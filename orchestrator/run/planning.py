@@ -74,7 +74,7 @@ def plan_stack(
 def _plan(
     session: Session, stack: Stack, options: PlanOptions, *, real: bool, work: Workdir | None
 ) -> Planned:
-    session.check_versions(stack)
+    session.binary_of(stack)
     session.progress.doing(stack.id, "reading states")
     states = session.states
     upstreams = states.upstreams(stack)

@@ -77,7 +77,11 @@ class Schemas:
 def _key(session: Session, work: Workdir) -> str:
     lock = session.client.root(work) / LOCK_FILE
     attached = sorted(json.loads(work.env.get("TF_REATTACH_PROVIDERS") or "{}"))
-    inputs = [lock.read_text("utf-8", "replace") if lock.is_file() else "", attached, session.binary.identity]
+    inputs = [
+        lock.read_text("utf-8", "replace") if lock.is_file() else "",
+        attached,
+        session.client.binary_of(work).identity,
+    ]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:32]
 
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import InfraError, ProjectError, StateError, UsageError
+from orchestrator.errors import BinaryError, InfraError, ProjectError, StateError, UsageError
 from orchestrator.masking import NO_SECRETS, Masker, SecretSet
 from orchestrator.process import Command, Completed, Supervisor
 from orchestrator.project import graph
@@ -28,15 +28,14 @@ from orchestrator.report.model import RunInfo, RunReport, StackReport
 from orchestrator.run.folders import Folders
 from orchestrator.run.inspecting import Inspect, inspect_nothing
 from orchestrator.run.ledgers import Ledgers
+from orchestrator.run.origin import is_ci
 from orchestrator.run.ports import Masked, Progress
 from orchestrator.run.states import States
 from orchestrator.run.worktrees import Commits
-from orchestrator.terraform.binary import Binary, check_version, find_binary
+from orchestrator.terraform.binaries import Binaries, Constraint, version_file
+from orchestrator.terraform.binary import Binary, binary_in, find_binary
 from orchestrator.terraform.client import Client, Diagnostic, PlanOptions, Timeouts, Workdir
 from orchestrator.terraform.environment import child_environment
-from orchestrator.terraform.version import constraint_of_version_file
-
-VERSION_FILE = ".terraform-version"
 
 
 @dataclass
@@ -47,7 +46,7 @@ class Session:
     """
 
     project: Project
-    binary: Binary
+    binaries: Binaries
     client: Client
     supervisor: Supervisor
     masker: Masker
@@ -92,12 +91,12 @@ class Session:
             timeouts=Timeouts(
                 plan=settings.timeouts.plan, apply=settings.timeouts.apply, unlock=settings.timeouts.unlock
             ),
+            binary=self.binary_of(stack),
         )
 
-    def check_versions(self, stack: Stack) -> None:
-        """Refuse a Terraform that the stack's code does not want; its own message would come later."""
-        for constraint in stack.required_version:
-            check_version(self.binary, constraint, f"required_version of {stack.path}")
+    def binary_of(self, stack: Stack) -> Binary:
+        """The Terraform that runs in a stack; BinaryError when none fits what its code asks for."""
+        return self.binaries.choose(constraints_of(self.project, stack), self.project.root / stack.path)
 
     def init(self, stack: Stack, work: Workdir, *, shadow: bool = False) -> None:
         """`terraform init`, if anything it depends on has changed since the last one."""
@@ -135,10 +134,11 @@ class Session:
     def check_state_version(self, stack: Stack) -> None:
         """Refuse a state that a newer Terraform wrote than the one at hand."""
         head = self.states.head(stack)
-        if head and head.terraform_version and self.binary.is_older_than(head.terraform_version):
+        binary = self.binary_of(stack)
+        if head and head.terraform_version and binary.is_older_than(head.terraform_version):
             raise StateError(
                 f"The state of {stack.id} was written by version {head.terraform_version}; "
-                f"{self.binary.version} is at hand.",
+                f"{binary.version} is at hand.",
                 advice=f"Use {head.terraform_version} or newer: `terraform.binary` in infra.yaml, or PATH.",
                 stack=stack.id,
             )
@@ -249,7 +249,7 @@ def open_session(
     supervisor = Supervisor(trace_to(debug, masker) if debug else None)
     folders = Folders(project.root)
     folders.prepare()
-    binary = terraform_for(project, environ, supervisor, folders)
+    binaries = binaries_for(project, environ, supervisor, folders)
     states = States(project, environ)
     now = datetime.now(UTC)
     info = RunInfo(
@@ -263,8 +263,8 @@ def open_session(
     folders.begin_run(info.id, now.timestamp())
     return Session(
         project=project,
-        binary=binary,
-        client=Client(binary, supervisor, folders.cache),
+        binaries=binaries,
+        client=Client(binaries.default, supervisor, folders.cache),
         supervisor=supervisor,
         masker=masker,
         folders=folders,
@@ -296,17 +296,47 @@ def input_variables(environ: Mapping[str, str], variables: Sequence[str]) -> dic
     return given | dict(one.partition("=")[::2] for one in variables)
 
 
-def terraform_for(
+def binaries_for(
     project: Project, environ: Mapping[str, str], supervisor: Supervisor, folders: Folders
-) -> Binary:
-    """The Terraform to use, checked against every version constraint that the project states."""
+) -> Binaries:
+    """The Terraforms to use; the default one fits what the project states as a whole.
+
+    In CI a program below the repository is refused: a pull request could have put it there.
+    """
     settings = project.config.terraform
-    binary = find_binary(settings.binary, environ, supervisor, folders.cache, root=project.root)
-    if settings.version:
-        check_version(binary, settings.version, "terraform.version of infra.yaml")
-    wanted = project.root / VERSION_FILE
-    if wanted.is_file():
-        constraint = constraint_of_version_file(wanted.read_text(encoding="utf-8", errors="replace"))
-        if constraint:
-            check_version(binary, constraint, VERSION_FILE)
-    return binary
+
+    def open_binary(program: str | None) -> Binary:
+        binary = find_binary(program, environ, supervisor, folders.cache, root=project.root)
+        top = project.repository.top.resolve()
+        if is_ci(environ) and binary.source == "configured" and binary.path.resolve().is_relative_to(top):
+            raise BinaryError(
+                f"{program} lies below the repository, and in CI no program of a checkout is run.",
+                advice="Install Terraform on the runner, outside the checkout.",
+                file="infra.yaml",
+                key="terraform.binary",
+            )
+        return binary
+
+    binaries = Binaries(
+        open_binary(settings.binary),
+        settings.binaries,
+        open_binary,
+        lambda binary, folder: binary_in(binary, folder, environ, supervisor, folders.cache),
+    )
+    return replace(
+        binaries, default=binaries.choose(_project_constraints(project, project.root), project.root)
+    )
+
+
+def _project_constraints(project: Project, folder: Path) -> tuple[Constraint, ...]:
+    """What infra.yaml and the nearest version file at or above a folder ask for."""
+    wanted = project.config.terraform.version
+    own = (Constraint(wanted, "terraform.version of infra.yaml"),) if wanted else ()
+    file = version_file(project.root, folder)
+    return (*own, file) if file else own
+
+
+def constraints_of(project: Project, stack: Stack) -> tuple[Constraint, ...]:
+    """All that is asked of the Terraform that runs in a stack."""
+    code = (Constraint(text, f"required_version of {stack.path}") for text in stack.required_version)
+    return (*_project_constraints(project, project.root / stack.path), *code)

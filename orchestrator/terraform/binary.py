@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -42,11 +42,19 @@ class Binary:
         return "OpenTofu" if self.flavour == "tofu" else "Terraform"
 
     def is_older_than(self, version: str) -> bool:
-        """True when `version` (of whoever wrote a state) is newer than this one's."""
+        """True when `version` (of whoever wrote a state) is newer than this one's.
+
+        Pre-releases count as their release: Terraform writes 1.12.0 into a state that 1.12.0-beta1 made.
+        """
         try:
-            return Version.parse(self.version).order < Version.parse(version).order
+            return Version.parse(self.version).release.order < Version.parse(version).release.order
         except ConstraintError:
             return False
+
+    @property
+    def is_program(self) -> bool:
+        """False for a script, which may be a version manager: its version depends on where it is run."""
+        return self.source == "embedded" or _is_machine_code(self.path)
 
     @property
     def identity(self) -> str:
@@ -72,6 +80,14 @@ def find_binary(
     path = _behind_wrapper(path)
     version, flavour = _version_of(path, source, env, supervisor, cache_dir, root)
     return Binary((str(path),), version, flavour, source, path)
+
+
+def binary_in(
+    binary: Binary, folder: Path, env: Mapping[str, str], supervisor: Supervisor, cache_dir: Path
+) -> Binary:
+    """The same program as it answers in a folder: a version manager may choose another version there."""
+    version, flavour = _version_of(binary.path, binary.source, env, supervisor, cache_dir, folder)
+    return replace(binary, version=version, flavour=flavour)
 
 
 def check_version(binary: Binary, constraint: str, where: str) -> None:

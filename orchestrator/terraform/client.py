@@ -132,7 +132,7 @@ class Client:
         argv = command.apply(plan_file, parallelism=parallelism, lock_timeout=lock_timeout)
         done = self._supervisor.run(
             Command(
-                (*self.binary.argv, *argv),
+                (*self.binary_of(work).argv, *argv),
                 root,
                 self._env(work),
                 deadline=work.timeouts.apply,
@@ -249,7 +249,9 @@ class Client:
         if command.writes_lock_file(arguments):
             root = real_root(work.root)
             forget_init(work)
-        built = raw_command(self.binary.argv, arguments, work, root, self._env(work), terminal=terminal)
+        built = raw_command(
+            self.binary_of(work).argv, arguments, work, root, self._env(work), terminal=terminal
+        )
         return self._supervisor.run(replace(built, deadline=deadline), on_line, on_start)
 
     def _read(
@@ -267,7 +269,7 @@ class Client:
         for again in (False, True):
             done = self._supervisor.run(
                 Command(
-                    (*self.binary.argv, *argv),
+                    (*self.binary_of(work).argv, *argv),
                     self.root(work),
                     self._env(work),
                     deadline=limit,
@@ -283,6 +285,10 @@ class Client:
                 break
             self.init(work, last.key, last.backend_config, force=True)
         raise failure(f"{name} of {work.title}", work.root, limit, done, stack=work.title)
+
+    def binary_of(self, work: Workdir) -> Binary:
+        """The Terraform that runs there."""
+        return work.binary or self.binary
 
     def _env(self, work: Workdir) -> dict[str, str]:
         return {**work.env, "TF_DATA_DIR": str(work.data_dir)}

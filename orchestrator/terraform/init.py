@@ -92,7 +92,7 @@ class Initializer:
             sorted(backend_config.items()),
             _text(work.root / LOCK_FILE),
             [_text(path) for path in _cli_configurations(work.env)],
-            self._binary.identity,
+            (work.binary or self._binary).identity,
             sorted(json.loads(attached)) if attached else [],
             str(work.root),
         ]
@@ -142,7 +142,10 @@ class Initializer:
                 env["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"] = "1"
             done = self._supervisor.run(
                 Command(
-                    (*self._binary.argv, *command.init(backend_config, readonly_lock=readonly)),
+                    (
+                        *(work.binary or self._binary).argv,
+                        *command.init(backend_config, readonly_lock=readonly),
+                    ),
                     root,
                     env,
                     deadline=work.timeouts.init,

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
 
+from orchestrator.terraform.binary import Binary
+
 Ended = Literal["exited", "deadline", "interrupted"]
 
 
@@ -31,7 +33,8 @@ class Workdir:
     """Where one stack is worked on.
 
     `root` is the root module's folder, `data_dir` its TF_DATA_DIR, `run_dir` a folder of this run alone
-    (0700). `env` is the child environment; TF_DATA_DIR is added to it by the client.
+    (0700). `env` is the child environment; TF_DATA_DIR is added to it by the client. `binary` is the
+    Terraform to run, the client's own where it is None.
     """
 
     root: Path
@@ -39,6 +42,7 @@ class Workdir:
     run_dir: Path
     env: Mapping[str, str] = field(repr=False)
     timeouts: Timeouts = Timeouts()
+    binary: Binary | None = None
 
     @property
     def title(self) -> str:

@@ -14,7 +14,7 @@ def trusted(
 ) -> tuple[Project, tuple[str, ...]]:
     """The project with what decides over others as trunk's infra.yaml (`rules`) has it.
 
-    That is the program that is run as Terraform, the variables of the job that it gets, what is protected and
+    That are the programs run as Terraform, the variables of the job that it gets, what is protected and
     approved how, the policy, the guard, and what is masked (more may be masked than trunk says, never less).
     Layout, variable files, versions and dependencies are the project's own. Gives notes on what was left out.
     """
@@ -34,8 +34,9 @@ def trusted(
             timeouts=own.timeouts,
             parallelism=own.parallelism,
         )
-    if config.terraform.binary != rules.terraform.binary:
-        notes.append("terraform.binary of infra.yaml changes: used only after the merge.")
+    for key in ("binary", "binaries"):
+        if getattr(config.terraform, key) != getattr(rules.terraform, key):
+            notes.append(f"terraform.{key} of infra.yaml changes: used only after the merge.")
     masking, before = config.masking, rules.masking
     safe = replace(
         config,
@@ -44,7 +45,7 @@ def trusted(
         guard=rules.guard,
         drift=rules.drift,
         given=rules.given,
-        terraform=replace(config.terraform, binary=rules.terraform.binary),
+        terraform=replace(config.terraform, binary=rules.terraform.binary, binaries=rules.terraform.binaries),
         masking=replace(
             masking,
             names=_both(before.names, masking.names),
