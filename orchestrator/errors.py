@@ -137,6 +137,10 @@ class StateError(InfraError):
     """The state cannot be read or written: no bucket, no right, a version newer than Terraform's."""
 
 
+class ForbiddenError(StateError):
+    """The account lacks a right on the bucket or on a folder of it; the advice names the missing grant."""
+
+
 class HostError(InfraError):
     """GitHub says no, or cannot be reached. `status` is the HTTP status, 0 when there was no answer."""
 

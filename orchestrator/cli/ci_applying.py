@@ -92,6 +92,10 @@ def told(
 
 def say(app: App, one: Landed) -> None:
     """An environment on the terminal."""
+    if one.held:
+        app.note(f"error: {one.environment} is not applied: {one.held}.")
+        app.note(f"  {held_advice(one.behind)}")
+        return
     if one.behind:
         app.write(f"{one.environment}: not begun, since {one.behind} comes before it and is not done.")
         return
@@ -107,9 +111,19 @@ def say(app: App, one: Landed) -> None:
     else:
         print_report(app, one.report)
     for check in one.checks:
-        app.write(f"{one.environment}: check {check.name}: {'ok' if check.ok else 'FAILED: ' + check.words}")
+        app.write(
+            f"{one.environment}: check {check.name}: {'ok' if check.ok else 'FAILED: ' + check.message}"
+        )
     if one.lost:
         app.note(f"error: {one.environment} is owed something, and nothing of it was applied.")
+
+
+def held_advice(environment: str) -> str:
+    """What to do about an environment that has not passed and so holds back the next ones."""
+    return (
+        f"Promotion goes on once {environment} passes: `infra ci apply {environment}`, or `/infra apply "
+        f"{environment}` on a merged pull request, runs its checks again, as trunk's infra.yaml has them."
+    )
 
 
 def code_of(landed: Sequence[Landed]) -> int:
@@ -127,10 +141,11 @@ def environment_document(one: Landed) -> dict[str, Any]:
         "state": one.state,
         "owed": dict(one.owed),
         "behind": one.behind or None,
+        "held": one.held or None,
         "error": one.error or None,
         "pull_requests": list(one.pull_requests),
         "verdicts": {id_: verdict.kind for id_, verdict in one.verdicts.items()},
-        "checks": [{"name": c.name, "ok": c.ok, "words": c.words} for c in one.checks],
+        "checks": [{"name": c.name, "ok": c.ok, "words": c.message} for c in one.checks],
         "soak": round(one.soaked, 3),
     }
 

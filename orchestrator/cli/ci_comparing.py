@@ -12,7 +12,7 @@ from orchestrator.ci.landing.gates import write_gated
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.results import landing_of, write_landing
 from orchestrator.ci.outputs import add_summary, set_outputs
-from orchestrator.cli.ci_applying import chosen, facts_of, host_for
+from orchestrator.cli.ci_applying import chosen, facts_of, host_for, say
 from orchestrator.cli.context import App
 from orchestrator.cli.running import print_report
 from orchestrator.errors import Exit, InfraError
@@ -33,12 +33,15 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
         raise
     if session.supervisor.interrupted:
         return int(Exit.INTERRUPTED)
+    if found.hold:
+        return _held(app, session, found, folder)
     seal = write_gated(session, environment, gated(found)) if found.gate else ""
     outputs = {
         "owed": str(len(found.owed)),
         "gate": "true" if found.gate else "false",
         "seal": seal,
         "run": session.info.id,
+        "checks_due": "true" if found.checks_due else "false",
     }
     set_outputs(app.environ, outputs)
     code = exit_code(found)
@@ -46,13 +49,45 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     if app.json:
         verdicts = {id_: verdict.kind for id_, verdict in found.verdicts.items()}
         document = {**found.report.document(), "owed": dict(found.owed), "verdicts": verdicts}
-        return app.emit("ci compare", code, gate=found.gate, seal=seal or None, **document)
+        return app.emit(
+            "ci compare",
+            code,
+            gate=found.gate,
+            seal=seal or None,
+            checks_due=found.checks_due or None,
+            **document,
+        )
     print_report(app, found.report)
     for id_, verdict in found.verdicts.items():
         app.note(f"{id_}: {verdict.kind}{': ' if verdict.reason else ''}{verdict.reason}")
     what = "has to be approved in the gate" if found.gate else "needs nobody's word now"
     app.write(f"{environment}: {len(found.owed)} owed; it {what}.")
+    if found.checks_due:
+        app.write(f"{environment}: its checks are due: {found.checks_due}.")
     return code
+
+
+def _held(app: App, session: Session, found: Comparison, folder: Path | None) -> int:
+    """An environment that must wait for an earlier one; returns the exit code."""
+    from orchestrator.report.landing_comment import landing_summary
+
+    hold, owed = found.hold, found.owed
+    if hold is None:
+        raise ValueError(f"{found.environment} is not held")
+    landed = Landed(found.environment, owed=owed, behind=hold.environment, held=hold.reason)
+    landing = landing_of(facts_of(app, session), landed)
+    if folder:
+        write_landing(folder, landing)
+    set_outputs(
+        app.environ,
+        {"owed": str(len(owed)), "gate": "false", "seal": "", "run": session.info.id, "checks_due": "false"},
+    )
+    add_summary(app.environ, landing_summary(landing))
+    if app.json:
+        document = {**found.report.document(), "owed": dict(owed), "verdicts": {}, "held": hold.reason}
+        return app.emit("ci compare", landed.exit_code, gate=False, seal=None, checks_due=None, **document)
+    say(app, landed)
+    return landed.exit_code
 
 
 def gated(found: Comparison) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from orchestrator.run.states import States
 from orchestrator.state.drift import DriftLog
 from orchestrator.state.folder import Folder
 from orchestrator.state.ledger import Ledger
+from orchestrator.state.promotion import PromotionStore
 from orchestrator.state.records import Entry, Operation
 from orchestrator.state.storage import Storage
 
@@ -46,6 +47,14 @@ class Ledgers:
             if (bucket, base) not in self._logs:
                 self._logs[bucket, base] = DriftLog(storage, stack.environment, base)
             return self._logs[bucket, base]
+
+    def promotions(self, environment: str) -> PromotionStore | None:
+        """The promotion records of an environment, beside its ledger; None when it has no stacks."""
+        locations = [self._place(stack) for stack in self._project.of(environment)]
+        if not locations:
+            return None
+        storage, _, base = next((found for found in locations if found[1]), locations[0])
+        return PromotionStore(storage, environment, base)
 
     def _place(self, stack: Stack) -> tuple[Storage, str, str]:
         """Where a stack is remembered: the storage, its bucket's name, and the environment's folder in it."""

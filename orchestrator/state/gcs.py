@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from orchestrator.errors import StateError
+from orchestrator.errors import ForbiddenError, StateError
 from orchestrator.state.credentials import LOGIN, credentials
 from orchestrator.state.storage import ABSENT, Blob, precondition_failed
 
@@ -187,7 +187,7 @@ class Bucket:
                 advice="Create it, or mend `backend.gcs.bucket` in infra.yaml.",
             ) from error
         except exceptions.Forbidden as error:
-            raise StateError(
+            raise ForbiddenError(
                 f"Google refused to {place}: {error.message}",
                 advice="The account needs roles/storage.objectViewer for a plan, objectUser for an apply.",
             ) from error

@@ -9,17 +9,18 @@ from datetime import UTC, datetime
 from orchestrator.ci.landing.comparing import GONE, TrunkJudge, doomed, owed_request
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.sharding import Others
+from orchestrator.engine.checks import CheckOutcome
 from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, StateError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
 from orchestrator.report.model import RunReport, StackReport
+from orchestrator.review.promotion import EnvironmentPromotion
 from orchestrator.review.rules import OwedRules
 from orchestrator.run.applying import STOPS
 from orchestrator.run.deleting import Deleted
 from orchestrator.run.forward import is_known
 from orchestrator.run.heartbeat import stale
 from orchestrator.run.pipeline import Request, apply
-from orchestrator.run.promotion import Checked, Promotion
 from orchestrator.run.recording import Terms
 from orchestrator.run.session import Session
 from orchestrator.run.worktrees import at_commit
@@ -91,11 +92,18 @@ class Step:
         self.rules = OwedRules(session, host)
         self.judge = TrunkJudge(session, self.rules, asked.gated)
         self.found = Landed(environment)
+        self.promotion = EnvironmentPromotion(session, environment)
         session.inspect = self.rules.watching(session)
         session.workers = asked.parallelism or session.workers_in(environment)
 
     def land(self) -> Landed:
-        """The steps: what is owed, apply it, look whether it is well."""
+        """The steps: may it follow, what is pending, apply it, run its checks."""
+        notes: list[str] = []
+        hold = self.promotion.hold(notes.append)
+        self.found = replace(self.found, notes=tuple(notes))
+        if hold:
+            return replace(self.found, behind=hold.environment, held=hold.reason)
+        before = self.promotion.decision()
         only = self.asked.only
         owed, _ = owed_request(self.session, self.environment, only)
         deleted = self._deleted() if self._leads else ()
@@ -103,6 +111,10 @@ class Step:
         found = self.found = replace(self.found, owed=owed, heartbeat=self._heartbeat())
         if found.owed:
             self.asked.begun(found)
+        whole = owed if only is None else owed_request(self.session, self.environment)[0]
+        starts = self._leads and bool(whole)
+        if starts and not self.promotion.requirements.is_empty:
+            self.promotion.begin()
         reports = self._whole() if only is None else self._in_part(only)
         if deleted and not any(one.exit_code for one in reports):
             reports += self._destroy(deleted)
@@ -110,7 +122,11 @@ class Step:
         found = replace(
             found, report=report, verdicts=dict(self.judge.verdicts), overtaken=self._overtaken(report.stacks)
         )
-        return found if found.stops or not self._leads else self._well(found)
+        if found.stops or not self._leads or found.overtaken or not (starts or before.is_due):
+            return found
+        # What an earlier run applied without checking it is looked at as well.
+        stacks = [stack.id for stack in self.session.project.of(self.environment)]
+        return self._verified(found, found.applied if before.is_passed else stacks)
 
     @property
     def _leads(self) -> bool:
@@ -204,29 +220,23 @@ class Step:
                 reports.append(apply(old, request, Agreed(), self.judge))
         return reports
 
-    def _well(self, found: Landed) -> Landed:
-        """Make the environment's checks, and let it soak, before another one follows."""
-        promotion = Promotion(self.session, self.environment)
+    def _verified(self, found: Landed, stacks: Sequence[str]) -> Landed:
+        """Run the environment's checks and let it soak; what cannot be checked has not passed."""
+        if self.promotion.requirements.is_empty:
+            return found
         try:
-            checks = promotion.check(found.applied)
-            failed = tuple(one for one in checks if not one.ok)
-            if failed or not self._is_followed:
-                return replace(found, checks=checks)
-            soak = promotion.soak_left()
-            later = {one.name: one for one in promotion.soak()}
+            outcome = self.promotion.verify(stacks)
         except InterruptedRunError as error:
             report = replace(found.report, interrupted=True) if found.report else None
-            return replace(found, report=report, checks=(Checked("checks", ok=False, words=error.message),))
+            return replace(found, report=report, checks=(CheckOutcome("checks", False, error.message),))
         except InfraError as error:
+            message = self.session.mask(error.message)
             return replace(
-                found, checks=(Checked("checks", ok=False, words=self.session.mask(error.message)),)
+                found,
+                checks=(CheckOutcome("checks", False, message),),
+                notes=(*found.notes, *filter(None, (error.advice,))),
             )
-        return replace(found, checks=tuple(later.get(one.name, one) for one in checks), soaked=soak)
-
-    @property
-    def _is_followed(self) -> bool:
-        names = self.session.project.order.names
-        return self.environment in names[:-1]
+        return replace(found, checks=outcome.checks, soaked=outcome.soaked)
 
 
 def _joined(session: Session, reports: Sequence[RunReport]) -> RunReport:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.config import Environment
+from orchestrator.engine.promotion_lookup import Hold
 from orchestrator.errors import BlockedError, ConfigError, GitError, MismatchError, ProjectError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
@@ -15,6 +16,7 @@ from orchestrator.project.affected import followers
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.model import RunReport
 from orchestrator.review.approvals import Verdict
+from orchestrator.review.promotion import EnvironmentPromotion
 from orchestrator.review.provisional import provisional
 from orchestrator.review.rules import OwedRules
 from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
@@ -111,7 +113,11 @@ class TrunkJudge:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The plans of what an environment is owed, and what is to be said of each, by stack."""
+    """The plans of what an environment is owed, and what is to be said of each, by stack.
+
+    `hold` is the earlier environment because of which nothing is planned; `checks_due` says why the
+    environment's own checks and soak have to run, empty when they need not.
+    """
 
     environment: str
     owed: Mapping[str, str]
@@ -119,6 +125,8 @@ class Comparison:
     verdicts: Mapping[str, Verdict]
     report: RunReport
     settings: Environment
+    hold: Hold | None = None
+    checks_due: str = ""
 
     @property
     def gate(self) -> bool:
@@ -136,9 +144,17 @@ def doomed(session: Session, environment: str) -> tuple[Deleted, ...]:
 
 def compare(session: Session, environment: str, host: Host | None) -> Comparison:
     """Plan what trunk owes an environment and judge each plan; writes and applies nothing."""
+    notes: list[str] = []
+    promotion = EnvironmentPromotion(session, environment)
+    settings = session.project.config.environment(environment)
+    hold = promotion.hold(notes.append)
+    if hold:
+        owed, _ = owed_request(session, environment)
+        return Comparison(environment, owed, {}, {}, session.report("compare", ()), settings, hold)
     rules = OwedRules(session, host)
     session.inspect = rules.watching(session)
     owed, request = owed_request(session, environment)
+    checks_due = _checks_due(promotion, owed)
     everything = (*request.stacks, *request.followers)
     planned = plan_all(session, replace(request, stacks=everything, followers={}))
     moving = provisional(session.project, {id_: one.report for id_, one in planned.items()})
@@ -156,9 +172,20 @@ def compare(session: Session, environment: str, host: Host | None) -> Comparison
         owed,
         planned,
         asked.verdicts,
-        session.report("compare", [one.report for one in planned.values()]),
-        session.project.config.environment(environment),
+        session.report("compare", [one.report for one in planned.values()], notes=notes),
+        settings,
+        checks_due=checks_due,
     )
+
+
+def _checks_due(promotion: EnvironmentPromotion, owed: Mapping[str, str]) -> str:
+    """Why an environment's checks and soak have to run; empty when they need not."""
+    if promotion.requirements.is_empty:
+        return ""
+    decision = promotion.decision()
+    if decision.is_due:
+        return decision.reason
+    return "it is about to be applied" if owed else ""
 
 
 def _standing_on(session: Session, planned: Planned, upstreams: Sequence[str]) -> Planned:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.engine.checks import CheckOutcome
 from orchestrator.errors import Exit, exit_code_of
 from orchestrator.report.landing import Landing, LandingCheck, State
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.review.approvals import Verdict
-from orchestrator.run.promotion import Checked
 
 WENT = ("applied", "destroyed")
 # What an environment was left with: the first of these that a stack ended in names it.
@@ -28,6 +28,8 @@ STATES: tuple[tuple[str, State], ...] = (
 class Landed:
     """One environment. `report` is None where it was not begun, because `behind` was not done.
 
+    `held` says why `behind`, an environment that this run did not apply, has not passed its checks.
+
     `owed` are the stacks that trunk owed it, with why; `verdicts` what was said of each plan, by stack;
     `overtaken` are stacks that were left alone since something newer on trunk is applied there already.
     `heartbeat` says that nobody looks for drift any more; `error` why it could not be dealt with at all.
@@ -37,9 +39,10 @@ class Landed:
     report: RunReport | None = None
     owed: Mapping[str, str] = field(default_factory=dict)
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    checks: tuple[Checked, ...] = ()
+    checks: tuple[CheckOutcome, ...] = ()
     soaked: float = 0.0
     behind: str = ""
+    held: str = ""
     notes: tuple[str, ...] = ()
     overtaken: tuple[str, ...] = ()
     heartbeat: str = ""
@@ -59,7 +62,7 @@ class Landed:
     @property
     def lost(self) -> bool:
         """True when something that was owed was left as it is, and no stack says that this was wrong."""
-        if not self.owed or (self.report and self.report.exit_code):
+        if not self.owed or self.behind or (self.report and self.report.exit_code):
             return False
         skipped = {one.id for one in self.stacks if one.result == "skipped"}
         settled = {one.id for one in self.stacks if one.result in (*WENT, "unchanged")}
@@ -69,6 +72,8 @@ class Landed:
     def exit_code(self) -> int:
         """The environment's part of the command's exit code."""
         codes = [self.report.exit_code if self.report else 0, self.error_code]
+        if self.held:
+            codes.append(int(Exit.BLOCKED))
         if self.lost or not all(one.ok for one in self.checks):
             codes.append(int(Exit.ERROR))
         return codes[0] if codes[0] == int(Exit.INTERRUPTED) else exit_code_of(codes)
@@ -108,9 +113,9 @@ class Landed:
         return tuple(sorted({n for verdict in self.verdicts.values() for n in verdict.pull_requests}))
 
 
-def landing_checks(checks: tuple[Checked, ...]) -> tuple[LandingCheck, ...]:
+def landing_checks(checks: tuple[CheckOutcome, ...]) -> tuple[LandingCheck, ...]:
     """Checks as the texts have them."""
-    return tuple(LandingCheck(one.name, one.ok, one.words) for one in checks)
+    return tuple(LandingCheck(one.name, one.ok, one.message) for one in checks)
 
 
 __all__ = ["Landed", "Landing", "landing_checks"]

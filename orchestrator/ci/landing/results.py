@@ -67,7 +67,7 @@ def landing_of(facts: Facts, landed: Landed, pull_requests: Sequence[int] = ()) 
         state=landed.state,
         stacks=tuple(_stack(one, landed.verdicts.get(one.id)) for one in landed.stacks),
         pull_requests=numbers,
-        checks=tuple(LandingCheck(one.name, one.ok, one.words) for one in landed.checks),
+        checks=tuple(LandingCheck(one.name, one.ok, one.message) for one in landed.checks),
         soak=landed.soaked,
         next=later,
         reason=_reason(landed),
@@ -87,6 +87,8 @@ def _stack(report: StackReport, verdict: Verdict | None) -> LandedStack:
 
 
 def _reason(landed: Landed) -> str:
+    if landed.held:
+        return landed.held
     if landed.behind:
         return f"{landed.behind} comes before it and is not done"
     if landed.error:

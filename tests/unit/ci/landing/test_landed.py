@@ -19,12 +19,12 @@ from orchestrator.ci.landing.results import (
     settled,
     write_landing,
 )
+from orchestrator.engine.checks import CheckOutcome
 from orchestrator.errors import UsageError
 from orchestrator.plan.comparing import Difference
 from orchestrator.report.landing import LandedStack, Landing, State
 from orchestrator.report.model import Result, RunInfo, RunReport, StackReport
 from orchestrator.review.approvals import Verdict
-from orchestrator.run.promotion import Checked
 
 INFO = RunInfo("R-1", "ci", "c" * 40, "2026-01-02T03:04:05Z", 1.0)
 FACTS = Facts("acme/infra", "main", "c" * 40, "R-1", "https://example.com/run", ("dev", "staging", "prod"))
@@ -41,7 +41,7 @@ def landed(*results: str, **more: object) -> Landed:
     return replace(Landed("dev", RunReport("apply", INFO, stacks), OWED), **more)  # type: ignore[arg-type]
 
 
-FAILED = (Checked("smoke", ok=False, words="exit code 1"),)
+FAILED = (CheckOutcome("smoke", ok=False, message="exit code 1"),)
 GATE = {"dev/a": Verdict("gate", reason="nobody approved it")}
 
 CASES: dict[str, tuple[Landed, State, int, bool]] = {
@@ -57,6 +57,12 @@ CASES: dict[str, tuple[Landed, State, int, bool]] = {
     "cut off": (landed("interrupted", "applied"), "partial", 7, True),
     "somebody else is at it": (landed("locked"), "failed", 6, True),
     "its upstream is not there": (landed("waiting"), "waiting", 1, True),
+    "an earlier environment has not passed": (
+        Landed("dev", owed=OWED, behind="lab", held="lab has not passed"),
+        "waiting",
+        4,
+        True,
+    ),
     "a check failed": (landed("applied", checks=FAILED), "stopped", 1, True),
     "nothing to do, and not well": (replace(landed(checks=FAILED), owed={}), "stopped", 1, True),
     "owed, and nothing came of it": (landed(), "failed", 1, True),

@@ -1,0 +1,132 @@
+"""Looks up whether the commit at hand has passed an environment: its records against the Git history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestrator.config import FILE_NAME, Config, load_text
+from orchestrator.engine.promotion import Decision, History, Requirements, decide, history_of, requirements_of
+from orchestrator.errors import ConfigError, ForbiddenError, GitError, ProjectError
+from orchestrator.project import load_commit
+from orchestrator.project.model import Project
+from orchestrator.state.promotion import PromotionRecord, PromotionStore
+
+# Commits of trunk among which the records are placed.
+LINE_LIMIT = 10_000
+
+
+@dataclass(frozen=True)
+class Hold:
+    """An earlier environment that stops promotion, and why."""
+
+    environment: str
+    decision: Decision
+
+    @property
+    def reason(self) -> str:
+        """One clause, without a full stop."""
+        return f"{self.environment} has not passed: {self.decision.reason}"
+
+
+@dataclass
+class PromotionLookup:
+    """Decides for the project's commit; the checks are those that trunk has now.
+
+    `store_of` gives an environment's records, None for an environment without stacks.
+    """
+
+    project: Project
+    store_of: Callable[[str], PromotionStore | None]
+
+    @cached_property
+    def config(self) -> Config:
+        """Trunk's configuration as of the last fetch; the checkout's where trunk's cannot be read."""
+        project = self.project
+        try:
+            ref = project.repository.trunk(project.config.trunk)
+            if project.repository.resolve(ref) == project.commit:
+                return project.config
+            tree = project.repository.commit_tree(ref)
+            return load_text(tree.read(FILE_NAME)) if FILE_NAME in tree.ids else Config()
+        except (GitError, ConfigError, ProjectError):
+            return project.config
+
+    def requirements(self, environment: str) -> Requirements:
+        """What an environment has to pass before the next one may follow."""
+        followed = environment in self.project.order.names[:-1]
+        return requirements_of(self.config.environment(environment), followed=followed)
+
+    def decision(self, environment: str) -> Decision:
+        """Whether the commit has passed an environment.
+
+        Raises ForbiddenError, naming the missing grant, when the records may not be read.
+        """
+        requirements = self.requirements(environment)
+        store = None if requirements.is_empty else self.store_of(environment)
+        if store is None:
+            return decide(History(), Requirements())
+        return decide(self._history(store), requirements, lambda commit: self._differs(environment, commit))
+
+    def hold(self, environment: str, note: Callable[[str], None] = lambda text: None) -> Hold | None:
+        """The nearest earlier environment that the commit has not passed; None: the environment may follow.
+
+        Raises ForbiddenError when the records of the environment just before it may not be read. Accounts
+        need not have that right for those before that one: `note` gets the missing grant.
+        """
+        names = self.project.order.names
+        earlier = names[: names.index(environment)] if environment in names else ()
+        for name in reversed(earlier):
+            try:
+                decision = self.decision(name)
+            except ForbiddenError as error:
+                if name == earlier[-1]:
+                    raise
+                note(f"{error.message} {error.advice}")
+                continue
+            if not decision.is_passed:
+                return Hold(name, decision)
+        return None
+
+    def newest(self, environment: str) -> PromotionRecord | None:
+        """The record that the environment's decision rests on, or the newest one before the commit."""
+        store = self.store_of(environment)
+        history = self._history(store) if store else History()
+        return history.own or history.ancestor
+
+    def _history(self, store: PromotionStore) -> History:
+        repository, commit = self.project.repository, self.project.commit or ""
+        try:
+            records = store.records()
+        except ForbiddenError as error:
+            raise _unreadable(store, error) from error
+        line = repository.first_parents(commit, LINE_LIMIT) if commit else ()
+        return history_of(
+            records,
+            commit,
+            line,
+            lambda other: repository.is_ancestor(other, commit),
+        )
+
+    def _differs(self, environment: str, commit: str) -> bool:
+        """Whether the environment's stacks differ from what they were at a commit."""
+        try:
+            before = load_commit(self.project, commit)
+        except (GitError, ConfigError, ProjectError):
+            return True
+        return _fingerprints(before, environment) != _fingerprints(self.project, environment)
+
+
+def _fingerprints(project: Project, environment: str) -> dict[str, str]:
+    return {stack.id: project.fingerprint(stack.id) for stack in project.of(environment)}
+
+
+def _unreadable(store: PromotionStore, error: ForbiddenError) -> ForbiddenError:
+    name = store.environment
+    return ForbiddenError(
+        f"Whether {name} passed its checks cannot be read: {error.message}",
+        advice=f"Grant roles/storage.objectViewer on the managed folder {store.base}/promotion/ to the plan "
+        f"account of {name} and to the plan and apply accounts of the environments after it; "
+        "`infra bootstrap` does that.",
+    )

@@ -1,0 +1,154 @@
+"""The step between two environments of a rollout: checks and soak, and the record of how they ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+
+from orchestrator.engine.checks import CheckOutcome, CheckRunner
+from orchestrator.engine.promotion import Decision, Requirements
+from orchestrator.engine.promotion_lookup import Hold, PromotionLookup
+from orchestrator.errors import ForbiddenError
+from orchestrator.run.pending import entries_of
+from orchestrator.run.session import Session
+from orchestrator.state.promotion import CheckResult, PromotionRecord, PromotionStore, Skip
+from orchestrator.terraform.environment import child_environment
+
+
+@dataclass(frozen=True)
+class PromotionOutcome:
+    """What an environment's checks came to; `soaked` is how long it soaked in this run, in seconds."""
+
+    checks: tuple[CheckOutcome, ...] = ()
+    soaked: float = 0.0
+
+
+@dataclass
+class EnvironmentPromotion:
+    """The promotion of one environment at the session's commit.
+
+    `clock` gives seconds that only grow, `sleep` waits so many.
+    """
+
+    session: Session
+    environment: str
+    clock: Callable[[], float] = field(default=time.monotonic)
+    sleep: Callable[[float], None] = field(default=time.sleep)
+
+    @cached_property
+    def lookup(self) -> PromotionLookup:
+        """The promotion records, as this commit sees them."""
+        return PromotionLookup(self.session.project, self.session.ledgers.promotions)
+
+    @property
+    def requirements(self) -> Requirements:
+        """What the environment has to pass before the next one may follow."""
+        return self.lookup.requirements(self.environment)
+
+    def decision(self) -> Decision:
+        """Whether the environment has passed."""
+        return self.lookup.decision(self.environment)
+
+    def hold(self, note: Callable[[str], None] = lambda text: None) -> Hold | None:
+        """The earlier environment because of which this one must wait; None: it may be applied."""
+        return self.lookup.hold(self.environment, note)
+
+    def begin(self) -> None:
+        """Record that the environment is about to change: what passed before says nothing any more."""
+        self._update(lambda record: replace(record, checks={}, soaked_until="", skipped=None))
+
+    def skip(self, by: str, reason: str) -> None:
+        """Record that the environment passes without its checks, at whose word and why."""
+        skip = Skip(by, reason, self._store().now(), self.session.info.id)
+        self._update(lambda record: replace(record, skipped=skip))
+
+    def verify(self, stacks: Sequence[str]) -> PromotionOutcome:
+        """Run the checks, soak, and record how each ended; `stacks` are those whose check blocks count.
+
+        The record is written after the first round of checks and again after the soak: a run that is
+        interrupted in between leaves a soak that did not finish. Raises InterruptedRunError.
+        """
+        requirements, runner = self.requirements, self._runner
+        outcomes = runner.run(stacks)
+        self._record(outcomes)
+        if not requirements.soak or any(not outcome.ok for outcome in outcomes):
+            return PromotionOutcome(outcomes)
+        seconds = self.soak_left()
+        failed = {outcome.name: outcome for outcome in runner.soak(seconds)}
+        if failed:
+            outcomes = tuple(failed.get(outcome.name, outcome) for outcome in outcomes)
+            self._record(outcomes)
+            return PromotionOutcome(outcomes, seconds)
+        now = self._store().now()
+        self._update(lambda record: replace(record, soaked_until=now, skipped=None))
+        return PromotionOutcome(outcomes, seconds)
+
+    def soak_left(self) -> float:
+        """Seconds that the environment still has to soak, counted from its newest apply in the ledger."""
+        session = self.session
+        stacks = [stack.id for stack in session.project.of(self.environment)]
+        times = [entry.applied_at for entry in entries_of(session, stacks).values() if entry.applied_at]
+        if not times:
+            return 0.0
+        now = datetime.fromisoformat(self._store().now())
+        return max(0.0, self.requirements.soak - (now - datetime.fromisoformat(max(times))).total_seconds())
+
+    @property
+    def _runner(self) -> CheckRunner:
+        session, name = self.session, self.environment
+        settings = self.lookup.config.environment(name)
+        env = child_environment(
+            session.environ,
+            passed=settings.env,
+            extra={"INFRA_ENVIRONMENT": name},
+            sandbox=bool(session.environ.get("INFRA_SANDBOX")),
+        )
+        return CheckRunner(
+            environment=name,
+            checks=settings.checks,
+            root=session.project.root,
+            env=env,
+            supervisor=session.supervisor,
+            mask=session.mask,
+            state=lambda stack: session.states.raw(session.project.stacks[stack]),
+            clock=self.clock,
+            sleep=self.sleep,
+        )
+
+    def _record(self, outcomes: Sequence[CheckOutcome]) -> None:
+        """Write the results of one round of checks; of two with one name the failed one counts."""
+        at, run = self._store().now(), self.session.info.id
+        results: dict[str, CheckResult] = {}
+        for outcome in sorted(outcomes, key=lambda outcome: outcome.ok, reverse=True):
+            result = CheckResult("passed" if outcome.ok else "failed", at, run, outcome.message)
+            results[outcome.name] = result
+        self._update(lambda record: _with_results(record, results, soaks=bool(self.requirements.soak)))
+
+    def _update(self, change: Callable[[PromotionRecord], PromotionRecord]) -> None:
+        store = self._store()
+        try:
+            store.update(self.session.info.commit, change)
+        except ForbiddenError as error:
+            raise ForbiddenError(
+                f"Whether {self.environment} passes its checks cannot be recorded: {error.message}",
+                advice=f"Grant roles/storage.objectUser on the managed folder {store.base}/promotion/ to the "
+                f"apply account of {self.environment}; `infra bootstrap` does that.",
+            ) from error
+
+    def _store(self) -> PromotionStore:
+        store = self.session.ledgers.promotions(self.environment)
+        if store is None:
+            raise ValueError(f"{self.environment} has no stacks")
+        return store
+
+
+def _with_results(
+    record: PromotionRecord, results: dict[str, CheckResult], *, soaks: bool
+) -> PromotionRecord:
+    """The record after a round of checks; a clean pass, its soak included, ends a skip."""
+    is_clean = all(result.result == "passed" for result in results.values())
+    skipped = None if is_clean and not soaks else record.skipped
+    return replace(record, checks=results, soaked_until="", skipped=skipped)
