@@ -17,6 +17,7 @@ from orchestrator import __version__
 from orchestrator.cli.context import App
 from orchestrator.cli.lazy import LazyGroup
 from orchestrator.errors import Exit, InfraError, UsageError
+from orchestrator.job_tokens import forget_token_requests
 
 # name → (module:attribute, one line for --help); the order is the order in which people meet them.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -125,4 +126,5 @@ def usage_error(error: click.ClickException) -> UsageError:
 
 def main() -> NoReturn:
     """The console script."""
+    forget_token_requests(os.environ)
     sys.exit(run(sys.argv[1:], App(os.environ, sys.stdin, sys.stdout, sys.stderr)))

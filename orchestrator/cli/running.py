@@ -49,7 +49,10 @@ def opened(
         trigger=trigger,
         variables=asked.get("variables", ()),
         debug=app.note if app.debug else None,
+        ci_command=app.command.startswith("ci "),
     )
+    for note in () if app.json else session.cli.notes:
+        app.note(note)
     with session.supervisor.handling_signals(
         lambda left: leave(app, left), on_first=lambda: on_interrupt(session)
     ):
@@ -197,4 +200,5 @@ def terraform_here(app: App) -> Binary:
 
 def quick_session(app: App, project: Project) -> Session:
     """A session for a command that only looks; nobody watches its progress."""
-    return open_session(project, app.environ, Silent(), debug=app.note if app.debug else None)
+    debug = app.note if app.debug else None
+    return open_session(project, app.environ, Silent(), debug=debug, ci_command=app.command.startswith("ci "))

@@ -98,6 +98,10 @@ Expression = Annotated[
 ]
 ExactVersion = Annotated[str, BeforeValidator(_version), _schema(pattern=r"^\d+\.\d+\.\d+")]
 StackId = Annotated[str, BeforeValidator(_stack_id), _schema(pattern=r"^[^/]+(/[^/]+)*$")]
+# Both stand in a file of Terraform's, between quotes.
+MirrorFolder = Annotated[str, Field(pattern=r"^/[^\"\\$\x00-\x1f\x7f]*$")]
+MirrorUrl = Annotated[str, Field(pattern=r"^https://[^\s\"\\$/@?#]+(/[^\s\"\\$@?#]*)?$")]
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")]
 Account = Annotated[str, Field(pattern=_ACCOUNT)]
 Variable = Annotated[str, Field(pattern=_VARIABLE)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[^/\s,*?\[\]{}:\\]+$")]

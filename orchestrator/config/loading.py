@@ -15,6 +15,7 @@ from orchestrator.config.model import (
     LintIgnore,
     LocalBackend,
     Masking,
+    ProviderInstallation,
     Roots,
     SharedEnvironment,
     StackSettings,
@@ -102,9 +103,7 @@ def _config(valid: raw.RawConfig, file: str, given: tuple[tuple[str, ...], ...])
         version=valid.version,
         trunk=valid.trunk,
         roots=Roots(PurePosixPath(valid.roots.modules), PurePosixPath(valid.roots.envs)),
-        terraform=TerraformSettings(
-            valid.terraform.binary, valid.terraform.version, valid.terraform.binaries
-        ),
+        terraform=_terraform(valid.terraform),
         backend=_backend(valid.backend),
         lock_files=valid.lock_files,
         environments={name: _environment(one) for name, one in valid.environments.items()},
@@ -116,6 +115,23 @@ def _config(valid: raw.RawConfig, file: str, given: tuple[tuple[str, ...], ...])
         drift=valid.drift.drift(),
         file=file,
         given=given,
+    )
+
+
+def _terraform(valid: raw.RawTerraform) -> TerraformSettings:
+    sources = valid.provider_installation
+    has_mirrors = bool(sources.filesystem_mirror or sources.network_mirror)
+    return TerraformSettings(
+        binary=valid.binary,
+        version=valid.version,
+        binaries=valid.binaries,
+        provider_installation=ProviderInstallation(
+            filesystem_mirror=sources.filesystem_mirror,
+            network_mirror=tuple(f"{url.rstrip('/')}/" for url in sources.network_mirror),
+            direct=sources.direct if sources.direct is not None else not has_mirrors,
+        ),
+        cli_config=valid.cli_config,
+        credentials=tuple(host.lower() for host in valid.credentials),
     )
 
 

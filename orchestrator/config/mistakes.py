@@ -34,6 +34,9 @@ _PATTERNS = {
     "namespaces": "must be the name of a Rego package, such as main",
     "webhook": "must be the name of an environment variable, without its value",
     "zone": "must be a time zone such as Europe/Berlin",
+    "filesystem_mirror": "must be the absolute path of a folder outside the repository",
+    "network_mirror": "must be an https address",
+    "credentials": "must be the name of a host, such as app.terraform.io",
     "names": "must be one word of letters, digits, - and _",
     "environments": "must be a name that can be a folder: without spaces, /, commas and wildcards",
 }

@@ -30,15 +30,38 @@ class Roots:
 
 
 @dataclass(frozen=True)
+class ProviderInstallation:
+    """From where Terraform installs providers in CI.
+
+    `filesystem_mirror` are absolute folders, `network_mirror` https addresses that end in a slash. `direct`
+    is whether the registries are asked as well.
+    """
+
+    filesystem_mirror: tuple[str, ...] = ()
+    network_mirror: tuple[str, ...] = ()
+    direct: bool = True
+
+    @property
+    def has_mirrors(self) -> bool:
+        """Whether packages may come from somewhere that checks no registry signatures."""
+        return bool(self.filesystem_mirror or self.network_mirror)
+
+
+@dataclass(frozen=True)
 class TerraformSettings:
     """`binary` is a name on PATH or a path, None to look for one; `version` a constraint like `>= 1.11`.
 
     `binaries` maps exact versions to further programs.
+    `provider_installation`, `cli_config` and `credentials` (hosts that may get a TF_TOKEN_* of the job) hold
+    in CI: there `infra` writes Terraform's CLI configuration unless `cli_config` is `environment`.
     """
 
     binary: str | None = None
     version: str | None = None
     binaries: Mapping[str, str] = field(default_factory=dict)
+    provider_installation: ProviderInstallation = ProviderInstallation()
+    cli_config: Literal["infra", "environment"] = "infra"
+    credentials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ from orchestrator.config.fields import (
     EnvironmentName,
     ExactVersion,
     Expression,
+    Host,
     Inside,
+    MirrorFolder,
+    MirrorUrl,
     StackId,
     Template,
     Text,
@@ -44,8 +47,25 @@ class RawRoots(Section):
         return self
 
 
+class RawProviderInstallation(Section):
+    """From where Terraform installs providers in CI. Read from trunk, never from the branch under review."""
+
+    filesystem_mirror: tuple[MirrorFolder, ...] = Field((), examples=[["/opt/terraform/providers"]])
+    """Absolute paths of folders outside the repository."""
+    network_mirror: tuple[MirrorUrl, ...] = Field((), examples=[["https://mirror.example.com/providers/"]])
+    """Addresses of network mirrors."""
+    direct: bool | None = None
+    """Whether the registries are asked as well. Default: true where no mirror is given."""
+
+    @model_validator(mode="after")
+    def _from_somewhere(self) -> RawProviderInstallation:
+        if self.direct is False and not (self.filesystem_mirror or self.network_mirror):
+            raise ValueError("`direct: false` needs a filesystem_mirror or a network_mirror")
+        return self
+
+
 class RawTerraform(Section):
-    """Which Terraform runs."""
+    """Which Terraform runs, and from where it takes providers in CI."""
 
     binary: Text | None = Field(None, examples=["terraform", "tofu"])
     """A name on PATH or a path. Without it: terraform, tofu, then the embedded one."""
@@ -53,6 +73,13 @@ class RawTerraform(Section):
     """A constraint in Terraform's grammar; a binary that does not fit is an error."""
     binaries: dict[ExactVersion, Text] = Field({}, examples=[{"1.9.8": "/opt/terraform/1.9.8/terraform"}])
     """Further programs by their version: a stack that asks for that version gets it."""
+    provider_installation: RawProviderInstallation = RawProviderInstallation()
+    """From where providers are installed in CI. Default: from their registries only."""
+    cli_config: Literal["infra", "environment"] = "infra"
+    """Whose CLI configuration Terraform gets in CI: one that infra writes, or the file that
+    TF_CLI_CONFIG_FILE names, if it lies outside the repository. Read from trunk."""
+    credentials: tuple[Host, ...] = Field((), examples=[["app.terraform.io"]])
+    """Hosts to which Terraform may send a TF_TOKEN_* variable of a CI job. Read from trunk."""
 
 
 class RawGcs(Section):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.errors import BinaryError, InfraError, ProcessError
+from orchestrator.job_tokens import without_token_requests
 from orchestrator.process.command import Command, Completed, OnLine, Stream
 from orchestrator.process.identity import write_pid_file
 from orchestrator.process.streams import open_streams
@@ -59,7 +60,7 @@ class Child:
             self._process = subprocess.Popen(
                 command.argv,
                 cwd=command.cwd,
-                env=dict(command.env),
+                env=without_token_requests(command.env),
                 start_new_session=True,
                 bufsize=0,
                 **self._streams.popen_arguments(),  # type: ignore[call-overload]

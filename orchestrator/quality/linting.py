@@ -107,7 +107,7 @@ class Linting:
     def _validate(self, path: str) -> list[Finding]:
         session = self.session
         extra = self.simulation.environment(path) if self.simulation else {}
-        env = child_environment(session.environ, extra=extra)
+        env = child_environment(session.environ_in(session.project.root / path), extra=extra)
         overrides = {"infra_backend_override.tf": LOCAL_BACKEND}
         client = session.client
         try:

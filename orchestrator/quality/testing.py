@@ -124,7 +124,8 @@ class Testing:
 
     def _environment(self, module: str) -> dict[str, str]:
         """What Terraform gets; input variables of this machine would make results differ from another's."""
-        base = {k: v for k, v in self.session.environ.items() if not k.startswith("TF_VAR_")}
+        environ = self.session.environ_in(self.session.project.root / module)
+        base = {k: v for k, v in environ.items() if not k.startswith("TF_VAR_")}
         extra = self.simulation.environment(module) if self.simulation else {}
         return child_environment(base, extra=extra)
 

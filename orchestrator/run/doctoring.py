@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from orchestrator.process import Supervisor
 from orchestrator.project.git import FULL_CLONE
 from orchestrator.project.model import Project
 from orchestrator.report.drift_history import heartbeat_words
+from orchestrator.run.cli_configuration import cli_configuration_of
 from orchestrator.run.drift_history import heartbeats
 from orchestrator.run.folders import Folders
 from orchestrator.run.heartbeat import stale_words
@@ -22,6 +24,7 @@ from orchestrator.run.session import binaries_for, constraints_of
 from orchestrator.run.states import States
 from orchestrator.state.location import Location
 from orchestrator.terraform.binaries import Binaries
+from orchestrator.terraform.cli_configuration import IMPLIED_FOLDER
 from orchestrator.terraform.environment import dropped_names, missing_cli_config
 
 # `unseen` is what could not be looked at; it is never taken for fine.
@@ -59,6 +62,7 @@ def examine(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
     if binaries:
         yield from constraints(project, binaries)
     yield from environment(environ)
+    yield from cli_configuration(project, environ)
     yield from buckets(project, environ)
     yield from memory(project, environ)
     yield from drift(project, environ)
@@ -138,6 +142,36 @@ def environment(environ: Mapping[str, str]) -> Iterator[Check]:
         yield Check("environment", "ok", f"every stack gets {', '.join(given)}")
     if not missing and not dropped:
         yield Check("environment", "ok", "nothing that Terraform would want is held back")
+
+
+def cli_configuration(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
+    """Whose CLI configuration Terraform gets here, and what of it does not count."""
+    try:
+        chosen = cli_configuration_of(project, environ)
+    except InfraError as error:
+        yield Check("cli configuration", "error", error.message, error.advice)
+        return
+    for note in chosen.notes:
+        yield Check("cli configuration", "warning", note)
+    if chosen.text is not None:
+        whose = "infra's own, without the user's files"
+    else:
+        whose = str(chosen.file) if chosen.file else "none; Terraform's defaults hold"
+    yield Check("cli configuration", "ok", whose)
+    folders = sorted(
+        {
+            f"{stack.path}/{IMPLIED_FOLDER}"
+            for stack in project.stacks.values()
+            if os.path.lexists(project.root / stack.path / IMPLIED_FOLDER)
+        }
+    )
+    if folders:
+        yield Check(
+            "cli configuration",
+            "warning",
+            f"{', '.join(folders)}: Terraform gets no providers or plugins from there",
+            "Remove it; a mirror belongs outside the repository.",
+        )
 
 
 def buckets(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:

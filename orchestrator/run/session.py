@@ -25,6 +25,7 @@ from orchestrator.project.given import sensitive_values
 from orchestrator.project.model import Project, Stack
 from orchestrator.project.select import select
 from orchestrator.report.model import RunInfo, RunReport, StackReport
+from orchestrator.run.cli_configuration import cli_configuration_of, with_cli_configuration
 from orchestrator.run.folders import Folders
 from orchestrator.run.inspecting import Inspect, inspect_nothing
 from orchestrator.run.ledgers import Ledgers
@@ -34,6 +35,11 @@ from orchestrator.run.states import States
 from orchestrator.run.worktrees import Commits
 from orchestrator.terraform.binaries import Binaries, Constraint, version_file
 from orchestrator.terraform.binary import Binary, binary_in, find_binary
+from orchestrator.terraform.cli_configuration import (
+    IMPLIED_FOLDER,
+    CliConfiguration,
+    without_implied_folder,
+)
 from orchestrator.terraform.client import Client, Diagnostic, PlanOptions, Timeouts, Workdir
 from orchestrator.terraform.environment import child_environment
 
@@ -60,6 +66,7 @@ class Session:
     asked_workers: int | None = None
     secrets: SecretSet = NO_SECRETS
     inspect: Inspect = inspect_nothing
+    cli: CliConfiguration = field(default_factory=CliConfiguration)
     began: float = field(default_factory=time.monotonic)
     commits: Commits = field(default_factory=Commits)
     _roots: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
@@ -86,7 +93,9 @@ class Session:
             data_dir=self.folders.data(stack.id),
             run_dir=self.folders.run(run or self.info.id, stack.id),
             env=child_environment(
-                self.environ, passed=settings.env, sandbox=bool(self.environ.get("INFRA_SANDBOX"))
+                self.environ_in(self.project.root / stack.path),
+                passed=settings.env,
+                sandbox=bool(self.environ.get("INFRA_SANDBOX")),
             ),
             timeouts=Timeouts(
                 plan=settings.timeouts.plan, apply=settings.timeouts.apply, unlock=settings.timeouts.unlock
@@ -97,6 +106,13 @@ class Session:
     def binary_of(self, stack: Stack) -> Binary:
         """The Terraform that runs in a stack; BinaryError when none fits what its code asks for."""
         return self.binaries.choose(constraints_of(self.project, stack), self.project.root / stack.path)
+
+    def environ_in(self, folder: Path) -> Mapping[str, str]:
+        """Our environment for a Terraform that runs in a folder: a `terraform.d` there never counts."""
+        if self.cli.text is not None or not os.path.lexists(folder / IMPLIED_FOLDER):
+            return self.environ
+        text = without_implied_folder(self.environ)
+        return self.environ if text is None else with_cli_configuration(self.environ, self.folders, text)
 
     def init(self, stack: Stack, work: Workdir, *, shadow: bool = False) -> None:
         """`terraform init`, if anything it depends on has changed since the last one."""
@@ -240,15 +256,21 @@ def open_session(
     trigger: str = "local",
     variables: Sequence[str] = (),
     debug: Callable[[str], None] | None = None,
+    ci_command: bool = False,
 ) -> Session:
     """Find Terraform, check versions, make the folders; raises before anything is touched.
 
-    `debug` is told every command that was run.
+    `debug` is told every command that was run. `ci_command` is true for `infra ci …`, whose project carries
+    trunk's rules.
     """
     masker = Masker(project.config.masking)
     supervisor = Supervisor(trace_to(debug, masker) if debug else None)
     folders = Folders(project.root)
     folders.prepare()
+    cli = cli_configuration_of(project, environ, ci_command=ci_command)
+    environ = {name: value for name, value in environ.items() if name not in cli.withheld}
+    if cli.text is not None:
+        environ = with_cli_configuration(environ, folders, cli.text)
     binaries = binaries_for(project, environ, supervisor, folders)
     states = States(project, environ)
     now = datetime.now(UTC)
@@ -275,6 +297,7 @@ def open_session(
         info=info,
         workers=workers or os.cpu_count() or 1,
         asked_workers=workers,
+        cli=cli,
         secrets=masker.secrets_among(input_variables(environ, variables)),
     )
 

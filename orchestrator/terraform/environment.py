@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from orchestrator.job_tokens import without_token_requests
+
 # Shell patterns, each with its reason in the group's comment.
 ALLOWED = (
     # the system: programs, home (credentials, CLI configuration), temporary files, terminal, language, time
@@ -46,7 +48,13 @@ SANDBOX = ("TF_REATTACH_PROVIDERS", "STORAGE_EMULATOR_HOST", "GITHUB_API_URL", "
 # limit keeps big providers from growing by that.
 GO_TUNING = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 
-ALWAYS = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+ALWAYS = {
+    "TF_IN_AUTOMATION": "1",
+    "TF_INPUT": "0",
+    "CHECKPOINT_DISABLE": "1",
+    # OpenTofu installs a package without a known signing key otherwise.
+    "OPENTOFU_ENFORCE_GPG_VALIDATION": "true",
+}
 
 
 def child_environment(
@@ -65,6 +73,7 @@ def child_environment(
     """
     patterns = (*ALLOWED, *passed, *(SANDBOX if sandbox else ()))
     kept = {name: value for name, value in base.items() if _matches(name, patterns)}
+    kept = without_token_requests(kept)
     config = kept.get("TF_CLI_CONFIG_FILE")
     if config is not None and not exists(config):
         del kept["TF_CLI_CONFIG_FILE"]

@@ -130,6 +130,7 @@ class Initializer:
         readonly: bool,
     ) -> Completed:
         work.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _ignore_local_plugins(work.data_dir)
         on_progress("initialising")
         with private_cache(self._shared, work.data_dir, root, lambda: self._supervisor.interrupted) as cache:
             env = {
@@ -156,6 +157,15 @@ class Initializer:
         if not done.ok:
             raise _failure(work, done)
         return done
+
+
+def _ignore_local_plugins(data_dir: Path) -> None:
+    """Keep Terraform from looking for provisioner plugins in the root and in its `terraform.d`.
+
+    Unlike providers these are not governed by `provider_installation`: a file terraform-provisioner-NAME in a
+    pull request would run in each plan. The folder named here, as `init -plugin-dir` would, is never made.
+    """
+    (data_dir / "plugin_path").write_text(json.dumps([str(data_dir / "no-plugins")]), encoding="utf-8")
 
 
 def forget_init(work: Workdir) -> None:

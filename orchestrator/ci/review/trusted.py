@@ -14,8 +14,9 @@ def trusted(
 ) -> tuple[Project, tuple[str, ...]]:
     """The project with what decides over others as trunk's infra.yaml (`rules`) has it.
 
-    That are the programs run as Terraform, the variables of the job that it gets, what is protected and
-    approved how, the policy, the guard, and what is masked (more may be masked than trunk says, never less).
+    That are the programs run as Terraform, from where they take providers, the variables of the job that
+    they get, what is protected and approved how, the policy, the guard, and what is masked (more may be
+    masked than trunk says, never less).
     Layout, variable files, versions and dependencies are the project's own. Gives notes on what was left out.
     """
     config = project.config
@@ -34,7 +35,7 @@ def trusted(
             timeouts=own.timeouts,
             parallelism=own.parallelism,
         )
-    for key in ("binary", "binaries"):
+    for key in ("binary", "binaries", "provider_installation", "cli_config", "credentials"):
         if getattr(config.terraform, key) != getattr(rules.terraform, key):
             notes.append(f"terraform.{key} of infra.yaml changes: used only after the merge.")
     masking, before = config.masking, rules.masking
@@ -45,7 +46,7 @@ def trusted(
         guard=rules.guard,
         drift=rules.drift,
         given=rules.given,
-        terraform=replace(config.terraform, binary=rules.terraform.binary, binaries=rules.terraform.binaries),
+        terraform=replace(rules.terraform, version=config.terraform.version),
         masking=replace(
             masking,
             names=_both(before.names, masking.names),
