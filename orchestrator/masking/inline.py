@@ -18,6 +18,10 @@ _AFTER_NAME = re.compile(
     r"(?P<close>\\*[\"']?\]?)(?P<sep>\s*(?:=>|(?<![=!<>:])=(?!=)|:(?![=:/]))[^\S\n]*|[^\S\n]+is[^\S\n]+)"
 )
 _AFTER_OPTION = re.compile(r"(?P<close>)(?P<sep>[^\S\n]+)(?!-)")
+# The next item of a list: `["--password", "x"]`, one a line in a diff; and in YAML, one a line.
+_AFTER_QUOTED_OPTION = re.compile(r"(?P<close>\\*[\"'])(?P<sep>\s*,\s*(?:[-+~]\s+)?)(?=\\*[\"'](?!-))")
+_AFTER_LISTED_OPTION = re.compile(r"(?P<close>[\"']?)(?P<sep>[^\S\n]*\n[^\S\n]*-[^\S\n]+)(?=[\"']?[^\s\"'-])")
+_LIST_ITEM = re.compile(r"\s*-[^\S\n]+[\"']?")
 _OPEN = re.compile(r"\\*[\"']")
 _QUOTE_OR_END = re.compile(r"(\\*)([\"'])|\n|\Z")
 _REST_OF_LINE = re.compile(r"[^\S\n]*(?:[,;#\\][^\n]*)?(?:\n|\Z)")
@@ -88,6 +92,10 @@ class Inline:
         """What stands behind the name at [start, end), secret or not."""
         begins_line = _LINE_START.fullmatch(text, text.rfind("\n", 0, start) + 1, start) is not None
         after = _AFTER_NAME.match(text, end)
+        if after is None and text.startswith("-", start):
+            after = _AFTER_QUOTED_OPTION.match(text, end)
+            if after is None and _LIST_ITEM.fullmatch(text, text.rfind("\n", 0, start) + 1, start):
+                after = _AFTER_LISTED_OPTION.match(text, end)
         if after is None and text.startswith("--", start):
             after = _AFTER_OPTION.match(text, end)
         if after is None:

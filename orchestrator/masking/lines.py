@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from orchestrator.masking.secrets import SecretSet
-from orchestrator.masking.words import HIDDEN, SecretNames
+from orchestrator.masking.words import HIDDEN, SecretNames, is_reference_block
 
+# Stands behind a name whose value is to stay although the name is secret; no text has this character.
+READABLE = "\ufdd0"
 _SIGN = r"(?:-/\+|\+/-|<=|[-+~])"
 _LEAD = re.compile(rf"[\s│|]*(?:{_SIGN}\s+)?")
 _SETTING = re.compile(r"(?P<key>\"(?:[^\"\\]|\\.)*\"|[A-Za-z_][\w.\-]*)(?P<equals>\s+=>?\s+)(?P<value>.*)\Z")
@@ -40,6 +42,8 @@ class Layout:
         self.heredoc = ""
         self.heredoc_key = ""
         self.heredoc_column = 0
+        # The column of a block that lists secrets by name, while we are inside of it.
+        self.reference_column: int | None = None
         # The column of a `name = "DB_PASSWORD"` line: the `value` beside it is secret.
         self.named_column: int | None = None
 
@@ -61,6 +65,8 @@ class Layout:
         rest = line[column:]
         if self.named_column is not None and (column < self.named_column or rest[0] in "}]"):
             self.named_column = None
+        if self.reference_column is not None and column <= self.reference_column:
+            self.reference_column = None
         setting = _SETTING.match(rest) or _BLOCK.match(rest)
         if setting is None:
             return line[:column] + self._item(rest, column) if "" in self.keys else line
@@ -73,6 +79,11 @@ class Layout:
         if plain in _NAMES and value.startswith('"') and self._names_a_secret(value):
             self.named_column = column
             return head + value
+        if is_reference_block(plain) and value.startswith("{") and "=" not in equals:
+            self.reference_column = column
+            return head + value
+        if plain == "secret" and self.reference_column is not None:
+            return lead + key + READABLE + equals + value
         beside = plain == "value" and self.named_column == column
         if beside or self.names.is_secret(plain):
             return head + self._hide(value, column)

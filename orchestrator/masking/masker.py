@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from orchestrator.masking.inline import Inline
-from orchestrator.masking.lines import Layout
-from orchestrator.masking.plans import collect, collect_state, vocabulary_of
+from orchestrator.masking.lines import READABLE, Layout
+from orchestrator.masking.plans import collect, collect_state, keyed_addresses, vocabulary_of
 from orchestrator.masking.secrets import NO_SECRETS, Collector, SecretSet
 from orchestrator.masking.shapes import Shapes
 from orchestrator.masking.tree import Path, Walker
@@ -60,7 +60,7 @@ class Masker:
 
     def secrets_of(self, plan: Mapping[str, Any]) -> SecretSet:
         """Every secret in plan JSON (`terraform show -json`), for taking it out of text about that plan."""
-        collector = Collector(vocabulary_of(plan))
+        collector = Collector(vocabulary_of(plan), keyed_addresses(plan))
         collect(plan, self.walker(collector))
         return collector.secrets()
 
@@ -80,9 +80,10 @@ class Masker:
 
     def mask_text(self, text: str, secrets: SecretSet = NO_SECRETS) -> str:
         """A text without the secrets given, and without what a shape or a name gives away."""
-        masked = secrets.hide(self.shapes.mask(text))
+        masked = secrets.hide(self.shapes.mask(text.replace(READABLE, "")))
         masked = Layout(self.names, secrets).mask(masked)
-        return _QUOTED_HIDDEN.sub(HIDDEN, self.inline.mask(masked))
+        masked = self.inline.mask(masked).replace(READABLE, "")
+        return _QUOTED_HIDDEN.sub(HIDDEN, masked)
 
     def mask_address(self, address: str) -> str:
         """An address without the instance keys that look like secrets; names in it give nothing away."""

@@ -9,18 +9,34 @@ from typing import Any
 from orchestrator.masking.tree import Walker
 
 _WORDS = re.compile(r"[\w-]+")
+_KEY = re.compile(r'\["(?:[^"\\]|\\.)*+"\]')
 
 
 def vocabulary_of(plan: Mapping[str, Any]) -> frozenset[str]:
-    """The words that a plan's text is made of: parts of addresses, types, names of attributes and outputs."""
+    """The words that a plan's text is made of: parts of addresses, types, names of attributes and outputs.
+
+    An instance's key is none of them: it is a value, which may be a secret.
+    """
     words: set[str] = set(plan.get("output_changes") or {})
     for change in _changes(plan):
-        words.update(_WORDS.findall(str(change.get("address", ""))))
+        words.update(_WORDS.findall(_KEY.sub("", str(change.get("address", "")))))
         body = change.get("change") or {}
         for side in ("before", "after"):
             if isinstance(values := body.get(side), Mapping):
                 words.update(values)
     return frozenset(words)
+
+
+def keyed_addresses(plan: Mapping[str, Any]) -> frozenset[str]:
+    """The addresses in a plan that have an instance key in quotes, and what they begin with up to a key."""
+    found: set[str] = set()
+    for change in _changes(plan):
+        for name in ("address", "previous_address"):
+            address = change.get(name)
+            if isinstance(address, str) and '["' in address:
+                found.add(address)
+                found.update(address[: match.end()] for match in _KEY.finditer(address))
+    return frozenset(found)
 
 
 def collect(plan: Mapping[str, Any], walker: Walker) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from orchestrator.masking.printed import forms_of, quoted
 from orchestrator.masking.words import COMMON, HIDDEN
 
+# An address with an instance key; possessive, so that no text takes long.
+_ADDRESS = re.compile(r'[\w.-]++(?:\[(?:"(?:[^"\\\n]|\\.)*+"|\d++)\][\w.-]*+)++')
 SHORTEST = 4
 ALWAYS_HIDDEN_FROM = 6
 
@@ -18,14 +21,16 @@ class SecretSet:
     """What to hide. `anywhere` are texts hidden wherever they appear.
 
     `at` holds (attribute, value) for values that are too short or too common for that: they are hidden where
-    that attribute has that value. Never printed: neither is in the repr.
+    that attribute has that value. `addresses` are those of the plan with an instance key, which may be such a
+    text: there it stays, since an address must name its resource. Never printed: none is in the repr.
     """
 
     anywhere: frozenset[str] = field(default=frozenset(), repr=False)
     at: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)
+    addresses: frozenset[str] = field(default=frozenset(), repr=False)
 
     def __or__(self, other: SecretSet) -> SecretSet:
-        return SecretSet(self.anywhere | other.anywhere, self.at | other.at)
+        return SecretSet(self.anywhere | other.anywhere, self.at | other.at, self.addresses | other.addresses)
 
     def __bool__(self) -> bool:
         return bool(self.anywhere or self.at)
@@ -57,9 +62,13 @@ class SecretSet:
         size = SHORTEST
         starts = [at for at in range(len(text) - size + 1) if text[at : at + size] in lengths]
         spans: list[list[int]] = []
+        protected = iter(self._addresses_in(text) if starts else ())
+        begin, until = next(protected, (len(text), len(text)))
         for start in starts:
+            while until <= start < len(text) and begin < len(text):
+                begin, until = next(protected, (len(text), len(text)))
             end = self._match_at(text, start, lengths[text[start : start + size]])
-            if end is None:
+            if end is None or (begin <= start and end <= until):
                 continue
             if spans and start < spans[-1][1]:
                 spans[-1][1] = max(spans[-1][1], end)
@@ -71,6 +80,13 @@ class SecretSet:
             parts += (text[done:start], HIDDEN)
             done = end
         return "".join([*parts, text[done:]]) if spans else text
+
+    def _addresses_in(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where addresses stand whose instance key may be read."""
+        for match in _ADDRESS.finditer(text) if self.addresses else ():
+            address = match.group().rstrip(".")
+            if address in self.addresses:
+                yield match.start(), match.start() + len(address)
 
     def _match_at(self, text: str, start: int, lengths: tuple[int, ...]) -> int | None:
         for length in lengths:
@@ -92,10 +108,16 @@ NO_SECRETS = SecretSet()
 
 
 class Collector:
-    """Gathers secrets; `vocabulary` are words of the plan itself (types, names) that must stay readable."""
+    """Gathers secrets; `vocabulary` are words of the plan itself (types, names) that must stay readable.
 
-    def __init__(self, vocabulary: frozenset[str] = frozenset()) -> None:
+    `addresses` are the plan's that have instance keys.
+    """
+
+    def __init__(
+        self, vocabulary: frozenset[str] = frozenset(), addresses: frozenset[str] = frozenset()
+    ) -> None:
         self.vocabulary = vocabulary
+        self.addresses = addresses
         self.found: set[tuple[str | None, str]] = set()
 
     def add(self, value: object, key: str | None) -> None:
@@ -118,7 +140,11 @@ class Collector:
                 anywhere.update(filter(self._is_telling, forms_of(value)))
             if key is not None and (not telling or "\n" in value):
                 at.update({(key, form) for form in (quoted(value), *map(str.strip, value.splitlines()))})
-        return SecretSet(frozenset(anywhere), frozenset(pair for pair in at if pair[1]))
+        return SecretSet(
+            frozenset(anywhere),
+            frozenset(pair for pair in at if pair[1]),
+            self.addresses if anywhere else frozenset(),
+        )
 
     def _is_telling(self, text: str) -> bool:
         """Whether a text can be hidden wherever it appears without hiding half of everything else."""

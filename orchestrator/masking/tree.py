@@ -6,13 +6,13 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.masking.inline import Inline
 from orchestrator.masking.secrets import Collector
 from orchestrator.masking.shapes import Shapes
-from orchestrator.masking.words import HIDDEN, SecretNames
+from orchestrator.masking.words import HIDDEN, SecretNames, is_reference_block
 
 Path = tuple[str | int, ...]
 
@@ -54,28 +54,43 @@ class Walker:
         if mark is True:
             self._gather(value, _name(path))
             return HIDDEN if value is not None else None
-        hidden = hidden or self._is_secret(path)
+        hidden = hidden or self._is_secret(value, path)
         if isinstance(value, dict):
             return self._mapping(value, mark, path, hidden)
         if isinstance(value, (list, tuple)):
-            marks = mark if isinstance(mark, list) else []
-            return [
-                self.walk(item, marks[index] if index < len(marks) else None, (*path, index), hidden)
-                for index, item in enumerate(value)
-            ]
+            return self._list(value, mark, path, hidden)
         if hidden and value is not None and not isinstance(value, bool) and value != "":
             self.collector.add(value, _name(path))
             return HIDDEN
         return self._text(value, path) if isinstance(value, str) else value
 
-    def _is_secret(self, path: Path) -> bool:
+    def _list(self, value: Sequence[Any], mark: Any, path: Path, hidden: bool) -> list[Any]:
+        """A list's items; in a command line the word after `--password` is secret."""
+        marks = mark if isinstance(mark, list) else []
+        masked = []
+        option = False
+        for index, item in enumerate(value):
+            below = marks[index] if index < len(marks) else None
+            is_word = isinstance(item, str) and not item.startswith("-")
+            masked.append(self.walk(item, below, (*path, index), hidden or (option and is_word)))
+            option = isinstance(item, str) and self.names.is_secret_option(item)
+        return masked
+
+    def _is_secret(self, value: Any, path: Path) -> bool:
         if not path:
             return False
         if isinstance(path[-1], str) and len(path) > 1 and self.names.is_secret(path[-1]):
-            return True
+            return not self._is_reference(value, path)
         return bool(
             self.attributes and self.attributes.fullmatch(".".join(str(part) for part in path if part != ""))
         )
+
+    def _is_reference(self, value: Any, path: Path) -> bool:
+        """Whether a secret's name stands there: `secret` in a block that lists secrets, and that block."""
+        if isinstance(value, list):
+            return is_reference_block(str(path[-1])) and all(isinstance(item, dict) for item in value)
+        above = [part for part in path[1:-1] if isinstance(part, str)]
+        return path[-1] == "secret" and bool(above) and is_reference_block(above[-1])
 
     def _mapping(self, value: Mapping[str, Any], mark: Any, path: Path, hidden: bool) -> dict[str, Any]:
         marks = mark if isinstance(mark, dict) else {}

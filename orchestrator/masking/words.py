@@ -22,6 +22,18 @@ _SECRET = (
     ("access", "key"),
     ("auth", "key"),
 )
+# A name that ends so says which secret is meant: `secret_id`, `db_password_secret_name`, `secret_key_ref`.
+_WHICH_SECRET = ("id", "name", "version", "ref", "arn", "label", "annotation")
+_REFERENCES = ("ref", "reference")
+# Blocks of providers that list secrets by their names, with what is inside of them.
+_REFERENCE_BLOCKS = frozenset(
+    {
+        ("secret", "environment", "variable"),
+        ("secret", "volume"),
+        ("secret", "env"),
+        ("image", "pull", "secret"),
+    }
+)
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _LONGEST_NAME = 200
 
@@ -53,6 +65,10 @@ class SecretNames:
 
     def _is_secret(self, name: str) -> bool:
         words = tuple(map(_singular, words_of(name[-_LONGEST_NAME:])))
+        if words[-1:] and (
+            words[-1] in _REFERENCES or (words[-2:-1] == ("secret",) and words[-1] in _WHICH_SECRET)
+        ):
+            return words in self.phrases
         for start, word in enumerate(words):
             # `dbpassword` is what many people write for db_password.
             if word in self.joined or word.endswith(("password", "passwd")):
@@ -61,10 +77,20 @@ class SecretNames:
                 return True
         return False
 
+    def is_secret_option(self, word: str) -> bool:
+        """Whether a word of a command line says that the next one is secret: `--password`."""
+        return word.startswith("-") and "=" not in word and self.is_secret(word.lstrip("-"))
+
     def hint(self) -> re.Pattern[str]:
         """Matches in any text that could hold a secret name; a cheap test before the exact one."""
         firsts = sorted({phrase[0] for phrase in self.phrases})
         return re.compile("|".join(map(re.escape, firsts)), re.IGNORECASE)
+
+
+def is_reference_block(name: str) -> bool:
+    """Whether blocks of this name say which secrets are used: their `secret` is a name, not a value."""
+    words = tuple(map(_singular, words_of(name[-_LONGEST_NAME:])))
+    return words in _REFERENCE_BLOCKS or words[-1:] in (("ref",), ("reference",))
 
 
 def _singular(word: str) -> str:

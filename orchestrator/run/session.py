@@ -21,7 +21,7 @@ from orchestrator.errors import BinaryError, InfraError, ProjectError, StateErro
 from orchestrator.masking import NO_SECRETS, Masker, SecretSet
 from orchestrator.process import Command, Completed, Supervisor
 from orchestrator.project import graph
-from orchestrator.project.given import sensitive_values
+from orchestrator.project.given import secret_values
 from orchestrator.project.model import Project, Stack
 from orchestrator.project.select import select
 from orchestrator.report.model import RunInfo, RunReport, StackReport
@@ -188,11 +188,10 @@ class Session:
     def secrets_behind(self, stack: Stack) -> SecretSet:
         """What text about a stack may quote where no plan tells what is secret in it.
 
-        That is what its sensitive variables hold, what its own state marks, and the sensitive outputs that it
+        That is what its secret variables hold, what its own state marks, and the sensitive outputs that it
         reads. What cannot be looked at tells nothing.
         """
-        given = [value for _, value in sensitive_values(self.project, stack, self.environ)]
-        found = SecretSet.of(given)
+        found = SecretSet.of(secret_values(self.project, stack, self.environ, self.masker.names.is_secret))
         upstreams = (self.project.stacks[edge.source] for edge in self.project.upstreams(stack.id))
         for one in (stack, *upstreams):
             with contextlib.suppress(InfraError, ValueError, RecursionError):

@@ -60,6 +60,15 @@ HOSTILE = [
     '  ~ token = "x" -> {\n      + a = "hunter2"\n    }',
     '  + env {\n      + name  = "DB_PASSWORD"\n      + value = "hunter2"\n    }',
     '  ~ env {\n        name  = "API_KEY"\n      ~ value = "a" -> "hunter2"\n    }',
+    'args = ["--password", "hunter2"]',
+    '  + args = [\n      + "--db-password",\n      + "hunter2",\n    ]',
+    '"[\\"--token\\",\\"hunter2\\"]"',
+    "args:\n  - --password\n  - hunter2",
+    'args:\n  - "--password"\n  - "hunter2"',
+    "  + secret_volumes {\n      + secret = \"db\"\n      + token  = \"hunter2\"\n    }",
+    "  + ref_block {\n      + secret = \"hunter2\"\n    }",
+    'password\ufdd0 = "hunter2"',
+    "  + secret_env {\n      + secret = \"db\"\n    }\n  + secret = \"hunter2\"",
     PEM,
     PEM.replace("\n", "\\n"),
     PEM.replace("\n", "\n          + "),
@@ -112,6 +121,11 @@ def test_known_shapes_are_hidden_wherever_they_stand(secret: str, around: str) -
 
 HARMLESS = [
     "Terraform will perform the following actions:",
+    '      + secret_id = "db-password"',
+    '      ~ secret_name = "a" -> "b"',
+    '  + secret_key_ref {\n      + secret  = "db-password"\n      + version = "latest"\n    }',
+    '  + secret_environment_variables {\n      + key    = "DB_PASSWORD"\n      + secret = "db"\n    }',
+    '      + command = ["serve", "--token", "--verbose"]',
     '  # google_secret_manager_secret.api_token will be created',
     '  + resource "google_secret_manager_secret" "password" {',
     "      + password = (known after apply)",
@@ -255,6 +269,48 @@ def test_words_of_the_plan_itself_stay_readable() -> None:
     assert MASKER.mask_text(text, MASKER.secrets_of(plan)) == (
         f"  # google_compute_network.backbone\n      + description = {HIDDEN}\n      + password = {HIDDEN}\n"
     )
+
+
+def keyed(key: str, **after: object) -> dict[str, object]:
+    """A plan with one resource whose instance key is also a sensitive value of it."""
+    quoted = json.dumps(key)
+    return {
+        "resource_changes": [
+            {
+                "address": f"module.m[{quoted}].a.b[{quoted}]",
+                "previous_address": f"a.b[{quoted}]",
+                "change": {
+                    "before": None,
+                    "after": {"input": key, **after},
+                    "after_sensitive": {"input": True},
+                },
+            }
+        ]
+    }
+
+
+@pytest.mark.parametrize("key", ["s3cr3t-CANARY", "s3cr3t", 'a "quoted" s3cr3t', "s3cr3t CANARY x"])
+def test_a_secret_instance_key_is_read_in_addresses_only(key: str) -> None:
+    quoted = json.dumps(key)
+    secrets = MASKER.secrets_of(keyed(key))
+    readable = (
+        f"  # module.m[{quoted}].a.b[{quoted}] will be created\n"
+        f"  # (moved from a.b[{quoted}])\n"
+        f"Error in module.m[{quoted}].\n"
+    )
+    hidden = f'  + o = {quoted}\n  + other.thing[{quoted}]\n  + json = "{{x: {key}}}"\n  and {key} there\n'
+    masked = MASKER.mask_text(readable + hidden, secrets)
+    assert masked.startswith(readable)
+    assert key not in masked.removeprefix(readable)
+    assert quoted not in masked.removeprefix(readable)
+
+
+def test_addresses_with_many_keys_are_searched_in_linear_time() -> None:
+    secrets = MASKER.secrets_of(keyed("s3cr3t-CANARY"))
+    begun = time.process_time()
+    for text in ('a["' * 100_000, "a." * 200_000, 'a["b"]' * 50_000, "s3cr3t-CANARY " * 30_000):
+        secrets.hide(text)
+    assert time.process_time() - begun < 5
 
 
 def test_extra_rules() -> None:

@@ -43,6 +43,28 @@ CASES: list[tuple[Any, Any, Any]] = [
      {"v": base64.b64encode(b"nothing to see here at all, move on").decode()}),
     ({"ghp_" + "a1B2" * 9: "x"}, None, {HIDDEN: "x"}),
     ({"v": "[1, 2"}, None, {"v": "[1, 2"}),
+    # Command lines as lists: the word after a secret option.
+    (["serve", "--password", "x", "-v"], None, ["serve", "--password", HIDDEN, "-v"]),
+    (["--db-token", "x", "--api-key", "y"], None, ["--db-token", HIDDEN, "--api-key", HIDDEN]),
+    ({"args": ["-password", "x"]}, None, {"args": ["-password", HIDDEN]}),
+    ({"args": ["--token", "--verbose", "x"]}, None, {"args": ["--token", "--verbose", "x"]}),
+    ({"args": ["--password=hunter2", "x"]}, None, {"args": [f"--password={HIDDEN}", "x"]}),
+    ({"v": '["--password", "x"]'}, None, {"v": f'["--password", "{HIDDEN}"]'}),
+    ({"args": ["-e", "DB_PASSWORD=hunter2"]}, None, {"args": ["-e", f"DB_PASSWORD={HIDDEN}"]}),
+    ({"v": "args:\n- --password\n- hunter2\n"}, None, {"v": f"args:\n- --password\n- {HIDDEN}\n"}),
+    # Which secret is meant must be readable.
+    ({"secret_id": "db-password", "secret": "x"}, None, {"secret_id": "db-password", "secret": HIDDEN}),
+    ({"secret_ids": ["a", "b"]}, None, {"secret_ids": ["a", "b"]}),
+    ({"env": [{"name": "DB_PASSWORD", "value_source": [{"secret_key_ref": [
+        {"secret": "db-password", "version": "latest"}]}]}]}, None,
+     {"env": [{"name": "DB_PASSWORD", "value_source": [{"secret_key_ref": [
+         {"secret": "db-password", "version": "latest"}]}]}]}),
+    ({"secret_environment_variables": [{"key": "DB_PASSWORD", "secret": "db"}]}, None,
+     {"secret_environment_variables": [{"key": "DB_PASSWORD", "secret": "db"}]}),
+    ({"secret_environment_variables": {"DB": "x"}}, None, {"secret_environment_variables": {"DB": HIDDEN}}),
+    ({"secret_volumes": [{"secret": "db", "token": "x"}]}, None,
+     {"secret_volumes": [{"secret": "db", "token": HIDDEN}]}),
+    ({"secrets": [{"secret": "x", "name": "y"}]}, None, {"secrets": [{"secret": HIDDEN, "name": HIDDEN}]}),
 ]  # fmt: skip
 
 
@@ -57,6 +79,9 @@ NAMES = [
     ("access_tokens", True), ("credentials", True), ("credential", True), ("private_key", True),
     ("privateKeyPem", True), ("APIKey", True), ("api_key", True), ("apikey", True), ("access_key_id", True),
     ("authKey", True), ("SECRET2", True),
+    ("secret_id", False), ("secretIds", False), ("db_password_secret_name", False), ("secret_version", False),
+    ("secret_key_ref", False), ("passwordSecretRef", False), ("secret_id_token", True), ("token_id", True),
+    ("secret_key", True), ("client_secret", True), ("secrets", True), ("secret_data", True),
     ("key", False), ("keys", False), ("kms_key_name", False), ("public_key", False), ("tokenizer", False),
     ("secretary", False), ("monkey", False), ("api", False), ("private", False), ("compass", False),
     ("", False),

@@ -1,9 +1,10 @@
-"""The values of sensitive variables, wherever they are given."""
+"""Secret values of variables and locals, wherever they are given."""
 
 from __future__ import annotations
 
+from orchestrator.masking import Masker
 from orchestrator.project import load
-from orchestrator.project.given import sensitive_values
+from orchestrator.project.given import secret_values
 from tests.conftest import MakeRepo
 
 CODE = """
@@ -32,7 +33,10 @@ FILES = {
 def test_files_code_and_environment_tell(make_repo: MakeRepo) -> None:
     project = load(make_repo(FILES).root)
     environ = {"TF_VAR_a": "of-the-environment", "TF_VAR_c": "open", "TF_VAR_unknown": "open"}
-    found = {value.strip() for _, value in sensitive_values(project, project.stacks["dev/x"], environ)}
+    found = {
+        value.strip()
+        for value in secret_values(project, project.stacks["dev/x"], environ, lambda name: False)
+    }
     assert found == {
         "of-the-default",
         "of-json",
@@ -44,3 +48,55 @@ def test_files_code_and_environment_tell(make_repo: MakeRepo) -> None:
         "12345",
         "of-the-environment",
     }
+
+
+NAMED = {
+    "infra/envs/dev/x/main.tf": """
+variable "db_password" {
+  default = "S-default"
+}
+variable "settings" {
+  default = { user = "open", api_token = ["S-nested"], inner = { password = 4711 } }
+}
+locals {
+  token = "S-local"
+  open  = "open"
+}
+module "m" {
+  source       = "../../../modules/m"
+  admin_secret = "S-argument"
+  plain        = "open"
+}
+""",
+    "infra/envs/dev/x/more.tf.json": """{
+  "variable": [{"api_key": {"default": "S-json-default"}}, {"map": {"default": {"password": "S-json-key"}}}],
+  "locals": {"x": {"token": "S-json-local"}}
+}""",
+    "infra/envs/dev/x/terraform.tfvars": 'db_password = "S-file"\nsettings = { password = "S-file-key" }\n',
+    "infra/envs/dev/x/a.auto.tfvars.json": """{
+  "db_password": "S-file-json", "x": {"token": ["S-list"], "y": "open"}
+}""",
+    "infra/modules/m/main.tf": """
+variable "passphrase" {
+  default = "S-module"
+}
+variable "open" {
+  default = "open"
+}
+""",
+}
+
+
+def test_a_secret_name_is_enough(make_repo: MakeRepo) -> None:
+    project = load(make_repo(NAMED).root)
+    found = set(secret_values(project, project.stacks["dev/x"], {}, Masker().names.is_secret))
+    names = (
+        "default nested local argument json-default json-key json-local file file-key file-json list module"
+    )
+    assert found == {"4711", *(f"S-{name}" for name in names.split())}
+
+
+def test_deep_nesting_is_no_defect(make_repo: MakeRepo) -> None:
+    deep = "x = " + "[" * 3000 + "]" * 3000 + '\npassword = "S-after"\n'
+    project = load(make_repo({**NAMED, "infra/envs/dev/x/z.auto.tfvars": deep}).root)
+    assert "S-file" in set(secret_values(project, project.stacks["dev/x"], {}, Masker().names.is_secret))
