@@ -13,6 +13,7 @@ from orchestrator.cli.options import json_option
 from orchestrator.errors import Exit
 
 if TYPE_CHECKING:
+    from orchestrator.config.rules import Guard
     from orchestrator.guard.check import GuardResult
     from orchestrator.project.model import Project, Stack
 
@@ -22,6 +23,7 @@ Examples:
   infra guard dev 'prod/*'         these stacks, changed or not
   infra guard --base HEAD~1 --json
   infra guard --format sarif > guard.sarif
+  infra guard '*' --suggest        what an owner would add to infra.yaml for all that is here
 """
 
 
@@ -35,9 +37,12 @@ Examples:
     default="text",
     help="For people, for GitHub's annotations, or for code scanning.",
 )
+@click.option("--suggest", is_flag=True, help="Print entries of infra.yaml that would accept what is found.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, stacks: tuple[str, ...], base: str | None, form: str, as_json: bool) -> int:
+def command(
+    ctx: click.Context, stacks: tuple[str, ...], base: str | None, form: str, suggest: bool, as_json: bool
+) -> int:
     """Look for what code may not hold: programs, ways out, files from elsewhere. Exit 4 when there is some.
 
     Nothing is run. The rules are those of infra.yaml on trunk; docs/policy.md says what each is for.
@@ -56,6 +61,8 @@ def command(ctx: click.Context, stacks: tuple[str, ...], base: str | None, form:
     found = check_project(head, before, changed, rules, stacks=wanted)
     code = int(Exit.BLOCKED if any(one.severity == "error" for one in found.findings) else Exit.OK)
     chosen = [stack for stack in head.stacks.values() if stack.id in set(wanted)]
+    if suggest:
+        return show_suggestions(app, found, rules, before or head)
     return tell(app, found, code, form, chosen, commit)
 
 
@@ -64,6 +71,29 @@ def _before(head: Project, commit: str | None) -> Project | None:
     from orchestrator.project import load_commit
 
     return load_commit(head, commit) if commit else None
+
+
+def show_suggestions(app: App, result: GuardResult, rules: Guard, trusted: Project) -> int:
+    """The entries that would accept what was found; always exit code 0."""
+    from dataclasses import asdict
+
+    from orchestrator.guard.allowed import allowed_by
+    from orchestrator.guard.suggestions import render_suggestions
+    from orchestrator.guard.suggestions import suggest as suggestions_for
+
+    suggestions = suggestions_for(result.findings)
+    if app.json:
+        entries = [asdict(entry) for entry in suggestions]
+        return app.emit("guard", int(Exit.OK), run=None, stacks=[], errors=[], suggestions=entries)
+    allowed = allowed_by(rules, [trusted])
+    present = {
+        "providers": rules.providers,
+        "modules": rules.modules,
+        "backends": allowed.backends,
+        "buckets": allowed.buckets,
+    }
+    app.write(render_suggestions(suggestions, present).rstrip("\n"))
+    return int(Exit.OK)
 
 
 def tell(app: App, found: GuardResult, code: int, form: str, stacks: list[Stack], base: str | None) -> int:

@@ -35,6 +35,7 @@ def command(ctx: click.Context, /, out: str | None, detailed_exitcode: bool, **a
 
     Nothing is locked, written to a state, or changed in the checkout.
     """
+    from orchestrator.cli.guard_locally import check_locally
     from orchestrator.cli.running import opened, request_of, tell, under_policy
     from orchestrator.run import pipeline
 
@@ -45,4 +46,5 @@ def command(ctx: click.Context, /, out: str | None, detailed_exitcode: bool, **a
         request = request_of(
             app, session, asked, out=kept if out else None, detailed=detailed_exitcode, with_followers=True
         )
+        check_locally(app, session.project, (*request.stacks, *request.followers))
         return tell(app, pipeline.plan(session, request))

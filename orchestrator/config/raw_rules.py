@@ -28,6 +28,11 @@ Limit = Annotated[int, Field(ge=0, le=100_000)] | None
 Package = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
 
 
+def _off(value: object) -> object:
+    """YAML reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
 class RawProtected(Section):
     """Resources that no plan may delete or replace: at least one of `address` and `type`."""
 
@@ -139,7 +144,7 @@ class RawGuard(Section):
     """Findings that are accepted."""
     prevent: tuple[Prevented, ...] = Field((), examples=[["workflows", "policies"]])
     """What no pull request may change: an error there instead of a warning."""
-    local: LocalGuard = "warn"
+    local: Annotated[LocalGuard, BeforeValidator(_off)] = "warn"
     """What `infra plan` does on a laptop with findings in what differs from trunk: warn, refuse, or off."""
     lock_file_changes: LockFileChanges = "allow"
     """Another version of a listed provider in a lock file: allow, only with an owner's approval, or refuse.

@@ -71,8 +71,7 @@ class Judge:
             yield Finding("error", "provider", message, "Write its source as a plain string.", file, line)
         elif not is_listed_provider(source, self.allowed):
             message = f"The provider {source} is not listed: it is a program that runs in every plan."
-            advice = f"An owner lists it on trunk: `guard: {{providers: […, {source}]}}` in infra.yaml."
-            yield Finding("error", "provider", message, advice, file, line)
+            yield _unlisted("provider", message, ("providers", source), file, line)
 
     def module(self, file: str, line: int | None, name: str, source: str | None) -> Iterator[Finding]:
         """A call of a module that is not in the repository; `source` is None when it cannot be told."""
@@ -82,16 +81,14 @@ class Judge:
             yield Finding("error", "module-source", message, advice, file, line)
         elif not matches(source, self.allowed.modules):
             message = f"The module source {source} is not listed: its code is not looked at."
-            advice = f"An owner lists it on trunk: `guard: {{modules: […, {source}]}}` in infra.yaml."
-            yield Finding("error", "module-source", message, advice, file, line)
+            yield _unlisted("module-source", message, ("modules", source), file, line)
 
     def _backends(self, file: str, facts: CodeFacts) -> Iterator[Finding]:
         for one in facts.backends:
             kind = literal(one.kind) or ""
             if not matches(kind, self.allowed.backends):
                 message = f"The backend {kind!r} is not listed: states would go there."
-                advice = f"An owner lists it on trunk: `guard: {{backends: […, {kind}]}}` in infra.yaml."
-                yield Finding("error", "backend", message, advice, file, one.line)
+                yield _unlisted("backend", message, ("backends", kind), file, one.line)
             yield from _store_arguments(file, one, f"the backend {kind!r}")
 
     # What depends on the names that a root or a caller gives
@@ -117,8 +114,7 @@ class Judge:
             yield Finding("error", "remote-state", message, advice, file, one.line)
         elif kind is not None and not matches(kind, self.allowed.backends):
             message = f"{what} has the backend {kind!r}, which is not listed."
-            advice = f"An owner lists it on trunk: `guard: {{backends: […, {kind}]}}` in infra.yaml."
-            yield Finding("error", "remote-state", message, advice, file, one.line)
+            yield _unlisted("remote-state", message, ("backends", kind), file, one.line)
         if one.settings is None:
             message = f"How {what[0].lower()}{what[1:]} is configured cannot be told."
             advice = "Write `config = {…}` with plain keys."
@@ -135,10 +131,12 @@ class Judge:
             bucket = told(settings["bucket"], place.scope)
             if bucket is None or not matches(bucket, self.allowed.buckets):
                 said = "that cannot be told" if bucket is None else f"{bucket}, which is not listed"
-                name = bucket or "NAME"
                 message = f"This keeps or reads a state in a bucket {said}."
-                advice = f"An owner lists it on trunk: `guard: {{buckets: […, {name}]}}` in infra.yaml."
-                yield Finding("error", rule, message, advice, file, one.line)
+                if bucket is None:
+                    advice = "Write its name as a plain string."
+                    yield Finding("error", rule, message, advice, file, one.line)
+                else:
+                    yield _unlisted(rule, message, ("buckets", bucket), file, one.line)
         for key in ("path", "workspace_dir") if kind in ("local", None) else ():
             if key in settings:
                 why = wrong_path(self.tree, settings[key], place)
@@ -149,6 +147,13 @@ class Judge:
 def told(text: Text, scope: Scope) -> str | None:
     """A string with the names of a scope put in; None when it cannot be told."""
     return literal(resolve(text, scope))
+
+
+def _unlisted(rule: str, message: str, entry: tuple[str, str], file: str, line: int | None) -> Finding:
+    """What an owner can list on trunk: `entry` is a key below `guard` and the value."""
+    key, value = entry
+    advice = f"An owner lists it on trunk: `guard: {{{key}: […, {value}]}}` in infra.yaml."
+    return Finding("error", rule, message, advice, file, line, listed=entry)
 
 
 def file_finding(message: str, file: str, line: int | None) -> Finding:

@@ -126,7 +126,10 @@ class ForeignState:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that `infra validate` tells. `code` is stable; `stack` is the one concerned, if it is one."""
+    """Something that `infra validate` tells. `code` is stable; `stack` is the one concerned, if it is one.
+
+    `listed` is the entry of a list below `guard` in infra.yaml that would accept it: key and value.
+    """
 
     severity: Severity
     code: str
@@ -135,6 +138,7 @@ class Finding:
     file: str | None = None
     line: int | None = None
     stack: str | None = None
+    listed: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

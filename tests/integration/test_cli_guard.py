@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.context import App
+from orchestrator.cli.guard_locally import check_locally
+from orchestrator.errors import BlockedError
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
 from tests.support.repo import Repo
@@ -93,3 +97,54 @@ def test_without_a_commit_the_project_is_its_own_trunk(tmp_path: Path) -> None:
     fresh = Repo(tmp_path)
     fresh.write({**FILES, "infra/envs/dev/b/evil.tf": EVIL})
     assert "[data-source]" in Infra(fresh.root, {})("guard", code=4).out
+
+
+def test_suggestions(infra: Infra, repo: Repo) -> None:
+    repo.commit({"infra/envs/dev/b/evil.tf": EVIL})
+    text = infra("guard", "--suggest", code=0).out
+    assert "    - {rule: data-source, path: infra/envs/dev/b/evil.tf, reason: …}" in text
+    assert "    - hashicorp/http" in text
+    document = infra("guard", "--suggest", "--json", code=0).document
+    check_schema(document, "guard")
+    assert {one["key"] for one in document["suggestions"]} == {"providers", "allow"}
+
+
+def checked(repo: Repo, stacks: list[str], **environ: str) -> str:
+    """What `infra plan` says before it plans."""
+    notes = io.StringIO()
+    app = App(environ, io.StringIO(), io.StringIO(), notes, str(repo.root))
+    check_locally(app, app.project(), stacks)
+    return notes.getvalue()
+
+
+def test_a_plan_on_a_laptop_warns(repo: Repo) -> None:
+    repo.write({"infra/envs/dev/b/evil.tf": EVIL})
+    notes = checked(repo, ["dev/a", "dev/b"])
+    assert "warning: infra/envs/dev/b/evil.tf:1: data 'http' sends requests" in notes
+    assert "`infra guard` says how to allow it" in notes
+    assert checked(repo, ["dev/a"]) == ""
+    assert checked(repo, ["dev/b"], GITHUB_ACTIONS="true") == ""
+
+
+def test_trunk_says_what_a_plan_on_a_laptop_does(repo: Repo) -> None:
+    """A branch cannot switch it off; what trunk has is not warned about."""
+    config = "backend: {gcs: {bucket: states}}\nguard: {local: %s}\n"
+    repo.commit({"infra.yaml": config % "off", "infra/envs/dev/b/evil.tf": EVIL})
+    assert "warning" in checked(repo, ["dev/b"])
+    repo.switch("main")
+    repo.commit({"infra.yaml": config % "refuse"})
+    repo.branch("refused")
+    repo.commit({"infra/envs/dev/b/evil.tf": EVIL})
+    with pytest.raises(BlockedError, match="what differs from trunk") as caught:
+        checked(repo, ["dev/b"])
+    assert (caught.value.file, caught.value.line) == ("infra/envs/dev/b/evil.tf", 1)
+    repo.switch("main")
+    repo.commit({"infra.yaml": config % "off", "infra/envs/dev/b/evil.tf": EVIL})
+    repo.branch("off")
+    repo.commit({"infra/envs/dev/b/more.tf": EVIL.replace('"x"', '"y"')})
+    assert checked(repo, ["dev/b"]) == ""
+    repo.switch("main")
+    repo.commit({"infra.yaml": config % "warn"})
+    repo.branch("old")
+    repo.commit({"infra/envs/dev/b/more.tf": "# x\n"})
+    assert checked(repo, ["dev/b"]) == ""

@@ -18,4 +18,9 @@ def guarded(scope: Scope, more: Iterable[str] = ()) -> tuple[Finding, ...]:
     base = scope.subject.base
     changed = scope.project.repository.changed_paths(base) if base else ()
     stacks = {*scope.found.ids, *scope.found.followers, *(one for one in more if one in scope.project.stacks)}
-    return check_project(scope.project, scope.before, changed, scope.rules.guard, stacks=stacks).findings
+    settings = scope.rules.terraform
+    mirrored = settings.provider_installation.has_mirrors or settings.cli_config == "environment"
+    result = check_project(
+        scope.project, scope.before, changed, scope.rules.guard, stacks=stacks, mirrored=mirrored
+    )
+    return result.findings

@@ -1,0 +1,49 @@
+"""Entries of infra.yaml that would accept what is there."""
+
+from __future__ import annotations
+
+from orchestrator.config import load_text
+from orchestrator.guard.suggestions import grouped, render_suggestions, suggest
+from orchestrator.project.model import Finding
+
+
+def finding(code: str, file: str, listed: tuple[str, str] | None = None, severity: str = "error") -> Finding:
+    return Finding(severity, code, "m", file=file, line=1, listed=listed)  # type: ignore[arg-type]
+
+
+def test_files_of_a_folder_are_put_together() -> None:
+    names = {f"modules/m{number}/main.tf": 2 for number in range(5)} | {"envs/dev/a/main.tf": 1}
+    assert grouped(names) == [("envs/dev/a/main.tf", 1), ("modules/**", 10)]
+    assert grouped({"a.tf": 1, "b.tf": 1, "c.tf": 1}) == [("a.tf", 1), ("b.tf", 1), ("c.tf", 1)]
+    assert grouped({"m/a.tf": 1, "m/b.tf": 1}) == [("m/a.tf", 1), ("m/b.tf", 1)]
+    deep = {f"a/b{one}/c{two}/x.tf": 1 for one in range(3) for two in range(3)}
+    assert grouped(deep) == [("a/**", 9)]
+
+
+def test_lists_come_before_paths_and_say_what_they_open() -> None:
+    findings = [
+        *(finding("file-path", f"modules/m{number}/main.tf") for number in range(4)),
+        *(finding("provider", "x.tf", ("providers", "acme/x")) for _ in range(2)),
+        *(finding("module-source", "x.tf", ("modules", f"org/m{number}/google")) for number in range(4)),
+        finding("lock-file", "x", severity="info"),
+        finding("changed-config", "infra.yaml"),
+    ]
+    made = suggest(findings)
+    assert [(one.key, one.value, one.findings) for one in made] == [
+        ("providers", "acme/x", 2),
+        ("modules", '"org/*"', 4),
+        ("allow", '{rule: file-path, path: "modules/**", reason: …}', 4),
+    ]
+    assert all(one.opens for one in made)
+
+
+def test_what_is_printed_is_a_valid_section() -> None:
+    findings = [
+        finding("provider", "x.tf", ("providers", "acme/x")),
+        finding("file-path", "modules/[m]/main.tf"),
+    ]
+    text = render_suggestions(suggest(findings), {"providers": ("hashicorp/google",)})
+    config = load_text(text)
+    assert config.guard.providers == ("hashicorp/google", "acme/x")
+    assert [(one.rule, one.path) for one in config.guard.allow] == [("file-path", "modules/[m]/main.tf")]
+    assert "Nothing to add" in render_suggestions((), {})
