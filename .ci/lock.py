@@ -19,12 +19,13 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / "orchestrator/locks"
-# What builds infra itself, editable installs included, and the packages that have no wheel.
-BUILD = ("hatchling>=1.26", "editables", "setuptools>=77")
+# What installs and builds: infra itself, editable installs included, and the packages that have no wheel.
+BUILD = ("pip", "hatchling>=1.26", "editables", "setuptools>=77")
 SDISTS = ("python-terraform",)
 # File → extras of pyproject.toml; the others list the requirements themselves.
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "runtime": (),
+    "rego": ("rego",),
     "terraform": ("embedded", "rego"),
     "demo": ("embedded", "sandbox"),
     "dev": ("dev",),

@@ -7,6 +7,7 @@ Python imports what lies in the working directory.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from orchestrator.ci.source import ActionSource, GitSource, ReleaseSource, Sourc
 LOCKS = Path(__file__).parents[1] / "locks"
 # What a job needs: which lock file, and what the action is asked for.
 _LOCKS = {False: "runtime", True: "terraform"}
-_TERRAFORM = {False: "own", True: "embedded"}
+# The entries of wheels for macOS (lock.py writes those of each platform apart).
+_ELSEWHERE = re.compile(r"[^\0]*(?:;|and) sys_platform == 'darwin' \\\0")
+_TERRAFORM = {False: "none", True: "embedded"}
 
 _SCRIPT = """\
 export PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -48,11 +51,9 @@ echo "$RUNNER_TEMP/infra/bin" >> "$GITHUB_PATH"
 def lock(name: str) -> str:
     """A lock file's requirements for the Linux runners of the jobs, with their options and hashes."""
     text = (LOCKS / f"{name}.txt").read_text(encoding="utf-8")
-    # A requirement goes on over the lines that end in a backslash.
+    # A requirement goes on over the lines that end in a backslash; its markers stand in the first.
     entries = text.replace("\\\n", "\\\0").splitlines()
-    kept = [
-        entry for entry in entries if not entry.startswith("#") and "'darwin'" not in entry.partition("\0")[0]
-    ]
+    kept = [entry for entry in entries if not entry.startswith("#") and not _ELSEWHERE.match(entry)]
     return "\n".join(kept).replace("\0", "\n")
 
 

@@ -47,9 +47,17 @@ def embedded_executable(cache_dir: Path) -> Path:
     # The name says what is in it, so that two virtual environments may share a cache.
     key = hashlib.sha256(script.encode()).hexdigest()[:16]
     path = cache_dir.absolute() / f"embedded-{key}" / "terraform"
-    if not path.is_file():
+    if not _is_current(path, script):
         _write_executable(path, script)
     return path
+
+
+def _is_current(path: Path, script: str) -> bool:
+    """Whether our script is there: the cache may lie in a checkout, which can bring a file of this name."""
+    try:
+        return not path.is_symlink() and path.read_text() == script and os.access(path, os.X_OK)
+    except (OSError, ValueError):
+        return False
 
 
 def _write_executable(path: Path, text: str) -> None:

@@ -119,3 +119,21 @@ def test_version_checks_name_the_place() -> None:
 def test_a_state_of_a_newer_terraform(state: str, older: bool) -> None:
     binary = Binary(("tf",), "1.11.4", "terraform", "PATH", Path("/bin/tf"))
     assert binary.is_older_than(state) is older
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_program_in_the_cache_that_is_not_ours_is_replaced(tmp_path: Path, kind: str) -> None:
+    """The cache lies in the checkout, and a pull request may bring a file of that name."""
+    if embedded.find_library() is None:
+        pytest.skip("the embedded Terraform has no wheel for this machine")
+    ours = embedded.embedded_executable(tmp_path)
+    script = ours.read_text()
+    if kind == "link":
+        (tmp_path / "other").write_text(script)
+        (tmp_path / "other").chmod(0o755)
+        ours.unlink()
+        ours.symlink_to(tmp_path / "other")
+    else:
+        ours.write_text("#!/bin/sh\necho of the pull request\n")
+    assert embedded.embedded_executable(tmp_path) == ours
+    assert (ours.is_symlink(), ours.read_text()) == (False, script)
