@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import NoReturn, cast
 
 import click
@@ -124,7 +124,16 @@ def usage_error(error: click.ClickException) -> UsageError:
     return UsageError(error.format_message(), advice=f"`{path} --help` shows the usage with examples.")
 
 
+def forget_relative_folders(environ: MutableMapping[str, str]) -> None:
+    """Leave only absolute folders on PATH: any other means the working directory, whose `git` would run."""
+    folders = environ.get("PATH", "").split(os.pathsep)
+    absolute = [folder for folder in folders if folder.startswith("/")]
+    if absolute != folders and "PATH" in environ:
+        environ["PATH"] = os.pathsep.join(absolute)
+
+
 def main() -> NoReturn:
     """The console script."""
     forget_token_requests(os.environ)
+    forget_relative_folders(os.environ)
     sys.exit(run(sys.argv[1:], App(os.environ, sys.stdin, sys.stdout, sys.stderr)))

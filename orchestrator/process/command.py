@@ -19,7 +19,8 @@ OnStart = Callable[[], None]
 class Command:
     """One program to run.
 
-    `argv` is never given to a shell; `env` is the child's whole environment. With `files`, a folder, the
+    `argv` is never given to a shell; `env` is the child's whole environment,
+    but for the tokens of a job (job_tokens.py). With `files`, a folder, the
     child writes to the files `stdout_name` and `stderr` there (0600, appended to) and we follow them: it
     then outlives us, so every command that changes state has it. Without it the child writes to pipes.
     `stdin="inherit"` gives the child our terminal: all three streams, nothing is captured.

@@ -1,7 +1,7 @@
 """What Git knows. The only module that touches GitPython.
 
-Each method starts one git process at most. Hooks, prompts and file system monitors stay out, and nothing is
-written except by `add_worktree` and `remove_worktree`.
+Each method starts one git process at most. Hooks, prompts, file system monitors and filters of the clone's
+own configuration stay out, and nothing is written except by `add_worktree` and `remove_worktree`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from orchestrator.errors import GitError, ProjectError
-from orchestrator.project import gitlists
+from orchestrator.project import gitlists, gitprograms
 from orchestrator.project.tree import Tree
 
 try:
@@ -26,7 +26,6 @@ except ImportError as missing:
     # GitPython looks for the program as it is imported.
     raise GitError("git is not installed, or not on PATH.", advice="Install git.") from missing
 
-QUIET = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 FULL_CLONE = (
     "The clone is shallow: fetch all of it, in GitHub Actions with `fetch-depth: 0` on actions/checkout, "
     "else with `git fetch --unshallow`."
@@ -50,12 +49,18 @@ class Commit:
 class Repository:
     """A Git repository with a working tree, seen from `root`, the project's root inside it."""
 
-    def __init__(self, repo: git.Repo, root: Path) -> None:
+    def __init__(self, repo: git.Repo, root: Path, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` are the variables that keep programs of the clone's own configuration out."""
         self._repo = repo
         self.top = Path(str(repo.working_tree_dir)).resolve()
         self.root = root.resolve()
         self._git = git.Git(str(self.root))
         self._git.update_environment(GIT_TERMINAL_PROMPT="0", GIT_OPTIONAL_LOCKS="0", GIT_ASKPASS="true")
+        if settings is None:
+            listing = self._text(*gitprograms.LIST)
+            settings = gitprograms.environment(listing, os.environ)
+        self._settings = settings
+        self._git.update_environment(**settings)
 
     @classmethod
     def open(cls, start: Path, root: Path | None = None) -> Repository:
@@ -77,7 +82,7 @@ class Repository:
 
     def at(self, root: Path) -> Repository:
         """The same repository, seen from a root inside it."""
-        return Repository(self._repo, root)
+        return Repository(self._repo, root, self._settings)
 
     # Revisions
 
@@ -351,7 +356,7 @@ class Repository:
         """Exit code, standard output and standard error of one git command."""
         try:
             done = self._git.execute(
-                ["git", *QUIET, *arguments],
+                ["git", *gitprograms.QUIET, *arguments],
                 istream=stdin,
                 with_extended_output=True,
                 with_exceptions=False,
