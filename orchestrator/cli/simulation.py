@@ -17,8 +17,8 @@ from orchestrator.cli.sandbox_needs import HARMLESS, sandbox_folder
 from orchestrator.errors import SandboxError
 
 if TYPE_CHECKING:
-    from orchestrator.project.facts import Types
     from orchestrator.project.model import Project
+    from orchestrator.repository.facts import Types
     from orchestrator.sandbox.provider.server import ProviderServer
 
 NEEDED = ("grpc", "msgpack", "tf")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.project.text import Text
+from orchestrator.repository.hcl.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,12 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A call of a function that reads files.
-
-    `listed` is true where every part of the path that is open is a name that `fileset` found.
-    """
+    """A call of a function that reads files."""
 
     function: str
     path: Text
     line: int | None
     pattern: Text | None = None
-    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

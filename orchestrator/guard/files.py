@@ -12,7 +12,7 @@ from orchestrator.config.rules import Guard
 from orchestrator.guard.allowed import PLACEHOLDER, Allowed, configured_kind
 from orchestrator.guard.paths import is_hidden
 from orchestrator.project.model import Finding, Project
-from orchestrator.project.tree import Lost
+from orchestrator.repository.tree import Lost
 
 CONFIG = "infra.yaml"
 # Terraform's own configuration, and where it looks for providers, modules and plans that are there already.

@@ -14,7 +14,7 @@ from functools import cache
 
 from orchestrator.config.globs import matches
 from orchestrator.project.model import Finding, Project
-from orchestrator.project.tree import Tree
+from orchestrator.repository.tree import Tree
 
 ATTRIBUTES_FILE = ".gitattributes"
 MODULES_FILE = ".gitmodules"

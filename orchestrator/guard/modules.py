@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.config.globs import matches
+from orchestrator.guard.code_facts import code_facts, template_reads
 from orchestrator.guard.facts import CodeFacts, Read
-from orchestrator.guard.hcl_facts import read_code
 from orchestrator.guard.paths import physical
-from orchestrator.guard.reads import template_reads
 from orchestrator.guard.rules import Judge, file_finding
 from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.project.reads import Place
-from orchestrator.project.source import is_code, is_local, local_scope
-from orchestrator.project.text import Ref, Scope, Text, literal, resolve
-from orchestrator.project.tree import Lost, inside
-from orchestrator.project.values import auto_files, instances
+from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, resolve
+from orchestrator.repository.modules import MergedModule, is_code, is_override, merge_files
+from orchestrator.repository.source import JSON, is_local, local_scope
+from orchestrator.repository.tree import Lost, inside
+from orchestrator.repository.variables import auto_files, instances
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Code:
         paths = [path for _, path in auto_files(source, root)]
         paths += [path for name in stack.var_files if (path := source.tree.find(name)) is not None]
         for path in paths:
-            unreadable = self._read(path).unreadable
+            unreadable = source.file(posixpath.basename(path), path).problem
             if unreadable:
                 message = f"What this file sets cannot be told: {unreadable[1]}."
                 advice = "Write it in plain Terraform."
@@ -89,18 +89,23 @@ class Code:
         """All code files of a folder, also those that one of Terraform and OpenTofu leaves out."""
         if folder not in self._files:
             source = self.head.coverage.source
+            paths = {name: path for name, path in source.listing(folder) if is_code(name)}
+            merged = source.module(folder) if any(map(is_override, paths)) else None
             self._files[folder] = {
-                posixpath.join(folder, name): self._read(path)
-                for name, path in source.listing(folder)
-                if is_code(name)
+                posixpath.join(folder, name): self._read(name, path, merged) for name, path in paths.items()
             }
         return self._files[folder]
 
-    def _read(self, path: str) -> CodeFacts:
-        key = self.head.tree.ids[path] + (".json" if path.endswith(".json") else "")
-        facts = self._facts.get(key)
+    def _read(self, name: str, path: str, merged: MergedModule | None) -> CodeFacts:
+        """The facts of a file; they depend on its content alone where no override file is merged in."""
+        source = self.head.coverage.source
+        key = source.content(path) + (JSON if name.endswith(JSON) else "")
+        facts = self._facts.get(key) if merged is None else None
         if facts is None:
-            facts = self._facts[key] = read_code(path, self.head.tree.read(path))
+            file = source.file(name, path)
+            facts = code_facts(file, merged or merge_files([file]))
+            if merged is None:
+                self._facts[key] = facts
         return facts
 
     def _folder(self, folder: str, *, is_root: bool) -> tuple[Finding, ...]:
@@ -186,7 +191,7 @@ class Code:
                     )
                     yield file_finding(message, file, use.line)
                     continue
-                reads, unreadable = template_reads(tree.read(real).decode("utf-8", "surrogateescape"))
+                reads, unreadable = template_reads(tree.read(real))
                 if unreadable:
                     message = f"What the template {real} reads cannot be told: {unreadable[1]}."
                     yield Finding("error", "unreadable", message, "", file, use.line)

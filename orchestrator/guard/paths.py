@@ -6,8 +6,8 @@ import posixpath
 
 from orchestrator.guard.facts import Read
 from orchestrator.project.reads import Place
-from orchestrator.project.text import Ref, Text, literal, literal_prefix, resolve
-from orchestrator.project.tree import Lost, Tree
+from orchestrator.repository.hcl.text import Listed, Ref, Text, literal, literal_prefix, resolve
+from orchestrator.repository.tree import Lost, Tree
 
 # Folders that programs keep beside the code: credentials, states, plans and providers lie in them.
 HIDDEN = frozenset({".git", ".terraform", ".infra"})
@@ -44,11 +44,13 @@ def wrong_with(tree: Tree, use: Read, place: Place) -> str | None:
             return "looks for a pattern that cannot be told"
         if pattern.startswith(("/", "~")) or ".." in pattern.split("/") or is_hidden(pattern):
             return f"looks for {pattern}, out of its folder"
-    return wrong_path(tree, use.path, place, listed=use.listed)
+    # What a template does cannot be known without knowing which one it is.
+    may_list = use.function not in ("templatefile", "fileset")
+    return wrong_path(tree, use.path, place, may_list=may_list)
 
 
-def wrong_path(tree: Tree, path: Text, place: Place, *, listed: bool = False) -> str | None:
-    """The same for a path alone. `listed`: what is open in it are names of files that were found below it."""
+def wrong_path(tree: Tree, path: Text, place: Place, *, may_list: bool = False) -> str | None:
+    """The same for a path alone. `may_list`: names that `fileset` finds may stand in it."""
     text = resolve(path, place.scope)
     base, rest = place.root, text
     if text and isinstance(text[0], Ref) and text[0].kind == "path":
@@ -60,7 +62,7 @@ def wrong_path(tree: Tree, path: Text, place: Place, *, listed: bool = False) ->
         return f"reads {literal(text) or literal_prefix(text)}, an absolute path"
     told = literal(rest)
     if told is None:
-        if not listed:
+        if not (may_list and _is_listed(rest)):
             return "reads a path that cannot be told"
         told = posixpath.dirname(literal_prefix(rest))
         if physical(tree, base, told) == "":
@@ -71,6 +73,19 @@ def wrong_path(tree: Tree, path: Text, place: Place, *, listed: bool = False) ->
     if is_hidden(found):
         return f"reads {found}, which is no code"
     return None
+
+
+def _is_listed(text: Text) -> bool:
+    """Whether every open part of a path, each after a slash, is a name that `fileset` finds in its folder."""
+    for before, part in zip(("", *text), text, strict=False):
+        if isinstance(part, str):
+            continue
+        pattern = literal(part.pattern) if isinstance(part, Listed) else None
+        if pattern is None or ".." in pattern.split("/") or pattern.startswith(("/", "~")):
+            return False
+        if not (isinstance(before, str) and before.endswith("/")):
+            return False
+    return True
 
 
 def is_hidden(path: str) -> bool:

@@ -12,8 +12,8 @@ from orchestrator.guard.facts import CodeFacts, Store
 from orchestrator.guard.paths import wrong_path, wrong_with
 from orchestrator.project.model import Finding
 from orchestrator.project.reads import Place
-from orchestrator.project.text import Scope, Text, literal, resolve
-from orchestrator.project.tree import Tree
+from orchestrator.repository.hcl.text import Scope, Text, literal, resolve
+from orchestrator.repository.tree import Tree
 
 # They give code of a pull request a way out, or a token to go out with.
 REFUSED_DATA = {

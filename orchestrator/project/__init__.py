@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from orchestrator.config import Config
     from orchestrator.project.git import Repository
     from orchestrator.project.model import Project
-    from orchestrator.project.source import Memo
-    from orchestrator.project.tree import Tree
+    from orchestrator.repository.source import Memo
+    from orchestrator.repository.tree import Tree
 
 
 def find_root(start: Path, top: Path) -> Path:
@@ -73,10 +73,11 @@ def _read_tree(repository: Repository, tree: Tree, memo: Memo | None, config: Co
     from orchestrator.project.edges import Edges
     from orchestrator.project.fingerprint import Coverage
     from orchestrator.project.model import Project
-    from orchestrator.project.source import Source
+    from orchestrator.repository.modules import product_of
+    from orchestrator.repository.source import Source
 
     config = config or _config_of(repository, tree)
-    source = Source(tree, str(config.roots.modules), memo)
+    source = Source(tree, str(config.roots.modules), memo, product_of(config.terraform.binary))
     found = discover(tree, config, source, repository.root)
     names = {stack.environment for stack in found.stacks.values()}
     order = config.promotion_order(names)

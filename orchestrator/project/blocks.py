@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.project.hcl import Node, syntax_tree, unescape
+from orchestrator.repository.hcl.syntax import Node, syntax_tree, unescape
 
 if TYPE_CHECKING:
-    from orchestrator.project.source import Source
+    from orchestrator.repository.source import Source
 
 ROOT = ""
 # In a quoted string these are code; the rest is what it says.

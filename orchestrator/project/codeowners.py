@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from orchestrator.project.tree import Tree
+from orchestrator.repository.tree import Tree
 
 # The first of these that is there counts.
 PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")

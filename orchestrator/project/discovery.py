@@ -11,11 +11,11 @@ from pathlib import Path
 from orchestrator.config import Config, StackSettings
 from orchestrator.errors import ProjectError
 from orchestrator.project.model import Finding, Module, Stack
-from orchestrator.project.source import Source, folders
 from orchestrator.project.states import backend_config, backend_of, given_settings, state_of
-from orchestrator.project.text import Scope
-from orchestrator.project.tree import Lost, Tree, inside
-from orchestrator.project.values import root_scope
+from orchestrator.repository.hcl.text import Scope
+from orchestrator.repository.source import Source, folders
+from orchestrator.repository.tree import Lost, Tree, inside
+from orchestrator.repository.variables import root_scope
 
 LOCK_FILE = ".terraform.lock.hcl"
 # Beside a root's own files these hold no stacks but what belongs to it.
@@ -191,7 +191,7 @@ def stack_of_root(config: Config, source: Source, root: Root, top: Path) -> tupl
         passed_env=environment.env,
         reads=_reads(config, root),
         depends_on=_depends_on(config, root),
-        required_version=tuple(facts.required_version),
+        required_version=facts.required_version,
         providers=facts.required_providers,
         modules=tuple(call.path for call in source.calls(folder) if call.path is not None),
         lock_file=lock_file,

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.project.discovery import nearest
-from orchestrator.project.facts import RemoteState
 from orchestrator.project.model import Edge, Finding, ForeignState, Severity, Stack
-from orchestrator.project.source import Source
 from orchestrator.project.states import gcs_url
-from orchestrator.project.text import Scope, literal, resolve
-from orchestrator.project.values import instances, module_path
+from orchestrator.repository.facts import RemoteState
+from orchestrator.repository.hcl.text import Scope, literal, resolve
+from orchestrator.repository.source import Source
+from orchestrator.repository.variables import instances, module_path
 
 
 @dataclass(frozen=True)

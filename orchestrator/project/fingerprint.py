@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 
 from orchestrator.config import Config
-from orchestrator.project.facts import NO_TYPES, PathUse, Types
 from orchestrator.project.model import Finding, Stack
 from orchestrator.project.reads import Place, Reads, contents, needs_root, read
-from orchestrator.project.source import Source, is_code, local_scope
 from orchestrator.project.states import given_settings
-from orchestrator.project.text import Scope
-from orchestrator.project.values import auto_files
+from orchestrator.repository.facts import NO_TYPES, PathUse, Types
+from orchestrator.repository.hcl.text import Scope
+from orchestrator.repository.modules import is_code
+from orchestrator.repository.source import Source, local_scope
+from orchestrator.repository.variables import auto_files
 
 VERSION_FILE = ".terraform-version"
 LOCK_FILE = ".terraform.lock.hcl"
@@ -179,7 +180,7 @@ class Coverage:
             part.findings.append(Finding("error", "syntax", message, advice, at, line))
         for call in self.source.calls(folder):
             if call.problem is not None:
-                part.findings.append(call.problem)
+                part.findings.append(Finding(**asdict(call.problem)))
             if call.broad is not None:
                 part.files.update(contents(tree, call.broad))
         return part

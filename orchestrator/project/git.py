@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 
 from orchestrator.errors import GitError, ProjectError
 from orchestrator.project import gitlists, gitprograms
-from orchestrator.project.tree import Tree
+from orchestrator.repository.tree import Tree
 
 try:
     import git

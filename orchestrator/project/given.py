@@ -3,16 +3,12 @@ and those that a name gives away, as far as files and the environment tell."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-from orchestrator.project.hcl import Code, Node, blocks_of, body_of, syntax_tree
 from orchestrator.project.model import Project, Stack
-from orchestrator.project.text import literal
-from orchestrator.project.values import auto_files
+from orchestrator.repository.hcl import Block, Expression
+from orchestrator.repository.variables import auto_files
 
-JSON = ".json"
 PREFIX = "TF_VAR_"
 # Blocks of code that give values to variables and locals.
 GIVING = ("locals", "module")
@@ -33,100 +29,37 @@ def secret_values(
     folder = source.real(stack.path)
     sensitive: set[str] = set()
     for at in (folder, *source.reached(folder)):
-        for _, path in source.code(at):
-            for name, is_declared, texts in _code(path, source.tree.read(path), is_secret):
-                if is_declared and at == folder:
-                    sensitive.add(name)
-                yield from texts
+        for file in source.module(at).files:
+            for block in file.blocks:
+                if at == folder and _is_sensitive(block):
+                    sensitive.add(block.name)
+                yield from _secrets_in_block(block, is_secret)
     yield from (environ[PREFIX + name] for name in sorted(sensitive) if environ.get(PREFIX + name))
     files = [path for _, path in auto_files(source, folder)]
-    files += [found for name in stack.var_files if (found := source.tree.find(name)) is not None]
-    for file in files:
-        yield from _assigned(file, source.tree.read(file), lambda name: name in sensitive, is_secret)
+    files += [path for name in stack.var_files if (path := source.tree.find(name)) is not None]
+    for path in files:
+        for name, attribute in source.file(path, path).attributes.items():
+            yield from _secrets(attribute.expression, is_secret, name in sensitive or is_secret(name))
 
 
-def _code(path: str, data: bytes, is_secret: IsSecret) -> Iterator[tuple[str, bool, list[str]]]:
-    """What a file of code gives: name, whether that is a variable declared as sensitive, and secret texts."""
-    if path.endswith(JSON):
-        document = _json(data)
-        for name, body in _members(document.get("variable")):
-            declared = body.get("sensitive") in (True, "true") if isinstance(body, dict) else False
-            default = body.get("default") if isinstance(body, dict) else None
-            yield name, declared, list(_texts(default, is_secret, declared or is_secret(name)))
-        for kind in GIVING:
-            yield "", False, list(_texts(document.get(kind), is_secret))
-        return
-    code = Code(data)
-    for block in blocks_of(syntax_tree(data)[0]):
-        head = code.head(block)
-        if head[:1] == ["variable"] and len(head) == 2:
-            given = dict(code.attributes(body_of(block)))
-            declared = "sensitive" in given and literal(code.text(given["sensitive"])) == "true"
-            default = given.get("default")
-            hidden = declared or is_secret(head[1])
-            yield (
-                head[1],
-                declared,
-                [] if default is None else list(_strings(code, default, is_secret, hidden)),
-            )
-        elif head[:1] and head[0] in GIVING:
-            for name, expression in code.attributes(body_of(block)):
-                yield name, False, list(_strings(code, expression, is_secret, is_secret(name)))
+def _is_sensitive(block: Block) -> bool:
+    """Whether a block is a variable that is declared as sensitive."""
+    sensitive = block.expression("sensitive") if block.kind == "variable" else None
+    return sensitive is not None and sensitive.string == "true"
 
 
-def _assigned(path: str, data: bytes, is_declared: IsSecret, is_secret: IsSecret) -> Iterator[str]:
-    """The secret texts in a variable file."""
-    if path.endswith(JSON):
-        for name, value in _json(data).items():
-            yield from _texts(value, is_secret, is_declared(name) or is_secret(name))
-        return
-    code = Code(data)
-    for name, expression in code.attributes(body_of(syntax_tree(data)[0])):
-        yield from _strings(code, expression, is_secret, is_declared(name) or is_secret(name))
+def _secrets_in_block(block: Block, is_secret: IsSecret) -> Iterator[str]:
+    if block.kind == "variable":
+        default = block.expression("default")
+        if default is not None:
+            yield from _secrets(default, is_secret, _is_sensitive(block) or is_secret(block.name))
+    elif block.kind in GIVING:
+        for name, attribute in block.attributes.items():
+            yield from _secrets(attribute.expression, is_secret, is_secret(name))
 
 
-def _strings(code: Code, expression: Node, is_secret: IsSecret, hidden: bool) -> Iterator[str]:
-    """Every string in an expression, or where it is not `hidden` those below a secret key."""
-    todo = [(expression, hidden)]
-    while todo:
-        node, hidden = todo.pop()
-        if hidden and node.type == "expression":
-            found = literal(code.text(node))
-            if found is not None:
-                yield found
-                continue
-        if node.type == "object_elem":
-            key, value = node.child_by_field_name("key"), node.child_by_field_name("val")
-            if value is not None:
-                named = key is not None and is_secret(code.raw(key).strip('"'))
-                todo.append((value, hidden or named))
-            continue
-        todo.extend((child, hidden) for child in node.named_children)
-
-
-def _texts(value: Any, is_secret: IsSecret, hidden: bool = False) -> Iterator[str]:
-    """Every text and number in a JSON value, or where it is not `hidden` those below a secret key."""
-    todo = [(value, hidden)]
-    while todo:
-        value, hidden = todo.pop()
-        if isinstance(value, dict):
-            todo.extend((below, hidden or is_secret(str(key))) for key, below in value.items())
-        elif isinstance(value, list):
-            todo.extend((below, hidden) for below in value)
-        elif hidden and isinstance(value, str | int | float) and not isinstance(value, bool):
-            yield str(value)
-
-
-def _members(value: Any) -> Iterator[tuple[str, Any]]:
-    """The members of a JSON object, or of each object in a list of some."""
-    for one in value if isinstance(value, list) else [value]:
-        if isinstance(one, dict):
-            yield from ((str(name), body) for name, body in one.items())
-
-
-def _json(data: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def _secrets(expression: Expression, is_secret: IsSecret, hidden: bool) -> Iterator[str]:
+    """Every text and number in an expression, or where it is not `hidden` those below a secret key."""
+    for leaf in expression.leaves():
+        if hidden or any(map(is_secret, leaf.path)):
+            yield leaf.text

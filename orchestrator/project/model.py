@@ -13,12 +13,12 @@ from urllib.parse import quote
 from orchestrator.config import Config, Order
 from orchestrator.errors import ProjectError
 from orchestrator.project import graph
-from orchestrator.project.facts import Types
+from orchestrator.repository.facts import Types
 
 if TYPE_CHECKING:
     from orchestrator.project.fingerprint import Coverage
     from orchestrator.project.git import Repository
-    from orchestrator.project.tree import Tree
+    from orchestrator.repository.tree import Tree
 
 # File systems allow 255 bytes in a name; what infra appends to one must fit as well.
 LONGEST_NAME = 180

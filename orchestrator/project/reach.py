@@ -11,17 +11,11 @@ from dataclasses import dataclass, field
 
 from orchestrator.project.edges import Edges
 from orchestrator.project.model import Project, Stack
-from orchestrator.project.references import (
-    Body,
-    Definitions,
-    Expression,
-    Reference,
-    References,
-    definitions,
-)
-from orchestrator.project.source import Source
-from orchestrator.project.text import Scope
-from orchestrator.project.values import call_scope
+from orchestrator.repository.hcl import Expression, Reference, References
+from orchestrator.repository.hcl.text import Scope
+from orchestrator.repository.references import Body, Definitions, definitions
+from orchestrator.repository.source import Source
+from orchestrator.repository.variables import call_scope
 
 Stacks = frozenset[str]
 NONE: Stacks = frozenset()

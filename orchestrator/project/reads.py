@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
-from orchestrator.project.facts import PathUse
 from orchestrator.project.model import Finding, Severity
-from orchestrator.project.text import Ref, Scope, Text, literal, literal_prefix, resolve
-from orchestrator.project.tree import Lost, Tree, inside
+from orchestrator.repository.facts import PathUse
+from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, literal_prefix, resolve
+from orchestrator.repository.tree import Lost, Tree, inside
 
 # What stands for content where there is none to hash.
 ABSENT = "absent"

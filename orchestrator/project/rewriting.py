@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.project.hcl import Code, Node, blocks_of, body_of, inner, syntax_tree, unescape
-from orchestrator.project.text import Ref
-from orchestrator.project.tree import Tree
+from orchestrator.repository.hcl.syntax import Code, Node, blocks_of, body_of, inner, syntax_tree, unescape
+from orchestrator.repository.hcl.text import Ref, literal
+from orchestrator.repository.tree import Tree
 
 Step = str | int
 FIRST = ("terraform.tfvars", "terraform.tfvars.json")
@@ -93,9 +93,16 @@ class Rewriter:
     def _called(self, place: _Module, name: str) -> str:
         for found, block in self._blocks(place.folder):
             if found.head(block) == ["module", name]:
-                source = found.known(block).get("source")
-                if source and len(source) == 1 and isinstance(source[0], str) and source[0].startswith("."):
-                    return posixpath.normpath(posixpath.join(place.folder, source[0]))
+                source = next(
+                    (
+                        literal(found.text(node))
+                        for key, node in found.attributes(body_of(block))
+                        if key == "source"
+                    ),
+                    None,
+                )
+                if source is not None and source.startswith("."):
+                    return posixpath.normpath(posixpath.join(place.folder, source))
         raise CannotError(f"module.{name} is not in this repository")
 
     def _attribute(self, place: _Module, name: tuple[str, str], steps: Sequence[Step]) -> _Found:
@@ -230,9 +237,9 @@ def _members(code: Code, node: Node) -> dict[Step, Node]:
 
 def value_of(code: Code, node: Node) -> Any:
     """What an expression says, as JSON; NOTHING for what is more than a literal."""
-    literal = inner(node, "literal_value")
-    if literal is not None and node.named_child_count == 1:
-        kind, raw = literal.named_children[0].type, code.raw(literal)
+    constant = inner(node, "literal_value")
+    if constant is not None and node.named_child_count == 1:
+        kind, raw = constant.named_children[0].type, code.raw(constant)
         if kind == "string_lit":
             return unescape(raw[1:-1])
         return {"true": True, "false": False, "null": None}.get(raw, _number(raw))

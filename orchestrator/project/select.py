@@ -10,7 +10,7 @@ from orchestrator.errors import UsageError
 from orchestrator.project.discovery import nearest
 from orchestrator.project.model import Project
 from orchestrator.project.reads import glob_pattern
-from orchestrator.project.tree import inside
+from orchestrator.repository.tree import inside
 
 MAGIC = frozenset("*?[{")
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.config import Config, GcsBackend, LocalBackend
-from orchestrator.project.facts import BackendBlock, DirFacts
 from orchestrator.project.model import Backend
-from orchestrator.project.text import Scope, literal, resolve
-from orchestrator.project.values import module_path
+from orchestrator.repository.facts import BackendBlock, ModuleFacts
+from orchestrator.repository.hcl.text import Scope, literal, resolve
+from orchestrator.repository.variables import module_path
 
 DEFAULT_STATE = "terraform.tfstate"
 
@@ -26,7 +26,7 @@ def _clean(prefix: str) -> str:
     return "" if clean == "." else clean
 
 
-def backend_of(facts: DirFacts, scope: Scope) -> Backend:
+def backend_of(facts: ModuleFacts, scope: Scope) -> Backend:
     """The backend that a root declares; Terraform's local one when it declares none."""
     block: BackendBlock | None = facts.backend
     if block is None:
@@ -55,7 +55,7 @@ def backend_config(kind: str, given: Mapping[str, str], root: Path) -> dict[str,
     return dict(given)
 
 
-def state_of(facts: DirFacts, backend: Backend, given: Mapping[str, str], folder: str) -> str | None:
+def state_of(facts: ModuleFacts, backend: Backend, given: Mapping[str, str], folder: str) -> str | None:
     """The stack's state: a `gs://` URL, a path, or None when it cannot be told."""
     if backend.kind == "gcs":
         known = {**backend.attributes, **given}

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from orchestrator.project import graph
-from orchestrator.project.facts import Types
 from orchestrator.project.model import Finding, Project, Stack
-from orchestrator.project.source import is_code
+from orchestrator.repository.facts import Types
+from orchestrator.repository.modules import is_code
 
 CONFIG = "infra.yaml"
 SEVERITIES = ("error", "warning", "info")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.project.blocks import Block, read
 from orchestrator.project.jsonblocks import read as read_json
-from orchestrator.project.source import is_code
+from orchestrator.repository.modules import is_code
 
 # What a resource block holds beside the resource's own attributes.
 META = frozenset({"count", "for_each", "provider", "depends_on", "lifecycle", "connection", "provisioner"})

@@ -12,12 +12,13 @@ from orchestrator.project import load_commit
 from orchestrator.project.affected import base_commit
 from orchestrator.project.blocks import Block, read
 from orchestrator.project.discovery import nearest
-from orchestrator.project.facts import Types
 from orchestrator.project.model import Project
 from orchestrator.project.reads import glob_pattern
-from orchestrator.project.source import is_code, is_local
-from orchestrator.project.tree import inside
 from orchestrator.quality.places import types_in
+from orchestrator.repository.facts import Types
+from orchestrator.repository.modules import is_code
+from orchestrator.repository.source import is_local
+from orchestrator.repository.tree import inside
 
 TEST_SUFFIXES = (".tftest.hcl", ".tftest.json", ".tofutest.hcl", ".tofutest.json")
 # Where Terraform looks for tests: beside the module's code, and in this folder.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.project.discovery import HELPERS
-from orchestrator.project.facts import NO_TYPES, Types
 from orchestrator.project.fingerprint import BUILTIN, provider_address
 from orchestrator.project.model import Project
-from orchestrator.project.source import is_code
+from orchestrator.repository.facts import NO_TYPES, Types
+from orchestrator.repository.modules import is_code
 from orchestrator.run.bootstrapping import default_root
 
 Kind = Literal["root", "module", "example", "helper"]

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.project.blocks import Block, of_folder
 from orchestrator.project.model import Project
-from orchestrator.project.source import is_local
-from orchestrator.project.tree import inside
 from orchestrator.report.tables import markdown_row
+from orchestrator.repository.source import is_local
+from orchestrator.repository.tree import inside
 
 README = "README.md"
 INPUTS = "inputs"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from orchestrator.project.blocks import Block, String
 from orchestrator.project.model import Finding
-from orchestrator.project.source import is_local
 from orchestrator.quality.places import Place
+from orchestrator.repository.source import is_local
 
 PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
 BASIC_ROLES = frozenset({"roles/owner", "roles/editor", "roles/viewer"})

@@ -14,8 +14,8 @@ from orchestrator.plan.policy import Circumstances, Size, Violation, across, eva
 from orchestrator.plan.rego import RegoRules
 from orchestrator.project.declared import declared
 from orchestrator.project.model import Finding, Project, Stack
-from orchestrator.project.tree import Tree
 from orchestrator.report.model import StackReport
+from orchestrator.repository.tree import Tree
 from orchestrator.run.inspecting import Inspect, Inspected
 from orchestrator.run.planning import Planned
 from orchestrator.run.session import Session

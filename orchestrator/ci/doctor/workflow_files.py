@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.project.tree import Tree
+from orchestrator.repository.tree import Tree
 
 FOLDER = ".github/workflows"
 SUFFIXES = (".yml", ".yaml")

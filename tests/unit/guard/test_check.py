@@ -13,7 +13,7 @@ from orchestrator.guard.check import changed_paths, check_project
 from orchestrator.project import read_tree
 from orchestrator.project.git import Repository
 from orchestrator.project.model import Finding, Project
-from orchestrator.project.tree import Tree
+from orchestrator.repository.tree import Tree
 from tests.support.repo import Repo
 
 CONFIG = "backend: {gcs: {bucket: 'acme-{environment}'}}\nenvironments: {dev: {}, prod: {}}\n"

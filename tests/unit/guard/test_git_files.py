@@ -7,7 +7,7 @@ import time
 import pytest
 
 from orchestrator.guard.git_files import conversions, pointers, read_attributes
-from orchestrator.project.tree import Tree
+from orchestrator.repository.tree import Tree
 
 CODE = "infra/envs/dev/net/main.tf"
 

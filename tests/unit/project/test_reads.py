@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.project.facts import PathUse
 from orchestrator.project.reads import ABSENT, LISTED, Place, Reads, glob_pattern, read
-from orchestrator.project.text import GAP, Ref, Scope, Text
-from orchestrator.project.tree import Tree
+from orchestrator.repository.facts import PathUse
+from orchestrator.repository.hcl.text import GAP, Ref, Scope, Text
+from orchestrator.repository.tree import Tree
 
 FILES = ("m/a.json", "m/t/one.tpl", "m/t/two.tpl", "m/t/deep/x.tpl", "s/f", "s/terraform.tfstate", "top")
 MODULE, ROOT = Ref("path", "module"), Ref("path", "root")

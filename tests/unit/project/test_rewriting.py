@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.project.rewriting import CannotError, Rewriter, rendered
-from orchestrator.project.tree import Tree
+from orchestrator.repository.tree import Tree
 
 ROOT = "infra/envs/prod/app"
 CODE = b"""# Kept   as it is.

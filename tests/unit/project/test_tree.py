@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.project.source import folders
-from orchestrator.project.tree import Lost, Tree, inside
+from orchestrator.repository.source import folders
+from orchestrator.repository.tree import Lost, Tree, inside
 
 
 def tree(*files: str, **links: str) -> Tree:

@@ -7,13 +7,19 @@ from typing import Any
 
 import pytest
 
-from orchestrator.project import hclfacts, tfjson
-from orchestrator.project.facts import FileFacts, PathUse
-from orchestrator.project.text import UNKNOWN, Ref
+from orchestrator.repository.facts import ModuleFacts, PathUse, module_facts
+from orchestrator.repository.hcl import read
+from orchestrator.repository.hcl.text import NULL, UNKNOWN, Ref
+from orchestrator.repository.modules import merge_files
 
 
-def facts(content: Any) -> FileFacts:
-    return tfjson.parse(json.dumps(content).encode())
+def facts(content: Any) -> ModuleFacts:
+    data = content if isinstance(content, bytes) else json.dumps(content, indent=1).encode()
+    return module_facts(merge_files([read("main.tf.json", data)]))
+
+
+def hcl() -> ModuleFacts:
+    return module_facts(merge_files([read("main.tf", HCL.encode())]))
 
 
 HCL = """
@@ -71,30 +77,30 @@ JSON: dict[str, Any] = {
     ["required_version", "required_providers", "outputs", "locals", "variables", "types", "broken"],
 )
 def test_it_says_what_hcl_says(field: str) -> None:
-    assert getattr(facts(JSON), field) == getattr(hclfacts.parse(HCL.encode()), field)
+    assert getattr(facts(JSON), field) == getattr(hcl(), field)
 
 
 def test_blocks_but_for_their_lines() -> None:
-    found, same = facts(JSON), hclfacts.parse(HCL.encode())
+    found, same = facts(JSON), hcl()
     assert found.backend is not None
     assert same.backend is not None
     assert found.backend.attributes == same.backend.attributes
-    assert [(c.name, c.source, c.arguments) for c in found.calls] == [
-        (c.name, c.source, c.arguments) for c in same.calls
+    assert [(c.name, c.source, c.arguments) for c in found.calls.values()] == [
+        (c.name, c.source, c.arguments) for c in same.calls.values()
     ]
-    assert [s.config for s in found.remote_states] == [s.config for s in same.remote_states]
-    assert [use.path for use in found.paths] == [use.path for use in same.paths]
+    assert [s.config for s in found.remote_states.values()] == [s.config for s in same.remote_states.values()]
+    assert [use.path for _, use in found.paths] == [use.path for _, use in same.paths]
 
 
 def test_arrays_of_blocks() -> None:
     found = facts({"module": [{"a": [{"source": "./a"}]}, {"b": {"source": "./b"}}], "locals": [{"x": "1"}]})
-    assert [call.name for call in found.calls] == ["a", "b"]
+    assert list(found.calls) == ["a", "b"]
     assert found.locals == {"x": ("1",)}
 
 
 def test_a_plain_path_is_read() -> None:
     found = facts({"resource": {"a_b": {"x": {"source": "${path.module}/x.zip"}}}})
-    assert PathUse("", (Ref("path", "module"), "/x.zip"), None) in found.paths
+    assert PathUse("", (Ref("path", "module"), "/x.zip"), 5) in [use for _, use in found.paths]
 
 
 def test_depends_on_and_comments_read_nothing() -> None:
@@ -107,16 +113,28 @@ def test_depends_on_and_comments_read_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("data", "line"),
-    [(b'{\n "a": 1,\n}', 3), (b"[]", 1), (b"", 1), (b"[" * 100_000, None)],
+    [(b'{\n "a": 1,\n}', 3), (b"1", 1), (b"", 1), (b"[" * 100_000, 1)],
 )
 def test_what_does_not_parse(data: bytes, line: int | None) -> None:
-    broken = tfjson.parse(data).broken
-    assert broken is not None
-    assert broken[0] == line or (line == 3 and broken[0] in (2, 3))
+    [(_, at, _)] = facts(data).broken
+    assert at == line
 
 
-def test_values() -> None:
-    values, broken = tfjson.parse_values(b'{"a": "x", "b": true, "c": 2, "d": []}')
-    assert values == {"a": ("x",), "b": ("true",), "c": ("2",)}
-    assert broken is None
-    assert facts({"locals": {"a": None}}).locals.get("a", UNKNOWN) == UNKNOWN
+def test_what_is_no_string() -> None:
+    found = facts({"locals": {"a": None, "b": True, "c": 2, "d": [], "e": 1.50, "f": 1e30}}).locals
+    assert found == {"a": NULL, "b": ("true",), "c": ("2",), "d": UNKNOWN, "e": ("1.5",), "f": UNKNOWN}
+
+
+def test_strings_that_terraform_takes_as_they_stand() -> None:
+    found = facts(
+        {
+            "module": {"m": {"source": "./$${x}", "name": "$${x}"}},
+            "variable": {"v": {"default": "${x}"}},
+            "terraform": {"backend": {"gcs": {"bucket": "${x}"}}},
+        }
+    )
+    assert found.calls["m"].source == ("./$${x}",)
+    assert found.calls["m"].arguments["name"] == ("${x}",)
+    assert found.variables["v"].default == ("${x}",)
+    assert found.backend is not None
+    assert found.backend.attributes == {"bucket": ("${x}",)}

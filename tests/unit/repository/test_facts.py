@@ -1,19 +1,25 @@
-"""What one HCL file says: tables of snippets."""
+"""What a module of one HCL file says: tables of snippets."""
 
 from __future__ import annotations
 
 import pytest
 
-from orchestrator.project.facts import FileFacts, PathUse
-from orchestrator.project.hclfacts import parse, parse_template, parse_values, template_paths
-from orchestrator.project.text import UNKNOWN, Ref, Text
+from orchestrator.repository.facts import ModuleFacts, PathUse, module_facts, template_uses
+from orchestrator.repository.hcl import Template, read
+from orchestrator.repository.hcl.text import NULL, UNKNOWN, Ref, Text
+from orchestrator.repository.modules import merge_files
 
 MODULE = Ref("path", "module")
 GAP = Ref("?")
 
 
-def facts(text: str) -> FileFacts:
-    return parse(text.encode())
+def facts(text: str | bytes) -> ModuleFacts:
+    data = text if isinstance(text, bytes) else text.encode()
+    return module_facts(merge_files([read("main.tf", data)]))
+
+
+def paths(text: str) -> list[PathUse]:
+    return [use for _, use in facts(text).paths]
 
 
 @pytest.mark.parametrize(
@@ -33,10 +39,10 @@ def facts(text: str) -> FileFacts:
         ('abspath("${path.module}/x")', (MODULE, "/x")),
         ("12", ("12",)),
         ("true", ("true",)),
-        ("null", UNKNOWN),
+        ("null", NULL),
         ("var.x.y", UNKNOWN),
         ('var.x["y"]', UNKNOWN),
-        ("each.key", UNKNOWN),
+        ("each.key", (Ref("each", "key"),)),
         ('var.x ? "a" : "b"', UNKNOWN),
         ('join("/", ["a"])', UNKNOWN),
         ('"%{ if var.x }a%{ endif }b"', (GAP, "b")),
@@ -92,18 +98,17 @@ def test_terraform_block() -> None:
     ],
 )
 def test_module_sources(source: str, expected: Text) -> None:
-    [call] = facts(f'\nmodule "m" {{\n  source = {source}\n  a = "b"\n  c = [1]\n}}\n').calls
+    [call] = facts(f'\nmodule "m" {{\n  source = {source}\n  a = "b"\n  c = [1]\n}}\n').calls.values()
     assert (call.name, call.source, call.line) == ("m", expected, 2)
-    assert call.arguments == {"a": ("b",)}
-    assert call.given == {"source", "a", "c"}
+    assert call.arguments == {"a": ("b",), "c": UNKNOWN}
 
 
 def test_one_line_blocks_windows_line_ends_and_a_byte_order_mark() -> None:
     text = '\ufeffmodule "m" { source = "./x" }\r\nvariable "v" { default = "d" }\r\n'
     found = facts(text)
-    assert [call.source for call in found.calls] == [("./x",)]
-    assert found.variables == {"v": ("d",)}
-    assert found.broken is None
+    assert [call.source for call in found.calls.values()] == [("./x",)]
+    assert found.variables["v"].default == ("d",)
+    assert found.broken == ()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +147,7 @@ def test_remote_state() -> None:
     [state] = facts(
         'data "terraform_remote_state" "n" {\n  backend = "gcs"\n  workspace = "default"\n'
         '  config = {\n    bucket = var.b\n    "prefix" = "p"\n  }\n  defaults = { x = "" }\n}\n'
-    ).remote_states
+    ).remote_states.values()
     assert state.backend == ("gcs",)
     assert state.config == {"bucket": (Ref("var", "b"),), "prefix": ("p",)}
     assert state.defaults == {"x"}
@@ -152,7 +157,7 @@ def test_remote_state() -> None:
 def test_remote_state_whose_config_is_computed() -> None:
     [state] = facts(
         'data "terraform_remote_state" "n" {\n  backend = "gcs"\n  config = var.c\n}\n'
-    ).remote_states
+    ).remote_states.values()
     assert state.config is None
 
 
@@ -186,13 +191,13 @@ def test_remote_state_whose_config_is_computed() -> None:
     ],
 )
 def test_paths_read(expression: str, uses: list[tuple[str, Text]]) -> None:
-    found = facts(f'locals {{\n  # file("comment")\n  a = {expression}\n}}\n').paths
+    found = paths(f'locals {{\n  # file("comment")\n  a = {expression}\n}}\n')
     assert [(use.function, use.path) for use in found] == uses
     assert all(use.line == 3 for use in found)
 
 
 def test_fileset_keeps_its_pattern() -> None:
-    [use] = facts('locals {\n  a = fileset("${path.module}/x", "**/*.json")\n}\n').paths
+    [use] = paths('locals {\n  a = fileset("${path.module}/x", "**/*.json")\n}\n')
     assert use == PathUse("fileset", (MODULE, "/x"), 2, ("**/*.json",))
 
 
@@ -218,8 +223,8 @@ def test_types_and_their_providers() -> None:
 )
 def test_what_does_not_parse_is_told_with_its_line(text: str, line: int) -> None:
     found = facts(text)
-    assert found.broken is not None
-    assert abs((found.broken[0] or 0) - line) <= 2
+    [(_, at, _)] = found.broken
+    assert abs((at or 0) - line) <= 2
 
 
 @pytest.mark.parametrize(
@@ -247,7 +252,7 @@ def test_what_does_not_parse_is_told_with_its_line(text: str, line: int) -> None
     ],
 )
 def test_what_terraform_reads_parses(text: str) -> None:
-    assert facts(text).broken is None
+    assert facts(text).broken == ()
 
 
 def test_what_init_looks_at_changes_with_it_and_with_nothing_else() -> None:
@@ -256,20 +261,14 @@ def test_what_init_looks_at_changes_with_it_and_with_nothing_else() -> None:
     assert one != facts('module "m" {\n  source = "a/b/c"\n  version = "2"\n  x = 1\n}\n').settings
 
 
-def test_values() -> None:
-    values, broken = parse_values(b'a = "x"\nb = ["y"]\nc = 3\n')
-    assert values == {"a": ("x",), "b": UNKNOWN, "c": ("3",)}
-    assert broken is None
-
-
 def test_templates() -> None:
-    text, found = parse_template('a ${var.x} "b" ${file("y")}')
-    assert text == ("a ", Ref("var", "x"), ' "b" ', GAP)
-    assert [use.path for use in found.paths] == [("y",)]
-    assert [use.path for use in template_paths(b'hello ${file("z")}\n')] == [("z",)]
-    assert template_paths(b"hello ${name}\n") == ()
+    template = Template('a ${var.x} "b" ${file("y")}')
+    assert template.text == ("a ", Ref("var", "x"), ' "b" ', GAP)
+    assert [call.text(0) for call in template.calls({"file"})] == [("y",)]
+    assert [use.path for use in template_uses(b'hello ${file("z")}\n')] == [("z",)]
+    assert template_uses(b"hello ${name}\n") == ()
 
 
 def test_bytes_that_are_not_utf8_are_kept() -> None:
-    found = parse(b'locals {\n  x = "\xff"\n}\nmodule "m" {\n  source = "./a"\n}\n')
-    assert [call.source for call in found.calls] == [("./a",)]
+    found = facts(b'locals {\n  x = "\xff"\n}\nmodule "m" {\n  source = "./a"\n}\n')
+    assert [call.source for call in found.calls.values()] == [("./a",)]

@@ -1,0 +1,302 @@
+"""Reading the code of a tree: files, modules as they are merged, their facts, and where calls lead."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha1, sha256
+from typing import Literal
+
+from orchestrator.repository.facts import (
+    ModuleCall,
+    ModuleFacts,
+    PathUse,
+    constant,
+    module_facts,
+    template_uses,
+)
+from orchestrator.repository.hcl import File, read
+from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, literal_prefix, resolve
+from orchestrator.repository.modules import MergedModule, Product, code_files, is_code, merge_files
+from orchestrator.repository.tree import Lost, Tree, inside
+
+JSON = ".json"
+# Syntax trees are large; facts of files that are equal everywhere are still made from one tree.
+FILES_AT_ONCE = 32
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Memo:
+    """What code says, by its bytes, so that trees read one after another share what they have in common.
+
+    `modules` are facts by product and the names and contents of all files of a module; `contents` are the
+    bytes of code files.
+    """
+
+    modules: dict[Key, ModuleFacts] = field(default_factory=dict)
+    templates: dict[str, tuple[PathUse, ...]] = field(default_factory=dict)
+    values: dict[str, dict[str, Text] | None] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+    def __contains__(self, content: object) -> bool:
+        return content in self.contents or content in self.templates or content in self.values
+
+
+@dataclass(frozen=True)
+class CallProblem:
+    """What is wrong with the source of a module call, as a finding says it."""
+
+    severity: Literal["error", "warning"]
+    code: str
+    message: str
+    advice: str
+    file: str
+    line: int | None
+
+
+@dataclass(frozen=True)
+class Call:
+    """Where a module call leads. `path` is None for a module that is not in the project.
+
+    `broad` is the folder to take in its stead when the source cannot be told; `problem` says so.
+    """
+
+    call: ModuleCall
+    path: str | None
+    broad: str | None = None
+    problem: CallProblem | None = None
+
+
+class Source:
+    """The code of one tree. Paths are as in `Tree`.
+
+    `product` is the program whose view the facts give; None (nobody says which) gives OpenTofu's, which reads
+    every file that Terraform reads unless a `.tofu` file stands beside it.
+    """
+
+    def __init__(
+        self, tree: Tree, modules_root: str, memo: Memo | None = None, product: Product | None = None
+    ) -> None:
+        self.tree = tree
+        self.modules_root = modules_root
+        self.memo = memo or Memo()
+        self.product = product
+        self._directories: dict[str, ModuleFacts] = {}
+        self._calls: dict[str, tuple[Call, ...]] = {}
+        self._listed: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._contents: dict[str, str] = {}
+        self._views: dict[Product, Source] = {}
+        self._files: OrderedDict[tuple[str, str], File] = OrderedDict()
+
+    def as_read_by(self, product: Product) -> Source:
+        """The same code as a product reads it."""
+        if product not in self._views:
+            view = Source(self.tree, self.modules_root, self.memo, product)
+            self._views[product] = self if product == self.product else view
+        return self._views[product]
+
+    def real(self, folder: str) -> str:
+        """A root's directory without links: Terraform runs in it, and takes `../` from there."""
+        resolved = self.tree.resolve(folder)
+        return resolved if isinstance(resolved, str) else folder
+
+    def listing(self, folder: str) -> tuple[tuple[str, str], ...]:
+        """Names directly in a folder, each with the resolved path of the file behind it."""
+        if folder not in self._listed:
+            real = self.tree.resolve(folder)
+            names = self.tree.files(real) if isinstance(real, str) else []
+            resolved = ((name, self.tree.find(f"{real}/{name}" if real else name)) for name in names)
+            self._listed[folder] = tuple((name, path) for name, path in resolved if path is not None)
+        return self._listed[folder]
+
+    def code(self, folder: str, product: Product | None = None) -> list[tuple[str, str]]:
+        """The configuration files of a folder with their resolved paths, in the order of reading."""
+        paths = dict(self.listing(folder))
+        return [(name, paths[name]) for name in code_files(paths, product or self.product or "tofu")]
+
+    def content(self, path: str) -> str:
+        """The Git object id of a file's bytes as they are checked out; `path` is resolved.
+
+        In the working tree they may differ from what Git has, by its attributes.
+        """
+        if self.tree.commit is not None:
+            return self.tree.ids[path]
+        if path not in self._contents:
+            data = self.tree.read(path)
+            hashed = sha256 if len(self.tree.ids[path]) == 64 else sha1
+            content = hashed(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+            self.memo.contents.setdefault(content, data)
+            self._contents[path] = content
+        return self._contents[path]
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a code file; `path` is resolved. Each content is read once."""
+        content = self.content(path)
+        if content not in self.memo.contents:
+            self.memo.contents[content] = self.tree.read(path)
+        return self.memo.contents[content]
+
+    def file(self, name: str, path: str) -> File:
+        """A file as it is called in a folder; `path` is resolved."""
+        key = (name, self.content(path))
+        file = self._files.pop(key, None) or read(name, self.read(path))
+        self._files[key] = file
+        if len(self._files) > FILES_AT_ONCE:
+            self._files.popitem(last=False)
+        return file
+
+    def module(self, folder: str, product: Product | None = None) -> MergedModule:
+        """The module in a folder as a product merges it; empty when there is no such folder."""
+        return merge_files(self.file(name, path) for name, path in self.code(folder, product))
+
+    def directory(self, folder: str) -> ModuleFacts:
+        """The facts of the module in a folder; none when there is no such folder."""
+        facts = self._directories.get(folder)
+        if facts is None:
+            key = (self.product or "", *(f"{name}\0{self.content(path)}" for name, path in self.code(folder)))
+            facts = self.memo.modules.get(key)
+            if facts is None:
+                facts = self.memo.modules[key] = module_facts(self.module(folder))
+            self._directories[folder] = facts
+        return facts
+
+    def template(self, path: str) -> tuple[PathUse, ...]:
+        """The paths that a template file reads by functions of its own."""
+        real = self.tree.find(path)
+        if real is None:
+            return ()
+        key = self.content(real)
+        if key not in self.memo.templates:
+            self.memo.templates[key] = template_uses(self.tree.read(real))
+        return self.memo.templates[key]
+
+    def values(self, path: str) -> dict[str, Text] | None:
+        """The values in one variable file; None when it cannot be read. `path` is resolved."""
+        name = posixpath.basename(path)
+        key = self.content(path) + (JSON if name.endswith(JSON) else "")
+        if key not in self.memo.values:
+            file = read(name, self.read(path))
+            values = {key: constant(value.expression) for key, value in file.attributes.items()}
+            self.memo.values[key] = None if file.problem is not None else values
+        return self.memo.values[key]
+
+    def calls(self, folder: str) -> tuple[Call, ...]:
+        """The module calls of a directory, each with where it leads."""
+        if folder not in self._calls:
+            facts = self.directory(folder)
+            self._calls[folder] = tuple(self._follow(folder, call) for call in facts.calls.values())
+        return self._calls[folder]
+
+    def reached(self, folder: str) -> list[str]:
+        """The modules that a directory calls, directly or not, in the order in which they are met."""
+        reached: dict[str, None] = {}
+        todo = [folder]
+        while todo:
+            for call in self.calls(todo.pop()):
+                if call.path is not None and call.path not in reached and call.path != folder:
+                    reached[call.path] = None
+                    todo.append(call.path)
+        return list(reached)
+
+    def _follow(self, folder: str, call: ModuleCall) -> Call:
+        facts = self.directory(folder)
+        at = posixpath.join(folder, facts.at["module", call.name])
+        source = resolve(call.source or (), local_scope(facts))
+        told = literal(source)
+
+        def finding(
+            code: str, message: str, advice: str, severity: Literal["error", "warning"] = "error"
+        ) -> CallProblem:
+            return CallProblem(severity, code, message, advice, at, call.line)
+
+        if told is None or call.source is None:
+            prefix = literal_prefix(source)
+            start = inside(posixpath.join(folder, posixpath.dirname(prefix))) if is_local(prefix) else None
+            broad = start or self.modules_root
+            message = f"The source of module {call.name!r} cannot be told; all of {broad} counts as its code."
+            advice = "Write the source as a plain string."
+            return Call(call, None, broad, finding("module-source-unknown", message, advice, "warning"))
+        if not is_local(told):
+            return Call(call, None)
+        target = inside(posixpath.join(folder, told))
+        real = self.tree.resolve(target) if target is not None else None
+        if target is None or isinstance(real, Lost):
+            why = (
+                "a ring of links" if isinstance(real, Lost) and real.why == "loop" else "outside the project"
+            )
+            message = f"Module {call.name!r} leads to {told}, which is {why}."
+            return Call(
+                call, None, problem=finding("module-outside", message, "Keep its code in the project.")
+            )
+        if real is not None and (found := self.tree.submodule_of(real)):
+            message = f"Module {call.name!r} lies in the Git submodule {found}, which counts as one file."
+            advice = "Its own files are not read: edges in it are not seen."
+            return Call(call, None, found, finding("module-in-submodule", message, advice, "warning"))
+        if not self.code(target):
+            message = f"Module {call.name!r} leads to {target}, where there is no Terraform code."
+            advice = "Correct the source, or add the module."
+            return Call(call, None, target, finding("module-missing", message, advice))
+        return Call(call, target)
+
+
+def is_local(source: str) -> bool:
+    """True for a module source that is a path."""
+    return source.startswith(("./", "../"))
+
+
+def local_scope(facts: ModuleFacts) -> Scope:
+    """A directory's own locals, and nothing of its variables."""
+
+    def lookup(ref: Ref) -> tuple[Text, Scope] | None:
+        text = local_text(facts, ref)
+        return (text, scope) if text else None
+
+    scope = Scope(lookup)
+    return scope
+
+
+def local_text(facts: ModuleFacts, ref: Ref) -> Text | None:
+    """What a reference to a local, or to the keys or values of a collection in one, stands for."""
+    match ref.kind:
+        case "local":
+            return facts.locals.get(ref.name)
+        case "key" | "item" if ref.name in facts.items:
+            return facts.items[ref.name][ref.kind == "item"]
+        case _:
+            return None
+
+
+def folders(tree: Tree, start: str) -> Iterator[str | Lost]:
+    """Folders below `start` that hold code, links to folders followed; `Lost` for a link that leads nowhere.
+
+    Folders whose names begin with a dot (`.terraform`, `.infra`, `.git`) are not looked at.
+    """
+    todo: list[tuple[str, tuple[str, ...]]] = [(start, ())]
+    while todo:
+        shown, above = todo.pop()
+        real = tree.resolve(shown)
+        if isinstance(real, Lost):
+            yield real
+            continue
+        if any(real == other or other.startswith(f"{real}/") for other in above):
+            yield Lost("loop", shown)
+            continue
+        found: dict[str, None] = {}
+        cut = len(real) + 1 if real else 0
+        for path in tree.below(real):
+            below = path[cut:]
+            folder, _, name = below.rpartition("/")
+            if folder and (folder.startswith(".") or "/." in folder):
+                continue
+            if path in tree.links and not name.startswith("."):
+                target = tree.resolve(path)
+                if isinstance(target, Lost) or (target not in tree.ids and tree.is_folder(target)):
+                    todo.append((posixpath.join(shown, below), (*above, real, posixpath.dirname(path))))
+                    continue
+            if is_code(name):
+                found[posixpath.join(shown, folder) if folder else shown] = None
+        yield from found
