@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
 from orchestrator.cli.context import pass_app
+from orchestrator.cli.options import Duration
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -13,22 +16,39 @@ Examples:
   infra run dev/network -- state list
   infra run dev/network -- console
   infra run dev/network -- import google_compute_network.main projects/p/global/networks/n
+  infra run --auto-approve --confirm prod prod/network -- state rm google_compute_network.old
 """
 
 
 @click.command(
     epilog=EPILOG, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
 )
+@click.option("--auto-approve", is_flag=True, help="Do not ask before a command that changes state.")
+@click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
+@click.option(
+    "--break-glass", metavar="REASON", help="Change state where only CI does; the ledger remembers why."
+)
+@click.option(
+    "--wait",
+    type=Duration(),
+    default=0.0,
+    metavar="DURATION",
+    help="Wait so long for another run on the same stack, such as 10m.",
+)
 @click.argument("stack", shell_complete=complete_stacks)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- TERRAFORM ARGS...")
 @click.pass_context
-def command(ctx: click.Context, stack: str, arguments: tuple[str, ...]) -> int:
+def command(ctx: click.Context, /, stack: str, arguments: tuple[str, ...], **asked: Any) -> int:
     """Run any Terraform command in a stack, with our init, environment and supervision around it.
 
-    A command that changes state never asks, and outlives a lost terminal. The exit code is Terraform's.
+    Options of infra stand before the stack. A command that changes state asks first, honours `protected`
+    and `apply: ci`, takes the stack in the ledger and is recorded there; it has no input, and outlives a
+    lost terminal. `apply`, `destroy`, `refresh`, `force-unlock` and `workspace` are refused: infra has
+    commands of its own. The exit code is Terraform's.
     """
-    from orchestrator.cli.running import opened
-    from orchestrator.run.looking import run_terraform
+    from orchestrator.cli.consent import confirm_environment, yes
+    from orchestrator.cli.running import opened, terms_of
+    from orchestrator.run.terraform_run import Streams, run_terraform
 
     app = pass_app(ctx)
     if arguments[:1] == ("--",):
@@ -38,6 +58,13 @@ def command(ctx: click.Context, stack: str, arguments: tuple[str, ...]) -> int:
             "Say which Terraform command to run.", advice=f"For example: infra run {stack} -- show"
         )
     with opened(app, {}) as session:
-        return run_terraform(
-            session, session.one(stack), arguments, app.stdout, app.stderr, app.stdin.isatty()
-        )
+        target = session.one(stack)
+
+        def consent() -> None:
+            for environment in session.protected([target.id]):
+                confirm_environment(app, environment, asked["confirmed"], "change a state")
+            words = " ".join(arguments[:2])
+            yes(app, f"Run `terraform {words}` on {target.id}?", given=asked["auto_approve"])
+
+        streams = Streams(app.stdout, app.stderr, app.stdin.isatty())
+        return run_terraform(session, target, arguments, streams, terms_of(asked), consent)

@@ -132,6 +132,8 @@ def why_partial(entry: Entry) -> str:
         return f"The run {entry.run} failed: what it left undone is owed, and no drift."
     if entry.result == "restored":
         return "Its state was put back to an older version: what that lacks is owed, and no drift."
+    if entry.result == "modified":
+        return "`infra run` has changed its state: what it lacks now is pending, and no drift."
     if entry.attempted and entry.attempted != entry.commit:
         return (
             f"Only a part of {entry.attempted[:10]} was applied: what differs by that is owed, and no drift."

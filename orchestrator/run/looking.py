@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 from orchestrator.errors import StateError
 from orchestrator.masking import HIDDEN
@@ -72,20 +72,6 @@ def state_of(session: Session, stack: Stack) -> bytes:
     if found is None:
         raise never_applied(stack)
     return found
-
-
-def run_terraform(
-    session: Session, stack: Stack, arguments: Sequence[str], out: TextIO, err: TextIO, terminal: bool
-) -> int:
-    """Run a Terraform command line in a stack; its output goes where ours goes, its exit code is returned."""
-    work = session.workdir(stack) if arguments[0] == "init" else ready(session, stack, look=False)
-
-    def tell(stream: str, line: bytes) -> None:
-        target = out if stream == "stdout" else err
-        target.write(line.decode("utf-8", "surrogateescape") + "\n")
-        target.flush()
-
-    return session.client.run_raw(work, arguments, on_line=tell, terminal=terminal).returncode
 
 
 def ready(session: Session, stack: Stack, *, look: bool = True) -> Workdir:

@@ -53,6 +53,8 @@ def owed(entry: Entry | None, fingerprint: str, upstreams: Mapping[str, str]) ->
         return "it was destroyed"
     if entry.result == "restored":
         return "its state was put back to an older version"
+    if entry.result == "modified":
+        return "`infra run` has changed its state"
     if entry.break_glass:
         return f"it was applied past the rules: {entry.break_glass}"
     if entry.fingerprint != fingerprint:

@@ -202,7 +202,7 @@ class Recorder:
     def _is_behind(self, id_: str, entry: Entry | None) -> bool:
         stack = self.session.project.stacks[id_]
         return entry is None or bool(
-            entry.result in ("failed", "destroyed", "restored")
+            entry.result in ("failed", "destroyed", "restored", "modified")
             or entry.break_glass
             or entry.fingerprint != self.session.project.fingerprint(id_)
             or dict(entry.upstreams) != upstream_hashes(self.session.project, self.session.states, stack)

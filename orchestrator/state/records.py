@@ -19,9 +19,11 @@ WHOLE = ("applied", "destroyed", "unchanged", "adopted")
 METADATA_LIMIT = 7_000
 SUBJECT_LENGTH = 120
 
-Kind = Literal["apply", "destroy", "resume", "adopt", "restore"]
+Kind = Literal["apply", "destroy", "resume", "adopt", "restore", "run"]
 Phase = Literal["planned", "applying"]
-Outcome = Literal["", "applied", "failed", "interrupted", "destroyed", "unchanged", "adopted", "restored"]
+Outcome = Literal[
+    "", "applied", "failed", "interrupted", "destroyed", "unchanged", "adopted", "restored", "modified"
+]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ flag without value, underscores become dashes, None leaves an option out.
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator.terraform.model import PlanOptions
 
@@ -148,21 +150,63 @@ def providers_lock(
     )
 
 
-# What `run` may be given, by what it does. `state` and `workspace` change state by their second word.
-# `test` makes real things where no provider is mocked.
-_CHANGES = frozenset({"apply", "destroy", "refresh", "import", "taint", "untaint", "force-unlock", "test"})
-_CHANGES_SECOND = frozenset(
-    {("state", word) for word in ("mv", "rm", "push", "replace-provider")}
-    | {("workspace", word) for word in ("new", "delete", "select")}
-)
+# reads: leaves states and resources alone. changes: may change them. refused: infra has a command for it, or
+# it would leave the stack.
+Effect = Literal["reads", "changes", "refused"]
+_READS = """
+version, validate, fmt, show, output, console, graph, plan, get, init, modules, login, logout, providers,
+providers lock, providers mirror, providers schema, metadata functions, state list, state show, state pull,
+state identities
+"""
+# `test` makes real resources where no provider is mocked.
+_CHANGES = "import, taint, untaint, test, state mv, state rm, state push, state replace-provider"
+_REFUSED = "apply, destroy, refresh, force-unlock, workspace, env"
+EFFECTS: Mapping[str, Effect] = {
+    **dict.fromkeys(re.split(r",\s+", _READS.strip()), "reads"),
+    **dict.fromkeys(re.split(r",\s+", _CHANGES), "changes"),
+    **dict.fromkeys(re.split(r",\s+", _REFUSED), "refused"),
+}
+# Commands whose second word says what they do.
+_GROUPS = ("state", "providers", "metadata")
+# Options by which `init` copies a state elsewhere.
+_MIGRATES = ("migrate-state", "force-copy", "backend-config")
 _TAKES_INPUT = frozenset({"apply", "destroy", "refresh", "import", "init", "plan"})
 _INTERACTIVE = frozenset({"console", "login"})
 
 
-def changes_state(arguments: Sequence[str]) -> bool:
-    """True when a command line of Terraform's may change a state or what it describes."""
+def effect_of(arguments: Sequence[str]) -> Effect:
+    """What a command line of Terraform's does to a state or to what it describes.
+
+    A command that is not known counts as one that changes it, and so does an `init` that moves the state.
+    `-chdir` is refused: it leads to another stack.
+    """
+    if any(word.lstrip("-").startswith("chdir") for word in _global_options(arguments)):
+        return "refused"
     words = [word for word in arguments if not word.startswith("-")]
-    return bool(words) and (words[0] in _CHANGES or tuple(words[:2]) in _CHANGES_SECOND)
+    if not words:
+        return "reads"
+    if words[0] == "init" and any(_option(word) in _MIGRATES for word in arguments):
+        return "changes"
+    name = " ".join(words[:2]) if words[0] in _GROUPS else words[0]
+    return EFFECTS.get(name, "changes")
+
+
+def changes_state(arguments: Sequence[str]) -> bool:
+    """True when a command line of Terraform's may change a state or what it describes.
+
+    Those that `infra run` refuses count as well: infra runs them itself.
+    """
+    return effect_of(arguments) != "reads"
+
+
+def _global_options(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The options before the command's own name."""
+    return tuple(itertools.takewhile(lambda word: word.startswith("-"), arguments))
+
+
+def _option(word: str) -> str:
+    """An option's name: `backend-config` of `-backend-config=x`; empty for a word that is none."""
+    return word.lstrip("-").partition("=")[0] if word.startswith("-") else ""
 
 
 def writes_lock_file(arguments: Sequence[str]) -> bool:

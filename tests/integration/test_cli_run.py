@@ -424,9 +424,40 @@ def test_a_version_constraint_holds(infra: Infra, project: Repo) -> None:
 def test_run_gives_any_terraform_command_our_init(infra: Infra, project: Repo) -> None:
     infra("apply", "dev/a", "--auto-approve", code=0)
     assert infra("run", "dev/a", "--", "state", "list", code=0).out == "terraform_data.x\n"
-    assert infra("run", "dev/a", "--", "no-such-command").code == 1
-    infra("run", "dev/a", "--", "state", "rm", "terraform_data.x", code=0)
+    assert infra("run", "--auto-approve", "dev/a", "--", "no-such-command").code == 1
+    unasked = infra("run", "dev/a", "--", "state", "rm", "terraform_data.x", code=4)
+    assert "--auto-approve" in unasked.err
+    assert infra("state", "list", "dev/a", code=0).out == "terraform_data.x\n"
+    infra("run", "--auto-approve", "dev/a", "--", "state", "rm", "terraform_data.x", code=0)
     assert infra("state", "list", "dev/a", code=0).out == ""
+    (status,) = infra("status", "dev/a", "--json", code=0).document["stacks"]
+    assert (status["standing"], status["last"]["result"]) == ("pending", "modified")
+    assert status["why"] == "`infra run` has changed its state"
+    (run, *_) = infra("history", "--json", code=0).document["runs"]
+    assert (run["command"], run["stacks"][0]["reason"]) == ("run", "terraform state rm")
+
+
+def test_run_honours_what_an_apply_does(infra: Infra, project: Repo) -> None:
+    """Protection, `apply: ci`, infra's own commands; what leaves the state alone leaves no trace."""
+    infra("apply", "dev/a", "prod/a", "--auto-approve", "--confirm", "prod", code=0)
+    for line in ("apply -auto-approve", "destroy -auto-approve", "refresh", "force-unlock 1"):
+        assert "`infra " in infra("run", "dev/a", "--", *line.split(), code=3).err
+    assert "workspace" in infra("run", "dev/a", "--", "workspace", "list", code=3).err
+    taint = ("--auto-approve", "prod/a", "--", "taint", "terraform_data.x")
+    assert "prod is protected" in infra("run", *taint, code=4).err
+    infra("run", "--confirm", "prod", "--auto-approve", "prod/a", "--", "state", "rm", "-dry-run", "x.y")
+    (status,) = infra("status", "prod/a", "--json", code=0).document["stacks"]
+    assert (status["standing"], status["last"]["result"]) == ("up-to-date", "applied")
+    project.write({"infra.yaml": "environments: {dev: {apply: ci}, prod: {protected: true, apply: ci}}\n"})
+    for line in ("apply -auto-approve", "state rm terraform_data.x", "frobnicate"):
+        assert (
+            "Only CI applies to prod"
+            in infra("run", "--auto-approve", "--confirm", "prod", "prod/a", "--", *line.split(), code=4).err
+        )
+    assert infra("run", "prod/a", "--", "state", "list", code=0).out == "terraform_data.x\n"
+    infra("run", "--break-glass", "it burns", "--confirm", "prod", *taint, code=0)
+    (status,) = infra("status", "prod/a", "--json", code=0).document["stacks"]
+    assert status["break_glass"] == "it burns"
 
 
 def test_fmt_finds_and_mends(infra: Infra, project: Repo) -> None:

@@ -99,25 +99,40 @@ def test_building_reads_logs_and_warns_nothing(tmp_path: Path, caplog: pytest.Lo
     assert caplog.records == []
 
 
+READS = """
+version; validate; fmt -recursive; show; show plan.tfplan; output -json; console; graph; plan -out=p; get;
+init -upgrade; modules -json; login; logout; providers; providers lock; providers mirror d; providers schema;
+metadata functions; state list; state show a.b; state pull; state identities; -help; -version
+"""
+CHANGES = """
+import a.b id; taint a.b; untaint a.b; test; state mv a b; state rm a.b; state push f;
+state replace-provider a b; init -migrate-state;
+init --migrate-state; init -force-copy; init -backend-config=bucket=b;
+state; state frobnicate; providers frobnicate; metadata frobnicate; frobnicate; stacks; rpcapi; query; cloud
+"""
+REFUSED = """
+apply; apply -auto-approve; destroy; refresh; force-unlock 1; workspace; workspace list; workspace select x;
+workspace new x; workspace delete x; workspace show; env list; -chdir=x state list; --chdir=x plan; -chdir=x
+"""
+
+
 @pytest.mark.parametrize(
-    ("line", "changes"),
+    ("line", "effect"),
     [
-        ("plan", False),
-        ("apply -auto-approve", True),
-        ("-chdir=x apply", True),
-        ("state list", False),
-        ("state rm a.b", True),
-        ("state mv a b", True),
-        ("import a.b id", True),
-        ("force-unlock 1", True),
-        ("workspace list", False),
-        ("workspace new x", True),
-        ("output -json", False),
-        ("", False),
+        (line.strip(), effect)
+        for effect, lines in (("reads", READS), ("changes", CHANGES), ("refused", REFUSED))
+        for line in lines.split(";")
     ],
 )
-def test_which_commands_change_state(line: str, changes: bool) -> None:
-    assert command.changes_state(line.split()) is changes
+def test_what_a_command_does(line: str, effect: str) -> None:
+    """By a table; what is not in it counts as a change."""
+    assert command.effect_of(line.split()) == effect
+    assert command.changes_state(line.split()) is (effect != "reads")
+
+
+def test_every_command_of_the_table_is_tried() -> None:
+    lines = {line.strip() for lines in (READS, CHANGES, REFUSED) for line in lines.split(";")}
+    assert all(any(line.startswith(name) for line in lines) for name in command.EFFECTS)
 
 
 @pytest.mark.parametrize(

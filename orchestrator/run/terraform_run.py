@@ -1,0 +1,128 @@
+"""`infra run`: any Terraform command in a stack; one that changes state follows the rules of an apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from orchestrator.errors import UsageError
+from orchestrator.process import Completed
+from orchestrator.project.model import Stack
+from orchestrator.report.model import Result, StackReport
+from orchestrator.run.looking import ready
+from orchestrator.run.pipeline import refuse_outside_ci
+from orchestrator.run.recording import Recorder, Terms
+from orchestrator.run.session import Session
+from orchestrator.state.records import Outcome
+from orchestrator.terraform.client import PlanOptions, Workdir
+from orchestrator.terraform.command import effect_of
+
+# What to run instead of a command that is refused.
+INSTEAD = {
+    "apply": "`infra apply {0}` plans, asks, applies what was shown, and records it in the ledger.",
+    "destroy": "`infra destroy {0}` plans, asks, destroys what was shown, and records it in the ledger.",
+    "refresh": "`infra apply {0} --refresh-only` shows what it would take into the state, and asks.",
+    "force-unlock": "`infra unlock {0}` releases a lock, if nobody holds it any more.",
+}
+OWN_WORKSPACE = "Every command runs in the stack's own workspace: `workspace` under `stacks` in infra.yaml."
+OWN_FOLDER = "Name the other stack instead: `infra run STACK -- …`."
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Where a command's output goes; `is_terminal` when it can have ours."""
+
+    out: TextIO
+    err: TextIO
+    is_terminal: bool
+
+    def write(self, stream: str, line: bytes) -> None:
+        """One line of the command's output."""
+        target = self.out if stream == "stdout" else self.err
+        target.write(line.decode("utf-8", "surrogateescape") + "\n")
+        target.flush()
+
+
+def run_terraform(
+    session: Session,
+    stack: Stack,
+    arguments: Sequence[str],
+    streams: Streams,
+    terms: Terms,
+    consent: Callable[[], None],
+) -> int:
+    """Run a Terraform command line in a stack; returns its exit code.
+
+    One that changes state is refused where only CI applies, asks for `consent`, holds the stack in the
+    ledger meanwhile, and is recorded there. Raises UsageError for a command that infra does itself,
+    BlockedError when it may not be run, LockedError while another run has the stack.
+    """
+    effect = effect_of(arguments)
+    if effect == "reads":
+        starts = arguments[0] == "init"
+        work = session.workdir(stack) if starts else ready(session, stack, look=False)
+        terminal = streams.is_terminal
+        done = session.client.run_raw(work, arguments, on_line=streams.write, terminal=terminal)
+        return done.returncode
+    recorder = Recorder(session, "run", terms, PlanOptions())
+    refuse_outside_ci(recorder, [stack.id])
+    if effect == "refused":
+        raise _refusal(stack, arguments)
+    consent()
+    work = ready(session, stack, look=False)
+    try:
+        done = _run_recorded(recorder, stack, work, arguments, streams)
+    finally:
+        problems = recorder.save()
+    for problem in problems:
+        streams.write("stderr", problem.encode())
+    return done.returncode
+
+
+def _run_recorded(
+    recorder: Recorder, stack: Stack, work: Workdir, arguments: Sequence[str], streams: Streams
+) -> Completed:
+    """Run it as the stack's claim in the ledger; a command that left the state alone leaves no trace."""
+    session = recorder.session
+    with recorder.claim(stack) as claim, session.alone_in(stack):
+        before = _generation(session, stack)
+        claim.announce(lambda: lock.generation if (lock := session.states.lock(stack)) else "")
+        done = session.client.run_raw(
+            work, arguments, on_line=streams.write, on_start=claim.start, deadline=work.timeouts.apply
+        )
+        after = _generation(session, stack)
+        if before == after and after is not None and done.ended != "interrupted":
+            claim.give_back()
+            return done
+        outcome, result = _outcome(done)
+        recorder.failed(claim, outcome)
+        words = " ".join(word for word in arguments[:2] if not word.startswith("-"))
+        recorder.note(
+            claim, StackReport(stack.id, stack.environment, result, reason=session.mask(f"terraform {words}"))
+        )
+    return done
+
+
+def _outcome(done: Completed) -> tuple[Outcome, Result]:
+    """How a command that changed the state ended, for the ledger and for the record of the run."""
+    if done.ended == "interrupted":
+        return "interrupted", "interrupted"
+    return ("modified", "applied") if done.ok else ("failed", "failed")
+
+
+def _generation(session: Session, stack: Stack) -> str | None:
+    """The state's generation: "" where there is none, None where it cannot be told."""
+    if session.states.location(stack) is None:
+        return None
+    return session.states.generation(stack) or ""
+
+
+def _refusal(stack: Stack, arguments: Sequence[str]) -> UsageError:
+    words = [word for word in arguments if not word.startswith("-")]
+    if arguments[0].startswith("-"):
+        return UsageError("`infra run` takes no -chdir: it runs in the stack's folder.", advice=OWN_FOLDER)
+    if words[0] in INSTEAD:
+        instead = INSTEAD[words[0]].format(stack.id)
+        return UsageError(f"`infra run` does not run `terraform {words[0]}`.", advice=instead)
+    return UsageError(f"`infra run` does not run `terraform {words[0]}`.", advice=OWN_WORKSPACE)
