@@ -53,8 +53,7 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     )
     with host_for(app, session, environments, posts=not folder) as host:
         landed = land(session, job, host)
-        numbers = sorted({number for one in landed for number in one.pull_requests})
-        landings = [landing_of(facts, one, numbers if one.behind else ()) for one in landed]
+        landings = [landing_of(facts, one) for one in landed]
         return told(app, session, landed, landings, host, folder)
 
 
@@ -147,6 +146,7 @@ def environment_document(one: Landed) -> dict[str, Any]:
         "verdicts": {id_: verdict.kind for id_, verdict in one.verdicts.items()},
         "checks": [{"name": c.name, "ok": c.ok, "words": c.message} for c in one.checks],
         "soak": round(one.soaked, 3),
+        "notes": list(one.notes),
     }
 
 

@@ -75,7 +75,8 @@ class Landing:
     `commit` is trunk's. `pull_requests` are numbers. `soak` is in seconds. `next` are the environments that
     follow in promotion order. `reason` says why in words where the stacks do not. `url` leads to the run,
     `gate_url` to the page where reviewers of the environment approve, if it has any. `heartbeat` is a
-    sentence when the last check for drift is too long ago.
+    sentence when the last check for drift is too long ago. `held_by` is the earlier environment that has not
+    passed its checks; `overtaken` are skipped stacks to which a newer commit of trunk is applied.
     """
 
     repository: str
@@ -94,3 +95,5 @@ class Landing:
     gate_url: str = ""
     heartbeat: str = ""
     notes: tuple[str, ...] = ()
+    held_by: str = ""
+    overtaken: tuple[str, ...] = ()

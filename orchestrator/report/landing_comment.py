@@ -22,7 +22,7 @@ from orchestrator.report.words import changes_in_words, first_line, plural
 # Of the limit: what lists may take, and the differences, in bytes.
 SHARE, DIFFERENCES_SHARE = 12, 4
 STATUS_LENGTH = 140
-RESTING = ("unchanged", "skipped")
+RESTING = ("unchanged",)
 
 
 def landing_comment(landing: Landing, limit: int = LIMIT) -> str:
@@ -75,7 +75,9 @@ def body(landing: Landing, limit: int) -> str:
     room = limit - RESERVE - sum(map(size, fixed)) - size(header)
     told = [one for one in landing.stacks if one.report.result not in RESTING]
     shown = [StackReview(one.report) for one in told]
-    blocks = [block(one, limit, open_lines=OPEN_LINES) for one in shown if has_details(one)]
+    # Why a stack was skipped, and what to do, stands above already.
+    detailed = [one for one in shown if has_details(one) and one.report.result != "skipped"]
+    blocks = [block(one, limit, open_lines=OPEN_LINES) for one in detailed]
     fitted = fit([_row(landing, one) for one in told], blocks, room)
     rows = "\n".join([header, *fitted.rows]) if fitted.rows else ""
     parts = [*top, rows, _resting(landing, told), cut_words(fitted.cut, landing.url), *fitted.blocks, *bottom]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.report.escape import cell, cell_code, code, link
+from orchestrator.report.escape import cell, cell_code, code, link, text
 from orchestrator.report.fitting import bounded, first_that_fit
-from orchestrator.report.landing import Difference, Landing
+from orchestrator.report.landing import Difference, LandedStack, Landing
 from orchestrator.report.markdown import row, table, value
 from orchestrator.report.model import COUNT_KEYS, Result
 from orchestrator.report.pull_request_stack import finding_item
 from orchestrator.report.words import counts_in_words, plural
 
+# What the list of causes may take, in bytes.
+CAUSES = 4_000
 WENT: tuple[Result, ...] = ("applied", "destroyed")
-TROUBLE: tuple[Result, ...] = ("failed", "interrupted", "locked", "aborted", "mismatch", "blocked", "waiting")
+TROUBLE: tuple[Result, ...] = (
+    *("failed", "interrupted", "locked", "aborted", "mismatch", "blocked", "waiting", "skipped"),
+)
 
 
 def headline(landing: Landing) -> str:
@@ -92,11 +96,50 @@ def what_next(landing: Landing) -> Iterator[str]:
             "An approval counts from somebody with write access who is not the author, given on the merged "
             f"head after its plan. {_approve(landing)}"
         )
-    elif landing.state in ("failed", "partial", "stopped"):
+    elif landing.state in ("failed", "partial"):
+        yield from _causes(landing)
+        if all(one.report.result in ("skipped", "unchanged") for one in landing.stacks) and landing.stacks:
+            return
         yield (
-            "Mend it and merge, or comment "
-            f"{code(f'/infra apply {name}')} to try again: any later run catches up on what is owed."
+            "Fix the cause and merge, or comment "
+            f"{code(f'/infra apply {name}')} to try again: any later run applies what is still pending."
         )
+    elif landing.state == "stopped":
+        yield (
+            f"Promotion stops until the checks of {code(name)} pass. Fix the cause and merge, or comment "
+            f"{code(f'/infra apply {name}')}: it runs them again."
+        )
+    elif landing.state == "waiting" and landing.held_by:
+        yield (
+            f"It is applied once {code(landing.held_by)} passes: comment "
+            f"{code(f'/infra apply {landing.held_by}')} to run its checks again."
+        )
+    if landing.state in ("applied", "mismatch", "gate", "blocked"):
+        yield from _causes(landing)
+
+
+def _causes(landing: Landing) -> Iterator[str]:
+    """Stacks that were skipped: why, and what can be done."""
+    rows = [
+        f"- {code(stack.id)} was skipped, {text(stack.report.reason)}. {_skip_advice(landing, stack)}"
+        for stack in landing.stacks
+        if stack.report.result == "skipped"
+    ]
+    if rows:
+        yield "\n".join(bounded(rows, CAUSES))
+
+
+def _skip_advice(landing: Landing, stack: LandedStack) -> str:
+    """What can be done about a skipped stack; a job goes over no commit that trunk does not have."""
+    if stack.id in landing.overtaken:
+        return f"A newer commit of {code(landing.trunk)} is applied there: nothing is left to do."
+    applied = stack.report.reason.rpartition(" ")[2]
+    command = code(f"infra apply {stack.id} --supersede {applied}")
+    return (
+        f"{code(landing.trunk)} does not have the commit {code(applied)} that is applied there. Merge it, "
+        f"or, if it is gone for good, run {command} on {code(landing.trunk)}, with "
+        f"{code('--break-glass REASON')} where only CI applies."
+    )
 
 
 def _approve(landing: Landing) -> str:

@@ -276,6 +276,54 @@ def test_a_failed_check_stops_promotion(ci: Ci) -> None:
     assert states(apply(ci, code=1)) == {"dev": "stopped", "prod": "waiting"}
 
 
+def test_a_failed_check_outlives_the_run_that_saw_it(ci: Ci) -> None:
+    """prod alone is held, by compare and by apply, until dev's check passes; then it needs no second look."""
+    flag = ci.folder / "fail"
+    smoke = f'checks: [{{name: smoke, command: [test, "!", -e, "{flag}"]}}]'
+    started(ci, {"infra.yaml": rules(dev=smoke)})
+    number = merged(ci, {DEV: value("two"), PROD: value("two")})
+    flag.touch()
+    assert states(apply(ci, "dev", code=1)) == {"dev": "stopped"}
+    looks = job(ci, LOOK)
+    compared = looks("ci", "compare", "dev", "--json", code=0).document
+    assert (compared["owed"], compared["checks_due"].startswith("check smoke failed at ")) == ({}, True)
+    assert "true" in Path(looks.env["GITHUB_OUTPUT"]).read_text()
+    compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=4).document
+    assert (compared["gate"], compared["held"].startswith("dev has not passed: ")) == (False, True)
+    ran = apply(ci, "prod", code=4)
+    assert (states(ran), state_of(ci, "prod/net")) == ({"prod": "waiting"}, "one")
+    assert "check smoke failed at" in told(ci, number, "prod")
+    # Another merge, which touches neither, changes nothing about that, and is told nothing.
+    docs = merged(ci, {"README.md": "Words.\n"}, "docs")
+    assert states(apply(ci, code=1)) == {"dev": "stopped", "prod": "waiting"}
+    assert not ci.github.comments(docs) or not told(ci, docs, "prod") + told(ci, docs, "dev")
+    flag.unlink()
+    assert states(apply(ci, code=0)) == {"dev": "nothing", "prod": "applied"}
+    assert "✓ prod is done" in told(ci, number, "prod")
+    # What passed stays so: a check that would fail now is not asked again.
+    flag.touch()
+    assert states(apply(ci, code=0)) == {"dev": "nothing", "prod": "nothing"}
+    assert "✓ prod is done" in told(ci, number, "prod")
+
+
+def test_records_that_may_not_be_read_are_no_pass(ci: Ci) -> None:
+    """The grant that is missing is named."""
+    started(ci, {"infra.yaml": rules(dev="checks: [{name: smoke, command: ['true']}]")})
+    merged(ci, {PROD: value("two")})
+    grant_plan_accounts(ci, "prod")
+    store = ci.place.server.store
+    member = "serviceAccount:prod-plan@p.iam.gserviceaccount.com"
+    binding = {"role": "roles/storage.objectUser", "members": [member]}
+    store.insert_managed_folder("states", "prod/")
+    store.set_managed_folder_policy("states", "prod/", {"bindings": [binding]})
+    looks = ci.job(0, event="push", environment="prod", rights=APPLY, commit=ci.github.trunk)
+    ran = looks("ci", "apply", "prod", "--json", code=1)
+    (prod,) = ran.document["environments"]
+    assert "Whether dev passed its checks cannot be read" in prod["error"]
+    assert "roles/storage.objectViewer on the managed folder dev/promotion/" in prod["notes"][0]
+    assert state_of(ci, "prod/net") == "one"
+
+
 def test_a_job_without_rights_reports_and_another_one_tells(ci: Ci, tmp_path: Path) -> None:
     number = merged(ci, {DEV: value("two"), PROD: value("two")})
     other = ci.change({PROD: value("three")}, "other")

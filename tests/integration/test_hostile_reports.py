@@ -220,7 +220,9 @@ def test_what_is_expected_is_not_a_job_s_to_say(forger: Forger) -> None:
 def test_a_plan_job_cannot_tell_of_an_apply(forger: Forger) -> None:
     """The job that comments may write statuses and comments everywhere: none for what was not applied."""
     facts = Facts("acme/infra", "main", forger.ci.github.trunk, RUN, "", ("dev", "prod"))
-    forged = replace(landing_of(facts, Landed("prod"), [forger.number]), state="applied")
+    forged = replace(
+        landing_of(facts, Landed("prod", owners={"prod/net": (forger.number,)})), state="applied"
+    )
     write_landing(forger.folder / "infra-plan-dev-0", forged)
     forger.comment()
     assert forger.seals() == {DEV: sealed("dev/net"), PROD: sealed("prod/net")}

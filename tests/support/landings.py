@@ -129,5 +129,18 @@ LANDINGS: Mapping[str, Callable[[], Landing]] = {
         heartbeat="The last complete check for drift in prod was 5 days ago.",
     ),
     "waiting": lambda: landing("waiting", reason="staging comes before it and is not done"),
+    "held": lambda: landing(
+        "waiting",
+        reason="staging has not passed: check smoke failed at 1f3d5b7a9c",
+        held_by="staging",
+    ),
+    "superseded": lambda: landing(
+        "failed",
+        landed("prod/network", "skipped", reason="superseded by 0a1b2c3d4e", advice="git fetch"),
+        landed("prod/dns", "skipped", reason="superseded by 5e6f708192"),
+        landed("prod/edge", "unchanged"),
+        reason="pending and not applied: prod/network",
+        overtaken=("prod/dns",),
+    ),
     "hostile": hostile,
 }

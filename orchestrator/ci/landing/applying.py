@@ -67,10 +67,15 @@ def land(session: Session, asked: Asked, host: Host | None) -> tuple[Landed, ...
     for name in asked.environments:
         stopped = next((one for one in landed if one.stops), None)
         if stopped:
-            landed.append(Landed(name, behind=stopped.environment))
+            landed.append(_waiting(session, name, stopped.environment, host))
         else:
             landed.append(_landed(Step(session, name, asked, host)))
     return tuple(landed)
+
+
+def _waiting(session: Session, environment: str, behind: str, host: Host | None) -> Landed:
+    """An environment that was not begun, with what is pending there as far as it can be found out."""
+    return with_pending(Landed(environment, behind=behind), session, OwedRules(session, host))
 
 
 def _landed(step: Step) -> Landed:
@@ -102,13 +107,15 @@ class Step:
         hold = self.promotion.hold(notes.append)
         self.found = replace(self.found, notes=tuple(notes))
         if hold:
-            return replace(self.found, behind=hold.environment, held=hold.reason)
+            held = replace(self.found, behind=hold.environment, held=hold.reason)
+            return with_pending(held, self.session, self.rules)
         before = self.promotion.decision()
         only = self.asked.only
         owed, _ = owed_request(self.session, self.environment, only)
         deleted = self._deleted() if self._leads else ()
         owed |= {one.stack.id: GONE for one in deleted}
-        found = self.found = replace(self.found, owed=owed, heartbeat=self._heartbeat())
+        owners = owners_of(self.session, self.rules, owed)
+        found = self.found = replace(self.found, owed=owed, owners=owners, heartbeat=self._heartbeat())
         if found.owed:
             self.asked.begun(found)
         whole = owed if only is None else owed_request(self.session, self.environment)[0]
@@ -237,6 +244,21 @@ class Step:
                 notes=(*found.notes, *filter(None, (error.advice,))),
             )
         return replace(found, checks=outcome.checks, soaked=outcome.soaked)
+
+
+def with_pending(landed: Landed, session: Session, rules: OwedRules) -> Landed:
+    """An environment that is not touched, with what is pending there and whose changes that is."""
+    try:
+        owed, _ = owed_request(session, landed.environment)
+    except InfraError:
+        return replace(landed, owed_unknown=True)
+    return replace(landed, owed=owed, owners=owners_of(session, rules, owed))
+
+
+def owners_of(session: Session, rules: OwedRules, owed: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+    """The pull requests whose changes are pending, by stack."""
+    stacks = session.project.stacks
+    return {id_: rules.pull_requests(stacks[id_]) for id_ in owed if id_ in stacks}
 
 
 def _joined(session: Session, reports: Sequence[RunReport]) -> RunReport:

@@ -32,7 +32,9 @@ class Landed:
 
     `owed` are the stacks that trunk owed it, with why; `verdicts` what was said of each plan, by stack;
     `overtaken` are stacks that were left alone since something newer on trunk is applied there already.
-    `heartbeat` says that nobody looks for drift any more; `error` why it could not be dealt with at all.
+    `owed_unknown` is true where what is pending could not be found out. `owners` are the pull requests whose
+    changes are pending, by stack, also of a stack that could not be planned. `heartbeat` says that nobody
+    looks for drift any more; `error` why it could not be dealt with at all.
     """
 
     environment: str
@@ -48,6 +50,8 @@ class Landed:
     heartbeat: str = ""
     error: str = ""
     error_code: int = 0
+    owed_unknown: bool = False
+    owners: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def stacks(self) -> tuple[StackReport, ...]:
@@ -69,6 +73,12 @@ class Landed:
         return bool(skipped - set(self.overtaken)) or not (settled or skipped)
 
     @property
+    def left(self) -> tuple[str, ...]:
+        """Pending stacks that were neither applied nor found unchanged, nor done by a newer commit."""
+        settled = {one.id for one in self.stacks if one.result in (*WENT, "unchanged")}
+        return tuple(sorted(self.owed.keys() - settled - set(self.overtaken)))
+
+    @property
     def exit_code(self) -> int:
         """The environment's part of the command's exit code."""
         codes = [self.report.exit_code if self.report else 0, self.error_code]
@@ -87,7 +97,7 @@ class Landed:
     def state(self) -> State:
         """The one word for it."""
         if self.behind:
-            return "waiting"
+            return "waiting" if self.owed or self.owed_unknown else "nothing"
         results = {one.result for one in self.stacks}
         found: State | None = next((state for result, state in STATES if result in results), None)
         if found == "failed" and (self.applied or any(one.partial for one in self.stacks)):
@@ -109,8 +119,10 @@ class Landed:
 
     @property
     def pull_requests(self) -> tuple[int, ...]:
-        """Those that it was owed to."""
-        return tuple(sorted({n for verdict in self.verdicts.values() for n in verdict.pull_requests}))
+        """Those whose changes this was about."""
+        judged = (number for verdict in self.verdicts.values() for number in verdict.pull_requests)
+        pending = (number for numbers in self.owners.values() for number in numbers)
+        return tuple(sorted({*judged, *pending}))
 
 
 def landing_checks(checks: tuple[CheckOutcome, ...]) -> tuple[LandingCheck, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ci.landing.landed import WENT, Landed
-from orchestrator.ci.landing.notices import tell_others
+from orchestrator.ci.landing.notices import reads_of, tell_others
 from orchestrator.ci.posting import Outbox, sticky
 from orchestrator.ci.reports import artifacts_of, document_of, files_of, speaks_for, unreadable
 from orchestrator.ci.values import from_json
@@ -51,13 +51,12 @@ class Facts:
     order: tuple[str, ...]
 
 
-def landing_of(facts: Facts, landed: Landed, pull_requests: Sequence[int] = ()) -> Landing:
-    """An environment as the texts want it; `pull_requests` are told too.
+def landing_of(facts: Facts, landed: Landed) -> Landing:
+    """An environment as the texts want it.
 
     It names no gate to approve in: when something was applied, or not, this run's gate lies behind it.
     """
     name = landed.environment
-    numbers = tuple(sorted({*landed.pull_requests, *pull_requests}))
     later = facts.order[facts.order.index(name) + 1 :] if name in facts.order else ()
     return Landing(
         repository=facts.repository,
@@ -66,7 +65,7 @@ def landing_of(facts: Facts, landed: Landed, pull_requests: Sequence[int] = ()) 
         environment=name,
         state=landed.state,
         stacks=tuple(_stack(one, landed.verdicts.get(one.id)) for one in landed.stacks),
-        pull_requests=numbers,
+        pull_requests=landed.pull_requests,
         checks=tuple(LandingCheck(one.name, one.ok, one.message) for one in landed.checks),
         soak=landed.soaked,
         next=later,
@@ -74,6 +73,8 @@ def landing_of(facts: Facts, landed: Landed, pull_requests: Sequence[int] = ()) 
         run=facts.run,
         url=facts.url,
         heartbeat=landed.heartbeat,
+        held_by=landed.behind if landed.held else "",
+        overtaken=landed.overtaken,
         notes=(*(landed.report.notes if landed.report else ()), *landed.notes),
     )
 
@@ -94,7 +95,7 @@ def _reason(landed: Landed) -> str:
     if landed.error:
         return landed.error.rstrip(".")
     if landed.lost:
-        return "something is owed and nothing of it was applied"
+        return f"pending and not applied: {', '.join(landed.left)}"
     return ""
 
 
@@ -210,19 +211,32 @@ def tell(host: Host, project: Project, landings: Sequence[Landing]) -> Outbox:
     """Tell the merged pull requests, set status and deployment, and tell others that their plan is stale."""
     outbox = Outbox()
     for landing in landings:
-        told = _with_pull_requests(host, landing, outbox)
+        told = _with_pull_requests(host, project, landing, outbox)
         _comment(host, told, outbox)
         _state(host, told, outbox)
     tell_others(host, project, landings, outbox)
     return outbox
 
 
-def _with_pull_requests(host: Host, landing: Landing, outbox: Outbox) -> Landing:
-    """Where nobody said whose change it is, it is of those that the commit belongs to."""
+def _with_pull_requests(host: Host, project: Project, landing: Landing, outbox: Outbox) -> Landing:
+    """Where it is not known whose change it is, it is of the commit's pull requests that touch the stacks.
+
+    A pull request that touches none of them keeps the comment that it has.
+    """
     if landing.pull_requests or landing.state == "nothing":
         return landing
-    found = outbox.send("The pull request", lambda: host.pull_requests_of(landing.commit)) or []
-    return replace(landing, pull_requests=tuple(one.number for one in found if one.merged))
+    ids = [one.id for one in landing.stacks] or [one.id for one in project.of(landing.environment)]
+    reads = [reads_of(project, id_) for id_ in ids]
+
+    def touching() -> tuple[int, ...]:
+        merged = [one.number for one in host.pull_requests_of(landing.commit) if one.merged]
+        return tuple(
+            number
+            for number in merged
+            if (paths := host.changed_paths(number)) and any(one.touched_by(paths) for one in reads)
+        )
+
+    return replace(landing, pull_requests=outbox.send("The pull request", touching) or ())
 
 
 def _comment(host: Host, landing: Landing, outbox: Outbox) -> None:

@@ -54,6 +54,8 @@ def test_it_is_whole_and_harmless(name: str) -> None:
         ("partial", "✗ prod is partly applied: 1 stack applied, 1 changed; 1 stack interrupted."),
         ("stopped", "✗ prod: 2 stacks applied, 1 created, 2 changed; 1 check failed."),
         ("waiting", "… prod is not begun."),
+        ("held", "… prod is not begun."),
+        ("superseded", "✗ prod: 2 stacks skipped; nothing was applied."),
     ],
 )
 def test_the_verdict_is_one_sentence(name: str, words: str) -> None:
@@ -67,6 +69,22 @@ def test_a_mismatch_shows_both_values_and_both_ways_on() -> None:
     assert "`settings[0].disk_size`<br>it was another value that was to be changed" in made
     assert "`infra ci approve prod`" in made
     assert "Held back until this is done: `prod-eu`." in made
+
+
+def test_a_skipped_stack_is_named_with_advice_that_can_work() -> None:
+    """A job has no --supersede, and its checkout has all of trunk: neither is advised."""
+    made = landing_comment(LANDINGS["superseded"]())
+    assert "`prod/network` was skipped, superseded by `0a1b2c3d4e`. `main` does not have the commit" in made
+    assert "`infra apply prod/network --supersede 0a1b2c3d4e` on `main`" in made
+    assert "`prod/dns` was skipped, superseded by `5e6f708192`. A newer commit of `main` is applied" in made
+    assert "git fetch" not in made
+    assert "= 1 stack already as `main` wants." in made
+
+
+def test_what_is_held_names_the_environment_and_how_to_go_on() -> None:
+    made = landing_comment(LANDINGS["held"]())
+    assert "staging has not passed: check smoke failed at `1f3d5b7a9c`." in made
+    assert "`/infra apply staging`" in made
 
 
 def test_a_gate_says_what_goes_and_where_to_approve() -> None:

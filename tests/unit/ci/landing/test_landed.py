@@ -68,7 +68,8 @@ CASES: dict[str, tuple[Landed, State, int, bool]] = {
     "owed, and nothing came of it": (landed(), "failed", 1, True),
     "left for a newer one": (landed("skipped", overtaken=("dev/a",)), "nothing", 0, False),
     "left for one that is gone": (landed("skipped", "applied"), "partial", 1, True),
-    "behind another one": (Landed("prod", behind="dev"), "waiting", 0, True),
+    "behind another one": (Landed("prod", behind="dev", owed=OWED), "waiting", 0, True),
+    "behind another one, with nothing pending": (Landed("prod", behind="dev"), "nothing", 0, True),
     "could not be looked at": (Landed("dev", error="No.", error_code=1), "failed", 1, True),
 }
 
@@ -86,14 +87,28 @@ def test_an_interrupt_is_what_it_was() -> None:
 
 def test_a_landing_goes_through_a_file(tmp_path: Path) -> None:
     verdicts = {"dev/a": Verdict("mismatch", (DIFFERENCE,), (3, 4), "it differs")}
-    one = landing_of(FACTS, landed("mismatch", "applied", verdicts=verdicts, checks=FAILED), (9,))
+    one = landing_of(
+        FACTS, landed("mismatch", "applied", verdicts=verdicts, checks=FAILED, owners={"dev/b": (9,)})
+    )
     assert (one.pull_requests, one.next) == ((3, 4, 9), ("staging", "prod"))
     assert one.stacks[0].differences == (DIFFERENCE,)
     write_landing(tmp_path / "deep" / "dev", one)
-    other = landing_of(FACTS, Landed("prod", behind="dev"))
+    other = landing_of(FACTS, Landed("prod", behind="dev", owed={"prod/a": "its code has changed"}))
     write_landing(tmp_path / "prod", other)
     assert read_landings([tmp_path]) == [one, other]
     assert other.reason == "dev comes before it and is not done"
+
+
+def test_an_environment_that_waits_is_told_only_where_something_is_pending() -> None:
+    waits = Landed("prod", behind="dev")
+    assert waits.state == "nothing"
+    assert replace(waits, owed_unknown=True).state == "waiting"
+    assert replace(waits, owed={"prod/a": "its code has changed"}).state == "waiting"
+
+
+def test_what_was_not_applied_is_named() -> None:
+    one = landed("skipped", "skipped", overtaken=("dev/b",))
+    assert landing_of(FACTS, one).reason == "pending and not applied: dev/a"
 
 
 def part(state: State, **results: Result) -> Landing:
