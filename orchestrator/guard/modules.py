@@ -17,7 +17,7 @@ from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, resolve
 from orchestrator.repository.modules import MergedModule, is_code, is_override, merge_files
 from orchestrator.repository.source import JSON, is_local, local_scope
 from orchestrator.repository.tree import Lost, inside
-from orchestrator.repository.variables import auto_files, instances
+from orchestrator.repository.variables import auto_files, folder_of, instances
 
 
 @dataclass
@@ -213,8 +213,9 @@ def _twins(files: Mapping[str, CodeFacts]) -> Iterator[Finding]:
 def _template_path(place: Place, use: Read) -> tuple[str, str] | None:
     text: Text = resolve(use.path, place.scope)
     base = place.root
-    if text and isinstance(text[0], Ref) and text[0].kind == "path":
-        base = place.folder if text[0].name == "module" else place.root
+    folder = folder_of(text[0], place.folder, place.root) if text else None
+    if folder is not None:
+        base = folder
         text = text[1:] or ("",)
     told = literal(text)
     return None if told is None else (base, told)

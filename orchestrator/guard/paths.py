@@ -6,8 +6,9 @@ import posixpath
 
 from orchestrator.guard.facts import Read
 from orchestrator.project.reads import Place
-from orchestrator.repository.hcl.text import Listed, Ref, Text, literal, literal_prefix, resolve
+from orchestrator.repository.hcl.text import Listed, Text, literal, literal_prefix, resolve
 from orchestrator.repository.tree import Lost, Tree
+from orchestrator.repository.variables import folder_of
 
 # Folders that programs keep beside the code: credentials, states, plans and providers lie in them.
 HIDDEN = frozenset({".git", ".terraform", ".infra"})
@@ -53,8 +54,9 @@ def wrong_path(tree: Tree, path: Text, place: Place, *, may_list: bool = False) 
     """The same for a path alone. `may_list`: names that `fileset` finds may stand in it."""
     text = resolve(path, place.scope)
     base, rest = place.root, text
-    if text and isinstance(text[0], Ref) and text[0].kind == "path":
-        base = place.folder if text[0].name == "module" else place.root
+    folder = folder_of(text[0], place.folder, place.root) if text else None
+    if folder is not None:
+        base = folder
         rest = text[1:] or ("",)
         if literal_prefix(rest)[:1] not in ("", "/") or not isinstance(rest[0], str):
             return "reads a path that cannot be told"

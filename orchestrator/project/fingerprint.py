@@ -6,19 +6,19 @@ Contents stand as Git's object ids, which are hashes of bytes, so hashing a stac
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 
 from orchestrator.config import Config
 from orchestrator.project.model import Finding, Stack
-from orchestrator.project.reads import Place, Reads, contents, needs_root, read
+from orchestrator.project.reads import Place, Reads, code_contents, contents, needs_root, read
 from orchestrator.project.states import given_settings
 from orchestrator.repository.facts import NO_TYPES, PathUse, Types
 from orchestrator.repository.hcl.text import Scope
 from orchestrator.repository.modules import is_code
 from orchestrator.repository.source import Source, local_scope
-from orchestrator.repository.variables import auto_files
+from orchestrator.repository.variables import auto_files, instances
 
 VERSION_FILE = ".terraform-version"
 LOCK_FILE = ".terraform.lock.hcl"
@@ -152,10 +152,9 @@ class Coverage:
         place = Place(folder, folder, self.scopes[stack.id])
         reads = Reads(part.files, part.open, part.findings)
         uses = [(posixpath.join(folder, file), use) for file, use in self.source.directory(folder).paths]
-        for path in self.modules(stack):
-            scope = local_scope(self.source.directory(path))
-            for file, use in self.module(path).rooted:
-                self._read(use, file, Place(path, folder, scope), reads, uses)
+        for at, scope in self._instances(stack, folder):
+            for file, use in self.module(at).rooted:
+                self._read(use, file, Place(at, folder, scope), reads, uses)
         for file, use in uses:
             self._read(use, file, place, reads, uses)
         if part.open and not stack.reads:
@@ -163,6 +162,16 @@ class Coverage:
                 _add_folder(self.source, path, part.files)
         part.digest = _hash(_lines(part.files))
         return part
+
+    def _instances(self, stack: Stack, folder: str) -> Iterator[tuple[str, Scope]]:
+        """The modules whose paths depend on who calls them, once per call, with the names that they know."""
+        rooted = {path for path in self.modules(stack) if self.module(path).rooted}
+        if not rooted:
+            return
+        leading = {path for path in self.modules(stack) if rooted & {path, *self.source.reached(path)}}
+        for at, scope in instances(self.source, folder, self.scopes[stack.id], lambda path: path in leading):
+            if at in rooted and at != folder:
+                yield at, scope
 
     def _directory(self, folder: str) -> Part:
         """A directory's own code, what stands for calls that lead nowhere, and what is wrong with it."""
@@ -211,7 +220,7 @@ def provider_address(source: str) -> str:
 
 
 def _add_folder(source: Source, folder: str, files: dict[str, str]) -> None:
-    for path, content in contents(source.tree, folder):
+    for path, content in code_contents(source.tree, folder):
         files.setdefault(path, content)
 
 

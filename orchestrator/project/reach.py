@@ -185,7 +185,7 @@ class _Reach:
         body = self._in(at).modules.get(name)
         if found is None or found.path is None or body is None or found.path in at.above:
             return None
-        scope = call_scope(self.source.directory(found.path), found.call, at.scope)
+        scope = call_scope(self.source.directory(found.path), found.path, found.call, at.scope)
         return _Instance((*at.names, name), found.path, scope, at, body)
 
     def _in(self, at: _Instance) -> Definitions:

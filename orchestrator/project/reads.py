@@ -10,14 +10,23 @@ from functools import cache
 
 from orchestrator.project.model import Finding, Severity
 from orchestrator.repository.facts import PathUse
-from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, literal_prefix, resolve
+from orchestrator.repository.hcl.text import Listed, Ref, Scope, Text, literal, literal_prefix, resolve
 from orchestrator.repository.tree import Lost, Tree, inside
+from orchestrator.repository.variables import folder_of
 
 # What stands for content where there is none to hash.
 ABSENT = "absent"
 LISTED = "listed"
 # Made by Terraform while it runs; never part of what a folder means.
 MADE = re.compile(r"(?:^|/)(?:[^/]*\.tfstate(?:\.backup)?|\.terraform\.lock\.hcl)$")
+
+
+# Beside the code of a module, and never read by it.
+NOT_READ = re.compile(
+    r"^(?:tests|examples)/|(?:^|/)README[^/]*$|\.tf(?:test|mock)\.(?:hcl|json)$", re.IGNORECASE
+)
+# More names than one pattern finds in code that people write.
+MAX_LISTED = 10_000
 
 
 @dataclass
@@ -53,9 +62,20 @@ def read(tree: Tree, use: PathUse, file: str, place: Place, into: Reads) -> None
     """Add what one use of a path reads."""
     text = resolve(use.path, place.scope)
     base, rest = _base(text, place)
+    if use.argument:
+        _read_argument(tree, base, rest, place, into)
+        return
     told = literal(rest)
     if told is None:
-        _read_open(tree, use, file, base, rest, into)
+        names = listed_paths(tree, rest, place)
+        if names is None or use.pattern is not None:
+            _read_open(tree, use, file, base, rest, into)
+            return
+        for name in names:
+            path = inside(posixpath.join(base if base is not None else place.root, name.lstrip("/")))
+            real = tree.resolve(path) if path is not None else None
+            if path is not None and isinstance(real, str) and real in tree.ids:
+                into.add(path, tree.ids[real])
         return
     if told.startswith(("/", "~")) and base is None:
         _tell(into, "warning", "path-outside", use, file, f"{told} is outside the project")
@@ -79,10 +99,51 @@ def read(tree: Tree, use: PathUse, file: str, place: Place, into: Reads) -> None
 
 def _base(text: Text, place: Place) -> tuple[str | None, Text]:
     """The folder that a path starts from (None: the root's, by default) and the rest of it."""
-    first = text[0]
-    if isinstance(first, Ref) and first.kind == "path":
-        return place.folder if first.name == "module" else place.root, text[1:] or ("",)
-    return None, text
+    folder = folder_of(text[0], place.folder, place.root)
+    return (None, text) if folder is None else (folder, text[1:] or ("",))
+
+
+def listed_paths(tree: Tree, text: Text, place: Place) -> list[str] | None:
+    """A path with a name that `fileset` finds in it, once for each name; None when it cannot be told."""
+    paths = [""]
+    for part in text:
+        if isinstance(part, str):
+            paths = [path + part for path in paths]
+            continue
+        names = _listed_names(tree, part, place) if isinstance(part, Listed) else None
+        if names is None or len(names) * len(paths) > MAX_LISTED:
+            return None
+        paths = [path + name for path in paths for name in names]
+    return paths
+
+
+def _listed_names(tree: Tree, part: Listed, place: Place) -> list[str] | None:
+    base, rest = _base(part.folder, place)
+    folder, pattern = literal(rest), literal(part.pattern)
+    if folder is None or pattern is None or (base is None and folder.startswith(("/", "~"))):
+        return None
+    path = inside(posixpath.join(base if base is not None else place.root, folder.lstrip("/")))
+    real = tree.resolve(path) if path is not None else None
+    if not isinstance(real, str):
+        return None
+    cut = len(real) + 1 if real else 0
+    matches = glob_pattern(pattern)
+    return [name[cut:] for name in tree.below(real) if matches.fullmatch(name[cut:])]
+
+
+def _read_argument(tree: Tree, base: str | None, rest: Text, place: Place, into: Reads) -> None:
+    """The value of an argument that may be a path: it counts when there is such a file or folder."""
+    for name in listed_paths(tree, rest, place) or ():
+        if base is None and name.startswith(("/", "~")):
+            continue
+        path = inside(posixpath.join(base if base is not None else place.root, name.lstrip("/")))
+        real = tree.resolve(path) if path else None
+        if not path or not isinstance(real, str) or f"{place.root}/".startswith(f"{real}/"):
+            continue
+        if real in tree.ids:
+            into.add(path, tree.ids[real])
+        elif real in tree.submodules or tree.is_folder(real):
+            _read_folder(tree, path, into)
 
 
 def _read_open(tree: Tree, use: PathUse, file: str, base: str | None, rest: Text, into: Reads) -> None:
@@ -177,6 +238,14 @@ def glob_pattern(pattern: str) -> re.Pattern[str]:
         else:
             out.append(re.escape(char))
     return re.compile("".join(out) + ")" * depth, re.DOTALL)
+
+
+def code_contents(tree: Tree, folder: str) -> Iterator[tuple[str, str]]:
+    """What a folder of code may read of itself: all of it but prose, tests and examples."""
+    cut = len(folder) + 1 if folder else 0
+    for path, content in contents(tree, folder):
+        if not NOT_READ.search(path[cut:]):
+            yield path, content
 
 
 def _tell(into: Reads, severity: Severity, code: str, use: PathUse, file: str, text: str) -> None:

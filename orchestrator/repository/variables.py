@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from orchestrator.repository.facts import ModuleCall, ModuleFacts
-from orchestrator.repository.hcl.text import NULL, Ref, Scope, Text
+from orchestrator.repository.hcl.text import NULL, Part, Ref, Scope, Text
 from orchestrator.repository.source import Source, local_scope, local_text
 
 AUTO = (".auto.tfvars", ".auto.tfvars.json")
@@ -59,7 +59,7 @@ def root_scope(source: Source, folder: str, var_files: Sequence[str], passed: Se
         text = _value(facts, ref.name, assigned.get(ref.name))
         return (text, scope) if text else None
 
-    scope = Scope(lookup)
+    scope = Scope(lookup, folder)
     return scope
 
 
@@ -74,7 +74,7 @@ def _value(facts: ModuleFacts, name: str, assigned: Text | None) -> Text | None:
     return variable.convert(assigned) if assigned is not None else None
 
 
-def call_scope(facts: ModuleFacts, call: ModuleCall, caller: Scope) -> Scope:
+def call_scope(facts: ModuleFacts, folder: str, call: ModuleCall, caller: Scope) -> Scope:
     """Names as a called module knows them: arguments as the caller means them, then its defaults."""
 
     def lookup(ref: Ref) -> tuple[Text, Scope] | None:
@@ -85,7 +85,7 @@ def call_scope(facts: ModuleFacts, call: ModuleCall, caller: Scope) -> Scope:
         text = _value(facts, ref.name, call.arguments.get(ref.name))
         return (text, caller) if text else None
 
-    scope = Scope(lookup)
+    scope = Scope(lookup, folder)
     return scope
 
 
@@ -106,16 +106,30 @@ def instances(
         yield at, names
         for call in source.calls(at):
             if call.path is not None and wanted(call.path) and call.path not in above:
-                inner = call_scope(source.directory(call.path), call.call, names)
+                inner = call_scope(source.directory(call.path), call.path, call.call, names)
                 todo.append((call.path, inner, (*above, call.path)))
+
+
+def folder_of(part: Part, folder: str, root: str) -> str | None:
+    """The folder that a path begins with, for code in `folder` called by `root`; None when with none."""
+    match part:
+        case Ref("path", "module"):
+            return folder
+        case Ref("path"):
+            return root
+        case Ref("folder", name):
+            return name
+        case _:
+            return None
 
 
 def module_path(folder: str, text: Text, root: str) -> str | None:
     """A path text as a path from the project's root, when all of it is known; it may begin with `../`."""
     base = root
     parts = list(text)
-    if parts and isinstance(parts[0], Ref) and parts[0].kind == "path":
-        base = folder if parts.pop(0).name == "module" else root  # type: ignore[union-attr]
+    base_folder = folder_of(parts[0], folder, root) if parts else None
+    if base_folder is not None:
+        base, parts = base_folder, parts[1:]
     if not all(isinstance(part, str) for part in parts):
         return None
     told = "".join(part for part in parts if isinstance(part, str))

@@ -15,7 +15,8 @@ class Ref:
     """A name inside a string: `var.x`, `local.x`, `path.module`, `each.key`.
 
     Kinds that stand for no name in the code: "?" cannot be told, "null" is the value null, "key" and "item"
-    are the keys and values of the collection in the local of that name.
+    are the keys and values of the collection in the local of that name, "folder" is the folder of that path
+    from the project's root: `path.module` of a caller.
     """
 
     kind: str
@@ -34,6 +35,7 @@ Part = str | Ref | Listed
 Text = tuple[Part, ...]
 
 GAP = Ref("?")
+PATH_MODULE = Ref("path", "module")
 UNKNOWN: Text = (GAP,)
 NULL: Text = (Ref("null"),)
 
@@ -43,9 +45,13 @@ Lookup = Callable[[Ref], "tuple[Text, Scope] | None"]
 
 @dataclass(frozen=True)
 class Scope:
-    """Where names get their meaning: a root with its var files, or a module call with its arguments."""
+    """Where names get their meaning: a root with its var files, or a module call with its arguments.
+
+    `folder` is that of the code, None where `path.module` never leaves it.
+    """
 
     lookup: Lookup
+    folder: str | None = None
 
 
 def literal(text: Text | None) -> str | None:
@@ -65,15 +71,17 @@ def is_literal(text: Text) -> bool:
 def resolve(text: Text, scope: Scope) -> Text:
     """Put the values of names in as far as `scope` tells them; `path.*` stays, the rest becomes a gap.
 
-    A value that grows beyond MAX_PARTS on the way cannot be told.
+    `path.module` of another scope, from which a value comes, becomes its folder. A value that grows beyond
+    MAX_PARTS on the way cannot be told.
     """
-    return _Resolver().resolve(text, scope, 0)
+    return _Resolver(scope.folder).resolve(text, scope, 0)
 
 
 class _Resolver:
     """Replaces names by their values; names that lead to names are followed MAX_DEPTH deep."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str | None) -> None:
+        self.folder = folder
         self.parts = 0
 
     def resolve(self, text: Text, scope: Scope, depth: int) -> Text:
@@ -82,8 +90,11 @@ class _Resolver:
             return UNKNOWN
         resolved: list[Part] = []
         for part in text:
-            if isinstance(part, str) or (isinstance(part, Ref) and part.kind == "path"):
+            if isinstance(part, str):
                 resolved.append(part)
+            elif isinstance(part, Ref) and part.kind in ("path", "folder"):
+                is_foreign = part == PATH_MODULE and scope.folder not in (None, self.folder)
+                resolved.append(Ref("folder", scope.folder or "") if is_foreign else part)
             elif isinstance(part, Listed):
                 folder = self.resolve(part.folder, scope, depth + 1)
                 resolved.append(Listed(folder, self.resolve(part.pattern, scope, depth + 1)))
