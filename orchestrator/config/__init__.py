@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.config.loading import FILE_NAME, link_error, load, load_text
 from orchestrator.config.model import (
+    DEFAULT_WORKSPACE,
     Accounts,
     Backend,
     Config,
@@ -33,6 +34,7 @@ def json_schema() -> dict[str, Any]:
 
 
 __all__ = [
+    "DEFAULT_WORKSPACE",
     "FILE_NAME",
     "Accounts",
     "Backend",

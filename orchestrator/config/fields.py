@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from orchestrator.config.duration import PATTERN, seconds
 
@@ -42,6 +42,12 @@ def _version(value: Any) -> Any:
     if not isinstance(value, str) or not re.fullmatch(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?", value):
         raise ValueError('must be an exact version in quotes, such as "1.9.8"')
     return value
+
+
+def _not_the_workspace(name: str) -> str:
+    if name == "TF_WORKSPACE":
+        raise ValueError("cannot be passed: set stacks.NAME.environments.ENV.workspace instead")
+    return name
 
 
 def _template(value: Any) -> Any:
@@ -102,6 +108,7 @@ StackId = Annotated[str, BeforeValidator(_stack_id), _schema(pattern=r"^[^/]+(/[
 MirrorFolder = Annotated[str, Field(pattern=r"^/[^\"\\$\x00-\x1f\x7f]*$")]
 MirrorUrl = Annotated[str, Field(pattern=r"^https://[^\s\"\\$/@?#]+(/[^\s\"\\$@?#]*)?$")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")]
+Workspace = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]+$", max_length=90)]
 Account = Annotated[str, Field(pattern=_ACCOUNT)]
-Variable = Annotated[str, Field(pattern=_VARIABLE)]
+Variable = Annotated[str, Field(pattern=_VARIABLE), AfterValidator(_not_the_workspace)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[^/\s,*?\[\]{}:\\]+$")]

@@ -167,7 +167,10 @@ def _stack(valid: raw.RawStack) -> StackSettings:
         reads=_paths(valid.reads),
         moved=valid.moved,
         path=None if valid.path is None else PurePosixPath(valid.path),
-        environments={name: SharedEnvironment(_paths(one.var_files)) for name, one in shared.items()},
+        environments={
+            name: SharedEnvironment(_paths(environment.var_files), environment.workspace)
+            for name, environment in shared.items()
+        },
     )
 
 

@@ -17,6 +17,9 @@ WELL_KNOWN = ("dev", "development", "test", "qa", "staging", "stage", "preprod",
 MODULES = PurePosixPath("infra/modules")
 ENVS = PurePosixPath("infra/envs")
 
+# The workspace that every Terraform has.
+DEFAULT_WORKSPACE = "default"
+
 MINUTE = 60.0
 HOUR = 60 * MINUTE
 
@@ -149,9 +152,10 @@ class Environment:
 
 @dataclass(frozen=True)
 class SharedEnvironment:
-    """What a root that serves several environments adds in one of them."""
+    """What a root that serves several environments adds in one of them; `workspace` is Terraform's."""
 
     var_files: tuple[PurePosixPath, ...] = ()
+    workspace: str = DEFAULT_WORKSPACE
 
 
 @dataclass(frozen=True)

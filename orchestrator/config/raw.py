@@ -22,9 +22,11 @@ from orchestrator.config.fields import (
     Text,
     Timeout,
     Variable,
+    Workspace,
     inside,
     or_empty,
 )
+from orchestrator.config.model import DEFAULT_WORKSPACE
 from orchestrator.config.raw_checks import RawCheck
 from orchestrator.config.raw_drift import RawDrift
 from orchestrator.config.raw_rules import RawGuard, RawPolicy
@@ -191,6 +193,8 @@ class RawSharedEnvironment(Section):
 
     var_files: tuple[Inside, ...] = ()
     """Variable files for this environment, from the repository's root."""
+    workspace: Workspace = Field(DEFAULT_WORKSPACE, examples=["dev"])
+    """The Terraform workspace that this environment's state is in."""
 
 
 class RawStack(Section):

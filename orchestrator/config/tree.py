@@ -63,6 +63,9 @@ def parse(text: str, file: str) -> Document:
         _check_depth(text, file)
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in (error.problem or ""):
+            # A newer libyaml has a limit of its own, which flow collections meet before they are events.
+            raise _too_large(file, error.problem_mark.line + 1 if error.problem_mark else 1) from None
         raise _malformed(error, text, file) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"not valid YAML: {str(error).splitlines()[0]}", file=file) from None

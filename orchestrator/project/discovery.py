@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from orchestrator.config import Config, StackSettings
+from orchestrator.config import DEFAULT_WORKSPACE, Config, StackSettings
 from orchestrator.errors import ProjectError
 from orchestrator.project.model import Finding, Module, Stack
 from orchestrator.project.states import backend_config, backend_of, given_settings, state_of
 from orchestrator.repository.hcl.text import Scope
 from orchestrator.repository.source import Source, folders
 from orchestrator.repository.tree import Lost, Tree, inside
-from orchestrator.repository.variables import root_scope
+from orchestrator.repository.variables import ephemeral_variables, root_scope
 
 LOCK_FILE = ".terraform.lock.hcl"
 # Beside a root's own files these hold no stacks but what belongs to it.
@@ -177,6 +177,7 @@ def stack_of_root(config: Config, source: Source, root: Root, top: Path) -> tupl
     scope = root_scope(source, folder, var_files, environment.env)
     backend = backend_of(facts, scope)
     given = given_settings(config, backend, root.environment, root.name)
+    workspace = own.workspace if own else DEFAULT_WORKSPACE
     lock_file = dict(source.listing(root.path)).get(LOCK_FILE)
     return scope, Stack(
         id=root.id,
@@ -186,7 +187,9 @@ def stack_of_root(config: Config, source: Source, root: Root, top: Path) -> tupl
         shared=root.shared,
         backend=backend,
         backend_config=backend_config(backend.kind, given, top),
-        state=state_of(facts, backend, given, folder),
+        state=state_of(facts, backend, given, folder, workspace),
+        workspace=workspace,
+        ephemeral_variables=ephemeral_variables(source, folder),
         var_files=tuple(posixpath.normpath(path) for path in var_files),
         passed_env=environment.env,
         reads=_reads(config, root),

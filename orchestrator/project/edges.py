@@ -6,11 +6,12 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from orchestrator.config import DEFAULT_WORKSPACE
 from orchestrator.project.discovery import nearest
 from orchestrator.project.model import Edge, Finding, ForeignState, Severity, Stack
-from orchestrator.project.states import gcs_url
+from orchestrator.project.states import WORKSPACE_FOLDER, gcs_url, local_workspace
 from orchestrator.repository.facts import RemoteState
-from orchestrator.repository.hcl.text import Scope, literal, resolve
+from orchestrator.repository.hcl.text import Scope, Text, literal, resolve
 from orchestrator.repository.source import Source
 from orchestrator.repository.variables import instances, module_path
 
@@ -108,7 +109,7 @@ class Edges:
         """The stack whose state it is; a finding when that cannot be told."""
         state = asked.state
         kind = literal(resolve(state.backend, scope)) if state.backend else None
-        workspace = literal(resolve(state.workspace, scope)) if state.workspace else "default"
+        workspace = literal(resolve(state.workspace, scope)) if state.workspace else DEFAULT_WORKSPACE
         config = {key: resolve(text, scope) for key, text in (state.config or {}).items()}
         if kind is not None and kind not in ("gcs", "local"):
             self._tell(
@@ -117,28 +118,37 @@ class Edges:
             return None
         bucket, prefix = literal(config.get("bucket")), literal(config.get("prefix", ("",)))
         url: str | None = None
-        if kind == "local" and "path" in config:
-            url = module_path(at, config["path"], self.source.real(asked.stack.path))
+        if kind == "local" and ("path" in config or workspace != DEFAULT_WORKSPACE):
+            url = self._local_url(at, config, workspace, asked.stack)
         elif kind == "gcs" and bucket is not None and prefix is not None:
-            url = gcs_url(bucket, prefix)
-        elif kind == "gcs" and bucket is None and prefix:
-            return self._by_prefix(asked, prefix)
+            url = gcs_url(bucket, prefix, workspace or DEFAULT_WORKSPACE)
+        elif kind == "gcs" and bucket is None and prefix and workspace is not None:
+            return self._by_prefix(asked, prefix, workspace)
         if url is None or workspace is None or state.config is None:
             text = "cannot be told from the code: it may belong to a stack here."
             self._tell(asked, "warning", "remote-state-unknown", text)
             return None
-        if url not in self._owners or workspace != "default":
+        if url not in self._owners:
             if kind == "gcs":
-                url = posixpath.join(posixpath.dirname(url), f"{workspace}.tfstate")
                 outputs, optional = self._outputs(at, state)
                 self.foreign.append(ForeignState(asked.stack.id, state.name, url, outputs, optional))
             self._tell(asked, "info", "remote-state-foreign", f"is {url}, which is of no stack here.")
             return None
         return self._owners[url]
 
-    def _by_prefix(self, asked: _Asked, prefix: str) -> str | None:
+    def _local_url(
+        self, at: str, config: Mapping[str, Text], workspace: str | None, stack: Stack
+    ) -> str | None:
+        """The path of a local state that is read; a named workspace lies in `workspace_dir`."""
+        root = self.source.real(stack.path)
+        if workspace in (None, DEFAULT_WORKSPACE):
+            return module_path(at, config["path"], root)
+        directory = literal(config.get("workspace_dir", (WORKSPACE_FOLDER,)))
+        return module_path(at, (local_workspace(directory, str(workspace)),), root) if directory else None
+
+    def _by_prefix(self, asked: _Asked, prefix: str, workspace: str) -> str | None:
         """The one stack with this prefix, where only the bucket cannot be told."""
-        owners = self._prefixes.get(_without_bucket(gcs_url("", prefix)), [])
+        owners = self._prefixes.get(_without_bucket(gcs_url("", prefix, workspace)), [])
         if len(owners) == 1:
             text = f"names a bucket that cannot be told; by its prefix it is taken for that of {owners[0]}."
             self._tell(asked, "info", "remote-state-bucket", text)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 
-from orchestrator.config import Config
+from orchestrator.config import DEFAULT_WORKSPACE, Config
 from orchestrator.project.model import Finding, Stack
 from orchestrator.project.reads import Place, Reads, code_contents, contents, needs_root, read
 from orchestrator.project.states import given_settings
@@ -77,6 +77,7 @@ class Coverage:
             *((f"backend.{key}", value) for key, value in sorted(given.items())),
             *(("var_files", path) for path in stack.var_files),
             *(("env", name) for name in sorted(stack.passed_env)),
+            *([("workspace", stack.workspace)] if stack.workspace != DEFAULT_WORKSPACE else []),
         ]
 
     def init_key(self, stack: Stack) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from orchestrator.config import Config, Order
+from orchestrator.config import DEFAULT_WORKSPACE, Config, Order
 from orchestrator.errors import ProjectError
 from orchestrator.project import graph
 from orchestrator.repository.facts import Types
@@ -58,7 +58,9 @@ class Stack:
     from the project's root (absolute when configured so), or None when it cannot be told. `passed_env` are
     names of variables that Terraform may see, `reads` paths that infra.yaml says it reads. `providers` maps
     the local names that the root requires to their sources, `modules` are the paths that it calls.
-    `lock_file` is the path of `.terraform.lock.hcl`, None when there is none.
+    `lock_file` is the path of `.terraform.lock.hcl`, None when there is none. `workspace` is the Terraform
+    workspace in which every command of the stack runs. `ephemeral_variables` are variables of the root whose
+    values no plan file holds.
     """
 
     id: str
@@ -77,6 +79,8 @@ class Stack:
     providers: Mapping[str, str]
     modules: tuple[str, ...]
     lock_file: str | None
+    workspace: str = DEFAULT_WORKSPACE
+    ephemeral_variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

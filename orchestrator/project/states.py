@@ -6,18 +6,24 @@ import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestrator.config import Config, GcsBackend, LocalBackend
+from orchestrator.config import DEFAULT_WORKSPACE, Config, GcsBackend, LocalBackend
 from orchestrator.project.model import Backend
 from orchestrator.repository.facts import BackendBlock, ModuleFacts
 from orchestrator.repository.hcl.text import Scope, literal, resolve
 from orchestrator.repository.variables import module_path
 
 DEFAULT_STATE = "terraform.tfstate"
+WORKSPACE_FOLDER = "terraform.tfstate.d"
 
 
-def gcs_url(bucket: str, prefix: str) -> str:
-    """The object that Terraform's gcs backend uses for the default workspace."""
-    return f"gs://{bucket}/{posixpath.join(_clean(prefix), 'default.tfstate')}"
+def gcs_url(bucket: str, prefix: str, workspace: str = DEFAULT_WORKSPACE) -> str:
+    """The object that Terraform's gcs backend uses for a workspace."""
+    return f"gs://{bucket}/{posixpath.join(_clean(prefix), f'{workspace}.tfstate')}"
+
+
+def local_workspace(directory: str, workspace: str) -> str:
+    """The file that Terraform's local backend uses for a named workspace; `directory` is `workspace_dir`."""
+    return posixpath.join(directory, workspace, DEFAULT_STATE)
 
 
 def _clean(prefix: str) -> str:
@@ -55,19 +61,27 @@ def backend_config(kind: str, given: Mapping[str, str], root: Path) -> dict[str,
     return dict(given)
 
 
-def state_of(facts: ModuleFacts, backend: Backend, given: Mapping[str, str], folder: str) -> str | None:
-    """The stack's state: a `gs://` URL, a path, or None when it cannot be told."""
+def state_of(
+    facts: ModuleFacts, backend: Backend, given: Mapping[str, str], folder: str, workspace: str
+) -> str | None:
+    """The state of a stack's workspace: a `gs://` URL, a path, or None when it cannot be told."""
     if backend.kind == "gcs":
         known = {**backend.attributes, **given}
         declared = facts.backend.attributes if facts.backend else {}
         if "bucket" not in known or ("prefix" in declared and "prefix" not in known):
             return None
-        return gcs_url(known["bucket"], known.get("prefix", ""))
+        return gcs_url(known["bucket"], known.get("prefix", ""), workspace)
     if backend.kind != "local":
         return None
+    declared = facts.backend.attributes if facts.backend else {}
+    if workspace != DEFAULT_WORKSPACE:
+        # A named workspace has a folder of its own, whatever `path` says.
+        if "workspace_dir" in declared and "workspace_dir" not in backend.attributes:
+            return None
+        directory = backend.attributes.get("workspace_dir", WORKSPACE_FOLDER)
+        return module_path(folder, (local_workspace(directory, workspace),), folder)
     if "path" in given:
         return posixpath.normpath(given["path"])
-    declared = facts.backend.attributes if facts.backend else {}
     if "path" in declared and "path" not in backend.attributes:
         return None
     return module_path(folder, (backend.attributes.get("path", DEFAULT_STATE),), folder)

@@ -33,6 +33,7 @@ def _all(project: Project) -> Iterator[Finding]:
     yield from project.findings
     yield from _layout(project)
     yield from _states(project)
+    yield from _shared_folders(project)
     yield from _order(project)
     yield from _configuration(project)
     for stack in project.stacks.values():
@@ -106,6 +107,26 @@ def _states(project: Project) -> Iterator[Finding]:
                 f"{first.id} and {stack.id} share one state: {stack.state}.",
                 _own_state(stack),
                 at,
+                stack=stack.id,
+            )
+
+
+def _shared_folders(project: Project) -> Iterator[Finding]:
+    """Environments whose states lie in one folder of a bucket, as workspaces do: IAM cannot part them."""
+    owners: dict[str, Stack] = {}
+    for stack in project.stacks.values():
+        if stack.state is None or not stack.state.startswith("gs://"):
+            continue
+        folder = stack.state.rpartition("/")[0]
+        first = owners.setdefault(folder, stack)
+        if first.environment != stack.environment and stack.workspace != first.workspace:
+            yield Finding(
+                "warning",
+                "environments-not-separated",
+                f"{first.id} and {stack.id} keep their states in one folder, {folder}: an account that may "
+                f"read or write the one may do so with the other.",
+                "Give each environment a prefix of its own in place of a workspace to part them.",
+                stack.path,
                 stack=stack.id,
             )
 

@@ -30,6 +30,18 @@ def auto_names(names: Iterable[str]) -> list[str]:
     return [name for name in FIRST if name in names] + sorted(name for name in names if name.endswith(AUTO))
 
 
+def ephemeral_variables(source: Source, folder: str) -> tuple[str, ...]:
+    """The root's variables that no plan file holds: an apply of a saved plan wants their values again.
+
+    One whose `ephemeral` cannot be told counts as one.
+    """
+    variables = source.module(folder).variables.items()
+    found = ((name, block.expression("ephemeral")) for name, block in variables)
+    return tuple(
+        name for name, expression in found if expression is not None and expression.string != "false"
+    )
+
+
 def root_scope(source: Source, folder: str, var_files: Sequence[str], passed: Sequence[str]) -> Scope:
     """Names as a root module knows them. Variable files are read when a variable is first asked for.
 

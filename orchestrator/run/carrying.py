@@ -72,6 +72,7 @@ def _apply(
             lock_timeout=f"{terms.lock_timeout:.0f}s" if terms.lock_timeout else None,
             on_line=on_line,
             on_start=claim.start,
+            inputs=session.plan_options(stack, recorder.options) if stack.ephemeral_variables else None,
         )
         lost_race = outcome.locked is not None and not outcome.locked.id and not outcome.finished
         if not lost_race or time.monotonic() >= end or session.supervisor.interrupted:

@@ -95,6 +95,8 @@ class Session:
             env=child_environment(
                 self.environ_in(self.project.root / stack.path),
                 passed=settings.env,
+                # Whatever the checkout has selected, and whatever our own environment says.
+                extra={"TF_WORKSPACE": stack.workspace},
                 sandbox=bool(self.environ.get("INFRA_SANDBOX")),
             ),
             timeouts=Timeouts(

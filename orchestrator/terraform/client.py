@@ -111,10 +111,12 @@ class Client:
         lock_timeout: str | None = None,
         on_line: Callable[[bytes], None] | None = None,
         on_start: OnStart | None = None,
+        inputs: PlanOptions | None = None,
     ) -> ApplyOutcome:
         """Apply a saved plan, its events into `journal.jsonl`. It outlives us.
 
         `on_line` gets the journal's lines, raw, as they come; `on_start` is called once the process exists.
+        `inputs` has the variables to give again, see `command.apply`.
 
         A failed apply is an outcome, not an exception. Raises StateError when the unsaved state of an earlier
         one lies in the root.
@@ -129,7 +131,7 @@ class Client:
             if on_line and stream == "stdout":
                 on_line(line)
 
-        argv = command.apply(plan_file, parallelism=parallelism, lock_timeout=lock_timeout)
+        argv = command.apply(plan_file, parallelism=parallelism, lock_timeout=lock_timeout, inputs=inputs)
         done = self._supervisor.run(
             Command(
                 (*self.binary_of(work).argv, *argv),

@@ -67,9 +67,17 @@ def plan(options: PlanOptions, plan_file: Path) -> tuple[str, ...]:
 
 
 def apply(
-    plan_file: Path, *, parallelism: int | None = None, lock_timeout: str | None = None
+    plan_file: Path,
+    *,
+    parallelism: int | None = None,
+    lock_timeout: str | None = None,
+    inputs: PlanOptions | None = None,
 ) -> tuple[str, ...]:
-    """`apply` of a saved plan, its progress as JSON lines. A saved plan is never asked about."""
+    """`apply` of a saved plan, its progress as JSON lines. A saved plan is never asked about.
+
+    `inputs` gives variables again, as its plan got them: for ephemeral ones, which no plan file holds. All
+    others must then have the values that the plan has.
+    """
     return build(
         "apply",
         str(plan_file),
@@ -77,6 +85,8 @@ def apply(
         input=False,
         lock_timeout=lock_timeout,
         parallelism=parallelism,
+        var_file=[str(file) for file in inputs.var_files] if inputs else [],
+        var=list(inputs.variables) if inputs else [],
     )
 
 

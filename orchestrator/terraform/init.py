@@ -116,7 +116,7 @@ class Initializer:
             # Built-in providers only: there is nothing to lock, so there is nothing to keep apart.
             _Marker(fingerprint, (), False, ()).write(work.data_dir)
             return work.root
-        links = _local_state(work.data_dir)
+        links = _local_state(work)
         _Marker(fingerprint, _packages(work), True, links).write(work.data_dir)
         return _shadow_of(work, links)
 
@@ -199,15 +199,18 @@ def _shadow_of(work: Workdir, links: tuple[str, ...]) -> Path:
     return make_shadow(repo, root.relative_to(repo), target, {}, links=links)
 
 
-def _local_state(data_dir: Path) -> tuple[str, ...]:
+def _local_state(work: Workdir) -> tuple[str, ...]:
     """Where a local backend keeps the state, relative to the root; nothing for any other backend."""
     try:
-        backend = json.loads((data_dir / "terraform.tfstate").read_bytes()).get("backend") or {}
+        backend = json.loads((work.data_dir / "terraform.tfstate").read_bytes()).get("backend") or {}
     except (OSError, ValueError):
         backend = {}
     if backend.get("type", "local") != "local":
         return ()
-    path = str((backend.get("config") or {}).get("path") or "terraform.tfstate")
+    settings, workspace = backend.get("config") or {}, work.env.get("TF_WORKSPACE", "default")
+    path = str(settings.get("path") or "terraform.tfstate")
+    if workspace != "default":
+        path = f"{settings.get('workspace_dir') or 'terraform.tfstate.d'}/{workspace}/terraform.tfstate"
     return () if Path(path).is_absolute() else (path, f"{path}.backup")
 
 
