@@ -19,6 +19,7 @@ from orchestrator.report.history import (
 from orchestrator.report.status import (
     SHORT,
     WORDS,
+    PromotionStatus,
     StackStatus,
     Standing,
     applied_words,
@@ -40,8 +41,10 @@ STYLES: dict[Standing, str] = {
 }
 
 
-def status_view(stacks: Sequence[StackStatus]) -> Iterator[RenderableType]:
-    """A table of stacks, what is special about some of them, then the verdict."""
+def status_view(
+    stacks: Sequence[StackStatus], promotions: Sequence[PromotionStatus] = ()
+) -> Iterator[RenderableType]:
+    """A table of stacks, what is special about some of them, where promotion stops, then the verdict."""
     table = grid("stack", "standing", "applied", "state")
     for one in stacks:
         table.add_row(
@@ -60,6 +63,11 @@ def status_view(stacks: Sequence[StackStatus]) -> Iterator[RenderableType]:
         for line in lines:
             yield Text(f"  {line}", style="cyan" if line.startswith("→") else "")
     if any(notes(one) for one in stacks):
+        yield Text("")
+    lines = [one.line for one in promotions if one.line]
+    for line in lines:
+        yield Text(line, style="yellow")
+    if lines:
         yield Text("")
     yield Text(verdict(stacks), style="bold")
 

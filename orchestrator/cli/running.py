@@ -116,7 +116,10 @@ def request_of(
         stacks = found.ids
         followers = found.followers if with_followers else {}
     session.project.require((*stacks, *followers))
-    return Request(stacks, options, followers, out=out, detailed=detailed, terms=terms_of(asked))
+    promotes = bool(asked.get("pending") or asked["everything"])
+    return Request(
+        stacks, options, followers, out=out, detailed=detailed, terms=terms_of(asked), promotes=promotes
+    )
 
 
 def owed(

@@ -57,12 +57,14 @@ def once(app: App, names: tuple[str, ...], *, as_json: bool = False, clear: bool
     states = States(project, app.environ)
     statuses = Statuses(project, states, Ledgers(project, states, app.environ))
     found = statuses.of(select(project, names, app.cwd) if names else None)
+    promotions = statuses.promotions({one.environment for one in found})
     if as_json:
-        return app.emit("status", stacks=[one.document() for one in found])
+        environments = [one.document() for one in promotions]
+        return app.emit("status", stacks=[one.document() for one in found], environments=environments)
     from orchestrator.cli.ledger_views import status_view
     from orchestrator.cli.views import show
 
     if clear and app.stdout.isatty():
         app.console().clear()
-    show(app, status_view(found))
+    show(app, status_view(found, promotions))
     return 0

@@ -89,6 +89,27 @@ class PromotionLookup:
                 return Hold(name, decision)
         return None
 
+    def known_failure(self, environment: str) -> Hold | None:
+        """The nearest earlier environment whose newest record says that it has not passed.
+
+        For runs outside CI, which run no checks: an environment without a record holds nobody back. Raises
+        ForbiddenError as `hold` does.
+        """
+        names = self.project.order.names
+        earlier = names[: names.index(environment)] if environment in names else ()
+        for name in reversed(earlier):
+            requirements = self.requirements(name)
+            try:
+                record = None if requirements.is_empty else self.newest(name)
+            except ForbiddenError:
+                if name == earlier[-1]:
+                    raise
+                continue
+            decision = decide(History(own=record), requirements) if record else None
+            if decision and not decision.is_passed:
+                return Hold(name, decision)
+        return None
+
     def newest(self, environment: str) -> PromotionRecord | None:
         """The record that the environment's decision rests on, or the newest one before the commit."""
         store = self.store_of(environment)

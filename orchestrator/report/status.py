@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Standing = Literal[
@@ -91,6 +91,46 @@ class LockNow:
     created: str
     age: float
     generation: str
+
+
+PromotionState = Literal["passed", "failed", "due", "superseded", "unknown"]
+
+
+@dataclass(frozen=True)
+class PromotionStatus:
+    """Whether trunk has passed an environment that has checks or soak, and why.
+
+    `checks` are the results by name; `skipped` says who skipped them and why, until they pass again.
+    """
+
+    environment: str
+    state: PromotionState
+    reason: str
+    commit: str = ""
+    checks: Mapping[str, str] = field(default_factory=dict)
+    skipped: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """The environment as it stands in `--json`."""
+        return {
+            "name": self.environment,
+            "promotion": self.state,
+            "reason": self.reason,
+            "commit": self.commit or None,
+            "checks": dict(self.checks),
+            "skipped": self.skipped or None,
+        }
+
+    @property
+    def line(self) -> str:
+        """One line for people; empty where all is well."""
+        if self.skipped:
+            return f"{self.environment}: {self.skipped}"
+        if self.state == "passed":
+            return ""
+        if self.state == "unknown":
+            return f"{self.environment}: {self.reason}"
+        return f"{self.environment}: promotion stops here: {self.reason}"
 
 
 @dataclass(frozen=True)

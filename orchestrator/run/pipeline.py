@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from orchestrator.engine.promotion_lookup import PromotionLookup
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import BlockedError, ConfigError, UsageError
 from orchestrator.report.model import RunReport, StackReport
@@ -20,13 +21,20 @@ from orchestrator.run.session import Session
 from orchestrator.state.records import Kind
 from orchestrator.terraform.client import PlanOptions
 
+# What an environment that has not passed its checks needs; outside CI no checks are run.
+HELD = "Its checks run again with `infra ci apply {0}` in CI: merge a fix, or `/infra apply {0}`."
+# Results after which a stack is still to be done. One that failed belongs to them: what comes after it waits.
+LEFT = ("aborted", "waiting", "locked", "blocked", "failed", "mismatch")
+
 
 @dataclass(frozen=True)
 class Request:
     """What was asked for: stack ids in a deterministic order, Terraform's options, where to keep plans.
 
     `followers` maps a stack that was not asked for to the asked ones whose outputs it reads; it is planned
-    only when one of them changes an output that it reads.
+    only when one of them changes an output that it reads. `promotes` is true for a run over whatever is
+    pending: it applies no environment whose earlier one has not passed its checks. A run over several
+    environments never does.
     """
 
     stacks: tuple[str, ...]
@@ -35,6 +43,7 @@ class Request:
     out: Path | None = None
     detailed: bool = False
     terms: Terms = field(default_factory=Terms)
+    promotes: bool = False
 
 
 def plan(session: Session, request: Request) -> RunReport:
@@ -58,6 +67,8 @@ def apply(session: Session, request: Request, consent: Consent, judge: Judge | N
     recorder = Recorder(session, command, request.terms, request.options)
     refuse_outside_ci(recorder, [*request.stacks, *request.followers])
     planned = {id: forbidden(one) for id, one in plan_all(session, request).items()}
+    if command == "apply":
+        planned = _held(session, planned, promotes=request.promotes)
     shown = session.report(command, [one.report for one in planned.values()])
     if session.supervisor.interrupted:
         return shown
@@ -88,7 +99,7 @@ def apply_kept(
         planned = run_in_order(stacks, {}, partial(_kept_plan, session, kept), workers=session.workers)
     finally:
         session.progress.end()
-    planned = {id: forbidden(one) for id, one in planned.items()}
+    planned = _held(session, {id: forbidden(one) for id, one in planned.items()})
     destroys = {kept.stacks[id].destroy for id in stacks}
     options = PlanOptions(destroy=destroys == {True})
     recorder = Recorder(session, "apply", terms, options)
@@ -171,6 +182,23 @@ def environments_in_order(session: Session, stacks: Sequence[str]) -> list[list[
     return list(by_name.values())
 
 
+def _held(session: Session, planned: Mapping[str, Planned], *, promotes: bool = False) -> dict[str, Planned]:
+    """The plans, those blocked whose environment must wait for the checks of an earlier one."""
+    changing = [id for id, one in planned.items() if one.report.result in ("changed", "waiting")]
+    names = [session.project.stacks[ids[0]].environment for ids in environments_in_order(session, changing)]
+    lookup = PromotionLookup(session.project, session.ledgers.promotions)
+    holds = {name: hold for name in names[0 if promotes else 1 :] if (hold := lookup.known_failure(name))}
+    blocked = {}
+    for id in changing:
+        hold = holds.get(planned[id].report.environment)
+        if hold:
+            report = planned[id].report
+            reason, advice = f"promotion is stopped: {hold.reason}", HELD.format(hold.environment)
+            held = replace(report, result="blocked", reason=reason, advice=advice)
+            blocked[id] = replace(planned[id], report=held)
+    return {**planned, **blocked}
+
+
 def refuse_outside_ci(recorder: Recorder, stacks: Sequence[str]) -> None:
     """Environments that only CI applies: refuse them to everybody else, unless a reason was given."""
     session = recorder.session
@@ -213,8 +241,8 @@ def _note_unchanged(recorder: Recorder, planned: Mapping[str, Planned]) -> list[
 
 def next_steps(command: str, done: Mapping[str, StackReport]) -> tuple[str, ...]:
     """What to type next for what was left."""
-    left = [id for id, one in done.items() if one.result in ("aborted", "waiting", "locked", "blocked")]
-    if not left:
+    left = [id for id, one in done.items() if one.result in LEFT]
+    if not left or all(done[id].result == "failed" for id in left):
         return ()
     went = sum(one.result in ("applied", "destroyed") for one in done.values())
     names = " ".join(left[:8]) + (" …" if len(left) > 8 else "")

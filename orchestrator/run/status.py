@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 
-from orchestrator.errors import GitError
+from orchestrator.engine.promotion_lookup import PromotionLookup
+from orchestrator.errors import GitError, StateError
 from orchestrator.project import load_commit
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.status import (
     AppliedCommit,
     LastRun,
     LockNow,
+    PromotionStatus,
     StackStatus,
     Standing,
     StateNow,
@@ -88,6 +90,15 @@ class Statuses:
             _deleted(seen.entries[id], seen.ledgers[id])
             for id in gone
             if seen.entries[id].result != "destroyed"
+        ]
+
+    def promotions(self, environments: Collection[str]) -> list[PromotionStatus]:
+        """Whether trunk has passed each of some environments; those without checks and soak are left out."""
+        lookup = PromotionLookup(self.trunk.project, self._ledgers.promotions)
+        return [
+            _promotion(lookup, name)
+            for name in self.trunk.project.order.names
+            if name in environments and not lookup.requirements(name).is_empty
         ]
 
     def _moved(self) -> set[str]:
@@ -197,6 +208,24 @@ class Statuses:
         same = all(id in seen.states and seen.states[id].generation == known.get(id) for id in sources)
         now = entry.upstreams if same else upstream_hashes(trunk, self._states, trunk.stacks[stack.id])
         return owed(entry, trunk.fingerprint(stack.id), now)
+
+
+def _promotion(lookup: PromotionLookup, environment: str) -> PromotionStatus:
+    """One environment's; a record that cannot be read hides nothing else."""
+    try:
+        decision, newest = lookup.decision(environment), lookup.newest(environment)
+    except StateError as error:
+        return PromotionStatus(environment, "unknown", f"{error.message} {error.advice}".strip())
+    record = decision.record or newest
+    skip = newest.skipped if newest else None
+    return PromotionStatus(
+        environment,
+        decision.state,
+        decision.reason,
+        record.commit if record else "",
+        {name: check.result for name, check in record.checks.items()} if record else {},
+        f"checks skipped by {skip.by}: {skip.reason}" if skip else "",
+    )
 
 
 def _deleted(entry: Entry, ledger: Ledger) -> StackStatus:

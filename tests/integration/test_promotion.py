@@ -189,3 +189,36 @@ def test_the_checks_are_those_that_trunk_has_now(checked: Repo) -> None:
     dev, _ = promotion(checked.root)
     assert dev.session.project.config.environment("dev").checks
     assert dev.requirements.is_empty
+
+
+def test_a_local_run_over_what_is_pending_waits_for_the_checks_too(checked: Repo) -> None:
+    """Local runs make no checks: what is not recorded holds nobody back, a recorded failure does."""
+    infra = Infra(checked.root, {})
+    yes = ("--auto-approve", "--confirm", "prod")
+    infra("apply", "--all", *yes, code=0)
+    (checked.root / "fail").touch()
+    promotion(checked.root)[0].verify(())
+    changed = f'{LOCAL}resource "terraform_data" "x" {{}}\n'
+    checked.commit({f"infra/envs/{name}/a/main.tf": changed for name in ("dev", "prod")})
+    ran = infra("apply", "--pending", *yes, "--json", code=4)
+    assert ran.results == {"dev/a": "applied", "prod/a": "blocked"}
+    assert ran.stack("prod/a")["reason"].startswith("promotion is stopped: dev has not passed: check smoke ")
+    (dev,) = infra("status", "--json", code=0).document["environments"]
+    assert (dev["name"], dev["promotion"]) == ("dev", "due")
+    # A person who names an environment promotes nothing.
+    infra("apply", "prod", *yes, code=0)
+
+
+def test_status_names_what_stops_promotion_and_who_skipped_it(checked: Repo) -> None:
+    infra = Infra(checked.root, {})
+    (checked.root / "fail").touch()
+    dev, _ = promotion(checked.root)
+    dev.verify(())
+    assert f"dev: promotion stops here: check smoke failed at {checked.head[:10]}" in infra("status").out
+    dev.skip("ada", "the probe is down")
+    assert "dev: checks skipped by ada: the probe is down" in infra("status").out
+    (one,) = infra("status", "--json").document["environments"]
+    assert (one["promotion"], one["skipped"]) == ("passed", "checks skipped by ada: the probe is down")
+    (checked.root / "fail").unlink()
+    dev.verify(())
+    assert "dev:" not in infra("status").out
