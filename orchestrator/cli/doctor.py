@@ -44,7 +44,9 @@ def command(ctx: click.Context, github: bool, as_json: bool) -> int:
     try:
         project = app.project()
         found = chain(
-            examine(project, app.environ), [sandbox(app)], on_github(app, project) if github else ()
+            examine(project, app.environ),
+            [sandbox(app)],
+            on_github(app, project) if github else workflow_installs(project),
         )
     except GitError:
         found = chain(outside(app.cwd))
@@ -72,6 +74,15 @@ def show(app: App, check: Check) -> None:
         console.print(Text(f"  {more.why}"))
     if check.advice:
         console.print(Text(f"  → {check.advice}"))
+
+
+def workflow_installs(project: Project) -> Iterator[Check]:
+    """Workflows here that install infra without pins."""
+    from orchestrator.ci.doctor.workflow_files import read_all
+    from orchestrator.ci.doctor.workflows import installs
+
+    for workflow in read_all(project.tree):
+        yield from installs(workflow)
 
 
 def on_github(app: App, project: Project) -> Iterator[Check]:

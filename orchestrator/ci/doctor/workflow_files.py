@@ -14,12 +14,13 @@ SUFFIXES = (".yml", ".yaml")
 
 @dataclass(frozen=True)
 class Step:
-    """One step. `given` is its `with`."""
+    """One step. `given` is its `with`, `directory` its working directory as written."""
 
     line: int
     uses: str = ""
     run: str = ""
     run_line: int = 0
+    directory: str = ""
     given: Mapping[str, str] = field(default_factory=dict)
     given_lines: Mapping[str, int] = field(default_factory=dict)
 
@@ -118,6 +119,7 @@ def _step(node: Any) -> Step:
         uses=_text(given.get("uses")),
         run=_text(run),
         run_line=_line(run) + (1 if getattr(run, "style", None) in ("|", ">") else 0),
+        directory=_text(given.get("working-directory")),
         given={key: _text(value) for key, value in inputs.items()},
         given_lines={key: _line(value) for key, value in inputs.items()},
     )

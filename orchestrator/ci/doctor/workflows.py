@@ -24,6 +24,10 @@ _PRIVILEGED = frozenset({"pull_request_target", "workflow_run", "issue_comment"}
 _TERRAFORM = re.compile(
     r"\binfra (?:ci (?:plan|compare|apply|settle)|plan|apply|destroy|drift)\b|\bterraform "
 )
+_INFRA = re.compile(r"(?<![\w./-])infra (?:ci|affected|plan|apply|destroy|drift|guard|unlock|resume)\b")
+_INSTALLS = re.compile(r"\b(?:pip3?|pipx|uv)\b[^\n]*\binstall\b|\buvx\b")
+_HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}\b")
+_PYTHON = re.compile(r"(?:^|[\s/])python[\d.]*\"? (?!-I\b)\S", re.MULTILINE)
 _APPLIES = re.compile(r"\binfra (?:ci )?apply\b")
 # An apply of reviewed changes; what reverts drift is kept apart by the ledger's claims alone.
 _ROLLS_OUT = re.compile(r"\binfra (?:ci )?apply\b(?!.*--drift)")
@@ -46,7 +50,14 @@ def workflows(found: Iterable[Workflow], repository: str) -> Iterator[GitHubChec
                 )
             )
             continue
-        bad += [*rights(one), *pins(one, repository), *privileged(one), *injections(one), *runs(one)]
+        bad += [
+            *rights(one),
+            *pins(one, repository),
+            *privileged(one),
+            *injections(one),
+            *runs(one),
+            *installs(one),
+        ]
     yield from bad
     if not bad:
         yield fine("workflows", f"{len(files)} files, nothing to say")
@@ -181,6 +192,32 @@ def _injected(one: Workflow, script: str, start: int) -> Iterator[GitHubCheck]:
                 file=one.file,
                 line=start + script[: match.start()].count("\n"),
             )
+
+
+def installs(one: Workflow) -> Iterator[GitHubCheck]:
+    """How jobs that run infra install it: pinned in the workflow, by a Python that reads no checkout."""
+    for job in one.jobs if not one.problem else ():
+        for step in job.steps if _INFRA.search(job.commands) else ():
+            if _INSTALLS.search(step.run) and not _HASH.search(step.run):
+                yield wrong(
+                    "install",
+                    f"the job {job.name} installs infra, and pins nothing by hash",
+                    "Whoever releases a dependency, or registers the package's name first, runs code with "
+                    "the job's rights; pins in a file of the checkout are the pull request's to change.",
+                    "`infra init --force` writes the step with its pins.",
+                    file=one.file,
+                    line=step.run_line,
+                )
+            if _PYTHON.search(step.run) and step.directory.replace(" ", "") != "${{runner.temp}}":
+                yield wrong(
+                    "install",
+                    f"the job {job.name} starts Python in the checkout",
+                    "Python imports from its working directory: a `venv.py` of a pull request would run.",
+                    "Give the step `working-directory: ${{ runner.temp }}`, and Python the option -I; "
+                    "`infra init --force` writes it so.",
+                    file=one.file,
+                    line=step.run_line,
+                )
 
 
 def runs(one: Workflow) -> Iterator[GitHubCheck]:

@@ -221,3 +221,48 @@ def test_files_are_found_in_the_tree(make_repo: MakeRepo) -> None:
         }
     )
     assert [one.name for one in read_all(load(repo.root).tree)] == ["a.yml", "b.yaml"]
+
+
+PINNED = f" --hash=sha256:{'a' * 64}"
+INSTALL = f"""\
+on: pull_request
+permissions: {{}}
+jobs:
+  a:
+    permissions: {{contents: read}}
+    steps:
+      - working-directory: ${{{{ runner.temp }}}}
+        run: |
+          python3 -I -m venv infra
+          infra/bin/python -I -m pip install --require-hashes -r /dev/stdin <<'PINS'
+          infra-orchestrator==1.0{PINNED}
+          PINS
+      - run: exec infra ci plan
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("", "", []),
+        (PINNED, "", [("error", "install", 9)]),
+        (
+            f"/dev/stdin <<'PINS'\n          infra-orchestrator==1.0{PINNED}",
+            "pins.txt",
+            [("error", "install", 9)],
+        ),
+        ("working-directory: ${{ runner.temp }}\n        run", "run", []),
+        ("python3 -I -m", "python3 -m", []),
+        ("      - run: exec infra ci plan\n", "", []),
+    ],
+)
+def test_infra_is_installed_with_pins(
+    old: str, new: str, expected: list[tuple[str, str, int | None]]
+) -> None:
+    """They stand in the workflow: a file of the checkout is the pull request's."""
+    assert told(INSTALL.replace(old, new, 1)) == expected
+
+
+def test_python_in_the_checkout_is_told() -> None:
+    text = INSTALL.replace("working-directory: ${{ runner.temp }}\n        run", "run").replace(" -I", "", 1)
+    assert told(text) == [("error", "install", 8)]
