@@ -6,7 +6,7 @@ from trunk, and what cannot be told counts as forbidden.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.config import Config
@@ -20,6 +20,8 @@ from orchestrator.guard.rules import Judge
 from orchestrator.project import read_tree
 from orchestrator.project.model import Finding, Project
 from orchestrator.project.reads import glob_pattern
+from orchestrator.repository.modules import TOFU_SUFFIXES, product_of
+from orchestrator.repository.source import Source
 
 SEVERITIES = ("error", "warning", "info")
 ON_TRUNK = " Trunk has it already."
@@ -61,9 +63,13 @@ def check_project(
     planned = set(planned_stacks(head, base) if stacks is None else stacks)
     chosen = [id_ for id_ in head.stacks if id_ in planned]
     allowed = allowed_by(rules, trusted_projects(head, base))
-    code = Code(head, Judge(head.tree, allowed))
-    found = [finding for id_ in chosen for finding in code.stack(head.stacks[id_])]
-    found += _beside_code(head, base, changed, rules, code.folders, allowed)
+    found: list[Finding] = []
+    folders: dict[str, None] = {}
+    for source in views_of(head, (base or head).config.terraform.binary):
+        code = Code(head, Judge(head.tree, allowed), source)
+        found += [finding for id_ in chosen for finding in code.stack(head.stacks[id_])]
+        folders |= dict.fromkeys(code.folders)
+    found += _beside_code(head, base, changed, rules, folders, allowed)
     lock_rules = LockRules(rules.lock_file_changes, mirrored, owned)
     found += check_lock_files(head, base, chosen, allowed, lock_rules)
     return _accept(_described(found, head, base), rules.allow)
@@ -74,7 +80,7 @@ def _beside_code(
     base: Project | None,
     changed: Collection[str],
     rules: Guard,
-    folders: Mapping[str, object],
+    folders: Iterable[str],
     allowed: Allowed,
 ) -> Iterator[Finding]:
     yield from files.cli_configuration(head)
@@ -87,6 +93,18 @@ def _beside_code(
     trusted = (base or head).config
     yield from files.changed_rules(changed, rules, trusted.policy.rego.folder)
     yield from files.changed_backend(head.config, trusted, allowed)
+
+
+def views_of(head: Project, binary: str | None) -> tuple[Source, ...]:
+    """The code as it will be read: `binary` of trunk says by which product; unknown: by either of them."""
+    source = head.coverage.source
+    product = product_of(binary)
+    if product is not None:
+        return (source.as_read_by(product),)
+    paths = (*head.tree.ids, *head.tree.links)
+    if not any(path.endswith(TOFU_SUFFIXES) for path in paths):
+        return (source,)
+    return (source.as_read_by("terraform"), source.as_read_by("tofu"))
 
 
 def trusted_projects(head: Project, base: Project | None) -> tuple[Project, ...]:

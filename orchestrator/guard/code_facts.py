@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from orchestrator.guard.facts import Called, CodeFacts, Gathered, Held, Named, Read, Required, Store
+from orchestrator.guard.facts import (
+    Called,
+    CodeFacts,
+    Configured,
+    Gathered,
+    Held,
+    Named,
+    Read,
+    Required,
+    Store,
+)
+from orchestrator.guard.providers import of_type
+from orchestrator.guard.settings import settings_of
 from orchestrator.repository.facts import (
     FILE_FUNCTIONS,
     bind,
@@ -15,16 +27,23 @@ from orchestrator.repository.hcl.text import Text
 from orchestrator.repository.modules import RESOURCE_KINDS, MergedModule
 
 # Functions that read files, and one whose text may call them.
+POINTER = b"version https://git-lfs.github.com/spec/"
 READING = FILE_FUNCTIONS | {"templatestring"}
 
 
 def code_facts(file: File, module: MergedModule) -> CodeFacts:
     """The facts of a file as it is written; what repeats a block is the merged module's."""
-    facts = Gathered(unreadable=file.problem)
+    facts = Gathered(unreadable=pointer_problem(file) or file.problem)
     for block in file.blocks:
         _add_block(facts, block, module)
     facts.reads += [_read(call, module.merged(block)) for call, block in file.calls(READING)]
     return facts.facts()
+
+
+def pointer_problem(file: File) -> Problem | None:
+    """Why a pointer of Git LFS is no code."""
+    why = "it is a pointer to a file in Git LFS, and nobody reviewed what is behind it"
+    return (1, why) if file.data.startswith(POINTER) else None
 
 
 def template_reads(data: bytes) -> tuple[tuple[Read, ...], Problem | None]:
@@ -49,9 +68,7 @@ def _add_block(facts: Gathered, block: Block, module: MergedModule) -> None:
         case "terraform", _:
             _add_settings(facts, block)
         case "provider", (name, *_):
-            facts.configured.append(Named(name, block.line))
-            facts.arguments += [Named(key, one.line, name) for key, one in block.attributes.items()]
-            facts.arguments += [Named(kind, body.line, name) for kind, body in block.nested()]
+            facts.configured.append(Configured(name, tuple(settings_of(block)), block.line))
         case "module", (name, *_):
             if (source := block.attributes.get("source")) is not None:
                 facts.calls.append(Called(name, source.expression.text, block.line))
@@ -62,6 +79,12 @@ def _add_block(facts: Gathered, block: Block, module: MergedModule) -> None:
         case "check", _:
             for nested in block.of("data"):
                 _add_block(facts, nested, module)
+        case "import", _:
+            _add_import(facts, block)
+        case "run", (name, *_):
+            for nested in block.of("module"):
+                if (source := nested.attributes.get("source")) is not None:
+                    facts.calls.append(Called(name, source.expression.text, nested.line))
 
 
 def _add_settings(facts: Gathered, terraform: Block) -> None:
@@ -77,6 +100,8 @@ def _add_settings(facts: Gathered, terraform: Block) -> None:
             for name, attribute in block.attributes.items():
                 source = provider_source(name, attribute.expression)
                 facts.required.append(Required(name, source, attribute.line))
+        elif block.kind == "encryption":
+            _add_encryption(facts, block)
         elif block.kind == "provider_meta":
             facts.metas.append(Named(block.name, block.line))
 
@@ -84,11 +109,36 @@ def _add_settings(facts: Gathered, terraform: Block) -> None:
 def _add_resource(
     facts: Gathered, block: Block, type_name: str, names: list[str], module: MergedModule
 ) -> None:
-    facts.held.append(Held(block.kind, type_name, provider_of(block), block.line))
+    settings = tuple(settings_of(block)) if of_type(block.kind, type_name) else ()
+    facts.held.append(Held(block.kind, type_name, provider_of(block), block.line, settings))
     if block.kind == "resource":
         _add_provisioners(facts, block, type_name)
     if block.kind == "data" and type_name == "terraform_remote_state":
         _add_remote_state(facts, block, names[0] if names else "", module.merged(block) or block)
+
+
+def _add_import(facts: Gathered, block: Block) -> None:
+    """Terraform installs the provider of what is imported, whether there is a resource or not."""
+    target = block.expression("to")
+    for type_name, *_ in target.references if target is not None else ():
+        if type_name not in ("each", "var", "local", "module"):
+            facts.held.append(Held("import", type_name, _provider_of_import(block, type_name), block.line))
+
+
+def _provider_of_import(block: Block, type_name: str) -> str:
+    provider = block.attributes.get("provider")
+    if provider is None:
+        return type_name.partition("_")[0]
+    return provider.source.strip(' \t\r\n"${}~()').partition(".")[0].strip()
+
+
+def _add_encryption(facts: Gathered, block: Block) -> None:
+    """What an `encryption` block of OpenTofu takes keys and methods from; all settings count."""
+    for nested in block.blocks:
+        kind = nested.kind
+        if kind in ("key_provider", "method"):
+            facts.encryptions.append(Named(nested.labels[0] if nested.labels else "", nested.line, kind))
+        facts.encryptions += [Named(each.name, each.line, "setting") for each in settings_of(nested)]
 
 
 def _add_provisioners(facts: Gathered, block: Block, of: str) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.guard.settings import Setting
 from orchestrator.repository.hcl.text import Text
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Something with a name, at a line: a provider's argument, a provisioner."""
+    """Something with a name, at a line: a provisioner, a key provider."""
 
     name: str
     line: int | None
@@ -30,13 +31,26 @@ class Required:
 
 
 @dataclass(frozen=True, slots=True)
+class Configured:
+    """A provider block, by the provider's local name, with all of its settings."""
+
+    name: str
+    settings: tuple[Setting, ...]
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
-    """A resource, data source, ephemeral resource or action, and its provider's local name."""
+    """A resource, data source, ephemeral resource or action, and its provider's local name.
+
+    `settings` are those of types whose settings are judged; an `import` block has the type that it is for.
+    """
 
     kind: str
     type: str
     provider: str
     line: int | None
+    settings: tuple[Setting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +91,12 @@ class CodeFacts:
 
     required: tuple[Required, ...] = ()
     held: tuple[Held, ...] = ()
-    configured: tuple[Named, ...] = ()
+    configured: tuple[Configured, ...] = ()
     calls: tuple[Called, ...] = ()
     backends: tuple[Store, ...] = ()
     states: tuple[Store, ...] = ()
     provisioners: tuple[Named, ...] = ()
-    arguments: tuple[Named, ...] = ()
+    encryptions: tuple[Named, ...] = ()
     metas: tuple[Named, ...] = ()
     reads: tuple[Read, ...] = ()
     unreadable: tuple[int | None, str] | None = None
@@ -94,12 +108,12 @@ class Gathered:
 
     required: list[Required] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
-    configured: list[Named] = field(default_factory=list)
+    configured: list[Configured] = field(default_factory=list)
     calls: list[Called] = field(default_factory=list)
     backends: list[Store] = field(default_factory=list)
     states: list[Store] = field(default_factory=list)
     provisioners: list[Named] = field(default_factory=list)
-    arguments: list[Named] = field(default_factory=list)
+    encryptions: list[Named] = field(default_factory=list)
     metas: list[Named] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
     unreadable: tuple[int | None, str] | None = None
@@ -114,7 +128,7 @@ class Gathered:
             tuple(self.backends),
             tuple(self.states),
             tuple(self.provisioners),
-            tuple(self.arguments),
+            tuple(self.encryptions),
             tuple(self.metas),
             tuple(self.reads),
             self.unreadable,

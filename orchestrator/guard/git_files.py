@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -26,7 +26,6 @@ CODE = re.compile(
     r"|\.gitattributes|\.gitmodules|CODEOWNERS)$",
     re.IGNORECASE,
 )
-POINTER = b"version https://git-lfs.github.com/spec/"
 # A pattern with more stars than this counts as one that matches everything: matching it could take forever.
 MAX_STARS = 5
 MAX_LINES = 500
@@ -153,15 +152,6 @@ def _segment(part: str) -> str:
         else re.escape(piece[-1])
         for piece in pieces
     )
-
-
-def pointers(tree: Tree, paths: Iterable[str]) -> Iterator[Finding]:
-    """Code files of which the repository holds only an LFS pointer."""
-    for path in paths:
-        if tree.read(path).startswith(POINTER):
-            message = "This is a pointer to a file in Git LFS, not code: nobody reviewed what is behind it."
-            advice = "Put the file itself into the repository."
-            yield Finding("error", "git-conversion", message, advice, path, 1)
 
 
 def submodules(head: Project, base: Project | None, allowed: Sequence[str]) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -10,22 +11,26 @@ from orchestrator.config.globs import matches
 from orchestrator.guard.code_facts import code_facts, template_reads
 from orchestrator.guard.facts import CodeFacts, Read
 from orchestrator.guard.paths import physical
-from orchestrator.guard.rules import Judge, file_finding
+from orchestrator.guard.rules import Judge, file_finding, needs_names
 from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.project.reads import Place
 from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, resolve
-from orchestrator.repository.modules import MergedModule, is_code, is_override, merge_files
-from orchestrator.repository.source import JSON, is_local, local_scope
+from orchestrator.repository.modules import MergedModule, is_override, merge_files
+from orchestrator.repository.source import JSON, Source, is_local, local_scope
 from orchestrator.repository.tree import Lost, inside
-from orchestrator.repository.variables import auto_files, folder_of, instances
+from orchestrator.repository.variables import auto_files, folder_of, instances, root_scope
+
+TESTS = "tests"
+TEST_FILE = re.compile(r"\.(?:tftest|tofutest)\.(?:hcl|json)$")
 
 
 @dataclass
 class Code:
-    """The code of one tree, each folder judged once for all the stacks that reach it."""
+    """The code of one tree as one product reads it, each folder judged once for all stacks that reach it."""
 
     head: Project
     judge: Judge
+    source: Source
     folders: dict[str, list[str]] = field(default_factory=dict)
     _files: dict[str, dict[str, CodeFacts]] = field(default_factory=dict)
     _facts: dict[str, CodeFacts] = field(default_factory=dict)
@@ -34,7 +39,7 @@ class Code:
 
     def stack(self, stack: Stack) -> Iterator[Finding]:
         """Everything wrong with what a plan of the stack reads."""
-        root = self.head.coverage.source.real(stack.path)
+        root = self.source.real(stack.path)
         reached = self.reached(root)
         for folder in reached:
             for one in self._folder(folder, is_root=folder == root):
@@ -44,10 +49,19 @@ class Code:
         open_ = {folder for folder in reached if self._is_open(folder)}
         if open_:
             yield from self._variables(stack, root)
+        if not open_:
+            return
+        names = self._names(stack, root)
         if open_ == {root}:
-            yield from self._instance(stack, root, root, self.head.coverage.scopes[stack.id])
-        elif open_:
-            yield from self._instances(stack, root, open_)
+            yield from self._instance(stack, root, root, names)
+        else:
+            yield from self._instances(stack, root, open_, names)
+
+    def _names(self, stack: Stack, root: str) -> Scope:
+        """What the root's variables and locals are, as this product reads the code."""
+        if self.source is self.head.coverage.source:
+            return self.head.coverage.scopes[stack.id]
+        return root_scope(self.source, root, stack.var_files, stack.passed_env)
 
     def reached(self, root: str) -> list[str]:
         """A root and the folders whose code it calls, directly or not."""
@@ -70,7 +84,7 @@ class Code:
 
     def _variables(self, stack: Stack, root: str) -> Iterator[Finding]:
         """Variable files whose values cannot be told: paths and buckets depend on them."""
-        source = self.head.coverage.source
+        source = self.source
         paths = [path for _, path in auto_files(source, root)]
         paths += [path for name in stack.var_files if (path := source.tree.find(name)) is not None]
         for path in paths:
@@ -78,7 +92,7 @@ class Code:
             if unreadable:
                 message = f"What this file sets cannot be told: {unreadable[1]}."
                 advice = "Write it in plain Terraform."
-                yield Finding("error", "unreadable", message, advice, path, unreadable[0])
+                yield Finding("error", "unreadable", message, advice, path, unreadable[0] or 1)
 
     def _called(self, folder: str) -> list[str]:
         if folder not in self.folders:
@@ -86,11 +100,10 @@ class Code:
         return self.folders[folder]
 
     def _code_of(self, folder: str) -> dict[str, CodeFacts]:
-        """All code files of a folder, also those that one of Terraform and OpenTofu leaves out."""
+        """The code files of a folder."""
         if folder not in self._files:
-            source = self.head.coverage.source
-            paths = {name: path for name, path in source.listing(folder) if is_code(name)}
-            merged = source.module(folder) if any(map(is_override, paths)) else None
+            paths = dict(self.source.code(folder))
+            merged = self.source.module(folder) if any(map(is_override, paths)) else None
             self._files[folder] = {
                 posixpath.join(folder, name): self._read(name, path, merged) for name, path in paths.items()
             }
@@ -98,7 +111,7 @@ class Code:
 
     def _read(self, name: str, path: str, merged: MergedModule | None) -> CodeFacts:
         """The facts of a file; they depend on its content alone where no override file is merged in."""
-        source = self.head.coverage.source
+        source = self.source
         key = source.content(path) + (JSON if name.endswith(JSON) else "")
         facts = self._facts.get(key) if merged is None else None
         if facts is None:
@@ -112,9 +125,12 @@ class Code:
         """What is wrong in a folder, whoever calls it; notes where its calls lead."""
         if (folder, is_root) not in self._findings:
             files = self._code_of(folder)
-            found = [*self.judge.folder(files, is_root=is_root), *_twins(files)]
-            self.folders[folder] = list(dict.fromkeys(self._follow(folder, files, found)))
-            scope = local_scope(self.head.coverage.source.directory(folder))
+            tests = self._tests_of(folder)
+            required = {each.name for facts in files.values() for each in facts.required}
+            found = [*self.judge.folder(files, is_root=is_root), *self.judge.tests(tests, required)]
+            called = dict.fromkeys(self._follow(folder, {**files, **tests}, found))
+            self.folders[folder] = list(called)
+            scope = local_scope(self.source.directory(folder))
             self._open[folder] = any(_is_open(facts, scope) for facts in files.values())
             if not self._open[folder]:
                 place = Place(folder, folder, scope)
@@ -122,6 +138,15 @@ class Code:
                 found += self._templates(files, place)
             self._findings[folder, is_root] = tuple(found)
         return self._findings[folder, is_root]
+
+    def _tests_of(self, folder: str) -> dict[str, CodeFacts]:
+        """The test files of a folder, from which `init` takes providers and modules too."""
+        return {
+            posixpath.join(at, name): self._read(name, path, None)
+            for at in (folder, posixpath.join(folder, TESTS))
+            for name, path in self.source.listing(at)
+            if TEST_FILE.search(name)
+        }
 
     def _is_open(self, folder: str) -> bool:
         return self._open.get(folder, False)
@@ -133,7 +158,7 @@ class Code:
             for call in facts.calls:
                 told = literal(call.source)
                 if told is None or not is_local(told):
-                    found.extend(self.judge.module(file, call.line, call.name, told))
+                    found.extend(self.judge.module(file, call.line, told, f"module {call.name!r}"))
                     continue
                 target = inside(posixpath.join(folder, told))
                 real = tree.resolve(target) if target is not None else None
@@ -148,10 +173,9 @@ class Code:
                 elif target != folder:
                     yield target
 
-    def _instances(self, stack: Stack, root: str, open_: set[str]) -> Iterator[Finding]:
+    def _instances(self, stack: Stack, root: str, open_: set[str], scope: Scope) -> Iterator[Finding]:
         """What depends on the names that a root gives: variables of the stack, arguments of calls."""
-        source = self.head.coverage.source
-        scope = self.head.coverage.scopes[stack.id]
+        source = self.source
         seen: set[str] = set()
         wanted = self._leading_to(root, open_)
         for folder, names in instances(source, root, scope, lambda path: path in wanted):
@@ -200,16 +224,6 @@ class Code:
                     yield replace(one, line=1)
 
 
-def _twins(files: Mapping[str, CodeFacts]) -> Iterator[Finding]:
-    """Files of which Terraform reads one and OpenTofu the other: names in them are not the same for both."""
-    for file in files:
-        stem = file.removesuffix(".json")
-        twin = stem.removesuffix(".tofu") + ".tf" + file[len(stem) :] if stem.endswith(".tofu") else file
-        if twin != file and twin in files:
-            message = f"OpenTofu reads this file and Terraform {posixpath.basename(twin)}."
-            yield Finding("error", "unreadable", message, "Keep one of the two.", file, 1)
-
-
 def _template_path(place: Place, use: Read) -> tuple[str, str] | None:
     text: Text = resolve(use.path, place.scope)
     base = place.root
@@ -227,7 +241,8 @@ def _is_open(facts: CodeFacts, scope: Scope) -> bool:
         return True
     if facts.states:
         return True
-    return any(_needs_caller(use.path, scope) for use in facts.reads)
+    texts = (*(use.path for use in facts.reads), *needs_names(facts))
+    return any(_needs_caller(text, scope) for text in texts)
 
 
 def _needs_caller(path: Text, scope: Scope) -> bool:

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.config.globs import matches
-from orchestrator.guard.allowed import Allowed, is_listed_provider
-from orchestrator.guard.facts import CodeFacts, Store
-from orchestrator.guard.paths import wrong_path, wrong_with
+from orchestrator.guard import providers
+from orchestrator.guard.allowed import Allowed, is_listed_provider, provider_address
+from orchestrator.guard.facts import CodeFacts, Held, Named, Store
+from orchestrator.guard.paths import physical, wrong_path, wrong_with
+from orchestrator.guard.providers import Capabilities, Used
+from orchestrator.guard.settings import Setting
 from orchestrator.project.model import Finding
 from orchestrator.project.reads import Place
-from orchestrator.repository.hcl.text import Scope, Text, literal, resolve
+from orchestrator.repository.hcl.text import NULL, Ref, Scope, Text, literal, literal_prefix, resolve
 from orchestrator.repository.tree import Tree
 
-# They give code of a pull request a way out, or a token to go out with.
-REFUSED_DATA = {
-    "external": "runs a program",
-    "http": "sends requests, with whatever a plan knows",
-    "google_client_config": "hands out the access token of the account that plans",
-    "google_service_account_access_token": "makes an access token",
-    "google_service_account_id_token": "makes an identity token",
-    "google_service_account_jwt": "signs a token",
-}
-# The same for a provider or a backend: where requests go, and as whom.
-REFUSED_ARGUMENT = re.compile(
+BUILT_IN = "terraform"
+# The same for a backend as for a provider: where requests go, and as whom.
+STORE_ARGUMENT = re.compile(
     r".*_custom_endpoint|credentials|external_credentials|access_token|universe_domain"
     r"|impersonate_service_account(?:_delegates)?"
 )
+# Key providers and methods of OpenTofu's encryption that run no program and take no credentials from a file.
+KEY_PROVIDERS = frozenset({"pbkdf2", "gcp_kms"})
+METHODS = frozenset({"aes_gcm", "unencrypted"})
+ENVIRONMENT = "Leave it out: the account comes from the environment."
+
+
+# Sources of providers by their local name; None is one that cannot be told.
+Sources = Mapping[str, set[str | None]]
 
 
 @dataclass(frozen=True)
@@ -40,29 +43,43 @@ class Judge:
 
     def folder(self, files: Mapping[str, CodeFacts], *, is_root: bool) -> Iterator[Finding]:
         """What is wrong in a folder's files, as far as that does not depend on who calls it."""
-        names = {one.name for facts in files.values() for one in facts.required}
+        sources = _sources(files)
         for file, facts in files.items():
-            if facts.unreadable:
-                line, why = facts.unreadable
-                message = f"What this file holds cannot be told: {why}."
-                yield Finding("error", "unreadable", message, "Write it in plain Terraform.", file, line)
-            yield from self._providers(file, facts, names)
-            yield from _types(file, facts)
+            yield from self.unreadable(file, facts)
+            yield from self._providers(file, facts, sources)
+            for held in facts.held:
+                yield from _type(file, held)
             yield from _provisioners(file, facts)
-            yield from _arguments(file, facts)
+            yield from _provider_blocks(file, facts, sources)
+            yield from _metas(file, facts)
+            yield from _encryption(file, facts)
             if is_root:
                 yield from self._backends(file, facts)
 
-    def _providers(self, file: str, facts: CodeFacts, names: set[str]) -> Iterator[Finding]:
-        for one in facts.required:
-            yield from self._provider(file, one.line, one.name, one.source)
+    def unreadable(self, file: str, facts: CodeFacts) -> Iterator[Finding]:
+        """A file of which nobody can be sure what it holds."""
+        if facts.unreadable:
+            line, why = facts.unreadable
+            message = f"What this file holds cannot be told: {why}."
+            yield Finding("error", "unreadable", message, "Write it in plain Terraform.", file, line or 1)
+
+    def tests(self, files: Mapping[str, CodeFacts], required: Iterable[str]) -> Iterator[Finding]:
+        """What `init` takes from test files: providers and modules."""
+        names: Sources = {name: {None} for name in required}
+        for file, facts in files.items():
+            yield from self.unreadable(file, facts)
+            yield from self._providers(file, facts, names)
+
+    def _providers(self, file: str, facts: CodeFacts, sources: Sources) -> Iterator[Finding]:
+        for required in facts.required:
+            yield from self._provider(file, required.line, required.name, required.source)
         implied: dict[str, int | None] = {}
         for held in facts.held:
             implied.setdefault(held.provider, held.line)
         for configured in facts.configured:
             implied.setdefault(configured.name, configured.line)
         for name, line in implied.items():
-            if name not in names and name != "terraform":
+            if name not in sources and name != BUILT_IN:
                 yield from self._provider(file, line, name, f"hashicorp/{name}")
 
     def _provider(self, file: str, line: int | None, name: str, source: str | None) -> Iterator[Finding]:
@@ -73,80 +90,179 @@ class Judge:
             message = f"The provider {source} is not listed: it is a program that runs in every plan."
             yield _unlisted("provider", message, ("providers", source), file, line)
 
-    def module(self, file: str, line: int | None, name: str, source: str | None) -> Iterator[Finding]:
-        """A call of a module that is not in the repository; `source` is None when it cannot be told."""
+    def module(
+        self, file: str, line: int | None, source: str | None, what: str = "module"
+    ) -> Iterator[Finding]:
+        """Code that is not in the repository; `source` is None when it cannot be told."""
         if source is None:
-            message = f"Where the module {name!r} comes from cannot be told."
+            message = f"Where the {what} comes from cannot be told."
             advice = "Write the source as a plain string."
             yield Finding("error", "module-source", message, advice, file, line)
         elif not matches(source, self.allowed.modules):
-            message = f"The module source {source} is not listed: its code is not looked at."
+            kind = what.partition(" ")[0]
+            message = f"The {kind} source {source} is not listed: its code is not looked at."
             yield _unlisted("module-source", message, ("modules", source), file, line)
 
     def _backends(self, file: str, facts: CodeFacts) -> Iterator[Finding]:
-        for one in facts.backends:
-            kind = literal(one.kind) or ""
+        for backend in facts.backends:
+            kind = literal(backend.kind or ()) or ""
             if not matches(kind, self.allowed.backends):
                 message = f"The backend {kind!r} is not listed: states would go there."
-                yield _unlisted("backend", message, ("backends", kind), file, one.line)
-            yield from _store_arguments(file, one, f"the backend {kind!r}")
+                yield _unlisted("backend", message, ("backends", kind), file, backend.line)
+            yield from _store_arguments(file, backend, f"the backend {kind!r}")
 
     # What depends on the names that a root or a caller gives
 
     def instance(self, files: Mapping[str, CodeFacts], place: Place, *, is_root: bool) -> Iterator[Finding]:
         """What is wrong in a folder's files where it is called with the names of `place`."""
+        sources = _sources(files)
         for file, facts in files.items():
             for use in facts.reads:
                 why = wrong_with(self.tree, use, place)
                 if why:
                     yield file_finding(f"`{use.function}` {why}.", file, use.line)
-            for one in facts.states:
-                yield from self._remote_state(file, one, place)
-            for one in facts.backends if is_root else ():
-                yield from self._settings(file, one, literal(one.kind), place, "backend")
+            for state in facts.states:
+                yield from self._remote_state(file, state, place)
+            for backend in facts.backends if is_root else ():
+                yield from self._settings(file, backend, literal(backend.kind or ()), place, "backend")
+            for block_name, capabilities, settings in _judged_settings(facts, sources):
+                for used in providers.uses(settings, capabilities):
+                    yield from self._used(file, used, block_name, settings, place)
+                for setting in settings:
+                    scheme = providers.refused_scheme(setting, capabilities, place.scope)
+                    if scheme:
+                        message = f"{block_name} sets {setting.name}: {scheme}."
+                        yield Finding(
+                            "error", "provider-argument", message, "Leave it out.", file, setting.line
+                        )
 
-    def _remote_state(self, file: str, one: Store, place: Place) -> Iterator[Finding]:
-        kind = literal(resolve(one.kind, place.scope)) if one.kind is not None else None
-        what = f"The remote state {one.name!r}"
-        if one.kind is not None and kind is None:
+    def _used(
+        self, file: str, used: Used, block_name: str, settings: tuple[Setting, ...], place: Place
+    ) -> Iterator[Finding]:
+        """A setting whose value names a file, a chart or a bucket."""
+        setting = used.setting
+        if setting.text is None or setting.text == NULL:
+            return
+        match used.use:
+            case "path" | "deferred" | "written":
+                why = wrong_path(self.tree, setting.text, place)
+                why = None if why and used.use == "deferred" and "cannot be told" in why else why
+                why = why or self._whole_repository(setting.text, place)
+                if why:
+                    yield file_finding(f"`{setting.name}` of {block_name} {why}.", file, setting.line)
+            case "chart":
+                yield from self._chart(file, setting, block_name, settings, place)
+            case "bucket":
+                bucket = told(setting.text, place.scope)
+                if bucket is None or matches(bucket, self.allowed.buckets):
+                    which = "a bucket that cannot be told" if bucket is None else f"the state bucket {bucket}"
+                    message = f"{block_name} reads objects of {which}: a state may be among them."
+                    advice = "Read outputs by `terraform_remote_state`."
+                    yield Finding("error", "remote-state", message, advice, file, setting.line)
+
+    def _whole_repository(self, text: Text, place: Place) -> str | None:
+        """`.git` lies at the top of the repository, with what is in it."""
+        resolved = resolve(text, place.scope)
+        base = place.root
+        if resolved and isinstance(resolved[0], Ref) and resolved[0].kind == "path":
+            base = place.folder if resolved[0].name == "module" else place.root
+            resolved = resolved[1:] or ("",)
+        path = literal(resolved)
+        is_top = path is not None and physical(self.tree, base, path) == ""
+        return "takes the whole repository, `.git` with it" if is_top else None
+
+    def _chart(
+        self, file: str, chart: Setting, block_name: str, settings: tuple[Setting, ...], place: Place
+    ) -> Iterator[Finding]:
+        """A chart, judged like the source of a module: by its repository where it has one."""
+        repository = next(
+            (each.text for each in settings if each.name == "repository" and each.text != NULL), None
+        )
+        if repository is not None:
+            yield from self.module(file, chart.line, told(repository, place.scope), f"chart of {block_name}")
+            return
+        text = resolve(chart.text or (), place.scope)
+        beginning = literal_prefix(text)
+        is_path = bool(text) and isinstance(text[0], Ref) and text[0].kind == "path"
+        if is_path or beginning.startswith((".", "/", "~")):
+            why = wrong_path(self.tree, chart.text or (), place)
+            if why:
+                yield file_finding(f"`chart` of {block_name} {why}.", file, chart.line)
+            return
+        yield from self.module(file, chart.line, literal(text), f"chart of {block_name}")
+
+    def _remote_state(self, file: str, state: Store, place: Place) -> Iterator[Finding]:
+        kind = literal(resolve(state.kind, place.scope)) if state.kind is not None else None
+        what = f"The remote state {state.name!r}"
+        if state.kind is not None and kind is None:
             message = f"{what} has a backend that cannot be told."
             advice = "Write it as a plain string."
-            yield Finding("error", "remote-state", message, advice, file, one.line)
+            yield Finding("error", "remote-state", message, advice, file, state.line)
         elif kind is not None and not matches(kind, self.allowed.backends):
             message = f"{what} has the backend {kind!r}, which is not listed."
-            yield _unlisted("remote-state", message, ("backends", kind), file, one.line)
-        if one.settings is None:
+            yield _unlisted("remote-state", message, ("backends", kind), file, state.line)
+        if state.settings is None:
             message = f"How {what[0].lower()}{what[1:]} is configured cannot be told."
             advice = "Write `config = {…}` with plain keys."
-            yield Finding("error", "remote-state", message, advice, file, one.line)
+            yield Finding("error", "remote-state", message, advice, file, state.line)
         else:
-            yield from _store_arguments(file, one, what[0].lower() + what[1:])
-            yield from self._settings(file, one, kind, place, "remote-state")
+            yield from _store_arguments(file, state, what[0].lower() + what[1:])
+            yield from self._settings(file, state, kind, place, "remote-state")
 
     def _settings(
-        self, file: str, one: Store, kind: str | None, place: Place, rule: str
+        self, file: str, store: Store, kind: str | None, place: Place, rule: str
     ) -> Iterator[Finding]:
-        settings = one.settings or {}
+        settings = store.settings or {}
         if "bucket" in settings:
             bucket = told(settings["bucket"], place.scope)
             if bucket is None or not matches(bucket, self.allowed.buckets):
-                said = "that cannot be told" if bucket is None else f"{bucket}, which is not listed"
-                message = f"This keeps or reads a state in a bucket {said}."
+                which = "that cannot be told" if bucket is None else f"{bucket}, which is not listed"
+                message = f"This keeps or reads a state in a bucket {which}."
                 if bucket is None:
                     advice = "Write its name as a plain string."
-                    yield Finding("error", rule, message, advice, file, one.line)
+                    yield Finding("error", rule, message, advice, file, store.line)
                 else:
-                    yield _unlisted(rule, message, ("buckets", bucket), file, one.line)
+                    yield _unlisted(rule, message, ("buckets", bucket), file, store.line)
         for key in ("path", "workspace_dir") if kind in ("local", None) else ():
             if key in settings:
                 why = wrong_path(self.tree, settings[key], place)
                 if why:
-                    yield file_finding(f"A local state {why}.", file, one.line)
+                    yield file_finding(f"A local state {why}.", file, store.line)
+
+
+def needs_names(facts: CodeFacts) -> Iterator[Text]:
+    """The texts of settings that are judged with the names of a root or a caller."""
+    for _, capabilities, settings in _judged_settings(facts, None):
+        for used in providers.uses(settings, capabilities):
+            yield used.setting.text or ()
+        for setting in settings:
+            if any(setting.name in each.schemes for each in capabilities):
+                yield setting.text or ()
+
+
+def _judged_settings(
+    facts: CodeFacts, sources: Sources | None
+) -> Iterator[tuple[str, tuple[Capabilities, ...], tuple[Setting, ...]]]:
+    """Blocks with settings that are judged by their value: what to call it, what it can do, its settings.
+
+    Without `sources` a provider may be any.
+    """
+    for configured in facts.configured:
+        name = configured.name
+        capabilities = providers.of_provider(None) if sources is None else _capabilities(name, sources)
+        yield f"the provider {name!r}", capabilities, configured.settings
+    for held in facts.held:
+        if held.settings:
+            yield f"{held.kind} {held.type!r}", providers.of_type(held.kind, held.type), held.settings
 
 
 def told(text: Text, scope: Scope) -> str | None:
     """A string with the names of a scope put in; None when it cannot be told."""
     return literal(resolve(text, scope))
+
+
+def _argument(message: str, file: str, line: int | None) -> Finding:
+    return Finding("error", "provider-argument", message, "Leave it out.", file, line)
 
 
 def _unlisted(rule: str, message: str, entry: tuple[str, str], file: str, line: int | None) -> Finding:
@@ -162,35 +278,80 @@ def file_finding(message: str, file: str, line: int | None) -> Finding:
     return Finding("error", "file-path", message, advice, file, line)
 
 
-def _types(file: str, facts: CodeFacts) -> Iterator[Finding]:
-    for one in facts.held:
-        if one.kind in ("data", "ephemeral") and one.type in REFUSED_DATA:
-            message = f"{one.kind} {one.type!r} {REFUSED_DATA[one.type]}, in every plan."
-            advice = "Give the value as a variable, or let a resource make it."
-            yield Finding("error", "data-source", message, advice, file, one.line)
+def _type(file: str, held: Held) -> Iterator[Finding]:
+    """A data source or action that is refused as such, and settings of a type that are."""
+    refused = providers.refused_type(held.kind, held.type)
+    if refused:
+        message = f"{held.kind} {held.type!r} {refused}, in every plan."
+        advice = "Give the value as a variable, or let a resource make it."
+        yield Finding("error", "data-source", message, advice, file, held.line)
+        return
+    for problem in providers.problems(held.settings, providers.of_type(held.kind, held.type)):
+        message = f"{held.kind} {held.type!r} sets {problem.setting.name}: {problem.message}."
+        yield _argument(message, file, problem.setting.line)
+
+
+def _sources(files: Mapping[str, CodeFacts]) -> Sources:
+    """Sources of the required providers by local name: more than one where files differ."""
+    sources: dict[str, set[str | None]] = {}
+    for facts in files.values():
+        for required in facts.required:
+            sources.setdefault(required.name, set()).add(required.source)
+    return sources
+
+
+def _capabilities(name: str, sources: Sources) -> tuple[Capabilities, ...]:
+    """What the block of a provider with a local name can do."""
+    known = sources.get(name, {f"hashicorp/{name}"})
+    addresses = [provider_address(source) if source is not None else None for source in known]
+    return tuple(each for address in addresses for each in providers.of_provider(address))
+
+
+def _provider_blocks(file: str, facts: CodeFacts, sources: Sources) -> Iterator[Finding]:
+    for configured in facts.configured:
+        capabilities = _capabilities(configured.name, sources)
+        for problem in providers.problems(configured.settings, capabilities):
+            path = ".".join(problem.setting.path)
+            message = f"The provider {configured.name!r} sets {path}: {problem.message}."
+            yield Finding("error", "provider-argument", message, ENVIRONMENT, file, problem.setting.line)
 
 
 def _provisioners(file: str, facts: CodeFacts) -> Iterator[Finding]:
-    for one in facts.provisioners:
-        message = f"A {one.name} in {one.of} runs commands of its own."
+    for each in facts.provisioners:
+        message = f"A {each.name} in {each.of} runs commands of its own."
         advice = "Do it outside Terraform, or by a resource that does it."
-        yield Finding("error", "provisioner", message, advice, file, one.line)
+        yield Finding("error", "provisioner", message, advice, file, each.line)
 
 
-def _arguments(file: str, facts: CodeFacts) -> Iterator[Finding]:
-    for one in facts.arguments:
-        if REFUSED_ARGUMENT.fullmatch(one.name):
-            message = f"The provider {one.of!r} sets {one.name}: who it is and where it sends requests."
-            advice = "Leave it out: the account comes from the environment."
-            yield Finding("error", "provider-argument", message, advice, file, one.line)
+def _metas(file: str, facts: CodeFacts) -> Iterator[Finding]:
     for meta in facts.metas:
         message = f"`provider_meta {meta.name!r}` sends data with every request."
         yield Finding("error", "provider-meta", message, "Leave it out.", file, meta.line)
 
 
-def _store_arguments(file: str, one: Store, what: str) -> Iterator[Finding]:
-    for name in one.settings or ():
-        if REFUSED_ARGUMENT.fullmatch(name):
+def _encryption(file: str, facts: CodeFacts) -> Iterator[Finding]:
+    for each in facts.encryptions:
+        why = _encryption_problem(each)
+        if why:
+            message = f"`encryption` has {why}, for every plan and state."
+            advice = "Use `pbkdf2` or `gcp_kms` with `aes_gcm`, or set TF_ENCRYPTION in the job."
+            yield Finding("error", "encryption", message, advice, file, each.line)
+
+
+def _encryption_problem(each: Named) -> str | None:
+    match each.of:
+        case "key_provider" if each.name not in KEY_PROVIDERS:
+            return f"the key provider {each.name!r}: it may run a program, or take credentials from elsewhere"
+        case "method" if each.name not in METHODS:
+            return f"the method {each.name!r}: it may run a program"
+        case "setting" if STORE_ARGUMENT.fullmatch(each.name):
+            return f"{each.name}: it decides who it is and where it sends requests"
+        case _:
+            return None
+
+
+def _store_arguments(file: str, store: Store, what: str) -> Iterator[Finding]:
+    for name in store.settings or ():
+        if STORE_ARGUMENT.fullmatch(name):
             message = f"{what[0].upper()}{what[1:]} sets {name}: who it is and where it sends requests."
-            advice = "Leave it out: the account comes from the environment."
-            yield Finding("error", "provider-argument", message, advice, file, one.line)
+            yield Finding("error", "provider-argument", message, ENVIRONMENT, file, store.line)

@@ -425,11 +425,6 @@ CASES: list[tuple[str, dict[str, str | bytes], dict[str, str | bytes]]] = [
     ("unreadable", json("{"), json("{}")),
     (
         "unreadable",
-        {f"{STACK}/a.tf": "", f"{STACK}/a.tofu": ""},
-        {f"{STACK}/a.tf": "", f"{STACK}/b.tofu": ""},
-    ),
-    (
-        "unreadable",
         {
             **main(BY_VARIABLE),
             f"{STACK}/x.auto.tfvars": 'q = <<EOT\nx\n EOT\u00a0\np = "/x"\nr = <<EOT\nEOT\n',

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from orchestrator.guard.git_files import conversions, pointers, read_attributes
+from orchestrator.guard.git_files import conversions, read_attributes
 from orchestrator.repository.tree import Tree
 
 CODE = "infra/envs/dev/net/main.tf"
@@ -93,9 +93,3 @@ def test_hostile_patterns_take_no_time() -> None:
     assert converted("*.tf ident\n*.tf -ident\n" * 2_000)
     assert len(read_attributes(b"[attr]a a a a\n" * 5_000, "x")) == 0
     assert time.monotonic() - began < 2
-
-
-def test_a_pointer_is_no_code() -> None:
-    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
-    files = tree({CODE: pointer, "b.tf": b"# x\n"})
-    assert [one.file for one in pointers(files, files.ids)] == [CODE]

