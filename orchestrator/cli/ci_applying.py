@@ -11,7 +11,6 @@ from orchestrator.ci import shards
 from orchestrator.ci.landing import sharding
 from orchestrator.ci.landing.applying import Asked, land
 from orchestrator.ci.landing.comparing import needs_approval
-from orchestrator.ci.landing.gates import read_gated
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.results import Facts, begun, landing_of, tell, write_landing
 from orchestrator.ci.outputs import add_summary
@@ -20,6 +19,7 @@ from orchestrator.cli.running import print_report
 from orchestrator.errors import BlockedError, Exit, UsageError, exit_code_of
 from orchestrator.hosts.port import Host
 from orchestrator.report.landing import Landing
+from orchestrator.review.gate import Ticket
 from orchestrator.review.pending import trunk_branch
 from orchestrator.run.forward import is_on_trunk
 from orchestrator.run.origin import origin_of
@@ -46,7 +46,7 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     job = Asked(
         environments,
         Terms(wait=asked["wait"], lock_timeout=60.0),
-        read_gated(session, environments[0], seal) if seal else {},
+        Ticket.parse(seal) if seal.strip() else None,
         part_of(session, environments, asked["shard"]),
         asked["parallelism"],
         beginning,

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ci.landing.comparing import Comparison, compare, mismatch_words
-from orchestrator.ci.landing.gates import write_gated
+from orchestrator.ci.landing.comparing import Comparison, approve_advice, compare, mismatch_words
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.results import landing_of, write_landing
 from orchestrator.ci.outputs import add_summary, set_outputs
@@ -16,7 +15,10 @@ from orchestrator.cli.ci_applying import chosen, facts_of, host_for, say
 from orchestrator.cli.context import App
 from orchestrator.cli.running import print_report
 from orchestrator.errors import Exit, InfraError
+from orchestrator.hosts.port import Host
 from orchestrator.report.landing import Landing
+from orchestrator.report.words import plural
+from orchestrator.review.gate import gate_name, write_ticket
 from orchestrator.run.session import Session
 
 
@@ -27,6 +29,7 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     try:
         with host_for(app, session, [environment], posts=False) as host:
             found = compare(session, environment, host)
+            ticket = _ticket(session, found, host)
     except InfraError as error:
         if folder:
             write_landing(folder, _hindered(app, session, environment, error))
@@ -35,11 +38,10 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
         return int(Exit.INTERRUPTED)
     if found.hold:
         return _held(app, session, found, folder)
-    seal = write_gated(session, environment, gated(found)) if found.gate else ""
     outputs = {
         "owed": str(len(found.owed)),
         "gate": "true" if found.gate else "false",
-        "seal": seal,
+        "seal": ticket,
         "run": session.info.id,
         "checks_due": "true" if found.checks_due else "false",
     }
@@ -53,15 +55,15 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
             "ci compare",
             code,
             gate=found.gate,
-            seal=seal or None,
+            way_out=found.way_out if found.undecided else None,
+            seal=ticket or None,
             checks_due=found.checks_due or None,
             **document,
         )
     print_report(app, found.report)
     for id_, verdict in found.verdicts.items():
         app.note(f"{id_}: {verdict.kind}{': ' if verdict.reason else ''}{verdict.reason}")
-    what = "has to be approved in the gate" if found.gate else "needs nobody's word now"
-    app.write(f"{environment}: {len(found.owed)} owed; it {what}.")
+    app.write(f"{environment}: {len(found.owed)} pending; {_decision(found)}")
     if found.checks_due:
         app.write(f"{environment}: its checks are due: {found.checks_due}.")
     return code
@@ -85,15 +87,31 @@ def _held(app: App, session: Session, found: Comparison, folder: Path | None) ->
     add_summary(app.environ, landing_summary(landing))
     if app.json:
         document = {**found.report.document(), "owed": dict(owed), "verdicts": {}, "held": hold.reason}
-        return app.emit("ci compare", landed.exit_code, gate=False, seal=None, checks_due=None, **document)
+        return app.emit(
+            "ci compare", landed.exit_code, gate=False, way_out=None, seal=None, checks_due=None, **document
+        )
     say(app, landed)
     return landed.exit_code
 
 
-def gated(found: Comparison) -> dict[str, Any]:
-    """The digests that the gate approves: of every plan that was made, so that one word is enough."""
+def _ticket(session: Session, found: Comparison, host: Host | None) -> str:
+    """What names the plans that the gate shows: all that were made, so that one yes is enough."""
+    if not found.gate or session.supervisor.interrupted:
+        return ""
     digests = {id_: one.inspected.digest for id_, one in found.planned.items()}
-    return {id_: digest for id_, digest in digests.items() if digest is not None}
+    shown = {id_: digest for id_, digest in digests.items() if digest is not None}
+    return str(write_ticket(session, found.environment, shown, host))
+
+
+def _decision(found: Comparison) -> str:
+    """Who has to approve something, as the rest of a sentence."""
+    count = len(found.undecided)
+    if found.gate:
+        return f"{plural(count, 'stack')} must be approved in {gate_name(found.environment)}."
+    if found.undecided:
+        advice = approve_advice(found.environment, found.way_out)
+        return f"{plural(count, 'stack')} will be refused, since nobody approved what it does. {advice}"
+    return "nobody has to approve anything now."
 
 
 def exit_code(found: Comparison) -> int:
@@ -107,8 +125,8 @@ def told(app: App, session: Session, found: Comparison, folder: Path | None, *, 
     """What people must know before anything is applied: for the summary, and for the pull requests."""
     from orchestrator.report.landing_comment import landing_summary
 
-    if not (found.gate or fails):
-        return f"{len(found.owed)} owed; nobody has to approve anything now.\n"
+    if not (found.undecided or fails):
+        return f"{len(found.owed)} pending; {_decision(found)}\n"
     landing = _landing(app, session, found)
     if folder:
         write_landing(folder, landing)
@@ -120,14 +138,15 @@ def _landing(app: App, session: Session, found: Comparison) -> Landing:
     stacks = []
     for one in found.report.stacks:
         verdict = found.verdicts.get(one.id)
-        if verdict and verdict.kind in ("gate", "mismatch"):
+        if verdict and not verdict.may_apply:
             words = mismatch_words(verdict) if verdict.kind == "mismatch" else verdict.reason
             stacks.append(replace(one, result="blocked", reason=words))
         else:
             stacks.append(one)
     report = session.report("compare", stacks)
     facts = facts_of(app, session)
-    landing = landing_of(facts, Landed(found.environment, report, found.owed, found.verdicts))
+    landed = Landed(found.environment, report, found.owed, found.verdicts, way_out=found.way_out)
+    landing = landing_of(facts, landed)
     return replace(landing, state="gate", gate_url=facts.url) if found.gate else landing
 
 

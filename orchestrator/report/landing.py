@@ -8,8 +8,21 @@ from typing import Any, Literal, Protocol
 from orchestrator.report.model import StackReport
 
 State = Literal[
-    "applied", "nothing", "mismatch", "gate", "blocked", "failed", "partial", "stopped", "waiting"
+    "applied",
+    "nothing",
+    "mismatch",
+    "gate",
+    "blocked",
+    "failed",
+    "partial",
+    "stopped",
+    "waiting",
+    "superseded",
 ]
+# How people can approve what is not applied as it is: in the gate, in the gate once it has reviewers, or by a
+# pull request of `infra ci approve`, which is there beside both. The first one counts where stacks differ.
+WayOut = Literal["gate", "set up gate", "pull request"]
+WAYS_OUT: tuple[WayOut, ...] = ("gate", "set up gate", "pull request")
 
 
 class Difference(Protocol):
@@ -70,13 +83,14 @@ class Landing:
     `state`: `applied` all of it; `nothing` was owed; `mismatch` plans differ from what was approved; `gate`
     reviewers of the environment must approve first; `blocked` by the policy, the guard, or for want of an
     approval; `failed` with nothing applied; `partial` some was applied; `stopped` by a check, which holds the
-    next environments back; `waiting` for an environment before it.
+    next environments back; `waiting` for an environment before it; `superseded` by a newer change of trunk.
 
     `commit` is trunk's. `pull_requests` are numbers. `soak` is in seconds. `next` are the environments that
     follow in promotion order. `reason` says why in words where the stacks do not. `url` leads to the run,
-    `gate_url` to the page where reviewers of the environment approve, if it has any. `heartbeat` is a
-    sentence when the last check for drift is too long ago. `held_by` is the earlier environment that has not
-    passed its checks; `overtaken` are skipped stacks to which a newer commit of trunk is applied.
+    `gate_url` to the page where reviewers of the environment approve, if it has any; `way_out` is how else it
+    can be approved. `heartbeat` is a sentence when the last check for drift is too long ago. `held_by` is the
+    earlier environment that has not passed its checks. Of the skipped stacks, `overtaken` are those for which
+    nothing is left to do, `superseded` those that newer commits of trunk change.
     """
 
     repository: str
@@ -93,7 +107,9 @@ class Landing:
     run: str = ""
     url: str = ""
     gate_url: str = ""
+    way_out: WayOut = "pull request"
     heartbeat: str = ""
     notes: tuple[str, ...] = ()
     held_by: str = ""
     overtaken: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()

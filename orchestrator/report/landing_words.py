@@ -44,6 +44,8 @@ def headline(landing: Landing) -> str:
             return f"✗ {name}: {applied}; {plural(failed, 'check')} failed."
         case "waiting":
             return f"… {name} is not begun."
+        case "superseded":
+            return f"… {name}: {_of(landing, 'skipped')} superseded by a newer change{beside}."
         case "partial":
             return f"✗ {name} is partly applied: {applied}; {_trouble(landing)}."
         case "failed":
@@ -78,7 +80,6 @@ def refusals(landing: Landing, room: int) -> Iterator[str]:
 def what_next(landing: Landing) -> Iterator[str]:
     """What people can do, for each way in which it did not end well."""
     name = landing.environment
-    gate = code(f"{name}-approval")
     if landing.state == "mismatch":
         yield "\n".join(
             (
@@ -88,6 +89,7 @@ def what_next(landing: Landing) -> Iterator[str]:
         )
     elif landing.state == "gate" and landing.gate_url:
         where = link("this run", landing.gate_url)
+        gate = code(f"{name}-approval")
         yield f"A reviewer of {gate} approves in {where} what is shown here; exactly that is applied then."
     elif landing.state == "gate":
         yield _approve(landing)
@@ -114,7 +116,7 @@ def what_next(landing: Landing) -> Iterator[str]:
             f"It is applied once {code(landing.held_by)} passes: comment "
             f"{code(f'/infra apply {landing.held_by}')} to run its checks again."
         )
-    if landing.state in ("applied", "mismatch", "gate", "blocked"):
+    if landing.state in ("applied", "mismatch", "gate", "blocked", "superseded"):
         yield from _causes(landing)
 
 
@@ -132,7 +134,9 @@ def _causes(landing: Landing) -> Iterator[str]:
 def _skip_advice(landing: Landing, stack: LandedStack) -> str:
     """What can be done about a skipped stack; a job goes over no commit that trunk does not have."""
     if stack.id in landing.overtaken:
-        return f"A newer commit of {code(landing.trunk)} is applied there: nothing is left to do."
+        return f"What {code(landing.trunk)} has is applied there already: nothing is left to do."
+    if stack.id in landing.superseded:
+        return f"A newer run asks for it as {code(landing.trunk)} has it now: approve that one."
     applied = stack.report.reason.rpartition(" ")[2]
     command = code(f"infra apply {stack.id} --supersede {applied}")
     return (
@@ -145,10 +149,20 @@ def _skip_advice(landing: Landing, stack: LandedStack) -> str:
 def _approve(landing: Landing) -> str:
     """How to approve what the environment is owed, as it is now."""
     name = landing.environment
-    return (
-        f"Comment {code(f'/infra apply {name}')} and approve in the gate {code(f'{name}-approval')}, or run "
-        f"{code(f'infra ci approve {name}')}: it opens a pull request whose merge approves it."
-    )
+    gate = code(f"{name}-approval")
+    pull_request = f"{code(f'infra ci approve {name}')}: it opens a pull request whose merge approves it"
+    match landing.way_out:
+        case "gate":
+            apply = code(f"/infra apply {name}")
+            return f"Comment {apply} and approve in the gate {gate}, or run {pull_request}."
+        case "set up gate":
+            return (
+                f"Give the environment {gate} required reviewers (Settings → Environments), or set "
+                f"{code('unapproved: apply')} on {code(landing.trunk)}, and comment "
+                f"{code(f'/infra apply {name}')}; or run {pull_request}."
+            )
+        case "pull request":
+            return f"Run {pull_request}."
 
 
 def _difference(one: Difference) -> str:

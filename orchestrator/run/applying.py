@@ -173,6 +173,8 @@ class Applying:
             return refused(planned.report, "mismatch", error)
         except BlockedError as error:
             return refused(planned.report, "blocked", error)
+        except SupersededError as error:
+            return refused(replace(planned.report, notes=()), "skipped", error)
         return None
 
     def _refuse_moved(self, stack: Stack, planned: Planned) -> None:

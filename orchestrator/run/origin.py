@@ -15,13 +15,17 @@ _MERGED = re.compile(r"^refs/pull/(\d+)/")
 
 @dataclass(frozen=True)
 class Origin:
-    """`person` is a login, `where` a machine's name or a job's address, `pull_request` is `#12` or empty."""
+    """`person` is a login, `where` a machine's name or a job's address, `pull_request` is `#12` or empty.
+
+    `attempt` is the workflow's run and attempt (`8813-1`), empty outside of a workflow.
+    """
 
     person: str
     where: str
     is_ci: bool
     link: str = ""
     pull_request: str = ""
+    attempt: str = ""
 
     @property
     def trigger(self) -> str:
@@ -38,8 +42,9 @@ def origin_of(environ: Mapping[str, str]) -> Origin:
     """The origin that an environment tells of."""
     if not is_ci(environ):
         return Origin(_login(environ), socket.gethostname(), is_ci=False)
-    link = ""
+    link = attempt = ""
     if environ.get("GITHUB_RUN_ID"):
+        attempt = f"{environ['GITHUB_RUN_ID']}-{environ.get('GITHUB_RUN_ATTEMPT', '1')}"
         server = environ.get("GITHUB_SERVER_URL", "https://github.com")
         link = f"{server}/{environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{environ['GITHUB_RUN_ID']}"
         if environ.get("GITHUB_RUN_ATTEMPT", "1") != "1":
@@ -50,6 +55,7 @@ def origin_of(environ: Mapping[str, str]) -> Origin:
         is_ci=True,
         link=link,
         pull_request=_pull_request(environ),
+        attempt=attempt,
     )
 
 

@@ -22,6 +22,7 @@ from tests.support.merging import (
     PROD,
     TELL,
     apply,
+    gated,
     job,
     merged,
     planned,
@@ -99,8 +100,8 @@ def test_a_world_that_changed_since_is_not_applied_over(ci: Ci) -> None:
         assert "correcthorse" not in text
     # The gate approves in one step what would be done now.
     looks = job(ci, LOOK)
-    compared = looks("ci", "compare", "prod", "--report", "report", "--json", code=0).document
-    assert compared["gate"] is True
+    ran = looks("ci", "compare", "prod", "--report", "report", "--json", code=0)
+    compared = ran.document
     assert compared["verdicts"] == {"prod/net": "mismatch"}
     # Whoever is asked there reads on the pull request what it is about.
     asks = job(ci, TELL)
@@ -111,7 +112,7 @@ def test_a_world_that_changed_since_is_not_applied_over(ci: Ci) -> None:
     assert "A reviewer of `prod-approval` approves in" in body
     assert "hunter2" not in body
     assert ci.github.statuses(ci.github.trunk)["infra/apply/prod"].state == "pending"
-    assert apply(ci, "prod", "--gate", compared["seal"], code=0).results == {"prod/net": "applied"}
+    assert apply(ci, "prod", *gated(ci, ran), code=0).results == {"prod/net": "applied"}
     assert state_of(ci, "prod/net") == "two"
     assert "✓ prod is done" in told(ci, number, "prod")
 
@@ -145,8 +146,7 @@ def test_a_chain_of_three_is_approved_as_it_will_become(ci: Ci, reviewed: bool) 
     number = merged(ci, {PROD: value("two")}, review=reviewed)
     gate: tuple[str, ...] = ()
     if not reviewed:
-        compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=0).document
-        gate = ("--gate", compared["seal"])
+        gate = gated(ci, job(ci, LOOK)("ci", "compare", "prod", "--json", code=0))
     ran = apply(ci, "prod", *gate, code=0)
     assert ran.results == {"prod/net": "applied", "prod/app": "applied", "prod/end": "applied"}
     found = verdicts(ran)
@@ -160,7 +160,8 @@ def test_what_nobody_approved_waits_for_the_gate(ci: Ci) -> None:
     number = merged(ci, {PROD: value("two")}, review=False)
     grant_plan_accounts(ci, "prod")
     looks = ci.job(0, event="push", environment="prod", rights=LOOK, commit=ci.github.trunk)
-    compared = looks("ci", "compare", "prod", "--json", code=0).document
+    ran = looks("ci", "compare", "prod", "--json", code=0)
+    compared = ran.document
     assert (compared["gate"], compared["owed"].keys()) == (True, {"prod/net"})
     outputs = Path(looks.env["GITHUB_OUTPUT"]).read_text().split()
     assert {"true", "1"} <= set(outputs)
@@ -177,10 +178,11 @@ def test_what_nobody_approved_waits_for_the_gate(ci: Ci) -> None:
     # Whoever may plan can write an object; that it is another one is seen.
     (name,) = ci.objects("prod/plans/trunk/")
     ci.place.server.store.insert_object("states", name.replace("/net/", "/other/"), b"{}")
-    forged = job(ci)("ci", "apply", "prod", "--gate", compared["seal"], code=4)
+    gate = gated(ci, ran)
+    forged = job(ci)("ci", "apply", "prod", *gate, code=4)
     assert "are not those that went through the gate" in forged.err
     ci.place.server.store.delete_object("states", name.replace("/net/", "/other/"))
-    assert apply(ci, "prod", "--gate", compared["seal"], code=0).results == {"prod/net": "applied"}
+    assert apply(ci, "prod", *gate, code=0).results == {"prod/net": "applied"}
 
 
 def test_what_cannot_be_compared_is_told_too(ci: Ci) -> None:
@@ -383,9 +385,8 @@ def test_a_deleted_stack_goes_when_that_was_approved(ci: Ci) -> None:
     number = planned(ci, {"infra/envs/prod/old/main.tf": None}, review=False)
     ci.github.merge(number, "squash")
     assert apply(ci, "prod", code=4).results == {"prod/old": "blocked"}
-    compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=0).document
-    assert compared["gate"] is True
-    assert apply(ci, "prod", "--gate", compared["seal"], code=0).results == {"prod/old": "destroyed"}
+    gate = gated(ci, job(ci, LOOK)("ci", "compare", "prod", "--json", code=0))
+    assert apply(ci, "prod", *gate, code=0).results == {"prod/old": "destroyed"}
     assert "terraform_data" not in json.dumps(
         json.loads(ci.place.server.store.read_object("states", "prod/state/old/default.tfstate")[1])
     )

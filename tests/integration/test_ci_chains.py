@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.state.drift import DriftLog, Heartbeat
 from tests.support.ci import Ci, running
-from tests.support.merging import LOOK, apply, job, merged, planned, state_of, states, told, verdicts
+from tests.support.merging import LOOK, apply, gated, job, merged, planned, state_of, states, told, verdicts
 from tests.support.remembered import CONFIG, FOLLOWER, UPSTREAM
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -80,9 +80,9 @@ def test_what_had_to_wait_is_approved_by_nobody(ci: Ci) -> None:
     assert states(ran) == {"staging": "gate"}
     # The gate of this run lies behind it: another one asks.
     assert "Comment `/infra apply staging`" in told(ci, number, "staging")
-    compared = job(ci, LOOK)("ci", "compare", "staging", "--json", code=0).document
-    assert (compared["gate"], list(compared["owed"])) == (True, ["staging/app"])
-    ran = apply(ci, "staging", "--gate", compared["seal"], code=0)
+    compared = job(ci, LOOK)("ci", "compare", "staging", "--json", code=0)
+    assert list(compared.document["owed"]) == ["staging/app"]
+    ran = apply(ci, "staging", *gated(ci, compared, "staging"), code=0)
     assert ran.results == {"staging/app": "applied"}
 
 

@@ -174,6 +174,7 @@ def test_no_secret_leaves(sinks: Sinks) -> None:
 
     # Approved at the gate: the provider fails in the middle, and quotes what it was given.
     seal = outputs(push)["seal"]
+    ci.github.approve_gate("dev")
     said = f"googleapi: Error 400: {secrets.secret('label', 2)} and {secrets.secret('version', 2)}"
     sinks.world.break_("google_pubsub_topic", "update", f"{said} password={secrets.secret('provider', 2)}", 1)
     run(push, "ci", "apply", "dev", "--gate", seal, "--report", str(sinks.folder / "landed/infra-apply-dev"))

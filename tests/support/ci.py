@@ -96,6 +96,8 @@ def running(folder: Path, like: Path | None = None, files: Mapping[str, str] = F
     with serving(folder / "gcs") as server:
         repo = Repo(folder / "repo", None if like else files)
         with GitHub(folder, repo=repo) as github:
+            for name in ("dev", "staging", "prod"):
+                github.environment(f"{name}-approval", reviewers=["bert", "olga"])
             yield Ci(Remembered(repo, server), github, folder)
 
 

@@ -18,11 +18,13 @@ from typing import Any
 
 from orchestrator.sandbox.github import commits, control, issues, payloads, pulls
 from orchestrator.sandbox.github.faults import Fault
-from orchestrator.sandbox.github.model import Check, Comment, Deployment, Dispatch, Issue, Status
+from orchestrator.sandbox.github.model import Check, Comment, Deployment, Dispatch, Issue, Run, Status
 from orchestrator.sandbox.github.shapes import Shapes
 from tests.support.github_server import BOT, ROLES, Served, TestClock
 
 __all__ = ["BOT", "ROLES", "GitHub", "TestClock"]
+# The workflow run that a job belongs to unless told otherwise.
+RUN = 4242
 _EVENTS = {"APPROVED": "APPROVE", "CHANGES_REQUESTED": "REQUEST_CHANGES", "COMMENTED": "COMMENT"}
 
 
@@ -207,6 +209,12 @@ class GitHub(Served):
         path = Path(more.get("GITHUB_EVENT_PATH") or self.event_file(event, number))
         with self.place as place:
             variables = payloads.variables(place, event, number)
+            run = int(more.get("GITHUB_RUN_ID", RUN))
+            if run not in [one.id for one in place.repository.runs]:
+                commit = more.get("GITHUB_SHA", variables["GITHUB_SHA"])
+                made = Run(run, "infra-apply.yml", event, "main", commit, "in_progress", "", "ada", "")
+                made.created_at = place.now()
+                place.repository.runs.append(made)
         files = {name: self.folder / name.lower() for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
         return {
             "CI": "true",
@@ -220,7 +228,7 @@ class GitHub(Served):
             "GITHUB_EVENT_NAME": event,
             "GITHUB_EVENT_PATH": str(path),
             **variables,
-            "GITHUB_RUN_ID": "4242",
+            "GITHUB_RUN_ID": str(RUN),
             "GITHUB_RUN_NUMBER": "7",
             "GITHUB_RUN_ATTEMPT": "1",
             "GITHUB_WORKFLOW": "infra",
@@ -229,6 +237,10 @@ class GitHub(Served):
             **{name: str(file) for name, file in files.items()},
             **more,
         }
+
+    def approve_gate(self, environment: str, by: str = "bert", run: int = RUN) -> None:
+        """Run the gate of an environment in a run of a workflow, and approve it."""
+        control.open_gate(self.server, self.repository, run, f"{environment}-approval", by)
 
     def event_file(self, kind: str, number: int = 0, **more: Any) -> Path:
         """Write an event as Actions gives it to a job; the file.

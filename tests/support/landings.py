@@ -63,6 +63,7 @@ def mismatch() -> Landing:
         landed("prod/network", "applied", counts={"update": 1}),
         landed("prod/dns", "unchanged"),
         next=("prod-eu",),
+        way_out="gate",
     )
 
 
@@ -84,6 +85,7 @@ def hostile() -> Landing:
         checks=(LandingCheck(evil, ok=False, words=evil),),
         url="javascript:alert(1)",
         gate_url="https://evil.example/)<b>",
+        way_out="gate",
     )
 
 
@@ -127,6 +129,13 @@ LANDINGS: Mapping[str, Callable[[], Landing]] = {
         ),
         next=("prod-eu",),
         heartbeat="The last complete check for drift in prod was 5 days ago.",
+    ),
+    "newer": lambda: landing(
+        "superseded",
+        landed("prod/network", "applied", counts={"update": 1}),
+        landed("prod/service", "skipped", reason="superseded by 8d0c1e3f5a, which changes it"),
+        next=("prod-eu",),
+        superseded=("prod/service",),
     ),
     "waiting": lambda: landing("waiting", reason="staging comes before it and is not done"),
     "held": lambda: landing(

@@ -11,8 +11,14 @@ from tests.support.cli import Infra, Ran
 from tests.support.remembered import CONFIG, UPSTREAM
 
 # A job that applies and tells, on one machine; and one that may only look.
-APPLY = {"pull_requests": "write", "checks": "read", "statuses": "write", "deployments": "write"}
-LOOK = {"pull_requests": "read", "checks": "read"}
+APPLY = {
+    "pull_requests": "write",
+    "checks": "read",
+    "statuses": "write",
+    "deployments": "write",
+    "actions": "read",
+}
+LOOK = {"pull_requests": "read", "checks": "read", "actions": "read"}
 # The job that tells people before and after.
 TELL = {"pull_requests": "write", "statuses": "write", "deployments": "write", "issues": "read"}
 DEV, PROD = "infra/envs/dev/net/main.tf", "infra/envs/prod/net/main.tf"
@@ -38,6 +44,13 @@ def started(ci: Ci, files: Mapping[str, str]) -> None:
 
 def job(ci: Ci, rights: Mapping[str, str] = APPLY, **more: str) -> Infra:
     return ci.job(0, event="push", rights=rights, commit=ci.github.trunk, **more)
+
+
+def gated(ci: Ci, compared: Ran, environment: str = "prod", by: str = "bert") -> tuple[str, str]:
+    """The gate that a compare job asks for, approved by a reviewer; what the apply job is given."""
+    assert compared.document["gate"] is True
+    ci.github.approve_gate(environment, by)
+    return "--gate", compared.document["seal"]
 
 
 def apply(ci: Ci, *argv: str, code: int | None = None) -> Ran:

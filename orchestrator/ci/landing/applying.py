@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -10,16 +10,25 @@ from orchestrator.ci.landing.comparing import GONE, TrunkJudge, doomed, owed_req
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.sharding import Others
 from orchestrator.engine.checks import CheckOutcome
-from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, StateError
+from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, StateError, UsageError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
 from orchestrator.report.model import RunReport, StackReport
+from orchestrator.review.gate import (
+    Gate,
+    Ticket,
+    objection_to,
+    read_shown,
+    require_answer,
+    superseded_by_trunk,
+)
 from orchestrator.review.promotion import EnvironmentPromotion
 from orchestrator.review.rules import OwedRules
 from orchestrator.run.applying import STOPS
 from orchestrator.run.deleting import Deleted
 from orchestrator.run.forward import is_known
 from orchestrator.run.heartbeat import stale
+from orchestrator.run.origin import origin_of
 from orchestrator.run.pipeline import Request, apply
 from orchestrator.run.recording import Terms
 from orchestrator.run.session import Session
@@ -48,14 +57,14 @@ class Agreed:
 class Asked:
     """What a job was asked for: environments in promotion order, and how to deal with others at work.
 
-    `gated` are the digests that a gate of this workflow run approved, by stack; `only` picks stacks of a
-    shard. `parallelism` is how many stacks run at once, unless infra.yaml says. `begun` is told of each
+    `ticket` names the plans that the gate of this workflow attempt showed; `only` picks stacks of a shard.
+    `parallelism` is how many stacks run at once, unless infra.yaml says. `begun` is told of each
     environment that is owed something before it is touched.
     """
 
     environments: tuple[str, ...]
     terms: Terms = field(default_factory=Terms)
-    gated: Mapping[str, Digest] = field(default_factory=dict)
+    ticket: Ticket | None = None
     only: tuple[str, ...] | None = None
     parallelism: int | None = None
     begun: Callable[[Landed], None] = lambda landed: None
@@ -95,14 +104,15 @@ class Step:
         self.environment = environment
         self.asked = asked
         self.rules = OwedRules(session, host)
-        self.judge = TrunkJudge(session, self.rules, asked.gated)
+        self.judge = TrunkJudge(session, self.rules, Gate(host, environment))
+        self.done_elsewhere: tuple[StackReport, ...] = ()
         self.found = Landed(environment)
         self.promotion = EnvironmentPromotion(session, environment)
         session.inspect = self.rules.watching(session)
         session.workers = asked.parallelism or session.workers_in(environment)
 
     def land(self) -> Landed:
-        """The steps: may it follow, what is pending, apply it, run its checks."""
+        """The steps: may it follow, what is pending, was the gate answered, apply it, run its checks."""
         notes: list[str] = []
         hold = self.promotion.hold(notes.append)
         self.found = replace(self.found, notes=tuple(notes))
@@ -118,22 +128,74 @@ class Step:
         found = self.found = replace(self.found, owed=owed, owners=owners, heartbeat=self._heartbeat())
         if found.owed:
             self.asked.begun(found)
-        whole = owed if only is None else owed_request(self.session, self.environment)[0]
-        starts = self._leads and bool(whole)
+        if self.asked.ticket:
+            self._pass_gate(self.asked.ticket, owed, deleted)
+        whole = set(owed if only is None else owed_request(self.session, self.environment)[0])
+        starts = self._leads and bool(whole - self.judge.superseded.keys())
         if starts and not self.promotion.requirements.is_empty:
             self.promotion.begin()
         reports = self._whole() if only is None else self._in_part(only)
         if deleted and not any(one.exit_code for one in reports):
             reports += self._destroy(deleted)
-        report = _joined(self.session, reports)
+        report = _joined(self.session, [*reports, self.session.report("apply", self.done_elsewhere)])
         found = replace(
-            found, report=report, verdicts=dict(self.judge.verdicts), overtaken=self._overtaken(report.stacks)
+            found,
+            report=report,
+            verdicts=dict(self.judge.verdicts),
+            overtaken=self._overtaken(report.stacks),
+            elsewhere=tuple(one.id for one in self.done_elsewhere),
+            superseded=tuple(sorted(self.judge.superseded)),
+            way_out=self.judge.ways_out(),
         )
         if found.stops or not self._leads or found.overtaken or not (starts or before.is_due):
             return found
         # What an earlier run applied without checking it is looked at as well.
         stacks = [stack.id for stack in self.session.project.of(self.environment)]
         return self._verified(found, found.applied if before.is_passed else stacks)
+
+    def _pass_gate(self, ticket: Ticket, owed: Collection[str], deleted: Sequence[Deleted]) -> None:
+        """Make sure that somebody answered the gate, and see which of the plans that it showed still count.
+
+        What another run has applied meanwhile is reported as superseded, and so is what newer commits of
+        trunk change. Raises BlockedError where nobody's approval counts.
+        """
+        session, approvals = self.session, self.rules.approvals
+        if approvals is None:
+            raise UsageError(
+                "Nobody can be asked who approved the gate.",
+                advice="Run it where GitHub can be asked: GITHUB_REPOSITORY and GITHUB_TOKEN.",
+            )
+        shown = read_shown(session, self.environment, ticket)
+        stacks = dict(session.project.stacks) | {one.stack.id: one.stack for one in deleted}
+        with approvals.lock:
+            pending = [
+                approvals.trunk.owed(stacks[id_], session.ledgers.entry(stacks[id_]))
+                for id_, digest in sorted(shown.items())
+                if id_ in stacks and not digest.is_empty
+            ]
+            require_answer(
+                approvals.host,
+                self.environment,
+                ticket,
+                origin_of(session.environ).attempt,
+                lambda login: objection_to(approvals.host, login, pending, approvals.decisions.may_decide),
+            )
+        self.judge = replace(
+            self.judge, gated=shown, superseded=superseded_by_trunk(session, [*shown, *owed])
+        )
+        if self.asked.only is None or self._leads:
+            self.done_elsewhere = self._done_elsewhere(shown, owed)
+
+    def _done_elsewhere(self, shown: Mapping[str, Digest], owed: Collection[str]) -> tuple[StackReport, ...]:
+        """The stacks that the gate showed and that are no longer pending: another run was faster."""
+        reports = []
+        everything, _ = owed_request(self.session, self.environment)
+        for id_, digest in sorted(shown.items()):
+            entry = None if digest.is_empty or id_ in {*owed, *everything} else self._entry(id_)
+            if entry and is_known(self.session.project, entry.commit):
+                why = f"superseded: {entry.commit[:10]} is applied there already"
+                reports.append(StackReport(id_, self.environment, "skipped", reason=why))
+        return tuple(reports)
 
     @property
     def _leads(self) -> bool:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from orchestrator.config import Environment
 from orchestrator.engine.promotion_lookup import Hold
 from orchestrator.errors import BlockedError, ConfigError, GitError, MismatchError, ProjectError
 from orchestrator.hosts.port import Host
@@ -14,8 +13,10 @@ from orchestrator.plan.digest import Digest
 from orchestrator.project import load_commit
 from orchestrator.project.affected import followers
 from orchestrator.project.model import Project, Stack
+from orchestrator.report.landing import WAYS_OUT, WayOut
 from orchestrator.report.model import RunReport
 from orchestrator.review.approvals import Verdict
+from orchestrator.review.gate import Gate, gate_name
 from orchestrator.review.promotion import EnvironmentPromotion
 from orchestrator.review.provisional import provisional
 from orchestrator.review.rules import OwedRules
@@ -24,6 +25,7 @@ from orchestrator.run.digesting import empty_digest
 from orchestrator.run.pending import pending_stacks
 from orchestrator.run.pipeline import Request, plan_all
 from orchestrator.run.planning import Planned
+from orchestrator.run.recording import SupersededError
 from orchestrator.run.session import Session
 from orchestrator.state.records import Entry
 
@@ -38,33 +40,73 @@ GONE = "its code is gone"
 class TrunkJudge:
     """Lets a plan be applied on trunk only if it is what was approved; safe from many threads.
 
-    `gated` are the digests that reviewers of the environment approved in this very workflow run, by stack.
-    `verdicts` keeps what was said of each plan.
+    `gated` are the digests that reviewers of the environment approved in this very workflow run, by stack;
+    `superseded` are stacks that newer commits of trunk change, with the reason: their plans were approved for
+    what trunk no longer has. `verdicts` keeps what was said of each plan.
     """
 
     session: Session
     rules: OwedRules
+    gate: Gate
     gated: Mapping[str, Digest] = field(default_factory=dict)
+    superseded: Mapping[str, str] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    stacks: dict[str, Stack] = field(default_factory=dict, repr=False)
     _known: dict[str, Project | None] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def judge(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
         """See `run.ports.Judge`."""
+        if stack.id in self.superseded:
+            raise SupersededError(
+                self.superseded[stack.id],
+                advice="The newer run of the apply workflow asks for what trunk has now: approve that one.",
+                stack=stack.id,
+            )
         verdict = self.ask(stack, planned, before)
         if verdict.kind == "mismatch":
-            raise MismatchError(mismatch_words(verdict), advice=approve_advice(stack), stack=stack.id)
+            message, advice = mismatch_words(verdict), self.advice(stack, verdict)
+            raise MismatchError(message, advice=advice, stack=stack.id)
         if verdict.kind in ("gate", "refuse"):
-            raise BlockedError(
-                f"Nobody approved this: {verdict.reason}.", advice=approve_advice(stack), stack=stack.id
-            )
+            message, advice = f"Nobody approved this: {verdict.reason}.", self.advice(stack, verdict)
+            raise BlockedError(message, advice=advice, stack=stack.id)
 
     def ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
         """What is to be said of a plan; asks the host about the pull requests that it is owed to."""
         verdict = self._allowed(stack, planned, self._ask(stack, planned, before))
+        if verdict.kind == "gate" and self.gate.problem:
+            verdict = replace(verdict, kind="refuse", reason=f"{verdict.reason}; {self.gate.problem}")
         with self._lock:
             self.verdicts[stack.id] = verdict
+            self.stacks[stack.id] = stack
         return verdict
+
+    def way_out(self, stack: Stack, verdict: Verdict) -> WayOut:
+        """How people can approve a plan that is not applied as it is."""
+        if verdict.kind == "mismatch":
+            # Neither the change itself nor a later one opens the gate to it.
+            configs = (self.rules.project_of(stack).config, self.session.project.config)
+            wants_gate = all(one.environment(stack.environment).unapproved == "gate" for one in configs)
+            if not wants_gate:
+                return "pull request"
+            return "set up gate" if self.gate.problem else "gate"
+        if verdict.kind == "gate":
+            return "gate"
+        unapproved = self.rules.project_of(stack).config.environment(stack.environment).unapproved
+        return "set up gate" if unapproved == "gate" and self.gate.problem else "pull request"
+
+    def ways_out(self) -> WayOut:
+        """The same for all plans that are not applied: the gate where one of them may go through it."""
+        ways = {
+            self.way_out(self.stacks[id_], verdict)
+            for id_, verdict in self.verdicts.items()
+            if not verdict.may_apply
+        }
+        return next((one for one in WAYS_OUT if one in ways), "pull request")
+
+    def advice(self, stack: Stack, verdict: Verdict) -> str:
+        """How to approve what is pending, in one step."""
+        return approve_advice(stack.environment, self.way_out(stack, verdict))
 
     def _ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
         now = planned.inspected.digest
@@ -124,15 +166,19 @@ class Comparison:
     planned: Mapping[str, Planned]
     verdicts: Mapping[str, Verdict]
     report: RunReport
-    settings: Environment
+    way_out: WayOut = "pull request"
     hold: Hold | None = None
     checks_due: str = ""
 
     @property
+    def undecided(self) -> tuple[str, ...]:
+        """Stacks whose plans nobody approved as they are."""
+        return tuple(id_ for id_, verdict in self.verdicts.items() if not verdict.may_apply)
+
+    @property
     def gate(self) -> bool:
         """Whether somebody has to approve in the environment's gate before this can be applied."""
-        kinds = {verdict.kind for verdict in self.verdicts.values()}
-        return "gate" in kinds or ("mismatch" in kinds and self.settings.unapproved == "gate")
+        return bool(self.undecided) and self.way_out == "gate"
 
 
 def doomed(session: Session, environment: str) -> tuple[Deleted, ...]:
@@ -146,11 +192,10 @@ def compare(session: Session, environment: str, host: Host | None) -> Comparison
     """Plan what trunk owes an environment and judge each plan; writes and applies nothing."""
     notes: list[str] = []
     promotion = EnvironmentPromotion(session, environment)
-    settings = session.project.config.environment(environment)
     hold = promotion.hold(notes.append)
     if hold:
         owed, _ = owed_request(session, environment)
-        return Comparison(environment, owed, {}, {}, session.report("compare", ()), settings, hold)
+        return Comparison(environment, owed, {}, {}, session.report("compare", ()), hold=hold)
     rules = OwedRules(session, host)
     session.inspect = rules.watching(session)
     owed, request = owed_request(session, environment)
@@ -163,7 +208,7 @@ def compare(session: Session, environment: str, host: Host | None) -> Comparison
     planned |= plan_deleted(session, gone, rules.watching)
     owed |= {one.stack.id: GONE for one in gone}
     stacks = dict(session.project.stacks) | {one.stack.id: one.stack for one in gone}
-    asked = TrunkJudge(session, rules)
+    asked = TrunkJudge(session, rules, Gate(host, environment))
     for id_, one in planned.items():
         if one.has_changes:
             asked.ask(stacks[id_], one, session.ledgers.entry(stacks[id_]))
@@ -173,7 +218,7 @@ def compare(session: Session, environment: str, host: Host | None) -> Comparison
         planned,
         asked.verdicts,
         session.report("compare", [one.report for one in planned.values()], notes=notes),
-        settings,
+        asked.ways_out(),
         checks_due=checks_due,
     )
 
@@ -231,12 +276,20 @@ def mismatch_words(verdict: Verdict) -> str:
     return f"Its plan is not what was approved: {said}{rest}."
 
 
-def approve_advice(stack: Stack) -> str:
-    """How to approve what is owed, in one step."""
-    return (
-        f"Run the apply workflow again and approve {stack.environment} in its gate, "
-        f"or `infra ci approve {stack.environment}` and merge the pull request that it opens."
-    )
+def approve_advice(environment: str, way: WayOut) -> str:
+    """How to approve what is pending, in one step."""
+    name = gate_name(environment)
+    pull_request = f"`infra ci approve {environment}`, and merge the pull request that it opens"
+    match way:
+        case "gate":
+            return f"Run the apply workflow again and approve {name} in it, or {pull_request}."
+        case "set up gate":
+            return (
+                f"Give the environment {name} required reviewers (Settings → Environments), or set "
+                f"`unapproved: apply` for {environment} on trunk, or run {pull_request}."
+            )
+        case "pull request":
+            return f"Run {pull_request}."
 
 
 def _cut(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.engine.checks import CheckOutcome
 from orchestrator.errors import Exit, exit_code_of
-from orchestrator.report.landing import Landing, LandingCheck, State
+from orchestrator.report.landing import Landing, LandingCheck, State, WayOut
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.review.approvals import Verdict
 
@@ -31,7 +31,9 @@ class Landed:
     `held` says why `behind`, an environment that this run did not apply, has not passed its checks.
 
     `owed` are the stacks that trunk owed it, with why; `verdicts` what was said of each plan, by stack;
-    `overtaken` are stacks that were left alone since something newer on trunk is applied there already.
+    `overtaken` are stacks that were left alone since something newer on trunk is applied there already;
+    `elsewhere` are those for which another run has done what a gate of this one approved; `superseded` are
+    those that newer commits of trunk change. `way_out` is how what was not approved can be.
     `owed_unknown` is true where what is pending could not be found out. `owners` are the pull requests whose
     changes are pending, by stack, also of a stack that could not be planned. `heartbeat` says that nobody
     looks for drift any more; `error` why it could not be dealt with at all.
@@ -47,6 +49,9 @@ class Landed:
     held: str = ""
     notes: tuple[str, ...] = ()
     overtaken: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
+    way_out: WayOut = "pull request"
     heartbeat: str = ""
     error: str = ""
     error_code: int = 0
@@ -66,11 +71,14 @@ class Landed:
     @property
     def lost(self) -> bool:
         """True when something that was owed was left as it is, and no stack says that this was wrong."""
-        if not self.owed or self.behind or (self.report and self.report.exit_code):
+        if not self.owed or self.behind or self.error or (self.report and self.report.exit_code):
             return False
-        skipped = {one.id for one in self.stacks if one.result == "skipped"}
         settled = {one.id for one in self.stacks if one.result in (*WENT, "unchanged")}
-        return bool(skipped - set(self.overtaken)) or not (settled or skipped)
+        return bool(self._skipped - {*self.overtaken, *self.elsewhere}) or not (settled or self._skipped)
+
+    @property
+    def _skipped(self) -> set[str]:
+        return {one.id for one in self.stacks if one.result == "skipped"}
 
     @property
     def left(self) -> tuple[str, ...]:
@@ -107,6 +115,8 @@ class Landed:
         if self.error:
             return "partial" if self.applied else "failed"
         if found is None and self.lost:
+            if self._skipped and self._skipped <= {*self.superseded, *self.overtaken, *self.elsewhere}:
+                return "superseded"
             return "partial" if self.applied else "failed"
         if found is None and not all(one.ok for one in self.checks):
             return "stopped"

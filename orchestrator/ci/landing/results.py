@@ -35,6 +35,7 @@ WORDS: dict[State, tuple[StatusState, DeploymentState]] = {
     "partial": ("failure", "error"),
     "stopped": ("failure", "failure"),
     "waiting": ("pending", "queued"),
+    "superseded": ("failure", "inactive"),
 }
 CUT_OFF = "the job that was applying it ended before it could tell how that went"
 
@@ -72,9 +73,11 @@ def landing_of(facts: Facts, landed: Landed) -> Landing:
         reason=_reason(landed),
         run=facts.run,
         url=facts.url,
+        way_out=landed.way_out,
         heartbeat=landed.heartbeat,
         held_by=landed.behind if landed.held else "",
-        overtaken=landed.overtaken,
+        overtaken=(*landed.overtaken, *landed.elsewhere),
+        superseded=landed.superseded,
         notes=(*(landed.report.notes if landed.report else ()), *landed.notes),
     )
 
@@ -94,7 +97,7 @@ def _reason(landed: Landed) -> str:
         return f"{landed.behind} comes before it and is not done"
     if landed.error:
         return landed.error.rstrip(".")
-    if landed.lost:
+    if landed.lost and landed.state != "superseded":
         return f"pending and not applied: {', '.join(landed.left)}"
     return ""
 
@@ -138,7 +141,18 @@ def credible(
 
 # Of several parts of one environment the first of these is what the whole was left with.
 WORST: tuple[State, ...] = (
-    *("partial", "failed", "mismatch", "blocked", "gate", "stopped", "waiting", "applied", "nothing"),
+    *(
+        "partial",
+        "failed",
+        "mismatch",
+        "blocked",
+        "gate",
+        "stopped",
+        "superseded",
+        "waiting",
+        "applied",
+        "nothing",
+    ),
 )
 
 

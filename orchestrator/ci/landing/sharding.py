@@ -10,8 +10,9 @@ from orchestrator.ci import shards
 from orchestrator.errors import InterruptedRunError, LockedError
 from orchestrator.project import graph
 from orchestrator.run.applying import STOPS
+from orchestrator.run.forward import superseded
 from orchestrator.run.origin import origin_of
-from orchestrator.run.pending import pending_stacks
+from orchestrator.run.pending import entries_of, pending_stacks
 from orchestrator.run.session import Session
 
 # Seconds between two looks into the ledger, and how much longer than an apply may take we wait for others.
@@ -59,7 +60,7 @@ class Others:
         while left:
             self.session.progress.doing(min(left), "another part is at work on it")
             owed = pending_stacks(self.session, left)
-            wrong |= self._failed(owed)
+            wrong |= self._failed(owed) | self._superseded(owed)
             left = {id_ for id_ in owed if id_ not in wrong}
             if left and self.clock() >= until:
                 raise LockedError(
@@ -78,8 +79,13 @@ class Others:
             for run in ledger.runs(months=1):
                 if run.link == link and run.commit == self.session.info.commit:
                     ended = {id_: run.stacks[id_].result for id_ in ids if id_ in run.stacks}
-                    wrong |= {id_: result for id_, result in ended.items() if result in STOPS}
+                    wrong |= {id_: result for id_, result in ended.items() if result in (*STOPS, "skipped")}
         return wrong
+
+    def _superseded(self, owed: Collection[str]) -> dict[str, str]:
+        """Those to which a newer run has applied something newer: no part of this one applies them."""
+        entries = entries_of(self.session, owed)
+        return {id_: "superseded" for id_, one in entries.items() if superseded(self.session.project, one)}
 
     def _longest(self, stacks: Collection[str]) -> float:
         settings = self.session.project.config.environment

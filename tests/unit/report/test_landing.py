@@ -53,6 +53,7 @@ def test_it_is_whole_and_harmless(name: str) -> None:
         ("failed", "✗ prod: 1 stack failed, 1 stack aborted; nothing was applied."),
         ("partial", "✗ prod is partly applied: 1 stack applied, 1 changed; 1 stack interrupted."),
         ("stopped", "✗ prod: 2 stacks applied, 1 created, 2 changed; 1 check failed."),
+        ("newer", "… prod: 1 stack superseded by a newer change; 1 stack applied, 1 changed."),
         ("waiting", "… prod is not begun."),
         ("held", "… prod is not begun."),
         ("superseded", "✗ prod: 2 stacks skipped; nothing was applied."),
@@ -76,7 +77,7 @@ def test_a_skipped_stack_is_named_with_advice_that_can_work() -> None:
     made = landing_comment(LANDINGS["superseded"]())
     assert "`prod/network` was skipped, superseded by `0a1b2c3d4e`. `main` does not have the commit" in made
     assert "`infra apply prod/network --supersede 0a1b2c3d4e` on `main`" in made
-    assert "`prod/dns` was skipped, superseded by `5e6f708192`. A newer commit of `main` is applied" in made
+    assert "`prod/dns` was skipped, superseded by `5e6f708192`. What `main` has is applied there" in made
     assert "git fetch" not in made
     assert "= 1 stack already as `main` wants." in made
 
@@ -96,6 +97,21 @@ def test_a_gate_says_what_goes_and_where_to_approve() -> None:
     assert "**2 resources destroyed if it is approved:**" in made
     assert "`prod-approval`" in made
     assert render(made).links.count("https://github.com/acme/infra/actions/runs/1") == 1
+
+
+@pytest.mark.parametrize("state", ["blocked", "mismatch"])
+def test_only_a_gate_that_there_is_is_named(state: str) -> None:
+    """Where the rules refuse, no text speaks of a gate; where it has no reviewers, that is what to change."""
+    told = {
+        way: landing_comment(landings.landing(state, landings.landed("prod/a", state), way_out=way))
+        for way in ("gate", "set up gate", "pull request")
+    }
+    assert all("`infra ci approve prod`" in text for text in told.values())
+    assert "approve in the gate `prod-approval`" in told["gate"]
+    assert "Give the environment `prod-approval` required reviewers" in told["set up gate"]
+    assert "`unapproved: apply`" in told["set up gate"]
+    assert "gate" not in told["pull request"]
+    assert "prod-approval" not in told["pull request"]
 
 
 def test_what_the_policy_refuses_is_told() -> None:
