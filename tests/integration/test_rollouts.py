@@ -1,0 +1,142 @@
+"""Rollouts of two merges side by side: a gate that waits holds nobody back, and a late yes does no harm."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.ci.workflows import Target
+from tests.support.ci import Ci, running
+from tests.support.merging import merged, state_of, told, value
+from tests.support.remembered import CONFIG, UPSTREAM
+from tests.support.rollouts import Rollout
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+NET = {name: f"infra/envs/{name}/net/main.tf" for name in ENVIRONMENTS}
+APP = "infra/envs/prod/app/main.tf"
+
+
+@pytest.fixture
+def ci(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ci]:
+    names: tuple[str, ...] = getattr(request, "param", ENVIRONMENTS)
+    files = {"infra.yaml": CONFIG, APP: UPSTREAM, **{NET[name]: UPSTREAM for name in names}}
+    with running(tmp_path, files=files) as found:
+        found.place.apply()
+        yield found
+
+
+def rollout(ci: Ci, *environments: str) -> Rollout:
+    """A run of infra-apply for trunk as it is now, played until it waits or is done."""
+    source = Target(ci.github.repository, "main", environments)
+    made = Rollout(ci, source)
+    made.advance()
+    return made
+
+
+def test_a_gate_that_nobody_answers_holds_nobody_else_back(ci: Ci) -> None:
+    """The second merge reaches dev and staging while prod's gate of the first waits, then prod; then the late
+    yes to the first finds everything done."""
+    first = merged(ci, {**dict.fromkeys(NET.values(), value("two")), APP: value("two")}, "one", review=False)
+    older = rollout(ci, *ENVIRONMENTS)
+    assert older.waiting() == ["gate-prod"]
+    assert "prod waits for an approval of 2 stacks" in told(ci, first, "prod")
+
+    second = merged(ci, dict.fromkeys(NET.values(), value("three")), "two", review=False)
+    newer = rollout(ci, *ENVIRONMENTS)
+    assert newer.outcomes["apply-dev"] == newer.outcomes["apply-staging"] == "success"
+    assert [state_of(ci, f"{name}/net") for name in ENVIRONMENTS] == ["three", "three", "one"]
+    assert (older.waiting(), newer.waiting()) == (["gate-prod"], ["gate-prod"])
+
+    newer.approve("prod", "bert")
+    newer.advance()
+    assert newer.outcomes["apply-prod"] == "success"
+    assert (state_of(ci, "prod/net"), state_of(ci, "prod/app")) == ("three", "two")
+    assert "✓ prod is done" in told(ci, first, "prod")
+    assert "✓ prod is done" in told(ci, second, "prod")
+
+    older.approve("prod", "olga")
+    older.advance()
+    late = older.ran["apply-prod"]
+    assert late.code == 0, late.out + late.err
+    for stack in ("prod/net", "prod/app"):
+        assert re.search(rf"^{stack} +skipped\b.*superseded|^{stack}.*\n.*superseded", late.out, re.MULTILINE)
+    assert "2 stacks: 2 skipped" in late.out
+    assert (state_of(ci, "prod/net"), state_of(ci, "prod/app")) == ("three", "two")
+    assert "✓ prod is done" in told(ci, first, "prod"), "what is true stays"
+
+
+@pytest.mark.parametrize("ci", [("prod",)], indirect=True)
+def test_a_late_yes_applies_what_still_holds_and_names_the_rest(ci: Ci) -> None:
+    """The newer merge changes one of two stacks: the older run applies the other one alone."""
+    first = merged(ci, {NET["prod"]: value("two"), APP: value("two")}, "one", review=False)
+    older = rollout(ci, "prod")
+    merged(ci, {NET["prod"]: value("three")}, "two", review=False)
+    newer = rollout(ci, "prod")
+    assert (older.waiting(), newer.waiting()) == (["gate-prod"], ["gate-prod"])
+    trunk = ci.github.trunk[:10]
+
+    older.approve("prod", "bert")
+    older.advance()
+    assert older.ran["apply-prod"].code == 1
+    assert (state_of(ci, "prod/net"), state_of(ci, "prod/app")) == ("one", "two")
+    body = told(ci, first, "prod")
+    assert "1 stack superseded by a newer change; 1 stack applied" in body
+    assert re.search(f"superseded by `?{trunk}", body)
+
+    newer.approve("prod", "olga")
+    newer.advance()
+    ended = newer.ran["apply-prod"]
+    assert ended.code == 0, ended.out + ended.err
+    assert (state_of(ci, "prod/net"), state_of(ci, "prod/app")) == ("three", "two")
+    assert "✓ prod is done" in told(ci, first, "prod")
+
+
+@pytest.mark.parametrize("ci", [("prod",)], indirect=True)
+def test_nobody_approves_a_gate_for_an_own_change_nor_past_it(ci: Ci) -> None:
+    """Ada's change, approved in the gate by ada; then the gate is bypassed; then bert approves it."""
+    ci.github.environment("prod-approval", reviewers=["ada", "bert"])
+    merged(ci, {NET["prod"]: value("two")}, review=False)
+    run = rollout(ci, "prod")
+    run.approve("prod", "ada")
+    run.advance()
+    assert run.ran["apply-prod"].code == 4
+    assert "No approval of prod-approval counts: ada is an author of #1" in run.ran["apply-prod"].err
+    assert state_of(ci, "prod/net") == "one"
+
+    run = rollout(ci, "prod")
+    run.bypass("prod", "olga")
+    run.advance()
+    assert run.ran["apply-prod"].code == 4
+    assert "Nobody approved prod-approval in this attempt" in run.ran["apply-prod"].err
+
+    run = rollout(ci, "prod")
+    run.approve("prod", "bert")
+    run.advance()
+    assert run.ran["apply-prod"].code == 0
+    assert state_of(ci, "prod/net") == "two"
+
+
+@pytest.mark.parametrize("ci", [("prod",)], indirect=True)
+def test_without_reviewers_there_is_no_gate(ci: Ci) -> None:
+    """The environment has none, then it is not there: refused, and said how to go on."""
+    number = merged(ci, {NET["prod"]: value("two")}, review=False)
+    ci.github.environment("prod-approval")
+    run = rollout(ci, "prod")
+    assert run.outputs["plan-prod"]["gate"] == "false"
+    assert run.outcomes["gate-prod"] == "skipped"
+    assert run.ran["apply-prod"].code == 4
+    body = told(ci, number, "prod")
+    assert "the environment prod-approval has no required reviewers" in body
+    assert "Give the environment `prod-approval` required reviewers" in body
+    assert "`unapproved: apply`" in body
+    assert "`infra ci approve prod`" in body
+    with ci.github.place as place:
+        del place.repository.environments["prod-approval"]
+    again = rollout(ci, "prod")
+    assert "there is no environment prod-approval" in again.ran["apply-prod"].out
+    assert state_of(ci, "prod/net") == "one"
