@@ -71,6 +71,7 @@ def test_what_builds_infra_is_pinned_too() -> None:
 def test_the_pins_of_a_step_are_those_for_linux(name: str) -> None:
     kept = lock(name)
     assert versions(kept) == versions(FILES[name])
+    assert kept.startswith("--require-hashes\n--only-binary :all:\n")
     assert "#" not in kept
     assert not re.search(r"(?:;|and) sys_platform == 'darwin' \\", kept)
 
@@ -88,7 +89,8 @@ def test_the_step_carries_its_pins(terraform: bool) -> None:
         '"$RUNNER_TEMP/infra/pins.txt"',
     }
     assert f'install --no-deps "infra-orchestrator @ {source}"' in script
-    assert "--no-build-isolation" in script
+    assert "-m pip install --quiet --no-build-isolation " in script
+    assert script.count("install --require-hashes ") == 2
 
 
 def test_a_release_is_installed_with_its_hashes() -> None:
