@@ -1,4 +1,4 @@
-"""`infra state list|show|pull|history|restore|move|backup`."""
+"""`infra state list|show|pull|history|restore|move|forget|backup`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 from orchestrator.cli.complete import stacks as complete_stacks
 from orchestrator.cli.context import pass_app
 from orchestrator.cli.options import json_option
-from orchestrator.cli.state_versions import backup, history, move, restore
+from orchestrator.cli.state_versions import backup, forget, history, move, restore
 
 EPILOG = """\b
 Examples:
@@ -22,11 +22,11 @@ Examples:
 def command() -> None:
     """Look into a stack's state, its older versions, and put one of them back.
 
-    Only `restore` and `move` change or lock anything.
+    Only `restore`, `move` and `forget` change or lock anything.
     """
 
 
-for versions_command in (history, restore, move, backup):
+for versions_command in (history, restore, move, forget, backup):
     command.add_command(versions_command)
 
 

@@ -1,4 +1,4 @@
-"""`infra state history|restore|move|backup`."""
+"""`infra state history|restore|move|forget|backup`."""
 
 from __future__ import annotations
 
@@ -88,30 +88,103 @@ def restore(
     return 0
 
 
-@click.command("move", epilog="\b\nExamples:\n  infra state move dev/web\n")
+MOVE = """\b
+Examples:
+  infra state move dev/web                                       renamed: `moved:` in infra.yaml
+  infra state move dev/web --from gs://acme-state/old/web        its backend names another place now
+"""
+FORGET = """\b
+Example:
+  infra state forget dev/web --reason "the project was deleted, and its bucket with it"
+"""
+
+
+@click.command("move", epilog=MOVE)
 @click.argument("stack", shell_complete=complete_stacks)
+@click.option("--from", "source", metavar="URL", help="Where the state lies: gs://BUCKET/NAME, or a path.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
 @json_option
 @click.pass_context
 def move(
-    ctx: click.Context, stack: str, auto_approve: bool, confirmed: tuple[str, ...], as_json: bool
+    ctx: click.Context,
+    stack: str,
+    source: str | None,
+    auto_approve: bool,
+    confirmed: tuple[str, ...],
+    as_json: bool,
 ) -> int:
-    """Take the state of a renamed stack along to its new name (`moved:` in infra.yaml)."""
+    """Take a stack's state along to where its code names it now.
+
+    A renamed stack's state (`moved:` in infra.yaml) goes to its new name. With --from the state of a stack
+    whose backend was changed is copied from where it lies; what lies there is kept.
+    """
     from orchestrator.cli.consent import confirm_environment, yes
     from orchestrator.cli.running import opened
     from orchestrator.run.moving import move_state
+    from orchestrator.run.state_location import copy_state
+    from orchestrator.state.location import Location
 
     app = pass_app(ctx)
     with opened(app, {}) as session:
         found = session.one(stack)
         for environment in session.protected([found.id]):
             confirm_environment(app, environment, confirmed, "move a state")
-        yes(app, f"Move the state that {found.id} had under its old name?", given=auto_approve)
-        old = move_state(session, found)
+        if source is None:
+            yes(app, f"Move the state that {found.id} had under its old name?", given=auto_approve)
+            old = move_state(session, found)
+        else:
+            old = Location.parse(source if source.startswith("gs://") else str(app.cwd / source))
+            if old.is_remote and not old.name.endswith(".tfstate"):
+                old = Location(old.bucket, f"{old.name.rstrip('/')}/{found.workspace}.tfstate")
+            yes(app, f"Copy {old.url} to {found.state}?", given=auto_approve)
+            copy_state(session, found, old)
         if as_json:
             return app.emit("state move", stack=found.id, before=old.url, now=found.state)
         app.write(f"The state of {found.id} was {old.url} and is {found.state} now.")
+    return 0
+
+
+@click.command("forget", epilog=FORGET)
+@click.argument("stack", shell_complete=complete_stacks)
+@click.option("--reason", required=True, metavar="TEXT", help="Why, for `infra history`.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
+@json_option
+@click.pass_context
+def forget(
+    ctx: click.Context,
+    stack: str,
+    reason: str,
+    auto_approve: bool,
+    confirmed: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Let the ledger forget a stack whose state is gone for good: its next plan creates everything.
+
+    Nothing is deleted. Refused while the stack has a state.
+    """
+    from orchestrator.cli.consent import confirm_environment, yes
+    from orchestrator.cli.running import opened
+    from orchestrator.run.pipeline import refuse_outside_ci
+    from orchestrator.run.recording import Recorder, Terms
+    from orchestrator.run.state_location import forget_stack, require_no_state
+    from orchestrator.terraform.client import PlanOptions
+
+    app = pass_app(ctx)
+    with opened(app, {}) as session:
+        found = session.one(stack)
+        refuse_outside_ci(Recorder(session, "forget", Terms(), PlanOptions()), [found.id])
+        require_no_state(session, found)
+        for environment in session.protected([found.id]):
+            confirm_environment(app, environment, confirmed, "forget a stack")
+        yes(app, f"Forget {found.id}? Its next apply creates everything anew.", given=auto_approve)
+        problems = forget_stack(session, found, reason)
+        if as_json:
+            return app.emit("state forget", stack=found.id, reason=reason, notes=problems)
+        app.write(f"The ledger has forgotten {found.id}.")
+        for problem in problems:
+            app.note(problem)
     return 0
 
 

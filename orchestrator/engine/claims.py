@@ -87,6 +87,11 @@ class Claim:
         self.entry = self.ledger.finish(replace(entry, generation=self.entry.generation))
         self.stage = "ended"
 
+    def keep_when_given_back(self, *, state_generation: str) -> None:
+        """The state lies elsewhere now: what the ledger says again is with its new generation."""
+        if self.before is not None:
+            self.before = replace(self.before, state_generation=state_generation)
+
     def give_back(self) -> None:
         """Nothing was done: the ledger says again what it said before."""
         self._stop_heartbeat()

@@ -6,7 +6,6 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,14 +65,14 @@ def move_state(session: Session, stack: Stack) -> Location:
     with recorder.claim(stack) as claim:
         generation = (_move_object if old.is_remote else _move_file)(session, old, new)
         if claim.before:
-            claim.before = replace(claim.before, state_generation=generation)
+            claim.keep_when_given_back(state_generation=generation)
     return old
 
 
 def _move_object(session: Session, old: Location, new: Location) -> str:
     """Copy, then delete. Each step is conditional, so that a second try goes on where one was cut off."""
     source, target = session.states.bucket(old), session.states.bucket(new)
-    with _locked(source, old, f"moved to {new.url}", session.info.id):
+    with locked_object(source, old, f"moved to {new.url}", session.info.id):
         found = source.read(old.name)
         if found is None:
             raise StateError(f"{old.url} is gone.", advice="Look again.")
@@ -92,7 +91,7 @@ def _move_file(session: Session, old: Location, new: Location) -> str:
 
 
 @contextmanager
-def _locked(bucket: Bucket, location: Location, info: str, run: str) -> Iterator[None]:
+def locked_object(bucket: Bucket, location: Location, info: str, run: str) -> Iterator[None]:
     """Hold a state's lock as Terraform would."""
     content = {
         "ID": str(uuid.uuid4()),

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestrator.errors import InfraError, InterruptedRunError, LockedError, StateError, TerraformError
+from orchestrator.errors import (
+    BlockedError,
+    InfraError,
+    InterruptedRunError,
+    LockedError,
+    StateError,
+    TerraformError,
+)
 from orchestrator.plan.model import Plan
 from orchestrator.plan.reader import read_plan
 from orchestrator.project.model import Stack
@@ -16,6 +23,7 @@ from orchestrator.run.folders import write_private
 from orchestrator.run.inspecting import NOTHING, Inspected
 from orchestrator.run.moving import left_behind
 from orchestrator.run.session import Session
+from orchestrator.run.state_location import refuse_lost_state
 from orchestrator.run.states import Waiting
 from orchestrator.terraform.client import Diagnostic, PlanOptions, PlanOutcome, Workdir
 from orchestrator.terraform.shadow import make_shadow
@@ -88,6 +96,8 @@ def _plan(
         reason = f"it was renamed, and its state still lies at {left.url}"
         return Planned(_report(stack, "waiting", reason=reason, advice=f"`infra state move {stack.id}`."))
     generation = states.generation(stack)
+    if generation is None:
+        refuse_lost_state(session, stack)
     if generation is None and options.destroy and states.location(stack) is not None:
         return Planned(_report(stack, "unchanged", reason="it has no state: there is nothing to destroy"))
     if generation is not None:
@@ -213,6 +223,8 @@ def failure(session: Session, stack: Stack, error: InfraError) -> StackReport:
     """An error as the report of the stack that met it."""
     if isinstance(error, LockedError):
         return _report(stack, "locked", reason=error.message, advice=error.advice)
+    if isinstance(error, BlockedError):
+        return _report(stack, "blocked", reason=error.message, advice=error.advice)
     if isinstance(error, InterruptedRunError):
         return _report(stack, "aborted", reason="the run was interrupted")
     found = error.diagnostics if isinstance(error, TerraformError) else ()

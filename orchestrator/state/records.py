@@ -19,7 +19,7 @@ WHOLE = ("applied", "destroyed", "unchanged", "adopted")
 METADATA_LIMIT = 7_000
 SUBJECT_LENGTH = 120
 
-Kind = Literal["apply", "destroy", "resume", "adopt", "restore", "run"]
+Kind = Literal["apply", "destroy", "resume", "adopt", "restore", "run", "forget"]
 Phase = Literal["planned", "applying"]
 Outcome = Literal[
     "", "applied", "failed", "interrupted", "destroyed", "unchanged", "adopted", "restored", "modified"

@@ -80,3 +80,74 @@ def test_a_local_state_moves_too(make_repo: MakeRepo) -> None:
     infra("state", "move", "dev/a/lan", "--auto-approve", "--confirm", "dev", code=0)
     assert json.loads((repo.root / ".states/dev/a/lan.tfstate").read_text()) == before
     assert infra("plan", "dev/a/lan", "--json", code=0).results == {"dev/a/lan": "unchanged"}
+
+
+@pytest.fixture
+def elsewhere(make_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
+    """dev/net was applied, and its code names another place for its state now."""
+    with serving(tmp_path / "gcs") as server:
+        found = Remembered(
+            make_repo({name: text for name, text in FILES.items() if "app" not in name}), server
+        )
+        found.apply("dev/net")
+        found.repo.commit({"infra.yaml": MOVED}, "Move")
+        yield found
+
+
+ELSEWHERE = "dev/elsewhere/net/default.tfstate"
+MOVED = CONFIG.replace("states}", 'states, prefix: "{environment}/elsewhere/{stack}"}')
+
+
+def test_a_state_that_lies_elsewhere_is_no_new_stack(elsewhere: Remembered) -> None:
+    for command in (("plan",), ("apply", "--auto-approve")):
+        stack = elsewhere.infra(*command, "dev/net", "--json", code=4).stack("dev/net")
+        assert stack["result"] == "blocked"
+        assert OLD in stack["reason"]
+        assert ELSEWHERE in stack["reason"]
+        assert f"infra state move dev/net --from gs://states/{OLD}" in stack["advice"]
+    assert ELSEWHERE not in elsewhere.objects()
+
+
+def test_it_is_taken_along_by_hand_and_what_lay_there_is_kept(elsewhere: Remembered) -> None:
+    data = elsewhere.server.store.read_object("states", OLD)[1]
+    move = ("state", "move", "dev/net", "--from", f"gs://states/{OLD}", "--auto-approve", "--json")
+    assert "no state at" in elsewhere.infra(*move[:4], "gs://states/nowhere", *move[5:], code=3).out
+    for _ in range(2):
+        elsewhere.infra(*move, code=0)
+        for name in (OLD, ELSEWHERE):
+            assert elsewhere.server.store.read_object("states", name)[1] == data
+    assert not [name for name in elsewhere.objects() if name.endswith(".tflock")]
+    assert elsewhere.infra("plan", "dev/net", "--json", code=0).results == {"dev/net": "unchanged"}
+    status = elsewhere.infra("status", "dev/net", "--json", code=0).stack("dev/net")
+    assert not status["state"]["moved"]
+
+
+def test_another_state_at_the_target_stays(elsewhere: Remembered) -> None:
+    elsewhere.ledger("dev/net").storage.write(ELSEWHERE, b'{"version": 4, "serial": 9, "lineage": "x"}')
+    ran = elsewhere.infra(
+        "state", "move", "dev/net", "--from", f"gs://states/{OLD}", "--auto-approve", "--json", code=1
+    )
+    assert "Another state lies at" in ran.out
+    assert elsewhere.server.store.read_object("states", ELSEWHERE)[1].endswith(b'"x"}')
+
+
+def test_a_stack_whose_state_is_gone_is_forgotten_on_purpose_only(elsewhere: Remembered) -> None:
+    elsewhere.repo.commit({"infra.yaml": CONFIG}, "Back")
+    assert "has a state" in elsewhere.infra("state", "forget", "dev/net", "--reason", "x", code=3).err
+    elsewhere.ledger("dev/net").storage.delete(OLD)
+    stack = elsewhere.infra("plan", "dev/net", "--json", code=4).stack("dev/net")
+    assert stack["result"] == "blocked"
+    assert "its object was deleted" in stack["reason"]
+    assert "infra state forget dev/net" in stack["advice"]
+    assert "--auto-approve" in elsewhere.infra("state", "forget", "dev/net", "--reason", "x", code=4).err
+    elsewhere.infra("state", "forget", "dev/net", "--reason", "project deleted", "--auto-approve", code=0)
+    assert elsewhere.infra("plan", "dev/net", "--json", code=0).results == {"dev/net": "changed"}
+    history = elsewhere.infra("history", "--json", code=0).out
+    assert "project deleted" in history
+
+
+def test_a_destroyed_stack_may_be_made_again(elsewhere: Remembered) -> None:
+    elsewhere.repo.commit({"infra.yaml": CONFIG}, "Back")
+    elsewhere.infra("destroy", "dev/net", "--auto-approve", "--allow-destroy", "--confirm", "dev", code=0)
+    elsewhere.ledger("dev/net").storage.delete(OLD)
+    assert elsewhere.infra("plan", "dev/net", "--json", code=0).results == {"dev/net": "changed"}
