@@ -6,6 +6,7 @@ a run in which several things went wrong.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -181,6 +182,50 @@ class InterruptedRunError(InfraError):
     """Ctrl-C before anything changed."""
 
     exit_code = Exit.INTERRUPTED
+
+
+class FileError(InfraError):
+    """This machine does not let us read or write a file: no space, no right, a read-only system."""
+
+    @classmethod
+    def of(cls, error: OSError, *, stack: str | None = None) -> FileError:
+        """The error for what the operating system said."""
+        where = f"{error.filename}: " if isinstance(error.filename, str) else ""
+        reason = error.strerror or str(error) or type(error).__name__
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return cls(
+                f"The disk is full: {where}{reason}.",
+                advice="Make room, then run the same command again; `.infra/cache` may be deleted.",
+                stack=stack,
+            )
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            advice = "infra keeps its working files in .infra: make it writable for this user."
+        elif error.errno in (errno.EMFILE, errno.ENFILE):
+            advice = "Raise the limit of open files (`ulimit -n`), or use a smaller --parallelism."
+        else:
+            advice = "Look at the file and its folder, then run the same command again."
+        return cls(f"{where}{reason}.", advice=advice, stack=stack)
+
+
+class NestingError(InfraError):
+    """Something that was read is nested too deeply to be understood."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Something that was read is nested too deeply.",
+            advice="`infra --debug …` shows which file or answer it was.",
+        )
+
+
+def known_error(error: Exception) -> InfraError:
+    """An exception of Python's own that says something about this machine or an input, as ours."""
+    if isinstance(error, InfraError):
+        return error
+    if isinstance(error, OSError):
+        return FileError.of(error)
+    if isinstance(error, RecursionError):
+        return NestingError()
+    raise error
 
 
 class SandboxError(InfraError):

@@ -152,16 +152,19 @@ class App:
 
     def defect(self, error: Exception) -> int:
         """An exception that nobody expected is a defect of ours: say so, without a traceback unless asked."""
+        defect = InfraError(
+            f"A defect in infra: {type(error).__name__}: {error}",
+            advice="Run the same command with `infra --debug …` and report what it prints.",
+        )
+        return self.unexpected(error, defect)
+
+    def unexpected(self, error: Exception, meaning: InfraError) -> int:
+        """An exception that no command handled, told as `meaning`; with --debug also where it came from."""
         if self.debug:
             import traceback
 
             self.note("".join(traceback.format_exception(error)))
-        return self.fail(
-            InfraError(
-                f"A defect in infra: {type(error).__name__}: {error}",
-                advice="Run the same command with `infra --debug …` and report what it prints.",
-            )
-        )
+        return self.fail(meaning)
 
 
 def error_document(error: InfraError) -> dict[str, Any]:

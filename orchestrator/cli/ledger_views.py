@@ -30,6 +30,7 @@ from orchestrator.report.status import (
 )
 
 STYLES: dict[Standing, str] = {
+    "unreadable": "bold red",
     "unfinished": "bold red",
     "running": "cyan",
     "deleted": "yellow",
@@ -92,6 +93,8 @@ def history_view(runs: Sequence[HistoryRun]) -> Iterator[RenderableType]:
         )
     yield table
     for run in runs:
+        if run.problem:
+            yield Text(f"{run.id}: {run.problem}", style="red")
         if run.break_glass:
             yield Text(f"{run.id}: break-glass: {run.break_glass}", style="yellow")
 

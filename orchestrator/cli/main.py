@@ -16,7 +16,7 @@ import click
 from orchestrator import __version__
 from orchestrator.cli.context import App
 from orchestrator.cli.lazy import LazyGroup
-from orchestrator.errors import Exit, InfraError, UsageError
+from orchestrator.errors import Exit, InfraError, UsageError, known_error
 from orchestrator.job_tokens import forget_token_requests
 
 # name → (module:attribute, one line for --help); the order is the order in which people meet them.
@@ -113,6 +113,8 @@ def run(argv: Sequence[str], app: App) -> int:
         # The reader went away (`infra list | head`): not our failure; keep Python from telling it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.OK)
+    except (OSError, RecursionError) as error:
+        return app.unexpected(error, known_error(error))
     except Exception as error:
         return app.defect(error)
 

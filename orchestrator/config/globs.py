@@ -14,5 +14,20 @@ def matches(value: str, patterns: Iterable[str]) -> bool:
 
 @cache
 def _expression(pattern: str) -> re.Pattern[str]:
-    parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
-    return re.compile("".join(parts), re.DOTALL)
+    """The pattern as an expression that never goes back over what it has matched.
+
+    What stands between two stars is taken where it comes first, which leaves the most for the rest: an atomic
+    group keeps the search from trying any later place.
+    """
+    first, *parts = re.sub(r"\*+", "*", pattern).split("*")
+    if not parts:
+        return re.compile(_literal(first), re.DOTALL)
+    *middle, last = parts
+    between = "".join(f"(?>.*?{_literal(part)})" for part in middle)
+    # The end is looked for once, from behind.
+    ending = f"(?=.{{{len(last)},}}\\Z).*(?<={_literal(last)})" if last else ".*"
+    return re.compile(f"{_literal(first)}{between}{ending}", re.DOTALL)
+
+
+def _literal(part: str) -> str:
+    return "".join("." if char == "?" else re.escape(char) for char in part)

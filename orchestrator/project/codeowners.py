@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 
+from orchestrator.config.globs import matches
 from orchestrator.repository.tree import Tree
 
 # The first of these that is there counts.
@@ -39,7 +39,7 @@ class CodeOwners:
     def rule(self, path: str) -> OwnerRule | None:
         """The last rule that matches a path from the repository's root."""
         for one in reversed(self.rules):
-            if _compiled(one.pattern).fullmatch(path):
+            if _is_match(one.pattern, path):
                 return one
         return None
 
@@ -102,28 +102,33 @@ def _wrong(pattern: str, owners: list[str]) -> str:
     return f"{bad} is no owner: write @user, @org/team or an e-mail address" if bad else ""
 
 
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern as GitHub has it: like .gitignore, but `folder/*` does not go down into folders."""
-    anchored = "/" in pattern.rstrip("/")
-    folder = pattern.endswith("/")
+def _is_match(pattern: str, path: str) -> bool:
+    """Whether GitHub's pattern means a path: like .gitignore, but `folder/*` does not go down into folders.
+
+    All places in the path that the pattern's beginning can lead to are followed together, so that no pattern
+    takes longer than its length times the path's.
+    """
     parts = [part for part in pattern.split("/") if part]
+    names = path.split("/")
     if not parts:
         # "/" alone names no file.
-        return re.compile(r"(?!)")
-    out = "" if anchored else "(?:.*/)?"
-    for place, part in enumerate(parts):
-        last = place == len(parts) - 1
-        if part == "**":
-            out += ".*" if last else "(?:.*/)?"
-        else:
-            out += _segment(part) + ("" if last else "/")
-    if folder:
-        out += "/.*"
-    elif parts[-1] != "**" and not (anchored and parts[-1] == "*"):
-        out += "(?:/.*)?"
-    return re.compile(out, re.DOTALL)
+        return False
+    is_anchored = "/" in pattern.rstrip("/")
+    at = {0} if is_anchored else set(range(len(names)))
+    for part in parts[:-1]:
+        at = set(range(min(at), len(names))) if part == "**" else _after(names, at, part)
+        at.discard(len(names))
+        if not at:
+            return False
+    last = parts[-1]
+    if last == "**":
+        return not pattern.endswith("/") or min(at) + 1 < len(names)
+    ends = _after(names, at, last)
+    if pattern.endswith("/"):
+        return any(end < len(names) for end in ends)
+    return len(names) in ends if is_anchored and last == "*" else bool(ends)
 
 
-def _segment(part: str) -> str:
-    return "".join({"*": "[^/]*", "?": "[^/]"}.get(char) or re.escape(char) for char in part)
+def _after(names: list[str], at: set[int], part: str) -> set[int]:
+    """The places behind the names that a part of a pattern means."""
+    return {place + 1 for place in at if matches(names[place], [part])}

@@ -7,11 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Standing = Literal[
-    "up-to-date", "pending", "running", "unfinished", "new", "unrecorded", "deleted", "destroyed"
+    "up-to-date",
+    "pending",
+    "running",
+    "unfinished",
+    "unreadable",
+    "new",
+    "unrecorded",
+    "deleted",
+    "destroyed",
 ]
 
 # What wants somebody's attention first.
 ORDER: tuple[Standing, ...] = (
+    "unreadable",
     "unfinished",
     "running",
     "deleted",
@@ -22,6 +31,7 @@ ORDER: tuple[Standing, ...] = (
     "up-to-date",
 )
 WORDS: Mapping[Standing, str] = {
+    "unreadable": "ledger unreadable",
     "unfinished": "unfinished",
     "running": "running",
     "deleted": "deleted on trunk",

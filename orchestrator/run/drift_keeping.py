@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from orchestrator.errors import InfraError
+from orchestrator.errors import InfraError, StateError
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.drift import StackDrift
 from orchestrator.run.drift_memory import after_check, event_of
@@ -16,7 +16,7 @@ from orchestrator.run.origin import origin_of
 from orchestrator.run.pending import among, entries_of
 from orchestrator.run.session import Session
 from orchestrator.state.drift import DriftLog, DriftRecord, DriftRun, heartbeat_of
-from orchestrator.state.records import Entry
+from orchestrator.state.records import MEND_LEDGER, Entry
 from orchestrator.state.storage import PreconditionFailed
 
 
@@ -43,6 +43,13 @@ class Memory:
                 known = ledger.entries()
                 self.entries.update(among(self.session, known, members))
                 self._known[ledger.environment].update(known)
+                self.unreadable.update(
+                    {
+                        id_: StateError(entry.problem, advice=MEND_LEDGER, stack=id_)
+                        for id_ in members
+                        if (entry := self.entries.get(id_)) and entry.problem
+                    }
+                )
             except InfraError as error:
                 # Another environment's account may be at hand: its stacks alone cannot be checked.
                 self.unreadable.update(dict.fromkeys(members, error))

@@ -26,7 +26,7 @@ def runs_of(
     merged = merge(record for records in found for record in records)
     if stacks is not None:
         names = set(stacks)
-        merged = [run for run in merged if names & run.stacks.keys()]
+        merged = [run for run in merged if run.problem or names & run.stacks.keys()]
     return merged
 
 

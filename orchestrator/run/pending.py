@@ -43,6 +43,8 @@ def owed(entry: Entry | None, fingerprint: str, upstreams: Mapping[str, str]) ->
 
     `upstreams` are the hashes of what its code reads of others now.
     """
+    if entry is not None and entry.problem:
+        return entry.problem.rstrip(".")
     if entry is None or not entry.is_known:
         return "it was never applied by infra"
     if entry.operation is not None and entry.is_unfinished:

@@ -14,6 +14,7 @@ from orchestrator.errors import (
     LockedError,
     StateError,
     TerraformError,
+    known_error,
 )
 from orchestrator.plan.model import Plan
 from orchestrator.plan.reader import read_plan
@@ -74,8 +75,8 @@ def plan_stack(
     began = time.monotonic()
     try:
         planned = _plan(session, stack, options, real=real or work is not None, work=work)
-    except InfraError as error:
-        planned = Planned(failure(session, stack, error))
+    except (InfraError, OSError, RecursionError) as error:
+        planned = Planned(failure(session, stack, known_error(error)))
     return replace(planned, report=replace(planned.report, seconds=time.monotonic() - began))
 
 
@@ -198,8 +199,8 @@ def read_kept_plan(
         text = session.client.run_raw(work, ("show", "-no-color", str(path))).stdout
         outcome = PlanOutcome(changed=True, plan_file=path, text=text, seconds=0.0)
         return read_outcome(session, stack, work, outcome, generation, upstreams, shadow=False)
-    except InfraError as error:
-        return Planned(failure(session, stack, error))
+    except (InfraError, OSError, RecursionError) as error:
+        return Planned(failure(session, stack, known_error(error)))
 
 
 def shadow_workdir(session: Session, stack: Stack) -> Workdir:

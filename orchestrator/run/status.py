@@ -29,7 +29,7 @@ from orchestrator.run.states import States
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location
 from orchestrator.state.locks import LockInfo, read_lock
-from orchestrator.state.records import Entry
+from orchestrator.state.records import MEND_LEDGER, Entry
 from orchestrator.state.storage import Blob
 
 # Requests that may be under way at once.
@@ -180,6 +180,8 @@ class Statuses:
         self, stack: Stack, entry: Entry | None, blob: Blob | None, ledger: Ledger, seen: Seen
     ) -> tuple[Standing, str, str]:
         """Where a stack stands, why, and what to do."""
+        if entry is not None and entry.problem:
+            return "unreadable", entry.problem.rstrip("."), MEND_LEDGER
         if entry is None:
             if blob is None:
                 return "new", "", ""
@@ -230,6 +232,9 @@ def _promotion(lookup: PromotionLookup, environment: str) -> PromotionStatus:
 
 def _deleted(entry: Entry, ledger: Ledger) -> StackStatus:
     """A stack that the ledger knows and trunk no longer has."""
+    if entry.problem:
+        why = entry.problem.rstrip(".")
+        return StackStatus(entry.stack, ledger.environment, "unreadable", why, MEND_LEDGER)
     return StackStatus(
         id=entry.stack,
         environment=ledger.environment,
@@ -297,7 +302,7 @@ def _age(moment: str, ledger: Ledger) -> float:
     """Seconds since a moment of the ledger's clock."""
     try:
         then = datetime.fromisoformat(moment).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     return max(0.0, (ledger.storage.now() - then).total_seconds())
 

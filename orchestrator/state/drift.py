@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+from orchestrator.errors import StateError
 from orchestrator.state.ledger import READERS
 from orchestrator.state.records import METADATA_LIMIT, VERSION, decode, encode, made_of
 from orchestrator.state.storage import ABSENT, Storage
@@ -145,8 +146,18 @@ class DriftLog:
             data = blob.data if blob else text.encode() if text else b""
             if data:
                 generation = blob.generation if blob else one.generation
-                found.append(_with_generation(decode(data, one.name, _record), generation))
+                found.append(self._readable(data, one.name, generation))
         return {record.stack: record for record in found}
+
+    def _readable(self, data: bytes, name: str, generation: str) -> DriftRecord:
+        """A record; for a broken one, a record that says so and that the next check replaces."""
+        try:
+            record = decode(data, name, _record)
+        except StateError as error:
+            below = unquote(name.rpartition("/")[2].removesuffix(".json"))
+            stack = below if below == self.environment else f"{self.environment}/{below}"
+            record = DriftRecord(stack, reason=error.message)
+        return _with_generation(record, generation)
 
     def save(self, record: DriftRecord) -> DriftRecord:
         """Write what is known of a stack, over what it was told from; PreconditionFailed when that moved."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from orchestrator.errors import LockedError, PartialError, StateError
 from orchestrator.state.records import (
@@ -26,6 +26,7 @@ from orchestrator.state.records import (
     entry_of_metadata,
     run_metadata,
     run_of_metadata,
+    unreadable_run,
 )
 from orchestrator.state.storage import ABSENT, Blob, PreconditionFailed, Storage
 
@@ -67,9 +68,12 @@ class Ledger:
         return self._entry(found) if found else None
 
     def entries(self) -> dict[str, Entry]:
-        """Everything that is known, by stack id: one listing, since the metadata holds each entry."""
+        """Everything that is known, by stack id: one listing, since the metadata holds each entry.
+
+        An object that is none of ours gives an entry with a `problem`; the others are not affected.
+        """
         listed = self.storage.list(f"{self._base}/stacks/")
-        known = {one.name: entry_of_metadata(one.metadata, one.name) for one in listed}
+        known = {one.name: _of_metadata(one) for one in listed}
         lacking = [one.name for one in listed if known[one.name] is None]
         with ThreadPoolExecutor(READERS) as pool:
             read = dict(zip(lacking, pool.map(self.storage.read, lacking), strict=True))
@@ -79,7 +83,7 @@ class Ledger:
             if made:
                 found.append(_with_properties(made, one))
             elif whole:
-                found.append(self._entry(whole))
+                found.append(self._readable(whole))
         return {entry.stack: entry for entry in found}
 
     def begin(
@@ -198,12 +202,24 @@ class Ledger:
         ]
         records = []
         for one in listed:
-            record = run_of_metadata(one.metadata, one.name)
-            if record is None and (whole := self.storage.read(one.name)):
-                record = decode_run(whole.data, whole.name)
-            if record and (stack is None or stack in record.stacks):
+            record = self._record(one)
+            if record and (stack is None or stack in record.stacks or record.problem):
                 records.append(record)
         return sorted(records, key=lambda one: (one.started, one.id), reverse=True)
+
+    def _record(self, listed: Blob) -> RunRecord | None:
+        """The run of a listed object, one with a `problem` where it is none of ours; None when it is gone."""
+        try:
+            record = run_of_metadata(listed.metadata, listed.name)
+        except StateError:
+            record = None
+        whole = None if record else self.storage.read(listed.name)
+        if record or whole is None:
+            return record
+        try:
+            return decode_run(whole.data, whole.name)
+        except StateError as error:
+            return unreadable_run(listed.name.rpartition("/")[2].removesuffix(".json"), error.message)
 
     # What a run leaves for the case that its machine is lost
 
@@ -283,6 +299,18 @@ class Ledger:
     def _entry(self, blob: Blob) -> Entry:
         return _with_properties(decode_entry(blob.data, blob.name), blob)
 
+    def _readable(self, blob: Blob) -> Entry:
+        """The entry in an object, one with a `problem` where it is none of ours."""
+        try:
+            return self._entry(blob)
+        except StateError as error:
+            return Entry(self._stack(blob.name), generation=blob.generation, problem=error.message)
+
+    def _stack(self, name: str) -> str:
+        """The id of the stack whose object has this name."""
+        below = unquote(name.rpartition("/")[2].removesuffix(".json"))
+        return below if below == self.environment else f"{self.environment}/{below}"
+
     def _now(self) -> str:
         return f"{self.storage.now():%Y-%m-%dT%H:%M:%SZ}"
 
@@ -302,6 +330,14 @@ class Ledger:
             found.append(f"{month:%Y-%m}")
             month = (month - timedelta(days=1)).replace(day=1)
         return found
+
+
+def _of_metadata(listed: Blob) -> Entry | None:
+    """The entry in a listed object's metadata; None where the object itself has to be read."""
+    try:
+        return entry_of_metadata(listed.metadata, listed.name)
+    except StateError:
+        return None
 
 
 def _below(stack: str, environment: str) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from orchestrator.errors import StateError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
@@ -18,6 +22,7 @@ WHOLE = ("applied", "destroyed", "unchanged", "adopted")
 # Custom metadata may hold 8 KiB in all, names and heartbeat included.
 METADATA_LIMIT = 7_000
 SUBJECT_LENGTH = 120
+MEND_LEDGER = "Restore an older version of that object, or delete it: `infra adopt` makes a new one."
 
 Kind = Literal["apply", "destroy", "resume", "adopt", "restore", "run", "forget"]
 Phase = Literal["planned", "applying"]
@@ -64,7 +69,8 @@ class Entry:
     it ended: `result`, `run`, `at`, and the commit it tried, `attempted`. The state as that run left it:
     `serial`, `lineage`, `state_generation`, `state_size`, `rescued` where one that could not be saved is
     kept, `left_lock` the generation of a lock on it that could not be released. `break_glass` is the reason
-    by which the last apply was let through. `generation` and `metageneration` are the object's own.
+    by which the last apply was let through. `generation` and `metageneration` are the object's own. `problem`
+    says why the object cannot be read; nothing else is known then. It is never written.
     """
 
     stack: str
@@ -92,6 +98,7 @@ class Entry:
     moved_from: str | None = None
     generation: str = ""
     metageneration: str = ""
+    problem: str = ""
 
     @property
     def is_known(self) -> bool:
@@ -120,7 +127,10 @@ class StackRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run in one environment. `started` is RFC 3339; `link` leads to the job, `pull_request` is `#12`."""
+    """One run in one environment. `started` is RFC 3339; `link` leads to the job, `pull_request` is `#12`.
+
+    `problem` says why its object cannot be read; only `id` is known then. It is never written.
+    """
 
     id: str
     command: str
@@ -134,6 +144,7 @@ class RunRecord:
     pull_request: str = ""
     link: str = ""
     break_glass: str | None = None
+    problem: str = ""
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -160,7 +171,7 @@ def entry_of_metadata(metadata: Mapping[str, str], where: str) -> Entry | None:
 
 def encode_run(record: RunRecord) -> bytes:
     """A run as its object holds it."""
-    return encode({"version": VERSION, **asdict(record)})
+    return encode(_run_document(record))
 
 
 def decode_run(data: bytes, where: str) -> RunRecord:
@@ -168,9 +179,14 @@ def decode_run(data: bytes, where: str) -> RunRecord:
     return decode(data, where, _run)
 
 
+def unreadable_run(id_: str, problem: str) -> RunRecord:
+    """The record of a run whose object cannot be read."""
+    return RunRecord(id_, "", "", "", "", "", 0.0, {}, problem=problem)
+
+
 def run_metadata(record: RunRecord) -> dict[str, str]:
     """The run again as custom metadata; without it, a reader must read the object."""
-    text = json.dumps({"version": VERSION, **asdict(record)}, separators=(",", ":"), sort_keys=True)
+    text = json.dumps(_run_document(record), separators=(",", ":"), sort_keys=True)
     return {"run": text} if len(text) <= METADATA_LIMIT else {}
 
 
@@ -182,9 +198,15 @@ def run_of_metadata(metadata: Mapping[str, str], where: str) -> RunRecord | None
 
 def _entry_document(entry: Entry) -> dict[str, Any]:
     content = asdict(replace(entry, subject=entry.subject[:SUBJECT_LENGTH]))
-    del content["generation"], content["metageneration"]
+    del content["generation"], content["metageneration"], content["problem"]
     if content["operation"]:
         del content["operation"]["heartbeat"], content["operation"]["lock"]
+    return {"version": VERSION, **content}
+
+
+def _run_document(record: RunRecord) -> dict[str, Any]:
+    content = asdict(record)
+    del content["problem"]
     return {"version": VERSION, **content}
 
 
@@ -200,9 +222,19 @@ def _run(content: dict[str, Any]) -> RunRecord:
 
 
 def made_of(kind: type[T], content: Mapping[str, Any]) -> T:
-    """A dataclass from JSON; what a newer infra of the same version has added is passed over."""
-    known = kind.__dataclass_fields__  # type: ignore[attr-defined]
-    return kind(**{name: value for name, value in content.items() if name in known})
+    """A dataclass from JSON; what a newer infra of the same version has added is passed over.
+
+    ValueError for a value of another type than the field's.
+    """
+    adapter: TypeAdapter[T] = _adapter(kind)  # type: ignore[arg-type]
+    return adapter.validate_python(content)
+
+
+@cache
+def _adapter(kind: type) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -214,14 +246,17 @@ def decode(data: bytes, where: str, read: Callable[[dict[str, Any]], T]) -> T:
     """What an object at `where` holds; StateError when it is none of ours, or of an unknown version."""
     try:
         content = json.loads(data)
+        if b"\\u" in data:
+            # Half a character in JSON's escapes: nothing could print or write it.
+            json.dumps(content, ensure_ascii=False).encode()
         if content["version"] > VERSION:
             raise StateError(
                 f"{where} has version {content['version']}; this infra knows up to {VERSION}.",
                 advice="A newer infra wrote it: upgrade this one.",
             )
         return read(content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StateError(
             f"{where} is not a ledger object of infra.",
-            advice="Restore an older version of it, or delete it: `infra adopt` makes a new one.",
+            advice=MEND_LEDGER,
         ) from error

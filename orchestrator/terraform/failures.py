@@ -11,6 +11,8 @@ from orchestrator.terraform.diagnostics import first_error, from_text, lock_hold
 from orchestrator.terraform.model import Diagnostic, LockHolder
 from orchestrator.terraform.shadow import real_root
 
+MAKE_ROOM = "Make room on the disk, then run the same command again."
+
 
 def failure(name: str, root: Path, limit: float, done: Completed, *, stack: str = "STACK") -> InfraError:
     """The error for a command that only reads, run in `root` with `limit` seconds at most."""
@@ -27,11 +29,20 @@ def failure(name: str, root: Path, limit: float, done: Completed, *, stack: str 
     if holder is not None:
         return locked_error(name, holder, stack)
     found = tuple(replace(one, root=str(real_root(root))) for one in from_text(text))
+    if is_disk_full(text):
+        return TerraformError(
+            f"The disk is full: {first_error(found).summary}", diagnostics=found, advice=MAKE_ROOM
+        )
     return TerraformError(
         first_error(found).summary,
         diagnostics=found,
         advice="Mend what Terraform names, then run the same command again.",
     )
+
+
+def is_disk_full(text: str) -> bool:
+    """Whether a program says that there is no space left."""
+    return "no space left on device" in text.lower() or "disk quota exceeded" in text.lower()
 
 
 def locked_error(name: str, holder: LockHolder, stack: str = "STACK") -> LockedError:

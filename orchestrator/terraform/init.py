@@ -20,6 +20,7 @@ from orchestrator.process import Command, Completed, Supervisor
 from orchestrator.terraform import command
 from orchestrator.terraform.binary import Binary
 from orchestrator.terraform.diagnostics import LOCK_FILE_INCOMPLETE, OTHER_PLATFORM, first_error, from_text
+from orchestrator.terraform.failures import MAKE_ROOM, is_disk_full
 from orchestrator.terraform.locking import file_lock
 from orchestrator.terraform.model import Workdir
 from orchestrator.terraform.packages import installed_packages, private_cache
@@ -261,4 +262,7 @@ def _failure(work: Workdir, done: Completed) -> Exception:
         advice = f"Run `infra lock`, or `terraform init` in {work.root}, and commit {LOCK_FILE}."
     elif OTHER_PLATFORM in " ".join(done.error_text.replace("│", " ").split()):
         advice = f"{LOCK_FILE} lacks this platform, or this is not the package locked: run `infra lock`."
-    return TerraformError(f"init failed: {first_error(found).summary}", diagnostics=found, advice=advice)
+    what = "init failed"
+    if is_disk_full(done.error_text):
+        what, advice = "The disk is full: init failed", MAKE_ROOM
+    return TerraformError(f"{what}: {first_error(found).summary}", diagnostics=found, advice=advice)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from orchestrator.project import load
@@ -92,3 +94,14 @@ def test_the_first_place_counts(make_repo: MakeRepo) -> None:
 
 def test_no_file_is_no_owners(make_repo: MakeRepo) -> None:
     assert read(load(make_repo().root).tree) == CodeOwners()
+
+
+@pytest.mark.parametrize(
+    "pattern", ["**/*a*a*a****/**?", "*a" * 300 + "b", "**/a/" * 100 + "b", "/**" * 100 + "/x"]
+)
+def test_many_stars_take_no_time(pattern: str) -> None:
+    owners = parse(f"{pattern} @acme/a")
+    begun = time.process_time()
+    for path in ("a" * 300, "a/" * 500 + "c", ("a" * 100 + "/") * 20 + "c"):
+        owners.of(path)
+    assert time.process_time() - begun < 5
