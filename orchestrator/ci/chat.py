@@ -5,17 +5,16 @@ It starts workflows and answers; it never runs Terraform, and holds no cloud acc
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from orchestrator.ci.event import event_of
+from orchestrator.ci.event import event_of, payload_of
 from orchestrator.errors import HostError, UsageError
 from orchestrator.hosts.model import WRITERS, PullRequest
 from orchestrator.hosts.port import Host
+from orchestrator.jsontext import mapping
 from orchestrator.project.model import Project
 from orchestrator.report import escape
 from orchestrator.review.pending import trunk_branch
@@ -94,12 +93,11 @@ def asked_of(environ: Mapping[str, str]) -> Asked | None:
         )
     if event.action != "created" or event.pull_request is None:
         return None
-    payload = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_bytes())
-    comment: Mapping[str, Any] = payload["comment"] or {}
-    body, user = str(comment.get("body") or ""), comment.get("user") or {}
-    if not _is_ours(body) or user.get("type") == "Bot":
+    comment = mapping(payload_of(environ).get("comment"))
+    body, user, id_ = str(comment.get("body") or ""), mapping(comment.get("user")), comment.get("id")
+    if not _is_ours(body) or user.get("type") == "Bot" or not isinstance(id_, int):
         return None
-    return Asked(event.pull_request, int(comment["id"]), str(user.get("login") or ""), body)
+    return Asked(event.pull_request, id_, str(user.get("login") or ""), body)
 
 
 def _is_ours(body: str) -> bool:

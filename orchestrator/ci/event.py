@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from orchestrator.errors import UsageError
+from orchestrator.jsontext import items, read_json
 
 Kind = Literal["pull_request", "merge_group", "push", "workflow_dispatch", "schedule", "issue_comment"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -68,7 +68,7 @@ def event_of(environ: Mapping[str, str]) -> Event | None:
         return None
     if kind not in KINDS:
         raise UsageError(f"infra does nothing for the event {kind!r}.", advice=_advice(kind))
-    payload = _payload(environ)
+    payload = payload_of(environ)
     known = _Known(kind, environ, payload)
     match kind:
         case "pull_request":
@@ -120,10 +120,11 @@ class _Known:
         )
 
 
-def _payload(environ: Mapping[str, str]) -> Mapping[str, Any]:
+def payload_of(environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """The event's file; UsageError when it cannot be read."""
     path = environ.get("GITHUB_EVENT_PATH", "")
     try:
-        return _map(json.loads(Path(path).read_bytes()))
+        return _map(read_json(Path(path).read_bytes()))
     except (OSError, ValueError) as error:
         raise UsageError(
             f"The event's file cannot be read: {path or 'GITHUB_EVENT_PATH is not set'}.",
@@ -145,7 +146,7 @@ def _of_pull_request(payload: Mapping[str, Any]) -> dict[str, Any]:
         "is_fork": _map(head.get("repo")).get("full_name") != ours,
         "title": _text(found.get("title")),
         "author": _text(_map(found.get("user")).get("login")),
-        "labels": tuple(sorted(_text(_map(one).get("name")) for one in found.get("labels") or ())),
+        "labels": tuple(sorted(_text(_map(one).get("name")) for one in items(found.get("labels")))),
     }
 
 

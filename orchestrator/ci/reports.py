@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.ci.values import from_json
 from orchestrator.errors import UsageError
+from orchestrator.jsontext import read_object
 from orchestrator.report.review import Review
 from orchestrator.run.folders import write_private
 
@@ -112,12 +113,12 @@ def document_of(path: Path, kind: str, largest: int = LARGEST) -> dict[str, Any]
     try:
         if path.stat().st_size > largest:
             raise ValueError("it is too large")
-        found = json.loads(path.read_bytes())
-        if not isinstance(found, dict) or (found.get("version"), found.get("kind")) != (VERSION, kind):
+        found = read_object(path.read_bytes())
+        if (found.get("version"), found.get("kind")) != (VERSION, kind):
             raise ValueError("its kind or its version is not known")
         if is_deep(found):
             raise ValueError("it is nested too deep")
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
     return found
 

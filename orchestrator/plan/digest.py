@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import StateError
+from orchestrator.jsontext import read_object
 
 if TYPE_CHECKING:
     from orchestrator.plan.standing import Standing
@@ -146,7 +147,7 @@ def encode(digest: Digest) -> bytes:
 def decode(data: bytes, where: str = "The plan object") -> Digest:
     """A digest from its object; StateError when it is none, or of a version that is not known."""
     try:
-        content = json.loads(data)
+        content = read_object(data)
         if content["version"] != VERSION:
             raise StateError(
                 f"{where} has version {content['version']}; version {VERSION} is known here.",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from orchestrator.jsontext import read_object
 from orchestrator.plan.addresses import marked
 from orchestrator.plan.attributes import Leaf, changed_leaves, newly_marked, without
 from orchestrator.plan.digest import AttributeDigest, Digest, OutputDigest, ResourceDigest, canonical
 from orchestrator.plan.model import Plan, ResourceChange
+from orchestrator.plan.reader import as_documented
 from orchestrator.plan.standing import Hasher, Standing
 
 # Characters of a value's JSON that are kept for people to see; what is longer is cut.
@@ -37,7 +38,30 @@ def make_digest(
     one; `lock_file` the SHA-256 of `.terraform.lock.hcl`, empty without one; `key` the project's; `facts` are
     JSON values. Data sources are no changes. Write-only attributes stand in no plan and so in no digest.
     """
-    document = json.loads(raw)
+    with as_documented():
+        return _digest(
+            read_object(raw),
+            plan,
+            stack=stack,
+            lineage=lineage,
+            lock_file=lock_file,
+            key=key,
+            provisional=provisional,
+            facts=facts or {},
+        )
+
+
+def _digest(
+    document: Mapping[str, Any],
+    plan: Plan,
+    *,
+    stack: str,
+    lineage: str,
+    lock_file: str,
+    key: bytes,
+    provisional: Iterable[str],
+    facts: Mapping[str, Any],
+) -> Digest:
     made = _Maker(plan, Hasher(key))
     pairs = list(zip(document.get("resource_changes") or (), plan.changes, strict=True))
     resources = [made.resource(one, change) for one, change in pairs if change.is_shown]
@@ -50,7 +74,7 @@ def make_digest(
         resources=tuple(sorted(resources, key=lambda one: (one.key, one.actions))),
         outputs=tuple(made.output(name, one) for name, one in sorted(outputs) if _is_changed(one)),
         provisional=tuple(sorted(set(provisional))),
-        facts=dict(facts or {}),
+        facts=dict(facts),
         standing=Standing(
             {made.address(one): body for one, body in _standing(pairs)},
             {name: one.get("after") for name, one in outputs if not _is_changed(one)},

@@ -34,6 +34,7 @@ from orchestrator.plan.drift_model import (
 )
 from orchestrator.plan.drift_rules import is_volatile
 from orchestrator.plan.model import AttributeChange, Plan, ResourceChange
+from orchestrator.plan.reader import as_documented
 
 # Where providers say when a resource was last changed, and by whom; the first that is there counts.
 WHEN = ("update_time", "updated", "last_modified_time", "last_modified", "last_update_time", "last_updated")
@@ -48,9 +49,10 @@ def classify(plan: Plan, raw: Mapping[str, Any], facts: Facts) -> tuple[DriftedR
 
     `raw` is what `terraform show -json` says of the same plan.
     """
-    reader = _Classifier(plan, raw, facts)
-    drifted = [one for one in map(reader.drifted, reader.drift.values()) if one is not None]
-    return (*drifted, *reader.owed())
+    with as_documented():
+        reader = _Classifier(plan, raw, facts)
+        drifted = [one for one in map(reader.drifted, reader.drift.values()) if one is not None]
+        return (*drifted, *reader.owed())
 
 
 def drift_in_diff(plan: Plan) -> tuple[ResourceChange, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.errors import PlanFileError
+from orchestrator.jsontext import MALFORMED, read_json
 from orchestrator.masking import Masker, SecretSet
 from orchestrator.plan.addresses import shown_addresses
 from orchestrator.plan.attributes import changed_attributes, newly_marked, without, written_path
@@ -20,7 +22,23 @@ def read_plan(show_json: bytes | str, masker: Masker) -> Plan:
 
     PlanFileError when it is no plan, or of a format that this version does not know.
     """
-    document = _parse(show_json)
+    with as_documented():
+        return _plan(_parse(show_json), masker)
+
+
+@contextmanager
+def as_documented() -> Iterator[None]:
+    """Plan JSON is read: what does not have the documented form is a PlanFileError."""
+    try:
+        yield
+    except MALFORMED as error:
+        raise PlanFileError(
+            f"Terraform's description of the plan is not as documented ({type(error).__name__}).",
+            advice="Make the plan again; when that does not help, report what `infra --debug plan` prints.",
+        ) from error
+
+
+def _plan(document: dict[str, Any], masker: Masker) -> Plan:
     secrets = masker.secrets_of(document)
     addresses = shown_addresses(document, masker)
     reader = _Reader(masker, secrets, addresses)
@@ -44,8 +62,8 @@ def read_plan(show_json: bytes | str, masker: Masker) -> Plan:
 
 def _parse(show_json: bytes | str) -> dict[str, Any]:
     try:
-        document = json.loads(show_json)
-    except (ValueError, RecursionError) as error:
+        document = read_json(show_json)
+    except ValueError as error:
         raise PlanFileError(
             "Terraform's description of the plan is not JSON.",
             advice="Make the plan again; when that does not help, look at `infra --debug plan`.",

@@ -8,6 +8,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.jsontext import MALFORMED, read_object
+
 _PROC = Path("/proc/self")
 
 
@@ -50,9 +52,9 @@ def write_pid_file(path: Path, pid: int, argv0: str) -> None:
 def read_pid_file(path: Path) -> Recorded | None:
     """What a pid file says; None when it is missing or not one."""
     try:
-        document = json.loads(path.read_bytes())
+        document = read_object(path.read_bytes())
         return Recorded(int(document["pid"]), str(document["started"]), str(document["argv0"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *MALFORMED):
         return None
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MismatchError, PlanFileError, UsageError
+from orchestrator.jsontext import MALFORMED, read_object
 from orchestrator.plan.file import plan_file_info
 from orchestrator.project.model import encode_id
 from orchestrator.run.folders import private, write_private
 from orchestrator.run.planning import Planned
 from orchestrator.run.session import Session
+from orchestrator.state.records import made_of
 
 MANIFEST = "manifest.json"
 VERSION = 1
@@ -95,15 +97,15 @@ def read_kept(folder: Path) -> Kept:
     """The manifest of a folder that `plan --out` wrote; PlanFileError when it cannot be used."""
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_bytes())
+        content = read_object(path.read_bytes())
         if content["version"] != VERSION:
             raise PlanFileError(
                 f"{path} has version {content['version']}; this infra reads version {VERSION}.",
                 advice="Use the infra that made it, or plan again.",
             )
-        stacks = {name: KeptPlan(**entry) for name, entry in content["stacks"].items()}
+        stacks = {name: made_of(KeptPlan, entry) for name, entry in content["stacks"].items()}
         return Kept(folder, stacks)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         why = error.strerror if isinstance(error, OSError) else f"it is not what infra writes ({error})"
         raise PlanFileError(
             f"{path} cannot be read: {why}.", advice="Give --plan the folder that `infra plan --out` wrote."

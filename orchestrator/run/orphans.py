@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.errors import StateError
+from orchestrator.jsontext import MALFORMED, read_object
 from orchestrator.run.importids import ImportIds
 
 _HOOKS = ("apply_start", "apply_complete", "apply_errored")
@@ -183,8 +185,17 @@ def _tell(fate: _Fate, kind: str, action: str, identity: str) -> None:
 
 def instances(state: bytes) -> dict[str, str]:
     """The managed resources of a state: address → `id` attribute, empty for one without."""
+    try:
+        return _instances(read_object(state))
+    except MALFORMED as error:
+        raise StateError(
+            "The state is not one that Terraform wrote.", advice="`infra state history` lists older versions."
+        ) from error
+
+
+def _instances(state: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for resource in json.loads(state).get("resources") or ():
+    for resource in state.get("resources") or ():
         if resource.get("mode") != "managed":
             continue
         module = f"{resource['module']}." if resource.get("module") else ""
@@ -209,7 +220,6 @@ def _index(key: object) -> str:
 
 def _document(line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(line)
+        return read_object(line)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import shlex
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import BinaryError, InfraError, ProjectError, StateError, UsageError
+from orchestrator.jsontext import MALFORMED, read_object
 from orchestrator.masking import NO_SECRETS, Masker, SecretSet
 from orchestrator.process import Command, Completed, Supervisor
 from orchestrator.project import graph
@@ -196,9 +196,9 @@ class Session:
         found = SecretSet.of(secret_values(self.project, stack, self.environ, self.masker.names.is_secret))
         upstreams = (self.project.stacks[edge.source] for edge in self.project.upstreams(stack.id))
         for one in (stack, *upstreams):
-            with contextlib.suppress(InfraError, ValueError, RecursionError):
+            with contextlib.suppress(InfraError, *MALFORMED):
                 raw = self.states.raw(one)
-                state = json.loads(raw) if raw else {}
+                state = read_object(raw) if raw else {}
                 if one is not stack:
                     state = {"outputs": state.get("outputs")}
                 found |= self.masker.secrets_in_state(state)

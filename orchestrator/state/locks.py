@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.errors import LockedError
+from orchestrator.jsontext import read_object
 from orchestrator.state.location import Location
 from orchestrator.state.records import Operation
 from orchestrator.state.storage import PreconditionFailed, Reader
@@ -42,9 +42,7 @@ def read_lock(storage: Reader, location: Location) -> LockInfo | None:
     if found is None:
         return None
     try:
-        content = json.loads(found.data)
-        if not isinstance(content, dict):
-            content = {}
+        content = read_object(found.data)
     except ValueError:
         content = {}
     return LockInfo(

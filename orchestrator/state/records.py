@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from orchestrator.errors import StateError
+from orchestrator.jsontext import read_object
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -245,10 +246,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
 def decode(data: bytes, where: str, read: Callable[[dict[str, Any]], T]) -> T:
     """What an object at `where` holds; StateError when it is none of ours, or of an unknown version."""
     try:
-        content = json.loads(data)
-        if b"\\u" in data:
-            # Half a character in JSON's escapes: nothing could print or write it.
-            json.dumps(content, ensure_ascii=False).encode()
+        content = read_object(data)
         if content["version"] > VERSION:
             raise StateError(
                 f"{where} has version {content['version']}; this infra knows up to {VERSION}.",

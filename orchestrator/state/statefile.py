@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import StateError
+from orchestrator.jsontext import MALFORMED, read_object
 
 # The only format that Terraform 0.12 and later, and OpenTofu, write.
 FORMAT = 4
@@ -32,7 +33,7 @@ class StateFile:
 def read_state(data: bytes, where: str) -> StateFile:
     """Read a state file; StateError when it is none, or of a format that is not known."""
     try:
-        content = json.loads(data)
+        content = read_object(data)
         if content["version"] != FORMAT:
             raise StateError(
                 f"{where} has state format {content['version']}; format {FORMAT} is known here.",
@@ -42,10 +43,10 @@ def read_state(data: bytes, where: str) -> StateFile:
             serial=int(content.get("serial", 0)),
             lineage=str(content.get("lineage", "")),
             terraform_version=str(content.get("terraform_version", "")),
-            outputs=dict(content.get("outputs") or {}),
+            outputs={name: dict(output) for name, output in (content.get("outputs") or {}).items()},
             resources=len(content.get("resources") or ()),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except MALFORMED as error:
         raise StateError(
             f"{where} is not a Terraform state.",
             advice="Restore an older version of the object, or find out who wrote it.",
@@ -58,14 +59,14 @@ def addresses_of(data: bytes) -> list[str]:
     An empty list for what cannot be read.
     """
     try:
-        resources = json.loads(data).get("resources") or ()
+        resources = read_object(data).get("resources") or ()
         return sorted(
             _address(resource, instance.get("index_key"))
             for resource in resources
             if resource.get("mode") == "managed"
             for instance in resource.get("instances") or ()
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except MALFORMED:
         return []
 
 

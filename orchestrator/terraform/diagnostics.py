@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.jsontext import mapping
 from orchestrator.terraform.model import Diagnostic, LockHolder
 
 _ERROR = re.compile(r"^(?:│ )?Error: (.+?)\s*$", re.MULTILINE)
@@ -42,15 +43,16 @@ OTHER_PLATFORM = "doesn't match any of the checksums previously recorded"
 
 def from_json(document: Mapping[str, Any]) -> Diagnostic:
     """A diagnostic as `-json` output and `validate -json` write it."""
-    place = document.get("range") or {}
-    snippet = document.get("snippet") or {}
+    place = mapping(document.get("range"))
+    snippet = mapping(document.get("snippet"))
+    line = mapping(place.get("start")).get("line")
     return Diagnostic(
         severity=str(document.get("severity", "error")),
         summary=str(document.get("summary", "")),
         detail=str(document.get("detail") or ""),
         address=str(document.get("address") or ""),
         file=str(place.get("filename") or ""),
-        line=int((place.get("start") or {}).get("line") or 0),
+        line=line if isinstance(line, int) else 0,
         snippet=str(snippet.get("code") or ""),
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.jsontext import mapping, read_object
 from orchestrator.terraform.diagnostics import from_json
 from orchestrator.terraform.model import Applied, Diagnostic
 
@@ -34,21 +34,22 @@ class Journal:
         """One line's document."""
         kind = line.get("type")
         if kind in ("apply_start", "apply_complete", "apply_errored"):
-            self._hook(str(kind), line.get("hook") or {})
+            self._hook(str(kind), mapping(line.get("hook")))
         elif kind == "diagnostic":
-            found = from_json(line.get("diagnostic") or {})
+            found = from_json(mapping(line.get("diagnostic")))
             # An interrupt is told once for each resource that it kept from being begun.
             if found not in self.diagnostics:
                 self.diagnostics.append(found)
         elif kind == "change_summary":
-            changes = line.get("changes") or {}
+            changes = mapping(line.get("changes"))
             if changes.get("operation") != "plan":
                 self.counts = {name: n for name, n in changes.items() if isinstance(n, int)}
         elif kind == "outputs":
-            self.outputs = dict(line.get("outputs") or {})
+            outputs = mapping(line.get("outputs"))
+            self.outputs = {name: one for name, one in outputs.items() if isinstance(one, dict)}
 
     def _hook(self, kind: str, hook: Mapping[str, Any]) -> None:
-        address = str((hook.get("resource") or {}).get("addr", ""))
+        address = str(mapping(hook.get("resource")).get("addr", ""))
         if kind == "apply_start":
             self._begun[address] = None
             return
@@ -73,7 +74,7 @@ class Journal:
 
 
 def read_journal(lines: Iterable[bytes]) -> Journal:
-    """Read whole lines. One that is not JSON (the last may be torn) is passed over."""
+    """Read whole lines. One that is not JSON (the last may be torn), or no event, is passed over."""
     journal = Journal()
     for line in lines:
         document = parse_line(line)
@@ -85,10 +86,9 @@ def read_journal(lines: Iterable[bytes]) -> Journal:
 def parse_line(line: bytes) -> dict[str, Any] | None:
     """A line's document, None when it is not one."""
     try:
-        document = json.loads(line)
+        return read_object(line)
     except ValueError:
         return None
-    return document if isinstance(document, dict) else None
 
 
 def event_text(line: bytes) -> str | None:
@@ -99,8 +99,8 @@ def event_text(line: bytes) -> str | None:
     words = {"apply_start": _DOING, "apply_progress": _DOING, "apply_complete": _DONE}.get(
         str(document.get("type"))
     )
-    hook = document.get("hook") or {}
-    address = (hook.get("resource") or {}).get("addr")
+    hook = mapping(document.get("hook"))
+    address = mapping(hook.get("resource")).get("addr")
     if words is None or not address:
         return None
     action = str(hook.get("action", ""))

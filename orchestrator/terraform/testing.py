@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from orchestrator.jsontext import items, mapping, read_object
 from orchestrator.terraform.diagnostics import from_json
 from orchestrator.terraform.model import Diagnostic
 
@@ -54,21 +54,21 @@ def read_testing(lines: Iterable[bytes]) -> OutcomeOfTests:
 def event_text(line: bytes) -> str:
     """What is going on, for a progress line; empty when the line tells nothing new."""
     event = _event(line)
-    if event.get("type") != "test_run" or event["test_run"].get("progress") != "starting":
+    run = mapping(event.get("test_run"))
+    if event.get("type") != "test_run" or run.get("progress") != "starting":
         return ""
-    return f"{event['test_run']['path']}: {event['test_run']['run']}"
+    return f"{run.get('path', '')}: {run.get('run', '')}"
 
 
 def _event(line: bytes) -> dict[str, Any]:
     try:
-        event = json.loads(line)
+        return read_object(line)
     except ValueError:
         return {}
-    return event if isinstance(event, dict) else {}
 
 
 def _run(event: Mapping[str, Any], found: OutcomeOfTests, began: dict[tuple[str, str], datetime]) -> None:
-    told = event.get("test_run") or {}
+    told = mapping(event.get("test_run"))
     key = (str(told.get("path", "")), str(told.get("run", "")))
     at = _time(event)
     if told.get("progress") == "starting" and at:
@@ -81,7 +81,7 @@ def _run(event: Mapping[str, Any], found: OutcomeOfTests, began: dict[tuple[str,
 
 
 def _diagnostic(event: Mapping[str, Any], found: OutcomeOfTests) -> None:
-    diagnostic = from_json(event.get("diagnostic") or {})
+    diagnostic = from_json(mapping(event.get("diagnostic")))
     if diagnostic.severity != "error":
         return
     key = (event.get("@testfile"), event.get("@testrun"))
@@ -94,11 +94,10 @@ def _diagnostic(event: Mapping[str, Any], found: OutcomeOfTests) -> None:
 
 def _left(event: Mapping[str, Any]) -> list[str]:
     """Addresses of what Terraform made for a test and did not destroy."""
-    cleanup = event.get("test_cleanup") or {}
-    interrupt = event.get("test_interrupt") or {}
-    instances = [*(cleanup.get("failed_resources") or ()), *(interrupt.get("state") or ())]
-    for states in (interrupt.get("states") or {}).values():
-        instances += states
+    cleanup, interrupt = mapping(event.get("test_cleanup")), mapping(event.get("test_interrupt"))
+    instances = [*items(cleanup.get("failed_resources")), *items(interrupt.get("state"))]
+    for states in mapping(interrupt.get("states")).values():
+        instances += items(states)
     return [str(one.get("instance", "")) for one in instances if isinstance(one, dict)]
 
 
