@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from orchestrator.errors import UsageError
-from orchestrator.jsontext import items, read_json
+from orchestrator.jsontext import items
 
 Kind = Literal["pull_request", "merge_group", "push", "workflow_dispatch", "schedule", "issue_comment"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -124,8 +125,9 @@ def payload_of(environ: Mapping[str, str]) -> Mapping[str, Any]:
     """The event's file; UsageError when it cannot be read."""
     path = environ.get("GITHUB_EVENT_PATH", "")
     try:
-        return _map(read_json(Path(path).read_bytes()))
-    except (OSError, ValueError) as error:
+        # Not `read_json`: half a character in a title is replaced, not refused.
+        return _map(json.loads(Path(path).read_bytes()))
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
             f"The event's file cannot be read: {path or 'GITHUB_EVENT_PATH is not set'}.",
             advice="In GitHub Actions it is always there; elsewhere leave GITHUB_EVENT_NAME unset.",
