@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.context import App, error_document, pass_app
 from orchestrator.cli.options import json_option
-from orchestrator.errors import UsageError
+from orchestrator.errors import Exit, StateError, UsageError
 
 EPILOG = """\b
 Examples:
@@ -30,6 +30,7 @@ def command(ctx: click.Context, names: tuple[str, ...], watch: bool, interval: f
     """Show what is applied where, what trunk owes, who is at work, and what was cut off.
 
     Trunk is as of your last fetch. Nothing is written, and Terraform is not run.
+    Exit 1 when an object of the ledger cannot be read; the other stacks are shown all the same.
     """
     if watch and as_json:
         raise UsageError("--watch and --json exclude each other.", advice="Leave one out.")
@@ -58,13 +59,24 @@ def once(app: App, names: tuple[str, ...], *, as_json: bool = False, clear: bool
     statuses = Statuses(project, states, Ledgers(project, states, app.environ))
     found = statuses.of(select(project, names, app.cwd) if names else None)
     promotions = statuses.promotions({one.environment for one in found})
+    unreadable = [
+        StateError(f"{one.why}.", advice=one.advice, stack=one.id)
+        for one in found
+        if one.standing == "unreadable"
+    ]
+    code = int(Exit.ERROR if unreadable else Exit.OK)
     if as_json:
-        environments = [one.document() for one in promotions]
-        return app.emit("status", stacks=[one.document() for one in found], environments=environments)
+        return app.emit(
+            "status",
+            code,
+            stacks=[one.document() for one in found],
+            environments=[one.document() for one in promotions],
+            errors=[error_document(error) for error in unreadable],
+        )
     from orchestrator.cli.ledger_views import status_view
     from orchestrator.cli.views import show
 
     if clear and app.stdout.isatty():
         app.console().clear()
     show(app, status_view(found, promotions))
-    return 0
+    return code

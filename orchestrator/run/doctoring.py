@@ -23,7 +23,6 @@ from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.session import binaries_for, constraints_of
 from orchestrator.run.states import States
 from orchestrator.state.location import Location
-from orchestrator.state.records import MEND_LEDGER
 from orchestrator.terraform.binaries import Binaries
 from orchestrator.terraform.cli_configuration import IMPLIED_FOLDER
 from orchestrator.terraform.environment import dropped_names, missing_cli_config
@@ -215,7 +214,7 @@ def memory(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
             return
         for entry in entries.values():
             if entry.problem:
-                yield Check("ledger", "error", f"{entry.stack}: {entry.problem}", MEND_LEDGER)
+                yield Check("ledger", "error", f"{entry.stack}: {entry.problem}", entry.remedy)
         known += sum(not entry.problem for entry in entries.values())
         cut_off += [one.stack for one in entries.values() if one.is_unfinished and not ledger.is_live(one)]
     if cut_off:

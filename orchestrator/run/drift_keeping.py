@@ -16,7 +16,7 @@ from orchestrator.run.origin import origin_of
 from orchestrator.run.pending import among, entries_of
 from orchestrator.run.session import Session
 from orchestrator.state.drift import DriftLog, DriftRecord, DriftRun, heartbeat_of
-from orchestrator.state.records import MEND_LEDGER, Entry
+from orchestrator.state.records import Entry
 from orchestrator.state.storage import PreconditionFailed
 
 
@@ -45,7 +45,7 @@ class Memory:
                 self._known[ledger.environment].update(known)
                 self.unreadable.update(
                     {
-                        id_: StateError(entry.problem, advice=MEND_LEDGER, stack=id_)
+                        id_: StateError(entry.problem, advice=entry.remedy, stack=id_)
                         for id_ in members
                         if (entry := self.entries.get(id_)) and entry.problem
                     }

@@ -29,7 +29,7 @@ from orchestrator.run.states import States
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location
 from orchestrator.state.locks import LockInfo, read_lock
-from orchestrator.state.records import MEND_LEDGER, Entry
+from orchestrator.state.records import Entry
 from orchestrator.state.storage import Blob
 
 # Requests that may be under way at once.
@@ -181,7 +181,7 @@ class Statuses:
     ) -> tuple[Standing, str, str]:
         """Where a stack stands, why, and what to do."""
         if entry is not None and entry.problem:
-            return "unreadable", entry.problem.rstrip("."), MEND_LEDGER
+            return "unreadable", entry.problem.rstrip("."), entry.remedy
         if entry is None:
             if blob is None:
                 return "new", "", ""
@@ -234,7 +234,7 @@ def _deleted(entry: Entry, ledger: Ledger) -> StackStatus:
     """A stack that the ledger knows and trunk no longer has."""
     if entry.problem:
         why = entry.problem.rstrip(".")
-        return StackStatus(entry.stack, ledger.environment, "unreadable", why, MEND_LEDGER)
+        return StackStatus(entry.stack, ledger.environment, "unreadable", why, entry.remedy)
     return StackStatus(
         id=entry.stack,
         environment=ledger.environment,

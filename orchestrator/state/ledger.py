@@ -304,7 +304,9 @@ class Ledger:
         try:
             return self._entry(blob)
         except StateError as error:
-            return Entry(self._stack(blob.name), generation=blob.generation, problem=error.message)
+            return Entry(
+                self._stack(blob.name), generation=blob.generation, problem=error.message, remedy=error.advice
+            )
 
     def _stack(self, name: str) -> str:
         """The id of the stack whose object has this name."""

@@ -23,7 +23,6 @@ WHOLE = ("applied", "destroyed", "unchanged", "adopted")
 # Custom metadata may hold 8 KiB in all, names and heartbeat included.
 METADATA_LIMIT = 7_000
 SUBJECT_LENGTH = 120
-MEND_LEDGER = "Restore an older version of that object, or delete it: `infra adopt` makes a new one."
 
 Kind = Literal["apply", "destroy", "resume", "adopt", "restore", "run", "forget"]
 Phase = Literal["planned", "applying"]
@@ -71,7 +70,7 @@ class Entry:
     `serial`, `lineage`, `state_generation`, `state_size`, `rescued` where one that could not be saved is
     kept, `left_lock` the generation of a lock on it that could not be released. `break_glass` is the reason
     by which the last apply was let through. `generation` and `metageneration` are the object's own. `problem`
-    says why the object cannot be read; nothing else is known then. It is never written.
+    says why the object cannot be read, `remedy` what to do; nothing else is known then. They are not written.
     """
 
     stack: str
@@ -100,6 +99,7 @@ class Entry:
     generation: str = ""
     metageneration: str = ""
     problem: str = ""
+    remedy: str = ""
 
     @property
     def is_known(self) -> bool:
@@ -182,7 +182,9 @@ def decode_run(data: bytes, where: str) -> RunRecord:
 
 def unreadable_run(id_: str, problem: str) -> RunRecord:
     """The record of a run whose object cannot be read."""
-    return RunRecord(id_, "", "", "", "", "", 0.0, {}, problem=problem)
+    # The id begins with the day, by which runs are sorted.
+    started = f"{id_[:4]}-{id_[4:6]}-{id_[6:8]}"
+    return RunRecord(id_, "", "", "", "", started, 0.0, {}, problem=problem)
 
 
 def run_metadata(record: RunRecord) -> dict[str, str]:
@@ -199,7 +201,8 @@ def run_of_metadata(metadata: Mapping[str, str], where: str) -> RunRecord | None
 
 def _entry_document(entry: Entry) -> dict[str, Any]:
     content = asdict(replace(entry, subject=entry.subject[:SUBJECT_LENGTH]))
-    del content["generation"], content["metageneration"], content["problem"]
+    for own in ("generation", "metageneration", "problem", "remedy"):
+        del content[own]
     if content["operation"]:
         del content["operation"]["heartbeat"], content["operation"]["lock"]
     return {"version": VERSION, **content}
@@ -256,5 +259,5 @@ def decode(data: bytes, where: str, read: Callable[[dict[str, Any]], T]) -> T:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StateError(
             f"{where} is not a ledger object of infra.",
-            advice=MEND_LEDGER,
+            advice="Restore an older version of that object, or delete it: `infra adopt` makes a new one.",
         ) from error

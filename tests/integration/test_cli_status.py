@@ -181,11 +181,17 @@ def test_one_who_may_only_read_sees_it_all(place: Remembered) -> None:
     assert place.objects() == before
 
 
-def test_a_ledger_of_a_newer_infra_is_refused(place: Remembered) -> None:
+def test_an_object_of_a_newer_infra_is_named_beside_the_others(place: Remembered) -> None:
     place.server.store.insert_object("states", "dev/ledger/stacks/net.json", b'{"version": 9}')
     ran = place.infra("status", "--json", code=1)
     assert "knows up to 1" in ran.document["errors"][0]["message"]
     assert "upgrade" in ran.document["errors"][0]["advice"]
+    standings = {stack["id"]: stack["standing"] for stack in ran.document["stacks"]}
+    assert standings.pop("dev/net") == "unreadable"
+    assert set(standings.values()) == {"new"}
+    text = place.infra("status", code=1).out
+    assert "dev/ledger/stacks/net.json has version 9" in text
+    assert "1 ledger unreadable" in text
 
 
 def test_watching_shows_it_again_until_ctrl_c(place: Remembered) -> None:
