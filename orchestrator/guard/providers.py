@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -88,6 +88,7 @@ def is_known(source: str) -> bool:
     return any(source in provider.sources for provider in known_providers())
 
 
+@lru_cache(maxsize=1_000)
 def of_provider(source: str | None) -> tuple[Capabilities, ...]:
     """What can stand in a provider's own block; `source` is its address, None when it cannot be told."""
     return tuple(
@@ -97,7 +98,7 @@ def of_provider(source: str | None) -> tuple[Capabilities, ...]:
     )
 
 
-@cache
+@lru_cache(maxsize=10_000)
 def of_type(kind: str, type_name: str) -> tuple[Capabilities, ...]:
     """What can stand in a resource, data source and so on, whichever provider has the type."""
     kinds = (kind, "read") if kind in READING_KINDS else (kind,)
@@ -162,10 +163,12 @@ def uses(settings: Iterable[Setting], capabilities: Iterable[Capabilities]) -> I
                     yield Used(use, setting)
 
 
+@lru_cache(maxsize=10_000)
 def refused_type(kind: str, type_name: str) -> str:
     """Why a whole block of a type is refused; empty when it is not."""
     return next((each.refused for each in of_type(kind, type_name) if each.refused), "")
 
 
-def _is_among(name: str, patterns: Iterable[str]) -> bool:
+@lru_cache(maxsize=10_000)
+def _is_among(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.config.rules import Guard
 from orchestrator.errors import InfraError
+from orchestrator.guard.allowed import provider_address
+from orchestrator.guard.providers import is_known
 from orchestrator.process import Supervisor
 from orchestrator.project.git import FULL_CLONE
 from orchestrator.project.model import Project
@@ -67,6 +70,7 @@ def examine(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
     yield from memory(project, environ)
     yield from drift(project, environ)
     yield lock_files(project)
+    yield listed_providers(project.config.guard)
 
 
 def repository(project: Project) -> Check:
@@ -243,6 +247,30 @@ def drift(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
     fresh = [f"{name}: {heartbeat_words(beat)}" for name, beat in beats.items() if name not in late]
     if fresh:
         yield Check("drift", "ok", "; ".join(fresh))
+
+
+def listed_providers(rules: Guard) -> Check:
+    """Whether the guard knows what the listed providers can do on the machine that plans."""
+    unknown = [
+        source
+        for source in rules.providers
+        if not is_globbed(source) and not is_known(provider_address(source))
+    ]
+    globs = [source for source in rules.providers if is_globbed(source)]
+    if not unknown and not globs:
+        return Check("guard", "ok", "the guard knows what every listed provider can do")
+    named = ", ".join((*unknown, *globs))
+    return Check(
+        "guard",
+        "warning",
+        f"guard.providers lists {named}: what they can run or read in a plan is not in the guard's table",
+        "Look into their documentation for arguments that run programs or read files.",
+    )
+
+
+def is_globbed(source: str) -> bool:
+    """Whether an entry stands for more than one provider."""
+    return "*" in source or "?" in source
 
 
 def lock_files(project: Project) -> Check:
