@@ -88,7 +88,7 @@ class Code:
         paths = [path for _, path in auto_files(source, root)]
         paths += [path for name in stack.var_files if (path := source.tree.find(name)) is not None]
         for path in paths:
-            unreadable = source.file(posixpath.basename(path), path).problem
+            unreadable = source.variable_file(path).problem
             if unreadable:
                 message = f"What this file sets cannot be told: {unreadable[1]}."
                 advice = "Write it in plain Terraform."

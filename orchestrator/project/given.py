@@ -38,7 +38,7 @@ def secret_values(
     files = [path for _, path in auto_files(source, folder)]
     files += [path for name in stack.var_files if (path := source.tree.find(name)) is not None]
     for path in files:
-        for name, attribute in source.file(path, path).attributes.items():
+        for name, attribute in source.variable_file(path).attributes.items():
             yield from _secrets(attribute.expression, is_secret, name in sensitive or is_secret(name))
 
 

@@ -45,8 +45,9 @@ def code_files(names: Iterable[str], product: Product) -> list[str]:
     """The configuration files among the names in a folder, in the order in which they are read."""
     suffixes = TERRAFORM_SUFFIXES if product == "terraform" else CODE_SUFFIXES
     code = {name for name in names if name.endswith(suffixes) and not name.startswith(".")}
-    hidden = {name for name in code if _twin(name) != name and _twin(name) in code}
-    return sorted(code - hidden, key=lambda name: (is_override(name), name))
+    if any(name.endswith(TOFU_SUFFIXES) for name in code):
+        code -= {name for name in code if _twin(name) != name and _twin(name) in code}
+    return sorted(code, key=lambda name: (is_override(name), name))
 
 
 def is_override(name: str) -> bool:

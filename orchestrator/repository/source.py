@@ -17,7 +17,7 @@ from orchestrator.repository.facts import (
     module_facts,
     template_uses,
 )
-from orchestrator.repository.hcl import File, read
+from orchestrator.repository.hcl import File, read, read_values
 from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, literal_prefix, resolve
 from orchestrator.repository.modules import MergedModule, Product, code_files, is_code, merge_files
 from orchestrator.repository.tree import Lost, Tree, inside
@@ -174,12 +174,16 @@ class Source:
             self.memo.templates[key] = template_uses(self.tree.read(real))
         return self.memo.templates[key]
 
+    def variable_file(self, path: str) -> File:
+        """A variable file; `path` is resolved."""
+        return read_values(posixpath.basename(path), self.read(path))
+
     def values(self, path: str) -> dict[str, Text] | None:
         """The values in one variable file; None when it cannot be read. `path` is resolved."""
         name = posixpath.basename(path)
         key = self.content(path) + (JSON if name.endswith(JSON) else "")
         if key not in self.memo.values:
-            file = read(name, self.read(path))
+            file = self.variable_file(path)
             values = {key: constant(value.expression) for key, value in file.attributes.items()}
             self.memo.values[key] = None if file.problem is not None else values
         return self.memo.values[key]

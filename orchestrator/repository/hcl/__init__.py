@@ -1,6 +1,7 @@
 """THE reader of Terraform's code, HCL and JSON alike. Nothing is evaluated, nothing is run.
 
-`read(name, data)` gives a `File`; the name tells the syntax. A file has `blocks` and (variable files)
+`read(name, data)` gives a `File`; the name tells the syntax (`read_values`: variable files). A file has
+`blocks` and (variable files)
 `attributes`. A `Block` has `kind`, `labels`, `line`, `attributes` by name and nested `blocks`;
 `block.nested()` looks through `dynamic`. An `Attribute` has a `line` and an `Expression`:
 
@@ -24,7 +25,7 @@ from orchestrator.repository.hcl.expression import (
     String,
     Template,
 )
-from orchestrator.repository.hcl.file import File, read
+from orchestrator.repository.hcl.file import File, read, read_values
 from orchestrator.repository.hcl.syntax import Problem
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "String",
     "Template",
     "read",
+    "read_values",
 ]

@@ -172,9 +172,10 @@ class NativeBlock(Block):
         attributes: dict[str, Attribute] = {}
         blocks: list[Block] = []
         for child in named(body_of(self.node)):
-            if child.type == "block":
+            kind = child.type
+            if kind == "block":
                 blocks.append(NativeBlock(self.code, child, self.file))
-            elif child.type == "attribute" and len(parts := named(child)) >= 2:
+            elif kind == "attribute" and len(parts := _parts(child)) >= 2:
                 name = self.code.raw(parts[0])
                 line = self.code.line(parts[0])
                 attributes[name] = Attribute(name, NativeExpression(self.code, parts[1]), line, self.file)
@@ -207,6 +208,12 @@ class NativeBlock(Block):
 
     def calls(self, functions: Collection[str]) -> Iterator[Call]:
         return calls_in(self.code, self.node, functions)
+
+
+def _parts(attribute: Node) -> list[Node]:
+    """The name and the expression of an attribute; nothing else stands there but comments."""
+    children = attribute.named_children
+    return children if len(children) == 2 else named(attribute)
 
 
 class JsonBlock(Block):

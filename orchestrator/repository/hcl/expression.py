@@ -149,7 +149,10 @@ class NativeExpression(Expression):
     def __init__(self, code: Code, node: Node) -> None:
         self.code = code
         self.node = node
-        self.line = code.line(node)
+
+    @property
+    def line(self) -> int:  # type: ignore[override]
+        return self.code.line(self.node)
 
     @property
     def source(self) -> str:

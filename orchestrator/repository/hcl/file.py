@@ -34,10 +34,15 @@ def read(name: str, data: bytes) -> File:
     return File(name, data)
 
 
+def read_values(name: str, data: bytes) -> File:
+    """A variable file: its strings of JSON are no templates."""
+    return File(name, data, verbatim=True)
+
+
 class File:
     """The code of one file. A file that does not parse has the blocks that could be read, and `broken`."""
 
-    def __init__(self, name: str, data: bytes) -> None:
+    def __init__(self, name: str, data: bytes, *, verbatim: bool = False) -> None:
         self.name = name
         self.data = data
         self.is_json = name.endswith(JSON)
@@ -53,7 +58,7 @@ class File:
                 content = JsonObject(members)
                 is_list = isinstance(document.value, tuple)
                 self.broken = self.broken or (None if is_list else (1, "the file must hold an object"))
-            self.root = JsonBlock("", (), content, 1, name)
+            self.root = JsonBlock("", (), content, 1, name, verbatim=verbatim)
         else:
             code = Code(data.removeprefix(BOM))
             node, self.broken = syntax_tree(code.data)

@@ -109,7 +109,9 @@ def _first_error(root: Node, data: bytes) -> Problem:
 
 def named(node: Node | None) -> list[Node]:
     """The children of a node that mean something: no brackets, no comments."""
-    return [child for child in node.named_children if child.type != "comment"] if node is not None else []
+    if node is None:
+        return []
+    return [child for child in node.named_children if child.type != "comment"]
 
 
 def body_of(node: Node) -> Node | None:
