@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from orchestrator.config.rules import LockFileChanges
 from orchestrator.guard.allowed import Allowed, is_listed_provider
-from orchestrator.project.blocks import read as read_blocks
 from orchestrator.project.model import Finding, Project
+from orchestrator.repository.hcl import read
 
 LOCK_FILE = ".terraform.lock.hcl"
 # provider → (version, hashes)
@@ -109,8 +109,8 @@ def _known_packages(base: Project) -> set[tuple[str, str | None]]:
 def read_lock(data: bytes) -> Locks:
     """The packages that a lock file names: version and hashes by provider address."""
     found: dict[str, tuple[str | None, frozenset[str]]] = {}
-    for block in read_blocks(data).of("provider"):
+    for block in read(LOCK_FILE, data).of("provider"):
         version = block.attributes.get("version")
-        hashes = frozenset(one.text for one in block.strings if one.path == ("hashes",))
+        hashes = frozenset(one.text for one in block.strings() if one.path == ("hashes",))
         found[block.name.lower()] = (version.value if version else None, hashes)
     return found

@@ -12,7 +12,7 @@ _BRACKETS = re.compile(r'\["(?:[^"\\]|\\.)*"\]|\[\d+\]')
 
 
 def declared(project: Project, stack: Stack, address: str) -> tuple[str, int] | None:
-    """File and line of the block; None for what the code no longer has, or has in JSON."""
+    """File and line of the block; None for what the code no longer has."""
     parts = _BRACKETS.sub("", address).split(".")
     source = project.coverage.source
     folder = source.real(stack.path)
@@ -24,12 +24,5 @@ def declared(project: Project, stack: Stack, address: str) -> tuple[str, int] | 
         folder = called
     if len(parts) != 2:
         return None
-    labels = rb"\s+".join(b'"?' + re.escape(one).encode() + b'"?' for one in parts)
-    block = re.compile(rb"^\s*resource\s+" + labels + rb"\s*\{", re.MULTILINE)
-    for file, path in source.code(folder):
-        data = source.tree.read(path)
-        match = block.search(data)
-        if match:
-            start = match.start() + len(match[0]) - len(match[0].lstrip())
-            return posixpath.join(folder, file), data[:start].count(b"\n") + 1
-    return None
+    block = source.module(folder).resources.get(("resource", parts[0], parts[1]))
+    return (posixpath.join(folder, block.file), block.line) if block is not None else None

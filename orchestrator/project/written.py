@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.project.blocks import Block, read
-from orchestrator.project.jsonblocks import read as read_json
-from orchestrator.repository.modules import is_code
+from orchestrator.repository.hcl import Block, read
+from orchestrator.repository.modules import code_files, merge_files
 
 # What a resource block holds beside the resource's own attributes.
 META = frozenset({"count", "for_each", "provider", "depends_on", "lifecycle", "connection", "provisioner"})
@@ -34,26 +33,14 @@ class WrittenResource:
 
 
 def written_in(folder: Path) -> dict[str, WrittenResource]:
-    """The resources of one folder by TYPE.NAME; an override file adds to what it overrides."""
-    found: dict[str, WrittenResource] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if not is_code(path.name) or not path.is_file():
-            continue
-        data = path.read_bytes()
-        file = read_json(data, "resource") if path.name.endswith(".json") else read(data)
-        for block in file.of("resource"):
-            if len(block.labels) == 2:
-                name = ".".join(block.labels)
-                found[name] = _merged(found.get(name), _written(block))
-    return found
-
-
-def _merged(one: WrittenResource | None, other: WrittenResource) -> WrittenResource:
-    if one is None:
-        return other
-    return WrittenResource(
-        one.paths | other.paths, (*one.ignores, *other.ignores), one.ignores_all or other.ignores_all
-    )
+    """The resources of one folder by TYPE.NAME, as Terraform merges them."""
+    names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    files = (read(name, (folder / name).read_bytes()) for name in code_files(names, "tofu"))
+    return {
+        f"{type_name}.{name}": _written(block)
+        for (kind, type_name, name), block in merge_files(files).resources.items()
+        if kind == "resource"
+    }
 
 
 def _written(block: Block) -> WrittenResource:
@@ -69,7 +56,7 @@ def _paths(block: Block, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     for name, attribute in block.attributes.items():
         if not (not above and name in META) and attribute.source.strip() != "null":
             yield (*above, name)
-    for inner in block.blocks:
+    for inner in block.blocks if not block.is_json else ():
         if not above and inner.kind in META:
             continue
         if inner.kind == "dynamic" and inner.labels:

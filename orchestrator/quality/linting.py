@@ -12,7 +12,6 @@ from pathlib import Path
 from orchestrator.config import LintIgnore
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import InfraError, TerraformError
-from orchestrator.project.blocks import of_folder
 from orchestrator.project.model import Finding, Project
 from orchestrator.project.reads import glob_pattern
 from orchestrator.project.validate import SEVERITIES
@@ -187,7 +186,7 @@ def changed_lines(diff: str) -> Iterator[tuple[str, int]]:
 
 def _own_rules(project: Project, places: Iterable[Place]) -> Iterator[Finding]:
     for place in places:
-        files = of_folder(project.coverage.source, place.path)
+        files = project.coverage.source.blocks(place.path)
         for file, block in files:
             yield from rules.check_file(place, file, block)
         yield from rules.required_everywhere(place, files)

@@ -10,12 +10,12 @@ from hashlib import sha256
 from orchestrator.errors import ConfigError, ProjectError, UsageError
 from orchestrator.project import load_commit
 from orchestrator.project.affected import base_commit
-from orchestrator.project.blocks import Block, read
 from orchestrator.project.discovery import nearest
 from orchestrator.project.model import Project
 from orchestrator.project.reads import glob_pattern
 from orchestrator.quality.places import types_in
 from orchestrator.repository.facts import Types
+from orchestrator.repository.hcl import Block, read
 from orchestrator.repository.modules import is_code
 from orchestrator.repository.source import is_local
 from orchestrator.repository.tree import inside
@@ -51,15 +51,8 @@ def runs_of(project: Project, file: str) -> tuple[Run, ...]:
     """The run blocks of a test file, in order."""
     path = project.tree.find(file)
     data = project.tree.read(path) if path else b""
-    if file.endswith(".json"):
-        from orchestrator.project.jsonblocks import read as read_json
-
-        block = read_json(data, "run")
-    else:
-        block = read(data)
-    return tuple(
-        Run(one.name, one.line, _asserts(one), _source(one)) for one in block.of("run") if one.labels
-    )
+    root = read(file, data).root
+    return tuple(Run(one.name, one.line, _asserts(one), _source(one)) for one in root.of("run") if one.labels)
 
 
 def _asserts(run: Block) -> bool:

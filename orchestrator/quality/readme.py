@@ -10,9 +10,9 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
-from orchestrator.project.blocks import Block, of_folder
 from orchestrator.project.model import Project
 from orchestrator.report.tables import markdown_row
+from orchestrator.repository.hcl import Block
 from orchestrator.repository.source import is_local
 from orchestrator.repository.tree import inside
 
@@ -35,7 +35,7 @@ SOURCE = re.compile(r'(?m)^(\s*source\s*=\s*")([^"]+)(")')
 
 def rendered(project: Project, folder: str, text: str) -> str:
     """A README's text with every part as the code in `folder` has it now."""
-    blocks = of_folder(project.coverage.source, folder)
+    blocks = project.coverage.source.blocks(folder)
 
     def part(match: re.Match[str]) -> str:
         kind = match["kind"] or match["plain"]

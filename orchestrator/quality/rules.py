@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from orchestrator.project.blocks import Block, String
 from orchestrator.project.model import Finding
 from orchestrator.quality.places import Place
+from orchestrator.repository.hcl import Block, String
 from orchestrator.repository.source import is_local
 
 PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
@@ -112,9 +112,9 @@ def rights(place: Place, file: str, block: Block) -> Iterator[Finding]:
         return
     for one in block.blocks:
         if one.kind in GIVING:
-            yield from _strings(file, one.strings)
+            yield from _strings(file, one.strings())
         elif one.kind == "variable":
-            yield from _strings(file, (s for s in one.strings if s.path[:1] in DEFAULTS))
+            yield from _strings(file, (s for s in one.strings() if s.path[:1] in DEFAULTS))
 
 
 def _strings(file: str, strings: Iterable[String]) -> Iterator[Finding]:

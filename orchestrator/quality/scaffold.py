@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import StateError, UsageError
-from orchestrator.project.blocks import read
 from orchestrator.project.model import Project
 from orchestrator.quality.readme import inputs_table, outputs_table
+from orchestrator.repository.hcl import read
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -145,7 +145,10 @@ def new_module(project: Project, name: str) -> NewModule:
 def contents(name: str, folder: str) -> dict[str, str]:
     """The files of a new module, by their path in it. `folder` is the name of the modules' folder."""
     label = name.replace("-", "_")
-    blocks = [("variables.tf", read(VARIABLES.encode())), ("outputs.tf", read(OUTPUTS.encode()))]
+    blocks = [
+        (file, read(file, text.encode()).root)
+        for file, text in (("variables.tf", VARIABLES), ("outputs.tf", OUTPUTS))
+    ]
     tables = {"inputs": inputs_table(blocks), "outputs": outputs_table(blocks)}
     return {
         "main.tf": MAIN,

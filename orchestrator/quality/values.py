@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
 from orchestrator.masking import Masker
 from orchestrator.masking.words import words_of
-from orchestrator.project.blocks import String, read
 from orchestrator.project.model import Finding, Project
 from orchestrator.quality.rules import BASIC_ROLES, PUBLIC, public_principal
+from orchestrator.repository.hcl import String, read_values
 
 SUFFIXES = (".tfvars", ".tfvars.json")
 # A name that ends in one of these names where a secret is, or something about it.
@@ -30,21 +29,8 @@ def check_values(project: Project, tops: tuple[str, ...], masker: Masker) -> Ite
     for path in sorted(one for one in found if one.endswith(SUFFIXES)):
         real = project.tree.find(path)
         if real is not None:
-            for string in _strings(path, project.tree.read(real)):
+            for string in read_values(path, project.tree.read(real)).strings():
                 yield from _check(path, string, masker)
-
-
-def _strings(path: str, data: bytes) -> Iterator[String]:
-    if not path.endswith(".json"):
-        yield from read(data).strings
-        return
-    try:
-        document = json.loads(data)
-    except ValueError:
-        return
-    from orchestrator.project.jsonblocks import strings_in
-
-    yield from strings_in(document)
 
 
 def _check(file: str, found: String, masker: Masker) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from orchestrator.repository.hcl.text import (
     join,
     literal,
 )
-from orchestrator.repository.modules import MergedModule
+from orchestrator.repository.modules import MergedModule, is_override
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 # Functions that read files, and one whose text may call them.
@@ -375,7 +375,13 @@ def _types(module: MergedModule) -> Types:
     names: dict[str, set[str]] = {"resource": set(), "data": set(), "ephemeral": set()}
     providers = {name for name, _ in module.providers}
     nested = [block for check in module.others for block in check.of("data")]
-    for block in (*module.resources.values(), *nested):
+    # Terraform 1.11 merges no override into an ephemeral resource, later ones do: both providers count.
+    written = (
+        (block for file in module.files for block in file.blocks if block.kind in names)
+        if any(is_override(file.name) for file in module.files)
+        else ()
+    )
+    for block in (*module.resources.values(), *nested, *written):
         if block.kind in names and block.labels and not (block.kind == "data" and _is_remote_state(block)):
             names[block.kind].add(block.labels[0])
             providers.add(provider_of(block))

@@ -17,7 +17,7 @@ from orchestrator.repository.facts import (
     module_facts,
     template_uses,
 )
-from orchestrator.repository.hcl import File, read, read_values
+from orchestrator.repository.hcl import Block, File, read, read_values
 from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, literal_prefix, resolve
 from orchestrator.repository.modules import MergedModule, Product, code_files, is_code, merge_files
 from orchestrator.repository.tree import Lost, Tree, inside
@@ -148,6 +148,12 @@ class Source:
         if len(self._files) > FILES_AT_ONCE:
             self._files.popitem(last=False)
         return file
+
+    def blocks(self, folder: str) -> list[tuple[str, Block]]:
+        """The configuration files of a folder as they are written, each with its path."""
+        return [
+            (posixpath.join(folder, name), self.file(name, path).root) for name, path in self.code(folder)
+        ]
 
     def module(self, folder: str, product: Product | None = None) -> MergedModule:
         """The module in a folder as a product merges it; empty when there is no such folder."""

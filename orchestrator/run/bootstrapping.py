@@ -15,7 +15,6 @@ from typing import Any
 
 from orchestrator.config import GcsBackend, StackSettings
 from orchestrator.errors import ConfigError, InterruptedRunError, StateError, UsageError
-from orchestrator.project.blocks import of_folder
 from orchestrator.project.discovery import Root, stack_of_root
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.model import StackReport
@@ -290,7 +289,7 @@ def bucket_address(project: Project, stack: Stack) -> str:
     found = [
         f"{prefix}{BUCKET_TYPE}.{block.name}"
         for prefix, folder in places
-        for _, file in of_folder(source, folder)
+        for _, file in source.blocks(folder)
         for block in file.of("resource")
         if block.labels[0] == BUCKET_TYPE
     ]

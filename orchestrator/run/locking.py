@@ -15,9 +15,9 @@ from typing import Literal
 from orchestrator.config import StackSettings
 from orchestrator.errors import InfraError, InterruptedRunError, StateError, TerraformError, UsageError
 from orchestrator.process import Command, Completed
-from orchestrator.project.blocks import of_folder, read
 from orchestrator.project.discovery import Root, stack_of_root
 from orchestrator.project.model import Project, Stack
+from orchestrator.repository.hcl import read
 from orchestrator.run.bootstrapping import NAME, default_root
 from orchestrator.run.session import Session
 from orchestrator.terraform import command
@@ -178,7 +178,7 @@ def requirements(project: Project, path: str) -> tuple[str, ...]:
     found: set[str] = set()
     for one in (folder, *source.reached(folder)):
         found |= source.directory(one).types.providers
-        for _, file in of_folder(source, one):
+        for _, file in source.blocks(one):
             for block in file.of("terraform"):
                 for required in block.of("required_providers"):
                     found |= {_words(f"{a.name}={a.source}") for a in required.attributes.values()}
@@ -230,7 +230,7 @@ def _lock_text(project: Project, stack: Stack) -> str:
 
 def _versions(text: str) -> dict[str, str]:
     """Source address → version, from a lock file."""
-    blocks = read(text.encode()).of("provider")
+    blocks = read(LOCK_FILE, text.encode()).of("provider")
     return {one.name: one.attributes["version"].value or "" for one in blocks if "version" in one.attributes}
 
 

@@ -197,7 +197,7 @@ def misses(argv: Sequence[str], root: Path, world: World) -> Iterator[str]:
                 yield f"{name}.{local}: not seen"
                 continue
             ours = _value(text, scopes[name], name)
-            if ours is not None and not _same(ours, actual.get(local)):
+            if ours is not None and not _same(ours, _relative(actual.get(local), root)):
                 yield f"{name}.{local}: {ours!r}, Terraform {actual.get(local)!r}"
     yield from _module_misses(source, root)
 
@@ -209,6 +209,12 @@ def _value(text: Text, scope: Scope, folder: str) -> str | None:
         return literal(resolved)
     rest = literal(resolved[1:] or ("",))
     return None if rest is None else f"{base or '.'}{rest}"
+
+
+def _relative(actual: Any, root: Path) -> Any:
+    """A path below the root as seen from there: Terraform makes some absolute."""
+    prefix = f"{root.resolve()}/"
+    return f"./{actual.removeprefix(prefix)}" if isinstance(actual, str) and prefix in actual else actual
 
 
 def _same(ours: str, actual: Any) -> bool:

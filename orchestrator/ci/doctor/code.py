@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from orchestrator.ci.doctor.check import GitHubCheck, doubtful, fine, wrong
 from orchestrator.config import FILE_NAME
 from orchestrator.project import codeowners
-from orchestrator.project.blocks import Block
 from orchestrator.project.model import Project
+from orchestrator.repository.hcl import Block
 
 # What decides over everything else, each with a path that stands for it.
 RULING = (
@@ -58,7 +58,7 @@ def owners(project: Project) -> Iterator[GitHubCheck]:
 
 def identity(project: Project) -> Iterator[GitHubCheck]:
     """Whether Google takes the tokens of this repository alone, by numbers that nobody else can get."""
-    from orchestrator.project.blocks import read
+    from orchestrator.repository.hcl import read
 
     roots = project.config.roots
     places = tuple(f"{one}/" for one in (roots.modules, roots.envs, roots.envs.parent / "bootstrap"))
@@ -68,7 +68,7 @@ def identity(project: Project) -> Iterator[GitHubCheck]:
         if path.startswith(places)
         and path.endswith(".tf")
         and PROVIDER.encode() in (data := project.tree.read(path))
-        for block in read(data).of("resource")
+        for block in read(path, data).of("resource")
         if block.labels[:1] == (PROVIDER,)
     ]
     bad = [check for path, block in found for check in _provider(path, block)]

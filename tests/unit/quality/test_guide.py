@@ -11,7 +11,7 @@ import click
 import pytest
 
 from orchestrator.cli.main import cli
-from orchestrator.project.blocks import Block, read
+from orchestrator.repository.hcl import Block, read
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs/gcp.md").read_text(encoding="utf-8")
@@ -48,20 +48,20 @@ def test_the_guide_goes_through_bootstrap_lock_and_apply() -> None:
 
 def variable(path: str, name: str) -> Block:
     """A variable of the reference."""
-    code = read((ROOT / path).read_bytes())
+    code = read(path, (ROOT / path).read_bytes())
     return next(one for one in code.of("variable") if one.name == name)
 
 
 def test_the_roles_are_the_reference_s() -> None:
     told = set(re.findall(r"roles/[\w.]+", GUIDE.partition("## Who may do what")[2].partition("\n- Who")[0]))
-    identity = read((ROOT / "infra/modules/github-identity/main.tf").read_bytes())
-    bucket = read((ROOT / "infra/modules/state-bucket/main.tf").read_bytes())
+    identity = read("main.tf", (ROOT / "infra/modules/github-identity/main.tf").read_bytes())
+    bucket = read("main.tf", (ROOT / "infra/modules/state-bucket/main.tf").read_bytes())
     given = {
-        one.text for block in (identity, bucket) for one in block.strings if one.text.startswith("roles/")
+        one.text for block in (identity, bucket) for one in block.strings() if one.text.startswith("roles/")
     }
     reading = {
         one.text
-        for one in variable("infra/modules/github-identity/variables.tf", "environments").strings
+        for one in variable("infra/modules/github-identity/variables.tf", "environments").strings()
         if one.path[:1] == ("type",) and one.text.startswith("roles/")
     }
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.masking import Masker
-from orchestrator.project.blocks import String, read
 from orchestrator.quality.places import Kind, Place
 from orchestrator.quality.rules import check_file, required_everywhere
 from orchestrator.quality.values import is_secret
+from orchestrator.repository.hcl import String, read
 
 
 def found(code: str, kind: Kind = "module") -> list[tuple[str, int | None]]:
     """Rule and line of everything that the rules find in a file."""
-    return [(one.code, one.line) for one in check_file(Place("m", kind), "m/main.tf", read(code.encode()))]
+    return [
+        (one.code, one.line)
+        for one in check_file(Place("m", kind), "m/main.tf", read("main.tf", code.encode()).root)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,7 @@ def test_required_providers_have_a_version() -> None:
 
 
 def test_used_providers_are_required() -> None:
-    required = read(b'terraform {\n  required_providers {\n    google = "~> 7.0"\n  }\n}\n')
+    required = read("a.tf", b'terraform {\n  required_providers {\n    google = "~> 7.0"\n  }\n}\n').root
     code = b"""
 resource "google_x" "a" {}
 resource "random_id" "b" {}
@@ -72,7 +75,9 @@ resource "x" "c" {
 }
 resource "terraform_data" "d" {}
 """
-    findings = list(required_everywhere(Place("m", "module"), [("a.tf", required), ("b.tf", read(code))]))
+    findings = list(
+        required_everywhere(Place("m", "module"), [("a.tf", required), ("b.tf", read("b.tf", code).root)])
+    )
 
     assert [(one.code, one.file, one.line) for one in findings] == [("unpinned-provider", "b.tf", 3)]
     assert "'random'" in findings[0].message

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from orchestrator.project import jsonblocks
-from orchestrator.project.blocks import Block, read
+from orchestrator.repository.hcl import File, read
 
 CODE = b"""
 variable "roles" {
@@ -29,7 +28,7 @@ terraform {
 
 
 def test_blocks_have_labels_lines_and_what_is_in_them() -> None:
-    variable, terraform = read(CODE).blocks
+    variable, terraform = read("main.tf", CODE).blocks
 
     assert (variable.kind, variable.labels, variable.name, variable.line) == (
         "variable",
@@ -49,7 +48,7 @@ def test_blocks_have_labels_lines_and_what_is_in_them() -> None:
 
 
 def test_strings_say_where_they_stand() -> None:
-    found = {(one.text, one.line, one.path) for one in read(CODE).strings}
+    found = {(one.text, one.line, one.path) for one in read("main.tf", CODE).strings()}
 
     assert ("roles/run.admin", 4, ("variable", "default")) in found
     assert ("x-", 4, ("variable", "default")) in found
@@ -70,11 +69,11 @@ def test_strings_say_where_they_stand() -> None:
     ],
 )
 def test_only_a_plain_string_has_a_value(expression: str, value: str | None) -> None:
-    assert read(f"x = {expression}\n".encode()).attributes["x"].value == value
+    assert read("x.tfvars", f"x = {expression}\n".encode()).attributes["x"].value == value
 
 
 def test_what_does_not_parse_leaves_the_rest() -> None:
-    found = read(b'variable "a" {}\nvariable "b" {\n  type = \n}\noutput "c" { value = 1 }\n')
+    found = read("main.tf", b'variable "a" {}\nvariable "b" {\n  type = \n}\noutput "c" { value = 1 }\n')
 
     assert "a" in {one.name for one in found.blocks}
 
@@ -87,10 +86,10 @@ def test_json_gives_the_same_blocks() -> None:
         "resource": {"google_x": {"this": {"member": "allUsers"}}},
         "run": [{"first": {"assert": [{"condition": "1", "error_message": "m"}]}}],
     }
-    found: Block = jsonblocks.read(json.dumps(document).encode())
+    found: File = read("main.tf.json", json.dumps(document).encode())
 
     assert found.of("variable")[0].of("validation")[0].attributes["error_message"].value == "No."
     assert found.of("resource")[0].labels == ("google_x", "this")
-    assert found.of("resource")[0].strings[0].text == "allUsers"
+    assert found.of("resource")[0].attributes["member"].value == "allUsers"
     assert found.of("run")[0].of("assert")
-    assert jsonblocks.read(b"not json").blocks == ()
+    assert read("main.tf.json", b"not json").blocks == ()
