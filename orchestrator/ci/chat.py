@@ -173,7 +173,9 @@ def _carried_out(host: Host, project: Project, asked: Asked) -> Answer:
         return _started(host, trunk, APPLY_WORKFLOW, inputs)
     pull = host.pull_request(asked.pull_request)
     if command.verb == "plan":
-        return _started(host, trunk, PLAN_WORKFLOW, _plan_inputs(host, project, pull, trunk, command.target))
+        inputs = _plan_inputs(host, project, pull, trunk, command.target)
+        # On trunk's ref it would pass for trunk where Google and GitHub's caches look at the ref.
+        return _started(host, pull.head_ref, PLAN_WORKFLOW, inputs)
     return _started(host, trunk, APPLY_WORKFLOW, _apply_inputs(project, pull, trunk, command.target))
 
 
@@ -220,9 +222,9 @@ def _is_name(project: Project, stack: str) -> bool:
     return environment in project.environments and plain.isascii() and plain.isalnum() and ".." not in rest
 
 
-def _started(host: Host, trunk: str, workflow: str, inputs: Mapping[str, str]) -> Answer:
+def _started(host: Host, branch: str, workflow: str, inputs: Mapping[str, str]) -> Answer:
     given = {name: value for name, value in inputs.items() if value}
-    host.dispatch(workflow, trunk, given)
+    host.dispatch(workflow, branch, given)
     return Answer("rocket", workflow=workflow, inputs=given)
 
 

@@ -165,9 +165,14 @@ def _of_merge_group(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_dispatch(payload: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """A plan that was asked for in a comment names its pull request and the head that was read then."""
+    """A plan that was asked for in a comment names its pull request and the head that was read then.
+
+    Trunk is what infra's own workflow says, else the default branch: the payload names no target.
+    """
     inputs = _map(payload.get("inputs"))
+    default = _text(_map(payload.get("repository")).get("default_branch"))
     return {
+        "base_ref": environ.get("INFRA_TRUNK") or default,
         "pull_request": _number(inputs.get("pull_request") or environ.get("INFRA_PULL_REQUEST")),
         "head": _commit(inputs.get("head") or environ.get("INFRA_HEAD")),
     }

@@ -19,6 +19,8 @@ STACKS = 25
 GUESS = ENOUGH / STACKS
 # A packing by durations cannot be found again: these change. Such a part comes with its list of stacks.
 TIMED = ":timed"
+# The step's output that holds an environment's part of the matrix: this and the environment's name.
+OUTPUT = "shards-"
 
 
 @dataclass(frozen=True)

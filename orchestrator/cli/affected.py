@@ -18,7 +18,8 @@ Examples:
   infra affected --matrix --shards 4 --env prod
 
 Each entry of the matrix has an `environment`, a `shard` (I/N) and the `stacks` in it, one a line: they are
-for `infra ci plan`, as --env, --shard and INFRA_STACKS. Deleted and renamed stacks are among them.
+for `infra ci plan`, as --env, --shard and INFRA_STACKS. Deleted and renamed stacks are among them. In a job
+the matrix of each environment is an output of the step: `shards-ENV`, empty where there is nothing to plan.
 """
 
 
@@ -56,12 +57,14 @@ def _matrix(app: App, base: str | None, environments: tuple[str, ...], shards: s
     from orchestrator.ci.outputs import set_outputs
     from orchestrator.ci.review.matrix import parts_of
     from orchestrator.ci.review.scope import scope_of
-    from orchestrator.ci.shards import matrix
+    from orchestrator.ci.shards import OUTPUT, matrix
 
     event = event_of(app.environ)
     scope = scope_of(app.project(), event, base)
     parts, timed = parts_of(scope, event, app.environ, environments, shards)
     text = matrix(parts, timed=timed)
-    set_outputs(app.environ, {"matrix": text, "empty": str(not parts).lower()})
+    each = {name: [one for one in parts if one.environment == name] for name in scope.environments}
+    outputs = {OUTPUT + name: matrix(mine, timed=timed) for name, mine in each.items() if mine}
+    set_outputs(app.environ, {"matrix": text, "empty": str(not parts).lower(), **outputs})
     app.write(text)
     return 0

@@ -107,7 +107,7 @@ def told(
         _keep_sarif(app, sarif_file, review, folder)
         return _shown(app, review, messages_of(review, folder), command)
     with open_host(app.environ) as host:
-        event = commenting.completed(event, host, outbox)
+        event = commenting.completed(event, host)
         review = joined(scope, event, found, expected, only)
         telling = commenting.Telling(review, found.reports, folder, alone=bool(only))
         messages, comment = commenting.tell(host, event, telling, outbox)

@@ -129,9 +129,10 @@ def buckets_of(project: Project) -> tuple[str, ...]:
 
 
 def accounts_of(project: Project) -> Iterator[Account]:
-    """Three accounts for each environment that keeps states in a bucket, as infra.yaml names them."""
-    from orchestrator.sandbox.needs import ROLES, Account
+    """The accounts of each environment that keeps states in a bucket, as infra.yaml names them."""
+    from orchestrator.sandbox.needs import ROLES, SHARED, Account
 
+    before, bucket_before = "", ""
     for environment in project.environments:
         buckets = sorted(
             {
@@ -140,10 +141,13 @@ def accounts_of(project: Project) -> Iterator[Account]:
                 if (one.state or "").startswith(BUCKET_URL)
             }
         )
-        emails = project.config.environment(environment).accounts
+        own = project.config.environment(environment).accounts
         for bucket in buckets[:1]:
             for role in ROLES:
-                yield Account(environment, role, bucket, getattr(emails, role) or "")
+                email = project.config.accounts.attest if role == SHARED else getattr(own, role)
+                last = before if bucket == bucket_before else ""
+                yield Account(environment, role, bucket, email or "", last)
+            before, bucket_before = environment, bucket
 
 
 def _bucket(url: str | None) -> str:

@@ -118,6 +118,13 @@ class Accounts:
 
 
 @dataclass(frozen=True)
+class SharedAccounts:
+    """E-mail addresses of the service accounts that all environments share, as far as they are given."""
+
+    attest: str | None = None
+
+
+@dataclass(frozen=True)
 class Timeouts:
     """How long a command may take, in seconds."""
 
@@ -229,6 +236,7 @@ class Config:
     terraform: TerraformSettings = TerraformSettings()
     backend: Backend | None = None
     lock_files: Literal["optional", "required"] = "optional"
+    accounts: SharedAccounts = SharedAccounts()
     environments: Mapping[str, Environment] = field(default_factory=dict)
     stacks: Mapping[str, StackSettings] = field(default_factory=dict)
     lint: Lint = Lint()

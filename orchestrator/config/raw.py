@@ -148,6 +148,13 @@ class RawAccounts(Section):
     """Reads the world at night."""
 
 
+class RawSharedAccounts(Section):
+    """Service accounts that all environments share, by e-mail address."""
+
+    attest: Account | None = None
+    """Attests which plans of a pull request count: creates in ENV/attestations/, reads ENV/plans/."""
+
+
 class RawTimeouts(Section):
     """How long a command may take."""
 
@@ -268,6 +275,8 @@ class RawConfig(Section):
     """Backend settings for stacks that leave them open."""
     lock_files: Literal["optional", "required"] = "optional"
     """Whether a stack without .terraform.lock.hcl is an error or a warning."""
+    accounts: RawSharedAccounts = RawSharedAccounts()
+    """Service accounts that CI uses for all environments."""
     environments: Annotated[dict[EnvironmentName, RawEnvironment], BeforeValidator(or_empty)] = Field(
         {}, examples=[{"dev": {}, "staging": {}, "prod": {"protected": True, "apply": "ci"}}]
     )

@@ -39,7 +39,7 @@ class Cloud:
         )
         self._lock = Lock()
         self._seen: dict[tuple[str, str], str] = {}
-        self._opened: dict[str, Account] = {}
+        self._opened: dict[tuple[str, str], Account] = {}
         self.accounts: dict[str, int] = {}
 
     @property
@@ -124,7 +124,8 @@ class Cloud:
             except GcsError:
                 return False
             for account in [one for one in self._opened.values() if one.bucket == name]:
-                del self.accounts[account.name], self._opened[account.name]
+                self.accounts.pop(account.name, None)
+                del self._opened[account.environment, account.role]
             return True
 
     def _is_ours(self, bucket: str) -> bool:
@@ -164,7 +165,8 @@ class Cloud:
 
         In a bucket that the project made itself it has the rights that the project gave it.
         """
-        if self._opened.get(account.name) == account:
+        key = account.environment, account.role
+        if self._opened.get(key) == account:
             return
         try:
             if self._is_ours(account.bucket):
@@ -175,7 +177,7 @@ class Cloud:
                 advice="Give the backend a bucket that the sandbox can make.",
             ) from error
         self.accounts[account.name] = self._gcs.open_port(account.member)
-        self._opened[account.name] = account
+        self._opened[key] = account
 
     def _give_rights(self, account: Account) -> None:
         managed = {one["name"] for one in self._store.list_managed_folders(account.bucket)}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-ROLES = ("plan", "apply", "drift")
+ROLES = ("plan", "apply", "drift", "attest")
+# The one account that all environments share.
+SHARED = "attest"
 BUILTIN = "terraform_"
 PREFIX = "roles/storage."
 
@@ -15,36 +17,51 @@ PREFIX = "roles/storage."
 RIGHTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "plan": (
         *((folder, "objectViewer") for folder in ("state/", "ledger/", "plans/", "drift/")),
+        ("attestations/", "objectViewer"),
+        ("promotion/", "objectViewer"),
         ("plans/", "objectCreator"),
     ),
     "apply": (("", "objectUser"),),
     "drift": (("state/", "objectViewer"), ("ledger/", "objectViewer"), ("drift/", "objectUser")),
+    # It can write an attestation and read none, so that it can overwrite none either.
+    "attest": (("plans/", "objectViewer"), ("attestations/", "objectCreator")),
+}
+# What an environment's accounts may do in the folders of the environment before it, in promotion order.
+BEFORE: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "plan": (("promotion/", "objectViewer"),),
+    "apply": (("promotion/", "objectViewer"),),
 }
 
 
 @dataclass(frozen=True, order=True)
 class Account:
-    """One account of an environment, with the bucket that it works in."""
+    """One account of an environment, with the bucket that it works in.
+
+    `before` is the environment before it in promotion order, as far as its states lie in the same bucket.
+    """
 
     environment: str
     role: str
     bucket: str
     email: str = ""
+    before: str = ""
 
     @property
     def name(self) -> str:
-        """How the command line names it: `dev:plan`."""
-        return f"{self.environment}:{self.role}"
+        """How the command line names it: `dev:plan`; `attest`, which is the same in each environment."""
+        return self.role if self.role == SHARED else f"{self.environment}:{self.role}"
 
     @property
     def member(self) -> str:
         """How an IAM policy names it."""
-        email = self.email or f"{self.environment}-{self.role}@sandbox.iam.gserviceaccount.com"
-        return f"serviceAccount:{email}"
+        name = self.name.replace(":", "-")
+        return f"serviceAccount:{self.email or f'{name}@sandbox.iam.gserviceaccount.com'}"
 
     def rights(self) -> tuple[tuple[str, str], ...]:
         """(managed folder, IAM role), for each folder of the bucket that it may use."""
-        return tuple((f"{self.environment}/{folder}", PREFIX + right) for folder, right in RIGHTS[self.role])
+        own = ((f"{self.environment}/{folder}", PREFIX + right) for folder, right in RIGHTS[self.role])
+        before = BEFORE.get(self.role, ()) if self.before else ()
+        return (*own, *((f"{self.before}/{folder}", PREFIX + right) for folder, right in before))
 
 
 @dataclass(frozen=True)
@@ -81,10 +98,7 @@ class Needs:
         """The needs as they travel to the sandbox's process."""
         return {
             "buckets": list(self.buckets),
-            "accounts": [
-                {"environment": one.environment, "role": one.role, "bucket": one.bucket, "email": one.email}
-                for one in self.accounts
-            ],
+            "accounts": [asdict(one) for one in self.accounts],
             "providers": list(self.providers),
             "resources": sorted(self.types.resources),
             "data_sources": sorted(self.types.data_sources),

@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.ci.workflows import Target
 from orchestrator.sandbox.needs import RIGHTS as GRANTED
+from orchestrator.sandbox.needs import SHARED
 from orchestrator.state.approved import digest_key
 from orchestrator.state.gcs import Bucket
 from tests.support import workflows
@@ -33,9 +34,10 @@ RIGHTS = {
 
 def settings() -> str:
     """infra.yaml: states in the bucket, and an account for each duty."""
-    lines = ["version: 1", "trunk: main", "backend:", f"  gcs: {{bucket: {BUCKET}}}", "environments:"]
+    lines = ["version: 1", "trunk: main", "backend:", f"  gcs: {{bucket: {BUCKET}}}"]
+    lines += [f"accounts: {{{SHARED}: {address('', SHARED)}}}", "environments:"]
     for name in ENVIRONMENTS:
-        emails = ", ".join(f"{use}: {address(name, use)}" for use in RIGHTS)
+        emails = ", ".join(f"{use}: {address(name, use)}" for use in RIGHTS if use != SHARED)
         lines.append(f"  {name}: {{accounts: {{{emails}}}}}")
     return "\n".join(lines) + "\n"
 
@@ -57,7 +59,11 @@ class Story:
         Repo(folder).git("remote", "set-url", "origin", "https://github.com/acme/infra.git")
         github, server = self.ci.github, self.ci.place.server
         ports = {
-            f"PORT_{name}_{use}": server.url_of(account(name, use)) for name in ENVIRONMENTS for use in RIGHTS
+            f"PORT_{address(name, use).partition('@')[0].replace('-', '_')}": server.url_of(
+                account(name, use)
+            )
+            for name in ENVIRONMENTS
+            for use in RIGHTS
         }
         rights = workflows.permissions(TARGET)
         # Reading the repository comes with every token here: act has checked it out already.

@@ -451,6 +451,18 @@ def test_a_circle_does_not_hide_the_others(ci: Ci) -> None:
     assert ci.conclusions(number) == {"infra/dev": "failure", "infra/prod": "success"}
 
 
+def by_hand(ci: Ci, merge: str, event: str, commit: str, ref: str = "refs/heads/feature") -> Infra:
+    """A job of a run that was started by hand: on a branch at a commit, with a merge checked out."""
+    return ci.job(
+        0,
+        event="workflow_dispatch",
+        commit=merge,
+        GITHUB_EVENT_PATH=event,
+        GITHUB_SHA=commit,
+        GITHUB_REF=ref,
+    )
+
+
 def test_a_plan_that_a_comment_asked_for(ci: Ci) -> None:
     """The event is a dispatch: title, author and labels come from GitHub, head and number from the inputs."""
     number = ci.change({NET: TWO}, title="Raise it to two")
@@ -458,14 +470,32 @@ def test_a_plan_that_a_comment_asked_for(ci: Ci) -> None:
     merge = ci.job(number).env["GITHUB_SHA"]
     inputs = {"pull_request": str(number), "head": head}
     event = str(ci.github.event_file("workflow_dispatch", inputs=inputs))
-    job = ci.job(0, event="workflow_dispatch", commit=merge, GITHUB_EVENT_PATH=event)
+    job = by_hand(ci, merge, event, head)
     job("ci", "plan", code=0)
     assert '"one" -> "two"' in ci.body(number)
     assert "Raise it to two" in Path(job.env["GITHUB_STEP_SUMMARY"]).read_text()
     ci.github.commit("feature", {"README.md": "More.\n"}, "Pushed meanwhile")
     moved = ci.job(number).env["GITHUB_SHA"]
-    late = ci.job(0, event="workflow_dispatch", commit=moved, GITHUB_EVENT_PATH=event)
+    late = by_hand(ci, moved, event, head)
     assert "pushed meanwhile" in late("ci", "plan", code=3).err
+
+
+def test_a_plan_that_was_started_by_hand_runs_on_its_own_branch(ci: Ci) -> None:
+    """On trunk's ref it would pass for trunk elsewhere; another branch's head is not what is planned."""
+    number = ci.change({NET: TWO})
+    head, merge = ci.github.head(number), ci.job(number).env["GITHUB_SHA"]
+    ci.github.commit("other", {"README.md": "More.\n"}, "Other")
+    inputs = {"pull_request": str(number), "head": head}
+    event = str(ci.github.event_file("workflow_dispatch", inputs=inputs))
+    for ref, commit in (
+        ("refs/heads/main", head),
+        ("refs/heads/main", ci.github.trunk),
+        ("refs/heads/other", ci.github.branches()["other"]),
+        (f"refs/pull/{number}/merge", head),
+    ):
+        job = by_hand(ci, merge, event, commit, ref)
+        assert f"branch of #{number}" in job("ci", "plan", "--dry-run", code=3).err, (ref, commit)
+    assert ci.github.comments(number) == []
 
 
 def test_a_pull_request_into_another_branch_is_not_planned(ci: Ci) -> None:
@@ -476,7 +506,8 @@ def test_a_pull_request_into_another_branch_is_not_planned(ci: Ci) -> None:
     inputs = {"pull_request": str(number), "head": ci.github.head(number)}
     event = str(ci.github.event_file("workflow_dispatch", inputs=inputs))
     merge = ci.job(number).env["GITHUB_SHA"]
-    job = ci.job(0, event="workflow_dispatch", commit=merge, GITHUB_EVENT_PATH=event)
+    head = ci.github.head(number)
+    job = by_hand(ci, merge, event, head)
     ran = job("ci", "plan", code=3)
     assert f"#{number} is not to be merged into main" in ran.err
     assert ci.github.comments(number) == []
@@ -484,15 +515,10 @@ def test_a_pull_request_into_another_branch_is_not_planned(ci: Ci) -> None:
     other = ci.github.open("feature", "Raise it")
     disguised = ci.job(other, commit=merge)
     assert f"#{other} is not to be merged into main" in disguised("ci", "plan", code=3).err
-    # What is asked for without a head is none, and one that names the merge as its head is judged by trunk.
-    asked = {
-        head: ci.github.event_file("workflow_dispatch", inputs={**inputs, "head": head})
-        for head in ("", merge)
-    }
-    job = ci.job(0, event="workflow_dispatch", commit=merge, GITHUB_EVENT_PATH=str(asked[""]))
+    # What is asked for without a head is none.
+    asked = str(ci.github.event_file("workflow_dispatch", inputs={**inputs, "head": ""}))
+    job = by_hand(ci, merge, asked, head)
     assert "its head is missing" in job("ci", "plan", "--dry-run", code=3).err
-    job = ci.job(0, event="workflow_dispatch", commit=merge, GITHUB_EVENT_PATH=str(asked[merge]))
-    assert job("ci", "plan", "--dry-run", "--json").document["base"] == ci.github.trunk
 
 
 def test_parts_of_two_attempts_are_not_sealed_together(ci: Ci, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_actions_are_named_by_commit() -> None:
     """A tag can be moved; only our own workflow at trunk goes by a branch, which is what Google trusts."""
     for path, text in FILES.items():
         for used in re.findall(r"\buses: (\S+)", text):
-            ours = used == "example/infrastructure/.github/workflows/infra-plan-run.yml@main"
+            ours = re.fullmatch(r"example/infrastructure/\.github/workflows/infra-[a-z-]+\.yml@main", used)
             assert ours or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", used), f"{path}: {used}"
 
 
@@ -88,14 +88,31 @@ def test_no_script_has_somebody_elses_text_in_it() -> None:
 
 
 def test_whoever_runs_terraform_writes_nothing_on_github() -> None:
-    """And whoever writes there runs no Terraform and becomes no account."""
+    """Whoever writes there runs no Terraform and becomes no account, but for the one that attests."""
     for path, name, job in jobs():
         terraform = re.search(r"infra (ci (plan|compare|apply|settle)|drift|unlock)\b", runs(job))
         allowed = {key for key, value in job["permissions"].items() if value == "write"}
         if terraform:
             assert allowed <= {"id-token"}, f"{path}: {name}"
-        elif "steps" in job:
+        elif "steps" in job and name != "attest":
             assert "id-token" not in allowed, f"{path}: {name}"
+
+
+def test_each_account_has_a_workflow_of_its_own() -> None:
+    """Google trusts files: what one environment's file runs is that environment's, and one job attests."""
+    with_tokens = {
+        path.rpartition("/")[2]: {line for line in runs(job).splitlines() if "ci account" in line}
+        for path, _, job in jobs()
+        if "steps" in job and "id-token" in job["permissions"] and "apply" not in path
+    }
+    assert set(with_tokens) == {"infra-attest.yml"} | {
+        f"infra-{use}-{name}.yml" for use in ("plan", "drift") for name in TARGET.environments
+    }
+    for file, commands in with_tokens.items():
+        own = re.match(r"infra-(\w+)(?:-(\w+))?\.yml", file)
+        assert own
+        wanted = f"infra ci account {own[2]} {own[1]}" if own[2] else "infra ci account attest --base"
+        assert all(line.startswith(wanted) for line in commands), file
 
 
 LEVELS = ("none", "read", "write")
@@ -103,16 +120,12 @@ LEVELS = ("none", "read", "write")
 
 def test_a_caller_may_give_what_every_job_that_it_calls_asks_for() -> None:
     """Otherwise GitHub begins none of them: it looks at this before any condition, and act does not look."""
-    called = yaml.safe_load(FILES[".github/workflows/infra-plan-run.yml"])["jobs"]
-    callers = [
-        (f"{path}: {name}", job) for path, name, job in jobs() if "infra-plan-run.yml" in job.get("uses", "")
-    ]
-    assert len(callers) == 1 + len(TARGET.environments)
-    for place, caller in callers:
-        for name, job in called.items():
+    for path, name, caller in jobs():
+        file = re.search(r"(\.github/workflows/infra-[\w-]+\.yml)@", caller.get("uses", ""))
+        for called, job in yaml.safe_load(FILES[file[1]])["jobs"].items() if file else ():
             for what, right in job["permissions"].items():
                 given = caller["permissions"].get(what, "none")
-                assert LEVELS.index(right) <= LEVELS.index(given), f"{place} calls {name}: {what}"
+                assert LEVELS.index(right) <= LEVELS.index(given), f"{path}: {name} calls {called}: {what}"
 
 
 def test_code_in_a_plan_cannot_make_itself_tokens() -> None:
@@ -156,11 +169,14 @@ def test_only_applies_of_one_environment_wait_for_each_other(shards: int) -> Non
 
 
 def test_nothing_starts_with_rights_for_a_stranger() -> None:
-    """No pull_request_target, and forks are left out before a job begins."""
+    """No pull_request_target, and forks are left out before a job begins, whoever calls it."""
     for text in FILES.values():
         assert "pull_request_target" not in text
-    plan = yaml.safe_load(FILES[".github/workflows/infra-plan.yml"])["jobs"]["plan"]
+    plan = yaml.safe_load(FILES[".github/workflows/infra-plan.yml"])["jobs"]["affected"]
     assert "head.repo.full_name == github.repository" in plan["if"]
+    for path, name, job in jobs():
+        if name in ("affected", "attest", "plan") and "steps" in job:
+            assert "head.repo.full_name == github.repository" in job["if"], f"{path}: {name}"
 
 
 def test_the_chat_holds_nothing() -> None:
@@ -230,7 +246,7 @@ def asked(workflows: Workflows, answers: Mapping[str, Any]) -> list[dict[str, st
 
 
 def accounts() -> dict[str, Any]:
-    return {
+    return {"ci account attest": {"stdout": "account=attest@example\n"}} | {
         f"ci account {environment} {use}": {"stdout": f"account={environment}-{use}@example\n"}
         for environment in TARGET.environments
         for use in ("plan", "apply", "drift")
@@ -371,11 +387,20 @@ def pull_request(fork: str = TARGET.repository, into: str = "main") -> dict[str,
     }
 
 
-def test_a_pull_request_is_planned_in_shards_and_told_once(recorded: Workflows) -> None:
+def affected(**shards: int) -> dict[str, Any]:
+    """What `infra affected --matrix` answers: so many jobs in each environment."""
+    parts = {
+        name: [{"environment": name, "shard": f"{part}/{count}"} for part in range(1, count + 1)]
+        for name, count in shards.items()
+    }
+    whole = json.dumps({"include": [one for each in parts.values() for one in each]})
+    output = "".join(f"shards-{name}={json.dumps({'include': each})}\n" for name, each in parts.items())
+    return {"affected --matrix": {"stdout": whole, "output": output}}
+
+
+def test_a_pull_request_is_planned_in_shards_and_attested_once(recorded: Workflows) -> None:
     """One job a shard, with the token of its environment's plan account and none of GitHub's."""
-    shards = [{"environment": "dev", "shard": "1/2"}, {"environment": "dev", "shard": "2/2"}]
-    matrix = json.dumps({"include": [*shards, {"environment": "prod", "shard": "1/1"}]})
-    answers = accounts() | {"affected --matrix": {"stdout": matrix}}
+    answers = accounts() | affected(dev=2, prod=1)
     asked(recorded, answers)
     done = recorded.run("pull_request", "infra-plan.yml", pull_request())
     notes = asked(recorded, answers)
@@ -385,9 +410,15 @@ def test_a_pull_request_is_planned_in_shards_and_told_once(recorded: Workflows) 
         ("token-of-dev-plan@example", "2/2"),
         ("token-of-prod-plan@example", "1/1"),
     ], done.stdout
+    assert {note["asked"].split(" --shard")[0] for note in plans} == {
+        "ci plan --env dev",
+        "ci plan --env prod",
+    }
     assert {note["GITHUB_TOKEN"] for note in plans} == {""}
-    assert [note["asked"] for note in notes][-1] == "ci comment reports"
-    assert [note["asked"] for note in notes].count("ci comment reports") == 1
+    (attest,) = [note for note in notes if note["asked"] == "ci comment reports"]
+    assert notes[-1] is attest
+    assert attest["GOOGLE_OAUTH_ACCESS_TOKEN"] == "token-of-attest@example"
+    assert (attest["GITHUB_JOB"], attest["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]) == ("attest", "")
 
 
 def test_a_pull_request_that_affects_nothing_is_still_told(recorded: Workflows) -> None:
@@ -396,17 +427,17 @@ def test_a_pull_request_that_affects_nothing_is_still_told(recorded: Workflows) 
     asked(recorded, answers)
     recorded.run("pull_request", "infra-plan.yml", pull_request())
     found = [note["asked"].split(" --base")[0] for note in asked(recorded, answers)]
-    assert found == ["affected --matrix", "ci comment --started", "ci comment reports"]
+    assert found == ["affected --matrix", "ci comment --started", "ci account attest", "ci comment reports"]
 
 
 def test_a_failed_plan_is_told(recorded: Workflows) -> None:
     """Its report goes out, and the comment is written."""
-    matrix = json.dumps({"include": [{"environment": "dev", "shard": "1/1"}]})
-    answers = accounts() | {"affected --matrix": {"stdout": matrix}, "ci plan": {"code": 1}}
+    answers = accounts() | affected(dev=1) | {"ci plan": {"code": 1}}
     asked(recorded, answers)
-    done = recorded.run("pull_request", "infra-plan.yml", pull_request())
-    assert done.returncode != 0
+    recorded.run("pull_request", "infra-plan.yml", pull_request())
     assert [note["asked"] for note in asked(recorded, answers)][-1] == "ci comment reports"
+    attest = yaml.safe_load(FILES[".github/workflows/infra-plan.yml"])["jobs"]["attest"]
+    assert attest["if"] == "${{ !cancelled() && needs.affected.result == 'success' }}"
 
 
 def test_a_fork_gets_nothing(recorded: Workflows) -> None:
@@ -416,23 +447,40 @@ def test_a_fork_gets_nothing(recorded: Workflows) -> None:
     assert asked(recorded, {}) == []
 
 
-def test_only_what_goes_to_trunk_is_planned(recorded: Workflows) -> None:
-    """Whoever can push a branch can have one with other rules, and a workflow that calls the one at trunk."""
-    caller = recorded.repository / ".github/workflows/infra-plan.yml"
-    theirs = caller.read_text().replace("    branches: [main]\n", "").replace("  merge_group:\n", "  push:\n")
-    answers = accounts() | {"affected --matrix": {"stdout": '{"include": []}'}}
-    asked(recorded, answers)
-    caller.write_text(theirs)
-    recorded.run("pull_request", "infra-plan.yml", pull_request(into="mine"))
+CALLER = """\
+name: mine
+on: [push, pull_request, workflow_dispatch]
+permissions: {{}}
+jobs:
+{jobs}"""
+CALL = """\
+  {name}:
+    uses: example/infrastructure/.github/workflows/infra-{name}.yml@main
+    with: {{{given}}}
+    permissions: {{contents: read, id-token: write, issues: read, {rights}}}
+"""
+
+
+def test_only_what_goes_to_trunk_is_planned_attested_or_checked(recorded: Workflows) -> None:
+    """Whoever can push a branch can have one with other rules, and workflows that call those at trunk."""
+    include = {"include": [{"environment": "prod", "shard": "1/1"}]}
+    shards = f"shards: {json.dumps(json.dumps(include))}"
+    calls = {"attest": "", "plan-prod": shards, "plan-dev": 'compare: "true"', "drift-prod": ""}
+    asked(recorded, accounts())
+    rights = "pull-requests: write, checks: write, statuses: write"
+    mine = "".join(CALL.format(name=name, given=given, rights=rights) for name, given in calls.items())
+    (recorded.repository / ".github/workflows/mine.yml").write_text(CALLER.format(jobs=mine))
     elsewhere = {**PUSH, "ref": "refs/heads/mine"}
-    recorded.run("push", "infra-plan.yml", elsewhere)
-    caller.write_text(theirs.replace("      stack: ${{", "      environment: prod\n      stack: ${{"))
-    assert "environment: prod" in caller.read_text()
-    recorded.run("push", "infra-plan.yml", elsewhere)
-    recorded.run("pull_request", "infra-plan.yml", pull_request())
-    assert asked(recorded, answers) == []
-    recorded.run("push", "infra-plan.yml", PUSH)
-    assert "ci compare prod --report report" in [note["asked"] for note in asked(recorded, answers)]
+    recorded.run("pull_request", "mine.yml", pull_request(into="mine"))
+    recorded.run("pull_request", "mine.yml", pull_request(fork="stranger/infrastructure"))
+    recorded.run("push", "mine.yml", elsewhere)
+    # What was started by hand on trunk's ref plans no pull request.
+    recorded.run("workflow_dispatch", "infra-plan.yml", PUSH, inputs={"pull_request": "7", "head": "0" * 40})
+    assert asked(recorded, accounts()) == []
+    recorded.run("push", "mine.yml", PUSH)
+    assert sorted(note["asked"].split(" --")[0] for note in asked(recorded, accounts())) == [
+        *("ci account dev plan", "ci account prod drift", "ci compare dev", "drift prod")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -481,5 +529,5 @@ def test_an_environment_is_checked_for_drift_by_several_jobs_and_told_once(recor
     ], done.stdout
     assert all(f"--budget 60m --shard {note['SHARD']} --report" in note["asked"] for note in checks)
     assert [note["asked"] for note in notes].count("ci drift reports") == 1
-    drift = render(replace(TARGET, drift_shards=2), SOURCE)[".github/workflows/infra-drift.yml"]
-    assert "name: infra-drift-${{ matrix.environment }}.${{ strategy.job-index }}" in drift
+    drift = render(replace(TARGET, drift_shards=2), SOURCE)[".github/workflows/infra-drift-prod.yml"]
+    assert "name: infra-drift-prod.${{ strategy.job-index }}" in drift

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.sandbox.needs import RIGHTS
+from orchestrator.sandbox.needs import RIGHTS, SHARED
 from tests.support.cli import Infra
 from tests.support.github import GitHub
 from tests.support.remembered import FILES, Remembered, serving
@@ -20,8 +20,9 @@ BUCKET = "states"
 
 
 def account(environment: str, use: str) -> str:
-    """An account's name, as a policy has it."""
-    return f"serviceAccount:{environment}-{use}@p.iam.gserviceaccount.com"
+    """An account's name, as a policy has it; the one that attests is the same in each environment."""
+    name = use if use == SHARED else f"{environment}-{use}"
+    return f"serviceAccount:{name}@p.iam.gserviceaccount.com"
 
 
 @dataclass

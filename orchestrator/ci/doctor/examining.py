@@ -26,7 +26,8 @@ def examine_github(project: Project, environ: Mapping[str, str]) -> Iterator[Git
     """Every check. What the token at hand may not see is told as such, never as fine."""
     repository = repository_of(project, environ)
     yield from settings(project, {**environ, "GITHUB_REPOSITORY": repository})
-    yield from doctor_workflows.workflows(workflow_files.read_all(project.tree), repository)
+    files = workflow_files.read_all(project.tree)
+    yield from doctor_workflows.workflows(files, repository, project.environments)
     yield from doctor_code.owners(project)
     yield from doctor_code.identity(project)
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from orchestrator.ci.doctor.check import GitHubCheck, doubtful, fine, wrong
 from orchestrator.ci.doctor.workflow_files import FOLDER, Job, Step, Workflow
+from orchestrator.ci.workflows import drift_workflow, plan_workflow
 
-PLAN_RUN = "infra-plan-run.yml"
-OURS = ("infra-plan.yml", PLAN_RUN, "infra-apply.yml")
+ATTEST = "infra-attest.yml"
+OURS = ("infra-plan.yml", "infra-affected.yml", ATTEST, "infra-apply.yml")
+# What an earlier infra wrote: one file for the plans of all environments, whose job also commented.
+OLD = "infra-plan-run.yml"
+# Ours that are called at trunk, which is what Google trusts.
+_CALLED = re.compile(r"/infra-(?:affected|attest|plan-[\w-]+|drift-[\w-]+)\.ya?ml$")
 
 _PINNED = re.compile(r"@[0-9a-f]{40}(?:[0-9a-f]{24})?$")
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
@@ -34,10 +39,15 @@ _ROLLS_OUT = re.compile(r"\binfra (?:ci )?apply\b(?!.*--drift)")
 _WRITES = ("checks", "statuses", "pull-requests", "contents", "issues", "deployments")
 
 
-def workflows(found: Iterable[Workflow], repository: str) -> Iterator[GitHubCheck]:
-    """Every check of every workflow; `repository` is `OWNER/NAME`, empty when it is not known."""
+def workflows(
+    found: Iterable[Workflow], repository: str, environments: Sequence[str] = ()
+) -> Iterator[GitHubCheck]:
+    """Every check of every workflow; `repository` is `OWNER/NAME`, empty when it is not known.
+
+    `environments` are those that must have workflows of their own.
+    """
     files = list(found)
-    bad = list(missing(files))
+    bad = [*missing(files, environments), *outdated(files)]
     for one in files:
         if one.problem:
             bad.append(
@@ -63,16 +73,36 @@ def workflows(found: Iterable[Workflow], repository: str) -> Iterator[GitHubChec
         yield fine("workflows", f"{len(files)} files, nothing to say")
 
 
-def missing(found: Iterable[Workflow]) -> Iterator[GitHubCheck]:
-    """Whether the workflows that plan and apply are there."""
-    lacking = sorted(set(OURS) - {one.name for one in found})
+def missing(found: Iterable[Workflow], environments: Sequence[str]) -> Iterator[GitHubCheck]:
+    """Whether the workflows that plan, attest and apply are there, and those of each environment."""
+    names = {one.name for one in found}
+    lacking = [name for name in OURS if name not in names]
+    own = [plan_workflow(name) for name in environments]
+    if "infra-drift.yml" in names:
+        own += [drift_workflow(name) for name in environments]
+    lacking += [name for name in own if name not in names]
     if lacking:
         yield doubtful(
             "workflows",
             f"there is no {', '.join(lacking)} in {FOLDER}",
-            "Nothing plans pull requests, or applies what is merged.",
+            "Nothing plans pull requests, or applies what is merged. Each environment has a plan and a drift "
+            "workflow of its own, which is what its accounts trust.",
             "`infra init` writes them.",
         )
+
+
+def outdated(found: Iterable[Workflow]) -> Iterator[GitHubCheck]:
+    """Workflows of an infra whose plans were approved by checks: nothing that they do counts any more."""
+    for one in found:
+        calls_attest = any(ATTEST in job.uses for job in one.jobs)
+        if one.name == OLD or (one.name == "infra-plan.yml" and not one.problem and not calls_attest):
+            yield wrong(
+                "workflows",
+                "it is of an earlier infra, and attests no plan" if one.name != OLD else "nothing calls it",
+                "Only plans that infra-attest attested count as approved, and no account trusts this file.",
+                "`infra init --force` writes the workflows of this version; then delete infra-plan-run.yml.",
+                file=one.file,
+            )
 
 
 def rights(one: Workflow) -> Iterator[GitHubCheck]:
@@ -104,12 +134,12 @@ def pins(one: Workflow, repository: str) -> Iterator[GitHubCheck]:
     """Actions by commit, and the plan workflow at trunk."""
     for uses, line in _used(one):
         if uses.startswith("./"):
-            if "pull_request" in one.events and uses.endswith(PLAN_RUN):
+            if "pull_request" in one.events and _CALLED.search(uses):
                 yield wrong(
                     "plan workflow",
                     f"it calls {uses}",
                     "That is the pull request's own copy, which can be changed; Google trusts trunk's alone.",
-                    f"uses: {repository or 'OWNER/REPO'}/{FOLDER}/{PLAN_RUN}@TRUNK",
+                    f"uses: {repository or 'OWNER/REPO'}/{FOLDER}/{uses.rpartition('/')[2]}@TRUNK",
                     file=one.file,
                     line=line,
                 )
@@ -136,10 +166,9 @@ def _is_pinned(uses: str, repository: str) -> bool:
     if uses.startswith("docker://"):
         return bool(_DIGEST.search(uses))
     path = uses.partition("@")[0]
-    ours = path.endswith(f"/{FOLDER}/{PLAN_RUN}") and (
-        not repository or path.lower().startswith(f"{repository.lower()}/")
-    )
-    return ours or bool(_PINNED.search(uses))
+    folder = f"{repository or '[^/]+/[^/]+'}/{FOLDER}"
+    ours = _CALLED.search(path) and re.fullmatch(folder, path.rpartition("/")[0], re.IGNORECASE)
+    return bool(ours) or bool(_PINNED.search(uses))
 
 
 def privileged(one: Workflow) -> Iterator[GitHubCheck]:

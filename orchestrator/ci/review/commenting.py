@@ -11,6 +11,7 @@ from orchestrator.ci.posting import Outbox, Told, ours, post_checks, rewrite, st
 from orchestrator.ci.reports import PlanReport
 from orchestrator.ci.review import again
 from orchestrator.ci.review.messages import Messages, messages_of
+from orchestrator.errors import UsageError
 from orchestrator.hosts.model import PullRequest
 from orchestrator.hosts.port import Host
 from orchestrator.report import markers, pull_request
@@ -30,14 +31,22 @@ class Telling:
     alone: bool = False
 
 
-def completed(event: Event, host: Host, outbox: Outbox) -> Event:
-    """An event with what the host knows of its pull request, where the event itself does not tell."""
+def completed(event: Event, host: Host) -> Event:
+    """An event with what the host knows of its pull request, where the event itself does not tell.
+
+    That is a run that was started by hand. Raises HostError, and UsageError when the pull request is of a
+    fork, is not open, or does not go from the run's branch at this head to trunk.
+    """
     number = event.pull_request
-    if number is None or event.title:
+    if number is None or event.kind != "workflow_dispatch":
         return event
-    found = outbox.send(f"Pull request #{number}", lambda: host.pull_request(number))
-    if found is None:
-        return event
+    found = host.pull_request(number)
+    problem = _not_plannable(event, found)
+    if problem:
+        raise UsageError(
+            f"#{number} is not planned: {problem}.",
+            advice="Comment `/infra plan` on an open pull request of this repository.",
+        )
     return replace(
         event,
         title=found.title,
@@ -46,6 +55,19 @@ def completed(event: Event, host: Host, outbox: Outbox) -> Event:
         head_ref=event.head_ref or found.head_ref,
         base_ref=event.base_ref or found.base_ref,
     )
+
+
+def _not_plannable(event: Event, found: PullRequest) -> str:
+    """Why a run that was started by hand may not plan a pull request, as a clause; empty when it may."""
+    if found.head_repository.lower() != event.repository.lower():
+        return "it comes from a fork, whose code is not planned with this repository's rights"
+    if found.state != "open":
+        return "it is not open"
+    if found.base_ref != event.base_ref:
+        return f"it is to be merged into {found.base_ref}, not into {event.base_ref}"
+    if event.ref != f"refs/heads/{found.head_ref}":
+        return f"this run is not on its branch {found.head_ref}"
+    return "" if found.head == event.head else f"its head is {found.head[:10]} by now"
 
 
 def tell(host: Host, event: Event, telling: Telling, outbox: Outbox) -> tuple[Messages, Comment]:
@@ -90,6 +112,7 @@ def _keep(host: Host, number: int, messages: Messages) -> Comment:
 
 def started(host: Host, event: Event, outbox: Outbox) -> Told:
     """Mark the plan of an earlier head as outdated, when a newer one is begun."""
+    event = completed(event, host)
     number = event.pull_request
     if number is None or not event.head or event.kind == "merge_group":
         return "none"

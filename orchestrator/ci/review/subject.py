@@ -41,6 +41,8 @@ def subject_of(project: Project, event: Event | None, base: str | None = None) -
     if event.kind == "merge_group":
         _require(commit == event.head, f"the merge group's head {event.head[:10]}", commit)
         return Subject(commit, base_commit(project, event.base), event.head)
+    if event.kind == "workflow_dispatch":
+        _require_own_branch(event)
     if commit == event.head:
         return _head_itself(project, event)
     parents = repository.commit(commit).parents
@@ -87,9 +89,25 @@ def _require(holds: bool, wanted: str, commit: str) -> None:
 
 
 def _target(event: Event) -> str:
-    """The branch that a pull request is to be merged into; one that a plan was asked for on is trunk."""
-    asked = event.ref.removeprefix("refs/heads/") if event.kind == "workflow_dispatch" else ""
-    return event.base_ref or asked
+    """The branch that a pull request is to be merged into."""
+    return event.base_ref
+
+
+def _require_own_branch(event: Event) -> None:
+    """A plan that was started by hand runs on the pull request's own branch, at its head.
+
+    On trunk's ref it would pass for trunk where Google and GitHub's caches look at the ref. And a fork's
+    head is on no branch of this repository.
+    """
+    branch = event.ref.removeprefix("refs/heads/")
+    own = event.ref.startswith("refs/heads/") and branch != _target(event) and event.commit == event.head
+    if not own:
+        raise GitError(
+            f"This run is on {branch} at {event.commit[:10]}, which is not the head {event.head[:10]} of the "
+            f"branch of #{event.pull_request}.",
+            advice="Comment `/infra plan`, or start infra-plan on the pull request's own branch. The code of "
+            "a fork is not planned with this repository's rights.",
+        )
 
 
 def _require_trunk(repository: Repository, event: Event, base: str) -> None:

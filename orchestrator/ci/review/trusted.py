@@ -41,6 +41,7 @@ def trusted(
     masking, before = config.masking, rules.masking
     safe = replace(
         config,
+        accounts=rules.accounts,
         environments=environments,
         policy=rules.policy,
         guard=rules.guard,

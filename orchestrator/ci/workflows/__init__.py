@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.ci.installing import install_step
+from orchestrator.ci.shards import OUTPUT as SHARDS
 from orchestrator.ci.source import ActionSource, Source
 
 FOLDER = ".github/workflows"
@@ -24,7 +25,12 @@ _CHECKOUT = f"""\
           fetch-depth: 0
           persist-credentials: false
 """
-_MERGE = "${{ inputs.pull_request && format('refs/pull/{0}/merge', inputs.pull_request) || github.sha }}"
+# Only a run that was started by hand names its pull request in an input: a caller, which comes from the pull
+# request itself, cannot put another one in place of the event's.
+_MERGE = (
+    "${{ github.event_name == 'workflow_dispatch' "
+    "&& format('refs/pull/{0}/merge', inputs.pull_request) || github.sha }}"
+)
 # Of a pull request what GitHub would merge; on request that of the pull request that was named. Links that it
 # brings where infra and the steps write would lead them to other files of the runner.
 _CHECKOUT_HEAD = f"""\
@@ -57,7 +63,28 @@ _AUTH_FILE = f"""\
 _SHARD = "          SHARD: ${{ matrix.shard }}\n"
 _PART = ' --shard "$SHARD"'
 _NUMBER = ".${{ strategy.job-index }}"
+# What runs for a pull request: one of this repository that is to be merged into trunk, its place in the merge
+# queue, or a run that was started by hand on the pull request's own branch. Rules come from what a change is
+# merged into, so a pull request into a branch of its author's gets nothing; and what runs on trunk's ref
+# counts as trunk for Google and for caches, so no pull request is planned there.
+_REVIEWED = """\
+github.event_name == 'pull_request' && github.event.pull_request.base.ref == '@@TRUNK@@'
+      && github.event.pull_request.head.repo.full_name == github.repository
+      || github.event_name == 'merge_group' && github.event.merge_group.base_ref == 'refs/heads/@@TRUNK@@'
+      || github.event_name == 'workflow_dispatch' && inputs.pull_request != ''
+      && github.ref != 'refs/heads/@@TRUNK@@'"""
+_IF_REVIEWED = f"""\
+    if: >-
+      ${{{{ !cancelled() && ({_REVIEWED}) }}}}
+"""
+_IF_PLANNED = f"""\
+    if: >-
+      ${{{{ !cancelled() && inputs.compare != 'true' && ({_REVIEWED}) }}}}
+"""
+_BASE = "${{ github.event.pull_request.base.sha || 'origin/@@TRUNK@@' }}"
 _BLOCKS = {
+    "IF_REVIEWED": _IF_REVIEWED,
+    "IF_PLANNED": _IF_PLANNED,
     "CHECKOUT": _CHECKOUT,
     "CHECKOUT_HEAD": _CHECKOUT_HEAD,
     "AUTH_TOKEN": _AUTH_TOKEN,
@@ -82,29 +109,70 @@ class Target:
 def render(target: Target, source: Source) -> Mapping[str, str]:
     """The workflows' files, path from the repository's root → content; `source` is where infra comes from."""
     words = {
+        "BASE": _BASE,
         "REPOSITORY": target.repository,
         "TRUNK": target.trunk,
         "UPLOAD": UPLOAD,
         "DOWNLOAD": DOWNLOAD,
-        "ENVIRONMENT_LIST": ", ".join(target.environments),
+        "PLAN_JOBS": ", ".join(f"plan-{name}" for name in target.environments),
+        "CHECK_JOBS": ", ".join(f"check-{name}" for name in target.environments),
     }
-    blocks, parts_of = _sharded(target.shards)
-    environments = "".join(
-        _filled(
-            _template("apply-environment"),
-            words | {"ENV": name} | parts_of,
-            {"AFTER": _after(target, place)} | blocks,
+    apply_blocks, apply_words = _sharded(target.shards)
+    drift_blocks, drift_words = _sharded(target.drift_shards)
+
+    def each(name: str, more: Mapping[str, str] | None = None) -> str:
+        """A template once for each environment, one after the other."""
+        return "".join(
+            _filled(
+                _template(name),
+                {**words, "ENV": environment, **(more or {})},
+                {"AFTER": _after(target, index), **apply_blocks},
+            )
+            for index, environment in enumerate(target.environments)
         )
-        for place, name in enumerate(target.environments)
-    )
-    drift, drift_words = _drift_sharded(target.drift_shards)
-    parts = {"apply": {"ENVIRONMENTS": environments}, "drift": drift}
-    return {
-        f"{FOLDER}/infra-{name}.yml": _with_installs(
-            _filled(_template(name), {**words, **drift_words}, parts.get(name, {})), source
-        )
-        for name in ("plan", "plan-run", "apply", "chat", "drift")
+
+    parts = {
+        "plan": {"PLANS": each("plan-call")},
+        "affected": {
+            "OUTPUTS": _outputs(target, "value", "jobs.affected.outputs", "      "),
+            "JOB_OUTPUTS": _outputs(target, "", "steps.affected.outputs", "      "),
+        },
+        "apply": {"ENVIRONMENTS": each("apply-environment", apply_words)},
+        "drift": {"CHECKS": each("drift-call")},
     }
+    files = {
+        name: _filled(_template(name), words, parts.get(name, {}))
+        for name in ("plan", "affected", "attest", "apply", "chat", "drift")
+    }
+    for environment in target.environments:
+        own = {**words, "ENV": environment}
+        files[f"plan-{environment}"] = _filled(_template("plan-environment"), own, {})
+        files[f"drift-{environment}"] = _filled(
+            _template("drift-environment"), own | drift_words, drift_blocks
+        )
+    return {f"{FOLDER}/infra-{name}.yml": _with_installs(text, source) for name, text in files.items()}
+
+
+def plan_workflow(environment: str) -> str:
+    """The name of the file that plans an environment."""
+    return f"infra-plan-{environment}.yml"
+
+
+def drift_workflow(environment: str) -> str:
+    """The name of the file that checks an environment for drift."""
+    return f"infra-drift-{environment}.yml"
+
+
+def _outputs(target: Target, key: str, source: str, indent: str) -> str:
+    """The outputs of the workflow, or of the job, that finds what is affected: one for each environment."""
+    lines = []
+    for name in target.environments:
+        value = f"${{{{ {source}.{SHARDS}{name} }}}}"
+        if key:
+            lines += [f"{indent}{SHARDS}{name}:\n", f"{indent}  {key}: {value}\n"]
+        else:
+            lines.append(f"{indent}{SHARDS}{name}: {value}\n")
+    return "".join(lines)
 
 
 def _with_installs(text: str, source: Source) -> str:
@@ -124,21 +192,13 @@ def _with_installs(text: str, source: Source) -> str:
 
 
 def _sharded(count: int) -> tuple[dict[str, str], dict[str, str]]:
-    """The blocks and the words that make of one job that applies a matrix of several."""
+    """The blocks and the words that turn one job into a matrix of several."""
     if count == 1:
         words = {"PART": "", "NUMBER": "", "EACH": "", "SHARD_NAME": "1/1"}
         return {"SHARDS": "", "SHARD": ""}, words
     matrix = f"    strategy:\n      fail-fast: false\n      matrix:\n{_shard_list(count)}"
     words = {"PART": _PART, "NUMBER": _NUMBER, "EACH": ".*", "SHARD_NAME": "${{ matrix.shard }}"}
     return {"SHARDS": matrix, "SHARD": _SHARD}, words
-
-
-def _drift_sharded(count: int) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """The same for the jobs that check for drift, which are a matrix of the environments already."""
-    if count == 1:
-        return {"SHARD_LIST": "", "SHARD": ""}, {"PART": "", "NUMBER": "", "PLACE": ""}
-    words = {"PART": _PART, "NUMBER": _NUMBER, "PLACE": " ${{ matrix.shard }}"}
-    return {"SHARD_LIST": _shard_list(count), "SHARD": _SHARD}, words
 
 
 def _shard_list(count: int) -> str:

@@ -192,7 +192,7 @@ def test_plan_starts_the_plan_workflow_for_the_head_that_was_read(
     done = say(pull, body)
     (started,) = github.dispatches
     inputs = {"pull_request": str(pull), "head": head, **({"stack": stack} if stack else {})}
-    assert (started.workflow, started.ref, started.inputs) == ("infra-plan.yml", "main", inputs)
+    assert (started.workflow, started.ref, started.inputs) == ("infra-plan.yml", "feature", inputs)
     assert done.inputs == inputs
     assert reactions(github, pull) == ["eyes", "rocket"]
     assert ours(github, pull) == []

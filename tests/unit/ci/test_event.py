@@ -111,6 +111,11 @@ def test_a_plan_that_was_asked_for_names_head_and_pull_request(tmp_path: Path) -
     found = read(tmp_path, "workflow_dispatch", {"inputs": {"pull_request": "7", "head": HEAD}})
     assert found
     assert (found.pull_request, found.head, found.is_reviewed) == (7, HEAD, True)
+    default = {"inputs": {}, "repository": {"default_branch": "develop"}}
+    for trunk, more in (("develop", {}), ("main", {"INFRA_TRUNK": "main"})):
+        event = read(tmp_path, "workflow_dispatch", default, **more)
+        assert event
+        assert event.base_ref == trunk
     passed = read(tmp_path, "workflow_dispatch", {"inputs": None}, INFRA_PULL_REQUEST="8", INFRA_HEAD=HEAD)
     assert passed
     assert (passed.pull_request, passed.head) == (8, HEAD)

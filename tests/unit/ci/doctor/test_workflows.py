@@ -24,20 +24,32 @@ def told(text: str, name: str = "other.yml") -> list[tuple[str, str, int | None]
     shipped = [each for each in SHIPPED if each.name != name]
     return [
         (check.status, check.name, check.line)
-        for check in workflows([*shipped, one], "acme/infra")
+        for check in workflows([*shipped, one], "acme/infra", TARGET.environments)
         if check.status != "ok"
     ]
 
 
 def test_the_workflows_that_ship_are_fine() -> None:
-    (check,) = workflows(SHIPPED, "acme/infra")
-    assert (check.status, check.message) == ("ok", "5 files, nothing to say")
+    (check,) = workflows(SHIPPED, "acme/infra", TARGET.environments)
+    assert (check.status, check.message) == ("ok", "10 files, nothing to say")
 
 
 def test_missing_workflows_are_told() -> None:
-    (check,) = workflows([one for one in SHIPPED if one.name != "infra-apply.yml"], "acme/infra")
-    assert "infra-apply.yml" in check.message
-    assert "infra init" in check.advice
+    for name in ("infra-apply.yml", "infra-attest.yml", "infra-plan-prod.yml", "infra-drift-dev.yml"):
+        there = [one for one in SHIPPED if one.name != name]
+        (check,) = workflows(there, "acme/infra", TARGET.environments)
+        assert f"there is no {name} in" in check.message
+        assert "infra init" in check.advice
+    # Whoever has no drift workflow at all wants none.
+    without = [one for one in SHIPPED if not one.name.startswith("infra-drift")]
+    (check,) = workflows(without, "acme/infra", TARGET.environments)
+    assert check.status == "ok"
+
+
+def test_workflows_whose_plans_are_attested_by_nobody_are_told() -> None:
+    old = "on: pull_request\npermissions: {}\njobs: {}\n"
+    assert told(old, "infra-plan.yml") == [("error", "workflows", None)]
+    assert told(old, "infra-plan-run.yml") == [("error", "workflows", None)]
 
 
 GOOD = f"""\
@@ -195,13 +207,16 @@ def test_what_reverts_drift_needs_no_queue() -> None:
 
 def test_the_plan_workflow_is_called_at_trunk() -> None:
     text = "on: pull_request\npermissions: {}\njobs:\n  plan:\n    uses: WHERE\n    permissions: {}\n"
-    run = ".github/workflows/infra-plan-run.yml"
-    for where, expected in (
-        (f"acme/infra/{run}@main", []),
-        (f"./{run}", [("error", "plan workflow", 5)]),
-        (f"evil/infra/{run}@main", [("error", "pins", 5)]),
-    ):
-        assert told(text.replace("WHERE", where), "infra-plan.yml") == expected
+    for name in ("infra-attest", "infra-affected", "infra-plan-dev", "infra-drift-prod"):
+        run = f".github/workflows/{name}.yml"
+        for where, expected in (
+            (f"acme/infra/{run}@main", []),
+            (f"./{run}", [("error", "plan workflow", 5)]),
+            (f"evil/infra/{run}@main", [("error", "pins", 5)]),
+            (f"evil/acme/infra/{run}@main", [("error", "pins", 5)]),
+            ("acme/infra/.github/workflows/other.yml@main", [("error", "pins", 5)]),
+        ):
+            assert told(text.replace("WHERE", where)) == expected
 
 
 @pytest.mark.parametrize(
