@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,7 @@ _OF_JOB = re.compile(r"infra-(?:plan-(?P<planned>.+)-\d+|(?:apply|compare)-(?P<a
 class PlanReport:
     """One job's part of a review: `shard` is `1/3`, `expected` are the stacks that it was to plan.
 
-    `environments` are those that it planned for, `only` is the one stack that somebody asked for. `plans`
-    maps stacks to a hash of what their plans do: equal ones have equal hashes, whenever they were made.
+    `environments` are those that it planned for, `only` is the one stack that somebody asked for.
     `artifact` is the folder that it was found in, which its own job did not choose; empty for none.
     """
 
@@ -42,7 +41,6 @@ class PlanReport:
     only: str
     expected: tuple[str, ...]
     review: Review
-    plans: Mapping[str, str] = field(default_factory=dict)
     artifact: str = field(default="", compare=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.ci import shards
@@ -13,6 +14,7 @@ from orchestrator.ci.outputs import add_summary, set_outputs
 from orchestrator.ci.posting import Outbox
 from orchestrator.ci.reports import LARGEST, OURS, Gathered, PlanReport, artifacts_of, write_report
 from orchestrator.ci.review import commenting
+from orchestrator.ci.review.attesting import Attesting
 from orchestrator.ci.review.believing import believed
 from orchestrator.ci.review.documents import document, sarif
 from orchestrator.ci.review.messages import Messages, messages_of
@@ -99,17 +101,21 @@ def told(
     """Tell the whole of some reports; gives the exit code."""
     outbox = Outbox()
     only = app.environ.get(ONE_STACK, "")
-    found = believed(scope, event, reports, only)
     top = scope.project.repository.top
     folder = scope.project.root.relative_to(top).as_posix() if scope.project.root != top else ""
     if dry or event is None:
-        review = joined(scope, event, found, expected, only)
+        review = joined(scope, event, believed(scope, event, reports, only), expected, only)
         _keep_sarif(app, sarif_file, review, folder)
         return _shown(app, review, messages_of(review, folder), command)
     with open_host(app.environ) as host:
         event = commenting.completed(event, host)
+        attesting = Attesting.of(scope, event, app.environ, attests=not only)
+        found = believed(scope, event, reports, only, attesting.objects)
         review = joined(scope, event, found, expected, only)
-        telling = commenting.Telling(review, found.reports, folder, alone=bool(only))
+        review = replace(review, notes=(*review.notes, *attesting.notes(review)))
+        telling = commenting.Telling(
+            review, attesting.plans, folder, lambda: attesting.attest(review), alone=bool(only)
+        )
         messages, comment = commenting.tell(host, event, telling, outbox)
     _keep_sarif(app, sarif_file, review, folder)
     add_summary(app.environ, messages.summary + outbox.summary)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from orchestrator.project.model import Finding
@@ -45,6 +47,16 @@ class StackReview:
     def environment(self) -> str:
         """The stack's environment."""
         return self.report.environment
+
+
+def shown_hash(stack: StackReview) -> str:
+    """A hash of all that a reviewer is shown of a stack's plan, but for how long it took.
+
+    It is the same for a review that was read from its JSON.
+    """
+    report = replace(stack.report, seconds=0.0)
+    content = asdict(replace(stack, report=report, object="", sha256=""))
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

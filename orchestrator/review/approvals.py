@@ -16,9 +16,9 @@ from orchestrator.plan.comparing import Difference, Reaches, compare
 from orchestrator.plan.digest import Digest
 from orchestrator.project.model import Stack
 from orchestrator.project.reach import reach
+from orchestrator.review.attesting import locations
 from orchestrator.review.decisions import Approval, Decisions, Refusal, destroyed
 from orchestrator.review.pending import Owed, Trunk, approves
-from orchestrator.run.digesting import objects_of
 from orchestrator.run.session import Session
 from orchestrator.state.approved import PlanObjects
 from orchestrator.state.records import Entry
@@ -126,16 +126,14 @@ class Approvals:
         key = (pull_request.number, stack.environment, approved_by)
         if key not in self._found:
             self._found[key] = self.decisions.approval_of(
-                pull_request, stack.environment, approved_by, self._places(stack)
+                pull_request, stack.environment, approved_by, self.locations(stack)
             )
         return self._found[key]
 
-    def _places(self, stack: Stack) -> Sequence[PlanObjects]:
-        """Where the plan objects of a stack's environment lie: as a rule in one bucket."""
-        ledgers, project = self.session.ledgers, self.session.project
+    def locations(self, stack: Stack) -> Sequence[PlanObjects]:
+        """Where the plan objects of a stack's environment are: as a rule in one bucket."""
         # The stack itself may be one that trunk no longer has.
-        found = (objects_of(ledgers, one) for one in (*project.of(stack.environment), stack))
-        return list({(id(one.storage), one.base): one for one in found}.values())
+        return locations(self.session.project, self.session.ledgers, stack.environment, [stack])
 
     def _gated(
         self, stack: Stack, now: Digest, gated: Digest | None, owed: Owed, rules: _Rules
@@ -179,7 +177,7 @@ class Approvals:
         if not label:
             return ""
         by_key = {key: one for one in given for key in destroyed(one.digests[stack.id])}
-        places = self._places(stack)
+        places = self.locations(stack)
         # Each pull request is asked about once, by the first thing that it takes away.
         first = {by_key[key].pull_request.number: key for key in sorted(destroyed(now), reverse=True)}
         for key in first.values():

@@ -1,6 +1,7 @@
-"""Who decided on a pull request, and on which plan: reviews, checks and labels, read from the host alone.
+"""Who decided on a pull request, and on which plan: the host's reviews and labels, the bucket's attestations.
 
-What stands in the bucket counts only when a check names it, since whoever may plan may also write there.
+A plan object counts only when an attestation names it, since whoever may plan may also write one. Checks,
+statuses and comments are for display: any workflow of a branch can post them.
 """
 
 from __future__ import annotations
@@ -11,17 +12,14 @@ from datetime import datetime
 from typing import Literal
 
 from orchestrator.errors import StateError
-from orchestrator.hosts.model import WRITERS, CheckRun, PullRequest, Review
+from orchestrator.hosts.model import WRITERS, PullRequest, Review
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest, decode, sha256
-from orchestrator.state.approved import PlanObjects, Seal, unseal
+from orchestrator.state.approved import PlanObjects
+from orchestrator.state.attestations import Attestation, Attestations
 
-# The app whose token workflows have: only the job that comments may post checks with it.
-APP = "github-actions"
 BOT = "[bot]"
 LABEL = "allow-destroy"
-# Checks that say nothing about a plan: nobody saw one.
-UNFINISHED = ("cancelled", "skipped", "timed_out")
 
 
 @dataclass(frozen=True)
@@ -72,14 +70,17 @@ class Decisions:
         seen: Callable[[str], bool],
         places: Sequence[PlanObjects],
     ) -> Approval | Refusal:
-        """The newest plans of a head that were posted at a time that counts, as its check names them."""
-        check = newest_check(self.host.checks(pull_request.head, f"infra/{environment}"), seen)
-        if check is None:
-            return Refusal(pull_request, f"no plan of {environment} was posted before it was approved")
-        seal = unseal(check.external_id)
-        if seal is None:
-            return Refusal(pull_request, f"the check infra/{environment} names no plans")
-        return _sealed(pull_request, check, seal, places)
+        """The newest plans of a head that were posted at a time that counts, as they were attested."""
+        found = [one for one in attestations_of(pull_request, places) if seen(one.posted)]
+        if not found:
+            return Refusal(pull_request, f"no plan of {environment} was attested before it was approved")
+        newest = max(found, key=lambda one: (_time(one.posted), one.run))
+        # Where an environment's memory lies in several buckets, each has the attestation of a run.
+        mine = [one for one in found if one.run == newest.run]
+        problem = next((one.problem for one in mine if one.problem), "")
+        if problem:
+            return Refusal(pull_request, f"its plans of {environment} do not count: {problem}")
+        return _attested(pull_request, mine, places)
 
     def decided(
         self, pull_request: PullRequest, approved_by: Literal["review", "merge"]
@@ -161,31 +162,30 @@ def standing_reviews(reviews: Sequence[Review]) -> list[Review]:
     return list(last.values())
 
 
-def newest_check(checks: Sequence[CheckRun], seen: Callable[[str], bool]) -> CheckRun | None:
-    """The newest of an environment's checks that was there in time, if it tells of a plan."""
-    mine = [
-        one
-        for one in checks
-        if one.app == APP and one.status == "completed" and one.completed_at and seen(one.completed_at)
+def attestations_of(pull_request: PullRequest, places: Sequence[PlanObjects]) -> list[Attestation]:
+    """What was attested of a pull request's head. Raises StateError when the bucket says no."""
+    return [
+        attestation
+        for place in places
+        for attestation in Attestations.beside(place).of_head(pull_request.number, pull_request.head)
     ]
-    last = max(mine, key=lambda one: (_time(one.completed_at), one.id), default=None)
-    return None if last is None or last.conclusion in UNFINISHED else last
 
 
-def _sealed(
-    pull_request: PullRequest, check: CheckRun, seal: Seal, places: Sequence[PlanObjects]
+def _attested(
+    pull_request: PullRequest, attestations: Sequence[Attestation], places: Sequence[PlanObjects]
 ) -> Approval | Refusal:
-    """The digests that a check names, if they are the ones that it was made over."""
+    """The digests that a run's attestations name, if they are the ones that were attested."""
     data: dict[str, bytes] = {}
     for place in places:
-        data |= place.of_run(pull_request.number, pull_request.head, seal.run)
-    if not seal.fits({stack: sha256(one) for stack, one in data.items()}):
-        return Refusal(pull_request, "its plans in the bucket are not those that its check names")
+        data |= place.of_run(pull_request.number, pull_request.head, attestations[0].plan_run)
+    named = {stack: sha for one in attestations for stack, sha in one.plans.items()}
+    if any(stack not in data or sha256(data[stack]) != sha for stack, sha in named.items()):
+        return Refusal(pull_request, "its plans in the bucket are not those that were attested")
     try:
-        digests = {stack: decode(one, f"The plan object of {stack}") for stack, one in data.items()}
+        digests = {stack: decode(data[stack], f"The plan object of {stack}") for stack in named}
     except StateError as error:
         return Refusal(pull_request, error.message.rstrip("."))
-    return Approval(pull_request, check.completed_at, digests)
+    return Approval(pull_request, max(one.posted for one in attestations), digests)
 
 
 def _time(text: str) -> datetime:

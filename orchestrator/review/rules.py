@@ -10,7 +10,7 @@ from orchestrator.hosts.port import Host
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Project, Stack
 from orchestrator.review.approvals import Approvals
-from orchestrator.review.decisions import APP
+from orchestrator.review.decisions import attestations_of
 from orchestrator.review.pending import Owed
 from orchestrator.run.digesting import Keys, digests
 from orchestrator.run.inspecting import Inspect, Inspected, both
@@ -93,22 +93,19 @@ class OwedRules:
         protected = then.config.is_protected(name, then.order)
         if policy.destroy_level(name, protected=protected) != "label":
             return ""
-        if any(self._labelled(number, name, policy.label) for number in numbers):
+        if any(self._labelled(number, stack, policy.label) for number in numbers):
             return ""
         return (
             f"{stack.id} would delete or replace something, and nobody who may approve has set the label "
             f"{policy.label} after its plan"
         )
 
-    def _labelled(self, number: int, environment: str, label: str) -> bool:
+    def _labelled(self, number: int, stack: Stack, label: str) -> bool:
         """Whether the label was set once there was a plan; setting it makes another one."""
         if self.host is None or self.approvals is None:
             return False
         found = self.host.pull_request(number)
-        posted = [
-            one.completed_at
-            for one in self.host.checks(found.head, f"infra/{environment}")
-            if one.app == APP and one.completed_at
-        ]
         with self.approvals.lock:
-            return bool(posted) and self.approvals.decisions.allows_destroy(found, min(posted), label)
+            attested = attestations_of(found, self.approvals.locations(stack))
+            posted = min((one.posted for one in attested), default="")
+            return bool(posted) and self.approvals.decisions.allows_destroy(found, posted, label)

@@ -16,6 +16,9 @@ from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.session import Session
 from orchestrator.state.approved import PlanObjects, digest_key
 
+# The fact of a plan object that holds a hash of what its job reported: `report.review.shown_hash`.
+SHOWN = "shown"
+
 
 class Keys:
     """The keys that digests are made with, one for each ledger; read once. Safe to share between threads."""

@@ -1,6 +1,7 @@
-"""Plan objects in the bucket, the key that their values are hashed with, and the seal that a check carries.
+"""Plan objects in the bucket, the key that their values are hashed with, and the seal over those of a gate.
 
-Whoever plans may create an object and can change none; that a check names it is what makes it count.
+Whoever plans may create an object and can change none; it counts because an attestation names it, or the seal
+that came through a gate.
 """
 
 from __future__ import annotations
@@ -9,18 +10,22 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from orchestrator.errors import StateError
 from orchestrator.state.storage import ABSENT, PreconditionFailed, Storage
 
-# What a check's external id begins with; the number is raised when its meaning changes.
+# What a seal begins with; the number is raised when its meaning changes.
 SEAL = "infra/1"
 # In place of a pull request's number: what trunk itself owes, for a gate to approve.
 TRUNK = "trunk"
 # The name of a stack that is an environment itself: that of the environment may be another stack's.
 ITSELF = "~"
+
+# Objects that are read at once.
+READERS = 8
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -29,7 +34,7 @@ _SEALED = re.compile(r"infra/1 ([A-Za-z0-9][A-Za-z0-9._-]*) ([0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class Seal:
-    """What a check says: the run whose plan objects it means, and a hash over all of them."""
+    """What a gate approved: the run whose plan objects it means, and a hash over all of them."""
 
     run: str
     sha256: str
@@ -43,13 +48,13 @@ class Seal:
 
 
 def seal(run: str, entries: Mapping[str, str]) -> str:
-    """The external id of a check over a run's plan objects: stack id → SHA-256 of the content."""
-    return str(Seal(_word(run), digest_of(entries)))
+    """The seal over a run's plan objects: stack id → SHA-256 of the content."""
+    return str(Seal(word(run), digest_of(entries)))
 
 
-def unseal(external_id: str) -> Seal | None:
-    """What an external id says; None when it is not one of infra's."""
-    found = _SEALED.fullmatch(external_id)
+def unseal(text: str) -> Seal | None:
+    """What a seal says; None when it is not one of infra's."""
+    found = _SEALED.fullmatch(text)
     return Seal(found.group(1), found.group(2)) if found else None
 
 
@@ -72,7 +77,7 @@ class PlanObjects:
 
     def create(self, pull_request: int | str, head: str, stack: str, run: str, data: bytes) -> str:
         """Write one, which must not be there yet; returns its name. It is never written again."""
-        name = f"{self._folder(pull_request, head)}{_encoded(stack, self.environment)}/{_word(run)}.json"
+        name = f"{self._folder(pull_request, head)}{_encoded(stack, self.environment)}/{word(run)}.json"
         try:
             self.storage.write(name, data, if_generation=ABSENT)
         except PreconditionFailed:
@@ -85,19 +90,19 @@ class PlanObjects:
 
     def of_run(self, pull_request: int | str, head: str, run: str) -> dict[str, bytes]:
         """All objects of one run, by stack id."""
-        folder, end = self._folder(pull_request, head), f"/{_word(run)}.json"
-        found = {}
-        for blob in self.storage.list(folder):
-            if not blob.name.endswith(end):
-                continue
-            whole = self.storage.read(blob.name)
-            name = blob.name.removeprefix(folder).removesuffix(end)
-            if whole is not None and "/" not in name:
-                found[_decoded(name, self.environment)] = whole.data
-        return found
+        folder, end = self._folder(pull_request, head), f"/{word(run)}.json"
+        names = {
+            name: blob.name
+            for blob in self.storage.list(folder)
+            if blob.name.endswith(end)
+            and "/" not in (name := blob.name.removeprefix(folder).removesuffix(end))
+        }
+        with ThreadPoolExecutor(READERS, thread_name_prefix="plans") as pool:
+            blobs = dict(zip(names, pool.map(self.storage.read, names.values()), strict=True))
+        return {_decoded(name, self.environment): blob.data for name, blob in blobs.items() if blob}
 
     def _folder(self, pull_request: int | str, head: str) -> str:
-        return f"{self.base}/plans/{_word(str(pull_request))}/{_word(head)}/"
+        return f"{self.base}/plans/{word(str(pull_request))}/{word(head)}/"
 
 
 def digest_key(storage: Storage, base: str) -> bytes:
@@ -128,8 +133,8 @@ def digest_key(storage: Storage, base: str) -> bytes:
     return bytes.fromhex(text)
 
 
-def _word(text: str) -> str:
-    """A part of a name that cannot lead elsewhere."""
+def word(text: str) -> str:
+    """Text as a part of a name that cannot lead elsewhere."""
     if not _WORD.fullmatch(text):
         raise StateError(f"{text!r} cannot be part of a plan object's name.")
     return text

@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -46,7 +46,8 @@ class Files:
         digest = hashlib.sha256(data).hexdigest()[:16]
         if generation not in (None, digest):
             return None
-        return Blob(name, digest, len(data), data, updated=_moment(changed))
+        moment = _moment(changed)
+        return Blob(name, digest, len(data), data, created=moment, updated=moment)
 
     def delete(self, name: str, *, if_generation: str | None = None) -> None:
         """Remove the file if it is still what it was."""
@@ -72,15 +73,20 @@ class _Properties:
     generation: int = 0
     metageneration: int = 0
     digest: str = ""
+    created: str = ""
     updated: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 class Folder:
-    """A folder that behaves as a bucket does, for one machine. Old generations are not kept."""
+    """A folder that behaves as a bucket does, for one machine. Old generations are not kept.
 
-    def __init__(self, root: Path) -> None:
+    `clock` gives the times that objects are written with.
+    """
+
+    def __init__(self, root: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.root = root
+        self._clock = clock
 
     def stat(self, name: str) -> Blob | None:
         """The object without its content."""
@@ -107,11 +113,13 @@ class Folder:
             if if_generation is not None and if_generation != (before.generation if before else ABSENT):
                 raise precondition_failed(str(self._path(name)))
             last = int(self._properties(name).generation)
+            moment = _moment(self._clock().timestamp())
             made = _Properties(
                 generation=max(last + 1, int(datetime.now(UTC).timestamp() * 1e6)),
                 metageneration=1,
                 digest=_digest(data),
-                updated=_now(),
+                created=moment,
+                updated=moment,
                 metadata=dict(metadata or {}),
             )
             self._put(self._path(name), data)
@@ -137,7 +145,8 @@ class Folder:
                 generation=int(before.generation),
                 metageneration=int(before.metageneration) + 1,
                 digest=_digest(before.data),
-                updated=_now(),
+                created=before.created,
+                updated=_moment(self._clock().timestamp()),
                 metadata={**before.metadata, **metadata},
             )
             self._put(self._beside(name), _encode(made))
@@ -161,7 +170,7 @@ class Folder:
 
     def now(self) -> datetime:
         """This machine's time."""
-        return datetime.now(UTC)
+        return self._clock()
 
     def _path(self, name: str) -> Path:
         return self.root / name
@@ -181,7 +190,8 @@ class Folder:
         if beside.digest != _digest(data):
             # Cut off between the two writes: the content is new, and nothing is known of it but its time.
             changed = self._path(name).stat().st_mtime
-            beside = _Properties(int(changed * 1e6), 1, _digest(data), _moment(changed))
+            moment = _moment(changed)
+            beside = _Properties(int(changed * 1e6), 1, _digest(data), moment, moment)
         return _as_blob(name, beside, data)
 
     def _properties(self, name: str) -> _Properties:
@@ -242,6 +252,7 @@ def _as_blob(name: str, beside: _Properties, data: bytes) -> Blob:
         data=data,
         metageneration=str(beside.metageneration),
         metadata=beside.metadata,
+        created=beside.created,
         updated=beside.updated,
     )
 
@@ -253,10 +264,6 @@ def _encode(properties: _Properties) -> bytes:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _now() -> str:
-    return _moment(datetime.now(UTC).timestamp())
 
 
 def _moment(seconds: float) -> str:

@@ -26,7 +26,7 @@ PATIENCE = 60.0
 BRIEF = 3.0
 DOWN_FOR = 60.0
 # What a listing has to say of each object: a fifth of what it would say unasked.
-FIELDS = "nextPageToken,items(name,generation,metageneration,size,updated,timeDeleted,metadata)"
+FIELDS = "nextPageToken,items(name,generation,metageneration,size,timeCreated,updated,timeDeleted,metadata)"
 
 
 class Bucket:
@@ -226,6 +226,7 @@ def _blob(found: Any, data: bytes = b"") -> Blob:
         data=data,
         metageneration=str(found.metageneration or ""),
         metadata=dict(found.metadata or {}),
+        created=_text(found.time_created),
         updated=_text(found.updated),
         deleted=_text(found.time_deleted),
     )

@@ -22,7 +22,8 @@ class Blob:
     """An object or file at one moment.
 
     `generation` changes with every write, `metageneration` with every change of `metadata`; compare them,
-    nothing else. `updated` is when either last happened, by the clock of where it lies, RFC 3339 in UTC;
+    nothing else. `created` is when this generation was written, `updated` when it or its metadata last
+    changed, by the clock of where it is stored, RFC 3339 in UTC;
     `deleted` when a newer generation or a deletion replaced this one, empty for the live one.
     """
 
@@ -32,6 +33,7 @@ class Blob:
     data: bytes = b""
     metageneration: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
     updated: str = ""
     deleted: str = ""
 

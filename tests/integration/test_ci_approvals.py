@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import StateError
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.model import NewCheck
 from orchestrator.plan.digest import Digest, empty, encode, sha256
 from orchestrator.review.decisions import Approval, Decisions, Refusal
-from orchestrator.state.approved import seal
+from orchestrator.state.attestations import Attestation, Attestations
+from orchestrator.state.folder import Folder
 from orchestrator.state.records import Entry
 from tests.support.approving import APP, CONFIG, FILES, Approving
 from tests.support.repo import Repo
@@ -177,8 +179,8 @@ def test_a_file_that_came_and_went_was_there(place: Approving) -> None:
     place.github.review(second, "bert")
     place.github.merge(second)
     assert place.judge(gone).pull_requests == (first, second)
-    # The first one was approved before any plan of it was posted, so its code counts as not approved.
-    assert f"#{first}: no plan of prod was posted" in place.judge(THREE).reason
+    # The first one was approved before any plan of it was attested, so its code counts as not approved.
+    assert f"#{first}: no plan of prod was attested" in place.judge(THREE).reason
 
 
 # Who approved
@@ -251,7 +253,7 @@ def test_a_dismissed_review_and_a_plan_posted_after_the_review_do_not_count(plac
 
     first = approval()
     assert isinstance(first, Refusal)
-    assert "no plan of prod was posted before it was approved" in first.reason
+    assert "no plan of prod was attested before it was approved" in first.reason
     second = place.github.review(number, "olga")
     place.post(number, THREE)
     found = approval()
@@ -281,28 +283,65 @@ def test_where_the_merge_approves_the_newest_plan_before_it_counts(tmp_path: Pat
 # What stands in the bucket
 
 
-def test_only_objects_that_a_check_names_count(place: Approving) -> None:
-    """Whoever holds the plan token can write an object, not a check."""
+def test_only_objects_that_an_attestation_names_count(place: Approving) -> None:
+    """Whoever holds the plan token can write an object; any workflow of a branch can post a check."""
     number = place.change("prod/app", "two")
     place.post(number, TWO)
     head = place.github.head(number)
     evil = to("evil")
-    # A newer object under a run of its own; no check names it.
+    # A newer object under a run of its own, and one more in the run that was attested.
     place.objects().create(number, head, "prod/app", "99-1", encode(evil))
-    # A person's status, and a check by another app, are not the comment job's check.
-    token = place.github.token("other-app[bot]", checks="write")
-    other = open_host(place.github.environ(token, "push"))
-    named = seal("99-1", {"prod/app": sha256(encode(evil))})
-    other.create_check(NewCheck("infra/prod", head, "success", "Fine", "", external_id=named))
-    other.close()
+    place.objects().create(number, head, "prod/net", "1-1", encode(replace(evil, stack="prod/net")))
+    # Checks as the job that attests posts them: by a workflow of the branch, and by another app.
+    for app in ("github-actions[bot]", "other-app[bot]"):
+        host = open_host(place.github.environ(place.github.token(app, checks="write"), "push"))
+        host.create_check(NewCheck("infra/prod", head, "success", "2 changes", ""))
+        host.close()
     place.github.review(number, "bert")
     place.github.merge(number, "squash")
     assert place.judge(evil).kind == "mismatch"
+    assert place.judge(replace(evil, stack="prod/net"), None).kind != "approved"
     assert place.judge(TWO).kind == "approved"
 
 
-@pytest.mark.parametrize("how", ["another content", "one more", "one less", "no digest"])
-def test_objects_that_are_not_those_of_the_check_are_refused(place: Approving, how: str) -> None:
+@pytest.mark.parametrize("of", ["another pull request", "another head", "another run", "no JSON", "no hash"])
+def test_an_attestation_is_of_its_own_head_and_run(place: Approving, of: str) -> None:
+    """It counts for nothing else; and one that cannot be read hides what was attested before."""
+    number = place.change("prod/app", "two")
+    place.post(number, TWO, run="7-1")
+    head, objects = place.github.head(number), place.objects()
+    stored = Attestations.beside(objects)
+    good = Attestation(number, head, "8-1", "7-1", {"prod/app": sha256(encode(TWO))})
+    changed = {
+        "another pull request": replace(good, pull_request=number + 1),
+        "another head": replace(good, head="e" * 40),
+        "another run": replace(good, run="9-1"),
+    }.get(of, good)
+    stored.create(changed)
+    name = f"prod/attestations/{changed.pull_request}/{changed.head}/{changed.run}.json"
+    data = objects.storage.read(name)
+    assert data
+    broken = {"no JSON": b"{", "no hash": data.data.replace(sha256(encode(TWO)).encode(), b"x")}
+    text = broken.get(of, data.data)
+    Folder(objects.storage.root, place.github.clock).write(  # type: ignore[attr-defined]
+        f"prod/attestations/{number}/{head}/8-1.json", text
+    )
+    place.github.review(number, "bert")
+    place.github.merge(number, "squash")
+    verdict = place.judge(TWO)
+    assert verdict.kind == "gate"
+    assert "8-1.json cannot be read" in verdict.reason
+
+
+def test_an_attestation_is_written_once(place: Approving) -> None:
+    number = place.change("prod/app", "two")
+    first = place.post(number, TWO)
+    with pytest.raises(StateError, match="none is ever written twice"):
+        place.attest(number, replace(first, plans={"prod/app": "e" * 64}))
+
+
+@pytest.mark.parametrize("how", ["another content", "one less", "no digest"])
+def test_objects_that_are_not_those_that_were_attested_are_refused(place: Approving, how: str) -> None:
     number = place.change("prod/app", "two")
     place.post(number, TWO, plan(create("x.y"), stack="prod/net"), run="7-1")
     place.github.review(number, "bert")
@@ -311,8 +350,6 @@ def test_objects_that_are_not_those_of_the_check_are_refused(place: Approving, h
     name = f"prod/plans/{number}/{head}/app/7-1.json"
     if how == "another content":
         objects.storage.write(name, encode(to("evil")))
-    elif how == "one more":
-        objects.create(number, head, "prod/third", "7-1", encode(TWO))
     elif how == "one less":
         objects.storage.delete(f"prod/plans/{number}/{head}/net/7-1.json")
     else:
@@ -320,17 +357,16 @@ def test_objects_that_are_not_those_of_the_check_are_refused(place: Approving, h
     for now in (TWO, to("evil")):
         verdict = place.judge(now)
         assert verdict.kind == "gate"
-        assert "not those that its check names" in verdict.reason
+        assert "not those that were attested" in verdict.reason
 
 
-def test_the_newest_check_must_tell_of_plans(place: Approving) -> None:
+def test_the_newest_attestation_must_name_plans(place: Approving) -> None:
     number = place.change("prod/app", "two")
     place.post(number, TWO)
-    head = place.github.head(number)
-    place.host.create_check(NewCheck("infra/prod", head, "failure", "A part was not planned", ""))
+    place.post(number, problem="not planned: prod/net")
     place.github.review(number, "bert")
     place.github.merge(number, "squash")
-    assert "names no plans" in place.judge(TWO).reason
+    assert "do not count: not planned: prod/net" in place.judge(TWO).reason
     assert place.judge(TWO).kind == "gate"
 
 
@@ -427,18 +463,9 @@ def test_a_stack_that_was_never_applied_is_owed_since_it_is_there(place: Approvi
     made = replace(plan(create("terraform_data.a", ["id"], input=1), lineage=""), stack="prod/new")
     place.update()
     place.post(number)
-    data = encode(made)
-    place.objects().create(number, place.github.head(number), "prod/new", "50-1", data)
-    place.host.create_check(
-        NewCheck(
-            "infra/prod",
-            place.github.head(number),
-            "success",
-            "Planned",
-            "",
-            external_id=seal("50-1", {"prod/new": sha256(data)}),
-        )
-    )
+    data, head = encode(made), place.github.head(number)
+    place.objects().create(number, head, "prod/new", "50-1", data)
+    place.attest(number, Attestation(number, head, "50-1", "50-1", {"prod/new": sha256(data)}))
     place.github.review(number, "bert")
     place.github.merge(number, "squash")
     verdict = place.judge(made, None)

@@ -13,7 +13,8 @@ from orchestrator.plan.digest import decode, sha256
 from orchestrator.project import load
 from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.states import States
-from orchestrator.state.approved import PlanObjects, digest_key, unseal
+from orchestrator.state.approved import PlanObjects, digest_key
+from orchestrator.state.attestations import Attestation, Attestations
 from tests.support.ci import Ci, grant_plan_accounts, running
 from tests.support.cli import Infra
 from tests.support.github import BOT
@@ -81,16 +82,20 @@ def test_jobs_plan_and_one_job_tells(ci: Ci, tmp_path: Path) -> None:
     assert '"one" -> "two"' in Path(job.env["GITHUB_STEP_SUMMARY"]).read_text()
 
 
-def test_what_reviewers_saw_is_sealed(ci: Ci) -> None:
+def attested(ci: Ci, number: int, environment: str) -> Attestation:
+    """The newest attestation of a pull request's head."""
+    stored = Attestations.beside(plan_objects(ci, environment))
+    return stored.of_head(number, ci.github.head(number))[-1]
+
+
+def test_what_reviewers_saw_is_attested(ci: Ci) -> None:
     number = ci.change({NET: TWO})
     ci.job(number)("ci", "plan", code=0)
     head = ci.github.head(number)
-    (check,) = ci.github.checks(head, "infra/dev")
-    seal = unseal(check.external_id)
-    assert seal
-    assert seal.run == "4242-1"
-    found = plan_objects(ci, "dev").of_run(number, head, seal.run)
-    assert seal.fits({name: sha256(data) for name, data in found.items()})
+    attestation = attested(ci, number, "dev")
+    assert (attestation.run, attestation.plan_run, attestation.problem) == ("4242-1", "4242-1", "")
+    found = plan_objects(ci, "dev").of_run(number, head, attestation.plan_run)
+    assert attestation.plans == {name: sha256(data) for name, data in found.items()}
     digests = {name: decode(data) for name, data in found.items()}
     assert [one.address for one in digests["dev/net"].resources] == ["terraform_data.x"]
     assert digests["dev/net"].provisional == ()
@@ -136,8 +141,7 @@ def test_what_no_job_reported_is_not_planned(ci: Ci, tmp_path: Path) -> None:
     assert "not planned" in ci.body(number)
     assert lost["stacks"] in ci.body(number)
     assert ci.conclusions(number)["infra/dev"] == "failure"
-    (check,) = ci.github.checks(ci.github.head(number), "infra/dev")
-    assert check.external_id == ""
+    assert attested(ci, number, "dev").plans == {}
 
 
 def test_without_a_key_the_plan_is_shown_and_its_approval_said_not_to_count(ci: Ci, tmp_path: Path) -> None:
@@ -521,7 +525,7 @@ def test_a_pull_request_into_another_branch_is_not_planned(ci: Ci) -> None:
     assert "its head is missing" in job("ci", "plan", "--dry-run", code=3).err
 
 
-def test_parts_of_two_attempts_are_not_sealed_together(ci: Ci, tmp_path: Path) -> None:
+def test_parts_of_two_attempts_are_not_attested_together(ci: Ci, tmp_path: Path) -> None:
     number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": FOLLOWER.replace('"y"', '"z"', 1)})
     for attempt, stack in (("1", "dev/net"), ("2", "dev/app")):
         job = ci.job(number, GITHUB_RUN_ATTEMPT=attempt, INFRA_STACKS=stack)
@@ -529,8 +533,7 @@ def test_parts_of_two_attempts_are_not_sealed_together(ci: Ci, tmp_path: Path) -
         job("ci", "plan", *words, code=0)
     ci.job(number, GITHUB_RUN_ATTEMPT="2")("ci", "comment", str(tmp_path / "r"), code=0)
     assert "re-run all jobs" in ci.body(number)
-    (check,) = ci.github.checks(ci.github.head(number), "infra/dev")
-    assert check.external_id == ""
+    assert attested(ci, number, "dev").plans == {}
 
 
 def test_a_report_about_another_head_is_left_out(ci: Ci, tmp_path: Path) -> None:

@@ -16,16 +16,21 @@ from orchestrator.ci.landing.results import Facts, landing_of, write_landing
 from orchestrator.ci.reports import PlanReport, read_reports, write_report
 from orchestrator.ci.review.believing import believed
 from orchestrator.ci.review.scope import scope_of
+from orchestrator.errors import StateError
+from orchestrator.plan.digest import empty, encode, sha256
 from orchestrator.project import load
 from orchestrator.report.model import NO_COUNTS, StackReport
-from orchestrator.report.review import Review, StackReview
-from orchestrator.state.approved import seal
-from tests.support.ci import Ci, running
+from orchestrator.report.review import Review, StackReview, shown_hash
+from orchestrator.run.digesting import SHOWN
+from orchestrator.sandbox.needs import RIGHTS, SHARED
+from orchestrator.state.approved import PlanObjects
+from orchestrator.state.attestations import Attestations
+from orchestrator.state.gcs import Bucket
+from tests.support.ci import BUCKET, Ci, account, running
 from tests.support.remembered import UPSTREAM
 
 NET = {name: f"infra/envs/{name}/net/main.tf" for name in ("dev", "prod")}
 TWO = UPSTREAM.replace("one", "two")
-HASH = {"dev/net": "d" * 64, "prod/net": "f" * 64, "dev/app": "a" * 64}
 RUN = "4242-1"
 
 
@@ -39,12 +44,14 @@ class Forger:
     """Artifacts of one run about a new pull request: honest ones, then what an attacker makes of one."""
 
     def __init__(self, ci: Ci, folder: Path, name: str) -> None:
-        self.ci, self.folder = ci, folder / "reports"
+        self.ci, self.folder, self.attempt = ci, folder / "reports", 0
         branch = f"b-{abs(hash(name))}"
         self.number = ci.change(dict.fromkeys(NET.values(), TWO), branch, f"Change for {name}")
         self.job = ci.job(self.number)
         self.head, self.commit = ci.github.head(self.number), self.job.env["GITHUB_SHA"]
+        self.planned: dict[str, str] = {}
         for environment in NET:
+            self.planned[f"{environment}/net"] = self.plan(f"{environment}/net")
             self.write(environment, self.report(environment))
 
     def stack(self, id_: str, **more: Any) -> StackReview:
@@ -53,7 +60,19 @@ class Forger:
             id_, environment, "changed", counts={**NO_COUNTS, "update": 1}, diff=f"~ the plan of {id_}"
         )
         made = f"{environment}/plans/{self.number}/{self.head}/{name}/{RUN}.json"
-        return replace(StackReview(report, object=made, sha256=HASH[id_]), **more)
+        return replace(StackReview(report, object=made, sha256=self.planned.get(id_, "a" * 64)), **more)
+
+    def plan(self, id_: str, run: str = RUN, **facts: str) -> str:
+        """What the plan job of a stack's environment writes into the bucket; its hash."""
+        environment, _, _ = id_.partition("/")
+        shown = {SHOWN: shown_hash(self.stack(id_))}
+        data = encode(empty(id_, lineage="", lock_file="", facts=shown | facts))
+        self.objects(environment).create(self.number, self.head, id_, run, data)
+        return sha256(data)
+
+    def objects(self, environment: str) -> PlanObjects:
+        storage = Bucket(BUCKET, {"STORAGE_EMULATOR_HOST": self.ci.place.server.url})
+        return PlanObjects(storage, environment, environment)
 
     def report(self, environment: str, *stacks: StackReview, **more: Any) -> PlanReport:
         review = Review(
@@ -80,13 +99,28 @@ class Forger:
         change(document)
         path.write_text(json.dumps(document))
 
-    def comment(self, code: int = 0) -> str:
-        self.told = self.job("ci", "comment", str(self.folder), "--json", code=code).document
+    def comment(self) -> str:
+        """Show and attest them, in an attempt of its own: an attestation is written once."""
+        self.attempt += 1
+        run = f"4242-{self.attempt}"
+        job = self.ci.job(self.number, GITHUB_RUN_ATTEMPT=str(self.attempt))
+        self.told = job("ci", "comment", str(self.folder), "--json", code=0).document
+        found = {
+            f"infra/{environment}": Attestations.beside(self.objects(environment)).of_head(
+                self.number, self.head
+            )
+            for environment in NET
+        }
+        self.attested = {name: next(one for one in every if one.run == run) for name, every in found.items()}
         return self.ci.body(self.number)
 
-    def seals(self) -> dict[str, str]:
-        checks = self.ci.github.checks(self.head)
-        return {one.name: one.external_id for one in checks}
+    def plans(self) -> dict[str, dict[str, str]]:
+        """What was attested last, by check."""
+        return {name: dict(one.plans) for name, one in self.attested.items()}
+
+    def own(self, *stacks: str) -> dict[str, str]:
+        """The stacks with the hashes of what their plan jobs wrote."""
+        return {id_: self.planned[id_] for id_ in stacks}
 
 
 @pytest.fixture
@@ -94,18 +128,14 @@ def forger(server: Ci, tmp_path: Path, request: pytest.FixtureRequest) -> Forger
     return Forger(server, tmp_path, request.node.name)
 
 
-def sealed(*stacks: str) -> str:
-    return seal(RUN, {one: HASH[one] for one in stacks})
-
-
 DEV, PROD = "infra/dev", "infra/prod"
 
 
-def test_honest_reports_are_sealed(forger: Forger) -> None:
+def test_honest_reports_are_attested(forger: Forger) -> None:
     body = forger.comment()
     assert "the plan of dev/net" in body
     # dev/app reads what dev/net changes and is planned only when that plan says so.
-    assert forger.seals() == {DEV: sealed("dev/net"), PROD: sealed("prod/net")}
+    assert forger.plans() == {DEV: forger.own("dev/net"), PROD: forger.own("prod/net")}
     assert forger.ci.conclusions(forger.number) == {DEV: "success", PROD: "success"}
 
 
@@ -114,7 +144,7 @@ def is_left_out(forger: Forger, environment: str = DEV) -> str:
     body = forger.comment()
     other = PROD if environment == DEV else DEV
     assert forger.ci.conclusions(forger.number) == {environment: "failure", other: "success"}
-    assert forger.seals() == {environment: "", other: sealed(f"{other.removeprefix('infra/')}/net")}
+    assert forger.plans() == {environment: {}, other: forger.own(f"{other.removeprefix('infra/')}/net")}
     assert "left out" in body
     return body
 
@@ -136,7 +166,7 @@ def test_nor_under_a_name_of_its_own(forger: Forger) -> None:
     forger.write("prod", lie, "infra-aaa")
     body = forger.comment()
     assert "left out" in body
-    assert forger.seals()[PROD] == sealed("prod/net")
+    assert forger.plans()[PROD] == forger.own("prod/net")
 
 
 def test_a_stack_is_of_the_environment_that_its_name_says(forger: Forger) -> None:
@@ -146,9 +176,80 @@ def test_a_stack_is_of_the_environment_that_its_name_says(forger: Forger) -> Non
     is_left_out(forger)
 
 
-def test_two_that_say_different_things_are_both_left_out(forger: Forger) -> None:
-    forger.write("dev", forger.report("dev", forger.stack("dev/net", sha256="0" * 64)), "infra-plan-dev-1")
-    is_left_out(forger)
+def test_of_two_that_say_different_things_the_one_of_the_plan_job_counts(forger: Forger) -> None:
+    """Any job of the run can write an artifact, and read the other ones."""
+    for at, lie in enumerate(lies(forger), 1):
+        forger.write("dev", forger.report("dev", lie), f"infra-plan-dev-{at}")
+    body = forger.comment()
+    assert "is not what the plan job wrote" in body
+    assert "nothing to see" not in body
+    assert "the plan of dev/net" in body
+    assert forger.plans() == {DEV: forger.own("dev/net"), PROD: forger.own("prod/net")}
+
+
+def lies(forger: Forger) -> list[StackReview]:
+    """A plan shown as another one: with the hash of the true object, with another, with none at all."""
+    true = forger.stack("dev/net")
+    shown = replace(true, report=replace(true.report, diff="nothing to see"))
+    idle = StackReview(StackReport("dev/net", "dev", "unchanged", diff="nothing to see"))
+    return [shown, replace(shown, sha256="0" * 64), idle]
+
+
+@pytest.mark.parametrize("lie", [0, 1, 2])
+def test_a_plan_that_is_shown_as_another_one_cannot_be_approved(forger: Forger, lie: int) -> None:
+    forger.write("dev", forger.report("dev", lies(forger)[lie]))
+    assert "is not what the plan job wrote" in is_left_out(forger)
+    assert forger.attested[DEV].problem == "not planned: dev/net"
+
+
+def test_a_plan_that_nobody_is_shown_cannot_be_approved(forger: Forger) -> None:
+    """The plan job wrote it, and its report never arrived."""
+    forger.plan("dev/app")
+    body = forger.comment()
+    assert "planned and not shown: dev/app" in body
+    assert forger.plans() == {DEV: {}, PROD: forger.own("prod/net")}
+    assert forger.ci.conclusions(forger.number) == {DEV: "failure", PROD: "success"}
+
+
+def test_the_objects_of_an_older_run_are_nothing_to_this_one(forger: Forger) -> None:
+    """Nor are those that claim to be of a later attempt."""
+    for run in ("4141-1", "4242-9"):
+        forger.plan("dev/app", run, text=run)
+        forger.plan("prod/net", run, text=run)
+    forger.comment()
+    assert forger.plans() == {DEV: forger.own("dev/net"), PROD: forger.own("prod/net")}
+
+
+def test_who_attests_may_do_nothing_else(forger: Forger) -> None:
+    """With exactly the rights that bootstrap gives: it reads plans and creates attestations."""
+    store = forger.ci.place.server.store
+    member = account("dev", SHARED)
+    policies: dict[str, list[dict[str, Any]]] = {}
+    for environment in NET:
+        for part, role in RIGHTS[SHARED]:
+            binding = {"role": f"roles/storage.{role}", "members": [member]}
+            policies.setdefault(f"{environment}/{part}", []).append(binding)
+    for folder, bindings in policies.items():
+        store.insert_managed_folder(BUCKET, folder)
+        store.set_managed_folder_policy(BUCKET, folder, {"bindings": bindings})
+    url = forger.ci.place.server.url_of(member)
+    job = forger.ci.job(forger.number, environment=SHARED, GITHUB_RUN_ATTEMPT="5")
+    job("ci", "comment", str(forger.folder), code=0)
+    job("ci", "comment", str(forger.folder), code=1)
+    mine = Bucket(BUCKET, {"STORAGE_EMULATOR_HOST": url})
+    name = f"dev/attestations/{forger.number}/{forger.head}/4242-5.json"
+    refused: tuple[Callable[[], object], ...] = (
+        lambda: mine.write(name, b"{}"),
+        lambda: mine.delete(name),
+        lambda: mine.read(name),
+        lambda: mine.write("dev/plans/1/h/net/1-1.json", b"{}", if_generation="0"),
+        lambda: mine.read("dev/ledger/digest.key"),
+        lambda: mine.read("dev/state/net/default.tfstate"),
+        lambda: mine.write("dev/promotion/c.json", b"{}", if_generation="0"),
+    )
+    for attempt in refused:
+        with pytest.raises(StateError):
+            attempt()
 
 
 # What an attacker may write into a report: (a change of the document that was read from it).
@@ -225,7 +326,7 @@ def test_a_plan_job_cannot_tell_of_an_apply(forger: Forger) -> None:
     )
     write_landing(forger.folder / "infra-plan-dev-0", forged)
     forger.comment()
-    assert forger.seals() == {DEV: sealed("dev/net"), PROD: sealed("prod/net")}
+    assert forger.plans() == {DEV: forger.own("dev/net"), PROD: forger.own("prod/net")}
     assert forger.ci.github.statuses(forger.ci.github.trunk) == {}
     assert forger.ci.github.deployments() == []
 
@@ -271,7 +372,7 @@ def test_links_lead_nowhere(forger: Forger, tmp_path: Path) -> None:
     write_report(outside, forger.report("prod", forger.stack("prod/net", sha256="0" * 64)))
     (forger.folder / "infra-plan-prod-0" / "more").symlink_to(outside)
     forger.comment()
-    assert forger.seals()[PROD] == sealed("prod/net")
+    assert forger.plans()[PROD] == forger.own("prod/net")
     assert asdict(forger.report("dev"))["shard"] == "1/1"
 
 
@@ -287,20 +388,23 @@ def test_remarks_stand_on_lines_that_there_can_be(forger: Forger) -> None:
         }
 
     told = [said("a.tf", -3), said("b.tf", 1 << 60), said("../../etc/passwd", 3), said("/etc/passwd", 3)]
-    forger.rewrite(lambda one: one["review"]["stacks"][0]["report"].update(diagnostics=told))
+    # Of a plan that failed there is no object.
+    forger.objects("dev").storage.delete(f"dev/plans/{forger.number}/{forger.head}/net/{RUN}.json")
+    failed = {"result": "failed", "diagnostics": told}
+
+    def fail(one: dict[str, Any]) -> None:
+        one["review"]["stacks"][0].update(object="", sha256="")
+        one["review"]["stacks"][0]["report"].update(failed)
+
+    forger.rewrite(fail)
     forger.comment()
     check = forger.ci.github.checks(forger.head, DEV)[-1]
     places = [(one["path"], one["start_line"], one["message"]) for one in check.annotations]
     assert places == [("a.tf", 1, "x\\u001b"), ("b.tf", 1, "x\\u001b")]
 
 
-def test_no_job_says_that_another_one_s_plan_is_as_it_was(forger: Forger) -> None:
-    """The hashes of what plans do tell whether an approval still holds."""
-    lie = {"dev/net": "a" * 64, "prod/net": "b" * 64}
-    forger.write("dev", forger.report("dev", plans=lie, expected=("dev/net", "prod/net")))
+def test_no_job_says_what_another_one_was_to_plan(forger: Forger) -> None:
+    forger.write("dev", forger.report("dev", expected=("dev/net", "prod/net")))
     event = event_of(forger.job.env)
     found = believed(scope_of(load(forger.job.root), event), event, read_reports([forger.folder]))
-    assert [(dict(one.plans), one.expected) for one in found.reports] == [
-        ({"dev/net": "a" * 64}, ("dev/net",)),
-        ({}, ("prod/net",)),
-    ]
+    assert [one.expected for one in found.reports] == [("dev/net",), ("prod/net",)]

@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from orchestrator.hosts.github import open_host
-from orchestrator.hosts.model import CheckRun, NewCheck
 from orchestrator.plan.digest import Digest, encode, sha256
 from orchestrator.project import load, load_commit
 from orchestrator.review.approvals import Approvals, Verdict
 from orchestrator.run.digesting import objects_of
 from orchestrator.run.ports import Silent
 from orchestrator.run.session import Session, open_session
-from orchestrator.state.approved import PlanObjects, seal
+from orchestrator.state.approved import PlanObjects
+from orchestrator.state.attestations import Attestation, Attestations
+from orchestrator.state.folder import Folder
 from orchestrator.state.records import Entry
 from tests.support.github import GitHub
 
@@ -92,21 +93,24 @@ class Approving:
         self,
         number: int,
         *digests: Digest,
-        environment: str = "prod",
-        conclusion: Any = "success",
         run: str = "",
-    ) -> CheckRun:
-        """What the plan job writes and the comment job posts, on the pull request's head as it is."""
+        problem: str = "",
+    ) -> Attestation:
+        """What the plan job writes and the job that attests, for the pull request's head as it is."""
         self._runs += 1
-        run, head, entries = run or f"{self._runs}-1", self.github.head(number), {}
+        run, head, plans = run or f"{self._runs}-1", self.github.head(number), {}
         for one in digests:
             data = encode(one)
             self.objects(one.stack).create(number, head, one.stack, run, data)
-            entries[one.stack] = sha256(data)
-        check = NewCheck(
-            f"infra/{environment}", head, conclusion, "Planned", "", external_id=seal(run, entries)
-        )
-        return self.host.create_check(check)
+            plans[one.stack] = sha256(data)
+        return self.attest(number, Attestation(number, head, run, run, plans, problem))
+
+    def attest(self, number: int, attestation: Attestation) -> Attestation:
+        """Write an attestation at GitHub's time, since the two are compared."""
+        objects = self.objects()
+        assert isinstance(objects.storage, Folder)
+        Attestations(Folder(objects.storage.root, self.github.clock), objects.base).create(attestation)
+        return attestation
 
     def objects(self, stack: str = "prod/app") -> PlanObjects:
         """Where plan objects lie."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.sandbox.needs import RIGHTS, SHARED
 from tests.support.cli import Infra
-from tests.support.github import GitHub
+from tests.support.github import GitHub, TestClock
 from tests.support.remembered import FILES, Remembered, serving
 from tests.support.repo import Repo
 
@@ -62,11 +62,14 @@ class Ci:
         event: str = "pull_request",
         **more: str,
     ) -> Infra:
-        """`infra` in a job for a pull request, as an environment's plan account when one is named."""
+        """`infra` in a job for a pull request, as an environment's plan account when one is named.
+
+        `attest` names the account that attests.
+        """
         token = self.github.token(**rights) if rights else ""
         env = self.github.environ(token, event, number, **more)
         env["STORAGE_EMULATOR_HOST"] = self.place.server.url_of(
-            account(environment, "plan") if environment else None
+            account(environment, SHARED if environment == SHARED else "plan") if environment else None
         )
         env["INFRA_SANDBOX"] = "test"
         if not rights:
@@ -94,9 +97,11 @@ def running(folder: Path, like: Path | None = None, files: Mapping[str, str] = F
     if like:
         for name in ("gcs", "repo"):
             shutil.copytree(like / name, folder / name, symlinks=True)
-    with serving(folder / "gcs") as server:
+    # When a plan was attested, by the bucket, is compared with when it was approved, by GitHub.
+    clock = TestClock(keeps_up=True)
+    with serving(folder / "gcs", clock=clock.now) as server:
         repo = Repo(folder / "repo", None if like else files)
-        with GitHub(folder, repo=repo) as github:
+        with GitHub(folder, repo=repo, clock=clock) as github:
             for name in ("dev", "staging", "prod"):
                 github.environment(f"{name}-approval", reviewers=["bert", "olga"])
             yield Ci(Remembered(repo, server), github, folder)

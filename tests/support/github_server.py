@@ -20,16 +20,24 @@ BOT = "github-actions[bot]"
 
 
 class TestClock:
-    """Every look at it is a second later, so that whatever happens has a time of its own."""
+    """Every look at it is a second later, so that whatever happens has a time of its own.
+
+    A clock that `keeps_up` is never behind this machine's own.
+    """
 
     __test__ = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_up: bool = False) -> None:
         self.time = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+        self._keeps_up = keeps_up
 
     def __call__(self) -> datetime:
-        self.time += timedelta(seconds=1)
+        self.time = self.now() + timedelta(seconds=1)
         return self.time
+
+    def now(self) -> datetime:
+        """The time, without letting any pass: for a service whose times are compared with this one's."""
+        return max(self.time, datetime.now(UTC)) if self._keeps_up else self.time
 
     def advance(self, **how: float) -> None:
         """Let time pass: `advance(hours=2)`."""
@@ -48,10 +56,11 @@ class Served:
         files: Mapping[str, str] | None = None,
         repo: Repo | None = None,
         private: bool = True,
+        clock: TestClock | None = None,
     ) -> None:
         self.folder = folder / "github"
         self.repository = repository
-        self.clock = TestClock()
+        self.clock = clock or TestClock()
         self.bare = self.folder / f"{repository}.git"
         self.violations: list[str] = []
         self.server = GitHubServer(os.environ, clock=self.clock, observer=self._observe)

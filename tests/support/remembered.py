@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from orchestrator.project import load
 from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.states import States
+from orchestrator.sandbox.gcs.buckets import system_clock
 from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.records import Entry, Operation
@@ -60,10 +62,12 @@ FILES = {
 
 
 @contextmanager
-def serving(folder: Path, *, versioned: bool = True) -> Iterator[GcsServer]:
+def serving(
+    folder: Path, *, versioned: bool = True, clock: Callable[[], datetime] = system_clock
+) -> Iterator[GcsServer]:
     """A server with the bucket `states`; in a folder that is there already, as it was left."""
     known = folder.is_dir()
-    with GcsServer(folder) as server:
+    with GcsServer(folder, clock=clock) as server:
         if not known:
             server.store.create_bucket("p", _bucket(versioned))
         yield server

@@ -1,18 +1,17 @@
 """Whether a plan has to be reviewed again: it is another than the one that was there when it was approved.
 
-The comment itself remembers which approval was there already when each environment's plans were first told:
-the job that comments has no account in any cloud, and nobody else can write into our comment.
+The comment itself remembers which approval was there already when each environment's plans were first shown.
+It is for display: what counts as approved is judged again from attestations.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.ci.reports import PlanReport
 from orchestrator.hosts.model import PullRequest
 from orchestrator.hosts.port import Host
 from orchestrator.report import markers
@@ -34,11 +33,11 @@ class Told:
     approved: str
 
 
-def plans_of(review: Review, reports: Iterable[PlanReport]) -> dict[str, str]:
-    """A hash of all that the plans of each environment do, for those whose approval is a review."""
-    known: dict[str, str] = {}
-    for one in reports:
-        known |= one.plans
+def plans_of(review: Review, known: Mapping[str, str]) -> dict[str, str]:
+    """A hash of all that the plans of each environment do, for those whose approval is a review.
+
+    `known` maps stacks to a hash of what their plan objects do.
+    """
     found = {}
     for rules in review.environments:
         mine = [one.id for one in review.stacks if one.environment == rules.name and one.id in known]

@@ -19,6 +19,7 @@ from orchestrator.ci.review.scope import Scope
 from orchestrator.ci.values import from_json
 from orchestrator.report.model import COUNT_KEYS, StackReport
 from orchestrator.report.review import StackReview
+from orchestrator.review.attesting import RunObjects
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _RUN = re.compile(r"(\d+)-(\d+)", re.ASCII)
@@ -33,8 +34,13 @@ class Believed:
     stacks: Mapping[str, StackReview]
 
 
-def believed(scope: Scope, event: Event | None, gathered: Gathered, only: str = "") -> Believed:
-    """Sort out what is to be told. `only` is the one stack that somebody asked for, empty as a rule."""
+def believed(
+    scope: Scope, event: Event | None, gathered: Gathered, only: str = "", objects: RunObjects | None = None
+) -> Believed:
+    """Sort out what is to be shown. `only` is the one stack that somebody asked for, empty as a rule.
+
+    `objects` are what the plan jobs wrote into the bucket, None where nothing is attested.
+    """
     kept: list[PlanReport] = []
     notes = list(gathered.notes)
     for one in gathered.reports:
@@ -42,10 +48,24 @@ def believed(scope: Scope, event: Event | None, gathered: Gathered, only: str = 
         if why:
             notes.append(f"A report{_from(one)} was left out: {why}.")
         else:
-            kept.append(_of_its_own(scope, one))
+            genuine, rejected = _genuine(_of_its_own(scope, one), objects)
+            kept.append(genuine)
+            notes += rejected
     stacks, disputed = _united(kept)
     notes += [f"What was told of {id_} was left out: two jobs tell of it." for id_ in disputed]
     return Believed(tuple(kept), tuple(notes), stacks)
+
+
+def _genuine(one: PlanReport, objects: RunObjects | None) -> tuple[PlanReport, list[str]]:
+    """A report without the stacks whose plan object says otherwise; and a note for each of them."""
+    if objects is None:
+        return one, []
+    reasons = {stack.id: objects.objection(stack) for stack in one.review.stacks}
+    stacks = tuple(stack for stack in one.review.stacks if not reasons[stack.id])
+    notes = [
+        f"What was told of {id_}{_from(one)} was left out: {why}." for id_, why in reasons.items() if why
+    ]
+    return replace(one, review=replace(one.review, stacks=stacks)), notes
 
 
 def objection(scope: Scope, event: Event | None, one: PlanReport, only: str) -> str:
@@ -78,13 +98,11 @@ def _places(scope: Scope) -> dict[str, str]:
 
 
 def _of_its_own(scope: Scope, one: PlanReport) -> PlanReport:
-    """A report with what a job was to plan, as far as that can be its, and hashes of what it planned."""
+    """A report with what a job was to plan, as far as that can be its."""
     places = _places(scope)
-    told = {stack.id for stack in one.review.stacks}
     return replace(
         one,
         expected=tuple(id_ for id_ in one.expected if places.get(id_, "") in one.environments),
-        plans={id_: each for id_, each in one.plans.items() if id_ in told},
     )
 
 

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchestrator.ci.event import Event
 from orchestrator.ci.posting import Outbox, Told, ours, post_checks, rewrite, sticky
-from orchestrator.ci.reports import PlanReport
 from orchestrator.ci.review import again
-from orchestrator.ci.review.messages import Messages, messages_of
+from orchestrator.ci.review.messages import Messages, messages_of, refused
 from orchestrator.errors import UsageError
 from orchestrator.hosts.model import PullRequest
 from orchestrator.hosts.port import Host
 from orchestrator.report import markers, pull_request
 from orchestrator.report.review import Review
+from orchestrator.review.attesting import Outcome
 
 Comment = Literal["created", "updated", "unchanged", "none", "outdated", "failed"]
 
 
 @dataclass(frozen=True)
 class Telling:
-    """A review to be told: `reports` are those that it was joined from, `folder` is the project's place in
-    the repository. It is `alone` when somebody asked for one stack."""
+    """A review to be shown: `plans` maps stacks to a hash of what their plan objects do, `folder` is the
+    project's path in the repository. It is `alone` when somebody asked for one stack. `attest` attests the
+    plans once they are shown."""
 
     review: Review
-    reports: Sequence[PlanReport]
+    plans: Mapping[str, str]
     folder: str
+    attest: Callable[[], Outcome]
     alone: bool = False
 
 
@@ -71,7 +73,10 @@ def _not_plannable(event: Event, found: PullRequest) -> str:
 
 
 def tell(host: Host, event: Event, telling: Telling, outbox: Outbox) -> tuple[Messages, Comment]:
-    """Post the checks and keep the comment up to date; what could not be told is in the outbox."""
+    """Keep the comment up to date, attest what it shows, post the checks; failures are in the outbox.
+
+    What could not be shown, or is of an older head, is not attested.
+    """
     number = event.pull_request
     if number is None or event.kind == "merge_group":
         messages = messages_of(telling.review, telling.folder, alone=telling.alone)
@@ -81,13 +86,18 @@ def tell(host: Host, event: Event, telling: Telling, outbox: Outbox) -> tuple[Me
     found = outbox.send(f"Pull request #{number}", lambda: host.pull_request(number))
     made = outbox.send(what, lambda: _messages(host, found, telling)) if found else None
     messages = made or messages_of(telling.review, telling.folder, alone=telling.alone)
-    post_checks(host, messages.checks, outbox)
-    if found is None:
-        return messages, "failed"
-    if found.head != event.head:
+    comment: Comment = "failed"
+    if found is not None and found.head != event.head:
         # A run that was overtaken by a push says nothing: the newer head's run will.
-        return messages, "outdated"
-    return messages, outbox.send(what, lambda: _keep(host, number, messages)) or "failed"
+        comment = "outdated"
+    elif made is not None:
+        comment = outbox.send(what, lambda: _keep(host, number, made)) or "failed"
+    if comment not in ("failed", "outdated"):
+        outcome = telling.attest()
+        outbox.failures += [f"Nothing can be approved in {why}" for why in outcome.failures]
+        messages = refused(messages, outcome.reasons)
+    post_checks(host, messages.checks, outbox)
+    return messages, comment
 
 
 def _messages(host: Host, found: PullRequest, telling: Telling) -> Messages:
@@ -95,7 +105,7 @@ def _messages(host: Host, found: PullRequest, telling: Telling) -> Messages:
     if telling.alone:
         return messages_of(telling.review, telling.folder, alone=True)
     before = ours(host, found.number, markers.PLAN)
-    plans = again.plans_of(telling.review, telling.reports)
+    plans = again.plans_of(telling.review, telling.plans)
     approved = again.approved_at(host, found) if plans else ""
     known = again.told(before[0].body if before else "", telling.review.head, plans, approved)
     names = again.to_review_again(known, approved)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from orchestrator.ci.review.annotations import annotations_of
 from orchestrator.hosts.model import NewCheck
-from orchestrator.report import markers, pull_request, summary
-from orchestrator.report.pull_request_table import environment_of
+from orchestrator.report import escape, markers, pull_request, summary
 from orchestrator.report.review import Review
-from orchestrator.state.approved import seal
 
+NOT_ATTESTED = "Nothing can be approved here"
 ALONE = "<!-- infra:plan-one -->"
 
 
@@ -82,29 +80,23 @@ def _check(review: Review, environment: str, folder: str, *, again: bool) -> New
         title=output.title,
         summary=output.summary,
         text=output.text,
-        external_id=sealed(review, environment),
         url=review.url,
         annotations=annotations_of(review, environment, folder),
     )
 
 
-def sealed(review: Review, environment: str) -> str:
-    """What the check says of the environment's plan objects; empty where it can stand for none.
-
-    A seal is over the objects of one run: parts of two attempts have to be planned again together.
-    """
-    mine = [one for one in review.stacks if one.environment == environment and one.sha256]
-    runs = runs_of(review, environment) or {review.run}
-    missing = any(environment_of(review, one) == environment for one in review.unplanned)
-    if len(runs) != 1 or not review.run or missing:
-        return ""
-    return seal(runs.pop(), {one.id: one.sha256 for one in mine})
-
-
-def runs_of(review: Review, environment: str) -> set[str]:
-    """The runs that an environment's plan objects are of: their names say it."""
-    return {
-        PurePosixPath(one.object).stem
-        for one in review.stacks
-        if one.environment == environment and one.sha256
-    }
+def refused(messages: Messages, reasons: Mapping[str, str]) -> Messages:
+    """The messages with a red check for each environment whose plans nobody can approve, and why."""
+    names = {check_name(environment): why for environment, why in reasons.items()}
+    checks = tuple(
+        replace(
+            check,
+            conclusion="failure",
+            title=f"{NOT_ATTESTED}. {check.title}",
+            summary=f"{NOT_ATTESTED}: {escape.text(names[check.name])}\n\n{check.summary}",
+        )
+        if check.name in names
+        else check
+        for check in messages.checks
+    )
+    return replace(messages, checks=checks)

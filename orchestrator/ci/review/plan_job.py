@@ -74,7 +74,6 @@ def run(
     findings = guarded(scope, (*part.names, *owed)) if part.names or approves else ()
     stacks: tuple[StackReview, ...] = ()
     notes: tuple[str, ...] = ()
-    plans: Mapping[str, str] = {}
     heartbeat = ""
     run_id = event.run if event else ""
     if any(one.severity == "error" for one in findings):
@@ -84,7 +83,7 @@ def run(
             part = _with_pending(session, part, approves)
             recorder = _recorder(session, scope, event, job, host)
             stacks = plan_part(session, scope, part, recorder)
-            notes, plans = recorder.notes, recorder.plans
+            notes = recorder.notes
             heartbeat = _silent(session, names)
             run_id = run_id or session.info.id
     seconds = time.monotonic() - began
@@ -98,7 +97,7 @@ def run(
         run=run_id,
         seconds=seconds,
     )
-    return PlanReport(names, job.shard, job.stack, part.expected, review, plans)
+    return PlanReport(names, job.shard, job.stack, part.expected, review)
 
 
 def _recorder(

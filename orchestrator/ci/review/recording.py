@@ -12,8 +12,8 @@ from orchestrator.errors import StateError
 from orchestrator.plan.digest import Digest, encode, sha256
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Finding, Stack
-from orchestrator.report.review import StackReview
-from orchestrator.run.digesting import Keys, digests, empty_digest, plan_objects
+from orchestrator.report.review import StackReview, shown_hash
+from orchestrator.run.digesting import SHOWN, Keys, digests, empty_digest, plan_objects
 from orchestrator.run.inspecting import NOTHING, Inspect, Inspected, both, inspect_nothing
 from orchestrator.run.planning import Planned
 from orchestrator.run.session import Session
@@ -28,7 +28,7 @@ class Recorder:
 
     Nothing is kept, and no key is made, unless `keeps`: for a rehearsal, and where no pull request is to be
     approved. `police` gives the policy's inspection of a session's plans, `judge` what is said of a plan in a
-    merge queue. `provisional` is filled in while the plans are made, `plans` with a hash of what each does.
+    merge queue. `provisional` is filled in while the plans are made.
     """
 
     event: Event | None
@@ -38,7 +38,6 @@ class Recorder:
     judge: Callable[[Stack, Digest], tuple[Finding, ...]] | None = None
     destroys_deleted: bool = False
     provisional: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    plans: dict[str, str] = field(default_factory=dict)
     _notes: dict[str, None] = field(default_factory=dict)
     _keys: Keys | None = None
 
@@ -89,9 +88,8 @@ class Recorder:
                 return replace(review, findings=(*review.findings, *self.judge(stack, digest)))
             if self.event is None or self.event.pull_request is None:
                 return review
-            digest = replace(digest, provisional=review.provisional)
-            data = encode(digest)
-            self.plans[stack.id] = sha256(encode(replace(digest, facts={})))
+            facts = {**digest.facts, SHOWN: shown_hash(review)}
+            data = encode(replace(digest, provisional=review.provisional, facts=facts))
             name = plan_objects(session, stack).create(
                 self.event.pull_request, scope.subject.head, stack.id, self._run(session), data
             )

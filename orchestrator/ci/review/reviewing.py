@@ -8,7 +8,6 @@ from dataclasses import replace
 from orchestrator.ci.event import Event
 from orchestrator.ci.review.believing import Believed
 from orchestrator.ci.review.guarding import guarded
-from orchestrator.ci.review.messages import runs_of
 from orchestrator.ci.review.scope import Scope
 from orchestrator.project.model import Finding
 from orchestrator.report.review import Review, StackReview
@@ -87,20 +86,9 @@ def joined(
     )
     return replace(
         review,
-        notes=tuple(dict.fromkeys((*review.notes, *found.notes, *_torn(review)))),
+        notes=tuple(dict.fromkeys((*review.notes, *found.notes))),
         unplanned=tuple(_in_order(scope, wanted - stacks.keys())),
     )
-
-
-def _torn(review: Review) -> list[str]:
-    """A note when parts of one environment are of different attempts."""
-    torn = [one.name for one in review.environments if len(runs_of(review, one.name)) > 1]
-    if not torn:
-        return []
-    return [
-        f"The parts of {', '.join(torn)} are of different attempts, so no approval of them can count: "
-        "re-run all jobs."
-    ]
 
 
 def _limits(scope: Scope, stacks: Iterable[StackReview]) -> tuple[Finding, ...]:

@@ -45,7 +45,7 @@ REVIEW = Review(
     stacks=(STACK,),
     run="9-1",
 )
-REPORT = PlanReport(("dev",), "2/3", "", ("dev/net", "dev/app"), REVIEW, {"dev/net": "e" * 64})
+REPORT = PlanReport(("dev",), "2/3", "", ("dev/net", "dev/app"), REVIEW)
 
 
 def test_it_is_read_back_as_it_was(tmp_path: Path) -> None:
