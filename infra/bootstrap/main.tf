@@ -45,6 +45,9 @@ module "state" {
   location     = var.state_location
   admins       = var.admins
   environments = module.identity.members
+  attest       = module.identity.attest.member
+
+  promotion_order = var.promotion_order
 
   depends_on = [google_project_service.this]
 }

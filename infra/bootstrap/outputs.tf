@@ -18,6 +18,11 @@ output "accounts" {
   value       = module.identity.accounts
 }
 
+output "attest_account" {
+  description = "The account that attests plans, of all environments alike."
+  value       = module.identity.attest.email
+}
+
 output "project_roles" {
   description = "What each account may do in its environment's project."
   value       = module.identity.project_roles

@@ -46,6 +46,12 @@ variable "trunk" {
   nullable    = false
 }
 
+variable "promotion_order" {
+  description = "The environments in promotion order, where infra.yaml has another one than dev, test, qa, staging, prod."
+  type        = list(string)
+  default     = null
+}
+
 variable "services" {
   description = "The services of the project of the bucket and the accounts."
   type        = set(string)

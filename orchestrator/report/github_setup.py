@@ -31,6 +31,9 @@ def lines(outputs: Mapping[str, Any], trunk: str, order: Sequence[str] = ()) -> 
     yield ""
     yield "Put this into infra.yaml:"
     yield ""
+    if outputs.get("attest_account"):
+        yield "  accounts:"
+        yield f"    attest: {outputs['attest_account']}"
     yield "  environments:"
     for environment in names:
         yield f"    {environment}:"

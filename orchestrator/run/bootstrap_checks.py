@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.errors import InfraError
 from orchestrator.run.doctoring import Check
-from orchestrator.state.bucket import BucketSettings, create, delete, look_at, may_read
+from orchestrator.state.bucket import BucketSettings, create, delete, look_at, may_read, overwrite
 from orchestrator.state.gcs import Bucket
 
 # What makes requests as an account: its e-mail address → what to add to the environment.
@@ -32,6 +32,16 @@ def check_bucket(
     for environment, emails in accounts.items() if isinstance(accounts, Mapping) else ():
         acting = Bucket(name, {**environ, **act_as(str(emails["plan"]))})
         yield plan_account(owner, acting, environment, str(emails["plan"]))
+    attests = str(outputs.get("attest_account") or "")
+    if accounts and attests:
+        yield attest_account(owner, Bucket(name, {**environ, **act_as(attests)}), tuple(accounts), attests)
+    elif accounts:
+        yield Check(
+            "attest account",
+            "error",
+            "the bootstrap has no output `attest_account`, so nothing can be approved",
+            "Update infra/bootstrap and its modules to those of this version of infra, and run it again.",
+        )
     if not accounts:
         yield Check(
             "accounts",
@@ -39,6 +49,38 @@ def check_bucket(
             "not checked: the bootstrap has no output `accounts`",
             "Add it, as the reference.",
         )
+
+
+def attest_account(owner: Bucket, acting: Bucket, environments: Sequence[str], email: str) -> Check:
+    """The account that attests adds attestations, once each, and writes and reads nothing else."""
+    name = "attest account"
+    try:
+        problems = [_attests(owner, acting, environment, email) for environment in environments]
+    except InfraError as error:
+        advice = f"To have it checked you need roles/iam.serviceAccountTokenCreator on {email}."
+        return Check(name, "warning", f"not checked, since you may not act as it: {error.message}", advice)
+    problem = next(filter(None, problems), "")
+    if problem:
+        return Check(name, "error", f"{email} {problem}", "Run `infra bootstrap` again.")
+    return Check(name, "ok", f"{email} adds attestations, and can change none and write no plan")
+
+
+def _attests(owner: Bucket, acting: Bucket, environment: str, email: str) -> str:
+    """What is wrong with the account's rights in an environment, as a predicate; empty for nothing."""
+    attestation, plan = f"{environment}/attestations/{PROBE}", f"{environment}/plans/{PROBE}"
+    added, again = create(acting, attestation), overwrite(acting, attestation)
+    wrote = create(acting, plan)
+    delete(owner, attestation)
+    delete(owner, plan)
+    if added != "created":
+        return f"cannot add attestations in {environment}"
+    if again:
+        return f"can change attestations in {environment}"
+    if wrote == "created":
+        return f"can write plans in {environment}"
+    if may_read(acting, f"{environment}/state/{PROBE}"):
+        return f"can read the states of {environment}"
+    return "" if may_read(acting, plan) else f"cannot read the plans of {environment}"
 
 
 def protection(name: str, settings: BucketSettings) -> Iterator[Check]:

@@ -56,6 +56,21 @@ def create(bucket: Bucket, name: str) -> Literal["created", "exists", "refused"]
     return bucket.ask(f"create {name}", make)
 
 
+def overwrite(bucket: Bucket, name: str) -> bool:
+    """Write an empty object whatever is there; whether that was allowed."""
+
+    def write(found: Any, retry: Any) -> bool:
+        from google.api_core.exceptions import Forbidden
+
+        try:
+            found.blob(name).upload_from_string(b"", timeout=TIMEOUT, retry=retry)
+        except Forbidden:
+            return False
+        return True
+
+    return bucket.ask(f"write {name}", write)
+
+
 def may_read(bucket: Bucket, name: str) -> bool:
     """Whether an object could be read; it need not be there."""
 

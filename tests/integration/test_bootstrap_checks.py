@@ -17,7 +17,8 @@ from orchestrator.state.gcs import Bucket
 pytestmark = pytest.mark.filterwarnings("ignore:You are using a Python version:FutureWarning")
 
 EMAIL = "dev-plan@example.iam.gserviceaccount.com"
-OUTPUTS = {"accounts": {"dev": {"plan": EMAIL}}}
+ATTESTS = "attest@example.iam.gserviceaccount.com"
+OUTPUTS = {"accounts": {"dev": {"plan": EMAIL}}, "attest_account": ATTESTS}
 GOOD = {
     "versioning": {"enabled": True},
     "iamConfiguration": {
@@ -49,9 +50,9 @@ def checks(server: GcsServer, outputs: Mapping[str, Any] = OUTPUTS) -> dict[str,
     return found
 
 
-def give(server: GcsServer, role: str, folder: str | None = None) -> None:
-    """Give the plan account a role on the bucket, or on a folder of it."""
-    binding = {"role": f"roles/storage.{role}", "members": [f"serviceAccount:{EMAIL}"]}
+def give(server: GcsServer, role: str, folder: str | None = None, email: str = EMAIL) -> None:
+    """Give an account, the plan account if not said, a role on the bucket, or on a folder of it."""
+    binding = {"role": f"roles/storage.{role}", "members": [f"serviceAccount:{email}"]}
     if folder is None:
         server.store.set_bucket_policy("states", {"bindings": [binding]})
         return
@@ -62,11 +63,13 @@ def give(server: GcsServer, role: str, folder: str | None = None) -> None:
 def test_a_good_bucket_has_nothing_to_complain_about(server: GcsServer) -> None:
     server.store.create_bucket("p", {"name": "states", **GOOD})
     give(server, "objectViewer", "dev/state/")
+    give(server, "objectViewer", "dev/plans/", ATTESTS)
+    give(server, "objectCreator", "dev/attestations/", ATTESTS)
 
     found = checks(server)
 
     assert {check.status for every in found.values() for check in every} == {"ok"}
-    assert found.keys() == {"bucket", "lock", "dev plan account"}
+    assert found.keys() == {"bucket", "lock", "dev plan account", "attest account"}
     assert server.store.list_objects("states").items == [], "a check left something behind"
 
 
@@ -101,6 +104,36 @@ def test_a_plan_account_with_other_rights_is_told(
     assert check.status == "error"
     assert told in check.message
     assert server.store.list_objects("states").items == []
+
+
+@pytest.mark.parametrize(
+    ("rights", "told"),
+    [
+        ((), "cannot add attestations"),
+        ((("objectCreator", "dev/attestations/"),), "cannot read the plans"),
+        ((("objectUser", "dev/attestations/"),), "can change attestations"),
+        ((("objectCreator", "dev/"),), "can write plans"),
+        ((("objectCreator", "dev/attestations/"), ("objectViewer", "dev/")), "can read the states"),
+    ],
+)
+def test_an_account_that_attests_with_other_rights_is_told(
+    server: GcsServer, rights: tuple[tuple[str, str], ...], told: str
+) -> None:
+    server.store.create_bucket("p", {"name": "states", **GOOD})
+    for role, folder in rights:
+        give(server, role, folder, ATTESTS)
+
+    (check,) = checks(server)["attest account"]
+
+    assert check.status == "error"
+    assert f"{ATTESTS} {told}" in check.message
+    assert server.store.list_objects("states").items == []
+
+
+def test_a_bootstrap_without_an_account_that_attests_is_told(server: GcsServer) -> None:
+    server.store.create_bucket("p", {"name": "states", **GOOD})
+    (check,) = checks(server, {"accounts": OUTPUTS["accounts"]})["attest account"]
+    assert (check.status, "nothing can be approved" in check.message) == ("error", True)
 
 
 def test_without_accounts_that_is_said(server: GcsServer) -> None:

@@ -2,20 +2,40 @@ locals {
   workflows = "${var.repository.owner}/${var.repository.name}/.github/workflows"
   trunk     = "refs/heads/${var.trunk}"
 
-  # A binding matches one attribute, so one attribute says all. What no line names is 'none', and nothing is bound to it.
-  # The branch alone would prove nothing: comments and schedules run on trunk too.
-  attribute = join(" : ", [
-    "has(assertion.environment) && assertion.workflow_ref == '${local.workflows}/${var.workflows.apply}@${local.trunk}' ? 'apply-' + assertion.environment",
-    "has(assertion.job_workflow_ref) && assertion.job_workflow_ref == '${local.workflows}/${var.workflows.plan}@${local.trunk}' ? 'plan'",
-    "assertion.workflow_ref == '${local.workflows}/${var.workflows.drift}@${local.trunk}' ? 'drift'",
-    "'none'",
-  ])
+  job = "assertion.job_workflow_ref"
 
-  accounts = merge([
+  # The reusable workflows of an environment, as the text before and after its name in their reference.
+  own_workflows = {
+    for use in ["plan", "drift"] : use => {
+      before = "${local.workflows}/${split("ENV", var.workflows[use])[0]}"
+      after  = "${split("ENV", var.workflows[use])[1]}@${local.trunk}"
+    }
+  }
+
+  # A binding matches one attribute, so one attribute says all. What no line names is 'none', and nothing is bound to it.
+  # The branch alone would prove nothing: comments and schedules run on trunk too. The reusable workflows come first: a
+  # job of one of them is that and no apply, whoever calls it. Each is compared whole, so that no text around its name
+  # (a branch may be called almost anything) passes for it.
+  attribute = join(" : ", concat(
+    ["has(${local.job}) && ${local.job} == '${local.workflows}/${var.workflows.attest}@${local.trunk}' ? 'attest'"],
+    [
+      for use, path in local.own_workflows :
+      "has(${local.job}) && ${local.job} == '${path.before}' + ${local.job}.extract('${path.before}{name}${path.after}') + '${path.after}' ? '${use}-' + ${local.job}.extract('${path.before}{name}${path.after}')"
+    ],
+    [
+      "has(assertion.environment) && assertion.workflow_ref == '${local.workflows}/${var.workflows.apply}@${local.trunk}' ? 'apply-' + assertion.environment",
+      "'none'",
+    ],
+  ))
+
+  accounts = merge({
+    # It has no role in any project: what it may do is in the state bucket alone.
+    attest = { id = "${var.account_prefix}-attest", attribute = "attest", project = var.project_id, roles = toset([]) }
+    }, [
     for environment, settings in var.environments : {
       for use in ["plan", "apply", "drift"] : "${environment}/${use}" => {
         id        = "${var.account_prefix}-${environment}-${use}"
-        attribute = use == "apply" ? "apply-${environment}" : use
+        attribute = "${use}-${environment}"
         project   = settings.project_id
         roles     = use == "apply" ? settings.apply_roles : settings.read_roles
       }

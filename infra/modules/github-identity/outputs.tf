@@ -17,6 +17,14 @@ output "accounts" {
   }
 }
 
+output "attest" {
+  description = "The account that attests plans, of all environments alike: its e-mail address, and the IAM member that the state-bucket module takes."
+  value = {
+    email  = google_service_account.this["attest"].email
+    member = google_service_account.this["attest"].member
+  }
+}
+
 output "members" {
   description = "The same accounts as IAM members, as the state-bucket module takes them."
   value = {
@@ -37,6 +45,6 @@ output "project_roles" {
     for key in keys(local.accounts) : key => sort(concat(
       [for grant, role in local.roles : google_project_iam_member.role[grant].role if role.account == key],
       [for environment, grant in google_project_iam_member.grant : grant.role if key == "${environment}/apply"],
-    ))
+    )) if key != "attest"
   }
 }

@@ -104,11 +104,12 @@ variable "trunk" {
 }
 
 variable "workflows" {
-  description = "The files in .github/workflows that may use the accounts: the reusable workflow that plans, the one that applies, and the one that looks for drift."
+  description = "The files in .github/workflows that may use the accounts: the reusable workflows that plan an environment and check it for drift (ENV stands for its name), the one that attests plans, and the workflow that applies."
   type = object({
-    plan  = optional(string, "infra-plan-run.yml")
-    apply = optional(string, "infra-apply.yml")
-    drift = optional(string, "infra-drift.yml")
+    plan   = optional(string, "infra-plan-ENV.yml")
+    drift  = optional(string, "infra-drift-ENV.yml")
+    attest = optional(string, "infra-attest.yml")
+    apply  = optional(string, "infra-apply.yml")
   })
   default  = {}
   nullable = false
@@ -119,8 +120,13 @@ variable "workflows" {
   }
 
   validation {
-    condition     = length(distinct(values(var.workflows))) == 3
-    error_message = "Give three different files: a workflow that both plans and applies would hold the rights of both."
+    condition     = alltrue([for file in [var.workflows.plan, var.workflows.drift] : length(split("ENV", file)) == 2])
+    error_message = "Write ENV once in plan and drift, where the environment's name stands: each environment has files of its own."
+  }
+
+  validation {
+    condition     = length(distinct(values(var.workflows))) == 4
+    error_message = "Give four different files: a workflow for two uses would hold the rights of both."
   }
 }
 
@@ -137,7 +143,7 @@ variable "pool_id" {
 }
 
 variable "account_prefix" {
-  description = "What the accounts' names begin with: PREFIX-ENVIRONMENT-plan, -apply and -drift."
+  description = "What the accounts' names begin with: PREFIX-ENVIRONMENT-plan, -apply and -drift, and PREFIX-attest."
   type        = string
   default     = "infra"
   nullable    = false

@@ -1,19 +1,34 @@
 locals {
+  # In promotion order, the environment before each one; its checks must have passed, and that is written there.
+  usual_order = ["dev", "development", "test", "qa", "staging", "stage", "preprod", "prod", "production"]
+  order       = var.promotion_order != null ? var.promotion_order : [for name in local.usual_order : name if contains(keys(var.environments), name)]
+  before      = { for index, name in local.order : name => local.order[index - 1] if index > 0 }
+
   # Who may do what, and where; nothing reaches further than the folder that it names.
-  grants = merge([
+  grants = merge(concat([
     for environment, accounts in var.environments : {
       "${environment}/apply"       = { folder = "${environment}/", role = "roles/storage.objectUser", member = accounts.apply }
       "${environment}/plan/state"  = { folder = "${environment}/state/", role = "roles/storage.objectViewer", member = accounts.plan }
       "${environment}/plan/ledger" = { folder = "${environment}/ledger/", role = "roles/storage.objectViewer", member = accounts.plan }
       # May read plans and add one, but neither change nor delete one.
-      "${environment}/plan/plans"     = { folder = "${environment}/plans/", role = "roles/storage.objectViewer", member = accounts.plan }
-      "${environment}/plan/new-plans" = { folder = "${environment}/plans/", role = "roles/storage.objectCreator", member = accounts.plan }
-      "${environment}/plan/drift"     = { folder = "${environment}/drift/", role = "roles/storage.objectViewer", member = accounts.plan }
-      "${environment}/drift/state"    = { folder = "${environment}/state/", role = "roles/storage.objectViewer", member = accounts.drift }
-      "${environment}/drift/ledger"   = { folder = "${environment}/ledger/", role = "roles/storage.objectViewer", member = accounts.drift }
-      "${environment}/drift/drift"    = { folder = "${environment}/drift/", role = "roles/storage.objectUser", member = accounts.drift }
+      "${environment}/plan/plans"        = { folder = "${environment}/plans/", role = "roles/storage.objectViewer", member = accounts.plan }
+      "${environment}/plan/new-plans"    = { folder = "${environment}/plans/", role = "roles/storage.objectCreator", member = accounts.plan }
+      "${environment}/plan/drift"        = { folder = "${environment}/drift/", role = "roles/storage.objectViewer", member = accounts.plan }
+      "${environment}/plan/attestations" = { folder = "${environment}/attestations/", role = "roles/storage.objectViewer", member = accounts.plan }
+      "${environment}/plan/promotion"    = { folder = "${environment}/promotion/", role = "roles/storage.objectViewer", member = accounts.plan }
+      # Creates attestations and reads none, so it can change none either.
+      "${environment}/attest/plans"        = { folder = "${environment}/plans/", role = "roles/storage.objectViewer", member = var.attest }
+      "${environment}/attest/attestations" = { folder = "${environment}/attestations/", role = "roles/storage.objectCreator", member = var.attest }
+      "${environment}/drift/state"         = { folder = "${environment}/state/", role = "roles/storage.objectViewer", member = accounts.drift }
+      "${environment}/drift/ledger"        = { folder = "${environment}/ledger/", role = "roles/storage.objectViewer", member = accounts.drift }
+      "${environment}/drift/drift"         = { folder = "${environment}/drift/", role = "roles/storage.objectUser", member = accounts.drift }
     }
-  ]...)
+    ], [
+    for environment, before in local.before : {
+      "${environment}/plan/before"  = { folder = "${before}/promotion/", role = "roles/storage.objectViewer", member = var.environments[environment].plan }
+      "${environment}/apply/before" = { folder = "${before}/promotion/", role = "roles/storage.objectViewer", member = var.environments[environment].apply }
+    }
+  ])...)
 
   folders = toset([for grant in local.grants : grant.folder])
 }
@@ -65,7 +80,7 @@ resource "google_storage_bucket" "this" {
       }
       condition {
         age            = lifecycle_rule.value
-        matches_prefix = [for environment in sort(keys(var.environments)) : "${environment}/plans/"]
+        matches_prefix = flatten([for environment in sort(keys(var.environments)) : ["${environment}/attestations/", "${environment}/plans/"]])
       }
     }
   }

@@ -76,6 +76,28 @@ variable "environments" {
   }
 }
 
+variable "attest" {
+  description = "The account that attests plans, of all environments alike, as an IAM member."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^serviceAccount:[^*]+$", var.attest)) && !contains(flatten([for accounts in var.environments : [accounts.plan, accounts.apply, accounts.drift]]), var.attest)
+    error_message = "Give it as serviceAccount:NAME@PROJECT.iam.gserviceaccount.com, and no account of an environment: one that plans could attest its own plans."
+  }
+}
+
+variable "promotion_order" {
+  description = "The environments in promotion order: plan and apply of each read whether the one before passed its checks. Without it the usual names have their usual order: dev, test, qa, staging, prod and the like."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = var.promotion_order == null || can([for name in var.promotion_order : var.environments[name]]) && try(length(var.promotion_order) == length(distinct(var.promotion_order)), false)
+    error_message = "Name environments of this bucket, each once."
+  }
+}
+
 variable "noncurrent_versions" {
   description = "How many old versions of an object stay for ever, and for how many days the others stay."
   type = object({
@@ -104,7 +126,7 @@ variable "soft_delete_days" {
 }
 
 variable "plan_days" {
-  description = "After how many days a kept plan is deleted."
+  description = "After how many days a kept plan and its attestation are deleted."
   type        = number
   default     = 90
   nullable    = false

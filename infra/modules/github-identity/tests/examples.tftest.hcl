@@ -21,7 +21,7 @@ run "full" {
   }
 
   assert {
-    condition     = keys(module.identity.accounts) == ["dev", "prod"] && length(module.identity.github_bindings) == 6
+    condition     = keys(module.identity.accounts) == ["dev", "prod"] && length(module.identity.github_bindings) == 7
     error_message = "The full one serves two."
   }
 }

@@ -24,11 +24,12 @@ variables {
   }
 }
 
-run "three_accounts_per_environment" {
+run "three_accounts_per_environment_and_one_that_attests" {
   command = plan
 
   assert {
     condition = { for key, account in google_service_account.this : key => account.account_id } == {
+      "attest"     = "infra-attest"
       "dev/apply"  = "infra-dev-apply"
       "dev/drift"  = "infra-dev-drift"
       "dev/plan"   = "infra-dev-plan"
@@ -36,7 +37,7 @@ run "three_accounts_per_environment" {
       "prod/drift" = "infra-prod-drift"
       "prod/plan"  = "infra-prod-plan"
     }
-    error_message = "Each environment has a plan, an apply and a drift account."
+    error_message = "Each environment has a plan, an apply and a drift account, and one account attests."
   }
 
   assert {
@@ -73,7 +74,7 @@ run "outputs_name_every_resource" {
   }
 
   assert {
-    condition     = output.accounts.prod.apply == google_service_account.this["prod/apply"].email && output.members.dev.plan == google_service_account.this["dev/plan"].member
+    condition     = output.accounts.prod.apply == google_service_account.this["prod/apply"].email && output.members.dev.plan == google_service_account.this["dev/plan"].member && output.attest.email == google_service_account.this["attest"].email && output.attest.member == google_service_account.this["attest"].member
     error_message = "Each account is an output, as an address and as a member."
   }
 
@@ -90,7 +91,7 @@ run "outputs_name_every_resource" {
   }
 
   assert {
-    condition     = length(output.github_bindings) == 6
+    condition     = length(output.github_bindings) == 7
     error_message = "Each binding is an output."
   }
 }

@@ -43,12 +43,13 @@ run "one_attribute_says_what_a_job_is" {
 
   assert {
     condition = google_iam_workload_identity_pool_provider.this.attribute_mapping["attribute.infra"] == join(" : ", [
+      "has(assertion.job_workflow_ref) && assertion.job_workflow_ref == 'example/infrastructure/.github/workflows/infra-attest.yml@refs/heads/main' ? 'attest'",
+      "has(assertion.job_workflow_ref) && assertion.job_workflow_ref == 'example/infrastructure/.github/workflows/infra-drift-' + assertion.job_workflow_ref.extract('example/infrastructure/.github/workflows/infra-drift-{name}.yml@refs/heads/main') + '.yml@refs/heads/main' ? 'drift-' + assertion.job_workflow_ref.extract('example/infrastructure/.github/workflows/infra-drift-{name}.yml@refs/heads/main')",
+      "has(assertion.job_workflow_ref) && assertion.job_workflow_ref == 'example/infrastructure/.github/workflows/infra-plan-' + assertion.job_workflow_ref.extract('example/infrastructure/.github/workflows/infra-plan-{name}.yml@refs/heads/main') + '.yml@refs/heads/main' ? 'plan-' + assertion.job_workflow_ref.extract('example/infrastructure/.github/workflows/infra-plan-{name}.yml@refs/heads/main')",
       "has(assertion.environment) && assertion.workflow_ref == 'example/infrastructure/.github/workflows/infra-apply.yml@refs/heads/main' ? 'apply-' + assertion.environment",
-      "has(assertion.job_workflow_ref) && assertion.job_workflow_ref == 'example/infrastructure/.github/workflows/infra-plan-run.yml@refs/heads/main' ? 'plan'",
-      "assertion.workflow_ref == 'example/infrastructure/.github/workflows/infra-drift.yml@refs/heads/main' ? 'drift'",
       "'none'",
     ])
-    error_message = "Apply needs its workflow on trunk and an environment, plan its reusable workflow at trunk, drift its workflow on trunk; all else is none."
+    error_message = "Attest, drift and plan need their own reusable workflow at trunk, before anything else; apply needs its workflow on trunk and an environment; all else is none."
   }
 
   assert {
@@ -65,10 +66,10 @@ run "one_attribute_says_what_a_job_is" {
 run "each_account_is_bound_to_its_own_jobs" {
   assert {
     condition = { for key, binding in google_service_account_iam_member.github : key => binding.member } == {
-      for key, attribute in { "dev/plan" = "plan", "dev/apply" = "apply-dev", "dev/drift" = "drift", "prod/plan" = "plan", "prod/apply" = "apply-prod", "prod/drift" = "drift" } :
+      for key, attribute in { "attest" = "attest", "dev/plan" = "plan-dev", "dev/apply" = "apply-dev", "dev/drift" = "drift-dev", "prod/plan" = "plan-prod", "prod/apply" = "apply-prod", "prod/drift" = "drift-prod" } :
       key => "principalSet://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/github/attribute.infra/${attribute}"
     }
-    error_message = "Plan and drift jobs act as their accounts, and only the apply job of an environment as that environment's apply account."
+    error_message = "Only an environment's own plan, drift and apply jobs act as its accounts, and only the job that attests as the account that does."
   }
 
   assert {
@@ -79,6 +80,15 @@ run "each_account_is_bound_to_its_own_jobs" {
   assert {
     condition     = alltrue([for key, binding in google_service_account_iam_member.github : binding.service_account_id == google_service_account.this[key].name])
     error_message = "Each binding is on an account of this module."
+  }
+}
+
+run "who_attests_has_no_role_anywhere" {
+  command = plan
+
+  assert {
+    condition     = length([for key in keys(google_project_iam_member.role) : key if startswith(key, "attest")]) == 0
+    error_message = "What it may do is in the state bucket alone."
   }
 }
 

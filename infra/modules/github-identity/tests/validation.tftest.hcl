@@ -123,7 +123,15 @@ run "workflow_by_path_is_refused" {
 run "one_workflow_for_two_uses_is_refused" {
   command = plan
   variables {
-    workflows = { apply = "infra.yml", drift = "infra.yml" }
+    workflows = { apply = "infra.yml", attest = "infra.yml" }
+  }
+  expect_failures = [var.workflows]
+}
+
+run "one_plan_workflow_for_all_environments_is_refused" {
+  command = plan
+  variables {
+    workflows = { plan = "infra-plan-run.yml" }
   }
   expect_failures = [var.workflows]
 }

@@ -5,6 +5,7 @@ variables {
   name       = "example-infra-state"
   location   = "EU"
   admins     = ["group:platform@example.com"]
+  attest     = "serviceAccount:attest@example-infra.iam.gserviceaccount.com"
   environments = {
     dev = {
       plan  = "serviceAccount:infra-dev-plan@example-infra.iam.gserviceaccount.com"
@@ -18,7 +19,7 @@ run "one_environment" {
   command = plan
 
   assert {
-    condition     = keys(google_storage_managed_folder.this) == ["dev/", "dev/drift/", "dev/ledger/", "dev/plans/", "dev/state/"]
+    condition     = keys(google_storage_managed_folder.this) == ["dev/", "dev/attestations/", "dev/drift/", "dev/ledger/", "dev/plans/", "dev/promotion/", "dev/state/"]
     error_message = "An environment has a managed folder for each right that is given."
   }
 
@@ -28,12 +29,12 @@ run "one_environment" {
   }
 
   assert {
-    condition     = one(google_storage_bucket.this.lifecycle_rule[2].condition).age == 90 && one(google_storage_bucket.this.lifecycle_rule[2].condition).matches_prefix == tolist(["dev/plans/"])
-    error_message = "Only kept plans are deleted by age."
+    condition     = one(google_storage_bucket.this.lifecycle_rule[2].condition).age == 90 && one(google_storage_bucket.this.lifecycle_rule[2].condition).matches_prefix == tolist(["dev/attestations/", "dev/plans/"])
+    error_message = "Only kept plans and their attestations are deleted by age."
   }
 
   assert {
-    condition     = keys(output.folders) == ["dev/", "dev/drift/", "dev/ledger/", "dev/plans/", "dev/state/"] && length(output.grants) == 9 && output.bucket.name == "example-infra-state"
+    condition     = keys(output.folders) == ["dev/", "dev/attestations/", "dev/drift/", "dev/ledger/", "dev/plans/", "dev/promotion/", "dev/state/"] && length(output.grants) == 13 && output.bucket.name == "example-infra-state"
     error_message = "Every resource is an output."
   }
 }

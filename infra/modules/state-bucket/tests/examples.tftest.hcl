@@ -8,7 +8,7 @@ run "minimal" {
   }
 
   assert {
-    condition     = module.state.bucket.name == "example-infra-state" && length(module.state.grants) == 9
+    condition     = module.state.bucket.name == "example-infra-state" && length(module.state.grants) == 13
     error_message = "The smallest bucket serves one environment."
   }
 }
@@ -21,7 +21,7 @@ run "full" {
   }
 
   assert {
-    condition     = length(module.state.grants) == 18 && length(module.state.folders) == 10
+    condition     = length(module.state.grants) == 28 && length(module.state.folders) == 14
     error_message = "The full one serves the two environments of the identity module."
   }
 }

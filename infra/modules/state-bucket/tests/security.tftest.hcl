@@ -5,6 +5,7 @@ variables {
   name       = "example-infra-state"
   location   = "EU"
   admins     = ["user:ada@example.com", "group:platform@example.com"]
+  attest     = "serviceAccount:attest@example-infra.iam.gserviceaccount.com"
   environments = {
     dev = {
       plan  = "serviceAccount:dev-plan@example-infra.iam.gserviceaccount.com"
@@ -68,33 +69,67 @@ run "each_account_has_exactly_its_rights" {
   command = plan
 
   assert {
-    condition = sort([for grant in google_storage_managed_folder_iam_member.this : "${grant.member} ${grant.role} ${grant.managed_folder}"]) == sort(flatten([
+    condition = sort([for grant in google_storage_managed_folder_iam_member.this : "${grant.member} ${grant.role} ${grant.managed_folder}"]) == sort(concat(flatten([
       for environment in ["dev", "prod"] : [
         "serviceAccount:${environment}-plan@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/state/",
         "serviceAccount:${environment}-plan@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/ledger/",
         "serviceAccount:${environment}-plan@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/plans/",
         "serviceAccount:${environment}-plan@example-infra.iam.gserviceaccount.com roles/storage.objectCreator ${environment}/plans/",
         "serviceAccount:${environment}-plan@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/drift/",
+        "serviceAccount:${environment}-plan@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/attestations/",
+        "serviceAccount:${environment}-plan@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/promotion/",
+        "serviceAccount:attest@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/plans/",
+        "serviceAccount:attest@example-infra.iam.gserviceaccount.com roles/storage.objectCreator ${environment}/attestations/",
         "serviceAccount:${environment}-apply@example-infra.iam.gserviceaccount.com roles/storage.objectUser ${environment}/",
         "serviceAccount:${environment}-drift@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/state/",
         "serviceAccount:${environment}-drift@example-infra.iam.gserviceaccount.com roles/storage.objectViewer ${environment}/ledger/",
         "serviceAccount:${environment}-drift@example-infra.iam.gserviceaccount.com roles/storage.objectUser ${environment}/drift/",
       ]
+      ]), [
+      "serviceAccount:prod-plan@example-infra.iam.gserviceaccount.com roles/storage.objectViewer dev/promotion/",
+      "serviceAccount:prod-apply@example-infra.iam.gserviceaccount.com roles/storage.objectViewer dev/promotion/",
     ]))
-    error_message = "plan reads all of its environment's folders and adds plans; apply reads and writes its environment; drift reads as plan does and writes its own folder."
+    error_message = "plan reads all of its environment's folders and adds plans; attest reads plans and adds attestations; apply reads and writes its environment; drift reads as plan does and writes its own folder; plan and apply read whether the environment before passed its checks."
   }
 
   assert {
     condition = alltrue([
       for grant in google_storage_managed_folder_iam_member.this :
-      startswith(grant.managed_folder, "${regex("^serviceAccount:([a-z]+)-", grant.member)[0]}/")
+      startswith(grant.managed_folder, "${regex("^serviceAccount:([a-z]+)-", grant.member)[0]}/") || (endswith(grant.managed_folder, "/promotion/") && grant.role == "roles/storage.objectViewer")
+      if !strcontains(grant.member, ":attest@")
     ])
-    error_message = "No account has a right in another environment."
+    error_message = "No account of an environment has a right in another one, but to read whether it passed its checks."
   }
 
   assert {
     condition     = alltrue([for folder in google_storage_managed_folder.this : !startswith(folder.name, "bootstrap/")])
     error_message = "Nobody but the admins reaches the bootstrap's state."
+  }
+}
+
+run "who_plans_cannot_attest" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for grant in google_storage_managed_folder_iam_member.this :
+      strcontains(grant.member, ":attest@") || grant.role == "roles/storage.objectViewer"
+      if endswith(grant.managed_folder, "/attestations/")
+    ])
+    error_message = "Only the account that attests adds attestations; nobody else but apply writes there, and it overwrites none."
+  }
+}
+
+run "the_order_of_promotion_can_be_given" {
+  command = plan
+
+  variables {
+    promotion_order = ["prod", "dev"]
+  }
+
+  assert {
+    condition     = sort([for grant in google_storage_managed_folder_iam_member.this : grant.member if grant.managed_folder == "prod/promotion/"]) == sort([for name in ["prod-plan", "dev-plan", "dev-apply"] : "serviceAccount:${name}@example-infra.iam.gserviceaccount.com"])
+    error_message = "The next environment reads whether the one before it passed its checks."
   }
 }
 

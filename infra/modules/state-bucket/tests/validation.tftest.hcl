@@ -5,6 +5,7 @@ variables {
   name       = "example-infra-state"
   location   = "EU"
   admins     = ["group:platform@example.com"]
+  attest     = "serviceAccount:attest@example-infra.iam.gserviceaccount.com"
   environments = {
     dev = {
       plan  = "serviceAccount:dev-plan@example-infra.iam.gserviceaccount.com"
@@ -119,6 +120,22 @@ run "one_account_for_two_environments_is_refused" {
     }
   }
   expect_failures = [var.environments]
+}
+
+run "an_account_that_attests_what_it_plans_is_refused" {
+  command = plan
+  variables {
+    attest = "serviceAccount:dev-plan@example-infra.iam.gserviceaccount.com"
+  }
+  expect_failures = [var.attest]
+}
+
+run "unknown_environment_in_the_order_is_refused" {
+  command = plan
+  variables {
+    promotion_order = ["dev", "elsewhere"]
+  }
+  expect_failures = [var.promotion_order]
 }
 
 run "few_versions_are_refused" {

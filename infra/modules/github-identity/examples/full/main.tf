@@ -5,7 +5,7 @@ module "identity" {
   repository = { owner = "example", owner_id = "1001", name = "infrastructure", id = "2002" }
   trunk      = "trunk"
 
-  workflows      = { plan = "plan-run.yml", apply = "apply.yml", drift = "drift.yml" }
+  workflows      = { plan = "plan-ENV.yml", drift = "drift-ENV.yml", attest = "attest.yml", apply = "apply.yml" }
   pool_id        = "github-actions"
   account_prefix = "tf"
 

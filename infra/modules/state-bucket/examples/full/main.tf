@@ -18,7 +18,9 @@ module "state" {
   location     = "EUROPE-WEST1"
   admins       = ["group:infra-admins@example.com", "user:ada@example.com"]
   environments = module.identity.members
+  attest       = module.identity.attest.member
 
+  promotion_order     = ["dev", "prod"]
   noncurrent_versions = { keep = 100, days = 365 }
   soft_delete_days    = 90
   plan_days           = 30

@@ -5,6 +5,7 @@ module "state" {
   name       = "example-infra-state"
   location   = "EU"
   admins     = ["group:infra-admins@example.com"]
+  attest     = "serviceAccount:infra-attest@example-infra.iam.gserviceaccount.com"
 
   environments = {
     dev = {
