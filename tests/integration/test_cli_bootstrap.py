@@ -17,6 +17,7 @@ import pytest
 
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
+from tests.support.identity import attribute_of
 from tests.support.repo import Repo
 from tests.support.schemas import check_schema
 
@@ -130,10 +131,13 @@ def test_from_nothing_to_a_bucket_that_holds_its_own_state(make_shell: MakeShell
 
     assert f"dev plan account: {PLAN} reads the states of dev and cannot write them" in text
     assert "a state's lock is held by one at a time" in text
-    assert text.count("✓") == 5
+    assert "infra-attest@example-infra.iam.gserviceaccount.com adds attestations" in text
+    assert text.count("✓") == 6
     assert "gh variable set INFRA_WORKLOAD_IDENTITY_PROVIDER --body 'projects/" in text
     assert f"        plan: {PLAN}" in text
+    assert "    attest: infra-attest@example-infra.iam.gserviceaccount.com" in text
     assert any(one["type"] == "google_storage_bucket" for one in shell.state()["resources"])
+    check_identity(shell.state())
     assert not shell.local.exists()
     assert shell.gcs("GET", f"/storage/v1/b/{BUCKET}/iam")["bindings"] == [
         {"role": "roles/storage.admin", "members": ["group:infra-admins@example.com"]}
@@ -155,6 +159,58 @@ def test_from_nothing_to_a_bucket_that_holds_its_own_state(make_shell: MakeShell
     applied = shell.on_sandbox("apply", "dev/network", "--auto-approve", account="dev:apply")
     assert "1 applied" in applied
     assert "1 unchanged" in shell.on_sandbox("plan", "dev/network", account="dev:plan")
+
+
+HERE = "example/infrastructure/.github/workflows"
+MAIN = "refs/heads/main"
+APPLY = f"{HERE}/infra-apply.yml@{MAIN}"
+MINE = f"{HERE}/infra-plan.yml@refs/pull/7/merge"
+# Claims of a job's token (its own workflow, the one that started the run, its environment), and who it is.
+CLAIMS: tuple[tuple[str, str, str, str], ...] = (
+    (f"{HERE}/infra-plan-dev.yml@{MAIN}", MINE, "", "plan-dev"),
+    (f"{HERE}/infra-plan-dev.yml@{MAIN}", APPLY, "", "plan-dev"),
+    (f"{HERE}/infra-plan-dev.yml@{MAIN}", APPLY, "dev", "plan-dev"),
+    (f"{HERE}/infra-drift-dev.yml@{MAIN}", f"{HERE}/infra-drift.yml@{MAIN}", "", "drift-dev"),
+    (f"{HERE}/infra-attest.yml@{MAIN}", MINE, "", "attest"),
+    (APPLY, APPLY, "dev", "apply-dev"),
+    ("", APPLY, "dev", "apply-dev"),
+    # A job of a pull request or a branch, of another repository's file, or without its environment.
+    (MINE, MINE, "", "none"),
+    (MINE, MINE, "dev", "none"),
+    (APPLY, APPLY, "", "none"),
+    (f"{HERE}/infra-apply.yml@refs/heads/mine", f"{HERE}/infra-apply.yml@refs/heads/mine", "dev", "none"),
+    (f"{HERE}/infra-attest.yml@refs/heads/mine", MINE, "", "none"),
+    (f"{HERE}/infra-attest.yml@refs/tags/main", MINE, "", "none"),
+    (f"{HERE}/infra-plan-dev.yml@refs/heads/mine", MINE, "", "none"),
+    (f"evil/example/infrastructure/.github/workflows/infra-plan-dev.yml@{MAIN}", MINE, "", "none"),
+    (f"evil/infrastructure/.github/workflows/infra-attest.yml@{MAIN}", MINE, "", "none"),
+    (f"{HERE}/infra-chat.yml@{MAIN}", f"{HERE}/infra-chat.yml@{MAIN}", "", "none"),
+    # A branch may be called almost anything.
+    (f"{HERE}/evil.yml@refs/heads/{HERE}/infra-plan-dev.yml@{MAIN}", MINE, "", "none"),
+    (f"{HERE}/evil.yml@refs/heads/{HERE}/infra-attest.yml@{MAIN}", MINE, "", "none"),
+    (f"evil/x/.github/workflows/e.yml@refs/heads/{HERE}/infra-drift-dev.yml@{MAIN}", MINE, "", "none"),
+    (f"{HERE}/infra-plan-dev.yml@refs/heads/x.yml@{MAIN}", MINE, "", "another environment's"),
+)
+
+
+def check_identity(state: dict[str, Any]) -> None:
+    """Each job of ours is one account's, and no other job is any account's."""
+
+    def attributes(type_: str) -> list[dict[str, Any]]:
+        found = [one for one in state["resources"] if one["type"] == type_]
+        return [instance["attributes"] for one in found for instance in one["instances"]]
+
+    (provider,) = attributes("google_iam_workload_identity_pool_provider")
+    mapping = provider["attribute_mapping"]["attribute.infra"]
+    bindings = attributes("google_service_account_iam_member")
+    bound = {one["member"].rpartition("/")[2] for one in bindings if "principalSet" in one["member"]}
+    assert bound == {"attest", "plan-dev", "drift-dev", "apply-dev"}
+    for job, run, environment, expected in CLAIMS:
+        claims = {"workflow_ref": run}
+        claims |= {"job_workflow_ref": job} if job else {}
+        claims |= {"environment": environment} if environment else {}
+        found = attribute_of(mapping, claims)
+        assert found == expected or (expected not in bound and found not in bound), (claims, found)
 
 
 def test_it_wants_consent_and_goes_on_after_an_apply_that_failed(make_shell: MakeShell) -> None:

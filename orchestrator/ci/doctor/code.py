@@ -21,6 +21,8 @@ PROVIDER = "google_iam_workload_identity_pool_provider"
 ISSUER = "token.actions.githubusercontent.com"
 # A part of the composite mapping that names who may be what; see the module github-identity.
 MAPPED = "attribute.infra"
+# What the attribute is of the job that attests plans.
+ATTESTS = b"'attest'"
 
 
 def owners(project: Project) -> Iterator[GitHubCheck]:
@@ -72,9 +74,41 @@ def identity(project: Project) -> Iterator[GitHubCheck]:
         if block.labels[:1] == (PROVIDER,)
     ]
     bad = [check for path, block in found for check in _provider(path, block)]
+    bad += [check for path, block in found for check in _attested(project, path, block)]
     yield from bad
     if found and not bad:
         yield fine("identity", "Google takes tokens of this repository alone, by its numbers")
+
+
+def _attested(project: Project, path: str, block: Block) -> Iterator[GitHubCheck]:
+    """Whether a job may attest plans; what the mapping names may stand in another file of its folder."""
+    mapping = block.attributes.get("attribute_mapping")
+    if not (mapping and MAPPED in (mapping.elements or {})):
+        return
+    folder = path.rpartition("/")[0]
+    texts = [
+        project.tree.read(f"{folder}/{name}") for name in project.tree.files(folder) if name.endswith(".tf")
+    ]
+    if not any(ATTESTS in text for text in texts):
+        yield wrong(
+            "identity",
+            f"{MAPPED} knows no job that attests: it is of an earlier infra",
+            "Only plans that were attested count as approved, and one plan workflow served all environments.",
+            "Take the module github-identity of this version, run `infra bootstrap`, and put the account "
+            "that it prints into infra.yaml.",
+            file=path,
+            line=mapping.line,
+        )
+    elif project.config.accounts.attest is None and any(
+        environment.accounts.plan for environment in project.config.environments.values()
+    ):
+        yield wrong(
+            "identity",
+            "infra.yaml names no account that attests",
+            "Only plans that were attested count as approved, so nothing can be approved.",
+            "Put `accounts: {attest: …}` into infra.yaml, as `infra bootstrap` prints it.",
+            file="infra.yaml",
+        )
 
 
 def _provider(path: str, block: Block) -> Iterator[GitHubCheck]:

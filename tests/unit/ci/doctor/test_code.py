@@ -29,7 +29,7 @@ GOOD = "\"assertion.repository_owner_id == '1' && assertion.repository_id == '2'
 
 def module(
     condition: str = GOOD,
-    mapped: str = '"attribute.infra" = local.attribute',
+    mapped: str = """"attribute.infra" = "has(assertion.x) ? 'attest' : 'none'\"""",
     issuer: str = "https://token.actions.githubusercontent.com",
 ) -> str:
     return MODULE.replace("CONDITION", condition).replace("MAPPED", mapped).replace("ISSUER", issuer)
@@ -68,6 +68,7 @@ def test_no_owners_at_all(make_repo: MakeRepo) -> None:
         (module("\"assertion.repository == 'acme/infra'\""), ["error"]),
         (module("\"assertion.repository_owner_id == '1'\""), ["error"]),
         (module(mapped='"attribute.repository" = "assertion.repository"'), ["warning"]),
+        (module(mapped=""""attribute.infra" = "has(assertion.x) ? 'plan' : 'none'\""""), ["error"]),
         (module("null", issuer="https://gitlab.example"), []),
         ('resource "google_project" "x" {}\n# google_iam_workload_identity_pool_provider\n', []),
     ],
@@ -86,6 +87,15 @@ def test_a_provider_without_a_condition(make_repo: MakeRepo) -> None:
     (check,) = identity(load(repo.root))
     assert "is missing" in check.message
     assert check.line == 1
+
+
+def test_without_an_account_that_attests_nothing_can_be_approved(make_repo: MakeRepo) -> None:
+    accounts = "environments: {dev: {accounts: {plan: dev-plan@p.iam.gserviceaccount.com}}}\n"
+    for given, expected in (("", ["error"]), ("accounts: {attest: a@p.iam.gserviceaccount.com}\n", ["ok"])):
+        repo = make_repo({"infra.yaml": accounts + given, "infra/modules/a/main.tf": module()})
+        found = list(identity(load(repo.root)))
+        assert [one.status for one in found] == expected
+        assert all("no account that attests" in one.message for one in found if one.status == "error")
 
 
 def test_the_module_that_ships_is_fine(make_repo: MakeRepo) -> None:
