@@ -67,8 +67,16 @@ class MemoryStorage:
             if if_generation is not None and (blob.generation if blob else ABSENT) != if_generation:
                 raise precondition_failed(name)
             self._generation += 1
+            moment = self._moment()
             blob = Blob(
-                name, str(self._generation), len(data), data, "1", dict(metadata or {}), self._moment()
+                name,
+                str(self._generation),
+                len(data),
+                data,
+                "1",
+                dict(metadata or {}),
+                created=moment,
+                updated=moment,
             )
             self.objects[name] = blob
             return blob
