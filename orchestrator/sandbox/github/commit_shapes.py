@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 from orchestrator.sandbox.github.commits import combined
 from orchestrator.sandbox.github.issue_shapes import IssueShapes
 from orchestrator.sandbox.github.model import (
+    ACTIONS,
+    BOT,
     Check,
     Deployment,
     DeploymentStatus,
@@ -18,6 +21,9 @@ from orchestrator.sandbox.github.model import (
     Status,
 )
 from orchestrator.sandbox.github.shapes import Document, Shapes, node
+
+# The app whose token a workflow's job has.
+ACTIONS_APP = ACTIONS.removesuffix(BOT)
 
 
 class CommitShapes:
@@ -53,7 +59,7 @@ class CommitShapes:
                 "annotations_count": len(one.annotations),
                 "annotations_url": self._api(f"/check-runs/{one.id}/annotations"),
             },
-            "check_suite": {"id": suite_of(one)},
+            "check_suite": {"id": suite_of(one, self._repository.runs)},
             "app": self._shapes.app(one.app),
             "pull_requests": [],
         }
@@ -251,9 +257,14 @@ class CommitShapes:
         }
 
 
-def suite_of(check: Check) -> int:
-    """The id of the suite that a check is in: one for each app and commit."""
-    return int(check.head[:7], 16) * 10 + len(check.app) % 10
+def suite_of(check: Check, runs: Sequence[Run]) -> int:
+    """The id of the suite that a check is in.
+
+    Each workflow run has a suite of its own. A check that was made by the API is put into the first one of
+    its app on the commit, whichever workflow's job made it.
+    """
+    first = next((run.id for run in runs if check.app == ACTIONS_APP and run.commit == check.head), None)
+    return first if first is not None else int(check.head[:7], 16) * 10 + len(check.app) % 10
 
 
 def workflow_id(name: str) -> int:

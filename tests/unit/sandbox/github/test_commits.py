@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.sandbox.github import runs
 from tests.support.github import GitHub
 
 REMARK = {
@@ -35,6 +36,19 @@ def test_a_check_is_its_app_s(github: GitHub, token: str) -> None:
     assert github.ask(other, "PATCH", f"/check-runs/{made['id']}", {"conclusion": "failure"})[0] == 403
     assert github.ask(github.token("olga"), "POST", "/check-runs", check(github))[0] == 403
     assert [one.conclusion for one in github.checks(github.trunk)] == ["success"]
+
+
+def test_a_check_by_the_api_is_in_the_first_suite_of_its_commit(github: GitHub, token: str) -> None:
+    """So nothing tells which workflow's job made it: that is why checks decide about nothing."""
+    with github.place as place:
+        first, second = (
+            runs.start_run(place, name, "pull_request", "main", github.trunk, "ada").id
+            for name in ("infra-plan.yml", "mine.yml")
+        )
+    _, _, made = github.ask(token, "POST", "/check-runs", check(github, name="infra/prod"))
+    assert made["check_suite"]["id"] == first != second
+    _, _, other = github.ask(github.token("infra[bot]", checks="write"), "POST", "/check-runs", check(github))
+    assert other["check_suite"]["id"] not in (first, second)
 
 
 def test_the_latest_check_of_a_name_hides_the_others_unless_asked(github: GitHub, token: str) -> None:
