@@ -42,10 +42,26 @@ def test_needs_survive_the_way_to_the_sandbox() -> None:
                 # It finds what it planned before, and cannot replace it.
                 ("prod/plans/", "roles/storage.objectViewer"),
                 ("prod/plans/", "roles/storage.objectCreator"),
+                ("prod/attestations/", "roles/storage.objectViewer"),
+                ("prod/promotion/", "roles/storage.objectViewer"),
                 ("prod/drift/", "roles/storage.objectViewer"),
+                ("staging/promotion/", "roles/storage.objectViewer"),
             },
         ),
-        ("apply", {("prod/", "roles/storage.objectUser")}),
+        (
+            "apply",
+            {
+                ("prod/", "roles/storage.objectUser"),
+                ("staging/promotion/", "roles/storage.objectViewer"),
+            },
+        ),
+        (
+            "attest",
+            {
+                ("prod/plans/", "roles/storage.objectViewer"),
+                ("prod/attestations/", "roles/storage.objectCreator"),
+            },
+        ),
         (
             "drift",
             {
@@ -57,10 +73,11 @@ def test_needs_survive_the_way_to_the_sandbox() -> None:
     ],
 )
 def test_an_account_has_the_rights_of_its_role(role: str, rights: set[tuple[str, str]]) -> None:
-    account = Account("prod", role, "states")
+    account = Account("prod", role, "states", before="staging")
 
     assert set(account.rights()) == rights
-    assert account.name == f"prod:{role}"
+    assert account.name == ("attest" if role == "attest" else f"prod:{role}")
+    assert not [one for one in Account("prod", role, "states").rights() if "staging" in one[0]]
 
 
 def test_an_account_is_the_one_that_infra_yaml_names() -> None:
