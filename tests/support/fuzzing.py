@@ -340,7 +340,7 @@ def _drift_document(record: DriftRecord) -> bytes:
 def _report(folder: Path) -> bytes:
     """A report as a plan job writes it."""
     review = Review("acme/infra", 7, "t", "ada", "a" * 40, "b" * 40, "c" * 40, "main", (), ())
-    path = write_report(folder / "seed", PlanReport(("dev",), "1/2", "", ("dev/a",), review, {"dev/a": "h"}))
+    path = write_report(folder / "seed", PlanReport(("dev",), "1/2", "", ("dev/a",), review))
     return path.read_bytes()
 
 
