@@ -94,7 +94,7 @@ Examples:
   infra state move dev/web --from gs://acme-state/old/web        its backend names another place now
 """
 FORGET = """\b
-Example:
+Examples:
   infra state forget dev/web --reason "the project was deleted, and its bucket with it"
 """
 
