@@ -28,6 +28,11 @@ def ended(**facts: Any) -> Completed:
         (ended(stderr=LOCKED.encode()), LockedError, "locked by ada@laptop since"),
         (ended(stderr=b"Error: No\n"), TerraformError, "^No$"),
         (ended(stdout=b"Usage: terraform\n"), TerraformError, "^Usage: terraform$"),
+        (
+            ended(stderr=b"Error: No\n\nwrite x: no space left on device\n"),
+            TerraformError,
+            "^The disk is full: No$",
+        ),
         (ended(stderr=b"Error: a\xff\n"), TerraformError, "^a\ufffd$"),
     ],
 )
