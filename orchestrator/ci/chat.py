@@ -34,6 +34,7 @@ HELP = """\
 |---|---|
 | `/infra plan [STACK]` | plans this pull request again, or one of its stacks |
 | `/infra apply ENV` | after the merge: catches up with what ENV is owed |
+| `/infra apply ENV --skip-checks REASON` | the same, without ENV's checks, once its gate approves that |
 | `/infra unlock STACK` | releases the lock that a dead run left on a stack |
 | `/infra help` | shows this |
 
@@ -52,10 +53,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Command:
-    """What a comment says: a verb, and a stack or an environment, empty when none was named."""
+    """What a comment says: a verb, and a stack or an environment, empty when none was named.
+
+    `skip_checks` is the reason for which an environment shall pass without its checks.
+    """
 
     verb: Verb
     target: str = ""
+    skip_checks: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,10 @@ def command_of(body: str) -> Command:
             return Command("plan", target)
         case ["apply", str(target)]:
             return Command("apply", target)
+        case ["apply", str(target), "--skip-checks", *reason] if reason and not target.startswith("-"):
+            return Command("apply", target, " ".join(reason))
+        case ["apply", _, "--skip-checks"]:
+            raise UsageError("Say why: `/infra apply ENV --skip-checks REASON`.")
         case ["unlock", str(target)]:
             return Command("unlock", target)
         case ["apply"]:
@@ -176,7 +185,11 @@ def _carried_out(host: Host, project: Project, asked: Asked) -> Answer:
         inputs = _plan_inputs(host, project, pull, trunk, command.target)
         # On trunk's ref it would pass for trunk where Google and GitHub's caches look at the ref.
         return _started(host, pull.head_ref, PLAN_WORKFLOW, inputs)
-    return _started(host, trunk, APPLY_WORKFLOW, _apply_inputs(project, pull, trunk, command.target))
+    inputs = _apply_inputs(project, pull, trunk, command.target)
+    if command.skip_checks:
+        # The workflow is started by this job's token: whose wish it is would be lost.
+        inputs["skip_checks"] = f"{command.skip_checks} (asked for by {asked.author})"
+    return _started(host, trunk, APPLY_WORKFLOW, inputs)
 
 
 def _plan_inputs(host: Host, project: Project, pull: PullRequest, trunk: str, stack: str) -> dict[str, str]:

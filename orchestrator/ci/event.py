@@ -121,6 +121,15 @@ class _Known:
         )
 
 
+def skip_reason(environ: Mapping[str, str], environment: str) -> str:
+    """Why a workflow that was started by hand shall pass an environment without its checks; else empty."""
+    if environ.get("GITHUB_EVENT_NAME") != "workflow_dispatch":
+        return ""
+    inputs = _map(payload_of(environ).get("inputs"))
+    asked = _text(inputs.get("environment")) == environment
+    return " ".join(_text(inputs.get("skip_checks")).split()) if asked else ""
+
+
 def payload_of(environ: Mapping[str, str]) -> Mapping[str, Any]:
     """The event's file; UsageError when it cannot be read."""
     path = environ.get("GITHUB_EVENT_PATH", "")

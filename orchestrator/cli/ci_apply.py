@@ -17,6 +17,7 @@ Examples:
   infra ci apply                          every environment, in promotion order, as far as each goes well
   infra ci apply prod                     in a job of prod: what trunk owes it
   infra ci apply prod --gate "$SEAL"      the same, after reviewers approved what `ci compare` planned
+  infra ci apply dev --gate "$SEAL" --skip-checks "the probe is down"     and without its checks
   infra ci apply dev --report report      note the result for the job that tells people
   infra ci apply dev --drift DIGEST       put right what `infra ci drift` saw, and nothing else
 """
@@ -45,6 +46,12 @@ Examples:
     default=6.0,
     metavar="DURATION",
     help="Leave so long after a cancel (default: 6s); GitHub kills after ten.",
+)
+@click.option(
+    "--skip-checks",
+    metavar="REASON",
+    default="",
+    help="Pass without the checks that are due; the gate has to approve it, and it is recorded.",
 )
 @click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once.")
 @json_option

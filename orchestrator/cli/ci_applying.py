@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ci import shards
+from orchestrator.ci.event import skip_reason
 from orchestrator.ci.landing import sharding
 from orchestrator.ci.landing.applying import Asked, land
 from orchestrator.ci.landing.comparing import needs_approval
@@ -36,6 +37,14 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
         raise UsageError(
             "--gate belongs to one environment.", advice="Name it: `infra ci apply prod --gate …`."
         )
+    skip_checks = asked["skip_checks"].strip()
+    if len(environments) == 1:
+        skip_checks = skip_checks or skip_reason(app.environ, environments[0])
+    elif skip_checks:
+        raise UsageError(
+            "--skip-checks belongs to one environment.",
+            advice="Name it: `infra ci apply staging --skip-checks …`.",
+        )
     folder = app.cwd / asked["report"] if asked["report"] else None
     facts = facts_of(app, session)
 
@@ -49,6 +58,7 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
         Ticket.parse(seal) if seal.strip() else None,
         part_of(session, environments, asked["shard"]),
         asked["parallelism"],
+        skip_checks,
         beginning,
     )
     with host_for(app, session, environments, posts=not folder) as host:

@@ -16,6 +16,7 @@ Examples:
 In a comment on a pull request, at its very start:
   /infra plan [STACK]      plan the pull request again
   /infra apply ENV         after the merge: catch up with what ENV is owed
+  /infra apply ENV --skip-checks REASON     the same, without ENV's checks, once its gate approves that
   /infra unlock STACK      release the lock that a dead run left
   /infra help              the list of commands
 """

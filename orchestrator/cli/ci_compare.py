@@ -19,6 +19,12 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("environment", metavar="ENV")
 @click.option("--report", metavar="DIR", help="Write there what has to be approved.")
+@click.option(
+    "--skip-checks",
+    metavar="REASON",
+    default="",
+    help="Pass without the checks that are due; the gate has to approve it, and it is recorded.",
+)
 @click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once.")
 @json_option
 @click.pass_context

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.ci.event import skip_reason
 from orchestrator.ci.landing.comparing import Comparison, approve_advice, compare, mismatch_words
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.results import landing_of, write_landing
@@ -26,9 +27,10 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     """`infra ci compare`; returns its exit code."""
     (environment,) = chosen(session, [asked["environment"]])
     folder = app.cwd / asked["report"] if asked["report"] else None
+    skip_checks = asked["skip_checks"].strip() or skip_reason(app.environ, environment)
     try:
         with host_for(app, session, [environment], posts=False) as host:
-            found = compare(session, environment, host)
+            found = compare(session, environment, host, skip_checks)
             ticket = _ticket(session, found, host)
     except InfraError as error:
         if folder:
@@ -106,6 +108,8 @@ def _ticket(session: Session, found: Comparison, host: Host | None) -> str:
 def _decision(found: Comparison) -> str:
     """Who has to approve something, as the rest of a sentence."""
     count = len(found.undecided)
+    if found.skip_checks:
+        return f"its checks are skipped if {gate_name(found.environment)} approves: {found.skip_checks}"
     if found.gate:
         return f"{plural(count, 'stack')} must be approved in {gate_name(found.environment)}."
     if found.undecided:
@@ -125,7 +129,7 @@ def told(app: App, session: Session, found: Comparison, folder: Path | None, *, 
     """What people must know before anything is applied: for the summary, and for the pull requests."""
     from orchestrator.report.landing_comment import landing_summary
 
-    if not (found.undecided or fails):
+    if not (found.undecided or found.skip_checks or fails):
         return f"{len(found.owed)} pending; {_decision(found)}\n"
     landing = _landing(app, session, found)
     if folder:
@@ -145,7 +149,9 @@ def _landing(app: App, session: Session, found: Comparison) -> Landing:
             stacks.append(one)
     report = session.report("compare", stacks)
     facts = facts_of(app, session)
-    landed = Landed(found.environment, report, found.owed, found.verdicts, way_out=found.way_out)
+    skip = f"Its checks are skipped if this is approved: {found.skip_checks}."
+    notes = (session.mask(skip),) if found.skip_checks else ()
+    landed = Landed(found.environment, report, found.owed, found.verdicts, way_out=found.way_out, notes=notes)
     landing = landing_of(facts, landed)
     return replace(landing, state="gate", gate_url=facts.url) if found.gate else landing
 

@@ -24,8 +24,10 @@ def refuse_more(asked: Mapping[str, Any]) -> None:
         raise UsageError(
             "--drift belongs to one environment.", advice="Name it: `infra ci apply dev --drift …`."
         )
-    if asked["seal"] or asked["shard"]:
-        raise UsageError("--drift goes with neither --gate nor --shard.", advice="Leave them out.")
+    if asked["seal"] or asked["shard"] or asked["skip_checks"]:
+        raise UsageError(
+            "--drift goes with none of --gate, --shard and --skip-checks.", advice="Leave them out."
+        )
 
 
 def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:

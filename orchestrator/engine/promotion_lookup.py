@@ -69,21 +69,20 @@ class PromotionLookup:
             return decide(History(), Requirements())
         return decide(self._history(store), requirements, lambda commit: self._differs(environment, commit))
 
-    def hold(self, environment: str, note: Callable[[str], None] = lambda text: None) -> Hold | None:
+    def hold(self, environment: str) -> Hold | None:
         """The nearest earlier environment that the commit has not passed; None: the environment may follow.
 
-        Raises ForbiddenError when the records of the environment just before it may not be read. Accounts
-        need not have that right for those before that one: `note` gets the missing grant.
+        Raises ForbiddenError when the records of the environment just before it may not be read. An account
+        need not have that right further back: the environment just before was applied by the same rule.
         """
         names = self.project.order.names
         earlier = names[: names.index(environment)] if environment in names else ()
         for name in reversed(earlier):
             try:
                 decision = self.decision(name)
-            except ForbiddenError as error:
+            except ForbiddenError:
                 if name == earlier[-1]:
                     raise
-                note(f"{error.message} {error.advice}")
                 continue
             if not decision.is_passed:
                 return Hold(name, decision)
@@ -148,6 +147,6 @@ def _unreadable(store: PromotionStore, error: ForbiddenError) -> ForbiddenError:
     return ForbiddenError(
         f"Whether {name} passed its checks cannot be read: {error.message}",
         advice=f"Grant roles/storage.objectViewer on the managed folder {store.base}/promotion/ to the plan "
-        f"account of {name} and to the plan and apply accounts of the environments after it; "
+        f"account of {name} and to the plan and apply accounts of the environment after it; "
         "`infra bootstrap` does that.",
     )

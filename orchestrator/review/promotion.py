@@ -52,9 +52,9 @@ class EnvironmentPromotion:
         """Whether the environment has passed."""
         return self.lookup.decision(self.environment)
 
-    def hold(self, note: Callable[[str], None] = lambda text: None) -> Hold | None:
+    def hold(self) -> Hold | None:
         """The earlier environment because of which this one must wait; None: it may be applied."""
-        return self.lookup.hold(self.environment, note)
+        return self.lookup.hold(self.environment)
 
     def begin(self) -> None:
         """Record that the environment is about to change: what passed before says nothing any more."""

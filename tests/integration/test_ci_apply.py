@@ -308,6 +308,22 @@ def test_a_failed_check_outlives_the_run_that_saw_it(ci: Ci) -> None:
     assert "✓ prod is done" in told(ci, number, "prod")
 
 
+def test_checks_are_skipped_with_an_approval_in_the_gate(ci: Ci) -> None:
+    """The reason and the reviewer are recorded; without an answered gate nothing is skipped."""
+    started(ci, {"infra.yaml": rules(dev="checks: [{name: smoke, command: ['false']}]")})
+    merged(ci, {DEV: value("two"), PROD: value("two")})
+    assert states(apply(ci, "dev", code=1)) == {"dev": "stopped"}
+    skip = ("--skip-checks", "the probe is down")
+    compared = job(ci, LOOK)("ci", "compare", "dev", *skip, "--json", code=0)
+    assert compared.document["gate"] is True
+    assert "Nobody approved that the checks of dev are skipped" in job(ci)("ci", "apply", "dev", *skip).err
+    assert states(apply(ci, "prod", code=4)) == {"prod": "waiting"}
+    assert states(apply(ci, "dev", *skip, *gated(ci, compared, "dev"), code=0)) == {"dev": "nothing"}
+    status = job(ci)("status", "--json").document["environments"][0]
+    assert status["skipped"] == "checks skipped by bert: the probe is down"
+    assert states(apply(ci, "prod", code=0)) == {"prod": "applied"}
+
+
 def test_records_that_may_not_be_read_are_no_pass(ci: Ci) -> None:
     """The grant that is missing is named."""
     started(ci, {"infra.yaml": rules(dev="checks: [{name: smoke, command: ['true']}]")})

@@ -58,7 +58,8 @@ class Asked:
     """What a job was asked for: environments in promotion order, and how to deal with others at work.
 
     `ticket` names the plans that the gate of this workflow attempt showed; `only` picks stacks of a shard.
-    `parallelism` is how many stacks run at once, unless infra.yaml says. `begun` is told of each
+    `parallelism` is how many stacks run at once, unless infra.yaml says. `skip_checks` is the reason for
+    which the environment passes without its checks, once the gate approved that. `begun` is told of each
     environment that is owed something before it is touched.
     """
 
@@ -67,6 +68,7 @@ class Asked:
     ticket: Ticket | None = None
     only: tuple[str, ...] | None = None
     parallelism: int | None = None
+    skip_checks: str = ""
     begun: Callable[[Landed], None] = lambda landed: None
 
 
@@ -106,6 +108,7 @@ class Step:
         self.rules = OwedRules(session, host)
         self.judge = TrunkJudge(session, self.rules, Gate(host, environment))
         self.done_elsewhere: tuple[StackReport, ...] = ()
+        self.approved_by = ""
         self.found = Landed(environment)
         self.promotion = EnvironmentPromotion(session, environment)
         session.inspect = self.rules.watching(session)
@@ -113,9 +116,7 @@ class Step:
 
     def land(self) -> Landed:
         """The steps: may it follow, what is pending, was the gate answered, apply it, run its checks."""
-        notes: list[str] = []
-        hold = self.promotion.hold(notes.append)
-        self.found = replace(self.found, notes=tuple(notes))
+        hold = self.promotion.hold()
         if hold:
             held = replace(self.found, behind=hold.environment, held=hold.reason)
             return with_pending(held, self.session, self.rules)
@@ -130,6 +131,12 @@ class Step:
             self.asked.begun(found)
         if self.asked.ticket:
             self._pass_gate(self.asked.ticket, owed, deleted)
+        elif self.asked.skip_checks and not self.promotion.requirements.is_empty:
+            raise BlockedError(
+                f"Nobody approved that the checks of {self.environment} are skipped.",
+                advice=f"Comment `/infra apply {self.environment} --skip-checks REASON`, and approve it in "
+                "the gate.",
+            )
         whole = set(owed if only is None else owed_request(self.session, self.environment)[0])
         starts = self._leads and bool(whole - self.judge.superseded.keys())
         if starts and not self.promotion.requirements.is_empty:
@@ -149,6 +156,8 @@ class Step:
         )
         if found.stops or not self._leads or found.overtaken or not (starts or before.is_due):
             return found
+        if self.asked.skip_checks:
+            return self._skipped(found)
         # What an earlier run applied without checking it is looked at as well.
         stacks = [stack.id for stack in self.session.project.of(self.environment)]
         return self._verified(found, found.applied if before.is_passed else stacks)
@@ -173,7 +182,7 @@ class Step:
                 for id_, digest in sorted(shown.items())
                 if id_ in stacks and not digest.is_empty
             ]
-            require_answer(
+            self.approved_by = require_answer(
                 approvals.host,
                 self.environment,
                 ticket,
@@ -288,6 +297,14 @@ class Step:
                 request = Request(tuple(stacks), PlanOptions(destroy=True), terms=self.asked.terms)
                 reports.append(apply(old, request, Agreed(), self.judge))
         return reports
+
+    def _skipped(self, found: Landed) -> Landed:
+        """Record that the environment passes without its checks, by whom and why."""
+        if self.promotion.requirements.is_empty:
+            return found
+        self.promotion.skip(self.approved_by, self.asked.skip_checks)
+        note = f"Checks of {self.environment} skipped by {self.approved_by}: {self.asked.skip_checks}."
+        return replace(found, notes=(*found.notes, self.session.mask(note)))
 
     def _verified(self, found: Landed, stacks: Sequence[str]) -> Landed:
         """Run the environment's checks and let it soak; what cannot be checked has not passed."""

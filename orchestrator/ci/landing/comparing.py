@@ -158,7 +158,8 @@ class Comparison:
     """The plans of what an environment is owed, and what is to be said of each, by stack.
 
     `hold` is the earlier environment because of which nothing is planned; `checks_due` says why the
-    environment's own checks and soak have to run, empty when they need not.
+    environment's own checks and soak have to run, empty when they need not; `skip_checks` why they are to be
+    skipped.
     """
 
     environment: str
@@ -169,6 +170,7 @@ class Comparison:
     way_out: WayOut = "pull request"
     hold: Hold | None = None
     checks_due: str = ""
+    skip_checks: str = ""
 
     @property
     def undecided(self) -> tuple[str, ...]:
@@ -178,7 +180,7 @@ class Comparison:
     @property
     def gate(self) -> bool:
         """Whether somebody has to approve in the environment's gate before this can be applied."""
-        return bool(self.undecided) and self.way_out == "gate"
+        return bool(self.skip_checks) or (bool(self.undecided) and self.way_out == "gate")
 
 
 def doomed(session: Session, environment: str) -> tuple[Deleted, ...]:
@@ -188,11 +190,13 @@ def doomed(session: Session, environment: str) -> tuple[Deleted, ...]:
     return owed_deletions(session, environment)
 
 
-def compare(session: Session, environment: str, host: Host | None) -> Comparison:
-    """Plan what trunk owes an environment and judge each plan; writes and applies nothing."""
-    notes: list[str] = []
+def compare(session: Session, environment: str, host: Host | None, skip_checks: str = "") -> Comparison:
+    """Plan what trunk owes an environment and judge each plan; writes and applies nothing.
+
+    `skip_checks` is a reason to pass without the checks that are due, which the gate has to approve.
+    """
     promotion = EnvironmentPromotion(session, environment)
-    hold = promotion.hold(notes.append)
+    hold = promotion.hold()
     if hold:
         owed, _ = owed_request(session, environment)
         return Comparison(environment, owed, {}, {}, session.report("compare", ()), hold=hold)
@@ -200,6 +204,12 @@ def compare(session: Session, environment: str, host: Host | None) -> Comparison
     session.inspect = rules.watching(session)
     owed, request = owed_request(session, environment)
     checks_due = _checks_due(promotion, owed)
+    gate = Gate(host, environment)
+    if skip_checks and checks_due and gate.problem:
+        raise BlockedError(
+            f"The checks of {environment} are skipped only with an approval in its gate, and {gate.problem}.",
+            advice=f"Give {gate_name(environment)} required reviewers, or change the checks on trunk.",
+        )
     everything = (*request.stacks, *request.followers)
     planned = plan_all(session, replace(request, stacks=everything, followers={}))
     moving = provisional(session.project, {id_: one.report for id_, one in planned.items()})
@@ -208,7 +218,7 @@ def compare(session: Session, environment: str, host: Host | None) -> Comparison
     planned |= plan_deleted(session, gone, rules.watching)
     owed |= {one.stack.id: GONE for one in gone}
     stacks = dict(session.project.stacks) | {one.stack.id: one.stack for one in gone}
-    asked = TrunkJudge(session, rules, Gate(host, environment))
+    asked = TrunkJudge(session, rules, gate)
     for id_, one in planned.items():
         if one.has_changes:
             asked.ask(stacks[id_], one, session.ledgers.entry(stacks[id_]))
@@ -217,9 +227,10 @@ def compare(session: Session, environment: str, host: Host | None) -> Comparison
         owed,
         planned,
         asked.verdicts,
-        session.report("compare", [one.report for one in planned.values()], notes=notes),
+        session.report("compare", [one.report for one in planned.values()]),
         asked.ways_out(),
         checks_due=checks_due,
+        skip_checks=skip_checks if checks_due else "",
     )
 
 

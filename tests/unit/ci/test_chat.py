@@ -45,6 +45,8 @@ RIGHTS = {"contents": "read", "pull_requests": "write", "issues": "write", "acti
         ("/infra   plan \t dev/net ", Command("plan", "dev/net")),
         ("/infra plan 'dev/net'", Command("plan", "dev/net")),
         ("/infra apply prod", Command("apply", "prod")),
+        ("/infra apply dev --skip-checks the probe is down", Command("apply", "dev", "the probe is down")),
+        ('/infra apply dev --skip-checks "it is down"', Command("apply", "dev", "it is down")),
         ("/infra unlock dev/net", Command("unlock", "dev/net")),
         ("/infra apply '$(id)'", Command("apply", "$(id)")),
     ],
