@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.config.globs import matches
 from orchestrator.project.model import Finding
 
 # A folder is named in place of its files when at least so many of them have the finding.
@@ -66,6 +67,13 @@ def suggest(findings: Iterable[Finding]) -> tuple[Suggestion, ...]:
     ]
     entries += [
         _path_entry(rule, glob, count) for rule, found in paths.items() for glob, count in grouped(found)
+    ]
+    # A glob of a list stands for what lies deeper too.
+    globs = [each.value.strip('"') for each in entries if each.key == "modules" and "*" in each.value]
+    entries = [
+        each
+        for each in entries
+        if each.key != "modules" or "*" in each.value or not matches(each.value, globs)
     ]
     return tuple(sorted(entries, key=lambda entry: (ORDER.index(entry.key), -entry.findings, entry.value)))
 

@@ -25,6 +25,7 @@ def test_lists_come_before_paths_and_say_what_they_open() -> None:
         *(finding("file-path", f"modules/m{number}/main.tf") for number in range(4)),
         *(finding("provider", "x.tf", ("providers", "acme/x")) for _ in range(2)),
         *(finding("module-source", "x.tf", ("modules", f"org/m{number}/google")) for number in range(4)),
+        finding("module-source", "x.tf", ("modules", "org/a/google//modules/b")),
         finding("lock-file", "x", severity="info"),
         finding("changed-config", "infra.yaml"),
     ]
