@@ -150,6 +150,10 @@ class HostError(InfraError):
         self.status = status
 
 
+class AuthorsUnknownError(HostError):
+    """Who wrote a pull request cannot be told, so no approval of it can count."""
+
+
 class PolicyError(InfraError):
     """Rules cannot be evaluated: their Rego is wrong, or the engine is missing. That is never a pass."""
 

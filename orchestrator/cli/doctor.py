@@ -41,11 +41,14 @@ def command(ctx: click.Context, github: bool, as_json: bool) -> int:
 
     app = pass_app(ctx)
     checks: list[Check] = []
+    unowned: list[Check] = []
     try:
         project = app.project()
+        unowned = owners(app, project)
         found = chain(
             examine(project, app.environ),
             [sandbox(app)],
+            unowned,
             on_github(app, project) if github else workflow_installs(project),
         )
     except GitError:
@@ -54,7 +57,8 @@ def command(ctx: click.Context, github: bool, as_json: bool) -> int:
         checks.append(check)
         if not as_json:
             show(app, check)
-    code = int(Exit.ERROR if any(check.status == "error" for check in checks) else Exit.OK)
+    wrong = Exit.USAGE if unowned else Exit.ERROR
+    code = int(wrong if any(check.status == "error" for check in checks) else Exit.OK)
     return app.emit("doctor", code, checks=[asdict(check) for check in checks]) if as_json else code
 
 
@@ -83,6 +87,14 @@ def workflow_installs(project: Project) -> Iterator[Check]:
 
     for workflow in read_all(project.tree):
         yield from installs(workflow)
+
+
+def owners(app: App, project: Project) -> list[Check]:
+    """Why `approved_by: codeowners` cannot work, if it is configured and cannot."""
+    from orchestrator.review.owners import problems
+    from orchestrator.run.doctoring import Check
+
+    return [Check("owners", "error", one.message, one.advice) for one in problems(project, app.environ)]
 
 
 def on_github(app: App, project: Project) -> Iterator[Check]:

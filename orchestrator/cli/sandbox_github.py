@@ -99,6 +99,7 @@ def open_(
     app = pass_app(ctx)
     info = info_of(app, directory, by)
     name, trunk = pushed(app, info, branch)
+    control.ask_github(info, "pushed", repository=info.repository, by=by)
     known = control.ask_github(info, "find", repository=info.repository, branch=name)
     number = known or control.ask_github(
         info, "open", repository=info.repository, branch=name, by=by, title=title, body=body, base=trunk

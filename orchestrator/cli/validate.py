@@ -19,12 +19,16 @@ Examples:
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> int:
-    """Check the layout, backends, cycles and lock files. Nothing but the repository is looked at."""
+    """Check the layout, backends, cycles, lock files and owners. Nothing but the repository is looked at.
+
+    Where CODEOWNERS names teams and `approved_by` is codeowners, INFRA_TEAMS_TOKEN must be set.
+    """
     from orchestrator.project.validate import check
+    from orchestrator.review.owners import problems
 
     app = pass_app(ctx)
     project = app.project()
-    findings = check(project)
+    findings = (*problems(project, app.environ), *check(project))
     wrong = any(one.severity == "error" for one in findings)
     code = int(Exit.USAGE if wrong else Exit.OK)
     if as_json:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.config.model import (
     Accounts,
+    ApprovalIgnore,
     Backend,
     Config,
     Environment,
@@ -151,6 +152,9 @@ def _environment(valid: raw.RawEnvironment) -> Environment:
         apply=valid.apply,
         approval=valid.approval,
         approved_by=valid.approved_by,
+        approval_ignores=tuple(
+            ApprovalIgnore(one.address, one.attribute, one.reason) for one in valid.approval_ignores
+        ),
         unapproved=valid.unapproved,
         accounts=Accounts(valid.accounts.plan, valid.accounts.apply, valid.accounts.drift),
         var_files=_paths(valid.var_files),

@@ -133,6 +133,22 @@ class Timeouts:
     unlock: float = MINUTE
 
 
+ApprovedBy = Literal["review", "merge", "codeowners"]
+
+
+@dataclass(frozen=True)
+class ApprovalIgnore:
+    """An attribute whose value may differ from the approved one, such as a time that is new in every plan.
+
+    `address` is a resource's; without an instance key it means all its instances. `attribute` is a path in
+    it, and means what lies below it too.
+    """
+
+    address: str
+    attribute: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Environment:
     """An environment's settings, with defaults for what infra.yaml leaves out.
@@ -146,7 +162,8 @@ class Environment:
     protected: bool | None = None
     apply: Literal["anywhere", "ci"] = "anywhere"
     approval: Literal["strict", "upstream", "actions"] = "upstream"
-    approved_by: Literal["review", "merge"] = "review"
+    approved_by: ApprovedBy = "review"
+    approval_ignores: tuple[ApprovalIgnore, ...] = ()
     unapproved: Literal["gate", "refuse", "apply"] = "gate"
     accounts: Accounts = Accounts()
     var_files: tuple[PurePosixPath, ...] = ()

@@ -166,6 +166,17 @@ class RawTimeouts(Section):
     """Releasing the state's lock at the end."""
 
 
+class RawApprovalIgnore(Section):
+    """An attribute whose value may differ from the approved one, and why."""
+
+    address: Text = Field(examples=["google_storage_bucket_object.stamp"])
+    """The resource's address; without an instance key it means all its instances."""
+    attribute: Text = Field(examples=["content"])
+    """The attribute's path; what lies below it is meant too."""
+    reason: Text = Field(examples=["The time of the plan."])
+    """Why its value does not matter."""
+
+
 class RawEnvironment(Section):
     """One environment. The order of the environments is the promotion order."""
 
@@ -175,8 +186,21 @@ class RawEnvironment(Section):
     """Where it may be applied from."""
     approval: Literal["strict", "upstream", "actions"] = "upstream"
     """How closely an apply must match what was approved when an upstream changed too."""
-    approved_by: Literal["review", "merge"] = "review"
-    """What approves a plan: an approving review, or the merge."""
+    approved_by: Literal["review", "merge", "codeowners"] = "review"
+    """What approves a plan: an approving review, the merge, or a review by the owners of what changed."""
+    approval_ignores: tuple[RawApprovalIgnore, ...] = Field(
+        (),
+        examples=[
+            [
+                {
+                    "address": "google_storage_bucket_object.stamp",
+                    "attribute": "content",
+                    "reason": "The time of the plan.",
+                }
+            ]
+        ],
+    )
+    """Attributes whose values may differ from what was approved: those that are new in every plan."""
     unapproved: Literal["gate", "refuse", "apply"] = "gate"
     """What happens to a change that nobody approved."""
     accounts: RawAccounts = RawAccounts()

@@ -46,6 +46,7 @@ class PullRequest:
     merged_by: str = ""
     url: str = ""
     body: str = ""
+    created_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,29 @@ class Review:
     state: ReviewState
     commit: str
     submitted_at: str
+
+
+@dataclass(frozen=True)
+class BranchMove:
+    """A branch that was moved, made or deleted: by a push, a web edit, or the host's own buttons.
+
+    `before` and `after` are commits, empty where there was no branch. `actor` is empty for an account that
+    is gone. `at` is RFC 3339 in UTC.
+    """
+
+    actor: str
+    before: str
+    after: str
+    at: str
+
+
+@dataclass(frozen=True)
+class PullRequestCommit:
+    """A commit of a pull request; `author` is the login that the host knows for it, else empty."""
+
+    id: str
+    parents: tuple[str, ...]
+    author: str
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from orchestrator.hosts.model import (
+    BranchMove,
     CheckRun,
     Comment,
     DeploymentState,
@@ -14,11 +15,15 @@ from orchestrator.hosts.model import (
     NewCheck,
     Permission,
     PullRequest,
+    PullRequestCommit,
     Review,
     RunReview,
     StatusState,
 )
 from orchestrator.hosts.settings import HostEnvironment
+
+# The variable with a token that may read an organization's members: a workflow's own cannot.
+TEAMS_TOKEN = "INFRA_TEAMS_TOKEN"  # noqa: S105 - its name
 
 
 class Host(Protocol):
@@ -36,6 +41,10 @@ class Host(Protocol):
     def login(self) -> str:
         """Whom the token belongs to, such as `github-actions[bot]`: whose comments are ours."""
 
+    @property
+    def teams(self) -> Teams | None:
+        """Who is in which team; None where there is no token that may read it."""
+
     # Pull requests
 
     def pull_request(self, number: int) -> PullRequest:
@@ -52,6 +61,12 @@ class Host(Protocol):
 
     def changed_paths(self, number: int) -> list[str]:
         """Paths that a pull request changes, both names of a renamed file; at most 3,000 are told."""
+
+    def pull_request_commits(self, number: int) -> list[PullRequestCommit]:
+        """Its commits; at most 250 are told."""
+
+    def branch_moves(self, branch: str) -> list[BranchMove]:
+        """Who moved a branch of this repository, also one that is gone by now."""
 
     def reviews(self, number: int) -> list[Review]:
         """Its reviews."""
@@ -129,3 +144,10 @@ class Host(Protocol):
 
     def run_reviews(self, run: int) -> list[RunReview]:
         """What reviewers answered for the environments of a workflow run, in all its attempts."""
+
+
+class Teams(Protocol):
+    """Who is in which team, as the holder of a token sees it that may read an organization's members."""
+
+    def is_member(self, team: str, login: str) -> bool:
+        """Whether somebody is in a team, `ORGANIZATION/TEAM`, or in one below it. Raises HostError."""

@@ -12,6 +12,8 @@ from orchestrator.plan.digest import AttributeDigest, Digest, OutputDigest, Reso
 # Given an address and a path: the stacks whose remote states the attribute's expression reaches. An output
 # of the stack is the address `output.NAME` with an empty path.
 Reaches = Callable[[str, str], frozenset[str]]
+# Whether the value of an attribute, by address and path, may be another one than was approved.
+Ignores = Callable[[str, str], bool]
 Approval = Literal["strict", "upstream", "actions"]
 
 HIDDEN = "(sensitive value)"
@@ -55,6 +57,7 @@ def compare(
     reaches: Reaches | None = None,
     approval: Approval = "upstream",
     reviewed: bool = True,
+    ignores: Ignores = lambda address, path: False,
 ) -> tuple[Difference, ...]:
     """What of a plan is not covered by what was approved, by address; nothing when all is.
 
@@ -63,12 +66,40 @@ def compare(
     lets differences pass that come from an upstream in the same change, `actions` asks only for the same
     addresses and actions, moves and imports included. `reviewed` is false when code was changed that nobody
     approved: then no difference passes, and neither does a value that is not known yet, since what becomes of
-    it lies in the code.
+    it lies in the code. `ignores` tells attributes whose values do not matter. The two sides of a difference
+    are never the same text.
     """
     approvals = [approved] if isinstance(approved, Digest) else list(approved)
-    comparing = _Comparing(approvals, now, reaches, approval, reviewed)
+    comparing = _Comparing(approvals, now, reaches, approval, reviewed, ignores)
     found = [*comparing.whole(), *comparing.resources(), *comparing.outputs()]
     return tuple(sorted(found, key=lambda one: (one.address, one.path)))
+
+
+def volatile(first: Digest, second: Digest) -> tuple[tuple[str, str], ...]:
+    """The attributes, by address and path, that differ between two plans of one commit."""
+    again = {one.key: one for one in second.resources}
+    found: set[tuple[str, str]] = set()
+    for one in first.resources:
+        other = again.get(one.key)
+        if other is None or other.actions != one.actions:
+            continue
+        values = {attribute.path: attribute for attribute in other.attributes}
+        found |= {
+            (one.address, attribute.path)
+            for attribute in one.attributes
+            if attribute.path in values and _after(values[attribute.path]) != _after(attribute)
+        }
+    outputs = {one.name: one for one in second.outputs}
+    found |= {
+        (one.address, "")
+        for one in first.outputs
+        if one.name in outputs and _after(outputs[one.name]) != _after(one)
+    }
+    return tuple(sorted(found))
+
+
+def _after(value: AttributeDigest | OutputDigest) -> tuple[str, bool]:
+    return value.after, value.unknown
 
 
 class _Comparing:
@@ -81,12 +112,14 @@ class _Comparing:
         reaches: Reaches | None,
         approval: Approval,
         reviewed: bool,
+        ignores: Ignores,
     ) -> None:
         self.approvals = approvals
         self.now = now
         self.reaches = reaches
         self.approval = approval
         self.reviewed = reviewed
+        self.ignores = ignores
         self.moving = frozenset(name for one in approvals for name in one.provisional)
 
     # The stack as a whole
@@ -139,8 +172,17 @@ class _Comparing:
                 one.address, "", _imported(was), _imported(one), "another object was to be imported"
             )
         for path, before, after in self.differing(was, one) if self.approval != "actions" else ():
-            if one.is_removal or not self.tolerates(one.address, path):
+            if one.is_removal or not (self.tolerates(one.address, path) or self.is_any(one, path)):
                 yield _attribute(one, path, before, after)
+
+    def is_any(self, one: ResourceDigest, path: str) -> bool:
+        """Whether any value of an attribute is approved: new in every plan, or ignored by trunk's rules."""
+        newest = next(
+            digest
+            for digest in reversed(self.approvals)
+            if any(each.key == one.key for each in digest.resources)
+        )
+        return (one.address, path) in newest.volatile or self.ignores(one.address, path)
 
     def differing(
         self, was: ResourceDigest, one: ResourceDigest
@@ -218,13 +260,20 @@ class _Comparing:
             was = newest.get(name)
             if was is not None and self.same_value(was, one):
                 continue
+            if was is not None and self.is_any_output(was):
+                continue
             if not self.tolerates(one.address, ""):
                 why = "this is not the value that was approved" if was else "nobody approved a change here"
-                yield Difference(one.address, "", shown(was) if was else NO_CHANGE, shown(one), why)
+                yield _difference(one.address, "", shown(was) if was else NO_CHANGE, shown(one), why)
         for name, was in newest.items():
             if name not in planned and not self.output_has_become_empty(was):
                 why = "this was approved and is not planned any more"
                 yield Difference(was.address, "", shown(was), NO_CHANGE, why)
+
+    def is_any_output(self, was: OutputDigest) -> bool:
+        """The same for an output."""
+        newest = next(digest for digest in reversed(self.approvals) if was in digest.outputs)
+        return (was.address, "") in newest.volatile or self.ignores(was.address, "")
 
     def output_has_become_empty(self, was: OutputDigest) -> bool:
         """Whether an output's approved change may be missing."""
@@ -272,10 +321,25 @@ def _attribute(
     """One attribute that is not as approved; where only the old value is another one, both are told."""
     if was and now and (resource.is_removal or (was.after, was.unknown) == (now.after, now.unknown)):
         then, today = (f"{shown_before(one)} → {shown(one)}" for one in (was, now))
-        return Difference(resource.address, path, then, today, "it was another value that was to be changed")
-    return Difference(
+        why = "it was another value that was to be changed"
+        return _difference(resource.address, path, then, today, why)
+    return _difference(
         resource.address, path, shown(was), shown(now), "this is not the value that was approved"
     )
+
+
+def _difference(address: str, path: str, approved: str, now: str, why: str) -> Difference:
+    """A difference of values; where both look the same, the second one says that it is another."""
+    if approved != now:
+        return Difference(address, path, approved, now, why)
+    if now == UNKNOWN:
+        now, why = (
+            f"{UNKNOWN}, by code that nobody approved",
+            "what it becomes lies in code that nobody approved",
+        )
+    else:
+        now = f"another {now}" if HIDDEN in now else f"{now} (and differs further on)"
+    return Difference(address, path, approved, now, why)
 
 
 def _whole(path: str, approved: str, now: str, why: str) -> Difference:

@@ -94,6 +94,8 @@ class Digest:
     `lineage` is empty where there was no state yet, `lock_file` is the SHA-256 of `.terraform.lock.hcl`,
     empty without one. `facts` (commit, base, serial, generation, terraform_version, upstream generations …)
     only explain a difference. `provisional` are the upstreams that had changes of their own when it was made.
+    `volatile` are attributes (address, path) that are new in every plan of one commit and of which any value
+    is approved; recorded only where a pull request is there to approve what is pending, and shown there.
     `standing` knows what the plan leaves as it is; it is there while the plan itself is, and never written.
     """
 
@@ -103,6 +105,7 @@ class Digest:
     resources: tuple[ResourceDigest, ...] = ()
     outputs: tuple[OutputDigest, ...] = ()
     provisional: tuple[str, ...] = ()
+    volatile: tuple[tuple[str, str], ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
     standing: Standing | None = field(default=None, compare=False, repr=False)
 
@@ -141,6 +144,8 @@ def encode(digest: Digest) -> bytes:
         "provisional": list(digest.provisional),
         "facts": dict(digest.facts),
     }
+    if digest.volatile:
+        document["volatile"] = [list(one) for one in digest.volatile]
     return (canonical(document) + "\n").encode()
 
 
@@ -162,6 +167,7 @@ def decode(data: bytes, where: str = "The plan object") -> Digest:
                 OutputDigest(**{**one, "actions": tuple(one["actions"])}) for one in content["outputs"]
             ),
             provisional=tuple(map(_text, content["provisional"])),
+            volatile=tuple(_pair(one) for one in content.get("volatile", [])),
             facts=dict(content["facts"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -185,6 +191,11 @@ def _resource(content: Mapping[str, Any]) -> ResourceDigest:
     attributes = tuple(AttributeDigest(**one) for one in content["attributes"])
     actions = tuple(map(_text, content["actions"]))
     return ResourceDigest(**{**content, "actions": actions, "attributes": attributes})
+
+
+def _pair(value: Any) -> tuple[str, str]:
+    address, path = value
+    return _text(address), _text(path)
 
 
 def _text(value: Any) -> str:

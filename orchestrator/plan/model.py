@@ -9,6 +9,8 @@ from typing import Any
 
 from orchestrator.masking import Masker, SecretSet
 
+# Why Terraform reads a data source at each apply: it stands in a `check` block.
+READ_FOR_CHECK = "read_because_check_nested"
 COUNTS = ("create", "update", "replace", "delete", "import", "move", "forget")
 
 
@@ -176,7 +178,8 @@ class Check:
 class Plan:
     """A plan as `terraform show -json` tells it.
 
-    `addresses` has those that hold a secret, with what stands for each of them everywhere else.
+    `addresses` has those that hold a secret, with what stands for each of them everywhere else. `invocations`
+    is how many actions the apply would invoke, `is_deferred` whether a part of it is left to a later plan.
     """
 
     terraform_version: str
@@ -186,6 +189,8 @@ class Plan:
     outputs: Mapping[str, OutputChange] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     errored: bool = False
+    invocations: int = 0
+    is_deferred: bool = False
     applyable: bool = True
     complete: bool = True
     addresses: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
@@ -215,6 +220,15 @@ class Plan:
     def has_changes(self) -> bool:
         """True when an apply would change something: a resource, what the state knows, or an output."""
         return bool(self.shown_changes or self.changed_outputs)
+
+    @property
+    def is_for_checks_only(self) -> bool:
+        """True when an apply would read data sources of `check` blocks and do nothing else."""
+        acting = [change for change in self.changes if not change.is_no_op]
+        only_reads = bool(acting) and all(
+            change.is_read and change.action_reason == READ_FOR_CHECK for change in acting
+        )
+        return only_reads and not (self.has_changes or self.invocations or self.is_deferred)
 
     @property
     def is_destructive(self) -> bool:

@@ -52,6 +52,8 @@ def _plan(document: dict[str, Any], masker: Masker) -> Plan:
         outputs=dict(sorted(outputs.items())),
         checks=tuple(map(reader.check, document.get("checks") or ())),
         errored=errored,
+        invocations=len(document.get("action_invocations") or ()),
+        is_deferred=bool(document.get("deferred_changes")),
         applyable=bool(document.get("applyable", not errored)),
         complete=bool(document.get("complete", not errored)),
         addresses=addresses,

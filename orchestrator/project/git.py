@@ -164,6 +164,28 @@ class Repository:
         full, subject, author, when, parents = text.rstrip("\n").split("\0")
         return Commit(full, subject, author, datetime.fromtimestamp(int(when), UTC), tuple(parents.split()))
 
+    def has_commit(self, commit: str) -> bool:
+        """True when this clone has a commit."""
+        return self._revision(commit) is not None
+
+    def is_clean_merge(self, commit: str, trunk: str) -> bool:
+        """True for a merge of a commit of `trunk` that holds what Git makes of it and nothing else.
+
+        False also where this clone lacks the commits.
+        """
+        revision = self._revision(commit)
+        parents = self.commit(revision).parents if revision else ()
+        if revision is None or len(parents) != 2 or not self.is_ancestor(parents[1], trunk):
+            return False
+        status, out, _ = self._run("merge-tree", "--write-tree", *parents)
+        tree = self._text("rev-parse", f"{revision}^{{tree}}").strip()
+        return status == 0 and os.fsdecode(out).strip() == tree
+
+    def fetch_pull_request(self, number: int) -> bool:
+        """Fetch the head of a pull request from origin; False when origin does not give it."""
+        status, _, _ = self._run("fetch", "--quiet", "origin", f"refs/pull/{number}/head")
+        return status == 0
+
     # Files
 
     def working_tree(self) -> Tree:

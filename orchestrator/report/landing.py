@@ -55,11 +55,15 @@ class Difference(Protocol):
 
 @dataclass(frozen=True)
 class LandedStack:
-    """One stack in a landing. `pull_requests` are the numbers of those that it was owed to."""
+    """One stack in a landing. `pull_requests` are the numbers of those that are pending for it.
+
+    `causes` are sentences that tell why its differences count.
+    """
 
     report: StackReport
     differences: tuple[Difference, ...] = ()
     pull_requests: tuple[int, ...] = ()
+    causes: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

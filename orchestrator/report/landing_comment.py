@@ -12,10 +12,10 @@ from orchestrator.report.landing_words import differences, headline, refusals, w
 from orchestrator.report.markdown import alert, row, table
 from orchestrator.report.pull_request import LEGEND, LIMIT, RESERVE, cut_words
 from orchestrator.report.pull_request_head import losses
-from orchestrator.report.pull_request_merge import SHORT_COMMIT, minutes
+from orchestrator.report.pull_request_merge import SHORT_COMMIT, minutes, rules_in_words
 from orchestrator.report.pull_request_stack import OPEN_LINES, block, has_details
 from orchestrator.report.pull_request_table import HEADER, result_words, unbroken
-from orchestrator.report.review import StackReview
+from orchestrator.report.review import EnvironmentRules, StackReview
 from orchestrator.report.summary import SUMMARY_LIMIT
 from orchestrator.report.words import changes_in_words, first_line, plural
 
@@ -41,22 +41,26 @@ def status_text(landing: Landing) -> str:
     return shortened(folded(headline(landing)), STATUS_LENGTH)
 
 
-def stale_notice(stacks: Sequence[str], commit: str) -> str:
-    """What another open pull request is told: stacks that it plans were changed by a merge."""
-    names = bounded([f"- {code(one)}" for one in stacks], LIMIT // 2)
-    words = alert(
-        "IMPORTANT",
-        [
-            f"**The plan above is stale:** {code(commit[:SHORT_COMMIT])} was merged, and it changed what "
-            "this pull request plans too:",
+def stale_notice(stacks: Sequence[str], commit: str, rules: Sequence[EnvironmentRules] = ()) -> str:
+    """What another open pull request is told: a merge changed stacks that it plans, or their rules."""
+    merged = f"{code(commit[:SHORT_COMMIT])} was merged"
+    parts: list[str] = []
+    if stacks:
+        names = bounded([f"- {code(one)}" for one in stacks], LIMIT // 2)
+        parts += [
+            f"**The plan above is stale:** {merged}, and it changed what this pull request plans too:",
             "",
             *names,
             "",
-            "Update the branch, or comment `/infra plan`, to plan again. An approval of the old plan counts "
-            "only as far as the new one is equal.",
-        ],
+        ]
+    if rules:
+        words = bounded([f"- {rules_in_words(one)}" for one in rules], LIMIT // 4)
+        parts += [f"**The rules are stricter now:** {merged}. What holds on merge:", "", *words, ""]
+    parts.append(
+        "Update the branch, or comment `/infra plan`, to plan again. An approval of the old plan counts only "
+        "as far as the new one is equal."
     )
-    return f"{markers.STALE}\n\n{words}\n"
+    return f"{markers.STALE}\n\n{alert('IMPORTANT', parts)}\n"
 
 
 def body(landing: Landing, limit: int) -> str:

@@ -61,7 +61,8 @@ def differences(landing: Landing, room: int) -> Iterator[str]:
         kept = first_that_fit(rows, room)
         room -= sum(len(one.encode()) + 2 for one in kept)
         left = len(rows) - len(kept)
-        head = f"{code(stack.id)} would do what was not approved:"
+        causes = "".join(f" {text(one)}" for one in stack.causes)
+        head = f"{code(stack.id)} would do what was not approved{f'.{causes}' if causes else ':'}"
         more = f"\n\nand {plural(left, 'difference')} more" if left else ""
         if not kept:
             yield f"{head} {plural(left, 'difference')}"

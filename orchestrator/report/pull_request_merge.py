@@ -50,15 +50,33 @@ def _step(review: Review, rules: EnvironmentRules, count: int) -> str:
     if rules.approved_by == "merge":
         return f"{head}; the merge is the approval."
     author = f", other than {text(review.author)}," if review.author else ""
-    without = {
+    who = (
+        "owners of what changed, by CODEOWNERS"
+        if rules.approved_by == "codeowners"
+        else "somebody with write access"
+    )
+    approve = "approve" if rules.approved_by == "codeowners" else "approves"
+    return (
+        f"{head} if {who}{author} {approve} "
+        f"commit {code(review.head[:SHORT_COMMIT])} after this plan. {_without(rules)}"
+    )
+
+
+def _without(rules: EnvironmentRules) -> str:
+    return {
         "gate": f"Without it, reviewers of {code(f'{rules.name}-approval')} are asked after the merge.",
         "refuse": "Without it, nothing is applied there.",
         "apply": "Without it, they are applied all the same.",
     }[rules.unapproved]
-    return (
-        f"{head} if somebody with write access{author} approves "
-        f"commit {code(review.head[:SHORT_COMMIT])} after this plan. {without}"
-    )
+
+
+def rules_in_words(rules: EnvironmentRules) -> str:
+    """What an environment asks for before anything is applied to it, in one or two sentences."""
+    name = f"**{text(rules.name)}**"
+    if rules.approved_by == "merge":
+        return f"{name}: the merge is the approval, of a plan that was shown before it. {_without(rules)}"
+    who = "owners of what changed" if rules.approved_by == "codeowners" else "somebody with write access"
+    return f"{name}: {who}, other than who wrote it, must approve the last commit. {_without(rules)}"
 
 
 def _then(rules: EnvironmentRules, *, last: bool) -> str:

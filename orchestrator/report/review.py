@@ -69,7 +69,7 @@ class EnvironmentRules:
 
     name: str
     protected: bool
-    approved_by: Literal["review", "merge"] = "review"
+    approved_by: Literal["review", "merge", "codeowners"] = "review"
     unapproved: Literal["gate", "refuse", "apply"] = "gate"
     checks: int = 0
     soak: float = 0.0

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
-from orchestrator.errors import StateError
-from orchestrator.hosts.model import WRITERS, PullRequest, Review
+from orchestrator.config.model import ApprovedBy
+from orchestrator.errors import AuthorsUnknownError, StateError
+from orchestrator.hosts.model import PullRequest, Review
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest, decode, sha256
+from orchestrator.project.codeowners import CodeOwners
+from orchestrator.review.owners import Owners
+from orchestrator.review.reviewers import Reviewers, moment
 from orchestrator.state.approved import PlanObjects
 from orchestrator.state.attestations import Attestation, Attestations
 
-BOT = "[bot]"
 LABEL = "allow-destroy"
 
 
@@ -39,18 +41,35 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True)
+class ReviewRule:
+    """What approves a pull request in an environment, by the rules of trunk just before it.
+
+    `carried` are the authors, in lower case, of other changes that it approves too. For `codeowners`, each of
+    `owned` (a path with its owners) needs the approval of one of its owners.
+    """
+
+    approved_by: ApprovedBy = "review"
+    carried: frozenset[str] = frozenset()
+    owned: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
 @dataclass
 class Decisions:
     """Asks the host about pull requests, each question once."""
 
     host: Host
-    _writers: dict[str, bool] = field(default_factory=dict)
+    reviewers: Reviewers
+    _owners: Owners = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._owners = Owners(CodeOwners(), teams=self.host.teams)
 
     def approval_of(
         self,
         pull_request: PullRequest,
         environment: str,
-        approved_by: Literal["review", "merge"],
+        rule: ReviewRule,
         places: Sequence[PlanObjects],
     ) -> Approval | Refusal:
         """What was approved: the newest plan that was posted before the deciding review, or the merge.
@@ -58,7 +77,10 @@ class Decisions:
         `places` are where the environment's plan objects lie. A pull request that is not merged yet can be
         asked about too, as a merge queue does. Raises HostError, and StateError when the bucket says no.
         """
-        until = self.decided(pull_request, approved_by)
+        try:
+            until = self.decided(pull_request, rule)
+        except AuthorsUnknownError as error:
+            return Refusal(pull_request, error.message.rstrip("."))
         if isinstance(until, Refusal):
             return until
         return self.posted(pull_request, environment, until, places)
@@ -74,7 +96,7 @@ class Decisions:
         found = [one for one in attestations_of(pull_request, places) if seen(one.posted)]
         if not found:
             return Refusal(pull_request, f"no plan of {environment} was attested before it was approved")
-        newest = max(found, key=lambda one: (_time(one.posted), one.run))
+        newest = max(found, key=lambda one: (moment(one.posted), one.run))
         # Where an environment's memory lies in several buckets, each has the attestation of a run.
         mine = [one for one in found if one.run == newest.run]
         problem = next((one.problem for one in mine if one.problem), "")
@@ -82,66 +104,83 @@ class Decisions:
             return Refusal(pull_request, f"its plans of {environment} do not count: {problem}")
         return _attested(pull_request, mine, places)
 
-    def decided(
-        self, pull_request: PullRequest, approved_by: Literal["review", "merge"]
-    ) -> Callable[[str], bool] | Refusal:
+    def decided(self, pull_request: PullRequest, rule: ReviewRule) -> Callable[[str], bool] | Refusal:
         """Whether something posted at a time was there for whoever decided."""
-        if approved_by == "merge":
+        if rule.approved_by == "merge":
             if not pull_request.merged:
                 return lambda posted: True
-            merged = _time(pull_request.merged_at)
-            return lambda posted: _time(posted) <= merged
-        review = self.deciding_review(pull_request)
-        if review is None:
-            return Refusal(pull_request, "nobody who may write approved its last commit")
-        submitted = _time(review.submitted_at)
+            merged = moment(pull_request.merged_at)
+            return lambda posted: moment(posted) <= merged
+        approvals = self.reviewers.approvals(pull_request, rule.carried)
+        if not approvals:
+            return Refusal(pull_request, "nobody who may write approved its last commit" + _but(rule))
+        submitted = moment(approvals[-1].submitted_at)
+        if rule.approved_by == "codeowners":
+            by_owners = self._by_owners(pull_request, rule, approvals)
+            if isinstance(by_owners, Refusal):
+                return by_owners
+            submitted = by_owners
         # Within one second nobody reads a plan.
-        return lambda posted: _time(posted) < submitted
+        return lambda posted: moment(posted) < submitted
 
-    def deciding_review(self, pull_request: PullRequest) -> Review | None:
-        """The newest review that approves the head as it is; None when there is none that counts."""
-        found = [
-            one
-            for one in standing_reviews(self.host.reviews(pull_request.number))
-            if one.state == "APPROVED"
-            and one.commit == pull_request.head
-            and self.may_decide(one.author, pull_request)
-        ]
-        return max(found, key=lambda one: _time(one.submitted_at), default=None)
+    def _by_owners(
+        self, pull_request: PullRequest, rule: ReviewRule, approvals: Sequence[Review]
+    ) -> datetime | Refusal:
+        """When the first of the owners' reviews was given that are needed, each path's newest."""
+        decided: list[datetime] = []
+        for path, owners in rule.owned:
+            if not owners:
+                return Refusal(pull_request, f"nobody owns {path} by CODEOWNERS")
+            times = [
+                moment(one.submitted_at) for one in approvals if self._owners.is_owner(owners, one.author)
+            ]
+            if not times:
+                return Refusal(
+                    pull_request, f"no owner of {path} ({', '.join(owners)}) approved its last commit"
+                )
+            decided.append(times[-1])
+        if not decided:
+            return Refusal(pull_request, "it changes nothing that anybody owns")
+        return min(decided)
 
     def may_decide(self, login: str, pull_request: PullRequest) -> bool:
-        """Whether somebody may approve a pull request: with the right to write, not its author, no bot."""
-        if not login or login.lower() == pull_request.author.lower() or login.endswith(BOT):
+        """Whether somebody may approve a pull request; nobody where its authors are not known."""
+        try:
+            return self.reviewers.may_approve(login, pull_request)
+        except AuthorsUnknownError:
             return False
-        if login not in self._writers:
-            self._writers[login] = self.host.permission(login) in WRITERS
-        return self._writers[login]
-
-    def labelled_at(self, pull_request: PullRequest, label: str = LABEL) -> datetime | None:
-        """When a label that is still there was set by somebody who may approve; None otherwise."""
-        events = [one for one in self.host.label_events(pull_request.number) if one.label == label]
-        last = max(events, key=lambda one: _time(one.at), default=None)
-        if last is None or not last.added or not self.may_decide(last.actor, pull_request):
-            return None
-        return _time(last.at)
 
     def allows_destroy(self, pull_request: PullRequest, planned_at: str, label: str = LABEL) -> bool:
         """Whether the label that allows deletions was so set after a plan that was posted then (RFC 3339)."""
-        labelled = self.labelled_at(pull_request, label)
-        return labelled is not None and labelled > _time(planned_at)
+        labelled = self._labelled_at(pull_request, label)
+        return labelled is not None and labelled > moment(planned_at)
+
+    def _labelled_at(
+        self, pull_request: PullRequest, label: str, carried: frozenset[str] = frozenset()
+    ) -> datetime | None:
+        try:
+            return self.reviewers.labelled_at(pull_request, label, carried)
+        except AuthorsUnknownError:
+            return None
 
     def allows_destroy_of(
-        self, approval: Approval, stack: str, environment: str, label: str, places: Sequence[PlanObjects]
+        self,
+        approval: Approval,
+        stack: str,
+        environment: str,
+        label: str,
+        carried: frozenset[str],
+        places: Sequence[PlanObjects],
     ) -> bool:
         """Whether it was so set after a plan that deleted and replaced all that the approved one does.
 
         Setting the label makes the plan anew, so it need not be the approved plan itself.
         """
-        labelled = self.labelled_at(approval.pull_request, label)
+        labelled = self._labelled_at(approval.pull_request, label, carried)
         if labelled is None:
             return False
         found = self.posted(
-            approval.pull_request, environment, lambda posted: _time(posted) < labelled, places
+            approval.pull_request, environment, lambda posted: moment(posted) < labelled, places
         )
         if isinstance(found, Refusal) or stack not in found.digests:
             return False
@@ -151,15 +190,6 @@ class Decisions:
 def destroyed(digest: Digest) -> frozenset[tuple[str, str]]:
     """What a plan deletes or replaces: addresses, with the keys of deposed objects."""
     return frozenset(one.key for one in digest.resources if "delete" in one.actions)
-
-
-def standing_reviews(reviews: Sequence[Review]) -> list[Review]:
-    """The last word of each reviewer; a comment is none."""
-    last: dict[str, Review] = {}
-    for one in sorted(reviews, key=lambda one: _time(one.submitted_at)):
-        if one.state in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED"):
-            last[one.author] = one
-    return list(last.values())
 
 
 def attestations_of(pull_request: PullRequest, places: Sequence[PlanObjects]) -> list[Attestation]:
@@ -188,5 +218,6 @@ def _attested(
     return Approval(pull_request, max(one.posted for one in attestations), digests)
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _but(rule: ReviewRule) -> str:
+    """Who cannot approve beside its own authors."""
+    return ", who wrote none of what it approves" if rule.carried else ""

@@ -14,7 +14,7 @@ from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest, decode, encode, sha256
 from orchestrator.project import graph, load_commit
 from orchestrator.project.model import Project
-from orchestrator.review.pending import Owed
+from orchestrator.review.pending import PendingChanges
 from orchestrator.run.digesting import plan_objects
 from orchestrator.run.origin import origin_of
 from orchestrator.run.session import Session
@@ -173,7 +173,7 @@ def require_answer(
     )
 
 
-def objection_to(host: Host, login: str, pending: Iterable[Owed], may_decide: MayDecide) -> str:
+def objection_to(host: Host, login: str, pending: Iterable[PendingChanges], may_decide: MayDecide) -> str:
     """Why somebody may not approve pending changes, as the rest of a sentence; empty when they may."""
     if host.permission(login) not in WRITERS:
         return "has no write permission"

@@ -1,11 +1,12 @@
-"""Which merged pull requests a stack is owed to: what trunk has had since the commit last applied."""
+"""What trunk has for a stack since the commit last applied, and the merged pull requests behind it."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 from orchestrator.errors import GitError, InfraError
 from orchestrator.hosts.model import PullRequest
@@ -20,27 +21,44 @@ CONFIG = "infra.yaml"
 # back counts as not reviewed.
 MOST_COMMITS = 2_000
 MOST_CHANGES = 200
-# Branches whose merge approves what an environment is owed: `approve/ENV/…`.
+# Branches whose merge approves what is pending in an environment: `approve/ENV/…`.
 APPROVE = "approve"
 
 
-@dataclass(frozen=True)
-class Owed:
-    """What a stack is owed to, oldest first.
+# What a commit is to a stack: it changed its code, or what it reads, or is there to approve it.
+Kind = Literal["code", "upstream", "approval"]
 
-    `pull_requests` changed it, or what it reads, or are there to approve it. `unreviewed` are commits that
-    changed its code and belong to none of them. `base` is trunk before the first of all these, None when
-    there are none: whose rules hold. `of` maps the commits that changed its code to their pull requests.
+
+@dataclass(frozen=True)
+class PendingChange:
+    """A commit of trunk since a stack was last applied, which may have something to do with it.
+
+    `pull_requests` brought it to trunk; empty for a direct push. `base` is trunk just before it: before the
+    first commit of its pull request, whose rules hold for it; None for trunk's first commit. `paths` are the
+    files of the stack that it changed, from the project's root.
     """
 
+    commit: str
+    kind: Kind
     pull_requests: tuple[PullRequest, ...] = ()
-    unreviewed: tuple[str, ...] = ()
     base: str | None = None
-    of: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PendingChanges:
+    """What trunk has for a stack that is not applied, oldest first."""
+
+    changes: tuple[PendingChange, ...] = ()
+
+    @property
+    def pull_requests(self) -> tuple[PullRequest, ...]:
+        """The pull requests behind it, each once."""
+        return tuple({one.number: one for change in self.changes for one in change.pull_requests}.values())
 
 
 class Trunk:
-    """Trunk's history as far as stacks are owed it; what several stacks ask is found out once."""
+    """Trunk's history since stacks were applied; what several stacks ask is looked up once."""
 
     def __init__(self, project: Project, host: Host) -> None:
         self.project = project
@@ -53,34 +71,33 @@ class Trunk:
         self._projects: dict[str, Project | None] = {}
         self._pulls: dict[str, list[PullRequest]] = {}
 
-    def owed(self, stack: Stack, entry: Entry | None) -> Owed:
-        """What a stack is owed to; `entry` is what the ledger knew before this run. Raises HostError."""
+    def pending(self, stack: Stack, entry: Entry | None) -> PendingChanges:
+        """What is pending; `entry` is what the ledger knew before this run. Raises HostError."""
         since = self._known(entry.commit) if entry else ""
         history = self._since(since)
         inside = {commit for commit, _ in history}
         matters = list(islice(self._matters(stack, since, history), MOST_CHANGES))
-        found: dict[int, PullRequest] = {}
-        of: dict[str, tuple[int, ...]] = {}
-        relevant: set[str] = set()
-        for commit, kind in reversed(matters):
-            pulls = [one for one in self._pull_requests(commit) if one.merge_commit in inside]
-            if kind == "nothing":
-                pulls = [one for one in pulls if approves(one, stack.environment)]
-            found |= {one.number: one for one in pulls}
-            relevant |= {commit} if pulls or kind == "code" else set()
-            if kind == "code":
-                of[commit] = tuple(one.number for one in pulls)
+        changes: list[PendingChange] = []
         if self._is_cut(stack, history, len(matters)):
-            of[history[-1][0]] = ()
-        order = {commit: place for place, (commit, _) in enumerate(reversed(history))}
-        pulls = sorted(found.values(), key=lambda one: (order[one.merge_commit], one.number))
-        first = next((commit for commit in order if commit in relevant), None)
-        return Owed(
-            pull_requests=tuple(pulls),
-            unreviewed=tuple(commit for commit, numbers in of.items() if not numbers),
-            base=self._parent(first) if first else None,
-            of=of,
-        )
+            oldest = history[-1][0]
+            changes.append(PendingChange(oldest, "code", base=self._parent(oldest)))
+        for commit, kind, paths in reversed(matters):
+            pulls = [one for one in self._pull_requests(commit) if one.merge_commit in inside]
+            if kind == "approval":
+                pulls = [one for one in pulls if approves(one, stack.environment)]
+            if pulls or kind == "code":
+                base = self._base(commit, pulls)
+                changes.append(PendingChange(commit, kind, tuple(pulls), base, tuple(sorted(paths))))
+        order = {commit: index for index, (commit, _) in enumerate(reversed(history))}
+        return PendingChanges(tuple(sorted(changes, key=lambda one: order[one.commit])))
+
+    def _base(self, commit: str, pulls: Sequence[PullRequest]) -> str | None:
+        """Trunk before a commit and before all that came with it: a rebase brings several commits at once."""
+        numbers = {one.number for one in pulls}
+        parent = self._parent(commit)
+        while parent and numbers & {one.number for one in self._pull_requests(parent)}:
+            parent = self._parent(parent)
+        return parent
 
     def at(self, commit: str) -> Project | None:
         """The project as a commit has it; None when it cannot be read."""
@@ -106,10 +123,10 @@ class Trunk:
 
     def _matters(
         self, stack: Stack, since: str, history: list[tuple[str, tuple[str, ...]]]
-    ) -> Iterator[tuple[str, str]]:
-        """The commits that may matter, newest first: `code` changed it, `upstream` what it reads.
+    ) -> Iterator[tuple[str, Kind, set[str]]]:
+        """The commits that may matter, newest first, with the stack's files that they changed.
 
-        `nothing` changed no file at all: the merge of a branch that is there to approve.
+        One that changed no file at all may be the merge of a branch that is there to approve.
         """
         before = self.at(since) if since else None
         ends = [one for one in (self.project, before) if one is not None]
@@ -120,16 +137,16 @@ class Trunk:
         unsure = any(end.tree.links or end.tree.submodules for end in ends)
         folders = {posixpath.dirname(path) for path in own if path.endswith(CODE)}
         for commit, paths in history:
-            inside = {path for name in paths if (path := self._inside(name)) is not None}
+            inside = {path for name in paths if (path := self.inside(name)) is not None}
             if not paths:
-                yield commit, "nothing"
+                yield commit, "approval", set()
                 continue
             # A file that came and went again is at neither end.
             touched = {path for path in inside if path in own or posixpath.dirname(path) in folders}
             if (touched or unsure or CONFIG in inside) and self._changes(names, commit, touched):
-                yield commit, "code"
+                yield commit, "code", {path for path in touched if path in own or path.endswith(CODE)}
             elif unsure or inside & behind:
-                yield commit, "upstream"
+                yield commit, "upstream", set()
 
     def _is_cut(self, stack: Stack, history: Sequence[tuple[str, tuple[str, ...]]], seen: int) -> bool:
         """Whether there may be changes of a stack before those that were looked at."""
@@ -157,7 +174,7 @@ class Trunk:
         parents = self.project.repository.commit(commit).parents
         return parents[0] if parents else None
 
-    def _inside(self, path: str) -> str | None:
+    def inside(self, path: str) -> str | None:
         """A path from the project's root; None for one outside of it."""
         if self._prefix == ".":
             return path
@@ -175,7 +192,7 @@ class Trunk:
 
 
 def approves(pull_request: PullRequest, environment: str) -> bool:
-    """Whether a pull request is there to approve what an environment is owed."""
+    """Whether a pull request is there to approve what is pending in an environment."""
     return pull_request.head_ref.startswith(f"{APPROVE}/{environment}/")
 
 

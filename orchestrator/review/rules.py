@@ -1,29 +1,29 @@
-"""By whose policy an apply on trunk is judged: trunk's before the first change that is owed."""
+"""By whose policy an apply on trunk is judged: trunk's just before each change that is pending."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
 
-from orchestrator.errors import HostError
+from orchestrator.errors import HostError, StateError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Project, Stack
 from orchestrator.review.approvals import Approvals
 from orchestrator.review.decisions import attestations_of
-from orchestrator.review.pending import Owed
 from orchestrator.run.digesting import Keys, digests
 from orchestrator.run.inspecting import Inspect, Inspected, both
 from orchestrator.run.policing import police, rego_texts
 from orchestrator.run.session import Session
+from orchestrator.state.records import Entry
 
 
 @dataclass
-class OwedRules:
-    """Finds, for each stack, the project whose rules hold; safe from many threads.
+class PendingRules:
+    """Finds, for each stack, the commits of trunk whose rules hold; safe from many threads.
 
-    `approvals` are None where there is no host that could be asked.
-    Nobody loosens the rules by which their own change is judged: what loosens them is merged before.
+    `approvals` are None where there is no host that could be asked. Nobody loosens the rules by which their
+    own change is judged: each pending change is judged by trunk just before it.
     """
 
     session: Session
@@ -41,64 +41,65 @@ class OwedRules:
         return both(digests(session, Keys(session.ledgers)), self._policing(session))
 
     def _policing(self, session: Session) -> Inspect:
-        made: dict[str | None, Inspect] = {}
+        made: dict[tuple[str, str], Inspect] = {}
 
         def inspect(stack: Stack, plan: Plan, raw: bytes) -> Inspected:
-            then = self.project_of(stack)
-            with self._lock:
-                if then.commit not in made:
-                    policy = then.config.policy
-                    rego = rego_texts(then.tree, policy.rego.folder)
-                    made[then.commit] = police(session, policy, allow_destroy=True, rego=rego)
-            return made[then.commit](stack, plan, raw)
+            inspections: dict[tuple[str, str], Inspect] = {}
+            for then in self.projects(stack):
+                policy = then.config.policy
+                rego = rego_texts(then.tree, policy.rego.folder)
+                key = (repr(policy), repr(sorted(rego.items())))
+                with self._lock:
+                    if key not in made:
+                        made[key] = police(session, policy, allow_destroy=True, rego=rego)
+                inspections[key] = made[key]
+            results = [one(stack, plan, raw) for one in inspections.values()]
+            return Inspected(
+                findings=tuple(dict.fromkeys(found for one in results for found in one.findings))
+            )
 
         return inspect
 
-    def project_of(self, stack: Stack) -> Project:
-        """Trunk before the first change that a stack is owed; as it is now where that cannot be told."""
+    def projects(self, stack: Stack) -> tuple[Project, ...]:
+        """Trunk just before each change that is pending for a stack; as it is now where that is unknown."""
         project, approvals = self.session.project, self.approvals
         if approvals is None:
-            return project
-        needs = project.config.needs_approval(stack.environment, project.order)
-        with approvals.lock:
-            try:
-                base = self._owed(approvals, stack).base
-            except HostError:
-                if needs:
-                    raise
-                return project
-            return (approvals.trunk.at(base) if base else None) or project
+            return (project,)
+        try:
+            return approvals.projects(stack, self._entry(stack))
+        except (HostError, StateError):
+            if project.config.needs_approval(stack.environment, project.order):
+                raise
+            return (project,)
 
     def pull_requests(self, stack: Stack) -> tuple[int, ...]:
-        """Those that a stack is owed to; none where that cannot be found out."""
+        """Those that are pending for a stack; none where that cannot be found out."""
         if self.approvals is None:
             return ()
-        with self.approvals.lock:
-            try:
-                found = self._owed(self.approvals, stack)
-            except HostError:
-                return ()
-        return tuple(one.number for one in found.pull_requests)
+        try:
+            return self.approvals.pull_requests(stack, self._entry(stack))
+        except HostError:
+            return ()
 
-    def _owed(self, approvals: Approvals, stack: Stack) -> Owed:
-        return approvals.trunk.owed(stack, self.session.ledgers.of(stack).entry(stack.id))
+    def _entry(self, stack: Stack) -> Entry | None:
+        return self.session.ledgers.of(stack).entry(stack.id)
 
     def missing_label(self, stack: Stack, numbers: tuple[int, ...]) -> str:
         """Why a plan that deletes or replaces must not be applied, as a clause; empty: it may.
 
         It may where no label is wanted, or where somebody who may approve set it once the plan was there.
         """
-        then = self.project_of(stack)
-        policy, name = then.config.policy, stack.environment
-        protected = then.config.is_protected(name, then.order)
-        if policy.destroy_level(name, protected=protected) != "label":
-            return ""
-        if any(self._labelled(number, stack, policy.label) for number in numbers):
-            return ""
-        return (
-            f"{stack.id} would delete or replace something, and nobody who may approve has set the label "
-            f"{policy.label} after its plan"
-        )
+        for then in self.projects(stack):
+            policy, name = then.config.policy, stack.environment
+            protected = then.config.is_protected(name, then.order)
+            if policy.destroy_level(name, protected=protected) != "label":
+                continue
+            if not any(self._labelled(number, stack, policy.label) for number in numbers):
+                return (
+                    f"{stack.id} would delete or replace something, and nobody who may approve has set the "
+                    f"label {policy.label} after its plan"
+                )
+        return ""
 
     def _labelled(self, number: int, stack: Stack, label: str) -> bool:
         """Whether the label was set once there was a plan; setting it makes another one."""

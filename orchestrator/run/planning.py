@@ -161,6 +161,9 @@ def read_outcome(
     session.progress.doing(stack.id, "reading the plan")
     raw = session.client.show_json(work, outcome.plan_file)
     plan = read_plan(raw, session.masker)
+    if plan.is_for_checks_only:
+        # Terraform's exit code says "changes" as long as a `check` block has a data source.
+        return Planned(_report(stack, "unchanged"), **made)  # type: ignore[arg-type]
     report = _report(
         stack,
         "changed",

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import StateError
+from orchestrator.errors import ConfigError, StateError
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.model import NewCheck
 from orchestrator.plan.digest import Digest, empty, encode, sha256
-from orchestrator.review.decisions import Approval, Decisions, Refusal
+from orchestrator.review.decisions import Approval, Decisions, Refusal, ReviewRule
+from orchestrator.review.reviewers import Reviewers
 from orchestrator.state.attestations import Attestation, Attestations
 from orchestrator.state.folder import Folder
 from orchestrator.state.records import Entry
@@ -33,6 +34,10 @@ def to(value: str, before: str = "one") -> Digest:
 
 
 TWO, THREE = to("two"), to("three")
+
+
+def decisions_of(place: Approving) -> Decisions:
+    return Decisions(place.host, Reviewers(place.host, place.session.project.repository))
 
 
 @pytest.fixture
@@ -234,7 +239,7 @@ def test_only_a_review_of_the_head_by_another_writer_decides(place: Approving) -
         place.post(number, TWO)
         review(place, number)
         pull = place.host.pull_request(number)
-        answer = Decisions(place.host).approval_of(pull, "prod", "review", [place.objects()])
+        answer = decisions_of(place).approval_of(pull, "prod", ReviewRule(), [place.objects()])
         found[case] = isinstance(answer, Approval)
         if isinstance(answer, Refusal):
             assert answer.reason == "nobody who may write approved its last commit"
@@ -245,11 +250,11 @@ def test_a_dismissed_review_and_a_plan_posted_after_the_review_do_not_count(plac
     number = place.change("prod/app", "two")
     early = place.github.review(number, "bert")
     place.post(number, TWO)
-    decisions = Decisions(place.host)
+    decisions = decisions_of(place)
 
     def approval() -> Approval | Refusal:
         found = place.host.pull_request(number)
-        return decisions.approval_of(found, "prod", "review", [place.objects()])
+        return decisions.approval_of(found, "prod", ReviewRule(), [place.objects()])
 
     first = approval()
     assert isinstance(first, Refusal)
@@ -604,6 +609,192 @@ def test_neither_authors_nor_bots_decide(place: Approving) -> None:
     number = place.change("prod/app", "two", author="bert")
     pull = place.host.pull_request(number)
     place.github.user("helper[bot]", "write")
-    decisions = Decisions(place.host)
+    reviewers = Reviewers(place.host)
     assert [who for who in ("bert", "BERT", "helper[bot]", "rita", "nobody", "", "ada", "olga")
-            if decisions.may_decide(who, pull)] == ["ada", "olga"]  # fmt: skip
+            if reviewers.may_approve(who, pull)] == ["ada", "olga"]  # fmt: skip
+
+
+# Whose rules hold
+
+
+TIGHT = CONFIG.replace("true}", "true, approved_by: review, unapproved: refuse}")
+LOOSE = CONFIG.replace("true}", "true, approved_by: merge, unapproved: apply}")
+
+
+def configured(place: Approving, config: str, branch: str) -> None:
+    """Other rules, merged to trunk."""
+    place.github.commit(branch, {"infra.yaml": config})
+    place.github.merge(place.github.open(branch, author="olga"), "squash")
+    place.update()
+
+
+def approve_pull(place: Approving, *digests: Digest, author: str = "olga", by: str = "bert") -> int:
+    """What `infra ci approve` opens, planned, reviewed and merged."""
+    place.update()
+    branch = f"approve/prod/{place.job.head[:10]}"
+    place.github.commit(branch, {}, "Approve what is pending")
+    number = place.github.open(branch, author=author)
+    place.post(number, *(replace(one, facts={"base": place.job.head}) for one in digests))
+    place.github.review(number, by)
+    place.github.merge(number, "squash")
+    return number
+
+
+def test_tightened_rules_bind_what_is_merged_later(tmp_path: Path) -> None:
+    with Approving(tmp_path, {**FILES, "infra.yaml": LOOSE}) as place:
+        # An approval of something else is no reason to go back to older rules.
+        approve_pull(place, plan(update("terraform_data.n"), stack="prod/net"))
+        configured(place, TIGHT, "tighten")
+        number = place.change("prod/app", "two")
+        place.post(number, TWO)
+        place.github.merge(number, "squash")
+        verdict = place.judge(TWO)
+        assert (verdict.kind, verdict.pull_requests) == ("refuse", (number,))
+        assert "nobody who may write approved its last commit" in verdict.reason
+
+
+def test_a_change_before_the_tightening_is_judged_by_what_held_then(tmp_path: Path) -> None:
+    with Approving(tmp_path, {**FILES, "infra.yaml": LOOSE}) as place:
+        number = place.change("prod/app", "two")
+        place.post(number, TWO)
+        place.github.merge(number, "squash")
+        configured(place, TIGHT, "tighten")
+        assert place.judge(TWO).kind == "approved"
+        more = place.change("prod/app", "three", branch="more")
+        place.post(more, THREE)
+        place.github.merge(more, "squash")
+        verdict = place.judge(THREE)
+        assert (verdict.kind, verdict.unapproved) == ("mismatch", "refuse")
+        assert verdict.causes == (f"Not approved: #{more}: nobody who may write approved its last commit.",)
+
+
+def test_a_loosening_helps_nothing_that_was_merged_before_it(place: Approving) -> None:
+    number = place.change("prod/app", "two")
+    place.post(number, TWO)
+    place.github.merge(number, "squash")
+    configured(place, LOOSE, "loosen")
+    assert place.judge(TWO).kind == "gate"
+    # Nor does it help with an approval made for it: its own rules say who may approve.
+    branch = f"approve/prod/{place.job.head[:10]}"
+    place.github.commit(branch, {}, "Approve")
+    approving = place.github.open(branch, author="ada")
+    place.post(approving, replace(TWO, facts={"base": place.job.head}))
+    place.github.merge(approving, "squash")
+    assert place.judge(TWO).kind == "gate"
+
+
+def test_a_rebase_does_not_loosen_the_rules_for_its_later_commits(place: Approving) -> None:
+    place.github.commit("both", {"infra.yaml": LOOSE}, "Loosen")
+    place.github.commit("both", {"infra/envs/prod/app/main.tf": APP.replace('"one"', '"two"', 1)}, "Change")
+    number = place.github.open("both")
+    place.post(number, TWO)
+    place.github.merge(number, "rebase")
+    assert place.judge(TWO).kind == "gate"
+
+
+def test_an_approve_pull_request_counts_only_for_the_stacks_of_its_plan(place: Approving) -> None:
+    number = place.change("prod/app", "two")
+    place.github.merge(number, "squash")
+    other = plan(update("terraform_data.n"), stack="prod/net")
+    first = approve_pull(place, other)
+    verdict = place.judge(TWO)
+    assert (verdict.kind, verdict.pull_requests) == ("gate", (number,))
+    second = approve_pull(place, TWO)
+    verdict = place.judge(TWO)
+    assert (verdict.kind, verdict.pull_requests) == ("approved", (second,))
+    assert first != second
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_authors_of_what_an_approve_pull_request_carries_do_not_count_on_it(
+    place: Approving, direct: bool
+) -> None:
+    if direct:
+        text = APP.replace('"one"', '"two"', 1)
+        place.github.commit("main", {"infra/envs/prod/app/main.tf": text}, pusher="bert")
+    else:
+        place.github.merge(place.change("prod/app", "two", author="bert"), "squash")
+    approve_pull(place, TWO, by="bert")
+    verdict = place.judge(TWO)
+    assert verdict.kind == "gate"
+    assert "who wrote none of what it approves" in verdict.reason
+    approve_pull(place, TWO, by="ada")
+    assert place.judge(TWO).kind == "approved"
+
+
+def test_who_pushed_to_the_branch_does_not_approve_it(place: Approving) -> None:
+    number = place.change("prod/app", "half", branch="feature")
+    text = APP.replace('"one"', '"two"', 1)
+    place.github.commit("feature", {"infra/envs/prod/app/main.tf": text}, pusher="bert")
+    place.post(number, TWO)
+    place.github.review(number, "bert")
+    place.github.merge(number, "squash")
+    assert place.judge(TWO).kind == "gate"
+
+
+def test_a_clean_merge_of_trunk_into_the_branch_makes_nobody_an_author(place: Approving) -> None:
+    number = place.change("prod/app", "two", branch="feature")
+    place.github.commit("main", {"README.md": "More.\n"})
+    work = place.github.work
+    work.git("fetch", "-q", "origin")
+    work.git("checkout", "-q", "--detach", "origin/feature")
+    work.git("merge", "-q", "--no-edit", "origin/main")
+    place.github.push(work, "feature", pusher="bert")
+    place.post(number, TWO)
+    place.github.review(number, "bert")
+    place.github.merge(number, "squash")
+    assert place.judge(TWO).kind == "approved"
+
+
+# Owners
+
+
+OWNED = {
+    **FILES,
+    "infra.yaml": CONFIG.replace("true}", "true, approved_by: codeowners}"),
+    ".github/CODEOWNERS": "/infra/envs/prod/app/ @bert\n/infra/envs/prod/app/own.tf @acme/platform\n",
+}
+
+
+def test_owners_approve_by_the_stacks_folder_and_the_changed_files(tmp_path: Path) -> None:
+    with Approving(tmp_path, OWNED) as place:
+        place.github.server.set_team("acme/platform", ["carla"])
+        place.github.user("carla")
+        number = place.change("prod/app", "two", **{"infra/envs/prod/app/own.tf": "# theirs\n"})
+        place.post(number, TWO)
+        place.github.review(number, "olga")
+        place.github.review(number, "bert")
+        place.github.merge(number, "squash")
+        with pytest.raises(ConfigError, match="acme/platform"):
+            place.judge(TWO)
+        with place.with_teams():
+            refused = place.judge(TWO)
+            assert refused.kind == "gate"
+            assert "no owner of infra/envs/prod/app/own.tf (@acme/platform)" in refused.reason
+        place.github.review(number, "carla")
+        with place.with_teams():
+            verdict = place.judge(TWO)
+            assert verdict.kind == "approved", verdict.reason
+
+
+def test_what_nobody_owns_nobody_approves(tmp_path: Path) -> None:
+    with Approving(tmp_path, OWNED) as place:
+        net = plan(update("terraform_data.n"), stack="prod/net")
+        place.approved("prod/net", "two", net)
+        verdict = place.judge(net)
+        assert verdict.kind == "gate"
+        assert "nobody owns infra/envs/prod/net by CODEOWNERS" in verdict.reason
+
+
+# What may differ
+
+
+def test_what_trunk_ignores_may_differ_from_the_next_change_on(place: Approving) -> None:
+    rule = f"approval_ignores: [{{address: {PLAIN}, attribute: input, reason: A time.}}]"
+    ignoring = CONFIG.replace("true}", f"true, {rule}}}")
+    place.approved("prod/app", "two", TWO, **{"infra.yaml": ignoring})
+    assert place.judge(THREE).kind == "mismatch", "not for the change that brings it"
+    applied = place.job.head
+    place.approved("prod/app", "three", to("three", "two"), branch="next")
+    assert place.judge(to("four", "two"), applied).kind == "approved"
+    assert place.judge(app(update(READER, input=("two", "four"))), applied).kind == "mismatch"

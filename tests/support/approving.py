@@ -13,12 +13,14 @@ Plan objects lie in a folder of this machine, as a project with local states has
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from orchestrator.hosts.github import open_host
+from orchestrator.hosts.port import TEAMS_TOKEN
 from orchestrator.plan.digest import Digest, encode, sha256
 from orchestrator.project import load, load_commit
 from orchestrator.review.approvals import Approvals, Verdict
@@ -72,8 +74,8 @@ class Approving:
         self.github.__enter__()
         self.job = self.github.clone(self.folder / "job")
         self.applied = self.job.head
-        token = self.github.token(checks="write", pull_requests="read", contents="read")
-        self.host = open_host(self.github.environ(token, "push"))
+        self._token = self.github.token(checks="write", pull_requests="read", contents="read")
+        self.host = open_host(self.github.environ(self._token, "push"))
         self.session = self._session()
         return self
 
@@ -128,6 +130,18 @@ class Approving:
         """What the ledger knows of a stack: applied at a commit."""
         project = load_commit(self.session.project, commit or self.applied)
         return Entry(stack, commit=commit or self.applied, fingerprint=project.fingerprint(stack))
+
+    @contextmanager
+    def with_teams(self) -> Iterator[None]:
+        """The job has a token that may read the organization's members too."""
+        token = self.github.token("teams[bot]", members="read")
+        plain = self.host
+        self.host = open_host({**self.github.environ(self._token, "push"), TEAMS_TOKEN: token})
+        try:
+            yield
+        finally:
+            self.host.close()
+            self.host = plain
 
     def judge(self, now: Digest, before: Entry | str | None = "", **more: Any) -> Verdict:
         """What a job on trunk says of a plan now; by default of a stack applied at the first commit."""

@@ -15,7 +15,7 @@ from tests.support.github import GitHub, TestClock
 from tests.support.remembered import FILES, Remembered, serving
 from tests.support.repo import Repo
 
-WRITE = {"pull_requests": "write", "checks": "write", "statuses": "write"}
+WRITE = {"contents": "read", "pull_requests": "write", "checks": "write", "statuses": "write"}
 BUCKET = "states"
 
 

@@ -150,9 +150,13 @@ class Served:
 
     # Git
 
-    def push(self, repo: Repo, branch: str, *, ref: str = "HEAD", force: bool = False) -> str:
+    def push(
+        self, repo: Repo, branch: str, *, ref: str = "HEAD", force: bool = False, pusher: str = ""
+    ) -> str:
         """Push a commit of another repository to a branch here; the commit."""
         repo.git("push", "-q", *(["--force"] if force else []), str(self.bare), f"{ref}:refs/heads/{branch}")
+        with self.server.place(self.repository, pusher=pusher):
+            pass
         return repo.git("rev-parse", ref)
 
     def clone(self, folder: Path) -> Repo:
@@ -170,8 +174,13 @@ class Served:
         message: str = "Change",
         *,
         base: str = "main",
+        pusher: str = "",
+        author: str = "",
     ) -> str:
-        """Commit to a branch (made from `base` when it is new) and push; None deletes a file."""
+        """Commit to a branch (made from `base` when it is new) and push; None deletes a file.
+
+        `pusher` pushes it, else whoever opened the branch's pull request; `author` is the commit's.
+        """
         self.work.git("fetch", "-q", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*")
         start = branch if branch in self.branches() else base
         self.work.git("checkout", "-q", "-f", "--detach", f"origin/{start}")
@@ -179,7 +188,10 @@ class Served:
             self.work.git("rm", "-q", "--", name)
         written = {name: text for name, text in (files or {}).items() if text is not None}
         self.work.commit(written, message)
-        return self.push(self.work, branch)
+        if author:
+            identity = f"{author} <{author}@users.noreply.github.com>"
+            self.work.git("commit", "-q", "--amend", "--no-edit", "--author", identity)
+        return self.push(self.work, branch, pusher=pusher)
 
     def branches(self) -> dict[str, str]:
         """The commit of each branch."""

@@ -12,13 +12,14 @@ from tests.support.remembered import CONFIG, UPSTREAM
 
 # A job that applies and tells, on one machine; and one that may only look.
 APPLY = {
+    "contents": "read",
     "pull_requests": "write",
     "checks": "read",
     "statuses": "write",
     "deployments": "write",
     "actions": "read",
 }
-LOOK = {"pull_requests": "read", "checks": "read", "actions": "read"}
+LOOK = {"contents": "read", "pull_requests": "read", "checks": "read", "actions": "read"}
 # The job that tells people before and after.
 TELL = {"pull_requests": "write", "statuses": "write", "deployments": "write", "issues": "read"}
 DEV, PROD = "infra/envs/dev/net/main.tf", "infra/envs/prod/net/main.tf"

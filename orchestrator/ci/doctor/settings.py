@@ -78,7 +78,7 @@ def _rules(project: Project, held: Protection, trunk: str) -> Iterator[tuple[boo
         name
         for name in project.environments
         if project.config.is_protected(name, project.order)
-        and project.config.environment(name).approved_by == "review"
+        and project.config.environment(name).approved_by != "merge"
     ]
     yield (
         held.reviews > 0,

@@ -23,7 +23,7 @@ from orchestrator.review.gate import (
     superseded_by_trunk,
 )
 from orchestrator.review.promotion import EnvironmentPromotion
-from orchestrator.review.rules import OwedRules
+from orchestrator.review.rules import PendingRules
 from orchestrator.run.applying import STOPS
 from orchestrator.run.deleting import Deleted
 from orchestrator.run.forward import is_known
@@ -86,7 +86,7 @@ def land(session: Session, asked: Asked, host: Host | None) -> tuple[Landed, ...
 
 def _waiting(session: Session, environment: str, behind: str, host: Host | None) -> Landed:
     """An environment that was not begun, with what is pending there as far as it can be found out."""
-    return with_pending(Landed(environment, behind=behind), session, OwedRules(session, host))
+    return with_pending(Landed(environment, behind=behind), session, PendingRules(session, host))
 
 
 def _landed(step: Step) -> Landed:
@@ -105,7 +105,7 @@ class Step:
         self.session = session
         self.environment = environment
         self.asked = asked
-        self.rules = OwedRules(session, host)
+        self.rules = PendingRules(session, host)
         self.judge = TrunkJudge(session, self.rules, Gate(host, environment))
         self.done_elsewhere: tuple[StackReport, ...] = ()
         self.approved_by = ""
@@ -178,7 +178,7 @@ class Step:
         stacks = dict(session.project.stacks) | {one.stack.id: one.stack for one in deleted}
         with approvals.lock:
             pending = [
-                approvals.trunk.owed(stacks[id_], session.ledgers.entry(stacks[id_]))
+                approvals.trunk.pending(stacks[id_], session.ledgers.entry(stacks[id_]))
                 for id_, digest in sorted(shown.items())
                 if id_ in stacks and not digest.is_empty
             ]
@@ -325,7 +325,7 @@ class Step:
         return replace(found, checks=outcome.checks, soaked=outcome.soaked)
 
 
-def with_pending(landed: Landed, session: Session, rules: OwedRules) -> Landed:
+def with_pending(landed: Landed, session: Session, rules: PendingRules) -> Landed:
     """An environment that is not touched, with what is pending there and whose changes that is."""
     try:
         owed, _ = owed_request(session, landed.environment)
@@ -334,7 +334,7 @@ def with_pending(landed: Landed, session: Session, rules: OwedRules) -> Landed:
     return replace(landed, owed=owed, owners=owners_of(session, rules, owed))
 
 
-def owners_of(session: Session, rules: OwedRules, owed: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+def owners_of(session: Session, rules: PendingRules, owed: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
     """The pull requests whose changes are pending, by stack."""
     stacks = session.project.stacks
     return {id_: rules.pull_requests(stacks[id_]) for id_ in owed if id_ in stacks}

@@ -15,11 +15,12 @@ from orchestrator.project.affected import followers
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.landing import WAYS_OUT, WayOut
 from orchestrator.report.model import RunReport
-from orchestrator.review.approvals import Verdict
+from orchestrator.review.approvals import Kind, Verdict, new_in_every_plan
 from orchestrator.review.gate import Gate, gate_name
 from orchestrator.review.promotion import EnvironmentPromotion
 from orchestrator.review.provisional import provisional
-from orchestrator.review.rules import OwedRules
+from orchestrator.review.rules import PendingRules
+from orchestrator.review.volatile import find_volatile
 from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
 from orchestrator.run.digesting import empty_digest
 from orchestrator.run.pending import pending_stacks
@@ -46,7 +47,7 @@ class TrunkJudge:
     """
 
     session: Session
-    rules: OwedRules
+    rules: PendingRules
     gate: Gate
     gated: Mapping[str, Digest] = field(default_factory=dict)
     superseded: Mapping[str, str] = field(default_factory=dict)
@@ -81,19 +82,28 @@ class TrunkJudge:
             self.stacks[stack.id] = stack
         return verdict
 
+    def explain(self, planned: Mapping[str, Planned]) -> None:
+        """Plan what is a mismatch once more, and add to its verdict what is new in every plan."""
+        digests = {
+            id_: digest
+            for id_, verdict in self.verdicts.items()
+            if verdict.kind == "mismatch" and id_ in planned and (digest := planned[id_].inspected.digest)
+        }
+        for id_, attributes in find_volatile(self.session, digests).items():
+            stack = self.session.project.stacks[id_]
+            self.verdicts[id_] = new_in_every_plan(self.verdicts[id_], stack, attributes)
+
     def way_out(self, stack: Stack, verdict: Verdict) -> WayOut:
         """How people can approve a plan that is not applied as it is."""
         if verdict.kind == "mismatch":
             # Neither the change itself nor a later one opens the gate to it.
-            configs = (self.rules.project_of(stack).config, self.session.project.config)
-            wants_gate = all(one.environment(stack.environment).unapproved == "gate" for one in configs)
-            if not wants_gate:
+            now = self.session.project.config.environment(stack.environment)
+            if not (verdict.unapproved == "gate" and now.unapproved == "gate"):
                 return "pull request"
             return "set up gate" if self.gate.problem else "gate"
         if verdict.kind == "gate":
             return "gate"
-        unapproved = self.rules.project_of(stack).config.environment(stack.environment).unapproved
-        return "set up gate" if unapproved == "gate" and self.gate.problem else "pull request"
+        return "set up gate" if verdict.unapproved == "gate" and self.gate.problem else "pull request"
 
     def ways_out(self) -> WayOut:
         """The same for all plans that are not applied: the gate where one of them may go through it."""
@@ -110,12 +120,12 @@ class TrunkJudge:
 
     def _ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
         now = planned.inspected.digest
-        if not (needs_approval(self.session.project, stack.environment) or self._needed_it(stack, before)):
-            why = f"{stack.environment} needs no approval"
-            return Verdict("apply", pull_requests=self.rules.pull_requests(stack), reason=why)
         if self.rules.approvals is None:
+            needs = needs_approval(self.session.project, stack.environment)
+            if not (needs or self._needed_it(stack, before)):
+                return Verdict("apply", reason=f"{stack.environment} needs no approval")
             raise BlockedError(
-                f"{stack.environment} was changed only as approved until now, and nobody can be asked here.",
+                f"{stack.environment} is changed only as approved, and nobody can be asked here.",
                 advice="Run it where GitHub can be asked: GITHUB_REPOSITORY and GITHUB_TOKEN.",
                 stack=stack.id,
             )
@@ -133,8 +143,8 @@ class TrunkJudge:
         why = self.rules.missing_label(stack, verdict.pull_requests)
         if not why:
             return verdict
-        unapproved = self.session.project.config.environment(stack.environment).unapproved
-        return Verdict("gate" if unapproved == "gate" else "refuse", (), verdict.pull_requests, why)
+        kind: Kind = "gate" if verdict.unapproved == "gate" else "refuse"
+        return Verdict(kind, (), verdict.pull_requests, why, verdict.unapproved)
 
     def _needed_it(self, stack: Stack, before: Entry | None) -> bool:
         """Whether approvals were asked for at the commit last applied: no change takes itself out of that."""
@@ -200,7 +210,7 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
     if hold:
         owed, _ = owed_request(session, environment)
         return Comparison(environment, owed, {}, {}, session.report("compare", ()), hold=hold)
-    rules = OwedRules(session, host)
+    rules = PendingRules(session, host)
     session.inspect = rules.watching(session)
     owed, request = owed_request(session, environment)
     checks_due = _checks_due(promotion, owed)
@@ -222,6 +232,7 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
     for id_, one in planned.items():
         if one.has_changes:
             asked.ask(stacks[id_], one, session.ledgers.entry(stacks[id_]))
+    asked.explain(planned)
     return Comparison(
         environment,
         owed,
@@ -284,7 +295,7 @@ def mismatch_words(verdict: Verdict) -> str:
     more = len(verdict.differences) - len(shown)
     rest = f"; and {more} more" if more > 0 else ""
     said = "; ".join(shown) or verdict.reason
-    return f"Its plan is not what was approved: {said}{rest}."
+    return " ".join((f"Its plan is not what was approved: {said}{rest}.", *verdict.causes))
 
 
 def approve_advice(environment: str, way: WayOut) -> str:

@@ -87,7 +87,8 @@ def _stack(report: StackReport, verdict: Verdict | None) -> LandedStack:
         return LandedStack(report)
     # Of a stack that went through in the end no difference is left to tell.
     differences = verdict.differences if report.result in ("mismatch", "blocked", "changed") else ()
-    return LandedStack(report, tuple(differences), tuple(verdict.pull_requests))
+    causes = verdict.causes if differences else ()
+    return LandedStack(report, tuple(differences), tuple(verdict.pull_requests), causes)
 
 
 def _reason(landed: Landed) -> str:

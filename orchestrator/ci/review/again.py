@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.errors import AuthorsUnknownError
 from orchestrator.hosts.model import PullRequest
 from orchestrator.hosts.port import Host
 from orchestrator.report import markers
 from orchestrator.report.review import Review
-from orchestrator.review.decisions import Decisions
+from orchestrator.review.reviewers import Reviewers
 
 NONE = "-"
 
@@ -41,7 +42,7 @@ def plans_of(review: Review, known: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for rules in review.environments:
         mine = [one.id for one in review.stacks if one.environment == rules.name and one.id in known]
-        if mine and rules.protected and rules.approved_by == "review":
+        if mine and rules.protected and rules.approved_by != "merge":
             text = "".join(f"{id_} {known[id_]}\n" for id_ in sorted(mine))
             found[rules.name] = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
     return found
@@ -72,8 +73,11 @@ def line(known: Mapping[str, Told]) -> str:
 
 def approved_at(host: Host, pull_request: PullRequest) -> str:
     """When the head was approved by the review that counts; empty when nobody did. Raises HostError."""
-    review = Decisions(host).deciding_review(pull_request)
-    return review.submitted_at if review else ""
+    try:
+        approvals = Reviewers(host).approvals(pull_request)
+    except AuthorsUnknownError:
+        return ""
+    return approvals[-1].submitted_at if approvals else ""
 
 
 def to_review_again(known: Mapping[str, Told], approved: str) -> frozenset[str]:

@@ -19,6 +19,7 @@ from orchestrator.ci.review.reviewing import review_of
 from orchestrator.ci.review.scope import Part, Scope
 from orchestrator.errors import Exit, StateError, UsageError, exit_code_of
 from orchestrator.hosts.port import Host
+from orchestrator.project.affected import followers
 from orchestrator.project.model import Finding, Project
 from orchestrator.report.model import StackReport
 from orchestrator.report.review import Review, StackReview
@@ -145,13 +146,19 @@ def _one(scope: Scope, environments: Sequence[str], stack: str) -> Part:
 
 
 def _with_pending(session: Session, part: Part, environment: str) -> Part:
-    """For a pull request that approves what an environment is owed: that, whatever it changes itself."""
+    """For a pull request that approves what is pending in an environment: that, and what reads it."""
     if not environment:
         return part
     owed = pending_stacks(session, [one.id for one in session.project.of(environment)])
     stacks = dict.fromkeys((*part.stacks, *owed))
-    followers = {id_: of for id_, of in part.followers.items() if id_ not in stacks}
-    return replace(part, stacks=tuple(session.in_order(stacks)), followers=followers)
+    project = session.project
+    readers = {
+        id_: of
+        for id_, of in followers(project, list(stacks)).items()
+        if project.stacks[id_].environment == environment
+    }
+    late = {id_: of for id_, of in (readers | dict(part.followers)).items() if id_ not in stacks}
+    return replace(part, stacks=tuple(session.in_order(stacks)), followers=late)
 
 
 def refused(scope: Scope, part: Part) -> tuple[StackReview, ...]:

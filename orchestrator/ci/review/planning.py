@@ -13,6 +13,7 @@ from orchestrator.project.affected import Chain
 from orchestrator.report.model import StackReport
 from orchestrator.report.review import Change, StackReview
 from orchestrator.review.provisional import provisional
+from orchestrator.review.volatile import find_volatile
 from orchestrator.run.deleting import Deleted, plan_deleted
 from orchestrator.run.inspecting import inspect_nothing
 from orchestrator.run.pipeline import Request, plan_all
@@ -29,6 +30,9 @@ def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) ->
     late = [id_ for id_ in part.followers if id_ in recorder.provisional]
     if late and not session.supervisor.interrupted:
         planned |= _plan(session, late)
+    if recorder.approves:
+        digests = {id_: one.inspected.digest for id_, one in planned.items() if one.inspected.digest}
+        recorder.volatile = find_volatile(session, digests)
     gone: dict[str, Planned] = {}
     if part.deleted and scope.subject.base and not session.supervisor.interrupted:
         # What is only reported is not carried out, so there is nothing to forbid or to approve.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from orchestrator.ci.event import Event
 from orchestrator.ci.landing.comparing import needs_approval
-from orchestrator.errors import HostError
+from orchestrator.errors import ConfigError, HostError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
 from orchestrator.project.model import Finding, Stack
@@ -36,6 +36,10 @@ def judge_of(
         before = session.ledgers.entry(stack)
         try:
             verdict = approvals.judge_queued(stack, digest, before, pull_request, event.base)
+        except ConfigError as error:
+            # Only compare and apply have a token for teams.
+            words = f"It is compared when it is applied: {error.message}"
+            return (Finding("info", CODE, words, error.advice, stack=stack.id),)
         except HostError as error:
             why = f"what was approved could not be read: {error.message}"
             return (Finding("error", CODE, why, error.advice, stack=stack.id),)

@@ -13,6 +13,7 @@ from orchestrator.plan.digest import Digest, encode, sha256
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Finding, Stack
 from orchestrator.report.review import StackReview, shown_hash
+from orchestrator.review.volatile import Attributes
 from orchestrator.run.digesting import SHOWN, Keys, digests, empty_digest, plan_objects
 from orchestrator.run.inspecting import NOTHING, Inspect, Inspected, both, inspect_nothing
 from orchestrator.run.planning import Planned
@@ -28,7 +29,8 @@ class Recorder:
 
     Nothing is kept, and no key is made, unless `keeps`: for a rehearsal, and where no pull request is to be
     approved. `police` gives the policy's inspection of a session's plans, `judge` what is said of a plan in a
-    merge queue. `provisional` is filled in while the plans are made.
+    merge queue. `provisional` is filled in while the plans are made; `volatile` are attributes of each stack
+    of which any value is approved.
     """
 
     event: Event | None
@@ -38,13 +40,24 @@ class Recorder:
     judge: Callable[[Stack, Digest], tuple[Finding, ...]] | None = None
     destroys_deleted: bool = False
     provisional: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    volatile: Mapping[str, Attributes] = field(default_factory=dict)
     _notes: dict[str, None] = field(default_factory=dict)
     _keys: Keys | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What could not be kept, each once."""
-        return tuple(self._notes)
+        """What could not be kept, and of what any value is approved, each once."""
+        approved = [
+            f"{stack}: {' '.join((address, path)).rstrip()} is new in every plan: any value is approved."
+            for stack, attributes in self.volatile.items()
+            for address, path in attributes
+        ]
+        return (*self._notes, *approved)
+
+    @property
+    def approves(self) -> bool:
+        """Whether the pull request is there to approve what is pending."""
+        return self.keeps and self.event is not None and bool(self.event.approves)
 
     def watching(self, session: Session) -> Inspect:
         """What looks at each plan of a session."""
@@ -89,7 +102,8 @@ class Recorder:
             if self.event is None or self.event.pull_request is None:
                 return review
             facts = {**digest.facts, SHOWN: shown_hash(review)}
-            data = encode(replace(digest, provisional=review.provisional, facts=facts))
+            digest = replace(digest, provisional=review.provisional, volatile=self.volatile.get(stack.id, ()))
+            data = encode(replace(digest, facts=facts))
             name = plan_objects(session, stack).create(
                 self.event.pull_request, scope.subject.head, stack.id, self._run(session), data
             )

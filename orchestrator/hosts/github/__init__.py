@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.errors import UsageError
 from orchestrator.hosts.patience import Patience
+from orchestrator.hosts.port import TEAMS_TOKEN
 
 if TYPE_CHECKING:
     from orchestrator.hosts.github.client import GitHub
@@ -21,7 +22,8 @@ def open_host(environ: Mapping[str, str], patience: Patience | None = None) -> G
     """The repository that an environment names, with its token. Sends no request; close it after use.
 
     GITHUB_REPOSITORY is `OWNER/NAME`, the token the first of INFRA_GITHUB_TOKEN, GITHUB_TOKEN and GH_TOKEN,
-    GITHUB_API_URL where GitHub is (github.com when it is not set). Raises UsageError when one of them is
+    GITHUB_API_URL where GitHub is (github.com when it is not set), INFRA_TEAMS_TOKEN a token that may read
+    an organization's members (optional). Raises UsageError when one of them is
     missing or makes no sense, or when the sandbox is attached and the address is not on this machine.
     """
     repository = environ.get("GITHUB_REPOSITORY", "")
@@ -41,8 +43,13 @@ def open_host(environ: Mapping[str, str], patience: Patience | None = None) -> G
     api = environ.get("GITHUB_API_URL") or DEFAULT_API
     check_address(api, sandbox=bool(environ.get("INFRA_SANDBOX")))
     from orchestrator.hosts.github.client import GitHub
+    from orchestrator.hosts.github.teams import GitHubTeams
 
-    return GitHub(api, repository, token, patience or Patience())
+    host = GitHub(api, repository, token, patience or Patience())
+    teams_token = environ.get(TEAMS_TOKEN, "").strip()
+    if teams_token:
+        host.teams = GitHubTeams(api, repository, teams_token, patience or Patience())
+    return host
 
 
 def check_address(api: str, *, sandbox: bool) -> None:

@@ -9,6 +9,7 @@ from orchestrator.hosts.github.commits import Commits
 from orchestrator.hosts.github.issues import Issues
 from orchestrator.hosts.github.pulls import Pulls
 from orchestrator.hosts.github.settings import Settings
+from orchestrator.hosts.github.teams import GitHubTeams
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -16,7 +17,18 @@ if TYPE_CHECKING:
 
 
 class GitHub(Pulls, Comments, Commits, Issues, Settings):
-    """One repository on GitHub, as the holder of one token sees it. Close it, or use it as a context."""
+    """One repository on GitHub, as the holder of one token sees it. Close it, or use it as a context.
+
+    `teams` is None without a token of its own for them.
+    """
+
+    teams: GitHubTeams | None = None
+
+    def close(self) -> None:
+        """Give the connections back."""
+        if self.teams:
+            self.teams.close()
+        super().close()
 
     def __enter__(self) -> Self:
         return self

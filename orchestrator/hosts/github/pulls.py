@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from orchestrator.errors import HostError
 from orchestrator.hosts import model
 from orchestrator.hosts.github import values
-from orchestrator.hosts.github.calls import Calls
+from orchestrator.hosts.github.calls import PAGE, Calls
 
 READ = "pull-requests: read"
 WRITE = "pull-requests: write"
+_NEXT = re.compile(r'<([^>]*)>; rel="next"')
 _KNOWN = {one: one for one in get_args(model.Permission)}
 
 
@@ -69,6 +71,32 @@ class Pulls(Calls):
         found = self._all(f"list the files of pull request #{number}", READ, pages, names)
         return list(dict.fromkeys(name for pair in found for name in pair))
 
+    def pull_request_commits(self, number: int) -> list[model.PullRequestCommit]:
+        """Its commits, oldest first; at most 250 are told."""
+        pages = self._repo.get_pull(number).get_commits()
+        return self._all(
+            f"list the commits of pull request #{number}", READ, pages, values.pull_request_commit
+        )
+
+    def branch_moves(self, branch: str) -> list[model.BranchMove]:
+        """Who moved a branch of this repository, oldest first; also one that is gone by now."""
+        path = f"{self._repo.url}/activity"
+        doing = f"list who pushed to {branch}"
+        moves: list[model.BranchMove] = []
+        cursor = ""
+        while True:
+            query = {"ref": f"refs/heads/{branch}", "per_page": PAGE, **({"after": cursor} if cursor else {})}
+            headers, page = self._ask(
+                doing,
+                "contents: read",
+                lambda query=query: self._requester.requestJsonAndCheck("GET", path, parameters=query),  # type: ignore[misc]
+            )
+            moves += [values.branch_move(one) for one in page]
+            following = _next_cursor(str(headers.get("link", "")))
+            if not following or following == cursor:
+                return moves[::-1]
+            cursor = following
+
     def reviews(self, number: int) -> list[model.Review]:
         """Its reviews, oldest first."""
         pages = self._repo.get_pull(number).get_reviews()
@@ -98,3 +126,9 @@ class Pulls(Calls):
             return "none"
         role, base = str(data.get("role_name", "")), str(data.get("permission", ""))
         return _KNOWN.get(role) or _KNOWN.get(base) or "none"
+
+
+def _next_cursor(link: str) -> str:
+    """The cursor of the next page in a Link header; empty on the last one."""
+    match = _NEXT.search(link)
+    return parse_qs(urlsplit(match[1]).query).get("after", [""])[0] if match else ""

@@ -5,13 +5,15 @@ Only attributes that every listing has are read: PyGithub would send a request f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from orchestrator.hosts import model
 
 if TYPE_CHECKING:
     from github.CheckRun import CheckRun
+    from github.Commit import Commit
     from github.Issue import Issue
     from github.IssueComment import IssueComment
     from github.IssueEvent import IssueEvent
@@ -52,7 +54,20 @@ def pull_request(one: PullRequest, *, whole: bool = False) -> model.PullRequest:
         merged_by=who(one.merged_by) if whole and merged else "",
         url=one.html_url,
         body=one.body or "",
+        created_at=when(one.created_at),
     )
+
+
+def pull_request_commit(one: Commit) -> model.PullRequestCommit:
+    """A commit of a pull request."""
+    return model.PullRequestCommit(one.sha, tuple(parent.sha for parent in one.parents), who(one.author))
+
+
+def branch_move(one: Mapping[str, Any]) -> model.BranchMove:
+    """An activity of a branch, as GitHub's JSON has it."""
+    actor = (one["actor"] or {}).get("login", "")
+    before, after = ("" if not sha.strip("0") else sha for sha in (one["before"], one["after"]))
+    return model.BranchMove(actor, before, after, one["timestamp"])
 
 
 def review(one: PullRequestReview) -> model.Review:

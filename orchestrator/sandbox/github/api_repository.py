@@ -6,9 +6,10 @@ from base64 import encodebytes
 from typing import Any
 from urllib.parse import quote
 
+from orchestrator.sandbox.github import activity
 from orchestrator.sandbox.github.call import Answer, Call
 from orchestrator.sandbox.github.errors import GitHubError, not_found, unprocessable
-from orchestrator.sandbox.github.model import ROLES
+from orchestrator.sandbox.github.model import ROLES, Activity
 
 _OLD_NAMES = {"maintain": "write", "triage": "read"}
 _ACTIONS = {"enabled": True, "allowed_actions": "all", "sha_pinning_required": False}
@@ -193,6 +194,7 @@ def create_ref(call: Call) -> Answer:
     if call.place.git.resolve(sha) != sha:
         raise unprocessable("Object does not exist")
     call.place.git.set_ref(name, sha)
+    activity.record(call.place, branch, sha, call.token.login)
     return Answer(201, _ref(call, branch, sha))
 
 
@@ -202,6 +204,7 @@ def delete_ref(call: Call) -> Answer:
     if branch not in call.place.git.heads():
         raise unprocessable("Reference does not exist")
     call.place.git.set_ref(f"refs/heads/{branch}", "")
+    activity.record(call.place, branch, "", call.token.login)
     return Answer(204)
 
 
@@ -210,6 +213,36 @@ def _ref(call: Call, branch: str, sha: str) -> dict[str, Any]:
     target = {"sha": sha, "type": "commit", "url": f"{api}/commits/{sha}"}
     name = f"refs/heads/{branch}"
     return {"ref": name, "node_id": f"REF_{branch}", "url": f"{api}/{name}", "object": target}
+
+
+def list_activities(call: Call) -> Answer:
+    """Which branches moved, and who moved them, newest first; pages are asked for by a cursor."""
+    query = call.request.query
+    ref = query.get("ref", "")
+    wanted = ref if not ref or ref.startswith("refs/") else f"refs/heads/{ref}"
+    mine = [
+        one
+        for one in call.place.repository.activities
+        if wanted in ("", one.ref)
+        and query.get("actor", one.actor) == one.actor
+        and query.get("activity_type", one.kind) == one.kind
+    ]
+    if query.get("direction", "desc") == "desc":
+        mine.reverse()
+    return call.cursor_page([(str(one.id), _activity(call, one)) for one in mine])
+
+
+def _activity(call: Call, one: Activity) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "node_id": f"PSH_{one.id}",
+        "before": one.before,
+        "after": one.after,
+        "ref": one.ref,
+        "timestamp": one.at,
+        "activity_type": one.kind,
+        "actor": call.shapes.maybe_user(one.actor),
+    }
 
 
 def list_environments(call: Call) -> Answer:

@@ -83,6 +83,20 @@ class Call:
         headers = {"Link": ", ".join(told)} if told else {}
         return Answer(200, {"total_count": len(items), wrap: part} if wrap else part, headers)
 
+    def cursor_page(self, items: Sequence[tuple[str, Any]]) -> Answer:
+        """The part of a list, told by cursor and item, that follows the cursor `after`."""
+        size = min(max(self._number("per_page", PER_PAGE), 1), MOST_PER_PAGE)
+        cursors = [cursor for cursor, _ in items]
+        after = self.request.query.get("after", "")
+        start = cursors.index(after) + 1 if after in cursors else 0
+        part = items[start : start + size]
+        headers = {}
+        if start + size < len(items):
+            query = {**self.request.query, "per_page": str(size), "after": part[-1][0]}
+            link = f"{self.shapes.base}{self.request.path}?{urlencode(query)}"
+            headers = {"Link": f'<{link}>; rel="next"'}
+        return Answer(200, [one for _, one in part], headers)
+
     def _number(self, name: str, default: int) -> int:
         value = self.request.query.get(name, "")
         return int(value) if re.fullmatch(r"\d{1,9}", value) else default

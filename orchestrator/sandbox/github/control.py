@@ -49,6 +49,8 @@ def operations(server: GitHubServer) -> Mapping[str, Callable[..., Any]]:
             server.add_repository(name, Path(git) if git else None, private=private)
         )["git"],
         "user": lambda repository, login, role="read": server.set_role(repository, login, role),
+        "team": lambda name, members: server.set_team(name, members),
+        "pushed": lambda repository, by: pushed(server, repository, by),
         "introduce": lambda repository, login: introduce(server, repository, login),
         "token": lambda login, permissions=None: server.add_token(login, permissions),
         "protect": lambda repository, branch, rules: protect(server, repository, branch, rules),
@@ -173,6 +175,12 @@ def open_gate(server: GitHubServer, repository: str, run: int, environment: str,
         if job.status == "waiting":
             runs.review_run(place, run, environment, by)
         runs.finish_job(place, run, job.id)
+
+
+def pushed(server: GitHubServer, repository: str, by: str) -> None:
+    """Let what was pushed since the last request be somebody's push."""
+    with server.place(repository, pusher=by):
+        pass
 
 
 def find_pull(server: GitHubServer, repository: str, branch: str) -> int | None:

@@ -249,8 +249,8 @@ class IssueShapes:
             "html_url": self._shapes.html(self._repository, f"/commit/{sha}"),
             "comments_url": f"{api}/comments",
             "commit": {**inner, "comment_count": 0},
-            "author": None,
-            "committer": None,
+            "author": self._shapes.user_of(one.author),
+            "committer": self._shapes.user_of(one.committer),
             "parents": self._parents(one),
         }
 

@@ -17,6 +17,7 @@ AREAS = (
     "deployments",
     "actions",
     "administration",
+    "members",
 )
 LEVELS = ("none", "read", "write")
 ROLES = ("none", "read", "triage", "write", "maintain", "admin")
@@ -283,8 +284,28 @@ class Run:
 
 
 @dataclass
+class Activity:
+    """A branch that moved: push, force_push, branch_creation, branch_deletion or pr_merge.
+
+    `before` or `after` is forty zeros where there was no branch. `actor` is empty while nobody is known: a
+    plain `git push` to the folder names no user; whoever opens the pull request of the branch gets it.
+    """
+
+    id: int
+    kind: str
+    ref: str
+    before: str
+    after: str
+    actor: str
+    at: str
+
+
+@dataclass
 class Repository:
-    """A repository and all that happens in it. `git` is the folder of its bare git repository."""
+    """A repository and all that happens in it. `git` is the folder of its bare git repository.
+
+    `tips` are the branches' commits as last seen.
+    """
 
     id: int
     owner: str
@@ -306,6 +327,8 @@ class Repository:
     rulesets: list[dict[str, Any]] = field(default_factory=list)
     actions: dict[str, Any] = field(default_factory=dict)
     merges: dict[str, bool] = field(default_factory=dict)
+    activities: list[Activity] = field(default_factory=list)
+    tips: dict[str, str] = field(default_factory=dict)
 
     @property
     def full_name(self) -> str:
@@ -319,12 +342,16 @@ class Repository:
 
 @dataclass
 class World:
-    """Everything, by login, token and `OWNER/NAME`. `last_id` is the highest id that was given."""
+    """Everything, by login, token and `OWNER/NAME`. `last_id` is the highest id that was given.
+
+    `teams` are the members of each `ORGANIZATION/TEAM`.
+    """
 
     last_id: int = 1000
     users: dict[str, User] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
     repositories: dict[str, Repository] = field(default_factory=dict)
+    teams: dict[str, list[str]] = field(default_factory=dict)
 
     def next_id(self) -> int:
         """An id that nothing has yet."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.sandbox.github import issues
+from orchestrator.sandbox.github import activity, issues
 from orchestrator.sandbox.github.errors import GitHubError, invalid, unprocessable
 from orchestrator.sandbox.github.git import Person
 from orchestrator.sandbox.github.model import Issue, Pull, Review
@@ -33,14 +33,18 @@ def open_pull(
         raise invalid("PullRequest", "base", f"No commits between {base} and {head}")
     issue = issues.open_issue(place, author, title, body)
     issue.pull = Pull(head, heads[head], base, heads[base], draft)
+    activity.claim(place, head, author)
     keep(place, issue)
     return issue
 
 
-def sync(place: Place) -> bool:
-    """Look at the branches, and bring the open pull requests in step with them. Did anything change?"""
+def sync(place: Place, pusher: str = "") -> bool:
+    """Look at the branches, and bring the open pull requests in step with them. Did anything change?
+
+    What moved was pushed by `pusher`, or by whoever opened the pull request of the branch.
+    """
     heads = place.git.heads()
-    changed = False
+    changed = activity.record_pushes(place, heads, pusher)
     for issue in place.repository.pulls():
         if issue.state == "open" and issue.pull:
             changed |= _follow(place, issue, issue.pull, heads)
@@ -143,6 +147,7 @@ def merge(
     if not made:
         raise GitHubError(405, "This branch can't be rebased")
     place.git.set_ref(f"refs/heads/{pull.base_ref}", made[-1])
+    activity.record(place, pull.base_ref, made[-1], by, "pr_merge")
     pull.landed = [*place.git.commits(trunk, made[-1])]
     _set_merged(place, issue, made[-1], by)
     if place.repository.merges.get("delete_branch"):
@@ -178,6 +183,7 @@ def delete_branch(place: Place, issue: Issue, by: str) -> None:
     """Delete the branch that it came from."""
     assert issue.pull  # noqa: S101 - callers looked
     place.git.set_ref(f"refs/heads/{issue.pull.head_ref}", "")
+    activity.record(place, issue.pull.head_ref, "", by)
     place.note(issue, "head_ref_deleted", by)
 
 

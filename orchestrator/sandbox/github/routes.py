@@ -81,6 +81,7 @@ _COMMITS: tuple[Row, ...] = (
 _SETTINGS: tuple[Row, ...] = (
     ("GET", "", api_repository.get_repository, "metadata:read"),
     ("GET", "/collaborators/{username}/permission", api_repository.get_permission, "metadata:read"),
+    ("GET", "/activity", api_repository.list_activities, "contents:read"),
     ("GET", "/branches", api_repository.list_branches, "contents:read"),
     ("GET", "/branches/{branch}/protection", api_repository.get_protection, _ADMIN),
     ("GET", "/branches/{branch}", api_repository.get_branch, "contents:read"),

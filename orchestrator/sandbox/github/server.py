@@ -6,7 +6,7 @@ import json
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,18 +151,24 @@ class GitHubServer:
         with self.place(full_name) as place:
             place.repository.roles[login] = role
 
+    def set_team(self, name: str, members: Sequence[str]) -> None:
+        """Who is in a team, `ORGANIZATION/TEAM`."""
+        with self.working():
+            self.world.teams[name] = list(members)
+
     @contextmanager
-    def place(self, full_name: str, *, reads: bool = False) -> Iterator[Place]:
+    def place(self, full_name: str, *, reads: bool = False, pusher: str = "") -> Iterator[Place]:
         """Work on a repository, alone; its pull requests are in step with its branches, and it is saved.
 
-        With `reads` nothing is going to change, and it is saved only if its branches had moved.
+        With `reads` nothing is going to change, and it is saved only if its branches had moved. They were
+        moved by `pusher`, if told.
         """
         with self._lock:
             repository = self.world.repositories.get(full_name)
             if repository is None:
                 raise not_found()
             place = Place(self.world, repository, self._git(repository), self._clock, self.hook)
-            moved = pulls.sync(place)
+            moved = pulls.sync(place, pusher)
             yield place
             if moved or not reads:
                 self._save()
@@ -243,7 +249,7 @@ class GitHubServer:
 
 def is_api(path: str) -> bool:
     """Is the path the API's? Everything else is a page for people."""
-    return path.startswith(("/repos/", "/users/")) or path in ("/user", "/rate_limit")
+    return path.startswith(("/repos/", "/users/", "/orgs/")) or path in ("/user", "/rate_limit")
 
 
 def _content(request: Request) -> dict[str, Any]:

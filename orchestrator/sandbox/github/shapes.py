@@ -6,6 +6,7 @@ from base64 import b64encode
 from typing import Any
 from urllib.parse import quote
 
+from orchestrator.sandbox.github.git import Person
 from orchestrator.sandbox.github.model import BOT, ROLES, Label, Reaction, Repository, User, World
 
 Document = dict[str, Any]
@@ -103,6 +104,17 @@ class Shapes:
     def maybe_user(self, login: str) -> Document | None:
         """Somebody, or nobody when there is no login."""
         return self.user(login) if login else None
+
+    def user_of(self, person: Person) -> Document | None:
+        """Whose commit it is: the user of a noreply address, `LOGIN@` or `ID+LOGIN@`.
+
+        GitHub's own address is `web-flow`; no other one is anybody's here.
+        """
+        local, _, domain = person.email.partition("@")
+        if person.email == "noreply@github.com":
+            return self.user("web-flow")
+        login = local.rpartition("+")[2] if domain == "users.noreply.github.com" else ""
+        return self.user(login) if login in self.world.users else None
 
     def whole_user(self, login: str, *, private: bool = False) -> Document:
         """Somebody's own page; with `private` as the person alone sees it."""

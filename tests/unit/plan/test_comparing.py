@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.plan.comparing import Approval, Difference, compare
+from orchestrator.plan.comparing import Approval, Difference, compare, volatile
 from orchestrator.plan.digest import Digest, empty
 from tests.unit.plan.test_digest import change, digest_of, plan_json
 
@@ -164,7 +164,11 @@ def test_a_difference_tells_both_values_masked_and_why() -> None:
     assert compare(one, other) == (
         Difference(A, "a", '"to this"', '"to that"', "this is not the value that was approved"),
         Difference(
-            A, "password", "(sensitive value)", "(sensitive value)", "this is not the value that was approved"
+            A,
+            "password",
+            "(sensitive value)",
+            "another (sensitive value)",
+            "this is not the value that was approved",
         ),
     )
     (start,) = compare(plan(update(a=(1, 2))), plan(update(a=(0, 2))))
@@ -379,3 +383,49 @@ def test_strict_is_the_strictest(
         assert not compare(was, one, reaches=reads_net, approval="actions")
     assert compare(was, was, approval="strict") == ()
     assert compare([empty("dev/app", lineage="L", lock_file=""), was], was, approval="strict") == ()
+
+
+# What may differ, and what a reader sees of a difference
+
+
+def test_two_sides_of_a_difference_never_look_the_same() -> None:
+    unknown = plan(outputs={"o": output(None, unknown=True)})
+    long, longer = "x" * 300 + "a", "x" * 300 + "b"
+    secret = update(password=("p1", "p2")), update(password=("p1", "p3"))
+    cases = [
+        (plan(update(input=(1, long))), plan(update(input=(1, longer))), True),
+        (plan(secret[0]), plan(secret[1]), True),
+        (plan(create(B, ["id"])), plan(create(B, ["id"])), False),
+        (unknown, unknown, False),
+    ]
+    for approved, now, reviewed in cases:
+        (difference,) = compare(approved, now, reviewed=reviewed)
+        assert difference.approved != difference.now
+        assert difference.why
+
+
+def test_what_differs_between_two_plans_of_one_commit_is_volatile() -> None:
+    first = plan(update(at=(1, 2), v=(1, 2)), create(B, x=1), outputs={"o": output("1")})
+    second = plan(update(at=(1, 3), v=(1, 2)), delete(B, x=1), outputs={"o": output("2")})
+    assert volatile(first, second) == (("output.o", ""), (A, "at"))
+    assert volatile(first, first) == ()
+
+
+def test_any_value_is_approved_of_what_the_approved_plan_calls_volatile_and_of_nothing_else() -> None:
+    approved = replace(plan(update(at=(1, 2), v=(1, 2)), outputs={"o": output("1")}), volatile=((A, "at"),))
+    assert not found(approved, plan(update(at=(1, 9), v=(1, 2)), outputs={"o": output("1")}))
+    assert found(approved, plan(update(at=(1, 9), v=(1, 9)), outputs={"o": output("1")})) == ["x.a v"]
+    assert found(approved, plan(update(at=(1, 2), v=(1, 2)), outputs={"o": output("9")})) == ["output.o"]
+    assert found(approved, plan(replacing(at=(1, 9), v=(1, 2)), outputs={"o": output("1")})) == ["x.a"]
+    # A newer approval that names the address and calls nothing volatile is the one that counts.
+    newer = plan(update(at=(1, 2), v=(1, 2)))
+    assert found([approved, newer], plan(update(at=(1, 9), v=(1, 2)))) == ["x.a at"]
+    whole = replace(approved, volatile=((A, "at"), ("output.o", "")))
+    assert not found(whole, plan(update(at=(1, 9), v=(1, 2)), outputs={"o": output("9")}))
+
+
+def test_what_trunk_s_rules_ignore_may_differ_but_no_removal() -> None:
+    approved = plan(update(at=(1, 2)), delete(B, id="1"))
+    now = plan(update(at=(1, 9)), delete(B, id="2"))
+    assert found(approved, now, ignores=lambda address, path: True) == ["x.b id"]
+    assert found(approved, now, ignores=lambda address, path: address == B) == ["x.a at", "x.b id"]

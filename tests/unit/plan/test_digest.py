@@ -310,3 +310,13 @@ def test_an_empty_digest_tells_what_it_stood_on() -> None:
     assert not replace(made, outputs=(OutputDigest("x", ("create",), "h"),)).is_empty
     resource = ResourceDigest("x.y", "x", ("update",), attributes=(AttributeDigest("a", "1", "2"),))
     assert not replace(made, resources=(resource,)).is_empty
+
+
+def test_volatile_attributes_come_back_and_old_objects_have_none() -> None:
+    digest = digest_of(plan_json(change("x.y", {"a": 1}, {"a": 2})))
+    assert b"volatile" not in encode(digest)
+    assert decode(encode(digest)).volatile == ()
+    marked = replace(digest, volatile=(("x.y", "a"), ("output.o", "")))
+    assert decode(encode(marked)).volatile == marked.volatile
+    with pytest.raises(StateError):
+        decode(encode(marked).replace(b'["x.y","a"]', b'["x.y",1]'))

@@ -14,6 +14,7 @@ from orchestrator.report import markers
 from orchestrator.report.landing import LandedStack
 from orchestrator.report.landing_comment import landing_comment, landing_summary, stale_notice, status_text
 from orchestrator.report.pull_request import LIMIT
+from orchestrator.report.review import EnvironmentRules
 from tests.support import landings, reviews
 from tests.support.landings import LANDINGS
 from tests.support.rendering import render
@@ -146,3 +147,10 @@ def test_others_are_told_that_their_plan_is_stale() -> None:
     assert len(made.encode()) <= LIMIT
     assert not rendered.foreign
     assert not rendered.wrong
+
+
+def test_stricter_rules_are_told_by_what_holds_now() -> None:
+    made = stale_notice([], "ab" * 20, [EnvironmentRules("prod", protected=True, unapproved="refuse")])
+    assert "**The rules are stricter now:**" in made
+    assert "must approve the last commit. Without it, nothing is applied there." in made
+    assert "The plan above is stale" not in made

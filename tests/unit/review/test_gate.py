@@ -13,7 +13,7 @@ from orchestrator.hosts.model import Permission, PullRequest, RunReview
 from orchestrator.hosts.port import Host
 from orchestrator.hosts.settings import HostEnvironment
 from orchestrator.review.gate import Gate, Ticket, approvals_of, objection_to, require_answer
-from orchestrator.review.pending import Owed
+from orchestrator.review.pending import PendingChange, PendingChanges
 
 SHA = "a" * 64
 ATTEMPT = "8813-1"
@@ -175,7 +175,7 @@ def test_who_approved_is_told_once_for_each_time() -> None:
 
 def test_authors_and_readers_approve_nothing() -> None:
     pull = PullRequest(7, "A change", "ada", "closed", True, False, "h", "feature", "acme/infra", "b", "main")
-    pending = [Owed(), Owed((pull,))]
+    pending = [PendingChanges(), PendingChanges((PendingChange("c", "code", (pull,)),))]
 
     def may_decide(login: str, pull_request: PullRequest) -> bool:
         return login != pull_request.author

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.ci.landing.notices import reads_of
+from orchestrator.ci.landing.notices import reads_of, stricter_rules
 from orchestrator.project import load
 from tests.conftest import MakeRepo
 
@@ -40,3 +40,22 @@ def test_a_path_touches_a_stack(make_repo: MakeRepo, path: str, touched: bool) -
 def test_a_stack_that_is_gone_is_touched_by_nothing(make_repo: MakeRepo) -> None:
     project = load(make_repo(FILES).root)
     assert not reads_of(project, "prod/gone").touched_by(["infra/envs/prod/gone/main.tf"])
+
+
+LOOSE = "environments: {prod: {approved_by: merge, unapproved: gate}}\n"
+
+
+@pytest.mark.parametrize(
+    ("after", "stricter"),
+    [
+        ("environments: {prod: {approved_by: review, unapproved: gate}}\n", True),
+        ("environments: {prod: {approved_by: merge, unapproved: refuse}}\n", True),
+        ("environments: {prod: {approved_by: merge, unapproved: apply}}\n", False),
+        ("environments: {prod: {approved_by: merge, unapproved: gate, parallelism: 2}}\n", False),
+    ],
+)
+def test_rules_that_a_commit_made_stricter_are_told(make_repo: MakeRepo, after: str, stricter: bool) -> None:
+    repo = make_repo({**FILES, "infra.yaml": LOOSE})
+    assert stricter_rules(load(repo.root)) == {}
+    repo.commit({"infra.yaml": after}, "Rules")
+    assert list(stricter_rules(load(repo.root))) == (["prod"] if stricter else [])
