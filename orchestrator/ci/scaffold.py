@@ -176,6 +176,8 @@ def next_steps(wanted: Wanted) -> tuple[str, ...]:
         f"Commit these files and merge them: Google will trust the workflows at {wanted.target.trunk} alone.",
         f"`infra bootstrap` makes the bucket and the accounts of {names}, and prints what to put into "
         "GitHub: the variable INFRA_WORKLOAD_IDENTITY_PROVIDER, and an environment for each.",
+        "Where `unapproved: gate` holds (protected environments, unless infra.yaml says otherwise), give the "
+        "environment ENV-approval required reviewers: without them, what nobody approved is refused.",
         f"Protect {wanted.target.trunk}: one approving review, stale ones dismissed, and the checks "
         + ", ".join(f"infra/{name}" for name in wanted.target.environments)
         + " required.",

@@ -101,8 +101,14 @@ def tell_result(
         if check.advice and check.status != "ok":
             app.write(f"  → {check.advice}")
     app.write("")
-    order = project.config.promotion_order(outputs.get("accounts") or {}).all
-    for line in github_setup.lines(outputs, project.config.trunk or "main", order):
+    config = project.config
+    order = config.promotion_order(outputs.get("accounts") or {})
+    gates = [
+        name
+        for name in order.all
+        if config.needs_approval(name, order) and config.environment(name).unapproved == "gate"
+    ]
+    for line in github_setup.lines(outputs, config.trunk or "main", order.all, gates):
         app.write(line)
     return code
 

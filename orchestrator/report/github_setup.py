@@ -8,10 +8,13 @@ from typing import Any
 VARIABLE = "INFRA_WORKLOAD_IDENTITY_PROVIDER"
 
 
-def lines(outputs: Mapping[str, Any], trunk: str, order: Sequence[str] = ()) -> Iterator[str]:
+def lines(
+    outputs: Mapping[str, Any], trunk: str, order: Sequence[str] = (), gates: Sequence[str] = ()
+) -> Iterator[str]:
     """Commands of GitHub's own program, and the part of infra.yaml that names the accounts.
 
-    `order` is the promotion order of the environments, which their order in infra.yaml means.
+    `order` is the promotion order of the environments, which their order in infra.yaml means; `gates` are
+    those in which a gate asks about changes that nobody approved.
     """
     provider, accounts = outputs.get("workload_identity_provider"), outputs.get("accounts")
     if not provider or not isinstance(accounts, Mapping):
@@ -26,9 +29,11 @@ def lines(outputs: Mapping[str, Any], trunk: str, order: Sequence[str] = ()) -> 
         yield f"  gh api -X PUT '{place}' --input - <<< '{POLICY}'"
         yield f"  gh api -X POST '{place}/deployment-branch-policies' -f name={trunk}"
     yield ""
-    yield "For an environment whose changes somebody must approve, also ENV-approval, with reviewers:"
-    yield "Settings → Environments → New environment."
-    yield ""
+    for environment in gates:
+        yield f"Changes of {environment} that nobody approved are asked about in {environment}-approval:"
+        yield f"Settings → Environments → New environment → {environment}-approval → Required reviewers."
+        yield f"Without reviewers they are refused, and approved by `infra ci approve {environment}`."
+        yield ""
     yield "Put this into infra.yaml:"
     yield ""
     if outputs.get("attest_account"):

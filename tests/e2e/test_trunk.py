@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from orchestrator.ci.workflows import Target
+from orchestrator.sandbox.github import runs
 from orchestrator.sandbox.needs import RIGHTS as GRANTED
 from orchestrator.sandbox.needs import SHARED
 from orchestrator.state.approved import digest_key
@@ -26,6 +27,8 @@ from tests.support.repo import Repo
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
 ENVIRONMENTS = ("dev", "prod")
+# act gives every run this id.
+ACT_RUN = 1
 TARGET = Target("acme/infra", "main", ENVIRONMENTS)
 RIGHTS = {
     role: tuple((folder.rstrip("/"), right) for folder, right in rights) for role, rights in GRANTED.items()
@@ -74,6 +77,7 @@ class Story:
             "GITHUB_SERVER_URL": github.url,
             "INFRA_SANDBOX": "test",
             "GITHUB_TOKEN": "none",
+            "WHILE_GATE_WAITS": self.approval("prod"),
             **ports,
         }
         found = workflows.Workflows(
@@ -81,6 +85,18 @@ class Story:
         )
         work.mkdir()
         return found
+
+    def approval(self, environment: str) -> str:
+        """The command by which a reviewer approves an environment's gate, in the run that act plays."""
+        github = self.ci.github
+        with github.place as place:
+            if ACT_RUN not in [one.id for one in place.repository.runs]:
+                runs.start_run(place, "infra-apply.yml", "push", "main", github.trunk, "olga").id = ACT_RUN
+        body = {"repository": github.repository, "run": ACT_RUN, "environment": f"{environment}-approval"}
+        return (
+            f"curl -sSf -X POST -H 'Authorization: Bearer {github.server.control_token}' "
+            f"{github.url}/_sandbox/gate -d '{json.dumps({**body, 'by': 'bert'})}'"
+        )
 
     def plan(self, number: int) -> subprocess.CompletedProcess[str]:
         """What happens when a pull request is opened or pushed to."""

@@ -177,14 +177,14 @@ def _gate(name: str, one: HostEnvironment | None, is_private: bool) -> Iterator[
         return
     paid = (
         " On a private repository that takes GitHub Enterprise: without it set `unapproved: refuse` in "
-        "infra.yaml, and approve with `infra ci approve`."
+        "infra.yaml, and approve with `infra ci approve ENV`."
         if is_private
         else ""
     )
     yield wrong(
         label,
         "it does not exist" if one is None else "it has no reviewers",
-        "The gate job runs in it: without reviewers what nobody approved is applied without a question.",
+        "The gate asks its reviewers: without them, what nobody approved is refused.",
         f"{ENVIRONMENTS} → New environment → {name} → Required reviewers.{paid}",
     )
 

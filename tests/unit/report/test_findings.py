@@ -82,6 +82,15 @@ def test_github_gets_a_variable_and_environments_that_only_trunk_deploys_to() ->
     )
 
 
+def test_only_gates_that_there_are_to_be_are_named() -> None:
+    text = "\n".join(github_setup.lines(OUTPUTS, "trunk", ["dev", "prod"], ["prod"]))
+
+    assert "New environment → prod-approval → Required reviewers" in text
+    assert "`infra ci approve prod`" in text
+    assert "dev-approval" not in text
+    assert "approval" not in "\n".join(github_setup.lines(OUTPUTS, "trunk", ["dev", "prod"]))
+
+
 def test_outputs_that_are_missing_are_named() -> None:
     (line,) = github_setup.lines({}, "main")
 
