@@ -85,6 +85,12 @@ def test_automation_is_always_told_and_extra_wins() -> None:
     assert (child["TF_IN_AUTOMATION"], child["CHECKPOINT_DISABLE"], child["TF_INPUT"]) == ("1", "1", "x")
 
 
+def test_opentofu_checks_signatures_whatever_the_job_says() -> None:
+    """Otherwise it installs a package whose signing key it does not know."""
+    name = "OPENTOFU_ENFORCE_GPG_VALIDATION"
+    assert child_environment({name: "false"}, passed=[name])[name] == "true"
+
+
 def test_a_users_own_tuning_of_go_is_respected() -> None:
     assert child_environment({})["GOGC"] == "400"
     child = child_environment({"GOGC": "50"})
