@@ -87,7 +87,7 @@ class Shard(click.ParamType):  # type: ignore[type-arg]
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
-    """Show what changed behind Terraform's back.
+    """Show what was changed outside Terraform.
 
     Each stack is planned once at the commit last applied to it. Nothing is locked, and neither a state nor
     the world is changed, unless --fix asks for it. In a GitHub Actions job the summary of the step is written

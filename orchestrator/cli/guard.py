@@ -43,7 +43,7 @@ Examples:
 def command(
     ctx: click.Context, stacks: tuple[str, ...], base: str | None, form: str, suggest: bool, as_json: bool
 ) -> int:
-    """Look for what code may not hold: programs, ways out, files from elsewhere. Exit 4 when there is some.
+    """Check code for what is not allowed: programs, ways out, files from elsewhere. Exit 4 if there is any.
 
     Nothing is run. The rules are those of infra.yaml on trunk; docs/policy.md says what each is for.
     """

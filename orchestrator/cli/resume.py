@@ -24,7 +24,7 @@ Examples:
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
-    """Bring an apply that was cut off to an end, wherever that was.
+    """Finish an apply that was interrupted, wherever that was.
 
     Follows a Terraform that still runs; releases the lock that the dead run left; pushes the state that it
     could not save; takes back what it made and no state knows. Then plans, asks, and applies the rest.

@@ -20,7 +20,7 @@ Examples:
 
 @click.group(epilog=EPILOG)
 def command() -> None:
-    """Look into a stack's state, its older versions, and put one of them back.
+    """Look into a stack's state and its older versions; restore, move or forget it.
 
     Only `restore`, `move` and `forget` change or lock anything.
     """

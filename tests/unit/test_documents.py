@@ -64,9 +64,22 @@ def test_every_key_of_infra_yaml_is_documented() -> None:
     "document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda one: one.name
 )
 def test_links_lead_somewhere(document: Path) -> None:
-    targets = re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8"))
+    targets = re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", document.read_text(encoding="utf-8"))
+    inside = [
+        (document.parent / path if path else document, anchor)
+        for path, anchor in targets
+        if "://" not in path
+    ]
 
-    assert [one for one in targets if "://" not in one and not (document.parent / one).exists()] == []
+    assert [path for path, _ in inside if not path.exists()] == []
+    assert [(path.name, anchor) for path, anchor in inside if anchor and anchor not in anchors(path)] == []
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a document."""
+    titles = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    plain = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).lower() for title in titles)
+    return {re.sub(r"[^\w\- ]", "", title).strip().replace(" ", "-") for title in plain}
 
 
 def commands(group: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""docs/security.md: each protecting sentence names a test that exists, and the table of jobs is the workflows'."""
+"""docs/security.md: each sentence that protects names a test that exists; its jobs are the workflows'."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def exists(reference: str) -> bool:
 
 
 def sentences() -> list[str]:
-    """The rows of tables, list items and paragraphs that end with a note, outside of the section of limits."""
+    """The rows of tables and the list items, but for those of the section of limits."""
     protecting = "\n".join(
         part for part in re.split(r"^(?=## )", TEXT, flags=re.MULTILINE) if LIMITS not in part.split("\n")[0]
     )
@@ -54,7 +54,9 @@ def test_each_test_that_is_named_exists() -> None:
 def test_each_note_is_used_and_names_tests_only() -> None:
     notes = dict(re.findall(r"^\[\^([\w-]+)\]: (.*)$", NOTES, re.MULTILINE))
     assert set(re.findall(r"\[\^([\w-]+)\]", TEXT)) == set(notes)
-    assert [note for note, text in notes.items() if not re.fullmatch(r"`\S+::\w+`(, `\S+::\w+`)*", text)] == []
+    assert [
+        note for note, text in notes.items() if not re.fullmatch(r"`\S+::\w+`(, `\S+::\w+`)*", text)
+    ] == []
 
 
 def test_each_sentence_names_its_test() -> None:
