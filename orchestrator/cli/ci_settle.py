@@ -32,17 +32,19 @@ def command(ctx: click.Context, /, limit: float, report: str | None, as_json: bo
     ledger how it ended. What is still alive at the limit is for `infra resume`. With nothing left it does
     nothing.
     """
-    from orchestrator.ci.landing.results import settled
-    from orchestrator.ci.landing.settling import settle
+    from orchestrator.ci.landing.results import settled, unreported
+    from orchestrator.ci.landing.settling import outcomes, settle
     from orchestrator.cli.ci_applying import facts_of
     from orchestrator.cli.running import opened, tell
 
     app = pass_app(ctx)
     with opened(app, {}, trigger="ci") as session:
         found = settle(session, limit)
+        if report:
+            reported = {stack.id for stack in found.stacks}
+            rest = [id_ for id_ in unreported(app.cwd / report) if id_ not in reported]
+            settled(facts_of(app, session), app.cwd / report, (*found.stacks, *outcomes(session, rest)))
         if not found.stacks and not app.json:
             app.write("Nothing was left running.")
             return 0
-        if report:
-            settled(facts_of(app, session), app.cwd / report, found.stacks)
         return tell(app, found)

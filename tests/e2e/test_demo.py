@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -18,8 +17,6 @@ from orchestrator.sandbox import attach
 pytest.importorskip("grpc")
 
 DEMO = [sys.executable, "-m", "orchestrator", "demo"]
-# Seconds of a processor's time: a machine that is busy with other things must not fail it.
-LIMIT = 120.0
 
 
 def start(folder: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
@@ -40,12 +37,6 @@ def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     while not holds():
         assert time.monotonic() < end, "it did not come true"
         time.sleep(0.05)
-
-
-def processor_time() -> float:
-    """What the children that have ended have used, and theirs."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def processes_in(folder: Path) -> list[str]:
@@ -75,13 +66,11 @@ def in_order(text: str, parts: Sequence[str]) -> list[str]:
 
 def test_it_does_what_it_says(tmp_path: Path) -> None:
     folder, picture = tmp_path / "play", tmp_path / "demo.svg"
-    began = processor_time()
 
     demo = start(folder, "--keep", "--svg", str(picture))
     text, _ = demo.communicate(timeout=600)
 
     assert demo.returncode == 0, text
-    assert processor_time() - began < LIMIT
     assert "Everything did what it said" in text
     assert "killed with SIGKILL" in text
     told = (

@@ -127,8 +127,9 @@ def test_what_changed_by_hand_has_an_issue_until_it_is_put_right(story: Story) -
     states = story.ci.objects("dev/state/")
 
     night = story.run("schedule", "infra-drift.yml")
-    # The job that checks says so by its colour; the issues tell the rest.
-    assert night.returncode == 1, night.stdout + night.stderr
+    # The job that checks fails where there is drift; act goes on, as GitHub does, by continue-on-error.
+    assert night.returncode == 0, night.stdout + night.stderr
+    assert "Failure - Main Check" in night.stdout
     told = {one.title: one for one in github.issues()}
     assert {title: one.state for title, one in told.items()} == {
         "Drift in dev/app": "open",

@@ -33,7 +33,7 @@ PLANS_SLOWLY = """#!/bin/sh
 if [ "$1" = plan ]; then
   touch "$(dirname "$0")/started"
   trap 'echo "Error: interrupted" >&2; exit 1' INT
-  sleep 30 &
+  sleep 600 &
   wait
 fi
 exec {real} "$@"
@@ -61,7 +61,7 @@ def cancelled(project: Repo, number: int, begun: Path, *argv: str) -> tuple[int,
             assert time.monotonic() < end
             time.sleep(0.02)
         child.send_signal(number)
-        out, _ = child.communicate(timeout=20)
+        out, _ = child.communicate(timeout=120)
         return child.returncode, json.loads(out)
 
 
@@ -90,10 +90,8 @@ def test_a_cancelled_plan_is_no_failure(project: Repo, terraform_argv: tuple[str
         }
     )
     (project.root / "bin/terraform").chmod(0o755)
-    began = time.monotonic()
     argv = ("plan", "--all", "--parallelism", "1")
     code, document = cancelled(project, signal.SIGTERM, project.root / "bin/started", *argv)
     assert code == document["exit_code"] == 130
     assert {one["result"] for one in document["stacks"]} == {"aborted"}
     assert document["errors"] == []
-    assert time.monotonic() - began < 20

@@ -212,10 +212,10 @@ def test_bootstrap_moves_its_state_into_the_bucket_that_it_makes(reference: Refe
     reference.done("bootstrap", "plan", "-detailed-exitcode")
     assert set(cloud.states()) == {"bootstrap/state/default.tfstate"}
     assert _github_bindings(cloud) == {
-        f"infra-{environment}-{use}": f"apply-{environment}" if use == "apply" else use
+        f"infra-{environment}-{use}": f"{use}-{environment}"
         for environment in ENVIRONMENTS
         for use in ("plan", "apply", "drift")
-    }
+    } | {"infra-attest": "attest"}
 
     bucket = f"/storage/v1/b/{BUCKET}"
     policy = json.loads(_ask(cloud.gcs_port, "GET", f"{bucket}/iam")[1])

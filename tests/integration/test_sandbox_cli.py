@@ -117,7 +117,7 @@ def test_status_tells_what_there_is(shell: Shell) -> None:
     found = shell.json("sandbox", "status")["sandbox"]
 
     assert found["folder"] == str(shell.root / ".infra/sandbox")
-    assert set(found["accounts"]) == {"dev:plan", "dev:apply", "dev:drift"}
+    assert set(found["accounts"]) == {"dev:plan", "dev:apply", "dev:drift", "attest"}
     assert "cli-states" in found["buckets"]
     assert "token" not in found
     text = shell.infra("sandbox", "status")

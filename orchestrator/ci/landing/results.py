@@ -205,8 +205,14 @@ def begun(facts: Facts, landed: Landed) -> Landing:
     return replace(landing_of(facts, landed), state="partial", stacks=stacks, reason=CUT_OFF)
 
 
+def unreported(folder: Path) -> list[str]:
+    """The stacks of which a cancelled apply left no outcome in a folder."""
+    landings = read_landings([folder]) if folder.is_dir() else []
+    return [one.id for landing in landings for one in landing.stacks if one.report.reason == CUT_OFF]
+
+
 def settled(facts: Facts, folder: Path, reports: Iterable[StackReport]) -> None:
-    """Put how a cut-off apply ended into the landings that it left in a folder."""
+    """Put how a cancelled apply ended into the results that it left in a folder."""
     there = {one.environment: one for one in read_landings([folder])} if folder.is_dir() else {}
     by_environment: dict[str, dict[str, StackReport]] = {}
     for report in reports:

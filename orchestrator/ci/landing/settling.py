@@ -7,7 +7,7 @@ and a state that it could not save to the ledger, and says there how it ended.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import Exit, InfraError, InterruptedRunError
 from orchestrator.project.git import WORKTREES
 from orchestrator.project.model import Stack
-from orchestrator.report.model import NO_COUNTS, RunReport, StackReport
+from orchestrator.report.model import NO_COUNTS, Result, RunReport, StackReport
 from orchestrator.run.carrying import told
 from orchestrator.run.evidence import follow, living
 from orchestrator.run.folders import NAME, Folders
@@ -27,7 +27,7 @@ from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.session import Session
 from orchestrator.run.shipping import Shipper
 from orchestrator.run.worktrees import at_commit
-from orchestrator.state.records import Entry
+from orchestrator.state.records import WHOLE, Entry
 from orchestrator.terraform.client import ApplyOutcome, PlanOptions, Workdir
 from orchestrator.terraform.orphaned import JOURNAL
 
@@ -88,6 +88,27 @@ def _left_in(session: Session) -> Iterator[Left]:
             continue
         if entry.is_unfinished and not session.ledgers.of(stack).is_live(entry):
             yield Left(session, stack, run, entry)
+
+
+def outcomes(session: Session, stacks: Iterable[str]) -> list[StackReport]:
+    """How the run's commit fared in stacks of which a cancelled apply told nothing, by the ledger.
+
+    What was applied before the cancel is told as applied, what never started as aborted; what is unfinished
+    is left out.
+    """
+    words: dict[str, Result] = {"applied": "applied", "destroyed": "destroyed"}
+    reports = []
+    for id_ in stacks:
+        stack = session.project.stacks.get(id_)
+        entry = session.ledgers.entry(stack) if stack else None
+        if stack is None or (entry is not None and entry.is_unfinished):
+            continue
+        if entry is not None and entry.commit == session.info.commit and entry.result in WHOLE:
+            reports.append(StackReport(id_, stack.environment, words.get(entry.result, "unchanged")))
+        else:
+            reason = "the run was interrupted before it started"
+            reports.append(StackReport(id_, stack.environment, "aborted", reason=reason))
+    return reports
 
 
 class Settling:
