@@ -15,6 +15,8 @@ from orchestrator.project.model import Finding, Project
 from orchestrator.repository.tree import Lost
 
 CONFIG = "infra.yaml"
+# Folders at the project's root into which jobs write reports.
+REPORTS = frozenset({"report", "reports"})
 # Terraform's own configuration, and where it looks for providers, modules and plans that are there already.
 CLI_FILES = re.compile(
     r"(?:^|/)(?:\.terraformrc|terraform\.rc|[^/]*\.tfrc(?:\.json)?|\.tofurc|tofu\.rc"
@@ -77,10 +79,14 @@ def equal_names(project: Project, folders: Iterable[str], changed: Collection[st
 
 
 def links(project: Project, folders: Iterable[str], changed: Collection[str]) -> Iterator[Finding]:
-    """Links that leave the repository or lead to Git's or infra's own files.
+    """Links that leave the repository or lead to Git's or infra's own files, or stand where reports go.
 
     All that changed are judged, and those below folders that are read.
     """
+    for path in project.tree.links:
+        if path.casefold() in REPORTS:
+            message = f"{path} is a link: jobs would write their reports where it leads."
+            yield Finding("error", "link", message, "Remove it, or give it another name.", path, 1)
     tops = tuple(dict.fromkeys(folders))
     for path in project.tree.links:
         if path not in changed and not _is_below(path, tops):

@@ -14,6 +14,8 @@ from orchestrator.process import read_pid_file, write_pid_file
 from orchestrator.project.model import encode_id
 
 NAME = ".infra"
+# What must be folders of our own: a committed link would have runs write, and tidy up, elsewhere.
+OWN = ("", "cache", "data", "runs", "shadow", "worktrees")
 # In a run's folder: whose it is, while that process runs; in a stack's: the Terraform started there.
 PID_FILE = "pid.json"
 # How long journals are kept.
@@ -37,7 +39,16 @@ class Folders:
         return self.base / "cache"
 
     def prepare(self) -> None:
-        """Make `.infra/`, private and ignored by Git, as often as one likes."""
+        """Make `.infra/`, private and ignored by Git, as often as one likes.
+
+        Raises ProjectError where it, or a folder in it, is a link.
+        """
+        for path in (self.base / name for name in OWN):
+            if path.is_symlink():
+                raise ProjectError(
+                    f"{path} is a link, which infra does not follow.",
+                    advice="Remove the link; infra makes a folder of its own there.",
+                )
         try:
             private(self.base)
             ignore = self.base / ".gitignore"

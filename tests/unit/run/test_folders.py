@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import ProjectError
 from orchestrator.process import read_pid_file, write_pid_file
 from orchestrator.run.folders import KEPT_DAYS, PID_FILE, Folders
 
@@ -93,3 +94,15 @@ def test_a_run_that_ends_leaves_nothing_but_journals(folders: Folders) -> None:
     (folders.run("now", "dev/a") / "plan.tfplan").touch()
     folders.forget_plans("now")
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", [".infra", ".infra/runs", ".infra/cache"])
+def test_links_in_place_of_own_folders_are_refused(tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = tmp_path / "project" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere, target_is_directory=True)
+    with pytest.raises(ProjectError, match="is a link"):
+        Folders(tmp_path / "project").prepare()
+    assert not list(elsewhere.iterdir())
