@@ -17,7 +17,7 @@ from orchestrator.guard.allowed import Allowed, allowed_by
 from orchestrator.guard.lock_files import LockRules, check_lock_files
 from orchestrator.guard.modules import Code
 from orchestrator.guard.rules import Judge
-from orchestrator.project import read_tree
+from orchestrator.project import read_tree, uncollected
 from orchestrator.project.model import Finding, Project
 from orchestrator.project.reads import glob_pattern
 from orchestrator.repository.modules import TOFU_SUFFIXES, product_of
@@ -60,6 +60,19 @@ def check_project(
     and those that read them). `mirrored` says that trunk takes providers from a mirror, `owned` are paths
     whose owner has approved this very head. Raises nothing of its own.
     """
+    lock_rules = LockRules(rules.lock_file_changes, mirrored, owned)
+    with uncollected():
+        return _check(head, base, changed, rules, stacks, lock_rules)
+
+
+def _check(
+    head: Project,
+    base: Project | None,
+    changed: Sequence[str],
+    rules: Guard,
+    stacks: Collection[str] | None,
+    lock_rules: LockRules,
+) -> GuardResult:
     planned = set(planned_stacks(head, base) if stacks is None else stacks)
     chosen = [id_ for id_ in head.stacks if id_ in planned]
     allowed = allowed_by(rules, trusted_projects(head, base))
@@ -70,7 +83,6 @@ def check_project(
         found += [finding for id_ in chosen for finding in code.stack(head.stacks[id_])]
         folders |= dict.fromkeys(code.folders)
     found += _beside_code(head, base, changed, rules, folders, allowed)
-    lock_rules = LockRules(rules.lock_file_changes, mirrored, owned)
     found += check_lock_files(head, base, chosen, allowed, lock_rules)
     return _accept(_described(found, head, base), rules.allow)
 
@@ -87,9 +99,7 @@ def _beside_code(
     yield from files.unprintable_names(head, folders)
     yield from files.equal_names(head, folders, changed)
     yield from files.links(head, folders, changed)
-    yield from git_files.conversions(head.tree)
-    yield from git_files.submodules(head, base, allowed.modules)
-    yield from git_files.lfs_settings(head, base)
+    yield from git_files.judge(head, base, allowed.modules)
     trusted = (base or head).config
     yield from files.changed_rules(changed, rules, trusted.policy.rego.folder)
     yield from files.changed_backend(head.config, trusted, allowed)

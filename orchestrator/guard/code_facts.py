@@ -23,21 +23,37 @@ from orchestrator.repository.facts import (
     provider_source,
 )
 from orchestrator.repository.hcl import Block, Call, File, Problem, Template
+from orchestrator.repository.hcl.expression import call_pattern
+from orchestrator.repository.hcl.file import is_unmistakable
 from orchestrator.repository.hcl.text import Text
 from orchestrator.repository.modules import RESOURCE_KINDS, MergedModule
 
 # Functions that read files, and one whose text may call them.
 POINTER = b"version https://git-lfs.github.com/spec/"
 READING = FILE_FUNCTIONS | {"templatestring"}
+READING_CALLS = call_pattern(READING)
+NOTHING = CodeFacts()
 
 
-def code_facts(file: File, module: MergedModule) -> CodeFacts:
-    """The facts of a file as it is written; what repeats a block is the merged module's."""
+def code_facts(file: File, module: MergedModule | None) -> CodeFacts:
+    """The facts of a file as it is written; what repeats a block is the merged module's.
+
+    `module` is None where no override file is merged into its blocks.
+    """
     facts = Gathered(unreadable=pointer_problem(file) or file.problem)
     for block in file.blocks:
         _add_block(facts, block, module)
-    facts.reads += [_read(call, module.merged(block)) for call, block in file.calls(READING)]
+    facts.reads += [_read(call, _merged(block, module)) for call, block in file.calls(READING)]
     return facts.facts()
+
+
+def holds_nothing(data: bytes) -> bool:
+    """Whether a file whose bytes are `plain` in a `Memo` has no facts; False when not sure."""
+    return READING_CALLS.search(data) is None and is_unmistakable(data)
+
+
+def _merged(block: Block | None, module: MergedModule | None) -> Block | None:
+    return block if module is None else module.merged(block)
 
 
 def pointer_problem(file: File) -> Problem | None:
@@ -63,7 +79,7 @@ def _read(call: Call, block: Block | None) -> Read:
     return Read(call.function, path, call.line, bind(pattern, block) if pattern is not None else None)
 
 
-def _add_block(facts: Gathered, block: Block, module: MergedModule) -> None:
+def _add_block(facts: Gathered, block: Block, module: MergedModule | None) -> None:
     match block.kind, block.labels:
         case "terraform", _:
             _add_settings(facts, block)
@@ -107,14 +123,14 @@ def _add_settings(facts: Gathered, terraform: Block) -> None:
 
 
 def _add_resource(
-    facts: Gathered, block: Block, type_name: str, names: list[str], module: MergedModule
+    facts: Gathered, block: Block, type_name: str, names: list[str], module: MergedModule | None
 ) -> None:
     settings = tuple(settings_of(block)) if of_type(block.kind, type_name) else ()
     facts.held.append(Held(block.kind, type_name, provider_of(block), block.line, settings))
     if block.kind == "resource":
         _add_provisioners(facts, block, type_name)
     if block.kind == "data" and type_name == "terraform_remote_state":
-        _add_remote_state(facts, block, names[0] if names else "", module.merged(block) or block)
+        _add_remote_state(facts, block, names[0] if names else "", _merged(block, module) or block)
 
 
 def _add_import(facts: Gathered, block: Block) -> None:

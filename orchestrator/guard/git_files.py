@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 
 from orchestrator.config.globs import matches
@@ -38,7 +38,8 @@ Values = tuple[tuple[str, str | None], ...]
 class AttributeLine:
     """One line of a `.gitattributes`: a pattern below `folder`, and the converting attributes that it sets.
 
-    A value of None unsets an attribute.
+    `folder` is from the top of the repository, `file` from the project's root. A value of None unsets an
+    attribute.
     """
 
     file: str
@@ -48,9 +49,51 @@ class AttributeLine:
     values: Values
 
 
-def conversions(tree: Tree) -> Iterator[Finding]:
+@dataclass(frozen=True)
+class OuterFiles:
+    """Git's own files above a project's root, by their paths from that root (`../.gitattributes`).
+
+    `prefix` is the project's folder in the repository, empty at its top.
+    """
+
+    prefix: str = ""
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def judge(head: Project, base: Project | None, allowed: Sequence[str]) -> Iterator[Finding]:
+    """All of this module's findings, those of files above the project's root included."""
+    outer = outer_files(head)
+    before = outer_files(base) if base else OuterFiles()
+    yield from conversions(head.tree, outer)
+    known = {url for _, url, _, _ in _urls(base.tree, before)} if base else set()
+    yield from submodules(_urls(head.tree, outer), known, allowed)
+    yield from lfs_settings(head, base, outer, before)
+
+
+def outer_files(project: Project) -> OuterFiles:
+    """The files above a project's root, as its commit or the working tree has them."""
+    repository = project.repository
+    folder = repository.root.relative_to(repository.top).as_posix()
+    if folder == ".":
+        return OuterFiles()
+    parts = folder.split("/")
+    parents = ["/".join(parts[:depth]) for depth in range(len(parts))]
+    paths = [
+        posixpath.join(parent, name)
+        for parent in parents
+        for name in (ATTRIBUTES_FILE, MODULES_FILE, LFS_FILE)
+    ]
+    contents = repository.files_from_top(paths, project.tree.commit)
+    return OuterFiles(folder, {posixpath.relpath(path, folder): data for path, data in contents.items()})
+
+
+def conversions(tree: Tree, outer: OuterFiles) -> Iterator[Finding]:
     """Code files that Git converts when it checks them out."""
-    lines = [line for path in _attribute_files(tree) for line in read_attributes(tree.read(path), path)]
+    outer_paths = [path for path in outer.contents if path.endswith(ATTRIBUTES_FILE)]
+    files = [(path, outer.contents[path]) for path in sorted(outer_paths, key=len, reverse=True)]
+    files += [(path, tree.read(path)) for path in _attribute_files(tree)]
+    macros: dict[str, Values] = {}
+    lines = [line for path, data in files for line in read_attributes(data, path, outer.prefix, macros)]
     if not any(value is not None for line in lines for _, value in line.values):
         return
     if len(lines) > MAX_LINES:
@@ -62,7 +105,7 @@ def conversions(tree: Tree) -> Iterator[Finding]:
     for path in tree.ids:
         if not CODE.search(path):
             continue
-        for name, line in _conversions_of(path, lines):
+        for name, line in _conversions_of(posixpath.join(outer.prefix, path), lines):
             if (line.file, line.number) not in reported:
                 reported.add((line.file, line.number))
                 message = f"`{line.pattern} {name}` converts code on checkout, such as {path}."
@@ -87,10 +130,17 @@ def _conversions_of(path: str, lines: Sequence[AttributeLine]) -> Iterator[tuple
             yield name, setting
 
 
-def read_attributes(data: bytes, path: str) -> list[AttributeLine]:
-    """The lines of a `.gitattributes` file that set or unset a conversion, macros expanded."""
-    folder = posixpath.dirname(path)
-    macros: dict[str, Values] = {}
+def read_attributes(
+    data: bytes, path: str, prefix: str = "", macros: dict[str, Values] | None = None
+) -> list[AttributeLine]:
+    """The lines of a `.gitattributes` file that set or unset a conversion, macros expanded.
+
+    `path` is from the project's root, which is the folder `prefix` of the repository. `macros` are those of
+    outer folders; this file's are added.
+    """
+    folder = posixpath.normpath(posixpath.join(prefix, posixpath.dirname(path)))
+    folder = "" if folder == "." else folder
+    macros = {} if macros is None else macros
     lines: list[AttributeLine] = []
     for number, text in enumerate(data.decode("utf-8-sig", "replace").splitlines(), start=1):
         words = re.findall(r'"(?:\\.|[^"\\])*"|\S+', text)
@@ -99,7 +149,9 @@ def read_attributes(data: bytes, path: str) -> list[AttributeLine]:
         # Each attribute once: macros of macros could multiply them without end.
         values = tuple({name: value for word in words[1:] for name, value in _expanded(word, macros)}.items())
         if words[0].startswith("[attr]"):
-            macros[words[0].removeprefix("[attr]")] = values
+            name = words[0].removeprefix("[attr]")
+            # Git takes macros from the top of the repository alone.
+            macros[name] = macros.get(name, values) if folder else values
         elif values:
             lines.append(AttributeLine(path, folder, number, _unquoted(words[0]), values))
     return lines
@@ -154,23 +206,29 @@ def _segment(part: str) -> str:
     )
 
 
-def submodules(head: Project, base: Project | None, allowed: Sequence[str]) -> Iterator[Finding]:
+def submodules(
+    urls: Iterable[tuple[str, str, str, int]], known: Collection[str], allowed: Sequence[str]
+) -> Iterator[Finding]:
     """Submodules whose URL is new or changed and not listed in `guard.modules`."""
-    known = {url for _, url, _ in _urls(base.tree)} if base else set()
-    for name, url, line in _urls(head.tree):
+    for name, url, file, line in urls:
         if url not in known and not matches(url, allowed):
             message = f"The Git submodule {name!r} comes from {url}, which trunk does not know."
             advice = f"An owner lists it on trunk: `guard: {{modules: […, {url!r}]}}` in infra.yaml."
-            yield Finding("error", "submodule", message, advice, MODULES_FILE, line)
+            yield Finding("error", "submodule", message, advice, file, line)
 
 
-def _urls(tree: Tree) -> list[tuple[str, str, int]]:
-    """Name, URL and line of each submodule."""
-    if MODULES_FILE not in tree.ids:
-        return []
+def _urls(tree: Tree, outer: OuterFiles) -> list[tuple[str, str, str, int]]:
+    """Name, URL, file and line of each submodule."""
+    files = {path: data for path, data in outer.contents.items() if path.endswith(MODULES_FILE)}
+    if MODULES_FILE in tree.ids:
+        files[MODULES_FILE] = tree.read(MODULES_FILE)
+    return [(name, url, file, line) for file, data in files.items() for name, url, line in _urls_in(data)]
+
+
+def _urls_in(data: bytes) -> list[tuple[str, str, int]]:
     found: list[tuple[str, str, int]] = []
     name = ""
-    text = tree.read(MODULES_FILE).decode("utf-8", "replace")
+    text = data.decode("utf-8", "replace")
     # A backslash at the end of a line continues it.
     for number, line in enumerate(text.replace("\\\n", "  ").splitlines(), start=1):
         section = re.match(r'\s*\[\s*submodule\s+"((?:\\.|[^"\\])*)"\s*\](.*)', line, re.IGNORECASE)
@@ -181,11 +239,16 @@ def _urls(tree: Tree) -> list[tuple[str, str, int]]:
     return found
 
 
-def lfs_settings(head: Project, base: Project | None) -> Iterator[Finding]:
+def lfs_settings(
+    head: Project, base: Project | None, outer: OuterFiles, before: OuterFiles
+) -> Iterator[Finding]:
     """A new or changed `.lfsconfig`: it names the server that large files come from."""
+    if base is None:
+        return
+    changed = [path for path in outer.contents if outer.contents[path] != before.contents.get(path)]
+    paths = [path for path in changed if path.endswith(LFS_FILE)]
     content = head.tree.ids.get(LFS_FILE)
-    before = base.tree.ids.get(LFS_FILE) if base else content
-    if content is not None and content != before:
+    paths += [LFS_FILE] if content not in (None, base.tree.ids.get(LFS_FILE)) else []
+    for path in paths:
         message = "This names the server that Git LFS takes files from, and gets credentials for it."
-        advice = "Leave it out, or keep trunk's."
-        yield Finding("error", "lfs-config", message, advice, LFS_FILE, 1)
+        yield Finding("error", "lfs-config", message, "Leave it out, or keep trunk's.", path, 1)

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.config.globs import matches
-from orchestrator.guard.code_facts import code_facts, template_reads
+from orchestrator.guard.code_facts import NOTHING, code_facts, holds_nothing, template_reads
 from orchestrator.guard.facts import CodeFacts, Read
 from orchestrator.guard.paths import physical
 from orchestrator.guard.rules import Judge, file_finding, needs_names
 from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.project.reads import Place
 from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, resolve
-from orchestrator.repository.modules import MergedModule, is_override, merge_files
+from orchestrator.repository.modules import MergedModule, is_override
 from orchestrator.repository.source import JSON, Source, is_local, local_scope
 from orchestrator.repository.tree import Lost, inside
 from orchestrator.repository.variables import auto_files, folder_of, instances, root_scope
@@ -88,6 +88,8 @@ class Code:
         paths = [path for _, path in auto_files(source, root)]
         paths += [path for name in stack.var_files if (path := source.tree.find(name)) is not None]
         for path in paths:
+            if source.values(path) is not None:
+                continue
             unreadable = source.variable_file(path).problem
             if unreadable:
                 message = f"What this file sets cannot be told: {unreadable[1]}."
@@ -115,8 +117,11 @@ class Code:
         key = source.content(path) + (JSON if name.endswith(JSON) else "")
         facts = self._facts.get(key) if merged is None else None
         if facts is None:
-            file = source.file(name, path)
-            facts = code_facts(file, merged or merge_files([file]))
+            is_plain = merged is None and source.content(path) in source.memo.plain
+            if is_plain and holds_nothing(source.read(path)):
+                facts = NOTHING
+            else:
+                facts = code_facts(source.file(name, path), merged)
             if merged is None:
                 self._facts[key] = facts
         return facts

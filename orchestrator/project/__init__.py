@@ -52,12 +52,12 @@ def read_tree(
     repository: Repository, tree: Tree, memo: Memo | None = None, config: Config | None = None
 ) -> Project:
     """Everything that a tree of files says; `config` counts in place of its infra.yaml."""
-    with _uncollected():
+    with uncollected():
         return _read_tree(repository, tree, memo, config)
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """No garbage collection: reading makes many objects and drops none, and each pass would look at all."""
     was = gc.isenabled()
     gc.disable()

@@ -265,6 +265,22 @@ class Repository:
             out = self._bytes("cat-file", "--batch", stdin=cast(BinaryIO, listing))
         return gitlists.read_batch(out, wanted)
 
+    def files_from_top(self, paths: Sequence[str], commit: str | None) -> dict[str, bytes]:
+        """Those of some files that there are, by their path from the top of the repository.
+
+        `commit` None reads the working tree. Links are left out.
+        """
+        if commit is None:
+            full = {path: self.top / path for path in paths}
+            return {
+                path: file.read_bytes()
+                for path, file in full.items()
+                if file.is_file() and not file.is_symlink()
+            }
+        listed = gitlists.read_tree(self._bytes("ls-tree", "-z", "--full-tree", commit, "--", *paths))
+        contents = self._objects(listed.ids.values())
+        return {path: contents[id_] for path, id_ in listed.ids.items()}
+
     def changed_paths(self, base: str) -> tuple[str, ...]:
         """Paths below the root that differ between a commit and the working tree, new files included."""
         listed = self._bytes("diff", "--name-only", "-z", "--no-renames", "--relative", base, "--", ".")

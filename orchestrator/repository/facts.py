@@ -57,11 +57,15 @@ class ModuleCall:
 
 @dataclass(frozen=True, slots=True)
 class VariableFacts:
-    """A variable: its default (None without one), and the type that values are converted to."""
+    """A variable: its default (None without one), and the type that values are converted to.
+
+    `ephemeral` is true also where it cannot be told.
+    """
 
     default: Text | None = None
     type: str | None = None
     nullable: bool = True
+    ephemeral: bool = False
 
     def convert(self, text: Text) -> Text:
         """A value as the variable holds it; unknown where conversion might change it."""
@@ -258,11 +262,13 @@ def _call(block: Block) -> ModuleCall:
 
 
 def _variable(block: Block) -> VariableFacts:
-    default, kind, nullable = (block.expression(name) for name in ("default", "type", "nullable"))
+    names = ("default", "type", "nullable", "ephemeral")
+    default, kind, nullable, ephemeral = (block.expression(name) for name in names)
     return VariableFacts(
         constant(default) if default is not None else None,
         (kind.string if kind.string is not None else kind.source.strip()) if kind is not None else None,
         nullable is None or nullable.string != "false",
+        ephemeral is not None and ephemeral.string != "false",
     )
 
 

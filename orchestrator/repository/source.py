@@ -25,6 +25,8 @@ from orchestrator.repository.tree import Lost, Tree, inside
 JSON = ".json"
 # Syntax trees are large; facts of files that are equal everywhere are still made from one tree.
 FILES_AT_ONCE = 32
+# Blocks that run nothing and read nothing but by the functions that they call.
+PLAIN_KINDS = frozenset({"variable", "output", "locals", "moved"})
 
 Key = tuple[str, ...]
 
@@ -34,13 +36,14 @@ class Memo:
     """What code says, by its bytes, so that trees read one after another share what they have in common.
 
     `modules` are facts by product and the names and contents of all files of a module; `contents` are the
-    bytes of code files.
+    bytes of code files. `plain` are those of HCL files that parse and have PLAIN_KINDS of blocks alone.
     """
 
     modules: dict[Key, ModuleFacts] = field(default_factory=dict)
     templates: dict[str, tuple[PathUse, ...]] = field(default_factory=dict)
     values: dict[str, dict[str, Text] | None] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
+    plain: set[str] = field(default_factory=set)
 
     def __contains__(self, content: object) -> bool:
         return content in self.contents or content in self.templates or content in self.values
@@ -166,9 +169,17 @@ class Source:
             key = (self.product or "", *(f"{name}\0{self.content(path)}" for name, path in self.code(folder)))
             facts = self.memo.modules.get(key)
             if facts is None:
-                facts = self.memo.modules[key] = module_facts(self.module(folder))
+                module = self.module(folder)
+                facts = self.memo.modules[key] = module_facts(module)
+                self._note_plain(folder, module)
             self._directories[folder] = facts
         return facts
+
+    def _note_plain(self, folder: str, module: MergedModule) -> None:
+        for (_, path), file in zip(self.code(folder), module.files, strict=True):
+            is_native = file.broken is None and not file.is_json
+            if is_native and PLAIN_KINDS.issuperset(block.kind for block in file.blocks):
+                self.memo.plain.add(self.content(path))
 
     def template(self, path: str) -> tuple[PathUse, ...]:
         """The paths that a template file reads by functions of its own."""

@@ -35,11 +35,7 @@ def ephemeral_variables(source: Source, folder: str) -> tuple[str, ...]:
 
     One whose `ephemeral` cannot be told counts as one.
     """
-    variables = source.module(folder).variables.items()
-    found = ((name, block.expression("ephemeral")) for name, block in variables)
-    return tuple(
-        name for name, expression in found if expression is not None and expression.string != "false"
-    )
+    return tuple(name for name, facts in source.directory(folder).variables.items() if facts.ephemeral)
 
 
 def root_scope(source: Source, folder: str, var_files: Sequence[str], passed: Sequence[str]) -> Scope:

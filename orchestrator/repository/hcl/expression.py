@@ -12,7 +12,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from orchestrator.repository.hcl.json_values import JsonNumber, JsonObject, JsonValue
@@ -429,7 +429,7 @@ def calls_in(code: Code, root: Node, functions: Collection[str]) -> Iterator[Cal
 
 def call_nodes(code: Code, root: Node, functions: Collection[str]) -> Iterator[Node]:
     """The nodes of the calls; names are searched for in the bytes, since few expressions have any."""
-    pattern = _pattern(tuple(sorted(functions)))
+    pattern = call_pattern(frozenset(functions))
     for match in pattern.finditer(code.data, root.start_byte, root.end_byte):
         node = root.descendant_for_byte_range(match.start(), match.end())
         call = node.parent if node is not None and node.type == "identifier" else None
@@ -439,14 +439,11 @@ def call_nodes(code: Code, root: Node, functions: Collection[str]) -> Iterator[N
             yield call
 
 
-_PATTERNS: dict[tuple[str, ...], re.Pattern[bytes]] = {}
-
-
-def _pattern(functions: tuple[str, ...]) -> re.Pattern[bytes]:
-    if functions not in _PATTERNS:
-        words = "|".join(sorted(functions, key=len, reverse=True))
-        _PATTERNS[functions] = re.compile(rf"(?<![\w-])(?:{words})(?![\w-])".encode())
-    return _PATTERNS[functions]
+@cache
+def call_pattern(functions: frozenset[str]) -> re.Pattern[bytes]:
+    """The names of some functions wherever they stand in code; there is no call without a match."""
+    words = "|".join(sorted(functions, key=len, reverse=True))
+    return re.compile(rf"(?<![\w-])(?:{words})(?![\w-])".encode())
 
 
 def strings_in(

@@ -764,3 +764,28 @@ def test_the_pull_request_that_adds_infra_yaml(make: Make) -> None:
     assert "backend" in codes(list(guard(evil, base, ("infra.yaml", path), Guard())))
     trunk = make({"infra.yaml": "environments: {dev: {}}\n", path: own.replace("NAME", "trunk-own")})
     assert codes(list(guard(head, trunk, ("infra.yaml",), Guard()))) == {"backend"}
+
+
+@pytest.mark.parametrize("name", ["report", "reports", "Reports"])
+def test_links_where_reports_go(make: Make, name: str) -> None:
+    head = make({}, {name: "infra"})
+    assert [(one.code, one.file) for one in guard(head, make({}), (), Guard())] == [("link", name)]
+    assert not guard(make({f"{name}/x.md": ""}, {f"docs/{name}": "../infra"}), make({}), (), Guard())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'output "x" {\n  value = file("/etc/passwd")\n}\n',
+        'locals {\n  x = templatefile /* x */ ("/etc/passwd", {})\n}\n',
+        'locals {\n  x = core::file("/etc/passwd")\n}\n',
+        'output "x" {\n  value = "$$${1}"\n}\n',
+        'output "x" {\n  value = "\x01"\n}\n',
+        "locals {\n  x = <<EOT\n  EOT\nEOT\n}\n",
+        'output "x" {\n  value = \n',
+    ],
+)
+def test_files_of_plain_blocks_are_judged(make: Make, text: str) -> None:
+    """Discovery says which files need no second look; each of these needs one."""
+    assert codes(found(make, {f"{STACK}/outputs.tf": text})) & {"file-path", "unreadable"}
+    assert not found(make, {f"{STACK}/outputs.tf": 'output "x" {\n  value = "file"\n}\n'})
