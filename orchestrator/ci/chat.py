@@ -128,9 +128,11 @@ def command_of(body: str) -> Command:
             return Command("plan", target)
         case ["apply", str(target)]:
             return Command("apply", target)
-        case ["apply", str(target), "--skip-checks", *reason] if reason and not target.startswith("-"):
-            return Command("apply", target, " ".join(reason))
-        case ["apply", _, "--skip-checks"]:
+        case ["apply", str(target), "--skip-checks", *reason] if (
+            text := " ".join(" ".join(reason).split())
+        ) and not target.startswith("-"):
+            return Command("apply", target, text)
+        case ["apply", _, "--skip-checks", *_]:
             raise UsageError("Say why: `/infra apply ENV --skip-checks REASON`.")
         case ["unlock", str(target)]:
             return Command("unlock", target)

@@ -176,6 +176,11 @@ class Approvals:
         with self.lock:
             return tuple(one.number for one in self.trunk.pending(stack, before).pull_requests)
 
+    def pushers(self, commit: str) -> frozenset[str]:
+        """Who brought a commit to trunk without a pull request, in lower case. Raises HostError."""
+        with self.lock:
+            return self.decisions.reviewers.author_of_push(self.trunk.branch, commit)
+
     def _pending(self, stack: Stack, before: Entry | None) -> list[_Change]:
         """The pending changes that an approval made later does not stand for, oldest first."""
         key = f"{stack.id} {before.commit if before else ''}"
@@ -248,7 +253,7 @@ class Approvals:
         found: set[str] = set()
         for change in changes:
             if not change.pull_requests:
-                found |= reviewers.author_of_push(self.trunk.branch, change.commit)
+                found |= self.pushers(change.commit)
             for one in change.pull_requests:
                 try:
                     found |= reviewers.authors(one)

@@ -150,11 +150,6 @@ class Decisions:
         except AuthorsUnknownError:
             return False
 
-    def allows_destroy(self, pull_request: PullRequest, planned_at: str, label: str = LABEL) -> bool:
-        """Whether the label that allows deletions was so set after a plan that was posted then (RFC 3339)."""
-        labelled = self._labelled_at(pull_request, label)
-        return labelled is not None and labelled > moment(planned_at)
-
     def _labelled_at(
         self, pull_request: PullRequest, label: str, carried: frozenset[str] = frozenset()
     ) -> datetime | None:
@@ -176,15 +171,26 @@ class Decisions:
 
         Setting the label makes the plan anew, so it need not be the approved plan itself.
         """
-        labelled = self._labelled_at(approval.pull_request, label, carried)
+        shown = self.destroyed_before_label(approval.pull_request, stack, environment, label, carried, places)
+        return shown is not None and destroyed(approval.digests[stack]) <= shown
+
+    def destroyed_before_label(
+        self,
+        pull_request: PullRequest,
+        stack: str,
+        environment: str,
+        label: str,
+        carried: frozenset[str],
+        places: Sequence[PlanObjects],
+    ) -> frozenset[tuple[str, str]] | None:
+        """What the newest plan before the label deletes and replaces; None where no such label counts."""
+        labelled = self._labelled_at(pull_request, label, carried)
         if labelled is None:
-            return False
-        found = self.posted(
-            approval.pull_request, environment, lambda posted: moment(posted) < labelled, places
-        )
+            return None
+        found = self.posted(pull_request, environment, lambda posted: moment(posted) < labelled, places)
         if isinstance(found, Refusal) or stack not in found.digests:
-            return False
-        return destroyed(approval.digests[stack]) <= destroyed(found.digests[stack])
+            return None
+        return destroyed(found.digests[stack])
 
 
 def destroyed(digest: Digest) -> frozenset[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +15,7 @@ from orchestrator.plan.digest import Digest, decode, encode, sha256
 from orchestrator.project import graph, load_commit
 from orchestrator.project.model import Project
 from orchestrator.review.pending import PendingChanges
+from orchestrator.review.reviewers import BOT
 from orchestrator.run.digesting import plan_objects
 from orchestrator.run.origin import origin_of
 from orchestrator.run.session import Session
@@ -173,14 +174,28 @@ def require_answer(
     )
 
 
-def objection_to(host: Host, login: str, pending: Iterable[PendingChanges], may_decide: MayDecide) -> str:
-    """Why somebody may not approve pending changes, as the rest of a sentence; empty when they may."""
+def objection_to(
+    host: Host,
+    login: str,
+    pending: Iterable[PendingChanges],
+    may_decide: MayDecide,
+    pushers: Callable[[str], Collection[str]],
+) -> str:
+    """Why somebody may not approve pending changes, as the rest of a sentence; empty when they may.
+
+    `pushers` are the logins, in lower case, that brought a commit to trunk without a pull request.
+    """
+    if login.endswith(BOT):
+        return "is no person"
     if host.permission(login) not in WRITERS:
         return "has no write permission"
     for owed in pending:
         for pull_request in owed.pull_requests:
             if not may_decide(login, pull_request):
                 return f"is an author of #{pull_request.number}"
+        for change in owed.changes:
+            if not change.pull_requests and login.lower() in pushers(change.commit):
+                return f"pushed {change.commit[:10]} to trunk"
     return ""
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from orchestrator.errors import HostError, StateError
 from orchestrator.hosts.port import Host
+from orchestrator.plan.digest import Digest
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Project, Stack
 from orchestrator.review.approvals import Approvals
-from orchestrator.review.decisions import attestations_of
+from orchestrator.review.decisions import destroyed
 from orchestrator.run.digesting import Keys, digests
 from orchestrator.run.inspecting import Inspect, Inspected, both
 from orchestrator.run.policing import police, rego_texts
@@ -84,29 +85,34 @@ class PendingRules:
     def _entry(self, stack: Stack) -> Entry | None:
         return self.session.ledgers.of(stack).entry(stack.id)
 
-    def missing_label(self, stack: Stack, numbers: tuple[int, ...]) -> str:
+    def missing_label(self, stack: Stack, numbers: tuple[int, ...], now: Digest | None) -> str:
         """Why a plan that deletes or replaces must not be applied, as a clause; empty: it may.
 
-        It may where no label is wanted, or where somebody who may approve set it once the plan was there.
+        It may where no label is wanted, or where somebody who may approve set it on pull requests whose plans
+        then showed all that goes: the label of one says nothing of what another deletes.
         """
         for then in self.projects(stack):
             policy, name = then.config.policy, stack.environment
             protected = then.config.is_protected(name, then.order)
             if policy.destroy_level(name, protected=protected) != "label":
                 continue
-            if not any(self._labelled(number, stack, policy.label) for number in numbers):
+            labelled = [self._labelled(number, stack, policy.label) for number in numbers]
+            shown = frozenset(key for keys in labelled if keys is not None for key in keys)
+            is_labelled = any(keys is not None for keys in labelled)
+            if not is_labelled or now is None or not destroyed(now) <= shown:
                 return (
                     f"{stack.id} would delete or replace something, and nobody who may approve has set the "
                     f"label {policy.label} after its plan"
                 )
         return ""
 
-    def _labelled(self, number: int, stack: Stack, label: str) -> bool:
-        """Whether the label was set once there was a plan; setting it makes another one."""
+    def _labelled(self, number: int, stack: Stack, label: str) -> frozenset[tuple[str, str]] | None:
+        """What a pull request's newest plan before the label deletes and replaces; None without the label."""
         if self.host is None or self.approvals is None:
-            return False
-        found = self.host.pull_request(number)
+            return None
+        pull_request = self.host.pull_request(number)
         with self.approvals.lock:
-            attested = attestations_of(found, self.approvals.locations(stack))
-            posted = min((one.posted for one in attested), default="")
-            return bool(posted) and self.approvals.decisions.allows_destroy(found, posted, label)
+            decisions, locations = self.approvals.decisions, self.approvals.locations(stack)
+            return decisions.destroyed_before_label(
+                pull_request, stack.id, stack.environment, label, frozenset(), locations
+            )

@@ -14,6 +14,7 @@ from orchestrator.hosts.model import NewCheck
 from orchestrator.plan.digest import Digest, empty, encode, sha256
 from orchestrator.review.decisions import Approval, Decisions, Refusal, ReviewRule
 from orchestrator.review.reviewers import Reviewers
+from orchestrator.review.rules import PendingRules
 from orchestrator.state.attestations import Attestation, Attestations
 from orchestrator.state.folder import Folder
 from orchestrator.state.records import Entry
@@ -592,6 +593,30 @@ def test_the_label_counts_for_what_was_to_be_seen_when_it_was_set(place: Approvi
         applied = place.job.head
         place.github.merge(number, "squash")
         assert place.judge(later, applied).kind == kind
+
+
+def test_the_label_of_one_pull_request_allows_no_deletion_of_another(tmp_path: Path) -> None:
+    """Also where no approval is needed: two are pending for one stack, and one of them has the label."""
+    config = "version: 1\nenvironments:\n  prod: {protected: false}\npolicy: {destroy: {prod: label}}\n"
+    gone, more = app(delete(PLAIN, id="1")), app(delete(PLAIN, id="1"), delete(READER, id="2"))
+    with Approving(tmp_path, {**FILES, "infra.yaml": config}) as place:
+        first = place.change("prod/app", "two")
+        place.post(first, gone)
+        place.github.label(first, "allow-destroy", by="bert")
+        place.github.merge(first, "squash")
+        second = place.change("prod/app", "three")
+        place.post(second, more)
+        place.github.merge(second, "squash")
+        place.update()
+        stack = place.session.project.stacks["prod/app"]
+
+        def missing(now: Digest) -> str:
+            return PendingRules(place.session, place.host).missing_label(stack, (first, second), now)
+
+        assert missing(gone) == "", "that is what the label was set for"
+        assert "prod/app would delete or replace something" in missing(more)
+        place.github.label(second, "allow-destroy", by="bert")
+        assert missing(more) == ""
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,14 @@ def test_no_secret_leaves(sinks: Sinks) -> None:
     ci.github.commit("feature", {BROKEN: None}, "Take it back")
     run(ci.job(number), "ci", "plan", code=4)
     ci.github.label(number, "allow-destroy", "bert")
-    run(ci.job(number, GITHUB_RUN_ATTEMPT="2"), "ci", "plan", "--sarif", str(sinks.folder / "told.sarif"), code=0)
+    run(
+        ci.job(number, GITHUB_RUN_ATTEMPT="2"),
+        "ci",
+        "plan",
+        "--sarif",
+        str(sinks.folder / "told.sarif"),
+        code=0,
+    )
     ci.github.review(number)
     ci.github.merge(number, "squash")
     sinks.world.set("service", "template[0].containers[0].env[0].value", secrets.secret("run", 3))

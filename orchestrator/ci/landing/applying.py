@@ -187,7 +187,9 @@ class Step:
                 self.environment,
                 ticket,
                 origin_of(session.environ).attempt,
-                lambda login: objection_to(approvals.host, login, pending, approvals.decisions.may_decide),
+                lambda login: objection_to(
+                    approvals.host, login, pending, approvals.decisions.may_decide, approvals.pushers
+                ),
             )
         self.judge = replace(
             self.judge, gated=shown, superseded=superseded_by_trunk(session, [*shown, *owed])

@@ -140,7 +140,7 @@ class TrunkJudge:
         """
         if verdict.kind != "apply" or not planned.report.is_destructive or stack.id in self.gated:
             return verdict
-        why = self.rules.missing_label(stack, verdict.pull_requests)
+        why = self.rules.missing_label(stack, verdict.pull_requests, planned.inspected.digest)
         if not why:
             return verdict
         kind: Kind = "gate" if verdict.unapproved == "gate" else "refuse"

@@ -175,14 +175,19 @@ def test_who_approved_is_told_once_for_each_time() -> None:
 
 def test_authors_and_readers_approve_nothing() -> None:
     pull = PullRequest(7, "A change", "ada", "closed", True, False, "h", "feature", "acme/infra", "b", "main")
-    pending = [PendingChanges(), PendingChanges((PendingChange("c", "code", (pull,)),))]
+    changes = (PendingChange("c", "code", (pull,)), PendingChange("direct", "code"))
+    pending = [PendingChanges(), PendingChanges(changes)]
 
     def may_decide(login: str, pull_request: PullRequest) -> bool:
         return login != pull_request.author
 
     def objection(login: str) -> str:
-        return objection_to(host(), login, pending, may_decide)
+        return objection_to(
+            host(), login, pending, may_decide, {"c": {"bert"}, "direct": {"mallory"}}.__getitem__
+        )
 
-    assert objection("bert") == ""
+    assert objection("bert") == "", "what came by a pull request is its authors'"
+    assert objection("Mallory") == "pushed direct to trunk"
+    assert objection("deployer[bot]") == "is no person"
     assert objection("ada") == "is an author of #7"
     assert objection("rita") == "has no write permission"
