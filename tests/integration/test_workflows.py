@@ -141,6 +141,26 @@ def test_code_in_a_plan_cannot_make_itself_tokens() -> None:
         )
 
 
+TEAMS_TOKEN = "${{ secrets.INFRA_TEAMS_TOKEN }}"
+
+
+def test_only_what_compares_and_applies_can_read_the_members_of_teams() -> None:
+    """The caller passes the token on by its name; a job that plans a pull request's code never has it."""
+    holders = {
+        (path.rpartition("/")[2], name)
+        for path, name, job in jobs()
+        if TEAMS_TOKEN in json.dumps(job) or job.get("secrets") == "inherit"
+    }
+    names = TARGET.environments
+    steps = {(f"infra-plan-{name}.yml", "compare") for name in names}
+    steps |= {("infra-apply.yml", f"apply-{name}") for name in names}
+    assert holders == steps | {("infra-apply.yml", f"plan-{name}") for name in names}
+    for file, name in steps:
+        job = yaml.safe_load(FILES[f".github/workflows/{file}"])["jobs"][name]
+        (step,) = [one for one in job["steps"] if TEAMS_TOKEN in json.dumps(one)]
+        assert re.search(r"infra ci (compare|apply) ", step["run"])
+
+
 def test_an_apply_gets_the_signal_itself_and_is_settled() -> None:
     """A cancelled job's signal reaches the step's own process: `exec`, and a step that always follows."""
     for environment in TARGET.environments:
