@@ -71,9 +71,14 @@ class FakeRepository:
     """A clone in which the commits in `clean` are clean merges of trunk."""
 
     clean: tuple[str, ...] = ()
+    has_merge: bool = False
 
     def has_commit(self, commit: str) -> bool:
-        return commit != "m"
+        return commit != "m" or self.has_merge
+
+    def commit(self, commit: str) -> PullRequestCommit:
+        assert commit == "m"
+        return PullRequestCommit("m", (PULL.base, "h2"), "olga")
 
     def is_clean_merge(self, commit: str, trunk: str) -> bool:
         return commit in self.clean and trunk == PULL.base
@@ -120,6 +125,26 @@ def test_web_flow_and_a_clean_merge_of_trunk_make_nobody_an_author() -> None:
     assert reviewers(host, "h2").authors(PULL) == {"ada"}
     # A merge that holds something else as well is its pusher's own work.
     assert reviewers(host).authors(PULL) == {"ada", "bert"}
+
+
+def test_a_merge_of_something_else_has_its_pusher_for_an_author() -> None:
+    """Whatever its commit declares."""
+    host = FakeHost(
+        moves=[move("ada", "", "h1"), move("bert", "h1", "h2")],
+        commits=[PullRequestCommit("h1", ("t1",), "ada"), PullRequestCommit("h2", ("h1", "x"), "")],
+    )
+    assert reviewers(host).authors(PULL) == {"ada", "bert"}
+
+
+def test_a_merge_of_trunk_is_one_of_trunk_before_the_pull_request_itself() -> None:
+    """What it brought to trunk is no trunk that it could have merged."""
+    host = FakeHost(
+        moves=[move("ada", "", "h1"), move("bert", "h1", "h2")],
+        commits=[PullRequestCommit("h1", ("t1",), "ada"), PullRequestCommit("h2", ("h1", "t2"), "bert")],
+    )
+    repository = cast(Repository, FakeRepository(("h2",), has_merge=True))
+    merged = replace(PULL, base="later")
+    assert Reviewers(cast(Host, host), repository).authors(merged) == {"ada"}
 
 
 def test_a_push_of_a_merge_and_more_is_the_pushers_own_work() -> None:
