@@ -74,9 +74,9 @@ def _finding(
             why = (
                 "Providers come from a mirror: no registry signs them. "
                 if rules.mirrored
-                else "`guard.lock_file_changes: owners` is set on trunk. "
+                else "`guard.lock_file_changes: owners` wants an owner to see it. "
             )
-            advice = f"{why}Somebody whom CODEOWNERS names for this file must write or approve this commit."
+            advice = why.strip()
         case "refuse":
             advice = "`guard.lock_file_changes: refuse` is set on trunk: an owner changes it there first."
     return Finding("error", "lock-file", message, advice, path, 1, stack)

@@ -789,3 +789,9 @@ def test_files_of_plain_blocks_are_judged(make: Make, text: str) -> None:
     """Discovery says which files need no second look; each of these needs one."""
     assert codes(found(make, {f"{STACK}/outputs.tf": text})) & {"file-path", "unreadable"}
     assert not found(make, {f"{STACK}/outputs.tf": 'output "x" {\n  value = "file"\n}\n'})
+
+
+def test_an_owner_is_told_how_to_accept_a_lock_file(make: Make) -> None:
+    path = f"{STACK}/.terraform.lock.hcl"
+    findings = guard(make({path: LOCK}), make({}), (path,), Guard(lock_file_changes="owners"))
+    assert [one.code for one in findings if f"rule: lock-file, path: {path}" in one.advice] == ["lock-file"]
