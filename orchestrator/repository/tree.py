@@ -76,8 +76,18 @@ class Tree:
             return path
         hops = 0
         done = ""
+        link = path
         todo = path.split("/") if path else []
         while todo:
+            if todo[0] in ("", "."):
+                todo = todo[1:]
+                continue
+            # As the operating system does: `..` of a folder that a link leads to is that folder's parent.
+            if todo[0] == "..":
+                if not done:
+                    return Lost("outside", link)
+                done, todo = posixpath.dirname(done), todo[1:]
+                continue
             at = f"{done}/{todo[0]}" if done else todo[0]
             target = self.links.get(at)
             if target is None:
@@ -86,10 +96,9 @@ class Tree:
             hops += 1
             if hops > MAX_LINKS:
                 return Lost("loop", at)
-            landed = inside(posixpath.join(done, target))
-            if landed is None:
+            if target.startswith("/"):
                 return Lost("outside", at)
-            done, todo = "", [*(landed.split("/") if landed else []), *todo[1:]]
+            link, todo = at, [*target.split("/"), *todo[1:]]
         return done
 
     def find(self, path: str) -> str | None:

@@ -652,6 +652,22 @@ HOSTILE: dict[str, Change] = {
     "link to git": Change("link", {"+x.tf": ""}, links={f"{STACK}/y.tf": "../../../../.git/x"}),
     "ring of links": Change("link", {"+x.tf": ""}, links={f"{STACK}/y": "z", f"{STACK}/z": "y"}),
     "link of a folder out": Change("link", {"+x.tf": ""}, links={f"{STACK}/sub": "../../../../.."}),
+    "link up from behind a link": Change(
+        "link",
+        {"+x.tf": ""},
+        links={"a/b/c/d/l": "../../../..", f"{STACK}/y": "../../../../a/b/c/d/l/../../../x"},
+    ),
+    "Apigee proxy from elsewhere": main(
+        "file-path", 'resource "google_apigee_api" "x" {\n  config_bundle = "/home/runner/key.json"\n}\n'
+    ),
+    "Apigee shared flow from elsewhere": main(
+        "file-path",
+        'resource "google_apigee_sharedflow" "x" {\n  config_bundle = "${path.module}/../../../../../x"\n}\n',
+    ),
+    "Apigee keystore from elsewhere": main(
+        "file-path",
+        'resource "google_apigee_keystores_aliases_pkcs12" "x" {\n  file = "/home/runner/key"\n}\n',
+    ),
     "code behind a link": Change(
         "data-source",
         {"docs/x.txt": 'data "http" "x" {}\n'},

@@ -51,6 +51,8 @@ def test_below_and_files_are_in_order() -> None:
         ({"l": "m", "m": "l"}, "l/f", Lost("loop", "l")),
         ({"l": "../x"}, "l", Lost("outside", "l")),
         ({"l": "/etc"}, "l/passwd", Lost("outside", "l")),
+        ({"a__l": "..", "m": "a/l/../x"}, "m", Lost("outside", "a/l")),
+        ({"l": "a/c/..", "a__c": "../b"}, "l/a/f", "a/f"),
         ({"l": "nowhere"}, "l/f", "nowhere/f"),
     ],
 )
