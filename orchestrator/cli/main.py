@@ -18,6 +18,7 @@ from orchestrator.cli.context import App
 from orchestrator.cli.lazy import LazyGroup
 from orchestrator.errors import Exit, InfraError, UsageError, known_error
 from orchestrator.job_tokens import forget_token_requests
+from orchestrator.state.waiting import tell_to
 
 # name → (module:attribute, one line for --help); the order is the order in which people meet them.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -97,6 +98,7 @@ def run(argv: Sequence[str], app: App) -> int:
     ours = argv[: argv.index("--")] if "--" in argv else argv
     app.json = "--json" in ours
     app.command = next((word for word in ours if word in COMMANDS), "")
+    told_before = tell_to(app.note)
     try:
         result = cli.main(args=list(argv), prog_name="infra", standalone_mode=False, obj=app)
         return result if isinstance(result, int) else int(Exit.OK)
@@ -117,6 +119,8 @@ def run(argv: Sequence[str], app: App) -> int:
         return app.unexpected(error, known_error(error))
     except Exception as error:
         return app.defect(error)
+    finally:
+        tell_to(told_before)
 
 
 def usage_error(error: click.ClickException) -> UsageError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.context import App
 from orchestrator.run.ports import Ended, Progress, Silent
+from orchestrator.state.waiting import Listener, tell_to
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -68,6 +69,7 @@ class LiveProgress:
         self._ended = 0
         self._total = 0
         self._live: Live | None = None
+        self._told_before: Listener | None = None
 
     def begin(self, stacks: Sequence[str]) -> None:
         """Start drawing."""
@@ -80,6 +82,7 @@ class LiveProgress:
             get_renderable=self._lines, console=self._console, refresh_per_second=8, transient=True
         )
         self._live.start()
+        self._told_before = tell_to(self._say)
 
     def doing(self, stack: str, text: str) -> None:
         """What a stack does now."""
@@ -95,9 +98,16 @@ class LiveProgress:
 
     def end(self) -> None:
         """Stop drawing and free the terminal."""
-        if self._live:
+        if self._live and self._told_before:
+            tell_to(self._told_before)
             self._live.stop()
             self._live = None
+
+    def _say(self, text: str) -> None:
+        """A line above those that are redrawn."""
+        from rich.text import Text
+
+        self._console.print(Text(text))
 
     def _lines(self) -> RenderableType:
         """The picture of this moment."""

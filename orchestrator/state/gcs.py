@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from orchestrator.errors import ForbiddenError, StateError
 from orchestrator.state.credentials import LOGIN, credentials
 from orchestrator.state.storage import ABSENT, Blob, precondition_failed
+from orchestrator.state.waiting import Clock, Notices, Operation, OverdueError
 
 T = TypeVar("T")
 
@@ -22,9 +23,15 @@ CONNECTIONS = 32
 # Seconds for one request, and for all tries of it; 429 and 5xx are tried again with growing, random pauses.
 TIMEOUT = 30.0
 PATIENCE = 60.0
-# After a request that was in vain, the next ones are tried so briefly for so long.
+# Seconds for one operation, whatever it consists of: pages, tries, slow answers.
+DEADLINE = 120.0
+# After an operation that was in vain, the next ones are tried and waited for so briefly for so long.
 BRIEF = 3.0
+BRIEF_DEADLINE = 10.0
 DOWN_FOR = 60.0
+# How an operation is told while it is waited for.
+_DOING = {"read": "reading", "write": "writing", "create": "creating", "list": "listing"}
+_DOING |= {"delete": "deleting", "look": "looking"}
 # What a listing has to say of each object: a fifth of what it would say unasked.
 FIELDS = "nextPageToken,items(name,generation,metageneration,size,timeCreated,updated,timeDeleted,metadata)"
 
@@ -32,9 +39,10 @@ FIELDS = "nextPageToken,items(name,generation,metageneration,size,timeCreated,up
 class Bucket:
     """Objects in a Google Cloud Storage bucket."""
 
-    def __init__(self, name: str, env: Mapping[str, str]) -> None:
+    def __init__(self, name: str, env: Mapping[str, str], clock: Clock | None = None) -> None:
         self.name = name
         self._env = env
+        self._notices = Notices(clock or Clock())
         self._lock = threading.Lock()
         self._made: Any = None
         self._down_until = 0.0
@@ -170,17 +178,26 @@ class Bucket:
         return self.ask("look at the bucket", look)
 
     def ask(self, what: str, request: Callable[[Any, Any], T]) -> T:
-        """One question to the service, its refusals as errors that say what to do."""
-        bucket, retry = self._bucket()
-        if time.monotonic() < self._down_until:
-            retry = retry.with_timeout(BRIEF)
+        """One operation of the service, its refusals and its silence as errors that say what to do."""
+        now = self._notices.clock.now
+        is_down = now() < self._down_until
+        seconds = BRIEF_DEADLINE if is_down else DEADLINE
+        verb, _, target = what.partition(" ")
+        operation = Operation(f"gs://{self.name}: {_DOING[verb]} {target}", seconds, self._notices)
+
+        def work() -> T:
+            bucket = self._bucket()
+            return request(bucket, _retry(operation, BRIEF if is_down else PATIENCE))
+
+        with self._lock:
+            _load_library()
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
         from requests.exceptions import RequestException
 
         place = f"{what} in gs://{self.name}"
         try:
-            return request(bucket, retry)
+            return operation.run(work)
         except exceptions.NotFound as error:
             raise StateError(
                 f"The bucket gs://{self.name} does not exist.",
@@ -193,22 +210,30 @@ class Bucket:
             ) from error
         except (exceptions.Unauthorized, GoogleAuthError) as error:
             raise StateError(f"Google does not accept the credentials to {place}.", advice=LOGIN) from error
+        except OverdueError as error:
+            self._down_until = now() + DOWN_FOR
+            failure = f"; the last try ended with {operation.failure}" if operation.failure else ""
+            raise StateError(
+                f"Google Cloud Storage did not answer within {seconds:.0f} seconds when asked to {place}"
+                f"{failure}.",
+                advice="Try again in a while. Whether a write was carried out, `infra status` tells.",
+            ) from error
         except (exceptions.GoogleAPIError, RequestException) as error:
             # It was waited for once; what comes next, at the end of a run, need not wait as long again.
-            self._down_until = time.monotonic() + DOWN_FOR
+            self._down_until = now() + DOWN_FOR
             raise StateError(
                 f"Google Cloud Storage did not answer when asked to {place}: {error}",
                 advice="Try again in a while.",
             ) from error
 
-    def _bucket(self) -> tuple[Any, Any]:
-        """The library's bucket and its rule for trying again, made at the first use."""
+    def _bucket(self) -> Any:
+        """The library's bucket, made at the first use."""
         with self._lock:
             if self._made is None:
                 client = _client(self._env)
                 client._http.hooks["response"].append(self._told_time)
-                self._made = client.bucket(self.name), _retry()
-            return self._made  # type: ignore[no-any-return]
+                self._made = client.bucket(self.name)
+            return self._made
 
     def _told_time(self, response: Any, **_: Any) -> None:
         """Note the time of an answer."""
@@ -262,15 +287,20 @@ def _is_bucket_missing(error: Exception) -> bool:
     return "bucket does not exist" in str(error).lower()
 
 
-def _client(env: Mapping[str, str]) -> Any:
-    """A client for the address that the environment names, which is Google's own or an emulator's."""
+def _load_library() -> None:
+    """Import Google's library for the first time."""
     with warnings.catch_warnings():
         # The library warns that it will drop this Python one day; that is for us to follow, not for users.
         warnings.filterwarnings("ignore", "You are using a Python version", FutureWarning)
         # Nor does it matter that gRPC, which storage does not use, could explain its errors better.
         warnings.filterwarnings("ignore", "Please install grpcio-status", ImportWarning)
-        from google.auth.credentials import AnonymousCredentials
-        from google.cloud import storage
+        from google.cloud import storage  # noqa: F401
+
+
+def _client(env: Mapping[str, str]) -> Any:
+    """A client for the address that the environment names, which is Google's own or an emulator's."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
     from requests.adapters import HTTPAdapter
 
     emulator = env.get("STORAGE_EMULATOR_HOST", "")
@@ -286,7 +316,25 @@ def _client(env: Mapping[str, str]) -> Any:
     return client
 
 
-def _retry() -> Any:
+def _retry(operation: Operation, seconds: float) -> Any:
+    """The library's rule for trying again, for so long, and no more once nobody waits for the operation."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
-    return DEFAULT_RETRY.with_timeout(PATIENCE).with_delay(initial=0.2, multiplier=2.0, maximum=10.0)
+    def is_passing(error: Exception) -> bool:
+        if operation.is_over or not DEFAULT_RETRY._predicate(error):
+            return False
+        operation.failure = _failure(error)
+        return True
+
+    rule = DEFAULT_RETRY.with_predicate(is_passing)
+    return rule.with_timeout(seconds).with_delay(initial=0.2, multiplier=2.0, maximum=10.0)
+
+
+def _failure(error: Exception) -> str:
+    """Why a request is made again, in a few words: a status, or what the connection did."""
+    from requests.exceptions import Timeout
+
+    status = getattr(error, "code", None)
+    if status:
+        return f"status {int(status)}"
+    return "silence" if isinstance(error, Timeout) else "a connection that failed"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,9 +13,13 @@ import pytest
 
 from orchestrator.errors import StateError
 from orchestrator.sandbox.gcs.server import GcsServer
+from orchestrator.state.bucket import create
 from orchestrator.state.gcs import Bucket
 from orchestrator.state.location import Location
 from orchestrator.state.locks import read_lock
+from orchestrator.state.waiting import tell_to
+from tests.support.clocks import WaitingClock
+from tests.support.hanging import HangingServer
 
 NAME = "prod/state/net/default.tfstate"
 
@@ -94,3 +99,58 @@ def test_versions_and_locks_are_told(server: GcsServer, env: dict[str, str]) -> 
     assert lock is not None
     assert lock.who == "bo"
     assert lock.generation.isdigit()
+
+
+OPERATIONS: dict[str, Callable[[Bucket], object]] = {
+    "reading x": lambda bucket: bucket.stat("x"),
+    "reading y": lambda bucket: bucket.read("y"),
+    "writing x": lambda bucket: bucket.write("x", b"1", if_generation="0"),
+    "writing y": lambda bucket: bucket.patch_metadata("y", {"a": "b"}, if_metageneration="1"),
+    "deleting x": lambda bucket: bucket.delete("x"),
+    "listing x/": lambda bucket: bucket.list("x/"),
+    "listing x": lambda bucket: bucket.versions("x"),
+    "looking at the bucket": lambda bucket: bucket.keeps_versions(),
+    "creating x": lambda bucket: create(bucket, "x"),
+}
+
+
+@pytest.mark.parametrize("doing", OPERATIONS)
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"], ids=["none", "torn"]
+)
+def test_no_operation_waits_without_a_word_or_an_end(doing: str, answer: bytes) -> None:
+    """The socket hangs before an answer, or within one."""
+    told: list[str] = []
+    previous = tell_to(told.append)
+    with HangingServer(answer) as server:
+        waiting = WaitingClock(server.asked.wait)
+        bucket = Bucket("states", {"STORAGE_EMULATOR_HOST": server.url}, waiting.clock())
+        try:
+            with pytest.raises(StateError, match="did not answer within 120 seconds when asked to") as error:
+                OPERATIONS[doing](bucket)
+            with pytest.raises(StateError, match="within 10 seconds"):
+                OPERATIONS[doing](bucket)
+        finally:
+            tell_to(previous)
+    assert "gs://states" in error.value.message
+    assert waiting.seconds == 130
+    assert told[0] == f"Waiting for gs://states: {doing} (2 s)."
+
+
+def test_the_reason_of_another_try_is_told(server: GcsServer, env: dict[str, str]) -> None:
+    told: list[str] = []
+    fail(server, method="GET", path="*", status=503)
+    bucket = Bucket("states", env, WaitingClock(lambda: wait_for_a_fault(server)).clock())
+    previous = tell_to(told.append)
+    try:
+        with pytest.raises(StateError, match=r"list dev/ in gs://states; the last try ended with status 503"):
+            bucket.list("dev/")
+    finally:
+        tell_to(previous)
+    assert told[0] == "Waiting for gs://states: listing dev/ (2 s, asked again after status 503)."
+
+
+def wait_for_a_fault(server: GcsServer) -> None:
+    """Until a request was refused and the client knows it, which it does when it asks again."""
+    while server.faults.report()[0]["struck"] < 2:
+        time.sleep(0.01)
