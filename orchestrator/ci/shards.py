@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import UsageError
-from orchestrator.project.model import Project
 
 # GitHub makes at most this many jobs of a matrix.
 MOST = 256
@@ -145,11 +144,6 @@ def stacks_in(document: Mapping[str, Any]) -> tuple[str, ...]:
         told = one.get("stacks") if isinstance(one, dict) else None
         found.update(dict.fromkeys(told.split("\n") if isinstance(told, str) and told else ()))
     return tuple(found)
-
-
-def environments_of(project: Project, names: Sequence[str]) -> tuple[str, ...]:
-    """The environments of a project that were asked for, all when none were, in promotion order."""
-    return chosen(project.environments, names)
 
 
 def chosen(known: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:

@@ -10,8 +10,6 @@ from typing import Literal
 DAY = 86400.0
 
 Action = Literal["report", "revert", "accept", "pr"]
-# What may become of a changed attribute; `infra drift --help` says what each means.
-CLASSES = ("reverted", "conflict", "codified", "ignored", "noise", "unmanaged", "owed")
 # What the next apply would not undo: only of these may the state take over what the world says.
 ACCEPTABLE = ("codified", "ignored", "noise")
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

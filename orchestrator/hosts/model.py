@@ -8,7 +8,6 @@ from typing import Literal
 
 Permission = Literal["admin", "maintain", "write", "triage", "read", "none"]
 ReviewState = Literal["APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", "PENDING"]
-CheckStatus = Literal["queued", "in_progress", "completed"]
 Conclusion = Literal[
     "", "success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required"
 ]
@@ -115,22 +114,6 @@ class Annotation:
 
 
 @dataclass(frozen=True)
-class CheckRun:
-    """A check on a commit. `app` is the slug of the app that posted it (`github-actions`)."""
-
-    id: int
-    name: str
-    head: str
-    status: CheckStatus
-    conclusion: Conclusion
-    external_id: str
-    app: str
-    started_at: str
-    completed_at: str
-    url: str = ""
-
-
-@dataclass(frozen=True)
 class NewCheck:
     """A check to post. `summary` and `text` are Markdown of at most 65,535 characters each."""
 
@@ -140,7 +123,6 @@ class NewCheck:
     title: str
     summary: str
     text: str = ""
-    external_id: str = ""
     url: str = ""
     annotations: Sequence[Annotation] = ()
 

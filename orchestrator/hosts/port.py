@@ -7,7 +7,6 @@ from typing import Protocol
 
 from orchestrator.hosts.model import (
     BranchMove,
-    CheckRun,
     Comment,
     DeploymentState,
     Issue,
@@ -96,10 +95,7 @@ class Host(Protocol):
 
     # Commits
 
-    def checks(self, commit: str, name: str = "") -> list[CheckRun]:
-        """All checks of a commit, earlier ones of the same name included; `name` picks some."""
-
-    def create_check(self, check: NewCheck) -> CheckRun:
+    def create_check(self, check: NewCheck) -> None:
         """Post a completed check, with all its annotations (they go out fifty at a time)."""
 
     def set_status(self, commit: str, context: str, state: StatusState, text: str, url: str = "") -> None:

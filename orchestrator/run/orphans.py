@@ -150,11 +150,6 @@ def compare(lines: Iterable[bytes], state: bytes | None, ids: ImportIds, *, whol
     return Comparison(tuple(missing), tuple(maybe), tuple(again), differing)
 
 
-def made_anything(lines: Iterable[bytes]) -> bool:
-    """Whether a journal tells of anything that was begun."""
-    return bool(_fates(lines)[0])
-
-
 def _fates(lines: Iterable[bytes]) -> tuple[dict[str, _Fate], dict[str, Planned]]:
     fates: dict[str, _Fate] = {}
     planned: dict[str, Planned] = {}

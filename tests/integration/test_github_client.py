@@ -94,7 +94,6 @@ def check(head: str, **more: Any) -> NewCheck:
             "conclusion": "success",
             "title": "2 stacks",
             "summary": "All well.",
-            "external_id": "sha256:1",
             **more,
         }
     )
@@ -196,21 +195,19 @@ def test_comments_and_reactions(github: GitHub, host: Host) -> None:
 def test_checks_with_more_annotations_than_go_into_one_request(github: GitHub, host: Host) -> None:
     head = github.commit("feature", {"a.tf": "# a\n"})
     notes = [Annotation("a.tf", line, "warning", f"note {line}", "T" * 300) for line in range(120)]
-    posted = host.create_check(check(head, annotations=notes, url="https://ci.example/1"))
+    host.create_check(check(head, annotations=notes, url="https://ci.example/1"))
     (kept,) = github.checks(head)
     assert [one["message"] for one in kept.annotations] == [one.message for one in notes]
     assert kept.annotations[0]["start_line"] == 1
     assert len(kept.annotations[0]["title"]) == 255
-    assert (posted.name, posted.conclusion, posted.external_id, posted.app) == (
-        "infra/dev",
-        "success",
-        "sha256:1",
-        "github-actions",
-    )
-    host.create_check(check(head, conclusion="failure", external_id="sha256:2"))
-    host.create_check(check(head, name="infra/prod", external_id=""))
-    assert [one.external_id for one in host.checks(head, "infra/dev")] == ["sha256:1", "sha256:2"]
-    assert [one.name for one in host.checks(head)] == ["infra/dev", "infra/dev", "infra/prod"]
+    assert (kept.name, kept.conclusion, kept.app) == ("infra/dev", "success", "github-actions")
+    host.create_check(check(head, conclusion="failure"))
+    host.create_check(check(head, name="infra/prod"))
+    assert [(one.name, one.conclusion) for one in github.checks(head)] == [
+        ("infra/dev", "success"),
+        ("infra/dev", "failure"),
+        ("infra/prod", "success"),
+    ]
     assert sum(method != "GET" for method, _, _ in github.requests) == 5
 
 
@@ -332,7 +329,7 @@ def test_what_is_posted_is_posted_once(github: GitHub, host: Host, fault: dict[s
     deployment = host.create_deployment(head, "dev", "2 stacks")
     issue = host.create_issue("Drift", "Body", ["drift"])
     assert [one.body.strip() for one in github.comments(number)] == ["A plan"]
-    assert [one.external_id for one in github.checks(head)] == ["sha256:1"]
+    assert [one.name for one in github.checks(head)] == ["infra/dev"]
     assert [one.id for one in github.deployments()] == [deployment]
     assert [one.number for one in github.issues()] == [issue.number]
 

@@ -76,6 +76,5 @@ def _check(one: NewCheck) -> dict[str, Any]:
         "head": one.head,
         "conclusion": one.conclusion,
         "title": one.title,
-        "external_id": one.external_id,
         "annotations": [asdict(each) for each in one.annotations],
     }

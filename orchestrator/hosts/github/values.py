@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 from orchestrator.hosts import model
 
 if TYPE_CHECKING:
-    from github.CheckRun import CheckRun
     from github.Commit import Commit
     from github.Issue import Issue
     from github.IssueComment import IssueComment
@@ -84,22 +83,6 @@ def label_event(one: IssueEvent) -> model.LabelEvent:
 def comment(one: IssueComment) -> model.Comment:
     """A comment."""
     return model.Comment(one.id, who(one.user), one.body or "", when(one.created_at), one.html_url)
-
-
-def check(one: CheckRun) -> model.CheckRun:
-    """A check."""
-    return model.CheckRun(
-        id=one.id,
-        name=one.name,
-        head=one.head_sha,
-        status=cast(model.CheckStatus, one.status),
-        conclusion=cast(model.Conclusion, one.conclusion or ""),
-        external_id=one.external_id or "",
-        app=one.app.slug if one.app else "",
-        started_at=when(one.started_at),
-        completed_at=when(one.completed_at),
-        url=one.html_url or "",
-    )
 
 
 def issue(one: Issue) -> model.Issue:

@@ -34,7 +34,6 @@ References = frozenset[Reference]
 STEPS = frozenset({"get_attr", "index", "splat"})
 # In a quoted string these are code; the rest is what it says.
 CODE_IN_STRING = frozenset({"template_interpolation", "template_directive"})
-STRINGS = frozenset({"string_lit", "quoted_template", "heredoc_template"})
 # Inside these a value may be missing.
 OPTIONAL = frozenset({"try", "can"})
 # Where a template begins after three signs, Terraform and the parser here do not agree.
