@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha1
 from typing import Any
 
 import pytest
 
 from orchestrator.config.rules import Allowed, Guard, LockFileChanges
 from orchestrator.guard.check import changed_paths, check_project
-from orchestrator.project import read_tree
 from orchestrator.project.git import Repository
 from orchestrator.project.model import Finding, Project
-from orchestrator.repository.tree import Tree
 from tests.support.repo import Repo
+from tests.unit.guard.trees import Trees
 
 CONFIG = "backend: {gcs: {bucket: 'acme-{environment}'}}\nenvironments: {dev: {}, prod: {}}\n"
 BACKEND = 'terraform {\n  backend "gcs" {}\n}\n'
@@ -32,7 +30,7 @@ class Make:
     """Projects from texts, as a commit would have them."""
 
     def __init__(self, repository: Repository) -> None:
-        self.repository = repository
+        self.trees = Trees(repository)
 
     def __call__(
         self,
@@ -41,11 +39,7 @@ class Make:
         submodules: Mapping[str, str] | None = None,
     ) -> Project:
         merged = {"infra.yaml": CONFIG, f"{STACK}/versions.tf": BACKEND, **files}
-        texts = {name: text for name, text in merged.items() if text is not None}
-        data = {name: text if isinstance(text, bytes) else text.encode() for name, text in texts.items()}
-        ids = {name: sha1(text).hexdigest() for name, text in data.items()}
-        tree = Tree(ids, lambda path: data[path], links=links, submodules=submodules, commit="0" * 40)
-        return read_tree(self.repository, tree)
+        return self.trees(merged, links, submodules)
 
 
 @pytest.fixture(scope="session")
