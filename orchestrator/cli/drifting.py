@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cli.context import App
 from orchestrator.cli.running import opened
 from orchestrator.cli.views import show
-from orchestrator.errors import UsageError
+from orchestrator.errors import Exit, UsageError
 from orchestrator.project.model import Project
 from orchestrator.project.select import select
 from orchestrator.report.drift import DriftReport
 
 if TYPE_CHECKING:
     from orchestrator.hosts.github.client import GitHub
+    from orchestrator.report.drift_history import StackHistory
 
 
 def check(app: App, names: Sequence[str], asked: Mapping[str, Any]) -> int:
@@ -56,9 +57,10 @@ def last(app: App, names: Sequence[str], environments: Sequence[str]) -> int:
     if app.json:
         now = datetime.now(UTC)
         told = {name: vars(beat) if beat else None for name, beat in beats.items()}
-        return app.emit("drift --last", stacks=[one.document(now) for one in found], heartbeats=told)
+        stacks_json = [one.document(now) for one in found]
+        return app.emit("drift --last", _unreadable(app, found), stacks=stacks_json, heartbeats=told)
     show(app, last_view(found, list(beats.items())))
-    return 0
+    return _unreadable(app, found)
 
 
 def history(app: App, names: Sequence[str]) -> int:
@@ -74,9 +76,18 @@ def history(app: App, names: Sequence[str]) -> int:
     now = datetime.now(UTC)
     if app.json:
         stacks = [one.document(now) for one in found]
-        return app.emit("drift history", stacks=stacks, figures=asdict(figures(found, now)))
+        code = _unreadable(app, found)
+        return app.emit("drift history", code, stacks=stacks, figures=asdict(figures(found, now)))
     show(app, history_view(found, now))
-    return 0
+    return _unreadable(app, found)
+
+
+def _unreadable(app: App, histories: Sequence[StackHistory]) -> int:
+    """Name the records that cannot be read; the exit code is an error where there is one."""
+    problems = [history.problem for history in histories if history.problem]
+    for problem in problems:
+        app.note(f"error: {problem}")
+    return int(Exit.ERROR if problems else Exit.OK)
 
 
 def _remembered(app: App) -> tuple[Project, Any]:

@@ -15,7 +15,10 @@ MOST_OFFENDERS = 5
 
 @dataclass(frozen=True)
 class StackHistory:
-    """What is known of one stack. `episodes` are its times in drift, the newest first."""
+    """What is known of one stack. `episodes` are its times in drift, the newest first.
+
+    `problem` says why its record cannot be read; in `--json` it is the reason.
+    """
 
     id: str
     environment: str
@@ -25,6 +28,7 @@ class StackHistory:
     severity: str
     episodes: tuple[Episode, ...]
     forgotten: int = 0
+    problem: str = ""
 
     @property
     def drifts(self) -> bool:
@@ -34,6 +38,7 @@ class StackHistory:
     def document(self, now: datetime) -> dict[str, Any]:
         """The stack as it stands in `--json`."""
         content = asdict(self)
+        del content["problem"]
         content["episodes"] = [{**asdict(one), "seconds": length(one, now)} for one in self.episodes]
         return content
 

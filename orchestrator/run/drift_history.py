@@ -58,4 +58,6 @@ def _history(record: DriftRecord, environment: str) -> StackHistory:
         severity=record.severity,
         episodes=tuple(reversed(record.episodes)),
         forgotten=record.forgotten,
+        # A record that was ever written names a check or an attempt.
+        problem="" if record.result or record.tried_at else record.reason,
     )

@@ -82,12 +82,12 @@ def test_what_was_never_checked_says_so(infra: Infra) -> None:
     assert "2 stacks, 0 checked, 0 in drift now" in infra("drift", "history", code=0).out
 
 
-def test_a_memory_that_cannot_be_read_is_named(infra: Infra, tmp_path: Path) -> None:
+def test_a_memory_that_cannot_be_read_is_an_error_with_advice(infra: Infra, tmp_path: Path) -> None:
     known = Infra(infra.root, {**infra.env, "XDG_STATE_HOME": str(tmp_path / "state")})
     folder = local_folder(infra.root, known.env)
     Folder(folder).write("dev/drift/stacks/app.json", b'{"version": 99, "stack": "dev/app"}')
-    # One broken record is named, and the other stacks are shown.
-    assert "version 99" in known("drift", "--last").out
+    for argv in (("drift", "--last"), ("drift", "history")):
+        assert "version 99" in known(*argv, code=1).err
     Folder(folder).write("dev/drift/heartbeat.json", b'{"version": 99}')
     (check,) = [one for one in known("doctor", "--json").document["checks"] if one["name"] == "drift"]
     assert (check["status"], "version 99" in check["message"]) == ("unseen", True)
