@@ -57,7 +57,7 @@ class History:
     """The records as one commit sees them.
 
     `own` is the commit's record, `ancestor` the newest one of a commit before it, `later` are those of all
-    other commits: newer ones, and ones that this clone does not know.
+    other commits in the order of trunk, the newest last: newer ones, and ones that this clone does not know.
     """
 
     own: PromotionRecord | None = None
@@ -76,16 +76,20 @@ def history_of(
     commit: str,
     line: Sequence[str],
     is_ancestor: Callable[[str], bool] = lambda commit: False,
+    trunk: Sequence[str] = (),
 ) -> History:
     """Sort records by where their commits lie.
 
-    `line` is the commit and those before it on trunk, newest first. `is_ancestor` says whether another commit
-    is part of the commit's history all the same: its record says nothing about the line.
+    `line` is the commit and those before it on trunk, `trunk` all of trunk as this clone has it; both newest
+    first. `is_ancestor` says whether another commit is part of the commit's history all the same: its record
+    says nothing about the line. A commit that trunk does not have counts as newer than all that it has: this
+    clone was made before it. Of several, the one whose record was written last is the newest.
     """
     by_commit = {record.commit: record for record in records}
     places = {known: index for index, known in enumerate(line)}
     before = [name for name in by_commit if name != commit and name in places]
     newest = min(before, key=lambda name: places[name], default=None)
+    indices = {known: index for index, known in enumerate(trunk)}
     later = (
         record
         for name, record in by_commit.items()
@@ -94,8 +98,12 @@ def history_of(
     return History(
         by_commit.get(commit),
         by_commit[newest] if newest else None,
-        tuple(sorted(later, key=lambda record: (record.updated, record.commit))),
+        tuple(sorted(later, key=lambda record: (-indices.get(record.commit, -1), *_written(record)))),
     )
+
+
+def _written(record: PromotionRecord) -> tuple[str, str]:
+    return record.updated, record.commit
 
 
 def decide(
@@ -118,7 +126,7 @@ def decide(
     decision = _own_decision(record, requirements, is_own=record is history.own)
     if not decision.is_passed:
         return decision
-    return _later_failure(record, history.later, requirements) or decision
+    return _later_failure(history.later, requirements) or decision
 
 
 def _own_decision(record: PromotionRecord, requirements: Requirements, *, is_own: bool) -> Decision:
@@ -139,18 +147,19 @@ def _own_decision(record: PromotionRecord, requirements: Requirements, *, is_own
     return Decision("passed", f"passed at {at}", record)
 
 
-def _later_failure(
-    record: PromotionRecord, later: Sequence[PromotionRecord], requirements: Requirements
-) -> Decision | None:
-    """A newer commit whose checks failed after this record was written, unless a newer one passed since."""
-    decisive: Decision | None = None
-    for other in later:
+def _later_failure(later: Sequence[PromotionRecord], requirements: Requirements) -> Decision | None:
+    """A newer commit whose checks failed, unless they passed at one that is newer still.
+
+    Commits are compared by their order on trunk, never by when their checks ended: a check of an older commit
+    that ends late says nothing about the newer one.
+    """
+    for other in reversed(later):
         decision = _own_decision(other, requirements, is_own=True)
-        if other.updated >= record.updated and decision.state in ("failed", "passed"):
-            decisive = decision
-    if decisive is None or decisive.is_passed:
-        return None
-    return Decision("superseded", f"{decisive.reason}, which is newer", decisive.record)
+        if decision.state == "failed":
+            return Decision("superseded", f"{decision.reason}, which is newer", decision.record)
+        if decision.is_passed:
+            return None
+    return None
 
 
 def failed_checks(record: PromotionRecord, requirements: Requirements) -> list[str]:

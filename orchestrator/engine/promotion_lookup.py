@@ -127,7 +127,17 @@ class PromotionLookup:
             commit,
             line,
             lambda other: repository.is_ancestor(other, commit),
+            self._trunk_line,
         )
+
+    @cached_property
+    def _trunk_line(self) -> tuple[str, ...]:
+        """Trunk's commits as of the last fetch, newest first; none where trunk cannot be read."""
+        repository = self.project.repository
+        try:
+            return repository.first_parents(repository.trunk(self.project.config.trunk), LINE_LIMIT)
+        except (GitError, ConfigError, ProjectError):
+            return ()
 
     def _differs(self, environment: str, commit: str) -> bool:
         """Whether the environment's stacks differ from what they were at a commit."""

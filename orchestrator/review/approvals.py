@@ -177,7 +177,10 @@ class Approvals:
             return tuple(one.number for one in self.trunk.pending(stack, before).pull_requests)
 
     def pushers(self, commit: str) -> frozenset[str]:
-        """Who brought a commit to trunk without a pull request, in lower case. Raises HostError."""
+        """Who brought a commit to trunk without a pull request, in lower case.
+
+        Raises HostError; AuthorsUnknownError where the host does not tell.
+        """
         with self.lock:
             return self.decisions.reviewers.author_of_push(self.trunk.branch, commit)
 
@@ -200,8 +203,7 @@ class Approvals:
             # Who may approve older changes is what their own rules say, where these are stricter.
             rules = _as_strict(rules, [one.rules for one in kept])
             paths = sorted({path for one in kept for path in one.change.paths} | {*change.paths})
-            carried = self._carried([one.change for one in kept])
-            answers = [self._answer(stack, one, rules, paths, carried) for one in change.pull_requests]
+            answers, carried = self._approving(stack, change, rules, paths, [one.change for one in kept])
             named = [one for one in answers if isinstance(one, Approval) and stack.id in one.digests]
             if named:
                 bases = [str(one.digests[stack.id].facts.get("base", "")) for one in named]
@@ -210,6 +212,22 @@ class Approvals:
             if named or change.kind == "code":
                 kept.append(_Change(change, rules, tuple(answers), carried))
         return kept
+
+    def _approving(
+        self,
+        stack: Stack,
+        change: PendingChange,
+        rules: _Rules,
+        paths: Sequence[str],
+        older: Sequence[PendingChange],
+    ) -> tuple[list[Approval | Refusal], frozenset[str]]:
+        """What pull requests that were made to approve older changes approve, and who wrote those."""
+        try:
+            carried = self._carried(older)
+        except AuthorsUnknownError as error:
+            # Whoever approves it may be who made what it carries.
+            return [Refusal(one, error.message.rstrip(".")) for one in change.pull_requests], frozenset()
+        return [self._answer(stack, one, rules, paths, carried) for one in change.pull_requests], carried
 
     def _is_in(self, commit: str, bases: Sequence[str]) -> bool:
         repository = self.session.project.repository
@@ -248,7 +266,10 @@ class Approvals:
         return self._answers[key]
 
     def _carried(self, changes: Sequence[PendingChange]) -> frozenset[str]:
-        """Who wrote changes that somebody else has to approve now."""
+        """Who wrote changes that somebody else has to approve now.
+
+        Raises AuthorsUnknownError for a direct push of which the host does not tell who made it.
+        """
         reviewers = self.decisions.reviewers
         found: set[str] = set()
         for change in changes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.errors import BlockedError, HostError, UsageError
+from orchestrator.errors import AuthorsUnknownError, BlockedError, HostError, UsageError
 from orchestrator.hosts.model import WRITERS, PullRequest
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest, decode, encode, sha256
@@ -194,8 +194,13 @@ def objection_to(
             if not may_decide(login, pull_request):
                 return f"is an author of #{pull_request.number}"
         for change in owed.changes:
-            if not change.pull_requests and login.lower() in pushers(change.commit):
-                return f"pushed {change.commit[:10]} to trunk"
+            if change.pull_requests:
+                continue
+            try:
+                if login.lower() in pushers(change.commit):
+                    return f"pushed {change.commit[:10]} to trunk"
+            except AuthorsUnknownError:
+                return f"may have pushed {change.commit[:10]} to trunk, since GitHub does not tell who did"
     return ""
 
 

@@ -80,13 +80,21 @@ class Reviewers:
         return moment(last.at)
 
     def author_of_push(self, branch: str, commit: str) -> frozenset[str]:
-        """Who brought a commit to trunk without a pull request, in lower case: the first push that has it."""
-        if self.repository is None:
-            return frozenset()
-        for move in self.host.branch_moves(branch):
-            if move.after and self.repository.is_ancestor(commit, move.after):
-                return frozenset({move.actor.lower()}) - {"", WEB_FLOW}
-        return frozenset()
+        """Who brought a commit to trunk without a pull request, in lower case: the first push that has it.
+
+        Raises HostError; AuthorsUnknownError where the host does not tell.
+        """
+        moves = self.host.branch_moves(branch) if self.repository else ()
+        for move in moves:
+            if self.repository and move.after and self.repository.is_ancestor(commit, move.after):
+                authors = frozenset({move.actor.lower()}) - {"", WEB_FLOW}
+                if authors:
+                    return authors
+                break
+        raise AuthorsUnknownError(
+            f"GitHub does not tell who pushed {commit[:10]} to {branch}.",
+            advice="Revert it on trunk and bring it back by a pull request, so that its authors are known.",
+        )
 
     def _pushers(self, pull_request: PullRequest) -> set[str]:
         """Who moved the branch since it was made, or since the pull request was opened if that is earlier."""

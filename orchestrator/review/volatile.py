@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from orchestrator.plan.comparing import volatile
 from orchestrator.plan.digest import Digest
@@ -11,6 +11,7 @@ from orchestrator.run.pipeline import Request, plan_all
 from orchestrator.run.session import Session
 
 Attributes = tuple[tuple[str, str], ...]
+FindVolatile = Callable[[Session, Mapping[str, Digest]], dict[str, Attributes]]
 
 
 def find_volatile(session: Session, digests: Mapping[str, Digest]) -> dict[str, Attributes]:

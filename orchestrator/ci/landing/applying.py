@@ -145,6 +145,8 @@ class Step:
         if deleted and not any(one.exit_code for one in reports):
             reports += self._destroy(deleted)
         report = _joined(self.session, [*reports, self.session.report("apply", self.done_elsewhere)])
+        self.judge.explain()
+        report = replace(report, stacks=self.judge.explained(report.stacks))
         found = replace(
             found,
             report=report,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.engine.promotion_lookup import Hold
@@ -14,13 +14,13 @@ from orchestrator.project import load_commit
 from orchestrator.project.affected import followers
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.landing import WAYS_OUT, WayOut
-from orchestrator.report.model import RunReport
+from orchestrator.report.model import RunReport, StackReport
 from orchestrator.review.approvals import Kind, Verdict, new_in_every_plan
 from orchestrator.review.gate import Gate, gate_name
 from orchestrator.review.promotion import EnvironmentPromotion
 from orchestrator.review.provisional import provisional
 from orchestrator.review.rules import PendingRules
-from orchestrator.review.volatile import find_volatile
+from orchestrator.review.volatile import FindVolatile, find_volatile
 from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
 from orchestrator.run.digesting import empty_digest
 from orchestrator.run.pending import pending_stacks
@@ -41,6 +41,7 @@ GONE = "its code is gone"
 class TrunkJudge:
     """Lets a plan be applied on trunk only if it is what was approved; safe from many threads.
 
+    `find_volatile` plans mismatches once more.
     `gated` are the digests that reviewers of the environment approved in this very workflow run, by stack;
     `superseded` are stacks that newer commits of trunk change, with the reason: their plans were approved for
     what trunk no longer has. `verdicts` keeps what was said of each plan.
@@ -53,6 +54,8 @@ class TrunkJudge:
     superseded: Mapping[str, str] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     stacks: dict[str, Stack] = field(default_factory=dict, repr=False)
+    find_volatile: FindVolatile = find_volatile
+    _mismatches: dict[str, Digest] = field(default_factory=dict, repr=False)
     _known: dict[str, Project | None] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -80,18 +83,25 @@ class TrunkJudge:
         with self._lock:
             self.verdicts[stack.id] = verdict
             self.stacks[stack.id] = stack
+            self._mismatches.pop(stack.id, None)
+            if verdict.kind == "mismatch" and planned.inspected.digest:
+                self._mismatches[stack.id] = planned.inspected.digest
         return verdict
 
-    def explain(self, planned: Mapping[str, Planned]) -> None:
+    def explain(self) -> None:
         """Plan what is a mismatch once more, and add to its verdict what is new in every plan."""
-        digests = {
-            id_: digest
-            for id_, verdict in self.verdicts.items()
-            if verdict.kind == "mismatch" and id_ in planned and (digest := planned[id_].inspected.digest)
-        }
-        for id_, attributes in find_volatile(self.session, digests).items():
-            stack = self.session.project.stacks[id_]
-            self.verdicts[id_] = new_in_every_plan(self.verdicts[id_], stack, attributes)
+        for id_, attributes in self.find_volatile(self.session, self._mismatches).items():
+            self.verdicts[id_] = new_in_every_plan(self.verdicts[id_], self.stacks[id_], attributes)
+
+    def explained(self, stacks: Iterable[StackReport]) -> tuple[StackReport, ...]:
+        """The reports of an apply, each mismatch with the reason that its verdict has by now."""
+        words = {id_: mismatch_words(self.verdicts[id_]) for id_ in self._mismatches}
+        return tuple(
+            replace(report, reason=self.session.mask(words[report.id]))
+            if report.result == "mismatch" and report.id in words
+            else report
+            for report in stacks
+        )
 
     def way_out(self, stack: Stack, verdict: Verdict) -> WayOut:
         """How people can approve a plan that is not applied as it is."""
@@ -212,8 +222,8 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
         return Comparison(environment, owed, {}, {}, session.report("compare", ()), hold=hold)
     rules = PendingRules(session, host)
     session.inspect = rules.watching(session)
-    owed, request = owed_request(session, environment)
-    checks_due = _checks_due(promotion, owed)
+    owed, request, deleted = pending_work(session, environment)
+    checks_due = checks_due_for(promotion, owed)
     gate = Gate(host, environment)
     if skip_checks and checks_due and gate.problem:
         raise BlockedError(
@@ -224,15 +234,13 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
     planned = plan_all(session, replace(request, stacks=everything, followers={}))
     moving = provisional(session.project, {id_: one.report for id_, one in planned.items()})
     planned = {id_: _standing_on(session, one, moving.get(id_, ())) for id_, one in planned.items()}
-    gone = doomed(session, environment)
-    planned |= plan_deleted(session, gone, rules.watching)
-    owed |= {one.stack.id: GONE for one in gone}
-    stacks = dict(session.project.stacks) | {one.stack.id: one.stack for one in gone}
+    planned |= plan_deleted(session, deleted, rules.watching)
+    stacks = dict(session.project.stacks) | {one.stack.id: one.stack for one in deleted}
     asked = TrunkJudge(session, rules, gate)
     for id_, one in planned.items():
         if one.has_changes:
             asked.ask(stacks[id_], one, session.ledgers.entry(stacks[id_]))
-    asked.explain(planned)
+    asked.explain()
     return Comparison(
         environment,
         owed,
@@ -245,7 +253,7 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
     )
 
 
-def _checks_due(promotion: EnvironmentPromotion, owed: Mapping[str, str]) -> str:
+def checks_due_for(promotion: EnvironmentPromotion, owed: Mapping[str, str]) -> str:
     """Why an environment's checks and soak have to run; empty when they need not."""
     if promotion.requirements.is_empty:
         return ""
@@ -279,6 +287,13 @@ def owed_request(
     mine = {id_: of for id_, of in readers.items() if id_ in stacks and (only is None or id_ in only)}
     session.project.require((*owed, *mine))
     return owed, Request(tuple(owed), followers=mine)
+
+
+def pending_work(session: Session, environment: str) -> tuple[dict[str, str], Request, tuple[Deleted, ...]]:
+    """All that is pending in an environment with why, the request that plans it, and the deleted stacks."""
+    pending, request = owed_request(session, environment)
+    deleted = doomed(session, environment)
+    return pending | {one.stack.id: GONE for one in deleted}, request, deleted
 
 
 def needs_approval(project: Project, environment: str) -> bool:

@@ -41,9 +41,10 @@ def decided(
     *,
     commit: str = C,
     line: Sequence[str] = (C, B, A),
+    trunk: Sequence[str] = (D, C, B, A),
     changed: bool = True,
 ) -> Decision:
-    return decide(history_of(records, commit, line), requirements, lambda _: changed)
+    return decide(history_of(records, commit, line, trunk=trunk), requirements, lambda _: changed)
 
 
 CASES = {
@@ -88,7 +89,27 @@ CASES = {
     ),
     "a later commit failed before this one was checked": (
         decided([record(C, 3, smoke="passed"), record(D, 2, smoke="failed")]),
+        "superseded",
+    ),
+    "a later commit failed after one that is later still passed": (
+        decided(
+            [record(B, 1, smoke="passed"), record(C, 3, smoke="failed"), record(D, 2, smoke="passed")],
+            commit=B,
+            line=(B, A),
+        ),
         "passed",
+    ),
+    "a later commit passed after one that is later still failed": (
+        decided(
+            [record(B, 1, smoke="passed"), record(C, 3, smoke="passed"), record(D, 2, smoke="failed")],
+            commit=B,
+            line=(B, A),
+        ),
+        "superseded",
+    ),
+    "a commit that this clone does not know failed": (
+        decided([record(C, 2, smoke="passed"), record(D, 1, smoke="failed")], trunk=(C, B, A)),
+        "superseded",
     ),
     "a later commit failed and a later one passed": (
         decided(
@@ -151,9 +172,8 @@ class Model:
     def allows(self, commit: int) -> bool:
         if not self.good.get(commit):
             return False
-        since = self.ended[commit]
-        after = [(at, other) for other, at in self.ended.items() if other > commit and at > since]
-        return not after or max(after)[1] not in self.bad
+        after = [other for other in self.ended if other > commit]
+        return not after or max(after) not in self.bad
 
 
 EVENTS = st.lists(
@@ -194,5 +214,5 @@ def test_random_histories_against_the_model(events: list[tuple[int, str]]) -> No
         records[number] = replace(known, updated=stamp)
     for number, commit in enumerate(commits):
         line = commits[number::-1]
-        decision = decide(history_of(records.values(), commit, line), SOAK)
+        decision = decide(history_of(records.values(), commit, line, trunk=commits[::-1]), SOAK)
         assert decision.is_passed == model.allows(number), (events, number, decision)

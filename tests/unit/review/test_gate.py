@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from orchestrator.errors import BlockedError, HostError, UsageError
+from orchestrator.errors import AuthorsUnknownError, BlockedError, HostError, UsageError
 from orchestrator.hosts.model import Permission, PullRequest, RunReview
 from orchestrator.hosts.port import Host
 from orchestrator.hosts.settings import HostEnvironment
@@ -171,6 +171,15 @@ def test_one_approval_that_counts_is_enough() -> None:
 def test_who_approved_is_told_once_for_each_time() -> None:
     found = host(None, approved("olga"), approved("bert"), approved("olga"), approved("ada", "dev-approval"))
     assert approvals_of(found, ATTEMPT, "prod") == ("bert", "olga", "olga")
+
+
+def test_nobody_approves_a_push_of_which_the_host_knows_no_pusher() -> None:
+    def unknown(commit: str) -> frozenset[str]:
+        raise AuthorsUnknownError("GitHub does not tell.", advice="")
+
+    pending = [PendingChanges((PendingChange("d" * 40, "code"),))]
+    why = objection_to(host(), "bert", pending, lambda login, pull_request: True, unknown)
+    assert why == "may have pushed dddddddddd to trunk, since GitHub does not tell who did"
 
 
 def test_authors_and_readers_approve_nothing() -> None:

@@ -201,4 +201,22 @@ def test_a_label_counts_by_who_set_it_last() -> None:
 
 def test_a_direct_push_has_its_pusher_for_an_author() -> None:
     assert reviewers(FakeHost()).author_of_push("main", "direct") == {"olga"}
-    assert reviewers(FakeHost()).author_of_push("main", "other") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("moves", "repository"),
+    [
+        ([], FakeRepository()),
+        ([move("olga", "t1", "other")], FakeRepository()),
+        ([move("web-flow", "t1", "direct")], FakeRepository()),
+        ([move("", "t1", "direct")], FakeRepository()),
+        ([move("olga", "t1", "direct")], None),
+    ],
+    ids=["no activity", "another push", "nobody's name", "no name", "no clone"],
+)
+def test_a_direct_push_of_which_the_host_knows_no_pusher_has_unknown_authors(
+    moves: list[BranchMove], repository: FakeRepository | None
+) -> None:
+    known = Reviewers(cast(Host, FakeHost(moves=moves)), cast(Repository, repository))
+    with pytest.raises(AuthorsUnknownError, match="does not tell who pushed direct to feature"):
+        known.author_of_push("feature", "direct")
