@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.ci.event import event_of, payload_of
+from orchestrator.config.reason import reason
 from orchestrator.errors import HostError, UsageError
 from orchestrator.hosts.model import WRITERS, PullRequest
 from orchestrator.hosts.port import Host
@@ -128,12 +129,13 @@ def command_of(body: str) -> Command:
             return Command("plan", target)
         case ["apply", str(target)]:
             return Command("apply", target)
-        case ["apply", str(target), "--skip-checks", *reason] if (
-            text := " ".join(" ".join(reason).split())
-        ) and not target.startswith("-"):
-            return Command("apply", target, text)
+        case ["apply", str(target), "--skip-checks", *rest] if not target.startswith("-"):
+            try:
+                return Command("apply", target, reason(" ".join(rest)))
+            except ValueError as error:
+                raise UsageError("Say why: `/infra apply ENV --skip-checks REASON`.") from error
         case ["apply", _, "--skip-checks", *_]:
-            raise UsageError("Say why: `/infra apply ENV --skip-checks REASON`.")
+            raise UsageError("Say which environment: `/infra apply ENV --skip-checks REASON`.")
         case ["unlock", str(target)]:
             return Command("unlock", target)
         case ["apply"]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from orchestrator.config.reason import reason
 from orchestrator.errors import UsageError
 from orchestrator.jsontext import items
 
@@ -122,12 +123,23 @@ class _Known:
 
 
 def skip_reason(environ: Mapping[str, str], environment: str) -> str:
-    """Why a workflow that was started by hand shall pass an environment without its checks; else empty."""
+    """Why a workflow that was started by hand shall pass an environment without its checks; else empty.
+
+    UsageError for a text that says nothing.
+    """
     if environ.get("GITHUB_EVENT_NAME") != "workflow_dispatch":
         return ""
     inputs = _map(payload_of(environ).get("inputs"))
     asked = _text(inputs.get("environment")) == environment
-    return " ".join(_text(inputs.get("skip_checks")).split()) if asked else ""
+    text = _text(inputs.get("skip_checks")).strip() if asked else ""
+    if not text:
+        return ""
+    try:
+        return reason(text)
+    except ValueError as error:
+        raise UsageError(
+            f"The input skip_checks {error}.", advice="Start the workflow again with a reason."
+        ) from error
 
 
 def payload_of(environ: Mapping[str, str]) -> Mapping[str, Any]:

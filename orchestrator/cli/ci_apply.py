@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.context import App, pass_app
-from orchestrator.cli.options import Duration, json_option
+from orchestrator.cli.options import Duration, Reason, json_option
 
 if TYPE_CHECKING:
     from orchestrator.run.session import Session
@@ -49,6 +49,7 @@ Examples:
 )
 @click.option(
     "--skip-checks",
+    type=Reason(optional=True),
     metavar="REASON",
     default="",
     help="Pass without the checks that are due; the gate has to approve it, and it is recorded.",

@@ -37,7 +37,7 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
         raise UsageError(
             "--gate belongs to one environment.", advice="Name it: `infra ci apply prod --gate …`."
         )
-    skip_checks = asked["skip_checks"].strip()
+    skip_checks = asked["skip_checks"]
     if len(environments) == 1:
         skip_checks = skip_checks or skip_reason(app.environ, environments[0])
     elif skip_checks:

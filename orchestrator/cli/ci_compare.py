@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.options import Reason, json_option
 
 EPILOG = """\b
 Examples:
@@ -21,6 +21,7 @@ Examples:
 @click.option("--report", metavar="DIR", help="Write there what has to be approved.")
 @click.option(
     "--skip-checks",
+    type=Reason(optional=True),
     metavar="REASON",
     default="",
     help="Pass without the checks that are due; the gate has to approve it, and it is recorded.",

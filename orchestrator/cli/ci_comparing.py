@@ -27,7 +27,7 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     """`infra ci compare`; returns its exit code."""
     (environment,) = chosen(session, [asked["environment"]])
     folder = app.cwd / asked["report"] if asked["report"] else None
-    skip_checks = asked["skip_checks"].strip() or skip_reason(app.environ, environment)
+    skip_checks = asked["skip_checks"] or skip_reason(app.environ, environment)
     try:
         with host_for(app, session, [environment], posts=False) as host:
             found = compare(session, environment, host, skip_checks)

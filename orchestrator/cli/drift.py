@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
 from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import Duration, consent_options, json_option
+from orchestrator.cli.options import Duration, Reason, consent_options, json_option
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -83,7 +83,12 @@ class Shard(click.ParamType):  # type: ignore[type-arg]
     "Without it infra.yaml says (drift.actions).",
 )
 @consent_options
-@click.option("--break-glass", metavar="REASON", help="Fix where only CI applies; the ledger remembers why.")
+@click.option(
+    "--break-glass",
+    type=Reason(),
+    metavar="REASON",
+    help="Fix where only CI applies; the ledger remembers why.",
+)
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:

@@ -78,6 +78,25 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
             self.fail(str(error), param, ctx)
 
 
+class Reason(click.ParamType):  # type: ignore[type-arg]
+    """Why an exception is made, in words that can be read; where `optional`, blanks are none."""
+
+    name = "reason"
+
+    def __init__(self, *, optional: bool = False) -> None:
+        self.optional = optional
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from orchestrator.config.reason import reason
+
+        if self.optional and not str(value).strip():
+            return ""
+        try:
+            return reason(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def terms_options(function: F) -> F:
     """How to deal with others at work, and with rules in an emergency."""
     for option in (
@@ -89,7 +108,10 @@ def terms_options(function: F) -> F:
             help="Go over what was applied from COMMIT, which is gone from trunk's history.",
         ),
         click.option(
-            "--break-glass", metavar="REASON", help="Apply where only CI does; the ledger remembers why."
+            "--break-glass",
+            type=Reason(),
+            metavar="REASON",
+            help="Apply where only CI does; the ledger remembers why.",
         ),
         click.option(
             "--lock-timeout",

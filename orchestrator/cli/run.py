@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
 from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import Duration
+from orchestrator.cli.options import Duration, Reason
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -26,7 +26,10 @@ Examples:
 @click.option("--auto-approve", is_flag=True, help="Do not ask before a command that changes state.")
 @click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
 @click.option(
-    "--break-glass", metavar="REASON", help="Change state where only CI does; the ledger remembers why."
+    "--break-glass",
+    type=Reason(),
+    metavar="REASON",
+    help="Change state where only CI does; the ledger remembers why.",
 )
 @click.option(
     "--wait",

@@ -6,7 +6,7 @@ import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
 from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.options import Reason, json_option
 
 RESTORE = """\b
 Examples:
@@ -147,7 +147,7 @@ def move(
 
 @click.command("forget", epilog=FORGET)
 @click.argument("stack", shell_complete=complete_stacks)
-@click.option("--reason", required=True, metavar="TEXT", help="Why, for `infra history`.")
+@click.option("--reason", type=Reason(), required=True, metavar="TEXT", help="Why, for `infra history`.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
 @json_option

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from orchestrator.config.duration import PATTERN, seconds
+from orchestrator.config.reason import reason
 
 _ACCOUNT = r"^[a-z0-9.-]+@[a-z0-9.-]+$"
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -99,6 +100,7 @@ Template = Annotated[
     Field(min_length=1),
 ]
 Text = Annotated[str, Field(min_length=1)]
+Reason = Annotated[str, Field(min_length=1), AfterValidator(reason)]
 Expression = Annotated[
     str, BeforeValidator(_regular_expression), _schema(minLength=1, format="regex"), Field(min_length=1)
 ]

@@ -17,6 +17,7 @@ from orchestrator.config.fields import (
     Inside,
     MirrorFolder,
     MirrorUrl,
+    Reason,
     StackId,
     Template,
     Text,
@@ -173,7 +174,7 @@ class RawApprovalIgnore(Section):
     """The resource's address; without an instance key it means all its instances."""
     attribute: Text = Field(examples=["content"])
     """The attribute's path; what lies below it is meant too."""
-    reason: Text = Field(examples=["The time of the plan."])
+    reason: Reason = Field(examples=["The time of the plan."])
     """Why its value does not matter."""
 
 
@@ -260,7 +261,7 @@ class RawIgnore(Section):
     """The finding's rule, as `infra lint` prints it in brackets; may be a glob."""
     path: Text = Field("**", examples=["infra/modules/github-identity/**"])
     """A glob over files from the repository's root."""
-    reason: Text = Field(examples=["Plan accounts read, and viewer is what reads."])
+    reason: Reason = Field(examples=["Plan accounts read, and viewer is what reads."])
     """Why it is right as it is."""
 
 

@@ -18,7 +18,7 @@ from orchestrator.config.drift import (
     Weekday,
     Window,
 )
-from orchestrator.config.fields import EnvironmentName, Expression, Text, Timeout, Variable, or_empty
+from orchestrator.config.fields import EnvironmentName, Expression, Reason, Text, Timeout, Variable, or_empty
 from orchestrator.config.section import Section
 
 _TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
@@ -74,7 +74,7 @@ class RawIgnoreRule(Section):
     """A glob over resource addresses."""
     attribute: Text = Field(examples=["target_size"])
     """A glob over attribute paths; `*` covers everything, a deletion too."""
-    reason: Text = Field(examples=["The autoscaler sets it."])
+    reason: Reason = Field(examples=["The autoscaler sets it."])
     """Why it is right as it is."""
     until: Day = Field(examples=["2027-01-31"])
     """The last day on which the rule counts."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from orchestrator.config.fields import EnvironmentName, Inside, Text, or_empty
+from orchestrator.config.fields import EnvironmentName, Inside, Reason, Text, or_empty
 from orchestrator.config.rules import (
     Allowed,
     DestroyLevel,
@@ -42,7 +42,7 @@ class RawProtected(Section):
     """A glob over resource types."""
     environments: Globs = Field(("*",), examples=[["prod"]])
     """Globs over environments."""
-    reason: Text = Field(examples=["The customers' data."])
+    reason: Reason = Field(examples=["The customers' data."])
     """Why it must stay."""
 
     @model_validator(mode="after")
@@ -125,7 +125,7 @@ class RawAllowed(Section):
     """The finding's rule, as `infra guard` prints it in brackets; may be a glob."""
     path: Text = Field("**", examples=["infra/modules/legacy/**"])
     """A glob over files from the repository's root."""
-    reason: Text = Field(examples=["Reviewed by the platform team; goes with the old cluster."])
+    reason: Reason = Field(examples=["Reviewed by the platform team; goes with the old cluster."])
     """Why it is right as it is."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from orchestrator.report.escape import code, text
 from orchestrator.report.fitting import bounded
@@ -11,6 +12,11 @@ from orchestrator.report.review import EnvironmentRules, Review
 from orchestrator.report.words import listed, plural
 
 SHORT_COMMIT = 12
+HEADING = "#### On merge"
+UNPROTECTED = "This plan is what to expect."
+PROTECTED = "What equals an approved plan is applied; what differs is not, and is told here."
+# A numbered sentence of the list, up to what is needed before the environment is applied.
+_STEP = re.compile(r"(\d+)\. (\*\*.*?\*\*): [\d,]+ stacks? (?:is|are) applied")
 
 
 def on_merge(review: Review, room: int) -> Iterator[str]:
@@ -22,7 +28,7 @@ def on_merge(review: Review, room: int) -> Iterator[str]:
             changes[stack.environment] = changes.get(stack.environment, 0) + 1
     if not (any(changes.values()) or refused):
         return
-    yield "#### On merge"
+    yield HEADING
     if refused:
         names = bounded([f"- {code(one.id)}" for one in refused], room)
         yield "\n".join(["Nothing is applied to these as long as they are refused:", "", *names])
@@ -38,18 +44,25 @@ def on_merge(review: Review, room: int) -> Iterator[str]:
 
 
 def _compared(environments: list[EnvironmentRules]) -> str:
-    if not any(one.protected for one in environments):
-        return "This plan is what to expect."
-    return "What equals an approved plan is applied; what differs is not, and is told here."
+    return PROTECTED if any(one.protected for one in environments) else UNPROTECTED
 
 
 def _step(review: Review, rules: EnvironmentRules, count: int) -> str:
-    head = f"**{text(rules.name)}**: {plural(count, 'stack')} {'is' if count == 1 else 'are'} applied"
+    head = f"{_bold(rules)}: {plural(count, 'stack')} {'is' if count == 1 else 'are'} applied"
+    return f"{head}{_condition(rules, review.author, review.head)}"
+
+
+def _bold(rules: EnvironmentRules) -> str:
+    return f"**{text(rules.name)}**"
+
+
+def _condition(rules: EnvironmentRules, author: str, head: str) -> str:
+    """What is needed before a pull request of `author` is applied, as the rest of the sentence."""
     if not rules.protected:
-        return f"{head} without an approval."
+        return " without an approval."
     if rules.approved_by == "merge":
-        return f"{head}; the merge is the approval."
-    author = f", other than {text(review.author)}," if review.author else ""
+        return "; the merge is the approval."
+    author = f", other than {text(author)}," if author else ""
     who = (
         "owners of what changed, by CODEOWNERS"
         if rules.approved_by == "codeowners"
@@ -57,9 +70,30 @@ def _step(review: Review, rules: EnvironmentRules, count: int) -> str:
     )
     approve = "approve" if rules.approved_by == "codeowners" else "approves"
     return (
-        f"{head} if {who}{author} {approve} "
-        f"commit {code(review.head[:SHORT_COMMIT])} after this plan. {_without(rules)}"
+        f" if {who}{author} {approve} commit {code(head[:SHORT_COMMIT])} after this plan. {_without(rules)}"
     )
+
+
+def with_rules(body: str, rules: Iterable[EnvironmentRules], author: str, head: str) -> str:
+    """The plan comment of a pull request with other rules for some environments, all else as it is.
+
+    `author` and `head` are the pull request's. A comment that announces nothing there stays as it is.
+    """
+    # The last heading is ours: the plans above it show what others wrote.
+    before, heading, rest = body.replace("\r\n", "\n").rpartition(f"\n{HEADING}\n")
+    lines = rest.split("\n") if heading else []
+    steps = {index: match for index, line in enumerate(lines) if (match := _STEP.match(line))}
+    by_name = {_bold(one): one for one in rules}
+    changed = {index: by_name[match[2]] for index, match in steps.items() if match[2] in by_name}
+    if not changed:
+        return body
+    for index, one in changed.items():
+        then = _then(one, last=index == max(steps))
+        lines[index] = f"{steps[index][0]}{_condition(one, author, head)}{then}"
+    after = "\n".join(lines)
+    if any(one.protected for one in changed.values()):
+        after = after.replace(UNPROTECTED, PROTECTED, 1)
+    return f"{before}{heading}{after}"
 
 
 def _without(rules: EnvironmentRules) -> str:
@@ -72,7 +106,7 @@ def _without(rules: EnvironmentRules) -> str:
 
 def rules_in_words(rules: EnvironmentRules) -> str:
     """What an environment asks for before anything is applied to it, in one or two sentences."""
-    name = f"**{text(rules.name)}**"
+    name = _bold(rules)
     if rules.approved_by == "merge":
         return f"{name}: the merge is the approval, of a plan that was shown before it. {_without(rules)}"
     who = "owners of what changed" if rules.approved_by == "codeowners" else "somebody with write access"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from posixpath import dirname
 
 from orchestrator.ci.landing.landed import WENT
-from orchestrator.ci.posting import Outbox, ours, sticky
+from orchestrator.ci.posting import Outbox, ours, rewrite, sticky
 from orchestrator.errors import InfraError
 from orchestrator.hosts.model import PullRequest
 from orchestrator.hosts.port import Host
@@ -68,6 +68,8 @@ def rules_of(project: Project, name: str) -> EnvironmentRules:
         protected=project.config.needs_approval(name, project.order),
         approved_by=settings.approved_by,
         unapproved=settings.unapproved,
+        checks=len(settings.checks),
+        soak=settings.soak,
     )
 
 
@@ -110,11 +112,19 @@ def _tell(
     ruled: Sequence[tuple[EnvironmentRules, Sequence[Reads]]],
     commit: str,
 ) -> None:
-    """Tell one of them; only where there is a plan that can be stale."""
+    """Tell one of them; only where there is a plan that can be stale. Its plan shows stricter rules too."""
     from orchestrator.report.landing_comment import stale_notice
+    from orchestrator.report.pull_request import LIMIT
+    from orchestrator.report.pull_request_merge import with_rules
+
+    def renewed(body: str) -> str:
+        body_now = with_rules(body, rules, one.author, markers.head_of(body))
+        return body_now if len(body_now.encode()) <= LIMIT else body
 
     changed = host.changed_paths(one.number)
     touched = tuple(sorted(id_ for id_, one_ in reads.items() if one_.touched_by(changed)))
     rules = [each for each, mine in ruled if any(one_.touched_by(changed) for one_ in mine)]
     if (touched or rules) and ours(host, one.number, markers.PLAN):
         sticky(host, one.number, markers.STALE, stale_notice(touched, commit, rules))
+        if rules:
+            rewrite(host, one.number, markers.PLAN, renewed)
