@@ -402,7 +402,8 @@ def test_a_direct_push_after_the_approval_hides_behind_nothing(place: Approving)
 
 
 def test_a_pull_request_made_to_approve_covers_what_was_there(place: Approving) -> None:
-    place.github.push(_edited(place, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
+    direct = _edited(place, {"infra/envs/prod/app/more.tf": "# direct\n"})
+    place.github.push(direct, "main", pusher="carla")
     made = app(create("terraform_data.more", ["id"], input="x"))
     assert place.judge(made).kind == "gate"
     branch = f"approve/prod/{place.job.head[:10]}"
@@ -415,6 +416,14 @@ def test_a_pull_request_made_to_approve_covers_what_was_there(place: Approving) 
     # What was pushed after it was planned is nothing that it approved.
     place.github.push(_edited(place, {"infra/envs/prod/app/again.tf": "# direct\n"}), "main")
     assert place.judge(made).kind == "mismatch"
+    # Nobody knows who pushed that, so nobody can be known to be somebody else.
+    branch = f"approve/prod/{place.job.head[:10]}"
+    place.github.commit(branch, {}, "Approve what prod is owed")
+    number = place.github.open(branch)
+    place.post(number, replace(made, facts={"base": place.job.head}))
+    place.github.review(number, "bert")
+    place.github.merge(number, "squash")
+    assert not place.judge(made).may_apply
 
 
 def test_the_gate_of_this_run_approves_what_it_saw(place: Approving) -> None:
