@@ -138,6 +138,10 @@ class StateError(InfraError):
     """The state cannot be read or written: no bucket, no right, a version newer than Terraform's."""
 
 
+class BucketMissingError(StateError):
+    """A bucket that does not exist."""
+
+
 class ForbiddenError(StateError):
     """The account lacks a right on the bucket or on a folder of it; the advice names the missing grant."""
 

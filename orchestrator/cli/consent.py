@@ -16,9 +16,9 @@ from orchestrator.report.model import RunReport, StackReport
 class AskedConsent:
     """Consent for `apply` and `destroy`.
 
-    `auto_approve` answers the plain question, `allow_destroy` the one about deletions, `confirmed` the names
-    of protected environments. `show` prints a report; `verb` is "apply" or "destroy"; `interrupted`
-    tells that Ctrl-C came while a question stood.
+    `auto_approve` answers the plain question, `allow_destroy` the one about deletions, `adopt` the one about
+    states that no run has recorded, `confirmed` the names of protected environments. `show` prints a report;
+    `verb` is "apply" or "destroy"; `interrupted` tells that Ctrl-C came while a question stood.
     """
 
     app: App
@@ -26,6 +26,7 @@ class AskedConsent:
     show: Callable[[RunReport | StackReport], None]
     auto_approve: bool = False
     allow_destroy: bool = False
+    adopt: bool = False
     confirmed: Sequence[str] = ()
     interrupted: Callable[[], bool] = lambda: False
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -35,6 +36,12 @@ class AskedConsent:
         self.show(report)
         for environment in protected:
             self.name(environment)
+        unrecorded = [stack.id for stack in report.stacks if stack.unrecorded and stack.result == "changed"]
+        if unrecorded and not (self.adopt or self.app.interactive):
+            raise BlockedError(
+                f"No run of infra is recorded that made the state of {', '.join(unrecorded)}.",
+                advice="Look at the plan; add `--adopt` to go on from that state.",
+            )
         destructive = [
             stack.id for stack in report.stacks if stack.is_destructive and stack.result == "changed"
         ]

@@ -51,6 +51,7 @@ def consent_options(function: F) -> F:
         click.option(
             "--allow-destroy", is_flag=True, help="Yes, also where something is deleted or replaced."
         ),
+        click.option("--adopt", is_flag=True, help="Yes, also from a state that no run has recorded."),
         click.option("--auto-approve", is_flag=True, help="Do not ask."),
     ):
         function = option(function)

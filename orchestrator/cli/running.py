@@ -163,6 +163,7 @@ def consent_of(app: App, session: Session, asked: Mapping[str, Any], verb: str) 
         show,
         auto_approve=asked["auto_approve"],
         allow_destroy=asked["allow_destroy"],
+        adopt=bool(asked.get("adopt")),
         confirmed=asked["confirmed"],
         interrupted=lambda: session.supervisor.interrupted,
     )

@@ -1,4 +1,4 @@
-"""`infra state list|show|pull|history|restore|move|forget|backup`."""
+"""`infra state list|show|pull|history|restore|move|accept|forget|backup`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 from orchestrator.cli.complete import stacks as complete_stacks
 from orchestrator.cli.context import pass_app
 from orchestrator.cli.options import json_option
-from orchestrator.cli.state_versions import backup, forget, history, move, restore
+from orchestrator.cli.state_versions import accept, backup, forget, history, move, restore
 
 EPILOG = """\b
 Examples:
@@ -20,13 +20,13 @@ Examples:
 
 @click.group(epilog=EPILOG)
 def command() -> None:
-    """Look into a stack's state and its older versions; restore, move or forget it.
+    """Look into a stack's state and its older versions; restore, move, accept or forget it.
 
-    Only `restore`, `move` and `forget` change or lock anything.
+    Only `restore`, `move`, `accept` and `forget` change or lock anything.
     """
 
 
-for versions_command in (history, restore, move, forget, backup):
+for versions_command in (history, restore, move, accept, forget, backup):
     command.add_command(versions_command)
 
 

@@ -1,4 +1,4 @@
-"""`infra state history|restore|move|forget|backup`."""
+"""`infra state history|restore|move|accept|forget|backup`."""
 
 from __future__ import annotations
 
@@ -93,6 +93,11 @@ Examples:
   infra state move dev/web                                       renamed: `moved:` in infra.yaml
   infra state move dev/web --from gs://acme-state/old/web        its backend names another place now
 """
+ACCEPT = """\b
+Examples:
+  infra state accept dev/web --lineage 0f8fad5b-d9cb-469f-a165-70867728950e
+  infra state accept dev/web --serial 12
+"""
 FORGET = """\b
 Examples:
   infra state forget dev/web --reason "the project was deleted, and its bucket with it"
@@ -142,6 +147,54 @@ def move(
         if as_json:
             return app.emit("state move", stack=found.id, before=old.url, now=found.state)
         app.write(f"The state of {found.id} was {old.url} and is {found.state} now.")
+    return 0
+
+
+@click.command("accept", epilog=ACCEPT)
+@click.argument("stack", shell_complete=complete_stacks)
+@click.option("--lineage", metavar="ID", help="The lineage that the state has now.")
+@click.option("--serial", type=click.IntRange(0), metavar="N", help="The serial that the state has now.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
+@json_option
+@click.pass_context
+def accept(
+    ctx: click.Context,
+    stack: str,
+    lineage: str | None,
+    serial: int | None,
+    auto_approve: bool,
+    confirmed: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Record the state that a stack has now as its own, where the ledger knows another one.
+
+    Say which: by --lineage, or by --serial for an older state of the same lineage. Nothing but the ledger is
+    changed; plan afterwards.
+    """
+    from orchestrator.cli.consent import confirm_environment, yes
+    from orchestrator.cli.running import opened
+    from orchestrator.errors import UsageError
+    from orchestrator.run.pipeline import refuse_outside_ci
+    from orchestrator.run.recording import Recorder, Terms
+    from orchestrator.run.state_location import accept_state
+    from orchestrator.terraform.client import PlanOptions
+
+    app = pass_app(ctx)
+    if lineage is None and serial is None:
+        raise UsageError("Say which state is accepted.", advice="`--lineage ID`, or `--serial N`.")
+    with opened(app, {}) as session:
+        found = session.one(stack)
+        refuse_outside_ci(Recorder(session, "adopt", Terms(), PlanOptions()), [found.id])
+        for environment in session.protected([found.id]):
+            confirm_environment(app, environment, confirmed, "accept a state")
+        yes(app, f"Accept the state at {found.state} as that of {found.id}?", given=auto_approve)
+        problems = accept_state(session, found, lineage=lineage, serial=serial)
+        if as_json:
+            return app.emit("state accept", stack=found.id, lineage=lineage, serial=serial, notes=problems)
+        app.write(f"The ledger has the state of {found.id} as it is now. Plan next: infra plan {found.id}")
+        for problem in problems:
+            app.note(problem)
     return 0
 
 

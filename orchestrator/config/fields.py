@@ -110,6 +110,8 @@ StackId = Annotated[str, BeforeValidator(_stack_id), _schema(pattern=r"^[^/]+(/[
 MirrorFolder = Annotated[str, Field(pattern=r"^/[^\"\\$\x00-\x1f\x7f]*$")]
 MirrorUrl = Annotated[str, Field(pattern=r"^https://[^\s\"\\$/@?#]+(/[^\s\"\\$@?#]*)?$")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")]
+# A folder of states in a bucket, as a `prefix` has it, or one state's object.
+StateUrl = Annotated[str, Field(pattern=r"^gs://[a-z0-9][a-z0-9._-]*(/[^/{}\s][^{}\s]*)?$")]
 Workspace = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]+$", max_length=90)]
 Account = Annotated[str, Field(pattern=_ACCOUNT)]
 Variable = Annotated[str, Field(pattern=_VARIABLE), AfterValidator(_not_the_workspace)]

@@ -172,9 +172,12 @@ def _stack(valid: raw.RawStack) -> StackSettings:
         depends_on=valid.depends_on,
         reads=_paths(valid.reads),
         moved=valid.moved,
+        moved_from=valid.moved_from,
         path=None if valid.path is None else PurePosixPath(valid.path),
         environments={
-            name: SharedEnvironment(_paths(environment.var_files), environment.workspace)
+            name: SharedEnvironment(
+                _paths(environment.var_files), environment.workspace, environment.moved_from
+            )
             for name, environment in shared.items()
         },
     )

@@ -176,22 +176,28 @@ class Environment:
 
 @dataclass(frozen=True)
 class SharedEnvironment:
-    """What a root that serves several environments adds in one of them; `workspace` is Terraform's."""
+    """What a root that serves several environments adds in one of them; `workspace` is Terraform's.
+
+    `moved_from` as in `StackSettings`.
+    """
 
     var_files: tuple[PurePosixPath, ...] = ()
     workspace: str = DEFAULT_WORKSPACE
+    moved_from: str | None = None
 
 
 @dataclass(frozen=True)
 class StackSettings:
     """Settings of one stack, or of one root that serves several environments (then `path` is given).
 
-    `depends_on` are stack ids, `reads` paths from the repository's root, `moved` the id the stack had before.
+    `depends_on` are stack ids, `reads` paths from the repository's root, `moved` the id the stack had before,
+    `moved_from` the `gs://` URL where its state was before its backend changed.
     """
 
     depends_on: tuple[str, ...] = ()
     reads: tuple[PurePosixPath, ...] = ()
     moved: str | None = None
+    moved_from: str | None = None
     path: PurePosixPath | None = None
     environments: Mapping[str, SharedEnvironment] = field(default_factory=dict)
 

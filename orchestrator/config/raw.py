@@ -19,6 +19,7 @@ from orchestrator.config.fields import (
     MirrorUrl,
     Reason,
     StackId,
+    StateUrl,
     Template,
     Text,
     Timeout,
@@ -227,6 +228,8 @@ class RawSharedEnvironment(Section):
     """Variable files for this environment, from the repository's root."""
     workspace: Workspace = Field(DEFAULT_WORKSPACE, examples=["dev"])
     """The Terraform workspace that this environment's state is in."""
+    moved_from: StateUrl | None = Field(None, examples=["gs://acme-old-state/dev/service"])
+    """Where this environment's state was before its backend changed: the next apply copies it from there."""
 
 
 class RawStack(Section):
@@ -238,6 +241,8 @@ class RawStack(Section):
     """Files and folders that its code reads by a path that cannot be told from the code."""
     moved: StackId | None = Field(None, examples=["prod/net"])
     """The id that the stack had before."""
+    moved_from: StateUrl | None = Field(None, examples=["gs://acme-old-state/prod/network"])
+    """Where the state was before its backend changed: the next apply copies it from there."""
     path: Inside | None = Field(None, examples=["infra/roots/service"])
     """The folder of a root that serves several environments."""
     environments: dict[Text, RawSharedEnvironment] | None = None
@@ -251,6 +256,8 @@ class RawStack(Section):
             raise ValueError("`environments` needs `path`, the root that they share")
         if self.path is not None and self.moved is not None:
             raise ValueError("`moved` belongs to one stack; a shared root has several")
+        if self.path is not None and self.moved_from is not None:
+            raise ValueError("`moved_from` of a shared root belongs below `environments`, one for each")
         return self
 
 

@@ -87,10 +87,15 @@ class Claim:
         self.entry = self.ledger.finish(replace(entry, generation=self.entry.generation))
         self.stage = "ended"
 
-    def keep_when_given_back(self, *, state_generation: str) -> None:
-        """The state lies elsewhere now: what the ledger says again is with its new generation."""
+    def note_state(self, url: str, generation: str) -> None:
+        """The state was moved: write where it is now, whatever comes next."""
+        if self.entry.operation is None:
+            raise ValueError(f"{self.stack.id} is not claimed")
+        self.entry = self.ledger.mark(
+            replace(self.entry, state=url, state_generation=generation), self.entry.operation
+        )
         if self.before is not None:
-            self.before = replace(self.before, state_generation=state_generation)
+            self.before = replace(self.before, state=url, state_generation=generation)
 
     def give_back(self) -> None:
         """Nothing was done: the ledger says again what it said before."""

@@ -103,6 +103,7 @@ def _beside_code(
     trusted = (base or head).config
     yield from files.changed_rules(changed, rules, trusted.policy.rego.folder)
     yield from files.changed_backend(head.config, trusted, allowed)
+    yield from files.moved_states(head, base, allowed)
 
 
 def views_of(head: Project, binary: str | None) -> tuple[Source, ...]:
@@ -135,7 +136,8 @@ def trusted_projects(head: Project, base: Project | None) -> tuple[Project, ...]
 def layout_of(config: Config) -> Config:
     """Where a configuration finds environments and stacks, and nothing else of it."""
     stacks = {
-        name: replace(stack, moved=None, depends_on=(), reads=()) for name, stack in config.stacks.items()
+        name: replace(stack, moved=None, moved_from=None, depends_on=(), reads=())
+        for name, stack in config.stacks.items()
     }
     return Config(roots=config.roots, stacks=stacks)
 

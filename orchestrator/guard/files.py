@@ -152,6 +152,18 @@ def changed_backend(head: Config, base: Config, allowed: Allowed) -> Iterator[Fi
             yield _backend(f"the bucket {head.backend.bucket} is not listed", "buckets", "NAME")
 
 
+def moved_states(head: Project, base: Project | None, allowed: Allowed) -> Iterator[Finding]:
+    """States that infra.yaml takes over (`moved_from`) from a bucket that trunk does not know."""
+    for stack in head.stacks.values():
+        before = base.stacks.get(stack.id) if base else None
+        url = stack.moved_from
+        if base is None or url is None or (before and before.moved_from == url):
+            continue
+        bucket = url.removeprefix("gs://").partition("/")[0]
+        if not matches(bucket, allowed.buckets):
+            yield _backend(f"{stack.id} takes one over from {bucket}, which is not listed", "buckets", bucket)
+
+
 def _backend(problem: str, key: str, value: str) -> Finding:
     message = f"infra.yaml keeps states elsewhere: {problem}."
     advice = f"An owner lists it on trunk: `guard: {{{key}: […, {value}]}}` in infra.yaml."

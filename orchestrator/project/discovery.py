@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.config import DEFAULT_WORKSPACE, Config, StackSettings
 from orchestrator.errors import ProjectError
 from orchestrator.project.model import Finding, Module, Stack
-from orchestrator.project.states import backend_config, backend_of, given_settings, state_of
+from orchestrator.project.states import backend_config, backend_of, given_settings, object_url, state_of
 from orchestrator.repository.hcl.text import Scope
 from orchestrator.repository.source import Source, folders
 from orchestrator.repository.tree import Lost, Tree, inside
@@ -178,6 +178,7 @@ def stack_of_root(config: Config, source: Source, root: Root, top: Path) -> tupl
     backend = backend_of(facts, scope)
     given = given_settings(config, backend, root.environment, root.name)
     workspace = own.workspace if own else DEFAULT_WORKSPACE
+    moved_from = own.moved_from if own else root.settings.moved_from
     lock_file = dict(source.listing(root.path)).get(LOCK_FILE)
     return scope, Stack(
         id=root.id,
@@ -189,6 +190,7 @@ def stack_of_root(config: Config, source: Source, root: Root, top: Path) -> tupl
         backend_config=backend_config(backend.kind, given, top),
         state=state_of(facts, backend, given, folder, workspace),
         workspace=workspace,
+        moved_from=object_url(moved_from, workspace) if moved_from else None,
         ephemeral_variables=ephemeral_variables(source, folder),
         var_files=tuple(posixpath.normpath(path) for path in var_files),
         passed_env=environment.env,

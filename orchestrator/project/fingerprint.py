@@ -78,6 +78,8 @@ class Coverage:
             *(("var_files", path) for path in stack.var_files),
             *(("env", name) for name in sorted(stack.passed_env)),
             *([("workspace", stack.workspace)] if stack.workspace != DEFAULT_WORKSPACE else []),
+            # Declaring it makes the stack pending: the next apply copies the state.
+            *([("moved_from", stack.moved_from)] if stack.moved_from else []),
         ]
 
     def init_key(self, stack: Stack) -> str:

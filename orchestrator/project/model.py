@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ from orchestrator.project import graph
 from orchestrator.repository.facts import Types
 
 if TYPE_CHECKING:
+    from orchestrator.project.earlier import EarlierCode
     from orchestrator.project.fingerprint import Coverage
     from orchestrator.project.git import Repository
     from orchestrator.repository.tree import Tree
@@ -60,7 +62,8 @@ class Stack:
     the local names that the root requires to their sources, `modules` are the paths that it calls.
     `lock_file` is the path of `.terraform.lock.hcl`, None when there is none. `workspace` is the Terraform
     workspace in which every command of the stack runs. `ephemeral_variables` are variables of the root whose
-    values no plan file holds.
+    values no plan file holds. `moved_from` is where infra.yaml says that the state was before, written as
+    `state` is.
     """
 
     id: str
@@ -81,6 +84,7 @@ class Stack:
     lock_file: str | None
     workspace: str = DEFAULT_WORKSPACE
     ephemeral_variables: tuple[str, ...] = ()
+    moved_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,13 @@ class Project:
         """The commit that this is, or that the working tree is based on; None before the first one."""
         return self.tree.commit or self.repository.head()
 
+    @cached_property
+    def earlier(self) -> EarlierCode:
+        """The same project as earlier commits had it."""
+        from orchestrator.project.earlier import EarlierCode
+
+        return EarlierCode(self)
+
     def of(self, environment: str) -> tuple[Stack, ...]:
         """The stacks of an environment."""
         return tuple(stack for stack in self.stacks.values() if stack.environment == environment)
@@ -237,11 +248,32 @@ class Project:
         found = [finding for finding in self.findings if finding.stack in wanted]
         for stack in wanted:
             found.extend(self.coverage.problems(self.stacks[stack]))
-            found.extend(self._shared_state(self.stacks[stack]))
+            found.extend(self.state_conflicts(self.stacks[stack]))
         cycle = self.cycle(wanted)
         for finding in [*found, *([cycle] if cycle else [])]:
             if finding.severity == "error":
                 raise as_error(finding)
+
+    def state_conflicts(self, stack: Stack) -> list[Finding]:
+        """The errors of a stack whose state is, or was before a declared move, another's too."""
+        return [*self._shared_state(stack), *self._shared_move(stack)]
+
+    def _shared_move(self, stack: Stack) -> list[Finding]:
+        url = stack.moved_from
+        if url is None:
+            return []
+        others = [
+            one.id for one in self.stacks.values() if one != stack and url in (one.state, one.moved_from)
+        ]
+        if others:
+            message = f"{stack.id} takes over the state of {', '.join(others)}: {url}."
+            advice = "A state belongs to one stack. Correct `moved_from` in infra.yaml."
+        elif not (stack.state or "").startswith("gs://"):
+            message = f"{stack.id} has `moved_from`, and its state is not in a bucket."
+            advice = f"`infra run {stack.id} -- init -migrate-state` moves a state between kinds of backends."
+        else:
+            return []
+        return [Finding("error", "state-moved-from", message, advice, "infra.yaml", stack=stack.id)]
 
     def _shared_state(self, stack: Stack) -> list[Finding]:
         """The error of a stack whose state is another's too: each would destroy what the other made."""

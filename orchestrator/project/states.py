@@ -21,6 +21,14 @@ def gcs_url(bucket: str, prefix: str, workspace: str = DEFAULT_WORKSPACE) -> str
     return f"gs://{bucket}/{posixpath.join(_clean(prefix), f'{workspace}.tfstate')}"
 
 
+def object_url(url: str, workspace: str) -> str:
+    """The state object that a `gs://` URL means: a folder of states holds one for each workspace."""
+    if url.endswith(".tfstate"):
+        return url
+    bucket, _, prefix = url.removeprefix("gs://").partition("/")
+    return gcs_url(bucket, prefix, workspace)
+
+
 def local_workspace(directory: str, workspace: str) -> str:
     """The file that Terraform's local backend uses for a named workspace; `directory` is `workspace_dir`."""
     return posixpath.join(directory, workspace, DEFAULT_STATE)

@@ -97,6 +97,8 @@ def _states(project: Project) -> Iterator[Finding]:
         elif stack.state is None and stack.backend.kind in ("gcs", "local"):
             message = f"Where {stack.id} keeps its state cannot be told."
             yield Finding("warning", "state-unknown", message, "Write plain strings.", at, stack=stack.id)
+        if stack.moved_from:
+            yield from (one for one in project.state_conflicts(stack) if one.code == "state-moved-from")
         if stack.state is None:
             continue
         first = owners.setdefault(stack.state, stack)

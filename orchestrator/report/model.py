@@ -66,6 +66,7 @@ class StackReport:
     diff: str = ""
     advice: str = ""
     notes: tuple[str, ...] = ()
+    unrecorded: bool = False
     error_class: str = ""
     code: int = int(Exit.ERROR)
     partial: bool = False

@@ -19,6 +19,7 @@ from orchestrator.run.policing import forbidden
 from orchestrator.run.ports import LENIENT, Consent, Judge
 from orchestrator.run.recording import Recorder, SupersededError
 from orchestrator.run.session import Session
+from orchestrator.run.state_location import carry_declared_move
 from orchestrator.terraform.client import PlanOptions
 
 # A stack behind one that ended in these ways is not touched; causes first, consequences last.
@@ -99,7 +100,7 @@ class Applying:
         stack = session.project.stacks[stack_id]
         began = time.monotonic()
         planned = self.planned[stack_id]
-        busy = planned.report.result in ("changed", "waiting")
+        busy = planned.is_pending
         try:
             busy = busy or (not self.fixed and session.states.moved(planned.upstreams))
             report = self._claimed(stack, planned) if busy else planned.report
@@ -120,6 +121,7 @@ class Applying:
     def _claimed(self, stack: Stack, planned: Planned) -> StackReport:
         """Take the stack in the ledger, make sure of the plan, apply it, say in the ledger how that went."""
         with self.recorder.claim(stack) as claim:
+            move = None if self.fixed else carry_declared_move(self.session, stack, claim)
             planned = self._current(stack, planned, claim)
             if planned.has_changes:
                 refusal = self._refusal(stack, planned, claim)
@@ -129,6 +131,8 @@ class Applying:
                 report = carry_out(self.recorder, claim, planned)
             else:
                 report = planned.report
+                if move and report.result == "unchanged":
+                    report = replace(report, reason=f"its state was moved from {move.source.url}")
                 if report.result == "unchanged" and self.recorder.is_whole and not self.options.destroy:
                     self.recorder.applied(claim, "unchanged")
             self.recorder.note(claim, report)

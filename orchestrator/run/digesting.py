@@ -106,7 +106,7 @@ def lock_file_hash(project: Project, stack: Stack) -> str:
 
 
 def _lineage(session: Session, stack: Stack) -> str:
-    head = session.states.head(stack)
+    head = session.states.head_before_move(stack)
     return head.lineage if head else ""
 
 

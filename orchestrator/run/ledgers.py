@@ -16,6 +16,7 @@ from orchestrator.run.states import States
 from orchestrator.state.drift import DriftLog
 from orchestrator.state.folder import Folder
 from orchestrator.state.ledger import Ledger
+from orchestrator.state.location import Location
 from orchestrator.state.promotion import PromotionStore
 from orchestrator.state.records import Entry, Operation
 from orchestrator.state.storage import Storage
@@ -34,7 +35,17 @@ class Ledgers:
 
     def of(self, stack: Stack) -> Ledger:
         """The ledger that a stack is in."""
-        storage, bucket, base = self._place(stack)
+        return self._at(stack, self._states.location(stack))
+
+    def before_move(self, stack: Stack) -> Ledger | None:
+        """The ledger beside the state that a stack takes over (`moved_from`), where that is another one."""
+        if stack.moved_from is None:
+            return None
+        ledger = self._at(stack, self._states.at(stack.moved_from))
+        return None if ledger is self.of(stack) else ledger
+
+    def _at(self, stack: Stack, location: Location | None) -> Ledger:
+        storage, bucket, base = self._place(stack, location)
         with self._lock:
             if (bucket, base) not in self._made:
                 self._made[bucket, base] = Ledger(storage, stack.environment, base, presence=presence)
@@ -42,7 +53,7 @@ class Ledgers:
 
     def drift_log(self, stack: Stack) -> DriftLog:
         """The memory of drift that a stack is in: beside its ledger. Equal for all stacks that share it."""
-        storage, bucket, base = self._place(stack)
+        storage, bucket, base = self._place(stack, self._states.location(stack))
         with self._lock:
             if (bucket, base) not in self._logs:
                 self._logs[bucket, base] = DriftLog(storage, stack.environment, base)
@@ -50,15 +61,17 @@ class Ledgers:
 
     def promotions(self, environment: str) -> PromotionStore | None:
         """The promotion records of an environment, beside its ledger; None when it has no stacks."""
-        locations = [self._place(stack) for stack in self._project.of(environment)]
+        locations = [
+            self._place(stack, self._states.location(stack)) for stack in self._project.of(environment)
+        ]
         if not locations:
             return None
         storage, _, base = next((found for found in locations if found[1]), locations[0])
         return PromotionStore(storage, environment, base)
 
-    def _place(self, stack: Stack) -> tuple[Storage, str, str]:
-        """Where a stack is remembered: the storage, its bucket's name, and the environment's folder in it."""
-        location = self._states.location(stack)
+    def _place(self, stack: Stack, location: Location | None) -> tuple[Storage, str, str]:
+        """Where a stack with its state at a location is remembered: the storage, its bucket's name, and the
+        environment's folder in it."""
         if location is None or not location.bucket:
             return self._local, "", stack.environment
         return (
@@ -68,20 +81,29 @@ class Ledgers:
         )
 
     def entry(self, stack: Stack) -> Entry | None:
-        """What is known of a stack, also under the id that it had before (`moved:`). Writes nothing."""
-        found = self.of(stack).entry(stack.id)
-        old = self.moved_from(stack)
-        if found or old is None:
-            return found
-        before = self.of(stack).entry(old)
-        return replace(before, stack=stack.id, moved_from=old, generation="") if before else None
+        """What is known of a stack, also under the id that it had before (`moved:`), or in the ledger beside
+        the state that it takes over (`moved_from`). Writes nothing."""
+        entry, old, other = self.of(stack).entry(stack.id), self.earlier_id(stack), self.before_move(stack)
+        if entry is None and old:
+            before = self.of(stack).entry(old)
+            return replace(before, stack=stack.id, moved_from=old, generation="") if before else None
+        if _is_new(entry) and other and (before := other.entry(stack.id)):
+            return replace(before, generation="")
+        return entry
 
     def carry(self, stack: Stack) -> Entry | None:
-        """What is known of a stack; an entry under the id that it had before is moved to the new one."""
-        old = self.moved_from(stack)
-        return self.of(stack).move(old, stack.id) if old else self.of(stack).entry(stack.id)
+        """What is known of a stack; an entry that is elsewhere comes to the stack's own ledger."""
+        old, other = self.earlier_id(stack), self.before_move(stack)
+        entry = self.of(stack).move(old, stack.id) if old else self.of(stack).entry(stack.id)
+        return self.of(stack).receive(stack.id, other, entry) if _is_new(entry) and other else entry
 
-    def moved_from(self, stack: Stack) -> str | None:
+    def note_move(self, stack: Stack) -> None:
+        """Note in the ledger beside the state that a stack took over where it is now."""
+        other = self.before_move(stack)
+        if other and stack.state:
+            other.note_state(stack.id, stack.state)
+
+    def earlier_id(self, stack: Stack) -> str | None:
         """The id that a stack had before, as `moved:` in infra.yaml says."""
         settings = self._project.config.stacks.get(stack.id)
         return settings.moved if settings else None
@@ -92,6 +114,11 @@ class Ledgers:
         for stack in stacks:
             found.setdefault(self.of(self._project.stacks[stack]), []).append(stack)
         return found
+
+
+def _is_new(entry: Entry | None) -> bool:
+    """Whether a ledger knows nothing of a stack."""
+    return entry is None or entry.is_blank
 
 
 def this_machine() -> str:

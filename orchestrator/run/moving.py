@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.config import Config, GcsBackend, LocalBackend
-from orchestrator.errors import LockedError, StateError, UsageError
+from orchestrator.engine.state_move import StateObject
+from orchestrator.engine.state_move import move_state as move_object
+from orchestrator.errors import LockedError, UsageError
 from orchestrator.project.model import Stack
 from orchestrator.project.states import gcs_url
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.session import Session
 from orchestrator.run.states import States
 from orchestrator.run.unlocking import is_held
-from orchestrator.state.gcs import Bucket
 from orchestrator.state.location import Location
-from orchestrator.state.locks import read_lock
-from orchestrator.state.storage import ABSENT, PreconditionFailed
 from orchestrator.terraform.client import PlanOptions
 
 
@@ -50,35 +44,27 @@ def left_behind(config: Config, states: States, stack: Stack, root: Path) -> Loc
 
 
 def move_state(session: Session, stack: Stack) -> Location:
-    """Take the state and the ledger entry along to the new name, under the old state's lock.
+    """Take the state and the ledger entry along to the new name, under the locks of both states.
 
-    The old object goes last, and a bucket with versions keeps it. Returns where the state lay.
+    The old object goes last, and a bucket with versions keeps it. A second try after an interruption goes on
+    where the first one stopped. Returns where the state was.
     """
-    old = left_behind(session.project.config, session.states, stack, session.project.root)
-    new = session.states.location(stack)
-    if old is None or new is None:
+    states = session.states
+    old = old_location(session.project.config, stack, session.project.root)
+    new = states.location(stack)
+    if old is None or new is None or states.storage(old).stat(old.name) is None:
         raise UsageError(
             f"{stack.id} has no state under an older name.",
             advice=f"`moved:` of stacks.{stack.id} in infra.yaml says what it was called.",
         )
     recorder = Recorder(session, "restore", Terms(), PlanOptions())
     with recorder.claim(stack) as claim:
-        generation = (_move_object if old.is_remote else _move_file)(session, old, new)
-        if claim.before:
-            claim.keep_when_given_back(state_generation=generation)
+        if old.is_remote:
+            source, target = (StateObject(states.bucket(location), location) for location in (old, new))
+            move_object(claim, source, target, session.info.id, delete=True)
+        else:
+            claim.note_state(stack.state or "", _move_file(session, old, new))
     return old
-
-
-def _move_object(session: Session, old: Location, new: Location) -> str:
-    """Copy, then delete. Each step is conditional, so that a second try goes on where one was cut off."""
-    source, target = session.states.bucket(old), session.states.bucket(new)
-    with locked_object(source, old, f"moved to {new.url}", session.info.id):
-        found = source.read(old.name)
-        if found is None:
-            raise StateError(f"{old.url} is gone.", advice="Look again.")
-        made = target.write(new.name, found.data, if_generation=ABSENT)
-        source.delete(old.name, if_generation=found.generation)
-    return made.generation
 
 
 def _move_file(session: Session, old: Location, new: Location) -> str:
@@ -88,27 +74,3 @@ def _move_file(session: Session, old: Location, new: Location) -> str:
     Path(old.name).rename(new.name)
     found = session.states.storage(new).stat(new.name)
     return found.generation if found else ""
-
-
-@contextmanager
-def locked_object(bucket: Bucket, location: Location, info: str, run: str) -> Iterator[None]:
-    """Hold a state's lock as Terraform would."""
-    content = {
-        "ID": str(uuid.uuid4()),
-        "Operation": "OperationTypeInvalid",
-        "Info": info,
-        "Who": f"infra@{run}",
-        "Version": "",
-        "Created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "Path": location.url,
-    }
-    try:
-        lock = bucket.write(location.lock_name, json.dumps(content).encode(), if_generation=ABSENT)
-    except PreconditionFailed:
-        raise LockedError(
-            f"{location.url} is locked: {read_lock(bucket, location)}.", advice="Wait until that has ended."
-        ) from None
-    try:
-        yield
-    finally:
-        bucket.delete(location.lock_name, if_generation=lock.generation)

@@ -77,7 +77,7 @@ def among(session: Session, entries: Mapping[str, Entry], stacks: Iterable[str])
     """Those of a ledger's entries that are of some stacks, also of renamed ones."""
     found = {}
     for id_ in stacks:
-        old = session.ledgers.moved_from(session.project.stacks[id_])
+        old = session.ledgers.earlier_id(session.project.stacks[id_])
         entry = entries.get(id_) or (entries.get(old) if old else None)
         if entry:
             found[id_] = entry

@@ -72,11 +72,11 @@ def apply(session: Session, request: Request, consent: Consent, judge: Judge | N
     shown = session.report(command, [one.report for one in planned.values()])
     if session.supervisor.interrupted:
         return shown
-    todo = [id for id, one in planned.items() if one.report.result in ("changed", "waiting")]
+    todo = [id for id, one in planned.items() if one.is_pending]
     if not todo:
         notes = [*_note_unchanged(recorder, planned), *recorder.save()]
         return replace(shown, notes=tuple(notes))
-    if any(planned[id].has_changes for id in todo):
+    if any(planned[id].has_changes or planned[id].move for id in todo):
         consent.to_apply(shown, protected=session.protected(todo))
     return _carry_out(recorder, planned, consent, judge=judge)
 

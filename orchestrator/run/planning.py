@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from orchestrator.config import DEFAULT_WORKSPACE
 from orchestrator.errors import (
     BlockedError,
     InfraError,
@@ -19,12 +20,13 @@ from orchestrator.errors import (
 from orchestrator.plan.model import Plan
 from orchestrator.plan.reader import read_plan
 from orchestrator.project.model import Stack
+from orchestrator.project.states import WORKSPACE_FOLDER, local_workspace
 from orchestrator.report.model import StackReport
 from orchestrator.run.folders import write_private
 from orchestrator.run.inspecting import NOTHING, Inspected
 from orchestrator.run.moving import left_behind
 from orchestrator.run.session import Session
-from orchestrator.run.state_location import refuse_lost_state
+from orchestrator.run.state_location import StateLocations, StateMove
 from orchestrator.run.states import Waiting
 from orchestrator.terraform.client import Diagnostic, PlanOptions, PlanOutcome, Workdir
 from orchestrator.terraform.shadow import make_shadow
@@ -32,7 +34,13 @@ from orchestrator.terraform.shadow import make_shadow
 # A state that moves under a plan is planned again, this often; then somebody else is at work.
 ATTEMPTS = 3
 
-LOCAL_BACKEND = 'terraform {\n  backend "local" {\n    path = "new.tfstate"\n  }\n}\n'
+SHADOW_STATE = "new.tfstate"
+LOCAL_BACKEND = f'terraform {{\n  backend "local" {{\n    path = "{SHADOW_STATE}"\n  }}\n}}\n'
+
+UNRECORDED = (
+    "It has a state, and no run of infra is recorded that made it. Where its plan is empty, "
+    "`infra adopt {0}` records it; off a terminal an apply wants `--adopt`."
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class Planned:
 
     `generation` is the state's, None when there was no state; `upstreams` maps stack ids to generations;
     `shadow` is true when the plan was made in a shadow of the root and so can never be applied. `inspected`
-    is what the session's inspection found.
+    is what the session's inspection found. `move` is a move of the state that an apply makes first.
     """
 
     report: StackReport
@@ -51,11 +59,19 @@ class Planned:
     upstreams: Mapping[str, str] = field(default_factory=dict)
     shadow: bool = False
     inspected: Inspected = NOTHING
+    move: StateMove | None = None
 
     @property
     def has_changes(self) -> bool:
         """True when applying it would change something, outputs included."""
         return self.report.result == "changed"
+
+    @property
+    def is_pending(self) -> bool:
+        """True when an apply has something to do: changes, a move of the state, or a plan yet to make."""
+        return self.report.result in ("changed", "waiting") or (
+            self.report.result == "unchanged" and self.move is not None
+        )
 
 
 def plan_stack(
@@ -96,21 +112,40 @@ def _plan(
     if left:
         reason = f"it was renamed, and its state still lies at {left.url}"
         return Planned(_report(stack, "waiting", reason=reason, advice=f"`infra state move {stack.id}`."))
+    locations = StateLocations.of(session)
+    move = locations.check(stack)
     generation = states.generation(stack)
-    if generation is None:
-        refuse_lost_state(session, stack)
-    if generation is None and options.destroy and states.location(stack) is not None:
+    if generation is None and move is None and options.destroy and states.location(stack) is not None:
         return Planned(_report(stack, "unchanged", reason="it has no state: there is nothing to destroy"))
     if generation is not None:
         session.check_state_version(stack)
     shadow = generation is None and states.is_remote(stack) and not real
+    if move:
+        blob = states.storage(move.source).read(move.source.name)
+        shadow, work = True, shadow_workdir(session, stack, blob.data if blob else None)
     work = work or (shadow_workdir(session, stack) if shadow else session.workdir(stack))
     outcome, generation = plan_while_still(session, stack, work, options, generation, shadow=shadow)
-    planned = read_outcome(session, stack, work, outcome, generation, upstreams, shadow=shadow)
+    planned = read_outcome(session, stack, work, outcome, generation, upstreams, shadow=shadow and not move)
+    if move:
+        return _with_move(planned, move)
+    if planned.has_changes and locations.is_unrecorded(stack):
+        report = replace(
+            planned.report, unrecorded=True, notes=(*planned.report.notes, UNRECORDED.format(stack.id))
+        )
+        planned = replace(planned, report=report)
     if options.refresh_only and planned.plan and not (planned.plan.has_changes or planned.plan.drift):
         # Terraform's exit code says "changes" also where a refresh found none.
         return replace(planned, report=_report(stack, "unchanged"), plan=None)
     return planned
+
+
+def _with_move(planned: Planned, move: StateMove) -> Planned:
+    """A plan made from the state where it was before; it is made again once the state has been moved."""
+    report = planned.report
+    note = f"{str(move)[:1].upper()}{str(move)[1:]}: the next apply copies it. This plan reads the old one."
+    if report.result == "unchanged":
+        report = replace(report, reason=str(move))
+    return replace(planned, report=replace(report, notes=(*report.notes, note)), shadow=True, move=move)
 
 
 def plan_while_still(
@@ -206,8 +241,8 @@ def read_kept_plan(
         return Planned(failure(session, stack, known_error(error)))
 
 
-def shadow_workdir(session: Session, stack: Stack) -> Workdir:
-    """A copy of the root with a local backend, for a stack that has no state yet.
+def shadow_workdir(session: Session, stack: Stack, state: bytes | None = None) -> Workdir:
+    """A copy of the root with a local backend, for a stack that has no state yet, or for `state`.
 
     Planning such a stack against its real backend would lock and write an empty state, which a plan must not.
     """
@@ -215,6 +250,13 @@ def shadow_workdir(session: Session, stack: Stack) -> Workdir:
     root = make_shadow(
         session.project.root, Path(stack.path), target, {"infra_backend_override.tf": LOCAL_BACKEND}
     )
+    named = local_workspace(WORKSPACE_FOLDER, stack.workspace)
+    path = root / (SHADOW_STATE if stack.workspace == DEFAULT_WORKSPACE else named)
+    if state is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_private(path, state)
     return replace(session.workdir(stack), root=root, data_dir=target.with_name(target.name + ".data"))
 
 

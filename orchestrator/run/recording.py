@@ -157,7 +157,7 @@ class Recorder:
 
     def failed(self, claim: Claim, result: Outcome, rescued: str = "") -> None:
         """The stack is not what this commit says, or nobody knows."""
-        seen = self._with_state(claim.entry, claim.stack)
+        seen = self.with_state(claim.entry, claim.stack)
         reason = self.terms.break_glass or claim.entry.break_glass
         left = self._left_lock(claim) if result == "interrupted" else ""
         ended = replace(seen, result=result, rescued=rescued, left_lock=left, break_glass=reason)
@@ -204,6 +204,7 @@ class Recorder:
         return entry is None or bool(
             entry.result in ("failed", "destroyed", "restored", "modified")
             or entry.break_glass
+            or entry.state != (stack.state or "")
             or entry.fingerprint != self.session.project.fingerprint(id_)
             or dict(entry.upstreams) != upstream_hashes(self.session.project, self.session.states, stack)
         )
@@ -250,7 +251,7 @@ class Recorder:
 
     def _applied(self, entry: Entry, stack: Stack, result: Outcome) -> Entry:
         session, project = self.session, self.session.project
-        seen = self._with_state(entry, stack)
+        seen = self.with_state(entry, stack)
         ended = replace(seen, result=result, rescued="", left_lock="", break_glass=self._broken(entry))
         if not (self.is_whole or result == "destroyed"):
             return ended
@@ -276,16 +277,18 @@ class Recorder:
             return self.terms.break_glass
         return None if self._from_trunk and self.is_whole else entry.break_glass
 
-    def _with_state(self, entry: Entry, stack: Stack) -> Entry:
-        """The entry with the state as it is now."""
+    def with_state(self, entry: Entry, stack: Stack) -> Entry:
+        """The entry with the stack's state as it is now."""
         head = self.session.states.head(stack)
         found = self.session.states.stat(stack)
         return replace(
             entry,
+            state=stack.state or "",
             serial=head.serial if head else None,
             lineage=head.lineage if head else "",
             state_generation=found.generation if found else "",
             state_size=found.size if found else None,
+            forgotten="" if found else entry.forgotten,
         )
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.project.model import Project, Stack
@@ -26,9 +26,15 @@ class Waiting:
 class States:
     """Looks at states before Terraform does: Terraform would write one that it does not find."""
 
-    def __init__(self, project: Project, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        environ: Mapping[str, str],
+        open_bucket: Callable[[str, Mapping[str, str]], Bucket] = Bucket,
+    ) -> None:
         self._project = project
         self._environ = environ
+        self._open_bucket = open_bucket
         self._lock = threading.Lock()
         self._buckets: dict[str, Bucket] = {}
         self._files = Files()
@@ -37,16 +43,18 @@ class States:
 
     def of(self, project: Project) -> States:
         """The same states for the same project at another commit; what was read is shared."""
-        other = States(project, self._environ)
+        other = States(project, self._environ, self._open_bucket)
         other._lock, other._buckets = self._lock, self._buckets
         other._files, other._read = self._files, self._read
         return other
 
     def location(self, stack: Stack) -> Location | None:
         """Where a stack's state lies; None when that cannot be told."""
-        if stack.state is None:
-            return None
-        location = Location.parse(stack.state)
+        return self.at(stack.state) if stack.state is not None else None
+
+    def at(self, url: str) -> Location:
+        """The location that `Stack.state` names: a `gs://` URL, or a path from the project's root."""
+        location = Location.parse(url)
         return location if location.is_remote else Location("", str(self._project.root / location.name))
 
     def storage(self, location: Location) -> Reader:
@@ -57,7 +65,7 @@ class States:
         """The bucket of a location; one connection pool each."""
         with self._lock:
             if location.bucket not in self._buckets:
-                self._buckets[location.bucket] = Bucket(location.bucket, self._environ)
+                self._buckets[location.bucket] = self._open_bucket(location.bucket, self._environ)
             return self._buckets[location.bucket]
 
     def is_remote(self, stack: Stack) -> bool:
@@ -78,9 +86,15 @@ class States:
     def head(self, stack: Stack) -> StateFile | None:
         """What a stack's state says; None when there is none. Read once per generation."""
         location = self.location(stack)
-        return self._head(location) if location else None
+        return self.head_at(location) if location else None
 
-    def _head(self, location: Location) -> StateFile | None:
+    def head_before_move(self, stack: Stack) -> StateFile | None:
+        """The same, of the state that the stack takes over (`moved_from`) as long as it has none itself."""
+        head = self.head(stack)
+        return self.head_at(self.at(stack.moved_from)) if head is None and stack.moved_from else head
+
+    def head_at(self, location: Location) -> StateFile | None:
+        """What the state at a location says; None when there is none."""
         found = self.storage(location).stat(location.name)
         if found is None:
             return None
@@ -121,7 +135,7 @@ class States:
             if foreign.target != stack.id:
                 continue
             waiting = _missing(
-                foreign.url, foreign.outputs, foreign.optional, self._head(Location.parse(foreign.url))
+                foreign.url, foreign.outputs, foreign.optional, self.head_at(Location.parse(foreign.url))
             )
             if waiting:
                 return Waiting(waiting, f"{stack.id} reads it; whoever it belongs to has to apply it first.")

@@ -155,7 +155,7 @@ class Statuses:
 
     def _status(self, stack: Stack, seen: Seen) -> StackStatus:
         ledger = self._ledgers.of(stack)
-        entry = seen.entries.get(stack.id) or seen.entries.get(self._ledgers.moved_from(stack) or "")
+        entry = seen.entries.get(stack.id) or seen.entries.get(self._ledgers.earlier_id(stack) or "")
         blob = seen.states.get(stack.id)
         standing, why, advice = self._standing(stack, entry, blob, ledger, seen)
         lock = seen.locks.get(stack.id)

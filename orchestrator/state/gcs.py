@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from orchestrator.errors import ForbiddenError, StateError
+from orchestrator.errors import BucketMissingError, ForbiddenError, StateError
 from orchestrator.state.credentials import LOGIN, credentials
 from orchestrator.state.storage import ABSENT, Blob, precondition_failed
 from orchestrator.state.waiting import Clock, Notices, Operation, OverdueError
@@ -199,7 +199,7 @@ class Bucket:
         try:
             return operation.run(work)
         except exceptions.NotFound as error:
-            raise StateError(
+            raise BucketMissingError(
                 f"The bucket gs://{self.name} does not exist.",
                 advice="Create it, or mend `backend.gcs.bucket` in infra.yaml.",
             ) from error

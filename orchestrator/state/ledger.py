@@ -168,6 +168,24 @@ class Ledger:
         self.storage.delete(self._name(old), if_generation=found.generation)
         return made
 
+    def receive(self, stack: str, other: Ledger, own: Entry | None) -> Entry | None:
+        """Copy a stack's entry from another ledger, which keeps its own; gives `own` when that has none.
+
+        `own` is the blank entry that is here, if one is. Raises LockedError while an operation lives there.
+        """
+        entry = other.entry(stack)
+        if entry is None:
+            return own
+        if entry.operation and other.is_live(entry):
+            raise _locked(entry, entry.operation)
+        return self._write(entry, own.generation if own else ABSENT)
+
+    def note_state(self, stack: str, url: str) -> None:
+        """Note where a stack's state has been moved to, for runs whose code still names where it was."""
+        entry = self.entry(stack)
+        if entry and entry.state != url:
+            self._write(replace(entry, state=url), entry.generation)
+
     # Whether an operation lives
 
     def silence(self, entry: Entry) -> float:

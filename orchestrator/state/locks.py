@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,10 +13,12 @@ from orchestrator.errors import LockedError
 from orchestrator.jsontext import read_object
 from orchestrator.state.location import Location
 from orchestrator.state.records import Operation
-from orchestrator.state.storage import PreconditionFailed, Reader
+from orchestrator.state.storage import ABSENT, PreconditionFailed, Reader, Storage
 
 # How far the clock of the machine that wrote a lock may be from the ledger's for the two to belong together.
 SKEW = timedelta(minutes=10)
+# How `who` of a lock that infra itself took begins; the run follows.
+OURS = "infra@"
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,40 @@ def release_lock(storage: Reader, location: Location, lock: LockInfo) -> None:
             raise LockedError(
                 f"The lock was released and taken anew meanwhile: {other}.", advice="Look at it again."
             ) from None
+
+
+@contextmanager
+def held_for_move(storage: Storage, location: Location, stack: str, run: str) -> Iterator[None]:
+    """Hold a state's lock as Terraform would, while the state is moved.
+
+    Only for a stack that is claimed in the ledger. So a lock of another move of the same stack is of a run
+    that was killed, and is replaced. Raises LockedError for any other lock.
+    """
+    purpose = f"infra state move {stack}"
+    held = read_lock(storage, location)
+    if held and held.info == purpose and held.who.startswith(OURS):
+        release_lock(storage, location, held)
+    content = {
+        "ID": str(uuid.uuid4()),
+        "Operation": "OperationTypeInvalid",
+        "Info": purpose,
+        "Who": f"{OURS}{run}",
+        "Version": "",
+        "Created": f"{storage.now():%Y-%m-%dT%H:%M:%SZ}",
+        "Path": location.url,
+    }
+    try:
+        lock = storage.write(location.lock_name, json.dumps(content).encode(), if_generation=ABSENT)
+    except PreconditionFailed:
+        raise LockedError(
+            f"{location.url} is locked: {read_lock(storage, location)}.",
+            advice="Wait until that has ended.",
+            stack=stack,
+        ) from None
+    try:
+        yield
+    finally:
+        storage.delete(location.lock_name, if_generation=lock.generation)
 
 
 def belongs_to(lock: LockInfo, operation: Operation) -> bool:

@@ -67,10 +67,12 @@ class Entry:
     `fingerprint`, `upstreams` (stack id → hash of the outputs read), `upstream_generations` (stack id →
     generation of that state), and when and by which run (`applied_at`, `applied_run`). The last run, however
     it ended: `result`, `run`, `at`, and the commit it tried, `attempted`. The state as that run left it:
-    `serial`, `lineage`, `state_generation`, `state_size`, `rescued` where one that could not be saved is
-    kept, `left_lock` the generation of a lock on it that could not be released. `break_glass` is the reason
-    by which the last apply was let through. `generation` and `metageneration` are the object's own. `problem`
-    says why the object cannot be read, `remedy` what to do; nothing else is known then. They are not written.
+    `state` (where it is, as `Stack.state` says; empty in entries of older versions), `serial`, `lineage`,
+    `state_generation`, `state_size`, `rescued` where one that could not be saved is kept, `left_lock` the
+    generation of a lock on it that could not be released. `break_glass` is the reason by which the last apply
+    was let through, `forgotten` the one by which `infra state forget` gave the state up. `generation` and
+    `metageneration` are the object's own. `problem` says why the object cannot be read, `remedy` what to do;
+    nothing else is known then. They are not written.
     """
 
     stack: str
@@ -87,6 +89,7 @@ class Entry:
     run: str = ""
     at: str = ""
     attempted: str = ""
+    state: str = ""
     serial: int | None = None
     lineage: str = ""
     state_generation: str = ""
@@ -96,6 +99,7 @@ class Entry:
     operation: Operation | None = None
     break_glass: str | None = None
     moved_from: str | None = None
+    forgotten: str = ""
     generation: str = ""
     metageneration: str = ""
     problem: str = ""
@@ -105,6 +109,16 @@ class Entry:
     def is_known(self) -> bool:
         """True when some commit was ever applied whole."""
         return bool(self.commit)
+
+    @property
+    def is_blank(self) -> bool:
+        """True when nothing is known: the only run that took the stack gave it back."""
+        return not (self.commit or self.result or self.operation or self.forgotten or self.problem)
+
+    @property
+    def has_state(self) -> bool:
+        """True when the last run that recorded an outcome left a state behind that must still be there."""
+        return bool(self.state_generation) and self.result != "destroyed"
 
     @property
     def is_unfinished(self) -> bool:

@@ -127,7 +127,7 @@ def test_another_state_at_the_target_stays(elsewhere: Remembered) -> None:
     ran = elsewhere.infra(
         "state", "move", "dev/net", "--from", f"gs://states/{OLD}", "--auto-approve", "--json", code=1
     )
-    assert "Another state lies at" in ran.out
+    assert "Another state is at" in ran.out
     assert elsewhere.server.store.read_object("states", ELSEWHERE)[1].endswith(b'"x"}')
 
 
@@ -146,8 +146,20 @@ def test_a_stack_whose_state_is_gone_is_forgotten_on_purpose_only(elsewhere: Rem
     assert "project deleted" in history
 
 
-def test_a_destroyed_stack_may_be_made_again(elsewhere: Remembered) -> None:
-    elsewhere.repo.commit({"infra.yaml": CONFIG}, "Back")
-    elsewhere.infra("destroy", "dev/net", "--auto-approve", "--allow-destroy", "--confirm", "dev", code=0)
-    elsewhere.ledger("dev/net").storage.delete(OLD)
-    assert elsewhere.infra("plan", "dev/net", "--json", code=0).results == {"dev/net": "changed"}
+def test_a_declared_move_is_planned_from_the_old_state_and_made_by_the_apply(elsewhere: Remembered) -> None:
+    data = elsewhere.server.store.read_object("states", OLD)[1]
+    declared = MOVED + "stacks:\n  dev/net: {moved_from: 'gs://states/dev/state/net'}\n"
+    elsewhere.repo.commit({"infra.yaml": declared}, "Declare it")
+    stack = elsewhere.infra("plan", "dev/net", "--json", code=0).stack("dev/net")
+    assert stack["result"] == "unchanged"
+    assert stack["reason"] == f"its state moves from gs://states/{OLD} to gs://states/{ELSEWHERE}"
+    assert ELSEWHERE not in elsewhere.objects()
+    assert "--auto-approve" in elsewhere.infra("apply", "dev/net", code=4).err
+    stack = elsewhere.infra("apply", "dev/net", "--auto-approve", "--json", code=0).stack("dev/net")
+    assert stack["reason"] == f"its state was moved from gs://states/{OLD}"
+    assert elsewhere.server.store.read_object("states", ELSEWHERE)[1] == data
+    assert elsewhere.server.store.read_object("states", OLD)[1] == data
+    assert not [name for name in elsewhere.objects() if name.endswith(".tflock")]
+    status = elsewhere.infra("status", "dev/net", "--json", code=0).stack("dev/net")
+    assert (status["standing"], status["state"]["moved"]) == ("up-to-date", False)
+    assert elsewhere.infra("plan", "dev/net", "--json", code=0).stack("dev/net")["reason"] == ""

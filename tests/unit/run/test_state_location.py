@@ -1,0 +1,275 @@
+"""Which state a plan may read: the recorded one at its location, a declared move, and what is blocked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from orchestrator.errors import BlockedError, ProjectError
+from orchestrator.project import load
+from orchestrator.run.ledgers import Ledgers
+from orchestrator.run.state_location import StateLocations
+from orchestrator.run.states import States
+from orchestrator.state.records import Entry, Operation
+from tests.conftest import MakeRepo
+from tests.support.memory_storage import MemoryStorage
+from tests.support.repo import Repo
+
+CODE = 'terraform {\n  backend "gcs" {}\n}\nresource "terraform_data" "x" {}\n'
+AT = "dev/state/net/default.tfstate"
+
+
+def config(bucket: str = "old", prefix: str = "", more: str = "") -> str:
+    given = f', prefix: "{prefix}"' if prefix else ""
+    return f"version: 1\nbackend:\n  gcs: {{bucket: {bucket}{given}}}\n{more}"
+
+
+def moved_from(url: str) -> str:
+    return f"stacks:\n  dev/net: {{moved_from: '{url}'}}\n"
+
+
+@dataclass
+class Place:
+    """A repository with the stack dev/net, and its buckets in memory."""
+
+    repo: Repo
+    buckets: dict[str, MemoryStorage] = field(default_factory=dict)
+
+    def bucket(self, name: str, environ: Mapping[str, str] | None = None) -> MemoryStorage:
+        return self.buckets.setdefault(name, MemoryStorage())
+
+    def commit(self, text: str) -> None:
+        self.repo.commit({"infra.yaml": text}, "Change")
+
+    def locations(self) -> StateLocations:
+        project = load(self.repo.root)
+        states = States(project, {}, self.bucket)  # type: ignore[arg-type]
+        return StateLocations(project, states, Ledgers(project, states, {"HOME": str(self.repo.root)}))
+
+    def state(self, bucket: str, name: str = AT, *, serial: int = 3, lineage: str = "L") -> str:
+        """Put a state into a bucket; gives its generation."""
+        content = {"version": 4, "serial": serial, "lineage": lineage, "resources": [{}]}
+        return self.bucket(bucket).write(name, json.dumps(content).encode()).generation
+
+    def record(self, change: Callable[[Entry], Entry] = lambda entry: entry) -> None:
+        """Record an apply of the code that is here, whose state is there."""
+        found = self.locations()
+        stack = found.project.stacks["dev/net"]
+        ledger, head = found.ledgers.of(stack), found.states.head(stack)
+        commit = found.project.commit or ""
+        entry = ledger.begin("dev/net", Operation("R1", "apply", "planned", "ada", "desk", commit), None)
+        done = replace(
+            entry,
+            result="applied",
+            commit=commit,
+            state=stack.state or "",
+            state_generation=found.states.generation(stack) or "",
+            serial=head.serial if head else None,
+            lineage=head.lineage if head else "",
+        )
+        ledger.finish(change(done))
+
+    def check(self) -> str:
+        """The pending move as text, or `""`."""
+        found = self.locations()
+        return str(found.check(found.project.stacks["dev/net"]) or "")
+
+    def refusal(self) -> str:
+        with pytest.raises(BlockedError) as caught:
+            self.check()
+        return f"{caught.value.message}\n{caught.value.advice}"
+
+
+@pytest.fixture
+def place(make_repo: MakeRepo) -> Place:
+    return Place(make_repo({"infra.yaml": config(), "infra/envs/dev/net/main.tf": CODE}))
+
+
+@pytest.fixture
+def applied(place: Place) -> Place:
+    place.state("old")
+    place.record()
+    assert place.check() == ""
+    return place
+
+
+def test_a_new_stack_is_planned(place: Place) -> None:
+    assert place.check() == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "now"),
+    [
+        (config(prefix="{environment}/elsewhere/{stack}"), "gs://old/dev/elsewhere/net/default.tfstate"),
+        (config(prefix="tf/{environment}/{stack}"), "gs://old/tf/dev/net/default.tfstate"),
+        (config("new"), f"gs://new/{AT}"),
+    ],
+    ids=["prefix", "prefix with a ledger of its own", "bucket"],
+)
+def test_a_backend_that_changed_in_infra_yaml_makes_no_new_stack(
+    applied: Place, changed: str, now: str
+) -> None:
+    applied.commit(changed)
+    text = applied.refusal()
+    assert f"gs://old/{AT}" in text
+    assert now in text
+    assert f"`stacks.dev/net.moved_from: gs://old/{AT}`" in text
+    assert f"infra state move dev/net --from gs://old/{AT}" in text
+
+
+def test_nor_does_one_that_is_not_committed_yet(applied: Place) -> None:
+    (applied.repo.root / "infra.yaml").write_text(config("new"))
+    assert f"gs://old/{AT}" in applied.refusal()
+
+
+def test_nor_does_a_bucket_that_changed_commits_ago(applied: Place) -> None:
+    applied.commit(config("new"))
+    for number in range(3):
+        applied.repo.commit({"README.md": str(number)}, "Other")
+    assert f"gs://old/{AT}" in applied.refusal()
+
+
+def test_a_state_without_a_ledger_counts_by_its_code_alone(place: Place) -> None:
+    place.state("old")
+    place.commit(config("new"))
+    assert f"gs://old/{AT}" in place.refusal()
+
+
+def test_a_state_that_was_destroyed_is_not_missed(place: Place) -> None:
+    place.state("old")
+    place.record(lambda entry: replace(entry, result="destroyed"))
+    place.commit(config("new"))
+    assert place.check() == ""
+
+
+def test_a_bucket_that_is_gone_holds_no_state(place: Place) -> None:
+    from orchestrator.errors import BucketMissingError
+
+    def missing(call: str, name: str) -> bool:
+        raise BucketMissingError("The bucket gs://old does not exist.")
+
+    place.bucket("old").fails = missing
+    place.commit(config("new"))
+    assert place.check() == ""
+
+
+def test_a_state_object_that_was_deleted_is_missed(applied: Place) -> None:
+    applied.bucket("old").delete(AT)
+    text = applied.refusal()
+    assert "its object was deleted" in text
+    assert "infra state forget dev/net" in text
+
+
+def test_a_forgotten_state_is_not_missed(place: Place) -> None:
+    place.state("old")
+    place.record(
+        lambda entry: Entry(
+            entry.stack, operation=entry.operation, forgotten="gone", generation=entry.generation
+        )
+    )
+    place.bucket("old").delete(AT)
+    assert place.check() == ""
+
+
+def test_an_older_entry_has_the_location_of_the_code_that_was_applied(place: Place) -> None:
+    place.state("old")
+    place.record(lambda entry: replace(entry, state=""))
+    assert place.check() == ""
+    place.commit(config(prefix="{environment}/elsewhere/{stack}"))
+    assert f"it was gs://old/{AT}" in place.refusal()
+
+
+# Declared moves
+
+
+@pytest.mark.parametrize("url", ["gs://old/dev/state/net", f"gs://old/{AT}"])
+@pytest.mark.parametrize("bucket", ["new", "old"])
+def test_a_declared_move_is_pending_until_the_state_is_there(applied: Place, url: str, bucket: str) -> None:
+    prefix = "{environment}/elsewhere/{stack}" if bucket == "old" else ""
+    applied.commit(config(bucket, prefix, moved_from(url)))
+    target = "dev/elsewhere/net/default.tfstate" if bucket == "old" else AT
+    assert applied.check() == f"its state moves from gs://old/{AT} to gs://{bucket}/{target}"
+    # A run that was killed has made the copy and not recorded it.
+    applied.state(bucket, target)
+    found = applied.locations()
+    stack = found.project.stacks["dev/net"]
+    assert found.check(stack)
+    # The entry comes along to a ledger elsewhere, and the old one says where the state went.
+    entry = found.ledgers.carry(stack)
+    assert entry
+    assert entry.lineage == "L"
+    found.ledgers.of(stack).note_state("dev/net", stack.state or "")
+    found.ledgers.note_move(stack)
+    assert applied.check() == ""
+    applied.repo.git("checkout", "-q", "HEAD^")
+    assert "was moved to gs://" in applied.refusal()
+
+
+def test_a_declared_move_from_nowhere_is_blocked(applied: Place) -> None:
+    applied.commit(config("new", more=moved_from("gs://old/dev/state/typo")))
+    text = applied.refusal()
+    assert "gs://old/dev/state/typo/default.tfstate" in text
+    assert "stacks.dev/net.moved_from" in text
+
+
+def test_a_declared_move_of_another_state_is_blocked(applied: Place) -> None:
+    applied.state("old", "dev/state/other/default.tfstate", lineage="M")
+    applied.commit(
+        config(prefix="{environment}/elsewhere/{stack}", more=moved_from("gs://old/dev/state/other"))
+    )
+    assert "has lineage M; the ledger knows L" in applied.refusal()
+
+
+def test_no_stack_takes_over_the_state_of_another_one(applied: Place) -> None:
+    applied.repo.commit(
+        {
+            "infra/envs/dev/app/main.tf": CODE,
+            "infra.yaml": config("new", more="stacks:\n  dev/app: {moved_from: gs://new/dev/state/net}\n"),
+        },
+        "Take",
+    )
+    with pytest.raises(ProjectError, match="takes over the state of dev/net"):
+        load(applied.repo.root).require(["dev/app"])
+
+
+# Another state
+
+
+def test_a_state_of_another_lineage_is_blocked(applied: Place) -> None:
+    applied.state("old", serial=9, lineage="M")
+    text = applied.refusal()
+    assert "lineage M; the ledger knows L" in text
+    assert "infra state accept dev/net --lineage M" in text
+
+
+def test_an_older_serial_is_blocked_with_both_generations(applied: Place) -> None:
+    first = applied.bucket("old").objects[AT].generation
+    now = applied.state("old", serial=2)
+    text = applied.refusal()
+    assert f"serial 2 (generation {now}), the ledger has 3 (generation {first})" in text
+    assert f"infra state restore dev/net {first}" in text
+
+
+def test_a_newer_serial_is_planned(applied: Place) -> None:
+    applied.state("old", serial=9)
+    assert applied.check() == ""
+
+
+def test_a_state_moved_by_hand_with_its_code_is_planned(applied: Place) -> None:
+    applied.commit(config(prefix="{environment}/elsewhere/{stack}"))
+    applied.state("old", "dev/elsewhere/net/default.tfstate")
+    assert applied.check() == ""
+
+
+def test_a_state_without_an_entry_is_unrecorded(place: Place) -> None:
+    found = place.locations()
+    stack = found.project.stacks["dev/net"]
+    assert not found.is_unrecorded(stack)
+    place.state("old")
+    assert place.locations().is_unrecorded(stack)
+    assert place.check() == ""
+    place.record()
+    assert not place.locations().is_unrecorded(stack)
