@@ -115,7 +115,12 @@ class Statuses:
             listings = [(ledger, pool.submit(ledger.entries)) for ledger in by_ledger]
             states = [pool.submit(self._look_at_states, members) for members in by_ledger.values()]
             for ledger, listing in listings:
-                entries = listing.result()
+                # An entry in the ledger where a stack was before its state moved is not about it any more.
+                entries = {
+                    id: entry
+                    for id, entry in listing.result().items()
+                    if id not in stacks or self._ledgers.of(stacks[id]) is ledger
+                }
                 seen.entries.update(entries)
                 seen.ledgers.update(dict.fromkeys(entries, ledger))
             locked: list[Stack] = []
