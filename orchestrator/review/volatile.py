@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from orchestrator.plan.comparing import volatile
 from orchestrator.plan.digest import Digest
-from orchestrator.run.pipeline import Request, plan_all
+from orchestrator.run.pipeline import LAST_START, Request, plan_all
 from orchestrator.run.session import Session
 
 Attributes = tuple[tuple[str, str], ...]
@@ -24,7 +24,7 @@ def find_volatile(session: Session, digests: Mapping[str, Digest]) -> dict[str, 
         return {}
     # `plantimestamp()` counts in seconds.
     time.sleep(1 - time.time() % 1)
-    again = plan_all(session, Request(stacks))
+    again = plan_all(session, Request(stacks, last_start=LAST_START))
     found: dict[str, Attributes] = {}
     for id_ in stacks:
         second = again[id_].inspected.digest if id_ in again else None

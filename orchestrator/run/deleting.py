@@ -9,7 +9,7 @@ from orchestrator.errors import ConfigError, GitError, ProjectError
 from orchestrator.project import load_commit
 from orchestrator.project.model import Project, Stack
 from orchestrator.run.inspecting import Inspect
-from orchestrator.run.pipeline import Request, plan_all
+from orchestrator.run.pipeline import LAST_START, Request, plan_all
 from orchestrator.run.planning import Planned
 from orchestrator.run.session import Session
 from orchestrator.run.worktrees import at_commit
@@ -74,5 +74,5 @@ def plan_deleted(
     for commit, stacks in by_commit.items():
         with at_commit(session, commit) as inner:
             old = replace(inner, inspect=inspecting(inner)) if inspecting else inner
-            planned |= plan_all(old, Request(tuple(stacks), PlanOptions(destroy=True)))
+            planned |= plan_all(old, Request(tuple(stacks), PlanOptions(destroy=True), last_start=LAST_START))
     return dict(sorted(planned.items()))

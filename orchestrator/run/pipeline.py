@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,7 +14,7 @@ from orchestrator.errors import BlockedError, ConfigError, UsageError
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.applying import Applying
 from orchestrator.run.keeping import Kept, check_kept, empty_folder, keep, read_kept
-from orchestrator.run.planning import Planned, not_planned, plan_stack, read_kept_plan
+from orchestrator.run.planning import Planned, not_planned, plan_stack, read_kept_plan, too_late
 from orchestrator.run.policing import forbidden
 from orchestrator.run.ports import LENIENT, Consent, Judge
 from orchestrator.run.recording import Recorder, Terms
@@ -25,6 +26,10 @@ from orchestrator.terraform.client import PlanOptions
 HELD = "Its checks run again with `infra ci apply {0}` in CI: merge a fix, or `/infra apply {0}`."
 # Results after which a stack is still to be done. One that failed belongs to them: what comes after it waits.
 LEFT = ("aborted", "waiting", "locked", "blocked", "failed", "mismatch")
+
+
+# Seconds after which plan and compare jobs start no stack: an impersonated token lives for an hour.
+LAST_START = 50 * 60.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Request:
     detailed: bool = False
     terms: Terms = field(default_factory=Terms)
     promotes: bool = False
+    last_start: float | None = None
 
 
 def plan(session: Session, request: Request) -> RunReport:
@@ -114,13 +120,14 @@ def apply_kept(
 def plan_all(session: Session, request: Request) -> dict[str, Planned]:
     """Plan every stack of the request, side by side in dependency order, then the followers that may move."""
     order = session.in_order(request.stacks)
-    planned = _plan_these(session, order, request.options)
+    planned = _plan_these(session, order, request)
     moved = {id for id in order if planned[id].has_changes}
     late = [id for id in session.in_order(request.followers) if _is_moved(session, id, moved, planned)]
-    return planned | (_plan_these(session, late, request.options) if late else {})
+    return planned | (_plan_these(session, late, request) if late else {})
 
 
-def _plan_these(session: Session, stacks: Sequence[str], options: PlanOptions) -> dict[str, Planned]:
+def _plan_these(session: Session, stacks: Sequence[str], request: Request) -> dict[str, Planned]:
+    options = request.options
     prerequisites = session.prerequisites(stacks, destroy=options.destroy)
 
     def work(id: str) -> Planned:
@@ -129,7 +136,13 @@ def _plan_these(session: Session, stacks: Sequence[str], options: PlanOptions) -
         return planned
 
     def skip(id: str, results: Mapping[str, Planned]) -> Planned | None:
-        return not_planned(session, session.project.stacks[id]) if session.supervisor.interrupted else None
+        if session.supervisor.interrupted:
+            return not_planned(session, session.project.stacks[id])
+        if request.last_start is not None and time.monotonic() - session.began >= request.last_start:
+            late = too_late(session, session.project.stacks[id], request.last_start)
+            session.progress.done(late.report)
+            return late
+        return None
 
     session.progress.begin(stacks)
     try:

@@ -15,6 +15,7 @@ from orchestrator.errors import (
     LockedError,
     StateError,
     TerraformError,
+    TooLateError,
     known_error,
 )
 from orchestrator.plan.model import Plan
@@ -263,6 +264,18 @@ def shadow_workdir(session: Session, stack: Stack, state: bytes | None = None) -
 def not_planned(session: Session, stack: Stack) -> Planned:
     """The result of a stack whose plan never began, since the run was stopped."""
     return Planned(failure(session, stack, InterruptedRunError("The run was interrupted.")))
+
+
+def too_late(session: Session, stack: Stack, last_start: float) -> Planned:
+    """The result of a stack whose turn came after `last_start` seconds of the run."""
+    error = TooLateError(
+        f"Not planned: {last_start / 60:.0f} minutes of the job were over before its turn came, and the "
+        "job's credentials end soon.",
+        advice="Run the job again. With more shards (`ci plan --max-shards`) or more `--parallelism` each "
+        "job has less to do.",
+        stack=stack.id,
+    )
+    return Planned(failure(session, stack, error))
 
 
 def failure(session: Session, stack: Stack, error: InfraError) -> StackReport:

@@ -547,7 +547,7 @@ def test_an_environment_is_checked_for_drift_by_several_jobs_and_told_once(recor
         *(("dev-drift@example", "1/2"), ("dev-drift@example", "2/2")),
         *(("prod-drift@example", "1/2"), ("prod-drift@example", "2/2")),
     ], done.stdout
-    assert all(f"--budget 60m --shard {note['SHARD']} --report" in note["asked"] for note in checks)
+    assert all(f"--budget 50m --shard {note['SHARD']} --report" in note["asked"] for note in checks)
     assert [note["asked"] for note in notes].count("ci drift reports") == 1
     drift = render(replace(TARGET, drift_shards=2), SOURCE)[".github/workflows/infra-drift-prod.yml"]
     assert "name: infra-drift-prod.${{ strategy.job-index }}" in drift

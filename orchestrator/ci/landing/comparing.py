@@ -24,7 +24,7 @@ from orchestrator.review.volatile import FindVolatile, find_volatile
 from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
 from orchestrator.run.digesting import empty_digest
 from orchestrator.run.pending import pending_stacks
-from orchestrator.run.pipeline import Request, plan_all
+from orchestrator.run.pipeline import LAST_START, Request, plan_all
 from orchestrator.run.planning import Planned
 from orchestrator.run.recording import SupersededError
 from orchestrator.run.session import Session
@@ -231,7 +231,7 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
             advice=f"Give {gate_name(environment)} required reviewers, or change the checks on trunk.",
         )
     everything = (*request.stacks, *request.followers)
-    planned = plan_all(session, replace(request, stacks=everything, followers={}))
+    planned = plan_all(session, replace(request, stacks=everything, followers={}, last_start=LAST_START))
     moving = provisional(session.project, {id_: one.report for id_, one in planned.items()})
     planned = {id_: _standing_on(session, one, moving.get(id_, ())) for id_, one in planned.items()}
     planned |= plan_deleted(session, deleted, rules.watching)

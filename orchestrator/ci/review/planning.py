@@ -16,7 +16,7 @@ from orchestrator.review.provisional import provisional
 from orchestrator.review.volatile import find_volatile
 from orchestrator.run.deleting import Deleted, plan_deleted
 from orchestrator.run.inspecting import inspect_nothing
-from orchestrator.run.pipeline import Request, plan_all
+from orchestrator.run.pipeline import LAST_START, Request, plan_all
 from orchestrator.run.planning import Planned, failure
 from orchestrator.run.session import Session
 
@@ -25,11 +25,11 @@ def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) ->
     """Plan a part and record what reviewers will see of it. What goes wrong with a stack is its result."""
     elsewhere = {one.id for one in scope.found.stacks if one.id not in part.stacks}
     session.inspect = recorder.watching(session)
-    planned = _plan(session, (*part.stacks, *part.always))
+    planned = plan_sound(session, (*part.stacks, *part.always))
     recorder.provisional = provisional(scope.project, _reports(planned), elsewhere)
     late = [id_ for id_ in part.followers if id_ in recorder.provisional]
     if late and not session.supervisor.interrupted:
-        planned |= _plan(session, late)
+        planned |= plan_sound(session, late)
     if recorder.approves:
         digests = {id_: one.inspected.digest for id_, one in planned.items() if one.inspected.digest}
         recorder.volatile = find_volatile(session, digests)
@@ -47,10 +47,11 @@ def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) ->
     return recorder.record(session, scope, ordered, reviews)
 
 
-def _plan(session: Session, stacks: Sequence[str]) -> dict[str, Planned]:
+def plan_sound(session: Session, stacks: Sequence[str]) -> dict[str, Planned]:
     """Plan stacks; one whose code cannot be planned at all, such as a circle, does not hide the others."""
     broken = _broken(session, stacks)
-    return broken | plan_all(session, Request(tuple(id_ for id_ in stacks if id_ not in broken)))
+    sound = tuple(id_ for id_ in stacks if id_ not in broken)
+    return broken | plan_all(session, Request(sound, last_start=LAST_START))
 
 
 def _broken(session: Session, stacks: Sequence[str]) -> dict[str, Planned]:

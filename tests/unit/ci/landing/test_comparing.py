@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
-from orchestrator.ci.landing.comparing import TrunkJudge, checks_due_for, pending_work
+from orchestrator.ci.landing.comparing import TrunkJudge, checks_due_for, compare, pending_work
 from orchestrator.errors import MismatchError
 from orchestrator.plan.comparing import Difference
 from orchestrator.plan.digest import Digest
@@ -20,6 +22,7 @@ from orchestrator.review.promotion import EnvironmentPromotion
 from orchestrator.review.rules import PendingRules
 from orchestrator.review.volatile import Attributes
 from orchestrator.run.inspecting import Inspected
+from orchestrator.run.pipeline import LAST_START
 from orchestrator.run.planning import Planned
 from orchestrator.run.ports import Silent
 from orchestrator.run.session import Session, open_session
@@ -85,6 +88,13 @@ def test_a_deleted_stack_alone_makes_the_checks_due(make_repo: MakeRepo) -> None
     promotion = EnvironmentPromotion(session, "dev")
     assert checks_due_for(promotion, {}) == ""
     assert checks_due_for(promotion, pending) == "it is about to be applied"
+
+
+def test_a_comparison_starts_no_stack_when_its_credentials_end_soon(make_repo: MakeRepo) -> None:
+    session = replace(opened(make_repo), began=time.monotonic() - LAST_START - 1)
+    (deleted,) = compare(session, "dev", None).report.stacks
+    assert (deleted.id, deleted.result) == ("dev/b", "failed")
+    assert deleted.reason.startswith("Not planned: 50 minutes")
 
 
 # What is new in every plan

@@ -1,0 +1,40 @@
+"""When planning starts no stack any more."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+
+from orchestrator.ci.review import planning
+from orchestrator.project import load
+from orchestrator.run.pipeline import LAST_START, Request, plan_all
+from orchestrator.run.ports import Silent
+from orchestrator.run.session import Session, open_session
+from tests.conftest import MakeRepo
+
+STACK = 'resource "terraform_data" "x" {}\n'
+
+
+def session_that_began(make_repo: MakeRepo, seconds_ago: float) -> Session:
+    repo = make_repo({"infra/envs/dev/a/main.tf": STACK, "infra/envs/dev/b/main.tf": STACK})
+    session = open_session(load(repo.root), {**os.environ, "PATH": ""}, Silent())
+    return replace(session, began=time.monotonic() - seconds_ago)
+
+
+def test_no_stack_is_started_when_the_credentials_of_the_job_end_soon(make_repo: MakeRepo) -> None:
+    """An impersonated token lives for an hour; what is left must do for the plans that are running."""
+    assert LAST_START == 3000
+    session = session_that_began(make_repo, LAST_START + 1)
+    planned = plan_all(session, Request(("dev/a", "dev/b"), last_start=LAST_START))
+    assert {id_: one.report.result for id_, one in planned.items()} == {"dev/a": "failed", "dev/b": "failed"}
+    report = planned["dev/a"].report
+    assert report.reason.startswith("Not planned: 50 minutes of the job were over before its turn came")
+    assert "parallelism" in report.advice
+    assert session.report("plan", [report]).exit_code == 1
+
+
+def test_the_jobs_of_a_pull_request_have_that_limit(make_repo: MakeRepo) -> None:
+    session = session_that_began(make_repo, LAST_START + 1)
+    (planned,) = planning.plan_sound(session, ["dev/a"]).values()
+    assert planned.report.reason.startswith("Not planned: 50 minutes")
