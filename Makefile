@@ -5,8 +5,9 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for name in python3.11 python3 python3.14 python3.13 python3.12; do \
   $$name $(NEW_ENOUGH) >/dev/null 2>&1 && echo $$name && break; done)
 VENV ?= .venv
-# Tests run side by side on this many processes: more than cores, since they wait for programs half of the time.
-JOBS ?= 4
+# Tests run side by side on this many processes: more than cores, since they wait for programs part of the time,
+# and no more than that: each process imports and collects all tests, which takes it fifteen seconds.
+JOBS ?= 3
 # `newest` ignores the lock files: whether infra works with what was released since, or where they have no wheel.
 PINS ?= locked
 
@@ -34,7 +35,7 @@ gallery: $(VENV)/.dev ## Make the pictures of docs/gallery.md again; this wants 
 	@$(BIN)/python -m tests.support.gallery
 
 test: $(VENV)/.dev $(VENV)/.tools ## Run the tests.
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not soak"
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not soak" --durations=20 --durations-min=1
 
 coverage: $(VENV)/.dev $(VENV)/.tools ## Run the tests, and print how much of each branch they cover; a third slower.
 	@$(BIN)/coverage erase

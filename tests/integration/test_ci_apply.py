@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +34,7 @@ from tests.support.merging import (
 )
 from tests.support.remembered import CONFIG, UPSTREAM
 from tests.support.repo import Repo
+from tests.support.warm import Forked
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -464,16 +463,16 @@ def test_an_older_run_leaves_what_is_newer(ci: Ci) -> None:
 def parts(ci: Ci, attempt: str) -> list[dict[str, str]]:
     """Two parts of an apply to prod, at work at once; what came of the stacks of each."""
     running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "orchestrator", "ci", "apply", "prod", "--shard", f"{part}/2", "--json"],
-            cwd=one.root,
-            env={**os.environ, **one.env, "GITHUB_RUN_ATTEMPT": attempt},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+        Forked(
+            ("ci", "apply", "prod", "--shard", f"{part}/2", "--json"),
+            one.root,
+            {**os.environ, **one.env, "GITHUB_RUN_ATTEMPT": attempt},
         )
         for part, one in enumerate((job(ci), job(ci)), 1)
     ]
     ended = [json.loads(one.communicate(timeout=100)[0]) for one in running]
+    for one in running:
+        one.close()
     return [{stack["id"]: stack["result"] for stack in one["stacks"]} for one in ended]
 
 

@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.support.cli import Infra
 from tests.support.identity import attribute_of
 from tests.support.repo import Repo
 from tests.support.schemas import check_schema
+from tests.support.warm import run_warm
 
 pytest.importorskip("grpc")
 
@@ -46,26 +47,23 @@ class Shell:
 
     root: Path
     environ: dict[str, str]
+    accounts: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def infra(self, *arguments: str, expect: int = 0) -> str:
         """Run a command; both of its outputs."""
-        done = subprocess.run(
-            [sys.executable, "-m", "orchestrator", *arguments],
-            cwd=self.root,
-            env=self.environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == expect, done.stdout
-        return done.stdout
+        return self._run(arguments, self.environ, expect)
 
     def on_sandbox(self, *arguments: str, expect: int = 0, account: str = "owner") -> str:
-        """Run infra on the sandbox."""
-        infra = (sys.executable, "-m", "orchestrator", *arguments)
-        return self.infra("sandbox", "exec", "--account", account, "--", *infra, expect=expect)
+        """Run infra on the sandbox, with what `infra sandbox exec` gives to a program."""
+        if account not in self.accounts:
+            told = self.infra("sandbox", "exec", "--account", account, "--", "env", "-0")
+            self.accounts[account] = dict(line.split("=", 1) for line in told.split("\0") if line)
+        return self._run(arguments, self.accounts[account], expect)
+
+    def _run(self, arguments: Sequence[str], environ: Mapping[str, str], expect: int) -> str:
+        done = run_warm(arguments, self.root, environ)
+        assert done.code == expect, done.out + done.err
+        return done.out + done.err
 
     def bootstrap(self, *arguments: str, expect: int = 0) -> str:
         """Run the command that is tested, with its question answered."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 from orchestrator.sandbox.gcs.server import GcsServer
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
+from tests.support.warm import Forked
 
 # The provisioner holds the lock until the test has seen what the other one does.
 MAIN = """
@@ -42,14 +41,7 @@ def two_applies(infra: Infra) -> None:
     """Apply while another process applies; then let that one end."""
     folder = infra.root / STACK
     argv = ("apply", "dev/net", "--auto-approve", "--confirm", "dev")
-    first = subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", *argv],
-        cwd=infra.root,
-        env={**os.environ, **infra.env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    first = Forked(argv, infra.root, {**os.environ, **infra.env})
     try:
         deadline = time.monotonic() + 60
         while not (folder / "begun").exists():
@@ -59,7 +51,8 @@ def two_applies(infra: Infra) -> None:
         second = infra(*argv, "--json")
     finally:
         (folder / "go").touch()
-        told = first.communicate(timeout=60)[0]
+        told = first.communicate(timeout=60)
+        first.close()
     assert first.returncode == 0, told
     assert second.code == 6, second.out
     assert second.results == {"dev/net": "locked"}

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.repo import Repo
+from tests.support.warm import run_warm
 
 pytest.importorskip("grpc")
 
@@ -65,17 +66,9 @@ class Shell:
 
     def infra(self, *arguments: str, expect: int = 0) -> str:
         """Run a command to its end; its standard output, or both outputs when it is to fail."""
-        done = subprocess.run(
-            [sys.executable, "-m", "orchestrator", *arguments],
-            cwd=self.root,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done.stdout if expect == 0 else done.stdout + done.stderr
+        done = run_warm(arguments, self.root, self.environ)
+        assert done.code == expect, done.out + done.err
+        return done.out if expect == 0 else done.out + done.err
 
     def json(self, *arguments: str) -> dict[str, Any]:
         """The JSON document of a command."""

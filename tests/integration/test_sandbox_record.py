@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.conftest import MakeRepo
 from tests.support.providers import platform_name
+from tests.support.warm import run_warm
 
 pytest.importorskip("tf")
 
@@ -108,18 +108,9 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 def infra(folder: Path, environ: dict[str, str], *arguments: str, expect: int = 0) -> str:
     """Run `infra` as a user does; both outputs."""
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestrator", *arguments],
-        cwd=folder,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == expect, done.stdout
-    return done.stdout
+    done = run_warm(arguments, folder, environ)
+    assert done.code == expect, done.out + done.err
+    return done.out + done.err
 
 
 def test_a_recorded_provider_is_played(make_repo: MakeRepo, environ: dict[str, str], tmp_path: Path) -> None:

@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,8 +28,8 @@ from tests.support.crash.watched import (
     WatchedProviders,
 )
 from tests.support.repo import Repo
+from tests.support.warm import Forked
 
-SOURCE = Path(__file__).resolve().parents[3]
 # Who dies: `term` is an orderly SIGTERM to infra, the others are SIGKILL.
 Target = Literal["infra", "terraform", "both", "term"]
 LIMIT = 120.0
@@ -151,20 +149,11 @@ class Round:
     trigger: Trigger
     effects: Effects
     env: Mapping[str, str]
-    children: list[subprocess.Popen[str]] = field(default_factory=list)
+    children: list[Forked] = field(default_factory=list)
 
-    def start(self, *argv: str) -> subprocess.Popen[str]:
+    def start(self, *argv: str) -> Forked:
         """Start `infra ARGV`."""
-        child = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator", *argv],
-            cwd=self.root,
-            env=dict(self.env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        child = Forked(argv, self.root, self.env)
         self.children.append(child)
         return child
 
@@ -276,7 +265,6 @@ class Lab:
         with bucket:
             env = {
                 **os.environ,
-                "PYTHONPATH": str(SOURCE),
                 "XDG_STATE_HOME": str(self.folder / "home" / name),
                 "STORAGE_EMULATOR_HOST": bucket.url,
                 "TF_REATTACH_PROVIDERS": reattach_config(ports, self._sentinel.pid),
@@ -321,19 +309,17 @@ def put_down(round_: Round) -> None:
         if child.poll() is None:
             child.kill()
         child.wait(LIMIT)
-        for stream in (child.stdout, child.stderr):
-            if stream:
-                stream.close()
+        child.close()
     for pid in round_.terraforms():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-def finished(child: subprocess.Popen[str]) -> Done:
+def finished(child: Forked) -> Done:
     """What came of an `infra` that was started."""
     began = time.monotonic()
     out, err = child.communicate(timeout=LIMIT)
-    return Done(child.returncode, out, err, time.monotonic() - began)
+    return Done(child.wait(), out, err, time.monotonic() - began)
 
 
 def processes() -> list[tuple[int, str, str]]:
