@@ -27,7 +27,7 @@ class Claim:
     The stage only moves forward. A claim whose Terraform never started is always given back: nothing was
     done, whatever came in between. One that started ends with its outcome, or stays in the ledger as
     unfinished. `waited` is true when another run held the stack first: what was planned before may be out of
-    date.
+    date. `serial` is the state's when it was taken, None where there is no state.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Claim:
         entry: Entry,
         *,
         waited: bool,
+        serial: int | None = None,
         first_beat: float = FIRST_BEAT,
     ) -> None:
         self.ledger = ledger
@@ -45,6 +46,7 @@ class Claim:
         self.before = before
         self.entry = entry
         self.waited = waited
+        self.serial = serial
         self.stage: Stage = "planned"
         self._first_beat = first_beat
         self._lock = threading.Lock()
@@ -116,13 +118,14 @@ class Claim:
         self._stop_heartbeat()
 
     def record(self, report: StackReport) -> StackRecord:
-        """The stack's part in the record of the run, once it has ended."""
+        """The stack's part in the record of the run, once it has ended; it counts what was done."""
+        has_applied = report.result in ("applied", "destroyed") or report.partial
         return StackRecord(
             result=report.result,
-            counts=dict(report.counts),
+            counts=dict(report.counts) if has_applied else {},
             reason=report.reason,
             seconds=round(report.seconds, 3),
-            serial_before=self.before.serial if self.before else None,
+            serial_before=self.serial,
             serial_after=self.entry.serial,
             generation_after=self.entry.state_generation,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from orchestrator.errors import Exit, InfraError, InterruptedRunError, MismatchE
 from orchestrator.masking import NO_SECRETS
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Stack
-from orchestrator.report.model import Result, StackReport
+from orchestrator.report.model import NO_COUNTS, Result, StackReport
 from orchestrator.run.folders import write_private
 from orchestrator.run.importids import import_ids
 from orchestrator.run.orphans import NAMES, planned_line
@@ -160,6 +160,8 @@ def told(
             advice=f"`infra resume {claim.stack.id}` when the ledger can be reached.",
             diff="",
             notes=tuple(_kept(outcome)),
+            counts=planned.report.counts if outcome.ok else counts_done(outcome),
+            partial=True,
         )
 
 
@@ -193,7 +195,10 @@ def _never_began(outcome: ApplyOutcome) -> bool:
 def failed_report(
     session: Session, stack: Stack, planned: Planned, outcome: ApplyOutcome, *, moved: bool
 ) -> StackReport:
-    """What a failed apply said; `moved` when something was applied before it failed."""
+    """What a failed apply said; `moved` when something was applied before it failed.
+
+    It counts what was done, and what was planned where nothing was.
+    """
     masks = planned.plan.secrets if planned.plan else NO_SECRETS
     diagnostics = tuple(session.masked_diagnostic(stack, one, masks) for one in outcome.diagnostics)
     reason = diagnostics[0]["summary"] if diagnostics else "Terraform failed without saying why"
@@ -209,11 +214,17 @@ def failed_report(
         reason=str(reason),
         diagnostics=diagnostics,
         diff="",
+        counts=counts_done(outcome) if moved else planned.report.counts,
         notes=(*notes, *_kept(outcome)),
         error_class="PartialError" if moved else "TerraformError",
         code=int(Exit.ERROR),
         partial=moved,
     )
+
+
+def counts_done(outcome: ApplyOutcome) -> Mapping[str, int]:
+    """How many resources an apply created, updated and so on before it ended."""
+    return {**NO_COUNTS, **outcome.counts}
 
 
 def refused(report: StackReport, result: Result, error: InfraError) -> StackReport:

@@ -10,8 +10,11 @@ from orchestrator.state.ledger import Ledger
 from orchestrator.state.records import Entry, Operation, RunRecord, StackRecord
 
 
-def remember(ledger: Ledger, stack: Stack, before: Entry, cut_off: Operation) -> None:
-    """Write the record of a run that died before it could; a record that is there only gains the stack."""
+def remember(ledger: Ledger, stack: Stack, before: Entry, cut_off: Operation, serial: int | None) -> None:
+    """Write the record of a run that died before it could; a record that is there only gains the stack.
+
+    `serial` is the state's now, which is what that run left.
+    """
     known = ledger.run(cut_off.run)
     if known and stack.id in known.stacks:
         return
@@ -30,5 +33,10 @@ def remember(ledger: Ledger, stack: Stack, before: Entry, cut_off: Operation) ->
         stacks={},
         link=cut_off.where if from_job else "",
     )
-    part = StackRecord("interrupted", reason="cut off while applying", serial_before=before.serial)
+    part = StackRecord(
+        "interrupted",
+        reason="cut off while applying",
+        serial_before=before.serial,
+        serial_after=serial,
+    )
     ledger.save_run(replace(record, stacks={**record.stacks, stack.id: part}))

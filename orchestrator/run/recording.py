@@ -94,6 +94,7 @@ class Recorder:
             ledger = self.session.ledgers.of(stack)
             before = self.session.ledgers.carry(stack)
             self._refuse_older(stack, before)
+            serial = self._serial(stack)
             try:
                 entry = ledger.begin(stack.id, self.operation(), before)
             except LockedError as error:
@@ -105,12 +106,13 @@ class Recorder:
                 self.session.progress.doing(stack.id, f"waiting: {error.message}")
                 time.sleep(min(LOOK_AGAIN, 0.3 + secrets.randbelow(1000) / 1000))
             else:
-                return Claim(ledger, stack, before, entry, waited=waited)
+                return Claim(ledger, stack, before, entry, waited=waited, serial=serial)
 
     def take_over(self, stack: Stack, before: Entry) -> Claim:
         """Take a stack whose operation was cut off, to bring it to an end under that operation's own run."""
         ledger = self.session.ledgers.of(stack)
         run = before.operation.run if before.operation else before.run
+        serial = self._serial(stack)
         cut_off = before.operation
         # Whoever resumes after us must still know since when, and which lock is the dead run's.
         operation = replace(
@@ -125,8 +127,12 @@ class Recorder:
             entry = ledger.heartbeat(entry, lock=cut_off.lock)
         if cut_off and cut_off.phase == "applying":
             with suppress(InfraError):  # what was cut off can be resumed without its place in the history
-                remember(ledger, stack, before, cut_off)
-        return Claim(ledger, stack, before, entry, waited=False)
+                remember(ledger, stack, before, cut_off, serial)
+        return Claim(ledger, stack, before, entry, waited=False, serial=serial)
+
+    def _serial(self, stack: Stack) -> int | None:
+        head = self.session.states.head(stack)
+        return head.serial if head else None
 
     def _refuse_older(self, stack: Stack, before: Entry | None) -> None:
         found = (

@@ -27,6 +27,8 @@ from orchestrator.terraform.client import PlanOptions
 from orchestrator.terraform.failures import failure
 
 WORKERS = 16
+# More than this many states are not written in one apply: a record that says so is wrong.
+MOST_SERIALS = 10_000
 MANIFEST = "manifest.json"
 
 
@@ -73,15 +75,21 @@ def versions_of(states: States, ledgers: Ledgers, stack: Stack, *, limit: int) -
 
 
 def runs_by_generation(runs: Iterable[RunRecord], stack: str) -> dict[str, str]:
-    """Which run left which generation of a state, and which serial (`serial:4`)."""
-    found: dict[str, str] = {}
+    """Which run wrote which generation of a state, and which serials (`serial:4`), the newest run first.
+
+    Terraform writes more than one serial in a long apply. A run that left the state as it was wrote none.
+    """
+    writers: dict[str, str] = {}
     for run in runs:
-        one = run.stacks[stack]
-        if one.generation_after:
-            found.setdefault(one.generation_after, run.id)
-        if one.serial_after is not None and one.serial_after != one.serial_before:
-            found.setdefault(f"serial:{one.serial_after}", run.id)
-    return found
+        record = run.stacks.get(stack)
+        if record is None or record.serial_after is None or record.serial_after == record.serial_before:
+            continue
+        if record.generation_after:
+            writers.setdefault(record.generation_after, run.id)
+        first = record.serial_after if record.serial_before is None else record.serial_before + 1
+        for serial in range(max(first, record.serial_after - MOST_SERIALS), record.serial_after + 1):
+            writers.setdefault(f"serial:{serial}", run.id)
+    return writers
 
 
 def _version(blob: Blob, whole: Blob | None, writers: Mapping[str, str]) -> StateVersion:

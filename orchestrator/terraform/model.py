@@ -147,3 +147,16 @@ class ApplyOutcome:
     outputs: Mapping[str, Mapping[str, Any]] | None = field(default=None, repr=False)
     locked: LockHolder | None = None
     rescued: Path | None = None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many resources it created, updated, replaced, deleted and imported; a replace counts once."""
+        created = {applied.address for applied in self.finished if applied.action == "create"}
+        replaced = sum(applied.address in created for applied in self.finished if applied.action == "delete")
+        return {
+            "create": self.created - replaced,
+            "update": self.updated,
+            "replace": replaced,
+            "delete": self.deleted - replaced,
+            "import": self.imported,
+        }

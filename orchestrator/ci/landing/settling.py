@@ -17,8 +17,8 @@ from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import Exit, InfraError, InterruptedRunError
 from orchestrator.project.git import WORKTREES
 from orchestrator.project.model import Stack
-from orchestrator.report.model import NO_COUNTS, Result, RunReport, StackReport
-from orchestrator.run.carrying import told
+from orchestrator.report.model import Result, RunReport, StackReport
+from orchestrator.run.carrying import counts_done, told
 from orchestrator.run.evidence import follow, living
 from orchestrator.run.folders import NAME, Folders
 from orchestrator.run.orphans import reduced
@@ -136,6 +136,8 @@ class Settling:
             tried = left.entry.attempted[:10]
             return self._interrupted(f"it was applying {tried}, which is not this checkout")
         claim = self.recorder.take_over(left.stack, left.entry)
+        # It is the same run that goes on: the state has been moving under it.
+        claim.serial = left.entry.serial
         session.folders.take_over(left.run)
         try:
             work = session.workdir(left.stack, left.run)
@@ -196,15 +198,8 @@ class Settling:
 
     def _changed(self, outcome: ApplyOutcome) -> StackReport:
         """What the journal says was done, as a report that is not yet told how it ended."""
-        counts = {
-            **NO_COUNTS,
-            "create": outcome.created,
-            "update": outcome.updated,
-            "delete": outcome.deleted,
-            "import": outcome.imported,
-        }
         stack = self.left.stack
-        return StackReport(stack.id, stack.environment, "changed", counts=counts)
+        return StackReport(stack.id, stack.environment, "changed", counts=counts_done(outcome))
 
     def _remember(self, claim: Claim, report: StackReport) -> None:
         """Put how it ended into the record of the run that began it."""

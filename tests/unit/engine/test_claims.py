@@ -10,6 +10,7 @@ import pytest
 from orchestrator.engine.claims import Claim
 from orchestrator.errors import InfraError, LockedError, PartialError, StateError
 from orchestrator.project.model import Backend, Stack
+from orchestrator.report.model import Result, StackReport
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.records import Entry, Operation
 from tests.support.memory_storage import MemoryStorage
@@ -252,3 +253,22 @@ def test_a_heartbeat_notes_the_lock(ledger: Ledger) -> None:
     operation = _entry(ledger).operation
     assert operation is not None
     assert operation.lock == "77"
+
+
+@pytest.mark.parametrize(
+    ("result", "partial", "counts"),
+    [
+        ("applied", False, {"create": 2}),
+        ("destroyed", False, {"create": 2}),
+        ("failed", True, {"create": 2}),
+        ("failed", False, {}),
+        ("aborted", False, {}),
+        ("mismatch", False, {}),
+    ],
+)
+def test_the_record_counts_what_was_done(
+    ledger: Ledger, result: Result, partial: bool, counts: dict[str, int]
+) -> None:
+    """What was only planned is no part of the history."""
+    report = StackReport(STACK.id, STACK.environment, result, counts={"create": 2}, partial=partial)
+    assert _claim(ledger).record(report).counts == counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from orchestrator.terraform.diagnostics import first_error, from_json, from_text, init_required, lock_holder
 from orchestrator.terraform.init import init_progress
 from orchestrator.terraform.journal import event_text, read_journal
+from orchestrator.terraform.model import Applied, ApplyOutcome
 from orchestrator.terraform.plan_text import progress_text, without_progress
 
 
@@ -252,3 +254,19 @@ def test_the_diff_starts_after_the_progress() -> None:
     text = b"a.b: Refreshing state... [id=1]\ndata.c: Reading...\n\nTerraform will\n  x: Reading... \n"
     assert without_progress(text) == b"Terraform will\n  x: Reading... \n"
     assert without_progress(b"") == b""
+
+
+def test_a_replace_that_was_finished_counts_once() -> None:
+    """One replaced, one of which only the delete came about, one created and one updated."""
+    finished = (
+        Applied("a.x", "delete"),
+        Applied("a.x", "create"),
+        Applied("a.y", "delete"),
+        Applied("a.z", "create"),
+        Applied("a.u", "update"),
+        Applied("data.a.d", "read"),
+    )
+    outcome = ApplyOutcome(
+        False, 1, "exited", Path("journal"), created=2, updated=1, deleted=2, finished=finished
+    )
+    assert outcome.counts == {"create": 1, "update": 1, "replace": 1, "delete": 1, "import": 0}
