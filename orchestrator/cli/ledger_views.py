@@ -17,7 +17,6 @@ from orchestrator.report.history import (
     version_words,
 )
 from orchestrator.report.status import (
-    SHORT,
     WORDS,
     PromotionStatus,
     StackStatus,
@@ -28,6 +27,7 @@ from orchestrator.report.status import (
     state_words,
     verdict,
 )
+from orchestrator.state.records import short_commit
 
 STYLES: dict[Standing, str] = {
     "unreadable": "bold red",
@@ -80,7 +80,7 @@ def history_view(runs: Sequence[HistoryRun]) -> Iterator[RenderableType]:
         return
     table = grid("run", "command", "result", "changes", "commit", "by", "took")
     for run in runs:
-        commit = " ".join(part for part in (run.commit[:SHORT], run.subject) if part)
+        commit = " ".join(part for part in (short_commit(run.commit), run.subject) if part)
         by = ", ".join(part for part in (run.person, run.pull_request, run.trigger) if part)
         table.add_row(
             Text(run.id),

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from orchestrator.state.records import short_commit
+
 Standing = Literal[
     "up-to-date",
     "pending",
@@ -192,7 +194,7 @@ def applied_words(applied: AppliedCommit | None) -> str:
         return "-"
     behind = {None: "not on trunk", 0: ""}.get(applied.behind, f"{applied.behind} behind")
     about = ", ".join(part for part in (applied.author, f"{age_words(applied.age)} ago", behind) if part)
-    return f"{applied.id[:SHORT]} {applied.subject} ({about})"
+    return f"{short_commit(applied.id)} {applied.subject} ({about})"
 
 
 def state_words(state: StateNow | None) -> str:
@@ -228,7 +230,7 @@ def notes(status: StackStatus) -> list[str]:
         found.append(lock_words(status.lock))
     last = status.last
     if last and last.result in ("failed", "interrupted"):
-        found.append(f"last run: {last.result} at {last.commit[:SHORT]} by {last.run}, {last.at}")
+        found.append(f"last run: {last.result} at {short_commit(last.commit)} by {last.run}, {last.at}")
     if status.rescued:
         found.append(f"a state that could not be saved is kept: {status.rescued}")
     if status.break_glass:

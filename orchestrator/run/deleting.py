@@ -13,6 +13,7 @@ from orchestrator.run.pipeline import LAST_START, Request, plan_all
 from orchestrator.run.planning import Planned
 from orchestrator.run.session import Session
 from orchestrator.run.worktrees import at_commit
+from orchestrator.state.records import base_commit
 from orchestrator.terraform.client import PlanOptions
 
 
@@ -52,11 +53,11 @@ def owed_deletions(session: Session, environment: str) -> tuple[Deleted, ...]:
             if entry.stack in project.stacks or not entry.is_known or entry.result == "destroyed":
                 continue
             try:
-                old = load_commit(project, entry.commit).stacks.get(entry.stack)
+                old = load_commit(project, base_commit(entry.commit)).stacks.get(entry.stack)
             except (GitError, ConfigError, ProjectError):
                 continue
             if old and gone(project, [old]):
-                found[entry.stack] = Deleted(old, entry.commit)
+                found[entry.stack] = Deleted(old, base_commit(entry.commit))
     return tuple(found[name] for name in sorted(found))
 
 

@@ -24,7 +24,7 @@ from orchestrator.run.session import Session
 from orchestrator.run.states import Waiting
 from orchestrator.run.worktrees import at_commit
 from orchestrator.state.locks import LockInfo
-from orchestrator.state.records import Entry
+from orchestrator.state.records import UNCOMMITTED, Entry, base_commit, short_commit
 from orchestrator.terraform.client import Diagnostic, PlanOptions, PlanOutcome, Workdir
 
 
@@ -123,7 +123,8 @@ def _is_old(lock: LockInfo, limit: float) -> bool:
 
 def commit_of(entry: Entry) -> str:
     """The commit to compare with: the one last applied; after a finished failed run the one it tried."""
-    return entry.attempted if entry.result == "failed" and entry.attempted else entry.commit
+    failed_whole = entry.result == "failed" and entry.attempted
+    return base_commit(entry.attempted if failed_whole else entry.commit)
 
 
 def why_partial(entry: Entry) -> str:
@@ -136,7 +137,13 @@ def why_partial(entry: Entry) -> str:
         return "`infra run` has changed its state: what it lacks now is pending, and no drift."
     if entry.attempted and entry.attempted != entry.commit:
         return (
-            f"Only a part of {entry.attempted[:10]} was applied: what differs by that is owed, and no drift."
+            f"Only a part of {short_commit(entry.attempted)} was applied: "
+            "what differs by that is owed, and no drift."
+        )
+    if entry.commit.endswith(UNCOMMITTED):
+        return (
+            f"{short_commit(entry.commit)} was applied, whose code is in no commit: "
+            "what differs by that is pending, and no drift."
         )
     return ""
 
@@ -146,7 +153,7 @@ def _check(session: Session, stack: Stack, entry: Entry, terms: Terms) -> StackD
     if not commit:
         return unchecked(stack, "nothing was applied to it whole yet", f"`infra apply {stack.id}`.")
     # What a plan reads is the same byte for byte: no checkout of that commit is needed.
-    if commit == entry.commit and entry.fingerprint == session.project.fingerprint(stack.id):
+    if commit == base_commit(entry.commit) and entry.fingerprint == session.project.fingerprint(stack.id):
         return _check_at(session, stack, entry, terms, commit)
     try:
         with at_commit(session, commit) as at:

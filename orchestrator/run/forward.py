@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.errors import GitError
 from orchestrator.project.model import Project
-from orchestrator.state.records import Entry
+from orchestrator.state.records import Entry, base_commit
 
 
 def superseded(project: Project, entry: Entry | None, *, over: Sequence[str] = ()) -> tuple[str, str] | None:
@@ -15,21 +15,21 @@ def superseded(project: Project, entry: Entry | None, *, over: Sequence[str] = (
     The applied commit must be this one or an ancestor of it. A branch that was applied and then squashed, or
     left, gives way to trunk. `over` are commits that a person says are no longer to be minded.
     """
-    commit = project.commit or ""
-    if entry is None or not entry.commit or entry.commit == commit or not commit:
+    commit, applied = project.commit or "", base_commit(entry.commit) if entry else ""
+    if entry is None or not applied or applied == commit or not commit:
         return None
-    if any(len(one) >= 7 and entry.commit.startswith(one) for one in over):
+    if any(len(one) >= 7 and applied.startswith(base_commit(one)) for one in over):
         return None
-    if project.repository.is_ancestor(entry.commit, commit):
+    if project.repository.is_ancestor(applied, commit):
         return None
-    short = entry.commit[:10]
+    short = applied[:10]
     why = f"superseded by {short}"
-    if not is_known(project, entry.commit):
+    if not is_known(project, applied):
         return why, (
             f"{short} is not in this clone: `git fetch`, then apply what is newest. "
             f"If trunk was rewritten and it is gone for good: `--supersede {short}`."
         )
-    if project.repository.is_ancestor(commit, entry.commit):
+    if project.repository.is_ancestor(commit, applied):
         return why, "Apply the newest commit. Going back is a revert on trunk."
     if not entry.from_trunk and is_on_trunk(project, commit):
         return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.project.model import Edge, Project, Stack
 from orchestrator.run.states import States
-from orchestrator.state.records import Entry
+from orchestrator.state.records import Entry, short_commit
 
 if TYPE_CHECKING:
     from orchestrator.run.session import Session
@@ -60,7 +60,7 @@ def owed(entry: Entry | None, fingerprint: str, upstreams: Mapping[str, str]) ->
     if entry.break_glass:
         return f"it was applied past the rules: {entry.break_glass}"
     if entry.fingerprint != fingerprint:
-        return f"its code has changed since {entry.commit[:10]}"
+        return f"its code has changed since {short_commit(entry.commit)}"
     moved = sorted(id_ for id_, was in entry.upstreams.items() if id_ in upstreams and upstreams[id_] != was)
     return f"outputs of {', '.join(moved)} have changed since" if moved else ""
 

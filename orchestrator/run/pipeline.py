@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.engine.promotion_lookup import PromotionLookup
 from orchestrator.engine.scheduler import run_in_order
+from orchestrator.engine.uncommitted import uncommitted_note
 from orchestrator.errors import BlockedError, ConfigError, UsageError
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.applying import Applying
@@ -75,13 +76,13 @@ def apply(session: Session, request: Request, consent: Consent, judge: Judge | N
     planned = {id: forbidden(one) for id, one in plan_all(session, request).items()}
     if command == "apply":
         planned = _held(session, planned, promotes=request.promotes)
-    shown = session.report(command, [one.report for one in planned.values()])
+    shown = _with_uncommitted(recorder, session.report(command, [one.report for one in planned.values()]))
     if session.supervisor.interrupted:
         return shown
     todo = [id for id, one in planned.items() if one.is_pending]
     if not todo:
         notes = [*_note_unchanged(recorder, planned), *recorder.save()]
-        return replace(shown, notes=tuple(notes))
+        return replace(shown, notes=(*shown.notes, *notes))
     if any(planned[id].has_changes or planned[id].move for id in todo):
         consent.to_apply(shown, protected=session.protected(todo))
     return _carry_out(recorder, planned, consent, judge=judge)
@@ -110,7 +111,7 @@ def apply_kept(
     options = PlanOptions(destroy=destroys == {True})
     recorder = Recorder(session, "apply", terms, options)
     refuse_outside_ci(recorder, stacks)
-    shown = session.report("apply", [one.report for one in planned.values()])
+    shown = _with_uncommitted(recorder, session.report("apply", [one.report for one in planned.values()]))
     if not stacks:
         return shown
     consent.to_apply(shown, protected=session.protected(stacks))
@@ -241,9 +242,18 @@ def _carry_out(
     applying = Applying(session, planned, options, consent, recorder, fixed=fixed, judge=judge or LENIENT)
     done = applying.run(prerequisites, steps)
     notes = [*_note_unchanged(recorder, planned), *recorder.save()]
-    return session.report(
+    report = session.report(
         recorder.kind, [done[id] for id in planned], notes=(*notes, *next_steps(recorder.kind, done))
     )
+    return replace(report, run=replace(report.run, commit=recorder.commit(planned)))
+
+
+def _with_uncommitted(recorder: Recorder, report: RunReport) -> RunReport:
+    """The report with a note, and in its commit, where what would be applied is in no commit."""
+    stacks = [stack.id for stack in report.stacks if stack.result in ("changed", "waiting", "unchanged")]
+    note = uncommitted_note(report.run.commit, recorder.tree.uncommitted(stacks))
+    run = replace(report.run, commit=recorder.commit(stacks))
+    return replace(report, run=run, notes=(*report.notes, *([note] if note else [])))
 
 
 def _note_unchanged(recorder: Recorder, planned: Mapping[str, Planned]) -> list[str]:

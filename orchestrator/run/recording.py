@@ -6,12 +6,13 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from orchestrator.engine.claims import Claim
+from orchestrator.engine.uncommitted import WorkingTree
 from orchestrator.errors import GitError, InfraError, InterruptedRunError, LockedError
 from orchestrator.process import started_at
 from orchestrator.project.git import Commit
@@ -26,7 +27,7 @@ from orchestrator.run.session import Session
 from orchestrator.state.approved import digest_key
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.locks import belongs_to
-from orchestrator.state.records import Entry, Kind, Operation, Outcome, RunRecord, StackRecord
+from orchestrator.state.records import UNCOMMITTED, Entry, Kind, Operation, Outcome, RunRecord, StackRecord
 from orchestrator.terraform.client import PlanOptions
 
 # Seconds between two looks at a stack that another run holds.
@@ -64,6 +65,7 @@ class Recorder:
         self.terms = terms
         self.options = options
         self.origin: Origin = origin_of(session.environ)
+        self.tree = WorkingTree(session.project)
         self._records: dict[str, StackRecord] = {}
         self._lock = threading.Lock()
 
@@ -96,7 +98,7 @@ class Recorder:
             self._refuse_older(stack, before)
             serial = self._serial(stack)
             try:
-                entry = ledger.begin(stack.id, self.operation(), before)
+                entry = ledger.begin(stack.id, self.operation(stack), before)
             except LockedError as error:
                 if self.session.supervisor.interrupted:
                     raise InterruptedRunError("Interrupted while waiting for another run.") from None
@@ -116,7 +118,7 @@ class Recorder:
         cut_off = before.operation
         # Whoever resumes after us must still know since when, and which lock is the dead run's.
         operation = replace(
-            self.operation(),
+            self.operation(stack),
             run=run,
             kind=cut_off.kind if cut_off else self.kind,
             phase="applying",
@@ -141,15 +143,15 @@ class Recorder:
         if found:
             raise SupersededError(found[0], advice=found[1], stack=stack.id)
 
-    def operation(self) -> Operation:
-        """What this run is, as the ledger has it."""
+    def operation(self, stack: Stack) -> Operation:
+        """What this run does to a stack, as the ledger has it."""
         return Operation(
             run=self.session.info.id,
             kind=self.kind,
             phase="planned",
             who=self.origin.person,
             where=self.origin.where,
-            commit=self.session.info.commit,
+            commit=self.tree.commit_of(stack.id),
             host=this_machine(),
             pid=os.getpid(),
             pid_started=started_at(os.getpid()) or "",
@@ -173,6 +175,11 @@ class Recorder:
         """The lock that our Terraform took and did not give back."""
         lock, operation = self.session.states.lock(claim.stack), claim.entry.operation
         return lock.generation if lock and operation and belongs_to(lock, operation) else ""
+
+    def commit(self, stacks: Iterable[str]) -> str:
+        """The commit of the run's record: `COMMIT+uncommitted` where a stack is not at the commit."""
+        commit = self.session.info.commit
+        return f"{commit}{UNCOMMITTED}" if self.tree.uncommitted(stacks) else commit
 
     def note(self, claim: Claim, report: StackReport) -> None:
         """Remember a stack's part for the record of the run."""
@@ -211,6 +218,7 @@ class Recorder:
             entry.result in ("failed", "destroyed", "restored", "modified")
             or entry.break_glass
             or entry.state != (stack.state or "")
+            or entry.commit.endswith(UNCOMMITTED)
             or entry.fingerprint != self.session.project.fingerprint(id_)
             or dict(entry.upstreams) != upstream_hashes(self.session.project, self.session.states, stack)
         )
@@ -243,7 +251,7 @@ class Recorder:
                 id=info.id,
                 command=self.kind,
                 trigger=self.origin.trigger,
-                commit=info.commit,
+                commit=self.commit(stacks),
                 person=self.origin.person,
                 started=info.started,
                 seconds=round(time.monotonic() - self.session.began, 3),
@@ -258,7 +266,7 @@ class Recorder:
     def _applied(self, entry: Entry, stack: Stack, result: Outcome) -> Entry:
         session, project = self.session, self.session.project
         seen = self.with_state(entry, stack)
-        ended = replace(seen, result=result, rescued="", left_lock="", break_glass=self._broken(entry))
+        ended = replace(seen, result=result, rescued="", left_lock="", break_glass=self._broken(entry, stack))
         if not (self.is_whole or result == "destroyed"):
             return ended
         generations = {
@@ -268,20 +276,20 @@ class Recorder:
         commit = self._commit
         return replace(
             ended,
-            commit=session.info.commit,
+            commit=self.tree.commit_of(stack.id),
             fingerprint=project.fingerprint(stack.id),
             upstreams=upstream_hashes(project, session.states, stack) if result != "destroyed" else {},
             upstream_generations=generations,
             author=commit.author if commit else "",
             subject=commit.subject if commit else "",
-            from_trunk=self._from_trunk,
+            from_trunk=self._is_from_trunk(stack),
         )
 
-    def _broken(self, entry: Entry) -> str | None:
+    def _broken(self, entry: Entry, stack: Stack) -> str | None:
         """The reason of a break of glass: this run's, else one that trunk has not been applied over yet."""
         if self.terms.break_glass:
             return self.terms.break_glass
-        return None if self._from_trunk and self.is_whole else entry.break_glass
+        return None if self._is_from_trunk(stack) and self.is_whole else entry.break_glass
 
     def with_state(self, entry: Entry, stack: Stack) -> Entry:
         """The entry with the stack's state as it is now."""
@@ -304,6 +312,9 @@ class Recorder:
         except GitError:
             return None
 
+    def _is_from_trunk(self, stack: Stack) -> bool:
+        return self._commit_is_on_trunk and not self.tree.uncommitted([stack.id])
+
     @cached_property
-    def _from_trunk(self) -> bool:
+    def _commit_is_on_trunk(self) -> bool:
         return is_on_trunk(self.session.project, self.session.info.commit)

@@ -40,7 +40,7 @@ from orchestrator.run.ports import Consent
 from orchestrator.run.recording import Recorder
 from orchestrator.run.session import Session
 from orchestrator.state.locks import LockInfo, release_lock
-from orchestrator.state.records import Entry
+from orchestrator.state.records import Entry, base_commit
 from orchestrator.terraform.client import PlanOptions, Workdir
 
 
@@ -160,7 +160,7 @@ class Resuming:
 
     def _refuse_other_commit(self) -> None:
         """What is applied here must be what was being applied, or newer."""
-        tried, here = self.entry.attempted, self.session.project.commit or ""
+        tried, here = base_commit(self.entry.attempted), self.session.project.commit or ""
         repository = self.session.project.repository
         if tried and tried != here and not repository.is_ancestor(tried, here):
             raise MismatchError(

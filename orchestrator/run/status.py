@@ -29,7 +29,7 @@ from orchestrator.run.states import States
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location
 from orchestrator.state.locks import LockInfo, read_lock
-from orchestrator.state.records import Entry
+from orchestrator.state.records import Entry, base_commit
 from orchestrator.state.storage import Blob
 
 # Requests that may be under way at once.
@@ -179,7 +179,9 @@ class Statuses:
 
     def _recorded(self, entry: Entry | None, ledger: Ledger) -> dict[str, object]:
         """What the ledger alone says of a stack."""
-        return {} if entry is None else _recorded(entry, ledger, self.trunk.commits.get(entry.commit))
+        if entry is None:
+            return {}
+        return _recorded(entry, ledger, self.trunk.commits.get(base_commit(entry.commit)))
 
     def _standing(
         self, stack: Stack, entry: Entry | None, blob: Blob | None, ledger: Ledger, seen: Seen

@@ -23,6 +23,10 @@ WHOLE = ("applied", "destroyed", "unchanged", "adopted")
 # Custom metadata may hold 8 KiB in all, names and heartbeat included.
 METADATA_LIMIT = 7_000
 SUBJECT_LENGTH = 120
+SHORT = 10
+
+# Follows a commit where what was applied is that commit with changes that no commit has.
+UNCOMMITTED = "+uncommitted"
 
 Kind = Literal["apply", "destroy", "resume", "adopt", "restore", "run", "forget"]
 Phase = Literal["planned", "applying"]
@@ -63,16 +67,16 @@ class Operation:
 class Entry:
     """What the ledger knows of a stack. No value of a resource or an output is in it, only hashes.
 
-    What was last applied whole: `commit`, its `author` and `subject`, whether trunk had it (`from_trunk`),
-    `fingerprint`, `upstreams` (stack id → hash of the outputs read), `upstream_generations` (stack id →
-    generation of that state), and when and by which run (`applied_at`, `applied_run`). The last run, however
-    it ended: `result`, `run`, `at`, and the commit it tried, `attempted`. The state as that run left it:
-    `state` (where it is, as `Stack.state` says; empty in entries of older versions), `serial`, `lineage`,
-    `state_generation`, `state_size`, `rescued` where one that could not be saved is kept, `left_lock` the
-    generation of a lock on it that could not be released. `break_glass` is the reason by which the last apply
-    was let through, `forgotten` the one by which `infra state forget` gave the state up. `generation` and
-    `metageneration` are the object's own. `problem` says why the object cannot be read, `remedy` what to do;
-    nothing else is known then. They are not written.
+    What was last applied whole: `commit` (`COMMIT+uncommitted` where the code was in no commit), its
+    `author` and `subject`, whether trunk had it (`from_trunk`), `fingerprint`, `upstreams` (stack id → hash
+    of the outputs read), `upstream_generations` (stack id → generation of that state), and when and by which
+    run (`applied_at`, `applied_run`). The last run, however it ended: `result`, `run`, `at`, and the commit
+    it tried, `attempted`. The state as that run left it: `state` (where it is, as `Stack.state` says; empty
+    in entries of older versions), `serial`, `lineage`, `state_generation`, `state_size`, `rescued` where one
+    that could not be saved is kept, `left_lock` the generation of a lock on it that could not be released.
+    `break_glass` is the reason by which the last apply was let through, `forgotten` the one by which `infra
+    state forget` gave the state up. `generation` and `metageneration` are the object's own. `problem` says
+    why the object cannot be read, `remedy` what to do; nothing else is known then. They are not written.
     """
 
     stack: str
@@ -160,6 +164,16 @@ class RunRecord:
     link: str = ""
     break_glass: str | None = None
     problem: str = ""
+
+
+def base_commit(commit: str) -> str:
+    """The commit that Git knows, of one that may be recorded as `COMMIT+uncommitted`."""
+    return commit.removesuffix(UNCOMMITTED)
+
+
+def short_commit(commit: str) -> str:
+    """A recorded commit for people: `1a2b3c4d5e`, `1a2b3c4d5e+uncommitted`."""
+    return base_commit(commit)[:SHORT] + (UNCOMMITTED if commit.endswith(UNCOMMITTED) else "")
 
 
 def encode_entry(entry: Entry) -> bytes:

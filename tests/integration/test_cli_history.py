@@ -75,16 +75,18 @@ def test_one_run_is_shown_stack_by_stack(place: Remembered) -> None:
     assert "prod/net" in text
 
 
-def test_a_failure_is_told_with_its_reason(place: Remembered) -> None:
+def test_a_failure_of_uncommitted_code_has_its_reason_and_what_was_done(place: Remembered) -> None:
     place.apply("dev/net")
-    place.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two") + BROKEN}, "Break it")
+    place.repo.write({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two") + BROKEN})
     place.infra("apply", "dev/net", "--auto-approve", "--json", code=7)
     newest = place.infra("history", "--json", code=0).document["runs"][0]
     (stack,) = newest["stacks"]
     assert stack["result"] == "failed"
     assert stack["reason"]
+    assert (stack["counts"]["update"], stack["counts"]["create"]) == (1, 0)
+    assert newest["commit"] == f"{place.repo.head}+uncommitted"
     assert "dev/net failed" in place.infra("history", code=0).out
-    assert "last run: failed" in place.infra("status", "dev/net", code=0).out
+    assert f"last run: failed at {place.repo.head[:10]}+uncommitted" in place.infra("status", code=0).out
 
 
 def test_a_run_of_ci_has_its_person_request_and_link(place: Remembered) -> None:

@@ -33,7 +33,7 @@ from orchestrator.run.pipeline import Request, apply
 from orchestrator.run.recording import Terms
 from orchestrator.run.session import Session
 from orchestrator.run.worktrees import at_commit
-from orchestrator.state.records import Entry
+from orchestrator.state.records import Entry, base_commit
 from orchestrator.terraform.client import PlanOptions
 
 
@@ -205,7 +205,7 @@ class Step:
         everything, _ = owed_request(self.session, self.environment)
         for id_, digest in sorted(shown.items()):
             entry = None if digest.is_empty or id_ in {*owed, *everything} else self._entry(id_)
-            if entry and is_known(self.session.project, entry.commit):
+            if entry and is_known(self.session.project, base_commit(entry.commit)):
                 why = f"superseded: {entry.commit[:10]} is applied there already"
                 reports.append(StackReport(id_, self.environment, "skipped", reason=why))
         return tuple(reports)
@@ -268,8 +268,8 @@ class Step:
         found = []
         for one in stacks:
             entry = self._entry(one.id) if one.result == "skipped" else None
-            if entry and is_known(self.session.project, entry.commit):
-                found += [one.id] if repository.is_ancestor(commit, entry.commit) else []
+            if entry and is_known(self.session.project, base_commit(entry.commit)):
+                found += [one.id] if repository.is_ancestor(commit, base_commit(entry.commit)) else []
         return tuple(found)
 
     def _entry(self, id_: str) -> Entry | None:

@@ -28,7 +28,7 @@ from orchestrator.run.pipeline import LAST_START, Request, plan_all
 from orchestrator.run.planning import Planned
 from orchestrator.run.recording import SupersededError
 from orchestrator.run.session import Session
-from orchestrator.state.records import Entry
+from orchestrator.state.records import Entry, base_commit
 
 # How many differences an error names; the comment has them all.
 NAMED = 3
@@ -161,9 +161,10 @@ class TrunkJudge:
         if before is None or not before.is_known:
             return False
         with self._lock:
-            if before.commit not in self._known:
-                self._known[before.commit] = self._at(before.commit)
-            then = self._known[before.commit]
+            commit = base_commit(before.commit)
+            if commit not in self._known:
+                self._known[commit] = self._at(commit)
+            then = self._known[commit]
         return then is not None and needs_approval(then, stack.environment)
 
     def _at(self, commit: str) -> Project | None:

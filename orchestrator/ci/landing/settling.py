@@ -27,7 +27,7 @@ from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.session import Session
 from orchestrator.run.shipping import Shipper
 from orchestrator.run.worktrees import at_commit
-from orchestrator.state.records import WHOLE, Entry
+from orchestrator.state.records import WHOLE, Entry, base_commit
 from orchestrator.terraform.client import ApplyOutcome, PlanOptions, Workdir
 from orchestrator.terraform.orphaned import JOURNAL
 
@@ -103,7 +103,7 @@ def outcomes(session: Session, stacks: Iterable[str]) -> list[StackReport]:
         entry = session.ledgers.entry(stack) if stack else None
         if stack is None or (entry is not None and entry.is_unfinished):
             continue
-        if entry is not None and entry.commit == session.info.commit and entry.result in WHOLE:
+        if entry is not None and base_commit(entry.commit) == session.info.commit and entry.result in WHOLE:
             reports.append(StackReport(id_, stack.environment, words.get(entry.result, "unchanged")))
         else:
             reason = "the run was interrupted before it started"
@@ -132,7 +132,7 @@ class Settling:
 
     def _settle(self) -> StackReport:
         left, session = self.left, self.left.session
-        if left.entry.attempted != (session.project.commit or ""):
+        if base_commit(left.entry.attempted) != (session.project.commit or ""):
             tried = left.entry.attempted[:10]
             return self._interrupted(f"it was applying {tried}, which is not this checkout")
         claim = self.recorder.take_over(left.stack, left.entry)

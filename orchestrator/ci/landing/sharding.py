@@ -14,6 +14,7 @@ from orchestrator.run.forward import superseded
 from orchestrator.run.origin import origin_of
 from orchestrator.run.pending import entries_of, pending_stacks
 from orchestrator.run.session import Session
+from orchestrator.state.records import base_commit
 
 # Seconds between two looks into the ledger, and how much longer than an apply may take we wait for others.
 LOOK_AGAIN = 2.0
@@ -77,7 +78,7 @@ class Others:
         link = origin_of(self.session.environ).link
         for ledger, ids in self.session.ledgers.among(owed).items():
             for run in ledger.runs(months=1):
-                if run.link == link and run.commit == self.session.info.commit:
+                if run.link == link and base_commit(run.commit) == self.session.info.commit:
                     ended = {id_: run.stacks[id_].result for id_ in ids if id_ in run.stacks}
                     wrong |= {id_: result for id_, result in ended.items() if result in (*STOPS, "skipped")}
         return wrong

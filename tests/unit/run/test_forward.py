@@ -24,6 +24,7 @@ def test_the_same_commit_and_a_newer_one_may(make_repo: MakeRepo) -> None:
     assert look(repo, first) is None
     assert superseded(load(repo.root), None) is None
     assert look(repo, "") is None
+    assert look(repo, f"{first}+uncommitted") is None
 
 
 def test_last_weeks_job_may_not(make_repo: MakeRepo) -> None:
@@ -34,6 +35,7 @@ def test_last_weeks_job_may_not(make_repo: MakeRepo) -> None:
     found = look(repo, new)
     assert found
     assert found[0] == f"superseded by {new[:10]}"
+    assert look(repo, f"{new}+uncommitted") == found
     assert "revert on trunk" in found[1]
 
 

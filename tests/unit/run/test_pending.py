@@ -27,6 +27,7 @@ OPERATION = Operation("R1", "apply", "applying", "ada", "desk", "c" * 40)
         (None, "f1", {}, "never applied"),
         (Entry("dev/app"), "f1", {}, "never applied"),
         (DONE, "f2", {"dev/net": "h1"}, "its code has changed since cccccccccc"),
+        (replace(DONE, commit=f"{'c' * 40}+uncommitted"), "f2", {}, "changed since cccccccccc+uncommitted"),
         (DONE, "f1", {"dev/net": "h2"}, "outputs of dev/net have changed"),
         (replace(DONE, result="failed"), "f1", {"dev/net": "h1"}, "its last run failed"),
         (replace(DONE, result="interrupted"), "f1", {"dev/net": "h1"}, "cut off"),

@@ -12,6 +12,7 @@ from orchestrator.state.records import (
     Operation,
     RunRecord,
     StackRecord,
+    base_commit,
     decode_entry,
     decode_run,
     encode_entry,
@@ -20,6 +21,7 @@ from orchestrator.state.records import (
     entry_of_metadata,
     run_metadata,
     run_of_metadata,
+    short_commit,
 )
 
 OPERATION = Operation("R1", "apply", "applying", "ada", "desk", "c2", host="desk/1", pid=7, started="2026")
@@ -101,3 +103,9 @@ def test_what_does_not_fit_into_the_metadata_is_left_out_of_it() -> None:
 )
 def test_what_is_unfinished(entry: Entry, unfinished: bool) -> None:
     assert entry.is_unfinished is unfinished
+
+
+def test_a_commit_with_changes_of_its_own_is_told_apart() -> None:
+    recorded = f"{'c' * 40}+uncommitted"
+    assert (base_commit(recorded), base_commit("c" * 40)) == ("c" * 40, "c" * 40)
+    assert (short_commit(recorded), short_commit("c" * 40)) == ("cccccccccc+uncommitted", "cccccccccc")
