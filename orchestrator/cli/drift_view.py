@@ -18,6 +18,7 @@ STYLES: dict[DriftResult, str] = {
     "drifted": "bold red",
     "unchecked": "bold yellow",
     "skipped": "dim",
+    "destroyed": "dim",
     "clean": "green",
 }
 SEVERITY_STYLES: dict[Severity, str] = {"high": "bold red", "medium": "yellow", "low": "", "": "dim"}

@@ -10,10 +10,10 @@ from orchestrator.errors import Exit, exit_code_of
 from orchestrator.plan.drift_model import CATEGORIES, Category, DriftedResource, Rule
 from orchestrator.report.model import RunInfo
 
-DriftResult = Literal["clean", "drifted", "unchecked", "skipped"]
+DriftResult = Literal["clean", "drifted", "unchecked", "skipped", "destroyed"]
 Severity = Literal["", "low", "medium", "high"]
 
-ORDER: tuple[DriftResult, ...] = ("drifted", "unchecked", "skipped", "clean")
+ORDER: tuple[DriftResult, ...] = ("drifted", "unchecked", "skipped", "destroyed", "clean")
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low", "")
 
 

@@ -26,7 +26,7 @@ def _counts(stacks: tuple[StackDrift, ...] | list[StackDrift]) -> dict[str, int]
         "tests": len(stacks),
         "failures": sum(one.result == "drifted" for one in stacks),
         "errors": sum(one.failed for one in stacks),
-        "skipped": sum(one.result in ("unchecked", "skipped") and not one.failed for one in stacks),
+        "skipped": sum(one.result not in ("clean", "drifted") and not one.failed for one in stacks),
     }
 
 

@@ -100,6 +100,7 @@ def verdict(report: DriftReport) -> str:
         ("drifted", "drifted"),
         ("unchecked", "could not be checked"),
         ("skipped", "not reached"),
+        ("destroyed", "destroyed"),
         ("clean", "clean"),
     )
     parts = [f"{count} {told}" for result, told in words if (count := report.count(result))]

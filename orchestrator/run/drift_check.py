@@ -16,7 +16,6 @@ from orchestrator.plan.reader import read_plan
 from orchestrator.project.model import Stack
 from orchestrator.report.drift import StackDrift
 from orchestrator.run.drift_facts import facts_of
-from orchestrator.run.drift_memory import DESTROYED
 from orchestrator.run.drift_pace import Pace, is_throttled
 from orchestrator.run.planning import plan_while_still
 from orchestrator.run.schemas import Schemas
@@ -87,7 +86,7 @@ def _excused(session: Session, stack: Stack, entry: Entry | None, terms: Terms) 
         advice = f"`infra resume {stack.id}` brings it back."
         return unchecked(stack, "its last state could not be saved", advice, failed=True)
     if entry.result == "destroyed":
-        return replace(unchecked(stack, "it was destroyed"), ended=DESTROYED)
+        return replace(unchecked(stack, "it was destroyed"), result="destroyed")
     return None
 
 

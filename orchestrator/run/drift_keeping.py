@@ -204,6 +204,6 @@ def with_memory(found: StackDrift, after: DriftRecord, event: str) -> StackDrift
     """The result with what remembering it has told."""
     if found.result == "drifted" and after.now:
         return replace(found, first_seen=after.now.began, came_back=after.now.came_back)
-    if found.result != "clean" and not found.ended:
+    if found.result not in ("clean", "destroyed"):
         return found
-    return replace(found, ended=found.ended or event, ended_by=after.past[-1].by if event else "")
+    return replace(found, ended=event, ended_by=after.past[-1].by if event else "")

@@ -70,9 +70,9 @@ def after_check(
     """What is known of a stack after a check. `generation` is its state's; `at` the time where this lies."""
     before = record or DriftRecord(found.id)
     applied_run = entry.run if entry else ""
-    if found.ended == DESTROYED:
+    if found.result == "destroyed":
         past = (*before.past, *([_over(before.now, DESTROYED, applied_run, at)] if before.now else []))
-        nothing = replace(before, result="", digest="", severity="", counts={}, correction="")
+        nothing = replace(before, result=DESTROYED, digest="", severity="", counts={}, correction="")
         return replace(nothing, tried_at=at, reason=found.reason, now=None, past=past)
     if found.result not in ("clean", "drifted"):
         return replace(before, tried_at=at, reason=found.reason)

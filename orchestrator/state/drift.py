@@ -52,7 +52,7 @@ class Episode:
 class DriftRecord:
     """What is known of a stack's drift.
 
-    `checked_at` is the last check that could be made, with its `result` (`clean` or `drifted`), `commit`,
+    `checked_at` is the last check that could be made, with its `result` (`clean`, `drifted`), `commit`,
     `digest` of what drifted, `severity`, and how many attributes of each class there were (`counts`).
     `applied_run` and `state_generation` are what the ledger and the bucket said then: by them it can be told
     what ended a drift. `tried_at` and `reason` are of an attempt since that could not check. `correction` is

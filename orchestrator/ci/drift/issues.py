@@ -145,7 +145,7 @@ class Keeper:
             found = self.dawn.stacks.get(id_)
             if found and found.result == "drifted":
                 now[id_] = found.digest
-            elif id_ in before and not (found and (found.result == "clean" or found.ended)):
+            elif id_ in before and not (found and found.result in ("clean", "destroyed")):
                 now[id_] = before[id_]
                 unseen[id_] = found.reason if found else NO_REPORT
         return now, unseen

@@ -11,7 +11,7 @@ from orchestrator.plan.drift_model import DriftedAttribute, DriftedResource, Kin
 from orchestrator.report import drift_junit, drift_markdown
 from orchestrator.report.drift import DriftReport, RuleFinding, StackDrift
 from orchestrator.report.drift_history import StackHistory, duration_words, figures, heartbeat_words
-from orchestrator.report.drift_words import attribute_words, happened
+from orchestrator.report.drift_words import attribute_words, happened, verdict
 from orchestrator.report.model import RunInfo
 from orchestrator.state.drift import Episode, Heartbeat, Seen
 from tests.support.rendering import render
@@ -63,11 +63,12 @@ def report(*stacks: StackDrift, **more: Any) -> DriftReport:
 
 
 def test_exit_codes() -> None:
-    clean, unchecked = stack(), StackDrift("dev/b", "dev", "unchecked", "it was destroyed")
+    clean, unchecked = stack(), StackDrift("dev/b", "dev", "unchecked", "its state is gone")
     failed = replace(unchecked, failed=True)
     assert report(clean, unchecked).exit_code == 0
     assert report(clean, stack(resource())).exit_code == 8
     assert report(failed, stack(resource())).exit_code == 1
+    assert report(StackDrift("dev/c", "dev", "destroyed", "it was destroyed")).exit_code == 0
     assert report(stack(resource()), interrupted=True).exit_code == 130
 
 
@@ -166,3 +167,8 @@ def test_heartbeats_in_words() -> None:
     assert "not everything" in heartbeat_words(Heartbeat("2026-01-02T00:00:00Z", "R"))
     whole = Heartbeat("2026-01-02T00:00:00Z", "R", "2026-01-01T00:00:00Z")
     assert heartbeat_words(whole).startswith("every stack was checked since 2026-01-01T00:00")
+
+
+def test_a_destroyed_stack_is_not_one_that_could_not_be_checked() -> None:
+    gone = StackDrift("dev/b", "dev", "destroyed", "it was destroyed")
+    assert verdict(report(stack(), gone)) == "2 stacks: 1 destroyed, 1 clean"

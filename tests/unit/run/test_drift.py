@@ -10,8 +10,8 @@ import pytest
 from orchestrator.errors import InterruptedRunError, TerraformError
 from orchestrator.plan.drift_model import Category, DriftedAttribute, DriftedResource, Rule
 from orchestrator.report.drift import StackDrift
+from orchestrator.run.drift_keeping import with_memory
 from orchestrator.run.drift_memory import (
-    DESTROYED,
     after_check,
     digest_of,
     event_of,
@@ -80,12 +80,27 @@ def test_what_could_not_be_checked_ends_nothing() -> None:
 
 def test_a_stack_that_was_destroyed_does_not_drift_for_ever() -> None:
     first = check(None, drifted(), "2026-01-01T00:00:00Z")
-    gone = StackDrift("dev/app", "dev", "unchecked", "it was destroyed", ended=DESTROYED)
+    gone = StackDrift("dev/app", "dev", "destroyed", "it was destroyed")
     over = check(first, gone, "2026-01-02T00:00:00Z", replace(ENTRY, result="destroyed"))
-    assert (over.now, over.result, over.past[0].how, over.past[0].by) == (None, "", "destroyed", "R1")
+    assert (over.now, over.result, over.past[0].how, over.past[0].by) == (
+        None,
+        "destroyed",
+        "destroyed",
+        "R1",
+    )
+    assert with_memory(gone, over, event_of(first, over)).ended == "destroyed"
     assert (over.digest, over.severity, over.counts) == ("", "", {}), "nothing of it drifts any more"
     assert event_of(first, over) == "destroyed"
     assert check(over, gone, "2026-01-03T00:00:00Z", replace(ENTRY, result="destroyed")).past == over.past
+
+
+def test_a_stack_that_was_clean_and_then_destroyed_never_drifted() -> None:
+    first = check(None, StackDrift("dev/app", "dev", "clean"), "2026-01-01T00:00:00Z")
+    gone = StackDrift("dev/app", "dev", "destroyed", "it was destroyed")
+    over = check(first, gone, "2026-01-02T00:00:00Z", replace(ENTRY, result="destroyed"))
+    found = with_memory(gone, over, event_of(first, over))
+    assert (found.ended, found.ended_by) == ("", "")
+    assert (over.past, over.result, over.checked_at) == ((), "destroyed", first.checked_at)
 
 
 APPLIED = replace(ENTRY, run="R2")
