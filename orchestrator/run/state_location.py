@@ -17,7 +17,7 @@ from orchestrator.run.session import Session
 from orchestrator.run.states import States
 from orchestrator.run.unlocking import is_held
 from orchestrator.state.location import Location
-from orchestrator.state.records import Entry
+from orchestrator.state.records import Entry, base_commit
 from orchestrator.state.statefile import StateFile
 from orchestrator.terraform.client import PlanOptions
 
@@ -145,7 +145,7 @@ class StateLocations:
         """Where the last run that is recorded left the state; None when that cannot be told."""
         url = entry.state
         if not url:  # of an older infra: what the code named that was applied
-            earlier = self.project.earlier.at(entry.commit, stack.id) if entry.commit else None
+            earlier = self.project.earlier.at(base_commit(entry.commit), stack.id) if entry.commit else None
             url = (earlier.state if earlier else None) or ""
         return self.states.at(url).url if url else None
 
@@ -181,7 +181,7 @@ class StateLocations:
             return
         if entry.serial is not None and head.serial > entry.serial:
             return
-        applied = self.project.earlier.at(entry.commit, stack.id) if entry.commit else None
+        applied = self.project.earlier.at(base_commit(entry.commit), stack.id) if entry.commit else None
         if applied is None or applied.state != stack.state:
             return
         raise BlockedError(
