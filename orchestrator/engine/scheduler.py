@@ -10,6 +10,11 @@ from typing import TypeVar
 
 R = TypeVar("R")
 
+# Python runs signal handlers in the main thread alone, and a thread that waits for a lock is not always woken
+# for them: the kernel may give the signal to another thread, or just before the wait begins. So no wait is
+# longer than this many seconds, and Ctrl-C works while a stack is at work for an hour.
+NOTICE = 0.5
+
 NO_DURATIONS: Mapping[str, float] = {}
 
 
@@ -64,7 +69,7 @@ def run_in_order(
                     collect_ready()
             if not running:
                 continue
-            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            ended, _ = wait(running, timeout=NOTICE, return_when=FIRST_COMPLETED)
             for future in sorted(ended, key=lambda future: position[running[future]]):
                 item = running.pop(future)
                 results[item] = future.result()

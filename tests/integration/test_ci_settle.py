@@ -51,8 +51,12 @@ class Cancelled:
 
 
 @contextmanager
-def cancelled(lab: Lab, step: str, *, kill: bool) -> Iterator[Cancelled]:
-    """Cancel in the change after a step. With `kill` the step has time to tell Terraform, and for no more."""
+def cancelled(lab: Lab, step: str, *, killed_in: str = "") -> Iterator[Cancelled]:
+    """Cancel in the change after a step, and let infra leave by itself.
+
+    With `killed_in`, a resource's address, that is when the resource is being made, and infra is killed once
+    Terraform has heard of the cancel: it had no time to leave.
+    """
     begun, goes_on = threading.Event(), threading.Event()
 
     def change() -> None:
@@ -63,21 +67,23 @@ def cancelled(lab: Lab, step: str, *, kill: bool) -> Iterator[Cancelled]:
         round_ = in_ci(found)
         found.trigger.act = lambda: None
         try:
-            apply = round_.start(*APPLY, "--patience", "0.5s")
+            apply = round_.start(*APPLY, "--patience", f"{LIMIT:.0f}s" if killed_in else "0.5s")
             assert begun.wait(LIMIT)
+            if killed_in:
+                wait_until(lambda: has_written(round_, f"{killed_in}: Creating"))
             apply.send_signal(signal.SIGINT)
-            if kill:
-                wait_until(lambda: told_to_stop(round_))
+            if killed_in:
+                wait_until(lambda: has_written(round_, "Interrupt received"))
                 apply.kill()
             yield Cancelled(round_, finished(apply), goes_on.set)
         finally:
             goes_on.set()
 
 
-def told_to_stop(round_: Round) -> bool:
-    """Whether Terraform has heard the interrupt."""
+def has_written(round_: Round, text: str) -> bool:
+    """Whether a Terraform of the round has written a text to its journal."""
     written = (round_.root / ".infra/runs").rglob("journal*")
-    return any(b"Interrupt received" in path.read_bytes() for path in written if path.is_file())
+    return any(text.encode() in path.read_bytes() for path in written if path.is_file())
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -89,7 +95,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 def test_a_cancelled_apply_is_settled(lab: Lab) -> None:
     """The step leaves while Terraform makes the last thing of dev/jobs."""
-    with cancelled(lab, "after update job", kill=False) as found:
+    with cancelled(lab, "after update job") as found:
         round_, left = found.round, found.left
         assert left.code == 7
         assert "`infra ci settle` follows it to its end:\n  apply of dev/jobs (pid" in left.err
@@ -118,7 +124,7 @@ def test_a_cancelled_apply_is_settled(lab: Lab) -> None:
 
 def test_what_a_killed_step_left_is_settled_as_it_ended(lab: Lab) -> None:
     """The step gets no time at all; Terraform, told to stop, stops before its next change."""
-    with cancelled(lab, "after update kept", kill=True) as found:
+    with cancelled(lab, "after update kept", killed_in="google_pubsub_topic.third") as found:
         round_ = found.round
         assert found.left.code == -signal.SIGKILL
         done = found.settled()
@@ -134,7 +140,7 @@ def test_what_a_killed_step_left_is_settled_as_it_ended(lab: Lab) -> None:
 
 
 def test_what_lives_at_the_limit_is_for_resume(lab: Lab) -> None:
-    with cancelled(lab, "after update job", kill=False) as found:
+    with cancelled(lab, "after update job") as found:
         round_ = found.round
         done = round_.infra("ci", "settle", "--limit", "0.2s", "--json")
         assert (done.code, results_of(done)) == (7, {"dev/jobs": "interrupted"})

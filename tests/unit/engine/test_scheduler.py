@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 from collections.abc import Mapping
 
@@ -81,6 +83,30 @@ def test_whether_to_skip_is_asked_when_a_worker_is_free_and_not_earlier() -> Non
     assert results == {"a": "ran"} | dict.fromkeys("bcdef", "skipped")
 
 
+def test_a_signal_that_another_thread_receives_is_handled_while_an_item_runs() -> None:
+    handled = threading.Event()
+    main = threading.main_thread().ident
+
+    def position() -> tuple[object, int]:
+        frame = sys._current_frames()[main or 0]
+        return frame.f_code, frame.f_lasti
+
+    def work(item: str) -> bool:
+        still = 0
+        while still < 50:  # until the main thread waits for us
+            before = position()
+            threading.Event().wait(0.002)
+            still = still + 1 if position() == before else 0
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        return handled.wait(30.0)
+
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: handled.set())
+    try:
+        assert run_in_order(["network"], {}, work, workers=1) == {"network": True}
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 def test_prerequisites_outside_the_run_are_met() -> None:
     assert run_in_order(["b"], {"b": {"a"}}, str.upper, workers=1) == {"b": "B"}
 
@@ -146,7 +172,7 @@ def _runs(draw: st.DrawFn) -> tuple[dict[str, list[str]], int, set[str], int | N
     return {name: needs[name] for name in order}, draw(st.integers(1, 4)), failing, stop, durations
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_runs())
 def test_nothing_starts_after_a_stop_nothing_twice_and_the_order_holds(
     run: tuple[dict[str, list[str]], int, set[str], int | None, dict[str, float]],
