@@ -17,6 +17,7 @@ Classes of what differs:
   conflict    changed outside, and the code wants a third value
   codified    changed outside, and the code says the same already
   ignored     covered by ignore_changes
+  baseline    filled in by the provider: so since the first check after an apply
   noise       changes by itself: counters, timestamps, what only the provider sets
   unmanaged   changed outside, and the code does not set it
   owed        nothing changed outside since, and yet an apply would change it

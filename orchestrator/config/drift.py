@@ -11,7 +11,7 @@ DAY = 86400.0
 
 Action = Literal["report", "revert", "accept", "pr"]
 # What the next apply would not undo: only of these may the state take over what the world says.
-ACCEPTABLE = ("codified", "ignored", "noise")
+ACCEPTABLE = ("codified", "ignored", "baseline", "noise")
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEK: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

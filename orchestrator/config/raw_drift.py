@@ -119,6 +119,8 @@ class RawActions(Section):
     """The code says the same as the world already."""
     ignored: Action = "report"
     """`ignore_changes` covers it."""
+    baseline: Action = "report"
+    """It is so since the first check after an apply."""
     noise: Action = "report"
     """It changes by itself."""
     unmanaged: Action = "report"

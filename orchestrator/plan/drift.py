@@ -6,17 +6,18 @@ Never from a refresh-only plan: that also calls drift what nobody touched, and k
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from orchestrator.masking import HIDDEN
 from orchestrator.plan.attributes import without, written_path
 from orchestrator.plan.drift_code import written_in
+from orchestrator.plan.drift_echo import identity_of, is_sibling_echo, merged_base
 from orchestrator.plan.drift_leaves import (
     Leaf,
+    alike,
     hidden,
-    is_empty,
     is_unknown,
     leaves,
     part,
@@ -25,6 +26,7 @@ from orchestrator.plan.drift_leaves import (
 )
 from orchestrator.plan.drift_model import (
     CATEGORIES,
+    QUIET,
     Category,
     DriftedAttribute,
     DriftedResource,
@@ -117,16 +119,21 @@ class _Classifier:
             return self.deleted(entry, actions)
         attributes = tuple(self.attributes(entry, key))
         moved = entry.get("previous_address") not in (None, entry.get("address"))
-        if not (attributes or moved):
+        if self.acts(key) and QUIET.issuperset(one.category for one in attributes):
+            attributes = ()  # the plan changes the resource, and no attribute of it
+        elif not (attributes or moved):
             return None
         who, when = self.tells(entry)
         # Known under another name to the state, and changed in nothing that matters.
         only_moved = moved and all(one.is_quiet for one in attributes)
+        category = worst(attributes) if attributes and not only_moved else "owed"
+        if moved:
+            category = min(category, "owed", key=CATEGORIES.index)
         return DriftedResource(
             address=key[0],
             type=str(entry.get("type", "")),
             kind="moved" if only_moved else "changed",
-            category="owed" if only_moved else worst(attributes),
+            category=category,
             attributes=attributes,
             actions=actions,
             previous_address=entry.get("previous_address"),
@@ -155,16 +162,60 @@ class _Classifier:
         found = list(leaves(change.get("before"), change.get("after"), *shown))
         planned = (self.changes.get(key) or {}).get("change")
         wanted = None if planned is None else self.masked(planned, "after", key[0])
-        for leaf in found:
-            yield self.attribute(entry, leaf, planned, wanted)
+        classes = self.classes(entry, found, planned)
         seen = {written_path(list(leaf.path)) for leaf in found}
+        pending = [one for one in self.planned(key) if not _is_among(one.path, seen)]
+        if self.acts(key) and not pending and QUIET.issuperset(classes.values()):
+            # Never clean where an apply would change something: what it changes is told, whatever its class.
+            undone = [leaf for leaf in found if _is_undone(leaf, planned or {})]
+            classes = self.classes(entry, found, planned, undone)
+            if not undone:
+                changes = self.read[key].attributes
+                pending = [one for one in changes if not _is_among(one.path, seen)] or list(changes)
+        for leaf in found:
+            if not _is_among(written_path(list(leaf.path)), [one.path for one in pending]):
+                yield self.attribute(entry, leaf, planned, wanted, classes[leaf.path])
+        for one in pending:
+            yield self.owed_attribute(key[0], one)
+
+    def acts(self, key: Key) -> bool:
+        """Whether the plan changes a resource."""
         read = self.read.get(key)
-        for one in read.attributes if read and not read.is_no_op else ():
-            if not one.unknown and not any(_is_below(one.path, path) for path in seen):
-                yield self.owed_attribute(key[0], one)
+        return read is not None and read.is_shown and not read.is_no_op
+
+    def planned(self, key: Key) -> tuple[AttributeChange, ...]:
+        """What the plan changes in a resource, without what only follows from that.
+
+        A replacement lists all that the new object does not have yet: only what forces it, and what the code
+        sets, says something.
+        """
+        read = self.read.get(key)
+        if read is None or read.is_no_op:
+            return ()
+        if not read.is_replace:
+            return tuple(one for one in read.attributes if not one.unknown)
+        change = (self.changes.get(key) or {}).get("change") or {}
+        written = self.written(key[0])
+        causes = {written_path(path) for path in change.get("replace_paths") or ()}
+        before, after = change.get("before"), change.get("after")
+        set_by_code = {
+            written_path(list(leaf.path))
+            for leaf in leaves(before, after, before, after)
+            if written.sets(leaf.path) and not alike(leaf.raw_before, leaf.raw_after, leaf.path, written.sets)
+        }
+        return tuple(
+            one
+            for one in read.attributes
+            if _is_among(one.path, causes) or (not one.unknown and _is_among(one.path, set_by_code))
+        )
 
     def attribute(
-        self, entry: Mapping[str, Any], leaf: Leaf, planned: Mapping[str, Any] | None, wanted: Any
+        self,
+        entry: Mapping[str, Any],
+        leaf: Leaf,
+        planned: Mapping[str, Any] | None,
+        wanted: Any,
+        category: Category,
     ) -> DriftedAttribute:
         address, path = str(entry.get("address", "")), written_path(list(leaf.path))
         want = part(wanted, leaf.path)
@@ -177,33 +228,91 @@ class _Classifier:
             before, after, want = hidden(before), hidden(after), hidden(want)
         return DriftedAttribute(
             path=path,
-            category=self.category(entry, leaf, planned),
+            category=category,
             before=before,
             after=after,
             planned=want,
             sensitive=any(map(shows_hidden, (before, after, want))),
             rule=self.facts.rule_for(address, path, leaf.raw_after),
+            is_merged=merged_base(leaf.path, (entry.get("change") or {}).get("after") or {}) is not None,
         )
 
-    def category(self, entry: Mapping[str, Any], leaf: Leaf, planned: Mapping[str, Any] | None) -> Category:
-        """The class of one leaf: first by what the plan does about it, then by what the code says of it."""
+    def classes(
+        self,
+        entry: Mapping[str, Any],
+        found: Sequence[Leaf],
+        planned: Mapping[str, Any] | None,
+        undone: Sequence[Leaf] = (),
+    ) -> dict[Path, Category]:
+        """The class of every leaf; those of `undone` are put back by the plan.
+
+        A key of a merged map has the class of the same key in the map of the code; a key that the code does
+        not have was added by somebody.
+        """
+        values = (entry.get("change") or {}).get("after") or {}
+        classes: dict[Path, Category] = dict.fromkeys((leaf.path for leaf in undone), "reverted")
+        merged = {leaf.path: base for leaf in found if (base := merged_base(leaf.path, values))}
+        for leaf in found:
+            if leaf.path not in classes and leaf.path not in merged:
+                classes[leaf.path] = self.category(entry, leaf, planned)
+        for leaf in found:
+            if base := merged.get(leaf.path):
+                twins = [classes.get((name, *leaf.path[1:])) for name in (base, f"terraform_{base}")]
+                twin: Category = next((one for one in twins if one), "unmanaged")
+                classes.setdefault(leaf.path, self.category(entry, leaf, planned, twin))
+        return classes
+
+    def category(
+        self,
+        entry: Mapping[str, Any],
+        leaf: Leaf,
+        planned: Mapping[str, Any] | None,
+        merged: Category | None = None,
+    ) -> Category:
+        """The class of one leaf: first by what the plan does about it, then by what the code says of it.
+
+        `merged` is the class of a key of a merged map that the plan leaves alone.
+        """
+        written = self.written(str(entry.get("address", "")))
+        is_set = written.sets(leaf.path)
+
+        def is_alike(one: Any, other: Any) -> bool:
+            return alike(one, other, leaf.path, written.sets)
+
         if planned is not None and planned.get("actions") != ["no-op"]:
             unknown = is_unknown(planned.get("after_unknown"), leaf.path)
             want = part(planned.get("after"), leaf.path)
             if unknown and self.by_itself(entry, leaf.path):
                 return "noise"
-            if not unknown and _alike(want, leaf.raw_before) and not _alike(want, leaf.raw_after):
-                return "reverted"
-            if unknown or not _alike(want, leaf.raw_after):
+            if unknown and is_set:
                 return "conflict"
-        written = self.written(str(entry.get("address", "")))
+            if not unknown and not is_alike(want, leaf.raw_after):
+                # What the code leaves unset has no third value: the provider's own words stand there.
+                return "reverted" if is_alike(want, leaf.raw_before) or not is_set else "conflict"
         if written.ignores_changes_of(leaf.path):
             return "ignored"
-        if is_empty(leaf.raw_before) and is_empty(leaf.raw_after):
+        if is_alike(leaf.raw_before, leaf.raw_after):
             return "noise"
-        if written.sets(leaf.path):
+        if is_set:
             return "codified"
-        return "noise" if self.by_itself(entry, leaf.path) else "unmanaged"
+        if merged is not None:
+            return merged
+        if self.by_itself(entry, leaf.path) or self.is_echo(entry, leaf):
+            return "noise"
+        return "unmanaged"
+
+    def is_echo(self, entry: Mapping[str, Any], leaf: Leaf) -> bool:
+        """Whether another resource of the stack sets the attribute."""
+        values = (entry.get("change") or {}).get("after") or {}
+        siblings = (
+            (str(other.get("type", "")), values)
+            for source in (self.drift, self.changes)
+            for other in source.values()
+            if other.get("address") != entry.get("address")
+            for side in ("before", "after")
+            if isinstance(values := (other.get("change") or {}).get(side), dict)
+        )
+        return is_sibling_echo(str(entry.get("type", "")), leaf, identity_of(values), siblings)
 
     def by_itself(self, entry: Mapping[str, Any], path: Path) -> bool:
         """Whether an attribute changes without anybody: it is on the list, or only the provider sets it."""
@@ -243,13 +352,14 @@ class _Classifier:
         for key, change in self.read.items():
             if key in self.drift or not change.is_shown:
                 continue
-            attributes = tuple(self.owed_attribute(change.address, one) for one in change.attributes)
+            planned = self.planned(key) or change.attributes
+            attributes = tuple(self.owed_attribute(change.address, one) for one in planned)
             yield DriftedResource(
                 address=change.address,
                 type=change.type,
                 kind="moved" if change.is_no_op and change.is_move else "owed",
                 category="owed",
-                attributes=attributes if change.is_update else (),
+                attributes=attributes if change.is_update or change.is_replace else (),
                 actions=() if change.is_no_op else change.actions,
                 previous_address=change.previous_address,
                 deposed=change.deposed,
@@ -295,8 +405,15 @@ def worst(attributes: tuple[DriftedAttribute, ...]) -> Category:
     return min((one.category for one in found), key=CATEGORIES.index)
 
 
-def _alike(one: Any, other: Any) -> bool:
-    return same(one, other) or (is_empty(one) and is_empty(other))
+def _is_undone(leaf: Leaf, planned: Mapping[str, Any]) -> bool:
+    """Whether the plan changes a leaf to a value that is known, be it from a zero value to null."""
+    if is_unknown(planned.get("after_unknown"), leaf.path):
+        return False
+    return not same(part(planned.get("after"), leaf.path), leaf.raw_after)
+
+
+def _is_among(path: str, others: Iterable[str]) -> bool:
+    return any(_is_below(path, other) for other in others)
 
 
 def _is_below(path: str, other: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from orchestrator.masking import HIDDEN
 from orchestrator.plan.drift_model import Path
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
+_ZERO: tuple[Any, ...] = (*_EMPTY, 0, 0.0, False)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,27 @@ def same(one: Any, other: Any) -> bool:
 def is_empty(value: Any) -> bool:
     """Null, and what providers give in its place."""
     return any(same(value, one) for one in _EMPTY)
+
+
+def is_zero(value: Any) -> bool:
+    """Null, or the zero value of a type: what a provider stores for an attribute that nobody set."""
+    return any(same(value, one) for one in _ZERO)
+
+
+def alike(one: Any, other: Any, path: Path, sets: Callable[[Path], bool]) -> bool:
+    """Equality in which null and a zero value are the same, except 0 and false where the code sets them.
+
+    `sets` says whether the code sets a path. Lists are compared in order.
+    """
+    if same(one, other) or (is_empty(one) and is_empty(other)):
+        return True
+    if is_zero(one) and is_zero(other):
+        return not sets(path)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return all(alike(one.get(key), other.get(key), (*path, key), sets) for key in one.keys() | other)
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return all(alike(*pair, (*path, at), sets) for at, pair in enumerate(zip(one, other, strict=True)))
+    return False
 
 
 def part(tree: Any, path: Path) -> Any:

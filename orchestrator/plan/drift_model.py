@@ -10,7 +10,7 @@ from typing import Any, Literal
 from orchestrator.config.drift import IgnoreRule
 
 Kind = Literal["changed", "deleted", "moved", "owed"]
-Category = Literal["reverted", "conflict", "codified", "ignored", "noise", "unmanaged", "owed"]
+Category = Literal["reverted", "conflict", "codified", "ignored", "baseline", "noise", "unmanaged", "owed"]
 Path = tuple[str | int, ...]
 
 # The most serious first: what a whole resource is called by.
@@ -21,10 +21,11 @@ CATEGORIES: tuple[Category, ...] = (
     "unmanaged",
     "codified",
     "ignored",
+    "baseline",
     "noise",
 )
-# What nobody needs to look at: the code says so, or it changes by itself.
-QUIET: frozenset[Category] = frozenset({"ignored", "noise"})
+# What nobody needs to look at: the code says so, it was so at the first check, or it changes by itself.
+QUIET: frozenset[Category] = frozenset({"ignored", "baseline", "noise"})
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class DriftedAttribute:
 
     `before` is what the state has, `after` what the world has, `planned` what an apply of the same code would
     make of it; all masked. `sensitive` is true when something in them is hidden. `rule` is the ignore rule of
-    infra.yaml that covers it.
+    infra.yaml that covers it. `is_merged` is true of a key in a map that contains the code's: `tags_all`.
     """
 
     path: str
@@ -62,6 +63,7 @@ class DriftedAttribute:
     planned: Any = None
     sensitive: bool = False
     rule: Rule | None = None
+    is_merged: bool = False
 
     @property
     def is_quiet(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.masking import HIDDEN
+from orchestrator.plan.drift_leaves import is_zero
 from orchestrator.plan.drift_model import CATEGORIES, DriftedAttribute, DriftedResource
 from orchestrator.report.drift import DriftReport, DriftResult, StackDrift
 from orchestrator.report.words import listed, plural
@@ -17,11 +18,13 @@ MEANING = {
     "conflict": "the code wants a third value",
     "codified": "the code says so already",
     "ignored": "ignore_changes covers it",
+    "baseline": "it is so since the first check after an apply",
     "noise": "it changes by itself",
     "unmanaged": "the code does not set it",
     "owed": "nothing changed outside since, and an apply is due",
 }
 LONGEST_VALUE = 120
+MOST_MEMBERS = 5
 
 
 def value_words(value: Any, limit: int = LONGEST_VALUE) -> str:
@@ -33,13 +36,38 @@ def value_words(value: Any, limit: int = LONGEST_VALUE) -> str:
 
 
 def attribute_words(one: DriftedAttribute) -> str:
-    """`labels.a: "x" → "y"`; for what is owed, from what is to what the code wants."""
+    """`labels.a: "x" → "y"`; for what is owed, from what is to what the code wants.
+
+    Of a list only the members that came and went: `rule: + {"port": 80}, - {"port": 22}`.
+    """
     if one.category == "owed":
-        return f"{one.path}: {value_words(one.after)}, to be {value_words(one.planned)}"
-    told = f"{one.path}: {value_words(one.before)} → {value_words(one.after)}"
+        members = _member_words(one.after, one.planned)
+        return f"{one.path}: {members or f'{value_words(one.after)}, to be {value_words(one.planned)}'}"
+    members = _member_words(one.before, one.after)
+    told = f"{one.path}: {members or f'{value_words(one.before)} → {value_words(one.after)}'}"
     if one.category == "conflict" and not one.sensitive:
-        told += f", and the code wants {value_words(one.planned)}"
+        members = _member_words(one.after, one.planned)
+        told += f", and the code wants {members or value_words(one.planned)}"
     return told
+
+
+def _member_words(before: Any, after: Any) -> str:
+    """The members of a list that came and went; empty for another value, or where only the order changed."""
+    if not (isinstance(before, list | None) and isinstance(after, list | None)):
+        return ""
+    old, new = before or [], after or []
+    parts = [f"- {value_words(without_zeros(one))}" for one in old if one not in new]
+    parts += [f"+ {value_words(without_zeros(one))}" for one in new if one not in old]
+    more = f", and {len(parts) - MOST_MEMBERS} more" if len(parts) > MOST_MEMBERS else ""
+    return ", ".join(parts[:MOST_MEMBERS]) + more
+
+
+def without_zeros(value: Any) -> Any:
+    """A value without those parts of blocks that are null or the zero value of their type."""
+    if isinstance(value, dict):
+        parts = {name: without_zeros(part) for name, part in value.items()}
+        return {name: part for name, part in parts.items() if not is_zero(part)}
+    return [without_zeros(one) for one in value] if isinstance(value, list) else value
 
 
 def happened(one: DriftedResource) -> str:
@@ -88,6 +116,7 @@ def hidden_words(stack: StackDrift) -> str:
     quiet = {
         "in noise": counts["noise"],
         "under ignore_changes": counts["ignored"],
+        "in the baseline": counts["baseline"],
         "covered by rules": counts["suppressed"],
     }
     parts = [f"{number} {name}" for name, number in quiet.items() if number]

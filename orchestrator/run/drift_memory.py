@@ -6,7 +6,9 @@ import hashlib
 import json
 from dataclasses import replace
 
-from orchestrator.plan.drift_model import DriftedResource
+from orchestrator.plan.drift import worst
+from orchestrator.plan.drift_leaves import is_zero
+from orchestrator.plan.drift_model import DriftedAttribute, DriftedResource
 from orchestrator.report.drift import StackDrift
 from orchestrator.state.drift import DriftRecord, Episode, Seen
 from orchestrator.state.records import Entry
@@ -42,6 +44,58 @@ def digest_of(found: StackDrift) -> str:
         for one in found.loud
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def with_baseline(found: StackDrift, record: DriftRecord | None, entry: Entry | None) -> StackDrift:
+    """The result in which what providers fill in after an apply is told apart from what others change.
+
+    In the first check after an apply this is what had no value in the state, what the code does not set and
+    the plan leaves alone; in later checks the same values again. Never what drifted already, and no key of a
+    merged map such as `effective_labels`: that was added by somebody.
+    """
+    is_first = (
+        entry is not None and entry.result == "applied" and (not record or record.applied_run != entry.run)
+    )
+    known = record.baseline if record else {}
+    drifts = {
+        (one.address, path)
+        for one in (record.now.resources if record and record.now else ())
+        for path in one.paths
+    }
+
+    def is_baseline(address: str, part: DriftedAttribute) -> bool:
+        if part.category != "unmanaged" or (address, part.path) in drifts or part.is_merged:
+            return False
+        is_known = known.get(f"{address} {part.path}") == _value_digest(part)
+        return is_known or (is_first and is_zero(part.before))
+
+    def judged(resource: DriftedResource) -> DriftedResource:
+        attributes = tuple(
+            replace(part, category="baseline") if is_baseline(resource.address, part) else part
+            for part in resource.attributes
+        )
+        if resource.category != "unmanaged" or attributes == resource.attributes:
+            return resource
+        return replace(resource, category=worst(attributes), attributes=attributes)
+
+    if found.result not in ("clean", "drifted"):
+        return found
+    found = replace(found, resources=tuple(map(judged, found.resources)))
+    return replace(found, result="drifted" if found.loud else "clean")
+
+
+def _baseline_of(found: StackDrift) -> dict[str, str]:
+    return {
+        f"{one.address} {part.path}": _value_digest(part)
+        for one in found.resources
+        for part in one.attributes
+        if part.category == "baseline"
+    }
+
+
+def _value_digest(part: DriftedAttribute) -> str:
+    """A digest of a masked value: one of a secret would give a short one away."""
+    return hashlib.sha256(json.dumps(part.after, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def remembered(found: StackDrift, record: DriftRecord | None) -> StackDrift:
@@ -101,6 +155,7 @@ def after_check(
         tried_at="",
         reason="",
         correction="",
+        baseline=_baseline_of(found),
         now=now,
         past=past,
     )

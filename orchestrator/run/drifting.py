@@ -14,7 +14,7 @@ from orchestrator.project.model import Project
 from orchestrator.report.drift import DriftReport, RuleFinding, StackDrift
 from orchestrator.run.drift_check import Terms, check_stack, failed, unchecked
 from orchestrator.run.drift_keeping import Memory
-from orchestrator.run.drift_memory import remembered
+from orchestrator.run.drift_memory import remembered, with_baseline
 from orchestrator.run.drift_pace import PAUSES, Pace
 from orchestrator.run.pending import owed, upstream_hashes
 from orchestrator.run.schemas import Schemas
@@ -111,8 +111,9 @@ class _Checks:
             entry = self.memory.entry_now(stack)
         except InfraError as error:
             return failed(self.session, stack, error)
-        found = check_stack(self.session, stack, entry, self.terms)
-        found = remembered(found, self.memory.records.get(id_))
+        record = self.memory.records.get(id_)
+        found = with_baseline(check_stack(self.session, stack, entry, self.terms), record, entry)
+        found = remembered(found, record)
         if not self.session.supervisor.interrupted:
             found = self.memory.keep(stack, found, entry)
         found = replace(found, pending=self.pending(id_, entry))

@@ -56,7 +56,8 @@ class DriftRecord:
     `digest` of what drifted, `severity`, and how many attributes of each class there were (`counts`).
     `applied_run` and `state_generation` are what the ledger and the bucket said then: by them it can be told
     what ended a drift. `tried_at` and `reason` are of an attempt since that could not check. `correction` is
-    what a correction since came to.
+    what a correction since came to. `baseline` are the attributes that differed in the first check
+    after an apply with no plan to change them: `ADDRESS PATH` → digest of the value.
     """
 
     stack: str
@@ -73,6 +74,7 @@ class DriftRecord:
     tried_at: str = ""
     reason: str = ""
     correction: str = ""
+    baseline: Mapping[str, str] = field(default_factory=dict)
     now: Episode | None = None
     past: tuple[Episode, ...] = ()
     forgotten: int = 0

@@ -114,7 +114,7 @@ def test_each_row_of_the_table_has_its_class(
         "google_pubsub_topic.gone": {"kind": "deleted"},
         "google_pubsub_topic.ignoring": {
             "kind": "changed",
-            "effective_labels.hand": "noise",
+            "effective_labels.hand": "unmanaged",
             DURATION: "ignored",
         },
         "google_pubsub_topic.late": {"kind": "changed", DURATION: "codified"},
@@ -132,8 +132,9 @@ def test_what_nobody_need_look_at_is_counted_and_shown_when_asked_for(night: Nig
     told = night.shown(code=8).out
     assert 'message_retention_duration: "600s" → "900s"' in told
     assert "google_pubsub_topic.gone  deleted outside; the next apply makes it again" in told
+    assert 'effective_labels.hand: null → "made"' in told
     assert "next_run_time" not in told
-    assert "Not shown: 2 in noise, 1 under ignore_changes (--show-ignored)." in told
+    assert "Not shown: 1 in noise, 1 under ignore_changes (--show-ignored)." in told
     assert "next_run_time" in night.shown("--show-ignored", code=8).out
 
 

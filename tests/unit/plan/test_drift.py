@@ -159,14 +159,195 @@ def test_the_table(state: Any, world: Any, planned: Any, written: Written, categ
 def test_what_is_known_after_apply_is_noise_only_where_nobody_sets_it() -> None:
     change = {
         "actions": ["update"],
-        "before": {"a": 5},
-        "after": {},
+        "before": {"a": 5, "b": 2},
+        "after": {"b": 1},
         "after_unknown": {"a": True},
     }
-    data = plan_json({"before": {"a": 1}, "after": {"a": 5}}, change)
-    assert classified(data, Facts({"x_y.z": SET}))["x_y.z"].category == "conflict"
+    data = plan_json({"before": {"a": 1, "b": 1}, "after": {"a": 5, "b": 2}}, change)
+    assert classes_of(data, Facts({"x_y.z": SET})) == {"a": "conflict", "b": "reverted"}
     by_itself = Facts({"x_y.z": Written()}, computed_only=lambda provider, kind, path: path == ("a",))
-    assert classified(data, by_itself)["x_y.z"].category == "noise"
+    assert classes_of(data, by_itself) == {"a": "noise", "b": "reverted"}
+    assert classes_of(data, Facts({"x_y.z": Written()})) == {"a": "unmanaged", "b": "reverted"}
+
+
+def classes_of(data: bytes, facts: Facts) -> dict[str, str]:
+    return {one.path: one.category for one in classified(data, facts)["x_y.z"].attributes}
+
+
+NEVER_CLEAN: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
+    # what drifted, what is planned, the attributes that count
+    ({"a": ["", None]}, {"after": {"a": ""}, "after_unknown": {}}, {"a": "reverted"}),
+    ({"a": [1, 5]}, {"after": {}, "after_unknown": {"a": True}}, {"a": "owed"}),
+    ({"a": [1, 5]}, {"after": {"a": 5}, "after_unknown": {"b": True}}, {"a": "noise", "b": "owed"}),
+    ({"a": [1, 5]}, {"after": {"a": 5}, "after_unknown": {}}, {}),
+]
+
+
+@pytest.mark.parametrize(("drift", "planned", "classes"), NEVER_CLEAN)
+def test_drift_is_never_quiet_where_the_plan_changes_the_resource(
+    drift: dict[str, Any], planned: dict[str, Any], classes: dict[str, str]
+) -> None:
+    before, after = ({name: pair[at] for name, pair in drift.items()} for at in (0, 1))
+    change = {"actions": ["update"], "before": after, **planned}
+    facts = Facts({"x_y.z": Written()}, ("x_y.a",))
+    data = plan_json({"before": before, "after": after}, change)
+    resource = classified(data, facts)["x_y.z"]
+    assert not resource.is_quiet
+    assert {one.path: one.category for one in resource.attributes} == classes
+
+
+ZEROS: list[tuple[Any, Any, Written, str]] = [
+    # state, world, the code, class; the plan leaves it alone
+    (None, 0, Written(), "noise"),
+    (False, None, Written(), "noise"),
+    ("", None, Written(), "noise"),
+    (None, False, SET, "codified"),
+    (0, None, SET, "codified"),
+    (None, 1, Written(), "unmanaged"),
+    ([{"k": None}, {"k": 1}], [{"k": 0}, {"k": 1}], Written(), "noise"),
+    (
+        [{"k": 0}, {"k": None}],
+        [{"k": None}, {"k": 0}],
+        Written(frozenset({("a", ""), ("a", "other")})),
+        "noise",
+    ),
+    (None, [{"k": 0}], Written(), "unmanaged"),
+]
+
+
+@pytest.mark.parametrize(("state", "world", "written", "category"), ZEROS)
+def test_a_zero_value_of_what_the_code_leaves_unset_is_noise(
+    state: Any, world: Any, written: Written, category: str
+) -> None:
+    assert one_attribute(state, world, world, written) == category
+
+
+def test_a_block_is_put_back_though_the_plan_leaves_out_its_zero_values() -> None:
+    rule = {"a": [{"days": 0, "state": "x"}]}
+    wanted = {"a": [{"days": None, "state": "x"}]}
+    change = {"actions": ["update"], "before": {"a": []}, "after": wanted, "after_unknown": {}}
+    data = plan_json({"before": rule, "after": {"a": []}}, change)
+    written = Written(frozenset({("a", ""), ("a", "state")}))
+    assert classes_of(data, Facts({"x_y.z": written})) == {"a": "reverted"}
+    exact = Written(frozenset({("a", ""), ("a", "state"), ("a", "days")}))
+    assert classes_of(data, Facts({"x_y.z": exact})) == {"a": "conflict"}
+
+
+def test_what_the_code_does_not_set_has_no_third_value() -> None:
+    assert one_attribute("hash", "other", "different hash", Written()) == "reverted"
+    assert one_attribute("hash", "other", "third", SET) == "conflict"
+
+
+MERGED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, str]]] = [
+    # in the state, in the world, planned; classes
+    (
+        {"labels": {"env": "dev"}, "effective_labels": {"env": "dev"}},
+        {"labels": {"env": "dev"}, "effective_labels": {"env": "dev", "x": "y"}},
+        {"labels": {"env": "dev"}, "effective_labels": {"env": "dev", "x": "y"}},
+        {"effective_labels.x": "unmanaged"},
+    ),
+    (
+        {"tags": {"env": "dev"}, "tags_all": {"env": "dev"}},
+        {"tags": {"env": "hack"}, "tags_all": {"env": "hack"}},
+        {"tags": {"env": "dev"}, "tags_all": {"env": "dev"}},
+        {"tags.env": "reverted", "tags_all.env": "reverted"},
+    ),
+    (
+        {"annotations": {"a": "1"}, "effective_annotations": {"a": "1"}},
+        {"annotations": {"a": "2"}, "effective_annotations": {"a": "2"}},
+        {"annotations": {"a": "2"}, "effective_annotations": {"a": "2"}},
+        {"annotations.a": "codified", "effective_annotations.a": "codified"},
+    ),
+    # No such map in the code: an attribute like any other, which only the provider sets.
+    (
+        {"effective_size": {"a": 1}},
+        {"effective_size": {"a": 2}},
+        {"effective_size": {"a": 2}},
+        {"effective_size.a": "noise"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("state", "world", "planned", "classes"), MERGED)
+def test_a_merged_map_is_judged_by_what_it_adds_to_the_codes(
+    state: dict[str, Any], world: dict[str, Any], planned: dict[str, Any], classes: dict[str, str]
+) -> None:
+    actions = ["no-op"] if planned == world else ["update"]
+    data = plan_json(
+        {"before": state, "after": world},
+        {"actions": actions, "before": world, "after": planned, "after_unknown": {}},
+    )
+    written = Written(frozenset({("labels",), ("tags",), ("annotations",)}))
+    facts = Facts(
+        {"x_y.z": written}, computed_only=lambda provider, kind, path: str(path[0])[:9] == "effective"
+    )
+    assert classes_of(data, facts) == classes
+
+
+def test_a_replacement_tells_only_its_cause() -> None:
+    world = {"cause": "new", "text": "", "hold": False, "hash": "h", "size": 1}
+    change = {
+        "actions": ["delete", "create"],
+        "before": world,
+        "after": {"cause": None, "text": None, "hold": None, "hash": "different hash", "size": 2},
+        "after_unknown": {"id": True},
+        "replace_paths": [["cause"]],
+    }
+    facts = Facts({"x_y.z": Written(frozenset({("size",), ("hold",)}))})
+    drifted = plan_json({"before": {**world, "cause": ""}, "after": world}, change)
+    assert classes_of(drifted, facts) == {"cause": "reverted", "size": "owed", "hold": "owed"}
+    pending = json.dumps({**json.loads(drifted), "resource_drift": []}).encode()
+    assert classes_of(pending, facts) == {"cause": "owed", "size": "owed", "hold": "owed"}
+
+
+def sibling_class(before: dict[str, Any], after: dict[str, Any], kind: str, sibling: dict[str, Any]) -> str:
+    """The class of the one attribute that differs beside another resource of the stack."""
+    document = json.loads(
+        plan_json(
+            {"before": {"id": "i-1", **before}, "after": {"id": "i-1", **after}},
+            {"actions": ["no-op"], "before": {"id": "i-1", **after}, "after": {"id": "i-1", **after}},
+        )
+    )
+    other = {"address": "o.o", "mode": "managed", "type": kind, "name": "o", "provider_name": "p"}
+    document["resource_changes"].append(
+        {**other, "change": {"actions": ["no-op"], "before": sibling, "after": sibling}}
+    )
+    (attribute,) = classified(json.dumps(document).encode(), Facts())["x_y.z"].attributes
+    return attribute.category
+
+
+POLICY, SPACED = '{"a":[1,2]}', '{ "a": [1, 2] }'
+ARN = "arn:aws:iam::1:policy/p"
+INGRESS = {"from_port": 22, "to_port": 22, "cidr_blocks": ["10.0.0.0/8"], "self": False, "description": ""}
+SIBLINGS: list[tuple[dict[str, Any], dict[str, Any], str, dict[str, Any], str]] = [
+    # in the state, in the world, type of the sibling, its attributes; class
+    ({"policy": ""}, {"policy": POLICY}, "o", {"ref": "i-1", "policy": SPACED}, "noise"),
+    ({"policy": ""}, {"policy": POLICY}, "o", {"ref": "i-2", "policy": SPACED}, "unmanaged"),
+    ({"policy": ""}, {"policy": POLICY}, "o", {"ref": "i-1", "policy": "{}"}, "unmanaged"),
+    ({"policy": ""}, {"policy": POLICY}, "o", {"ref": "i-1", "other": POLICY}, "unmanaged"),
+    ({"policy": POLICY}, {"policy": ""}, "o", {"ref": "i-1", "policy": POLICY}, "noise"),
+    ({"arns": []}, {"arns": [ARN]}, "o", {"ref": "i-1", "policy_arn": ARN}, "noise"),
+    ({"arns": []}, {"arns": [ARN, "byhand"]}, "o", {"ref": "i-1", "policy_arn": ARN}, "unmanaged"),
+    ({"ingress": []}, {"ingress": [INGRESS]}, "o", {**INGRESS, "group": "i-1"}, "noise"),
+    ({"ingress": []}, {"ingress": [INGRESS]}, "o", {**INGRESS, "to_port": 80, "group": "i-1"}, "unmanaged"),
+    (
+        {"versioning": [{"on": False}]},
+        {"versioning": [{"on": True}]},
+        "x_y_versioning",
+        {"ref": "i-1"},
+        "noise",
+    ),
+    ({"cors_rule": []}, {"cors_rule": [{"k": 1}]}, "x_y_cors_configuration", {"ref": "i-1"}, "noise"),
+    ({"versioning": []}, {"versioning": [{"on": True}]}, "x_y_versioning", {"ref": "i-2"}, "unmanaged"),
+    ({"versioning": []}, {"versioning": [{"on": True}]}, "x_y_other", {"ref": "i-1"}, "unmanaged"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "kind", "sibling", "category"), SIBLINGS)
+def test_what_another_resource_of_the_stack_sets_is_noise(
+    before: dict[str, Any], after: dict[str, Any], kind: str, sibling: dict[str, Any], category: str
+) -> None:
+    assert sibling_class(before, after, kind, sibling) == category
 
 
 def test_a_list_whose_members_moved_is_told_as_a_whole() -> None:

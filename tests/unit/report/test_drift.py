@@ -141,6 +141,20 @@ def test_words() -> None:
     assert attribute_words(DriftedAttribute("a", "conflict", 1, 2, 3)) == "a: 1 → 2, and the code wants 3"
     assert attribute_words(DriftedAttribute("a", "owed", 1, 1, 3)) == "a: 1, to be 3"
     assert "…" in attribute_words(DriftedAttribute("a", "reverted", "x" * 500, 1))
+
+
+def test_a_list_is_told_by_the_members_that_came_and_went() -> None:
+    kept = {"port": 1, "ranges": ["r" * 900], "note": ""}
+    gone, new = {"port": 22, "note": "", "off": False}, {"port": 80, "deep": [{"x": None, "y": 2}]}
+    told = attribute_words(DriftedAttribute("rule", "reverted", [kept, gone], [kept, new], [kept, gone]))
+    assert told == 'rule: - {"port": 22}, + {"deep": [{"y": 2}], "port": 80}'
+    assert attribute_words(DriftedAttribute("a", "unmanaged", None, ["x"], ["x"])) == 'a: + "x"'
+    assert attribute_words(DriftedAttribute("a", "owed", ["x"], ["x"], ["y"])) == 'a: - "x", + "y"'
+    conflict = DriftedAttribute("a", "conflict", ["x"], ["x", "y"], ["x", "z"])
+    assert attribute_words(conflict) == 'a: + "y", and the code wants - "y", + "z"'
+    assert attribute_words(DriftedAttribute("a", "reverted", [1, 2], [2, 1], [1, 2])) == "a: [1, 2] → [2, 1]"
+    many = attribute_words(DriftedAttribute("a", "reverted", [], list(range(1, 10)), []))
+    assert many == "a: + 1, + 2, + 3, + 4, + 5, and 4 more"
     assert happened(resource("owed", "owed", actions=("forget",))).endswith("is to be forgotten")
     assert RuleFinding(Rule("*", "x", "r", "2020-01-01"), "expired").words.startswith("drift.ignore: * x")
 

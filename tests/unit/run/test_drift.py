@@ -17,6 +17,7 @@ from orchestrator.run.drift_memory import (
     event_of,
     how_it_ended,
     remembered,
+    with_baseline,
 )
 from orchestrator.run.drift_pace import Pace, is_throttled
 from orchestrator.run.drifting import DriftRequest
@@ -101,6 +102,54 @@ def test_a_stack_that_was_clean_and_then_destroyed_never_drifted() -> None:
     found = with_memory(gone, over, event_of(first, over))
     assert (found.ended, found.ended_by) == ("", "")
     assert (over.past, over.result, over.checked_at) == ((), "destroyed", first.checked_at)
+
+
+FRESH = replace(ENTRY, result="applied")
+
+
+def filled_in(after: Any = "x", before: Any = None, **more: Any) -> DriftedAttribute:
+    return DriftedAttribute("x", "unmanaged", before, after, after, **more)
+
+
+def test_what_a_provider_fills_in_after_an_apply_is_the_baseline() -> None:
+    first = with_baseline(drifted(filled_in()), None, FRESH)
+    assert (first.result, first.counts["baseline"], first.resources[0].category) == ("clean", 1, "baseline")
+    record = check(None, first, "2026-01-01T00:00:00Z", FRESH)
+    assert list(record.baseline) == ["a_b.c x"]
+    again = with_baseline(drifted(filled_in()), record, FRESH)
+    assert again.result == "clean"
+    kept = check(record, again, "2026-01-02T00:00:00Z", FRESH)
+    assert kept.baseline == record.baseline
+    assert with_baseline(drifted(filled_in("other")), kept, FRESH).result == "drifted"
+    assert with_baseline(drifted(filled_in(), address="a_b.new"), kept, FRESH).result == "drifted"
+
+
+NO_BASELINE = [
+    (filled_in(), replace(FRESH, result="adopted"), "no apply of ours"),
+    (filled_in(before="v"), FRESH, "it had a value"),
+    (filled_in(is_merged=True), FRESH, "a label that somebody added"),
+    (replace(filled_in(), category="reverted"), FRESH, "the plan changes it"),
+]
+
+
+@pytest.mark.parametrize(("part", "entry", "why"), NO_BASELINE)
+def test_what_is_no_baseline(part: DriftedAttribute, entry: Entry, why: str) -> None:
+    assert with_baseline(drifted(part), None, entry).result == "drifted", why
+
+
+def test_what_drifted_before_an_apply_is_no_baseline_after_it() -> None:
+    record = check(None, drifted(filled_in()), "2026-01-01T00:00:00Z", FRESH)
+    later = replace(FRESH, run="R2")
+    assert with_baseline(drifted(filled_in()), record, later).result == "drifted"
+    other = replace(drifted(filled_in()).resources[0], address="a_b.other")
+    both = replace(drifted(filled_in()), resources=(drifted(filled_in()).resources[0], other))
+    found = with_baseline(both, record, later)
+    assert [one.category for one in found.resources] == ["unmanaged", "baseline"]
+
+
+def test_what_was_not_checked_has_no_baseline() -> None:
+    failed = StackDrift("dev/app", "dev", "unchecked", "why")
+    assert with_baseline(failed, None, FRESH) is failed
 
 
 APPLIED = replace(ENTRY, run="R2")
