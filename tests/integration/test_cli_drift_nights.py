@@ -416,7 +416,7 @@ def test_one_terraform_process_a_check_and_a_second_only_when_something_changed(
     night.world.set("plain", DURATION, "900s")
     assert commands() == ["plan", "show"]
     # The schema is one process more, the first time that the question comes up; then it is known.
-    night.world.set("plain", "effective_labels.x", "y")
+    night.world.set("plain", "terraform_labels.x", "y")
     assert commands() == ["plan", "show", "providers"]
     assert commands() == ["plan", "show"]
 
