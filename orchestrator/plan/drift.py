@@ -184,7 +184,7 @@ class _Classifier:
         return read is not None and read.is_shown and not read.is_no_op
 
     def planned(self, key: Key) -> tuple[AttributeChange, ...]:
-        """What the plan changes in a resource, without what only follows from that.
+        """What the plan changes in a resource, without zero values and what only follows from that.
 
         A replacement lists all that the new object does not have yet: only what forces it, and what the code
         sets, says something.
@@ -192,21 +192,20 @@ class _Classifier:
         read = self.read.get(key)
         if read is None or read.is_no_op:
             return ()
-        if not read.is_replace:
-            return tuple(one for one in read.attributes if not one.unknown)
         change = (self.changes.get(key) or {}).get("change") or {}
         written = self.written(key[0])
-        causes = {written_path(path) for path in change.get("replace_paths") or ()}
         before, after = change.get("before"), change.get("after")
-        set_by_code = {
+        differing = {
             written_path(list(leaf.path))
             for leaf in leaves(before, after, before, after)
-            if written.sets(leaf.path) and not alike(leaf.raw_before, leaf.raw_after, leaf.path, written.sets)
+            if not alike(leaf.raw_before, leaf.raw_after, leaf.path, written.sets)
+            and (not read.is_replace or written.sets(leaf.path))
         }
+        causes = {written_path(path) for path in change.get("replace_paths") or ()}
         return tuple(
             one
             for one in read.attributes
-            if _is_among(one.path, causes) or (not one.unknown and _is_among(one.path, set_by_code))
+            if _is_among(one.path, causes) or (not one.unknown and _is_among(one.path, differing))
         )
 
     def attribute(
@@ -303,7 +302,15 @@ class _Classifier:
 
     def is_echo(self, entry: Mapping[str, Any], leaf: Leaf) -> bool:
         """Whether another resource of the stack sets the attribute."""
-        values = (entry.get("change") or {}).get("after") or {}
+        change = entry.get("change") or {}
+        own = change.get("after") or {}
+        # A block of a list is compared as a whole.
+        at = next((at + 1 for at, step in enumerate(leaf.path) if isinstance(step, int)), len(leaf.path))
+        if at < len(leaf.path):
+            path = leaf.path[:at]
+            leaf = replace(
+                leaf, path=path, raw_before=part(change.get("before"), path), raw_after=part(own, path)
+            )
         siblings = (
             (str(other.get("type", "")), values)
             for source in (self.drift, self.changes)
@@ -312,7 +319,7 @@ class _Classifier:
             for side in ("before", "after")
             if isinstance(values := (other.get("change") or {}).get(side), dict)
         )
-        return is_sibling_echo(str(entry.get("type", "")), leaf, identity_of(values), siblings)
+        return is_sibling_echo(str(entry.get("type", "")), leaf, identity_of(own), siblings)
 
     def by_itself(self, entry: Mapping[str, Any], path: Path) -> bool:
         """Whether an attribute changes without anybody: it is on the list, or only the provider sets it."""

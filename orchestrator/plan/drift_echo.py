@@ -51,7 +51,12 @@ def is_sibling_echo(kind: str, leaf: Leaf, identity: frozenset[str], siblings: I
 
 
 def _refers_to(values: Mapping[str, Any], identity: frozenset[str]) -> bool:
-    return any(isinstance(value, str) and value in identity for value in values.values())
+    """Whether an attribute names the resource; that a sibling has the same name itself says nothing."""
+    return any(
+        isinstance(value, str) and value in identity
+        for name, value in values.items()
+        if name not in _IDENTITY
+    )
 
 
 def _is_setting_of(type_name: str, kind: str, root: str) -> bool:
@@ -71,7 +76,8 @@ def _changed_members(before: Any, after: Any, name: str) -> list[Any]:
         came = [one for one in new if not any(same(one, other) for other in old)]
         went = [one for one in old if not any(same(one, other) for other in new)]
         return [*came, *went]
-    return [{name: value} for value in (before, after) if not is_zero(value)]
+    values = [value for value in (before, after) if not is_zero(value)]
+    return [value if isinstance(value, dict) else {name: value} for value in values]
 
 
 def _repeats(member: Any, values: Mapping[str, Any]) -> bool:

@@ -23,7 +23,7 @@ from orchestrator.run.states import States
 from orchestrator.sandbox.provider.server import ProviderServer
 from orchestrator.state.records import Operation
 from tests.conftest import MakeRepo
-from tests.integration.test_cli_drift import DURATION, IGNORING, MAIN, NETWORK, PLAIN, SCHEDULE, topic
+from tests.integration.test_cli_drift import DURATION, MAIN, NETWORK, PLAIN, SCHEDULE, topic
 from tests.support.nights import CONFIG, DRIFT_ACCOUNT, HEAD, Nights, nights, serving_types
 from tests.support.remembered import FOLLOWER
 from tests.support.schemas import check_schema
@@ -404,7 +404,7 @@ def test_a_provider_that_is_asked_too_much_is_asked_again_and_then_given_up(nigh
 
 
 def test_one_terraform_process_a_check_and_a_second_only_when_something_changed(night: Nights) -> None:
-    night.repo.commit({MAIN: HEAD + topic() + IGNORING})
+    night.repo.commit({MAIN: HEAD + topic() + NETWORK})
     night.apply()
 
     def commands() -> list[str]:
@@ -416,7 +416,7 @@ def test_one_terraform_process_a_check_and_a_second_only_when_something_changed(
     night.world.set("plain", DURATION, "900s")
     assert commands() == ["plan", "show"]
     # The schema is one process more, the first time that the question comes up; then it is known.
-    night.world.set("plain", "terraform_labels.x", "y")
+    night.world.set("main", "gateway_ipv4", "10.0.0.1")
     assert commands() == ["plan", "show", "providers"]
     assert commands() == ["plan", "show"]
 
