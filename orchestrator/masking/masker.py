@@ -89,11 +89,6 @@ class Masker:
         """An address without the instance keys that look like secrets; names in it give nothing away."""
         return self.shapes.mask(address)
 
-    def mask_bytes(self, data: bytes, secrets: SecretSet = NO_SECRETS) -> bytes:
-        """The same for bytes, which need not be UTF-8."""
-        text = self.mask_text(data.decode("utf-8", "surrogateescape"), secrets)
-        return text.encode("utf-8", "surrogateescape")
-
     def mask_json(self, value: Any, secrets: SecretSet = NO_SECRETS) -> Any:
         """Every text in a JSON value, such as a diagnostic, masked; its keys stay."""
         if isinstance(value, str):

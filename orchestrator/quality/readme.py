@@ -51,14 +51,6 @@ def rendered(project: Project, folder: str, text: str) -> str:
     return PART.sub(part, text)
 
 
-def parts_in(text: str) -> dict[str, int]:
-    """The kinds of parts that a README has, each with the line of its first comment."""
-    found: dict[str, int] = {}
-    for match in PART.finditer(text):
-        found.setdefault(match["kind"] or match["plain"], text[: match.start()].count("\n") + 1)
-    return found
-
-
 def stale_lines(before: str, after: str) -> Iterator[int]:
     """The lines at which parts begin that are not as they should be."""
     for old, new in zip(PART.finditer(before), PART.finditer(after), strict=True):

@@ -1,7 +1,7 @@
-"""Plan objects in the bucket, the key that their values are hashed with, and the seal over those of a gate.
+"""Plan objects in the bucket, the key that their values are hashed with, and a hash over all of a run.
 
-Whoever plans may create an object and can change none; it counts because an attestation names it, or the seal
-that came through a gate.
+Whoever plans may create an object and can change none; it counts because an attestation names it, or the
+ticket that came through a gate.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from urllib.parse import quote, unquote
 from orchestrator.errors import StateError
 from orchestrator.state.storage import ABSENT, PreconditionFailed, Storage
 
-# What a seal begins with; the number is raised when its meaning changes.
-SEAL = "infra/1"
 # In place of a pull request's number: what trunk itself owes, for a gate to approve.
 TRUNK = "trunk"
 # The name of a stack that is an environment itself: that of the environment may be another stack's.
@@ -29,33 +27,6 @@ READERS = 8
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_SEALED = re.compile(r"infra/1 ([A-Za-z0-9][A-Za-z0-9._-]*) ([0-9a-f]{64})")
-
-
-@dataclass(frozen=True)
-class Seal:
-    """What a gate approved: the run whose plan objects it means, and a hash over all of them."""
-
-    run: str
-    sha256: str
-
-    def __str__(self) -> str:
-        return f"{SEAL} {self.run} {self.sha256}"
-
-    def fits(self, entries: Mapping[str, str]) -> bool:
-        """Whether it covers exactly these objects: stack id → SHA-256 of the content."""
-        return self.sha256 == digest_of(entries)
-
-
-def seal(run: str, entries: Mapping[str, str]) -> str:
-    """The seal over a run's plan objects: stack id → SHA-256 of the content."""
-    return str(Seal(word(run), digest_of(entries)))
-
-
-def unseal(text: str) -> Seal | None:
-    """What a seal says; None when it is not one of infra's."""
-    found = _SEALED.fullmatch(text)
-    return Seal(found.group(1), found.group(2)) if found else None
 
 
 def digest_of(entries: Mapping[str, str]) -> str:

@@ -181,7 +181,6 @@ _GROUPS = ("state", "providers", "metadata")
 # Options by which `init` copies a state elsewhere.
 _MIGRATES = ("migrate-state", "force-copy", "backend-config")
 _TAKES_INPUT = frozenset({"apply", "destroy", "refresh", "import", "init", "plan"})
-_INTERACTIVE = frozenset({"console", "login"})
 
 
 def effect_of(arguments: Sequence[str]) -> Effect:
@@ -223,12 +222,6 @@ def writes_lock_file(arguments: Sequence[str]) -> bool:
     """True when a command line is meant to change the lock file beside the root module's files."""
     words = [word for word in arguments if not word.startswith("-")]
     return words[:1] == ["init"] or words[:2] == ["providers", "lock"]
-
-
-def is_interactive(arguments: Sequence[str]) -> bool:
-    """True when a command line makes sense only with a terminal."""
-    words = [word for word in arguments if not word.startswith("-")]
-    return bool(words) and words[0] in _INTERACTIVE
 
 
 def without_input(arguments: Sequence[str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.project import load
-from orchestrator.quality.readme import compact, parts_in, rendered, stale_lines
+from orchestrator.quality.readme import compact, rendered, stale_lines
 from tests.conftest import MakeRepo
 
 README = """\
@@ -68,7 +68,6 @@ def test_it_is_stale_until_it_was_written(make_repo: MakeRepo) -> None:
 
     assert list(stale_lines(README, text)) == [3, 7, 12]
     assert rendered(project, "infra/modules/m", text) == text
-    assert parts_in(text).keys() == {"example", "inputs", "outputs"}
 
 
 def test_an_example_that_is_gone_is_left_as_it_was(make_repo: MakeRepo) -> None:

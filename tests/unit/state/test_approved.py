@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import StateError
 from orchestrator.sandbox.gcs.server import GcsServer
-from orchestrator.state.approved import TRUNK, PlanObjects, digest_key, digest_of, seal, unseal
+from orchestrator.state.approved import TRUNK, PlanObjects, digest_key, digest_of
 from orchestrator.state.folder import Folder
 from orchestrator.state.gcs import Bucket
 
@@ -70,31 +70,6 @@ def test_no_part_of_a_name_leads_elsewhere(folder: Folder, word: str) -> None:
     for given_ in ((word, HEAD, "1-1"), ("1", word, "1-1"), ("1", HEAD, word)):
         with pytest.raises(StateError):
             objects.create(given_[0], given_[1], "prod/app", given_[2], b"")
-    with pytest.raises(StateError):
-        seal(word, {})
-
-
-def test_a_seal_says_run_and_content_and_fits_nothing_else() -> None:
-    entries = {"prod/app": "1" * 64, "prod/net": "2" * 64}
-    text = seal("77-1", entries)
-    assert text.startswith("infra/1 77-1 ")
-    found = unseal(text)
-    assert found is not None
-    assert (found.run, str(found)) == ("77-1", text)
-    assert found.fits(dict(reversed(entries.items())))
-    assert not found.fits({})
-    assert not found.fits({"prod/app": "1" * 64})
-    assert not found.fits({**entries, "prod/more": "3" * 64})
-    assert not found.fits({"prod/app": "2" * 64, "prod/net": "1" * 64})
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "infra/1", "infra/2 77-1 " + "a" * 64, "infra/1 77-1 " + "a" * 63, "infra/1 77 1 " + "a" * 64,
-     "infra/1 77-1 " + "A" * 64, " infra/1 77-1 " + "a" * 64, "infra/1 77-1 " + "a" * 64 + "\n"],
-)  # fmt: skip
-def test_what_is_no_seal_says_nothing(text: str) -> None:
-    assert unseal(text) is None
 
 
 IDS = st.dictionaries(
@@ -103,7 +78,7 @@ IDS = st.dictionaries(
 
 
 @given(IDS, IDS)
-def test_two_seals_are_equal_exactly_when_their_objects_are(
+def test_two_hashes_are_equal_exactly_when_their_objects_are(
     one: dict[str, str], other: dict[str, str]
 ) -> None:
     whole = [{stack: digit * 64 for stack, digit in found.items()} for found in (one, other)]

@@ -155,8 +155,3 @@ def test_what_changes_state_does_not_ask(line: str, expected: str) -> None:
 )
 def test_which_commands_are_meant_to_write_the_lock_file(line: str, writes: bool) -> None:
     assert command.writes_lock_file(line.split()) is writes
-
-
-def test_consoles_are_interactive() -> None:
-    assert command.is_interactive(["console"])
-    assert not command.is_interactive(["plan"])
