@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.14 python3.13 python3.1
   $$name $(NEW_ENOUGH) >/dev/null 2>&1 && echo $$name && break; done)
 VENV ?= .venv
 # Tests run side by side on this many processes: more than cores, since they wait for programs part of the time,
-# and no more than that: each process imports and collects all tests, which takes it fifteen seconds.
+# and no more than that: each process imports and collects all tests, which takes it several seconds.
 JOBS ?= 3
 # `newest` ignores the lock files: whether infra works with what was released since, or where they have no wheel.
 PINS ?= locked
@@ -18,6 +18,10 @@ PIP := $(BIN)/python -I -m pip --disable-pip-version-check install --quiet
 # The workflows of this repository are an example, with a source that does not exist.
 EXAMPLE := --repository example/infrastructure --trunk main --environment dev --environment staging \
   --environment prod --from git+https://github.com/example/infra@0123456789abcdef0123456789abcdef01234567
+
+# Without its compiled modules every program that a test starts compiles all of infra again, and every process of
+# the tests all of the tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-svg gallery test modules soak lint format bench upgrade clean

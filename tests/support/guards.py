@@ -14,7 +14,7 @@ FOREIGN = (
     *("GOOGLE_", "CLOUDSDK_", "GCLOUD_", "XDG_", "GIT_"),
 )
 FOREIGN_NAMES = frozenset(
-    {"CI", "STORAGE_EMULATOR_HOST", "GH_TOKEN", "COLUMNS", "LINES"}
+    {"CI", "STORAGE_EMULATOR_HOST", "GH_TOKEN", "COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE"}
     | {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"}
     | {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"}
 )
