@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import cast
+
 import pytest
 
-from orchestrator.ci.landing.notices import reads_of, stricter_rules
+from orchestrator.ci.landing.notices import reads_of, stricter_rules, tell_others
+from orchestrator.ci.posting import Outbox
+from orchestrator.hosts.model import Comment, PullRequest
+from orchestrator.hosts.port import Host
 from orchestrator.project import load
+from orchestrator.report.pull_request import comment
+from orchestrator.report.review import EnvironmentRules
 from tests.conftest import MakeRepo
+from tests.support import landings, reviews
 
 FILES = {
     ".terraform-version": "1.11.4\n",
@@ -59,3 +68,46 @@ def test_rules_that_a_commit_made_stricter_are_told(make_repo: MakeRepo, after: 
     assert stricter_rules(load(repo.root)) == {}
     repo.commit({"infra.yaml": after}, "Rules")
     assert list(stricter_rules(load(repo.root))) == (["prod"] if stricter else [])
+
+
+@dataclass
+class FakeHost:
+    """A repository with one open pull request and our plan on it."""
+
+    body: str
+    login: str = "github-actions[bot]"
+    texts: list[str] = field(default_factory=list)
+
+    def open_pull_requests(self, base: str) -> list[PullRequest]:
+        return [
+            PullRequest(7, "A", "mira", "open", False, False, "h", "work", "acme/infra", "b", base)
+        ]
+
+    def changed_paths(self, number: int) -> list[str]:
+        return ["infra/envs/prod/net/main.tf"]
+
+    def comments(self, number: int) -> list[Comment]:
+        return [Comment(1, self.login, self.body, "2026-01-01T00:00:00Z")]
+
+    def create_comment(self, number: int, body: str) -> None:
+        self.texts.append(body)
+
+    def update_comment(self, id: int, body: str) -> None:
+        self.body = body
+
+
+def test_the_plan_of_an_open_pull_request_announces_the_stricter_rules(make_repo: MakeRepo) -> None:
+    repo = make_repo({**FILES, "infra.yaml": LOOSE})
+    repo.commit({"infra.yaml": LOOSE.replace("merge", "review")}, "Rules")
+    planned = reviews.review(
+        reviews.database("prod/net"),
+        environments=(EnvironmentRules("prod", protected=True, approved_by="merge"),),
+    )
+    host, outbox = FakeHost(comment(planned)), Outbox()
+    assert "the merge is the approval" in host.body
+    tell_others(cast(Host, host), load(repo.root), [landings.landing("nothing")], outbox)
+    assert outbox.failures == []
+    assert "the merge is the approval" not in host.body
+    assert "if somebody with write access, other than mira, approves" in host.body
+    assert len(host.texts) == 1
+    assert "The rules are stricter now" in host.texts[0]
