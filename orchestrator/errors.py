@@ -178,6 +178,10 @@ class MismatchError(InfraError):
     exit_code = Exit.MISMATCH
 
 
+class SupersededError(InfraError):
+    """What the ledger has is newer than what this run would apply."""
+
+
 class LockedError(InfraError):
     """Somebody else holds the state's lock."""
 

@@ -42,7 +42,7 @@ def command(ctx: click.Context, /, kept: str | None, **asked: Any) -> int:
     Environments follow each other in promotion order; inside one, a stack starts when those it reads have
     ended. What fails stops what stands on it and later environments; the rest goes on.
     """
-    from orchestrator.cli.running import consent_of, opened, request_of, tell, terms_of, under_policy
+    from orchestrator.cli.running import consent_of, opened, policy_inspection, request_of, tell, terms_of
     from orchestrator.run import pipeline
 
     app = pass_app(ctx)
@@ -54,12 +54,12 @@ def command(ctx: click.Context, /, kept: str | None, **asked: Any) -> int:
             advice="Leave --all, --pending, --var, --target and --replace to the plan.",
         )
     with opened(app, asked) as session:
-        under_policy(session)
         consent = consent_of(app, session, asked, "apply")
         if kept:
             names = session.select(asked["stacks"], app.cwd) if asked["stacks"] else ()
-            return tell(
-                app, pipeline.apply_kept(session, app.cwd / kept, names, consent, terms_of(asked)), shown=True
+            report = pipeline.apply_kept(
+                session, app.cwd / kept, names, consent, terms_of(asked), policy_inspection(session)
             )
+            return tell(app, report, shown=True)
         request = request_of(app, session, asked, with_followers=True)
         return tell(app, pipeline.apply(session, request, consent), shown=True)

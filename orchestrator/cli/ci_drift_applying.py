@@ -10,7 +10,7 @@ from orchestrator.ci.drift.reports import write_report
 from orchestrator.ci.landing.applying import Agreed
 from orchestrator.ci.outputs import add_summary
 from orchestrator.cli.context import App
-from orchestrator.cli.running import under_policy
+from orchestrator.cli.running import policy_inspection
 from orchestrator.errors import UsageError
 from orchestrator.report import drift_markdown
 from orchestrator.report.escape import text
@@ -36,9 +36,9 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
 
     (environment,) = chosen(session, asked["environments"])
     digests = digests_of(asked["drift"])
-    under_policy(session)
     terms = Terms(wait=asked["wait"], lock_timeout=60.0)
-    righted = put_right(session, environment, digests, Agreed(), terms)
+    inspect = policy_inspection(session)
+    righted = put_right(session, environment, digests, Agreed(), terms, inspect)
     if asked["report"]:
         write_report(app.cwd / asked["report"], righted.report)
     lines = "".join(f"- {text(line)}\n" for line in righted.lines)

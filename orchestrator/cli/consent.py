@@ -65,12 +65,14 @@ class AskedConsent:
             if self._ask("Do this? [y/N] ").lower() not in ("y", "yes"):
                 raise BlockedError("Not confirmed; nothing was changed.")
 
-    def again(self, report: StackReport, why: str) -> None:
+    def again(self, report: StackReport, why: str, *, protected: Sequence[str]) -> None:
         """Show one plan that is new since the question, and ask for it."""
         with self.one_at_a_time:
             self.app.note(f"{report.id}: {why}")
             self.show(report)
-            self._yes([report.id] if report.is_destructive else [], typed=False)
+            for environment in protected:
+                self.name(environment)
+            self._yes([report.id] if report.is_destructive else [], typed=bool(protected))
 
     def name(self, environment: str) -> None:
         """A protected environment's name, typed or given with --confirm."""

@@ -27,14 +27,13 @@ Examples:
 @click.pass_context
 def command(ctx: click.Context, /, **asked: Any) -> int:
     """Destroy stacks in reverse order: what reads an output goes before what gives it."""
-    from orchestrator.cli.running import consent_of, opened, request_of, tell, under_policy
+    from orchestrator.cli.running import consent_of, opened, request_of, tell
     from orchestrator.run import pipeline
 
     if not asked["stacks"] and not asked["everything"]:
         raise UsageError("Say which stacks to destroy.", advice="Name them, or give --all.")
     app = pass_app(ctx)
     with opened(app, asked) as session:
-        under_policy(session)
         request = request_of(app, session, {**asked, "destroy": True}, with_followers=False)
         return tell(
             app, pipeline.apply(session, request, consent_of(app, session, asked, "destroy")), shown=True

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.cli.context import App
 from orchestrator.cli.drift_view import render
-from orchestrator.cli.running import consent_of, terms_of, under_policy
+from orchestrator.cli.running import consent_of, policy_inspection, terms_of
 from orchestrator.cli.views import show
 from orchestrator.errors import Exit, UsageError, exit_code_of
 from orchestrator.report.drift import DriftReport
@@ -54,14 +54,14 @@ def _by_apply(
 ) -> list[Corrected]:
     """One after the other, each with its own question."""
     found = {one.id: one for one in report.stacks}
-    under_policy(session)
+    inspect = policy_inspection(session)
     consent = consent_of(app, session, asked, "apply")
     done = []
     for way in ways:
         if way.action not in ("revert", "accept") or session.supervisor.interrupted:
             continue
         app.note(f"{way.stack}: {way.action} {', '.join(way.addresses)}")
-        one = correct(session, way, found[way.stack], consent, terms_of(asked), deletes=True)
+        one = correct(session, way, found[way.stack], consent, terms_of(asked), deletes=True, inspect=inspect)
         app.note(f"{way.stack}: {one.words}")
         done.append(one)
     return done

@@ -44,9 +44,9 @@ def command(
     """
     from orchestrator.cli.running import opened
     from orchestrator.cli.simulation import simulated_providers
+    from orchestrator.engine.ports import Silent
     from orchestrator.quality.linting import Linting, fix
     from orchestrator.quality.places import places_of, types_in
-    from orchestrator.run.ports import Silent
 
     app = pass_app(ctx)
     if fixing:

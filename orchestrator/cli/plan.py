@@ -36,12 +36,11 @@ def command(ctx: click.Context, /, out: str | None, detailed_exitcode: bool, **a
     Nothing is locked, written to a state, or changed in the checkout.
     """
     from orchestrator.cli.guard_locally import check_locally
-    from orchestrator.cli.running import opened, request_of, tell, under_policy
+    from orchestrator.cli.running import opened, request_of, tell
     from orchestrator.run import pipeline
 
     app = pass_app(ctx)
     with opened(app, asked) as session:
-        under_policy(session)
         kept = (app.cwd / out) if out else Path()
         request = request_of(
             app, session, asked, out=kept if out else None, detailed=detailed_exitcode, with_followers=True

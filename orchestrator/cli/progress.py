@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.context import App
-from orchestrator.run.ports import Ended, Progress, Silent
+from orchestrator.engine.ports import Ended, Progress, Silent
 from orchestrator.state.waiting import Listener, tell_to
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
     Follows a Terraform that still runs; releases the lock that the dead run left; pushes the state that it
     could not save; takes back what it made and no state knows. Then plans, asks, and applies the rest.
     """
-    from orchestrator.cli.running import consent_of, opened, tell, terms_of
+    from orchestrator.cli.running import consent_of, opened, policy_inspection, tell, terms_of
     from orchestrator.run.pipeline import refuse_outside_ci
     from orchestrator.run.recording import Recorder
     from orchestrator.run.resuming import resume, unfinished
@@ -43,5 +43,6 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
             return 0
         recorder = Recorder(session, "resume", terms_of(asked), PlanOptions())
         refuse_outside_ci(recorder, [one.stack.id for one in found])
-        report = resume(session, recorder, found, consent_of(app, session, asked, "apply"))
+        consent = consent_of(app, session, asked, "apply")
+        report = resume(session, recorder, found, consent, policy_inspection(session))
         return tell(app, report, shown=True)

@@ -11,6 +11,8 @@ from typing import Any
 from orchestrator.cli.consent import AskedConsent
 from orchestrator.cli.context import App
 from orchestrator.cli.progress import progress_for
+from orchestrator.engine.inspection import Inspect
+from orchestrator.engine.ports import Silent
 from orchestrator.errors import Exit, UsageError
 from orchestrator.process import Supervisor
 from orchestrator.project.affected import affected
@@ -19,7 +21,6 @@ from orchestrator.project.model import Project
 from orchestrator.report.console import details, render
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.pipeline import Request
-from orchestrator.run.ports import Silent
 from orchestrator.run.recording import Terms
 from orchestrator.run.session import Session, open_session
 from orchestrator.terraform.binary import Binary, find_binary
@@ -73,15 +74,15 @@ def leave(app: App, left: list[str]) -> int:
     return int(Exit.PARTIAL)
 
 
-def under_policy(session: Session) -> None:
-    """Judge every plan of the session by trunk's policy.
+def policy_inspection(session: Session) -> Inspect:
+    """The inspection that judges each plan by trunk's policy.
 
     What a label allows on a pull request is allowed here by the question before an apply.
     """
     from orchestrator.run.policing import police, rules_of_trunk
 
     policy, rego = rules_of_trunk(session.project)
-    session.inspect = police(session, policy, allow_destroy=True, rego=rego)
+    return police(session, policy, allow_destroy=True, rego=rego)
 
 
 def request_of(
@@ -118,7 +119,14 @@ def request_of(
     session.project.require((*stacks, *followers))
     promotes = bool(asked.get("pending") or asked["everything"])
     return Request(
-        stacks, options, followers, out=out, detailed=detailed, terms=terms_of(asked), promotes=promotes
+        stacks,
+        options,
+        followers,
+        out=out,
+        detailed=detailed,
+        terms=terms_of(asked),
+        promotes=promotes,
+        inspect=policy_inspection(session),
     )
 
 

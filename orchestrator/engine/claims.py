@@ -99,6 +99,15 @@ class Claim:
         if self.before is not None:
             self.before = replace(self.before, state=url, state_generation=generation)
 
+    def forget_operation(self) -> None:
+        """The operation that the ledger had is over without having done anything: give back without it."""
+        if self.before is not None:
+            self.before = replace(self.before, operation=None)
+
+    def forget_stack(self, reason: str) -> None:
+        """Give back an entry that knows only why the stack's state was given up."""
+        self.before = Entry(self.stack.id, forgotten=reason)
+
     def give_back(self) -> None:
         """Nothing was done: the ledger says again what it said before."""
         self._stop_heartbeat()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.config import LintIgnore
+from orchestrator.engine.ports import Progress
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import InfraError, TerraformError
 from orchestrator.project.model import Finding, Project
@@ -22,7 +23,6 @@ from orchestrator.quality.places import Place, places_of, tops_of
 from orchestrator.quality.testing import Simulation, module_workdir
 from orchestrator.report.findings import LintReport
 from orchestrator.run.planning import LOCAL_BACKEND
-from orchestrator.run.ports import Progress
 from orchestrator.run.session import Session
 from orchestrator.terraform.client import Diagnostic
 from orchestrator.terraform.environment import child_environment

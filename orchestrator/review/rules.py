@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from orchestrator.engine.inspection import Inspect, Inspected, both
 from orchestrator.errors import HostError, StateError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
@@ -13,7 +14,6 @@ from orchestrator.project.model import Project, Stack
 from orchestrator.review.approvals import Approvals
 from orchestrator.review.decisions import destroyed
 from orchestrator.run.digesting import Keys, digests
-from orchestrator.run.inspecting import Inspect, Inspected, both
 from orchestrator.run.policing import police, rego_texts
 from orchestrator.run.session import Session
 from orchestrator.state.records import Entry

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config import GcsBackend, StackSettings
+from orchestrator.engine.planned import Planned
+from orchestrator.engine.ports import Consent
 from orchestrator.errors import ConfigError, InterruptedRunError, StateError, UsageError
 from orchestrator.project.discovery import Root, stack_of_root
 from orchestrator.project.model import Project, Stack
@@ -21,8 +23,7 @@ from orchestrator.report.model import StackReport
 from orchestrator.run.carrying import failed_report
 from orchestrator.run.folders import private
 from orchestrator.run.ledgers import folders_in
-from orchestrator.run.planning import Planned, read_outcome
-from orchestrator.run.ports import Consent
+from orchestrator.run.planning import read_outcome
 from orchestrator.run.session import Session
 from orchestrator.state.approved import digest_key
 from orchestrator.state.bucket import BucketSettings, look_at

@@ -10,16 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.engine.claims import Claim
-from orchestrator.errors import Exit, InfraError, InterruptedRunError, MismatchError
+from orchestrator.engine.executor import has_moved, moved_since_plan, refused
+from orchestrator.engine.planned import Planned
+from orchestrator.errors import Exit, InfraError, InterruptedRunError
 from orchestrator.masking import NO_SECRETS
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Stack
-from orchestrator.report.model import NO_COUNTS, Result, StackReport
+from orchestrator.report.model import NO_COUNTS, StackReport
 from orchestrator.run.folders import write_private
 from orchestrator.run.importids import import_ids
 from orchestrator.run.orphans import NAMES, planned_line
 from orchestrator.run.orphans import Planned as PlannedResource
-from orchestrator.run.planning import Planned
 from orchestrator.run.recording import Recorder
 from orchestrator.run.session import Session
 from orchestrator.run.shipping import Shipper
@@ -54,14 +55,22 @@ def carry_out(
     work = work or session.workdir(stack)
     with session.alone_in(stack), _journal_kept(recorder, claim, planned, work) as on_line:
         claim.announce(lambda: _lock_generation(recorder, stack))
-        outcome = _apply(recorder, claim, work, planned.plan_file, on_line)
+        outcome = _apply(recorder, claim, work, planned, planned.plan_file, on_line)
     return told(recorder, claim, planned, outcome, recorder.options.destroy if destroy is None else destroy)
 
 
 def _apply(
-    recorder: Recorder, claim: Claim, work: Workdir, plan_file: Path, on_line: Callable[[bytes], None]
+    recorder: Recorder,
+    claim: Claim,
+    work: Workdir,
+    planned: Planned,
+    plan_file: Path,
+    on_line: Callable[[bytes], None],
 ) -> ApplyOutcome:
-    """Terraform's apply; again when the lock that kept it out was gone by the time it looked whose it is."""
+    """Terraform's apply; again when the lock that kept it out was gone by the time it looked whose it is.
+
+    Not when whoever held the lock has moved what the plan was made against.
+    """
     session, stack, terms = recorder.session, claim.stack, recorder.terms
     end = time.monotonic() + max(terms.lock_timeout, RACE)
     while True:
@@ -79,6 +88,8 @@ def _apply(
             return outcome
         session.progress.doing(stack.id, "its lock was just released: trying again")
         time.sleep(0.1 + secrets.randbelow(400) / 1000)
+        if has_moved(session.states, stack, planned):
+            return outcome
 
 
 @contextmanager
@@ -136,18 +147,19 @@ def told(
     """The report, once the ledger has it. What the ledger could not be told is unfinished."""
     if outcome.locked and not outcome.finished:
         claim.give_back()
-        error = locked_error(f"apply of {claim.stack.id}", outcome.locked, claim.stack.id)
+        error: InfraError = locked_error(f"apply of {claim.stack.id}", outcome.locked, claim.stack.id)
         return refused(planned.report, "locked", error)
     if _never_began(outcome):
         claim.give_back()
         return refused(planned.report, "aborted", InterruptedRunError("the run was interrupted"))
     if any(one.summary == STALE for one in outcome.diagnostics):
         claim.give_back()
-        return refused(planned.report, "mismatch", stale(recorder, claim.stack.id, claim.stack.id))
+        error = moved_since_plan(claim.stack.id, claim.stack.id, destroys=recorder.options.destroy)
+        return refused(planned.report, "mismatch", error)
     try:
         if outcome.ok:
-            done: Outcome = "destroyed" if destroy and recorder.is_whole else "applied"
-            recorder.applied(claim, done)
+            done: Outcome = "destroyed" if destroy and not recorder.options.is_partial else "applied"
+            recorder.applied(claim, done, plan_seconds=planned.report.seconds, apply_seconds=outcome.seconds)
             word = "destroyed" if destroy else "applied"
             return replace(planned.report, result=word, diff="", diagnostics=(), notes=())  # type: ignore[arg-type]
         return _failed(recorder, claim, planned, outcome)
@@ -225,21 +237,6 @@ def failed_report(
 def counts_done(outcome: ApplyOutcome) -> Mapping[str, int]:
     """How many resources an apply created, updated and so on before it ended."""
     return {**NO_COUNTS, **outcome.counts}
-
-
-def refused(report: StackReport, result: Result, error: InfraError) -> StackReport:
-    """A stack that was not touched, and why."""
-    return replace(report, result=result, reason=error.message, advice=error.advice, diff="")
-
-
-def stale(recorder: Recorder, stack: str, moved: str) -> MismatchError:
-    """A plan that was made against a state which another run has moved since."""
-    verb = "destroy" if recorder.options.destroy else "apply"
-    return MismatchError(
-        f"The state of {moved} has moved since the plan.",
-        advice=f"Plan again: `infra {verb} {stack}`.",
-        stack=stack,
-    )
 
 
 def _kept(outcome: ApplyOutcome) -> list[str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from orchestrator.engine.inspection import Inspect
+from orchestrator.engine.planned import Planned
+from orchestrator.engine.ports import Consent
 from orchestrator.errors import BlockedError, InfraError, MismatchError
 from orchestrator.plan.model import ResourceChange
 from orchestrator.project.model import Stack
@@ -14,8 +17,7 @@ from orchestrator.run.corrections import Correction
 from orchestrator.run.drift_memory import PUT_BACK, TAKEN_OVER
 from orchestrator.run.drifting import DriftRequest, check_drift
 from orchestrator.run.pipeline import Request, apply
-from orchestrator.run.planning import Planned, failure
-from orchestrator.run.ports import Consent
+from orchestrator.run.planning import failure
 from orchestrator.run.recording import Terms
 from orchestrator.run.session import Session
 from orchestrator.run.worktrees import at_commit
@@ -60,8 +62,8 @@ class OnlyThese:
     correction: Correction
     deletes: bool
 
-    def judge(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
-        """See `run.ports.Judge`."""
+    def check(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
+        """See `engine.ports.ApplyGate`."""
         plan = planned.plan
         if plan is None:
             return
@@ -104,13 +106,14 @@ def correct(
     terms: Terms,
     *,
     deletes: bool,
+    inspect: Inspect,
 ) -> Corrected:
     """Carry one correction out, at the commit that the stack was compared with.
 
     Goes the way of every apply: policy, consent, claim in the ledger, lock. What a user can meet is a result.
     """
     options = PlanOptions(targets=correction.addresses, refresh_only=correction.action == "accept")
-    request = Request((correction.stack,), options, terms=terms)
+    request = Request((correction.stack,), options, terms=terms, inspect=inspect)
     judge = OnlyThese(correction, deletes)
     stack = session.project.stacks[correction.stack]
     try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from orchestrator.engine.inspection import Inspect, inspect_nothing
+from orchestrator.engine.planned import Planned
 from orchestrator.errors import ConfigError, GitError, ProjectError
 from orchestrator.project import load_commit
 from orchestrator.project.model import Project, Stack
-from orchestrator.run.inspecting import Inspect
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
-from orchestrator.run.planning import Planned
 from orchestrator.run.session import Session
 from orchestrator.run.worktrees import at_commit
 from orchestrator.state.records import base_commit
@@ -74,6 +74,8 @@ def plan_deleted(
     planned: dict[str, Planned] = {}
     for commit, stacks in by_commit.items():
         with at_commit(session, commit) as inner:
-            old = replace(inner, inspect=inspecting(inner)) if inspecting else inner
-            planned |= plan_all(old, Request(tuple(stacks), PlanOptions(destroy=True), last_start=LAST_START))
+            inspect = inspecting(inner) if inspecting else inspect_nothing
+            options = PlanOptions(destroy=True)
+            request = Request(tuple(stacks), options, last_start=LAST_START, inspect=inspect)
+            planned |= plan_all(inner, request)
     return dict(sorted(planned.items()))

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.engine.inspection import Inspect, Inspected
 from orchestrator.plan.digest import Digest, empty
 from orchestrator.plan.digesting import make_digest
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Project, Stack
-from orchestrator.run.inspecting import Inspect, Inspected
 from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.session import Session
 from orchestrator.state.approved import PlanObjects, digest_key

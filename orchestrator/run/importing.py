@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.engine.inspection import Inspect
+from orchestrator.engine.planned import Planned
 from orchestrator.project.model import Stack
 from orchestrator.run.orphans import Orphan
-from orchestrator.run.planning import Planned, plan_stack
+from orchestrator.run.planning import plan_stack
 from orchestrator.run.session import Session
 from orchestrator.terraform.client import PlanOptions, Workdir
 from orchestrator.terraform.shadow import make_shadow
@@ -36,7 +38,12 @@ class TakenBack:
 
 
 def plan_with_imports(
-    session: Session, stack: Stack, options: PlanOptions, work: Workdir, orphans: Sequence[Orphan]
+    session: Session,
+    stack: Stack,
+    options: PlanOptions,
+    work: Workdir,
+    orphans: Sequence[Orphan],
+    inspect: Inspect,
 ) -> TakenBack:
     """Plan with an import block for each orphan. One that Terraform refuses is left out of the next try."""
     trying = [one for one in orphans if one.import_id]
@@ -44,7 +51,7 @@ def plan_with_imports(
     absent: list[Orphan] = []
     while True:
         where = shadow_with_imports(session, stack, work, trying) if trying else work
-        planned = plan_stack(session, stack, options, work=where)
+        planned = plan_stack(session, stack, options, inspect=inspect, work=where)
         blamed = _blamed(planned, trying) if planned.report.result == "failed" else {}
         if not blamed:
             return TakenBack(planned, where, tuple(trying), tuple(absent), tuple(refused))

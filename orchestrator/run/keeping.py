@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.engine.planned import Planned
 from orchestrator.errors import MismatchError, PlanFileError, UsageError
 from orchestrator.jsontext import MALFORMED, read_object
 from orchestrator.plan.file import plan_file_info
 from orchestrator.project.model import encode_id
 from orchestrator.run.folders import private, write_private
-from orchestrator.run.planning import Planned
 from orchestrator.run.session import Session
 from orchestrator.state.records import made_of
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from orchestrator.engine.executor import Executor, Work
+from orchestrator.engine.inspection import Inspect, inspect_nothing
+from orchestrator.engine.planned import Planned, block_forbidden
+from orchestrator.engine.ports import ALLOW_ALL, ApplyGate, Consent
 from orchestrator.engine.promotion_lookup import PromotionLookup
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.engine.uncommitted import uncommitted_note
-from orchestrator.errors import BlockedError, ConfigError, UsageError
+from orchestrator.errors import BlockedError, ConfigError, InfraError, UsageError
+from orchestrator.project.model import Stack
 from orchestrator.report.model import RunReport, StackReport
-from orchestrator.run.applying import Applying
+from orchestrator.run.carrying import carry_out
 from orchestrator.run.keeping import Kept, check_kept, empty_folder, keep, read_kept
-from orchestrator.run.planning import Planned, not_planned, plan_stack, read_kept_plan, too_late
-from orchestrator.run.policing import forbidden
-from orchestrator.run.ports import LENIENT, Consent, Judge
+from orchestrator.run.pending import entries_of
+from orchestrator.run.planning import failure, not_planned, plan_stack, read_kept_plan, too_late
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.session import Session
-from orchestrator.state.records import Kind
+from orchestrator.run.state_location import carry_declared_move
+from orchestrator.state.records import Entry, Kind
 from orchestrator.terraform.client import PlanOptions
 
 # What an environment that has not passed its checks needs; outside CI no checks are run.
@@ -40,7 +45,7 @@ class Request:
     `followers` maps a stack that was not asked for to the asked ones whose outputs it reads; it is planned
     only when one of them changes an output that it reads. `promotes` is true for a run over whatever is
     pending: it applies no environment whose earlier one has not passed its checks. A run over several
-    environments never does.
+    environments never does. `inspect` looks at each plan that has changes.
     """
 
     stacks: tuple[str, ...]
@@ -51,6 +56,7 @@ class Request:
     terms: Terms = field(default_factory=Terms)
     promotes: bool = False
     last_start: float | None = None
+    inspect: Inspect = inspect_nothing
 
 
 def plan(session: Session, request: Request) -> RunReport:
@@ -64,16 +70,16 @@ def plan(session: Session, request: Request) -> RunReport:
     return session.report("plan", reports, detailed=request.detailed, notes=follower_notes(session, planned))
 
 
-def apply(session: Session, request: Request, consent: Consent, judge: Judge | None = None) -> RunReport:
+def apply(session: Session, request: Request, consent: Consent, gate: ApplyGate = ALLOW_ALL) -> RunReport:
     """Plan, show, ask, apply exactly what was shown; `options.destroy` makes it `destroy`.
 
-    `judge` has the last word on each plan that is about to be applied, as long as there is one.
+    `gate` has the last word on each plan that is about to be applied.
     """
     command: Kind = "destroy" if request.options.destroy else "apply"
     environments_in_order(session, request.stacks)
     recorder = Recorder(session, command, request.terms, request.options)
     refuse_outside_ci(recorder, [*request.stacks, *request.followers])
-    planned = {id: forbidden(one) for id, one in plan_all(session, request).items()}
+    planned = {id: block_forbidden(one) for id, one in plan_all(session, request).items()}
     if command == "apply":
         planned = _held(session, planned, promotes=request.promotes)
     shown = _with_uncommitted(recorder, session.report(command, [one.report for one in planned.values()]))
@@ -83,13 +89,19 @@ def apply(session: Session, request: Request, consent: Consent, judge: Judge | N
     if not todo:
         notes = [*_note_unchanged(recorder, planned), *recorder.save()]
         return replace(shown, notes=(*shown.notes, *notes))
-    if any(planned[id].has_changes or planned[id].move for id in todo):
-        consent.to_apply(shown, protected=session.protected(todo))
-    return _carry_out(recorder, planned, consent, judge=judge)
+    asked = todo if any(planned[id].has_changes or planned[id].move for id in todo) else []
+    if asked:
+        consent.to_apply(shown, protected=session.protected(asked))
+    return _execute(recorder, planned, consent, asked, gate=gate, inspect=request.inspect)
 
 
 def apply_kept(
-    session: Session, folder: Path, names: Sequence[str], consent: Consent, terms: Terms
+    session: Session,
+    folder: Path,
+    names: Sequence[str],
+    consent: Consent,
+    terms: Terms,
+    inspect: Inspect = inspect_nothing,
 ) -> RunReport:
     """Apply what `plan --out` kept, after the same question; refuses what has moved since."""
     kept = read_kept(folder)
@@ -103,10 +115,12 @@ def apply_kept(
     environments_in_order(session, stacks)
     session.progress.begin(stacks)
     try:
-        planned = run_in_order(stacks, {}, partial(_kept_plan, session, kept), workers=session.workers)
+        planned = run_in_order(
+            stacks, {}, partial(_kept_plan, session, kept, inspect), workers=session.workers
+        )
     finally:
         session.progress.end()
-    planned = _held(session, {id: forbidden(one) for id, one in planned.items()})
+    planned = _held(session, {id: block_forbidden(one) for id, one in planned.items()})
     destroys = {kept.stacks[id].destroy for id in stacks}
     options = PlanOptions(destroy=destroys == {True})
     recorder = Recorder(session, "apply", terms, options)
@@ -115,7 +129,7 @@ def apply_kept(
     if not stacks:
         return shown
     consent.to_apply(shown, protected=session.protected(stacks))
-    return _carry_out(recorder, planned, consent, fixed=True)
+    return _execute(recorder, planned, consent, stacks, fixed=True)
 
 
 def plan_all(session: Session, request: Request) -> dict[str, Planned]:
@@ -128,11 +142,10 @@ def plan_all(session: Session, request: Request) -> dict[str, Planned]:
 
 
 def _plan_these(session: Session, stacks: Sequence[str], request: Request) -> dict[str, Planned]:
-    options = request.options
-    prerequisites = session.prerequisites(stacks, destroy=options.destroy)
+    prerequisites = session.prerequisites(stacks, destroy=request.options.destroy)
 
     def work(id: str) -> Planned:
-        planned = plan_stack(session, session.project.stacks[id], options)
+        planned = plan_stack(session, session.project.stacks[id], request.options, inspect=request.inspect)
         session.progress.done(planned.report)
         return planned
 
@@ -147,9 +160,32 @@ def _plan_these(session: Session, stacks: Sequence[str], request: Request) -> di
 
     session.progress.begin(stacks)
     try:
-        return run_in_order(stacks, prerequisites, work, workers=session.workers, skip=skip)
+        return run_in_order(
+            stacks,
+            prerequisites,
+            work,
+            workers=session.workers,
+            skip=skip,
+            durations=_durations(session, stacks, lambda entry: entry.plan_seconds),
+        )
     finally:
         session.progress.end()
+
+
+def _durations(
+    session: Session, stacks: Sequence[str], seconds: Callable[[Entry], float | None]
+) -> dict[str, float]:
+    """How long stacks took the last time, by the ledger; nothing where all fit side by side anyhow.
+
+    A ledger that cannot be read is no reason to fail: the order is then by the number of dependents.
+    """
+    if len(stacks) <= session.workers:
+        return {}
+    try:
+        known = entries_of(session, stacks)
+    except InfraError:
+        return {}
+    return {id: value for id, entry in known.items() if (value := seconds(entry)) is not None}
 
 
 def _is_moved(session: Session, follower: str, moved: set[str], planned: Mapping[str, Planned]) -> bool:
@@ -225,22 +261,52 @@ def refuse_outside_ci(recorder: Recorder, stacks: Sequence[str]) -> None:
         )
 
 
-def _carry_out(
+def _execute(
     recorder: Recorder,
     planned: Mapping[str, Planned],
     consent: Consent,
+    shown: Sequence[str],
     *,
     fixed: bool = False,
-    judge: Judge | None = None,
+    gate: ApplyGate = ALLOW_ALL,
+    inspect: Inspect = inspect_nothing,
 ) -> RunReport:
-    """Everything after the question."""
+    """Everything after the question; `shown` are the stacks whose protected environments were named in it."""
     session, options = recorder.session, recorder.options
+    project = session.project
+
+    def plan_again(stack: Stack) -> Planned:
+        return plan_stack(session, stack, options, inspect=inspect, real=True)
+
     steps = environments_in_order(session, list(planned))
     if options.destroy:
         steps.reverse()
-    prerequisites = session.prerequisites(list(planned), destroy=options.destroy)
-    applying = Applying(session, planned, options, consent, recorder, fixed=fixed, judge=judge or LENIENT)
-    done = applying.run(prerequisites, steps)
+    work = Work(
+        {id: project.stacks[id] for id in planned},
+        planned,
+        {id: project.upstreams(id) for id in planned},
+        destroys=options.destroy,
+        fixed=fixed,
+        is_partial=options.is_partial,
+        protected=frozenset(session.protected(planned)),
+        named=frozenset(session.protected(shown)),
+        durations=_durations(session, list(planned), lambda entry: entry.apply_seconds),
+    )
+    executor = Executor(
+        work,
+        session.states,
+        recorder,
+        consent,
+        session.progress,
+        plan_again,
+        partial(carry_out, recorder),
+        partial(failure, session),
+        lambda: session.supervisor.interrupted,
+        session.workers_in,
+        gate,
+        partial(carry_declared_move, session),
+    )
+    done = executor.run(session.prerequisites(list(planned), destroy=options.destroy), steps)
     notes = [*_note_unchanged(recorder, planned), *recorder.save()]
     report = session.report(
         recorder.kind, [done[id] for id in planned], notes=(*notes, *next_steps(recorder.kind, done))
@@ -272,11 +338,11 @@ def next_steps(command: str, done: Mapping[str, StackReport]) -> tuple[str, ...]
     return (f"Done with {went}, and {len(left)} left. For the rest: infra {command} {names}",)
 
 
-def _kept_plan(session: Session, kept: Kept, stack_id: str) -> Planned:
+def _kept_plan(session: Session, kept: Kept, inspect: Inspect, stack_id: str) -> Planned:
     """One kept plan, read again to be shown."""
     entry = kept.stacks[stack_id]
     stack = session.project.stacks[stack_id]
     data = kept.plan_file(stack_id).read_bytes()
-    planned = read_kept_plan(session, stack, data, entry.generation, entry.upstreams)
+    planned = read_kept_plan(session, stack, data, entry.generation, entry.upstreams, inspect)
     session.progress.done(planned.report)
     return planned

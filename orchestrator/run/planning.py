@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.config import DEFAULT_WORKSPACE
+from orchestrator.engine.inspection import Inspect, inspect_nothing
+from orchestrator.engine.planned import Planned
+from orchestrator.engine.state_move import StateMove
 from orchestrator.errors import (
     BlockedError,
     InfraError,
@@ -18,16 +21,14 @@ from orchestrator.errors import (
     TooLateError,
     known_error,
 )
-from orchestrator.plan.model import Plan
 from orchestrator.plan.reader import read_plan
 from orchestrator.project.model import Stack
 from orchestrator.project.states import WORKSPACE_FOLDER, local_workspace
 from orchestrator.report.model import StackReport
 from orchestrator.run.folders import write_private
-from orchestrator.run.inspecting import NOTHING, Inspected
 from orchestrator.run.moving import left_behind
 from orchestrator.run.session import Session
-from orchestrator.run.state_location import StateLocations, StateMove
+from orchestrator.run.state_location import StateLocations
 from orchestrator.run.states import Waiting
 from orchestrator.terraform.client import Diagnostic, PlanOptions, PlanOutcome, Workdir
 from orchestrator.terraform.shadow import make_shadow
@@ -44,42 +45,12 @@ UNRECORDED = (
 )
 
 
-@dataclass(frozen=True)
-class Planned:
-    """One stack's plan and what it was made against.
-
-    `generation` is the state's, None when there was no state; `upstreams` maps stack ids to generations;
-    `shadow` is true when the plan was made in a shadow of the root and so can never be applied. `inspected`
-    is what the session's inspection found. `move` is a move of the state that an apply makes first.
-    """
-
-    report: StackReport
-    plan: Plan | None = None
-    plan_file: Path | None = None
-    generation: str | None = None
-    upstreams: Mapping[str, str] = field(default_factory=dict)
-    shadow: bool = False
-    inspected: Inspected = NOTHING
-    move: StateMove | None = None
-
-    @property
-    def has_changes(self) -> bool:
-        """True when applying it would change something, outputs included."""
-        return self.report.result == "changed"
-
-    @property
-    def is_pending(self) -> bool:
-        """True when an apply has something to do: changes, a move of the state, or a plan yet to make."""
-        return self.report.result in ("changed", "waiting") or (
-            self.report.result == "unchanged" and self.move is not None
-        )
-
-
 def plan_stack(
     session: Session,
     stack: Stack,
     options: PlanOptions,
     *,
+    inspect: Inspect = inspect_nothing,
     real: bool = False,
     work: Workdir | None = None,
 ) -> Planned:
@@ -87,18 +58,24 @@ def plan_stack(
 
     `real` plans against the real backend also where the stack has no state yet. Terraform then writes an
     empty one, so that is done only on the way to an apply that was consented to. `work` is where to plan, on
-    the real backend, when it is not the stack's own root.
+    the real backend, when it is not the stack's own root. `inspect` looks at a plan that has changes.
     """
     began = time.monotonic()
     try:
-        planned = _plan(session, stack, options, real=real or work is not None, work=work)
+        planned = _plan(session, stack, options, inspect, real=real or work is not None, work=work)
     except (InfraError, OSError, RecursionError) as error:
         planned = Planned(failure(session, stack, known_error(error)))
     return replace(planned, report=replace(planned.report, seconds=time.monotonic() - began))
 
 
 def _plan(
-    session: Session, stack: Stack, options: PlanOptions, *, real: bool, work: Workdir | None
+    session: Session,
+    stack: Stack,
+    options: PlanOptions,
+    inspect: Inspect,
+    *,
+    real: bool,
+    work: Workdir | None,
 ) -> Planned:
     session.binary_of(stack)
     session.progress.doing(stack.id, "reading states")
@@ -126,7 +103,9 @@ def _plan(
         shadow, work = True, shadow_workdir(session, stack, blob.data if blob else None)
     work = work or (shadow_workdir(session, stack) if shadow else session.workdir(stack))
     outcome, generation = plan_while_still(session, stack, work, options, generation, shadow=shadow)
-    planned = read_outcome(session, stack, work, outcome, generation, upstreams, shadow=shadow and not move)
+    planned = read_outcome(
+        session, stack, work, outcome, generation, upstreams, inspect, shadow=shadow and not move
+    )
     if move:
         return _with_move(planned, move)
     if planned.has_changes and locations.is_unrecorded(stack):
@@ -182,6 +161,7 @@ def read_outcome(
     outcome: PlanOutcome,
     generation: str | None,
     upstreams: Mapping[str, str],
+    inspect: Inspect = inspect_nothing,
     *,
     shadow: bool,
 ) -> Planned:
@@ -209,7 +189,7 @@ def read_outcome(
         diff=session.mask(outcome.text.decode("utf-8", "replace"), plan.secrets),
         notes=_notes(session, stack, shadow=shadow),
     )
-    inspected = session.inspect(stack, plan, raw)
+    inspected = inspect(stack, plan, raw)
     report = replace(report, findings=inspected.findings)
     return Planned(report, plan=plan, inspected=inspected, **made)  # type: ignore[arg-type]
 
@@ -227,7 +207,12 @@ def _notes(session: Session, stack: Stack, *, shadow: bool) -> tuple[str, ...]:
 
 
 def read_kept_plan(
-    session: Session, stack: Stack, data: bytes, generation: str | None, upstreams: Mapping[str, str]
+    session: Session,
+    stack: Stack,
+    data: bytes,
+    generation: str | None,
+    upstreams: Mapping[str, str],
+    inspect: Inspect = inspect_nothing,
 ) -> Planned:
     """A kept plan with its meaning read again, its file copied to this run's own folder."""
     try:
@@ -237,7 +222,7 @@ def read_kept_plan(
         write_private(path, data)
         text = session.client.run_raw(work, ("show", "-no-color", str(path))).stdout
         outcome = PlanOutcome(changed=True, plan_file=path, text=text, seconds=0.0)
-        return read_outcome(session, stack, work, outcome, generation, upstreams, shadow=False)
+        return read_outcome(session, stack, work, outcome, generation, upstreams, inspect, shadow=False)
     except (InfraError, OSError, RecursionError) as error:
         return Planned(failure(session, stack, known_error(error)))
 

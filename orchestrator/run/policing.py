@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from orchestrator.config.rules import Policy
+from orchestrator.engine.inspection import Inspect, Inspected
 from orchestrator.errors import ConfigError, GitError, PolicyError, ProjectError
 from orchestrator.plan.model import Plan
 from orchestrator.plan.policy import Circumstances, Size, Violation, across, evaluate, size_of
@@ -16,8 +16,6 @@ from orchestrator.project.declared import declared
 from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.report.model import StackReport
 from orchestrator.repository.tree import Tree
-from orchestrator.run.inspecting import Inspect, Inspected
-from orchestrator.run.planning import Planned
 from orchestrator.run.session import Session
 from orchestrator.terraform.environment import child_environment
 
@@ -112,17 +110,3 @@ def rules_of_trunk(project: Project) -> tuple[Policy, dict[str, str]]:
     except (GitError, ConfigError, ProjectError):
         tree, config = project.tree, project.config
     return config.policy, rego_texts(tree, config.policy.rego.folder)
-
-
-def forbidden(planned: Planned) -> Planned:
-    """A plan that a rule forbids as it stands before an apply: blocked, whatever anybody answers."""
-    report = planned.report
-    if report.result != "changed" or not report.is_forbidden:
-        return planned
-    return replace(planned, report=replace(report, result="blocked", reason=why(report.findings)))
-
-
-def why(findings: Iterable[Finding]) -> str:
-    """The rules that forbid a plan, in one line."""
-    rules = dict.fromkeys(one.code for one in findings if one.severity == "error")
-    return f"the policy forbids it: {', '.join(rules)}"

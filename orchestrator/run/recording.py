@@ -13,7 +13,7 @@ from functools import cached_property
 
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.uncommitted import WorkingTree
-from orchestrator.errors import GitError, InfraError, InterruptedRunError, LockedError
+from orchestrator.errors import GitError, InfraError, InterruptedRunError, LockedError, SupersededError
 from orchestrator.process import started_at
 from orchestrator.project.git import Commit
 from orchestrator.project.model import Stack
@@ -32,10 +32,6 @@ from orchestrator.terraform.client import PlanOptions
 
 # Seconds between two looks at a stack that another run holds.
 LOOK_AGAIN = 2.0
-
-
-class SupersededError(InfraError):
-    """What the ledger has is newer than what this run would apply."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +64,6 @@ class Recorder:
         self.tree = WorkingTree(session.project)
         self._records: dict[str, StackRecord] = {}
         self._lock = threading.Lock()
-
-    @property
-    def is_whole(self) -> bool:
-        """True when what is applied is all that the code says, not a part of it that was picked."""
-        options = self.options
-        return not (options.targets or options.replaces or options.refresh_only or options.variables)
 
     @contextmanager
     def claim(self, stack: Stack) -> Iterator[Claim]:
@@ -159,9 +149,26 @@ class Recorder:
 
     # How it ended
 
-    def applied(self, claim: Claim, result: Outcome) -> None:
-        """The stack is what this commit says: applied, destroyed, unchanged or adopted."""
-        claim.finish(self._applied(claim.entry, claim.stack, result))
+    def applied(
+        self,
+        claim: Claim,
+        result: Outcome,
+        *,
+        plan_seconds: float | None = None,
+        apply_seconds: float | None = None,
+    ) -> None:
+        """The stack is what this commit says: applied, destroyed, unchanged or adopted.
+
+        How long its plan and its apply took is remembered, to begin with the longest the next time.
+        """
+        ended = self._applied(claim.entry, claim.stack, result)
+        if not self.options.is_partial:
+            ended = replace(
+                ended,
+                plan_seconds=_rounded(plan_seconds) or ended.plan_seconds,
+                apply_seconds=_rounded(apply_seconds) or ended.apply_seconds,
+            )
+        claim.finish(ended)
 
     def failed(self, claim: Claim, result: Outcome, rescued: str = "") -> None:
         """The stack is not what this commit says, or nobody knows."""
@@ -196,7 +203,7 @@ class Recorder:
         for people; it is no failure of the run.
         """
         empty = [id_ for id_, report in stacks.items() if report.result == "unchanged"]
-        if not empty or not self.is_whole or self.options.destroy:
+        if not empty or self.options.is_partial or self.options.destroy:
             return []
         problems = []
         try:
@@ -267,7 +274,7 @@ class Recorder:
         session, project = self.session, self.session.project
         seen = self.with_state(entry, stack)
         ended = replace(seen, result=result, rescued="", left_lock="", break_glass=self._broken(entry, stack))
-        if not (self.is_whole or result == "destroyed"):
+        if self.options.is_partial and result != "destroyed":
             return ended
         generations = {
             edge.source: session.states.generation(project.stacks[edge.source]) or ""
@@ -289,7 +296,7 @@ class Recorder:
         """The reason of a break of glass: this run's, else one that trunk has not been applied over yet."""
         if self.terms.break_glass:
             return self.terms.break_glass
-        return None if self._is_from_trunk(stack) and self.is_whole else entry.break_glass
+        return None if self._is_from_trunk(stack) and not self.options.is_partial else entry.break_glass
 
     def with_state(self, entry: Entry, stack: Stack) -> Entry:
         """The entry with the stack's state as it is now."""
@@ -318,3 +325,7 @@ class Recorder:
     @cached_property
     def _commit_is_on_trunk(self) -> bool:
         return is_on_trunk(self.session.project, self.session.info.commit)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return round(seconds, 1) if seconds else None

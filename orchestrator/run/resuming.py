@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.engine.claims import Claim
+from orchestrator.engine.executor import has_moved
+from orchestrator.engine.inspection import Inspect
+from orchestrator.engine.planned import block_forbidden
+from orchestrator.engine.ports import Consent
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import (
     BlockedError,
@@ -36,7 +40,6 @@ from orchestrator.run.ledgers import this_machine
 from orchestrator.run.orphans import Comparison, Orphan, compare
 from orchestrator.run.pending import entries_of
 from orchestrator.run.planning import failure
-from orchestrator.run.ports import Consent
 from orchestrator.run.recording import Recorder
 from orchestrator.run.session import Session
 from orchestrator.state.locks import LockInfo, release_lock
@@ -84,12 +87,14 @@ def _destroys(session: Session, stack: Stack, entry: Entry) -> bool:
     return record is not None and record.command == "destroy"
 
 
-def resume(session: Session, recorder: Recorder, found: Sequence[Unfinished], consent: Consent) -> RunReport:
+def resume(
+    session: Session, recorder: Recorder, found: Sequence[Unfinished], consent: Consent, inspect: Inspect
+) -> RunReport:
     """Bring each to an end, prerequisites first, one after the other: each asks."""
     work = {one.stack.id: one for one in found}
 
     def one_stack(id_: str) -> StackReport:
-        report = Resuming(session, recorder, work[id_], consent).report()
+        report = Resuming(session, recorder, work[id_], consent, inspect).report()
         session.progress.done(report)
         return report
 
@@ -101,13 +106,16 @@ def resume(session: Session, recorder: Recorder, found: Sequence[Unfinished], co
 class Resuming:
     """One unfinished stack."""
 
-    def __init__(self, session: Session, recorder: Recorder, one: Unfinished, consent: Consent) -> None:
+    def __init__(
+        self, session: Session, recorder: Recorder, one: Unfinished, consent: Consent, inspect: Inspect
+    ) -> None:
         self.session = session
         self.recorder = recorder
         self.stack = one.stack
         self.entry = one.entry
         self.run = one.run
         self.consent = consent
+        self.inspect = inspect
         self.ledger = session.ledgers.of(one.stack)
         self.options = PlanOptions(destroy=one.destroys)
         self.said: list[str] = []
@@ -172,7 +180,7 @@ class Resuming:
     def _clear(self) -> StackReport:
         """It was cut off before Terraform began: nothing to do but to say so."""
         claim = self.recorder.take_over(self.stack, self.entry)
-        claim.before = replace(self.entry, operation=None)
+        claim.forget_operation()
         claim.give_back()
         return self._result("unchanged", f"{self.run} was cut off before it began to apply: nothing was done")
 
@@ -264,13 +272,16 @@ class Resuming:
         comparison = compare(lines, self.session.states.raw(self.stack), import_ids(), whole=whole)
         self.session.progress.doing(self.stack.id, "comparing its journal with the state")
         orphans = [*comparison.missing, *comparison.maybe]
-        back = plan_with_imports(self.session, self.stack, self.options, work, orphans)
-        planned = replace(back.planned, report=self._told(back, comparison))
+        back = plan_with_imports(self.session, self.stack, self.options, work, orphans, self.inspect)
+        planned = block_forbidden(replace(back.planned, report=self._told(back, comparison)))
         _refuse(self.stack, back, comparison)
         if planned.report.result == "unchanged":
             self.recorder.applied(claim, "destroyed" if self.options.destroy else "applied")
             return replace(planned.report, reason="all of it had been applied")
         if not planned.has_changes:
+            if planned.report.result == "blocked" and comparison.is_clean:
+                # The state is right; what a rule forbids is pending like any other change.
+                self.recorder.failed(claim, "failed")
             return planned.report
         shown = self.session.report("resume", [planned.report])
         self.session.progress.end()
@@ -281,6 +292,12 @@ class Resuming:
                 # The state is right; what is left is owed like any other change.
                 self.recorder.failed(claim, "failed")
             raise
+        if has_moved(self.session.states, self.stack, planned):
+            raise MismatchError(
+                f"What {self.stack.id} is planned against moved while its plan was being confirmed.",
+                advice=f"`infra resume {self.stack.id}` again.",
+                stack=self.stack.id,
+            )
         return carry_out(self.recorder, claim, planned, back.work, destroy=self.options.destroy)
 
     def _told(self, back: TakenBack, comparison: Comparison) -> StackReport:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from orchestrator.engine.ports import Masked, Progress
 from orchestrator.errors import BinaryError, InfraError, ProjectError, StateError, UsageError
 from orchestrator.jsontext import MALFORMED, read_object
 from orchestrator.masking import NO_SECRETS, Masker, SecretSet
@@ -27,10 +28,8 @@ from orchestrator.project.select import select
 from orchestrator.report.model import RunInfo, RunReport, StackReport
 from orchestrator.run.cli_configuration import cli_configuration_of, with_cli_configuration
 from orchestrator.run.folders import Folders
-from orchestrator.run.inspecting import Inspect, inspect_nothing
 from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.origin import is_ci
-from orchestrator.run.ports import Masked, Progress
 from orchestrator.run.states import States
 from orchestrator.run.worktrees import Commits
 from orchestrator.terraform.binaries import Binaries, Constraint, version_file
@@ -44,12 +43,9 @@ from orchestrator.terraform.client import Client, Diagnostic, PlanOptions, Timeo
 from orchestrator.terraform.environment import child_environment
 
 
-@dataclass
+@dataclass(frozen=True)
 class Session:
-    """Everything a run needs, made once by `open_session` and shared by its threads.
-
-    `inspect` is asked about each plan that has changes; who needs that puts it in before the first plan.
-    """
+    """Everything a run needs, made once by `open_session` and shared by its threads."""
 
     project: Project
     binaries: Binaries
@@ -65,7 +61,6 @@ class Session:
     workers: int
     asked_workers: int | None = None
     secrets: SecretSet = NO_SECRETS
-    inspect: Inspect = inspect_nothing
     cli: CliConfiguration = field(default_factory=CliConfiguration)
     began: float = field(default_factory=time.monotonic)
     commits: Commits = field(default_factory=Commits)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.engine.claims import Claim
-from orchestrator.engine.state_move import StateObject, move_state, other_state
+from orchestrator.engine.state_move import StateMove, StateObject, move_state, other_state
 from orchestrator.errors import BlockedError, BucketMissingError, LockedError, UsageError
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.model import StackReport
@@ -20,17 +20,6 @@ from orchestrator.state.location import Location
 from orchestrator.state.records import Entry, base_commit
 from orchestrator.state.statefile import StateFile
 from orchestrator.terraform.client import PlanOptions
-
-
-@dataclass(frozen=True)
-class StateMove:
-    """A move of a state that infra.yaml declares (`moved_from`) and that was not made yet."""
-
-    source: Location
-    target: Location
-
-    def __str__(self) -> str:
-        return f"its state moves from {self.source.url} to {self.target.url}"
 
 
 @dataclass(frozen=True)
@@ -330,5 +319,5 @@ def forget_stack(session: Session, stack: Stack, reason: str) -> list[str]:
         recorder.note(
             claim, StackReport(stack.id, stack.environment, "unchanged", reason=f"forgotten: {reason}")
         )
-        claim.before = Entry(stack.id, forgotten=reason)
+        claim.forget_stack(reason)
     return recorder.save()

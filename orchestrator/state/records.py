@@ -75,8 +75,10 @@ class Entry:
     in entries of older versions), `serial`, `lineage`, `state_generation`, `state_size`, `rescued` where one
     that could not be saved is kept, `left_lock` the generation of a lock on it that could not be released.
     `break_glass` is the reason by which the last apply was let through, `forgotten` the one by which `infra
-    state forget` gave the state up. `generation` and `metageneration` are the object's own. `problem` says
-    why the object cannot be read, `remedy` what to do; nothing else is known then. They are not written.
+    state forget` gave the state up. `plan_seconds` and `apply_seconds` are how long the last complete plan
+    and apply took, None where that is not known. `generation` and `metageneration` are the object's own.
+    `problem` says why the object cannot be read, `remedy` what to do; nothing else is known then. They are
+    not written.
     """
 
     stack: str
@@ -104,6 +106,8 @@ class Entry:
     break_glass: str | None = None
     moved_from: str | None = None
     forgotten: str = ""
+    plan_seconds: float | None = None
+    apply_seconds: float | None = None
     generation: str = ""
     metageneration: str = ""
     problem: str = ""

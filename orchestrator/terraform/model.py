@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -50,19 +50,39 @@ class Workdir:
         return unquote(self.run_dir.name)
 
 
+# What each option of a plan says of itself.
+_PARTIAL = {"partial": True}
+_COMPLETE = {"partial": False}
+
+
 @dataclass(frozen=True)
 class PlanOptions:
-    """What a plan is asked. `variables` are `name=value`, in order."""
+    """The options of a plan. `variables` are `name=value`, in order.
 
-    destroy: bool = False
-    refresh_only: bool = False
-    targets: tuple[str, ...] = ()
-    replaces: tuple[str, ...] = ()
-    variables: tuple[str, ...] = field(default=(), repr=False)
-    var_files: tuple[Path, ...] = ()
-    parallelism: int | None = None
-    lock: bool = False
-    refresh: bool = True
+    Each field says beside it whether using it makes the plan partial: one after whose apply the stack is not
+    simply what the code says.
+    """
+
+    destroy: bool = field(default=False, metadata=_COMPLETE)
+    refresh_only: bool = field(default=False, metadata=_PARTIAL)
+    targets: tuple[str, ...] = field(default=(), metadata=_PARTIAL)
+    replaces: tuple[str, ...] = field(default=(), metadata=_PARTIAL)
+    # Values of this run alone: the next plan has others.
+    variables: tuple[str, ...] = field(default=(), repr=False, metadata=_PARTIAL)
+    # The files that infra.yaml names: part of what the code says.
+    var_files: tuple[Path, ...] = field(default=(), metadata=_COMPLETE)
+    parallelism: int | None = field(default=None, metadata=_COMPLETE)
+    lock: bool = field(default=False, metadata=_COMPLETE)
+    # Without a refresh nobody looked at what the real resources are.
+    refresh: bool = field(default=True, metadata=_PARTIAL)
+
+    @property
+    def is_partial(self) -> bool:
+        """True when an option in use makes the plan partial: the ledger then does not record the commit."""
+        return any(
+            option.metadata["partial"] and getattr(self, option.name) != option.default
+            for option in fields(self)
+        )
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ pytest.importorskip("grpc")
 
 from orchestrator.ci.landing.applying import Agreed
 from orchestrator.config.drift import Drift
+from orchestrator.engine.inspection import inspect_nothing
+from orchestrator.engine.ports import Silent
 from orchestrator.project import load
 from orchestrator.run.correcting import correct
 from orchestrator.run.corrections import decide
 from orchestrator.run.drifting import DriftRequest, check_drift
-from orchestrator.run.ports import Silent
 from orchestrator.run.recording import Terms
 from orchestrator.run.session import open_session
 from orchestrator.sandbox.provider.server import ProviderServer
@@ -170,7 +171,7 @@ def test_a_correction_does_not_break_into_a_state_that_somebody_holds(night: Nig
     (found,) = check_drift(session, DriftRequest(("dev/app",))).stacks
     night.lock("dev/app", "2026-01-01T00:00:00Z")
     (way,) = decide(found, Drift(), "revert").corrections
-    done = correct(session, way, found, Agreed(), Terms(), deletes=True)
+    done = correct(session, way, found, Agreed(), Terms(), deletes=True, inspect=inspect_nothing)
     session.close()
     assert (done.went, done.report.result) == (False, "locked")
     assert "bo@elsewhere" in done.words

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.engine.ports import Silent
 from orchestrator.project import load
 from orchestrator.project.affected import affected
 from orchestrator.run.deleting import Deleted, gone, owed_deletions, plan_deleted
-from orchestrator.run.ports import Silent
 from orchestrator.run.session import Session, open_session
 from tests.conftest import MakeRepo
 from tests.support.remembered import CONFIG, FILES, FOLLOWER, UPSTREAM, Remembered, serving

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engine.checks import CheckOutcome
+from orchestrator.engine.ports import Silent
 from orchestrator.errors import InterruptedRunError
 from orchestrator.project import load
 from orchestrator.review.promotion import EnvironmentPromotion
-from orchestrator.run.ports import Silent
 from orchestrator.run.session import open_session
 from orchestrator.state.records import Entry
 from tests.conftest import MakeRepo

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from orchestrator.engine.ports import Silent
 from orchestrator.project import load
-from orchestrator.run.ports import Silent
 from orchestrator.run.session import open_session
 from tests.conftest import MakeRepo
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.engine.ports import Silent
 from orchestrator.errors import GitError
 from orchestrator.project import load
 from orchestrator.run.planning import plan_stack
-from orchestrator.run.ports import Silent
 from orchestrator.run.session import Session, open_session
 from orchestrator.run.worktrees import KEPT, at_commit
 from orchestrator.terraform.client import PlanOptions

@@ -19,13 +19,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from orchestrator.engine.ports import Silent
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.port import TEAMS_TOKEN
 from orchestrator.plan.digest import Digest, encode, sha256
 from orchestrator.project import load, load_commit
 from orchestrator.review.approvals import Approvals, Verdict
 from orchestrator.run.digesting import objects_of
-from orchestrator.run.ports import Silent
 from orchestrator.run.session import Session, open_session
 from orchestrator.state.approved import PlanObjects
 from orchestrator.state.attestations import Attestation, Attestations

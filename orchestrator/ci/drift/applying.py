@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from orchestrator.engine.inspection import Inspect
+from orchestrator.engine.ports import Consent
 from orchestrator.errors import Exit, UsageError, exit_code_of
 from orchestrator.report.drift import DriftReport, StackDrift
 from orchestrator.run.correcting import Corrected, correct, exit_code, look_again, remember
 from orchestrator.run.corrections import Left, decide, limited
 from orchestrator.run.drifting import DriftRequest, check_drift
-from orchestrator.run.ports import Consent
 from orchestrator.run.recording import Terms
 from orchestrator.run.session import Session
 
@@ -54,7 +55,12 @@ def digests_of(text: str) -> tuple[str, ...]:
 
 
 def put_right(
-    session: Session, environment: str, digests: Sequence[str], consent: Consent, terms: Terms
+    session: Session,
+    environment: str,
+    digests: Sequence[str],
+    consent: Consent,
+    terms: Terms,
+    inspect: Inspect,
 ) -> Righted:
     """Check again the stacks that are remembered to drift in these ways, and correct what may be."""
     now = datetime.now(UTC)
@@ -71,7 +77,8 @@ def put_right(
         if not (ways or decided.left):
             left.append(Left(found.id, "", f"`drift.actions.{environment}` says nothing of it"))
         for way in ways:
-            done.append(correct(session, way, found, consent, terms, deletes=settings.limits.deletes))
+            deletes = settings.limits.deletes
+            done.append(correct(session, way, found, consent, terms, deletes=deletes, inspect=inspect))
     problems = remember(session, done)
     missing = tuple(one for one in digests if one not in {found.digest for found in meant})
     stacks = _with_left(look_again(session, done, report.stacks), left)

@@ -10,6 +10,7 @@ from orchestrator.ci.landing.comparing import GONE, TrunkJudge, doomed, owed_req
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.sharding import Others
 from orchestrator.engine.checks import CheckOutcome
+from orchestrator.engine.executor import STOPS
 from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, StateError, UsageError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
@@ -24,7 +25,6 @@ from orchestrator.review.gate import (
 )
 from orchestrator.review.promotion import EnvironmentPromotion
 from orchestrator.review.rules import PendingRules
-from orchestrator.run.applying import STOPS
 from orchestrator.run.deleting import Deleted
 from orchestrator.run.forward import is_known
 from orchestrator.run.heartbeat import stale
@@ -49,7 +49,7 @@ class Agreed:
             f"{stack} was cut off, and is put right by a person.", advice=f"`infra resume {stack}`."
         )
 
-    def again(self, report: StackReport, why: str) -> None:
+    def again(self, report: StackReport, why: str, *, protected: Sequence[str]) -> None:
         """Yes."""
 
 
@@ -102,7 +102,8 @@ class Step:
     """One environment on its way."""
 
     def __init__(self, session: Session, environment: str, asked: Asked, host: Host | None) -> None:
-        self.session = session
+        workers = asked.parallelism or session.workers_in(environment)
+        session = self.session = replace(session, workers=workers)
         self.environment = environment
         self.asked = asked
         self.rules = PendingRules(session, host)
@@ -111,8 +112,7 @@ class Step:
         self.approved_by = ""
         self.found = Landed(environment)
         self.promotion = EnvironmentPromotion(session, environment)
-        session.inspect = self.rules.watching(session)
-        session.workers = asked.parallelism or session.workers_in(environment)
+        self.inspect = self.rules.watching(session)
 
     def land(self) -> Landed:
         """The steps: may it follow, what is pending, was the gate answered, apply it, run its checks."""
@@ -145,7 +145,7 @@ class Step:
         if deleted and not any(one.exit_code for one in reports):
             reports += self._destroy(deleted)
         report = _joined(self.session, [*reports, self.session.report("apply", self.done_elsewhere)])
-        self.judge.explain()
+        self.judge.explain(self.inspect)
         report = replace(report, stacks=self.judge.explained(report.stacks))
         found = replace(
             found,
@@ -238,7 +238,8 @@ class Step:
         return reports
 
     def _apply(self, request: Request) -> RunReport:
-        return apply(self.session, replace(request, terms=self.asked.terms), Agreed(), self.judge)
+        request = replace(request, terms=self.asked.terms, inspect=self.inspect)
+        return apply(self.session, request, Agreed(), self.judge)
 
     def _in_part(self, mine: Sequence[str]) -> list[RunReport]:
         """Apply our part of what is owed, in the order that the other parts leave us."""
@@ -297,9 +298,13 @@ class Step:
         reports = []
         for commit, stacks in by_commit.items():
             with at_commit(self.session, commit) as inner:
-                old = replace(inner, inspect=self.rules.watching(inner))
-                request = Request(tuple(stacks), PlanOptions(destroy=True), terms=self.asked.terms)
-                reports.append(apply(old, request, Agreed(), self.judge))
+                request = Request(
+                    tuple(stacks),
+                    PlanOptions(destroy=True),
+                    terms=self.asked.terms,
+                    inspect=self.rules.watching(inner),
+                )
+                reports.append(apply(inner, request, Agreed(), self.judge))
         return reports
 
     def _skipped(self, found: Landed) -> Landed:

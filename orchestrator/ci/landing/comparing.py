@@ -6,8 +6,17 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from orchestrator.engine.inspection import Inspect
+from orchestrator.engine.planned import Planned
 from orchestrator.engine.promotion_lookup import Hold
-from orchestrator.errors import BlockedError, ConfigError, GitError, MismatchError, ProjectError
+from orchestrator.errors import (
+    BlockedError,
+    ConfigError,
+    GitError,
+    MismatchError,
+    ProjectError,
+    SupersededError,
+)
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
 from orchestrator.project import load_commit
@@ -25,8 +34,6 @@ from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
 from orchestrator.run.digesting import empty_digest
 from orchestrator.run.pending import pending_stacks
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
-from orchestrator.run.planning import Planned
-from orchestrator.run.recording import SupersededError
 from orchestrator.run.session import Session
 from orchestrator.state.records import Entry, base_commit
 
@@ -59,8 +66,8 @@ class TrunkJudge:
     _known: dict[str, Project | None] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def judge(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
-        """See `run.ports.Judge`."""
+    def check(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
+        """See `engine.ports.ApplyGate`."""
         if stack.id in self.superseded:
             raise SupersededError(
                 self.superseded[stack.id],
@@ -88,9 +95,9 @@ class TrunkJudge:
                 self._mismatches[stack.id] = planned.inspected.digest
         return verdict
 
-    def explain(self) -> None:
+    def explain(self, inspect: Inspect) -> None:
         """Plan what is a mismatch once more, and add to its verdict what is new in every plan."""
-        for id_, attributes in self.find_volatile(self.session, self._mismatches).items():
+        for id_, attributes in self.find_volatile(self.session, self._mismatches, inspect).items():
             self.verdicts[id_] = new_in_every_plan(self.verdicts[id_], self.stacks[id_], attributes)
 
     def explained(self, stacks: Iterable[StackReport]) -> tuple[StackReport, ...]:
@@ -222,7 +229,7 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
         owed, _ = owed_request(session, environment)
         return Comparison(environment, owed, {}, {}, session.report("compare", ()), hold=hold)
     rules = PendingRules(session, host)
-    session.inspect = rules.watching(session)
+    inspect = rules.watching(session)
     owed, request, deleted = pending_work(session, environment)
     checks_due = checks_due_for(promotion, owed)
     gate = Gate(host, environment)
@@ -232,7 +239,8 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
             advice=f"Give {gate_name(environment)} required reviewers, or change the checks on trunk.",
         )
     everything = (*request.stacks, *request.followers)
-    planned = plan_all(session, replace(request, stacks=everything, followers={}, last_start=LAST_START))
+    request = replace(request, stacks=everything, followers={}, last_start=LAST_START, inspect=inspect)
+    planned = plan_all(session, request)
     moving = provisional(session.project, {id_: one.report for id_, one in planned.items()})
     planned = {id_: _standing_on(session, one, moving.get(id_, ())) for id_, one in planned.items()}
     planned |= plan_deleted(session, deleted, rules.watching)
@@ -241,7 +249,7 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
     for id_, one in planned.items():
         if one.has_changes:
             asked.ask(stacks[id_], one, session.ledgers.entry(stacks[id_]))
-    asked.explain()
+    asked.explain(inspect)
     return Comparison(
         environment,
         owed,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.engine.claims import Claim
+from orchestrator.engine.planned import Planned
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import Exit, InfraError, InterruptedRunError
 from orchestrator.project.git import WORKTREES
@@ -22,7 +23,7 @@ from orchestrator.run.carrying import counts_done, told
 from orchestrator.run.evidence import follow, living
 from orchestrator.run.folders import NAME, Folders
 from orchestrator.run.orphans import reduced
-from orchestrator.run.planning import Planned, failure, plan_stack
+from orchestrator.run.planning import failure, plan_stack
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.session import Session
 from orchestrator.run.shipping import Shipper

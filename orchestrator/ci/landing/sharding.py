@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.ci import shards
+from orchestrator.engine.executor import STOPS
 from orchestrator.errors import InterruptedRunError, LockedError
 from orchestrator.project import graph
-from orchestrator.run.applying import STOPS
 from orchestrator.run.forward import superseded
 from orchestrator.run.origin import origin_of
 from orchestrator.run.pending import entries_of, pending_stacks

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.ci.review.recording import Recorder
 from orchestrator.ci.review.scope import Part, Scope
+from orchestrator.engine.inspection import Inspect, inspect_nothing
+from orchestrator.engine.planned import Planned
 from orchestrator.errors import ProjectError
 from orchestrator.plan.drift import drift_in_diff
 from orchestrator.plan.model import Plan
@@ -15,24 +17,23 @@ from orchestrator.report.review import Change, StackReview
 from orchestrator.review.provisional import provisional
 from orchestrator.review.volatile import find_volatile
 from orchestrator.run.deleting import Deleted, plan_deleted
-from orchestrator.run.inspecting import inspect_nothing
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
-from orchestrator.run.planning import Planned, failure
+from orchestrator.run.planning import failure
 from orchestrator.run.session import Session
 
 
 def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) -> tuple[StackReview, ...]:
     """Plan a part and record what reviewers will see of it. What goes wrong with a stack is its result."""
     elsewhere = {one.id for one in scope.found.stacks if one.id not in part.stacks}
-    session.inspect = recorder.watching(session)
-    planned = plan_sound(session, (*part.stacks, *part.always))
+    inspect = recorder.watching(session)
+    planned = plan_sound(session, (*part.stacks, *part.always), inspect)
     recorder.provisional = provisional(scope.project, _reports(planned), elsewhere)
     late = [id_ for id_ in part.followers if id_ in recorder.provisional]
     if late and not session.supervisor.interrupted:
-        planned |= plan_sound(session, late)
+        planned |= plan_sound(session, late, inspect)
     if recorder.approves:
         digests = {id_: one.inspected.digest for id_, one in planned.items() if one.inspected.digest}
-        recorder.volatile = find_volatile(session, digests)
+        recorder.volatile = find_volatile(session, digests, inspect)
     gone: dict[str, Planned] = {}
     if part.deleted and scope.subject.base and not session.supervisor.interrupted:
         # What is only reported is not carried out, so there is nothing to forbid or to approve.
@@ -47,11 +48,13 @@ def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) ->
     return recorder.record(session, scope, ordered, reviews)
 
 
-def plan_sound(session: Session, stacks: Sequence[str]) -> dict[str, Planned]:
+def plan_sound(
+    session: Session, stacks: Sequence[str], inspect: Inspect = inspect_nothing
+) -> dict[str, Planned]:
     """Plan stacks; one whose code cannot be planned at all, such as a circle, does not hide the others."""
     broken = _broken(session, stacks)
     sound = tuple(id_ for id_ in stacks if id_ not in broken)
-    return broken | plan_all(session, Request(sound, last_start=LAST_START))
+    return broken | plan_all(session, Request(sound, last_start=LAST_START, inspect=inspect))
 
 
 def _broken(session: Session, stacks: Sequence[str]) -> dict[str, Planned]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from orchestrator.ci.event import Event
 from orchestrator.ci.review.scope import Scope
-from orchestrator.run.inspecting import Inspect
+from orchestrator.engine.inspection import Inspect
 from orchestrator.run.policing import police, rego_texts
 from orchestrator.run.session import Session
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from orchestrator.ci.event import Event
 from orchestrator.ci.review.scope import Scope
+from orchestrator.engine.inspection import NOTHING, Inspect, Inspected, both, inspect_nothing
+from orchestrator.engine.planned import Planned
 from orchestrator.errors import StateError
 from orchestrator.plan.digest import Digest, encode, sha256
 from orchestrator.plan.model import Plan
@@ -15,8 +17,6 @@ from orchestrator.project.model import Finding, Stack
 from orchestrator.report.review import StackReview, shown_hash
 from orchestrator.review.volatile import Attributes
 from orchestrator.run.digesting import SHOWN, Keys, digests, empty_digest, plan_objects
-from orchestrator.run.inspecting import NOTHING, Inspect, Inspected, both, inspect_nothing
-from orchestrator.run.planning import Planned
 from orchestrator.run.session import Session
 
 # Objects that are written at once.

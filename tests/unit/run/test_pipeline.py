@@ -7,9 +7,9 @@ import time
 from dataclasses import replace
 
 from orchestrator.ci.review import planning
+from orchestrator.engine.ports import Silent
 from orchestrator.project import load
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
-from orchestrator.run.ports import Silent
 from orchestrator.run.session import Session, open_session
 from tests.conftest import MakeRepo
 

@@ -11,6 +11,9 @@ from typing import cast
 import pytest
 
 from orchestrator.ci.landing.comparing import TrunkJudge, checks_due_for, compare, pending_work
+from orchestrator.engine.inspection import Inspect, Inspected, inspect_nothing
+from orchestrator.engine.planned import Planned
+from orchestrator.engine.ports import Silent
 from orchestrator.errors import MismatchError
 from orchestrator.plan.comparing import Difference
 from orchestrator.plan.digest import Digest
@@ -21,10 +24,7 @@ from orchestrator.review.gate import Gate
 from orchestrator.review.promotion import EnvironmentPromotion
 from orchestrator.review.rules import PendingRules
 from orchestrator.review.volatile import Attributes
-from orchestrator.run.inspecting import Inspected
 from orchestrator.run.pipeline import LAST_START
-from orchestrator.run.planning import Planned
-from orchestrator.run.ports import Silent
 from orchestrator.run.session import Session, open_session
 from orchestrator.state.promotion import CheckResult, PromotionRecord
 from orchestrator.state.records import Entry, Operation
@@ -123,15 +123,15 @@ def test_an_apply_names_what_is_new_in_every_plan_although_nobody_compared_befor
     planned = Planned(StackReport("dev/a", "dev", "changed"), inspected=Inspected(digest=digest))
     compared: list[Mapping[str, Digest]] = []
 
-    def find(session: Session, digests: Mapping[str, Digest]) -> dict[str, Attributes]:
+    def find(session: Session, digests: Mapping[str, Digest], inspect: Inspect) -> dict[str, Attributes]:
         compared.append(dict(digests))
         return {"dev/a": (("terraform_data.x", "input"),)}
 
     judge = TrunkJudge(session, cast(PendingRules, FakeRules()), Gate(None, "dev"), find_volatile=find)
     with pytest.raises(MismatchError) as error:
-        judge.judge(session.project.stacks["dev/a"], planned, None)
+        judge.check(session.project.stacks["dev/a"], planned, None)
     assert "every plan" not in error.value.message
-    judge.explain()
+    judge.explain(inspect_nothing)
     assert compared == [{"dev/a": digest}]
     reports = [
         StackReport("dev/a", "dev", "mismatch", reason=error.value.message),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from orchestrator.report.model import RunReport, StackReport
 
 if TYPE_CHECKING:
+    from orchestrator.engine.planned import Planned
     from orchestrator.project.model import Stack
-    from orchestrator.run.planning import Planned
     from orchestrator.state.records import Entry
 
 
@@ -83,14 +83,17 @@ class Consent(Protocol):
     def to_repair(self, stack: str, found: Sequence[str], steps: Sequence[str]) -> None:
         """Say what was found of a run that was cut off, and ask whether to take these steps."""
 
-    def again(self, report: StackReport, why: str) -> None:
-        """Show a plan that was made or changed after the first question, and ask for it alone."""
+    def again(self, report: StackReport, why: str, *, protected: Sequence[str]) -> None:
+        """Show a plan that was made or changed after the first question, and ask for it alone.
+
+        `protected` are environments whose name must be given, since the first question did not ask for it.
+        """
 
 
-class Judge(Protocol):
+class ApplyGate(Protocol):
     """Asked for each plan at the moment when it is about to be applied, the stack being ours already."""
 
-    def judge(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
+    def check(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
         """`before` is what the ledger said until now. May be called from several threads.
 
         Raises MismatchError for a plan that is not the approved one, BlockedError for one that nobody
@@ -98,14 +101,14 @@ class Judge(Protocol):
         """
 
 
-class Lenient:
-    """A Judge for runs in which the question to a person is all that it takes."""
+class AllowAll:
+    """An ApplyGate for runs in which the question to a person is all that it takes."""
 
-    def judge(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
+    def check(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
         """Nothing stands against it."""
 
 
-LENIENT = Lenient()
+ALLOW_ALL = AllowAll()
 
 
 class Silent:

@@ -1,0 +1,63 @@
+"""Consent off a terminal: what was not given beforehand is a no."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pytest
+
+from orchestrator.cli.consent import AskedConsent
+from orchestrator.cli.context import App
+from orchestrator.errors import BlockedError
+from orchestrator.report.model import NO_COUNTS, RunInfo, RunReport, StackReport
+
+
+def consent(
+    *, auto_approve: bool = True, allow_destroy: bool = False, confirmed: Sequence[str] = ()
+) -> AskedConsent:
+    app = App({}, io.StringIO(), io.StringIO(), io.StringIO())
+    return AskedConsent(
+        app,
+        "apply",
+        lambda report: None,
+        auto_approve=auto_approve,
+        allow_destroy=allow_destroy,
+        confirmed=confirmed,
+    )
+
+
+def stack(*, deletes: int = 0) -> StackReport:
+    return StackReport("dev/app", "dev", "changed", counts={**NO_COUNTS, "delete": deletes, "update": 1})
+
+
+def ask(asked: AskedConsent, report: StackReport, protected: Sequence[str], question: str) -> None:
+    if question == "again":
+        asked.again(report, "another plan", protected=protected)
+    else:
+        info = RunInfo("run-1", "local", "c", "2026-01-01T00:00:00Z", 0.0)
+        asked.to_apply(RunReport("apply", info, (report,)), protected=protected)
+
+
+QUESTIONS = pytest.mark.parametrize("question", ["first", "again"])
+
+
+@QUESTIONS
+def test_nothing_is_applied_without_a_yes(question: str) -> None:
+    ask(consent(), stack(), (), question)
+    with pytest.raises(BlockedError, match="no terminal"):
+        ask(consent(auto_approve=False), stack(), (), question)
+
+
+@QUESTIONS
+def test_deleting_needs_a_word_of_its_own(question: str) -> None:
+    ask(consent(allow_destroy=True), stack(deletes=1), (), question)
+    with pytest.raises(BlockedError, match="deleted or replaced in dev/app"):
+        ask(consent(), stack(deletes=1), (), question)
+
+
+@QUESTIONS
+def test_a_protected_environment_needs_its_name(question: str) -> None:
+    ask(consent(confirmed=["dev"]), stack(), ["dev"], question)
+    with pytest.raises(BlockedError, match="dev is protected"):
+        ask(consent(allow_destroy=True), stack(), ["dev"], question)
