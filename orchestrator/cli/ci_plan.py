@@ -50,7 +50,7 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
     from orchestrator.ci.reports import Gathered
     from orchestrator.ci.review.plan_job import job_of, run
     from orchestrator.ci.review.scope import scope_of
-    from orchestrator.cli.ci_telling import for_whom, queue_host, refused_to_fork, report_written, told
+    from orchestrator.cli.ci_telling import for_whom, host_when_needed, refused_to_fork, report_written, told
 
     app = pass_app(ctx)
     event = event_of(app.environ)
@@ -66,8 +66,8 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
             yield session
 
     job = job_of(app.environ, asked["environments"], asked["shard"], dry=dry)
-    with queue_host(app, event) as host:
-        report = run(scope, event, job, session_on, host)
+    with host_when_needed(app, event) as host_opener:
+        report = run(scope, event, job, session_on, host_opener)
     if asked["report"]:
         return report_written(app, app.cwd / asked["report"], report)
     return told(app, scope, event, Gathered((report,)), dry=dry, command="ci plan", sarif_file=asked["sarif"])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from orchestrator.ci import shards
@@ -58,19 +59,24 @@ def for_whom(event: Event | None, *, posts: bool) -> None:
 
 
 @contextmanager
-def queue_host(app: App, event: Event | None) -> Iterator[Host | None]:
-    """Whom to ask what was approved, in a merge queue; None elsewhere, and where there is no token."""
-    if event is None or event.kind != "merge_group":
-        yield None
-        return
-    try:
-        opened = open_host(app.environ)
-    except UsageError as error:
-        app.note(f"Not compared with what was approved: {error.message} The apply will compare it.")
-        yield None
-        return
-    with opened as host:
-        yield host
+def host_when_needed(app: App, event: Event | None) -> Iterator[Callable[[], Host] | None]:
+    """What opens the host of a pull request or a merge group; None where there is none to ask.
+
+    A merge group is always compared with what was approved, so its host is opened at once.
+    """
+    with ExitStack() as stack:
+        opener = cache(lambda: stack.enter_context(open_host(app.environ)))
+        if event is None or not event.is_reviewed:
+            yield None
+            return
+        if event.kind == "merge_group":
+            try:
+                opener()
+            except UsageError as error:
+                app.note(f"Not compared with what was approved: {error.message} The apply will compare it.")
+                yield None
+                return
+        yield opener
 
 
 def report_written(app: App, folder: Path, report: PlanReport) -> int:
@@ -111,7 +117,7 @@ def told(
         event = commenting.completed(event, host)
         attesting = Attesting.of(scope, event, app.environ, attests=not only)
         found = believed(scope, event, reports, only, attesting.objects)
-        review = joined(scope, event, found, expected, only)
+        review = joined(scope, event, found, expected, only, lambda: host)
         review = replace(review, notes=(*review.notes, *attesting.notes(review)))
         telling = commenting.Telling(
             review, attesting.plans, folder, lambda: attesting.attest(review), alone=bool(only)

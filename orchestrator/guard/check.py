@@ -6,7 +6,7 @@ from trunk, and what cannot be told counts as forbidden.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.config import Config
@@ -14,7 +14,7 @@ from orchestrator.config.rules import Allowed as Accepted
 from orchestrator.config.rules import Guard
 from orchestrator.guard import files, git_files
 from orchestrator.guard.allowed import Allowed, allowed_by
-from orchestrator.guard.lock_files import LockRules, check_lock_files
+from orchestrator.guard.lock_files import LockRules, check_constraints, check_lock_files, no_approval
 from orchestrator.guard.modules import Code
 from orchestrator.guard.rules import Judge
 from orchestrator.project import read_tree, uncollected
@@ -50,17 +50,17 @@ def check_project(
     *,
     stacks: Collection[str] | None = None,
     mirrored: bool = False,
-    owned: Collection[str] = (),
+    missing_approval: Callable[[str], str] = no_approval,
 ) -> GuardResult:
     """Judge `head` before it is planned; findings of severity `error` forbid it.
 
     `base` is the commit of trunk that it is compared with, None for a project without one: then the project
     is trusted to list its own backends and buckets. `changed` are the paths from the project's root that
     differ, `rules` the base's. `stacks` are those that will be planned (None: those whose fingerprint differs
-    and those that read them). `mirrored` says that trunk takes providers from a mirror, `owned` are paths
-    whose owner has approved this very head. Raises nothing of its own.
+    and those that read them). `mirrored` says that trunk takes providers from a mirror; `missing_approval`
+    is described at `LockRules`. Raises nothing of its own.
     """
-    lock_rules = LockRules(rules.lock_file_changes, mirrored, owned)
+    lock_rules = LockRules(rules.lock_file_changes, mirrored, missing_approval)
     with uncollected():
         return _check(head, base, changed, rules, stacks, lock_rules)
 
@@ -84,6 +84,7 @@ def _check(
         folders |= dict.fromkeys(code.folders)
     found += _beside_code(head, base, changed, rules, folders, allowed)
     found += check_lock_files(head, base, chosen, allowed, lock_rules)
+    found += check_constraints(head, base, chosen, allowed, lock_rules)
     return _accept(_described(found, head, base), rules.allow)
 
 

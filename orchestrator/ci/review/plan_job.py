@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from orchestrator.ci.event import Event
 from orchestrator.ci.reports import PlanReport
-from orchestrator.ci.review.guarding import guarded
+from orchestrator.ci.review.guarding import OpenHost, guarded
 from orchestrator.ci.review.planning import plan_part
 from orchestrator.ci.review.policing import policed
 from orchestrator.ci.review.queueing import judge_of
@@ -18,7 +18,6 @@ from orchestrator.ci.review.recording import Recorder
 from orchestrator.ci.review.reviewing import review_of
 from orchestrator.ci.review.scope import Part, Scope
 from orchestrator.errors import Exit, StateError, UsageError, exit_code_of
-from orchestrator.hosts.port import Host
 from orchestrator.project.affected import followers
 from orchestrator.project.model import Finding, Project
 from orchestrator.report.model import StackReport
@@ -61,18 +60,23 @@ def job_of(
 
 
 def run(
-    scope: Scope, event: Event | None, job: PlanJob, open_session: OpenSession, host: Host | None = None
+    scope: Scope,
+    event: Event | None,
+    job: PlanJob,
+    open_session: OpenSession,
+    open_host: OpenHost | None = None,
 ) -> PlanReport:
     """Plan a job's part; what goes wrong with a stack is in its review. Terraform runs only if it must.
 
-    `host` is asked in a merge queue what was approved.
+    `open_host` gives the host, which is asked in a merge queue what was approved, and where an owner's
+    approval decides about a lock file; None: it cannot be asked.
     """
     began = time.monotonic()
     names = scope.chosen(job.environments)
     part = part_of(scope, names, job)
     approves = event.approves if event and event.approves in names and not job.stack else ""
     owed = [stack.id for stack in scope.project.of(approves)] if approves else []
-    findings = guarded(scope, (*part.names, *owed)) if part.names or approves else ()
+    findings = guarded(scope, event, open_host, (*part.names, *owed)) if part.names or approves else ()
     stacks: tuple[StackReview, ...] = ()
     notes: tuple[str, ...] = ()
     heartbeat = ""
@@ -82,7 +86,7 @@ def run(
     elif part.names or approves:
         with open_session(scope.project) as session:
             part = _with_pending(session, part, approves)
-            recorder = _recorder(session, scope, event, job, host)
+            recorder = _recorder(session, scope, event, job, open_host)
             stacks = plan_part(session, scope, part, recorder)
             notes = recorder.notes
             heartbeat = _silent(session, names)
@@ -102,7 +106,7 @@ def run(
 
 
 def _recorder(
-    session: Session, scope: Scope, event: Event | None, job: PlanJob, host: Host | None
+    session: Session, scope: Scope, event: Event | None, job: PlanJob, open_host: OpenHost | None
 ) -> Recorder:
     """What watches the plans: a pull request's are kept, a merge group's compared with what was approved."""
     reviewed = event if event and event.is_reviewed else None
@@ -112,7 +116,7 @@ def _recorder(
         keeps=job.keeps and reviewed is not None and not queued,
         base=scope.subject.base or "",
         police=policed(scope, event),
-        judge=judge_of(session, reviewed, host) if reviewed and queued and host else None,
+        judge=judge_of(session, reviewed, open_host()) if reviewed and queued and open_host else None,
         destroys_deleted=scope.rules.policy.deleted_stacks == "destroy",
     )
 

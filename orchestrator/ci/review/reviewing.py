@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from orchestrator.ci.event import Event
 from orchestrator.ci.review.believing import Believed
-from orchestrator.ci.review.guarding import guarded
+from orchestrator.ci.review.guarding import OpenHost, guarded
 from orchestrator.ci.review.scope import Scope
 from orchestrator.project.model import Finding
 from orchestrator.report.review import Review, StackReview
@@ -54,11 +54,13 @@ def joined(
     found: Believed,
     expected: Collection[str] = (),
     only: str = "",
+    open_host: OpenHost | None = None,
 ) -> Review:
     """The parts of all jobs as one review of this head.
 
     `expected` are stacks that some job was to plan besides those that the change affects; whatever was
     expected and is in no report is `unplanned`. `only` is the one stack that somebody asked for.
+    `open_host` gives the host where there is one to ask.
     """
     mine, stacks = found.reports, dict(found.stacks)
     wanted = {
@@ -74,7 +76,7 @@ def joined(
                 (
                     *(found for one in mine for found in one.review.findings),
                     # Changed rules are told also where no job had anything to plan.
-                    *guarded(scope),
+                    *guarded(scope, event, open_host),
                     *_limits(scope, stacks.values()),
                 )
             )

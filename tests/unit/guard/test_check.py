@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.config.rules import Allowed, Guard, LockFileChanges
 from orchestrator.guard.check import changed_paths, check_project
+from orchestrator.guard.lock_files import no_approval
 from orchestrator.project.git import Repository
 from orchestrator.project.model import Finding, Project
 from tests.support.repo import Repo
@@ -61,6 +62,11 @@ def found(make: Make, files: Mapping[str, str | bytes], rules: Guard | None = No
 
 def codes(findings: list[Finding]) -> set[str]:
     return {one.code for one in findings if one.severity == "error"}
+
+
+def owner_approves(path: str) -> str:
+    """An owner of every file has approved this head."""
+    return ""
 
 
 def main(text: str) -> dict[str, str | bytes]:
@@ -640,7 +646,7 @@ def test_lock_files(make: Make, text: str | None, words: str | None) -> None:
     assert [words in one.message for one in findings if words] == ([True] if words else [])
     assert bool(findings) == bool(words)
     assert {one.severity for one in findings} <= {"error"}
-    assert codes(list(guard(head, base, (), rules, owned=[path]))) == set()
+    assert codes(list(guard(head, base, (), rules, missing_approval=owner_approves))) == set()
 
 
 BUMP = LOCK.replace("7.0.0", "7.0.1")
@@ -669,10 +675,51 @@ def test_versions_of_listed_providers(
     path = f"{STACK}/.terraform.lock.hcl"
     base, head = make({path: LOCK}), make({path: text})
     rules = Guard(lock_file_changes=mode)
-    findings = guard(head, base, (), rules, mirrored=mirrored, owned=[path] if owned else [])
+    findings = guard(
+        head, base, (), rules, mirrored=mirrored, missing_approval=owner_approves if owned else no_approval
+    )
     severities = {one.severity for one in findings if one.code == "lock-file"}
     assert ("error" in severities) == refused
     assert severities
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("~> 7.0", "~> 7.0", ""),
+        ("~> 7.0", "~> 6.9", ""),
+        ("~> 7.0", "~> 8.0", "takes hashicorp/google ~> 8.0 instead of ~> 7.0"),
+        ("~> 7.0", None, "takes hashicorp/google any version instead of ~> 7.0"),
+        ("~> 7.0", "", "no longer limits hashicorp/google to ~> 7.0"),
+        (None, "~> 8.0", "takes hashicorp/google ~> 8.0 instead of no constraint"),
+    ],
+)
+def test_version_constraints_without_a_lock_file(
+    make: Make, before: str | None, after: str | None, words: str
+) -> None:
+    def code(version: str | None) -> str:
+        if version == "":
+            return "# nothing\n"
+        limit = f', version = "{version}"' if version else ""
+        return required(f'{{ source = "hashicorp/google"{limit} }}').replace(" p =", " google =")
+
+    known = {"infra/envs/prod/net/main.tf": BACKEND + code("~> 6.9")}
+    base, head = make({**main(code(before)), **known}), make({**main(code(after)), **known})
+
+    def findings(mode: LockFileChanges, **options: Any) -> list[Finding]:
+        rules = Guard(lock_file_changes=mode)
+        return [each for each in guard(head, base, (), rules, **options) if each.code == "lock-file"]
+
+    severities: dict[LockFileChanges, str] = {"allow": "info", "owners": "error", "refuse": "error"}
+    for mode, severity in severities.items():
+        assert [(each.severity, words in each.message) for each in findings(mode)] == (
+            [(severity, True)] if words else []
+        ), mode
+    assert {each.severity for each in findings("owners", missing_approval=owner_approves)} <= {"info"}
+    assert {each.severity for each in findings("allow", mirrored=True)} == ({"error"} if words else set())
+    locked = {f"{STACK}/.terraform.lock.hcl": LOCK}
+    base, head = make({**main(code(before)), **locked}), make({**main(code(after)), **locked})
+    assert not findings("owners"), "the lock file says which version is taken"
 
 
 def test_a_new_stack_takes_what_other_stacks_of_trunk_take(make: Make) -> None:
