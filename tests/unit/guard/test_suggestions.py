@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from orchestrator.config import load_text
+from orchestrator.errors import ConfigError
 from orchestrator.guard.suggestions import grouped, render_suggestions, suggest
 from orchestrator.project.model import Finding
 
@@ -38,13 +41,15 @@ def test_lists_come_before_paths_and_say_what_they_open() -> None:
     assert all(one.opens for one in made)
 
 
-def test_what_is_printed_is_a_valid_section() -> None:
+def test_what_is_printed_is_a_valid_section_once_it_has_reasons() -> None:
     findings = [
         finding("provider", "x.tf", ("providers", "acme/x")),
         finding("file-path", "modules/[m]/main.tf"),
     ]
     text = render_suggestions(suggest(findings), {"providers": ("hashicorp/google",)})
-    config = load_text(text)
+    with pytest.raises(ConfigError, match="say why"):
+        load_text(text)
+    config = load_text(text.replace("reason: …", "reason: seen by the owners"))
     assert config.guard.providers == ("hashicorp/google", "acme/x")
     assert [(one.rule, one.path) for one in config.guard.allow] == [("file-path", "modules/[m]/main.tf")]
     assert "Nothing to add" in render_suggestions((), {})
