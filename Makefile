@@ -49,8 +49,19 @@ coverage: $(VENV)/.dev $(VENV)/.tools ## Run the tests, and print how much of ea
 modules: $(VENV)/.dev ## Run the tests of infra/modules, on simulated providers.
 	@$(BIN)/infra test --all --simulated
 
-soak: $(VENV)/.dev $(VENV)/.tools ## Run the long forms of the tests.
-	@$(BIN)/python -m pytest -m soak
+# Each part takes less than an hour and goes on where it stopped; results add up in .soak/results.jsonl.
+PART ?=
+PARTS := kills bucket twice nights fuzz differential
+soak_kills := tests/soak/test_kills.py::test_kills
+soak_bucket := tests/soak/test_kills.py::test_bucket_faults
+soak_twice := tests/soak/test_kills.py::test_twice
+soak_nights := tests/soak/test_nights.py
+soak_fuzz := tests/soak/test_fuzz.py
+soak_differential := tests/soak/test_modules_differential.py
+soak: $(VENV)/.dev $(VENV)/.tools ## Run the long forms of the tests: all, or PART=kills SEED=1 ROUNDS=500.
+	@status=0; SEED=$(SEED) ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m soak \
+	  $(foreach part,$(or $(PART),$(PARTS)),$(soak_$(part))) || status=1; \
+	  $(BIN)/python -m tests.support.crash.results; exit $$status
 
 lint: $(VENV)/.dev ## Check style, types, which room may import which, and the Terraform under infra/.
 	@$(BIN)/ruff check .

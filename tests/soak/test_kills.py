@@ -1,18 +1,19 @@
 """The long form: an apply of several stacks is cut off at every step that it passes, and repaired.
 
-`make soak` prints a table: where it was cut off, who died, and what came of it. "not begun", "in order" and
+`make soak PART=kills SEED=1 ROUNDS=500` draws where and who dies from the seed, goes on where it stopped, and
+adds each round to `.soak/results.jsonl`, from which the table is made. Outcomes: "not begun", "in order" and
 "whole" left nothing unfinished; "resumed" took a plan, "followed" waited for a living Terraform, "taken back"
 imported what no state knew, "named" told of what may exist.
 """
 
 from __future__ import annotations
 
-import itertools
 import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
@@ -21,9 +22,11 @@ import pytest
 
 pytest.importorskip("grpc")
 
+from orchestrator.sandbox.gcs.faults import Fault
 from tests.support.crash.lab import YES, Lab, Target, finished
-from tests.support.crash.table import Row, table
-from tests.support.crash.trouble import TROUBLES
+from tests.support.crash.results import SEED, Result, append_result, missing_rounds, read_results
+from tests.support.crash.row import Row
+from tests.support.crash.trouble import TROUBLES, Trouble
 from tests.support.crash.twice import two_at_once
 from tests.support.crash.verdict import Verdict, repair
 from tests.support.crash.watched import Step
@@ -34,7 +37,6 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc"),
 ]
 
-KILLS = 300
 TARGETS: tuple[Target, ...] = ("both", "infra", "terraform", "term")
 # Seconds after which no further round begins.
 LIMIT = 45 * 60
@@ -52,46 +54,67 @@ def labs(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ..
         one.close()
 
 
-def test_an_apply_may_be_cut_off_anywhere(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
+def test_kills(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
     points = steps(labs[0])
-    end = time.monotonic() + LIMIT
-    kills = [(step, target) for step in points for target in TARGETS]
-    # A run that is ended early has seen something of everything.
-    random.Random(0).shuffle(kills)
-    # More rounds with the steps at which most is at stake, should that not be enough.
-    more = [kill for kill in kills if " GET " not in kill[0].name and kill[1] != "term"]
-    rows: list[Row] = []
-    with capsys.disabled():
-        try:
-            for batch in (kills, *itertools.repeat(more, 5)):
-                enough = None if batch is kills else KILLS
-                side_by_side(labs, batch, lambda lab, kill: cut_off(lab, *kill), end, rows, enough)
-        finally:
-            print(f"\n{table(rows)}")  # noqa: T201
-    assert not defects(rows)
-    assert len(rows) >= KILLS, f"{len(rows)} kills in {LIMIT} s"
+    changing = [step for step in points if " GET " not in step.name]
+
+    def round_of(lab: Lab, number: int) -> Row | None:
+        draw = random.Random(f"kills {SEED} {number}")
+        # Half of the rounds at the steps at which most is at stake.
+        step, target = draw.choice(changing if draw.random() < 0.5 else points), draw.choice(TARGETS)
+        again = draw.randrange(1, 40) if draw.random() < 0.25 else None
+        return cut_off(lab, step, target, killed_again_after=again)
+
+    play_part("kills", 500, labs, round_of, capsys)
 
 
-def test_a_bucket_may_fail_in_any_way(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
-    with capsys.disabled():
-        rows = side_by_side(labs, list(TROUBLES), suffer, time.monotonic() + LIMIT, [])
-        print(f"\n{table(rows)}")  # noqa: T201
-    assert not defects(rows)
-    assert {row.point for row in rows} == set(TROUBLES)
+def test_bucket_faults(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
+    names = sorted(TROUBLES)
+    points = steps(labs[0])
 
-
-def test_two_applies_at_once_200_times(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
-    with capsys.disabled():
-        rows = side_by_side(
-            labs,
-            range(200),
-            lambda lab, _: Row("dev/jobs", "two", two_at_once(lab)),
-            time.monotonic() + LIMIT,
-            [],
+    def round_of(lab: Lab, number: int) -> Row | None:
+        if number < len(names):
+            return suffer(lab, names[number], TROUBLES[names[number]])
+        # Every call that an apply makes, one after the other: refused once, or its answer lost.
+        calls = [step for step in points if step.name.startswith("before ")]
+        draw = random.Random(f"bucket {SEED} {number}")
+        step = calls[(number - len(names)) % len(calls)]
+        fault = draw.choice(
+            (Fault(status=503, count=1), Fault(cut="answer", count=1), Fault(cut="before", count=1))
         )
-        print(f"\n{table(rows)}")  # noqa: T201
+        return suffer(lab, str(step), Trouble(step, (fault,), (0, 1, 6, 7)))
+
+    play_part("bucket", 120, labs, round_of, capsys)
+
+
+def test_twice(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
+    play_part("twice", 300, labs, lambda lab, _: Row("dev/jobs", "two", two_at_once(lab)), capsys)
+
+
+def play_part(
+    part: str,
+    rounds: int,
+    labs: Sequence[Lab],
+    play: Callable[[Lab, int], Row | None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Play the rounds that are missing until the time is over, and add each to the file of results."""
+    end = time.monotonic() + LIMIT
+    todo = missing_rounds(part, rounds, read_results())
+
+    def turn(lab: Lab, number: int) -> Row:
+        row = play(lab, number) or Row("", "", Verdict("passed by another way"))
+        word = "DEFECT" if row.verdict.defects else row.verdict.outcome
+        drawn, day = f"{row.point}, {row.target}", f"{datetime.now(UTC):%Y-%m-%d}"
+        append_result(Result(part, SEED, number, drawn, word, tuple(row.verdict.defects), day))
+        return row
+
+    with capsys.disabled():
+        print(f"\n{part}: seed {SEED}, {len(todo)} rounds to play")  # noqa: T201
+        rows = side_by_side(labs, todo, turn, end, [])
     assert not defects(rows)
-    assert len(rows) == 200
+    left = missing_rounds(part, rounds, read_results())
+    assert not left, f"{len(left)} rounds are left: run it again"
 
 
 def steps(lab: Lab) -> list[Step]:
@@ -110,16 +133,18 @@ def steps(lab: Lab) -> list[Step]:
     return kept
 
 
-def cut_off(lab: Lab, step: Step, target: Target) -> Row | None:
+def cut_off(lab: Lab, step: Step, target: Target, *, killed_again_after: int | None = None) -> Row | None:
     """One apply that is cut off; None when it passed by another way and nobody died."""
     with lab.round(step, target, slow=SLOW if target == "infra" else 0.0) as one:
         finished(one.start("apply", "--all", *YES))
-        return Row(str(step), target, repair(one)) if one.trigger.struck else None
+        if not one.trigger.struck:
+            return None
+        verdict = repair(one, killed_again_after=killed_again_after)
+        return Row(str(step), target, verdict)
 
 
-def suffer(lab: Lab, name: str) -> Row:
+def suffer(lab: Lab, name: str, trouble: Trouble) -> Row:
     """One apply whose bucket is in trouble."""
-    trouble = TROUBLES[name]
     with lab.round(trouble.at, faults=trouble.faults) as one:
         done = one.infra("apply", "--all", *YES)
         one.bucket.faults.clear()
@@ -135,9 +160,8 @@ def side_by_side(
     play: Callable[[Lab, T], Row | None],
     end: float,
     rows: list[Row],
-    enough: int | None = None,
 ) -> list[Row]:
-    """Play rounds, each lab one at a time, until all are played, or `rows` are `enough`, or it is `end`.
+    """Play rounds, each lab one at a time, until all are played, or it is `end`.
 
     Gives `rows` with theirs added. A round that raises is a defect; defects are told as they are found.
     """
@@ -146,7 +170,7 @@ def side_by_side(
         free.put(one)
 
     def turn(item: T) -> None:
-        if time.monotonic() > end or (enough is not None and len(rows) >= enough):
+        if time.monotonic() > end:
             return
         lab = free.get()
         try:

@@ -28,8 +28,11 @@ class Verdict:
             self.defects.append(text)
 
 
-def repair(round_: Round) -> Verdict:
-    """Look, resume and check; what was started first has ended or was killed."""
+def repair(round_: Round, *, killed_again_after: int | None = None) -> Verdict:
+    """Look, resume and check; what was started first has ended or was killed.
+
+    With `killed_again_after` a first resume is killed after so many steps, if it comes that far.
+    """
     began = time.monotonic()
     verdict = Verdict()
     round_.trigger.disarm()
@@ -39,6 +42,10 @@ def repair(round_: Round) -> Verdict:
     unfinished = _named(round_, verdict, suspects, lost and not living)
     if unfinished:
         dead = {one["operation"]["run"] for one in round_.entries().values() if _died(one)}
+        if killed_again_after is not None:
+            round_.trigger.rearm(killed_again_after)
+            round_.infra("resume", *YES)
+            round_.trigger.disarm()
         done = round_.infra("resume", *YES)
         runs = " ".join(round_.objects("dev/ledger/runs/"))
         verdict.insist(all(run in runs for run in dead), f"not in the history: {dead}")

@@ -59,7 +59,8 @@ def step_name(when: str, method: str, path: str) -> str:
 class Trigger:
     """Counts steps while it is armed, and acts once, at the step `at` (None: it only counts).
 
-    With `cuts` what it acts before is never done: the request was lost with whoever sent it.
+    With `cuts` what it acts before is never done: the request was lost with whoever sent it. `countdown` is
+    the number of steps, whatever their names, after which it acts as well.
     """
 
     at: Step | None = None
@@ -68,6 +69,7 @@ class Trigger:
     steps: list[Step] = field(default_factory=list)
     struck: bool = False
     armed: bool = True
+    countdown: int | None = None
     _seen: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -79,12 +81,19 @@ class Trigger:
             self._seen[name] += 1
             step = Step(name, self._seen[name])
             self.steps.append(step)
-            if step != self.at or self.struck:
+            if self.countdown is not None:
+                self.countdown -= 1
+            if self.struck or not (step == self.at or self.countdown == 0):
                 return False
             self.struck = True
             # Under the lock: nothing else goes on in the cloud until it is done.
             self.act()
             return True
+
+    def rearm(self, countdown: int) -> None:
+        """Act once more, after so many steps."""
+        with self._lock:
+            self.armed, self.struck, self.countdown = True, False, countdown
 
     def disarm(self) -> None:
         """No step counts any more; an act that has begun is done when this returns."""

@@ -1,0 +1,86 @@
+"""Rounds of the long tests in a file, so that a part can be stopped, resumed and added to; and their table.
+
+`python -m tests.support.crash.results` prints the table of all parts, in Markdown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+# Where results are appended to, where the random numbers begin, and how many rounds a part has.
+FILE = Path(os.environ.get("SOAK_RESULTS", ".soak/results.jsonl"))
+SEED = int(os.environ.get("SEED") or 1)
+ROUNDS = int(os.environ.get("ROUNDS") or 0)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One round: its number below the seed, what was drawn, what came of it; `defects` is empty when all is
+    well."""
+
+    part: str
+    seed: int
+    number: int
+    drawn: str
+    outcome: str
+    defects: tuple[str, ...] = ()
+    day: str = ""
+
+
+def read_results(file: Path = FILE) -> list[Result]:
+    """The rounds that were played so far; a line that a killed run left behind half written is none."""
+    results = []
+    for line in file.read_text().splitlines() if file.exists() else ():
+        try:
+            content = json.loads(line)
+        except ValueError:
+            continue
+        results.append(Result(**{**content, "defects": tuple(content["defects"])}))
+    return results
+
+
+def append_result(result: Result, file: Path = FILE) -> None:
+    """Add one round."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as stream:
+        stream.write(json.dumps(asdict(result)) + "\n")
+
+
+def missing_rounds(part: str, default: int, results: Iterable[Result]) -> list[int]:
+    """The numbers of a part's rounds that were not played yet with this seed."""
+    played = {one.number for one in results if (one.part, one.seed) == (part, SEED)}
+    return [number for number in range(ROUNDS or default) if number not in played]
+
+
+def table(results: Iterable[Result], machine: str = "") -> str:
+    """A line for each part: seeds, rounds, outcomes by how often they came, defects, the last day."""
+    parts: dict[str, list[Result]] = {}
+    for result in results:
+        parts.setdefault(result.part, []).append(result)
+    lines = [
+        "| Part | Seeds | Rounds | Outcomes | Defects | Last day |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for part, rounds in sorted(parts.items()):
+        outcomes = Counter(one.outcome for one in rounds)
+        words = ", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common())
+        seeds = ", ".join(map(str, sorted({one.seed for one in rounds})))
+        defects = sum(bool(one.defects) for one in rounds)
+        day = max(one.day for one in rounds)
+        lines.append(f"| {part} | {seeds} | {len(rounds)} | {words} | {defects} | {day} |")
+    return "\n".join([*lines, *(["", machine] if machine else [])])
+
+
+def main() -> None:
+    """Print the table."""
+    print(table(read_results(), f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""One round: where it was cut off, who died, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.support.crash.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Row:
+    """One round."""
+
+    point: str
+    target: str
+    verdict: Verdict

@@ -1,0 +1,24 @@
+"""The file of results of the long tests: it adds up, and a part goes on where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.crash.results import SEED, Result, append_result, missing_rounds, read_results, table
+
+
+def test_results_add_up_and_a_part_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "soak/results.jsonl"
+    assert read_results(file) == []
+    append_result(Result("kills", SEED, 0, "after POST lock of app", "resumed", (), "2026-11-30"), file)
+    append_result(Result("kills", SEED + 1, 1, "before create n", "DEFECT", ("lost",), "2026-12-01"), file)
+    with file.open("a") as stream:
+        stream.write('{"part": "kil')
+    results = read_results(file)
+    assert missing_rounds("kills", 3, results) == [1, 2]
+    assert missing_rounds("twice", 2, results) == [0, 1]
+    assert table(results, "x86_64, 2 cores").splitlines()[2:] == [
+        f"| kills | {SEED}, {SEED + 1} | 2 | resumed 1, DEFECT 1 | 1 | 2026-12-01 |",
+        "",
+        "x86_64, 2 cores",
+    ]
