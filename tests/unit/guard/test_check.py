@@ -836,3 +836,13 @@ def test_an_owner_is_told_how_to_accept_a_lock_file(make: Make) -> None:
     path = f"{STACK}/.terraform.lock.hcl"
     findings = guard(make({path: LOCK}), make({}), (path,), Guard(lock_file_changes="owners"))
     assert [one.code for one in findings if f"rule: lock-file, path: {path}" in one.advice] == ["lock-file"]
+
+
+@pytest.mark.parametrize(("bucket", "codes"), [("acme-dev", []), ("others", ["backend"])])
+def test_a_state_is_taken_over_from_a_bucket_that_trunk_knows(
+    make: Make, bucket: str, codes: list[str]
+) -> None:
+    moved = f"{CONFIG}stacks: {{dev/net: {{moved_from: 'gs://{bucket}/old/net'}}}}\n"
+    head, base = make({"infra.yaml": moved}), make({})
+    result = check_project(head, base, ("infra.yaml",), Guard())
+    assert [one.code for one in result.findings if one.code == "backend"] == codes
