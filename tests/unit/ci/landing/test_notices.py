@@ -79,9 +79,7 @@ class FakeHost:
     texts: list[str] = field(default_factory=list)
 
     def open_pull_requests(self, base: str) -> list[PullRequest]:
-        return [
-            PullRequest(7, "A", "mira", "open", False, False, "h", "work", "acme/infra", "b", base)
-        ]
+        return [PullRequest(7, "A", "mira", "open", False, False, "h", "work", "acme/infra", "b", base)]
 
     def changed_paths(self, number: int) -> list[str]:
         return ["infra/envs/prod/net/main.tf"]
