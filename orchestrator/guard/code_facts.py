@@ -105,12 +105,20 @@ def _add_block(facts: Gathered, block: Block, module: MergedModule | None) -> No
 
 def _add_settings(facts: Gathered, terraform: Block) -> None:
     for block in terraform.blocks:
-        if block.kind in ("backend", "cloud"):
+        if block.kind in ("backend", "cloud", "state_store"):
             settings: dict[str, Text] = {
                 name: attribute.expression.text for name, attribute in block.attributes.items()
             }
             settings |= {nested.kind: () for nested in block.blocks}
             name = block.labels[0] if block.labels else block.kind
+            if block.kind == "state_store":
+                # A provider's state store is never a backend of the same name.
+                name = f"state_store {name}"
+                facts.configured += [
+                    Configured(nested.labels[0], tuple(settings_of(nested)), nested.line)
+                    for nested in block.of("provider")
+                    if nested.labels
+                ]
             facts.backends.append(Store("", (name,), settings, block.line))
         elif block.kind == "required_providers":
             for name, attribute in block.attributes.items():

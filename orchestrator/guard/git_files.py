@@ -22,7 +22,7 @@ LFS_FILE = ".lfsconfig"
 # Attributes by which Git writes other bytes to a checkout than the repository holds.
 CONVERTING = ("working-tree-encoding", "ident", "filter")
 CODE = re.compile(
-    r"(?:^|/)(?:[^/]+\.(?:tf|tofu|tfvars|tftest|tofutest|tfbackend|hcl|rego)(?:\.json)?|infra\.ya?ml"
+    r"(?:^|/)(?:[^/]+\.(?:tf|tofu|tfvars|tfquery|tftest|tofutest|tfbackend|hcl|rego)(?:\.json)?|infra\.ya?ml"
     r"|\.gitattributes|\.gitmodules|CODEOWNERS)$",
     re.IGNORECASE,
 )

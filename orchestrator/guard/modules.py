@@ -21,6 +21,8 @@ from orchestrator.repository.tree import Lost, inside
 from orchestrator.repository.variables import auto_files, folder_of, instances, root_scope
 
 TESTS = "tests"
+# Files of `terraform query`, judged like code: they configure providers and read resources.
+QUERY_FILE = re.compile(r"\.tfquery\.(?:hcl|json)$")
 TEST_FILE = re.compile(r"\.(?:tftest|tofutest)\.(?:hcl|json)$")
 
 
@@ -106,6 +108,7 @@ class Code:
         if folder not in self._files:
             paths = dict(self.source.code(folder))
             merged = self.source.module(folder) if any(map(is_override, paths)) else None
+            paths |= {name: path for name, path in self.source.listing(folder) if QUERY_FILE.search(name)}
             self._files[folder] = {
                 posixpath.join(folder, name): self._read(name, path, merged) for name, path in paths.items()
             }

@@ -692,4 +692,66 @@ HOSTILE: dict[str, Change] = {
         "lock-file",
         {"+.terraform.lock.hcl": 'provider "example.com/hashicorp/google" {\n  version = "1.0.0"\n}\n'},
     ),
+    "state store of a provider": main(
+        "backend",
+        'terraform {\n  state_store "gcs" {\n    provider "gcs" {}\n    bucket = "acme-dev"\n  }\n}\n',
+    ),
+    "state store in JSON": json(
+        "backend", '{"terraform": {"state_store": {"gcs": {"bucket": "acme-dev", "provider": {"gcs": {}}}}}}'
+    ),
+    "provider of a state store": main(
+        "provider-argument",
+        'terraform {\n  state_store "x_s" {\n    provider "x" {\n      config_path = "k"\n    }\n  }\n}\n',
+    ),
+    "query of a provider that is not listed": Change(
+        "provider", {"+x.tf": "locals {}\n", "+x.tfquery.hcl": 'provider "evil" {}\n'}
+    ),
+    "list block of a provider that is not listed": Change(
+        "provider",
+        {"+x.tf": "locals {}\n", "+x.tfquery.hcl": 'list "evil_thing" "x" {\n  provider = evil\n}\n'},
+    ),
+    "query with credentials": Change(
+        "provider-argument",
+        {"+x.tf": "locals {}\n", "+x.tfquery.hcl": 'provider "google" {\n  credentials = "k"\n}\n'},
+    ),
+    "query in JSON": Change(
+        "provider-argument",
+        {"+x.tf": "locals {}\n", "+x.tfquery.json": '{"provider": {"google": {"credentials": "k"}}}'},
+    ),
+    "file read by a query": Change(
+        "file-path", {"+x.tf": "locals {}\n", "+x.tfquery.hcl": 'locals {\n  a = file("/etc/passwd")\n}\n'}
+    ),
+    "names of objects of a state bucket": main(
+        "remote-state", 'data "google_storage_bucket_objects" "x" {\n  bucket = "acme-dev"\n}\n'
+    ),
+    "media link of a state": main(
+        "remote-state", 'data "google_storage_bucket_object" "x" {\n  bucket = "acme-dev"\n  name = "n"\n}\n'
+    ),
+    "ephemeral object of a state bucket": main(
+        "remote-state",
+        'ephemeral "google_storage_bucket_object_content" "x" {\n  bucket = "acme-dev"\n  name = "n"\n}\n',
+    ),
+    "signed URL": main(
+        "data-source",
+        'data "google_storage_object_signed_url" "x" {\n  bucket = "b"\n  path = "p"\n}\n',
+    ),
+    "object of a computed bucket of S3": main(
+        "remote-state", 'data "aws_s3_object" "x" {\n  bucket = join("", ["a", "b"])\n  key = "k"\n}\n'
+    ),
+    "old data source of objects of S3": main(
+        "remote-state", 'data "aws_s3_bucket_object" "x" {\n  bucket = join("", ["a"])\n  key = "k"\n}\n'
+    ),
+    "function run by a plan": main(
+        "data-source", 'data "aws_lambda_invocation" "x" {\n  function_name = "f"\n}\n'
+    ),
+    "function run by an action": main(
+        "data-source", 'action "aws_lambda_invoke" "x" {\n  config {\n  }\n}\n'
+    ),
+    "blob of Azure": main("data-source", 'data "azurerm_storage_blob" "x" {\n  name = "n"\n}\n'),
+    "token of an Azure storage account": main(
+        "data-source", 'data "azurerm_storage_account_blob_container_sas" "x" {\n  https_only = true\n}\n'
+    ),
+    "outputs of a workspace of HCP Terraform": main(
+        "data-source", 'data "tfe_outputs" "x" {\n  organization = "o"\n  workspace = "w"\n}\n'
+    ),
 }
