@@ -18,6 +18,7 @@ from orchestrator.guard.lock_files import LockRules, check_constraints, check_lo
 from orchestrator.guard.modules import Code
 from orchestrator.guard.rules import Judge
 from orchestrator.project import read_tree, uncollected
+from orchestrator.project.given import mask_findings
 from orchestrator.project.model import Finding, Project
 from orchestrator.project.reads import glob_pattern
 from orchestrator.repository.modules import TOFU_SUFFIXES, product_of
@@ -85,7 +86,7 @@ def _check(
     found += _beside_code(head, base, changed, rules, folders, allowed)
     found += check_lock_files(head, base, chosen, allowed, lock_rules)
     found += check_constraints(head, base, chosen, allowed, lock_rules)
-    return _accept(_described(found, head, base), rules.allow)
+    return _accept(_described(mask_findings(head, found), head, base), rules.allow)
 
 
 def _beside_code(

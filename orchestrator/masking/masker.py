@@ -89,6 +89,10 @@ class Masker:
         """An address without the instance keys that look like secrets; names in it give nothing away."""
         return self.shapes.mask(address)
 
+    def mask_quotes(self, text: str, secrets: SecretSet) -> str:
+        """A sentence of ours that quotes code, without secrets; names in it give nothing away."""
+        return self.shapes.mask(secrets.hide(text))
+
     def mask_json(self, value: Any, secrets: SecretSet = NO_SECRETS) -> Any:
         """Every text in a JSON value, such as a diagnostic, masked; its keys stay."""
         if isinstance(value, str):

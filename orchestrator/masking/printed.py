@@ -18,9 +18,14 @@ _ESCAPES = {
     "\t": "\\t",
     "\v": "\\v",
 }
+_URL_SAFE = str.maketrans("+/", "-_")
 _HTML = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 )
+
+
+# From how many characters on a text is found in capitals, or as a part of something encoded.
+_LONG = 8
 
 
 def quoted(text: str) -> str:
@@ -55,6 +60,8 @@ def forms_of(text: str) -> Iterator[str]:
     for encoded in (base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()):
         yield encoded
         yield encoded.rstrip("=")
+    yield from _inside_base64(data)
+    yield from {text.upper(), text.lower()} if len(text) >= _LONG else ()
     yield quote(data, safe="")
     yield quote_plus(data)
     if "\n" in text:
@@ -64,3 +71,14 @@ def forms_of(text: str) -> Iterator[str]:
                 yield stripped
                 yield quoted(stripped)
                 yield json_escaped(stripped)
+
+
+def _inside_base64(data: bytes) -> Iterator[str]:
+    """What base64 makes of a secret in the middle of a longer text, such as `user:password`: only those
+    characters that hold nothing but its bits, for each of the three ways in which it may begin."""
+    for before in range(3):
+        whole = base64.b64encode(bytes(before) + data).decode()
+        inside = whole[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+        if len(inside) >= _LONG:
+            yield inside
+            yield inside.translate(_URL_SAFE)

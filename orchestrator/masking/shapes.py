@@ -36,6 +36,8 @@ _SHAPES = (
     # What an HTTP Authorization header carries.
     (r"(?<=Bearer )[\w.~+/=-]{8,}", ("Bearer ",)),
     (r"(?<=Basic )[A-Za-z0-9+/]{8,}={0,2}(?![\w-])", ("Basic ",)),
+    # A token in a URL where the user's name stands; users have shorter names.
+    (r"(?<=https://)[^\s:/@\"'\\]{16,500}(?=@)", ("https://",)),
     # The password of a URL; the rest of it says where, and stays.
     (r"(?<=://)(?P<user>[^\s:/@\"'\\]{0,100}:)[^\s/\"'\\]{1,500}(?=@)", ("://",)),
 )

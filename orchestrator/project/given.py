@@ -3,9 +3,12 @@ and those that a name gives away, as far as files and the environment tell."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
-from orchestrator.project.model import Project, Stack
+from orchestrator.masking import HIDDEN, Masker, SecretSet
+from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.repository.hcl import Block, Expression
 from orchestrator.repository.variables import auto_files
 
@@ -40,6 +43,57 @@ def secret_values(
     for path in files:
         for name, attribute in source.variable_file(path).attributes.items():
             yield from _secrets(attribute.expression, is_secret, name in sensitive or is_secret(name))
+
+
+def mask_findings(project: Project, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Findings without the secrets that they quote from the code: values that were put in for variables,
+    passwords in the sources of modules."""
+    masker = Masker(project.config.masking)
+    known: dict[str, SecretSet] = {}
+
+    def secrets_of(finding: Finding) -> SecretSet:
+        found = SecretSet()
+        for stack in _concerned(project, finding):
+            if stack.id not in known:
+                known[stack.id] = SecretSet.of(secret_values(project, stack, {}, masker.names.is_secret))
+            found |= known[stack.id]
+        return found
+
+    for finding in findings:
+        secrets = secrets_of(finding)
+
+        def mask(text: str, secrets: SecretSet = secrets) -> str:
+            return masker.mask_quotes(text, secrets)
+
+        yield _masked(finding, mask)
+
+
+def _masked(finding: Finding, mask: Callable[[str], str]) -> Finding:
+    message, advice, listed = mask(finding.message), mask(finding.advice), finding.listed
+    if listed is not None and (entry := mask(listed[1])) != listed[1]:
+        if listed[0] == "modules":
+            # An entry is a glob: `*` stands for the password in a source.
+            entry = entry.replace(HIDDEN, "*")
+            advice = entry.join(map(mask, finding.advice.split(listed[1])))
+            listed = (listed[0], entry)
+        else:
+            # Elsewhere a `*` would open too much.
+            listed = None
+    return replace(finding, message=message, advice=advice, listed=listed)
+
+
+def _concerned(project: Project, finding: Finding) -> Iterator[Stack]:
+    """The stacks whose values a finding may quote: its own, or those that read its file."""
+    if finding.stack is not None:
+        stack = project.stacks.get(finding.stack)
+        yield from () if stack is None else (stack,)
+        return
+    source = project.coverage.source
+    at = posixpath.dirname(finding.file or "")
+    for stack in project.stacks.values():
+        folder = source.real(stack.path)
+        if at in (folder, stack.path) or at in source.reached(folder):
+            yield stack
 
 
 def _is_sensitive(block: Block) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from orchestrator.project import graph
+from orchestrator.project.given import mask_findings
 from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.repository.facts import Types
 from orchestrator.repository.modules import is_code
@@ -18,7 +19,7 @@ SEVERITIES = ("error", "warning", "info")
 def check(project: Project) -> tuple[Finding, ...]:
     """Every finding, the serious ones first, then by file; one that several stacks share appears once."""
     found: dict[tuple[object, ...], Finding] = {}
-    for finding in _all(project):
+    for finding in mask_findings(project, _all(project)):
         key = (finding.severity, finding.code, finding.message, finding.file, finding.line)
         found[key] = replace(found[key], stack=None) if key in found else finding
     return tuple(

@@ -13,6 +13,7 @@ from orchestrator.config import LintIgnore
 from orchestrator.engine.ports import Progress
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.errors import InfraError, TerraformError
+from orchestrator.project.given import mask_findings
 from orchestrator.project.model import Finding, Project
 from orchestrator.project.reads import glob_pattern
 from orchestrator.project.validate import SEVERITIES
@@ -58,8 +59,7 @@ class Linting:
         """Every finding, each once, the serious ones first."""
         project = self.session.project
         tops, places = tops_of(project), places_of(project)
-        found = [
-            *check_project(project),
+        ours = [
             *self._formatting(tops),
             *_own_rules(project, places),
             *values.check_values(project, tops, self.session.masker),
@@ -67,6 +67,7 @@ class Linting:
             *self._validated(places),
             *self._tools(tops),
         ]
+        found = [*check_project(project), *mask_findings(project, ours)]
         kept, accepted = accept(project, [located(project, one) for one in found])
         names = tuple(tool.name for tool, _ in tools.present(self.session.environ))
         return LintReport(in_order(kept), accepted, names, simulated=self.simulation is not None)

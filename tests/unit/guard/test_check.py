@@ -846,3 +846,17 @@ def test_a_state_is_taken_over_from_a_bucket_that_trunk_knows(
     head, base = make({"infra.yaml": moved}), make({})
     result = check_project(head, base, ("infra.yaml",), Guard())
     assert [one.code for one in result.findings if one.code == "backend"] == codes
+
+
+def test_a_finding_does_not_quote_a_secret(make: Make) -> None:
+    code = """
+variable "path" {
+  sensitive = true
+  default   = "/hunter2-of-bob"
+}
+locals { x = file(var.path) }
+module "m" { source = "git::https://bob:hunter2@example.com/x" }
+"""
+    findings = found(make, {f"{STACK}/main.tf": code})
+    assert {"file-path", "module-source"} <= {finding.code for finding in findings}
+    assert not [finding for finding in findings if "hunter2" in repr(finding)]

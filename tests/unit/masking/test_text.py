@@ -202,6 +202,29 @@ def test_known_secrets_go_in_every_form() -> None:
         assert "ss" not in masked.replace(HIDDEN, ""), text
 
 
+@pytest.mark.parametrize("before", ["", "u", "us", "user"])
+@pytest.mark.parametrize("after", ["", "@", "@h", "@host"])
+def test_known_secrets_go_from_the_middle_of_something_encoded(before: str, after: str) -> None:
+    secret = "hunter2-of-bob?>"
+    secrets = SecretSet.of([secret])
+    whole = f"{before}{secret}{after}".encode()
+    for encoded in (base64.b64encode(whole).decode(), base64.urlsafe_b64encode(whole).decode()):
+        masked = MASKER.mask_text(f"v = {encoded}", secrets).removeprefix("v = ")
+        assert HIDDEN in masked
+        assert len(masked.replace(HIDDEN, "")) <= len(base64.b64encode(f"{before}{after}".encode())) + 4
+
+
+def test_known_secrets_go_in_capitals_too() -> None:
+    secrets = SecretSet.of(["Hunter2-of-bob"])
+    assert MASKER.mask_text("HUNTER2-OF-BOB hunter2-of-bob", secrets) == f"{HIDDEN} {HIDDEN}"
+
+
+def test_a_sentence_of_ours_keeps_its_names() -> None:
+    sentence = "sets access_token: who it is; source git::https://u:pw@h/x and v=hunter2"
+    masked = MASKER.mask_quotes(sentence, SecretSet.of(["hunter2"]))
+    assert masked == f"sets access_token: who it is; source git::https://u:{HIDDEN}@h/x and v={HIDDEN}"
+
+
 def test_a_value_of_several_lines_goes_line_by_line() -> None:
     secrets = SecretSet.of(["first line\n  second one\nab\n"])
     text = "- first line\n+ x\n    second one # here\n  ab\n"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from orchestrator.masking import Masker
 from orchestrator.project import load
-from orchestrator.project.given import secret_values
+from orchestrator.project.given import mask_findings, secret_values
+from orchestrator.project.model import Finding
 from tests.conftest import MakeRepo
 
 CODE = """
@@ -100,3 +101,23 @@ def test_deep_nesting_is_no_defect(make_repo: MakeRepo) -> None:
     deep = "x = " + "[" * 3000 + "]" * 3000 + '\npassword = "S-after"\n'
     project = load(make_repo({**NAMED, "infra/envs/dev/x/z.auto.tfvars": deep}).root)
     assert "S-file" in set(secret_values(project, project.stacks["dev/x"], {}, Masker().names.is_secret))
+
+
+def test_findings_quote_no_secret(make_repo: MakeRepo) -> None:
+    project = load(make_repo(NAMED).root)
+    source = "git::https://bob:hunter2@example.com/x"
+    findings = [
+        Finding("error", "file-path", "reads /S-file/S-argument", "Not S-local.", stack="dev/x"),
+        Finding("error", "shared", "reads /S-module", file="infra/modules/m/main.tf"),
+        Finding("error", "module-source", f"{source} here", f"[{source}]", listed=("modules", source)),
+        Finding("error", "bucket", "in S-file", "[S-file]", stack="dev/x", listed=("buckets", "S-file")),
+    ]
+    shown = [(each.message, each.advice, each.listed) for each in mask_findings(project, findings)]
+    hidden = "git::https://bob:(sensitive value)@example.com/x"
+    entry = source.replace("hunter2", "*")
+    assert shown == [
+        ("reads /(sensitive value)/(sensitive value)", "Not (sensitive value).", None),
+        ("reads /(sensitive value)", "", None),
+        (f"{hidden} here", f"[{entry}]", ("modules", entry)),
+        ("in (sensitive value)", "[(sensitive value)]", None),
+    ]
