@@ -41,6 +41,11 @@ def load(root: Path) -> Config:
     path = root / FILE_NAME
     if path.is_symlink():
         raise link_error(FILE_NAME)
+    if path.exists() and not path.is_file():
+        # A pipe would be waited for.
+        raise ConfigError(
+            "cannot be read: it is not a file", file=FILE_NAME, advice="It must be a file that you may read."
+        )
     try:
         with path.open("rb") as file:
             # One byte more than is allowed tells that it is too much.

@@ -51,7 +51,7 @@ def base_commit(project: Project, base: str | None = None) -> str | None:
     if head is None:
         return None
     repository = project.repository
-    other = repository.resolve(base) if base else repository.trunk(project.config.trunk)
+    other = repository.resolve(base) if base is not None else repository.trunk(project.config.trunk)
     return repository.merge_base(other, head)
 
 

@@ -232,9 +232,17 @@ class Repository:
         commit = self.resolve(revision)
         prefix = self.root.relative_to(self.top).as_posix()
         treeish = commit if prefix == "." else f"{commit}:{prefix}"
-        status, listed, _ = self._run("ls-tree", "-r", "-z", "--full-tree", treeish)
-        # A root that the commit does not have yet holds nothing.
-        found = gitlists.read_tree(listed if status == 0 else b"")
+        status, listed, error = self._run("ls-tree", "-r", "-z", "--full-tree", treeish)
+        if status:
+            # A root that the commit does not have yet holds nothing. What cannot be read is not nothing.
+            if prefix == "." or self._bytes("ls-tree", "-z", "--full-tree", commit, "--", prefix):
+                why = error.decode("utf-8", "replace").strip()
+                raise GitError(
+                    f"The files of commit {commit[:10]} cannot be listed: {why}",
+                    advice="`git fsck` says what is missing; a fresh clone has all of it.",
+                )
+            listed = b""
+        found = gitlists.read_tree(listed)
         targets = self._objects(found.links.values())
         links = {path: os.fsdecode(targets[object_id]) for path, object_id in found.links.items()}
         read = self._commit_reader(found.ids, known)
@@ -352,7 +360,8 @@ class Repository:
 
         def read(path: str) -> bytes:
             try:
-                with open(f"{root}/{path}", "rb") as file:  # noqa: PTH123 - thousands of small files
+                # Thousands of small files. One that became a pipe is not waited for.
+                with open(f"{root}/{path}", "rb", opener=_open_at_once) as file:
                     return file.read()
             except FileNotFoundError:
                 # Left out by a sparse checkout; Git has it.
@@ -405,6 +414,10 @@ class Repository:
             raise GitError("git is not installed.", advice="Install git and run infra again.") from error
         status, out, err = cast("tuple[int, bytes | str, bytes | str]", done)
         return int(status), _as_bytes(out), _as_bytes(err)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _as_bytes(output: bytes | str) -> bytes:

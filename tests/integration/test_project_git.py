@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -222,3 +223,21 @@ def test_a_missing_object_is_told(make_repo: MakeRepo) -> None:
     with pytest.raises(GitError, match="lacks object") as caught:
         tree.read("x")
     assert "fsck" in caught.value.advice
+
+
+def test_a_commit_that_cannot_be_listed_is_not_empty(make_repo: MakeRepo) -> None:
+    repo = make_repo({"a/x": "1\n", "b/c/y": "2\n"})
+    below = Repository.open(repo.root).at(repo.root / "b")
+    id_ = repo.git("rev-parse", "HEAD:b/c")
+    (repo.root / ".git/objects" / id_[:2] / id_[2:]).unlink()
+    for repository in (Repository.open(repo.root), below):
+        with pytest.raises(GitError, match="cannot be listed"):
+            repository.commit_tree("HEAD")
+
+
+def test_a_file_that_became_a_pipe_is_not_waited_for(make_repo: MakeRepo) -> None:
+    repo = make_repo({"a.tf": "1\n"})
+    tree = Repository.open(repo.root).working_tree()
+    repo.remove("a.tf")
+    os.mkfifo(repo.root / "a.tf")
+    assert tree.read("a.tf") == b""

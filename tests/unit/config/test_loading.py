@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -231,6 +232,12 @@ def test_files_that_cannot_be_a_configuration(tmp_path: Path) -> None:
     file.rmdir()
     (tmp_path / "infra.yml").write_text("trunk: main")
     with pytest.raises(ConfigError, match="must be named"):
+        load(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "infra.yaml")
+    with pytest.raises(ConfigError, match="it is not a file"):
         load(tmp_path)
 
 
