@@ -48,7 +48,7 @@ def owed_deletions(session: Session, environment: str) -> tuple[Deleted, ...]:
     """
     project = session.project
     found = {}
-    for ledger in session.ledgers.among(stack.id for stack in project.of(environment)):
+    for ledger in session.ledgers.of_environment(environment):
         for entry in ledger.entries().values():
             if entry.stack in project.stacks or not entry.is_known or entry.result == "destroyed":
                 continue

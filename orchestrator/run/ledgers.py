@@ -97,6 +97,22 @@ class Ledgers:
         entry = self.of(stack).move(old, stack.id) if old else self.of(stack).entry(stack.id)
         return self.of(stack).receive(stack.id, other, entry) if _is_new(entry) and other else entry
 
+    def of_environment(self, environment: str) -> list[Ledger]:
+        """The ledgers of an environment's stacks; where none is left, the one in infra.yaml's bucket."""
+        ledgers = list(self.among(stack.id for stack in self._project.of(environment)))
+        backend = self._project.config.backend
+        if ledgers or not isinstance(backend, GcsBackend):
+            return ledgers
+        settings = backend.settings(environment, "any")
+        location = Location(settings["bucket"], settings["prefix"])
+        base = base_of(location.name, environment)
+        key = (location.bucket, base)
+        with self._lock:
+            if key not in self._made:
+                storage = self._states.bucket(location)
+                self._made[key] = Ledger(storage, environment, base, presence=presence)
+            return [self._made[key]]
+
     def note_move(self, stack: Stack) -> None:
         """Note in the ledger beside the state that a stack took over where it is now."""
         other = self.before_move(stack)

@@ -82,7 +82,8 @@ class Statuses:
     def of(self, stacks: Collection[str] | None = None) -> list[StackStatus]:
         """The status of some stacks of the working tree, or of all: there, on trunk and in the ledger."""
         known = {**self.trunk.project.stacks, **self._project.stacks}
-        seen = self._look(known if stacks is None else {id: known[id] for id in stacks})
+        emptied = self._without_stacks(known.values()) if stacks is None else []
+        seen = self._look(known if stacks is None else {id: known[id] for id in stacks}, emptied)
         wanted = list(known) if stacks is None else list(stacks)
         gone = sorted(seen.entries.keys() - known.keys() - self._moved()) if stacks is None else []
         found = [self._status(known[id], seen) for id in wanted]
@@ -105,10 +106,15 @@ class Statuses:
         """Ids that stacks had before."""
         return {one.moved for one in self._project.config.stacks.values() if one.moved}
 
-    def _look(self, stacks: Mapping[str, Stack]) -> Seen:
-        """Every listing that is needed, side by side."""
+    def _without_stacks(self, known: Iterable[Stack]) -> list[Ledger]:
+        """The ledgers of environments that infra.yaml names and whose last stack was deleted."""
+        names = self._project.config.environments.keys() - {stack.environment for stack in known}
+        return [ledger for name in sorted(names) for ledger in self._ledgers.of_environment(name)]
+
+    def _look(self, stacks: Mapping[str, Stack], emptied: Iterable[Ledger]) -> Seen:
+        """Every listing that is needed, side by side; `emptied` are ledgers of no known stack."""
         seen = Seen()
-        by_ledger: dict[Ledger, list[Stack]] = {}
+        by_ledger: dict[Ledger, list[Stack]] = {ledger: [] for ledger in emptied}
         for stack in stacks.values():
             by_ledger.setdefault(self._ledgers.of(stack), []).append(stack)
         with ThreadPoolExecutor(WORKERS) as pool:
