@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.errors import BucketMissingError, ForbiddenError, StateError
 from orchestrator.state.credentials import LOGIN, credentials
 from orchestrator.state.storage import ABSENT, Blob, precondition_failed
-from orchestrator.state.waiting import Clock, Notices, Operation, OverdueError
+from orchestrator.state.waiting import (
+    STEP,
+    Clock,
+    Notices,
+    Operation,
+    OverdueError,
+    format_size,
+    note_page,
+    note_transfer,
+)
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+    from requests import PreparedRequest, Response
 
 T = TypeVar("T")
 
@@ -23,8 +37,13 @@ CONNECTIONS = 32
 # Seconds for one request, and for all tries of it; 429 and 5xx are tried again with growing, random pauses.
 TIMEOUT = 30.0
 PATIENCE = 60.0
-# Seconds for one operation, whatever it consists of: pages, tries, slow answers.
+# Seconds for one operation, whatever it consists of: tries, slow answers. A part of an object that was sent
+# or received and a page of a listing move the deadline.
 DEADLINE = 120.0
+# The system takes up to `BUFFERED` bytes of a request before they are on the way, and the answer comes after
+# them, on the slowest link with this many bytes a second.
+BUFFERED = 4 * 1024 * 1024
+SLOWEST = 64 * 1024
 # After an operation that was in vain, the next ones are tried and waited for so briefly for so long.
 BRIEF = 3.0
 BRIEF_DEADLINE = 10.0
@@ -62,12 +81,13 @@ class Bucket:
 
             while (found := _properties(bucket, name, retry, generation)) is not None:
                 at = bucket.blob(name, generation=found.generation)
+                stream = _ReceivedBytes()
                 try:
-                    data: bytes = at.download_as_bytes(timeout=TIMEOUT, retry=retry)
+                    at.download_to_file(stream, timeout=TIMEOUT, retry=retry)
                 except NotFound:
                     # Overwritten between the two requests, and the bucket keeps no versions: look again.
                     continue
-                return _blob(found, data)
+                return _blob(found, stream.getvalue())
             return None
 
         return self.ask(f"read {name}", fetch)
@@ -92,7 +112,7 @@ class Bucket:
                     data,
                     content_type="application/json",
                     if_generation_match=None if if_generation is None else int(if_generation),
-                    timeout=TIMEOUT,
+                    timeout=(TIMEOUT, TIMEOUT + min(len(data), BUFFERED) / SLOWEST),
                     retry=retry,
                 )
             except PreconditionFailed as error:
@@ -213,9 +233,11 @@ class Bucket:
         except OverdueError as error:
             self._down_until = now() + DOWN_FOR
             failure = f"; the last try ended with {operation.failure}" if operation.failure else ""
+            silence = "did not answer within"
+            if operation.moved >= STEP:
+                silence = f"sent and took nothing more after {format_size(operation.moved)} for"
             raise StateError(
-                f"Google Cloud Storage did not answer within {seconds:.0f} seconds when asked to {place}"
-                f"{failure}.",
+                f"Google Cloud Storage {silence} {seconds:.0f} seconds when asked to {place}{failure}.",
                 advice="Try again in a while. Whether a write was carried out, `infra status` tells.",
             ) from error
         except (exceptions.GoogleAPIError, RequestException) as error:
@@ -265,7 +287,11 @@ def _listed(bucket: Any, prefix: str, retry: Any, *, versions: bool = False) -> 
     found = bucket.client.list_blobs(
         bucket, prefix=prefix, versions=versions or None, fields=FIELDS, timeout=TIMEOUT, retry=retry
     )
-    return [_blob(one) for one in found]
+    blobs: list[Blob] = []
+    for page in found.pages:
+        note_page()
+        blobs += [_blob(one) for one in page]
+    return blobs
 
 
 def _properties(bucket: Any, name: str, retry: Any, generation: str | None = None) -> Any:
@@ -285,6 +311,26 @@ def _properties(bucket: Any, name: str, retry: Any, generation: str | None = Non
 def _is_bucket_missing(error: Exception) -> bool:
     """Both are 404; the service's words tell them apart: "No such object: …", "The specified bucket …"."""
     return "bucket does not exist" in str(error).lower()
+
+
+class _ReceivedBytes(io.BytesIO):
+    """What a download writes to: the operation's deadline moves as bytes arrive."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Keep a part of the object, and note it."""
+        size = super().write(data)
+        note_transfer(size)
+        return size
+
+
+class _SentBytes(io.BytesIO):
+    """A request's body, read block by block as the connection takes it: the operation's deadline moves on."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next block: those before it were taken."""
+        block = super().read(size)
+        note_transfer(len(block))
+        return block
 
 
 def _load_library() -> None:
@@ -310,7 +356,16 @@ def _client(env: Mapping[str, str]) -> Any:
     # Newer libraries ask for the bucket's location behind our back, to decorate traces that nobody collects:
     # a request more, for which most accounts have no right.
     client._bucket_metadata_cache = None
-    adapter = HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
+
+    class BlockwiseAdapter(HTTPAdapter):
+        """Sends a body in blocks: a socket's timeout bounds all of what it is given at once."""
+
+        def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
+            if isinstance(request.body, bytes):
+                request.body = _SentBytes(request.body)
+            return super().send(request, *args, **options)
+
+    adapter = BlockwiseAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
     client._http.mount("https://", adapter)
     client._http.mount("http://", adapter)
     return client

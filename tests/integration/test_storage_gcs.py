@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from orchestrator.state.bucket import create
 from orchestrator.state.gcs import Bucket
 from orchestrator.state.location import Location
 from orchestrator.state.locks import read_lock
-from orchestrator.state.waiting import tell_to
+from orchestrator.state.waiting import Clock, tell_to
 from tests.support.clocks import WaitingClock
 from tests.support.hanging import HangingServer
 
@@ -101,6 +102,7 @@ def test_versions_and_locks_are_told(server: GcsServer, env: dict[str, str]) -> 
     assert lock.generation.isdigit()
 
 
+LARGE = b"0123456789abcdef" * 65536
 OPERATIONS: dict[str, Callable[[Bucket], object]] = {
     "reading x": lambda bucket: bucket.stat("x"),
     "reading y": lambda bucket: bucket.read("y"),
@@ -135,6 +137,30 @@ def test_no_operation_waits_without_a_word_or_an_end(doing: str, answer: bytes) 
     assert "gs://states" in error.value.message
     assert waiting.seconds == 130
     assert told[0] == f"Waiting for gs://states: {doing} (2 s)."
+
+
+@pytest.mark.parametrize(
+    ("operation", "moves"),
+    [
+        (lambda bucket: bucket.write("large", LARGE), 16),
+        (lambda bucket: bucket.read("large").data == LARGE, 16),
+        (lambda bucket: bucket.list(""), 1),
+    ],
+    ids=["write", "read", "list"],
+)
+def test_a_transfer_moves_its_deadline(
+    env: dict[str, str], operation: Callable[[Bucket], object], moves: int
+) -> None:
+    """The clock is asked by the thread that waits, and by an operation's own only when its deadline moves."""
+    Bucket("states", env).write("large", LARGE)
+    askers: list[str] = []
+
+    def now() -> float:
+        askers.append(threading.current_thread().name)
+        return time.monotonic()
+
+    assert operation(Bucket("states", env, Clock(now=now)))
+    assert sum(name.startswith("gs://states: ") for name in askers) >= moves
 
 
 def test_the_reason_of_another_try_is_told(server: GcsServer, env: dict[str, str]) -> None:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from orchestrator.state.waiting import Clock, Notices, Operation, OverdueError, tell_to
+from orchestrator.state.waiting import (
+    STEP,
+    Clock,
+    Notices,
+    Operation,
+    OverdueError,
+    format_size,
+    note_page,
+    note_transfer,
+    tell_to,
+)
 from tests.support.clocks import WaitingClock
 
 READ = "gs://states: reading dev/ledger/stacks/a.json"
@@ -72,6 +82,74 @@ def test_an_answer_after_a_notice_counts(told: list[str], end: threading.Event) 
     waiting = WaitingClock(before)
     assert Operation(READ, 1000, Notices(waiting.clock())).run(work) == "late"
     assert told == [f"Waiting for {READ} (2 s)."]
+
+
+def transfer(parts: int, note: Callable[[], object], every: float) -> tuple[Operation, WaitingClock]:
+    """An operation that notes `parts` parts, one each `every` seconds, and then ends."""
+    to_send, sent = threading.Semaphore(0), threading.Semaphore(0)
+
+    def work() -> None:
+        for _ in range(parts):
+            to_send.acquire()
+            note()
+            sent.release()
+        to_send.acquire()
+
+    def before() -> None:
+        if waiting.seconds < every * (sent_parts[0] + 1):
+            return
+        to_send.release()
+        if sent_parts[0] < parts:
+            sent.acquire()
+            sent_parts[0] += 1
+        else:
+            for thread in threading.enumerate():
+                if thread.name == READ:
+                    thread.join()
+
+    sent_parts = [0]
+    waiting = WaitingClock(before)
+    operation = Operation(READ, 120, Notices(waiting.clock()))
+    try:
+        operation.run(work)
+    finally:
+        # A thread that was given up ends with the test.
+        to_send.release(parts + 1)
+    return operation, waiting
+
+
+def test_a_transfer_may_last_as_long_as_bytes_move(told: list[str]) -> None:
+    operation, waiting = transfer(6, lambda: note_transfer(STEP), every=100)
+    assert waiting.seconds >= 600
+    assert operation.moved == 6 * STEP
+    assert told[0] == f"Waiting for {READ} (2 s)."
+    assert told[-1] == f"Waiting for {READ} (690 s, 384 KiB so far)."
+
+
+def test_the_pages_of_a_listing_move_the_deadline(told: list[str]) -> None:
+    _, waiting = transfer(3, note_page, every=100)
+    assert waiting.seconds >= 300
+    assert not any("so far" in line for line in told)
+
+
+def test_an_answer_that_drips_ends_by_the_deadline(told: list[str]) -> None:
+    with pytest.raises(OverdueError):
+        transfer(20, lambda: note_transfer(STEP // 16), every=60)
+
+
+def test_bytes_of_no_operation_are_not_counted() -> None:
+    note_transfer(STEP)
+    note_page()
+    operation = Operation(READ, 120, Notices())
+    operation.run(lambda: note_transfer(7))
+    assert operation.moved == 7
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(65_536, "64 KiB"), (1_048_575, "1024 KiB"), (13_107_200, "12.5 MiB")]
+)
+def test_sizes_are_for_people(size: int, text: str) -> None:
+    assert format_size(size) == text
 
 
 def test_many_that_wait_for_one_bucket_are_not_told_at_once(told: list[str]) -> None:
