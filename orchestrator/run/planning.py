@@ -256,8 +256,9 @@ def too_late(session: Session, stack: Stack, last_start: float) -> Planned:
     error = TooLateError(
         f"Not planned: {last_start / 60:.0f} minutes of the job were over before its turn came, and the "
         "job's credentials end soon.",
-        advice="Run the job again. With more shards (`ci plan --max-shards`) or more `--parallelism` each "
-        "job has less to do.",
+        advice="Run the job again. To plan more at once, raise "
+        f"`environments.{stack.environment}.parallelism` in infra.yaml; to spread a pull request over more "
+        "jobs, add `--shards N` to `infra affected --matrix` in infra-affected.yml.",
         stack=stack.id,
     )
     return Planned(failure(session, stack, error))

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from pathlib import Path
 
+from orchestrator.ci import workflows
 from orchestrator.ci.review import planning
+from orchestrator.cli import affected
+from orchestrator.config import load_text
 from orchestrator.engine.ports import Silent
 from orchestrator.project import load
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
+from orchestrator.run.planning import too_late
 from orchestrator.run.session import Session, open_session
 from tests.conftest import MakeRepo
 
@@ -30,8 +35,21 @@ def test_no_stack_is_started_when_the_credentials_of_the_job_end_soon(make_repo:
     assert {id_: one.report.result for id_, one in planned.items()} == {"dev/a": "failed", "dev/b": "failed"}
     report = planned["dev/a"].report
     assert report.reason.startswith("Not planned: 50 minutes of the job were over before its turn came")
-    assert "parallelism" in report.advice
     assert session.report("plan", [report]).exit_code == 1
+
+
+def test_the_advice_names_what_exists(make_repo: MakeRepo) -> None:
+    session = session_that_began(make_repo, LAST_START + 1)
+    advice = too_late(session, session.project.stacks["dev/a"], LAST_START).report.advice
+    assert advice == (
+        "Run the job again. To plan more at once, raise `environments.dev.parallelism` in infra.yaml; to "
+        "spread a pull request over more jobs, add `--shards N` to `infra affected --matrix` in "
+        "infra-affected.yml."
+    )
+    assert load_text("version: 1\nenvironments: {dev: {parallelism: 8}}").environments["dev"].parallelism == 8
+    assert {"--matrix", "--shards"} <= {name for option in affected.command.params for name in option.opts}
+    template = Path(workflows.__file__).with_name("affected.yml")
+    assert "infra affected --matrix" in template.read_text()
 
 
 def test_the_jobs_of_a_pull_request_have_that_limit(make_repo: MakeRepo) -> None:
