@@ -145,18 +145,11 @@ def told(
     recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome, destroy: bool
 ) -> StackReport:
     """The report, once the ledger has it. What the ledger could not be told is unfinished."""
-    if outcome.locked and not outcome.finished:
-        claim.give_back()
-        error: InfraError = locked_error(f"apply of {claim.stack.id}", outcome.locked, claim.stack.id)
-        return refused(planned.report, "locked", error)
-    if _never_began(outcome):
-        claim.give_back()
-        return refused(planned.report, "aborted", InterruptedRunError("the run was interrupted"))
-    if any(one.summary == STALE for one in outcome.diagnostics):
-        claim.give_back()
-        error = moved_since_plan(claim.stack.id, claim.stack.id, destroys=recorder.options.destroy)
-        return refused(planned.report, "mismatch", error)
     try:
+        untouched = _untouched(recorder, claim, planned, outcome)
+        if untouched:
+            claim.give_back()
+            return untouched
         if outcome.ok:
             done: Outcome = "destroyed" if destroy and not recorder.options.is_partial else "applied"
             recorder.applied(claim, done, plan_seconds=planned.report.seconds, apply_seconds=outcome.seconds)
@@ -177,18 +170,34 @@ def told(
         )
 
 
+def _untouched(
+    recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome
+) -> StackReport | None:
+    """The report of a stack to which Terraform did nothing; None when it may have done something."""
+    stack = claim.stack.id
+    if outcome.locked and not outcome.finished:
+        return refused(planned.report, "locked", locked_error(f"apply of {stack}", outcome.locked, stack))
+    if _never_began(outcome):
+        return refused(planned.report, "aborted", InterruptedRunError("the run was interrupted"))
+    is_stale = any(diagnostic.summary == STALE for diagnostic in outcome.diagnostics)
+    if is_stale and not recorder.left_lock(claim):
+        error = moved_since_plan(stack, stack, destroys=recorder.options.destroy)
+        return refused(planned.report, "mismatch", error)
+    return None
+
+
 def _failed(recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome) -> StackReport:
     """A failed apply: was anything applied? The state's generation tells, not Terraform's exit code."""
     session, stack = recorder.session, claim.stack
     cut_off = bool(outcome.rescued) or outcome.ended == "deadline" or outcome.returncode < 0
     rescued = _rescue(claim, outcome)
     moved = bool(outcome.finished) or session.states.generation(stack) != planned.generation
-    recorder.failed(claim, "interrupted" if cut_off else "failed", rescued)
+    recorded = recorder.failed(claim, "interrupted" if cut_off else "failed", rescued)
     report = failed_report(session, stack, planned, outcome, moved=moved)
     verb = "destroy" if recorder.options.destroy else "apply"
     mend = "" if outcome.ended == "interrupted" else "Mend what failed; then "
     advice = f"{mend}`infra {verb} {stack.id}` plans what is left."
-    if not cut_off:
+    if recorded == "failed":
         return replace(report, advice=advice)
     return replace(
         report,

@@ -170,16 +170,21 @@ class Recorder:
             )
         claim.finish(ended)
 
-    def failed(self, claim: Claim, result: Outcome, rescued: str = "") -> None:
-        """The stack is not what this commit says, or nobody knows."""
+    def failed(self, claim: Claim, result: Outcome, rescued: str = "") -> Outcome:
+        """The stack is not what this commit says, or nobody knows; gives what was recorded.
+
+        Where our Terraform left its lock behind that is "interrupted": else nothing would explain the lock,
+        and `infra resume` would not release it.
+        """
+        left_lock = self.left_lock(claim)
+        recorded: Outcome = "interrupted" if left_lock else result
         seen = self.with_state(claim.entry, claim.stack)
         reason = self.terms.break_glass or claim.entry.break_glass
-        left = self._left_lock(claim) if result == "interrupted" else ""
-        ended = replace(seen, result=result, rescued=rescued, left_lock=left, break_glass=reason)
-        claim.finish(ended)
+        claim.finish(replace(seen, result=recorded, rescued=rescued, left_lock=left_lock, break_glass=reason))
+        return recorded
 
-    def _left_lock(self, claim: Claim) -> str:
-        """The lock that our Terraform took and did not give back."""
+    def left_lock(self, claim: Claim) -> str:
+        """The generation of a lock that our Terraform took and did not release; empty when there is none."""
         lock, operation = self.session.states.lock(claim.stack), claim.entry.operation
         return lock.generation if lock and operation and belongs_to(lock, operation) else ""
 

@@ -96,7 +96,8 @@ def _run_recorded(
             claim.give_back()
             return done
         outcome, result = _outcome(done)
-        recorder.failed(claim, outcome)
+        if recorder.failed(claim, outcome) == "interrupted":
+            result = "interrupted"
         words = " ".join(word for word in arguments[:2] if not word.startswith("-"))
         recorder.note(
             claim, StackReport(stack.id, stack.environment, result, reason=session.mask(f"terraform {words}"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from orchestrator.errors import MismatchError, StateError, UsageError
 from orchestrator.project.model import Stack, encode_id
 from orchestrator.report.history import StateVersion
-from orchestrator.report.model import StackReport
+from orchestrator.report.model import Result, StackReport
 from orchestrator.run.folders import private, write_private
 from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.looking import never_applied, ready
@@ -179,9 +179,9 @@ def restore(session: Session, one: Restoring, backup: Path) -> int:
             pushed = session.states.head(stack)
             # A remote backend adds one more to the serial that it is given; a local one does not.
             worked = done.returncode == 0 and pushed is not None and pushed.serial >= serial
-            recorder.failed(claim, "restored" if worked else "failed")
-            report = StackReport(stack.id, stack.environment, "applied" if worked else "failed")
-            recorder.note(claim, report)
+            recorded = recorder.failed(claim, "restored" if worked else "failed")
+            result: Result = "applied" if worked else "interrupted" if recorded == "interrupted" else "failed"
+            recorder.note(claim, StackReport(stack.id, stack.environment, result))
             if pushed is None or not worked:
                 limit = work.timeouts.quick
                 raise failure(f"state push of {stack.id}", work.root, limit, done, stack=stack.id)

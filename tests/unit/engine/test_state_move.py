@@ -140,6 +140,19 @@ def test_a_move_may_be_repeated_when_it_is_done() -> None:
         world.assert_moved(deleted=False)
 
 
+@pytest.mark.parametrize("side", ["old", "new"])
+def test_a_lock_that_could_not_be_released_is_released_by_the_next_move(side: str) -> None:
+    world = applied()
+    bucket: MemoryStorage = getattr(world, side)
+    bucket.fails = lambda call, name: call == "delete" and name.endswith(".tflock")
+    with pytest.raises(StateError, match="does not answer"):
+        world.move()
+    assert (world.entry().state, world.entry().operation) == (NEW.url, None)
+    bucket.fails = lambda call, name: False
+    world.move()
+    world.assert_moved(deleted=False)
+
+
 def test_another_state_at_the_target_stays() -> None:
     world = applied()
     world.new.write(NEW.name, b"other")

@@ -1,0 +1,146 @@
+"""What the ledger and the report say of an apply that ended, whatever Terraform could still release."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from orchestrator.engine.claims import Claim
+from orchestrator.engine.planned import Planned
+from orchestrator.engine.ports import Silent
+from orchestrator.masking import Masker
+from orchestrator.process import Supervisor
+from orchestrator.project import load
+from orchestrator.report.model import RunInfo, StackReport
+from orchestrator.run.carrying import STALE, told
+from orchestrator.run.evidence import own_lock
+from orchestrator.run.folders import Folders
+from orchestrator.run.ledgers import Ledgers
+from orchestrator.run.recording import Recorder, Terms
+from orchestrator.run.session import Session
+from orchestrator.run.states import States
+from orchestrator.run.status import Statuses
+from orchestrator.state.ledger import Ledger
+from orchestrator.state.records import Entry
+from orchestrator.terraform.client import ApplyOutcome, Diagnostic, PlanOptions
+from orchestrator.terraform.model import LockHolder
+from tests.conftest import MakeRepo
+from tests.support.memory_storage import MemoryStorage
+
+FILES = {
+    "infra.yaml": "version: 1\nbackend:\n  gcs: {bucket: b}\n",
+    "infra/envs/dev/net/main.tf": 'terraform {\n  backend "gcs" {}\n}\n',
+}
+STATE, LOCK = "dev/state/net/default.tfstate", "dev/state/net/default.tflock"
+ENTRY = "dev/ledger/stacks/net.json"
+NOT_RELEASED = Diagnostic("error", "Error releasing the state lock")
+
+
+@dataclass
+class Bench:
+    """A stack of a project whose bucket is in memory, claimed by a run whose Terraform has just ended."""
+
+    session: Session
+    bucket: MemoryStorage
+    recorder: Recorder
+    claim: Claim
+    journal: Path
+
+    def write_lock(self, who: str = "") -> None:
+        content = {"ID": "1", "Who": who or f"ada@{socket.gethostname()}", "Created": "2026-11-30T12:00:00Z"}
+        self.bucket.write(LOCK, json.dumps(content).encode())
+
+    def end(self, *diagnostics: Diagnostic, **more: Any) -> StackReport:
+        """Report how Terraform ended: it failed."""
+        options = {"ended": "exited", **more}
+        outcome = ApplyOutcome(False, 1, journal=self.journal, diagnostics=diagnostics, **options)
+        planned = Planned(StackReport("dev/net", "dev", "changed"), generation="1")
+        return told(self.recorder, self.claim, planned, outcome, self.recorder.options.destroy)
+
+    def entry(self) -> Entry:
+        """What the ledger says once the process is gone."""
+        entry = Ledger(self.bucket, "dev", presence=lambda _: False).entry("dev/net")
+        assert entry is not None
+        return entry
+
+    def status(self) -> tuple[str, str]:
+        """What `infra status` says to another process, and advises."""
+        states = self.session.states
+        ledgers = Ledgers(self.session.project, states, {"HOME": str(self.session.project.root)})
+        (found,) = Statuses(self.session.project, states, ledgers).of(["dev/net"])
+        return found.standing, found.advice
+
+
+def _bench(make_repo: MakeRepo, kind: str = "apply") -> Bench:
+    project = load(make_repo(FILES).root)
+    bucket = MemoryStorage()
+    environ: Mapping[str, str] = {"HOME": str(project.root)}
+    states = States(project, environ, lambda name, _: cast(Any, bucket))
+    session = Session(
+        project=project,
+        binaries=cast(Any, None),
+        client=cast(Any, None),
+        supervisor=Supervisor(),
+        masker=Masker(),
+        folders=Folders(project.root),
+        states=states,
+        ledgers=Ledgers(project, states, environ),
+        progress=Silent(),
+        environ=environ,
+        info=RunInfo("R1", "local", project.commit or "", "2026-11-30T12:00:00Z", 0.0),
+        workers=1,
+    )
+    bucket.write(STATE, json.dumps({"version": 4, "serial": 1, "lineage": "l"}).encode())
+    recorder = Recorder(session, cast(Any, kind), Terms(), PlanOptions(destroy=kind == "destroy"))
+    with recorder.claim(project.stacks["dev/net"]) as claim:
+        claim.announce(lambda: "")
+        claim.start()
+    journal = project.root / "journal.jsonl"
+    journal.write_text("{}\n")
+    return Bench(session, bucket, recorder, claim, journal)
+
+
+@pytest.mark.parametrize("kind", ["apply", "destroy"])
+@pytest.mark.parametrize("summary", [NOT_RELEASED.summary, STALE])
+def test_a_lock_that_terraform_left_is_unfinished_work(make_repo: MakeRepo, kind: str, summary: str) -> None:
+    bench = _bench(make_repo, kind)
+    bench.write_lock()
+    report = bench.end(Diagnostic("error", summary), NOT_RELEASED)
+    assert (report.result, report.exit_code(applying=True, detailed=False)) == ("interrupted", 7)
+    assert report.advice.startswith("`infra resume dev/net`")
+    assert bench.status()[0] == "unfinished"
+    assert "infra resume dev/net" in bench.status()[1]
+    entry = bench.entry()
+    assert (entry.result, entry.operation) == ("interrupted", None)
+    assert own_lock(bench.session.states.lock(bench.claim.stack), entry)
+
+
+def test_anybody_elses_lock_makes_a_failed_apply_no_unfinished_one(make_repo: MakeRepo) -> None:
+    bench = _bench(make_repo)
+    bench.write_lock("grace@elsewhere")
+    report = bench.end(Diagnostic("error", "no such network"))
+    assert (report.result, bench.entry().result, bench.entry().left_lock) == ("failed", "failed", "")
+
+
+@pytest.mark.parametrize("reason", ["locked", "stale", "began"])
+def test_a_claim_that_cannot_be_given_back_is_reported_as_the_ledger_has_it(
+    make_repo: MakeRepo, reason: str
+) -> None:
+    bench = _bench(make_repo)
+    bench.bucket.fails = lambda call, name: call == "write" and name == ENTRY
+    if reason == "locked":
+        report = bench.end(locked=LockHolder(id="7", who="grace@elsewhere"))
+    elif reason == "stale":
+        report = bench.end(Diagnostic("error", STALE))
+    else:
+        bench.journal.write_text("")
+        report = bench.end(ended="interrupted")
+    assert report.result == "interrupted"
+    assert "infra resume dev/net" in report.advice
+    assert bench.entry().is_unfinished
