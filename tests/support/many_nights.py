@@ -27,7 +27,7 @@ from orchestrator.plan.reader import read_plan
 from orchestrator.report.drift import StackDrift
 from orchestrator.report.drift_issue import Night
 from orchestrator.run.drift_keeping import with_memory
-from orchestrator.run.drift_memory import DESTROYED, after_check, event_of, remembered
+from orchestrator.run.drift_memory import after_check, event_of, remembered
 from orchestrator.state.drift import DriftRecord
 from orchestrator.state.records import Entry
 from tests.support.github import GitHub
@@ -238,7 +238,7 @@ class Nights:
         result = StackDrift(stack.id, stack.environment, "clean", commit=stack.entry.commit)
         if stack.entry.result == "destroyed":
             self.model.seen(stack.id, frozenset())
-            result = replace(result, result="unchecked", reason="it was destroyed", ended=DESTROYED)
+            result = replace(result, result="destroyed", reason="it was destroyed")
         elif self._chance("a check failed", 0.08):
             result = replace(result, result="unchecked", reason="no answer", failed=True)
         elif self._chance("no time was left", 0.05):
