@@ -57,6 +57,8 @@ from orchestrator.terraform.journal import event_text, read_journal
 from orchestrator.terraform.testing import event_text as test_text
 from orchestrator.terraform.testing import read_testing
 from orchestrator.terraform.version import ConstraintError, constraint_of_version_file, satisfies
+from tests.support.github_answers import SEEDS as ANSWERS
+from tests.support.github_answers import Answers
 from tests.support.memory_storage import MemoryStorage
 
 # A disk in memory, where there is one: each input may be a file.
@@ -326,6 +328,7 @@ def targets() -> tuple[Target, ...]:
         Target("pid", files.pid, (b'{"pid": 1, "started": "x", "argv0": "y"}',), 4),
         Target("event", files.event, EVENTS, 3),
         Target("code", _read_code, CODE),
+        Target("github", Answers().read, ANSWERS),
     )
 
 

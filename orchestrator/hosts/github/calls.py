@@ -28,6 +28,8 @@ G = TypeVar("G", bound=GithubObject)
 API_VERSION = "2022-11-28"
 TIMEOUT = 30
 PAGE = 100
+# Characters of an answer that an error repeats.
+LONGEST_REASON = 300
 
 # What asking again does not change: a request that cannot be written, a server that cannot be trusted.
 _HOPELESS = (
@@ -91,6 +93,7 @@ class Calls:
         """
         begun, attempt = self._patience.clock(), 0
         while True:
+            self._requester.begin_attempt()
             try:
                 with _foreign_errors():
                     return request()
@@ -152,10 +155,31 @@ class _Failed(Exception):  # noqa: N818 - not an error yet
 
 
 @contextmanager
+def documented_answers() -> Iterator[None]:
+    """Raises HostError for an answer that lacks a key, or has another type than GitHub documents."""
+    try:
+        yield
+    except (
+        *(BadAttributeException, AssertionError, AttributeError, LookupError, TypeError),
+        *(OverflowError, RecursionError),
+    ) as error:
+        message = f"GitHub's answer is not as documented: {type(error).__name__} {error}"
+        raise HostError(
+            _first_words(message), advice="Look at GITHUB_API_URL: is GitHub there, and no proxy?"
+        ) from error
+
+
+def _first_words(text: str) -> str:
+    """The beginning of a text that may hold a whole answer."""
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+
+
+@contextmanager
 def _foreign_errors() -> Iterator[None]:
     """What PyGithub and requests raise as a `Failure`."""
     try:
-        yield
+        with documented_answers():
+            yield
     except GithubException as error:
         raise _Failed(_failure(error)) from error
     except _HOPELESS as error:
@@ -167,10 +191,7 @@ def _foreign_errors() -> Iterator[None]:
         raise _Failed(Failure(0, _reason(error))) from error
     except ValueError as error:
         # An answer that was cut off in the middle of its JSON.
-        raise _Failed(Failure(0, f"its answer is not whole: {error}")) from error
-    except (BadAttributeException, AssertionError, KeyError, TypeError) as error:
-        message = f"its answer is not as documented: {type(error).__name__} {error}"
-        raise HostError(message, advice="Look at GITHUB_API_URL: is GitHub there, and no proxy?") from error
+        raise _Failed(Failure(0, _first_words(f"its answer is not whole: {error}"))) from error
     except RuntimeError as error:
         advice = "The repository was renamed or moved, or GITHUB_API_URL is not where GitHub is."
         raise HostError(str(error), advice=advice) from error
@@ -179,7 +200,7 @@ def _foreign_errors() -> Iterator[None]:
 def _failure(error: GithubException) -> Failure:
     data = error.data if isinstance(error.data, dict) else {}
     headers = {name.lower(): str(value) for name, value in (error.headers or {}).items()}
-    message = str(data.get("message") or error.message or "")
+    message = _first_words(str(data.get("message") or error.message or ""))
     return Failure(error.status, message.rstrip("."), headers, tuple(_details(data.get("errors"))))
 
 
@@ -187,10 +208,12 @@ def _details(errors: object) -> Iterator[str]:
     """The single mistakes of a 422, in words."""
     for one in errors if isinstance(errors, list) else []:
         if isinstance(one, str):
-            yield one
+            yield _first_words(one)
         elif isinstance(one, dict):
             said = one.get("message")
-            yield str(said) if said else f"{one.get('field', 'it')} is {one.get('code', 'wrong')}"
+            yield (
+                _first_words(str(said)) if said else f"{one.get('field', 'it')} is {one.get('code', 'wrong')}"
+            )
 
 
 def _reason(error: requests.RequestException) -> str:

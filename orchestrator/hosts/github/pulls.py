@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, get_args
 from urllib.parse import parse_qs, quote, urlsplit
 
 from orchestrator.errors import HostError
 from orchestrator.hosts import model
 from orchestrator.hosts.github import values
-from orchestrator.hosts.github.calls import PAGE, Calls
+from orchestrator.hosts.github.calls import PAGE, Calls, documented_answers
+from orchestrator.hosts.github.requester import endless_list
 
 READ = "pull-requests: read"
 WRITE = "pull-requests: write"
@@ -78,12 +80,13 @@ class Pulls(Calls):
             f"list the commits of pull request #{number}", READ, pages, values.pull_request_commit
         )
 
+    @documented_answers()
     def branch_moves(self, branch: str) -> list[model.BranchMove]:
         """Who moved a branch of this repository, oldest first; also one that is gone by now."""
         path = f"{self._repo.url}/activity"
         doing = f"list who pushed to {branch}"
         moves: list[model.BranchMove] = []
-        cursor = ""
+        cursor, cursors = "", {""}
         while True:
             query = {"ref": f"refs/heads/{branch}", "per_page": PAGE, **({"after": cursor} if cursor else {})}
             headers, page = self._ask(
@@ -92,10 +95,12 @@ class Pulls(Calls):
                 lambda query=query: self._requester.requestJsonAndCheck("GET", path, parameters=query),  # type: ignore[misc]
             )
             moves += [values.branch_move(one) for one in page]
-            following = _next_cursor(str(headers.get("link", "")))
-            if not following or following == cursor:
+            cursor = _next_cursor(headers)
+            if not cursor:
                 return moves[::-1]
-            cursor = following
+            if cursor in cursors:
+                raise endless_list()
+            cursors.add(cursor)
 
     def reviews(self, number: int) -> list[model.Review]:
         """Its reviews, oldest first."""
@@ -112,6 +117,7 @@ class Pulls(Calls):
         found = self._all(f"list what happened to pull request #{number}", READ, pages, label)
         return [one for one in found if one is not None]
 
+    @documented_answers()
     def permission(self, login: str) -> model.Permission:
         """What somebody may do in the repository; `none` for who is no user.
 
@@ -128,7 +134,7 @@ class Pulls(Calls):
         return _KNOWN.get(role) or _KNOWN.get(base) or "none"
 
 
-def _next_cursor(link: str) -> str:
-    """The cursor of the next page in a Link header; empty on the last one."""
-    match = _NEXT.search(link)
+def _next_cursor(headers: Mapping[str, Any]) -> str:
+    """The cursor of the next page; empty on the last one."""
+    match = _NEXT.search(str(headers.get("link", "")))
     return parse_qs(urlsplit(match[1]).query).get("after", [""])[0] if match else ""

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from github.GithubException import GithubException
 from github.Requester import Requester
 
+from orchestrator.errors import HostError
+
 MOVED = "the repository was renamed or moved"
 
 
+def endless_list() -> HostError:
+    """The error of a list whose pages lead back to an earlier one."""
+    return HostError(
+        "GitHub's list does not end: its next page is one that was read before.",
+        advice="Look at GITHUB_API_URL: is GitHub there, and no proxy?",
+    )
+
+
 class StrictRequester(Requester):
-    """What a repository that was renamed answers to a write is no answer: nothing was written."""
+    """What a repository that was renamed answers to a write is no answer: nothing was written.
+
+    A list whose pages lead back to an earlier one is an error: PyGithub would read it without end.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._read = threading.local()
+
+    def begin_attempt(self) -> None:
+        """Forget what this thread has read: a call is made, or made again after a failure."""
+        self._read.pages = set()
 
     def requestJson(  # noqa: N802 - PyGithub's name
-        self, verb: str, url: str, *arguments: Any, **options: Any
+        self, verb: str, url: str, parameters: dict[str, Any] | None = None, *arguments: Any, **options: Any
     ) -> tuple[int, dict[str, Any], str]:
         """As PyGithub does, which follows redirects of reads itself."""
-        status, headers, output = super().requestJson(verb, url, *arguments, **options)
+        page = f"{url} {parameters}" if verb == "GET" else ""
+        pages: set[str] = getattr(self._read, "pages", set())
+        if page in pages:
+            raise endless_list()
+        status, headers, output = super().requestJson(verb, url, parameters, *arguments, **options)
         if 300 <= status < 400:
             raise GithubException(status, {"message": MOVED}, headers)
+        if page and status < 300:
+            self._read.pages = {*pages, page}
         return status, headers, output

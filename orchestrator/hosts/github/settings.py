@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from orchestrator.errors import HostError
-from orchestrator.hosts.github.calls import Calls
+from orchestrator.hosts.github.calls import Calls, documented_answers
+from orchestrator.hosts.github.values import checked
 from orchestrator.hosts.model import RunReview
 from orchestrator.hosts.settings import (
     Forks,
@@ -31,6 +32,7 @@ PAGE = 100
 class Settings(Calls):
     """The settings that matter to us. Whatever the token may not see is `Unseen`, with the reason."""
 
+    @documented_answers()
     def settings(self, trunk: str) -> HostSettings:
         """All of them. Raises HostError only when the repository itself cannot be seen."""
         found = self._get("look at the repository", METADATA, "")
@@ -100,20 +102,24 @@ class Settings(Calls):
                 break
         return {str(one["name"]): self._environment(one) for one in listed}
 
+    @documented_answers()
     def environment(self, name: str) -> HostEnvironment:
         """A deployment environment. HostError with status 404 when there is none."""
         path = f"/environments/{quote(name, safe='')}"
         return self._environment(self._get(f"look at the environment {name}", ACTIONS, path))
 
+    @documented_answers()
     def run_reviews(self, run: int) -> list[RunReview]:
         """What reviewers answered for the environments of a workflow run, in all its attempts."""
         found = self._get("ask who approved this run", ACTIONS, f"/actions/runs/{run}/approvals")
         return [
-            RunReview(
-                user=str((one.get("user") or {}).get("login") or ""),
-                state=one["state"],
-                environments=tuple(str(environment["name"]) for environment in one["environments"]),
-                comment=str(one.get("comment") or ""),
+            checked(
+                RunReview(
+                    user=str((one.get("user") or {}).get("login") or ""),
+                    state=one["state"],
+                    environments=tuple(str(environment["name"]) for environment in one["environments"]),
+                    comment=str(one.get("comment") or ""),
+                )
             )
             for one in found
         ]
@@ -177,7 +183,8 @@ class Settings(Calls):
 def seen(look: Callable[[], T]) -> Seen[T]:
     """What can be seen, else why not."""
     try:
-        return look()
+        with documented_answers():
+            return look()
     except HostError as error:
         advice = f" {error.advice}" if error.status in (0, 429) or error.status >= 500 else ""
         return Unseen(f"{error.message}{advice}")
