@@ -302,7 +302,7 @@ def targets() -> tuple[Target, ...]:
     """Every reader with its documents."""
     files = _Files()
     plans = tuple(
-        path.read_bytes() for path in sorted(PLANS.rglob("*.json")) if path.stat().st_size < LARGEST_PLAN
+        path.read_bytes() for path in sorted(PLANS.rglob("plan.json")) if path.stat().st_size < LARGEST_PLAN
     )
     operation = Operation("R1", "apply", "applying", "ada", "desk", "c", "h", 7, "x", "2026-01-02T03:04:05Z")
     entry = Entry("dev/a", "c", "f", {"dev/b": "h"}, {"dev/b": "1"}, "Ada", "Subject", operation=operation)
