@@ -16,7 +16,8 @@ import click
 from orchestrator import __version__
 from orchestrator.cli.context import App
 from orchestrator.cli.lazy import LazyGroup
-from orchestrator.errors import Exit, InfraError, UsageError, known_error
+from orchestrator.cli.standard_streams import lost_output, open_stream, standard_stream
+from orchestrator.errors import Exit, InfraError, UsageError, exit_code_of, known_error
 from orchestrator.job_tokens import forget_token_requests
 from orchestrator.state.waiting import tell_to
 
@@ -95,6 +96,17 @@ def cli(ctx: click.Context, chdir: str | None, debug: bool, no_color: bool) -> N
 
 def run(argv: Sequence[str], app: App) -> int:
     """Run `infra ARGV` and return its exit code. Every failure is told here and nowhere else."""
+    code = run_command(argv, app)
+    app.stdout.flush()
+    lost = lost_output(app.stdout)
+    if lost is None:
+        return code
+    app.json = False  # the document would go where nothing arrives
+    return exit_code_of([code, app.fail(lost)])
+
+
+def run_command(argv: Sequence[str], app: App) -> int:
+    """Run `infra ARGV` and return the exit code of the command itself."""
     ours = argv[: argv.index("--")] if "--" in argv else argv
     app.json = "--json" in ours
     app.command = next((word for word in ours if word in COMMANDS), "")
@@ -111,10 +123,6 @@ def run(argv: Sequence[str], app: App) -> int:
     except (KeyboardInterrupt, click.Abort):
         app.note("Interrupted; nothing was changed.")
         return int(Exit.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader went away (`infra list | head`): not our failure; keep Python from telling it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(Exit.OK)
     except (OSError, RecursionError) as error:
         return app.unexpected(error, known_error(error))
     except Exception as error:
@@ -142,4 +150,8 @@ def main() -> NoReturn:
     """The console script."""
     forget_token_requests(os.environ)
     forget_relative_folders(os.environ)
+    # In this order, that of the descriptors; in `sys` too, for what click prints.
+    sys.stdin = open_stream(sys.stdin, "r")
+    sys.stdout = standard_stream(open_stream(sys.stdout, "w"))
+    sys.stderr = standard_stream(open_stream(sys.stderr, "w"))
     sys.exit(run(sys.argv[1:], App(os.environ, sys.stdin, sys.stdout, sys.stderr)))

@@ -7,6 +7,7 @@ import click
 from orchestrator.cli.complete import stacks as complete_stacks
 from orchestrator.cli.context import App, error_document, pass_app
 from orchestrator.cli.options import json_option
+from orchestrator.cli.standard_streams import has_failed
 from orchestrator.errors import Exit, StateError, UsageError
 
 EPILOG = """\b
@@ -40,11 +41,12 @@ def command(ctx: click.Context, names: tuple[str, ...], watch: bool, interval: f
     import time
 
     try:
-        while True:
+        while not has_failed(app.stdout):
             once(app, names, clear=True)
             time.sleep(interval)
     except KeyboardInterrupt:
         return 0
+    return 0
 
 
 def once(app: App, names: tuple[str, ...], *, as_json: bool = False, clear: bool = False) -> int:
