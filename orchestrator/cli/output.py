@@ -33,6 +33,8 @@ def command(ctx: click.Context, stack: str, name: str | None, as_json: bool, raw
     app = pass_app(ctx)
     session = quick_session(app, app.project())
     found = outputs_of(session, session.one(stack))
+    if raw and as_json:
+        raise UsageError("--raw and --json exclude each other.", advice="Leave one out.")
     if raw and not name:
         raise UsageError(
             "--raw prints one output.", advice=f"Name it: {', '.join(found) or 'there is none'}."

@@ -14,7 +14,6 @@ Standing = Literal[
     "running",
     "unfinished",
     "unreadable",
-    "blocked",
     "new",
     "unrecorded",
     "deleted",
@@ -24,7 +23,6 @@ Standing = Literal[
 # What wants somebody's attention first.
 ORDER: tuple[Standing, ...] = (
     "unreadable",
-    "blocked",
     "unfinished",
     "running",
     "deleted",
@@ -36,7 +34,6 @@ ORDER: tuple[Standing, ...] = (
 )
 WORDS: Mapping[Standing, str] = {
     "unreadable": "ledger unreadable",
-    "blocked": "blocked",
     "unfinished": "unfinished",
     "running": "running",
     "deleted": "deleted on trunk",

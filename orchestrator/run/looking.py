@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.errors import StateError
+from orchestrator.errors import InfraError, StateError, TerraformError, UsageError
 from orchestrator.masking import HIDDEN
+from orchestrator.project.discovery import nearest
 from orchestrator.project.model import Stack
 from orchestrator.run.session import Session
 from orchestrator.terraform.client import Workdir
@@ -46,7 +47,10 @@ def addresses_of(session: Session, stack: Stack, addresses: Sequence[str]) -> li
 def resource_of(session: Session, stack: Stack, address: str) -> str:
     """One resource of a stack's state as text, without the secrets of the whole state."""
     work = ready(session, stack)
-    text = session.client.state_show(work, address)
+    try:
+        text = session.client.state_show(work, address)
+    except TerraformError as error:
+        raise unknown_address(error, stack.id, address, session.client.state_list(work, ())) from error
     values = json.loads(session.client.show_json(work)).get("values") or {}
     # What the masker knows to read is a plan; the state's resources are what a plan would start from.
     known = [
@@ -55,6 +59,16 @@ def resource_of(session: Session, stack: Stack, address: str) -> str:
         for marks in [one.get("sensitive_values")]
     ]
     return session.mask(text, session.masker.secrets_of({"resource_changes": known}))
+
+
+def unknown_address(error: InfraError, stack: str, address: str, known: Sequence[str]) -> InfraError:
+    """The error for an address that Terraform could not show, given those in the state."""
+    if address in known:
+        return error
+    return UsageError(
+        f"The state of {stack} has no resource '{address}'.",
+        advice=nearest(address, list(known)) or f"`infra state list {stack}` shows the addresses.",
+    )
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

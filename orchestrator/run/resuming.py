@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from orchestrator.errors import (
     LockedError,
     MismatchError,
     PartialError,
+    UsageError,
 )
 from orchestrator.project.model import Stack
 from orchestrator.report.model import RunReport, StackReport
@@ -46,6 +48,8 @@ from orchestrator.state.locks import LockInfo, release_lock
 from orchestrator.state.records import Entry, base_commit
 from orchestrator.terraform.client import PlanOptions, Workdir
 
+_RUN_ID = re.compile(r"\d{8}T\d{6,}Z-[0-9a-f]+", re.ASCII)
+
 
 @dataclass(frozen=True)
 class Unfinished:
@@ -62,6 +66,12 @@ def unfinished(session: Session, names: Sequence[str]) -> list[Unfinished]:
     known = entries_of(session, session.project.stacks)
     runs = {run_of(entry) for entry in known.values()}
     wanted_runs = {name for name in names if name in runs}
+    for name in names:
+        if _RUN_ID.fullmatch(name) and name not in runs:
+            raise UsageError(
+                f"No stack was last worked on by a run {name}, so it has left nothing unfinished.",
+                advice="`infra status` names what is unfinished, `infra history` lists the runs.",
+            )
     rest = [name for name in names if name not in wanted_runs]
     stacks = set(session.select(rest)) if rest else set()
     found = []

@@ -51,6 +51,7 @@ def state(place: Remembered) -> dict[str, Any]:
 
 def test_with_nothing_to_do_it_says_so(place: Remembered) -> None:
     assert "Nothing is unfinished." in place.infra("resume", code=0).out
+    assert "by a run 20260102T030405Z-1a2b3c" in place.infra("resume", "20260102T030405Z-1a2b3c", code=3).err
     assert place.infra("resume", "--json", code=0).document["stacks"] == []
 
 
