@@ -31,6 +31,7 @@ from orchestrator.state.records import short_commit
 
 STYLES: dict[Standing, str] = {
     "unreadable": "bold red",
+    "blocked": "bold red",
     "unfinished": "bold red",
     "running": "cyan",
     "deleted": "yellow",

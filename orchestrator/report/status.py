@@ -14,6 +14,7 @@ Standing = Literal[
     "running",
     "unfinished",
     "unreadable",
+    "blocked",
     "new",
     "unrecorded",
     "deleted",
@@ -23,6 +24,7 @@ Standing = Literal[
 # What wants somebody's attention first.
 ORDER: tuple[Standing, ...] = (
     "unreadable",
+    "blocked",
     "unfinished",
     "running",
     "deleted",
@@ -34,6 +36,7 @@ ORDER: tuple[Standing, ...] = (
 )
 WORDS: Mapping[Standing, str] = {
     "unreadable": "ledger unreadable",
+    "blocked": "blocked",
     "unfinished": "unfinished",
     "running": "running",
     "deleted": "deleted on trunk",

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from orchestrator.engine.promotion_lookup import PromotionLookup
-from orchestrator.errors import GitError, StateError
+from orchestrator.errors import BlockedError, GitError, StateError
 from orchestrator.project import load_commit
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.status import (
@@ -25,6 +25,7 @@ from orchestrator.report.status import (
 )
 from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.pending import owed, upstream_hashes
+from orchestrator.run.state_location import StateLocations
 from orchestrator.run.states import States
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location
@@ -195,6 +196,10 @@ class Statuses:
         """Where a stack stands, why, and what to do."""
         if entry is not None and entry.problem:
             return "unreadable", entry.problem.rstrip("."), entry.remedy
+        if not (entry and (entry.operation or entry.is_unfinished)):
+            elsewhere = self._elsewhere(stack, entry, blob)
+            if elsewhere:
+                return elsewhere
         if entry is None:
             if blob is None:
                 return "new", "", ""
@@ -209,6 +214,24 @@ class Statuses:
             return "destroyed", "", ""
         owed = self._owed(stack, entry, blob, seen)
         return ("pending", owed, "") if owed else ("up-to-date", "", "")
+
+    def _elsewhere(
+        self, stack: Stack, entry: Entry | None, blob: Blob | None
+    ) -> tuple[Standing, str, str] | None:
+        """What a plan says of a state that is not the recorded one at its location; None when it is.
+
+        A state that is as the ledger recorded it is not looked at again.
+        """
+        if blob is not None and (entry is None or entry.state_generation == blob.generation):
+            return None
+        project = self._project if stack.id in self._project.stacks else self.trunk.project
+        try:
+            move = StateLocations(project, self._states, self._ledgers).check(stack)
+        except BlockedError as error:
+            return "blocked", error.message.rstrip("."), error.advice
+        except StateError:  # a bucket that is not there yet, or no state at all: a plan says what is wrong
+            return None
+        return ("pending", str(move), f"`infra apply {stack.id}` moves it.") if move else None
 
     def _owed(self, stack: Stack, entry: Entry, blob: Blob | None, seen: Seen) -> str:
         """Why trunk owes a stack something; empty when it does not."""

@@ -115,4 +115,32 @@ def test_an_entry_without_a_state_is_never_up_to_date(make_repo: MakeRepo) -> No
     again = ledger.begin("dev/net", OPERATION, entry)
     ledger.finish(replace(again, state_generation="7"))
     (status,) = _statuses(make_repo(FILES), storage).of()
-    assert (status.standing, status.why) == ("pending", "its state is gone")
+    assert status.standing == "blocked"
+    assert "there is no state at gs://states/dev/state/net/default.tfstate" in status.why
+    assert "infra state history dev/net" in status.advice
+
+
+@pytest.mark.parametrize(
+    ("more", "standing"),
+    [
+        ("", "blocked"),
+        ("stacks: {dev/net: {moved_from: 'gs://states/dev/state/net/default.tfstate'}}\n", "pending"),
+    ],
+)
+def test_a_state_in_the_bucket_that_the_code_named_before_is_not_new(
+    make_repo: MakeRepo, more: str, standing: str
+) -> None:
+    """A changed bucket with no ledger beside it: `status` says what a plan says, with both locations."""
+    old, new = MemoryStorage(), MemoryStorage()
+    old.write("dev/state/net/default.tfstate", b'{"version": 4, "serial": 3, "resources": [{}]}')
+    repo = make_repo(FILES)
+    repo.commit({"infra.yaml": f"backend: {{gcs: {{bucket: other}}}}\n{more}"}, "Another bucket")
+    project = load(repo.root)
+    environ = {"HOME": str(repo.root)}
+    buckets = {"states": old, "other": new}
+    states = States(project, environ, lambda name, _: buckets[name])  # type: ignore[arg-type, return-value]
+    (status,) = Statuses(project, states, Ledgers(project, states, environ)).of()
+    assert status.standing == standing
+    for location in ("gs://states/dev/state/net", "gs://other/dev/state/net"):
+        assert location in status.why
+    assert status.advice
