@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.config import DEFAULT_WORKSPACE
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.state_move import StateMove, StateObject, move_state, other_state
 from orchestrator.errors import BlockedError, BucketMissingError, LockedError, UsageError
@@ -115,6 +116,7 @@ class StateLocations:
                     "where one is.",
                     url,
                 )
+            self._refuse_unknown_workspace(stack)
             return
         if not entry.has_state:
             return
@@ -129,6 +131,44 @@ class StateLocations:
                 stack=stack.id,
             )
         raise _lost(stack, f"{applied}: it was {before}.", before)
+
+    def unnamed_workspaces(self, stack: Stack) -> list[str]:
+        """The workspaces beside a stack's own that have resources and belong to no stack, by name.
+
+        Empty for a stack in the default workspace, whose state is where no other workspace's is.
+        """
+        location = self.states.location(stack)
+        if stack.workspace == DEFAULT_WORKSPACE or location is None or not location.is_remote:
+            return []
+        folder = location.name.rpartition("/")[0]
+        known = {other.state for other in self.project.stacks.values()}
+        names = []
+        for blob in self.states.bucket(location).list(f"{folder}/"):
+            beside = replace(location, name=blob.name)
+            parent, _, file = blob.name.rpartition("/")
+            if parent != folder or not file.endswith(".tfstate") or beside.url in known:
+                continue
+            head = self.states.head_at(beside)
+            if head and not head.is_empty:
+                names.append(file.removesuffix(".tfstate"))
+        return names
+
+    def _refuse_unknown_workspace(self, stack: Stack) -> None:
+        """Raise BlockedError for a workspace that has no state beside one that belongs to no stack.
+
+        Its name may be mistyped: Terraform would create the workspace, and all its resources once more.
+        """
+        names = self.unnamed_workspaces(stack)
+        if not names:
+            return
+        key = f"stacks.{stack.name}.environments.{stack.environment}.workspace"
+        raise BlockedError(
+            f"{key} is {stack.workspace}: there is no such workspace, and no stack uses {', '.join(names)}, "
+            f"which {'is' if len(names) == 1 else 'are'} beside {self.states.at(stack.state or '').url}.",
+            advice=f"Correct {key} in infra.yaml. If the workspace is new: "
+            f"`infra state forget {stack.id} --reason …`.",
+            stack=stack.id,
+        )
 
     def _recorded_location(self, stack: Stack, entry: Entry) -> str | None:
         """Where the last run that is recorded left the state; None when that cannot be told."""
@@ -314,7 +354,8 @@ def forget_stack(session: Session, stack: Stack, reason: str) -> list[str]:
     recorder = Recorder(session, "forget", Terms(), PlanOptions())
     with recorder.claim(stack) as claim:
         is_new = claim.before is None or claim.before.is_blank
-        if is_new and StateLocations.of(session).lost(stack) is None:
+        locations = StateLocations.of(session)
+        if is_new and locations.lost(stack) is None and not locations.unnamed_workspaces(stack):
             raise UsageError(f"The ledger knows nothing of {stack.id}.", advice="There is nothing to forget.")
         recorder.note(
             claim, StackReport(stack.id, stack.environment, "unchanged", reason=f"forgotten: {reason}")

@@ -97,7 +97,8 @@ def test_a_state_that_moved_behind_the_ledger_is_told(place: Remembered) -> None
     assert "moved since" in place.infra("status", "dev/net", code=0).out
     place.server.store.delete_object("states", name)
     gone = status(place, "dev/net")["dev/net"]
-    assert (gone["standing"], gone["why"]) == ("pending", "its state is gone")
+    assert gone["standing"] == "blocked"
+    assert "there is no state at" in gone["why"]
 
 
 def test_a_running_apply_and_a_dead_one(place: Remembered) -> None:

@@ -273,3 +273,43 @@ def test_a_state_without_an_entry_is_unrecorded(place: Place) -> None:
     assert place.check() == ""
     place.record()
     assert not place.locations().is_unrecorded(stack)
+
+
+WORKSPACES = """\
+version: 1
+stacks:
+  app:
+    path: roots/app
+    environments: {dev: {workspace: blue}, prod: {workspace: PROD}}
+"""
+SHARED = 'terraform {\n  backend "gcs" {\n    bucket = "old"\n    prefix = "app"\n  }\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("prod", "there", "is_blocked"),
+    [
+        ("gren", ["blue", "green"], True),
+        ("green", ["blue", "green"], False),
+        ("green", ["blue"], False),  # its first apply creates it
+    ],
+)
+def test_a_workspace_that_does_not_exist_beside_one_of_no_stack(
+    make_repo: MakeRepo, prod: str, there: list[str], is_blocked: bool
+) -> None:
+    place = Place(make_repo({"infra.yaml": WORKSPACES.replace("PROD", prod), "roots/app/main.tf": SHARED}))
+    for name in there:
+        place.state("old", f"app/{name}.tfstate")
+    locations = place.locations()
+    stack = locations.project.stacks["prod/app"]
+    if not is_blocked:
+        assert locations.check(stack) is None
+        return
+    with pytest.raises(BlockedError) as caught:
+        locations.check(stack)
+    assert "stacks.app.environments.prod.workspace is gren" in caught.value.message
+    assert "no stack uses green" in caught.value.message
+    assert sorted(place.buckets["old"].objects) == ["app/blue.tfstate", "app/green.tfstate"]
+    ledger = locations.ledgers.of(stack)
+    entry = ledger.begin("prod/app", Operation("R1", "forget", "planned", "ada", "desk", "c"), None)
+    ledger.leave(entry, Entry("prod/app", forgotten="it is new"))
+    assert place.locations().check(stack) is None
