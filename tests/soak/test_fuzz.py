@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import itertools
-import os
 
 import pytest
 
+from tests.support.crash.results import SEED, play_rounds
 from tests.support.fuzzing import defect_in, inputs, targets
 
 pytestmark = pytest.mark.soak
 
-# All inputs together, and where the random numbers begin: `INFRA_FUZZ=COUNT,SEED`.
-COUNT, SEED = map(int, os.environ.get("INFRA_FUZZ", "1000000,1").split(","))
+# Of a round, over all readers together.
+INPUTS = 10_000
+TARGETS = targets()
 
 
 def test_a_million_inputs() -> None:
-    readers = targets()
-    shares = sum(target.share for target in readers)
-    for target in readers:
-        for data in itertools.islice(inputs(target, SEED), COUNT * target.share // shares + 1):
-            assert defect_in(target, data) == ""
+    shares = sum(target.share for target in TARGETS)
+
+    def play(number: int) -> str:
+        for target in TARGETS:
+            count = INPUTS * target.share // shares + 1
+            for data in itertools.islice(inputs(target, SEED * 1_000 + number), count):
+                defect = defect_in(target, data)
+                assert not defect, defect
+        return "passed"
+
+    play_rounds("fuzz", 100, play)

@@ -6,22 +6,28 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.crash.results import SEED, play_rounds
 from tests.support.differential import generate, misses, provider_misses, variable_misses
 
 pytestmark = pytest.mark.soak
 
-SEEDS = range(100, 117)
+# Of a round.
+MODULES, PROVIDERS, ROOTS = 80, 30, 8
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_modules(terraform_argv: tuple[str, ...], tmp_path: Path, seed: int) -> None:
-    values, providers = tmp_path / "values", tmp_path / "providers"
-    values.mkdir()
-    providers.mkdir()
-    assert list(misses(terraform_argv, values, generate(seed, 80))) == []
-    assert list(provider_misses(terraform_argv, providers, seed, 30)) == []
+def test_two_thousand_modules(terraform_argv: tuple[str, ...], tmp_path: Path) -> None:
+    def play(number: int) -> str:
+        seed, folder = SEED * 1_000 + number, tmp_path / str(number)
+        values, providers = folder / "values", folder / "providers"
+        values.mkdir(parents=True)
+        providers.mkdir()
+        found = list(misses(terraform_argv, values, generate(seed, MODULES)))
+        found += provider_misses(terraform_argv, providers, seed, PROVIDERS)
+        for root in range(ROOTS):
+            roots = folder / f"root-{root}"
+            roots.mkdir()
+            found += variable_misses(terraform_argv, roots, seed * ROOTS + root)
+        assert not found, found
+        return "passed"
 
-
-@pytest.mark.parametrize("seed", range(100, 230))
-def test_variables_of_a_root(terraform_argv: tuple[str, ...], tmp_path: Path, seed: int) -> None:
-    assert list(variable_misses(terraform_argv, tmp_path, seed)) == []
+    play_rounds("differential", 17, play)

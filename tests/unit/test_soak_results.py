@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.crash.results import SEED, Result, append_result, missing_rounds, read_results, table
+import pytest
+
+from tests.support.crash.results import (
+    SEED,
+    Result,
+    append_result,
+    missing_rounds,
+    play_rounds,
+    read_results,
+    table,
+)
 
 
 def test_results_add_up_and_a_part_goes_on(tmp_path: Path) -> None:
@@ -22,3 +32,21 @@ def test_results_add_up_and_a_part_goes_on(tmp_path: Path) -> None:
         "",
         "x86_64, 2 cores",
     ]
+
+
+def test_a_defect_is_recorded_and_the_other_rounds_are_played(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+
+    def play(number: int) -> str:
+        assert number != 1, "wrong"
+        return "passed"
+
+    with pytest.raises(AssertionError, match="nights 1: wrong"):
+        play_rounds("nights", 3, play, file)
+    assert [(result.number, result.outcome) for result in read_results(file)] == [
+        (0, "passed"),
+        (1, "DEFECT"),
+        (2, "passed"),
+    ]
+    play_rounds("nights", 3, play, file)
+    assert len(read_results(file)) == 3

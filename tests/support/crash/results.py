@@ -9,8 +9,9 @@ import json
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 # Where results are appended to, where the random numbers begin, and how many rounds a part has.
@@ -56,6 +57,23 @@ def missing_rounds(part: str, default: int, results: Iterable[Result]) -> list[i
     """The numbers of a part's rounds that were not played yet with this seed."""
     played = {one.number for one in results if (one.part, one.seed) == (part, SEED)}
     return [number for number in range(ROUNDS or default) if number not in played]
+
+
+def play_rounds(part: str, default: int, play: Callable[[int], str], file: Path = FILE) -> None:
+    """Play a part's missing rounds one after the other, and add each to the file.
+
+    `play` gets a round's number and gives its outcome; its AssertionError is a defect, raised at the end.
+    """
+    defects = []
+    for number in missing_rounds(part, default, read_results(file)):
+        try:
+            outcome, found = play(number), tuple[str, ...]()
+        except AssertionError as error:
+            outcome, found = "DEFECT", (str(error),)
+            defects.append(f"{part} {number}: {error}")
+        day = f"{datetime.now(UTC):%Y-%m-%d}"
+        append_result(Result(part, SEED, number, "", outcome, found, day), file)
+    assert not defects, "\n\n".join(defects)
 
 
 def table(results: Iterable[Result], machine: str = "") -> str:
