@@ -23,7 +23,7 @@ Examples:
   infra guard dev 'prod/*'         these stacks, changed or not
   infra guard --base HEAD~1 --json
   infra guard --format sarif > guard.sarif
-  infra guard '*' --suggest        what an owner would add to infra.yaml for all that is here
+  infra guard '**' --suggest        what an owner would add to infra.yaml for all that is here
 """
 
 
