@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import ast
+import inspect
+import textwrap
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from orchestrator.config.raw import RawConfig
+
+if TYPE_CHECKING:
+    from pydantic_core import core_schema
 
 _EXAMPLE = {
     "version": 1,
@@ -18,16 +25,46 @@ _EXAMPLE = {
 _NULL = {"type": "null"}
 
 
-class _Unsorted(GenerateJsonSchema):
-    """Keeps the order of keys: in an example of environments it means something."""
+class _Documented(GenerateJsonSchema):
+    """Describes each key by the docstring of its attribute, and keeps the order of keys.
+
+    The order of environments in an example means something. Pydantic can read the docstrings too, but it does
+    so whenever the models are imported, which would slow down every command.
+    """
 
     def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
         return value
 
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        document = super().model_schema(schema)
+        properties = document.get("properties", {})
+        docstrings = _attribute_docstrings(schema["cls"])
+        for name, field in schema["cls"].model_fields.items():
+            if name in docstrings:
+                key = field.alias or name
+                properties[key] = {"description": docstrings[name], **properties[key]}
+        return document
+
+
+def _attribute_docstrings(model: type) -> dict[str, str]:
+    """The docstrings below a model's attributes, by name, with those of the models that it extends."""
+    docstrings: dict[str, str] = {}
+    for cls in reversed(model.__mro__):
+        if cls.__module__.startswith("orchestrator."):
+            (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+            for statement, following in pairwise(definition.body):  # type: ignore[attr-defined]
+                match statement, following:
+                    case (
+                        ast.AnnAssign(target=ast.Name(id=name)),
+                        ast.Expr(value=ast.Constant(value=str(text))),
+                    ):
+                        docstrings[name] = inspect.cleandoc(text)
+    return docstrings
+
 
 def build() -> dict[str, Any]:
     """The schema as a person would write it: no titles that repeat keys, no defaults that say nothing."""
-    made = RawConfig.model_json_schema(schema_generator=_Unsorted)
+    made = RawConfig.model_json_schema(schema_generator=_Documented)
     sections = {name.removeprefix("Raw"): _section(part) for name, part in made.pop("$defs").items()}
     return {
         "$schema": GenerateJsonSchema.schema_dialect,

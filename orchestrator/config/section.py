@@ -12,7 +12,7 @@ from orchestrator.config.fields import or_empty
 class Section(BaseModel):
     """What every section shares: no unknown keys, no guessing of types."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     @model_validator(mode="before")
     @classmethod
