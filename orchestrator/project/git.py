@@ -7,6 +7,7 @@ own configuration stay out, and nothing is written except by `add_worktree` and 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -33,6 +34,7 @@ FULL_CLONE = (
 # Contents that reading a project needs.
 CODE = (".tf", ".tf.json", ".tofu", ".tofu.json", ".tfvars", ".tfvars.json", "infra.yaml")
 WORKTREES = ".infra/worktrees"
+_FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,19 @@ class Commit:
 class Repository:
     """A Git repository with a working tree, seen from `root`, the project's root inside it."""
 
-    def __init__(self, repo: git.Repo, root: Path, settings: Mapping[str, str] | None = None) -> None:
-        """`settings` are the variables that keep programs of the clone's own configuration out."""
+    def __init__(
+        self,
+        repo: git.Repo,
+        root: Path,
+        settings: Mapping[str, str] | None = None,
+        answers: dict[tuple[str, ...], tuple[int, bytes]] | None = None,
+    ) -> None:
+        """`settings` are the variables that keep programs of the clone's own configuration out.
+
+        `answers` are the exit codes and outputs of git commands about commits, which cannot change.
+        """
         self._repo = repo
+        self._answers = {} if answers is None else answers
         self.top = Path(str(repo.working_tree_dir)).resolve()
         self.root = root.resolve()
         self._git = git.Git(str(self.root))
@@ -82,7 +94,7 @@ class Repository:
 
     def at(self, root: Path) -> Repository:
         """The same repository, seen from a root inside it."""
-        return Repository(self._repo, root, self._settings)
+        return Repository(self._repo, root, self._settings, self._answers)
 
     # Revisions
 
@@ -141,7 +153,7 @@ class Repository:
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """True when `older` is `newer` or one of its ancestors."""
-        status, _, _ = self._run("merge-base", "--is-ancestor", older, newer)
+        status, _ = self._about_commits(("merge-base", "--is-ancestor"), (older, newer))
         return status == 0
 
     def first_parents(self, revision: str, limit: int) -> tuple[str, ...]:
@@ -160,7 +172,11 @@ class Repository:
 
     def commit(self, revision: str) -> Commit:
         """Who made a commit, when, and what for."""
-        text = self._text("show", "-s", "--format=%H%x00%s%x00%an%x00%ct%x00%P", f"{revision}^{{commit}}")
+        arguments = ("show", "-s", "--format=%H%x00%s%x00%an%x00%ct%x00%P", f"{revision}^{{commit}}")
+        _, shown = self._answers.get(arguments) or (0, self._bytes(*arguments))
+        if _FULL_ID.fullmatch(revision):
+            self._answers[arguments] = 0, shown
+        text = os.fsdecode(shown)
         full, subject, author, when, parents = text.rstrip("\n").split("\0")
         return Commit(full, subject, author, datetime.fromtimestamp(int(when), UTC), tuple(parents.split()))
 
@@ -376,10 +392,24 @@ class Repository:
         return read
 
     def _revision(self, revision: str) -> str | None:
-        status, out, _ = self._run(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
-        )
+        command = ("rev-parse", "--verify", "--quiet", "--end-of-options")
+        status, out = self._about_commits(command, (revision,), peel="^{commit}")
         return out.decode().strip() if status == 0 else None
+
+    def _about_commits(
+        self, command: tuple[str, ...], revisions: tuple[str, ...], peel: str = ""
+    ) -> tuple[int, bytes]:
+        """Exit code and output of a command about commits; git is not asked twice about full ids.
+
+        Only a yes is final: a fetch can bring a commit that was missing, or what a shallow clone lacked.
+        """
+        arguments = (*command, *(f"{revision}{peel}" for revision in revisions))
+        if arguments in self._answers:
+            return self._answers[arguments]
+        status, out, _ = self._run(*arguments)
+        if status == 0 and all(_FULL_ID.fullmatch(revision) for revision in revisions):
+            self._answers[arguments] = status, out
+        return status, out
 
     def _text(self, *arguments: str) -> str:
         return os.fsdecode(self._bytes(*arguments))

@@ -173,7 +173,7 @@ class Project:
         """The environments in promotion order; those without a place in it come last."""
         return self.order.all
 
-    @property
+    @cached_property
     def commit(self) -> str | None:
         """The commit that this is, or that the working tree is based on; None before the first one."""
         return self.tree.commit or self.repository.head()

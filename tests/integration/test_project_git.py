@@ -118,6 +118,31 @@ def test_revisions(make_repo: MakeRepo) -> None:
             repository.resolve(wrong)
 
 
+def test_git_is_not_asked_again_about_commits_that_are_there(make_repo: MakeRepo) -> None:
+    repo = make_repo()
+    first, second = repo.head, repo.commit({"x": ""})
+    repository = Repository.open(repo.root)
+    answers = (repository.is_ancestor(first, second), repository.resolve(second), repository.commit(first))
+    moved = (repo.root / ".git").rename(repo.root / "moved")
+    seen = repository.at(repo.root)
+    assert (seen.is_ancestor(first, second), seen.resolve(second), seen.commit(first)) == answers
+    assert seen.head() is None
+    moved.rename(repo.root / ".git")
+    assert seen.head() == second
+
+
+def test_a_commit_that_was_missing_is_looked_up_again(make_repo: MakeRepo, tmp_path: Path) -> None:
+    repo = make_repo()
+    first = repo.head
+    repository = clone(repo, tmp_path / "clone")
+    second = repo.commit({"x": ""})
+    assert not repository.has_commit(second)
+    assert not repository.is_ancestor(first, second)
+    repository.fetch("main")
+    assert repository.has_commit(second)
+    assert repository.is_ancestor(first, second)
+
+
 @pytest.mark.parametrize(
     ("branches", "configured", "expected"),
     [
