@@ -87,9 +87,9 @@ class Work:
 class Executor:
     """One `apply` or `destroy` after the question was answered.
 
-    `plan_again` plans a stack against what is there now, `apply_plan` applies a plan file under a claim;
-    `carry_move` makes the declared move of a
-    state, if one is pending. `explain_failure` turns an error into a report.
+    `plan_again` plans a stack against what is there now, `apply_plan` applies a plan file under a claim,
+    `carry_move` makes the declared move of a state, if one is pending. `explain_failure` turns an error into
+    a report.
     """
 
     work: Work

@@ -35,25 +35,25 @@ class Ledgers:
 
     def of(self, stack: Stack) -> Ledger:
         """The ledger that a stack is in."""
-        return self._at(stack, self._states.location(stack))
+        return self._at(stack.environment, self._states.location(stack))
 
     def before_move(self, stack: Stack) -> Ledger | None:
         """The ledger beside the state that a stack takes over (`moved_from`), where that is another one."""
         if stack.moved_from is None:
             return None
-        ledger = self._at(stack, self._states.at(stack.moved_from))
+        ledger = self._at(stack.environment, self._states.at(stack.moved_from))
         return None if ledger is self.of(stack) else ledger
 
-    def _at(self, stack: Stack, location: Location | None) -> Ledger:
-        storage, bucket, base = self._place(stack, location)
+    def _at(self, environment: str, location: Location | None) -> Ledger:
+        storage, bucket, base = self._place(environment, location)
         with self._lock:
             if (bucket, base) not in self._made:
-                self._made[bucket, base] = Ledger(storage, stack.environment, base, presence=presence)
+                self._made[bucket, base] = Ledger(storage, environment, base, presence=presence)
             return self._made[bucket, base]
 
     def drift_log(self, stack: Stack) -> DriftLog:
         """The memory of drift that a stack is in: beside its ledger. Equal for all stacks that share it."""
-        storage, bucket, base = self._place(stack, self._states.location(stack))
+        storage, bucket, base = self._place(stack.environment, self._states.location(stack))
         with self._lock:
             if (bucket, base) not in self._logs:
                 self._logs[bucket, base] = DriftLog(storage, stack.environment, base)
@@ -62,23 +62,19 @@ class Ledgers:
     def promotions(self, environment: str) -> PromotionStore | None:
         """The promotion records of an environment, beside its ledger; None when it has no stacks."""
         locations = [
-            self._place(stack, self._states.location(stack)) for stack in self._project.of(environment)
+            self._place(environment, self._states.location(stack)) for stack in self._project.of(environment)
         ]
         if not locations:
             return None
         storage, _, base = next((found for found in locations if found[1]), locations[0])
         return PromotionStore(storage, environment, base)
 
-    def _place(self, stack: Stack, location: Location | None) -> tuple[Storage, str, str]:
+    def _place(self, environment: str, location: Location | None) -> tuple[Storage, str, str]:
         """Where a stack with its state at a location is remembered: the storage, its bucket's name, and the
         environment's folder in it."""
         if location is None or not location.bucket:
-            return self._local, "", stack.environment
-        return (
-            self._states.bucket(location),
-            location.bucket,
-            base_of(location.name, stack.environment),
-        )
+            return self._local, "", environment
+        return self._states.bucket(location), location.bucket, base_of(location.name, environment)
 
     def entry(self, stack: Stack) -> Entry | None:
         """What is known of a stack, also under the id that it had before (`moved:`), or in the ledger beside
@@ -104,14 +100,7 @@ class Ledgers:
         if ledgers or not isinstance(backend, GcsBackend):
             return ledgers
         settings = backend.settings(environment, "any")
-        location = Location(settings["bucket"], settings["prefix"])
-        base = base_of(location.name, environment)
-        key = (location.bucket, base)
-        with self._lock:
-            if key not in self._made:
-                storage = self._states.bucket(location)
-                self._made[key] = Ledger(storage, environment, base, presence=presence)
-            return [self._made[key]]
+        return [self._at(environment, Location(settings["bucket"], settings["prefix"]))]
 
     def note_move(self, stack: Stack) -> None:
         """Note in the ledger beside the state that a stack took over where it is now."""

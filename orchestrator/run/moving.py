@@ -7,13 +7,13 @@ from pathlib import Path
 from orchestrator.config import Config, GcsBackend, LocalBackend
 from orchestrator.engine.state_move import StateObject
 from orchestrator.engine.state_move import move_state as move_object
-from orchestrator.errors import LockedError, UsageError
+from orchestrator.errors import UsageError
 from orchestrator.project.model import Stack
 from orchestrator.project.states import gcs_url
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.session import Session
 from orchestrator.run.states import States
-from orchestrator.run.unlocking import is_held
+from orchestrator.run.unlocking import refuse_held
 from orchestrator.state.location import Location
 from orchestrator.terraform.client import PlanOptions
 
@@ -68,8 +68,7 @@ def move_state(session: Session, stack: Stack) -> Location:
 
 
 def _move_file(session: Session, old: Location, new: Location) -> str:
-    if is_held(old.name):
-        raise LockedError(f"A process on this machine holds {old.name}.", advice="Wait until it has ended.")
+    refuse_held(old)
     Path(new.name).parent.mkdir(parents=True, exist_ok=True)
     Path(old.name).rename(new.name)
     found = session.states.storage(new).stat(new.name)

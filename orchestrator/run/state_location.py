@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.config import DEFAULT_WORKSPACE
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.state_move import StateMove, StateObject, move_state, other_state
-from orchestrator.errors import BlockedError, BucketMissingError, LockedError, UsageError
+from orchestrator.errors import BlockedError, BucketMissingError, UsageError
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.model import StackReport
 from orchestrator.run.folders import write_private
@@ -16,7 +16,7 @@ from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.session import Session
 from orchestrator.run.states import States
-from orchestrator.run.unlocking import is_held
+from orchestrator.run.unlocking import refuse_held
 from orchestrator.state.location import Location
 from orchestrator.state.records import Entry, base_commit
 from orchestrator.state.statefile import StateFile
@@ -251,13 +251,11 @@ def carry_declared_move(session: Session, stack: Stack, claim: Claim) -> StateMo
     return move
 
 
-def _move_object(
-    session: Session, stack: Stack, claim: Claim, move: StateMove, *, delete: bool = False
-) -> None:
+def _move_object(session: Session, stack: Stack, claim: Claim, move: StateMove) -> None:
     source, target = (
         StateObject(session.states.bucket(location), location) for location in (move.source, move.target)
     )
-    move_state(claim, source, target, session.info.id, delete=delete)
+    move_state(claim, source, target, session.info.id, delete=False)
     session.ledgers.note_move(stack)
 
 
@@ -292,10 +290,7 @@ def copy_state(session: Session, stack: Stack, source: Location) -> None:
 
 def _copy_file(session: Session, source: Location, target: Location, stack: Stack) -> str:
     for location in (source, target):
-        if is_held(location.name):
-            raise LockedError(
-                f"A process on this machine holds {location.name}.", advice="Wait until it has ended."
-            )
+        refuse_held(location)
     path, data = Path(target.name), Path(source.name).read_bytes()
     if path.is_file() and path.read_bytes() not in (b"", data):
         raise other_state(target, stack.id)

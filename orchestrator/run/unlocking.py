@@ -80,6 +80,14 @@ def release(states: States, held: Held) -> None:
     release_lock(states.storage(held.location), held.location, held.lock)
 
 
+def refuse_held(location: Location) -> None:
+    """Raise LockedError for a local state while a process holds its lock."""
+    if is_held(location.name):
+        raise LockedError(
+            f"A process on this machine holds {location.name}.", advice="Wait until it has ended."
+        )
+
+
 def is_held(path: str) -> bool:
     """Whether a process holds the lock that Terraform takes on a local state file.
 
