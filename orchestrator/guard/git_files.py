@@ -73,8 +73,8 @@ def judge(head: Project, base: Project | None, allowed: Sequence[str]) -> Iterat
 def outer_files(project: Project) -> OuterFiles:
     """The files above a project's root, as its commit or the working tree has them."""
     repository = project.repository
-    folder = repository.root.relative_to(repository.top).as_posix()
-    if folder == ".":
+    folder = repository.prefix.removesuffix("/")
+    if not folder:
         return OuterFiles()
     parts = folder.split("/")
     parents = ["/".join(parts[:depth]) for depth in range(len(parts))]

@@ -54,15 +54,9 @@ class EarlierCode:
 
     def _may_move(self, path: str, changed: tuple[str, ...]) -> bool:
         """Whether a commit changed infra.yaml or the stack's own folder."""
-        names = {f"{self._prefix}{FILE_NAME}"}
-        below = f"{self._prefix}{path}/".removeprefix("./") if path else self._prefix
-        return any(one in names or one.startswith(below) for one in changed)
-
-    @cached_property
-    def _prefix(self) -> str:
-        repository = self._project.repository
-        prefix = repository.root.relative_to(repository.top).as_posix()
-        return "" if prefix == "." else f"{prefix}/"
+        prefix = self._project.repository.prefix
+        below = f"{prefix}{path}/".removeprefix("./") if path else prefix
+        return any(file == f"{prefix}{FILE_NAME}" or file.startswith(below) for file in changed)
 
     @cached_property
     def _changes(self) -> list[tuple[str, tuple[str, ...]]]:

@@ -92,6 +92,12 @@ class Repository:
             )
         return cls(repo, root or Path(str(repo.working_tree_dir)))
 
+    @property
+    def prefix(self) -> str:
+        """The project's folder in the repository, with a slash at its end; empty at the top."""
+        folder = self.root.relative_to(self.top).as_posix()
+        return "" if folder == "." else f"{folder}/"
+
     def at(self, root: Path) -> Repository:
         """The same repository, seen from a root inside it."""
         return Repository(self._repo, root, self._settings, self._answers)
@@ -226,11 +232,10 @@ class Repository:
         found: dict[str, str] = {}
         if plain:
             # Paths on stdin are relative to the top of the working tree, not to the folder git runs in.
-            prefix = self.root.relative_to(self.top).as_posix()
+            prefix = self.prefix
             with tempfile.TemporaryFile() as listing:
                 for path in plain:
-                    named = path if prefix == "." else f"{prefix}/{path}"
-                    listing.write(os.fsencode(f"{named}\n"))
+                    listing.write(os.fsencode(f"{prefix}{path}\n"))
                 listing.seek(0)
                 lines = (
                     self._bytes("hash-object", "--stdin-paths", stdin=cast(BinaryIO, listing))
@@ -246,12 +251,12 @@ class Repository:
         The first read fetches all Terraform code at once, except contents that are `known` by their ids.
         """
         commit = self.resolve(revision)
-        prefix = self.root.relative_to(self.top).as_posix()
-        treeish = commit if prefix == "." else f"{commit}:{prefix}"
+        folder = self.prefix.removesuffix("/")
+        treeish = f"{commit}:{folder}" if folder else commit
         status, listed, error = self._run("ls-tree", "-r", "-z", "--full-tree", treeish)
         if status:
             # A root that the commit does not have yet holds nothing. What cannot be read is not nothing.
-            if prefix == "." or self._bytes("ls-tree", "-z", "--full-tree", commit, "--", prefix):
+            if not folder or self._bytes("ls-tree", "-z", "--full-tree", commit, "--", folder):
                 why = error.decode("utf-8", "replace").strip()
                 raise GitError(
                     f"The files of commit {commit[:10]} cannot be listed: {why}",
