@@ -84,9 +84,11 @@ def check_constraints(
         if _lock_path(head, stack) in head.tree.ids:
             continue
         for folder in (head.coverage.source.real(stack.path), *head.coverage.modules(stack)):
-            if folder in seen or _code_ids(head, folder) == _code_ids(base, folder):
+            if folder in seen:
                 continue
             seen.add(folder)
+            if _code_ids(head, folder) == _code_ids(base, folder):
+                continue
             known = known if known is not None else _known_constraints(base)
             for provider, message, attribute in _changed_constraints(head, base, folder, known):
                 path = posixpath.join(folder, attribute.file)

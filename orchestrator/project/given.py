@@ -91,8 +91,7 @@ def _concerned(project: Project, finding: Finding) -> Iterator[Stack]:
     source = project.coverage.source
     at = posixpath.dirname(finding.file or "")
     for stack in project.stacks.values():
-        folder = source.real(stack.path)
-        if at in (folder, stack.path) or at in source.reached(folder):
+        if at in (source.real(stack.path), stack.path) or at in project.coverage.modules(stack):
             yield stack
 
 
