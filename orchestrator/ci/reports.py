@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ci.values import from_json
+from orchestrator.engine.folders import write_private
 from orchestrator.errors import UsageError
 from orchestrator.jsontext import read_object
 from orchestrator.report.review import Review
-from orchestrator.run.folders import write_private
 
 VERSION = 1
 PREFIX = "plan-"

@@ -35,9 +35,9 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
         raise UsageError("Say which stacks to adopt.", advice="Name them, or give --all.")
     app = pass_app(ctx)
     with opened(app, asked) as session:
-        stacks = tuple(session.project.stacks)
+        stacks = tuple(session.context.project.stacks)
         if not asked["everything"]:
-            stacks = session.select(asked["stacks"], app.cwd)
-        session.project.require(stacks)
+            stacks = session.context.select(asked["stacks"], app.cwd)
+        session.context.project.require(stacks)
         recorder = Recorder(session, "adopt", terms_of(asked), PlanOptions())
         return tell(app, adopt(session, recorder, stacks))

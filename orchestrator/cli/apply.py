@@ -54,11 +54,11 @@ def command(ctx: click.Context, /, kept: str | None, **asked: Any) -> int:
             advice="Leave --all, --pending, --var, --target and --replace to the plan.",
         )
     with opened(app, asked) as session:
-        consent = consent_of(app, session, asked, "apply")
+        consent = consent_of(app, session.context, asked, "apply")
         if kept:
-            names = session.select(asked["stacks"], app.cwd) if asked["stacks"] else ()
+            names = session.context.select(asked["stacks"], app.cwd) if asked["stacks"] else ()
             report = pipeline.apply_kept(
-                session, app.cwd / kept, names, consent, terms_of(asked), policy_inspection(session)
+                session, app.cwd / kept, names, consent, terms_of(asked), policy_inspection(session.context)
             )
             return tell(app, report, shown=True)
         request = request_of(app, session, asked, with_followers=True)

@@ -52,17 +52,17 @@ def command(
     app = pass_app(ctx)
     asked = {"auto_approve": auto_approve, "allow_destroy": allow_destroy, "confirmed": ()}
     with opened(app, asked) as session:
-        stack = bootstrap_stack(session.project, bootstrap_root(session.project, folder))
-        ready_sandbox(app, session.project, stack)
-        consent = consent_of(app, session, asked, "apply")
+        stack = bootstrap_stack(session.context.project, bootstrap_root(session.context.project, folder))
+        ready_sandbox(app, session.context.project, stack)
+        consent = consent_of(app, session.context, asked, "apply")
         work = Bootstrapping(session, stack, consent, lambda text: say(app, text), adopt)
         report = work.run()
         if report.result == "failed":
-            return tell_failure(app, session.report("bootstrap", [report]))
+            return tell_failure(app, session.context.report("bootstrap", [report]))
         checks = list(
             check_bucket(work.bucket_name, app.environ, work.outputs, lambda who: acting_as(app, who))
         )
-    return tell_result(app, session.project, report.result, checks, work.outputs)
+    return tell_result(app, session.context.project, report.result, checks, work.outputs)
 
 
 def say(app: App, text: str) -> None:

@@ -8,9 +8,10 @@ import click
 
 from orchestrator.cli.context import App, pass_app
 from orchestrator.cli.options import Duration, Reason, json_option
+from orchestrator.engine.context import RunContext
 
 if TYPE_CHECKING:
-    from orchestrator.run.session import Session
+    pass
 
 EPILOG = """\b
 Examples:
@@ -73,13 +74,13 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
         from orchestrator.cli import ci_drift_applying as drift
 
         drift.refuse_more(asked)
-        with opened(app, asked, "ci", lambda session: leave_soon(app, session, patience)) as session:
+        with opened(app, asked, "ci", lambda session: leave_soon(app, session.context, patience)) as session:
             return drift.run(app, session, asked)
-    with opened(app, asked, "ci", lambda session: leave_soon(app, session, patience)) as session:
+    with opened(app, asked, "ci", lambda session: leave_soon(app, session.context, patience)) as session:
         return run(app, session, asked)
 
 
-def leave_soon(app: App, session: Session, patience: float) -> None:
+def leave_soon(app: App, context: RunContext, patience: float) -> None:
     """A cancelled step has seconds; Terraform may take its time, and is settled by the next step.
 
     GitHub sends SIGINT, SIGTERM after 7.5 seconds, and kills the step's tree after 2.5 more.
@@ -91,11 +92,11 @@ def leave_soon(app: App, session: Session, patience: float) -> None:
 
         from orchestrator.errors import Exit
 
-        left = session.supervisor.kill()
+        left = context.supervisor.kill()
         app.note("Cancelled. This goes on by itself, and `infra ci settle` follows it to its end:")
         for one in left or ["nothing that changes anything"]:
             app.note(f"  {one}")
-        os._exit(int(Exit.PARTIAL if session.supervisor.started_changes else Exit.INTERRUPTED))
+        os._exit(int(Exit.PARTIAL if context.supervisor.started_changes else Exit.INTERRUPTED))
 
     timer = threading.Timer(patience, leave)
     timer.daemon = True

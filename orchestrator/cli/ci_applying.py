@@ -17,21 +17,24 @@ from orchestrator.ci.landing.results import Facts, begun, landing_of, tell, writ
 from orchestrator.ci.outputs import add_summary
 from orchestrator.cli.context import App
 from orchestrator.cli.running import print_report
+from orchestrator.engine.context import RunContext
+from orchestrator.engine.origin import origin_of
+from orchestrator.engine.session import Session
 from orchestrator.errors import BlockedError, Exit, UsageError, exit_code_of
 from orchestrator.hosts.port import Host
+from orchestrator.project.model import Project
 from orchestrator.report.landing import Landing
 from orchestrator.review.gate import Ticket
 from orchestrator.review.pending import trunk_branch
 from orchestrator.run.forward import is_on_trunk
-from orchestrator.run.origin import origin_of
 from orchestrator.run.pipeline import environments_in_order
 from orchestrator.run.recording import Terms
-from orchestrator.run.session import Session
 
 
 def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     """`infra ci apply`; returns its exit code."""
-    environments = chosen(session, asked["environments"])
+    context = session.context
+    environments = chosen(context, asked["environments"])
     seal = asked["seal"]
     if seal and len(environments) != 1:
         raise UsageError(
@@ -46,7 +49,7 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
             advice="Name it: `infra ci apply staging --skip-checks …`.",
         )
     folder = app.cwd / asked["report"] if asked["report"] else None
-    facts = facts_of(app, session)
+    facts = facts_of(app, context)
 
     def beginning(landed: Landed) -> None:
         if folder:
@@ -61,15 +64,15 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
         skip_checks,
         beginning,
     )
-    with host_for(app, session, environments, posts=not folder) as host:
+    with host_for(app, context.project, environments, posts=not folder) as host:
         landed = land(session, job, host)
         landings = [landing_of(facts, one) for one in landed]
-        return told(app, session, landed, landings, host, folder)
+        return told(app, context, landed, landings, host, folder)
 
 
 def told(
     app: App,
-    session: Session,
+    context: RunContext,
     landed: Sequence[Landed],
     landings: Sequence[Landing],
     host: Host | None,
@@ -84,7 +87,7 @@ def told(
         for one in landings:
             write_landing(folder, one)
     elif host:
-        outbox = tell(host, session.project, landings)
+        outbox = tell(host, context.project, landings)
         trouble = outbox.summary
         for failure in outbox.failures:
             app.note(f"GitHub could not be told: {failure}")
@@ -92,7 +95,7 @@ def told(
     if app.json:
         stacks = [stack.document() for one in landed for stack in one.stacks]
         environments = [environment_document(one) for one in landed]
-        run = session.report("apply", ()).run.document()
+        run = context.report("apply", ()).run.document()
         return app.emit("ci apply", code, run=run, environments=environments, stacks=stacks)
     for done in landed:
         say(app, done)
@@ -162,7 +165,7 @@ def environment_document(one: Landed) -> dict[str, Any]:
 
 @contextmanager
 def host_for(
-    app: App, session: Session, environments: Sequence[str], *, posts: bool
+    app: App, project: Project, environments: Sequence[str], *, posts: bool
 ) -> Iterator[Host | None]:
     """The host, where something is asked of it or told it; None when it cannot be had and is not needed."""
     from orchestrator.hosts.github import open_host
@@ -170,7 +173,7 @@ def host_for(
     try:
         host = open_host(app.environ)
     except UsageError as error:
-        if any(needs_approval(session.project, name) for name in environments):
+        if any(needs_approval(project, name) for name in environments):
             raise
         if posts:
             app.note(f"GitHub is told nothing: {error.message}")
@@ -180,39 +183,41 @@ def host_for(
         yield host
 
 
-def facts_of(app: App, session: Session) -> Facts:
+def facts_of(app: App, context: RunContext) -> Facts:
     """What all landings of this job share."""
     origin = origin_of(app.environ)
-    project = session.project
+    project = context.project
     return Facts(
         repository=app.environ.get("GITHUB_REPOSITORY", ""),
         trunk=trunk_branch(project),
-        commit=session.info.commit,
-        run=session.info.id,
+        commit=context.info.commit,
+        run=context.info.id,
         url=origin.link,
         order=project.order.names,
     )
 
 
-def chosen(session: Session, names: Sequence[str]) -> tuple[str, ...]:
+def chosen(context: RunContext, names: Sequence[str]) -> tuple[str, ...]:
     """The environments named, all when none are, in promotion order.
 
     Raises ConfigError where there is no such order, BlockedError for a commit that trunk does not have: what
     is not merged was not approved.
     """
-    if not is_on_trunk(session.project, session.info.commit):
+    if not is_on_trunk(context.project, context.info.commit):
         raise BlockedError(
-            f"{session.info.commit[:10] or 'This checkout'} is not on trunk: only what is merged is applied.",
+            f"{context.info.commit[:10] or 'This checkout'} is not on trunk: only what is merged is applied.",
             advice="Check out trunk, with its whole history (`fetch-depth: 0`).",
         )
-    order = session.project.order
+    order = context.project.order
     unknown = sorted(set(names) - set(order.all))
     if unknown:
         there = ", ".join(order.all) or "none"
         raise UsageError(f"There is no environment {', '.join(unknown)}.", advice=f"There are {there}.")
     found = tuple(name for name in order.all if not names or name in names)
     if len(found) > 1:
-        environments_in_order(session, [stack.id for name in found for stack in session.project.of(name)])
+        environments_in_order(
+            context.project, [stack.id for name in found for stack in context.project.of(name)]
+        )
     return found
 
 
@@ -223,4 +228,6 @@ def part_of(session: Session, environments: Sequence[str], shard: str | None) ->
     index, count, _ = shards.parse(shard)
     if count == 1:
         return None
-    return tuple(id_ for name in environments for id_ in sharding.part(session, name, index, count))
+    return tuple(
+        id_ for name in environments for id_ in sharding.part(session.context.project, name, index, count)
+    )

@@ -8,10 +8,10 @@ import click
 
 from orchestrator.cli.context import App, pass_app
 from orchestrator.cli.options import json_option
+from orchestrator.project.model import Project
 
 if TYPE_CHECKING:
     from orchestrator.ci.landing.approving import Proposal
-    from orchestrator.run.session import Session
 
 EPILOG = """\b
 Examples:
@@ -48,7 +48,7 @@ def command(ctx: click.Context, environment: str, dry_run: bool, as_json: bool) 
         proposal = propose(session, environment)
         if not proposal.owed or dry_run:
             return _shown(app, proposal)
-        return _opened(app, session, proposal)
+        return _opened(app, session.context.project, proposal)
     finally:
         session.close()
 
@@ -63,14 +63,14 @@ def _shown(app: App, proposal: Proposal) -> int:
     return 0
 
 
-def _opened(app: App, session: Session, proposal: Proposal) -> int:
+def _opened(app: App, project: Project, proposal: Proposal) -> int:
     """Open it, unless it is open already."""
     from orchestrator.ci.landing.approving import is_held, open_it, outdated, standing
     from orchestrator.hosts.github import open_host
 
     with open_host(app.environ) as host:
         found = standing(host, proposal)
-        opened = found or open_it(session, host, proposal)
+        opened = found or open_it(project, host, proposal)
         older = outdated(host, proposal)
         held = found is None and is_held(host)
     if app.json:

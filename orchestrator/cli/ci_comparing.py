@@ -15,41 +15,43 @@ from orchestrator.ci.outputs import add_summary, set_outputs
 from orchestrator.cli.ci_applying import chosen, facts_of, host_for, say
 from orchestrator.cli.context import App
 from orchestrator.cli.running import print_report
+from orchestrator.engine.context import RunContext
+from orchestrator.engine.session import Session
 from orchestrator.errors import Exit, InfraError
 from orchestrator.hosts.port import Host
 from orchestrator.report.landing import Landing
 from orchestrator.report.words import plural
 from orchestrator.review.gate import gate_name, write_ticket
-from orchestrator.run.session import Session
 
 
 def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     """`infra ci compare`; returns its exit code."""
-    (environment,) = chosen(session, [asked["environment"]])
+    context = session.context
+    (environment,) = chosen(context, [asked["environment"]])
     folder = app.cwd / asked["report"] if asked["report"] else None
     skip_checks = asked["skip_checks"] or skip_reason(app.environ, environment)
     try:
-        with host_for(app, session, [environment], posts=False) as host:
+        with host_for(app, context.project, [environment], posts=False) as host:
             found = compare(session, environment, host, skip_checks)
             ticket = _ticket(session, found, host)
     except InfraError as error:
         if folder:
-            write_landing(folder, _hindered(app, session, environment, error))
+            write_landing(folder, _hindered(app, context, environment, error))
         raise
-    if session.supervisor.interrupted:
+    if context.supervisor.interrupted:
         return int(Exit.INTERRUPTED)
     if found.hold:
-        return _held(app, session, found, folder)
+        return _held(app, context, found, folder)
     outputs = {
         "owed": str(len(found.owed)),
         "gate": "true" if found.gate else "false",
         "seal": ticket,
-        "run": session.info.id,
+        "run": context.info.id,
         "checks_due": "true" if found.checks_due else "false",
     }
     set_outputs(app.environ, outputs)
     code = exit_code(found)
-    add_summary(app.environ, told(app, session, found, folder, fails=bool(code)))
+    add_summary(app.environ, told(app, context, found, folder, fails=bool(code)))
     if app.json:
         verdicts = {id_: verdict.kind for id_, verdict in found.verdicts.items()}
         document = {**found.report.document(), "owed": dict(found.owed), "verdicts": verdicts}
@@ -71,7 +73,7 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     return code
 
 
-def _held(app: App, session: Session, found: Comparison, folder: Path | None) -> int:
+def _held(app: App, context: RunContext, found: Comparison, folder: Path | None) -> int:
     """An environment that must wait for an earlier one; returns the exit code."""
     from orchestrator.report.landing_comment import landing_summary
 
@@ -79,12 +81,12 @@ def _held(app: App, session: Session, found: Comparison, folder: Path | None) ->
     if hold is None:
         raise ValueError(f"{found.environment} is not held")
     landed = Landed(found.environment, owed=owed, behind=hold.environment, held=hold.reason)
-    landing = landing_of(facts_of(app, session), landed)
+    landing = landing_of(facts_of(app, context), landed)
     if folder:
         write_landing(folder, landing)
     set_outputs(
         app.environ,
-        {"owed": str(len(owed)), "gate": "false", "seal": "", "run": session.info.id, "checks_due": "false"},
+        {"owed": str(len(owed)), "gate": "false", "seal": "", "run": context.info.id, "checks_due": "false"},
     )
     add_summary(app.environ, landing_summary(landing))
     if app.json:
@@ -98,7 +100,7 @@ def _held(app: App, session: Session, found: Comparison, folder: Path | None) ->
 
 def _ticket(session: Session, found: Comparison, host: Host | None) -> str:
     """What names the plans that the gate shows: all that were made, so that one yes is enough."""
-    if not found.gate or session.supervisor.interrupted:
+    if not found.gate or session.context.supervisor.interrupted:
         return ""
     digests = {id_: one.inspected.digest for id_, one in found.planned.items()}
     shown = {id_: digest for id_, digest in digests.items() if digest is not None}
@@ -125,19 +127,19 @@ def exit_code(found: Comparison) -> int:
     return 0 if going or unchanged else found.report.exit_code
 
 
-def told(app: App, session: Session, found: Comparison, folder: Path | None, *, fails: bool) -> str:
+def told(app: App, context: RunContext, found: Comparison, folder: Path | None, *, fails: bool) -> str:
     """What people must know before anything is applied: for the summary, and for the pull requests."""
     from orchestrator.report.landing_comment import landing_summary
 
     if not (found.undecided or found.skip_checks or fails):
         return f"{len(found.owed)} pending; {_decision(found)}\n"
-    landing = _landing(app, session, found)
+    landing = _landing(app, context, found)
     if folder:
         write_landing(folder, landing)
     return landing_summary(landing)
 
 
-def _landing(app: App, session: Session, found: Comparison) -> Landing:
+def _landing(app: App, context: RunContext, found: Comparison) -> Landing:
     """The environment as it waits at its gate, or why it could not even be compared."""
     stacks = []
     for one in found.report.stacks:
@@ -147,17 +149,17 @@ def _landing(app: App, session: Session, found: Comparison) -> Landing:
             stacks.append(replace(one, result="blocked", reason=words))
         else:
             stacks.append(one)
-    report = session.report("compare", stacks)
-    facts = facts_of(app, session)
+    report = context.report("compare", stacks)
+    facts = facts_of(app, context)
     skip = f"Its checks are skipped if this is approved: {found.skip_checks}."
-    notes = (session.mask(skip),) if found.skip_checks else ()
+    notes = (context.mask(skip),) if found.skip_checks else ()
     landed = Landed(found.environment, report, found.owed, found.verdicts, way_out=found.way_out, notes=notes)
     landing = landing_of(facts, landed)
     return replace(landing, state="gate", gate_url=facts.url) if found.gate else landing
 
 
-def _hindered(app: App, session: Session, environment: str, error: InfraError) -> Landing:
+def _hindered(app: App, context: RunContext, environment: str, error: InfraError) -> Landing:
     """That what is owed cannot be told, so that the pull requests hear of it too."""
-    message = session.mask(error.message)
+    message = context.mask(error.message)
     landed = Landed(environment, error=message, error_code=int(error.exit_code), notes=(error.advice,))
-    return landing_of(facts_of(app, session), landed)
+    return landing_of(facts_of(app, context), landed)

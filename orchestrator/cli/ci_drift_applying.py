@@ -11,11 +11,11 @@ from orchestrator.ci.landing.applying import Agreed
 from orchestrator.ci.outputs import add_summary
 from orchestrator.cli.context import App
 from orchestrator.cli.running import policy_inspection
+from orchestrator.engine.session import Session
 from orchestrator.errors import UsageError
 from orchestrator.report import drift_markdown
 from orchestrator.report.escape import text
 from orchestrator.run.recording import Terms
-from orchestrator.run.session import Session
 
 
 def refuse_more(asked: Mapping[str, Any]) -> None:
@@ -34,10 +34,10 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
     """Put right what may be put right, and leave a report for the job that tells the issues."""
     from orchestrator.cli.ci_applying import chosen
 
-    (environment,) = chosen(session, asked["environments"])
+    (environment,) = chosen(session.context, asked["environments"])
     digests = digests_of(asked["drift"])
     terms = Terms(wait=asked["wait"], lock_timeout=60.0)
-    inspect = policy_inspection(session)
+    inspect = policy_inspection(session.context)
     righted = put_right(session, environment, digests, Agreed(), terms, inspect)
     if asked["report"]:
         write_report(app.cwd / asked["report"], righted.report)

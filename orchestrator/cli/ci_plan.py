@@ -12,8 +12,8 @@ from orchestrator.cli.context import App, pass_app
 from orchestrator.cli.options import json_option
 
 if TYPE_CHECKING:
+    from orchestrator.engine.session import Session
     from orchestrator.project.model import Project
-    from orchestrator.run.session import Session
 
 EPILOG = """\b
 Examples:

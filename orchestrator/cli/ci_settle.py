@@ -43,7 +43,9 @@ def command(ctx: click.Context, /, limit: float, report: str | None, as_json: bo
         if report:
             reported = {stack.id for stack in found.stacks}
             rest = [id_ for id_ in unreported(app.cwd / report) if id_ not in reported]
-            settled(facts_of(app, session), app.cwd / report, (*found.stacks, *outcomes(session, rest)))
+            settled(
+                facts_of(app, session.context), app.cwd / report, (*found.stacks, *outcomes(session, rest))
+            )
         if not found.stacks and not app.json:
             app.write("Nothing was left running.")
             return 0

@@ -36,5 +36,7 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
     with opened(app, asked) as session:
         request = request_of(app, session, {**asked, "destroy": True}, with_followers=False)
         return tell(
-            app, pipeline.apply(session, request, consent_of(app, session, asked, "destroy")), shown=True
+            app,
+            pipeline.apply(session, request, consent_of(app, session.context, asked, "destroy")),
+            shown=True,
         )

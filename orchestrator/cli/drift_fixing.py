@@ -10,12 +10,14 @@ from orchestrator.cli.context import App
 from orchestrator.cli.drift_view import render
 from orchestrator.cli.running import consent_of, policy_inspection, terms_of
 from orchestrator.cli.views import show
+from orchestrator.engine.context import RunContext
+from orchestrator.engine.session import Session
 from orchestrator.errors import Exit, UsageError, exit_code_of
+from orchestrator.project.model import Project
 from orchestrator.report.drift import DriftReport
 from orchestrator.report.drift_words import verdict
 from orchestrator.run.correcting import Corrected, correct, exit_code, look_again, remember
 from orchestrator.run.corrections import Correction, Left, decide
-from orchestrator.run.session import Session
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Fixed:
 
 def fix(app: App, session: Session, report: DriftReport, asked: Mapping[str, Any]) -> Fixed:
     """Show what drifts, ask, and put it right."""
-    decided = [decide(one, session.project.config.drift, asked["action"]) for one in report.stacks]
+    decided = [decide(one, session.context.project.config.drift, asked["action"]) for one in report.stacks]
     ways = [way for one in decided for way in one.corrections]
     left = tuple(one for each in decided for one in each.left)
     if not app.json:
@@ -42,8 +44,8 @@ def fix(app: App, session: Session, report: DriftReport, asked: Mapping[str, Any
     for one in left:
         app.note(f"left alone: {one.words}")
     done = _by_apply(app, session, report, ways, asked)
-    lines, failures = _by_pull_request(app, session, ways)
-    for line in (*lines, *failures, *remember(session, done)):
+    lines, failures = _by_pull_request(app, session.context.project, ways)
+    for line in (*lines, *failures, *remember(session.memory, done)):
         app.note(line)
     now = replace(report, stacks=look_again(session, done, report.stacks))
     return Fixed(now, tuple(done), left, lines, failures)
@@ -53,12 +55,13 @@ def _by_apply(
     app: App, session: Session, report: DriftReport, ways: Sequence[Correction], asked: Mapping[str, Any]
 ) -> list[Corrected]:
     """One after the other, each with its own question."""
+    context = session.context
     found = {one.id: one for one in report.stacks}
-    inspect = policy_inspection(session)
-    consent = consent_of(app, session, asked, "apply")
+    inspect = policy_inspection(context)
+    consent = consent_of(app, context, asked, "apply")
     done = []
     for way in ways:
-        if way.action not in ("revert", "accept") or session.supervisor.interrupted:
+        if way.action not in ("revert", "accept") or context.supervisor.interrupted:
             continue
         app.note(f"{way.stack}: {way.action} {', '.join(way.addresses)}")
         one = correct(session, way, found[way.stack], consent, terms_of(asked), deletes=True, inspect=inspect)
@@ -68,7 +71,7 @@ def _by_apply(
 
 
 def _by_pull_request(
-    app: App, session: Session, ways: Sequence[Correction]
+    app: App, project: Project, ways: Sequence[Correction]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Open the pull requests; what came of them, and what went wrong."""
     if not any(one.action == "pr" for one in ways):
@@ -80,16 +83,16 @@ def _by_pull_request(
     outbox = Outbox()
     try:
         with open_host(app.environ) as host:
-            lines = open_all(session.project, host, ways, outbox)
+            lines = open_all(project, host, ways, outbox)
     except UsageError as error:
         return (), (f"No pull request can be opened: {error.message} {error.advice}",)
     return tuple(lines), tuple(outbox.failures)
 
 
-def fixed(app: App, session: Session, found: Fixed) -> int:
+def fixed(app: App, context: RunContext, found: Fixed) -> int:
     """What came of it; gives the exit code."""
     codes = [found.report.exit_code, *([int(Exit.ERROR)] if found.failures else [])]
-    code = exit_code_of([*codes, *([exit_code(found.done, session)] if found.done else [])])
+    code = exit_code_of([*codes, *([exit_code(found.done, context)] if found.done else [])])
     if app.json:
         return app.emit("drift --fix", code, **found.report.document(), **_document(found))
     if found.done or found.asked or found.failures:

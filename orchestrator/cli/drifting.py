@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 def check(app: App, names: Sequence[str], asked: Mapping[str, Any]) -> int:
     """Check the stacks and tell what was found, wherever it is wanted."""
+    from orchestrator.engine.origin import origin_of
     from orchestrator.run.drifting import DriftRequest, check_drift
-    from orchestrator.run.origin import origin_of
 
     if asked["issues"]:
         _host(app).close()
     with opened(app, asked, trigger=origin_of(app.environ).trigger) as session:
-        stacks = _selected(app, session.project, names, asked["environments"])
+        stacks = _selected(app, session.context.project, names, asked["environments"])
         report = check_drift(session, DriftRequest(stacks, asked["budget"], asked["shard"]))
         if asked["fix"]:
             from orchestrator.cli.drift_fixing import fix, fixed
 
             found = fix(app, session, report, asked)
             _write(app, found.report, asked)
-            return fixed(app, session, found)
+            return fixed(app, session.context, found)
     _write(app, report, asked)
     if app.json:
         return app.emit("drift", report.exit_code, **report.document())
@@ -91,8 +91,8 @@ def _unreadable(app: App, histories: Sequence[StackHistory]) -> int:
 
 
 def _remembered(app: App) -> tuple[Project, Any]:
-    from orchestrator.run.ledgers import Ledgers
-    from orchestrator.run.states import States
+    from orchestrator.engine.ledgers import Ledgers
+    from orchestrator.engine.states import States
 
     project = app.project()
     return project, Ledgers(project, States(project, app.environ), app.environ)

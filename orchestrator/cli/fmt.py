@@ -42,7 +42,7 @@ def command(ctx: click.Context, paths: tuple[str, ...], check: bool, diff: bool,
     if not roots:
         roots = [path for path in default_roots(project.root, project.config.roots) if path.is_dir()]
     session = quick_session(app, project)
-    found = format_files(session, roots, check=check, diff=diff)
+    found = format_files(session.terraform, roots, check=check, diff=diff)
     code = int(Exit.ERROR) if check and (found.unformatted or found.diff) else int(Exit.OK)
     if as_json:
         return app.emit("fmt", code, files=list(found.unformatted), diff=found.diff)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchestrator.cli.context import App
+from orchestrator.engine.origin import is_ci
 from orchestrator.errors import BlockedError, GitError
 from orchestrator.guard.check import ON_TRUNK, check_project, planned_stacks
 from orchestrator.project.affected import at_base, base_commit
 from orchestrator.project.model import Finding, Project
 from orchestrator.report.findings_text import place_of
-from orchestrator.run.origin import is_ci
 
 SHOWN = 10
 

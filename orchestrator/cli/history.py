@@ -29,10 +29,10 @@ def command(ctx: click.Context, names: tuple[str, ...], limit: int, months: int,
     """Show which runs changed what: commit, person, pull request, trigger, counts, result, link."""
     from orchestrator.cli.ledger_views import history_view, run_view
     from orchestrator.cli.views import show
+    from orchestrator.engine.ledgers import Ledgers
+    from orchestrator.engine.states import States
     from orchestrator.project.select import select
     from orchestrator.run.history import run_of, runs_of
-    from orchestrator.run.ledgers import Ledgers
-    from orchestrator.run.states import States
 
     app = pass_app(ctx)
     project = app.project()

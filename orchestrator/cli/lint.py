@@ -51,14 +51,14 @@ def command(
     app = pass_app(ctx)
     if fixing:
         with opened(app, {}) as session:
-            for file in fix(session):
+            for file in fix(session.terraform):
                 app.note(f"mended {file}")
     with opened(app, {"parallelism": parallelism}) as session:
-        project = session.project
+        project = session.context.project
         types = types_in(project, [place.path for place in places_of(project)])
         with simulated_providers(app, project, types, wanted=simulated) as simulation:
             # In a log a line for each folder would bury the findings.
-            progress = session.progress if app.stderr.isatty() else Silent()
+            progress = session.context.progress if app.stderr.isatty() else Silent()
             report = Linting(session, progress, simulation).run()
     return tell(app, report, sarif, strict)
 

@@ -48,12 +48,12 @@ def command(
             f"{folder} is not a folder.", advice="Give a folder that `terraform providers mirror` made."
         )
     with opened(app, {}) as session:
-        every = {stack.id for stack in locking.roots_of(session.project).values()}
+        every = {stack.id for stack in locking.roots_of(session.context.project).values()}
         named = [one for one in stacks if one not in every]
-        chosen = (set(stacks) & every) | set(session.select(named) if named else ())
+        chosen = (set(stacks) & every) | set(session.context.select(named) if named else ())
         mirror = locking.Mirror(folder, net_mirror)
         done = locking.lock(session, chosen if stacks else every, upgrade=upgrade, mirror=mirror)
-        split = locking.disagreements(session.project)
+        split = locking.disagreements(session.context.project)
     code = int(Exit.ERROR) if split else int(Exit.OK)
     if app.json:
         files = [

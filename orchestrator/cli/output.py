@@ -32,7 +32,7 @@ def command(ctx: click.Context, stack: str, name: str | None, as_json: bool, raw
 
     app = pass_app(ctx)
     session = quick_session(app, app.project())
-    found = outputs_of(session, session.one(stack))
+    found = outputs_of(session, session.context.one(stack))
     if raw and as_json:
         raise UsageError("--raw and --json exclude each other.", advice="Leave one out.")
     if raw and not name:
@@ -43,7 +43,7 @@ def command(ctx: click.Context, stack: str, name: str | None, as_json: bool, raw
         if as_json:
             app.data(json.dumps(found, indent=2, ensure_ascii=False))
             return 0
-        for key, text in shown_outputs(session, found).items():
+        for key, text in shown_outputs(session.context, found).items():
             app.write(f"{key} = {text}")
         return 0
     if name not in found:

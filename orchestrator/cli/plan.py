@@ -45,5 +45,5 @@ def command(ctx: click.Context, /, out: str | None, detailed_exitcode: bool, **a
         request = request_of(
             app, session, asked, out=kept if out else None, detailed=detailed_exitcode, with_followers=True
         )
-        check_locally(app, session.project, (*request.stacks, *request.followers))
+        check_locally(app, session.context.project, (*request.stacks, *request.followers))
         return tell(app, pipeline.plan(session, request))

@@ -43,6 +43,6 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
             return 0
         recorder = Recorder(session, "resume", terms_of(asked), PlanOptions())
         refuse_outside_ci(recorder, [one.stack.id for one in found])
-        consent = consent_of(app, session, asked, "apply")
-        report = resume(session, recorder, found, consent, policy_inspection(session))
+        consent = consent_of(app, session.context, asked, "apply")
+        report = resume(session, recorder, found, consent, policy_inspection(session.context))
         return tell(app, report, shown=True)

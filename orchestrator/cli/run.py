@@ -61,10 +61,10 @@ def command(ctx: click.Context, /, stack: str, arguments: tuple[str, ...], **ask
             "Say which Terraform command to run.", advice=f"For example: infra run {stack} -- show"
         )
     with opened(app, {}) as session:
-        target = session.one(stack)
+        target = session.context.one(stack)
 
         def consent() -> None:
-            for environment in session.protected([target.id]):
+            for environment in session.context.protected([target.id]):
                 confirm_environment(app, environment, asked["confirmed"], "change a state")
             words = " ".join(arguments[:2])
             yes(app, f"Run `terraform {words}` on {target.id}?", given=asked["auto_approve"])

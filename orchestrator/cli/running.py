@@ -11,8 +11,10 @@ from typing import Any
 from orchestrator.cli.consent import AskedConsent
 from orchestrator.cli.context import App
 from orchestrator.cli.progress import progress_for
+from orchestrator.engine.context import RunContext
 from orchestrator.engine.inspection import Inspect
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import Session, open_session
 from orchestrator.errors import Exit, UsageError
 from orchestrator.process import Supervisor
 from orchestrator.project.affected import affected
@@ -22,7 +24,6 @@ from orchestrator.report.console import details, render
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.pipeline import Request
 from orchestrator.run.recording import Terms
-from orchestrator.run.session import Session, open_session
 from orchestrator.terraform.binary import Binary, find_binary
 from orchestrator.terraform.client import PlanOptions
 
@@ -52,9 +53,9 @@ def opened(
         debug=app.note if app.debug else None,
         ci_command=app.command.startswith("ci "),
     )
-    for note in () if app.json else session.cli.notes:
+    for note in () if app.json else session.terraform.cli.notes:
         app.note(note)
-    with session.supervisor.handling_signals(
+    with session.context.supervisor.handling_signals(
         lambda left: leave(app, left), on_first=lambda: on_interrupt(session)
     ):
         try:
@@ -74,15 +75,15 @@ def leave(app: App, left: list[str]) -> int:
     return int(Exit.PARTIAL)
 
 
-def policy_inspection(session: Session) -> Inspect:
+def policy_inspection(context: RunContext) -> Inspect:
     """The inspection that judges each plan by trunk's policy.
 
     What a label allows on a pull request is allowed here by the question before an apply.
     """
     from orchestrator.run.policing import police, rules_of_trunk
 
-    policy, rego = rules_of_trunk(session.project)
-    return police(session, policy, allow_destroy=True, rego=rego)
+    policy, rego = rules_of_trunk(context.project)
+    return police(context, policy, allow_destroy=True, rego=rego)
 
 
 def request_of(
@@ -95,6 +96,7 @@ def request_of(
     detailed: bool = False,
 ) -> Request:
     """The request that the command line makes; with no names: what differs from trunk, and its followers."""
+    context = session.context
     for one in asked["variables"]:
         if "=" not in one:
             raise UsageError("--var wants NAME=VALUE.", advice="For example: --var region=europe-west1")
@@ -109,14 +111,14 @@ def request_of(
     if asked.get("pending"):
         stacks, followers = owed(app, session, asked)
     elif asked["everything"]:
-        stacks = tuple(session.project.stacks)
+        stacks = tuple(context.project.stacks)
     elif asked["stacks"]:
-        stacks = session.select(asked["stacks"], app.cwd)
+        stacks = context.select(asked["stacks"], app.cwd)
     else:
-        found = affected(session.project)
+        found = affected(context.project)
         stacks = found.ids
         followers = found.followers if with_followers else {}
-    session.project.require((*stacks, *followers))
+    context.project.require((*stacks, *followers))
     promotes = bool(asked.get("pending") or asked["everything"])
     return Request(
         stacks,
@@ -126,7 +128,7 @@ def request_of(
         detailed=detailed,
         terms=terms_of(asked),
         promotes=promotes,
-        inspect=policy_inspection(session),
+        inspect=policy_inspection(context),
     )
 
 
@@ -134,17 +136,18 @@ def owed(
     app: App, session: Session, asked: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]:
     """The stacks that are owed something, among those named, and those that read them; says why."""
+    context = session.context
     from orchestrator.run.forward import is_on_trunk
     from orchestrator.run.pending import pending_stacks
 
-    among = session.select(asked["stacks"], app.cwd) if asked["stacks"] else tuple(session.project.stacks)
-    found = {id_: why for id_, why in pending_stacks(session).items() if id_ in among}
+    among = context.select(asked["stacks"], app.cwd) if asked["stacks"] else tuple(context.project.stacks)
+    found = {id_: why for id_, why in pending_stacks(session.memory).items() if id_ in among}
     if not app.json:
-        if not is_on_trunk(session.project, session.info.commit):
+        if not is_on_trunk(context.project, context.info.commit):
             app.note("This checkout is not trunk: what follows is owed by the commit that is here.")
         for id_, why in found.items():
             app.note(f"{id_}: {why}.")
-    readers = {id_: of for id_, of in followers_of(session.project, list(found)).items() if id_ in among}
+    readers = {id_: of for id_, of in followers_of(context.project, list(found)).items() if id_ in among}
     return tuple(found), readers
 
 
@@ -158,7 +161,7 @@ def terms_of(asked: Mapping[str, Any]) -> Terms:
     )
 
 
-def consent_of(app: App, session: Session, asked: Mapping[str, Any], verb: str) -> AskedConsent:
+def consent_of(app: App, context: RunContext, asked: Mapping[str, Any], verb: str) -> AskedConsent:
     """Consent by question, or by the options given."""
 
     def show(report: RunReport | StackReport) -> None:
@@ -173,7 +176,7 @@ def consent_of(app: App, session: Session, asked: Mapping[str, Any], verb: str) 
         allow_destroy=asked["allow_destroy"],
         adopt=bool(asked.get("adopt")),
         confirmed=asked["confirmed"],
-        interrupted=lambda: session.supervisor.interrupted,
+        interrupted=lambda: context.supervisor.interrupted,
     )
 
 
@@ -196,9 +199,9 @@ def tell(app: App, report: RunReport, *, shown: bool = False) -> int:
 
 def terraform_here(app: App) -> Binary:
     """The Terraform that would be used in the working folder, in a project or outside one."""
+    from orchestrator.engine.folders import Folders
+    from orchestrator.engine.terraform_runner import binaries_for
     from orchestrator.errors import GitError, ProjectError
-    from orchestrator.run.folders import Folders
-    from orchestrator.run.session import binaries_for
 
     try:
         project = app.project()

@@ -10,8 +10,8 @@ from orchestrator.cli.context import App
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
+    from orchestrator.engine.session import Session
     from orchestrator.project.model import Project
-    from orchestrator.run.session import Session
 
 
 def record_stacks(app: App, names: Sequence[str], folder: Path) -> int:
@@ -25,10 +25,10 @@ def record_stacks(app: App, names: Sequence[str], folder: Path) -> int:
             advice="Run `infra sandbox record` outside of `infra sandbox exec`.",
         )
     with opened(app, {}) as session:
-        chosen = session.select(names) if names else tuple(session.project.stacks)
+        chosen = session.context.select(names) if names else tuple(session.context.project.stacks)
         before = set((folder / "schemas").glob("*"))
         written: set[Path] = set()
-        for stack in one_of_each(session.project, chosen):
+        for stack in one_of_each(session.context.project, chosen):
             app.note(f"{stack}: recording the schemas of its providers")
             written |= set(record(session, stack, folder))
     for path in sorted(written):
@@ -53,11 +53,11 @@ def one_of_each(project: Project, stacks: Sequence[str]) -> list[str]:
 
 def record(session: Session, stack: str, folder: Path) -> list[Path]:
     """Record one stack's providers in a shadow of its root: no backend is asked, nothing is written."""
-    from orchestrator.run.planning import shadow_workdir
+    from orchestrator.engine.planner import shadow_workdir
     from orchestrator.sandbox import launch, schemas
 
-    found = session.project.stacks[stack]
-    work = shadow_workdir(session, found)
-    session.init(found, work, shadow=True)
+    found = session.context.project.stacks[stack]
+    work = shadow_workdir(session.terraform, found)
+    session.terraform.init(found, work, shadow=True)
     launch.prepare_folder(folder)
-    return schemas.record(session.client.providers_schema(work), folder / "schemas")
+    return schemas.record(session.terraform.client.providers_schema(work), folder / "schemas")

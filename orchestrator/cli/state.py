@@ -42,7 +42,7 @@ def list_(ctx: click.Context, stack: str, addresses: tuple[str, ...], as_json: b
 
     app = pass_app(ctx)
     session = quick_session(app, app.project())
-    found = addresses_of(session, session.one(stack), addresses)
+    found = addresses_of(session, session.context.one(stack), addresses)
     if as_json:
         return app.emit("state list", stack=stack, addresses=found)
     for address in found:
@@ -61,7 +61,7 @@ def show(ctx: click.Context, stack: str, address: str) -> int:
 
     app = pass_app(ctx)
     session = quick_session(app, app.project())
-    app.write(resource_of(session, session.one(stack), address))
+    app.write(resource_of(session, session.context.one(stack), address))
     return 0
 
 
@@ -75,5 +75,5 @@ def pull(ctx: click.Context, stack: str) -> int:
 
     app = pass_app(ctx)
     session = quick_session(app, app.project())
-    app.data(state_of(session, session.one(stack)).decode("utf-8", "surrogateescape"))
+    app.data(state_of(session, session.context.one(stack)).decode("utf-8", "surrogateescape"))
     return 0

@@ -25,9 +25,9 @@ def history(ctx: click.Context, stack: str, limit: int, as_json: bool) -> int:
     """The versions of a stack's state: serial, what each added and removed, which run wrote it."""
     from orchestrator.cli.ledger_views import versions_view
     from orchestrator.cli.views import show
+    from orchestrator.engine.ledgers import Ledgers
+    from orchestrator.engine.states import States
     from orchestrator.project.select import one
-    from orchestrator.run.ledgers import Ledgers
-    from orchestrator.run.states import States
     from orchestrator.run.versions import require_state, versions_of
 
     app = pass_app(ctx)
@@ -68,7 +68,7 @@ def restore(
 
     app = pass_app(ctx)
     with opened(app, {}) as session:
-        one = to_restore(session, session.one(stack), version)
+        one = to_restore(session.memory, session.context.one(stack), version)
         id = one.stack.id
         if not as_json:
             old = one.version
@@ -76,10 +76,10 @@ def restore(
             for sign, addresses in (("+", one.added), ("-", one.removed)):
                 for address in addresses:
                     app.write(f"  {sign} {address}")
-        for environment in session.protected([id]):
+        for environment in session.context.protected([id]):
             confirm_environment(app, environment, confirmed, "restore a state")
         yes(app, f"Put this version of the state of {id} back?", given=auto_approve)
-        folder = backup_folder(app.environ, session.info.id)
+        folder = backup_folder(app.environ, session.context.info.id)
         serial = put_back(session, one, folder)
         if as_json:
             return app.emit("state restore", stack=id, version=one.version.generation, serial=serial)
@@ -126,14 +126,13 @@ def move(
     """
     from orchestrator.cli.consent import confirm_environment, yes
     from orchestrator.cli.running import opened
-    from orchestrator.run.moving import move_state
-    from orchestrator.run.state_location import copy_state
+    from orchestrator.run.state_changes import copy_state, move_state
     from orchestrator.state.location import Location
 
     app = pass_app(ctx)
     with opened(app, {}) as session:
-        found = session.one(stack)
-        for environment in session.protected([found.id]):
+        found = session.context.one(stack)
+        for environment in session.context.protected([found.id]):
             confirm_environment(app, environment, confirmed, "move a state")
         if source is None:
             yes(app, f"Move the state that {found.id} had under its old name?", given=auto_approve)
@@ -177,16 +176,16 @@ def accept(
     from orchestrator.errors import UsageError
     from orchestrator.run.pipeline import refuse_outside_ci
     from orchestrator.run.recording import Recorder, Terms
-    from orchestrator.run.state_location import accept_state
+    from orchestrator.run.state_changes import accept_state
     from orchestrator.terraform.client import PlanOptions
 
     app = pass_app(ctx)
     if lineage is None and serial is None:
         raise UsageError("Say which state is accepted.", advice="`--lineage ID`, or `--serial N`.")
     with opened(app, {}) as session:
-        found = session.one(stack)
+        found = session.context.one(stack)
         refuse_outside_ci(Recorder(session, "adopt", Terms(), PlanOptions()), [found.id])
-        for environment in session.protected([found.id]):
+        for environment in session.context.protected([found.id]):
             confirm_environment(app, environment, confirmed, "accept a state")
         yes(app, f"Accept the state at {found.state} as that of {found.id}?", given=auto_approve)
         problems = accept_state(session, found, lineage=lineage, serial=serial)
@@ -221,15 +220,15 @@ def forget(
     from orchestrator.cli.running import opened
     from orchestrator.run.pipeline import refuse_outside_ci
     from orchestrator.run.recording import Recorder, Terms
-    from orchestrator.run.state_location import forget_stack, require_no_state
+    from orchestrator.run.state_changes import forget_stack, require_no_state
     from orchestrator.terraform.client import PlanOptions
 
     app = pass_app(ctx)
     with opened(app, {}) as session:
-        found = session.one(stack)
+        found = session.context.one(stack)
         refuse_outside_ci(Recorder(session, "forget", Terms(), PlanOptions()), [found.id])
-        require_no_state(session, found)
-        for environment in session.protected([found.id]):
+        require_no_state(session.memory.states, found)
+        for environment in session.context.protected([found.id]):
             confirm_environment(app, environment, confirmed, "forget a stack")
         yes(app, f"Forget {found.id}? Its next apply creates everything anew.", given=auto_approve)
         problems = forget_stack(session, found, reason)
@@ -250,8 +249,8 @@ def backup(ctx: click.Context, names: tuple[str, ...], out: str | None, as_json:
     """Copy states to a folder that only you can read, with a manifest. They hold secrets in clear."""
     from datetime import UTC, datetime
 
+    from orchestrator.engine.states import States
     from orchestrator.project.select import select
-    from orchestrator.run.states import States
     from orchestrator.run.versions import back_up, backup_folder
 
     app = pass_app(ctx)

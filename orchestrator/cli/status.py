@@ -51,9 +51,9 @@ def command(ctx: click.Context, names: tuple[str, ...], watch: bool, interval: f
 
 def once(app: App, names: tuple[str, ...], *, as_json: bool = False, clear: bool = False) -> int:
     """One look at the stacks."""
+    from orchestrator.engine.ledgers import Ledgers
+    from orchestrator.engine.states import States
     from orchestrator.project.select import select
-    from orchestrator.run.ledgers import Ledgers
-    from orchestrator.run.states import States
     from orchestrator.run.status import Statuses
 
     project = app.project()

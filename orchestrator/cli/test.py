@@ -51,7 +51,7 @@ def command(
 
     app = pass_app(ctx)
     with opened(app, {"parallelism": parallelism}) as session:
-        project = session.project
+        project = session.context.project
         if modules:
             chosen = select_modules(project, modules)
         else:

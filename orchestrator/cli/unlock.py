@@ -29,10 +29,10 @@ def command(ctx: click.Context, stack: str, force: bool, auto_approve: bool, as_
     After a run that was cut off, `infra resume` is better: it also puts the state right.
     """
     from orchestrator.cli.consent import yes
+    from orchestrator.engine.ledgers import Ledgers
+    from orchestrator.engine.states import States
     from orchestrator.project.select import one
     from orchestrator.report.status import age_words
-    from orchestrator.run.ledgers import Ledgers
-    from orchestrator.run.states import States
     from orchestrator.run.unlocking import look, refuse_live, release
 
     app = pass_app(ctx)

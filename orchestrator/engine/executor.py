@@ -13,10 +13,9 @@ from functools import partial
 from typing import Protocol
 
 from orchestrator.engine.claims import Claim
-from orchestrator.engine.planned import Planned, block_forbidden, same_changes
+from orchestrator.engine.planned import Planned, StateMove, block_forbidden, same_changes
 from orchestrator.engine.ports import ALLOW_ALL, ApplyGate, Consent, Progress
 from orchestrator.engine.scheduler import NO_DURATIONS, run_in_order
-from orchestrator.engine.state_move import StateMove
 from orchestrator.errors import (
     BlockedError,
     InfraError,
@@ -40,7 +39,7 @@ OTHER_PLAN = "its plan is no longer the one that was shown"
 
 
 class StateReader(Protocol):
-    """Where states are looked at: `orchestrator.run.states.States`."""
+    """Where states are looked at: `orchestrator.engine.states.States`."""
 
     def generation(self, stack: Stack, /) -> str | None:
         """The state's generation now; None when there is none."""

@@ -7,10 +7,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.engine.inspection import NOTHING, Inspected
-from orchestrator.engine.state_move import StateMove
 from orchestrator.plan.model import Plan, ResourceChange
 from orchestrator.project.model import Finding
 from orchestrator.report.model import StackReport
+from orchestrator.state.location import Location
+
+
+@dataclass(frozen=True)
+class StateMove:
+    """A move of a state that infra.yaml declares (`moved_from`) and that was not made yet."""
+
+    source: Location
+    target: Location
+
+    def __str__(self) -> str:
+        return f"its state moves from {self.source.url} to {self.target.url}"
 
 
 @dataclass(frozen=True)

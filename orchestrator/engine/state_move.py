@@ -13,17 +13,6 @@ from orchestrator.state.storage import ABSENT, PreconditionFailed, Storage
 
 
 @dataclass(frozen=True)
-class StateMove:
-    """A move of a state that infra.yaml declares (`moved_from`) and that was not made yet."""
-
-    source: Location
-    target: Location
-
-    def __str__(self) -> str:
-        return f"its state moves from {self.source.url} to {self.target.url}"
-
-
-@dataclass(frozen=True)
 class StateObject:
     """A state's object in a bucket, which need not exist."""
 

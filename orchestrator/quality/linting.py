@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.config import LintIgnore
+from orchestrator.engine.planner import LOCAL_BACKEND
 from orchestrator.engine.ports import Progress
 from orchestrator.engine.scheduler import run_in_order
+from orchestrator.engine.session import Session
+from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.errors import InfraError, TerraformError
 from orchestrator.project.given import mask_findings
 from orchestrator.project.model import Finding, Project
@@ -23,8 +26,6 @@ from orchestrator.quality.modules import content_key
 from orchestrator.quality.places import Place, places_of, tops_of
 from orchestrator.quality.testing import Simulation, module_workdir
 from orchestrator.report.findings import LintReport
-from orchestrator.run.planning import LOCAL_BACKEND
-from orchestrator.run.session import Session
 from orchestrator.terraform.client import Diagnostic
 from orchestrator.terraform.environment import child_environment
 
@@ -57,29 +58,32 @@ class Linting:
 
     def run(self) -> LintReport:
         """Every finding, each once, the serious ones first."""
-        project = self.session.project
+        context = self.session.context
+        project = context.project
         tops, places = tops_of(project), places_of(project)
         ours = [
             *self._formatting(tops),
             *_own_rules(project, places),
-            *values.check_values(project, tops, self.session.masker),
+            *values.check_values(project, tops, context.masker),
             *readmes(project, places),
             *self._validated(places),
             *self._tools(tops),
         ]
         found = [*check_project(project), *mask_findings(project, ours)]
         kept, accepted = accept(project, [located(project, one) for one in found])
-        names = tuple(tool.name for tool, _ in tools.present(self.session.environ))
+        names = tuple(tool.name for tool, _ in tools.present(context.environ))
         return LintReport(in_order(kept), accepted, names, simulated=self.simulation is not None)
 
     def _formatting(self, tops: Iterable[str]) -> Iterator[Finding]:
         """Files that `terraform fmt` would change, each with the first line that it would."""
         session = self.session
-        root = session.project.root
+        root = session.context.project.root
         paths = [root / top for top in tops]
         if not paths:
             return
-        _, diff = session.client.fmt_check(root, child_environment(session.environ), paths, diff=True)
+        _, diff = session.terraform.client.fmt_check(
+            root, child_environment(session.context.environ), paths, diff=True
+        )
         for file, line in changed_lines(diff):
             name = Path(file)
             shown = name.relative_to(root).as_posix() if name.is_relative_to(root) else file
@@ -92,7 +96,7 @@ class Linting:
         session = self.session
         self.progress.begin(todo)
         try:
-            done = run_in_order(todo, {}, self._timed, workers=session.workers)
+            done = run_in_order(todo, {}, self._timed, workers=session.context.workers)
         finally:
             self.progress.end()
         return [finding for found in done.values() for finding in found.findings]
@@ -106,14 +110,15 @@ class Linting:
 
     def _validate(self, path: str) -> list[Finding]:
         session = self.session
+        context = session.context
         extra = self.simulation.environment(path) if self.simulation else {}
-        env = child_environment(session.environ_in(session.project.root / path), extra=extra)
+        env = child_environment(session.terraform.environ_in(context.project.root / path), extra=extra)
         overrides = {"infra_backend_override.tf": LOCAL_BACKEND}
-        client = session.client
+        client = session.terraform.client
         try:
-            work = module_workdir(session, path, env, overrides if self._has_backend(path) else {})
+            work = module_workdir(context, path, env, overrides if self._has_backend(path) else {})
             try:
-                client.init(work, content_key(session.project, path), {})
+                client.init(work, content_key(context.project, path), {})
             except TerraformError:
                 # Newer Terraforms look at arguments in `init` already, where they name no line.
                 found = [one for one in client.validate(work) if one.severity == "error" and one.file]
@@ -125,15 +130,21 @@ class Linting:
             advice = f"{_detail(error)}\nWhere the registry is out of reach: `infra lint --simulated`."
             message = f"{path} could not be validated: {error.message}"
             return [
-                Finding("error", "not-validated", session.mask(message), session.mask(advice.strip()), path)
+                Finding(
+                    "error",
+                    "not-validated",
+                    context.mask(message),
+                    context.mask(advice.strip()),
+                    path,
+                )
             ]
         return [self._diagnosed(path, one) for one in found]
 
     def _has_backend(self, path: str) -> bool:
-        return self.session.project.coverage.source.directory(path).backend is not None
+        return self.session.context.project.coverage.source.directory(path).backend is not None
 
     def _diagnosed(self, path: str, one: Diagnostic) -> Finding:
-        mask = self.session.mask
+        mask = self.session.context.mask
         file = posixpath.normpath(posixpath.join(path, one.file)) if one.file else path
         severity = "error" if one.severity == "error" else "warning"
         return Finding(
@@ -147,18 +158,24 @@ class Linting:
 
     def _tools(self, tops: tuple[str, ...]) -> Iterator[Finding]:
         session = self.session
-        for tool, path in tools.present(session.environ):
+        context = session.context
+        for tool, path in tools.present(context.environ):
             yield from tools.check(
-                session.supervisor, session.project.root, tops, session.environ, tool, path
+                context.supervisor,
+                context.project.root,
+                tops,
+                context.environ,
+                tool,
+                path,
             )
 
 
-def fix(session: Session) -> tuple[str, ...]:
+def fix(terraform: TerraformRunner) -> tuple[str, ...]:
     """Format every file and write READMEs' parts anew; the files that changed."""
-    project = session.project
-    env = child_environment(session.environ)
+    project = terraform.project
+    env = child_environment(terraform.environ)
     paths = [project.root / top for top in tops_of(project)]
-    formatted = session.client.fmt(project.root, env, paths) if paths else ()
+    formatted = terraform.client.fmt(project.root, env, paths) if paths else ()
     changed = {
         Path(one).relative_to(project.root).as_posix() if Path(one).is_absolute() else one
         for one in formatted

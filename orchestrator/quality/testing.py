@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestrator import __version__
+from orchestrator.engine.context import RunContext
+from orchestrator.engine.folders import private, write_private
 from orchestrator.engine.scheduler import run_in_order
+from orchestrator.engine.session import Session
 from orchestrator.errors import InfraError, InterruptedRunError, TerraformError
 from orchestrator.process import Completed
 from orchestrator.quality.modules import Run, content_key, hollow_files, runs_of, test_files
 from orchestrator.report.modules import CheckedModule, CheckedRun, ModulesReport, Problem
-from orchestrator.run.folders import private, write_private
-from orchestrator.run.session import Session
 from orchestrator.terraform.client import Diagnostic, Workdir
 from orchestrator.terraform.environment import child_environment
 from orchestrator.terraform.shadow import make_shadow
@@ -54,18 +55,19 @@ class Testing:
     def run(self, modules: Sequence[str]) -> ModulesReport:
         """Test the modules, several at once; results in the order of `modules`."""
         session = self.session
-        session.progress.begin(modules)
+        context = session.context
+        context.progress.begin(modules)
         try:
-            done = run_in_order(list(modules), {}, self._module, workers=session.workers, skip=self._skip)
+            done = run_in_order(list(modules), {}, self._module, workers=context.workers, skip=self._skip)
         finally:
-            session.progress.end()
-        info = replace(session.info, seconds=time.monotonic() - session.began)
+            context.progress.end()
+        info = replace(context.info, seconds=time.monotonic() - context.began)
         simulated = self.simulation is not None
         notes = (NOTE_SIMULATED,) if simulated and done else ()
         return ModulesReport(info, tuple(done.values()), simulated, notes)
 
     def _skip(self, module: str, results: Mapping[str, CheckedModule]) -> CheckedModule | None:
-        if self.session.supervisor.interrupted:
+        if self.session.context.supervisor.interrupted:
             return CheckedModule(module, "interrupted", "the run was interrupted")
         return None
 
@@ -80,11 +82,11 @@ class Testing:
             result = self._broken(module, error)
         if not result.kept:
             result = replace(result, seconds=time.monotonic() - began)
-        self.session.progress.done(result)
+        self.session.context.progress.done(result)
         return result
 
     def _tested(self, module: str) -> CheckedModule:
-        project = self.session.project
+        project = self.session.context.project
         files = test_files(project, module)
         if not files:
             return CheckedModule(
@@ -106,25 +108,26 @@ class Testing:
     def _run(self, module: str) -> tuple[OutcomeOfTests, Completed]:
         """`init` and `test` in a copy of the module, so that the checkout gets no `.terraform`."""
         session = self.session
-        work = module_workdir(session, module, self._environment(module))
-        session.client.init(
+        context = session.context
+        work = module_workdir(context, module, self._environment(module))
+        session.terraform.client.init(
             work,
-            content_key(session.project, module),
+            content_key(context.project, module),
             {},
-            on_progress=lambda text: session.progress.doing(module, text),
+            on_progress=lambda text: context.progress.doing(module, text),
         )
 
         def tell(stream: str, line: bytes) -> None:
             text = event_text(line)
             if text:
-                session.progress.doing(module, text)
+                context.progress.doing(module, text)
 
-        done = session.client.run_raw(work, ("test", "-json"), on_line=tell, deadline=DEADLINE)
+        done = session.terraform.client.run_raw(work, ("test", "-json"), on_line=tell, deadline=DEADLINE)
         return read_testing(done.stdout.splitlines()), done
 
     def _environment(self, module: str) -> dict[str, str]:
         """What Terraform gets; input variables of this machine would make results differ from another's."""
-        environ = self.session.environ_in(self.session.project.root / module)
+        environ = self.session.terraform.environ_in(self.session.context.project.root / module)
         base = {k: v for k, v in environ.items() if not k.startswith("TF_VAR_")}
         extra = self.simulation.environment(module) if self.simulation else {}
         return child_environment(base, extra=extra)
@@ -152,7 +155,7 @@ class Testing:
 
     def _unless_hollow(self, found: CheckedModule) -> CheckedModule:
         """The result, unless a test file passed because it asks nothing."""
-        hollow = tuple(hollow_files(self.session.project, found.id))
+        hollow = tuple(hollow_files(self.session.context.project, found.id))
         if not hollow:
             return found
         problems = tuple(
@@ -175,7 +178,7 @@ class Testing:
 
     def _problems(self, module: str, diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:
         """Diagnostics with paths from the project's root, secrets masked."""
-        mask = self.session.mask
+        mask = self.session.context.mask
         return tuple(
             Problem(
                 mask(one.summary),
@@ -187,7 +190,7 @@ class Testing:
         )
 
     def _said(self, done: Completed) -> tuple[Problem, ...]:
-        text = self.session.mask(done.error_text.strip())
+        text = self.session.context.mask(done.error_text.strip())
         return (Problem(text.splitlines()[0], text),) if text else ()
 
     def _broken(self, module: str, error: InfraError) -> CheckedModule:
@@ -195,17 +198,23 @@ class Testing:
         found = error.diagnostics if isinstance(error, TerraformError) else ()
         problems = self._problems(module, [one for one in found if isinstance(one, Diagnostic)])
         return CheckedModule(
-            module, "failed", self.session.mask(error.message), error.advice, problems=problems
+            module, "failed", self.session.context.mask(error.message), error.advice, problems=problems
         )
 
     # Results of earlier runs
 
     def _memory(self, module: str) -> Path:
-        binary = self.session.binaries.default
+        binary = self.session.terraform.binaries.default
         mode = self.simulation.identity if self.simulation else ""
-        parts = (content_key(self.session.project, module), binary.product, binary.version, mode, __version__)
+        parts = (
+            content_key(self.session.context.project, module),
+            binary.product,
+            binary.version,
+            mode,
+            __version__,
+        )
         name = sha256("\0".join((module, *parts)).encode()).hexdigest()
-        return self.session.folders.cache / "tests" / f"{name}.json"
+        return self.session.context.folders.cache / "tests" / f"{name}.json"
 
     def _kept(self, module: str) -> CheckedModule | None:
         """The result of an earlier run of the same content; only what passed is kept."""
@@ -225,11 +234,11 @@ class Testing:
 
 
 def module_workdir(
-    session: Session, module: str, env: Mapping[str, str], overrides: Mapping[str, str] | None = None
+    context: RunContext, module: str, env: Mapping[str, str], overrides: Mapping[str, str] | None = None
 ) -> Workdir:
     """A copy of a folder to work in, with folders of its own; `overrides` are files that are added to it."""
     name = f"module {module}"
-    target = session.folders.shadow(name)
-    root = make_shadow(session.project.root, Path(module), target, overrides or {})
+    target = context.folders.shadow(name)
+    root = make_shadow(context.project.root, Path(module), target, overrides or {})
     data_dir = target.with_name(target.name + ".data")
-    return Workdir(root, data_dir, session.folders.run(session.info.id, name), env)
+    return Workdir(root, data_dir, context.folders.run(context.info.id, name), env)

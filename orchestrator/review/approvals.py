@@ -10,6 +10,7 @@ from typing import Literal
 from orchestrator.config import Environment
 from orchestrator.config.model import ApprovalIgnore, ApprovedBy
 from orchestrator.config.rules import Policy
+from orchestrator.engine.session import Session
 from orchestrator.errors import AuthorsUnknownError
 from orchestrator.hosts.model import PullRequest
 from orchestrator.hosts.port import Host
@@ -23,7 +24,6 @@ from orchestrator.review.decisions import Approval, Decisions, Refusal, ReviewRu
 from orchestrator.review.owners import Owners, owners_of
 from orchestrator.review.pending import PendingChange, Trunk, approves
 from orchestrator.review.reviewers import Reviewers
-from orchestrator.run.session import Session
 from orchestrator.state.approved import PlanObjects
 from orchestrator.state.records import Entry
 
@@ -110,8 +110,8 @@ class Approvals:
     _owners: dict[str, Owners] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self.trunk = Trunk(self.session.project, self.host)
-        self.decisions = Decisions(self.host, Reviewers(self.host, self.session.project.repository))
+        self.trunk = Trunk(self.session.context.project, self.host)
+        self.decisions = Decisions(self.host, Reviewers(self.host, self.session.context.project.repository))
 
     def judge(
         self, stack: Stack, now: Digest, before: Entry | None, *, gated: Digest | None = None
@@ -126,7 +126,7 @@ class Approvals:
         """
         with self.lock:
             changes = self._pending(stack, before)
-            rules = [one.rules for one in changes] or [self._rules(self.session.project, stack)]
+            rules = [one.rules for one in changes] or [self._rules(self.session.context.project, stack)]
             numbers = tuple(dict.fromkeys(one.number for one in _pull_requests(changes)))
             if not any(one.needed for one in rules):
                 why = f"{stack.environment} needs no approval"
@@ -169,7 +169,7 @@ class Approvals:
         with self.lock:
             changes = self._pending(stack, before)
             found = {id(one.rules.project): one.rules.project for one in changes}
-            return tuple(one for one in found.values() if one is not None) or (self.session.project,)
+            return tuple(one for one in found.values() if one is not None) or (self.session.context.project,)
 
     def pull_requests(self, stack: Stack, before: Entry | None) -> tuple[int, ...]:
         """The pull requests that are pending for a stack, approved or not. Raises HostError."""
@@ -230,7 +230,7 @@ class Approvals:
         return [self._answer(stack, one, rules, paths, carried) for one in change.pull_requests], carried
 
     def _is_in(self, commit: str, bases: Sequence[str]) -> bool:
-        repository = self.session.project.repository
+        repository = self.session.context.project.repository
         return any(base and repository.is_ancestor(commit, base) for base in bases)
 
     def _rules(self, project: Project | None, stack: Stack) -> _Rules:
@@ -238,7 +238,7 @@ class Approvals:
         if project is None:
             return _Rules(None, Environment(), Policy().label, needed=True)
         config, name = project.config, stack.environment
-        order = project.order if name in project.environments else self.session.project.order
+        order = project.order if name in project.environments else self.session.context.project.order
         level = config.policy.destroy_level(name, protected=config.is_protected(name, order))
         label = config.policy.label if level == "label" else ""
         return _Rules(project, config.environment(name), label, config.needs_approval(name, order))
@@ -298,7 +298,7 @@ class Approvals:
         """The files of a stack that a pull request changes which is not merged yet."""
         mine = {
             path
-            for project in (ahead, self.session.project)
+            for project in (ahead, self.session.context.project)
             if stack.id in project.stacks
             for path in project.files(stack.id)
         }
@@ -308,7 +308,9 @@ class Approvals:
     def locations(self, stack: Stack) -> Sequence[PlanObjects]:
         """Where the plan objects of a stack's environment are: as a rule in one bucket."""
         # The stack itself may be one that trunk no longer has.
-        return locations(self.session.project, self.session.ledgers, stack.environment, [stack])
+        return locations(
+            self.session.context.project, self.session.memory.ledgers, stack.environment, [stack]
+        )
 
     def _by_gate(
         self,
@@ -403,7 +405,7 @@ class Approvals:
         found = compare(
             approved,
             now,
-            reaches=reach(self.session.project, stack.id),
+            reaches=reach(self.session.context.project, stack.id),
             approval=approval,
             reviewed=reviewed,
             ignores=_ignores(rules),

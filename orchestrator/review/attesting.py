@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from orchestrator.engine.ledgers import Ledgers
 from orchestrator.errors import StateError
 from orchestrator.plan.digest import decode, encode, sha256
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.review import Review, StackReview, shown_hash
 from orchestrator.run.digesting import SHOWN, objects_of
-from orchestrator.run.ledgers import Ledgers
 from orchestrator.state.approved import PlanObjects
 from orchestrator.state.attestations import Attestation, Attestations
 

@@ -8,6 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from orchestrator.engine.context import RunContext
+from orchestrator.engine.memory import Memory
+from orchestrator.engine.origin import origin_of
+from orchestrator.engine.session import Session
 from orchestrator.errors import AuthorsUnknownError, BlockedError, HostError, UsageError
 from orchestrator.hosts.model import WRITERS, PullRequest
 from orchestrator.hosts.port import Host
@@ -17,8 +21,6 @@ from orchestrator.project.model import Project
 from orchestrator.review.pending import PendingChanges
 from orchestrator.review.reviewers import BOT
 from orchestrator.run.digesting import plan_objects
-from orchestrator.run.origin import origin_of
-from orchestrator.run.session import Session
 from orchestrator.state.approved import TRUNK, PlanObjects, digest_of
 
 _TICKET = re.compile(r"infra-gate/1 (\S+) ([0-9a-f]{64}) (-|\d+-\d+) (\S+)")
@@ -96,12 +98,13 @@ def write_ticket(
 
     Each is created once below `ENV/plans/trunk/COMMIT/`, by the plan account. Raises StateError, HostError.
     """
-    commit, run, entries = session.info.commit, session.info.id, {}
+    context = session.context
+    commit, run, entries = context.info.commit, context.info.id, {}
     for id_, digest in sorted(digests.items()):
         data = encode(digest)
-        _objects(session, environment, id_).create(TRUNK, commit, id_, run, data)
+        _objects(session.memory, environment, id_).create(TRUNK, commit, id_, run, data)
         entries[id_] = sha256(data)
-    attempt = origin_of(session.environ).attempt
+    attempt = origin_of(context.environ).attempt
     reviewers = approvals_of(host, attempt, environment) if host and attempt else ()
     return Ticket(run, digest_of(entries), attempt, reviewers)
 
@@ -112,11 +115,11 @@ def read_shown(session: Session, environment: str, ticket: Ticket) -> dict[str, 
     BlockedError when the objects are not those that the ticket was made over: whoever may plan can write one,
     and only the ticket came through the gate.
     """
-    stacks = [stack.id for stack in session.project.of(environment)]
-    folders = {id(one.storage): one for one in (_objects(session, environment, id_) for id_ in stacks)}
+    stacks = [stack.id for stack in session.context.project.of(environment)]
+    folders = {id(one.storage): one for one in (_objects(session.memory, environment, id_) for id_ in stacks)}
     data: dict[str, bytes] = {}
     for folder in folders.values():
-        data |= folder.of_run(TRUNK, session.info.commit, ticket.run)
+        data |= folder.of_run(TRUNK, session.context.info.commit, ticket.run)
     if digest_of({id_: sha256(one) for id_, one in data.items()}) != ticket.sha256:
         raise BlockedError(
             f"The plans of {environment} in the bucket are not those that went through the gate.",
@@ -125,10 +128,10 @@ def read_shown(session: Session, environment: str, ticket: Ticket) -> dict[str, 
     return {id_: decode(one, f"The plan object of {id_}") for id_, one in data.items()}
 
 
-def _objects(session: Session, environment: str, stack: str) -> PlanObjects:
+def _objects(memory: Memory, environment: str, stack: str) -> PlanObjects:
     """Where a stack's plan objects lie; those of a deleted one beside the environment's first."""
-    project = session.project
-    return plan_objects(session, project.stacks.get(stack) or project.of(environment)[0])
+    project = memory.project
+    return plan_objects(memory.ledgers, project.stacks.get(stack) or project.of(environment)[0])
 
 
 # Who answered
@@ -219,15 +222,15 @@ def _attempt(text: str) -> str:
 # What of it still holds
 
 
-def superseded_by_trunk(session: Session, stacks: Iterable[str]) -> dict[str, str]:
+def superseded_by_trunk(context: RunContext, stacks: Iterable[str]) -> dict[str, str]:
     """The stacks of an older commit that newer commits of trunk change, each with the reason.
 
     Trunk is where this clone last saw it. A stack that stands on such a one, directly or not, is superseded
     with it: the newer run applies both. Raises ProjectError and GitError for a trunk that cannot be read.
     """
-    project = session.project
+    project = context.project
     tip = project.repository.resolve(project.repository.trunk(project.config.trunk))
-    if tip == session.info.commit:
+    if tip == context.info.commit:
         return {}
     newest = load_commit(project, tip)
     wanted = set(stacks)

@@ -11,9 +11,9 @@ from functools import cached_property
 from orchestrator.engine.checks import CheckOutcome, CheckRunner
 from orchestrator.engine.promotion import Decision, Requirements
 from orchestrator.engine.promotion_lookup import Hold, PromotionLookup
+from orchestrator.engine.session import Session
 from orchestrator.errors import ForbiddenError
 from orchestrator.run.pending import entries_of
-from orchestrator.run.session import Session
 from orchestrator.state.promotion import CheckResult, PromotionRecord, PromotionStore, Skip
 from orchestrator.terraform.environment import child_environment
 
@@ -41,7 +41,7 @@ class EnvironmentPromotion:
     @cached_property
     def lookup(self) -> PromotionLookup:
         """The promotion records, as this commit sees them."""
-        return PromotionLookup(self.session.project, self.session.ledgers.promotions)
+        return PromotionLookup(self.session.context.project, self.session.memory.ledgers.promotions)
 
     @property
     def requirements(self) -> Requirements:
@@ -62,7 +62,7 @@ class EnvironmentPromotion:
 
     def skip(self, by: str, reason: str) -> None:
         """Record that the environment passes without its checks, at whose word and why."""
-        skip = Skip(by, reason, self._store().now(), self.session.info.id)
+        skip = Skip(by, reason, self._store().now(), self.session.context.info.id)
         self._update(lambda record: replace(record, skipped=skip))
 
     def verify(self, stacks: Sequence[str]) -> PromotionOutcome:
@@ -89,8 +89,10 @@ class EnvironmentPromotion:
     def soak_left(self) -> float:
         """Seconds that the environment still has to soak, counted from its newest apply in the ledger."""
         session = self.session
-        stacks = [stack.id for stack in session.project.of(self.environment)]
-        times = [entry.applied_at for entry in entries_of(session, stacks).values() if entry.applied_at]
+        stacks = [stack.id for stack in session.context.project.of(self.environment)]
+        times = [
+            entry.applied_at for entry in entries_of(session.memory, stacks).values() if entry.applied_at
+        ]
         if not times:
             return 0.0
         now = datetime.fromisoformat(self._store().now())
@@ -101,26 +103,26 @@ class EnvironmentPromotion:
         session, name = self.session, self.environment
         settings = self.lookup.config.environment(name)
         env = child_environment(
-            session.environ,
+            session.context.environ,
             passed=settings.env,
             extra={"INFRA_ENVIRONMENT": name},
-            sandbox=bool(session.environ.get("INFRA_SANDBOX")),
+            sandbox=bool(session.context.environ.get("INFRA_SANDBOX")),
         )
         return CheckRunner(
             environment=name,
             checks=settings.checks,
-            root=session.project.root,
+            root=session.context.project.root,
             env=env,
-            supervisor=session.supervisor,
-            mask=session.mask,
-            state=lambda stack: session.states.raw(session.project.stacks[stack]),
+            supervisor=session.context.supervisor,
+            mask=session.context.mask,
+            state=lambda stack: session.memory.states.raw(session.context.project.stacks[stack]),
             clock=self.clock,
             sleep=self.sleep,
         )
 
     def _record(self, outcomes: Sequence[CheckOutcome]) -> None:
         """Write the results of one round of checks; of two with one name the failed one counts."""
-        at, run = self._store().now(), self.session.info.id
+        at, run = self._store().now(), self.session.context.info.id
         results: dict[str, CheckResult] = {}
         for outcome in sorted(outcomes, key=lambda outcome: outcome.ok, reverse=True):
             result = CheckResult("passed" if outcome.ok else "failed", at, run, outcome.message)
@@ -130,7 +132,7 @@ class EnvironmentPromotion:
     def _update(self, change: Callable[[PromotionRecord], PromotionRecord]) -> None:
         store = self._store()
         try:
-            store.update(self.session.info.commit, change)
+            store.update(self.session.context.info.commit, change)
         except ForbiddenError as error:
             raise ForbiddenError(
                 f"Whether {self.environment} passes its checks cannot be recorded: {error.message}",
@@ -139,7 +141,7 @@ class EnvironmentPromotion:
             ) from error
 
     def _store(self) -> PromotionStore:
-        store = self.session.ledgers.promotions(self.environment)
+        store = self.session.memory.ledgers.promotions(self.environment)
         if store is None:
             raise ValueError(f"{self.environment} has no stacks")
         return store

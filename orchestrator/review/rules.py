@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 
 from orchestrator.engine.inspection import Inspect, Inspected, both
+from orchestrator.engine.session import Session
 from orchestrator.errors import HostError, StateError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
@@ -15,7 +16,6 @@ from orchestrator.review.approvals import Approvals
 from orchestrator.review.decisions import destroyed
 from orchestrator.run.digesting import Keys, digests
 from orchestrator.run.policing import police, rego_texts
-from orchestrator.run.session import Session
 from orchestrator.state.records import Entry
 
 
@@ -39,7 +39,7 @@ class PendingRules:
 
         Whether deletions are allowed is asked when the plan is about to be applied (`missing_label`).
         """
-        return both(digests(session, Keys(session.ledgers)), self._policing(session))
+        return both(digests(session, Keys(session.memory.ledgers)), self._policing(session))
 
     def _policing(self, session: Session) -> Inspect:
         made: dict[tuple[str, str], Inspect] = {}
@@ -52,7 +52,7 @@ class PendingRules:
                 key = (repr(policy), repr(sorted(rego.items())))
                 with self._lock:
                     if key not in made:
-                        made[key] = police(session, policy, allow_destroy=True, rego=rego)
+                        made[key] = police(session.context, policy, allow_destroy=True, rego=rego)
                 inspections[key] = made[key]
             results = [one(stack, plan, raw) for one in inspections.values()]
             return Inspected(
@@ -63,7 +63,7 @@ class PendingRules:
 
     def projects(self, stack: Stack) -> tuple[Project, ...]:
         """Trunk just before each change that is pending for a stack; as it is now where that is unknown."""
-        project, approvals = self.session.project, self.approvals
+        project, approvals = self.session.context.project, self.approvals
         if approvals is None:
             return (project,)
         try:
@@ -83,7 +83,7 @@ class PendingRules:
             return ()
 
     def _entry(self, stack: Stack) -> Entry | None:
-        return self.session.ledgers.of(stack).entry(stack.id)
+        return self.session.memory.ledgers.of(stack).entry(stack.id)
 
     def missing_label(self, stack: Stack, numbers: tuple[int, ...], now: Digest | None) -> str:
         """Why a plan that deletes or replaces must not be applied, as a clause; empty: it may.

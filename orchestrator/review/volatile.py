@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from orchestrator.engine.inspection import Inspect
+from orchestrator.engine.session import Session
 from orchestrator.plan.comparing import volatile
 from orchestrator.plan.digest import Digest
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
-from orchestrator.run.session import Session
 
 Attributes = tuple[tuple[str, str], ...]
 FindVolatile = Callable[[Session, Mapping[str, Digest], Inspect], dict[str, Attributes]]
@@ -20,8 +20,8 @@ def find_volatile(session: Session, digests: Mapping[str, Digest], inspect: Insp
 
     A stack whose second plan fails has none. `inspect` must make digests.
     """
-    stacks = tuple(id_ for id_ in digests if id_ in session.project.stacks)
-    if not stacks or session.supervisor.interrupted:
+    stacks = tuple(id_ for id_ in digests if id_ in session.context.project.stacks)
+    if not stacks or session.context.supervisor.interrupted:
         return {}
     # `plantimestamp()` counts in seconds.
     time.sleep(1 - time.time() % 1)

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config import GcsBackend, StackSettings
+from orchestrator.engine.folders import private
+from orchestrator.engine.ledgers import folders_in
 from orchestrator.engine.planned import Planned
+from orchestrator.engine.planner import read_outcome
 from orchestrator.engine.ports import Consent
+from orchestrator.engine.session import Session
 from orchestrator.errors import ConfigError, InterruptedRunError, StateError, UsageError
 from orchestrator.project.discovery import Root, stack_of_root
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.model import StackReport
 from orchestrator.run.carrying import failed_report
-from orchestrator.run.folders import private
-from orchestrator.run.ledgers import folders_in
-from orchestrator.run.planning import read_outcome
-from orchestrator.run.session import Session
 from orchestrator.state.approved import digest_key
 from orchestrator.state.bucket import BucketSettings, look_at
 from orchestrator.state.location import Location
@@ -90,7 +90,7 @@ class Bootstrapping:
         moved = isinstance(bucket, BucketSettings) and self._remote_serial() is not None
         if moved:
             self._settle_copies()
-            report = self._apply(self.session.workdir(self.stack), "in the bucket")
+            report = self._apply(self.session.terraform.workdir(self.stack), "in the bucket")
         else:
             self._check_ours(bucket)
             report = self._apply(self._local_workdir(), "on this disk, since there is no bucket yet")
@@ -113,13 +113,13 @@ class Bootstrapping:
 
     @property
     def _local_state(self) -> Path:
-        return self.session.folders.base / NAME / STATE_FILE
+        return self.session.context.folders.base / NAME / STATE_FILE
 
     # Looking
 
     def _look(self) -> BucketSettings | None:
         """The bucket's settings, None when there is none yet; StateError when it is somebody else's."""
-        found = look_at(self.session.states.bucket(self._location))
+        found = look_at(self.session.memory.states.bucket(self._location))
         if found == "refused":
             raise StateError(
                 f"gs://{self.bucket_name} exists, and you may not look at it: it belongs to somebody else, "
@@ -131,7 +131,7 @@ class Bootstrapping:
 
     def _remote_serial(self) -> int | None:
         """The serial of the state in the bucket; None when there is none, or an empty one."""
-        head = self.session.states.head(self.stack)
+        head = self.session.memory.states.head(self.stack)
         return None if head is None or head.is_empty else head.serial
 
     def _check_ours(self, bucket: BucketSettings | None) -> None:
@@ -149,7 +149,7 @@ class Bootstrapping:
         if not self._local_state.exists():
             return
         local = read_state(self._local_state.read_bytes(), str(self._local_state))
-        remote = self.session.states.head(self.stack)
+        remote = self.session.memory.states.head(self.stack)
         if remote is not None and local.lineage != remote.lineage:
             raise StateError(
                 f"There are two states of the bootstrap: {self.stack.state} and {self._local_state}.",
@@ -166,54 +166,56 @@ class Bootstrapping:
         """Plan, show, ask, apply; with nothing to do, nothing is asked."""
         session, stack = self.session, self.stack
         self.say(f"Planning {stack.path}, its state {where}")
-        session.progress.begin([stack.id])
+        session.context.progress.begin([stack.id])
         try:
             self._init(work)
-            outcome = session.client.plan(
-                work, session.plan_options(stack, PlanOptions(lock=True)), self._doing
+            outcome = session.terraform.client.plan(
+                work, session.terraform.plan_options(stack, PlanOptions(lock=True)), self._doing
             )
             planned = read_outcome(session, stack, work, outcome, None, {}, shadow=False)
         finally:
-            session.progress.end()
+            session.context.progress.end()
         if not planned.has_changes:
             return planned.report
-        self.consent.to_apply(session.report(NAME, [planned.report]), protected=())
+        self.consent.to_apply(session.context.report(NAME, [planned.report]), protected=())
         self.say("Applying")
         return self._carry_out(work, planned)
 
     def _carry_out(self, work: Workdir, planned: Planned) -> StackReport:
         session = self.session
+        context = session.context
         if planned.plan_file is None:
             raise ValueError("a plan with changes has no file")
-        session.progress.begin([self.stack.id])
+        context.progress.begin([self.stack.id])
         try:
-            done = session.client.apply(work, planned.plan_file, self._doing)
+            done = session.terraform.client.apply(work, planned.plan_file, self._doing)
         finally:
-            session.progress.end()
+            context.progress.end()
         if done.ok:
             return replace(planned.report, result="applied", diff="", seconds=done.seconds)
-        report = failed_report(session, self.stack, planned, done, moved=bool(done.finished))
+        report = failed_report(context, self.stack, planned, done, moved=bool(done.finished))
         return replace(report, advice="Mend what failed, then `infra bootstrap` again: it goes on from here.")
 
     def _init(self, work: Workdir) -> None:
-        key = self.session.project.coverage.init_key(self.stack)
-        remote = work.root == self.session.project.root / self.stack.path
+        key = self.session.context.project.coverage.init_key(self.stack)
+        remote = work.root == self.session.context.project.root / self.stack.path
         backend = self.stack.backend_config if remote else {}
-        self.session.client.init(work, key, backend, on_progress=self._doing)
+        self.session.terraform.client.init(work, key, backend, on_progress=self._doing)
 
     def _doing(self, text: str) -> None:
-        self.session.progress.doing(self.stack.id, text)
+        self.session.context.progress.doing(self.stack.id, text)
 
     def _local_workdir(self) -> Workdir:
         """A copy of the root whose state is a file in `.infra/`, with an import of a bucket to adopt."""
+        context = self.session.context
         private(self._local_state.parent)
         overrides = {"infra_backend_override.tf": local_backend(self._local_state)}
         if self.adopt and self.bucket_name not in buckets_in(self._local_state):
-            address = bucket_address(self.session.project, self.stack)
+            address = bucket_address(context.project, self.stack)
             overrides["infra_adopted.tf"] = import_block(address, self.bucket_name)
-        target = self.session.folders.shadow(NAME)
-        root = make_shadow(self.session.project.root, Path(self.stack.path), target, overrides)
-        work = self.session.workdir(self.stack)
+        target = context.folders.shadow(NAME)
+        root = make_shadow(context.project.root, Path(self.stack.path), target, overrides)
+        work = self.session.terraform.workdir(self.stack)
         return replace(work, root=root, data_dir=target.with_name(target.name + ".data"))
 
     # Moving the state
@@ -221,19 +223,20 @@ class Bootstrapping:
     def _move(self) -> None:
         """Push the state into the bucket, see that it arrived whole, and drop the copy here."""
         session, location = self.session, self._location
-        if session.supervisor.interrupted:
+        if session.context.supervisor.interrupted:
             raise InterruptedRunError("Interrupted before the state was moved; run `infra bootstrap` again.")
         self.say(f"Moving its state to {location.url}")
-        work = session.workdir(self.stack)
+        work = session.terraform.workdir(self.stack)
         self._init(work)
-        done = session.client.run_raw(work, ("state", "push", str(self._local_state)))
+        done = session.terraform.client.run_raw(work, ("state", "push", str(self._local_state)))
         if not done.ok:
+            why = session.context.mask(done.error_text.strip())
             raise StateError(
-                f"The state could not be moved to {location.url}: {session.mask(done.error_text.strip())}",
+                f"The state could not be moved to {location.url}: {why}",
                 advice="Are you one of `admins`? Then run `infra bootstrap` again: it goes on from here.",
             )
         local = read_state(self._local_state.read_bytes(), str(self._local_state))
-        remote = session.states.head(self.stack)
+        remote = session.memory.states.head(self.stack)
         if remote is None or (remote.lineage, remote.serial) < (local.lineage, local.serial):
             raise StateError(
                 f"The state in {location.url} is not the one that was pushed there.",
@@ -247,13 +250,13 @@ class Bootstrapping:
 
     def _make_keys(self) -> None:
         """The key of each environment, which those who only plan may read and cannot make."""
-        bucket = self.session.states.bucket(self._location)
-        for folder in folders_in(self.session.project, self.session.states, self.bucket_name):
+        bucket = self.session.memory.states.bucket(self._location)
+        for folder in folders_in(self.session.context.project, self.session.memory.states, self.bucket_name):
             digest_key(bucket, folder)
 
     def _read_outputs(self) -> dict[str, Any]:
         """Output values by name; sensitive ones are left out."""
-        head = self.session.states.head(self.stack)
+        head = self.session.memory.states.head(self.stack)
         found = head.outputs if head else {}
         return {name: one.get("value") for name, one in found.items() if not one.get("sensitive")}
 

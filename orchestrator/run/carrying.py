@@ -10,19 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.engine.claims import Claim
+from orchestrator.engine.context import RunContext
 from orchestrator.engine.executor import has_moved, moved_since_plan, refused
+from orchestrator.engine.failures import masked_diagnostic
+from orchestrator.engine.folders import write_private
 from orchestrator.engine.planned import Planned
 from orchestrator.errors import Exit, InfraError, InterruptedRunError
 from orchestrator.masking import NO_SECRETS
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Stack
 from orchestrator.report.model import NO_COUNTS, StackReport
-from orchestrator.run.folders import write_private
 from orchestrator.run.importids import import_ids
 from orchestrator.run.orphans import NAMES, planned_line
 from orchestrator.run.orphans import Planned as PlannedResource
 from orchestrator.run.recording import Recorder
-from orchestrator.run.session import Session
 from orchestrator.run.shipping import Shipper
 from orchestrator.state.records import Outcome
 from orchestrator.terraform.client import ApplyOutcome, Workdir, locked_error
@@ -51,9 +52,9 @@ def carry_out(
     session, stack = recorder.session, claim.stack
     if planned.plan_file is None:
         raise ValueError(f"{stack.id} has changes and no plan file")
-    session.progress.doing(stack.id, "applying")
-    work = work or session.workdir(stack)
-    with session.alone_in(stack), _journal_kept(recorder, claim, planned, work) as on_line:
+    session.context.progress.doing(stack.id, "applying")
+    work = work or session.terraform.workdir(stack)
+    with session.terraform.alone_in(stack), _journal_kept(recorder, claim, planned, work) as on_line:
         claim.announce(lambda: _lock_generation(recorder, stack))
         outcome = _apply(recorder, claim, work, planned, planned.plan_file, on_line)
     return told(recorder, claim, planned, outcome, recorder.options.destroy if destroy is None else destroy)
@@ -74,21 +75,23 @@ def _apply(
     session, stack, terms = recorder.session, claim.stack, recorder.terms
     end = time.monotonic() + max(terms.lock_timeout, RACE)
     while True:
-        outcome = session.client.apply(
+        outcome = session.terraform.client.apply(
             work,
             plan_file,
-            lambda event: session.progress.doing(stack.id, event),
+            lambda event: session.context.progress.doing(stack.id, event),
             lock_timeout=f"{terms.lock_timeout:.0f}s" if terms.lock_timeout else None,
             on_line=on_line,
             on_start=claim.start,
-            inputs=session.plan_options(stack, recorder.options) if stack.ephemeral_variables else None,
+            inputs=session.terraform.plan_options(stack, recorder.options)
+            if stack.ephemeral_variables
+            else None,
         )
         lost_race = outcome.locked is not None and not outcome.locked.id and not outcome.finished
-        if not lost_race or time.monotonic() >= end or session.supervisor.interrupted:
+        if not lost_race or time.monotonic() >= end or session.context.supervisor.interrupted:
             return outcome
-        session.progress.doing(stack.id, "its lock was just released: trying again")
+        session.context.progress.doing(stack.id, "its lock was just released: trying again")
         time.sleep(0.1 + secrets.randbelow(400) / 1000)
-        if has_moved(session.states, stack, planned):
+        if has_moved(session.memory.states, stack, planned):
             return outcome
 
 
@@ -104,7 +107,7 @@ def _journal_kept(
     if not recorder.origin.is_ci:
         yield lambda line: None
         return
-    run = claim.entry.operation.run if claim.entry.operation else recorder.session.info.id
+    run = claim.entry.operation.run if claim.entry.operation else recorder.session.context.info.id
     first = claim.ledger.journal_batches(run, claim.stack.id)
     if lines:
         # Before anything is made: of what comes later, the last moment may be lost with the machine.
@@ -137,7 +140,7 @@ def planned_lines(plan: Plan | None) -> list[bytes]:
 
 def _lock_generation(recorder: Recorder, stack: Stack) -> str:
     """The generation of the state lock that stands now, which is our Terraform's."""
-    lock = recorder.session.states.lock(stack)
+    lock = recorder.session.memory.states.lock(stack)
     return lock.generation if lock else ""
 
 
@@ -191,9 +194,9 @@ def _failed(recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOu
     session, stack = recorder.session, claim.stack
     cut_off = bool(outcome.rescued) or outcome.ended == "deadline" or outcome.returncode < 0
     rescued = _rescue(claim, outcome)
-    moved = bool(outcome.finished) or session.states.generation(stack) != planned.generation
+    moved = bool(outcome.finished) or session.memory.states.generation(stack) != planned.generation
     recorded = recorder.failed(claim, "interrupted" if cut_off else "failed", rescued)
-    report = failed_report(session, stack, planned, outcome, moved=moved)
+    report = failed_report(session.context, stack, planned, outcome, moved=moved)
     verb = "destroy" if recorder.options.destroy else "apply"
     mend = "" if outcome.ended == "interrupted" else "Mend what failed; then "
     advice = f"{mend}`infra {verb} {stack.id}` plans what is left."
@@ -214,19 +217,19 @@ def _never_began(outcome: ApplyOutcome) -> bool:
 
 
 def failed_report(
-    session: Session, stack: Stack, planned: Planned, outcome: ApplyOutcome, *, moved: bool
+    context: RunContext, stack: Stack, planned: Planned, outcome: ApplyOutcome, *, moved: bool
 ) -> StackReport:
     """What a failed apply said; `moved` when something was applied before it failed.
 
     It counts what was done, and what was planned where nothing was.
     """
     masks = planned.plan.secrets if planned.plan else NO_SECRETS
-    diagnostics = tuple(session.masked_diagnostic(stack, one, masks) for one in outcome.diagnostics)
+    diagnostics = tuple(masked_diagnostic(context, stack, one, masks) for one in outcome.diagnostics)
     reason = diagnostics[0]["summary"] if diagnostics else "Terraform failed without saying why"
     if outcome.ended == "interrupted":
         reason = "interrupted while applying"
     notes = [
-        session.mask(f"applied before it failed: {one.address} ({one.action})", masks)
+        context.mask(f"applied before it failed: {one.address} ({one.action})", masks)
         for one in outcome.finished
     ]
     return replace(

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from orchestrator.engine.context import RunContext
+from orchestrator.engine.failures import failure
 from orchestrator.engine.inspection import Inspect
+from orchestrator.engine.memory import Memory
 from orchestrator.engine.planned import Planned
 from orchestrator.engine.ports import Consent
+from orchestrator.engine.session import Session
+from orchestrator.engine.worktrees import at_commit
 from orchestrator.errors import BlockedError, InfraError, MismatchError
 from orchestrator.plan.model import ResourceChange
-from orchestrator.project.model import Stack
+from orchestrator.project.model import Project, Stack
 from orchestrator.report.drift import StackDrift
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.corrections import Correction
 from orchestrator.run.drift_memory import PUT_BACK, TAKEN_OVER
 from orchestrator.run.drifting import DriftRequest, check_drift
 from orchestrator.run.pipeline import Request, apply
-from orchestrator.run.planning import failure
 from orchestrator.run.recording import Terms
-from orchestrator.run.session import Session
-from orchestrator.run.worktrees import at_commit
 from orchestrator.state.records import Entry
 from orchestrator.terraform.client import PlanOptions
 
@@ -112,33 +114,34 @@ def correct(
 
     Goes the way of every apply: policy, consent, claim in the ledger, lock. What a user can meet is a result.
     """
+    context = session.context
     options = PlanOptions(targets=correction.addresses, refresh_only=correction.action == "accept")
     request = Request((correction.stack,), options, terms=terms, inspect=inspect)
     judge = OnlyThese(correction, deletes)
-    stack = session.project.stacks[correction.stack]
+    stack = context.project.stacks[correction.stack]
     try:
         # At the commit last applied, and no newer one: the ledger then knows that nothing is left half done.
         with at_commit(session, found.commit) as at:
-            report = apply(_ruled(at, session), request, consent, judge)
+            report = apply(_ruled(at, context.project), request, consent, judge)
     except InfraError as error:
-        report = session.report("apply", [_refused(session, stack, error)])
+        report = context.report("apply", [_refused(session, stack, error)])
     (one,) = report.stacks
-    return Corrected(correction, one, session.info.id)
+    return Corrected(correction, one, context.info.id)
 
 
-def _ruled(at: Session, session: Session) -> Session:
+def _ruled(at: Session, project: Project) -> Session:
     """The session at an older commit, with the checkout deciding who may apply where."""
-    config, order = session.project.config, session.project.order
-    own = at.project.config
+    config, order = project.config, project.order
+    own = at.context.project.config
     environments = {
         name: replace(
             own.environment(name),
             protected=config.is_protected(name, order),
             apply=config.environment(name).apply,
         )
-        for name in at.project.environments
+        for name in at.context.project.environments
     }
-    return replace(at, project=replace(at.project, config=replace(own, environments=environments)))
+    return at.with_project(replace(at.context.project, config=replace(own, environments=environments)))
 
 
 def _refused(session: Session, stack: Stack, error: InfraError) -> StackReport:
@@ -146,14 +149,14 @@ def _refused(session: Session, stack: Stack, error: InfraError) -> StackReport:
     return replace(report, result="blocked") if isinstance(error, BlockedError) else report
 
 
-def remember(session: Session, done: Sequence[Corrected]) -> list[str]:
+def remember(memory: Memory, done: Sequence[Corrected]) -> list[str]:
     """Note what was put right, so that the next check knows what ended the drift; gives what went wrong."""
     problems = []
     for one in done:
         if one.report.result != "applied":
             continue
         try:
-            log = session.ledgers.drift_log(session.project.stacks[one.correction.stack])
+            log = memory.ledgers.drift_log(memory.project.stacks[one.correction.stack])
             record = log.record(one.correction.stack)
             if record:
                 log.save(replace(record, correction=ENDINGS[one.correction.action]))
@@ -178,7 +181,7 @@ def look_again(
     return tuple(replace(now.get(one.id, one), correction="; ".join(words.get(one.id, ()))) for one in stacks)
 
 
-def exit_code(done: Sequence[Corrected], session: Session) -> int:
+def exit_code(done: Sequence[Corrected], context: RunContext) -> int:
     """The part of the exit code that the corrections themselves have."""
-    report: RunReport = session.report("apply", [one.report for one in done])
+    report: RunReport = context.report("apply", [one.report for one in done])
     return report.exit_code

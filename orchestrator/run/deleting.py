@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from orchestrator.engine.inspection import Inspect, inspect_nothing
+from orchestrator.engine.memory import Memory
 from orchestrator.engine.planned import Planned
+from orchestrator.engine.session import Session
+from orchestrator.engine.worktrees import at_commit
 from orchestrator.errors import ConfigError, GitError, ProjectError
 from orchestrator.project import load_commit
 from orchestrator.project.model import Project, Stack
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
-from orchestrator.run.session import Session
-from orchestrator.run.worktrees import at_commit
 from orchestrator.state.records import base_commit
 from orchestrator.terraform.client import PlanOptions
 
@@ -40,15 +41,15 @@ def gone(project: Project, before: Iterable[Stack]) -> tuple[Stack, ...]:
     )
 
 
-def owed_deletions(session: Session, environment: str) -> tuple[Deleted, ...]:
+def owed_deletions(memory: Memory, environment: str) -> tuple[Deleted, ...]:
     """The stacks of an environment that the ledger knows and trunk no longer has, by id.
 
     Their code is taken from the commit that was last applied; one whose commit is not in this clone, or
     cannot be read, cannot be destroyed and is left out.
     """
-    project = session.project
+    project = memory.project
     found = {}
-    for ledger in session.ledgers.of_environment(environment):
+    for ledger in memory.ledgers.of_environment(environment):
         for entry in ledger.entries().values():
             if entry.stack in project.stacks or not entry.is_known or entry.result == "destroyed":
                 continue

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.engine.inspection import Inspect, Inspected
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.session import Session
+from orchestrator.engine.states import States
 from orchestrator.plan.digest import Digest, empty
 from orchestrator.plan.digesting import make_digest
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Project, Stack
-from orchestrator.run.ledgers import Ledgers
-from orchestrator.run.session import Session
 from orchestrator.state.approved import PlanObjects, digest_key
 
 # The fact of a plan object that holds a hash of what its job reported: `report.review.shown_hash`.
@@ -56,8 +57,8 @@ def digests(
             raw,
             plan,
             stack=stack.id,
-            lineage=_lineage(session, stack),
-            lock_file=lock_file_hash(session.project, stack),
+            lineage=_lineage(session.memory.states, stack),
+            lock_file=lock_file_hash(session.context.project, stack),
             key=keys.of(stack),
             provisional=upstreams.get(stack.id, ()),
             facts={
@@ -81,16 +82,16 @@ def empty_digest(
     """The digest of a stack whose plan is empty, for which no JSON was ever read."""
     return empty(
         stack.id,
-        lineage=_lineage(session, stack),
-        lock_file=lock_file_hash(session.project, stack),
+        lineage=_lineage(session.memory.states, stack),
+        lock_file=lock_file_hash(session.context.project, stack),
         provisional=provisional,
         facts={**_facts(session, stack), **(facts or {})},
     )
 
 
-def plan_objects(session: Session, stack: Stack) -> PlanObjects:
+def plan_objects(ledgers: Ledgers, stack: Stack) -> PlanObjects:
     """Where the plan objects of a stack's environment lie: beside its ledger."""
-    return objects_of(session.ledgers, stack)
+    return objects_of(ledgers, stack)
 
 
 def objects_of(ledgers: Ledgers, stack: Stack) -> PlanObjects:
@@ -105,20 +106,22 @@ def lock_file_hash(project: Project, stack: Stack) -> str:
     return hashlib.sha256(project.tree.read(path)).hexdigest() if path else ""
 
 
-def _lineage(session: Session, stack: Stack) -> str:
-    head = session.states.head_before_move(stack)
+def _lineage(states: States, stack: Stack) -> str:
+    head = states.head_before_move(stack)
     return head.lineage if head else ""
 
 
 def _facts(session: Session, stack: Stack) -> dict[str, Any]:
-    head = session.states.head(stack)
-    upstreams = {edge.source for edge in session.project.upstreams(stack.id)}
+    context = session.context
+    memory = session.memory
+    head = memory.states.head(stack)
+    upstreams = {edge.source for edge in context.project.upstreams(stack.id)}
     return {
-        "commit": session.project.commit or "",
-        "run": session.info.id,
+        "commit": context.project.commit or "",
+        "run": context.info.id,
         "serial": head.serial if head else None,
-        "generation": session.states.generation(stack) or "",
+        "generation": memory.states.generation(stack) or "",
         "upstreams": {
-            name: session.states.generation(session.project.stacks[name]) or "" for name in sorted(upstreams)
+            name: memory.states.generation(context.project.stacks[name]) or "" for name in sorted(upstreams)
         },
     }

@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.config.rules import Guard
+from orchestrator.engine.cli_configuration import cli_configuration_of
+from orchestrator.engine.folders import Folders
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.states import States
+from orchestrator.engine.terraform_runner import binaries_for, constraints_of
 from orchestrator.errors import InfraError
 from orchestrator.guard.allowed import provider_address
 from orchestrator.guard.providers import is_known
@@ -18,13 +23,8 @@ from orchestrator.process import Supervisor
 from orchestrator.project.git import FULL_CLONE
 from orchestrator.project.model import Project
 from orchestrator.report.drift_history import heartbeat_words
-from orchestrator.run.cli_configuration import cli_configuration_of
 from orchestrator.run.drift_history import heartbeats
-from orchestrator.run.folders import Folders
 from orchestrator.run.heartbeat import stale_words
-from orchestrator.run.ledgers import Ledgers
-from orchestrator.run.session import binaries_for, constraints_of
-from orchestrator.run.states import States
 from orchestrator.state.location import Location
 from orchestrator.terraform.binaries import Binaries
 from orchestrator.terraform.cli_configuration import IMPLIED_FOLDER

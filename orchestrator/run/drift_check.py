@@ -9,6 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from orchestrator.config.drift import Drift
+from orchestrator.engine.failures import mask_error
+from orchestrator.engine.memory import Memory
+from orchestrator.engine.planner import check_state_version, plan_while_still
+from orchestrator.engine.session import Session
+from orchestrator.engine.states import States, Waiting
+from orchestrator.engine.worktrees import at_commit
 from orchestrator.errors import GitError, InfraError, InterruptedRunError, StateError, TerraformError
 from orchestrator.plan.drift import classify
 from orchestrator.plan.file import plan_file_info
@@ -17,14 +23,10 @@ from orchestrator.project.model import Stack
 from orchestrator.report.drift import StackDrift
 from orchestrator.run.drift_facts import facts_of
 from orchestrator.run.drift_pace import Pace, is_throttled
-from orchestrator.run.planning import plan_while_still
 from orchestrator.run.schemas import Schemas
-from orchestrator.run.session import Session
-from orchestrator.run.states import Waiting
-from orchestrator.run.worktrees import at_commit
 from orchestrator.state.locks import LockInfo
 from orchestrator.state.records import UNCOMMITTED, Entry, base_commit, short_commit
-from orchestrator.terraform.client import Diagnostic, PlanOptions, PlanOutcome, Workdir
+from orchestrator.terraform.client import PlanOptions, PlanOutcome, Workdir
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def check_stack(session: Session, stack: Stack, entry: Entry | None, terms: Term
     try:
         found = _excused(session, stack, entry, terms) or _check(session, stack, entry or Entry(""), terms)
         if found.result == "drifted" and entry is not None:
-            found = _disturbed(session, stack, entry) or found
+            found = _disturbed(session.memory, stack, entry) or found
     except InterruptedRunError:
         found = unchecked(stack, "the run was interrupted")
     except InfraError as error:
@@ -90,23 +92,23 @@ def _excused(session: Session, stack: Stack, entry: Entry | None, terms: Terms) 
     return None
 
 
-def _disturbed(session: Session, stack: Stack, entry: Entry) -> StackDrift | None:
+def _disturbed(memory: Memory, stack: Stack, entry: Entry) -> StackDrift | None:
     """Why what was found may be an apply that goes on, which no state tells of yet; None when it is not.
 
     Terraform saves a state every 20 seconds: until then what it has made looks like drift.
     """
-    now = session.ledgers.entry(stack)
+    now = memory.ledgers.entry(stack)
     if now is None or now.generation != entry.generation:
         what = f"{now.operation.kind} {now.operation.run}" if now and now.operation else "another run"
         return unchecked(stack, f"{what} began while it was checked", commit=entry.commit)
-    lock = session.states.lock(stack)
+    lock = memory.states.lock(stack)
     if lock is None or lock.generation == entry.left_lock:
         return None
     return unchecked(
         stack,
         f"{lock.who or 'somebody'} holds its state since {lock.created}",
         f"If nobody is at work: `infra unlock {stack.id}`.",
-        failed=_is_old(lock, session.project.config.environment(stack.environment).timeouts.apply),
+        failed=_is_old(lock, memory.project.config.environment(stack.environment).timeouts.apply),
         commit=entry.commit,
     )
 
@@ -152,11 +154,13 @@ def _check(session: Session, stack: Stack, entry: Entry, terms: Terms) -> StackD
     if not commit:
         return unchecked(stack, "nothing was applied to it whole yet", f"`infra apply {stack.id}`.")
     # What a plan reads is the same byte for byte: no checkout of that commit is needed.
-    if commit == base_commit(entry.commit) and entry.fingerprint == session.project.fingerprint(stack.id):
+    if commit == base_commit(entry.commit) and entry.fingerprint == session.context.project.fingerprint(
+        stack.id
+    ):
         return _check_at(session, stack, entry, terms, commit)
     try:
         with at_commit(session, commit) as at:
-            if stack.id not in at.project.stacks:
+            if stack.id not in at.context.project.stacks:
                 return unchecked(
                     stack,
                     f"{commit[:10]}, which was applied, does not have it under this name",
@@ -164,8 +168,8 @@ def _check(session: Session, stack: Stack, entry: Entry, terms: Terms) -> StackD
                     failed=True,
                     commit=commit,
                 )
-            at.project.require([stack.id])
-            return _check_at(at, at.project.stacks[stack.id], entry, terms, commit)
+            at.context.project.require([stack.id])
+            return _check_at(at, at.context.project.stacks[stack.id], entry, terms, commit)
     except GitError as error:
         return unchecked(
             stack,
@@ -178,9 +182,9 @@ def _check(session: Session, stack: Stack, entry: Entry, terms: Terms) -> StackD
 
 def _check_at(session: Session, stack: Stack, entry: Entry, terms: Terms, commit: str) -> StackDrift:
     """Plan with the code of the session's commit, and tell what differs."""
-    session.binary_of(stack)
-    states = session.states
-    session.progress.doing(stack.id, "reading states")
+    session.terraform.binary_of(stack)
+    states = session.memory.states
+    session.context.progress.doing(stack.id, "reading states")
     upstreams = states.upstreams(stack)
     if isinstance(upstreams, Waiting):
         return unchecked(stack, upstreams.reason, upstreams.advice, failed=True, commit=commit)
@@ -189,8 +193,8 @@ def _check_at(session: Session, stack: Stack, entry: Entry, terms: Terms, commit
         advice = f"`infra state history {stack.id}` shows older versions, where the bucket keeps them."
         return unchecked(stack, "its state is gone", advice, failed=True, commit=commit)
     if generation is not None:
-        session.check_state_version(stack)
-    work = session.workdir(stack)
+        check_state_version(session, stack)
+    work = session.terraform.workdir(stack)
     outcome = _plan(session, stack, work, generation, terms.pace)
     found = StackDrift(
         stack.id,
@@ -198,7 +202,7 @@ def _check_at(session: Session, stack: Stack, entry: Entry, terms: Terms, commit
         "clean",
         commit=commit,
         partial=bool(why_partial(entry)),
-        notes=_notes(session, stack, entry),
+        notes=_notes(session.memory.states, stack, entry),
         paths=(stack.path,),
     )
     info = plan_file_info(outcome.plan_file)
@@ -212,7 +216,7 @@ def _plan(session: Session, stack: Stack, work: Workdir, generation: str | None,
     options = PlanOptions()
     refusals = 0
     while True:
-        pace.wait(lambda text: session.progress.doing(stack.id, text))
+        pace.wait(lambda text: session.context.progress.doing(stack.id, text))
         try:
             outcome, _ = plan_while_still(session, stack, work, options, generation, shadow=False)
         except TerraformError as error:
@@ -234,9 +238,9 @@ def _read(
     terms: Terms,
     found: StackDrift,
 ) -> StackDrift:
-    session.progress.doing(stack.id, "reading the plan")
-    raw = session.client.show_json(work, outcome.plan_file)
-    plan = read_plan(raw, session.masker)
+    session.context.progress.doing(stack.id, "reading the plan")
+    raw = session.terraform.client.show_json(work, outcome.plan_file)
+    plan = read_plan(raw, session.context.masker)
     facts = facts_of(
         session,
         stack,
@@ -251,12 +255,12 @@ def _read(
     return replace(found, result="drifted" if found.loud else "clean")
 
 
-def _notes(session: Session, stack: Stack, entry: Entry) -> tuple[str, ...]:
+def _notes(states: States, stack: Stack, entry: Entry) -> tuple[str, ...]:
     """What to know of the state itself: is it whole, was it put back, or written by somebody else?"""
     partial = why_partial(entry)
     if partial:
         return (partial,)
-    head = session.states.head(stack)
+    head = states.head(stack)
     if head is None or entry.serial is None:
         return ()
     if entry.lineage and head.lineage != entry.lineage:
@@ -270,18 +274,12 @@ def _notes(session: Session, stack: Stack, entry: Entry) -> tuple[str, ...]:
 
 def failed(session: Session, stack: Stack, error: InfraError) -> StackDrift:
     """A stack that could not be checked because of an error."""
-    told = error.diagnostics if isinstance(error, TerraformError) else ()
-    diagnostics = [one for one in told if isinstance(one, Diagnostic)]
-    hidden = session.secrets_behind(stack)
-    reason = session.mask(error.message, hidden)
+    masked = mask_error(session, stack, error)
+    reason = masked.message
     if isinstance(error, TerraformError) and is_throttled(error):
         reason = f"the provider was asked too much: {reason}"
     advice = error.advice
     if isinstance(error, StateError) and not advice:
         advice = f"`infra status {stack.id}` shows who is at work."
     found = unchecked(stack, reason, advice, failed=True)
-    return replace(
-        found,
-        error_class=type(error).__name__,
-        diagnostics=tuple(session.masked_diagnostic(stack, one, hidden) for one in diagnostics),
-    )
+    return replace(found, error_class=type(error).__name__, diagnostics=masked.diagnostics)

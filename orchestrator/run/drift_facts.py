@@ -8,6 +8,8 @@ from datetime import date
 from pathlib import Path
 
 from orchestrator.config.drift import Drift
+from orchestrator.engine.memory import Memory
+from orchestrator.engine.session import Session
 from orchestrator.plan.drift_model import Facts, Written
 from orchestrator.plan.drift_model import Path as AttributePath
 from orchestrator.plan.drift_rules import shipped_volatile
@@ -15,7 +17,6 @@ from orchestrator.project.model import Stack
 from orchestrator.project.written import written_in
 from orchestrator.run.pending import upstream_hashes
 from orchestrator.run.schemas import Schemas
-from orchestrator.run.session import Session
 from orchestrator.state.records import Entry
 from orchestrator.terraform.client import Workdir
 
@@ -36,10 +37,10 @@ def facts_of(
         return schemas.is_computed_only(session, work, provider, kind, path)
 
     return Facts(
-        written=written_by_address(session.client.root(work), work.data_dir),
+        written=written_by_address(session.terraform.client.root(work), work.data_dir),
         volatile=(*shipped_volatile(), *settings.volatile),
         computed_only=is_computed_only,
-        upstreams=moved_upstreams(session, stack, entry),
+        upstreams=moved_upstreams(session.memory, stack, entry),
         rules=settings.ignore,
         today=today,
     )
@@ -68,10 +69,10 @@ def module_folders(root: Path, data_dir: Path) -> Iterator[tuple[str, Path]]:
             yield prefix, root / str(one.get("Dir") or "")
 
 
-def moved_upstreams(session: Session, stack: Stack, entry: Entry) -> Mapping[str, str]:
+def moved_upstreams(memory: Memory, stack: Stack, entry: Entry) -> Mapping[str, str]:
     """The remote states whose outputs are no longer what the stack was applied with: name → stack."""
     if not entry.upstreams:
         return {}
-    now = upstream_hashes(session.project, session.states, stack)
+    now = upstream_hashes(memory.project, memory.states, stack)
     moved = {id_ for id_, was in entry.upstreams.items() if id_ in now and now[id_] != was}
-    return {edge.name: edge.source for edge in session.project.upstreams(stack.id) if edge.source in moved}
+    return {edge.name: edge.source for edge in memory.project.upstreams(stack.id) if edge.source in moved}

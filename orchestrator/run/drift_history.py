@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from orchestrator.engine.ledgers import Ledgers
 from orchestrator.project.model import Project
 from orchestrator.report.drift_history import StackHistory
-from orchestrator.run.ledgers import Ledgers
 from orchestrator.state.drift import DriftLog, DriftRecord, Heartbeat
 
 WORKERS = 16

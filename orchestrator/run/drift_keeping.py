@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from orchestrator.engine.origin import origin_of
+from orchestrator.engine.session import Session
 from orchestrator.errors import InfraError, StateError
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.drift import StackDrift
 from orchestrator.run.drift_memory import after_check, event_of
-from orchestrator.run.origin import origin_of
 from orchestrator.run.pending import among, entries_of
-from orchestrator.run.session import Session
 from orchestrator.state.drift import DriftLog, DriftRecord, DriftRun, heartbeat_of
 from orchestrator.state.records import Entry
 from orchestrator.state.storage import PreconditionFailed
@@ -38,10 +38,10 @@ class Memory:
     def read(self, ids: Iterable[str]) -> None:
         """One listing of each ledger and of each memory of drift."""
         wanted = list(ids)
-        for ledger, members in self.session.ledgers.among(wanted).items():
+        for ledger, members in self.session.memory.ledgers.among(wanted).items():
             try:
                 known = ledger.entries()
-                self.entries.update(among(self.session, known, members))
+                self.entries.update(among(self.session.memory, known, members))
                 self._known[ledger.environment].update(known)
                 self.unreadable.update(
                     {
@@ -68,7 +68,7 @@ class Memory:
         """
         if stack.id in self.unreadable:
             raise self.unreadable[stack.id]
-        found = self.session.ledgers.entry(stack)
+        found = self.session.memory.ledgers.entry(stack)
         with self._lock:
             if found:
                 self.entries[stack.id] = found
@@ -87,25 +87,26 @@ class Memory:
 
     def keep(self, stack: Stack, found: StackDrift, entry: Entry | None) -> StackDrift:
         """Remember what was found of one stack; gives it with what that added."""
+        context = self.session.context
         before = self.records.get(stack.id)
         try:
-            generation = self.session.states.generation(stack) or ""
+            generation = self.session.memory.states.generation(stack) or ""
         except InfraError as error:
-            self.problem(f"What was found could not be remembered: {self.session.mask(error.message)}")
+            self.problem(f"What was found could not be remembered: {context.mask(error.message)}")
             return found
-        after = after_check(before, found, entry, generation, run=self.session.info.id, at=self.now())
+        after = after_check(before, found, entry, generation, run=context.info.id, at=self.now())
         event = event_of(before, after)
         with self._lock:
             if event:
                 self._events[stack.id] = event
         try:
-            saved = self.session.ledgers.drift_log(stack).save(after)
+            saved = self.session.memory.ledgers.drift_log(stack).save(after)
             with self._lock:
                 self.records[stack.id] = saved
         except PreconditionFailed:
             self.problem(f"{stack.id}: another check came first; what this one found is not remembered.")
         except InfraError as error:
-            self.problem(f"What was found could not be remembered: {self.session.mask(error.message)}")
+            self.problem(f"What was found could not be remembered: {context.mask(error.message)}")
         return with_memory(found, after, event)
 
     def finish(self, stacks: Sequence[StackDrift]) -> None:
@@ -115,15 +116,15 @@ class Memory:
             try:
                 log.save_run(self._run([by_id[id_] for id_ in ids]))
                 everything = [one.id for one in self._members(log)]
-                beat = heartbeat_of(self.session.info.id, self.now(), everything, log.records())
+                beat = heartbeat_of(self.session.context.info.id, self.now(), everything, log.records())
                 log.beat(beat)
                 self.complete[log.environment] = beat.complete
             except InfraError as error:
-                self.problem(f"This run could not be remembered: {self.session.mask(error.message)}")
+                self.problem(f"This run could not be remembered: {self.session.context.mask(error.message)}")
 
     def stale(self, stacks: Iterable[StackDrift]) -> tuple[str, ...]:
         """Stacks that were applied, and that nobody could check for longer than `stale_after`."""
-        limit = timedelta(seconds=self.session.project.config.drift.stale_after)
+        limit = timedelta(seconds=self.session.context.project.config.drift.stale_after)
         oldest = f"{self.moment - limit:%Y-%m-%dT%H:%M:%SZ}"
         found = []
         for one in stacks:
@@ -139,7 +140,7 @@ class Memory:
 
         Only of environments all of whose stacks were asked for.
         """
-        project = self.session.project
+        project = self.session.context.project
         elsewhere = {*project.stacks, *trunk.stacks}
         elsewhere |= {one.moved for one in project.config.stacks.values() if one.moved}
         found = []
@@ -157,7 +158,7 @@ class Memory:
         """The memories that some stacks are in, each with those that are in it."""
         found: dict[DriftLog, list[str]] = {}
         for id_ in ids:
-            log = self.session.ledgers.drift_log(self.session.project.stacks[id_])
+            log = self.session.memory.ledgers.drift_log(self.session.context.project.stacks[id_])
             found.setdefault(log, []).append(id_)
         return found
 
@@ -174,9 +175,11 @@ class Memory:
     def _members(self, log: DriftLog) -> list[Stack]:
         """Every stack that is remembered there and that was ever applied."""
         stacks = [
-            one for one in self.session.project.stacks.values() if self.session.ledgers.drift_log(one) is log
+            one
+            for one in self.session.context.project.stacks.values()
+            if self.session.memory.ledgers.drift_log(one) is log
         ]
-        known = entries_of(self.session, [one.id for one in stacks])
+        known = entries_of(self.session.memory, [one.id for one in stacks])
         return [
             one
             for one in stacks
@@ -184,8 +187,8 @@ class Memory:
         ]
 
     def _run(self, stacks: Sequence[StackDrift]) -> DriftRun:
-        info = self.session.report("drift", ()).run
-        origin = origin_of(self.session.environ)
+        info = self.session.context.report("drift", ()).run
+        origin = origin_of(self.session.context.environ)
         return DriftRun(
             id=info.id,
             started=info.started,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from orchestrator.engine.scheduler import run_in_order
+from orchestrator.engine.session import Session
 from orchestrator.errors import GitError, InfraError
 from orchestrator.plan.drift_model import Rule
 from orchestrator.project import load_commit
@@ -18,7 +19,6 @@ from orchestrator.run.drift_memory import remembered, with_baseline
 from orchestrator.run.drift_pace import PAUSES, Pace
 from orchestrator.run.pending import owed, upstream_hashes
 from orchestrator.run.schemas import Schemas
-from orchestrator.run.session import Session
 from orchestrator.state.records import Entry
 
 
@@ -42,29 +42,30 @@ def check_drift(session: Session, request: DriftRequest, *, now: datetime | None
 
     What cannot be remembered is a note, and no failure.
     """
+    context = session.context
     moment = now or datetime.now(UTC)
     memory = Memory(session, moment)
     ids = request.of_shard()
     memory.read(ids)
-    pace = Pace(request.budget, request.pauses, lambda: session.supervisor.interrupted)
+    pace = Pace(request.budget, request.pauses, lambda: context.supervisor.interrupted)
     checks = _Checks(session, memory, pace, moment)
-    session.progress.begin(ids)
+    context.progress.begin(ids)
     try:
         done = run_in_order(
-            memory.oldest_first(ids), {}, checks.check, workers=session.workers, skip=checks.skip
+            memory.oldest_first(ids), {}, checks.check, workers=context.workers, skip=checks.skip
         )
     finally:
-        session.progress.end()
-    stacks = tuple(done[id_] for id_ in session.in_order(ids))
+        context.progress.end()
+    stacks = tuple(done[id_] for id_ in context.in_order(ids))
     memory.finish(stacks)
-    report = session.report("drift", ())
+    report = context.report("drift", ())
     return DriftReport(
         run=report.run,
         stacks=stacks,
-        rules=rule_findings(session.project, stacks, moment),
+        rules=rule_findings(context.project, stacks, moment),
         stale=memory.stale(stacks),
         notes=(*memory.problems, *memory.left_behind(request.stacks, checks.trunk)),
-        interrupted=session.supervisor.interrupted,
+        interrupted=context.supervisor.interrupted,
         complete=memory.complete,
     )
 
@@ -80,19 +81,20 @@ class _Checks:
     has_begun: bool = False
 
     def __post_init__(self) -> None:
+        context = self.session.context
         self.terms = Terms(
-            settings=self.session.project.config.drift,
-            schemas=Schemas(self.session.folders.cache),
+            settings=context.project.config.drift,
+            schemas=Schemas(context.folders.cache),
             pace=self.pace,
             today=self.moment.date(),
-            is_live=lambda stack, entry: self.session.ledgers.of(stack).is_live(entry),
+            is_live=lambda stack, entry: self.session.memory.ledgers.of(stack).is_live(entry),
         )
-        self.trunk = trunk_of(self.session.project)
+        self.trunk = trunk_of(context.project)
 
     def skip(self, id_: str, results: Mapping[str, StackDrift]) -> StackDrift | None:
         """The result of a stack whose turn does not come any more; None when it comes."""
-        stack = self.session.project.stacks[id_]
-        if self.session.supervisor.interrupted:
+        stack = self.session.context.project.stacks[id_]
+        if self.session.context.supervisor.interrupted:
             return unchecked(stack, "the run was interrupted")
         # However short the time, a run gets one stack further.
         first, self.has_begun = not self.has_begun, True
@@ -106,7 +108,8 @@ class _Checks:
 
     def check(self, id_: str) -> StackDrift:
         """Check one stack and remember what was found."""
-        stack = self.session.project.stacks[id_]
+        context = self.session.context
+        stack = context.project.stacks[id_]
         try:
             entry = self.memory.entry_now(stack)
         except InfraError as error:
@@ -114,22 +117,22 @@ class _Checks:
         record = self.memory.records.get(id_)
         found = with_baseline(check_stack(self.session, stack, entry, self.terms), record, entry)
         found = remembered(found, record)
-        if not self.session.supervisor.interrupted:
+        if not context.supervisor.interrupted:
             found = self.memory.keep(stack, found, entry)
         found = replace(found, pending=self.pending(id_, entry))
-        self.session.progress.done(found)
+        context.progress.done(found)
         return found
 
     def pending(self, id_: str, entry: Entry | None) -> str:
         """Why trunk owes the stack something; empty when it does not, or when trunk has no such stack."""
         trunk = self.trunk
         if id_ not in trunk.stacks:
-            return "" if trunk is self.session.project else "trunk no longer has it"
+            return "" if trunk is self.session.context.project else "trunk no longer has it"
         try:
-            now = upstream_hashes(trunk, self.session.states, trunk.stacks[id_])
+            now = upstream_hashes(trunk, self.session.memory.states, trunk.stacks[id_])
             return owed(entry, trunk.fingerprint(id_), now)
         except InfraError as error:
-            return f"it cannot be told: {self.session.mask(error.message)}"
+            return f"it cannot be told: {self.session.context.mask(error.message)}"
 
 
 def trunk_of(project: Project) -> Project:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.errors import InterruptedRunError, StateError
 from orchestrator.process import Recorded, read_pid_file, started_at
 from orchestrator.project.model import Stack
 from orchestrator.run.carrying import PLANNED_FILE
-from orchestrator.run.session import Session
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.locks import LockInfo, belongs_to
 from orchestrator.state.records import Entry
@@ -80,9 +80,11 @@ def is_whole(entry: Entry, work: Workdir) -> bool:
     return not before or "/" not in now or before.partition("/")[0] == now.partition("/")[0]
 
 
-def newest_rescued(session: Session, ledger: Ledger, run: str, stack: Stack, work: Workdir) -> Rescued | None:
+def newest_rescued(
+    terraform: TerraformRunner, ledger: Ledger, run: str, stack: Stack, work: Workdir
+) -> Rescued | None:
     """The newest state that the run's Terraform could not save; one that lies in the root is moved away."""
-    for root in dict.fromkeys((work.root, session.client.root(work))):
+    for root in dict.fromkeys((work.root, terraform.client.root(work))):
         rescue_errored_state(work, root)
     states = list(_rescued(ledger, run, stack, work))
     return max(states, key=lambda one: one.head.serial, default=None)
@@ -123,7 +125,7 @@ def own_lock(lock: LockInfo | None, entry: Entry) -> bool:
 
 def saved_copy(work: Workdir, rescued: Rescued) -> Path:
     """The rescued state as a file that Terraform can push."""
-    from orchestrator.run.folders import write_private
+    from orchestrator.engine.folders import write_private
 
     path = work.run_dir / "rescued.tfstate"
     write_private(path, rescued.data)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.run.session import Session
+from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.terraform.environment import child_environment
 
 
@@ -18,16 +18,16 @@ class Formatting:
     diff: str = ""
 
 
-def format_files(session: Session, paths: Sequence[Path], *, check: bool, diff: bool) -> Formatting:
+def format_files(terraform: TerraformRunner, paths: Sequence[Path], *, check: bool, diff: bool) -> Formatting:
     """Format the files below `paths`, or with `check` only find those that are not."""
     if not paths:
         return Formatting(())
-    root = session.project.root
-    env = child_environment(session.environ)
+    root = terraform.project.root
+    env = child_environment(terraform.environ)
     if check:
-        files, text = session.client.fmt_check(root, env, paths, diff=diff)
+        files, text = terraform.client.fmt_check(root, env, paths, diff=diff)
         return Formatting(_relative(root, files), text)
-    return Formatting(_relative(root, session.client.fmt(root, env, paths)))
+    return Formatting(_relative(root, terraform.client.fmt(root, env, paths)))
 
 
 def _relative(root: Path, files: Sequence[str]) -> tuple[str, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from orchestrator.engine.ledgers import Ledgers
 from orchestrator.project.model import Project
 from orchestrator.run.drift_history import heartbeats
-from orchestrator.run.ledgers import Ledgers
 from orchestrator.state.drift import Heartbeat
 
 DAY = 86400.0

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from orchestrator.engine.ledgers import Ledgers
 from orchestrator.errors import UsageError
 from orchestrator.project.model import Project
 from orchestrator.report.history import HistoryRun
-from orchestrator.run.ledgers import Ledgers
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.records import RunRecord
 

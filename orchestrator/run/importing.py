@@ -11,10 +11,10 @@ from pathlib import Path
 
 from orchestrator.engine.inspection import Inspect
 from orchestrator.engine.planned import Planned
+from orchestrator.engine.planner import plan_stack
+from orchestrator.engine.session import Session
 from orchestrator.project.model import Stack
 from orchestrator.run.orphans import Orphan
-from orchestrator.run.planning import plan_stack
-from orchestrator.run.session import Session
 from orchestrator.terraform.client import PlanOptions, Workdir
 from orchestrator.terraform.shadow import make_shadow
 
@@ -62,9 +62,9 @@ def plan_with_imports(
 
 def shadow_with_imports(session: Session, stack: Stack, work: Workdir, orphans: Sequence[Orphan]) -> Workdir:
     """The root again, on its real backend, with import blocks beside its files."""
-    target = session.folders.shadow(f"{stack.id}+imports")
-    root = session.project.root
-    location = session.states.location(stack)
+    target = session.context.folders.shadow(f"{stack.id}+imports")
+    root = session.context.project.root
+    location = session.memory.states.location(stack)
     links: tuple[str, ...] = ()
     if location and not location.is_remote:
         local = os.path.relpath(location.name, root / stack.path)

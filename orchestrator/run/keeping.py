@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.engine.folders import private, write_private
 from orchestrator.engine.planned import Planned
+from orchestrator.engine.session import Session
+from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.errors import MismatchError, PlanFileError, UsageError
 from orchestrator.jsontext import MALFORMED, read_object
 from orchestrator.plan.file import plan_file_info
 from orchestrator.project.model import encode_id
-from orchestrator.run.folders import private, write_private
-from orchestrator.run.session import Session
 from orchestrator.state.records import made_of
 
 MANIFEST = "manifest.json"
@@ -76,7 +77,7 @@ def keep(session: Session, planned: Mapping[str, Planned], folder: Path, *, dest
         write_private(private(folder / encode_id(stack)) / "plan.tfplan", data)
         stacks[stack] = asdict(
             KeptPlan(
-                fingerprint=session.project.fingerprint(stack),
+                fingerprint=session.context.project.fingerprint(stack),
                 sha256=hashlib.sha256(data).hexdigest(),
                 generation=one.generation,
                 upstreams=dict(one.upstreams),
@@ -86,8 +87,8 @@ def keep(session: Session, planned: Mapping[str, Planned], folder: Path, *, dest
         )
     manifest = {
         "version": VERSION,
-        "commit": session.info.commit,
-        "terraform": session.binaries.default.version,
+        "commit": session.context.info.commit,
+        "terraform": session.terraform.binaries.default.version,
         "stacks": stacks,
     }
     write_private(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
@@ -136,27 +137,27 @@ def _check(session: Session, kept: Kept, stack_id: str) -> None:
         ) from error
     if found != entry.sha256:
         raise PlanFileError(f"{path} is not the file that was kept.", advice=again, stack=stack_id)
-    _check_version(session, path, stack_id)
-    stack = session.project.stacks.get(stack_id)
+    _check_version(session.terraform, path, stack_id)
+    stack = session.context.project.stacks.get(stack_id)
     if stack is None:
         raise PlanFileError(f"There is no stack {stack_id} here.", advice=again, stack=stack_id)
-    if session.states.generation(stack) != entry.generation:
+    if session.memory.states.generation(stack) != entry.generation:
         raise MismatchError(
             f"The state of {stack_id} has moved since the plan.", advice=again, stack=stack_id
         )
-    if session.states.moved(entry.upstreams):
+    if session.memory.states.moved(entry.upstreams):
         raise MismatchError(
             f"An upstream of {stack_id} has moved since the plan.", advice=again, stack=stack_id
         )
 
 
-def _check_version(session: Session, path: Path, stack_id: str) -> None:
+def _check_version(terraform: TerraformRunner, path: Path, stack_id: str) -> None:
     """Refuse a plan of another Terraform: the file itself says which one made it."""
     info = plan_file_info(path)
     if not info.format_ok:
         # A format of its own, as a newer Terraform or OpenTofu may have: that program decides.
         return
-    binary = session.binary_of(session.project.stacks[stack_id])
+    binary = terraform.binary_of(terraform.project.stacks[stack_id])
     if info.terraform_version != binary.version:
         raise PlanFileError(
             f"The plan of {stack_id} was made by version {info.terraform_version}, "

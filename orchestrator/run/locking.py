@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.config import StackSettings
+from orchestrator.engine.context import RunContext
+from orchestrator.engine.session import Session
 from orchestrator.errors import InfraError, InterruptedRunError, StateError, TerraformError, UsageError
 from orchestrator.process import Command, Completed
 from orchestrator.project.discovery import Root, stack_of_root
 from orchestrator.project.model import Project, Stack
 from orchestrator.repository.hcl import read
 from orchestrator.run.bootstrapping import NAME, default_root
-from orchestrator.run.session import Session
 from orchestrator.terraform import command
 from orchestrator.terraform.environment import child_environment
 from orchestrator.terraform.failures import failure
@@ -71,20 +72,21 @@ def lock(
     Versions that are locked already stay, the highest where stacks disagree; with `upgrade` each provider
     takes the newest version that every stack's constraints allow.
     """
-    if session.environ.get("TF_REATTACH_PROVIDERS"):
+    context = session.context
+    if context.environ.get("TF_REATTACH_PROVIDERS"):
         raise UsageError(
             "On the sandbox providers are simulated: there is nothing to lock.",
             advice="Run `infra lock` outside of `infra sandbox exec`.",
         )
     locking = _Locking(session, mirror or Mirror())
-    roots = roots_of(session.project)
+    roots = roots_of(context.project)
     wanted = set(stacks)
     chosen = [path for path, stack in roots.items() if stack.id in wanted]
     if not chosen:
         return ()
-    union = locking.union(list(roots), "" if upgrade else seed(session.project, roots.values()))
+    union = locking.union(list(roots), "" if upgrade else seed(context.project, roots.values()))
     texts = locking.texts(list(roots), chosen, union)
-    return tuple(_write(session.project, roots[path], texts[path]) for path in chosen)
+    return tuple(_write(context.project, roots[path], texts[path]) for path in chosen)
 
 
 def disagreements(project: Project) -> dict[str, dict[str, list[str]]]:
@@ -131,7 +133,7 @@ class _Locking:
 
     def texts(self, every: Sequence[str], chosen: Sequence[str], union: str) -> dict[str, str]:
         """A lock file for each chosen root; roots that require the same share one run of Terraform."""
-        wants = {path: requirements(self.session.project, path) for path in every}
+        wants = {path: requirements(self.session.context.project, path) for path in every}
         if len(set(wants.values())) == 1:
             return dict.fromkeys(chosen, union)
         made: dict[tuple[str, ...], str] = {}
@@ -142,8 +144,8 @@ class _Locking:
 
     def _place(self, path: str, overrides: Mapping[str, str]) -> tuple[Path, Path]:
         """A copy of a root to lock in, and its TF_DATA_DIR."""
-        target = self.session.folders.shadow(f"lock {path}")
-        root = make_shadow(self.session.project.root, Path(path), target, overrides)
+        target = self.session.context.folders.shadow(f"lock {path}")
+        root = make_shadow(self.session.context.project.root, Path(path), target, overrides)
         return root, target.with_name(target.name + ".data")
 
     def _locked(self, root: Path, data_dir: Path, text: str) -> str:
@@ -160,14 +162,17 @@ class _Locking:
 
     def _run(self, root: Path, data_dir: Path, argv: Sequence[str]) -> Completed:
         session = self.session
+        context = session.context
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        env = {**child_environment(session.environ), "TF_DATA_DIR": str(data_dir)}
+        env = {**child_environment(context.environ), "TF_DATA_DIR": str(data_dir)}
         name = " ".join(word for word in argv[:2] if not word.startswith("-"))
-        done = session.supervisor.run(
-            Command((*session.binaries.default.argv, *argv), root, env, deadline=DEADLINE, title=name)
+        done = context.supervisor.run(
+            Command(
+                (*session.terraform.binaries.default.argv, *argv), root, env, deadline=DEADLINE, title=name
+            )
         )
         if not done.ok:
-            raise _refusal(session, name, root, done)
+            raise _refusal(context, name, root, done)
         return done
 
 
@@ -189,12 +194,12 @@ def _words(text: str) -> str:
     return " ".join(text.split())
 
 
-def _refusal(session: Session, name: str, root: Path, done: Completed) -> InfraError:
+def _refusal(context: RunContext, name: str, root: Path, done: Completed) -> InfraError:
     """Why Terraform made no lock file, and that none was written."""
     error = failure(name, root, DEADLINE, done)
     if isinstance(error, InterruptedRunError):
         return error
-    text = session.mask(done.error_text.strip() or error.message)
+    text = context.mask(done.error_text.strip() or error.message)
     if any(words in text for words in UNREACHABLE):
         return TerraformError(
             f"A registry cannot be reached, so no lock file was written.\n{text}",

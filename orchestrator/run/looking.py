@@ -6,59 +6,61 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from orchestrator.engine.context import RunContext
+from orchestrator.engine.session import Session
 from orchestrator.errors import InfraError, StateError, TerraformError, UsageError
 from orchestrator.masking import HIDDEN
 from orchestrator.project.discovery import nearest
 from orchestrator.project.model import Stack
-from orchestrator.run.session import Session
 from orchestrator.terraform.client import Workdir
 
 
 def outputs_of(session: Session, stack: Stack) -> Mapping[str, Mapping[str, Any]]:
     """A stack's outputs as Terraform's `{value, type, sensitive}`; sensitive ones in clear."""
-    head = session.states.head(stack)
-    if head is None and session.states.location(stack) is None:
-        return session.client.output(ready(session, stack))
+    head = session.memory.states.head(stack)
+    if head is None and session.memory.states.location(stack) is None:
+        return session.terraform.client.output(ready(session, stack))
     if head is None:
         raise never_applied(stack)
     return head.outputs
 
 
-def shown_outputs(session: Session, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def shown_outputs(context: RunContext, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Outputs as people may see them: JSON texts, their secrets masked."""
     changes = {
         name: {"after": one.get("value"), "after_sensitive": bool(one.get("sensitive"))}
         for name, one in outputs.items()
     }
-    secrets = session.masker.secrets_of({"output_changes": changes})
+    secrets = context.masker.secrets_of({"output_changes": changes})
     return {
         name: HIDDEN
         if one.get("sensitive")
-        else session.mask(json.dumps(one.get("value"), ensure_ascii=False), secrets)
+        else context.mask(json.dumps(one.get("value"), ensure_ascii=False), secrets)
         for name, one in outputs.items()
     }
 
 
 def addresses_of(session: Session, stack: Stack, addresses: Sequence[str]) -> list[str]:
     """The addresses in a stack's state."""
-    return session.client.state_list(ready(session, stack), addresses)
+    return session.terraform.client.state_list(ready(session, stack), addresses)
 
 
 def resource_of(session: Session, stack: Stack, address: str) -> str:
     """One resource of a stack's state as text, without the secrets of the whole state."""
+    terraform = session.terraform
     work = ready(session, stack)
     try:
-        text = session.client.state_show(work, address)
+        text = terraform.client.state_show(work, address)
     except TerraformError as error:
-        raise unknown_address(error, stack.id, address, session.client.state_list(work, ())) from error
-    values = json.loads(session.client.show_json(work)).get("values") or {}
+        raise unknown_address(error, stack.id, address, terraform.client.state_list(work, ())) from error
+    values = json.loads(terraform.client.show_json(work)).get("values") or {}
     # What the masker knows to read is a plan; the state's resources are what a plan would start from.
     known = [
         {"address": one.get("address"), "change": {"before": one.get("values"), "before_sensitive": marks}}
         for one in _resources(values.get("root_module") or {})
         for marks in [one.get("sensitive_values")]
     ]
-    return session.mask(text, session.masker.secrets_of({"resource_changes": known}))
+    return session.context.mask(text, session.context.masker.secrets_of({"resource_changes": known}))
 
 
 def unknown_address(error: InfraError, stack: str, address: str, known: Sequence[str]) -> InfraError:
@@ -80,9 +82,9 @@ def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def state_of(session: Session, stack: Stack) -> bytes:
     """The whole state as it lies there."""
-    if session.states.location(stack) is None:
-        return session.client.state_pull(ready(session, stack))
-    found = session.states.raw(stack)
+    if session.memory.states.location(stack) is None:
+        return session.terraform.client.state_pull(ready(session, stack))
+    found = session.memory.states.raw(stack)
     if found is None:
         raise never_applied(stack)
     return found
@@ -90,11 +92,11 @@ def state_of(session: Session, stack: Stack) -> bytes:
 
 def ready(session: Session, stack: Stack, *, look: bool = True) -> Workdir:
     """A stack's folder, initialised. `look`: a state must be there, since Terraform would write one."""
-    located = session.states.location(stack) is not None
-    if look and located and session.states.generation(stack) is None:
+    located = session.memory.states.location(stack) is not None
+    if look and located and session.memory.states.generation(stack) is None:
         raise never_applied(stack)
-    work = session.workdir(stack)
-    session.init(stack, work)
+    work = session.terraform.workdir(stack)
+    session.terraform.init(stack, work)
     return work
 
 

@@ -7,32 +7,33 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.engine.memory import Memory
+from orchestrator.engine.states import States
 from orchestrator.project.model import Edge, Project, Stack
-from orchestrator.run.states import States
 from orchestrator.state.records import Entry, short_commit
 
 if TYPE_CHECKING:
-    from orchestrator.run.session import Session
+    pass
 
 ABSENT = "absent"
 
 
-def pending_stacks(session: Session, among: Iterable[str] | None = None) -> dict[str, str]:
+def pending_stacks(memory: Memory, among: Iterable[str] | None = None) -> dict[str, str]:
     """The stacks that are owed something, in the project's order, each with the reason.
 
     `among` are the ids to look at, by default all; no ledger of other environments is read.
     """
-    stacks = session.project.stacks
+    stacks = memory.project.stacks
     wanted = stacks.keys() if among is None else stacks.keys() & set(among)
-    known = entries_of(session, wanted)
+    known = entries_of(memory, wanted)
     found = {}
     for stack in stacks.values():
         if stack.id not in wanted:
             continue
         entry = known.get(stack.id)
         reads = entry.upstreams.keys() if entry else ()
-        now = upstream_hashes(session.project, session.states, stack) if reads else {}
-        why = owed(entry, session.project.fingerprint(stack.id), now)
+        now = upstream_hashes(memory.project, memory.states, stack) if reads else {}
+        why = owed(entry, memory.project.fingerprint(stack.id), now)
         if why:
             found[stack.id] = why
     return found
@@ -65,19 +66,19 @@ def owed(entry: Entry | None, fingerprint: str, upstreams: Mapping[str, str]) ->
     return f"outputs of {', '.join(moved)} have changed since" if moved else ""
 
 
-def entries_of(session: Session, stacks: Iterable[str]) -> dict[str, Entry]:
+def entries_of(memory: Memory, stacks: Iterable[str]) -> dict[str, Entry]:
     """What the ledgers know of some stacks, also of renamed ones; one listing for each ledger."""
     found: dict[str, Entry] = {}
-    for ledger, ids in session.ledgers.among(stacks).items():
-        found |= among(session, ledger.entries(), ids)
+    for ledger, ids in memory.ledgers.among(stacks).items():
+        found |= among(memory, ledger.entries(), ids)
     return found
 
 
-def among(session: Session, entries: Mapping[str, Entry], stacks: Iterable[str]) -> dict[str, Entry]:
+def among(memory: Memory, entries: Mapping[str, Entry], stacks: Iterable[str]) -> dict[str, Entry]:
     """Those of a ledger's entries that are of some stacks, also of renamed ones."""
     found = {}
     for id_ in stacks:
-        old = session.ledgers.earlier_id(session.project.stacks[id_])
+        old = memory.ledgers.earlier_id(memory.project.stacks[id_])
         entry = entries.get(id_) or (entries.get(old) if old else None)
         if entry:
             found[id_] = entry

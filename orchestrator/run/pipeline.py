@@ -9,22 +9,24 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.engine.executor import Executor, Work
+from orchestrator.engine.failures import failure, not_planned, too_late
 from orchestrator.engine.inspection import Inspect, inspect_nothing
+from orchestrator.engine.memory import Memory
 from orchestrator.engine.planned import Planned, block_forbidden
+from orchestrator.engine.planner import plan_stack, read_kept_plan
 from orchestrator.engine.ports import ALLOW_ALL, ApplyGate, Consent
 from orchestrator.engine.promotion_lookup import PromotionLookup
 from orchestrator.engine.scheduler import run_in_order
+from orchestrator.engine.session import Session
 from orchestrator.engine.uncommitted import uncommitted_note
 from orchestrator.errors import BlockedError, ConfigError, InfraError, UsageError
-from orchestrator.project.model import Stack
+from orchestrator.project.model import Project, Stack
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.carrying import carry_out
 from orchestrator.run.keeping import Kept, check_kept, empty_folder, keep, read_kept
 from orchestrator.run.pending import entries_of
-from orchestrator.run.planning import failure, not_planned, plan_stack, read_kept_plan, too_late
 from orchestrator.run.recording import Recorder, Terms
-from orchestrator.run.session import Session
-from orchestrator.run.state_location import carry_declared_move
+from orchestrator.run.state_changes import carry_declared_move
 from orchestrator.state.records import Entry, Kind
 from orchestrator.terraform.client import PlanOptions
 
@@ -61,13 +63,16 @@ class Request:
 
 def plan(session: Session, request: Request) -> RunReport:
     """Plan the stacks and their followers; keep the plan files when asked to."""
+    context = session.context
     if request.out:
         empty_folder(request.out)
     planned = plan_all(session, request)
-    if request.out and not session.supervisor.interrupted:
+    if request.out and not context.supervisor.interrupted:
         keep(session, planned, request.out, destroy=request.options.destroy)
     reports = [one.report for one in planned.values()]
-    return session.report("plan", reports, detailed=request.detailed, notes=follower_notes(session, planned))
+    return context.report(
+        "plan", reports, detailed=request.detailed, notes=follower_notes(context.project, planned)
+    )
 
 
 def apply(session: Session, request: Request, consent: Consent, gate: ApplyGate = ALLOW_ALL) -> RunReport:
@@ -75,15 +80,16 @@ def apply(session: Session, request: Request, consent: Consent, gate: ApplyGate 
 
     `gate` has the last word on each plan that is about to be applied.
     """
+    context = session.context
     command: Kind = "destroy" if request.options.destroy else "apply"
-    environments_in_order(session, request.stacks)
+    environments_in_order(context.project, request.stacks)
     recorder = Recorder(session, command, request.terms, request.options)
     refuse_outside_ci(recorder, [*request.stacks, *request.followers])
     planned = {id: block_forbidden(one) for id, one in plan_all(session, request).items()}
     if command == "apply":
-        planned = _held(session, planned, promotes=request.promotes)
-    shown = _with_uncommitted(recorder, session.report(command, [one.report for one in planned.values()]))
-    if session.supervisor.interrupted:
+        planned = _held(session.memory, planned, promotes=request.promotes)
+    shown = _with_uncommitted(recorder, context.report(command, [one.report for one in planned.values()]))
+    if context.supervisor.interrupted:
         return shown
     todo = [id for id, one in planned.items() if one.is_pending]
     if not todo:
@@ -91,7 +97,7 @@ def apply(session: Session, request: Request, consent: Consent, gate: ApplyGate 
         return replace(shown, notes=(*shown.notes, *notes))
     asked = todo if any(planned[id].has_changes or planned[id].move for id in todo) else []
     if asked:
-        consent.to_apply(shown, protected=session.protected(asked))
+        consent.to_apply(shown, protected=context.protected(asked))
     return _execute(recorder, planned, consent, asked, gate=gate, inspect=request.inspect)
 
 
@@ -104,72 +110,77 @@ def apply_kept(
     inspect: Inspect = inspect_nothing,
 ) -> RunReport:
     """Apply what `plan --out` kept, after the same question; refuses what has moved since."""
+    context = session.context
     kept = read_kept(folder)
-    stacks = [id for id in session.in_order(kept.stacks) if not names or id in names]
+    stacks = [id for id in context.in_order(kept.stacks) if not names or id in names]
     if names and not stacks:
         raise UsageError(
             f"{folder} holds no plan of what was named.",
             advice=f"It has {', '.join(kept.stacks) or 'none at all'}.",
         )
     check_kept(session, kept, stacks)
-    environments_in_order(session, stacks)
-    session.progress.begin(stacks)
+    environments_in_order(context.project, stacks)
+    context.progress.begin(stacks)
     try:
         planned = run_in_order(
-            stacks, {}, partial(_kept_plan, session, kept, inspect), workers=session.workers
+            stacks, {}, partial(_kept_plan, session, kept, inspect), workers=context.workers
         )
     finally:
-        session.progress.end()
-    planned = _held(session, {id: block_forbidden(one) for id, one in planned.items()})
+        context.progress.end()
+    planned = _held(session.memory, {id: block_forbidden(one) for id, one in planned.items()})
     destroys = {kept.stacks[id].destroy for id in stacks}
     options = PlanOptions(destroy=destroys == {True})
     recorder = Recorder(session, "apply", terms, options)
     refuse_outside_ci(recorder, stacks)
-    shown = _with_uncommitted(recorder, session.report("apply", [one.report for one in planned.values()]))
+    shown = _with_uncommitted(recorder, context.report("apply", [one.report for one in planned.values()]))
     if not stacks:
         return shown
-    consent.to_apply(shown, protected=session.protected(stacks))
+    consent.to_apply(shown, protected=context.protected(stacks))
     return _execute(recorder, planned, consent, stacks, fixed=True)
 
 
 def plan_all(session: Session, request: Request) -> dict[str, Planned]:
     """Plan every stack of the request, side by side in dependency order, then the followers that may move."""
-    order = session.in_order(request.stacks)
+    context = session.context
+    order = context.in_order(request.stacks)
     planned = _plan_these(session, order, request)
     moved = {id for id in order if planned[id].has_changes}
-    late = [id for id in session.in_order(request.followers) if _is_moved(session, id, moved, planned)]
+    late = [
+        id for id in context.in_order(request.followers) if _is_moved(context.project, id, moved, planned)
+    ]
     return planned | (_plan_these(session, late, request) if late else {})
 
 
 def _plan_these(session: Session, stacks: Sequence[str], request: Request) -> dict[str, Planned]:
-    prerequisites = session.prerequisites(stacks, destroy=request.options.destroy)
+    context = session.context
+    prerequisites = context.prerequisites(stacks, destroy=request.options.destroy)
 
     def work(id: str) -> Planned:
-        planned = plan_stack(session, session.project.stacks[id], request.options, inspect=request.inspect)
-        session.progress.done(planned.report)
+        planned = plan_stack(session, context.project.stacks[id], request.options, inspect=request.inspect)
+        context.progress.done(planned.report)
         return planned
 
     def skip(id: str, results: Mapping[str, Planned]) -> Planned | None:
-        if session.supervisor.interrupted:
-            return not_planned(session, session.project.stacks[id])
-        if request.last_start is not None and time.monotonic() - session.began >= request.last_start:
-            late = too_late(session, session.project.stacks[id], request.last_start)
-            session.progress.done(late.report)
+        if context.supervisor.interrupted:
+            return not_planned(session, context.project.stacks[id])
+        if request.last_start is not None and time.monotonic() - context.began >= request.last_start:
+            late = too_late(session, context.project.stacks[id], request.last_start)
+            context.progress.done(late.report)
             return late
         return None
 
-    session.progress.begin(stacks)
+    context.progress.begin(stacks)
     try:
         return run_in_order(
             stacks,
             prerequisites,
             work,
-            workers=session.workers,
+            workers=context.workers,
             skip=skip,
             durations=_durations(session, stacks, lambda entry: entry.plan_seconds),
         )
     finally:
-        session.progress.end()
+        context.progress.end()
 
 
 def _durations(
@@ -179,18 +190,18 @@ def _durations(
 
     A ledger that cannot be read is no reason to fail: the order is then by the number of dependents.
     """
-    if len(stacks) <= session.workers:
+    if len(stacks) <= session.context.workers:
         return {}
     try:
-        known = entries_of(session, stacks)
+        known = entries_of(session.memory, stacks)
     except InfraError:
         return {}
     return {id: value for id, entry in known.items() if (value := seconds(entry)) is not None}
 
 
-def _is_moved(session: Session, follower: str, moved: set[str], planned: Mapping[str, Planned]) -> bool:
+def _is_moved(project: Project, follower: str, moved: set[str], planned: Mapping[str, Planned]) -> bool:
     """Whether a planned change reaches an output that the follower reads; unsure counts as yes."""
-    for edge in session.project.edges:
+    for edge in project.edges:
         if edge.target != follower or edge.source not in moved:
             continue
         changed = planned[edge.source].report.outputs
@@ -199,10 +210,10 @@ def _is_moved(session: Session, follower: str, moved: set[str], planned: Mapping
     return False
 
 
-def follower_notes(session: Session, planned: Mapping[str, Planned]) -> tuple[str, ...]:
+def follower_notes(project: Project, planned: Mapping[str, Planned]) -> tuple[str, ...]:
     """One line for each stack that reads an output which a plan of this run changes."""
     notes = []
-    for edge in sorted(session.project.edges, key=lambda edge: (edge.target, edge.source)):
+    for edge in sorted(project.edges, key=lambda edge: (edge.target, edge.source)):
         source = planned.get(edge.source)
         if edge.kind != "remote_state" or source is None or not source.has_changes:
             continue
@@ -212,10 +223,10 @@ def follower_notes(session: Session, planned: Mapping[str, Planned]) -> tuple[st
     return tuple(notes)
 
 
-def environments_in_order(session: Session, stacks: Sequence[str]) -> list[list[str]]:
+def environments_in_order(project: Project, stacks: Sequence[str]) -> list[list[str]]:
     """The stacks by environment, in promotion order; ConfigError when an order is needed and not known."""
-    names = {session.project.stacks[id].environment for id in stacks}
-    unknown = [name for name in session.project.order.unordered if name in names]
+    names = {project.stacks[id].environment for id in stacks}
+    unknown = [name for name in project.order.unordered if name in names]
     if unknown and len(names) > 1:
         raise ConfigError(
             f"The place of {', '.join(unknown)} in the promotion order is not known.",
@@ -225,18 +236,20 @@ def environments_in_order(session: Session, stacks: Sequence[str]) -> list[list[
             key="environments",
         )
     by_name: dict[str, list[str]] = {}
-    for name in session.project.order.all:
-        found = [id for id in stacks if session.project.stacks[id].environment == name]
+    for name in project.order.all:
+        found = [id for id in stacks if project.stacks[id].environment == name]
         if found:
             by_name[name] = found
     return list(by_name.values())
 
 
-def _held(session: Session, planned: Mapping[str, Planned], *, promotes: bool = False) -> dict[str, Planned]:
+def _held(memory: Memory, planned: Mapping[str, Planned], *, promotes: bool = False) -> dict[str, Planned]:
     """The plans, those blocked whose environment must wait for the checks of an earlier one."""
     changing = [id for id, one in planned.items() if one.report.result in ("changed", "waiting")]
-    names = [session.project.stacks[ids[0]].environment for ids in environments_in_order(session, changing)]
-    lookup = PromotionLookup(session.project, session.ledgers.promotions)
+    names = [
+        memory.project.stacks[ids[0]].environment for ids in environments_in_order(memory.project, changing)
+    ]
+    lookup = PromotionLookup(memory.project, memory.ledgers.promotions)
     holds = {name: hold for name in names[0 if promotes else 1 :] if (hold := lookup.known_failure(name))}
     blocked = {}
     for id in changing:
@@ -252,8 +265,8 @@ def _held(session: Session, planned: Mapping[str, Planned], *, promotes: bool = 
 def refuse_outside_ci(recorder: Recorder, stacks: Sequence[str]) -> None:
     """Environments that only CI applies: refuse them to everybody else, unless a reason was given."""
     session = recorder.session
-    names = dict.fromkeys(session.project.stacks[id].environment for id in stacks)
-    closed = [name for name in names if session.project.config.environment(name).apply == "ci"]
+    names = dict.fromkeys(session.context.project.stacks[id].environment for id in stacks)
+    closed = [name for name in names if session.context.project.config.environment(name).apply == "ci"]
     if closed and not recorder.origin.is_ci and not recorder.terms.break_glass:
         raise BlockedError(
             f"Only CI applies to {', '.join(closed)}.",
@@ -273,12 +286,12 @@ def _execute(
 ) -> RunReport:
     """Everything after the question; `shown` are the stacks whose protected environments were named in it."""
     session, options = recorder.session, recorder.options
-    project = session.project
+    project = session.context.project
 
     def plan_again(stack: Stack) -> Planned:
         return plan_stack(session, stack, options, inspect=inspect, real=True)
 
-    steps = environments_in_order(session, list(planned))
+    steps = environments_in_order(session.context.project, list(planned))
     if options.destroy:
         steps.reverse()
     work = Work(
@@ -288,27 +301,27 @@ def _execute(
         destroys=options.destroy,
         fixed=fixed,
         is_partial=options.is_partial,
-        protected=frozenset(session.protected(planned)),
-        named=frozenset(session.protected(shown)),
+        protected=frozenset(session.context.protected(planned)),
+        named=frozenset(session.context.protected(shown)),
         durations=_durations(session, list(planned), lambda entry: entry.apply_seconds),
     )
     executor = Executor(
         work,
-        session.states,
+        session.memory.states,
         recorder,
         consent,
-        session.progress,
+        session.context.progress,
         plan_again,
         partial(carry_out, recorder),
         partial(failure, session),
-        lambda: session.supervisor.interrupted,
-        session.workers_in,
+        lambda: session.context.supervisor.interrupted,
+        session.context.workers_in,
         gate,
         partial(carry_declared_move, session),
     )
-    done = executor.run(session.prerequisites(list(planned), destroy=options.destroy), steps)
+    done = executor.run(session.context.prerequisites(list(planned), destroy=options.destroy), steps)
     notes = [*_note_unchanged(recorder, planned), *recorder.save()]
-    report = session.report(
+    report = session.context.report(
         recorder.kind, [done[id] for id in planned], notes=(*notes, *next_steps(recorder.kind, done))
     )
     return replace(report, run=replace(report.run, commit=recorder.commit(planned)))
@@ -341,8 +354,8 @@ def next_steps(command: str, done: Mapping[str, StackReport]) -> tuple[str, ...]
 def _kept_plan(session: Session, kept: Kept, inspect: Inspect, stack_id: str) -> Planned:
     """One kept plan, read again to be shown."""
     entry = kept.stacks[stack_id]
-    stack = session.project.stacks[stack_id]
+    stack = session.context.project.stacks[stack_id]
     data = kept.plan_file(stack_id).read_bytes()
     planned = read_kept_plan(session, stack, data, entry.generation, entry.upstreams, inspect)
-    session.progress.done(planned.report)
+    session.context.progress.done(planned.report)
     return planned

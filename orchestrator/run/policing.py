@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.config.rules import Policy
+from orchestrator.engine.context import RunContext
 from orchestrator.engine.inspection import Inspect, Inspected
 from orchestrator.errors import ConfigError, GitError, PolicyError, ProjectError
 from orchestrator.plan.model import Plan
@@ -16,7 +17,6 @@ from orchestrator.project.declared import declared
 from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.report.model import StackReport
 from orchestrator.repository.tree import Tree
-from orchestrator.run.session import Session
 from orchestrator.terraform.environment import child_environment
 
 SUFFIX = ".rego"
@@ -24,7 +24,7 @@ CONFIG = "infra.yaml"
 
 
 def police(
-    session: Session,
+    context: RunContext,
     policy: Policy,
     *,
     allow_destroy: bool,
@@ -35,37 +35,37 @@ def police(
     `policy` and `rego` (texts by path) are trunk's. `allow_destroy` says whether the label allows to delete
     and replace, or a person is asked that. The inspection raises PolicyError where Rego cannot be evaluated.
     """
-    rules = RegoRules(rego or {}, policy.rego, session.supervisor, child_environment(session.environ))
+    rules = RegoRules(rego or {}, policy.rego, context.supervisor, child_environment(context.environ))
 
     def inspect(stack: Stack, plan: Plan, raw: bytes) -> Inspected:
-        config, order = session.project.config, session.project.order
+        config, order = context.project.config, context.project.order
         at = Circumstances(stack.environment, config.is_protected(stack.environment, order), allow_destroy)
         document: Mapping[str, Any] = json.loads(raw) if policy.labels.required else {}
         found = list(evaluate(plan, document, policy, at))
         if rules:
-            found += _by_rego(session, stack, plan, rules, raw)
-        return Inspected(findings=tuple(_finding(session, stack, plan, one) for one in found))
+            found += _by_rego(context, stack, plan, rules, raw)
+        return Inspected(findings=tuple(_finding(context, stack, plan, one) for one in found))
 
     return inspect
 
 
 def _by_rego(
-    session: Session, stack: Stack, plan: Plan, rules: RegoRules, raw: bytes
+    context: RunContext, stack: Stack, plan: Plan, rules: RegoRules, raw: bytes
 ) -> tuple[Violation, ...]:
     """What the rules in Rego say; their errors may quote the plan, and are masked as it is."""
     try:
-        return rules.evaluate(raw, session.folders.run(session.info.id, stack.id))
+        return rules.evaluate(raw, context.folders.run(context.info.id, stack.id))
     except PolicyError as error:
         raise PolicyError(
-            session.mask(error.message, plan.secrets), advice=error.advice, file=error.file, stack=stack.id
+            context.mask(error.message, plan.secrets), advice=error.advice, file=error.file, stack=stack.id
         ) from None
 
 
-def _finding(session: Session, stack: Stack, plan: Plan, one: Violation) -> Finding:
+def _finding(context: RunContext, stack: Stack, plan: Plan, one: Violation) -> Finding:
     """A violation at the line of the resource, where the code has it."""
-    place = declared(session.project, stack, one.address) if one.address else None
+    place = declared(context.project, stack, one.address) if one.address else None
     file, line = place or (None, None)
-    message = session.mask(one.message, plan.secrets)
+    message = context.mask(one.message, plan.secrets)
     return Finding(one.severity, one.rule, message, one.advice, file, line, stack.id)
 
 

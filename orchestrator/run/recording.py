@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from orchestrator.engine.claims import Claim
+from orchestrator.engine.ledgers import this_machine
+from orchestrator.engine.origin import Origin, origin_of
+from orchestrator.engine.session import Session
 from orchestrator.engine.uncommitted import WorkingTree
 from orchestrator.errors import GitError, InfraError, InterruptedRunError, LockedError, SupersededError
 from orchestrator.process import started_at
@@ -20,10 +23,7 @@ from orchestrator.project.model import Stack
 from orchestrator.report.model import StackReport
 from orchestrator.run.cut_off import remember
 from orchestrator.run.forward import is_on_trunk, superseded
-from orchestrator.run.ledgers import this_machine
-from orchestrator.run.origin import Origin, origin_of
 from orchestrator.run.pending import entries_of, upstream_hashes
-from orchestrator.run.session import Session
 from orchestrator.state.approved import digest_key
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.locks import belongs_to
@@ -60,8 +60,8 @@ class Recorder:
         self.kind = kind
         self.terms = terms
         self.options = options
-        self.origin: Origin = origin_of(session.environ)
-        self.tree = WorkingTree(session.project)
+        self.origin: Origin = origin_of(session.context.environ)
+        self.tree = WorkingTree(session.context.project)
         self._records: dict[str, StackRecord] = {}
         self._lock = threading.Lock()
 
@@ -83,26 +83,26 @@ class Recorder:
         end = time.monotonic() + self.terms.wait
         waited = False
         while True:
-            ledger = self.session.ledgers.of(stack)
-            before = self.session.ledgers.carry(stack)
+            ledger = self.session.memory.ledgers.of(stack)
+            before = self.session.memory.ledgers.carry(stack)
             self._refuse_older(stack, before)
             serial = self._serial(stack)
             try:
                 entry = ledger.begin(stack.id, self.operation(stack), before)
             except LockedError as error:
-                if self.session.supervisor.interrupted:
+                if self.session.context.supervisor.interrupted:
                     raise InterruptedRunError("Interrupted while waiting for another run.") from None
                 if time.monotonic() >= end:
                     raise
                 waited = True
-                self.session.progress.doing(stack.id, f"waiting: {error.message}")
+                self.session.context.progress.doing(stack.id, f"waiting: {error.message}")
                 time.sleep(min(LOOK_AGAIN, 0.3 + secrets.randbelow(1000) / 1000))
             else:
                 return Claim(ledger, stack, before, entry, waited=waited, serial=serial)
 
     def take_over(self, stack: Stack, before: Entry) -> Claim:
         """Take a stack whose operation was cut off, to bring it to an end under that operation's own run."""
-        ledger = self.session.ledgers.of(stack)
+        ledger = self.session.memory.ledgers.of(stack)
         run = before.operation.run if before.operation else before.run
         serial = self._serial(stack)
         cut_off = before.operation
@@ -123,12 +123,14 @@ class Recorder:
         return Claim(ledger, stack, before, entry, waited=False, serial=serial)
 
     def _serial(self, stack: Stack) -> int | None:
-        head = self.session.states.head(stack)
+        head = self.session.memory.states.head(stack)
         return head.serial if head else None
 
     def _refuse_older(self, stack: Stack, before: Entry | None) -> None:
         found = (
-            superseded(self.session.project, before, over=self.terms.over) if self.kind != "destroy" else None
+            superseded(self.session.context.project, before, over=self.terms.over)
+            if self.kind != "destroy"
+            else None
         )
         if found:
             raise SupersededError(found[0], advice=found[1], stack=stack.id)
@@ -136,7 +138,7 @@ class Recorder:
     def operation(self, stack: Stack) -> Operation:
         """What this run does to a stack, as the ledger has it."""
         return Operation(
-            run=self.session.info.id,
+            run=self.session.context.info.id,
             kind=self.kind,
             phase="planned",
             who=self.origin.person,
@@ -185,12 +187,12 @@ class Recorder:
 
     def left_lock(self, claim: Claim) -> str:
         """The generation of a lock that our Terraform took and did not release; empty when there is none."""
-        lock, operation = self.session.states.lock(claim.stack), claim.entry.operation
+        lock, operation = self.session.memory.states.lock(claim.stack), claim.entry.operation
         return lock.generation if lock and operation and belongs_to(lock, operation) else ""
 
     def commit(self, stacks: Iterable[str]) -> str:
         """The commit of the run's record: `COMMIT+uncommitted` where a stack is not at the commit."""
-        commit = self.session.info.commit
+        commit = self.session.context.info.commit
         return f"{commit}{UNCOMMITTED}" if self.tree.uncommitted(stacks) else commit
 
     def note(self, claim: Claim, report: StackReport) -> None:
@@ -212,12 +214,12 @@ class Recorder:
             return []
         problems = []
         try:
-            known = entries_of(self.session, empty)
+            known = entries_of(self.session.memory, empty)
             for id_ in empty:
                 if not self._is_behind(id_, known.get(id_)):
                     continue
-                if not self.session.states.moved(upstreams.get(id_, {})):
-                    self._unchanged(self.session.project.stacks[id_], stacks[id_])
+                if not self.session.memory.states.moved(upstreams.get(id_, {})):
+                    self._unchanged(self.session.context.project.stacks[id_], stacks[id_])
         except SupersededError as error:
             problems.append(f"{error.stack}: {error.message}; the ledger stays as it is.")
         except InfraError as error:
@@ -225,14 +227,15 @@ class Recorder:
         return problems
 
     def _is_behind(self, id_: str, entry: Entry | None) -> bool:
-        stack = self.session.project.stacks[id_]
+        context = self.session.context
+        stack = context.project.stacks[id_]
         return entry is None or bool(
             entry.result in ("failed", "destroyed", "restored", "modified")
             or entry.break_glass
             or entry.state != (stack.state or "")
             or entry.commit.endswith(UNCOMMITTED)
-            or entry.fingerprint != self.session.project.fingerprint(id_)
-            or dict(entry.upstreams) != upstream_hashes(self.session.project, self.session.states, stack)
+            or entry.fingerprint != context.project.fingerprint(id_)
+            or dict(entry.upstreams) != upstream_hashes(context.project, self.session.memory.states, stack)
         )
 
     def _unchanged(self, stack: Stack, report: StackReport) -> None:
@@ -243,7 +246,7 @@ class Recorder:
     def save(self) -> list[str]:
         """Write the record of the run into each ledger that it wrote to; returns what went wrong."""
         problems = []
-        for ledger, ids in self.session.ledgers.among(self._records).items():
+        for ledger, ids in self.session.memory.ledgers.among(self._records).items():
             try:
                 self._save(ledger, {id_: self._records[id_] for id_ in ids})
             except InfraError as error:
@@ -255,7 +258,7 @@ class Recorder:
         return problems
 
     def _save(self, ledger: Ledger, stacks: Mapping[str, StackRecord]) -> None:
-        info = self.session.info
+        info = self.session.context.info
         # One run may go to a ledger in several parts, such as what is applied and what is destroyed.
         known = ledger.run(info.id)
         ledger.save_run(
@@ -266,7 +269,7 @@ class Recorder:
                 commit=self.commit(stacks),
                 person=self.origin.person,
                 started=info.started,
-                seconds=round(time.monotonic() - self.session.began, 3),
+                seconds=round(time.monotonic() - self.session.context.began, 3),
                 stacks={**known.stacks, **stacks} if known else stacks,
                 subject=self._commit.subject if self._commit else "",
                 pull_request=self.origin.pull_request,
@@ -276,13 +279,13 @@ class Recorder:
         )
 
     def _applied(self, entry: Entry, stack: Stack, result: Outcome) -> Entry:
-        session, project = self.session, self.session.project
+        session, project = self.session, self.session.context.project
         seen = self.with_state(entry, stack)
         ended = replace(seen, result=result, rescued="", left_lock="", break_glass=self._broken(entry, stack))
         if self.options.is_partial and result != "destroyed":
             return ended
         generations = {
-            edge.source: session.states.generation(project.stacks[edge.source]) or ""
+            edge.source: session.memory.states.generation(project.stacks[edge.source]) or ""
             for edge in project.upstreams(stack.id)
         }
         commit = self._commit
@@ -290,7 +293,7 @@ class Recorder:
             ended,
             commit=self.tree.commit_of(stack.id),
             fingerprint=project.fingerprint(stack.id),
-            upstreams=upstream_hashes(project, session.states, stack) if result != "destroyed" else {},
+            upstreams=upstream_hashes(project, session.memory.states, stack) if result != "destroyed" else {},
             upstream_generations=generations,
             author=commit.author if commit else "",
             subject=commit.subject if commit else "",
@@ -305,8 +308,8 @@ class Recorder:
 
     def with_state(self, entry: Entry, stack: Stack) -> Entry:
         """The entry with the stack's state as it is now."""
-        head = self.session.states.head(stack)
-        found = self.session.states.stat(stack)
+        head = self.session.memory.states.head(stack)
+        found = self.session.memory.states.stat(stack)
         return replace(
             entry,
             state=stack.state or "",
@@ -320,7 +323,7 @@ class Recorder:
     @cached_property
     def _commit(self) -> Commit | None:
         try:
-            return self.session.project.repository.commit(self.session.info.commit)
+            return self.session.context.project.repository.commit(self.session.context.info.commit)
         except GitError:
             return None
 
@@ -329,7 +332,7 @@ class Recorder:
 
     @cached_property
     def _commit_is_on_trunk(self) -> bool:
-        return is_on_trunk(self.session.project, self.session.info.commit)
+        return is_on_trunk(self.session.context.project, self.session.context.info.commit)
 
 
 def _rounded(seconds: float | None) -> float | None:

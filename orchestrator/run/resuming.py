@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.executor import has_moved
+from orchestrator.engine.failures import failure
 from orchestrator.engine.inspection import Inspect
+from orchestrator.engine.ledgers import Ledgers, this_machine
 from orchestrator.engine.planned import block_forbidden
 from orchestrator.engine.ports import Consent
 from orchestrator.engine.scheduler import run_in_order
+from orchestrator.engine.session import Session
 from orchestrator.errors import (
     BlockedError,
     InfraError,
@@ -38,12 +41,9 @@ from orchestrator.run.evidence import (
 )
 from orchestrator.run.importids import import_ids
 from orchestrator.run.importing import TakenBack, plan_with_imports
-from orchestrator.run.ledgers import this_machine
 from orchestrator.run.orphans import Comparison, Orphan, compare
 from orchestrator.run.pending import entries_of
-from orchestrator.run.planning import failure
 from orchestrator.run.recording import Recorder
-from orchestrator.run.session import Session
 from orchestrator.state.locks import LockInfo, release_lock
 from orchestrator.state.records import Entry, base_commit
 from orchestrator.terraform.client import PlanOptions, Workdir
@@ -63,7 +63,8 @@ class Unfinished:
 
 def unfinished(session: Session, names: Sequence[str]) -> list[Unfinished]:
     """What is unfinished among the stacks, or of the runs, that are named; with no name, everything."""
-    known = entries_of(session, session.project.stacks)
+    context = session.context
+    known = entries_of(session.memory, context.project.stacks)
     runs = {run_of(entry) for entry in known.values()}
     wanted_runs = {name for name in names if name in runs}
     for name in names:
@@ -73,14 +74,16 @@ def unfinished(session: Session, names: Sequence[str]) -> list[Unfinished]:
                 advice="`infra status` names what is unfinished, `infra history` lists the runs.",
             )
     rest = [name for name in names if name not in wanted_runs]
-    stacks = set(session.select(rest)) if rest else set()
+    stacks = set(context.select(rest)) if rest else set()
     found = []
-    for id_ in session.in_order(known):
+    for id_ in context.in_order(known):
         entry = known[id_]
         asked = not names or id_ in stacks or run_of(entry) in wanted_runs
         if asked and (entry.operation or entry.is_unfinished):
-            stack = session.project.stacks[id_]
-            found.append(Unfinished(stack, entry, run_of(entry), _destroys(session, stack, entry)))
+            stack = context.project.stacks[id_]
+            found.append(
+                Unfinished(stack, entry, run_of(entry), _destroys(session.memory.ledgers, stack, entry))
+            )
     return found
 
 
@@ -89,11 +92,11 @@ def run_of(entry: Entry) -> str:
     return entry.operation.run if entry.operation else entry.run
 
 
-def _destroys(session: Session, stack: Stack, entry: Entry) -> bool:
+def _destroys(ledgers: Ledgers, stack: Stack, entry: Entry) -> bool:
     """Whether what was cut off was to destroy the stack."""
     if entry.operation:
         return entry.operation.kind == "destroy"
-    record = session.ledgers.of(stack).run(entry.run)
+    record = ledgers.of(stack).run(entry.run)
     return record is not None and record.command == "destroy"
 
 
@@ -101,16 +104,17 @@ def resume(
     session: Session, recorder: Recorder, found: Sequence[Unfinished], consent: Consent, inspect: Inspect
 ) -> RunReport:
     """Bring each to an end, prerequisites first, one after the other: each asks."""
+    context = session.context
     work = {one.stack.id: one for one in found}
 
     def one_stack(id_: str) -> StackReport:
         report = Resuming(session, recorder, work[id_], consent, inspect).report()
-        session.progress.done(report)
+        context.progress.done(report)
         return report
 
-    prerequisites = session.prerequisites(list(work), destroy=False)
+    prerequisites = context.prerequisites(list(work), destroy=False)
     done = run_in_order(list(work), prerequisites, one_stack, workers=1)
-    return session.report("resume", [done[id_] for id_ in work], notes=recorder.save())
+    return context.report("resume", [done[id_] for id_ in work], notes=recorder.save())
 
 
 class Resuming:
@@ -126,7 +130,7 @@ class Resuming:
         self.run = one.run
         self.consent = consent
         self.inspect = inspect
-        self.ledger = session.ledgers.of(one.stack)
+        self.ledger = session.memory.ledgers.of(one.stack)
         self.options = PlanOptions(destroy=one.destroys)
         self.said: list[str] = []
 
@@ -148,16 +152,17 @@ class Resuming:
 
     def _resume(self) -> StackReport:
         """The steps, in order."""
+        terraform = self.session.terraform
         self._refuse_living()
         if not self.entry.is_unfinished:
             return self._clear()
         self._refuse_other_commit()
         claim = self.recorder.take_over(self.stack, self.entry)
-        self.session.folders.take_over(self.run)
+        self.session.context.folders.take_over(self.run)
         try:
-            work = self.session.workdir(self.stack, self.run)
+            work = terraform.workdir(self.stack, self.run)
             self._follow(claim, work)
-            self.session.init(self.stack, work)
+            terraform.init(self.stack, work)
             self._make_state_right(work)
             report = self._take_back_and_apply(claim, work)
             self.recorder.note(claim, report)
@@ -165,8 +170,8 @@ class Resuming:
         finally:
             if not claim.has_ended:
                 claim.give_back()
-            if not living(self.session.workdir(self.stack, self.run)):
-                self.session.folders.forget_plans(self.run)
+            if not living(terraform.workdir(self.stack, self.run)):
+                self.session.context.folders.forget_plans(self.run)
 
     # Whether it may be touched
 
@@ -178,8 +183,8 @@ class Resuming:
 
     def _refuse_other_commit(self) -> None:
         """What is applied here must be what was being applied, or newer."""
-        tried, here = base_commit(self.entry.attempted), self.session.project.commit or ""
-        repository = self.session.project.repository
+        tried, here = base_commit(self.entry.attempted), self.session.context.project.commit or ""
+        repository = self.session.context.project.repository
         if tried and tried != here and not repository.is_ancestor(tried, here):
             raise MismatchError(
                 f"{self.run} was applying {tried[:10]}, which this checkout does not have in its history.",
@@ -198,26 +203,27 @@ class Resuming:
 
     def _follow(self, claim: Claim, work: Workdir) -> None:
         """A Terraform that outlived its `infra` is not disturbed: it is followed to its end."""
+        context = self.session.context
         process = living(work)
         if process is None:
             return
         self.said.append(f"Terraform (pid {process.pid}) was still at work, and was followed to its end.")
         claim.announce(self._lock_generation)
         claim.start()
-        self.session.progress.doing(self.stack.id, f"Terraform is still at work (pid {process.pid})")
+        context.progress.doing(self.stack.id, f"Terraform is still at work (pid {process.pid})")
         follow(
             work,
             process,
-            lambda text: self.session.progress.doing(self.stack.id, text),
-            lambda: self.session.supervisor.interrupted,
+            lambda text: context.progress.doing(self.stack.id, text),
+            lambda: context.supervisor.interrupted,
         )
 
     def _make_state_right(self, work: Workdir) -> None:
         """Release the dead run's lock, and push the state that it could not save; after a question."""
-        states = self.session.states
+        states = self.session.memory.states
         lock = states.lock(self.stack)
         head = states.head(self.stack)
-        rescued = newest_rescued(self.session, self.ledger, self.run, self.stack, work)
+        rescued = newest_rescued(self.session.terraform, self.ledger, self.run, self.stack, work)
         ours = own_lock(lock, self.entry)
         push = rescued is not None and is_newer(rescued, head)
         if lock and not ours:
@@ -233,7 +239,7 @@ class Resuming:
             steps.append(
                 f"Push the state that could not be saved (serial {rescued.head.serial}, {rescued.where})."
             )
-        self.session.progress.end()
+        self.session.context.progress.end()
         self.consent.to_repair(self.stack.id, [*self._story(), *_unusable(rescued, push=push)], steps)
         if lock:
             self._release(lock)
@@ -253,22 +259,22 @@ class Resuming:
         return lines
 
     def _release(self, lock: LockInfo) -> None:
-        location = self.session.states.location(self.stack)
+        location = self.session.memory.states.location(self.stack)
         if location:
-            release_lock(self.session.states.storage(location), location, lock)
+            release_lock(self.session.memory.states.storage(location), location, lock)
             self.said.append("The lock that it left was released.")
 
     def _push(self, work: Workdir, rescued: Rescued) -> None:
         path = saved_copy(work, rescued)
         try:
-            done = self.session.client.run_raw(work, ("state", "push", str(path)))
+            done = self.session.terraform.client.run_raw(work, ("state", "push", str(path)))
         finally:
             path.unlink(missing_ok=True)
-        head = self.session.states.head(self.stack)
+        head = self.session.memory.states.head(self.stack)
         if not done.ok or head is None or head.serial < rescued.head.serial:
             raise PartialError(
                 f"The rescued state of {self.stack.id} could not be pushed: "
-                f"{self.session.mask(done.error_text).strip()[:300]}",
+                f"{self.session.context.mask(done.error_text).strip()[:300]}",
                 advice=f"It is kept: {rescued.where}. Mend what is wrong and resume again.",
                 stack=self.stack.id,
             )
@@ -277,10 +283,11 @@ class Resuming:
     # What the state does not know, and the rest
 
     def _take_back_and_apply(self, claim: Claim, work: Workdir) -> StackReport:
+        context = self.session.context
         lines = journal(self.ledger, self.run, self.stack, work)
         whole = is_whole(self.entry, work)
-        comparison = compare(lines, self.session.states.raw(self.stack), import_ids(), whole=whole)
-        self.session.progress.doing(self.stack.id, "comparing its journal with the state")
+        comparison = compare(lines, self.session.memory.states.raw(self.stack), import_ids(), whole=whole)
+        context.progress.doing(self.stack.id, "comparing its journal with the state")
         orphans = [*comparison.missing, *comparison.maybe]
         back = plan_with_imports(self.session, self.stack, self.options, work, orphans, self.inspect)
         planned = block_forbidden(replace(back.planned, report=self._told(back, comparison)))
@@ -293,16 +300,16 @@ class Resuming:
                 # The state is right; what a rule forbids is pending like any other change.
                 self.recorder.failed(claim, "failed")
             return planned.report
-        shown = self.session.report("resume", [planned.report])
-        self.session.progress.end()
+        shown = context.report("resume", [planned.report])
+        context.progress.end()
         try:
-            self.consent.to_apply(shown, protected=self.session.protected([self.stack.id]))
+            self.consent.to_apply(shown, protected=context.protected([self.stack.id]))
         except BlockedError:
             if comparison.is_clean:
                 # The state is right; what is left is owed like any other change.
                 self.recorder.failed(claim, "failed")
             raise
-        if has_moved(self.session.states, self.stack, planned):
+        if has_moved(self.session.memory.states, self.stack, planned):
             raise MismatchError(
                 f"What {self.stack.id} is planned against moved while its plan was being confirmed.",
                 advice=f"`infra resume {self.stack.id}` again.",
@@ -320,7 +327,7 @@ class Resuming:
         return replace(back.planned.report, notes=(*back.planned.report.notes, *notes))
 
     def _lock_generation(self) -> str:
-        lock = self.session.states.lock(self.stack)
+        lock = self.session.memory.states.lock(self.stack)
         return lock.generation if lock else ""
 
     def _result(self, result: str, reason: str, advice: str = "") -> StackReport:

@@ -10,9 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from orchestrator.engine.folders import private, write_private
+from orchestrator.engine.session import Session
+from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.errors import InfraError
-from orchestrator.run.folders import private, write_private
-from orchestrator.run.session import Session
 from orchestrator.terraform.client import Workdir
 from orchestrator.terraform.shadow import LOCK_FILE
 
@@ -37,7 +38,7 @@ class Schemas:
         return any(".".join(names[:count]) in found for count in range(1, len(names) + 1))
 
     def _of(self, session: Session, work: Workdir, provider: str, kind: str) -> frozenset[str]:
-        key = _key(session, work)
+        key = _key(session.terraform, work)
         with self._lock:
             cached = self._known.get(key)
             if cached is None:
@@ -57,7 +58,7 @@ class Schemas:
 
     def _ask(self, session: Session, work: Workdir, key: str) -> Computed:
         try:
-            document = json.loads(session.client.providers_schema(work))
+            document = json.loads(session.terraform.client.providers_schema(work))
         except (InfraError, ValueError):
             # Without a schema an attribute counts as one that somebody may have set: shown, not hidden.
             return {}
@@ -74,13 +75,13 @@ class Schemas:
         return made
 
 
-def _key(session: Session, work: Workdir) -> str:
-    lock = session.client.root(work) / LOCK_FILE
+def _key(terraform: TerraformRunner, work: Workdir) -> str:
+    lock = terraform.client.root(work) / LOCK_FILE
     attached = sorted(json.loads(work.env.get("TF_REATTACH_PROVIDERS") or "{}"))
     inputs = [
         lock.read_text("utf-8", "replace") if lock.is_file() else "",
         attached,
-        session.client.binary_of(work).identity,
+        terraform.client.binary_of(work).identity,
     ]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:32]
 

@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.memory import Memory
 from orchestrator.engine.promotion_lookup import PromotionLookup
+from orchestrator.engine.state_location import StateLocations
+from orchestrator.engine.states import States
 from orchestrator.errors import BlockedError, GitError, StateError
 from orchestrator.project import load_commit
 from orchestrator.project.model import Project, Stack
@@ -23,10 +27,7 @@ from orchestrator.report.status import (
     StateNow,
     UnderWay,
 )
-from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.pending import owed, upstream_hashes
-from orchestrator.run.state_location import StateLocations
-from orchestrator.run.states import States
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location
 from orchestrator.state.locks import LockInfo, read_lock
@@ -226,7 +227,7 @@ class Statuses:
             return None
         project = self._project if stack.id in self._project.stacks else self.trunk.project
         try:
-            move = StateLocations(project, self._states, self._ledgers).check(stack)
+            move = StateLocations(Memory(project, self._states, self._ledgers)).check(stack)
         except BlockedError as error:
             return "blocked", error.message.rstrip("."), error.advice
         except StateError:  # a bucket that is not there yet, or no state at all: a plan says what is wrong

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
+from orchestrator.engine.session import Session
+from orchestrator.engine.states import States
 from orchestrator.errors import UsageError
 from orchestrator.process import Completed
 from orchestrator.project.model import Stack
@@ -13,7 +15,6 @@ from orchestrator.report.model import Result, StackReport
 from orchestrator.run.looking import ready
 from orchestrator.run.pipeline import refuse_outside_ci
 from orchestrator.run.recording import Recorder, Terms
-from orchestrator.run.session import Session
 from orchestrator.state.records import Outcome
 from orchestrator.terraform.client import PlanOptions, Workdir
 from orchestrator.terraform.command import effect_of
@@ -61,9 +62,9 @@ def run_terraform(
     effect = effect_of(arguments)
     if effect == "reads":
         starts = arguments[0] == "init"
-        work = session.workdir(stack) if starts else ready(session, stack, look=False)
+        work = session.terraform.workdir(stack) if starts else ready(session, stack, look=False)
         terminal = streams.is_terminal
-        done = session.client.run_raw(work, arguments, on_line=streams.write, terminal=terminal)
+        done = session.terraform.client.run_raw(work, arguments, on_line=streams.write, terminal=terminal)
         return done.returncode
     recorder = Recorder(session, "run", terms, PlanOptions())
     refuse_outside_ci(recorder, [stack.id])
@@ -85,13 +86,14 @@ def _run_recorded(
 ) -> Completed:
     """Run it as the stack's claim in the ledger; a command that left the state alone leaves no trace."""
     session = recorder.session
-    with recorder.claim(stack) as claim, session.alone_in(stack):
-        before = _generation(session, stack)
-        claim.announce(lambda: lock.generation if (lock := session.states.lock(stack)) else "")
-        done = session.client.run_raw(
+    memory = session.memory
+    with recorder.claim(stack) as claim, session.terraform.alone_in(stack):
+        before = _generation(memory.states, stack)
+        claim.announce(lambda: lock.generation if (lock := memory.states.lock(stack)) else "")
+        done = session.terraform.client.run_raw(
             work, arguments, on_line=streams.write, on_start=claim.start, deadline=work.timeouts.apply
         )
-        after = _generation(session, stack)
+        after = _generation(memory.states, stack)
         if before == after and after is not None and done.ended != "interrupted":
             claim.give_back()
             return done
@@ -100,7 +102,10 @@ def _run_recorded(
             result = "interrupted"
         words = " ".join(word for word in arguments[:2] if not word.startswith("-"))
         recorder.note(
-            claim, StackReport(stack.id, stack.environment, result, reason=session.mask(f"terraform {words}"))
+            claim,
+            StackReport(
+                stack.id, stack.environment, result, reason=session.context.mask(f"terraform {words}")
+            ),
         )
     return done
 
@@ -112,11 +117,11 @@ def _outcome(done: Completed) -> tuple[Outcome, Result]:
     return ("modified", "applied") if done.ok else ("failed", "failed")
 
 
-def _generation(session: Session, stack: Stack) -> str | None:
+def _generation(states: States, stack: Stack) -> str | None:
     """The state's generation: "" where there is none, None where it cannot be told."""
-    if session.states.location(stack) is None:
+    if states.location(stack) is None:
         return None
-    return session.states.generation(stack) or ""
+    return states.generation(stack) or ""
 
 
 def _refusal(stack: Stack, arguments: Sequence[str]) -> UsageError:

@@ -7,10 +7,10 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.states import States
 from orchestrator.errors import BlockedError, LockedError
 from orchestrator.project.model import Stack
-from orchestrator.run.ledgers import Ledgers
-from orchestrator.run.states import States
 from orchestrator.state.location import Location
 from orchestrator.state.locks import LockInfo, belongs_to, read_lock, release_lock
 from orchestrator.state.records import Operation

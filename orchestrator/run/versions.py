@@ -9,16 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.engine.folders import private, write_private
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.memory import Memory
+from orchestrator.engine.session import Session
+from orchestrator.engine.states import States
 from orchestrator.errors import MismatchError, StateError, UsageError
 from orchestrator.project.model import Stack, encode_id
 from orchestrator.report.history import StateVersion
 from orchestrator.report.model import Result, StackReport
-from orchestrator.run.folders import private, write_private
-from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.looking import never_applied, ready
 from orchestrator.run.recording import Recorder, Terms
-from orchestrator.run.session import Session
-from orchestrator.run.states import States
 from orchestrator.state.location import Location
 from orchestrator.state.records import RunRecord
 from orchestrator.state.statefile import addresses_of, read_state
@@ -124,11 +125,11 @@ def difference(before: bytes, after: bytes) -> tuple[tuple[str, ...], tuple[str,
     return tuple(sorted(new - old)), tuple(sorted(old - new))
 
 
-def to_restore(session: Session, stack: Stack, wanted: str) -> Restoring:
+def to_restore(memory: Memory, stack: Stack, wanted: str) -> Restoring:
     """Find a version by its generation or its serial, and see that it may be put back."""
-    location = located(session.states, stack)
-    storage = session.states.storage(location)
-    versions = versions_of(session.states, session.ledgers, stack, limit=1000)
+    location = located(memory.states, stack)
+    storage = memory.states.storage(location)
+    versions = versions_of(memory.states, memory.ledgers, stack, limit=1000)
     found = [one for one in versions if wanted in (one.generation, str(one.serial))]
     if not found:
         raise UsageError(
@@ -157,6 +158,7 @@ def restore(session: Session, one: Restoring, backup: Path) -> int:
 
     What lies there now is kept in `backup` first. MismatchError when the state has moved meanwhile.
     """
+    memory = session.memory
     stack = one.stack
     recorder = Recorder(session, "restore", Terms(), PlanOptions())
     work = ready(session, stack, look=False)
@@ -164,8 +166,8 @@ def restore(session: Session, one: Restoring, backup: Path) -> int:
     state = private(work.run_dir) / "restored.tfstate"
     write_private(state, renumbered(one.data, serial))
     try:
-        with recorder.claim(stack) as claim, session.alone_in(stack):
-            now = session.states.generation(stack)
+        with recorder.claim(stack) as claim, session.terraform.alone_in(stack):
+            now = memory.states.generation(stack)
             if now != (one.now.generation if one.now else None):
                 raise MismatchError(
                     f"The state of {stack.id} has moved meanwhile; nothing was changed.",
@@ -174,9 +176,9 @@ def restore(session: Session, one: Restoring, backup: Path) -> int:
                 )
             if one.now:
                 write_private(private(backup) / encode_id(stack.id), one.now.data)
-            claim.announce(lambda: lock.generation if (lock := session.states.lock(stack)) else "")
-            done = session.client.run_raw(work, ("state", "push", str(state)), on_start=claim.start)
-            pushed = session.states.head(stack)
+            claim.announce(lambda: lock.generation if (lock := memory.states.lock(stack)) else "")
+            done = session.terraform.client.run_raw(work, ("state", "push", str(state)), on_start=claim.start)
+            pushed = memory.states.head(stack)
             # A remote backend adds one more to the serial that it is given; a local one does not.
             worked = done.returncode == 0 and pushed is not None and pushed.serial >= serial
             recorded = recorder.failed(claim, "restored" if worked else "failed")

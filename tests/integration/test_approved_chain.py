@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.engine.planner import plan_stack
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import Session, open_session
 from orchestrator.plan.comparing import compare
 from orchestrator.plan.digest import Digest, decode, encode
 from orchestrator.project import load
 from orchestrator.project.reach import reach
 from orchestrator.run.digesting import Keys, digests, empty_digest
-from orchestrator.run.planning import plan_stack
-from orchestrator.run.session import Session, open_session
 from orchestrator.terraform.client import PlanOptions
 from tests.support.cli import Infra
 from tests.support.repo import Repo
@@ -71,8 +71,8 @@ class Chain:
     def digest(self, stack: str, *upstreams: str) -> Digest:
         """A plan's digest; `upstreams` are those that have changes of their own."""
         session = self.session()
-        inspect = digests(session, Keys(session.ledgers), provisional={f"dev/{stack}": upstreams})
-        found = session.project.stacks[f"dev/{stack}"]
+        inspect = digests(session, Keys(session.memory.ledgers), provisional={f"dev/{stack}": upstreams})
+        found = session.context.project.stacks[f"dev/{stack}"]
         planned = plan_stack(session, found, PlanOptions(), inspect=inspect)
         assert planned.report.result in ("changed", "unchanged"), planned.report.reason
         return planned.inspected.digest or empty_digest(session, found, provisional=upstreams)

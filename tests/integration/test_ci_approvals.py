@@ -38,7 +38,7 @@ TWO, THREE = to("two"), to("three")
 
 
 def decisions_of(place: Approving) -> Decisions:
-    return Decisions(place.host, Reviewers(place.host, place.session.project.repository))
+    return Decisions(place.host, Reviewers(place.host, place.session.context.project.repository))
 
 
 @pytest.fixture
@@ -490,7 +490,7 @@ def test_a_stack_that_was_never_applied_is_owed_since_it_is_there(place: Approvi
 def test_a_deleted_stack_is_destroyed_as_it_was_approved(place: Approving) -> None:
     gone = app({**update(PLAIN, input=("one", "two"))})
     place.update()
-    old = place.session.project.stacks["prod/app"]
+    old = place.session.context.project.stacks["prod/app"]
     place.github.commit("gone", {"infra/envs/prod/app/main.tf": None})
     number = place.github.open("gone")
     place.post(number, gone)
@@ -498,7 +498,7 @@ def test_a_deleted_stack_is_destroyed_as_it_was_approved(place: Approving) -> No
     place.github.merge(number, "squash")
     before = place.entry()
     place.update()
-    assert "prod/app" not in place.session.project.stacks
+    assert "prod/app" not in place.session.context.project.stacks
     from orchestrator.review.approvals import Approvals
 
     judge = Approvals(place.session, place.host)
@@ -544,7 +544,7 @@ def test_a_queue_compares_only_what_has_nothing_unapplied_ahead(place: Approving
     place.job.git("checkout", "-q", "--detach", group["head_sha"])
     place.session = place._session()
     judge = Approvals(place.session, place.host)
-    stack, pull = place.session.project.stacks["prod/app"], place.host.pull_request(first)
+    stack, pull = place.session.context.project.stacks["prod/app"], place.host.pull_request(first)
     assert judge.judge_queued(stack, TWO, place.entry(), pull, group["base_sha"]).kind == "approved"
     wrong = judge.judge_queued(stack, THREE, place.entry(), pull, group["base_sha"])
     assert [one.path for one in wrong.differences] == ["input"]
@@ -617,7 +617,7 @@ def test_the_label_of_one_pull_request_allows_no_deletion_of_another(tmp_path: P
         place.post(second, more)
         place.github.merge(second, "squash")
         place.update()
-        stack = place.session.project.stacks["prod/app"]
+        stack = place.session.context.project.stacks["prod/app"]
 
         def missing(now: Digest) -> str:
             return PendingRules(place.session, place.host).missing_label(stack, (first, second), now)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.states import States
 from orchestrator.plan.digest import decode, sha256
 from orchestrator.project import load
-from orchestrator.run.ledgers import Ledgers
-from orchestrator.run.states import States
 from orchestrator.state.approved import PlanObjects, digest_key
 from orchestrator.state.attestations import Attestation, Attestations
 from tests.support.ci import Ci, grant_plan_accounts, running

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.run.ledgers import local_folder
+from orchestrator.engine.ledgers import local_folder
 from orchestrator.state.folder import Folder
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra

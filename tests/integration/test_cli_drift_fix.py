@@ -15,12 +15,12 @@ from orchestrator.ci.landing.applying import Agreed
 from orchestrator.config.drift import Drift
 from orchestrator.engine.inspection import inspect_nothing
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import open_session
 from orchestrator.project import load
 from orchestrator.run.correcting import correct
 from orchestrator.run.corrections import decide
 from orchestrator.run.drifting import DriftRequest, check_drift
 from orchestrator.run.recording import Terms
-from orchestrator.run.session import open_session
 from orchestrator.sandbox.provider.server import ProviderServer
 from tests.conftest import MakeRepo
 from tests.integration.test_cli_drift import DURATION, MAIN, PLAIN, topic

@@ -14,12 +14,12 @@ import pytest
 pytest.importorskip("grpc")
 
 from orchestrator.ci.drift.reports import read_reports
+from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import open_session
+from orchestrator.engine.states import States
 from orchestrator.project import load
 from orchestrator.run.drifting import DriftRequest, check_drift
-from orchestrator.run.ledgers import Ledgers
-from orchestrator.run.session import open_session
-from orchestrator.run.states import States
 from orchestrator.sandbox.provider.server import ProviderServer
 from orchestrator.state.records import Operation
 from tests.conftest import MakeRepo

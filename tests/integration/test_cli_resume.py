@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.engine.ledgers import Ledgers, this_machine
+from orchestrator.engine.states import States
 from orchestrator.project import load
-from orchestrator.run.ledgers import Ledgers, this_machine
-from orchestrator.run.states import States
 from orchestrator.state.records import Entry, Operation
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra

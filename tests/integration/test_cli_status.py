@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.engine.ledgers import this_machine
 from orchestrator.process.identity import started_at
-from orchestrator.run.ledgers import this_machine
 from tests.conftest import MakeRepo
 from tests.support.remembered import FILES, FOLLOWER, UPSTREAM, Remembered, serving
 

@@ -183,7 +183,7 @@ def test_in_ci_the_journal_goes_to_the_bucket_without_values(place: Remembered) 
 
 
 def _this_machine() -> str:
-    from orchestrator.run.ledgers import this_machine
+    from orchestrator.engine.ledgers import this_machine
 
     return this_machine()
 

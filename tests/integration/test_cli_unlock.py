@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.engine.ledgers import Ledgers, this_machine
+from orchestrator.engine.states import States
 from orchestrator.errors import LockedError
 from orchestrator.project import load
-from orchestrator.run.ledgers import Ledgers, this_machine
-from orchestrator.run.states import States
 from orchestrator.run.unlocking import look, release
 from orchestrator.sandbox.gcs.faults import Fault
 from tests.conftest import MakeRepo

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import Session, open_session
 from orchestrator.project import load
 from orchestrator.project.affected import affected
 from orchestrator.run.deleting import Deleted, gone, owed_deletions, plan_deleted
-from orchestrator.run.session import Session, open_session
 from tests.conftest import MakeRepo
 from tests.support.remembered import CONFIG, FILES, FOLLOWER, UPSTREAM, Remembered, serving
 
@@ -39,10 +39,10 @@ def test_what_is_owed_is_destroyed_with_the_code_that_made_it(
     place.repo.remove(APP, NET)
     place.repo.commit({}, "Without them")
     # infra.yaml alone leads to the ledger of an environment without stacks.
-    emptied = owed_deletions(session_of(place, child_env), "dev")
+    emptied = owed_deletions(session_of(place, child_env).memory, "dev")
     place.repo.commit({"infra/envs/dev/other/main.tf": UPSTREAM}, "Another")
     session = session_of(place, child_env)
-    owed = owed_deletions(session, "dev")
+    owed = owed_deletions(session.memory, "dev")
     for deletions in (emptied, owed):
         assert [(each.stack.id, each.commit) for each in deletions] == [
             ("dev/app", applied),
@@ -51,7 +51,7 @@ def test_what_is_owed_is_destroyed_with_the_code_that_made_it(
 
     planned = plan_deleted(session, owed)
     assert {id_: one.report.counts["delete"] for id_, one in planned.items()} == {"dev/app": 1, "dev/net": 1}
-    assert owed_deletions(session, "prod") == ()
+    assert owed_deletions(session.memory, "prod") == ()
 
 
 def test_another_id_is_no_deletion(place: Remembered) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from orchestrator.engine.checks import CheckOutcome
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import open_session
 from orchestrator.errors import InterruptedRunError
 from orchestrator.project import load
 from orchestrator.review.promotion import EnvironmentPromotion
-from orchestrator.run.session import open_session
 from orchestrator.state.records import Entry
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
@@ -80,8 +80,8 @@ def soaking(make_repo: MakeRepo, checks: str = "[]", *, age: float) -> tuple[Env
     stacks = {f"infra/envs/{name}/a/main.tf": LOCAL for name in ("dev", "prod")}
     repo = make_repo({"infra.yaml": config, **stacks})
     soaks, clock = promotion(repo.root)
-    stack = soaks.session.project.stacks["dev/a"]
-    ledger = soaks.session.ledgers.of(stack)
+    stack = soaks.session.context.project.stacks["dev/a"]
+    ledger = soaks.session.memory.ledgers.of(stack)
     at = datetime.now(UTC) - timedelta(seconds=age)
     entry = Entry("dev/a", result="applied", applied_at=f"{at:%Y-%m-%dT%H:%M:%SZ}")
     ledger._write(entry, "0")
@@ -104,12 +104,12 @@ def test_an_interrupted_soak_is_due_again(make_repo: MakeRepo) -> None:
 
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)
-        soaks.session.supervisor.interrupt()
+        soaks.session.context.supervisor.interrupt()
 
     soaks.sleep = sleep
     with pytest.raises(InterruptedRunError):
         soaks.verify(())
-    again, clock = promotion(soaks.session.project.root)
+    again, clock = promotion(soaks.session.context.project.root)
     assert again.decision().reason.startswith("its soak did not finish at ")
     later = EnvironmentPromotion(again.session, "prod").hold()
     assert later
@@ -187,7 +187,7 @@ def test_the_checks_are_those_that_trunk_has_now(checked: Repo) -> None:
     checked.commit({"infra.yaml": "environments: {dev: {}, staging: {}, prod: {}}"})
     checked.git("checkout", "-q", "--detach", "HEAD~1")
     dev, _ = promotion(checked.root)
-    assert dev.session.project.config.environment("dev").checks
+    assert dev.session.context.project.config.environment("dev").checks
     assert dev.requirements.is_empty
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import open_session
 from orchestrator.project import load
-from orchestrator.run.session import open_session
 from tests.conftest import MakeRepo
 
 
@@ -21,6 +21,6 @@ def test_parallelism_is_asked_for_or_configured(make_repo: MakeRepo, terraform_a
     )
     project = load(repo.root)
     session = open_session(project, os.environ, Silent())
-    assert session.workers_in("dev") == 7
-    assert session.workers_in("prod") == session.workers
-    assert open_session(project, os.environ, Silent(), workers=2).workers_in("dev") == 2
+    assert session.context.workers_in("dev") == 7
+    assert session.context.workers_in("prod") == session.context.workers
+    assert open_session(project, os.environ, Silent(), workers=2).context.workers_in("dev") == 2

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.engine.planner import plan_stack
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import Session, open_session
+from orchestrator.engine.worktrees import KEPT, at_commit
 from orchestrator.errors import GitError
 from orchestrator.project import load
-from orchestrator.run.planning import plan_stack
-from orchestrator.run.session import Session, open_session
-from orchestrator.run.worktrees import KEPT, at_commit
 from orchestrator.terraform.client import PlanOptions
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
@@ -55,19 +55,19 @@ def test_a_stack_is_planned_with_its_old_code_against_the_state_of_the_checkout(
     repo.remove("infra/envs/dev/old/main.tf")
     repo.commit({"infra/envs/dev/app/main.tf": STACK.format(value="two")})
     session = open_here(repo, env)
-    assert "dev/old" not in session.project.stacks
+    assert "dev/old" not in session.context.project.stacks
     with at_commit(session, first) as at:
-        assert at.info.commit == first
-        assert at.info.id == session.info.id
-        stacks = at.project.stacks
+        assert at.context.info.commit == first
+        assert at.context.info.id == session.context.info.id
+        stacks = at.context.project.stacks
         assert plan_stack(at, stacks["dev/app"], PlanOptions()).report.result == "unchanged"
         gone = plan_stack(at, stacks["dev/old"], PlanOptions(destroy=True))
         assert gone.report.counts["delete"] == 1
         assert gone.plan_file
         assert gone.plan_file.exists()
-        assert at.ledgers.of(stacks["dev/app"]).entry("dev/app") is not None
+        assert at.memory.ledgers.of(stacks["dev/app"]).entry("dev/app") is not None
     assert not gone.plan_file.exists()
-    here = session.project.stacks["dev/app"]
+    here = session.context.project.stacks["dev/app"]
     assert plan_stack(session, here, PlanOptions()).report.result == "changed"
     assert repo.status == "", "nothing of it is seen in the checkout"
     session.close()
@@ -85,7 +85,7 @@ def test_threads_share_a_checkout_and_the_last_one_tidies_up(
     def work(commit: str) -> None:
         with at_commit(session, commit) as at:
             inside.wait(30)
-            text = (at.project.root / "infra/envs/dev/app/main.tf").read_text()
+            text = (at.context.project.root / "infra/envs/dev/app/main.tf").read_text()
             found.append((commit, "two" in text, id(at)))
 
     threads = [threading.Thread(target=work, args=(commit,)) for commit in (first, second) * 2]
@@ -101,10 +101,10 @@ def test_threads_share_a_checkout_and_the_last_one_tidies_up(
 def test_a_checkout_that_was_cut_off_is_made_anew(make_repo: MakeRepo, env: dict[str, str]) -> None:
     repo = made(make_repo)
     session = open_here(repo, env)
-    folder = session.project.repository.add_worktree(repo.head)
+    folder = session.context.project.repository.add_worktree(repo.head)
     (folder / "infra/envs/dev/app/main.tf").unlink()
     with at_commit(session, "HEAD") as at:
-        assert (at.project.root / "infra/envs/dev/app/main.tf").exists()
+        assert (at.context.project.root / "infra/envs/dev/app/main.tf").exists()
     session.close()
 
 
@@ -132,8 +132,8 @@ def test_a_project_below_the_top_of_its_repository(make_repo: MakeRepo, env: dic
     repo = make_repo({"cloud/infra.yaml": "version: 1\n", "cloud/infra/envs/dev/main.tf": ""})
     session = open_session(load(repo.root / "cloud"), env, Silent())
     with at_commit(session, "HEAD") as at:
-        assert at.project.root == repo.root / "cloud/.infra/worktrees" / repo.head / "cloud"
-        assert (at.project.root / "infra/envs/dev/main.tf").exists()
+        assert at.context.project.root == repo.root / "cloud/.infra/worktrees" / repo.head / "cloud"
+        assert (at.context.project.root / "infra/envs/dev/main.tf").exists()
     session.close()
 
 

@@ -15,18 +15,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import Session, open_session
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.port import TEAMS_TOKEN
 from orchestrator.plan.digest import Digest, encode, sha256
 from orchestrator.project import load, load_commit
 from orchestrator.review.approvals import Approvals, Verdict
 from orchestrator.run.digesting import objects_of
-from orchestrator.run.session import Session, open_session
 from orchestrator.state.approved import PlanObjects
 from orchestrator.state.attestations import Attestation, Attestations
 from orchestrator.state.folder import Folder
@@ -116,7 +115,7 @@ class Approving:
 
     def objects(self, stack: str = "prod/app") -> PlanObjects:
         """Where plan objects lie."""
-        return objects_of(self.session.ledgers, self.session.project.stacks[stack])
+        return objects_of(self.session.memory.ledgers, self.session.context.project.stacks[stack])
 
     def approved(self, stack: str, value: str, *digests: Digest, method: str = "squash", **more: Any) -> int:
         """A pull request that was planned, approved by bert, and merged; its number."""
@@ -128,7 +127,7 @@ class Approving:
 
     def entry(self, stack: str = "prod/app", commit: str = "") -> Entry:
         """What the ledger knows of a stack: applied at a commit."""
-        project = load_commit(self.session.project, commit or self.applied)
+        project = load_commit(self.session.context.project, commit or self.applied)
         return Entry(stack, commit=commit or self.applied, fingerprint=project.fingerprint(stack))
 
     @contextmanager
@@ -146,7 +145,7 @@ class Approving:
     def judge(self, now: Digest, before: Entry | str | None = "", **more: Any) -> Verdict:
         """What a job on trunk says of a plan now; by default of a stack applied at the first commit."""
         self.update()
-        stack = self.session.project.stacks[now.stack]
+        stack = self.session.context.project.stacks[now.stack]
         entry = self.entry(now.stack, before) if isinstance(before, str) else before
         return Approvals(self.session, self.host).judge(stack, now, entry, **more)
 
@@ -154,7 +153,7 @@ class Approving:
         """Bring the job's clone to trunk as it is now."""
         self.job.git("fetch", "-q", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*")
         self.job.git("reset", "-q", "--hard", "origin/main")
-        self.session = replace(self.session, project=load(self.job.root / self.below))
+        self.session = self.session.with_project(load(self.job.root / self.below))
 
     def _session(self) -> Session:
         return open_session(load(self.job.root / self.below), self.env, Silent())

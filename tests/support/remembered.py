@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.states import States
 from orchestrator.project import load
-from orchestrator.run.ledgers import Ledgers
-from orchestrator.run.states import States
 from orchestrator.sandbox.gcs.buckets import system_clock
 from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.state.ledger import Ledger

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from orchestrator.engine.context import RunContext
 from orchestrator.engine.inspection import Inspect
+from orchestrator.engine.memory import Memory
 from orchestrator.engine.ports import Consent
+from orchestrator.engine.session import Session
 from orchestrator.errors import Exit, UsageError, exit_code_of
 from orchestrator.report.drift import DriftReport, StackDrift
 from orchestrator.run.correcting import Corrected, correct, exit_code, look_again, remember
 from orchestrator.run.corrections import Left, decide, limited
 from orchestrator.run.drifting import DriftRequest, check_drift
 from orchestrator.run.recording import Terms
-from orchestrator.run.session import Session
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,10 @@ def put_right(
 ) -> Righted:
     """Check again the stacks that are remembered to drift in these ways, and correct what may be."""
     now = datetime.now(UTC)
-    ids = _remembered(session, environment, digests)
+    ids = _remembered(session.memory, environment, digests)
     report = check_drift(session, DriftRequest(ids), now=now)
     meant = [one for one in report.stacks if one.result == "drifted" and one.digest in digests]
-    settings = session.project.config.drift
+    settings = session.context.project.config.drift
     done: list[Corrected] = []
     left: list[Left] = []
     for found in meant:
@@ -79,18 +81,18 @@ def put_right(
         for way in ways:
             deletes = settings.limits.deletes
             done.append(correct(session, way, found, consent, terms, deletes=deletes, inspect=inspect))
-    problems = remember(session, done)
+    problems = remember(session.memory, done)
     missing = tuple(one for one in digests if one not in {found.digest for found in meant})
     stacks = _with_left(look_again(session, done, report.stacks), left)
     report = replace(report, stacks=stacks, notes=(*report.notes, *problems))
-    return Righted(report, tuple(done), tuple(left), missing, _code(session, done, left, missing))
+    return Righted(report, tuple(done), tuple(left), missing, _code(session.context, done, left, missing))
 
 
-def _remembered(session: Session, environment: str, digests: Sequence[str]) -> tuple[str, ...]:
+def _remembered(memory: Memory, environment: str, digests: Sequence[str]) -> tuple[str, ...]:
     """The stacks of which the last check found what a digest names."""
     found = []
-    for stack in session.project.of(environment):
-        record = session.ledgers.drift_log(stack).record(stack.id)
+    for stack in memory.project.of(environment):
+        record = memory.ledgers.drift_log(stack).record(stack.id)
         if record and record.digest in digests:
             found.append(stack.id)
     return tuple(found)
@@ -108,8 +110,10 @@ def _with_left(stacks: Sequence[StackDrift], left: Sequence[Left]) -> tuple[Stac
     )
 
 
-def _code(session: Session, done: Sequence[Corrected], left: Sequence[Left], missing: Sequence[str]) -> int:
-    codes = [exit_code(done, session)] if done else []
+def _code(
+    context: RunContext, done: Sequence[Corrected], left: Sequence[Left], missing: Sequence[str]
+) -> int:
+    codes = [exit_code(done, context)] if done else []
     codes += [int(Exit.BLOCKED)] if left else []
     codes += [int(Exit.MISMATCH)] if missing else []
     return exit_code_of(codes)

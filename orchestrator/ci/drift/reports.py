@@ -9,9 +9,9 @@ from pathlib import Path
 
 from orchestrator.ci.reports import document_of, files_of
 from orchestrator.ci.values import from_json
+from orchestrator.engine.folders import write_private
 from orchestrator.errors import UsageError
 from orchestrator.report.drift import DriftReport
-from orchestrator.run.folders import write_private
 
 VERSION = 1
 PREFIX = "drift-"

@@ -9,6 +9,7 @@ from datetime import datetime
 from orchestrator.ci.drift import webhook
 from orchestrator.ci.drift.issues import Dawn, Keeper, Owners
 from orchestrator.ci.posting import Outbox
+from orchestrator.engine.origin import origin_of
 from orchestrator.errors import UsageError
 from orchestrator.hosts.port import Host
 from orchestrator.masking import Masker
@@ -17,7 +18,6 @@ from orchestrator.project.model import Project
 from orchestrator.report.drift import DriftReport
 from orchestrator.report.drift_issue import Night, message
 from orchestrator.run.drifting import rule_findings
-from orchestrator.run.origin import origin_of
 
 
 @dataclass(frozen=True)

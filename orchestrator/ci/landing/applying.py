@@ -10,10 +10,16 @@ from orchestrator.ci.landing.comparing import GONE, TrunkJudge, doomed, owed_req
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.sharding import Others
 from orchestrator.engine.checks import CheckOutcome
+from orchestrator.engine.context import RunContext
 from orchestrator.engine.executor import STOPS
+from orchestrator.engine.memory import Memory
+from orchestrator.engine.origin import origin_of
+from orchestrator.engine.session import Session
+from orchestrator.engine.worktrees import at_commit
 from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, StateError, UsageError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
+from orchestrator.project.model import Project
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.review.gate import (
     Gate,
@@ -28,11 +34,8 @@ from orchestrator.review.rules import PendingRules
 from orchestrator.run.deleting import Deleted
 from orchestrator.run.forward import is_known
 from orchestrator.run.heartbeat import stale
-from orchestrator.run.origin import origin_of
 from orchestrator.run.pipeline import Request, apply
 from orchestrator.run.recording import Terms
-from orchestrator.run.session import Session
-from orchestrator.run.worktrees import at_commit
 from orchestrator.state.records import Entry, base_commit
 from orchestrator.terraform.client import PlanOptions
 
@@ -86,7 +89,7 @@ def land(session: Session, asked: Asked, host: Host | None) -> tuple[Landed, ...
 
 def _waiting(session: Session, environment: str, behind: str, host: Host | None) -> Landed:
     """An environment that was not begun, with what is pending there as far as it can be found out."""
-    return with_pending(Landed(environment, behind=behind), session, PendingRules(session, host))
+    return with_pending(Landed(environment, behind=behind), session.memory, PendingRules(session, host))
 
 
 def _landed(step: Step) -> Landed:
@@ -94,7 +97,7 @@ def _landed(step: Step) -> Landed:
     try:
         return step.land()
     except InfraError as error:
-        message = step.session.mask(error.message)
+        message = step.session.context.mask(error.message)
         return replace(step.found, error=message, error_code=int(error.exit_code), notes=(error.advice,))
 
 
@@ -102,8 +105,8 @@ class Step:
     """One environment on its way."""
 
     def __init__(self, session: Session, environment: str, asked: Asked, host: Host | None) -> None:
-        workers = asked.parallelism or session.workers_in(environment)
-        session = self.session = replace(session, workers=workers)
+        workers = asked.parallelism or session.context.workers_in(environment)
+        session = self.session = replace(session, context=replace(session.context, workers=workers))
         self.environment = environment
         self.asked = asked
         self.rules = PendingRules(session, host)
@@ -116,16 +119,18 @@ class Step:
 
     def land(self) -> Landed:
         """The steps: may it follow, what is pending, was the gate answered, apply it, run its checks."""
+        memory = self.session.memory
+        context = self.session.context
         hold = self.promotion.hold()
         if hold:
             held = replace(self.found, behind=hold.environment, held=hold.reason)
-            return with_pending(held, self.session, self.rules)
+            return with_pending(held, memory, self.rules)
         before = self.promotion.decision()
         only = self.asked.only
-        owed, _ = owed_request(self.session, self.environment, only)
+        owed, _ = owed_request(memory, self.environment, only)
         deleted = self._deleted() if self._leads else ()
         owed |= {one.stack.id: GONE for one in deleted}
-        owners = owners_of(self.session, self.rules, owed)
+        owners = owners_of(context.project, self.rules, owed)
         found = self.found = replace(self.found, owed=owed, owners=owners, heartbeat=self._heartbeat())
         if found.owed:
             self.asked.begun(found)
@@ -137,14 +142,14 @@ class Step:
                 advice=f"Comment `/infra apply {self.environment} --skip-checks REASON`, and approve it in "
                 "the gate.",
             )
-        whole = set(owed if only is None else owed_request(self.session, self.environment)[0])
+        whole = set(owed if only is None else owed_request(memory, self.environment)[0])
         starts = self._leads and bool(whole - self.judge.superseded.keys())
         if starts and not self.promotion.requirements.is_empty:
             self.promotion.begin()
         reports = self._whole() if only is None else self._in_part(only)
         if deleted and not any(one.exit_code for one in reports):
             reports += self._destroy(deleted)
-        report = _joined(self.session, [*reports, self.session.report("apply", self.done_elsewhere)])
+        report = _joined(context, [*reports, context.report("apply", self.done_elsewhere)])
         self.judge.explain(self.inspect)
         report = replace(report, stacks=self.judge.explained(report.stacks))
         found = replace(
@@ -161,7 +166,7 @@ class Step:
         if self.asked.skip_checks:
             return self._skipped(found)
         # What an earlier run applied without checking it is looked at as well.
-        stacks = [stack.id for stack in self.session.project.of(self.environment)]
+        stacks = [stack.id for stack in context.project.of(self.environment)]
         return self._verified(found, found.applied if before.is_passed else stacks)
 
     def _pass_gate(self, ticket: Ticket, owed: Collection[str], deleted: Sequence[Deleted]) -> None:
@@ -177,10 +182,10 @@ class Step:
                 advice="Run it where GitHub can be asked: GITHUB_REPOSITORY and GITHUB_TOKEN.",
             )
         shown = read_shown(session, self.environment, ticket)
-        stacks = dict(session.project.stacks) | {one.stack.id: one.stack for one in deleted}
+        stacks = dict(session.context.project.stacks) | {one.stack.id: one.stack for one in deleted}
         with approvals.lock:
             pending = [
-                approvals.trunk.pending(stacks[id_], session.ledgers.entry(stacks[id_]))
+                approvals.trunk.pending(stacks[id_], session.memory.ledgers.entry(stacks[id_]))
                 for id_, digest in sorted(shown.items())
                 if id_ in stacks and not digest.is_empty
             ]
@@ -188,13 +193,13 @@ class Step:
                 approvals.host,
                 self.environment,
                 ticket,
-                origin_of(session.environ).attempt,
+                origin_of(session.context.environ).attempt,
                 lambda login: objection_to(
                     approvals.host, login, pending, approvals.decisions.may_decide, approvals.pushers
                 ),
             )
         self.judge = replace(
-            self.judge, gated=shown, superseded=superseded_by_trunk(session, [*shown, *owed])
+            self.judge, gated=shown, superseded=superseded_by_trunk(session.context, [*shown, *owed])
         )
         if self.asked.only is None or self._leads:
             self.done_elsewhere = self._done_elsewhere(shown, owed)
@@ -202,10 +207,10 @@ class Step:
     def _done_elsewhere(self, shown: Mapping[str, Digest], owed: Collection[str]) -> tuple[StackReport, ...]:
         """The stacks that the gate showed and that are no longer pending: another run was faster."""
         reports = []
-        everything, _ = owed_request(self.session, self.environment)
+        everything, _ = owed_request(self.session.memory, self.environment)
         for id_, digest in sorted(shown.items()):
             entry = None if digest.is_empty or id_ in {*owed, *everything} else self._entry(id_)
-            if entry and is_known(self.session.project, base_commit(entry.commit)):
+            if entry and is_known(self.session.context.project, base_commit(entry.commit)):
                 why = f"superseded: {entry.commit[:10]} is applied there already"
                 reports.append(StackReport(id_, self.environment, "skipped", reason=why))
         return tuple(reports)
@@ -213,14 +218,16 @@ class Step:
     @property
     def _leads(self) -> bool:
         """Whether we see to what is done once: of several parts the first one does."""
-        first = self.session.project.of(self.environment)[:1]
+        first = self.session.context.project.of(self.environment)[:1]
         return self.asked.only is None or any(stack.id in self.asked.only for stack in first)
 
     def _heartbeat(self) -> str:
         """That nobody has looked for drift for too long; empty when that cannot be told."""
         session = self.session
         try:
-            found = stale(session.project, session.ledgers, [self.environment], datetime.now(UTC))
+            found = stale(
+                session.context.project, session.memory.ledgers, [self.environment], datetime.now(UTC)
+            )
         except StateError:
             return ""
         return found.get(self.environment, "")
@@ -230,7 +237,7 @@ class Step:
         reports: list[RunReport] = []
         tried: set[str] = set()
         while not any(one.exit_code for one in reports):
-            owed, request = owed_request(self.session, self.environment)
+            owed, request = owed_request(self.session.memory, self.environment)
             if not owed.keys() - tried:
                 break
             reports.append(self._apply(request))
@@ -243,7 +250,7 @@ class Step:
 
     def _in_part(self, mine: Sequence[str]) -> list[RunReport]:
         """Apply our part of what is owed, in the order that the other parts leave us."""
-        owed, whole = owed_request(self.session, self.environment)
+        owed, whole = owed_request(self.session.memory, self.environment)
         names = {*owed, *whole.followers}
         others, reports = Others(self.session), []
         bad: dict[str, str] = {}
@@ -251,7 +258,7 @@ class Step:
             bad |= others.wait(others.prerequisites(layer, mine, names) - bad.keys())
             behind = {id_: why for id_ in layer if (why := self._behind(id_, bad))}
             _, request = owed_request(
-                self.session, self.environment, [id_ for id_ in layer if id_ not in behind]
+                self.session.memory, self.environment, [id_ for id_ in layer if id_ not in behind]
             )
             if request.stacks:
                 reports.append(self._apply(request))
@@ -265,30 +272,31 @@ class Step:
 
     def _overtaken(self, stacks: Sequence[StackReport]) -> tuple[str, ...]:
         """Skipped stacks to which a newer commit of ours was applied: what is owed is done by that."""
-        repository, commit = self.session.project.repository, self.session.info.commit
+        context = self.session.context
+        repository, commit = context.project.repository, context.info.commit
         found = []
         for one in stacks:
             entry = self._entry(one.id) if one.result == "skipped" else None
-            if entry and is_known(self.session.project, base_commit(entry.commit)):
+            if entry and is_known(context.project, base_commit(entry.commit)):
                 found += [one.id] if repository.is_ancestor(commit, base_commit(entry.commit)) else []
         return tuple(found)
 
     def _entry(self, id_: str) -> Entry | None:
-        stack = self.session.project.stacks.get(id_)
-        return self.session.ledgers.entry(stack) if stack else None
+        stack = self.session.context.project.stacks.get(id_)
+        return self.session.memory.ledgers.entry(stack) if stack else None
 
     def _behind(self, stack: str, bad: Mapping[str, str]) -> str:
         """Why a stack must not be applied: what it stands on went wrong."""
-        needs = self.session.project.prerequisites().get(stack, set())
+        needs = self.session.context.project.prerequisites().get(stack, set())
         return next((f"{need} was not applied ({bad[need]})" for need in sorted(needs & bad.keys())), "")
 
     def _aborted(self, stacks: Mapping[str, str]) -> RunReport:
         made = [StackReport(id_, self.environment, "aborted", reason=why) for id_, why in stacks.items()]
-        return self.session.report("apply", made)
+        return self.session.context.report("apply", made)
 
     def _deleted(self) -> tuple[Deleted, ...]:
         """The deleted stacks."""
-        return doomed(self.session, self.environment)
+        return doomed(self.session.memory, self.environment)
 
     def _destroy(self, deleted: Sequence[Deleted]) -> list[RunReport]:
         """Destroy each with the code that it was made from."""
@@ -313,7 +321,7 @@ class Step:
             return found
         self.promotion.skip(self.approved_by, self.asked.skip_checks)
         note = f"Checks of {self.environment} skipped by {self.approved_by}: {self.asked.skip_checks}."
-        return replace(found, notes=(*found.notes, self.session.mask(note)))
+        return replace(found, notes=(*found.notes, self.session.context.mask(note)))
 
     def _verified(self, found: Landed, stacks: Sequence[str]) -> Landed:
         """Run the environment's checks and let it soak; what cannot be checked has not passed."""
@@ -325,7 +333,7 @@ class Step:
             report = replace(found.report, interrupted=True) if found.report else None
             return replace(found, report=report, checks=(CheckOutcome("checks", False, error.message),))
         except InfraError as error:
-            message = self.session.mask(error.message)
+            message = self.session.context.mask(error.message)
             return replace(
                 found,
                 checks=(CheckOutcome("checks", False, message),),
@@ -334,26 +342,26 @@ class Step:
         return replace(found, checks=outcome.checks, soaked=outcome.soaked)
 
 
-def with_pending(landed: Landed, session: Session, rules: PendingRules) -> Landed:
+def with_pending(landed: Landed, memory: Memory, rules: PendingRules) -> Landed:
     """An environment that is not touched, with what is pending there and whose changes that is."""
     try:
-        owed, _ = owed_request(session, landed.environment)
+        owed, _ = owed_request(memory, landed.environment)
     except InfraError:
         return replace(landed, owed_unknown=True)
-    return replace(landed, owed=owed, owners=owners_of(session, rules, owed))
+    return replace(landed, owed=owed, owners=owners_of(memory.project, rules, owed))
 
 
-def owners_of(session: Session, rules: PendingRules, owed: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+def owners_of(project: Project, rules: PendingRules, owed: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
     """The pull requests whose changes are pending, by stack."""
-    stacks = session.project.stacks
+    stacks = project.stacks
     return {id_: rules.pull_requests(stacks[id_]) for id_ in owed if id_ in stacks}
 
 
-def _joined(session: Session, reports: Sequence[RunReport]) -> RunReport:
+def _joined(context: RunContext, reports: Sequence[RunReport]) -> RunReport:
     """Several parts of one run as one report."""
     stacks = {one.id: one for report in reports for one in report.stacks}
     notes = tuple(note for report in reports for note in report.notes)
-    return session.report("apply", stacks.values(), notes=notes)
+    return context.report("apply", stacks.values(), notes=notes)
 
 
 __all__ = ["Agreed", "Asked", "Step", "land"]

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.ci.landing.comparing import owed_request
+from orchestrator.engine.session import Session
+from orchestrator.engine.worktrees import at_commit
 from orchestrator.errors import UsageError
 from orchestrator.hosts.model import PullRequest
 from orchestrator.hosts.port import Host
+from orchestrator.project.model import Project
 from orchestrator.report.escape import cell, cell_code, code
 from orchestrator.report.markdown import row, table
 from orchestrator.review.pending import APPROVE, approves, trunk_branch
-from orchestrator.run.session import Session
-from orchestrator.run.worktrees import at_commit
 
 SHORT = 10
 # Rows of the table; the comment with the plans has them all.
@@ -58,7 +59,7 @@ class Proposal:
 
 def propose(session: Session, environment: str) -> Proposal:
     """What there is to approve for an environment at origin's trunk. Raises GitError and StateError."""
-    project = session.project
+    project = session.context.project
     if environment not in project.order.all:
         raise UsageError(
             f"There is no environment {environment!r}.",
@@ -67,7 +68,7 @@ def propose(session: Session, environment: str) -> Proposal:
     trunk = trunk_branch(project)
     commit = project.repository.fetch(trunk)
     with at_commit(session, commit) as there:
-        owed, request = owed_request(there, environment)
+        owed, request = owed_request(there.memory, environment)
     readers = {id_: f"it reads {', '.join(of)}" for id_, of in request.followers.items()}
     return Proposal(environment, trunk, commit, {**owed, **readers})
 
@@ -84,9 +85,9 @@ def outdated(host: Host, proposal: Proposal) -> list[PullRequest]:
     return [one for one in found if approves(one, proposal.environment) and one.head_ref != proposal.branch]
 
 
-def open_it(session: Session, host: Host, proposal: Proposal) -> PullRequest:
+def open_it(project: Project, host: Host, proposal: Proposal) -> PullRequest:
     """Push the branch with its empty commit, and open the pull request."""
-    repository = session.project.repository
+    repository = project.repository
     repository.push(repository.empty_commit(proposal.commit, proposal.title), proposal.branch)
     return host.create_pull_request(proposal.title, proposal.body, proposal.branch, proposal.trunk)
 

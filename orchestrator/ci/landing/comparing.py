@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.engine.inspection import Inspect
+from orchestrator.engine.memory import Memory
 from orchestrator.engine.planned import Planned
 from orchestrator.engine.promotion_lookup import Hold
+from orchestrator.engine.session import Session
 from orchestrator.errors import (
     BlockedError,
     ConfigError,
@@ -34,7 +36,6 @@ from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
 from orchestrator.run.digesting import empty_digest
 from orchestrator.run.pending import pending_stacks
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
-from orchestrator.run.session import Session
 from orchestrator.state.records import Entry, base_commit
 
 # How many differences an error names; the comment has them all.
@@ -104,7 +105,7 @@ class TrunkJudge:
         """The reports of an apply, each mismatch with the reason that its verdict has by now."""
         words = {id_: mismatch_words(self.verdicts[id_]) for id_ in self._mismatches}
         return tuple(
-            replace(report, reason=self.session.mask(words[report.id]))
+            replace(report, reason=self.session.context.mask(words[report.id]))
             if report.result == "mismatch" and report.id in words
             else report
             for report in stacks
@@ -114,7 +115,7 @@ class TrunkJudge:
         """How people can approve a plan that is not applied as it is."""
         if verdict.kind == "mismatch":
             # Neither the change itself nor a later one opens the gate to it.
-            now = self.session.project.config.environment(stack.environment)
+            now = self.session.context.project.config.environment(stack.environment)
             if not (verdict.unapproved == "gate" and now.unapproved == "gate"):
                 return "pull request"
             return "set up gate" if self.gate.problem else "gate"
@@ -138,7 +139,7 @@ class TrunkJudge:
     def _ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
         now = planned.inspected.digest
         if self.rules.approvals is None:
-            needs = needs_approval(self.session.project, stack.environment)
+            needs = needs_approval(self.session.context.project, stack.environment)
             if not (needs or self._needed_it(stack, before)):
                 return Verdict("apply", reason=f"{stack.environment} needs no approval")
             raise BlockedError(
@@ -176,7 +177,7 @@ class TrunkJudge:
 
     def _at(self, commit: str) -> Project | None:
         try:
-            return load_commit(self.session.project, commit)
+            return load_commit(self.session.context.project, commit)
         except (ConfigError, GitError, ProjectError):
             return None
 
@@ -211,11 +212,11 @@ class Comparison:
         return bool(self.skip_checks) or (bool(self.undecided) and self.way_out == "gate")
 
 
-def doomed(session: Session, environment: str) -> tuple[Deleted, ...]:
+def doomed(memory: Memory, environment: str) -> tuple[Deleted, ...]:
     """Stacks of an environment that trunk no longer has, where the policy says that they go."""
-    if session.project.config.policy.deleted_stacks != "destroy":
+    if memory.project.config.policy.deleted_stacks != "destroy":
         return ()
-    return owed_deletions(session, environment)
+    return owed_deletions(memory, environment)
 
 
 def compare(session: Session, environment: str, host: Host | None, skip_checks: str = "") -> Comparison:
@@ -223,14 +224,16 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
 
     `skip_checks` is a reason to pass without the checks that are due, which the gate has to approve.
     """
+    memory = session.memory
+    context = session.context
     promotion = EnvironmentPromotion(session, environment)
     hold = promotion.hold()
     if hold:
-        owed, _ = owed_request(session, environment)
-        return Comparison(environment, owed, {}, {}, session.report("compare", ()), hold=hold)
+        owed, _ = owed_request(memory, environment)
+        return Comparison(environment, owed, {}, {}, context.report("compare", ()), hold=hold)
     rules = PendingRules(session, host)
     inspect = rules.watching(session)
-    owed, request, deleted = pending_work(session, environment)
+    owed, request, deleted = pending_work(memory, environment)
     checks_due = checks_due_for(promotion, owed)
     gate = Gate(host, environment)
     if skip_checks and checks_due and gate.problem:
@@ -241,21 +244,21 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
     everything = (*request.stacks, *request.followers)
     request = replace(request, stacks=everything, followers={}, last_start=LAST_START, inspect=inspect)
     planned = plan_all(session, request)
-    moving = provisional(session.project, {id_: one.report for id_, one in planned.items()})
+    moving = provisional(context.project, {id_: one.report for id_, one in planned.items()})
     planned = {id_: _standing_on(session, one, moving.get(id_, ())) for id_, one in planned.items()}
     planned |= plan_deleted(session, deleted, rules.watching)
-    stacks = dict(session.project.stacks) | {one.stack.id: one.stack for one in deleted}
+    stacks = dict(context.project.stacks) | {one.stack.id: one.stack for one in deleted}
     asked = TrunkJudge(session, rules, gate)
     for id_, one in planned.items():
         if one.has_changes:
-            asked.ask(stacks[id_], one, session.ledgers.entry(stacks[id_]))
+            asked.ask(stacks[id_], one, memory.ledgers.entry(stacks[id_]))
     asked.explain(inspect)
     return Comparison(
         environment,
         owed,
         planned,
         asked.verdicts,
-        session.report("compare", [one.report for one in planned.values()]),
+        context.report("compare", [one.report for one in planned.values()]),
         asked.ways_out(),
         checks_due=checks_due,
         skip_checks=skip_checks if checks_due else "",
@@ -278,30 +281,32 @@ def _standing_on(session: Session, planned: Planned, upstreams: Sequence[str]) -
     if not upstreams or planned.report.result not in ("changed", "unchanged"):
         return planned
     if found.digest is None:
-        digest = empty_digest(session, session.project.stacks[planned.report.id], provisional=upstreams)
+        digest = empty_digest(
+            session, session.context.project.stacks[planned.report.id], provisional=upstreams
+        )
     else:
         digest = replace(found.digest, provisional=tuple(upstreams))
     return replace(planned, inspected=replace(found, digest=digest))
 
 
 def owed_request(
-    session: Session, environment: str, only: Sequence[str] | None = None
+    memory: Memory, environment: str, only: Sequence[str] | None = None
 ) -> tuple[dict[str, str], Request]:
     """What trunk owes an environment, with why, and the request that plans it; `only` are stacks to pick."""
-    stacks = [stack.id for stack in session.project.of(environment)]
-    owed = pending_stacks(session, stacks)
+    stacks = [stack.id for stack in memory.project.of(environment)]
+    owed = pending_stacks(memory, stacks)
     if only is not None:
         owed = {id_: why for id_, why in owed.items() if id_ in only}
-    readers = followers(session.project, list(owed))
+    readers = followers(memory.project, list(owed))
     mine = {id_: of for id_, of in readers.items() if id_ in stacks and (only is None or id_ in only)}
-    session.project.require((*owed, *mine))
+    memory.project.require((*owed, *mine))
     return owed, Request(tuple(owed), followers=mine)
 
 
-def pending_work(session: Session, environment: str) -> tuple[dict[str, str], Request, tuple[Deleted, ...]]:
+def pending_work(memory: Memory, environment: str) -> tuple[dict[str, str], Request, tuple[Deleted, ...]]:
     """All that is pending in an environment with why, the request that plans it, and the deleted stacks."""
-    pending, request = owed_request(session, environment)
-    deleted = doomed(session, environment)
+    pending, request = owed_request(memory, environment)
+    deleted = doomed(memory, environment)
     return pending | {one.stack.id: GONE for one in deleted}, request, deleted
 
 

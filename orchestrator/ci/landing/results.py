@@ -13,6 +13,7 @@ from orchestrator.ci.landing.notices import reads_of, tell_others
 from orchestrator.ci.posting import Outbox, sticky
 from orchestrator.ci.reports import artifacts_of, document_of, files_of, speaks_for, unreadable
 from orchestrator.ci.values import from_json
+from orchestrator.engine.folders import write_private
 from orchestrator.hosts.model import DeploymentState, StatusState
 from orchestrator.hosts.port import Host
 from orchestrator.plan.comparing import Difference
@@ -20,7 +21,6 @@ from orchestrator.project.model import Project
 from orchestrator.report.landing import LandedStack, Landing, LandingCheck, State
 from orchestrator.report.model import StackReport
 from orchestrator.review.approvals import Verdict
-from orchestrator.run.folders import write_private
 
 VERSION = 1
 PREFIX = "apply-"

@@ -13,21 +13,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.engine.claims import Claim
+from orchestrator.engine.failures import failure
+from orchestrator.engine.folders import NAME, Folders
 from orchestrator.engine.planned import Planned
+from orchestrator.engine.planner import plan_stack
 from orchestrator.engine.scheduler import run_in_order
+from orchestrator.engine.session import Session
+from orchestrator.engine.worktrees import at_commit
 from orchestrator.errors import Exit, InfraError, InterruptedRunError
 from orchestrator.project.git import WORKTREES
 from orchestrator.project.model import Stack
 from orchestrator.report.model import Result, RunReport, StackReport
 from orchestrator.run.carrying import counts_done, told
 from orchestrator.run.evidence import follow, living
-from orchestrator.run.folders import NAME, Folders
 from orchestrator.run.orphans import reduced
-from orchestrator.run.planning import failure, plan_stack
 from orchestrator.run.recording import Recorder, Terms
-from orchestrator.run.session import Session
 from orchestrator.run.shipping import Shipper
-from orchestrator.run.worktrees import at_commit
 from orchestrator.state.records import WHOLE, Entry, base_commit
 from orchestrator.terraform.client import ApplyOutcome, PlanOptions, Workdir
 from orchestrator.terraform.orphaned import JOURNAL
@@ -49,21 +50,22 @@ class Left:
 
 def settle(session: Session, limit: float, clock: Callable[[], float] = time.monotonic) -> RunReport:
     """Bring to an end whatever this machine's runs left, within `limit` seconds; what lives on is said."""
+    context = session.context
     with ExitStack() as opened:
         found = {one.stack.id: one for one in left_here(session, opened)}
         until = clock() + limit
-        session.progress.begin(list(found))
+        context.progress.begin(list(found))
 
         def work(id_: str) -> StackReport:
             report = Settling(found[id_], lambda: clock() >= until).report()
-            session.progress.done(report)
+            context.progress.done(report)
             return report
 
         try:
             done = run_in_order(list(found), {}, work, workers=max(1, len(found)))
         finally:
-            session.progress.end()
-    return session.report("settle", [done[id_] for id_ in found])
+            context.progress.end()
+    return context.report("settle", [done[id_] for id_ in found])
 
 
 def left_here(session: Session, opened: ExitStack) -> Iterator[Left]:
@@ -72,7 +74,7 @@ def left_here(session: Session, opened: ExitStack) -> Iterator[Left]:
     A deleted stack was at work in a checkout of its own; the session on that one is entered in `opened`.
     """
     yield from _left_in(session)
-    repository = session.project.repository
+    repository = session.context.project.repository
     base = repository.root / WORKTREES
     for folder in sorted(base.iterdir()) if base.is_dir() else ():
         root = folder / repository.root.relative_to(repository.top)
@@ -81,13 +83,13 @@ def left_here(session: Session, opened: ExitStack) -> Iterator[Left]:
 
 
 def _left_in(session: Session) -> Iterator[Left]:
-    for run, id_ in session.folders.begun():
-        stack = session.project.stacks.get(id_)
-        entry = session.ledgers.entry(stack) if stack else None
+    for run, id_ in session.context.folders.begun():
+        stack = session.context.project.stacks.get(id_)
+        entry = session.memory.ledgers.entry(stack) if stack else None
         operation = entry.operation if entry else None
         if stack is None or entry is None or operation is None or operation.run != run:
             continue
-        if entry.is_unfinished and not session.ledgers.of(stack).is_live(entry):
+        if entry.is_unfinished and not session.memory.ledgers.of(stack).is_live(entry):
             yield Left(session, stack, run, entry)
 
 
@@ -100,11 +102,15 @@ def outcomes(session: Session, stacks: Iterable[str]) -> list[StackReport]:
     words: dict[str, Result] = {"applied": "applied", "destroyed": "destroyed"}
     reports = []
     for id_ in stacks:
-        stack = session.project.stacks.get(id_)
-        entry = session.ledgers.entry(stack) if stack else None
+        stack = session.context.project.stacks.get(id_)
+        entry = session.memory.ledgers.entry(stack) if stack else None
         if stack is None or (entry is not None and entry.is_unfinished):
             continue
-        if entry is not None and base_commit(entry.commit) == session.info.commit and entry.result in WHOLE:
+        if (
+            entry is not None
+            and base_commit(entry.commit) == session.context.info.commit
+            and entry.result in WHOLE
+        ):
             reports.append(StackReport(id_, stack.environment, words.get(entry.result, "unchanged")))
         else:
             reason = "the run was interrupted before it started"
@@ -133,15 +139,15 @@ class Settling:
 
     def _settle(self) -> StackReport:
         left, session = self.left, self.left.session
-        if base_commit(left.entry.attempted) != (session.project.commit or ""):
+        if base_commit(left.entry.attempted) != (session.context.project.commit or ""):
             tried = left.entry.attempted[:10]
             return self._interrupted(f"it was applying {tried}, which is not this checkout")
         claim = self.recorder.take_over(left.stack, left.entry)
         # It is the same run that goes on: the state has been moving under it.
         claim.serial = left.entry.serial
-        session.folders.take_over(left.run)
+        session.context.folders.take_over(left.run)
         try:
-            work = session.workdir(left.stack, left.run)
+            work = session.terraform.workdir(left.stack, left.run)
             report = self._followed(claim, work)
             self._remember(claim, report)
             return report
@@ -155,10 +161,10 @@ class Settling:
         if process is not None:
             claim.announce(self._lock_generation)
             claim.start()
-            session.progress.doing(claim.stack.id, f"Terraform is still at work (pid {process.pid})")
-            tell: Callable[[str], None] = lambda text: session.progress.doing(claim.stack.id, text)  # noqa: E731
+            session.context.progress.doing(claim.stack.id, f"Terraform is still at work (pid {process.pid})")
+            tell: Callable[[str], None] = lambda text: session.context.progress.doing(claim.stack.id, text)  # noqa: E731
             try:
-                follow(work, process, tell, lambda: self.late() or session.supervisor.interrupted)
+                follow(work, process, tell, lambda: self.late() or session.context.supervisor.interrupted)
             except InterruptedRunError:
                 self._ship(claim, work)
                 self.recorder.failed(claim, "interrupted")
@@ -170,16 +176,16 @@ class Settling:
         )
         report = told(self.recorder, claim, planned, outcome, self.destroys)
         if not living(work):
-            session.folders.forget_plans(self.left.run)
+            session.context.folders.forget_plans(self.left.run)
         return report
 
     def _outcome(self, work: Workdir) -> ApplyOutcome:
         """How Terraform ended; stopped after its last change it calls that a failure, and a plan knows."""
         session, stack = self.left.session, self.left.stack
-        outcome = session.client.outcome_left(work)
+        outcome = session.terraform.client.outcome_left(work)
         halted = outcome.diagnostics and all(one.summary == HALTED for one in outcome.diagnostics)
         if halted and not (outcome.rescued or outcome.unfinished or outcome.failed or self.late()):
-            session.progress.doing(stack.id, "looking whether anything is left to do")
+            session.context.progress.doing(stack.id, "looking whether anything is left to do")
             if plan_stack(session, stack, self.options).report.result == "unchanged":
                 return replace(outcome, ok=True, returncode=0, diagnostics=())
         return outcome
@@ -211,7 +217,7 @@ class Settling:
                 claim.ledger.save_run(replace(known, stacks=stacks))
 
     def _lock_generation(self) -> str:
-        lock = self.left.session.states.lock(self.left.stack)
+        lock = self.left.session.memory.states.lock(self.left.stack)
         return lock.generation if lock else ""
 
     def _interrupted(self, reason: str) -> StackReport:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 from orchestrator.ci import shards
 from orchestrator.engine.executor import STOPS
+from orchestrator.engine.origin import origin_of
+from orchestrator.engine.session import Session
 from orchestrator.errors import InterruptedRunError, LockedError
 from orchestrator.project import graph
+from orchestrator.project.model import Project
 from orchestrator.run.forward import superseded
-from orchestrator.run.origin import origin_of
 from orchestrator.run.pending import entries_of, pending_stacks
-from orchestrator.run.session import Session
 from orchestrator.state.records import base_commit
 
 # Seconds between two looks into the ledger, and how much longer than an apply may take we wait for others.
@@ -21,12 +22,12 @@ LOOK_AGAIN = 2.0
 SPARE = 600.0
 
 
-def part(session: Session, environment: str, index: int, count: int) -> tuple[str, ...]:
+def part(project: Project, environment: str, index: int, count: int) -> tuple[str, ...]:
     """The stacks of an environment that part `index` of `count` applies.
 
     Made from the code alone: the ledger moves while the parts are at work, and all must cut alike.
     """
-    stacks = [(stack.id,) for stack in session.project.of(environment)]
+    stacks = [(stack.id,) for stack in project.of(environment)]
     return shards.pack(stacks, count)[index - 1]
 
 
@@ -40,14 +41,14 @@ class Others:
 
     def layers(self, mine: Collection[str], owed: Collection[str]) -> Iterator[list[str]]:
         """Our stacks in the order in which they can be applied, in groups that wait for the same others."""
-        for wave in self.session.project.waves(owed):
+        for wave in self.session.context.project.waves(owed):
             ours = [id_ for id_ in wave if id_ in mine]
             if ours:
                 yield ours
 
     def prerequisites(self, stacks: Sequence[str], mine: Collection[str], owed: Collection[str]) -> set[str]:
         """The owed stacks of other parts that ours directly stand on."""
-        needs = graph.restrict(self.session.project.prerequisites(), set(owed))
+        needs = graph.restrict(self.session.context.project.prerequisites(), set(owed))
         return {need for id_ in stacks for need in needs[id_] if need not in mine}
 
     def wait(self, others: Collection[str]) -> dict[str, str]:
@@ -59,8 +60,8 @@ class Others:
         wrong: dict[str, str] = {}
         until = self.clock() + self._longest(others)
         while left:
-            self.session.progress.doing(min(left), "another part is at work on it")
-            owed = pending_stacks(self.session, left)
+            self.session.context.progress.doing(min(left), "another part is at work on it")
+            owed = pending_stacks(self.session.memory, left)
             wrong |= self._failed(owed) | self._superseded(owed)
             left = {id_ for id_ in owed if id_ not in wrong}
             if left and self.clock() >= until:
@@ -75,25 +76,29 @@ class Others:
     def _failed(self, owed: Mapping[str, str]) -> dict[str, str]:
         """Those that another part of this very job tried, and did not bring to an end; with how."""
         wrong: dict[str, str] = {}
-        link = origin_of(self.session.environ).link
-        for ledger, ids in self.session.ledgers.among(owed).items():
+        link = origin_of(self.session.context.environ).link
+        for ledger, ids in self.session.memory.ledgers.among(owed).items():
             for run in ledger.runs(months=1):
-                if run.link == link and base_commit(run.commit) == self.session.info.commit:
+                if run.link == link and base_commit(run.commit) == self.session.context.info.commit:
                     ended = {id_: run.stacks[id_].result for id_ in ids if id_ in run.stacks}
                     wrong |= {id_: result for id_, result in ended.items() if result in (*STOPS, "skipped")}
         return wrong
 
     def _superseded(self, owed: Collection[str]) -> dict[str, str]:
         """Those to which a newer run has applied something newer: no part of this one applies them."""
-        entries = entries_of(self.session, owed)
-        return {id_: "superseded" for id_, one in entries.items() if superseded(self.session.project, one)}
+        entries = entries_of(self.session.memory, owed)
+        return {
+            id_: "superseded" for id_, one in entries.items() if superseded(self.session.context.project, one)
+        }
 
     def _longest(self, stacks: Collection[str]) -> float:
-        settings = self.session.project.config.environment
-        times = [settings(self.session.project.stacks[id_].environment).timeouts.apply for id_ in stacks]
+        settings = self.session.context.project.config.environment
+        times = [
+            settings(self.session.context.project.stacks[id_].environment).timeouts.apply for id_ in stacks
+        ]
         return max(times, default=0.0) + SPARE
 
     def _pause(self) -> None:
-        if self.session.supervisor.interrupted:
+        if self.session.context.supervisor.interrupted:
             raise InterruptedRunError("Interrupted while waiting for another part.")
         self.sleep(LOOK_AGAIN)

@@ -8,11 +8,11 @@ from typing import Self
 
 from orchestrator.ci.event import Event
 from orchestrator.ci.review.scope import Scope
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.states import States
 from orchestrator.report.pull_request_table import environment_of
 from orchestrator.report.review import Review
 from orchestrator.review.attesting import Outcome, RunObjects, attest, attestation_of, locations, read_run
-from orchestrator.run.ledgers import Ledgers
-from orchestrator.run.states import States
 from orchestrator.state.approved import PlanObjects
 
 

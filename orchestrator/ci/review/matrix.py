@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from orchestrator.ci.event import Event
 from orchestrator.ci.review.scope import Scope
 from orchestrator.ci.shards import Shard, shards_of
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.origin import is_ci
+from orchestrator.engine.states import States
 from orchestrator.errors import StateError
 from orchestrator.project.model import Project
 from orchestrator.run.history import runs_of
-from orchestrator.run.ledgers import Ledgers
-from orchestrator.run.origin import is_ci
-from orchestrator.run.states import States
 
 # Without one of these a job has no account, and to look for one would only take time.
 ACCOUNTS = (

@@ -17,6 +17,8 @@ from orchestrator.ci.review.queueing import judge_of
 from orchestrator.ci.review.recording import Recorder
 from orchestrator.ci.review.reviewing import review_of
 from orchestrator.ci.review.scope import Part, Scope
+from orchestrator.engine.memory import Memory
+from orchestrator.engine.session import Session
 from orchestrator.errors import Exit, StateError, UsageError, exit_code_of
 from orchestrator.project.affected import followers
 from orchestrator.project.model import Finding, Project
@@ -24,7 +26,6 @@ from orchestrator.report.model import StackReport
 from orchestrator.report.review import Review, StackReview
 from orchestrator.run.heartbeat import stale
 from orchestrator.run.pending import pending_stacks
-from orchestrator.run.session import Session
 
 ONE_STACK = "INFRA_STACK"
 LISTED = "INFRA_STACKS"
@@ -89,8 +90,8 @@ def run(
             recorder = _recorder(session, scope, event, job, open_host)
             stacks = plan_part(session, scope, part, recorder)
             notes = recorder.notes
-            heartbeat = _silent(session, names)
-            run_id = run_id or session.info.id
+            heartbeat = _silent(session.memory, names)
+            run_id = run_id or session.context.info.id
     seconds = time.monotonic() - began
     review = review_of(
         scope,
@@ -121,11 +122,11 @@ def _recorder(
     )
 
 
-def _silent(session: Session, environments: Sequence[str]) -> str:
+def _silent(memory: Memory, environments: Sequence[str]) -> str:
     """What to know when nobody has looked for drift for too long; empty when that cannot be told."""
-    here = [name for name in environments if name in session.project.environments]
+    here = [name for name in environments if name in memory.project.environments]
     try:
-        return " ".join(stale(session.project, session.ledgers, here, datetime.now(UTC)).values())
+        return " ".join(stale(memory.project, memory.ledgers, here, datetime.now(UTC)).values())
     except StateError:
         return ""
 
@@ -151,18 +152,19 @@ def _one(scope: Scope, environments: Sequence[str], stack: str) -> Part:
 
 def _with_pending(session: Session, part: Part, environment: str) -> Part:
     """For a pull request that approves what is pending in an environment: that, and what reads it."""
+    context = session.context
     if not environment:
         return part
-    owed = pending_stacks(session, [one.id for one in session.project.of(environment)])
+    owed = pending_stacks(session.memory, [one.id for one in context.project.of(environment)])
     stacks = dict.fromkeys((*part.stacks, *owed))
-    project = session.project
+    project = context.project
     readers = {
         id_: of
         for id_, of in followers(project, list(stacks)).items()
         if project.stacks[id_].environment == environment
     }
     late = {id_: of for id_, of in (readers | dict(part.followers)).items() if id_ not in stacks}
-    return replace(part, stacks=tuple(session.in_order(stacks)), followers=late)
+    return replace(part, stacks=tuple(context.in_order(stacks)), followers=late)
 
 
 def refused(scope: Scope, part: Part) -> tuple[StackReview, ...]:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.ci.review.recording import Recorder
 from orchestrator.ci.review.scope import Part, Scope
+from orchestrator.engine.failures import failure
 from orchestrator.engine.inspection import Inspect, inspect_nothing
 from orchestrator.engine.planned import Planned
+from orchestrator.engine.session import Session
 from orchestrator.errors import ProjectError
 from orchestrator.plan.drift import drift_in_diff
 from orchestrator.plan.model import Plan
@@ -18,29 +20,28 @@ from orchestrator.review.provisional import provisional
 from orchestrator.review.volatile import find_volatile
 from orchestrator.run.deleting import Deleted, plan_deleted
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
-from orchestrator.run.planning import failure
-from orchestrator.run.session import Session
 
 
 def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) -> tuple[StackReview, ...]:
     """Plan a part and record what reviewers will see of it. What goes wrong with a stack is its result."""
+    context = session.context
     elsewhere = {one.id for one in scope.found.stacks if one.id not in part.stacks}
     inspect = recorder.watching(session)
     planned = plan_sound(session, (*part.stacks, *part.always), inspect)
     recorder.provisional = provisional(scope.project, _reports(planned), elsewhere)
     late = [id_ for id_ in part.followers if id_ in recorder.provisional]
-    if late and not session.supervisor.interrupted:
+    if late and not context.supervisor.interrupted:
         planned |= plan_sound(session, late, inspect)
     if recorder.approves:
         digests = {id_: one.inspected.digest for id_, one in planned.items() if one.inspected.digest}
         recorder.volatile = find_volatile(session, digests, inspect)
     gone: dict[str, Planned] = {}
-    if part.deleted and scope.subject.base and not session.supervisor.interrupted:
+    if part.deleted and scope.subject.base and not context.supervisor.interrupted:
         # What is only reported is not carried out, so there is nothing to forbid or to approve.
         watching = recorder.watching if recorder.destroys_deleted else lambda _: inspect_nothing
         gone = plan_deleted(session, [Deleted(one, scope.subject.base) for one in part.deleted], watching)
     changes, reasons = _changes(scope, part)
-    ordered = {id_: planned[id_] for id_ in session.in_order(planned)} | gone
+    ordered = {id_: planned[id_] for id_ in context.in_order(planned)} | gone
     reviews = tuple(
         _review(one, changes.get(id_, "changed"), reasons.get(id_, ()), recorder.provisional.get(id_, ()))
         for id_, one in ordered.items()
@@ -58,16 +59,17 @@ def plan_sound(
 
 
 def _broken(session: Session, stacks: Sequence[str]) -> dict[str, Planned]:
+    context = session.context
     found: dict[str, Planned] = {}
     try:
-        session.project.require(stacks)
+        context.project.require(stacks)
     except ProjectError:
         for id_ in stacks:
             try:
-                session.project.require([id_])
+                context.project.require([id_])
             except ProjectError as error:
-                found[id_] = Planned(failure(session, session.project.stacks[id_], error))
-                session.progress.done(found[id_].report)
+                found[id_] = Planned(failure(session, context.project.stacks[id_], error))
+                context.progress.done(found[id_].report)
     return found
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from orchestrator.ci.event import Event
 from orchestrator.ci.review.scope import Scope
 from orchestrator.engine.inspection import Inspect
+from orchestrator.engine.session import Session
 from orchestrator.run.policing import police, rego_texts
-from orchestrator.run.session import Session
 
 
 def policed(scope: Scope, event: Event | None) -> Callable[[Session], Inspect]:
@@ -20,4 +20,4 @@ def policed(scope: Scope, event: Event | None) -> Callable[[Session], Inspect]:
     policy = scope.rules.policy
     rego = rego_texts(scope.before.tree, policy.rego.folder) if scope.before else {}
     allowed = event is not None and policy.label in event.labels
-    return lambda session: police(session, policy, allow_destroy=allowed, rego=rego)
+    return lambda session: police(session.context, policy, allow_destroy=allowed, rego=rego)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from orchestrator.ci.event import Event
 from orchestrator.ci.landing.comparing import needs_approval
+from orchestrator.engine.session import Session
 from orchestrator.errors import ConfigError, HostError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
 from orchestrator.project.model import Finding, Stack
 from orchestrator.review.approvals import Approvals, Verdict
-from orchestrator.run.session import Session
 
 CODE = "approval"
 SHOWN = 5
@@ -31,9 +31,9 @@ def judge_of(
     approvals = Approvals(session, host)
 
     def judge(stack: Stack, digest: Digest) -> tuple[Finding, ...]:
-        if not needs_approval(session.project, stack.environment):
+        if not needs_approval(session.context.project, stack.environment):
             return ()
-        before = session.ledgers.entry(stack)
+        before = session.memory.ledgers.entry(stack)
         try:
             verdict = approvals.judge_queued(stack, digest, before, pull_request, event.base)
         except ConfigError as error:

@@ -10,6 +10,7 @@ from orchestrator.ci.event import Event
 from orchestrator.ci.review.scope import Scope
 from orchestrator.engine.inspection import NOTHING, Inspect, Inspected, both, inspect_nothing
 from orchestrator.engine.planned import Planned
+from orchestrator.engine.session import Session
 from orchestrator.errors import StateError
 from orchestrator.plan.digest import Digest, encode, sha256
 from orchestrator.plan.model import Plan
@@ -17,7 +18,6 @@ from orchestrator.project.model import Finding, Stack
 from orchestrator.report.review import StackReview, shown_hash
 from orchestrator.review.volatile import Attributes
 from orchestrator.run.digesting import SHOWN, Keys, digests, empty_digest, plan_objects
-from orchestrator.run.session import Session
 
 # Objects that are written at once.
 WRITERS = 8
@@ -64,7 +64,7 @@ class Recorder:
         police = self.police(session)
         if not (self.keeps or self.judge):
             return police
-        self._keys = self._keys or Keys(session.ledgers)
+        self._keys = self._keys or Keys(session.memory.ledgers)
         made = digests(session, self._keys, facts=self._facts(session))
 
         def digest(stack: Stack, plan: Plan, raw: bytes) -> Inspected:
@@ -104,7 +104,7 @@ class Recorder:
             facts = {**digest.facts, SHOWN: shown_hash(review)}
             digest = replace(digest, provisional=review.provisional, volatile=self.volatile.get(stack.id, ()))
             data = encode(replace(digest, facts=facts))
-            name = plan_objects(session, stack).create(
+            name = plan_objects(session.memory.ledgers, stack).create(
                 self.event.pull_request, scope.subject.head, stack.id, self._run(session), data
             )
         except StateError as error:
@@ -124,7 +124,7 @@ class Recorder:
         return {"run": self._run(session), "base": self.base}
 
     def _run(self, session: Session) -> str:
-        return (self.event.run if self.event else "") or session.info.id
+        return (self.event.run if self.event else "") or session.context.info.id
 
     def _cannot(self, environment: str, error: StateError) -> None:
         self._notes[

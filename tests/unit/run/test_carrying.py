@@ -12,19 +12,21 @@ from typing import Any, cast
 import pytest
 
 from orchestrator.engine.claims import Claim
+from orchestrator.engine.context import RunContext
+from orchestrator.engine.folders import Folders
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.memory import Memory
 from orchestrator.engine.planned import Planned
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import Session
+from orchestrator.engine.states import States
 from orchestrator.masking import Masker
 from orchestrator.process import Supervisor
 from orchestrator.project import load
 from orchestrator.report.model import RunInfo, StackReport
 from orchestrator.run.carrying import STALE, told
 from orchestrator.run.evidence import own_lock
-from orchestrator.run.folders import Folders
-from orchestrator.run.ledgers import Ledgers
 from orchestrator.run.recording import Recorder, Terms
-from orchestrator.run.session import Session
-from orchestrator.run.states import States
 from orchestrator.run.status import Statuses
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.records import Entry
@@ -71,9 +73,11 @@ class Bench:
 
     def status(self) -> tuple[str, str]:
         """What `infra status` says to another process, and advises."""
-        states = self.session.states
-        ledgers = Ledgers(self.session.project, states, {"HOME": str(self.session.project.root)})
-        (found,) = Statuses(self.session.project, states, ledgers).of(["dev/net"])
+        states = self.session.memory.states
+        ledgers = Ledgers(
+            self.session.context.project, states, {"HOME": str(self.session.context.project.root)}
+        )
+        (found,) = Statuses(self.session.context.project, states, ledgers).of(["dev/net"])
         return found.standing, found.advice
 
 
@@ -82,20 +86,18 @@ def _bench(make_repo: MakeRepo, kind: str = "apply") -> Bench:
     bucket = MemoryStorage()
     environ: Mapping[str, str] = {"HOME": str(project.root)}
     states = States(project, environ, lambda name, _: cast(Any, bucket))
-    session = Session(
+    context = RunContext(
         project=project,
-        binaries=cast(Any, None),
-        client=cast(Any, None),
-        supervisor=Supervisor(),
-        masker=Masker(),
-        folders=Folders(project.root),
-        states=states,
-        ledgers=Ledgers(project, states, environ),
-        progress=Silent(),
-        environ=environ,
         info=RunInfo("R1", "local", project.commit or "", "2026-11-30T12:00:00Z", 0.0),
+        environ=environ,
+        folders=Folders(project.root),
+        masker=Masker(),
+        progress=Silent(),
+        supervisor=Supervisor(),
         workers=1,
     )
+    memory = Memory(project, states, Ledgers(project, states, environ))
+    session = Session(context, cast(Any, None), memory)
     bucket.write(STATE, json.dumps({"version": 4, "serial": 1, "lineage": "l"}).encode())
     recorder = Recorder(session, cast(Any, kind), Terms(), PlanOptions(destroy=kind == "destroy"))
     with recorder.claim(project.stacks["dev/net"]) as claim:
@@ -118,7 +120,7 @@ def test_a_lock_that_terraform_left_is_unfinished_work(make_repo: MakeRepo, kind
     assert "infra resume dev/net" in bench.status()[1]
     entry = bench.entry()
     assert (entry.result, entry.operation) == ("interrupted", None)
-    assert own_lock(bench.session.states.lock(bench.claim.stack), entry)
+    assert own_lock(bench.session.memory.states.lock(bench.claim.stack), entry)
 
 
 def test_anybody_elses_lock_makes_a_failed_apply_no_unfinished_one(make_repo: MakeRepo) -> None:

@@ -11,11 +11,11 @@ from orchestrator.ci import workflows
 from orchestrator.ci.review import planning
 from orchestrator.cli import affected
 from orchestrator.config import load_text
+from orchestrator.engine.failures import too_late
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import Session, open_session
 from orchestrator.project import load
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
-from orchestrator.run.planning import too_late
-from orchestrator.run.session import Session, open_session
 from tests.conftest import MakeRepo
 
 STACK = 'resource "terraform_data" "x" {}\n'
@@ -24,7 +24,7 @@ STACK = 'resource "terraform_data" "x" {}\n'
 def session_that_began(make_repo: MakeRepo, seconds_ago: float) -> Session:
     repo = make_repo({"infra/envs/dev/a/main.tf": STACK, "infra/envs/dev/b/main.tf": STACK})
     session = open_session(load(repo.root), {**os.environ, "PATH": ""}, Silent())
-    return replace(session, began=time.monotonic() - seconds_ago)
+    return replace(session, context=replace(session.context, began=time.monotonic() - seconds_ago))
 
 
 def test_no_stack_is_started_when_the_credentials_of_the_job_end_soon(make_repo: MakeRepo) -> None:
@@ -35,12 +35,12 @@ def test_no_stack_is_started_when_the_credentials_of_the_job_end_soon(make_repo:
     assert {id_: one.report.result for id_, one in planned.items()} == {"dev/a": "failed", "dev/b": "failed"}
     report = planned["dev/a"].report
     assert report.reason.startswith("Not planned: 50 minutes of the job were over before its turn came")
-    assert session.report("plan", [report]).exit_code == 1
+    assert session.context.report("plan", [report]).exit_code == 1
 
 
 def test_the_advice_names_what_exists(make_repo: MakeRepo) -> None:
     session = session_that_began(make_repo, LAST_START + 1)
-    advice = too_late(session, session.project.stacks["dev/a"], LAST_START).report.advice
+    advice = too_late(session, session.context.project.stacks["dev/a"], LAST_START).report.advice
     assert advice == (
         "Run the job again. To plan more at once, raise `environments.dev.parallelism` in infra.yaml; to "
         "spread a pull request over more jobs, add `--shards N` to `infra affected --matrix` in "

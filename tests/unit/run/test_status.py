@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.states import States
 from orchestrator.errors import StateError
 from orchestrator.project import load
-from orchestrator.run.ledgers import Ledgers
-from orchestrator.run.states import States
 from orchestrator.run.status import Statuses
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location

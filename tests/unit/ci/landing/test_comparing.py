@@ -14,6 +14,7 @@ from orchestrator.ci.landing.comparing import TrunkJudge, checks_due_for, compar
 from orchestrator.engine.inspection import Inspect, Inspected, inspect_nothing
 from orchestrator.engine.planned import Planned
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import Session, open_session
 from orchestrator.errors import MismatchError
 from orchestrator.plan.comparing import Difference
 from orchestrator.plan.digest import Digest
@@ -25,7 +26,6 @@ from orchestrator.review.promotion import EnvironmentPromotion
 from orchestrator.review.rules import PendingRules
 from orchestrator.review.volatile import Attributes
 from orchestrator.run.pipeline import LAST_START
-from orchestrator.run.session import Session, open_session
 from orchestrator.state.promotion import CheckResult, PromotionRecord
 from orchestrator.state.records import Entry, Operation
 from tests.conftest import MakeRepo
@@ -41,15 +41,15 @@ STACK = 'resource "terraform_data" "x" {}\n'
 
 def applied(session: Session, *stacks: str) -> None:
     """Record that stacks are applied at the session's commit."""
-    project = session.project
-    ledger = session.ledgers.of(project.stacks[stacks[0]])
+    project = session.context.project
+    ledger = session.memory.ledgers.of(project.stacks[stacks[0]])
     for id_ in stacks:
-        operation = Operation("R-1", "apply", "planned", "ada", "here", session.info.commit)
+        operation = Operation("R-1", "apply", "planned", "ada", "here", session.context.info.commit)
         entry = ledger.begin(id_, operation, None)
         ledger.finish(
             Entry(
                 id_,
-                commit=session.info.commit,
+                commit=session.context.info.commit,
                 fingerprint=project.fingerprint(id_),
                 result="applied",
                 operation=entry.operation,
@@ -77,21 +77,22 @@ def opened(make_repo: MakeRepo) -> Session:
 
 def test_a_deleted_stack_alone_makes_the_checks_due(make_repo: MakeRepo) -> None:
     session = opened(make_repo)
-    pending, request, deleted = pending_work(session, "dev")
+    pending, request, deleted = pending_work(session.memory, "dev")
     assert (pending, request.stacks) == ({"dev/b": "its code is gone"}, ())
     assert [one.stack.id for one in deleted] == ["dev/b"]
     # The checks passed at this commit, and then the stack's destruction failed, say.
-    promotions = session.ledgers.promotions("dev")
+    promotions = session.memory.ledgers.promotions("dev")
     assert promotions
     passed = {"smoke": CheckResult("passed", promotions.now(), "R-1")}
-    promotions.update(session.info.commit, lambda record: PromotionRecord(record.commit, passed))
+    promotions.update(session.context.info.commit, lambda record: PromotionRecord(record.commit, passed))
     promotion = EnvironmentPromotion(session, "dev")
     assert checks_due_for(promotion, {}) == ""
     assert checks_due_for(promotion, pending) == "it is about to be applied"
 
 
 def test_a_comparison_starts_no_stack_when_its_credentials_end_soon(make_repo: MakeRepo) -> None:
-    session = replace(opened(make_repo), began=time.monotonic() - LAST_START - 1)
+    session = opened(make_repo)
+    session = replace(session, context=replace(session.context, began=time.monotonic() - LAST_START - 1))
     (deleted,) = compare(session, "dev", None).report.stacks
     assert (deleted.id, deleted.result) == ("dev/b", "failed")
     assert deleted.reason.startswith("Not planned: 50 minutes")
@@ -129,7 +130,7 @@ def test_an_apply_names_what_is_new_in_every_plan_although_nobody_compared_befor
 
     judge = TrunkJudge(session, cast(PendingRules, FakeRules()), Gate(None, "dev"), find_volatile=find)
     with pytest.raises(MismatchError) as error:
-        judge.check(session.project.stacks["dev/a"], planned, None)
+        judge.check(session.context.project.stacks["dev/a"], planned, None)
     assert "every plan" not in error.value.message
     judge.explain(inspect_nothing)
     assert compared == [{"dev/a": digest}]

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Mapping
 
 from orchestrator.config import TerraformSettings, load_text
+from orchestrator.engine.folders import Folders, private, write_private
+from orchestrator.engine.origin import is_ci
 from orchestrator.errors import ConfigError, GitError, ProjectError
 from orchestrator.project.affected import base_commit
 from orchestrator.project.model import Project
-from orchestrator.run.folders import Folders, private, write_private
-from orchestrator.run.origin import is_ci
 from orchestrator.terraform.cli_configuration import VARIABLE, CliConfiguration, choose
 
 CONFIG = "infra.yaml"

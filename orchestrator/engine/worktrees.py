@@ -17,16 +17,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.engine.context import RunContext
+from orchestrator.engine.folders import Folders, private
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.memory import Memory
 from orchestrator.errors import InfraError
 from orchestrator.project import load_commit
-from orchestrator.run.folders import Folders, private
-from orchestrator.run.ledgers import Ledgers
 from orchestrator.state.location import Location
 from orchestrator.terraform.locking import file_lock
 
 if TYPE_CHECKING:
+    from orchestrator.engine.session import Session
     from orchestrator.project.model import Project
-    from orchestrator.run.session import Session
 
 # Checkouts that nobody is in: this many are kept for the next time, unless unused for this long.
 KEPT = 8
@@ -41,7 +43,7 @@ def at_commit(session: Session, commit: str) -> Iterator[Session]:
     commit share one checkout. Raises GitError for a commit that is not here, and ConfigError when its
     infra.yaml is none that this version can read.
     """
-    full = session.project.repository.resolve(commit)
+    full = session.context.project.repository.resolve(commit)
     inner = session.commits.enter(session, full)
     try:
         yield inner
@@ -83,15 +85,16 @@ class Commits:
             found.session.close()
             os.close(found.claim)
             with suppress(InfraError, OSError):  # what is not tidied up now is the next time
-                _prune(session)
+                _prune(session.context)
 
 
 def _enter(session: Session, commit: str) -> _Entered:
-    repository = session.project.repository
-    at = load_commit(session.project, commit)
-    claim = _check_out(session, commit)
+    context = session.context
+    repository = context.project.repository
+    at = load_commit(context.project, commit)
+    claim = _check_out(context, commit)
     try:
-        top = _folder(session) / commit
+        top = _folder(context.project) / commit
         project = replace(at, root=top / repository.root.relative_to(repository.top))
         _link_local_states(at, project.root)
         return _Entered(_session_in(session, at, project), claim)
@@ -102,26 +105,27 @@ def _enter(session: Session, commit: str) -> _Entered:
 
 def _session_in(session: Session, at: Project, project: Project) -> Session:
     """`at` is the commit's project with the checkout's root, where local states and ledgers are."""
+    context = session.context
     folders = Folders(project.root)
     folders.prepare()
-    folders.begin_run(session.info.id, time.time())
-    states = session.states.of(at)
+    folders.begin_run(context.info.id, time.time())
+    states = session.memory.states.of(at)
+    info = replace(context.info, commit=at.commit or "")
     return replace(
         session,
-        project=project,
-        folders=folders,
-        states=states,
-        ledgers=Ledgers(at, states, session.environ),
-        info=replace(session.info, commit=at.commit or ""),
-        _roots=defaultdict(threading.Lock),
+        context=replace(context, project=project, folders=folders, info=info),
+        terraform=replace(
+            session.terraform, project=project, folders=folders, _roots=defaultdict(threading.Lock)
+        ),
+        memory=Memory(project, states, Ledgers(at, states, context.environ)),
     )
 
 
-def _check_out(session: Session, commit: str) -> int:
+def _check_out(context: RunContext, commit: str) -> int:
     """Make the checkout, whole; returns a descriptor that keeps others from removing it while it is open."""
-    folder = _folder(session)
-    repository = session.project.repository
-    with file_lock(folder / "lock", lambda: session.supervisor.interrupted):
+    folder = _folder(context.project)
+    repository = context.project.repository
+    with file_lock(folder / "lock", lambda: context.supervisor.interrupted):
         claim = os.open(folder / f"{commit}.used", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(claim, fcntl.LOCK_SH)
@@ -151,22 +155,22 @@ def _link_local_states(at: Project, root: Path) -> None:
         link.symlink_to(real)
 
 
-def _prune(session: Session) -> None:
+def _prune(context: RunContext) -> None:
     """Remove checkouts beyond those kept, the longest unused first, and none that another process is in."""
-    folder = _folder(session)
-    with file_lock(folder / "lock", lambda: session.supervisor.interrupted):
+    folder = _folder(context.project)
+    with file_lock(folder / "lock", lambda: context.supervisor.interrupted):
         marks = sorted(folder.glob("*.used"), key=lambda mark: mark.stat().st_mtime, reverse=True)
         oldest = time.time() - KEPT_SECONDS
         for number, mark in enumerate(marks):
             if number >= KEPT or mark.stat().st_mtime < oldest:
-                _remove(session, mark)
+                _remove(context.project, mark)
 
 
-def _remove(session: Session, mark: Path) -> None:
+def _remove(project: Project, mark: Path) -> None:
     descriptor = os.open(mark, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        session.project.repository.remove_worktree(mark.stem)
+        project.repository.remove_worktree(mark.stem)
         mark.unlink()
     except BlockingIOError:
         pass
@@ -174,7 +178,7 @@ def _remove(session: Session, mark: Path) -> None:
         os.close(descriptor)
 
 
-def _folder(session: Session) -> Path:
+def _folder(project: Project) -> Path:
     from orchestrator.project.git import WORKTREES
 
-    return private(session.project.repository.root / WORKTREES)
+    return private(project.repository.root / WORKTREES)

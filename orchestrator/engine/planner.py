@@ -8,29 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.config import DEFAULT_WORKSPACE
+from orchestrator.engine.failures import failure
+from orchestrator.engine.folders import write_private
 from orchestrator.engine.inspection import Inspect, inspect_nothing
-from orchestrator.engine.planned import Planned
-from orchestrator.engine.state_move import StateMove
+from orchestrator.engine.planned import Planned, StateMove
+from orchestrator.engine.session import Session
+from orchestrator.engine.state_location import StateLocations, left_behind
+from orchestrator.engine.states import States, Waiting
+from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.errors import (
-    BlockedError,
     InfraError,
-    InterruptedRunError,
-    LockedError,
     StateError,
-    TerraformError,
-    TooLateError,
     known_error,
 )
 from orchestrator.plan.reader import read_plan
 from orchestrator.project.model import Stack
 from orchestrator.project.states import WORKSPACE_FOLDER, local_workspace
 from orchestrator.report.model import StackReport
-from orchestrator.run.folders import write_private
-from orchestrator.run.moving import left_behind
-from orchestrator.run.session import Session
-from orchestrator.run.state_location import StateLocations
-from orchestrator.run.states import Waiting
-from orchestrator.terraform.client import Diagnostic, PlanOptions, PlanOutcome, Workdir
+from orchestrator.terraform.client import PlanOptions, PlanOutcome, Workdir
 from orchestrator.terraform.shadow import make_shadow
 
 # A state that moves under a plan is planned again, this often; then somebody else is at work.
@@ -77,31 +72,33 @@ def _plan(
     real: bool,
     work: Workdir | None,
 ) -> Planned:
-    session.binary_of(stack)
-    session.progress.doing(stack.id, "reading states")
-    states = session.states
+    context = session.context
+    terraform = session.terraform
+    terraform.binary_of(stack)
+    context.progress.doing(stack.id, "reading states")
+    states = session.memory.states
     upstreams = states.upstreams(stack)
     if isinstance(upstreams, Waiting):
         if not options.destroy:
             return Planned(_report(stack, "waiting", reason=upstreams.reason, advice=upstreams.advice))
         # Without its upstream the code cannot be evaluated; what the state holds can be destroyed still.
         options, upstreams = replace(options, refresh=False), {}
-    left = left_behind(session.project.config, states, stack, session.project.root)
+    left = left_behind(context.project.config, states, stack, context.project.root)
     if left:
         reason = f"it was renamed, and its state still lies at {left.url}"
         return Planned(_report(stack, "waiting", reason=reason, advice=f"`infra state move {stack.id}`."))
-    locations = StateLocations.of(session)
+    locations = StateLocations(session.memory)
     move = locations.check(stack)
     generation = states.generation(stack)
     if generation is None and move is None and options.destroy and states.location(stack) is not None:
         return Planned(_report(stack, "unchanged", reason="it has no state: there is nothing to destroy"))
     if generation is not None:
-        session.check_state_version(stack)
+        check_state_version(session, stack)
     shadow = generation is None and states.is_remote(stack) and not real
     if move:
         blob = states.storage(move.source).read(move.source.name)
-        shadow, work = True, shadow_workdir(session, stack, blob.data if blob else None)
-    work = work or (shadow_workdir(session, stack) if shadow else session.workdir(stack))
+        shadow, work = True, shadow_workdir(terraform, stack, blob.data if blob else None)
+    work = work or (shadow_workdir(terraform, stack) if shadow else terraform.workdir(stack))
     outcome, generation = plan_while_still(session, stack, work, options, generation, shadow=shadow)
     planned = read_outcome(
         session, stack, work, outcome, generation, upstreams, inspect, shadow=shadow and not move
@@ -138,12 +135,15 @@ def plan_while_still(
     shadow: bool,
 ) -> tuple[PlanOutcome, str | None]:
     """Plan until the state was the same before and after; gives the outcome and the state's generation."""
-    options = session.plan_options(stack, options)
+    terraform = session.terraform
+    options = terraform.plan_options(stack, options)
     for _ in range(ATTEMPTS):
-        session.init(stack, work, shadow=shadow)
-        session.progress.doing(stack.id, "planning")
-        outcome = session.client.plan(work, options, lambda text: session.progress.doing(stack.id, text))
-        after = session.states.generation(stack)
+        terraform.init(stack, work, shadow=shadow)
+        session.context.progress.doing(stack.id, "planning")
+        outcome = terraform.client.plan(
+            work, options, lambda text: session.context.progress.doing(stack.id, text)
+        )
+        after = session.memory.states.generation(stack)
         if after == generation or (generation is None and not shadow):
             return outcome, after
         generation = after
@@ -166,6 +166,7 @@ def read_outcome(
     shadow: bool,
 ) -> Planned:
     """The plan's meaning, masked. Nothing is read again when nothing changed."""
+    context = session.context
     made = {
         "plan_file": outcome.plan_file,
         "generation": generation,
@@ -174,9 +175,9 @@ def read_outcome(
     }
     if not outcome.changed:
         return Planned(_report(stack, "unchanged"), **made)  # type: ignore[arg-type]
-    session.progress.doing(stack.id, "reading the plan")
-    raw = session.client.show_json(work, outcome.plan_file)
-    plan = read_plan(raw, session.masker)
+    context.progress.doing(stack.id, "reading the plan")
+    raw = session.terraform.client.show_json(work, outcome.plan_file)
+    plan = read_plan(raw, context.masker)
     if plan.is_for_checks_only:
         # Terraform's exit code says "changes" as long as a `check` block has a data source.
         return Planned(_report(stack, "unchanged"), **made)  # type: ignore[arg-type]
@@ -186,19 +187,19 @@ def read_outcome(
         counts=plan.counts,
         changes=tuple(change.document() for change in plan.shown_changes),
         outputs=tuple(plan.changed_outputs),
-        diff=session.mask(outcome.text.decode("utf-8", "replace"), plan.secrets),
-        notes=_notes(session, stack, shadow=shadow),
+        diff=context.mask(outcome.text.decode("utf-8", "replace"), plan.secrets),
+        notes=_notes(session.memory.states, stack, shadow=shadow),
     )
     inspected = inspect(stack, plan, raw)
     report = replace(report, findings=inspected.findings)
     return Planned(report, plan=plan, inspected=inspected, **made)  # type: ignore[arg-type]
 
 
-def _notes(session: Session, stack: Stack, *, shadow: bool) -> tuple[str, ...]:
+def _notes(states: States, stack: Stack, *, shadow: bool) -> tuple[str, ...]:
     """What to know about a plan beside its diff."""
     if shadow:
         return ("A new stack: it has no state yet.",)
-    if session.states.location(stack) is None:
+    if states.location(stack) is None:
         kind = stack.backend.kind
         return (
             f"Its state lies in {kind}, where infra cannot see whether it moves: Terraform alone checks.",
@@ -215,26 +216,39 @@ def read_kept_plan(
     inspect: Inspect = inspect_nothing,
 ) -> Planned:
     """A kept plan with its meaning read again, its file copied to this run's own folder."""
+    terraform = session.terraform
     try:
-        work = session.workdir(stack)
-        session.init(stack, work)
+        work = terraform.workdir(stack)
+        terraform.init(stack, work)
         path = work.run_dir / "plan.tfplan"
         write_private(path, data)
-        text = session.client.run_raw(work, ("show", "-no-color", str(path))).stdout
+        text = terraform.client.run_raw(work, ("show", "-no-color", str(path))).stdout
         outcome = PlanOutcome(changed=True, plan_file=path, text=text, seconds=0.0)
         return read_outcome(session, stack, work, outcome, generation, upstreams, inspect, shadow=False)
     except (InfraError, OSError, RecursionError) as error:
         return Planned(failure(session, stack, known_error(error)))
 
 
-def shadow_workdir(session: Session, stack: Stack, state: bytes | None = None) -> Workdir:
+def check_state_version(session: Session, stack: Stack) -> None:
+    """Raise StateError for a state that a newer Terraform wrote than the one at hand."""
+    head, binary = session.memory.states.head(stack), session.terraform.binary_of(stack)
+    if head and head.terraform_version and binary.is_older_than(head.terraform_version):
+        raise StateError(
+            f"The state of {stack.id} was written by version {head.terraform_version}; "
+            f"{binary.version} is at hand.",
+            advice=f"Use {head.terraform_version} or newer: `terraform.binary` in infra.yaml, or PATH.",
+            stack=stack.id,
+        )
+
+
+def shadow_workdir(terraform: TerraformRunner, stack: Stack, state: bytes | None = None) -> Workdir:
     """A copy of the root with a local backend, for a stack that has no state yet, or for `state`.
 
     Planning such a stack against its real backend would lock and write an empty state, which a plan must not.
     """
-    target = session.folders.shadow(stack.id)
+    target = terraform.folders.shadow(stack.id)
     root = make_shadow(
-        session.project.root, Path(stack.path), target, {"infra_backend_override.tf": LOCAL_BACKEND}
+        terraform.project.root, Path(stack.path), target, {"infra_backend_override.tf": LOCAL_BACKEND}
     )
     named = local_workspace(WORKSPACE_FOLDER, stack.workspace)
     path = root / (SHADOW_STATE if stack.workspace == DEFAULT_WORKSPACE else named)
@@ -243,47 +257,7 @@ def shadow_workdir(session: Session, stack: Stack, state: bytes | None = None) -
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_private(path, state)
-    return replace(session.workdir(stack), root=root, data_dir=target.with_name(target.name + ".data"))
-
-
-def not_planned(session: Session, stack: Stack) -> Planned:
-    """The result of a stack whose plan never began, since the run was stopped."""
-    return Planned(failure(session, stack, InterruptedRunError("The run was interrupted.")))
-
-
-def too_late(session: Session, stack: Stack, last_start: float) -> Planned:
-    """The result of a stack whose turn came after `last_start` seconds of the run."""
-    error = TooLateError(
-        f"Not planned: {last_start / 60:.0f} minutes of the job were over before its turn came, and the "
-        "job's credentials end soon.",
-        advice="Run the job again. To plan more at once, raise "
-        f"`environments.{stack.environment}.parallelism` in infra.yaml; to spread a pull request over more "
-        "jobs, add `--shards N` to `infra affected --matrix` in infra-affected.yml.",
-        stack=stack.id,
-    )
-    return Planned(failure(session, stack, error))
-
-
-def failure(session: Session, stack: Stack, error: InfraError) -> StackReport:
-    """An error as the report of the stack that met it."""
-    if isinstance(error, LockedError):
-        return _report(stack, "locked", reason=error.message, advice=error.advice)
-    if isinstance(error, BlockedError):
-        return _report(stack, "blocked", reason=error.message, advice=error.advice)
-    if isinstance(error, InterruptedRunError):
-        return _report(stack, "aborted", reason="the run was interrupted")
-    found = error.diagnostics if isinstance(error, TerraformError) else ()
-    diagnostics = [one for one in found if isinstance(one, Diagnostic)]
-    hidden = session.secrets_behind(stack)
-    return _report(
-        stack,
-        "failed",
-        reason=session.mask(error.message, hidden),
-        advice=error.advice,
-        code=int(error.exit_code),
-        error_class=type(error).__name__,
-        diagnostics=tuple(session.masked_diagnostic(stack, one, hidden) for one in diagnostics),
-    )
+    return replace(terraform.workdir(stack), root=root, data_dir=target.with_name(target.name + ".data"))
 
 
 def _report(stack: Stack, result: str, **more: object) -> StackReport:

@@ -6,7 +6,7 @@ import json
 import socket
 from pathlib import Path
 
-from orchestrator.run.origin import origin_of
+from orchestrator.engine.origin import origin_of
 
 
 def test_a_person_at_a_machine() -> None:

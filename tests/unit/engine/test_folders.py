@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.engine.folders import KEPT_DAYS, PID_FILE, Folders
 from orchestrator.errors import ProjectError
 from orchestrator.process import read_pid_file, write_pid_file
-from orchestrator.run.folders import KEPT_DAYS, PID_FILE, Folders
 
 NOW = time.time()
 GONE = "gone"

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.memory import Memory
+from orchestrator.engine.state_location import StateLocations
+from orchestrator.engine.states import States
 from orchestrator.errors import BlockedError, ProjectError
 from orchestrator.project import load
-from orchestrator.run.ledgers import Ledgers
-from orchestrator.run.state_location import StateLocations
-from orchestrator.run.states import States
 from orchestrator.state.records import Entry, Operation
 from tests.conftest import MakeRepo
 from tests.support.memory_storage import MemoryStorage
@@ -47,7 +48,8 @@ class Place:
     def locations(self) -> StateLocations:
         project = load(self.repo.root)
         states = States(project, {}, self.bucket)  # type: ignore[arg-type]
-        return StateLocations(project, states, Ledgers(project, states, {"HOME": str(self.repo.root)}))
+        ledgers = Ledgers(project, states, {"HOME": str(self.repo.root)})
+        return StateLocations(Memory(project, states, ledgers))
 
     def state(self, bucket: str, name: str = AT, *, serial: int = 3, lineage: str = "L") -> str:
         """Put a state into a bucket; gives its generation."""
@@ -57,16 +59,16 @@ class Place:
     def record(self, change: Callable[[Entry], Entry] = lambda entry: entry) -> None:
         """Record an apply of the code that is here, whose state is there."""
         found = self.locations()
-        stack = found.project.stacks["dev/net"]
-        ledger, head = found.ledgers.of(stack), found.states.head(stack)
-        commit = found.project.commit or ""
+        stack = found.memory.project.stacks["dev/net"]
+        ledger, head = found.memory.ledgers.of(stack), found.memory.states.head(stack)
+        commit = found.memory.project.commit or ""
         entry = ledger.begin("dev/net", Operation("R1", "apply", "planned", "ada", "desk", commit), None)
         done = replace(
             entry,
             result="applied",
             commit=commit,
             state=stack.state or "",
-            state_generation=found.states.generation(stack) or "",
+            state_generation=found.memory.states.generation(stack) or "",
             serial=head.serial if head else None,
             lineage=head.lineage if head else "",
         )
@@ -75,7 +77,7 @@ class Place:
     def check(self) -> str:
         """The pending move as text, or `""`."""
         found = self.locations()
-        return str(found.check(found.project.stacks["dev/net"]) or "")
+        return str(found.check(found.memory.project.stacks["dev/net"]) or "")
 
     def refusal(self) -> str:
         with pytest.raises(BlockedError) as caught:
@@ -195,14 +197,14 @@ def test_a_declared_move_is_pending_until_the_state_is_there(applied: Place, url
     # A run that was killed has made the copy and not recorded it.
     applied.state(bucket, target)
     found = applied.locations()
-    stack = found.project.stacks["dev/net"]
+    stack = found.memory.project.stacks["dev/net"]
     assert found.check(stack)
     # The entry comes along to a ledger elsewhere, and the old one says where the state went.
-    entry = found.ledgers.carry(stack)
+    entry = found.memory.ledgers.carry(stack)
     assert entry
     assert entry.lineage == "L"
-    found.ledgers.of(stack).note_state("dev/net", stack.state or "")
-    found.ledgers.note_move(stack)
+    found.memory.ledgers.of(stack).note_state("dev/net", stack.state or "")
+    found.memory.ledgers.note_move(stack)
     assert applied.check() == ""
     applied.repo.git("checkout", "-q", "HEAD^")
     assert "was moved to gs://" in applied.refusal()
@@ -266,7 +268,7 @@ def test_a_state_moved_by_hand_with_its_code_is_planned(applied: Place) -> None:
 
 def test_a_state_without_an_entry_is_unrecorded(place: Place) -> None:
     found = place.locations()
-    stack = found.project.stacks["dev/net"]
+    stack = found.memory.project.stacks["dev/net"]
     assert not found.is_unrecorded(stack)
     place.state("old")
     assert place.locations().is_unrecorded(stack)
@@ -300,7 +302,7 @@ def test_a_workspace_that_does_not_exist_beside_one_of_no_stack(
     for name in there:
         place.state("old", f"app/{name}.tfstate")
     locations = place.locations()
-    stack = locations.project.stacks["prod/app"]
+    stack = locations.memory.project.stacks["prod/app"]
     if not is_blocked:
         assert locations.check(stack) is None
         return
@@ -309,7 +311,7 @@ def test_a_workspace_that_does_not_exist_beside_one_of_no_stack(
     assert "stacks.app.environments.prod.workspace is gren" in caught.value.message
     assert "no stack uses green" in caught.value.message
     assert sorted(place.buckets["old"].objects) == ["app/blue.tfstate", "app/green.tfstate"]
-    ledger = locations.ledgers.of(stack)
+    ledger = locations.memory.ledgers.of(stack)
     entry = ledger.begin("prod/app", Operation("R1", "forget", "planned", "ada", "desk", "c"), None)
     ledger.leave(entry, Entry("prod/app", forgotten="it is new"))
     assert place.locations().check(stack) is None

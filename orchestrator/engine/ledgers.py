@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.config import GcsBackend
+from orchestrator.engine.states import States
 from orchestrator.process.identity import is_alive
 from orchestrator.project.model import Project, Stack
-from orchestrator.run.states import States
 from orchestrator.state.drift import DriftLog
 from orchestrator.state.folder import Folder
 from orchestrator.state.ledger import Ledger
