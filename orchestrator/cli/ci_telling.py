@@ -107,8 +107,7 @@ def told(
     """Tell the whole of some reports; gives the exit code."""
     outbox = Outbox()
     only = app.environ.get(ONE_STACK, "")
-    top = scope.project.repository.top
-    folder = scope.project.root.relative_to(top).as_posix() if scope.project.root != top else ""
+    folder = scope.project.repository.prefix.removesuffix("/")
     if dry or event is None:
         review = joined(scope, event, believed(scope, event, reports, only), expected, only)
         _keep_sarif(app, sarif_file, review, folder)

@@ -95,7 +95,7 @@ def _enter(session: Session, commit: str) -> _Entered:
     claim = _check_out(context, commit)
     try:
         top = _folder(context.project) / commit
-        project = replace(at, root=top / repository.root.relative_to(repository.top))
+        project = replace(at, root=top / repository.prefix)
         _link_local_states(at, project.root)
         return _Entered(_session_in(session, at, project), claim)
     except BaseException:

@@ -70,10 +70,9 @@ def is_team(owner: str) -> bool:
 def owners_of(project: Project, teams: Teams | None = None) -> Owners:
     """The owners as a project's own commit has them; CODEOWNERS lies at the top of the repository."""
     repository = project.repository
-    folder = project.root.relative_to(repository.top).as_posix()
     top = repository.at(repository.top)
     tree = top.commit_tree(project.commit) if project.tree.commit and project.commit else top.working_tree()
-    return Owners(codeowners.read(tree), "" if folder == "." else f"{folder}/", teams)
+    return Owners(codeowners.read(tree), repository.prefix, teams)
 
 
 def problems(project: Project, environ: Mapping[str, str]) -> list[Finding]:

@@ -65,8 +65,7 @@ class Trunk:
         self.host = host
         self.tip = project.tree.commit or project.repository.head() or ""
         self.branch = trunk_branch(project)
-        top = project.repository.top
-        self._prefix = project.root.relative_to(top).as_posix()
+        self._prefix = project.repository.prefix
         self._commits: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
         self._projects: dict[str, Project | None] = {}
         self._pulls: dict[str, list[PullRequest]] = {}
@@ -176,9 +175,7 @@ class Trunk:
 
     def inside(self, path: str) -> str | None:
         """A path from the project's root; None for one outside of it."""
-        if self._prefix == ".":
-            return path
-        return path.removeprefix(f"{self._prefix}/") if path.startswith(f"{self._prefix}/") else None
+        return path.removeprefix(self._prefix) if path.startswith(self._prefix) else None
 
     def _pull_requests(self, commit: str) -> list[PullRequest]:
         """The pull requests that brought a commit to trunk."""

@@ -76,7 +76,6 @@ def draft(project: Project, correction: Correction) -> Draft:
     trunk = trunk_branch(project)
     commit = repository.resolve(repository.trunk(project.config.trunk))
     at = load_commit(project, commit)
-    below = project.root.relative_to(repository.top).as_posix() if project.root != repository.top else ""
     rewriter = Rewriter(at.tree)
     stack = at.stacks.get(correction.stack)
     changes: list[Change] = []
@@ -92,7 +91,7 @@ def draft(project: Project, correction: Correction) -> Draft:
                 left.append(Left(correction.stack, _name(resource, one), str(error)))
             else:
                 changes.append(Change(resource.address, attribute_words(one)))
-    files = {"/".join(part for part in (below, path) if part): data for path, data in rewriter.files.items()}
+    files = {f"{repository.prefix}{path}": data for path, data in rewriter.files.items()}
     return Draft(correction, trunk, commit, files, tuple(changes), tuple(left))
 
 

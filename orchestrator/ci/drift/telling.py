@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +14,10 @@ from orchestrator.engine.origin import origin_of
 from orchestrator.errors import UsageError
 from orchestrator.hosts.port import Host
 from orchestrator.masking import Masker
-from orchestrator.project import codeowners
 from orchestrator.project.model import Project
 from orchestrator.report.drift import DriftReport
 from orchestrator.report.drift_issue import Night, message
+from orchestrator.review.owners import owners_of
 from orchestrator.run.drifting import rule_findings
 
 
@@ -96,12 +97,6 @@ def _send(telling: Telling, text: str, outbox: Outbox) -> None:
 
 def owners_in(project: Project) -> Owners:
     """Who owns the code in a folder of the project, as CODEOWNERS of the repository says."""
-    top = project.repository.top
-    found = codeowners.read(project.repository.at(top).working_tree())
-    below = project.root.relative_to(top).as_posix() if project.root != top else ""
-
-    def owners(path: str) -> tuple[str, ...]:
-        # Patterns are of files; the one that every stack has stands for the folder.
-        return found.of("/".join(part for part in (below, path, "main.tf") if part))
-
-    return owners
+    owners = owners_of(project)
+    # Patterns are of files; the one that every stack has stands for the folder.
+    return lambda path: owners.of(posixpath.join(path, "main.tf"))

@@ -77,7 +77,7 @@ def left_here(session: Session, opened: ExitStack) -> Iterator[Left]:
     repository = session.context.project.repository
     base = repository.root / WORKTREES
     for folder in sorted(base.iterdir()) if base.is_dir() else ():
-        root = folder / repository.root.relative_to(repository.top)
+        root = folder / repository.prefix
         if (root / NAME).is_dir() and Folders(root).begun():
             yield from _left_in(opened.enter_context(at_commit(session, folder.name)))
 

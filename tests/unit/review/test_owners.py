@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
 import pytest
 
+from orchestrator.ci.drift.telling import owners_in
 from orchestrator.errors import ConfigError
-from orchestrator.hosts.port import TEAMS_TOKEN
+from orchestrator.hosts.port import TEAMS_TOKEN, Host
 from orchestrator.project import load
 from orchestrator.project.codeowners import parse
 from orchestrator.review.owners import Owners, is_team, owners_of, problems
+from orchestrator.review.pending import Trunk
 from tests.conftest import MakeRepo
 
 RULES = (
@@ -84,3 +90,20 @@ def test_what_owners_need_is_checked(make_repo: MakeRepo, rules: str | None, tok
 
 def test_other_environments_need_no_owners(make_repo: MakeRepo) -> None:
     assert problems(load(make_repo({"infra/envs/prod/app/main.tf": ""}).root), {}) == []
+
+
+def test_a_project_below_the_top_that_is_checked_out_elsewhere(make_repo: MakeRepo, tmp_path: Path) -> None:
+    """The checkout of another commit has a root of its own, which says nothing of the repository's folders."""
+    files = {
+        "deploy/infra.yaml": BY_OWNERS,
+        "deploy/infra/envs/prod/app/main.tf": "",
+        ".github/CODEOWNERS": RULES,
+    }
+    project = load(make_repo(files).root / "deploy")
+    for checkout in (project, replace(project, root=tmp_path / "checkout" / "deploy")):
+        owners = owners_of(checkout)
+        assert owners.of_folder("infra/envs/prod/app") == ("@acme/platform", "@Bert")
+        assert owners_in(checkout)("infra/envs/prod/app") == ("@acme/platform", "@Bert")
+        trunk = Trunk(checkout, cast(Host, None))
+        assert trunk.inside("deploy/infra/envs/prod/app/main.tf") == "infra/envs/prod/app/main.tf"
+        assert trunk.inside("infra/envs/prod/app/main.tf") is None
