@@ -8,20 +8,22 @@
         assert place.judge(digest).kind == "approved"
 
 Plan objects lie in a folder of this machine, as a project with local states has them.
+`ApprovingInMemory` does the same without a server.
 """
 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar, cast
 
 from orchestrator.engine.ports import Silent
 from orchestrator.engine.session import Session, open_session
 from orchestrator.hosts.github import open_host
-from orchestrator.hosts.port import TEAMS_TOKEN
+from orchestrator.hosts.port import TEAMS_TOKEN, Host
 from orchestrator.plan.digest import Digest, encode, sha256
 from orchestrator.project import load, load_commit
 from orchestrator.review.approvals import Approvals, Verdict
@@ -31,6 +33,8 @@ from orchestrator.state.attestations import Attestation, Attestations
 from orchestrator.state.folder import Folder
 from orchestrator.state.records import Entry
 from tests.support.github import GitHub
+from tests.support.memory_host import MemoryHost
+from tests.support.repo import Repo
 
 NET = """
 resource "terraform_data" "n" { input = "one" }
@@ -56,31 +60,37 @@ FILES = {
 }
 
 
-class Approving:
-    """The server, one clone that a job works in, and what it last applied: the first commit, if not told.
+Github = TypeVar("Github", GitHub, MemoryHost)
 
-    `below` is the folder of the project in the repository.
+
+class Reviewed(ABC, Generic[Github]):
+    """What is the same on a server and in memory: `below` is the folder of the project in the repository.
+
+    `github` has the verbs of people, `host` is what infra asks, `job` the clone in which a job works, and
+    `applied` the commit that was applied last: the first one.
     """
 
-    def __init__(self, folder: Path, files: Mapping[str, str] | None = None, below: str = "") -> None:
+    github: Github
+    host: Host
+    job: Repo
+    applied: str
+    session: Session
+
+    def __init__(self, folder: Path, below: str = "") -> None:
         self.below = below
-        self.github = GitHub(folder, files={below + name: text for name, text in (files or FILES).items()})
         self.env = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
         self.folder = folder
         self._runs = 0
 
     def __enter__(self) -> Self:
-        self.github.__enter__()
-        self.job = self.github.clone(self.folder / "job")
-        self.applied = self.job.head
-        self._token = self.github.token(checks="write", pull_requests="read", contents="read")
-        self.host = open_host(self.github.environ(self._token, "push"))
-        self.session = self._session()
         return self
 
     def __exit__(self, kind: Any, *rest: Any) -> None:
-        self.host.close()
-        self.github.__exit__(kind, *rest)
+        return None
+
+    @abstractmethod
+    def update(self) -> None:
+        """Bring the job's clone to trunk as it is now."""
 
     def change(self, stack: str, value: str, branch: str = "", author: str = "ada", **files: str) -> int:
         """Open a pull request that gives a stack's resource another value; its number."""
@@ -130,18 +140,6 @@ class Approving:
         project = load_commit(self.session.context.project, commit or self.applied)
         return Entry(stack, commit=commit or self.applied, fingerprint=project.fingerprint(stack))
 
-    @contextmanager
-    def with_teams(self) -> Iterator[None]:
-        """The job has a token that may read the organization's members too."""
-        token = self.github.token("teams[bot]", members="read")
-        plain = self.host
-        self.host = open_host({**self.github.environ(self._token, "push"), TEAMS_TOKEN: token})
-        try:
-            yield
-        finally:
-            self.host.close()
-            self.host = plain
-
     def judge(self, now: Digest, before: Entry | str | None = "", **more: Any) -> Verdict:
         """What a job on trunk says of a plan now; by default of a stack applied at the first commit."""
         self.update()
@@ -149,11 +147,62 @@ class Approving:
         entry = self.entry(now.stack, before) if isinstance(before, str) else before
         return Approvals(self.session, self.host).judge(stack, now, entry, **more)
 
+    def _session(self) -> Session:
+        return open_session(load(self.job.root / self.below), self.env, Silent())
+
+
+class Approving(Reviewed[GitHub]):
+    """The server, and a clone of its repository."""
+
+    def __init__(self, folder: Path, files: Mapping[str, str] | None = None, below: str = "") -> None:
+        super().__init__(folder, below)
+        self.github = GitHub(folder, files={below + name: text for name, text in (files or FILES).items()})
+
+    def __enter__(self) -> Self:
+        self.github.__enter__()
+        self.job = self.github.clone(self.folder / "job")
+        self.applied = self.job.head
+        self._token = self.github.token(checks="write", pull_requests="read", contents="read")
+        self.host = self._opened = open_host(self.github.environ(self._token, "push"))
+        self.session = self._session()
+        return self
+
+    def __exit__(self, kind: Any, *rest: Any) -> None:
+        self._opened.close()
+        self.github.__exit__(kind, *rest)
+
+    @contextmanager
+    def with_teams(self) -> Iterator[None]:
+        """The job has a token that may read the organization's members too."""
+        token = self.github.token("teams[bot]", members="read")
+        opened = open_host({**self.github.environ(self._token, "push"), TEAMS_TOKEN: token})
+        self.host = opened
+        try:
+            yield
+        finally:
+            opened.close()
+            self.host = self._opened
+
     def update(self) -> None:
         """Bring the job's clone to trunk as it is now."""
         self.job.git("fetch", "-q", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*")
         self.job.git("reset", "-q", "--hard", "origin/main")
         self.session = self.session.with_project(load(self.job.root / self.below))
 
-    def _session(self) -> Session:
-        return open_session(load(self.job.root / self.below), self.env, Silent())
+
+class ApprovingInMemory(Reviewed[MemoryHost]):
+    """A host in memory, and one repository that holds trunk and all branches."""
+
+    def __init__(self, folder: Path, files: Mapping[str, str] | None = None, below: str = "") -> None:
+        super().__init__(folder, below)
+        layout = {below + name: text for name, text in (files or FILES).items()}
+        self.job = Repo(folder / "job", layout)
+        self.github = MemoryHost(self.job)
+        self.host = cast(Host, self.github)
+        self.applied = self.job.head
+        self.session = self._session()
+
+    def update(self) -> None:
+        """Read trunk as it is now."""
+        self.github.go_to("main")
+        self.session = self.session.with_project(load(self.job.root / self.below))

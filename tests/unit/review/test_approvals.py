@@ -1,0 +1,617 @@
+"""Which plan may be applied, by what is pending on trunk and who approved it, with a host in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import StateError
+from orchestrator.plan.digest import Digest, empty, encode, sha256
+from orchestrator.review.approvals import Approvals
+from orchestrator.review.rules import PendingRules
+from orchestrator.state.attestations import Attestation, Attestations
+from orchestrator.state.folder import Folder
+from tests.support.approving import APP, CONFIG, FILES, ApprovingInMemory
+from tests.support.repo import Repo
+from tests.unit.plan.test_comparing import create, delete, plan, update
+from tests.unit.plan.test_digest import change
+
+PLAIN, READER = "terraform_data.plain", "terraform_data.reader"
+
+
+def app(*changes: object, **more: object) -> Digest:
+    return plan(*changes, stack="prod/app", **more)  # type: ignore[arg-type]
+
+
+def to(value: str, before: str = "one") -> Digest:
+    return app(update(PLAIN, input=(before, value)))
+
+
+TWO, THREE = to("two"), to("three")
+
+
+@pytest.fixture
+def trunk(tmp_path: Path) -> Iterator[ApprovingInMemory]:
+    with ApprovingInMemory(tmp_path) as found:
+        yield found
+
+
+# How it was merged
+
+
+def _edited(trunk: ApprovingInMemory, files: dict[str, str]) -> Repo:
+    """A clone with a commit on trunk, to be pushed directly."""
+    trunk.update()
+    trunk.job.commit(files, "Pushed")
+    return trunk.job
+
+
+def test_a_branch_behind_trunk_is_owed_with_what_trunk_had_meanwhile(trunk: ApprovingInMemory) -> None:
+    old = trunk.change("prod/app", "two")
+    net = trunk.approved("prod/net", "moved")
+    trunk.post(old, TWO)
+    trunk.github.review(old, "bert")
+    trunk.github.merge(old, "squash")
+    verdict = trunk.judge(TWO)
+    # The network's change is one that the stack reads; nobody planned the stack for it.
+    assert (verdict.kind, verdict.pull_requests) == ("approved", (net, old))
+
+
+def test_two_merged_within_a_second_and_an_evicted_run_are_owed_together(trunk: ApprovingInMemory) -> None:
+    first = trunk.change("prod/app", "two")
+    trunk.post(first, TWO)
+    second = trunk.change(
+        "prod/app",
+        "one",
+        branch="other",
+        **{"infra/envs/prod/app/more.tf": 'resource "terraform_data" "more" {}\n'},
+    )
+    trunk.post(second, app(create("terraform_data.more", ["id"])))
+    for number in (first, second):
+        trunk.github.review(number, "bert")
+    trunk.github.merge(first, "squash")
+    trunk.github.merge(second, "squash")
+    for number in (first, second):
+        trunk.github.edit(number, merged_at="2026-01-05T10:00:00Z")
+
+    both = app(update(PLAIN, input=("one", "two")), create("terraform_data.more", ["id"]))
+    verdict = trunk.judge(both)
+    assert (verdict.kind, verdict.pull_requests) == ("approved", (first, second))
+    # The first one's part was applied by a run that was cut off: it has become empty.
+    assert trunk.judge(app(create("terraform_data.more", ["id"]))).kind == "approved"
+    assert trunk.judge(app(update(PLAIN, input=("one", "three")))).kind == "mismatch"
+
+
+def test_a_revert_is_owed_with_what_it_takes_back(trunk: ApprovingInMemory) -> None:
+    first = trunk.approved("prod/app", "two", TWO)
+    trunk.github.commit("revert", {"infra/envs/prod/app/main.tf": APP + "# reverted\n"})
+    second = trunk.github.open("revert")
+    add = app(create("terraform_data.more", ["id"]))
+    trunk.post(second, add)
+    trunk.github.review(second, "bert")
+    trunk.github.merge(second, "merge")
+    verdict = trunk.judge(add)
+    assert (verdict.kind, verdict.pull_requests) == ("approved", (first, second))
+    assert trunk.judge(TWO).kind == "approved", "the newest approval that names the address"
+
+
+def test_documents_are_owed_to_nobody_and_nothing_is_approved_by_them(trunk: ApprovingInMemory) -> None:
+    trunk.github.commit("docs", {"README.md": "Better.\n", "infra/envs/prod/app/README.md": "Words.\n"})
+    number = trunk.github.open("docs")
+    trunk.github.review(number, "bert")
+    trunk.github.merge(number)
+    verdict = trunk.judge(TWO)
+    assert (verdict.kind, verdict.pull_requests) == ("gate", ())
+    assert "no merged pull request changed prod/app" in verdict.reason
+
+
+def test_a_project_in_a_folder_of_its_repository(tmp_path: Path) -> None:
+    with ApprovingInMemory(tmp_path, below="deploy/") as trunk:
+        trunk.github.commit("outside", {"infra/envs/prod/app/main.tf": "# elsewhere\n", "infra.yaml": "{}\n"})
+        trunk.github.merge(trunk.github.open("outside"))
+        number = trunk.approved("prod/app", "two", TWO)
+        verdict = trunk.judge(TWO)
+        assert (verdict.kind, verdict.pull_requests) == ("approved", (number,))
+
+
+@pytest.mark.parametrize("name", ['q"uote.tf', "tab\t.tf", "line\nfeed.tf", "\x01.tf", "ünï.tf"])
+def test_no_name_of_a_file_hides_a_push(trunk: ApprovingInMemory, name: str) -> None:
+    trunk.approved("prod/app", "two", TWO)
+    trunk.update()
+    trunk.job.commit({f"infra/envs/prod/app/{name}": "# direct\n"}, "Pushed")
+    trunk.github.push(trunk.job, "main")
+    verdict = trunk.judge(THREE)
+    assert f"{trunk.job.head[:10]} changed prod/app without a pull request" in verdict.reason
+
+
+def test_a_link_hides_no_push(tmp_path: Path) -> None:
+    files = {**FILES, "shared/more.tf": "# shared\n"}
+    with ApprovingInMemory(tmp_path, files) as trunk:
+        link = trunk.job.root / "infra/envs/prod/app/more.tf"
+        link.symlink_to("../../../../shared/more.tf")
+        trunk.applied = trunk.job.commit({}, "Link")
+        trunk.github.push(trunk.job, "main")
+        trunk.approved("prod/app", "two", TWO)
+        trunk.github.push(_edited(trunk, {"shared/more.tf": "# direct\n"}), "main")
+        assert f"{trunk.job.head[:10]} changed prod/app" in trunk.judge(THREE).reason
+
+
+def test_a_file_that_came_and_went_was_there(trunk: ApprovingInMemory) -> None:
+    """Its half of an apply may have been carried out before it went."""
+    more = {"infra/envs/prod/app/more.tf": 'resource "terraform_data" "more" {}\n'}
+    trunk.github.commit("come", more)
+    first = trunk.github.open("come")
+    trunk.github.review(first, "bert")
+    trunk.github.merge(first)
+    trunk.github.commit("go", {"infra/envs/prod/app/more.tf": None})
+    second = trunk.github.open("go")
+    gone = app(change("terraform_data.more", {"id": "1"}, None, "forget"))
+    trunk.post(second, gone)
+    trunk.github.review(second, "bert")
+    trunk.github.merge(second)
+    assert trunk.judge(gone).pull_requests == (first, second)
+    # The first one was approved before any plan of it was attested, so its code counts as not approved.
+    assert f"#{first}: no plan of prod was attested" in trunk.judge(THREE).reason
+
+
+# Who approved
+
+
+def test_where_the_merge_approves_the_newest_plan_before_it_counts(tmp_path: Path) -> None:
+    files = {**FILES, "infra.yaml": CONFIG.replace("true}", "true, approved_by: merge}")}
+    with ApprovingInMemory(tmp_path, files) as trunk:
+        number = trunk.change("prod/app", "two")
+        trunk.post(number, THREE)
+        trunk.post(number, TWO)
+        trunk.github.merge(number, "squash")
+        trunk.post(number, THREE)
+        assert trunk.judge(TWO).kind == "approved"
+        assert trunk.judge(THREE).kind == "mismatch"
+
+
+# What stands in the bucket
+
+
+@pytest.mark.parametrize("of", ["another pull request", "another head", "another run", "no JSON", "no hash"])
+def test_an_attestation_is_of_its_own_head_and_run(trunk: ApprovingInMemory, of: str) -> None:
+    """It counts for nothing else; and one that cannot be read hides what was attested before."""
+    number = trunk.change("prod/app", "two")
+    trunk.post(number, TWO, run="7-1")
+    head, objects = trunk.github.head(number), trunk.objects()
+    stored = Attestations.beside(objects)
+    good = Attestation(number, head, "8-1", "7-1", {"prod/app": sha256(encode(TWO))})
+    changed = {
+        "another pull request": replace(good, pull_request=number + 1),
+        "another head": replace(good, head="e" * 40),
+        "another run": replace(good, run="9-1"),
+    }.get(of, good)
+    stored.create(changed)
+    name = f"prod/attestations/{changed.pull_request}/{changed.head}/{changed.run}.json"
+    data = objects.storage.read(name)
+    assert data
+    broken = {"no JSON": b"{", "no hash": data.data.replace(sha256(encode(TWO)).encode(), b"x")}
+    text = broken.get(of, data.data)
+    Folder(objects.storage.root, trunk.github.clock).write(  # type: ignore[attr-defined]
+        f"prod/attestations/{number}/{head}/8-1.json", text
+    )
+    trunk.github.review(number, "bert")
+    trunk.github.merge(number, "squash")
+    verdict = trunk.judge(TWO)
+    assert verdict.kind == "gate"
+    assert "8-1.json cannot be read" in verdict.reason
+
+
+def test_an_attestation_is_written_once(trunk: ApprovingInMemory) -> None:
+    number = trunk.change("prod/app", "two")
+    first = trunk.post(number, TWO)
+    with pytest.raises(StateError, match="none is ever written twice"):
+        trunk.attest(number, replace(first, plans={"prod/app": "e" * 64}))
+
+
+@pytest.mark.parametrize("how", ["another content", "one less", "no digest"])
+def test_objects_that_are_not_those_that_were_attested_are_refused(
+    trunk: ApprovingInMemory, how: str
+) -> None:
+    number = trunk.change("prod/app", "two")
+    trunk.post(number, TWO, plan(create("x.y"), stack="prod/net"), run="7-1")
+    trunk.github.review(number, "bert")
+    trunk.github.merge(number, "squash")
+    objects, head = trunk.objects(), trunk.github.head(number)
+    name = f"prod/plans/{number}/{head}/app/7-1.json"
+    if how == "another content":
+        objects.storage.write(name, encode(to("evil")))
+    elif how == "one less":
+        objects.storage.delete(f"prod/plans/{number}/{head}/net/7-1.json")
+    else:
+        objects.storage.write(name, b"{}")
+    for now in (TWO, to("evil")):
+        verdict = trunk.judge(now)
+        assert verdict.kind == "gate"
+        assert "not those that were attested" in verdict.reason
+
+
+def test_the_newest_attestation_must_name_plans(trunk: ApprovingInMemory) -> None:
+    number = trunk.change("prod/app", "two")
+    trunk.post(number, TWO)
+    trunk.post(number, problem="not planned: prod/net")
+    trunk.github.review(number, "bert")
+    trunk.github.merge(number, "squash")
+    assert "do not count: not planned: prod/net" in trunk.judge(TWO).reason
+    assert trunk.judge(TWO).kind == "gate"
+
+
+# What nobody approved
+
+
+@pytest.mark.parametrize("unapproved", ["gate", "refuse", "apply"])
+def test_the_environment_says_what_becomes_of_what_nobody_approved(tmp_path: Path, unapproved: str) -> None:
+    files = {**FILES, "infra.yaml": CONFIG.replace("true}", f"true, unapproved: {unapproved}}}")}
+    with ApprovingInMemory(tmp_path, files) as trunk:
+        trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
+        verdict = trunk.judge(TWO)
+        assert verdict.kind == unapproved
+        assert f"{trunk.job.head[:10]} changed prod/app without a pull request" in verdict.reason
+
+
+def test_a_direct_push_after_the_approval_hides_behind_nothing(trunk: ApprovingInMemory) -> None:
+    """What is not known yet is decided by the code, and nobody approved this code."""
+    made = app(create("terraform_data.more", ["id"], input="x"))
+    trunk.approved("prod/app", "two", made)
+    assert trunk.judge(made).kind == "approved"
+    trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
+    verdict = trunk.judge(made)
+    assert verdict.kind == "mismatch"
+    assert [one.path for one in verdict.differences] == ["id"]
+    assert "without a pull request" in verdict.reason
+
+
+def test_a_pull_request_made_to_approve_covers_what_was_there(trunk: ApprovingInMemory) -> None:
+    direct = _edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"})
+    trunk.github.push(direct, "main", pusher="carla")
+    made = app(create("terraform_data.more", ["id"], input="x"))
+    assert trunk.judge(made).kind == "gate"
+    branch = f"approve/prod/{trunk.job.head[:10]}"
+    trunk.github.commit(branch, {}, "Approve what prod is owed")
+    number = trunk.github.open(branch)
+    trunk.post(number, replace(made, facts={"base": trunk.job.head}))
+    trunk.github.review(number, "bert")
+    trunk.github.merge(number, "squash")
+    assert (trunk.judge(made).kind, trunk.judge(made).pull_requests) == ("approved", (number,))
+    # What was pushed after it was planned is nothing that it approved.
+    trunk.github.push(_edited(trunk, {"infra/envs/prod/app/again.tf": "# direct\n"}), "main")
+    assert trunk.judge(made).kind == "mismatch"
+    # Nobody knows who pushed that, so nobody can be known to be somebody else.
+    branch = f"approve/prod/{trunk.job.head[:10]}"
+    trunk.github.commit(branch, {}, "Approve what prod is owed")
+    number = trunk.github.open(branch)
+    trunk.post(number, replace(made, facts={"base": trunk.job.head}))
+    trunk.github.review(number, "bert")
+    trunk.github.merge(number, "squash")
+    assert not trunk.judge(made).may_apply
+
+
+def test_the_gate_of_this_run_approves_what_it_saw(trunk: ApprovingInMemory) -> None:
+    trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
+    made = app(create("terraform_data.more", ["id"], input="x"))
+    assert trunk.judge(made, gated=made).kind == "approved"
+    verdict = trunk.judge(app(create("terraform_data.more", ["id"], input="y")), gated=made)
+    assert [one.path for one in verdict.differences] == ["input"]
+    assert verdict.kind == "mismatch"
+
+
+def test_nobody_loosens_the_rules_by_which_their_own_change_is_judged(trunk: ApprovingInMemory) -> None:
+    loose = CONFIG.replace("true}", "true, approved_by: merge, unapproved: apply, approval: actions}")
+    number = trunk.change("prod/app", "two", **{"infra.yaml": loose})
+    trunk.post(number, TWO)
+    trunk.github.merge(number, "squash")
+    assert trunk.judge(TWO).kind == "gate"
+    # The next change is judged by the rules that trunk has by then.
+    applied = trunk.job.head
+    trunk.change("prod/app", "three", branch="next")
+    trunk.github.merge(number + 1, "squash")
+    assert trunk.judge(to("three", "two"), applied).kind == "apply"
+
+
+# Stacks behind a changed stack
+
+
+def test_a_follower_whose_own_code_did_not_change_is_owed_to_its_upstreams_pull_request(
+    trunk: ApprovingInMemory,
+) -> None:
+    waits = empty("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
+    number = trunk.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"), waits)
+    moved = trunk.judge(app(update(READER, input=("one", "moved"))))
+    assert (moved.kind, moved.pull_requests) == ("provisional", (number,))
+    assert "prod/net" in moved.reason
+    own = trunk.judge(app(update(PLAIN, input=("one", "moved"))))
+    assert (own.kind, [one.address for one in own.differences]) == ("mismatch", [PLAIN])
+    assert trunk.judge(app(create(READER, input="moved"))).kind == "mismatch"
+
+
+def test_a_follower_that_was_not_planned_is_approved_by_nobody(trunk: ApprovingInMemory) -> None:
+    trunk.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"))
+    verdict = trunk.judge(app(update(READER, input=("one", "moved"))))
+    assert verdict.kind == "gate"
+    assert "no plan of prod/app was there to be approved" in verdict.reason
+
+
+def test_a_stack_that_was_never_applied_is_owed_since_it_is_there(trunk: ApprovingInMemory) -> None:
+    files = {"infra/envs/prod/new/main.tf": 'resource "terraform_data" "a" { input = 1 }\n'}
+    trunk.github.commit("new", files)
+    number = trunk.github.open("new")
+    made = replace(plan(create("terraform_data.a", ["id"], input=1), lineage=""), stack="prod/new")
+    trunk.update()
+    trunk.post(number)
+    data, head = encode(made), trunk.github.head(number)
+    trunk.objects().create(number, head, "prod/new", "50-1", data)
+    trunk.attest(number, Attestation(number, head, "50-1", "50-1", {"prod/new": sha256(data)}))
+    trunk.github.review(number, "bert")
+    trunk.github.merge(number, "squash")
+    verdict = trunk.judge(made, None)
+    assert (verdict.kind, verdict.pull_requests) == ("approved", (number,))
+
+
+def test_a_deleted_stack_is_destroyed_as_it_was_approved(trunk: ApprovingInMemory) -> None:
+    gone = app({**update(PLAIN, input=("one", "two"))})
+    trunk.update()
+    old = trunk.session.context.project.stacks["prod/app"]
+    trunk.github.commit("gone", {"infra/envs/prod/app/main.tf": None})
+    number = trunk.github.open("gone")
+    trunk.post(number, gone)
+    trunk.github.review(number, "bert")
+    trunk.github.merge(number, "squash")
+    before = trunk.entry()
+    trunk.update()
+    assert "prod/app" not in trunk.session.context.project.stacks
+    judge = Approvals(trunk.session, trunk.host)
+    assert judge.judge(old, gone, before).kind == "approved"
+    assert judge.judge(old, THREE, before).kind == "mismatch"
+
+
+def test_a_renamed_stack_is_owed_what_it_was_owed_before(tmp_path: Path) -> None:
+    with ApprovingInMemory(tmp_path) as trunk:
+        before = trunk.entry()
+        trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
+        pushed = trunk.job.head
+        trunk.github.commit(
+            "rename",
+            {
+                "infra/envs/prod/app/main.tf": None,
+                "infra/envs/prod/app/more.tf": None,
+                "infra/envs/prod/shop/main.tf": APP,
+                "infra.yaml": CONFIG + "stacks:\n  prod/shop: {moved: prod/app}\n",
+            },
+        )
+        number = trunk.github.open("rename")
+        trunk.github.review(number, "bert")
+        trunk.github.merge(number, "squash")
+        verdict = trunk.judge(replace(TWO, stack="prod/shop"), replace(before, stack="prod/shop"))
+        assert pushed[:10] in verdict.reason
+        assert verdict.pull_requests == (number,)
+
+
+# Deletions
+
+
+def test_the_label_counts_only_when_a_reviewer_sets_it_after_the_plan(trunk: ApprovingInMemory) -> None:
+    number = trunk.change("prod/app", "two")
+    gone = app(delete(PLAIN, id="1"))
+    trunk.github.label(number, "allow-destroy", by="bert")
+    trunk.post(number, gone)
+    trunk.github.review(number, "bert")
+    trunk.github.merge(number, "squash")
+    verdict = trunk.judge(gone)
+    assert verdict.kind == "gate", "set before the plan"
+    assert f"#{number} deletes or replaces {PLAIN}" in verdict.reason
+    assert trunk.judge(gone, gated=gone).kind == "approved", "people looked at it in the gate"
+    for who, kind in (("ada", "gate"), ("bert", "approved"), ("rita", "gate"), ("olga", "approved")):
+        trunk.github.unlabel(number, "allow-destroy")
+        trunk.github.label(number, "allow-destroy", by=who)
+        assert trunk.judge(gone).kind == kind, who
+    trunk.github.unlabel(number, "allow-destroy")
+    trunk.github.label(number, "something-else", by="bert")
+    assert trunk.judge(gone).kind == "gate", "taken off"
+
+
+def test_the_label_counts_for_what_was_to_be_seen_when_it_was_set(trunk: ApprovingInMemory) -> None:
+    """Setting it makes the plan anew: an equal plan does not take it back, one that deletes more does."""
+    gone, more = app(delete(PLAIN, id="1")), app(delete(PLAIN, id="1"), delete(READER, id="2"))
+    for value, later, kind in (("two", gone, "approved"), ("three", more, "gate")):
+        number = trunk.change("prod/app", value)
+        trunk.post(number, gone)
+        trunk.github.label(number, "allow-destroy", by="bert")
+        trunk.post(number, later)
+        trunk.github.review(number, "olga")
+        trunk.update()
+        applied = trunk.job.head
+        trunk.github.merge(number, "squash")
+        assert trunk.judge(later, applied).kind == kind
+
+
+def test_the_label_of_one_pull_request_allows_no_deletion_of_another(tmp_path: Path) -> None:
+    """Also where no approval is needed: two are pending for one stack, and one of them has the label."""
+    config = "version: 1\nenvironments:\n  prod: {protected: false}\npolicy: {destroy: {prod: label}}\n"
+    gone, more = app(delete(PLAIN, id="1")), app(delete(PLAIN, id="1"), delete(READER, id="2"))
+    with ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": config}) as trunk:
+        first = trunk.change("prod/app", "two")
+        trunk.post(first, gone)
+        trunk.github.label(first, "allow-destroy", by="bert")
+        trunk.github.merge(first, "squash")
+        second = trunk.change("prod/app", "three")
+        trunk.post(second, more)
+        trunk.github.merge(second, "squash")
+        trunk.update()
+        stack = trunk.session.context.project.stacks["prod/app"]
+
+        def missing(now: Digest) -> str:
+            return PendingRules(trunk.session, trunk.host).missing_label(stack, (first, second), now)
+
+        assert missing(gone) == "", "that is what the label was set for"
+        assert "prod/app would delete or replace something" in missing(more)
+        trunk.github.label(second, "allow-destroy", by="bert")
+        assert missing(more) == ""
+
+
+@pytest.mark.parametrize(
+    ("level", "kind"), [("allow", "approved"), ("warn", "approved"), ("label", "refuse")]
+)
+def test_the_policy_says_what_needs_the_label(tmp_path: Path, level: str, kind: str) -> None:
+    config = CONFIG.replace("true}", "true, unapproved: apply}") + f"policy: {{destroy: {{prod: {level}}}}}\n"
+    with ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": config}) as trunk:
+        gone = app(delete(PLAIN, id="1"))
+        trunk.approved("prod/app", "two", gone)
+        assert trunk.judge(gone).kind == kind
+
+
+# Whose rules hold
+
+
+TIGHT = CONFIG.replace("true}", "true, approved_by: review, unapproved: refuse}")
+LOOSE = CONFIG.replace("true}", "true, approved_by: merge, unapproved: apply}")
+
+
+def configured(trunk: ApprovingInMemory, config: str, branch: str) -> None:
+    """Other rules, merged to trunk."""
+    trunk.github.commit(branch, {"infra.yaml": config})
+    trunk.github.merge(trunk.github.open(branch, author="olga"), "squash")
+    trunk.update()
+
+
+def approve_pull(trunk: ApprovingInMemory, *digests: Digest, author: str = "olga", by: str = "bert") -> int:
+    """What `infra ci approve` opens, planned, reviewed and merged."""
+    trunk.update()
+    branch = f"approve/prod/{trunk.job.head[:10]}"
+    trunk.github.commit(branch, {}, "Approve what is pending")
+    number = trunk.github.open(branch, author=author)
+    trunk.post(number, *(replace(one, facts={"base": trunk.job.head}) for one in digests))
+    trunk.github.review(number, by)
+    trunk.github.merge(number, "squash")
+    return number
+
+
+def test_tightened_rules_bind_what_is_merged_later(tmp_path: Path) -> None:
+    with ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": LOOSE}) as trunk:
+        # An approval of something else is no reason to go back to older rules.
+        approve_pull(trunk, plan(update("terraform_data.n"), stack="prod/net"))
+        configured(trunk, TIGHT, "tighten")
+        number = trunk.change("prod/app", "two")
+        trunk.post(number, TWO)
+        trunk.github.merge(number, "squash")
+        verdict = trunk.judge(TWO)
+        assert (verdict.kind, verdict.pull_requests) == ("refuse", (number,))
+        assert "nobody who may write approved its last commit" in verdict.reason
+
+
+def test_a_change_before_the_tightening_is_judged_by_what_held_then(tmp_path: Path) -> None:
+    with ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": LOOSE}) as trunk:
+        number = trunk.change("prod/app", "two")
+        trunk.post(number, TWO)
+        trunk.github.merge(number, "squash")
+        configured(trunk, TIGHT, "tighten")
+        assert trunk.judge(TWO).kind == "approved"
+        more = trunk.change("prod/app", "three", branch="more")
+        trunk.post(more, THREE)
+        trunk.github.merge(more, "squash")
+        verdict = trunk.judge(THREE)
+        assert (verdict.kind, verdict.unapproved) == ("mismatch", "refuse")
+        assert verdict.causes == (f"Not approved: #{more}: nobody who may write approved its last commit.",)
+
+
+def test_a_loosening_helps_nothing_that_was_merged_before_it(trunk: ApprovingInMemory) -> None:
+    number = trunk.change("prod/app", "two")
+    trunk.post(number, TWO)
+    trunk.github.merge(number, "squash")
+    configured(trunk, LOOSE, "loosen")
+    assert trunk.judge(TWO).kind == "gate"
+    # Nor does it help with an approval made for it: its own rules say who may approve.
+    branch = f"approve/prod/{trunk.job.head[:10]}"
+    trunk.github.commit(branch, {}, "Approve")
+    approving = trunk.github.open(branch, author="ada")
+    trunk.post(approving, replace(TWO, facts={"base": trunk.job.head}))
+    trunk.github.merge(approving, "squash")
+    assert trunk.judge(TWO).kind == "gate"
+
+
+def test_a_rebase_does_not_loosen_the_rules_for_its_later_commits(trunk: ApprovingInMemory) -> None:
+    trunk.github.commit("both", {"infra.yaml": LOOSE}, "Loosen")
+    trunk.github.commit("both", {"infra/envs/prod/app/main.tf": APP.replace('"one"', '"two"', 1)}, "Change")
+    number = trunk.github.open("both")
+    trunk.post(number, TWO)
+    trunk.github.merge(number, "rebase")
+    assert trunk.judge(TWO).kind == "gate"
+
+
+def test_an_approve_pull_request_counts_only_for_the_stacks_of_its_plan(trunk: ApprovingInMemory) -> None:
+    number = trunk.change("prod/app", "two")
+    trunk.github.merge(number, "squash")
+    other = plan(update("terraform_data.n"), stack="prod/net")
+    first = approve_pull(trunk, other)
+    verdict = trunk.judge(TWO)
+    assert (verdict.kind, verdict.pull_requests) == ("gate", (number,))
+    second = approve_pull(trunk, TWO)
+    verdict = trunk.judge(TWO)
+    assert (verdict.kind, verdict.pull_requests) == ("approved", (second,))
+    assert first != second
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_authors_of_what_an_approve_pull_request_carries_do_not_count_on_it(
+    trunk: ApprovingInMemory, direct: bool
+) -> None:
+    if direct:
+        text = APP.replace('"one"', '"two"', 1)
+        trunk.github.commit("main", {"infra/envs/prod/app/main.tf": text}, pusher="bert")
+    else:
+        trunk.github.merge(trunk.change("prod/app", "two", author="bert"), "squash")
+    approve_pull(trunk, TWO, by="bert")
+    verdict = trunk.judge(TWO)
+    assert verdict.kind == "gate"
+    assert "who wrote none of what it approves" in verdict.reason
+    approve_pull(trunk, TWO, by="ada")
+    assert trunk.judge(TWO).kind == "approved"
+
+
+def test_who_pushed_to_the_branch_does_not_approve_it(trunk: ApprovingInMemory) -> None:
+    number = trunk.change("prod/app", "half", branch="feature")
+    text = APP.replace('"one"', '"two"', 1)
+    trunk.github.commit("feature", {"infra/envs/prod/app/main.tf": text}, pusher="bert")
+    trunk.post(number, TWO)
+    trunk.github.review(number, "bert")
+    trunk.github.merge(number, "squash")
+    assert trunk.judge(TWO).kind == "gate"
+
+
+# Owners
+
+
+OWNED = {
+    **FILES,
+    "infra.yaml": CONFIG.replace("true}", "true, approved_by: codeowners}"),
+    ".github/CODEOWNERS": "/infra/envs/prod/app/ @bert\n/infra/envs/prod/app/own.tf @acme/platform\n",
+}
+
+
+def test_what_nobody_owns_nobody_approves(tmp_path: Path) -> None:
+    with ApprovingInMemory(tmp_path, OWNED) as trunk:
+        net = plan(update("terraform_data.n"), stack="prod/net")
+        trunk.approved("prod/net", "two", net)
+        verdict = trunk.judge(net)
+        assert verdict.kind == "gate"
+        assert "nobody owns infra/envs/prod/net by CODEOWNERS" in verdict.reason
+
+
+# What may differ
+
+
+def test_what_trunk_ignores_may_differ_from_the_next_change_on(trunk: ApprovingInMemory) -> None:
+    rule = f"approval_ignores: [{{address: {PLAIN}, attribute: input, reason: A time.}}]"
+    ignoring = CONFIG.replace("true}", f"true, {rule}}}")
+    trunk.approved("prod/app", "two", TWO, **{"infra.yaml": ignoring})
+    assert trunk.judge(THREE).kind == "mismatch", "not for the change that brings it"
+    applied = trunk.job.head
+    trunk.approved("prod/app", "three", to("three", "two"), branch="next")
+    assert trunk.judge(to("four", "two"), applied).kind == "approved"
+    assert trunk.judge(app(update(READER, input=("two", "four"))), applied).kind == "mismatch"
