@@ -93,7 +93,7 @@ def test_other_environments_need_no_owners(make_repo: MakeRepo) -> None:
 
 
 def test_a_project_below_the_top_that_is_checked_out_elsewhere(make_repo: MakeRepo, tmp_path: Path) -> None:
-    """The checkout of another commit has a root of its own, which says nothing of the repository's folders."""
+    """The checkout of another commit has a root of its own, from which the folder cannot be worked out."""
     files = {
         "deploy/infra.yaml": BY_OWNERS,
         "deploy/infra/envs/prod/app/main.tf": "",
