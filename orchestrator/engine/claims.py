@@ -48,6 +48,9 @@ class Claim:
         self.waited = waited
         self.serial = serial
         self.stage: Stage = "planned"
+        # When our Terraform could first run, by the clock of where the ledger lies; empty where that is not
+        # known: before it is announced, and for one that another run started.
+        self.announced_at = ""
         self._first_beat = first_beat
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -62,8 +65,8 @@ class Claim:
         """Terraform is about to run: the ledger says so first, and hears from us from now on.
 
         Written ahead, since a machine that is lost between Terraform's start and the write would leave
-        resources that nobody looks for. `lock_generation` gives the generation of the state's lock, "" for
-        none. Does nothing when it was announced before.
+        resources that nobody looks for. `lock_generation` gives the generation of the state's lock, "" where
+        it is not our Terraform's. Does nothing when it was announced before.
         """
         if self.stage != "planned":
             return
@@ -71,6 +74,8 @@ class Claim:
         if operation is None:
             raise ValueError(f"{self.stack.id} is not claimed")
         self.entry = self.ledger.mark(self.entry, replace(operation, phase="applying"))
+        if not (self.before and self.before.is_unfinished):
+            self.announced_at = self.ledger.now()
         self.stage = "announced"
         self._thread = threading.Thread(
             target=self._beat, args=(lock_generation,), name=f"heartbeat {self.stack.id}", daemon=True

@@ -55,7 +55,7 @@ def carry_out(
     session.context.progress.doing(stack.id, "applying")
     work = work or session.terraform.workdir(stack)
     with session.terraform.alone_in(stack), _journal_kept(recorder, claim, planned, work) as on_line:
-        claim.announce(lambda: _lock_generation(recorder, stack))
+        claim.announce(lambda: recorder.own_lock(claim))
         outcome = _apply(recorder, claim, work, planned, planned.plan_file, on_line)
     return told(recorder, claim, planned, outcome, recorder.options.destroy if destroy is None else destroy)
 
@@ -138,12 +138,6 @@ def planned_lines(plan: Plan | None) -> list[bytes]:
     return lines
 
 
-def _lock_generation(recorder: Recorder, stack: Stack) -> str:
-    """The generation of the state lock that stands now, which is our Terraform's."""
-    lock = recorder.session.memory.states.lock(stack)
-    return lock.generation if lock else ""
-
-
 def told(
     recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome, destroy: bool
 ) -> StackReport:
@@ -176,14 +170,17 @@ def told(
 def _untouched(
     recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome
 ) -> StackReport | None:
-    """The report of a stack to which Terraform did nothing; None when it may have done something."""
+    """The report of a stack to which Terraform did nothing; None when it may have done something.
+
+    A lock that kept it out may be its own, taken by a request whose answer was lost: nobody else releases it.
+    """
     stack = claim.stack.id
-    if outcome.locked and not outcome.finished:
+    if outcome.locked and not outcome.finished and not recorder.own_lock(claim):
         return refused(planned.report, "locked", locked_error(f"apply of {stack}", outcome.locked, stack))
     if _never_began(outcome):
         return refused(planned.report, "aborted", InterruptedRunError("the run was interrupted"))
     is_stale = any(diagnostic.summary == STALE for diagnostic in outcome.diagnostics)
-    if is_stale and not recorder.left_lock(claim):
+    if is_stale and not recorder.own_lock(claim):
         error = moved_since_plan(stack, stack, destroys=recorder.options.destroy)
         return refused(planned.report, "mismatch", error)
     return None

@@ -220,7 +220,8 @@ def memory(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
             if entry.problem:
                 yield Check("ledger", "error", f"{entry.stack}: {entry.problem}", entry.remedy)
         known += sum(not entry.problem for entry in entries.values())
-        cut_off += [one.stack for one in entries.values() if one.is_unfinished and not ledger.is_live(one)]
+        judged = [ledger.judge(entry) for entry in entries.values() if entry.is_unfinished]
+        cut_off += [entry.stack for entry, is_live in judged if entry.is_unfinished and not is_live]
     if cut_off:
         what = f"runs were cut off in {', '.join(sorted(cut_off))}"
         yield Check("ledger", "warning", what, "`infra resume` finds out what was applied and does the rest.")

@@ -37,14 +37,16 @@ class Terms:
     schemas: Schemas
     pace: Pace
     today: date
-    is_live: Callable[[Stack, Entry], bool]
+    judge: Callable[[Stack, Entry], tuple[Entry, bool]]
 
 
 def check_stack(session: Session, stack: Stack, entry: Entry | None, terms: Terms) -> StackDrift:
     """Check one stack. Whatever goes wrong is a result: this raises nothing that a user can meet."""
     began = time.monotonic()
     try:
-        found = _excused(session, stack, entry, terms) or _check(session, stack, entry or Entry(""), terms)
+        entry, is_live = terms.judge(stack, entry) if entry else (None, False)
+        excuse = _excused(session, stack, entry, is_live=is_live)
+        found = excuse or _check(session, stack, entry or Entry(""), terms)
         if found.result == "drifted" and entry is not None:
             found = _disturbed(session.memory, stack, entry) or found
     except InterruptedRunError:
@@ -70,12 +72,12 @@ def unchecked(
     )
 
 
-def _excused(session: Session, stack: Stack, entry: Entry | None, terms: Terms) -> StackDrift | None:
+def _excused(session: Session, stack: Stack, entry: Entry | None, *, is_live: bool) -> StackDrift | None:
     """Why a stack cannot be checked now, as its ledger says; None when it can."""
     if entry is None or not (entry.commit or entry.attempted):
         return unchecked(stack, "it was never applied by infra", f"`infra adopt {stack.id}`, or apply it.")
     operation = entry.operation
-    if operation is not None and terms.is_live(stack, entry):
+    if operation is not None and is_live:
         return unchecked(stack, f"{operation.kind} {operation.run} by {operation.who} is running")
     if entry.is_unfinished:
         return unchecked(

@@ -87,7 +87,7 @@ class _Checks:
             schemas=Schemas(context.folders.cache),
             pace=self.pace,
             today=self.moment.date(),
-            is_live=lambda stack, entry: self.session.memory.ledgers.of(stack).is_live(entry),
+            judge=lambda stack, entry: self.session.memory.ledgers.of(stack).judge(entry),
         )
         self.trunk = trunk_of(context.project)
 

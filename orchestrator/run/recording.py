@@ -16,7 +16,14 @@ from orchestrator.engine.ledgers import this_machine
 from orchestrator.engine.origin import Origin, origin_of
 from orchestrator.engine.session import Session
 from orchestrator.engine.uncommitted import WorkingTree
-from orchestrator.errors import GitError, InfraError, InterruptedRunError, LockedError, SupersededError
+from orchestrator.errors import (
+    GitError,
+    InfraError,
+    InterruptedRunError,
+    LockedError,
+    PartialError,
+    SupersededError,
+)
 from orchestrator.process import started_at
 from orchestrator.project.git import Commit
 from orchestrator.project.model import Stack
@@ -97,6 +104,10 @@ class Recorder:
                 waited = True
                 self.session.context.progress.doing(stack.id, f"waiting: {error.message}")
                 time.sleep(min(LOOK_AGAIN, 0.3 + secrets.randbelow(1000) / 1000))
+            except PartialError:
+                if before is None or ledger.judge(before)[0].generation == before.generation:
+                    raise
+                waited = True
             else:
                 return Claim(ledger, stack, before, entry, waited=waited, serial=serial)
 
@@ -178,17 +189,23 @@ class Recorder:
         Where our Terraform left its lock behind that is "interrupted": else nothing would explain the lock,
         and `infra resume` would not release it.
         """
-        left_lock = self.left_lock(claim)
+        left_lock = self.own_lock(claim)
         recorded: Outcome = "interrupted" if left_lock else result
         seen = self.with_state(claim.entry, claim.stack)
         reason = self.terms.break_glass or claim.entry.break_glass
         claim.finish(replace(seen, result=recorded, rescued=rescued, left_lock=left_lock, break_glass=reason))
         return recorded
 
-    def left_lock(self, claim: Claim) -> str:
-        """The generation of a lock that our Terraform took and did not release; empty when there is none."""
+    def own_lock(self, claim: Claim) -> str:
+        """The generation of the state's lock, if our Terraform took it; empty when nobody or another did.
+
+        A lock from before our Terraform could run is another's, of this machine or not.
+        """
         lock, operation = self.session.memory.states.lock(claim.stack), claim.entry.operation
-        return lock.generation if lock and operation and belongs_to(lock, operation) else ""
+        if lock is None or operation is None:
+            return ""
+        ours = replace(operation, started=claim.announced_at or operation.started)
+        return lock.generation if belongs_to(lock, ours) else ""
 
     def commit(self, stacks: Iterable[str]) -> str:
         """The commit of the run's record: `COMMIT+uncommitted` where a stack is not at the commit."""

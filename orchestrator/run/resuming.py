@@ -208,7 +208,7 @@ class Resuming:
         if process is None:
             return
         self.said.append(f"Terraform (pid {process.pid}) was still at work, and was followed to its end.")
-        claim.announce(self._lock_generation)
+        claim.announce(lambda: self.recorder.own_lock(claim))
         claim.start()
         context.progress.doing(self.stack.id, f"Terraform is still at work (pid {process.pid})")
         follow(
@@ -325,10 +325,6 @@ class Resuming:
         notes += [f"may exist: {one}; look for it" for one in _unsure(back, comparison)]
         notes += [f"will be made again, which does no harm: {address}" for address in comparison.again]
         return replace(back.planned.report, notes=(*back.planned.report.notes, *notes))
-
-    def _lock_generation(self) -> str:
-        lock = self.session.memory.states.lock(self.stack)
-        return lock.generation if lock else ""
 
     def _result(self, result: str, reason: str, advice: str = "") -> StackReport:
         id_, environment = self.stack.id, self.stack.environment

@@ -170,7 +170,8 @@ class Statuses:
         ledger = self._ledgers.of(stack)
         entry = seen.entries.get(stack.id) or seen.entries.get(self._ledgers.earlier_id(stack) or "")
         blob = seen.states.get(stack.id)
-        standing, why, advice = self._standing(stack, entry, blob, ledger, seen)
+        entry, is_live = ledger.judge(entry) if entry else (None, False)
+        standing, why, advice = self._standing(stack, entry, blob, seen, is_live=is_live)
         lock = seen.locks.get(stack.id)
         if lock and standing not in ("running", "unfinished") and not advice:
             advice = f"If nobody is at work: `infra unlock {stack.id}`."
@@ -182,17 +183,18 @@ class Statuses:
             advice=advice,
             state=_state(entry, blob),
             lock=_lock_now(lock, ledger) if lock and lock.generation else None,
-            **self._recorded(entry, ledger),  # type: ignore[arg-type]
+            **self._recorded(entry, ledger, is_live=is_live),  # type: ignore[arg-type]
         )
 
-    def _recorded(self, entry: Entry | None, ledger: Ledger) -> dict[str, object]:
+    def _recorded(self, entry: Entry | None, ledger: Ledger, *, is_live: bool) -> dict[str, object]:
         """What the ledger alone says of a stack."""
         if entry is None:
             return {}
-        return _recorded(entry, ledger, self.trunk.commits.get(base_commit(entry.commit)))
+        behind = self.trunk.commits.get(base_commit(entry.commit))
+        return _recorded(entry, ledger, behind, is_live=is_live)
 
     def _standing(
-        self, stack: Stack, entry: Entry | None, blob: Blob | None, ledger: Ledger, seen: Seen
+        self, stack: Stack, entry: Entry | None, blob: Blob | None, seen: Seen, *, is_live: bool
     ) -> tuple[Standing, str, str]:
         """Where a stack stands, why, and what to do."""
         if entry is not None and entry.problem:
@@ -206,7 +208,7 @@ class Statuses:
                 return "new", "", ""
             why = "it has a state, and nothing says which commit made it"
             return "unrecorded", why, f"`infra adopt {stack.id}`, when its plan is empty."
-        if entry.operation and ledger.is_live(entry):
+        if is_live:
             return "running", "", ""
         if entry.is_unfinished:
             advice = f"`infra resume {stack.id}` finds out what was applied and does the rest."
@@ -272,6 +274,7 @@ def _deleted(entry: Entry, ledger: Ledger) -> StackStatus:
     if entry.problem:
         why = entry.problem.rstrip(".")
         return StackStatus(entry.stack, ledger.environment, "unreadable", why, entry.remedy)
+    entry, is_live = ledger.judge(entry)
     return StackStatus(
         id=entry.stack,
         environment=ledger.environment,
@@ -279,11 +282,11 @@ def _deleted(entry: Entry, ledger: Ledger) -> StackStatus:
         why="trunk no longer has it, and what it made is still there",
         advice="Check out the commit that it is at and destroy it.",
         state=None,
-        **_recorded(entry, ledger, None),  # type: ignore[arg-type]
+        **_recorded(entry, ledger, None, is_live=is_live),  # type: ignore[arg-type]
     )
 
 
-def _recorded(entry: Entry, ledger: Ledger, behind: int | None) -> dict[str, object]:
+def _recorded(entry: Entry, ledger: Ledger, behind: int | None, *, is_live: bool) -> dict[str, object]:
     applied = last = None
     if entry.is_known:
         applied = AppliedCommit(
@@ -300,13 +303,13 @@ def _recorded(entry: Entry, ledger: Ledger, behind: int | None) -> dict[str, obj
     return {
         "applied": applied,
         "last": last,
-        "operation": _under_way(entry, ledger),
+        "operation": _under_way(entry, ledger, is_live=is_live),
         "rescued": entry.rescued,
         "break_glass": entry.break_glass,
     }
 
 
-def _under_way(entry: Entry, ledger: Ledger) -> UnderWay | None:
+def _under_way(entry: Entry, ledger: Ledger, *, is_live: bool) -> UnderWay | None:
     one = entry.operation
     if one is None:
         return None
@@ -319,7 +322,7 @@ def _under_way(entry: Entry, ledger: Ledger) -> UnderWay | None:
         commit=one.commit,
         started=one.started,
         silent=ledger.silence(entry),
-        live=ledger.is_live(entry),
+        live=is_live,
     )
 
 

@@ -89,12 +89,13 @@ def _run_recorded(
     memory = session.memory
     with recorder.claim(stack) as claim, session.terraform.alone_in(stack):
         before = _generation(memory.states, stack)
-        claim.announce(lambda: lock.generation if (lock := memory.states.lock(stack)) else "")
+        claim.announce(lambda: recorder.own_lock(claim))
         done = session.terraform.client.run_raw(
             work, arguments, on_line=streams.write, on_start=claim.start, deadline=work.timeouts.apply
         )
         after = _generation(memory.states, stack)
-        if before == after and after is not None and done.ended != "interrupted":
+        is_untouched = before == after and after is not None and done.ended != "interrupted"
+        if is_untouched and not recorder.own_lock(claim):
             claim.give_back()
             return done
         outcome, result = _outcome(done)

@@ -96,7 +96,7 @@ class Ledger:
         """
         if expected is not None:
             self._refuse_others(expected, operation, resuming=resuming)
-        started = operation.started or self._now()
+        started = operation.started or self.now()
         wanted = replace(
             expected or Entry(stack),
             operation=replace(operation, started=started),
@@ -124,7 +124,7 @@ class Ledger:
         `lock` notes the generation of the state lock that our Terraform holds.
         """
         name = self._name(entry.stack)
-        beat = {"heartbeat": self._now()} | ({"lock": lock} if lock else {})
+        beat = {"heartbeat": self.now()} | ({"lock": lock} if lock else {})
         try:
             found = self.storage.patch_metadata(name, beat, if_metageneration=entry.metageneration)
         except PreconditionFailed:
@@ -145,7 +145,7 @@ class Ledger:
         `run` and the times are filled in here.
         """
         run = entry.operation.run if entry.operation else entry.run
-        ended = replace(entry, operation=None, run=run, at=self._now())
+        ended = replace(entry, operation=None, run=run, at=self.now())
         if ended.result in WHOLE:
             ended = replace(ended, applied_run=run, applied_at=ended.at)
         return self._write_ours(ended, entry)
@@ -201,6 +201,19 @@ class Ledger:
             return False
         runs = self._presence(entry.operation)
         return self.silence(entry) < SILENT_AFTER if runs is None else runs
+
+    def judge(self, entry: Entry) -> tuple[Entry, bool]:
+        """The entry, and whether its operation goes on.
+
+        A process that is gone may have written how it ended after the entry was read: before an operation is
+        called cut off, its entry is read again.
+        """
+        while entry.operation and not self.is_live(entry):
+            now = self.entry(entry.stack)
+            if now is None or now.generation == entry.generation:
+                return entry, False
+            entry = now
+        return entry, entry.operation is not None
 
     # Runs
 
@@ -331,7 +344,8 @@ class Ledger:
         below = unquote(name.rpartition("/")[2].removesuffix(".json"))
         return below if below == self.environment else f"{self.environment}/{below}"
 
-    def _now(self) -> str:
+    def now(self) -> str:
+        """The time by the clock of where the ledger lies, in RFC 3339."""
         return f"{self.storage.now():%Y-%m-%dT%H:%M:%SZ}"
 
     def _name(self, stack: str) -> str:

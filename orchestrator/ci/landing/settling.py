@@ -86,10 +86,11 @@ def _left_in(session: Session) -> Iterator[Left]:
     for run, id_ in session.context.folders.begun():
         stack = session.context.project.stacks.get(id_)
         entry = session.memory.ledgers.entry(stack) if stack else None
-        operation = entry.operation if entry else None
-        if stack is None or entry is None or operation is None or operation.run != run:
+        if stack is None or entry is None:
             continue
-        if entry.is_unfinished and not session.memory.ledgers.of(stack).is_live(entry):
+        entry, is_live = session.memory.ledgers.of(stack).judge(entry)
+        is_ours = entry.operation is not None and entry.operation.run == run
+        if is_ours and entry.is_unfinished and not is_live:
             yield Left(session, stack, run, entry)
 
 
@@ -159,7 +160,7 @@ class Settling:
         """Wait for Terraform, then say in the ledger how it ended."""
         session, process = self.left.session, living(work)
         if process is not None:
-            claim.announce(self._lock_generation)
+            claim.announce(lambda: self.recorder.own_lock(claim))
             claim.start()
             session.context.progress.doing(claim.stack.id, f"Terraform is still at work (pid {process.pid})")
             tell: Callable[[str], None] = lambda text: session.context.progress.doing(claim.stack.id, text)  # noqa: E731
@@ -215,10 +216,6 @@ class Settling:
             if known:
                 stacks = {**known.stacks, claim.stack.id: claim.record(report)}
                 claim.ledger.save_run(replace(known, stacks=stacks))
-
-    def _lock_generation(self) -> str:
-        lock = self.left.session.memory.states.lock(self.left.stack)
-        return lock.generation if lock else ""
 
     def _interrupted(self, reason: str) -> StackReport:
         stack = self.left.stack

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,12 +15,13 @@ import pytest
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.folders import Folders
-from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.ledgers import Ledgers, this_machine
 from orchestrator.engine.memory import Memory
 from orchestrator.engine.planned import Planned
 from orchestrator.engine.ports import Silent
 from orchestrator.engine.session import Session
 from orchestrator.engine.states import States
+from orchestrator.errors import PartialError
 from orchestrator.masking import Masker
 from orchestrator.process import Supervisor
 from orchestrator.project import load
@@ -55,8 +57,7 @@ class Bench:
     journal: Path
 
     def write_lock(self, who: str = "") -> None:
-        content = {"ID": "1", "Who": who or f"ada@{socket.gethostname()}", "Created": "2026-11-30T12:00:00Z"}
-        self.bucket.write(LOCK, json.dumps(content).encode())
+        _write_lock(self.bucket, who)
 
     def end(self, *diagnostics: Diagnostic, **more: Any) -> StackReport:
         """Report how Terraform ended: it failed."""
@@ -81,7 +82,13 @@ class Bench:
         return found.standing, found.advice
 
 
-def _bench(make_repo: MakeRepo, kind: str = "apply") -> Bench:
+def _write_lock(bucket: MemoryStorage, who: str = "") -> None:
+    content = {"ID": "1", "Who": who or f"ada@{socket.gethostname()}", "Created": "2026-11-30T12:00:00Z"}
+    bucket.write(LOCK, json.dumps(content).encode())
+
+
+def _bench(make_repo: MakeRepo, kind: str = "apply", *, locked_by: str | None = None) -> Bench:
+    """`locked_by` takes the state's lock before Terraform starts; "" is another Terraform of this machine."""
     project = load(make_repo(FILES).root)
     bucket = MemoryStorage()
     environ: Mapping[str, str] = {"HOME": str(project.root)}
@@ -101,6 +108,9 @@ def _bench(make_repo: MakeRepo, kind: str = "apply") -> Bench:
     bucket.write(STATE, json.dumps({"version": 4, "serial": 1, "lineage": "l"}).encode())
     recorder = Recorder(session, cast(Any, kind), Terms(), PlanOptions(destroy=kind == "destroy"))
     with recorder.claim(project.stacks["dev/net"]) as claim:
+        if locked_by is not None:
+            _write_lock(bucket, locked_by)
+            bucket.clock += timedelta(seconds=30)
         claim.announce(lambda: "")
         claim.start()
     journal = project.root / "journal.jsonl"
@@ -121,6 +131,22 @@ def test_a_lock_that_terraform_left_is_unfinished_work(make_repo: MakeRepo, kind
     entry = bench.entry()
     assert (entry.result, entry.operation) == ("interrupted", None)
     assert own_lock(bench.session.memory.states.lock(bench.claim.stack), entry)
+
+
+def test_a_lock_whose_answer_was_lost_is_unfinished_work(make_repo: MakeRepo) -> None:
+    bench = _bench(make_repo)
+    bench.write_lock()
+    report = bench.end(locked=LockHolder(id="7", who="ada@here"))
+    assert (report.result, bench.status()[0]) == ("interrupted", "unfinished")
+    assert own_lock(bench.session.memory.states.lock(bench.claim.stack), bench.entry())
+
+
+@pytest.mark.parametrize("who", ["grace@elsewhere", ""])
+def test_a_lock_that_was_there_before_is_no_unfinished_work(make_repo: MakeRepo, who: str) -> None:
+    bench = _bench(make_repo, locked_by=who)
+    report = bench.end(locked=LockHolder(id="7", who="somebody"))
+    assert (report.result, bench.status()[0]) == ("locked", "pending")
+    assert bench.entry().operation is None
 
 
 def test_anybody_elses_lock_makes_a_failed_apply_no_unfinished_one(make_repo: MakeRepo) -> None:
@@ -146,3 +172,37 @@ def test_a_claim_that_cannot_be_given_back_is_reported_as_the_ledger_has_it(
     assert report.result == "interrupted"
     assert "infra resume dev/net" in report.advice
     assert bench.entry().is_unfinished
+
+
+def test_a_run_that_ends_while_it_is_looked_for_was_not_cut_off(make_repo: MakeRepo) -> None:
+    """It wrote how it ended after its entry was read, and before its process was found gone."""
+    bench = _bench(make_repo)
+    operation = bench.entry().operation
+    assert operation is not None
+    gone = replace(operation, run="R0", host=this_machine(), pid=1, pid_started="another process")
+    applying = bench.claim.ledger.mark(bench.claim.entry, gone)
+    reads: list[str] = []
+
+    def ends_after_its_first_read(call: str, name: str) -> bool:
+        if (call, name) == ("read", ENTRY):
+            reads.append(name)
+            if len(reads) == 2:
+                bench.claim.ledger.finish(replace(applying, result="applied"))
+        return False
+
+    bench.bucket.fails = ends_after_its_first_read
+    other = Recorder(bench.session, "apply", Terms(), PlanOptions())
+    with other.claim(bench.claim.stack) as claim:
+        assert claim.before is not None
+        assert (claim.before.result, claim.waited) == ("applied", True)
+
+
+def test_a_run_that_was_cut_off_is_not_looked_for_again_and_again(make_repo: MakeRepo) -> None:
+    bench = _bench(make_repo)
+    operation = bench.entry().operation
+    assert operation is not None
+    gone = replace(operation, run="R0", host=this_machine(), pid=1, pid_started="another process")
+    bench.claim.ledger.mark(bench.claim.entry, gone)
+    other = Recorder(bench.session, "apply", Terms(), PlanOptions())
+    with pytest.raises(PartialError, match="cut off"), other.claim(bench.claim.stack):
+        pass

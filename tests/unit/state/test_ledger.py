@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,22 @@ def test_what_cannot_be_read_is_never_written(storage: Folder) -> None:
     found = storage.read("dev/ledger/stacks/a.json")
     assert found is not None
     assert "problem" not in json.loads(found.data)
+
+
+def test_an_operation_that_has_just_ended_was_not_cut_off(storage: Folder) -> None:
+    living = Ledger(storage, "dev", presence=lambda operation: True)
+    ours = begun(living, "dev/a")
+    ours = living.mark(ours, Operation("R1", "apply", "applying", "ada", "desk", "c0ffee"))
+
+    def ends_as_it_is_looked_at(operation: Operation) -> bool:
+        living.finish(replace(ours, result="applied"))
+        return False
+
+    ended, is_live = Ledger(storage, "dev", presence=ends_as_it_is_looked_at).judge(ours)
+    assert (ended.result, ended.operation, is_live) == ("applied", None, False)
+
+
+def test_an_operation_whose_process_is_gone_was_cut_off(storage: Folder) -> None:
+    ours = begun(Ledger(storage, "dev"), "dev/a")
+    judged, is_live = Ledger(storage, "dev", presence=lambda operation: False).judge(ours)
+    assert (judged.operation, is_live) == (ours.operation, False)
