@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.context import App
-from orchestrator.cli.options import JsonOptions, json_option, with_options
+from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.options import json_option
 
 if TYPE_CHECKING:
     from orchestrator.engine.session import Session
@@ -29,19 +28,6 @@ INFRA_STACK.
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class CiPlanOptions(JsonOptions):
-    """The options of `infra ci plan`; `shard` is I/N."""
-
-    environments: tuple[str, ...]
-    shard: str | None
-    report: str | None
-    dry_run: bool
-    sarif: str | None
-    base: str | None
-    parallelism: int | None
-
-
 @click.command(epilog=EPILOG)
 @click.option("--env", "environments", multiple=True, metavar="ENV", help="Only this environment.")
 @click.option("--shard", metavar="I/N", help="Only this part of an environment.")
@@ -53,8 +39,8 @@ class CiPlanOptions(JsonOptions):
 @click.option("--base", metavar="REF", help="Compare with where the work parted from REF.")
 @click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once.")
 @json_option
-@with_options(CiPlanOptions)
-def command(app: App, options: CiPlanOptions) -> int:
+@click.pass_context
+def command(ctx: click.Context, /, **asked: Any) -> int:
     """Plan what a pull request changes, for its review.
 
     Every affected stack is planned, the followers that its outputs move, and deleted stacks with the code
@@ -66,28 +52,28 @@ def command(app: App, options: CiPlanOptions) -> int:
     from orchestrator.ci.review.scope import scope_of
     from orchestrator.cli.ci_telling import for_whom, host_when_needed, refused_to_fork, report_written, told
 
+    app = pass_app(ctx)
     event = event_of(app.environ)
     if event and event.is_fork:
         return refused_to_fork(app, event, "ci plan")
-    dry = options.dry_run
-    for_whom(event, posts=not (dry or options.report))
-    scope = scope_of(app.project(), event, options.base)
+    dry = bool(asked["dry_run"])
+    for_whom(event, posts=not (dry or asked["report"]))
+    scope = scope_of(app.project(), event, asked["base"])
 
     @contextmanager
     def session_on(project: Project) -> Iterator[Session]:
-        with _opened(app, options, project) as session:
+        with _opened(app, asked, project) as session:
             yield session
 
-    job = job_of(app.environ, options.environments, options.shard, dry=dry)
+    job = job_of(app.environ, asked["environments"], asked["shard"], dry=dry)
     with host_when_needed(app, event) as host_opener:
         report = run(scope, event, job, session_on, host_opener)
-    if options.report:
-        return report_written(app, app.cwd / options.report, report)
-    return told(app, scope, event, Gathered((report,)), dry=dry, command="ci plan", sarif_file=options.sarif)
+    if asked["report"]:
+        return report_written(app, app.cwd / asked["report"], report)
+    return told(app, scope, event, Gathered((report,)), dry=dry, command="ci plan", sarif_file=asked["sarif"])
 
 
-def _opened(app: App, options: CiPlanOptions, project: Project) -> AbstractContextManager[Session]:
+def _opened(app: App, asked: dict[str, Any], project: Project) -> Any:
     from orchestrator.cli.running import opened
 
-    trigger = "ci" if app.environ.get("CI") else "local"
-    return opened(app, parallelism=options.parallelism, trigger=trigger, project=project)
+    return opened(app, asked, trigger="ci" if app.environ.get("CI") else "local", project=project)

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import click
 
-from orchestrator.cli.context import App
-from orchestrator.cli.options import with_options
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompletionOptions:
-    """The options of `infra completion`."""
-
-    shell: str
+from orchestrator.cli.context import pass_app
 
 
 @click.command(
@@ -26,17 +16,18 @@ Examples:
 """
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@with_options(CompletionOptions)
-def command(app: App, options: CompletionOptions) -> int:
+@click.pass_context
+def command(ctx: click.Context, shell: str) -> int:
     """Print the completion script of a shell.
 
     It completes commands, options, and the names of environments and stacks.
     """
     from click.shell_completion import get_completion_class
 
-    root = click.get_current_context().find_root()
-    completion = get_completion_class(options.shell)
+    app = pass_app(ctx)
+    root = ctx.find_root()
+    completion = get_completion_class(shell)
     if completion is None:
-        raise RuntimeError(f"click knows no completion for {options.shell}")
+        raise RuntimeError(f"click knows no completion for {shell}")
     app.write(completion(root.command, {}, "infra", "_INFRA_COMPLETE").source())
     return 0

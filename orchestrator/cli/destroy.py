@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import click
 
-from orchestrator.cli.context import App
-from orchestrator.cli.options import (
-    ConsentOptions,
-    JsonOptions,
-    RequestOptions,
-    TermsOptions,
-    consent_options,
-    json_option,
-    selection,
-    terms_options,
-    terraform_options,
-    with_options,
-)
+from orchestrator.cli.context import pass_app
+from orchestrator.cli.options import consent_options, json_option, selection, terms_options, terraform_options
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -29,28 +18,25 @@ Examples:
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class DestroyOptions(RequestOptions, ConsentOptions, TermsOptions, JsonOptions):
-    """The options of `infra destroy`."""
-
-
 @click.command(epilog=EPILOG)
 @selection
 @terraform_options
 @consent_options
 @terms_options
 @json_option
-@with_options(DestroyOptions)
-def command(app: App, options: DestroyOptions) -> int:
+@click.pass_context
+def command(ctx: click.Context, /, **asked: Any) -> int:
     """Destroy stacks in reverse order: what reads an output goes before what gives it."""
-    from orchestrator.cli.running import consent_of, opened, request_of, tell, terms_of
+    from orchestrator.cli.running import consent_of, opened, request_of, tell
     from orchestrator.run import pipeline
 
-    if not options.stacks and not options.everything:
+    if not asked["stacks"] and not asked["everything"]:
         raise UsageError("Say which stacks to destroy.", advice="Name them, or give --all.")
-    with opened(app, parallelism=options.parallelism, variables=options.variables) as session:
-        request = request_of(
-            app, session, options, with_followers=False, destroy=True, terms=terms_of(options)
+    app = pass_app(ctx)
+    with opened(app, asked) as session:
+        request = request_of(app, session, {**asked, "destroy": True}, with_followers=False)
+        return tell(
+            app,
+            pipeline.apply(session, request, consent_of(app, session.context, asked, "destroy")),
+            shown=True,
         )
-        consent = consent_of(app, session.context, options, "destroy")
-        return tell(app, pipeline.apply(session, request, consent), shown=True)

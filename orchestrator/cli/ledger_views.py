@@ -128,6 +128,9 @@ def run_view(run: HistoryRun) -> Iterator[RenderableType]:
             Text(one.reason),
         )
     yield table
+    for id, one in run.stacks.items():
+        for name in one.forgotten:
+            yield Text(f"{id}: left alone, and in no state: {name}", style="yellow")
 
 
 def versions_view(versions: Sequence[StateVersion], *, kept: bool) -> Iterator[RenderableType]:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import click
 
-from orchestrator.cli.context import App
-from orchestrator.cli.options import (
-    JsonOptions,
-    RequestOptions,
-    json_option,
-    pending_option,
-    selection,
-    terraform_options,
-    with_options,
-)
+from orchestrator.cli.context import pass_app
+from orchestrator.cli.options import json_option, pending_option, selection, terraform_options
 
 EPILOG = """\b
 Examples:
@@ -28,16 +21,6 @@ Examples:
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlanCommandOptions(RequestOptions, JsonOptions):
-    """The options of `infra plan`."""
-
-    destroy: bool
-    pending: bool
-    out: str | None
-    detailed_exitcode: bool
-
-
 @click.command(epilog=EPILOG)
 @selection
 @click.option("--destroy", is_flag=True, help="Plan the destruction of the stacks.")
@@ -46,8 +29,8 @@ class PlanCommandOptions(RequestOptions, JsonOptions):
 @click.option("--out", metavar="DIR", help="Keep the plan files in DIR, readable by you alone.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when something would change.")
 @json_option
-@with_options(PlanCommandOptions)
-def command(app: App, options: PlanCommandOptions) -> int:
+@click.pass_context
+def command(ctx: click.Context, /, out: str | None, detailed_exitcode: bool, **asked: Any) -> int:
     """Show what Terraform would change. With no name: what differs from trunk.
 
     Nothing is locked, written to a state, or changed in the checkout.
@@ -56,15 +39,11 @@ def command(app: App, options: PlanCommandOptions) -> int:
     from orchestrator.cli.running import opened, request_of, tell
     from orchestrator.run import pipeline
 
-    with opened(app, parallelism=options.parallelism, variables=options.variables) as session:
+    app = pass_app(ctx)
+    with opened(app, asked) as session:
+        kept = (app.cwd / out) if out else Path()
         request = request_of(
-            app,
-            session,
-            options,
-            destroy=options.destroy,
-            pending=options.pending,
-            out=app.cwd / options.out if options.out else None,
-            detailed=options.detailed_exitcode,
+            app, session, asked, out=kept if out else None, detailed=detailed_exitcode, with_followers=True
         )
         check_locally(app, session.context.project, (*request.stacks, *request.followers))
         return tell(app, pipeline.plan(session, request))

@@ -2,61 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import click
 
-from orchestrator.cli.context import App
-from orchestrator.cli.options import (
-    ConsentOptions,
-    JsonOptions,
-    TermsOptions,
-    consent_options,
-    json_option,
-    terms_options,
-    with_options,
-)
+from orchestrator.cli.context import pass_app
+from orchestrator.cli.options import consent_options, json_option, terms_options
 
 EPILOG = """\b
 Examples:
   infra resume                     whatever is unfinished
   infra resume prod/network        one stack
   infra resume 20260102T030405Z-1a2b3c     what one run left
+  infra resume prod/network --forget google_service_account_key.ci     that key stays where it is
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResumeOptions(ConsentOptions, TermsOptions, JsonOptions):
-    """The options of `infra resume`."""
-
-    names: tuple[str, ...]
 
 
 @click.command(epilog=EPILOG)
 @click.argument("names", nargs=-1, metavar="[RUN | STACK]...")
+@click.option(
+    "--forget",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Leave what was created for ADDRESS alone, in no state; the history remembers it.",
+)
+@click.option(
+    "--replace", "replaces", multiple=True, metavar="ADDRESS", help="Replace what was created for ADDRESS."
+)
 @consent_options
 @terms_options
 @json_option
-@with_options(ResumeOptions)
-def command(app: App, options: ResumeOptions) -> int:
+@click.pass_context
+def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
     """Finish an apply that was interrupted, wherever that was.
 
     Follows a Terraform that still runs; releases the lock that the dead run left; pushes the state that it
-    could not save; takes back what it made and no state knows. Then plans, asks, and applies the rest.
+    could not save; imports what it created and no state knows. Then plans, asks, and applies the rest. What
+    cannot be imported is named with the provider's answer, and keeps nothing else from being applied.
     """
     from orchestrator.cli.running import consent_of, opened, policy_inspection, tell, terms_of
     from orchestrator.run.pipeline import refuse_outside_ci
     from orchestrator.run.recording import Recorder
-    from orchestrator.run.resuming import resume, unfinished
+    from orchestrator.run.resuming import ResumeChoices, resume, unfinished
     from orchestrator.terraform.client import PlanOptions
 
-    with opened(app) as session:
-        found = unfinished(session, options.names)
+    app = pass_app(ctx)
+    with opened(app, asked) as session:
+        found = unfinished(session, names)
         if not found and not app.json:
             app.write("Nothing is unfinished.")
             return 0
-        recorder = Recorder(session, "resume", terms_of(options), PlanOptions())
+        recorder = Recorder(session, "resume", terms_of(asked), PlanOptions())
         refuse_outside_ci(recorder, [one.stack.id for one in found])
-        consent = consent_of(app, session.context, options, "apply")
-        report = resume(session, recorder, found, consent, policy_inspection(session.context))
+        consent = consent_of(app, session.context, asked, "apply")
+        choices = ResumeChoices(tuple(asked["forget"]), tuple(asked["replaces"]))
+        report = resume(session, recorder, found, consent, policy_inspection(session.context), choices)
         return tell(app, report, shown=True)

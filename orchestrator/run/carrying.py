@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.engine.claims import Claim
@@ -14,15 +14,16 @@ from orchestrator.engine.context import RunContext
 from orchestrator.engine.executor import has_moved, moved_since_plan, refused
 from orchestrator.engine.failures import masked_diagnostic
 from orchestrator.engine.folders import write_private
+from orchestrator.engine.import_ids import import_ids
+from orchestrator.engine.orphans import NAMES, Orphan, compare, planned_line
+from orchestrator.engine.orphans import Planned as PlannedResource
 from orchestrator.engine.planned import Planned
+from orchestrator.engine.session import Session
 from orchestrator.errors import Exit, InfraError, InterruptedRunError
 from orchestrator.masking import NO_SECRETS
 from orchestrator.plan.model import Plan
 from orchestrator.project.model import Stack
 from orchestrator.report.model import NO_COUNTS, StackReport
-from orchestrator.run.importids import import_ids
-from orchestrator.run.orphans import NAMES, planned_line
-from orchestrator.run.orphans import Planned as PlannedResource
 from orchestrator.run.recording import Recorder
 from orchestrator.run.shipping import Shipper
 from orchestrator.state.records import Outcome
@@ -30,10 +31,22 @@ from orchestrator.terraform.client import ApplyOutcome, Workdir, locked_error
 
 # What the plan said of the resources that it makes; beside the journal, to find them by.
 PLANNED_FILE = "planned.jsonl"
+
 # A lock that was there and gone when Terraform looked at it is tried again for so long at least.
 RACE = 10.0
 # Terraform's words when the state moved after its last look and before the apply held the lock.
 STALE = "Saved plan is stale"
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """That an apply resumes an interrupted one.
+
+    `remaining` is what it could not import, `advice` what to do about that.
+    """
+
+    remaining: tuple[str, ...] = ()
+    advice: str = ""
 
 
 def carry_out(
@@ -43,11 +56,12 @@ def carry_out(
     work: Workdir | None = None,
     *,
     destroy: bool | None = None,
+    resumed: Resumed | None = None,
 ) -> StackReport:
-    """Apply the plan file, and say in the ledger and in a report what came of it.
+    """Apply the plan file, and record in the ledger and report what came of it.
 
     `work` is where it was planned, unless that is the stack's own root; `destroy` says whether it destroys,
-    unless the run's options do.
+    unless the run's options do. `resumed` is given when an interrupted run is resumed.
     """
     session, stack = recorder.session, claim.stack
     if planned.plan_file is None:
@@ -57,7 +71,8 @@ def carry_out(
     with session.terraform.alone_in(stack), _journal_kept(recorder, claim, planned, work) as on_line:
         claim.announce(lambda: recorder.own_lock(claim))
         outcome = _apply(recorder, claim, work, planned, planned.plan_file, on_line)
-    return told(recorder, claim, planned, outcome, recorder.options.destroy if destroy is None else destroy)
+    destroys = recorder.options.destroy if destroy is None else destroy
+    return told(recorder, claim, planned, outcome, destroys, resumed)
 
 
 def _apply(
@@ -130,16 +145,33 @@ def planned_lines(plan: Plan | None) -> list[bytes]:
             continue
         wanted = import_ids().attributes(change.type) | set(NAMES)
         values = {
-            one.path: one.after
-            for one in change.attributes
-            if one.path in wanted and isinstance(one.after, str) and not (one.sensitive or one.unknown)
+            attribute.path: _text(attribute.after)
+            for attribute in change.attributes
+            if attribute.path in wanted and not (attribute.sensitive or attribute.unknown)
         }
-        lines.append(planned_line(plan.real_address(change.address), PlannedResource(change.type, values)))
+        known = {name: text for name, text in values.items() if text}
+        old = (
+            {attribute.path: attribute.before for attribute in change.attributes} if change.is_replace else {}
+        )
+        planned = PlannedResource(change.type, known, _text(old.get("id")))
+        lines.append(planned_line(plan.real_address(change.address), planned))
     return lines
 
 
+def _text(value: object) -> str:
+    """A plain value as an import id has it; empty for any other."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int) else ""
+
+
 def told(
-    recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome, destroy: bool
+    recorder: Recorder,
+    claim: Claim,
+    planned: Planned,
+    outcome: ApplyOutcome,
+    destroy: bool,
+    resumed: Resumed | None = None,
 ) -> StackReport:
     """The report, once the ledger has it. What the ledger could not be told is unfinished."""
     try:
@@ -147,12 +179,14 @@ def told(
         if untouched:
             claim.give_back()
             return untouched
+        if outcome.ok and resumed and resumed.remaining:
+            return _still_unfinished(recorder, claim, planned, resumed)
         if outcome.ok:
             done: Outcome = "destroyed" if destroy and not recorder.options.is_partial else "applied"
             recorder.applied(claim, done, plan_seconds=planned.report.seconds, apply_seconds=outcome.seconds)
             word = "destroyed" if destroy else "applied"
             return replace(planned.report, result=word, diff="", diagnostics=(), notes=())  # type: ignore[arg-type]
-        return _failed(recorder, claim, planned, outcome)
+        return _failed(recorder, claim, planned, outcome, resumes=resumed is not None)
     except InfraError as error:
         ended = "applied" if outcome.ok else "failed"
         return replace(
@@ -186,14 +220,39 @@ def _untouched(
     return None
 
 
-def _failed(recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome) -> StackReport:
-    """A failed apply: was anything applied? The state's generation tells, not Terraform's exit code."""
+def _still_unfinished(recorder: Recorder, claim: Claim, planned: Planned, resumed: Resumed) -> StackReport:
+    """A resume that applied what it could: the stack stays unfinished for what remains."""
+    recorder.failed(claim, "interrupted")
+    return replace(
+        planned.report,
+        result="interrupted",
+        reason=f"all else was applied; these exist and are in no state: {'; '.join(resumed.remaining)}",
+        advice=resumed.advice,
+        diff="",
+        error_class="PartialError",
+        code=int(Exit.PARTIAL),
+        partial=True,
+    )
+
+
+def _failed(
+    recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOutcome, *, resumes: bool
+) -> StackReport:
+    """A failed apply: was anything applied? The state's generation tells, not Terraform's exit code.
+
+    A failed resume leaves the stack unfinished: what was to be imported may not be in the state.
+    """
     session, stack = recorder.session, claim.stack
-    cut_off = bool(outcome.rescued) or outcome.ended == "deadline" or outcome.returncode < 0
+    unknown = _unanswered(session, stack, outcome)
+    cut_off = (
+        bool(outcome.rescued or unknown or resumes) or outcome.ended == "deadline" or outcome.returncode < 0
+    )
     rescued = _rescue(claim, outcome)
     moved = bool(outcome.finished) or session.memory.states.generation(stack) != planned.generation
     recorded = recorder.failed(claim, "interrupted" if cut_off else "failed", rescued)
     report = failed_report(session.context, stack, planned, outcome, moved=moved)
+    notes = [f"nobody knows whether it was created: {orphan}" for orphan in unknown]
+    report = replace(report, notes=(*report.notes, *notes))
     verb = "destroy" if recorder.options.destroy else "apply"
     mend = "" if outcome.ended == "interrupted" else "Mend what failed; then "
     advice = f"{mend}`infra {verb} {stack.id}` plans what is left."
@@ -206,6 +265,21 @@ def _failed(recorder: Recorder, claim: Claim, planned: Planned, outcome: ApplyOu
         error_class="PartialError",
         partial=True,
     )
+
+
+def _unanswered(session: Session, stack: Stack, outcome: ApplyOutcome) -> tuple[Orphan, ...]:
+    """What the failed apply has or may have created and the state does not know.
+
+    A provider that died, or whose answer was lost, leaves an orphan as a killed Terraform does.
+    """
+    lines = outcome.journal.read_bytes().splitlines()
+    if not (outcome.finished or outcome.failed or outcome.unfinished):
+        return ()
+    comparison = compare(lines, session.memory.states.raw(stack), import_ids())
+    if session.memory.states.location(stack) is None:
+        # Where the state cannot be read, what was finished is taken as saved.
+        return tuple(orphan for orphan in comparison.unanswered if not orphan.certain)
+    return comparison.unanswered
 
 
 def _never_began(outcome: ApplyOutcome) -> bool:

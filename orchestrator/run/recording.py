@@ -212,10 +212,10 @@ class Recorder:
         commit = self.session.context.info.commit
         return f"{commit}{UNCOMMITTED}" if self.tree.uncommitted(stacks) else commit
 
-    def note(self, claim: Claim, report: StackReport) -> None:
-        """Remember a stack's part for the record of the run."""
+    def note(self, claim: Claim, report: StackReport, forgotten: tuple[str, ...] = ()) -> None:
+        """Remember a stack's part for the record of the run; `forgotten` is what a resume left alone."""
         with self._lock:
-            self._records[claim.stack.id] = claim.record(report)
+            self._records[claim.stack.id] = replace(claim.record(report), forgotten=forgotten)
 
     def note_unchanged(
         self, stacks: Mapping[str, StackReport], upstreams: Mapping[str, Mapping[str, str]]

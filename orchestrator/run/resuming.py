@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.executor import has_moved
 from orchestrator.engine.failures import failure
+from orchestrator.engine.import_attempt import TakenBack, described, lost_by, notes_of
+from orchestrator.engine.import_ids import import_ids
 from orchestrator.engine.inspection import Inspect
 from orchestrator.engine.ledgers import Ledgers, this_machine
+from orchestrator.engine.orphans import Comparison, compare
 from orchestrator.engine.planned import block_forbidden
 from orchestrator.engine.ports import Consent
 from orchestrator.engine.scheduler import run_in_order
@@ -27,7 +30,7 @@ from orchestrator.errors import (
 )
 from orchestrator.project.model import Stack
 from orchestrator.report.model import RunReport, StackReport
-from orchestrator.run.carrying import carry_out
+from orchestrator.run.carrying import Resumed, carry_out
 from orchestrator.run.evidence import (
     Rescued,
     follow,
@@ -39,9 +42,7 @@ from orchestrator.run.evidence import (
     own_lock,
     saved_copy,
 )
-from orchestrator.run.importids import import_ids
-from orchestrator.run.importing import TakenBack, plan_with_imports
-from orchestrator.run.orphans import Comparison, Orphan, compare
+from orchestrator.run.importing import plan_with_imports
 from orchestrator.run.pending import entries_of
 from orchestrator.run.recording import Recorder
 from orchestrator.state.locks import LockInfo, release_lock
@@ -100,15 +101,39 @@ def _destroys(ledgers: Ledgers, stack: Stack, entry: Entry) -> bool:
     return record is not None and record.command == "destroy"
 
 
+@dataclass(frozen=True)
+class ResumeChoices:
+    """What somebody decided about objects that are in no state, by address.
+
+    `forget` are left alone: Terraform creates others. `replaces` are imported and replaced.
+    """
+
+    forget: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+
+
 def resume(
-    session: Session, recorder: Recorder, found: Sequence[Unfinished], consent: Consent, inspect: Inspect
+    session: Session,
+    recorder: Recorder,
+    found: Sequence[Unfinished],
+    consent: Consent,
+    inspect: Inspect,
+    choices: ResumeChoices = ResumeChoices(),
 ) -> RunReport:
-    """Bring each to an end, prerequisites first, one after the other: each asks."""
+    """Bring each to an end, prerequisites first, one after the other: each asks.
+
+    Choices are about one stack: UsageError where they are given for several.
+    """
     context = session.context
+    if len(found) != 1 and (choices.forget or choices.replaces):
+        raise UsageError(
+            "`--forget` and `--replace` are about one unfinished stack.",
+            advice=f"Name one: {', '.join(one.stack.id for one in found) or 'nothing is unfinished'}.",
+        )
     work = {one.stack.id: one for one in found}
 
     def one_stack(id_: str) -> StackReport:
-        report = Resuming(session, recorder, work[id_], consent, inspect).report()
+        report = Resuming(session, recorder, work[id_], consent, inspect, choices).report()
         context.progress.done(report)
         return report
 
@@ -121,7 +146,13 @@ class Resuming:
     """One unfinished stack."""
 
     def __init__(
-        self, session: Session, recorder: Recorder, one: Unfinished, consent: Consent, inspect: Inspect
+        self,
+        session: Session,
+        recorder: Recorder,
+        one: Unfinished,
+        consent: Consent,
+        inspect: Inspect,
+        choices: ResumeChoices,
     ) -> None:
         self.session = session
         self.recorder = recorder
@@ -132,6 +163,8 @@ class Resuming:
         self.inspect = inspect
         self.ledger = session.memory.ledgers.of(one.stack)
         self.options = PlanOptions(destroy=one.destroys)
+        self.choices = choices
+        self.forgotten: tuple[str, ...] = ()
         self.said: list[str] = []
 
     def report(self) -> StackReport:
@@ -165,7 +198,7 @@ class Resuming:
             terraform.init(self.stack, work)
             self._make_state_right(work)
             report = self._take_back_and_apply(claim, work)
-            self.recorder.note(claim, report)
+            self.recorder.note(claim, report, self.forgotten)
             return report
         finally:
             if not claim.has_ended:
@@ -284,14 +317,13 @@ class Resuming:
 
     def _take_back_and_apply(self, claim: Claim, work: Workdir) -> StackReport:
         context = self.session.context
-        lines = journal(self.ledger, self.run, self.stack, work)
-        whole = is_whole(self.entry, work)
-        comparison = compare(lines, self.session.memory.states.raw(self.stack), import_ids(), whole=whole)
         context.progress.doing(self.stack.id, "comparing its journal with the state")
-        orphans = [*comparison.missing, *comparison.maybe]
-        back = plan_with_imports(self.session, self.stack, self.options, work, orphans, self.inspect)
-        planned = block_forbidden(replace(back.planned, report=self._told(back, comparison)))
-        _refuse(self.stack, back, comparison)
+        comparison = self._compare(work)
+        self._remove_replaced(work, comparison)
+        back = plan_with_imports(self.session, self.stack, self.options, work, comparison, self.inspect)
+        planned = block_forbidden(replace(back.planned, report=self._noted(back, comparison)))
+        remaining = [described(one, import_ids().accepted(one.orphan.type)) for one in back.remaining]
+        _refuse(self.stack, back, remaining, self.options.replaces)
         if planned.report.result == "unchanged":
             self.recorder.applied(claim, "destroyed" if self.options.destroy else "applied")
             return replace(planned.report, reason="all of it had been applied")
@@ -306,7 +338,7 @@ class Resuming:
             self.consent.to_apply(shown, protected=context.protected([self.stack.id]))
         except BlockedError:
             if comparison.is_clean:
-                # The state is right; what is left is owed like any other change.
+                # The state is right; what is left is pending like any other change.
                 self.recorder.failed(claim, "failed")
             raise
         if has_moved(self.session.memory.states, self.stack, planned):
@@ -315,15 +347,67 @@ class Resuming:
                 advice=f"`infra resume {self.stack.id}` again.",
                 stack=self.stack.id,
             )
-        return carry_out(self.recorder, claim, planned, back.work, destroy=self.options.destroy)
+        resumed = Resumed(tuple(remaining), _way_out(self.stack))
+        destroy = self.options.destroy
+        return carry_out(self.recorder, claim, planned, back.work, destroy=destroy, resumed=resumed)
 
-    def _told(self, back: TakenBack, comparison: Comparison) -> StackReport:
-        """The plan's report with what was found out."""
-        notes = [f"made, and in no state: {one}; it is taken back" for one in back.taken if one.certain]
-        notes += [f"it exists already: {one}; it is taken back" for one in back.taken if not one.certain]
-        notes += [f"begun, and not there: {one}" for one in back.absent if one.begun]
-        notes += [f"may exist: {one}; look for it" for one in _unsure(back, comparison)]
-        notes += [f"will be made again, which does no harm: {address}" for address in comparison.again]
+    def _compare(self, work: Workdir) -> Comparison:
+        """What no state knows, without what somebody chose to forget."""
+        lines = journal(self.ledger, self.run, self.stack, work)
+        state = self.session.memory.states.raw(self.stack)
+        comparison = compare(lines, state, import_ids(), is_complete=is_whole(self.entry, work))
+        orphans = {orphan.address: orphan for orphan in comparison.orphans}
+        unknown = sorted({*self.choices.forget, *self.choices.replaces} - orphans.keys())
+        if unknown:
+            known = ", ".join(orphans) or "every resource that the interrupted run created"
+            raise UsageError(
+                f"{', '.join(unknown)} is not missing in the state of {self.stack.id}.",
+                advice=f"What can be named: {known}." if orphans else f"The state has {known}.",
+                stack=self.stack.id,
+            )
+        # What cannot be imported cannot be replaced either: it is created anew beside the one that exists.
+        beside = {
+            address
+            for address in self.choices.replaces
+            if not import_ids().is_importable(orphans[address].type)
+        }
+        self.options = replace(
+            self.options, replaces=tuple(name for name in self.choices.replaces if name not in beside)
+        )
+        self.forgotten = tuple(
+            str(orphan) for orphan in comparison.orphans if orphan.address in {*self.choices.forget, *beside}
+        )
+        return comparison.without({*self.choices.forget, *beside})
+
+    def _remove_replaced(self, work: Workdir, comparison: Comparison) -> None:
+        """Remove from the state what the run deleted, so that what replaces it can be imported."""
+        replaced = [orphan for orphan in comparison.orphans if orphan.replaced and orphan.import_id]
+        if not replaced:
+            return
+        steps = [
+            f"Remove {orphan.address} ({orphan.replaced}) from the state: the run deleted it, and "
+            f"{'created' if orphan.certain else 'began to create'} another."
+            for orphan in replaced
+        ]
+        self.session.context.progress.end()
+        self.consent.to_repair(self.stack.id, [], steps)
+        addresses = [orphan.address for orphan in replaced]
+        done = self.session.terraform.client.run_raw(work, ("state", "rm", *addresses))
+        if not done.ok:
+            raise PartialError(
+                f"{', '.join(addresses)} could not be removed from the state: "
+                f"{self.session.context.mask(done.error_text).strip()[:300]}",
+                advice=f"Mend what is wrong, then `infra resume {self.stack.id}` again.",
+                stack=self.stack.id,
+            )
+        self.said += [
+            f"{orphan.replaced}, which was deleted, was removed from the state." for orphan in replaced
+        ]
+
+    def _noted(self, back: TakenBack, comparison: Comparison) -> StackReport:
+        """The plan's report with what was found out of the orphans."""
+        notes = notes_of(back, comparison, import_ids().secrets, self.options.replaces)
+        notes += [f"{name} is left alone: no state knows of it" for name in self.forgotten]
         return replace(back.planned.report, notes=(*back.planned.report.notes, *notes))
 
     def _result(self, result: str, reason: str, advice: str = "") -> StackReport:
@@ -337,32 +421,27 @@ def _unusable(rescued: Rescued | None, *, push: bool) -> list[str]:
     return [f"A state was rescued ({rescued.where}, serial {rescued.head.serial}); what is there is as new."]
 
 
-def _unsure(back: TakenBack, comparison: Comparison) -> list[Orphan]:
-    """What was begun and could neither be found nor ruled out."""
-    settled = {one.address for one in (*back.taken, *back.absent)}
-    return [one for one in comparison.maybe if one.address not in settled]
+def _way_out(stack: Stack) -> str:
+    """What to do about an object that exists and cannot be imported."""
+    return (
+        f"Import it by hand: `infra run {stack.id} -- import ADDRESS ID`. Or leave it alone and create "
+        f"another: `infra resume {stack.id} --forget ADDRESS`."
+    )
 
 
-def _refuse(stack: Stack, back: TakenBack, comparison: Comparison) -> None:
-    """What a person must put right first: what cannot be taken back, and plans that would lose it."""
-    byhand = [str(one) for one in back.refused if one.certain]
-    byhand += [
-        f"{address} (made as {made}; the state has {known})"
-        for address, (made, known) in comparison.differing.items()
-    ]
-    again = f"then `infra resume {stack.id}` again."
-    if byhand:
+def _refuse(stack: Stack, back: TakenBack, remaining: Sequence[str], replaces: Sequence[str]) -> None:
+    """Raise PartialError where nothing can be applied before a person has decided."""
+    if remaining and not (back.is_applicable and back.planned.report.result != "unchanged"):
         raise PartialError(
-            f"These exist and are not in the state; import them by hand: {', '.join(byhand)}.",
-            advice=f"`infra run {stack.id} -- import ADDRESS ID`, {again}",
+            f"These exist, are not in the state and were not imported: {'; '.join(remaining)}.",
+            advice=_way_out(stack),
             stack=stack.id,
         )
-    taken = {one.address for one in back.taken}
-    changes = back.planned.plan.changes if back.planned.plan else ()
-    lost = [one.address for one in changes if one.address in taken and one.is_destructive]
+    lost = lost_by(back, replaces)
     if lost:
         raise PartialError(
-            f"Taken back, these would be deleted or replaced at once: {', '.join(lost)}.",
-            advice=f"Make the code say what was applied, {again}",
+            f"Once imported, these would be deleted or replaced at once: {', '.join(lost)}.",
+            advice=f"Make the code say what was applied, or add `--replace ADDRESS` to "
+            f"`infra resume {stack.id}`.",
             stack=stack.id,
         )

@@ -6,8 +6,8 @@ import contextlib
 import threading
 from collections.abc import Iterable
 
+from orchestrator.engine.orphans import reduced
 from orchestrator.errors import InfraError
-from orchestrator.run.orphans import reduced
 from orchestrator.state.ledger import Ledger
 
 # A batch that could not be written is tried again with the next lines, this often in all.

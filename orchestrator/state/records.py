@@ -137,7 +137,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class StackRecord:
-    """One stack in one run."""
+    """One stack in one run.
+
+    `forgotten` are objects that a resume left alone: they exist, and no state knows of them.
+    """
 
     result: str
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -146,6 +149,7 @@ class StackRecord:
     serial_before: int | None = None
     serial_after: int | None = None
     generation_after: str = ""
+    forgotten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -192,10 +192,37 @@ def test_what_a_lost_runner_made_is_taken_back_from_the_ledgers_journal(
             one.env = quiet
             done = one.infra("resume", *YES)
             assert done.code == 0, done.out + done.err
-            assert "it is taken back" in done.out
+            assert "is in no state: it is imported" in done.out
             assert one.exists() == one.known()
     finally:
         lab.close()
+
+
+def test_what_cannot_be_imported_is_named_and_somebody_can_choose_to_forget_it(place: Remembered) -> None:
+    address, name = "terraform_data.other", "terraform_data.gone"
+    attempt(place, cut_off(place))
+    resource = {"addr": name, "resource_type": "acme_thing"}
+    hook = {"resource": resource, "action": "create", "id_key": "id", "id_value": "17"}
+    lines = [json.dumps({"type": "apply_complete", "hook": hook}).encode()]
+    place.ledger("dev/net").append_journal("R-other", "dev/net", 1, lines)
+
+    refused = place.infra("resume", "dev/net", *GO, "--json", code=7).stack("dev/net")
+    assert "terraform_data.gone (17): Configuration for import target does not exist" in refused["reason"]
+    assert "--forget ADDRESS" in refused["advice"]
+    entry = place.ledger("dev/net").entry("dev/net")
+    assert entry
+    assert entry.is_unfinished, "what is left is applied, and the stack stays unfinished"
+
+    typo = place.infra("resume", "dev/net", "--forget", address, *GO, "--json", code=3).stack("dev/net")
+    assert f"{address} is not missing in the state" in typo["reason"]
+    assert name in typo["advice"]
+    place.infra("resume", "dev/net", "--forget", name, *GO, code=0)
+    entry = place.ledger("dev/net").entry("dev/net")
+    assert entry
+    assert not entry.is_unfinished
+    run = place.infra("history", "--json", code=0).document["runs"][0]["id"]
+    shown = place.infra("history", "show", run, code=0).out
+    assert "left alone, and in no state: terraform_data.gone (17)" in shown
 
 
 def test_a_local_state_is_resumed_too(make_repo: MakeRepo, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from orchestrator.ci.event import KINDS, event_of
 from orchestrator.ci.reports import PlanReport, read_reports, write_report
 from orchestrator.config import load_text
 from orchestrator.config.globs import matches
+from orchestrator.engine.orphans import instances
 from orchestrator.errors import InfraError
 from orchestrator.guard.git_files import read_attributes
 from orchestrator.masking import Masker, SecretSet
@@ -36,7 +37,6 @@ from orchestrator.project import codeowners
 from orchestrator.report.review import Review
 from orchestrator.repository.hcl import read as read_code
 from orchestrator.run.keeping import read_kept
-from orchestrator.run.orphans import instances
 from orchestrator.state.drift import DriftLog, DriftRecord, Episode, Seen
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location

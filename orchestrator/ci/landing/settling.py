@@ -15,6 +15,7 @@ from pathlib import Path
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.failures import failure
 from orchestrator.engine.folders import NAME, Folders
+from orchestrator.engine.orphans import reduced
 from orchestrator.engine.planned import Planned
 from orchestrator.engine.planner import plan_stack
 from orchestrator.engine.scheduler import run_in_order
@@ -26,7 +27,6 @@ from orchestrator.project.model import Stack
 from orchestrator.report.model import Result, RunReport, StackReport
 from orchestrator.run.carrying import counts_done, told
 from orchestrator.run.evidence import follow, living
-from orchestrator.run.orphans import reduced
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.shipping import Shipper
 from orchestrator.state.records import WHOLE, Entry, base_commit

@@ -23,10 +23,11 @@ from orchestrator.engine.session import Session
 from orchestrator.engine.states import States
 from orchestrator.errors import PartialError
 from orchestrator.masking import Masker
+from orchestrator.plan.model import AttributeChange, Plan, ResourceChange
 from orchestrator.process import Supervisor
 from orchestrator.project import load
 from orchestrator.report.model import RunInfo, StackReport
-from orchestrator.run.carrying import STALE, told
+from orchestrator.run.carrying import STALE, Resumed, planned_lines, told
 from orchestrator.run.evidence import own_lock
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.status import Statuses
@@ -43,6 +44,7 @@ FILES = {
 }
 STATE, LOCK = "dev/state/net/default.tfstate", "dev/state/net/default.tflock"
 ENTRY = "dev/ledger/stacks/net.json"
+NETWORK = "google_compute_network.main"
 NOT_RELEASED = Diagnostic("error", "Error releasing the state lock")
 
 
@@ -59,12 +61,26 @@ class Bench:
     def write_lock(self, who: str = "") -> None:
         _write_lock(self.bucket, who)
 
-    def end(self, *diagnostics: Diagnostic, **more: Any) -> StackReport:
-        """Report how Terraform ended: it failed."""
+    def end(
+        self, *diagnostics: Diagnostic, ok: bool = False, resumed: Resumed | None = None, **more: Any
+    ) -> StackReport:
+        """Report how Terraform ended: it failed, unless `ok`."""
         options = {"ended": "exited", **more}
-        outcome = ApplyOutcome(False, 1, journal=self.journal, diagnostics=diagnostics, **options)
+        outcome = ApplyOutcome(ok, int(not ok), journal=self.journal, diagnostics=diagnostics, **options)
         planned = Planned(StackReport("dev/net", "dev", "changed"), generation="1")
-        return told(self.recorder, self.claim, planned, outcome, self.recorder.options.destroy)
+        return told(self.recorder, self.claim, planned, outcome, self.recorder.options.destroy, resumed)
+
+    def write_journal(self, *events: tuple[str, str], error: str = "") -> None:
+        """What Terraform wrote of creating the network: hooks by type and id, then an error of it."""
+        resource = {"addr": NETWORK, "resource_type": "google_compute_network"}
+        lines: list[dict[str, Any]] = [
+            {"type": kind, "hook": {"resource": resource, "action": "create", "id_value": identity}}
+            for kind, identity in events
+        ]
+        if error:
+            diagnostic = {"severity": "error", "summary": error, "detail": "", "address": NETWORK}
+            lines.append({"type": "diagnostic", "diagnostic": diagnostic})
+        self.journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     def entry(self) -> Entry:
         """What the ledger says once the process is gone."""
@@ -206,3 +222,79 @@ def test_a_run_that_was_cut_off_is_not_looked_for_again_and_again(make_repo: Mak
     other = Recorder(bench.session, "apply", Terms(), PlanOptions())
     with pytest.raises(PartialError, match="cut off"), other.claim(bench.claim.stack):
         pass
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        ("Plugin did not respond", "interrupted"),
+        ("Post: EOF", "interrupted"),
+        ("googleapi: Error 409: already exists", "failed"),
+    ],
+)
+def test_a_create_whose_answer_was_lost_is_unfinished_whoever_died(
+    make_repo: MakeRepo, error: str, result: str
+) -> None:
+    bench = _bench(make_repo)
+    bench.write_journal(("apply_start", ""), ("apply_errored", ""), error=error)
+    report = bench.end(Diagnostic("error", error), failed=(NETWORK,))
+    assert (report.result, bench.entry().result) == (result, result)
+    assert any("nobody knows whether it was created" in note for note in report.notes) == (
+        result == "interrupted"
+    )
+    assert (bench.status()[0] == "unfinished") == (result == "interrupted")
+
+
+def test_a_create_that_was_begun_and_not_finished_is_unfinished(make_repo: MakeRepo) -> None:
+    bench = _bench(make_repo)
+    bench.write_journal(("apply_start", ""))
+    report = bench.end(Diagnostic("error", "x"), unfinished=(NETWORK,))
+    assert (report.result, bench.entry().result) == ("interrupted", "interrupted")
+
+
+def test_what_the_state_has_was_not_lost(make_repo: MakeRepo) -> None:
+    """A create that failed halfway is in the state, tainted."""
+    bench = _bench(make_repo)
+    bench.write_journal(("apply_start", ""), ("apply_errored", ""), error="EOF")
+    network = {"mode": "managed", "type": "google_compute_network", "name": "main", "instances": [{}]}
+    bench.bucket.write(STATE, json.dumps({"version": 4, "serial": 2, "resources": [network]}).encode())
+    assert bench.end(Diagnostic("error", "EOF"), failed=(NETWORK,)).result == "failed"
+
+
+def test_a_failed_resume_leaves_the_stack_unfinished(make_repo: MakeRepo) -> None:
+    bench = _bench(make_repo)
+    report = bench.end(Diagnostic("error", "no such network"), resumed=Resumed())
+    assert (report.result, bench.entry().result) == ("interrupted", "interrupted")
+    assert "infra resume dev/net" in report.advice
+
+
+def test_a_resume_that_could_not_import_all_leaves_the_stack_unfinished(make_repo: MakeRepo) -> None:
+    bench = _bench(make_repo)
+    report = bench.end(ok=True, resumed=Resumed((f"{NETWORK} (main): Bad id",), "Import it by hand."))
+    assert (report.result, bench.entry().result) == ("interrupted", "interrupted")
+    assert f"{NETWORK} (main): Bad id" in report.reason
+    assert report.advice == "Import it by hand."
+    assert report.exit_code(applying=True, detailed=False) == 7
+
+
+def test_a_complete_resume_ends_the_unfinished_work(make_repo: MakeRepo) -> None:
+    bench = _bench(make_repo)
+    assert (bench.end(ok=True, resumed=Resumed()).result, bench.entry().result) == ("applied", "applied")
+
+
+def test_the_plan_notes_what_an_import_id_is_made_of_and_what_is_replaced() -> None:
+    attributes = (
+        AttributeChange("id", "old-id", None, unknown=True),
+        AttributeChange("rule_number", 90, 100),
+        AttributeChange("egress", None, False),
+        AttributeChange("network_acl_id", "acl-1", "acl-1"),
+        AttributeChange("protocol", None, "tcp", sensitive=True),
+        AttributeChange("cidr_block", None, "10.0.0.0/8"),
+    )
+    change = ResourceChange(
+        "aws_network_acl_rule.x", ("delete", "create"), "aws_network_acl_rule", attributes=attributes
+    )
+    (line,) = planned_lines(Plan("1.11.4", "1.2", (change,)))
+    document = json.loads(line)
+    assert document["values"] == {"rule_number": "100", "egress": "false", "network_acl_id": "acl-1"}
+    assert document["replaces"] == "old-id"

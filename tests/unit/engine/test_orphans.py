@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from orchestrator.run.importids import import_ids
-from orchestrator.run.orphans import Planned, compare, instances, planned_line, reduced
+import pytest
+
+from orchestrator.engine.import_ids import import_ids
+from orchestrator.engine.orphans import Planned, compare, instances, planned_line, reduced
 
 NETWORK = "google_compute_network"
 PATH = "projects/p/global/networks/main"
@@ -41,7 +43,7 @@ def resource(name: str, *, identity: str = PATH, key: object = None, module: str
 def test_what_the_state_knows_is_no_orphan() -> None:
     found = compare(made(f"{NETWORK}.main"), state(resource("main")), import_ids())
     assert found.is_clean
-    assert not found.again
+    assert not found.recreated
 
 
 def test_what_was_made_and_is_in_no_state_is_missing_with_its_import_id() -> None:
@@ -85,10 +87,92 @@ def test_updates_and_deletes_that_were_not_finished_need_nothing() -> None:
     assert compare(lines, None, import_ids()).is_clean
 
 
-def test_a_replacement_that_the_state_does_not_know_is_told() -> None:
-    found = compare(made(f"{NETWORK}.main", "new-id"), state(resource("main")), import_ids())
-    assert found.differing == {f"{NETWORK}.main": ("new-id", PATH)}
+def test_an_address_in_the_state_is_known_whatever_its_id_is_there() -> None:
+    """An attachment that was imported has another `id` than the one that was created."""
+    assert compare(made(f"{NETWORK}.main", "random-1"), state(resource("main")), import_ids()).is_clean
+
+
+def deleted(address: str, identity: str) -> list[bytes]:
+    """A delete as Terraform tells it: the id stands in its first line only."""
+    start = json.loads(line("apply_start", address, "delete", identity))
+    return [json.dumps(start).encode(), line("apply_complete", address, "delete")]
+
+
+def test_a_state_that_has_the_deleted_object_does_not_know_its_replacement() -> None:
+    address = f"{NETWORK}.main"
+    lines = [*deleted(address, PATH), *made(address, "new-id")]
+    (orphan,) = compare(lines, state(resource("main")), import_ids()).missing
+    assert (orphan.id, orphan.import_id, orphan.replaced) == ("new-id", "new-id", PATH)
+
+
+def test_a_replacement_that_was_only_begun_is_looked_for() -> None:
+    address = f"{NETWORK}.main"
+    planned = planned_line(address, Planned(NETWORK, {"name": "main", "project": "p"}, PATH))
+    lines = [planned, *deleted(address, PATH), line("apply_start", address)]
+    (orphan,) = compare(lines, state(resource("main")), import_ids()).maybe
+    assert (orphan.import_id, orphan.replaced) == (PATH, PATH)
+
+
+def test_a_replacement_created_first_leaves_two_objects_for_one_address() -> None:
+    address = f"{NETWORK}.main"
+    planned = planned_line(address, Planned(NETWORK, {}, PATH))
+    found = compare([planned, *made(address, "new-id")], state(resource("main")), import_ids())
+    assert [(one.id, one.replaced, one.import_id) for one in found.doubled] == [("new-id", PATH, "")]
     assert not found.is_clean
+
+
+def test_deleting_the_replaced_object_leaves_the_created_one_alone() -> None:
+    address = f"{NETWORK}.main"
+    lines = [*made(address, "new-id"), *deleted(address, PATH)]
+    assert [one.id for one in compare(lines, None, import_ids()).missing] == ["new-id"]
+    assert [one.id for one in compare(lines, state(resource("main")), import_ids()).missing] == ["new-id"]
+
+
+def error(address: str, summary: str, detail: str = "") -> bytes:
+    diagnostic = {"severity": "error", "summary": summary, "detail": detail, "address": address}
+    return json.dumps({"type": "diagnostic", "diagnostic": diagnostic}).encode()
+
+
+@pytest.mark.parametrize(
+    ("summary", "detail", "is_lost"),
+    [
+        ("Plugin did not respond", "The plugin encountered an error, and failed to respond", True),
+        ("Request cancelled", "The plugin.(*GRPCProvider).ApplyResourceChange request was cancelled.", True),
+        ('Post "https://x/y": EOF', "", True),
+        (
+            "creating SQS Queue (q): operation error SQS: CreateQueue, read: connection reset by peer",
+            "",
+            True,
+        ),
+        ("Error creating Network: googleapi: Error 503: backend error", "", True),
+        ("operation error IAM: CreateRole, https response error StatusCode: 500, RequestID: 1", "", True),
+        ("Error waiting for creation: timeout while waiting for state to become 'DONE'", "", True),
+        ("Error creating Network: googleapi: Error 409: already exists, alreadyExists", "", False),
+        ("Error creating Network: googleapi: Error 403: permission denied on p-5003", "", False),
+        ("Provider produced inconsistent result after apply", "", False),
+    ],
+)
+def test_a_lost_answer_leaves_an_orphan_as_a_kill_does(summary: str, detail: str, is_lost: bool) -> None:
+    address = f"{NETWORK}.main"
+    planned = planned_line(address, Planned(NETWORK, {"name": "main", "project": "p"}))
+    lines = [planned, line("apply_start", address), line("apply_errored", address)]
+    lines.append(error(address, summary, detail))
+    for journal in (lines, [planned, *(one for one in map(reduced, lines) if one)]):
+        found = compare(journal, None, import_ids())
+        assert [one.import_id for one in found.maybe] == [PATH if is_lost else ""]
+        assert bool(found.unanswered) is is_lost
+
+
+def test_what_the_state_knows_was_not_lost_with_its_answer() -> None:
+    address = f"{NETWORK}.main"
+    lines = [line("apply_start", address), line("apply_errored", address), error(address, "EOF")]
+    assert not compare(lines, state(resource("main")), import_ids()).unanswered
+
+
+def test_what_is_forgotten_is_in_no_list() -> None:
+    lines = [*made(f"{NETWORK}.a"), line("apply_start", f"{NETWORK}.b")]
+    found = compare(lines, None, import_ids())
+    assert [one.address for one in found.without([f"{NETWORK}.a"]).orphans] == [f"{NETWORK}.b"]
 
 
 def test_additive_members_and_what_lives_in_the_state_alone_are_made_again() -> None:
@@ -98,7 +182,7 @@ def test_additive_members_and_what_lives_in_the_state_alone_are_made_again() -> 
         *made("terraform_data.x", "1", type_="terraform_data"),
     ]
     found = compare(lines, None, import_ids())
-    assert found.again == (f"{member}.viewer", "terraform_data.x")
+    assert found.recreated == (f"{member}.viewer", "terraform_data.x")
     assert found.is_clean
 
 
@@ -106,7 +190,7 @@ def test_where_the_journals_end_may_be_lost_all_that_was_planned_may_exist() -> 
     lines = [planned_line(f"{NETWORK}.{name}", Planned(NETWORK, {"name": name})) for name in ("a", "b", "c")]
     lines += made(f"{NETWORK}.a")
     assert compare(lines, state(resource("b"), resource("a")), import_ids()).is_clean
-    found = compare(lines, state(resource("b")), import_ids(), whole=False)
+    found = compare(lines, state(resource("b")), import_ids(), is_complete=False)
     assert [one.address for one in found.missing] == [f"{NETWORK}.a"]
     assert [(one.address, one.begun) for one in found.maybe] == [(f"{NETWORK}.c", False)]
 

@@ -1,0 +1,212 @@
+"""Finds a plan that imports as many orphans as Terraform accepts, and leaves alone what it refuses.
+
+Terraform decides: whatever it refuses is left out, with its answer, and never keeps the rest from being
+imported. How a plan is made is given, so that all of this runs without Terraform.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.engine.orphans import Comparison, Orphan
+from orchestrator.engine.planned import Planned
+from orchestrator.terraform.model import Workdir
+
+# The file of import blocks, one of `BLOCK_LINES` lines for each orphan. Not an override file: those may have
+# no import blocks.
+IMPORTS = "infra_imports_of_resume.tf"
+BLOCK_LINES = 4
+ANSWER_LENGTH = 300
+DOUBLED = "it replaces {}, which the state still has and which may still exist"
+NO_IMPORT = "its provider has no import for it"
+
+# Plans with these imports; only for the addresses given, or for all where there are none. Returns where it
+# was planned too, since it must be applied there.
+PlanImports = Callable[[Sequence[Orphan], Sequence[str]], tuple[Planned, Workdir]]
+Diagnostic = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An orphan that was not imported. `answer` is Terraform's, or why it was not asked."""
+
+    orphan: Orphan
+    answer: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.orphan}: {self.answer}" if self.answer else str(self.orphan)
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """A plan that imports, and what became of each orphan that was tried.
+
+    `taken` are in the plan; `absent` do not exist any more, or never did; `refused` exist, or may exist, and
+    cannot be imported. Those of them that certainly exist are left alone by the plan, with all that depends
+    on them; `is_applicable` is false where no such plan was found.
+    """
+
+    planned: Planned
+    work: Workdir
+    taken: tuple[Orphan, ...] = ()
+    absent: tuple[Orphan, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    is_applicable: bool = True
+
+    @property
+    def remaining(self) -> tuple[Refusal, ...]:
+        """What certainly exists and is in no state after the plan is applied."""
+        return tuple(refusal for refusal in self.refused if refusal.orphan.certain)
+
+
+def take_back(
+    plan: PlanImports,
+    orphans: Sequence[Orphan],
+    doubled: Sequence[Orphan] = (),
+    is_importable: Callable[[str], bool] = lambda type_: True,
+) -> TakenBack:
+    """Plan with all imports; then without those that Terraform refuses, until it accepts the rest."""
+    trying = [orphan for orphan in orphans if orphan.import_id]
+    refused = [Refusal(orphan, DOUBLED.format(orphan.replaced)) for orphan in doubled]
+    refused += [
+        Refusal(orphan, "" if is_importable(orphan.type) else NO_IMPORT)
+        for orphan in orphans
+        if not orphan.import_id and orphan.certain
+    ]
+    absent: list[Orphan] = []
+    while True:
+        planned, work = plan(trying, ())
+        blamed = _blamed(plan, planned, trying) if planned.report.result == "failed" else {}
+        if not blamed:
+            break
+        for orphan in [orphan for orphan in trying if orphan.address in blamed]:
+            trying.remove(orphan)
+            diagnostic = blamed[orphan.address]
+            if _is_absent(diagnostic):
+                absent.append(orphan)
+            else:
+                refused.append(Refusal(orphan, answer_of(diagnostic)))
+    result = TakenBack(planned, work, tuple(trying), tuple(absent), tuple(refused))
+    return _around(plan, result) if result.remaining else result
+
+
+def _around(plan: PlanImports, result: TakenBack) -> TakenBack:
+    """A plan that does not create again what exists and was not imported: all else, or the imports alone."""
+    kept_out = {refusal.orphan.address for refusal in result.remaining}
+    changed = _changed(result.planned)
+    if result.planned.report.result == "failed" or not changed & kept_out:
+        return result
+    for targets in (changed - kept_out, {orphan.address for orphan in result.taken}):
+        if not targets:
+            continue
+        planned, work = plan(result.taken, sorted(targets))
+        if planned.report.result != "failed" and not _changed(planned) & kept_out:
+            return TakenBack(planned, work, result.taken, result.absent, result.refused)
+    return TakenBack(result.planned, result.work, (), result.absent, result.refused, is_applicable=False)
+
+
+def _changed(planned: Planned) -> set[str]:
+    """The addresses that a plan changes, imports included."""
+    plan = planned.plan
+    return {plan.real_address(change.address) for change in plan.shown_changes} if plan else set()
+
+
+def _blamed(plan: PlanImports, planned: Planned, trying: Sequence[Orphan]) -> dict[str, Diagnostic]:
+    """The orphans whose import made a plan fail, by address, with Terraform's diagnostic.
+
+    A provider's own refusal has no address. What the diagnostics do not tell is found by planning for half
+    of the orphans, and half of those, until each refusal stands alone.
+    """
+    errors = [one for one in planned.report.diagnostics if one.get("severity") == "error"]
+    blamed: dict[str, Diagnostic] = {}
+    for diagnostic in errors:
+        about = [orphan for i, orphan in enumerate(trying) if _is_about(diagnostic, i, orphan)]
+        if len(about) == 1:
+            blamed.setdefault(about[0].address, diagnostic)
+    if blamed or not trying or plan((), ())[0].report.result == "failed":
+        return blamed
+    return _isolated(plan, trying)
+
+
+def _isolated(plan: PlanImports, group: Sequence[Orphan]) -> dict[str, Diagnostic]:
+    planned, _ = plan(group, [orphan.address for orphan in group])
+    if planned.report.result != "failed":
+        return {}
+    if len(group) == 1:
+        errors = [one for one in planned.report.diagnostics if one.get("severity") == "error"]
+        return {group[0].address: errors[0] if errors else {"summary": planned.report.reason}}
+    half = len(group) // 2
+    return {**_isolated(plan, group[:half]), **_isolated(plan, group[half:])}
+
+
+def _is_about(diagnostic: Diagnostic, index: int, orphan: Orphan) -> bool:
+    """Whether a diagnostic names an orphan: by its address, its import block, or its import id."""
+    if diagnostic.get("address") == orphan.address:
+        return True
+    first = BLOCK_LINES * index + 1
+    line = diagnostic.get("line") or 0
+    if str(diagnostic.get("file") or "").endswith(IMPORTS) and first <= line < first + BLOCK_LINES:
+        return True
+    text = " ".join(f"{diagnostic.get('summary')} {diagnostic.get('detail')}".split())
+    quoted = (f'"{orphan.address}"', f'"{orphan.import_id}"', f"({orphan.import_id})")
+    return any(name in text for name in quoted)
+
+
+def _is_absent(diagnostic: Diagnostic) -> bool:
+    return "non-existent remote object" in f"{diagnostic.get('summary')} {diagnostic.get('detail')}".lower()
+
+
+def answer_of(diagnostic: Diagnostic) -> str:
+    """Terraform's own words in one line."""
+    detail = re.sub(r"(?m)^\s*\d+: .*$|^on .+ line \d+.*$", "", str(diagnostic.get("detail") or ""))
+    text = " ".join(f"{diagnostic.get('summary') or ''}. {detail}".split()).strip(". ")
+    return text if len(text) <= ANSWER_LENGTH else f"{text[:ANSWER_LENGTH]}…"
+
+
+def notes_of(
+    result: TakenBack,
+    comparison: Comparison,
+    secrets: Callable[[str], Sequence[str]],
+    replaces: Collection[str] = (),
+) -> list[str]:
+    """What was found out of each orphan, for the plan's report; `secrets` are by type what is given once."""
+    settled = {orphan.address for orphan in (*result.taken, *result.absent)}
+    answers = {refusal.orphan.address: refusal for refusal in result.refused}
+    notes = []
+    for orphan in result.taken:
+        found = "was created, and is in no state" if orphan.certain else "exists already"
+        notes.append(f"{orphan} {found}: it is imported")
+        lost = secrets(orphan.type)
+        if lost and orphan.address not in replaces:
+            notes.append(
+                f"{orphan}: its provider gives {' and '.join(lost)} once, when it is created, and an import "
+                f"leaves that empty: add `--replace {orphan.address}` to create it anew"
+            )
+    for orphan in result.absent:
+        if orphan.begun:
+            notes.append(f"{orphan} was {'created' if orphan.certain else 'begun'}, and does not exist")
+    notes += [f"{refusal}" for refusal in result.remaining]
+    for orphan in comparison.maybe:
+        if orphan.address not in settled:
+            answer = answers.get(orphan.address)
+            notes.append(f"may exist: {answer or orphan}; look for it")
+    return notes + [f"{address} is created again, which does no harm" for address in comparison.recreated]
+
+
+def lost_by(result: TakenBack, replaces: Collection[str] = ()) -> list[str]:
+    """The addresses that are imported and deleted or replaced at once, which nobody asked for."""
+    plan = result.planned.plan
+    taken = {orphan.address for orphan in result.taken} - set(replaces)
+    return [
+        change.address
+        for change in (plan.changes if plan else ())
+        if plan and plan.real_address(change.address) in taken and change.is_destructive
+    ]
+
+
+def described(refusal: Refusal, accepted: Sequence[str]) -> str:
+    """A refusal, with the form that the type's import takes where that is known."""
+    return f"{refusal} (import takes {accepted[0]})" if accepted else str(refusal)
