@@ -12,8 +12,23 @@ from orchestrator.errors import AuthorsUnknownError, BlockedError, HostError, Us
 from orchestrator.hosts.model import Permission, PullRequest, RunReview
 from orchestrator.hosts.port import Host
 from orchestrator.hosts.settings import HostEnvironment
-from orchestrator.review.gate import Gate, Ticket, approvals_of, objection_to, require_answer
+from orchestrator.plan.digest import encode
+from orchestrator.project import load
+from orchestrator.review.gate import (
+    Gate,
+    Ticket,
+    approvals_of,
+    objection_to,
+    read_shown,
+    require_answer,
+    superseded_by_trunk,
+    write_ticket,
+)
 from orchestrator.review.pending import PendingChange, PendingChanges
+from tests.conftest import MakeRepo
+from tests.support.memory_storage import MemoryStorage
+from tests.support.sessions import session_in_memory
+from tests.unit.plan.test_comparing import create, delete, plan
 
 SHA = "a" * 64
 ATTEMPT = "8813-1"
@@ -200,3 +215,49 @@ def test_authors_and_readers_approve_nothing() -> None:
     assert objection("deployer[bot]") == "is no person"
     assert objection("ada") == "is an author of #7"
     assert objection("rita") == "has no write permission"
+
+
+# What it showed
+
+
+CODE = 'terraform {\n  backend "gcs" {}\n}\n'
+FILES = {
+    "infra.yaml": "version: 1\nbackend:\n  gcs: {bucket: b}\n",
+    "infra/envs/prod/a/main.tf": CODE,
+    "infra/envs/prod/b/main.tf": CODE,
+}
+
+
+@pytest.mark.parametrize("how", ["as it was", "another content", "one more", "one less"])
+def test_only_the_plans_that_the_ticket_was_made_over_are_read(make_repo: MakeRepo, how: str) -> None:
+    bucket = MemoryStorage()
+    session = session_in_memory(load(make_repo(FILES).root), bucket)
+    shown = {f"prod/{name}": plan(create("x.y"), stack=f"prod/{name}") for name in ("a", "b")}
+    ticket = write_ticket(session, "prod", shown, None)
+    folder = f"prod/plans/trunk/{session.context.info.commit}"
+    if how == "as it was":
+        assert read_shown(session, "prod", ticket) == shown
+        return
+    if how == "one less":
+        bucket.delete(f"{folder}/b/R1.json")
+    else:
+        name = "a" if how == "another content" else "c"
+        bucket.write(f"{folder}/{name}/R1.json", encode(plan(delete("x.y"), stack=f"prod/{name}")))
+    with pytest.raises(BlockedError, match="not those that went through the gate"):
+        read_shown(session, "prod", ticket)
+
+
+def test_what_trunk_changes_meanwhile_is_superseded_with_what_stands_on_it(make_repo: MakeRepo) -> None:
+    repo = make_repo(
+        {**FILES, "infra.yaml": FILES["infra.yaml"] + "stacks: {prod/b: {depends_on: [prod/a]}}\n"}
+    )
+    repo.branch("job")
+    context = session_in_memory(load(repo.root), MemoryStorage()).context
+    assert superseded_by_trunk(context, ["prod/a", "prod/b"]) == {}
+    repo.switch("main")
+    tip = repo.commit({"infra/envs/prod/a/main.tf": CODE + "# newer\n"})[:10]
+    assert superseded_by_trunk(context, ["prod/a", "prod/b"]) == {
+        "prod/a": f"superseded by {tip}, which changes it",
+        "prod/b": f"superseded by {tip}, which changes prod/a",
+    }
+    assert superseded_by_trunk(context, ["prod/b"]) == {}, "prod/a is not among what is asked about"

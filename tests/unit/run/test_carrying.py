@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,20 +12,13 @@ from typing import Any, cast
 import pytest
 
 from orchestrator.engine.claims import Claim
-from orchestrator.engine.context import RunContext
-from orchestrator.engine.folders import Folders
 from orchestrator.engine.ledgers import Ledgers, this_machine
-from orchestrator.engine.memory import Memory
 from orchestrator.engine.planned import Planned
-from orchestrator.engine.ports import Silent
 from orchestrator.engine.session import Session
-from orchestrator.engine.states import States
 from orchestrator.errors import PartialError
-from orchestrator.masking import Masker
 from orchestrator.plan.model import AttributeChange, Plan, ResourceChange
-from orchestrator.process import Supervisor
 from orchestrator.project import load
-from orchestrator.report.model import RunInfo, StackReport
+from orchestrator.report.model import StackReport
 from orchestrator.run.carrying import STALE, Resumed, planned_lines, told
 from orchestrator.run.evidence import own_lock
 from orchestrator.run.recording import Recorder, Terms
@@ -37,6 +29,7 @@ from orchestrator.terraform.client import ApplyOutcome, Diagnostic, PlanOptions
 from orchestrator.terraform.model import LockHolder
 from tests.conftest import MakeRepo
 from tests.support.memory_storage import MemoryStorage
+from tests.support.sessions import session_in_memory
 
 FILES = {
     "infra.yaml": "version: 1\nbackend:\n  gcs: {bucket: b}\n",
@@ -107,20 +100,7 @@ def _bench(make_repo: MakeRepo, kind: str = "apply", *, locked_by: str | None = 
     """`locked_by` takes the state's lock before Terraform starts; "" is another Terraform of this machine."""
     project = load(make_repo(FILES).root)
     bucket = MemoryStorage()
-    environ: Mapping[str, str] = {"HOME": str(project.root)}
-    states = States(project, environ, lambda name, _: cast(Any, bucket))
-    context = RunContext(
-        project=project,
-        info=RunInfo("R1", "local", project.commit or "", "2026-11-30T12:00:00Z", 0.0),
-        environ=environ,
-        folders=Folders(project.root),
-        masker=Masker(),
-        progress=Silent(),
-        supervisor=Supervisor(),
-        workers=1,
-    )
-    memory = Memory(project, states, Ledgers(project, states, environ))
-    session = Session(context, cast(Any, None), memory)
+    session = session_in_memory(project, bucket)
     bucket.write(STATE, json.dumps({"version": 4, "serial": 1, "lineage": "l"}).encode())
     recorder = Recorder(session, cast(Any, kind), Terms(), PlanOptions(destroy=kind == "destroy"))
     with recorder.claim(project.stacks["dev/net"]) as claim:
