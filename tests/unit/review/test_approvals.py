@@ -293,6 +293,24 @@ def test_a_pull_request_made_to_approve_covers_what_was_there(trunk: ApprovingIn
     assert not trunk.judge(made).may_apply
 
 
+def test_it_covers_nothing_that_was_pushed_between_its_plan_and_its_merge(trunk: ApprovingInMemory) -> None:
+    trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main", pusher="carla")
+    planned_at = trunk.job.head
+    made = app(create("terraform_data.more", ["id"], input="x"))
+    branch = f"approve/prod/{planned_at[:10]}"
+    trunk.github.commit(branch, {}, "Approve what is pending")
+    number = trunk.github.open(branch)
+    trunk.post(number, replace(made, facts={"base": planned_at}))
+    trunk.github.review(number, "bert")
+    trunk.github.push(_edited(trunk, {"infra/envs/prod/app/again.tf": "# direct\n"}), "main", pusher="carla")
+    later = trunk.job.head[:10]
+    trunk.github.merge(number, "squash")
+    verdict = trunk.judge(made)
+    assert verdict.kind == "mismatch"
+    assert f"{later} changed prod/app without a pull request" in verdict.reason
+    assert planned_at[:10] not in verdict.reason
+
+
 def test_the_gate_of_this_run_approves_what_it_saw(trunk: ApprovingInMemory) -> None:
     trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
     made = app(create("terraform_data.more", ["id"], input="x"))
