@@ -58,7 +58,7 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
         return refused_to_fork(app, event, "ci plan")
     dry = bool(asked["dry_run"])
     for_whom(event, posts=not (dry or asked["report"]))
-    scope = scope_of(app.project(), event, asked["base"])
+    scope = scope_of(app.project(for_guard=True), event, asked["base"])
 
     @contextmanager
     def session_on(project: Project) -> Iterator[Session]:

@@ -87,11 +87,19 @@ class App:
         console.push_render_hook(cast("RenderHook", Hook()))
         return console
 
-    def project(self) -> Project:
-        """The repository that the working folder is in, read once per call."""
+    def project(self, *, for_guard: bool = False) -> Project:
+        """The repository that the working folder is in, read once per call.
+
+        `for_guard` says that the guard will judge it: then its facts are taken from each file at once.
+        """
         from orchestrator.project import load
 
-        return load(self.cwd)
+        if not for_guard:
+            return load(self.cwd)
+        from orchestrator.guard.code_facts import code_facts
+        from orchestrator.repository.source import Memo
+
+        return load(self.cwd, Memo(extract=code_facts))
 
     @property
     def in_job(self) -> bool:

@@ -52,7 +52,7 @@ def command(
     from orchestrator.project.select import select
 
     app = pass_app(ctx)
-    head = app.project()
+    head = app.project(for_guard=True)
     commit = base_commit(head, base)
     before = _before(head, commit)
     wanted: Collection[str] = select(head, stacks, app.cwd) if stacks else planned_stacks(head, before)

@@ -23,19 +23,15 @@ from orchestrator.repository.facts import (
     provider_source,
 )
 from orchestrator.repository.hcl import Block, Call, File, Problem, Template
-from orchestrator.repository.hcl.expression import call_pattern
-from orchestrator.repository.hcl.file import is_unmistakable
 from orchestrator.repository.hcl.text import Text
 from orchestrator.repository.modules import RESOURCE_KINDS, MergedModule
 
 # Functions that read files, and one whose text may call them.
 POINTER = b"version https://git-lfs.github.com/spec/"
 READING = FILE_FUNCTIONS | {"templatestring"}
-READING_CALLS = call_pattern(READING)
-NOTHING = CodeFacts()
 
 
-def code_facts(file: File, module: MergedModule | None) -> CodeFacts:
+def code_facts(file: File, module: MergedModule | None = None) -> CodeFacts:
     """The facts of a file as it is written; what repeats a block is the merged module's.
 
     `module` is None where no override file is merged into its blocks.
@@ -45,11 +41,6 @@ def code_facts(file: File, module: MergedModule | None) -> CodeFacts:
         _add_block(facts, block, module)
     facts.reads += [_read(call, _merged(block, module)) for call, block in file.calls(READING)]
     return facts.facts()
-
-
-def holds_nothing(data: bytes) -> bool:
-    """Whether a file whose bytes are `plain` in a `Memo` has no facts; False when not sure."""
-    return READING_CALLS.search(data) is None and is_unmistakable(data)
 
 
 def _merged(block: Block | None, module: MergedModule | None) -> Block | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.config.globs import matches
-from orchestrator.guard.code_facts import NOTHING, code_facts, holds_nothing, template_reads
+from orchestrator.guard.code_facts import code_facts, template_reads
 from orchestrator.guard.facts import CodeFacts, Read
 from orchestrator.guard.paths import physical
 from orchestrator.guard.rules import Judge, file_finding, needs_names
@@ -16,7 +16,7 @@ from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.project.reads import Place
 from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, resolve
 from orchestrator.repository.modules import MergedModule, is_override
-from orchestrator.repository.source import JSON, Source, is_local, local_scope
+from orchestrator.repository.source import Source, is_local, local_scope
 from orchestrator.repository.tree import Lost, inside
 from orchestrator.repository.variables import auto_files, folder_of, instances, root_scope
 
@@ -35,7 +35,6 @@ class Code:
     source: Source
     folders: dict[str, list[str]] = field(default_factory=dict)
     _files: dict[str, dict[str, CodeFacts]] = field(default_factory=dict)
-    _facts: dict[str, CodeFacts] = field(default_factory=dict)
     _findings: dict[tuple[str, bool], tuple[Finding, ...]] = field(default_factory=dict)
     _open: dict[str, bool] = field(default_factory=dict)
 
@@ -117,16 +116,12 @@ class Code:
     def _read(self, name: str, path: str, merged: MergedModule | None) -> CodeFacts:
         """The facts of a file; they depend on its content alone where no override file is merged in."""
         source = self.source
-        key = source.content(path) + (JSON if name.endswith(JSON) else "")
-        facts = self._facts.get(key) if merged is None else None
-        if facts is None:
-            is_plain = merged is None and source.content(path) in source.memo.plain
-            if is_plain and holds_nothing(source.read(path)):
-                facts = NOTHING
-            else:
-                facts = code_facts(source.file(name, path), merged)
-            if merged is None:
-                self._facts[key] = facts
+        if merged is not None:
+            return code_facts(source.file(name, path), merged)
+        key = source.file_key(name, path)
+        facts = source.memo.extracted.get(key)
+        if not isinstance(facts, CodeFacts):
+            facts = source.memo.extracted[key] = code_facts(source.file(name, path))
         return facts
 
     def _folder(self, folder: str, *, is_root: bool) -> tuple[Finding, ...]:

@@ -32,14 +32,17 @@ def find_root(start: Path, top: Path) -> Path:
     return top
 
 
-def load(start: Path) -> Project:
-    """The project around a folder, as its working tree is now, uncommitted files included."""
+def load(start: Path, memo: Memo | None = None) -> Project:
+    """The project around a folder, as its working tree is now, uncommitted files included.
+
+    `memo` may hold what is extracted from files besides.
+    """
     from orchestrator.project.git import Repository
 
     repository = Repository.open(start)
     root = find_root(start, repository.top)
     repository = repository.at(root)
-    return read_tree(repository, repository.working_tree())
+    return read_tree(repository, repository.working_tree(), memo)
 
 
 def load_commit(project: Project, revision: str) -> Project:

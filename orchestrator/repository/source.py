@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha1, sha256
 from typing import Literal
@@ -19,14 +19,19 @@ from orchestrator.repository.facts import (
 )
 from orchestrator.repository.hcl import Block, File, read, read_values
 from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, literal_prefix, resolve
-from orchestrator.repository.modules import MergedModule, Product, code_files, is_code, merge_files
+from orchestrator.repository.modules import (
+    MergedModule,
+    Product,
+    code_files,
+    is_code,
+    is_override,
+    merge_files,
+)
 from orchestrator.repository.tree import Lost, Tree, inside
 
 JSON = ".json"
 # Syntax trees are large; facts of files that are equal everywhere are still made from one tree.
 FILES_AT_ONCE = 32
-# Blocks that run nothing and read nothing but by the functions that they call.
-PLAIN_KINDS = frozenset({"variable", "output", "locals", "moved"})
 
 Key = tuple[str, ...]
 
@@ -36,14 +41,16 @@ class Memo:
     """What code says, by its bytes, so that trees read one after another share what they have in common.
 
     `modules` are facts by product and the names and contents of all files of a module; `contents` are the
-    bytes of code files. `plain` are those of HCL files that parse and have PLAIN_KINDS of blocks alone.
+    bytes of code files. `extracted` is what `extract` makes of each code file that no override file is merged
+    into, by `file_key`: made while its syntax tree is there, since trees are too large to be kept.
     """
 
     modules: dict[Key, ModuleFacts] = field(default_factory=dict)
     templates: dict[str, tuple[PathUse, ...]] = field(default_factory=dict)
     values: dict[str, dict[str, Text] | None] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
-    plain: set[str] = field(default_factory=set)
+    extract: Callable[[File], object] | None = None
+    extracted: dict[str, object] = field(default_factory=dict)
 
     def __contains__(self, content: object) -> bool:
         return content in self.contents or content in self.templates or content in self.values
@@ -152,6 +159,10 @@ class Source:
             self._files.popitem(last=False)
         return file
 
+    def file_key(self, name: str, path: str) -> str:
+        """What decides what a file says: its bytes, and whether its name makes it JSON."""
+        return self.content(path) + (JSON if name.endswith(JSON) else "")
+
     def blocks(self, folder: str) -> list[tuple[str, Block]]:
         """The configuration files of a folder as they are written, each with its path."""
         return [
@@ -171,15 +182,18 @@ class Source:
             if facts is None:
                 module = self.module(folder)
                 facts = self.memo.modules[key] = module_facts(module)
-                self._note_plain(folder, module)
+                self._extract(folder, module)
             self._directories[folder] = facts
         return facts
 
-    def _note_plain(self, folder: str, module: MergedModule) -> None:
-        for (_, path), file in zip(self.code(folder), module.files, strict=True):
-            is_native = file.broken is None and not file.is_json
-            if is_native and PLAIN_KINDS.issuperset(block.kind for block in file.blocks):
-                self.memo.plain.add(self.content(path))
+    def _extract(self, folder: str, module: MergedModule) -> None:
+        extract = self.memo.extract
+        if extract is None or any(is_override(file.name) for file in module.files):
+            return
+        for (name, path), file in zip(self.code(folder), module.files, strict=True):
+            key = self.file_key(name, path)
+            if key not in self.memo.extracted:
+                self.memo.extracted[key] = extract(file)
 
     def template(self, path: str) -> tuple[PathUse, ...]:
         """The paths that a template file reads by functions of its own."""

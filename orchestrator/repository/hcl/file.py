@@ -9,7 +9,6 @@ from functools import cached_property
 
 from orchestrator.repository.hcl.block import COMMENT, Attribute, Block, JsonBlock, NativeBlock
 from orchestrator.repository.hcl.expression import (
-    UNCLEAR,
     Call,
     Expression,
     JsonExpression,
@@ -189,11 +188,6 @@ class File:
     @cached_property
     def _starts(self) -> list[int]:
         return [block.node.start_byte for block in self.blocks if isinstance(block, NativeBlock)]
-
-
-def is_unmistakable(data: bytes) -> bool:
-    """Whether HCL that parses can be read in one way only, as its bytes tell; False when not sure."""
-    return b"<<" not in data and UNCLEAR.search(data) is None and _not_text(data) is None
 
 
 def _not_text(data: bytes) -> Problem | None:
