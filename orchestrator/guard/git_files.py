@@ -222,10 +222,13 @@ def _urls(tree: Tree, outer: OuterFiles) -> list[tuple[str, str, str, int]]:
     files = {path: data for path, data in outer.contents.items() if path.endswith(MODULES_FILE)}
     if MODULES_FILE in tree.ids:
         files[MODULES_FILE] = tree.read(MODULES_FILE)
-    return [(name, url, file, line) for file, data in files.items() for name, url, line in _urls_in(data)]
+    return [
+        (name, url, file, line) for file, data in files.items() for name, url, line in read_submodules(data)
+    ]
 
 
-def _urls_in(data: bytes) -> list[tuple[str, str, int]]:
+def read_submodules(data: bytes) -> list[tuple[str, str, int]]:
+    """Name, URL and line of each submodule in a `.gitmodules` file."""
     found: list[tuple[str, str, int]] = []
     name = ""
     text = data.decode("utf-8", "replace")

@@ -24,7 +24,9 @@ from orchestrator.config import load_text
 from orchestrator.config.globs import matches
 from orchestrator.engine.orphans import instances
 from orchestrator.errors import InfraError
-from orchestrator.guard.git_files import read_attributes
+from orchestrator.guard.code_facts import code_facts, template_reads
+from orchestrator.guard.git_files import read_attributes, read_submodules
+from orchestrator.guard.lock_files import read_lock as read_lock_file
 from orchestrator.masking import Masker, SecretSet
 from orchestrator.plan.digest import decode as decode_digest
 from orchestrator.plan.digest import encode as encode_digest
@@ -35,7 +37,9 @@ from orchestrator.plan.reader import read_plan
 from orchestrator.process import read_pid_file
 from orchestrator.project import codeowners
 from orchestrator.report.review import Review
+from orchestrator.repository.facts import module_facts, template_uses
 from orchestrator.repository.hcl import read as read_code
+from orchestrator.repository.modules import merge_files
 from orchestrator.run.keeping import read_kept
 from orchestrator.state.drift import DriftLog, DriftRecord, Episode, Seen
 from orchestrator.state.ledger import Ledger
@@ -258,6 +262,12 @@ def _read_code(data: bytes) -> None:
         list(file.strings())
         for block in file.blocks:
             list(block.attributes.values())
+        code_facts(file)
+        module_facts(merge_files([file, read_code(f"override{name[name.index('.') :]}", data)]))
+    template_reads(data)
+    template_uses(data)
+    read_lock_file(data)
+    read_submodules(data)
 
 
 def _read_constraint(data: bytes) -> None:
@@ -472,6 +482,11 @@ EVENTS = tuple(
     )
 )
 CODE = (
+    b'provider "registry.terraform.io/hashicorp/google" {\n  version = "7.0.0"\n  hashes  = ["h1:a"]\n}\n'
+    b'data "terraform_remote_state" "n" {\n  backend = "gcs"\n  config = { bucket = "b" }\n}\n'
+    b'locals {\n  t = templatefile("${path.module}/x.tftpl", {})\n'
+    b'  u = [for f in fileset("d", "*") : file(f)]\n}\n',
+    b'[submodule "x"]\n\tpath = x\n\turl = https://example.com/x\n',
     b'terraform {\n  backend "gcs" {}\n}\nmodule "m" {\n  source = "../m"\n  x = { a = [1, "${var.y}"] }\n}\n'
     b'resource "a" "b" {\n  dynamic "c" {\n    for_each = var.z\n    content {\n'
     b"      d = <<-EOT\n        e\n      EOT\n    }\n  }\n}\n",

@@ -161,7 +161,7 @@ def documented_answers() -> Iterator[None]:
         yield
     except (
         *(BadAttributeException, AssertionError, AttributeError, LookupError, TypeError),
-        *(OverflowError, RecursionError),
+        *(OverflowError, RecursionError, UnicodeError),
     ) as error:
         message = f"GitHub's answer is not as documented: {type(error).__name__} {error}"
         raise HostError(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -41,6 +44,28 @@ def test_no_answer_ends_in_another_error(answers: Answers, body: bytes) -> None:
             except HostError as error:
                 message = error.message
             assert 0 < len(message) < 1_000, name
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_text_that_cannot_be_encoded_is_no_other_error(answers: Answers, name: str) -> None:
+    """Names of an answer stand in the addresses of further requests."""
+    for body in _with_half_characters(CALLS[name][1]):
+        with suppress(HostError):
+            answers.call(name, 200, json.dumps(body).encode())
+
+
+def _with_half_characters(value: Any) -> Iterator[Any]:
+    """A copy for each text of a document, with half a character in its stead."""
+    match value:
+        case str():
+            yield "\ud800"
+        case dict():
+            yield from ({**value, key: other} for key in value for other in _with_half_characters(value[key]))
+        case list():
+            for index, member in enumerate(value):
+                yield from (
+                    [*value[:index], other, *value[index + 1 :]] for other in _with_half_characters(member)
+                )
 
 
 @pytest.mark.parametrize("name", ["pull request", "reviews", "comments", "branch moves", "label events"])
