@@ -14,6 +14,7 @@ from orchestrator.guard.paths import physical
 from orchestrator.guard.rules import Judge, file_finding, needs_names
 from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.project.reads import Place
+from orchestrator.repository.hcl import Problem
 from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, resolve
 from orchestrator.repository.modules import MergedModule, is_override
 from orchestrator.repository.source import Source, is_local, local_scope
@@ -21,6 +22,9 @@ from orchestrator.repository.tree import Lost, inside
 from orchestrator.repository.variables import auto_files, folder_of, instances, root_scope
 
 TESTS = "tests"
+# Facts that are judged for all stacks together, each as often as its module is called with other names. Ten
+# times what large projects have; beyond it, it would take minutes.
+MAX_JUDGED = 1_000_000
 # Files of `terraform query`, judged like code: they configure providers and read resources.
 QUERY_FILE = re.compile(r"\.tfquery\.(?:hcl|json)$")
 TEST_FILE = re.compile(r"\.(?:tftest|tofutest)\.(?:hcl|json)$")
@@ -33,10 +37,13 @@ class Code:
     head: Project
     judge: Judge
     source: Source
+    most_judged: int = MAX_JUDGED
     folders: dict[str, list[str]] = field(default_factory=dict)
     _files: dict[str, dict[str, CodeFacts]] = field(default_factory=dict)
     _findings: dict[tuple[str, bool], tuple[Finding, ...]] = field(default_factory=dict)
     _open: dict[str, bool] = field(default_factory=dict)
+    _templates_read: dict[str, tuple[tuple[Read, ...], Problem | None]] = field(default_factory=dict)
+    _judged: int = 0
 
     def stack(self, stack: Stack) -> Iterator[Finding]:
         """Everything wrong with what a plan of the stack reads."""
@@ -57,6 +64,13 @@ class Code:
             yield from self._instance(stack, root, root, names)
         else:
             yield from self._instances(stack, root, open_, names)
+        if self._judged > self.most_judged:
+            message = (
+                f"What {stack.id} reads cannot be told: modules are called in too many ways to judge all."
+            )
+            advice = "Call them in fewer places, and write paths and buckets as plain strings there."
+            file = next(iter(self._code_of(root)), root)
+            yield Finding("error", "unreadable", message, advice, file, 1, stack.id)
 
     def _names(self, stack: Stack, root: str) -> Scope:
         """What the root's variables and locals are, as this product reads the code."""
@@ -108,8 +122,12 @@ class Code:
             paths = dict(self.source.code(folder))
             merged = self.source.module(folder) if any(map(is_override, paths)) else None
             paths |= {name: path for name, path in self.source.listing(folder) if QUERY_FILE.search(name)}
+            beyond = self.source.beyond_limit(folder)
             self._files[folder] = {
-                posixpath.join(folder, name): self._read(name, path, merged) for name, path in paths.items()
+                posixpath.join(folder, name): code_facts(beyond[name])
+                if name in beyond
+                else self._read(name, path, merged)
+                for name, path in paths.items()
             }
         return self._files[folder]
 
@@ -182,6 +200,9 @@ class Code:
         seen: set[str] = set()
         wanted = self._leading_to(root, open_)
         for folder, names in instances(source, root, scope, lambda path: path in wanted):
+            self._judged += 1
+            if self._judged > self.most_judged:
+                return
             if folder in open_:
                 seen.add(folder)
                 yield from self._instance(stack, folder, root, names)
@@ -190,6 +211,9 @@ class Code:
 
     def _instance(self, stack: Stack, folder: str, root: str, names: Scope) -> Iterator[Finding]:
         files = self._code_of(folder)
+        self._judged += sum(map(_weight, files.values()))
+        if self._judged > self.most_judged:
+            return
         place = Place(folder, root, names)
         for one in (
             *self.judge.instance(files, place, is_root=folder == root),
@@ -199,7 +223,17 @@ class Code:
 
     def _leading_to(self, root: str, open_: set[str]) -> set[str]:
         """The folders from which an open one is reached."""
-        return {folder for folder in self.reached(root) if open_ & set(self.reached(folder))}
+        callers: dict[str, list[str]] = {}
+        for folder in self.reached(root):
+            for called in self._called(folder):
+                callers.setdefault(called, []).append(folder)
+        leading = set(open_)
+        todo = list(open_)
+        while todo:
+            found = [folder for folder in callers.get(todo.pop(), ()) if folder not in leading]
+            leading.update(found)
+            todo += found
+        return leading
 
     def _templates(self, files: Mapping[str, CodeFacts], place: Place) -> Iterator[Finding]:
         """Template files that read files themselves; their paths start at the root."""
@@ -218,13 +252,31 @@ class Code:
                     )
                     yield file_finding(message, file, use.line)
                     continue
-                reads, unreadable = template_reads(tree.read(real))
+                reads, unreadable = self.template(real)
+                self._judged += len(reads)
                 if unreadable:
                     message = f"What the template {real} reads cannot be told: {unreadable[1]}."
                     yield Finding("error", "unreadable", message, "", file, use.line)
                 inner = CodeFacts(reads=reads)
                 for one in self.judge.instance({real: inner}, place, is_root=False):
                     yield replace(one, line=1)
+
+    def template(self, path: str) -> tuple[tuple[Read, ...], Problem | None]:
+        """What a template file reads, and what is unclear in it; `path` is resolved."""
+        key = self.source.content(path)
+        if key not in self._templates_read:
+            if self.source.may_parse(path, path):
+                self._templates_read[key] = template_reads(self.head.tree.read(path))
+            else:
+                self._templates_read[key] = (), (None, "the repository has too much code")
+        return self._templates_read[key]
+
+
+def _weight(facts: CodeFacts) -> int:
+    """How much of a file is judged for each call of its module."""
+    settings = sum(len(configured.settings) for configured in facts.configured)
+    settings += sum(len(held.settings) for held in facts.held)
+    return len(facts.reads) + len(facts.states) + settings
 
 
 def _template_path(place: Place, use: Read) -> tuple[str, str] | None:

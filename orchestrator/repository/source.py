@@ -7,9 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha1, sha256
+from itertools import accumulate
 from typing import Literal
 
 from orchestrator.repository.facts import (
+    TEMPLATE_CALL,
     ModuleCall,
     ModuleFacts,
     PathUse,
@@ -17,8 +19,8 @@ from orchestrator.repository.facts import (
     module_facts,
     template_uses,
 )
-from orchestrator.repository.hcl import Block, File, read, read_values
-from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, literal_prefix, resolve
+from orchestrator.repository.hcl import Block, File, read, read_values, unread
+from orchestrator.repository.hcl.text import UNKNOWN, Ref, Scope, Text, literal, literal_prefix, resolve
 from orchestrator.repository.modules import (
     MergedModule,
     Product,
@@ -30,8 +32,7 @@ from orchestrator.repository.modules import (
 from orchestrator.repository.tree import Lost, Tree, inside
 
 JSON = ".json"
-# Syntax trees are large; facts of files that are equal everywhere are still made from one tree.
-FILES_AT_ONCE = 32
+MEBIBYTE = 1024 * 1024
 
 Key = tuple[str, ...]
 
@@ -54,6 +55,25 @@ class Memo:
 
     def __contains__(self, content: object) -> bool:
         return content in self.contents or content in self.templates or content in self.values
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much code is parsed and kept; all but `files_kept` are bytes of code.
+
+    A syntax tree takes up to 200 bytes for each byte of code. `folder` limits the code of one folder, whose
+    trees are needed at once, and `tree` that of all folders, variable files and templates, which would take
+    minutes beyond it: large public repositories have a twentieth of that. Trees of `files_kept` files with
+    `bytes_kept` bytes are kept, so that facts of files that are equal everywhere are made from one tree.
+    """
+
+    folder: int = 4 * MEBIBYTE
+    tree: int = 64 * MEBIBYTE
+    files_kept: int = 32
+    bytes_kept: int = MEBIBYTE
+
+
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -89,23 +109,32 @@ class Source:
     """
 
     def __init__(
-        self, tree: Tree, modules_root: str, memo: Memo | None = None, product: Product | None = None
+        self,
+        tree: Tree,
+        modules_root: str,
+        memo: Memo | None = None,
+        product: Product | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.tree = tree
         self.modules_root = modules_root
         self.memo = memo or Memo()
         self.product = product
+        self.limits = limits
         self._directories: dict[str, ModuleFacts] = {}
         self._calls: dict[str, tuple[Call, ...]] = {}
         self._listed: dict[str, tuple[tuple[str, str], ...]] = {}
         self._contents: dict[str, str] = {}
         self._views: dict[Product, Source] = {}
         self._files: OrderedDict[tuple[str, str], File] = OrderedDict()
+        self._bytes_kept = 0
+        self._bytes_parsed: dict[tuple[str, str], int] = {}
+        self._total_parsed = 0
 
     def as_read_by(self, product: Product) -> Source:
         """The same code as a product reads it."""
         if product not in self._views:
-            view = Source(self.tree, self.modules_root, self.memo, product)
+            view = Source(self.tree, self.modules_root, self.memo, product, self.limits)
             self._views[product] = self if product == self.product else view
         return self._views[product]
 
@@ -153,11 +182,46 @@ class Source:
     def file(self, name: str, path: str) -> File:
         """A file as it is called in a folder; `path` is resolved."""
         key = (name, self.content(path))
-        file = self._files.pop(key, None) or read(name, self.read(path))
+        file = self._files.pop(key, None)
+        if file is None:
+            file = self._parse(name, path, read)
+            self._bytes_kept += len(file.data)
         self._files[key] = file
-        if len(self._files) > FILES_AT_ONCE:
-            self._files.popitem(last=False)
+        while len(self._files) > 1 and (
+            len(self._files) > self.limits.files_kept or self._bytes_kept > self.limits.bytes_kept
+        ):
+            self._bytes_kept -= len(self._files.popitem(last=False)[1].data)
         return file
+
+    def _parse(self, name: str, path: str, parse: Callable[[str, bytes], File]) -> File:
+        if self.may_parse(name, path):
+            return parse(name, self.read(path))
+        return unread(name, f"the repository has more than {self.limits.tree // MEBIBYTE} MiB of code")
+
+    def may_parse(self, name: str, path: str) -> bool:
+        """Whether a file can be parsed within the limit of the tree; `path` is resolved."""
+        key = (name, self.content(path))
+        if key not in self._bytes_parsed:
+            size = len(self.read(path))
+            if self._total_parsed + size > self.limits.tree:
+                return False
+            self._bytes_parsed[key] = size
+            self._total_parsed += size
+        return True
+
+    def files(self, folder: str, product: Product | None = None) -> list[File]:
+        """The configuration files of a folder, in the order of reading; too much code is not read."""
+        beyond = self.beyond_limit(folder, product)
+        return [beyond.get(name) or self.file(name, path) for name, path in self.code(folder, product)]
+
+    def beyond_limit(self, folder: str, product: Product | None = None) -> dict[str, File]:
+        """The files of a folder that are not read, since those before them are as much as is read."""
+        sizes = {name: len(self.read(path)) for name, path in self.code(folder, product)}
+        if sum(sizes.values()) <= self.limits.folder or len(sizes) == 1:
+            return {}
+        why = f"the folder has more than {self.limits.folder // MEBIBYTE} MiB of code"
+        totals = zip(sizes, accumulate(sizes.values()), strict=True)
+        return {name: unread(name, why) for name, total in totals if total > self.limits.folder}
 
     def file_key(self, name: str, path: str) -> str:
         """What decides what a file says: its bytes, and whether its name makes it JSON."""
@@ -165,13 +229,11 @@ class Source:
 
     def blocks(self, folder: str) -> list[tuple[str, Block]]:
         """The configuration files of a folder as they are written, each with its path."""
-        return [
-            (posixpath.join(folder, name), self.file(name, path).root) for name, path in self.code(folder)
-        ]
+        return [(posixpath.join(folder, file.name), file.root) for file in self.files(folder)]
 
     def module(self, folder: str, product: Product | None = None) -> MergedModule:
         """The module in a folder as a product merges it; empty when there is no such folder."""
-        return merge_files(self.file(name, path) for name, path in self.code(folder, product))
+        return merge_files(self.files(folder, product))
 
     def directory(self, folder: str) -> ModuleFacts:
         """The facts of the module in a folder; none when there is no such folder."""
@@ -181,7 +243,9 @@ class Source:
             facts = self.memo.modules.get(key)
             if facts is None:
                 module = self.module(folder)
-                facts = self.memo.modules[key] = module_facts(module)
+                facts = module_facts(module)
+                if all(file.is_read for file in module.files):
+                    self.memo.modules[key] = facts
                 self._extract(folder, module)
             self._directories[folder] = facts
         return facts
@@ -192,7 +256,7 @@ class Source:
             return
         for (name, path), file in zip(self.code(folder), module.files, strict=True):
             key = self.file_key(name, path)
-            if key not in self.memo.extracted:
+            if file.is_read and key not in self.memo.extracted:
                 self.memo.extracted[key] = extract(file)
 
     def template(self, path: str) -> tuple[PathUse, ...]:
@@ -202,12 +266,14 @@ class Source:
             return ()
         key = self.content(real)
         if key not in self.memo.templates:
-            self.memo.templates[key] = template_uses(self.tree.read(real))
+            data = self.tree.read(real)
+            is_parsed = not TEMPLATE_CALL.search(data) or self.may_parse(path, real)
+            self.memo.templates[key] = template_uses(data) if is_parsed else (PathUse("file", UNKNOWN, None),)
         return self.memo.templates[key]
 
     def variable_file(self, path: str) -> File:
         """A variable file; `path` is resolved."""
-        return read_values(posixpath.basename(path), self.read(path))
+        return self._parse(posixpath.basename(path), path, read_values)
 
     def values(self, path: str) -> dict[str, Text] | None:
         """The values in one variable file; None when it cannot be read. `path` is resolved."""

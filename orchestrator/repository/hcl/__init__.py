@@ -25,7 +25,7 @@ from orchestrator.repository.hcl.expression import (
     String,
     Template,
 )
-from orchestrator.repository.hcl.file import File, read, read_values
+from orchestrator.repository.hcl.file import File, read, read_values, unread
 from orchestrator.repository.hcl.syntax import Problem
 
 __all__ = [
@@ -42,4 +42,5 @@ __all__ = [
     "Template",
     "read",
     "read_values",
+    "unread",
 ]

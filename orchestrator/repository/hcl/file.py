@@ -34,19 +34,28 @@ def read(name: str, data: bytes) -> File:
     return File(name, data)
 
 
+def unread(name: str, why: str) -> File:
+    """A file that is not read at all: it has no blocks, and its problem says why."""
+    return File(name, b"", refusal=why)
+
+
 def read_values(name: str, data: bytes) -> File:
     """A variable file: its strings of JSON are no templates."""
     return File(name, data, verbatim=True)
 
 
 class File:
-    """The code of one file. A file that does not parse has the blocks that could be read, and `broken`."""
+    """The code of one file. A file that does not parse has the blocks that could be read, and `broken`.
 
-    def __init__(self, name: str, data: bytes, *, verbatim: bool = False) -> None:
+    `refusal` says why a file is not read; its bytes are left out then.
+    """
+
+    def __init__(self, name: str, data: bytes, *, verbatim: bool = False, refusal: str = "") -> None:
         self.name = name
         self.data = data
         self.is_json = name.endswith(JSON)
         self.broken: Problem | None = None
+        self.is_read = not refusal
         self._unclear: Problem | None = None
         self.root: Block
         if self.is_json:
@@ -63,6 +72,8 @@ class File:
             code = Code(data.removeprefix(BOM))
             node, self.broken = syntax_tree(code.data)
             self.root = NativeBlock(code, node, name, is_file=True)
+        if refusal:
+            self.broken = (None, refusal)
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -99,6 +110,8 @@ class File:
     @property
     def problem(self) -> Problem | None:
         """Why, and at which line, what the file holds cannot be known for sure."""
+        if not self.is_read:
+            return self.broken
         odd = _not_text(self.data)
         if odd is not None:
             return odd

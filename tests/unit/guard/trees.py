@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha1
 
 from orchestrator.project import read_tree
 from orchestrator.project.git import Repository
 from orchestrator.project.model import Project
+from orchestrator.repository.hcl import File
+from orchestrator.repository.source import Memo
 from orchestrator.repository.tree import Tree
 
 CONFIG = "backend: {gcs: {bucket: 'acme-{environment}'}}\nenvironments: {dev: {}, prod: {}}\n"
@@ -30,10 +32,11 @@ class Trees:
         files: Mapping[str, str | bytes | None],
         links: Mapping[str, str] | None = None,
         submodules: Mapping[str, str] | None = None,
+        extract: Callable[[File], object] | None = None,
     ) -> Project:
-        """A project with these files; None leaves one out."""
+        """A project with these files; None leaves one out. `extract` is that of `Memo`."""
         texts = {name: text for name, text in files.items() if text is not None}
         data = {name: text if isinstance(text, bytes) else text.encode() for name, text in texts.items()}
         ids = {name: sha1(text, usedforsecurity=False).hexdigest() for name, text in data.items()}
         tree = Tree(ids, lambda path: data[path], links=links, submodules=submodules, commit="0" * 40)
-        return read_tree(self.repository, tree)
+        return read_tree(self.repository, tree, Memo(extract=extract))
