@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option, selection
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, SelectionOptions, json_option, selection, with_options
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -17,27 +17,31 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class AdoptOptions(SelectionOptions, JsonOptions):
+    """The options of `infra adopt`."""
+
+
 @click.command(epilog=EPILOG)
 @selection
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, **asked: Any) -> int:
+@with_options(AdoptOptions)
+def command(app: App, options: AdoptOptions) -> int:
     """Record the current commit as applied, where a plan shows that it is.
 
     Nothing is applied. A stack whose plan is not empty is left as it is.
     """
-    from orchestrator.cli.running import opened, tell, terms_of
+    from orchestrator.cli.running import opened, tell
     from orchestrator.run.adopting import adopt
-    from orchestrator.run.recording import Recorder
+    from orchestrator.run.recording import Recorder, Terms
     from orchestrator.terraform.client import PlanOptions
 
-    if not asked["stacks"] and not asked["everything"]:
+    if not options.stacks and not options.everything:
         raise UsageError("Say which stacks to adopt.", advice="Name them, or give --all.")
-    app = pass_app(ctx)
-    with opened(app, asked) as session:
+    with opened(app) as session:
         stacks = tuple(session.context.project.stacks)
-        if not asked["everything"]:
-            stacks = session.context.select(asked["stacks"], app.cwd)
+        if not options.everything:
+            stacks = session.context.select(options.stacks, app.cwd)
         session.context.project.require(stacks)
-        recorder = Recorder(session, "adopt", terms_of(asked), PlanOptions())
+        recorder = Recorder(session, "adopt", Terms(), PlanOptions())
         return tell(app, adopt(session, recorder, stacks))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import App, pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 EPILOG = """\b
 Examples:
@@ -23,6 +23,17 @@ the matrix of each environment is an output of the step: `shards-ENV`, empty whe
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class AffectedOptions(JsonOptions):
+    """The options of `infra affected`; `shards` is a number or "auto"."""
+
+    base: str | None
+    why: bool
+    matrix: bool
+    shards: str
+    environments: tuple[str, ...]
+
+
 @click.command(epilog=EPILOG)
 @click.option("--base", metavar="REF", help="Compare with where the work parted from REF (default: trunk).")
 @click.option("--why", is_flag=True, help="Show the chain of files behind each stack.")
@@ -32,27 +43,26 @@ the matrix of each environment is an output of the step: `shards-ENV`, empty whe
     "--env", "environments", multiple=True, metavar="ENV", help="Only this environment (with --matrix)."
 )
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, base: str | None, why: bool, matrix: bool, **asked: Any) -> int:
+@with_options(AffectedOptions)
+def command(app: App, options: AffectedOptions) -> int:
     """Show which stacks a change touches, and why."""
     from orchestrator.project.affected import affected
 
-    app = pass_app(ctx)
-    if matrix:
-        return _matrix(app, base, asked["environments"], asked["shards"])
+    if options.matrix:
+        return _matrix(app, options)
     project = app.project()
-    found = affected(project, base)
-    if asked["as_json"]:
+    found = affected(project, options.base)
+    if options.as_json:
         from orchestrator.project.documents import affected_document
 
         return app.emit("affected", **affected_document(project, found))
     from orchestrator.cli.views import affected_view, show
 
-    show(app, affected_view(found, why=why))
+    show(app, affected_view(found, why=options.why))
     return 0
 
 
-def _matrix(app: App, base: str | None, environments: tuple[str, ...], shards: str) -> int:
+def _matrix(app: App, options: AffectedOptions) -> int:
     from orchestrator.ci.event import event_of
     from orchestrator.ci.outputs import set_outputs
     from orchestrator.ci.review.matrix import parts_of
@@ -60,8 +70,8 @@ def _matrix(app: App, base: str | None, environments: tuple[str, ...], shards: s
     from orchestrator.ci.shards import OUTPUT, matrix
 
     event = event_of(app.environ)
-    scope = scope_of(app.project(), event, base)
-    parts, timed = parts_of(scope, event, app.environ, environments, shards)
+    scope = scope_of(app.project(), event, options.base)
+    parts, timed = parts_of(scope, event, app.environ, options.environments, options.shards)
     text = matrix(parts, timed=timed)
     each = {name: [one for one in parts if one.environment == name] for name in scope.environments}
     outputs = {OUTPUT + name: matrix(mine, timed=timed) for name, mine in each.items() if mine}

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import pass_app
+from orchestrator.cli.context import App
 from orchestrator.cli.options import (
+    ConsentOptions,
+    JsonOptions,
+    RequestOptions,
+    TermsOptions,
     consent_options,
     json_option,
     pending_option,
     selection,
     terms_options,
     terraform_options,
+    with_options,
 )
 from orchestrator.errors import UsageError
 
@@ -27,16 +32,24 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class ApplyOptions(RequestOptions, ConsentOptions, TermsOptions, JsonOptions):
+    """The options of `infra apply`; `plans` is the folder of saved plans."""
+
+    plans: str | None
+    pending: bool
+
+
 @click.command(epilog=EPILOG)
 @selection
-@click.option("--plan", "kept", metavar="DIR", help="Apply the plans that `infra plan --out DIR` kept.")
+@click.option("--plan", "plans", metavar="DIR", help="Apply the plans that `infra plan --out DIR` kept.")
 @pending_option
 @terraform_options
 @consent_options
 @terms_options
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, kept: str | None, **asked: Any) -> int:
+@with_options(ApplyOptions)
+def command(app: App, options: ApplyOptions) -> int:
     """Plan, show, ask, and apply exactly what was shown.
 
     Environments follow each other in promotion order; inside one, a stack starts when those it reads have
@@ -45,21 +58,22 @@ def command(ctx: click.Context, /, kept: str | None, **asked: Any) -> int:
     from orchestrator.cli.running import consent_of, opened, policy_inspection, request_of, tell, terms_of
     from orchestrator.run import pipeline
 
-    app = pass_app(ctx)
-    if kept and (
-        asked["everything"] or asked["pending"] or asked["variables"] or asked["targets"] or asked["replaces"]
+    if options.plans and (
+        options.everything or options.pending or options.variables or options.targets or options.replaces
     ):
         raise UsageError(
             "A kept plan is applied as it is.",
             advice="Leave --all, --pending, --var, --target and --replace to the plan.",
         )
-    with opened(app, asked) as session:
-        consent = consent_of(app, session.context, asked, "apply")
-        if kept:
-            names = session.context.select(asked["stacks"], app.cwd) if asked["stacks"] else ()
+    terms = terms_of(options)
+    with opened(app, parallelism=options.parallelism, variables=options.variables) as session:
+        context = session.context
+        consent = consent_of(app, context, options, "apply")
+        if options.plans:
+            names = context.select(options.stacks, app.cwd) if options.stacks else ()
             report = pipeline.apply_kept(
-                session, app.cwd / kept, names, consent, terms_of(asked), policy_inspection(session.context)
+                session, app.cwd / options.plans, names, consent, terms, policy_inspection(context)
             )
             return tell(app, report, shown=True)
-        request = request_of(app, session, asked, with_followers=True)
+        request = request_of(app, session, options, pending=options.pending, terms=terms)
         return tell(app, pipeline.apply(session, request, consent), shown=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.context import App, pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import ConsentOptions, JsonOptions, json_option, with_options
 from orchestrator.errors import Exit
 
 if TYPE_CHECKING:
@@ -25,21 +25,24 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class BootstrapOptions(JsonOptions):
+    """The options of `infra bootstrap`."""
+
+    folder: str | None
+    adopt: bool
+    allow_destroy: bool
+    auto_approve: bool
+
+
 @click.command(epilog=EPILOG)
 @click.argument("folder", required=False, metavar="[DIR]")
 @click.option("--adopt", is_flag=True, help="Import the bucket if it exists already and is yours.")
 @click.option("--allow-destroy", is_flag=True, help="Yes, also where something is deleted or replaced.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @json_option
-@click.pass_context
-def command(
-    ctx: click.Context,
-    folder: str | None,
-    adopt: bool,
-    allow_destroy: bool,
-    auto_approve: bool,
-    as_json: bool,
-) -> int:
+@with_options(BootstrapOptions)
+def command(app: App, options: BootstrapOptions) -> int:
     """Make the state bucket, the accounts and GitHub's identity, and move their state into that bucket.
 
     Applies DIR (infra/bootstrap) with its state on this disk, moves the state into the bucket, checks the
@@ -49,13 +52,16 @@ def command(
     from orchestrator.run.bootstrap_checks import check_bucket
     from orchestrator.run.bootstrapping import Bootstrapping, bootstrap_root, bootstrap_stack
 
-    app = pass_app(ctx)
-    asked = {"auto_approve": auto_approve, "allow_destroy": allow_destroy, "confirmed": ()}
-    with opened(app, asked) as session:
-        stack = bootstrap_stack(session.context.project, bootstrap_root(session.context.project, folder))
+    with opened(app) as session:
+        stack = bootstrap_stack(
+            session.context.project, bootstrap_root(session.context.project, options.folder)
+        )
         ready_sandbox(app, session.context.project, stack)
-        consent = consent_of(app, session.context, asked, "apply")
-        work = Bootstrapping(session, stack, consent, lambda text: say(app, text), adopt)
+        answers = ConsentOptions(
+            confirmed=(), allow_destroy=options.allow_destroy, adopt=False, auto_approve=options.auto_approve
+        )
+        consent = consent_of(app, session.context, answers, "apply")
+        work = Bootstrapping(session, stack, consent, lambda text: say(app, text), options.adopt)
         report = work.run()
         if report.result == "failed":
             return tell_failure(app, session.context.report("bootstrap", [report]))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.errors import UsageError
 
 USES = ("plan", "apply", "drift")
@@ -19,28 +21,41 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class CiAccountOptions(JsonOptions):
+    """The options of `infra ci account`."""
+
+    environment: str
+    use: str | None
+    base: str | None
+
+
 @click.command(epilog=EPILOG)
 @click.argument("environment", metavar="ENV|attest")
 @click.argument("use", required=False, metavar="[plan|apply|drift]", type=click.Choice(USES))
 @click.option("--base", metavar="REF", help="Read infra.yaml of this commit, not of the checkout.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, environment: str, use: str | None, base: str | None, as_json: bool) -> int:
+@with_options(CiAccountOptions)
+def command(app: App, options: CiAccountOptions) -> int:
     """Print which service account a job is to act as, the way GITHUB_OUTPUT takes it.
 
     Plans of pull requests take `--base`: which account a change is planned with is not for the change to say.
     """
     from orchestrator.ci.accounts import ATTEST, account_of, attest_account
 
-    app = pass_app(ctx)
-    if use is None and environment != ATTEST:
+    if options.use is None and options.environment != ATTEST:
         raise UsageError(
-            f"Which account of {environment}?", advice=f"`infra ci account {environment} {'|'.join(USES)}`"
+            f"Which account of {options.environment}?",
+            advice=f"`infra ci account {options.environment} {'|'.join(USES)}`",
         )
     project = app.project()
-    account = account_of(project, environment, use, base) if use else attest_account(project, base)
-    if as_json:
-        named = environment if use else None
-        return app.emit("ci account", environment=named, use=use or ATTEST, account=account)
+    account = (
+        account_of(project, options.environment, options.use, options.base)
+        if options.use
+        else attest_account(project, options.base)
+    )
+    if options.as_json:
+        named = options.environment if options.use else None
+        return app.emit("ci account", environment=named, use=options.use or ATTEST, account=account)
     app.write(f"account={account}")
     return 0

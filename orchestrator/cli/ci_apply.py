@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import App, pass_app
-from orchestrator.cli.options import Duration, Reason, json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import Duration, JsonOptions, Reason, json_option, with_options
 from orchestrator.engine.context import RunContext
-
-if TYPE_CHECKING:
-    pass
 
 EPILOG = """\b
 Examples:
@@ -22,6 +19,21 @@ Examples:
   infra ci apply dev --report report      note the result for the job that tells people
   infra ci apply dev --drift DIGEST       put right what `infra ci drift` saw, and nothing else
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class CiApplyOptions(JsonOptions):
+    """The options of `infra ci apply`; `wait` and `patience` are in seconds, `drift` is a list of digests."""
+
+    environments: tuple[str, ...]
+    seal: str
+    drift: str
+    shard: str | None
+    report: str | None
+    wait: float
+    patience: float
+    skip_checks: str
+    parallelism: int | None
 
 
 @click.command(epilog=EPILOG)
@@ -57,27 +69,29 @@ Examples:
 )
 @click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, **asked: Any) -> int:
+@with_options(CiApplyOptions)
+def command(app: App, options: CiApplyOptions) -> int:
     """Make environments what trunk says, exactly as it was approved.
 
     What is owed is what the ledger says, whatever the change of the day: an earlier run that was cut off is
     caught up. Each plan is made again and compared with what was approved; one that differs is not applied
     (exit 5). Then the environment's checks and soak decide whether the next one follows.
     """
+    from orchestrator.cli import ci_drift_applying
     from orchestrator.cli.ci_applying import run
     from orchestrator.cli.running import opened
 
-    app = pass_app(ctx)
-    patience = asked["patience"]
-    if asked["drift"]:
-        from orchestrator.cli import ci_drift_applying as drift
-
-        drift.refuse_more(asked)
-        with opened(app, asked, "ci", lambda session: leave_soon(app, session.context, patience)) as session:
-            return drift.run(app, session, asked)
-    with opened(app, asked, "ci", lambda session: leave_soon(app, session.context, patience)) as session:
-        return run(app, session, asked)
+    if options.drift:
+        ci_drift_applying.refuse_more(options)
+    with opened(
+        app,
+        parallelism=options.parallelism,
+        trigger="ci",
+        on_interrupt=lambda session: leave_soon(app, session.context, options.patience),
+    ) as session:
+        if options.drift:
+            return ci_drift_applying.run(app, session, options)
+        return run(app, session, options)
 
 
 def leave_soon(app: App, context: RunContext, patience: float) -> None:

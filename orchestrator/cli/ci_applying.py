@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.ci import shards
 from orchestrator.ci.event import skip_reason
@@ -30,17 +30,20 @@ from orchestrator.run.forward import is_on_trunk
 from orchestrator.run.pipeline import environments_in_order
 from orchestrator.run.recording import Terms
 
+if TYPE_CHECKING:
+    from orchestrator.cli.ci_apply import CiApplyOptions
 
-def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
+
+def run(app: App, session: Session, options: CiApplyOptions) -> int:
     """`infra ci apply`; returns its exit code."""
     context = session.context
-    environments = chosen(context, asked["environments"])
-    seal = asked["seal"]
+    environments = chosen(context, options.environments)
+    seal = options.seal
     if seal and len(environments) != 1:
         raise UsageError(
             "--gate belongs to one environment.", advice="Name it: `infra ci apply prod --gate …`."
         )
-    skip_checks = asked["skip_checks"]
+    skip_checks = options.skip_checks
     if len(environments) == 1:
         skip_checks = skip_checks or skip_reason(app.environ, environments[0])
     elif skip_checks:
@@ -48,7 +51,7 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
             "--skip-checks belongs to one environment.",
             advice="Name it: `infra ci apply staging --skip-checks …`.",
         )
-    folder = app.cwd / asked["report"] if asked["report"] else None
+    folder = app.cwd / options.report if options.report else None
     facts = facts_of(app, context)
 
     def beginning(landed: Landed) -> None:
@@ -57,10 +60,10 @@ def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
 
     job = Asked(
         environments,
-        Terms(wait=asked["wait"], lock_timeout=60.0),
+        Terms(wait=options.wait, lock_timeout=60.0),
         Ticket.parse(seal) if seal.strip() else None,
-        part_of(session, environments, asked["shard"]),
-        asked["parallelism"],
+        part_of(session, environments, options.shard),
+        options.parallelism,
         skip_checks,
         beginning,
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.context import App, pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.project.model import Project
 
 if TYPE_CHECKING:
@@ -27,12 +28,20 @@ HELD = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class CiApproveOptions(JsonOptions):
+    """The options of `infra ci approve`."""
+
+    environment: str
+    dry_run: bool
+
+
 @click.command(epilog=EPILOG)
 @click.argument("environment", metavar="ENV")
 @click.option("--dry-run", is_flag=True, help="Print the pull request instead of opening it.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, environment: str, dry_run: bool, as_json: bool) -> int:
+@with_options(CiApproveOptions)
+def command(app: App, options: CiApproveOptions) -> int:
     """Ask for the approval of what an environment is owed, in one step.
 
     For plans that are no longer what was approved, and where GitHub's environments have no reviewers. Opens a
@@ -42,11 +51,10 @@ def command(ctx: click.Context, environment: str, dry_run: bool, as_json: bool) 
     from orchestrator.ci.landing.approving import propose
     from orchestrator.cli.running import quick_session
 
-    app = pass_app(ctx)
     session = quick_session(app, app.project())
     try:
-        proposal = propose(session, environment)
-        if not proposal.owed or dry_run:
+        proposal = propose(session, options.environment)
+        if not proposal.owed or options.dry_run:
             return _shown(app, proposal)
         return _opened(app, session.context.project, proposal)
     finally:

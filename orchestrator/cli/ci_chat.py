@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 EPILOG = """\b
 Examples:
@@ -24,8 +24,8 @@ In a comment on a pull request, at its very start:
 
 @click.command(epilog=EPILOG)
 @json_option
-@click.pass_context
-def command(ctx: click.Context, as_json: bool) -> int:
+@with_options(JsonOptions)
+def command(app: App, options: JsonOptions) -> int:
     """Answer a command in a pull request's comment, from people with write permission.
 
     Reads the comment from the job's event, starts the workflow that does it, and reacts to the comment.
@@ -34,15 +34,14 @@ def command(ctx: click.Context, as_json: bool) -> int:
     from orchestrator.ci.chat import answer, asked_of
     from orchestrator.hosts.github import open_host
 
-    app = pass_app(ctx)
     asked = asked_of(app.environ)
     if asked is None:
         app.note("The comment does not ask for anything.")
-        return app.emit("ci chat", asked=None) if as_json else 0
+        return app.emit("ci chat", asked=None) if options.as_json else 0
     with open_host(app.environ) as host:
         done = answer(host, app.project(), asked)
     started = {"workflow": done.workflow, "inputs": dict(done.inputs or {})} if done.workflow else None
-    if as_json:
+    if options.as_json:
         told = {"pull_request": asked.pull_request, "comment": asked.comment, "author": asked.author}
         return app.emit("ci chat", asked=told, reaction=done.reaction, answer=done.text, started=started)
     app.write(f"Started {done.workflow}." if started else f"Answered with {done.reaction}.")

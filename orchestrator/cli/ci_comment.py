@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 EPILOG = """\b
 Examples:
@@ -16,6 +18,17 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class CiCommentOptions(JsonOptions):
+    """The options of `infra ci comment`."""
+
+    folders: tuple[str, ...]
+    started: bool
+    dry_run: bool
+    sarif: str | None
+    base: str | None
+
+
 @click.command(epilog=EPILOG)
 @click.argument("folders", nargs=-1, metavar="DIR...", type=click.Path())
 @click.option("--started", is_flag=True, help="A newer plan begins: mark the one that is there as outdated.")
@@ -23,16 +36,8 @@ Examples:
 @click.option("--sarif", metavar="FILE", help="Write the findings of guard and policy to FILE as SARIF.")
 @click.option("--base", metavar="REF", help="Compare with where the work parted from REF.")
 @json_option
-@click.pass_context
-def command(
-    ctx: click.Context,
-    folders: tuple[str, ...],
-    started: bool,
-    dry_run: bool,
-    sarif: str | None,
-    base: str | None,
-    as_json: bool,
-) -> int:
+@with_options(CiCommentOptions)
+def command(app: App, options: CiCommentOptions) -> int:
     """Tell a pull request what the plan jobs found: one comment, a check for each environment, a summary.
 
     Runs no Terraform and needs no cloud account. A stack that no report has is "not planned", and its
@@ -42,15 +47,14 @@ def command(
     from orchestrator.cli.ci_telling import begun, landings_told, matrix_stacks, refused_to_fork, told
     from orchestrator.errors import UsageError
 
-    app = pass_app(ctx)
     event = event_of(app.environ)
     if event and event.is_fork:
         return refused_to_fork(app, event, "ci comment")
-    if started:
+    if options.started:
         return begun(app, event)
-    if not folders:
+    if not options.folders:
         raise UsageError("Whose reports?", advice="Name the folders: `infra ci comment reports`.")
-    paths = [app.cwd / one for one in folders]
+    paths = [app.cwd / one for one in options.folders]
     landed = landings_told(app, event, paths)
     if landed is not None:
         return landed
@@ -58,15 +62,15 @@ def command(
     from orchestrator.ci.review.scope import scope_of
     from orchestrator.cli.ci_telling import for_whom
 
-    for_whom(event, posts=not dry_run)
-    scope = scope_of(app.project(), event, base)
+    for_whom(event, posts=not options.dry_run)
+    scope = scope_of(app.project(), event, options.base)
     return told(
         app,
         scope,
         event,
         read_reports(paths),
-        dry=dry_run,
+        dry=options.dry_run,
         command="ci comment",
         expected=matrix_stacks(paths),
-        sarif_file=sarif,
+        sarif_file=options.sarif,
     )

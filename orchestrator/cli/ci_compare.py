@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import Reason, json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, Reason, json_option, with_options
 
 EPILOG = """\b
 Examples:
   infra ci compare prod                   in a job of trunk: is somebody to be asked before prod is applied?
   infra ci compare prod --report report   note the result for the job that tells people
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class CiCompareOptions(JsonOptions):
+    """The options of `infra ci compare`."""
+
+    environment: str
+    report: str | None
+    skip_checks: str
+    parallelism: int | None
 
 
 @click.command(epilog=EPILOG)
@@ -28,8 +38,8 @@ Examples:
 )
 @click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, **asked: Any) -> int:
+@with_options(CiCompareOptions)
+def command(app: App, options: CiCompareOptions) -> int:
     """Plan what trunk owes an environment, and compare that with what was approved.
 
     Applies nothing. Its outputs for the job (GITHUB_OUTPUT): `owed` is the number of stacks, `gate` is true
@@ -38,6 +48,5 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
     from orchestrator.cli.ci_comparing import run
     from orchestrator.cli.running import opened
 
-    app = pass_app(ctx)
-    with opened(app, asked, trigger="ci") as session:
-        return run(app, session, asked)
+    with opened(app, parallelism=options.parallelism, trigger="ci") as session:
+        return run(app, session, options)

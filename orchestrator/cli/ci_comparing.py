@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from orchestrator.ci.event import skip_reason
 from orchestrator.ci.landing.comparing import Comparison, approve_advice, compare, mismatch_words
@@ -23,13 +22,16 @@ from orchestrator.report.landing import Landing
 from orchestrator.report.words import plural
 from orchestrator.review.gate import gate_name, write_ticket
 
+if TYPE_CHECKING:
+    from orchestrator.cli.ci_compare import CiCompareOptions
 
-def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
+
+def run(app: App, session: Session, options: CiCompareOptions) -> int:
     """`infra ci compare`; returns its exit code."""
     context = session.context
-    (environment,) = chosen(context, [asked["environment"]])
-    folder = app.cwd / asked["report"] if asked["report"] else None
-    skip_checks = asked["skip_checks"] or skip_reason(app.environ, environment)
+    (environment,) = chosen(context, [options.environment])
+    folder = app.cwd / options.report if options.report else None
+    skip_checks = options.skip_checks or skip_reason(app.environ, environment)
     try:
         with host_for(app, context.project, [environment], posts=False) as host:
             found = compare(session, environment, host, skip_checks)

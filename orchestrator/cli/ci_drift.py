@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 EPILOG = """\b
 Examples:
@@ -18,13 +17,22 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class CiDriftOptions(JsonOptions):
+    """The options of `infra ci drift`."""
+
+    folders: tuple[str, ...]
+    corrected: bool
+    dry_run: bool
+
+
 @click.command(epilog=EPILOG)
 @click.argument("folders", nargs=-1, required=True, metavar="DIR...")
 @click.option("--corrected", is_flag=True, help="They tell of corrections: nothing more is put right.")
 @click.option("--dry-run", is_flag=True, help="Print; tell nobody and start nothing.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, folders: tuple[str, ...], **asked: Any) -> int:
+@with_options(CiDriftOptions)
+def command(app: App, options: CiDriftOptions) -> int:
     """Tell what checks for drift found, and have put right what infra.yaml says.
 
     DIR holds what `infra drift --report` wrote. One issue for each stack (or environment) that drifts is kept
@@ -33,5 +41,4 @@ def command(ctx: click.Context, /, folders: tuple[str, ...], **asked: Any) -> in
     """
     from orchestrator.cli.drift_telling import from_reports
 
-    app = pass_app(ctx)
-    return from_reports(app, [app.cwd / Path(one) for one in folders], asked)
+    return from_reports(app, options)

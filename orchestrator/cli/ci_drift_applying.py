@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from orchestrator.ci.drift.applying import digests_of, put_right
 from orchestrator.ci.drift.reports import write_report
@@ -17,30 +16,33 @@ from orchestrator.report import drift_markdown
 from orchestrator.report.escape import text
 from orchestrator.run.recording import Terms
 
+if TYPE_CHECKING:
+    from orchestrator.cli.ci_apply import CiApplyOptions
 
-def refuse_more(asked: Mapping[str, Any]) -> None:
+
+def refuse_more(options: CiApplyOptions) -> None:
     """Drift is put right in one environment, and what trunk owes it is another matter."""
-    if len(asked["environments"]) != 1:
+    if len(options.environments) != 1:
         raise UsageError(
             "--drift belongs to one environment.", advice="Name it: `infra ci apply dev --drift …`."
         )
-    if asked["seal"] or asked["shard"] or asked["skip_checks"]:
+    if options.seal or options.shard or options.skip_checks:
         raise UsageError(
             "--drift goes with none of --gate, --shard and --skip-checks.", advice="Leave them out."
         )
 
 
-def run(app: App, session: Session, asked: Mapping[str, Any]) -> int:
+def run(app: App, session: Session, options: CiApplyOptions) -> int:
     """Put right what may be put right, and leave a report for the job that tells the issues."""
     from orchestrator.cli.ci_applying import chosen
 
-    (environment,) = chosen(session.context, asked["environments"])
-    digests = digests_of(asked["drift"])
-    terms = Terms(wait=asked["wait"], lock_timeout=60.0)
+    (environment,) = chosen(session.context, options.environments)
+    digests = digests_of(options.drift)
+    terms = Terms(wait=options.wait, lock_timeout=60.0)
     inspect = policy_inspection(session.context)
     righted = put_right(session, environment, digests, Agreed(), terms, inspect)
-    if asked["report"]:
-        write_report(app.cwd / asked["report"], righted.report)
+    if options.report:
+        write_report(app.cwd / options.report, righted.report)
     lines = "".join(f"- {text(line)}\n" for line in righted.lines)
     add_summary(app.environ, f"{lines}\n{drift_markdown.summary(righted.report)}")
     if app.json:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.context import App, pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 if TYPE_CHECKING:
     from orchestrator.engine.session import Session
@@ -28,6 +29,19 @@ INFRA_STACK.
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class CiPlanOptions(JsonOptions):
+    """The options of `infra ci plan`; `shard` is I/N."""
+
+    environments: tuple[str, ...]
+    shard: str | None
+    report: str | None
+    dry_run: bool
+    sarif: str | None
+    base: str | None
+    parallelism: int | None
+
+
 @click.command(epilog=EPILOG)
 @click.option("--env", "environments", multiple=True, metavar="ENV", help="Only this environment.")
 @click.option("--shard", metavar="I/N", help="Only this part of an environment.")
@@ -39,8 +53,8 @@ INFRA_STACK.
 @click.option("--base", metavar="REF", help="Compare with where the work parted from REF.")
 @click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, **asked: Any) -> int:
+@with_options(CiPlanOptions)
+def command(app: App, options: CiPlanOptions) -> int:
     """Plan what a pull request changes, for its review.
 
     Every affected stack is planned, the followers that its outputs move, and deleted stacks with the code
@@ -52,28 +66,28 @@ def command(ctx: click.Context, /, **asked: Any) -> int:
     from orchestrator.ci.review.scope import scope_of
     from orchestrator.cli.ci_telling import for_whom, host_when_needed, refused_to_fork, report_written, told
 
-    app = pass_app(ctx)
     event = event_of(app.environ)
     if event and event.is_fork:
         return refused_to_fork(app, event, "ci plan")
-    dry = bool(asked["dry_run"])
-    for_whom(event, posts=not (dry or asked["report"]))
-    scope = scope_of(app.project(for_guard=True), event, asked["base"])
+    dry = options.dry_run
+    for_whom(event, posts=not (dry or options.report))
+    scope = scope_of(app.project(for_guard=True), event, options.base)
 
     @contextmanager
     def session_on(project: Project) -> Iterator[Session]:
-        with _opened(app, asked, project) as session:
+        with _opened(app, options, project) as session:
             yield session
 
-    job = job_of(app.environ, asked["environments"], asked["shard"], dry=dry)
+    job = job_of(app.environ, options.environments, options.shard, dry=dry)
     with host_when_needed(app, event) as host_opener:
         report = run(scope, event, job, session_on, host_opener)
-    if asked["report"]:
-        return report_written(app, app.cwd / asked["report"], report)
-    return told(app, scope, event, Gathered((report,)), dry=dry, command="ci plan", sarif_file=asked["sarif"])
+    if options.report:
+        return report_written(app, app.cwd / options.report, report)
+    return told(app, scope, event, Gathered((report,)), dry=dry, command="ci plan", sarif_file=options.sarif)
 
 
-def _opened(app: App, asked: dict[str, Any], project: Project) -> Any:
+def _opened(app: App, options: CiPlanOptions, project: Project) -> AbstractContextManager[Session]:
     from orchestrator.cli.running import opened
 
-    return opened(app, asked, trigger="ci" if app.environ.get("CI") else "local", project=project)
+    trigger = "ci" if app.environ.get("CI") else "local"
+    return opened(app, parallelism=options.parallelism, trigger=trigger, project=project)

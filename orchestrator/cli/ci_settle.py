@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import Duration, json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import Duration, JsonOptions, json_option, with_options
 
 EPILOG = """\b
 Examples:
   infra ci settle                  follow what this machine's cancelled runs left, for four minutes at most
   infra ci settle --limit 30s      the same, for a shorter time
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class CiSettleOptions(JsonOptions):
+    """The options of `infra ci settle`."""
+
+    limit: float
+    report: str | None
 
 
 @click.command(epilog=EPILOG)
@@ -24,8 +34,8 @@ Examples:
 )
 @click.option("--report", metavar="DIR", help="Note there how it ended, for the job that tells people.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, limit: float, report: str | None, as_json: bool) -> int:
+@with_options(CiSettleOptions)
+def command(app: App, options: CiSettleOptions) -> int:
     """Bring what a cancelled apply left running to an end.
 
     A cancelled apply leaves within seconds; its Terraform lives on. This follows it, and records in the
@@ -37,14 +47,15 @@ def command(ctx: click.Context, /, limit: float, report: str | None, as_json: bo
     from orchestrator.cli.ci_applying import facts_of
     from orchestrator.cli.running import opened, tell
 
-    app = pass_app(ctx)
-    with opened(app, {}, trigger="ci") as session:
-        found = settle(session, limit)
-        if report:
+    with opened(app, trigger="ci") as session:
+        found = settle(session, options.limit)
+        if options.report:
             reported = {stack.id for stack in found.stacks}
-            rest = [id_ for id_ in unreported(app.cwd / report) if id_ not in reported]
+            rest = [id_ for id_ in unreported(app.cwd / options.report) if id_ not in reported]
             settled(
-                facts_of(app, session.context), app.cwd / report, (*found.stacks, *outcomes(session, rest))
+                facts_of(app, session.context),
+                app.cwd / options.report,
+                (*found.stacks, *outcomes(session, rest)),
             )
         if not found.stacks and not app.json:
             app.write("Nothing was left running.")

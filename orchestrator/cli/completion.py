@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
-from orchestrator.cli.context import pass_app
+from orchestrator.cli.context import App
+from orchestrator.cli.options import with_options
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionOptions:
+    """The options of `infra completion`."""
+
+    shell: str
 
 
 @click.command(
@@ -16,18 +26,17 @@ Examples:
 """
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.pass_context
-def command(ctx: click.Context, shell: str) -> int:
+@with_options(CompletionOptions)
+def command(app: App, options: CompletionOptions) -> int:
     """Print the completion script of a shell.
 
     It completes commands, options, and the names of environments and stacks.
     """
     from click.shell_completion import get_completion_class
 
-    app = pass_app(ctx)
-    root = ctx.find_root()
-    completion = get_completion_class(shell)
+    root = click.get_current_context().find_root()
+    completion = get_completion_class(options.shell)
     if completion is None:
-        raise RuntimeError(f"click knows no completion for {shell}")
+        raise RuntimeError(f"click knows no completion for {options.shell}")
     app.write(completion(root.command, {}, "infra", "_INFRA_COMPLETE").source())
     return 0

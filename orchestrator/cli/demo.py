@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from io import StringIO
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.context import App
 from orchestrator.cli.demo_narrator import MARGIN, RichNarrator
+from orchestrator.cli.options import with_options
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +32,15 @@ if TYPE_CHECKING:
 PICTURE_WIDTH, PICTURE_HEIGHT = 100, 50
 
 
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions:
+    """The options of `infra demo`."""
+
+    keep: bool
+    directory: str | None
+    svg: str | None
+
+
 @click.command(
     epilog="""\b
 Examples:
@@ -40,8 +51,8 @@ Examples:
 @click.option("--keep", is_flag=True, help="Leave the folder, to play in.")
 @click.option("--dir", "directory", metavar="DIR", help="Make the repository here; DIR must be new or empty.")
 @click.option("--svg", metavar="FILE", help="Also write a picture of the main scenes.")
-@click.pass_context
-def command(ctx: click.Context, keep: bool, directory: str | None, svg: str | None) -> int:
+@with_options(DemoOptions)
+def command(app: App, options: DemoOptions) -> int:
     """Watch a real change go from a branch to production.
 
     A platform is made, a machine dies, a pull request is planned, merged and applied as it was approved, a
@@ -53,13 +64,12 @@ def command(ctx: click.Context, keep: bool, directory: str | None, svg: str | No
     from orchestrator.process import Supervisor
     from orchestrator.sandbox.demo import STORY, Stage, play, repository
 
-    app = pass_app(ctx)
     began = time.monotonic()
     supervisor = Supervisor()
     console = app.console()
-    picture = picture_console() if svg else None
+    picture = picture_console() if options.svg else None
     narrator = RichNarrator(console, picture)
-    with supervisor.handling_signals(), demo_folder(app, directory, keep) as folder:
+    with supervisor.handling_signals(), demo_folder(app, options.directory, options.keep) as folder:
         terraform = find_terraform(app, supervisor, folder)
         console.print(f"Repository {folder}, {terraform}.")
         repository.lay_out(folder, date.today())
@@ -74,10 +84,10 @@ def command(ctx: click.Context, keep: bool, directory: str | None, svg: str | No
         console.print(
             f"\nEverything did what it said, in {seconds:.0f} s ({narrator.seconds:.0f} s of them commands)."
         )
-        if keep:
+        if options.keep:
             console.print(f"To play on: cd {folder}; infra sandbox up; infra sandbox exec -- infra plan")
-    if svg and picture:
-        save_picture(picture, app.cwd / svg)
+    if options.svg and picture:
+        save_picture(picture, app.cwd / options.svg)
     return 0
 
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import consent_options, json_option, selection, terms_options, terraform_options
+from orchestrator.cli.context import App
+from orchestrator.cli.options import (
+    ConsentOptions,
+    JsonOptions,
+    RequestOptions,
+    TermsOptions,
+    consent_options,
+    json_option,
+    selection,
+    terms_options,
+    terraform_options,
+    with_options,
+)
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -18,25 +29,28 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class DestroyOptions(RequestOptions, ConsentOptions, TermsOptions, JsonOptions):
+    """The options of `infra destroy`."""
+
+
 @click.command(epilog=EPILOG)
 @selection
 @terraform_options
 @consent_options
 @terms_options
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, **asked: Any) -> int:
+@with_options(DestroyOptions)
+def command(app: App, options: DestroyOptions) -> int:
     """Destroy stacks in reverse order: what reads an output goes before what gives it."""
-    from orchestrator.cli.running import consent_of, opened, request_of, tell
+    from orchestrator.cli.running import consent_of, opened, request_of, tell, terms_of
     from orchestrator.run import pipeline
 
-    if not asked["stacks"] and not asked["everything"]:
+    if not options.stacks and not options.everything:
         raise UsageError("Say which stacks to destroy.", advice="Name them, or give --all.")
-    app = pass_app(ctx)
-    with opened(app, asked) as session:
-        request = request_of(app, session, {**asked, "destroy": True}, with_followers=False)
-        return tell(
-            app,
-            pipeline.apply(session, request, consent_of(app, session.context, asked, "destroy")),
-            shown=True,
+    with opened(app, parallelism=options.parallelism, variables=options.variables) as session:
+        request = request_of(
+            app, session, options, with_followers=False, destroy=True, terms=terms_of(options)
         )
+        consent = consent_of(app, session.context, options, "destroy")
+        return tell(app, pipeline.apply(session, request, consent), shown=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.context import App, pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.errors import Exit, GitError
 
 if TYPE_CHECKING:
@@ -27,11 +27,18 @@ Examples:
 SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red"), "unseen": ("?", "cyan")}
 
 
+@dataclass(frozen=True, kw_only=True)
+class DoctorOptions(JsonOptions):
+    """The options of `infra doctor`."""
+
+    github: bool
+
+
 @click.command(epilog=EPILOG)
 @click.option("--github", is_flag=True, help="Look at the settings on GitHub, workflows and CODEOWNERS too.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, github: bool, as_json: bool) -> int:
+@with_options(DoctorOptions)
+def command(app: App, options: DoctorOptions) -> int:
     """Check git, Terraform, versions, the bucket and the lock files. Exit 1 when something is wrong.
 
     With --github also whether GitHub is set up so that a merge does what was reviewed and nothing else can.
@@ -39,7 +46,6 @@ def command(ctx: click.Context, github: bool, as_json: bool) -> int:
     """
     from orchestrator.run.doctoring import examine, outside
 
-    app = pass_app(ctx)
     checks: list[Check] = []
     unowned: list[Check] = []
     try:
@@ -49,17 +55,17 @@ def command(ctx: click.Context, github: bool, as_json: bool) -> int:
             examine(project, app.environ),
             [sandbox(app)],
             unowned,
-            on_github(app, project) if github else workflow_installs(project),
+            on_github(app, project) if options.github else workflow_installs(project),
         )
     except GitError:
         found = chain(outside(app.cwd))
     for check in found:
         checks.append(check)
-        if not as_json:
+        if not options.as_json:
             show(app, check)
     wrong = Exit.USAGE if unowned else Exit.ERROR
     code = int(wrong if any(check.status == "error" for check in checks) else Exit.OK)
-    return app.emit("doctor", code, checks=[asdict(check) for check in checks]) if as_json else code
+    return app.emit("doctor", code, checks=[asdict(check) for check in checks]) if options.as_json else code
 
 
 def show(app: App, check: Check) -> None:

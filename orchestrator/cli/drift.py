@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import Duration, Reason, consent_options, json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import (
+    ConsentOptions,
+    Duration,
+    JsonOptions,
+    Reason,
+    consent_options,
+    json_option,
+    with_options,
+)
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -56,6 +65,28 @@ class Shard(click.ParamType):  # type: ignore[type-arg]
         return int(number), int(of)
 
 
+@dataclass(frozen=True, kw_only=True)
+class DriftOptions(ConsentOptions, JsonOptions):
+    """The options of `infra drift`; `budget` is in seconds, `shard` is I and N, `junit`, `markdown` and
+    `report` are paths."""
+
+    names: tuple[str, ...]
+    everything: bool
+    environments: tuple[str, ...]
+    budget: float | None
+    shard: tuple[int, int]
+    parallelism: int | None
+    show_ignored: bool
+    last: bool
+    junit: str | None
+    markdown: str | None
+    report: str | None
+    issues: bool
+    fix: bool
+    action: Literal["revert", "accept", "pr"] | None
+    break_glass: str | None
+
+
 @click.command(epilog=EPILOG)
 @click.argument(
     "names",
@@ -91,8 +122,8 @@ class Shard(click.ParamType):  # type: ignore[type-arg]
     help="Fix where only CI applies; the ledger remembers why.",
 )
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
+@with_options(DriftOptions)
+def command(app: App, options: DriftOptions) -> int:
     """Show what was changed outside Terraform.
 
     Each stack is planned once at the commit last applied to it. Nothing is locked, and neither a state nor
@@ -101,15 +132,14 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
     """
     from orchestrator.cli import drifting
 
-    app = pass_app(ctx)
-    if names[:1] == ("history",):
-        return drifting.history(app, names[1:])
-    if asked["everything"] and names:
+    if options.names[:1] == ("history",):
+        return drifting.history(app, options.names[1:])
+    if options.everything and options.names:
         raise UsageError("--all and names exclude each other.", advice="Leave one out.")
-    if asked["action"] and not asked["fix"]:
+    if options.action and not options.fix:
         raise UsageError("--action says how to fix.", advice="Add --fix.")
-    if asked["last"] and (asked["fix"] or asked["issues"]):
+    if options.last and (options.fix or options.issues):
         raise UsageError("--last checks nothing.", advice="Leave it out, or --fix and --issues.")
-    if asked["last"]:
-        return drifting.last(app, names, asked["environments"])
-    return drifting.check(app, names, asked)
+    if options.last:
+        return drifting.last(app, options.names, options.environments)
+    return drifting.check(app, options)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.context import App
 from orchestrator.cli.drift_view import render
-from orchestrator.cli.running import consent_of, policy_inspection, terms_of
+from orchestrator.cli.running import consent_of, policy_inspection
 from orchestrator.cli.views import show
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.session import Session
@@ -18,6 +18,10 @@ from orchestrator.report.drift import DriftReport
 from orchestrator.report.drift_words import verdict
 from orchestrator.run.correcting import Corrected, correct, exit_code, look_again, remember
 from orchestrator.run.corrections import Correction, Left, decide
+from orchestrator.run.recording import Terms
+
+if TYPE_CHECKING:
+    from orchestrator.cli.drift import DriftOptions
 
 
 @dataclass(frozen=True)
@@ -34,16 +38,16 @@ class Fixed:
     failures: tuple[str, ...] = ()
 
 
-def fix(app: App, session: Session, report: DriftReport, asked: Mapping[str, Any]) -> Fixed:
+def fix(app: App, session: Session, report: DriftReport, options: DriftOptions) -> Fixed:
     """Show what drifts, ask, and put it right."""
-    decided = [decide(one, session.context.project.config.drift, asked["action"]) for one in report.stacks]
+    decided = [decide(one, session.context.project.config.drift, options.action) for one in report.stacks]
     ways = [way for one in decided for way in one.corrections]
     left = tuple(one for each in decided for one in each.left)
     if not app.json:
-        show(app, render(report, show_ignored=asked["show_ignored"]))
+        show(app, render(report, show_ignored=options.show_ignored))
     for one in left:
         app.note(f"left alone: {one.words}")
-    done = _by_apply(app, session, report, ways, asked)
+    done = _by_apply(app, session, report, ways, options)
     lines, failures = _by_pull_request(app, session.context.project, ways)
     for line in (*lines, *failures, *remember(session.memory, done)):
         app.note(line)
@@ -52,19 +56,20 @@ def fix(app: App, session: Session, report: DriftReport, asked: Mapping[str, Any
 
 
 def _by_apply(
-    app: App, session: Session, report: DriftReport, ways: Sequence[Correction], asked: Mapping[str, Any]
+    app: App, session: Session, report: DriftReport, ways: Sequence[Correction], options: DriftOptions
 ) -> list[Corrected]:
     """One after the other, each with its own question."""
     context = session.context
     found = {one.id: one for one in report.stacks}
     inspect = policy_inspection(context)
-    consent = consent_of(app, context, asked, "apply")
+    consent = consent_of(app, context, options, "apply")
+    terms = Terms(break_glass=options.break_glass)
     done = []
     for way in ways:
         if way.action not in ("revert", "accept") or context.supervisor.interrupted:
             continue
         app.note(f"{way.stack}: {way.action} {', '.join(way.addresses)}")
-        one = correct(session, way, found[way.stack], consent, terms_of(asked), deletes=True, inspect=inspect)
+        one = correct(session, way, found[way.stack], consent, terms, deletes=True, inspect=inspect)
         app.note(f"{way.stack}: {one.words}")
         done.append(one)
     return done

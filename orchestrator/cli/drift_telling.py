@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from orchestrator.ci.drift.dispatching import decisions, start, to_start
 from orchestrator.ci.drift.pull_request import open_all
@@ -23,17 +22,21 @@ from orchestrator.report.drift import DriftReport
 from orchestrator.report.escape import text
 from orchestrator.review.pending import trunk_branch
 
+if TYPE_CHECKING:
+    from orchestrator.cli.ci_drift import CiDriftOptions
 
-def from_reports(app: App, folders: Sequence[Path], asked: Mapping[str, Any]) -> int:
+
+def from_reports(app: App, options: CiDriftOptions) -> int:
     """Tell what the reports in some folders say; gives the exit code: 1 when somebody could not be told."""
     project = app.project()
     # A correction that never began has left no folder either.
-    reports = read_reports(one for one in folders if one.exists() or not asked["corrected"])
-    if asked["corrected"] and not reports:
+    folders = [app.cwd / folder for folder in options.folders]
+    reports = read_reports(folder for folder in folders if folder.exists() or not options.corrected)
+    if options.corrected and not reports:
         app.write("Nothing was tried.")
         return 0
-    report = joined(reports, project, whole=not asked["corrected"])
-    if asked["dry_run"]:
+    report = joined(reports, project, whole=not options.corrected)
+    if options.dry_run:
         app.write(drift_markdown.summary(report))
         decided = decisions(report.stacks, project.config.drift, datetime.now(UTC))
         for way in [way for one in decided.values() for way in one.corrections]:
@@ -42,7 +45,7 @@ def from_reports(app: App, folders: Sequence[Path], asked: Mapping[str, Any]) ->
             app.write(f"left alone: {left.words}")
         return 0
     with open_host(app.environ) as host:
-        return told(app, project, report, host, corrected=asked["corrected"])
+        return told(app, project, report, host, corrected=options.corrected)
 
 
 def told(app: App, project: Project, report: DriftReport, host: Host, *, corrected: bool) -> int:

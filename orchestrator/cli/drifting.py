@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,32 +16,33 @@ from orchestrator.project.select import select
 from orchestrator.report.drift import DriftReport
 
 if TYPE_CHECKING:
+    from orchestrator.cli.drift import DriftOptions
     from orchestrator.hosts.github.client import GitHub
     from orchestrator.report.drift_history import StackHistory
 
 
-def check(app: App, names: Sequence[str], asked: Mapping[str, Any]) -> int:
+def check(app: App, options: DriftOptions) -> int:
     """Check the stacks and tell what was found, wherever it is wanted."""
     from orchestrator.engine.origin import origin_of
     from orchestrator.run.drifting import DriftRequest, check_drift
 
-    if asked["issues"]:
+    if options.issues:
         _host(app).close()
-    with opened(app, asked, trigger=origin_of(app.environ).trigger) as session:
-        stacks = _selected(app, session.context.project, names, asked["environments"])
-        report = check_drift(session, DriftRequest(stacks, asked["budget"], asked["shard"]))
-        if asked["fix"]:
+    with opened(app, parallelism=options.parallelism, trigger=origin_of(app.environ).trigger) as session:
+        stacks = _selected(app, session.context.project, options.names, options.environments)
+        report = check_drift(session, DriftRequest(stacks, options.budget, options.shard))
+        if options.fix:
             from orchestrator.cli.drift_fixing import fix, fixed
 
-            found = fix(app, session, report, asked)
-            _write(app, found.report, asked)
+            found = fix(app, session, report, options)
+            _write(app, found.report, options)
             return fixed(app, session.context, found)
-    _write(app, report, asked)
+    _write(app, report, options)
     if app.json:
         return app.emit("drift", report.exit_code, **report.document())
     from orchestrator.cli.drift_view import render
 
-    show(app, render(report, show_ignored=asked["show_ignored"]))
+    show(app, render(report, show_ignored=options.show_ignored))
     return report.exit_code
 
 
@@ -112,24 +113,24 @@ def _selected(
     return tuple(id_ for id_ in stacks if project.stacks[id_].environment in environments)
 
 
-def _write(app: App, report: DriftReport, asked: Mapping[str, Any]) -> None:
+def _write(app: App, report: DriftReport, options: DriftOptions) -> None:
     """The files that were asked for, and the summary of a job's step."""
     from orchestrator.report import drift_junit, drift_markdown
 
-    if asked["junit"]:
-        _file(app.cwd / asked["junit"], drift_junit.render(report))
-    if asked["markdown"]:
-        _file(app.cwd / asked["markdown"], drift_markdown.summary(report))
+    if options.junit:
+        _file(app.cwd / options.junit, drift_junit.render(report))
+    if options.markdown:
+        _file(app.cwd / options.markdown, drift_markdown.summary(report))
     summary = app.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(drift_markdown.summary(report))
-    if asked["report"]:
+    if options.report:
         from orchestrator.ci.drift.reports import write_report
 
-        write_report(app.cwd / asked["report"], report, asked["shard"])
-    if asked["issues"]:
-        _tell(app, report, whole=not asked["fix"])
+        write_report(app.cwd / options.report, report, options.shard)
+    if options.issues:
+        _tell(app, report, whole=not options.fix)
 
 
 def _host(app: App) -> GitHub:

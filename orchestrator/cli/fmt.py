@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.errors import Exit, UsageError
 
 EPILOG = """\b
@@ -18,22 +19,30 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class FmtOptions(JsonOptions):
+    """The options of `infra fmt`."""
+
+    paths: tuple[str, ...]
+    check: bool
+    diff: bool
+
+
 @click.command(epilog=EPILOG)
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 when a file is not formatted.")
 @click.option("--diff", is_flag=True, help="With --check: show how they should be.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, paths: tuple[str, ...], check: bool, diff: bool, as_json: bool) -> int:
+@with_options(FmtOptions)
+def command(app: App, options: FmtOptions) -> int:
     """Format Terraform files as `terraform fmt` does. Without PATH: modules and environments."""
     from orchestrator.cli.running import quick_session
     from orchestrator.run.formatting import format_files
 
-    app = pass_app(ctx)
-    if diff and not check:
+    if options.diff and not options.check:
         raise UsageError("--diff goes with --check.", advice="Add --check, or leave --diff away.")
     project = app.project()
-    roots = [app.cwd / path for path in paths]
+    roots = [app.cwd / path for path in options.paths]
     for path in roots:
         if not path.exists():
             raise UsageError(f"{path} does not exist.", advice="Give the path of a file or folder.")
@@ -42,9 +51,9 @@ def command(ctx: click.Context, paths: tuple[str, ...], check: bool, diff: bool,
     if not roots:
         roots = [path for path in default_roots(project.root, project.config.roots) if path.is_dir()]
     session = quick_session(app, project)
-    found = format_files(session.terraform, roots, check=check, diff=diff)
-    code = int(Exit.ERROR) if check and (found.unformatted or found.diff) else int(Exit.OK)
-    if as_json:
+    found = format_files(session.terraform, roots, check=options.check, diff=options.diff)
+    code = int(Exit.ERROR) if options.check and (found.unformatted or found.diff) else int(Exit.OK)
+    if options.as_json:
         return app.emit("fmt", code, files=list(found.unformatted), diff=found.diff)
     for name in found.unformatted:
         app.write(name)

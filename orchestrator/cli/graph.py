@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import pass_app
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, with_options
 
 EPILOG = """\b
 Examples:
@@ -14,6 +17,14 @@ Examples:
   infra graph --format mermaid    for a page on GitHub
   infra graph --format dot | dot -Tsvg > graph.svg
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphOptions(JsonOptions):
+    """The options of `infra graph`."""
+
+    names: tuple[str, ...]
+    form: str
 
 
 @click.command(epilog=EPILOG)
@@ -26,18 +37,17 @@ Examples:
     help="How to draw it (default: tree).",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.pass_context
-def command(ctx: click.Context, names: tuple[str, ...], form: str, as_json: bool) -> int:
+@with_options(GraphOptions)
+def command(app: App, options: GraphOptions) -> int:
     """Draw the order in which stacks depend on each other."""
     from orchestrator.project import drawing
     from orchestrator.project.select import select
 
-    app = pass_app(ctx)
-    app.json = app.json or form == "json"
+    app.json = app.json or options.form == "json"
     project = app.project()
-    stacks = set(select(project, names, app.cwd) if names else project.stacks)
-    if form in ("mermaid", "dot") and not as_json:
-        app.write(getattr(drawing, form)(project, stacks))
+    stacks = set(select(project, options.names, app.cwd) if options.names else project.stacks)
+    if options.form in ("mermaid", "dot") and not options.as_json:
+        app.write(getattr(drawing, options.form)(project, stacks))
         return 0
     waves, edges = project.waves(stacks), drawing.shown_edges(project, stacks)
     if app.json:

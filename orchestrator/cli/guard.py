@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import App, pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.errors import Exit
 
 if TYPE_CHECKING:
@@ -27,6 +28,16 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class GuardOptions(JsonOptions):
+    """The options of `infra guard`."""
+
+    stacks: tuple[str, ...]
+    base: str | None
+    form: str
+    suggest: bool
+
+
 @click.command(epilog=EPILOG)
 @click.argument("stacks", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks)
 @click.option("--base", metavar="REF", help="Compare with where the work parted from REF (default: trunk).")
@@ -39,10 +50,8 @@ Examples:
 )
 @click.option("--suggest", is_flag=True, help="Print entries of infra.yaml that would accept what is found.")
 @json_option
-@click.pass_context
-def command(
-    ctx: click.Context, stacks: tuple[str, ...], base: str | None, form: str, suggest: bool, as_json: bool
-) -> int:
+@with_options(GuardOptions)
+def command(app: App, options: GuardOptions) -> int:
     """Check code for what is not allowed: programs, ways out, files from elsewhere. Exit 4 if there is any.
 
     Nothing is run. The rules are those of infra.yaml on trunk; docs/policy.md says what each is for.
@@ -51,19 +60,20 @@ def command(
     from orchestrator.project.affected import base_commit
     from orchestrator.project.select import select
 
-    app = pass_app(ctx)
     head = app.project(for_guard=True)
-    commit = base_commit(head, base)
+    commit = base_commit(head, options.base)
     before = _before(head, commit)
-    wanted: Collection[str] = select(head, stacks, app.cwd) if stacks else planned_stacks(head, before)
+    wanted: Collection[str] = (
+        select(head, options.stacks, app.cwd) if options.stacks else planned_stacks(head, before)
+    )
     changed = changed_paths(head, before) if before else ()
     rules = (before or head).config.guard
     found = check_project(head, before, changed, rules, stacks=wanted)
     code = int(Exit.BLOCKED if any(one.severity == "error" for one in found.findings) else Exit.OK)
     chosen = [stack for stack in head.stacks.values() if stack.id in set(wanted)]
-    if suggest:
+    if options.suggest:
         return show_suggestions(app, found, rules, before or head)
-    return tell(app, found, code, form, chosen, commit)
+    return tell(app, found, code, options.form, chosen, commit)
 
 
 def _before(head: Project, commit: str | None) -> Project | None:

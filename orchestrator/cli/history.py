@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -17,6 +19,15 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class HistoryOptions(JsonOptions):
+    """The options of `infra history`."""
+
+    names: tuple[str, ...]
+    limit: int
+    months: int
+
+
 @click.command(epilog=EPILOG)
 @click.argument(
     "names", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]... | show RUN", shell_complete=complete_stacks
@@ -24,8 +35,8 @@ Examples:
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Runs at most.")
 @click.option("--months", type=click.IntRange(1), default=3, show_default=True, help="How far back to look.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, names: tuple[str, ...], limit: int, months: int, as_json: bool) -> int:
+@with_options(HistoryOptions)
+def command(app: App, options: HistoryOptions) -> int:
     """Show which runs changed what: commit, person, pull request, trigger, counts, result, link."""
     from orchestrator.cli.ledger_views import history_view, run_view
     from orchestrator.cli.views import show
@@ -34,20 +45,19 @@ def command(ctx: click.Context, names: tuple[str, ...], limit: int, months: int,
     from orchestrator.project.select import select
     from orchestrator.run.history import run_of, runs_of
 
-    app = pass_app(ctx)
     project = app.project()
     ledgers = Ledgers(project, States(project, app.environ), app.environ)
-    if names[:1] == ("show",):
-        if len(names) != 2:
+    if options.names[:1] == ("show",):
+        if len(options.names) != 2:
             raise UsageError("`infra history show` wants one run.", advice="`infra history` lists them.")
-        run = run_of(project, ledgers, names[1])
-        if as_json:
+        run = run_of(project, ledgers, options.names[1])
+        if options.as_json:
             return app.emit("history show", run=run.document())
         show(app, run_view(run))
         return 0
-    stacks = select(project, names, app.cwd) if names else None
-    found = runs_of(project, ledgers, stacks, months=months)[:limit]
-    if as_json:
+    stacks = select(project, options.names, app.cwd) if options.names else None
+    found = runs_of(project, ledgers, stacks, months=options.months)[: options.limit]
+    if options.as_json:
         return app.emit("history", runs=[run.document() for run in found])
     show(app, history_view(found))
     return 0

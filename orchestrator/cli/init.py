@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.errors import Exit, UsageError
 
 EPILOG = """\b
@@ -23,6 +23,24 @@ Examples:
   infra init --force                           the workflows anew, after infra was updated
   infra init --check                           exit 1 when one is not as this version writes it
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitOptions(JsonOptions):
+    """The options of `infra init`."""
+
+    repository: str | None
+    trunk: str | None
+    environments: tuple[str, ...]
+    bucket: str
+    owners: tuple[str, ...]
+    shards: int
+    drift_shards: int
+    source_text: str | None
+    workflows: bool
+    force: bool
+    dry_run: bool
+    check: bool
 
 
 @click.command(epilog=EPILOG)
@@ -71,23 +89,8 @@ Examples:
     help="Write nothing; exit 1 when something is missing or differs in more than pins.",
 )
 @json_option
-@click.pass_context
-def command(
-    ctx: click.Context,
-    repository: str | None,
-    trunk: str | None,
-    environments: tuple[str, ...],
-    bucket: str,
-    owners: tuple[str, ...],
-    shards: int,
-    drift_shards: int,
-    source_text: str | None,
-    workflows: bool,
-    force: bool,
-    dry_run: bool,
-    check: bool,
-    as_json: bool,
-) -> int:
+@with_options(InitOptions)
+def command(app: App, options: InitOptions) -> int:
     """Write the GitHub workflows into this repository, and say what to set.
 
     Files that are there and differ are left as they are, unless --force is given; infra.yaml and CODEOWNERS
@@ -97,27 +100,33 @@ def command(
     from orchestrator.ci.scaffold import Wanted, contents, next_steps, select_source, target_of, write
     from orchestrator.ci.source import FORMS, UnknownSource
 
-    app = pass_app(ctx)
     project = app.project()
-    target = target_of(project, repository, trunk, environments)
-    selected = select_source(project.root, source_text, replacing=force)
+    target = target_of(project, options.repository, options.trunk, options.environments)
+    selected = select_source(project.root, options.source_text, replacing=options.force)
     source = None if isinstance(selected, UnknownSource) else selected
     left_out = ""
     if isinstance(selected, UnknownSource):
         left_out = f"The workflows are left out: {selected.reason}, so there is nothing to pin it to."
-        if workflows:
+        if options.workflows:
             raise UsageError(left_out, advice=FORMS)
-    wanted = Wanted(replace(target, shards=shards, drift_shards=drift_shards), source, bucket, owners)
-    found = write(project.root, contents(project, wanted), force=force, dry=dry_run or check)
+    wanted = Wanted(
+        replace(target, shards=options.shards, drift_shards=options.drift_shards),
+        source,
+        options.bucket,
+        options.owners,
+    )
+    found = write(
+        project.root, contents(project, wanted), force=options.force, dry=options.dry_run or options.check
+    )
     differing = [one.path for one in found if one.state == "differs"]
     missing = [one.path for one in found if one.state == "written"]
-    code = int(Exit.ERROR) if check and (differing or missing) else int(Exit.OK)
-    if as_json:
+    code = int(Exit.ERROR) if options.check and (differing or missing) else int(Exit.OK)
+    if options.as_json:
         steps = list(next_steps(wanted))
         notes = [left_out] if left_out else []
         return app.emit("init", code, files=[asdict(one) for one in found], notes=notes, next=steps)
     words = {
-        "written": "would write" if dry_run or check else "wrote",
+        "written": "would write" if options.dry_run or options.check else "wrote",
         "unchanged": "is there",
         "other pins": "other pins",
         "differs": "differs",
@@ -128,7 +137,7 @@ def command(
         app.note(f"{left_out} {FORMS}")
     if differing:
         app.note("Those that differ were left as they are: `infra init --force` replaces them.")
-    if not check:
+    if not options.check:
         app.write("\nNext:")
         for number, step in enumerate(next_steps(wanted), 1):
             app.write(f"  {number}. {step}")

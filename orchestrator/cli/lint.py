@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.context import App, pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 if TYPE_CHECKING:
     from orchestrator.report.findings import LintReport
@@ -20,6 +21,17 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class LintOptions(JsonOptions):
+    """The options of `infra lint`."""
+
+    simulated: bool
+    fixing: bool
+    strict: bool
+    parallelism: int | None
+    sarif: str | None
+
+
 @click.command(epilog=EPILOG)
 @click.option("--simulated", is_flag=True, help="Simulate providers from their recorded schemas.")
 @click.option("--fix", "fixing", is_flag=True, help="First mend what can be mended.")
@@ -27,16 +39,8 @@ Examples:
 @click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Folders at once.")
 @click.option("--sarif", metavar="FILE", help="Write SARIF to FILE.")
 @json_option
-@click.pass_context
-def command(
-    ctx: click.Context,
-    simulated: bool,
-    fixing: bool,
-    strict: bool,
-    parallelism: int | None,
-    sarif: str | None,
-    as_json: bool,
-) -> int:
+@with_options(LintOptions)
+def command(app: App, options: LintOptions) -> int:
     """Check formatting, validity, pins, descriptions, secrets, public access and READMEs. Exit 1 for errors.
 
     tflint, trivy and checkov take part when they are installed. What is right as it is, is accepted in
@@ -48,19 +52,18 @@ def command(
     from orchestrator.quality.linting import Linting, fix
     from orchestrator.quality.places import places_of, types_in
 
-    app = pass_app(ctx)
-    if fixing:
-        with opened(app, {}) as session:
+    if options.fixing:
+        with opened(app) as session:
             for file in fix(session.terraform):
                 app.note(f"mended {file}")
-    with opened(app, {"parallelism": parallelism}) as session:
+    with opened(app, parallelism=options.parallelism) as session:
         project = session.context.project
         types = types_in(project, [place.path for place in places_of(project)])
-        with simulated_providers(app, project, types, wanted=simulated) as simulation:
+        with simulated_providers(app, project, types, wanted=options.simulated) as simulation:
             # In a log a line for each folder would bury the findings.
             progress = session.context.progress if app.stderr.isatty() else Silent()
             report = Linting(session, progress, simulation).run()
-    return tell(app, report, sarif, strict)
+    return tell(app, report, options.sarif, options.strict)
 
 
 def tell(app: App, report: LintReport, sarif: str | None, strict: bool) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 EPILOG = """\b
 Examples:
@@ -16,18 +18,24 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class ListOptions(JsonOptions):
+    """The options of `infra list`."""
+
+    names: tuple[str, ...]
+
+
 @click.command(epilog=EPILOG)
 @click.argument("names", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks)
 @json_option
-@click.pass_context
-def command(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> int:
+@with_options(ListOptions)
+def command(app: App, options: ListOptions) -> int:
     """Show environments, stacks, modules and what reads what."""
     from orchestrator.project.select import select
 
-    app = pass_app(ctx)
     project = app.project()
-    stacks = set(select(project, names, app.cwd) if names else project.stacks)
-    if as_json:
+    stacks = set(select(project, options.names, app.cwd) if options.names else project.stacks)
+    if options.as_json:
         from orchestrator.project.documents import project_document
 
         return app.emit("list", **project_document(project, stacks))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.errors import Exit, UsageError
 
 EPILOG = """\b
@@ -17,21 +19,24 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class LockOptions(JsonOptions):
+    """The options of `infra lock`."""
+
+    stacks: tuple[str, ...]
+    upgrade: bool
+    fs_mirror: str | None
+    net_mirror: str | None
+
+
 @click.command(epilog=EPILOG)
 @click.argument("stacks", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks)
 @click.option("--upgrade", is_flag=True, help="Take the newest versions, not those locked already.")
 @click.option("--fs-mirror", metavar="DIR", help="Take providers from a folder instead of registries.")
 @click.option("--net-mirror", metavar="URL", help="Take providers from a network mirror.")
 @json_option
-@click.pass_context
-def command(
-    ctx: click.Context,
-    stacks: tuple[str, ...],
-    upgrade: bool,
-    fs_mirror: str | None,
-    net_mirror: str | None,
-    as_json: bool,
-) -> int:
+@with_options(LockOptions)
+def command(app: App, options: LockOptions) -> int:
     """Write .terraform.lock.hcl for stacks, with checksums for Linux and macOS on both processors.
 
     All stacks get one version of each provider. Nothing is written unless everything can be.
@@ -39,20 +44,21 @@ def command(
     from orchestrator.cli.running import opened
     from orchestrator.run import locking
 
-    app = pass_app(ctx)
-    if fs_mirror and net_mirror:
+    if options.fs_mirror and options.net_mirror:
         raise UsageError("There can be one mirror.", advice="Give --fs-mirror or --net-mirror.")
-    folder = app.cwd / fs_mirror if fs_mirror else None
+    folder = app.cwd / options.fs_mirror if options.fs_mirror else None
     if folder and not folder.is_dir():
         raise UsageError(
             f"{folder} is not a folder.", advice="Give a folder that `terraform providers mirror` made."
         )
-    with opened(app, {}) as session:
+    with opened(app) as session:
         every = {stack.id for stack in locking.roots_of(session.context.project).values()}
-        named = [one for one in stacks if one not in every]
-        chosen = (set(stacks) & every) | set(session.context.select(named) if named else ())
-        mirror = locking.Mirror(folder, net_mirror)
-        done = locking.lock(session, chosen if stacks else every, upgrade=upgrade, mirror=mirror)
+        named = [one for one in options.stacks if one not in every]
+        chosen = (set(options.stacks) & every) | set(session.context.select(named) if named else ())
+        mirror = locking.Mirror(folder, options.net_mirror)
+        done = locking.lock(
+            session, chosen if options.stacks else every, upgrade=options.upgrade, mirror=mirror
+        )
         split = locking.disagreements(session.context.project)
     code = int(Exit.ERROR) if split else int(Exit.OK)
     if app.json:

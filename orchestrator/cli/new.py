@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 
 @click.group(
@@ -18,6 +20,13 @@ def command() -> None:
     """Write something new as it should be: a module with a test, an example and a README."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewModuleOptions(JsonOptions):
+    """The options of `infra new module`."""
+
+    name: str
+
+
 @command.command(
     epilog="""\b
 Examples:
@@ -26,16 +35,15 @@ Examples:
 )
 @click.argument("name")
 @json_option
-@click.pass_context
-def module(ctx: click.Context, name: str, as_json: bool) -> int:
+@with_options(NewModuleOptions)
+def module(app: App, options: NewModuleOptions) -> int:
     """Write a module with a passing test, an example and a README. Nothing that exists is touched."""
     from orchestrator.quality.scaffold import new_module
 
-    app = pass_app(ctx)
-    made = new_module(app.project(), name)
-    if as_json:
+    made = new_module(app.project(), options.name)
+    if options.as_json:
         return app.emit("new module", module=made.path, files=list(made.files))
     for file in made.files:
         app.write(file)
-    app.note(f"Next: infra test {name}; then put your resources into {made.path}/main.tf.")
+    app.note(f"Next: infra test {options.name}; then put your resources into {made.path}/main.tf.")
     return 0

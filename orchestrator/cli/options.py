@@ -1,17 +1,54 @@
-"""Options that `plan`, `apply` and `destroy` share, and how they become a request."""
+"""Options that several commands share, and how a command gets its options as one typed object."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import update_wrapper
 from typing import Any, TypeVar
 
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
+from orchestrator.cli.context import App, pass_app
 
 F = TypeVar("F", bound=Callable[..., Any])
+Options = TypeVar("Options")
+
+
+def with_options(kind: type[Options]) -> Callable[[Callable[[App, Options], int]], Callable[..., int]]:
+    """Call a command's function with the invocation's App and its options as one object of `kind`.
+
+    `kind` is a frozen dataclass whose fields are named as click's parameters.
+    """
+
+    def decorate(function: Callable[[App, Options], int]) -> Callable[..., int]:
+        @click.pass_context
+        def invoke(context: click.Context, /, **values: Any) -> int:
+            return function(pass_app(context), kind(**values))
+
+        invoke.options = kind  # type: ignore[attr-defined]
+        return update_wrapper(invoke, function)
+
+    return decorate
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonOptions:
+    """The option of `json_option`."""
+
+    as_json: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionOptions:
+    """The options of `selection`."""
+
+    stacks: tuple[str, ...]
+    everything: bool
 
 
 def selection(function: F) -> F:
@@ -20,6 +57,17 @@ def selection(function: F) -> F:
     return click.argument(
         "stacks", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks
     )(function)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TerraformOptions:
+    """The options of `terraform_options`."""
+
+    parallelism: int | None
+    variables: tuple[str, ...]
+    replaces: tuple[str, ...]
+    targets: tuple[str, ...]
+    refresh_only: bool
 
 
 def terraform_options(function: F) -> F:
@@ -42,6 +90,21 @@ def terraform_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestOptions(SelectionOptions, TerraformOptions):
+    """The options of a command that plans stacks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsentOptions:
+    """The options of `consent_options`."""
+
+    confirmed: tuple[str, ...]
+    allow_destroy: bool
+    adopt: bool
+    auto_approve: bool
 
 
 def consent_options(function: F) -> F:
@@ -96,6 +159,16 @@ class Reason(click.ParamType):  # type: ignore[type-arg]
             return reason(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermsOptions:
+    """The options of `terms_options`; `wait` and `lock_timeout` are in seconds."""
+
+    over: tuple[str, ...]
+    break_glass: str | None
+    lock_timeout: float
+    wait: float
 
 
 def terms_options(function: F) -> F:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option, pending_option, selection, terraform_options
+from orchestrator.cli.context import App
+from orchestrator.cli.options import (
+    JsonOptions,
+    RequestOptions,
+    json_option,
+    pending_option,
+    selection,
+    terraform_options,
+    with_options,
+)
 
 EPILOG = """\b
 Examples:
@@ -21,6 +28,16 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlanCommandOptions(RequestOptions, JsonOptions):
+    """The options of `infra plan`."""
+
+    destroy: bool
+    pending: bool
+    out: str | None
+    detailed_exitcode: bool
+
+
 @click.command(epilog=EPILOG)
 @selection
 @click.option("--destroy", is_flag=True, help="Plan the destruction of the stacks.")
@@ -29,8 +46,8 @@ Examples:
 @click.option("--out", metavar="DIR", help="Keep the plan files in DIR, readable by you alone.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when something would change.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, out: str | None, detailed_exitcode: bool, **asked: Any) -> int:
+@with_options(PlanCommandOptions)
+def command(app: App, options: PlanCommandOptions) -> int:
     """Show what Terraform would change. With no name: what differs from trunk.
 
     Nothing is locked, written to a state, or changed in the checkout.
@@ -39,11 +56,15 @@ def command(ctx: click.Context, /, out: str | None, detailed_exitcode: bool, **a
     from orchestrator.cli.running import opened, request_of, tell
     from orchestrator.run import pipeline
 
-    app = pass_app(ctx)
-    with opened(app, asked) as session:
-        kept = (app.cwd / out) if out else Path()
+    with opened(app, parallelism=options.parallelism, variables=options.variables) as session:
         request = request_of(
-            app, session, asked, out=kept if out else None, detailed=detailed_exitcode, with_followers=True
+            app,
+            session,
+            options,
+            destroy=options.destroy,
+            pending=options.pending,
+            out=app.cwd / options.out if options.out else None,
+            detailed=options.detailed_exitcode,
         )
         check_locally(app, session.context.project, (*request.stacks, *request.followers))
         return tell(app, pipeline.plan(session, request))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import consent_options, json_option, terms_options
+from orchestrator.cli.context import App
+from orchestrator.cli.options import (
+    ConsentOptions,
+    JsonOptions,
+    TermsOptions,
+    consent_options,
+    json_option,
+    terms_options,
+    with_options,
+)
 
 EPILOG = """\b
 Examples:
@@ -16,6 +24,15 @@ Examples:
   infra resume 20260102T030405Z-1a2b3c     what one run left
   infra resume prod/network --forget google_service_account_key.ci     that key stays where it is
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeOptions(ConsentOptions, TermsOptions, JsonOptions):
+    """The options of `infra resume`."""
+
+    names: tuple[str, ...]
+    forget: tuple[str, ...]
+    replaces: tuple[str, ...]
 
 
 @click.command(epilog=EPILOG)
@@ -32,8 +49,8 @@ Examples:
 @consent_options
 @terms_options
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
+@with_options(ResumeOptions)
+def command(app: App, options: ResumeOptions) -> int:
     """Finish an apply that was interrupted, wherever that was.
 
     Follows a Terraform that still runs; releases the lock that the dead run left; pushes the state that it
@@ -46,15 +63,14 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> int:
     from orchestrator.run.resuming import ResumeChoices, resume, unfinished
     from orchestrator.terraform.client import PlanOptions
 
-    app = pass_app(ctx)
-    with opened(app, asked) as session:
-        found = unfinished(session, names)
+    with opened(app) as session:
+        found = unfinished(session, options.names)
         if not found and not app.json:
             app.write("Nothing is unfinished.")
             return 0
-        recorder = Recorder(session, "resume", terms_of(asked), PlanOptions())
+        recorder = Recorder(session, "resume", terms_of(options), PlanOptions())
         refuse_outside_ci(recorder, [one.stack.id for one in found])
-        consent = consent_of(app, session.context, asked, "apply")
-        choices = ResumeChoices(tuple(asked["forget"]), tuple(asked["replaces"]))
+        consent = consent_of(app, session.context, options, "apply")
+        choices = ResumeChoices(options.forget, options.replaces)
         report = resume(session, recorder, found, consent, policy_inspection(session.context), choices)
         return tell(app, report, shown=True)

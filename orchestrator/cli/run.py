@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import Duration, Reason
+from orchestrator.cli.context import App
+from orchestrator.cli.options import Duration, Reason, with_options
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -18,6 +18,18 @@ Examples:
   infra run dev/network -- import google_compute_network.main projects/p/global/networks/n
   infra run --auto-approve --confirm prod prod/network -- state rm google_compute_network.old
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The options of `infra run`; `arguments` are Terraform's, `wait` is in seconds."""
+
+    stack: str
+    arguments: tuple[str, ...]
+    auto_approve: bool
+    confirmed: tuple[str, ...]
+    break_glass: str | None
+    wait: float
 
 
 @click.command(
@@ -40,8 +52,8 @@ Examples:
 )
 @click.argument("stack", shell_complete=complete_stacks)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- TERRAFORM ARGS...")
-@click.pass_context
-def command(ctx: click.Context, /, stack: str, arguments: tuple[str, ...], **asked: Any) -> int:
+@with_options(RunOptions)
+def command(app: App, options: RunOptions) -> int:
     """Run any Terraform command in a stack, with our init, environment and supervision around it.
 
     Options of infra stand before the stack. A command that changes state asks first, honours `protected`
@@ -50,24 +62,24 @@ def command(ctx: click.Context, /, stack: str, arguments: tuple[str, ...], **ask
     commands of its own. The exit code is Terraform's.
     """
     from orchestrator.cli.consent import confirm_environment, yes
-    from orchestrator.cli.running import opened, terms_of
+    from orchestrator.cli.running import opened
+    from orchestrator.run.recording import Terms
     from orchestrator.run.terraform_run import Streams, run_terraform
 
-    app = pass_app(ctx)
-    if arguments[:1] == ("--",):
-        arguments = arguments[1:]
+    arguments = options.arguments[1:] if options.arguments[:1] == ("--",) else options.arguments
     if not arguments:
         raise UsageError(
-            "Say which Terraform command to run.", advice=f"For example: infra run {stack} -- show"
+            "Say which Terraform command to run.", advice=f"For example: infra run {options.stack} -- show"
         )
-    with opened(app, {}) as session:
-        target = session.context.one(stack)
+    with opened(app) as session:
+        target = session.context.one(options.stack)
 
         def consent() -> None:
             for environment in session.context.protected([target.id]):
-                confirm_environment(app, environment, asked["confirmed"], "change a state")
+                confirm_environment(app, environment, options.confirmed, "change a state")
             words = " ".join(arguments[:2])
-            yes(app, f"Run `terraform {words}` on {target.id}?", given=asked["auto_approve"])
+            yes(app, f"Run `terraform {words}` on {target.id}?", given=options.auto_approve)
 
         streams = Streams(app.stdout, app.stderr, app.stdin.isatty())
-        return run_terraform(session, target, arguments, streams, terms_of(asked), consent)
+        terms = Terms(wait=options.wait, break_glass=options.break_glass)
+        return run_terraform(session, target, arguments, streams, terms, consent)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from orchestrator.cli.consent import AskedConsent
 from orchestrator.cli.context import App
+from orchestrator.cli.options import ConsentOptions, RequestOptions, TermsOptions
 from orchestrator.cli.progress import progress_for
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.inspection import Inspect
@@ -27,19 +27,23 @@ from orchestrator.run.recording import Terms
 from orchestrator.terraform.binary import Binary, find_binary
 from orchestrator.terraform.client import PlanOptions
 
+NO_TERMS = Terms()
+
 
 @contextmanager
 def opened(
     app: App,
-    asked: Mapping[str, Any],
+    *,
+    parallelism: int | None = None,
+    variables: Sequence[str] = (),
     trigger: str = "local",
     on_interrupt: Callable[[Session], None] = lambda session: None,
     project: Project | None = None,
 ) -> Iterator[Session]:
     """A session for one run: signals are handled inside it, and its plan files are gone after it.
 
-    `on_interrupt` is called once the first signal was forwarded. `project` is the one in the working folder
-    when it is not given.
+    `parallelism` and `variables` are options of the command line. `on_interrupt` is called once the first
+    signal was forwarded. `project` is the one in the working folder when it is not given.
     """
     if app.environ.get("INFRA_SANDBOX") and not app.json:
         app.note(f"On the sandbox in {app.environ['INFRA_SANDBOX']}: nothing here is real.")
@@ -47,9 +51,9 @@ def opened(
         project or app.project(),
         app.environ,
         progress_for(app),
-        workers=asked.get("parallelism"),
+        workers=parallelism,
         trigger=trigger,
-        variables=asked.get("variables", ()),
+        variables=variables,
         debug=app.note if app.debug else None,
         ci_command=app.command.startswith("ci "),
     )
@@ -89,58 +93,61 @@ def policy_inspection(context: RunContext) -> Inspect:
 def request_of(
     app: App,
     session: Session,
-    asked: Mapping[str, Any],
+    options: RequestOptions,
     *,
-    with_followers: bool,
+    with_followers: bool = True,
+    destroy: bool = False,
+    pending: bool = False,
+    terms: Terms = NO_TERMS,
     out: Path | None = None,
     detailed: bool = False,
 ) -> Request:
     """The request that the command line makes; with no names: what differs from trunk, and its followers."""
     context = session.context
-    for one in asked["variables"]:
-        if "=" not in one:
+    for variable in options.variables:
+        if "=" not in variable:
             raise UsageError("--var wants NAME=VALUE.", advice="For example: --var region=europe-west1")
-    options = PlanOptions(
-        destroy=bool(asked.get("destroy")),
-        refresh_only=asked["refresh_only"],
-        targets=asked["targets"],
-        replaces=asked["replaces"],
-        variables=asked["variables"],
+    plan_options = PlanOptions(
+        destroy=destroy,
+        refresh_only=options.refresh_only,
+        targets=options.targets,
+        replaces=options.replaces,
+        variables=options.variables,
     )
     followers: Mapping[str, tuple[str, ...]] = {}
-    if asked.get("pending"):
-        stacks, followers = owed(app, session, asked)
-    elif asked["everything"]:
+    if pending:
+        stacks, followers = owed(app, session, options.stacks)
+    elif options.everything:
         stacks = tuple(context.project.stacks)
-    elif asked["stacks"]:
-        stacks = context.select(asked["stacks"], app.cwd)
+    elif options.stacks:
+        stacks = context.select(options.stacks, app.cwd)
     else:
         found = affected(context.project)
         stacks = found.ids
         followers = found.followers if with_followers else {}
     context.project.require((*stacks, *followers))
-    promotes = bool(asked.get("pending") or asked["everything"])
+    promotes = pending or options.everything
     return Request(
         stacks,
-        options,
+        plan_options,
         followers,
         out=out,
         detailed=detailed,
-        terms=terms_of(asked),
+        terms=terms,
         promotes=promotes,
         inspect=policy_inspection(context),
     )
 
 
 def owed(
-    app: App, session: Session, asked: Mapping[str, Any]
+    app: App, session: Session, names: Sequence[str]
 ) -> tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]:
     """The stacks that are owed something, among those named, and those that read them; says why."""
     context = session.context
     from orchestrator.run.forward import is_on_trunk
     from orchestrator.run.pending import pending_stacks
 
-    among = context.select(asked["stacks"], app.cwd) if asked["stacks"] else tuple(context.project.stacks)
+    among = context.select(names, app.cwd) if names else tuple(context.project.stacks)
     found = {id_: why for id_, why in pending_stacks(session.memory).items() if id_ in among}
     if not app.json:
         if not is_on_trunk(context.project, context.info.commit):
@@ -151,17 +158,17 @@ def owed(
     return tuple(found), readers
 
 
-def terms_of(asked: Mapping[str, Any]) -> Terms:
+def terms_of(options: TermsOptions) -> Terms:
     """How the run deals with others, as the command line says."""
     return Terms(
-        wait=asked.get("wait") or 0.0,
-        lock_timeout=asked.get("lock_timeout") or 0.0,
-        break_glass=asked.get("break_glass") or None,
-        over=tuple(asked.get("over") or ()),
+        wait=options.wait,
+        lock_timeout=options.lock_timeout,
+        break_glass=options.break_glass,
+        over=options.over,
     )
 
 
-def consent_of(app: App, context: RunContext, asked: Mapping[str, Any], verb: str) -> AskedConsent:
+def consent_of(app: App, context: RunContext, options: ConsentOptions, verb: str) -> AskedConsent:
     """Consent by question, or by the options given."""
 
     def show(report: RunReport | StackReport) -> None:
@@ -172,10 +179,10 @@ def consent_of(app: App, context: RunContext, asked: Mapping[str, Any], verb: st
         app,
         verb,
         show,
-        auto_approve=asked["auto_approve"],
-        allow_destroy=asked["allow_destroy"],
-        adopt=bool(asked.get("adopt")),
-        confirmed=asked["confirmed"],
+        auto_approve=options.auto_approve,
+        allow_destroy=options.allow_destroy,
+        adopt=options.adopt,
+        confirmed=options.confirmed,
         interrupted=lambda: context.supervisor.interrupted,
     )
 

@@ -6,12 +6,14 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, with_options
 from orchestrator.cli.sandbox_faults import faults
 from orchestrator.cli.sandbox_github import github
 from orchestrator.cli.sandbox_world import world
@@ -58,6 +60,14 @@ def command() -> None:
     """
 
 
+@dataclass(frozen=True, kw_only=True)
+class SandboxUpOptions(JsonOptions):
+    """The options of `infra sandbox up`."""
+
+    directory: str | None
+    hold_fd: int | None
+
+
 @command.command(
     epilog="""\b
 Examples:
@@ -68,21 +78,27 @@ Examples:
 @DIRECTORY
 @JSON
 @click.option("--hold-fd", type=int, hidden=True, help="End when this pipe's writers are gone.")
-@click.pass_context
-def up(ctx: click.Context, directory: str | None, as_json: bool, hold_fd: int | None) -> int:
+@with_options(SandboxUpOptions)
+def up(app: App, options: SandboxUpOptions) -> int:
     """Start the sandbox, with the buckets and accounts that the project names."""
     from orchestrator.sandbox import attach, launch
 
-    app = pass_app(ctx)
-    info, started = launch.start(folder_of(app, directory), app.environ, hold_fd)
+    info, started = launch.start(folder_of(app, options.directory), app.environ, options.hold_fd)
     info = prepared(app, info, to_run=False)
-    if as_json:
+    if options.as_json:
         return app.emit(app.command, sandbox={"new": started, **seen(info)})
     app.write(f"The sandbox is {'up' if started else 'already up'} in {info.folder} (pid {info.pid}).")
     app.write(f"GCS on {info.gcs_url}, {len(info.accounts)} accounts.")
     app.write(f"GitHub on {attach.url(info.github)}, for rehearsals: infra sandbox github --help")
     app.write("Next: infra sandbox exec -- infra plan")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxDownOptions:
+    """The options of `infra sandbox down`."""
+
+    directory: str | None
 
 
 @command.command(
@@ -92,13 +108,12 @@ Examples:
 """
 )
 @DIRECTORY
-@click.pass_context
-def down(ctx: click.Context, directory: str | None) -> int:
+@with_options(SandboxDownOptions)
+def down(app: App, options: SandboxDownOptions) -> int:
     """Stop the sandbox. Its folder keeps the world, the buckets and the states."""
     from orchestrator.sandbox import attach, launch
 
-    app = pass_app(ctx)
-    folder = folder_of(app, directory)
+    folder = folder_of(app, options.directory)
     info = attach.running(folder)
     if info is None:
         app.write(f"No sandbox is running in {folder}.")
@@ -106,6 +121,13 @@ def down(ctx: click.Context, directory: str | None) -> int:
     launch.stop(info)
     app.write(f"The sandbox in {folder} has ended.")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxStatusOptions(JsonOptions):
+    """The options of `infra sandbox status`."""
+
+    directory: str | None
 
 
 @command.command(
@@ -117,15 +139,14 @@ Examples:
 )
 @DIRECTORY
 @JSON
-@click.pass_context
-def status(ctx: click.Context, directory: str | None, as_json: bool) -> int:
+@with_options(SandboxStatusOptions)
+def status(app: App, options: SandboxStatusOptions) -> int:
     """Show ports, accounts, buckets and the size of the world."""
     from orchestrator.sandbox import attach, control
 
-    app = pass_app(ctx)
-    info = attach.require(folder_of(app, directory))
+    info = attach.require(folder_of(app, options.directory))
     found = control.call(info, "status")
-    if as_json:
+    if options.as_json:
         return app.emit(app.command, sandbox={**seen(info), **found})
     app.write(f"The sandbox in {info.folder} is up (pid {info.pid}).")
     app.write(f"GCS       {info.gcs_url}")
@@ -139,6 +160,15 @@ def status(ctx: click.Context, directory: str | None, as_json: bool) -> int:
         app.write(f"Bucket    {name}  {objects} objects")
     app.write(f"World     {found['world']} resources" + (", failures on" if found["faults"] else ""))
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxExecOptions:
+    """The options of `infra sandbox exec`."""
+
+    directory: str | None
+    account: str
+    event: str | None
 
 
 @command.command(
@@ -165,25 +195,32 @@ Examples:
     metavar="EVENT[:N]",
     help="Run it as a job that this event of GitHub starts: pull_request:1, push, issue_comment:1, schedule.",
 )
-@click.pass_context
-def exec_(ctx: click.Context, directory: str | None, account: str, event: str | None) -> int:
+@with_options(SandboxExecOptions)
+def exec_(app: App, options: SandboxExecOptions) -> int:
     """Run a command on the sandbox: its Terraform, and infra's, work there and nowhere else."""
     from orchestrator.sandbox import attach
 
-    app = pass_app(ctx)
-    argv: tuple[str, ...] = ctx.meta["program"]
+    argv: tuple[str, ...] = click.get_current_context().meta["program"]
     if not argv:
         raise UsageError("There is no command to run.", advice="Write it after `--`: exec -- infra plan")
-    info = prepared(app, attach.require(folder_of(app, directory)))
-    environment = attach.environment(info, app.environ, account)
-    if event:
+    info = prepared(app, attach.require(folder_of(app, options.directory)))
+    environment = attach.environment(info, app.environ, options.account)
+    if options.event:
         from orchestrator.sandbox import jobs
 
-        environment |= jobs.variables(info, event)
+        environment |= jobs.variables(info, options.event)
     program, argv = found(argv, environment)
     os.chdir(app.cwd)
     # The program takes our place: its terminal, its signals and its exit code are its own.
     os.execve(program, argv, environment)  # noqa: S606
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxRecordOptions:
+    """The options of `infra sandbox record`."""
+
+    stacks: tuple[str, ...]
+    directory: str | None
 
 
 @command.command(
@@ -195,16 +232,15 @@ Examples:
 )
 @click.argument("stacks", metavar="[STACK]...", nargs=-1)
 @click.option("--dir", "directory", metavar="DIR", type=click.Path(file_okay=False), help="The sandbox.")
-@click.pass_context
-def record(ctx: click.Context, stacks: tuple[str, ...], directory: str | None) -> int:
+@with_options(SandboxRecordOptions)
+def record(app: App, options: SandboxRecordOptions) -> int:
     """Record the schemas of the real providers that stacks use, so that they can be simulated.
 
     Runs `terraform init` and `terraform providers schema`; run it where the providers can be installed.
     """
     from orchestrator.cli.sandbox_record import record_stacks
 
-    app = pass_app(ctx)
-    return record_stacks(app, stacks, folder_of(app, directory))
+    return record_stacks(app, options.stacks, folder_of(app, options.directory))
 
 
 command.add_command(world)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, with_options
 
 DIR = click.option("--dir", "directory", metavar="DIR", type=click.Path(file_okay=False), help="The sandbox.")
 PATH = "/_sandbox/faults"
@@ -27,6 +29,21 @@ def faults() -> None:
 
     Resources other than buckets fail by `infra sandbox world break`.
     """
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxFaultsAddOptions:
+    """The options of `infra sandbox faults add`: which requests, and what becomes of them."""
+
+    method: str | None
+    path: str | None
+    account: str | None
+    after: int | None
+    count: int | None
+    latency: int | None
+    status: int | None
+    cut: str | None
+    directory: str | None
 
 
 @faults.command(
@@ -50,14 +67,30 @@ Examples:
     help="Cut the connection: before or in the request, in the response, or before any answer.",
 )
 @DIR
-@click.pass_context
-def add(ctx: click.Context, /, latency: int | None, directory: str | None, **rule: Any) -> int:
+@with_options(SandboxFaultsAddOptions)
+def add(app: App, options: SandboxFaultsAddOptions) -> int:
     """Add a rule. Without a filter it strikes every request."""
-    app = pass_app(ctx)
-    given = {name: value for name, value in {**rule, "latency_ms": latency}.items() if value is not None}
-    ask(app, directory, "POST", given)
-    app.write(f"In force: {json.dumps(given)}")
+    conditions = {
+        "method": options.method,
+        "path": options.path,
+        "account": options.account,
+        "after": options.after,
+        "count": options.count,
+        "status": options.status,
+        "cut": options.cut,
+        "latency_ms": options.latency,
+    }
+    rule = {name: value for name, value in conditions.items() if value is not None}
+    ask(app, options.directory, "POST", rule)
+    app.write(f"In force: {json.dumps(rule)}")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxFaultsListOptions(JsonOptions):
+    """The options of `infra sandbox faults list`."""
+
+    directory: str | None
 
 
 @faults.command(
@@ -69,16 +102,22 @@ Examples:
 )
 @DIR
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.pass_context
-def list_(ctx: click.Context, directory: str | None, as_json: bool) -> int:
+@with_options(SandboxFaultsListOptions)
+def list_(app: App, options: SandboxFaultsListOptions) -> int:
     """Show the rules in force, and how often each has struck."""
-    app = pass_app(ctx)
-    rules = ask(app, directory, "GET")["faults"]
-    if as_json:
+    rules = ask(app, options.directory, "GET")["faults"]
+    if options.as_json:
         return app.emit(app.command, faults=rules)
     for rule in rules:
         app.write(json.dumps(rule))
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxFaultsClearOptions:
+    """The options of `infra sandbox faults clear`."""
+
+    directory: str | None
 
 
 @faults.command(
@@ -88,10 +127,10 @@ Examples:
 """
 )
 @DIR
-@click.pass_context
-def clear(ctx: click.Context, directory: str | None) -> int:
+@with_options(SandboxFaultsClearOptions)
+def clear(app: App, options: SandboxFaultsClearOptions) -> int:
     """Remove all rules."""
-    ask(pass_app(ctx), directory, "DELETE")
+    ask(app, options.directory, "DELETE")
     return 0
 
 

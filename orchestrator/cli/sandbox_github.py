@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, with_options
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +42,13 @@ def github() -> None:
     """
 
 
+@dataclass(frozen=True, kw_only=True)
+class SandboxGithubStatusOptions(JsonOptions):
+    """The options of `infra sandbox github status`."""
+
+    directory: str | None
+
+
 @github.command(
     epilog="""\b
 Examples:
@@ -49,14 +58,13 @@ Examples:
 )
 @DIR
 @JSON
-@click.pass_context
-def status(ctx: click.Context, directory: str | None, as_json: bool) -> int:
+@with_options(SandboxGithubStatusOptions)
+def status(app: App, options: SandboxGithubStatusOptions) -> int:
     """Show the repositories there, their pull requests, and where to push to."""
     from orchestrator.sandbox import control
 
-    app = pass_app(ctx)
-    found = control.ask_github(info_of(app, directory), "status")
-    if as_json:
+    found = control.ask_github(info_of(app, options.directory), "status")
+    if options.as_json:
         return app.emit(app.command, github=found)
     app.write(f"GitHub    {found['url']}")
     for name, one in found["repositories"].items():
@@ -64,6 +72,17 @@ def status(ctx: click.Context, directory: str | None, as_json: bool) -> int:
         for pull in one["pulls"]:
             app.write(f"  #{pull['number']}  {pull['state']:7}{pull['title']}")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxGithubOpenOptions(JsonOptions):
+    """The options of `infra sandbox github open`."""
+
+    branch: str | None
+    title: str
+    body: str
+    by: str
+    directory: str | None
 
 
 @github.command(
@@ -80,36 +99,44 @@ Examples:
 @AS
 @DIR
 @JSON
-@click.pass_context
-def open_(
-    ctx: click.Context,
-    branch: str | None,
-    title: str,
-    body: str,
-    by: str,
-    directory: str | None,
-    as_json: bool,
-) -> int:
+@with_options(SandboxGithubOpenOptions)
+def open_(app: App, options: SandboxGithubOpenOptions) -> int:
     """Push a branch of this project there, and open a pull request from it.
 
     Trunk is pushed first when it is not there yet. A pull request that is open already gets the new commits.
     """
     from orchestrator.sandbox import control
 
-    app = pass_app(ctx)
-    info = info_of(app, directory, by)
-    name, trunk = pushed(app, info, branch)
-    control.ask_github(info, "pushed", repository=info.repository, by=by)
+    info = info_of(app, options.directory, options.by)
+    name, trunk = pushed(app, info, options.branch)
+    control.ask_github(info, "pushed", repository=info.repository, by=options.by)
     known = control.ask_github(info, "find", repository=info.repository, branch=name)
     number = known or control.ask_github(
-        info, "open", repository=info.repository, branch=name, by=by, title=title, body=body, base=trunk
+        info,
+        "open",
+        repository=info.repository,
+        branch=name,
+        by=options.by,
+        title=options.title,
+        body=options.body,
+        base=trunk,
     )
-    if not as_json:
+    if not options.as_json:
         folder = control.ask_github(info, "repository", name=info.repository)
         app.note("Be where its workflow would be, and do what that does:")
         app.note(f"  git fetch {folder} refs/pull/{number}/merge && git switch --detach FETCH_HEAD")
         app.note(f"  infra sandbox exec --event pull_request:{number} -- infra ci plan")
-    return _tell(app, info, number, "has the new commits" if known else "is open", as_json=as_json)
+    return _tell(app, info, number, "has the new commits" if known else "is open", as_json=options.as_json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxGithubMergeOptions(JsonOptions):
+    """The options of `infra sandbox github merge`."""
+
+    number: int
+    method: str
+    by: str
+    directory: str | None
 
 
 @github.command(
@@ -130,19 +157,31 @@ Examples:
 @AS
 @DIR
 @JSON
-@click.pass_context
-def merge(ctx: click.Context, number: int, method: str, by: str, directory: str | None, as_json: bool) -> int:
+@with_options(SandboxGithubMergeOptions)
+def merge(app: App, options: SandboxGithubMergeOptions) -> int:
     """Merge a pull request; fetch trunk from there afterwards."""
     from orchestrator.sandbox import control
 
-    app = pass_app(ctx)
-    info = info_of(app, directory, by)
+    info = info_of(app, options.directory, options.by)
     commit = control.ask_github(
-        info, "merge", repository=info.repository, number=number, by=by, method=method
+        info, "merge", repository=info.repository, number=options.number, by=options.by, method=options.method
     )
-    if not as_json:
+    if not options.as_json:
         app.note(f"Trunk is in {control.ask_github(info, 'repository', name=info.repository)}: git pull it.")
-    return _tell(app, info, number, f"is merged as {commit[:12]}", as_json=as_json, commit=commit)
+    return _tell(
+        app, info, options.number, f"is merged as {commit[:12]}", as_json=options.as_json, commit=commit
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxGithubReviewOptions(JsonOptions):
+    """The options of `infra sandbox github review`."""
+
+    number: int
+    event: str | None
+    body: str
+    by: str
+    directory: str | None
 
 
 @github.command(
@@ -159,26 +198,25 @@ Examples:
 @REVIEWER
 @DIR
 @JSON
-@click.pass_context
-def review(
-    ctx: click.Context,
-    number: int,
-    event: str | None,
-    body: str,
-    by: str,
-    directory: str | None,
-    as_json: bool,
-) -> int:
+@with_options(SandboxGithubReviewOptions)
+def review(app: App, options: SandboxGithubReviewOptions) -> int:
     """Review a pull request; with neither choice it is a comment."""
     from orchestrator.sandbox import control
 
-    app = pass_app(ctx)
-    info = info_of(app, directory, by)
-    if event != "APPROVE" and not body:
+    info = info_of(app, options.directory, options.by)
+    if options.event != "APPROVE" and not options.body:
         raise UsageError("A review that does not approve needs words.", advice="Add --body TEXT.")
-    asked = {"repository": info.repository, "number": number, "by": by, "body": body}
-    control.ask_github(info, "review", event=event or "COMMENT", **asked)
-    return _tell(app, info, number, f"is reviewed by {by}", as_json=as_json)
+    asked = {"repository": info.repository, "number": options.number, "by": options.by, "body": options.body}
+    control.ask_github(info, "review", event=options.event or "COMMENT", **asked)
+    return _tell(app, info, options.number, f"is reviewed by {options.by}", as_json=options.as_json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxGithubUrlOptions:
+    """The options of `infra sandbox github url`."""
+
+    number: int | None
+    directory: str | None
 
 
 @github.command(
@@ -190,11 +228,10 @@ Examples:
 )
 @click.argument("number", metavar="[N]", required=False, type=click.IntRange(1))
 @DIR
-@click.pass_context
-def url(ctx: click.Context, number: int | None, directory: str | None) -> int:
+@with_options(SandboxGithubUrlOptions)
+def url(app: App, options: SandboxGithubUrlOptions) -> int:
     """Print the address of the pull requests, or of one, to open in a browser."""
-    app = pass_app(ctx)
-    app.write(_page(info_of(app, directory), number))
+    app.write(_page(info_of(app, options.directory), options.number))
     return 0
 
 

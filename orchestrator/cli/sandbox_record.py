@@ -24,7 +24,7 @@ def record_stacks(app: App, names: Sequence[str], folder: Path) -> int:
             "Here every provider is simulated already.",
             advice="Run `infra sandbox record` outside of `infra sandbox exec`.",
         )
-    with opened(app, {}) as session:
+    with opened(app) as session:
         chosen = session.context.select(names) if names else tuple(session.context.project.stacks)
         before = set((folder / "schemas").glob("*"))
         written: set[Path] = set()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, with_options
 
 DIR = click.option("--dir", "directory", metavar="DIR", type=click.Path(file_okay=False), help="The sandbox.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -30,6 +32,15 @@ def world() -> None:
     """
 
 
+@dataclass(frozen=True, kw_only=True)
+class SandboxWorldListOptions(JsonOptions):
+    """The options of `infra sandbox world list`."""
+
+    glob: str | None
+    type_: str | None
+    directory: str | None
+
+
 @world.command(
     name="list",
     epilog="""\b
@@ -42,18 +53,23 @@ Examples:
 @click.option("--type", "type_", metavar="TYPE", help="Only resources of this type.")
 @DIR
 @JSON
-@click.pass_context
-def list_(
-    ctx: click.Context, glob: str | None, type_: str | None, directory: str | None, as_json: bool
-) -> int:
+@with_options(SandboxWorldListOptions)
+def list_(app: App, options: SandboxWorldListOptions) -> int:
     """List what exists."""
-    app = pass_app(ctx)
-    items = ask(app, directory, "world_list", type=type_, glob=glob)
-    if as_json:
+    items = ask(app, options.directory, "world_list", type=options.type_, glob=options.glob)
+    if options.as_json:
         return app.emit(app.command, resources=items)
     for item in items:
         app.write(f"{item['type']}/{item['id']}")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxWorldShowOptions(JsonOptions):
+    """The options of `infra sandbox world show`."""
+
+    name: str
+    directory: str | None
 
 
 @world.command(
@@ -65,15 +81,24 @@ Examples:
 @click.argument("name")
 @DIR
 @JSON
-@click.pass_context
-def show(ctx: click.Context, name: str, directory: str | None, as_json: bool) -> int:
+@with_options(SandboxWorldShowOptions)
+def show(app: App, options: SandboxWorldShowOptions) -> int:
     """Print one resource as it is in the world."""
-    app = pass_app(ctx)
-    item = ask(app, directory, "world_show", name=name)
-    if as_json:
+    item = ask(app, options.directory, "world_show", name=options.name)
+    if options.as_json:
         return app.emit(app.command, resources=[item])
     app.write(f"{item['type']}/{item['id']}\n{json.dumps(item['attributes'], indent=2, ensure_ascii=False)}")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxWorldSetOptions:
+    """The options of `infra sandbox world set`."""
+
+    name: str
+    path: str
+    value: str
+    directory: str | None
 
 
 @world.command(
@@ -89,15 +114,21 @@ Examples:
 @click.argument("path")
 @click.argument("value")
 @DIR
-@click.pass_context
-def set_(ctx: click.Context, name: str, path: str, value: str, directory: str | None) -> int:
+@with_options(SandboxWorldSetOptions)
+def set_(app: App, options: SandboxWorldSetOptions) -> int:
     """Change an attribute behind Terraform's back. VALUE is JSON, or else a text as it stands."""
-    app = pass_app(ctx)
-    item = ask(app, directory, "world_set", name=name, path=path, value=value_of(value))
-    app.write(
-        f"{item['type']}/{item['id']}: {path} is {json.dumps(value_of(value), ensure_ascii=False)} now."
-    )
+    value = value_of(options.value)
+    item = ask(app, options.directory, "world_set", name=options.name, path=options.path, value=value)
+    app.write(f"{item['type']}/{item['id']}: {options.path} is {json.dumps(value, ensure_ascii=False)} now.")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxWorldDeleteOptions:
+    """The options of `infra sandbox world delete`."""
+
+    name: str
+    directory: str | None
 
 
 @world.command(
@@ -108,13 +139,23 @@ Examples:
 )
 @click.argument("name")
 @DIR
-@click.pass_context
-def delete(ctx: click.Context, name: str, directory: str | None) -> int:
+@with_options(SandboxWorldDeleteOptions)
+def delete(app: App, options: SandboxWorldDeleteOptions) -> int:
     """Delete a resource behind Terraform's back."""
-    app = pass_app(ctx)
-    item = ask(app, directory, "world_delete", name=name)
+    item = ask(app, options.directory, "world_delete", name=options.name)
     app.write(f"{item['type']}/{item['id']} is gone.")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxWorldBreakOptions:
+    """The options of `infra sandbox world break`."""
+
+    target: str
+    operation: str
+    message: str
+    times: int | None
+    directory: str | None
 
 
 @world.command(
@@ -130,15 +171,31 @@ Examples:
 @click.argument("message", default="Error 500: Internal error")
 @click.option("--times", type=click.IntRange(min=1), help="So often, then no more; without it until mended.")
 @DIR
-@click.pass_context
-def break_(
-    ctx: click.Context, target: str, operation: str, message: str, times: int | None, directory: str | None
-) -> int:
+@with_options(SandboxWorldBreakOptions)
+def break_(app: App, options: SandboxWorldBreakOptions) -> int:
     """Make an operation fail: TARGET is a type, an id, or a pattern of either."""
-    app = pass_app(ctx)
-    ask(app, directory, "world_break", target=target, operation=operation, message=message, times=times)
-    app.write(f"{operation} of {target} fails from now on" + (f", {times} times." if times else "."))
+    ask(
+        app,
+        options.directory,
+        "world_break",
+        target=options.target,
+        operation=options.operation,
+        message=options.message,
+        times=options.times,
+    )
+    app.write(
+        f"{options.operation} of {options.target} fails from now on"
+        + (f", {options.times} times." if options.times else ".")
+    )
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxWorldMendOptions:
+    """The options of `infra sandbox world mend`."""
+
+    target: str | None
+    directory: str | None
 
 
 @world.command(
@@ -150,13 +207,20 @@ Examples:
 )
 @click.argument("target", required=False)
 @DIR
-@click.pass_context
-def mend(ctx: click.Context, target: str | None, directory: str | None) -> int:
+@with_options(SandboxWorldMendOptions)
+def mend(app: App, options: SandboxWorldMendOptions) -> int:
     """Switch failures off again."""
-    app = pass_app(ctx)
-    count = ask(app, directory, "world_mend", target=target)
+    count = ask(app, options.directory, "world_mend", target=options.target)
     app.write(f"{count} {'failure' if count == 1 else 'failures'} switched off.")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxWorldDelaysOptions:
+    """The options of `infra sandbox world delays`."""
+
+    scale: float | None
+    directory: str | None
 
 
 @world.command(
@@ -169,11 +233,10 @@ Examples:
 )
 @click.argument("scale", required=False, type=click.FloatRange(0, 10))
 @DIR
-@click.pass_context
-def delays(ctx: click.Context, scale: float | None, directory: str | None) -> int:
+@with_options(SandboxWorldDelaysOptions)
+def delays(app: App, options: SandboxWorldDelaysOptions) -> int:
     """Let operations take as long as in a real cloud, times SCALE."""
-    app = pass_app(ctx)
-    now = ask(app, directory, "world_delays", scale=scale)
+    now = ask(app, options.directory, "world_delays", scale=options.scale)
     app.write(f"Operations take {now:g} of the time that a real cloud takes." if now else "Nothing waits.")
     return 0
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import Reason, json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, Reason, json_option, with_options
 
 RESTORE = """\b
 Examples:
@@ -16,12 +18,20 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class StateHistoryOptions(JsonOptions):
+    """The options of `infra state history`."""
+
+    stack: str
+    limit: int
+
+
 @click.command("history", epilog="\b\nExamples:\n  infra state history dev/network\n")
 @click.argument("stack", shell_complete=complete_stacks)
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Versions at most.")
 @json_option
-@click.pass_context
-def history(ctx: click.Context, stack: str, limit: int, as_json: bool) -> int:
+@with_options(StateHistoryOptions)
+def history(app: App, options: StateHistoryOptions) -> int:
     """The versions of a stack's state: serial, what each added and removed, which run wrote it."""
     from orchestrator.cli.ledger_views import versions_view
     from orchestrator.cli.views import show
@@ -30,16 +40,25 @@ def history(ctx: click.Context, stack: str, limit: int, as_json: bool) -> int:
     from orchestrator.project.select import one
     from orchestrator.run.versions import require_state, versions_of
 
-    app = pass_app(ctx)
     project = app.project()
-    found = project.stacks[one(project, stack, app.cwd)]
+    found = project.stacks[one(project, options.stack, app.cwd)]
     states = States(project, app.environ)
-    versions = versions_of(states, Ledgers(project, states, app.environ), found, limit=limit)
+    versions = versions_of(states, Ledgers(project, states, app.environ), found, limit=options.limit)
     require_state(found, versions)
-    if as_json:
+    if options.as_json:
         return app.emit("state history", stack=found.id, versions=[each.document() for each in versions])
     show(app, versions_view(versions, kept=states.is_remote(found)))
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateRestoreOptions(JsonOptions):
+    """The options of `infra state restore`."""
+
+    stack: str
+    version: str
+    auto_approve: bool
+    confirmed: tuple[str, ...]
 
 
 @click.command("restore", epilog=RESTORE)
@@ -48,15 +67,8 @@ def history(ctx: click.Context, stack: str, limit: int, as_json: bool) -> int:
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
 @json_option
-@click.pass_context
-def restore(
-    ctx: click.Context,
-    stack: str,
-    version: str,
-    auto_approve: bool,
-    confirmed: tuple[str, ...],
-    as_json: bool,
-) -> int:
+@with_options(StateRestoreOptions)
+def restore(app: App, options: StateRestoreOptions) -> int:
     """Put an older version of a state back as a new serial. The world is not touched: plan afterwards.
 
     What lies there now is kept on this machine first, and Terraform's lock is held meanwhile.
@@ -66,22 +78,21 @@ def restore(
     from orchestrator.run.versions import backup_folder, to_restore
     from orchestrator.run.versions import restore as put_back
 
-    app = pass_app(ctx)
-    with opened(app, {}) as session:
-        one = to_restore(session.memory, session.context.one(stack), version)
+    with opened(app) as session:
+        one = to_restore(session.memory, session.context.one(options.stack), options.version)
         id = one.stack.id
-        if not as_json:
+        if not options.as_json:
             old = one.version
             app.write(f"{id}: serial {old.serial} ({old.written}) replaces serial {one.now_serial}.")
             for sign, addresses in (("+", one.added), ("-", one.removed)):
                 for address in addresses:
                     app.write(f"  {sign} {address}")
         for environment in session.context.protected([id]):
-            confirm_environment(app, environment, confirmed, "restore a state")
-        yes(app, f"Put this version of the state of {id} back?", given=auto_approve)
+            confirm_environment(app, environment, options.confirmed, "restore a state")
+        yes(app, f"Put this version of the state of {id} back?", given=options.auto_approve)
         folder = backup_folder(app.environ, session.context.info.id)
         serial = put_back(session, one, folder)
-        if as_json:
+        if options.as_json:
             return app.emit("state restore", stack=id, version=one.version.generation, serial=serial)
         app.write(f"The state of {id} now has serial {serial}; the one before is kept in {folder}.")
         app.write(f"See what it owes the world: infra plan {id}")
@@ -104,21 +115,24 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class StateMoveOptions(JsonOptions):
+    """The options of `infra state move`."""
+
+    stack: str
+    source: str | None
+    auto_approve: bool
+    confirmed: tuple[str, ...]
+
+
 @click.command("move", epilog=MOVE)
 @click.argument("stack", shell_complete=complete_stacks)
 @click.option("--from", "source", metavar="URL", help="Where the state lies: gs://BUCKET/NAME, or a path.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
 @json_option
-@click.pass_context
-def move(
-    ctx: click.Context,
-    stack: str,
-    source: str | None,
-    auto_approve: bool,
-    confirmed: tuple[str, ...],
-    as_json: bool,
-) -> int:
+@with_options(StateMoveOptions)
+def move(app: App, options: StateMoveOptions) -> int:
     """Take a stack's state along to where its code names it now.
 
     A renamed stack's state (`moved:` in infra.yaml) goes to its new name. With --from the state of a stack
@@ -129,24 +143,36 @@ def move(
     from orchestrator.run.state_changes import copy_state, move_state
     from orchestrator.state.location import Location
 
-    app = pass_app(ctx)
-    with opened(app, {}) as session:
-        found = session.context.one(stack)
+    with opened(app) as session:
+        found = session.context.one(options.stack)
         for environment in session.context.protected([found.id]):
-            confirm_environment(app, environment, confirmed, "move a state")
-        if source is None:
-            yes(app, f"Move the state that {found.id} had under its old name?", given=auto_approve)
+            confirm_environment(app, environment, options.confirmed, "move a state")
+        if options.source is None:
+            yes(app, f"Move the state that {found.id} had under its old name?", given=options.auto_approve)
             old = move_state(session, found)
         else:
-            old = Location.parse(source if source.startswith("gs://") else str(app.cwd / source))
+            old = Location.parse(
+                options.source if options.source.startswith("gs://") else str(app.cwd / options.source)
+            )
             if old.is_remote and not old.name.endswith(".tfstate"):
                 old = Location(old.bucket, f"{old.name.rstrip('/')}/{found.workspace}.tfstate")
-            yes(app, f"Copy {old.url} to {found.state}?", given=auto_approve)
+            yes(app, f"Copy {old.url} to {found.state}?", given=options.auto_approve)
             copy_state(session, found, old)
-        if as_json:
+        if options.as_json:
             return app.emit("state move", stack=found.id, before=old.url, now=found.state)
         app.write(f"The state of {found.id} was {old.url} and is {found.state} now.")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateAcceptOptions(JsonOptions):
+    """The options of `infra state accept`."""
+
+    stack: str
+    lineage: str | None
+    serial: int | None
+    auto_approve: bool
+    confirmed: tuple[str, ...]
 
 
 @click.command("accept", epilog=ACCEPT)
@@ -156,16 +182,8 @@ def move(
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
 @json_option
-@click.pass_context
-def accept(
-    ctx: click.Context,
-    stack: str,
-    lineage: str | None,
-    serial: int | None,
-    auto_approve: bool,
-    confirmed: tuple[str, ...],
-    as_json: bool,
-) -> int:
+@with_options(StateAcceptOptions)
+def accept(app: App, options: StateAcceptOptions) -> int:
     """Record the state that a stack has now as its own, where the ledger knows another one.
 
     Say which: by --lineage, or by --serial for an older state of the same lineage. Nothing but the ledger is
@@ -179,22 +197,33 @@ def accept(
     from orchestrator.run.state_changes import accept_state
     from orchestrator.terraform.client import PlanOptions
 
-    app = pass_app(ctx)
-    if lineage is None and serial is None:
+    if options.lineage is None and options.serial is None:
         raise UsageError("Say which state is accepted.", advice="`--lineage ID`, or `--serial N`.")
-    with opened(app, {}) as session:
-        found = session.context.one(stack)
+    with opened(app) as session:
+        found = session.context.one(options.stack)
         refuse_outside_ci(Recorder(session, "adopt", Terms(), PlanOptions()), [found.id])
         for environment in session.context.protected([found.id]):
-            confirm_environment(app, environment, confirmed, "accept a state")
-        yes(app, f"Accept the state at {found.state} as that of {found.id}?", given=auto_approve)
-        problems = accept_state(session, found, lineage=lineage, serial=serial)
-        if as_json:
-            return app.emit("state accept", stack=found.id, lineage=lineage, serial=serial, notes=problems)
+            confirm_environment(app, environment, options.confirmed, "accept a state")
+        yes(app, f"Accept the state at {found.state} as that of {found.id}?", given=options.auto_approve)
+        problems = accept_state(session, found, lineage=options.lineage, serial=options.serial)
+        if options.as_json:
+            return app.emit(
+                "state accept", stack=found.id, lineage=options.lineage, serial=options.serial, notes=problems
+            )
         app.write(f"The ledger has the state of {found.id} as it is now. Plan next: infra plan {found.id}")
         for problem in problems:
             app.note(problem)
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateForgetOptions(JsonOptions):
+    """The options of `infra state forget`."""
+
+    stack: str
+    reason: str
+    auto_approve: bool
+    confirmed: tuple[str, ...]
 
 
 @click.command("forget", epilog=FORGET)
@@ -203,15 +232,8 @@ def accept(
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
 @json_option
-@click.pass_context
-def forget(
-    ctx: click.Context,
-    stack: str,
-    reason: str,
-    auto_approve: bool,
-    confirmed: tuple[str, ...],
-    as_json: bool,
-) -> int:
+@with_options(StateForgetOptions)
+def forget(app: App, options: StateForgetOptions) -> int:
     """Let the ledger forget a stack whose state is gone for good: its next plan creates everything.
 
     Nothing is deleted. Refused while the stack has a state.
@@ -223,29 +245,36 @@ def forget(
     from orchestrator.run.state_changes import forget_stack, require_no_state
     from orchestrator.terraform.client import PlanOptions
 
-    app = pass_app(ctx)
-    with opened(app, {}) as session:
-        found = session.context.one(stack)
+    with opened(app) as session:
+        found = session.context.one(options.stack)
         refuse_outside_ci(Recorder(session, "forget", Terms(), PlanOptions()), [found.id])
         require_no_state(session.memory.states, found)
         for environment in session.context.protected([found.id]):
-            confirm_environment(app, environment, confirmed, "forget a stack")
-        yes(app, f"Forget {found.id}? Its next apply creates everything anew.", given=auto_approve)
-        problems = forget_stack(session, found, reason)
-        if as_json:
-            return app.emit("state forget", stack=found.id, reason=reason, notes=problems)
+            confirm_environment(app, environment, options.confirmed, "forget a stack")
+        yes(app, f"Forget {found.id}? Its next apply creates everything anew.", given=options.auto_approve)
+        problems = forget_stack(session, found, options.reason)
+        if options.as_json:
+            return app.emit("state forget", stack=found.id, reason=options.reason, notes=problems)
         app.write(f"The ledger has forgotten {found.id}.")
         for problem in problems:
             app.note(problem)
     return 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class StateBackupOptions(JsonOptions):
+    """The options of `infra state backup`."""
+
+    names: tuple[str, ...]
+    out: str | None
+
+
 @click.command("backup", epilog="\b\nExamples:\n  infra state backup\n  infra state backup prod --out kept\n")
 @click.argument("names", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks)
 @click.option("--out", metavar="DIR", help="The folder to write to; a new one below your home otherwise.")
 @json_option
-@click.pass_context
-def backup(ctx: click.Context, names: tuple[str, ...], out: str | None, as_json: bool) -> int:
+@with_options(StateBackupOptions)
+def backup(app: App, options: StateBackupOptions) -> int:
     """Copy states to a folder that only you can read, with a manifest. They hold secrets in clear."""
     from datetime import UTC, datetime
 
@@ -253,13 +282,12 @@ def backup(ctx: click.Context, names: tuple[str, ...], out: str | None, as_json:
     from orchestrator.project.select import select
     from orchestrator.run.versions import back_up, backup_folder
 
-    app = pass_app(ctx)
     project = app.project()
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    folder = app.cwd / out if out else backup_folder(app.environ, now)
-    stacks = select(project, names, app.cwd) if names else tuple(project.stacks)
+    folder = app.cwd / options.out if options.out else backup_folder(app.environ, now)
+    stacks = select(project, options.names, app.cwd) if options.names else tuple(project.stacks)
     kept = back_up(States(project, app.environ), [project.stacks[id] for id in stacks], folder, now)
-    if as_json:
+    if options.as_json:
         return app.emit("state backup", folder=str(folder), stacks=kept)
     app.write(f"{len(kept)} of {len(stacks)} stacks had a state; kept in {folder}.")
     return 0

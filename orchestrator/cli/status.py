@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import App, error_document, pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App, error_document
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.cli.standard_streams import has_failed
 from orchestrator.errors import Exit, StateError, UsageError
 
@@ -19,6 +21,15 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class StatusOptions(JsonOptions):
+    """The options of `infra status`."""
+
+    names: tuple[str, ...]
+    watch: bool
+    interval: float
+
+
 @click.command(epilog=EPILOG)
 @click.argument("names", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks)
 @click.option("--watch", is_flag=True, help="Show it again every few seconds, until Ctrl-C.")
@@ -26,24 +37,23 @@ Examples:
     "--interval", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Seconds, for --watch."
 )
 @json_option
-@click.pass_context
-def command(ctx: click.Context, names: tuple[str, ...], watch: bool, interval: float, as_json: bool) -> int:
+@with_options(StatusOptions)
+def command(app: App, options: StatusOptions) -> int:
     """Show what is applied where, what trunk owes, who is at work, and what was cut off.
 
     Trunk is as of your last fetch. Nothing is written, and Terraform is not run.
     Exit 1 when an object of the ledger cannot be read; the other stacks are shown all the same.
     """
-    if watch and as_json:
+    if options.watch and options.as_json:
         raise UsageError("--watch and --json exclude each other.", advice="Leave one out.")
-    app = pass_app(ctx)
-    if not watch:
-        return once(app, names, as_json=as_json)
+    if not options.watch:
+        return once(app, options.names, as_json=options.as_json)
     import time
 
     try:
         while not has_failed(app.stdout):
-            once(app, names, clear=True)
-            time.sleep(interval)
+            once(app, options.names, clear=True)
+            time.sleep(options.interval)
     except KeyboardInterrupt:
         return 0
     return 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.context import App, pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 if TYPE_CHECKING:
     from orchestrator.report.modules import ModulesReport
@@ -20,6 +21,18 @@ Examples:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class TestOptions(JsonOptions):
+    """The options of `infra test`."""
+
+    modules: tuple[str, ...]
+    everything: bool
+    simulated: bool
+    again: bool
+    parallelism: int | None
+    junit: str | None
+
+
 @click.command(epilog=EPILOG)
 @click.argument("modules", nargs=-1, metavar="[MODULE]...")
 @click.option("--all", "everything", is_flag=True, help="Every module of the project.")
@@ -28,17 +41,8 @@ Examples:
 @click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Modules at once.")
 @click.option("--junit", metavar="FILE", help="Write JUnit XML to FILE.")
 @json_option
-@click.pass_context
-def command(
-    ctx: click.Context,
-    modules: tuple[str, ...],
-    everything: bool,
-    simulated: bool,
-    again: bool,
-    parallelism: int | None,
-    junit: str | None,
-    as_json: bool,
-) -> int:
+@with_options(TestOptions)
+def command(app: App, options: TestOptions) -> int:
     """Run `terraform test` for modules. With no name: those that differ from trunk.
 
     Each module is tested in a copy, and not again while nothing that its tests read has changed. Exit 1
@@ -49,16 +53,17 @@ def command(
     from orchestrator.quality.modules import changed_modules, select_modules, types_of
     from orchestrator.quality.testing import Testing
 
-    app = pass_app(ctx)
-    with opened(app, {"parallelism": parallelism}) as session:
+    with opened(app, parallelism=options.parallelism) as session:
         project = session.context.project
-        if modules:
-            chosen = select_modules(project, modules)
+        if options.modules:
+            chosen = select_modules(project, options.modules)
         else:
-            chosen = tuple(project.modules) if everything else changed_modules(project)
-        with simulated_providers(app, project, types_of(project, chosen), wanted=simulated) as simulation:
-            report = Testing(session, simulation, again).run(chosen)
-    return tell(app, report, junit)
+            chosen = tuple(project.modules) if options.everything else changed_modules(project)
+        with simulated_providers(
+            app, project, types_of(project, chosen), wanted=options.simulated
+        ) as simulation:
+            report = Testing(session, simulation, options.again).run(chosen)
+    return tell(app, report, options.junit)
 
 
 def tell(app: App, report: ModulesReport, junit: str | None) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from orchestrator.cli.context import pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.errors import Exit
 
 EPILOG = """\b
@@ -17,8 +17,8 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @json_option
-@click.pass_context
-def command(ctx: click.Context, as_json: bool) -> int:
+@with_options(JsonOptions)
+def command(app: App, options: JsonOptions) -> int:
     """Check the layout, backends, cycles, lock files and owners. Nothing but the repository is looked at.
 
     Where CODEOWNERS names teams and `approved_by` is codeowners, INFRA_TEAMS_TOKEN must be set.
@@ -26,12 +26,11 @@ def command(ctx: click.Context, as_json: bool) -> int:
     from orchestrator.project.validate import check
     from orchestrator.review.owners import problems
 
-    app = pass_app(ctx)
     project = app.project()
     findings = (*problems(project, app.environ), *check(project))
     wrong = any(one.severity == "error" for one in findings)
     code = int(Exit.USAGE if wrong else Exit.OK)
-    if as_json:
+    if options.as_json:
         from orchestrator.project.documents import findings_document
 
         return app.emit("validate", code, **findings_document(project, findings))

@@ -7,8 +7,8 @@ import platform
 import click
 
 from orchestrator import __version__
-from orchestrator.cli.context import error_document, pass_app
-from orchestrator.cli.options import json_option
+from orchestrator.cli.context import App, error_document
+from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.errors import InfraError
 
 EPILOG = """\b
@@ -20,18 +20,17 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @json_option
-@click.pass_context
-def command(ctx: click.Context, as_json: bool) -> int:
+@with_options(JsonOptions)
+def command(app: App, options: JsonOptions) -> int:
     """Show the version of infra, and which Terraform would be used here and where it comes from."""
     from orchestrator.cli.running import terraform_here
 
-    app = pass_app(ctx)
     try:
         binary, problem = terraform_here(app), None
     except InfraError as error:
         binary, problem = None, error
     python = platform.python_version()
-    if as_json:
+    if options.as_json:
         found = None
         if binary:
             found = {
