@@ -16,6 +16,7 @@ from orchestrator.report.words import first_line
 
 STYLES: dict[DriftResult, str] = {
     "drifted": "bold red",
+    "blocked": "bold red",
     "unchecked": "bold yellow",
     "skipped": "dim",
     "destroyed": "dim",

@@ -30,9 +30,13 @@ class StateLocations:
         second time), that has another lineage, that is older than the recorded one, or whose move elsewhere
         this code does not know of.
         """
+        return self.check_entry(stack, self.memory.ledgers.entry(stack)) if stack.state else None
+
+    def check_entry(self, stack: Stack, entry: Entry | None) -> StateMove | None:
+        """The same for a ledger's entry that was read already."""
         if stack.state is None:
             return None
-        entry, head = self.memory.ledgers.entry(stack), self.memory.states.head(stack)
+        head = self.memory.states.head(stack)
         move = self._declared_move(stack, entry, head)
         if move:
             if entry:
@@ -49,6 +53,18 @@ class StateLocations:
         """Whether a stack has a state, and no run of infra is recorded that made it."""
         entry, head = self.memory.ledgers.entry(stack), self.memory.states.head(stack)
         return (entry is None or entry.is_blank) and head is not None and not head.is_empty
+
+    def recorded_elsewhere(self, stack: Stack, entry: Entry) -> Location | None:
+        """Where the ledger has the stack's state, if one is there and this code names another location.
+
+        So it is for the code of an older commit, after a move by hand. Raises BlockedError for a state that
+        is not the recorded one.
+        """
+        if not entry.state or entry.state == stack.state:
+            return None
+        head, location = self._head_of(entry.state), self.memory.states.at(entry.state)
+        self._refuse_other_state(stack, entry, head, location)
+        return location if head else None
 
     def lost(self, stack: Stack) -> Stack | None:
         """A stack without state and ledger entry, as earlier code had it whose state is still there.

@@ -10,10 +10,10 @@ from orchestrator.errors import Exit, exit_code_of
 from orchestrator.plan.drift_model import CATEGORIES, Category, DriftedResource, Rule
 from orchestrator.report.model import RunInfo
 
-DriftResult = Literal["clean", "drifted", "unchecked", "skipped", "destroyed"]
+DriftResult = Literal["clean", "drifted", "blocked", "unchecked", "skipped", "destroyed"]
 Severity = Literal["", "low", "medium", "high"]
 
-ORDER: tuple[DriftResult, ...] = ("drifted", "unchecked", "skipped", "destroyed", "clean")
+ORDER: tuple[DriftResult, ...] = ("drifted", "blocked", "unchecked", "skipped", "destroyed", "clean")
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low", "")
 
 
@@ -21,15 +21,16 @@ SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low", "")
 class StackDrift:
     """One stack in one run of checks.
 
-    `result` is `clean`, `drifted`, `unchecked` with a `reason`, or `skipped` when its turn did not come.
+    `result` is `clean`, `drifted`, `unchecked` with a `reason`, `blocked` where no plan may be made of its
+    state (`infra plan` says the same), `skipped` when its turn did not come, or `destroyed`.
     `commit` is what it was compared with: the one last applied, or after a failed run the one that it tried.
     `partial` is true when the last run did not bring the whole stack to a commit: it failed, or was of a
     part. `resources` are all that differ, also those that nobody need look at; `outputs` the names of those
     that an apply would change. `pending` says why trunk owes the stack something, apart from drift. `failed`
-    is true for an unchecked one when something is wrong, and false when its time has just not come: it is
-    being applied, or never was. `paths` are the folders whose owners answer for it. Of the memory:
-    `first_seen`, how often it `came_back`, `last_checked` before this run, `digest` of what drifted, and
-    `ended`, how a drift ended that was there before.
+    is true for a blocked one, and for an unchecked one when something is wrong, and false when its time has
+    just not come: it is being applied, or never was. `paths` are the folders whose owners answer for it. Of
+    the memory: `first_seen`, how often it `came_back`, `last_checked` before this run, `digest` of what
+    drifted, and `ended`, how a drift ended that was there before.
     """
 
     id: str
@@ -165,12 +166,12 @@ class DriftReport:
 
     @property
     def exit_code(self) -> int:
-        """8 for drift, 1 where a check failed, 130 after Ctrl-C, else 0."""
+        """8 for drift, 4 where a stack is blocked, 1 where a check failed, 130 after Ctrl-C, else 0."""
         if self.interrupted:
             return int(Exit.INTERRUPTED)
+        codes = {"drifted": Exit.DRIFT, "blocked": Exit.BLOCKED}
         return exit_code_of(
-            int(Exit.DRIFT) if one.result == "drifted" else int(Exit.ERROR) if one.failed else int(Exit.OK)
-            for one in self.stacks
+            int(codes.get(one.result, Exit.ERROR if one.failed else Exit.OK)) for one in self.stacks
         )
 
     def count(self, result: DriftResult) -> int:

@@ -127,6 +127,7 @@ def verdict(report: DriftReport) -> str:
     """The last line: how many stacks drifted, could not be checked, were clean."""
     words: tuple[tuple[DriftResult, str], ...] = (
         ("drifted", "drifted"),
+        ("blocked", "blocked"),
         ("unchecked", "could not be checked"),
         ("skipped", "not reached"),
         ("destroyed", "destroyed"),

@@ -11,11 +11,19 @@ from datetime import UTC, date, datetime
 from orchestrator.config.drift import Drift
 from orchestrator.engine.failures import mask_error
 from orchestrator.engine.memory import Memory
-from orchestrator.engine.planner import check_state_version, plan_while_still
+from orchestrator.engine.planner import check_state_version, plan_while_still, shadow_workdir
 from orchestrator.engine.session import Session
-from orchestrator.engine.states import States, Waiting
+from orchestrator.engine.state_location import StateLocations
+from orchestrator.engine.states import Waiting
 from orchestrator.engine.worktrees import at_commit
-from orchestrator.errors import GitError, InfraError, InterruptedRunError, StateError, TerraformError
+from orchestrator.errors import (
+    BlockedError,
+    GitError,
+    InfraError,
+    InterruptedRunError,
+    StateError,
+    TerraformError,
+)
 from orchestrator.plan.drift import classify
 from orchestrator.plan.file import plan_file_info
 from orchestrator.plan.reader import read_plan
@@ -24,8 +32,10 @@ from orchestrator.report.drift import StackDrift
 from orchestrator.run.drift_facts import facts_of
 from orchestrator.run.drift_pace import Pace, is_throttled
 from orchestrator.run.schemas import Schemas
+from orchestrator.state.location import Location
 from orchestrator.state.locks import LockInfo
 from orchestrator.state.records import UNCOMMITTED, Entry, base_commit, short_commit
+from orchestrator.state.statefile import StateFile
 from orchestrator.terraform.client import PlanOptions, PlanOutcome, Workdir
 
 
@@ -51,6 +61,8 @@ def check_stack(session: Session, stack: Stack, entry: Entry | None, terms: Term
             found = _disturbed(session.memory, stack, entry) or found
     except InterruptedRunError:
         found = unchecked(stack, "the run was interrupted")
+    except BlockedError as error:
+        found = blocked(session, stack, error)
     except InfraError as error:
         found = failed(session, stack, error)
     return replace(found, seconds=time.monotonic() - began)
@@ -190,21 +202,26 @@ def _check_at(session: Session, stack: Stack, entry: Entry, terms: Terms, commit
     upstreams = states.upstreams(stack)
     if isinstance(upstreams, Waiting):
         return unchecked(stack, upstreams.reason, upstreams.advice, failed=True, commit=commit)
+    elsewhere = _state_elsewhere(session.memory, stack, entry)
     generation = states.generation(stack)
-    if generation is None and states.location(stack) is not None:
+    if generation is None and elsewhere is None and states.location(stack) is not None:
         advice = f"`infra state history {stack.id}` shows older versions, where the bucket keeps them."
         return unchecked(stack, "its state is gone", advice, failed=True, commit=commit)
     if generation is not None:
         check_state_version(session, stack)
-    work = session.terraform.workdir(stack)
-    outcome = _plan(session, stack, work, generation, terms.pace)
+    if elsewhere:
+        blob = states.storage(elsewhere).read(elsewhere.name)
+        work = shadow_workdir(session.terraform, stack, blob.data if blob else None)
+    else:
+        work = session.terraform.workdir(stack)
+    outcome = _plan(session, stack, work, generation, terms.pace, shadow=elsewhere is not None)
     found = StackDrift(
         stack.id,
         stack.environment,
         "clean",
         commit=commit,
         partial=bool(why_partial(entry)),
-        notes=_notes(session.memory.states, stack, entry),
+        notes=_notes(states.head_at(elsewhere) if elsewhere else states.head(stack), entry),
         paths=(stack.path,),
     )
     info = plan_file_info(outcome.plan_file)
@@ -213,14 +230,30 @@ def _check_at(session: Session, stack: Stack, entry: Entry, terms: Terms, commit
     return _read(session, stack, work, outcome, entry, terms, found)
 
 
-def _plan(session: Session, stack: Stack, work: Workdir, generation: str | None, pace: Pace) -> PlanOutcome:
+def _state_elsewhere(memory: Memory, stack: Stack, entry: Entry) -> Location | None:
+    """Where the state is, if that is not where the code of this commit names it.
+
+    The ledger has it elsewhere after a move by hand; `moved_from` names it until an apply moves it. Raises
+    BlockedError where a plan of the stack would be blocked.
+    """
+    locations = StateLocations(memory)
+    elsewhere = locations.recorded_elsewhere(stack, entry)
+    if elsewhere:
+        return elsewhere
+    move = locations.check_entry(stack, entry)
+    return move.source if move else None
+
+
+def _plan(
+    session: Session, stack: Stack, work: Workdir, generation: str | None, pace: Pace, *, shadow: bool
+) -> PlanOutcome:
     """One normal saved plan without a lock, again while the provider says that it is asked too much."""
     options = PlanOptions()
     refusals = 0
     while True:
         pace.wait(lambda text: session.context.progress.doing(stack.id, text))
         try:
-            outcome, _ = plan_while_still(session, stack, work, options, generation, shadow=False)
+            outcome, _ = plan_while_still(session, stack, work, options, generation, shadow=shadow)
         except TerraformError as error:
             if not is_throttled(error) or not pace.slow_down(refusals):
                 raise
@@ -257,21 +290,21 @@ def _read(
     return replace(found, result="drifted" if found.loud else "clean")
 
 
-def _notes(states: States, stack: Stack, entry: Entry) -> tuple[str, ...]:
-    """What to know of the state itself: is it whole, was it put back, or written by somebody else?"""
+def _notes(head: StateFile | None, entry: Entry) -> tuple[str, ...]:
+    """What to know of the state itself: was all of the commit applied, did somebody else write it?"""
     partial = why_partial(entry)
     if partial:
         return (partial,)
-    head = states.head(stack)
-    if head is None or entry.serial is None:
-        return ()
-    if entry.lineage and head.lineage != entry.lineage:
-        return ("Its state is another one than infra left: it has another lineage.",)
-    if head.serial < entry.serial:
-        return (f"Its state was put back to an older version: serial {head.serial} after {entry.serial}.",)
-    if head.serial > entry.serial:
+    if head and entry.serial is not None and head.serial > entry.serial:
         return (f"Somebody else wrote its state: serial {head.serial} after {entry.serial}.",)
     return ()
+
+
+def blocked(session: Session, stack: Stack, error: BlockedError) -> StackDrift:
+    """A stack of which no plan is made, as `infra plan` says it."""
+    message = mask_error(session, stack, error).message
+    found = unchecked(stack, message, error.advice, failed=True)
+    return replace(found, result="blocked", error_class=type(error).__name__)
 
 
 def failed(session: Session, stack: Stack, error: InfraError) -> StackDrift:

@@ -131,7 +131,11 @@ class Memory:
             record, entry = self.records.get(one.id), self.entries.get(one.id)
             checked = record.checked_at if record else ""
             applied = entry.applied_at if entry and entry.result != "destroyed" else ""
-            if one.result in ("unchecked", "skipped") and applied and max(checked, applied) < oldest:
+            if (
+                one.result in ("blocked", "unchecked", "skipped")
+                and applied
+                and max(checked, applied) < oldest
+            ):
                 found.append(one.id)
         return tuple(found)
 
