@@ -28,7 +28,7 @@ def environments(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 def _project(ctx: click.Context) -> Project | None:
     app = ctx.find_object(App)
     try:
-        return app.project() if app else None
+        return app.project(needs_stacks=False) if app else None
     except Exception:
         # A shell has no place for an error while somebody types; the command itself will tell it.
         return None

@@ -87,19 +87,25 @@ class App:
         console.push_render_hook(cast("RenderHook", Hook()))
         return console
 
-    def project(self, *, for_guard: bool = False) -> Project:
+    def project(self, *, needs_stacks: bool = True, for_guard: bool = False) -> Project:
         """The repository that the working folder is in, read once per call.
 
+        ConfigError where no stack is found: "nothing to do" would hide a folder that was renamed.
         `for_guard` says that the guard will judge it: then its facts are taken from each file at once.
         """
         from orchestrator.project import load
+        from orchestrator.project.layout import require_stacks
 
-        if not for_guard:
-            return load(self.cwd)
-        from orchestrator.guard.code_facts import code_facts
-        from orchestrator.repository.source import Memo
+        memo = None
+        if for_guard:
+            from orchestrator.guard.code_facts import code_facts
+            from orchestrator.repository.source import Memo
 
-        return load(self.cwd, Memo(extract=code_facts))
+            memo = Memo(extract=code_facts)
+        project = load(self.cwd, memo)
+        if needs_stacks:
+            require_stacks(project)
+        return project
 
     @property
     def in_job(self) -> bool:

@@ -49,7 +49,7 @@ def command(app: App, options: DoctorOptions) -> int:
     checks: list[Check] = []
     unowned: list[Check] = []
     try:
-        project = app.project()
+        project = app.project(needs_stacks=False)
         unowned = owners(app, project)
         found = chain(
             examine(project, app.environ),

@@ -41,7 +41,7 @@ def command(app: App, options: FmtOptions) -> int:
 
     if options.diff and not options.check:
         raise UsageError("--diff goes with --check.", advice="Add --check, or leave --diff away.")
-    project = app.project()
+    project = app.project(needs_stacks=False)
     roots = [app.cwd / path for path in options.paths]
     for path in roots:
         if not path.exists():

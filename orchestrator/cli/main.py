@@ -117,7 +117,7 @@ def run_command(argv: Sequence[str], app: App) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        return app.fail(usage_error(error))
+        return app.fail(usage_error(error, ours))
     except InfraError as error:
         return app.fail(error)
     except (KeyboardInterrupt, click.Abort):
@@ -131,10 +131,19 @@ def run_command(argv: Sequence[str], app: App) -> int:
         tell_to(told_before)
 
 
-def usage_error(error: click.ClickException) -> UsageError:
-    """click's complaint as ours: the same words, our exit code, and where to look next."""
+def usage_error(error: click.ClickException, argv: Sequence[str] = ()) -> UsageError:
+    """click's complaint as ours: the same words, our exit code, and where to look next.
+
+    An option written as Terraform writes it, `-target=x`, is answered with the spelling here.
+    """
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "infra"
+    if context and isinstance(error, click.NoSuchOption):
+        known = {name for parameter in context.command.params for name in parameter.opts}
+        for word in argv:
+            name = "-" + word.partition("=")[0]
+            if word.startswith("-") and name.startswith("--") and name in known:
+                return UsageError(f"There is no option {name[1:]}.", advice=f"Write `-{word}`.")
     return UsageError(error.format_message(), advice=f"`{path} --help` shows the usage with examples.")
 
 

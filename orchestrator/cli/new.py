@@ -40,7 +40,7 @@ def module(app: App, options: NewModuleOptions) -> int:
     """Write a module with a passing test, an example and a README. Nothing that exists is touched."""
     from orchestrator.quality.scaffold import new_module
 
-    made = new_module(app.project(), options.name)
+    made = new_module(app.project(needs_stacks=False), options.name)
     if options.as_json:
         return app.emit("new module", module=made.path, files=list(made.files))
     for file in made.files:

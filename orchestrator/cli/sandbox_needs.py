@@ -80,7 +80,7 @@ def prepare_repository(app: App, info: Info) -> Info:
 def trunk_of(app: App, repository: Repository) -> tuple[str, str]:
     """The trunk's name, and where it is here; a repository without one has `main`."""
     try:
-        configured = app.project().config.trunk
+        configured = app.project(needs_stacks=False).config.trunk
     except InfraError:
         configured = None
     try:
@@ -96,7 +96,7 @@ def project_needs(app: App) -> Needs | None:
     from orchestrator.sandbox.schemas import source_address
 
     try:
-        project = app.project()
+        project = app.project(needs_stacks=False)
     except GitError:
         return None
     except InfraError as error:

@@ -26,7 +26,7 @@ def command(app: App, options: JsonOptions) -> int:
     from orchestrator.project.validate import check
     from orchestrator.review.owners import problems
 
-    project = app.project()
+    project = app.project(needs_stacks=False)
     findings = (*problems(project, app.environ), *check(project))
     wrong = any(one.severity == "error" for one in findings)
     code = int(Exit.USAGE if wrong else Exit.OK)

@@ -58,7 +58,7 @@ def project_view(project: Project, stacks: Collection[str]) -> Iterator[Renderab
             state = stack.state or f"{stack.backend.kind}, cannot be told"
             label = Text(stack.id)
             if stack.shared:
-                label.append(f" in {stack.path}", style="dim")
+                label.append(f" in {stack.path or '.'}", style="dim")
             table.add_row(label, _reads(project, stack.id), Text(state, style="dim"))
         yield table
         yield Text("")
@@ -184,7 +184,15 @@ def affected_view(found: Affected, *, why: bool) -> Iterator[RenderableType]:
         line = Text(stack.id, style="red")
         yield line.append("  deleted: what it made is to be destroyed", style="dim")
     yield Text("")
-    yield Text(f"{count(len(found.stacks), 'stack')} affected, compared with {against}.")
+    yield Text(f"{_affected_counts(found)}, compared with {against}.")
+
+
+def _affected_counts(found: Affected) -> str:
+    """How many stacks of each kind are listed."""
+    counts = [f"{count(len(found.stacks), 'stack')} affected"] if found.stacks else []
+    counts += [f"{len(found.followers)} may change after them"] if found.followers else []
+    counts += [f"{count(len(found.deleted), 'stack')} deleted"] if found.deleted else []
+    return ", ".join(counts)
 
 
 def _chains(stack: AffectedStack) -> Iterator[RenderableType]:

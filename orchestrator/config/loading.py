@@ -110,6 +110,7 @@ def _config(valid: raw.RawConfig, file: str, given: tuple[tuple[str, ...], ...])
         version=valid.version,
         trunk=valid.trunk,
         roots=Roots(PurePosixPath(valid.roots.modules), PurePosixPath(valid.roots.envs)),
+        exclude=valid.exclude,
         terraform=_terraform(valid.terraform),
         backend=_backend(valid.backend),
         lock_files=valid.lock_files,

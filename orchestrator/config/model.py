@@ -256,6 +256,7 @@ class Config:
     version: int = 1
     trunk: str | None = None
     roots: Roots = Roots()
+    exclude: tuple[str, ...] = ()
     terraform: TerraformSettings = TerraformSettings()
     backend: Backend | None = None
     lock_files: Literal["optional", "required"] = "optional"

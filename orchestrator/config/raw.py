@@ -94,11 +94,6 @@ class RawGcs(Section):
     prefix: Template = "{environment}/state/{stack}"
     """The state's folder in the bucket; {stack} is the name below the environment."""
 
-    @model_validator(mode="after")
-    def _one_state_each(self) -> RawGcs:
-        _tells_stacks_apart(self.bucket + "/" + self.prefix, "prefix")
-        return self
-
 
 class RawLocal(Section):
     """States on disk."""
@@ -107,17 +102,6 @@ class RawLocal(Section):
         examples=[".states/{environment}/{stack}.tfstate"]
     )
     """The state's file, from the repository's root, with {environment} and {stack}."""
-
-    @model_validator(mode="after")
-    def _one_state_each(self) -> RawLocal:
-        _tells_stacks_apart(self.path, "path")
-        return self
-
-
-def _tells_stacks_apart(template: str, key: str) -> None:
-    for placeholder in ("{environment}", "{stack}"):
-        if placeholder not in template:
-            raise ValueError(f"{key} must hold {placeholder}, or several stacks would share one state")
 
 
 class RawBackend(Section):
@@ -301,6 +285,9 @@ class RawConfig(Section):
     """The branch everything merges to. Without it: origin/HEAD, main, master."""
     roots: RawRoots = RawRoots()
     """Where modules and environments lie."""
+    exclude: tuple[Text, ...] = Field((), examples=[["**/_template", "infra/envs/*/archive"]])
+    """Globs over folders that are no stacks, nor is what lies in them. `*` stays between slashes, `**` does
+    not."""
     terraform: RawTerraform = RawTerraform()
     """Which Terraform runs."""
     backend: RawBackend | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from orchestrator.config import DEFAULT_WORKSPACE, Config, StackSettings
 from orchestrator.errors import ProjectError
 from orchestrator.project.model import Finding, Module, Stack
+from orchestrator.project.reads import glob_pattern
 from orchestrator.project.states import backend_config, backend_of, given_settings, object_url, state_of
 from orchestrator.repository.hcl.text import Scope
 from orchestrator.repository.source import Source, folders
@@ -53,9 +54,13 @@ def discover(tree: Tree, config: Config, source: Source, root: Path) -> Found:
     findings: list[Finding] = []
     envs = _inside(config.roots.envs, "roots.envs")
     modules_root = _inside(config.roots.modules, "roots.modules")
-    below = list(_code_folders(tree, envs, findings))
+    below = [
+        path
+        for path in _code_folders(tree, envs, findings)
+        if not _is_excluded(path, config.exclude) and not source.directory(source.real(path)).has_only_moves
+    ]
     shared = list(_shared_roots(config, source, findings))
-    used = _called(source, [*below, *(one.path for one in shared)])
+    used = called_from(source, [*below, *(one.path for one in shared)])
     taken = {one.path for one in shared}
     called = used | {source.real(path) for path in used}
     plain = _plain_roots(
@@ -101,7 +106,14 @@ def _code_folders(tree: Tree, start: str, findings: list[Finding]) -> Iterator[s
             yield one
 
 
-def _called(source: Source, start: list[str]) -> set[str]:
+def _is_excluded(path: str, globs: Iterable[str]) -> bool:
+    """Whether a folder, or one that it lies in, is one that infra.yaml leaves out."""
+    parts = path.split("/")
+    above = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    return any(glob_pattern(glob.strip("/")).fullmatch(folder) for glob in globs for folder in above)
+
+
+def called_from(source: Source, start: list[str]) -> set[str]:
     """Every directory that is called as a module from those given, directly or not."""
     found: set[str] = set()
     todo = [source.real(path) for path in start]
@@ -219,7 +231,7 @@ def _reads(config: Config, root: Root) -> tuple[str, ...]:
 
 def _modules(source: Source, paths: set[str], stacks: dict[str, Stack]) -> dict[str, Module]:
     """The modules by path; used are those that some stack reaches."""
-    reached = _called(source, sorted({stack.path for stack in stacks.values()}))
+    reached = called_from(source, sorted({stack.path for stack in stacks.values()}))
     found = {}
     for path in sorted(paths):
         calls = dict.fromkeys(call.path for call in source.calls(path) if call.path is not None)

@@ -248,6 +248,8 @@ class Project:
         found = [finding for finding in self.findings if finding.stack in wanted]
         for stack in wanted:
             found.extend(self.coverage.problems(self.stacks[stack]))
+            lacking = missing_settings(self.stacks[stack])
+            found.extend([lacking] if lacking else [])
             found.extend(self.state_conflicts(self.stacks[stack]))
         cycle = self.cycle(wanted)
         for finding in [*found, *([cycle] if cycle else [])]:
@@ -287,6 +289,16 @@ class Project:
         message = f"{stack.id} shares its state with {', '.join(others)}: {stack.state}."
         advice = "Each would destroy what the other made. Give each a state of its own: `infra validate`."
         return [Finding("error", "state-shared", message, advice, stack.path, stack=stack.id)]
+
+
+def missing_settings(stack: Stack) -> Finding | None:
+    """The error of an empty backend block for which infra.yaml has no settings."""
+    if not stack.backend.empty or stack.backend_config:
+        return None
+    kind = stack.backend.kind
+    message = f"{stack.id} has an empty {kind} backend, and infra.yaml gives no settings."
+    advice = f"Set `backend: {{{kind}: …}}` in infra.yaml, or write them in the block."
+    return Finding("error", "backend-settings", message, advice, stack.path, stack=stack.id)
 
 
 def as_error(finding: Finding) -> ProjectError:

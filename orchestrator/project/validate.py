@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
 from orchestrator.project import graph
 from orchestrator.project.given import mask_findings
-from orchestrator.project.model import Finding, Project, Stack
+from orchestrator.project.layout import no_stacks, root_modules
+from orchestrator.project.model import Finding, Project, Severity, Stack, missing_settings
 from orchestrator.repository.facts import Types
 from orchestrator.repository.modules import is_code
 
@@ -33,6 +35,7 @@ def check(project: Project) -> tuple[Finding, ...]:
 def _all(project: Project) -> Iterator[Finding]:
     yield from project.findings
     yield from _layout(project)
+    yield from _dangling_links(project)
     yield from _states(project)
     yield from _shared_folders(project)
     yield from _order(project)
@@ -47,15 +50,8 @@ def _all(project: Project) -> Iterator[Finding]:
 def _layout(project: Project) -> Iterator[Finding]:
     roots = project.config.roots
     if not project.stacks:
-        exists = project.tree.is_folder(str(roots.envs))
-        what = "holds no Terraform code" if exists else "does not exist"
-        yield Finding(
-            "error",
-            "no-stacks",
-            f"There is no stack: {roots.envs} {what}.",
-            f"Put each stack in a folder of its own, such as {roots.envs}/dev/network/main.tf, "
-            "or name the folder that holds your environments: `roots: {envs: FOLDER}` in infra.yaml.",
-        )
+        error = no_stacks(project, root_modules(project))
+        yield Finding("error", "no-stacks", error.message, error.advice)
     for name in project.order.unordered:
         yield Finding(
             "warning",
@@ -72,29 +68,40 @@ def _layout(project: Project) -> Iterator[Finding]:
             )
 
 
+def _dangling_links(project: Project) -> Iterator[Finding]:
+    """Links to files that are not there, which Terraform cannot read."""
+    tree = project.tree
+    roots = {stack.path for stack in project.stacks.values()}
+    for path, target in tree.links.items():
+        folder, _, name = path.rpartition("/")
+        if not (is_code(name) or name.endswith((".tfvars", ".tfvars.json"))):
+            continue
+        resolved = tree.resolve(path)
+        if isinstance(resolved, str) and not tree.exists(resolved):
+            severity: Severity = "error" if folder in roots else "warning"
+            message = f"{path} is a link to {target}, which does not exist."
+            yield Finding(severity, "link-dangling", message, "Commit what it names, or remove it.", path)
+
+
 def _states(project: Project) -> Iterator[Finding]:
     owners: dict[str, Stack] = {}
+    roots = Counter(stack.path for stack in project.stacks.values())
     for stack in project.stacks.values():
         at = stack.path
-        if stack.shared and not stack.backend.declared:
+        if stack.shared and not stack.backend.declared and roots[stack.path] > 1:
             yield Finding(
                 "error",
                 "shared-root-backend",
-                f"{stack.path} serves several environments without a backend block: one state for all.",
+                f"{stack.path or 'The top folder'} serves several environments without a backend block: "
+                "one state for all.",
                 'Declare an empty one, `terraform { backend "gcs" {} }`, and set `backend:` in infra.yaml.',
                 at,
                 stack=stack.id,
             )
             continue
-        if stack.backend.empty and not stack.backend_config:
-            yield Finding(
-                "error",
-                "backend-settings",
-                f"{stack.id} has an empty {stack.backend.kind} backend, and infra.yaml gives no settings.",
-                f"Set `backend: {{{stack.backend.kind}: …}}` in infra.yaml, or write them in the block.",
-                at,
-                stack=stack.id,
-            )
+        lacking = missing_settings(stack)
+        if lacking:
+            yield lacking
         elif stack.state is None and stack.backend.kind in ("gcs", "local"):
             message = f"Where {stack.id} keeps its state cannot be told."
             yield Finding("warning", "state-unknown", message, "Write plain strings.", at, stack=stack.id)

@@ -154,6 +154,7 @@ class ModuleFacts:
     `broken` are the files that do not parse: name, line and text. `settings` are the `terraform` blocks and
     module addresses as they are written: what `init` looks at. `items` are keys and values of locals that
     hold what `fileset` finds. `at` has the file of an entry by kind and name: `("module", "vpc")`.
+    `has_only_moves` says that no block but `moved` is there.
     """
 
     files: tuple[str, ...] = ()
@@ -171,6 +172,7 @@ class ModuleFacts:
     broken: tuple[tuple[str, int | None, str], ...] = ()
     settings: tuple[str, ...] = ()
     at: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    has_only_moves: bool = False
 
 
 def module_facts(module: MergedModule) -> ModuleFacts:
@@ -214,7 +216,14 @@ def module_facts(module: MergedModule) -> ModuleFacts:
         broken=tuple((file.name, *file.broken) for file in module.files if file.broken is not None),
         settings=tuple(_settings(module)),
         at=at,
+        has_only_moves=_has_only_moves(module),
     )
+
+
+def _has_only_moves(module: MergedModule) -> bool:
+    kinds = {block.kind for block in module.blocks()}
+    is_whole = not module.locals and all(file.broken is None for file in module.files)
+    return kinds == {"moved"} and is_whole
 
 
 def _is_remote_state(block: Block) -> bool:

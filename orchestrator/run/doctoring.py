@@ -16,11 +16,12 @@ from orchestrator.engine.folders import Folders
 from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.states import States
 from orchestrator.engine.terraform_runner import binaries_for, constraints_of
-from orchestrator.errors import InfraError
+from orchestrator.errors import ConfigError, InfraError
 from orchestrator.guard.allowed import provider_address
 from orchestrator.guard.providers import is_known
 from orchestrator.process import Supervisor
 from orchestrator.project.git import FULL_CLONE
+from orchestrator.project.layout import require_stacks
 from orchestrator.project.model import Project
 from orchestrator.report.drift_history import heartbeat_words
 from orchestrator.run.drift_history import heartbeats
@@ -60,6 +61,7 @@ class Check:
 def examine(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
     """Every check, in order; each gives its findings as soon as it has them."""
     yield repository(project)
+    yield from stacks(project)
     binaries, checks = terraform(project, environ)
     yield from checks
     if binaries:
@@ -81,6 +83,14 @@ def repository(project: Project) -> Check:
     return Check(
         "git", "warning", f"{found}; a shallow clone, in which what trunk had may be missing", FULL_CLONE
     )
+
+
+def stacks(project: Project) -> Iterator[Check]:
+    """Whether stacks are found where infra.yaml says."""
+    try:
+        require_stacks(project)
+    except ConfigError as error:
+        yield Check("stacks", "error", error.message, error.advice)
 
 
 def terraform(project: Project, environ: Mapping[str, str]) -> tuple[Binaries | None, list[Check]]:

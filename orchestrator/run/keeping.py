@@ -95,8 +95,14 @@ def keep(session: Session, planned: Mapping[str, Planned], folder: Path, *, dest
 
 
 def read_kept(folder: Path) -> Kept:
-    """The manifest of a folder that `plan --out` wrote; PlanFileError when it cannot be used."""
+    """The manifest of a folder that `plan --out` wrote.
+
+    UsageError where there is none, PlanFileError when it cannot be used.
+    """
     path = folder / MANIFEST
+    if not path.exists():
+        what = "does not exist" if not folder.exists() else f"holds no {MANIFEST}"
+        raise UsageError(f"{folder} {what}.", advice="Give --plan the folder that `infra plan --out` wrote.")
     try:
         content = read_object(path.read_bytes())
         if content["version"] != VERSION:

@@ -13,6 +13,7 @@ from orchestrator.terraform import command
 from orchestrator.terraform.binary import Binary
 from orchestrator.terraform.diagnostics import from_json, init_required, lock_holder
 from orchestrator.terraform.failures import failure, locked_error, why_it_ended
+from orchestrator.terraform.fmt import without_dangling
 from orchestrator.terraform.init import Initializer, OnProgress, effective_root, forget_init
 from orchestrator.terraform.journal import event_text, read_journal
 from orchestrator.terraform.model import (
@@ -212,12 +213,12 @@ class Client:
 
         No `init` is needed. Gives (files, text): one of the two is empty.
         """
-        done = self._fmt(folder, env, command.fmt_check(paths, diff=diff), ok=(0, 3))
+        done = self._fmt(folder, env, command.fmt_check(without_dangling(paths), diff=diff), ok=(0, 3))
         return ((), done.text) if diff else (tuple(done.text.splitlines()), "")
 
     def fmt(self, folder: Path, env: Mapping[str, str], paths: Sequence[Path] = ()) -> tuple[str, ...]:
         """Format the files below `paths`; gives those that were changed, relative to `folder`."""
-        return tuple(self._fmt(folder, env, command.fmt(paths), ok=(0,)).text.splitlines())
+        return tuple(self._fmt(folder, env, command.fmt(without_dangling(paths)), ok=(0,)).text.splitlines())
 
     def _fmt(
         self, folder: Path, env: Mapping[str, str], argv: Sequence[str], *, ok: Sequence[int]

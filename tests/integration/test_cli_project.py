@@ -205,7 +205,7 @@ def test_a_folder_names_its_stacks(repo: Repo, infra: Infra) -> None:
 def test_an_empty_repository_is_told_what_to_do(make_repo: MakeRepo) -> None:
     infra = Infra(make_repo({"README.md": ""}).root, {})
     assert "infra/envs/dev/network/main.tf" in infra("validate", code=3).out
-    assert "infra validate" in infra("list", code=0).err
+    assert "infra/envs/dev/network/main.tf" in infra("list", code=3).err
 
 
 @pytest.mark.parametrize("command", ["list", "graph", "validate", "affected"])

@@ -1,10 +1,18 @@
-"""The entry point."""
+"""The entry point, and small things that commands say."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from orchestrator.cli.main import forget_relative_folders
+from orchestrator.errors import UsageError
+from orchestrator.run.keeping import read_kept
+from tests.conftest import MakeRepo
+from tests.support.cli import Infra
+
+FILES = {f"infra/envs/dev/{name}/main.tf": "" for name in "ab"}
 
 
 @pytest.mark.parametrize(
@@ -21,3 +29,37 @@ def test_path_loses_folders_that_depend_on_where_we_are(
     """The working directory is a checkout: a `git` in it would run."""
     forget_relative_folders(environ)
     assert environ == expected
+
+
+@pytest.mark.parametrize(
+    ("argv", "advice"),
+    [
+        (("apply", "-auto-approve", "dev"), "Write `--auto-approve`."),
+        (("plan", "-target=terraform_data.x"), "Write `--target=terraform_data.x`."),
+        (("plan", "-nonsense"), "`infra plan --help` shows the usage with examples."),
+    ],
+)
+def test_options_as_terraform_writes_them_are_answered_with_the_spelling_here(
+    make_repo: MakeRepo, argv: tuple[str, ...], advice: str
+) -> None:
+    ran = Infra(make_repo(FILES).root, {})(*argv, code=3)
+    assert advice in ran.err
+
+
+def test_affected_counts_what_it_lists(make_repo: MakeRepo) -> None:
+    repo = make_repo(FILES)
+    repo.remove("infra/envs/dev/b/main.tf")
+    ran = Infra(repo.root, {})("affected", code=0)
+    assert ran.out.splitlines()[-1].startswith("1 stack deleted, compared with")
+    repo.write({"infra/envs/dev/a/main.tf": "# changed"})
+    ran = Infra(repo.root, {})("affected", code=0)
+    assert ran.out.splitlines()[-1].startswith("1 stack affected, 1 stack deleted, compared with")
+
+
+@pytest.mark.parametrize(
+    ("folder", "why"), [("nosuch", "does not exist"), ("infra", "holds no manifest.json")]
+)
+def test_kept_plans_that_are_not_there_are_wrong_usage(tmp_path: Path, folder: str, why: str) -> None:
+    (tmp_path / "infra").mkdir()
+    with pytest.raises(UsageError, match=why):
+        read_kept(tmp_path / folder)

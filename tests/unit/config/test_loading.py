@@ -132,8 +132,6 @@ MISTAKES = [
     ("backend: {}", 1, "backend", "one of gcs and local"),
     ("backend: {gcs: {prefix: x}}", 1, "backend.gcs.bucket", "is missing"),
     ("backend: {gcs: {bucket: b, prefix: '{env}/{stack}'}}", 1, "backend.gcs.prefix", "{stack} only"),
-    ("backend: {gcs: {bucket: b, prefix: '{stack}'}}", 1, "backend.gcs", "must hold {environment}"),
-    ("backend: {local: {path: 'x/{environment}'}}", 1, "backend.local", "must hold {stack}"),
     ("stacks: {x: {path: a}}", 1, "stacks.x", "must name the `environments`"),
     ("stacks: {x: {environments: {dev: {}}}}", 1, "stacks.x", "needs `path`"),
     ("stacks: {/x: {}}", 1, "stacks./x", "a stack id such as prod/network"),
