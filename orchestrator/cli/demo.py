@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -69,7 +70,11 @@ def command(app: App, options: DemoOptions) -> int:
     console = app.console()
     picture = picture_console() if options.svg else None
     narrator = RichNarrator(console, picture)
-    with supervisor.handling_signals(), demo_folder(app, options.directory, options.keep) as folder:
+    with (
+        supervisor.handling_signals(),
+        demo_folder(app, options.directory, options.keep) as folder,
+        infra_argv() as infra,
+    ):
         terraform = find_terraform(app, supervisor, folder)
         console.print(f"Repository {folder}, {terraform}.")
         repository.lay_out(folder, date.today())
@@ -79,7 +84,7 @@ def command(app: App, options: DemoOptions) -> int:
             def prepared() -> Info:
                 return prepare(App(environ, app.stdin, app.stdout, app.stderr, str(folder)), info)
 
-            play(Stage(folder, environ, supervisor, narrator, info, prepared), STORY)
+            play(Stage(folder, environ, supervisor, narrator, info, prepared, infra), STORY)
         seconds = time.monotonic() - began
         console.print(
             f"\nEverything did what it said, in {seconds:.0f} s ({narrator.seconds:.0f} s of them commands)."
@@ -108,6 +113,20 @@ def demo_folder(app: App, directory: str | None, keep: bool) -> Iterator[Path]:
     finally:
         if not keep:
             shutil.rmtree(folder if directory else folder.parent, ignore_errors=True)
+
+
+@contextmanager
+def infra_argv() -> Iterator[tuple[str, ...]]:
+    """How the demo's commands are started: on Linux forked from one process, so that none imports again."""
+    from orchestrator.sandbox.demo.stage import INFRA
+
+    if sys.platform != "linux":
+        yield INFRA
+        return
+    from orchestrator.cli import prefork
+
+    with prefork.serving() as path:
+        yield prefork.client_argv(path)
 
 
 @contextmanager

@@ -210,7 +210,7 @@ class Bucket:
             return request(bucket, _retry(operation, BRIEF if is_down else PATIENCE))
 
         with self._lock:
-            _load_library()
+            load_library()
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
         from requests.exceptions import RequestException
@@ -333,8 +333,8 @@ class _SentBytes(io.BytesIO):
         return block
 
 
-def _load_library() -> None:
-    """Import Google's library for the first time."""
+def load_library() -> None:
+    """Import Google's library for the first time: without its warnings, which are not for users."""
     with warnings.catch_warnings():
         # The library warns that it will drop this Python one day; that is for us to follow, not for users.
         warnings.filterwarnings("ignore", "You are using a Python version", FutureWarning)

@@ -97,7 +97,8 @@ def test_an_interrupt_leaves_nothing_running(tmp_path: Path, number: int, code: 
     folder = tmp_path / "play"
     demo = start(folder)
     wait_until(lambda: attach.running(folder / ".infra/sandbox") is not None)
-    time.sleep(1.0)
+    # Commands run now, one after the other.
+    wait_until((folder / ".git").is_dir)
 
     os.kill(demo.pid, number)
     text, _ = demo.communicate(timeout=60)

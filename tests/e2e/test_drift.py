@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from orchestrator.sandbox.provider.server import ProviderServer, reattach_config
 from orchestrator.sandbox.schemas import Schemas
 from orchestrator.sandbox.sentinel import Sentinel
 from orchestrator.sandbox.world import World
-from tests.support import workflows
+from tests.support import warm, workflows
 from tests.support.ci import BUCKET, Ci, account, running
 from tests.support.cli import Infra
 from tests.support.nights import HEAD
@@ -56,6 +55,7 @@ class Story:
     ci: Ci
     world: World
     attached: str
+    programs: Path
 
     @property
     def env(self) -> dict[str, str]:
@@ -82,8 +82,9 @@ class Story:
         }
         work = folder.with_name(f"{folder.name}-act")
         work.mkdir()
-        programs = Path(sys.executable).parent
-        jobs = workflows.Workflows(folder, work, programs, TARGET.repository, env, tokens, str(github.bare))
+        jobs = workflows.Workflows(
+            folder, work, self.programs, TARGET.repository, env, tokens, str(github.bare)
+        )
         event = json.loads(github.event_file(kind).read_text())
         return jobs.run(kind, workflow, event, inputs=inputs)
 
@@ -97,7 +98,8 @@ def story(tmp_path: Path) -> Iterator[Story]:
         "infra/envs/dev/shop/main.tf": HEAD + TOPIC.format(name="orders"),
         ".gitignore": ".infra\n",
     }
-    files |= workflows.files(TARGET, Path(sys.executable).parent)
+    programs = warm.programs(tmp_path / "programs")
+    files |= workflows.files(TARGET, programs)
     provider, sentinel = ProviderServer(tmp_path / "worlds", Schemas()), Sentinel()
     provider.start()
     provider.serve_types("google", ["google_pubsub_topic"])
@@ -112,7 +114,7 @@ def story(tmp_path: Path) -> Iterator[Story]:
                 ci.place.server.store.insert_managed_folder(BUCKET, folder)
                 ci.place.server.store.set_managed_folder_policy(BUCKET, folder, {"bindings": bindings})
             attached = reattach_config(provider.open("night"), sentinel.pid)
-            yield Story(ci, provider.world("night"), attached)
+            yield Story(ci, provider.world("night"), attached, programs)
     finally:
         provider.close()
         sentinel.close()

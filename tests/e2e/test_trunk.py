@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from orchestrator.sandbox.needs import RIGHTS as GRANTED
 from orchestrator.sandbox.needs import SHARED
 from orchestrator.state.approved import digest_key
 from orchestrator.state.gcs import Bucket
-from tests.support import workflows
+from tests.support import warm, workflows
 from tests.support.ci import BUCKET, Ci, account, running
 from tests.support.remembered import FILES, UPSTREAM
 from tests.support.repo import Repo
@@ -123,7 +122,7 @@ class Story:
 def story(tmp_path: Path) -> Iterator[Story]:
     files = {**FILES, "infra.yaml": settings()}
     del files["infra/envs/dev/app/main.tf"]
-    programs = Path(sys.executable).parent
+    programs = warm.programs(tmp_path / "programs")
     with running(tmp_path, files=files | workflows.files(TARGET, programs)) as ci:
         store = ci.place.server.store
         made: set[tuple[str, str]] = set()

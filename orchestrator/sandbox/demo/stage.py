@@ -54,6 +54,7 @@ class Stage:
     """One performance: its repository, its sandbox and its audience. Every method raises when it must.
 
     `prepare` tells the sandbox what the repository needs, and gives what the sandbox says of itself then.
+    `command` is how `infra` is started where nobody kills it: by its argv without arguments.
     """
 
     repository: Path
@@ -62,6 +63,7 @@ class Stage:
     narrator: Narrator
     info: attach.Info
     prepare: Callable[[], attach.Info]
+    command: tuple[str, ...] = INFRA
     _greeted: bool = False
 
     def make_ready(self) -> None:
@@ -77,7 +79,7 @@ class Stage:
     ) -> None:
         """Run `infra ARGUMENTS` on the sandbox, in view; it must exit with `expect`, or else `instead`."""
         self.narrator.command(shlex.join(["infra", *arguments]), job.words if job else "")
-        done = self._run([*INFRA, *arguments], self.environment_of(job), shown=True)
+        done = self._run([*self.command, *arguments], self.environment_of(job), shown=True)
         will_do = done.returncode in (expect, instead)
         self._must(will_do, arguments, f"ended with {done.returncode} and not {expect}")
 
@@ -95,7 +97,7 @@ class Stage:
 
     def asked(self, *arguments: str) -> dict[str, Any]:
         """What `infra ARGUMENTS --json` says, out of view."""
-        done = self._run([*INFRA, *arguments, "--json"], self.environment_of(), shown=False)
+        done = self._run([*self.command, *arguments, "--json"], self.environment_of(), shown=False)
         try:
             document: dict[str, Any] = json.loads(done.stdout)
         except ValueError as error:
