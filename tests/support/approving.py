@@ -20,12 +20,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar, cast
 
+from orchestrator.engine.context import RunContext
+from orchestrator.engine.folders import Folders
+from orchestrator.engine.ledgers import Ledgers
+from orchestrator.engine.memory import Memory
 from orchestrator.engine.ports import Silent
 from orchestrator.engine.session import Session, open_session
+from orchestrator.engine.states import States
+from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.port import TEAMS_TOKEN, Host
+from orchestrator.masking import Masker
 from orchestrator.plan.digest import Digest, encode, sha256
+from orchestrator.process import Supervisor
 from orchestrator.project import load, load_commit
+from orchestrator.project.model import Project
+from orchestrator.report.model import RunInfo
 from orchestrator.review.approvals import Approvals, Verdict
 from orchestrator.run.digesting import objects_of
 from orchestrator.state.approved import PlanObjects
@@ -200,9 +210,27 @@ class ApprovingInMemory(Reviewed[MemoryHost]):
         self.github = MemoryHost(self.job)
         self.host = cast(Host, self.github)
         self.applied = self.job.head
-        self.session = self._session()
+        self.update()
 
     def update(self) -> None:
         """Read trunk as it is now."""
         self.github.go_to("main")
-        self.session = self.session.with_project(load(self.job.root / self.below))
+        self.session = session_without_terraform(load(self.job.root / self.below), self.env)
+
+
+def session_without_terraform(project: Project, env: Mapping[str, str]) -> Session:
+    """A session that reads ledgers and starts nothing: Terraform need not be found."""
+    commit = project.commit or ""
+    context = RunContext(
+        project,
+        RunInfo("20260105T090000000Z-abcdef", "local", commit, "2026-01-05T09:00:00Z", 0.0),
+        env,
+        Folders(project.root),
+        Masker(project.config.masking),
+        Silent(),
+        Supervisor(),
+        workers=1,
+    )
+    states = States(project, env)
+    memory = Memory(project, states, Ledgers(project, states, env))
+    return Session(context, cast(TerraformRunner, None), memory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.ci import shards
@@ -14,6 +14,7 @@ from orchestrator.errors import UsageError
 NAMES = st.lists(st.text("abcdef", min_size=1, max_size=6), min_size=1, max_size=60, unique=True)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(NAMES, st.integers(1, 20), st.dictionaries(st.text("abcdef", max_size=3), st.floats(0.1, 900)))
 def test_every_stack_is_in_one_part(names: list[str], count: int, seconds: dict[str, float]) -> None:
     parts = shards.pack([(name,) for name in names], count, seconds)
