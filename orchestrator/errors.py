@@ -119,10 +119,6 @@ class ProcessError(InfraError):
     """A program could not be started, or outlived its deadline."""
 
 
-class TooLateError(InfraError):
-    """A stack was not started, since the credentials of the job may end before it is planned."""
-
-
 class TerraformError(InfraError):
     """Terraform failed; its diagnostics say why.
 

@@ -28,9 +28,9 @@ from orchestrator.report.model import Result, StackReport
 from orchestrator.state.records import Outcome
 
 # A stack whose prerequisite ended in these ways is not touched; causes first, consequences last.
-STOPS = ("interrupted", "failed", "mismatch", "blocked", "locked", "waiting", "aborted")
+STOPS = ("interrupted", "failed", "mismatch", "blocked", "locked", "unchecked", "waiting", "aborted")
 # Results that stay as they are when the run stops before the stack.
-FINAL = ("unchanged", "failed", "locked", "blocked", "mismatch")
+FINAL = ("unchanged", "failed", "locked", "blocked", "mismatch", "unchecked")
 # So often is a plan made again because what it was made against moved while somebody was asked.
 PLANS = 3
 
@@ -328,4 +328,5 @@ def _how_it_ended(report: StackReport) -> str:
         "locked": "is locked",
         "mismatch": "is not what was planned",
         "waiting": "is waiting",
+        "unchecked": "was not planned",
     }.get(report.result, report.result)

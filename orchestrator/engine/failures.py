@@ -19,7 +19,6 @@ from orchestrator.errors import (
     InterruptedRunError,
     LockedError,
     TerraformError,
-    TooLateError,
 )
 from orchestrator.jsontext import MALFORMED, read_object
 from orchestrator.masking import NO_SECRETS, SecretSet
@@ -34,17 +33,20 @@ def not_planned(session: Session, stack: Stack) -> Planned:
     return Planned(failure(session, stack, InterruptedRunError("The run was interrupted.")))
 
 
-def too_late(session: Session, stack: Stack, last_start: float) -> Planned:
+def too_late(stack: Stack, last_start: float) -> Planned:
     """The result of a stack whose turn came after `last_start` seconds of the run."""
-    error = TooLateError(
-        f"Not planned: {last_start / 60:.0f} minutes of the job were over before its turn came, and the "
-        "job's credentials end soon.",
-        advice="Run the job again. To plan more at once, raise "
-        f"`environments.{stack.environment}.parallelism` in infra.yaml; to spread a pull request over more "
-        "jobs, add `--shards N` to `infra affected --matrix` in infra-affected.yml.",
-        stack=stack.id,
+    return Planned(
+        StackReport(
+            stack.id,
+            stack.environment,
+            "unchecked",
+            reason=f"{last_start / 60:.0f} minutes of the job were over before its turn came, and the job's "
+            "credentials end soon",
+            advice="Run the job again. To plan more at once, raise "
+            f"`environments.{stack.environment}.parallelism` in infra.yaml; to spread a pull request over "
+            "more jobs, add `--shards N` to `infra affected --matrix` in infra-affected.yml.",
+        )
     )
-    return Planned(failure(session, stack, error))
 
 
 def failure(session: Session, stack: Stack, error: InfraError) -> StackReport:

@@ -19,6 +19,7 @@ STYLES: Mapping[Result, str] = {
     "blocked": "bold red",
     "interrupted": "bold red",
     "locked": "bold yellow",
+    "unchecked": "bold yellow",
     "aborted": "yellow",
     "waiting": "yellow",
     "skipped": "dim",

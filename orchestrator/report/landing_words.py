@@ -16,7 +16,7 @@ from orchestrator.report.words import counts_in_words, plural
 CAUSES = 4_000
 WENT: tuple[Result, ...] = ("applied", "destroyed")
 TROUBLE: tuple[Result, ...] = (
-    *("failed", "interrupted", "locked", "aborted", "mismatch", "blocked", "waiting", "skipped"),
+    *("failed", "interrupted", "locked", "unchecked", "aborted", "mismatch", "blocked", "waiting", "skipped"),
 )
 
 

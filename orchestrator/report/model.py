@@ -23,6 +23,7 @@ Result = Literal[
     "locked",
     "interrupted",
     "mismatch",
+    "unchecked",
 ]
 
 COUNT_KEYS = ("create", "update", "replace", "delete", "import", "move", "forget")
@@ -35,6 +36,7 @@ ORDER_OF_ATTENTION: tuple[Result, ...] = (
     "mismatch",
     "blocked",
     "locked",
+    "unchecked",
     "aborted",
     "waiting",
     "destroyed",
@@ -89,6 +91,8 @@ class StackReport:
                 return int(Exit.PARTIAL) if self.partial else self.code
             case "interrupted":
                 return int(Exit.PARTIAL)
+            case "unchecked":
+                return int(Exit.ERROR)
             case "mismatch":
                 return int(Exit.MISMATCH)
             case "blocked":

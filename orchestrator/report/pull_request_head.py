@@ -12,7 +12,15 @@ from orchestrator.report.pull_request_stack import finding_item
 from orchestrator.report.review import Review, StackReview
 from orchestrator.report.words import counts_in_words, first_line, listed, plural
 
-FAILURES: tuple[Result, ...] = ("failed", "mismatch", "interrupted", "locked", "aborted", "blocked")
+FAILURES: tuple[Result, ...] = (
+    "failed",
+    "mismatch",
+    "interrupted",
+    "locked",
+    "unchecked",
+    "aborted",
+    "blocked",
+)
 # How findings are shown whose worst is of a severity.
 TITLES: Mapping[str, tuple[Alert, str]] = {
     "error": ("CAUTION", "**Refused by the rules of the base:**"),
@@ -60,15 +68,16 @@ def problems(review: Review) -> list[str]:
     count = {result: sum(one.report.result == result for one in review.stacks) for result in FAILURES}
     refused = refusals(review)
     blocked = count["blocked"]
+    late = len(review.unplanned) + count["unchecked"]
     told = [
         f"refused by {plural(refused, 'finding')}" if refused else "",
         f"{plural(blocked, 'stack')} blocked" if blocked and not refused else "",
         *(
             f"{plural(count[result], 'stack')} {result}"
             for result in FAILURES
-            if result != "blocked" and count[result]
+            if result not in ("blocked", "unchecked") and count[result]
         ),
-        f"{plural(len(review.unplanned), 'stack')} not planned" if review.unplanned else "",
+        f"{plural(late, 'stack')} not planned" if late else "",
     ]
     return [part for part in told if part]
 
@@ -131,7 +140,11 @@ def troubles(review: Review, limit: int) -> Iterator[str]:
     failed = [
         one for one in review.stacks if one.report.result in FAILURES and one.report.result != "blocked"
     ]
-    items = [f"- {code(one.id)} **{one.report.result}**: {_why(one)}" for one in failed]
+    words = {"unchecked": "not planned"}
+    items = [
+        f"- {code(one.id)} **{words.get(one.report.result, one.report.result)}**: {_why(one)}"
+        for one in failed
+    ]
     items += [
         f"- {code(one)} **not planned**: the job that should have planned it did not report."
         for one in review.unplanned

@@ -19,6 +19,7 @@ RESULTS = {
     "blocked": "✗ refused",
     "interrupted": "✗ interrupted",
     "locked": "✗ locked",
+    "unchecked": "✗ not planned",
     "aborted": "✗ not reached",
     "waiting": "… waits",
     "skipped": "↷ skipped",

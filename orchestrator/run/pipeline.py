@@ -33,7 +33,7 @@ from orchestrator.terraform.client import PlanOptions
 # What an environment that has not passed its checks needs; outside CI no checks are run.
 HELD = "Its checks run again with `infra ci apply {0}` in CI: merge a fix, or `/infra apply {0}`."
 # Results after which a stack is still to be done. One that failed belongs to them: what comes after it waits.
-LEFT = ("aborted", "waiting", "locked", "blocked", "failed", "mismatch")
+LEFT = ("aborted", "waiting", "locked", "blocked", "failed", "mismatch", "unchecked")
 
 
 # Seconds after which plan and compare jobs start no stack: an impersonated token lives for an hour.
@@ -164,7 +164,7 @@ def _plan_these(session: Session, stacks: Sequence[str], request: Request) -> di
         if context.supervisor.interrupted:
             return not_planned(session, context.project.stacks[id])
         if request.last_start is not None and time.monotonic() - context.began >= request.last_start:
-            late = too_late(session, context.project.stacks[id], request.last_start)
+            late = too_late(context.project.stacks[id], request.last_start)
             context.progress.done(late.report)
             return late
         return None

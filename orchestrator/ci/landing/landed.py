@@ -19,6 +19,7 @@ STATES: tuple[tuple[str, State], ...] = (
     ("mismatch", "mismatch"),
     ("blocked", "blocked"),
     ("locked", "failed"),
+    ("unchecked", "failed"),
     ("aborted", "failed"),
     ("waiting", "waiting"),
 )

@@ -62,8 +62,9 @@ class Attesting:
 
 
 def _missing(review: Review) -> dict[str, list[str]]:
-    """The stacks that no job reported, by environment; the comment names them anyway."""
+    """The stacks that no job planned or reported, by environment; the comment names them anyway."""
+    late = [one.id for one in review.stacks if one.report.result == "unchecked"]
     missing: dict[str, list[str]] = {}
-    for id_ in review.unplanned:
+    for id_ in (*review.unplanned, *late):
         missing.setdefault(environment_of(review, id_), []).append(id_)
     return missing

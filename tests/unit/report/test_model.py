@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+from typing import get_args
+
 import pytest
 
-from orchestrator.report.model import NO_COUNTS, RunInfo, RunReport, StackReport
+from orchestrator.report import pull_request_table
+from orchestrator.report.console import STYLES
+from orchestrator.report.model import (
+    NO_COUNTS,
+    ORDER_OF_ATTENTION,
+    Result,
+    RunInfo,
+    RunReport,
+    StackReport,
+)
 
 INFO = RunInfo("r1", "local", "", "2026-01-02T03:04:05Z", 1.0)
 
@@ -34,6 +48,8 @@ def report(command: str, *results: str, detailed: bool = False, **more: object) 
         ("apply", ("locked", "applied"), False, 6),
         ("apply", ("blocked", "locked"), False, 4),
         ("destroy", ("destroyed", "aborted"), False, 0),
+        ("plan", ("changed", "unchecked"), False, 1),
+        ("apply", ("unchecked", "blocked"), False, 1),
     ],
 )
 def test_exit_code(command: str, results: tuple[str, ...], detailed: bool, code: int) -> None:
@@ -68,3 +84,13 @@ def test_the_document_has_every_count_and_one_error_per_failure() -> None:
             "stack": "dev/a",
         }
     ]
+
+
+@pytest.mark.parametrize("name", ["run", "ci-plan"])
+def test_each_result_is_documented_and_has_a_rank_a_style_and_words(name: str) -> None:
+    schema = (Path(__file__).parents[3] / f"docs/schemas/{name}.schema.json").read_text(encoding="utf-8")
+    documented = re.search(r'"result": \{\s*"enum": (\[[^\]]*\])', schema)
+    assert documented
+    results = set(get_args(Result))
+    assert set(json.loads(documented[1])) == results == set(ORDER_OF_ATTENTION) == STYLES.keys()
+    assert results - {"changed"} == pull_request_table.RESULTS.keys()

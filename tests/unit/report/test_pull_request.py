@@ -161,6 +161,16 @@ def test_a_lost_job_is_told() -> None:
     assert "`prod/billing` **not planned**: the job that should have planned it did not report." in made
 
 
+def test_a_stack_for_which_no_time_was_left_counts_as_not_planned() -> None:
+    late = reviews.stack(
+        "prod/billing", "unchecked", reason="50 minutes of the job were over", advice="Again."
+    )
+    made = comment(reviews.review(reviews.database("dev/service"), late, unplanned=("prod/service",)))
+    assert "**2 stacks not planned; 1 of 3 stacks changes" in made
+    assert "`prod/billing` **not planned**: 50 minutes of the job were over" in made
+    assert check_output(reviews.review(late), "prod").conclusion == "failure"
+
+
 def test_provisional_names_its_upstream_in_both_places() -> None:
     made = comment(EXAMPLES["provisional"]())
     assert made.count("may still change when `prod/network` is applied") == 2

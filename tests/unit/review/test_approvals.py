@@ -14,7 +14,9 @@ from orchestrator.review.approvals import Approvals
 from orchestrator.review.rules import PendingRules
 from orchestrator.state.attestations import Attestation, Attestations
 from orchestrator.state.folder import Folder
+from orchestrator.state.records import Entry
 from tests.support.approving import APP, CONFIG, FILES, ApprovingInMemory
+from tests.support.memory_host import MemoryTeams
 from tests.support.repo import Repo
 from tests.unit.plan.test_comparing import create, delete, plan, update
 from tests.unit.plan.test_digest import change
@@ -633,3 +635,235 @@ def test_what_trunk_ignores_may_differ_from_the_next_change_on(trunk: ApprovingI
     trunk.approved("prod/app", "three", to("three", "two"), branch="next")
     assert trunk.judge(to("four", "two"), applied).kind == "approved"
     assert trunk.judge(app(update(READER, input=("two", "four"))), applied).kind == "mismatch"
+
+
+# What several commits of trunk say
+
+
+def test_one_pending_change_that_needs_an_approval_is_enough(tmp_path: Path) -> None:
+    """The environment became protected between two changes; the older one alone would need nothing."""
+    open_ = CONFIG.replace("protected: true", "protected: false")
+    trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": open_})
+    trunk.github.merge(trunk.change("prod/app", "two"), "squash")
+    assert trunk.judge(TWO).kind == "apply"
+    configured(trunk, CONFIG, "protect")
+    number = trunk.change("prod/app", "three")
+    trunk.github.merge(number, "squash")
+    verdict = trunk.judge(THREE)
+    assert verdict.kind == "gate"
+    assert verdict.reason == f"#{number}: nobody who may write approved its last commit"
+
+
+def test_the_strictest_comparison_of_all_that_is_pending_counts(tmp_path: Path) -> None:
+    """By `actions` values may differ, by `strict` they may not: the change under `actions` came first."""
+    by_actions = CONFIG.replace("true}", "true, approval: actions}")
+    trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": by_actions})
+    trunk.approved("prod/app", "two", TWO)
+    assert trunk.judge(THREE).kind == "approved"
+    configured(trunk, CONFIG.replace("true}", "true, approval: strict}"), "tighten")
+    trunk.approved("prod/app", "three", TWO)
+    assert trunk.judge(THREE).kind == "mismatch"
+
+
+def test_a_moved_upstream_excuses_nothing_where_trunk_compares_strictly(tmp_path: Path) -> None:
+    strict = CONFIG.replace("true}", "true, approval: strict}")
+    trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": strict})
+    waits = empty("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
+    trunk.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"), waits)
+    assert trunk.judge(app(update(READER, input=("one", "moved")))).kind == "mismatch"
+
+
+@pytest.mark.parametrize(
+    ("ignored", "values", "kind"),
+    [
+        ("input", {"input": ("one", "two", "three")}, "approved"),
+        ("input", {"input": ({"a": "one"}, {"a": "two"}, {"a": "three"})}, "approved"),
+        ("input", {"input": (["one"], ["two"], ["three"])}, "approved"),
+        ("input.a", {"input": ({"a": "one"}, {"a": "two"}, {"a": "three"})}, "approved"),
+        ("input.b", {"input": ({"a": "one"}, {"a": "two"}, {"a": "three"})}, "mismatch"),
+        ("input", {"inputs": ("one", "two", "three")}, "mismatch"),
+        ("inp", {"input": ("one", "two", "three")}, "mismatch"),
+    ],
+)
+def test_an_ignored_attribute_is_itself_and_what_is_below(
+    tmp_path: Path, ignored: str, values: dict[str, tuple[object, object, object]], kind: str
+) -> None:
+    trunk = ignoring(tmp_path, PLAIN, ignored)
+    approved = {name: (before, after) for name, (before, after, _) in values.items()}
+    now = {name: (before, after) for name, (before, _, after) in values.items()}
+    trunk.approved("prod/app", "two", app(update(PLAIN, **approved)))
+    assert trunk.judge(app(update(PLAIN, **now))).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        (f'{PLAIN}["a"]', "approved"),
+        (f"{PLAIN}[0]", "approved"),
+        (f"{PLAIN}s", "mismatch"),
+        (f"module.a.{PLAIN}", "mismatch"),
+    ],
+)
+def test_an_ignored_address_is_itself_and_its_instances(tmp_path: Path, address: str, kind: str) -> None:
+    trunk = ignoring(tmp_path, PLAIN, "input")
+    trunk.approved("prod/app", "two", app(update(address, input=("one", "two"))))
+    assert trunk.judge(app(update(address, input=("one", "three")))).kind == kind
+
+
+def test_what_not_all_pending_changes_ignore_must_not_differ(tmp_path: Path) -> None:
+    trunk = ignoring(tmp_path, PLAIN, "input")
+    configured(trunk, CONFIG, "tighten")
+    trunk.approved("prod/app", "two", TWO)
+    assert trunk.judge(THREE).kind == "mismatch"
+    trunk.update()
+    configured(trunk, IGNORING.format(PLAIN, "input"), "loosen")
+    trunk.approved("prod/app", "three", to("three"))
+    assert trunk.judge(to("four")).kind == "mismatch"
+
+
+IGNORING = """version: 1
+environments:
+  prod:
+    protected: true
+    approval_ignores: [{{address: '{}', attribute: '{}', reason: A time.}}]
+"""
+
+
+def ignoring(tmp_path: Path, address: str, attribute: str) -> ApprovingInMemory:
+    """A project whose first commit lets an attribute differ."""
+    return ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": IGNORING.format(address, attribute)})
+
+
+# An `approve/…` pull request, further
+
+
+def test_an_approve_pull_request_counts_by_the_strictest_rules_of_what_it_carries(tmp_path: Path) -> None:
+    """Trunk says `merge` by now; what it carries was merged when a review was needed."""
+    trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": TIGHT})
+    trunk.github.merge(trunk.change("prod/app", "two"), "squash")
+    configured(trunk, LOOSE, "loosen")
+    branch = f"approve/prod/{trunk.job.head[:10]}"
+    trunk.github.commit(branch, {}, "Approve")
+    number = trunk.github.open(branch, author="olga")
+    trunk.post(number, replace(TWO, facts={"base": trunk.job.head}))
+    trunk.github.merge(number, "squash")
+    verdict = trunk.judge(TWO)
+    assert (verdict.kind, verdict.unapproved) == ("refuse", "refuse")
+    assert f"#{number}: nobody who may write approved its last commit, who wrote none" in verdict.reason
+
+
+def test_owners_of_all_that_an_approve_pull_request_carries_must_approve_it(tmp_path: Path) -> None:
+    trunk = ApprovingInMemory(tmp_path, OWNED)
+    trunk.github.teams = MemoryTeams({"acme/platform": ("carla",)})
+    files = {"infra/envs/prod/app/own.tf": "# theirs\n"}
+    trunk.github.merge(trunk.change("prod/app", "two", author="dan", **files), "squash")
+    number = approve_pull(trunk, TWO)
+    refused = trunk.judge(TWO)
+    assert refused.kind == "gate"
+    assert f"#{number}: no owner of infra/envs/prod/app/own.tf (@acme/platform)" in refused.reason
+    trunk.github.review(number, "carla")
+    assert trunk.judge(TWO).kind == "approved"
+
+
+def test_an_approve_pull_request_for_another_environment_approves_nothing(trunk: ApprovingInMemory) -> None:
+    trunk.github.merge(trunk.change("prod/app", "two"), "squash")
+    trunk.github.commit("approve/dev/x", {}, "Approve")
+    number = trunk.github.open("approve/dev/x", author="olga")
+    trunk.post(number, replace(TWO, facts={"base": trunk.job.head}))
+    trunk.github.review(number, "bert")
+    trunk.github.merge(number, "squash")
+    assert trunk.judge(TWO).kind == "gate"
+
+
+def test_code_that_an_approve_pull_request_brings_itself_needs_its_own_approval(
+    trunk: ApprovingInMemory,
+) -> None:
+    trunk.github.merge(trunk.change("prod/app", "two"), "squash")
+    branch = "approve/prod/x"
+    trunk.github.commit(branch, {"infra/envs/prod/app/more.tf": "# smuggled\n"}, "Approve")
+    number = trunk.github.open(branch, author="olga")
+    trunk.github.merge(number, "squash")
+    verdict = trunk.judge(TWO)
+    assert verdict.kind == "gate"
+    assert number in verdict.pull_requests
+
+
+# Pending, further
+
+
+def test_a_pull_request_into_another_branch_approves_nothing(trunk: ApprovingInMemory) -> None:
+    number = trunk.approved("prod/app", "two", TWO)
+    assert trunk.judge(TWO).kind == "approved"
+    trunk.github.edit(number, base_ref="release")
+    verdict = trunk.judge(TWO)
+    assert verdict.kind == "gate"
+    assert "without a pull request" in verdict.reason
+
+
+def test_a_pull_request_whose_merge_lies_elsewhere_approves_nothing(trunk: ApprovingInMemory) -> None:
+    """A commit of trunk can belong to a pull request whose merge commit was dropped from it."""
+    number = trunk.approved("prod/app", "two", TWO)
+    trunk.github.edit(number, merge_commit=trunk.applied)
+    verdict = trunk.judge(TWO)
+    assert (verdict.kind, verdict.pull_requests) == ("gate", ())
+
+
+def test_an_applied_commit_that_this_clone_does_not_have_makes_everything_pending(
+    trunk: ApprovingInMemory,
+) -> None:
+    number = trunk.approved("prod/app", "two", TWO)
+    verdict = trunk.judge(THREE, Entry("prod/app", commit="e" * 40))
+    assert verdict.kind == "mismatch"
+    assert f"{trunk.applied[:10]} changed prod/app without a pull request" in verdict.reason
+    assert verdict.pull_requests == (number,)
+
+
+def test_what_lies_too_far_back_was_not_reviewed(
+    trunk: ApprovingInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limits are lowered here: history is cut as on a trunk with very many commits."""
+    trunk.approved("prod/app", "two", TWO)
+    trunk.approved("prod/app", "three", THREE)
+    assert trunk.judge(to("four")).reason.startswith("prod/app would be changed otherwise")
+    for limit in ("MOST_COMMITS", "MOST_CHANGES"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"orchestrator.review.pending.{limit}", 2)
+            verdict = trunk.judge(to("four"))
+            assert "changed prod/app without a pull request" in verdict.reason, limit
+
+
+def test_infra_yaml_that_reaches_terraform_changes_a_stack(trunk: ApprovingInMemory) -> None:
+    trunk.update()
+    trunk.job.commit({"infra.yaml": CONFIG.replace("true}", "true, env: [TF_VAR_x]}")}, "Direct")
+    trunk.github.push(trunk.job, "main")
+    assert f"{trunk.job.head[:10]} changed prod/app without" in trunk.judge(TWO).reason
+
+
+def test_an_upstream_of_an_upstream_is_what_a_stack_reads(tmp_path: Path) -> None:
+    reads = APP.replace("../net/", "../app/").replace("outputs.x", "outputs.y")
+    files = {
+        **FILES,
+        "infra/envs/prod/app/main.tf": APP + 'output "y" { value = 1 }\n',
+        "infra/envs/prod/top/main.tf": reads,
+    }
+    trunk = ApprovingInMemory(tmp_path, files)
+    moved = plan(update(READER, input=("one", "moved")), stack="prod/top")
+    number = trunk.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"), moved)
+    verdict = trunk.judge(moved)
+    assert (verdict.kind, verdict.pull_requests) == ("approved", (number,))
+
+
+def test_a_commit_of_trunk_that_cannot_be_read_holds_to_the_strictest_rules(tmp_path: Path) -> None:
+    """It could say anything: reviews are needed, and the label for what goes."""
+    trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": LOOSE})
+    trunk.github.commit("broken", {"infra.yaml": "version: 1\nno_such_key: 1\n"})
+    trunk.github.merge(trunk.github.open("broken", author="olga"), "squash")
+    gone = app(delete(PLAIN, id="1"))
+    number = trunk.change("prod/app", "two", **{"infra.yaml": LOOSE})
+    trunk.post(number, gone)
+    trunk.github.merge(number, "squash")
+    assert trunk.judge(gone).kind == "gate"
+    trunk.github.review(number, "bert")
+    verdict = trunk.judge(gone)
+    assert verdict.kind == "refuse"
+    assert "set the label allow-destroy" in verdict.reason

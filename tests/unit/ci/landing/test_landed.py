@@ -56,6 +56,8 @@ CASES: dict[str, tuple[Landed, State, int, bool]] = {
     "one failed, one went": (landed("failed", "applied"), "partial", 1, True),
     "cut off": (landed("interrupted", "applied"), "partial", 7, True),
     "somebody else is at it": (landed("locked"), "failed", 6, True),
+    "no time was left to plan one": (landed("unchecked", "unchanged"), "failed", 1, True),
+    "no time was left, and one went": (landed("unchecked", "applied"), "partial", 1, True),
     "its upstream is not there": (landed("waiting"), "waiting", 1, True),
     "an earlier environment has not passed": (
         Landed("dev", owed=OWED, behind="lab", held="lab has not passed"),
