@@ -20,22 +20,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar, cast
 
-from orchestrator.engine.context import RunContext
-from orchestrator.engine.folders import Folders
-from orchestrator.engine.ledgers import Ledgers
-from orchestrator.engine.memory import Memory
 from orchestrator.engine.ports import Silent
 from orchestrator.engine.session import Session, open_session
-from orchestrator.engine.states import States
-from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.port import TEAMS_TOKEN, Host
-from orchestrator.masking import Masker
 from orchestrator.plan.digest import Digest, encode, sha256
-from orchestrator.process import Supervisor
 from orchestrator.project import load, load_commit
-from orchestrator.project.model import Project
-from orchestrator.report.model import RunInfo
 from orchestrator.review.approvals import Approvals, Verdict
 from orchestrator.run.digesting import objects_of
 from orchestrator.state.approved import PlanObjects
@@ -44,7 +34,9 @@ from orchestrator.state.folder import Folder
 from orchestrator.state.records import Entry
 from tests.support.github import GitHub
 from tests.support.memory_host import MemoryHost
+from tests.support.memory_storage import MemoryStorage
 from tests.support.repo import Repo
+from tests.support.sessions import session_in_memory
 
 NET = """
 resource "terraform_data" "n" { input = "one" }
@@ -215,22 +207,4 @@ class ApprovingInMemory(Reviewed[MemoryHost]):
     def update(self) -> None:
         """Read trunk as it is now."""
         self.github.go_to("main")
-        self.session = session_without_terraform(load(self.job.root / self.below), self.env)
-
-
-def session_without_terraform(project: Project, env: Mapping[str, str]) -> Session:
-    """A session that reads ledgers and starts nothing: Terraform need not be found."""
-    commit = project.commit or ""
-    context = RunContext(
-        project,
-        RunInfo("20260105T090000000Z-abcdef", "local", commit, "2026-01-05T09:00:00Z", 0.0),
-        env,
-        Folders(project.root),
-        Masker(project.config.masking),
-        Silent(),
-        Supervisor(),
-        workers=1,
-    )
-    states = States(project, env)
-    memory = Memory(project, states, Ledgers(project, states, env))
-    return Session(context, cast(TerraformRunner, None), memory)
+        self.session = session_in_memory(load(self.job.root / self.below), MemoryStorage(), self.env)

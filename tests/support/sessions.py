@@ -19,9 +19,11 @@ from orchestrator.report.model import RunInfo
 from tests.support.memory_storage import MemoryStorage
 
 
-def session_in_memory(project: Project, bucket: MemoryStorage) -> Session:
+def session_in_memory(
+    project: Project, bucket: MemoryStorage, environ: Mapping[str, str] | None = None
+) -> Session:
     """The session of run R1; every bucket that the project names is `bucket`."""
-    environ: Mapping[str, str] = {"HOME": str(project.root)}
+    environ = environ or {"HOME": str(project.root)}
     states = States(project, environ, lambda name, _: cast(Any, bucket))
     context = RunContext(
         project=project,
