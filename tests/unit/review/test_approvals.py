@@ -734,6 +734,16 @@ def ignoring(tmp_path: Path, address: str, attribute: str) -> ApprovingInMemory:
     return ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": IGNORING.format(address, attribute)})
 
 
+def test_an_upstream_that_nobody_approved_takes_nothing_from_a_stacks_own_approval(
+    trunk: ApprovingInMemory,
+) -> None:
+    """What is not known yet counts as approved where all code of the stack was reviewed."""
+    trunk.github.merge(trunk.change("prod/net", "moved"), "squash")
+    made = app(create("terraform_data.more", ["id"], input="x"))
+    trunk.approved("prod/app", "two", made)
+    assert trunk.judge(made).kind == "approved"
+
+
 # An `approve/…` pull request, further
 
 
