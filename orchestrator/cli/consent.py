@@ -6,10 +6,15 @@ import select
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.context import App
 from orchestrator.errors import BlockedError, InterruptedRunError
 from orchestrator.report.model import RunReport, StackReport
+
+if TYPE_CHECKING:
+    from orchestrator.cli.options import AnswerOptions
+    from orchestrator.engine.context import RunContext
 
 
 @dataclass
@@ -124,9 +129,17 @@ class AskedConsent:
         return self.app.stdin.readline().strip()
 
 
-def confirm_environment(app: App, environment: str, confirmed: Sequence[str], what: str) -> None:
-    """A protected environment's name, typed or given with --confirm; BlockedError without it."""
-    AskedConsent(app, what, lambda report: None, confirmed=confirmed).name(environment)
+def confirm_change(
+    app: App, context: RunContext, stack: str, verb: str, question: str, answers: AnswerOptions
+) -> None:
+    """Ask before one stack's state is changed: for the name of a protected environment, then plainly.
+
+    `verb` says what is done, such as "restore a state". Raises BlockedError when the answer is no.
+    """
+    consent = AskedConsent(app, verb, lambda report: None, confirmed=answers.confirmed)
+    for environment in context.protected([stack]):
+        consent.name(environment)
+    yes(app, question, given=answers.auto_approve)
 
 
 def yes(app: App, question: str, *, given: bool) -> None:

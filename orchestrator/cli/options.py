@@ -121,6 +121,24 @@ def consent_options(function: F) -> F:
     return function
 
 
+@dataclass(frozen=True, kw_only=True)
+class AnswerOptions:
+    """The options of `answer_options`."""
+
+    auto_approve: bool
+    confirmed: tuple[str, ...]
+
+
+def answer_options(function: F) -> F:
+    """The answers to `consent.confirm_change` that can be given beforehand."""
+    for option in (
+        click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too."),
+        click.option("--auto-approve", is_flag=True, help="Do not ask."),
+    ):
+        function = option(function)
+    return function
+
+
 pending_option = click.option(
     "--pending", is_flag=True, help="The stacks whose code, or what they read, differs from what was applied."
 )

@@ -69,7 +69,7 @@ def command(app: App, options: ResumeOptions) -> int:
             app.write("Nothing is unfinished.")
             return 0
         recorder = Recorder(session, "resume", terms_of(options), PlanOptions())
-        refuse_outside_ci(recorder, [one.stack.id for one in found])
+        refuse_outside_ci(session.context, [one.stack.id for one in found], options.break_glass)
         consent = consent_of(app, session.context, options, "apply")
         choices = ResumeChoices(options.forget, options.replaces)
         report = resume(session, recorder, found, consent, policy_inspection(session.context), choices)

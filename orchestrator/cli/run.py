@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
 from orchestrator.cli.context import App
-from orchestrator.cli.options import Duration, Reason, with_options
+from orchestrator.cli.options import AnswerOptions, Duration, Reason, with_options
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -21,13 +21,11 @@ Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
+class RunOptions(AnswerOptions):
     """The options of `infra run`; `arguments` are Terraform's, `wait` is in seconds."""
 
     stack: str
     arguments: tuple[str, ...]
-    auto_approve: bool
-    confirmed: tuple[str, ...]
     break_glass: str | None
     wait: float
 
@@ -61,7 +59,7 @@ def command(app: App, options: RunOptions) -> int:
     lost terminal. `apply`, `destroy`, `refresh`, `force-unlock` and `workspace` are refused: infra has
     commands of its own. The exit code is Terraform's.
     """
-    from orchestrator.cli.consent import confirm_environment, yes
+    from orchestrator.cli.consent import confirm_change
     from orchestrator.cli.running import opened
     from orchestrator.run.recording import Terms
     from orchestrator.run.terraform_run import Streams, run_terraform
@@ -75,10 +73,8 @@ def command(app: App, options: RunOptions) -> int:
         target = session.context.one(options.stack)
 
         def consent() -> None:
-            for environment in session.context.protected([target.id]):
-                confirm_environment(app, environment, options.confirmed, "change a state")
-            words = " ".join(arguments[:2])
-            yes(app, f"Run `terraform {words}` on {target.id}?", given=options.auto_approve)
+            question = f"Run `terraform {' '.join(arguments[:2])}` on {target.id}?"
+            confirm_change(app, session.context, target.id, "change a state", question, options)
 
         streams = Streams(app.stdout, app.stderr, app.stdin.isatty())
         terms = Terms(wait=options.wait, break_glass=options.break_glass)

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli.complete import stacks as complete_stacks
 from orchestrator.cli.context import App
-from orchestrator.cli.options import JsonOptions, Reason, json_option, with_options
+from orchestrator.cli.options import (
+    AnswerOptions,
+    JsonOptions,
+    Reason,
+    answer_options,
+    json_option,
+    with_options,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.project.model import Stack
+    from orchestrator.state.location import Location
 
 RESTORE = """\b
 Examples:
@@ -52,20 +64,17 @@ def history(app: App, options: StateHistoryOptions) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StateRestoreOptions(JsonOptions):
+class StateRestoreOptions(AnswerOptions, JsonOptions):
     """The options of `infra state restore`."""
 
     stack: str
     version: str
-    auto_approve: bool
-    confirmed: tuple[str, ...]
 
 
 @click.command("restore", epilog=RESTORE)
 @click.argument("stack", shell_complete=complete_stacks)
 @click.argument("version")
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
+@answer_options
 @json_option
 @with_options(StateRestoreOptions)
 def restore(app: App, options: StateRestoreOptions) -> int:
@@ -73,7 +82,7 @@ def restore(app: App, options: StateRestoreOptions) -> int:
 
     What lies there now is kept on this machine first, and Terraform's lock is held meanwhile.
     """
-    from orchestrator.cli.consent import confirm_environment, yes
+    from orchestrator.cli.consent import confirm_change
     from orchestrator.cli.running import opened
     from orchestrator.run.versions import backup_folder, to_restore
     from orchestrator.run.versions import restore as put_back
@@ -87,9 +96,8 @@ def restore(app: App, options: StateRestoreOptions) -> int:
             for sign, addresses in (("+", one.added), ("-", one.removed)):
                 for address in addresses:
                     app.write(f"  {sign} {address}")
-        for environment in session.context.protected([id]):
-            confirm_environment(app, environment, options.confirmed, "restore a state")
-        yes(app, f"Put this version of the state of {id} back?", given=options.auto_approve)
+        question = f"Put this version of the state of {id} back?"
+        confirm_change(app, session.context, id, "restore a state", question, options)
         folder = backup_folder(app.environ, session.context.info.id)
         serial = put_back(session, one, folder)
         if options.as_json:
@@ -116,20 +124,17 @@ Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StateMoveOptions(JsonOptions):
+class StateMoveOptions(AnswerOptions, JsonOptions):
     """The options of `infra state move`."""
 
     stack: str
     source: str | None
-    auto_approve: bool
-    confirmed: tuple[str, ...]
 
 
 @click.command("move", epilog=MOVE)
 @click.argument("stack", shell_complete=complete_stacks)
 @click.option("--from", "source", metavar="URL", help="Where the state lies: gs://BUCKET/NAME, or a path.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
+@answer_options
 @json_option
 @with_options(StateMoveOptions)
 def move(app: App, options: StateMoveOptions) -> int:
@@ -138,49 +143,41 @@ def move(app: App, options: StateMoveOptions) -> int:
     A renamed stack's state (`moved:` in infra.yaml) goes to its new name. With --from the state of a stack
     whose backend was changed is copied from where it lies; what lies there is kept.
     """
-    from orchestrator.cli.consent import confirm_environment, yes
+    from orchestrator.cli.consent import confirm_change
     from orchestrator.cli.running import opened
-    from orchestrator.run.state_changes import copy_state, move_state
-    from orchestrator.state.location import Location
+    from orchestrator.run.state_changes import carry_state, find_copy, find_renamed
 
     with opened(app) as session:
         found = session.context.one(options.stack)
-        for environment in session.context.protected([found.id]):
-            confirm_environment(app, environment, options.confirmed, "move a state")
         if options.source is None:
-            yes(app, f"Move the state that {found.id} had under its old name?", given=options.auto_approve)
-            old = move_state(session, found)
+            move = find_renamed(session.memory, found)
+            question = f"Move the state that {found.id} had under its old name?"
         else:
-            old = Location.parse(
-                options.source if options.source.startswith("gs://") else str(app.cwd / options.source)
-            )
-            if old.is_remote and not old.name.endswith(".tfstate"):
-                old = Location(old.bucket, f"{old.name.rstrip('/')}/{found.workspace}.tfstate")
-            yes(app, f"Copy {old.url} to {found.state}?", given=options.auto_approve)
-            copy_state(session, found, old)
+            source = _location(app, options.source, found)
+            move = find_copy(session.memory, found, source)
+            question = f"Copy {source.url} to {found.state}?"
+        confirm_change(app, session.context, found.id, "move a state", question, options)
+        carry_state(session, found, move, keep_source=options.source is not None)
         if options.as_json:
-            return app.emit("state move", stack=found.id, before=old.url, now=found.state)
-        app.write(f"The state of {found.id} was {old.url} and is {found.state} now.")
+            return app.emit("state move", stack=found.id, before=move.source.url, now=found.state)
+        app.write(f"The state of {found.id} was {move.source.url} and is {found.state} now.")
     return 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class StateAcceptOptions(JsonOptions):
+class StateAcceptOptions(AnswerOptions, JsonOptions):
     """The options of `infra state accept`."""
 
     stack: str
     lineage: str | None
     serial: int | None
-    auto_approve: bool
-    confirmed: tuple[str, ...]
 
 
 @click.command("accept", epilog=ACCEPT)
 @click.argument("stack", shell_complete=complete_stacks)
 @click.option("--lineage", metavar="ID", help="The lineage that the state has now.")
 @click.option("--serial", type=click.IntRange(0), metavar="N", help="The serial that the state has now.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
+@answer_options
 @json_option
 @with_options(StateAcceptOptions)
 def accept(app: App, options: StateAcceptOptions) -> int:
@@ -189,22 +186,20 @@ def accept(app: App, options: StateAcceptOptions) -> int:
     Say which: by --lineage, or by --serial for an older state of the same lineage. Nothing but the ledger is
     changed; plan afterwards.
     """
-    from orchestrator.cli.consent import confirm_environment, yes
+    from orchestrator.cli.consent import confirm_change
     from orchestrator.cli.running import opened
     from orchestrator.errors import UsageError
     from orchestrator.run.pipeline import refuse_outside_ci
-    from orchestrator.run.recording import Recorder, Terms
-    from orchestrator.run.state_changes import accept_state
-    from orchestrator.terraform.client import PlanOptions
+    from orchestrator.run.state_changes import accept_state, require_state
 
     if options.lineage is None and options.serial is None:
         raise UsageError("Say which state is accepted.", advice="`--lineage ID`, or `--serial N`.")
     with opened(app) as session:
         found = session.context.one(options.stack)
-        refuse_outside_ci(Recorder(session, "adopt", Terms(), PlanOptions()), [found.id])
-        for environment in session.context.protected([found.id]):
-            confirm_environment(app, environment, options.confirmed, "accept a state")
-        yes(app, f"Accept the state at {found.state} as that of {found.id}?", given=options.auto_approve)
+        refuse_outside_ci(session.context, [found.id])
+        require_state(session.memory.states, found, lineage=options.lineage, serial=options.serial)
+        question = f"Accept the state at {found.state} as that of {found.id}?"
+        confirm_change(app, session.context, found.id, "accept a state", question, options)
         problems = accept_state(session, found, lineage=options.lineage, serial=options.serial)
         if options.as_json:
             return app.emit(
@@ -217,20 +212,17 @@ def accept(app: App, options: StateAcceptOptions) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StateForgetOptions(JsonOptions):
+class StateForgetOptions(AnswerOptions, JsonOptions):
     """The options of `infra state forget`."""
 
     stack: str
     reason: str
-    auto_approve: bool
-    confirmed: tuple[str, ...]
 
 
 @click.command("forget", epilog=FORGET)
 @click.argument("stack", shell_complete=complete_stacks)
 @click.option("--reason", type=Reason(), required=True, metavar="TEXT", help="Why, for `infra history`.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too.")
+@answer_options
 @json_option
 @with_options(StateForgetOptions)
 def forget(app: App, options: StateForgetOptions) -> int:
@@ -238,20 +230,17 @@ def forget(app: App, options: StateForgetOptions) -> int:
 
     Nothing is deleted. Refused while the stack has a state.
     """
-    from orchestrator.cli.consent import confirm_environment, yes
+    from orchestrator.cli.consent import confirm_change
     from orchestrator.cli.running import opened
     from orchestrator.run.pipeline import refuse_outside_ci
-    from orchestrator.run.recording import Recorder, Terms
     from orchestrator.run.state_changes import forget_stack, require_no_state
-    from orchestrator.terraform.client import PlanOptions
 
     with opened(app) as session:
         found = session.context.one(options.stack)
-        refuse_outside_ci(Recorder(session, "forget", Terms(), PlanOptions()), [found.id])
+        refuse_outside_ci(session.context, [found.id])
         require_no_state(session.memory.states, found)
-        for environment in session.context.protected([found.id]):
-            confirm_environment(app, environment, options.confirmed, "forget a stack")
-        yes(app, f"Forget {found.id}? Its next apply creates everything anew.", given=options.auto_approve)
+        question = f"Forget {found.id}? Its next apply creates everything anew."
+        confirm_change(app, session.context, found.id, "forget a stack", question, options)
         problems = forget_stack(session, found, options.reason)
         if options.as_json:
             return app.emit("state forget", stack=found.id, reason=options.reason, notes=problems)
@@ -291,3 +280,13 @@ def backup(app: App, options: StateBackupOptions) -> int:
         return app.emit("state backup", folder=str(folder), stacks=kept)
     app.write(f"{len(kept)} of {len(stacks)} stacks had a state; kept in {folder}.")
     return 0
+
+
+def _location(app: App, source: str, stack: Stack) -> Location:
+    """What `--from` names: an object, a prefix of a backend, or a path."""
+    from orchestrator.state.location import Location
+
+    location = Location.parse(source if source.startswith("gs://") else str(app.cwd / source))
+    if location.is_remote and not location.name.endswith(".tfstate"):
+        return Location(location.bucket, f"{location.name.rstrip('/')}/{stack.workspace}.tfstate")
+    return location

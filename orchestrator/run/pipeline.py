@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from orchestrator.engine.context import RunContext
 from orchestrator.engine.executor import Executor, Work
 from orchestrator.engine.failures import failure, not_planned, too_late
 from orchestrator.engine.inspection import Inspect, inspect_nothing
 from orchestrator.engine.memory import Memory
+from orchestrator.engine.origin import is_ci
 from orchestrator.engine.planned import Planned, block_forbidden
 from orchestrator.engine.planner import plan_stack, read_kept_plan
 from orchestrator.engine.ports import ALLOW_ALL, ApplyGate, Consent
@@ -84,7 +86,7 @@ def apply(session: Session, request: Request, consent: Consent, gate: ApplyGate 
     command: Kind = "destroy" if request.options.destroy else "apply"
     environments_in_order(context.project, request.stacks)
     recorder = Recorder(session, command, request.terms, request.options)
-    refuse_outside_ci(recorder, [*request.stacks, *request.followers])
+    refuse_outside_ci(context, [*request.stacks, *request.followers], request.terms.break_glass)
     planned = {id: block_forbidden(one) for id, one in plan_all(session, request).items()}
     if command == "apply":
         planned = _held(session.memory, planned, promotes=request.promotes)
@@ -131,7 +133,7 @@ def apply_kept(
     destroys = {kept.stacks[id].destroy for id in stacks}
     options = PlanOptions(destroy=destroys == {True})
     recorder = Recorder(session, "apply", terms, options)
-    refuse_outside_ci(recorder, stacks)
+    refuse_outside_ci(context, stacks, terms.break_glass)
     shown = _with_uncommitted(recorder, context.report("apply", [one.report for one in planned.values()]))
     if not stacks:
         return shown
@@ -262,12 +264,12 @@ def _held(memory: Memory, planned: Mapping[str, Planned], *, promotes: bool = Fa
     return {**planned, **blocked}
 
 
-def refuse_outside_ci(recorder: Recorder, stacks: Sequence[str]) -> None:
+def refuse_outside_ci(context: RunContext, stacks: Sequence[str], break_glass: str | None = None) -> None:
     """Environments that only CI applies: refuse them to everybody else, unless a reason was given."""
-    session = recorder.session
-    names = dict.fromkeys(session.context.project.stacks[id].environment for id in stacks)
-    closed = [name for name in names if session.context.project.config.environment(name).apply == "ci"]
-    if closed and not recorder.origin.is_ci and not recorder.terms.break_glass:
+    project = context.project
+    names = dict.fromkeys(project.stacks[id].environment for id in stacks)
+    closed = [name for name in names if project.config.environment(name).apply == "ci"]
+    if closed and not is_ci(context.environ) and not break_glass:
         raise BlockedError(
             f"Only CI applies to {', '.join(closed)}.",
             advice="Merge to trunk. In an emergency: `--break-glass REASON`, which the ledger remembers.",

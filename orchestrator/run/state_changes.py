@@ -7,11 +7,11 @@ from pathlib import Path
 
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.folders import write_private
+from orchestrator.engine.memory import Memory
 from orchestrator.engine.planned import StateMove
 from orchestrator.engine.session import Session
 from orchestrator.engine.state_location import StateLocations, old_location
-from orchestrator.engine.state_move import StateObject, other_state
-from orchestrator.engine.state_move import move_state as move_object
+from orchestrator.engine.state_move import StateObject, move_state, other_state
 from orchestrator.engine.states import States
 from orchestrator.errors import UsageError
 from orchestrator.project.model import Stack
@@ -19,6 +19,7 @@ from orchestrator.report.model import StackReport
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.unlocking import refuse_held
 from orchestrator.state.location import Location
+from orchestrator.state.statefile import StateFile
 from orchestrator.terraform.client import PlanOptions
 
 
@@ -27,27 +28,27 @@ def carry_declared_move(session: Session, stack: Stack, claim: Claim) -> StateMo
     move = StateLocations(session.memory).check(stack) if stack.moved_from else None
     if move:
         session.context.progress.doing(stack.id, "moving its state")
-        _move_object(session, stack, claim, move)
+        _carry(session, stack, claim, move, keep_source=True)
     return move
 
 
-def _move_object(session: Session, stack: Stack, claim: Claim, move: StateMove) -> None:
-    source, target = (
-        StateObject(session.memory.states.bucket(location), location)
-        for location in (move.source, move.target)
-    )
-    move_object(claim, source, target, session.context.info.id, delete=False)
-    session.memory.ledgers.note_move(stack)
+def find_renamed(memory: Memory, stack: Stack) -> StateMove:
+    """The move of a renamed stack's state to its new name; UsageError where none is under the old one."""
+    old = old_location(memory.project.config, stack, memory.project.root)
+    new = memory.states.location(stack)
+    if old is None or new is None or memory.states.storage(old).stat(old.name) is None:
+        raise UsageError(
+            f"{stack.id} has no state under an older name.",
+            advice=f"`moved:` of stacks.{stack.id} in infra.yaml says what it was called.",
+        )
+    return StateMove(old, new)
 
 
-def copy_state(session: Session, stack: Stack, source: Location) -> None:
-    """Copy a state to where the code names it, under the locks of both locations; the source is kept.
+def find_copy(memory: Memory, stack: Stack, source: Location) -> StateMove:
+    """The move of a state from `source` to where the code names it.
 
-    A second try after an interruption goes on where the first one stopped. Raises UsageError where there is
-    nothing to copy or the code names no location, StateError where another state is at the target,
-    LockedError where somebody holds one of the locks.
+    Raises UsageError where there is nothing to copy or the code names no other location.
     """
-    memory = session.memory
     target = memory.states.location(stack)
     if target is None or target.url == source.url:
         raise UsageError(
@@ -61,25 +62,64 @@ def copy_state(session: Session, stack: Stack, source: Location) -> None:
         )
     if memory.states.storage(source).stat(source.name) is None:
         raise UsageError(f"There is no state at {source.url}.", advice="Correct the address after --from.")
-    moving = replace(stack, moved_from=source.url) if source.is_remote else stack
+    return StateMove(source, target)
+
+
+def carry_state(session: Session, stack: Stack, move: StateMove, *, keep_source: bool) -> None:
+    """Make a move by hand, under the locks of both locations; the ledger entry comes along.
+
+    Unless the source is kept it goes last, and a bucket with versions keeps it. A second try after an
+    interruption goes on where the first one stopped. Raises StateError where another state is at the target,
+    LockedError where somebody holds one of the locks.
+    """
+    if keep_source and move.source.is_remote:
+        stack = replace(stack, moved_from=move.source.url)
     recorder = Recorder(session, "restore", Terms(), PlanOptions())
-    with recorder.claim(moving) as claim:
-        if target.is_remote:
-            _move_object(session, moving, claim, StateMove(source, target))
-        else:
-            claim.note_state(stack.state or "", _copy_file(memory.states, source, target, stack))
+    with recorder.claim(stack) as claim:
+        _carry(session, stack, claim, move, keep_source=keep_source)
 
 
-def _copy_file(states: States, source: Location, target: Location, stack: Stack) -> str:
-    for location in (source, target):
+def _carry(session: Session, stack: Stack, claim: Claim, move: StateMove, *, keep_source: bool) -> None:
+    states = session.memory.states
+    if not move.target.is_remote:
+        _carry_file(states, stack, claim, move, keep_source=keep_source)
+        return
+    source, target = (
+        StateObject(states.bucket(location), location) for location in (move.source, move.target)
+    )
+    move_state(claim, source, target, session.context.info.id, delete=not keep_source)
+    if keep_source:
+        session.memory.ledgers.note_move(stack)
+
+
+def _carry_file(states: States, stack: Stack, claim: Claim, move: StateMove, *, keep_source: bool) -> None:
+    for location in (move.source, move.target):
         refuse_held(location)
-    path, data = Path(target.name), Path(source.name).read_bytes()
-    if path.is_file() and path.read_bytes() not in (b"", data):
-        raise other_state(target, stack.id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_private(path, data)
-    blob = states.storage(target).stat(target.name)
-    return blob.generation if blob else ""
+    source, target = Path(move.source.name), Path(move.target.name)
+    data = source.read_bytes()
+    if target.is_file() and target.read_bytes() not in (b"", data):
+        raise other_state(move.target, stack.id)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_private(target, data)
+    blob = states.storage(move.target).stat(move.target.name)
+    claim.note_state(stack.state or "", blob.generation if blob else "")
+    if not keep_source:
+        source.unlink()
+
+
+def require_state(
+    states: States, stack: Stack, *, lineage: str | None = None, serial: int | None = None
+) -> StateFile:
+    """What a stack's state says; UsageError where there is none, or one of another lineage or serial."""
+    head = states.head(stack)
+    if head is None:
+        raise UsageError(f"{stack.id} has no state.", advice=f"See `infra plan {stack.id}`.")
+    for name, expected, now in (("lineage", lineage, head.lineage), ("serial", serial, head.serial)):
+        if expected is not None and expected != now:
+            raise UsageError(
+                f"The state of {stack.id} has {name} {now}, not {expected}.", advice="Look at it again."
+            )
+    return head
 
 
 def accept_state(
@@ -87,16 +127,9 @@ def accept_state(
 ) -> list[str]:
     """Record a state that the ledger does not know as the stack's; returns what went wrong with the record.
 
-    Raises UsageError where the state has another lineage or serial than given, or the ledger knows no state.
+    Raises UsageError where the state has another lineage or serial than named, or the ledger knows no state.
     """
-    head = session.memory.states.head(stack)
-    if head is None:
-        raise UsageError(f"{stack.id} has no state.", advice=f"See `infra plan {stack.id}`.")
-    for name, given, now in (("lineage", lineage, head.lineage), ("serial", serial, head.serial)):
-        if given is not None and given != now:
-            raise UsageError(
-                f"The state of {stack.id} has {name} {now}, not {given}.", advice="Look at it again."
-            )
+    head = require_state(session.memory.states, stack, lineage=lineage, serial=serial)
     recorder = Recorder(session, "adopt", Terms(), PlanOptions())
     with recorder.claim(stack) as claim:
         before = claim.before
@@ -139,36 +172,3 @@ def forget_stack(session: Session, stack: Stack, reason: str) -> list[str]:
         )
         claim.forget_stack(reason)
     return recorder.save()
-
-
-def move_state(session: Session, stack: Stack) -> Location:
-    """Take the state and the ledger entry along to the new name, under the locks of both states.
-
-    The old object goes last, and a bucket with versions keeps it. A second try after an interruption goes on
-    where the first one stopped. Returns where the state was.
-    """
-    context = session.context
-    states = session.memory.states
-    old = old_location(context.project.config, stack, context.project.root)
-    new = states.location(stack)
-    if old is None or new is None or states.storage(old).stat(old.name) is None:
-        raise UsageError(
-            f"{stack.id} has no state under an older name.",
-            advice=f"`moved:` of stacks.{stack.id} in infra.yaml says what it was called.",
-        )
-    recorder = Recorder(session, "restore", Terms(), PlanOptions())
-    with recorder.claim(stack) as claim:
-        if old.is_remote:
-            source, target = (StateObject(states.bucket(location), location) for location in (old, new))
-            move_object(claim, source, target, context.info.id, delete=True)
-        else:
-            claim.note_state(stack.state or "", _move_file(session.memory.states, old, new))
-    return old
-
-
-def _move_file(states: States, old: Location, new: Location) -> str:
-    refuse_held(old)
-    Path(new.name).parent.mkdir(parents=True, exist_ok=True)
-    Path(old.name).rename(new.name)
-    found = states.storage(new).stat(new.name)
-    return found.generation if found else ""

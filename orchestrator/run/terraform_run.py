@@ -67,7 +67,7 @@ def run_terraform(
         done = session.terraform.client.run_raw(work, arguments, on_line=streams.write, terminal=terminal)
         return done.returncode
     recorder = Recorder(session, "run", terms, PlanOptions())
-    refuse_outside_ci(recorder, [stack.id])
+    refuse_outside_ci(session.context, [stack.id], terms.break_glass)
     if effect == "refused":
         raise _refusal(stack, arguments)
     consent()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
-from orchestrator.cli.consent import AskedConsent
+from orchestrator.cli.consent import AskedConsent, confirm_change
 from orchestrator.cli.context import App
+from orchestrator.cli.options import AnswerOptions
+from orchestrator.engine.context import RunContext
 from orchestrator.errors import BlockedError
 from orchestrator.report.model import NO_COUNTS, RunInfo, RunReport, StackReport
 
@@ -61,3 +65,33 @@ def test_a_protected_environment_needs_its_name(question: str) -> None:
     ask(consent(confirmed=["dev"]), stack(), ["dev"], question)
     with pytest.raises(BlockedError, match="dev is protected"):
         ask(consent(allow_destroy=True), stack(), ["dev"], question)
+
+
+class Protects:
+    """Of a run's context: all of prod is protected."""
+
+    def protected(self, stacks: Sequence[str]) -> tuple[str, ...]:
+        return ("prod",) if any(stack.startswith("prod/") for stack in stacks) else ()
+
+
+@pytest.mark.parametrize(
+    ("stack", "auto_approve", "confirmed", "words"),
+    [
+        ("dev/app", True, (), ""),
+        ("dev/app", False, (), "There is no terminal to ask: Move it?"),
+        ("prod/app", True, (), "prod is protected"),
+        ("prod/app", True, ("prod",), ""),
+        ("prod/app", False, ("prod",), "There is no terminal to ask: Move it?"),
+    ],
+)
+def test_a_change_of_a_state_needs_a_yes_and_the_name_of_a_protected_environment(
+    stack: str, auto_approve: bool, confirmed: tuple[str, ...], words: str
+) -> None:
+    app = App({}, io.StringIO(), io.StringIO(), io.StringIO())
+    answers = AnswerOptions(auto_approve=auto_approve, confirmed=confirmed)
+    context = cast(RunContext, Protects())
+    if not words:
+        confirm_change(app, context, stack, "move a state", "Move it?", answers)
+        return
+    with pytest.raises(BlockedError, match=re.escape(words)):
+        confirm_change(app, context, stack, "move a state", "Move it?", answers)
