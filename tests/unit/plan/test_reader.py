@@ -210,6 +210,35 @@ def test_checks_are_told_masked() -> None:
     assert "terraform_data.main" in found
 
 
+READ = {"mode": "data", "type": "x", "change": {"actions": ["read"], "before": None, "after": {}}}
+FOR_CHECK = {**READ, "address": "data.x.r", "name": "r", "action_reason": "read_because_check_nested"}
+UNKNOWN = {**READ, "address": "data.x.s", "name": "s", "action_reason": "read_because_config_unknown"}
+RESOURCE = {"mode": "managed", "type": "y", "name": "z", "address": "y.z"}
+CREATED = {**RESOURCE, "change": {"actions": ["create"], "before": None, "after": {}}}
+RESTING = {**RESOURCE, "change": {"actions": ["no-op"], "before": {}, "after": {}}}
+OUTPUT = {"actions": ["update"], "before": 1, "after": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "outputs", "expected"),
+    [
+        ([FOR_CHECK], {}, True),
+        ([FOR_CHECK, RESTING], {}, True),
+        ([], {}, False),
+        ([RESTING], {}, False),
+        ([UNKNOWN], {}, False),
+        ([FOR_CHECK, UNKNOWN], {}, False),
+        ([FOR_CHECK, CREATED], {}, False),
+        ([FOR_CHECK], {"o": OUTPUT}, False),
+    ],
+)
+def test_a_plan_that_only_reads_for_checks_changes_nothing(
+    changes: list[dict[str, Any]], outputs: dict[str, Any], expected: bool
+) -> None:
+    plan = read_plan(document(resource_changes=changes, output_changes=outputs), Masker())
+    assert plan.is_for_checks_only == expected
+
+
 def document(**more: Any) -> bytes:
     return json.dumps({"format_version": "1.2", "terraform_version": "1.11.4", **more}).encode()
 

@@ -654,6 +654,16 @@ def test_one_pending_change_that_needs_an_approval_is_enough(tmp_path: Path) -> 
     assert verdict.reason == f"#{number}: nobody who may write approved its last commit"
 
 
+def test_a_change_that_needed_no_approval_takes_nothing_from_a_later_one(tmp_path: Path) -> None:
+    open_ = CONFIG.replace("protected: true", "protected: false")
+    trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": open_})
+    trunk.github.merge(trunk.change("prod/app", "two"), "squash")
+    configured(trunk, CONFIG, "protect")
+    made = app(create("terraform_data.more", ["id"], input="x"))
+    trunk.approved("prod/app", "three", made)
+    assert trunk.judge(made).kind == "approved"
+
+
 def test_the_strictest_comparison_of_all_that_is_pending_counts(tmp_path: Path) -> None:
     """By `actions` values may differ, by `strict` they may not: the change under `actions` came first."""
     by_actions = CONFIG.replace("true}", "true, approval: actions}")
@@ -796,6 +806,34 @@ def test_code_that_an_approve_pull_request_brings_itself_needs_its_own_approval(
     verdict = trunk.judge(TWO)
     assert verdict.kind == "gate"
     assert number in verdict.pull_requests
+
+
+def test_an_approve_pull_request_covers_what_reads_its_stacks_in_one_step(trunk: ApprovingInMemory) -> None:
+    """Its plan names the dependent too, which the upstream's apply will move."""
+    trunk.github.merge(trunk.change("prod/net", "moved"), "squash")
+    moved = plan(update("terraform_data.n", input=("one", "moved")), stack="prod/net")
+    now = app(update(READER, input=("one", "moved")))
+    assert (trunk.judge(moved).kind, trunk.judge(now).kind) == ("gate", "gate")
+    waits = empty("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
+    number = approve_pull(trunk, moved, waits)
+    verdicts = [trunk.judge(moved), trunk.judge(now)]
+    assert [one.kind for one in verdicts] == ["approved", "provisional"]
+    assert all(one.pull_requests == (number,) for one in verdicts)
+    assert not trunk.judge(app(update(PLAIN, input=("one", "two")))).may_apply
+
+
+def test_an_approve_pull_request_accepts_any_value_that_is_new_in_every_plan(
+    trunk: ApprovingInMemory,
+) -> None:
+    trunk.approved("prod/app", "two", TWO)
+    assert trunk.judge(THREE).kind == "mismatch", "such as a time"
+    approve_pull(trunk, replace(THREE, volatile=((PLAIN, "input"),)))
+    assert trunk.judge(to("four")).kind == "approved"
+    assert trunk.judge(app(update(PLAIN, input=("one", "four"), name=("a", "b")))).kind == "mismatch"
+    assert trunk.judge(app(delete(PLAIN, input="one"))).kind == "mismatch"
+    applied = trunk.job.head
+    trunk.approved("prod/app", "five", to("five", "four"), branch="next")
+    assert trunk.judge(to("six", "four"), applied).kind == "mismatch", "for that change only"
 
 
 # Pending, further
