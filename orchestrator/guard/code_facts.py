@@ -14,7 +14,7 @@ from orchestrator.guard.facts import (
     Store,
 )
 from orchestrator.guard.providers import of_type
-from orchestrator.guard.settings import settings_of
+from orchestrator.guard.settings import Setting, settings_of
 from orchestrator.repository.facts import (
     FILE_FUNCTIONS,
     bind,
@@ -23,7 +23,8 @@ from orchestrator.repository.facts import (
     provider_source,
 )
 from orchestrator.repository.hcl import Block, Call, File, Problem, Template
-from orchestrator.repository.hcl.text import Text
+from orchestrator.repository.hcl.expression import is_template
+from orchestrator.repository.hcl.text import Text, literal
 from orchestrator.repository.modules import RESOURCE_KINDS, MergedModule
 
 # Functions that read files, and one whose text may call them.
@@ -117,8 +118,15 @@ def _add_settings(facts: Gathered, terraform: Block) -> None:
                 facts.required.append(Required(name, source, attribute.line))
         elif block.kind == "encryption":
             _add_encryption(facts, block)
-        elif block.kind == "provider_meta":
+        elif block.kind == "provider_meta" and not all(map(_is_written_out, settings_of(block))):
+            # What is written out names a module, as public modules do, and holds nothing of a plan.
             facts.metas.append(Named(block.name, block.line))
+
+
+def _is_written_out(setting: Setting) -> bool:
+    """Whether a value is a plain string; those of JSON may be templates to Terraform."""
+    text = literal(setting.text) if setting.text is not None else None
+    return text is not None and not is_template(text)
 
 
 def _add_resource(

@@ -325,8 +325,10 @@ def _provisioners(file: str, facts: CodeFacts) -> Iterator[Finding]:
 
 def _metas(file: str, facts: CodeFacts) -> Iterator[Finding]:
     for meta in facts.metas:
-        message = f"`provider_meta {meta.name!r}` sends data with every request."
-        yield Finding("error", "provider-meta", message, "Leave it out.", file, meta.line)
+        message = f"`provider_meta {meta.name!r}` sends what cannot be told with every request."
+        yield Finding(
+            "error", "provider-meta", message, "Write plain strings, or leave it out.", file, meta.line
+        )
 
 
 def _encryption(file: str, facts: CodeFacts) -> Iterator[Finding]:

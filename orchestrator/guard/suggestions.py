@@ -63,19 +63,22 @@ def suggest(findings: Iterable[Finding]) -> tuple[Suggestion, ...]:
     entries = [
         Suggestion(key, _quoted(glob), LISTS[key], count)
         for key, values in listed.items()
-        for glob, count in grouped(values, "*" if key == "modules" else None)
+        for glob, count in _without_covered(grouped(values, "*" if key == "modules" else None))
     ]
     entries += [
         _path_entry(rule, glob, count) for rule, found in paths.items() for glob, count in grouped(found)
     ]
-    # A glob of a list stands for what lies deeper too.
-    globs = [each.value.strip('"') for each in entries if each.key == "modules" and "*" in each.value]
-    entries = [
-        each
-        for each in entries
-        if each.key != "modules" or "*" in each.value or not matches(each.value, globs)
-    ]
     return tuple(sorted(entries, key=lambda entry: (ORDER.index(entry.key), -entry.findings, entry.value)))
+
+
+def _without_covered(groups: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Entries of a list, each counted with the glob of another one that stands for it too."""
+    groups = list(groups)
+    globs = sorted((value for value, _ in groups if "*" in value), key=len)
+    counts: Counter[str] = Counter()
+    for value, count in groups:
+        counts[next((glob for glob in globs if glob != value and matches(value, [glob])), value)] += count
+    return list(counts.items())
 
 
 def _path_entry(rule: str, glob: str, count: int) -> Suggestion:

@@ -401,7 +401,11 @@ HOSTILE: dict[str, Change] = {
         },
     ),
     "provider_meta": main(
-        "provider-meta", 'terraform {\n  provider_meta "google" {\n    module_name = "x"\n  }\n}\n'
+        "provider-meta", 'terraform {\n  provider_meta "google" {\n    module_name = var.x\n  }\n}\n'
+    ),
+    "provider_meta in JSON": json(
+        "provider-meta",
+        '{"terraform": {"provider_meta": {"google": {"module_name": "${file(\\"/etc/passwd\\")}"}}}}',
     ),
     # What a listed provider can do
     "exec of kubernetes": provider("kubernetes", 'exec {\n    command = "id"\n  }'),

@@ -30,6 +30,12 @@ ORDINARY: dict[str, Change] = {
     "a bucket in JSON": change(
         {"+x.tf.json": '{"resource":{"google_storage_bucket":{"b":{"name":"acme-data"}}}}'}
     ),
+    "provider_meta that names a module": main(
+        'terraform {\n  provider_meta "google" {\n    module_name = "blueprints/terraform/x/v1"\n  }\n}\n'
+    ),
+    "provider_meta that names a module in JSON": change(
+        {"+x.tf.json": '{"terraform": {"provider_meta": {"google": {"module_name": "x"}}}}'}
+    ),
     "a module": change({"+x.tf": CALL, f"{MODULE}/main.tf": BUCKET}),
     "a module with arguments": change(
         {

@@ -308,7 +308,7 @@ CASES: list[tuple[str, dict[str, str | bytes], dict[str, str | bytes]]] = [
     ),
     (
         "provider-meta",
-        main('terraform {\n  provider_meta "google" {\n    module_name = "x"\n  }\n}\n'),
+        main('terraform {\n  provider_meta "google" {\n    module_name = var.x\n  }\n}\n'),
         main('terraform {\n  required_version = ">= 1.11"\n}\n'),
     ),
     # Files

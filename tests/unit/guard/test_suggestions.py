@@ -28,14 +28,17 @@ def test_lists_come_before_paths_and_say_what_they_open() -> None:
         *(finding("file-path", f"modules/m{number}/main.tf") for number in range(4)),
         *(finding("provider", "x.tf", ("providers", "acme/x")) for _ in range(2)),
         *(finding("module-source", "x.tf", ("modules", f"org/m{number}/google")) for number in range(4)),
-        finding("module-source", "x.tf", ("modules", "org/a/google//modules/b")),
+        *(
+            finding("module-source", "x.tf", ("modules", f"org/a/google//modules/{name}"))
+            for name in ("b", "c", "d")
+        ),
         finding("lock-file", "x", severity="info"),
         finding("changed-config", "infra.yaml"),
     ]
     made = suggest(findings)
     assert [(one.key, one.value, one.findings) for one in made] == [
         ("providers", "acme/x", 2),
-        ("modules", '"org/*"', 4),
+        ("modules", '"org/*"', 7),
         ("allow", '{rule: file-path, path: "modules/**", reason: …}', 4),
     ]
     assert all(one.opens for one in made)
