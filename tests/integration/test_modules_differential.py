@@ -6,11 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.differential import generate, misses, provider_misses, variable_misses
+from tests.support.differential import (
+    function_misses,
+    generate,
+    misses,
+    provider_misses,
+    remote_state_misses,
+    variable_misses,
+)
 
 MODULES = 60
 ROOTS = 6
 PROVIDER_MODULES = 34
+REMOTE_STATES = 60
 
 
 def test_values_and_module_sources(terraform_argv: tuple[str, ...], tmp_path: Path) -> None:
@@ -24,3 +32,11 @@ def test_variables_of_a_root(terraform_argv: tuple[str, ...], tmp_path: Path, se
 
 def test_providers(terraform_argv: tuple[str, ...], tmp_path: Path) -> None:
     assert list(provider_misses(terraform_argv, tmp_path, 1, PROVIDER_MODULES)) == []
+
+
+def test_places_of_remote_states(terraform_argv: tuple[str, ...], tmp_path: Path) -> None:
+    assert list(remote_state_misses(terraform_argv, tmp_path, 1, REMOTE_STATES)) == []
+
+
+def test_functions_that_read_files(terraform_argv: tuple[str, ...], tmp_path: Path) -> None:
+    assert list(function_misses(terraform_argv, tmp_path)) == []

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.guard.code_facts import code_facts
 from orchestrator.project.fingerprint import provider_address
+from orchestrator.repository.facts import FILE_FUNCTIONS
 from orchestrator.repository.hcl.text import Scope, Text, literal, resolve
 from orchestrator.repository.source import Source
 from orchestrator.repository.tree import Tree
@@ -287,6 +289,109 @@ def _ref(name: str) -> Any:
     from orchestrator.repository.hcl.text import Ref
 
     return Ref("var", name)
+
+
+# Remote states
+
+STATES = 4
+STATE_PATHS = (
+    *('"s{}.tfstate"', '"s${{{}}}.tfstate"', '("s{}.tfstate")', '"${{path.module}}/s{}.tfstate"'),
+    *('"${{local.s}}{}.tfstate"', "local.p{}", "var.p{}", '"${{var.s}}{}${{local.end}}"', '"./s{}.tfstate"'),
+    *(
+        'join("", ["s", "{}", ".tfstate"])',
+        '"s{}.tfstate" /* c */',
+        'true ? "s{}.tfstate" : ""',
+        "abspath(var.p{})",
+    ),
+    *('"${{ /* c */ local.s }}{}.tfstate"', '"s{}${{~ ".tfstate" ~}}"', "nonsensitive(local.p{})"),
+)
+STATE_CONFIGS = (
+    *("{{ path = {} }}", '{{ "path" = {} }}', "{{\n    path = {}\n  }}", "{{ (local.key) = {} }}"),
+    *("merge({{ path = {} }}, {{}})", "{{ path : {} }}", "({{ path = {} }})", '{{ "${{"path"}}" = {} }}'),
+)
+STATE_KINDS = ('"local"', '"loc${"al"}"', "local.kind", 'lower("LOCAL")', "var.kind")
+
+
+def remote_state_misses(argv: Sequence[str], root: Path, seed: int, count: int) -> Iterator[str]:
+    """The same for the places of remote states: each file that may be read says in an output which it is.
+
+    Both what discovery and what the guard take from the code is compared.
+    """
+    rng = random.Random(seed)
+    for number in range(STATES):
+        output = {"which": {"value": f"s{number}.tfstate", "type": "string"}}
+        state = {"version": 4, "terraform_version": "1.11.0", "serial": 1, "lineage": "l", "outputs": output}
+        (root / f"s{number}.tfstate").write_text(json.dumps({**state, "resources": []}))
+    numbers = range(STATES)
+    files = {
+        "names.tf": "".join(f'variable "p{n}" {{\n  default = "s{n}.tfstate"\n}}\n' for n in numbers)
+        + 'variable "s" {\n  default = "s"\n}\nvariable "kind" {\n  default = "local"\n}\n'
+        'locals {\n  s = "s"\n  end = ".tfstate"\n  key = "path"\n  kind = "local"\n'
+        + "".join(f'  p{n} = "s{n}.tfstate"\n' for n in numbers)
+        + "}\n"
+    }
+    for number in range(count):
+        for file, text in _remote_state(rng, f"x{number}").items():
+            files[file] = files.get(file, "") + text
+        name = f"data.terraform_remote_state.x{number}.outputs.which"
+        files["outputs.tf"] = files.get("outputs.tf", "") + f'output "x{number}" {{\n  value = {name}\n}}\n'
+    source = write(files, root)
+    terraform(argv, root, "init", "-no-color", "-input=false")
+    terraform(argv, root, "plan", "-no-color", "-input=false", "-out=plan")
+    planned = json.loads(terraform(argv, root, "show", "-json", "plan"))["planned_values"]["outputs"]
+    module = source.module("")
+    scope = root_scope(source, "", (), ())
+    of_guard: dict[str, list[Mapping[str, Text] | None]] = {}
+    for name, path in source.code(""):
+        # The guard judges each block as it is written, those of override files too.
+        for store in code_facts(source.file(name, path), module).states:
+            of_guard.setdefault(store.name, []).append(store.settings)
+    for name, facts in source.directory("").remote_states.items():
+        actual = planned[name]["value"]
+        for who, found in (("discovery", [facts.config]), ("guard", of_guard.get(name, []))):
+            paths = [
+                _value(settings["path"], scope, "") if settings and "path" in settings else None
+                for settings in found
+            ]
+            told = [posixpath.normpath(path) for path in paths if path is not None]
+            if not found or (len(told) == len(found) and actual not in told):
+                yield f"seed {seed}, {name}: {who} has {told}, Terraform {actual!r}"
+    yield from (f"seed {seed}, {name}: not seen" for name in planned.keys() - of_guard.keys())
+
+
+def _remote_state(rng: random.Random, name: str) -> dict[str, str]:
+    """One remote state in HCL or JSON, with or without an override of its configuration."""
+
+    def path() -> str:
+        return rng.choice(STATE_PATHS).format(rng.randrange(STATES))
+
+    if rng.random() < 0.2:
+        config = {"path": rng.choice(("s1.tfstate", "${local.s}2.tfstate", "${var.p3}", "./s0.tfstate"))}
+        block = {"backend": rng.choice(("local", "${local.kind}")), "config": config}
+        return {f"{name}.tf.json": json.dumps({"data": {"terraform_remote_state": {name: block}}})}
+    kind, config_text = rng.choice(STATE_KINDS), rng.choice(STATE_CONFIGS).format(path())
+    head = f'data "terraform_remote_state" "{name}" {{\n'
+    files = {"states.tf": f"{head}  backend = {kind}\n  config = {config_text}\n}}\n"}
+    if rng.random() < 0.3:
+        files["states_override.tf"] = f"{head}  config = {rng.choice(STATE_CONFIGS).format(path())}\n}}\n"
+    return files
+
+
+# Functions
+
+# They give back a path, or a part of it.
+PATH_FUNCTIONS = frozenset({"abspath", "basename", "dirname", "pathexpand"})
+
+
+def function_misses(argv: Sequence[str], root: Path) -> Iterator[str]:
+    """The functions that Terraform says take a path, and that we do not know to read files."""
+    listed = json.loads(terraform(argv, root, "metadata", "functions", "-json"))["function_signatures"]
+    for name, signature in listed.items():
+        parameters = {parameter["name"] for parameter in signature.get("parameters", ())}
+        takes_path = "path" in parameters or "file" in name
+        if takes_path and name.removeprefix("core::") not in FILE_FUNCTIONS | PATH_FUNCTIONS:
+            yield f"{name} is not known to read files"
+    yield from (f"{name} is no function" for name in FILE_FUNCTIONS if name not in listed)
 
 
 # Providers
