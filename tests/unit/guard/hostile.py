@@ -408,6 +408,11 @@ HOSTILE: dict[str, Change] = {
         '{"terraform": {"provider_meta": {"google": {"module_name": "${file(\\"/etc/passwd\\")}"}}}}',
     ),
     # What a listed provider can do
+    "address of vault": provider("vault", 'address = "https://example.com"'),
+    "keytab of vault": main(
+        "file-path", 'provider "vault" {\n  auth_login_kerberos {\n    keytab_path = "/etc/krb5.keytab"\n  }\n}\n'
+    ),
+    "address of consul": provider("consul", 'address = "example.com:80"'),
     "exec of kubernetes": provider("kubernetes", 'exec {\n    command = "id"\n  }'),
     "exec of kubernetes under another name": main(
         "provider-argument", KUBERNETES + 'provider "k8s" {\n  exec {\n    command = "id"\n  }\n}\n'
