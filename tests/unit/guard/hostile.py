@@ -410,7 +410,8 @@ HOSTILE: dict[str, Change] = {
     # What a listed provider can do
     "address of vault": provider("vault", 'address = "https://example.com"'),
     "keytab of vault": main(
-        "file-path", 'provider "vault" {\n  auth_login_kerberos {\n    keytab_path = "/etc/krb5.keytab"\n  }\n}\n'
+        "file-path",
+        'provider "vault" {\n  auth_login_kerberos {\n    keytab_path = "/etc/krb5.keytab"\n  }\n}\n',
     ),
     "address of consul": provider("consul", 'address = "example.com:80"'),
     "exec of kubernetes": provider("kubernetes", 'exec {\n    command = "id"\n  }'),

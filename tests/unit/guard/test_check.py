@@ -575,6 +575,8 @@ def test_links_out_of_the_tree(make: Make) -> None:
     for links in ({f"{STACK}/out": "../../../../../etc/passwd"}, {f"{STACK}/out": "/etc/passwd"}):
         head = make(main("# x\n"), links)
         assert codes(list(guard(head, base, (), Guard()))) == {"link"}
+    ring = make(main("# x\n"), {f"{STACK}/a": "b", f"{STACK}/b": "a"})
+    assert codes(list(guard(ring, base, (), Guard()))) == {"link"}
     far = {"docs/out": "/etc/passwd"}
     assert codes(list(guard(make(main("# x\n"), far), make({}, far), (), Guard()))) == set()
     assert codes(list(guard(make(main("# x\n"), far), base, ("docs/out",), Guard()))) == {"link"}
