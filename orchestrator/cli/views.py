@@ -174,7 +174,8 @@ def affected_view(found: Affected, *, why: bool) -> Iterator[RenderableType]:
         return
     for one in found.stacks:
         line = Text(one.id, style="bold")
-        yield line.append(f"  {one.change}", style="not bold dim")
+        what = f"renamed from {one.renamed_from}" if one.renamed_from else one.change
+        yield line.append(f"  {what}", style="not bold dim")
         if why:
             yield from _chains(one)
     for id_, after in found.followers.items():

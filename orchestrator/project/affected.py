@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,12 +17,16 @@ Chain = tuple[str, ...]
 
 @dataclass(frozen=True)
 class AffectedStack:
-    """A stack whose fingerprint differs from the base's; a reason is a chain: changed path, …, id."""
+    """A stack whose fingerprint differs from the base's; a reason is a chain: changed path, …, id.
+
+    `renamed_from` is the id that it has at the base, empty where that is the same.
+    """
 
     id: str
     environment: str
     change: Literal["changed", "new"]
     reasons: tuple[Chain, ...]
+    renamed_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Affected:
 
     `base` is a commit, None when there is none to compare with: then every stack is new. `followers` are
     stacks that did not change and read those that did, or each other, mapped to what they read. `deleted`
-    are stacks that the base has and the project no longer does: to be destroyed.
+    are stacks that the base has and whose resources no stack of the project describes: to be destroyed.
     """
 
     base: str | None
@@ -69,8 +73,23 @@ def compared(project: Project, before: Project | None, commit: str | None, fallb
         found = _compare(before, project, stack, fallback)
         if found is not None:
             stacks.append(found)
-    deleted = tuple(one for one in before.stacks.values() if one.id not in project.stacks) if before else ()
+    deleted = gone(project, before.stacks.values()) if before else ()
     return Affected(commit, tuple(stacks), followers(project, [one.id for one in stacks]), deleted)
+
+
+def gone(project: Project, before: Iterable[Stack]) -> tuple[Stack, ...]:
+    """Those of older stacks whose resources nothing in the project describes any more.
+
+    One that infra.yaml says has moved, or whose state another stack has now, only has another id: to destroy
+    it would destroy what the other one is.
+    """
+    moved = {settings.moved for settings in project.config.stacks.values()}
+    states = {stack.state for stack in project.stacks.values() if stack.state}
+    return tuple(
+        stack
+        for stack in before
+        if stack.id not in project.stacks and stack.id not in moved and stack.state not in states
+    )
 
 
 def at_base(project: Project, commit: str | None) -> tuple[Project | None, Chain]:
@@ -84,6 +103,11 @@ def at_base(project: Project, commit: str | None) -> tuple[Project | None, Chain
 
 
 def _compare(before: Project | None, after: Project, stack: Stack, fallback: Chain) -> AffectedStack | None:
+    settings = after.config.stacks.get(stack.id)
+    old = settings.moved if settings else None
+    if before is not None and stack.id not in before.stacks and old in before.stacks:
+        declared = (CONFIG, f"stacks.{stack.id}.moved", stack.id)
+        return AffectedStack(stack.id, stack.environment, "changed", (declared,), old or "")
     if before is None or stack.id not in before.stacks:
         chain = (*fallback, stack.id) if fallback else (stack.path, stack.id)
         change: Literal["changed", "new"] = "changed" if fallback else "new"

@@ -85,6 +85,7 @@ def affected_document(project: Project, found: Affected) -> dict[str, Any]:
                 "environment": one.environment,
                 "change": one.change,
                 "reasons": [list(chain) for chain in one.reasons],
+                "renamed_from": one.renamed_from or None,
             }
             for one in found.stacks
         ],

@@ -12,7 +12,8 @@ from orchestrator.engine.session import Session
 from orchestrator.engine.worktrees import at_commit
 from orchestrator.errors import ConfigError, GitError, ProjectError
 from orchestrator.project import load_commit
-from orchestrator.project.model import Project, Stack
+from orchestrator.project.affected import gone
+from orchestrator.project.model import Stack
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
 from orchestrator.state.records import base_commit
 from orchestrator.terraform.client import PlanOptions
@@ -24,21 +25,6 @@ class Deleted:
 
     stack: Stack
     commit: str
-
-
-def gone(project: Project, before: Iterable[Stack]) -> tuple[Stack, ...]:
-    """Those of older stacks whose resources nothing in the project describes any more.
-
-    One that infra.yaml says has moved, or whose state another stack has now, only has another id: to destroy
-    it would destroy what the other one is.
-    """
-    moved = {settings.moved for settings in project.config.stacks.values()}
-    states = {stack.state for stack in project.stacks.values() if stack.state}
-    return tuple(
-        one
-        for one in before
-        if one.id not in project.stacks and one.id not in moved and one.state not in states
-    )
 
 
 def owed_deletions(memory: Memory, environment: str) -> tuple[Deleted, ...]:

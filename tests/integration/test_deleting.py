@@ -11,7 +11,7 @@ from orchestrator.engine.ports import Silent
 from orchestrator.engine.session import Session, open_session
 from orchestrator.project import load
 from orchestrator.project.affected import affected
-from orchestrator.run.deleting import Deleted, gone, owed_deletions, plan_deleted
+from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
 from tests.conftest import MakeRepo
 from tests.support.remembered import CONFIG, FILES, FOLLOWER, UPSTREAM, Remembered, serving
 
@@ -59,10 +59,11 @@ def test_another_id_is_no_deletion(place: Remembered) -> None:
     place.repo.remove(APP)
     place.repo.commit({"infra/envs/dev/web/main.tf": FOLLOWER}, "Renamed")
     project = load(place.repo.root)
-    assert [one.id for one in gone(project, affected(project).deleted)] == ["dev/app"]
+    assert [one.id for one in affected(project).deleted] == ["dev/app"]
     place.repo.commit({"infra.yaml": CONFIG + "stacks:\n  dev/web: {moved: dev/app}\n"}, "And said so")
-    project = load(place.repo.root)
-    assert gone(project, affected(project).deleted) == ()
+    found = affected(load(place.repo.root))
+    assert found.deleted == ()
+    assert {one.id: one.renamed_from for one in found.stacks}["dev/web"] == "dev/app"
 
 
 def test_a_state_that_another_stack_has_now_is_not_destroyed(place: Remembered) -> None:
@@ -74,7 +75,7 @@ def test_a_state_that_another_stack_has_now_is_not_destroyed(place: Remembered) 
     place.repo.commit({"infra/envs/dev/web/main.tf": same}, "The same state under another id")
     project = load(place.repo.root)
     assert project.stacks["dev/web"].state == "gs://states/dev/state/app/default.tfstate"
-    assert gone(project, affected(project).deleted) == ()
+    assert affected(project).deleted == ()
 
 
 def test_a_stack_without_a_state_has_nothing_to_destroy(place: Remembered, child_env: dict[str, str]) -> None:

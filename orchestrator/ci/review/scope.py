@@ -15,7 +15,6 @@ from orchestrator.project.affected import Affected, at_base, compared
 from orchestrator.project.model import Project, Stack
 from orchestrator.report.review import EnvironmentRules
 from orchestrator.review.pending import trunk_branch
-from orchestrator.run.deleting import gone
 
 
 @dataclass(frozen=True)
@@ -158,4 +157,4 @@ def scope_of(project: Project, event: Event | None, base: str | None = None) -> 
     rules = before.config if before else Config()
     safe, notes = trusted(project, rules, lambda name: is_protected(name, project, before))
     notes = (*subject.notes, *notes, *(f"{reason}: every stack is planned." for reason in fallback))
-    return Scope(safe, before, subject, found, gone(project, found.deleted), notes)
+    return Scope(safe, before, subject, found, found.deleted, notes)
