@@ -25,6 +25,7 @@ from orchestrator.plan.reader import read_plan
 from orchestrator.project.model import Stack
 from orchestrator.project.states import WORKSPACE_FOLDER, local_workspace
 from orchestrator.report.model import StackReport
+from orchestrator.state.location import Location
 from orchestrator.terraform.client import PlanOptions, PlanOutcome, Workdir
 from orchestrator.terraform.shadow import make_shadow
 
@@ -83,10 +84,11 @@ def _plan(
             return Planned(_report(stack, "waiting", reason=upstreams.reason, advice=upstreams.advice))
         # Without its upstream the code cannot be evaluated; what the state holds can be destroyed still.
         options, upstreams = replace(options, refresh=False), {}
-    left = left_behind(context.project.config, states, stack, context.project.root)
+    is_declared = stack.moved_from is not None
+    left = None if is_declared else left_behind(context.project.config, states, stack, context.project.root)
     if left:
         reason = f"it was renamed, and its state still lies at {left.url}"
-        return Planned(_report(stack, "waiting", reason=reason, advice=f"`infra state move {stack.id}`."))
+        return Planned(_report(stack, "waiting", reason=reason, advice=_carry_along(stack, left)))
     locations = StateLocations(session.memory)
     move = locations.check(stack)
     generation = states.generation(stack)
@@ -114,6 +116,15 @@ def _plan(
         # Terraform's exit code says "changes" also where a refresh found none.
         return replace(planned, report=_report(stack, "unchanged"), plan=None)
     return planned
+
+
+def _carry_along(stack: Stack, left: Location) -> str:
+    """How the state of a renamed stack gets to where the code names it."""
+    by_hand = f"`infra state move {stack.id}`."
+    if not left.is_remote:
+        return by_hand
+    key = f"`stacks.{stack.id}.moved_from: {left.url}`"
+    return f"Declare the move, which the next apply carries out: {key} in infra.yaml. By hand: {by_hand}"
 
 
 def _with_move(planned: Planned, move: StateMove) -> Planned:

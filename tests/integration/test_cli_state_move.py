@@ -35,6 +35,7 @@ def test_what_was_renamed_waits_for_its_state_and_is_unchanged_with_it(place: Re
     assert waiting["result"] == "waiting"
     assert OLD in waiting["reason"]
     assert "infra state move dev/lan" in waiting["advice"]
+    assert f"stacks.dev/lan.moved_from: gs://states/{OLD}" in waiting["advice"]
     place.infra("apply", "dev/lan", "--auto-approve", "--json", code=1)
     assert NEW not in place.objects()
 
@@ -53,6 +54,16 @@ def test_what_was_renamed_waits_for_its_state_and_is_unchanged_with_it(place: Re
         "no state under an older name"
         in place.infra("state", "move", "dev/lan", "--auto-approve", code=3).err
     )
+
+
+def test_a_rename_that_declares_where_its_state_was_is_carried_out_by_an_apply(place: Remembered) -> None:
+    declared = RENAMED.replace("{moved: dev/net}", f"{{moved: dev/net, moved_from: gs://states/{OLD}}}")
+    place.repo.commit({"infra.yaml": declared}, "Declare the move")
+    assert place.infra("plan", "dev/lan", "--json", code=0).results == {"dev/lan": "unchanged"}
+    place.infra("apply", "dev/lan", "--auto-approve", "--json", code=0)
+    assert NEW in place.objects()
+    status = place.infra("status", "dev/lan", "--json", code=0).stack("dev/lan")
+    assert (status["standing"], status["applied"]["subject"]) == ("up-to-date", "Declare the move")
 
 
 def runs(place: Remembered) -> list[str]:
