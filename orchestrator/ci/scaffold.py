@@ -11,8 +11,10 @@ from typing import Literal
 from orchestrator.ci.source import Source, UnknownSource, committed_source, installed_source, parse_source
 from orchestrator.ci.workflows import FOLDER, Target, render
 from orchestrator.config import FILE_NAME
+from orchestrator.config.model import Roots
 from orchestrator.errors import UsageError
 from orchestrator.project.model import Project
+from orchestrator.run.bootstrapping import default_root
 
 State = Literal["written", "unchanged", "other pins", "differs"]
 
@@ -68,7 +70,8 @@ def target_of(
         repository = f"{found[1]}/{found[2]}"
     if not _REPOSITORY.match(repository):
         raise UsageError(f"{repository!r} is no repository.", advice="Write it as OWNER/NAME.")
-    names = tuple(environments) or tuple(project.config.environments) or project.order.names or ENVIRONMENTS
+    given = tuple(environments) or tuple(project.config.environments)
+    names = given or project.environments or ENVIRONMENTS
     for name in names:
         if not _ENVIRONMENT.match(name):
             raise UsageError(
@@ -99,9 +102,9 @@ def contents(project: Project, wanted: Wanted) -> dict[str, str]:
     """Every file that a repository like this is to have; those that people own only where there are none."""
     files = dict(render(wanted.target, wanted.source)) if wanted.source else {}
     if project.config.file is None:
-        files[FILE_NAME] = settings(wanted)
+        files[FILE_NAME] = settings(project, wanted)
     if wanted.owners and not any((project.root / name).exists() for name in CODEOWNERS):
-        files[CODEOWNERS[0]] = codeowners(wanted.owners)
+        files[CODEOWNERS[0]] = codeowners(wanted.owners, default_root(project))
     return files
 
 
@@ -128,37 +131,46 @@ def _without_pins(text: str) -> str:
     return _HASH_PIN.sub("", _VERSION_PIN.sub("VERSION", _ACTION_PIN.sub("@COMMIT", text)))
 
 
-def settings(wanted: Wanted) -> str:
-    """An infra.yaml to begin with."""
-    target = wanted.target
+def settings(project: Project, wanted: Wanted) -> str:
+    """An infra.yaml to begin with: only what the repository does not say itself."""
+    target, roots = wanted.target, project.config.roots
     last = target.environments[-1]
     names = "\n".join(
         f"  {name}:\n    protected: true\n    apply: ci" if name == last else f"  {name}: {{}}"
         for name in target.environments
     )
+    layout = "" if roots == Roots() else f"roots: # where the environments are\n  envs: {roots.envs}\n\n"
+    # Stacks that all name their own backends need none from here.
+    needs_backend = not project.stacks or any(
+        stack.backend.empty and stack.backend.kind == "gcs" for stack in project.stacks.values()
+    )
+    bucket = wanted.bucket or target.repository.replace("/", "-").lower() + "-state"
+    backend = f"""\
+backend: # for stacks that declare an empty `backend "gcs" {{}}`
+  gcs:
+    bucket: {bucket}
+
+"""
+    given = layout + (backend if wanted.bucket or needs_backend else "")
     return f"""\
 # `infra schema` prints every key, docs/configuration.md explains them.
 version: 1
 trunk: {target.trunk}
 
-backend: # for stacks that declare an empty `backend "gcs" {{}}`
-  gcs:
-    bucket: {wanted.bucket or target.repository.replace("/", "-").lower() + "-state"}
-
-environments: # in promotion order; `infra bootstrap` prints the accounts to put here
+{given}environments: # in promotion order; `infra bootstrap` prints the accounts to put here
 {names}
 """
 
 
-def codeowners(owners: Sequence[str]) -> str:
-    """Who has to approve what decides over everything else."""
+def codeowners(owners: Sequence[str], bootstrap: str) -> str:
+    """Who has to approve what decides over everything else; `bootstrap` is the folder of its code."""
     who = " ".join(owners)
     paths = (
         FILE_NAME,
         f"{FOLDER}/",
         ".github/CODEOWNERS",
         "policies/",
-        "infra/bootstrap/",
+        f"{bootstrap}/",
         ".terraform.lock.hcl",
     )
     lines = "".join(f"{_anchored(path):<28} {who}\n" for path in paths)

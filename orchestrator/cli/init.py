@@ -99,8 +99,9 @@ def command(app: App, options: InitOptions) -> int:
     """
     from orchestrator.ci.scaffold import Wanted, contents, next_steps, select_source, target_of, write
     from orchestrator.ci.source import FORMS, UnknownSource
+    from orchestrator.project.layout import as_laid_out
 
-    project = app.project(needs_stacks=False)
+    project = as_laid_out(app.project(needs_stacks=False))
     target = target_of(project, options.repository, options.trunk, options.environments)
     selected = select_source(project.root, options.source_text, replacing=options.force)
     source = None if isinstance(selected, UnknownSource) else selected

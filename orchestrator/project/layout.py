@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from orchestrator.config.model import WELL_KNOWN
@@ -75,9 +76,29 @@ def root_modules(project: Project) -> tuple[str, ...]:
     return tuple(plain or uncalled)
 
 
+def as_laid_out(project: Project) -> Project:
+    """The project with its environments where its root modules are, for one without an infra.yaml.
+
+    Raises ConfigError where root modules lie in an order that nothing but people can name.
+    """
+    from orchestrator.config.model import Config, Roots
+    from orchestrator.project import read_tree
+
+    if project.stacks or project.config.file is not None:
+        return project
+    roots = root_modules(project)
+    if not roots:
+        return project
+    envs, usual = environments_folder(roots), project.config.roots
+    if not envs or _overlap(envs, str(usual.modules)):
+        raise no_stacks(project, roots)
+    config = Config(roots=Roots(usual.modules, PurePosixPath(envs)))
+    return read_tree(project.repository, project.tree, project.coverage.source.memo, config)
+
+
 def fitting(roots: Sequence[str], modules: str) -> str:
     """The keys of infra.yaml, in one line, by which root modules are found; `modules` is `roots.modules`."""
-    envs = _environments_folder(roots)
+    envs = environments_folder(roots)
     if envs and not _overlap(envs, modules):
         return f"roots: {{envs: {envs}}}"
     if envs:
@@ -88,7 +109,7 @@ def fitting(roots: Sequence[str], modules: str) -> str:
     return f"stacks: {{{name}: {{path: {path or '.'}, environments: {{{environment}: {{}}}}}}}}"
 
 
-def _environments_folder(roots: Sequence[str]) -> str:
+def environments_folder(roots: Sequence[str]) -> str:
     """The folder whose folders are environments; empty where root modules lie in no such order."""
     paths = [path.split("/") for path in roots]
     places = {next((index for index, part in enumerate(path) if part in WELL_KNOWN), None) for path in paths}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.ci.scaffold import Wanted, codeowners, settings, target_of
 from orchestrator.errors import ConfigError
 from orchestrator.project import load
-from orchestrator.project.layout import fitting, require_stacks, root_modules
+from orchestrator.project.layout import as_laid_out, fitting, require_stacks, root_modules
 from orchestrator.project.validate import check
 from tests.conftest import MakeRepo
 
@@ -108,3 +109,26 @@ def test_a_link_to_nothing_is_named(make_repo: MakeRepo) -> None:
         ("error", "infra/envs/dev/a/terraform.tfvars"),
         ("warning", "infra/missing.tf"),
     ]
+
+
+def test_an_infra_yaml_to_begin_with_says_what_the_repository_does_not(make_repo: MakeRepo) -> None:
+    bucket = 'terraform {\n  backend "gcs" {\n    bucket = "b"\n    prefix = "p"\n  }\n}\n'
+    files = {f"environments/{name}/vpc/main.tf": bucket for name in ("prod", "dev")}
+    project = as_laid_out(load(make_repo(files).root))
+    assert list(project.stacks) == ["dev/vpc", "prod/vpc"]
+    target = target_of(project, "acme/live", None, ())
+    assert target.environments == ("dev", "prod")
+    text = settings(project, Wanted(target, None))
+    assert "roots: # where the environments are\n  envs: environments\n" in text
+    assert "backend" not in text.replace("`backend", "")
+    assert "/bootstrap/" in codeowners(["@acme/platform"], "bootstrap")
+
+
+def test_environments_without_well_known_names_are_not_replaced_by_others(make_repo: MakeRepo) -> None:
+    project = load(make_repo({f"infra/envs/{name}/a/main.tf": ROOT for name in ("blue", "green")}).root)
+    assert target_of(project, "acme/live", None, ()).environments == ("blue", "green")
+
+
+def test_an_infra_yaml_is_not_guessed_where_the_order_of_folders_says_nothing(make_repo: MakeRepo) -> None:
+    with pytest.raises(ConfigError, match="1 root module is elsewhere: platform"):
+        as_laid_out(load(make_repo({"platform/main.tf": ROOT}).root))
