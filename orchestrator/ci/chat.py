@@ -5,12 +5,19 @@ It starts workflows and answers; it never runs Terraform, and holds no cloud acc
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.ci.event import event_of, payload_of
+from orchestrator.ci.requests import (
+    NO_REQUESTS,
+    RolloutRequests,
+    forget_request,
+    over_request,
+    resume_request,
+    words_of,
+)
 from orchestrator.config.reason import reason
 from orchestrator.errors import HostError, UsageError
 from orchestrator.hosts.model import WRITERS, PullRequest
@@ -25,9 +32,8 @@ PLAN_WORKFLOW = "infra-plan.yml"
 APPLY_WORKFLOW = "infra-apply.yml"
 
 WORD = "/infra"
-LONGEST = 300
 
-Verb = Literal["plan", "apply", "unlock", "help"]
+Verb = Literal["plan", "apply", "resume", "forget", "unlock", "help"]
 Reaction = Literal["eyes", "rocket", "confused", "+1", "-1"]
 
 HELP = """\
@@ -36,6 +42,10 @@ HELP = """\
 | `/infra plan [STACK]` | plans this pull request again, or one of its stacks |
 | `/infra apply ENV` | after the merge: catches up with what ENV is owed |
 | `/infra apply ENV --skip-checks REASON` | the same, without ENV's checks, once its gate approves that |
+| `/infra apply ENV --supersede COMMIT` | the same, over an applied COMMIT that is gone from trunk |
+| `/infra resume STACK` | finishes an interrupted apply, once its gate approves that |
+| `/infra resume STACK --forget ADDRESS` | the same, and does not take back the object at ADDRESS |
+| `/infra forget STACK REASON` | gives up a state that is gone, and creates all anew, once the gate approves |
 | `/infra unlock STACK` | releases the lock that a dead run left on a stack |
 | `/infra help` | shows this |
 
@@ -56,12 +66,14 @@ class Asked:
 class Command:
     """What a comment says: a verb, and a stack or an environment, empty when none was named.
 
-    `skip_checks` is the reason for which an environment shall pass without its checks.
+    `skip_checks` is the reason for which an environment shall pass without its checks, `requests` are what
+    else the rollout shall do.
     """
 
     verb: Verb
     target: str = ""
     skip_checks: str = ""
+    requests: RolloutRequests = NO_REQUESTS
 
 
 @dataclass(frozen=True)
@@ -113,13 +125,7 @@ def _is_ours(body: str) -> bool:
 
 def command_of(body: str) -> Command:
     """The command on the first line of a comment; raises UsageError for what is none."""
-    line = body.splitlines()[0]
-    if len(line) > LONGEST:
-        raise UsageError("The command is too long.")
-    try:
-        _, *words = shlex.split(line)
-    except ValueError as error:
-        raise UsageError("A quotation mark is not closed.") from error
+    _, *words = words_of(body.splitlines()[0])
     match words:
         case [] | ["help"]:
             return Command("help")
@@ -136,6 +142,14 @@ def command_of(body: str) -> Command:
                 raise UsageError("Say why: `/infra apply ENV --skip-checks REASON`.") from error
         case ["apply", _, "--skip-checks", *_]:
             raise UsageError("Say which environment: `/infra apply ENV --skip-checks REASON`.")
+        case ["apply", str(target), "--supersede", str(commit)] if not target.startswith("-"):
+            return Command("apply", target, requests=RolloutRequests(over=over_request(commit)))
+        case ["resume", *rest]:
+            resume = resume_request(rest)
+            return Command("resume", resume.stack, requests=RolloutRequests(resume=resume))
+        case ["forget", *rest]:
+            forget = forget_request(rest)
+            return Command("forget", forget.stack, requests=RolloutRequests(forget=forget))
         case ["unlock", str(target)]:
             return Command("unlock", target)
         case ["apply"]:
@@ -184,16 +198,33 @@ def _carried_out(host: Host, project: Project, asked: Asked) -> Answer:
     if command.verb == "unlock":
         inputs = {"environment": _stack(project, command.target), "unlock": command.target}
         return _started(host, trunk, APPLY_WORKFLOW, inputs)
+    if command.verb in ("resume", "forget"):
+        inputs = {
+            "environment": _stack(project, command.target),
+            **_inputs_of(command.requests, asked.author),
+        }
+        return _started(host, trunk, APPLY_WORKFLOW, inputs)
     pull = host.pull_request(asked.pull_request)
     if command.verb == "plan":
         inputs = _plan_inputs(host, project, pull, trunk, command.target)
         # On trunk's ref it would pass for trunk where Google and GitHub's caches look at the ref.
         return _started(host, pull.head_ref, PLAN_WORKFLOW, inputs)
     inputs = _apply_inputs(project, pull, trunk, command.target)
+    inputs |= _inputs_of(command.requests, asked.author)
     if command.skip_checks:
         # The workflow is started by this job's token: whose wish it is would be lost.
         inputs["skip_checks"] = f"{command.skip_checks} (asked for by {asked.author})"
     return _started(host, trunk, APPLY_WORKFLOW, inputs)
+
+
+def _inputs_of(requests: RolloutRequests, author: str) -> dict[str, str]:
+    """The requests as inputs of the workflow; whose wish a reason is would be lost with the job's token."""
+    inputs = {"supersede": " ".join(requests.over)}
+    if requests.resume:
+        inputs["resume"] = str(requests.resume)
+    if requests.forget:
+        inputs["forget"] = f"{requests.forget} (asked for by {author})"
+    return inputs
 
 
 def _plan_inputs(host: Host, project: Project, pull: PullRequest, trunk: str, stack: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from orchestrator.ci.requests import RolloutRequests, requests_in
 from orchestrator.config.reason import reason
 from orchestrator.errors import UsageError
 from orchestrator.jsontext import items
@@ -127,11 +128,7 @@ def skip_reason(environ: Mapping[str, str], environment: str) -> str:
 
     UsageError for a text that says nothing.
     """
-    if environ.get("GITHUB_EVENT_NAME") != "workflow_dispatch":
-        return ""
-    inputs = _map(payload_of(environ).get("inputs"))
-    asked = _text(inputs.get("environment")) == environment
-    text = _text(inputs.get("skip_checks")).strip() if asked else ""
+    text = _text(_inputs_for(environ, environment).get("skip_checks")).strip()
     if not text:
         return ""
     try:
@@ -140,6 +137,24 @@ def skip_reason(environ: Mapping[str, str], environment: str) -> str:
         raise UsageError(
             f"The input skip_checks {error}.", advice="Start the workflow again with a reason."
         ) from error
+
+
+def rollout_requests(environ: Mapping[str, str], environment: str) -> RolloutRequests:
+    """What a workflow that was started by hand asks of the rollout of an environment.
+
+    UsageError for an input that cannot be read.
+    """
+    inputs = _inputs_for(environ, environment)
+    resume, forget, over = (_text(inputs.get(name)).strip() for name in ("resume", "forget", "supersede"))
+    return requests_in(resume, forget, over)
+
+
+def _inputs_for(environ: Mapping[str, str], environment: str) -> Mapping[str, Any]:
+    """The inputs of a workflow that was started by hand for an environment; none for any other event."""
+    if environ.get("GITHUB_EVENT_NAME") != "workflow_dispatch":
+        return {}
+    inputs = _map(payload_of(environ).get("inputs"))
+    return inputs if _text(inputs.get("environment")) == environment else {}
 
 
 def payload_of(environ: Mapping[str, str]) -> Mapping[str, Any]:

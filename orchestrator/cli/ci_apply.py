@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import click
 
 from orchestrator.cli.context import App
-from orchestrator.cli.options import Duration, JsonOptions, Reason, json_option, with_options
+from orchestrator.cli.options import (
+    Duration,
+    JsonOptions,
+    Reason,
+    RolloutRequestOptions,
+    json_option,
+    rollout_request_options,
+    with_options,
+)
 from orchestrator.engine.context import RunContext
 
 EPILOG = """\b
@@ -22,7 +30,7 @@ Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CiApplyOptions(JsonOptions):
+class CiApplyOptions(JsonOptions, RolloutRequestOptions):
     """The options of `infra ci apply`; `wait` and `patience` are in seconds, `drift` is a list of digests."""
 
     environments: tuple[str, ...]
@@ -67,6 +75,7 @@ class CiApplyOptions(JsonOptions):
     default="",
     help="Pass without the checks that are due; the gate has to approve it, and it is recorded.",
 )
+@rollout_request_options
 @click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once.")
 @json_option
 @with_options(CiApplyOptions)

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.ci import shards
-from orchestrator.ci.event import skip_reason
+from orchestrator.ci.event import rollout_requests, skip_reason
 from orchestrator.ci.landing import sharding
 from orchestrator.ci.landing.applying import Asked, land
 from orchestrator.ci.landing.comparing import needs_approval
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.results import Facts, begun, landing_of, tell, write_landing
 from orchestrator.ci.outputs import add_summary
+from orchestrator.ci.requests import NO_REQUESTS, RolloutRequests, requests_in
 from orchestrator.cli.context import App
+from orchestrator.cli.options import RolloutRequestOptions
 from orchestrator.cli.running import print_report
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.origin import origin_of
@@ -65,12 +67,29 @@ def run(app: App, session: Session, options: CiApplyOptions) -> int:
         part_of(session, environments, options.shard),
         options.parallelism,
         skip_checks,
+        requests_of(app, options, environments),
         beginning,
     )
     with host_for(app, context.project, environments, posts=not folder) as host:
         landed = land(session, job, host)
         landings = [landing_of(facts, one) for one in landed]
         return told(app, context, landed, landings, host, folder)
+
+
+def requests_of(app: App, options: RolloutRequestOptions, environments: Sequence[str]) -> RolloutRequests:
+    """What is asked of the rollout of one environment: by options, else by inputs of the workflow."""
+    texts = {"resume": options.resume, "forget": options.forget, "supersede": options.supersede}
+    if len(environments) != 1:
+        for name, text in texts.items():
+            if text:
+                raise UsageError(
+                    f"--{name} belongs to one environment.",
+                    advice=f"Name it: `infra ci apply ENV --{name} …`.",
+                )
+        return NO_REQUESTS
+    if not any(text.strip() for text in texts.values()):
+        return rollout_requests(app.environ, environments[0])
+    return requests_in(**{name: text.strip() for name, text in texts.items()})
 
 
 def told(

@@ -17,6 +17,9 @@ In a comment on a pull request, at its very start:
   /infra plan [STACK]      plan the pull request again
   /infra apply ENV         after the merge: catch up with what ENV is owed
   /infra apply ENV --skip-checks REASON     the same, without ENV's checks, once its gate approves that
+  /infra apply ENV --supersede COMMIT       the same, over an applied COMMIT that trunk does not have
+  /infra resume STACK [--forget ADDRESS]    finish an interrupted apply, once its gate approves that
+  /infra forget STACK REASON                give up a state that is gone, and create everything anew
   /infra unlock STACK      release the lock that a dead run left
   /infra help              the list of commands
 """

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import click
 
 from orchestrator.cli.context import App
-from orchestrator.cli.options import JsonOptions, Reason, json_option, with_options
+from orchestrator.cli.options import (
+    JsonOptions,
+    Reason,
+    RolloutRequestOptions,
+    json_option,
+    rollout_request_options,
+    with_options,
+)
 
 EPILOG = """\b
 Examples:
@@ -17,7 +24,7 @@ Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CiCompareOptions(JsonOptions):
+class CiCompareOptions(JsonOptions, RolloutRequestOptions):
     """The options of `infra ci compare`."""
 
     environment: str
@@ -36,6 +43,7 @@ class CiCompareOptions(JsonOptions):
     default="",
     help="Pass without the checks that are due; the gate has to approve it, and it is recorded.",
 )
+@rollout_request_options
 @click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Stacks at once.")
 @json_option
 @with_options(CiCompareOptions)

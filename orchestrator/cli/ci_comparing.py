@@ -11,7 +11,7 @@ from orchestrator.ci.landing.comparing import Comparison, approve_advice, compar
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.results import landing_of, write_landing
 from orchestrator.ci.outputs import add_summary, set_outputs
-from orchestrator.cli.ci_applying import chosen, facts_of, host_for, say
+from orchestrator.cli.ci_applying import chosen, facts_of, host_for, requests_of, say
 from orchestrator.cli.context import App
 from orchestrator.cli.running import print_report
 from orchestrator.engine.context import RunContext
@@ -32,9 +32,10 @@ def run(app: App, session: Session, options: CiCompareOptions) -> int:
     (environment,) = chosen(context, [options.environment])
     folder = app.cwd / options.report if options.report else None
     skip_checks = options.skip_checks or skip_reason(app.environ, environment)
+    requests = requests_of(app, options, [environment])
     try:
         with host_for(app, context.project, [environment], posts=False) as host:
-            found = compare(session, environment, host, skip_checks)
+            found = compare(session, environment, host, skip_checks, requests)
             ticket = _ticket(session, found, host)
     except InfraError as error:
         if folder:

@@ -144,6 +144,41 @@ pending_option = click.option(
 )
 
 
+def rollout_request_options(function: F) -> F:
+    """What somebody asks of a rollout beside what trunk says; each as the input of the workflow has it."""
+    for option in (
+        click.option(
+            "--supersede",
+            metavar="COMMIT",
+            default="",
+            help="Go over what was applied from COMMIT, which trunk does not have.",
+        ),
+        click.option(
+            "--forget",
+            metavar="'STACK REASON'",
+            default="",
+            help="Give up the state of STACK, which is gone for good, and create everything anew.",
+        ),
+        click.option(
+            "--resume",
+            metavar="'STACK [--forget ADDRESS]…'",
+            default="",
+            help="Agree to finish the interrupted apply of STACK; objects at ADDRESS are left alone.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutRequestOptions:
+    """The options of `rollout_request_options`, empty where they are not given."""
+
+    resume: str
+    forget: str
+    supersede: str
+
+
 class Duration(click.ParamType):  # type: ignore[type-arg]
     """`90s`, `10m`, `1h`, as infra.yaml has them; in seconds."""
 

@@ -60,7 +60,8 @@ def command(app: App, options: ResumeOptions) -> int:
     from orchestrator.cli.running import consent_of, opened, policy_inspection, tell, terms_of
     from orchestrator.run.pipeline import refuse_outside_ci
     from orchestrator.run.recording import Recorder
-    from orchestrator.run.resuming import ResumeChoices, resume, unfinished
+    from orchestrator.run.resuming import resume, unfinished
+    from orchestrator.run.rollout_options import ResumeChoices
     from orchestrator.terraform.client import PlanOptions
 
     with opened(app) as session:

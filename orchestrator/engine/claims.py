@@ -73,7 +73,8 @@ class Claim:
         operation = self.entry.operation
         if operation is None:
             raise ValueError(f"{self.stack.id} is not claimed")
-        self.entry = self.ledger.mark(self.entry, replace(operation, phase="applying"))
+        # A lock of an apply that is resumed is released by now, or is noted again by the first heartbeat.
+        self.entry = self.ledger.mark(self.entry, replace(operation, phase="applying", lock=""))
         if not (self.before and self.before.is_unfinished):
             self.announced_at = self.ledger.now()
         self.stage = "announced"

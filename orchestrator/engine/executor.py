@@ -31,6 +31,8 @@ from orchestrator.state.records import Outcome
 STOPS = ("interrupted", "failed", "mismatch", "blocked", "locked", "unchecked", "waiting", "aborted")
 # Results that stay as they are when the run stops before the stack.
 FINAL = ("unchanged", "failed", "locked", "blocked", "mismatch", "unchecked")
+# Results of a stack that is as its code says.
+DONE = ("applied", "destroyed", "unchanged")
 # So often is a plan made again because what it was made against moved while somebody was asked.
 PLANS = 3
 
@@ -88,7 +90,8 @@ class Executor:
 
     `plan_again` plans a stack against what is there now, `apply_plan` applies a plan file under a claim,
     `carry_move` makes the declared move of a state, if one is pending. `explain_failure` turns an error into
-    a report.
+    a report. `finish_interrupted` finishes an apply of the stack that was interrupted, and gives None where
+    there is none.
     """
 
     work: Work
@@ -103,6 +106,7 @@ class Executor:
     workers_in: Callable[[str], int] = lambda environment: 1
     gate: ApplyGate = ALLOW_ALL
     carry_move: Callable[[Stack, Claim], StateMove | None] = lambda stack, claim: None
+    finish_interrupted: Callable[[Stack], StackReport | None] = lambda stack: None
 
     def run(
         self, prerequisites: Mapping[str, set[str]], steps: Sequence[Sequence[str]]
@@ -157,7 +161,9 @@ class Executor:
         has_work = planned.is_pending
         try:
             has_work = has_work or (not self.work.fixed and self.states.moved(planned.upstreams))
-            report = self._claimed(stack, planned) if has_work else planned.report
+            report = planned.report
+            if has_work:
+                report = self.finish_interrupted(stack) or self._claimed(stack, planned)
         except InfraError as error:
             report = refusal(planned.report, error) or self.explain_failure(stack, error)
         report = replace(report, seconds=time.monotonic() - began if has_work else 0.0)
@@ -173,6 +179,8 @@ class Executor:
                 moved_from = f"its state was moved from {move.source.url}"
                 planned = replace(planned, report=replace(planned.report, reason=moved_from))
             report = self._pass_gate(stack, planned, claim) or self._finish(claim, planned)
+            if planned.repair and report.result in DONE:
+                report = replace(report, reason=planned.repair.result)
             self.records.note(claim, report)
             return report
 
@@ -253,7 +261,7 @@ class Executor:
 
     def _pass_gate(self, stack: Stack, planned: Planned, claim: Claim) -> StackReport | None:
         """Ask the gate about a plan that is about to be applied; the stack's report when it refuses."""
-        if not planned.has_changes:
+        if not planned.needs_judging:
             return None
         try:
             self.gate.check(stack, planned, claim.before)

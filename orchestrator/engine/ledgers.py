@@ -6,6 +6,7 @@ import hashlib
 import socket
 import threading
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,16 @@ class Ledgers:
         self._made: dict[tuple[str, str], Ledger] = {}
         self._logs: dict[tuple[str, str], DriftLog] = {}
         self._lock = threading.Lock()
+        self._forgotten: Mapping[str, str] = {}
+
+    def forgetting(self, stacks: Mapping[str, str]) -> Ledgers:
+        """The same ledgers, by whose entries some stacks (id → reason) have no state that must be there.
+
+        Only `entry` tells so; nothing is written.
+        """
+        other = copy(self)
+        other._forgotten = {**self._forgotten, **stacks}
+        return other
 
     def of(self, stack: Stack) -> Ledger:
         """The ledger that a stack is in."""
@@ -79,6 +90,12 @@ class Ledgers:
     def entry(self, stack: Stack) -> Entry | None:
         """What is known of a stack, also under the id that it had before (`moved:`), or in the ledger beside
         the state that it takes over (`moved_from`). Writes nothing."""
+        entry = self._entry(stack)
+        if entry and stack.id in self._forgotten:
+            return replace(entry, state_generation="", forgotten=self._forgotten[stack.id])
+        return entry
+
+    def _entry(self, stack: Stack) -> Entry | None:
         entry, old, other = self.of(stack).entry(stack.id), self.earlier_id(stack), self.before_move(stack)
         if entry is None and old:
             before = self.of(stack).entry(old)

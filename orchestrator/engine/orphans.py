@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -259,6 +259,20 @@ def _note(fate: _Fate, kind: str, action: str, identity: str) -> None:
         fate.is_open, fate.is_rejected = True, kind == "apply_errored"
 
 
+def state_without(state: bytes, addresses: Collection[str]) -> bytes:
+    """A state without the managed resources at some addresses, for a plan; it is never pushed."""
+    document = read_object(state)
+    for resource in document.get("resources") or ():
+        if resource.get("mode") == "managed":
+            base = _base_address(resource)
+            resource["instances"] = [
+                one
+                for one in resource.get("instances") or ()
+                if base + _index(one.get("index_key")) not in addresses
+            ]
+    return json.dumps(document).encode()
+
+
 def instances(state: bytes) -> dict[str, str]:
     """The managed resources of a state: address → `id` attribute, empty for one without."""
     try:
@@ -274,14 +288,19 @@ def _instances(state: Mapping[str, Any]) -> dict[str, str]:
     for resource in state.get("resources") or ():
         if resource.get("mode") != "managed":
             continue
-        module = f"{resource['module']}." if resource.get("module") else ""
-        base = f"{module}{resource['type']}.{resource['name']}"
+        base = _base_address(resource)
         for instance in resource.get("instances") or ():
             if instance.get("deposed"):
                 continue
             attributes: Mapping[str, Any] = instance.get("attributes") or {}
             found[base + _index(instance.get("index_key"))] = str(attributes.get("id") or "")
     return found
+
+
+def _base_address(resource: Mapping[str, Any]) -> str:
+    """The address of a resource in a state, without the key of an instance."""
+    module = f"{resource['module']}." if resource.get("module") else ""
+    return f"{module}{resource['type']}.{resource['name']}"
 
 
 def _index(key: object) -> str:

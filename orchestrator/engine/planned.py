@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.engine.inspection import NOTHING, Inspected
+from orchestrator.engine.repair import Repair
 from orchestrator.plan.model import Plan, ResourceChange
 from orchestrator.project.model import Finding
 from orchestrator.report.model import StackReport
@@ -30,7 +31,8 @@ class Planned:
 
     `generation` is the state's, None when there was no state; `upstreams` maps stack ids to generations;
     `shadow` is true when the plan was made in a shadow of the root and so can never be applied. `inspected`
-    is what the inspection found. `move` is a move of the state that an apply makes first.
+    is what the inspection found. `move` is a move of the state that an apply makes first. `repair` is
+    what the stack needs besides the plan.
     """
 
     report: StackReport
@@ -41,6 +43,7 @@ class Planned:
     shadow: bool = False
     inspected: Inspected = NOTHING
     move: StateMove | None = None
+    repair: Repair | None = None
 
     @property
     def has_changes(self) -> bool:
@@ -49,10 +52,15 @@ class Planned:
 
     @property
     def is_pending(self) -> bool:
-        """True when an apply has something to do: changes, a move of the state, or a plan yet to make."""
+        """True when an apply has something to do: changes, a plan yet to make, a state to move or repair."""
         return self.report.result in ("changed", "waiting") or (
-            self.report.result == "unchanged" and self.move is not None
+            self.report.result == "unchanged" and (self.move is not None or self.repair is not None)
         )
+
+    @property
+    def needs_judging(self) -> bool:
+        """True when an apply is only allowed as it was approved: changes, or repairs that take a yes."""
+        return self.has_changes or (self.repair is not None and bool(self.repair.asks))
 
 
 def block_forbidden(planned: Planned) -> Planned:

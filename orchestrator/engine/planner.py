@@ -49,16 +49,26 @@ def plan_stack(
     inspect: Inspect = inspect_nothing,
     real: bool = False,
     work: Workdir | None = None,
+    is_detached: bool = False,
 ) -> Planned:
     """Plan one stack. Whatever goes wrong is a result: this raises nothing that a user can meet.
 
     `real` plans against the real backend also where the stack has no state yet. Terraform then writes an
     empty one, so that is done only on the way to an apply that was consented to. `work` is where to plan, on
-    the real backend, when it is not the stack's own root. `inspect` looks at a plan that has changes.
+    the real backend unless `is_detached`, when it is not the stack's own root. `inspect` looks at a plan that
+    has changes.
     """
     began = time.monotonic()
     try:
-        planned = _plan(session, stack, options, inspect, real=real or work is not None, work=work)
+        planned = _plan(
+            session,
+            stack,
+            options,
+            inspect,
+            real=real or work is not None,
+            work=work,
+            is_detached=is_detached,
+        )
     except (InfraError, OSError, RecursionError) as error:
         planned = Planned(failure(session, stack, known_error(error)))
     return replace(planned, report=replace(planned.report, seconds=time.monotonic() - began))
@@ -72,6 +82,7 @@ def _plan(
     *,
     real: bool,
     work: Workdir | None,
+    is_detached: bool,
 ) -> Planned:
     context = session.context
     terraform = session.terraform
@@ -96,7 +107,7 @@ def _plan(
         return Planned(_report(stack, "unchanged", reason="it has no state: there is nothing to destroy"))
     if generation is not None:
         check_state_version(session, stack)
-    shadow = generation is None and states.is_remote(stack) and not real
+    shadow = is_detached or (generation is None and states.is_remote(stack) and not real)
     if move:
         blob = states.storage(move.source).read(move.source.name)
         shadow, work = True, shadow_workdir(terraform, stack, blob.data if blob else None)
@@ -105,6 +116,8 @@ def _plan(
     planned = read_outcome(
         session, stack, work, outcome, generation, upstreams, inspect, shadow=shadow and not move
     )
+    if is_detached:
+        return planned
     if move:
         return _with_move(planned, move)
     if planned.has_changes and locations.is_unrecorded(stack):
@@ -252,14 +265,24 @@ def check_state_version(session: Session, stack: Stack) -> None:
         )
 
 
-def shadow_workdir(terraform: TerraformRunner, stack: Stack, state: bytes | None = None) -> Workdir:
+def shadow_workdir(
+    terraform: TerraformRunner,
+    stack: Stack,
+    state: bytes | None = None,
+    files: Mapping[str, str] | None = None,
+) -> Workdir:
     """A copy of the root with a local backend, for a stack that has no state yet, or for `state`.
+
+    `files` (name → text) are added to the root.
 
     Planning such a stack against its real backend would lock and write an empty state, which a plan must not.
     """
     target = terraform.folders.shadow(stack.id)
     root = make_shadow(
-        terraform.project.root, Path(stack.path), target, {"infra_backend_override.tf": LOCAL_BACKEND}
+        terraform.project.root,
+        Path(stack.path),
+        target,
+        {"infra_backend_override.tf": LOCAL_BACKEND, **(files or {})},
     )
     named = local_workspace(WORKSPACE_FOLDER, stack.workspace)
     path = root / (SHADOW_STATE if stack.workspace == DEFAULT_WORKSPACE else named)

@@ -138,6 +138,11 @@ class _Comparing:
             was = ", ".join(sorted(one[:12] or "none" for one in locks))
             why = "other providers may run than those that made the approved plan"
             yield _whole(".terraform.lock.hcl", was, self.now.lock_file[:12] or "none", why)
+        agreed = {repair for one in self.approvals for repair in one.repairs}
+        for repair in self.now.repairs:
+            if repair not in agreed:
+                why = "finishing the interrupted apply takes what nobody approved"
+                yield _whole("", "nothing of it", _shortened(repair), why)
 
     # Resources
 
@@ -311,8 +316,7 @@ def shown_before(value: AttributeDigest) -> str:
 
 
 def _cut(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return text if len(text) <= MOST else f"{text[:MOST]}…"
+    return _shortened(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
 def _attribute(
@@ -340,6 +344,10 @@ def _difference(address: str, path: str, approved: str, now: str, why: str) -> D
     else:
         now = f"another {now}" if HIDDEN in now else f"{now} (and differs further on)"
     return Difference(address, path, approved, now, why)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MOST else f"{text[:MOST]}…"
 
 
 def _whole(path: str, approved: str, now: str, why: str) -> Difference:

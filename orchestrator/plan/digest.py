@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import StateError
@@ -96,6 +96,7 @@ class Digest:
     only explain a difference. `provisional` are the upstreams that had changes of their own when it was made.
     `volatile` are attributes (address, path) that are new in every plan of one commit and of which any value
     is approved; recorded only where a pull request is there to approve what is pending, and shown there.
+    `repairs` are what is done beside the plan to finish an interrupted apply, where that takes a yes.
     `standing` knows what the plan leaves as it is; it is there while the plan itself is, and never written.
     """
 
@@ -106,13 +107,24 @@ class Digest:
     outputs: tuple[OutputDigest, ...] = ()
     provisional: tuple[str, ...] = ()
     volatile: tuple[tuple[str, str], ...] = ()
+    repairs: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
     standing: Standing | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_empty(self) -> bool:
         """True for a plan that changes nothing."""
-        return not (self.resources or self.outputs)
+        return not (self.resources or self.outputs or self.repairs)
+
+    @property
+    def without_quiet_imports(self) -> Digest:
+        """The same without the imports that change nothing."""
+        kept = [
+            one
+            for one in self.resources
+            if not (one.imported and one.actions == ("no-op",) and not one.previous_address)
+        ]
+        return replace(self, resources=tuple(kept))
 
 
 def empty(
@@ -146,6 +158,8 @@ def encode(digest: Digest) -> bytes:
     }
     if digest.volatile:
         document["volatile"] = [list(one) for one in digest.volatile]
+    if digest.repairs:
+        document["repairs"] = list(digest.repairs)
     return (canonical(document) + "\n").encode()
 
 
@@ -168,6 +182,7 @@ def decode(data: bytes, where: str = "The plan object") -> Digest:
             ),
             provisional=tuple(map(_text, content["provisional"])),
             volatile=tuple(_pair(one) for one in content.get("volatile", [])),
+            repairs=tuple(map(_text, content.get("repairs", []))),
             facts=dict(content["facts"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -21,8 +21,9 @@ State = Literal[
 ]
 # How people can approve what is not applied as it is: in the gate, in the gate once it has reviewers, or by a
 # pull request of `infra ci approve`, which is there beside both. The first one counts where stacks differ.
-WayOut = Literal["gate", "set up gate", "pull request"]
-WAYS_OUT: tuple[WayOut, ...] = ("gate", "set up gate", "pull request")
+# `resume` is for repairs where nothing has to be approved and no gate is there: a comment is enough.
+WayOut = Literal["gate", "set up gate", "pull request", "resume"]
+WAYS_OUT: tuple[WayOut, ...] = ("gate", "set up gate", "pull request", "resume")
 
 
 class Difference(Protocol):

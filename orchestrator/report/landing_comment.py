@@ -22,6 +22,8 @@ from orchestrator.report.words import changes_in_words, first_line, plural
 # Of the limit: what lists may take, and the differences, in bytes.
 SHARE, DIFFERENCES_SHARE = 12, 4
 STATUS_LENGTH = 140
+# Characters of a stack's reason in the table.
+REASON, DONE_REASON = 120, 400
 RESTING = ("unchanged",)
 
 
@@ -96,8 +98,10 @@ def _verdict(landing: Landing) -> str:
 def _row(landing: Landing, one: LandedStack) -> str:
     report = one.report
     told = changes_in_words(report)
-    if report.result not in ("applied", "destroyed") and report.reason:
-        told = "; ".join(part for part in (told, cell(first_line(report.reason), 120)) if part)
+    if report.reason:
+        # Of what was done beside the plan, such as a resumed apply, nothing is left out.
+        room = DONE_REASON if report.result in ("applied", "destroyed") else REASON
+        told = "; ".join(part for part in (told, cell(first_line(report.reason), room)) if part)
     waits = landing.state == "gate" and report.result == "blocked"
     result = "… to approve" if waits else result_words(report)
     return row((cell_code(one.id), unbroken(result), told))

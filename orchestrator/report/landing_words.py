@@ -92,7 +92,7 @@ def what_next(landing: Landing) -> Iterator[str]:
         where = link("this run", landing.gate_url)
         gate = code(f"{name}-approval")
         yield f"A reviewer of {gate} approves in {where} what is shown here; exactly that is applied then."
-    elif landing.state == "gate":
+    elif landing.state == "gate" or (landing.state == "blocked" and landing.way_out == "resume"):
         yield _approve(landing)
     elif landing.state == "blocked":
         yield (
@@ -162,6 +162,11 @@ def _approve(landing: Landing) -> str:
                 f"{code('unapproved: apply')} on {code(landing.trunk)}, and comment "
                 f"{code(f'/infra apply {name}')}; or run {pull_request}."
             )
+        case "resume":
+            commands = ", ".join(
+                code(f"/infra resume {one.id}") for one in landing.stacks if one.report.result == "blocked"
+            )
+            return f"Comment {commands} to agree to what is shown here."
         case "pull request":
             return f"Run {pull_request}."
 

@@ -15,6 +15,7 @@ from orchestrator.project import load_commit
 from orchestrator.project.affected import gone
 from orchestrator.project.model import Stack
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
+from orchestrator.run.rollout_options import RolloutOptions
 from orchestrator.state.records import base_commit
 from orchestrator.terraform.client import PlanOptions
 
@@ -49,11 +50,15 @@ def owed_deletions(memory: Memory, environment: str) -> tuple[Deleted, ...]:
 
 
 def plan_deleted(
-    session: Session, deleted: Iterable[Deleted], inspecting: Callable[[Session], Inspect] | None = None
+    session: Session,
+    deleted: Iterable[Deleted],
+    inspecting: Callable[[Session], Inspect] | None = None,
+    rollout: RolloutOptions | None = None,
 ) -> dict[str, Planned]:
     """Plan the destruction of each with its old code, those that read others first; in the order of ids.
 
     `inspecting` gives what looks at the plans of a session: that of the old code has a project of its own.
+    `rollout` are the options of a rollout, which finishes interrupted destroys too.
     """
     by_commit: dict[str, list[str]] = {}
     for one in deleted:
@@ -63,6 +68,6 @@ def plan_deleted(
         with at_commit(session, commit) as inner:
             inspect = inspecting(inner) if inspecting else inspect_nothing
             options = PlanOptions(destroy=True)
-            request = Request(tuple(stacks), options, last_start=LAST_START, inspect=inspect)
+            request = Request(tuple(stacks), options, last_start=LAST_START, inspect=inspect, rollout=rollout)
             planned |= plan_all(inner, request)
     return dict(sorted(planned.items()))

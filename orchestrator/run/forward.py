@@ -18,7 +18,7 @@ def superseded(project: Project, entry: Entry | None, *, over: Sequence[str] = (
     commit, applied = project.commit or "", base_commit(entry.commit) if entry else ""
     if entry is None or not applied or applied == commit or not commit:
         return None
-    if any(len(one) >= 7 and applied.startswith(base_commit(one)) for one in over):
+    if is_named(applied, over):
         return None
     if project.repository.is_ancestor(applied, commit):
         return None
@@ -37,6 +37,11 @@ def superseded(project: Project, entry: Entry | None, *, over: Sequence[str] = (
         f"{short} is not part of this commit's history: merge or rebase onto it, or apply trunk. "
         f"If trunk was rewritten: `--supersede {short}`."
     )
+
+
+def is_named(commit: str, names: Sequence[str]) -> bool:
+    """Whether a commit is among some, which may be shortened to seven digits."""
+    return any(len(name) >= 7 and commit.startswith(base_commit(name)) for name in names)
 
 
 def is_known(project: Project, commit: str) -> bool:

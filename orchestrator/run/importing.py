@@ -13,7 +13,7 @@ from orchestrator.engine.import_ids import import_ids
 from orchestrator.engine.inspection import Inspect
 from orchestrator.engine.orphans import Comparison, Orphan
 from orchestrator.engine.planned import Planned
-from orchestrator.engine.planner import plan_stack
+from orchestrator.engine.planner import plan_stack, shadow_workdir
 from orchestrator.engine.session import Session
 from orchestrator.project.model import Stack
 from orchestrator.terraform.client import PlanOptions, Workdir
@@ -27,13 +27,26 @@ def plan_with_imports(
     work: Workdir,
     comparison: Comparison,
     inspect: Inspect,
+    *,
+    state: bytes | None = None,
 ) -> TakenBack:
-    """Plan with an import block for each orphan; what Terraform refuses is left out."""
+    """Plan with an import block for each orphan; what Terraform refuses is left out.
+
+    With `state` that is planned from, in a copy of the root with a local backend: such a plan is for looking
+    at and can never be applied.
+    """
 
     def plan(imports: Sequence[Orphan], targets: Sequence[str]) -> tuple[Planned, Workdir]:
-        where = shadow_with_imports(session, stack, work, imports) if imports else work
+        if state is not None:
+            files = {IMPORTS: import_blocks(imports)}
+            where = shadow_workdir(session.terraform, stack, state, files)
+        else:
+            where = shadow_with_imports(session, stack, work, imports) if imports else work
         wanted = replace(options, targets=(*options.targets, *targets))
-        return plan_stack(session, stack, wanted, inspect=inspect, work=where), where
+        planned = plan_stack(
+            session, stack, wanted, inspect=inspect, work=where, is_detached=state is not None
+        )
+        return planned, where
 
     orphans = (*comparison.missing, *comparison.maybe)
     return take_back(plan, orphans, comparison.doubled, import_ids().is_importable)

@@ -28,6 +28,9 @@ from orchestrator.run.carrying import carry_out
 from orchestrator.run.keeping import Kept, check_kept, empty_folder, keep, read_kept
 from orchestrator.run.pending import entries_of
 from orchestrator.run.recording import Recorder, Terms
+from orchestrator.run.resume_plan import plan_resume, unfinished_in
+from orchestrator.run.rollout_options import RolloutOptions, with_exceptions
+from orchestrator.run.rollout_resume import RolloutResume
 from orchestrator.run.state_changes import carry_declared_move
 from orchestrator.state.records import Entry, Kind
 from orchestrator.terraform.client import PlanOptions
@@ -49,7 +52,8 @@ class Request:
     `followers` maps a stack that was not asked for to the asked ones whose outputs it reads; it is planned
     only when one of them changes an output that it reads. `promotes` is true for a run over whatever is
     pending: it applies no environment whose earlier one has not passed its checks. A run over several
-    environments never does. `inspect` looks at each plan that has changes.
+    environments never does. `inspect` looks at each plan that has changes. With `rollout` interrupted applies
+    are finished, else a stack with one is refused.
     """
 
     stacks: tuple[str, ...]
@@ -61,6 +65,7 @@ class Request:
     promotes: bool = False
     last_start: float | None = None
     inspect: Inspect = inspect_nothing
+    rollout: RolloutOptions | None = None
 
 
 def plan(session: Session, request: Request) -> RunReport:
@@ -100,7 +105,9 @@ def apply(session: Session, request: Request, consent: Consent, gate: ApplyGate 
     asked = todo if any(planned[id].has_changes or planned[id].move for id in todo) else []
     if asked:
         consent.to_apply(shown, protected=context.protected(asked))
-    return _execute(recorder, planned, consent, asked, gate=gate, inspect=request.inspect)
+    return _execute(
+        recorder, planned, consent, asked, gate=gate, inspect=request.inspect, rollout=request.rollout
+    )
 
 
 def apply_kept(
@@ -158,7 +165,7 @@ def _plan_these(session: Session, stacks: Sequence[str], request: Request) -> di
     prerequisites = context.prerequisites(stacks, destroy=request.options.destroy)
 
     def work(id: str) -> Planned:
-        planned = plan_stack(session, context.project.stacks[id], request.options, inspect=request.inspect)
+        planned = _plan_one(session, context.project.stacks[id], request)
         context.progress.done(planned.report)
         return planned
 
@@ -183,6 +190,21 @@ def _plan_these(session: Session, stacks: Sequence[str], request: Request) -> di
         )
     finally:
         context.progress.end()
+
+
+def _plan_one(session: Session, stack: Stack, request: Request) -> Planned:
+    """The stack's plan; in a rollout that of its interrupted apply, and with the exceptions asked for."""
+    rollout = request.rollout
+    if rollout is None:
+        return plan_stack(session, stack, request.options, inspect=request.inspect)
+    try:
+        unfinished = unfinished_in(session, stack, destroys=request.options.destroy)
+        if unfinished:
+            return plan_resume(session, unfinished, request.inspect, rollout)
+        planned = plan_stack(session, stack, request.options, inspect=request.inspect)
+        return with_exceptions(session, stack, planned, rollout)
+    except InfraError as error:
+        return Planned(failure(session, stack, error))
 
 
 def _durations(
@@ -285,13 +307,20 @@ def _execute(
     fixed: bool = False,
     gate: ApplyGate = ALLOW_ALL,
     inspect: Inspect = inspect_nothing,
+    rollout: RolloutOptions | None = None,
 ) -> RunReport:
     """Everything after the question; `shown` are the stacks whose protected environments were named in it."""
     session, options = recorder.session, recorder.options
     project = session.context.project
 
     def plan_again(stack: Stack) -> Planned:
-        return plan_stack(session, stack, options, inspect=inspect, real=True)
+        planned = plan_stack(session, stack, options, inspect=inspect, real=True)
+        return with_exceptions(session, stack, planned, rollout) if rollout else planned
+
+    def finish_interrupted(stack: Stack) -> StackReport | None:
+        if rollout is None:
+            return None
+        return RolloutResume(session, recorder, rollout, gate, inspect).finish(stack)
 
     steps = environments_in_order(session.context.project, list(planned))
     if options.destroy:
@@ -320,6 +349,7 @@ def _execute(
         session.context.workers_in,
         gate,
         partial(carry_declared_move, session),
+        finish_interrupted,
     )
     done = executor.run(session.context.prerequisites(list(planned), destroy=options.destroy), steps)
     notes = [*_note_unchanged(recorder, planned), *recorder.save()]

@@ -124,10 +124,9 @@ class Recorder:
             kind=cut_off.kind if cut_off else self.kind,
             phase="applying",
             started=cut_off.started if cut_off else "",
+            lock=cut_off.lock if cut_off else "",
         )
         entry = ledger.begin(stack.id, operation, before, resuming=True)
-        if cut_off and cut_off.lock:
-            entry = ledger.heartbeat(entry, lock=cut_off.lock)
         if cut_off and cut_off.phase == "applying":
             with suppress(InfraError):  # what was cut off can be resumed without its place in the history
                 remember(ledger, stack, before, cut_off, serial)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.executor import has_moved
 from orchestrator.engine.failures import failure
-from orchestrator.engine.import_attempt import TakenBack, described, lost_by, notes_of
-from orchestrator.engine.import_ids import import_ids
 from orchestrator.engine.inspection import Inspect
 from orchestrator.engine.ledgers import Ledgers, this_machine
-from orchestrator.engine.orphans import Comparison, compare
 from orchestrator.engine.planned import block_forbidden
 from orchestrator.engine.ports import Consent
 from orchestrator.engine.scheduler import run_in_order
@@ -31,35 +28,26 @@ from orchestrator.errors import (
 from orchestrator.project.model import Stack
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.run.carrying import Resumed, carry_out
-from orchestrator.run.evidence import (
-    Rescued,
-    follow,
-    is_newer,
-    is_whole,
-    journal,
-    living,
-    newest_rescued,
-    own_lock,
-    saved_copy,
-)
-from orchestrator.run.importing import plan_with_imports
+from orchestrator.run.evidence import Rescued, follow, living
 from orchestrator.run.pending import entries_of
 from orchestrator.run.recording import Recorder
-from orchestrator.state.locks import LockInfo, release_lock
-from orchestrator.state.records import Entry, base_commit
-from orchestrator.terraform.client import PlanOptions, Workdir
+from orchestrator.run.resume_plan import (
+    Leftovers,
+    Unfinished,
+    find_leftovers,
+    interrupted_report,
+    plan_rest,
+    refuse_other_commit,
+    remaining_in,
+    run_of,
+    way_out,
+)
+from orchestrator.run.rollout_options import NO_CHOICES, ResumeChoices
+from orchestrator.run.state_repair import push_rescued, release_own_lock, remove_deleted
+from orchestrator.state.records import Entry
+from orchestrator.terraform.client import Workdir
 
 _RUN_ID = re.compile(r"\d{8}T\d{6,}Z-[0-9a-f]+", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """A stack whose last operation has not come to an end. `run` is that operation's."""
-
-    stack: Stack
-    entry: Entry
-    run: str
-    destroys: bool
 
 
 def unfinished(session: Session, names: Sequence[str]) -> list[Unfinished]:
@@ -88,11 +76,6 @@ def unfinished(session: Session, names: Sequence[str]) -> list[Unfinished]:
     return found
 
 
-def run_of(entry: Entry) -> str:
-    """The run that is at work on a stack, or was the last one."""
-    return entry.operation.run if entry.operation else entry.run
-
-
 def _destroys(ledgers: Ledgers, stack: Stack, entry: Entry) -> bool:
     """Whether what was cut off was to destroy the stack."""
     if entry.operation:
@@ -101,24 +84,13 @@ def _destroys(ledgers: Ledgers, stack: Stack, entry: Entry) -> bool:
     return record is not None and record.command == "destroy"
 
 
-@dataclass(frozen=True)
-class ResumeChoices:
-    """What somebody decided about objects that are in no state, by address.
-
-    `forget` are left alone: Terraform creates others. `replaces` are imported and replaced.
-    """
-
-    forget: tuple[str, ...] = ()
-    replaces: tuple[str, ...] = ()
-
-
 def resume(
     session: Session,
     recorder: Recorder,
     found: Sequence[Unfinished],
     consent: Consent,
     inspect: Inspect,
-    choices: ResumeChoices = ResumeChoices(),
+    choices: ResumeChoices = NO_CHOICES,
 ) -> RunReport:
     """Bring each to an end, prerequisites first, one after the other: each asks.
 
@@ -156,15 +128,14 @@ class Resuming:
     ) -> None:
         self.session = session
         self.recorder = recorder
+        self.unfinished = one
         self.stack = one.stack
         self.entry = one.entry
         self.run = one.run
         self.consent = consent
         self.inspect = inspect
         self.ledger = session.memory.ledgers.of(one.stack)
-        self.options = PlanOptions(destroy=one.destroys)
         self.choices = choices
-        self.forgotten: tuple[str, ...] = ()
         self.said: list[str] = []
 
     def report(self) -> StackReport:
@@ -177,7 +148,7 @@ class Resuming:
         except InterruptedRunError as error:
             report = self._result("aborted", error.message)
         except PartialError as error:
-            report = self._result("interrupted", error.message, error.advice)
+            report = interrupted_report(self.stack, error)
         except InfraError as error:
             report = failure(self.session, self.stack, error)
         notes = (*self.said, *report.notes)
@@ -189,16 +160,17 @@ class Resuming:
         self._refuse_living()
         if not self.entry.is_unfinished:
             return self._clear()
-        self._refuse_other_commit()
+        refuse_other_commit(self.session, self.unfinished)
         claim = self.recorder.take_over(self.stack, self.entry)
         self.session.context.folders.take_over(self.run)
         try:
             work = terraform.workdir(self.stack, self.run)
             self._follow(claim, work)
             terraform.init(self.stack, work)
-            self._make_state_right(work)
-            report = self._take_back_and_apply(claim, work)
-            self.recorder.note(claim, report, self.forgotten)
+            leftovers = find_leftovers(self.session, self.unfinished, work, self.choices)
+            self._repair_state(work, leftovers)
+            report = self._take_back_and_apply(claim, work, leftovers)
+            self.recorder.note(claim, report, leftovers.forgotten)
             return report
         finally:
             if not claim.has_ended:
@@ -212,17 +184,6 @@ class Resuming:
         if self.ledger.is_live(self.entry):
             raise LockedError(
                 f"{self.stack.id} is not cut off: {self.entry.operation}.", advice="Wait for it."
-            )
-
-    def _refuse_other_commit(self) -> None:
-        """What is applied here must be what was being applied, or newer."""
-        tried, here = base_commit(self.entry.attempted), self.session.context.project.commit or ""
-        repository = self.session.context.project.repository
-        if tried and tried != here and not repository.is_ancestor(tried, here):
-            raise MismatchError(
-                f"{self.run} was applying {tried[:10]}, which this checkout does not have in its history.",
-                advice=f"`git fetch`, then `git switch --detach {tried[:10]}` or something newer.",
-                stack=self.stack.id,
             )
 
     def _clear(self) -> StackReport:
@@ -251,33 +212,27 @@ class Resuming:
             lambda: context.supervisor.interrupted,
         )
 
-    def _make_state_right(self, work: Workdir) -> None:
+    def _repair_state(self, work: Workdir, leftovers: Leftovers) -> None:
         """Release the dead run's lock, and push the state that it could not save; after a question."""
-        states = self.session.memory.states
-        lock = states.lock(self.stack)
-        head = states.head(self.stack)
-        rescued = newest_rescued(self.session.terraform, self.ledger, self.run, self.stack, work)
-        ours = own_lock(lock, self.entry)
-        push = rescued is not None and is_newer(rescued, head)
-        if lock and not ours:
-            raise LockedError(
-                f"{self.stack.id}: the state's lock is not this run's: {lock}.",
-                advice=f"When you know that it is dead: `infra unlock {self.stack.id}`, then resume again.",
-                stack=self.stack.id,
-            )
+        lock, rescued, pushed = leftovers.lock, leftovers.rescued, leftovers.pushed
         steps = []
         if lock:
             steps.append(f"Release the state's lock: {lock}.")
-        if rescued and push:
+        if pushed:
             steps.append(
-                f"Push the state that could not be saved (serial {rescued.head.serial}, {rescued.where})."
+                f"Push the state that could not be saved (serial {pushed.head.serial}, {pushed.where})."
             )
+        unusable = _unusable(rescued) if rescued and not pushed else []
         self.session.context.progress.end()
-        self.consent.to_repair(self.stack.id, [*self._story(), *_unusable(rescued, push=push)], steps)
+        self.consent.to_repair(self.stack.id, [*self._story(), *unusable], steps)
         if lock:
-            self._release(lock)
-        if rescued and push:
-            self._push(work, rescued)
+            release_own_lock(self.session, self.stack, lock)
+            self.said.append("The lock that it left was released.")
+        if pushed:
+            serial = push_rescued(self.session, self.stack, work, pushed)
+            self.said.append(f"The state that could not be saved was pushed: serial {serial}.")
+        if leftovers.replaced:
+            self._remove_replaced(work, leftovers)
 
     def _story(self) -> list[str]:
         """What happened, in a line or two."""
@@ -291,41 +246,16 @@ class Resuming:
             lines.append("Its machine cannot be looked at from here: be sure that its Terraform has ended.")
         return lines
 
-    def _release(self, lock: LockInfo) -> None:
-        location = self.session.memory.states.location(self.stack)
-        if location:
-            release_lock(self.session.memory.states.storage(location), location, lock)
-            self.said.append("The lock that it left was released.")
-
-    def _push(self, work: Workdir, rescued: Rescued) -> None:
-        path = saved_copy(work, rescued)
-        try:
-            done = self.session.terraform.client.run_raw(work, ("state", "push", str(path)))
-        finally:
-            path.unlink(missing_ok=True)
-        head = self.session.memory.states.head(self.stack)
-        if not done.ok or head is None or head.serial < rescued.head.serial:
-            raise PartialError(
-                f"The rescued state of {self.stack.id} could not be pushed: "
-                f"{self.session.context.mask(done.error_text).strip()[:300]}",
-                advice=f"It is kept: {rescued.where}. Mend what is wrong and resume again.",
-                stack=self.stack.id,
-            )
-        self.said.append(f"The state that could not be saved was pushed: serial {head.serial}.")
-
     # What the state does not know, and the rest
 
-    def _take_back_and_apply(self, claim: Claim, work: Workdir) -> StackReport:
-        context = self.session.context
+    def _take_back_and_apply(self, claim: Claim, work: Workdir, leftovers: Leftovers) -> StackReport:
+        context, comparison = self.session.context, leftovers.comparison
+        destroy = self.unfinished.destroys
         context.progress.doing(self.stack.id, "comparing its journal with the state")
-        comparison = self._compare(work)
-        self._remove_replaced(work, comparison)
-        back = plan_with_imports(self.session, self.stack, self.options, work, comparison, self.inspect)
-        planned = block_forbidden(replace(back.planned, report=self._noted(back, comparison)))
-        remaining = [described(one, import_ids().accepted(one.orphan.type)) for one in back.remaining]
-        _refuse(self.stack, back, remaining, self.options.replaces)
+        back = plan_rest(self.session, self.unfinished, leftovers, work, self.inspect)
+        planned = block_forbidden(back.planned)
         if planned.report.result == "unchanged":
-            self.recorder.applied(claim, "destroyed" if self.options.destroy else "applied")
+            self.recorder.applied(claim, "destroyed" if destroy else "applied")
             return replace(planned.report, reason="all of it had been applied")
         if not planned.has_changes:
             if planned.report.result == "blocked" and comparison.is_clean:
@@ -347,101 +277,28 @@ class Resuming:
                 advice=f"`infra resume {self.stack.id}` again.",
                 stack=self.stack.id,
             )
-        resumed = Resumed(tuple(remaining), _way_out(self.stack))
-        destroy = self.options.destroy
+        resumed = Resumed(remaining_in(back), way_out(self.stack))
         return carry_out(self.recorder, claim, planned, back.work, destroy=destroy, resumed=resumed)
 
-    def _compare(self, work: Workdir) -> Comparison:
-        """What no state knows, without what somebody chose to forget."""
-        lines = journal(self.ledger, self.run, self.stack, work)
-        state = self.session.memory.states.raw(self.stack)
-        comparison = compare(lines, state, import_ids(), is_complete=is_whole(self.entry, work))
-        orphans = {orphan.address: orphan for orphan in comparison.orphans}
-        unknown = sorted({*self.choices.forget, *self.choices.replaces} - orphans.keys())
-        if unknown:
-            known = ", ".join(orphans) or "every resource that the interrupted run created"
-            raise UsageError(
-                f"{', '.join(unknown)} is not missing in the state of {self.stack.id}.",
-                advice=f"What can be named: {known}." if orphans else f"The state has {known}.",
-                stack=self.stack.id,
-            )
-        # What cannot be imported cannot be replaced either: it is created anew beside the one that exists.
-        beside = {
-            address
-            for address in self.choices.replaces
-            if not import_ids().is_importable(orphans[address].type)
-        }
-        self.options = replace(
-            self.options, replaces=tuple(name for name in self.choices.replaces if name not in beside)
-        )
-        self.forgotten = tuple(
-            str(orphan) for orphan in comparison.orphans if orphan.address in {*self.choices.forget, *beside}
-        )
-        return comparison.without({*self.choices.forget, *beside})
-
-    def _remove_replaced(self, work: Workdir, comparison: Comparison) -> None:
+    def _remove_replaced(self, work: Workdir, leftovers: Leftovers) -> None:
         """Remove from the state what the run deleted, so that what replaces it can be imported."""
-        replaced = [orphan for orphan in comparison.orphans if orphan.replaced and orphan.import_id]
-        if not replaced:
-            return
         steps = [
             f"Remove {orphan.address} ({orphan.replaced}) from the state: the run deleted it, and "
             f"{'created' if orphan.certain else 'began to create'} another."
-            for orphan in replaced
+            for orphan in leftovers.replaced
         ]
         self.session.context.progress.end()
         self.consent.to_repair(self.stack.id, [], steps)
-        addresses = [orphan.address for orphan in replaced]
-        done = self.session.terraform.client.run_raw(work, ("state", "rm", *addresses))
-        if not done.ok:
-            raise PartialError(
-                f"{', '.join(addresses)} could not be removed from the state: "
-                f"{self.session.context.mask(done.error_text).strip()[:300]}",
-                advice=f"Mend what is wrong, then `infra resume {self.stack.id}` again.",
-                stack=self.stack.id,
-            )
+        remove_deleted(self.session, self.stack, work, leftovers.replaced)
         self.said += [
-            f"{orphan.replaced}, which was deleted, was removed from the state." for orphan in replaced
+            f"{orphan.replaced}, which was deleted, was removed from the state."
+            for orphan in leftovers.replaced
         ]
-
-    def _noted(self, back: TakenBack, comparison: Comparison) -> StackReport:
-        """The plan's report with what was found out of the orphans."""
-        notes = notes_of(back, comparison, import_ids().secrets, self.options.replaces)
-        notes += [f"{name} is left alone: no state knows of it" for name in self.forgotten]
-        return replace(back.planned.report, notes=(*back.planned.report.notes, *notes))
 
     def _result(self, result: str, reason: str, advice: str = "") -> StackReport:
         id_, environment = self.stack.id, self.stack.environment
         return StackReport(id_, environment, result, reason=reason, advice=advice)  # type: ignore[arg-type]
 
 
-def _unusable(rescued: Rescued | None, *, push: bool) -> list[str]:
-    if rescued is None or push:
-        return []
+def _unusable(rescued: Rescued) -> list[str]:
     return [f"A state was rescued ({rescued.where}, serial {rescued.head.serial}); what is there is as new."]
-
-
-def _way_out(stack: Stack) -> str:
-    """What to do about an object that exists and cannot be imported."""
-    return (
-        f"Import it by hand: `infra run {stack.id} -- import ADDRESS ID`. Or leave it alone and create "
-        f"another: `infra resume {stack.id} --forget ADDRESS`."
-    )
-
-
-def _refuse(stack: Stack, back: TakenBack, remaining: Sequence[str], replaces: Sequence[str]) -> None:
-    """Raise PartialError where nothing can be applied before a person has decided."""
-    if remaining and not (back.is_applicable and back.planned.report.result != "unchanged"):
-        raise PartialError(
-            f"These exist, are not in the state and were not imported: {'; '.join(remaining)}.",
-            advice=_way_out(stack),
-            stack=stack.id,
-        )
-    lost = lost_by(back, replaces)
-    if lost:
-        raise PartialError(
-            f"Once imported, these would be deleted or replaced at once: {', '.join(lost)}.",
-            advice=f"Make the code say what was applied, or add `--replace ADDRESS` to "
-            f"`infra resume {stack.id}`.",
-            stack=stack.id,
-        )

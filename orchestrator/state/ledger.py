@@ -308,7 +308,7 @@ class Ledger:
             self._name(entry.stack),
             encode_entry(entry),
             if_generation=generation,
-            metadata=entry_metadata(entry),
+            metadata={**entry_metadata(entry), **_noted_lock(entry)},
         )
         return _with_properties(entry, made)
 
@@ -364,6 +364,11 @@ class Ledger:
             found.append(f"{month:%Y-%m}")
             month = (month - timedelta(days=1)).replace(day=1)
         return found
+
+
+def _noted_lock(entry: Entry) -> dict[str, str]:
+    """The lock that a heartbeat noted, as metadata: whoever takes the stack over must still know it."""
+    return {"lock": entry.operation.lock} if entry.operation and entry.operation.lock else {}
 
 
 def _of_metadata(listed: Blob) -> Entry | None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from orchestrator.ci.landing.comparing import GONE, TrunkJudge, doomed, owed_request
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.sharding import Others
+from orchestrator.ci.requests import NO_REQUESTS, RolloutRequests
 from orchestrator.engine.checks import CheckOutcome
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.executor import STOPS
@@ -62,7 +63,8 @@ class Asked:
 
     `ticket` names the plans that the gate of this workflow attempt showed; `only` picks stacks of a shard.
     `parallelism` is how many stacks run at once, unless infra.yaml says. `skip_checks` is the reason for
-    which the environment passes without its checks, once the gate approved that. `begun` is told of each
+    which the environment passes without its checks, once the gate approved that; `requests` are what else
+    somebody asked for. `begun` is told of each
     environment that is owed something before it is touched.
     """
 
@@ -72,6 +74,7 @@ class Asked:
     only: tuple[str, ...] | None = None
     parallelism: int | None = None
     skip_checks: str = ""
+    requests: RolloutRequests = NO_REQUESTS
     begun: Callable[[Landed], None] = lambda landed: None
 
 
@@ -106,11 +109,13 @@ class Step:
 
     def __init__(self, session: Session, environment: str, asked: Asked, host: Host | None) -> None:
         workers = asked.parallelism or session.context.workers_in(environment)
-        session = self.session = replace(session, context=replace(session.context, workers=workers))
+        self.rollout = asked.requests.options
+        session = replace(session, context=replace(session.context, workers=workers))
+        session = self.session = self.rollout.session(session)
         self.environment = environment
         self.asked = asked
         self.rules = PendingRules(session, host)
-        self.judge = TrunkJudge(session, self.rules, Gate(host, environment))
+        self.judge = TrunkJudge(session, self.rules, Gate(host, environment), requested=asked.requests.stacks)
         self.done_elsewhere: tuple[StackReport, ...] = ()
         self.approved_by = ""
         self.found = Landed(environment)
@@ -121,13 +126,14 @@ class Step:
         """The steps: may it follow, what is pending, was the gate answered, apply it, run its checks."""
         memory = self.session.memory
         context = self.session.context
+        self.asked.requests.require(context.project, self.environment)
         hold = self.promotion.hold()
         if hold:
             held = replace(self.found, behind=hold.environment, held=hold.reason)
             return with_pending(held, memory, self.rules)
         before = self.promotion.decision()
         only = self.asked.only
-        owed, _ = owed_request(memory, self.environment, only)
+        owed, _ = self._owed(only)
         deleted = self._deleted() if self._leads else ()
         owed |= {one.stack.id: GONE for one in deleted}
         owners = owners_of(context.project, self.rules, owed)
@@ -142,7 +148,7 @@ class Step:
                 advice=f"Comment `/infra apply {self.environment} --skip-checks REASON`, and approve it in "
                 "the gate.",
             )
-        whole = set(owed if only is None else owed_request(memory, self.environment)[0])
+        whole = set(owed if only is None else self._owed()[0])
         starts = self._leads and bool(whole - self.judge.superseded.keys())
         if starts and not self.promotion.requirements.is_empty:
             self.promotion.begin()
@@ -207,7 +213,7 @@ class Step:
     def _done_elsewhere(self, shown: Mapping[str, Digest], owed: Collection[str]) -> tuple[StackReport, ...]:
         """The stacks that the gate showed and that are no longer pending: another run was faster."""
         reports = []
-        everything, _ = owed_request(self.session.memory, self.environment)
+        everything, _ = self._owed()
         for id_, digest in sorted(shown.items()):
             entry = None if digest.is_empty or id_ in {*owed, *everything} else self._entry(id_)
             if entry and is_known(self.session.context.project, base_commit(entry.commit)):
@@ -237,29 +243,34 @@ class Step:
         reports: list[RunReport] = []
         tried: set[str] = set()
         while not any(one.exit_code for one in reports):
-            owed, request = owed_request(self.session.memory, self.environment)
+            owed, request = self._owed()
             if not owed.keys() - tried:
                 break
             reports.append(self._apply(request))
             tried |= {one.id for one in reports[-1].stacks}
         return reports
 
+    def _owed(self, only: Sequence[str] | None = None) -> tuple[dict[str, str], Request]:
+        return owed_request(self.session.memory, self.environment, only, self.rollout.forgotten)
+
+    @property
+    def _terms(self) -> Terms:
+        return replace(self.asked.terms, over=self.rollout.over)
+
     def _apply(self, request: Request) -> RunReport:
-        request = replace(request, terms=self.asked.terms, inspect=self.inspect)
+        request = replace(request, terms=self._terms, inspect=self.inspect, rollout=self.rollout)
         return apply(self.session, request, Agreed(), self.judge)
 
     def _in_part(self, mine: Sequence[str]) -> list[RunReport]:
         """Apply our part of what is owed, in the order that the other parts leave us."""
-        owed, whole = owed_request(self.session.memory, self.environment)
+        owed, whole = self._owed()
         names = {*owed, *whole.followers}
         others, reports = Others(self.session), []
         bad: dict[str, str] = {}
         for layer in others.layers(mine, names):
             bad |= others.wait(others.prerequisites(layer, mine, names) - bad.keys())
             behind = {id_: why for id_ in layer if (why := self._behind(id_, bad))}
-            _, request = owed_request(
-                self.session.memory, self.environment, [id_ for id_ in layer if id_ not in behind]
-            )
+            _, request = self._owed([id_ for id_ in layer if id_ not in behind])
             if request.stacks:
                 reports.append(self._apply(request))
                 bad |= {one.id: one.result for one in reports[-1].stacks if one.result in STOPS}
@@ -309,8 +320,9 @@ class Step:
                 request = Request(
                     tuple(stacks),
                     PlanOptions(destroy=True),
-                    terms=self.asked.terms,
+                    terms=self._terms,
                     inspect=self.rules.watching(inner),
+                    rollout=self.rollout,
                 )
                 reports.append(apply(inner, request, Agreed(), self.judge))
         return reports

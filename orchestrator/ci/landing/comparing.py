@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from orchestrator.ci.requests import NO_REQUESTS, RolloutRequests
 from orchestrator.engine.inspection import Inspect
 from orchestrator.engine.memory import Memory
 from orchestrator.engine.planned import Planned
@@ -20,6 +21,7 @@ from orchestrator.errors import (
     SupersededError,
 )
 from orchestrator.hosts.port import Host
+from orchestrator.plan.comparing import compare as compare_digests
 from orchestrator.plan.digest import Digest
 from orchestrator.project import load_commit
 from orchestrator.project.affected import followers
@@ -36,6 +38,7 @@ from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
 from orchestrator.run.digesting import empty_digest
 from orchestrator.run.pending import pending_stacks
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
+from orchestrator.run.state_changes import require_no_state
 from orchestrator.state.records import Entry, base_commit
 
 # How many differences an error names; the comment has them all.
@@ -43,6 +46,7 @@ NAMED = 3
 LETTERS = 60
 # Why a deleted stack is owed something.
 GONE = "its code is gone"
+NOTHING_FORGOTTEN: Mapping[str, str] = {}
 
 
 @dataclass
@@ -51,6 +55,8 @@ class TrunkJudge:
 
     `find_volatile` plans mismatches once more.
     `gated` are the digests that reviewers of the environment approved in this very workflow run, by stack;
+    `requested` are stacks whose repair somebody with write permission asked for: that is enough where the
+    environment needs no approval and its gate has no reviewers.
     `superseded` are stacks that newer commits of trunk change, with the reason: their plans were approved for
     what trunk no longer has. `verdicts` keeps what was said of each plan.
     """
@@ -60,9 +66,11 @@ class TrunkJudge:
     gate: Gate
     gated: Mapping[str, Digest] = field(default_factory=dict)
     superseded: Mapping[str, str] = field(default_factory=dict)
+    requested: frozenset[str] = frozenset()
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     stacks: dict[str, Stack] = field(default_factory=dict, repr=False)
     find_volatile: FindVolatile = find_volatile
+    _requestable: set[str] = field(default_factory=set, repr=False)
     _mismatches: dict[str, Digest] = field(default_factory=dict, repr=False)
     _known: dict[str, Project | None] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -86,6 +94,7 @@ class TrunkJudge:
     def ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
         """What is to be said of a plan; asks the host about the pull requests that it is owed to."""
         verdict = self._allowed(stack, planned, self._ask(stack, planned, before))
+        verdict = self._repaired(stack, planned, verdict)
         if verdict.kind == "gate" and self.gate.problem:
             verdict = replace(verdict, kind="refuse", reason=f"{verdict.reason}; {self.gate.problem}")
         with self._lock:
@@ -113,6 +122,8 @@ class TrunkJudge:
 
     def way_out(self, stack: Stack, verdict: Verdict) -> WayOut:
         """How people can approve a plan that is not applied as it is."""
+        if stack.id in self._requestable:
+            return "resume"
         if verdict.kind == "mismatch":
             # Neither the change itself nor a later one opens the gate to it.
             now = self.session.context.project.config.environment(stack.environment)
@@ -138,6 +149,8 @@ class TrunkJudge:
 
     def _ask(self, stack: Stack, planned: Planned, before: Entry | None) -> Verdict:
         now = planned.inspected.digest
+        if planned.repair and not planned.repair.asks and (now is None or now.is_empty):
+            return Verdict("apply", reason="nothing is left to do but to record what was done")
         if self.rules.approvals is None:
             needs = needs_approval(self.session.context.project, stack.environment)
             if not (needs or self._needed_it(stack, before)):
@@ -163,6 +176,32 @@ class TrunkJudge:
             return verdict
         kind: Kind = "gate" if verdict.unapproved == "gate" else "refuse"
         return Verdict(kind, (), verdict.pull_requests, why, verdict.unapproved)
+
+    def _repaired(self, stack: Stack, planned: Planned, verdict: Verdict) -> Verdict:
+        """The verdict, unless the plan comes with a repair that takes a yes and has none.
+
+        What was approved by people names its repairs, and was compared with these. Where nothing has to be
+        approved, the gate still decides about a repair, and without a gate whoever asked for it.
+        """
+        repair = planned.repair
+        if repair is None or not repair.asks:
+            return verdict
+        self._requestable.discard(stack.id)
+        if not verdict.may_apply:
+            kind: Kind = "gate" if verdict.unapproved == "gate" else "refuse"
+            return replace(verdict, kind=kind, reason=repair.question)
+        if verdict.kind != "apply" or self._is_gated(stack, planned):
+            return verdict
+        if self.gate.problem:
+            if stack.id in self.requested:
+                return verdict
+            self._requestable.add(stack.id)
+        return replace(verdict, kind="gate", reason=repair.question, unapproved="gate")
+
+    def _is_gated(self, stack: Stack, planned: Planned) -> bool:
+        """Whether the gate of this very run approved exactly this plan, repairs included."""
+        gated, now = self.gated.get(stack.id), planned.inspected.digest
+        return gated is not None and now is not None and not compare_digests([gated], now, approval="strict")
 
     def _needed_it(self, stack: Stack, before: Entry | None) -> bool:
         """Whether approvals were asked for at the commit last applied: no change takes itself out of that."""
@@ -219,11 +258,23 @@ def doomed(memory: Memory, environment: str) -> tuple[Deleted, ...]:
     return owed_deletions(memory, environment)
 
 
-def compare(session: Session, environment: str, host: Host | None, skip_checks: str = "") -> Comparison:
+def compare(
+    session: Session,
+    environment: str,
+    host: Host | None,
+    skip_checks: str = "",
+    requests: RolloutRequests = NO_REQUESTS,
+) -> Comparison:
     """Plan what trunk owes an environment and judge each plan; writes and applies nothing.
 
-    `skip_checks` is a reason to pass without the checks that are due, which the gate has to approve.
+    `skip_checks` is a reason to pass without the checks that are due, which the gate has to approve;
+    `requests` are what else somebody asked for.
     """
+    requests.require(session.context.project, environment)
+    if requests.forget:
+        require_no_state(session.memory.states, session.context.project.stacks[requests.forget.stack])
+    rollout = requests.options
+    session = rollout.session(session)
     memory = session.memory
     context = session.context
     promotion = EnvironmentPromotion(session, environment)
@@ -233,7 +284,7 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
         return Comparison(environment, owed, {}, {}, context.report("compare", ()), hold=hold)
     rules = PendingRules(session, host)
     inspect = rules.watching(session)
-    owed, request, deleted = pending_work(memory, environment)
+    owed, request, deleted = pending_work(memory, environment, forgotten=rollout.forgotten)
     checks_due = checks_due_for(promotion, owed)
     gate = Gate(host, environment)
     if skip_checks and checks_due and gate.problem:
@@ -242,15 +293,22 @@ def compare(session: Session, environment: str, host: Host | None, skip_checks: 
             advice=f"Give {gate_name(environment)} required reviewers, or change the checks on trunk.",
         )
     everything = (*request.stacks, *request.followers)
-    request = replace(request, stacks=everything, followers={}, last_start=LAST_START, inspect=inspect)
+    request = replace(
+        request,
+        stacks=everything,
+        followers={},
+        last_start=LAST_START,
+        inspect=inspect,
+        rollout=rollout,
+    )
     planned = plan_all(session, request)
     moving = provisional(context.project, {id_: one.report for id_, one in planned.items()})
     planned = {id_: _standing_on(session, one, moving.get(id_, ())) for id_, one in planned.items()}
-    planned |= plan_deleted(session, deleted, rules.watching)
+    planned |= plan_deleted(session, deleted, rules.watching, rollout)
     stacks = dict(context.project.stacks) | {one.stack.id: one.stack for one in deleted}
-    asked = TrunkJudge(session, rules, gate)
+    asked = TrunkJudge(session, rules, gate, requested=requests.stacks)
     for id_, one in planned.items():
-        if one.has_changes:
+        if one.needs_judging:
             asked.ask(stacks[id_], one, memory.ledgers.entry(stacks[id_]))
     asked.explain(inspect)
     return Comparison(
@@ -290,11 +348,23 @@ def _standing_on(session: Session, planned: Planned, upstreams: Sequence[str]) -
 
 
 def owed_request(
-    memory: Memory, environment: str, only: Sequence[str] | None = None
+    memory: Memory,
+    environment: str,
+    only: Sequence[str] | None = None,
+    forgotten: Mapping[str, str] = NOTHING_FORGOTTEN,
 ) -> tuple[dict[str, str], Request]:
-    """What trunk owes an environment, with why, and the request that plans it; `only` are stacks to pick."""
+    """What trunk owes an environment, with why, and the request that plans it; `only` are stacks to pick.
+
+    `forgotten` are stacks (id → reason) whose state is gone for good; as long as it is, they are owed too.
+    """
     stacks = [stack.id for stack in memory.project.of(environment)]
-    owed = pending_stacks(memory, stacks)
+    lost = {
+        id_: f"its state is given up: {forgotten[id_]}"
+        for id_ in stacks
+        if id_ in forgotten and memory.states.generation(memory.project.stacks[id_]) is None
+    }
+    owed = pending_stacks(memory, stacks) | lost
+    owed = {id_: owed[id_] for id_ in stacks if id_ in owed}
     if only is not None:
         owed = {id_: why for id_, why in owed.items() if id_ in only}
     readers = followers(memory.project, list(owed))
@@ -303,9 +373,11 @@ def owed_request(
     return owed, Request(tuple(owed), followers=mine)
 
 
-def pending_work(memory: Memory, environment: str) -> tuple[dict[str, str], Request, tuple[Deleted, ...]]:
+def pending_work(
+    memory: Memory, environment: str, *, forgotten: Mapping[str, str] = NOTHING_FORGOTTEN
+) -> tuple[dict[str, str], Request, tuple[Deleted, ...]]:
     """All that is pending in an environment with why, the request that plans it, and the deleted stacks."""
-    pending, request = owed_request(memory, environment)
+    pending, request = owed_request(memory, environment, forgotten=forgotten)
     deleted = doomed(memory, environment)
     return pending | {one.stack.id: GONE for one in deleted}, request, deleted
 
@@ -339,6 +411,8 @@ def approve_advice(environment: str, way: WayOut) -> str:
                 f"Give the environment {name} required reviewers (Settings → Environments), or set "
                 f"`unapproved: apply` for {environment} on trunk, or run {pull_request}."
             )
+        case "resume":
+            return "Comment `/infra resume STACK` to agree to it."
         case "pull request":
             return f"Run {pull_request}."
 

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from orchestrator.ci.chat import HELP, MARKER, Answer, Asked, Command, answer, asked_of, command_of
+from orchestrator.ci.requests import ForgetRequest, ResumeRequest, RolloutRequests
 from orchestrator.errors import HostError, UsageError
 from orchestrator.hosts.github import open_host
 from orchestrator.hosts.github.client import GitHub as Client
 from orchestrator.hosts.patience import Patience
 from orchestrator.project import load
 from orchestrator.project.model import Project
+from orchestrator.run.rollout_options import ResumeChoices
 from orchestrator.sandbox.github import control
 from tests.support.cli import Infra
 from tests.support.github import BOT, GitHub
@@ -48,6 +50,26 @@ RIGHTS = {"contents": "read", "pull_requests": "write", "issues": "write", "acti
         ("/infra apply dev --skip-checks the probe is down", Command("apply", "dev", "the probe is down")),
         ('/infra apply dev --skip-checks "it is down"', Command("apply", "dev", "it is down")),
         ("/infra unlock dev/net", Command("unlock", "dev/net")),
+        (
+            "/infra apply dev --supersede 0123456789",
+            Command("apply", "dev", requests=RolloutRequests(over=("0123456789",))),
+        ),
+        (
+            "/infra resume dev/net --forget 'a.b[\"c\"]'",
+            Command(
+                "resume",
+                "dev/net",
+                requests=RolloutRequests(resume=ResumeRequest("dev/net", ResumeChoices(('a.b["c"]',)))),
+            ),
+        ),
+        (
+            "/infra forget dev/net it is gone",
+            Command(
+                "forget",
+                "dev/net",
+                requests=RolloutRequests(forget=ForgetRequest("dev/net", "it is gone")),
+            ),
+        ),
         ("/infra apply '$(id)'", Command("apply", "$(id)")),
     ],
 )
@@ -65,6 +87,11 @@ def test_commands(body: str, command: Command) -> None:
         "/infra apply",
         "/infra apply prod --allow-destroy",
         "/infra unlock",
+        "/infra resume",
+        "/infra resume dev/net --force",
+        "/infra forget dev/net",
+        "/infra apply dev --supersede HEAD",
+        "/infra apply --supersede 0123456789",
         "/infra 'plan",
         "/infra help me",
         "/infra apply dev --skip-checks",
@@ -225,10 +252,33 @@ def test_unlock_names_the_stack_and_its_environment(github: GitHub, say: Say, pu
     )
 
 
+@pytest.mark.parametrize(
+    ("body", "inputs"),
+    [
+        ("/infra resume dev/net", {"environment": "dev", "resume": "dev/net"}),
+        (
+            "/infra resume dev/net --forget 'a.b[\"c d\"]'",
+            {"environment": "dev", "resume": "dev/net --forget 'a.b[\"c d\"]'"},
+        ),
+        (
+            "/infra forget prod/net 'the project is gone'",
+            {"environment": "prod", "forget": "prod/net 'the project is gone' (asked for by ada)"},
+        ),
+    ],
+)
+def test_repairs_name_the_stack_and_its_environment(
+    github: GitHub, say: Say, pull: int, body: str, inputs: dict[str, str]
+) -> None:
+    say(pull, body)
+    (started,) = github.dispatches
+    assert (started.workflow, started.ref, started.inputs) == ("infra-apply.yml", "main", inputs)
+
+
 @pytest.mark.parametrize("author", ["rita", "stranger"])
 def test_who_may_not_write_gets_nothing(github: GitHub, say: Say, pull: int, author: str) -> None:
     github.user("stranger", "none")
-    for body in ("/infra plan", "/infra apply prod", "/infra help", "/infra nonsense"):
+    bodies = ("/infra plan", "/infra apply prod", "/infra resume dev/net", "/infra help", "/infra nonsense")
+    for body in bodies:
         assert say(pull, body, author).reaction == "-1"
     assert github.dispatches == []
     assert reactions(github, pull) == ["-1"]
@@ -253,6 +303,9 @@ def test_the_permission_in_the_repository_counts(github: GitHub, say: Say, pull:
         ("/infra plan dev/../../x", "no name of a stack"),
         ("/infra plan 'dev/a b'", "no name of a stack"),
         ("/infra unlock dev/other", "no stack"),
+        ("/infra resume 'dev/net [x](http://evil)'", "no stack"),
+        ("/infra resume '$(id)'", "no stack"),
+        ("/infra forget dev/other it is gone", "no stack"),
         ("/infra dance", "none of my commands"),
         ("/infra apply", "which environment"),
     ],

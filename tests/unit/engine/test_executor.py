@@ -14,6 +14,7 @@ from orchestrator.engine.claims import Claim
 from orchestrator.engine.executor import Executor, Work, has_moved, reason_to_ask
 from orchestrator.engine.planned import Planned, same_changes
 from orchestrator.engine.ports import ALLOW_ALL, ApplyGate, Silent
+from orchestrator.engine.repair import Repair
 from orchestrator.errors import (
     BlockedError,
     InfraError,
@@ -144,6 +145,7 @@ class Rig:
         self.replans: list[str] = []
         self.gate: ApplyGate = ALLOW_ALL
         self.interrupted = False
+        self.resumed: StackReport | None = None
         self.shown = self.planned()
         self.next = [plan(change("other"))]
         self.work = Work({"dev/app": stack("dev/app")}, {"dev/app": self.shown})
@@ -178,6 +180,7 @@ class Rig:
             lambda stack, error: StackReport(stack.id, stack.environment, "failed", reason=error.message),
             lambda: self.interrupted,
             gate=self.gate,
+            finish_interrupted=lambda stack: self.resumed,
         )
         return executor.run({}, [["dev/app"]])["dev/app"]
 
@@ -546,3 +549,23 @@ def test_a_plan_has_moved_with_its_state_or_an_upstream(rig: Rig) -> None:
     assert not has_moved(rig.states, stack("dev/app"), rig.shown)
     _upstream_moves(rig)
     assert has_moved(rig.states, stack("dev/app"), rig.shown)
+
+
+def test_an_interrupted_apply_is_finished_in_place_of_the_plan(rig: Rig) -> None:
+    rig.resumed = StackReport("dev/app", "dev", "applied", reason="resumed")
+    assert (rig.run().reason, rig.applied, rig.records.notes) == ("resumed", [], [])
+
+
+def test_a_stack_is_not_resumed_after_what_stopped_the_run(rig: Rig) -> None:
+    rig.resumed = StackReport("dev/app", "dev", "applied", reason="resumed")
+    rig.interrupted = True
+    assert rig.run().result == "aborted"
+
+
+def test_an_empty_plan_whose_repair_takes_a_yes_is_asked_about(rig: Rig) -> None:
+    repair = Repair("it is gone", "given up", asks=("the state is given up: why",))
+    rig.shown = rig.planned("unchanged", repair=repair)
+    rig.gate = Refuses(BlockedError("nobody approved"))
+    assert rig.run().result == "blocked"
+    rig.gate = ALLOW_ALL
+    assert (rig.run().reason, rig.records.outcomes) == (repair.result, [("dev/app", "unchanged")])

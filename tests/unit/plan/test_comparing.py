@@ -429,3 +429,13 @@ def test_what_trunk_s_rules_ignore_may_differ_but_no_removal() -> None:
     now = plan(update(at=(1, 9)), delete(B, id="2"))
     assert found(approved, now, ignores=lambda address, path: True) == ["x.b id"]
     assert found(approved, now, ignores=lambda address, path: address == B) == ["x.a at", "x.b id"]
+
+
+def test_repairs_must_be_among_those_that_were_approved() -> None:
+    was, now = plan(create(a=1)), plan(create(a=1))
+    repaired = replace(now, repairs=("its lock 7 is released", "a state is pushed"))
+    (lock, state) = compare(was, repaired)
+    assert (lock.now, state.now) == ("its lock 7 is released", "a state is pushed")
+    assert compare(repaired, repaired) == ()
+    # A lock that somebody released meanwhile need not be released.
+    assert compare(repaired, replace(now, repairs=("a state is pushed",))) == ()

@@ -320,3 +320,22 @@ def test_volatile_attributes_come_back_and_old_objects_have_none() -> None:
     assert decode(encode(marked)).volatile == marked.volatile
     with pytest.raises(StateError):
         decode(encode(marked).replace(b'["x.y","a"]', b'["x.y",1]'))
+
+
+def test_repairs_come_back_and_older_objects_have_none() -> None:
+    digest = empty("dev/app", lineage="L", lock_file="")
+    assert b"repairs" not in encode(digest)
+    repaired = replace(digest, repairs=("its lock 7 is released",))
+    assert decode(encode(repaired)) == repaired
+    assert not repaired.is_empty
+
+
+def test_only_imports_that_change_nothing_are_quiet() -> None:
+    def imported(actions: tuple[str, ...], **more: Any) -> ResourceDigest:
+        return ResourceDigest("x.y", "x", actions, imported="hash", **more)
+
+    quiet, update = imported(("no-op",)), imported(("update",))
+    moved = imported(("no-op",), previous_address="x.z")
+    plain = ResourceDigest("x.q", "x", ("create",))
+    digest = Digest("dev/app", "L", "", (quiet, update, moved, plain))
+    assert digest.without_quiet_imports.resources == (update, moved, plain)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import pytest
 
@@ -14,10 +14,11 @@ from orchestrator.ci.landing.comparing import TrunkJudge, checks_due_for, compar
 from orchestrator.engine.inspection import Inspect, Inspected, inspect_nothing
 from orchestrator.engine.planned import Planned
 from orchestrator.engine.ports import Silent
+from orchestrator.engine.repair import Repair
 from orchestrator.engine.session import Session, open_session
 from orchestrator.errors import MismatchError
 from orchestrator.plan.comparing import Difference
-from orchestrator.plan.digest import Digest
+from orchestrator.plan.digest import Digest, ResourceDigest
 from orchestrator.project import load
 from orchestrator.report.model import StackReport
 from orchestrator.review.approvals import Approvals, Verdict
@@ -145,3 +146,86 @@ def test_an_apply_names_what_is_new_in_every_plan_although_nobody_compared_befor
         mismatch.reason
     )
     assert other.reason == "kept"
+
+
+# Repairs that take a yes
+
+ASKS = Repair("the apply R was interrupted", "resumed", asks=("a state is pushed",))
+SAFE = Repair("the apply R was interrupted", "resumed", steps=("its lock 7 is released",))
+
+
+@dataclass
+class Answers:
+    """Approvals that always answer the same."""
+
+    verdict: Verdict
+
+    @property
+    def approvals(self) -> Answers:
+        return self
+
+    def judge(self, stack: object, now: Digest, before: object, *, gated: object) -> Verdict:
+        return self.verdict
+
+    def missing_label(self, stack: object, numbers: object, now: object) -> str:
+        return ""
+
+
+def repaired(repair: Repair | None, *resources: ResourceDigest, **more: Any) -> Planned:
+    digest = Digest("dev/a", "L", "", resources, repairs=repair.agreed if repair else ())
+    report = StackReport("dev/a", "dev", "changed")
+    return Planned(report, inspected=Inspected(digest=digest), repair=repair, **more)
+
+
+def verdict_of(
+    session: Session, planned: Planned, answer: Verdict, gate: bool = False, **more: Any
+) -> tuple[str, str, str]:
+    """The verdict's kind and reason, and how to approve it; `gate` says whether the gate has reviewers."""
+    asked = Gate(None, "dev")
+    vars(asked)["problem"] = "" if gate else "it has no reviewers"
+    judge = TrunkJudge(session, cast(PendingRules, Answers(answer)), asked, **more)
+    stack = session.context.project.stacks["dev/a"]
+    verdict = judge.ask(stack, planned, None)
+    return verdict.kind, verdict.reason, judge.way_out(stack, verdict)
+
+
+FREE, APPROVED = Verdict("apply", reason="dev needs no approval"), Verdict("approved")
+UPDATE = ResourceDigest("x.y", "x", ("update",))
+
+
+@pytest.mark.parametrize("gate", [True, False])
+def test_a_repair_that_takes_a_yes_is_not_applied_without_one(make_repo: MakeRepo, gate: bool) -> None:
+    session, planned = opened(make_repo), repaired(ASKS)
+    kind, reason, way = verdict_of(session, planned, FREE, gate)
+    assert (kind, way) == (("gate", "gate") if gate else ("refuse", "resume"))
+    assert reason.startswith("the apply R was interrupted, and to go on takes a yes: a state is pushed")
+    # Where a gate is there, a comment is not enough; where none is, it is.
+    kind, _, _ = verdict_of(session, planned, FREE, gate, requested=frozenset({"dev/a"}))
+    assert kind == ("gate" if gate else "apply")
+    # The gate's own yes covers exactly these repairs and this plan.
+    gated = {"dev/a": Digest("dev/a", "L", "", repairs=ASKS.agreed)}
+    assert verdict_of(session, planned, FREE, gate, gated=gated)[0] == "apply"
+    for other in (Digest("dev/a", "L", ""), Digest("dev/a", "M", "", repairs=ASKS.agreed)):
+        assert verdict_of(session, planned, FREE, True, gated={"dev/a": other})[0] == "gate"
+    more = repaired(ASKS, UPDATE)
+    assert verdict_of(session, more, FREE, True, gated=gated)[0] == "gate"
+
+
+def test_a_repair_that_people_approved_needs_no_other_yes(make_repo: MakeRepo) -> None:
+    assert verdict_of(opened(make_repo), repaired(ASKS), APPROVED)[0] == "approved"
+
+
+def test_a_repair_in_place_of_what_was_approved_is_asked_about(make_repo: MakeRepo) -> None:
+    differs = Verdict("mismatch", (TIME,), reason="it differs")
+    kind, reason, _ = verdict_of(opened(make_repo), repaired(ASKS), differs, gate=True)
+    assert kind == "gate"
+    assert "a state is pushed" in reason
+
+
+def test_a_safe_repair_is_judged_by_its_plan_alone(make_repo: MakeRepo) -> None:
+    session = opened(make_repo)
+    assert verdict_of(session, repaired(SAFE, UPDATE), FREE)[0] == "apply"
+    differs = Verdict("mismatch", (TIME,), reason="it differs")
+    assert verdict_of(session, repaired(SAFE, UPDATE), differs)[0] == "mismatch"
+    # With nothing left to do only the ledger moves on.
+    assert verdict_of(session, repaired(SAFE), differs)[0] == "apply"

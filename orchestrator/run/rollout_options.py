@@ -1,0 +1,87 @@
+"""What people allow a rollout to do beside its plans, and the plans that need it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from orchestrator.engine.planned import Planned
+from orchestrator.engine.repair import Repair, repair_of_lost_state, repair_of_superseded
+from orchestrator.engine.session import Session
+from orchestrator.project.model import Stack
+from orchestrator.run.digesting import empty_digest
+from orchestrator.run.forward import superseded
+from orchestrator.state.records import Entry, short_commit
+
+# Plans that an apply would carry out.
+PLANS = ("changed", "unchanged")
+
+
+@dataclass(frozen=True)
+class ResumeChoices:
+    """What somebody decided about objects that are in no state, by address.
+
+    `forget` are left alone: Terraform creates others. `replaces` are imported and replaced.
+    """
+
+    forget: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+
+
+NO_CHOICES = ResumeChoices()
+
+
+@dataclass(frozen=True)
+class RolloutOptions:
+    """The exceptions that somebody asked for; the gate has the last word on each.
+
+    `choices` are, by stack id, about objects that an interrupted apply created. `forgotten` are stacks whose
+    state is gone for good, with the reason. `over` are commits that are applied and that trunk does not have.
+    """
+
+    choices: Mapping[str, ResumeChoices] = field(default_factory=dict)
+    forgotten: Mapping[str, str] = field(default_factory=dict)
+    over: tuple[str, ...] = ()
+
+    def choices_for(self, stack: str) -> ResumeChoices:
+        """The choices about a stack's objects."""
+        return self.choices.get(stack, NO_CHOICES)
+
+    def session(self, session: Session) -> Session:
+        """The session to which the forgotten stacks have no state that must be there."""
+        if not self.forgotten:
+            return session
+        ledgers = session.memory.ledgers.forgetting(self.forgotten)
+        return replace(session, memory=replace(session.memory, ledgers=ledgers))
+
+    def superseded_commit(self, session: Session, entry: Entry | None) -> str:
+        """The applied commit that is gone over, shortened; empty where none is."""
+        if not self.over or entry is None or superseded(session.context.project, entry) is None:
+            return ""
+        is_over = superseded(session.context.project, entry, over=self.over) is None
+        return short_commit(entry.commit) if is_over else ""
+
+
+def with_exceptions(session: Session, stack: Stack, planned: Planned, options: RolloutOptions) -> Planned:
+    """The plan of a stack, with what it needs of the exceptions."""
+    if planned.report.result not in PLANS:
+        return planned
+    if stack.id in options.forgotten and session.memory.states.generation(stack) is None:
+        return with_repair(session, stack, planned, repair_of_lost_state(options.forgotten[stack.id]))
+    commit = options.superseded_commit(session, session.memory.ledgers.entry(stack)) if options.over else ""
+    return with_repair(session, stack, planned, repair_of_superseded(commit)) if commit else planned
+
+
+def with_repair(session: Session, stack: Stack, planned: Planned, repair: Repair) -> Planned:
+    """The plan with a repair, and a digest that covers it.
+
+    Imports that change nothing are in no digest of a repair that takes no yes: what they take back was
+    approved as a creation, and is there as approved.
+    """
+    digest = planned.inspected.digest
+    if repair.asks:
+        digest = digest or empty_digest(session, stack)
+        digest = replace(digest, repairs=repair.agreed)
+    elif digest is not None:
+        digest = digest.without_quiet_imports
+    return replace(planned, repair=repair, inspected=replace(planned.inspected, digest=digest))

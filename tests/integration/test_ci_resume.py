@@ -1,0 +1,191 @@
+"""Interrupted applies in a rollout: resumed by itself where that is safe, else shown in the gate."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.engine.inspection import inspect_nothing
+from orchestrator.engine.ledgers import this_machine
+from orchestrator.engine.planned import Planned
+from orchestrator.engine.ports import Silent
+from orchestrator.engine.session import open_session
+from orchestrator.project import load
+from orchestrator.project.model import Stack
+from orchestrator.run.recording import Recorder, Terms
+from orchestrator.run.rollout_options import RolloutOptions
+from orchestrator.run.rollout_resume import RolloutResume
+from orchestrator.state.approved import digest_key
+from orchestrator.state.records import Entry
+from orchestrator.terraform.client import PlanOptions
+from tests.support.ci import Ci, running
+from tests.support.merging import DEV, FILES, LOOK, PROD, apply, gated, job, merged, state_of, told, value
+
+pytestmark = pytest.mark.usefixtures("terraform_argv")
+
+DEAD = 2**22 - 1
+LOST = "https://github.com/acme/infra/actions/runs/7"
+LOCK = "{0}/state/net/default.tflock"
+
+
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which everything is applied; each test gets a copy."""
+    folder = tmp_path_factory.mktemp("applied")
+    with running(folder, files=FILES) as found:
+        found.place.apply()
+        for name in ("dev", "prod"):
+            ledger = found.place.ledger(f"{name}/net")
+            digest_key(ledger.storage, ledger.folder)
+    return folder
+
+
+@pytest.fixture
+def ci(tmp_path: Path, applied: Path) -> Iterator[Ci]:
+    with running(tmp_path, applied) as found:
+        yield found
+
+
+def lose_runner(ci: Ci, stack: str, *, locked: bool = True) -> None:
+    """The machine that was applying trunk's newest commit to a stack is lost, and its lock stays."""
+    entry = ci.place.at_work(stack, host=this_machine(), pid=DEAD)
+    assert entry.operation
+    ledger = ci.place.ledger(stack)
+    commit = ci.github.trunk
+    operation = replace(entry.operation, commit=commit, where=LOST)
+    entry = ledger.mark(replace(entry, attempted=commit), operation)
+    if locked:
+        generation = ci.place.lock(stack, who=f"runner@{socket.gethostname()}")
+        ledger.heartbeat(entry, lock=generation)
+
+
+def rescue(ci: Ci, stack: str, serial: int) -> None:
+    """The lost apply could not save a state that is `serial` serials newer than the one in the bucket."""
+    environment = stack.partition("/")[0]
+    name = f"{environment}/state/net/default.tfstate"
+    _, data = ci.place.server.store.read_object("states", name)
+    state = json.loads(data)
+    state["serial"] += serial
+    ci.place.ledger(stack).rescue("R-other", stack, json.dumps(state).encode())
+
+
+def test_the_next_rollout_resumes_what_a_lost_runner_left(ci: Ci) -> None:
+    """Its lock is provably its own, and nothing is to be imported: nobody is asked."""
+    number = merged(ci, {PROD: value("two")})
+    lose_runner(ci, "prod/net")
+    compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=0)
+    assert compared.document["gate"] is False
+    assert LOCK.format("prod") in ci.place.objects(), "the job that compares releases nothing"
+    ran = apply(ci, "prod", code=0)
+    assert ran.results == {"prod/net": "applied"}
+    reason = ran.stack("prod/net")["reason"]
+    assert "resumed the interrupted apply R-other: its lock" in reason
+    assert state_of(ci, "prod/net") == "two"
+    assert LOCK.format("prod") not in ci.place.objects()
+    entry = ci.place.ledger("prod/net").entry("prod/net")
+    assert entry
+    assert (entry.result, entry.operation, entry.commit) == ("applied", None, ci.github.trunk)
+    newest, lost = ci.place.ledger("prod/net").runs("prod/net")[0], ci.place.ledger("prod/net").run("R-other")
+    assert lost
+    assert (newest.trigger, newest.stacks["prod/net"].result) == ("ci", "applied")
+    assert newest.stacks["prod/net"].reason == reason
+    assert (lost.trigger, lost.link) == ("ci", LOST)
+    assert lost.stacks["prod/net"].result == "interrupted"
+    body = told(ci, number, "prod")
+    assert "✓ prod is done" in body
+    assert "resumed the interrupted apply" in body
+    assert ci.github.statuses(ci.github.trunk)["infra/apply/prod"].state == "success"
+
+
+def test_a_resume_that_pushes_a_state_is_shown_in_the_gate(ci: Ci) -> None:
+    number = merged(ci, {PROD: value("two")})
+    lose_runner(ci, "prod/net")
+    rescue(ci, "prod/net", 3)
+    refused = apply(ci, "prod", code=4)
+    assert refused.results == {"prod/net": "blocked"}
+    assert "the apply R-other was interrupted" in refused.stack("prod/net")["reason"]
+    entry = ci.place.ledger("prod/net").entry("prod/net")
+    assert entry
+    assert entry.operation
+    assert entry.operation.lock, "what was noted of the lost run stays"
+    looks = job(ci, LOOK)
+    compared = looks("ci", "compare", "prod", "--report", "report", "--json", code=0)
+    gate = gated(ci, compared)
+    ran = apply(ci, "prod", *gate, code=0)
+    assert ran.results == {"prod/net": "applied"}
+    assert "pushed" in ran.stack("prod/net")["reason"]
+    assert state_of(ci, "prod/net") == "two"
+    assert "✓ prod is done" in told(ci, number, "prod")
+
+
+def test_where_nothing_needs_an_approval_a_comment_is_the_yes(ci: Ci) -> None:
+    number = merged(ci, {DEV: value("two")})
+    ci.github.environment("dev-approval")
+    lose_runner(ci, "dev/net")
+    rescue(ci, "dev/net", 3)
+    refused = apply(ci, "dev", code=4)
+    assert refused.results == {"dev/net": "blocked"}
+    assert "`/infra resume dev/net`" in told(ci, number, "dev")
+    ran = apply(ci, "dev", "--resume", "dev/net", code=0)
+    assert ran.results == {"dev/net": "applied"}
+    assert state_of(ci, "dev/net") == "two"
+
+
+def test_of_two_resumes_at_once_one_does_it(ci: Ci) -> None:
+    """Another run resumes the stack between our look and our claim: ours changes nothing more."""
+    merged(ci, {PROD: value("two")})
+    lose_runner(ci, "prod/net")
+    infra = job(ci)
+    session = open_session(load(infra.root), infra.env, Silent(), ci_command=True)
+    before = session.memory.ledgers.entry(session.context.project.stacks["prod/net"])
+
+    class Meanwhile:
+        def check(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
+            assert apply(ci, "prod", code=0).results == {"prod/net": "applied"}
+
+    recorder = Recorder(session, "apply", Terms(), PlanOptions())
+    late = RolloutResume(session, recorder, RolloutOptions(), Meanwhile(), inspect_nothing)
+    assert before
+    report = late.finish(session.context.project.stacks["prod/net"])
+    assert report
+    assert (report.result, state_of(ci, "prod/net")) == ("locked", "two")
+    entry = ci.place.ledger("prod/net").entry("prod/net")
+    assert entry
+    assert (entry.result, entry.operation) == ("applied", None)
+
+
+def test_what_a_lost_runner_made_is_taken_back_and_nobody_is_asked(
+    tmp_path: Path, terraform_argv: tuple[str, ...]
+) -> None:
+    """Its disk is gone: the ledger's journal names what no state knows, and the imports change nothing."""
+    pytest.importorskip("grpc")
+    if not Path("/proc/self/cwd").exists():
+        pytest.skip("looks for processes in /proc")
+    from tests.support.crash.lab import CONFIG, Lab, finished
+    from tests.support.crash.watched import Step
+
+    lab = Lab(tmp_path / "lab", CONFIG.replace("dev: {", "dev: {protected: false, "))
+    try:
+        with lab.round(Step("before create fourth", 1), "both") as one:
+            one.env = {**one.env, "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/infra"}
+            apply_dev = ("ci", "apply", "dev", "--parallelism", "1", "--json")
+            finished(one.start(*apply_dev))
+            assert one.trigger.struck
+            assert one.exists() != one.known()
+            shutil.rmtree(one.root / ".infra/runs")
+            done = one.infra(*apply_dev)
+            assert done.code == 0, done.out + done.err
+            (app,) = [stack for stack in done.document["stacks"] if stack["id"] == "dev/app"]
+            assert app["result"] == "applied"
+            assert "resumed the interrupted apply" in app["reason"]
+            assert "is taken back" in app["reason"]
+            assert one.exists() == one.known()
+            assert not one.locks()
+    finally:
+        lab.close()
