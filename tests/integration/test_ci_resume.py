@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -161,7 +162,7 @@ def test_of_two_resumes_at_once_one_does_it(ci: Ci) -> None:
 
 
 def test_what_a_lost_runner_made_is_taken_back_in_a_rollout(tmp_path: Path) -> None:
-    """Its disk is gone: the ledger names what no state knows. What it may have made is asked about."""
+    """Its disk is gone: the ledger names what no state knows, and the import changes nothing."""
     pytest.importorskip("grpc")
     if not Path("/proc/self/cwd").exists():
         pytest.skip("looks for processes in /proc")
@@ -177,15 +178,12 @@ def test_what_a_lost_runner_made_is_taken_back_in_a_rollout(tmp_path: Path) -> N
             assert one.trigger.struck
             assert one.exists() != one.known()
             shutil.rmtree(one.root / ".infra/runs")
-            asks = one.infra(*apply_dev)
-            assert asks.code == 4, asks.out + asks.err
-            assert "google_pubsub_topic.fourth (fourth) may exist and could not be looked up" in asks.out
-            done = one.infra(*apply_dev, "--resume", "dev/app")
+            done = one.infra(*apply_dev)
             assert done.code == 0, done.out + done.err
             (app,) = [stack for stack in done.document["stacks"] if stack["id"] == "dev/app"]
             assert app["result"] == "applied"
             assert "resumed the interrupted apply" in app["reason"]
-            assert "google_pubsub_topic.third (projects/lab/topics/third) is taken back" in app["reason"]
+            assert re.search(r"google_pubsub_topic.third \(\S+\) is taken back", app["reason"])
             assert one.exists() == one.known()
             assert not one.locks()
     finally:

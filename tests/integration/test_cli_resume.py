@@ -192,7 +192,8 @@ def test_what_a_lost_runner_made_is_taken_back_from_the_ledgers_journal(
             one.env = quiet
             done = one.infra("resume", *YES)
             assert done.code == 0, done.out + done.err
-            assert "is in no state: it is imported" in done.out
+            # Whether the journal says that it was created depends on what was sent before the kill.
+            assert "it is imported" in done.out
             assert one.exists() == one.known()
     finally:
         lab.close()
