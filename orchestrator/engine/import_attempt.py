@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.engine.orphans import Comparison, Orphan
 from orchestrator.engine.planned import Planned
+from orchestrator.plan.model import ResourceChange
 from orchestrator.terraform.model import Workdir
 
 # The file of import blocks, one of `BLOCK_LINES` lines for each orphan. Not an override file: those may have
@@ -26,6 +27,8 @@ NO_IMPORT = "its provider has no import for it"
 # Plans with these imports; only for the addresses given, or for all where there are none. Returns where it
 # was planned too, since it must be applied there.
 PlanImports = Callable[[Sequence[Orphan], Sequence[str]], tuple[Planned, Workdir]]
+# Gives an orphan's import id, now that its creation is planned with more values known; empty for none.
+ImportIdOf = Callable[[Orphan, ResourceChange], str]
 Diagnostic = Mapping[str, Any]
 
 
@@ -67,30 +70,60 @@ def take_back(
     orphans: Sequence[Orphan],
     doubled: Sequence[Orphan] = (),
     is_importable: Callable[[str], bool] = lambda type_: True,
+    import_id_of: ImportIdOf = lambda orphan, change: "",
 ) -> TakenBack:
-    """Plan with all imports; then without those that Terraform refuses, until it accepts the rest."""
+    """Plan with all imports; then without those that Terraform refuses, until it accepts the rest.
+
+    What an import id is made of may be known only once what it depends on is imported: each plan is looked
+    at for ids that it makes known, and those are tried, too.
+    """
     trying = [orphan for orphan in orphans if orphan.import_id]
-    refused = [Refusal(orphan, DOUBLED.format(orphan.replaced)) for orphan in doubled]
-    refused += [
-        Refusal(orphan, "" if is_importable(orphan.type) else NO_IMPORT)
-        for orphan in orphans
-        if not orphan.import_id and orphan.certain
-    ]
+    waiting = [orphan for orphan in orphans if not orphan.import_id and not orphan.rejected]
+    refusals = {orphan.address: Refusal(orphan, DOUBLED.format(orphan.replaced)) for orphan in doubled}
+    refusals |= {
+        orphan.address: Refusal(orphan, "" if is_importable(orphan.type) else NO_IMPORT)
+        for orphan in waiting
+        if orphan.certain
+    }
     absent: list[Orphan] = []
+    tried = {orphan.import_id for orphan in trying}
     while True:
         planned, work = plan(trying, ())
         blamed = _blamed(plan, planned, trying) if planned.report.result == "failed" else {}
-        if not blamed:
-            break
         for orphan in [orphan for orphan in trying if orphan.address in blamed]:
             trying.remove(orphan)
             diagnostic = blamed[orphan.address]
             if _is_absent(diagnostic):
                 absent.append(orphan)
             else:
-                refused.append(Refusal(orphan, answer_of(diagnostic)))
-    result = TakenBack(planned, work, tuple(trying), tuple(absent), tuple(refused))
+                waiting.append(orphan)
+                refusals[orphan.address] = Refusal(orphan, answer_of(diagnostic))
+        if blamed:
+            continue
+        known = _with_known_ids(planned, waiting, import_id_of, tried)
+        if not known:
+            break
+        tried |= {orphan.import_id for orphan in known}
+        trying += known
+        found = {orphan.address for orphan in known}
+        waiting = [orphan for orphan in waiting if orphan.address not in found]
+        refusals = {address: refusal for address, refusal in refusals.items() if address not in found}
+    result = TakenBack(planned, work, tuple(trying), tuple(absent), tuple(refusals.values()))
     return _around(plan, result) if result.remaining else result
+
+
+def _with_known_ids(
+    planned: Planned, waiting: Sequence[Orphan], import_id_of: ImportIdOf, tried: Collection[str]
+) -> list[Orphan]:
+    """The orphans whose import id a plan makes known, with that id."""
+    plan = planned.plan
+    changes = {plan.real_address(change.address): change for change in plan.changes} if plan else {}
+    ids = {one.address: import_id_of(one, changes[one.address]) for one in waiting if one.address in changes}
+    return [
+        replace(one, import_id=ids[one.address])
+        for one in waiting
+        if ids.get(one.address) and ids[one.address] not in tried
+    ]
 
 
 def _around(plan: PlanImports, result: TakenBack) -> TakenBack:

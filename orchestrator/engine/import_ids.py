@@ -15,6 +15,8 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 
+from orchestrator.plan.model import ResourceChange
+
 _PLACEHOLDER = re.compile(r"\{([\w.-]+)(?::(\w+))?\}")
 
 
@@ -110,6 +112,27 @@ class ImportIds:
 
     def _rules(self, type_: str) -> Sequence[_Rule]:
         return [rule for rule in self.rules if fnmatchcase(type_, rule.pattern)]
+
+
+def planned_values(change: ResourceChange) -> dict[str, str]:
+    """The plain attributes of a planned resource that are known and no secrets, as an import id has them."""
+    return {
+        attribute.path: _text(attribute.after)
+        for attribute in change.attributes
+        if _text(attribute.after) and not (attribute.sensitive or attribute.unknown)
+    }
+
+
+def replaced_id(change: ResourceChange) -> str:
+    """The `id` of the object that a planned resource replaces; empty for none."""
+    before = {attribute.path: attribute.before for attribute in change.attributes}
+    return _text(before.get("id")) if change.is_replace else ""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int) else ""
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from orchestrator.engine.context import RunContext
 from orchestrator.engine.executor import has_moved, moved_since_plan, refused
 from orchestrator.engine.failures import masked_diagnostic
 from orchestrator.engine.folders import write_private
-from orchestrator.engine.import_ids import import_ids
+from orchestrator.engine.import_ids import import_ids, planned_values, replaced_id
 from orchestrator.engine.orphans import NAMES, Orphan, compare, planned_line
 from orchestrator.engine.orphans import Planned as PlannedResource
 from orchestrator.engine.planned import Planned
@@ -144,25 +144,10 @@ def planned_lines(plan: Plan | None) -> list[bytes]:
         if "create" not in change.actions:
             continue
         wanted = import_ids().attributes(change.type) | set(NAMES)
-        values = {
-            attribute.path: _text(attribute.after)
-            for attribute in change.attributes
-            if attribute.path in wanted and not (attribute.sensitive or attribute.unknown)
-        }
-        known = {name: text for name, text in values.items() if text}
-        old = (
-            {attribute.path: attribute.before for attribute in change.attributes} if change.is_replace else {}
-        )
-        planned = PlannedResource(change.type, known, _text(old.get("id")))
+        values = {name: text for name, text in planned_values(change).items() if name in wanted}
+        planned = PlannedResource(change.type, values, replaced_id(change))
         lines.append(planned_line(plan.real_address(change.address), planned))
     return lines
-
-
-def _text(value: object) -> str:
-    """A plain value as an import id has it; empty for any other."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, str | int) else ""
 
 
 def told(

@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.engine.import_attempt import IMPORTS, TakenBack, take_back
-from orchestrator.engine.import_ids import import_ids
+from orchestrator.engine.import_ids import import_ids, planned_values
 from orchestrator.engine.inspection import Inspect
 from orchestrator.engine.orphans import Comparison, Orphan
 from orchestrator.engine.planned import Planned
 from orchestrator.engine.planner import plan_stack, shadow_workdir
 from orchestrator.engine.session import Session
+from orchestrator.plan.model import ResourceChange
 from orchestrator.project.model import Stack
 from orchestrator.terraform.client import PlanOptions, Workdir
 from orchestrator.terraform.shadow import make_shadow
@@ -48,8 +49,12 @@ def plan_with_imports(
         )
         return planned, where
 
+    def import_id_of(orphan: Orphan, change: ResourceChange) -> str:
+        return ids.of(orphan.type, orphan.id, planned_values(change))
+
+    ids = import_ids()
     orphans = (*comparison.missing, *comparison.maybe)
-    return take_back(plan, orphans, comparison.doubled, import_ids().is_importable)
+    return take_back(plan, orphans, comparison.doubled, ids.is_importable, import_id_of)
 
 
 def shadow_with_imports(session: Session, stack: Stack, work: Workdir, orphans: Sequence[Orphan]) -> Workdir:

@@ -155,6 +155,36 @@ def test_a_plan_that_fails_without_imports_refuses_none() -> None:
     assert (result.planned.report.result, result.refused, result.absent) == ("failed", (), ())
 
 
+def test_an_id_that_is_known_once_others_are_imported_is_tried_then() -> None:
+    """An association is imported by the ids of two objects that the same run created."""
+    terraform = Terraform(["t_x.a", "t_x.b", "t_x.c"], {"t_x.b": REFUSED})
+    answers = terraform.answers
+
+    def plan(imports: Sequence[Orphan], targets: Sequence[str]) -> tuple[Planned, Workdir]:
+        ids = {one.import_id for one in imports}
+        terraform.answers = {} if "a/b" in ids else answers
+        return terraform.plan(imports, targets)
+
+    begun = orphan("c", certain=False, import_id="")
+    result = take_back(
+        plan,
+        [orphan("a"), orphan("b"), begun],
+        import_id_of=lambda one, change: {"t_x.b": "a/b", "t_x.c": "a/c"}.get(one.address, ""),
+    )
+    assert {one.address: one.import_id for one in result.taken} == {
+        "t_x.a": "import-a",
+        "t_x.b": "a/b",
+        "t_x.c": "a/c",
+    }
+    assert (result.refused, created(result.planned)) == ((), set())
+
+
+def test_an_id_that_was_refused_is_not_tried_again() -> None:
+    terraform = Terraform(["t_x.a"], {"t_x.a": REFUSED})
+    result = take_back(terraform.plan, [orphan("a")], import_id_of=lambda one, change: "import-a")
+    assert [one.orphan.address for one in result.remaining] == ["t_x.a"]
+
+
 def test_a_type_without_import_is_named_as_such_before_it_is_tried() -> None:
     terraform = Terraform(["t_x.a", "t_key.k"])
     key = orphan("k", import_id="", type_="t_key")
