@@ -18,7 +18,8 @@ _OPENS = re.compile(r"(?:\A|-> )(?:\w+\(|[\[{(])\Z")
 _OPENS_HEREDOC = re.compile(r"(?:\A|-> )<<[-~]?(\w+)\Z")
 _COMMENT = re.compile(r"\s# [^\"]*\Z")
 _TOKEN = re.compile(
-    r'"(?:[^"\\]|\\.)*(?:"|\Z)|\((?:known after apply|sensitive value)\)|->|#.*\Z|<<[-~]?\w+|'
+    r'"(?:[^"\\]|\\.)*(?:"|\Z)|->|#.*\Z|<<[-~]?\w+|'
+    r"\((?:known after apply|sensitive value|(?:sensitive, )?write-only attribute)\)|"
     r"[^\s\",()\[\]{}]+|[\s\",()\[\]{}]"
 )
 _KEEP = re.compile(

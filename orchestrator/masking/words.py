@@ -25,6 +25,8 @@ _SECRET = (
 # A name that ends so says which secret is meant: `secret_id`, `db_password_secret_name`, `secret_key_ref`.
 _WHICH_SECRET = ("id", "name", "version", "ref", "arn", "label", "annotation")
 _REFERENCES = ("ref", "reference")
+# The number beside a write-only attribute: `password_wo_version`.
+_VERSION = ("wo", "version")
 # Blocks of providers that list secrets by their names, with what is inside of them.
 _REFERENCE_BLOCKS = frozenset(
     {
@@ -66,7 +68,9 @@ class SecretNames:
     def _is_secret(self, name: str) -> bool:
         words = tuple(map(_singular, words_of(name[-_LONGEST_NAME:])))
         if words[-1:] and (
-            words[-1] in _REFERENCES or (words[-2:-1] == ("secret",) and words[-1] in _WHICH_SECRET)
+            words[-1] in _REFERENCES
+            or words[-2:] == _VERSION
+            or (words[-2:-1] == ("secret",) and words[-1] in _WHICH_SECRET)
         ):
             return words in self.phrases
         for start, word in enumerate(words):
