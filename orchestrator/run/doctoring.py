@@ -246,7 +246,8 @@ def drift(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
     """When all of each environment was last checked for drift, and whether that is too long ago."""
     ledgers = Ledgers(project, States(project, environ), environ)
     try:
-        beats = heartbeats(project, ledgers, project.environments)
+        inhabited = [name for name in project.environments if project.of(name)]
+        beats = heartbeats(project, ledgers, inhabited)
     except InfraError as error:
         yield Check("drift", "unseen", f"when it was last checked could not be seen: {error.message}")
         return

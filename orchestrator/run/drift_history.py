@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from orchestrator.engine.ledgers import Ledgers
 from orchestrator.project.model import Project
 from orchestrator.report.drift_history import StackHistory
-from orchestrator.state.drift import DriftLog, DriftRecord, Heartbeat
+from orchestrator.state.drift import DriftLog, DriftRecord, Heartbeat, heartbeat_of
 
 WORKERS = 16
 
@@ -32,16 +32,27 @@ def heartbeats(
 ) -> dict[str, Heartbeat | None]:
     """When each environment was last looked at; None for one that never was.
 
-    An environment whose stacks are remembered in several places counts by the one looked at the longest ago.
+    What is counted are the stacks of now: one that is new since then makes the check incomplete. An
+    environment whose stacks are remembered in several places counts by the one looked at the longest ago.
     """
     found: dict[str, Heartbeat | None] = {}
     for name in environments:
-        logs = _logs(project, ledgers, [one.id for one in project.of(name)])
-        beats = [log.heartbeat() for log in logs]
+        members = [stack.id for stack in project.of(name)]
+        logs = _logs(project, ledgers, members)
+        beats = [_of_now(project, ledgers, log, members) for log in logs]
         known = [one for one in beats if one is not None]
         whole = len(known) == len(beats) and bool(known)
         found[name] = min(known, key=lambda one: (one.complete, one.at)) if whole else None
     return found
+
+
+def _of_now(project: Project, ledgers: Ledgers, log: DriftLog, stacks: Iterable[str]) -> Heartbeat | None:
+    """A place's heartbeat with the counts of the stacks that are remembered there now."""
+    beat = log.heartbeat()
+    if beat is None:
+        return None
+    here = [id_ for id_ in stacks if ledgers.drift_log(project.stacks[id_]) == log]
+    return heartbeat_of(beat.run, beat.at, here, log.records(whole=False))
 
 
 def _logs(project: Project, ledgers: Ledgers, stacks: Iterable[str]) -> list[DriftLog]:
