@@ -174,6 +174,9 @@ class Recorder:
         How long its plan and its apply took is remembered, to begin with the longest the next time.
         """
         ended = self._applied(claim.entry, claim.stack, result)
+        if self.options.refresh_only:
+            # Nothing of this commit was applied, not even a part.
+            ended = replace(ended, attempted=claim.before.attempted if claim.before else "")
         if not self.options.is_partial:
             ended = replace(
                 ended,

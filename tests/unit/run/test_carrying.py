@@ -96,13 +96,16 @@ def _write_lock(bucket: MemoryStorage, who: str = "") -> None:
     bucket.write(LOCK, json.dumps(content).encode())
 
 
-def _bench(make_repo: MakeRepo, kind: str = "apply", *, locked_by: str | None = None) -> Bench:
+def _bench(
+    make_repo: MakeRepo, kind: str = "apply", *, locked_by: str | None = None, refresh_only: bool = False
+) -> Bench:
     """`locked_by` takes the state's lock before Terraform starts; "" is another Terraform of this machine."""
     project = load(make_repo(FILES).root)
     bucket = MemoryStorage()
     session = session_in_memory(project, bucket)
     bucket.write(STATE, json.dumps({"version": 4, "serial": 1, "lineage": "l"}).encode())
-    recorder = Recorder(session, cast(Any, kind), Terms(), PlanOptions(destroy=kind == "destroy"))
+    options = PlanOptions(destroy=kind == "destroy", refresh_only=refresh_only)
+    recorder = Recorder(session, cast(Any, kind), Terms(), options)
     with recorder.claim(project.stacks["dev/net"]) as claim:
         if locked_by is not None:
             _write_lock(bucket, locked_by)
@@ -278,3 +281,11 @@ def test_the_plan_notes_what_an_import_id_is_made_of_and_what_is_replaced() -> N
     document = json.loads(line)
     assert document["values"] == {"rule_number": "100", "egress": "false", "network_acl_id": "acl-1"}
     assert document["replaces"] == "old-id"
+
+
+@pytest.mark.parametrize("refresh_only", [True, False])
+def test_a_refresh_applies_no_part_of_a_commit(make_repo: MakeRepo, refresh_only: bool) -> None:
+    """Else the next check for drift would call that commit applied in part."""
+    bench = _bench(make_repo, refresh_only=refresh_only)
+    assert bench.end(ok=True).result == "applied"
+    assert bool(bench.entry().attempted) is not refresh_only
