@@ -76,4 +76,5 @@ def command(app: App, options: ApplyOptions) -> int:
             )
             return tell(app, report, shown=True)
         request = request_of(app, session, options, pending=options.pending, terms=terms)
+        consent.before_plan(context.protected(request.stacks))
         return tell(app, pipeline.apply(session, request, consent), shown=True)

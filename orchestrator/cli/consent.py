@@ -36,6 +36,13 @@ class AskedConsent:
     interrupted: Callable[[], bool] = lambda: False
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
+    def before_plan(self, protected: Sequence[str]) -> None:
+        """Name what an answer will be missing for, before a plan is made; an empty plan needs none."""
+        missing = [name for name in protected if name not in self.confirmed]
+        if missing and not self.app.interactive:
+            options = " ".join(f"--confirm {name}" for name in missing)
+            self.app.note(f"Protected: {', '.join(missing)}. Without `{options}` no change is applied there.")
+
     def to_apply(self, report: RunReport, *, protected: Sequence[str]) -> None:
         """Show all plans, then ask; raises BlockedError when consent is not given."""
         self.show(report)

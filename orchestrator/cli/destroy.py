@@ -53,4 +53,5 @@ def command(app: App, options: DestroyOptions) -> int:
             app, session, options, with_followers=False, destroy=True, terms=terms_of(options)
         )
         consent = consent_of(app, session.context, options, "destroy")
+        consent.before_plan(session.context.protected(request.stacks))
         return tell(app, pipeline.apply(session, request, consent), shown=True)

@@ -95,3 +95,12 @@ def test_a_change_of_a_state_needs_a_yes_and_the_name_of_a_protected_environment
         return
     with pytest.raises(BlockedError, match=re.escape(words)):
         confirm_change(app, context, stack, "move a state", "Move it?", answers)
+
+
+def test_a_missing_name_is_said_before_anything_is_planned() -> None:
+    asked = consent(confirmed=("staging",))
+    asked.before_plan(["staging", "prod"])
+    assert "Without `--confirm prod` no change is applied there" in asked.app.stderr.getvalue()  # type: ignore[attr-defined]
+    silent = consent(confirmed=("prod",))
+    silent.before_plan(["prod"])
+    assert silent.app.stderr.getvalue() == ""  # type: ignore[attr-defined]
