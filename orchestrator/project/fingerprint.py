@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 
 from orchestrator.config import DEFAULT_WORKSPACE, Config
@@ -38,6 +39,10 @@ class Part:
     open: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     digest: str = ""
+
+
+# How a pointer file of Git LFS begins, by its specification.
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class Coverage:
@@ -98,7 +103,35 @@ class Coverage:
         found = [finding for part in parts for finding in part.findings]
         if stack.reads:
             found = [one for one in found if one.code != "path-unknown"]
+        found += self._pointers(stack)
         return [replace(finding, stack=stack.id) for finding in dict.fromkeys(found)]
+
+    def _pointers(self, stack: Stack) -> list[Finding]:
+        """Files that the stack reads and of which the checkout has only what Git LFS keeps in their place."""
+        if not self._uses_lfs:
+            return []
+        return [
+            Finding(
+                "error",
+                "lfs-pointer",
+                f"{path} is kept in Git LFS and was not fetched: Terraform would read its pointer.",
+                "`git lfs pull` fetches it; in GitHub Actions give actions/checkout `lfs: true`.",
+                path,
+            )
+            for path in self.files(stack)
+            if not is_code(posixpath.basename(path)) and self._is_pointer(path)
+        ]
+
+    def _is_pointer(self, path: str) -> bool:
+        real = self.source.tree.find(path)
+        return real is not None and self.source.tree.read(real).startswith(LFS_POINTER)
+
+    @cached_property
+    def _uses_lfs(self) -> bool:
+        """Whether this is a checkout, in which Git LFS puts files in place of their pointers."""
+        tree = self.source.tree
+        attributes = [path for path in tree.ids if posixpath.basename(path) == ".gitattributes"]
+        return tree.commit is None and any(b"filter=lfs" in tree.read(path) for path in attributes)
 
     def types(self, stacks: Iterable[Stack]) -> Types:
         """All types that stacks use; `providers` are full source addresses, the built-in one left out."""

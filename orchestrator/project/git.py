@@ -319,14 +319,43 @@ class Repository:
     # Worktrees
 
     def add_worktree(self, commit: str) -> Path:
-        """A checkout of a commit below `.infra/worktrees/`, made when it is not there yet; gives its top."""
+        """A checkout of a commit below `.infra/worktrees/`, made when it is not there yet; gives its top.
+
+        Its submodules have the files that the commit says, from their clones in this checkout; one that has
+        no clone here stays an empty folder.
+        """
         commit = self.resolve(commit)
         folder = self.root / WORKTREES / commit
         if not (folder / ".git").exists():
             folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._bytes("worktree", "prune")
             self._bytes("worktree", "add", "--force", "--detach", "--quiet", str(folder), commit)
+            self._fill_submodules(commit, folder)
         return folder
+
+    def _fill_submodules(self, commit: str, folder: Path) -> None:
+        """Write the files of a commit's submodules into a checkout of it, nested ones included."""
+        listed = self._bytes("ls-tree", "-r", "-z", "--full-tree", commit)
+        for path, inner in gitlists.read_tree(listed).submodules.items():
+            if not (self.top / path / ".git").exists():
+                continue
+            submodule = Repository.open(self.top / path)
+            if not submodule.has_commit(inner):
+                raise GitError(
+                    f"The submodule {path} lacks commit {inner[:10]}, which {commit[:10]} names.",
+                    advice=f"`git -C {path} fetch origin {inner}` brings it.",
+                )
+            submodule._write_files(inner, folder / path)
+            submodule._fill_submodules(inner, folder / path)
+
+    def _write_files(self, commit: str, folder: Path) -> None:
+        """Write a commit's files into a folder; nothing here is moved to it."""
+        with (
+            tempfile.TemporaryDirectory() as place,
+            self._git.custom_environment(GIT_INDEX_FILE=str(Path(place, "index"))),
+        ):
+            self._bytes("read-tree", commit)
+            self._bytes("checkout-index", "--all", "--force", f"--prefix={folder}/")
 
     def remove_worktree(self, commit: str) -> None:
         """Remove a checkout that `add_worktree` made; nothing when there is none."""

@@ -292,10 +292,10 @@ class Project:
 
 
 def missing_settings(stack: Stack) -> Finding | None:
-    """The error of an empty backend block for which infra.yaml has no settings."""
-    if not stack.backend.empty or stack.backend_config:
-        return None
+    """The error of an empty backend block for which infra.yaml has no settings; a local one needs none."""
     kind = stack.backend.kind
+    if not stack.backend.empty or stack.backend_config or kind == "local":
+        return None
     message = f"{stack.id} has an empty {kind} backend, and infra.yaml gives no settings."
     advice = f"Set `backend: {{{kind}: …}}` in infra.yaml, or write them in the block."
     return Finding("error", "backend-settings", message, advice, stack.path, stack=stack.id)

@@ -143,3 +143,26 @@ def test_a_commit_that_is_not_here(make_repo: MakeRepo, env: dict[str, str]) -> 
     with pytest.raises(GitError, match="no revision"), at_commit(session, "f" * 40):
         raise AssertionError("there is nothing to be in")
     session.close()
+
+
+def test_submodules_of_another_commit_have_its_files(
+    make_repo: MakeRepo, env: dict[str, str], tmp_path: Path
+) -> None:
+    inner = Repo(tmp_path / "inner", {"deep.tf": STACK.format(value="deep")})
+    outer = Repo(tmp_path / "outer", {"vpc/main.tf": STACK.format(value="one")})
+    added = ("-c", "protocol.file.allow=always", "submodule", "add", "-q")
+    outer.git(*added, str(inner.root), "inner")
+    outer.commit(message="With a submodule of its own")
+    call = 'module "vpc" {\n  source = "../../../modules/ext/vpc"\n}\n'
+    repo = make_repo({"infra/envs/dev/app/main.tf": call, ".gitignore": "*.tfstate\n"})
+    repo.git(*added, str(outer.root), "infra/modules/ext")
+    repo.git("-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init", "--recursive")
+    first = repo.commit(message="With a submodule")
+    Repo.at(repo.root / "infra/modules/ext").commit({"vpc/main.tf": STACK.format(value="two")})
+    repo.commit(message="Bump")
+    session = open_here(repo, env)
+    with at_commit(session, first) as at:
+        modules = at.context.project.root / "infra/modules/ext"
+        assert 'input = "one"' in (modules / "vpc/main.tf").read_text()
+        assert (modules / "inner/deep.tf").exists()
+    assert 'input = "two"' in (repo.root / "infra/modules/ext/vpc/main.tf").read_text()

@@ -18,6 +18,13 @@ class Repo:
         if files is not None:
             self.commit(files, "First")
 
+    @classmethod
+    def at(cls, root: Path) -> Repo:
+        """A repository that is there already, such as a submodule's."""
+        found = cls.__new__(cls)
+        found.root = root
+        return found
+
     def git(self, *arguments: str, check: bool = True) -> str:
         """Run git here; returns its standard output without the last line end."""
         done = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.ci.scaffold import Wanted, codeowners, settings, target_of
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, ProjectError
 from orchestrator.project import load
 from orchestrator.project.layout import as_laid_out, fitting, require_stacks, root_modules
 from orchestrator.project.validate import check
@@ -132,3 +132,14 @@ def test_environments_without_well_known_names_are_not_replaced_by_others(make_r
 def test_an_infra_yaml_is_not_guessed_where_the_order_of_folders_says_nothing(make_repo: MakeRepo) -> None:
     with pytest.raises(ConfigError, match="1 root module is elsewhere: platform"):
         as_laid_out(load(make_repo({"platform/main.tf": ROOT}).root))
+
+
+def test_a_file_that_git_lfs_did_not_fetch_is_named(make_repo: MakeRepo) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:6fd5d7\nsize 90405214\n"
+    reads = ROOT + 'locals {\n  x = filesha256("${path.module}/app.zip")\n}\n'
+    files = {"infra/envs/dev/fn/main.tf": reads, "infra/envs/dev/fn/app.zip": pointer}
+    repo = make_repo(files)
+    load(repo.root).require(["dev/fn"])
+    repo.write({".gitattributes": "*.zip filter=lfs diff=lfs merge=lfs -text\n"})
+    with pytest.raises(ProjectError, match=r"app\.zip is kept in Git LFS and was not fetched"):
+        load(repo.root).require(["dev/fn"])
