@@ -61,13 +61,13 @@ def target_of(
 ) -> Target:
     """Whom to write for: as said, else as the remote and the folders tell. UsageError when they do not."""
     if repository is None:
-        found = _REMOTE.match(project.repository.remote_url() or "")
+        found = remote_repository(project)
         if found is None:
             raise UsageError(
                 "Which repository on GitHub this is cannot be told: origin is no address of one.",
                 advice="Say it: infra init --repository OWNER/NAME",
             )
-        repository = f"{found[1]}/{found[2]}"
+        repository = "/".join(found)
     if not _REPOSITORY.match(repository):
         raise UsageError(f"{repository!r} is no repository.", advice="Write it as OWNER/NAME.")
     given = tuple(environments) or tuple(project.config.environments)
@@ -79,6 +79,12 @@ def target_of(
                 advice="Workflows are written for environments of letters, digits, - and _.",
             )
     return Target(repository, trunk or project.config.trunk or "main", names)
+
+
+def remote_repository(project: Project) -> tuple[str, str] | None:
+    """Owner and name of the repository on GitHub, as origin's address has them."""
+    found = _REMOTE.match(project.repository.remote_url() or "")
+    return (found[1], found[2]) if found else None
 
 
 def select_source(root: Path, text: str | None, *, replacing: bool) -> Source | UnknownSource:

@@ -46,12 +46,16 @@ def command(app: App, options: BootstrapOptions) -> int:
     """Make the state bucket, the accounts and GitHub's identity, and move their state into that bucket.
 
     Applies DIR (infra/bootstrap) with its state on this disk, moves the state into the bucket, checks the
-    result, and prints what to put into GitHub. Run it again after any failure: it goes on from there.
+    result, and prints what to put into GitHub. Run it again after any failure: it goes on from there. Where
+    the repository has no such code, it is written first, and you fill in what only you know.
     """
     from orchestrator.cli.running import consent_of, opened
     from orchestrator.run.bootstrap_checks import check_bucket
     from orchestrator.run.bootstrapping import Bootstrapping, bootstrap_root, bootstrap_stack
 
+    project = app.project(needs_stacks=False)
+    if options.folder is None and not has_code(project):
+        return write_code(app, project)
     with opened(app) as session:
         stack = bootstrap_stack(
             session.context.project, bootstrap_root(session.context.project, options.folder)
@@ -69,6 +73,31 @@ def command(app: App, options: BootstrapOptions) -> int:
             check_bucket(work.bucket_name, app.environ, work.outputs, lambda who: acting_as(app, who))
         )
     return tell_result(app, session.context.project, report.result, checks, work.outputs)
+
+
+def has_code(project: Project) -> bool:
+    """Whether the bootstrap's code is where it is looked for."""
+    from orchestrator.run.bootstrapping import default_root
+
+    return bool(project.coverage.source.code(default_root(project)))
+
+
+def write_code(app: App, project: Project) -> int:
+    """Write the bootstrap's code, and say what to fill in."""
+    from orchestrator.ci.scaffold import remote_repository
+    from orchestrator.run.bootstrap_code import VALUES, write_bootstrap
+    from orchestrator.run.bootstrapping import default_root
+    from orchestrator.sandbox.demo.repository import example
+
+    written = write_bootstrap(project, example(), remote_repository(project) or ("", ""))
+    values = f"{default_root(project)}/{VALUES}"
+    step = f"Fill in {values}, then run `infra bootstrap` again."
+    if app.json:
+        return app.emit("bootstrap", int(Exit.USAGE), written=written, next=[step])
+    for name in written:
+        app.write(f"wrote        {name}")
+    app.note(step)
+    return int(Exit.USAGE)
 
 
 def say(app: App, text: str) -> None:

@@ -48,7 +48,7 @@ def bootstrap_root(project: Project, folder: str | None = None) -> str:
     if not project.coverage.source.code(path):
         raise UsageError(
             f"There is no Terraform code in {path}.",
-            advice="Copy infra/bootstrap of the reference there, and fill in its terraform.tfvars.",
+            advice="Without a folder, `infra bootstrap` writes the code where there is none.",
         )
     return path
 
