@@ -34,7 +34,7 @@ from orchestrator.plan.drift_model import (
     Path,
     Written,
 )
-from orchestrator.plan.drift_rules import is_volatile
+from orchestrator.plan.drift_rules import is_content, is_volatile
 from orchestrator.plan.model import AttributeChange, Plan, ResourceChange
 from orchestrator.plan.reader import as_documented
 
@@ -324,9 +324,10 @@ class _Classifier:
     def by_itself(self, entry: Mapping[str, Any], path: Path) -> bool:
         """Whether an attribute changes without anybody: it is on the list, or only the provider sets it."""
         kind = str(entry.get("type", ""))
-        if self.written(str(entry.get("address", ""))).sets(path):
+        name = written_path(list(path))
+        if self.written(str(entry.get("address", ""))).sets(path) or is_content(kind, name):
             return False
-        if is_volatile(self.facts.volatile, kind, written_path(list(path))):
+        if is_volatile(self.facts.volatile, kind, name):
             return True
         return self.facts.computed_only(str(entry.get("provider_name", "")), kind, path)
 

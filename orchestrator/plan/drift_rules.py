@@ -65,10 +65,20 @@ def is_volatile(globs: Iterable[str], kind: str, path: str) -> bool:
 @cache
 def shipped_volatile() -> tuple[str, ...]:
     """The globs that infra knows by itself."""
-    import tomllib
-
-    document = tomllib.loads(File(__file__).with_name("volatile.toml").read_text(encoding="utf-8"))
+    document = _shipped()
     found = [f"*.{name}" for name in document["any"]["attributes"]]
     for kind, names in document["types"].items():
         found += [f"{kind}.{name}" for name in names]
     return tuple(found)
+
+
+def is_content(kind: str, path: str) -> bool:
+    """Whether an attribute of a type stands for content that its provider does not read."""
+    return path in _shipped()["content"].get(kind, ())
+
+
+@cache
+def _shipped() -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads(File(__file__).with_name("volatile.toml").read_text(encoding="utf-8"))

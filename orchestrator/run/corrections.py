@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +16,12 @@ from orchestrator.report.drift import StackDrift
 REVERTIBLE = ("reverted", "conflict", "owed")
 # What the code can say instead: it says something else now.
 WRITABLE = ("reverted", "conflict")
+# What would come of a change that the state takes in, by its class; the others are undone by the next apply.
+_AFTER_ACCEPTING: Mapping[str, str] = {
+    "unmanaged": "no apply would undo it, and nobody would see it any more; set it in the code, or name it "
+    "in `drift.ignore`",
+    "owed": "an apply is due there, and the state would not change that",
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def _objection(found: StackDrift, one: DriftedResource, action: Action) -> str:
         undone = [part for part in one.attributes if part.category not in ACCEPTABLE]
         if one.category not in ACCEPTABLE or undone:
             kind, path = (undone[0].category, undone[0].path) if undone else (one.category, "")
-            return f"{path or 'it'} is {kind}: the next apply would undo it"
+            return f"{path or 'it'} is {kind}: {_AFTER_ACCEPTING.get(kind, 'the next apply would undo it')}"
         return ""
     if action == "revert":
         if one.category not in REVERTIBLE:

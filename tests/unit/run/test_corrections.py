@@ -71,14 +71,27 @@ def test_noise_alone_is_taken_over_only_when_a_person_says_so() -> None:
     assert ways(decide(quiet, Drift(), "accept")) == {"accept": ("x_y.n",)}
 
 
+def test_a_baseline_is_taken_over_by_a_persons_word_and_by_infra_yaml() -> None:
+    """With noise beside it; an attribute of another class in the same resource stays in the way."""
+    alone = stack(resource("b", "baseline", "noise"))
+    assert ways(decide(alone, Drift(), "accept")) == {"accept": ("x_y.b",)}
+    assert ways(decide(replace(alone, result="clean"), Drift(), "accept")) == {"accept": ("x_y.b",)}
+    beside = stack(resource("b", "baseline"), resource("k", "codified"))
+    said: dict[str, Action] = {"baseline": "accept", "codified": "accept"}
+    assert ways(decide(beside, Drift(actions={"dev": said}))) == {"accept": ("x_y.b", "x_y.k")}
+    mixed = decide(stack(resource("b", "baseline", "unmanaged")), Drift(), "accept")
+    assert (ways(mixed), len(reasons(mixed))) == ({}, 1)
+
+
 def test_a_person_may_say_how_and_is_told_what_cannot_be() -> None:
     found = decide(ALL, Drift(), "accept")
     assert ways(found) == {"accept": ("x_y.k", "x_y.i", "x_y.n")}
     assert reasons(found) == [
         "dev/a x_y.r: a0 is reverted: the next apply would undo it",
         "dev/a x_y.c: a0 is conflict: the next apply would undo it",
-        "dev/a x_y.o: a0 is owed: the next apply would undo it",
-        "dev/a x_y.u: a0 is unmanaged: the next apply would undo it",
+        "dev/a x_y.o: a0 is owed: an apply is due there, and the state would not change that",
+        "dev/a x_y.u: a0 is unmanaged: no apply would undo it, and nobody would see it any more; set it in "
+        "the code, or name it in `drift.ignore`",
     ]
     reverted = decide(ALL, Drift(), "revert")
     assert ways(reverted) == {"revert": ("x_y.r", "x_y.c", "x_y.o")}
