@@ -51,10 +51,13 @@ modules: $(VENV)/.dev ## Run the tests of infra/modules, on simulated providers.
 
 # Each part takes less than an hour and goes on where it stopped; results add up in .soak/results.jsonl.
 PART ?=
-PARTS := kills bucket twice nights fuzz differential
+PARTS := kills bucket twice clock ledger named nights fuzz differential
 soak_kills := tests/soak/test_kills.py::test_kills
 soak_bucket := tests/soak/test_kills.py::test_bucket_faults
 soak_twice := tests/soak/test_kills.py::test_twice
+soak_clock := tests/soak/test_kills.py::test_clock_skew
+soak_ledger := tests/soak/test_kills.py::test_deleted_ledger
+soak_named := tests/soak/test_kills.py::test_named
 soak_nights := tests/soak/test_nights.py
 soak_fuzz := tests/soak/test_fuzz.py
 soak_differential := tests/soak/test_modules_differential.py

@@ -97,13 +97,17 @@ class Comparison:
 
 @dataclass
 class _Fate:
-    """What the journal says became of one resource."""
+    """What the journal says became of one resource.
+
+    `was_cut_off` is true once a creation began and nothing was heard of its end before the next one began.
+    """
 
     type: str
     id: str = ""
     is_created: bool = False
     is_open: bool = False
     is_rejected: bool = False
+    was_cut_off: bool = False
     deleting: str = ""
     deleted: set[str] = field(default_factory=set)
 
@@ -249,14 +253,17 @@ def _note(fate: _Fate, kind: str, action: str, identity: str) -> None:
     elif action == "delete" and kind == "apply_complete":
         # A replacement that creates first deletes another object than the one that it has created.
         if fate.deleting in ("", fate.id) or not fate.id:
-            fate.is_created = fate.is_open = fate.is_rejected = False
+            fate.is_created = fate.is_open = fate.is_rejected = fate.was_cut_off = False
         fate.deleted.add(fate.deleting)
         fate.deleting = ""
     elif action == "create" and kind == "apply_complete":
         fate.id, fate.is_created, fate.is_open, fate.is_rejected = identity, True, False, False
     elif action == "create":
         # One that failed may have left something behind, too: the state would say so, and it is lost.
-        fate.is_open, fate.is_rejected = True, kind == "apply_errored"
+        if kind == "apply_start":
+            fate.was_cut_off = fate.was_cut_off or (fate.is_open and not fate.is_rejected)
+        # What an earlier attempt began is the reason why a later one is refused.
+        fate.is_open, fate.is_rejected = True, kind == "apply_errored" and not fate.was_cut_off
 
 
 def state_without(state: bytes, addresses: Collection[str]) -> bytes:

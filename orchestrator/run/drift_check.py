@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from orchestrator.config.drift import Drift
 from orchestrator.engine.failures import mask_error
@@ -122,18 +122,22 @@ def _disturbed(memory: Memory, stack: Stack, entry: Entry) -> StackDrift | None:
         stack,
         f"{lock.who or 'somebody'} holds its state since {lock.created}",
         f"If nobody is at work: `infra unlock {stack.id}`.",
-        failed=_is_old(lock, memory.project.config.environment(stack.environment).timeouts.apply),
+        failed=_is_old(
+            lock,
+            memory.ledgers.of(stack).storage.now(),
+            memory.project.config.environment(stack.environment).timeouts.apply,
+        ),
         commit=entry.commit,
     )
 
 
-def _is_old(lock: LockInfo, limit: float) -> bool:
-    """Whether a lock is held for longer than any apply may take, in seconds."""
+def _is_old(lock: LockInfo, now: datetime, limit: float) -> bool:
+    """Whether a lock is held for longer than any apply may take, in seconds; `now` is its bucket's time."""
     try:
         since = datetime.fromisoformat(lock.written or lock.created)
     except ValueError:
         return True
-    return (datetime.now(UTC) - since).total_seconds() > limit
+    return (now - since).total_seconds() > limit
 
 
 def commit_of(entry: Entry) -> str:

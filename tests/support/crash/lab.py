@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from typing import Any, Literal
 from orchestrator.sandbox.gcs.faults import Fault
 from orchestrator.sandbox.provider.server import reattach_config
 from orchestrator.sandbox.sentinel import Sentinel
+from orchestrator.sandbox.world.faults import Fault as WorldFault
+from orchestrator.sandbox.world.faults import Faults
 from tests.support.crash.watched import (
     BUCKET,
     TYPES,
@@ -199,6 +202,17 @@ class Round:
             for instance in one["instances"]
         }
 
+    def delete_ledger(self) -> None:
+        """Delete the entries, records and journals of the ledger, as somebody may by hand."""
+        for name in self.objects("dev/ledger/"):
+            self.bucket.store.delete_object(BUCKET, name)
+
+    def refuse_import(self, target: str) -> Faults:
+        """Let the provider refuse to import `TYPE/ID`, until the faults are cleared."""
+        faults = Faults(self.world / "faults.json")
+        faults.add(WorldFault(target, "import", "The service does not answer."))
+        return faults
+
     def terraforms(self) -> list[int]:
         """The Terraforms of this round that run."""
         return [pid for pid, command, where in processes() if where.startswith(str(self.root))]
@@ -246,11 +260,14 @@ class Lab:
         *,
         slow: float | Callable[[], object] = 0.0,
         faults: Sequence[Fault] = (),
+        act: Callable[[Round], None] | None = None,
+        skew: float = 0.0,
     ) -> Iterator[Round]:
         """A cloud as it was before the change. At the step `at` of what is started first, `target` dies.
 
         `slow` is how long each change takes from then on, in seconds, or what each waits for. With `faults`
-        nobody dies, but the bucket has them from then on.
+        nobody dies, but the bucket has them from then on; with `act` that is done instead. The bucket's clock
+        is `skew` seconds ahead of this machine's.
         """
         self._number += 1
         name = str(self._number)
@@ -258,10 +275,13 @@ class Lab:
             shutil.copytree(self.folder / "base/world", self.folder / "worlds" / name)
             shutil.copytree(self.folder / "base/gcs", self.folder / "gcs" / name)
             shutil.rmtree(self.repo.root / ".infra/runs", ignore_errors=True)
-        trigger, effects = Trigger(at, cuts=not faults and target in ("terraform", "both")), Effects()
+        kills = not faults and act is None
+        trigger, effects = Trigger(at, cuts=kills and target in ("terraform", "both")), Effects()
         wait = slow if callable(slow) else partial(time.sleep, slow)
         ports = self._providers.watch(name, trigger, effects, lambda: wait() if trigger.struck else None)
-        bucket = WatchedBucket(self.folder / "gcs" / name, trigger)
+        bucket = WatchedBucket(
+            self.folder / "gcs" / name, trigger, lambda: datetime.now(UTC) + timedelta(seconds=skew)
+        )
         with bucket:
             env = {
                 **os.environ,
@@ -271,7 +291,10 @@ class Lab:
                 "INFRA_SANDBOX": "test",
             }
             made = Round(self.repo.root, bucket, self.folder / "worlds" / name, trigger, effects, env)
-            trigger.act = partial(_break, bucket, faults) if faults else partial(kill, made, target)
+            if act is not None:
+                trigger.act = partial(act, made)
+            else:
+                trigger.act = partial(_break, bucket, faults) if faults else partial(kill, made, target)
             try:
                 yield made
             finally:

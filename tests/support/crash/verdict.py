@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,9 @@ from tests.support.crash.lab import STACKS, WORLD, YES, Done, Round
 UNFINISHED = ("unfinished", "running")
 # How a stack that nothing is wrong with may have ended.
 WHOLE = ("applied", "unchanged")
+# How an apply may end whose ledger was deleted: applied, an error, nobody knows who made the state, another
+# run may be at work, the outcome was not written.
+LEDGER_GONE = (0, 1, 4, 6, 7)
 
 
 @dataclass
@@ -58,6 +61,65 @@ def repair(round_: Round, *, killed_again_after: int | None = None) -> Verdict:
     if not verdict.defects and verdict.outcome != "named":
         _the_rest(round_, verdict)
     _never_twice(round_, verdict)
+    verdict.seconds = time.monotonic() - began
+    return verdict
+
+
+def without_ledger(round_: Round, done: Done) -> Verdict:
+    """What must hold after an apply whose ledger was deleted under way: nothing is lost or done twice.
+
+    `done` is that apply. What was not recorded any more is taken up by `--adopt`.
+    """
+    began = time.monotonic()
+    verdict = Verdict()
+    round_.trigger.disarm()
+    said = f"exit {done.code}\n{done.out}\n{done.err}"
+    verdict.insist("Traceback" not in said and "defect in infra" not in said, said)
+    verdict.insist(done.code in LEDGER_GONE, said)
+    verdict.insist(not round_.terraforms(), f"a Terraform is still there\n{said}")
+    verdict.insist(
+        round_.exists() == round_.known(), f"in no state: {round_.exists() ^ round_.known()}\n{said}"
+    )
+    head = _head(round_)
+    recorded = [id for id, entry in round_.entries().items() if entry["commit"] == head]
+    verdict.outcome = f"recorded {len(recorded)} of {len(STACKS)} (exit {done.code})"
+    if _named(round_, verdict, set(), torn=False):
+        resumed = round_.infra("resume", *YES)
+        verdict.insist(resumed.code == 0, f"resume: exit {resumed.code}\n{resumed.out}\n{resumed.err}")
+    if not verdict.defects:
+        _the_rest(round_, verdict, "--adopt")
+    _never_twice(round_, verdict)
+    verdict.seconds = time.monotonic() - began
+    return verdict
+
+
+def named_first(round_: Round, target: str) -> Verdict:
+    """What must hold where the provider refuses to import `target` (`TYPE/ID`), and then does not any more.
+
+    The first resume names it, keeps the stack unfinished and applies the rest; the second one imports it.
+    """
+    began = time.monotonic()
+    verdict = Verdict()
+    round_.trigger.disarm()
+    name = target.rsplit("/", 1)[-1]
+    faults = round_.refuse_import(target)
+    done = round_.infra("resume", *YES)
+    said = f"exit {done.code}\n{done.out}\n{done.err}"
+    verdict.insist(done.code == 7, f"resume: {said}")
+    verdict.insist(name in done.out + done.err and "Traceback" not in said, f"{name} is not named\n{said}")
+    verdict.insist(not round_.locks(), f"still locked: {round_.locks()}\n{said}")
+    verdict.insist(
+        round_.exists() - round_.known() == {target}, f"not alone: {round_.exists() ^ round_.known()}"
+    )
+    verdict.insist(_named(round_, verdict, set(), torn=True), "status names nothing")
+    faults.clear()
+    again = round_.infra("resume", *YES)
+    _agreement(round_, verdict, again)
+    verdict.insist(again.code == 0, f"second resume: exit {again.code}\n{again.out}\n{again.err}")
+    verdict.outcome = "named, then taken back"
+    if not verdict.defects:
+        _the_rest(round_, verdict)
+    _never_twice(round_, verdict, tries={target})
     verdict.seconds = time.monotonic() - began
     return verdict
 
@@ -117,27 +179,30 @@ def _applied(round_: Round) -> bool:
     return round_.exists() == WORLD == round_.known()
 
 
-def _the_rest(round_: Round, verdict: Verdict) -> None:
+def _the_rest(round_: Round, verdict: Verdict, *options: str) -> None:
     """What had not begun is applied by the next apply, and then everything is as it should be."""
     head = _head(round_)
-    if not (_applied(round_) and all(round_.entries()[id]["commit"] == head for id in STACKS)):
-        done = round_.infra("apply", "--all", *YES)
+    entries = round_.entries()
+    if not (_applied(round_) and all(id in entries and entries[id]["commit"] == head for id in STACKS)):
+        done = round_.infra("apply", "--all", *YES, *options)
         verdict.insist(done.code == 0, f"apply of the rest: exit {done.code}\n{done.out}\n{done.err}")
     verdict.insist(round_.exists() == WORLD, f"the world is not what was wanted: {round_.exists() ^ WORLD}")
     verdict.insist(round_.known() == WORLD, f"the states are not what was wanted: {round_.known() ^ WORLD}")
     verdict.insist(not round_.locks(), f"locked at the end: {round_.locks()}")
+    whole = (*WHOLE, "adopted") if "--adopt" in options else WHOLE
     for id, entry in round_.entries().items():
-        at = (entry["commit"], entry["operation"], entry["result"] in WHOLE)
+        at = (entry["commit"], entry["operation"], entry["result"] in whole)
         verdict.insist(at == (head, None, True), f"{id} is not recorded as applied: {entry}")
 
 
-def _never_twice(round_: Round, verdict: Verdict) -> None:
-    """Nothing was made twice, nothing was changed again to what it was."""
+def _never_twice(round_: Round, verdict: Verdict, tries: Set[str] = frozenset()) -> None:
+    """Nothing was made twice, nothing was changed again to what it was; only `tries` were tried again."""
     effects = round_.effects
     twice = [one for one, count in (effects.made + effects.changed).items() if count > 1]
+    refused = [one for one in effects.refused if one not in tries]
     verdict.insist(not twice, f"done twice: {twice}")
     verdict.insist(not effects.idle, f"changed to what it was: {effects.idle}")
-    verdict.insist(not effects.refused, f"made again, and refused: {effects.refused}")
+    verdict.insist(not refused, f"made again, and refused: {refused}")
 
 
 def _head(round_: Round) -> str:

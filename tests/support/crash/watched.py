@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.sandbox.gcs.admin import Entry, RequestLog
+from orchestrator.sandbox.gcs.buckets import Clock
 from orchestrator.sandbox.gcs.faults import Fault, Faults
 from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.sandbox.provider.server import ProviderServer
@@ -130,8 +131,8 @@ class _WatchedLog(RequestLog):
 class WatchedBucket(GcsServer):
     """A Cloud Storage server whose requests are steps."""
 
-    def __init__(self, folder: Path, trigger: Trigger) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, trigger: Trigger, clock: Clock) -> None:
+        super().__init__(folder, clock=clock)
         self._hub.faults = _WatchedFaults(trigger)
         self._hub.log = _WatchedLog(trigger)
 

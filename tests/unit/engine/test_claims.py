@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,7 +12,7 @@ from orchestrator.engine.claims import Claim
 from orchestrator.errors import InfraError, LockedError, PartialError, StateError
 from orchestrator.project.model import Backend, Stack
 from orchestrator.report.model import Result, StackReport
-from orchestrator.state.ledger import Ledger
+from orchestrator.state.ledger import SILENT_AFTER, Ledger
 from orchestrator.state.records import Entry, Operation
 from tests.support.memory_storage import MemoryStorage
 
@@ -234,6 +235,24 @@ def test_two_runs_cannot_claim_one_stack(storage: MemoryStorage, ledger: Ledger)
     with pytest.raises(LockedError):
         _claim(alive, "run-2")
     claim.close()
+
+
+@pytest.mark.parametrize("skew", [-600, 600])
+def test_the_bucket_s_clock_alone_says_whether_a_run_lives(
+    storage: MemoryStorage, ledger: Ledger, skew: int
+) -> None:
+    storage.clock = datetime.now(UTC) + timedelta(seconds=skew)
+    claim = _claim(ledger)
+    claim.announce(_no_lock)
+    claim.start()
+    try:
+        with pytest.raises(LockedError):
+            _claim(ledger, "run-2")
+        storage.clock += timedelta(seconds=SILENT_AFTER + 1)
+        with pytest.raises(PartialError):
+            _claim(ledger, "run-2")
+    finally:
+        claim.close()
 
 
 def test_a_heartbeat_notes_the_lock(ledger: Ledger) -> None:

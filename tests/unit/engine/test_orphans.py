@@ -76,6 +76,20 @@ def test_what_could_not_be_made_may_exist_but_is_not_taken() -> None:
     assert one.import_id == ""
 
 
+def test_what_an_earlier_attempt_began_is_looked_up_although_a_later_one_was_refused() -> None:
+    """A resume whose import was refused creates again, and is told that the object exists: it is ours."""
+    address = f"{NETWORK}.main"
+    planned = planned_line(address, Planned(NETWORK, {"name": "main", "project": "p"}))
+    begun, refused = line("apply_start", address), line("apply_errored", address)
+    (one,) = compare([planned, begun, planned, begun, refused], None, import_ids()).maybe
+    assert one.import_id == PATH
+    (one,) = compare([planned, begun, planned, begun, refused, begun, refused], None, import_ids()).maybe
+    assert one.import_id == PATH
+    # Refused at first, and again: it is perhaps somebody else's.
+    (one,) = compare([planned, begun, refused, begun, refused], None, import_ids()).maybe
+    assert one.import_id == ""
+
+
 def test_what_was_made_and_deleted_again_is_gone() -> None:
     address = f"{NETWORK}.main"
     lines = [*made(address), line("apply_complete", address, "delete")]
