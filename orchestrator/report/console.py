@@ -1,7 +1,8 @@
-"""A run as people read it in a terminal: a table, then each diff as Terraform shows it, then the verdict."""
+"""A run as people read it in a terminal: each diff as Terraform shows it, then a table, then the verdict."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from orchestrator.project.model import Finding
 from orchestrator.report.model import Result, RunReport, StackReport
-from orchestrator.report.words import changes_in_words, first_line
+from orchestrator.report.words import changes_in_words, counts_in_words, first_line
 
 STYLES: Mapping[Result, str] = {
     "failed": "bold red",
@@ -31,14 +32,17 @@ STYLES: Mapping[Result, str] = {
 
 
 def render(report: RunReport) -> Iterator[RenderableType]:
-    """The whole report, piece by piece, in the order in which it is printed."""
+    """The whole report, piece by piece, in the order in which it is printed.
+
+    Details come first, so that the table and the totals of many stacks stand above the prompt.
+    """
     if not report.stacks:
         yield Text("Nothing to do: no stack is affected.")
         return
-    yield table(report)
     for stack in report.by_attention():
         yield from details(stack)
     yield Text("")
+    yield table(report)
     for note in (*waiting_notes(report), *report.notes):
         yield Text(note)
     yield verdict(report)
@@ -154,7 +158,19 @@ def verdict(report: RunReport) -> Text:
         _joined(Text(f"{count} {result}", style=STYLES[result]) for result, count in by_result.items())
     )
     text.append(f" in {report.run.seconds:.1f} s")
-    return text
+    totals = _totals(report)
+    return text.append(f"; {totals}") if totals else text
+
+
+def _totals(report: RunReport) -> str:
+    """How much is created, changed and deleted in all, and how much is still to be."""
+    done, planned = Counter[str](), Counter[str]()
+    for stack in report.stacks:
+        if stack.result in ("applied", "destroyed") or stack.partial:
+            done.update(stack.counts)
+        elif stack.result == "changed":
+            planned.update(stack.counts)
+    return ", ".join(filter(None, (counts_in_words(done, done=True), counts_in_words(planned))))
 
 
 def _joined(parts: Iterable[Text]) -> Text:
