@@ -98,6 +98,7 @@ def _beside_code(
     allowed: Allowed,
 ) -> Iterator[Finding]:
     yield from files.cli_configuration(head)
+    yield from files.version_managers(head)
     yield from files.unprintable_names(head, folders)
     yield from files.equal_names(head, folders, changed)
     yield from files.links(head, folders, changed)

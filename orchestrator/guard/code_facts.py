@@ -29,7 +29,8 @@ from orchestrator.repository.modules import RESOURCE_KINDS, MergedModule
 
 # Functions that read files, and one whose text may call them.
 POINTER = b"version https://git-lfs.github.com/spec/"
-READING = FILE_FUNCTIONS | {"templatestring"}
+# `provider::local::direxists` says which folders a machine has.
+READING = FILE_FUNCTIONS | {"templatestring", "direxists"}
 
 
 def code_facts(file: File, module: MergedModule | None = None) -> CodeFacts:

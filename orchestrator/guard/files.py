@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator
+from unicodedata import normalize
 
 from orchestrator.config import Config, GcsBackend
 from orchestrator.config.globs import matches
@@ -23,6 +24,11 @@ CLI_FILES = re.compile(
     r"|\.terraform/.*|terraform\.d/.*|\.terraform\.d/.*|\.infra/.*)$",
     re.IGNORECASE,
 )
+# Files of version managers, and a version there that is a folder: it takes the place of Terraform on PATH.
+VERSION_MANAGERS = re.compile(
+    r"(?:^|/)(?:\.tool-versions|\.?(?:mise|rtx)(?:\.[\w-]+)*\.toml|\.?mise/.*\.toml)$"
+)
+VERSION_PATH = re.compile(r"\bpath:")
 CODE_NAME = re.compile(r"\.(?:tf|tofu|tfvars|hcl)(?:\.json)?$", re.IGNORECASE)
 WORKFLOWS = re.compile(r"\.github/(?:workflows|actions)/.*|(?:.*/)?action\.ya?ml")
 CODEOWNERS = frozenset({"CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS"})
@@ -49,6 +55,18 @@ def cli_configuration(project: Project) -> Iterator[Finding]:
             yield Finding("error", "cli-config", message, advice, path.rstrip("/"), 1)
 
 
+def version_managers(project: Project) -> Iterator[Finding]:
+    """Committed files by which a version manager takes a program from a folder."""
+    for path in project.tree.ids:
+        if not VERSION_MANAGERS.search(path):
+            continue
+        lines = project.tree.read(path).decode("utf-8", "replace").splitlines()
+        for number, line in enumerate(lines, start=1):
+            if VERSION_PATH.search(line):
+                message = "A version manager takes a program from a folder by this file."
+                yield Finding("error", "cli-config", message, "Name a version.", path, number)
+
+
 def unprintable_names(project: Project, folders: Iterable[str]) -> Iterator[Finding]:
     """Files below folders that are read whose names hold what nobody sees: line ends, control characters.
 
@@ -62,20 +80,27 @@ def unprintable_names(project: Project, folders: Iterable[str]) -> Iterator[Find
 
 
 def equal_names(project: Project, folders: Iterable[str], changed: Collection[str]) -> Iterator[Finding]:
-    """Code whose path differs from another one in the case of letters alone: some file systems keep one."""
+    """Code whose path differs from another one in the case or encoding of letters alone.
+
+    Some file systems keep one of the two.
+    """
     paths = (*dict.fromkeys(folders), *changed)
     by_name: dict[str, str] = {}
     for path in sorted((*project.tree.ids, *project.tree.links)):
         if not CODE_NAME.search(path):
             continue
         name = path
-        while name and (other := by_name.get(name.casefold())) != name:
-            by_name.setdefault(name.casefold(), name)
+        while name and (other := by_name.get(_folded(name))) != name:
+            by_name.setdefault(_folded(name), name)
             if other is not None and (_is_near(name, paths) or _is_near(other, paths)):
-                message = f"Only the case of letters tells {name} from {other}."
+                message = f"Only the case or the encoding of letters tells {name} from {other}."
                 yield Finding("error", "name", message, "Rename one of the two.", path, 1)
                 break
             name = posixpath.dirname(name)
+
+
+def _folded(name: str) -> str:
+    return normalize("NFC", name).casefold()
 
 
 def links(project: Project, folders: Iterable[str], changed: Collection[str]) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from orchestrator.guard.paths import physical
 from orchestrator.guard.rules import Judge, file_finding, needs_names
 from orchestrator.project.model import Finding, Project, Stack
 from orchestrator.project.reads import Place
+from orchestrator.project.states import DEFAULT_STATE, WORKSPACE_FOLDER
 from orchestrator.repository.hcl import Problem
 from orchestrator.repository.hcl.text import Ref, Scope, Text, literal, resolve
 from orchestrator.repository.modules import MergedModule, is_override
@@ -52,8 +53,10 @@ class Code:
         for folder in reached:
             for one in self._folder(folder, is_root=folder == root):
                 yield replace(one, stack=stack.id) if folder == root else one
-        if stack.backend.kind == "local" and not stack.backend.declared:
-            yield from self._without_backend(stack, root)
+        if stack.backend.kind == "local":
+            yield from self._states(stack, root)
+            if not stack.backend.declared:
+                yield from self._without_backend(stack, root)
         open_ = {folder for folder in reached if self._is_open(folder)}
         if open_:
             yield from self._variables(stack, root)
@@ -88,6 +91,18 @@ class Code:
                     found[called] = None
                     todo.append(called)
         return list(found)
+
+    def _states(self, stack: Stack, root: str) -> Iterator[Finding]:
+        """Local states that are committed: `init` installs every provider that a state names."""
+        tree = self.head.tree
+        workspaces = tree.resolve(posixpath.join(root, WORKSPACE_FOLDER))
+        paths = {stack.state, stack.moved_from, posixpath.join(root, DEFAULT_STATE)}
+        paths |= set(tree.below(workspaces)) if isinstance(workspaces, str) else set()
+        for path in sorted(filter(None, paths)):
+            real = tree.find(path)
+            if real is not None:
+                for finding in self.judge.state(path, tree.read(real)):
+                    yield replace(finding, stack=stack.id)
 
     def _without_backend(self, stack: Stack, root: str) -> Iterator[Finding]:
         if matches("local", self.judge.allowed.backends):

@@ -15,6 +15,7 @@ from orchestrator.guard.providers import Capabilities, Used
 from orchestrator.guard.settings import Setting
 from orchestrator.project.model import Finding
 from orchestrator.project.reads import Place
+from orchestrator.repository.hcl import read_values
 from orchestrator.repository.hcl.text import NULL, Ref, Scope, Text, literal, literal_prefix, resolve
 from orchestrator.repository.tree import Tree
 
@@ -27,6 +28,8 @@ STORE_ARGUMENT = re.compile(
 # Key providers and methods of OpenTofu's encryption that run no program and take no credentials from a file.
 KEY_PROVIDERS = frozenset({"pbkdf2", "gcp_kms"})
 METHODS = frozenset({"aes_gcm", "unencrypted"})
+# As states name the provider of a resource.
+STATE_PROVIDER = re.compile(r'(?:module\..+\.)?provider\["([^"\]]+)"\](?:\.[\w-]+)?')
 ENVIRONMENT = "Leave it out: the account comes from the environment."
 
 
@@ -89,6 +92,23 @@ class Judge:
         elif not is_listed_provider(source, self.allowed):
             message = f"The provider {source} is not listed: it is a program that runs in every plan."
             yield _unlisted("provider", message, ("providers", source), file, line)
+
+    def state(self, file: str, data: bytes) -> Iterator[Finding]:
+        """The providers that a state names, wherever they stand in it."""
+        document = read_values("state.json", data)
+        if document.problem is not None:
+            line, why = document.problem
+            message = f"Which providers this state names cannot be told: {why}."
+            yield Finding("error", "unreadable", message, "Keep states out of Git.", file, line or 1)
+            return
+        sources: dict[str, int] = {}
+        for string in document.strings():
+            # Terraform finds keys in any case.
+            if string.path and string.path[-1].casefold() == "provider":
+                match = STATE_PROVIDER.fullmatch(string.text)
+                sources.setdefault(match[1] if match else "", string.line)
+        for source, line in sources.items():
+            yield from self._provider(file, line, "in a state", source or None)
 
     def module(
         self, file: str, line: int | None, source: str | None, what: str = "module"

@@ -55,11 +55,32 @@ def provider(name: str, body: str) -> Change:
     return main("provider-argument", f'provider "{name}" {{\n  {body}\n}}\n')
 
 
+def uploads(type_name: str, argument: str) -> Change:
+    """A resource that sends a file of the machine."""
+    return main("file-path", f'resource "{type_name}" "x" {{\n  {argument} = "/proc/self/environ"\n}}\n')
+
+
+def _doubling_locals() -> str:
+    doubled = (f'  l{n} = "${{local.l{n - 1}}}${{local.l{n - 1}}}"\n' for n in range(1, 60))
+    return 'locals {\n  l0 = "aaaaaaaa"\n' + "".join(doubled) + "}"
+
+
 KUBERNETES = required('{ source = "hashicorp/kubernetes" }', "k8s")
 TFVARS = 'variable "p" {\n  default = "main.tf"\n}\nlocals {\n  a = file(var.p)\n}\n'
 DEEP = "(" * 100_000 + "1" + ")" * 100_000
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 RELEASE = 'resource "helm_release" "x" {{\n  name = "x"\n  {}\n}}\n'
+
+# A stack is planned where its code changes.
+CHANGED = {"+x.tf": "# changed\n"}
+LOCAL = {
+    "infra.yaml": "environments: {dev: {}, prod: {}}\n",
+    "+versions.tf": 'terraform {\n  backend "local" {}\n}\n',
+}
+STATE = (
+    '{"version": 4, "serial": 1, "lineage": "x", "resources": [{"mode": "managed", "type": "evil_x", "name": "x",'
+    ' "provider": "provider[\\"registry.terraform.io/evil/evil\\"]", "instances": []}]}'
+)
 
 HOSTILE: dict[str, Change] = {
     # Overrides
@@ -406,6 +427,94 @@ HOSTILE: dict[str, Change] = {
     "provider_meta in JSON": json(
         "provider-meta",
         '{"terraform": {"provider_meta": {"google": {"module_name": "${file(\\"/etc/passwd\\")}"}}}}',
+    ),
+    # What runs in place of Terraform
+    "version that is a folder": Change("cli-config", {".tool-versions": "terraform path:./evil\n"}),
+    "version that is a folder for mise": Change(
+        "cli-config", {"+.mise.toml": '[tools]\nterraform = "path:./evil"\n'}
+    ),
+    # Files that an apply sends elsewhere
+    "object of S3 from the machine": uploads("aws_s3_object", "source"),
+    "old object of S3 from the machine": uploads("aws_s3_bucket_object", "source"),
+    "function of AWS from the machine": uploads("aws_lambda_function", "filename"),
+    "layer of AWS from the machine": uploads("aws_lambda_layer_version", "filename"),
+    "blob of Azure from the machine": uploads("azurerm_storage_blob", "source"),
+    "share of Azure from the machine": uploads("azurerm_storage_share_file", "source"),
+    "app of Azure from the machine": uploads("azurerm_linux_web_app", "zip_deploy_file"),
+    "canary of AWS from the machine": uploads("aws_synthetics_canary", "zip_file"),
+    "image from a folder of the machine": main(
+        "file-path", 'resource "docker_image" "x" {\n  build {\n    context = "/root"\n  }\n}\n'
+    ),
+    "file of the machine in a container": main(
+        "file-path", 'resource "docker_container" "x" {\n  upload {\n    source = "/etc/passwd"\n  }\n}\n'
+    ),
+    "charts of a chart": main(
+        "provider-argument",
+        RELEASE.format('chart = "${path.module}/chart"\n  dependency_update = true'),
+    ),
+    "function of a provider": main(
+        "file-path",
+        required('{ source = "hashicorp/local" }', "local")
+        + 'output "x" {\n  value = provider::local::direxists("/etc/secret")\n}\n',
+    ),
+    "name in another encoding": Change("name", {"+caf\u00e9.tf": "# a\n", "+cafe\u0301.tf": "# b\n"}),
+    "written once, from a file": main(
+        "file-path",
+        'resource "google_secret_manager_secret_version" "x" {\n  secret_data_wo = file("/etc/passwd")\n}\n',
+    ),
+    "directive over the lines of a file": main(
+        "file-path",
+        'locals {\n  a = "%{ for l in split("\\n", file("/etc/passwd")) }${l}%{ endfor }"\n}\n',
+    ),
+    "list of variable files": reads("file(var.p[0])", 'variable "p" {\n  default = ["a"]\n}'),
+    "locals that double": reads("file(local.l59)", _doubling_locals()),
+    "locals in a ring": reads("file(local.l)", "locals {\n  l = local.m\n  m = local.l\n}"),
+    "variables with a byte order mark": Change(
+        "file-path", {"+x.tf": TFVARS, "+terraform.tfvars": b'\xef\xbb\xbfp = "/etc/passwd"\n'}
+    ),
+    "JSON with a byte order mark": Change(
+        "data-source", {"+x.tf.json": b'\xef\xbb\xbf{"data": {"external": {"x": {}}}}'}
+    ),
+    "code in UTF-16": Change("unreadable", {"+x.tf": 'data "external" "x" {}\n'.encode("utf-16")}),
+    "heredoc with carriage returns": main(
+        "file-path", 'locals {\r\n  a = <<E\r\n${file("/etc/passwd")}\r\nE\r\n}\r\n'
+    ),
+    "links in a long chain": Change(
+        "link",
+        {"a/real.tf": "# x\n"},
+        links={
+            f"{STACK}/l0.tf": "../../../../a/real.tf",
+            **{f"{STACK}/l{number}.tf": f"l{number - 1}.tf" for number in range(1, 50)},
+        },
+    ),
+    # States in Git, whose providers `init` installs
+    "provider of a committed state": Change(
+        "provider", {**CHANGED, "+terraform.tfstate": STATE}, trunk=LOCAL
+    ),
+    "provider of a committed state behind a link": Change(
+        "provider",
+        {**CHANGED, "data/x.json": STATE},
+        links={f"{STACK}/terraform.tfstate": "../../../../data/x.json"},
+        trunk=LOCAL,
+    ),
+    "provider of a workspace's state": Change(
+        "provider", {**CHANGED, "+terraform.tfstate.d/w/terraform.tfstate": STATE}, trunk=LOCAL
+    ),
+    "provider of a state by its path": Change(
+        "provider",
+        {"+versions.tf": 'terraform {\n  backend "local" {\n    path = "x.json"\n  }\n}\n', "+x.json": STATE},
+        trunk=LOCAL,
+    ),
+    "provider of a state in capitals": Change(
+        "provider", {**CHANGED, "+terraform.tfstate": STATE.replace('"provider"', '"Provider"')}, trunk=LOCAL
+    ),
+    "provider of a state that cannot be told": Change(
+        "provider",
+        {**CHANGED, "+terraform.tfstate": STATE.replace("provider[", "provider.evil [")},
+        trunk=LOCAL,
+    ),
+    "state that does not parse": Change(
+        "unreadable", {**CHANGED, "+terraform.tfstate": STATE[:-1]}, trunk=LOCAL
     ),
     # What a listed provider can do
     "address of vault": provider("vault", 'address = "https://example.com"'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.unit.guard.hostile import CALL, MODULE, STACK, Change, required, state
+from tests.unit.guard.hostile import CALL, CHANGED, LOCAL, MODULE, STACK, STATE, Change, required, state
 
 RELEASE = 'resource "helm_release" "x" {{\n  name = "x"\n  {}\n}}\n'
 BUCKET = 'resource "google_storage_bucket" "b" {\n  name     = "acme-data"\n  location = "EU"\n}\n'
@@ -30,6 +30,14 @@ ORDINARY: dict[str, Change] = {
     "a bucket in JSON": change(
         {"+x.tf.json": '{"resource":{"google_storage_bucket":{"b":{"name":"acme-data"}}}}'}
     ),
+    "versions of tools": change({".tool-versions": "terraform 1.11.4\n", "mise.toml": '[tools]\ngo = "1"\n'}),
+    "an object of S3 from the repository": main(
+        'resource "aws_s3_object" "x" {\n  source = "${path.module}/x.tf"\n}\n'
+    ),
+    "a committed state": change(
+        {**CHANGED, "+terraform.tfstate": STATE.replace("evil/evil", "hashicorp/google")}, trunk=LOCAL
+    ),
+    "a committed state of another backend": change({**CHANGED, "+terraform.tfstate": STATE}),
     "provider_meta that names a module": main(
         'terraform {\n  provider_meta "google" {\n    module_name = "blueprints/terraform/x/v1"\n  }\n}\n'
     ),
