@@ -169,6 +169,7 @@ class SandboxExecOptions:
     directory: str | None
     account: str
     event: str | None
+    run: int | None
 
 
 @command.command(
@@ -195,6 +196,12 @@ Examples:
     metavar="EVENT[:N]",
     help="Run it as a job that this event of GitHub starts: pull_request:1, push, issue_comment:1, schedule.",
 )
+@click.option(
+    "--run",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Another job of this run, which an event started before.",
+)
 @with_options(SandboxExecOptions)
 def exec_(app: App, options: SandboxExecOptions) -> int:
     """Run a command on the sandbox: its Terraform, and infra's, work there and nowhere else."""
@@ -205,10 +212,14 @@ def exec_(app: App, options: SandboxExecOptions) -> int:
         raise UsageError("There is no command to run.", advice="Write it after `--`: exec -- infra plan")
     info = prepared(app, attach.require(folder_of(app, options.directory)))
     environment = attach.environment(info, app.environ, options.account)
+    if options.run and not options.event:
+        raise UsageError("A run has an event.", advice="Add --event push, or how the run was started.")
     if options.event:
         from orchestrator.sandbox import jobs
 
-        environment |= jobs.variables(info, options.event)
+        variables = jobs.variables(info, options.event, options.run or 0)
+        app.note(f"A job of run {variables['GITHUB_RUN_ID']}, on {variables['GITHUB_SHA'][:12]}.")
+        environment |= variables
     program, argv = found(argv, environment)
     os.chdir(app.cwd)
     # The program takes our place: its terminal, its signals and its exit code are its own.

@@ -1,4 +1,4 @@
-"""`infra sandbox github`: open, review and merge pull requests on the sandbox's GitHub."""
+"""`infra sandbox github`: open, review and merge pull requests on the sandbox's GitHub; approve gates."""
 
 from __future__ import annotations
 
@@ -209,6 +209,62 @@ def review(app: App, options: SandboxGithubReviewOptions) -> int:
     asked = {"repository": info.repository, "number": options.number, "by": options.by, "body": options.body}
     control.ask_github(info, "review", event=options.event or "COMMENT", **asked)
     return _tell(app, info, options.number, f"is reviewed by {options.by}", as_json=options.as_json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxGithubGateOptions(JsonOptions):
+    """The options of `infra sandbox github gate`."""
+
+    environment: str
+    reviewers: tuple[str, ...]
+    run: int | None
+    by: str
+    directory: str | None
+
+
+@github.command(
+    epilog="""\b
+Examples:
+  infra sandbox github gate prod --reviewer reviewer     let unapproved changes of prod wait for reviewer
+  infra sandbox exec --event push -- infra ci compare prod --json      names its run and the seal
+  infra sandbox github gate prod --run 17                reviewer approves the gate of run 17
+  infra sandbox exec --event push --run 17 -- infra ci apply prod --gate SEAL
+"""
+)
+@click.argument("environment", metavar="ENV")
+@click.option(
+    "--reviewer", "reviewers", multiple=True, metavar="USER", help="Set who has to approve; repeatable."
+)
+@click.option("--run", type=click.IntRange(1), metavar="N", help="Approve the gate of this run.")
+@REVIEWER
+@DIR
+@JSON
+@with_options(SandboxGithubGateOptions)
+def gate(app: App, options: SandboxGithubGateOptions) -> int:
+    """Give an environment a gate (`ENV-approval`), or approve the gate of a run, at any later time."""
+    from orchestrator.review.gate import gate_name
+    from orchestrator.sandbox import control
+
+    if bool(options.reviewers) == bool(options.run):
+        raise UsageError(
+            "A gate is either set up or approved.", advice="Add --reviewer USER, or --run N with --as USER."
+        )
+    info = info_of(app, options.directory, options.by)
+    name = gate_name(options.environment)
+    for login in options.reviewers:
+        control.ask_github(info, "introduce", repository=info.repository, login=login)
+    if options.run:
+        asked = {"run": options.run, "environment": name, "by": options.by}
+        control.ask_github(info, "gate", repository=info.repository, **asked)
+        words = f"{name} of run {options.run} is approved by {options.by}."
+    else:
+        reviewers = list(options.reviewers)
+        control.ask_github(info, "environment", repository=info.repository, name=name, reviewers=reviewers)
+        words = f"{name} waits for {' or '.join(reviewers)}."
+    if options.as_json:
+        return app.emit(app.command, github={"environment": name, "run": options.run})
+    app.write(words)
+    return 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -250,6 +250,42 @@ def test_a_command_runs_as_the_job_of_an_event(rehearsal: Rehearsal) -> None:
         assert told in ran.err
 
 
+def test_a_gate_is_set_up_and_approved_later_in_its_run(rehearsal: Rehearsal) -> None:
+    infra = rehearsal.infra
+    infra("sandbox", "github", "gate", "prod", "--reviewer", "bert", code=0)
+    shop = infra("sandbox", "github", "status", "--json", code=0).document["github"]["repositories"][
+        "acme/shop"
+    ]
+    assert shop["environments"] == ["prod-approval"]
+    rehearsal.repo.branch("gated")
+    infra("sandbox", "github", "open", "gated", code=0)
+
+    def run_of_job(*options: str) -> tuple[str, str]:
+        """The run of a job, and what is said before it; the command takes the process of `exec`."""
+        script = (sys.executable, "-c", "import os; print(os.environ['GITHUB_RUN_ID'])")
+        argv = ("sandbox", "exec", "--event", "push", *options, "--", *script)
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrator", *argv],
+            cwd=rehearsal.repo.root,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip(), done.stderr
+
+    (run, _), (other, _) = run_of_job(), run_of_job()
+    again, said = run_of_job("--run", run)
+    assert (again == run, other == run) == (True, False)
+    assert f"A job of run {run}" in said
+
+    refused = infra("sandbox", "github", "gate", "prod", "--run", run, "--as", "mallory")
+    assert "mallory is no required reviewer of prod-approval" in refused.err
+    infra("sandbox", "github", "gate", "prod", "--run", run, "--as", "bert", code=0)
+    for wrong in ((), ("--run", run, "--reviewer", "bert")):
+        assert "either set up or approved" in infra("sandbox", "github", "gate", "prod", *wrong, code=3).err
+    assert "Add --event push" in infra("sandbox", "exec", "--run", run, "--", "true", code=3).err
+
+
 def test_its_tokens_are_told_to_nobody(rehearsal: Rehearsal) -> None:
     ran = rehearsal.infra("sandbox", "status", "--json", code=0)
 
