@@ -29,6 +29,11 @@ _VERSION_PIN = re.compile(r"(?<===)[\w.!+-]+")
 _HASH_PIN = re.compile(r"(?: \\\n)? +--hash=sha256:[0-9a-f]{64}")
 # Names become job ids, and parts of expressions.
 _ENVIRONMENT = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_BRANCH = re.compile(r"[\w.+@/-]+")
+# What Git takes for a range, an option, a reflog or a lock.
+_NO_BRANCH = re.compile(r"^[-/.]|\.\.|//|/\.|@\{|\.lock(?:/|$)|[/.]$")
+_OWNER = re.compile(r"@[\w-]+(?:/[\w.-]+)?|[^\s@]+@[^\s@]+\.[^\s@]+")
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,25 @@ class Wanted:
     source: Source | None
     bucket: str = ""
     owners: Sequence[str] = ()
+
+
+def check_names(bucket: str, trunk: str | None, owners: Sequence[str]) -> None:
+    """Raise UsageError for a bucket, a branch or an owner that Google, Git or GitHub would not accept."""
+    if bucket and not _BUCKET.fullmatch(bucket):
+        raise UsageError(
+            f"--bucket {bucket!r} is no name of a bucket.",
+            advice="3 to 63 lowercase letters, digits, dashes, underscores and dots: acme-terraform-state.",
+        )
+    if trunk is not None and (not _BRANCH.fullmatch(trunk) or _NO_BRANCH.search(trunk)):
+        raise UsageError(
+            f"--trunk {trunk!r} is no name of a branch.", advice="Name it as `git branch` does: main."
+        )
+    for owner in owners:
+        if not _OWNER.fullmatch(owner):
+            raise UsageError(
+                f"--owner {owner!r} is nobody whom CODEOWNERS can name.",
+                advice="Write @user, @organization/team or an e-mail address.",
+            )
 
 
 def target_of(

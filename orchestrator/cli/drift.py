@@ -87,6 +87,13 @@ class DriftOptions(ConsentOptions, JsonOptions):
     break_glass: str | None
 
 
+def is_misspelt(word: str, meant: str) -> bool:
+    """Whether a word is nearly another one."""
+    from difflib import SequenceMatcher
+
+    return "/" not in word and word != meant and SequenceMatcher(None, word, meant).ratio() > 0.75
+
+
 @click.command(epilog=EPILOG)
 @click.argument(
     "names",
@@ -134,6 +141,11 @@ def command(app: App, options: DriftOptions) -> int:
 
     if options.names[:1] == ("history",):
         return drifting.history(app, options.names[1:])
+    first = options.names[0] if options.names else ""
+    if is_misspelt(first, "history") and first not in app.project().environments:
+        raise UsageError(
+            f"There is no environment or stack {first!r}.", advice="Did you mean `infra drift history`?"
+        )
     if options.everything and options.names:
         raise UsageError("--all and names exclude each other.", advice="Leave one out.")
     if options.action and not options.fix:

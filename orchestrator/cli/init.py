@@ -97,10 +97,19 @@ def command(app: App, options: InitOptions) -> int:
     are yours and never replaced. The workflows pin infra and all that it needs by hash; where it is not known
     what to pin infra to, they are left out.
     """
-    from orchestrator.ci.scaffold import Wanted, contents, next_steps, select_source, target_of, write
+    from orchestrator.ci.scaffold import (
+        Wanted,
+        check_names,
+        contents,
+        next_steps,
+        select_source,
+        target_of,
+        write,
+    )
     from orchestrator.ci.source import FORMS, UnknownSource
     from orchestrator.project.layout import as_laid_out
 
+    check_names(options.bucket, options.trunk, options.owners)
     project = as_laid_out(app.project(needs_stacks=False))
     target = target_of(project, options.repository, options.trunk, options.environments)
     selected = select_source(project.root, options.source_text, replacing=options.force)

@@ -11,6 +11,24 @@ from orchestrator.project.model import Project, Stack
 _BRACKETS = re.compile(r'\["(?:[^"\\]|\\.)*"\]|\[\d+\]')
 
 
+def is_declared(project: Project, stack: Stack, address: str) -> bool:
+    """Whether the code has a resource, a data source or a module of this address, whatever its instances."""
+    parts = _BRACKETS.sub("", address).split(".")
+    source = project.coverage.source
+    folder = source.real(stack.path)
+    while len(parts) > 1 and parts[0] == "module":
+        called = next((call for call in source.calls(folder) if call.call.name == parts[1]), None)
+        if called is None:
+            return False
+        parts = parts[2:]
+        if not parts or called.path is None:
+            # A module from elsewhere is not read here.
+            return True
+        folder = called.path
+    mode, parts = ("data", parts[1:]) if parts[0] == "data" else ("resource", parts)
+    return len(parts) == 2 and (mode, *parts) in source.module(folder).resources
+
+
 def declared(project: Project, stack: Stack, address: str) -> tuple[str, int] | None:
     """File and line of the block; None for what the code no longer has."""
     parts = _BRACKETS.sub("", address).split(".")

@@ -32,6 +32,7 @@ from orchestrator.run.resume_plan import plan_resume, unfinished_in
 from orchestrator.run.rollout_options import RolloutOptions, with_exceptions
 from orchestrator.run.rollout_resume import RolloutResume
 from orchestrator.run.state_changes import carry_declared_move
+from orchestrator.run.targets import require_targets
 from orchestrator.state.records import Entry, Kind
 from orchestrator.terraform.client import PlanOptions
 
@@ -71,6 +72,7 @@ class Request:
 def plan(session: Session, request: Request) -> RunReport:
     """Plan the stacks and their followers; keep the plan files when asked to."""
     context = session.context
+    _require_targets(session, request)
     if request.out:
         empty_folder(request.out)
     planned = plan_all(session, request)
@@ -82,6 +84,11 @@ def plan(session: Session, request: Request) -> RunReport:
     )
 
 
+def _require_targets(session: Session, request: Request) -> None:
+    options = request.options
+    require_targets(session, [*request.stacks, *request.followers], (*options.targets, *options.replaces))
+
+
 def apply(session: Session, request: Request, consent: Consent, gate: ApplyGate = ALLOW_ALL) -> RunReport:
     """Plan, show, ask, apply exactly what was shown; `options.destroy` makes it `destroy`.
 
@@ -90,6 +97,7 @@ def apply(session: Session, request: Request, consent: Consent, gate: ApplyGate 
     context = session.context
     command: Kind = "destroy" if request.options.destroy else "apply"
     environments_in_order(context.project, request.stacks)
+    _require_targets(session, request)
     recorder = Recorder(session, command, request.terms, request.options)
     refuse_outside_ci(context, [*request.stacks, *request.followers], request.terms.break_glass)
     planned = {id: block_forbidden(one) for id, one in plan_all(session, request).items()}

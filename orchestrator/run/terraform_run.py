@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TextIO
 
 from orchestrator.engine.session import Session
@@ -17,7 +18,7 @@ from orchestrator.run.pipeline import refuse_outside_ci
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.state.records import Outcome
 from orchestrator.terraform.client import PlanOptions, Workdir
-from orchestrator.terraform.command import effect_of
+from orchestrator.terraform.command import EFFECTS, effect_of
 
 # What to run instead of a command that is refused.
 INSTEAD = {
@@ -59,6 +60,7 @@ def run_terraform(
     ledger meanwhile, and is recorded there. Raises UsageError for a command that infra does itself,
     BlockedError when it may not be run, LockedError while another run has the stack.
     """
+    refuse_misspelt(arguments)
     effect = effect_of(arguments)
     if effect == "reads":
         starts = arguments[0] == "init"
@@ -123,6 +125,18 @@ def _generation(states: States, stack: Stack) -> str | None:
     if states.location(stack) is None:
         return None
     return states.generation(stack) or ""
+
+
+def refuse_misspelt(arguments: Sequence[str]) -> None:
+    """Raise UsageError for a command that is nearly one of Terraform's, before anybody is asked.
+
+    One that resembles none is Terraform's to refuse: a newer version may know it.
+    """
+    words = [word for word in arguments if not word.startswith("-")]
+    known = {name.partition(" ")[0] for name in EFFECTS}
+    near = get_close_matches(words[0], sorted(known), n=1, cutoff=0.8) if words else []
+    if near and words[0] not in known:
+        raise UsageError(f"Terraform has no command {words[0]!r}.", advice=f"Did you mean {near[0]}?")
 
 
 def _refusal(stack: Stack, arguments: Sequence[str]) -> UsageError:

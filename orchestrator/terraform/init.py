@@ -262,6 +262,8 @@ def _failure(work: Workdir, done: Completed) -> Exception:
         advice = f"Run `infra lock`, or `terraform init` in {work.root}, and commit {LOCK_FILE}."
     elif OTHER_PLATFORM in " ".join(done.error_text.replace("│", " ").split()):
         advice = f"{LOCK_FILE} lacks this platform, or this is not the package locked: run `infra lock`."
+    elif not (done.error_text or done.text).strip():
+        advice = f"It ended with {done.returncode} and no text: try `terraform init` in {work.root}."
     what = "init failed"
     if is_disk_full(done.error_text):
         what, advice = "The disk is full: init failed", MAKE_ROOM

@@ -323,10 +323,9 @@ def test_the_options_of_terraform_reach_it(infra: Infra) -> None:
     infra("apply", "dev/a", "--auto-approve", code=0)
     replaced = infra("plan", "dev/a", "--replace", "terraform_data.x", "--json", code=0)
     assert replaced.stack("dev/a")["counts"]["replace"] == 1
-    targeted = infra(
-        "plan", "dev/a", "--var", "word=new", "--target", "terraform_data.none", "--json", code=0
-    )
-    assert targeted.stack("dev/a")["counts"]["update"] == 0
+    targeted = infra("plan", "dev/a", "--var", "word=new", "--target", "terraform_data.x", "--json", code=0)
+    assert targeted.stack("dev/a")["counts"]["update"] == 1
+    assert "has terraform_data.none" in infra("plan", "dev/a", "--target", "terraform_data.none", code=3).err
     assert infra("plan", "dev/a", "--refresh-only", "--json", code=0).results == {"dev/a": "unchanged"}
     assert infra("plan", "dev/a", "--destroy", "--json", code=0).stack("dev/a")["counts"]["delete"] == 1
 
