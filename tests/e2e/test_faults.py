@@ -31,7 +31,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...
         ("before create fourth", "both", "taken back"),
         ("before update kept", "infra", "followed"),
         ("before create third", "terraform", "resumed"),
-        ("before create third", "term", "in order"),
+        # Whether what comes next still begins depends on when Terraform hears of the signal.
+        ("before create third", "term", "in order or whole"),
         ("before POST state of app", "both", "taken back"),
         ("before DELETE lock of app", "both", "resumed"),
     ],
@@ -43,7 +44,7 @@ def test_whoever_dies_wherever_nothing_is_lost(lab: Lab, step: str, target: Targ
         assert one.trigger.struck, [str(step) for step in one.trigger.steps]
         verdict = repair(one)
         assert not verdict.defects, "\n".join(verdict.defects)
-        assert verdict.outcome == outcome
+        assert verdict.outcome in outcome.split(" or ")
 
 
 @pytest.mark.parametrize("name", ["state cut in the middle", "answer to the state lost"])

@@ -1,4 +1,4 @@
-"""Ids as file names, and where states lie."""
+"""Ids as file names, where states lie, and that no two stacks share one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.errors import ProjectError
+from orchestrator.project import load
 from orchestrator.project.model import encode_id
 from orchestrator.project.states import gcs_url
+from tests.conftest import MakeRepo
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
@@ -51,3 +54,14 @@ def test_encoding(stack: str, expected: str) -> None:
 )
 def test_prefixes_as_terraform_joins_them(prefix: str, expected: str) -> None:
     assert gcs_url("x", prefix) == expected
+
+
+def test_of_two_stacks_on_one_state_none_is_worked_on(make_repo: MakeRepo) -> None:
+    code = 'terraform {\n  backend "gcs" {\n    bucket = "b"\n    prefix = "%s"\n  }\n}\n'
+    prefixes = {"a": "p", "b": "/p/", "c": "q"}
+    files = {f"infra/envs/dev/{name}/main.tf": code % prefix for name, prefix in prefixes.items()}
+    project = load(make_repo(files).root)
+    project.require(["dev/c"])
+    for stack, other in (("dev/a", "dev/b"), ("dev/b", "dev/a")):
+        with pytest.raises(ProjectError, match=f"{stack} shares its state with {other}"):
+            project.require([stack])
