@@ -21,6 +21,8 @@ from orchestrator.terraform.model import Workdir
 IMPORTS = "infra_imports_of_resume.tf"
 BLOCK_LINES = 4
 ANSWER_LENGTH = 300
+# From this length on an id in a diagnostic is no accident.
+TELLING_LENGTH = 8
 DOUBLED = "it replaces {}, which the state still has and which may still exist"
 NO_IMPORT = "its provider has no import for it"
 
@@ -185,7 +187,14 @@ def _is_about(diagnostic: Diagnostic, index: int, orphan: Orphan) -> bool:
         return True
     text = " ".join(f"{diagnostic.get('summary')} {diagnostic.get('detail')}".split())
     quoted = (f'"{orphan.address}"', f'"{orphan.import_id}"', f"({orphan.import_id})")
-    return any(name in text for name in quoted)
+    return any(name in text for name in quoted) or _is_named(orphan.import_id, text)
+
+
+def _is_named(import_id: str, text: str) -> bool:
+    """Whether a text has an id that is no common word, as a word of its own."""
+    if len(import_id) < TELLING_LENGTH:
+        return False
+    return re.search(rf"(?<![\w/:.-]){re.escape(import_id)}(?![\w/:-]|\.\w)", text) is not None
 
 
 def _is_absent(diagnostic: Diagnostic) -> bool:

@@ -90,7 +90,7 @@ class ImportIds:
         known = {**values, **({"id": identity} if identity else {})}
         rule = next((rule for rule in self._rules(type_) if rule.template or rule.planned), None)
         if rule and rule.template:
-            return _fill(rule.template, known) or _fill(rule.planned, known) or identity
+            return _fill(rule.template, known) or _fill(rule.planned, known)
         if rule:
             return identity or _fill(rule.planned, known)
         forms = self._forms(type_)

@@ -203,7 +203,8 @@ def test_two_objects_for_one_address_are_left_alone() -> None:
 def test_a_diagnostic_names_an_import_by_its_block_or_its_id() -> None:
     by_line = {**REFUSED, "file": f"infra/envs/dev/a/{IMPORTS}", "line": 6}
     by_id = {**REFUSED, "detail": 'Import id "import-b"\ndoes not match'}
-    for answer in (by_line, by_id):
+    by_word = {**REFUSED, "summary": "Unexpected format for import: import-b. Use 'subnet ID/route table ID'"}
+    for answer in (by_line, by_id, by_word):
         terraform = Terraform(["t_x.a", "t_x.b"], {"t_x.b": answer}, names_address=False)
         result = take_back(terraform.plan, [orphan("a"), orphan("b")])
         assert [one.orphan.address for one in result.refused] == ["t_x.b"]

@@ -34,8 +34,8 @@ ATTRIBUTES = {
             {"project": "p", "location": "l", "cluster": "c", "name": "n"},
             "p/l/c/n",
         ),
-        # Without the attributes its id is the best guess there is.
-        ("google_sql_user", "u//i", {}, "u//i"),
+        # Its id is of no use, and its attributes are not known yet.
+        ("google_sql_user", "u//i", {}, ""),
         ("acme_thing", "17", {"name": "x"}, "17"),
         ("acme_thing", "", {"name": "x"}, ""),
     ],
