@@ -24,7 +24,7 @@ EXAMPLE := --repository example/infrastructure --trunk main --environment dev --
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-svg gallery test modules soak lint format bench upgrade clean
+.PHONY: help demo demo-svg gallery test modules soak real-aws real-google lint format bench upgrade clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,11 +39,11 @@ gallery: $(VENV)/.dev ## Make the pictures of docs/gallery.md again; this wants 
 	@$(BIN)/python -m tests.support.gallery
 
 test: $(VENV)/.dev $(VENV)/.tools ## Run the tests.
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not soak" --durations=20 --durations-min=1
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not soak and not real" --durations=20 --durations-min=1
 
 coverage: $(VENV)/.dev $(VENV)/.tools ## Run the tests, and print how much of each branch they cover; a third slower.
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal -m "not soak"; status=$$?; \
+	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal -m "not soak and not real"; status=$$?; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
 
 modules: $(VENV)/.dev ## Run the tests of infra/modules, on simulated providers.
@@ -65,6 +65,18 @@ soak: $(VENV)/.dev $(VENV)/.tools ## Run the long forms of the tests: all, or PA
 	@status=0; SEED=$(SEED) ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m soak \
 	  $(foreach part,$(or $(PART),$(PARTS)),$(soak_$(part))) || status=1; \
 	  $(BIN)/python -m tests.support.crash.results; exit $$status
+
+# moto is installed beside infra's own packages, and only where a provider is there to be tested.
+MOTO := moto[server]==5.2.1
+real-aws: $(VENV)/.dev ## Test the real AWS provider of the mirror that TF_CLI_CONFIG_FILE names, against moto.
+	@[ ! -f "$$TF_CLI_CONFIG_FILE" ] || [ -x $(VENV)/moto/bin/moto_server ] || { \
+	  $(BIN)/python -m venv $(VENV)/moto && \
+	  $(VENV)/moto/bin/python -I -m pip --disable-pip-version-check install --quiet '$(MOTO)'; }
+	@MOTO_SERVER=$(abspath $(VENV))/moto/bin/moto_server $(BIN)/python -m pytest -m real -v tests/real/test_aws.py
+
+PROVIDER ?=
+real-google: $(VENV)/.dev ## Test the real google provider: make real-google PROVIDER=PATH of its binary.
+	@GOOGLE_PROVIDER=$(PROVIDER) $(BIN)/python -m pytest -m real -v tests/real/test_google.py
 
 lint: $(VENV)/.dev ## Check style, types, which room may import which, and the Terraform under infra/.
 	@$(BIN)/ruff check .
