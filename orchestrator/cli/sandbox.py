@@ -217,7 +217,9 @@ def exec_(app: App, options: SandboxExecOptions) -> int:
     if options.event:
         from orchestrator.sandbox import jobs
 
-        variables = jobs.variables(info, options.event, options.run or 0)
+        # The job that comments follows those that plan, in one run of the workflow.
+        is_later_job = argv[:3] == ("infra", "ci", "comment")
+        variables = jobs.variables(info, options.event, options.run or 0, continues=is_later_job)
         app.note(f"A job of run {variables['GITHUB_RUN_ID']}, on {variables['GITHUB_SHA'][:12]}.")
         environment |= variables
     program, argv = found(argv, environment)

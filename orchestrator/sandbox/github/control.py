@@ -55,8 +55,8 @@ def operations(server: GitHubServer) -> Mapping[str, Callable[..., Any]]:
         "token": lambda login, permissions=None: server.add_token(login, permissions),
         "protect": lambda repository, branch, rules: protect(server, repository, branch, rules),
         "environment": lambda repository, name, **more: environment(server, repository, name, **more),
-        "event": lambda repository, kind, number=0, by="owner", run=0: event(
-            server, repository, kind, number, by, run
+        "event": lambda repository, kind, number=0, by="owner", run=0, continues=False: event(
+            server, repository, kind, number, by, run, continues=continues
         ),
         "gate": lambda repository, run, environment, by: open_gate(server, repository, run, environment, by),
         "fault": lambda **fault: server.faults.add(Fault.read(fault)),
@@ -146,11 +146,19 @@ def open_pull(
 
 
 def event(
-    server: GitHubServer, repository: str, kind: str, number: int, by: str, run_id: int = 0
+    server: GitHubServer,
+    repository: str,
+    kind: str,
+    number: int,
+    by: str,
+    run_id: int = 0,
+    *,
+    continues: bool = False,
 ) -> dict[str, Any]:
     """A job that an event starts now: its `payload`, and its `variables` beside the event's file.
 
-    With `run_id` it is another job of a run that an event started before, on that run's commit.
+    With `run_id` it is another job of a run that an event started before, on that run's commit; with
+    `continues` one of the newest run that the same event started on the same commit, where there is one.
     """
     with server.place(repository) as place:
         shapes = Shapes(server.world, server.url)
@@ -158,7 +166,10 @@ def event(
         found = payloads.variables(place, kind, number)
         branch = found.get("GITHUB_HEAD_REF") or found["GITHUB_REF"].removeprefix("refs/heads/")
         commit = found["GITHUB_SHA"]
-        if run_id:
+        before = runs.newest_run(place.repository, kind, branch, commit) if continues else None
+        if before:
+            run = before
+        elif run_id:
             run = runs.find_run(place.repository, run_id)
             found["GITHUB_SHA"] = run.commit
         else:

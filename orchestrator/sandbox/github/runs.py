@@ -31,6 +31,14 @@ def find_run(repository: Repository, run_id: int | str) -> Run:
     raise not_found()
 
 
+def newest_run(repository: Repository, event: str, branch: str, commit: str) -> Run | None:
+    """The newest run that an event started on a commit of a branch."""
+    for run in reversed(repository.runs):
+        if (run.event, run.branch, run.commit) == (event, branch, commit):
+            return run
+    return None
+
+
 def rerun(place: Place, run_id: int, *, failed_only: bool = False) -> Run:
     """Start another attempt: of all jobs, or of those that did not succeed."""
     run = find_run(place.repository, run_id)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.sandbox.github import runs
+from orchestrator.sandbox.github.control import event
 from orchestrator.sandbox.github.errors import GitHubError
 from orchestrator.sandbox.github.model import Job, Run
 from tests.support.github import GitHub
@@ -140,3 +141,16 @@ def test_who_approved_a_run_is_told(served: GitHub) -> None:
     assert [one["name"] for one in found[0]["environments"]] == ["prod-approval"]
     assert github.ask(token, "GET", "/actions/runs/1/approvals")[0] == 404
     assert github.ask(github.token(checks="read"), "GET", path)[0] == 403
+
+
+def test_a_later_job_belongs_to_the_newest_run_of_its_event_and_commit(served: GitHub) -> None:
+    def started(kind: str, *, continues: bool) -> str:
+        made = event(served.server, served.repository, kind, 0, "ada", continues=continues)
+        return str(made["variables"]["GITHUB_RUN_ID"])
+
+    first, second = started("push", continues=False), started("push", continues=False)
+    assert first != second
+    assert started("push", continues=True) == second
+    other = started("schedule", continues=True)
+    assert other not in (first, second)
+    assert started("schedule", continues=True) == other
