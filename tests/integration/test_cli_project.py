@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from orchestrator.config import json_schema
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra, Ran
 from tests.support.repo import Repo
+from tests.support.schemas import check_schema
 
-SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 
 NETWORK = """\
@@ -67,7 +66,7 @@ def infra(repo: Repo) -> Infra:
 
 def valid(ran: Ran, name: str) -> Mapping[str, Any]:
     """The `--json` document, checked against its schema."""
-    jsonschema.validate(ran.document, json.loads((SCHEMAS / f"{name}.schema.json").read_text()))
+    check_schema(ran.document, name)
     assert ran.document["exit_code"] == ran.code
     return ran.document
 

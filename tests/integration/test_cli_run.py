@@ -13,14 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
-import jsonschema
 import pytest
 
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
 from tests.support.repo import Repo
-
-SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
+from tests.support.schemas import check_schema
 
 ONE = """
 variable "word" {
@@ -111,7 +109,7 @@ def test_a_plan_tells_what_would_change_and_changes_nothing(infra: Infra, projec
 )
 def test_every_document_fits_the_schema(infra: Infra, argv: tuple[str, ...]) -> None:
     ran = infra(*argv, "--json")
-    jsonschema.validate(ran.document, json.loads((SCHEMAS / "run.schema.json").read_text()))
+    check_schema(ran.document, "run")
     assert ran.document["exit_code"] == ran.code
     assert ran.document["command"] == argv[0]
 

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from orchestrator.ci.source import ActionSource, ReleaseSource, Source
 from orchestrator.ci.workflows import Target, render
 from tests.support.repo import Repo
-from tests.support.workflows import SOURCE
+from tests.support.workflows import SOURCE, read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Target("example/infrastructure", "main", ("dev",))
@@ -51,9 +50,9 @@ class Step:
 def steps(source: Source = SOURCE) -> Iterator[Step]:
     """Every step with a script, of the workflows for one source and of the action."""
     for text in render(TARGET, source).values():
-        for job in yaml.safe_load(text)["jobs"].values():
+        for job in read_yaml(text)["jobs"].values():
             yield from (step(content) for content in job.get("steps", []) if "run" in content)
-    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    action = read_yaml((ROOT / "action.yml").read_text())
     yield from (step(content) for content in action["runs"]["steps"])
 
 
@@ -187,7 +186,7 @@ def test_python_starts_isolated_outside_the_checkout_and_before_it() -> None:
         assert bool(starts) == (one.directory == "${{ runner.temp }}"), one.script
     for source in SOURCES:
         for text in render(TARGET, source).values():
-            for job in yaml.safe_load(text)["jobs"].values():
+            for job in read_yaml(text)["jobs"].values():
                 used = [content.get("name") or content.get("uses", "") for content in job.get("steps", [])]
                 if "Install infra" in used:
                     assert used[0] == "Install infra", used
@@ -197,7 +196,7 @@ def test_python_starts_isolated_outside_the_checkout_and_before_it() -> None:
 def test_only_jobs_that_run_terraform_install_it(source: Source) -> None:
     """And Rego, which judges plans, only beside it."""
     for path, text in render(TARGET, source).items():
-        for name, job in yaml.safe_load(text)["jobs"].items():
+        for name, job in read_yaml(text)["jobs"].items():
             content = job.get("steps", [])
             script = "\n".join(one.get("run", "") for one in content[1:])
             terraform = bool(re.search(r"infra (ci (plan|compare|apply|settle)|drift|unlock)\b", script))
@@ -211,7 +210,7 @@ def test_links_of_a_pull_request_lead_no_report_elsewhere(tmp_path: Path) -> Non
     """Each checkout of a head is followed by the step that removes them; other files stay."""
     heads = 0
     for text in render(TARGET, SOURCE).values():
-        for job in yaml.safe_load(text)["jobs"].values():
+        for job in read_yaml(text)["jobs"].values():
             content = job.get("steps", [])
             for number, one in enumerate(content):
                 if "ref" in one.get("with", {}):

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from orchestrator.ci.workflows import Target, render
 from tests.support.repo import Repo
-from tests.support.workflows import SOURCE, Workflows, tool
+from tests.support.workflows import SOURCE, Workflows, read_yaml, tool
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Target("example/infrastructure", "main", ("dev", "staging", "prod"))
@@ -48,7 +47,7 @@ for start, answer in answers.items():
 def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Every job of every workflow: file, id, content."""
     for path, text in FILES.items():
-        for name, job in yaml.safe_load(text)["jobs"].items():
+        for name, job in read_yaml(text)["jobs"].items():
             yield path, name, job
 
 
@@ -68,7 +67,7 @@ def test_the_repository_has_them_as_init_writes_them() -> None:
 def test_nothing_is_allowed_unless_a_job_says_so() -> None:
     """`permissions: {}` on top, and in each job what it needs."""
     for text in FILES.values():
-        assert yaml.safe_load(text)["permissions"] == {}
+        assert read_yaml(text)["permissions"] == {}
     for path, name, job in jobs():
         assert "permissions" in job, f"{path}: {name}"
 
@@ -122,7 +121,7 @@ def test_a_caller_may_give_what_every_job_that_it_calls_asks_for() -> None:
     """Otherwise GitHub begins none of them: it looks at this before any condition, and act does not look."""
     for path, name, caller in jobs():
         file = re.search(r"(\.github/workflows/infra-[\w-]+\.yml)@", caller.get("uses", ""))
-        for called, job in yaml.safe_load(FILES[file[1]])["jobs"].items() if file else ():
+        for called, job in read_yaml(FILES[file[1]])["jobs"].items() if file else ():
             for what, right in job["permissions"].items():
                 given = caller["permissions"].get(what, "none")
                 assert LEVELS.index(right) <= LEVELS.index(given), f"{path}: {name} calls {called}: {what}"
@@ -156,7 +155,7 @@ def test_only_what_compares_and_applies_can_read_the_members_of_teams() -> None:
     steps |= {("infra-apply.yml", f"apply-{name}") for name in names}
     assert holders == steps | {("infra-apply.yml", f"plan-{name}") for name in names}
     for file, name in steps:
-        job = yaml.safe_load(FILES[f".github/workflows/{file}"])["jobs"][name]
+        job = read_yaml(FILES[f".github/workflows/{file}"])["jobs"][name]
         (step,) = [one for one in job["steps"] if TEAMS_TOKEN in json.dumps(one)]
         assert re.search(r"infra ci (compare|apply) ", step["run"])
 
@@ -164,7 +163,7 @@ def test_only_what_compares_and_applies_can_read_the_members_of_teams() -> None:
 def test_an_apply_gets_the_signal_itself_and_is_settled() -> None:
     """A cancelled job's signal reaches the step's own process: `exec`, and a step that always follows."""
     for environment in TARGET.environments:
-        job = yaml.safe_load(FILES[".github/workflows/infra-apply.yml"])["jobs"][f"apply-{environment}"]
+        job = read_yaml(FILES[".github/workflows/infra-apply.yml"])["jobs"][f"apply-{environment}"]
         steps = {step.get("name"): step for step in job["steps"]}
         assert steps["Apply"]["run"].startswith(f"exec infra ci apply {environment}")
         assert steps["Settle what a cancelled job left running"]["if"] == "always()"
@@ -175,7 +174,7 @@ def test_an_apply_gets_the_signal_itself_and_is_settled() -> None:
 def test_only_applies_of_one_environment_wait_for_each_other(shards: int) -> None:
     """None is cancelled, none is thrown away; a gate that nobody answers holds nobody else back."""
     files = render(replace(TARGET, shards=shards), SOURCE)
-    workflow = yaml.safe_load(files[".github/workflows/infra-apply.yml"])
+    workflow = read_yaml(files[".github/workflows/infra-apply.yml"])
     assert "concurrency" not in workflow
     shard = "1/1" if shards == 1 else "${{ matrix.shard }}"
     assert {name: job["concurrency"] for name, job in workflow["jobs"].items() if "concurrency" in job} == {
@@ -192,7 +191,7 @@ def test_nothing_starts_with_rights_for_a_stranger() -> None:
     """No pull_request_target, and forks are left out before a job begins, whoever calls it."""
     for text in FILES.values():
         assert "pull_request_target" not in text
-    plan = yaml.safe_load(FILES[".github/workflows/infra-plan.yml"])["jobs"]["affected"]
+    plan = read_yaml(FILES[".github/workflows/infra-plan.yml"])["jobs"]["affected"]
     assert "head.repo.full_name == github.repository" in plan["if"]
     for path, name, job in jobs():
         if name in ("affected", "attest", "plan") and "steps" in job:
@@ -206,7 +205,7 @@ def test_the_chat_holds_nothing() -> None:
     assert "cache" not in text
     assert "ref:" not in text
     # YAML 1.1 reads the key `on` as true.
-    assert yaml.safe_load(text)[True] == {"issue_comment": {"types": ["created"]}}
+    assert read_yaml(text)[True] == {"issue_comment": {"types": ["created"]}}
 
 
 def test_actionlint_has_nothing_to_say() -> None:
@@ -456,7 +455,7 @@ def test_a_failed_plan_is_told(recorded: Workflows) -> None:
     asked(recorded, answers)
     recorded.run("pull_request", "infra-plan.yml", pull_request())
     assert [note["asked"] for note in asked(recorded, answers)][-1] == "ci comment reports"
-    attest = yaml.safe_load(FILES[".github/workflows/infra-plan.yml"])["jobs"]["attest"]
+    attest = read_yaml(FILES[".github/workflows/infra-plan.yml"])["jobs"]["attest"]
     assert attest["if"] == "${{ !cancelled() && needs.affected.result == 'success' }}"
 
 

@@ -12,14 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from orchestrator.ci.workflows import Target, render
 from orchestrator.sandbox.github import runs
 from tests.support.ci import Ci
 from tests.support.cli import Ran
 from tests.support.merging import LOOK, TELL
-from tests.support.workflows import SOURCE
+from tests.support.workflows import SOURCE, read_yaml
 
 RIGHTS = {"plan": LOOK, "apply": LOOK, "ask": TELL, "tell": TELL}
 _EXPRESSION = re.compile(r"\$\{\{(.*)\}\}", re.DOTALL)
@@ -41,7 +39,7 @@ class Rollout:
     open: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.jobs: dict[str, Any] = yaml.safe_load(
+        self.jobs: dict[str, Any] = read_yaml(
             render(self.target, SOURCE)[".github/workflows/infra-apply.yml"]
         )["jobs"]
         self.commit = self.ci.github.trunk

@@ -64,6 +64,12 @@ SOURCE = GitSource("https://github.com/example/infra", "0123456789abcdef01234567
 _INSTALL = re.compile(r"(?<=name: Install infra\n)(?:        .*\n)+?(?=      - )")
 
 
+def read_yaml(text: str) -> Any:
+    """A document, read by libyaml where that is installed: workflows are long and read often."""
+    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    return yaml.load(text, Loader=loader)  # noqa: S506 - both are safe
+
+
 def tool(name: str) -> str:
     """A program that `make test` installs where there is Go; the test is skipped where it is not."""
     found = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
@@ -193,7 +199,7 @@ def permissions(target: workflows.Target) -> dict[str, dict[str, str]]:
             key.replace("-", "_"): value for key, value in job["permissions"].items() if key != "id-token"
         }
         for text in workflows.render(target, SOURCE).values()
-        for name, job in yaml.safe_load(text)["jobs"].items()
+        for name, job in read_yaml(text)["jobs"].items()
         if "steps" in job
     }
 

@@ -8,10 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from orchestrator.ci.workflows import Target, render
-from tests.support.workflows import SOURCE
+from tests.support.workflows import SOURCE, read_yaml
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
@@ -71,7 +69,7 @@ def jobs() -> dict[tuple[str, str], dict[str, Any]]:
     return {
         (Path(path).stem.replace("-prod", "-ENV"), name.replace("-prod", "-ENV")): job
         for path, text in files.items()
-        for name, job in yaml.safe_load(text)["jobs"].items()
+        for name, job in read_yaml(text)["jobs"].items()
         if "steps" in job
     }
 

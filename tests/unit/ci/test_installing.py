@@ -7,10 +7,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 
 from orchestrator.ci.installing import LOCKS, install_step, lock
 from orchestrator.ci.source import GitSource, ReleaseSource
+from tests.support.workflows import read_yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -80,7 +80,7 @@ def test_the_pins_of_a_step_are_those_for_linux(name: str) -> None:
 def test_the_step_carries_its_pins(terraform: bool) -> None:
     """No file of the checkout says what is installed: a pull request could change it."""
     source = GitSource("https://github.com/acme/infra", "a" * 40)
-    (step,) = yaml.safe_load(f"{install_step(source, terraform=terraform)}")
+    (step,) = read_yaml(f"{install_step(source, terraform=terraform)}")
     script = step["run"]
     assert lock("terraform" if terraform else "runtime") in script
     assert lock("build") in script
@@ -97,7 +97,7 @@ def test_a_release_is_installed_with_its_hashes() -> None:
     source = ReleaseSource(
         "infra-orchestrator", "1.0", ("--hash=sha256:" + "a" * 64, "--hash=sha256:" + "b" * 64)
     )
-    (step,) = yaml.safe_load(install_step(source, terraform=False))
+    (step,) = read_yaml(install_step(source, terraform=False))
     hashes = " \\\n    ".join(source.hashes)
     assert (
         f"infra-orchestrator==1.0 \\\n    {hashes}\nPINS\ninstall --no-deps --require-hashes -r"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 
 import pytest
 
-from orchestrator.ci.doctor.workflow_files import parse, read_all
+from orchestrator.ci.doctor.workflow_files import Workflow, parse, read_all
 from orchestrator.ci.doctor.workflows import workflows
 from orchestrator.ci.workflows import Target, render
 from orchestrator.project import load
@@ -15,33 +16,38 @@ from tests.support.workflows import SOURCE
 
 PIN = "a" * 40
 TARGET = Target("acme/infra", "main", ("dev", "prod"))
-SHIPPED = [parse(file, text) for file, text in render(TARGET, SOURCE).items()]
+
+
+@functools.cache
+def shipped() -> list[Workflow]:
+    """The workflows that ship."""
+    return [parse(file, text) for file, text in render(TARGET, SOURCE).items()]
 
 
 def told(text: str, name: str = "other.yml") -> list[tuple[str, str, int | None]]:
     """Severity, name and line of what is said about one more workflow."""
     one = parse(f".github/workflows/{name}", textwrap.dedent(text))
-    shipped = [each for each in SHIPPED if each.name != name]
+    others = [each for each in shipped() if each.name != name]
     return [
         (check.status, check.name, check.line)
-        for check in workflows([*shipped, one], "acme/infra", TARGET.environments)
+        for check in workflows([*others, one], "acme/infra", TARGET.environments)
         if check.status != "ok"
     ]
 
 
 def test_the_workflows_that_ship_are_fine() -> None:
-    (check,) = workflows(SHIPPED, "acme/infra", TARGET.environments)
+    (check,) = workflows(shipped(), "acme/infra", TARGET.environments)
     assert (check.status, check.message) == ("ok", "10 files, nothing to say")
 
 
 def test_missing_workflows_are_told() -> None:
     for name in ("infra-apply.yml", "infra-attest.yml", "infra-plan-prod.yml", "infra-drift-dev.yml"):
-        there = [one for one in SHIPPED if one.name != name]
+        there = [one for one in shipped() if one.name != name]
         (check,) = workflows(there, "acme/infra", TARGET.environments)
         assert f"there is no {name} in" in check.message
         assert "infra init" in check.advice
     # Whoever has no drift workflow at all wants none.
-    without = [one for one in SHIPPED if not one.name.startswith("infra-drift")]
+    without = [one for one in shipped() if not one.name.startswith("infra-drift")]
     (check,) = workflows(without, "acme/infra", TARGET.environments)
     assert check.status == "ok"
 
