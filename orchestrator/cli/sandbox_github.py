@@ -124,7 +124,9 @@ def open_(app: App, options: SandboxGithubOpenOptions) -> int:
     if not options.as_json:
         folder = control.ask_github(info, "repository", name=info.repository)
         app.note("Be where its workflow would be, and do what that does:")
-        app.note(f"  git fetch {folder} refs/pull/{number}/merge && git switch --detach FETCH_HEAD")
+        has_origin = app.project(needs_stacks=False).repository.remote_url() is not None
+        refs = refs_of(number, trunk, has_origin=has_origin)
+        app.note(f"  git fetch {folder} {refs} && git switch --detach FETCH_HEAD")
         app.note(f"  infra sandbox exec --event pull_request:{number} -- infra ci plan")
     return _tell(app, info, number, "has the new commits" if known else "is open", as_json=options.as_json)
 
@@ -300,6 +302,12 @@ def info_of(app: App, directory: str | None, by: str = "") -> Info:
     if by:
         control.ask_github(info, "introduce", repository=info.repository, login=by)
     return info
+
+
+def refs_of(number: int, trunk: str, *, has_origin: bool) -> str:
+    """What to fetch to be where a pull request's workflow is; without an origin trunk comes along."""
+    merge = f"refs/pull/{number}/merge"
+    return merge if has_origin else f"{merge} +refs/heads/{trunk}:refs/remotes/origin/{trunk}"
 
 
 def pushed(app: App, info: Info, branch: str | None) -> tuple[str, str]:
