@@ -664,6 +664,19 @@ def test_a_change_that_needed_no_approval_takes_nothing_from_a_later_one(tmp_pat
     assert trunk.judge(made).kind == "approved"
 
 
+def test_what_a_change_that_needed_no_approval_showed_counts_as_approved(tmp_path: Path) -> None:
+    """Its merge approved its plan; a later change under stricter rules is approved for its own part."""
+    open_ = CONFIG.replace("protected: true", "protected: false")
+    trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": open_})
+    first = trunk.change("prod/app", "two")
+    trunk.post(first, TWO)
+    trunk.github.merge(first, "squash")
+    configured(trunk, CONFIG, "protect")
+    more = create("terraform_data.more", ["id"], input="x")
+    trunk.approved("prod/app", "three", app(more))
+    assert trunk.judge(app(update(PLAIN, input=("one", "two")), more)).kind == "approved"
+
+
 def test_the_strictest_comparison_of_all_that_is_pending_counts(tmp_path: Path) -> None:
     """By `actions` values may differ, by `strict` they may not: the change under `actions` came first."""
     by_actions = CONFIG.replace("true}", "true, approval: actions}")
@@ -770,6 +783,41 @@ def test_an_approve_pull_request_counts_by_the_strictest_rules_of_what_it_carrie
     verdict = trunk.judge(TWO)
     assert (verdict.kind, verdict.unapproved) == ("refuse", "refuse")
     assert f"#{number}: nobody who may write approved its last commit, who wrote none" in verdict.reason
+
+
+def test_an_approve_pull_request_needs_a_review_where_what_it_carries_did(trunk: ApprovingInMemory) -> None:
+    trunk.github.merge(trunk.change("prod/app", "two"), "squash")
+    configured(trunk, CONFIG.replace("protected: true", "protected: false"), "loosen")
+    trunk.github.commit("approve/prod/x", {}, "Approve")
+    number = trunk.github.open("approve/prod/x", author="olga")
+    trunk.post(number, replace(TWO, facts={"base": trunk.job.head}))
+    trunk.github.merge(number, "squash")
+    assert trunk.judge(TWO).kind == "gate"
+
+
+def test_an_approve_pull_request_whose_plan_has_no_base_covers_nothing_older(
+    trunk: ApprovingInMemory,
+) -> None:
+    trunk.github.merge(trunk.change("prod/app", "two"), "squash")
+    made = app(create("terraform_data.more", ["id"], input="x"))
+    trunk.github.commit("approve/prod/x", {}, "Approve")
+    number = trunk.github.open("approve/prod/x", author="olga")
+    trunk.post(number, made)
+    trunk.github.review(number, "bert")
+    trunk.github.merge(number, "squash")
+    assert not trunk.judge(made).may_apply
+
+
+def test_who_opened_what_an_approve_pull_request_carries_is_an_author_whoever_pushed_it(
+    trunk: ApprovingInMemory,
+) -> None:
+    carried = trunk.change("prod/app", "two", author="bert")
+    trunk.github.merge(carried, "squash")
+    trunk.github.edit(carried, head_ref="gone")
+    approve_pull(trunk, TWO, by="bert")
+    assert "who wrote none of what it approves" in trunk.judge(TWO).reason
+    approve_pull(trunk, TWO, by="ada")
+    assert trunk.judge(TWO).kind == "approved"
 
 
 def test_owners_of_all_that_an_approve_pull_request_carries_must_approve_it(tmp_path: Path) -> None:
