@@ -428,6 +428,10 @@ HOSTILE: dict[str, Change] = {
         "provider-meta",
         '{"terraform": {"provider_meta": {"google": {"module_name": "${file(\\"/etc/passwd\\")}"}}}}',
     ),
+    "template that does not parse": Change(
+        "unreadable",
+        {"+x.tf": 'locals {\n  a = templatefile("${path.module}/t.tpl", {})\n}\n', "+t.tpl": '${file("/etc'},
+    ),
     # What runs in place of Terraform
     "version that is a folder": Change("cli-config", {".tool-versions": "terraform path:./evil\n"}),
     "version that is a folder for mise": Change(
