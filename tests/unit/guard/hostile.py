@@ -432,6 +432,9 @@ HOSTILE: dict[str, Change] = {
         "unreadable",
         {"+x.tf": 'locals {\n  a = templatefile("${path.module}/t.tpl", {})\n}\n', "+t.tpl": '${file("/etc'},
     ),
+    "states of another kind by infra.yaml": Change(
+        "backend", {"infra.yaml": "backend: {local: {path: x}}\nenvironments: {dev: {}, prod: {}}\n"}
+    ),
     # What runs in place of Terraform
     "version that is a folder": Change("cli-config", {".tool-versions": "terraform path:./evil\n"}),
     "version that is a folder for mise": Change(
