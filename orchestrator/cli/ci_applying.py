@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from orchestrator.ci.landing.applying import Asked, land
 from orchestrator.ci.landing.comparing import needs_approval
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.results import Facts, begun, landing_of, tell, write_landing
+from orchestrator.ci.landing.sharding import Part
 from orchestrator.ci.outputs import add_summary
 from orchestrator.ci.requests import NO_REQUESTS, RolloutRequests, requests_in
 from orchestrator.cli.context import App
@@ -60,11 +62,13 @@ def run(app: App, session: Session, options: CiApplyOptions) -> int:
         if folder:
             write_landing(folder, begun(facts, landed))
 
+    parts = parts_of(session, environments, options.shard)
     job = Asked(
         environments,
         Terms(wait=options.wait, lock_timeout=60.0),
         Ticket.parse(seal) if seal.strip() else None,
-        part_of(session, environments, options.shard),
+        tuple(id_ for one in parts for id_ in one.stacks) if parts else None,
+        parts[0] if len(parts) == 1 else None,
         options.parallelism,
         skip_checks,
         requests_of(app, options, environments),
@@ -207,14 +211,17 @@ def host_for(
 
 def facts_of(app: App, context: RunContext) -> Facts:
     """What all landings of this job share."""
-    origin = origin_of(app.environ)
-    project = context.project
+    return replace(facts_of_job(app, context.project), run=context.info.id)
+
+
+def facts_of_job(app: App, project: Project) -> Facts:
+    """The same for a job that runs nothing."""
     return Facts(
         repository=app.environ.get("GITHUB_REPOSITORY", ""),
         trunk=trunk_branch(project),
-        commit=context.info.commit,
-        run=context.info.id,
-        url=origin.link,
+        commit=project.commit or "",
+        run="",
+        url=origin_of(app.environ).link,
         order=project.order.names,
     )
 
@@ -243,13 +250,14 @@ def chosen(context: RunContext, names: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def part_of(session: Session, environments: Sequence[str], shard: str | None) -> tuple[str, ...] | None:
-    """The stacks of `--shard I/N`."""
+def parts_of(session: Session, environments: Sequence[str], shard: str | None) -> tuple[Part, ...]:
+    """What `--shard I/N` is of each environment; nothing without it, and where one job applies all."""
     if not shard:
-        return None
+        return ()
     index, count, _ = shards.parse(shard)
     if count == 1:
-        return None
+        return ()
+    project = session.context.project
     return tuple(
-        id_ for name in environments for id_ in sharding.part(session.context.project, name, index, count)
+        Part(name, index, count, sharding.part(project, name, index, count)) for name in environments
     )

@@ -14,6 +14,7 @@ Examples:
   infra ci comment reports            in a job: one comment and the checks, from all plan jobs' reports
   infra ci comment --started          mark the plan of an earlier head as outdated
   infra ci comment reports --dry-run  print what would be posted
+  infra ci comment reports --environment prod --pending 2    after an apply, also one that was cancelled
   infra ci comment reports --sarif infra.sarif   and the findings, for GitHub's code scanning
 """
 
@@ -27,6 +28,8 @@ class CiCommentOptions(JsonOptions):
     dry_run: bool
     sarif: str | None
     base: str | None
+    environment: str
+    pending: str
 
 
 @click.command(epilog=EPILOG)
@@ -35,6 +38,13 @@ class CiCommentOptions(JsonOptions):
 @click.option("--dry-run", is_flag=True, help="Print comment and checks instead of posting them.")
 @click.option("--sarif", metavar="FILE", help="Write the findings of guard and policy to FILE as SARIF.")
 @click.option("--base", metavar="REF", help="Compare with where the work parted from REF.")
+@click.option(
+    "--environment",
+    metavar="ENV",
+    default="",
+    help="Of an apply: where it left no report, tell that ENV was not applied.",
+)
+@click.option("--pending", metavar="N", default="", help="How many stacks of ENV are pending.")
 @json_option
 @with_options(CiCommentOptions)
 def command(app: App, options: CiCommentOptions) -> int:
@@ -55,7 +65,7 @@ def command(app: App, options: CiCommentOptions) -> int:
     if not options.folders:
         raise UsageError("Whose reports?", advice="Name the folders: `infra ci comment reports`.")
     paths = [app.cwd / one for one in options.folders]
-    landed = landings_told(app, event, paths)
+    landed = landings_told(app, event, paths, options.environment, options.pending)
     if landed is not None:
         return landed
     from orchestrator.ci.reports import read_reports

@@ -43,7 +43,7 @@ def command(app: App, options: CiSettleOptions) -> int:
     nothing.
     """
     from orchestrator.ci.landing.results import settled, unreported
-    from orchestrator.ci.landing.settling import outcomes, settle
+    from orchestrator.ci.landing.settling import outcomes, record_cancelled, settle
     from orchestrator.cli.ci_applying import facts_of
     from orchestrator.cli.running import opened, tell
 
@@ -51,12 +51,13 @@ def command(app: App, options: CiSettleOptions) -> int:
         found = settle(session, options.limit)
         if options.report:
             reported = {stack.id for stack in found.stacks}
-            rest = [id_ for id_ in unreported(app.cwd / options.report) if id_ not in reported]
-            settled(
-                facts_of(app, session.context),
-                app.cwd / options.report,
-                (*found.stacks, *outcomes(session, rest)),
-            )
+            folder, told = app.cwd / options.report, list(found.stacks)
+            for run, stacks in unreported(folder).items():
+                finished = outcomes(session, run, [id_ for id_ in stacks if id_ not in reported])
+                for problem in record_cancelled(session, run, finished):
+                    app.note(problem)
+                told += finished
+            settled(facts_of(app, session.context), folder, told)
         if not found.stacks and not app.json:
             app.write("Nothing was left running.")
             return 0

@@ -176,18 +176,32 @@ def matrix_stacks(folders: Sequence[Path]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def landings_told(app: App, event: Event | None, folders: Sequence[Path]) -> int | None:
+def landings_told(
+    app: App, event: Event | None, folders: Sequence[Path], environment: str = "", pending: str = ""
+) -> int | None:
     """Tell what applies did, when the reports are of that; None when they are of plans.
 
-    Jobs of a pull request tell of no applies: its code runs in them.
+    Jobs of a pull request tell of no applies: its code runs in them. Where there is no report, that
+    `environment` was not applied is told; `pending` is the number of its pending stacks, as text.
     """
-    from orchestrator.ci.landing.results import credible, tell
+    from orchestrator.ci.landing.results import credible, not_applied, tell
+    from orchestrator.cli.ci_applying import facts_of_job
     from orchestrator.report.landing_comment import landing_summary
 
     if event and event.is_reviewed:
         return None
     project = app.project()
     landings, foreign = credible(folders, project, event.commit if event else "")
+    if environment and not (landings or foreign):
+        if environment not in project.order.all:
+            raise UsageError(
+                f"There is no environment {environment}.", advice=f"There are {', '.join(project.order.all)}."
+            )
+        number = event.pull_request if event else None
+        is_pending = pending.strip() != "0"
+        landings = (
+            not_applied(facts_of_job(app, project), environment, is_pending=is_pending, requested_by=number),
+        )
     if not (landings or foreign):
         return None
     with open_host(app.environ) as host:

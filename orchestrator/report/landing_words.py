@@ -107,6 +107,7 @@ def what_next(landing: Landing) -> Iterator[str]:
             "Fix the cause and merge, or comment "
             f"{code(f'/infra apply {name}')} to try again: any later run applies what is still pending."
         )
+        yield from _interrupted(landing)
     elif landing.state == "stopped":
         yield (
             f"Promotion stops until the checks of {code(name)} pass. Fix the cause and merge, or comment "
@@ -119,6 +120,23 @@ def what_next(landing: Landing) -> Iterator[str]:
         )
     if landing.state in ("applied", "mismatch", "gate", "blocked", "superseded"):
         yield from _causes(landing)
+
+
+def _interrupted(landing: Landing) -> Iterator[str]:
+    """Stacks whose apply was interrupted or locked out, and what the next run does about each."""
+    rows = []
+    for one in landing.stacks:
+        if one.report.result == "interrupted":
+            forget = code(f"/infra resume {one.id} --forget ADDRESS")
+            rows.append(
+                f"- {code(one.id)} was interrupted: the next run resumes it, by itself where that is safe, "
+                f"else as the gate approves. {forget} leaves an object alone that cannot be imported."
+            )
+        elif one.report.result == "locked":
+            unlock = code(f"/infra unlock {one.id}")
+            rows.append(f"- {code(one.id)} is locked: if nobody is at work on it, comment {unlock}.")
+    if rows:
+        yield "\n".join(bounded(rows, CAUSES))
 
 
 def _causes(landing: Landing) -> Iterator[str]:
@@ -139,11 +157,10 @@ def _skip_advice(landing: Landing, stack: LandedStack) -> str:
     if stack.id in landing.superseded:
         return f"A newer run asks for it as {code(landing.trunk)} has it now: approve that one."
     applied = stack.report.reason.rpartition(" ")[2]
-    command = code(f"infra apply {stack.id} --supersede {applied}")
+    command = code(f"/infra apply {landing.environment} --supersede {applied}")
     return (
         f"{code(landing.trunk)} does not have the commit {code(applied)} that is applied there. Merge it, "
-        f"or, if it is gone for good, run {command} on {code(landing.trunk)}, with "
-        f"{code('--break-glass REASON')} where only CI applies."
+        f"or, if it is gone for good, comment {command} to go over it."
     )
 
 

@@ -21,7 +21,8 @@ def remember(ledger: Ledger, stack: Stack, before: Entry, cut_off: Operation, se
     lasted = datetime.fromisoformat(cut_off.heartbeat or cut_off.started) - datetime.fromisoformat(
         cut_off.started
     )
-    from_job = cut_off.where.startswith("https://")
+    # A job's own address; a machine has a plain name. GitHub's servers of companies need not have https.
+    from_job = "://" in cut_off.where
     record = known or RunRecord(
         id=cut_off.run,
         command=cut_off.kind,

@@ -252,6 +252,17 @@ class Ledger:
         except StateError as error:
             return unreadable_run(listed.name.rpartition("/")[2].removesuffix(".json"), error.message)
 
+    # The parts of an apply that several jobs share
+
+    def begin_part(self, attempt: str, part: str) -> None:
+        """Note that a part (`2/3`) of a workflow's attempt (`8813-1`) has begun."""
+        self.storage.write(f"{self._base}/parts/{attempt}/{quote(part, safe='')}", b"")
+
+    def begun_parts(self, attempt: str) -> set[str]:
+        """The parts of a workflow's attempt that have begun."""
+        folder = f"{self._base}/parts/{attempt}/"
+        return {unquote(one.name.removeprefix(folder)) for one in self.storage.list(folder)}
+
     # What a run leaves for the case that its machine is lost
 
     def append_journal(self, run: str, stack: str, number: int, lines: Iterable[bytes]) -> None:

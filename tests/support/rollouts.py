@@ -87,7 +87,11 @@ class Rollout:
             name: {"result": self.outcomes[name], "outputs": self.outputs.get(name, {})}
             for name in _names(job.get("needs"))
         }
-        names = {"value": lambda path: _value(path, needs), "cancelled": lambda: False}
+        names = {
+            "value": lambda path: _value(path, needs),
+            "cancelled": lambda: False,
+            "always": lambda: True,
+        }
         return bool(eval(_python(text), names))  # noqa: S307 - a condition of our own workflow
 
     def _begins(self, name: str, job: Mapping[str, Any]) -> bool:
@@ -157,7 +161,7 @@ def _python(text: str) -> str:
 
     def word(match: re.Match[str]) -> str:
         found = match[0]
-        if found.startswith("'") or found == "cancelled":
+        if found.startswith("'") or found in ("cancelled", "always"):
             return found
         return swap.get(found) or f"value({found!r})"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from orchestrator.ci.landing.comparing import GONE, TrunkJudge, doomed, owed_request
 from orchestrator.ci.landing.landed import Landed
-from orchestrator.ci.landing.sharding import Others
+from orchestrator.ci.landing.sharding import Others, Part, announce
 from orchestrator.ci.requests import NO_REQUESTS, RolloutRequests
 from orchestrator.engine.checks import CheckOutcome
 from orchestrator.engine.context import RunContext
@@ -61,7 +61,8 @@ class Agreed:
 class Asked:
     """What a job was asked for: environments in promotion order, and how to deal with others at work.
 
-    `ticket` names the plans that the gate of this workflow attempt showed; `only` picks stacks of a shard.
+    `ticket` names the plans that the gate of this workflow attempt showed; `only` picks stacks of a shard,
+    `part` says which shard of one environment that is.
     `parallelism` is how many stacks run at once, unless infra.yaml says. `skip_checks` is the reason for
     which the environment passes without its checks, once the gate approved that; `requests` are what else
     somebody asked for. `begun` is told of each
@@ -72,6 +73,7 @@ class Asked:
     terms: Terms = field(default_factory=Terms)
     ticket: Ticket | None = None
     only: tuple[str, ...] | None = None
+    part: Part | None = None
     parallelism: int | None = None
     skip_checks: str = ""
     requests: RolloutRequests = NO_REQUESTS
@@ -127,6 +129,8 @@ class Step:
         memory = self.session.memory
         context = self.session.context
         self.asked.requests.require(context.project, self.environment)
+        if self.asked.part:
+            announce(self.session, self.asked.part)
         hold = self.promotion.hold()
         if hold:
             held = replace(self.found, behind=hold.environment, held=hold.reason)
@@ -265,7 +269,7 @@ class Step:
         """Apply our part of what is owed, in the order that the other parts leave us."""
         owed, whole = self._owed()
         names = {*owed, *whole.followers}
-        others, reports = Others(self.session), []
+        others, reports = Others(self.session, self.asked.part), []
         bad: dict[str, str] = {}
         for layer in others.layers(mine, names):
             bad |= others.wait(others.prerequisites(layer, mine, names) - bad.keys())

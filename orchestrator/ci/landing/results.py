@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.ci.landing.landed import WENT, Landed
 from orchestrator.ci.landing.notices import reads_of, tell_others
-from orchestrator.ci.posting import Outbox, sticky
+from orchestrator.ci.posting import Outbox, ours, rewrite, sticky
 from orchestrator.ci.reports import artifacts_of, document_of, files_of, speaks_for, unreadable
 from orchestrator.ci.values import from_json
 from orchestrator.engine.folders import write_private
@@ -37,6 +37,10 @@ WORDS: dict[State, tuple[StatusState, DeploymentState]] = {
     "waiting": ("pending", "queued"),
     "superseded": ("failure", "inactive"),
 }
+CANCELLED = "the run was cancelled"
+NOT_BEGUN = "the run was cancelled, or its gate was rejected, before anything was applied"
+# How the headline of an environment that is done begins.
+DONE_MARK = "**✓ "
 CUT_OFF = "the job that was applying it ended before it could tell how that went"
 
 
@@ -205,10 +209,13 @@ def begun(facts: Facts, landed: Landed) -> Landing:
     return replace(landing_of(facts, landed), state="partial", stacks=stacks, reason=CUT_OFF)
 
 
-def unreported(folder: Path) -> list[str]:
-    """The stacks of which a cancelled apply left no outcome in a folder."""
-    landings = read_landings([folder]) if folder.is_dir() else []
-    return [one.id for landing in landings for one in landing.stacks if one.report.reason == CUT_OFF]
+def unreported(folder: Path) -> dict[str, list[str]]:
+    """The stacks of which a cancelled apply left no outcome in a folder, by its run."""
+    stacks: dict[str, list[str]] = {}
+    for landing in read_landings([folder]) if folder.is_dir() else ():
+        ids = [one.id for one in landing.stacks if one.report.reason == CUT_OFF]
+        stacks.setdefault(landing.run, []).extend(ids)
+    return stacks
 
 
 def settled(facts: Facts, folder: Path, reports: Iterable[StackReport]) -> None:
@@ -220,12 +227,31 @@ def settled(facts: Facts, folder: Path, reports: Iterable[StackReport]) -> None:
     for name, ended in by_environment.items():
         known = there.get(name) or begun(facts, Landed(name, owed=dict.fromkeys(ended, "")))
         stacks = tuple(replace(one, report=ended.get(one.id, one.report)) for one in known.stacks)
-        if all(one.report.result in WENT for one in stacks):
-            known = replace(known, state="applied", reason="")
-        write_landing(folder, replace(known, stacks=stacks))
+        write_landing(folder, replace(known, stacks=stacks, **_ended(stacks)))
+
+
+def _ended(stacks: Sequence[LandedStack]) -> dict[str, Any]:
+    """State and reason of an environment whose apply was cancelled."""
+    results = {one.report.result for one in stacks}
+    if results <= {*WENT, "unchanged"}:
+        return {"state": "applied", "reason": ""}
+    state = "partial" if results & {*WENT, "interrupted"} else "failed"
+    return {"state": state, "reason": CANCELLED}
 
 
 # On the host
+
+
+def not_applied(facts: Facts, environment: str, *, is_pending: bool, requested_by: int | None) -> Landing:
+    """An environment that no job applied: nothing is pending, or the run ended before its turn came.
+
+    `requested_by` is the pull request on which the run was asked for.
+    """
+    landed = Landed(environment)
+    numbers = (requested_by,) if requested_by else ()
+    if is_pending:
+        landed = Landed(environment, error=NOT_BEGUN)
+    return replace(landing_of(facts, landed), pull_requests=numbers)
 
 
 def tell(host: Host, project: Project, landings: Sequence[Landing]) -> Outbox:
@@ -235,6 +261,7 @@ def tell(host: Host, project: Project, landings: Sequence[Landing]) -> Outbox:
         told = _with_pull_requests(host, project, landing, outbox)
         _comment(host, told, outbox)
         _state(host, told, outbox)
+        _earlier_states(host, told, outbox)
     tell_others(host, project, landings, outbox)
     return outbox
 
@@ -265,12 +292,52 @@ def _comment(host: Host, landing: Landing, outbox: Outbox) -> None:
     from orchestrator.report.landing_comment import landing_comment
 
     if landing.state == "nothing":
+        _correct_comments(host, landing, outbox)
         return
     marker, body = markers.applied(landing.environment), landing_comment(landing)
     for number in landing.pull_requests:
         outbox.send(
             f"The comment on #{number} about {landing.environment}",
             lambda number=number: sticky(host, number, marker, body),  # type: ignore[misc]
+        )
+
+
+def _correct_comments(host: Host, landing: Landing, outbox: Outbox) -> None:
+    """Nothing is pending any more: comments that say otherwise are renewed, and no other is written."""
+    from orchestrator.report import markers
+    from orchestrator.report.landing_comment import landing_comment
+
+    marker, body = markers.applied(landing.environment), landing_comment(landing)
+
+    def correct(number: int) -> None:
+        known = ours(host, number, marker)
+        if known and DONE_MARK not in known[-1].body:
+            rewrite(host, number, marker, lambda _: body)
+
+    for number in landing.pull_requests:
+        outbox.send(
+            f"The comment on #{number} about {landing.environment}",
+            lambda number=number: correct(number),  # type: ignore[misc]
+        )
+
+
+def _earlier_states(host: Host, landing: Landing, outbox: Outbox) -> None:
+    """Once an environment is done, the statuses of the merges that it was pending for say so too."""
+    from orchestrator.report.landing_comment import status_text
+
+    if landing.state not in ("applied", "nothing"):
+        return
+    text, context = status_text(landing), f"infra/apply/{landing.environment}"
+
+    def correct(number: int) -> None:
+        merged = host.pull_request(number)
+        if merged.merged and merged.merge_commit not in ("", landing.commit):
+            host.set_status(merged.merge_commit, context, "success", text, landing.url)
+
+    for number in landing.pull_requests:
+        outbox.send(
+            f"The status of #{number} in {landing.environment}",
+            lambda number=number: correct(number),  # type: ignore[misc]
         )
 
 

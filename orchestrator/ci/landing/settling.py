@@ -6,6 +6,7 @@ and a state that it could not save to the ledger, and says there how it ended.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
@@ -13,8 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.engine.claims import Claim
+from orchestrator.engine.executor import DONE
 from orchestrator.engine.failures import failure
 from orchestrator.engine.folders import NAME, Folders
+from orchestrator.engine.origin import origin_of
 from orchestrator.engine.orphans import reduced
 from orchestrator.engine.planned import Planned
 from orchestrator.engine.planner import plan_stack
@@ -24,15 +27,18 @@ from orchestrator.engine.worktrees import at_commit
 from orchestrator.errors import Exit, InfraError, InterruptedRunError
 from orchestrator.project.git import WORKTREES
 from orchestrator.project.model import Stack
-from orchestrator.report.model import Result, RunReport, StackReport
+from orchestrator.report.model import NO_COUNTS, Result, RunReport, StackReport
 from orchestrator.run.carrying import counts_done, told
 from orchestrator.run.evidence import follow, living
 from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.shipping import Shipper
-from orchestrator.state.records import WHOLE, Entry, base_commit
+from orchestrator.state.ledger import Ledger
+from orchestrator.state.records import WHOLE, Entry, RunRecord, StackRecord, base_commit
 from orchestrator.terraform.client import ApplyOutcome, PlanOptions, Workdir
+from orchestrator.terraform.journal import read_journal
 from orchestrator.terraform.orphaned import JOURNAL
 
+_RUN_ID = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\d{3}Z-", re.ASCII)
 # What Terraform says when it was asked to stop, whether or not anything was left to do.
 HALTED = "execution halted"
 RESUME = "`infra resume {0}` finds out what was applied and does the rest."
@@ -94,11 +100,11 @@ def _left_in(session: Session) -> Iterator[Left]:
             yield Left(session, stack, run, entry)
 
 
-def outcomes(session: Session, stacks: Iterable[str]) -> list[StackReport]:
+def outcomes(session: Session, run: str, stacks: Iterable[str]) -> list[StackReport]:
     """How the run's commit fared in stacks of which a cancelled apply told nothing, by the ledger.
 
-    What was applied before the cancel is told as applied, what never started as aborted; what is unfinished
-    is left out.
+    `run` is the cancelled one. What it applied is told as applied, with the counts of its journal; what
+    never started as aborted; what is unfinished is left out.
     """
     words: dict[str, Result] = {"applied": "applied", "destroyed": "destroyed"}
     reports = []
@@ -112,11 +118,75 @@ def outcomes(session: Session, stacks: Iterable[str]) -> list[StackReport]:
             and base_commit(entry.commit) == session.context.info.commit
             and entry.result in WHOLE
         ):
-            reports.append(StackReport(id_, stack.environment, words.get(entry.result, "unchanged")))
+            is_own = entry.run == run
+            result = words.get(entry.result, "unchanged") if is_own else "unchanged"
+            lines = session.memory.ledgers.of(stack).journal(run, id_) if is_own else []
+            counts = counts_in_journal(lines)
+            reports.append(StackReport(id_, stack.environment, result, counts=counts))
         else:
             reason = "the run was interrupted before it started"
             reports.append(StackReport(id_, stack.environment, "aborted", reason=reason))
     return reports
+
+
+def counts_in_journal(lines: Iterable[bytes]) -> dict[str, int]:
+    """How many resources a journal says were created, updated and so on; a replacement counts once."""
+    actions: dict[str, set[str]] = {}
+    for applied in read_journal(lines).finished:
+        actions.setdefault(applied.address, set()).add(applied.action)
+    counts = dict(NO_COUNTS)
+    for done in actions.values():
+        words = {"replace"} if {"create", "delete"} <= done else done
+        for word in words & counts.keys():
+            counts[word] += 1
+    return counts
+
+
+def record_cancelled(session: Session, run: str, reports: Iterable[StackReport]) -> list[str]:
+    """Complete the record of a cancelled apply by what it finished; returns what went wrong.
+
+    It had no time to write one: its job is ours, and so are the trigger and the link.
+    """
+    origin, context = origin_of(session.context.environ), session.context
+    project, problems = context.project, []
+    done = {one.id: one for one in reports if one.id in project.stacks and one.result in DONE}
+    for ledger, ids in session.memory.ledgers.among(done).items():
+        try:
+            known = ledger.run(run) or RunRecord(
+                run,
+                "apply",
+                origin.trigger,
+                context.info.commit,
+                origin.person,
+                started_of(run) or context.info.started,
+                0.0,
+                {},
+                pull_request=origin.pull_request,
+                link=origin.link,
+            )
+            parts = {id_: _part(ledger, done[id_]) for id_ in ids if id_ not in known.stacks}
+            if parts:
+                ledger.save_run(replace(known, stacks={**known.stacks, **parts}))
+        except InfraError as error:
+            problems.append(f"The record of the cancelled run could not be written: {error.message}")
+    return problems
+
+
+def _part(ledger: Ledger, report: StackReport) -> StackRecord:
+    entry = ledger.entry(report.id)
+    counts = {} if report.result == "unchanged" else dict(report.counts)
+    return StackRecord(
+        report.result,
+        counts,
+        serial_after=entry.serial if entry else None,
+        generation_after=entry.state_generation if entry else "",
+    )
+
+
+def started_of(run: str) -> str:
+    """When a run began, by its id: RFC 3339; empty for an id of another form."""
+    match = _RUN_ID.match(run)
+    return "{}-{}-{}T{}:{}:{}Z".format(*match.groups()) if match else ""
 
 
 class Settling:

@@ -20,6 +20,8 @@ from orchestrator.state.records import base_commit
 # Seconds between two looks into the ledger, and how much longer than an apply may take we wait for others.
 LOOK_AGAIN = 2.0
 SPARE = 600.0
+# Seconds after which a part that has not begun is given up.
+START_LIMIT = 900.0
 
 
 def part(project: Project, environment: str, index: int, count: int) -> tuple[str, ...]:
@@ -32,10 +34,37 @@ def part(project: Project, environment: str, index: int, count: int) -> tuple[st
 
 
 @dataclass(frozen=True)
+class Part:
+    """One part of an environment's apply: `index` of `count`, with its stacks."""
+
+    environment: str
+    index: int
+    count: int
+    stacks: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """`2/3`."""
+        return f"{self.index}/{self.count}"
+
+
+def announce(session: Session, part_: Part) -> None:
+    """Note in the ledger that a part has begun, so that the others need not wait for one that never does."""
+    attempt = origin_of(session.context.environ).attempt
+    if attempt:
+        for ledger in session.memory.ledgers.of_environment(part_.environment):
+            ledger.begin_part(attempt, part_.name)
+
+
+@dataclass(frozen=True)
 class Others:
-    """What the other parts are doing, as far as it concerns ours."""
+    """What the other parts are doing, as far as it concerns ours.
+
+    `mine` is our own part; None where it is not known, and then nobody is given up early.
+    """
 
     session: Session
+    mine: Part | None = None
     clock: Callable[[], float] = field(default=time.monotonic)
     sleep: Callable[[float], None] = field(default=time.sleep)
 
@@ -58,11 +87,14 @@ class Others:
         """
         left = set(others)
         wrong: dict[str, str] = {}
-        until = self.clock() + self._longest(others)
+        began = self.clock()
+        until = began + self._longest(others)
         while left:
             self.session.context.progress.doing(min(left), "another part is at work on it")
             owed = pending_stacks(self.session.memory, left)
             wrong |= self._failed(owed) | self._superseded(owed)
+            if self.clock() - began >= START_LIMIT:
+                wrong |= self._never_begun(owed)
             left = {id_ for id_ in owed if id_ not in wrong}
             if left and self.clock() >= until:
                 raise LockedError(
@@ -72,6 +104,22 @@ class Others:
             if left:
                 self._pause()
         return wrong
+
+    def _never_begun(self, owed: Collection[str]) -> dict[str, str]:
+        """The stacks of parts that have not begun by now: their jobs were cancelled, or found no machine."""
+        attempt = origin_of(self.session.context.environ).attempt
+        if self.mine is None or not attempt:
+            return {}
+        begun: set[str] = set()
+        for ledger in self.session.memory.ledgers.of_environment(self.mine.environment):
+            begun |= ledger.begun_parts(attempt)
+        lost: dict[str, str] = {}
+        for index in range(1, self.mine.count + 1):
+            name = f"{index}/{self.mine.count}"
+            if name not in begun:
+                stacks = part(self.session.context.project, self.mine.environment, index, self.mine.count)
+                lost |= {id_: f"part {name} of this run never began" for id_ in stacks if id_ in owed}
+        return lost
 
     def _failed(self, owed: Mapping[str, str]) -> dict[str, str]:
         """Those that another part of this very job tried, and did not bring to an end; with how."""

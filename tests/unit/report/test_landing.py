@@ -74,10 +74,11 @@ def test_a_mismatch_shows_both_values_and_both_ways_on() -> None:
 
 
 def test_a_skipped_stack_is_named_with_advice_that_can_work() -> None:
-    """A job has no --supersede, and its checkout has all of trunk: neither is advised."""
+    """A job's checkout has all of trunk, and nobody needs a laptop: neither is advised."""
     made = landing_comment(LANDINGS["superseded"]())
     assert "`prod/network` was skipped, superseded by `0a1b2c3d4e`. `main` does not have the commit" in made
-    assert "`infra apply prod/network --supersede 0a1b2c3d4e` on `main`" in made
+    assert "comment `/infra apply prod --supersede 0a1b2c3d4e` to go over it" in made
+    assert "--break-glass" not in made
     assert "`prod/dns` was skipped, superseded by `5e6f708192`. What `main` has is applied there" in made
     assert "git fetch" not in made
     assert "= 1 stack already as `main` wants." in made
