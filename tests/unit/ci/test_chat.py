@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -438,3 +440,59 @@ def test_the_command_leaves_other_comments_alone(github: GitHub, pull: int) -> N
     assert ran.out == ""
     assert "does not ask" in ran.err
     assert github.requests == []
+
+
+def test_no_comment_is_a_defect() -> None:
+    """Whatever stands behind our word is a command or a mistake; the same text gives the same answer."""
+    words = [
+        *(
+            "plan",
+            "apply",
+            "resume",
+            "forget",
+            "unlock",
+            "help",
+            "prod",
+            "dev/net",
+            "--skip-checks",
+            "--forget",
+        ),
+        *(
+            "--supersede",
+            "--",
+            "-x",
+            '"',
+            "'",
+            "\\",
+            "`",
+            "$(id)",
+            "\u2028",
+            "\x00",
+            "\ud800",
+            "\u202e",
+            "\r",
+        ),
+        *(
+            "\x1b[31m",
+            "<!-- infra:chat -->",
+            "@all",
+            "a" * 3000,
+            "0" * 40,
+            "\n/infra apply prod",
+            'x.y["a b"]',
+        ),
+    ]
+    draw = random.Random(7)
+    seen: Counter[str] = Counter()
+    for _ in range(2000):
+        body = "/infra " + draw.choice([" ", ""]).join(draw.choices(words, k=draw.randint(0, 8)))
+        try:
+            found = command_of(body)
+        except UsageError:
+            seen["mistake"] += 1
+            continue
+        assert command_of(body.splitlines()[0] + "\n/infra apply prod") == found, (
+            "the first line alone counts"
+        )
+        seen[found.verb] += 1
+    assert seen.keys() >= {"mistake", "plan", "apply", "unlock", "help", "forget"}

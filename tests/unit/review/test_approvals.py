@@ -18,7 +18,7 @@ from orchestrator.state.records import Entry
 from tests.support.approving import APP, CONFIG, FILES, ApprovingInMemory
 from tests.support.memory_host import MemoryTeams
 from tests.support.repo import Repo
-from tests.unit.plan.test_comparing import create, delete, plan, update
+from tests.unit.plan.test_comparing import create, delete, output, plan, update
 from tests.unit.plan.test_digest import change
 
 PLAIN, READER = "terraform_data.plain", "terraform_data.reader"
@@ -623,6 +623,18 @@ def test_what_nobody_owns_nobody_approves(tmp_path: Path) -> None:
         assert "nobody owns infra/envs/prod/net by CODEOWNERS" in verdict.reason
 
 
+def test_each_stack_of_one_pull_request_is_approved_by_its_own_owners(tmp_path: Path) -> None:
+    """The answers of one run are remembered; those for one stack are none for another."""
+    trunk = ApprovingInMemory(tmp_path, OWNED)
+    net = plan(update("terraform_data.n"), stack="prod/net")
+    trunk.approved("prod/app", "two", TWO, net, **{"infra/envs/prod/net/more.tf": "# more\n"})
+    trunk.update()
+    approvals = Approvals(trunk.session, trunk.host)
+    stacks = trunk.session.context.project.stacks
+    kinds = [approvals.judge(stacks[now.stack], now, trunk.entry(now.stack)).kind for now in (TWO, net, TWO)]
+    assert kinds == ["approved", "gate", "approved"]
+
+
 # What may differ
 
 
@@ -731,6 +743,13 @@ def test_an_ignored_address_is_itself_and_its_instances(tmp_path: Path, address:
     trunk = ignoring(tmp_path, PLAIN, "input")
     trunk.approved("prod/app", "two", app(update(address, input=("one", "two"))))
     assert trunk.judge(app(update(address, input=("one", "three")))).kind == kind
+
+
+def test_an_ignored_output_is_its_whole_value(tmp_path: Path) -> None:
+    trunk = ignoring(tmp_path, "output.x", "value")
+    trunk.approved("prod/app", "two", app(outputs={"x": output("one"), "y": output("one")}))
+    assert trunk.judge(app(outputs={"x": output("two"), "y": output("one")})).kind == "approved"
+    assert trunk.judge(app(outputs={"x": output("one"), "y": output("two")})).kind == "mismatch"
 
 
 def test_what_not_all_pending_changes_ignore_must_not_differ(tmp_path: Path) -> None:
