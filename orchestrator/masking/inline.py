@@ -37,7 +37,7 @@ _HARMLESS = re.compile(
     r"(?:true|false|null|nil|none|[{}\[\]()]+|->|"
     r"(?:var|local|module|data|each|self|path)\.[\w.\-\[\]\"*]+|[a-z][a-z0-9]*(?:_[a-z0-9]+)+\.[\w.\-\[\]\"*]+|"
     r"\$[\w({][^\s]*|(?:json|yaml|base64)encode\(?|sensitive\(.*|(?:template)?file\(.*|\(known after apply\)|"
-    r"\((?:sensitive, )?write-only attribute\)|<<[-~]?\w+)[\s,]*(?:#.*)?",
+    r"<<[-~]?\w+)[\s,]*(?:#.*)?",
 )
 
 
