@@ -60,7 +60,7 @@ def run(app: App, session: Session, options: CiApplyOptions) -> int:
 
     def beginning(landed: Landed) -> None:
         if folder:
-            write_landing(folder, begun(facts, landed))
+            write_landing(folder, begun(facts, landed), options.shard or "")
 
     parts = parts_of(session, environments, options.shard)
     job = Asked(
@@ -77,7 +77,7 @@ def run(app: App, session: Session, options: CiApplyOptions) -> int:
     with host_for(app, context.project, environments, posts=not folder) as host:
         landed = land(session, job, host)
         landings = [landing_of(facts, one) for one in landed]
-        return told(app, context, landed, landings, host, folder)
+        return told(app, context, landed, landings, host, folder, options.shard or "")
 
 
 def requests_of(app: App, options: RolloutRequestOptions, environments: Sequence[str]) -> RolloutRequests:
@@ -103,6 +103,7 @@ def told(
     landings: Sequence[Landing],
     host: Host | None,
     folder: Path | None,
+    shard: str = "",
 ) -> int:
     """Say on the terminal, in the summary and on GitHub what became of each environment."""
     from orchestrator.report.landing_comment import landing_summary
@@ -111,7 +112,7 @@ def told(
     trouble = ""
     if folder:
         for one in landings:
-            write_landing(folder, one)
+            write_landing(folder, one, shard)
     elif host:
         outbox = tell(host, context.project, landings)
         trouble = outbox.summary

@@ -110,10 +110,14 @@ def _reason(landed: Landed) -> str:
 # As a file, from the job that runs Terraform to the one that may write on the host
 
 
-def write_landing(folder: Path, landing: Landing) -> Path:
-    """Write `DIR/apply-ENV.json`, and make the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{PREFIX}{landing.environment.replace('/', '%2F')}.json"
+def write_landing(folder: Path, landing: Landing, shard: str = "") -> Path:
+    """Write `DIR/apply-ENV.json`, for the shard `I/N` `DIR/apply-ENV.I.json`, and make the folder."""
+    part = f".{shard.partition('/')[0]}" if shard else ""
+    return _write(folder / f"{PREFIX}{landing.environment.replace('/', '%2F')}{part}.json", landing)
+
+
+def _write(path: Path, landing: Landing) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     content = {"version": VERSION, "kind": "apply", "landing": asdict(landing)}
     write_private(path, json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())
     return path
@@ -220,14 +224,18 @@ def unreported(folder: Path) -> dict[str, list[str]]:
 
 def settled(facts: Facts, folder: Path, reports: Iterable[StackReport]) -> None:
     """Put how a cancelled apply ended into the results that it left in a folder."""
-    there = {one.environment: one for one in read_landings([folder])} if folder.is_dir() else {}
+    there = {path: _read(path) for path in files_of([folder], PREFIX)} if folder.is_dir() else {}
     by_environment: dict[str, dict[str, StackReport]] = {}
     for report in reports:
         by_environment.setdefault(report.environment, {})[report.id] = report
     for name, ended in by_environment.items():
-        known = there.get(name) or begun(facts, Landed(name, owed=dict.fromkeys(ended, "")))
-        stacks = tuple(replace(one, report=ended.get(one.id, one.report)) for one in known.stacks)
-        write_landing(folder, replace(known, stacks=stacks, **_ended(stacks)))
+        parts = {path: landing for path, landing in there.items() if landing.environment == name}
+        if not parts:
+            missing = begun(facts, Landed(name, owed=dict.fromkeys(ended, "")))
+            parts = {write_landing(folder, missing): missing}
+        for path, landing in parts.items():
+            stacks = tuple(replace(one, report=ended.get(one.id, one.report)) for one in landing.stacks)
+            _write(path, replace(landing, stacks=stacks, **_ended(stacks)))
 
 
 def _ended(stacks: Sequence[LandedStack]) -> dict[str, Any]:

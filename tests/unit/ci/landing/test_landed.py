@@ -181,6 +181,16 @@ def test_a_job_that_dies_has_said_what_it_was_at(tmp_path: Path) -> None:
     assert (found.state, found.reason) == ("applied", "")
 
 
+def test_the_parts_of_two_shards_in_one_folder_stay_apart(tmp_path: Path) -> None:
+    for shard, name in (("1/2", "a"), ("2/2", "b")):
+        one = replace(landed(), report=None, owed={f"dev/{name}": "new"})
+        write_landing(tmp_path, begun(FACTS, one), shard)
+    settled(FACTS, tmp_path, [StackReport("dev/a", "dev", "applied")])
+    by_stack = {one.stacks[0].id: one for one in read_landings([tmp_path])}
+    assert by_stack["dev/a"].state == "applied"
+    assert by_stack["dev/b"].state == "partial"
+
+
 def test_settled_without_a_file_is_told_too(tmp_path: Path) -> None:
     settled(FACTS, tmp_path / "none", [StackReport("dev/a", "dev", "failed", reason="it broke")])
     (found,) = read_landings([tmp_path / "none"])
