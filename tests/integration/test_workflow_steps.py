@@ -21,6 +21,7 @@ import pytest
 
 from orchestrator.ci.source import ActionSource, ReleaseSource, Source
 from orchestrator.ci.workflows import Target, render
+from tests.support import warm
 from tests.support.repo import Repo
 from tests.support.workflows import SOURCE, read_yaml
 
@@ -135,15 +136,12 @@ def program(path: Path, proof: Path) -> Path:
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
     """A folder with the `python3` and the `infra` of the steps."""
-    folder = tmp_path / "programs"
-    folder.mkdir()
-    # The real ones; without pip, which takes seconds to set up, `python -m pip` is still asked for.
+    folder = warm.programs(tmp_path / "programs")
+    # The real one; without pip, which takes seconds to set up, `python -m pip` is still asked for.
     (folder / "python3").write_text(
         f'#!/bin/sh\ncase "$*" in *"-m venv"*) set -- "$@" --without-pip;; esac\nexec {sys.executable} "$@"\n'
     )
-    (folder / "infra").write_text(f'#!/bin/sh\nexec {sys.executable} -I -m orchestrator "$@"\n')
-    for path in folder.iterdir():
-        path.chmod(0o755)
+    (folder / "python3").chmod(0o755)
     return folder
 
 
