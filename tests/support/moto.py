@@ -106,9 +106,9 @@ def serving(program: str) -> Iterator[Aws]:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Passes a request on, and its answer back."""
+    """Passes a request on, and its answer back; a connection serves one request, so that none is reused."""
 
-    protocol_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.0"
     aws: Aws
 
     def _pass_on(self) -> None:
