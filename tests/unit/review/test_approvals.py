@@ -635,6 +635,20 @@ def test_each_stack_of_one_pull_request_is_approved_by_its_own_owners(tmp_path: 
     assert kinds == ["approved", "gate", "approved"]
 
 
+def test_owners_are_those_of_trunk_just_before_each_change(tmp_path: Path) -> None:
+    trunk = ApprovingInMemory(tmp_path, OWNED)
+    trunk.approved("prod/app", "two", TWO)
+    other = OWNED[".github/CODEOWNERS"].replace("@bert", "@carla")
+    trunk.github.commit("owners", {".github/CODEOWNERS": other})
+    trunk.github.merge(trunk.github.open("owners", author="olga"), "squash")
+    more = create("terraform_data.more", ["id"], input="x")
+    number = trunk.change("prod/app", "three")
+    trunk.post(number, app(more))
+    trunk.github.review(number, "carla")
+    trunk.github.merge(number, "squash")
+    assert trunk.judge(app(update(PLAIN, input=("one", "two")), more)).kind == "approved"
+
+
 # What may differ
 
 
