@@ -87,6 +87,18 @@ def test_two_merged_within_a_second_and_an_evicted_run_are_owed_together(trunk: 
     assert trunk.judge(app(update(PLAIN, input=("one", "three")))).kind == "mismatch"
 
 
+def test_the_newest_plan_counts_and_not_the_newest_number(trunk: ApprovingInMemory) -> None:
+    """Opened first and planned last, after the other one was merged."""
+    more = {"infra/envs/prod/app/more.tf": "# more\n"}
+    first = trunk.change("prod/app", "one", branch="first", **more)
+    trunk.approved("prod/app", "two", TWO)
+    trunk.post(first, THREE)
+    trunk.github.review(first, "bert")
+    trunk.github.merge(first, "squash")
+    assert trunk.judge(THREE).kind == "approved"
+    assert trunk.judge(TWO).kind == "mismatch"
+
+
 def test_a_revert_is_owed_with_what_it_takes_back(trunk: ApprovingInMemory) -> None:
     first = trunk.approved("prod/app", "two", TWO)
     trunk.github.commit("revert", {"infra/envs/prod/app/main.tf": APP + "# reverted\n"})
