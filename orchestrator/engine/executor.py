@@ -173,6 +173,11 @@ class Executor:
     def _claimed(self, stack: Stack, shown: Planned) -> StackReport:
         """The steps of one stack: claim, plan, consent, gate, apply, record."""
         with self.records.claim(stack) as claim:
+            # Before anything is planned against the real backend, which writes an empty state there.
+            blocked = self._pass_gate(stack, shown, claim) if shown.repair else None
+            if blocked:
+                self.records.note(claim, blocked)
+                return blocked
             move = None if self.work.fixed else self.carry_move(stack, claim)
             planned = self._consented(stack, shown, claim)
             if move and planned.report.result == "unchanged":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from orchestrator.engine.planned import Planned
 from orchestrator.engine.repair import Repair, repair_of_lost_state, repair_of_superseded
 from orchestrator.engine.session import Session
+from orchestrator.engine.states import States
 from orchestrator.project.model import Stack
 from orchestrator.run.digesting import empty_digest
 from orchestrator.run.forward import superseded
@@ -62,11 +63,20 @@ class RolloutOptions:
         return short_commit(entry.commit) if is_over else ""
 
 
+def has_no_state(states: States, stack: Stack) -> bool:
+    """Whether a stack's state is gone; one in which nothing was ever recorded is none either.
+
+    Terraform writes such a state when it plans a new stack against its backend.
+    """
+    head = states.head(stack)
+    return head is None or head.is_empty
+
+
 def with_exceptions(session: Session, stack: Stack, planned: Planned, options: RolloutOptions) -> Planned:
     """The plan of a stack, with what it needs of the exceptions."""
     if planned.report.result not in PLANS:
         return planned
-    if stack.id in options.forgotten and session.memory.states.generation(stack) is None:
+    if stack.id in options.forgotten and has_no_state(session.memory.states, stack):
         return with_repair(session, stack, planned, repair_of_lost_state(options.forgotten[stack.id]))
     commit = options.superseded_commit(session, session.memory.ledgers.entry(stack)) if options.over else ""
     return with_repair(session, stack, planned, repair_of_superseded(commit)) if commit else planned

@@ -23,7 +23,7 @@ from orchestrator.run.recording import Recorder, Terms
 from orchestrator.run.rollout_options import RolloutOptions
 from orchestrator.run.rollout_resume import RolloutResume
 from orchestrator.state.approved import digest_key
-from orchestrator.state.records import Entry
+from orchestrator.state.records import Entry, Operation
 from orchestrator.terraform.client import PlanOptions
 from tests.support.ci import Ci, running
 from tests.support.merging import DEV, FILES, LOOK, PROD, apply, gated, job, merged, state_of, told, value
@@ -188,3 +188,62 @@ def test_what_a_lost_runner_made_is_taken_back_in_a_rollout(tmp_path: Path) -> N
             assert not one.locks()
     finally:
         lab.close()
+
+
+# What else a rollout repairs
+
+
+def test_a_state_that_is_gone_is_given_up_through_the_gate(ci: Ci) -> None:
+    """Nothing is created a second time without a yes; what was asked for is in the history."""
+    ci.place.server.store.delete_object("states", "prod/state/net/default.tfstate")
+    forget = ("--forget", "prod/net its project was deleted")
+    refused = apply(ci, "prod", *forget, code=4)
+    assert refused.results == {"prod/net": "blocked"}
+    assert "the state is given up: its project was deleted" in refused.stack("prod/net")["reason"]
+    compared = job(ci, LOOK)("ci", "compare", "prod", *forget, "--json", code=0)
+    ran = apply(ci, "prod", *forget, *gated(ci, compared), code=0)
+    assert ran.results == {"prod/net": "applied"}
+    assert state_of(ci, "prod/net") == "one"
+    record = ci.place.ledger("prod/net").runs("prod/net")[0].stacks["prod/net"]
+    assert "the state is given up: its project was deleted" in record.reason
+    assert "has a state" in job(ci, LOOK)("ci", "compare", "prod", *forget, code=3).err
+
+
+def test_a_commit_that_trunk_does_not_have_is_gone_over_through_the_gate(ci: Ci) -> None:
+    gone = "1234567890" * 4
+    ledger = ci.place.ledger("prod/net")
+    known = ledger.entry("prod/net")
+    assert known
+    begun = ledger.begin("prod/net", Operation("R-gone", "apply", "planned", "ada", "here", gone), known)
+    ledger.finish(replace(begun, commit=gone, result="applied", from_trunk=True))
+    number = merged(ci, {PROD: value("two")})
+    skipped = apply(ci, "prod")
+    assert skipped.results == {"prod/net": "skipped"}
+    assert "comment `/infra apply prod --supersede 1234567890`" in told(ci, number, "prod")
+    over = ("--supersede", "1234567890")
+    assert apply(ci, "prod", *over, code=4).results == {"prod/net": "blocked"}
+    compared = job(ci, LOOK)("ci", "compare", "prod", *over, "--json", code=0)
+    ran = apply(ci, "prod", *over, *gated(ci, compared), code=0)
+    assert ran.results == {"prod/net": "applied"}
+    assert "1234567890 is gone over" in ran.stack("prod/net")["reason"]
+    assert state_of(ci, "prod/net") == "two"
+
+
+def test_a_declared_move_is_shown_on_the_pull_request_and_carried_out(ci: Ci) -> None:
+    """From the plan to the apply, behind the gate of a protected environment."""
+    config = (
+        "version: 1\nbackend:\n  gcs: {bucket: states, prefix: '{environment}/moved/{stack}'}\nstacks:\n"
+        "  dev/net: {moved_from: 'gs://states/dev/state/net'}\n"
+        "  prod/net: {moved_from: 'gs://states/prod/state/net'}\n"
+    )
+    number = merged(ci, {"infra.yaml": config, PROD: value("two")}, review=False)
+    assert "the next apply copies it" in ci.body(number)
+    refused = apply(ci, "prod", code=4)
+    assert refused.results == {"prod/net": "blocked"}
+    compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=0)
+    ran = apply(ci, "prod", *gated(ci, compared), code=0)
+    assert ran.results == {"prod/net": "applied"}
+    _, data = ci.place.server.store.read_object("states", "prod/moved/net/default.tfstate")
+    assert json.loads(data)["outputs"]["x"]["value"] == "two"
+    assert state_of(ci, "prod/net") == "one", "the source is kept"
+    assert "✓ prod is done" in told(ci, number, "prod")

@@ -12,7 +12,7 @@ from orchestrator.ci.landing.sharding import Others, Part, announce
 from orchestrator.ci.requests import NO_REQUESTS, RolloutRequests
 from orchestrator.engine.checks import CheckOutcome
 from orchestrator.engine.context import RunContext
-from orchestrator.engine.executor import STOPS
+from orchestrator.engine.executor import DONE, STOPS
 from orchestrator.engine.memory import Memory
 from orchestrator.engine.origin import origin_of
 from orchestrator.engine.session import Session
@@ -20,7 +20,7 @@ from orchestrator.engine.worktrees import at_commit
 from orchestrator.errors import BlockedError, InfraError, InterruptedRunError, StateError, UsageError
 from orchestrator.hosts.port import Host
 from orchestrator.plan.digest import Digest
-from orchestrator.project.model import Project
+from orchestrator.project.model import Project, Stack
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.review.gate import (
     Gate,
@@ -33,7 +33,7 @@ from orchestrator.review.gate import (
 from orchestrator.review.promotion import EnvironmentPromotion
 from orchestrator.review.rules import PendingRules
 from orchestrator.run.deleting import Deleted
-from orchestrator.run.forward import is_known
+from orchestrator.run.forward import is_known, is_on_trunk
 from orchestrator.run.heartbeat import stale
 from orchestrator.run.pipeline import Request, apply
 from orchestrator.run.recording import Terms
@@ -195,7 +195,7 @@ class Step:
         stacks = dict(session.context.project.stacks) | {one.stack.id: one.stack for one in deleted}
         with approvals.lock:
             pending = [
-                approvals.trunk.pending(stacks[id_], session.memory.ledgers.entry(stacks[id_]))
+                approvals.trunk.pending(stacks[id_], self._entry_on_trunk(stacks[id_]))
                 for id_, digest in sorted(shown.items())
                 if id_ in stacks and not digest.is_empty
             ]
@@ -213,6 +213,21 @@ class Step:
         )
         if self.asked.only is None or self._leads:
             self.done_elsewhere = self._done_elsewhere(shown, owed)
+
+    def _entry_on_trunk(self, stack: Stack) -> Entry | None:
+        """What is known of a stack, as of the last commit of trunk where the applied one is gone over.
+
+        What trunk had before that was decided on then, whoever wrote it.
+        """
+        entry = self.session.memory.ledgers.entry(stack)
+        if entry is None or not self.rollout.superseded_commit(self.session, entry):
+            return entry
+        project = self.session.context.project
+        for run in self.session.memory.ledgers.of(stack).runs(stack.id):
+            commit = base_commit(run.commit)
+            if run.stacks[stack.id].result in DONE and is_on_trunk(project, commit):
+                return replace(entry, commit=commit)
+        return entry
 
     def _done_elsewhere(self, shown: Mapping[str, Digest], owed: Collection[str]) -> tuple[StackReport, ...]:
         """The stacks that the gate showed and that are no longer pending: another run was faster."""

@@ -38,6 +38,7 @@ from orchestrator.run.deleting import Deleted, owed_deletions, plan_deleted
 from orchestrator.run.digesting import empty_digest
 from orchestrator.run.pending import pending_stacks
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
+from orchestrator.run.rollout_options import has_no_state
 from orchestrator.run.state_changes import require_no_state
 from orchestrator.state.records import Entry, base_commit
 
@@ -272,7 +273,9 @@ def compare(
     """
     requests.require(session.context.project, environment)
     if requests.forget:
-        require_no_state(session.memory.states, session.context.project.stacks[requests.forget.stack])
+        stack = session.context.project.stacks[requests.forget.stack]
+        if not has_no_state(session.memory.states, stack):
+            require_no_state(session.memory.states, stack)
     rollout = requests.options
     session = rollout.session(session)
     memory = session.memory
@@ -361,7 +364,7 @@ def owed_request(
     lost = {
         id_: f"its state is given up: {forgotten[id_]}"
         for id_ in stacks
-        if id_ in forgotten and memory.states.generation(memory.project.stacks[id_]) is None
+        if id_ in forgotten and has_no_state(memory.states, memory.project.stacks[id_])
     }
     owed = pending_stacks(memory, stacks) | lost
     owed = {id_: owed[id_] for id_ in stacks if id_ in owed}

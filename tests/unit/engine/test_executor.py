@@ -569,3 +569,11 @@ def test_an_empty_plan_whose_repair_takes_a_yes_is_asked_about(rig: Rig) -> None
     assert rig.run().result == "blocked"
     rig.gate = ALLOW_ALL
     assert (rig.run().reason, rig.records.outcomes) == (repair.result, [("dev/app", "unchanged")])
+
+
+def test_a_repair_is_asked_about_before_the_plan_is_made_again(rig: Rig) -> None:
+    """A plan against the real backend writes an empty state where there is none."""
+    rig.shown = rig.planned(repair=Repair("it is gone", "given up", asks=("why",)), shadow=True)
+    rig.gate = Refuses(BlockedError("nobody approved"))
+    assert rig.run().result == "blocked"
+    assert rig.replans == []
