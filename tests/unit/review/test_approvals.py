@@ -87,13 +87,13 @@ def test_two_merged_within_a_second_and_an_evicted_run_are_owed_together(trunk: 
     assert trunk.judge(app(update(PLAIN, input=("one", "three")))).kind == "mismatch"
 
 
-def test_the_newest_plan_counts_and_not_the_newest_number(trunk: ApprovingInMemory) -> None:
-    """Opened first and planned last, after the other one was merged."""
+def test_the_newest_plan_counts_and_not_the_newest_merge(trunk: ApprovingInMemory) -> None:
+    """Planned first and merged last, after a pull request that was planned later."""
     more = {"infra/envs/prod/app/more.tf": "# more\n"}
     first = trunk.change("prod/app", "one", branch="first", **more)
-    trunk.approved("prod/app", "two", TWO)
-    trunk.post(first, THREE)
+    trunk.post(first, TWO)
     trunk.github.review(first, "bert")
+    trunk.approved("prod/app", "three", THREE)
     trunk.github.merge(first, "squash")
     assert trunk.judge(THREE).kind == "approved"
     assert trunk.judge(TWO).kind == "mismatch"
