@@ -435,6 +435,10 @@ HOSTILE: dict[str, Change] = {
     "states of another kind by infra.yaml": Change(
         "backend", {"infra.yaml": "backend: {local: {path: x}}\nenvironments: {dev: {}, prod: {}}\n"}
     ),
+    "remote state by a block": main(
+        "remote-state",
+        'data "terraform_remote_state" "x" {\n  backend = "gcs"\n  config {\n    bucket = "evil"\n  }\n}\n',
+    ),
     # What runs in place of Terraform
     "version that is a folder": Change("cli-config", {".tool-versions": "terraform path:./evil\n"}),
     "version that is a folder for mise": Change(
