@@ -153,6 +153,7 @@ def test_affected(infra: Infra, repo: Repo) -> None:
         "environment": "dev",
         "change": "changed",
         "reasons": [["infra/modules/network/main.tf", "dev/network"]],
+        "renamed_from": None,
     }
     assert document["followers"][1] == {
         "id": "prod/service",
