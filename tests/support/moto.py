@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import re
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import parse_qs
 
 Moment = Literal["before", "after"]
@@ -63,11 +62,6 @@ class Aws:
         self._ask("POST", "/moto-api/reset")
         self.stop_at = ""
         self.calls.clear()
-
-    def count(self, service: str, model: str) -> int:
-        """How many objects of a kind there are, such as ("ec2", "VPC")."""
-        data: dict[str, Any] = json.loads(self._ask("GET", "/moto-api/data.json"))
-        return len(data.get(service, {}).get(model, []))
 
     def _ask(self, method: str, path: str) -> bytes:
         """The server's own answer, past the proxy."""
