@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.sandbox.gcs.disk import BucketRecord, is_live, is_soft_deleted
 from orchestrator.sandbox.gcs.errors import invalid
+from orchestrator.sandbox.gcs.glob import compile_glob
 from orchestrator.sandbox.gcs.resources import Resource
 
 _LARGEST_PAGE = 1000
@@ -22,6 +24,7 @@ class Query:
     delimiter: str = ""
     start: str = ""
     end: str = ""
+    glob: re.Pattern[str] | None = None
     versions: bool = False
     soft_deleted: bool = False
     trailing_delimiter: bool = False
@@ -40,6 +43,7 @@ class Query:
             delimiter=values.get("delimiter", ""),
             start=values.get("startOffset", ""),
             end=values.get("endOffset", ""),
+            glob=compile_glob(values["matchGlob"]) if values.get("matchGlob") else None,
             versions=is_true(values.get("versions")),
             soft_deleted=is_true(values.get("softDeleted")),
             trailing_delimiter=is_true(values.get("includeTrailingDelimiter")),
@@ -100,11 +104,13 @@ def _entries(record: BucketRecord, query: Query) -> Iterator[tuple[tuple[bytes, 
             continue
         common = _common_prefix(name, query)
         if common:
-            if common not in seen:
-                seen.add(common)
+            if common not in seen and _matches(common, query):
                 yield (common.encode("utf-8", "surrogatepass"), -1), common
+            seen.add(common)
             if not (query.trailing_delimiter and name == common):
                 continue
+        if not _matches(name, query):
+            continue
         for one in shown:
             yield (name.encode("utf-8", "surrogatepass"), int(one["generation"])), one
 
@@ -114,6 +120,10 @@ def _common_prefix(name: str, query: Query) -> str:
         return ""
     rest, found, _ = name[len(query.prefix) :].partition(query.delimiter)
     return query.prefix + rest + found if found else ""
+
+
+def _matches(entry: str, query: Query) -> bool:
+    return query.glob is None or query.glob.fullmatch(entry) is not None
 
 
 def _is_shown(resource: Resource, query: Query) -> bool:

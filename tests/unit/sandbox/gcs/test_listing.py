@@ -77,3 +77,39 @@ def test_bad_questions_are_refused(filled: Store, query: dict[str, str]) -> None
 
 def test_an_empty_listing_has_no_items(call: Call) -> None:
     assert call("GET", f"/storage/v1/b/{BUCKET}/o").json == {"kind": "storage#objects"}
+
+
+@pytest.mark.parametrize(
+    ("glob", "names"),
+    [
+        ("foo*bar", ["foobar"]),
+        ("foo**bar", ["foo/bar", "foo/foobar", "foobar"]),
+        ("**/foobar", ["foo/foobar", "foobar"]),
+        ("*/ba[rz]", ["foo/bar", "foo/baz"]),
+        ("*/ba[!a-y]", ["foo/baz"]),
+        ("**/{foobar,baz}", ["foo/baz", "foo/foobar", "foobar"]),
+        ("foo/{foo*,*baz}", ["foo/baz", "foo/foobar"]),
+        ("foo?ba?", []),
+        ("fo?bar", ["foobar"]),
+        ("foo/ba\\*", []),
+        ("foobar,x", []),
+    ],
+)
+def test_a_glob_selects_names(store: Store, glob: str, names: list[str]) -> None:
+    for name in ("foo/bar", "foo/baz", "foo/foobar", "foobar"):
+        store.insert_object(BUCKET, name, b"x")
+    page = store.list_objects(BUCKET, Query.read({"matchGlob": glob}))
+    assert [item["name"] for item in page.items] == names
+
+
+def test_a_glob_selects_prefixes_too(store: Store) -> None:
+    for name in ("bar/a", "bar/b", "baz/a", "bay", "foo"):
+        store.insert_object(BUCKET, name, b"x")
+    page = store.list_objects(BUCKET, Query.read({"matchGlob": "ba[ry]{,/}", "delimiter": "/"}))
+    assert ([item["name"] for item in page.items], page.prefixes) == (["bay"], ["bar/"])
+
+
+@pytest.mark.parametrize("glob", ["a[b", "{a", "[z-a]"])
+def test_a_malformed_glob_is_refused(glob: str) -> None:
+    with pytest.raises(GcsError, match=r"400 invalid: Invalid value .* for matchGlob"):
+        Query.read({"matchGlob": glob})
