@@ -71,7 +71,11 @@ class Connection(QuietConnection):
     def _head(self) -> Request:
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers: dict[str, str] = {}
+        for name, value in self.headers.items():
+            # A header that comes twice (x-goog-hash) is one list.
+            before = headers.get(name.lower())
+            headers[name.lower()] = value if before is None else f"{before},{value}"
         return Request(self.command, parts.path, parts.query, query, headers, b"", self.server.access)
 
     def _with_body(self, request: Request, limit: int | None = None) -> Request:

@@ -72,6 +72,9 @@ def _headers(resource: Resource) -> dict[str, str]:
         "X-Goog-Stored-Content-Length": resource["size"],
     }
     headers |= {name: resource[key] for name, key in _SHOWN.items() if key in resource}
+    if encryption := resource.get("customerEncryption"):
+        headers["X-Goog-Encryption-Algorithm"] = encryption["encryptionAlgorithm"]
+        headers["X-Goog-Encryption-Key-Sha256"] = encryption["keySha256"]
     headers |= {f"X-Goog-Meta-{key}": value for key, value in resource.get("metadata", {}).items()}
     return {_plain(name): _plain(value) for name, value in headers.items()}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
+from orchestrator.sandbox.gcs.encryption import CustomerKey
 from orchestrator.sandbox.gcs.errors import GcsError, invalid
 from orchestrator.sandbox.gcs.iam import Access
 from orchestrator.sandbox.gcs.preconditions import Preconditions
@@ -41,6 +42,16 @@ class Request:
         """The request's preconditions: parameters in the JSON API, headers in the XML API."""
         from_headers = {name: self.headers[key] for key, name in _FROM_HEADERS.items() if key in self.headers}
         return Preconditions.read({**from_headers, **self.query})
+
+    @property
+    def customer_key(self) -> CustomerKey:
+        """The customer-supplied key that the request carries for the object that it names or writes."""
+        return CustomerKey.read(self.headers)
+
+    @property
+    def source_key(self) -> CustomerKey:
+        """The customer-supplied key of the object that a copy reads."""
+        return CustomerKey.read(self.headers, source=True)
 
     @property
     def generation(self) -> int | None:
@@ -96,12 +107,16 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
 
 
 def object_response(request: Request, resource: Resource, status: int = 200) -> Response:
-    """An object's resource; its data's address is on this server."""
-    return json_response(localised(request, resource), status)
+    """An object's resource as the request may see it; its data's address is on this server."""
+    return json_response(visible_object(request, resource), status)
 
 
-def localised(request: Request, resource: Resource) -> Resource:
-    """The resource with a `mediaLink` that leads here: clients follow it."""
+def visible_object(request: Request, resource: Resource) -> Resource:
+    """The resource with a `mediaLink` that leads here, which clients follow.
+
+    Checksums of data that the request's customer-supplied key does not open are left out.
+    """
+    resource = request.customer_key.visible(resource)
     link = str(resource.get("mediaLink", ""))
     here = f"{request.base_url}/download/storage/v1"
     return {**resource, "mediaLink": here + link[len(DOWNLOAD) :]} if link.startswith(DOWNLOAD) else resource

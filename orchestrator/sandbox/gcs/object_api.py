@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from orchestrator.sandbox.gcs.errors import GcsError, forbidden, invalid
 from orchestrator.sandbox.gcs.listing import Query, is_true
 from orchestrator.sandbox.gcs.media import check_tags, media_response
-from orchestrator.sandbox.gcs.messages import Request, Response, json_response, localised, object_response
+from orchestrator.sandbox.gcs.messages import (
+    Request,
+    Response,
+    json_response,
+    object_response,
+    visible_object,
+)
 from orchestrator.sandbox.gcs.preconditions import Preconditions
+from orchestrator.sandbox.gcs.resources import Resource
 from orchestrator.sandbox.gcs.store import Store
 
 T = TypeVar("T")
@@ -35,6 +42,33 @@ def look(request: Request, bucket: str, name: str, read: Callable[[], T]) -> T:
         raise
 
 
+def read_data(store: Store, request: Request, bucket: str, name: str) -> tuple[Resource, bytes]:
+    """Read an object's data; 400 unless the request carries the customer-supplied key that it needs."""
+    resource, data = look(
+        request, bucket, name, lambda: store.read_object(bucket, name, request.generation, when=request.when)
+    )
+    request.customer_key.check(resource)
+    return resource, data
+
+
+def written_fields(
+    request: Request, body: dict[str, Any], kms_parameter: str = "kmsKeyName"
+) -> dict[str, Any]:
+    """The fields of an object that is written: the body's, and those that parameters and headers set."""
+    key = request.customer_key
+    kms_key = request.query.get(kms_parameter)
+    if key.sha256 and kms_key:
+        raise invalid(
+            "A customer-supplied key and a Cloud KMS key cannot be used together.", location=kms_parameter
+        )
+    fields = {name: value for name, value in body.items() if name != "customerEncryption"}
+    if kms_key:
+        fields["kmsKeyName"] = kms_key
+    if key.sha256:
+        fields.pop("kmsKeyName", None)
+    return {**fields, **key.field}
+
+
 def list_objects(store: Store, request: Request, bucket: str) -> Response:
     """GET b/BUCKET/o"""
     query = Query.read(request.query)
@@ -42,7 +76,7 @@ def list_objects(store: Store, request: Request, bucket: str) -> Response:
     page = store.list_objects(bucket, query)
     answer: dict[str, object] = {"kind": "storage#objects"}
     if page.items:
-        answer["items"] = [localised(request, one) for one in page.items]
+        answer["items"] = [visible_object(request, one) for one in page.items]
     if page.prefixes:
         answer["prefixes"] = page.prefixes
     if page.next_token:
@@ -65,9 +99,7 @@ def get_object(store: Store, request: Request, bucket: str, name: str) -> Respon
 
 def download_object(store: Store, request: Request, bucket: str, name: str) -> Response:
     """GET download/…/b/BUCKET/o/OBJECT"""
-    resource, data = look(
-        request, bucket, name, lambda: store.read_object(bucket, name, request.generation, when=request.when)
-    )
+    resource, data = read_data(store, request, bucket, name)
     check_tags(request, resource["etag"])
     return media_response(request, resource, data, tag=resource["etag"])
 
@@ -75,14 +107,20 @@ def download_object(store: Store, request: Request, bucket: str, name: str) -> R
 def patch_object(store: Store, request: Request, bucket: str, name: str) -> Response:
     """PATCH b/BUCKET/o/OBJECT"""
     request.access.check("storage.objects.update", bucket, name)
-    resource = store.patch_object(bucket, name, request.json(), request.generation, when=request.when)
+    override = is_true(request.query.get("overrideUnlockedRetention"))
+    resource = store.patch_object(
+        bucket, name, request.json(), request.generation, when=request.when, override_retention=override
+    )
     return object_response(request, resource)
 
 
 def update_object(store: Store, request: Request, bucket: str, name: str) -> Response:
     """PUT b/BUCKET/o/OBJECT"""
     request.access.check("storage.objects.update", bucket, name)
-    resource = store.update_object(bucket, name, request.json(), request.generation, when=request.when)
+    override = is_true(request.query.get("overrideUnlockedRetention"))
+    resource = store.update_object(
+        bucket, name, request.json(), request.generation, when=request.when, override_retention=override
+    )
     return object_response(request, resource)
 
 
@@ -99,17 +137,19 @@ def rewrite_object(
     """POST b/BUCKET/o/OBJECT/rewriteTo/b/BUCKET/o/OBJECT, done in one go"""
     request.access.check("storage.objects.get", bucket, name)
     check_write(store, request, to_bucket, to_name, request.when)
+    generation = request.number("sourceGeneration")
+    request.source_key.check(store.get_object(bucket, name, generation))
     resource = store.copy_object(
         (bucket, name),
         (to_bucket, to_name),
-        request.json(),
-        generation=request.number("sourceGeneration"),
+        written_fields(request, request.json(), "destinationKmsKeyName"),
+        generation=generation,
         when=request.when,
         source_when=Preconditions.read(request.query, "ifSource"),
     )
     if "/copyTo/" in request.path:
         return object_response(request, resource)
-    answer = {"kind": "storage#rewriteResponse", "done": True, "resource": localised(request, resource)}
+    answer = {"kind": "storage#rewriteResponse", "done": True, "resource": visible_object(request, resource)}
     sizes = {"totalBytesRewritten": resource["size"], "objectSize": resource["size"]}
     return json_response({**answer, **sizes})
 
@@ -120,8 +160,10 @@ def compose_object(store: Store, request: Request, bucket: str, name: str) -> Re
     parts = wanted.get("sourceObjects") or []
     for part in parts:
         request.access.check("storage.objects.get", bucket, str(part.get("name", "")))
+        generation = int(part["generation"]) if part.get("generation") else None
+        request.customer_key.check(store.get_object(bucket, str(part["name"]), generation))
     check_write(store, request, bucket, name, request.when)
-    destination = wanted.get("destination") or {}
+    destination = written_fields(request, wanted.get("destination") or {})
     return object_response(request, store.compose_object(bucket, name, parts, destination, when=request.when))
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.sandbox.gcs import resources
+from orchestrator.sandbox.gcs import resources, retention
 from orchestrator.sandbox.gcs.disk import BucketRecord, is_live, is_soft_deleted
-from orchestrator.sandbox.gcs.errors import GcsError, condition_not_met, invalid, no_object
+from orchestrator.sandbox.gcs.errors import condition_not_met, invalid, no_object
 from orchestrator.sandbox.gcs.folders import Folders
 from orchestrator.sandbox.gcs.listing import Page, Query, make_page
 from orchestrator.sandbox.gcs.preconditions import ANY, Preconditions
@@ -42,18 +42,20 @@ class Objects(Folders):
     ) -> Resource:
         """The object's resource; 404 when there is none, 304 when a *NotMatch precondition names it."""
         with self.lock:
-            resource = self._object(self._record(bucket), name, generation)
+            record = self._record(bucket)
+            resource = self._object(record, name, generation)
             when.check(resource, reading=True)
-            return copy.deepcopy(resource)
+            return _shown(record, resource)
 
     def read_object(
         self, bucket: str, name: str, generation: int | None = None, *, when: Preconditions = ANY
     ) -> tuple[Resource, bytes]:
         """The object's resource and its bytes."""
         with self.lock:
-            resource = self._object(self._record(bucket), name, generation)
+            record = self._record(bucket)
+            resource = self._object(record, name, generation)
             when.check(resource, reading=True)
-            return copy.deepcopy(resource), self._disk.read_data(resource)
+            return _shown(record, resource), self._disk.read_data(resource)
 
     def patch_object(
         self,
@@ -63,9 +65,10 @@ class Objects(Folders):
         generation: int | None = None,
         *,
         when: Preconditions = ANY,
+        override_retention: bool = False,
     ) -> Resource:
         """Merge `changes` into the object's metadata (null removes); no new generation."""
-        return self._change(bucket, name, generation, when, changes, keep=True)
+        return self._change(bucket, name, generation, when, changes, keep=True, override=override_retention)
 
     def update_object(
         self,
@@ -75,9 +78,10 @@ class Objects(Folders):
         generation: int | None = None,
         *,
         when: Preconditions = ANY,
+        override_retention: bool = False,
     ) -> Resource:
         """Replace all of the object's metadata that a client decides; no new generation."""
-        return self._change(bucket, name, generation, when, body, keep=False)
+        return self._change(bucket, name, generation, when, body, keep=False, override=override_retention)
 
     def delete_object(
         self, bucket: str, name: str, generation: int | None = None, *, when: Preconditions = ANY
@@ -87,10 +91,7 @@ class Objects(Folders):
             record = self._record(bucket)
             resource = self._object(record, name, generation)
             when.check(resource)
-            if resource.get("temporaryHold") or resource.get("eventBasedHold"):
-                raise GcsError(
-                    403, "forbidden", f"Object '{bucket}/{name}' is under active hold and cannot be deleted."
-                )
+            retention.check_removable(record.resource, resource, self._now())
             self._retire(record, resource, may_keep=generation is None)
 
     def list_objects(self, bucket: str, query: Query | None = None) -> Page:
@@ -99,7 +100,7 @@ class Objects(Folders):
             record = self._record(bucket)
             self._purge(record)
             page = make_page(record, query or Query())
-            return Page(copy.deepcopy(page.items), page.prefixes, page.next_token)
+            return Page([_shown(record, item) for item in page.items], page.prefixes, page.next_token)
 
     def copy_object(
         self,
@@ -119,6 +120,8 @@ class Objects(Folders):
             fields = resources.OBJECT_SETTABLE
             wanted = dict(body or {}) if fields.intersection(body or ()) else {**original, **(body or {})}
             kept = {key: wanted[key] for key in (*fields, "storageClass") if key in wanted}
+            # A copy is encrypted as its own request says, never as its source is.
+            kept |= {key: body[key] for key in ("kmsKeyName", "customerEncryption") if body and key in body}
             return self.insert_object(*target, data, kept, when=when)
 
     def compose_object(
@@ -145,7 +148,9 @@ class Objects(Folders):
                 components += int(one.get("componentCount", 1))
             resources.check_object_name(name)
             when.check(record.live(name))
-            return self._write(record, name, data, body or {}, components=components)
+            # A client sends the resource that it has, with checksums of what the object was before.
+            fields = {key: value for key, value in (body or {}).items() if key not in ("md5Hash", "crc32c")}
+            return self._write(record, name, data, fields, components=components)
 
     def restore_object(
         self, bucket: str, name: str, generation: int, *, when: Preconditions = ANY
@@ -167,16 +172,21 @@ class Objects(Folders):
         with self.lock:
             record = self._record(bucket)
             self._purge(record)
-            return copy.deepcopy(self._soft_deleted(record, name, generation))
+            return _shown(record, self._soft_deleted(record, name, generation))
 
     def live_object(self, bucket: str, name: str) -> Resource | None:
         """The live object, or None; 404 only for a missing bucket."""
         with self.lock:
-            return copy.deepcopy(self._record(bucket).live(name))
+            record = self._record(bucket)
+            live = record.live(name)
+            return _shown(record, live) if live else None
 
     def _write(
         self, record: BucketRecord, name: str, data: bytes, body: Mapping[str, Any], components: int = 0
     ) -> Resource:
+        before = record.live(name)
+        if before:
+            retention.check_removable(record.resource, before, self._now())
         generation = self._next_generation()
         resource = resources.new_object(record.resource, name, data, body, generation, self._now())
         for field, label in (("md5Hash", "MD5"), ("crc32c", "CRC32C")):
@@ -188,12 +198,14 @@ class Objects(Folders):
         if components:
             del resource["md5Hash"]
             resource["componentCount"] = components
-        before = record.live(name)
+            if not body.get("contentType"):
+                del resource["contentType"]
+        retention.prepare_new(record.resource, resource)
         self._disk.save_object(resource, data)
         record.objects.setdefault(name, []).append(resource)
         if before:
             self._retire(record, before, may_keep=True)
-        return copy.deepcopy(resource)
+        return _shown(record, resource)
 
     def _change(
         self,
@@ -204,6 +216,7 @@ class Objects(Folders):
         wanted: Mapping[str, Any],
         *,
         keep: bool,
+        override: bool,
     ) -> Resource:
         with self.lock:
             record = self._record(bucket)
@@ -215,11 +228,12 @@ class Objects(Folders):
                     changed.pop(field, None)
             resources.merge(changed, {k: v for k, v in wanted.items() if k in resources.OBJECT_SETTABLE})
             resources.check_custom_metadata(changed.get("metadata"))
+            retention.apply_change(record.resource, resource, changed, self._now(), override=override)
             resources.count_change(changed, self._now())
             self._disk.save_object(changed)
             resource.clear()
             resource.update(changed)
-            return copy.deepcopy(resource)
+            return _shown(record, resource)
 
     def _object(self, record: BucketRecord, name: str, generation: int | None) -> Resource:
         found = record.live(name) if generation is None else record.generation(name, generation)
@@ -262,3 +276,8 @@ class Objects(Folders):
         for one in kept:
             if one["hardDeleteTime"] <= now:
                 self._remove(record, one)
+
+
+def _shown(record: BucketRecord, resource: Resource) -> Resource:
+    """A copy of the resource as the API returns it."""
+    return copy.deepcopy(retention.shown(record.resource, resource))

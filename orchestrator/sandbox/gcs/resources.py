@@ -28,7 +28,7 @@ OBJECT_SETTABLE = frozenset(
     {"cacheControl", "contentDisposition", "contentEncoding", "contentLanguage", "contentType"}
     | {"customTime", "eventBasedHold", "temporaryHold", "metadata", "retention", "contexts"}
 )
-_OBJECT_AT_INSERT = OBJECT_SETTABLE | {"storageClass", "kmsKeyName"}
+_OBJECT_AT_INSERT = OBJECT_SETTABLE | {"storageClass", "kmsKeyName", "customerEncryption"}
 
 _MULTI_REGIONS = frozenset({"US", "EU", "ASIA"})
 _DUAL_REGIONS = frozenset({"NAM4", "EUR4", "EUR5", "EUR7", "EUR8", "ASIA1"})
@@ -218,6 +218,12 @@ def new_object(
     check_custom_metadata(body.get("metadata"))
     given = {key: value for key, value in body.items() if key in _OBJECT_AT_INSERT}
     merge(resource, {key: value for key, value in given.items() if value not in (None, "", {})})
+    default_key = bucket.get("encryption", {}).get("defaultKmsKeyName")
+    if default_key and "customerEncryption" not in resource:
+        resource.setdefault("kmsKeyName", default_key)
+    if "kmsKeyName" in resource and "/cryptoKeyVersions/" not in resource["kmsKeyName"]:
+        # The service names the version of the key that it used.
+        resource["kmsKeyName"] += "/cryptoKeyVersions/1"
     count_change(resource, now)
     return resource
 

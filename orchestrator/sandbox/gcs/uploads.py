@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from orchestrator.sandbox.gcs.errors import GcsError, invalid
 from orchestrator.sandbox.gcs.messages import Request, Response, object_response, parse_json
-from orchestrator.sandbox.gcs.object_api import check_write
+from orchestrator.sandbox.gcs.object_api import check_write, written_fields
 from orchestrator.sandbox.gcs.preconditions import Preconditions
 from orchestrator.sandbox.gcs.resources import Resource, check_object_name
 from orchestrator.sandbox.gcs.store import Store
@@ -33,6 +33,7 @@ class Session:
     body: Mapping[str, Any]
     request: Request
     when: Preconditions
+    checksums: dict[str, str] = field(default_factory=dict)
     data: bytearray = field(default_factory=bytearray)
     done: Resource | None = None
 
@@ -71,16 +72,17 @@ class Uploads:
         """PUT upload/…/b/BUCKET/o?upload_id=ID: the next piece, or the question how much there is"""
         session = self._session(request)
         if session.done:
-            return object_response(request, session.done)
+            return object_response(session.request, session.done)
         total = _take(session, request)
+        session.checksums |= _checksums(request)
         if total is None or len(session.data) < total:
             return _incomplete(session, request)
-        body = {**session.body, **_checksums(request)}
+        body = {**session.body, **session.checksums}
         session.done = self._write(
             session.request, session.bucket, session.name, bytes(session.data), body, session.when
         )
         session.data.clear()
-        return object_response(request, session.done)
+        return object_response(session.request, session.done)
 
     def cancel(self, store: Store, request: Request, bucket: str) -> Response:
         """DELETE upload/…/b/BUCKET/o?upload_id=ID"""
@@ -97,7 +99,8 @@ class Uploads:
         if content:
             body.setdefault("contentType", content)
         upload_id = uuid.uuid4().hex
-        self._sessions[upload_id] = Session(bucket, name, body, request, request.when)
+        written_fields(request, body)
+        self._sessions[upload_id] = Session(bucket, name, body, request, request.when, _checksums(request))
         while len(self._sessions) > _KEPT_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         place = f"{request.base_url}/upload/storage/v1/b/{quote(bucket)}/o"
@@ -121,7 +124,10 @@ class Uploads:
     ) -> Resource:
         check_object_name(name)
         check_write(self._store, request, bucket, name, when)
-        return self._store.insert_object(bucket, name, data, body, when=when)
+        fields = written_fields(request, dict(body))
+        if "contentEncoding" in request.query:
+            fields["contentEncoding"] = request.query["contentEncoding"]
+        return self._store.insert_object(bucket, name, data, fields, when=when)
 
 
 def _take(session: Session, request: Request) -> int | None:

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from orchestrator.sandbox.gcs.errors import GcsError
 from orchestrator.sandbox.gcs.media import check_tags, media_response, xml_tag
 from orchestrator.sandbox.gcs.messages import Request, Response
-from orchestrator.sandbox.gcs.object_api import look
+from orchestrator.sandbox.gcs.object_api import read_data
 from orchestrator.sandbox.gcs.store import Store
 
 _MESSAGES = {
@@ -20,9 +20,7 @@ _MESSAGES = {
 
 def read_object(store: Store, request: Request, bucket: str, name: str) -> Response:
     """GET or HEAD /BUCKET/OBJECT"""
-    resource, data = look(
-        request, bucket, name, lambda: store.read_object(bucket, name, request.generation, when=request.when)
-    )
+    resource, data = read_data(store, request, bucket, name)
     check_tags(request, xml_tag(resource))
     return media_response(request, resource, data, tag=xml_tag(resource))
 

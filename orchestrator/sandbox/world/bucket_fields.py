@@ -103,7 +103,12 @@ def to_object(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def from_object(resource: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that an object's resource tells. Its content is only in the configuration."""
     attributes = {name: resource.get(camel(name)) for name in _OBJECT_PLAIN}
-    digest = resource["md5Hash"]
+    # A composed object has no MD5.
+    digest = resource.get("md5Hash", "")
+    # Terraform's configuration names a key, the service the version of it that was used.
+    attributes["kms_key_name"] = (resource.get("kmsKeyName") or "").partition("/cryptoKeyVersions/")[
+        0
+    ] or None
     attributes.update(
         bucket=resource["bucket"],
         name=resource["name"],

@@ -207,13 +207,25 @@ def test_objects_can_be_composed(store: Store) -> None:
         store.compose_object(BUCKET, "none", [])
 
 
-def test_an_object_under_hold_cannot_be_deleted(store: Store) -> None:
-    store.insert_object(BUCKET, "a", b"one")
-    store.patch_object(BUCKET, "a", {"temporaryHold": True})
-    with pytest.raises(GcsError, match="403"):
-        store.delete_object(BUCKET, "a")
-    store.patch_object(BUCKET, "a", {"temporaryHold": False})
-    store.delete_object(BUCKET, "a")
+def test_a_composition_may_replace_one_of_its_parts(store: Store) -> None:
+    """google-cloud-storage sends the resource that it has, checksums of the old data included."""
+    before = store.insert_object(BUCKET, "a", b"one", {"contentType": "text/plain"})
+    store.insert_object(BUCKET, "b", b"two")
+    made = store.compose_object(BUCKET, "a", [{"name": "a"}, {"name": "b"}], before)
+    assert store.read_object(BUCKET, "a")[1] == b"onetwo"
+    assert (made["contentType"], made["crc32c"] != before["crc32c"]) == ("text/plain", True)
+    assert "contentType" not in store.compose_object(BUCKET, "c", [{"name": "a"}])
+
+
+def test_a_kms_key_comes_from_the_upload_or_the_bucket(store: Store) -> None:
+    key, other = (
+        "projects/p/locations/l/keyRings/r/cryptoKeys/k",
+        "projects/p/locations/l/keyRings/r/cryptoKeys/o",
+    )
+    store.patch_bucket(BUCKET, {"encryption": {"defaultKmsKeyName": key}})
+    assert store.insert_object(BUCKET, "a", b"x")["kmsKeyName"] == f"{key}/cryptoKeyVersions/1"
+    mine = store.insert_object(BUCKET, "a", b"x", {"kmsKeyName": other})
+    assert mine["kmsKeyName"] == f"{other}/cryptoKeyVersions/1"
 
 
 def test_what_is_returned_is_the_callers_own(store: Store) -> None:

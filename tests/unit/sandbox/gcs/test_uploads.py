@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
+from orchestrator.sandbox.gcs.resources import hashes
 from orchestrator.sandbox.gcs.server import GcsServer
 from tests.unit.sandbox.gcs.conftest import BUCKET, Answer, Call
 
@@ -77,6 +78,28 @@ def test_checksums_in_headers_are_checked(call: Call) -> None:
         assert answer.status == status
 
 
+@pytest.mark.parametrize("kind", ["media", "multipart", "resumable"])
+def test_an_upload_takes_its_key_and_encoding_from_parameters(call: Call, kind: str) -> None:
+    key = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
+    query = {"uploadType": kind, "name": "a", "kmsKeyName": key, "contentEncoding": "gzip"}
+    body, headers = multipart(b"{}", b"x") if kind == "multipart" else (b"x" if kind == "media" else b"", {})
+    answer = call("POST", UPLOAD, body, headers, **query)
+    if kind == "resumable":
+        answer = call("PUT", "/" + answer.headers["location"].split("/", 3)[3], b"x")
+    assert (answer.json["kmsKeyName"], answer.json["contentEncoding"]) == (
+        f"{key}/cryptoKeyVersions/1",
+        "gzip",
+    )
+
+
+def test_a_copy_takes_its_key_from_a_parameter(server: GcsServer, call: Call) -> None:
+    server.store.insert_object(BUCKET, "a", b"x")
+    key = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
+    copied = call("POST", f"{O}/a/rewriteTo/b/{BUCKET}/o/b", {}, destinationKmsKeyName=key).json["resource"]
+    composed = call("POST", f"{O}/c/compose", {"sourceObjects": [{"name": "a"}]}, kmsKeyName=key).json
+    assert copied["kmsKeyName"] == composed["kmsKeyName"] == f"{key}/cryptoKeyVersions/1"
+
+
 def start(call: Call, **query: object) -> str:
     """Begin a resumable upload of `big`; returns its path."""
     headers = {"X-Upload-Content-Type": "text/x"}
@@ -122,6 +145,20 @@ def test_a_client_that_cannot_take_a_308_gets_what_stands_for_it(call: Call) -> 
 def test_an_upload_in_one_piece_and_an_empty_one(call: Call) -> None:
     assert call("PUT", start(call), b"whole").json["size"] == "5"
     assert put(call, start(call), b"", "bytes */0").json["size"] == "0"
+
+
+@pytest.mark.parametrize("at", ["start", "end", "both"])
+def test_checksums_of_an_upload_in_pieces_are_checked(call: Call, at: str) -> None:
+    """A client sends two headers of that name: the checksum at fault may be in either."""
+    right = "crc32c=" + hashes(b"whole")["crc32c"]
+    wrong = "md5=" + hashes(b"other")["md5Hash"]
+    first = {"X-Goog-Hash": wrong} if at != "end" else {}
+    begun = call("POST", UPLOAD, {"name": "big"}, first, uploadType="resumable")
+    path = "/" + begun.headers["location"].split("/", 3)[3]
+    last = {"X-Goog-Hash": wrong if at == "end" else right, "x-goog-hash": right}
+    answer = call("PUT", path, b"whole", last)
+    assert (answer.status, "doesn't match calculated MD5" in answer.json["error"]["message"]) == (400, True)
+    assert call("GET", f"{O}/big").status == 404
 
 
 def test_a_precondition_given_at_the_start_holds_at_the_end(server: GcsServer, call: Call) -> None:
