@@ -128,6 +128,7 @@ class Buckets:
         """Replace the bucket's IAM policy and return it; 412 when `policy` carries another etag."""
         with self.lock:
             record = self._record(name)
+            policies.check_conditions(policy, record.resource)
             record.policy = policies.replace_policy(record.policy, policy)
             resources.count_change(record.resource, self._now())
             self._disk.save_bucket(record)
@@ -138,14 +139,12 @@ class Buckets:
         location = str(settable.pop("location", "") or record.resource["location"]).upper()
         if location != record.resource["location"]:
             raise invalid("A bucket's location cannot be changed.", location="location")
-        locked = record.resource.get("retentionPolicy", {}).get("isLocked")
-        wanted = settable.get("retentionPolicy", {})
-        if locked and (wanted is None or wanted.get("isLocked") is False):
-            raise forbidden("The request", "storage.buckets.update", "bucket")
         return settable
 
     def _replace(self, record: BucketRecord, changed: Resource) -> Resource:
+        _keep_lock(record.resource, changed)
         resources.settle_bucket(changed, record.resource, self._now())
+        policies.check_conditions(record.policy, changed)
         record.resource = changed
         self._disk.save_bucket(record)
         return copy.deepcopy(changed)
@@ -162,3 +161,15 @@ class Buckets:
     def _next_generation(self) -> int:
         self._last_generation = max(self._last_generation + 1, int(self.clock().timestamp() * 1_000_000))
         return self._last_generation
+
+
+def _keep_lock(before: Mapping[str, Any], changed: Resource) -> None:
+    """Raise 403 for a change that removes, unlocks or shortens a locked retention policy."""
+    locked = before.get("retentionPolicy", {})
+    if not locked.get("isLocked"):
+        return
+    policy = changed.get("retentionPolicy") or {}
+    is_shorter = int(policy.get("retentionPeriod") or 0) < int(locked["retentionPeriod"])
+    if is_shorter or policy.get("isLocked") is False:
+        raise forbidden("The request", "storage.buckets.update", "bucket")
+    policy["isLocked"] = True

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.sandbox.gcs.errors import condition_not_met, invalid
+from orchestrator.sandbox.gcs.errors import GcsError, condition_not_met, invalid
 from orchestrator.sandbox.gcs.resources import Resource, etag
 
 _ROLE = re.compile(r"roles/[A-Za-z0-9_.]+|(projects|organizations)/[^/]+/roles/[A-Za-z0-9_.]+")
@@ -37,8 +37,21 @@ def replace_policy(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> Res
         raise condition_not_met()
     bindings = [_binding(one) for one in wanted.get("bindings") or [] if one.get("members")]
     if any("condition" in one for one in bindings) and int(wanted.get("version") or 1) < 3:
-        raise invalid("Policies with conditional role bindings must be set with version 3.")
+        raise invalid("The version of a policy with conditional role bindings must be at least 3.")
     return _policy(current["resourceId"], bindings, int(current["revision"]) + 1)
+
+
+def check_conditions(policy: Mapping[str, Any], bucket: Mapping[str, Any]) -> None:
+    """Raise 412 for a policy with conditions on a bucket whose access is not uniform."""
+    if bucket["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"]:
+        return
+    if any(binding.get("condition") for binding in policy.get("bindings") or []):
+        raise GcsError(
+            412,
+            "conditionNotMet",
+            "An IAM policy with conditions needs uniform bucket-level access. To set a condition, enable "
+            "uniform bucket-level access of the bucket.",
+        )
 
 
 def shown(policy: Mapping[str, Any]) -> Resource:

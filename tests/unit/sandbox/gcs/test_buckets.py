@@ -163,8 +163,16 @@ def test_a_locked_retention_policy_stays(store: Store) -> None:
         "isLocked": True,
         "effectiveTime": "2026-01-02T03:04:05.678Z",
     }
+    for changes in ({"retentionPolicy": None}, {"retentionPolicy": {"retentionPeriod": 59}}):
+        with pytest.raises(GcsError, match="403"):
+            store.patch_bucket(BUCKET, changes)
     with pytest.raises(GcsError, match="403"):
-        store.patch_bucket(BUCKET, {"retentionPolicy": None})
+        store.update_bucket(BUCKET, {"labels": {"a": "1"}})
+    longer = store.patch_bucket(BUCKET, {"retentionPolicy": {"retentionPeriod": "61"}})
+    assert (longer["retentionPolicy"]["retentionPeriod"], longer["retentionPolicy"]["isLocked"]) == (
+        "61",
+        True,
+    )
 
 
 def test_a_project_has_a_service_agent(call: Call) -> None:

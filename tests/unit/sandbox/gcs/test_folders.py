@@ -80,9 +80,24 @@ def test_a_policy_is_replaced_only_by_who_has_seen_it(server: GcsServer, call: C
 
 def test_conditions_are_kept_and_need_version_3(call: Call) -> None:
     binding = {**VIEWER, "condition": {"title": "t", "expression": "resource.name.startsWith('x')"}}
-    assert call("PUT", IAM, {"bindings": [binding], "version": 1}).status == 400
+    refused = call("PUT", IAM, {"bindings": [binding], "version": 1})
+    assert (refused.status, "at least 3" in refused.json["error"]["message"]) == (400, True)
     policy = call("PUT", IAM, {"bindings": [binding], "version": 3}).json
     assert (policy["bindings"], policy["version"]) == ([binding], 3)
+
+
+def test_conditions_need_uniform_access(store: Store) -> None:
+    binding = {**VIEWER, "condition": {"title": "t", "expression": "resource.name.startsWith('x')"}}
+    policy = {"bindings": [binding], "version": 3}
+    store.create_bucket("acme", {"name": "fine-grained"})
+    with pytest.raises(GcsError, match=r"412 conditionNotMet: .*enable uniform bucket-level access"):
+        store.set_bucket_policy("fine-grained", policy)
+    store.set_bucket_policy(BUCKET, policy)
+    off = {"iamConfiguration": {"uniformBucketLevelAccess": {"enabled": False}}}
+    with pytest.raises(GcsError, match="412"):
+        store.patch_bucket(BUCKET, off)
+    store.set_bucket_policy(BUCKET, {"bindings": [VIEWER]})
+    store.patch_bucket(BUCKET, off)
 
 
 @pytest.mark.parametrize(
