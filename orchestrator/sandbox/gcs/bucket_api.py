@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from orchestrator.sandbox.gcs import fields
 from orchestrator.sandbox.gcs.errors import invalid
 from orchestrator.sandbox.gcs.listing import is_true
-from orchestrator.sandbox.gcs.messages import Request, Response, json_response
+from orchestrator.sandbox.gcs.messages import Request, Response, json_response, paged, policy_response
 from orchestrator.sandbox.gcs.resources import service_agent
 from orchestrator.sandbox.gcs.store import Store
 
@@ -17,7 +18,7 @@ def list_buckets(store: Store, request: Request) -> Response:
     project = _project(request)
     request.access.check_project("storage.buckets.list", project)
     items = store.list_buckets(project, prefix=request.query.get("prefix", ""))
-    return json_response({"kind": "storage#buckets", "items": items})
+    return paged(request, "storage#buckets", items, "maxResults")
 
 
 def insert_bucket(store: Store, request: Request) -> Response:
@@ -25,7 +26,9 @@ def insert_bucket(store: Store, request: Request) -> Response:
     project = _project(request)
     request.access.check_project("storage.buckets.create", project)
     retention = is_true(request.query.get("enableObjectRetention"))
-    return json_response(store.create_bucket(project, request.json(), object_retention=retention))
+    return json_response(
+        store.create_bucket(project, request.json(fields.BUCKET), object_retention=retention)
+    )
 
 
 def get_bucket(store: Store, request: Request, bucket: str) -> Response:
@@ -37,13 +40,13 @@ def get_bucket(store: Store, request: Request, bucket: str) -> Response:
 def patch_bucket(store: Store, request: Request, bucket: str) -> Response:
     """PATCH b/BUCKET"""
     request.access.check("storage.buckets.update", bucket, kind="bucket")
-    return json_response(store.patch_bucket(bucket, request.json(), when=request.when))
+    return json_response(store.patch_bucket(bucket, request.json(fields.BUCKET), when=request.when))
 
 
 def update_bucket(store: Store, request: Request, bucket: str) -> Response:
     """PUT b/BUCKET"""
     request.access.check("storage.buckets.update", bucket, kind="bucket")
-    return json_response(store.update_bucket(bucket, request.json(), when=request.when))
+    return json_response(store.update_bucket(bucket, request.json(fields.BUCKET), when=request.when))
 
 
 def delete_bucket(store: Store, request: Request, bucket: str) -> Response:
@@ -64,13 +67,13 @@ def lock_retention_policy(store: Store, request: Request, bucket: str) -> Respon
 def get_policy(store: Store, request: Request, bucket: str) -> Response:
     """GET b/BUCKET/iam"""
     request.access.check("storage.buckets.getIamPolicy", bucket, kind="bucket")
-    return json_response(store.get_bucket_policy(bucket))
+    return policy_response(request, store.get_bucket_policy(bucket))
 
 
 def set_policy(store: Store, request: Request, bucket: str) -> Response:
     """PUT b/BUCKET/iam"""
     request.access.check("storage.buckets.setIamPolicy", bucket, kind="bucket")
-    return json_response(store.set_bucket_policy(bucket, request.json()))
+    return json_response(store.set_bucket_policy(bucket, request.json(fields.POLICY)))
 
 
 def test_permissions(store: Store, request: Request, bucket: str) -> Response:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from orchestrator.sandbox.gcs import fields
 from orchestrator.sandbox.gcs.folders import folder_name
 from orchestrator.sandbox.gcs.listing import is_true
-from orchestrator.sandbox.gcs.messages import Request, Response, json_response
+from orchestrator.sandbox.gcs.messages import Request, Response, json_response, paged, policy_response
 from orchestrator.sandbox.gcs.store import Store
 
 _KIND = "managed folder"
@@ -14,19 +15,13 @@ def list_folders(store: Store, request: Request, bucket: str) -> Response:
     """GET b/BUCKET/managedFolders"""
     prefix = request.query.get("prefix", "")
     request.access.check("storage.managedFolders.list", bucket, prefix, "bucket")
-    found = store.list_managed_folders(bucket, prefix=prefix)
-    after = request.query.get("pageToken", "")
-    rest = [one for one in found if one["name"] > after]
-    size = request.number("pageSize") or len(rest)
-    page = {"kind": "storage#managedFolders", "items": rest[:size]}
-    if len(rest) > size:
-        page["nextPageToken"] = rest[size - 1]["name"]
-    return json_response(page)
+    folders = store.list_managed_folders(bucket, prefix=prefix)
+    return paged(request, "storage#managedFolders", folders, "pageSize")
 
 
 def insert_folder(store: Store, request: Request, bucket: str) -> Response:
     """POST b/BUCKET/managedFolders"""
-    name = str(request.json().get("name", ""))
+    name = str(request.json(fields.FOLDER).get("name", ""))
     request.access.check("storage.managedFolders.create", bucket, folder_name(name), _KIND)
     return json_response(store.insert_managed_folder(bucket, name))
 
@@ -48,13 +43,13 @@ def delete_folder(store: Store, request: Request, bucket: str, folder: str) -> R
 def get_policy(store: Store, request: Request, bucket: str, folder: str) -> Response:
     """GET b/BUCKET/managedFolders/FOLDER/iam"""
     request.access.check("storage.managedFolders.getIamPolicy", bucket, folder_name(folder), _KIND)
-    return json_response(store.get_managed_folder_policy(bucket, folder))
+    return policy_response(request, store.get_managed_folder_policy(bucket, folder))
 
 
 def set_policy(store: Store, request: Request, bucket: str, folder: str) -> Response:
     """PUT b/BUCKET/managedFolders/FOLDER/iam"""
     request.access.check("storage.managedFolders.setIamPolicy", bucket, folder_name(folder), _KIND)
-    return json_response(store.set_managed_folder_policy(bucket, folder, request.json()))
+    return json_response(store.set_managed_folder_policy(bucket, folder, request.json(fields.POLICY)))
 
 
 def test_permissions(store: Store, request: Request, bucket: str, folder: str) -> Response:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from orchestrator.sandbox.gcs.encryption import CustomerKey
 from orchestrator.sandbox.gcs.errors import GcsError, invalid
+from orchestrator.sandbox.gcs.fields import Kind, check_fields
 from orchestrator.sandbox.gcs.iam import Access
 from orchestrator.sandbox.gcs.preconditions import Preconditions
 from orchestrator.sandbox.gcs.resources import DOWNLOAD, Resource
@@ -71,9 +72,9 @@ class Request:
         """Every value of a parameter that may be repeated."""
         return parse_qs(self.query_string).get(name, [])
 
-    def json(self) -> dict[str, Any]:
-        """The body as a JSON object; empty when there is none, 400 when it is anything else."""
-        return parse_json(self.body)
+    def json(self, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+        """The body as a JSON object with fields of `kinds`; empty where there is none, 400 for others."""
+        return parse_json(self.body, kinds)
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ class Response:
     body: bytes = b""
 
 
-def parse_json(text: bytes) -> dict[str, Any]:
-    """A JSON object, or 400."""
+def parse_json(text: bytes, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+    """A JSON object with fields of `kinds`, or 400."""
     if not text.strip():
         return {}
     try:
@@ -95,7 +96,19 @@ def parse_json(text: bytes) -> dict[str, Any]:
         raise invalid("Parse Error", reason="parseError") from None
     if not isinstance(value, dict):
         raise invalid("Parse Error", reason="parseError")
+    check_fields(value, kinds)
     return value
+
+
+def paged(request: Request, kind: str, items: list[Resource], size: str) -> Response:
+    """One page of a listing by name; `size` names the parameter with the largest number of items."""
+    after = request.query.get("pageToken", "")
+    rest = [item for item in items if item["name"] > after]
+    limit = request.number(size) or len(rest)
+    page: dict[str, Any] = {"kind": kind, "items": rest[:limit]}
+    if len(rest) > limit:
+        page["nextPageToken"] = rest[limit - 1]["name"]
+    return json_response(page)
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -104,6 +117,17 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
     if isinstance(value, dict) and "etag" in value:
         content["ETag"] = str(value["etag"])
     return Response(status, content, json.dumps(value).encode())
+
+
+def policy_response(request: Request, policy: Resource) -> Response:
+    """An IAM policy; 400 for a client that asks for a version without the conditions that it has."""
+    wanted = request.number("optionsRequestedPolicyVersion")
+    if wanted is not None and wanted < policy["version"]:
+        raise invalid(
+            f"Requested policy version ({wanted}) cannot be less than the existing policy version "
+            f"({policy['version']})."
+        )
+    return json_response(policy)
 
 
 def object_response(request: Request, resource: Resource, status: int = 200) -> Response:

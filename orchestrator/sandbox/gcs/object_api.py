@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from orchestrator.sandbox.gcs import fields
 from orchestrator.sandbox.gcs.errors import GcsError, forbidden, invalid
 from orchestrator.sandbox.gcs.listing import Query, is_true
 from orchestrator.sandbox.gcs.media import check_tags, media_response
@@ -61,12 +62,12 @@ def written_fields(
         raise invalid(
             "A customer-supplied key and a Cloud KMS key cannot be used together.", location=kms_parameter
         )
-    fields = {name: value for name, value in body.items() if name != "customerEncryption"}
+    written = {name: value for name, value in body.items() if name != "customerEncryption"}
     if kms_key:
-        fields["kmsKeyName"] = kms_key
+        written["kmsKeyName"] = kms_key
     if key.sha256:
-        fields.pop("kmsKeyName", None)
-    return {**fields, **key.field}
+        written.pop("kmsKeyName", None)
+    return {**written, **key.field}
 
 
 def list_objects(store: Store, request: Request, bucket: str) -> Response:
@@ -109,7 +110,12 @@ def patch_object(store: Store, request: Request, bucket: str, name: str) -> Resp
     request.access.check("storage.objects.update", bucket, name)
     override = is_true(request.query.get("overrideUnlockedRetention"))
     resource = store.patch_object(
-        bucket, name, request.json(), request.generation, when=request.when, override_retention=override
+        bucket,
+        name,
+        request.json(fields.OBJECT),
+        request.generation,
+        when=request.when,
+        override_retention=override,
     )
     return object_response(request, resource)
 
@@ -119,7 +125,12 @@ def update_object(store: Store, request: Request, bucket: str, name: str) -> Res
     request.access.check("storage.objects.update", bucket, name)
     override = is_true(request.query.get("overrideUnlockedRetention"))
     resource = store.update_object(
-        bucket, name, request.json(), request.generation, when=request.when, override_retention=override
+        bucket,
+        name,
+        request.json(fields.OBJECT),
+        request.generation,
+        when=request.when,
+        override_retention=override,
     )
     return object_response(request, resource)
 
@@ -142,7 +153,7 @@ def rewrite_object(
     resource = store.copy_object(
         (bucket, name),
         (to_bucket, to_name),
-        written_fields(request, request.json(), "destinationKmsKeyName"),
+        written_fields(request, request.json(fields.OBJECT), "destinationKmsKeyName"),
         generation=generation,
         when=request.when,
         source_when=Preconditions.read(request.query, "ifSource"),
@@ -156,7 +167,7 @@ def rewrite_object(
 
 def compose_object(store: Store, request: Request, bucket: str, name: str) -> Response:
     """POST b/BUCKET/o/OBJECT/compose"""
-    wanted = request.json()
+    wanted = request.json(fields.COMPOSE)
     parts = wanted.get("sourceObjects") or []
     for part in parts:
         request.access.check("storage.objects.get", bucket, str(part.get("name", "")))

@@ -10,6 +10,7 @@ from orchestrator.sandbox.gcs import bucket_api, folder_api, object_api, xml_api
 from orchestrator.sandbox.gcs import messages as json_api
 from orchestrator.sandbox.gcs.errors import GcsError, invalid
 from orchestrator.sandbox.gcs.messages import Request, Response
+from orchestrator.sandbox.gcs.parameters import check_parameters
 from orchestrator.sandbox.gcs.store import Store
 from orchestrator.sandbox.gcs.uploads import Uploads
 
@@ -82,6 +83,7 @@ class Router:
         is_json = request.path.startswith(_JSON_PATHS) or request.path == "/"
         try:
             handler, arguments = _find(self._json if is_json else self._xml, request)
+            check_parameters(handler.__name__, request.query)
             with self._store.lock:
                 return handler(self._store, request, **arguments)
         except (AttributeError, KeyError, TypeError, ValueError) as error:

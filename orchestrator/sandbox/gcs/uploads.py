@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator.sandbox.gcs.errors import GcsError, invalid
+from orchestrator.sandbox.gcs.fields import OBJECT
 from orchestrator.sandbox.gcs.messages import Request, Response, object_response, parse_json
 from orchestrator.sandbox.gcs.object_api import check_write, written_fields
 from orchestrator.sandbox.gcs.preconditions import Preconditions
@@ -91,7 +92,7 @@ class Uploads:
         return Response(499)
 
     def _start(self, request: Request, bucket: str) -> Response:
-        body = request.json()
+        body = request.json(OBJECT)
         name = _name(request, body)
         check_object_name(name)
         check_write(self._store, request, bucket, name, request.when)
@@ -185,7 +186,7 @@ def _parts(request: Request) -> tuple[dict[str, Any], bytes]:
     if len(pieces) != 4 or not pieces[-1].startswith(b"--"):
         raise invalid("A multipart upload has exactly two parts: metadata and data.")
     (_, metadata), (content, data) = _split(pieces[1]), _split(pieces[2])
-    body = parse_json(metadata)
+    body = parse_json(metadata, OBJECT)
     if content:
         body.setdefault("contentType", content)
     return body, data
