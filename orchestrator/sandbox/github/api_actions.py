@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Thread
 
 from orchestrator.sandbox.github import runs
@@ -15,7 +16,7 @@ _FOLDER = ".github/workflows"
 
 def dispatch(call: Call) -> Answer:
     """Start a workflow: it is written down, and the place's hook is told."""
-    name = _workflow(call)
+    name = _workflow(call, _workflows(call))
     ref = call.text("ref")
     branch = ref.removeprefix("refs/heads/")
     sha = call.place.git.heads().get(branch)
@@ -38,8 +39,9 @@ def dispatch(call: Call) -> Answer:
 
 
 def get_workflow(call: Call) -> Answer:
-    """One workflow file."""
-    return Answer(200, call.commits.workflow(_workflow(call)))
+    """One workflow: a file of trunk, or one that only a run of another branch knows."""
+    ran = [run.workflow for run in call.place.repository.runs]
+    return Answer(200, call.commits.workflow(_workflow(call, [*_workflows(call), *ran])))
 
 
 def list_workflows(call: Call) -> Answer:
@@ -72,10 +74,10 @@ def list_approvals(call: Call) -> Answer:
     return Answer(200, [call.commits.run_approval(one) for one in run.approvals])
 
 
-def _workflow(call: Call) -> str:
-    """The file's name of a workflow that was asked for by name or id; 404 when trunk has no such file."""
+def _workflow(call: Call, names: Sequence[str]) -> str:
+    """The one of `names` that the request means by name or id; 404 when it is none of them."""
     wanted = call.arguments["workflow_id"]
-    for name in _workflows(call):
+    for name in names:
         if wanted in (name, str(workflow_id(name))):
             return name
     raise not_found()

@@ -9,9 +9,19 @@ from orchestrator.sandbox.github.model import Check
 
 
 def get_commit(call: Call) -> Answer:
-    """One commit, with the files that it changes."""
-    sha = _sha(call)
-    one = call.place.git.commit(sha)
+    """One commit, with the files that it changes; or its id, or its change as a diff or a patch."""
+    sha, git = _sha(call), call.place.git
+    one = git.commit(sha)
+    base = one.parents[0] if one.parents else ""
+    other = call.as_media(
+        {
+            "sha": sha.encode,
+            "diff": lambda: git.diff(base, sha),
+            "patch": lambda: git.patch(base, sha),
+        }
+    )
+    if other:
+        return other
     files = call.place.git.files(one.parents[0], sha) if one.parents else []
     added, deleted = sum(file.additions for file in files), sum(file.deletions for file in files)
     stats = {"total": added + deleted, "additions": added, "deletions": deleted}

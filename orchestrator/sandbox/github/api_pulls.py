@@ -35,8 +35,10 @@ def list_pulls(call: Call) -> Answer:
 
 
 def get_pull(call: Call) -> Answer:
-    """One pull request."""
-    return Answer(200, call.issues.pull(_issue(call), whole=True))
+    """One pull request, or its change as a diff or as patches."""
+    pull, git = _pull(_issue(call)), call.place.git
+    forms = {"diff": lambda: git.diff(pull.base, pull.head), "patch": lambda: git.patch(pull.base, pull.head)}
+    return call.as_media(forms) or Answer(200, call.issues.pull(_issue(call), whole=True))
 
 
 def create_pull(call: Call) -> Answer:

@@ -145,6 +145,9 @@ def get_content(call: Call) -> Answer:
     found = call.place.git.read(commit, path)
     if found:
         blob, data = found
+        raw = call.as_media({"raw": lambda: data})
+        if raw:
+            return raw
         file = _entry(call, "file", path, blob, ref)
         encoded = encodebytes(data).decode()
         return Answer(200, {**file, "size": len(data), "encoding": "base64", "content": encoded})

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 from orchestrator.sandbox.github.commit_shapes import CommitShapes
-from orchestrator.sandbox.github.errors import invalid
+from orchestrator.sandbox.github.errors import GitHubError, invalid
 from orchestrator.sandbox.github.issue_shapes import IssueShapes
 from orchestrator.sandbox.github.model import Token
 from orchestrator.sandbox.github.place import Place
 from orchestrator.sandbox.github.shapes import Shapes
 
+# `application/vnd.github.raw`, `.v3.diff`, `.raw+json`; `.v3+json` and `+json` are JSON.
+_MEDIA = re.compile(r"application/vnd\.github\.(?:v3\.)?(?!v3\b)([a-z][\w-]*)(?:\+json)?")
 MOST_PER_PAGE = 100
 PER_PAGE = 30
 
@@ -32,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes out: JSON, nothing (None with 204), or text of another kind."""
+    """What goes out: JSON, nothing (None with 204), text or bytes of another kind."""
 
     status: int
     content: Any = None
@@ -60,6 +62,27 @@ class Call:
     def commits(self) -> CommitShapes:
         """Documents of what is said of commits."""
         return CommitShapes(self.shapes, self.place.repository, self.issues)
+
+    @property
+    def media(self) -> str:
+        """The form that the Accept header asks for: `raw`, `diff`, …; empty for JSON."""
+        for accepted in self.request.headers.get("accept", "").split(","):
+            match = _MEDIA.fullmatch(accepted.partition(";")[0].strip())
+            if match and match[1] != "json" and not match[1].endswith("-preview"):
+                return match[1]
+        return ""
+
+    def as_media(self, forms: Mapping[str, Callable[[], bytes]]) -> Answer | None:
+        """The answer in the form that the Accept header asks for; None for JSON, 415 for another."""
+        form = self.media
+        if not form or (form == "raw" and form not in forms):
+            # Of an issue's or a commit's texts, raw is what JSON has anyway.
+            return None
+        if form not in forms:
+            raise GitHubError(
+                415, f"Unsupported 'Accept' header: application/vnd.github.{form} is not served."
+            )
+        return Answer(200, forms[form](), media=f"application/vnd.github.{form}; charset=utf-8")
 
     def text(self, name: str) -> str:
         """A field of the body that must be there and be text."""

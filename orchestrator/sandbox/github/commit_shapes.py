@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
+from zlib import crc32
 
 from orchestrator.sandbox.github.commits import combined
 from orchestrator.sandbox.github.issue_shapes import IssueShapes
@@ -269,4 +270,4 @@ def suite_of(check: Check, runs: Sequence[Run]) -> int:
 
 def workflow_id(name: str) -> int:
     """The id of a workflow file."""
-    return 1_000_000 + sum(name.encode())
+    return 1_000_000 + crc32(name.encode())

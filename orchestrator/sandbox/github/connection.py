@@ -6,7 +6,7 @@ import hashlib
 import json
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from orchestrator.sandbox.github.call import Answer, Request
@@ -58,14 +58,7 @@ class Connection(QuietConnection):
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def _send(self, request: Request, answer: Answer) -> None:
-        text = isinstance(answer.content, str)
-        body = (
-            b""
-            if answer.content is None
-            else answer.content.encode("utf-8", "replace")
-            if text
-            else json.dumps(answer.content).encode()
-        )
+        body = _encoded(answer.content)
         status, headers = answer.status, dict(answer.headers)
         if request.method == "GET" and status == 200:
             headers["ETag"] = f'W/"{hashlib.sha256(body).hexdigest()}"'
@@ -84,3 +77,12 @@ class Connection(QuietConnection):
         if self.command != "HEAD":
             self.wfile.write(body)
         self.wfile.flush()
+
+
+def _encoded(content: Any) -> bytes:
+    """The body of an answer: nothing, bytes and text as they are, anything else as JSON."""
+    if content is None:
+        return b""
+    if isinstance(content, bytes):
+        return content
+    return content.encode("utf-8", "replace") if isinstance(content, str) else json.dumps(content).encode()

@@ -11,6 +11,7 @@ from orchestrator.errors import SandboxError
 from orchestrator.process import Command, Completed, Supervisor
 
 ZERO = "0" * 40
+_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _HOST = {"NAME": "GitHub", "EMAIL": "noreply@github.com"}
 _FORMAT = "%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B"
 _STATUSES = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied", "T": "changed"}
@@ -129,6 +130,17 @@ class Git:
             self._files[base, head] = _changes(raw, _counts(counts))
         return self._files[base, head]
 
+    def diff(self, base: str, head: str) -> bytes:
+        """What `head` changes since it left `base` (all that it holds where that is empty), as a diff."""
+        left = self._try("merge-base", base, head).text.strip() if base else _EMPTY_TREE
+        return self._bytes("diff", "-M", left or base, head)
+
+    def patch(self, base: str, head: str) -> bytes:
+        """The commits of `head` that `base` has not, as e-mails with patches, oldest first."""
+        return self._bytes(
+            "format-patch", "--stdout", "-M", *([f"{base}..{head}"] if base else ["--root", head])
+        )
+
     def read(self, commit: str, path: str) -> tuple[str, bytes] | None:
         """A file's blob id and content, or None."""
         kind = self._try("rev-parse", "-q", "--verify", "--end-of-options", f"{commit}:{path}")
@@ -190,13 +202,19 @@ class Git:
         return self._supervisor.run(Command(("git", *arguments), self.folder, env, deadline=60))
 
     def _run(self, *arguments: str, more: Mapping[str, str] | None = None) -> str:
+        return self._done(*arguments, more=more).exact_text
+
+    def _bytes(self, *arguments: str) -> bytes:
+        return self._done(*arguments).stdout
+
+    def _done(self, *arguments: str, more: Mapping[str, str] | None = None) -> Completed:
         done = self._try(*arguments, more=more)
         if not done.ok:
             raise SandboxError(
                 f"git {arguments[0]} failed in {self.folder}: {done.error_text.strip()}",
                 advice="Is the folder a git repository?",
             )
-        return done.exact_text
+        return done
 
 
 def _counts(text: str) -> dict[str, tuple[int, int]]:

@@ -44,6 +44,8 @@ def answer(server: GitHubServer, request: Request) -> Answer:
         with server.place(found["name"], reads=True) as place:
             return _of_repository(place, found["kind"] or "pulls", found["number"])
     except GitHubError as error:
+        if "text/html" not in request.headers.get("accept", ""):
+            return Answer(error.status, error.document(), error.headers)
         body = el("main", el("h1", f"{error.status}: {error.message}"))
         return Answer(error.status, _document("Nothing here", body), _POLICY, _MEDIA)
 

@@ -32,9 +32,21 @@ def variables(place: Place, kind: str, number: int = 0) -> dict[str, str]:
         if kind == "pull_request":
             return {"GITHUB_SHA": pull.merge_commit, "GITHUB_REF": f"refs/pull/{number}/merge", **sides}
         return {"GITHUB_SHA": pull.base, "GITHUB_REF": f"refs/heads/{pull.base_ref}", **sides}
-    trunk = place.repository.default_branch
-    tip = place.git.heads().get(trunk, "")
+    trunk, tip = _trunk(place)
     return {"GITHUB_SHA": tip, "GITHUB_REF": f"refs/heads/{trunk}", "GITHUB_REF_NAME": trunk}
+
+
+def _trunk(place: Place) -> tuple[str, str]:
+    """The trunk and its newest commit; SandboxError before its first push."""
+    trunk = place.repository.default_branch
+    tip = place.git.heads().get(trunk)
+    if tip is None:
+        raise SandboxError(
+            f"{trunk} of {place.repository.full_name} has no commit on the sandbox's GitHub yet.",
+            advice="Push it there first: `infra sandbox github open BRANCH` pushes trunk and a branch, "
+            f"`git push {place.repository.git} HEAD:{trunk}` trunk alone.",
+        )
+    return trunk, tip
 
 
 class Payloads:
@@ -82,8 +94,8 @@ class Payloads:
         return {"action": "created", "issue": self._issues.issue(issue), "comment": comment}
 
     def _push(self, number: int, more: Mapping[str, Any]) -> Document:
-        trunk = self._place.repository.default_branch
-        tip = str(more.get("after") or self._place.git.heads()[trunk])
+        trunk, newest = _trunk(self._place)
+        tip = str(more.get("after") or newest)
         parents = self._place.git.commit(tip).parents
         head = self._issues.simple_commit(tip)
         return {

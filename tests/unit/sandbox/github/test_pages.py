@@ -75,7 +75,15 @@ def test_lists_and_issues(github: GitHub) -> None:
 
 @pytest.mark.parametrize("path", ["/acme/infra/pull/9", "/acme/other/pulls", "/x", "/acme/infra/runs/9"])
 def test_a_page_that_is_not_there(github: GitHub, path: str) -> None:
-    assert github.ask("", "GET", f"/{path}", Authorization="")[0] == 404
+    status, headers, _ = github.ask("", "GET", f"/{path}", Authorization="", Accept="text/html,*/*")
+    assert (status, headers["content-type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_a_client_of_the_api_is_told_in_json(github: GitHub) -> None:
+    for path in ("/graphql", "/repositories/1", "/search/issues", "/acme/infra/pull/9"):
+        for method in ("GET", "POST", "DELETE"):
+            status, _, answer = github.ask("", method, f"/{path}", Authorization="")
+            assert (status, answer["message"], answer["status"]) == (404, "Not Found", "404")
 
 
 def test_a_page_is_not_read_under_another_name(github: GitHub) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.sandbox.github import runs
+from orchestrator.sandbox.github.commit_shapes import workflow_id
 from orchestrator.sandbox.github.control import event
 from orchestrator.sandbox.github.errors import GitHubError
 from orchestrator.sandbox.github.model import Job, Run
@@ -154,3 +155,17 @@ def test_a_later_job_belongs_to_the_newest_run_of_its_event_and_commit(served: G
     other = started("schedule", continues=True)
     assert other not in (first, second)
     assert started("schedule", continues=True) == other
+
+
+def test_the_workflow_of_a_listed_run_can_be_read(github: GitHub, token: str) -> None:
+    """A run of a branch may be of a workflow that trunk has not."""
+    with github.place as place:
+        runs.start_run(place, "new.yml", "pull_request", "feature", place.git.heads()["main"], "ada")
+    listed = github.ask(token, "GET", "/actions/runs")[2]["workflow_runs"][0]
+    status, _, workflow = github.ask(token, "GET", f"/actions/workflows/{listed['workflow_id']}")
+    assert (status, workflow["path"]) == (200, listed["path"])
+    assert github.ask(token, "POST", "/actions/workflows/new.yml/dispatches", {"ref": "main"})[0] == 404
+
+
+def test_workflows_have_ids_of_their_own() -> None:
+    assert workflow_id("ab.yml") != workflow_id("ba.yml")

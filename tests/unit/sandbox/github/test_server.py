@@ -180,3 +180,17 @@ def test_events_are_as_a_job_gets_them(github: GitHub) -> None:
     assert json.loads(github.event_file("workflow_dispatch", inputs={"a": "b"}).read_text())["inputs"] == {
         "a": "b"
     }
+
+
+@pytest.mark.parametrize("kind", ["push", "schedule", "workflow_dispatch"])
+def test_an_event_before_the_first_push_says_what_to_push(tmp_path: Path, kind: str) -> None:
+    server = GitHubServer(os.environ, folder=tmp_path)
+    server.add_repository("acme/new")
+    server.start()
+    try:
+        with pytest.raises(SandboxError, match="main of acme/new has no commit") as error:
+            control.event(server, "acme/new", kind, 0, "ada")
+    finally:
+        server.close()
+    assert "infra sandbox github open" in error.value.advice
+    assert server.world.repositories["acme/new"].runs == []
