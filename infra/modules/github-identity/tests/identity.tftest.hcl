@@ -2,9 +2,9 @@ mock_provider "google" {
   # The real provider checks the shape of what the mocks make up.
   mock_resource "google_service_account" {
     defaults = {
-      name   = "projects/example-infra/serviceAccounts/mock@example-infra.iam.gserviceaccount.com"
-      email  = "mock@example-infra.iam.gserviceaccount.com"
-      member = "serviceAccount:mock@example-infra.iam.gserviceaccount.com"
+      name   = "projects/example-infra/serviceAccounts/infra-mock@example-infra.iam.gserviceaccount.com"
+      email  = "infra-mock@example-infra.iam.gserviceaccount.com"
+      member = "serviceAccount:infra-mock@example-infra.iam.gserviceaccount.com"
     }
   }
 
