@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,6 +12,7 @@ from orchestrator.sandbox.gcs.encryption import CustomerKey
 from orchestrator.sandbox.gcs.errors import GcsError, invalid
 from orchestrator.sandbox.gcs.fields import Kind, check_fields
 from orchestrator.sandbox.gcs.iam import Access
+from orchestrator.sandbox.gcs.partial import Selection, select
 from orchestrator.sandbox.gcs.preconditions import Preconditions
 from orchestrator.sandbox.gcs.resources import DOWNLOAD, Resource
 
@@ -117,6 +118,13 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
     if isinstance(value, dict) and "etag" in value:
         content["ETag"] = str(value["etag"])
     return Response(status, content, json.dumps(value).encode())
+
+
+def partial_response(response: Response, selection: Selection) -> Response:
+    """The selected part of an answer in JSON; an object's data stays whole."""
+    if not response.body or "X-Goog-Generation" in response.headers:
+        return response
+    return replace(response, body=json.dumps(select(json.loads(response.body), selection)).encode())
 
 
 def policy_response(request: Request, policy: Resource) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from orchestrator.sandbox.gcs.errors import invalid
 
-# Parameters of every method that change nothing here: formatting, quota, billing and credentials.
+# Parameters of every method: what is shown, formatting, quota, billing and credentials.
 _EVERYWHERE = frozenset(
     {"alt", "prettyPrint", "fields", "key", "quotaUser", "userIp", "userProject", "projection"}
     | {"access_token", "oauth_token", "$.xgafv", "callback"}

@@ -11,6 +11,7 @@ from orchestrator.sandbox.gcs import messages as json_api
 from orchestrator.sandbox.gcs.errors import GcsError, invalid
 from orchestrator.sandbox.gcs.messages import Request, Response
 from orchestrator.sandbox.gcs.parameters import check_parameters
+from orchestrator.sandbox.gcs.partial import parse_selection
 from orchestrator.sandbox.gcs.store import Store
 from orchestrator.sandbox.gcs.uploads import Uploads
 
@@ -84,8 +85,11 @@ class Router:
         try:
             handler, arguments = _find(self._json if is_json else self._xml, request)
             check_parameters(handler.__name__, request.query)
+            fields = request.query.get("fields")
+            selection = None if fields is None else parse_selection(fields)
             with self._store.lock:
-                return handler(self._store, request, **arguments)
+                response = handler(self._store, request, **arguments)
+            return response if selection is None else json_api.partial_response(response, selection)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             # A body whose fields are of other types than the API's: never worth the client's retries.
             return json_api.error_response(invalid(f"Invalid request: {type(error).__name__}: {error}"))
