@@ -26,6 +26,7 @@ from orchestrator.state.approved import digest_key
 from orchestrator.state.records import Entry, Operation
 from orchestrator.terraform.client import PlanOptions
 from tests.support.ci import Ci, running
+from tests.support.cli import Infra
 from tests.support.merging import DEV, FILES, LOOK, PROD, apply, gated, job, merged, state_of, told, value
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -123,6 +124,24 @@ def test_a_resume_that_pushes_a_state_is_shown_in_the_gate(ci: Ci) -> None:
     assert "pushed" in ran.stack("prod/net")["reason"]
     assert state_of(ci, "prod/net") == "two"
     assert "✓ prod is done" in told(ci, number, "prod")
+
+
+def test_a_resume_that_takes_a_yes_can_be_approved_by_a_pull_request(ci: Ci) -> None:
+    """Where the gate has no reviewers nothing else would let it through."""
+    merged(ci, {PROD: value("two")})
+    ci.github.environment("prod-approval")
+    lose_runner(ci, "prod/net")
+    rescue(ci, "prod/net", 3)
+    assert apply(ci, "prod", code=4).results == {"prod/net": "blocked"}
+    ada = Infra(ci.checkout(ci.github.trunk), {**job(ci).env, "GITHUB_TOKEN": ci.github.token("ada")})
+    number = ada("ci", "approve", "prod", "--json", code=0).document["pull_request"]
+    ci.job(number)("ci", "plan", code=0)
+    ci.github.review(number)
+    ci.github.merge(number)
+    ran = apply(ci, "prod", code=0)
+    assert ran.results == {"prod/net": "applied"}
+    assert "pushed" in ran.stack("prod/net")["reason"]
+    assert state_of(ci, "prod/net") == "two"
 
 
 def test_where_nothing_needs_an_approval_a_comment_is_the_yes(ci: Ci) -> None:

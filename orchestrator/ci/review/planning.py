@@ -20,6 +20,7 @@ from orchestrator.review.provisional import provisional
 from orchestrator.review.volatile import find_volatile
 from orchestrator.run.deleting import Deleted, plan_deleted
 from orchestrator.run.pipeline import LAST_START, Request, plan_all
+from orchestrator.run.rollout_options import RolloutOptions
 
 
 def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) -> tuple[StackReview, ...]:
@@ -27,11 +28,13 @@ def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) ->
     context = session.context
     elsewhere = {one.id for one in scope.found.stacks if one.id not in part.stacks}
     inspect = recorder.watching(session)
-    planned = plan_sound(session, (*part.stacks, *part.always), inspect)
+    # What a pull request approves is what the rollout will do: interrupted applies are finished.
+    rollout = RolloutOptions() if recorder.approves else None
+    planned = plan_sound(session, (*part.stacks, *part.always), inspect, rollout)
     recorder.provisional = provisional(scope.project, _reports(planned), elsewhere)
     late = [id_ for id_ in part.followers if id_ in recorder.provisional]
     if late and not context.supervisor.interrupted:
-        planned |= plan_sound(session, late, inspect)
+        planned |= plan_sound(session, late, inspect, rollout)
     if recorder.approves:
         digests = {id_: one.inspected.digest for id_, one in planned.items() if one.inspected.digest}
         recorder.volatile = find_volatile(session, digests, inspect)
@@ -50,12 +53,18 @@ def plan_part(session: Session, scope: Scope, part: Part, recorder: Recorder) ->
 
 
 def plan_sound(
-    session: Session, stacks: Sequence[str], inspect: Inspect = inspect_nothing
+    session: Session,
+    stacks: Sequence[str],
+    inspect: Inspect = inspect_nothing,
+    rollout: RolloutOptions | None = None,
 ) -> dict[str, Planned]:
-    """Plan stacks; one whose code cannot be planned at all, such as a circle, does not hide the others."""
+    """Plan stacks; one whose code cannot be planned at all, such as a circle, does not hide the others.
+
+    With `rollout` interrupted applies are planned as a rollout finishes them.
+    """
     broken = _broken(session, stacks)
     sound = tuple(id_ for id_ in stacks if id_ not in broken)
-    return broken | plan_all(session, Request(sound, last_start=LAST_START, inspect=inspect))
+    return broken | plan_all(session, Request(sound, last_start=LAST_START, inspect=inspect, rollout=rollout))
 
 
 def _broken(session: Session, stacks: Sequence[str]) -> dict[str, Planned]:
