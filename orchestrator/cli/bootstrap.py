@@ -56,7 +56,7 @@ def command(app: App, options: BootstrapOptions) -> int:
     project = app.project(needs_stacks=False)
     if options.folder is None and not has_code(project):
         return write_code(app, project)
-    with opened(app) as session:
+    with opened(app, needs_stacks=False) as session:
         stack = bootstrap_stack(
             session.context.project, bootstrap_root(session.context.project, options.folder)
         )

@@ -53,10 +53,10 @@ def command(app: App, options: LintOptions) -> int:
     from orchestrator.quality.places import places_of, types_in
 
     if options.fixing:
-        with opened(app) as session:
+        with opened(app, needs_stacks=False) as session:
             for file in fix(session.terraform):
                 app.note(f"mended {file}")
-    with opened(app, parallelism=options.parallelism) as session:
+    with opened(app, parallelism=options.parallelism, needs_stacks=False) as session:
         project = session.context.project
         types = types_in(project, [place.path for place in places_of(project)])
         with simulated_providers(app, project, types, wanted=options.simulated) as simulation:

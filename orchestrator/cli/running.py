@@ -39,16 +39,18 @@ def opened(
     trigger: str = "local",
     on_interrupt: Callable[[Session], None] = lambda session: None,
     project: Project | None = None,
+    needs_stacks: bool = True,
 ) -> Iterator[Session]:
     """A session for one run: signals are handled inside it, and its plan files are gone after it.
 
     `parallelism` and `variables` are options of the command line. `on_interrupt` is called once the first
-    signal was forwarded. `project` is the one in the working folder when it is not given.
+    signal was forwarded. `project` is the one in the working folder when it is not given, which has to
+    have stacks unless `needs_stacks` is false.
     """
     if app.environ.get("INFRA_SANDBOX") and not app.json:
         app.note(f"On the sandbox in {app.environ['INFRA_SANDBOX']}: nothing here is real.")
     session = open_session(
-        project or app.project(),
+        project or app.project(needs_stacks=needs_stacks),
         app.environ,
         progress_for(app),
         workers=parallelism,
@@ -211,7 +213,7 @@ def terraform_here(app: App) -> Binary:
     from orchestrator.errors import GitError, ProjectError
 
     try:
-        project = app.project()
+        project = app.project(needs_stacks=False)
     except (GitError, ProjectError):
         with TemporaryDirectory(prefix="infra-") as name:
             return find_binary(None, app.environ, Supervisor(), Path(name))

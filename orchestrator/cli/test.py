@@ -53,7 +53,7 @@ def command(app: App, options: TestOptions) -> int:
     from orchestrator.quality.modules import changed_modules, select_modules, types_of
     from orchestrator.quality.testing import Testing
 
-    with opened(app, parallelism=options.parallelism) as session:
+    with opened(app, parallelism=options.parallelism, needs_stacks=False) as session:
         project = session.context.project
         if options.modules:
             chosen = select_modules(project, options.modules)

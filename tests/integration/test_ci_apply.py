@@ -454,7 +454,7 @@ def test_an_older_run_leaves_what_is_newer(ci: Ci) -> None:
     merged(ci, {PROD: value("three")}, "two")
     newer = apply(ci, "prod", code=0)
     assert newer.results == {"prod/net": "applied"}
-    Repo.at(older.root).git("fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*")
+    Repo(older.root).git("fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*")
     ran = older("ci", "apply", "prod", "--json", code=0)
     assert ran.results == {"prod/net": "skipped"}
     assert state_of(ci, "prod/net") == "three"

@@ -253,7 +253,7 @@ def test_a_refresh_tells_drift_and_nothing_else(shell: Shell) -> None:
         document = json.loads(shell.infra("sandbox", "exec", "--", "infra", *argv))
         return str(document["stacks"][0]["result"])
 
-    Repo.at(shell.root).write({"infra/envs/dev/refreshed/main.tf": BARE.replace("bare", "refreshed")})
+    Repo(shell.root).write({"infra/envs/dev/refreshed/main.tf": BARE.replace("bare", "refreshed")})
     consent = ("--auto-approve", "--confirm", "dev")
     shell.infra("sandbox", "exec", "--", "infra", "apply", "dev/refreshed", *consent)
     # The first refresh takes in what the cloud adds by itself.

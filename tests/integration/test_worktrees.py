@@ -158,7 +158,7 @@ def test_submodules_of_another_commit_have_its_files(
     repo.git(*added, str(outer.root), "infra/modules/ext")
     repo.git("-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init", "--recursive")
     first = repo.commit(message="With a submodule")
-    Repo.at(repo.root / "infra/modules/ext").commit({"vpc/main.tf": STACK.format(value="two")})
+    Repo(repo.root / "infra/modules/ext").commit({"vpc/main.tf": STACK.format(value="two")})
     repo.commit(message="Bump")
     session = open_here(repo, env)
     with at_commit(session, first) as at:

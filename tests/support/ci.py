@@ -115,14 +115,14 @@ def clone(origin: Path, folder: Path, commit: str) -> None:
     (git / "objects/info/alternates").write_text(f"{origin}/objects\n")
     (git / "config").write_text(CLONE.format(origin=origin))
     refs = {}
-    for line in Repo.at(origin).git("for-each-ref", "--format=%(objectname) %(refname)").splitlines():
+    for line in Repo(origin).git("for-each-ref", "--format=%(objectname) %(refname)").splitlines():
         object_id, _, name = line.partition(" ")
         refs[f"refs/fetched/{name.removeprefix('refs/')}"] = object_id
         if name.startswith("refs/heads/"):
             refs[f"refs/remotes/origin/{name.removeprefix('refs/heads/')}"] = object_id
     (git / "packed-refs").write_text("".join(f"{refs[name]} {name}\n" for name in sorted(refs)))
     (git / "HEAD").write_text(f"{commit}\n")
-    Repo.at(folder).git("reset", "-q", "--hard")
+    Repo(folder).git("reset", "-q", "--hard")
 
 
 @contextmanager

@@ -18,12 +18,16 @@ _CONFIG = """[core]
 
 
 class Repo:
-    """A real repository in a folder. Paths are relative to its root; text is dedented as it is written."""
+    """A real repository in a folder, made where none is.
+
+    Paths are relative to its root; text is dedented as it is written.
+    """
 
     def __init__(self, root: Path, files: Mapping[str, str] | None = None, *, trunk: str = "main") -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
-        self._init(trunk)
+        if not (root / ".git").exists():
+            self._init(trunk)
         if files is not None:
             self.commit(files, "First")
 
@@ -34,13 +38,6 @@ class Repo:
             (git / name).mkdir(parents=True, exist_ok=True)
         (git / "HEAD").write_text(f"ref: refs/heads/{trunk}\n")
         (git / "config").write_text(_CONFIG)
-
-    @classmethod
-    def at(cls, root: Path) -> Repo:
-        """A repository that is there already, such as a submodule's."""
-        found = cls.__new__(cls)
-        found.root = root
-        return found
 
     def git(self, *arguments: str, check: bool = True) -> str:
         """Run git here; returns its standard output without the last line end."""
