@@ -111,7 +111,9 @@ def clone(origin: Path, folder: Path, commit: str) -> None:
     """
     git = folder / ".git"
     (git / "objects/info").mkdir(parents=True)
-    (git / "refs").mkdir()
+    (git / "refs/heads").mkdir(parents=True)
+    # Whoever copies the folder without its empty folders has a repository all the same.
+    (git / "refs/heads/job").write_text(f"{commit}\n")
     (git / "objects/info/alternates").write_text(f"{origin}/objects\n")
     (git / "config").write_text(CLONE.format(origin=origin))
     refs = {}

@@ -26,7 +26,8 @@ class Repo:
     def __init__(self, root: Path, files: Mapping[str, str] | None = None, *, trunk: str = "main") -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
-        if not (root / ".git").exists():
+        # A bare one has its HEAD in the folder itself.
+        if not (root / ".git").exists() and not (root / "HEAD").exists():
             self._init(trunk)
         if files is not None:
             self.commit(files, "First")
