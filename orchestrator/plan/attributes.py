@@ -69,13 +69,16 @@ def changed_attributes(
 
 
 def changed_leaves(
-    before: Any, after: Any, unknown: Any, shown_before: Any, shown_after: Any
+    before: Any, after: Any, unknown: Any, shown_before: Any, shown_after: Any, *, null_items: bool = False
 ) -> Iterator[Leaf]:
-    """The same leaves with their raw values."""
-    return _compare(_Side(before, shown_before), _Side(after, shown_after), unknown, "")
+    """The same leaves with their raw values, with `null_items` also a null that makes a list longer."""
+    sides = _Side(before, shown_before), _Side(after, shown_after)
+    return _compare(*sides, unknown, "", null_items=null_items)
 
 
-def _compare(before: _Side, after: _Side, unknown: Any, path: str) -> Iterator[Leaf]:
+def _compare(
+    before: _Side, after: _Side, unknown: Any, path: str, *, null_items: bool = False
+) -> Iterator[Leaf]:
     if unknown is True:
         yield _leaf(path, before, _Side(None, None), unknown=True)
         return
@@ -89,11 +92,28 @@ def _compare(before: _Side, after: _Side, unknown: Any, path: str) -> Iterator[L
     keys = _keys(before.shown, after.shown, unknown)
     if keys and all(side.is_open for side in sides):
         for key in keys:
-            yield from _compare(
-                before.below(key), after.below(key), _part(unknown, key), join_path(path, key)
-            )
+            below = before.below(key), after.below(key)
+            at = join_path(path, key)
+            yield from _compare(*below, _part(unknown, key), at, null_items=null_items)
+            if null_items and isinstance(key, int) and _is_null_item(before.raw, after.raw, key):
+                yield _leaf(at, *below, unknown=False)
     else:
         yield _leaf(path, before, after, unknown=unknown if partly else False)
+
+
+def _is_null_item(before: Any, after: Any, index: int) -> bool:
+    """Whether an item holds nothing but null in the one list and is not there in the other."""
+    items = [_item(tree, index) for tree in (before, after)]
+    return _ABSENT in items and any(item is None or (bool(item) and _is_hollow(item)) for item in items)
+
+
+def _is_hollow(value: Any) -> bool:
+    """Whether a value holds nothing but null, at any depth."""
+    if isinstance(value, dict):
+        return all(map(_is_hollow, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_hollow, value))
+    return value is None
 
 
 def newly_marked(before: Any, after: Any) -> tuple[AttributeChange, ...]:

@@ -129,6 +129,7 @@ class _Maker:
                 body.get("after_unknown"),
                 self.masked(body, "before", address),
                 self.masked(body, "after", address),
+                null_items=True,
             )
         )
         yield from (self.attribute(address, leaf) for leaf in leaves)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import StateError
@@ -272,6 +272,8 @@ def test_two_plans_compare_equal_exactly_when_their_changes_are(
 
 
 @settings(max_examples=60, deadline=None)
+@example([False, True], [False, True, None])
+@example(None, [{"": None}])
 @given(JSON, JSON)
 def test_no_changed_value_stays_out_of_the_digest(one: Any, other: Any) -> None:
     """Creating with another value is another digest, wherever in the value the difference is."""
@@ -280,17 +282,18 @@ def test_no_changed_value_stays_out_of_the_digest(one: Any, other: Any) -> None:
     ]
     if json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True):
         assert made[0] == made[1]
-    elif not _is_hollow(one) or not _is_hollow(other):
+    elif json.dumps(_valued(one), sort_keys=True) != json.dumps(_valued(other), sort_keys=True):
         assert compare(made[0], made[1], approval="strict")
 
 
-def _is_hollow(value: Any) -> bool:
-    """Nothing but null, as deep as it goes: to Terraform's plans that is no value."""
+def _valued(value: Any) -> Any:
+    """Without attributes that hold nothing but null, at any depth: to Terraform that is no value."""
     if isinstance(value, dict):
-        return all(map(_is_hollow, value.values()))
+        below = {key: _valued(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in below.items() if inner is not None} or None
     if isinstance(value, list):
-        return all(map(_is_hollow, value))
-    return value is None
+        return [_valued(item) for item in value] or None
+    return value
 
 
 def test_a_value_is_found_by_its_path() -> None:
