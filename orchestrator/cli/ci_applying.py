@@ -15,7 +15,6 @@ from orchestrator.ci.landing.applying import Asked, land
 from orchestrator.ci.landing.comparing import needs_approval
 from orchestrator.ci.landing.landed import Landed
 from orchestrator.ci.landing.results import Facts, begun, landing_of, tell, write_landing
-from orchestrator.ci.landing.sharding import Part
 from orchestrator.ci.outputs import add_summary
 from orchestrator.ci.requests import NO_REQUESTS, RolloutRequests, requests_in
 from orchestrator.cli.context import App
@@ -251,7 +250,7 @@ def chosen(context: RunContext, names: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def parts_of(session: Session, environments: Sequence[str], shard: str | None) -> tuple[Part, ...]:
+def parts_of(session: Session, environments: Sequence[str], shard: str | None) -> tuple[shards.Shard, ...]:
     """What `--shard I/N` is of each environment; nothing without it, and where one job applies all."""
     if not shard:
         return ()
@@ -260,5 +259,5 @@ def parts_of(session: Session, environments: Sequence[str], shard: str | None) -
         return ()
     project = session.context.project
     return tuple(
-        Part(name, index, count, sharding.part(project, name, index, count)) for name in environments
+        shards.Shard(name, index, count, sharding.part(project, name, index, count)) for name in environments
     )

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 from orchestrator.ci.landing.comparing import GONE, TrunkJudge, doomed, owed_request
 from orchestrator.ci.landing.landed import Landed
-from orchestrator.ci.landing.sharding import Others, Part, announce
+from orchestrator.ci.landing.sharding import Others, announce
 from orchestrator.ci.requests import NO_REQUESTS, RolloutRequests
+from orchestrator.ci.shards import Shard
 from orchestrator.engine.checks import CheckOutcome
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.executor import DONE, STOPS
@@ -73,7 +74,7 @@ class Asked:
     terms: Terms = field(default_factory=Terms)
     ticket: Ticket | None = None
     only: tuple[str, ...] | None = None
-    part: Part | None = None
+    part: Shard | None = None
     parallelism: int | None = None
     skip_checks: str = ""
     requests: RolloutRequests = NO_REQUESTS

@@ -33,22 +33,7 @@ def part(project: Project, environment: str, index: int, count: int) -> tuple[st
     return shards.pack(stacks, count)[index - 1]
 
 
-@dataclass(frozen=True)
-class Part:
-    """One part of an environment's apply: `index` of `count`, with its stacks."""
-
-    environment: str
-    index: int
-    count: int
-    stacks: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """`2/3`."""
-        return f"{self.index}/{self.count}"
-
-
-def announce(session: Session, part_: Part) -> None:
+def announce(session: Session, part_: shards.Shard) -> None:
     """Note in the ledger that a part has begun, so that the others need not wait for one that never does."""
     attempt = origin_of(session.context.environ).attempt
     if attempt:
@@ -64,7 +49,7 @@ class Others:
     """
 
     session: Session
-    mine: Part | None = None
+    mine: shards.Shard | None = None
     clock: Callable[[], float] = field(default=time.monotonic)
     sleep: Callable[[float], None] = field(default=time.sleep)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.ci.landing.sharding import START_LIMIT, Others, Part, announce, part
+from orchestrator.ci.landing.sharding import START_LIMIT, Others, announce, part
+from orchestrator.ci.shards import Shard
 from orchestrator.engine.session import Session
 from orchestrator.errors import LockedError
 from orchestrator.project import load
@@ -38,8 +39,8 @@ class Clock:
         self.seconds += 60.0
 
 
-def part_of(session: Session, index: int) -> Part:
-    return Part("dev", index, 3, part(session.context.project, "dev", index, 3))
+def part_of(session: Session, index: int) -> Shard:
+    return Shard("dev", index, 3, part(session.context.project, "dev", index, 3))
 
 
 @pytest.fixture
