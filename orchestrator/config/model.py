@@ -275,6 +275,16 @@ class Config:
         """The settings of an environment, the defaults when infra.yaml does not name it."""
         return self.environments.get(name, Environment())
 
+    def earlier_id(self, stack: str) -> str | None:
+        """The id that a stack had before, as `moved` says; None where it says nothing."""
+        settings = self.stacks.get(stack)
+        return settings.moved if settings else None
+
+    @property
+    def earlier_ids(self) -> frozenset[str]:
+        """All ids that stacks had before."""
+        return frozenset(settings.moved for settings in self.stacks.values() if settings.moved)
+
     def promotion_order(self, found: Iterable[str]) -> Order:
         """Sort the environments found in the repository.
 

@@ -134,10 +134,9 @@ class Claim:
 
     def record(self, report: StackReport) -> StackRecord:
         """The stack's part in the record of the run, once it has ended; it counts what was done."""
-        has_applied = report.result in ("applied", "destroyed") or report.partial
         return StackRecord(
             result=report.result,
-            counts=dict(report.counts) if has_applied else {},
+            counts=dict(report.counts) if report.has_applied else {},
             reason=report.reason,
             seconds=round(report.seconds, 3),
             serial_before=self.serial,

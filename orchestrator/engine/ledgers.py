@@ -127,8 +127,7 @@ class Ledgers:
 
     def earlier_id(self, stack: Stack) -> str | None:
         """The id that a stack had before, as `moved:` in infra.yaml says."""
-        settings = self._project.config.stacks.get(stack.id)
-        return settings.moved if settings else None
+        return self._project.config.earlier_id(stack.id)
 
     def among(self, stacks: Iterable[str]) -> dict[Ledger, list[str]]:
         """The ledgers of some stacks, each with those that are in it."""

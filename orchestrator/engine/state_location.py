@@ -252,10 +252,10 @@ def _key(stack: Stack) -> str:
 
 def old_location(config: Config, stack: Stack, root: Path) -> Location | None:
     """Where the stack's state lay under the id that it had before; None when that is no other place."""
-    settings = config.stacks.get(stack.id)
-    if settings is None or settings.moved is None or not stack.backend.empty:
+    earlier = config.earlier_id(stack.id)
+    if earlier is None or not stack.backend.empty:
         return None
-    environment, _, name = settings.moved.partition("/")
+    environment, _, name = earlier.partition("/")
     match config.backend:
         case GcsBackend() as backend if stack.backend.kind == "gcs":
             given = backend.settings(environment, name)

@@ -83,7 +83,7 @@ def gone(project: Project, before: Iterable[Stack]) -> tuple[Stack, ...]:
     One that infra.yaml says has moved, or whose state another stack has now, only has another id: to destroy
     it would destroy what the other one is.
     """
-    moved = {settings.moved for settings in project.config.stacks.values()}
+    moved = project.config.earlier_ids
     states = {stack.state for stack in project.stacks.values() if stack.state}
     return tuple(
         stack
@@ -103,11 +103,10 @@ def at_base(project: Project, commit: str | None) -> tuple[Project | None, Chain
 
 
 def _compare(before: Project | None, after: Project, stack: Stack, fallback: Chain) -> AffectedStack | None:
-    settings = after.config.stacks.get(stack.id)
-    old = settings.moved if settings else None
-    if before is not None and stack.id not in before.stacks and old in before.stacks:
+    earlier = after.config.earlier_id(stack.id)
+    if before is not None and stack.id not in before.stacks and earlier and earlier in before.stacks:
         declared = (CONFIG, f"stacks.{stack.id}.moved", stack.id)
-        return AffectedStack(stack.id, stack.environment, "changed", (declared,), old or "")
+        return AffectedStack(stack.id, stack.environment, "changed", (declared,), earlier)
     if before is None or stack.id not in before.stacks:
         chain = (*fallback, stack.id) if fallback else (stack.path, stack.id)
         change: Literal["changed", "new"] = "changed" if fallback else "new"

@@ -55,6 +55,7 @@ class Coverage:
         self._modules: dict[str, Part] = {}
         self._roots: dict[str, Part] = {}
         self._reached: dict[str, list[str]] = {}
+        self._pointer: dict[str, bool] = {}
 
     def fingerprint(self, stack: Stack) -> str:
         """64 hexadecimal digits that change when, and only when, something that the plan reads here does."""
@@ -123,8 +124,11 @@ class Coverage:
         ]
 
     def _is_pointer(self, path: str) -> bool:
-        real = self.source.tree.find(path)
-        return real is not None and self.source.tree.read(real).startswith(LFS_POINTER)
+        if path not in self._pointer:
+            real = self.source.tree.find(path)
+            content = self.source.tree.read(real) if real is not None else b""
+            self._pointer[path] = content.startswith(LFS_POINTER)
+        return self._pointer[path]
 
     @cached_property
     def _uses_lfs(self) -> bool:

@@ -166,7 +166,7 @@ def _totals(report: RunReport) -> str:
     """How much is created, changed and deleted in all, and how much is still to be."""
     done, planned = Counter[str](), Counter[str]()
     for stack in report.stacks:
-        if stack.result in ("applied", "destroyed") or stack.partial:
+        if stack.has_applied:
             done.update(stack.counts)
         elif stack.result == "changed":
             planned.update(stack.counts)

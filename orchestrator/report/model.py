@@ -80,6 +80,11 @@ class StackReport:
         return any(one.severity == "error" for one in self.findings)
 
     @property
+    def has_applied(self) -> bool:
+        """True when something was applied or destroyed, in part at least."""
+        return self.result in ("applied", "destroyed") or self.partial
+
+    @property
     def is_destructive(self) -> bool:
         """True when something is deleted or replaced."""
         return bool(self.counts["delete"] or self.counts["replace"])
@@ -163,7 +168,7 @@ class RunReport:
         """The run's code: the most serious of its stacks'; 130 when Ctrl-C came before anything changed."""
         applying = self.command != "plan"
         code = exit_code_of(one.exit_code(applying=applying, detailed=self.detailed) for one in self.stacks)
-        changed = any(one.result in ("applied", "destroyed") or one.partial for one in self.stacks)
+        changed = any(one.has_applied for one in self.stacks)
         if self.interrupted:
             return int(Exit.PARTIAL) if changed else int(Exit.INTERRUPTED)
         return code

@@ -166,8 +166,8 @@ class Trunk:
 
     def _names(self, stack: str) -> list[str]:
         """A stack's id, and the one that it had before."""
-        settings = self.project.config.stacks.get(stack)
-        return [stack, *([settings.moved] if settings and settings.moved else [])]
+        earlier = self.project.config.earlier_id(stack)
+        return [stack, *([earlier] if earlier else [])]
 
     def _parent(self, commit: str) -> str | None:
         parents = self.project.repository.commit(commit).parents

@@ -145,8 +145,7 @@ class Memory:
         Only of environments all of whose stacks were asked for.
         """
         project = self.session.context.project
-        elsewhere = {*project.stacks, *trunk.stacks}
-        elsewhere |= {one.moved for one in project.config.stacks.values() if one.moved}
+        elsewhere = {*project.stacks, *trunk.stacks, *project.config.earlier_ids}
         found = []
         for environment, entries in sorted(self._known.items()):
             if not all(one.id in asked for one in project.of(environment)):

@@ -97,6 +97,11 @@ def unfinished_in(session: Session, stack: Stack, *, destroys: bool) -> Unfinish
     if entry is None:
         return None
     entry, is_live = session.memory.ledgers.of(stack).judge(entry)
+    return unfinished_of(stack, entry, is_live=is_live, destroys=destroys)
+
+
+def unfinished_of(stack: Stack, entry: Entry, *, is_live: bool, destroys: bool) -> Unfinished | None:
+    """The same for an entry of the ledger that was read and judged already."""
     if is_live or not entry.is_unfinished:
         return None
     return Unfinished(stack, entry, run_of(entry), destroys)

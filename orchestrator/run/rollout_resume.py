@@ -35,7 +35,7 @@ from orchestrator.run.resume_plan import (
     plan_rest,
     refuse_older,
     remaining_in,
-    unfinished_in,
+    unfinished_of,
     way_out,
     with_resume_repair,
 )
@@ -76,14 +76,15 @@ class RolloutResume:
         while entry := session.memory.ledgers.entry(stack):
             entry, is_live = ledger.judge(entry)
             if not (is_live and entry.is_unfinished):
-                break
+                destroys = self.recorder.options.destroy
+                return unfinished_of(stack, entry, is_live=is_live, destroys=destroys)
             if session.context.supervisor.interrupted:
                 raise InterruptedRunError("Interrupted while waiting for another run.")
             if self.clock() >= end:
                 raise LockedError(f"{stack.id}: {entry.operation}.", advice="Wait for it.", stack=stack.id)
             session.context.progress.doing(stack.id, f"waiting: {entry.operation}")
             self.sleep(LOOK_AGAIN)
-        return unfinished_in(session, stack, destroys=self.recorder.options.destroy)
+        return None
 
     def _report(self, unfinished: Unfinished) -> StackReport:
         """What came of it; never raises what a user can meet."""

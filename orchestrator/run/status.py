@@ -87,7 +87,8 @@ class Statuses:
         emptied = self._without_stacks(known.values()) if stacks is None else []
         seen = self._look(known if stacks is None else {id: known[id] for id in stacks}, emptied)
         wanted = list(known) if stacks is None else list(stacks)
-        gone = sorted(seen.entries.keys() - known.keys() - self._moved()) if stacks is None else []
+        renamed = self._project.config.earlier_ids
+        gone = sorted(seen.entries.keys() - known.keys() - renamed) if stacks is None else []
         found = [self._status(known[id], seen) for id in wanted]
         return found + [
             _deleted(seen.entries[id], seen.ledgers[id])
@@ -103,10 +104,6 @@ class Statuses:
             for name in self.trunk.project.order.names
             if name in environments and not lookup.requirements(name).is_empty
         ]
-
-    def _moved(self) -> set[str]:
-        """Ids that stacks had before."""
-        return {one.moved for one in self._project.config.stacks.values() if one.moved}
 
     def _without_stacks(self, known: Iterable[Stack]) -> list[Ledger]:
         """The ledgers of environments that infra.yaml names and whose last stack was deleted."""

@@ -107,30 +107,23 @@ def download_object(store: Store, request: Request, bucket: str, name: str) -> R
 
 def patch_object(store: Store, request: Request, bucket: str, name: str) -> Response:
     """PATCH b/BUCKET/o/OBJECT"""
-    request.access.check("storage.objects.update", bucket, name)
-    override = is_true(request.query.get("overrideUnlockedRetention"))
-    resource = store.patch_object(
-        bucket,
-        name,
-        request.json(fields.OBJECT),
-        request.generation,
-        when=request.when,
-        override_retention=override,
-    )
-    return object_response(request, resource)
+    return _changed(store.patch_object, request, bucket, name)
 
 
 def update_object(store: Store, request: Request, bucket: str, name: str) -> Response:
     """PUT b/BUCKET/o/OBJECT"""
+    return _changed(store.update_object, request, bucket, name)
+
+
+def _changed(change: Callable[..., Resource], request: Request, bucket: str, name: str) -> Response:
     request.access.check("storage.objects.update", bucket, name)
-    override = is_true(request.query.get("overrideUnlockedRetention"))
-    resource = store.update_object(
+    resource = change(
         bucket,
         name,
         request.json(fields.OBJECT),
         request.generation,
         when=request.when,
-        override_retention=override,
+        override_retention=is_true(request.query.get("overrideUnlockedRetention")),
     )
     return object_response(request, resource)
 
