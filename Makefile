@@ -51,7 +51,7 @@ modules: $(VENV)/.dev ## Run the tests of infra/modules, on simulated providers.
 
 # Each part takes less than an hour and goes on where it stopped; results add up in .soak/results.jsonl.
 PART ?=
-PARTS := kills bucket twice clock ledger named nights fuzz differential
+PARTS := kills bucket twice clock ledger named nights fuzz properties differential warm plans
 soak_kills := tests/soak/test_kills.py::test_kills
 soak_bucket := tests/soak/test_kills.py::test_bucket_faults
 soak_twice := tests/soak/test_kills.py::test_twice
@@ -60,19 +60,29 @@ soak_ledger := tests/soak/test_kills.py::test_deleted_ledger
 soak_named := tests/soak/test_kills.py::test_named
 soak_nights := tests/soak/test_nights.py
 soak_fuzz := tests/soak/test_fuzz.py
-soak_differential := tests/soak/test_modules_differential.py
+soak_properties := tests/soak/test_properties.py
+soak_warm := tests/soak/test_warm_providers.py
+soak_differential := tests/soak/test_modules_differential.py tests/integration/test_project_affected.py
+soak_plans := tests/soak/test_plan_files.py
 soak: $(VENV)/.dev $(VENV)/.tools ## Run the long forms of the tests: all, or PART=kills SEED=1 ROUNDS=500.
 	@status=0; SEED=$(SEED) ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m soak \
 	  $(foreach part,$(or $(PART),$(PARTS)),$(soak_$(part))) || status=1; \
 	  $(BIN)/python -m tests.support.crash.results; exit $$status
 
-# moto is installed beside infra's own packages, and only where a provider is there to be tested.
+# moto is installed beside infra's own packages, and only where a provider is there to be tested. Each of the
+# three processes has a provider of its own, which takes about 0.5 GiB.
 MOTO := moto[server]==5.2.1
-real-aws: $(VENV)/.dev ## Test the real AWS provider of the mirror that TF_CLI_CONFIG_FILE names, against moto.
-	@[ ! -f "$$TF_CLI_CONFIG_FILE" ] || [ -x $(VENV)/moto/bin/moto_server ] || { \
+real-aws: $(VENV)/.dev ## Test the real AWS provider that TF_CLI_CONFIG_FILE leads to, against moto; PART=short: some.
+	@if [ ! -f "$$TF_CLI_CONFIG_FILE" ]; then \
+	  echo "The tests of the real AWS provider are skipped: TF_CLI_CONFIG_FILE names no file"; exit; \
+	fi; \
+	[ -x $(VENV)/moto/bin/moto_server ] || { \
 	  $(BIN)/python -m venv $(VENV)/moto && \
-	  $(VENV)/moto/bin/python -I -m pip --disable-pip-version-check install --quiet '$(MOTO)'; }
-	@MOTO_SERVER=$(abspath $(VENV))/moto/bin/moto_server $(BIN)/python -m pytest -m real -v tests/real/test_aws.py
+	  $(VENV)/moto/bin/python -I -m pip --disable-pip-version-check install --quiet '$(MOTO)' || \
+	  echo "moto could not be installed: these tests are skipped" >&2; }; \
+	MOTO_SERVER=$(abspath $(VENV))/moto/bin/moto_server \
+	  $(BIN)/python -m pytest -n $(if $(filter short,$(PART)),2,3) --dist worksteal -v -rs \
+	  -m "real$(if $(filter short,$(PART)), and short)" tests/real/test_aws*.py
 
 PROVIDER ?=
 real-google: $(VENV)/.dev ## Test the real google provider: make real-google PROVIDER=PATH of its binary.
@@ -129,10 +139,15 @@ endif
 # Programs that run and check the workflows. Without Go, or without its proxy, their tests are skipped and say so.
 ACT := github.com/nektos/act@v0.2.89
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+# It brings the published schemas of other CIs' pipelines, and has a virtual environment of its own.
+CHECK_JSONSCHEMA := check-jsonschema==0.39.0
 $(VENV)/.tools: Makefile | $(VENV)/.dev
 	@if command -v go >/dev/null; then \
 	  echo "Installing act and actionlint"; \
 	  GOBIN="$(abspath $(BIN))" go install $(ACT) && GOBIN="$(abspath $(BIN))" go install $(ACTIONLINT) \
 	    || echo "They could not be installed: tests that need them are skipped" >&2; \
 	fi
+	@$(BIN)/python -m venv $(VENV)/schemas && \
+	  $(VENV)/schemas/bin/python -I -m pip --disable-pip-version-check install --quiet '$(CHECK_JSONSCHEMA)' || \
+	  echo "The schemas of pipelines could not be installed: their test is skipped" >&2
 	@touch $@

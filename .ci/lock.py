@@ -26,7 +26,7 @@ SDISTS = ("python-terraform",)
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "runtime": (),
     "rego": ("rego",),
-    "terraform": ("embedded", "rego"),
+    "terraform": ("embedded", "rego", "warm"),
     "demo": ("embedded", "sandbox"),
     "dev": ("dev",),
 }

@@ -126,7 +126,7 @@ READ = """\
 import resource, sys, time
 began = time.perf_counter()
 from pathlib import Path
-from orchestrator.project import load
+from orchestrator.repository.loading import load
 project = load(Path(sys.argv[1]))
 waves = project.waves(project.stacks)
 seconds = time.perf_counter() - began
@@ -139,7 +139,7 @@ if len(sys.argv) > 4:
     assert len({project.fingerprint(stack) for stack in project.stacks}) == len(project.stacks)
     fingerprints = time.perf_counter() - began
     began = time.perf_counter()
-    from orchestrator.project.affected import affected
+    from orchestrator.repository.affected import affected
     assert affected(project, "HEAD").ids == ()
     print(fingerprints, time.perf_counter() - began)
 print(seconds, memory)
@@ -218,7 +218,7 @@ def main() -> int:
         for _ in range(RUNS):
             bare.append(run(BARE, name)[0][0])
             reads.append(run(READ, name, STACKS, MODULES)[0])
-        seconds, memory = min(one[0] for one in reads), max(one[1] for one in reads)
+        seconds, memory = min(read[0] for read in reads), max(read[1] for read in reads)
         [fingerprints, compared], _ = run(READ, name, STACKS, MODULES, "all")
     held = seconds <= SECONDS and memory <= MEBIBYTES
     print(

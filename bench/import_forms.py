@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.schemas import RecordedSchemas
 
 FOLDER = "website/docs/r"
 SOURCE = "https://github.com/hashicorp/terraform-provider-google"
@@ -76,5 +76,5 @@ def _git(clone: Path, *argv: str) -> str:
 
 
 if __name__ == "__main__":
-    content = document(Path(sys.argv[1]), sys.argv[2], Schemas().find("google").resource_types)
+    content = document(Path(sys.argv[1]), sys.argv[2], RecordedSchemas().find("google").resource_types)
     sys.stdout.write(text_of(content))

@@ -15,6 +15,7 @@ def lay_out(root: Path, count: int, main: str) -> list[Path]:
         (folder / "main.tf").write_text(main % number)
         folders.append(folder)
     (root / ".gitignore").write_text(".infra/\n.terraform/\n*.tfstate*\n*.bare\n")
-    for command in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-qm", "stacks")):
+    identity = ("-c", "user.name=bench", "-c", "user.email=bench@example.com", "-c", "gc.auto=0")
+    for command in (("init", "-q", "-b", "main"), ("add", "."), (*identity, "commit", "-qm", "stacks")):
         subprocess.run(("git", *command), cwd=root, check=True)
     return folders

@@ -14,11 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from orchestrator.project import load
-from orchestrator.project.model import Project
-from orchestrator.sandbox.gcs.faults import Fault
+from orchestrator.repository.loading import load
+from orchestrator.repository.model import Project
+from orchestrator.sandbox.faults import HttpFault
 from orchestrator.sandbox.gcs.server import GcsServer
-from orchestrator.state.records import Entry, encode_entry, entry_metadata
+from orchestrator.state.records import LedgerEntry, encode_entry, entry_metadata
 
 STACKS = 1000
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -55,8 +55,8 @@ def fill(server: GcsServer, project: Project) -> None:
     state = json.dumps({"version": 4, "serial": 3, "lineage": "l", "resources": [], "outputs": {}})
     for stack in project.stacks.values():
         name = (stack.state or "").removeprefix("gs://states/")
-        made = server.store.insert_object("states", name, state.encode())
-        entry = Entry(
+        insert_object = server.store.insert_object("states", name, state.encode())
+        entry = LedgerEntry(
             stack.id,
             commit=project.commit or "",
             fingerprint=project.fingerprint(stack.id),
@@ -67,7 +67,7 @@ def fill(server: GcsServer, project: Project) -> None:
             applied_at="2026-01-02T03:04:05Z",
             at="2026-01-02T03:04:05Z",
             serial=3,
-            state_generation=made["generation"],
+            state_generation=insert_object["generation"],
         )
         server.store.insert_object(
             "states",
@@ -85,11 +85,12 @@ def main() -> int:
         project = lay_out(root)
         with GcsServer(Path(name) / "gcs") as server:
             fill(server, project)
-            server.faults.add(Fault(latency_ms=LATENCY_MS))
+            server.faults.add(HttpFault(latency_ms=LATENCY_MS))
             argv = (sys.executable, "-m", "orchestrator", "status", "--json")
             env = {
                 **os.environ,
                 "STORAGE_EMULATOR_HOST": server.url,
+                "INFRA_SANDBOX": name,
                 "PYTHONPATH": str(Path(__file__).parents[1]),
             }
             took = []
@@ -99,9 +100,9 @@ def main() -> int:
                 ran = subprocess.run(argv, cwd=root, env=env, check=True, capture_output=True)
                 took.append(time.monotonic() - began)
                 requests = server.requests.count - before
-            told = json.loads(ran.stdout)["stacks"]
-    assert len(told) == STACKS, len(told)
-    assert {one["standing"] for one in told} == {"up-to-date"}
+            stacks = json.loads(ran.stdout)["stacks"]
+    assert len(stacks) == STACKS, len(stacks)
+    assert {stack["standing"] for stack in stacks} == {"up-to-date"}
     seconds = sorted(took)[len(took) // 2]
     print(
         f"status: {STACKS} stacks, {LATENCY_MS} ms a request: {seconds:.2f} s (limit {SECONDS:g} s), "

@@ -74,7 +74,7 @@ class InfraError(Exception):
         self.stack = stack
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """`file:line` as far as it is known, else an empty string."""
         if not self.file:
             return ""
@@ -92,9 +92,9 @@ class ConfigError(InfraError):
 
     exit_code = Exit.USAGE
 
-    def __init__(self, message: str, *, others: tuple[ConfigError, ...] = (), **where: object) -> None:
+    def __init__(self, message: str, *, errors: tuple[ConfigError, ...] = (), **where: object) -> None:
         super().__init__(message, **where)  # type: ignore[arg-type]
-        self.others = others
+        self.others = errors
 
 
 class ProjectError(InfraError):
@@ -130,8 +130,16 @@ class TerraformError(InfraError):
         self.diagnostics = diagnostics
 
 
+class HookError(InfraError):
+    """A hook failed or could not be run."""
+
+
 class PlanFileError(InfraError):
-    """A kept plan cannot be used: unreadable, of another version, or made in a shadow of the root."""
+    """A saved plan cannot be used: unreadable, of another version, or made in a shadow of the root."""
+
+
+class UnprovenPlanError(PlanFileError):
+    """A saved plan that only Terraform itself can read; the message says why."""
 
 
 class StateError(InfraError):
@@ -146,7 +154,17 @@ class ForbiddenError(StateError):
     """The account lacks a right on the bucket or on a folder of it; the advice names the missing grant."""
 
 
-class HostError(InfraError):
+class OwnershipError(InfraError):
+    """The memory in the bucket is another repository's, or whose it is cannot be known."""
+
+    exit_code = Exit.USAGE
+
+
+class NewerMarkerError(OwnershipError):
+    """The marker of a memory was written by a newer infra."""
+
+
+class ForgeError(InfraError):
     """GitHub says no, or cannot be reached. `status` is the HTTP status, 0 when there was no answer."""
 
     def __init__(self, message: str, *, status: int = 0, **where: object) -> None:
@@ -154,7 +172,7 @@ class HostError(InfraError):
         self.status = status
 
 
-class AuthorsUnknownError(HostError):
+class AuthorsUnknownError(ForgeError):
     """Who wrote a pull request cannot be told, so no approval of it can count."""
 
 
@@ -217,6 +235,14 @@ class FileError(InfraError):
         else:
             advice = "Look at the file and its folder, then run the same command again."
         return cls(f"{where}{reason}.", advice=advice, stack=stack)
+
+
+class DatasetError(InfraError):
+    """The dataset of `infra query` cannot be read or written."""
+
+
+class QueryError(InfraError):
+    """A query that could not be finished: it took too long, or its result is too large."""
 
 
 class NestingError(InfraError):

@@ -16,12 +16,14 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 def read_json(data: bytes | str) -> Any:
     """The value of a JSON text.
 
-    Raises ValueError for what is no JSON, is nested too deeply for this process, or holds half of a character
-    in JSON's escapes: nothing could print or write that.
+    Raises ValueError for what is no JSON in UTF-8, is nested too deeply for this process, or holds half of a
+    character, as it is or in JSON's escapes: nothing could print or write that.
     """
     try:
-        value = json.loads(data)
-        if _SURROGATE.search(data if isinstance(data, bytes) else data.encode("utf-8", "replace")):
+        # Python's reader would take halves of characters in UTF-8, and UTF-16 as well.
+        encoded = data if isinstance(data, bytes) else data.encode()
+        value = json.loads(encoded.decode("utf-8-sig"))
+        if _SURROGATE.search(encoded):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("it is nested too deeply") from None

@@ -8,6 +8,7 @@ directory).
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import guards
 from tests.support.repo import Repo
@@ -24,6 +26,23 @@ if TYPE_CHECKING:
     from orchestrator.terraform.binary import Binary
 
 MakeRepo = Callable[..., Repo]
+
+# No property depends on how fast this machine is now.
+# A property sees few examples in `make test`, and many in `make soak PART=properties`.
+for _profile, _examples in (("infra", 40), ("soak", 2_000)):
+    settings.register_profile(
+        _profile, deadline=None, max_examples=_examples, suppress_health_check=[HealthCheck.too_slow]
+    )
+settings.load_profile("infra")
+# Importing and collecting makes a million objects that stay: they are not looked through again and again.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, without what was collected of tests."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,13 +71,13 @@ def home(_sealed: Path) -> Iterator[Path]:
     folder = Path.cwd()
     yield _sealed
     changed = guards.differences(before, os.environ)
-    found = guards.files_below(_sealed)
+    files_below = guards.files_below(_sealed)
     os.environ.clear()
     os.environ.update(before)
     for path in _sealed.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert not changed, f"the test left these variables changed: {', '.join(changed)}"
-    assert not found, f"the test wrote to the home directory: {', '.join(found)}"
+    assert not files_below, f"the test wrote to the home directory: {', '.join(files_below)}"
     assert Path.cwd() == folder, "the test changed the working directory"
 
 
@@ -85,9 +104,9 @@ def embedded_argv(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def terraform_argv(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """The Terraform under test: the one on PATH where there is one, else the embedded one."""
-    found = shutil.which("terraform")
-    if found:
-        return (found,)
+    which = shutil.which("terraform")
+    if which:
+        return (which,)
     argv: tuple[str, ...] = request.getfixturevalue("embedded_argv")
     return argv
 

@@ -8,6 +8,11 @@ output "state_grants" {
   value       = module.state.grants
 }
 
+output "bucket_grants" {
+  description = "Who may do what in which folder of the other buckets of states, and in those that exist themselves."
+  value       = { for name, state in module.buckets : name => { folders = state.grants, bucket = state.bucket_grants } }
+}
+
 output "workload_identity_provider" {
   description = "What google-github-actions/auth takes as workload_identity_provider."
   value       = module.identity.provider
@@ -21,6 +26,18 @@ output "accounts" {
 output "attest_account" {
   description = "The account that attests plans, of all environments alike."
   value       = module.identity.attest.email
+}
+
+output "repositories" {
+  description = "What each further repository needs, by its folder in the bucket: the provider, the accounts, and its trunk."
+  value = {
+    for folder, identity in module.identities : folder => {
+      workload_identity_provider = identity.provider
+      accounts                   = identity.accounts
+      attest_account             = identity.attest.email
+      trunk                      = var.repositories[folder].trunk
+    }
+  }
 }
 
 output "project_roles" {

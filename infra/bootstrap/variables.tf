@@ -52,6 +52,58 @@ variable "promotion_order" {
   default     = null
 }
 
+variable "memory_prefix" {
+  description = "The repository's own folder in the bucket: `memory.prefix` of infra.yaml, and what `backend.gcs.prefix` begins with. Empty when the bucket is this repository's alone."
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
+variable "locations" {
+  description = "Where each environment is remembered and where its states are, if not in ENV/ of the state bucket: a bucket, and a folder in it (an empty name is the whole bucket). `infra bootstrap` writes it to locations.auto.tfvars.json, as infra.yaml and the code say it."
+  type = map(object({
+    memory = list(object({ bucket = string, folder = string }))
+    states = list(object({ bucket = string, folder = string }))
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue(flatten([for location in var.locations : [for folder in concat(location.memory, location.states) : folder.folder != "" || folder.bucket != var.state_bucket]]))
+    error_message = "An account that reaches the whole state bucket reaches the state of the bootstrap: give the bootstrap a bucket of its own."
+  }
+}
+
+variable "existing_buckets" {
+  description = "The buckets in `locations` that exist: they keep their settings and their policy, and get only the rights of the accounts. The others are created. `infra bootstrap` writes it, too."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
+variable "repositories" {
+  description = "Further repositories that share the state bucket, by the folder of each in it: `memory.prefix` of its infra.yaml, and what its `backend.gcs.prefix` begins with. The names of its accounts and of its identity pool begin with `name`."
+  type = map(object({
+    name = string
+    repository = object({
+      owner    = string
+      owner_id = string
+      name     = string
+      id       = string
+    })
+    trunk           = optional(string, "main")
+    promotion_order = optional(list(string))
+    environments = map(object({
+      project_id      = string
+      services        = optional(set(string), [])
+      apply_roles     = set(string)
+      grantable_roles = optional(set(string), [])
+    }))
+  }))
+  default  = {}
+  nullable = false
+}
+
 variable "services" {
   description = "The services of the project of the bucket and the accounts."
   type        = set(string)

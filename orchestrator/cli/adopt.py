@@ -6,13 +6,20 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import App
-from orchestrator.cli.options import JsonOptions, SelectionOptions, json_option, selection, with_options
+from orchestrator.cli.app import App
+from orchestrator.cli.options import (
+    JsonOptions,
+    SelectionOptions,
+    json_option,
+    selection_options,
+    with_options,
+)
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
 Examples:
-  infra adopt dev/network     applied before infra came, and nothing to change
+  infra adopt dev/network     applied without infra, and nothing to change
+  infra adopt --all --dry-run   what would be adopted, what has changes, what is unmanaged
   infra adopt --all           every stack whose plan is empty
 """
 
@@ -21,27 +28,37 @@ Examples:
 class AdoptOptions(SelectionOptions, JsonOptions):
     """The options of `infra adopt`."""
 
+    dry_run: bool
+
 
 @click.command(epilog=EPILOG)
-@selection
+@selection_options
+@click.option("--dry-run", is_flag=True, help="Show what would be adopted, without recording it.")
 @json_option
 @with_options(AdoptOptions)
 def command(app: App, options: AdoptOptions) -> int:
-    """Record the current commit as applied, where a plan shows that it is.
+    """Record the current commit as applied for stacks whose plan is empty.
 
-    Nothing is applied. A stack whose plan is not empty is left as it is.
+    Applies nothing. The report also names stacks with changes, and root modules and states that belong to no
+    stack.
+
+    Without a name, it is an error: give --all for every stack.
     """
-    from orchestrator.cli.running import opened, tell
-    from orchestrator.run.adopting import adopt
-    from orchestrator.run.recording import Recorder, Terms
+    from orchestrator.cli.support.session import narrow, print_result, run_session
+    from orchestrator.engine.adopt import adopt
+    from orchestrator.engine.recorder import LedgerRecorder, RecorderOptions
     from orchestrator.terraform.client import PlanOptions
 
     if not options.stacks and not options.everything:
         raise UsageError("Say which stacks to adopt.", advice="Name them, or give --all.")
-    with opened(app) as session:
+    with run_session(app) as session:
         stacks = tuple(session.context.project.stacks)
         if not options.everything:
             stacks = session.context.select(options.stacks, app.cwd)
+        stacks, _ = narrow(app, session.context.project, options, stacks)
         session.context.project.require(stacks)
-        recorder = Recorder(session, "adopt", Terms(), PlanOptions())
-        return tell(app, adopt(session, recorder, stacks))
+        recorder = LedgerRecorder(session, "adopt", RecorderOptions(), PlanOptions())
+        report, unmanaged = adopt(session, recorder, stacks, dry_run=options.dry_run)
+        if app.json:
+            return app.emit("adopt", report.exit_code, **report.document(), unmanaged=unmanaged.document())
+        return print_result(app, report)

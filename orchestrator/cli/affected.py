@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 EPILOG = """\b
@@ -35,46 +35,53 @@ class AffectedOptions(JsonOptions):
 
 
 @click.command(epilog=EPILOG)
-@click.option("--base", metavar="REF", help="Compare with where the work parted from REF (default: trunk).")
-@click.option("--why", is_flag=True, help="Show the chain of files behind each stack.")
-@click.option("--matrix", is_flag=True, help="Print the jobs that plan it, as a matrix of GitHub Actions.")
-@click.option("--shards", metavar="N|auto", default="auto", help="Jobs for an environment (with --matrix).")
+@click.option("--base", metavar="REF", help="Compare with the merge base of REF (default: trunk).")
+@click.option("--why", is_flag=True, help="Show the chain of files that affects each stack.")
+@click.option(
+    "--matrix", is_flag=True, help="Print the jobs that plan the change, as a matrix for GitHub Actions."
+)
+@click.option(
+    "--shards",
+    metavar="N|auto",
+    default="auto",
+    help="The number of jobs for each environment (with --matrix).",
+)
 @click.option(
     "--env", "environments", multiple=True, metavar="ENV", help="Only this environment (with --matrix)."
 )
 @json_option
 @with_options(AffectedOptions)
 def command(app: App, options: AffectedOptions) -> int:
-    """Show which stacks a change touches, and why."""
-    from orchestrator.project.affected import affected
+    """Show which stacks a change affects, and why."""
+    from orchestrator.repository.affected import find_affected
 
     if options.matrix:
         return _matrix(app, options)
     project = app.project()
-    found = affected(project, options.base)
+    changes = find_affected(project, options.base)
     if options.as_json:
-        from orchestrator.project.documents import affected_document
+        from orchestrator.report.documents import affected_document
 
-        return app.emit("affected", **affected_document(project, found))
-    from orchestrator.cli.views import affected_view, show
+        return app.emit("affected", **affected_document(project, changes))
+    from orchestrator.cli.terminal.project_views import affected_view
+    from orchestrator.cli.terminal.tables import print_pieces
 
-    show(app, affected_view(found, why=options.why))
+    print_pieces(app, affected_view(changes, why=options.why))
     return 0
 
 
 def _matrix(app: App, options: AffectedOptions) -> int:
-    from orchestrator.ci.event import event_of
-    from orchestrator.ci.outputs import set_outputs
-    from orchestrator.ci.review.matrix import parts_of
-    from orchestrator.ci.review.scope import scope_of
-    from orchestrator.ci.shards import OUTPUT, matrix
+    from orchestrator.engine.shards import OUTPUT, render_matrix
+    from orchestrator.forge.factory import read_event, set_outputs
+    from orchestrator.review.pull_request.matrix import plan_shards
+    from orchestrator.review.pull_request.scope import read_scope
 
-    event = event_of(app.environ)
-    scope = scope_of(app.project(), event, options.base)
-    parts, timed = parts_of(scope, event, app.environ, options.environments, options.shards)
-    text = matrix(parts, timed=timed)
-    each = {name: [one for one in parts if one.environment == name] for name in scope.environments}
-    outputs = {OUTPUT + name: matrix(mine, timed=timed) for name, mine in each.items() if mine}
+    event = read_event(app.environ)
+    scope = read_scope(app.project(), event, options.base)
+    parts, timed = plan_shards(scope, event, app.environ, options.environments, options.shards)
+    text = render_matrix(parts, timed=timed)
+    each = {name: [part for part in parts if part.environment == name] for name in scope.environments}
+    outputs = {OUTPUT + name: render_matrix(shards, timed=timed) for name, shards in each.items() if shards}
     set_outputs(app.environ, {"matrix": text, "empty": str(not parts).lower(), **outputs})
     app.write(text)
     return 0

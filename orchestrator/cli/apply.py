@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.options import (
     ConsentOptions,
+    CoordinationOptions,
+    DisplayOptions,
     JsonOptions,
     RequestOptions,
-    TermsOptions,
     consent_options,
+    coordination_options,
+    display_options,
     json_option,
     pending_option,
-    selection,
-    terms_options,
+    selection_options,
     terraform_options,
     with_options,
 )
@@ -27,13 +29,13 @@ Examples:
   infra apply dev/network          plan one stack, ask, apply
   infra apply --all                everything, in promotion order
   infra apply prod --confirm prod --auto-approve      off a terminal
-  infra apply --pending            what trunk owes, whatever the change of the day
-  infra apply --plan plans         what `infra plan --out plans` kept
+  infra apply --pending            every stack with unapplied changes on trunk
+  infra apply --plan plans         the plans that `infra plan --out plans` saved
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplyOptions(RequestOptions, ConsentOptions, TermsOptions, JsonOptions):
+class ApplyOptions(RequestOptions, DisplayOptions, ConsentOptions, CoordinationOptions, JsonOptions):
     """The options of `infra apply`; `plans` is the folder of saved plans."""
 
     plans: str | None
@@ -41,40 +43,61 @@ class ApplyOptions(RequestOptions, ConsentOptions, TermsOptions, JsonOptions):
 
 
 @click.command(epilog=EPILOG)
-@selection
-@click.option("--plan", "plans", metavar="DIR", help="Apply the plans that `infra plan --out DIR` kept.")
+@selection_options
+@click.option("--plan", "plans", metavar="DIR", help="Apply the plans that `infra plan --out DIR` saved.")
 @pending_option
 @terraform_options
+@display_options
 @consent_options
-@terms_options
+@coordination_options
 @json_option
 @with_options(ApplyOptions)
 def command(app: App, options: ApplyOptions) -> int:
-    """Plan, show, ask, and apply exactly what was shown.
+    """Plan, show the plan, ask, and apply exactly that plan.
 
-    Environments follow each other in promotion order; inside one, a stack starts when those it reads have
-    ended. What fails stops what stands on it and later environments; the rest goes on.
+    Applies environments in promotion order, and stacks after the stacks that they read. A failure stops
+    dependents and later environments; other stacks continue.
+
+    Without a name, applies the stacks that differ from trunk.
     """
-    from orchestrator.cli.running import consent_of, opened, policy_inspection, request_of, tell, terms_of
-    from orchestrator.run import pipeline
+    from orchestrator.cli.support.session import (
+        given_variables,
+        make_consent,
+        make_recorder_options,
+        make_run_request,
+        narrow,
+        policy_inspection,
+        print_result,
+        run_session,
+    )
+    from orchestrator.engine import pipeline
 
     if options.plans and (
-        options.everything or options.pending or options.variables or options.targets or options.replaces
+        options.everything
+        or options.pending
+        or options.variables
+        or options.var_files
+        or options.targets
+        or options.replaces
     ):
         raise UsageError(
-            "A kept plan is applied as it is.",
-            advice="Leave --all, --pending, --var, --target and --replace to the plan.",
+            "A saved plan is applied as it is.",
+            advice="Leave --all, --pending, --var, --var-file, --target and --replace to the plan.",
         )
-    terms = terms_of(options)
-    with opened(app, parallelism=options.parallelism, variables=options.variables) as session:
+    terms = make_recorder_options(options)
+    with run_session(
+        app, parallelism=options.parallelism, variables=given_variables(app, options)
+    ) as session:
         context = session.context
-        consent = consent_of(app, context, options, "apply")
+        consent = make_consent(app, context, options, "apply")
         if options.plans:
             names = context.select(options.stacks, app.cwd) if options.stacks else ()
-            report = pipeline.apply_kept(
+            if options.excluded or options.tags:
+                names, _ = narrow(app, context.project, options, names or tuple(context.project.stacks))
+            report = pipeline.apply_saved_plans(
                 session, app.cwd / options.plans, names, consent, terms, policy_inspection(context)
             )
-            return tell(app, report, shown=True)
-        request = request_of(app, session, options, pending=options.pending, terms=terms)
+            return print_result(app, report, after_report=True)
+        request = make_run_request(app, session, options, pending=options.pending, terms=terms)
         consent.before_plan(context.protected(request.stacks))
-        return tell(app, pipeline.apply(session, request, consent), shown=True)
+        return print_result(app, pipeline.apply(session, request, consent), after_report=True)

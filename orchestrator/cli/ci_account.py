@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.errors import UsageError
 
@@ -33,15 +33,17 @@ class CiAccountOptions(JsonOptions):
 @click.command(epilog=EPILOG)
 @click.argument("environment", metavar="ENV|attest")
 @click.argument("use", required=False, metavar="[plan|apply|drift]", type=click.Choice(USES))
-@click.option("--base", metavar="REF", help="Read infra.yaml of this commit, not of the checkout.")
+@click.option("--base", metavar="REF", help="Read infra.yaml at this commit instead of the checkout.")
 @json_option
 @with_options(CiAccountOptions)
 def command(app: App, options: CiAccountOptions) -> int:
-    """Print which service account a job is to act as, the way GITHUB_OUTPUT takes it.
+    """Print the service account for a job, in the format of GITHUB_OUTPUT.
 
-    Plans of pull requests take `--base`: which account a change is planned with is not for the change to say.
+    For the plan of a pull request, use `--base`, so that the pull request cannot choose its own account.
+
+    Without a use, it is an error, except for `attest`.
     """
-    from orchestrator.ci.accounts import ATTEST, account_of, attest_account
+    from orchestrator.review.accounts import ATTEST, find_account, find_attest_account
 
     if options.use is None and options.environment != ATTEST:
         raise UsageError(
@@ -50,9 +52,9 @@ def command(app: App, options: CiAccountOptions) -> int:
         )
     project = app.project()
     account = (
-        account_of(project, options.environment, options.use, options.base)
+        find_account(project, options.environment, options.use, options.base)
         if options.use
-        else attest_account(project, options.base)
+        else find_attest_account(project, options.base)
     )
     if options.as_json:
         named = options.environment if options.use else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 EPILOG = """\b
@@ -15,12 +15,12 @@ Examples:
 \b
 In a comment on a pull request, at its very start:
   /infra plan [STACK]      plan the pull request again
-  /infra apply ENV         after the merge: catch up with what ENV is owed
+  /infra apply ENV         after the merge: apply what is pending in ENV
   /infra apply ENV --skip-checks REASON     the same, without ENV's checks, once its gate approves that
   /infra apply ENV --supersede COMMIT       the same, over an applied COMMIT that trunk does not have
   /infra resume STACK [--forget ADDRESS]    finish an interrupted apply, once its gate approves that
   /infra forget STACK REASON                give up a state that is gone, and create everything anew
-  /infra unlock STACK      release the lock that a dead run left
+  /infra unlock STACK      release the lock of a run that died
   /infra help              the list of commands
 """
 
@@ -29,23 +29,23 @@ In a comment on a pull request, at its very start:
 @json_option
 @with_options(JsonOptions)
 def command(app: App, options: JsonOptions) -> int:
-    """Answer a command in a pull request's comment, from people with write permission.
+    """Run a command from a comment on a pull request, for people with write permission.
 
-    Reads the comment from the job's event, starts the workflow that does it, and reacts to the comment.
-    Exit 0 too when the answer is no; 1 when GitHub could not be asked.
+    Reads the comment from the job's event, starts the matching workflow, and reacts to the comment. Exits
+    with 0 also if the command is refused, and with 1 if GitHub cannot be reached.
     """
-    from orchestrator.ci.chat import answer, asked_of
-    from orchestrator.hosts.github import open_host
+    from orchestrator.forge.factory import open_forge, read_event
+    from orchestrator.review.chat import find_chat_comment, handle_comment
 
-    asked = asked_of(app.environ)
-    if asked is None:
-        app.note("The comment does not ask for anything.")
-        return app.emit("ci chat", asked=None) if options.as_json else 0
-    with open_host(app.environ) as host:
-        done = answer(host, app.project(), asked)
+    comment = find_chat_comment(read_event(app.environ))
+    if comment is None:
+        app.note("The comment holds no command.")
+        return app.emit("ci chat", request=None) if options.as_json else 0
+    with open_forge(app.environ) as forge:
+        done = handle_comment(forge, app.project(), comment)
     started = {"workflow": done.workflow, "inputs": dict(done.inputs or {})} if done.workflow else None
     if options.as_json:
-        told = {"pull_request": asked.pull_request, "comment": asked.comment, "author": asked.author}
-        return app.emit("ci chat", asked=told, reaction=done.reaction, answer=done.text, started=started)
+        request = {"pull_request": comment.pull_request, "comment": comment.comment, "author": comment.author}
+        return app.emit("ci chat", request=request, reaction=done.reaction, answer=done.text, started=started)
     app.write(f"Started {done.workflow}." if started else f"Answered with {done.reaction}.")
     return 0

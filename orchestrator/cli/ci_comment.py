@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.options import JsonOptions, json_option, with_options
+from orchestrator.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.forge.event import Event
+
+MATRIX = "matrix"
+MATRIX_ARTIFACT = "infra-matrix"
 
 EPILOG = """\b
 Examples:
@@ -34,53 +45,152 @@ class CiCommentOptions(JsonOptions):
 
 @click.command(epilog=EPILOG)
 @click.argument("folders", nargs=-1, metavar="DIR...", type=click.Path())
-@click.option("--started", is_flag=True, help="A newer plan begins: mark the one that is there as outdated.")
-@click.option("--dry-run", is_flag=True, help="Print comment and checks instead of posting them.")
+@click.option(
+    "--started", is_flag=True, help="Mark the existing comment as outdated, because a newer plan has started."
+)
+@click.option("--dry-run", is_flag=True, help="Print the comment and the checks instead of posting them.")
 @click.option("--sarif", metavar="FILE", help="Write the findings of guard and policy to FILE as SARIF.")
-@click.option("--base", metavar="REF", help="Compare with where the work parted from REF.")
+@click.option("--base", metavar="REF", help="Compare with the merge base of REF.")
 @click.option(
     "--environment",
     metavar="ENV",
     default="",
-    help="Of an apply: where it left no report, tell that ENV was not applied.",
+    help="Post that ENV was not applied, for an apply that left no report.",
 )
-@click.option("--pending", metavar="N", default="", help="How many stacks of ENV are pending.")
+@click.option("--pending", metavar="N", default="", help="The number of pending stacks of ENV.")
 @json_option
 @with_options(CiCommentOptions)
 def command(app: App, options: CiCommentOptions) -> int:
-    """Tell a pull request what the plan jobs found: one comment, a check for each environment, a summary.
+    """Post the results of the plan jobs to a pull request: a comment, a check per environment, a summary.
 
     Runs no Terraform and needs no cloud account. A stack that no report has is "not planned", and its
-    environment's check is red. Reports of `infra ci apply` are told to the pull requests that were merged.
-    """
-    from orchestrator.ci.event import event_of
-    from orchestrator.cli.ci_telling import begun, landings_told, matrix_stacks, refused_to_fork, told
-    from orchestrator.errors import UsageError
+    environment's check is red. Reports of `infra ci apply` are posted to the pull requests that were merged.
 
-    event = event_of(app.environ)
+    Without DIR, it is an error, except with --started.
+    """
+    from orchestrator.cli.support.plan_review import (
+        ReviewFiles,
+        publish_review,
+        reject_fork,
+        require_pull_request,
+    )
+    from orchestrator.forge.factory import read_event
+    from orchestrator.review.plan_reports import read_reports
+    from orchestrator.review.pull_request.scope import read_scope
+
+    event = read_event(app.environ)
     if event and event.is_fork:
-        return refused_to_fork(app, event, "ci comment")
+        return reject_fork(app, event, "ci comment")
     if options.started:
-        return begun(app, event)
+        return _mark_outdated(app, event)
     if not options.folders:
         raise UsageError("Whose reports?", advice="Name the folders: `infra ci comment reports`.")
-    paths = [app.cwd / one for one in options.folders]
-    landed = landings_told(app, event, paths, options.environment, options.pending)
-    if landed is not None:
-        return landed
-    from orchestrator.ci.reports import read_reports
-    from orchestrator.ci.review.scope import scope_of
-    from orchestrator.cli.ci_telling import for_whom
-
-    for_whom(event, posts=not options.dry_run)
-    scope = scope_of(app.project(), event, options.base)
-    return told(
+    paths = [app.cwd / folder for folder in options.folders]
+    code = _publish_rollouts(app, event, paths, options.environment, options.pending)
+    if code is not None:
+        return code
+    require_pull_request(event, posts=not options.dry_run)
+    scope = read_scope(app.project(), event, options.base)
+    return publish_review(
         app,
         scope,
         event,
         read_reports(paths),
         dry=options.dry_run,
         command="ci comment",
-        expected=matrix_stacks(paths),
-        sarif_file=options.sarif,
+        expected=_read_matrix(paths),
+        files=ReviewFiles(sarif=options.sarif),
+        hook_folders=paths,
     )
+
+
+def _mark_outdated(app: App, event: Event | None) -> int:
+    """Marks the comment of an earlier plan as outdated; returns the exit code."""
+    from orchestrator.forge.factory import add_summary, open_forge
+    from orchestrator.forge.outbox import Outbox
+    from orchestrator.review.pull_request import publish
+
+    if event is None or not event.is_reviewed:
+        raise UsageError("There is no pull request to comment on.", advice="--started is for a job of one.")
+    outbox = Outbox()
+    with open_forge(app.environ) as forge:
+        comment = publish.mark_outdated(forge, event, outbox)
+    for failure in outbox.failures:
+        app.note(f"error: GitHub could not be updated: {failure}")
+    add_summary(app.environ, outbox.summary)
+    code = int(Exit.ERROR if outbox.failures else Exit.OK)
+    if app.json:
+        return app.emit("ci comment", code, run=None, stacks=[], comment=comment, unpublished=outbox.failures)
+    app.write(f"comment: {comment}")
+    return code
+
+
+def _read_matrix(folders: Sequence[Path]) -> tuple[str, ...]:
+    """The stacks in the matrix file among the reports; empty without one."""
+    from orchestrator.engine import shards
+    from orchestrator.engine.job_reports import LARGEST, find_artifacts
+    from orchestrator.jsontext import read_object
+    from orchestrator.review.plan_reports import ARTIFACT_PREFIX
+
+    stacks: dict[str, None] = {}
+    for path, artifact in find_artifacts(folders, MATRIX).items():
+        # A plan job could write one too.
+        if artifact.startswith(ARTIFACT_PREFIX) and artifact != MATRIX_ARTIFACT:
+            continue
+        try:
+            if path.stat().st_size > LARGEST:
+                raise ValueError("it is too large")
+            stacks.update(dict.fromkeys(shards.read_matrix_stacks(read_object(path.read_bytes()))))
+        except ValueError as error:
+            raise UsageError(f"{path.name} is no matrix.", advice="`infra affected --matrix`.") from error
+    return tuple(stacks)
+
+
+def _publish_rollouts(
+    app: App, event: Event | None, folders: Sequence[Path], environment: str = "", pending: str = ""
+) -> int | None:
+    """Publishes the results of applies; None when the reports are of plans. Returns the exit code.
+
+    Reports of applies are not accepted from jobs of a pull request, which run its code. Without a report,
+    `environment` is published as not applied; `pending` is the number of its pending stacks, as text.
+    """
+    from orchestrator.cli.support.rollout import make_job_facts
+    from orchestrator.forge.factory import add_summary, open_forge
+    from orchestrator.report.rollout_comment import render_rollout_summary
+    from orchestrator.review.rollout.results import build_unapplied_result, publish_results, validate_results
+
+    if event and event.is_reviewed:
+        return None
+    project = app.project()
+    if environment:
+        # Where no job applied anything there is no artifact, and the download makes no folder.
+        folders = [folder for folder in folders if folder.exists()]
+    results, foreign = validate_results(folders, project, event.commit if event else "")
+    if environment and not (results or foreign):
+        if environment not in project.order.all:
+            raise UsageError(
+                f"There is no environment {environment}.", advice=f"There are {', '.join(project.order.all)}."
+            )
+        number = event.pull_request if event else None
+        is_pending = pending.strip() != "0"
+        results = (
+            build_unapplied_result(
+                make_job_facts(app, project), environment, is_pending=is_pending, requested_by=number
+            ),
+        )
+    if not (results or foreign):
+        return None
+    with open_forge(app.environ) as forge:
+        outbox = publish_results(forge, project, results)
+    outbox.failures += foreign
+    add_summary(app.environ, "\n".join(map(render_rollout_summary, results)) + outbox.summary)
+    for failure in outbox.failures:
+        app.note(f"error: GitHub could not be updated: {failure}")
+    code = int(Exit.ERROR if outbox.failures else Exit.OK)
+    if app.json:
+        states = {result.environment: result.state for result in results}
+        content = {"environments": states, "unpublished": outbox.failures}
+        return app.emit("ci comment", code, run=None, stacks=[], **content)
+    for result in results:
+        app.write(f"{result.environment}: {result.state}")
+    return code

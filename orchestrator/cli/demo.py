@@ -1,4 +1,4 @@
-"""`infra demo`: from an empty cloud to production, and through a night, on a cloud in a folder."""
+"""`infra demo`: a change from a branch to production and a scheduled drift check, on the sandbox."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.context import App
-from orchestrator.cli.demo_narrator import MARGIN, RichNarrator
+from orchestrator.cli.app import App
 from orchestrator.cli.options import with_options
+from orchestrator.cli.terminal.demo_narrator import MARGIN, RichNarrator
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,55 +49,57 @@ Examples:
   infra demo --keep --dir play   and leave the folder to play in
 """
 )
-@click.option("--keep", is_flag=True, help="Leave the folder, to play in.")
-@click.option("--dir", "directory", metavar="DIR", help="Make the repository here; DIR must be new or empty.")
-@click.option("--svg", metavar="FILE", help="Also write a picture of the main scenes.")
+@click.option("--keep", is_flag=True, help="Keep the folder.")
+@click.option(
+    "--dir", "directory", metavar="DIR", help="Create the repository in DIR, which must be new or empty."
+)
+@click.option("--svg", metavar="FILE", help="Also write an animated picture of the main scenes to FILE.")
 @with_options(DemoOptions)
 def command(app: App, options: DemoOptions) -> int:
     """Watch a real change go from a branch to production.
 
-    A platform is made, a machine dies, a pull request is planned, merged and applied as it was approved, a
-    cancelled job is caught up, and a night finds what was changed by hand. Real git, real Terraform and real
-    state in a bucket, on simulated Google providers and a simulated GitHub: no cloud, no account, no network.
-    Exits with 0 only if every step did what it says.
+    Creates a platform, kills a machine during an apply, takes a pull request to production, completes a
+    cancelled job, and finds a change that was made by hand. Git, Terraform and the state are real; Google's
+    providers and GitHub are simulated. Needs no account and no network. Exits with 0 only if every step
+    succeeds.
     """
-    from orchestrator.cli.sandbox_needs import prepare
+    from orchestrator.cli.support.sandbox_project import prepare_sandbox
     from orchestrator.process import Supervisor
     from orchestrator.sandbox.demo import STORY, Stage, play, repository
 
     began = time.monotonic()
     supervisor = Supervisor()
     console = app.console()
-    picture = picture_console() if options.svg else None
+    picture = _picture_console() if options.svg else None
     narrator = RichNarrator(console, picture)
     with (
         supervisor.handling_signals(),
-        demo_folder(app, options.directory, options.keep) as folder,
-        infra_argv() as infra,
+        _demo_folder(app, options.directory, options.keep) as folder,
+        serve_infra() as infra,
     ):
-        terraform = find_terraform(app, supervisor, folder)
+        terraform = _describe_terraform(app, supervisor, folder)
         console.print(f"Repository {folder}, {terraform}.")
         repository.lay_out(folder, date.today())
-        environ = {**repository.environment(app.environ), **looks(console, picture)}
-        with sandbox(app, folder) as info:
+        environ = {**repository.environment(app.environ), **_console_variables(console, picture)}
+        with run_sandbox(app, folder) as info:
 
             def prepared() -> Info:
-                return prepare(App(environ, app.stdin, app.stdout, app.stderr, str(folder)), info)
+                return prepare_sandbox(App(environ, app.stdin, app.stdout, app.stderr, str(folder)), info)
 
             play(Stage(folder, environ, supervisor, narrator, info, prepared, infra), STORY)
         seconds = time.monotonic() - began
         console.print(
-            f"\nEverything did what it said, in {seconds:.0f} s ({narrator.seconds:.0f} s of them commands)."
+            f"\nEvery step succeeded, in {seconds:.0f} s ({narrator.seconds:.0f} s of them in commands)."
         )
         if options.keep:
             console.print(f"To play on: cd {folder}; infra sandbox up; infra sandbox exec -- infra plan")
     if options.svg and picture:
-        save_picture(picture, app.cwd / options.svg)
+        _save_picture(picture, app.cwd / options.svg)
     return 0
 
 
 @contextmanager
-def demo_folder(app: App, directory: str | None, keep: bool) -> Iterator[Path]:
+def _demo_folder(app: App, directory: str | None, keep: bool) -> Iterator[Path]:
     """The folder that the demo plays in; it goes away at the end, however that comes, unless it is kept."""
     if directory:
         folder = (app.cwd / directory).resolve()
@@ -116,24 +118,27 @@ def demo_folder(app: App, directory: str | None, keep: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def infra_argv() -> Iterator[tuple[str, ...]]:
+def serve_infra() -> Iterator[tuple[str, ...]]:
     """How the demo's commands are started: on Linux forked from one process, so that none imports again."""
     from orchestrator.sandbox.demo.stage import INFRA
 
     if sys.platform != "linux":
         yield INFRA
         return
-    from orchestrator.cli import prefork
+    from orchestrator.cli.support import prefork
 
     with prefork.serving() as path:
         yield prefork.client_argv(path)
 
 
 @contextmanager
-def sandbox(app: App, folder: Path) -> Iterator[Info]:
-    """A sandbox that ends with this block, and with this process if it dies inside it."""
+def run_sandbox(app: App, folder: Path, *, keep: bool = False) -> Iterator[Info]:
+    """A sandbox that ends with this block, and with this process if it dies inside it; not with `keep`."""
     from orchestrator.sandbox import launch
 
+    if keep:
+        yield launch.start(folder / ".infra/sandbox", app.environ)[0]
+        return
     reader, writer = os.pipe()
     try:
         info, _ = launch.start(folder / ".infra/sandbox", app.environ, hold=reader)
@@ -146,22 +151,22 @@ def sandbox(app: App, folder: Path) -> Iterator[Info]:
         os.close(writer)
 
 
-def find_terraform(app: App, supervisor: Supervisor, folder: Path) -> str:
+def _describe_terraform(app: App, supervisor: Supervisor, folder: Path) -> str:
     """Which Terraform the demo runs, in words; BinaryError with an advice when there is none."""
     from orchestrator.terraform.binary import find_binary
 
-    found = find_binary(None, app.environ, supervisor, folder / ".infra/cache")
-    return f"{found.flavour} {found.version} ({found.source})"
+    binary = find_binary(None, app.environ, supervisor, folder / ".infra/cache")
+    return f"{binary.flavour} {binary.version} ({binary.source})"
 
 
-def looks(console: Console, picture: Console | None) -> dict[str, str]:
+def _console_variables(console: Console, picture: Console | None) -> dict[str, str]:
     """What makes commands print for the consoles that show what they print."""
-    width = min(one.width for one in (console, picture) if one is not None) - len(MARGIN)
+    width = min(target.width for target in (console, picture) if target is not None) - len(MARGIN)
     coloured = console.is_terminal or picture is not None
     return {"COLUMNS": str(max(width, 60)), **({"FORCE_COLOR": "1"} if coloured else {})}
 
 
-def picture_console() -> Console:
+def _picture_console() -> Console:
     """A console that nobody sees and that remembers what it printed."""
     from rich.console import Console
 
@@ -175,7 +180,7 @@ def picture_console() -> Console:
     )
 
 
-def save_picture(picture: Console, path: Path) -> None:
+def _save_picture(picture: Console, path: Path) -> None:
     """Write the picture, with fonts of the machine that shows it: none is fetched from anywhere."""
     from rich._export_format import CONSOLE_SVG_FORMAT
 

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.options import (
     ConsentOptions,
+    CoordinationOptions,
+    DisplayOptions,
     JsonOptions,
     RequestOptions,
-    TermsOptions,
     consent_options,
+    coordination_options,
+    display_options,
     json_option,
-    selection,
-    terms_options,
+    selection_options,
     terraform_options,
     with_options,
 )
@@ -30,28 +32,41 @@ Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DestroyOptions(RequestOptions, ConsentOptions, TermsOptions, JsonOptions):
+class DestroyOptions(RequestOptions, DisplayOptions, ConsentOptions, CoordinationOptions, JsonOptions):
     """The options of `infra destroy`."""
 
 
 @click.command(epilog=EPILOG)
-@selection
+@selection_options
 @terraform_options
+@display_options
 @consent_options
-@terms_options
+@coordination_options
 @json_option
 @with_options(DestroyOptions)
 def command(app: App, options: DestroyOptions) -> int:
-    """Destroy stacks in reverse order: what reads an output goes before what gives it."""
-    from orchestrator.cli.running import consent_of, opened, request_of, tell, terms_of
-    from orchestrator.run import pipeline
+    """Destroy stacks in reverse order: dependents before the stacks that they read.
+
+    Without a name, it is an error: give --all for every stack.
+    """
+    from orchestrator.cli.support.session import (
+        given_variables,
+        make_consent,
+        make_recorder_options,
+        make_run_request,
+        print_result,
+        run_session,
+    )
+    from orchestrator.engine import pipeline
 
     if not options.stacks and not options.everything:
         raise UsageError("Say which stacks to destroy.", advice="Name them, or give --all.")
-    with opened(app, parallelism=options.parallelism, variables=options.variables) as session:
-        request = request_of(
-            app, session, options, with_followers=False, destroy=True, terms=terms_of(options)
+    with run_session(
+        app, parallelism=options.parallelism, variables=given_variables(app, options)
+    ) as session:
+        request = make_run_request(
+            app, session, options, with_dependents=False, destroy=True, terms=make_recorder_options(options)
         )
-        consent = consent_of(app, session.context, options, "destroy")
+        consent = make_consent(app, session.context, options, "destroy")
         consent.before_plan(session.context.protected(request.stacks))
-        return tell(app, pipeline.apply(session, request, consent), shown=True)
+        return print_result(app, pipeline.apply(session, request, consent), after_report=True)

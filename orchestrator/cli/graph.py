@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import App
-from orchestrator.cli.options import JsonOptions, with_options
+from orchestrator.cli.app import App
+from orchestrator.cli.options import (
+    JsonOptions,
+    with_options,
+)
+from orchestrator.cli.support.completers import complete_stacks
 
 EPILOG = """\b
 Examples:
@@ -34,27 +37,32 @@ class GraphOptions(JsonOptions):
     "form",
     type=click.Choice(["tree", "mermaid", "dot", "json"]),
     default="tree",
-    help="How to draw it (default: tree).",
+    help="The format of the drawing (default: tree).",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @with_options(GraphOptions)
 def command(app: App, options: GraphOptions) -> int:
-    """Draw the order in which stacks depend on each other."""
-    from orchestrator.project import drawing
-    from orchestrator.project.select import select
+    """Draw the dependencies between stacks.
+
+    Without a name, of all stacks.
+    """
+    from orchestrator.report import graph as drawing
+    from orchestrator.repository.selection import select
 
     app.json = app.json or options.form == "json"
     project = app.project()
     stacks = set(select(project, options.names, app.cwd) if options.names else project.stacks)
     if options.form in ("mermaid", "dot") and not options.as_json:
-        app.write(getattr(drawing, options.form)(project, stacks))
+        render = drawing.render_mermaid if options.form == "mermaid" else drawing.render_dot
+        app.write(render(project, stacks))
         return 0
-    waves, edges = project.waves(stacks), drawing.shown_edges(project, stacks)
+    waves, edges = project.waves(stacks), drawing.select_edges(project, stacks)
     if app.json:
-        from orchestrator.project.documents import graph_document
+        from orchestrator.report.documents import graph_document
 
         return app.emit("graph", **graph_document(project, waves, edges))
-    from orchestrator.cli.views import graph_view, show
+    from orchestrator.cli.terminal.project_views import graph_view
+    from orchestrator.cli.terminal.tables import print_pieces
 
-    show(app, graph_view(project, waves, edges))
+    print_pieces(app, graph_view(project, waves, edges))
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 if TYPE_CHECKING:
@@ -34,52 +34,55 @@ class LintOptions(JsonOptions):
 
 @click.command(epilog=EPILOG)
 @click.option("--simulated", is_flag=True, help="Simulate providers from their recorded schemas.")
-@click.option("--fix", "fixing", is_flag=True, help="First mend what can be mended.")
-@click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
-@click.option("--parallelism", type=click.IntRange(1), metavar="N", help="Folders at once.")
+@click.option("--fix", "fixing", is_flag=True, help="Fix what can be fixed first.")
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
+@click.option(
+    "--parallelism", type=click.IntRange(1), metavar="N", help="The number of folders to check at once."
+)
 @click.option("--sarif", metavar="FILE", help="Write SARIF to FILE.")
 @json_option
 @with_options(LintOptions)
 def command(app: App, options: LintOptions) -> int:
-    """Check formatting, validity, pins, descriptions, secrets, public access and READMEs. Exit 1 for errors.
+    """Check formatting, validity, pins, secrets, public access and READMEs. Exits with 1 for errors.
 
-    tflint, trivy and checkov take part when they are installed. What is right as it is, is accepted in
-    infra.yaml: `lint: {ignore: [{rule, path, reason}]}`.
+    Also runs tflint, trivy and checkov if they are installed. To accept a finding, add it to infra.yaml:
+    `lint: {ignore: [{rule, path, reason}]}`.
     """
-    from orchestrator.cli.running import opened
-    from orchestrator.cli.simulation import simulated_providers
-    from orchestrator.engine.ports import Silent
-    from orchestrator.quality.linting import Linting, fix
-    from orchestrator.quality.places import places_of, types_in
+    from orchestrator.cli.support.session import run_session
+    from orchestrator.cli.support.simulated_providers import simulated_providers
+    from orchestrator.engine.ports import SilentProgress
+    from orchestrator.quality.code_folders import collect_types, find_code_folders
+    from orchestrator.quality.linting import LintRun, apply_fixes
 
     if options.fixing:
-        with opened(app, needs_stacks=False) as session:
-            for file in fix(session.terraform):
-                app.note(f"mended {file}")
-    with opened(app, parallelism=options.parallelism, needs_stacks=False) as session:
+        with run_session(app, needs_stacks=False) as session:
+            for file in apply_fixes(session.terraform):
+                app.note(f"fixed {file}")
+    with run_session(app, parallelism=options.parallelism, needs_stacks=False) as session:
         project = session.context.project
-        types = types_in(project, [place.path for place in places_of(project)])
-        with simulated_providers(app, project, types, wanted=options.simulated) as simulation:
+        types = collect_types(project, [folder.path for folder in find_code_folders(project)])
+        with simulated_providers(app, project, types, is_requested=options.simulated) as simulation:
             # In a log a line for each folder would bury the findings.
-            progress = session.context.progress if app.stderr.isatty() else Silent()
-            report = Linting(session, progress, simulation).run()
-    return tell(app, report, options.sarif, options.strict)
+            progress = session.context.progress if app.stderr.isatty() else SilentProgress()
+            report = LintRun(session, progress, simulation).run()
+    return _print_result(app, report, options.sarif, options.strict)
 
 
-def tell(app: App, report: LintReport, sarif: str | None, strict: bool) -> int:
+def _print_result(app: App, report: LintReport, sarif: str | None, strict: bool) -> int:
     """The result in every form that was asked for; returns the exit code."""
-    from orchestrator.cli.actions import tell_actions, write_report
-    from orchestrator.report import annotate, findings_text
+    from orchestrator.cli.support.reports import publish_to_actions, write_file
+    from orchestrator.forge.factory import annotate_findings
+    from orchestrator.report import findings
 
     code = report.exit_code(strict=strict)
     if sarif:
         from orchestrator.report.sarif import render
 
-        write_report(app, sarif, render(report))
+        write_file(app, sarif, render(report))
     if app.json:
         app.emit("lint", code, **report.document())
     else:
-        for line in findings_text.lines(report):
+        for line in findings.render_lines(report):
             app.write(line)
-    tell_actions(app, annotate.of_findings(report.findings), findings_text.markdown(report))
+    publish_to_actions(app, annotate_findings(report.findings), findings.render_markdown(report))
     return code

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import App
-from orchestrator.cli.options import JsonOptions, json_option, with_options
+from orchestrator.cli.app import App
+from orchestrator.cli.options import (
+    JsonOptions,
+    json_option,
+    with_options,
+)
+from orchestrator.cli.support.completers import complete_stacks
 
 EPILOG = """\b
 Examples:
@@ -30,18 +34,22 @@ class ListOptions(JsonOptions):
 @json_option
 @with_options(ListOptions)
 def command(app: App, options: ListOptions) -> int:
-    """Show environments, stacks, modules and what reads what."""
-    from orchestrator.project.select import select
+    """Show environments, stacks, modules and what reads what.
+
+    Without a name, for the whole repository.
+    """
+    from orchestrator.repository.selection import select
 
     project = app.project()
     stacks = set(select(project, options.names, app.cwd) if options.names else project.stacks)
     if options.as_json:
-        from orchestrator.project.documents import project_document
+        from orchestrator.report.documents import project_document
 
         return app.emit("list", **project_document(project, stacks))
-    from orchestrator.cli.views import project_view, show
+    from orchestrator.cli.terminal.project_views import project_view
+    from orchestrator.cli.terminal.tables import print_pieces
 
-    show(app, project_view(project, stacks))
+    print_pieces(app, project_view(project, stacks))
     if not project.stacks:
         app.note("There is no stack here: `infra validate` says what to do.")
     return 0

@@ -14,48 +14,60 @@ from typing import NoReturn, cast
 import click
 
 from orchestrator import __version__
-from orchestrator.cli.context import App
-from orchestrator.cli.lazy import LazyGroup
-from orchestrator.cli.standard_streams import lost_output, open_stream, standard_stream
+from orchestrator.cli.app import App
+from orchestrator.cli.support.lazy_group import LazyGroup
+from orchestrator.cli.terminal.standard_streams import lost_output, open_stream, standard_stream
 from orchestrator.errors import Exit, InfraError, UsageError, exit_code_of, known_error
 from orchestrator.job_tokens import forget_token_requests
-from orchestrator.state.waiting import tell_to
+from orchestrator.state.bucket_operations import set_wait_listener
 
 # name → (module:attribute, one line for --help); the order is the order in which people meet them.
 COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("orchestrator.cli.list:command", "Show environments, stacks, modules and what reads what."),
-    "graph": ("orchestrator.cli.graph:command", "Draw the order in which stacks depend on each other."),
+    "graph": ("orchestrator.cli.graph:command", "Draw the dependencies between stacks."),
     "validate": ("orchestrator.cli.validate:command", "Check the layout, backends, cycles and lock files."),
-    "affected": ("orchestrator.cli.affected:command", "Show which stacks a change touches, and why."),
-    "guard": ("orchestrator.cli.guard:command", "Check code for what is not allowed, before Terraform runs."),
+    "affected": ("orchestrator.cli.affected:command", "Show which stacks a change affects, and why."),
+    "guard": ("orchestrator.cli.guard:command", "Check code against the rules before Terraform runs."),
     "plan": ("orchestrator.cli.plan:command", "Show what Terraform would change."),
     "apply": ("orchestrator.cli.apply:command", "Plan, ask, and apply exactly what was shown."),
     "destroy": ("orchestrator.cli.destroy:command", "Destroy stacks, in reverse order."),
-    "ci": ("orchestrator.cli.ci:command", "From pull request to production, in jobs of GitHub Actions."),
+    "ci": ("orchestrator.cli.ci:command", "Take a pull request to production, in CI jobs."),
     "status": ("orchestrator.cli.status:command", "Show what is applied where, pending, or interrupted."),
+    "parity": ("orchestrator.cli.parity:command", "Show what differs between environments."),
     "history": ("orchestrator.cli.history:command", "Show which runs changed what."),
+    "query": ("orchestrator.cli.query:command", "Ask anything of what is remembered, in SQL."),
+    "impact": ("orchestrator.cli.impact:command", "Show which stacks a change of a module or stack reaches."),
+    "metrics": ("orchestrator.cli.metrics:command", "Show how often and how well changes are deployed."),
     "drift": ("orchestrator.cli.drift:command", "Show what was changed outside Terraform."),
-    "unlock": ("orchestrator.cli.unlock:command", "Release the lock that a dead run left."),
+    "unlock": ("orchestrator.cli.unlock:command", "Release the lock of a run that has died."),
     "resume": ("orchestrator.cli.resume:command", "Finish an apply that was interrupted."),
-    "adopt": ("orchestrator.cli.adopt:command", "Record what was applied before infra came."),
+    "adopt": ("orchestrator.cli.adopt:command", "Record stacks that were applied without infra."),
     "output": ("orchestrator.cli.output:command", "Print a stack's outputs."),
-    "state": ("orchestrator.cli.state:command", "Look into a stack's state; restore, move or forget it."),
-    "fmt": ("orchestrator.cli.fmt:command", "Format Terraform files, or check that they are."),
-    "init": ("orchestrator.cli.init:command", "Write the GitHub workflows, and say what to set."),
-    "new": ("orchestrator.cli.new:command", "Begin a module, with a test, an example and a README."),
+    "state": ("orchestrator.cli.state:command", "Show a stack's state; restore, move or forget it."),
+    "ledger": ("orchestrator.cli.ledger:command", "Claim the ledgers in the bucket for this repository."),
+    "fmt": ("orchestrator.cli.fmt:command", "Format Terraform files, or check their format."),
+    "init": ("orchestrator.cli.init:command", "Write the GitHub workflows, and list what to configure."),
+    "new": ("orchestrator.cli.new:command", "Create a module with a test, an example and a README."),
     "lock": ("orchestrator.cli.lock:command", "Pin provider versions, the same for all stacks."),
-    "bootstrap": ("orchestrator.cli.bootstrap:command", "Make the state bucket and the accounts, once."),
+    "bootstrap": ("orchestrator.cli.bootstrap:command", "Create the state bucket and the accounts, once."),
     "lint": ("orchestrator.cli.lint:command", "Check formatting, validity, pins, secrets, READMEs and more."),
     "test": ("orchestrator.cli.test:command", "Run the modules' own tests, with simulated providers too."),
-    "run": ("orchestrator.cli.run:command", "Run a Terraform command in a stack, by the rules of an apply."),
+    "run": (
+        "orchestrator.cli.run:command",
+        "Run a Terraform command in a stack, with the safety of an apply.",
+    ),
     "schema": ("orchestrator.cli.schema:command", "Print the JSON Schema of infra.yaml."),
     "doctor": ("orchestrator.cli.doctor:command", "Check git, Terraform, the bucket and the lock files."),
+    "warm": ("orchestrator.cli.warm:command", "Show or end providers that stay running between runs."),
     "version": (
         "orchestrator.cli.version:command",
-        "Show the version, and which Terraform would be used.",
+        "Show the version, and which Terraform is used.",
     ),
-    "sandbox": ("orchestrator.cli.sandbox:command", "A cloud in a folder, to try and rehearse things in."),
-    "demo": ("orchestrator.cli.demo:command", "Watch a real change go from a branch to production."),
+    "sandbox": (
+        "orchestrator.cli.sandbox:command",
+        "Run a simulated cloud in a folder, for tests and rehearsals.",
+    ),
+    "demo": ("orchestrator.cli.demo:command", "Watch a change go from a branch to production."),
     "completion": (
         "orchestrator.cli.completion:command",
         "Print the completion script of bash, zsh or fish.",
@@ -83,19 +95,23 @@ Exit codes: 0 done, 1 error, 2 changes (plan --detailed-exitcode), 3 usage or co
 @click.option(
     "-C", "--chdir", metavar="DIR", type=click.Path(file_okay=False), help="Run as if started in DIR."
 )
-@click.option("--debug", is_flag=True, help="Show argument lists (masked), timings, tracebacks of defects.")
-@click.option("--no-color", is_flag=True, help="No colour, on a terminal too (NO_COLOR does the same).")
+@click.option("--debug", is_flag=True, help="Print commands (masked), timings, and tracebacks of defects.")
+@click.option("--cold", is_flag=True, help="Use no cached plan and no shared providers.")
+@click.option("--timing", is_flag=True, help="Print how long Terraform ran, and which stacks ran cold.")
+@click.option("--no-color", is_flag=True, help="Print without colour, as NO_COLOR does.")
 @click.pass_context
-def cli(ctx: click.Context, chdir: str | None, debug: bool, no_color: bool) -> None:
+def cli(ctx: click.Context, chdir: str | None, debug: bool, cold: bool, timing: bool, no_color: bool) -> None:
     """Terraform on Google Cloud, from pull request to production, with no server."""
     app = cast(App, ctx.obj)
     app.debug = debug
+    app.cold = cold
+    app.timing = timing
     app.no_color = no_color or bool(app.environ.get("NO_COLOR"))
     app.folder = chdir or app.folder
 
 
 def run(argv: Sequence[str], app: App) -> int:
-    """Run `infra ARGV` and return its exit code. Every failure is told here and nowhere else."""
+    """Run `infra ARGV` and return its exit code. Every error is reported here and nowhere else."""
     code = run_command(argv, app)
     app.stdout.flush()
     lost = lost_output(app.stdout)
@@ -107,48 +123,53 @@ def run(argv: Sequence[str], app: App) -> int:
 
 def run_command(argv: Sequence[str], app: App) -> int:
     """Run `infra ARGV` and return the exit code of the command itself."""
-    ours = argv[: argv.index("--")] if "--" in argv else argv
-    app.json = "--json" in ours
-    app.command = next((word for word in ours if word in COMMANDS), "")
-    told_before = tell_to(app.note)
+    own_argv = argv[: argv.index("--")] if "--" in argv else argv
+    app.json = "--json" in own_argv
+    app.command = next((word for word in own_argv if word in COMMANDS), "")
+    previous_listener = set_wait_listener(app.note)
     try:
         result = cli.main(args=list(argv), prog_name="infra", standalone_mode=False, obj=app)
         return result if isinstance(result, int) else int(Exit.OK)
     except click.exceptions.Exit as error:
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        app.write(error.format_message())
+        return int(Exit.OK)
     except click.ClickException as error:
-        return app.fail(usage_error(error, ours))
+        context = getattr(error, "ctx", None)
+        app.command = context.command_path.partition(" ")[2] if context else app.command
+        return app.fail(usage_error(error, own_argv))
     except InfraError as error:
         return app.fail(error)
     except (KeyboardInterrupt, click.Abort):
         app.note("Interrupted; nothing was changed.")
         return int(Exit.INTERRUPTED)
     except (OSError, RecursionError) as error:
-        return app.unexpected(error, known_error(error))
+        return app.report_unexpected(error, known_error(error))
     except Exception as error:
-        return app.defect(error)
+        return app.report_defect(error)
     finally:
-        tell_to(told_before)
+        set_wait_listener(previous_listener)
 
 
 def usage_error(error: click.ClickException, argv: Sequence[str] = ()) -> UsageError:
-    """click's complaint as ours: the same words, our exit code, and where to look next.
+    """Converts an error of click: the same message, our exit code, and the next step.
 
     An option written as Terraform writes it, `-target=x`, is answered with the spelling here.
     """
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "infra"
     if context and isinstance(error, click.NoSuchOption):
-        known = {name for parameter in context.command.params for name in parameter.opts}
+        params = {name for parameter in context.command.params for name in parameter.opts}
         for word in argv:
             name = "-" + word.partition("=")[0]
-            if word.startswith("-") and name.startswith("--") and name in known:
+            if word.startswith("-") and name.startswith("--") and name in params:
                 return UsageError(f"There is no option {name[1:]}.", advice=f"Write `-{word}`.")
     return UsageError(error.format_message(), advice=f"`{path} --help` shows the usage with examples.")
 
 
 def forget_relative_folders(environ: MutableMapping[str, str]) -> None:
-    """Leave only absolute folders on PATH: any other means the working directory, whose `git` would run."""
+    """Removes relative folders from PATH: they would let a `git` in the working directory run."""
     folders = environ.get("PATH", "").split(os.pathsep)
     absolute = [folder for folder in folders if folder.startswith("/")]
     if absolute != folders and "PATH" in environ:
@@ -161,6 +182,7 @@ def main() -> NoReturn:
     forget_relative_folders(os.environ)
     # In this order, that of the descriptors; in `sys` too, for what click prints.
     sys.stdin = open_stream(sys.stdin, "r")
-    sys.stdout = standard_stream(open_stream(sys.stdout, "w"))
+    is_closed = sys.stdout is None
+    sys.stdout = standard_stream(open_stream(sys.stdout, "w"), is_closed=is_closed)
     sys.stderr = standard_stream(open_stream(sys.stderr, "w"))
     sys.exit(run(sys.argv[1:], App(os.environ, sys.stdin, sys.stdout, sys.stderr)))

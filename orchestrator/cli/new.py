@@ -1,4 +1,4 @@
-"""`infra new`: begin something as it should be."""
+"""`infra new`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 
@@ -17,7 +17,7 @@ Examples:
 """
 )
 def command() -> None:
-    """Write something new as it should be: a module with a test, an example and a README."""
+    """Write a new module with a test, an example and a README."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +37,13 @@ Examples:
 @json_option
 @with_options(NewModuleOptions)
 def module(app: App, options: NewModuleOptions) -> int:
-    """Write a module with a passing test, an example and a README. Nothing that exists is touched."""
-    from orchestrator.quality.scaffold import new_module
+    """Write a module with a passing test, an example and a README. Changes no existing file."""
+    from orchestrator.scaffold.module import new_module
 
-    made = new_module(app.project(needs_stacks=False), options.name)
+    created = new_module(app.project(needs_stacks=False), options.name)
     if options.as_json:
-        return app.emit("new module", module=made.path, files=list(made.files))
-    for file in made.files:
+        return app.emit("new module", module=created.path, files=list(created.files))
+    for file in created.files:
         app.write(file)
-    app.note(f"Next: infra test {options.name}; then put your resources into {made.path}/main.tf.")
+    app.note(f"Next: infra test {options.name}; then put your resources into {created.path}/main.tf.")
     return 0

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import update_wrapper
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
-from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import App, pass_app
+from orchestrator.cli.app import App, pass_app
+from orchestrator.cli.support.completers import (
+    complete_addresses,
+    complete_environments,
+    complete_stacks,
+    complete_tags,
+)
 
+Detail = Literal["full", "short", "none"]
+DETAILS: tuple[Detail, ...] = ("full", "short", "none")
 F = TypeVar("F", bound=Callable[..., Any])
 Options = TypeVar("Options")
 
@@ -25,7 +32,10 @@ def with_options(kind: type[Options]) -> Callable[[Callable[[App, Options], int]
     def decorate(function: Callable[[App, Options], int]) -> Callable[..., int]:
         @click.pass_context
         def invoke(context: click.Context, /, **values: Any) -> int:
-            return function(pass_app(context), kind(**values))
+            app, options = pass_app(context), kind(**values)
+            if isinstance(options, DisplayOptions):
+                app.detail, app.quiet = options.shown_detail, options.quiet
+            return function(app, options)
 
         invoke.options = kind  # type: ignore[attr-defined]
         return update_wrapper(invoke, function)
@@ -33,7 +43,7 @@ def with_options(kind: type[Options]) -> Callable[[Callable[[App, Options], int]
     return decorate
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +54,68 @@ class JsonOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DisplayOptions:
+    """The options of `display_options`."""
+
+    diff: Detail
+    summary: bool
+    quiet: bool
+
+    @property
+    def shown_detail(self) -> Detail:
+        """How much is shown of each stack before the table."""
+        return "none" if self.summary or self.quiet else self.diff
+
+
+def display_options(function: F) -> F:
+    """How much is printed."""
+    for option in (
+        click.option("--quiet", "-q", is_flag=True, help="Print failures and totals only."),
+        click.option("--summary", is_flag=True, help="Print the table and the totals only."),
+        click.option(
+            "--diff",
+            type=click.Choice(DETAILS),
+            default="full",
+            show_default=True,
+            help="How much to show of each change: the full diff, the addresses, or nothing.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True, kw_only=True)
 class SelectionOptions:
-    """The options of `selection`."""
+    """The options of `selection_options`."""
 
     stacks: tuple[str, ...]
     everything: bool
+    excluded: tuple[str, ...]
+    tags: tuple[str, ...]
 
 
-def selection(function: F) -> F:
-    """The stacks to work on: names, globs, or --all."""
-    function = click.option("--all", "everything", is_flag=True, help="Every stack of the project.")(function)
+def selection_options(function: F) -> F:
+    """The stacks to work on: names, globs, or --all; less those that --exclude and --tag leave out."""
+    for option in (
+        click.option(
+            "--exclude",
+            "excluded",
+            multiple=True,
+            metavar="GLOB",
+            help="Exclude these stacks.",
+            shell_complete=complete_stacks,
+        ),
+        click.option(
+            "--tag",
+            "tags",
+            multiple=True,
+            metavar="TAG",
+            help="Only stacks with this tag of infra.yaml.",
+            shell_complete=complete_tags,
+        ),
+        click.option("--all", "everything", is_flag=True, help="Select every stack."),
+    ):
+        function = option(function)
     return click.argument(
         "stacks", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks
     )(function)
@@ -65,6 +127,7 @@ class TerraformOptions:
 
     parallelism: int | None
     variables: tuple[str, ...]
+    var_files: tuple[str, ...]
     replaces: tuple[str, ...]
     targets: tuple[str, ...]
     refresh_only: bool
@@ -77,16 +140,38 @@ def terraform_options(function: F) -> F:
             "--parallelism",
             type=click.IntRange(1),
             metavar="N",
-            help="Stacks at once (default: one per core).",
+            help="The number of stacks to run at once (default: one per core).",
         ),
         click.option(
             "--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set an input variable."
         ),
         click.option(
-            "--replace", "replaces", multiple=True, metavar="ADDRESS", help="Replace this resource."
+            "--var-file",
+            "var_files",
+            multiple=True,
+            metavar="FILE",
+            type=click.Path(),
+            help="Load input variables from FILE, after the files in infra.yaml.",
         ),
-        click.option("--target", "targets", multiple=True, metavar="ADDRESS", help="Only this resource."),
-        click.option("--refresh-only", is_flag=True, help="Only take what changed outside into the state."),
+        click.option(
+            "--replace",
+            "replaces",
+            multiple=True,
+            metavar="ADDRESS",
+            help="Replace this resource.",
+            shell_complete=complete_addresses,
+        ),
+        click.option(
+            "--target",
+            "targets",
+            multiple=True,
+            metavar="ADDRESS",
+            help="Limit the run to this resource.",
+            shell_complete=complete_addresses,
+        ),
+        click.option(
+            "--refresh-only", is_flag=True, help="Only update the state with changes made outside Terraform."
+        ),
     ):
         function = option(function)
     return function
@@ -110,12 +195,19 @@ class ConsentOptions:
 def consent_options(function: F) -> F:
     """The answers that can be given beforehand."""
     for option in (
-        click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too."),
         click.option(
-            "--allow-destroy", is_flag=True, help="Yes, also where something is deleted or replaced."
+            "--confirm",
+            "confirmed",
+            multiple=True,
+            metavar="ENV",
+            shell_complete=complete_environments,
+            help="Confirm the protected environment ENV without a prompt.",
         ),
-        click.option("--adopt", is_flag=True, help="Yes, also from a state that no run has recorded."),
-        click.option("--auto-approve", is_flag=True, help="Do not ask."),
+        click.option(
+            "--allow-destroy", is_flag=True, help="Allow deletions and replacements without a prompt."
+        ),
+        click.option("--adopt", is_flag=True, help="Apply also from a state that no run has recorded."),
+        click.option("--auto-approve", "-y", is_flag=True, help="Skip the confirmation prompt."),
     ):
         function = option(function)
     return function
@@ -132,16 +224,21 @@ class AnswerOptions:
 def answer_options(function: F) -> F:
     """The answers to `consent.confirm_change` that can be given beforehand."""
     for option in (
-        click.option("--confirm", "confirmed", multiple=True, metavar="ENV", help="Yes, protected ENV too."),
-        click.option("--auto-approve", is_flag=True, help="Do not ask."),
+        click.option(
+            "--confirm",
+            "confirmed",
+            multiple=True,
+            metavar="ENV",
+            shell_complete=complete_environments,
+            help="Confirm the protected environment ENV without a prompt.",
+        ),
+        click.option("--auto-approve", "-y", is_flag=True, help="Skip the confirmation prompt."),
     ):
         function = option(function)
     return function
 
 
-pending_option = click.option(
-    "--pending", is_flag=True, help="The stacks whose code, or what they read, differs from what was applied."
-)
+pending_option = click.option("--pending", is_flag=True, help="Select the stacks with unapplied changes.")
 
 
 def rollout_request_options(function: F) -> F:
@@ -151,19 +248,19 @@ def rollout_request_options(function: F) -> F:
             "--supersede",
             metavar="COMMIT",
             default="",
-            help="Go over what was applied from COMMIT, which trunk does not have.",
+            help="Apply over COMMIT, which was applied and is no longer in trunk's history.",
         ),
         click.option(
             "--forget",
             metavar="'STACK REASON'",
             default="",
-            help="Give up the state of STACK, which is gone for good, and create everything anew.",
+            help="Forget the lost state of STACK, and create everything again.",
         ),
         click.option(
             "--resume",
             metavar="'STACK [--forget ADDRESS]…'",
             default="",
-            help="Agree to finish the interrupted apply of STACK; objects at ADDRESS are left alone.",
+            help="Finish the interrupted apply of STACK, without the object at ADDRESS.",
         ),
     ):
         function = option(function)
@@ -185,12 +282,12 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from orchestrator.config.duration import seconds
+        from orchestrator.config.duration import parse_duration
 
         if isinstance(value, float):
             return value
         try:
-            return seconds(value)
+            return parse_duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -204,19 +301,19 @@ class Reason(click.ParamType):  # type: ignore[type-arg]
         self.optional = optional
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from orchestrator.config.reason import reason
+        from orchestrator.config.reason import clean_reason
 
         if self.optional and not str(value).strip():
             return ""
         try:
-            return reason(str(value))
+            return clean_reason(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TermsOptions:
-    """The options of `terms_options`; `wait` and `lock_timeout` are in seconds."""
+class CoordinationOptions:
+    """The options of `coordination_options`; `wait` and `lock_timeout` are in seconds."""
 
     over: tuple[str, ...]
     break_glass: str | None
@@ -224,7 +321,7 @@ class TermsOptions:
     wait: float
 
 
-def terms_options(function: F) -> F:
+def coordination_options(function: F) -> F:
     """How to deal with others at work, and with rules in an emergency."""
     for option in (
         click.option(
@@ -232,27 +329,27 @@ def terms_options(function: F) -> F:
             "over",
             multiple=True,
             metavar="COMMIT",
-            help="Go over what was applied from COMMIT, which is gone from trunk's history.",
+            help="Apply over COMMIT, which was applied and is no longer in trunk's history.",
         ),
         click.option(
             "--break-glass",
             type=Reason(),
             metavar="REASON",
-            help="Apply where only CI does; the ledger remembers why.",
+            help="Apply where only CI may; the reason is recorded in the ledger.",
         ),
         click.option(
             "--lock-timeout",
             type=Duration(),
             default=0.0,
             metavar="DURATION",
-            help="Wait so long for a state's lock.",
+            help="How long to wait for a state's lock.",
         ),
         click.option(
             "--wait",
             type=Duration(),
             default=0.0,
             metavar="DURATION",
-            help="Wait so long for another run on the same stack, such as 10m.",
+            help="How long to wait for another run on the same stack, such as 10m.",
         ),
     ):
         function = option(function)

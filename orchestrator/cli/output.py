@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import App
-from orchestrator.cli.options import JsonOptions, with_options
+from orchestrator.cli.app import App
+from orchestrator.cli.options import (
+    JsonOptions,
+    with_options,
+)
+from orchestrator.cli.support.completers import complete_outputs, complete_stacks
 from orchestrator.errors import UsageError
 
 EPILOG = """\b
@@ -32,36 +35,41 @@ class OutputOptions(JsonOptions):
 
 @click.command(epilog=EPILOG)
 @click.argument("stack", shell_complete=complete_stacks)
-@click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Terraform's own JSON, sensitive values in clear.")
-@click.option("--raw", is_flag=True, help="One text, number or bool as it is, without quotes.")
+@click.argument("name", required=False, shell_complete=complete_outputs)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print Terraform's JSON; sensitive values are not masked."
+)
+@click.option("--raw", is_flag=True, help="Print one string, number or bool without quotes.")
 @with_options(OutputOptions)
 def command(app: App, options: OutputOptions) -> int:
-    """Print a stack's outputs, read from its state."""
-    from orchestrator.cli.running import quick_session
-    from orchestrator.run.looking import outputs_of, shown_outputs
+    """Print a stack's outputs, read from its state.
 
-    session = quick_session(app, app.project())
-    found = outputs_of(session, session.context.one(options.stack))
+    Without NAME, prints all of them.
+    """
+    from orchestrator.cli.support.session import read_only_session
+    from orchestrator.engine.state_queries import outputs_of, shown_outputs
+
+    session = read_only_session(app, app.project())
+    outputs = outputs_of(session, session.context.select_one(options.stack))
     if options.raw and options.as_json:
         raise UsageError("--raw and --json exclude each other.", advice="Leave one out.")
     if options.raw and not options.name:
         raise UsageError(
-            "--raw prints one output.", advice=f"Name it: {', '.join(found) or 'there is none'}."
+            "--raw prints one output.", advice=f"Name it: {', '.join(outputs) or 'there is none'}."
         )
     if options.name is None:
         if options.as_json:
-            app.data(json.dumps(found, indent=2, ensure_ascii=False))
+            app.data(json.dumps(outputs, indent=2, ensure_ascii=False))
             return 0
-        for key, text in shown_outputs(session.context, found).items():
+        for key, text in shown_outputs(session.context, outputs).items():
             app.write(f"{key} = {text}")
         return 0
-    if options.name not in found:
+    if options.name not in outputs:
         raise UsageError(
             f"{options.stack} has no output {options.name!r}.",
-            advice=f"It has: {', '.join(found) or 'none'}.",
+            advice=f"It has: {', '.join(outputs) or 'none'}.",
         )
-    value = found[options.name]["value"]
+    value = outputs[options.name]["value"]
     if options.raw and not isinstance(value, str | int | float | bool):
         raise UsageError(f"{options.name} is not a text, number or bool.", advice="Use --json.")
     plain = value if isinstance(value, str) else json.dumps(value)

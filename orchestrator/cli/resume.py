@@ -6,28 +6,29 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.options import (
     ConsentOptions,
+    CoordinationOptions,
     JsonOptions,
-    TermsOptions,
     consent_options,
+    coordination_options,
     json_option,
-    terms_options,
     with_options,
 )
+from orchestrator.cli.support.completers import complete_runs
 
 EPILOG = """\b
 Examples:
   infra resume                     whatever is unfinished
   infra resume prod/network        one stack
-  infra resume 20260102T030405Z-1a2b3c     what one run left
+  infra resume 20260102T030405Z-1a2b3c     what one run left unfinished
   infra resume prod/network --forget google_service_account_key.ci     that key stays where it is
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResumeOptions(ConsentOptions, TermsOptions, JsonOptions):
+class ResumeOptions(ConsentOptions, CoordinationOptions, JsonOptions):
     """The options of `infra resume`."""
 
     names: tuple[str, ...]
@@ -36,42 +37,54 @@ class ResumeOptions(ConsentOptions, TermsOptions, JsonOptions):
 
 
 @click.command(epilog=EPILOG)
-@click.argument("names", nargs=-1, metavar="[RUN | STACK]...")
+@click.argument("names", nargs=-1, metavar="[RUN | STACK]...", shell_complete=complete_runs)
 @click.option(
     "--forget",
     multiple=True,
     metavar="ADDRESS",
-    help="Leave what was created for ADDRESS alone, in no state; the history remembers it.",
+    help="Leave the object created for ADDRESS unmanaged; the history records it.",
 )
 @click.option(
-    "--replace", "replaces", multiple=True, metavar="ADDRESS", help="Replace what was created for ADDRESS."
+    "--replace", "replaces", multiple=True, metavar="ADDRESS", help="Replace the object created for ADDRESS."
 )
 @consent_options
-@terms_options
+@coordination_options
 @json_option
 @with_options(ResumeOptions)
 def command(app: App, options: ResumeOptions) -> int:
-    """Finish an apply that was interrupted, wherever that was.
+    """Finish an interrupted apply, on any machine.
 
-    Follows a Terraform that still runs; releases the lock that the dead run left; pushes the state that it
-    could not save; imports what it created and no state knows. Then plans, asks, and applies the rest. What
-    cannot be imported is named with the provider's answer, and keeps nothing else from being applied.
+    Waits for Terraform if it still runs, releases the lock of the dead run, pushes the state that it could
+    not save, and imports resources that are missing from the state. Then plans, asks, and applies the rest.
+    Names resources that cannot be imported, with the provider's message, and continues with the others.
+
+    Without a name, finishes everything that was interrupted.
     """
-    from orchestrator.cli.running import consent_of, opened, policy_inspection, tell, terms_of
-    from orchestrator.run.pipeline import refuse_outside_ci
-    from orchestrator.run.recording import Recorder
-    from orchestrator.run.resuming import resume, unfinished
-    from orchestrator.run.rollout_options import ResumeChoices
+    from orchestrator.cli.support.session import (
+        make_consent,
+        make_recorder_options,
+        policy_inspection,
+        print_result,
+        run_session,
+    )
+    from orchestrator.engine.pipeline import EMERGENCY, refuse_outside_ci
+    from orchestrator.engine.recorder import LedgerRecorder
+    from orchestrator.engine.resume import resume, unfinished
+    from orchestrator.engine.rollout_options import ResumeChoices
     from orchestrator.terraform.client import PlanOptions
 
-    with opened(app) as session:
-        found = unfinished(session, options.names)
-        if not found and not app.json:
+    with run_session(app) as session:
+        unfinished_stacks = unfinished(session, options.names)
+        if not unfinished_stacks and not app.json:
             app.write("Nothing is unfinished.")
             return 0
-        recorder = Recorder(session, "resume", terms_of(options), PlanOptions())
-        refuse_outside_ci(session.context, [one.stack.id for one in found], options.break_glass)
-        consent = consent_of(app, session.context, options, "apply")
+        recorder = LedgerRecorder(session, "resume", make_recorder_options(options), PlanOptions())
+        stacks = [unfinished_stack.stack.id for unfinished_stack in unfinished_stacks]
+        instead = f"`infra resume {' '.join(stacks)}`. {EMERGENCY}"
+        refuse_outside_ci(session.context, stacks, options.break_glass, instead=instead)
+        consent = make_consent(app, session.context, options, "apply")
         choices = ResumeChoices(options.forget, options.replaces)
-        report = resume(session, recorder, found, consent, policy_inspection(session.context), choices)
-        return tell(app, report, shown=True)
+        report = resume(
+            session, recorder, unfinished_stacks, consent, policy_inspection(session.context), choices
+        )
+        return print_result(app, report, after_report=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.options import JsonOptions, with_options
 
 DIR = click.option("--dir", "directory", metavar="DIR", type=click.Path(file_okay=False), help="The sandbox.")
@@ -25,9 +25,9 @@ Examples:
 """
 )
 def faults() -> None:
-    """Make the sandbox's Cloud Storage slow, refusing or unreliable.
+    """Make the sandbox's Cloud Storage slow, unavailable or unreliable.
 
-    Resources other than buckets fail by `infra sandbox world break`.
+    To make other resources fail, use `infra sandbox world break`.
     """
 
 
@@ -55,21 +55,21 @@ Examples:
 """
 )
 @click.option("--method", metavar="METHOD", help="Only requests by this HTTP method.")
-@click.option("--path", metavar="GLOB", help="Only requests whose path matches.")
+@click.option("--path", metavar="GLOB", help="Only requests whose path matches this glob.")
 @click.option("--account", metavar="GLOB", help="Only requests of an account, as IAM names it.")
-@click.option("--after", type=click.IntRange(0), metavar="N", help="Let N such requests pass first.")
-@click.option("--count", type=click.IntRange(1), metavar="N", help="Strike N times, then no more.")
-@click.option("--latency", type=click.IntRange(1), metavar="MS", help="Wait before anything else.")
+@click.option("--after", type=click.IntRange(0), metavar="N", help="Let N matching requests pass first.")
+@click.option("--count", type=click.IntRange(1), metavar="N", help="Apply the rule N times.")
+@click.option("--latency", type=click.IntRange(1), metavar="MS", help="Wait this long before each answer.")
 @click.option("--status", type=click.IntRange(400, 599), metavar="CODE", help="Refuse with this HTTP status.")
 @click.option(
     "--cut",
     type=click.Choice(["before", "request", "response", "answer"]),
-    help="Cut the connection: before or in the request, in the response, or before any answer.",
+    help="Where to cut the connection: before or in the request, in the response, or before any answer.",
 )
 @DIR
 @with_options(SandboxFaultsAddOptions)
 def add(app: App, options: SandboxFaultsAddOptions) -> int:
-    """Add a rule. Without a filter it strikes every request."""
+    """Add a rule. Without a filter, it applies to every request."""
     conditions = {
         "method": options.method,
         "path": options.path,
@@ -81,7 +81,7 @@ def add(app: App, options: SandboxFaultsAddOptions) -> int:
         "latency_ms": options.latency,
     }
     rule = {name: value for name, value in conditions.items() if value is not None}
-    ask(app, options.directory, "POST", rule)
+    _call_gcs(app, options.directory, "POST", rule)
     app.write(f"In force: {json.dumps(rule)}")
     return 0
 
@@ -104,8 +104,8 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @with_options(SandboxFaultsListOptions)
 def list_(app: App, options: SandboxFaultsListOptions) -> int:
-    """Show the rules in force, and how often each has struck."""
-    rules = ask(app, options.directory, "GET")["faults"]
+    """List the active rules, and how often each was applied."""
+    rules = _call_gcs(app, options.directory, "GET")["faults"]
     if options.as_json:
         return app.emit(app.command, faults=rules)
     for rule in rules:
@@ -130,14 +130,14 @@ Examples:
 @with_options(SandboxFaultsClearOptions)
 def clear(app: App, options: SandboxFaultsClearOptions) -> int:
     """Remove all rules."""
-    ask(app, options.directory, "DELETE")
+    _call_gcs(app, options.directory, "DELETE")
     return 0
 
 
-def ask(app: App, directory: str | None, method: str, rule: dict[str, Any] | None = None) -> Any:
+def _call_gcs(app: App, directory: str | None, method: str, rule: dict[str, Any] | None = None) -> Any:
     """What the GCS server's own endpoint answers."""
-    from orchestrator.cli.sandbox_needs import sandbox_folder
+    from orchestrator.cli.support.sandbox_project import sandbox_folder
     from orchestrator.sandbox import attach, control
 
     info = attach.require(sandbox_folder(app, directory))
-    return control.ask_gcs(info, method, PATH, rule)
+    return control.request_gcs(info, method, PATH, rule)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.options import JsonOptions, with_options
 from orchestrator.errors import UsageError
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 DIR = click.option("--dir", "directory", metavar="DIR", type=click.Path(file_okay=False), help="The sandbox.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 NUMBER = click.argument("number", metavar="N", type=click.IntRange(1))
-AS = click.option("--as", "by", metavar="USER", default="owner", show_default=True, help="Who does it.")
+AS = click.option(
+    "--as", "by", metavar="USER", default="owner", show_default=True, help="The user who does it."
+)
 REVIEWER = click.option(
-    "--as", "by", metavar="USER", default="reviewer", show_default=True, help="Who reviews."
+    "--as", "by", metavar="USER", default="reviewer", show_default=True, help="The user who reviews."
 )
 
 
@@ -35,10 +37,10 @@ Examples:
 """
 )
 def github() -> None:
-    """Rehearse a pull request: the sandbox has a GitHub too, on 127.0.0.1.
+    """Rehearse a pull request on the sandbox's own GitHub.
 
-    Commands that `infra sandbox exec` runs find it by GITHUB_API_URL, GITHUB_REPOSITORY and GITHUB_TOKEN.
-    `owner` is an admin there, `reviewer` may write, and whoever else `--as` names may write too.
+    Commands that `infra sandbox exec` runs find it by GITHUB_API_URL, GITHUB_REPOSITORY and GITHUB_TOKEN. The
+    user `owner` is an administrator there; `reviewer`, and any other user that `--as` names, can write.
     """
 
 
@@ -63,13 +65,13 @@ def status(app: App, options: SandboxGithubStatusOptions) -> int:
     """Show the repositories there, their pull requests, and where to push to."""
     from orchestrator.sandbox import control
 
-    found = control.ask_github(info_of(app, options.directory), "status")
+    ask_github = control.call_github(require_sandbox(app, options.directory), "status")
     if options.as_json:
-        return app.emit(app.command, github=found)
-    app.write(f"GitHub    {found['url']}")
-    for name, one in found["repositories"].items():
-        app.write(f"{name}    git push {one['git']}")
-        for pull in one["pulls"]:
+        return app.emit(app.command, github=ask_github)
+    app.write(f"GitHub    {ask_github['url']}")
+    for name, repository in ask_github["repositories"].items():
+        app.write(f"{name}    git push {repository['git']}")
+        for pull in repository["pulls"]:
             app.write(f"  #{pull['number']}  {pull['state']:7}{pull['title']}")
     return 0
 
@@ -94,7 +96,7 @@ Examples:
 """,
 )
 @click.argument("branch", metavar="[BRANCH]", required=False)
-@click.option("--title", metavar="TEXT", default="", help="The title; else the last commit's.")
+@click.option("--title", metavar="TEXT", default="", help="The title (default: that of the last commit).")
 @click.option("--body", metavar="TEXT", default="", help="The description.")
 @AS
 @DIR
@@ -103,15 +105,16 @@ Examples:
 def open_(app: App, options: SandboxGithubOpenOptions) -> int:
     """Push a branch of this project there, and open a pull request from it.
 
-    Trunk is pushed first when it is not there yet. A pull request that is open already gets the new commits.
+    Pushes trunk first if it is not there yet. If the pull request is already open, adds the new commits.
+    Without BRANCH, the one that is checked out.
     """
     from orchestrator.sandbox import control
 
-    info = info_of(app, options.directory, options.by)
-    name, trunk = pushed(app, info, options.branch)
-    control.ask_github(info, "pushed", repository=info.repository, by=options.by)
-    known = control.ask_github(info, "find", repository=info.repository, branch=name)
-    number = known or control.ask_github(
+    info = require_sandbox(app, options.directory, options.by)
+    name, trunk = _push_branch(app, info, options.branch)
+    control.call_github(info, "pushed", repository=info.repository, by=options.by)
+    ask_github = control.call_github(info, "find", repository=info.repository, branch=name)
+    number = ask_github or control.call_github(
         info,
         "open",
         repository=info.repository,
@@ -122,13 +125,15 @@ def open_(app: App, options: SandboxGithubOpenOptions) -> int:
         base=trunk,
     )
     if not options.as_json:
-        folder = control.ask_github(info, "repository", name=info.repository)
+        folder = control.call_github(info, "repository", name=info.repository)
         app.note("Be where its workflow would be, and do what that does:")
         has_origin = app.project(needs_stacks=False).repository.remote_url() is not None
-        refs = refs_of(number, trunk, has_origin=has_origin)
+        refs = fetch_refs(number, trunk, has_origin=has_origin)
         app.note(f"  git fetch {folder} {refs} && git switch --detach FETCH_HEAD")
         app.note(f"  infra sandbox exec --event pull_request:{number} -- infra ci plan")
-    return _tell(app, info, number, "has the new commits" if known else "is open", as_json=options.as_json)
+    return _print_event(
+        app, info, number, "has the new commits" if ask_github else "is open", as_json=options.as_json
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,23 +159,24 @@ Examples:
     type=click.Choice(["merge", "squash", "rebase"]),
     default="merge",
     show_default=True,
-    help="How.",
+    help="The merge method.",
 )
 @AS
 @DIR
 @JSON
 @with_options(SandboxGithubMergeOptions)
 def merge(app: App, options: SandboxGithubMergeOptions) -> int:
-    """Merge a pull request; fetch trunk from there afterwards."""
+    """Merge a pull request. Fetch trunk from the sandbox afterwards."""
     from orchestrator.sandbox import control
 
-    info = info_of(app, options.directory, options.by)
-    commit = control.ask_github(
+    info = require_sandbox(app, options.directory, options.by)
+    commit = control.call_github(
         info, "merge", repository=info.repository, number=options.number, by=options.by, method=options.method
     )
     if not options.as_json:
-        app.note(f"Trunk is in {control.ask_github(info, 'repository', name=info.repository)}: git pull it.")
-    return _tell(
+        folder = control.call_github(info, "repository", name=info.repository)
+        app.note(f"Trunk is in {folder}: git pull it (`git pull FOLDER BRANCH` where origin is elsewhere).")
+    return _print_event(
         app, info, options.number, f"is merged as {commit[:12]}", as_json=options.as_json, commit=commit
     )
 
@@ -196,21 +202,26 @@ Examples:
 @NUMBER
 @click.option("--approve", "event", flag_value="APPROVE", help="Approve it.")
 @click.option("--request-changes", "event", flag_value="REQUEST_CHANGES", help="Ask for changes.")
-@click.option("--body", metavar="TEXT", default="", help="What to say.")
+@click.option("--body", metavar="TEXT", default="", help="The text of the review.")
 @REVIEWER
 @DIR
 @JSON
 @with_options(SandboxGithubReviewOptions)
 def review(app: App, options: SandboxGithubReviewOptions) -> int:
-    """Review a pull request; with neither choice it is a comment."""
+    """Review a pull request. Without --approve or --request-changes, comment on it."""
     from orchestrator.sandbox import control
 
-    info = info_of(app, options.directory, options.by)
+    info = require_sandbox(app, options.directory, options.by)
     if options.event != "APPROVE" and not options.body:
         raise UsageError("A review that does not approve needs words.", advice="Add --body TEXT.")
-    asked = {"repository": info.repository, "number": options.number, "by": options.by, "body": options.body}
-    control.ask_github(info, "review", event=options.event or "COMMENT", **asked)
-    return _tell(app, info, options.number, f"is reviewed by {options.by}", as_json=options.as_json)
+    arguments = {
+        "repository": info.repository,
+        "number": options.number,
+        "by": options.by,
+        "body": options.body,
+    }
+    control.call_github(info, "review", event=options.event or "COMMENT", **arguments)
+    return _print_event(app, info, options.number, f"is reviewed by {options.by}", as_json=options.as_json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,14 +239,14 @@ class SandboxGithubGateOptions(JsonOptions):
     epilog="""\b
 Examples:
   infra sandbox github gate prod --reviewer reviewer     let unapproved changes of prod wait for reviewer
-  infra sandbox exec --event push -- infra ci compare prod --json      names its run and the seal
+  infra sandbox exec --event push -- infra ci compare prod --json      names its run and the ticket
   infra sandbox github gate prod --run 17                reviewer approves the gate of run 17
-  infra sandbox exec --event push --run 17 -- infra ci apply prod --gate SEAL
+  infra sandbox exec --event push --run 17 -- infra ci apply prod --gate TICKET
 """
 )
 @click.argument("environment", metavar="ENV")
 @click.option(
-    "--reviewer", "reviewers", multiple=True, metavar="USER", help="Set who has to approve; repeatable."
+    "--reviewer", "reviewers", multiple=True, metavar="USER", help="Set a required reviewer; repeatable."
 )
 @click.option("--run", type=click.IntRange(1), metavar="N", help="Approve the gate of this run.")
 @REVIEWER
@@ -243,7 +254,7 @@ Examples:
 @JSON
 @with_options(SandboxGithubGateOptions)
 def gate(app: App, options: SandboxGithubGateOptions) -> int:
-    """Give an environment a gate (`ENV-approval`), or approve the gate of a run, at any later time."""
+    """Set up the gate of an environment (`ENV-approval`), or approve the gate of a run."""
     from orchestrator.review.gate import gate_name
     from orchestrator.sandbox import control
 
@@ -251,17 +262,17 @@ def gate(app: App, options: SandboxGithubGateOptions) -> int:
         raise UsageError(
             "A gate is either set up or approved.", advice="Add --reviewer USER, or --run N with --as USER."
         )
-    info = info_of(app, options.directory, options.by)
+    info = require_sandbox(app, options.directory, options.by)
     name = gate_name(options.environment)
     for login in options.reviewers:
-        control.ask_github(info, "introduce", repository=info.repository, login=login)
+        control.call_github(info, "introduce", repository=info.repository, login=login)
     if options.run:
-        asked = {"run": options.run, "environment": name, "by": options.by}
-        control.ask_github(info, "gate", repository=info.repository, **asked)
+        arguments = {"run": options.run, "environment": name, "by": options.by}
+        control.call_github(info, "gate", repository=info.repository, **arguments)
         words = f"{name} of run {options.run} is approved by {options.by}."
     else:
         reviewers = list(options.reviewers)
-        control.ask_github(info, "environment", repository=info.repository, name=name, reviewers=reviewers)
+        control.call_github(info, "environment", repository=info.repository, name=name, reviewers=reviewers)
         words = f"{name} waits for {' or '.join(reviewers)}."
     if options.as_json:
         return app.emit(app.command, github={"environment": name, "run": options.run})
@@ -288,46 +299,46 @@ Examples:
 @DIR
 @with_options(SandboxGithubUrlOptions)
 def url(app: App, options: SandboxGithubUrlOptions) -> int:
-    """Print the address of the pull requests, or of one, to open in a browser."""
-    app.write(_page(info_of(app, options.directory), options.number))
+    """Print the address of a pull request. Without NUMBER, that of their list."""
+    app.write(_page(require_sandbox(app, options.directory), options.number))
     return 0
 
 
-def info_of(app: App, directory: str | None, by: str = "") -> Info:
+def require_sandbox(app: App, directory: str | None, by: str = "") -> Info:
     """The running sandbox, which knows the project's repository, and whoever is going to act there."""
-    from orchestrator.cli.sandbox_needs import prepare_repository, sandbox_folder
+    from orchestrator.cli.support.sandbox_project import prepare_repository, sandbox_folder
     from orchestrator.sandbox import attach, control
 
     info = prepare_repository(app, attach.require(sandbox_folder(app, directory)))
     if by:
-        control.ask_github(info, "introduce", repository=info.repository, login=by)
+        control.call_github(info, "introduce", repository=info.repository, login=by)
     return info
 
 
-def refs_of(number: int, trunk: str, *, has_origin: bool) -> str:
+def fetch_refs(number: int, trunk: str, *, has_origin: bool) -> str:
     """What to fetch to be where a pull request's workflow is; without an origin trunk comes along."""
     merge = f"refs/pull/{number}/merge"
     return merge if has_origin else f"{merge} +refs/heads/{trunk}:refs/remotes/origin/{trunk}"
 
 
-def pushed(app: App, info: Info, branch: str | None) -> tuple[str, str]:
+def _push_branch(app: App, info: Info, branch: str | None) -> tuple[str, str]:
     """Push a branch of the project, and trunk if it is not there; the names of both."""
-    from orchestrator.cli.sandbox_needs import trunk_of
-    from orchestrator.project.git import Repository
+    from orchestrator.cli.support.sandbox_project import find_trunk
+    from orchestrator.repository.git import Repository
     from orchestrator.sandbox import control
-    from orchestrator.sandbox.github.rehearsal import current_branch, push
+    from orchestrator.sandbox.github.push import current_branch, push
 
     repository = Repository.open(app.cwd)
     name = branch or current_branch(app.cwd, app.environ)
-    trunk, revision = trunk_of(app, repository)
+    trunk, revision = find_trunk(app, repository)
     if not name or name == trunk:
         raise UsageError(
             "A pull request comes from a branch of its own.",
             advice=f"Name one: infra sandbox github open BRANCH (not {trunk}).",
         )
-    there = control.ask_github(info, "branches", repository=info.repository)
-    first = {} if trunk in there else {trunk: revision}
-    folder = control.ask_github(info, "repository", name=info.repository)
+    ask_github = control.call_github(info, "branches", repository=info.repository)
+    first = {} if trunk in ask_github else {trunk: revision}
+    folder = control.call_github(info, "repository", name=info.repository)
     push(repository.root, Path(folder), {**first, name: f"+refs/heads/{name}"}, app.environ)
     return name, trunk
 
@@ -338,7 +349,7 @@ def _page(info: Info, number: int | None) -> str:
     return f"{attach.url(info.github)}/{info.repository}/" + (f"pull/{number}" if number else "pulls")
 
 
-def _tell(app: App, info: Info, number: int, what: str, *, as_json: bool, **more: Any) -> int:
+def _print_event(app: App, info: Info, number: int, what: str, *, as_json: bool, **more: Any) -> int:
     address = _page(info, number)
     if as_json:
         return app.emit(app.command, github={"number": number, "url": address, **more})

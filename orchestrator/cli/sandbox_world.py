@@ -1,4 +1,4 @@
-"""`infra sandbox world`: look at the simulated cloud and change it by hand, the way click-ops does."""
+"""`infra sandbox world`: inspect the simulated resources and change them outside Terraform."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.options import JsonOptions, with_options
 
 DIR = click.option("--dir", "directory", metavar="DIR", type=click.Path(file_okay=False), help="The sandbox.")
@@ -26,7 +26,7 @@ Examples:
 """
 )
 def world() -> None:
-    """Look at what exists in the sandbox, and change it by hand.
+    """Show and change the resources in the sandbox.
 
     NAME is TYPE/ID, an id, or the last part of an id where only one has it.
     """
@@ -55,8 +55,11 @@ Examples:
 @JSON
 @with_options(SandboxWorldListOptions)
 def list_(app: App, options: SandboxWorldListOptions) -> int:
-    """List what exists."""
-    items = ask(app, options.directory, "world_list", type=options.type_, glob=options.glob)
+    """List resources.
+
+    Without a pattern, all of them.
+    """
+    items = _call_sandbox(app, options.directory, "world_list", type=options.type_, glob=options.glob)
     if options.as_json:
         return app.emit(app.command, resources=items)
     for item in items:
@@ -83,8 +86,8 @@ Examples:
 @JSON
 @with_options(SandboxWorldShowOptions)
 def show(app: App, options: SandboxWorldShowOptions) -> int:
-    """Print one resource as it is in the world."""
-    item = ask(app, options.directory, "world_show", name=options.name)
+    """Print one resource."""
+    item = _call_sandbox(app, options.directory, "world_show", name=options.name)
     if options.as_json:
         return app.emit(app.command, resources=[item])
     app.write(f"{item['type']}/{item['id']}\n{json.dumps(item['attributes'], indent=2, ensure_ascii=False)}")
@@ -116,9 +119,11 @@ Examples:
 @DIR
 @with_options(SandboxWorldSetOptions)
 def set_(app: App, options: SandboxWorldSetOptions) -> int:
-    """Change an attribute behind Terraform's back. VALUE is JSON, or else a text as it stands."""
-    value = value_of(options.value)
-    item = ask(app, options.directory, "world_set", name=options.name, path=options.path, value=value)
+    """Change an attribute outside Terraform. VALUE is JSON, or else a plain string."""
+    value = parse_value(options.value)
+    item = _call_sandbox(
+        app, options.directory, "world_set", name=options.name, path=options.path, value=value
+    )
     app.write(f"{item['type']}/{item['id']}: {options.path} is {json.dumps(value, ensure_ascii=False)} now.")
     return 0
 
@@ -141,9 +146,9 @@ Examples:
 @DIR
 @with_options(SandboxWorldDeleteOptions)
 def delete(app: App, options: SandboxWorldDeleteOptions) -> int:
-    """Delete a resource behind Terraform's back."""
-    item = ask(app, options.directory, "world_delete", name=options.name)
-    app.write(f"{item['type']}/{item['id']} is gone.")
+    """Delete a resource outside Terraform."""
+    item = _call_sandbox(app, options.directory, "world_delete", name=options.name)
+    app.write(f"{item['type']}/{item['id']} is deleted.")
     return 0
 
 
@@ -169,12 +174,17 @@ Examples:
 @click.argument("target")
 @click.argument("operation")
 @click.argument("message", default="Error 500: Internal error")
-@click.option("--times", type=click.IntRange(min=1), help="So often, then no more; without it until mended.")
+@click.option(
+    "--times", type=click.IntRange(min=1), help="Fail this many times (default: until `world mend`)."
+)
 @DIR
 @with_options(SandboxWorldBreakOptions)
 def break_(app: App, options: SandboxWorldBreakOptions) -> int:
-    """Make an operation fail: TARGET is a type, an id, or a pattern of either."""
-    ask(
+    """Make an operation fail: TARGET is a type, an id, or a pattern of either.
+
+    Without MESSAGE, it fails with one of the sandbox's.
+    """
+    _call_sandbox(
         app,
         options.directory,
         "world_break",
@@ -209,8 +219,11 @@ Examples:
 @DIR
 @with_options(SandboxWorldMendOptions)
 def mend(app: App, options: SandboxWorldMendOptions) -> int:
-    """Switch failures off again."""
-    count = ask(app, options.directory, "world_mend", target=options.target)
+    """End all failures.
+
+    Without TARGET, all of them.
+    """
+    count = _call_sandbox(app, options.directory, "world_mend", target=options.target)
     app.write(f"{count} {'failure' if count == 1 else 'failures'} switched off.")
     return 0
 
@@ -235,13 +248,16 @@ Examples:
 @DIR
 @with_options(SandboxWorldDelaysOptions)
 def delays(app: App, options: SandboxWorldDelaysOptions) -> int:
-    """Let operations take as long as in a real cloud, times SCALE."""
-    now = ask(app, options.directory, "world_delays", scale=options.scale)
+    """Let operations take as long as in a real cloud, multiplied by SCALE.
+
+    Without SCALE, prints the present one.
+    """
+    now = _call_sandbox(app, options.directory, "world_delays", scale=options.scale)
     app.write(f"Operations take {now:g} of the time that a real cloud takes." if now else "Nothing waits.")
     return 0
 
 
-def value_of(text: str) -> Any:
+def parse_value(text: str) -> Any:
     """`text` as JSON; what is not JSON is a string, so that a plain word needs no second quotes."""
     try:
         return json.loads(text)
@@ -249,9 +265,9 @@ def value_of(text: str) -> Any:
         return text
 
 
-def ask(app: App, directory: str | None, operation: str, /, **arguments: Any) -> Any:
+def _call_sandbox(app: App, directory: str | None, operation: str, /, **arguments: Any) -> Any:
     """What the running sandbox answers."""
-    from orchestrator.cli.sandbox_needs import sandbox_folder
+    from orchestrator.cli.support.sandbox_project import sandbox_folder
     from orchestrator.sandbox import attach, control
 
     return control.call(attach.require(sandbox_folder(app, directory)), operation, **arguments)

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from orchestrator.cli.context import pass_app
+from orchestrator.cli.app import pass_app
 
 EPILOG = """\b
 Examples:

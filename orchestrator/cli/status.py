@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import App, error_document
-from orchestrator.cli.options import JsonOptions, json_option, with_options
-from orchestrator.cli.standard_streams import has_failed
+from orchestrator.cli.app import App, error_document
+from orchestrator.cli.options import (
+    JsonOptions,
+    json_option,
+    with_options,
+)
+from orchestrator.cli.support.completers import complete_stacks
+from orchestrator.cli.terminal.standard_streams import has_failed
 from orchestrator.errors import Exit, StateError, UsageError
 
 EPILOG = """\b
@@ -32,63 +36,69 @@ class StatusOptions(JsonOptions):
 
 @click.command(epilog=EPILOG)
 @click.argument("names", nargs=-1, metavar="[ENV | ENV/STACK | GLOB]...", shell_complete=complete_stacks)
-@click.option("--watch", is_flag=True, help="Show it again every few seconds, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Refresh the output until Ctrl-C.")
 @click.option(
-    "--interval", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Seconds, for --watch."
+    "--interval",
+    type=click.FloatRange(0.1),
+    default=5.0,
+    show_default=True,
+    help="Seconds between two refreshes.",
 )
 @json_option
 @with_options(StatusOptions)
 def command(app: App, options: StatusOptions) -> int:
-    """Show what is applied where, what trunk owes, who is at work, and what was cut off.
+    """Show what is applied where, what is pending, what is running, and what was interrupted.
 
-    Trunk is as of your last fetch. Nothing is written, and Terraform is not run.
-    Exit 1 when an object of the ledger cannot be read; the other stacks are shown all the same.
+    Uses trunk as of your last fetch. Writes nothing and does not run Terraform. Exits with 1 if an object of
+    the ledger cannot be read; the other stacks are still shown.
+
+    Without a name, shows every stack.
     """
     if options.watch and options.as_json:
         raise UsageError("--watch and --json exclude each other.", advice="Leave one out.")
     if not options.watch:
-        return once(app, options.names, as_json=options.as_json)
+        return _print_status(app, options.names, as_json=options.as_json)
     import time
 
     try:
         while not has_failed(app.stdout):
-            once(app, options.names, clear=True)
+            _print_status(app, options.names, clear=True)
             time.sleep(options.interval)
     except KeyboardInterrupt:
         return 0
     return 0
 
 
-def once(app: App, names: tuple[str, ...], *, as_json: bool = False, clear: bool = False) -> int:
+def _print_status(app: App, names: tuple[str, ...], *, as_json: bool = False, clear: bool = False) -> int:
     """One look at the stacks."""
     from orchestrator.engine.ledgers import Ledgers
     from orchestrator.engine.states import States
-    from orchestrator.project.select import select
-    from orchestrator.run.status import Statuses
+    from orchestrator.engine.status import StatusReader
+    from orchestrator.repository.selection import select
 
     project = app.project()
     states = States(project, app.environ)
-    statuses = Statuses(project, states, Ledgers(project, states, app.environ))
-    found = statuses.of(select(project, names, app.cwd) if names else None)
-    promotions = statuses.promotions({one.environment for one in found})
+    reader = StatusReader(project, states, Ledgers(project, states, app.environ))
+    statuses = reader.of(select(project, names, app.cwd) if names else None)
+    promotions = reader.promotions({status.environment for status in statuses})
     unreadable = [
-        StateError(f"{one.why}.", advice=one.advice, stack=one.id)
-        for one in found
-        if one.standing == "unreadable"
+        StateError(f"{status.why}.", advice=status.advice, stack=status.id)
+        for status in statuses
+        if status.status == "unreadable"
     ]
     code = int(Exit.ERROR if unreadable else Exit.OK)
     if as_json:
         return app.emit(
             "status",
             code,
-            stacks=[one.document() for one in found],
-            environments=[one.document() for one in promotions],
+            stacks=[status.document() for status in statuses],
+            environments=[promotion.document() for promotion in promotions],
             errors=[error_document(error) for error in unreadable],
         )
-    from orchestrator.cli.ledger_views import status_view
-    from orchestrator.cli.views import show
+    from orchestrator.cli.terminal.ledger_views import status_view
+    from orchestrator.cli.terminal.tables import print_pieces
 
     if clear and app.stdout.isatty():
         app.console().clear()
-    show(app, status_view(found, promotions))
+    print_pieces(app, status_view(statuses, promotions))
     return code

@@ -7,9 +7,13 @@ from typing import Any
 
 import click
 
-from orchestrator.cli.complete import stacks as complete_stacks
-from orchestrator.cli.context import App
-from orchestrator.cli.options import JsonOptions, json_option, with_options
+from orchestrator.cli.app import App
+from orchestrator.cli.options import (
+    JsonOptions,
+    json_option,
+    with_options,
+)
+from orchestrator.cli.support.completers import complete_stacks
 
 EPILOG = """\b
 Examples:
@@ -29,43 +33,51 @@ class UnlockOptions(JsonOptions):
 
 @click.command(epilog=EPILOG)
 @click.argument("stack", shell_complete=complete_stacks)
-@click.option("--force", is_flag=True, help="Also when whoever holds it is still heard of.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Release it even if the run that holds it is still active.")
+@click.option("--auto-approve", is_flag=True, help="Skip the confirmation prompt.")
 @json_option
 @with_options(UnlockOptions)
 def command(app: App, options: UnlockOptions) -> int:
     """Show who locks a stack's state, and release exactly that lock.
 
-    After a run that was cut off, `infra resume` is better: it also puts the state right.
+    After an interrupted run, use `infra resume` instead: it also repairs the state.
     """
-    from orchestrator.cli.consent import yes
+    from orchestrator.cli.terminal.consent import confirm
     from orchestrator.engine.ledgers import Ledgers
     from orchestrator.engine.states import States
-    from orchestrator.project.select import one
-    from orchestrator.report.status import age_words
-    from orchestrator.run.unlocking import look, refuse_live, release
+    from orchestrator.engine.unlock import inspect_lock, refuse_live, release_held_lock
+    from orchestrator.report.status import format_age
+    from orchestrator.repository.advice import advice_for
+    from orchestrator.repository.selection import select_one
 
     project = app.project()
-    id = one(project, options.stack, app.cwd)
+    id = select_one(project, options.stack, app.cwd)
     states = States(project, app.environ)
-    held = look(states, Ledgers(project, states, app.environ), project.stacks[id])
-    if held is None:
+    lock = inspect_lock(states, Ledgers(project, states, app.environ), project.stacks[id])
+    if lock is None:
         if options.as_json:
             return app.emit("unlock", stack=id, released=None)
         app.write(f"{id} is not locked.")
         return 0
-    lock: dict[str, Any] = {**vars(held.lock), "age_seconds": held.age, "ours": held.ours, "live": held.live}
+    document: dict[str, Any] = {
+        **vars(lock.lock),
+        "age_seconds": lock.age,
+        "ours": lock.ours,
+        "live": lock.live,
+    }
     if not options.as_json:
-        age = "" if held.age is None else f", {age_words(held.age)} ago"
-        app.write(f"{id}: {held.lock}{age} (lock {held.lock.generation}).")
-        if held.operation:
-            app.write(f"The ledger says: {held.operation}{'' if held.live else ', and it was cut off'}.")
-    refuse_live(held, force=options.force)
-    if held.operation and not held.live and not options.as_json:
-        app.note(f"Better: `infra resume {id}`, which also puts the state right.")
-    yes(app, f"Release this lock on {id}?", given=options.auto_approve)
-    release(states, held)
+        age = "" if lock.age is None else f", {format_age(lock.age)} ago"
+        app.write(f"{id}: {lock.lock}{age} (lock {lock.lock.generation}).")
+        if lock.operation:
+            ending = "" if lock.live else ", and was interrupted"
+            app.write(f"The ledger records: {lock.operation}{ending}.")
+    refuse_live(lock, force=options.force)
+    if lock.operation and not lock.live and not options.as_json:
+        better = f"Better: `infra resume {id}`, which also repairs the state."
+        app.note(advice_for(project, better))
+    confirm(app, f"Release this lock on {id}?", is_confirmed=options.auto_approve)
+    release_held_lock(states, lock)
     if options.as_json:
-        return app.emit("unlock", stack=id, released=lock)
+        return app.emit("unlock", stack=id, released=document)
     app.write("Released.")
     return 0

@@ -7,7 +7,7 @@ import platform
 import click
 
 from orchestrator import __version__
-from orchestrator.cli.context import App, error_document
+from orchestrator.cli.app import App, error_document
 from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.errors import InfraError
 
@@ -22,25 +22,25 @@ Examples:
 @json_option
 @with_options(JsonOptions)
 def command(app: App, options: JsonOptions) -> int:
-    """Show the version of infra, and which Terraform would be used here and where it comes from."""
-    from orchestrator.cli.running import terraform_here
+    """Show the version of infra, and which Terraform it uses here."""
+    from orchestrator.cli.support.session import find_local_terraform
 
     try:
-        binary, problem = terraform_here(app), None
+        binary, problem = find_local_terraform(app), None
     except InfraError as error:
         binary, problem = None, error
     python = platform.python_version()
     if options.as_json:
-        found = None
+        none = None
         if binary:
-            found = {
+            none = {
                 "product": binary.product,
                 "version": binary.version,
                 "source": binary.source,
                 "path": str(binary.path),
             }
         errors = [error_document(problem)] if problem else []
-        return app.emit("version", infra=__version__, python=python, terraform=found, errors=errors)
+        return app.emit("version", infra=__version__, python=python, terraform=none, errors=errors)
     app.write(f"infra {__version__} (Python {python})")
     if binary:
         app.write(f"{binary.product} {binary.version} ({binary.source}: {binary.path})")

@@ -1,4 +1,4 @@
-"""infra.yaml → `Config`. A repository without the file has the defaults and loads no YAML library."""
+"""Reads infra.yaml into a `Config`. Without the file, the defaults hold and no YAML library is loaded."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from orchestrator.config.model import (
     Backend,
     Config,
     Environment,
+    FileBackend,
     GcsBackend,
     Lint,
     LintIgnore,
     LocalBackend,
     Masking,
+    MemorySettings,
     Order,
     ProviderInstallation,
     Roots,
+    SandboxSettings,
     SharedAccounts,
     SharedEnvironment,
     StackSettings,
@@ -29,9 +32,9 @@ from orchestrator.config.model import (
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of infra.yaml, as `infra schema` prints it."""
-    from orchestrator.config.schema import build
+    from orchestrator.config.schema import build_schema
 
-    return build()
+    return build_schema()
 
 
 __all__ = [
@@ -41,14 +44,17 @@ __all__ = [
     "Backend",
     "Config",
     "Environment",
+    "FileBackend",
     "GcsBackend",
     "Lint",
     "LintIgnore",
     "LocalBackend",
     "Masking",
+    "MemorySettings",
     "Order",
     "ProviderInstallation",
     "Roots",
+    "SandboxSettings",
     "SharedAccounts",
     "SharedEnvironment",
     "StackSettings",

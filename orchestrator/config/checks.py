@@ -1,4 +1,4 @@
-"""What must hold after an apply before the next environment is promoted, as infra.yaml says."""
+"""The health checks of an environment, which run after an apply and before the next promotion."""
 
 from __future__ import annotations
 

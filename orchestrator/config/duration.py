@@ -12,7 +12,7 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 366 * 86400.0
 
 
-def seconds(value: object) -> float:
+def parse_duration(value: object) -> float:
     """The seconds of a duration; the number 0 is one too. ValueError says what would be right."""
     if value == 0 and isinstance(value, int) and not isinstance(value, bool):
         return 0.0

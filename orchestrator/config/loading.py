@@ -1,29 +1,11 @@
-"""infra.yaml's way from the disk to a `Config`."""
+"""Loads infra.yaml from disk, validates it and builds a `Config`."""
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.config.model import (
-    Accounts,
-    ApprovalIgnore,
-    Backend,
-    Config,
-    Environment,
-    GcsBackend,
-    Lint,
-    LintIgnore,
-    LocalBackend,
-    Masking,
-    ProviderInstallation,
-    Roots,
-    SharedAccounts,
-    SharedEnvironment,
-    StackSettings,
-    TerraformSettings,
-    Timeouts,
-)
+from orchestrator.config.model import Config
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,13 +57,13 @@ def link_error(file: str) -> ConfigError:
 
 def load_text(text: str | bytes, file: str = FILE_NAME) -> Config:
     """The configuration in a text, such as infra.yaml of another commit; `file` is how errors name it."""
-    from orchestrator.config.mistakes import validate
-    from orchestrator.config.tree import parse
+    from orchestrator.config.validation import validate
+    from orchestrator.config.yaml_document import parse_yaml
 
-    document = parse(_decoded(text, file) if isinstance(text, bytes) else text, file)
+    document = parse_yaml(_decoded(text, file) if isinstance(text, bytes) else text, file)
     valid = validate(document)
-    given = tuple(_given(document.value))
-    return _config(valid, file, given)
+    keys = tuple(_key_paths(document.value))
+    return _config(valid, file, keys)
 
 
 def _decoded(data: bytes, file: str) -> str:
@@ -94,100 +76,24 @@ def _decoded(data: bytes, file: str) -> str:
         ) from None
 
 
-def _given(value: object, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Every key given, down to the settings of one environment or stack."""
+def _key_paths(value: object, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The path of every key that the file sets, down to the settings of one environment or stack."""
     if not isinstance(value, dict) or len(above) == 3:
         return []
     keys: list[tuple[str, ...]] = []
     for key, below in value.items():
         path = (*above, key)
-        keys += [path, *_given(below, path)]
+        keys += [path, *_key_paths(below, path)]
     return keys
 
 
-def _config(valid: raw.RawConfig, file: str, given: tuple[tuple[str, ...], ...]) -> Config:
+def _config(valid: raw.RawConfig, file: str, keys: tuple[tuple[str, ...], ...]) -> Config:
+    flat = ("plan", "test")
+    sections = {name: getattr(valid, name) for name in type(valid).model_fields if name not in flat}
     return Config(
-        version=valid.version,
-        trunk=valid.trunk,
-        roots=Roots(PurePosixPath(valid.roots.modules), PurePosixPath(valid.roots.envs)),
-        exclude=valid.exclude,
-        terraform=_terraform(valid.terraform),
-        backend=_backend(valid.backend),
-        lock_files=valid.lock_files,
-        accounts=SharedAccounts(valid.accounts.attest),
-        environments={name: _environment(one) for name, one in valid.environments.items()},
-        stacks={name: _stack(one) for name, one in valid.stacks.items()},
-        lint=Lint(tuple(LintIgnore(one.rule, one.path, one.reason) for one in valid.lint.ignore)),
-        masking=Masking(valid.masking.names, valid.masking.attributes, valid.masking.patterns),
-        policy=valid.policy.policy(),
-        guard=valid.guard.guard(),
-        drift=valid.drift.drift(),
+        **sections,
+        plan_reuse=valid.plan.reuse,
+        test_required=valid.test.required,
         file=file,
-        given=given,
+        given_keys=keys,
     )
-
-
-def _terraform(valid: raw.RawTerraform) -> TerraformSettings:
-    sources = valid.provider_installation
-    has_mirrors = bool(sources.filesystem_mirror or sources.network_mirror)
-    return TerraformSettings(
-        binary=valid.binary,
-        version=valid.version,
-        binaries=valid.binaries,
-        provider_installation=ProviderInstallation(
-            filesystem_mirror=sources.filesystem_mirror,
-            network_mirror=tuple(f"{url.rstrip('/')}/" for url in sources.network_mirror),
-            direct=sources.direct if sources.direct is not None else not has_mirrors,
-        ),
-        cli_config=valid.cli_config,
-        credentials=tuple(host.lower() for host in valid.credentials),
-    )
-
-
-def _backend(valid: raw.RawBackend | None) -> Backend | None:
-    if valid is None:
-        return None
-    if valid.gcs is not None:
-        return GcsBackend(valid.gcs.bucket, valid.gcs.prefix.strip("/"))
-    return LocalBackend(valid.local.path) if valid.local is not None else None
-
-
-def _environment(valid: raw.RawEnvironment) -> Environment:
-    return Environment(
-        protected=valid.protected,
-        apply=valid.apply,
-        approval=valid.approval,
-        approved_by=valid.approved_by,
-        approval_ignores=tuple(
-            ApprovalIgnore(one.address, one.attribute, one.reason) for one in valid.approval_ignores
-        ),
-        unapproved=valid.unapproved,
-        accounts=Accounts(valid.accounts.plan, valid.accounts.apply, valid.accounts.drift),
-        var_files=_paths(valid.var_files),
-        env=valid.env,
-        timeouts=Timeouts(valid.timeouts.plan, valid.timeouts.apply, valid.timeouts.unlock),
-        parallelism=valid.parallelism,
-        checks=tuple(one.check() for one in valid.checks),
-        soak=valid.soak,
-    )
-
-
-def _stack(valid: raw.RawStack) -> StackSettings:
-    shared = valid.environments or {}
-    return StackSettings(
-        depends_on=valid.depends_on,
-        reads=_paths(valid.reads),
-        moved=valid.moved,
-        moved_from=valid.moved_from,
-        path=None if valid.path is None else PurePosixPath(valid.path),
-        environments={
-            name: SharedEnvironment(
-                _paths(environment.var_files), environment.workspace, environment.moved_from
-            )
-            for name, environment in shared.items()
-        },
-    )
-
-
-def _paths(texts: tuple[str, ...]) -> tuple[PurePosixPath, ...]:
-    return tuple(PurePosixPath(text) for text in texts)

@@ -1,279 +1,222 @@
-"""infra.yaml as pydantic sees it: types, limits and the words of the JSON Schema. Used while loading only."""
+"""What infra.yaml has in another shape than the program: a choice of keys, or former names.
+
+Used while loading only; see `config.section`. Every other key is a field of a section of `config.model`.
+"""
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-from typing import Annotated, Literal
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import core_schema
 
+from orchestrator.config import fields
+from orchestrator.config.checks import Check, CommandCheck, HttpCheck, TerraformCheck
+from orchestrator.config.drift import ACCEPTABLE, Action, Drift
 from orchestrator.config.fields import (
-    Account,
+    Address,
     Duration,
     EnvironmentName,
-    ExactVersion,
-    Expression,
-    Host,
-    Inside,
-    MirrorFolder,
-    MirrorUrl,
-    Reason,
-    StackId,
-    StateUrl,
-    Template,
+    FileTemplate,
+    ProviderVariable,
+    Section,
+    StackKey,
     Text,
     Timeout,
-    Variable,
-    Workspace,
-    inside,
     or_empty,
 )
-from orchestrator.config.model import DEFAULT_WORKSPACE
-from orchestrator.config.raw_checks import RawCheck
-from orchestrator.config.raw_drift import RawDrift
-from orchestrator.config.raw_rules import RawGuard, RawPolicy
-from orchestrator.config.section import Section
+from orchestrator.config.hooks import Hooks
+from orchestrator.config.model import (
+    Backend,
+    Ci,
+    Environment,
+    FileBackend,
+    GcsBackend,
+    Insight,
+    Lint,
+    LocalBackend,
+    Masking,
+    MemorySettings,
+    Roots,
+    SandboxSettings,
+    SharedAccounts,
+    StackSettings,
+    TerraformSettings,
+)
+from orchestrator.config.raw_hooks import RawHooks
+from orchestrator.config.rules import Guard, Policy
+from orchestrator.config.stack_pattern import is_pattern
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
+
+    from orchestrator.config.section import ConfigSection
+
+_HTTP_KEYS = ("status", "contains", "retries", "every")
 
 
-class RawRoots(Section):
-    """Where modules and environments lie, from the repository's root."""
+class MadeFrom:
+    """A value that is made from a section of another shape."""
 
-    modules: Inside = "infra/modules"
-    """Folder of the modules."""
-    envs: Inside = "infra/envs"
-    """Folder of the environments; each folder in it is one."""
+    def __init__(self, section: type[Section], make: Callable[[Any], Any]) -> None:
+        self.section, self._make = section, make
 
-    @model_validator(mode="after")
-    def _apart(self) -> RawRoots:
-        modules, envs = PurePosixPath(self.modules), PurePosixPath(self.envs)
-        if modules == envs or modules in envs.parents or envs in modules.parents:
-            raise ValueError("modules and envs must be two folders, neither inside the other")
-        return self
-
-
-class RawProviderInstallation(Section):
-    """From where Terraform installs providers in CI. Read from trunk, never from the branch under review."""
-
-    filesystem_mirror: tuple[MirrorFolder, ...] = Field((), examples=[["/opt/terraform/providers"]])
-    """Absolute paths of folders outside the repository."""
-    network_mirror: tuple[MirrorUrl, ...] = Field((), examples=[["https://mirror.example.com/providers/"]])
-    """Addresses of network mirrors."""
-    direct: bool | None = None
-    """Whether the registries are asked as well. Default: true where no mirror is given."""
-
-    @model_validator(mode="after")
-    def _from_somewhere(self) -> RawProviderInstallation:
-        if self.direct is False and not (self.filesystem_mirror or self.network_mirror):
-            raise ValueError("`direct: false` needs a filesystem_mirror or a network_mirror")
-        return self
-
-
-class RawTerraform(Section):
-    """Which Terraform runs, and from where it takes providers in CI."""
-
-    binary: Text | None = Field(None, examples=["terraform", "tofu"])
-    """A name on PATH or a path. Without it: terraform, tofu, then the embedded one."""
-    version: Text | None = Field(None, examples=[">= 1.11", "~> 1.11.4"])
-    """A constraint in Terraform's grammar; a binary that does not fit is an error."""
-    binaries: dict[ExactVersion, Text] = Field({}, examples=[{"1.9.8": "/opt/terraform/1.9.8/terraform"}])
-    """Further programs by their version: a stack that asks for that version gets it."""
-    provider_installation: RawProviderInstallation = RawProviderInstallation()
-    """From where providers are installed in CI. Default: from their registries only."""
-    cli_config: Literal["infra", "environment"] = "infra"
-    """Whose CLI configuration Terraform gets in CI: one that infra writes, or the file that
-    TF_CLI_CONFIG_FILE names, if it lies outside the repository. Read from trunk."""
-    credentials: tuple[Host, ...] = Field((), examples=[["app.terraform.io"]])
-    """Hosts to which Terraform may send a TF_TOKEN_* variable of a CI job. Read from trunk."""
-
-
-class RawGcs(Section):
-    """States in Google Cloud Storage."""
-
-    bucket: Template = Field(examples=["acme-terraform-state"])
-    """The bucket's name; may hold {environment}."""
-    prefix: Template = "{environment}/state/{stack}"
-    """The state's folder in the bucket; {stack} is the name below the environment."""
-
-
-class RawLocal(Section):
-    """States on disk."""
-
-    path: Annotated[Template, BeforeValidator(inside)] = Field(
-        examples=[".states/{environment}/{stack}.tfstate"]
-    )
-    """The state's file, from the repository's root, with {environment} and {stack}."""
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The section's schema, and then the function that makes the value."""
+        return core_schema.no_info_after_validator_function(self._make, handler.generate_schema(self.section))
 
 
 class RawBackend(Section):
-    """Passed to stacks that declare an empty backend block; one that names its own is left alone."""
+    """Passed to stacks whose backend block leaves settings open; one that names its own is left alone."""
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["gcs"]}, {"required": ["local"]}]},
+        json_schema_extra={"oneOf": [{"required": [key]} for key in ("gcs", "local", "config_file")]},
     )
 
-    gcs: RawGcs | None = None
+    gcs: GcsBackend | None = None
     """For stacks with `backend "gcs" {}`."""
-    local: RawLocal | None = None
+    local: LocalBackend | None = None
     """For stacks with `backend "local" {}`."""
+    config_file: FileTemplate | None = Field(None, examples=["{path}/backend.hcl"])
+    """A file with the backend's settings, of any kind, as `-backend-config=FILE` takes it: a path from the
+    repository's root with {environment}, {stack} and {path}, the stack's folder."""
 
     @model_validator(mode="after")
     def _one(self) -> RawBackend:
-        if (self.gcs is None) == (self.local is None):
-            raise ValueError("must hold one of gcs and local")
+        if [self.gcs, self.local, self.config_file].count(None) != 2:
+            raise ValueError("must hold one of gcs, local and config_file")
         return self
 
-
-class RawAccounts(Section):
-    """Service accounts of an environment, one a duty, by e-mail address."""
-
-    plan: Account | None = None
-    """Reads the world and the state."""
-    apply: Account | None = None
-    """Changes the world."""
-    drift: Account | None = None
-    """Reads the world at night."""
+    def backend(self) -> Backend:
+        """The settings of the kind that is given."""
+        backend = self.gcs or self.local
+        return FileBackend(self.config_file or "") if backend is None else backend
 
 
-class RawSharedAccounts(Section):
-    """Service accounts that all environments share, by e-mail address."""
+class RawCheck(Section):
+    """What must hold after an apply: exactly one of `http`, `command` and `terraform`."""
 
-    attest: Account | None = None
-    """Attests which plans of a pull request count: creates in ENV/attestations/, reads ENV/plans/."""
-
-
-class RawTimeouts(Section):
-    """How long a command may take."""
-
-    plan: Timeout = Field(1200.0, examples=["20m"])
-    """A plan, reading the world included."""
-    apply: Timeout = Field(7200.0, examples=["2h"])
-    """An apply or a destroy."""
-    unlock: Timeout = Field(60.0, examples=["1m"])
-    """Releasing the state's lock at the end."""
-
-
-class RawApprovalIgnore(Section):
-    """An attribute whose value may differ from the approved one, and why."""
-
-    address: Text = Field(examples=["google_storage_bucket_object.stamp"])
-    """The resource's address; without an instance key it means all its instances."""
-    attribute: Text = Field(examples=["content"])
-    """The attribute's path; what lies below it is meant too."""
-    reason: Reason = Field(examples=["The time of the plan."])
-    """Why its value does not matter."""
-
-
-class RawEnvironment(Section):
-    """One environment. The order of the environments is the promotion order."""
-
-    protected: bool | None = None
-    """Wants an approved plan in CI and its name typed locally. Default: true for the last environment."""
-    apply: Literal["anywhere", "ci"] = "anywhere"
-    """Where it may be applied from."""
-    approval: Literal["strict", "upstream", "actions"] = "upstream"
-    """How closely an apply must match what was approved when an upstream changed too."""
-    approved_by: Literal["review", "merge", "codeowners"] = "review"
-    """What approves a plan: an approving review, the merge, or a review by the owners of what changed."""
-    approval_ignores: tuple[RawApprovalIgnore, ...] = Field(
-        (),
-        examples=[
-            [
-                {
-                    "address": "google_storage_bucket_object.stamp",
-                    "attribute": "content",
-                    "reason": "The time of the plan.",
-                }
-            ]
-        ],
+    name: Text | None = Field(None, examples=["the shop answers"])
+    """What to call it; by default its address or its command."""
+    http: Address | None = Field(None, examples=["https://shop.example.com/health"])
+    """An address that must answer."""
+    status: Annotated[int, Field(ge=100, le=599)] | None = None
+    """The status of the answer. Default: 200."""
+    contains: Text | None = None
+    """What the answer's body must hold."""
+    retries: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """How often it is asked again after a wrong answer. Default: 5."""
+    every: Duration | None = Field(None, examples=["10s"])
+    """How long to wait before it is asked again. Default: 10s."""
+    command: Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
+        None, examples=[["bin/smoke", "--fast"]]
     )
-    """Attributes whose values may differ from what was approved: those that are new in every plan."""
-    unapproved: Literal["gate", "refuse", "apply"] = "gate"
-    """What happens to a change that nobody approved."""
-    accounts: RawAccounts = RawAccounts()
-    """Service accounts that CI uses."""
-    var_files: tuple[Inside, ...] = Field((), examples=[["infra/envs/common.tfvars"]])
-    """Variable files for all its stacks, from the repository's root."""
-    env: tuple[Variable, ...] = Field((), examples=[["TF_VAR_image"]])
-    """Names of environment variables that its stacks may see; never values."""
-    timeouts: RawTimeouts = RawTimeouts()
-    """How long commands may take."""
-    parallelism: Annotated[int, Field(ge=1, le=256)] | None = None
-    """How many of its stacks run at once."""
-    checks: tuple[RawCheck, ...] = ()
-    """What must hold after an apply before the next environment is promoted."""
-    soak: Duration = Field(0.0, examples=["30m"])
-    """How long it must stay healthy before the next environment is promoted."""
-
-
-class RawSharedEnvironment(Section):
-    """One environment of a root that serves several."""
-
-    var_files: tuple[Inside, ...] = ()
-    """Variable files for this environment, from the repository's root."""
-    workspace: Workspace = Field(DEFAULT_WORKSPACE, examples=["dev"])
-    """The Terraform workspace that this environment's state is in."""
-    moved_from: StateUrl | None = Field(None, examples=["gs://acme-old-state/dev/service"])
-    """Where this environment's state was before its backend changed: the next apply copies it from there."""
-
-
-class RawStack(Section):
-    """One stack by its id (prod/network), or with `path` one root that serves several environments."""
-
-    depends_on: tuple[StackId, ...] = Field((), examples=[["prod/network"]])
-    """Stacks that are applied before it although its code does not read them."""
-    reads: tuple[Inside, ...] = Field((), examples=[["infra/files"]])
-    """Files and folders that its code reads by a path that cannot be told from the code."""
-    moved: StackId | None = Field(None, examples=["prod/net"])
-    """The id that the stack had before."""
-    moved_from: StateUrl | None = Field(None, examples=["gs://acme-old-state/prod/network"])
-    """Where the state was before its backend changed: the next apply copies it from there."""
-    path: Inside | None = Field(None, examples=["infra/roots/service"])
-    """The folder of a root that serves several environments."""
-    environments: dict[Text, RawSharedEnvironment] | None = None
-    """The environments that a shared root serves."""
+    """A program and its arguments, without a shell; it must exit with 0."""
+    timeout: Timeout | None = Field(None, examples=["30s"])
+    """How long one request (default 10s) or the program (default 5m) may take."""
+    terraform: Literal[True] | None = None
+    """Terraform's `check` blocks in what was applied must pass."""
 
     @model_validator(mode="after")
-    def _shared_or_not(self) -> RawStack:
-        if self.path is not None and not self.environments:
-            raise ValueError("a stack with `path` must name the `environments` that it serves")
-        if self.path is None and self.environments is not None:
-            raise ValueError("`environments` needs `path`, the root that they share")
-        if self.path is not None and self.moved is not None:
-            raise ValueError("`moved` belongs to one stack; a shared root has several")
-        if self.path is not None and self.moved_from is not None:
-            raise ValueError("`moved_from` of a shared root belongs below `environments`, one for each")
+    def _one(self) -> RawCheck:
+        kinds = [key for key in ("http", "command", "terraform") if getattr(self, key) is not None]
+        if len(kinds) != 1:
+            raise ValueError("must hold one of http, command and terraform")
+        strangers = [key for key in _HTTP_KEYS if getattr(self, key) is not None and kinds != ["http"]]
+        if kinds == ["terraform"] and self.timeout is not None:
+            strangers.append("timeout")
+        if strangers:
+            raise ValueError(f"`{strangers[0]}` does not belong to a check with `{kinds[0]}`")
         return self
 
+    def check(self) -> Check:
+        """The check with its defaults filled in."""
+        if self.http is not None:
+            options = {key: getattr(self, key) for key in (*_HTTP_KEYS, "timeout")}
+            settings = {key: value for key, value in options.items() if value is not None}
+            return HttpCheck(self.name or self.http, self.http, **settings)
+        if self.command is not None:
+            name = self.name or " ".join(self.command)
+            return CommandCheck(name, self.command, *(() if self.timeout is None else (self.timeout,)))
+        return TerraformCheck(self.name) if self.name else TerraformCheck()
 
-class RawIgnore(Section):
-    """Findings that are accepted, and why."""
 
-    rule: Text = Field(examples=["basic-role"])
-    """The finding's rule, as `infra lint` prints it in brackets; may be a glob."""
-    path: Text = Field("**", examples=["infra/modules/github-identity/**"])
-    """A glob over files from the repository's root."""
-    reason: Reason = Field(examples=["Plan accounts read, and viewer is what reads."])
-    """Why it is right as it is."""
+class RawActions(Section):
+    """What is done about each class of drift."""
+
+    reverted: Action = "report"
+    """The code puts the old value back."""
+    conflict: Action = "report"
+    """The code wants a third value."""
+    codified: Action = "report"
+    """The code has the real value already."""
+    ignored: Action = "report"
+    """`ignore_changes` covers it."""
+    baseline: Action = "report"
+    """It is so since the first check after an apply."""
+    noise: Action = "report"
+    """It changes by itself."""
+    unmanaged: Action = "report"
+    """The code does not set it."""
+    unapplied: Action = "report"
+    """The code and the state differ, although nothing changed outside since."""
+    owed: Action = Field("report", json_schema_extra={"deprecated": True})
+    """The former name of `unapplied`, accepted until 1.0."""
+
+    @model_validator(mode="after")
+    def _stays(self) -> RawActions:
+        for kind, action in self:
+            if action == "accept" and kind not in ACCEPTABLE:
+                raise ValueError(
+                    f"`{kind}` cannot be accepted: the next apply would undo it; "
+                    f"only {', '.join(ACCEPTABLE)} can"
+                )
+        if {"owed", "unapplied"} <= self.model_fields_set:
+            raise ValueError("`owed` is the former name of `unapplied`: write `unapplied` only")
+        return self
+
+    def named(self) -> Mapping[str, Action]:
+        """The actions that are named, by the present names of the classes."""
+        kinds = sorted(self.model_fields_set)
+        return {"unapplied" if kind == "owed" else kind: getattr(self, kind) for kind in kinds}
 
 
-class RawLint(Section):
-    """Settings of `infra lint`."""
+class RawRealProvider(Section):
+    """How a real provider reaches the sandbox's servers."""
 
-    ignore: tuple[RawIgnore, ...] = Field(
-        (), examples=[[{"rule": "basic-role", "path": "infra/modules/**", "reason": "Plans read."}]]
+    env: dict[ProviderVariable, str] = Field(
+        examples=[
+            {"GOOGLE_STORAGE_CUSTOM_ENDPOINT": "{gcs}/storage/v1/", "GOOGLE_OAUTH_ACCESS_TOKEN": "none"}
+        ]
     )
-    """Findings that are accepted."""
+    """Its variables for `infra sandbox exec --real`. {gcs} and {github} are the addresses of the sandbox's
+    servers; each address must be on this machine, and there must be one."""
 
 
-class RawMasking(Section):
-    """What is hidden beyond sensitive values, the built-in names and the built-in shapes."""
+BackendSettings = Annotated[Backend, MadeFrom(RawBackend, RawBackend.backend)]
+CheckSettings = Annotated[Check, MadeFrom(RawCheck, RawCheck.check)]
+HookSettings = Annotated[Hooks, MadeFrom(RawHooks, RawHooks.hooks)]
+# By the present names of the classes, and only what is named.
+DriftActions = Annotated[Mapping[str, Action], MadeFrom(RawActions, RawActions.named)]
+RealProvider = Annotated[Mapping[str, str], MadeFrom(RawRealProvider, lambda raw: raw.env)]
 
-    names: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = Field((), examples=[["pin"]])
-    """Words: an attribute whose name holds one is secret."""
-    attributes: tuple[Text, ...] = Field((), examples=[["google_sql_user.*.password", "*.bootstrap_data"]])
-    """Globs over ADDRESS.ATTRIBUTE."""
-    patterns: tuple[Expression, ...] = Field((), examples=[["ACME-[0-9A-F]{16}"]])
-    """Regular expressions: text that matches is hidden wherever it appears."""
+
+class RawPlan(Section):
+    """How plans are made on a laptop."""
+
+    reuse: Duration = Field(3600.0, examples=["10m", 0])
+    """How long `infra plan` shows a plan again, with its age, as long as nothing that it was made from has
+    changed. `0` plans every time; so do an apply, a check for drift and CI."""
+
+
+class RawTest(Section):
+    """What `infra test` wants."""
+
+    required: bool = False
+    """Whether a module without tests is an error; else it is a warning."""
 
 
 class RawConfig(Section):
@@ -283,34 +226,72 @@ class RawConfig(Section):
     """Version of this file's format."""
     trunk: Text | None = Field(None, examples=["main"])
     """The branch everything merges to. Without it: origin/HEAD, main, master."""
-    roots: RawRoots = RawRoots()
+    roots: Roots = Roots()
     """Where modules and environments lie."""
     exclude: tuple[Text, ...] = Field((), examples=[["**/_template", "infra/envs/*/archive"]])
     """Globs over folders that are no stacks, nor is what lies in them. `*` stays between slashes, `**` does
     not."""
-    terraform: RawTerraform = RawTerraform()
+    terraform: TerraformSettings = TerraformSettings()
     """Which Terraform runs."""
-    backend: RawBackend | None = None
+    plan: RawPlan = RawPlan()
+    """How plans are made on a laptop."""
+    test: RawTest = RawTest()
+    """What `infra test` wants."""
+    backend: BackendSettings | None = None
     """Backend settings for stacks that leave them open."""
+    tags: dict[Text, tuple[Text, ...]] = Field({}, examples=[{"network": ["*/network", "prod/vpn"]}])
+    """Names for groups of stacks, each with globs over their ids, for `--tag`."""
+    memory: MemorySettings = MemorySettings()
+    """Where the ledgers are: for a bucket that several repositories share."""
     lock_files: Literal["optional", "required"] = "optional"
     """Whether a stack without .terraform.lock.hcl is an error or a warning."""
-    accounts: RawSharedAccounts = RawSharedAccounts()
+    ci: Ci = Ci()
+    """Which CI runs infra."""
+    accounts: SharedAccounts = SharedAccounts()
     """Service accounts that CI uses for all environments."""
-    environments: Annotated[dict[EnvironmentName, RawEnvironment], BeforeValidator(or_empty)] = Field(
+    environments: Annotated[dict[EnvironmentName, Environment], BeforeValidator(or_empty)] = Field(
         {}, examples=[{"dev": {}, "staging": {}, "prod": {"protected": True, "apply": "ci"}}]
     )
     """Environments in promotion order."""
-    stacks: Annotated[dict[StackId, RawStack], BeforeValidator(or_empty)] = Field(
-        {}, examples=[{"prod/service": {"depends_on": ["prod/network"]}}]
+    stacks: Annotated[dict[StackKey, StackSettings], BeforeValidator(or_empty)] = Field(
+        {}, examples=[{"prod/service": {"depends_on": ["prod/network"]}, "{stage}/envs/{environment}": {}}]
     )
-    """Stacks that need settings of their own."""
-    policy: RawPolicy = RawPolicy()
+    """Stacks that need settings of their own, and patterns of folders that are stacks."""
+    policy: Policy = Policy()
     """Rules about what a plan may do."""
-    guard: RawGuard = RawGuard()
+    guard: Guard = Guard()
     """Rules about what code may hold before Terraform touches it."""
-    drift: RawDrift = RawDrift()
-    """How drift is watched and put right."""
-    lint: RawLint = RawLint()
+    drift: Drift = Drift()
+    """How drift is checked and remediated."""
+    sandbox: SandboxSettings = SandboxSettings()
+    """How real providers run on the sandbox."""
+    lint: Lint = Lint()
     """What `infra lint` does not complain about."""
-    masking: RawMasking = RawMasking()
+    masking: Masking = Masking()
     """What else is hidden."""
+    insight: Insight = Insight()
+    """What the dataset of `infra query` holds."""
+
+    @model_validator(mode="after")
+    def _patterns(self) -> RawConfig:
+        for key, stack in self.stacks.items():
+            strangers = [
+                setting.name
+                for setting in dataclasses.fields(stack)
+                if setting.name not in ("backend", "reads", "var_files")
+                and getattr(stack, setting.name) != getattr(StackSettings(), setting.name)
+            ]
+            if is_pattern(key) and strangers:
+                raise ValueError(f"`{min(strangers)}` of {key} belongs to one stack; a pattern has several")
+        return self
+
+
+# Sections name the types of their keys, which are not imported where they are defined.
+RawConfig.model_rebuild(_types_namespace={**vars(fields), **globals()})
+
+
+def section_fields(section: type[ConfigSection]) -> dict[str, Any]:
+    """The types of a section's keys, by key."""
+    hints = get_type_hints(section, localns={**vars(fields), **globals()}, include_extras=True)
+    names = [field.name for field in dataclasses.fields(section)]  # type: ignore[arg-type]
+    return {section.keys.get(name, name): hints[name] for name in names}

@@ -1,4 +1,4 @@
-"""Reasons that people give for an exception from a rule: recorded, and shown to whoever looks later."""
+"""Validates the reasons that people give for exceptions from rules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LETTERS = ("L", "N")
 _INVISIBLE = "C"
 
 
-def reason(value: str) -> str:
+def clean_reason(value: str) -> str:
     """The text on one line, without invisible characters.
 
     Raises ValueError for a text in which nobody can read a letter or a digit.
@@ -21,6 +21,8 @@ def reason(value: str) -> str:
         for character in value
         if character.isspace() or not unicodedata.category(character).startswith(_INVISIBLE)
     )
-    if not any(unicodedata.category(one)[0] in _LETTERS and one not in _FILLERS for one in visible):
+    if not any(
+        unicodedata.category(character)[0] in _LETTERS and character not in _FILLERS for character in visible
+    ):
         raise ValueError("must say why, in words that can be read")
     return " ".join(visible.split())

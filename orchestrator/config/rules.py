@@ -1,10 +1,27 @@
-"""The rules of a project: what a plan may do, and what code may hold before Terraform touches it."""
+"""The sections `policy` and `guard`: rules for plans, and for code before Terraform loads it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from orchestrator.config.section import ConfigSection
+
+if TYPE_CHECKING:
+    from pydantic import Field
+
+    from orchestrator.config.fields import (
+        EnvironmentName,
+        FieldEmpty,
+        Globs,
+        InsideText,
+        Limit,
+        Off,
+        Package,
+        Reason,
+        Text,
+    )
 
 DestroyLevel = Literal["allow", "warn", "label", "prevent"]
 Engine = Literal["regopy", "opa", "conftest"]
@@ -14,60 +31,86 @@ LockFileChanges = Literal["allow", "owners", "refuse"]
 
 
 @dataclass(frozen=True)
-class Protected:
-    """Resources that no plan may delete or replace.
+class Protected(ConfigSection):
+    """Resources that no plan may delete or replace: at least one of `address` and `type`."""
 
-    `address` and `type` are globs, of which at least one is given; `environments` are globs over names.
-    """
+    address: Annotated[Text | None, Field(examples=["module.database.*"])] = None
+    """A glob over addresses; `*` stands for anything."""
+    type: Annotated[Text | None, Field(examples=["google_sql_*"])] = None
+    """A glob over resource types."""
+    environments: Annotated[Globs, Field(examples=[["prod"]])] = ("*",)
+    """Globs over environments."""
+    reason: Annotated[Reason, Field(examples=["The customers' data."])] = field(kw_only=True)
+    """Why it must stay."""
 
-    address: str | None
-    type: str | None
-    environments: tuple[str, ...]
-    reason: str
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much one change may touch in one environment; None: as much as it wants.
-
-    `resources` counts what is created, changed, replaced, deleted or forgotten, `deletes` what is deleted or
-    replaced.
-    """
-
-    stacks: int | None = None
-    resources: int | None = None
-    deletes: int | None = None
+    def __post_init__(self) -> None:
+        if self.address is None and self.type is None:
+            raise ValueError("must hold `address`, `type` or both")
 
 
 @dataclass(frozen=True)
-class RequiredLabels:
-    """Labels (tags) that everything must have which can have some. `types` and `environments` are globs."""
+class PolicyLimits(ConfigSection):
+    """How much one change may touch in one environment. Default: as much as it wants."""
 
-    required: tuple[str, ...] = ()
-    types: tuple[str, ...] = ("*",)
-    environments: tuple[str, ...] = ("*",)
+    stacks: Annotated[Limit, Field(examples=[20])] = None
+    """Stacks that change."""
+    resources: Annotated[Limit, Field(examples=[200])] = None
+    """Resources that are created, changed, replaced, deleted or forgotten."""
+    deletes: Annotated[Limit, Field(examples=[10])] = None
+    """Resources that are deleted or replaced."""
 
 
 @dataclass(frozen=True)
-class Rego:
-    """Rules in Rego: the folder they lie in, what evaluates them, and the packages that hold rules."""
+class RequiredLabels(ConfigSection):
+    """Labels (tags) that everything must have which can have some."""
 
-    folder: str = "policies"
+    required: Annotated[tuple[Text, ...], Field(examples=[["team", "cost-center"]])] = ()
+    """Their keys."""
+    types: Annotated[Globs, Field(examples=[["google_storage_bucket", "google_sql_*"]])] = ("*",)
+    """Globs over resource types."""
+    environments: Globs = ("*",)
+    """Globs over environments."""
+
+
+@dataclass(frozen=True)
+class Rego(ConfigSection):
+    """Rules in Rego on Terraform's plan JSON, in conftest's conventions: `deny`, `violation`, `warn`."""
+
+    folder: InsideText = "policies"
+    """Folder of the `.rego` files, as trunk has it."""
     engine: Engine = "regopy"
-    namespaces: tuple[str, ...] = ("main",)
+    """What evaluates them: the Python package regopy, or the program opa or conftest on PATH."""
+    namespaces: Annotated[tuple[Package, ...], Field(min_length=1)] = ("main",)
+    """Packages whose rules count."""
 
 
 @dataclass(frozen=True)
-class Policy:
-    """What a plan may do. `destroy` holds the environments for which a level is given."""
+class Policy(ConfigSection):
+    """What a plan may do. These rules are read from trunk, never from the branch under review."""
 
-    destroy: Mapping[str, DestroyLevel] = field(default_factory=dict)
-    label: str = "allow-destroy"
+    destroy: Annotated[
+        Mapping[EnvironmentName, DestroyLevel],
+        FieldEmpty,
+        Field(examples=[{"dev": "allow", "prod": "prevent"}]),
+    ] = field(default_factory=dict)
+    """By environment, what it takes to delete or replace. Default: label if protected, else warn."""
+    label: Text = "allow-destroy"
+    """The label on a pull request that allows to delete or replace."""
     protect: tuple[Protected, ...] = ()
-    limits: Limits = Limits()
+    """Resources that no plan may delete or replace."""
+    limits: PolicyLimits = PolicyLimits()
+    """How much one change may touch in one environment."""
     labels: RequiredLabels = RequiredLabels()
+    """Labels (tags) that everything must have."""
     deleted_stacks: Literal["report", "destroy"] = "report"
+    """Whether a stack that a pull request deletes is only reported, or destroyed on merge."""
     rego: Rego = Rego()
+    """Rules in Rego."""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything limits how much one change may touch."""
+        return self.limits != PolicyLimits()
 
     def destroy_level(self, environment: str, *, protected: bool) -> DestroyLevel:
         """What a plan that deletes or replaces needs: by default the label where it is protected."""
@@ -75,35 +118,44 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Allowed:
-    """Findings of the guard that are accepted: `rule` and `path` are globs, `reason` says why."""
+class AcceptedFinding(ConfigSection):
+    """Findings of the guard that are accepted, and why."""
 
-    rule: str
-    path: str
-    reason: str
+    rule: Annotated[Text, Field(examples=["provisioner"])]
+    """The finding's rule, as `infra guard` prints it in brackets; may be a glob."""
+    path: Annotated[Text, Field(examples=["infra/modules/legacy/**"])] = "**"
+    """A glob over files from the repository's root."""
+    reason: Annotated[
+        Reason, Field(examples=["Reviewed by the platform team; goes with the old cluster."])
+    ] = field(kw_only=True)
+    """Why it is right as it is."""
 
 
 @dataclass(frozen=True)
-class Guard:
-    """What code may hold. All lists are globs.
+class Guard(ConfigSection):
+    """What code may hold before Terraform touches it. Read from trunk, never from the branch under review."""
 
-    `providers` are source addresses, `modules` sources from elsewhere. `backends` and `buckets` are None when
-    not given: then those count that infra.yaml and the stacks of trunk have. `prevent` names what may not
-    change in a pull request at all. `local` is what `infra plan` does with findings outside CI.
-    `lock_file_changes` says whether a listed provider may get another version: always, with an owner's
-    approval of the lock file, or never.
-    """
-
-    providers: tuple[str, ...] = (
+    providers: Annotated[Globs, Field(examples=[["hashicorp/google", "example.com/acme/*"]])] = (
         "hashicorp/google",
         "hashicorp/google-beta",
         "hashicorp/random",
         "hashicorp/time",
     )
-    modules: tuple[str, ...] = ()
-    backends: tuple[str, ...] | None = None
-    buckets: tuple[str, ...] | None = None
-    allow: tuple[Allowed, ...] = ()
-    prevent: tuple[Prevented, ...] = ()
-    local: LocalGuard = "warn"
+    """Globs over provider sources, `NAMESPACE/TYPE` or with a registry before it."""
+    modules: Annotated[Globs, Field(examples=[["terraform-google-modules/*/google"]])] = ()
+    """Globs over module sources from elsewhere."""
+    backends: Annotated[Globs | None, Field(examples=[["gcs"]])] = None
+    """Globs over kinds of backends. Default: those of infra.yaml and of the stacks on trunk."""
+    buckets: Annotated[Globs | None, Field(examples=[["acme-*-state"]])] = None
+    """Globs over state buckets. Default: those of infra.yaml and of the stacks on trunk."""
+    allow: tuple[AcceptedFinding, ...] = ()
+    """Findings that are accepted."""
+    prevent: Annotated[tuple[Prevented, ...], Field(examples=[["workflows", "policies"]])] = ()
+    """What no pull request may change: an error there instead of a warning."""
+    local: Annotated[LocalGuard, Off] = "warn"
+    """What `infra plan` does on a laptop with findings in what differs from trunk: warn, refuse, or off."""
     lock_file_changes: LockFileChanges = "allow"
+    """Another version of a listed provider in a lock file: allow, only with an owner's approval, or refuse.
+
+    Where providers come from a mirror, `allow` means `owners`.
+    """

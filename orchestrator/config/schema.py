@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +39,40 @@ class _Documented(GenerateJsonSchema):
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         document = super().model_schema(schema)
-        properties = document.get("properties", {})
-        docstrings = _attribute_docstrings(schema["cls"])
-        for name, field in schema["cls"].model_fields.items():
-            if name in docstrings:
-                key = field.alias or name
-                properties[key] = {"description": docstrings[name], **properties[key]}
-        return document
+        model = schema["cls"]
+        keys = {name: field.alias or name for name, field in model.model_fields.items()}
+        return _describe(document, model, keys)
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        document = super().dataclass_schema(schema)
+        section = schema["cls"]
+        keys = {name: section.keys.get(name, name) for name in schema["fields"]}
+        for field in schema["schema"]["fields"]:
+            property_ = document["properties"][keys[field["name"]]]
+            property_.update(_field_metadata(field["schema"]))
+        return _describe(document, section, keys)
+
+    def encode_default(self, dft: Any) -> Any:
+        # A section documents its own defaults.
+        return {} if is_dataclass(dft) else super().encode_default(dft)
+
+
+def _field_metadata(schema: Any) -> dict[str, Any]:
+    """What `Field` says beside a type's own schema, such as examples."""
+    metadata: dict[str, Any] = {}
+    while isinstance(schema, dict):
+        metadata = {**schema.get("metadata", {}).get("pydantic_js_updates", {}), **metadata}
+        schema = schema.get("schema")
+    return {key: value for key, value in metadata.items() if key == "examples"}
+
+
+def _describe(document: JsonSchemaValue, section: type, keys: Mapping[str, str]) -> JsonSchemaValue:
+    """Adds the docstrings of a section's attributes; `keys` are the keys of infra.yaml by attribute."""
+    properties = document.get("properties", {})
+    for name, text in _attribute_docstrings(section).items():
+        if name in keys:
+            properties[keys[name]] = {"description": text, **properties[keys[name]]}
+    return document
 
 
 def _attribute_docstrings(model: type) -> dict[str, str]:
@@ -62,18 +91,22 @@ def _attribute_docstrings(model: type) -> dict[str, str]:
     return docstrings
 
 
-def build() -> dict[str, Any]:
-    """The schema as a person would write it: no titles that repeat keys, no defaults that say nothing."""
-    made = RawConfig.model_json_schema(schema_generator=_Documented)
-    sections = {name.removeprefix("Raw"): _section(part) for name, part in made.pop("$defs").items()}
+def build_schema() -> dict[str, Any]:
+    """Build the schema, without titles that repeat keys and without empty defaults."""
+    schema = RawConfig.model_json_schema(schema_generator=_Documented)
+    sections = {_section_name(name): _section(part) for name, part in schema.pop("$defs").items()}
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
         "title": "infra.yaml",
-        **_tidy(made),
-        "properties": {key: _nullable(_tidy(part)) for key, part in made["properties"].items()},
+        **_tidy(schema),
+        "properties": {key: _nullable(_tidy(part)) for key, part in schema["properties"].items()},
         "examples": [_EXAMPLE],
         "$defs": sections,
     }
+
+
+def _section_name(name: str) -> str:
+    return name.removeprefix("Raw").removesuffix("Settings")
 
 
 def _section(part: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +125,7 @@ def _tidy(part: dict[str, Any]) -> dict[str, Any]:
     tidy = {key: value for key, value in tidy.items() if key != "title"}
     if "$ref" in tidy:
         # The section documents its own defaults.
-        tidy = {**tidy, "$ref": tidy["$ref"].replace("/Raw", "/")}
+        tidy = {**tidy, "$ref": f"#/$defs/{_section_name(tidy['$ref'].rpartition('/')[2])}"}
         tidy.pop("default", None)
     if "default" in tidy and (default := _written(tidy.pop("default"))) not in (None, [], {}):
         tidy["default"] = default
@@ -113,12 +146,12 @@ def _without_null(part: dict[str, Any]) -> dict[str, Any]:
     if len(choice) != 2 or choice[1] != _NULL:
         return part
     rest = {key: value for key, value in part.items() if key != "anyOf"}
-    one = choice[0]
-    return {**one, "type": [one["type"], "null"], **rest} if "type" in one else {**one, **rest}
+    schema = choice[0]
+    return {**schema, "type": [schema["type"], "null"], **rest} if "type" in schema else {**schema, **rest}
 
 
 def _written(default: Any) -> Any:
-    """A default as it would be written: a time, kept as seconds, is a duration in the file."""
+    """A default as the file would write it: seconds become a duration."""
     if not isinstance(default, float) or not default:
         return int(default) if isinstance(default, float) else default
     return f"{default / 3600:.0f}h" if default % 3600 == 0 else f"{default / 60:.0f}m"

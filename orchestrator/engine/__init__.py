@@ -1,1 +1,1 @@
-"""How a run goes: which stack is next, who holds it, and when it must not start."""
+"""Runs: plan, claim, apply, record, resume and promote the stacks of a project."""

@@ -67,8 +67,8 @@ class CheckRunner:
         Terraform's check blocks are not repeated: only an apply changes them. Raises InterruptedRunError.
         """
         until = self.clock() + seconds
-        while (left := until - self.clock()) > 0:
-            self._wait(min(left, SOAK_ROUND))
+        while (remaining := until - self.clock()) > 0:
+            self._wait(min(remaining, SOAK_ROUND))
             failed = tuple(outcome for outcome in self.run(()) if not outcome.ok)
             if failed:
                 return failed
@@ -126,10 +126,10 @@ class CheckRunner:
 
     def _wait(self, seconds: float) -> None:
         until = self.clock() + seconds
-        while (left := until - self.clock()) > 0:
+        while (remaining := until - self.clock()) > 0:
             if self.supervisor.interrupted:
                 raise InterruptedRunError(f"Interrupted while {self.environment} was being checked.")
-            self.sleep(min(left, NAP))
+            self.sleep(min(remaining, NAP))
 
 
 def probe(check: HttpCheck) -> str:

@@ -1,4 +1,4 @@
-"""A stack claimed in the ledger by one run: planned, announced, started, ended."""
+"""Claims: a stack taken in the ledger by one run, and the stages it goes through."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Literal
 
 from orchestrator.errors import InfraError
-from orchestrator.project.model import Stack
 from orchestrator.report.model import StackReport
+from orchestrator.repository.model import Stack
 from orchestrator.state.ledger import HEARTBEAT, Ledger
-from orchestrator.state.records import Entry, StackRecord
+from orchestrator.state.records import LedgerEntry, StackRecord
 
 # The first beat comes soon: it notes the state lock that Terraform has taken by then.
 FIRST_BEAT = 2.0
@@ -27,18 +27,20 @@ class Claim:
     The stage only moves forward. A claim whose Terraform never started is always given back: nothing was
     done, whatever came in between. One that started ends with its outcome, or stays in the ledger as
     unfinished. `waited` is true when another run held the stack first: what was planned before may be out of
-    date. `serial` is the state's when it was taken, None where there is no state.
+    date. `serial` is the state's when it was taken, None where there is no state. `forgotten` is the reason
+    why the apply gives up a state that is gone.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         stack: Stack,
-        before: Entry | None,
-        entry: Entry,
+        before: LedgerEntry | None,
+        entry: LedgerEntry,
         *,
         waited: bool,
         serial: int | None = None,
+        forgotten: str = "",
         first_beat: float = FIRST_BEAT,
     ) -> None:
         self.ledger = ledger
@@ -47,6 +49,7 @@ class Claim:
         self.entry = entry
         self.waited = waited
         self.serial = serial
+        self.forgotten = forgotten
         self.stage: Stage = "planned"
         # When our Terraform could first run, by the clock of where the ledger lies; empty where that is not
         # known: before it is announced, and for one that another run started.
@@ -73,8 +76,12 @@ class Claim:
         operation = self.entry.operation
         if operation is None:
             raise ValueError(f"{self.stack.id} is not claimed")
+        entry = self.entry
+        if self.forgotten:
+            # From here on the new state may be there: whoever resumes must not miss the one that is gone.
+            entry = replace(entry, state_generation="", forgotten=self.forgotten)
         # A lock of an apply that is resumed is released by now, or is noted again by the first heartbeat.
-        self.entry = self.ledger.mark(self.entry, replace(operation, phase="applying", lock=""))
+        self.entry = self.ledger.mark(entry, replace(operation, phase="applying", lock=""))
         if not (self.before and self.before.is_unfinished):
             self.announced_at = self.ledger.now()
         self.stage = "announced"
@@ -89,7 +96,7 @@ class Claim:
             raise ValueError(f"{self.stack.id} is {self.stage}: it was not announced")
         self.stage = "started"
 
-    def finish(self, entry: Entry) -> None:
+    def finish(self, entry: LedgerEntry) -> None:
         """Write the outcome; `entry` is ours with new fields."""
         self._stop_heartbeat()
         self.entry = self.ledger.finish(replace(entry, generation=self.entry.generation))
@@ -112,7 +119,7 @@ class Claim:
 
     def forget_stack(self, reason: str) -> None:
         """Give back an entry that knows only why the stack's state was given up."""
-        self.before = Entry(self.stack.id, forgotten=reason)
+        self.before = LedgerEntry(self.stack.id, forgotten=reason)
 
     def give_back(self) -> None:
         """Nothing was done: the ledger says again what it said before."""

@@ -1,19 +1,18 @@
-"""Terraform's CLI configuration for a run: by whose rules it is chosen, and where it is written."""
+"""Chooses Terraform's CLI configuration for a run, and writes it below the cache."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 
-from orchestrator.config import TerraformSettings, load_text
-from orchestrator.engine.folders import Folders, private, write_private
+from orchestrator.config import TerraformSettings
+from orchestrator.engine.folders import Folders, private
 from orchestrator.engine.origin import is_ci
 from orchestrator.errors import ConfigError, GitError, ProjectError
-from orchestrator.project.affected import base_commit
-from orchestrator.project.model import Project
-from orchestrator.terraform.cli_configuration import VARIABLE, CliConfiguration, choose
-
-CONFIG = "infra.yaml"
+from orchestrator.private_files import write_private
+from orchestrator.repository.model import Project
+from orchestrator.repository.trunk import config_at, trunk_commit
+from orchestrator.terraform.cli_configuration import VARIABLE, CliConfiguration, choose_cli_configuration
 
 
 def cli_configuration_of(
@@ -24,10 +23,10 @@ def cli_configuration_of(
     `infra ci …` brings trunk's settings in the project; any other command in a CI job reads them from trunk.
     """
     if ci_command:
-        return choose(environ, project.config.terraform, project.root, in_ci=True)
+        return choose_cli_configuration(environ, project.config.terraform, project.root, in_ci=True)
     if is_ci(environ):
-        return choose(environ, settings_of_trunk(project), project.root, in_ci=True)
-    return choose(environ, project.config.terraform, project.root, in_ci=False)
+        return choose_cli_configuration(environ, settings_of_trunk(project), project.root, in_ci=True)
+    return choose_cli_configuration(environ, project.config.terraform, project.root, in_ci=False)
 
 
 def settings_of_trunk(project: Project) -> TerraformSettings:
@@ -36,11 +35,8 @@ def settings_of_trunk(project: Project) -> TerraformSettings:
     The defaults where there is no such commit: what cannot be told to be trunk's does not count.
     """
     try:
-        commit = base_commit(project)
-        tree = project.repository.commit_tree(commit) if commit else None
-        if tree is None or CONFIG not in tree.ids:
-            return TerraformSettings()
-        return load_text(tree.read(CONFIG)).terraform
+        commit = trunk_commit(project)
+        return config_at(project, commit).terraform if commit else TerraformSettings()
     except (GitError, ConfigError, ProjectError):
         return TerraformSettings()
 

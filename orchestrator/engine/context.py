@@ -12,10 +12,11 @@ from orchestrator.engine.ports import Progress
 from orchestrator.errors import UsageError
 from orchestrator.masking import NO_SECRETS, Masker, SecretSet
 from orchestrator.process import Supervisor
-from orchestrator.project import graph
-from orchestrator.project.model import Project, Stack
-from orchestrator.project.select import select
-from orchestrator.report.model import RunInfo, RunReport, StackReport
+from orchestrator.report.model import RunFailure, RunInfo, RunReport, StackReport
+from orchestrator.repository import graph
+from orchestrator.repository.advice import advice_for
+from orchestrator.repository.model import Project, Stack
+from orchestrator.repository.selection import select
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,13 @@ class RunContext:
         """The stacks that names on the command line mean; UsageError for one that means nothing."""
         return select(self.project, names, cwd)
 
-    def one(self, name: str) -> Stack:
+    def select_one(self, name: str) -> Stack:
         """The one stack that a name means; UsageError when it means several."""
-        found = self.select([name])
-        if len(found) != 1:
-            raise UsageError(
-                f"{name} means {len(found)} stacks.", advice=f"Name one: {', '.join(found[:5])}."
-            )
-        self.project.require(found)
-        return self.project.stacks[found[0]]
+        ids = self.select([name])
+        if len(ids) != 1:
+            raise UsageError(f"{name} means {len(ids)} stacks.", advice=f"Name one: {', '.join(ids[:5])}.")
+        self.project.require(ids)
+        return self.project.stacks[ids[0]]
 
     def workers_in(self, environment: str) -> int:
         """How many stacks of an environment run at once: as requested, as configured, else one per core."""
@@ -66,19 +65,20 @@ class RunContext:
 
     def in_order(self, stacks: Iterable[str]) -> list[str]:
         """Stack ids in promotion order, and by name inside an environment; the order of every report."""
-        places = {name: place for place, name in enumerate(self.project.order.all)}
+        positions = {name: position for position, name in enumerate(self.project.order.all)}
         project = self.project.stacks
         return sorted(
-            stacks, key=lambda id: (places[project[id].environment] if id in project else len(places), id)
+            stacks,
+            key=lambda id: (positions[project[id].environment] if id in project else len(positions), id),
         )
 
     def prerequisites(self, stacks: Iterable[str], *, destroy: bool) -> dict[str, set[str]]:
         """For each stack what must end before it starts: what it reads, or for `destroy` what reads it."""
-        wanted = set(stacks)
+        selected = set(stacks)
         needs = self.project.prerequisites()
         if destroy:
             needs = {id: set(readers) for id, readers in graph.dependants(needs).items()}
-        return graph.restrict(needs, wanted)
+        return graph.restrict(needs, selected)
 
     def mask(self, text: str, secrets: SecretSet = NO_SECRETS) -> str:
         """A text without secrets: those given, those among the input variables, and what looks like one."""
@@ -91,13 +91,23 @@ class RunContext:
         *,
         detailed: bool = False,
         notes: Sequence[str] = (),
+        failures: Sequence[RunFailure] = (),
     ) -> RunReport:
         """The run so far as a report."""
         return RunReport(
             command,
             replace(self.info, seconds=time.monotonic() - self.began),
-            tuple(stacks),
+            tuple(self._with_advice(stack) for stack in stacks),
             detailed=detailed,
             interrupted=self.supervisor.interrupted,
-            notes=tuple(notes),
+            notes=(
+                *(advice_for(self.project, note) for note in notes),
+                *(f"{failure.message} {failure.advice}" for failure in failures),
+            ),
+            failures=tuple(failures),
         )
+
+    def _with_advice(self, report: StackReport) -> StackReport:
+        """The report with the commands in its advice and notes as they work for the stack."""
+        notes = tuple(advice_for(self.project, note) for note in report.notes)
+        return replace(report, advice=advice_for(self.project, report.advice), notes=notes)

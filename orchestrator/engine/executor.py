@@ -1,4 +1,4 @@
-"""Applies the plans that were shown: each is made sure of, consented to, let through the gate, applied.
+"""Applies the plans that were shown: checks that each is current, asks for consent, passes the gate, applies.
 
 The executor does not know how Terraform runs or where the ledger lies: both are given to it.
 """
@@ -6,16 +6,16 @@ The executor does not know how Terraform runs or where the ledger lies: both are
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
 from orchestrator.engine.claims import Claim
-from orchestrator.engine.planned import Planned, StateMove, block_forbidden, same_changes
 from orchestrator.engine.ports import ALLOW_ALL, ApplyGate, Consent, Progress
 from orchestrator.engine.scheduler import NO_DURATIONS, run_in_order
+from orchestrator.engine.stack_plan import StackPlan, StateMove, block_forbidden, same_changes
 from orchestrator.errors import (
     BlockedError,
     InfraError,
@@ -23,8 +23,8 @@ from orchestrator.errors import (
     MismatchError,
     SupersededError,
 )
-from orchestrator.project.model import Edge, Stack
 from orchestrator.report.model import Result, StackReport
+from orchestrator.repository.model import Edge, Stack
 from orchestrator.state.records import Outcome
 
 # A stack whose prerequisite ended in these ways is not touched; causes first, consequences last.
@@ -50,8 +50,8 @@ class StateReader(Protocol):
         """Whether one of these states (stack id → generation) is no longer what it was."""
 
 
-class Records(Protocol):
-    """What the ledger is told of each stack: `orchestrator.run.recording.Recorder`."""
+class RecorderPort(Protocol):
+    """What the ledger is told of each stack: `orchestrator.engine.recorder.LedgerRecorder`."""
 
     def claim(self, stack: Stack, /) -> AbstractContextManager[Claim]:
         """Take a stack for the length of the block."""
@@ -64,7 +64,7 @@ class Records(Protocol):
 
 
 @dataclass(frozen=True)
-class Work:
+class ApplyWork:
     """What the executor applies, and the rules for it.
 
     `stacks` and `planned` (the plans that were shown) are by stack id, `upstreams` the edges to what each
@@ -74,7 +74,7 @@ class Work:
     """
 
     stacks: Mapping[str, Stack]
-    planned: Mapping[str, Planned]
+    planned: Mapping[str, StackPlan]
     upstreams: Mapping[str, Sequence[Edge]] = field(default_factory=dict)
     destroys: bool = False
     fixed: bool = False
@@ -89,24 +89,27 @@ class Executor:
     """One `apply` or `destroy` after the question was answered.
 
     `plan_again` plans a stack against what is there now, `apply_plan` applies a plan file under a claim,
-    `carry_move` makes the declared move of a state, if one is pending. `explain_failure` turns an error into
+    `move_state` makes the declared move of a state, if one is pending. `explain_failure` turns an error into
     a report. `finish_interrupted` finishes an apply of the stack that was interrupted, and gives None where
-    there is none.
+    there is none. `after_stack` is called when a stack has ended, its dependents still waiting, and
+    `after_environment` when all stacks of one have.
     """
 
-    work: Work
+    work: ApplyWork
     states: StateReader
-    records: Records
+    records: RecorderPort
     consent: Consent
     progress: Progress
-    plan_again: Callable[[Stack], Planned]
-    apply_plan: Callable[[Claim, Planned], StackReport]
+    plan_again: Callable[[Stack], StackPlan]
+    apply_plan: Callable[[Claim, StackPlan], StackReport]
     explain_failure: Callable[[Stack, InfraError], StackReport]
     is_interrupted: Callable[[], bool] = lambda: False
     workers_in: Callable[[str], int] = lambda environment: 1
     gate: ApplyGate = ALLOW_ALL
-    carry_move: Callable[[Stack, Claim], StateMove | None] = lambda stack, claim: None
+    move_state: Callable[[Stack, Claim], StateMove | None] = lambda stack, claim: None
     finish_interrupted: Callable[[Stack], StackReport | None] = lambda stack: None
+    after_stack: Callable[[Stack, StackReport], None] = lambda stack, report: None
+    after_environment: Callable[[Iterable[StackReport]], None] = lambda reports: None
 
     def run(
         self, prerequisites: Mapping[str, set[str]], steps: Sequence[Sequence[str]]
@@ -126,6 +129,7 @@ class Executor:
                 )
             finally:
                 self.progress.end()
+            self.after_environment([done[id] for id in stacks])
         return done
 
     def _workers(self, stacks: Sequence[str]) -> int:
@@ -168,18 +172,19 @@ class Executor:
             report = refusal(planned.report, error) or self.explain_failure(stack, error)
         report = replace(report, seconds=time.monotonic() - began if has_work else 0.0)
         self.progress.done(report)
+        self.after_stack(stack, report)
         return report
 
-    def _claimed(self, stack: Stack, shown: Planned) -> StackReport:
+    def _claimed(self, stack: Stack, plan: StackPlan) -> StackReport:
         """The steps of one stack: claim, plan, consent, gate, apply, record."""
         with self.records.claim(stack) as claim:
             # Before anything is planned against the real backend, which writes an empty state there.
-            blocked = self._pass_gate(stack, shown, claim) if shown.repair else None
+            blocked = self._pass_gate(stack, plan, claim) if plan.repair else None
             if blocked:
                 self.records.note(claim, blocked)
                 return blocked
-            move = None if self.work.fixed else self.carry_move(stack, claim)
-            planned = self._consented(stack, shown, claim)
+            move = None if self.work.fixed else self.move_state(stack, claim)
+            planned = self._consented(stack, plan, claim)
             if move and planned.report.result == "unchanged":
                 moved_from = f"its state was moved from {move.source.url}"
                 planned = replace(planned, report=replace(planned.report, reason=moved_from))
@@ -189,7 +194,7 @@ class Executor:
             self.records.note(claim, report)
             return report
 
-    def _finish(self, claim: Claim, planned: Planned) -> StackReport:
+    def _finish(self, claim: Claim, planned: StackPlan) -> StackReport:
         """Apply the plan; where it is empty, the ledger alone moves on."""
         if planned.has_changes:
             return self.apply_plan(claim, planned)
@@ -199,25 +204,25 @@ class Executor:
 
     # Consent
 
-    def _consented(self, stack: Stack, shown: Planned, claim: Claim) -> Planned:
+    def _consented(self, stack: Stack, plan: StackPlan, claim: Claim) -> StackPlan:
         """A plan made against what is there now, to which somebody has said yes.
 
         That is the plan that was shown, or one made again that would do the same. Any other is shown and
         asked for; and since things may move while the question waits for its answer, that is looked at again.
         """
         if self.work.fixed:
-            self._refuse_moved(stack, shown)
-            return block_forbidden(shown)
-        agreed, planned = shown, shown
+            self._refuse_moved(stack, plan)
+            return block_forbidden(plan)
+        accepted, planned = plan, plan
         is_current = not claim.waited and self._is_current(stack, planned)
         for _ in range(PLANS):
             if not is_current:
                 planned = block_forbidden(self.plan_again(stack))
-            why = reason_to_ask(agreed, planned)
+            why = reason_to_ask(accepted, planned)
             if not why:
                 return planned
             self._ask(planned, why)
-            agreed = planned
+            accepted = planned
             is_current = self._is_current(stack, planned)
             if is_current:
                 return planned
@@ -227,7 +232,7 @@ class Executor:
             stack=stack.id,
         )
 
-    def _is_current(self, stack: Stack, planned: Planned) -> bool:
+    def _is_current(self, stack: Stack, planned: StackPlan) -> bool:
         """Whether a plan can be applied as it is: its file is there, and no state that it read has moved."""
         return (
             planned.report.result != "waiting"
@@ -236,7 +241,7 @@ class Executor:
             and not has_moved(self.states, stack, planned)
         )
 
-    def _ask(self, planned: Planned, why: str) -> None:
+    def _ask(self, planned: StackPlan, why: str) -> None:
         """Ask for one plan; the name of a protected environment too, unless the first answer gave it."""
         report = planned.report
         unnamed = self.work.protected - self.work.named
@@ -246,7 +251,7 @@ class Executor:
             report, why, protected=[report.environment] if report.environment in unnamed else []
         )
 
-    def _refuse_moved(self, stack: Stack, planned: Planned) -> None:
+    def _refuse_moved(self, stack: Stack, planned: StackPlan) -> None:
         """A saved plan whose state, or an upstream's, has moved: Terraform would apply the old values.
 
         An upstream's saved plan that was applied before it and changes no output that it reads does no harm.
@@ -257,14 +262,14 @@ class Executor:
             was = planned.upstreams.get(edge.source)
             if was is None or not self.states.moved({edge.source: was}):
                 continue
-            ours = self.work.planned.get(edge.source)
-            changed = set(ours.report.outputs) if ours else None
+            plan = self.work.planned.get(edge.source)
+            changed = set(plan.report.outputs) if plan else None
             if changed is None or (changed if edge.outputs is None else changed & edge.outputs):
                 raise moved_since_plan(stack.id, edge.source, destroys=self.work.destroys)
 
     # Gate
 
-    def _pass_gate(self, stack: Stack, planned: Planned, claim: Claim) -> StackReport | None:
+    def _pass_gate(self, stack: Stack, planned: StackPlan, claim: Claim) -> StackReport | None:
         """Ask the gate about a plan that is about to be applied; the stack's report when it refuses."""
         if not planned.needs_judging:
             return None
@@ -278,11 +283,11 @@ class Executor:
         return None
 
 
-def reason_to_ask(agreed: Planned, planned: Planned) -> str:
+def reason_to_ask(accepted: StackPlan, planned: StackPlan) -> str:
     """Why a plan needs a yes of its own: its changes are not those agreed to; empty when it needs none."""
-    if not planned.has_changes or same_changes(agreed.plan, planned.plan):
+    if not planned.has_changes or same_changes(accepted.plan, planned.plan):
         return ""
-    return FIRST_PLAN if agreed.report.result == "waiting" else OTHER_PLAN
+    return FIRST_PLAN if accepted.report.result == "waiting" else OTHER_PLAN
 
 
 def refusal(report: StackReport, error: InfraError) -> StackReport | None:
@@ -304,7 +309,7 @@ def refused(report: StackReport, result: Result, error: InfraError) -> StackRepo
     return replace(report, result=result, reason=error.message, advice=error.advice, diff="")
 
 
-def has_moved(states: StateReader, stack: Stack, planned: Planned) -> bool:
+def has_moved(states: StateReader, stack: Stack, planned: StackPlan) -> bool:
     """Whether the stack's state or an upstream's is no longer what the plan was made against."""
     return states.moved(planned.upstreams) or states.generation(stack) != planned.generation
 
@@ -335,7 +340,7 @@ def _how_it_ended(report: StackReport) -> str:
     """How a prerequisite ended, in words that follow its name."""
     return {
         "failed": "failed",
-        "interrupted": "was cut off",
+        "interrupted": "was interrupted",
         "aborted": "was not applied",
         "blocked": "is blocked",
         "locked": "is locked",

@@ -1,4 +1,4 @@
-"""Errors as results of the stacks that met them, with secrets masked."""
+"""Turns errors into the results of their stacks, with secrets masked."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.engine.context import RunContext
-from orchestrator.engine.planned import Planned
 from orchestrator.engine.session import Session
+from orchestrator.engine.stack_plan import StackPlan
 from orchestrator.engine.states import States
 from orchestrator.errors import (
     BlockedError,
@@ -22,20 +22,20 @@ from orchestrator.errors import (
 )
 from orchestrator.jsontext import MALFORMED, read_object
 from orchestrator.masking import NO_SECRETS, SecretSet
-from orchestrator.project.given import secret_values
-from orchestrator.project.model import Stack
 from orchestrator.report.model import StackReport
+from orchestrator.repository.model import Stack
+from orchestrator.repository.sensitive_variables import secret_values
 from orchestrator.terraform.client import Diagnostic
 
 
-def not_planned(session: Session, stack: Stack) -> Planned:
+def not_planned(session: Session, stack: Stack) -> StackPlan:
     """The result of a stack whose plan never began, since the run was stopped."""
-    return Planned(failure(session, stack, InterruptedRunError("The run was interrupted.")))
+    return StackPlan(failure(session, stack, InterruptedRunError("The run was interrupted.")))
 
 
-def too_late(stack: Stack, last_start: float) -> Planned:
+def not_started(stack: Stack, last_start: float) -> StackPlan:
     """The result of a stack whose turn came after `last_start` seconds of the run."""
-    return Planned(
+    return StackPlan(
         StackReport(
             stack.id,
             stack.environment,

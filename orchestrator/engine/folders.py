@@ -1,4 +1,4 @@
-"""`.infra/` at the repository's root: where a run keeps what it needs, and drops what it no longer does."""
+"""`.infra/` at the repository's root: the working folders of runs, and their cleanup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from orchestrator.errors import ProjectError
 from orchestrator.process import read_pid_file, write_pid_file
-from orchestrator.project.model import encode_id
+from orchestrator.repository.model import encode_id
 
 NAME = ".infra"
 # What must be folders of our own: a committed link would have runs write, and tidy up, elsewhere.
@@ -75,8 +75,12 @@ class Folders:
 
     def begun(self) -> list[tuple[str, str]]:
         """Run and stack id of each Terraform that changes state and was started below this root."""
-        found = sorted(self._runs.glob(f"*/*/{PID_FILE}")) if self._runs.is_dir() else []
-        return [(path.parts[-3], unquote(path.parts[-2])) for path in found]
+        glob = sorted(self._runs.glob(f"*/*/{PID_FILE}")) if self._runs.is_dir() else []
+        return [(path.parts[-3], unquote(path.parts[-2])) for path in glob]
+
+    def run_ids(self) -> tuple[str, ...]:
+        """The runs whose folders are still here."""
+        return tuple(path.name for path in self._runs.iterdir()) if self._runs.is_dir() else ()
 
     def begin_run(self, run: str, now: float) -> None:
         """Say that this process works in a run's folder, and tidy up after runs that could not.
@@ -128,21 +132,10 @@ class Folders:
 def _lives_on(folder: Path) -> bool:
     """Whether a Terraform that was started in a run still works."""
     started = (read_pid_file(path) for path in folder.glob(f"*/{PID_FILE}"))
-    return any(one.alive for one in started if one)
+    return any(recorded_process.alive for recorded_process in started if recorded_process)
 
 
 def private(folder: Path) -> Path:
     """The folder, made with its parents, open to its owner alone."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    draft = path.with_name(path.name + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

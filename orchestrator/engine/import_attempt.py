@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from orchestrator.engine.orphans import Comparison, Orphan
-from orchestrator.engine.planned import Planned
+from orchestrator.engine.orphans import Orphan, OrphanReport
+from orchestrator.engine.stack_plan import StackPlan
 from orchestrator.plan.model import ResourceChange
 from orchestrator.terraform.model import Workdir
 
@@ -25,17 +25,20 @@ ANSWER_LENGTH = 300
 TELLING_LENGTH = 8
 DOUBLED = "it replaces {}, which the state still has and which may still exist"
 NO_IMPORT = "its provider has no import for it"
+WAITS = "it depends on what was not imported"
 
 # Plans with these imports; only for the addresses given, or for all where there are none. Returns where it
 # was planned too, since it must be applied there.
-PlanImports = Callable[[Sequence[Orphan], Sequence[str]], tuple[Planned, Workdir]]
+PlanImports = Callable[[Sequence[Orphan], Sequence[str]], tuple[StackPlan, Workdir]]
 # Gives an orphan's import id, now that its creation is planned with more values known; empty for none.
 ImportIdOf = Callable[[Orphan, ResourceChange], str]
+# Gives those of the second addresses that depend on one of the first, by the code in that folder.
+DependentsOf = Callable[[Workdir, Collection[str], Collection[str]], Collection[str]]
 Diagnostic = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedImport:
     """An orphan that was not imported. `answer` is Terraform's, or why it was not asked."""
 
     orphan: Orphan
@@ -46,7 +49,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class TakenBack:
+class ImportResult:
     """A plan that imports, and what became of each orphan that was tried.
 
     `taken` are in the plan; `absent` do not exist any more, or never did; `refused` exist, or may exist, and
@@ -54,26 +57,27 @@ class TakenBack:
     on them; `is_applicable` is false where no such plan was found.
     """
 
-    planned: Planned
+    planned: StackPlan
     work: Workdir
     taken: tuple[Orphan, ...] = ()
     absent: tuple[Orphan, ...] = ()
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[RefusedImport, ...] = ()
     is_applicable: bool = True
 
     @property
-    def remaining(self) -> tuple[Refusal, ...]:
+    def remaining(self) -> tuple[RefusedImport, ...]:
         """What certainly exists and is in no state after the plan is applied."""
         return tuple(refusal for refusal in self.refused if refusal.orphan.certain)
 
 
-def take_back(
+def import_orphans(
     plan: PlanImports,
     orphans: Sequence[Orphan],
     doubled: Sequence[Orphan] = (),
     is_importable: Callable[[str], bool] = lambda type_: True,
     import_id_of: ImportIdOf = lambda orphan, change: "",
-) -> TakenBack:
+    dependents_of: DependentsOf = lambda work, addresses, among: (),
+) -> ImportResult:
     """Plan with all imports; then without those that Terraform refuses, until it accepts the rest.
 
     What an import id is made of may be known only once what it depends on is imported: each plan is looked
@@ -81,9 +85,9 @@ def take_back(
     """
     trying = [orphan for orphan in orphans if orphan.import_id]
     waiting = [orphan for orphan in orphans if not orphan.import_id and not orphan.rejected]
-    refusals = {orphan.address: Refusal(orphan, DOUBLED.format(orphan.replaced)) for orphan in doubled}
+    refusals = {orphan.address: RefusedImport(orphan, DOUBLED.format(orphan.replaced)) for orphan in doubled}
     refusals |= {
-        orphan.address: Refusal(orphan, "" if is_importable(orphan.type) else NO_IMPORT)
+        orphan.address: RefusedImport(orphan, "" if is_importable(orphan.type) else NO_IMPORT)
         for orphan in waiting
         if orphan.certain
     }
@@ -91,7 +95,7 @@ def take_back(
     tried = {orphan.import_id for orphan in trying}
     while True:
         planned, work = plan(trying, ())
-        blamed = _blamed(plan, planned, trying) if planned.report.result == "failed" else {}
+        blamed = _refused_imports(plan, planned, trying) if planned.report.result == "failed" else {}
         for orphan in [orphan for orphan in trying if orphan.address in blamed]:
             trying.remove(orphan)
             diagnostic = blamed[orphan.address]
@@ -99,63 +103,85 @@ def take_back(
                 absent.append(orphan)
             else:
                 waiting.append(orphan)
-                refusals[orphan.address] = Refusal(orphan, answer_of(diagnostic))
+                refusals[orphan.address] = RefusedImport(orphan, terraform_answer(diagnostic))
         if blamed:
             continue
-        known = _with_known_ids(planned, waiting, import_id_of, tried)
-        if not known:
+        known_ids = _with_known_ids(planned, waiting, import_id_of, tried)
+        if not known_ids:
             break
-        tried |= {orphan.import_id for orphan in known}
-        trying += known
-        found = {orphan.address for orphan in known}
-        waiting = [orphan for orphan in waiting if orphan.address not in found]
-        refusals = {address: refusal for address, refusal in refusals.items() if address not in found}
-    result = TakenBack(planned, work, tuple(trying), tuple(absent), tuple(refusals.values()))
-    return _around(plan, result) if result.remaining else result
+        tried |= {orphan.import_id for orphan in known_ids}
+        trying += known_ids
+        resolved = {orphan.address for orphan in known_ids}
+        waiting = [orphan for orphan in waiting if orphan.address not in resolved]
+        refusals = {address: refusal for address, refusal in refusals.items() if address not in resolved}
+    result = ImportResult(planned, work, tuple(trying), tuple(absent), tuple(refusals.values()))
+    return _without_remaining(plan, dependents_of, result) if result.remaining else result
 
 
 def _with_known_ids(
-    planned: Planned, waiting: Sequence[Orphan], import_id_of: ImportIdOf, tried: Collection[str]
+    planned: StackPlan, waiting: Sequence[Orphan], import_id_of: ImportIdOf, tried: Collection[str]
 ) -> list[Orphan]:
     """The orphans whose import id a plan makes known, with that id."""
     plan = planned.plan
     changes = {plan.real_address(change.address): change for change in plan.changes} if plan else {}
-    ids = {one.address: import_id_of(one, changes[one.address]) for one in waiting if one.address in changes}
+    ids = {
+        orphan.address: import_id_of(orphan, changes[orphan.address])
+        for orphan in waiting
+        if orphan.address in changes
+    }
     return [
-        replace(one, import_id=ids[one.address])
-        for one in waiting
-        if ids.get(one.address) and ids[one.address] not in tried
+        replace(orphan, import_id=ids[orphan.address])
+        for orphan in waiting
+        if ids.get(orphan.address) and ids[orphan.address] not in tried
     ]
 
 
-def _around(plan: PlanImports, result: TakenBack) -> TakenBack:
-    """A plan that does not create again what exists and was not imported: all else, or the imports alone."""
+def _without_remaining(plan: PlanImports, dependents_of: DependentsOf, result: ImportResult) -> ImportResult:
+    """A plan that does not create again what exists and was not imported.
+
+    All else is in it; then, as far as necessary, all but what depends on that, or the imports alone.
+    """
     kept_out = {refusal.orphan.address for refusal in result.remaining}
     changed = _changed(result.planned)
     if result.planned.report.result == "failed" or not changed & kept_out:
         return result
-    for targets in (changed - kept_out, {orphan.address for orphan in result.taken}):
-        if not targets:
+    attempts: tuple[Callable[[], Collection[str]], ...] = (
+        lambda: (),
+        lambda: dependents_of(result.work, kept_out, changed),
+        lambda: changed - {orphan.address for orphan in result.taken},
+    )
+    tried: list[set[str]] = [set()]
+    for waiting_in in attempts:
+        waiting = set(waiting_in())
+        targets = changed - kept_out - waiting
+        if targets in tried:
             continue
-        planned, work = plan(result.taken, sorted(targets))
+        tried.append(targets)
+        taken = tuple(orphan for orphan in result.taken if orphan.address not in waiting)
+        planned, work = plan(taken, sorted(targets))
         if planned.report.result != "failed" and not _changed(planned) & kept_out:
-            return TakenBack(planned, work, result.taken, result.absent, result.refused)
-    return TakenBack(result.planned, result.work, (), result.absent, result.refused, is_applicable=False)
+            refused_imports = [RefusedImport(orphan, WAITS) for orphan in result.taken if orphan not in taken]
+            return ImportResult(planned, work, taken, result.absent, (*result.refused, *refused_imports))
+    return ImportResult(result.planned, result.work, (), result.absent, result.refused, is_applicable=False)
 
 
-def _changed(planned: Planned) -> set[str]:
+def _changed(planned: StackPlan) -> set[str]:
     """The addresses that a plan changes, imports included."""
     plan = planned.plan
     return {plan.real_address(change.address) for change in plan.shown_changes} if plan else set()
 
 
-def _blamed(plan: PlanImports, planned: Planned, trying: Sequence[Orphan]) -> dict[str, Diagnostic]:
+def _refused_imports(
+    plan: PlanImports, planned: StackPlan, trying: Sequence[Orphan]
+) -> dict[str, Diagnostic]:
     """The orphans whose import made a plan fail, by address, with Terraform's diagnostic.
 
     A provider's own refusal has no address. What the diagnostics do not tell is found by planning for half
     of the orphans, and half of those, until each refusal stands alone.
     """
-    errors = [one for one in planned.report.diagnostics if one.get("severity") == "error"]
+    errors = [
+        diagnostic for diagnostic in planned.report.diagnostics if diagnostic.get("severity") == "error"
+    ]
     blamed: dict[str, Diagnostic] = {}
     for diagnostic in errors:
         about = [orphan for i, orphan in enumerate(trying) if _is_about(diagnostic, i, orphan)]
@@ -171,7 +197,9 @@ def _isolated(plan: PlanImports, group: Sequence[Orphan]) -> dict[str, Diagnosti
     if planned.report.result != "failed":
         return {}
     if len(group) == 1:
-        errors = [one for one in planned.report.diagnostics if one.get("severity") == "error"]
+        errors = [
+            diagnostic for diagnostic in planned.report.diagnostics if diagnostic.get("severity") == "error"
+        ]
         return {group[0].address: errors[0] if errors else {"summary": planned.report.reason}}
     half = len(group) // 2
     return {**_isolated(plan, group[:half]), **_isolated(plan, group[half:])}
@@ -201,26 +229,26 @@ def _is_absent(diagnostic: Diagnostic) -> bool:
     return "non-existent remote object" in f"{diagnostic.get('summary')} {diagnostic.get('detail')}".lower()
 
 
-def answer_of(diagnostic: Diagnostic) -> str:
+def terraform_answer(diagnostic: Diagnostic) -> str:
     """Terraform's own words in one line."""
     detail = re.sub(r"(?m)^\s*\d+: .*$|^on .+ line \d+.*$", "", str(diagnostic.get("detail") or ""))
     text = " ".join(f"{diagnostic.get('summary') or ''}. {detail}".split()).strip(". ")
     return text if len(text) <= ANSWER_LENGTH else f"{text[:ANSWER_LENGTH]}…"
 
 
-def notes_of(
-    result: TakenBack,
-    comparison: Comparison,
+def import_notes(
+    result: ImportResult,
+    comparison: OrphanReport,
     secrets: Callable[[str], Sequence[str]],
     replaces: Collection[str] = (),
 ) -> list[str]:
     """What was found out of each orphan, for the plan's report; `secrets` are by type what is given once."""
-    settled = {orphan.address for orphan in (*result.taken, *result.absent)}
+    resolved = {orphan.address for orphan in (*result.taken, *result.absent)}
     answers = {refusal.orphan.address: refusal for refusal in result.refused}
     notes = []
     for orphan in result.taken:
-        found = "was created, and is in no state" if orphan.certain else "exists already"
-        notes.append(f"{orphan} {found}: it is imported")
+        status = "was created, and is in no state" if orphan.certain else "exists already"
+        notes.append(f"{orphan} {status}: it is imported")
         lost = secrets(orphan.type)
         if lost and orphan.address not in replaces:
             notes.append(
@@ -232,13 +260,13 @@ def notes_of(
             notes.append(f"{orphan} was {'created' if orphan.certain else 'begun'}, and does not exist")
     notes += [f"{refusal}" for refusal in result.remaining]
     for orphan in comparison.maybe:
-        if orphan.address not in settled:
+        if orphan.address not in resolved:
             answer = answers.get(orphan.address)
             notes.append(f"may exist: {answer or orphan}; look for it")
     return notes + [f"{address} is created again, which does no harm" for address in comparison.recreated]
 
 
-def lost_by(result: TakenBack, replaces: Collection[str] = ()) -> list[str]:
+def destroyed_imports(result: ImportResult, replaces: Collection[str] = ()) -> list[str]:
     """The addresses that are imported and deleted or replaced at once, which nobody asked for."""
     plan = result.planned.plan
     taken = {orphan.address for orphan in result.taken} - set(replaces)
@@ -249,6 +277,6 @@ def lost_by(result: TakenBack, replaces: Collection[str] = ()) -> list[str]:
     ]
 
 
-def described(refusal: Refusal, accepted: Sequence[str]) -> str:
+def describe_refusal(refusal: RefusedImport, accepted: Sequence[str]) -> str:
     """A refusal, with the form that the type's import takes where that is known."""
     return f"{refusal} (import takes {accepted[0]})" if accepted else str(refusal)

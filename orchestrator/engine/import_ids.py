@@ -6,10 +6,11 @@ documentation says of each of its types.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -17,11 +18,11 @@ from importlib.resources import files
 
 from orchestrator.plan.model import ResourceChange
 
-_PLACEHOLDER = re.compile(r"\{([\w.-]+)(?::(\w+))?\}")
+_PLACEHOLDER = re.compile(r"\{([\w.-]+)(?::(\w+|\*.))?\}")
 
 
 @dataclass(frozen=True)
-class Forms:
+class ImportFormats:
     """The documentation of a type: the format of its `id`, and the formats that its import accepts.
 
     `id` is empty where the documentation does not say; no `accepted` formats: the type cannot be imported.
@@ -39,8 +40,8 @@ class Forms:
         candidate = identity or _fill(self.id, values)
         if candidate and (self.id in self.accepted or any(_fits(form, candidate) for form in self.accepted)):
             return candidate
-        known = {**values, **_parsed(self.id, candidate), **({"id": identity} if identity else {})}
-        filled = (_fill(form, known) for form in sorted(self.accepted, key=len, reverse=True))
+        known_values = {**values, **_parsed(self.id, candidate), **({"id": identity} if identity else {})}
+        filled = (_fill(form, known_values) for form in sorted(self.accepted, key=len, reverse=True))
         return next((text for text in filled if text), "")
 
 
@@ -49,7 +50,7 @@ class _Rule:
     pattern: str
     recreated: bool = False
     importable: bool = True
-    template: str = ""
+    templates: tuple[str, ...] = ()
     planned: str = ""
     secrets: tuple[str, ...] = ()
 
@@ -59,7 +60,7 @@ class ImportIds:
     """How resources are imported. What neither the rules nor the documentation know has its `id`."""
 
     rules: tuple[_Rule, ...]
-    documented: Mapping[str, Forms]
+    documented: Mapping[str, ImportFormats]
 
     def is_recreated(self, type_: str) -> bool:
         """True for a type that needs no import: it is planned and created again without harm."""
@@ -76,9 +77,8 @@ class ImportIds:
 
     def accepted(self, type_: str) -> tuple[str, ...]:
         """The formats that its import accepts, as far as they are known."""
-        own = self._template(type_)
         forms = self._forms(type_)
-        return (own,) if own else forms.accepted if forms else ()
+        return self._templates(type_) or (forms.accepted if forms else ())
 
     def of(self, type_: str, identity: str, values: Mapping[str, str]) -> str:
         """The import id of a resource with that `id` (empty: not known) and those planned attributes.
@@ -87,28 +87,28 @@ class ImportIds:
         """
         if not self.is_importable(type_):
             return ""
-        known = {**values, **({"id": identity} if identity else {})}
-        rule = next((rule for rule in self._rules(type_) if rule.template or rule.planned), None)
-        if rule and rule.template:
-            return _fill(rule.template, known) or _fill(rule.planned, known)
+        known_values = {**values, **({"id": identity} if identity else {})}
+        rule = next((rule for rule in self._rules(type_) if rule.templates or rule.planned), None)
+        if rule and rule.templates:
+            return next(filter(None, (_fill(template, known_values) for template in rule.templates)), "")
         if rule:
-            return identity or _fill(rule.planned, known)
+            return identity or _fill(rule.planned, known_values)
         forms = self._forms(type_)
         return (forms.import_id(identity, values) if forms else "") or identity
 
     def attributes(self, type_: str) -> frozenset[str]:
         """The planned attributes that the type's import id can be made of."""
-        texts = [self._template(type_), *(rule.planned for rule in self._rules(type_))]
+        texts = [*self._templates(type_), *(rule.planned for rule in self._rules(type_))]
         forms = self._forms(type_)
         texts += [forms.id, *forms.accepted] if forms else []
         names = {match[1].partition(".")[0] for text in texts for match in _PLACEHOLDER.finditer(text)}
         return frozenset({*names, *(name.removesuffix("_id") for name in names)}) - {"id", ""}
 
-    def _template(self, type_: str) -> str:
-        return next((rule.template for rule in self._rules(type_) if rule.template), "")
+    def _templates(self, type_: str) -> tuple[str, ...]:
+        return next((rule.templates for rule in self._rules(type_) if rule.templates), ())
 
-    def _forms(self, type_: str) -> Forms | None:
-        return None if self._template(type_) else self.documented.get(type_)
+    def _forms(self, type_: str) -> ImportFormats | None:
+        return None if self._templates(type_) else self.documented.get(type_)
 
     def _rules(self, type_: str) -> Sequence[_Rule]:
         return [rule for rule in self.rules if fnmatchcase(type_, rule.pattern)]
@@ -138,17 +138,28 @@ def _text(value: object) -> str:
 def _fill(template: str, values: Mapping[str, str]) -> str:
     """The template with its placeholders filled in; empty when one of them is not known.
 
-    `{x:last}` is the last segment of a path, `{x:projects}` the one after "projects"; `{x_id}` may be filled
-    by `x` as well.
+    `{x:last}` is the last segment of a path, `{x:projects}` the one after "projects", `{x:*/}` the items of a
+    list with "/" between them; `{x_id}` may be filled by `x` as well.
     """
     texts: dict[str, str] = {}
     for match in _PLACEHOLDER.finditer(template):
-        name = match[1].partition(".")[0]
+        name, form = match[1].partition(".")[0], match[2] or ""
         value = values.get(name) or values.get(name.removesuffix("_id")) or ""
-        texts[match[0]] = _segment(value, match[2]) if match[2] else value
+        if form.startswith("*"):
+            texts[match[0]] = form[1:].join(_items(name, values))
+        else:
+            texts[match[0]] = _segment(value, form) if form else value
     if not texts or not all(texts.values()):
         return ""
     return _PLACEHOLDER.sub(lambda match: texts[match[0]], template)
+
+
+def _items(name: str, values: Mapping[str, str]) -> Iterator[str]:
+    """The items of a list, whose attributes are `name[0]`, `name[1]` and so on."""
+    for index in itertools.count():
+        if not (item := values.get(f"{name}[{index}]")):
+            return
+        yield item
 
 
 def _segment(path: str, name: str) -> str:
@@ -184,7 +195,7 @@ def import_ids() -> ImportIds:
             pattern,
             recreated=bool(rule.get("recreated")),
             importable=bool(rule.get("importable", True)),
-            template=str(rule.get("import", "")),
+            templates=_texts(rule.get("import", ())),
             planned=str(rule.get("planned", "")),
             secrets=tuple(rule.get("secrets", ())),
         )
@@ -194,10 +205,15 @@ def import_ids() -> ImportIds:
     return ImportIds(tuple(rules), {type_: _forms(facts) for type_, facts in google["types"].items()})
 
 
-def _forms(facts: str | Mapping[str, object] | None) -> Forms:
+def _texts(value: str | Sequence[str]) -> tuple[str, ...]:
+    """One text, or several."""
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _forms(facts: str | Mapping[str, object] | None) -> ImportFormats:
     """A type's line of the data file."""
     if facts is None:
-        return Forms("", ())
+        return ImportFormats("", ())
     if isinstance(facts, str):
-        return Forms(facts, (facts,))
-    return Forms(str(facts["id"]), tuple(str(form) for form in facts["forms"]))  # type: ignore[attr-defined]
+        return ImportFormats(facts, (facts,))
+    return ImportFormats(str(facts["id"]), tuple(str(form) for form in facts["forms"]))  # type: ignore[attr-defined]

@@ -1,34 +1,52 @@
-"""Which ledger a stack's memory is in: beside its state in the bucket, else in a folder of this machine."""
+"""The ledgers of a project's stacks: beside the states in a bucket, or in a folder of this machine."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.config import GcsBackend
+from orchestrator.config import Config, FileBackend
+from orchestrator.engine.ownership import MemoryFolder, Ownership
 from orchestrator.engine.states import States
 from orchestrator.process.identity import is_alive
-from orchestrator.project.model import Project, Stack
-from orchestrator.state.drift import DriftLog
+from orchestrator.repository.model import Finding, Project, Stack
+from orchestrator.state.backends import backend_kind
+from orchestrator.state.drift_store import DriftLog
 from orchestrator.state.folder import Folder
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location
-from orchestrator.state.promotion import PromotionStore
-from orchestrator.state.records import Entry, Operation
+from orchestrator.state.marker import Identity, Marker
+from orchestrator.state.promotion_store import PromotionStore
+from orchestrator.state.records import LedgerEntry, Operation
 from orchestrator.state.storage import Storage
+
+# The folders of an environment's memory.
+MEMORY_PARTS = frozenset({"ledger", "plans", "attestations", "promotion", "drift"})
 
 
 class Ledgers:
     """The ledgers of a project's stacks, one object each."""
 
-    def __init__(self, project: Project, states: States, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        states: States,
+        environ: Mapping[str, str],
+        *,
+        rules: Config | None = None,
+    ) -> None:
+        """`rules` is the configuration that says where the memory is, when not the project's own."""
         self._project = project
         self._states = states
+        self._environ = environ
+        self._rules = rules or project.config
+        self._ownership = Ownership(project.repository, environ)
         self._local = Folder(local_folder(project.root, environ))
         self._made: dict[tuple[str, str], Ledger] = {}
         self._logs: dict[tuple[str, str], DriftLog] = {}
@@ -44,6 +62,48 @@ class Ledgers:
         other._forgotten = {**self._forgotten, **stacks}
         return other
 
+    def forgotten(self, stack: Stack) -> str:
+        """Why a stack's state is given up by this run; empty where it is not."""
+        return self._forgotten.get(stack.id, "")
+
+    def for_commit(self, project: Project, states: States) -> Ledgers:
+        """The ledgers of the same repository at another commit; where they are is not for that one to say."""
+        other = Ledgers(project, states, self._environ, rules=self._rules)
+        other._ownership = self._ownership
+        return other
+
+    def check(self, stacks: Iterable[Stack]) -> None:
+        """Raise OwnershipError where the memory of one of these stacks is another repository's."""
+        for stack in stacks:
+            self.of(stack)
+
+    def check_folder(self, folder: MemoryFolder) -> None:
+        """Raise OwnershipError where a folder is another repository's memory."""
+        self._ownership.check(self.storage(folder), folder)
+
+    def mark_of(self, stack: Stack) -> None:
+        """Note whose memory the ledger of a stack is in, where nothing says so yet."""
+        folder = self.folder(stack.environment, self._states.location(stack))
+        if folder:
+            self.mark(folder)
+
+    def mark(self, folder: MemoryFolder) -> None:
+        """Note whose memory a folder is, where nothing says so yet."""
+        self._ownership.mark(self.storage(folder), folder)
+
+    def claim(self, folder: MemoryFolder, reason: str) -> None:
+        """Make a folder this repository's."""
+        self._ownership.claim(self.storage(folder), folder, reason)
+
+    def marker(self, folder: MemoryFolder) -> Marker | None:
+        """Whose memory a folder is; None where nothing says so."""
+        return self._ownership.marker(self.storage(folder), folder)
+
+    @property
+    def identity(self) -> Identity:
+        """The repository at hand."""
+        return self._ownership.identity
+
     def of(self, stack: Stack) -> Ledger:
         """The ledger that a stack is in."""
         return self._at(stack.environment, self._states.location(stack))
@@ -56,7 +116,7 @@ class Ledgers:
         return None if ledger is self.of(stack) else ledger
 
     def _at(self, environment: str, location: Location | None) -> Ledger:
-        storage, bucket, base = self._place(environment, location)
+        storage, bucket, base = self._find_folder(environment, location)
         with self._lock:
             if (bucket, base) not in self._made:
                 self._made[bucket, base] = Ledger(storage, environment, base, presence=presence)
@@ -64,7 +124,7 @@ class Ledgers:
 
     def drift_log(self, stack: Stack) -> DriftLog:
         """The memory of drift that a stack is in: beside its ledger. Equal for all stacks that share it."""
-        storage, bucket, base = self._place(stack.environment, self._states.location(stack))
+        storage, bucket, base = self._find_folder(stack.environment, self._states.location(stack))
         with self._lock:
             if (bucket, base) not in self._logs:
                 self._logs[bucket, base] = DriftLog(storage, stack.environment, base)
@@ -73,21 +133,37 @@ class Ledgers:
     def promotions(self, environment: str) -> PromotionStore | None:
         """The promotion records of an environment, beside its ledger; None when it has no stacks."""
         locations = [
-            self._place(environment, self._states.location(stack)) for stack in self._project.of(environment)
+            self._find_folder(environment, self._states.location(stack))
+            for stack in self._project.of(environment)
         ]
         if not locations:
             return None
-        storage, _, base = next((found for found in locations if found[1]), locations[0])
+        storage, _, base = next((location for location in locations if location[1]), locations[0])
         return PromotionStore(storage, environment, base)
 
-    def _place(self, environment: str, location: Location | None) -> tuple[Storage, str, str]:
-        """Where a stack with its state at a location is remembered: the storage, its bucket's name, and the
-        environment's folder in it."""
-        if location is None or not location.bucket:
-            return self._local, "", environment
-        return self._states.bucket(location), location.bucket, base_of(location.name, environment)
+    def folder(self, environment: str, location: Location | None) -> MemoryFolder | None:
+        """The folder that remembers an environment's stack with its state at a location; None for this
+        machine's own."""
+        return memory_folder(self._rules, environment, location)
 
-    def entry(self, stack: Stack) -> Entry | None:
+    def folders(self) -> tuple[MemoryFolder, ...]:
+        """The folders in buckets of all environments, those that only infra.yaml names included."""
+        return memory_folders(self._project, self._states, self._rules)
+
+    def storage(self, folder: MemoryFolder) -> Storage:
+        """The bucket that a folder is in."""
+        return self._states.bucket(Location(folder.bucket, ""))
+
+    def _find_folder(self, environment: str, location: Location | None) -> tuple[Storage, str, str]:
+        """Where a stack with its state at a location is remembered: the storage, its bucket's name, and the
+        environment's folder in it. OwnershipError where that is another repository's."""
+        folder = self.folder(environment, location)
+        if folder is None:
+            return self._local, "", environment
+        self.check_folder(folder)
+        return self.storage(folder), folder.bucket, folder.base
+
+    def entry(self, stack: Stack) -> LedgerEntry | None:
         """What is known of a stack, also under the id that it had before (`moved:`), or in the ledger beside
         the state that it takes over (`moved_from`). Writes nothing."""
         entry = self._entry(stack)
@@ -95,7 +171,7 @@ class Ledgers:
             return replace(entry, state_generation="", forgotten=self._forgotten[stack.id])
         return entry
 
-    def _entry(self, stack: Stack) -> Entry | None:
+    def _entry(self, stack: Stack) -> LedgerEntry | None:
         entry, old, other = self.of(stack).entry(stack.id), self.earlier_id(stack), self.before_move(stack)
         if entry is None and old:
             before = self.of(stack).entry(old)
@@ -104,7 +180,7 @@ class Ledgers:
             return replace(before, generation="")
         return entry
 
-    def carry(self, stack: Stack) -> Entry | None:
+    def move_entry(self, stack: Stack) -> LedgerEntry | None:
         """What is known of a stack; an entry that is elsewhere comes to the stack's own ledger."""
         old, other = self.earlier_id(stack), self.before_move(stack)
         entry = self.of(stack).move(old, stack.id) if old else self.of(stack).entry(stack.id)
@@ -113,11 +189,10 @@ class Ledgers:
     def of_environment(self, environment: str) -> list[Ledger]:
         """The ledgers of an environment's stacks; where none is left, the one in infra.yaml's bucket."""
         ledgers = list(self.among(stack.id for stack in self._project.of(environment)))
-        backend = self._project.config.backend
-        if ledgers or not isinstance(backend, GcsBackend):
+        location = configured_location(self._project.config, environment)
+        if ledgers or self.folder(environment, location) is None:
             return ledgers
-        settings = backend.settings(environment, "any")
-        return [self._at(environment, Location(settings["bucket"], settings["prefix"]))]
+        return [self._at(environment, location)]
 
     def note_move(self, stack: Stack) -> None:
         """Note in the ledger beside the state that a stack took over where it is now."""
@@ -131,13 +206,13 @@ class Ledgers:
 
     def among(self, stacks: Iterable[str]) -> dict[Ledger, list[str]]:
         """The ledgers of some stacks, each with those that are in it."""
-        found: dict[Ledger, list[str]] = {}
+        by_ledger: dict[Ledger, list[str]] = {}
         for stack in stacks:
-            found.setdefault(self.of(self._project.stacks[stack]), []).append(stack)
-        return found
+            by_ledger.setdefault(self.of(self._project.stacks[stack]), []).append(stack)
+        return by_ledger
 
 
-def _is_new(entry: Entry | None) -> bool:
+def _is_new(entry: LedgerEntry | None) -> bool:
     """Whether a ledger knows nothing of a stack."""
     return entry is None or entry.is_blank
 
@@ -170,18 +245,93 @@ def base_of(state: str, environment: str) -> str:
     return "/".join(parts[: parts.index(environment) + 1])
 
 
-def folders_in(project: Project, states: States, bucket: str) -> list[str]:
-    """The folders of the environments in a bucket: of those with stacks, and of those infra.yaml names."""
-    found = set()
+def configured_location(config: Config, environment: str) -> Location | None:
+    """Where the states of an environment are by infra.yaml alone; None where it names no bucket."""
+    backend = config.backend_of(environment)
+    if backend is None or isinstance(backend, FileBackend):
+        return None
+    return backend_kind(backend.kind).folder(backend.settings(environment, "any"))
+
+
+def memory_folder(config: Config, environment: str, state: Location | None) -> MemoryFolder | None:
+    """The folder that remembers an environment's stack: as `memory` says, else beside its state; None where
+    neither names a bucket."""
+    settings = config.memory_of(environment)
+    beside = state.bucket if state else ""
+    bucket = settings.bucket or beside
+    if not bucket:
+        return None
+    if settings.prefix is not None or settings.bucket is not None or state is None:
+        prefix = settings.prefix or ""
+        return MemoryFolder(bucket, prefix, f"{prefix}/{environment}" if prefix else environment)
+    base = base_of(state.name, environment)
+    return MemoryFolder(bucket, base.removesuffix(environment).rstrip("/"), base)
+
+
+def memory_folders(project: Project, states: States, rules: Config) -> tuple[MemoryFolder, ...]:
+    """The folders of the environments: of those with stacks, and of those that infra.yaml names."""
+    locations = [(stack.environment, states.location(stack)) for stack in project.stacks.values()]
+    locations += [(name, configured_location(rules, name)) for name in rules.environments]
+    folders = (memory_folder(rules, *each) for each in locations)
+    return tuple(sorted({folder for folder in folders if folder}))
+
+
+def memory_findings(project: Project) -> Iterator[Finding]:
+    """What is wrong with the locations of memories and states, as far as the repository shows it."""
+    folders: dict[str, MemoryFolder] = {}
     for stack in project.stacks.values():
-        location = states.location(stack)
-        if location and location.bucket == bucket:
-            found.add(base_of(location.name, stack.environment))
-    backend = project.config.backend
-    if isinstance(backend, GcsBackend):
-        given = {name: backend.settings(name, "any") for name in project.config.environments}
-        found |= {base_of(one["prefix"], name) for name, one in given.items() if one["bucket"] == bucket}
-    return sorted(found)
+        state = Location.parse(stack.state or "")
+        folder = memory_folder(project.config, stack.environment, state if state.is_remote else None)
+        if folder:
+            folders[stack.environment] = folder
+            yield from _state_findings(stack, state, folder)
+    for name in project.environments:
+        if name not in folders and project.config.memory_of(name).prefix is not None:
+            yield Finding(
+                "warning",
+                "memory-unused",
+                f"`memory.prefix` has no effect for {name}: its states are in no bucket.",
+                "Give `memory.bucket` too, or drop it.",
+                "infra.yaml",
+            )
+    for inner, outer in itertools.permutations(sorted(folders.values()), 2):
+        if inner.bucket == outer.bucket and inner.base.startswith(f"{outer.base}/"):
+            yield Finding(
+                "error",
+                "memory-nested",
+                f"{inner.environment} is remembered in {inner.base}/, inside the folder of "
+                f"{outer.environment}, {outer.base}/: whoever may write the one may write the other.",
+                "Choose a `memory.prefix` that no environment's name begins.",
+                "infra.yaml",
+            )
+
+
+def _state_findings(stack: Stack, state: Location, folder: MemoryFolder) -> Iterator[Finding]:
+    """What is wrong with a state's location beside the memory of its environment."""
+    if state.bucket != folder.bucket:
+        return
+    part = state.name.removeprefix(f"{folder.base}/").partition("/")[0]
+    if state.name.startswith(f"{folder.base}/") and part in MEMORY_PARTS:
+        yield Finding(
+            "error",
+            "memory-state",
+            f"{stack.id} keeps its state in {folder.base}/{part}/, a folder of the memory: accounts that may "
+            f"write there could change it.",
+            "Choose another prefix, such as `{environment}/state/{stack}`.",
+            stack.path,
+            stack=stack.id,
+        )
+    elif folder.prefix and not state.name.startswith(f"{folder.prefix}/"):
+        yield Finding(
+            "warning",
+            "memory-apart",
+            f"{stack.id} keeps its state at {state.name}, outside of {folder.prefix}/, the repository's "
+            "folder: another repository in the bucket may use the same location, and the bootstrap lets no "
+            "account read it.",
+            f"Begin `backend.gcs.prefix` with {folder.prefix}/.",
+            stack.path,
+            stack=stack.id,
+        )
 
 
 def local_folder(root: Path, environ: Mapping[str, str]) -> Path:

@@ -1,4 +1,4 @@
-"""What one run knows of the past: the states of the project's stacks and their ledgers."""
+"""The remote memory of a run: states and ledgers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.states import States
-from orchestrator.project.model import Project
+from orchestrator.repository.model import Project
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Who started this run, where, and for what: from the environment of a CI job, else of this machine."""
+"""The origin of a run: person, machine or job, and pull request."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def is_ci(environ: Mapping[str, str]) -> bool:
 
 
 def origin_of(environ: Mapping[str, str]) -> Origin:
-    """The origin that an environment tells of."""
+    """The origin of a run, from the environment variables."""
     if not is_ci(environ):
         return Origin(_login(environ), socket.gethostname(), is_ci=False)
     link = attempt = ""
@@ -71,9 +71,9 @@ def _login(environ: Mapping[str, str]) -> str:
 
 def _pull_request(environ: Mapping[str, str]) -> str:
     """The pull request that a job runs for, by its ref or by the event."""
-    found = _MERGED.match(environ.get("GITHUB_REF", ""))
-    if found:
-        return f"#{found.group(1)}"
+    match = _MERGED.match(environ.get("GITHUB_REF", ""))
+    if match:
+        return f"#{match.group(1)}"
     try:
         event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_bytes())
         number = event["pull_request"]["number"]

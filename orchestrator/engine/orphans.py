@@ -1,6 +1,6 @@
-"""What an interrupted apply has created and no state knows: its journal compared with the state.
+"""Finds orphans: resources that an interrupted apply created and that are missing in the state.
 
-Pure functions. The journal is Terraform's `-json` lines, or those that `reduced` left of them.
+Pure functions. The journal is Terraform's `-json` lines, or those that `reduce_line` left of them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.engine.import_ids import ImportIds
+from orchestrator.engine.import_ids import ImportIds, import_ids
 from orchestrator.errors import StateError
 from orchestrator.jsontext import MALFORMED, mapping, read_object
+from orchestrator.masking.shapes import SecretShapes
 
+SHAPES = SecretShapes()
 _HOOKS = ("apply_start", "apply_complete", "apply_errored")
 PLANNED = "planned_resource"
 LOST_ANSWER = "lost_answer"
@@ -57,8 +59,8 @@ class Orphan:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What a journal knows beyond a state.
+class OrphanReport:
+    """The result of comparing a journal with a state.
 
     `missing` were created, `maybe` were begun, `recreated` may simply be created again (they live in the
     state alone, or creating them twice changes nothing), `doubled` were created to replace an object that the
@@ -85,19 +87,24 @@ class Comparison:
         """Those that exist, or of which nobody knows whether they do."""
         return (*self.missing, *(orphan for orphan in self.maybe if not orphan.rejected))
 
-    def without(self, addresses: Iterable[str]) -> Comparison:
+    def without(self, addresses: Iterable[str]) -> OrphanReport:
         """The same without what somebody chose to forget."""
         forgotten = set(addresses)
 
-        def kept(orphans: tuple[Orphan, ...]) -> tuple[Orphan, ...]:
+        def without_forgotten(orphans: tuple[Orphan, ...]) -> tuple[Orphan, ...]:
             return tuple(orphan for orphan in orphans if orphan.address not in forgotten)
 
-        return Comparison(kept(self.missing), kept(self.maybe), self.recreated, kept(self.doubled))
+        return OrphanReport(
+            without_forgotten(self.missing),
+            without_forgotten(self.maybe),
+            self.recreated,
+            without_forgotten(self.doubled),
+        )
 
 
 @dataclass
 class _Fate:
-    """What the journal says became of one resource.
+    """The outcome of one resource according to the journal.
 
     `was_cut_off` is true once a creation began and nothing was heard of its end before the next one began.
     """
@@ -118,7 +125,7 @@ class _Fate:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedResource:
     """What a plan said of a resource that it creates, as far as it helps to find it: plain attributes.
 
     `replaces` is the id of the object that it replaces, empty for none.
@@ -138,30 +145,38 @@ class Planned:
 NAMES = ("name", "account_id", "bucket", "secret_id", "service", "title")
 
 
-def reduced(line: bytes) -> bytes | None:
+def reduce_line(line: bytes) -> bytes | None:
     """A journal's line as it may leave the run's folder: address, type, action and id; None for any other.
 
-    Of an error after which nobody knows what was done, only the address is kept.
+    Of an error after which nobody knows what was done, only the address is kept. An id is left out where
+    nothing is imported by it, and where it looks like a secret.
     """
     document = _document(line)
-    lost = lost_answer(document)
+    lost = lost_answer_address(document)
     if lost:
         return json.dumps({"type": LOST_ANSWER, "addr": lost}, separators=(",", ":")).encode()
     if document.get("type") not in _HOOKS:
         return None
     hook = document.get("hook") or {}
     resource = hook.get("resource") or {}
-    kept = {
+    id_value = str(hook.get("id_value") or "")
+    is_useless = import_ids().is_recreated(str(resource.get("resource_type") or ""))
+    has_id = not is_useless and SHAPES.mask(id_value) == id_value
+    reduced_document = {
         "type": document["type"],
         "hook": {
             "resource": {name: resource.get(name) for name in ("addr", "resource_type")},
-            **{name: hook[name] for name in ("action", "id_key", "id_value") if name in hook},
+            **{
+                name: hook[name]
+                for name in ("action", *(("id_key", "id_value") if has_id else ()))
+                if name in hook
+            },
         },
     }
-    return json.dumps(kept, separators=(",", ":")).encode()
+    return json.dumps(reduced_document, separators=(",", ":")).encode()
 
 
-def lost_answer(document: Mapping[str, Any]) -> str:
+def lost_answer_address(document: Mapping[str, Any]) -> str:
     """The address of the resource that an error leaves in doubt; empty for any other line."""
     if document.get("type") == LOST_ANSWER:
         return str(document.get("addr") or "")
@@ -173,7 +188,7 @@ def lost_answer(document: Mapping[str, Any]) -> str:
     return str(diagnostic.get("address") or "") if is_lost else ""
 
 
-def planned_line(address: str, planned: Planned) -> bytes:
+def planned_line(address: str, planned: PlannedResource) -> bytes:
     """A line that says what a resource was planned to be; it stands in a journal before all others."""
     document = {"type": PLANNED, "addr": address, "resource_type": planned.type, "values": planned.values}
     if planned.replaces:
@@ -183,7 +198,7 @@ def planned_line(address: str, planned: Planned) -> bytes:
 
 def compare(
     lines: Iterable[bytes], state: bytes | None, ids: ImportIds, *, is_complete: bool = True
-) -> Comparison:
+) -> OrphanReport:
     """Compare a journal with a state (None: there is none).
 
     Where the journal may lack its last lines (`is_complete` is false), whatever was planned may have been
@@ -193,16 +208,16 @@ def compare(
     fates, planned = _fates(lines)
     unheard = [] if is_complete else [address for address in planned if address not in fates]
     fates |= {address: _Fate(planned[address].type, is_open=True) for address in unheard}
-    known = instances(state) if state else {}
+    existing = instances(state) if state else {}
     missing: list[Orphan] = []
     maybe: list[Orphan] = []
     recreated: list[str] = []
     doubled: list[Orphan] = []
     for address, fate in fates.items():
-        plan = planned.get(address, Planned(fate.type, {}))
-        old = known.get(address, "")
+        plan = planned.get(address, PlannedResource(fate.type, {}))
+        old = existing.get(address, "")
         is_replaced = old != fate.id and old in {*fate.deleted, fate.deleting, plan.replaces} - {""}
-        if not fate.may_exist or (address in known and not is_replaced):
+        if not fate.may_exist or (address in existing and not is_replaced):
             continue
         if ids.is_recreated(fate.type):
             recreated.append(address)
@@ -223,26 +238,28 @@ def compare(
             replaced=old if is_replaced else "",
         )
         (maybe if not fate.is_created else doubled if is_doubled else missing).append(orphan)
-    return Comparison(tuple(missing), tuple(maybe), tuple(recreated), tuple(doubled))
+    return OrphanReport(tuple(missing), tuple(maybe), tuple(recreated), tuple(doubled))
 
 
-def _fates(lines: Iterable[bytes]) -> tuple[dict[str, _Fate], dict[str, Planned]]:
+def _fates(lines: Iterable[bytes]) -> tuple[dict[str, _Fate], dict[str, PlannedResource]]:
     fates: dict[str, _Fate] = {}
-    planned: dict[str, Planned] = {}
+    planned: dict[str, PlannedResource] = {}
     for line in lines:
         document = _document(line)
         kind = document.get("type")
         if kind == PLANNED:
             values = {str(name): str(value) for name, value in (document.get("values") or {}).items()}
             replaces = str(document.get("replaces") or "")
-            planned[str(document.get("addr"))] = Planned(str(document.get("resource_type")), values, replaces)
+            planned[str(document.get("addr"))] = PlannedResource(
+                str(document.get("resource_type")), values, replaces
+            )
         elif kind in _HOOKS:
             hook = document.get("hook") or {}
             resource = hook.get("resource") or {}
             address = str(resource.get("addr", ""))
             fate = fates.setdefault(address, _Fate(str(resource.get("resource_type", ""))))
             _note(fate, str(kind), str(hook.get("action", "")), str(hook.get("id_value") or ""))
-        elif (address := lost_answer(document)) in fates:
+        elif (address := lost_answer_address(document)) in fates:
             fates[address].is_rejected = False
     return fates, planned
 
@@ -273,9 +290,9 @@ def state_without(state: bytes, addresses: Collection[str]) -> bytes:
         if resource.get("mode") == "managed":
             base = _base_address(resource)
             resource["instances"] = [
-                one
-                for one in resource.get("instances") or ()
-                if base + _index(one.get("index_key")) not in addresses
+                instance
+                for instance in resource.get("instances") or ()
+                if base + _index(instance.get("index_key")) not in addresses
             ]
     return json.dumps(document).encode()
 
@@ -291,7 +308,7 @@ def instances(state: bytes) -> dict[str, str]:
 
 
 def _instances(state: Mapping[str, Any]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for resource in state.get("resources") or ():
         if resource.get("mode") != "managed":
             continue
@@ -300,8 +317,8 @@ def _instances(state: Mapping[str, Any]) -> dict[str, str]:
             if instance.get("deposed"):
                 continue
             attributes: Mapping[str, Any] = instance.get("attributes") or {}
-            found[base + _index(instance.get("index_key"))] = str(attributes.get("id") or "")
-    return found
+            ids[base + _index(instance.get("index_key"))] = str(attributes.get("id") or "")
+    return ids
 
 
 def _base_address(resource: Mapping[str, Any]) -> str:

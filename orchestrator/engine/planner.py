@@ -1,4 +1,4 @@
-"""Planning one stack, step by step: look before Terraform runs, plan, see that nothing moved meanwhile."""
+"""Plans one stack: checks its state, runs the plan, and repeats it if the state changed meanwhile."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 
 from orchestrator.config import DEFAULT_WORKSPACE
 from orchestrator.engine.failures import failure
-from orchestrator.engine.folders import write_private
 from orchestrator.engine.inspection import Inspect, inspect_nothing
-from orchestrator.engine.planned import Planned, StateMove
 from orchestrator.engine.session import Session
-from orchestrator.engine.state_location import StateLocations, left_behind
-from orchestrator.engine.states import States, Waiting
+from orchestrator.engine.stack_plan import StackPlan, StateMove
+from orchestrator.engine.state_location import StateLocations, unmoved_state
+from orchestrator.engine.states import States, WaitingReason
 from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.errors import (
     InfraError,
     StateError,
     known_error,
 )
-from orchestrator.plan.reader import read_plan
-from orchestrator.project.model import Stack
-from orchestrator.project.states import WORKSPACE_FOLDER, local_workspace
+from orchestrator.plan.reader import read_plan_parts
+from orchestrator.private_files import write_private
 from orchestrator.report.model import StackReport
+from orchestrator.repository.model import Stack
+from orchestrator.state.backends import WORKSPACE_FOLDER, local_workspace
 from orchestrator.state.location import Location
 from orchestrator.terraform.client import PlanOptions, PlanOutcome, Workdir
 from orchestrator.terraform.shadow import make_shadow
@@ -50,7 +50,7 @@ def plan_stack(
     real: bool = False,
     work: Workdir | None = None,
     is_detached: bool = False,
-) -> Planned:
+) -> StackPlan:
     """Plan one stack. Whatever goes wrong is a result: this raises nothing that a user can meet.
 
     `real` plans against the real backend also where the stack has no state yet. Terraform then writes an
@@ -70,7 +70,7 @@ def plan_stack(
             is_detached=is_detached,
         )
     except (InfraError, OSError, RecursionError) as error:
-        planned = Planned(failure(session, stack, known_error(error)))
+        planned = StackPlan(failure(session, stack, known_error(error)))
     return replace(planned, report=replace(planned.report, seconds=time.monotonic() - began))
 
 
@@ -83,28 +83,34 @@ def _plan(
     real: bool,
     work: Workdir | None,
     is_detached: bool,
-) -> Planned:
+) -> StackPlan:
     context = session.context
     terraform = session.terraform
     terraform.binary_of(stack)
+    if session.hooks:
+        session.hooks.before_plan(stack)
     context.progress.doing(stack.id, "reading states")
     states = session.memory.states
     upstreams = states.upstreams(stack)
-    if isinstance(upstreams, Waiting):
+    if isinstance(upstreams, WaitingReason):
         if not options.destroy:
-            return Planned(_report(stack, "waiting", reason=upstreams.reason, advice=upstreams.advice))
+            return StackPlan(_report(stack, "waiting", reason=upstreams.reason, advice=upstreams.advice))
         # Without its upstream the code cannot be evaluated; what the state holds can be destroyed still.
         options, upstreams = replace(options, refresh=False), {}
     is_declared = stack.moved_from is not None
-    left = None if is_declared else left_behind(context.project.config, states, stack, context.project.root)
-    if left:
-        reason = f"it was renamed, and its state still lies at {left.url}"
-        return Planned(_report(stack, "waiting", reason=reason, advice=_carry_along(stack, left)))
+    old_location = (
+        None if is_declared else unmoved_state(context.project.config, states, stack, context.project.root)
+    )
+    if old_location:
+        reason = f"it was renamed, and its state still lies at {old_location.url}"
+        return StackPlan(
+            _report(stack, "waiting", reason=reason, advice=_state_move_advice(stack, old_location))
+        )
     locations = StateLocations(session.memory)
     move = locations.check(stack)
     generation = states.generation(stack)
     if generation is None and move is None and options.destroy and states.location(stack) is not None:
-        return Planned(_report(stack, "unchanged", reason="it has no state: there is nothing to destroy"))
+        return StackPlan(_report(stack, "unchanged", reason="it has no state: there is nothing to destroy"))
     if generation is not None:
         check_state_version(session, stack)
     shadow = is_detached or (generation is None and states.is_remote(stack) and not real)
@@ -112,7 +118,7 @@ def _plan(
         blob = states.storage(move.source).read(move.source.name)
         shadow, work = True, shadow_workdir(terraform, stack, blob.data if blob else None)
     work = work or (shadow_workdir(terraform, stack) if shadow else terraform.workdir(stack))
-    outcome, generation = plan_while_still(session, stack, work, options, generation, shadow=shadow)
+    outcome, generation = plan_stable_state(session, stack, work, options, generation, shadow=shadow)
     planned = read_outcome(
         session, stack, work, outcome, generation, upstreams, inspect, shadow=shadow and not move
     )
@@ -131,16 +137,16 @@ def _plan(
     return planned
 
 
-def _carry_along(stack: Stack, left: Location) -> str:
+def _state_move_advice(stack: Stack, location: Location) -> str:
     """How the state of a renamed stack gets to where the code names it."""
     by_hand = f"`infra state move {stack.id}`."
-    if not left.is_remote:
+    if not location.is_remote:
         return by_hand
-    key = f"`stacks.{stack.id}.moved_from: {left.url}`"
+    key = f"`stacks.{stack.id}.moved_from: {location.url}`"
     return f"Declare the move, which the next apply carries out: {key} in infra.yaml. By hand: {by_hand}"
 
 
-def _with_move(planned: Planned, move: StateMove) -> Planned:
+def _with_move(planned: StackPlan, move: StateMove) -> StackPlan:
     """A plan made from the state where it was before; it is made again once the state has been moved."""
     report = planned.report
     note = f"{str(move)[:1].upper()}{str(move)[1:]}: the next apply copies it. This plan reads the old one."
@@ -149,7 +155,7 @@ def _with_move(planned: Planned, move: StateMove) -> Planned:
     return replace(planned, report=replace(report, notes=(*report.notes, note)), shadow=True, move=move)
 
 
-def plan_while_still(
+def plan_stable_state(
     session: Session,
     stack: Stack,
     work: Workdir,
@@ -188,23 +194,23 @@ def read_outcome(
     inspect: Inspect = inspect_nothing,
     *,
     shadow: bool,
-) -> Planned:
-    """The plan's meaning, masked. Nothing is read again when nothing changed."""
+) -> StackPlan:
+    """Read the plan, masked. The JSON is not read when the plan is empty."""
     context = session.context
-    made = {
+    fields = {
         "plan_file": outcome.plan_file,
         "generation": generation,
         "upstreams": upstreams,
         "shadow": shadow,
     }
     if not outcome.changed:
-        return Planned(_report(stack, "unchanged"), **made)  # type: ignore[arg-type]
+        return StackPlan(_report(stack, "unchanged"), **fields)  # type: ignore[arg-type]
     context.progress.doing(stack.id, "reading the plan")
-    raw = session.terraform.client.show_json(work, outcome.plan_file)
-    plan = read_plan(raw, context.masker)
+    plan_json = session.plan_files.read(session.terraform, work, outcome.plan_file)
+    plan = read_plan_parts(plan_json.parts, context.masker)
     if plan.is_for_checks_only:
         # Terraform's exit code says "changes" as long as a `check` block has a data source.
-        return Planned(_report(stack, "unchanged"), **made)  # type: ignore[arg-type]
+        return StackPlan(_report(stack, "unchanged"), **fields)  # type: ignore[arg-type]
     report = _report(
         stack,
         "changed",
@@ -214,9 +220,9 @@ def read_outcome(
         diff=context.mask(outcome.text.decode("utf-8", "replace"), plan.secrets),
         notes=_notes(session.memory.states, stack, shadow=shadow),
     )
-    inspected = inspect(stack, plan, raw)
+    inspected = inspect(stack, plan, plan_json)
     report = replace(report, findings=inspected.findings)
-    return Planned(report, plan=plan, inspected=inspected, **made)  # type: ignore[arg-type]
+    return StackPlan(report, plan=plan, inspected=inspected, **fields)  # type: ignore[arg-type]
 
 
 def _notes(states: States, stack: Stack, *, shadow: bool) -> tuple[str, ...]:
@@ -231,15 +237,15 @@ def _notes(states: States, stack: Stack, *, shadow: bool) -> tuple[str, ...]:
     return ()
 
 
-def read_kept_plan(
+def read_saved_plan(
     session: Session,
     stack: Stack,
     data: bytes,
     generation: str | None,
     upstreams: Mapping[str, str],
     inspect: Inspect = inspect_nothing,
-) -> Planned:
-    """A kept plan with its meaning read again, its file copied to this run's own folder."""
+) -> StackPlan:
+    """A saved plan, read again; its file is copied to this run's folder."""
     terraform = session.terraform
     try:
         work = terraform.workdir(stack)
@@ -250,7 +256,7 @@ def read_kept_plan(
         outcome = PlanOutcome(changed=True, plan_file=path, text=text, seconds=0.0)
         return read_outcome(session, stack, work, outcome, generation, upstreams, inspect, shadow=False)
     except (InfraError, OSError, RecursionError) as error:
-        return Planned(failure(session, stack, known_error(error)))
+        return StackPlan(failure(session, stack, known_error(error)))
 
 
 def check_state_version(session: Session, stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""What a run needs of the one who started it: somebody to tell, and somebody to ask."""
+"""Interfaces between a run and its caller: progress, consent and the apply gate."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 from orchestrator.report.model import RunReport, StackReport
 
 if TYPE_CHECKING:
-    from orchestrator.engine.planned import Planned
-    from orchestrator.project.model import Stack
-    from orchestrator.state.records import Entry
+    from orchestrator.engine.stack_plan import StackPlan
+    from orchestrator.repository.model import Stack
+    from orchestrator.state.records import LedgerEntry
 
 
-class Ended(Protocol):
+class FinishedItem(Protocol):
     """What has ended: a stack, a module."""
 
     @property
@@ -43,7 +43,7 @@ class Progress(Protocol):
     def doing(self, stack: str, text: str) -> None:
         """What Terraform is doing for a stack now."""
 
-    def done(self, report: Ended) -> None:
+    def done(self, report: FinishedItem) -> None:
         """A stack has ended."""
 
     def end(self) -> None:
@@ -51,7 +51,7 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True)
-class Masked:
+class MaskedProgress:
     """A progress whose texts are masked on the way: addresses and messages are Terraform's own."""
 
     inner: Progress
@@ -65,7 +65,7 @@ class Masked:
         """See `Progress`."""
         self.inner.doing(stack, self.mask(text))
 
-    def done(self, report: Ended) -> None:
+    def done(self, report: FinishedItem) -> None:
         """See `Progress`: reports are masked where they are made."""
         self.inner.done(report)
 
@@ -80,8 +80,8 @@ class Consent(Protocol):
     def to_apply(self, report: RunReport, *, protected: Sequence[str]) -> None:
         """Show the plans and ask for all of them; `protected` are environments whose name must be given."""
 
-    def to_repair(self, stack: str, found: Sequence[str], steps: Sequence[str]) -> None:
-        """Say what was found of a run that was cut off, and ask whether to take these steps."""
+    def to_repair(self, stack: str, findings: Sequence[str], steps: Sequence[str]) -> None:
+        """Say what was found of a run that was interrupted, and ask whether to take these steps."""
 
     def again(self, report: StackReport, why: str, *, protected: Sequence[str]) -> None:
         """Show a plan that was made or changed after the first question, and ask for it alone.
@@ -93,7 +93,7 @@ class Consent(Protocol):
 class ApplyGate(Protocol):
     """Asked for each plan at the moment when it is about to be applied, the stack being ours already."""
 
-    def check(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
+    def check(self, stack: Stack, planned: StackPlan, before: LedgerEntry | None) -> None:
         """`before` is what the ledger said until now. May be called from several threads.
 
         Raises MismatchError for a plan that is not the approved one, BlockedError for one that nobody
@@ -104,14 +104,14 @@ class ApplyGate(Protocol):
 class AllowAll:
     """An ApplyGate for runs in which the question to a person is all that it takes."""
 
-    def check(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
-        """Nothing stands against it."""
+    def check(self, stack: Stack, planned: StackPlan, before: LedgerEntry | None) -> None:
+        """Allow every plan."""
 
 
 ALLOW_ALL = AllowAll()
 
 
-class Silent:
+class SilentProgress:
     """A Progress for runs that nobody watches."""
 
     def begin(self, stacks: Sequence[str]) -> None:
@@ -120,7 +120,7 @@ class Silent:
     def doing(self, stack: str, text: str) -> None:
         """Nothing."""
 
-    def done(self, report: Ended) -> None:
+    def done(self, report: FinishedItem) -> None:
         """Nothing."""
 
     def end(self) -> None:

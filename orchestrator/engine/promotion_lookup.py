@@ -1,4 +1,4 @@
-"""Looks up whether the commit at hand has passed an environment: its records against the Git history."""
+"""Looks up whether the current commit has passed an environment: its records against the Git history."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.config import FILE_NAME, Config, load_text
-from orchestrator.engine.promotion import Decision, History, Requirements, decide, history_of, requirements_of
+from orchestrator.config import Config
+from orchestrator.engine.promotion_decision import (
+    PromotionDecision,
+    PromotionHistory,
+    PromotionRequirements,
+    decide,
+    history_of,
+    requirements_of,
+)
 from orchestrator.errors import ConfigError, ForbiddenError, GitError, ProjectError
-from orchestrator.project import load_commit
-from orchestrator.project.model import Project
-from orchestrator.state.promotion import PromotionRecord, PromotionStore
+from orchestrator.repository.loading import config_of, load_commit
+from orchestrator.repository.model import Project
+from orchestrator.state.promotion_store import PromotionRecord, PromotionStore
 
 # Commits of trunk among which the records are placed.
 LINE_LIMIT = 10_000
 
 
 @dataclass(frozen=True)
-class Hold:
+class PromotionHold:
     """An earlier environment that stops promotion, and why."""
 
     environment: str
-    decision: Decision
+    decision: PromotionDecision
 
     @property
     def reason(self) -> str:
@@ -48,17 +55,16 @@ class PromotionLookup:
             ref = project.repository.trunk(project.config.trunk)
             if project.repository.resolve(ref) == project.commit:
                 return project.config
-            tree = project.repository.commit_tree(ref)
-            return load_text(tree.read(FILE_NAME)) if FILE_NAME in tree.ids else Config()
+            return config_of(project.repository, project.repository.commit_tree(ref))
         except (GitError, ConfigError, ProjectError):
             return project.config
 
-    def requirements(self, environment: str) -> Requirements:
+    def requirements(self, environment: str) -> PromotionRequirements:
         """What an environment has to pass before the next one may follow."""
         followed = environment in self.project.order.names[:-1]
         return requirements_of(self.config.environment(environment), followed=followed)
 
-    def decision(self, environment: str) -> Decision:
+    def decision(self, environment: str) -> PromotionDecision:
         """Whether the commit has passed an environment.
 
         Raises ForbiddenError, naming the missing grant, when the records may not be read.
@@ -66,10 +72,10 @@ class PromotionLookup:
         requirements = self.requirements(environment)
         store = None if requirements.is_empty else self.store_of(environment)
         if store is None:
-            return decide(History(), Requirements())
+            return decide(PromotionHistory(), PromotionRequirements())
         return decide(self._history(store), requirements, lambda commit: self._differs(environment, commit))
 
-    def hold(self, environment: str) -> Hold | None:
+    def hold(self, environment: str) -> PromotionHold | None:
         """The nearest earlier environment that the commit has not passed; None: the environment may follow.
 
         Raises ForbiddenError when the records of the environment just before it may not be read. An account
@@ -85,10 +91,10 @@ class PromotionLookup:
                     raise
                 continue
             if not decision.is_passed:
-                return Hold(name, decision)
+                return PromotionHold(name, decision)
         return None
 
-    def known_failure(self, environment: str) -> Hold | None:
+    def known_failure(self, environment: str) -> PromotionHold | None:
         """The nearest earlier environment whose newest record says that it has not passed.
 
         For runs outside CI, which run no checks: an environment without a record holds nobody back. Raises
@@ -104,18 +110,18 @@ class PromotionLookup:
                 if name == earlier[-1]:
                     raise
                 continue
-            decision = decide(History(own=record), requirements) if record else None
+            decision = decide(PromotionHistory(own=record), requirements) if record else None
             if decision and not decision.is_passed:
-                return Hold(name, decision)
+                return PromotionHold(name, decision)
         return None
 
     def newest(self, environment: str) -> PromotionRecord | None:
         """The record that the environment's decision rests on, or the newest one before the commit."""
         store = self.store_of(environment)
-        history = self._history(store) if store else History()
+        history = self._history(store) if store else PromotionHistory()
         return history.own or history.ancestor
 
-    def _history(self, store: PromotionStore) -> History:
+    def _history(self, store: PromotionStore) -> PromotionHistory:
         repository, commit = self.project.repository, self.project.commit or ""
         try:
             records = store.records()

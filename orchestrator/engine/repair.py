@@ -1,4 +1,4 @@
-"""What is done beside a plan before a stack can be applied, and whether a rollout may do it by itself."""
+"""Repairs that a stack needs besides its plan, and whether a rollout may make them without approval."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class TakenObject:
+class ImportedResource:
     """A resource that an interrupted apply made and that is taken back into the state by an import.
 
     `name` is its address with its id; `is_changed` says whether the plan changes it as well, or the import
@@ -43,7 +43,7 @@ class Repair:
         return f"{self.summary}: {'; '.join(done)}" if done else self.summary
 
     @property
-    def agreed(self) -> tuple[str, ...]:
+    def approved_steps(self) -> tuple[str, ...]:
         """What a yes covers besides the plan; empty where it takes none."""
         return tuple(dict.fromkeys((*self.steps, *self.asks))) if self.asks else ()
 
@@ -54,7 +54,7 @@ def repair_of_interrupted(
     lock: str = "",
     rescued: str = "",
     removed: Sequence[str] = (),
-    taken: Sequence[TakenObject] = (),
+    taken: Sequence[ImportedResource] = (),
     unsure: Sequence[str] = (),
     left_out: Sequence[str] = (),
 ) -> Repair:
@@ -73,9 +73,9 @@ def repair_of_interrupted(
     if rescued:
         asks.append(f"the state that it could not save is pushed ({rescued})")
     asks += [f"{name}, which it deleted, is removed from the state" for name in removed]
-    for one in taken:
-        words = f"{one.name} is taken back"
-        if one.is_changed:
+    for imported_resource in taken:
+        words = f"{imported_resource.name} is taken back"
+        if imported_resource.is_changed:
             asks.append(f"{words}, and changed")
         else:
             steps.append(words)

@@ -85,12 +85,12 @@ def remaining_lengths(
     `prerequisites` has every item as a key and no cycle. Items without a duration count as the mean of the
     known ones, or as one second where none is known, so that then the number of items on the path decides.
     """
-    known = [durations[item] for item in prerequisites if item in durations]
-    usual = sum(known) / len(known) if known else 1.0
+    known_durations = [durations[item] for item in prerequisites if item in durations]
+    mean = sum(known_durations) / len(known_durations) if known_durations else 1.0
     longest_after = dict.fromkeys(prerequisites, 0.0)
     lengths: dict[str, float] = {}
     for item in reversed(list(TopologicalSorter(prerequisites).static_order())):
-        lengths[item] = durations.get(item, usual) + longest_after[item]
+        lengths[item] = durations.get(item, mean) + longest_after[item]
         for need in prerequisites[item]:
             longest_after[need] = max(longest_after[need], lengths[item])
     return lengths
@@ -98,8 +98,8 @@ def remaining_lengths(
 
 def _within(items: Sequence[str], prerequisites: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
     """The prerequisites of each item that are items themselves."""
-    wanted = set(items)
+    names = set(items)
     return {
-        item: sorted(need for need in set(prerequisites.get(item, ())) if need in wanted and need != item)
+        item: sorted(need for need in set(prerequisites.get(item, ())) if need in names and need != item)
         for item in items
     }

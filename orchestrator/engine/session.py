@@ -1,4 +1,4 @@
-"""Opens the run of a command: finds Terraform, makes the folders, gives the run its three parts."""
+"""Opens the session of a command: finds Terraform, creates the folders, connects states and ledgers."""
 
 from __future__ import annotations
 
@@ -8,34 +8,46 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
+from orchestrator.config.model import TerraformSettings
 from orchestrator.engine.cli_configuration import cli_configuration_of, with_cli_configuration
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.folders import Folders
+from orchestrator.engine.hooks import HookProcess, HookRunner
 from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.memory import Memory
-from orchestrator.engine.ports import Masked, Progress
+from orchestrator.engine.origin import is_ci
+from orchestrator.engine.plan_files import PlanFiles
+from orchestrator.engine.ports import MaskedProgress, Progress
+from orchestrator.engine.provider_schemas import ProviderSchemas
 from orchestrator.engine.states import States
 from orchestrator.engine.terraform_runner import TerraformRunner, binaries_for
-from orchestrator.engine.worktrees import Commits
+from orchestrator.engine.timing import RunTiming
+from orchestrator.engine.worktrees import CommitSessions
 from orchestrator.masking import Masker
 from orchestrator.process import Command, Completed, Supervisor
-from orchestrator.project.model import Project
 from orchestrator.report.model import RunInfo
+from orchestrator.repository.model import Project
 from orchestrator.terraform.client import Client
+from orchestrator.terraform.warm.host_folder import host_folder
+from orchestrator.terraform.warm.providers import HostOptions, WarmProviders
 
 
 @dataclass(frozen=True)
 class Session:
     """The parts of one run, for functions that need several of them; opened by `open_session`.
 
-    `commits` are the other commits of the repository that the run is in.
+    `commits` are the other commits of the repository that the run is in, `hooks` those of trunk; None where
+    none are run.
     """
 
     context: RunContext
     terraform: TerraformRunner
     memory: Memory
-    commits: Commits = field(default_factory=Commits)
+    commits: CommitSessions = field(default_factory=CommitSessions)
+    hooks: HookRunner | None = None
+    plan_files: PlanFiles = field(default_factory=PlanFiles)
 
     def with_project(self, project: Project) -> Session:
         """The same run with another view of the project: the same stacks under other rules, or newer code."""
@@ -47,7 +59,14 @@ class Session:
         )
 
     def close(self) -> None:
-        """Throw away what only this run needed, plan files first."""
+        """Throw away what only this run needed: plan files, and providers that stayed running."""
+        self.forget_plans()
+        self.terraform.client.close()
+        if self.hooks:
+            self.hooks.close()
+
+    def forget_plans(self) -> None:
+        """Remove the run's plan files; other sessions of the run go on."""
         self.context.folders.forget_plans(self.context.info.id)
 
 
@@ -60,15 +79,21 @@ def open_session(
     trigger: str = "local",
     variables: Sequence[str] = (),
     debug: Callable[[str], None] | None = None,
+    timing: RunTiming | None = None,
+    cold: bool = False,
     ci_command: bool = False,
+    hook_base: str | None = None,
 ) -> Session:
     """Find Terraform, check versions, make the folders; raises before anything is touched.
 
-    `debug` is told every command that was run. `ci_command` is true for `infra ci …`, whose project carries
-    trunk's rules.
+    `debug` is told every command that was run, `timing` counts them. With `cold` no provider outlives a
+    command. `ci_command` is true for `infra ci …`, whose project carries trunk's rules. `hook_base` is the
+    commit whose hooks run, by default the one of trunk that the checkout has.
     """
     masker = Masker(project.config.masking)
-    supervisor = Supervisor(trace_to(debug, masker) if debug else None)
+    traces = [make_trace(debug, masker)] if debug else []
+    traces += [timing.trace] if timing else []
+    supervisor = Supervisor(partial(_call_all, traces) if traces else None)
     folders = Folders(project.root)
     folders.prepare()
     cli = cli_configuration_of(project, environ, ci_command=ci_command)
@@ -87,7 +112,7 @@ def open_session(
         seconds=0.0,
     )
     folders.begin_run(info.id, now.timestamp())
-    masked = Masked(progress, masker.mask_text)
+    masked = MaskedProgress(progress, masker.mask_text)
     context = RunContext(
         project=project,
         info=info,
@@ -100,12 +125,35 @@ def open_session(
         requested_workers=workers,
         secrets=masker.secrets_among(input_variables(environ, variables)),
     )
-    client = Client(binaries.default, supervisor, folders.cache)
+    warm_providers = None
+    if project.config.terraform.warm != "off" and not cold:
+        host = None if ci_command else provider_host(project.config.terraform, environ)
+        listeners = [*([debug] if debug else []), *([timing.note] if timing else [])]
+        warm_providers = WarmProviders(folders.cache, partial(_call_all, listeners), host)
+    client = Client(binaries.default, supervisor, folders.cache, warm_providers)
     terraform = TerraformRunner(project, info.id, environ, folders, masked, binaries, client, cli)
-    return Session(context, terraform, Memory(project, states, Ledgers(project, states, environ)))
+    process = HookProcess(supervisor, environ, context.mask)
+    facts = {"RUN": info.id, "COMMIT": info.commit}
+    hooks = HookRunner(project, process, facts, hook_base)
+    schemas = None if cold else ProviderSchemas(folders.cache, trusts_cache=not is_ci(environ))
+    plan_files = PlanFiles(schemas, timing.count if timing else lambda text: None)
+    memory = Memory(project, states, Ledgers(project, states, environ))
+    return Session(context, terraform, memory, hooks=hooks, plan_files=plan_files)
 
 
-def trace_to(debug: Callable[[str], None], masker: Masker) -> Callable[[Command, Completed], None]:
+def provider_host(settings: TerraformSettings, environ: Mapping[str, str]) -> HostOptions | None:
+    """Who keeps providers running between runs; nobody in CI, where jobs must share nothing."""
+    if not settings.warm_idle or is_ci(environ):
+        return None
+    return HostOptions(host_folder(environ), settings.warm_idle)
+
+
+def _call_all(functions: Sequence[Callable[..., None]], *arguments: object) -> None:
+    for function in functions:
+        function(*arguments)
+
+
+def make_trace(debug: Callable[[str], None], masker: Masker) -> Callable[[Command, Completed], None]:
     """What --debug prints of each command: its argv masked, the names of its environment, its time."""
 
     def trace(command: Command, done: Completed) -> None:
@@ -118,5 +166,7 @@ def trace_to(debug: Callable[[str], None], masker: Masker) -> Callable[[Command,
 
 def input_variables(environ: Mapping[str, str], variables: Sequence[str]) -> dict[str, str]:
     """The input variables that come from the environment and the command line, by name."""
-    given = {name.removeprefix("TF_VAR_"): v for name, v in environ.items() if name.startswith("TF_VAR_")}
-    return given | dict(one.partition("=")[::2] for one in variables)
+    from_environ = {
+        name.removeprefix("TF_VAR_"): v for name, v in environ.items() if name.startswith("TF_VAR_")
+    }
+    return from_environ | dict(variable.partition("=")[::2] for variable in variables)

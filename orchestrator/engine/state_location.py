@@ -1,19 +1,19 @@
-"""Whether a stack's state is the one that its ledger knows, and where it is: checked before each plan."""
+"""Checks before each plan that a stack's state is the recorded one, at the recorded location."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.config import DEFAULT_WORKSPACE, Config, GcsBackend, LocalBackend
+from orchestrator.config import DEFAULT_WORKSPACE, Config, FileBackend
 from orchestrator.engine.memory import Memory
-from orchestrator.engine.planned import StateMove
+from orchestrator.engine.stack_plan import StateMove
 from orchestrator.engine.states import States
 from orchestrator.errors import BlockedError, BucketMissingError
-from orchestrator.project.model import Stack
-from orchestrator.project.states import gcs_url
+from orchestrator.repository.model import Stack
+from orchestrator.state.backends import backend_kind
 from orchestrator.state.location import Location
-from orchestrator.state.records import Entry, base_commit
+from orchestrator.state.records import LedgerEntry, base_commit
 from orchestrator.state.statefile import StateFile
 
 
@@ -32,7 +32,7 @@ class StateLocations:
         """
         return self.check_entry(stack, self.memory.ledgers.entry(stack)) if stack.state else None
 
-    def check_entry(self, stack: Stack, entry: Entry | None) -> StateMove | None:
+    def check_entry(self, stack: Stack, entry: LedgerEntry | None) -> StateMove | None:
         """The same for a ledger's entry that was read already."""
         if stack.state is None:
             return None
@@ -54,7 +54,7 @@ class StateLocations:
         entry, head = self.memory.ledgers.entry(stack), self.memory.states.head(stack)
         return (entry is None or entry.is_blank) and head is not None and not head.is_empty
 
-    def recorded_elsewhere(self, stack: Stack, entry: Entry) -> Location | None:
+    def recorded_elsewhere(self, stack: Stack, entry: LedgerEntry) -> Location | None:
         """Where the ledger has the stack's state, if one is there and this code names another location.
 
         So it is for the code of an older commit, after a move by hand. Raises BlockedError for a state that
@@ -88,7 +88,9 @@ class StateLocations:
         except BucketMissingError:
             return None
 
-    def _declared_move(self, stack: Stack, entry: Entry | None, head: StateFile | None) -> StateMove | None:
+    def _declared_move(
+        self, stack: Stack, entry: LedgerEntry | None, head: StateFile | None
+    ) -> StateMove | None:
         url = stack.moved_from
         if url is None or stack.state is None or url == stack.state:
             return None
@@ -107,27 +109,27 @@ class StateLocations:
             stack=stack.id,
         )
 
-    def _refuse_lost_state(self, stack: Stack, entry: Entry | None) -> None:
-        here = self.memory.states.at(stack.state or "").url
+    def _refuse_lost_state(self, stack: Stack, entry: LedgerEntry | None) -> None:
+        url = self.memory.states.at(stack.state or "").url
         if entry is None or entry.is_blank:
             earlier = self.lost(stack)
             if earlier and earlier.state:
-                url = self.memory.states.at(earlier.state).url
+                earlier_url = self.memory.states.at(earlier.state).url
                 raise _lost(
                     stack,
-                    f"There is no state of {stack.id} at {here}, and its code named {url} before, "
+                    f"There is no state of {stack.id} at {url}, and its code named {earlier_url} before, "
                     "where one is.",
-                    url,
+                    earlier_url,
                 )
             self._refuse_unknown_workspace(stack)
             return
         if not entry.has_state:
             return
         applied = (
-            f"{stack.id} was applied at {entry.commit[:10] or entry.run}, and there is no state at {here}"
+            f"{stack.id} was applied at {entry.commit[:10] or entry.run}, and there is no state at {url}"
         )
         before = self._recorded_location(stack, entry)
-        if before is None or before == here:
+        if before is None or before == url:
             raise BlockedError(
                 f"{applied}: its object was deleted.",
                 advice=f"Put it back (`infra state history {stack.id}`, or a copy). {_forget(stack)}",
@@ -144,12 +146,12 @@ class StateLocations:
         if stack.workspace == DEFAULT_WORKSPACE or location is None or not location.is_remote:
             return []
         folder = location.name.rpartition("/")[0]
-        known = {other.state for other in self.memory.project.stacks.values()}
+        states = {other.state for other in self.memory.project.stacks.values()}
         names = []
         for blob in self.memory.states.bucket(location).list(f"{folder}/"):
             beside = replace(location, name=blob.name)
             parent, _, file = blob.name.rpartition("/")
-            if parent != folder or not file.endswith(".tfstate") or beside.url in known:
+            if parent != folder or not file.endswith(".tfstate") or beside.url in states:
                 continue
             head = self.memory.states.head_at(beside)
             if head and not head.is_empty:
@@ -165,16 +167,16 @@ class StateLocations:
         if not names:
             return
         key = f"stacks.{stack.name}.environments.{stack.environment}.workspace"
-        here = self.memory.states.at(stack.state or "").url
+        url = self.memory.states.at(stack.state or "").url
         raise BlockedError(
             f"{key} is {stack.workspace}: there is no such workspace, and no stack uses {', '.join(names)}, "
-            f"which {'is' if len(names) == 1 else 'are'} beside {here}.",
+            f"which {'is' if len(names) == 1 else 'are'} beside {url}.",
             advice=f"Correct {key} in infra.yaml. If the workspace is new: "
             f"`infra state forget {stack.id} --reason …`.",
             stack=stack.id,
         )
 
-    def _recorded_location(self, stack: Stack, entry: Entry) -> str | None:
+    def _recorded_location(self, stack: Stack, entry: LedgerEntry) -> str | None:
         """Where the last run that is recorded left the state; None when that cannot be told."""
         url = entry.state
         if not url:  # of an older infra: what the code named that was applied
@@ -185,7 +187,7 @@ class StateLocations:
         return self.memory.states.at(url).url if url else None
 
     def _refuse_other_state(
-        self, stack: Stack, entry: Entry, head: StateFile | None, location: Location
+        self, stack: Stack, entry: LedgerEntry, head: StateFile | None, location: Location
     ) -> None:
         """A state of another lineage, or one that is older than what was recorded."""
         if head is None or entry.result == "destroyed" or entry.forgotten:
@@ -194,7 +196,9 @@ class StateLocations:
             raise BlockedError(
                 f"The state of {stack.id} at {location.url} has lineage {head.lineage or 'none'}; the ledger "
                 f"knows {entry.lineage}: it is not the state that was applied last.",
-                advice=f"Find out who put it there. If it is the right one: "
+                advice=_forget(stack)
+                if head.is_empty
+                else f"Find out who put it there. If it is the right one: "
                 f"`infra state accept {stack.id} --lineage {head.lineage}`.",
                 stack=stack.id,
             )
@@ -210,7 +214,7 @@ class StateLocations:
                 stack=stack.id,
             )
 
-    def _refuse_old_copy(self, stack: Stack, entry: Entry, head: StateFile) -> None:
+    def _refuse_old_copy(self, stack: Stack, entry: LedgerEntry, head: StateFile) -> None:
         """A copy that a move left behind, read by code from before the move."""
         if not entry.state or entry.state == stack.state or not entry.has_state:
             return
@@ -256,18 +260,14 @@ def old_location(config: Config, stack: Stack, root: Path) -> Location | None:
     if earlier is None or not stack.backend.empty:
         return None
     environment, _, name = earlier.partition("/")
-    match config.backend:
-        case GcsBackend() as backend if stack.backend.kind == "gcs":
-            given = backend.settings(environment, name)
-            found = Location.parse(gcs_url(given["bucket"], given["prefix"]))
-        case LocalBackend() as local if stack.backend.kind == "local":
-            found = Location("", str(root / local.settings(environment, name)["path"]))
-        case _:
-            return None
-    return None if found.url == stack.state else found
+    backend = config.backend_of(environment)
+    if backend is None or isinstance(backend, FileBackend) or backend.kind != stack.backend.kind:
+        return None
+    location = backend_kind(backend.kind).location(backend.settings(environment, name), root)
+    return None if location is None or location.url == stack.state else location
 
 
-def left_behind(config: Config, states: States, stack: Stack, root: Path) -> Location | None:
+def unmoved_state(config: Config, states: States, stack: Stack, root: Path) -> Location | None:
     """Where a renamed stack's state still lies, when it has none under its new name."""
     old = old_location(config, stack, root)
     if old is None or states.generation(stack) is not None:

@@ -1,22 +1,33 @@
-"""The states of a run's stacks: are they there, which generation, do upstreams have what is read of them."""
+"""Reads the states of a project's stacks: existence, generation, outputs and locks."""
 
 from __future__ import annotations
 
+import os.path
+import posixpath
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from orchestrator.project.model import Project, Stack
+from orchestrator.errors import ConfigError
+from orchestrator.repository.model import Project, Stack
+from orchestrator.state.factory import open_bucket
 from orchestrator.state.folder import Files
-from orchestrator.state.gcs import Bucket
 from orchestrator.state.location import Location
 from orchestrator.state.locks import LockInfo, read_lock
 from orchestrator.state.statefile import StateFile, read_state
-from orchestrator.state.storage import Blob, Reader
+from orchestrator.state.storage import Blob, ObjectReader
+from orchestrator.terraform.environment import dropped_names, in_sandbox
+
+if TYPE_CHECKING:
+    from orchestrator.state.gcs import Bucket
+
+# Where Google's libraries and Terraform's gcs backend look for Cloud Storage instead.
+EMULATOR = "STORAGE_EMULATOR_HOST"
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingReason:
     """Why a stack cannot be planned yet, and what would change that."""
 
     reason: str
@@ -30,7 +41,7 @@ class States:
         self,
         project: Project,
         environ: Mapping[str, str],
-        open_bucket: Callable[[str, Mapping[str, str]], Bucket] = Bucket,
+        open_bucket: Callable[[Location, Mapping[str, str]], Bucket] = open_bucket,
     ) -> None:
         self._project = project
         self._environ = environ
@@ -57,15 +68,17 @@ class States:
         location = Location.parse(url)
         return location if location.is_remote else Location("", str(self._project.root / location.name))
 
-    def storage(self, location: Location) -> Reader:
+    def storage(self, location: Location) -> ObjectReader:
         """What answers for a location."""
         return self.bucket(location) if location.is_remote else self._files
 
     def bucket(self, location: Location) -> Bucket:
-        """The bucket of a location; one connection pool each."""
+        """The bucket of a location; one connection pool each. ConfigError where it would be a simulated one
+        for infra and the real one for Terraform."""
         with self._lock:
             if location.bucket not in self._buckets:
-                self._buckets[location.bucket] = self._open_bucket(location.bucket, self._environ)
+                refuse_half_simulated(self._project, self._environ)
+                self._buckets[location.bucket] = self._open_bucket(location, self._environ)
             return self._buckets[location.bucket]
 
     def is_remote(self, stack: Stack) -> bool:
@@ -80,8 +93,27 @@ class States:
 
     def generation(self, stack: Stack) -> str | None:
         """The state's generation now; None when there is no state, or none that we can look at."""
-        found = self.stat(stack)
-        return found.generation if found else None
+        stat = self.stat(stack)
+        return stat.generation if stat else None
+
+    def generations(self, stacks: Iterable[Stack]) -> dict[str, str]:
+        """The generations of the states that exist, by stack id, by one listing for each bucket."""
+        by_bucket: dict[str, dict[str, str]] = {}
+        generations = {}
+        for stack in stacks:
+            location = self.location(stack)
+            if location is None:
+                continue
+            if location.is_remote:
+                by_bucket.setdefault(location.bucket, {})[location.name] = stack.id
+            elif (stat := self._files.stat(location.name)) is not None:
+                generations[stack.id] = stat.generation
+        for bucket, ids in by_bucket.items():
+            prefix = os.path.commonprefix([*ids])  # noqa: RUF071 - of names, which need not be paths
+            for blob in self.bucket(Location(bucket, "")).list(prefix):
+                if blob.name in ids:
+                    generations[ids[blob.name]] = blob.generation
+        return generations
 
     def head(self, stack: Stack) -> StateFile | None:
         """What a stack's state says; None when there is none. Read once per generation."""
@@ -95,33 +127,33 @@ class States:
 
     def head_at(self, location: Location) -> StateFile | None:
         """What the state at a location says; None when there is none."""
-        found = self.storage(location).stat(location.name)
-        if found is None:
+        stat = self.storage(location).stat(location.name)
+        if stat is None:
             return None
         with self._lock:
-            known = self._read.get(location.url)
-        if known and known[0] == found.generation:
-            return known[1]
-        whole = self.storage(location).read(location.name)
-        if whole is None:
+            cached = self._read.get(location.url)
+        if cached and cached[0] == stat.generation:
+            return cached[1]
+        blob = self.storage(location).read(location.name)
+        if blob is None:
             return None
-        head = read_state(whole.data, location.url)
+        head = read_state(blob.data, location.url)
         with self._lock:
-            self._read[location.url] = (whole.generation, head)
+            self._read[location.url] = (blob.generation, head)
         return head
 
     def raw(self, stack: Stack) -> bytes | None:
         """A stack's state as it lies there; None when there is none."""
         location = self.location(stack)
-        found = self.storage(location).read(location.name) if location else None
-        return found.data if found else None
+        blob = self.storage(location).read(location.name) if location else None
+        return blob.data if blob else None
 
     def lock(self, stack: Stack) -> LockInfo | None:
         """Who holds the stack's state; None when nobody does."""
         location = self.location(stack)
         return read_lock(self.storage(location), location) if location else None
 
-    def upstreams(self, stack: Stack) -> dict[str, str] | Waiting:
+    def upstreams(self, stack: Stack) -> dict[str, str] | WaitingReason:
         """The generation of every state that a stack reads, by stack id, or why it must wait."""
         generations: dict[str, str] = {}
         for edge in self._project.upstreams(stack.id):
@@ -129,7 +161,7 @@ class States:
             waiting = _missing(edge.source, edge.outputs, edge.optional, self.head(source))
             if waiting:
                 advice = f"{stack.id} reads {edge.source}: apply that first, "
-                return Waiting(waiting, f"{advice}or `infra apply {edge.source} {stack.id}`.")
+                return WaitingReason(waiting, f"{advice}or `infra apply {edge.source} {stack.id}`.")
             generations[edge.source] = self.generation(source) or ""
         for foreign in self._project.foreign:
             if foreign.target != stack.id:
@@ -138,12 +170,51 @@ class States:
                 foreign.url, foreign.outputs, foreign.optional, self.head_at(Location.parse(foreign.url))
             )
             if waiting:
-                return Waiting(waiting, f"{stack.id} reads it; whoever it belongs to has to apply it first.")
+                return WaitingReason(
+                    waiting, f"{stack.id} reads it; whoever it belongs to has to apply it first."
+                )
         return generations
 
     def moved(self, upstreams: Mapping[str, str]) -> bool:
         """Whether one of these states (id → generation) is no longer what it was."""
         return any(self.generation(self._project.stacks[id]) != was for id, was in upstreams.items())
+
+
+def refuse_half_simulated(project: Project, environ: Mapping[str, str]) -> None:
+    """Raise ConfigError where STORAGE_EMULATOR_HOST is set and an environment's Terraform does not get it."""
+    if not environ.get(EMULATOR):
+        return
+    lacking = [
+        name
+        for name in project.environments
+        if EMULATOR
+        in dropped_names(environ, passed=project.config.environment(name).env, sandbox=in_sandbox(environ))
+    ]
+    if lacking:
+        raise ConfigError(
+            f"{EMULATOR} is set, and Terraform does not get it in {', '.join(lacking)}: infra would read a "
+            "simulated bucket, and Terraform the real one",
+            key=f"environments.{lacking[0]}.env",
+            advice=f"Unset it, use `infra sandbox exec`, or name it under `environments.{lacking[0]}.env`.",
+        )
+
+
+def listing_folders(locations: Iterable[Location]) -> list[tuple[str, str]]:
+    """The folders that hold some states, one for each bucket where they have one in common."""
+    by_bucket: dict[str, list[str]] = {}
+    for location in locations:
+        by_bucket.setdefault(location.bucket, []).append(posixpath.dirname(location.name))
+    folders_by_bucket = []
+    for bucket, folders in sorted(by_bucket.items()):
+        shared = posixpath.commonpath(folders) if all(folders) else ""
+        if shared:
+            folders_by_bucket.append((bucket, f"{shared}/"))
+        else:
+            # Nothing in common: listing the whole bucket would cost more than asking for each.
+            folders_by_bucket.extend(
+                (bucket, f"{folder}/" if folder else "") for folder in sorted(set(folders))
+            )
+    return folders_by_bucket
 
 
 def _missing(

@@ -16,7 +16,9 @@ from orchestrator.engine.origin import is_ci
 from orchestrator.engine.ports import Progress
 from orchestrator.errors import BinaryError, ProjectError
 from orchestrator.process import Supervisor
-from orchestrator.project.model import Project, Stack
+from orchestrator.repository.backends import elsewhere_finding
+from orchestrator.repository.model import Project, Stack
+from orchestrator.state.backends import backend_kind
 from orchestrator.terraform.binaries import Binaries, Constraint, version_file
 from orchestrator.terraform.binary import Binary, binary_in, find_binary
 from orchestrator.terraform.cli_configuration import (
@@ -24,8 +26,8 @@ from orchestrator.terraform.cli_configuration import (
     CliConfiguration,
     without_implied_folder,
 )
-from orchestrator.terraform.client import Client, PlanOptions, Timeouts, Workdir
-from orchestrator.terraform.environment import child_environment
+from orchestrator.terraform.client import Client, CommandTimeouts, PlanOptions, Workdir
+from orchestrator.terraform.environment import child_environment, in_sandbox
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,24 @@ class TerraformRunner:
             root=self.project.root / stack.path,
             data_dir=self.folders.data(stack.id),
             run_dir=self.folders.run(run or self.run_id, stack.id),
-            env=child_environment(
-                self.environ_in(self.project.root / stack.path),
-                passed=settings.env,
-                # Whatever the checkout has selected, and whatever our own environment says.
-                extra={"TF_WORKSPACE": stack.workspace},
-                sandbox=bool(self.environ.get("INFRA_SANDBOX")),
-            ),
-            timeouts=Timeouts(
+            env=self.environment(stack),
+            timeouts=CommandTimeouts(
                 plan=settings.timeouts.plan, apply=settings.timeouts.apply, unlock=settings.timeouts.unlock
             ),
             binary=self.binary_of(stack),
+        )
+
+    def environment(self, stack: Stack) -> dict[str, str]:
+        """The variables that a stack's Terraform gets."""
+        config = self.project.config
+        is_simulated = in_sandbox(self.environ)
+        passed = config.environment(stack.environment).env
+        return child_environment(
+            self.environ_in(self.project.root / stack.path),
+            passed=(*passed, *(config.sandbox.variables if is_simulated else ())),
+            # Whatever the checkout has selected, and whatever our own environment says.
+            extra={"TF_WORKSPACE": stack.workspace},
+            sandbox=is_simulated,
         )
 
     def binary_of(self, stack: Stack) -> Binary:
@@ -75,25 +84,24 @@ class TerraformRunner:
 
     def init(self, stack: Stack, work: Workdir, *, shadow: bool = False) -> None:
         """`terraform init`, if anything it depends on has changed since the last one."""
-        if stack.backend.kind == "cloud":
+        backend = backend_kind(stack.backend.kind)
+        elsewhere = elsewhere_finding(stack)
+        if elsewhere:
             raise ProjectError(
-                f"{stack.id} has a `cloud` block: HCP Terraform plans and applies it by itself.",
-                advice="Give it a backend that only keeps its state, such as gcs, or leave it out.",
-                file=stack.path,
-                stack=stack.id,
+                elsewhere.message, advice=elsewhere.advice, file=elsewhere.file, stack=stack.id
             )
         with self.alone_in(stack):
             self.client.init(
                 work,
                 self.project.init_key(stack.id),
-                {} if shadow else stack.backend_config,
+                {} if shadow else backend.arguments(stack.backend_config, self.project.root),
                 on_progress=lambda text: self.progress.doing(stack.id, text),
             )
 
     def plan_options(self, stack: Stack, options: PlanOptions) -> PlanOptions:
         """The options of the command line with the variable files that infra.yaml gives the stack."""
         files = tuple(self.project.root / name for name in stack.var_files)
-        return replace(options, var_files=files)
+        return replace(options, var_files=(*files, *options.given_var_files))
 
     @contextmanager
     def alone_in(self, stack: Stack) -> Iterator[None]:
@@ -136,8 +144,8 @@ def binaries_for(
 
 def _project_constraints(project: Project, folder: Path) -> tuple[Constraint, ...]:
     """What infra.yaml and the nearest version file at or above a folder ask for."""
-    wanted = project.config.terraform.version
-    own = (Constraint(wanted, "terraform.version of infra.yaml"),) if wanted else ()
+    version = project.config.terraform.version
+    own = (Constraint(version, "terraform.version of infra.yaml"),) if version else ()
     file = version_file(project.root, folder)
     return (*own, file) if file else own
 

@@ -1,4 +1,4 @@
-"""Another commit of the same repository to work in, beside the checkout: for a stack as it was last applied.
+"""Checks out another commit of the repository to run Terraform in, such as the one last applied.
 
 A checkout of a commit is kept below `.infra/worktrees/` while it may be wanted again. It holds folders of its
 own, so that nothing in it stands in the way of what runs in the real checkout.
@@ -19,16 +19,15 @@ from typing import TYPE_CHECKING
 
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.folders import Folders, private
-from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.memory import Memory
 from orchestrator.errors import InfraError
-from orchestrator.project import load_commit
+from orchestrator.repository.loading import load_commit
 from orchestrator.state.location import Location
 from orchestrator.terraform.locking import file_lock
 
 if TYPE_CHECKING:
     from orchestrator.engine.session import Session
-    from orchestrator.project.model import Project
+    from orchestrator.repository.model import Project
 
 # Checkouts that nobody is in: this many are kept for the next time, unless unused for this long.
 KEPT = 8
@@ -59,7 +58,7 @@ class _Entered:
 
 
 @dataclass
-class Commits:
+class CommitSessions:
     """The other commits that a run is in, each with a session that its threads share."""
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -70,20 +69,20 @@ class Commits:
         with self._lock:
             if commit not in self._entered:
                 self._entered[commit] = _enter(session, commit)
-            found = self._entered[commit]
-            found.users += 1
-            return found.session
+            entered = self._entered[commit]
+            entered.users += 1
+            return entered.session
 
     def leave(self, session: Session, commit: str) -> None:
         """Whoever goes last takes the plan files along, and makes room."""
         with self._lock:
-            found = self._entered[commit]
-            found.users -= 1
-            if found.users:
+            entered = self._entered[commit]
+            entered.users -= 1
+            if entered.users:
                 return
             del self._entered[commit]
-            found.session.close()
-            os.close(found.claim)
+            entered.session.forget_plans()
+            os.close(entered.claim)
             with suppress(InfraError, OSError):  # what is not tidied up now is the next time
                 _prune(session.context)
 
@@ -117,7 +116,7 @@ def _session_in(session: Session, at: Project, project: Project) -> Session:
         terraform=replace(
             session.terraform, project=project, folders=folders, _roots=defaultdict(threading.Lock)
         ),
-        memory=Memory(project, states, Ledgers(at, states, context.environ)),
+        memory=Memory(project, states, session.memory.ledgers.for_commit(at, states)),
     )
 
 
@@ -129,7 +128,7 @@ def _check_out(context: RunContext, commit: str) -> int:
         claim = os.open(folder / f"{commit}.used", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(claim, fcntl.LOCK_SH)
-            # Empty until the checkout is whole: one that was cut off would look like deleted code.
+            # Empty until the checkout is whole: one that was interrupted would look like deleted code.
             if not (folder / commit).is_dir() or not os.pread(claim, 1, 0):
                 repository.remove_worktree(commit)
                 repository.add_worktree(commit)
@@ -144,11 +143,11 @@ def _check_out(context: RunContext, commit: str) -> int:
 def _link_local_states(at: Project, root: Path) -> None:
     """Local states lie in the checkout, beside the code that makes them: link them into this one."""
     for stack in at.stacks.values():
-        place = Location.parse(stack.state) if stack.state else None
-        if place is None or place.is_remote or Path(place.name).is_absolute():
+        location = Location.parse(stack.state) if stack.state else None
+        if location is None or location.is_remote or Path(location.name).is_absolute():
             continue
-        real, link = at.root / place.name, root / place.name
-        if not real.is_file() or link.is_symlink() or ".." in Path(place.name).parts:
+        real, link = at.root / location.name, root / location.name
+        if not real.is_file() or link.is_symlink() or ".." in Path(location.name).parts:
             continue
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
@@ -179,6 +178,6 @@ def _remove(project: Project, mark: Path) -> None:
 
 
 def _folder(project: Project) -> Path:
-    from orchestrator.project.git import WORKTREES
+    from orchestrator.repository.git import WORKTREES
 
     return private(project.repository.root / WORKTREES)

@@ -1,5 +1,5 @@
-"""The guard: refuses code that would run programs, leak data or read foreign files while it is planned.
+"""The guard: refuses code that would run programs, leak data or read other files while it is planned.
 
-`check` is the entry; `modules` goes through the code that a plan reads, `rules` judges it, `files` judges
-what lies beside it. Nothing is run and nothing is fetched.
+`check` is the entry point; `guarded_code` walks the code that a plan reads, `rules` checks it, `files` checks
+the files beside it. Nothing is executed and nothing is fetched.
 """

@@ -1,7 +1,7 @@
-"""The entry of the guard: judges a project before Terraform loads it, by the rules of trunk.
+"""The entry point of the guard: checks a project against the rules of trunk before Terraform loads it.
 
-Code of a pull request runs with the plan account's rights before anybody has reviewed it. So the rules come
-from trunk, and what cannot be told counts as forbidden.
+Code of a pull request runs with the permissions of the plan account before anyone has reviewed it. So the
+rules come from trunk, and anything that cannot be determined is refused.
 """
 
 from __future__ import annotations
@@ -9,30 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.config import Config
-from orchestrator.config.rules import Allowed as Accepted
+from orchestrator.config import Backend, Config, Environment, FileBackend
+from orchestrator.config.rules import AcceptedFinding as Accepted
 from orchestrator.config.rules import Guard
 from orchestrator.guard import files, git_files
-from orchestrator.guard.allowed import Allowed, allowed_by
+from orchestrator.guard.allowlist import Allowlist, allowed_by
+from orchestrator.guard.guarded_code import GuardedCode
 from orchestrator.guard.lock_files import LockRules, check_constraints, check_lock_files, no_approval
-from orchestrator.guard.modules import Code
-from orchestrator.guard.rules import Judge
-from orchestrator.project import read_tree, uncollected
-from orchestrator.project.given import mask_findings
-from orchestrator.project.model import Finding, Project
-from orchestrator.project.reads import glob_pattern
+from orchestrator.guard.rules import CodeRules
+from orchestrator.repository.file_reads import glob_pattern
+from orchestrator.repository.loading import no_garbage_collection, read_tree
+from orchestrator.repository.model import Finding, Project
 from orchestrator.repository.modules import TOFU_SUFFIXES, product_of
+from orchestrator.repository.sensitive_variables import mask_findings
 from orchestrator.repository.source import Source
 
 SEVERITIES = ("error", "warning", "info")
 ON_TRUNK = " Trunk has it already."
-# Who settles these is said with them.
+# Their advice already says who decides.
 UNACCEPTED = frozenset(f"changed-{kind}" for kind in files.KINDS)
 
 
 @dataclass(frozen=True)
 class GuardResult:
-    """The findings, the serious ones first, and those that infra.yaml accepts, each with its reason."""
+    """The findings by severity, and those that infra.yaml accepts, each with its reason."""
 
     findings: tuple[Finding, ...]
     accepted: tuple[tuple[Finding, str], ...] = ()
@@ -53,7 +53,7 @@ def check_project(
     mirrored: bool = False,
     missing_approval: Callable[[str], str] = no_approval,
 ) -> GuardResult:
-    """Judge `head` before it is planned; findings of severity `error` forbid it.
+    """Check `head` before it is planned; findings of severity `error` refuse the plan.
 
     `base` is the commit of trunk that it is compared with, None for a project without one: then the project
     is trusted to list its own backends and buckets. `changed` are the paths from the project's root that
@@ -62,7 +62,7 @@ def check_project(
     is described at `LockRules`. Raises nothing of its own.
     """
     lock_rules = LockRules(rules.lock_file_changes, mirrored, missing_approval)
-    with uncollected():
+    with no_garbage_collection():
         return _check(head, base, changed, rules, stacks, lock_rules)
 
 
@@ -77,16 +77,20 @@ def _check(
     planned = set(planned_stacks(head, base) if stacks is None else stacks)
     chosen = [id_ for id_ in head.stacks if id_ in planned]
     allowed = allowed_by(rules, trusted_projects(head, base))
-    found: list[Finding] = []
+    findings: list[Finding] = []
     folders: dict[str, None] = {}
-    for source in views_of(head, (base or head).config.terraform.binary):
-        code = Code(head, Judge(head.tree, allowed), source)
-        found += [finding for id_ in chosen for finding in code.stack(head.stacks[id_])]
+    binary = (base or head).config.terraform.binary
+    rules_of_code = CodeRules(head.tree, allowed, is_terraform=product_of(binary) == "terraform")
+    for source in views_of(head, binary):
+        code = GuardedCode(head, rules_of_code, source)
+        findings += [finding for id_ in chosen for finding in code.stack(head.stacks[id_])]
         folders |= dict.fromkeys(code.folders)
-    found += _beside_code(head, base, changed, rules, folders, allowed)
-    found += check_lock_files(head, base, chosen, allowed, lock_rules)
-    found += check_constraints(head, base, chosen, allowed, lock_rules)
-    return _accept(_described(mask_findings(head, found), head, base), rules.allow)
+    findings += files.backend_files([head.stacks[id_] for id_ in chosen], allowed)
+    findings += _beside_code(head, base, changed, rules, folders, allowed)
+    findings += files.variable_files(head, chosen)
+    findings += check_lock_files(head, base, chosen, allowed, lock_rules)
+    findings += check_constraints(head, base, chosen, allowed, lock_rules)
+    return _accept(_described(mask_findings(head, findings), head, base), rules.allow)
 
 
 def _beside_code(
@@ -95,17 +99,17 @@ def _beside_code(
     changed: Collection[str],
     rules: Guard,
     folders: Iterable[str],
-    allowed: Allowed,
+    allowed: Allowlist,
 ) -> Iterator[Finding]:
     yield from files.cli_configuration(head)
-    yield from files.version_managers(head)
+    yield from files.version_managers(head, changed)
     yield from files.unprintable_names(head, folders)
     yield from files.equal_names(head, folders, changed)
     yield from files.links(head, folders, changed)
-    yield from git_files.judge(head, base, allowed.modules)
-    trusted = (base or head).config
-    yield from files.changed_rules(changed, rules, trusted.policy.rego.folder)
-    yield from files.changed_backend(head.config, trusted, allowed)
+    yield from git_files.check_git_files(head, base, allowed.modules)
+    trusted = base or head
+    yield from files.changed_rules(changed, rules, trusted.config.policy.rego.folder)
+    yield from files.configured_backends(head, trusted, allowed)
     yield from files.moved_states(head, base, allowed)
 
 
@@ -137,12 +141,38 @@ def trusted_projects(head: Project, base: Project | None) -> tuple[Project, ...]
 
 
 def layout_of(config: Config) -> Config:
-    """Where a configuration finds environments and stacks, and nothing else of it."""
+    """A configuration with the layout settings of another one, and nothing else."""
+
+    def of_files(backend: Backend | None) -> FileBackend | None:
+        # A file of settings is trunk's own; buckets and prefixes in infra.yaml are the pull request's.
+        return backend if isinstance(backend, FileBackend) else None
+
+    environments = {
+        name: Environment(backend=of_files(environment.backend))
+        for name, environment in config.environments.items()
+    }
     stacks = {
-        name: replace(stack, moved=None, moved_from=None, depends_on=(), reads=())
+        name: replace(
+            stack,
+            moved=None,
+            moved_from=None,
+            depends_on=(),
+            reads=(),
+            backend=of_files(stack.backend),
+            environments={
+                shared: replace(settings, moved_from=None, backend=of_files(settings.backend))
+                for shared, settings in stack.environments.items()
+            },
+        )
         for name, stack in config.stacks.items()
     }
-    return Config(roots=config.roots, stacks=stacks)
+    return Config(
+        roots=config.roots,
+        exclude=config.exclude,
+        backend=of_files(config.backend),
+        environments=environments,
+        stacks=stacks,
+    )
 
 
 def changed_paths(head: Project, base: Project) -> tuple[str, ...]:
@@ -156,21 +186,21 @@ def _contents(project: Project) -> dict[str, str]:
 
 
 def planned_stacks(head: Project, base: Project | None) -> tuple[str, ...]:
-    """The stacks that a comparison with `base` would plan, followers included."""
-    from orchestrator.project.affected import followers
+    """The stacks that a comparison with `base` would plan, including dependents."""
+    from orchestrator.repository.affected import find_dependents
 
     if base is None:
         return tuple(head.stacks)
     changed = [
         id_ for id_ in head.stacks if id_ not in base.stacks or base.fingerprint(id_) != head.fingerprint(id_)
     ]
-    return (*changed, *followers(head, changed))
+    return (*changed, *find_dependents(head, changed))
 
 
-def _described(found: Iterable[Finding], head: Project, base: Project | None) -> Iterator[Finding]:
-    """Each finding once, said to be old where trunk has the very file, the serious ones first."""
+def _described(findings: Iterable[Finding], head: Project, base: Project | None) -> Iterator[Finding]:
+    """Findings without duplicates, by severity; marked where trunk has the same file."""
     unique: dict[tuple[object, ...], Finding] = {}
-    for finding in found:
+    for finding in findings:
         key = (finding.code, finding.file, finding.line, finding.message)
         is_shared = key in unique and unique[key].stack != finding.stack
         unique[key] = replace(finding, stack=None) if is_shared else finding
@@ -186,27 +216,27 @@ def _content(project: Project, file: str | None) -> str | None:
     return project.tree.ids.get(file or "") or project.tree.links.get(file or "")
 
 
-def _accept(found: Iterable[Finding], accepted_entries: Sequence[Accepted]) -> GuardResult:
-    kept: list[Finding] = []
+def _accept(findings: Iterable[Finding], accepted_entries: Sequence[Accepted]) -> GuardResult:
+    remaining: list[Finding] = []
     accepted: list[tuple[Finding, str]] = []
-    for finding in found:
+    for finding in findings:
         match = next((entry for entry in accepted_entries if _accepts(entry, finding)), None)
         if match is not None:
             accepted.append((finding, match.reason))
         else:
-            kept.append(_with_way_out(finding))
-    return GuardResult(tuple(kept), tuple(accepted))
+            remaining.append(_with_accept_advice(finding))
+    return GuardResult(tuple(remaining), tuple(accepted))
 
 
-def _with_way_out(finding: Finding) -> Finding:
-    """An error with how an owner allows it, where its advice does not say so already."""
+def _with_accept_advice(finding: Finding) -> Finding:
+    """Append to an error how an owner accepts it, unless its advice already says so."""
     if finding.severity != "error" or "on trunk" in finding.advice or finding.code in UNACCEPTED:
         return finding
-    return replace(finding, advice=f"{finding.advice} {how_to_allow(finding)}".strip())
+    return replace(finding, advice=f"{finding.advice} {accept_advice(finding)}".strip())
 
 
-def how_to_allow(finding: Finding) -> str:
-    """What an owner writes to accept a finding."""
+def accept_advice(finding: Finding) -> str:
+    """The entry that accepts a finding."""
     entry = f"{{rule: {finding.code}, path: {finding.file}, reason: …}}"
     return f"If it must be: an owner accepts it on trunk, in infra.yaml: `guard: {{allow: [{entry}]}}`."
 

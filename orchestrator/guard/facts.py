@@ -1,6 +1,6 @@
-"""What the guard must know of one Terraform file, whatever the file is called and however it is written.
+"""The facts about one Terraform file that the guard checks.
 
-Unlike `FileFacts` nothing is merged, guessed or left out: what cannot be told is said to be so.
+Unlike `ModuleFacts` nothing is merged, guessed or left out: what cannot be determined is marked as such.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.guard.settings import Setting
+from orchestrator.repository.facts import FILE_FUNCTIONS
 from orchestrator.repository.hcl.text import Text
+
+# Functions whose argument is a path; `provider::local::direxists` says which folders a machine has.
+PATH_FUNCTIONS = FILE_FUNCTIONS | {"direxists"}
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedBlock:
     """Something with a name, at a line: a provisioner, a key provider."""
 
     name: str
@@ -22,8 +26,8 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Required:
-    """A provider in `required_providers`; `source` is None when it cannot be told."""
+class RequiredProvider:
+    """A provider in `required_providers`; `source` is None when it cannot be determined."""
 
     name: str
     source: str | None
@@ -31,7 +35,7 @@ class Required:
 
 
 @dataclass(frozen=True, slots=True)
-class Configured:
+class ProviderBlock:
     """A provider block, by the provider's local name, with all of its settings."""
 
     name: str
@@ -40,10 +44,10 @@ class Configured:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ResourceBlock:
     """A resource, data source, ephemeral resource or action, and its provider's local name.
 
-    `settings` are those of types whose settings are judged; an `import` block has the type that it is for.
+    `settings` are those of types whose settings are checked; an `import` block has the type that it is for.
     """
 
     kind: str
@@ -54,7 +58,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class ModuleCallFact:
     """A module call with a source."""
 
     name: str
@@ -63,10 +67,10 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class StateStore:
     """A backend block (`name` empty) or a remote state, and how it is configured.
 
-    `kind` is None where an override file leaves it out; `settings` is None when its keys cannot be told.
+    `kind` is None where an override file leaves it out; `settings` is None when its keys are unknown.
     """
 
     name: str
@@ -76,8 +80,11 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """A call of a function that reads files."""
+class FileRead:
+    """A call of a function that reads files, or a text that is rendered with such functions.
+
+    `function` is then `templatestring`, or the type of the block that holds the text.
+    """
 
     function: str
     path: Text
@@ -89,40 +96,40 @@ class Read:
 class CodeFacts:
     """One file. `unreadable` says why, and at which line, what it holds cannot be known."""
 
-    required: tuple[Required, ...] = ()
-    held: tuple[Held, ...] = ()
-    configured: tuple[Configured, ...] = ()
-    calls: tuple[Called, ...] = ()
-    backends: tuple[Store, ...] = ()
-    states: tuple[Store, ...] = ()
-    provisioners: tuple[Named, ...] = ()
-    encryptions: tuple[Named, ...] = ()
-    metas: tuple[Named, ...] = ()
-    reads: tuple[Read, ...] = ()
+    required: tuple[RequiredProvider, ...] = ()
+    resources: tuple[ResourceBlock, ...] = ()
+    configured: tuple[ProviderBlock, ...] = ()
+    calls: tuple[ModuleCallFact, ...] = ()
+    backends: tuple[StateStore, ...] = ()
+    states: tuple[StateStore, ...] = ()
+    provisioners: tuple[NamedBlock, ...] = ()
+    encryptions: tuple[NamedBlock, ...] = ()
+    metas: tuple[NamedBlock, ...] = ()
+    reads: tuple[FileRead, ...] = ()
     unreadable: tuple[int | None, str] | None = None
 
 
 @dataclass
-class Gathered:
-    """The same while a file is being read."""
+class FactCollector:
+    """A mutable `CodeFacts`, used while a file is read."""
 
-    required: list[Required] = field(default_factory=list)
-    held: list[Held] = field(default_factory=list)
-    configured: list[Configured] = field(default_factory=list)
-    calls: list[Called] = field(default_factory=list)
-    backends: list[Store] = field(default_factory=list)
-    states: list[Store] = field(default_factory=list)
-    provisioners: list[Named] = field(default_factory=list)
-    encryptions: list[Named] = field(default_factory=list)
-    metas: list[Named] = field(default_factory=list)
-    reads: list[Read] = field(default_factory=list)
+    required: list[RequiredProvider] = field(default_factory=list)
+    resources: list[ResourceBlock] = field(default_factory=list)
+    configured: list[ProviderBlock] = field(default_factory=list)
+    calls: list[ModuleCallFact] = field(default_factory=list)
+    backends: list[StateStore] = field(default_factory=list)
+    states: list[StateStore] = field(default_factory=list)
+    provisioners: list[NamedBlock] = field(default_factory=list)
+    encryptions: list[NamedBlock] = field(default_factory=list)
+    metas: list[NamedBlock] = field(default_factory=list)
+    reads: list[FileRead] = field(default_factory=list)
     unreadable: tuple[int | None, str] | None = None
 
     def facts(self) -> CodeFacts:
-        """Frozen."""
+        """The collected facts, frozen."""
         return CodeFacts(
             tuple(self.required),
-            tuple(self.held),
+            tuple(self.resources),
             tuple(self.configured),
             tuple(self.calls),
             tuple(self.backends),

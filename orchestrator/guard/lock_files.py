@@ -1,4 +1,4 @@
-"""Lock files and version constraints: which provider packages run in every plan."""
+"""Checks lock files and version constraints, which decide the provider packages that plans run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.config.rules import LockFileChanges
-from orchestrator.guard.allowed import Allowed, is_listed_provider, provider_address
-from orchestrator.project.model import Finding, Project, Severity, Stack
+from orchestrator.guard.allowlist import Allowlist, is_listed_provider, provider_address
 from orchestrator.repository.facts import provider_source
-from orchestrator.repository.hcl import Attribute, read
+from orchestrator.repository.hcl import Attribute
+from orchestrator.repository.lock_file import LOCK_FILE, read_lock_file
+from orchestrator.repository.model import Finding, Project, Severity, Stack
 
-LOCK_FILE = ".terraform.lock.hcl"
 # provider → (version, hashes)
 Locks = Mapping[str, tuple[str | None, frozenset[str]]]
 # (provider, version constraint as it is written, empty without one)
@@ -28,7 +28,7 @@ def no_approval(path: str) -> str:
 
 @dataclass(frozen=True)
 class LockRules:
-    """How lock files are judged.
+    """How lock files are checked.
 
     `mode` is `guard.lock_file_changes`; `mirrored` says that providers come from a mirror, whose packages no
     registry has signed. `missing_approval(path)` says why no owner of a path counts as author or approver of
@@ -46,7 +46,7 @@ class LockRules:
 
 
 def check_lock_files(
-    head: Project, base: Project | None, stacks: Iterable[str], allowed: Allowed, rules: LockRules
+    head: Project, base: Project | None, stacks: Iterable[str], allowed: Allowlist, rules: LockRules
 ) -> Iterator[Finding]:
     """Lock files that name a provider package which trunk does not know.
 
@@ -55,22 +55,22 @@ def check_lock_files(
     """
     if base is None:
         return
-    known: set[tuple[str, str | None]] | None = None
+    known_packages: set[tuple[str, str | None]] | None = None
     for stack in (head.stacks[id_] for id_ in stacks):
         path = _lock_path(head, stack)
         before = base.tree.ids.get(path)
         if before == head.tree.ids.get(path):
             continue
-        known = known if known is not None else _known_packages(base)
+        known_packages = known_packages if known_packages is not None else _known_packages(base)
         locks = read_lock(head.tree.read(path)) if path in head.tree.ids else {}
         old = read_lock(base.tree.read(path)) if before else {}
-        for provider, message in _changes(locks, old, known):
+        for provider, message in _changes(locks, old, known_packages):
             listed = is_listed_provider(provider, allowed)
             yield _finding(provider, message, path, stack.id, rules, is_listed=listed)
 
 
 def check_constraints(
-    head: Project, base: Project | None, stacks: Iterable[str], allowed: Allowed, rules: LockRules
+    head: Project, base: Project | None, stacks: Iterable[str], allowed: Allowlist, rules: LockRules
 ) -> Iterator[Finding]:
     """Version constraints that trunk does not have, where no lock file says which version is taken.
 
@@ -78,19 +78,21 @@ def check_constraints(
     """
     if base is None:
         return
-    known: set[Constraint] | None = None
-    seen: set[str] = set()
+    known_constraints: set[Constraint] | None = None
+    visited: set[str] = set()
     for stack in (head.stacks[id_] for id_ in stacks):
         if _lock_path(head, stack) in head.tree.ids:
             continue
         for folder in (head.coverage.source.real(stack.path), *head.coverage.modules(stack)):
-            if folder in seen:
+            if folder in visited:
                 continue
-            seen.add(folder)
+            visited.add(folder)
             if _code_ids(head, folder) == _code_ids(base, folder):
                 continue
-            known = known if known is not None else _known_constraints(base)
-            for provider, message, attribute in _changed_constraints(head, base, folder, known):
+            known_constraints = (
+                known_constraints if known_constraints is not None else _known_constraints(base)
+            )
+            for provider, message, attribute in _changed_constraints(head, base, folder, known_constraints):
                 path = posixpath.join(folder, attribute.file)
                 if is_listed_provider(provider, allowed):
                     yield _finding(provider, message, path, stack.id, rules, line=attribute.line)
@@ -142,7 +144,7 @@ def _code_ids(project: Project, folder: str) -> list[tuple[str, str]]:
 
 
 def _constraints(project: Project, folder: str) -> Iterator[tuple[Constraint, Attribute]]:
-    """The providers that a folder requires. What cannot be told has its own text as its constraint."""
+    """The providers that a folder requires. What cannot be determined has its own text as its constraint."""
     for name, attribute in project.coverage.source.module(folder).required_providers.items():
         elements = attribute.expression.elements
         version = attribute.expression if elements is None else elements.get("version")
@@ -155,13 +157,13 @@ def _constraints(project: Project, folder: str) -> Iterator[tuple[Constraint, At
 
 
 def _changed_constraints(
-    head: Project, base: Project, folder: str, known: Collection[Constraint]
+    head: Project, base: Project, folder: str, trunk_constraints: Collection[Constraint]
 ) -> Iterator[tuple[str, str, Attribute]]:
     """Providers with what changes about their constraint, and where it is written."""
     old = {provider: (version, at) for (provider, version), at in _constraints(base, folder)}
     current = dict(_constraints(head, folder))
     for (provider, version), attribute in current.items():
-        if (provider, version) in known:
+        if (provider, version) in trunk_constraints:
             continue
         instead = f" instead of {old[provider][0] or 'no constraint'}" if provider in old else ""
         words = f"{version}" if version else "any version"
@@ -184,11 +186,11 @@ def _known_constraints(base: Project) -> set[Constraint]:
 
 
 def _changes(
-    locks: Locks, old: Locks, known: Collection[tuple[str, str | None]]
+    locks: Locks, old: Locks, trunk_packages: Collection[tuple[str, str | None]]
 ) -> Iterator[tuple[str, str]]:
     """Providers with what changes about them."""
     for name, (version, hashes) in locks.items():
-        if (name, version) not in known:
+        if (name, version) not in trunk_packages:
             instead = f" instead of {old[name][0]}" if name in old else ""
             yield name, f"The lock file takes {name} {version}{instead}, which no lock file of trunk has."
         elif name in old and old[name][0] == version and not old[name][1] <= hashes:
@@ -198,20 +200,19 @@ def _changes(
 
 
 def _known_packages(base: Project) -> set[tuple[str, str | None]]:
-    found: set[tuple[str, str | None]] = set()
-    seen: set[str] = set()
+    known_packages: set[tuple[str, str | None]] = set()
+    contents_read: set[str] = set()
     for path, content in base.tree.ids.items():
-        if posixpath.basename(path) == LOCK_FILE and content not in seen:
-            seen.add(content)
-            found |= {(name, version) for name, (version, _) in read_lock(base.tree.read(path)).items()}
-    return found
+        if posixpath.basename(path) == LOCK_FILE and content not in contents_read:
+            contents_read.add(content)
+            known_packages |= {
+                (name, version) for name, (version, _) in read_lock(base.tree.read(path)).items()
+            }
+    return known_packages
 
 
 def read_lock(data: bytes) -> Locks:
     """The packages that a lock file names: version and hashes by provider address."""
-    found: dict[str, tuple[str | None, frozenset[str]]] = {}
-    for block in read(LOCK_FILE, data).of("provider"):
-        version = block.attributes.get("version")
-        hashes = frozenset(one.text for one in block.strings() if one.path == ("hashes",))
-        found[block.name.lower()] = (version.value if version else None, hashes)
-    return found
+    return {
+        provider.source.lower(): (provider.version, provider.checksums) for provider in read_lock_file(data)
+    }

@@ -1,26 +1,26 @@
-"""Whether a path that code reads stays among the files of the repository."""
+"""Checks that paths which code reads stay inside the repository."""
 
 from __future__ import annotations
 
 import posixpath
 
-from orchestrator.guard.facts import Read
-from orchestrator.project.reads import Place
+from orchestrator.guard.facts import PATH_FUNCTIONS, FileRead
+from orchestrator.repository.file_reads import CodeLocation
 from orchestrator.repository.hcl.text import Listed, Text, literal, literal_prefix, resolve
-from orchestrator.repository.tree import Lost, Tree
+from orchestrator.repository.tree import BrokenPath, Tree
 from orchestrator.repository.variables import folder_of
 
 # Folders that programs keep beside the code: credentials, states, plans and providers lie in them.
 HIDDEN = frozenset({".git", ".terraform", ".infra"})
 
 
-def physical(tree: Tree, folder: str, told: str) -> str | None:
-    """Where the operating system goes from `folder` by `told`, links followed; None: out of the tree."""
+def resolve_physical(tree: Tree, folder: str, path: str) -> str | None:
+    """Resolve `path` from `folder` as the operating system does; None when it leaves the tree."""
     start = tree.resolve(folder)
-    if isinstance(start, Lost):
+    if isinstance(start, BrokenPath):
         return None
     at = start
-    for part in told.split("/"):
+    for part in path.split("/"):
         if part in ("", "."):
             continue
         if part == "..":
@@ -28,52 +28,52 @@ def physical(tree: Tree, folder: str, told: str) -> str | None:
                 return None
             at = posixpath.dirname(at)
             continue
-        found = tree.resolve(posixpath.join(at, part))
-        if isinstance(found, Lost):
+        resolved = tree.resolve(posixpath.join(at, part))
+        if isinstance(resolved, BrokenPath):
             return None
-        at = found
+        at = resolved
     return at
 
 
-def wrong_with(tree: Tree, use: Read, place: Place) -> str | None:
-    """What is wrong with a path that a function reads, as the end of a sentence; None: nothing."""
-    if use.function == "templatestring":
+def read_problem(tree: Tree, use: FileRead, location: CodeLocation) -> str | None:
+    """The problem with a path that a function reads, as the end of a sentence; None for a valid path."""
+    if use.function not in PATH_FUNCTIONS:
         return "evaluates a text as code, which may read any file"
     if use.function == "fileset":
-        pattern = literal(resolve(use.pattern or (), place.scope)) if use.pattern is not None else None
+        pattern = literal(resolve(use.pattern or (), location.scope)) if use.pattern is not None else None
         if pattern is None:
-            return "looks for a pattern that cannot be told"
+            return "looks for a pattern that cannot be determined"
         if pattern.startswith(("/", "~")) or ".." in pattern.split("/") or is_hidden(pattern):
             return f"looks for {pattern}, out of its folder"
     # What a template does cannot be known without knowing which one it is.
     may_list = use.function not in ("templatefile", "fileset")
-    return wrong_path(tree, use.path, place, may_list=may_list)
+    return path_problem(tree, use.path, location, may_list=may_list)
 
 
-def wrong_path(tree: Tree, path: Text, place: Place, *, may_list: bool = False) -> str | None:
-    """The same for a path alone. `may_list`: names that `fileset` finds may stand in it."""
-    text = resolve(path, place.scope)
-    base, rest = place.root, text
-    folder = folder_of(text[0], place.folder, place.root) if text else None
+def path_problem(tree: Tree, path: Text, location: CodeLocation, *, may_list: bool = False) -> str | None:
+    """The problem with a path, as in `read_problem`. `may_list` allows names that `fileset` finds."""
+    text = resolve(path, location.scope)
+    base, rest = location.root, text
+    folder = folder_of(text[0], location.folder, location.root) if text else None
     if folder is not None:
         base = folder
         rest = text[1:] or ("",)
         if literal_prefix(rest)[:1] not in ("", "/") or not isinstance(rest[0], str):
-            return "reads a path that cannot be told"
+            return "reads a path that cannot be determined"
     elif literal_prefix(text).startswith(("/", "~")):
         return f"reads {literal(text) or literal_prefix(text)}, an absolute path"
-    told = literal(rest)
-    if told is None:
+    dirname = literal(rest)
+    if dirname is None:
         if not (may_list and _is_listed(rest)):
-            return "reads a path that cannot be told"
-        told = posixpath.dirname(literal_prefix(rest))
-        if physical(tree, base, told) == "":
+            return "reads a path that cannot be determined"
+        dirname = posixpath.dirname(literal_prefix(rest))
+        if resolve_physical(tree, base, dirname) == "":
             return "reads what lies at the top of the repository, whatever its name"
-    found = physical(tree, base, told)
-    if found is None:
-        return f"reads {told.lstrip('/')}, which leaves the repository"
-    if is_hidden(found):
-        return f"reads {found}, which is no code"
+    real = resolve_physical(tree, base, dirname)
+    if real is None:
+        return f"reads {dirname.lstrip('/')}, which leaves the repository"
+    if is_hidden(real):
+        return f"reads {real}, which is no code"
     return None
 
 

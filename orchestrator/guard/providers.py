@@ -1,6 +1,6 @@
-"""What a listed provider can do on the machine that plans: run programs, read files, send requests.
+"""The capabilities of providers on the machine that plans: running programs, reading files, sending requests.
 
-`providers.toml` says it by provider, with the documentation that it was taken from.
+`providers.toml` lists them by provider, with links to the documentation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from orchestrator.guard.settings import Setting
-from orchestrator.repository.hcl.text import Scope, literal, literal_prefix, resolve
+from orchestrator.repository.hcl.text import NameScope, literal, literal_prefix, resolve
 
 READING_KINDS = frozenset({"data", "ephemeral", "action", "list"})
 ANY_PROVIDER = "*"
@@ -26,6 +26,7 @@ class Capabilities:
     """What a block of one kind can do; see `providers.toml`. All names are globs."""
 
     refused: str = ""
+    unless: Mapping[str, str] = field(default_factory=dict)
     programs: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
@@ -34,12 +35,13 @@ class Capabilities:
     charts: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
+    rendered: tuple[str, ...] = ()
     schemes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Provider:
-    """A provider that was looked at: its sources, its own block, and its types by `KIND.TYPE` globs."""
+class KnownProvider:
+    """A reviewed provider: its sources, its own block, and its types by `KIND.TYPE` globs."""
 
     sources: tuple[str, ...]
     documentation: str
@@ -48,7 +50,7 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RefusedSetting:
     """A setting that is refused, whatever its value: as the end of a sentence."""
 
     setting: Setting
@@ -56,41 +58,52 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
-    """A setting whose value is judged where the names that it holds are known."""
+class CheckedSetting:
+    """A setting whose value is checked where the names that it holds are known."""
 
     use: Use
     setting: Setting
 
 
 @cache
-def known_providers() -> tuple[Provider, ...]:
+def known_providers() -> tuple[KnownProvider, ...]:
     """The providers of `providers.toml`."""
     data = tomllib.loads((files("orchestrator.guard") / "providers.toml").read_text("utf-8"))
     return tuple(_provider(entry) for entry in data["provider"])
 
 
-def _provider(entry: Mapping[str, Any]) -> Provider:
+def _provider(entry: Mapping[str, Any]) -> KnownProvider:
     types = tuple((pattern, _capabilities(value)) for pattern, value in entry.get("types", {}).items())
     sources = (entry["source"], *entry.get("also", ()))
-    return Provider(sources, entry["documentation"], _capabilities(entry), types)
+    return KnownProvider(sources, entry["documentation"], _capabilities(entry), types)
 
 
 def _capabilities(entry: Mapping[str, Any]) -> Capabilities:
-    names = ("programs", "endpoints", "paths", "deferred", "written", "charts", "buckets", "objects")
+    names = (
+        "programs",
+        "endpoints",
+        "paths",
+        "deferred",
+        "written",
+        "charts",
+        "buckets",
+        "objects",
+        "rendered",
+    )
     lists = {name: tuple(entry.get(name, ())) for name in names}
     schemes = {name: tuple(values) for name, values in entry.get("schemes", {}).items()}
-    return Capabilities(refused=entry.get("refused", ""), schemes=schemes, **lists)
+    refused, unless = entry.get("refused", ""), entry.get("unless", {})
+    return Capabilities(refused=refused, unless=unless, schemes=schemes, **lists)
 
 
 def is_known(source: str) -> bool:
-    """Whether a provider was looked at; `source` is as `provider_address` has it."""
+    """Whether a provider was reviewed; `source` is as `provider_address` has it."""
     return any(source in provider.sources for provider in known_providers())
 
 
 @lru_cache(maxsize=1_000)
-def of_provider(source: str | None) -> tuple[Capabilities, ...]:
-    """What can stand in a provider's own block; `source` is its address, None when it cannot be told."""
+def provider_capabilities(source: str | None) -> tuple[Capabilities, ...]:
+    """What can stand in a provider's own block; `source` is its address, None when unknown."""
     return tuple(
         provider.block
         for provider in known_providers()
@@ -99,7 +112,7 @@ def of_provider(source: str | None) -> tuple[Capabilities, ...]:
 
 
 @lru_cache(maxsize=10_000)
-def of_type(kind: str, type_name: str) -> tuple[Capabilities, ...]:
+def type_capabilities(kind: str, type_name: str) -> tuple[Capabilities, ...]:
     """What can stand in a resource, data source and so on, whichever provider has the type."""
     kinds = (kind, "read") if kind in READING_KINDS else (kind,)
     names = tuple(f"{each}.{type_name}" for each in kinds)
@@ -111,7 +124,9 @@ def of_type(kind: str, type_name: str) -> tuple[Capabilities, ...]:
     )
 
 
-def problems(settings: Iterable[Setting], capabilities: Iterable[Capabilities]) -> Iterator[Problem]:
+def refused_settings(
+    settings: Iterable[Setting], capabilities: Iterable[Capabilities]
+) -> Iterator[RefusedSetting]:
     """The settings that are refused whatever their value is."""
     capabilities = tuple(capabilities)
     reported: set[tuple[tuple[str, ...], int | None]] = set()
@@ -119,7 +134,7 @@ def problems(settings: Iterable[Setting], capabilities: Iterable[Capabilities]) 
         message = next(filter(None, (_problem(setting, each) for each in capabilities)), None)
         if message and (setting.path, setting.line) not in reported:
             reported.add((setting.path, setting.line))
-            yield Problem(setting, message)
+            yield RefusedSetting(setting, message)
 
 
 def _problem(setting: Setting, capabilities: Capabilities) -> str | None:
@@ -128,11 +143,11 @@ def _problem(setting: Setting, capabilities: Capabilities) -> str | None:
     if _is_among(setting.name, capabilities.endpoints):
         return "it decides who it is and where it sends requests"
     if setting.is_open and _is_among(setting.name, capabilities.objects):
-        return "what it holds cannot be told"
+        return "what it holds cannot be determined"
     return None
 
 
-def refused_scheme(setting: Setting, capabilities: Iterable[Capabilities], scope: Scope) -> str | None:
+def refused_scheme(setting: Setting, capabilities: Iterable[Capabilities], scope: NameScope) -> str | None:
     """What is wrong with a value that may begin as a program is named; None: nothing."""
     for each in capabilities:
         schemes = next((each.schemes[name] for name in each.schemes if setting.name == name), ())
@@ -142,12 +157,14 @@ def refused_scheme(setting: Setting, capabilities: Iterable[Capabilities], scope
             if any(beginning.startswith(scheme) for scheme in schemes):
                 return "it runs a program in every plan"
             if not any(char in beginning for char in ":/"):
-                return "its value cannot be told, and may run a program"
+                return "its value cannot be determined, and may run a program"
     return None
 
 
-def uses(settings: Iterable[Setting], capabilities: Iterable[Capabilities]) -> Iterator[Used]:
-    """The settings whose value is judged: paths, charts and buckets."""
+def checked_settings(
+    settings: Iterable[Setting], capabilities: Iterable[Capabilities]
+) -> Iterator[CheckedSetting]:
+    """The settings whose value is checked: paths, charts and buckets."""
     capabilities = tuple(capabilities)
     for setting in settings:
         for each in capabilities:
@@ -160,13 +177,21 @@ def uses(settings: Iterable[Setting], capabilities: Iterable[Capabilities]) -> I
             )
             for use, names in kinds:
                 if _is_among(setting.name, names):
-                    yield Used(use, setting)
+                    yield CheckedSetting(use, setting)
 
 
-@lru_cache(maxsize=10_000)
-def refused_type(kind: str, type_name: str) -> str:
-    """Why a whole block of a type is refused; empty when it is not."""
-    return next((each.refused for each in of_type(kind, type_name) if each.refused), "")
+def refused_block(settings: Iterable[Setting], capabilities: Iterable[Capabilities]) -> str:
+    """Why a whole block is refused; empty when it is not."""
+    values = {setting.name: literal(setting.text) for setting in settings if len(setting.path) == 1}
+    return next(
+        (
+            each.refused
+            for each in capabilities
+            if each.refused
+            and (not each.unless or each.unless != {name: values.get(name) for name in each.unless})
+        ),
+        "",
+    )
 
 
 @lru_cache(maxsize=10_000)

@@ -1,4 +1,4 @@
-"""Arguments and nested blocks of a block, as one flat list: what rules about names and values look at."""
+"""Flattens the arguments and nested blocks of a block into one list of settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Setting:
     """An argument or a nested block, and the names that lead to it.
 
     `text` is None for a block, an object and a list. `is_open` is true for a value that may hold names which
-    cannot be told.
+    cannot be determined.
     """
 
     path: tuple[str, ...]

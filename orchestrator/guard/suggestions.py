@@ -1,4 +1,4 @@
-"""Entries of `guard` in infra.yaml that would accept what trunk has, each with what it opens."""
+"""Suggests entries of `guard` in infra.yaml that accept trunk's findings, each with its consequence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.config.globs import matches
-from orchestrator.project.model import Finding
+from orchestrator.repository.model import Finding
 
 # A folder is named in place of its files when at least so many of them have the finding.
 FEW = 3
@@ -21,7 +21,7 @@ OPENS = {
     "provider-meta": "what stands there is sent with every request",
     "file-path": "a plan may read any file of the machine by what stands in these files",
     "link": "these links may show files from outside the repository",
-    "unreadable": "what these files hold is not judged",
+    "unreadable": "what these files hold is not checked",
     "module-source": "code from there is run without being looked at",
     "encryption": "these files decide which program encrypts states and plans",
     "cli-config": "providers and settings are taken from these files",
@@ -63,10 +63,10 @@ def suggest(findings: Iterable[Finding]) -> tuple[Suggestion, ...]:
     entries = [
         Suggestion(key, _quoted(glob), LISTS[key], count)
         for key, values in listed.items()
-        for glob, count in _without_covered(grouped(values, "*" if key == "modules" else None))
+        for glob, count in _without_covered(group_paths(values, "*" if key == "modules" else None))
     ]
     entries += [
-        _path_entry(rule, glob, count) for rule, found in paths.items() for glob, count in grouped(found)
+        _path_entry(rule, glob, count) for rule, path in paths.items() for glob, count in group_paths(path)
     ]
     return tuple(sorted(entries, key=lambda entry: (ORDER.index(entry.key), -entry.findings, entry.value)))
 
@@ -90,7 +90,7 @@ def _quoted(glob: str) -> str:
     return f'"{glob}"' if any(char in glob for char in "*{}[],#:&!|>%@`'") else glob
 
 
-def grouped(counts: Mapping[str, int], stands_for: str | None = "**") -> list[tuple[str, int]]:
+def group_paths(counts: Mapping[str, int], stands_for: str | None = "**") -> list[tuple[str, int]]:
     """Names with how often each is found; several of one folder as `FOLDER/**`.
 
     Folders are put together from the deepest upwards, never to the top. `stands_for` is what is written for

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.masking.words import HIDDEN, SecretNames
+from orchestrator.masking.secret_names import HIDDEN, SecretNames
 
 _LONGEST_NAME = 80
 _NAME_BEFORE = re.compile(r"[A-Za-z0-9_.\-]*\Z")
@@ -33,7 +33,7 @@ _TO_SPACE = re.compile(r"\S+")
 _TO_END = re.compile(r"[^\n]+")
 
 # What may stand after a secret's name without being one: Terraform's own words, and references to a value.
-_HARMLESS = re.compile(
+_NOT_SECRET = re.compile(
     r"(?:true|false|null|nil|none|[{}\[\]()]+|->|"
     r"(?:var|local|module|data|each|self|path)\.[\w.\-\[\]\"*]+|[a-z][a-z0-9]*(?:_[a-z0-9]+)+\.[\w.\-\[\]\"*]+|"
     r"\$[\w({][^\s]*|(?:json|yaml|base64)encode\(?|sensitive\(.*|(?:template)?file\(.*|\(known after apply\)|"
@@ -41,15 +41,17 @@ _HARMLESS = re.compile(
 )
 
 
-class Inline:
+class InlineSecrets:
     """Masks values by the secret name before them."""
 
     def __init__(self, names: SecretNames) -> None:
         self.names = names
         self.hint = names.hint()
 
-    def mask(self, text: str, found: Callable[[str], None] | None = None, *, document: bool = False) -> str:
-        """The text with such values hidden; `found` is told each.
+    def mask(
+        self, text: str, on_secret: Callable[[str], None] | None = None, *, document: bool = False
+    ) -> str:
+        """The text with such values hidden; `on_secret` is called with each.
 
         `document` is true for a file's content, where a name that begins a line owns all that follows on it.
         In other text, `token: no permission` is a sentence.
@@ -63,8 +65,8 @@ class Inline:
             if span is None or span[0] < done:
                 continue
             start, end = span
-            if found is not None:
-                found(text[start:end])
+            if on_secret is not None:
+                on_secret(text[start:end])
             parts += (text[done:start], HIDDEN)
             done = end
         return "".join([*parts, text[done:]]) if parts else text
@@ -78,15 +80,15 @@ class Inline:
         name = text[start:end]
         if not self.names.is_secret(name.rpartition(".")[2]):
             return None
-        found = self._value(text, start, end, document)
-        if found is None or text.startswith(HIDDEN, found.start):
+        value_after = self._value(text, start, end, document)
+        if value_after is None or text.startswith(HIDDEN, value_after.start):
             return None
-        value = text[found.start : found.end].rstrip()
-        if not value or (not found.quoted and _HARMLESS.fullmatch(value)):
+        value = text[value_after.start : value_after.end].rstrip()
+        if not value or (not value_after.quoted and _NOT_SECRET.fullmatch(value)):
             return None
-        if not found.quoted and not document and _is_sentence(name, found, text):
+        if not value_after.quoted and not document and _is_sentence(name, value_after, text):
             return None
-        return found.start, found.end if found.quoted else found.start + len(value)
+        return value_after.start, value_after.end if value_after.quoted else value_after.start + len(value)
 
     def _value(self, text: str, start: int, end: int, document: bool) -> _Value | None:
         """What stands behind the name at [start, end), secret or not."""
@@ -132,12 +134,12 @@ def _closing_quote(text: str, at: int, opening: str) -> int:
     backslashes is then part of the value, unless it is whole escaped backslashes and the closing quote.
     """
     depth, quote = len(opening) - 1, opening[-1]
-    for found in _QUOTE_OR_END.finditer(text, at):
-        run = found.group(1)
+    for match in _QUOTE_OR_END.finditer(text, at):
+        run = match.group(1)
         if run is None:
-            return found.start()
-        if found.group(2) == quote and len(run) >= depth and (len(run) - depth) % (2 * (depth + 1)) == 0:
-            return found.end() - len(opening)
+            return match.start()
+        if match.group(2) == quote and len(run) >= depth and (len(run) - depth) % (2 * (depth + 1)) == 0:
+            return match.end() - len(opening)
     return len(text)
 
 

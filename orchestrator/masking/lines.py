@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.masking.secret_names import HIDDEN, SecretNames, is_reference_block
 from orchestrator.masking.secrets import SecretSet
-from orchestrator.masking.words import HIDDEN, SecretNames, is_reference_block
 
 # Stands behind a name whose value is to stay although the name is secret; no text has this character.
 READABLE = "\ufdd0"
@@ -31,7 +31,7 @@ _ITEM = re.compile(r'"|-?\d+(?:\.\d+)?(?:,|\Z| )')
 _NAMES = frozenset({"name", "key"})
 
 
-class Layout:
+class LayoutSecrets:
     """Goes through a text line by line and keeps track of what the lines belong to."""
 
     def __init__(self, names: SecretNames, secrets: SecretSet) -> None:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from orchestrator.masking.inline import Inline
-from orchestrator.masking.lines import READABLE, Layout
+from orchestrator.masking.inline import InlineSecrets
+from orchestrator.masking.lines import READABLE, LayoutSecrets
 from orchestrator.masking.plans import collect, collect_state, keyed_addresses, vocabulary_of
-from orchestrator.masking.secrets import NO_SECRETS, Collector, SecretSet
-from orchestrator.masking.shapes import Shapes
-from orchestrator.masking.tree import Path, Walker
-from orchestrator.masking.words import HIDDEN, SecretNames
+from orchestrator.masking.secret_names import HIDDEN, SecretNames
+from orchestrator.masking.secrets import NO_SECRETS, SecretCollector, SecretSet
+from orchestrator.masking.shapes import SecretShapes
+from orchestrator.masking.values import Path, ValueWalker
 
 _QUOTED_HIDDEN = re.compile(rf'(?<=[=>] )\\?"{re.escape(HIDDEN)}\\?"')
 # Options of Terraform's that take NAME=VALUE.
 _PAIR_OPTIONS = ("var", "backend-config")
 
 
-class Rules(Protocol):
+class MaskingRules(Protocol):
     """Rules beyond the built-in ones; `orchestrator.config.Masking` is such."""
 
     @property
@@ -39,16 +38,15 @@ class Rules(Protocol):
 class Masker:
     """Hides secrets by Terraform's marks, by name and by shape. Safe to share between threads."""
 
-    def __init__(self, rules: Rules | None = None) -> None:
+    def __init__(self, rules: MaskingRules | None = None) -> None:
         self.names = SecretNames(rules.names if rules else ())
-        self.shapes = Shapes(rules.patterns if rules else ())
-        self.inline = Inline(self.names)
-        globs = [fnmatch.translate(one) for one in rules.attributes] if rules else []
-        self.attributes = re.compile("|".join(globs)) if globs else None
+        self.shapes = SecretShapes(rules.patterns if rules else ())
+        self.inline = InlineSecrets(self.names)
+        self.attributes = tuple(rules.attributes) if rules else ()
 
-    def walker(self, collector: Collector | None = None) -> Walker:
+    def walker(self, collector: SecretCollector | None = None) -> ValueWalker:
         """A walk through values with these rules."""
-        return Walker(self.names, self.shapes, self.inline, self.attributes, collector)
+        return ValueWalker(self.names, self.shapes, self.inline, self.attributes, collector)
 
     def mask_value(self, value: Any, sensitive: Any = None, path: Path = ()) -> Any:
         """A value without its secrets.
@@ -60,19 +58,19 @@ class Masker:
 
     def secrets_of(self, plan: Mapping[str, Any]) -> SecretSet:
         """Every secret in plan JSON (`terraform show -json`), for taking it out of text about that plan."""
-        collector = Collector(vocabulary_of(plan), keyed_addresses(plan))
+        collector = SecretCollector(vocabulary_of(plan), keyed_addresses(plan))
         collect(plan, self.walker(collector))
         return collector.secrets()
 
     def secrets_in_state(self, state: Mapping[str, Any]) -> SecretSet:
         """Every secret in a state file, for text about a plan that could not be made."""
-        collector = Collector()
+        collector = SecretCollector()
         collect_state(state, self.walker(collector))
         return collector.secrets()
 
     def secrets_among(self, values: Mapping[str, str]) -> SecretSet:
         """The secrets among named values: variables given on the command line or in the environment."""
-        collector = Collector()
+        collector = SecretCollector()
         walker = self.walker(collector)
         for name, value in values.items():
             walker.walk(value, None, ("", name))
@@ -81,7 +79,7 @@ class Masker:
     def mask_text(self, text: str, secrets: SecretSet = NO_SECRETS) -> str:
         """A text without the secrets given, and without what a shape or a name gives away."""
         masked = secrets.hide(self.shapes.mask(text.replace(READABLE, "")))
-        masked = Layout(self.names, secrets).mask(masked)
+        masked = LayoutSecrets(self.names, secrets).mask(masked)
         masked = self.inline.mask(masked).replace(READABLE, "")
         return _QUOTED_HIDDEN.sub(HIDDEN, masked)
 
@@ -133,6 +131,6 @@ class Masker:
                 return head + HIDDEN
         if option in _PAIR_OPTIONS and "=" in body:
             name, _, value = body.partition("=")
-            shown = self.walker().walk(value, None, ("", name))
-            return f"{head}{name}={secrets.hide(str(shown))}"
+            walk = self.walker().walk(value, None, ("", name))
+            return f"{head}{name}={secrets.hide(str(walk))}"
         return head + self.mask_text(body, secrets)

@@ -1,4 +1,4 @@
-"""Where secrets are in plan JSON."""
+"""Finds the secrets in plan JSON and state files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.masking.tree import Walker
+from orchestrator.masking.values import ValueWalker
 
 _WORDS = re.compile(r"[\w-]+")
 _KEY = re.compile(r'\["(?:[^"\\]|\\.)*+"\]')
@@ -29,17 +29,17 @@ def vocabulary_of(plan: Mapping[str, Any]) -> frozenset[str]:
 
 def keyed_addresses(plan: Mapping[str, Any]) -> frozenset[str]:
     """The addresses in a plan that have an instance key in quotes, and what they begin with up to a key."""
-    found: set[str] = set()
+    addresses: set[str] = set()
     for change in _changes(plan):
         for name in ("address", "previous_address"):
             address = change.get(name)
             if isinstance(address, str) and '["' in address:
-                found.add(address)
-                found.update(address[: match.end()] for match in _KEY.finditer(address))
-    return frozenset(found)
+                addresses.add(address)
+                addresses.update(address[: match.end()] for match in _KEY.finditer(address))
+    return frozenset(addresses)
 
 
-def collect(plan: Mapping[str, Any], walker: Walker) -> None:
+def collect(plan: Mapping[str, Any], walker: ValueWalker) -> None:
     """Walk everything in a plan that has values; the walker's collector has its secrets then."""
     for change in _changes(plan):
         _change(walker, change.get("change") or {}, str(change.get("address", "")))
@@ -56,7 +56,7 @@ def collect(plan: Mapping[str, Any], walker: Walker) -> None:
             walker.walk(resource.get("values"), resource.get("sensitive_values"), path)
 
 
-def collect_state(state: Mapping[str, Any], walker: Walker) -> None:
+def collect_state(state: Mapping[str, Any], walker: ValueWalker) -> None:
     """Walk everything in a state file that has values, with the marks that it keeps beside them."""
     for name, output in (state.get("outputs") or {}).items():
         walker.walk(output.get("value"), bool(output.get("sensitive")), ("output", name))
@@ -65,8 +65,8 @@ def collect_state(state: Mapping[str, Any], walker: Walker) -> None:
             values = instance.get("attributes") or {}
             walker.walk(values, None, (str(resource.get("type", "")),))
             for path in instance.get("sensitive_attributes") or ():
-                steps = [_step(one) for one in path]
-                walker.walk(_at(values, steps), True, ("", *(one for one in steps if one is not None)))
+                steps = [_step(step) for step in path]
+                walker.walk(_at(values, steps), True, ("", *(step for step in steps if step is not None)))
 
 
 def _step(step: Mapping[str, Any]) -> str | int | None:
@@ -92,7 +92,7 @@ def _changes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield change.get("resource_change", change)
 
 
-def _change(walker: Walker, change: Mapping[str, Any], *path: str) -> None:
+def _change(walker: ValueWalker, change: Mapping[str, Any], *path: str) -> None:
     """Both sides under both sides' marks: what is secret after a change was no less so before it."""
     marks = [change.get("before_sensitive"), change.get("after_sensitive")]
     for side in ("before", "after"):
@@ -100,7 +100,7 @@ def _change(walker: Walker, change: Mapping[str, Any], *path: str) -> None:
             walker.walk(change.get(side), mark, path)
 
 
-def _variables(plan: Mapping[str, Any], walker: Walker) -> None:
+def _variables(plan: Mapping[str, Any], walker: ValueWalker) -> None:
     """Variables carry no marks of their own: what is sensitive stands in their declaration."""
     module = (plan.get("configuration") or {}).get("root_module") or {}
     declared = module.get("variables") or {}

@@ -1,4 +1,4 @@
-"""The secrets of a plan, ready to be taken out of any text."""
+"""Sets of secrets, and how they are removed from text."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from orchestrator.masking.printed import forms_of, quoted
-from orchestrator.masking.words import COMMON, HIDDEN
+from orchestrator.masking.printed_forms import forms_of, terraform_quoted
+from orchestrator.masking.secret_names import COMMON, HIDDEN
 
 # An address with an instance key; possessive, so that no text takes long.
 _ADDRESS = re.compile(r'[\w.-]++(?:\[(?:"(?:[^"\\\n]|\\.)*+"|\d++)\][\w.-]*+)++')
@@ -38,7 +38,7 @@ class SecretSet:
     @classmethod
     def of(cls, values: Iterable[str]) -> SecretSet:
         """The set of values that are known to be secret, such as variables given on the command line."""
-        collector = Collector()
+        collector = SecretCollector()
         for value in values:
             collector.add(value, None)
         return collector.secrets()
@@ -49,7 +49,7 @@ class SecretSet:
         lengths: dict[str, set[int]] = {}
         for text in self.anywhere:
             lengths.setdefault(text[:SHORTEST], set()).add(len(text))
-        return {start: tuple(sorted(found, reverse=True)) for start, found in lengths.items()}
+        return {start: tuple(sorted(length, reverse=True)) for start, length in lengths.items()}
 
     def hide(self, text: str) -> str:
         """The text without any of the secrets that are hidden anywhere.
@@ -107,7 +107,7 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
 NO_SECRETS = SecretSet()
 
 
-class Collector:
+class SecretCollector:
     """Gathers secrets; `vocabulary` are words of the plan itself (types, names) that must stay readable.
 
     `addresses` are the plan's that have instance keys.
@@ -118,28 +118,30 @@ class Collector:
     ) -> None:
         self.vocabulary = vocabulary
         self.addresses = addresses
-        self.found: set[tuple[str | None, str]] = set()
+        self.values: set[tuple[str | None, str]] = set()
 
     def add(self, value: object, key: str | None) -> None:
-        """Note a secret leaf; truth values and nothing tell nobody anything.
+        """Add a secret value; booleans and null are never secret.
 
         `key` is its attribute's name, empty for a list's item, None for no place at all.
         """
         if isinstance(value, str):
-            self.found.add((key, value))
+            self.values.add((key, value))
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            self.found.add((key, repr(value)))
+            self.values.add((key, repr(value)))
 
     def secrets(self) -> SecretSet:
         """All that was gathered, in every form in which it may be printed."""
         anywhere: set[str] = set()
         at: set[tuple[str, str]] = set()
-        for key, value in self.found:
+        for key, value in self.values:
             telling = self._is_telling(value)
             if telling:
                 anywhere.update(filter(self._is_telling, forms_of(value)))
             if key is not None and (not telling or "\n" in value):
-                at.update({(key, form) for form in (quoted(value), *map(str.strip, value.splitlines()))})
+                at.update(
+                    {(key, form) for form in (terraform_quoted(value), *map(str.strip, value.splitlines()))}
+                )
         return SecretSet(
             frozenset(anywhere),
             frozenset(pair for pair in at if pair[1]),

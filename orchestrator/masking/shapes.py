@@ -1,11 +1,12 @@
-"""Secrets that are known by their looks, whatever they are called."""
+"""Masks secrets by their format, such as private keys and tokens."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
 
-from orchestrator.masking.words import HIDDEN
+from orchestrator.config.expressions import parse_expression
+from orchestrator.masking.secret_names import HIDDEN
 
 _BEGIN = r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----"
 _END = r"-----END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----"
@@ -43,27 +44,33 @@ _SHAPES = (
 )
 
 
-class Shapes:
+class SecretShapes:
     """The built-in shapes and those of infra.yaml."""
 
     def __init__(self, extra: Iterable[str] = ()) -> None:
         self.known = tuple((re.compile(expression), hints) for expression, hints in _SHAPES)
-        self.extra = tuple(re.compile(one) for one in extra)
+        self.extra = tuple(parse_expression(pattern) for pattern in extra)
 
-    def mask(self, text: str, found: Callable[[str], None] | None = None) -> str:
-        """The text with every match hidden; `found` is told each."""
+    def mask(self, text: str, on_secret: Callable[[str], None] | None = None) -> str:
+        """The text with every match hidden; `on_secret` is called with each."""
 
         def hide(match: re.Match[str]) -> str:
             user = match.groupdict().get("user") or ""
             secret = match.group()[len(user) :]
-            if found is not None and secret and secret != HIDDEN:
-                found(secret)
-            # An expression of the user's may match nothing at all; that is not a secret.
-            return user + HIDDEN if secret else user
+            if on_secret is not None and secret != HIDDEN:
+                on_secret(secret)
+            return user + HIDDEN
 
         for pattern, hints in self.known:
             if any(hint in text for hint in hints):
                 text = pattern.sub(hide, text)
-        for pattern in self.extra:
-            text = pattern.sub(hide, text)
+        for expression in self.extra:
+            parts: list[str] = []
+            done = 0
+            for start, end in expression.spans(text):
+                if on_secret is not None and text[start:end] != HIDDEN:
+                    on_secret(text[start:end])
+                parts += (text[done:start], HIDDEN)
+                done = end
+            text = "".join([*parts, text[done:]])
         return text

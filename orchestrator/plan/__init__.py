@@ -1,1 +1,1 @@
-"""What a plan means: who changes, how, and in which attributes, masked."""
+"""Plans: model, reader, digests and their comparison, policy rules."""

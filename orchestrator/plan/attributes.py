@@ -19,17 +19,17 @@ class _Side:
     """A value before or after, beside its masked form."""
 
     raw: Any
-    shown: Any
+    masked: Any
 
     def below(self, key: str | int) -> _Side:
-        return _Side(_item(self.raw, key), _item(self.shown, key))
+        return _Side(_item(self.raw, key), _item(self.masked, key))
 
     @property
     def is_open(self) -> bool:
         """Whether its parts may be looked at one by one: none is hidden as a whole, nor by its key."""
-        if isinstance(self.shown, dict):
-            return isinstance(self.raw, dict) and self.shown.keys() == self.raw.keys()
-        return isinstance(self.shown, list)
+        if isinstance(self.masked, dict):
+            return isinstance(self.raw, dict) and self.masked.keys() == self.raw.keys()
+        return isinstance(self.masked, list)
 
     @property
     def is_nothing(self) -> bool:
@@ -37,7 +37,7 @@ class _Side:
 
     @property
     def value(self) -> Any:
-        return None if self.shown is _ABSENT else self.shown
+        return None if self.masked is _ABSENT else self.masked
 
     @property
     def known(self) -> Any:
@@ -46,7 +46,7 @@ class _Side:
 
 
 @dataclass(frozen=True)
-class Leaf:
+class ChangedLeaf:
     """One attribute that differs, raw. `unknown` is the tree of what in the new value is not known yet.
 
     Nothing of it is printed; `change` is the attribute as people may see it.
@@ -59,37 +59,37 @@ class Leaf:
 
 
 def changed_attributes(
-    before: Any, after: Any, unknown: Any, shown_before: Any, shown_after: Any
+    before: Any, after: Any, unknown: Any, masked_before: Any, masked_after: Any
 ) -> tuple[AttributeChange, ...]:
     """The leaves that differ, sorted as Terraform sorts them.
 
-    `unknown` is plan JSON's `after_unknown`; `shown_before` and `shown_after` are the masked trees.
+    `unknown` is plan JSON's `after_unknown`; `masked_before` and `masked_after` are the masked trees.
     """
-    return tuple(leaf.change for leaf in changed_leaves(before, after, unknown, shown_before, shown_after))
+    return tuple(leaf.change for leaf in changed_leaves(before, after, unknown, masked_before, masked_after))
 
 
 def changed_leaves(
-    before: Any, after: Any, unknown: Any, shown_before: Any, shown_after: Any, *, null_items: bool = False
-) -> Iterator[Leaf]:
+    before: Any, after: Any, unknown: Any, masked_before: Any, masked_after: Any, *, null_items: bool = False
+) -> Iterator[ChangedLeaf]:
     """The same leaves with their raw values, with `null_items` also a null that makes a list longer."""
-    sides = _Side(before, shown_before), _Side(after, shown_after)
+    sides = _Side(before, masked_before), _Side(after, masked_after)
     return _compare(*sides, unknown, "", null_items=null_items)
 
 
 def _compare(
     before: _Side, after: _Side, unknown: Any, path: str, *, null_items: bool = False
-) -> Iterator[Leaf]:
+) -> Iterator[ChangedLeaf]:
     if unknown is True:
         yield _leaf(path, before, _Side(None, None), unknown=True)
         return
     partly = holds_true(unknown)
-    if not partly and _same(before.raw, after.raw):
+    if not partly and is_equal(before.raw, after.raw):
         return
     if before.is_nothing and after.is_nothing and not partly:
         return
     # An empty mapping or list has no parts to tell apart, and a hidden one must not show them.
     sides = [side for side in (before, after) if not side.is_nothing]
-    keys = _keys(before.shown, after.shown, unknown)
+    keys = _keys(before.masked, after.masked, unknown)
     if keys and all(side.is_open for side in sides):
         for key in keys:
             below = before.below(key), after.below(key)
@@ -119,37 +119,38 @@ def _is_hollow(value: Any) -> bool:
 def newly_marked(before: Any, after: Any) -> tuple[AttributeChange, ...]:
     """Attributes whose sensitive marks alone differ; `before` and `after` are the trees of marks."""
     sides = _Side(before or None, before or None), _Side(after or None, after or None)
-    found = (leaf.change for leaf in _compare(*sides, None, "") if True in (leaf.before, leaf.after))
-    return tuple(AttributeChange(one.path, HIDDEN, HIDDEN, sensitive=True) for one in found)
+    changes = (leaf.change for leaf in _compare(*sides, None, "") if True in (leaf.before, leaf.after))
+    return tuple(AttributeChange(change.path, HIDDEN, HIDDEN, sensitive=True) for change in changes)
 
 
-def _same(one: Any, other: Any) -> bool:
+def is_equal(first: Any, second: Any) -> bool:
     """Equality of JSON values; to Python 1 and true are equal too."""
-    if one != other or isinstance(one, bool) != isinstance(other, bool):
+    if first != second or isinstance(first, bool) != isinstance(second, bool):
         return False
-    if isinstance(one, dict):
-        return all(_same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list):
-        return all(map(_same, one, other))
+    if isinstance(first, dict):
+        return all(is_equal(value, second[key]) for key, value in first.items())
+    if isinstance(first, list):
+        return all(map(is_equal, first, second))
     return True
 
 
-def _leaf(path: str, before: _Side, after: _Side, *, unknown: Any) -> Leaf:
+def _leaf(path: str, before: _Side, after: _Side, *, unknown: Any) -> ChangedLeaf:
     old, new = before.value, after.value
     if HIDDEN in (old if isinstance(old, str) else "", new if isinstance(new, str) else ""):
         # Hidden on one side is hidden on both: the value may be the same.
         old = HIDDEN if old is not None else None
         new = HIDDEN if new is not None else None
-    sensitive = _shows_hidden(old) or _shows_hidden(new)
+    sensitive = contains_hidden(old) or contains_hidden(new)
     change = AttributeChange(path, old, new, sensitive, unknown is True)
-    return Leaf(before.known, after.known, unknown, change)
+    return ChangedLeaf(before.known, after.known, unknown, change)
 
 
-def _shows_hidden(value: Any) -> bool:
+def contains_hidden(value: Any) -> bool:
+    """Whether a masked value contains a hidden part."""
     if isinstance(value, dict):
-        return any(map(_shows_hidden, value.values()))
+        return any(map(contains_hidden, value.values()))
     if isinstance(value, list):
-        return any(map(_shows_hidden, value))
+        return any(map(contains_hidden, value))
     return isinstance(value, str) and HIDDEN in value
 
 
@@ -193,7 +194,7 @@ def join_path(path: str, key: str | int) -> str:
     return f"{path}.{key}" if path else key
 
 
-def written_path(parts: list[Any]) -> str:
+def join_parts(parts: list[Any]) -> str:
     """A path of plan JSON's `replace_paths`, as people write it."""
     path = ""
     for part in parts:
@@ -201,12 +202,12 @@ def written_path(parts: list[Any]) -> str:
     return path
 
 
-def without(value: Any, secrets: SecretSet) -> Any:
+def mask_secrets(value: Any, secrets: SecretSet) -> Any:
     """A masked tree from which also copies of secrets that stand elsewhere are taken out."""
     if isinstance(value, str):
         return secrets.hide(value)
     if isinstance(value, dict):
-        return {key: without(below, secrets) for key, below in value.items()}
+        return {key: mask_secrets(below, secrets) for key, below in value.items()}
     if isinstance(value, list):
-        return [without(item, secrets) for item in value]
+        return [mask_secrets(item, secrets) for item in value]
     return value

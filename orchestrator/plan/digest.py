@@ -1,21 +1,23 @@
-"""What of a plan was approved: per address and attribute the action and a hash of the value."""
+"""Plan digests: per address and attribute, the action and a hash of the value."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from orchestrator.errors import StateError
+from orchestrator.json_values import from_json
 from orchestrator.jsontext import read_object
-
-if TYPE_CHECKING:
-    from orchestrator.plan.standing import Standing
+from orchestrator.plan.attributes import join_path
 
 # Raised when a reader of the version before would misunderstand; a newer version is refused.
 VERSION = 1
+
+T = TypeVar("T")
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
@@ -97,7 +99,7 @@ class Digest:
     `volatile` are attributes (address, path) that are new in every plan of one commit and of which any value
     is approved; recorded only where a pull request is there to approve what is pending, and shown there.
     `repairs` are what is done beside the plan to finish an interrupted apply, where that takes a yes.
-    `standing` knows what the plan leaves as it is; it is there while the plan itself is, and never written.
+    `unchanged` knows what the plan leaves as it is; it is there while the plan itself is, and never written.
     """
 
     stack: str
@@ -109,7 +111,7 @@ class Digest:
     volatile: tuple[tuple[str, str], ...] = ()
     repairs: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    standing: Standing | None = field(default=None, compare=False, repr=False)
+    unchanged: UnchangedValues | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_empty(self) -> bool:
@@ -119,15 +121,15 @@ class Digest:
     @property
     def without_quiet_imports(self) -> Digest:
         """The same without the imports that change nothing."""
-        kept = [
-            one
-            for one in self.resources
-            if not (one.imported and one.actions == ("no-op",) and not one.previous_address)
+        resources = [
+            resource
+            for resource in self.resources
+            if not (resource.imported and resource.actions == ("no-op",) and not resource.previous_address)
         ]
-        return replace(self, resources=tuple(kept))
+        return replace(self, resources=tuple(resources))
 
 
-def empty(
+def empty_plan_digest(
     stack: str,
     *,
     lineage: str,
@@ -149,15 +151,15 @@ def encode(digest: Digest) -> bytes:
         "lineage": digest.lineage,
         "lock_file": digest.lock_file,
         "resources": [
-            {**_given(one), "attributes": [_given(each) for each in one.attributes]}
-            for one in digest.resources
+            {**_given(resource), "attributes": [_given(each) for each in resource.attributes]}
+            for resource in digest.resources
         ],
-        "outputs": [_given(one) for one in digest.outputs],
+        "outputs": [_given(output) for output in digest.outputs],
         "provisional": list(digest.provisional),
         "facts": dict(digest.facts),
     }
     if digest.volatile:
-        document["volatile"] = [list(one) for one in digest.volatile]
+        document["volatile"] = [list(pair) for pair in digest.volatile]
     if digest.repairs:
         document["repairs"] = list(digest.repairs)
     return (canonical(document) + "\n").encode()
@@ -176,12 +178,10 @@ def decode(data: bytes, where: str = "The plan object") -> Digest:
             stack=_text(content["stack"]),
             lineage=_text(content["lineage"]),
             lock_file=_text(content["lock_file"]),
-            resources=tuple(_resource(one) for one in content["resources"]),
-            outputs=tuple(
-                OutputDigest(**{**one, "actions": tuple(one["actions"])}) for one in content["outputs"]
-            ),
+            resources=tuple(_resource(resource) for resource in content["resources"]),
+            outputs=tuple(_part(OutputDigest, output) for output in content["outputs"]),
             provisional=tuple(map(_text, content["provisional"])),
-            volatile=tuple(_pair(one) for one in content.get("volatile", [])),
+            volatile=tuple(_pair(pair) for pair in content.get("volatile", [])),
             repairs=tuple(map(_text, content.get("repairs", []))),
             facts=dict(content["facts"]),
         )
@@ -192,20 +192,26 @@ def decode(data: bytes, where: str = "The plan object") -> Digest:
 
 
 def sha256(data: bytes) -> str:
-    """The SHA-256 of an object's content in hexadecimal digits, as a check's seal covers it."""
+    """The SHA-256 of an object's content in hexadecimal digits, as a check's `external_id` has it."""
     return hashlib.sha256(data).hexdigest()
 
 
 def _given(part: AttributeDigest | ResourceDigest | OutputDigest) -> dict[str, Any]:
     """The fields that say something: those without a default, and those that differ from it."""
-    defaults = {one.name: one.default for one in fields(part)}
+    defaults = {field.name: field.default for field in fields(part)}
     return {name: value for name, value in vars(part).items() if value != defaults[name]}
 
 
 def _resource(content: Mapping[str, Any]) -> ResourceDigest:
-    attributes = tuple(AttributeDigest(**one) for one in content["attributes"])
-    actions = tuple(map(_text, content["actions"]))
-    return ResourceDigest(**{**content, "actions": actions, "attributes": attributes})
+    attributes = tuple(_part(AttributeDigest, attribute) for attribute in content["attributes"])
+    return replace(_part(ResourceDigest, {**content, "attributes": []}), attributes=attributes)
+
+
+def _part(kind: type[T], content: Mapping[str, Any]) -> T:
+    """A part of a digest. Its types must be right, and nothing in it unknown: that might be what matters."""
+    if unknown := content.keys() - {each.name for each in fields(kind)}:  # type: ignore[arg-type]
+        raise ValueError(f"{kind.__name__} has no {min(unknown)}")
+    return from_json(kind, content)
 
 
 def _pair(value: Any) -> tuple[str, str]:
@@ -222,3 +228,66 @@ def _text(value: Any) -> str:
 def canonical(value: Any) -> str:
     """The one way to write a JSON value here: keys sorted, no blanks, ASCII only."""
     return _ENCODER.encode(value)
+
+
+@dataclass(frozen=True)
+class Hasher:
+    """HMAC-SHA256 of values, each bound to its address and attribute; without the key none can be guessed."""
+
+    key: bytes = field(repr=False)
+
+    def of(self, address: str, path: str, value: Any) -> str:
+        """64 hexadecimal digits. JSON holds no NUL, so no two triples are written alike."""
+        text = f"{address}\0{path}\0{canonical(value)}"
+        return hmac.digest(self.key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+@dataclass(frozen=True)
+class UnchangedValues:
+    """What a plan does nothing to: raw values of resources by address, and of outputs by name.
+
+    Never printed, never written.
+    """
+
+    values: Mapping[str, Any] = field(repr=False)
+    outputs: Mapping[str, Any] = field(repr=False)
+    hasher: Hasher = field(repr=False)
+
+    def has(self, approved: ResourceDigest) -> bool:
+        """Whether what was approved for a resource is how it is: made, changed, gone, as approved."""
+        if approved.is_removal:
+            return bool(approved.deposed) or approved.address not in self.values
+        if approved.address not in self.values:
+            return False
+        value = self.values[approved.address]
+        return all(
+            self.hasher.of(approved.address, attribute.path, value_at(value, attribute.path))
+            == attribute.after
+            for attribute in approved.attributes
+            if not attribute.unknown
+        )
+
+    def has_output(self, approved: OutputDigest) -> bool:
+        """Whether an output has the value that was approved, or is gone as approved."""
+        if approved.actions == ("delete",):
+            return approved.name not in self.outputs
+        if approved.name not in self.outputs:
+            return False
+        value = self.outputs[approved.name]
+        return approved.unknown or self.hasher.of(approved.address, "", value) == approved.after
+
+
+def value_at(value: Any, target: str, path: str = "") -> Any:
+    """The part of a value that a path leads to; None where there is none."""
+    if path == target:
+        return value
+    steps: list[tuple[str | int, Any]] = []
+    if isinstance(value, dict):
+        steps = list(value.items())
+    elif isinstance(value, list):
+        steps = list(enumerate(value))
+    for key, below in steps:
+        path_here = join_path(path, key)
+        if target == path_here or target.startswith((f"{path_here}.", f"{path_here}[")):
+            return value_at(below, target, path_here)
+    return None

@@ -138,7 +138,7 @@ class ResourceChange:
             "address": self.address,
             "previous_address": self.previous_address,
             "actions": list(self.actions),
-            "attributes": [one.document() for one in self.attributes],
+            "attributes": [attribute.document() for attribute in self.attributes],
         }
 
 
@@ -162,7 +162,7 @@ class OutputChange:
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckBlock:
     """A `check` block, or the conditions of a resource, an output or a variable, as far as evaluated.
 
     `status` is pass, fail, error or unknown.
@@ -187,7 +187,7 @@ class Plan:
     changes: tuple[ResourceChange, ...]
     drift: tuple[ResourceChange, ...] = ()
     outputs: Mapping[str, OutputChange] = field(default_factory=dict)
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckBlock, ...] = ()
     errored: bool = False
     invocations: int = 0
     is_deferred: bool = False
@@ -239,9 +239,11 @@ class Plan:
         """An address of plan JSON as it stands in `changes` and `drift`."""
         return self.addresses.get(address, address)
 
-    def real_address(self, shown: str) -> str:
+    def real_address(self, shown_address: str) -> str:
         """The address that Terraform knows a resource by."""
-        return next((real for real, masked in self.addresses.items() if masked == shown), shown)
+        return next(
+            (real for real, masked in self.addresses.items() if masked == shown_address), shown_address
+        )
 
     def mask(self, text: str) -> str:
         """A text about this plan, such as its diff, without the plan's secrets."""

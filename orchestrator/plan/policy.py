@@ -1,4 +1,4 @@
-"""What the policy of infra.yaml says of a plan, and of all that one change does to an environment."""
+"""The rules of `policy` in infra.yaml, evaluated on one plan or on all plans of a change."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from orchestrator.config.globs import matches
 from orchestrator.config.rules import Policy, Protected, RequiredLabels
+from orchestrator.plan.digest import Digest
 from orchestrator.plan.model import Plan, ResourceChange
 
 # Attributes that hold labels as people write them, and as providers compute them from those and their own.
@@ -33,7 +34,7 @@ class Violation:
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class PolicyContext:
     """What the rules must know beside the plan.
 
     `environment` is its name. `destroy_allowed` is true when somebody who may has said that things may be
@@ -46,7 +47,7 @@ class Circumstances:
 
 
 def evaluate(
-    plan: Plan, document: Mapping[str, Any], policy: Policy, at: Circumstances
+    plan: Plan, document: Mapping[str, Any], policy: Policy, at: PolicyContext
 ) -> tuple[Violation, ...]:
     """What a plan does against the policy; `document` is Terraform's JSON of it: no value is told."""
     return (
@@ -57,47 +58,59 @@ def evaluate(
 
 
 @dataclass(frozen=True)
-class Size:
+class PlanSize:
     """How much one stack's plan touches: resources of every kind of change, and those that go."""
 
     resources: int
     deletes: int
 
 
-def size_of(counts: Mapping[str, int]) -> Size:
+def size_of(counts: Mapping[str, int]) -> PlanSize:
     """What counts towards the limits, from a plan's counts; what is only moved or imported does not."""
     deletes = counts["delete"] + counts["replace"]
-    return Size(counts["create"] + counts["update"] + counts["forget"] + deletes, deletes)
+    return PlanSize(counts["create"] + counts["update"] + counts["forget"] + deletes, deletes)
 
 
-def across(sizes: Mapping[str, Size], policy: Policy, environment: str) -> tuple[Violation, ...]:
-    """What all plans of one change to one environment are against the limits; `sizes` by stack id."""
+def size_of_digest(digest: Digest) -> PlanSize:
+    """What counts towards the limits, from a digest."""
+    actions = [set(resource.actions) for resource in digest.resources]
+    touched = [each for each in actions if each & {"create", "update", "delete", "forget"}]
+    return PlanSize(len(touched), sum("delete" in each for each in touched))
+
+
+def check_sizes(
+    sizes: Mapping[str, PlanSize], policy: Policy, environment: str, *, change: str = "This change"
+) -> tuple[Violation, ...]:
+    """What all plans of one change to one environment are against the limits; `sizes` by stack id.
+
+    `change` names the change at the beginning of a sentence.
+    """
     limits = policy.limits
-    found = (
-        ("stacks", limits.stacks, sum(one.resources > 0 for one in sizes.values()), "stacks"),
-        ("resources", limits.resources, sum(one.resources for one in sizes.values()), "resources"),
-        ("deletes", limits.deletes, sum(one.deletes for one in sizes.values()), "deletions"),
+    counts = (
+        ("stacks", limits.stacks, sum(size.resources > 0 for size in sizes.values()), "stacks"),
+        ("resources", limits.resources, sum(size.resources for size in sizes.values()), "resources"),
+        ("deletes", limits.deletes, sum(size.deletes for size in sizes.values()), "deletions"),
     )
     return tuple(
         Violation(
             "error",
             "limits",
-            f"This change touches {count} {what} in {environment}; {limit} is the limit.",
+            f"{change} touches {count} {what} in {environment}; {limit} is the limit.",
             f"Split it. The limit is `policy: {{limits: {{{key}: {limit}}}}}` in infra.yaml on trunk.",
         )
-        for key, limit, count, what in found
+        for key, limit, count, what in counts
         if limit is not None and count > limit
     )
 
 
-def _destroy(plan: Plan, policy: Policy, at: Circumstances) -> Iterator[Violation]:
+def _destroy(plan: Plan, policy: Policy, at: PolicyContext) -> Iterator[Violation]:
     """One violation for all that goes, since there is one answer to it."""
-    gone = [one for one in plan.shown_changes if one.is_destructive]
+    shown_changes = [change for change in plan.shown_changes if change.is_destructive]
     level = policy.destroy_level(at.environment, protected=at.protected)
-    if not gone or level == "allow":
+    if not shown_changes or level == "allow":
         return
-    message = f"This deletes or replaces {_some(one.address for one in gone)}"
-    first = gone[0].address
+    message = f"This deletes or replaces {_some(change.address for change in shown_changes)}"
+    first = shown_changes[0].address
     if level == "prevent":
         rule = f"`policy: {{destroy: {{{at.environment}: prevent}}}}` in infra.yaml on trunk"
         advice = f"{rule} lets nobody do that: keep it, or change the rule there first."
@@ -111,9 +124,9 @@ def _destroy(plan: Plan, policy: Policy, at: Circumstances) -> Iterator[Violatio
         yield Violation("warning", "destroy", f"{message}.", "Make sure that this is meant.", first)
 
 
-def _protect(plan: Plan, entries: Iterable[Protected], at: Circumstances) -> Iterator[Violation]:
-    for change in (one for one in plan.shown_changes if one.is_destructive):
-        entry = next((one for one in entries if _protects(one, change, at)), None)
+def _protect(plan: Plan, entries: Iterable[Protected], at: PolicyContext) -> Iterator[Violation]:
+    for change in (change for change in plan.shown_changes if change.is_destructive):
+        entry = next((entry for entry in entries if _protects(entry, change, at)), None)
         if entry is not None:
             verb = "replace" if change.is_replace else "delete"
             message = f"This would {verb} {change.address}, which is protected: {entry.reason}"
@@ -121,16 +134,16 @@ def _protect(plan: Plan, entries: Iterable[Protected], at: Circumstances) -> Ite
             yield Violation("error", "protect", message, advice, change.address)
 
 
-def _protects(entry: Protected, change: ResourceChange, at: Circumstances) -> bool:
+def _protects(entry: Protected, change: ResourceChange, at: PolicyContext) -> bool:
     addresses = (change.address, change.previous_address or change.address)
     return (
         matches(at.environment, entry.environments)
         and (entry.type is None or matches(change.type, (entry.type,)))
-        and (entry.address is None or any(matches(one, (entry.address,)) for one in addresses))
+        and (entry.address is None or any(matches(address, (entry.address,)) for address in addresses))
     )
 
 
-def _labels(document: Mapping[str, Any], rule: RequiredLabels, at: Circumstances) -> Iterator[Violation]:
+def _labels(document: Mapping[str, Any], rule: RequiredLabels, at: PolicyContext) -> Iterator[Violation]:
     if not rule.required or not matches(at.environment, rule.environments):
         return
     for change in document.get("resource_changes") or ():
@@ -156,15 +169,15 @@ def _labels(document: Mapping[str, Any], rule: RequiredLabels, at: Circumstances
 
 def _label_keys(type_name: str, after: Mapping[str, Any], unknown: Mapping[str, Any]) -> set[str] | None:
     """The labels that a resource will have, as far as known; None for one that cannot have any."""
-    names = [one for one in (*WRITTEN, *COMPUTED) if one in after or one in unknown]
+    names = [name for name in (*WRITTEN, *COMPUTED) if name in after or name in unknown]
     if type_name.startswith(NO_TAGS):
-        names = [one for one in names if one not in ("tags", "tags_all")]
-    values = [after.get(one) for one in names]
-    if not names or any(isinstance(one, list) for one in values):
+        names = [name for name in names if name not in ("tags", "tags_all")]
+    values = [after.get(name) for name in names]
+    if not names or any(isinstance(value, list) for value in values):
         return None
     # A key whose value is known after the apply only stands among the unknown ones.
-    partly = [unknown.get(one) for one in names]
-    return {key for one in (*values, *partly) if isinstance(one, dict) for key in one}
+    partly = [unknown.get(name) for name in names]
+    return {key for name in (*values, *partly) if isinstance(name, dict) for key in name}
 
 
 def _some(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""`terraform show -json PLAN` → `Plan`."""
+"""Plan JSON → `Plan`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.errors import PlanFileError
-from orchestrator.jsontext import MALFORMED, read_json
+from orchestrator.jsontext import MALFORMED
 from orchestrator.masking import Masker, SecretSet
-from orchestrator.plan.addresses import shown_addresses
-from orchestrator.plan.attributes import changed_attributes, newly_marked, without, written_path
-from orchestrator.plan.model import AttributeChange, Check, OutputChange, Plan, ResourceChange
-
-FORMAT_MAJOR = "1"
+from orchestrator.plan.addresses import mask_addresses
+from orchestrator.plan.attributes import changed_attributes, join_parts, mask_secrets, newly_marked
+from orchestrator.plan.model import AttributeChange, CheckBlock, OutputChange, Plan, ResourceChange
+from orchestrator.plan.plan_json import parse_plan_json
 
 
 def read_plan(show_json: bytes | str, masker: Masker) -> Plan:
@@ -22,12 +21,18 @@ def read_plan(show_json: bytes | str, masker: Masker) -> Plan:
 
     PlanFileError when it is no plan, or of a format that this version does not know.
     """
-    with as_documented():
-        return _plan(_parse(show_json), masker)
+    with documented_errors():
+        return _plan(parse_plan_json(show_json), masker)
+
+
+def read_plan_parts(parts: Mapping[str, Any], masker: Masker) -> Plan:
+    """The same from the parts of plan JSON that infra reads, in whichever way they were read."""
+    with documented_errors():
+        return _plan(parts, masker)
 
 
 @contextmanager
-def as_documented() -> Iterator[None]:
+def documented_errors() -> Iterator[None]:
     """Plan JSON is read: what does not have the documented form is a PlanFileError."""
     try:
         yield
@@ -38,11 +43,14 @@ def as_documented() -> Iterator[None]:
         ) from error
 
 
-def _plan(document: dict[str, Any], masker: Masker) -> Plan:
+def _plan(document: Mapping[str, Any], masker: Masker) -> Plan:
     secrets = masker.secrets_of(document)
-    addresses = shown_addresses(document, masker)
-    reader = _Reader(masker, secrets, addresses)
-    outputs = {name: reader.output(name, one) for name, one in (document.get("output_changes") or {}).items()}
+    addresses = mask_addresses(document, masker)
+    reader = _PlanReader(masker, secrets, addresses)
+    outputs = {
+        name: reader.output(name, output_change)
+        for name, output_change in (document.get("output_changes") or {}).items()
+    }
     errored = bool(document.get("errored", False))
     return Plan(
         terraform_version=str(document.get("terraform_version", "")),
@@ -62,33 +70,7 @@ def _plan(document: dict[str, Any], masker: Masker) -> Plan:
     )
 
 
-def _parse(show_json: bytes | str) -> dict[str, Any]:
-    try:
-        document = read_json(show_json)
-    except ValueError as error:
-        raise PlanFileError(
-            "Terraform's description of the plan is not JSON.",
-            advice="Make the plan again; when that does not help, look at `infra --debug plan`.",
-        ) from error
-    if not isinstance(document, dict):
-        document = {}
-    version = document.get("format_version")
-    if not isinstance(version, str):
-        raise PlanFileError(
-            "This is not the description of a plan: it names no format version.",
-            advice="Give a file that `terraform plan -out` wrote.",
-        )
-    if version.partition(".")[0] != FORMAT_MAJOR:
-        raise PlanFileError(
-            f"The plan's description has format {version}; format {FORMAT_MAJOR}.x is known here.",
-            advice="It comes from a newer Terraform: use a newer infra, or an older Terraform.",
-        )
-    if "resource_changes" not in document and "values" in document:
-        raise PlanFileError("This is a state, not a plan.", advice="Give a file that `plan -out` wrote.")
-    return document
-
-
-class _Reader:
+class _PlanReader:
     """Turns the parts of plan JSON into the model, masking on the way."""
 
     def __init__(self, masker: Masker, secrets: SecretSet, addresses: Mapping[str, str]) -> None:
@@ -99,7 +81,7 @@ class _Reader:
 
     def masked(self, change: Mapping[str, Any], side: str, path: tuple[str, ...]) -> Any:
         value = self.walker.walk(change.get(side), change.get(f"{side}_sensitive"), path)
-        return without(value, self.secrets)
+        return mask_secrets(value, self.secrets)
 
     def change(self, raw: Mapping[str, Any]) -> ResourceChange:
         change = raw.get("change") or {}
@@ -119,18 +101,18 @@ class _Reader:
             deposed=raw.get("deposed"),
             import_id=self.masker.mask_text(identity, self.secrets) if identity is not None else None,
             attributes=() if actions == ("no-op",) else self.attributes(change, address),
-            replace_paths=tuple(written_path(path) for path in change.get("replace_paths") or ()),
+            replace_paths=tuple(join_parts(path) for path in change.get("replace_paths") or ()),
         )
 
     def attributes(self, change: Mapping[str, Any], address: str) -> tuple[AttributeChange, ...]:
-        found = changed_attributes(
+        changes = changed_attributes(
             change.get("before"),
             change.get("after"),
             change.get("after_unknown"),
             self.masked(change, "before", (address,)),
             self.masked(change, "after", (address,)),
         )
-        return found or newly_marked(change.get("before_sensitive"), change.get("after_sensitive"))
+        return changes or newly_marked(change.get("before_sensitive"), change.get("after_sensitive"))
 
     def output(self, name: str, raw: Mapping[str, Any]) -> OutputChange:
         path = ("output", name)
@@ -147,14 +129,14 @@ class _Reader:
             raw_after=raw.get("after"),
         )
 
-    def check(self, raw: Mapping[str, Any]) -> Check:
+    def check(self, raw: Mapping[str, Any]) -> CheckBlock:
         address = raw.get("address") or {}
         problems = (
             str(problem.get("message", ""))
             for instance in raw.get("instances") or ()
             for problem in instance.get("problems") or ()
         )
-        return Check(
+        return CheckBlock(
             address=self.masker.mask_address(str(address.get("to_display", ""))),
             kind=str(address.get("kind", "")),
             status=str(raw.get("status", "unknown")),

@@ -23,7 +23,8 @@ class Command:
     but for the tokens of a job (job_tokens.py). With `files`, a folder, the
     child writes to the files `stdout_name` and `stderr` there (0600, appended to) and we follow them: it
     then outlives us, so every command that changes state has it. Without it the child writes to pipes.
-    `stdin="inherit"` gives the child our terminal: all three streams, nothing is captured.
+    `stdin="inherit"` gives the child our terminal: all three streams, nothing is captured. Of what comes
+    through a pipe, `most_output` bytes of each stream are returned at most; the rest is read and dropped.
 
     At `deadline` seconds the child gets one SIGINT, `grace` seconds later its process group is killed. Each
     of `phase_deadlines` is (marker, seconds): from the first line that contains the marker on, so many
@@ -42,6 +43,7 @@ class Command:
     phase_deadlines: tuple[tuple[bytes, float], ...] = ()
     stdout_name: str = "stdout"
     title: str = ""
+    most_output: int | None = None
 
     @property
     def changes_state(self) -> bool:

@@ -14,7 +14,7 @@ _PROC = Path("/proc/self")
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedProcess:
     """A child as its pid file names it. `started` is opaque: it is only compared."""
 
     pid: int
@@ -49,11 +49,11 @@ def write_pid_file(path: Path, pid: int, argv0: str) -> None:
     draft.replace(path)
 
 
-def read_pid_file(path: Path) -> Recorded | None:
+def read_pid_file(path: Path) -> RecordedProcess | None:
     """What a pid file says; None when it is missing or not one."""
     try:
         document = read_object(path.read_bytes())
-        return Recorded(int(document["pid"]), str(document["started"]), str(document["argv0"]))
+        return RecordedProcess(int(document["pid"]), str(document["started"]), str(document["argv0"]))
     except (OSError, *MALFORMED):
         return None
 
@@ -71,8 +71,6 @@ def _started_linux(pid: int) -> str | None:
 
 def _started_elsewhere(pid: int) -> str | None:
     argv = ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    asked = subprocess.run(
-        argv, capture_output=True, text=True, check=False, env={"LC_ALL": "C", "TZ": "UTC"}
-    )
-    state, _, started = asked.stdout.strip().partition(" ")
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={"LC_ALL": "C", "TZ": "UTC"})
+    state, _, started = done.stdout.strip().partition(" ")
     return started.strip() if started and not state.startswith("Z") else None

@@ -12,24 +12,31 @@ from typing import Protocol
 from orchestrator.process.command import Command, OnLine, Stream
 
 _CHUNK = 1 << 16
+# More than an unread pipe holds, in bytes, also where reads are short.
+_MOST_IN_A_PIPE = 1 << 24
 # How often files are looked at, and how soon a change of plan (an interrupt) is noticed.
 _FOLLOW = 0.1
 _NOTICE = 0.5
 _STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
 
-class Lines:
-    """Collects one stream's bytes and tells its lines as they become whole."""
+class LineReader:
+    """Collects one stream's bytes, at most `limit` of them, and tells its lines as they become whole."""
 
-    def __init__(self, stream: Stream, on_line: OnLine | None) -> None:
+    def __init__(self, stream: Stream, on_line: OnLine | None, limit: int | None = None) -> None:
         self._stream = stream
         self._on_line = on_line
+        self._room = limit
         self._chunks: list[bytes] = []
         self._rest = b""
 
     def feed(self, data: bytes) -> None:
         """More bytes."""
-        self._chunks.append(data)
+        if self._room is None:
+            self._chunks.append(data)
+        elif self._room:
+            self._chunks.append(data[: self._room])
+            self._room -= len(self._chunks[-1])
         if self._on_line is None:
             return
         *whole, self._rest = (self._rest + data).split(b"\n")
@@ -67,7 +74,8 @@ def open_streams(command: Command, on_line: OnLine | None) -> Streams:
     """The kind of streams that a command asks for."""
     if command.stdin == "inherit":
         return TerminalStreams()
-    lines = {stream: Lines(stream, on_line) for stream in _STREAMS}
+    limit = command.most_output if command.files is None else None
+    lines = {stream: LineReader(stream, on_line, limit) for stream in _STREAMS}
     if command.files is None:
         return PipeStreams(lines)
     return FileStreams(command.files, command.stdout_name, lines, following=on_line is not None)
@@ -133,10 +141,10 @@ class TerminalStreams:
 class PipeStreams:
     """Two pipes, drained together so that neither can fill up while the other is read."""
 
-    def __init__(self, lines: dict[Stream, Lines]) -> None:
+    def __init__(self, lines: dict[Stream, LineReader]) -> None:
         self._lines = lines
         self._watch = _ExitWatch()
-        self._open: dict[int, Lines] = {}
+        self._open: dict[int, LineReader] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def popen_arguments(self) -> dict[str, int]:
@@ -171,10 +179,11 @@ class PipeStreams:
         return True
 
     def finish(self) -> tuple[bytes, bytes]:
-        # A grandchild may hold the pipes open: take what is there, do not wait for their end.
+        # A grandchild may hold the pipes open, and go on writing: take what they can hold, and not their end.
         for fd in list(self._open):
-            while self._take(fd):
-                pass
+            for _ in range(_MOST_IN_A_PIPE // _CHUNK):
+                if not self._take(fd):
+                    break
         self.close()
         return self._lines["stdout"].end(), self._lines["stderr"].end()
 
@@ -188,7 +197,9 @@ class PipeStreams:
 class FileStreams:
     """Two files in a folder, appended to by the child and read by us from where they ended before."""
 
-    def __init__(self, folder: Path, stdout: str, lines: dict[Stream, Lines], *, following: bool) -> None:
+    def __init__(
+        self, folder: Path, stdout: str, lines: dict[Stream, LineReader], *, following: bool
+    ) -> None:
         self._lines = lines
         self._following = following
         self._watch = _ExitWatch()

@@ -108,20 +108,20 @@ class Supervisor:
 
     def kill(self) -> list[str]:
         """End what only reads; name what changes state and is left running, with its pid."""
-        left = []
+        running = []
         with self._lock:
             self._interrupted = True
             for child in self._children.values():
                 if child.command.changes_state:
-                    left.append(f"{child.command.name} (pid {child.pid})")
+                    running.append(f"{child.command.name} (pid {child.pid})")
                 else:
                     child.kill()
-        return sorted(left)
+        return sorted(running)
 
     @contextmanager
     def handling_signals(
         self,
-        on_second: Callable[[list[str]], int | None] = lambda left: None,
+        on_second: Callable[[list[str]], int | None] = lambda running: None,
         on_first: Callable[[], None] = lambda: None,
     ) -> Iterator[None]:
         """Within it, SIGINT and SIGTERM are ours. Only for the main thread.

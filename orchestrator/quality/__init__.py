@@ -1,1 +1,1 @@
-"""How good the code is: modules' own tests, and what a reader of the code would complain about."""
+"""Checks of code and setup: lint, module tests, lock files, and the doctor."""

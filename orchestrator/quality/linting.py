@@ -1,4 +1,4 @@
-"""`infra lint`: every complaint about the code in one list, without those that infra.yaml accepts."""
+"""`infra lint`: all findings in one list, without those that infra.yaml accepts."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from orchestrator.engine.scheduler import run_in_order
 from orchestrator.engine.session import Session
 from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.errors import InfraError, TerraformError
-from orchestrator.project.given import mask_findings
-from orchestrator.project.model import Finding, Project
-from orchestrator.project.reads import glob_pattern
-from orchestrator.project.validate import SEVERITIES
-from orchestrator.project.validate import check as check_project
-from orchestrator.quality import readme, rules, tools, values
+from orchestrator.quality import linters, readme, rules
+from orchestrator.quality.code_folders import CodeFolder, find_code_folders, find_top_folders
 from orchestrator.quality.modules import content_key
-from orchestrator.quality.places import Place, places_of, tops_of
 from orchestrator.quality.testing import Simulation, module_workdir
 from orchestrator.report.findings import LintReport
+from orchestrator.repository.file_reads import glob_pattern
+from orchestrator.repository.model import Finding, Project
+from orchestrator.repository.sensitive_variables import mask_findings
+from orchestrator.repository.validation import SEVERITIES, validate_project
 from orchestrator.terraform.client import Diagnostic
 from orchestrator.terraform.environment import child_environment
 
@@ -34,7 +33,7 @@ CONFIG = "infra.yaml"
 
 
 @dataclass(frozen=True)
-class Validated:
+class ValidateResult:
     """What `terraform validate` said of one folder."""
 
     id: str
@@ -45,11 +44,11 @@ class Validated:
     @property
     def result(self) -> str:
         """`valid` or `invalid`."""
-        return "invalid" if any(one.severity == "error" for one in self.findings) else "valid"
+        return "invalid" if any(finding.severity == "error" for finding in self.findings) else "valid"
 
 
 @dataclass(frozen=True)
-class Linting:
+class LintRun:
     """One `infra lint`. Without a simulation `terraform validate` needs the real providers."""
 
     session: Session
@@ -60,19 +59,19 @@ class Linting:
         """Every finding, each once, the serious ones first."""
         context = self.session.context
         project = context.project
-        tops, places = tops_of(project), places_of(project)
-        ours = [
+        tops, folders = find_top_folders(project), find_code_folders(project)
+        findings = [
             *self._formatting(tops),
-            *_own_rules(project, places),
-            *values.check_values(project, tops, context.masker),
-            *readmes(project, places),
-            *self._validated(places),
+            *_own_rules(project, folders),
+            *rules.check_values(project, tops, context.masker),
+            *check_readmes(project, folders),
+            *self._validated(folders),
             *self._tools(tops),
         ]
-        found = [*check_project(project), *mask_findings(project, ours)]
-        kept, accepted = accept(project, [located(project, one) for one in found])
-        names = tuple(tool.name for tool, _ in tools.present(context.environ))
-        return LintReport(in_order(kept), accepted, names, simulated=self.simulation is not None)
+        all_findings = [*validate_project(project), *mask_findings(project, findings)]
+        remaining, accepted = filter_accepted(project, [locate(project, finding) for finding in all_findings])
+        names = tuple(tool.name for tool, _ in linters.find_linters(context.environ))
+        return LintReport(sort_findings(remaining), accepted, names, simulated=self.simulation is not None)
 
     def _formatting(self, tops: Iterable[str]) -> Iterator[Finding]:
         """Files that `terraform fmt` would change, each with the first line that it would."""
@@ -81,32 +80,39 @@ class Linting:
         paths = [root / top for top in tops]
         if not paths:
             return
-        _, diff = session.terraform.client.fmt_check(
-            root, child_environment(session.context.environ), paths, diff=True
-        )
+        try:
+            _, diff = session.terraform.client.fmt_check(
+                root, child_environment(session.context.environ), paths, diff=True
+            )
+        except TerraformError as error:
+            message = f"`terraform fmt` could not check the format of all files: {error.message}"
+            yield Finding(
+                "error", "fmt", message, "Correct what does not parse first.", error.file, error.line
+            )
+            return
         for file, line in changed_lines(diff):
             name = Path(file)
-            shown = name.relative_to(root).as_posix() if name.is_relative_to(root) else file
+            posix = name.relative_to(root).as_posix() if name.is_relative_to(root) else file
             message = "This is not formatted as `terraform fmt` does."
-            yield Finding("error", "fmt", message, "Run `infra fmt`, or `infra lint --fix`.", shown, line)
+            yield Finding("error", "fmt", message, "Run `infra fmt`, or `infra lint --fix`.", posix, line)
 
-    def _validated(self, places: Iterable[Place]) -> list[Finding]:
+    def _validated(self, folders: Iterable[CodeFolder]) -> list[Finding]:
         """What `terraform validate` says of each root, module and example, several at once."""
-        todo = [place.path for place in places if place.kind != "helper"]
+        todo = [folder.path for folder in folders if folder.kind != "helper"]
         session = self.session
         self.progress.begin(todo)
         try:
             done = run_in_order(todo, {}, self._timed, workers=session.context.workers)
         finally:
             self.progress.end()
-        return [finding for found in done.values() for finding in found.findings]
+        return [finding for validate_result in done.values() for finding in validate_result.findings]
 
-    def _timed(self, path: str) -> Validated:
+    def _timed(self, path: str) -> ValidateResult:
         began = time.monotonic()
         self.progress.doing(path, "validating")
-        found = Validated(path, tuple(self._validate(path)), time.monotonic() - began)
-        self.progress.done(found)
-        return found
+        validate_result = ValidateResult(path, tuple(self._validate(path)), time.monotonic() - began)
+        self.progress.done(validate_result)
+        return validate_result
 
     def _validate(self, path: str) -> list[Finding]:
         session = self.session
@@ -121,11 +127,15 @@ class Linting:
                 client.init(work, content_key(context.project, path), {})
             except TerraformError:
                 # Newer Terraforms look at arguments in `init` already, where they name no line.
-                found = [one for one in client.validate(work) if one.severity == "error" and one.file]
-                if not found:
+                validate = [
+                    diagnostic
+                    for diagnostic in client.validate(work)
+                    if diagnostic.severity == "error" and diagnostic.file
+                ]
+                if not validate:
                     raise
             else:
-                found = list(client.validate(work))
+                validate = list(client.validate(work))
         except InfraError as error:
             advice = f"{_detail(error)}\nWhere the registry is out of reach: `infra lint --simulated`."
             message = f"{path} could not be validated: {error.message}"
@@ -138,29 +148,29 @@ class Linting:
                     path,
                 )
             ]
-        return [self._diagnosed(path, one) for one in found]
+        return [self._diagnosed(path, diagnostic) for diagnostic in validate]
 
     def _has_backend(self, path: str) -> bool:
         return self.session.context.project.coverage.source.directory(path).backend is not None
 
-    def _diagnosed(self, path: str, one: Diagnostic) -> Finding:
+    def _diagnosed(self, path: str, diagnostic: Diagnostic) -> Finding:
         mask = self.session.context.mask
-        file = posixpath.normpath(posixpath.join(path, one.file)) if one.file else path
-        severity = "error" if one.severity == "error" else "warning"
+        file = posixpath.normpath(posixpath.join(path, diagnostic.file)) if diagnostic.file else path
+        severity = "error" if diagnostic.severity == "error" else "warning"
         return Finding(
             severity,  # type: ignore[arg-type]
             "terraform",
-            mask(one.summary),
-            mask(one.detail),
+            mask(diagnostic.summary),
+            mask(diagnostic.detail),
             file,
-            one.line or None,
+            diagnostic.line or None,
         )
 
     def _tools(self, tops: tuple[str, ...]) -> Iterator[Finding]:
         session = self.session
         context = session.context
-        for tool, path in tools.present(context.environ):
-            yield from tools.check(
+        for tool, path in linters.find_linters(context.environ):
+            yield from linters.run_linter(
                 context.supervisor,
                 context.project.root,
                 tops,
@@ -170,17 +180,17 @@ class Linting:
             )
 
 
-def fix(terraform: TerraformRunner) -> tuple[str, ...]:
+def apply_fixes(terraform: TerraformRunner) -> tuple[str, ...]:
     """Format every file and write READMEs' parts anew; the files that changed."""
     project = terraform.project
     env = child_environment(terraform.environ)
-    paths = [project.root / top for top in tops_of(project)]
+    paths = [project.root / top for top in find_top_folders(project)]
     formatted = terraform.client.fmt(project.root, env, paths) if paths else ()
     changed = {
-        Path(one).relative_to(project.root).as_posix() if Path(one).is_absolute() else one
-        for one in formatted
+        Path(file).relative_to(project.root).as_posix() if Path(file).is_absolute() else file
+        for file in formatted
     }
-    for path, before, after in _rendered(project, places_of(project)):
+    for path, before, after in _rendered(project, find_code_folders(project)):
         if before != after:
             (project.root / path).write_text(after, encoding="utf-8")
             changed.add(path)
@@ -202,59 +212,59 @@ def changed_lines(diff: str) -> Iterator[tuple[str, int]]:
             line += 1
 
 
-def _own_rules(project: Project, places: Iterable[Place]) -> Iterator[Finding]:
-    for place in places:
-        files = project.coverage.source.blocks(place.path)
+def _own_rules(project: Project, folders: Iterable[CodeFolder]) -> Iterator[Finding]:
+    for folder in folders:
+        files = project.coverage.source.blocks(folder.path)
         for file, block in files:
-            yield from rules.check_file(place, file, block)
-        yield from rules.required_everywhere(place, files)
+            yield from rules.check_file(folder, file, block)
+        yield from rules.check_required_providers(folder, files)
 
 
-def readmes(project: Project, places: Iterable[Place]) -> Iterator[Finding]:
+def check_readmes(project: Project, folders: Iterable[CodeFolder]) -> Iterator[Finding]:
     """Parts of READMEs that the code no longer says, and modules that have none."""
-    places = list(places)
-    for path, before, after in _rendered(project, places):
+    folders = list(folders)
+    for path, before, after in _rendered(project, folders):
         for line in readme.stale_lines(before, after):
             message = "This part is not what the code says."
             yield Finding("error", "stale-readme", message, "Run `infra lint --fix`.", path, line)
-    for place in places:
-        path = posixpath.join(place.path, readme.README)
-        if place.kind == "module" and project.tree.find(path) is None:
+    for folder in folders:
+        path = posixpath.join(folder.path, readme.README)
+        if folder.kind == "module" and project.tree.find(path) is None:
             message = "The module has no README.md."
             advice = "Say what it is for; between `<!-- inputs -->` and `<!-- /inputs -->` the table is made."
-            yield Finding("warning", "no-readme", message, advice, place.path)
+            yield Finding("warning", "no-readme", message, advice, folder.path)
 
 
-def _rendered(project: Project, places: Iterable[Place]) -> Iterator[tuple[str, str, str]]:
+def _rendered(project: Project, folders: Iterable[CodeFolder]) -> Iterator[tuple[str, str, str]]:
     """Each README beside code: its path, its text, and how it should be."""
-    for place in places:
-        path = posixpath.join(place.path, readme.README)
+    for folder in folders:
+        path = posixpath.join(folder.path, readme.README)
         real = project.tree.find(path)
         if real is not None:
             text = project.tree.read(real).decode("utf-8", "surrogateescape")
-            yield path, text, readme.rendered(project, place.path, text)
+            yield path, text, readme.render_readme(project, folder.path, text)
 
 
-def accept(
-    project: Project, found: Iterable[Finding]
+def filter_accepted(
+    project: Project, findings: Iterable[Finding]
 ) -> tuple[list[Finding], tuple[tuple[Finding, str], ...]]:
     """What is left, and what infra.yaml accepts. An entry that accepts nothing is a finding itself."""
     ignores = project.config.lint.ignore
     used: set[LintIgnore] = set()
-    kept: list[Finding] = []
+    remaining: list[Finding] = []
     accepted: dict[Finding, str] = {}
-    for finding in dict.fromkeys(found):
-        match = next((one for one in ignores if _accepts(one, finding)), None)
+    for finding in dict.fromkeys(findings):
+        match = next((ignore for ignore in ignores if _accepts(ignore, finding)), None)
         if match is None:
-            kept.append(finding)
+            remaining.append(finding)
         else:
             used.add(match)
             accepted[finding] = match.reason
-    for one in ignores:
-        if one not in used:
-            message = f"`lint.ignore` accepts {one.rule} in {one.path}, and there is none."
-            kept.append(Finding("warning", "unused-ignore", message, "Remove the entry.", CONFIG))
-    return kept, tuple(accepted.items())
+    for ignore in ignores:
+        if ignore not in used:
+            message = f"`lint.ignore` accepts {ignore.rule} in {ignore.path}, and there is none."
+            remaining.append(Finding("warning", "unused-ignore", message, "Remove the entry.", CONFIG))
+    return remaining, tuple(accepted.items())
 
 
 def _accepts(ignore: LintIgnore, finding: Finding) -> bool:
@@ -262,7 +272,7 @@ def _accepts(ignore: LintIgnore, finding: Finding) -> bool:
     return bool(rule and glob_pattern(ignore.path).fullmatch(finding.file or ""))
 
 
-def located(project: Project, finding: Finding) -> Finding:
+def locate(project: Project, finding: Finding) -> Finding:
     """The finding at a line of a file: of a folder it is the first line of its code."""
     if finding.line or not finding.file:
         return finding
@@ -271,7 +281,7 @@ def located(project: Project, finding: Finding) -> Finding:
     return replace(finding, file=file, line=1)
 
 
-def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The serious ones first, then by place; one that several roots share appears once."""
     once = {(f.severity, f.code, f.message, f.file, f.line): f for f in findings}
     return tuple(
@@ -281,6 +291,10 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def _detail(error: InfraError) -> str:
     """What Terraform said, whole; else our own advice."""
-    found = error.diagnostics if isinstance(error, TerraformError) else ()
-    told = [f"{one.summary}\n{one.detail}".strip() for one in found if isinstance(one, Diagnostic)]
-    return "\n\n".join(told) or error.advice
+    diagnostics = error.diagnostics if isinstance(error, TerraformError) else ()
+    texts = [
+        f"{diagnostic.summary}\n{diagnostic.detail}".strip()
+        for diagnostic in diagnostics
+        if isinstance(diagnostic, Diagnostic)
+    ]
+    return "\n\n".join(texts) or error.advice

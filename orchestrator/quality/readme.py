@@ -1,4 +1,4 @@
-"""The parts of a README that the code can say itself: tables of inputs and outputs, and examples.
+"""Renders the generated parts of a README: tables of inputs and outputs, and examples.
 
 They stand between comments (`<!-- inputs -->` … `<!-- /inputs -->`, `outputs`, `<!-- example: PATH -->` …
 `<!-- /example -->`); all else in the file is its author's.
@@ -10,9 +10,9 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
-from orchestrator.project.model import Project
-from orchestrator.report.tables import markdown_row
+from orchestrator.report.tables import render_markdown_row
 from orchestrator.repository.hcl import Block
+from orchestrator.repository.model import Project
 from orchestrator.repository.source import is_local
 from orchestrator.repository.tree import inside
 
@@ -33,7 +33,7 @@ TOKEN = re.compile(
 SOURCE = re.compile(r'(?m)^(\s*source\s*=\s*")([^"]+)(")')
 
 
-def rendered(project: Project, folder: str, text: str) -> str:
+def render_readme(project: Project, folder: str, text: str) -> str:
     """A README's text with every part as the code in `folder` has it now."""
     blocks = project.coverage.source.blocks(folder)
 
@@ -44,8 +44,8 @@ def rendered(project: Project, folder: str, text: str) -> str:
         elif kind == OUTPUTS:
             body = outputs_table(blocks)
         else:
-            found = example(project, folder, match["path"])
-            body = match["body"] if found is None else found
+            code = example(project, folder, match["path"])
+            body = match["body"] if code is None else code
         return match["open"] + body + match["close"]
 
     return PART.sub(part, text)
@@ -60,23 +60,33 @@ def stale_lines(before: str, after: str) -> Iterator[int]:
 
 def inputs_table(blocks: list[tuple[str, Block]]) -> str:
     """Variables, those that must be given first."""
-    variables = [one for _, block in blocks for one in block.of("variable")]
+    variables = [variable for _, file in blocks for variable in file.of("variable")]
     rows = [
         (
-            f"`{one.name}`",
-            _said(one),
-            f"`{compact(one.attributes['type'].source)}`" if "type" in one.attributes else "any",
-            f"`{compact(one.attributes['default'].source)}`" if "default" in one.attributes else REQUIRED,
+            f"`{variable.name}`",
+            _description(variable),
+            f"`{on_one_line(variable.attributes['type'].source)}`"
+            if "type" in variable.attributes
+            else "any",
+            f"`{on_one_line(variable.attributes['default'].source)}`"
+            if "default" in variable.attributes
+            else REQUIRED,
         )
-        for one in sorted(variables, key=lambda one: ("default" in one.attributes, one.name))
+        for variable in sorted(variables, key=lambda block: ("default" in block.attributes, block.name))
     ]
     return _table(("Name", "Description", "Type", "Default"), rows, "No inputs.")
 
 
 def outputs_table(blocks: list[tuple[str, Block]]) -> str:
     """Outputs by name."""
-    outputs = sorted((one for _, block in blocks for one in block.of("output")), key=lambda one: one.name)
-    return _table(("Name", "Description"), [(f"`{one.name}`", _said(one)) for one in outputs], "No outputs.")
+    outputs = sorted(
+        (output for _, file in blocks for output in file.of("output")), key=lambda block: block.name
+    )
+    return _table(
+        ("Name", "Description"),
+        [(f"`{output.name}`", _description(output)) for output in outputs],
+        "No outputs.",
+    )
 
 
 def example(project: Project, folder: str, name: str) -> str | None:
@@ -97,7 +107,7 @@ def example(project: Project, folder: str, name: str) -> str | None:
     return f"```hcl\n{code.rstrip()}\n```\n"
 
 
-def compact(source: str) -> str:
+def on_one_line(source: str) -> str:
     """An expression on one line."""
     out = ""
     above: list[str] = []
@@ -131,7 +141,7 @@ def _gap(out: str, waiting: str) -> str:
     return "" if out.endswith(("(", "[")) else waiting
 
 
-def _said(block: Block) -> str:
+def _description(block: Block) -> str:
     attribute = block.attributes.get("description")
     if attribute is None:
         return ""
@@ -142,5 +152,5 @@ def _said(block: Block) -> str:
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], empty: str) -> str:
     if not rows:
         return f"{empty}\n"
-    lines = [markdown_row(head), "|" + "---|" * len(head), *map(markdown_row, rows)]
+    lines = [render_markdown_row(head), "|" + "---|" * len(head), *map(render_markdown_row, rows)]
     return "\n".join(lines) + "\n"

@@ -1,13 +1,15 @@
-"""Our own rules: what a careful reader of the code would complain about."""
+"""The rules of `infra lint`: Terraform code, and variable files."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from orchestrator.project.model import Finding
-from orchestrator.quality.places import Place
-from orchestrator.repository.hcl import Block, String
+from orchestrator.masking import Masker
+from orchestrator.masking.secret_names import words_of
+from orchestrator.quality.code_folders import CodeFolder
+from orchestrator.repository.hcl import Block, String, read_values
+from orchestrator.repository.model import Finding, Project
 from orchestrator.repository.source import is_local
 
 PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
@@ -22,57 +24,67 @@ REVISION = re.compile(r"[?&]ref=([^&]+)")
 MOVING = frozenset({"main", "master", "trunk", "develop", "HEAD"})
 BUILT_IN = "terraform"
 
-Rule = Callable[[Place, str, Block], Iterator[Finding]]
+VALUE_SUFFIXES = (".tfvars", ".tfvars.json")
+# A name that ends in one of these words describes a secret and does not hold it.
+DESCRIBING_WORDS = frozenset(
+    {"name", "names", "id", "ids", "ref", "path", "file", "version", "versions", "ttl", "url", "uri"}
+)
+# Also the names of Secret Manager's secrets, whose ids are not secret.
+ID_WORDS = frozenset({"secret", "secrets"})
+ID = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
+RESOURCE = re.compile(r"(projects/|//|sm://|gs://)\S+")
+
+Rule = Callable[[CodeFolder, str, Block], Iterator[Finding]]
 
 
-def check_file(place: Place, file: str, block: Block) -> Iterator[Finding]:
-    """Everything that the rules find in one file."""
+def check_file(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
+    """Applies every rule to one file."""
     for rule in RULES:
-        yield from rule(place, file, block)
+        yield from rule(folder, file, block)
 
 
-def descriptions(place: Place, file: str, block: Block) -> Iterator[Finding]:
-    """Variables and outputs say what they are."""
-    if place.kind in ("example", "helper"):
+def check_descriptions(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
+    """Variables and outputs need a description."""
+    if folder.kind in ("example", "helper"):
         return
     for kind in ("variable", "output"):
-        for one in block.of(kind):
-            described = one.attributes.get("description")
+        for item in block.of(kind):
+            described = item.attributes.get("description")
             if described is None or described.source.strip('" ') == "":
                 yield Finding(
                     "warning",
                     "no-description",
-                    f"The {kind} {one.name!r} has no description.",
+                    f"The {kind} {item.name!r} has no description.",
                     'Add `description = "…"`: what it is, and in which unit or form.',
                     file,
-                    one.line,
+                    item.line,
                 )
 
 
-def types(place: Place, file: str, block: Block) -> Iterator[Finding]:
-    """Variables have a type; those of a module are checked before they are used."""
-    if place.kind in ("example", "helper"):
+def check_types(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
+    """Variables need a type, and those of a module a validation."""
+    if folder.kind in ("example", "helper"):
         return
-    for one in block.of("variable"):
-        kind = one.attributes["type"].source if "type" in one.attributes else None
+    for variable in block.of("variable"):
+        kind = variable.attributes["type"].source if "type" in variable.attributes else None
         if kind is None:
-            message = f"The variable {one.name!r} has no type: anything can be given."
-            yield Finding("warning", "no-type", message, "Add `type = …`.", file, one.line)
-        elif place.kind == "module" and kind in CHECKED_TYPES and not one.of("validation"):
+            message = f"The variable {variable.name!r} has no type: anything can be given."
+            yield Finding("warning", "no-type", message, "Add `type = …`.", file, variable.line)
+        elif folder.kind == "module" and kind in CHECKED_TYPES and not variable.of("validation"):
             yield Finding(
                 "info",
                 "no-validation",
-                f"The variable {one.name!r} takes any {kind}.",
+                f"The variable {variable.name!r} takes any {kind}.",
                 "Add a `validation` whose message tells what to do, if some values are wrong.",
                 file,
-                one.line,
+                variable.line,
             )
 
 
-def module_sources(place: Place, file: str, block: Block) -> Iterator[Finding]:
-    """Modules from elsewhere stay what they are."""
-    for one in block.of("module"):
-        attribute = one.attributes.get("source")
+def check_module_sources(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
+    """Modules from outside the repository are pinned."""
+    for module in block.of("module"):
+        attribute = module.attributes.get("source")
         source = attribute.value if attribute else None
         if attribute is None or source is None or is_local(source):
             continue
@@ -81,85 +93,91 @@ def module_sources(place: Place, file: str, block: Block) -> Iterator[Finding]:
             pinned = revision is not None and revision[1] not in MOVING
             advice = "Name a tag or a commit: `?ref=v1.2.3`."
         else:
-            pinned = "version" in one.attributes
+            pinned = "version" in module.attributes
             advice = 'Add `version = "1.2.3"`.'
         if not pinned:
-            message = f"The module {one.name!r} is not pinned: {source} may change under you."
+            message = f"The module {module.name!r} is not pinned: {source} may change under you."
             yield Finding("warning", "unpinned-module", message, advice, file, attribute.line)
 
 
-def provider_versions(place: Place, file: str, block: Block) -> Iterator[Finding]:
-    """Required providers come with a version."""
-    if place.kind == "helper":
+def check_provider_versions(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
+    """Required providers need a version."""
+    if folder.kind == "helper":
         return
     for terraform in block.of("terraform"):
         for required in terraform.of("required_providers"):
-            for one in required.attributes.values():
-                if "version" not in one.elements and not (one.value or "").strip():
+            for attribute in required.attributes.values():
+                if "version" not in attribute.elements and not (attribute.value or "").strip():
                     yield Finding(
                         "warning",
                         "unpinned-provider",
-                        f"The provider {one.name!r} is required in any version.",
+                        f"The provider {attribute.name!r} is required in any version.",
                         'Add `version = ">= 7.42, < 8"`: the oldest that works, and not the next major one.',
                         file,
-                        one.line,
+                        attribute.line,
                     )
 
 
-def rights(place: Place, file: str, block: Block) -> Iterator[Finding]:
-    """Nobody unknown gets a right, and nobody a role that holds nearly all rights."""
-    if place.kind == "helper":
+def check_rights(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
+    """No permission is given to the public, and no basic role to anyone."""
+    if folder.kind == "helper":
         return
-    for one in block.blocks:
-        if one.kind in GIVING:
-            yield from _strings(file, one.strings())
-        elif one.kind == "variable":
-            yield from _strings(file, (s for s in one.strings() if s.path[:1] in DEFAULTS))
+    for item in block.blocks:
+        if item.kind in GIVING:
+            yield from _strings(file, item.strings())
+        elif item.kind == "variable":
+            yield from _strings(file, (s for s in item.strings() if s.path[:1] in DEFAULTS))
 
 
 def _strings(file: str, strings: Iterable[String]) -> Iterator[Finding]:
-    for one in strings:
-        if one.text in PUBLIC:
-            yield public_principal(file, one)
-        elif one.text in BASIC_ROLES:
+    for string in strings:
+        if string.text in PUBLIC:
+            yield public_principal_finding(file, string)
+        elif string.text in BASIC_ROLES:
             yield Finding(
                 "error",
                 "basic-role",
-                f"{one.text} is a basic role: it holds rights to nearly everything in a project.",
+                f"{string.text} is a basic role: it holds rights to nearly everything in a project.",
                 "Give the predefined roles that are needed, on the resource that they are needed for.",
                 file,
-                one.line,
+                string.line,
             )
 
 
-def public_principal(file: str, found: String) -> Finding:
-    """A right for everybody."""
-    who = "anybody on the internet" if found.text == "allUsers" else "anybody with a Google account"
+def public_principal_finding(file: str, string: String) -> Finding:
+    """The finding for a permission that is given to the public."""
+    who = "anybody on the internet" if string.text == "allUsers" else "anybody with a Google account"
     return Finding(
         "error",
         "public-principal",
-        f"{found.text} is {who}.",
+        f"{string.text} is {who}.",
         "Name the accounts, groups or service accounts that need it.",
         file,
-        found.line,
+        string.line,
     )
 
 
-RULES: tuple[Rule, ...] = (descriptions, types, module_sources, provider_versions, rights)
+RULES: tuple[Rule, ...] = (
+    check_descriptions,
+    check_types,
+    check_module_sources,
+    check_provider_versions,
+    check_rights,
+)
 
 
-def required_everywhere(place: Place, files: list[tuple[str, Block]]) -> Iterator[Finding]:
-    """Every provider that a folder uses is among those that it requires."""
-    if place.kind in ("example", "helper"):
+def check_required_providers(folder: CodeFolder, files: list[tuple[str, Block]]) -> Iterator[Finding]:
+    """Every provider that a folder uses must be in its `required_providers`."""
+    if folder.kind in ("example", "helper"):
         return
     required: set[str] = set()
     used: dict[str, tuple[str, int]] = {}
     for file, block in files:
         for terraform in block.of("terraform"):
-            required |= {name for one in terraform.of("required_providers") for name in one.attributes}
-        for one in block.blocks:
-            if one.kind in ("resource", "data") and one.labels:
-                used.setdefault(_provider_of(one), (file, one.line))
+            required |= {name for block in terraform.of("required_providers") for name in block.attributes}
+        for item in block.blocks:
+            if item.kind in ("resource", "data") and item.labels:
+                used.setdefault(_provider_of(item), (file, item.line))
     for name, (file, line) in used.items():
         if name not in required and name != BUILT_IN:
             yield Finding(
@@ -177,3 +195,47 @@ def _provider_of(block: Block) -> str:
     if named is not None:
         return named.source.strip('" ').partition(".")[0]
     return block.labels[0].partition("_")[0]
+
+
+def check_values(project: Project, tops: tuple[str, ...], masker: Masker) -> Iterator[Finding]:
+    """Checks the variable files below `tops`, and those that infra.yaml names."""
+    named = {path for stack in project.stacks.values() for path in stack.var_files}
+    paths = {path for top in tops for path in project.tree.below(top)} | named
+    for path in sorted(path for path in paths if path.endswith(VALUE_SUFFIXES)):
+        real = project.tree.find(path)
+        if real is not None:
+            for string in read_values(path, project.tree.read(real)).strings():
+                yield from _check_value(path, string, masker)
+
+
+def _check_value(file: str, string: String, masker: Masker) -> Iterator[Finding]:
+    if string.text in PUBLIC:
+        yield public_principal_finding(file, string)
+    elif string.text in BASIC_ROLES:
+        message = f"{string.text} is a basic role: it holds rights to nearly everything in a project."
+        yield Finding("error", "basic-role", message, "Give the roles that are needed.", file, string.line)
+    elif is_secret(string, masker):
+        yield Finding(
+            "error",
+            "secret-in-tfvars",
+            f"The value of {'.'.join(string.path)} looks like a secret.",
+            "Keep it in Secret Manager and give the secret's name, or pass it as TF_VAR_…; then change the "
+            "secret, since history keeps this one.",
+            file,
+            string.line,
+        )
+
+
+def is_secret(string: String, masker: Masker) -> bool:
+    """Whether a value has the shape of a secret, or has a secret's name and is not an id."""
+    if not string.text.strip():
+        return False
+    if masker.shapes.mask(string.text) != string.text:
+        return True
+    name = string.path[-1] if string.path else ""
+    words = words_of(name)
+    if not masker.names.is_secret(name) or words[-1] in DESCRIBING_WORDS:
+        return False
+    if RESOURCE.fullmatch(string.text):
+        return False
+    return not (words[-1] in ID_WORDS and ID.fullmatch(string.text))

@@ -1,4 +1,4 @@
-"""`infra test`: modules' own tests, side by side, each in a copy, and not again while nothing changed."""
+"""`infra test`: runs the tests of modules in parallel, and skips those that passed and are unchanged."""
 
 from __future__ import annotations
 
@@ -14,13 +14,22 @@ from typing import Protocol
 
 from orchestrator import __version__
 from orchestrator.engine.context import RunContext
-from orchestrator.engine.folders import private, write_private
+from orchestrator.engine.folders import private
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.engine.session import Session
 from orchestrator.errors import InfraError, InterruptedRunError, TerraformError
+from orchestrator.private_files import write_private
 from orchestrator.process import Completed
-from orchestrator.quality.modules import Run, content_key, hollow_files, runs_of, test_files
-from orchestrator.report.modules import CheckedModule, CheckedRun, ModulesReport, Problem
+from orchestrator.quality.modules import (
+    RunBlock,
+    content_key,
+    hollow_files,
+    mocks_of,
+    resource_providers,
+    runs_of,
+    test_files,
+)
+from orchestrator.report.modules import CheckedModule, CheckedRun, ModuleProblem, ModulesReport
 from orchestrator.terraform.client import Diagnostic, Workdir
 from orchestrator.terraform.environment import child_environment
 from orchestrator.terraform.shadow import make_shadow
@@ -45,7 +54,7 @@ class Simulation(Protocol):
 
 
 @dataclass(frozen=True)
-class Testing:
+class ModuleTests:
     """One `infra test`. Without a simulation the providers are real."""
 
     session: Session
@@ -64,7 +73,9 @@ class Testing:
         info = replace(context.info, seconds=time.monotonic() - context.began)
         simulated = self.simulation is not None
         notes = (NOTE_SIMULATED,) if simulated and done else ()
-        return ModulesReport(info, tuple(done.values()), simulated, notes)
+        return ModulesReport(
+            info, tuple(done.values()), simulated, notes, context.project.config.test_required
+        )
 
     def _skip(self, module: str, results: Mapping[str, CheckedModule]) -> CheckedModule | None:
         if self.session.context.supervisor.interrupted:
@@ -75,17 +86,17 @@ class Testing:
         """One module, from its files to its result; whatever goes wrong is a result."""
         began = time.monotonic()
         try:
-            result = self._kept(module) or self._tested(module)
+            result = self._load_result(module) or self._run_tests(module)
         except InterruptedRunError as error:
             result = CheckedModule(module, "interrupted", error.message)
         except InfraError as error:
             result = self._broken(module, error)
-        if not result.kept:
+        if not result.cached:
             result = replace(result, seconds=time.monotonic() - began)
         self.session.context.progress.done(result)
         return result
 
-    def _tested(self, module: str) -> CheckedModule:
+    def _run_tests(self, module: str) -> CheckedModule:
         project = self.session.context.project
         files = test_files(project, module)
         if not files:
@@ -97,12 +108,13 @@ class Testing:
             )
         outcome, done = self._run(module)
         if done.ended == "interrupted":
-            left = tuple(Problem(f"Terraform could not destroy {one}") for one in outcome.left)
-            return CheckedModule(module, "interrupted", "the run was interrupted", problems=left)
+            return CheckedModule(
+                module, "interrupted", "the run was interrupted", problems=self._leftovers(module, outcome)
+            )
         lines = {(file, run.name): run for file in files for run in runs_of(project, file)}
         result = self._result(module, outcome, done, lines)
         if result.result == "passed":
-            self._keep(result)
+            self._save_result(result)
         return result
 
     def _run(self, module: str) -> tuple[OutcomeOfTests, Completed]:
@@ -117,12 +129,12 @@ class Testing:
             on_progress=lambda text: context.progress.doing(module, text),
         )
 
-        def tell(stream: str, line: bytes) -> None:
+        def read_line(stream: str, line: bytes) -> None:
             text = event_text(line)
             if text:
                 context.progress.doing(module, text)
 
-        done = session.terraform.client.run_raw(work, ("test", "-json"), on_line=tell, deadline=DEADLINE)
+        done = session.terraform.client.run_raw(work, ("test", "-json"), on_line=read_line, deadline=DEADLINE)
         return read_testing(done.stdout.splitlines()), done
 
     def _environment(self, module: str) -> dict[str, str]:
@@ -133,70 +145,88 @@ class Testing:
         return child_environment(base, extra=extra)
 
     def _result(
-        self, module: str, outcome: OutcomeOfTests, done: Completed, lines: Mapping[tuple[str, str], Run]
+        self, module: str, outcome: OutcomeOfTests, done: Completed, lines: Mapping[tuple[str, str], RunBlock]
     ) -> CheckedModule:
         """What the outcome means."""
         runs = tuple(self._checked(module, run, lines) for run in outcome.runs)
-        problems = self._problems(module, outcome.errors)
-        problems += tuple(
-            Problem(f"Terraform made {one} for a test and could not destroy it: do it by hand.")
-            for one in outcome.left
-        )
+        problems = self._problems(module, outcome.errors) + self._leftovers(module, outcome)
         failed = sum(run.status in ("fail", "error") for run in runs)
-        found = CheckedModule(module, "passed", runs=runs, problems=problems)
+        checked_module = CheckedModule(module, "passed", runs=runs, problems=problems)
         if failed:
-            return replace(found, result="failed", reason=f"{failed} of {len(runs)} runs failed")
+            return replace(checked_module, result="failed", reason=f"{failed} of {len(runs)} runs failed")
         if problems or not done.ok:
             reason = problems[0].summary if problems else f"`terraform test` ended with {done.returncode}"
             if done.ended == "deadline":
                 reason = f"the tests did not end within {DEADLINE:g} seconds"
-            return replace(found, result="failed", reason=reason, problems=problems or self._said(done))
-        return self._unless_hollow(found)
+            return replace(
+                checked_module, result="failed", reason=reason, problems=problems or self._error_problem(done)
+            )
+        return self._unless_hollow(checked_module)
 
-    def _unless_hollow(self, found: CheckedModule) -> CheckedModule:
-        """The result, unless a test file passed because it asks nothing."""
-        hollow = tuple(hollow_files(self.session.context.project, found.id))
-        if not hollow:
-            return found
-        problems = tuple(
-            Problem("No run in this file asserts anything.", "", file, line) for file, line in hollow
+    def _leftovers(self, module: str, outcome: OutcomeOfTests) -> tuple[ModuleProblem, ...]:
+        """The real resources that Terraform created for a test and did not destroy."""
+        if self.simulation or not outcome.leftovers:
+            return ()
+        project = self.session.context.project
+        providers = resource_providers(project, module)
+        files = {leftover.file: posixpath.join(module, leftover.file) for leftover in outcome.leftovers}
+        mocks = {name: mocks_of(project, path) for name, path in files.items()}
+        return tuple(
+            ModuleProblem(
+                f"Terraform created {leftover.address} for a test and could not destroy it: "
+                "delete it by hand.",
+                file=files[leftover.file] if leftover.file else None,
+            )
+            for leftover in outcome.leftovers
+            if not mocks[leftover.file].is_mocked(leftover.address, providers)
         )
-        names = ", ".join(posixpath.relpath(file, found.id) for file, _ in hollow)
+
+    def _unless_hollow(self, module: CheckedModule) -> CheckedModule:
+        """The result, unless a test file passed because it asks nothing."""
+        hollow = tuple(hollow_files(self.session.context.project, module.id))
+        if not hollow:
+            return module
+        problems = tuple(
+            ModuleProblem("No run in this file asserts anything.", "", file, line) for file, line in hollow
+        )
+        names = ", ".join(posixpath.relpath(file, module.id) for file, _ in hollow)
         return replace(
-            found,
+            module,
             result="hollow",
             reason=f"{names} asserts nothing",
             advice="Give its runs an `assert` block or `expect_failures`.",
             problems=problems,
         )
 
-    def _checked(self, module: str, run: RunOutcome, lines: Mapping[tuple[str, str], Run]) -> CheckedRun:
+    def _checked(self, module: str, run: RunOutcome, lines: Mapping[tuple[str, str], RunBlock]) -> CheckedRun:
         file = posixpath.join(module, run.file)
         block = lines.get((file, run.name))
         problems = self._problems(module, run.errors)
         return CheckedRun(file, run.name, run.status, run.seconds, block.line if block else None, problems)
 
-    def _problems(self, module: str, diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:
+    def _problems(self, module: str, diagnostics: Iterable[Diagnostic]) -> tuple[ModuleProblem, ...]:
         """Diagnostics with paths from the project's root, secrets masked."""
         mask = self.session.context.mask
         return tuple(
-            Problem(
-                mask(one.summary),
-                mask(one.detail),
-                posixpath.normpath(posixpath.join(module, one.file)) if one.file else None,
-                one.line or None,
+            ModuleProblem(
+                mask(diagnostic.summary),
+                mask(diagnostic.detail),
+                posixpath.normpath(posixpath.join(module, diagnostic.file)) if diagnostic.file else None,
+                diagnostic.line or None,
             )
-            for one in diagnostics
+            for diagnostic in diagnostics
         )
 
-    def _said(self, done: Completed) -> tuple[Problem, ...]:
+    def _error_problem(self, done: Completed) -> tuple[ModuleProblem, ...]:
         text = self.session.context.mask(done.error_text.strip())
-        return (Problem(text.splitlines()[0], text),) if text else ()
+        return (ModuleProblem(text.splitlines()[0], text),) if text else ()
 
     def _broken(self, module: str, error: InfraError) -> CheckedModule:
         """A module whose tests could not be run."""
-        found = error.diagnostics if isinstance(error, TerraformError) else ()
-        problems = self._problems(module, [one for one in found if isinstance(one, Diagnostic)])
+        diagnostics = error.diagnostics if isinstance(error, TerraformError) else ()
+        problems = self._problems(
+            module, [diagnostic for diagnostic in diagnostics if isinstance(diagnostic, Diagnostic)]
+        )
         return CheckedModule(
             module, "failed", self.session.context.mask(error.message), error.advice, problems=problems
         )
@@ -216,16 +246,16 @@ class Testing:
         name = sha256("\0".join((module, *parts)).encode()).hexdigest()
         return self.session.context.folders.cache / "tests" / f"{name}.json"
 
-    def _kept(self, module: str) -> CheckedModule | None:
-        """The result of an earlier run of the same content; only what passed is kept."""
+    def _load_result(self, module: str) -> CheckedModule | None:
+        """The result of an earlier run of the same content; only what passed is cached."""
         if self.again:
             return None
         try:
-            return CheckedModule.of({**json.loads(self._memory(module).read_bytes()), "kept": True})
+            return CheckedModule.of({**json.loads(self._memory(module).read_bytes()), "cached": True})
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _keep(self, result: CheckedModule) -> None:
+    def _save_result(self, result: CheckedModule) -> None:
         memory = self._memory(result.id)
         private(memory.parent)
         draft = memory.with_suffix(f".{os.getpid()}")

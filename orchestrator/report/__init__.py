@@ -1,1 +1,1 @@
-"""Pure text from a report: nothing here runs, asks or posts anything."""
+"""Models of results, and pure renderers that turn them into text."""

@@ -1,19 +1,38 @@
-"""A run as people read it in a terminal: each diff as Terraform shows it, then a table, then the verdict."""
+"""Renders a run for a terminal: Terraform's diffs, a table, and a verdict."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.project.model import Finding
 from orchestrator.report.model import Result, RunReport, StackReport
-from orchestrator.report.words import changes_in_words, counts_in_words, first_line
+from orchestrator.report.words import first_line, format_changes, format_totals
+from orchestrator.repository.model import Finding
 
+# Narrower terminals get a block for each row that does not fit.
+NARROW = 60
+UNLIMITED = 10_000
+Detail = Literal["full", "short", "none"]
+# Terraform's signs by the actions of a change.
+SIGNS = {
+    ("create",): "+",
+    ("update",): "~",
+    ("delete",): "-",
+    ("delete", "create"): "-/+",
+    ("create", "delete"): "+/-",
+    ("read",): "<=",
+    ("forget",): ".",
+}
+# Results whose cause is shown whatever detail is asked for.
+FAILED_RESULTS: frozenset[Result] = frozenset({"failed", "mismatch", "blocked", "interrupted", "locked"})
+# Stacks of a group that are named.
+NAMED = 3
 STYLES: Mapping[Result, str] = {
     "failed": "bold red",
     "mismatch": "bold red",
@@ -31,31 +50,58 @@ STYLES: Mapping[Result, str] = {
 }
 
 
-def render(report: RunReport) -> Iterator[RenderableType]:
+def render(
+    report: RunReport, detail: Detail = "full", *, with_table: bool = True
+) -> Iterator[RenderableType]:
     """The whole report, piece by piece, in the order in which it is printed.
 
-    Details come first, so that the table and the totals of many stacks stand above the prompt.
+    Details come first, so that the table and the totals of many stacks stand above the prompt. What is the
+    same in several stacks is shown once.
     """
     if not report.stacks:
         yield Text("Nothing to do: no stack is affected.")
         return
-    for stack in report.by_attention():
-        yield from details(stack)
-    yield Text("")
-    yield table(report)
-    for note in (*waiting_notes(report), *report.notes):
+    for stacks in group_equal(report.by_attention()):
+        yield from render_details(stacks, detail)
+    if with_table:
+        yield Text("")
+        yield render_table(report)
+    for note in (*list_waiting_notes(report), *report.notes):
         yield Text(note)
-    yield verdict(report)
+    yield render_verdict(report)
 
 
-def waiting_notes(report: RunReport) -> list[str]:
-    """What would let waiting stacks go on, once for each thing to do."""
+class FittingTable(Table):
+    """A table without borders that prints one block for each row where a narrow terminal has no room for it.
+
+    Columns that are squeezed to a few letters say nothing; a pipe and a wider terminal get the table.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        natural = Measurement.get(console, options.update(max_width=UNLIMITED), self).maximum
+        if options.max_width >= NARROW or natural <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        for first, *cells in zip(*(column.cells for column in self.columns), strict=True):
+            yield first
+            for column, cell in zip(self.columns[1:], cells, strict=True):
+                text = cell if isinstance(cell, Text) else Text(str(cell))
+                if text:
+                    label = f"{column.header}: " if column.header else ""
+                    yield Padding(Text(label, style="dim").append_text(text), (0, 0, 0, 2))
+
+
+def list_waiting_notes(report: RunReport) -> list[str]:
+    """The advice for waiting stacks, without duplicates."""
     return list(dict.fromkeys(stack.advice for stack in report.stacks if stack.result == "waiting"))
 
 
-def table(report: RunReport) -> Table:
+def render_table(report: RunReport) -> Table:
     """One line a stack: result, counts, time, and why."""
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    grid = FittingTable()
     grid.add_column("stack", no_wrap=True)
     grid.add_column("result", no_wrap=True)
     grid.add_column("changes", overflow="fold")
@@ -65,7 +111,7 @@ def table(report: RunReport) -> Table:
         grid.add_row(
             Text(stack.id),
             Text(stack.result, style=STYLES[stack.result]),
-            Text(changes_in_words(stack)),
+            Text(format_changes(stack)),
             Text(f"{stack.seconds:.1f} s" if stack.seconds else ""),
             Text(first_line(stack.reason) or _forbidden(stack), style="dim"),
         )
@@ -76,54 +122,92 @@ def _forbidden(stack: StackReport) -> str:
     return "the policy does not let it be applied" if stack.is_forbidden else ""
 
 
-def details(stack: StackReport) -> Iterator[RenderableType]:
-    """What Terraform said of one stack: its diagnostics and diff, if it has any, then what to type next."""
-    # The table has said all there is to say of a stack that was not reached.
+def group_equal(stacks: Iterable[StackReport]) -> list[list[StackReport]]:
+    """Stacks whose details are the same, in the order of the first of each group."""
+    groups: dict[str, list[StackReport]] = {}
+    for stack in stacks:
+        details = (stack.result, stack.diff, stack.diagnostics, stack.findings, stack.notes, stack.advice)
+        groups.setdefault(repr((details, stack.reason)), []).append(stack)
+    return list(groups.values())
+
+
+def render_details(stacks: Sequence[StackReport], detail: Detail = "full") -> Iterator[RenderableType]:
+    """The details of stacks that have the same: diagnostics, diff, findings, notes, and the next command.
+
+    With `short` only the addresses of a diff are shown, with `none` only what failed.
+    """
+    stack = stacks[0]
+    # The table already contains everything about a stack that was not reached.
     unreached = stack.result in ("waiting", "aborted")
     if unreached or not (stack.diff or stack.diagnostics or stack.advice or stack.notes or stack.findings):
         return
     yield Text("")
-    yield Text(f"── {stack.id}: {stack.result} ", style=STYLES[stack.result])
+    if detail == "none" and not (stack.diagnostics or stack.findings or stack.result in FAILED_RESULTS):
+        return
+    yield Text(f"── {_names(stacks)}: {stack.result} ", style=STYLES[stack.result])
     if stack.reason and not (stack.diff or stack.diagnostics):
         yield Text(stack.reason)
     for number, diagnostic in enumerate(stack.diagnostics):
         if number:
             yield Text("")
-        yield diagnostic_text(diagnostic)
-    if stack.diff:
-        yield diff_text(stack.diff)
+        yield render_diagnostic(diagnostic)
+    if stack.diff and detail == "full":
+        yield render_diff(stack.diff)
+    elif stack.diff and detail == "short":
+        yield render_addresses(stack)
     for finding in stack.findings:
-        yield finding_text(finding)
+        yield render_finding(finding)
     for note in stack.notes:
         yield Text(note, style="dim")
     if stack.advice:
         yield Text(f"→ {stack.advice}")
 
 
-def finding_text(finding: Finding) -> Text:
-    """What a rule of the policy says of a plan, with its name, its place and what to do."""
+def _names(stacks: Sequence[StackReport]) -> str:
+    """The ids of a group of stacks; of many the first and how many there are."""
+    if len(stacks) == 1:
+        return stacks[0].id
+    named = ", ".join(stack.id for stack in stacks[:NAMED])
+    more = f" and {len(stacks) - NAMED} more" if len(stacks) > NAMED else ""
+    return f"{named}{more}, the same in {len(stacks)} stacks"
+
+
+def render_addresses(stack: StackReport) -> Text:
+    """One line for each changed resource: the sign of its action and its address."""
+    text = Text()
+    for change in stack.changes:
+        sign = SIGNS.get(tuple(change["actions"]), "~")
+        text.append(f"  {sign} {change['address']}\n", style=style_of_line(sign))
+    for name in stack.outputs:
+        text.append(f"  ~ output {name}\n", style=style_of_line("~"))
+    text.rstrip()
+    return text
+
+
+def render_finding(finding: Finding) -> Text:
+    """A policy finding with its rule, its location and its advice."""
     severe = finding.severity == "error"
     text = Text("Forbidden: " if severe else "Warning: ", style="bold red" if severe else "bold yellow")
     text.append(finding.message, style="bold")
     text.append(f"  [{finding.code}]", style="dim")
     if finding.file:
-        place = f"{finding.file}:{finding.line}" if finding.line else finding.file
-        text.append(f"\n  on {place}", style="dim")
+        location = f"{finding.file}:{finding.line}" if finding.line else finding.file
+        text.append(f"\n  on {location}", style="dim")
     if severe and finding.advice:
         text.append(f"\n  {finding.advice}")
     return text
 
 
-def diff_text(diff: str) -> Text:
+def render_diff(diff: str) -> Text:
     """Terraform's diff, each line in the colour of its action."""
     text = Text()
     for line in diff.rstrip("\n").splitlines():
-        text.append(line + "\n", style=line_style(line))
+        text.append(line + "\n", style=style_of_line(line))
     text.rstrip()
     return text
 
 
-def line_style(line: str) -> str:
+def style_of_line(line: str) -> str:
     """The style of one line of a diff, by its sign."""
     sign = line.lstrip()[:3]
     if sign.startswith(("-/+", "+/-")):
@@ -131,14 +215,14 @@ def line_style(line: str) -> str:
     return {"+": "green", "-": "red", "~": "yellow", "#": "bold", "<": "cyan"}.get(sign[:1], "")
 
 
-def diagnostic_text(diagnostic: Mapping[str, Any]) -> Text:
+def render_diagnostic(diagnostic: Mapping[str, Any]) -> Text:
     """One of Terraform's diagnostics, whole, with its file and line."""
     severe = diagnostic.get("severity") != "warning"
     text = Text("Error: " if severe else "Warning: ", style="bold red" if severe else "bold yellow")
     text.append(str(diagnostic.get("summary", "")), style="bold")
-    place = ":".join(str(part) for part in (diagnostic.get("file"), diagnostic.get("line")) if part)
+    location = ":".join(str(part) for part in (diagnostic.get("file"), diagnostic.get("line")) if part)
     address = diagnostic.get("address")
-    where = ", ".join(part for part in (place, f"with {address}" if address else "") if part)
+    where = ", ".join(part for part in (location, f"with {address}" if address else "") if part)
     if where:
         text.append(f"\n  on {where}", style="dim")
     detail = str(diagnostic.get("detail") or "").strip("\n")
@@ -147,7 +231,7 @@ def diagnostic_text(diagnostic: Mapping[str, Any]) -> Text:
     return text
 
 
-def verdict(report: RunReport) -> Text:
+def render_verdict(report: RunReport) -> Text:
     """The last line: how many stacks ended in which way."""
     by_result: dict[Result, int] = {}
     for stack in report.by_attention():
@@ -158,19 +242,8 @@ def verdict(report: RunReport) -> Text:
         _joined(Text(f"{count} {result}", style=STYLES[result]) for result, count in by_result.items())
     )
     text.append(f" in {report.run.seconds:.1f} s")
-    totals = _totals(report)
+    totals = format_totals(report.stacks)
     return text.append(f"; {totals}") if totals else text
-
-
-def _totals(report: RunReport) -> str:
-    """How much is created, changed and deleted in all, and how much is still to be."""
-    done, planned = Counter[str](), Counter[str]()
-    for stack in report.stacks:
-        if stack.has_applied:
-            done.update(stack.counts)
-        elif stack.result == "changed":
-            planned.update(stack.counts)
-    return ", ".join(filter(None, (counts_in_words(done, done=True), counts_in_words(planned))))
 
 
 def _joined(parts: Iterable[Text]) -> Text:

@@ -1,4 +1,4 @@
-"""Terraform's diff as GitHub colours it: the sign of each line stands in its first column."""
+"""Rewrites Terraform's diff for GitHub's `diff` highlighting, with the sign in the first column."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _COLOUR_OF = {"~": "!", "+/-": "! +/-"}
 _HEREDOC_SIGN, _HEREDOC_END = 4, 2
 
 
-def coloured(diff: str) -> str:
+def color_diff(diff: str) -> str:
     """The diff with `+`, `-` and `-/+` in the first column, and `!` for Terraform's `~`.
 
     Lines of a text that begin with such a sign are not changes; a text that is added or removed as a whole
     has the sign on each of its lines. What stands before the first action is left out.
     """
-    return "\n".join(_lines(actions_of(diff).split("\n")))
+    return "\n".join(_lines(strip_preamble(diff).split("\n")))
 
 
-def actions_of(diff: str) -> str:
+def strip_preamble(diff: str) -> str:
     """The diff from its first action on; coloured it is not shorter."""
-    _, found, rest = diff.partition(_BEGINS)
-    return (rest if found else diff).strip("\n")
+    _, separator, rest = diff.partition(_BEGINS)
+    return (rest if separator else diff).strip("\n")
 
 
 def _lines(lines: list[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Text that somebody else wrote, made safe for Markdown on GitHub: it shows, and does nothing.
+"""Escapes untrusted text for Markdown on GitHub, so that it is displayed and has no effect.
 
 Plans, branch names, titles, paths and messages are hostile. Words that are plain stay as they are; whatever
 could mean something to GitHub is set as code, where nothing is linked, mentioned or parsed.
@@ -45,7 +45,7 @@ def printable(text: str, keep: str = "") -> str:
     that are not a space, and bytes that were not UTF-8.
     """
 
-    def shown(match: re.Match[str]) -> str:
+    def show(match: re.Match[str]) -> str:
         char = match[0]
         if char in keep or (char.isprintable() and char not in _BLANK):
             return char
@@ -53,7 +53,7 @@ def printable(text: str, keep: str = "") -> str:
         return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
     if not (text.isascii() and text.isprintable()):
-        text = _NOT_ASCII.sub(shown, text)
+        text = _NOT_ASCII.sub(show, text)
     return text
 
 

@@ -1,4 +1,4 @@
-"""What was done, in frozen values and in the words that people read: runs, and the versions of a state."""
+"""The history of runs and of state versions: the models, and their text."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ class HistoryRun(RunRecord):
 
     @property
     def went_wrong(self) -> bool:
-        """True when a stack failed or was cut off."""
-        return any(one.result in ("failed", "interrupted") for one in self.stacks.values())
+        """True when a stack failed or was interrupted."""
+        return any(stack.result in ("failed", "interrupted") for stack in self.stacks.values())
 
     @property
     def counts(self) -> dict[str, int]:
         """The changes to all stacks together."""
-        found: dict[str, int] = {}
-        for one in self.stacks.values():
-            for key, number in one.counts.items():
-                found[key] = found.get(key, 0) + number
-        return found
+        counts: dict[str, int] = {}
+        for stack in self.stacks.values():
+            for key, number in stack.counts.items():
+                counts[key] = counts.get(key, 0) + number
+        return counts
 
     def document(self) -> dict[str, Any]:
         """The run as it stands in `--json`."""
         content = asdict(self)
-        content["stacks"] = [{"id": id, **asdict(one)} for id, one in self.stacks.items()]
+        del content["recorded"]
+        content["stacks"] = [{"id": id, **asdict(stack)} for id, stack in self.stacks.items()]
         return content
 
 
@@ -61,29 +62,29 @@ class StateVersion:
         return asdict(self)
 
 
-def stacks_words(run: HistoryRun) -> str:
+def format_stacks(run: HistoryRun) -> str:
     """`3 applied`; `1 failed, 2 applied`; for one stack its name."""
     if len(run.stacks) == 1:
-        ((id, one),) = run.stacks.items()
-        return f"{id} {one.result}"
+        ((id, stack),) = run.stacks.items()
+        return f"{id} {stack.result}"
     counts: dict[str, int] = {}
-    for one in run.stacks.values():
-        counts[one.result] = counts.get(one.result, 0) + 1
+    for stack in run.stacks.values():
+        counts[stack.result] = counts.get(stack.result, 0) + 1
     return ", ".join(f"{number} {result}" for result, number in sorted(counts.items()))
 
 
-def counts_words(counts: Mapping[str, int]) -> str:
+def format_counts(counts: Mapping[str, int]) -> str:
     """`2 created, 1 replaced`; a dash for nothing."""
     return ", ".join(f"{counts[key]} {word}" for key, word in PAST.items() if counts.get(key)) or "-"
 
 
-def serials_words(one: StackRecord) -> str:
+def format_serials(record: StackRecord) -> str:
     """`3 → 5`; the one that is known; empty when none is."""
-    known = [str(serial) for serial in (one.serial_before, one.serial_after) if serial is not None]
-    return " → ".join(dict.fromkeys(known))
+    serials = [str(serial) for serial in (record.serial_before, record.serial_after) if serial is not None]
+    return " → ".join(dict.fromkeys(serials))
 
 
-def version_words(version: StateVersion) -> str:
+def format_version(version: StateVersion) -> str:
     """What a version added and removed."""
     parts = [
         *_addresses("+", version.added or ()),
@@ -93,6 +94,6 @@ def version_words(version: StateVersion) -> str:
 
 
 def _addresses(sign: str, addresses: tuple[str, ...]) -> list[str]:
-    shown = [f"{sign}{address}" for address in addresses[:MOST_ADDRESSES]]
+    items = [f"{sign}{address}" for address in addresses[:MOST_ADDRESSES]]
     more = len(addresses) - MOST_ADDRESSES
-    return shown + ([f"{sign}{more} more"] if more > 0 else [])
+    return items + ([f"{sign}{more} more"] if more > 0 else [])

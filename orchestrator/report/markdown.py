@@ -1,4 +1,4 @@
-"""The few shapes of GitHub's Markdown that reports are made of. Words given to these are Markdown already."""
+"""Building blocks of GitHub Markdown. Text passed to them must be escaped already."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ def row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def value(given: Any, *, in_cell: bool = False) -> str:
+def value(content: Any, *, in_cell: bool = False) -> str:
     """A masked JSON value as code; a dash for nothing to show."""
-    if given is None:
+    if content is None:
         return "—"
-    shown = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-    return (cell_code if in_cell else code)(shown or '""', VALUE)
+    dumps = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return (cell_code if in_cell else code)(dumps or '""', VALUE)
 
 
-def place(given: Mapping[str, Any]) -> str:
+def describe_location(location: Mapping[str, Any]) -> str:
     """`file:line` as code, empty where the file is not known."""
-    if not given.get("file"):
+    if not location.get("file"):
         return ""
-    return code(":".join(str(part) for part in (given["file"], given.get("line")) if part), 300)
+    return code(":".join(str(part) for part in (location["file"], location.get("line")) if part), 300)
 
 
-def diagnostic(given: Mapping[str, Any]) -> str:
+def diagnostic(fields: Mapping[str, Any]) -> str:
     """One of Terraform's diagnostics: what, where, and its detail in a fence."""
-    severe = given.get("severity") != "warning"
-    where = place(given)
-    address = str(given.get("address") or "")
-    parts = [f"**{'Error' if severe else 'Warning'}:** {text(str(given.get('summary', '')))}"]
-    told = [f"in {where}" if where else "", f"with {code(address)}" if address else ""]
-    if any(told):
-        parts[0] += f" ({', '.join(part for part in told if part)})"
-    detail = str(given.get("detail") or "").strip("\n")
+    severe = fields.get("severity") != "warning"
+    where = describe_location(fields)
+    address = str(fields.get("address") or "")
+    parts = [f"**{'Error' if severe else 'Warning'}:** {text(str(fields.get('summary', '')))}"]
+    locations = [f"in {where}" if where else "", f"with {code(address)}" if address else ""]
+    if any(locations):
+        parts[0] += f" ({', '.join(part for part in locations if part)})"
+    detail = str(fields.get("detail") or "").strip("\n")
     if detail:
         parts.append(fence(detail, "text"))
     return "\n\n".join(parts)

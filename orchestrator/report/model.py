@@ -1,4 +1,4 @@
-"""What a run found and did, masked, in frozen values: the one thing renderers read."""
+"""The report of a run, masked, as frozen dataclasses. Renderers read only this."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from orchestrator.errors import Exit, exit_code_of
-from orchestrator.project.documents import finding_document
-from orchestrator.project.model import Finding
+from orchestrator.report.documents import finding_document
+from orchestrator.repository.model import Finding
 
 Result = Literal[
     "unchanged",
@@ -29,7 +29,9 @@ Result = Literal[
 COUNT_KEYS = ("create", "update", "replace", "delete", "import", "move", "forget")
 NO_COUNTS: Mapping[str, int] = dict.fromkeys(COUNT_KEYS, 0)
 
-# What is shown first: what went wrong, then what changes, then what does not.
+# Results of a stack that was changed as a whole.
+APPLIED_RESULTS: tuple[Result, ...] = ("applied", "destroyed")
+# The order of results: failures, then changes, then the rest.
 ORDER_OF_ATTENTION: tuple[Result, ...] = (
     "interrupted",
     "failed",
@@ -77,12 +79,12 @@ class StackReport:
     @property
     def is_forbidden(self) -> bool:
         """True when a rule of the policy does not let it be applied."""
-        return any(one.severity == "error" for one in self.findings)
+        return any(finding.severity == "error" for finding in self.findings)
 
     @property
     def has_applied(self) -> bool:
         """True when something was applied or destroyed, in part at least."""
-        return self.result in ("applied", "destroyed") or self.partial
+        return self.result in APPLIED_RESULTS or self.partial
 
     @property
     def is_destructive(self) -> bool:
@@ -127,7 +129,7 @@ class StackReport:
             "diagnostics": [dict(diagnostic) for diagnostic in self.diagnostics],
             "advice": self.advice,
             "notes": list(self.notes),
-            "findings": [finding_document(one) for one in self.findings],
+            "findings": [finding_document(finding) for finding in self.findings],
         }
 
 
@@ -153,8 +155,30 @@ class RunInfo:
 
 
 @dataclass(frozen=True)
+class RunFailure:
+    """A failure of a run that changes no result of a stack; `stack` is empty where it concerns several."""
+
+    error_class: str
+    message: str
+    advice: str
+    stack: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """The failure as an entry of the document's `errors`."""
+        return {
+            "class": self.error_class,
+            "message": self.message,
+            "advice": self.advice,
+            "file": None,
+            "line": None,
+            "key": None,
+            "stack": self.stack or None,
+        }
+
+
+@dataclass(frozen=True)
 class RunReport:
-    """A whole run of `plan`, `apply` or `destroy`."""
+    """A whole run of `plan`, `apply` or `destroy`. The messages of `failures` are among the notes."""
 
     command: str
     run: RunInfo
@@ -162,39 +186,44 @@ class RunReport:
     detailed: bool = False
     interrupted: bool = False
     notes: tuple[str, ...] = ()
+    failures: tuple[RunFailure, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """The run's code: the most serious of its stacks'; 130 when Ctrl-C came before anything changed."""
         applying = self.command != "plan"
-        code = exit_code_of(one.exit_code(applying=applying, detailed=self.detailed) for one in self.stacks)
-        changed = any(one.has_applied for one in self.stacks)
+        codes = [stack.exit_code(applying=applying, detailed=self.detailed) for stack in self.stacks]
+        code = exit_code_of([*codes, *([int(Exit.ERROR)] if self.failures else [])])
+        changed = any(stack.has_applied for stack in self.stacks)
         if self.interrupted:
             return int(Exit.PARTIAL) if changed else int(Exit.INTERRUPTED)
         return code
 
     def by_attention(self) -> tuple[StackReport, ...]:
         """The stacks, failures first; within one result in the run's own order."""
-        return tuple(sorted(self.stacks, key=lambda one: ORDER_OF_ATTENTION.index(one.result)))
+        return tuple(sorted(self.stacks, key=lambda stack: ORDER_OF_ATTENTION.index(stack.result)))
 
     def document(self) -> dict[str, Any]:
         """The whole `--json` document except its version, which the writer adds."""
         return {
             "run": self.run.document(),
-            "stacks": [one.document() for one in self.stacks],
-            "errors": [error_of(one) for one in self.stacks if one.error_class],
+            "stacks": [stack.document() for stack in self.stacks],
+            "errors": [
+                *(error_of(stack) for stack in self.stacks if stack.error_class),
+                *(failure.document() for failure in self.failures),
+            ],
         }
 
 
 def error_of(stack: StackReport) -> dict[str, Any]:
     """A failed stack as an entry of the document's `errors`."""
-    place: Mapping[str, Any] = stack.diagnostics[0] if stack.diagnostics else {}
+    diagnostic: Mapping[str, Any] = stack.diagnostics[0] if stack.diagnostics else {}
     return {
         "class": stack.error_class,
         "message": stack.reason,
         "advice": stack.advice,
-        "file": place.get("file"),
-        "line": place.get("line"),
+        "file": diagnostic.get("file"),
+        "line": diagnostic.get("line"),
         "key": None,
         "stack": stack.id,
     }

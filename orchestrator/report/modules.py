@@ -1,4 +1,4 @@
-"""The result of testing modules: what a renderer is given."""
+"""The report of module tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ATTENTION: tuple[ModuleResult, ...] = ("failed", "hollow", "untested", "interrup
 
 
 @dataclass(frozen=True)
-class Problem:
+class ModuleProblem:
     """Why something failed, and where: `file` is a path from the project's root."""
 
     summary: str
@@ -24,7 +24,7 @@ class Problem:
     line: int | None = None
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """`file:line` as far as it is known."""
         return ":".join(str(part) for part in (self.file, self.line) if part)
 
@@ -42,7 +42,7 @@ class CheckedRun:
     status: str
     seconds: float
     line: int | None = None
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[ModuleProblem, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """As it stands in `--json`."""
@@ -52,13 +52,13 @@ class CheckedRun:
             "status": self.status,
             "seconds": round(self.seconds, 3),
             "line": self.line,
-            "problems": [one.document() for one in self.problems],
+            "problems": [problem.document() for problem in self.problems],
         }
 
 
 @dataclass(frozen=True)
 class CheckedModule:
-    """One module. `id` is its path; `kept` says that the result is an earlier one, of the same content."""
+    """One module. `id` is its path; `cached` says that the result is an earlier one, of the same content."""
 
     id: str
     result: ModuleResult
@@ -66,17 +66,18 @@ class CheckedModule:
     advice: str = ""
     seconds: float = 0.0
     runs: tuple[CheckedRun, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    kept: bool = False
+    problems: tuple[ModuleProblem, ...] = ()
+    cached: bool = False
 
     def count(self, *statuses: str) -> int:
         """How many runs ended in one of these ways."""
         return sum(run.status in statuses for run in self.runs)
 
     @property
-    def all_problems(self) -> tuple[Problem, ...]:
-        """The module's own and those of its runs."""
-        return (*self.problems, *(problem for run in self.runs for problem in run.problems))
+    def all_problems(self) -> tuple[ModuleProblem, ...]:
+        """The module's own and those of its runs; equal ones once."""
+        problems = (*self.problems, *(problem for run in self.runs for problem in run.problems))
+        return tuple(dict.fromkeys(problems))
 
     def document(self) -> dict[str, Any]:
         """As it stands in `--json`."""
@@ -86,42 +87,50 @@ class CheckedModule:
             "reason": self.reason,
             "advice": self.advice,
             "seconds": round(self.seconds, 3),
-            "kept": self.kept,
+            "cached": self.cached,
             "runs": [run.document() for run in self.runs],
-            "problems": [one.document() for one in self.problems],
+            "problems": [problem.document() for problem in self.problems],
         }
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> CheckedModule:
         """The module that `document()` made."""
         runs = tuple(
-            CheckedRun(**{**run, "problems": tuple(Problem(**one) for one in run["problems"])})
+            CheckedRun(**{**run, "problems": tuple(ModuleProblem(**problem) for problem in run["problems"])})
             for run in document["runs"]
         )
-        problems = tuple(Problem(**one) for one in document["problems"])
+        problems = tuple(ModuleProblem(**problem) for problem in document["problems"])
         return cls(**{**document, "runs": runs, "problems": problems})
 
 
 @dataclass(frozen=True)
 class ModulesReport:
-    """All modules of one `infra test`; `notes` say what the results do not."""
+    """All modules of one `infra test`; `notes` say what the results do not.
+
+    A module without tests is a warning, unless tests are `required`.
+    """
 
     run: RunInfo
     modules: tuple[CheckedModule, ...]
     simulated: bool = False
     notes: tuple[str, ...] = ()
+    required: bool = False
 
     @property
     def exit_code(self) -> int:
         """0 when every module passed; 130 when the run was interrupted and nothing failed."""
-        results = {one.result for one in self.modules}
-        if results & {"failed", "untested", "hollow"}:
+        results = {module.result for module in self.modules}
+        if any(self.is_wrong(module) for module in self.modules):
             return int(Exit.ERROR)
         return int(Exit.INTERRUPTED) if "interrupted" in results else int(Exit.OK)
 
+    def is_wrong(self, module: CheckedModule) -> bool:
+        """Whether a module is a reason to fail."""
+        return module.result in ("failed", "hollow") or (self.required and module.result == "untested")
+
     def by_attention(self) -> tuple[CheckedModule, ...]:
         """What went wrong first."""
-        return tuple(sorted(self.modules, key=lambda one: ATTENTION.index(one.result)))
+        return tuple(sorted(self.modules, key=lambda module: ATTENTION.index(module.result)))
 
     def document(self) -> dict[str, Any]:
         """The `--json` document except its version, which the writer adds."""
@@ -129,14 +138,18 @@ class ModulesReport:
             "run": self.run.document(),
             "stacks": [],
             "simulated": self.simulated,
-            "modules": [one.document() for one in self.modules],
+            "modules": [module.document() for module in self.modules],
             "notes": list(self.notes),
-            "errors": [_error(one) for one in self.modules if one.result != "passed"],
+            "errors": [
+                _error(module)
+                for module in self.modules
+                if self.is_wrong(module) or module.result == "interrupted"
+            ],
         }
 
 
 def _error(module: CheckedModule) -> dict[str, Any]:
-    first = next(iter(module.all_problems), Problem(module.reason))
+    first = next(iter(module.all_problems), ModuleProblem(module.reason))
     return {
         "class": "TerraformError",
         "message": f"{module.id}: {module.reason or first.summary}",

@@ -1,4 +1,4 @@
-"""A comment of ours for a terminal: the same Markdown without hidden lines and HTML."""
+"""Renders infra's own comments for a terminal, without hidden lines and HTML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CODE = re.compile(r"<code>(?P<name>.*?)</code>")
 _OURS = re.compile(r"</?(?:sub|p)>|</details>|<!-- infra:.*? -->")
 
 
-def plain(body: str) -> str:
+def render_plain(body: str) -> str:
     """What opens on a click as a bold line with its content below; alerts with their kind in words.
 
     Only for texts of this package: others' HTML is not looked at.
@@ -35,8 +35,8 @@ def _lines(lines: list[str]) -> Iterator[str]:
             yield line
         elif summary := _SUMMARY.fullmatch(line):
             yield f"**▸ {_names(summary['summary'])}**"
-        elif found := _ALERT.fullmatch(line):
-            yield from (f"> **{found['kind'].title()}**", ">")
+        elif match := _ALERT.fullmatch(line):
+            yield from (f"> **{match['kind'].title()}**", ">")
         elif line.startswith(("<", "|")):
             yield _names(_OURS.sub("", line)).replace("<br>", " ")
         else:
@@ -45,4 +45,4 @@ def _lines(lines: list[str]) -> Iterator[str]:
 
 def _names(line: str) -> str:
     """A line of HTML of ours with its names as Markdown has them."""
-    return _CODE.sub(lambda found: code(html.unescape(found["name"])), line)
+    return _CODE.sub(lambda match: code(html.unescape(match["name"])), line)

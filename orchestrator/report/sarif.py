@@ -7,22 +7,26 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator import __version__
-from orchestrator.project.model import Finding
+from orchestrator.config import FILE_NAME
 from orchestrator.report.findings import LintReport
+from orchestrator.repository.model import Finding
 
 LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+# The longest text of a rule that code scanning takes, in characters.
+LONGEST = 1_000
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def render(report: LintReport) -> str:
-    """The document; what infra.yaml accepts is in it as suppressed, with the reason."""
+    """The document. Findings that infra.yaml accepts are suppressed in it, with the reason."""
     every = [*report.findings, *(finding for finding, _ in report.accepted)]
-    rules = sorted({one.code for one in every})
-    results = [_result(one, rules) for one in report.findings]
+    first_of = {finding.code: finding for finding in reversed(every)}
+    rules = sorted(first_of)
+    results = [_result(finding, rules) for finding in report.findings]
     for finding, reason in report.accepted:
         suppression = {"kind": "external", "status": "accepted", "justification": reason}
         results.append({**_result(finding, rules), "suppressions": [suppression]})
-    driver = {"name": "infra", "version": __version__, "rules": [{"id": rule} for rule in rules]}
+    driver = {"name": "infra", "version": __version__, "rules": [_rule(first_of[rule]) for rule in rules]}
     document = {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -31,15 +35,33 @@ def render(report: LintReport) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _result(one: Finding, rules: list[str]) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "ruleId": one.code,
-        "ruleIndex": rules.index(one.code),
-        "level": LEVELS[one.severity],
-        "message": {"text": f"{one.message} {one.advice}".strip()},
+def _rule(example: Finding) -> dict[str, Any]:
+    """A rule with the texts that code scanning shows beside its alerts; it refuses rules without them."""
+    words = example.code.replace(":", ": ").replace("-", " ")
+    title = f"{words[:1].upper()}{words[1:]}"
+    return {
+        "id": example.code,
+        "name": example.code,
+        "shortDescription": {"text": title},
+        "fullDescription": {"text": f"{title}: a rule of infra for Terraform code and plans."},
+        "help": {
+            "text": example.advice.strip()[:LONGEST] or "`infra lint` and `infra guard` explain each finding."
+        },
+        "defaultConfiguration": {"level": LEVELS[example.severity]},
+        "properties": {"tags": ["infrastructure", "terraform"]},
     }
-    if one.file:
-        place: dict[str, Any] = {"artifactLocation": {"uri": quote(one.file), "uriBaseId": "%SRCROOT%"}}
-        place["region"] = {"startLine": one.line or 1}
-        result["locations"] = [{"physicalLocation": place}]
-    return result
+
+
+def _result(finding: Finding, rules: list[str]) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "ruleId": finding.code,
+        "ruleIndex": rules.index(finding.code),
+        "level": LEVELS[finding.severity],
+        "message": {"text": f"{finding.message} {finding.advice}".strip()},
+    }
+    # Code scanning refuses a result without a location: what is about no file is shown at infra.yaml.
+    location: dict[str, Any] = {
+        "artifactLocation": {"uri": quote(finding.file or FILE_NAME), "uriBaseId": "%SRCROOT%"}
+    }
+    location["region"] = {"startLine": finding.line or 1}
+    return {**result, "locations": [{"physicalLocation": location}]}

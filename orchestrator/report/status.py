@@ -1,4 +1,4 @@
-"""What stands in the ledger, in frozen values and in the words that people read."""
+"""The status of stacks in the ledger: the models, and their text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from orchestrator.state.records import short_commit
 
-Standing = Literal[
+StatusKind = Literal[
     "up-to-date",
     "pending",
     "running",
@@ -21,8 +21,8 @@ Standing = Literal[
     "destroyed",
 ]
 
-# What wants somebody's attention first.
-ORDER: tuple[Standing, ...] = (
+# In the order of attention.
+ORDER: tuple[StatusKind, ...] = (
     "unreadable",
     "blocked",
     "unfinished",
@@ -34,7 +34,7 @@ ORDER: tuple[Standing, ...] = (
     "new",
     "up-to-date",
 )
-WORDS: Mapping[Standing, str] = {
+WORDS: Mapping[StatusKind, str] = {
     "unreadable": "ledger unreadable",
     "blocked": "blocked",
     "unfinished": "unfinished",
@@ -73,7 +73,7 @@ class LastRun:
 
 
 @dataclass(frozen=True)
-class UnderWay:
+class RunningOperation:
     """An operation in the ledger. `silent` is seconds since it was last heard of."""
 
     run: str
@@ -88,7 +88,7 @@ class UnderWay:
 
 
 @dataclass(frozen=True)
-class StateNow:
+class StateStatus:
     """A stack's state: `serial` as the ledger last saw it, not the state's own if it has `moved` since."""
 
     serial: int | None
@@ -98,7 +98,7 @@ class StateNow:
 
 
 @dataclass(frozen=True)
-class LockNow:
+class LockStatus:
     """A lock on a state; `age` in seconds."""
 
     who: str
@@ -150,18 +150,18 @@ class PromotionStatus:
 
 @dataclass(frozen=True)
 class StackStatus:
-    """What is known of one stack, and what to do about it."""
+    """The status of one stack, and the advice."""
 
     id: str
     environment: str
-    standing: Standing
+    status: StatusKind
     why: str = ""
     advice: str = ""
     applied: AppliedCommit | None = None
     last: LastRun | None = None
-    operation: UnderWay | None = None
-    state: StateNow | None = None
-    lock: LockNow | None = None
+    operation: RunningOperation | None = None
+    state: StateStatus | None = None
+    lock: LockStatus | None = None
     rescued: str = ""
     break_glass: str | None = None
 
@@ -171,7 +171,7 @@ class StackStatus:
         return {
             "id": self.id,
             "environment": self.environment,
-            "standing": self.standing,
+            "status": self.status,
             "why": self.why,
             "advice": self.advice,
             "applied": _document(applied, drop=("age",)),
@@ -187,71 +187,74 @@ class StackStatus:
 def _document(value: Any, drop: tuple[str, ...] = ()) -> dict[str, Any] | None:
     if value is None:
         return None
-    found = {name: given for name, given in vars(value).items() if name not in drop}
-    return {name: round(given, 1) if isinstance(given, float) else given for name, given in found.items()}
+    fields = {name: var for name, var in vars(value).items() if name not in drop}
+    return {
+        name: round(field_value, 1) if isinstance(field_value, float) else field_value
+        for name, field_value in fields.items()
+    }
 
 
-def applied_words(applied: AppliedCommit | None) -> str:
+def format_applied(applied: AppliedCommit | None) -> str:
     """`1a2b3c4d5e Add a subnet (Ada, 2 h ago, 3 behind)`; a dash for a stack that was never applied whole."""
     if applied is None:
         return "-"
     behind = {None: "not on trunk", 0: ""}.get(applied.behind, f"{applied.behind} behind")
-    about = ", ".join(part for part in (applied.author, f"{age_words(applied.age)} ago", behind) if part)
+    about = ", ".join(part for part in (applied.author, f"{format_age(applied.age)} ago", behind) if part)
     return f"{short_commit(applied.id)} {applied.subject} ({about})"
 
 
-def state_words(state: StateNow | None) -> str:
+def format_state(state: StateStatus | None) -> str:
     """`serial 4, 12 kB`; `serial 4, moved since, 12 kB`."""
     if state is None:
         return "-"
     serial = "" if state.serial is None else f"serial {state.serial}"
-    parts = (serial, "moved since" if state.moved else "", size_words(state.size))
+    parts = (serial, "moved since" if state.moved else "", format_size(state.size))
     return ", ".join(part for part in parts if part)
 
 
-def operation_words(operation: UnderWay) -> str:
+def format_operation(operation: RunningOperation) -> str:
     """Who does what since when, and whether they are still there."""
-    heard = "" if operation.live else f", not heard of for {age_words(operation.silent)}"
+    heard = "" if operation.live else f", not heard of for {format_age(operation.silent)}"
     return (
         f"{operation.kind} {operation.run} ({operation.phase}) by {operation.who} from {operation.where} "
         f"since {operation.started}{heard}"
     )
 
 
-def lock_words(lock: LockNow) -> str:
+def format_lock(lock: LockStatus) -> str:
     """Who holds the state, what for and for how long."""
     what = lock.operation.removeprefix("OperationType").lower() or "an operation"
-    return f"the state is locked by {lock.who or 'somebody'} for {what}, {age_words(lock.age)} old"
+    return f"the state is locked by {lock.who or 'somebody'} for {what}, {format_age(lock.age)} old"
 
 
-def notes(status: StackStatus) -> list[str]:
-    """What else is to be said of a stack, a line each; the advice comes last."""
-    found = [status.why] if status.why else []
+def list_notes(status: StackStatus) -> list[str]:
+    """The notes about a stack, a line each, and the advice."""
+    lines = [status.why] if status.why else []
     if status.operation:
-        found.append(operation_words(status.operation))
+        lines.append(format_operation(status.operation))
     if status.lock:
-        found.append(lock_words(status.lock))
+        lines.append(format_lock(status.lock))
     last = status.last
     if last and last.result in ("failed", "interrupted"):
-        found.append(f"last run: {last.result} at {short_commit(last.commit)} by {last.run}, {last.at}")
+        lines.append(f"last run: {last.result} at {short_commit(last.commit)} by {last.run}, {last.at}")
     if status.rescued:
-        found.append(f"a state that could not be saved is kept: {status.rescued}")
+        lines.append(f"a state that could not be saved is kept: {status.rescued}")
     if status.break_glass:
-        found.append(f"applied by break-glass: {status.break_glass}")
-    return found + ([f"→ {status.advice}"] if status.advice else [])
+        lines.append(f"applied by break-glass: {status.break_glass}")
+    return lines + ([f"→ {status.advice}"] if status.advice else [])
 
 
-def verdict(stacks: Iterable[StackStatus]) -> str:
+def render_verdict(stacks: Iterable[StackStatus]) -> str:
     """`3 stacks: 1 unfinished, 2 up to date`."""
-    counts: dict[Standing, int] = {}
-    for one in stacks:
-        counts[one.standing] = counts.get(one.standing, 0) + 1
+    counts: dict[StatusKind, int] = {}
+    for stack in stacks:
+        counts[stack.status] = counts.get(stack.status, 0) + 1
     total = sum(counts.values())
     parts = [f"{counts[name]} {WORDS[name]}" for name in ORDER if name in counts]
     return f"{total} stack{'' if total == 1 else 's'}: {', '.join(parts) or 'nothing'}"
 
 
-def age_words(seconds: float) -> str:
+def format_age(seconds: float) -> str:
     """`12 s`, `5 min`, `3 h`, `9 days`."""
     if seconds < 100:
         return f"{seconds:.0f} s"
@@ -262,7 +265,7 @@ def age_words(seconds: float) -> str:
     return f"{seconds / 86400:.0f} days"
 
 
-def size_words(size: int) -> str:
+def format_size(size: int) -> str:
     """`812 B`, `12 kB`, `3.4 MB`."""
     if size < 1000:
         return f"{size} B"

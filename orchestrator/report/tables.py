@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 GAP = "  "
 
 
-def plain_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> Iterator[str]:
+def render_plain_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> Iterator[str]:
     """Rows with their columns aligned; the columns in `right` to the right. The last one is never padded."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -18,6 +18,6 @@ def plain_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> I
         yield GAP.join(cells).rstrip()
 
 
-def markdown_row(cells: Sequence[str]) -> str:
+def render_markdown_row(cells: Sequence[str]) -> str:
     """One row of a Markdown table; what would end a cell is escaped."""
     return f"| {' | '.join(cell.replace('|', chr(92) + '|').replace(chr(10), ' ') for cell in cells)} |"

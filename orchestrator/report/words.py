@@ -1,8 +1,9 @@
-"""Counts and results in the words that every report uses, on a terminal and on GitHub."""
+"""Formats counts and results as short phrases, the same on a terminal and on GitHub."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from orchestrator.report.model import COUNT_KEYS, StackReport
 
@@ -19,16 +20,27 @@ PAST = dict(
 )
 
 
-def counts_in_words(counts: Mapping[str, int], *, done: bool = False) -> str:
+def format_counts(counts: Mapping[str, int], *, done: bool = False) -> str:
     """`2 to create, 1 to replace`; `2 created, 1 replaced` once it is done; empty for nothing."""
     words, middle = (PAST, " ") if done else (FUTURE, " to ")
     return ", ".join(f"{counts[key]:,}{middle}{words[key]}" for key in COUNT_KEYS if counts.get(key))
 
 
-def changes_in_words(stack: StackReport) -> str:
+def format_totals(stacks: Iterable[StackReport]) -> str:
+    """How much is created, changed and deleted in some stacks, and how much is still to be."""
+    done, planned = Counter[str](), Counter[str]()
+    for stack in stacks:
+        if stack.has_applied:
+            done.update(stack.counts)
+        elif stack.result == "changed":
+            planned.update(stack.counts)
+    return ", ".join(filter(None, (format_counts(done, done=True), format_counts(planned))))
+
+
+def format_changes(stack: StackReport) -> str:
     """A stack's counts in words; `outputs only`."""
-    told = counts_in_words(stack.counts, done=stack.result in ("applied", "destroyed"))
-    return told or ("outputs only" if stack.outputs and stack.result in ("changed", "applied") else "")
+    counts = format_counts(stack.counts, done=stack.result in ("applied", "destroyed"))
+    return counts or ("outputs only" if stack.outputs and stack.result in ("changed", "applied") else "")
 
 
 def first_line(text: str) -> str:
@@ -41,6 +53,6 @@ def plural(count: int, word: str) -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
-def listed(parts: list[str], last: str = "and") -> str:
+def join_words(parts: list[str], last: str = "and") -> str:
     """`a, b and c`."""
     return f" {last} ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)

@@ -1,1 +1,1 @@
-"""What a checkout says: its files, its code, and the modules that Terraform makes of them."""
+"""Reads a repository: Git, Terraform code, stacks, modules, and the dependencies between them."""

@@ -1,4 +1,4 @@
-"""What a merged module says that matters for planning: small enough to be kept for thousands of folders."""
+"""Extracts the facts of a merged module that planning needs, small enough to cache by the thousand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from orchestrator.repository.hcl import Block, Call, Expression, File, Template
+from orchestrator.repository.hcl import Block, Expression, File, FunctionCall, Template
 from orchestrator.repository.hcl.syntax import PLAIN_NUMBER
 from orchestrator.repository.hcl.text import (
     GAP,
@@ -36,6 +36,8 @@ PATH_ARGUMENT = re.compile(
     rb"(?<![\w-])((?:[a-z0-9_]+_)?(?:source|source_dir|source_file|source_path|filename|file|chart|template"
     rb"|file_path|template_path|dir|directory))\s*="
 )
+# Blocks whose attributes no provider reads.
+NO_ARGUMENTS = frozenset({"terraform", "variable"})
 WRITTEN_ARGUMENTS = frozenset({"output_path", "output_file", "output_dir"})
 TEMPLATE_CALL = re.compile(rb"file")
 
@@ -59,7 +61,7 @@ class ModuleCall:
 class VariableFacts:
     """A variable: its default (None without one), and the type that values are converted to.
 
-    `ephemeral` is true also where it cannot be told.
+    `ephemeral` is true also where it cannot be determined.
     """
 
     default: Text | None = None
@@ -127,7 +129,7 @@ class PathUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Types:
+class ProviderTypes:
     """Resource, data source and ephemeral types, and the providers that they come from."""
 
     resources: frozenset[str] = frozenset()
@@ -135,8 +137,8 @@ class Types:
     ephemeral: frozenset[str] = frozenset()
     providers: frozenset[str] = frozenset()
 
-    def __or__(self, other: Types) -> Types:
-        return Types(
+    def __or__(self, other: ProviderTypes) -> ProviderTypes:
+        return ProviderTypes(
             self.resources | other.resources,
             self.data_sources | other.data_sources,
             self.ephemeral | other.ephemeral,
@@ -144,7 +146,7 @@ class Types:
         )
 
 
-NO_TYPES = Types()
+NO_TYPES = ProviderTypes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class ModuleFacts:
     locals: Mapping[str, Text] = field(default_factory=nothing)
     items: Mapping[str, tuple[Text, Text]] = field(default_factory=nothing)
     variables: Mapping[str, VariableFacts] = field(default_factory=nothing)
-    types: Types = NO_TYPES
+    types: ProviderTypes = NO_TYPES
     broken: tuple[tuple[str, int | None, str], ...] = ()
     settings: tuple[str, ...] = ()
     at: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -183,7 +185,10 @@ def module_facts(module: MergedModule) -> ModuleFacts:
         if kind == "data" and type_name == "terraform_remote_state"
     }
     states |= {
-        block.name: block for check in module.others for block in check.of("data") if _is_remote_state(block)
+        block.name: block
+        for check in module.other_blocks
+        for block in check.of("data")
+        if _is_remote_state(block)
     }
     at = {("module", name): _source_file(block) for name, block in module.calls.items()}
     at |= {("remote_state", name): block.file for name, block in states.items()}
@@ -294,7 +299,7 @@ def _backend(block: Block) -> BackendBlock:
 
 
 def provider_source(name: str, requirement: Expression) -> str | None:
-    """The source of a required provider, HashiCorp's of that name without one; None: it cannot be told."""
+    """The source of a required provider, HashiCorp's of that name without one; None when unknown."""
     elements = requirement.elements
     if elements is None:
         # The short form: nothing but a version.
@@ -316,7 +321,7 @@ def _remote_state(block: Block) -> RemoteState:
 
 
 def _config(block: Block) -> Mapping[str, Text] | None:
-    """The settings of a remote state's backend; None when they cannot be told."""
+    """The settings of a remote state's backend; None when they cannot be determined."""
     config = block.expression("config")
     if config is not None:
         elements = config.elements
@@ -349,8 +354,8 @@ def path_uses(module: MergedModule, file: File) -> Iterator[PathUse]:
             yield _path_use(call, module.merged(block))
     for text, line, block in file.folder_strings(FILE_FUNCTIONS):
         yield PathUse("", bind(text, module.merged(block)), line)
-    for name, expression, block, is_direct in file.arguments(PATH_ARGUMENT):
-        if block is None or block.kind in ("terraform", "variable") or name in WRITTEN_ARGUMENTS:
+    for name, expression, block, is_direct in file.arguments(PATH_ARGUMENT, without=NO_ARGUMENTS):
+        if block is None or name in WRITTEN_ARGUMENTS:
             continue
         if block.kind == "module" and is_direct and name == "source":
             continue
@@ -360,7 +365,7 @@ def path_uses(module: MergedModule, file: File) -> Iterator[PathUse]:
             yield PathUse("", text, expression.line, argument=name)
 
 
-def _path_use(call: Call, block: Block | None) -> PathUse:
+def _path_use(call: FunctionCall, block: Block | None) -> PathUse:
     pattern = call.text(1) if call.function == "fileset" else None
     if pattern is not None:
         pattern = bind(pattern, block)
@@ -386,10 +391,10 @@ def provider_of(block: Block) -> str:
     return provider.source.strip(' \t\r\n"${}~()').partition(".")[0].strip()
 
 
-def _types(module: MergedModule) -> Types:
+def _types(module: MergedModule) -> ProviderTypes:
     names: dict[str, set[str]] = {"resource": set(), "data": set(), "ephemeral": set()}
     providers = {name for name, _ in module.providers}
-    nested = [block for check in module.others for block in check.of("data")]
+    nested = [block for check in module.other_blocks for block in check.of("data")]
     # Terraform 1.11 merges no override into an ephemeral resource, later ones do: both providers count.
     written = (
         (block for file in module.files for block in file.blocks if block.kind in names)
@@ -403,11 +408,11 @@ def _types(module: MergedModule) -> Types:
     if not providers:
         return NO_TYPES
     resources, data, ephemeral = (frozenset(types) for types in names.values())
-    return Types(resources, data, ephemeral, frozenset(providers))
+    return ProviderTypes(resources, data, ephemeral, frozenset(providers))
 
 
 def _settings(module: MergedModule) -> Iterable[str]:
-    """What `init` looks at, as text."""
+    """The text of everything that `terraform init` reads."""
     for block in module.terraform:
         yield block.source
     for name, block in module.calls.items():

@@ -52,7 +52,8 @@ def code_files(names: Iterable[str], product: Product) -> list[str]:
 
 def is_override(name: str) -> bool:
     """True for a file whose blocks are merged into those of the others."""
-    return OVERRIDE.search(name) is not None
+    # Most names hold no such word, and are asked about often.
+    return "override" in name and OVERRIDE.search(name) is not None
 
 
 def _twin(name: str) -> str:
@@ -83,14 +84,14 @@ class MergedModule:
     resources: dict[tuple[str, str, str], Block] = field(default_factory=dict)
     providers: dict[tuple[str, str], Block] = field(default_factory=dict)
     terraform: list[Block] = field(default_factory=list)
-    others: list[Block] = field(default_factory=list)
+    other_blocks: list[Block] = field(default_factory=list)
 
     def blocks(self) -> Iterator[Block]:
         """Every block, `locals` excepted, as merged."""
         yield from self.terraform
         for named in (self.providers, self.variables, self.outputs, self.calls, self.resources):
             yield from named.values()
-        yield from self.others
+        yield from self.other_blocks
 
     def merged(self, block: Block | None) -> Block | None:
         """A block of one of the files as override files leave it."""
@@ -121,7 +122,7 @@ class MergedModule:
             case kind, (type_name, name, *_) if kind in RESOURCE_KINDS:
                 _merge_into(self.resources, (kind, type_name, name), block)
             case _:
-                self.others.append(block)
+                self.other_blocks.append(block)
 
     def _add_settings(self, block: Block, *, override: bool) -> None:
         self.terraform.append(block)

@@ -1,4 +1,4 @@
-"""Reading the code of a tree: files, modules as they are merged, their facts, and where calls lead."""
+"""Reads the code of a tree: files, merged modules, their facts, and the targets of module calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from orchestrator.repository.facts import (
     template_uses,
 )
 from orchestrator.repository.hcl import Block, File, read, read_values, unread
-from orchestrator.repository.hcl.text import UNKNOWN, Ref, Scope, Text, literal, literal_prefix, resolve
+from orchestrator.repository.hcl.syntax import counted_size
+from orchestrator.repository.hcl.text import UNKNOWN, NameScope, Ref, Text, literal, literal_prefix, resolve
 from orchestrator.repository.modules import (
     MergedModule,
     Product,
@@ -29,16 +30,18 @@ from orchestrator.repository.modules import (
     is_override,
     merge_files,
 )
-from orchestrator.repository.tree import Lost, Tree, inside
+from orchestrator.repository.tree import BrokenPath, Tree, inside
 
 JSON = ".json"
 MEBIBYTE = 1024 * 1024
+# What a byte of JSON takes, as a part of what one of HCL does.
+JSON_SHARE = 4
 
 Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Memo:
+class ParseCache:
     """What code says, by its bytes, so that trees read one after another share what they have in common.
 
     `modules` are facts by product and the names and contents of all files of a module; `contents` are the
@@ -58,22 +61,23 @@ class Memo:
 
 
 @dataclass(frozen=True)
-class Limits:
+class CodeLimits:
     """How much code is parsed and kept; all but `files_kept` are bytes of code.
 
     A syntax tree takes up to 200 bytes for each byte of code. `folder` limits the code of one folder, whose
-    trees are needed at once, and `tree` that of all folders, variable files and templates, which would take
-    minutes beyond it: large public repositories have a twentieth of that. Trees of `files_kept` files with
-    `bytes_kept` bytes are kept, so that facts of files that are equal everywhere are made from one tree.
+    trees are needed at once, JSON counting a quarter, and `tree` that of all folders, variable files and
+    templates, which would take minutes beyond it: large public repositories have a twentieth of that. Trees
+    of `files_kept` files with `bytes_kept` bytes are kept, so that facts of files that are equal everywhere
+    are made from one tree.
     """
 
-    folder: int = 4 * MEBIBYTE
+    folder: int = 2 * MEBIBYTE
     tree: int = 64 * MEBIBYTE
     files_kept: int = 32
     bytes_kept: int = MEBIBYTE
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = CodeLimits()
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,10 @@ class CallProblem:
 
 
 @dataclass(frozen=True)
-class Call:
+class ResolvedCall:
     """Where a module call leads. `path` is None for a module that is not in the project.
 
-    `broad` is the folder to take in its stead when the source cannot be told; `problem` says so.
+    `broad` is the folder to take in its stead when the source cannot be determined; `problem` says so.
     """
 
     call: ModuleCall
@@ -112,18 +116,19 @@ class Source:
         self,
         tree: Tree,
         modules_root: str,
-        memo: Memo | None = None,
+        memo: ParseCache | None = None,
         product: Product | None = None,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: CodeLimits = DEFAULT_LIMITS,
     ) -> None:
         self.tree = tree
         self.modules_root = modules_root
-        self.memo = memo or Memo()
+        self.memo = memo or ParseCache()
         self.product = product
         self.limits = limits
         self._directories: dict[str, ModuleFacts] = {}
-        self._calls: dict[str, tuple[Call, ...]] = {}
+        self._calls: dict[str, tuple[ResolvedCall, ...]] = {}
         self._listed: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._code: dict[tuple[str, Product], list[tuple[str, str]]] = {}
         self._contents: dict[str, str] = {}
         self._views: dict[Product, Source] = {}
         self._files: OrderedDict[tuple[str, str], File] = OrderedDict()
@@ -154,8 +159,11 @@ class Source:
 
     def code(self, folder: str, product: Product | None = None) -> list[tuple[str, str]]:
         """The configuration files of a folder with their resolved paths, in the order of reading."""
-        paths = dict(self.listing(folder))
-        return [(name, paths[name]) for name in code_files(paths, product or self.product or "tofu")]
+        key = (folder, product or self.product or "tofu")
+        if key not in self._code:
+            paths = dict(self.listing(folder))
+            self._code[key] = [(name, paths[name]) for name in code_files(paths, key[1])]
+        return self._code[key]
 
     def content(self, path: str) -> str:
         """The Git object id of a file's bytes as they are checked out; `path` is resolved.
@@ -202,12 +210,16 @@ class Source:
         """Whether a file can be parsed within the limit of the tree; `path` is resolved."""
         key = (name, self.content(path))
         if key not in self._bytes_parsed:
-            size = len(self.read(path))
+            size = self._counted_size(name, path)
             if self._total_parsed + size > self.limits.tree:
                 return False
             self._bytes_parsed[key] = size
             self._total_parsed += size
         return True
+
+    def _counted_size(self, name: str, path: str) -> int:
+        data = self.read(path)
+        return len(data) if name.endswith(JSON) else counted_size(data)
 
     def files(self, folder: str, product: Product | None = None) -> list[File]:
         """The configuration files of a folder, in the order of reading; too much code is not read."""
@@ -216,7 +228,10 @@ class Source:
 
     def beyond_limit(self, folder: str, product: Product | None = None) -> dict[str, File]:
         """The files of a folder that are not read, since those before them are as much as is read."""
-        sizes = {name: len(self.read(path)) for name, path in self.code(folder, product)}
+        sizes = {
+            name: self._counted_size(name, path) // (JSON_SHARE if name.endswith(JSON) else 1)
+            for name, path in self.code(folder, product)
+        }
         if sum(sizes.values()) <= self.limits.folder or len(sizes) == 1:
             return {}
         why = f"the folder has more than {self.limits.folder // MEBIBYTE} MiB of code"
@@ -285,7 +300,7 @@ class Source:
             self.memo.values[key] = None if file.problem is not None else values
         return self.memo.values[key]
 
-    def calls(self, folder: str) -> tuple[Call, ...]:
+    def calls(self, folder: str) -> tuple[ResolvedCall, ...]:
         """The module calls of a directory, each with where it leads."""
         if folder not in self._calls:
             facts = self.directory(folder)
@@ -303,45 +318,53 @@ class Source:
                     todo.append(call.path)
         return list(reached)
 
-    def _follow(self, folder: str, call: ModuleCall) -> Call:
+    def _follow(self, folder: str, call: ModuleCall) -> ResolvedCall:
         facts = self.directory(folder)
         at = posixpath.join(folder, facts.at["module", call.name])
         source = resolve(call.source or (), local_scope(facts))
-        told = literal(source)
+        address = literal(source)
 
         def finding(
             code: str, message: str, advice: str, severity: Literal["error", "warning"] = "error"
         ) -> CallProblem:
             return CallProblem(severity, code, message, advice, at, call.line)
 
-        if told is None or call.source is None:
+        if address is None or call.source is None:
             prefix = literal_prefix(source)
             start = inside(posixpath.join(folder, posixpath.dirname(prefix))) if is_local(prefix) else None
             broad = start or self.modules_root
-            message = f"The source of module {call.name!r} cannot be told; all of {broad} counts as its code."
-            advice = "Write the source as a plain string."
-            return Call(call, None, broad, finding("module-source-unknown", message, advice, "warning"))
-        if not is_local(told):
-            return Call(call, None)
-        target = inside(posixpath.join(folder, told))
-        real = self.tree.resolve(target) if target is not None else None
-        if target is None or isinstance(real, Lost):
-            why = (
-                "a ring of links" if isinstance(real, Lost) and real.why == "loop" else "outside the project"
+            message = (
+                f"The source of module {call.name!r} cannot be determined; all of {broad} counts as its code."
             )
-            message = f"Module {call.name!r} leads to {told}, which is {why}."
-            return Call(
+            advice = "Write the source as a plain string."
+            return ResolvedCall(
+                call, None, broad, finding("module-source-unknown", message, advice, "warning")
+            )
+        if not is_local(address):
+            return ResolvedCall(call, None)
+        target = inside(posixpath.join(folder, address))
+        real = self.tree.resolve(target) if target is not None else None
+        if target is None or isinstance(real, BrokenPath):
+            why = (
+                "a ring of links"
+                if isinstance(real, BrokenPath) and real.why == "loop"
+                else "outside the project"
+            )
+            message = f"Module {call.name!r} leads to {address}, which is {why}."
+            return ResolvedCall(
                 call, None, problem=finding("module-outside", message, "Keep its code in the project.")
             )
-        if real is not None and (found := self.tree.submodule_of(real)):
-            message = f"Module {call.name!r} lies in the Git submodule {found}, which counts as one file."
+        if real is not None and (submodule := self.tree.submodule_of(real)):
+            message = f"Module {call.name!r} lies in the Git submodule {submodule}, which counts as one file."
             advice = "Its own files are not read: edges in it are not seen."
-            return Call(call, None, found, finding("module-in-submodule", message, advice, "warning"))
+            return ResolvedCall(
+                call, None, submodule, finding("module-in-submodule", message, advice, "warning")
+            )
         if not self.code(target):
             message = f"Module {call.name!r} leads to {target}, where there is no Terraform code."
             advice = "Correct the source, or add the module."
-            return Call(call, None, target, finding("module-missing", message, advice))
-        return Call(call, target)
+            return ResolvedCall(call, None, target, finding("module-missing", message, advice))
+        return ResolvedCall(call, target)
 
 
 def is_local(source: str) -> bool:
@@ -349,14 +372,14 @@ def is_local(source: str) -> bool:
     return source.startswith(("./", "../"))
 
 
-def local_scope(facts: ModuleFacts) -> Scope:
+def local_scope(facts: ModuleFacts) -> NameScope:
     """A directory's own locals, and nothing of its variables."""
 
-    def lookup(ref: Ref) -> tuple[Text, Scope] | None:
+    def lookup(ref: Ref) -> tuple[Text, NameScope] | None:
         text = local_text(facts, ref)
         return (text, scope) if text else None
 
-    scope = Scope(lookup)
+    scope = NameScope(lookup)
     return scope
 
 
@@ -371,22 +394,22 @@ def local_text(facts: ModuleFacts, ref: Ref) -> Text | None:
             return None
 
 
-def folders(tree: Tree, start: str) -> Iterator[str | Lost]:
-    """Folders below `start` that hold code, links to folders followed; `Lost` for a link that leads nowhere.
+def folders(tree: Tree, start: str) -> Iterator[str | BrokenPath]:
+    """Folders below `start` that hold code, following links; `BrokenPath` for a link that leads nowhere.
 
     Folders whose names begin with a dot (`.terraform`, `.infra`, `.git`) are not looked at.
     """
     todo: list[tuple[str, tuple[str, ...]]] = [(start, ())]
     while todo:
-        shown, above = todo.pop()
-        real = tree.resolve(shown)
-        if isinstance(real, Lost):
+        visible, above = todo.pop()
+        real = tree.resolve(visible)
+        if isinstance(real, BrokenPath):
             yield real
             continue
         if any(real == other or other.startswith(f"{real}/") for other in above):
-            yield Lost("loop", shown)
+            yield BrokenPath("loop", visible)
             continue
-        found: dict[str, None] = {}
+        code_folders: dict[str, None] = {}
         cut = len(real) + 1 if real else 0
         for path in tree.below(real):
             below = path[cut:]
@@ -395,9 +418,9 @@ def folders(tree: Tree, start: str) -> Iterator[str | Lost]:
                 continue
             if path in tree.links and not name.startswith("."):
                 target = tree.resolve(path)
-                if isinstance(target, Lost) or (target not in tree.ids and tree.is_folder(target)):
-                    todo.append((posixpath.join(shown, below), (*above, real, posixpath.dirname(path))))
+                if isinstance(target, BrokenPath) or (target not in tree.ids and tree.is_folder(target)):
+                    todo.append((posixpath.join(visible, below), (*above, real, posixpath.dirname(path))))
                     continue
             if is_code(name):
-                found[posixpath.join(shown, folder) if folder else shown] = None
-        yield from found
+                code_folders[posixpath.join(visible, folder) if folder else visible] = None
+        yield from code_folders

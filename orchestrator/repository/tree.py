@@ -1,10 +1,10 @@
-"""The files of a project, as they lie in the working tree or in one commit."""
+"""The files of a project in the working tree or in one commit."""
 
 from __future__ import annotations
 
 import posixpath
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,8 +12,8 @@ MAX_LINKS = 40
 
 
 @dataclass(frozen=True)
-class Lost:
-    """Why a path leads nowhere: a link out of the project, or a ring of links."""
+class BrokenPath:
+    """Why a path cannot be resolved: a link out of the project, or a cycle of links."""
 
     why: Literal["outside", "loop"]
     link: str
@@ -25,7 +25,7 @@ class Tree:
     Paths are posix, relative to the project's root; the root itself is "". `ids` are Git's object ids, so an
     unchanged file has the same id in the working tree and in a commit. `links` maps symbolic links to what
     they hold, `submodules` the folders of Git submodules to their commits. `commit` is None for the working
-    tree.
+    tree, in which `empty_submodules` are not checked out.
     """
 
     def __init__(
@@ -35,11 +35,13 @@ class Tree:
         *,
         links: Mapping[str, str] | None = None,
         submodules: Mapping[str, str] | None = None,
+        empty_submodules: Collection[str] = (),
         commit: str | None = None,
     ) -> None:
         self.ids = ids
         self.links = links or {}
         self.submodules = submodules or {}
+        self.empty_submodules = frozenset(empty_submodules)
         self.commit = commit
         self._read = read
         self._names = sorted([*ids, *self.links])
@@ -70,8 +72,8 @@ class Tree:
         """True for a file, a link or a folder."""
         return path in self.ids or path in self.links or self.is_folder(path)
 
-    def resolve(self, path: str) -> str | Lost:
-        """Follow every link in a path. The result may not exist; `Lost` when a link leaves or never ends."""
+    def resolve(self, path: str) -> str | BrokenPath:
+        """Follow every link in a path, which may not exist; `BrokenPath` when a link leaves or never ends."""
         if not self.links:
             return path
         hops = 0
@@ -85,7 +87,7 @@ class Tree:
             # As the operating system does: `..` of a folder that a link leads to is that folder's parent.
             if todo[0] == "..":
                 if not done:
-                    return Lost("outside", link)
+                    return BrokenPath("outside", link)
                 done, todo = posixpath.dirname(done), todo[1:]
                 continue
             at = f"{done}/{todo[0]}" if done else todo[0]
@@ -95,16 +97,16 @@ class Tree:
                 continue
             hops += 1
             if hops > MAX_LINKS:
-                return Lost("loop", at)
+                return BrokenPath("loop", at)
             if target.startswith("/"):
-                return Lost("outside", at)
+                return BrokenPath("outside", at)
             link, todo = at, [*target.split("/"), *todo[1:]]
         return done
 
     def find(self, path: str) -> str | None:
         """The resolved path of a file, None when there is no such file."""
-        found = self.resolve(path)
-        return found if isinstance(found, str) and found in self.ids else None
+        real = self.resolve(path)
+        return real if isinstance(real, str) and real in self.ids else None
 
     def submodule_of(self, path: str) -> str | None:
         """The Git submodule that a path lies in."""

@@ -1,4 +1,4 @@
-"""What a root's variables and locals are, as far as files tell, and what arguments its modules get."""
+"""Resolves the variables and locals of root modules, and the arguments of the modules that they call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from orchestrator.repository.facts import ModuleCall, ModuleFacts
-from orchestrator.repository.hcl.text import NULL, Part, Ref, Scope, Text
+from orchestrator.repository.hcl.text import NULL, NameScope, Part, Ref, Text
 from orchestrator.repository.source import Source, local_scope, local_text
 
 AUTO = (".auto.tfvars", ".auto.tfvars.json")
@@ -33,12 +33,12 @@ def auto_names(names: Iterable[str]) -> list[str]:
 def ephemeral_variables(source: Source, folder: str) -> tuple[str, ...]:
     """The root's variables that no plan file holds: an apply of a saved plan wants their values again.
 
-    One whose `ephemeral` cannot be told counts as one.
+    One whose `ephemeral` cannot be determined counts as one.
     """
     return tuple(name for name, facts in source.directory(folder).variables.items() if facts.ephemeral)
 
 
-def root_scope(source: Source, folder: str, var_files: Sequence[str], passed: Sequence[str]) -> Scope:
+def root_scope(source: Source, folder: str, var_files: Sequence[str], passed: Sequence[str]) -> NameScope:
     """Names as a root module knows them. Variable files are read when a variable is first asked for.
 
     The last file that sets a variable counts. A variable that the environment may set (`passed` holds names
@@ -52,12 +52,12 @@ def root_scope(source: Source, folder: str, var_files: Sequence[str], passed: Se
             paths = [path for _, path in auto_files(source, folder)]
             paths += [path for name in var_files if (path := source.tree.find(name)) is not None]
             files = [source.values(path) for path in paths]
-            known = [values for values in files if values is not None]
-            merged = {name: text for values in known for name, text in values.items()}
-            loaded.append(merged if len(known) == len(files) else None)
+            readable = [values for values in files if values is not None]
+            merged = {name: text for values in readable for name, text in values.items()}
+            loaded.append(merged if len(readable) == len(files) else None)
         return loaded[0]
 
-    def lookup(ref: Ref) -> tuple[Text, Scope] | None:
+    def lookup(ref: Ref) -> tuple[Text, NameScope] | None:
         if ref.kind != "var":
             text = local_text(facts, ref)
             return (text, scope) if text else None
@@ -67,7 +67,7 @@ def root_scope(source: Source, folder: str, var_files: Sequence[str], passed: Se
         text = _value(facts, ref.name, assigned.get(ref.name))
         return (text, scope) if text else None
 
-    scope = Scope(lookup, folder)
+    scope = NameScope(lookup, folder)
     return scope
 
 
@@ -82,10 +82,10 @@ def _value(facts: ModuleFacts, name: str, assigned: Text | None) -> Text | None:
     return variable.convert(assigned) if assigned is not None else None
 
 
-def call_scope(facts: ModuleFacts, folder: str, call: ModuleCall, caller: Scope) -> Scope:
+def call_scope(facts: ModuleFacts, folder: str, call: ModuleCall, caller: NameScope) -> NameScope:
     """Names as a called module knows them: arguments as the caller means them, then its defaults."""
 
-    def lookup(ref: Ref) -> tuple[Text, Scope] | None:
+    def lookup(ref: Ref) -> tuple[Text, NameScope] | None:
         if ref.kind != "var":
             text = local_text(facts, ref)
             return (text, scope) if text else None
@@ -93,27 +93,27 @@ def call_scope(facts: ModuleFacts, folder: str, call: ModuleCall, caller: Scope)
         text = _value(facts, ref.name, call.arguments.get(ref.name))
         return (text, caller) if text else None
 
-    scope = Scope(lookup, folder)
+    scope = NameScope(lookup, folder)
     return scope
 
 
 def instances(
-    source: Source, folder: str, scope: Scope, wanted: Callable[[str], bool]
-) -> Iterator[tuple[str, Scope]]:
+    source: Source, folder: str, scope: NameScope, is_wanted: Callable[[str], bool]
+) -> Iterator[tuple[str, NameScope]]:
     """A root and every module that it calls and that is wanted, once per call, with the names it knows."""
-    todo: list[tuple[str, Scope, tuple[str, ...]]] = [(folder, scope, (folder,))]
+    todo: list[tuple[str, NameScope, tuple[str, ...]]] = [(folder, scope, (folder,))]
     count = 0
     while todo:
         at, names, above = todo.pop()
         count += 1
         if count > MAX_INSTANCES:
-            # Calls that double at each level: what names the rest knows cannot be told.
+            # Calls that double at each level: what names the rest knows cannot be determined.
             rest = dict.fromkeys([at, *(path for path, _, _ in todo), *source.reached(folder)])
-            yield from ((path, local_scope(source.directory(path))) for path in rest if wanted(path))
+            yield from ((path, local_scope(source.directory(path))) for path in rest if is_wanted(path))
             return
         yield at, names
         for call in source.calls(at):
-            if call.path is not None and wanted(call.path) and call.path not in above:
+            if call.path is not None and is_wanted(call.path) and call.path not in above:
                 inner = call_scope(source.directory(call.path), call.path, call.call, names)
                 todo.append((call.path, inner, (*above, call.path)))
 
@@ -140,7 +140,7 @@ def module_path(folder: str, text: Text, root: str) -> str | None:
         base, parts = base_folder, parts[1:]
     if not all(isinstance(part, str) for part in parts):
         return None
-    told = "".join(part for part in parts if isinstance(part, str))
+    path = "".join(part for part in parts if isinstance(part, str))
     if len(parts) < len(text):
-        told = told.lstrip("/")
-    return posixpath.normpath(posixpath.join(base, told))
+        path = path.lstrip("/")
+    return posixpath.normpath(posixpath.join(base, path))

@@ -1,4 +1,4 @@
-"""Whether an owner of a lock file wrote or approved the head of a pull request that changes it."""
+"""Checks that an owner of a changed lock file wrote or approved the head of the pull request."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from orchestrator.errors import ConfigError, GitError, HostError, UsageError
-from orchestrator.hosts.model import PullRequest
-from orchestrator.hosts.port import Host
-from orchestrator.project.model import Project
-from orchestrator.review.owners import Owners, owners_of
+from orchestrator.errors import ConfigError, ForgeError, GitError, UsageError
+from orchestrator.forge.interface import Forge
+from orchestrator.forge.model import PullRequest
+from orchestrator.forge.owners import Owners, read_owners
+from orchestrator.repository.model import Project
 from orchestrator.review.reviewers import Reviewers
 
 
 @dataclass
 class LockFileApproval:
-    """Asks GitHub, when first asked itself, who wrote and who approved one head.
+    """Checks the authors and reviewers of one head; the forge is asked on first use.
 
     `base` is the project at trunk, whose CODEOWNERS counts. `head` is the commit that is planned; it is empty
     in a merge queue, where the commit is the queue's own: there an approval counts for the files that the
-    group's pull request changes itself. `open_host` gives the host.
+    pull request changes itself. `open_host` opens the forge.
     """
 
     base: Project
     number: int
     head: str
-    open_host: Callable[[], Host]
+    open_host: Callable[[], Forge]
     _answers: dict[str, str] = field(default_factory=dict, repr=False)
 
     def missing(self, path: str) -> str:
-        """Why no owner of a path counts as author or approver; empty where one does. Raises nothing."""
+        """Why no owner of a path counts as author or approver; empty if one does. Never raises."""
         if path not in self._answers:
             try:
                 self._answers[path] = self._missing(path)
-            except (ConfigError, GitError, HostError, UsageError) as error:
+            except (ConfigError, GitError, ForgeError, UsageError) as error:
                 self._answers[path] = f"Whether an owner approves it cannot be told: {error.message}"
         return self._answers[path]
 
@@ -53,7 +53,7 @@ class LockFileApproval:
         return " ".join((f"No owner of {path} wrote or approved this head.", *dict.fromkeys(unknown), how))
 
     def _is_written_by_owners(self, owners: tuple[str, ...], unknown: list[str]) -> bool:
-        """Whether all who wrote the pull request are owners: of several, nobody knows who wrote this file."""
+        """Whether all authors are owners: with several authors it is unknown who changed this file."""
         authors = sorted(self._reviewers.authors(self._pull_request))
         return bool(authors) and all(self._is_owner(owners, login, unknown) for login in authors)
 
@@ -68,12 +68,12 @@ class LockFileApproval:
             return False
 
     @cached_property
-    def _host(self) -> Host:
+    def _host(self) -> Forge:
         return self.open_host()
 
     @cached_property
     def _owners(self) -> Owners:
-        return owners_of(self.base, self._host.teams)
+        return read_owners(self.base, self._host.teams)
 
     @cached_property
     def _pull_request(self) -> PullRequest:

@@ -1,4 +1,4 @@
-"""The step between two environments of a rollout: checks and soak, and the record of how they ended."""
+"""The promotion from one environment to the next: runs checks and soak, and records the outcome."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from datetime import datetime
 from functools import cached_property
 
 from orchestrator.engine.checks import CheckOutcome, CheckRunner
-from orchestrator.engine.promotion import Decision, Requirements
-from orchestrator.engine.promotion_lookup import Hold, PromotionLookup
+from orchestrator.engine.pending import entries_of
+from orchestrator.engine.promotion_decision import PromotionDecision, PromotionRequirements
+from orchestrator.engine.promotion_lookup import PromotionHold, PromotionLookup
 from orchestrator.engine.session import Session
 from orchestrator.errors import ForbiddenError
-from orchestrator.run.pending import entries_of
-from orchestrator.state.promotion import CheckResult, PromotionRecord, PromotionStore, Skip
+from orchestrator.state.promotion_store import CheckResult, PromotionRecord, PromotionStore, Skip
 from orchestrator.terraform.environment import child_environment
 
 
 @dataclass(frozen=True)
 class PromotionOutcome:
-    """What an environment's checks came to; `soaked` is how long it soaked in this run, in seconds."""
+    """The outcome of an environment's checks; `soaked` is how long it soaked in this run, in seconds."""
 
     checks: tuple[CheckOutcome, ...] = ()
     soaked: float = 0.0
@@ -30,7 +30,7 @@ class PromotionOutcome:
 class EnvironmentPromotion:
     """The promotion of one environment at the session's commit.
 
-    `clock` gives seconds that only grow, `sleep` waits so many.
+    `clock` returns monotonic seconds, `sleep` waits for a number of seconds.
     """
 
     session: Session
@@ -40,36 +40,36 @@ class EnvironmentPromotion:
 
     @cached_property
     def lookup(self) -> PromotionLookup:
-        """The promotion records, as this commit sees them."""
+        """The promotion records at this commit."""
         return PromotionLookup(self.session.context.project, self.session.memory.ledgers.promotions)
 
     @property
-    def requirements(self) -> Requirements:
-        """What the environment has to pass before the next one may follow."""
+    def requirements(self) -> PromotionRequirements:
+        """The checks and the soak that the environment must pass before the next one is applied."""
         return self.lookup.requirements(self.environment)
 
-    def decision(self) -> Decision:
+    def decision(self) -> PromotionDecision:
         """Whether the environment has passed."""
         return self.lookup.decision(self.environment)
 
-    def hold(self) -> Hold | None:
-        """The earlier environment because of which this one must wait; None: it may be applied."""
+    def hold(self) -> PromotionHold | None:
+        """The earlier environment that blocks this one; None if it may be applied."""
         return self.lookup.hold(self.environment)
 
     def begin(self) -> None:
-        """Record that the environment is about to change: what passed before says nothing any more."""
+        """Records that the environment is about to change, which resets its checks and soak."""
         self._update(lambda record: replace(record, checks={}, soaked_until="", skipped=None))
 
     def skip(self, by: str, reason: str) -> None:
-        """Record that the environment passes without its checks, at whose word and why."""
+        """Records that the environment passes without its checks, who approved that, and the reason."""
         skip = Skip(by, reason, self._store().now(), self.session.context.info.id)
         self._update(lambda record: replace(record, skipped=skip))
 
     def verify(self, stacks: Sequence[str]) -> PromotionOutcome:
-        """Run the checks, soak, and record how each ended; `stacks` are those whose check blocks count.
+        """Runs the checks and the soak and records the outcomes; check blocks of `stacks` count.
 
-        The record is written after the first round of checks and again after the soak: a run that is
-        interrupted in between leaves a soak that did not finish. Raises InterruptedRunError.
+        The record is written after the first round of checks and again after the soak, so that an interrupted
+        run leaves an unfinished soak. Raises InterruptedRunError.
         """
         requirements, runner = self.requirements, self._runner
         outcomes = runner.run(stacks)
@@ -121,7 +121,7 @@ class EnvironmentPromotion:
         )
 
     def _record(self, outcomes: Sequence[CheckOutcome]) -> None:
-        """Write the results of one round of checks; of two with one name the failed one counts."""
+        """Writes the results of one round of checks; of two with the same name the failed one counts."""
         at, run = self._store().now(), self.session.context.info.id
         results: dict[str, CheckResult] = {}
         for outcome in sorted(outcomes, key=lambda outcome: outcome.ok, reverse=True):
@@ -150,7 +150,7 @@ class EnvironmentPromotion:
 def _with_results(
     record: PromotionRecord, results: dict[str, CheckResult], *, soaks: bool
 ) -> PromotionRecord:
-    """The record after a round of checks; a clean pass, its soak included, ends a skip."""
+    """The record after a round of checks; a clean pass, including the soak, ends a skip."""
     is_clean = all(result.result == "passed" for result in results.values())
     skipped = None if is_clean and not soaks else record.skipped
     return replace(record, checks=results, soaked_until="", skipped=skipped)

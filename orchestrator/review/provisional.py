@@ -1,40 +1,39 @@
-"""Which plans may still change when others are applied: they read outputs that move."""
+"""Finds plans that may still change when upstreams are applied, since they read outputs that change."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from orchestrator.project.model import Project
 from orchestrator.report.model import StackReport
+from orchestrator.repository.model import Project
 
 
-def provisional(
+def find_provisional(
     project: Project, reports: Mapping[str, StackReport], elsewhere: Collection[str] = ()
 ) -> dict[str, tuple[str, ...]]:
-    """For each stack the upstreams in this change whose applies may still change its plan.
+    """For each stack, the upstreams in this change whose applies may still change its plan.
 
-    A planned change of an output moves those that read it. What they become is known once that is applied, so
-    all that read one of them may move too. `elsewhere` are stacks that change and whose plans are not at
-    hand: unsure counts as yes.
+    A planned change of an output affects its readers, and in turn the readers of those. `elsewhere` are
+    changed stacks whose plans are not available: they count as changing their outputs.
     """
     edges = [edge for edge in project.edges if edge.kind == "remote_state"]
-    found: dict[str, set[str]] = {}
+    upstreams: dict[str, set[str]] = {}
     for edge in edges:
         report = reports.get(edge.source)
         if edge.source in elsewhere or (report and _moves(report, edge.outputs)):
-            found.setdefault(edge.target, set()).add(edge.source)
-    grown = True
-    while grown:
-        grown = False
+            upstreams.setdefault(edge.target, set()).add(edge.source)
+    has_grown = True
+    while has_grown:
+        has_grown = False
         for edge in edges:
-            if edge.source in found and edge.source not in found.get(edge.target, ()):
-                found.setdefault(edge.target, set()).add(edge.source)
-                grown = True
-    return {id_: tuple(sorted(sources)) for id_, sources in sorted(found.items())}
+            if edge.source in upstreams and edge.source not in upstreams.get(edge.target, ()):
+                upstreams.setdefault(edge.target, set()).add(edge.source)
+                has_grown = True
+    return {id_: tuple(sorted(sources)) for id_, sources in sorted(upstreams.items())}
 
 
 def _moves(report: StackReport, read: frozenset[str] | None) -> bool:
-    """Whether a plan changes an output that is read; one that has to wait has no outputs yet."""
+    """Whether a plan changes an output that is read; a waiting stack has no outputs yet."""
     if report.result == "waiting":
         return True
     return (

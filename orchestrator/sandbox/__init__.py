@@ -1,1 +1,1 @@
-"""A cloud in a folder: a GCS server, simulated providers and their world, on loopback only."""
+"""A cloud in a folder: a Cloud Storage server, a GitHub server and simulated providers, on loopback only."""

@@ -1,4 +1,4 @@
-"""sandbox.json: what a running sandbox says of itself, and the environment that attaches a command to it."""
+"""sandbox.json, which describes a running sandbox, and the environment that attaches a command to it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ NAME = "sandbox.json"
 VERSION = 1
 LOOPBACK = "127.0.0.1"
 OWNER = "owner"
-# Tokens for the real GitHub, which nothing on the sandbox is given.
+# Tokens for the real GitHub, which no command on the sandbox gets.
 TOKENS = ("INFRA_GITHUB_TOKEN", "GH_TOKEN")
 
-# What provider blocks that name no place fall back to, and the variable that says it.
-PLACES = {"project": "GOOGLE_PROJECT", "region": "GOOGLE_REGION", "zone": "GOOGLE_ZONE"}
+# Arguments that provider blocks may leave out, and the variables that they fall back to.
+LOCATIONS = {"project": "GOOGLE_PROJECT", "region": "GOOGLE_REGION", "zone": "GOOGLE_ZONE"}
 
 
 @dataclass(frozen=True)
 class Info:
-    """What sandbox.json holds.
+    """The content of sandbox.json.
 
-    `pid` and `started` name the process beyond doubt (a pid is used again, a pair is not). `accounts` maps
+    `pid` and `started` identify the process (a pid alone is reused). `accounts` maps
     `ENV:plan` and the like to the port that acts as that account; `gcs` is the owner's port, `control` the
     port that takes our own requests with `token`. `reattach` is the value of TF_REATTACH_PROVIDERS. `github`
     is the port of the GitHub server (0 in a sandbox of an older version), `github_token` may do everything
@@ -49,7 +49,7 @@ class Info:
 
     @property
     def gcs_url(self) -> str:
-        """The address of the GCS server, for whoever may do everything."""
+        """The address of the owner's port of the GCS server."""
         return url(self.gcs)
 
     @property
@@ -80,12 +80,12 @@ class Info:
 
 
 def url(port: int) -> str:
-    """The address of a port of ours."""
+    """The address of a port."""
     return f"http://{LOOPBACK}:{port}"
 
 
 def read(folder: Path) -> Info | None:
-    """What sandbox.json in `folder` says, running or not; None when there is none that can be read."""
+    """Read sandbox.json in `folder`, running or not; None when it is missing or unreadable."""
     try:
         content = json.loads((folder / NAME).read_bytes())
         if content["version"] != VERSION:
@@ -108,7 +108,7 @@ def read(folder: Path) -> Info | None:
 
 
 def running(folder: Path) -> Info | None:
-    """What the sandbox in `folder` says of itself, if its process lives; a stale file counts for nothing."""
+    """The sandbox in `folder`, if its process is alive; a stale file is ignored."""
     info = read(folder)
     return info if info and info.alive else None
 
@@ -122,7 +122,7 @@ def require(folder: Path) -> Info:
 
 
 def write(info: Info) -> None:
-    """Write sandbox.json, whole or not at all, for its owner's eyes only."""
+    """Write sandbox.json atomically, readable by its owner only."""
     draft = info.folder / f".{NAME}.{os.getpid()}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -130,17 +130,22 @@ def write(info: Info) -> None:
     draft.replace(info.folder / NAME)
 
 
+def addresses(info: Info, account: str = OWNER) -> dict[str, str]:
+    """The addresses of the servers for an account: `gcs`, and `github`."""
+    return {"gcs": url(info.accounts.get(account, info.gcs)), "github": url(info.github)}
+
+
 def environment(info: Info, base: Mapping[str, str], account: str = OWNER) -> dict[str, str]:
-    """`base` with what attaches Terraform, google-cloud-storage and infra to the sandbox.
+    """`base` with the variables that attach Terraform, google-cloud-storage and infra to the sandbox.
 
     `account` is `ENV:plan`, `ENV:apply`, `ENV:drift`, or the owner, who may do everything.
     """
     if account != OWNER and account not in info.accounts:
-        known = (
+        accounts = (
             ", ".join(sorted(info.accounts)) or "there are none, since no environment keeps its state in GCS"
         )
         raise UsageError(
-            f"The sandbox has no account {account!r}.", advice=f"Accounts are written ENV:ROLE: {known}."
+            f"The sandbox has no account {account!r}.", advice=f"Accounts are written ENV:ROLE: {accounts}."
         )
     port = info.gcs if account == OWNER else info.accounts[account]
     attached = {
@@ -149,7 +154,7 @@ def environment(info: Info, base: Mapping[str, str], account: str = OWNER) -> di
         "STORAGE_EMULATOR_HOST": url(port),
         "INFRA_SANDBOX": str(info.folder),
     }
-    # A proxy would be asked for 127.0.0.1 too by clients that do not spare it by themselves.
+    # Some clients use a proxy even for 127.0.0.1 unless it is excluded.
     for name in ("NO_PROXY", "no_proxy"):
         spared = [host for host in base.get(name, "").split(",") if host]
         attached[name] = ",".join(dict.fromkeys([*spared, LOOPBACK, "localhost"]))
@@ -157,19 +162,19 @@ def environment(info: Info, base: Mapping[str, str], account: str = OWNER) -> di
 
 
 def _github(info: Info, base: Mapping[str, str]) -> dict[str, str]:
-    """`base` with what attaches GitHub's clients to the sandbox's GitHub.
+    """`base` with the variables that attach GitHub's clients to the sandbox's GitHub.
 
-    A caller that has one on this machine already keeps it; nobody keeps the real one, nor a token for it.
+    A caller that already uses a GitHub on this machine continues to; the real one and its tokens are removed.
     """
     if not info.github:
         return dict(base)
-    here = urlsplit(base.get("GITHUB_API_URL", "")).hostname in (LOOPBACK, "localhost")
-    ours = {
+    is_local = urlsplit(base.get("GITHUB_API_URL", "")).hostname in (LOOPBACK, "localhost")
+    sandbox_variables = {
         "GITHUB_API_URL": url(info.github),
         "GITHUB_SERVER_URL": url(info.github),
         "GITHUB_TOKEN": info.github_token,
         **({"GITHUB_REPOSITORY": info.repository} if info.repository else {}),
     }
-    if here:
-        return {**ours, **base}
-    return {**{name: value for name, value in base.items() if name not in TOKENS}, **ours}
+    if is_local:
+        return {**sandbox_variables, **base}
+    return {**{name: value for name, value in base.items() if name not in TOKENS}, **sandbox_variables}

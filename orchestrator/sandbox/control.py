@@ -1,62 +1,78 @@
-"""How a command speaks to the sandbox's process: JSON over loopback, with the token of sandbox.json."""
+"""Requests of commands to the sandbox's process: JSON over loopback, with the token of sandbox.json."""
 
 from __future__ import annotations
 
-import hmac
 import http.client
 import json
+import sys
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.errors import InfraError, SandboxError
 from orchestrator.sandbox.attach import LOOPBACK, Info
+from orchestrator.sandbox.faults import HttpFault
+from orchestrator.sandbox.http import HttpPort, HttpRequest, HttpResponse
 
 Operation = Callable[..., Any]
 DEADLINE = 60.0
 
 
 def call(info: Info, operation: str, /, **arguments: Any) -> Any:
-    """Have the sandbox's process do `operation`; its answer, or the SandboxError that it gave."""
-    answer = _ask(info, info.control, "POST", f"/{operation}", arguments)
+    """Call an operation of the sandbox's process; raises the SandboxError that it answers."""
+    answer = _request(info, info.control, "POST", f"/{operation}", arguments)
     if "error" in answer:
         raise SandboxError(answer["error"]["message"], advice=answer["error"]["advice"])
     return answer["result"]
 
 
-def ask_gcs(info: Info, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
-    """What the GCS server answers its owner; {} for an empty answer."""
-    answer = _ask(info, info.gcs, method, path, content)
+def request_gcs(info: Info, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
+    """Send a request to the GCS server as its owner; {} for an empty answer."""
+    answer = _request(info, info.gcs, method, path, content)
     if isinstance(answer, dict) and "error" in answer:
         raise SandboxError(answer["error"]["message"])
     return answer
 
 
-def ask_github(info: Info, operation: str, /, **arguments: Any) -> Any:
-    """Have the GitHub server do `operation` of `github.control`; SandboxError when it says no."""
+def call_github(info: Info, operation: str, /, **arguments: Any) -> Any:
+    """Call an operation of `github.control`; SandboxError when it is refused."""
     if not info.github:
         raise SandboxError(
             f"The sandbox in {info.folder} has no GitHub.",
             advice="It was started by an older infra: `infra sandbox down`, then `infra sandbox up`.",
         )
-    answer = _ask(info, info.github, "POST", f"/_sandbox/{operation}", arguments)
+    answer = _request(info, info.github, "POST", f"/_sandbox/{operation}", arguments)
     if "result" not in answer:
-        errors = [one for one in answer.get("errors", ()) if isinstance(one, dict)]
-        details = [str(one.get("message") or f"{one.get('field')} is {one.get('code')}") for one in errors]
+        errors = [error for error in answer.get("errors", ()) if isinstance(error, dict)]
+        details = [
+            str(error.get("message") or f"{error.get('field')} is {error.get('code')}") for error in errors
+        ]
         raise SandboxError(f"GitHub says: {': '.join([str(answer.get('message')), *details])}.")
     return answer["result"]
 
 
 def read_github(info: Info, path: str) -> Any:
-    """What GitHub's own API answers about the project's repository: `issues/1/comments`."""
-    answer = _ask(info, info.github, "GET", f"/repos/{info.repository}/{path}", None, info.github_token)
+    """Read a path of GitHub's API below the project's repository: `issues/1/comments`."""
+    answer = _request(info, info.github, "GET", f"/repos/{info.repository}/{path}", None, info.github_token)
     if isinstance(answer, dict) and "message" in answer:
         raise SandboxError(f"GitHub says: {answer['message']}.")
     return answer
 
 
-def _ask(
+def read_page(info: Info, path: str) -> str:
+    """A page of the sandbox's GitHub as a browser gets it."""
+    connection = http.client.HTTPConnection(LOOPBACK, info.github, timeout=DEADLINE)
+    try:
+        connection.request("GET", path, headers={"Accept": "text/html"})
+        return connection.getresponse().read().decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        raise SandboxError(f"The page {path} cannot be read: {error}.") from error
+    finally:
+        connection.close()
+
+
+def _request(
     info: Info, port: int, method: str, path: str, content: Mapping[str, Any] | None, token: str = ""
 ) -> Any:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=DEADLINE)
@@ -78,63 +94,74 @@ class ControlServer:
     """Serves a table of operations, each a function of keyword arguments that returns JSON."""
 
     def __init__(self, token: str, operations: Mapping[str, Operation]) -> None:
-        class Handler(_Handler):
-            pass
+        self._service = _ControlService(token, operations)
+        self._port: HttpPort | None = None
 
-        Handler.token = token
-        Handler.operations = dict(operations)
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
-        self._server.daemon_threads = True
-        self.port = int(self._server.server_address[1])
+    @property
+    def port(self) -> int:
+        """The port; SandboxError before the start."""
+        if self._port is None:
+            raise SandboxError("The sandbox's control server has not been started.")
+        return self._port.number
 
     def start(self) -> None:
-        """Answer from now on, in a thread."""
-        Thread(target=self._server.serve_forever, name="control", daemon=True).start()
+        """Answer from now on."""
+        self._port = HttpPort("control", self._service)
 
     def close(self) -> None:
         """Stop answering."""
-        self._server.shutdown()
-        self._server.server_close()
+        if self._port:
+            self._port.close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """One request: check the token, find the operation, answer with its result or its error."""
+@dataclass(frozen=True)
+class _ControlService:
+    """Checks the token, finds the operation, and answers with its result or its error."""
 
     token: str
     operations: Mapping[str, Operation]
-    timeout = DEADLINE
 
-    def do_POST(self) -> None:
-        given = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        operation = self.operations.get(self.path.removeprefix("/"))
-        if not hmac.compare_digest(given.encode(), self.token.encode()):
-            self._answer(403, _error("The token is not this sandbox's.", "Read sandbox.json again."))
-        elif operation is None:
-            self._answer(404, _error(f"There is no operation {self.path}.", "Is infra of another version?"))
+    def now(self) -> datetime:
+        """The time of this machine."""
+        return datetime.now(UTC)
+
+    def target(self, request: HttpRequest) -> str:
+        """The path."""
+        return request.path
+
+    def find_fault(self, request: HttpRequest, target: str) -> HttpFault | None:
+        """None: there are no faults here."""
+        return None
+
+    def record(
+        self, request: HttpRequest, target: str, fault: HttpFault, response: HttpResponse | None
+    ) -> None:
+        """Nothing: only failures are logged."""
+
+    def answer(self, request: HttpRequest, fault: HttpFault) -> HttpResponse:
+        """The result of the operation, or its error."""
+        operation = self.operations.get(request.path.removeprefix("/"))
+        if not request.has_token(self.token):
+            status, content = 403, _error("The token is not this sandbox's.", "Read sandbox.json again.")
+        elif operation is None or request.method != "POST":
+            advice = "Is infra of another version?"
+            status, content = 404, _error(f"There is no operation {request.path}.", advice)
         else:
-            self._answer(*self._outcome(operation))
+            status, content = _run(operation, request)
+        return HttpResponse(status, {"Content-Type": "application/json"}, json.dumps(content).encode())
 
-    def _outcome(self, operation: Operation) -> tuple[int, dict[str, Any]]:
-        try:
-            length = int(self.headers.get("Content-Length", "0"))
-            return 200, {"result": operation(**json.loads(self.rfile.read(length) or b"{}"))}
-        except InfraError as error:
-            return 400, _error(error.message, error.advice)
-        except Exception as error:
-            self.log_error("%s: %r", self.path, error)
-            told = f"{type(error).__name__}: {error}"
-            return 500, _error(f"The sandbox failed: {told}", "Its log says more: DIR/log.")
 
-    def _answer(self, status: int, content: dict[str, Any]) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Only failures are logged."""
+def _run(operation: Operation, request: HttpRequest) -> tuple[int, dict[str, Any]]:
+    try:
+        return 200, {"result": operation(**json.loads(request.body or b"{}"))}
+    except InfraError as error:
+        return 400, _error(error.message, error.advice)
+    except Exception as error:
+        # Standard error is the sandbox's log.
+        sys.stderr.write(f"{request.path}: {error!r}\n")
+        sys.stderr.flush()
+        message = f"The sandbox failed: {type(error).__name__}: {error}"
+        return 500, _error(message, "Its log says more: DIR/log.")
 
 
 def _error(message: str, advice: str) -> dict[str, Any]:

@@ -22,12 +22,12 @@ START_DEADLINE = 60.0
 STOP_DEADLINE = 10.0
 LOG_LIMIT = 1 << 20
 INSTALL = "pip install 'infra-orchestrator[sandbox]'"
-NEEDED = ("grpc", "msgpack", "tf")
+REQUIRED_PACKAGES = ("grpc", "msgpack", "tf")
 
-# What of our environment the process gets: of a user's cloud the names of places, and no proxy.
-KEPT = (
+# The variables that the process inherits: of a user's cloud only the default locations, and no proxy.
+INHERITED_VARIABLES = (
     *("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
-    *attach.PLACES.values(),
+    *attach.LOCATIONS.values(),
 )
 
 
@@ -47,24 +47,24 @@ def start(folder: Path, environ: Mapping[str, str], hold: int | None = None) -> 
     finally:
         os.close(writer)
     try:
-        told = _wait_until_ready(reader)
+        answer = wait_until_ready(reader)
     finally:
         os.close(reader)
     info = attach.running(folder)
-    if info and told.get("ready"):
+    if info and answer.get("ready"):
         return info, True
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    if told.get("taken") and (other := _wait_for_other(folder)):
+    if answer.get("taken") and (other := _wait_for_other(folder)):
         return other, False
     raise SandboxError(
-        str(told.get("error") or f"The sandbox did not start; it said: {last_words(folder / LOG)}"),
-        advice=str(told.get("advice") or f"The whole log is {folder / LOG}."),
+        str(answer.get("error") or f"The sandbox did not start; it said: {last_log_line(folder / LOG)}"),
+        advice=str(answer.get("advice") or f"The whole log is {folder / LOG}."),
     )
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the sandbox's folder, private, and keep the log from growing without end."""
+    """Create the sandbox's private folder, and rotate the log when it is large."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ignore = folder / ".gitignore"
@@ -83,15 +83,15 @@ def stop(info: attach.Info) -> None:
     """End a running sandbox and wait until it is gone."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(info.pid, signal.SIGTERM)
-    if not _gone(info, STOP_DEADLINE):
+    if not _wait_until_ended(info, STOP_DEADLINE):
         with contextlib.suppress(ProcessLookupError):
             os.kill(info.pid, signal.SIGKILL)
-        _gone(info, STOP_DEADLINE)
+        _wait_until_ended(info, STOP_DEADLINE)
     (info.folder / attach.NAME).unlink(missing_ok=True)
 
 
-def last_words(log: Path) -> str:
-    """The last line of the log that says something."""
+def last_log_line(log: Path) -> str:
+    """The last line of the log that is not empty."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -100,8 +100,8 @@ def last_words(log: Path) -> str:
 
 
 def missing_packages() -> list[str]:
-    """What the sandbox needs and is not installed."""
-    return [name for name in NEEDED if find_spec(name) is None]
+    """The packages that the sandbox needs and that are not installed."""
+    return [name for name in REQUIRED_PACKAGES if find_spec(name) is None]
 
 
 def _check_installed() -> None:
@@ -123,7 +123,7 @@ def _spawn(folder: Path, environ: Mapping[str, str], ready: int, hold: int | Non
     if hold is not None:
         os.set_inheritable(hold, True)
         argv += ["--hold-fd", str(hold)]
-    environment = {name: environ[name] for name in KEPT if name in environ}
+    environment = {name: environ[name] for name in INHERITED_VARIABLES if name in environ}
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     return os.posix_spawn(
         sys.executable,
@@ -138,26 +138,28 @@ def _spawn(folder: Path, environ: Mapping[str, str], ready: int, hold: int | Non
     )
 
 
-def _wait_until_ready(reader: int) -> dict[str, Any]:
-    """What the process said of its start; empty when it died without a word or took too long."""
+def wait_until_ready(reader: int) -> dict[str, Any]:
+    """Read how the process started; empty when it ended without a report or took too long.
+
+    The document's end is enough: a process that another thread started meanwhile may hold the pipe open.
+    """
     deadline = time.monotonic() + START_DEADLINE
-    said = b""
-    while (left := deadline - time.monotonic()) > 0:
-        if not select.select([reader], [], [], left)[0]:
+    received = b""
+    while (remaining := deadline - time.monotonic()) > 0:
+        if not select.select([reader], [], [], remaining)[0]:
             break
         part = os.read(reader, 65536)
         if not part:
             break
-        said += part
-    try:
-        told = json.loads(said)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
+        received += part
+        with contextlib.suppress(ValueError):
+            loads = json.loads(received)
+            return loads if isinstance(loads, dict) else {}
+    return {}
 
 
 def _wait_for_other(folder: Path) -> attach.Info | None:
-    """Another `up` came first: what that one is going to say of itself."""
+    """Wait for the sandbox that another `up` is starting in the folder."""
     deadline = time.monotonic() + START_DEADLINE
     while time.monotonic() < deadline:
         info = attach.running(folder)
@@ -167,7 +169,7 @@ def _wait_for_other(folder: Path) -> attach.Info | None:
     return None
 
 
-def _gone(info: attach.Info, seconds: float) -> bool:
+def _wait_until_ended(info: attach.Info, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while info.alive:
         if time.monotonic() > deadline:

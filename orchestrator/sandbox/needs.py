@@ -1,4 +1,4 @@
-"""What a project needs of its sandbox: buckets, accounts with their rights, and resource types."""
+"""The needs of a project in its sandbox: buckets, accounts with their rights, and resource types."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RIGHTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     # It can write an attestation and read none, so that it can overwrite none either.
     "attest": (("plans/", "objectViewer"), ("attestations/", "objectCreator")),
 }
-# What an environment's accounts may do in the folders of the environment before it, in promotion order.
+# The rights of an environment's accounts in the folders of the previous environment in promotion order.
 BEFORE: Mapping[str, tuple[tuple[str, str], ...]] = {
     "plan": (("promotion/", "objectViewer"),),
     "apply": (("promotion/", "objectViewer"),),
@@ -37,7 +37,9 @@ BEFORE: Mapping[str, tuple[tuple[str, str], ...]] = {
 class Account:
     """One account of an environment, with the bucket that it works in.
 
-    `before` is the environment before it in promotion order, as far as its states lie in the same bucket.
+    `folder` is the environment's folder there, by default its name, and `before` that of the environment
+    before it in promotion order, as far as it is in the same bucket. `marker` is the object that says whose
+    memory it is.
     """
 
     environment: str
@@ -45,6 +47,8 @@ class Account:
     bucket: str
     email: str = ""
     before: str = ""
+    folder: str = ""
+    marker: str = "repository.json"
 
     @property
     def name(self) -> str:
@@ -59,24 +63,30 @@ class Account:
 
     def rights(self) -> tuple[tuple[str, str], ...]:
         """(managed folder, IAM role), for each folder of the bucket that it may use."""
-        own = ((f"{self.environment}/{folder}", PREFIX + right) for folder, right in RIGHTS[self.role])
+        top = self.folder or self.environment
+        own = ((f"{top}/{folder}", PREFIX + right) for folder, right in RIGHTS[self.role])
         before = BEFORE.get(self.role, ()) if self.before else ()
         return (*own, *((f"{self.before}/{folder}", PREFIX + right) for folder, right in before))
 
+    def marker_rights(self) -> tuple[str, ...]:
+        """The IAM roles that it has for the marker alone."""
+        creates = (f"{PREFIX}objectCreator",) if self.role == "apply" else ()
+        return (f"{PREFIX}objectViewer", *creates)
+
 
 @dataclass(frozen=True)
-class Types:
+class ResourceTypes:
     """Resource and data source types, of whichever provider."""
 
     resources: frozenset[str] = frozenset()
     data_sources: frozenset[str] = frozenset()
 
-    def __or__(self, other: Types) -> Types:
-        return Types(self.resources | other.resources, self.data_sources | other.data_sources)
+    def __or__(self, other: ResourceTypes) -> ResourceTypes:
+        return ResourceTypes(self.resources | other.resources, self.data_sources | other.data_sources)
 
-    def without_builtin(self) -> Types:
+    def without_builtin(self) -> ResourceTypes:
         """Without `terraform_data` and `terraform_remote_state`, which are Terraform's own."""
-        return Types(
+        return ResourceTypes(
             frozenset(name for name in self.resources if not name.startswith(BUILTIN)),
             frozenset(name for name in self.data_sources if not name.startswith(BUILTIN)),
         )
@@ -84,7 +94,7 @@ class Types:
 
 @dataclass(frozen=True)
 class Needs:
-    """What has to be there before a project's Terraform runs. It only ever adds to what is there.
+    """What must exist before a project's Terraform runs. Preparing it only adds.
 
     `providers` are the sources of the providers in use, such as `registry.terraform.io/hashicorp/google`.
     """
@@ -92,13 +102,13 @@ class Needs:
     buckets: tuple[str, ...] = ()
     accounts: tuple[Account, ...] = ()
     providers: tuple[str, ...] = ()
-    types: Types = Types()
+    types: ResourceTypes = ResourceTypes()
 
     def document(self) -> dict[str, Any]:
         """The needs as they travel to the sandbox's process."""
         return {
             "buckets": list(self.buckets),
-            "accounts": [asdict(one) for one in self.accounts],
+            "accounts": [asdict(account) for account in self.accounts],
             "providers": list(self.providers),
             "resources": sorted(self.types.resources),
             "data_sources": sorted(self.types.data_sources),
@@ -109,28 +119,32 @@ class Needs:
         """The needs that `document()` made."""
         return cls(
             buckets=tuple(document["buckets"]),
-            accounts=tuple(Account(**one) for one in document["accounts"]),
+            accounts=tuple(Account(**account) for account in document["accounts"]),
             providers=tuple(document["providers"]),
-            types=Types(frozenset(document["resources"]), frozenset(document["data_sources"])),
+            types=ResourceTypes(frozenset(document["resources"]), frozenset(document["data_sources"])),
         )
 
 
-def types_in_state(data: bytes) -> Types:
+def types_in_state(data: bytes) -> ResourceTypes:
     """The types that a state file (format 4) holds; none when it is not one."""
     resources = _resources(data)
-    return Types(
-        frozenset(str(one.get("type")) for one in resources if one.get("mode") == "managed"),
-        frozenset(str(one.get("type")) for one in resources if one.get("mode") == "data"),
+    return ResourceTypes(
+        frozenset(str(resource.get("type")) for resource in resources if resource.get("mode") == "managed"),
+        frozenset(str(resource.get("type")) for resource in resources if resource.get("mode") == "data"),
     ).without_builtin()
 
 
 def resources_in_state(data: bytes) -> int:
     """How many managed resource instances a state file holds."""
-    return sum(len(one.get("instances", ())) for one in _resources(data) if one.get("mode") == "managed")
+    return sum(
+        len(resource.get("instances", ()))
+        for resource in _resources(data)
+        if resource.get("mode") == "managed"
+    )
 
 
 def _resources(data: bytes) -> list[dict[str, Any]]:
     try:
-        return [one for one in json.loads(data)["resources"] if isinstance(one, dict)]
+        return [resource for resource in json.loads(data)["resources"] if isinstance(resource, dict)]
     except (ValueError, KeyError, TypeError):
         return []

@@ -1,4 +1,4 @@
-"""The child whose pid Terraform is given: Terraform kills it when a provider does not answer, and not us."""
+"""The process whose pid Terraform gets: Terraform kills it, and not the sandbox, when a provider hangs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 
 
 class Sentinel:
-    """A program that reads a pipe which only we hold open: it sleeps, and ends when we do, however we end."""
+    """A program that reads a pipe which only the sandbox holds open, so that it ends with the sandbox."""
 
     def __init__(self) -> None:
         reader, self._writer = os.pipe()
@@ -30,7 +30,7 @@ class Sentinel:
         self._ended = False
 
     def has_ended(self) -> bool:
-        """True when somebody killed it; it is reaped then."""
+        """Whether it was killed; it is reaped then."""
         if not self._ended:
             with contextlib.suppress(ChildProcessError):
                 self._ended = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid

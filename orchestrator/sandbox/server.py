@@ -1,4 +1,4 @@
-"""The sandbox's process: a GCS server, simulated providers and their world, until it is told to end."""
+"""The sandbox's process: runs all servers until it is stopped."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from orchestrator.sandbox.control import ControlServer, Operation
 from orchestrator.sandbox.github.server import GitHubServer
 from orchestrator.sandbox.sentinel import Sentinel
 
-# Who may do what in a repository of the sandbox's GitHub from the beginning.
+# The first users of a repository on the sandbox's GitHub, with their roles.
 PEOPLE = {"owner": "admin", "reviewer": "write"}
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Server:
-    """One sandbox: its cloud, the port that takes our own requests, the sentinel, and sandbox.json."""
+    """One sandbox: its cloud, its GitHub, its control server, the sentinel, and sandbox.json."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._folder = folder
         self._token = secrets.token_urlsafe(24)
         self._sentinel = Sentinel()
-        self._cloud = Cloud(folder, places(environ))
+        self._cloud = Cloud(folder, read_locations(environ))
         self._github = GitHubServer(environ, folder=folder / "github", control_token=self._token)
         self._repository = ""
         own: dict[str, Operation] = {"prepare": self._prepare, "prepare_repository": self._prepare_repository}
@@ -44,21 +44,21 @@ class Server:
         self._control = ControlServer(self._token, operations)
 
     def start(self) -> None:
-        """Answer on every port, then say so in sandbox.json."""
+        """Answer on every port, then write sandbox.json."""
         self._cloud.start()
         self._github.start()
         self._control.start()
         self._write()
 
     def revive_sentinel(self) -> None:
-        """If somebody killed the sentinel: its pid may be anybody's soon, so give Terraform another."""
+        """Start another sentinel if it was killed: its pid may soon be another process's."""
         if self._sentinel.has_ended():
             self._sentinel.close()
             self._sentinel = Sentinel()
             self._write()
 
     def close(self) -> None:
-        """Take sandbox.json away, then stop answering."""
+        """Delete sandbox.json, then stop answering."""
         (self._folder / attach.NAME).unlink(missing_ok=True)
         self._control.close()
         self._github.close()
@@ -71,15 +71,15 @@ class Server:
         return result
 
     def _prepare_repository(self, name: str, branch: str) -> str:
-        """Make the project's repository on GitHub, when it is not there; the folder to push to."""
-        made = self._github.add_repository(name, branch=branch)
+        """Create the project's repository on GitHub if it is missing; returns the folder to push to."""
+        add_repository = self._github.add_repository(name, branch=branch)
         for login, role in PEOPLE.items():
-            if login not in made.roles:
+            if login not in add_repository.roles:
                 self._github.set_role(name, login, role)
         if self._repository != name:
             self._repository = name
             self._write()
-        return made.git
+        return add_repository.git
 
     def _write(self) -> None:
         attach.write(
@@ -100,12 +100,12 @@ class Server:
 
 
 class Signals:
-    """Signals as bytes on a socket, so that one `select` waits for them and for the pipe we are held by."""
+    """Signals as bytes on a socket, so that one `select` waits for them and for the `hold` pipe."""
 
     def __enter__(self) -> Self:
         self.reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
-        numbers = (*ENDING, signal.SIGCHLD)
+        numbers = (*STOP_SIGNALS, signal.SIGCHLD)
         self._before = {number: signal.signal(number, lambda *_: None) for number in numbers}
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         return self
@@ -118,8 +118,8 @@ class Signals:
         self._writer.close()
 
 
-def wait_until_told(server: Server, signals: Signals, hold: int | None) -> None:
-    """Until a signal ends us, or the pipe `hold` has no writer any more."""
+def wait_for_stop(server: Server, signals: Signals, hold: int | None) -> None:
+    """Wait for a signal to stop, or until the pipe `hold` has no writer any more."""
     watched = [signals.reader.fileno(), *([hold] if hold is not None else [])]
     while True:
         ready = select.select(watched, [], [])[0]
@@ -127,13 +127,13 @@ def wait_until_told(server: Server, signals: Signals, hold: int | None) -> None:
             return
         if signals.reader.fileno() in ready:
             came = signals.reader.recv(4096)
-            if any(number in came for number in ENDING):
+            if any(number in came for number in STOP_SIGNALS):
                 return
             server.revive_sentinel()
 
 
-def claim(folder: Path) -> int | None:
-    """A descriptor that holds the folder for us as long as we live; None when another process holds it."""
+def lock_folder(folder: Path) -> int | None:
+    """Lock the folder until this process ends: the descriptor, or None when another process has it."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -143,42 +143,44 @@ def claim(folder: Path) -> int | None:
     return descriptor
 
 
-def tell(descriptor: int, **content: Any) -> None:
-    """Say how the start went to whoever started us; that nobody listens any more does not matter."""
+def report_start(descriptor: int, **content: Any) -> None:
+    """Report how the start went to the process that started this one, if it still listens."""
     with contextlib.suppress(OSError):
         os.write(descriptor, json.dumps(content).encode())
         os.close(descriptor)
 
 
-def places(environ: Mapping[str, str]) -> dict[str, str]:
-    """The project, region and zone that the google provider would take from this environment."""
-    return {place: environ[name] for place, name in attach.PLACES.items() if environ.get(name)}
+def read_locations(environ: Mapping[str, str]) -> dict[str, str]:
+    """The default project, region and zone of the google provider in this environment."""
+    return {variable: environ[name] for variable, name in attach.LOCATIONS.items() if environ.get(name)}
 
 
 def serve(folder: Path, environ: Mapping[str, str], ready: int, hold: int | None) -> int:
-    """Start, say so, and stay until told to end; the exit code."""
-    claimed = claim(folder)
+    """Start, report it, and serve until stopped; the exit code."""
+    claimed = lock_folder(folder)
     if claimed is None:
-        tell(ready, taken=True, error=f"Another sandbox is starting in {folder}.", advice="Try again.")
+        report_start(
+            ready, taken=True, error=f"Another sandbox is starting in {folder}.", advice="Try again."
+        )
         return 1
     try:
-        with Signals() as signals, started(folder, environ, ready) as server:
-            wait_until_told(server, signals, hold)
+        with Signals() as signals, run_server(folder, environ, ready) as server:
+            wait_for_stop(server, signals, hold)
     finally:
         os.close(claimed)
     return 0
 
 
 @contextlib.contextmanager
-def started(folder: Path, environ: Mapping[str, str], ready: int) -> Iterator[Server]:
+def run_server(folder: Path, environ: Mapping[str, str], ready: int) -> Iterator[Server]:
     """A server that answers, until the end of the block."""
     try:
         server = Server(folder, environ)
         server.start()
     except InfraError as error:
-        tell(ready, error=error.message, advice=error.advice)
+        report_start(ready, error=error.message, advice=error.advice)
         raise
-    tell(ready, ready=True)
+    report_start(ready, ready=True)
     try:
         yield server
     finally:
@@ -191,12 +193,12 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--ready-fd", type=int, required=True)
     parser.add_argument("--hold-fd", type=int)
-    given = parser.parse_args(argv)
+    args = parser.parse_args(argv)
     # The sentinel must inherit neither: who waits for our end would wait for the sentinel's.
-    for descriptor in (given.ready_fd, given.hold_fd):
+    for descriptor in (args.ready_fd, args.hold_fd):
         if descriptor is not None:
             os.set_inheritable(descriptor, False)
-    return serve(given.folder, environ, given.ready_fd, given.hold_fd)
+    return serve(args.folder, environ, args.ready_fd, args.hold_fd)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What is remembered remotely: where states lie, what they say, who holds their lock, and the ledger."""
+"""Remote memory: storage, state files, locks, ledger, plan objects and promotion records."""

@@ -6,6 +6,7 @@ attestation, once, and change none. When the service created the object is when 
 
 from __future__ import annotations
 
+import builtins
 import json
 import re
 from collections.abc import Mapping
@@ -13,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from orchestrator.errors import StateError
-from orchestrator.state.approved import PlanObjects, word
-from orchestrator.state.storage import ABSENT, PreconditionFailed, Storage
+from orchestrator.state.plan_objects import PlanObjects, name_part
+from orchestrator.state.storage import ABSENT, Blob, PreconditionFailed, Storage
 
 VERSION = 1
 
@@ -52,7 +53,7 @@ class Attestations:
 
     def create(self, attestation: Attestation) -> None:
         """Write one, which must not exist yet. Raises StateError, also for a second one of a run."""
-        name = f"{self._folder(attestation.pull_request, attestation.head)}{word(attestation.run)}.json"
+        name = f"{self._folder(attestation.pull_request, attestation.head)}{name_part(attestation.run)}.json"
         try:
             self.storage.write(name, _encode(attestation), if_generation=ABSENT)
         except PreconditionFailed:
@@ -61,12 +62,26 @@ class Attestations:
                 advice="Start the workflow again: each attempt has a number of its own.",
             ) from None
 
-    def of_head(self, pull_request: int, head: str) -> list[Attestation]:
+    def of_head(self, pull_request: int, head: str) -> builtins.list[Attestation]:
         """Those of one head, oldest first. One that cannot be read is there with a `problem`."""
         folder = self._folder(pull_request, head)
         names = [blob.name for blob in self.storage.list(folder) if blob.name.endswith(".json")]
-        found = [self._read(name, pull_request, head, folder) for name in names]
-        return sorted((one for one in found if one), key=lambda one: (one.posted, one.run))
+        attestations = [self._read(name, pull_request, head, folder) for name in names]
+        return sorted(
+            (attestation for attestation in attestations if attestation),
+            key=lambda attestation: (attestation.posted, attestation.run),
+        )
+
+    def list(self) -> builtins.list[Blob]:
+        """The objects of all attestations."""
+        return self.storage.list(f"{self.base}/attestations/")
+
+    def listed(self, blob: Blob) -> Attestation | None:
+        """The attestation in a listed object, with a `problem` where it cannot be read; None for another."""
+        parts = blob.name.removeprefix(f"{self.base}/attestations/").split("/")
+        if len(parts) != 3 or not parts[0].isdecimal() or not parts[2].endswith(".json"):
+            return None
+        return self._read(blob.name, int(parts[0]), parts[1], blob.name.removesuffix(parts[2]))
 
     def _read(self, name: str, pull_request: int, head: str, folder: str) -> Attestation | None:
         blob = self.storage.read(name)
@@ -74,21 +89,27 @@ class Attestations:
             return None
         run = name.removeprefix(folder).removesuffix(".json")
         try:
-            found = _decode(blob.data)
-            if (found["pull_request"], found["head"], found["run"]) != (pull_request, head, run):
+            decode = _decode(blob.data)
+            if (decode["pull_request"], decode["head"], decode["run"]) != (pull_request, head, run):
                 raise ValueError("it is of another head or run")
-            plans = found["plans"]
-            if not all(_HASH.fullmatch(one) for one in plans.values()):
+            plans = decode["plans"]
+            if not all(_HASH.fullmatch(plan) for plan in plans.values()):
                 raise ValueError("a hash is none")
             return Attestation(
-                pull_request, head, run, word(found["plan_run"]), plans, str(found["problem"]), blob.created
+                pull_request,
+                head,
+                run,
+                name_part(decode["plan_run"]),
+                plans,
+                str(decode["problem"]),
+                blob.created,
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, StateError):
             problem = f"the attestation {name} cannot be read"
             return Attestation(pull_request, head, run, run, {}, problem, blob.created)
 
     def _folder(self, pull_request: int, head: str) -> str:
-        return f"{self.base}/attestations/{word(str(pull_request))}/{word(head)}/"
+        return f"{self.base}/attestations/{name_part(str(pull_request))}/{name_part(head)}/"
 
 
 def _encode(attestation: Attestation) -> bytes:

@@ -1,4 +1,4 @@
-"""Who we are to Google Cloud Storage: as Terraform's gcs backend finds out, in the same order."""
+"""Google Cloud credentials, found in the same order as Terraform's gcs backend."""
 
 from __future__ import annotations
 
@@ -43,23 +43,25 @@ def _token(env: Mapping[str, str]) -> Any:
 
 def _key(env: Mapping[str, str]) -> Any:
     """A key given as a path or as its content, as Terraform takes both."""
-    given = env.get("GOOGLE_BACKEND_CREDENTIALS") or env.get("GOOGLE_CREDENTIALS")
-    if not given:
+    setting = env.get("GOOGLE_BACKEND_CREDENTIALS") or env.get("GOOGLE_CREDENTIALS")
+    if not setting:
         return None
     from google.auth import load_credentials_from_dict
 
     try:
         text = (
-            given if given.lstrip().startswith("{") else Path(given).expanduser().read_text(encoding="utf-8")
+            setting
+            if setting.lstrip().startswith("{")
+            else Path(setting).expanduser().read_text(encoding="utf-8")
         )
-        found, _ = load_credentials_from_dict(json.loads(text), scopes=list(SCOPES))  # type: ignore[no-untyped-call]
+        key, _ = load_credentials_from_dict(json.loads(text), scopes=list(SCOPES))  # type: ignore[no-untyped-call]
     except Exception as error:
         raise StateError(
             "The credentials in GOOGLE_BACKEND_CREDENTIALS or GOOGLE_CREDENTIALS cannot be used: "
             f"{type(error).__name__}.",
             advice="Give the path of a key file, or its JSON.",
         ) from error
-    return found
+    return key
 
 
 def _default() -> Any:
@@ -67,9 +69,9 @@ def _default() -> Any:
     from google.auth.exceptions import DefaultCredentialsError
 
     try:
-        found, _ = google.auth.default(scopes=list(SCOPES))
+        default, _ = google.auth.default(scopes=list(SCOPES))
     except DefaultCredentialsError as error:
         raise StateError(
             "There are no Google Cloud credentials to read the states with.", advice=LOGIN
         ) from error
-    return found
+    return default

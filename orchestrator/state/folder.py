@@ -1,4 +1,4 @@
-"""Files on disk that answer as a bucket does: generations, conditional writes, metadata beside them."""
+"""Storage in a folder: generations, conditional writes and metadata, as a bucket has them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import StateError
+from orchestrator.private_files import write_private
 from orchestrator.state.storage import ABSENT, Blob, precondition_failed
 
 # What is not an object begins with this: the lock file, and each object's properties.
@@ -25,8 +26,8 @@ class Files:
 
     def stat(self, name: str) -> Blob | None:
         """The file; its generation is a digest of what it holds, since a file has no other."""
-        found = self.read(name)
-        return replace(found, data=b"") if found else None
+        blob = self.read(name)
+        return replace(blob, data=b"") if blob else None
 
     def read(self, name: str, generation: str | None = None) -> Blob | None:
         """The file and its content; None when it is not there, or no longer that generation."""
@@ -40,26 +41,28 @@ class Files:
         if not data:
             # Terraform makes the file to lock it, long before the first state is written there.
             return None
-        if not data:
-            # Terraform makes the file to lock it, long before the first state is written there.
-            return None
         digest = hashlib.sha256(data).hexdigest()[:16]
         if generation not in (None, digest):
             return None
         moment = _moment(changed)
         return Blob(name, digest, len(data), data, created=moment, updated=moment)
 
+    def content(self, name: str, generation: str) -> bytes | None:
+        """What the file holds; None when it is no longer that generation."""
+        blob = self.read(name, generation)
+        return blob.data if blob else None
+
     def delete(self, name: str, *, if_generation: str | None = None) -> None:
         """Remove the file if it is still what it was."""
-        found = self.stat(name)
-        if if_generation is not None and (found is None or found.generation != if_generation):
+        stat = self.stat(name)
+        if if_generation is not None and (stat is None or stat.generation != if_generation):
             raise precondition_failed(name)
         Path(name).unlink(missing_ok=True)
 
     def versions(self, name: str) -> list[Blob]:
         """The file alone: a disk keeps no older ones."""
-        found = self.stat(name)
-        return [found] if found else []
+        stat = self.stat(name)
+        return [stat] if stat else []
 
     def now(self) -> datetime:
         """This machine's time."""
@@ -90,14 +93,19 @@ class Folder:
 
     def stat(self, name: str) -> Blob | None:
         """The object without its content."""
-        found = self.read(name)
-        return replace(found, data=b"") if found else None
+        blob = self.read(name)
+        return replace(blob, data=b"") if blob else None
 
     def read(self, name: str, generation: str | None = None) -> Blob | None:
         """The object and its content."""
         with self._shared():
-            found = self._read(name)
-        return found if found and generation in (None, found.generation) else None
+            blob = self._read(name)
+        return blob if blob and generation in (None, blob.generation) else None
+
+    def content(self, name: str, generation: str) -> bytes | None:
+        """What the object holds; None when it is no longer that generation."""
+        blob = self.read(name, generation)
+        return blob.data if blob else None
 
     def write(
         self,
@@ -114,7 +122,7 @@ class Folder:
                 raise precondition_failed(str(self._path(name)))
             last = int(self._properties(name).generation)
             moment = _moment(self._clock().timestamp())
-            made = _Properties(
+            properties = _Properties(
                 generation=max(last + 1, int(datetime.now(UTC).timestamp() * 1e6)),
                 metageneration=1,
                 digest=_digest(data),
@@ -123,8 +131,8 @@ class Folder:
                 metadata=dict(metadata or {}),
             )
             self._put(self._path(name), data)
-            self._put(self._beside(name), _encode(made))
-        return _as_blob(name, made, data)
+            self._put(self._beside(name), _encode(properties))
+        return _as_blob(name, properties, data)
 
     def delete(self, name: str, *, if_generation: str | None = None) -> None:
         """Remove an object. Its properties go first: content alone is an object, they alone are none."""
@@ -141,7 +149,7 @@ class Folder:
             before = self._read(name)
             if before is None or before.metageneration != if_metageneration:
                 raise precondition_failed(str(self._path(name)))
-            made = _Properties(
+            properties = _Properties(
                 generation=int(before.generation),
                 metageneration=int(before.metageneration) + 1,
                 digest=_digest(before.data),
@@ -149,13 +157,13 @@ class Folder:
                 updated=_moment(self._clock().timestamp()),
                 metadata={**before.metadata, **metadata},
             )
-            self._put(self._beside(name), _encode(made))
-        return _as_blob(name, made, before.data)
+            self._put(self._beside(name), _encode(properties))
+        return _as_blob(name, properties, before.data)
 
     def versions(self, name: str) -> list[Blob]:
         """The object alone: no older generations are kept here."""
-        found = self.stat(name)
-        return [found] if found else []
+        stat = self.stat(name)
+        return [stat] if stat else []
 
     def list(self, prefix: str) -> list[Blob]:
         """The objects whose names begin with a prefix, by name."""
@@ -165,8 +173,8 @@ class Folder:
             for path in (start.rglob("*") if start.is_dir() else ())
             if path.is_file() and not path.name.startswith(HIDDEN)
         )
-        found = (self.stat(name) for name in names if name.startswith(prefix))
-        return [one for one in found if one]
+        blobs = (self.stat(name) for name in names if name.startswith(prefix))
+        return [blob for blob in blobs if blob]
 
     def now(self) -> datetime:
         """This machine's time."""
@@ -205,12 +213,7 @@ class Folder:
         draft = path.with_name(f"{HIDDEN}{os.getpid()}.new")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
+            write_private(path, data, draft=draft)
         except OSError as error:
             raise _unwritable(path, error) from error
 

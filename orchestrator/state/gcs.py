@@ -1,8 +1,9 @@
-"""The one module that speaks to Google Cloud Storage."""
+"""Storage in Google Cloud Storage; the only module that uses its library."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import threading
 import time
@@ -13,18 +14,18 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.errors import BucketMissingError, ForbiddenError, StateError
-from orchestrator.state.credentials import LOGIN, credentials
-from orchestrator.state.storage import ABSENT, Blob, precondition_failed
-from orchestrator.state.waiting import (
+from orchestrator.state.bucket_operations import (
     STEP,
+    BucketOperation,
     Clock,
-    Notices,
-    Operation,
     OverdueError,
+    WaitNotices,
     format_size,
     note_page,
     note_transfer,
 )
+from orchestrator.state.credentials import LOGIN, credentials
+from orchestrator.state.storage import ABSENT, Blob, precondition_failed
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -36,7 +37,7 @@ T = TypeVar("T")
 CONNECTIONS = 32
 # Seconds for one request, and for all tries of it; 429 and 5xx are tried again with growing, random pauses.
 TIMEOUT = 30.0
-PATIENCE = 60.0
+RETRY_SECONDS = 60.0
 # Seconds for one operation, whatever it consists of: tries, slow answers. A part of an object that was sent
 # or received and a page of a listing move the deadline.
 DEADLINE = 120.0
@@ -61,7 +62,7 @@ class Bucket:
     def __init__(self, name: str, env: Mapping[str, str], clock: Clock | None = None) -> None:
         self.name = name
         self._env = env
-        self._notices = Notices(clock or Clock())
+        self._notices = WaitNotices(clock or Clock())
         self._lock = threading.Lock()
         self._made: Any = None
         self._down_until = 0.0
@@ -70,8 +71,8 @@ class Bucket:
 
     def stat(self, name: str) -> Blob | None:
         """The object's properties by one request."""
-        found = self.ask(f"read {name}", lambda bucket, retry: _properties(bucket, name, retry))
-        return _blob(found) if found is not None else None
+        properties = self.ask(f"read {name}", lambda bucket, retry: _properties(bucket, name, retry))
+        return _blob(properties) if properties is not None else None
 
     def read(self, name: str, generation: str | None = None) -> Blob | None:
         """The object and its content: properties first, then exactly that generation."""
@@ -79,16 +80,35 @@ class Bucket:
         def fetch(bucket: Any, retry: Any) -> Blob | None:
             from google.api_core.exceptions import NotFound
 
-            while (found := _properties(bucket, name, retry, generation)) is not None:
-                at = bucket.blob(name, generation=found.generation)
+            while (properties := _properties(bucket, name, retry, generation)) is not None:
+                at = bucket.blob(name, generation=properties.generation)
                 stream = _ReceivedBytes()
                 try:
                     at.download_to_file(stream, timeout=TIMEOUT, retry=retry)
                 except NotFound:
                     # Overwritten between the two requests, and the bucket keeps no versions: look again.
                     continue
-                return _blob(found, stream.getvalue())
+                return _blob(properties, stream.getvalue())
             return None
+
+        return self.ask(f"read {name}", fetch)
+
+    def content(self, name: str, generation: str) -> bytes | None:
+        """What a generation of the object holds, by one request: nobody needs to ask for its properties."""
+
+        def fetch(bucket: Any, retry: Any) -> bytes | None:
+            from google.api_core.exceptions import NotFound
+
+            stream = _ReceivedBytes()
+            try:
+                bucket.blob(name, generation=int(generation)).download_to_file(
+                    stream, timeout=TIMEOUT, retry=retry
+                )
+            except NotFound as error:
+                if _is_bucket_missing(error):
+                    raise
+                return None
+            return stream.getvalue()
 
         return self.ask(f"read {name}", fetch)
 
@@ -105,10 +125,10 @@ class Bucket:
         def put(bucket: Any, retry: Any) -> Blob:
             from google.api_core.exceptions import PreconditionFailed
 
-            made = bucket.blob(name)
-            made.metadata = dict(metadata or {})
+            blob = bucket.blob(name)
+            blob.metadata = dict(metadata or {})
             try:
-                made.upload_from_string(
+                blob.upload_from_string(
                     data,
                     content_type="application/json",
                     if_generation_match=None if if_generation is None else int(if_generation),
@@ -116,16 +136,16 @@ class Bucket:
                     retry=retry,
                 )
             except PreconditionFailed as error:
-                found = None
+                existing = None
                 if if_generation is not None:
                     # An account that may only create cannot look.
                     with contextlib.suppress(StateError):
-                        found = self.read(name)
-                if found and found.data == data and found.metadata == dict(metadata or {}):
+                        existing = self.read(name)
+                if existing and existing.data == data and existing.metadata == dict(metadata or {}):
                     # Our own first try: it was done, and its answer was lost on the way.
-                    return found
+                    return existing
                 raise precondition_failed(f"gs://{self.name}/{name}") from error
-            return _blob(made, data)
+            return _blob(blob, data)
 
         return self.ask(f"write {name}", put)
 
@@ -135,9 +155,9 @@ class Bucket:
         def remove(bucket: Any, retry: Any) -> None:
             from google.api_core.exceptions import NotFound, PreconditionFailed
 
-            wanted = None if if_generation is None else int(if_generation)
+            generation = None if if_generation is None else int(if_generation)
             try:
-                bucket.blob(name).delete(if_generation_match=wanted, timeout=TIMEOUT, retry=retry)
+                bucket.blob(name).delete(if_generation_match=generation, timeout=TIMEOUT, retry=retry)
             except PreconditionFailed as error:
                 raise precondition_failed(f"gs://{self.name}/{name}") from error
             except NotFound as error:
@@ -168,8 +188,8 @@ class Bucket:
 
     def versions(self, name: str) -> list[Blob]:
         """Every generation of an object that the bucket keeps, oldest first."""
-        found = self.ask(f"list {name}", lambda bucket, retry: _listed(bucket, name, retry, versions=True))
-        return sorted((one for one in found if one.name == name), key=lambda one: int(one.generation))
+        blobs = self.ask(f"list {name}", lambda bucket, retry: _listed(bucket, name, retry, versions=True))
+        return sorted((blob for blob in blobs if blob.name == name), key=lambda blob: int(blob.generation))
 
     def list(self, prefix: str) -> list[Blob]:
         """The live objects below a prefix: one request for each thousand."""
@@ -185,8 +205,8 @@ class Bucket:
             raise StateError(
                 f"gs://{self.name} does not tell the time.", advice="Can it be reached? See `infra doctor`."
             )
-        there, then = self._clock
-        return there + timedelta(seconds=time.monotonic() - then)
+        moment, then = self._clock
+        return moment + timedelta(seconds=time.monotonic() - then)
 
     def keeps_versions(self) -> bool:
         """Whether old versions are kept; StateError when the bucket is missing or may not be looked at."""
@@ -203,11 +223,11 @@ class Bucket:
         is_down = now() < self._down_until
         seconds = BRIEF_DEADLINE if is_down else DEADLINE
         verb, _, target = what.partition(" ")
-        operation = Operation(f"gs://{self.name}: {_DOING[verb]} {target}", seconds, self._notices)
+        operation = BucketOperation(f"gs://{self.name}: {_DOING[verb]} {target}", seconds, self._notices)
 
         def work() -> T:
             bucket = self._bucket()
-            return request(bucket, _retry(operation, BRIEF if is_down else PATIENCE))
+            return request(bucket, _retry(operation, BRIEF if is_down else RETRY_SECONDS))
 
         with self._lock:
             load_library()
@@ -215,7 +235,7 @@ class Bucket:
         from google.auth.exceptions import GoogleAuthError
         from requests.exceptions import RequestException
 
-        place = f"{what} in gs://{self.name}"
+        action = f"{what} in gs://{self.name}"
         try:
             return operation.run(work)
         except exceptions.NotFound as error:
@@ -225,11 +245,11 @@ class Bucket:
             ) from error
         except exceptions.Forbidden as error:
             raise ForbiddenError(
-                f"Google refused to {place}: {error.message}",
+                f"Google refused to {action}: {error.message}",
                 advice="The account needs roles/storage.objectViewer for a plan, objectUser for an apply.",
             ) from error
         except (exceptions.Unauthorized, GoogleAuthError) as error:
-            raise StateError(f"Google does not accept the credentials to {place}.", advice=LOGIN) from error
+            raise StateError(f"Google does not accept the credentials to {action}.", advice=LOGIN) from error
         except OverdueError as error:
             self._down_until = now() + DOWN_FOR
             failure = f"; the last try ended with {operation.failure}" if operation.failure else ""
@@ -237,14 +257,14 @@ class Bucket:
             if operation.moved >= STEP:
                 silence = f"sent and took nothing more after {format_size(operation.moved)} for"
             raise StateError(
-                f"Google Cloud Storage {silence} {seconds:.0f} seconds when asked to {place}{failure}.",
+                f"Google Cloud Storage {silence} {seconds:.0f} seconds when asked to {action}{failure}.",
                 advice="Try again in a while. Whether a write was carried out, `infra status` tells.",
             ) from error
         except (exceptions.GoogleAPIError, RequestException) as error:
             # It was waited for once; what comes next, at the end of a run, need not wait as long again.
             self._down_until = now() + DOWN_FOR
             raise StateError(
-                f"Google Cloud Storage did not answer when asked to {place}: {error}",
+                f"Google Cloud Storage did not answer when asked to {action}: {error}",
                 advice="Try again in a while.",
             ) from error
 
@@ -253,29 +273,29 @@ class Bucket:
         with self._lock:
             if self._made is None:
                 client = _client(self._env)
-                client._http.hooks["response"].append(self._told_time)
+                client._http.hooks["response"].append(self._note_time)
                 self._made = client.bucket(self.name)
             return self._made
 
-    def _told_time(self, response: Any, **_: Any) -> None:
+    def _note_time(self, response: Any, **_: Any) -> None:
         """Note the time of an answer."""
-        told = response.headers.get("Date")
-        if told:
-            self._clock = parsedate_to_datetime(told).astimezone(UTC), time.monotonic()
+        date = response.headers.get("Date")
+        if date:
+            self._clock = parsedate_to_datetime(date).astimezone(UTC), time.monotonic()
 
 
-def _blob(found: Any, data: bytes = b"") -> Blob:
+def _blob(remote: Any, data: bytes = b"") -> Blob:
     """The library's object as ours."""
     return Blob(
-        name=found.name,
-        generation=str(found.generation),
-        size=int(found.size or 0),
+        name=remote.name,
+        generation=str(remote.generation),
+        size=int(remote.size or 0),
         data=data,
-        metageneration=str(found.metageneration or ""),
-        metadata=dict(found.metadata or {}),
-        created=_text(found.time_created),
-        updated=_text(found.updated),
-        deleted=_text(found.time_deleted),
+        metageneration=str(remote.metageneration or ""),
+        metadata=dict(remote.metadata or {}),
+        created=_text(remote.time_created),
+        updated=_text(remote.updated),
+        deleted=_text(remote.time_deleted),
     )
 
 
@@ -284,13 +304,13 @@ def _text(moment: datetime | None) -> str:
 
 
 def _listed(bucket: Any, prefix: str, retry: Any, *, versions: bool = False) -> list[Blob]:
-    found = bucket.client.list_blobs(
+    iterator = bucket.client.list_blobs(
         bucket, prefix=prefix, versions=versions or None, fields=FIELDS, timeout=TIMEOUT, retry=retry
     )
     blobs: list[Blob] = []
-    for page in found.pages:
+    for page in iterator.pages:
         note_page()
-        blobs += [_blob(one) for one in page]
+        blobs += [_blob(remote) for remote in page]
     return blobs
 
 
@@ -333,8 +353,9 @@ class _SentBytes(io.BytesIO):
         return block
 
 
+@functools.cache
 def load_library() -> None:
-    """Import Google's library for the first time: without its warnings, which are not for users."""
+    """Import Google's library, once, without its warnings, which are not for users."""
     with warnings.catch_warnings():
         # The library warns that it will drop this Python one day; that is for us to follow, not for users.
         warnings.filterwarnings("ignore", "You are using a Python version", FutureWarning)
@@ -371,7 +392,7 @@ def _client(env: Mapping[str, str]) -> Any:
     return client
 
 
-def _retry(operation: Operation, seconds: float) -> Any:
+def _retry(operation: BucketOperation, seconds: float) -> Any:
     """The library's rule for trying again, for so long, and no more once nobody waits for the operation."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 

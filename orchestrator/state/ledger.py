@@ -1,4 +1,4 @@
-"""The durable memory of an environment: what is applied to each stack, by whom, and what is under way.
+"""The ledger of an environment: what is applied to each stack, by whom, and which operations run.
 
 Objects below `ENV/ledger/`, each write conditional on the generation that it was decided on. Ages are judged
 by the clock of where the ledger lies.
@@ -14,8 +14,8 @@ from urllib.parse import quote, unquote
 
 from orchestrator.errors import LockedError, PartialError, StateError
 from orchestrator.state.records import (
-    WHOLE,
-    Entry,
+    COMPLETE_RESULTS,
+    LedgerEntry,
     Operation,
     RunRecord,
     decode_entry,
@@ -28,7 +28,7 @@ from orchestrator.state.records import (
     run_of_metadata,
     unreadable_run,
 )
-from orchestrator.state.storage import ABSENT, Blob, PreconditionFailed, Storage
+from orchestrator.state.storage import ABSENT, Blob, PreconditionFailed, Storage, timestamp
 
 # Seconds between two heartbeats, and how long none may come before a run counts as dead.
 HEARTBEAT = 10.0
@@ -62,63 +62,63 @@ class Ledger:
 
     # Stacks
 
-    def entry(self, stack: str) -> Entry | None:
+    def entry(self, stack: str) -> LedgerEntry | None:
         """What is known of a stack; None when nothing is. Always read anew."""
-        found = self.storage.read(self._name(stack))
-        return self._entry(found) if found else None
+        blob = self.storage.read(self._name(stack))
+        return self._entry(blob) if blob else None
 
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, LedgerEntry]:
         """Everything that is known, by stack id: one listing, since the metadata holds each entry.
 
         An object that is none of ours gives an entry with a `problem`; the others are not affected.
         """
         listed = self.storage.list(f"{self._base}/stacks/")
-        known = {one.name: _of_metadata(one) for one in listed}
-        lacking = [one.name for one in listed if known[one.name] is None]
+        from_metadata = {blob.name: _of_metadata(blob) for blob in listed}
+        lacking = [blob.name for blob in listed if from_metadata[blob.name] is None]
         with ThreadPoolExecutor(READERS) as pool:
             read = dict(zip(lacking, pool.map(self.storage.read, lacking), strict=True))
-        found = []
-        for one in listed:
-            made, whole = known[one.name], read.get(one.name)
-            if made:
-                found.append(_with_properties(made, one))
-            elif whole:
-                found.append(self._readable(whole))
-        return {entry.stack: entry for entry in found}
+        entries = []
+        for blob in listed:
+            entry, content = from_metadata[blob.name], read.get(blob.name)
+            if entry:
+                entries.append(_with_properties(entry, blob))
+            elif content:
+                entries.append(self._readable(content))
+        return {entry_.stack: entry_ for entry_ in entries}
 
     def begin(
-        self, stack: str, operation: Operation, expected: Entry | None, *, resuming: bool = False
-    ) -> Entry:
+        self, stack: str, operation: Operation, expected: LedgerEntry | None, *, resuming: bool = False
+    ) -> LedgerEntry:
         """Take the stack for an operation, if it still is as `expected` and nobody else is at work.
 
-        `resuming` takes over what was cut off. Raises LockedError while another operation lives,
-        PartialError when one was cut off, both saying whose.
+        `resuming` takes over what was interrupted. Raises LockedError while another operation lives,
+        PartialError when one was interrupted, both saying whose.
         """
         if expected is not None:
             self._refuse_others(expected, operation, resuming=resuming)
         started = operation.started or self.now()
-        wanted = replace(
-            expected or Entry(stack),
+        entry = replace(
+            expected or LedgerEntry(stack),
             operation=replace(operation, started=started),
             attempted=operation.commit,
         )
         try:
-            return self._write(wanted, expected.generation if expected else ABSENT)
+            return self._write(entry, expected.generation if expected else ABSENT)
         except PreconditionFailed:
-            found = self.entry(stack)
-            if found and found.operation:
-                self._refuse_others(found, operation, resuming=False)
+            current = self.entry(stack)
+            if current and current.operation:
+                self._refuse_others(current, operation, resuming=False)
             raise LockedError(
                 f"Somebody else changed the ledger of {stack} at the same moment.",
                 advice="Try again.",
                 stack=stack,
             ) from None
 
-    def mark(self, entry: Entry, operation: Operation) -> Entry:
+    def mark(self, entry: LedgerEntry, operation: Operation) -> LedgerEntry:
         """Move our own operation on, such as from planned to applying."""
         return self._write_ours(replace(entry, operation=operation), entry)
 
-    def heartbeat(self, entry: Entry, *, lock: str = "") -> Entry:
+    def heartbeat(self, entry: LedgerEntry, *, lock: str = "") -> LedgerEntry:
         """Say that our operation lives, without a new generation; PreconditionFailed when it is not ours.
 
         `lock` notes the generation of the state lock that our Terraform holds.
@@ -126,49 +126,49 @@ class Ledger:
         name = self._name(entry.stack)
         beat = {"heartbeat": self.now()} | ({"lock": lock} if lock else {})
         try:
-            found = self.storage.patch_metadata(name, beat, if_metageneration=entry.metageneration)
+            patched = self.storage.patch_metadata(name, beat, if_metageneration=entry.metageneration)
         except PreconditionFailed:
             # A beat whose answer was lost has moved it on, too.
             now = self.storage.stat(name)
             if now is None or now.generation != entry.generation:
                 raise
-            found = self.storage.patch_metadata(name, beat, if_metageneration=now.metageneration)
-        if found.generation != entry.generation:
+            patched = self.storage.patch_metadata(name, beat, if_metageneration=now.metageneration)
+        if patched.generation != entry.generation:
             raise PreconditionFailed(
                 f"The ledger of {entry.stack} was taken over.", advice="See `infra status`."
             )
-        return _with_properties(entry, found)
+        return _with_properties(entry, patched)
 
-    def finish(self, entry: Entry) -> Entry:
+    def finish(self, entry: LedgerEntry) -> LedgerEntry:
         """Write how our operation ended, and that it is over. `entry` is ours with its fields set anew.
 
         `run` and the times are filled in here.
         """
         run = entry.operation.run if entry.operation else entry.run
         ended = replace(entry, operation=None, run=run, at=self.now())
-        if ended.result in WHOLE:
+        if ended.result in COMPLETE_RESULTS:
             ended = replace(ended, applied_run=run, applied_at=ended.at)
         return self._write_ours(ended, entry)
 
-    def leave(self, entry: Entry, before: Entry | None) -> Entry:
+    def leave(self, entry: LedgerEntry, before: LedgerEntry | None) -> LedgerEntry:
         """Give a stack back to which our operation did nothing: `before` holds again."""
-        return self._write_ours(before or Entry(entry.stack), entry)
+        return self._write_ours(before or LedgerEntry(entry.stack), entry)
 
-    def move(self, old: str, new: str) -> Entry | None:
+    def move(self, old: str, new: str) -> LedgerEntry | None:
         """Carry a renamed stack's entry over; None when the old one has none. An existing new one stays.
 
         Raises LockedError while an operation lives under the old name.
         """
-        found, there = self.entry(old), self.entry(new)
-        if found is None or there is not None:
-            return there
-        if found.operation and self.is_live(found):
-            raise _locked(found, found.operation)
-        made = self._write(replace(found, stack=new, moved_from=old), ABSENT)
-        self.storage.delete(self._name(old), if_generation=found.generation)
-        return made
+        entry, existing = self.entry(old), self.entry(new)
+        if entry is None or existing is not None:
+            return existing
+        if entry.operation and self.is_live(entry):
+            raise _locked(entry, entry.operation)
+        moved = self._write(replace(entry, stack=new, moved_from=old), ABSENT)
+        self.storage.delete(self._name(old), if_generation=entry.generation)
+        return moved
 
-    def receive(self, stack: str, other: Ledger, own: Entry | None) -> Entry | None:
+    def receive(self, stack: str, other: Ledger, own: LedgerEntry | None) -> LedgerEntry | None:
         """Copy a stack's entry from another ledger, which keeps its own; gives `own` when that has none.
 
         `own` is the blank entry that is here, if one is. Raises LockedError while an operation lives there.
@@ -188,25 +188,25 @@ class Ledger:
 
     # Whether an operation lives
 
-    def silence(self, entry: Entry) -> float:
+    def silence(self, entry: LedgerEntry) -> float:
         """Seconds since the entry's operation was last heard of, by the ledger's own clock."""
         if entry.operation is None or not entry.operation.heartbeat:
             return 0.0
         heard = datetime.fromisoformat(entry.operation.heartbeat)
         return max(0.0, (self.storage.now() - heard).total_seconds())
 
-    def is_live(self, entry: Entry) -> bool:
+    def is_live(self, entry: LedgerEntry) -> bool:
         """Whether the entry's operation goes on: its process runs, or it is being heard of."""
         if entry.operation is None:
             return False
         runs = self._presence(entry.operation)
         return self.silence(entry) < SILENT_AFTER if runs is None else runs
 
-    def judge(self, entry: Entry) -> tuple[Entry, bool]:
+    def check_liveness(self, entry: LedgerEntry) -> tuple[LedgerEntry, bool]:
         """The entry, and whether its operation goes on.
 
         A process that is gone may have written how it ended after the entry was read: before an operation is
-        called cut off, its entry is read again.
+        called interrupted, its entry is read again.
         """
         while entry.operation and not self.is_live(entry):
             now = self.entry(entry.stack)
@@ -218,37 +218,50 @@ class Ledger:
     # Runs
 
     def save_run(self, record: RunRecord) -> None:
-        """Write what a run did, in place of an earlier record of the same run."""
-        self.storage.write(self._run_name(record.id), encode_run(record), metadata=run_metadata(record))
+        """Write what a run did, in place of an earlier record of the same run.
+
+        The id of a run begins with its machine's date. Where that is another month than the ledger's clock
+        has, the run is listed in the ledger's month too.
+        """
+        names = {self._run_name(record.id), f"{self._base}/runs/{self.months(1)[0]}/{record.id}.json"}
+        for name in sorted(names):
+            self.storage.write(name, encode_run(record), metadata=run_metadata(record))
 
     def run(self, run: str) -> RunRecord | None:
         """One run; None when it did nothing in this environment."""
-        found = self.storage.read(self._run_name(run))
-        return decode_run(found.data, found.name) if found else None
+        blob = self.storage.read(self._run_name(run))
+        return decode_run(blob.data, blob.name) if blob else None
 
     def runs(self, stack: str | None = None, *, months: int = 3) -> list[RunRecord]:
         """The runs of this month and those before it, newest first; with `stack` only those of that stack."""
-        listed = [
-            one for month in self._months(months) for one in self.storage.list(f"{self._base}/runs/{month}/")
-        ]
-        records = []
-        for one in listed:
-            record = self._record(one)
+        listed = [blob for month in self.months(months) for blob in self.list_runs(month)]
+        records: dict[str, RunRecord] = {}
+        for blob in listed:
+            record = self.listed_run(blob)
             if record and (stack is None or stack in record.stacks or record.problem):
-                records.append(record)
-        return sorted(records, key=lambda one: (one.started, one.id), reverse=True)
+                # The newest month first: a run that is in two of them was recorded last in the newer one.
+                records.setdefault(record.id, record)
+        return sorted(records.values(), key=lambda run: run.order, reverse=True)
+
+    def list_runs(self, month: str) -> list[Blob]:
+        """The objects of the runs of a month (`2026-11`)."""
+        return self.storage.list(f"{self._base}/runs/{month}/")
+
+    def listed_run(self, listed: Blob) -> RunRecord | None:
+        """The run of a listed object, one with a `problem` where it is none of ours; None when it is gone."""
+        record = self._record(listed)
+        return replace(record, recorded=listed.created) if record else None
 
     def _record(self, listed: Blob) -> RunRecord | None:
-        """The run of a listed object, one with a `problem` where it is none of ours; None when it is gone."""
         try:
             record = run_of_metadata(listed.metadata, listed.name)
         except StateError:
             record = None
-        whole = None if record else self.storage.read(listed.name)
-        if record or whole is None:
+        blob = None if record else self.storage.read(listed.name)
+        if record or blob is None:
             return record
         try:
-            return decode_run(whole.data, whole.name)
+            return decode_run(blob.data, blob.name)
         except StateError as error:
             return unreadable_run(listed.name.rpartition("/")[2].removesuffix(".json"), error.message)
 
@@ -261,7 +274,7 @@ class Ledger:
     def begun_parts(self, attempt: str) -> set[str]:
         """The parts of a workflow's attempt that have begun."""
         folder = f"{self._base}/parts/{attempt}/"
-        return {unquote(one.name.removeprefix(folder)) for one in self.storage.list(folder)}
+        return {unquote(blob.name.removeprefix(folder)) for blob in self.storage.list(folder)}
 
     # What a run leaves for the case that its machine is lost
 
@@ -272,9 +285,15 @@ class Ledger:
 
     def journal(self, run: str, stack: str) -> list[bytes]:
         """The lines of a run's journal as far as they came here."""
-        names = [one.name for one in self.storage.list(self._journal(run, stack))]
-        found = (self.storage.read(name) for name in names)
-        return [line for one in found if one for line in one.data.splitlines()]
+        names = [blob.name for blob in self.storage.list(self._journal(run, stack))]
+        blobs = (self.storage.read(name) for name in names)
+        return [line for blob in blobs if blob for line in blob.data.splitlines()]
+
+    def list_journals(self) -> list[tuple[str, str, Blob]]:
+        """The batches of all journals: run, stack id and object, in order."""
+        folder = f"{self._base}/journal/"
+        parts = [(blob.name.removeprefix(folder).split("/"), blob) for blob in self.storage.list(folder)]
+        return [(path[0], self._stack(path[1]), blob) for path, blob in parts if len(path) == 3]
 
     def journal_batches(self, run: str, stack: str) -> int:
         """How many batches of a run's journal there are."""
@@ -288,8 +307,8 @@ class Ledger:
             try:
                 self.storage.write(name, data, if_generation=ABSENT)
             except PreconditionFailed:
-                found = self.storage.read(name)
-                if found and found.data == data:
+                blob = self.storage.read(name)
+                if blob and blob.data == data:
                     return name
                 number += 1
             else:
@@ -298,55 +317,55 @@ class Ledger:
     def rescued(self, run: str, stack: str) -> dict[str, bytes]:
         """The states kept by `rescue`, oldest first."""
         listed = self.storage.list(f"{self._base}/rescue/{run}/{quote(stack, safe='')}/")
-        found = (self.storage.read(one.name) for one in listed)
-        return {one.name: one.data for one in found if one}
+        blobs = (self.storage.read(blob.name) for blob in listed)
+        return {blob.name: blob.data for blob in blobs if blob}
 
-    def _write_ours(self, wanted: Entry, ours: Entry) -> Entry:
+    def _write_ours(self, entry: LedgerEntry, own: LedgerEntry) -> LedgerEntry:
         """Write while the object still is ours; a ledger that somebody deleted meanwhile is made again."""
         try:
-            return self._write(wanted, ours.generation)
+            return self._write(entry, own.generation)
         except PreconditionFailed:
-            if self.entry(ours.stack) is not None:
+            if self.entry(own.stack) is not None:
                 raise StateError(
-                    f"The ledger of {ours.stack} was taken over while this run was at work.",
-                    advice=f"See `infra status {ours.stack}`.",
-                    stack=ours.stack,
+                    f"The ledger of {own.stack} was taken over while this run was at work.",
+                    advice=f"See `infra status {own.stack}`.",
+                    stack=own.stack,
                 ) from None
-            return self._write(wanted, ABSENT)
+            return self._write(entry, ABSENT)
 
-    def _write(self, entry: Entry, generation: str) -> Entry:
-        made = self.storage.write(
+    def _write(self, entry: LedgerEntry, generation: str) -> LedgerEntry:
+        blob = self.storage.write(
             self._name(entry.stack),
             encode_entry(entry),
             if_generation=generation,
             metadata={**entry_metadata(entry), **_noted_lock(entry)},
         )
-        return _with_properties(entry, made)
+        return _with_properties(entry, blob)
 
-    def _refuse_others(self, entry: Entry, ours: Operation, *, resuming: bool) -> None:
+    def _refuse_others(self, entry: LedgerEntry, operation: Operation, *, resuming: bool) -> None:
         """Raise when somebody else's operation stands in the way of ours."""
         other = entry.operation
-        if other and other.run == ours.run:
+        if other and other.run == operation.run:
             return
         if other and self.is_live(entry):
             raise _locked(entry, other)
         if entry.is_unfinished and not resuming:
             what = f"{other.kind} {other.run} by {other.who}" if other else f"the run {entry.run}"
             raise PartialError(
-                f"{entry.stack}: {what} was cut off while applying.",
+                f"{entry.stack}: {what} was interrupted while applying.",
                 advice=f"`infra resume {entry.stack}` finds out what was applied and does the rest.",
                 stack=entry.stack,
             )
 
-    def _entry(self, blob: Blob) -> Entry:
+    def _entry(self, blob: Blob) -> LedgerEntry:
         return _with_properties(decode_entry(blob.data, blob.name), blob)
 
-    def _readable(self, blob: Blob) -> Entry:
+    def _readable(self, blob: Blob) -> LedgerEntry:
         """The entry in an object, one with a `problem` where it is none of ours."""
         try:
             return self._entry(blob)
         except StateError as error:
-            return Entry(
+            return LedgerEntry(
                 self._stack(blob.name), generation=blob.generation, problem=error.message, remedy=error.advice
             )
 
@@ -357,7 +376,7 @@ class Ledger:
 
     def now(self) -> str:
         """The time by the clock of where the ledger lies, in RFC 3339."""
-        return f"{self.storage.now():%Y-%m-%dT%H:%M:%SZ}"
+        return timestamp(self.storage)
 
     def _name(self, stack: str) -> str:
         return f"{self._base}/stacks/{quote(_below(stack, self.environment), safe='')}.json"
@@ -368,21 +387,21 @@ class Ledger:
     def _journal(self, run: str, stack: str) -> str:
         return f"{self._base}/journal/{run}/{quote(_below(stack, self.environment), safe='')}/"
 
-    def _months(self, count: int) -> list[str]:
+    def months(self, count: int) -> list[str]:
         """This month and those before it, as `2026-11`, newest first."""
-        month, found = self.storage.now().astimezone(UTC).replace(day=1), []
+        month, months = self.storage.now().astimezone(UTC).replace(day=1), []
         for _ in range(count):
-            found.append(f"{month:%Y-%m}")
+            months.append(f"{month:%Y-%m}")
             month = (month - timedelta(days=1)).replace(day=1)
-        return found
+        return months
 
 
-def _noted_lock(entry: Entry) -> dict[str, str]:
+def _noted_lock(entry: LedgerEntry) -> dict[str, str]:
     """The lock that a heartbeat noted, as metadata: whoever takes the stack over must still know it."""
     return {"lock": entry.operation.lock} if entry.operation and entry.operation.lock else {}
 
 
-def _of_metadata(listed: Blob) -> Entry | None:
+def _of_metadata(listed: Blob) -> LedgerEntry | None:
     """The entry in a listed object's metadata; None where the object itself has to be read."""
     try:
         return entry_of_metadata(listed.metadata, listed.name)
@@ -395,7 +414,7 @@ def _below(stack: str, environment: str) -> str:
     return stack.removeprefix(f"{environment}/")
 
 
-def _with_properties(entry: Entry, blob: Blob) -> Entry:
+def _with_properties(entry: LedgerEntry, blob: Blob) -> LedgerEntry:
     """The entry with what the object itself says: its generations, and when its run was last heard of."""
     operation = entry.operation
     if operation:
@@ -403,7 +422,7 @@ def _with_properties(entry: Entry, blob: Blob) -> Entry:
     return replace(entry, operation=operation, generation=blob.generation, metageneration=blob.metageneration)
 
 
-def _locked(entry: Entry, other: Operation) -> LockedError:
+def _locked(entry: LedgerEntry, other: Operation) -> LockedError:
     return LockedError(
         f"{entry.stack}: {other}.",
         advice="Wait for it (`--wait 10m`), or ask them.",

@@ -24,6 +24,11 @@ class Location:
         return cls(bucket, name)
 
     @property
+    def scheme(self) -> str:
+        """The scheme of its URL; empty for a file."""
+        return SCHEME.removesuffix("://") if self.bucket else ""
+
+    @property
     def is_remote(self) -> bool:
         """True for an object in a bucket."""
         return bool(self.bucket)

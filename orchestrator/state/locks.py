@@ -1,4 +1,4 @@
-"""Who holds a state's lock, since when and for what, as Terraform wrote it; how a dead one is released."""
+"""Reads, takes and releases the locks on states."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.errors import LockedError
 from orchestrator.jsontext import read_object
 from orchestrator.state.location import Location
 from orchestrator.state.records import Operation
-from orchestrator.state.storage import ABSENT, PreconditionFailed, Reader, Storage
+from orchestrator.state.storage import ABSENT, ObjectReader, PreconditionFailed, Storage, timestamp
 
 # How far the clock of the machine that wrote a lock may be from the ledger's for the two to belong together.
 SKEW = timedelta(minutes=10)
@@ -42,13 +42,13 @@ class LockInfo:
         return f"{self.who or 'somebody'} holds it for {what} since {self.created or 'an unknown time'}"
 
 
-def read_lock(storage: Reader, location: Location) -> LockInfo | None:
+def read_lock(storage: ObjectReader, location: Location) -> LockInfo | None:
     """The lock on a state; None when it is free. A lock that cannot be parsed is a lock all the same."""
-    found = storage.read(location.lock_name)
-    if found is None:
+    blob = storage.read(location.lock_name)
+    if blob is None:
         return None
     try:
-        content = read_object(found.data)
+        content = read_object(blob.data)
     except ValueError:
         content = {}
     return LockInfo(
@@ -58,12 +58,12 @@ def read_lock(storage: Reader, location: Location) -> LockInfo | None:
         version=str(content.get("Version", "")),
         created=str(content.get("Created", "")),
         info=str(content.get("Info", "")),
-        generation=found.generation,
-        written=found.updated,
+        generation=blob.generation,
+        written=blob.updated,
     )
 
 
-def release_lock(storage: Reader, location: Location, lock: LockInfo) -> None:
+def release_lock(storage: ObjectReader, location: Location, lock: LockInfo) -> None:
     """Remove exactly that lock. One that is gone already is fine; LockedError when another took its place."""
     try:
         storage.delete(location.lock_name, if_generation=lock.generation)
@@ -76,23 +76,23 @@ def release_lock(storage: Reader, location: Location, lock: LockInfo) -> None:
 
 
 @contextmanager
-def held_for_move(storage: Storage, location: Location, stack: str, run: str) -> Iterator[None]:
+def locked_for_move(storage: Storage, location: Location, stack: str, run: str) -> Iterator[None]:
     """Hold a state's lock as Terraform would, while the state is moved.
 
     Only for a stack that is claimed in the ledger. So a lock of another move of the same stack is of a run
     that was killed, and is replaced. Raises LockedError for any other lock.
     """
     purpose = f"infra state move {stack}"
-    held = read_lock(storage, location)
-    if held and held.info == purpose and held.who.startswith(OURS):
-        release_lock(storage, location, held)
+    lock_info = read_lock(storage, location)
+    if lock_info and lock_info.info == purpose and lock_info.who.startswith(OURS):
+        release_lock(storage, location, lock_info)
     content = {
         "ID": str(uuid.uuid4()),
         "Operation": "OperationTypeInvalid",
         "Info": purpose,
         "Who": f"{OURS}{run}",
         "Version": "",
-        "Created": f"{storage.now():%Y-%m-%dT%H:%M:%SZ}",
+        "Created": timestamp(storage),
         "Path": location.url,
     }
     try:

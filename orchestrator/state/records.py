@@ -1,10 +1,11 @@
-"""What the ledger says: of a stack, of an operation under way, of a run; as JSON with a version."""
+"""The records of the ledger (entries, operations, runs), and their versioned JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -19,11 +20,13 @@ T = TypeVar("T")
 # Raised when a reader of the version before would misunderstand; fields may be added without that.
 VERSION = 1
 # The results by which a stack became what a commit says.
-WHOLE = ("applied", "destroyed", "unchanged", "adopted")
+COMPLETE_RESULTS = ("applied", "destroyed", "unchanged", "adopted")
 # Custom metadata may hold 8 KiB in all, names and heartbeat included.
 METADATA_LIMIT = 7_000
 SUBJECT_LENGTH = 120
 SHORT = 10
+# Beyond it, what a machine calls the time and when its run was recorded are of different clocks.
+LONGEST_RUN = timedelta(days=3)
 
 # Follows a commit where what was applied is that commit with changes that no commit has.
 UNCOMMITTED = "+uncommitted"
@@ -64,7 +67,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """What the ledger knows of a stack. No value of a resource or an output is in it, only hashes.
 
     What was last applied whole: `commit` (`COMMIT+uncommitted` where the code was in no commit), its
@@ -130,7 +133,7 @@ class Entry:
 
     @property
     def is_unfinished(self) -> bool:
-        """True when a run is in the middle of it, or was cut off there: its state may not be right."""
+        """True when a run is in the middle of it, or was interrupted there: its state may not be right."""
         applying = self.operation is not None and self.operation.phase == "applying"
         return applying or self.result == "interrupted"
 
@@ -156,7 +159,8 @@ class StackRecord:
 class RunRecord:
     """One run in one environment. `started` is RFC 3339; `link` leads to the job, `pull_request` is `#12`.
 
-    `problem` says why its object cannot be read; only `id` is known then. It is never written.
+    `problem` says why its object cannot be read; only `id` is known then. `recorded` is when it was last
+    recorded, by the clock of where the ledger lies. Both are never written.
     """
 
     id: str
@@ -172,6 +176,16 @@ class RunRecord:
     link: str = ""
     break_glass: str | None = None
     problem: str = ""
+    recorded: str = ""
+
+    @property
+    def order(self) -> tuple[str, str]:
+        """What runs are sorted by: when it started, or was recorded where its machine's clock was wrong."""
+        try:
+            apart = datetime.fromisoformat(self.recorded) - datetime.fromisoformat(self.started)
+        except (ValueError, TypeError):
+            return self.started, self.id
+        return (self.started if abs(apart) < LONGEST_RUN else self.recorded), self.id
 
 
 def base_commit(commit: str) -> str:
@@ -184,23 +198,23 @@ def short_commit(commit: str) -> str:
     return base_commit(commit)[:SHORT] + (UNCOMMITTED if commit.endswith(UNCOMMITTED) else "")
 
 
-def encode_entry(entry: Entry) -> bytes:
+def encode_entry(entry: LedgerEntry) -> bytes:
     """An entry as its object holds it."""
     return encode(_entry_document(entry))
 
 
-def decode_entry(data: bytes, where: str) -> Entry:
+def decode_entry(data: bytes, where: str) -> LedgerEntry:
     """An entry from its object; StateError when it is none, or of a version that is not known."""
     return decode(data, where, _entry)
 
 
-def entry_metadata(entry: Entry) -> dict[str, str]:
+def entry_metadata(entry: LedgerEntry) -> dict[str, str]:
     """The entry again as custom metadata, so that one listing tells all; empty when it does not fit."""
     text = json.dumps(_entry_document(entry), separators=(",", ":"), sort_keys=True)
     return {"entry": text} if len(text) <= METADATA_LIMIT else {}
 
 
-def entry_of_metadata(metadata: Mapping[str, str], where: str) -> Entry | None:
+def entry_of_metadata(metadata: Mapping[str, str], where: str) -> LedgerEntry | None:
     """The entry that the metadata holds; None when it holds none."""
     text = metadata.get("entry")
     return decode_entry(text.encode(), where) if text else None
@@ -235,7 +249,7 @@ def run_of_metadata(metadata: Mapping[str, str], where: str) -> RunRecord | None
     return decode_run(text.encode(), where) if text else None
 
 
-def _entry_document(entry: Entry) -> dict[str, Any]:
+def _entry_document(entry: LedgerEntry) -> dict[str, Any]:
     content = asdict(replace(entry, subject=entry.subject[:SUBJECT_LENGTH]))
     for own in ("generation", "metageneration", "problem", "remedy"):
         del content[own]
@@ -246,22 +260,22 @@ def _entry_document(entry: Entry) -> dict[str, Any]:
 
 def _run_document(record: RunRecord) -> dict[str, Any]:
     content = asdict(record)
-    del content["problem"]
+    del content["problem"], content["recorded"]
     return {"version": VERSION, **content}
 
 
-def _entry(content: dict[str, Any]) -> Entry:
+def _entry(content: dict[str, Any]) -> LedgerEntry:
     operation = content.get("operation")
-    made = made_of(Entry, {**content, "operation": None, "generation": "", "metageneration": ""})
-    return replace(made, operation=made_of(Operation, operation)) if operation else made
+    entry = build_record(LedgerEntry, {**content, "operation": None, "generation": "", "metageneration": ""})
+    return replace(entry, operation=build_record(Operation, operation)) if operation else entry
 
 
 def _run(content: dict[str, Any]) -> RunRecord:
-    stacks = {name: made_of(StackRecord, one) for name, one in content["stacks"].items()}
-    return made_of(RunRecord, {**content, "stacks": stacks})
+    stacks = {name: build_record(StackRecord, stack) for name, stack in content["stacks"].items()}
+    return build_record(RunRecord, {**content, "stacks": stacks})
 
 
-def made_of(kind: type[T], content: Mapping[str, Any]) -> T:
+def build_record(kind: type[T], content: Mapping[str, Any]) -> T:
     """A dataclass from JSON; what a newer infra of the same version has added is passed over.
 
     ValueError for a value of another type than the field's.

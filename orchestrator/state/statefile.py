@@ -1,4 +1,4 @@
-"""What a state file says, as far as it matters here: who wrote it, its serial, and its outputs."""
+"""Reads state files: serial, lineage, Terraform version, outputs and addresses."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def addresses_of(data: bytes) -> list[str]:
     try:
         resources = read_object(data).get("resources") or ()
         return sorted(
-            _address(resource, instance.get("index_key"))
+            instance_address(resource, instance.get("index_key"))
             for resource in resources
             if resource.get("mode") == "managed"
             for instance in resource.get("instances") or ()
@@ -70,7 +70,9 @@ def addresses_of(data: bytes) -> list[str]:
         return []
 
 
-def _address(resource: Mapping[str, Any], key: str | int | None) -> str:
+def instance_address(resource: Mapping[str, Any], key: str | int | None) -> str:
+    """The address of an instance of a resource in a state file; that of a data source begins with `data.`."""
     module = f"{resource['module']}." if resource.get("module") else ""
+    mode = "data." if resource.get("mode") == "data" else ""
     index = "" if key is None else f"[{json.dumps(key)}]"
-    return f"{module}{resource['type']}.{resource['name']}{index}"
+    return f"{module}{mode}{resource['type']}.{resource['name']}{index}"

@@ -1,4 +1,4 @@
-"""What a place that remembers can do: objects with generations, conditional writes, custom metadata.
+"""The storage interface: objects with generations, conditional writes and custom metadata.
 
 `gcs.Bucket` is a Google Cloud Storage bucket, `folder.Folder` a folder that behaves like one, and
 `folder.Files` reads single files wherever they lie.
@@ -42,7 +42,7 @@ class PreconditionFailed(StateError):  # noqa: N818 - the service's own word
     """A conditional write found another generation than it was told; nothing was written."""
 
 
-class Reader(Protocol):
+class ObjectReader(Protocol):
     """Where states lie. Names are object names in a bucket, or paths. Safe from many threads."""
 
     def stat(self, name: str) -> Blob | None:
@@ -50,6 +50,9 @@ class Reader(Protocol):
 
     def read(self, name: str, generation: str | None = None) -> Blob | None:
         """What is there with its content, both of one generation; None when nothing is."""
+
+    def content(self, name: str, generation: str) -> bytes | None:
+        """The content of one generation, as a listing names it; None when it is not kept. One request."""
 
     def delete(self, name: str, *, if_generation: str | None = None) -> None:
         """Remove it, only while it has that generation; nothing to remove is PreconditionFailed then."""
@@ -61,7 +64,7 @@ class Reader(Protocol):
         """The time there, in UTC."""
 
 
-class Storage(Reader, Protocol):
+class Storage(ObjectReader, Protocol):
     """A place that a ledger can be kept in."""
 
     def write(
@@ -83,6 +86,11 @@ class Storage(Reader, Protocol):
 
     def list(self, prefix: str) -> list[Blob]:
         """The live objects whose names begin with `prefix`, by name, without content; a request a page."""
+
+
+def timestamp(storage: ObjectReader) -> str:
+    """The time by the storage's clock, RFC 3339 in UTC, in whole seconds."""
+    return f"{storage.now():%Y-%m-%dT%H:%M:%SZ}"
 
 
 def precondition_failed(name: str) -> PreconditionFailed:

@@ -1,1 +1,1 @@
-"""How Terraform is run: the binary, its environment, its argv, and what it said."""
+"""Runs Terraform: the binary, its environment, its arguments and its output."""

@@ -1,4 +1,4 @@
-"""Which Terraform runs in a root: the run's own one, or another that fits what the root asks for."""
+"""Chooses the Terraform for a root module: the default, or a configured one that meets its constraints."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Constraint:
 
 @dataclass
 class Binaries:
-    """The Terraforms of one run. Safe from many threads.
+    """The Terraform binaries of one run. Thread-safe.
 
     `default` is what `find_binary` gives. `configured` maps versions to programs (`terraform.binaries`),
     which `open_binary(program)` finds and asks for their version. A default that is a script may be a version

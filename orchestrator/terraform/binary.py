@@ -1,4 +1,4 @@
-"""Which Terraform is used, and its version: configured, `terraform`, `tofu`, else the embedded one."""
+"""Finds the Terraform binary and its version: configured, `terraform`, `tofu`, or embedded."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ Source = Literal["configured", "PATH", "embedded"]
 _PRODUCT = re.compile(r"(Terraform|OpenTofu) v(\S+)")
 _MACHINE_CODE = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 EMBEDDED = "embedded"
+# Seconds: a version manager may fetch a program first.
+VERSION_DEADLINE = 60.0
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,8 @@ def _locate(
         return embedded_executable(cache_dir), "embedded"
     if configured:
         named = str((root or Path()) / Path(configured).expanduser()) if "/" in configured else configured
-        found = shutil.which(named, path=search)
-        if found is None:
+        which = shutil.which(named, path=search)
+        if which is None:
             raise BinaryError(
                 f"terraform.binary in infra.yaml names {configured}, which is not a program here.",
                 advice="Install it, correct the name, or remove the key: then `terraform`, `tofu` and the "
@@ -121,11 +123,11 @@ def _locate(
                 file="infra.yaml",
                 key="terraform.binary",
             )
-        return Path(found).absolute(), "configured"
+        return Path(which).absolute(), "configured"
     for name in ("terraform", "tofu"):
-        found = shutil.which(name, path=search)
-        if found:
-            return Path(found).absolute(), "PATH"
+        which = shutil.which(name, path=search)
+        if which:
+            return Path(which).absolute(), "PATH"
     return embedded_executable(cache_dir), "embedded"
 
 
@@ -148,26 +150,32 @@ def _version_of(
     # A script may be a version manager, whose answer depends on more than its own bytes.
     lasting = source == "embedded" or _is_machine_code(path)
     key = f"{path}|{_stamp(path)}"
-    known = _remembered(memory)
-    if lasting and key in known:
-        version, product = known[key]
+    remembered = _remembered(memory)
+    if lasting and key in remembered:
+        version, product = remembered[key]
     else:
         version, product = _ask(path, env, supervisor, root or cache_dir)
         if lasting:
-            _remember(memory, {**known, key: [version, product]})
+            _remember(memory, {**remembered, key: [version, product]})
     return version, "tofu" if product == "OpenTofu" else "terraform"
 
 
 def _ask(path: Path, env: Mapping[str, str], supervisor: Supervisor, cwd: Path) -> tuple[str, str]:
     cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
-    command = Command((str(path), "version"), cwd, child_environment(env), deadline=60)
+    command = Command((str(path), "version"), cwd, child_environment(env), deadline=VERSION_DEADLINE, grace=2)
     done = supervisor.run(command)
+    if done.ended == "deadline":
+        raise BinaryError(
+            f"{path} did not answer to `version` within {VERSION_DEADLINE:.0f} seconds, and was ended.",
+            advice="Run it by hand to see why. Name another Terraform or OpenTofu under terraform.binary in "
+            "infra.yaml, or `embedded`.",
+        )
     match = _PRODUCT.match(done.text)
     if not done.ok or match is None:
-        said = (done.error_text or done.text).strip().splitlines()
+        lines = (done.error_text or done.text).strip().splitlines()
         raise BinaryError(
             f"{path} does not behave as Terraform: `version` ended with {done.returncode}"
-            + (f" and said: {said[0]}" if said else "."),
+            + (f" and said: {lines[0]}" if lines else "."),
             advice="Name a Terraform or OpenTofu under terraform.binary in infra.yaml, or `embedded`.",
         )
     return match[2], match[1]
@@ -197,8 +205,8 @@ def _remembered(memory: Path) -> dict[str, list[str]]:
     return document if isinstance(document, dict) else {}
 
 
-def _remember(memory: Path, known: Mapping[str, list[str]]) -> None:
+def _remember(memory: Path, versions: Mapping[str, list[str]]) -> None:
     memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = memory.with_name(f".{memory.name}.{os.getpid()}")
-    draft.write_text(json.dumps(known), encoding="utf-8")
+    draft.write_text(json.dumps(versions), encoding="utf-8")
     draft.replace(memory)

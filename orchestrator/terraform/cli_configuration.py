@@ -1,4 +1,4 @@
-"""Which CLI configuration Terraform gets: the one that infra writes, or the user's own.
+"""Chooses Terraform's CLI configuration: the one that infra writes, or the user's own.
 
 Terraform without `provider_installation` looks for provider packages in `terraform.d/plugins` below its
 working directory, and runs what it finds: with a checkout as working directory, a pull request's programs. So
@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.config import ProviderInstallation, TerraformSettings
+from orchestrator.config.model import TOKENS
 from orchestrator.errors import ConfigError, ProjectError
 
 VARIABLE = "TF_CLI_CONFIG_FILE"
-TOKENS = "TF_TOKEN_"
 # Below the working directory: mirrors and plugins that Terraform uses without being told to.
 IMPLIED_FOLDER = "terraform.d"
+_DEV_OVERRIDES = re.compile(r"^\s*dev_overrides\b", re.MULTILINE)
 _PROVIDER_INSTALLATION = re.compile(r'^\s*"?provider_installation\b', re.MULTILINE)
 
 
@@ -40,7 +41,7 @@ class CliConfiguration:
     notes: tuple[str, ...] = ()
 
 
-def choose(
+def choose_cli_configuration(
     environ: Mapping[str, str], settings: TerraformSettings, checkout: Path, *, in_ci: bool
 ) -> CliConfiguration:
     """The CLI configuration for runs in a checkout.
@@ -53,7 +54,7 @@ def choose(
         if outside:
             return CliConfiguration(file=file)
         note = f"{file} lies in the checkout: Terraform does not get it as its CLI configuration."
-        return CliConfiguration(render(ProviderInstallation()), notes=(note,))
+        return CliConfiguration(render_cli_configuration(ProviderInstallation()), notes=(note,))
     withheld = withheld_tokens(environ, settings)
     notes = []
     if withheld:
@@ -74,14 +75,14 @@ def choose(
                 key="terraform.provider_installation.filesystem_mirror",
                 advice="Name a folder outside the repository.",
             )
-    return CliConfiguration(render(installation), withheld=withheld, notes=tuple(notes))
+    return CliConfiguration(render_cli_configuration(installation), withheld=withheld, notes=tuple(notes))
 
 
-def render(installation: ProviderInstallation) -> str:
+def render_cli_configuration(installation: ProviderInstallation) -> str:
     """The text of a CLI configuration with these installation methods and nothing else."""
     methods = [_mirror("filesystem_mirror", "path", folder) for folder in installation.filesystem_mirror]
     methods += [_mirror("network_mirror", "url", url) for url in installation.network_mirror]
-    if installation.direct:
+    if installation.uses_registries:
         methods.append("  direct {}")
     return "\n".join(["provider_installation {", *methods, "}", ""])
 
@@ -94,6 +95,12 @@ def user_file(environ: Mapping[str, str]) -> Path | None:
     home = _home(environ)
     named = [Path(environ[VARIABLE])] if environ.get(VARIABLE) else []
     return next((path for path in (*named, home / ".terraformrc", home / ".tofurc") if path.exists()), None)
+
+
+def has_development_overrides(environ: Mapping[str, str]) -> bool:
+    """Whether the file names providers under development, which no lock file describes."""
+    settings = user_file(environ)
+    return settings is not None and bool(_DEV_OVERRIDES.search(settings.read_text("utf-8", "replace")))
 
 
 def withheld_tokens(environ: Mapping[str, str], settings: TerraformSettings) -> tuple[str, ...]:
@@ -158,8 +165,8 @@ def _is_inside(path: Path, checkout: Path) -> bool:
     """Whether a path, as it is written or as links lead on, lies in the checkout."""
     written = Path(os.path.normpath(path.absolute()))
     return any(
-        one.is_relative_to(folder)
-        for one in (written, Path(os.path.realpath(path)))
+        location.is_relative_to(folder)
+        for location in (written, Path(os.path.realpath(path)))
         for folder in (checkout.absolute(), Path(os.path.realpath(checkout)))
     )
 

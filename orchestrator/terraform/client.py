@@ -1,9 +1,10 @@
-"""Terraform's commands as functions: each is one supervised process, and its outcome is a value."""
+"""Terraform's commands as methods: each runs one supervised process and returns its outcome."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,29 +12,33 @@ from typing import Any
 from orchestrator.process import Command, Completed, OnLine, OnStart, Supervisor
 from orchestrator.terraform import command
 from orchestrator.terraform.binary import Binary
-from orchestrator.terraform.diagnostics import from_json, init_required, lock_holder
-from orchestrator.terraform.failures import failure, locked_error, why_it_ended
-from orchestrator.terraform.fmt import without_dangling
-from orchestrator.terraform.init import Initializer, OnProgress, effective_root, forget_init
-from orchestrator.terraform.journal import event_text, read_journal
+from orchestrator.terraform.diagnostics import diagnostic_from_json, init_required, lock_holder
+from orchestrator.terraform.failures import command_error, end_diagnostics, locked_error
+from orchestrator.terraform.init import Initializer, OnProgress, discard_init, effective_root
+from orchestrator.terraform.journal import JOURNAL, event_text, read_journal, read_orphaned_apply
 from orchestrator.terraform.model import (
-    Applied,
     ApplyOutcome,
+    CommandTimeouts,
     Diagnostic,
     LockHolder,
     PlanOptions,
     PlanOutcome,
-    Timeouts,
     Workdir,
 )
-from orchestrator.terraform.orphaned import ended_alone
 from orchestrator.terraform.plan_text import progress_text, without_progress
-from orchestrator.terraform.raw import PID_FILE, RELEASING, raw_command
-from orchestrator.terraform.rescue import refuse_errored_state, rescue_errored_state
+from orchestrator.terraform.rescue import require_no_errored_state, rescue_errored_state
 from orchestrator.terraform.shadow import real_root
+from orchestrator.terraform.warm.providers import WarmProviders
 
 PLAN_FILE = "plan.tfplan"
-JOURNAL = "journal.jsonl"
+PID_FILE = "pid.json"
+# The commands that may use providers that stay running: those that neither apply nor install anything.
+SCHEMA = "providers schema"
+WARM_COMMANDS = frozenset({"plan", "show", "validate", SCHEMA})
+# The line after which nothing but the lock's release is left to do; in text and in JSON.
+RELEASING = b"Releasing state lock"
+# What `terraform fmt` formats.
+_FORMATTED = (".tf", ".tfvars", ".tftest.hcl", ".tfmock.hcl")
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class _Init:
 
 
 def _nothing(text: str) -> None:
-    """Progress that nobody watches."""
+    """Ignores progress."""
 
 
 class Client:
@@ -55,9 +60,16 @@ class Client:
     LockedError when the state is locked, and TerraformError when Terraform failed; only `apply` does not.
     """
 
-    def __init__(self, binary: Binary, supervisor: Supervisor, cache_dir: Path) -> None:
+    def __init__(
+        self,
+        binary: Binary,
+        supervisor: Supervisor,
+        cache_dir: Path,
+        warm_providers: WarmProviders | None = None,
+    ) -> None:
         self.binary = binary
         self._supervisor = supervisor
+        self._warm_providers = warm_providers
         self._initializer = Initializer(binary, supervisor, cache_dir)
         self._inits: dict[Path, _Init] = {}
         self._roots: dict[tuple[Path, Path], Path] = {}
@@ -88,13 +100,13 @@ class Client:
         plan_file = work.run_dir / PLAN_FILE
         plan_file.unlink(missing_ok=True)
 
-        def tell(stream: str, line: bytes) -> None:
+        def report(stream: str, line: bytes) -> None:
             text = progress_text(line)
             if text:
                 on_progress(text)
 
         argv = command.plan(options, plan_file)
-        done = self._read(work, "plan", argv, deadline=work.timeouts.plan, ok=(0, 2), on_line=tell)
+        done = self._read(work, "plan", argv, deadline=work.timeouts.plan, ok=(0, 2), on_line=report)
         plan_file.chmod(0o600)
         return PlanOutcome(done.returncode == 2, plan_file, without_progress(done.stdout), done.seconds)
 
@@ -123,9 +135,9 @@ class Client:
         one lies in the root.
         """
         root = self.root(work)
-        refuse_errored_state(root)
+        require_no_errored_state(root)
 
-        def tell(stream: str, line: bytes) -> None:
+        def report(stream: str, line: bytes) -> None:
             text = event_text(line)
             if text:
                 on_event(text)
@@ -146,27 +158,29 @@ class Client:
                 pid_file=work.run_dir / PID_FILE,
                 title=f"apply of {work.title}",
             ),
-            tell,
+            report,
             on_start,
         )
         return self._applied(work, root, done)
 
     def outcome_left(self, work: Workdir) -> ApplyOutcome:
-        """What an apply did whose parent did not see it end, from the files that it wrote."""
-        return self._applied(work, self.root(work), ended_alone(work))
+        """The outcome of an apply whose parent did not see it end, from the files that it wrote."""
+        return self._applied(work, self.root(work), read_orphaned_apply(work))
 
     def _applied(self, work: Workdir, root: Path, done: Completed) -> ApplyOutcome:
         journal = read_journal(done.stdout.splitlines())
-        found = list(journal.diagnostics)
-        if not done.ok and not any(one.severity == "error" for one in found):
-            found.extend(why_it_ended(done))
+        diagnostics = list(journal.diagnostics)
+        if not done.ok and not any(diagnostic.severity == "error" for diagnostic in diagnostics):
+            diagnostics.extend(end_diagnostics(done))
         return ApplyOutcome(
             ok=done.ok,
             returncode=done.returncode,
             ended=done.ended,
             journal=work.run_dir / JOURNAL,
             seconds=done.seconds,
-            diagnostics=tuple(replace(one, root=str(real_root(work.root))) for one in found),
+            diagnostics=tuple(
+                replace(diagnostic, root=str(real_root(work.root))) for diagnostic in diagnostics
+            ),
             created=journal.count("add", "create"),
             updated=journal.count("change", "update"),
             deleted=journal.count("remove", "delete"),
@@ -175,7 +189,7 @@ class Client:
             failed=tuple(journal.failed),
             unfinished=journal.unfinished,
             outputs=journal.outputs,
-            locked=next(filter(None, (lock_holder(f"{d.summary}\n{d.detail}") for d in found)), None),
+            locked=next(filter(None, (lock_holder(f"{d.summary}\n{d.detail}") for d in diagnostics)), None),
             rescued=rescue_errored_state(work, root),
         )
 
@@ -199,12 +213,19 @@ class Client:
     def validate(self, work: Workdir) -> tuple[Diagnostic, ...]:
         """Errors and warnings of the configuration; none means that it is valid."""
         done = self._read(work, "validate", command.validate(), ok=(0, 1))
-        found = json.loads(done.stdout).get("diagnostics") or []
-        return tuple(replace(from_json(one), root=str(real_root(work.root))) for one in found)
+        diagnostics = json.loads(done.stdout).get("diagnostics") or []
+        return tuple(
+            replace(diagnostic_from_json(diagnostic), root=str(real_root(work.root)))
+            for diagnostic in diagnostics
+        )
 
     def providers_schema(self, work: Workdir) -> bytes:
         """`providers schema -json`."""
-        return self._read(work, "providers schema", command.providers_schema()).stdout
+        return self._read(work, SCHEMA, command.providers_schema()).stdout
+
+    def graph(self, work: Workdir) -> str:
+        """Which resources depend on which, as `terraform graph` prints it."""
+        return self._read(work, "graph", command.graph()).text
 
     def fmt_check(
         self, folder: Path, env: Mapping[str, str], paths: Sequence[Path] = (), *, diff: bool = False
@@ -213,22 +234,24 @@ class Client:
 
         No `init` is needed. Gives (files, text): one of the two is empty.
         """
-        done = self._fmt(folder, env, command.fmt_check(without_dangling(paths), diff=diff), ok=(0, 3))
+        done = self._fmt(folder, env, command.fmt_check(expand_dangling_folders(paths), diff=diff), ok=(0, 3))
         return ((), done.text) if diff else (tuple(done.text.splitlines()), "")
 
     def fmt(self, folder: Path, env: Mapping[str, str], paths: Sequence[Path] = ()) -> tuple[str, ...]:
         """Format the files below `paths`; gives those that were changed, relative to `folder`."""
-        return tuple(self._fmt(folder, env, command.fmt(without_dangling(paths)), ok=(0,)).text.splitlines())
+        return tuple(
+            self._fmt(folder, env, command.fmt(expand_dangling_folders(paths)), ok=(0,)).text.splitlines()
+        )
 
     def _fmt(
         self, folder: Path, env: Mapping[str, str], argv: Sequence[str], *, ok: Sequence[int]
     ) -> Completed:
-        limit = Timeouts().quick
+        limit = CommandTimeouts().quick
         done = self._supervisor.run(
             Command((*self.binary.argv, *argv), folder, env, deadline=limit, title="fmt")
         )
         if done.returncode not in ok:
-            raise failure("fmt", folder, limit, done)
+            raise command_error("fmt", folder, limit, done)
         return done
 
     def run_raw(
@@ -251,8 +274,8 @@ class Client:
         root = self.root(work)
         if command.writes_lock_file(arguments):
             root = real_root(work.root)
-            forget_init(work)
-        built = raw_command(
+            discard_init(work)
+        built = _raw_command(
             self.binary_of(work).argv, arguments, work, root, self._env(work), terminal=terminal
         )
         return self._supervisor.run(replace(built, deadline=deadline), on_line, on_start)
@@ -270,24 +293,42 @@ class Client:
         """Run a command that only reads; once more after an `init` when it asks for one."""
         limit = work.timeouts.quick if deadline is None else deadline
         for again in (False, True):
-            done = self._supervisor.run(
-                Command(
-                    (*self.binary_of(work).argv, *argv),
-                    self.root(work),
-                    self._env(work),
-                    deadline=limit,
-                    phase_deadlines=((RELEASING, work.timeouts.unlock),),
-                    title=f"{name} of {work.title}",
-                ),
-                on_line,
+            built = Command(
+                (*self.binary_of(work).argv, *argv),
+                self.root(work),
+                self._env(work),
+                deadline=limit,
+                phase_deadlines=((RELEASING, work.timeouts.unlock),),
+                title=f"{name} of {work.title}",
             )
+            done = self._run_attached(built, work, name, ok, on_line)
             if done.returncode in ok:
                 return done
             last = self._inits.get(work.data_dir)
             if again or last is None or not init_required(done.error_text):
                 break
             self.init(work, last.key, last.backend_config, force=True)
-        raise failure(f"{name} of {work.title}", work.root, limit, done, stack=work.title)
+        raise command_error(f"{name} of {work.title}", work.root, limit, done, stack=work.title)
+
+    def _run_attached(
+        self, built: Command, work: Workdir, name: str, ok: Sequence[int], on_line: OnLine | None
+    ) -> Completed:
+        """Run a command with the providers that stay running, and again without them if that went wrong."""
+        warm = self._warm_providers
+        if warm is None or name not in WARM_COMMANDS:
+            return self._supervisor.run(built, on_line)
+        with warm.attach(built.cwd, work.data_dir, built.env, whole_schema=name == SCHEMA) as attachment:
+            done = self._supervisor.run(replace(built, env={**built.env, **attachment.env}), on_line)
+            problem = attachment.problem(done.stdout + done.stderr, ok=done.returncode in ok)
+        if not problem or done.ended != "exited":
+            return done
+        warm.note_problem(built.cwd, problem)
+        return self._supervisor.run(built, on_line)
+
+    def close(self) -> None:
+        """End the providers that stayed running."""
+        if self._warm_providers is not None:
+            self._warm_providers.close()
 
     def binary_of(self, work: Workdir) -> Binary:
         """The Terraform that runs there."""
@@ -297,15 +338,64 @@ class Client:
         return {**work.env, "TF_DATA_DIR": str(work.data_dir)}
 
 
+def _raw_command(
+    program: Sequence[str],
+    arguments: Sequence[str],
+    work: Workdir,
+    root: Path,
+    env: Mapping[str, str],
+    *,
+    terminal: bool,
+) -> Command:
+    """One that changes state never asks, has no input, writes to files and outlives us.
+
+    With `terminal` any other gets our terminal.
+    """
+    title = f"{' '.join(arguments[:2])} of {work.title}"
+    if command.changes_state(arguments):
+        return Command(
+            (*program, *command.without_input(arguments)),
+            root,
+            env,
+            files=work.run_dir,
+            pid_file=work.run_dir / PID_FILE,
+            phase_deadlines=((RELEASING, work.timeouts.unlock),),
+            grace=work.timeouts.finish,
+            title=title,
+        )
+    return Command((*program, *arguments), root, env, stdin="inherit" if terminal else "none", title=title)
+
+
+def expand_dangling_folders(paths: Sequence[Path]) -> list[Path]:
+    """Paths for `terraform fmt`: in place of a folder that holds a link to nothing, the files below it.
+
+    Terraform would stop at such a link, and say nothing of the other files.
+    """
+    chosen: list[Path] = []
+    for path in paths:
+        files = list(_formatted_files(path)) if path.is_dir() else []
+        has_dangling = any(not file.exists() for file in files)
+        chosen += [file for file in files if file.exists()] if has_dangling else [path]
+    return chosen
+
+
+def _formatted_files(folder: Path) -> Iterator[Path]:
+    """What `terraform fmt -recursive` looks at."""
+    for parent, names, files in os.walk(folder):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for name in sorted(files):
+            if name.endswith(_FORMATTED) and not name.startswith("."):
+                yield Path(parent, name)
+
+
 __all__ = [
-    "Applied",
     "ApplyOutcome",
     "Client",
+    "CommandTimeouts",
     "Diagnostic",
     "LockHolder",
     "PlanOptions",
     "PlanOutcome",
-    "Timeouts",
     "Workdir",
     "locked_error",
 ]

@@ -26,8 +26,8 @@ def build(command: str, *arguments: str, **options: Any) -> tuple[str, ...]:
     # The constructor reads a state file in the working directory; the grammar needs none of it.
     grammar = Terraform.__new__(Terraform)
     grammar.terraform_bin_path = "terraform"
-    given = {name: IsFlagged if value is FLAG else value for name, value in options.items()}
-    argv: Sequence[str] = grammar.generate_cmd_string(command, *arguments, **given)
+    grammar_options = {name: IsFlagged if value is FLAG else value for name, value in options.items()}
+    argv: Sequence[str] = grammar.generate_cmd_string(command, *arguments, **grammar_options)
     return tuple(argv[1:])
 
 
@@ -142,17 +142,30 @@ def providers_schema() -> tuple[str, ...]:
     return build("providers schema", json=FLAG)
 
 
+def graph() -> tuple[str, ...]:
+    """Which resources depend on which, in the DOT language."""
+    return build("graph")
+
+
 def get() -> tuple[str, ...]:
     """Install modules, and nothing else."""
     return build("get", no_color=FLAG)
 
 
 def providers_lock(
-    platforms: Sequence[str], *, fs_mirror: Path | None = None, net_mirror: str | None = None
+    platforms: Sequence[str],
+    *,
+    fs_mirror: Path | None = None,
+    net_mirror: str | None = None,
+    providers: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Write the lock file with every platform's checksums; mirrors of the CLI configuration do not count."""
+    """Write the lock file with every platform's checksums; mirrors of the CLI configuration do not count.
+
+    With `providers` the others keep their entries.
+    """
     return build(
         "providers lock",
+        *providers,
         no_color=FLAG,
         fs_mirror=str(fs_mirror) if fs_mirror else None,
         net_mirror=net_mirror,
@@ -229,7 +242,9 @@ def without_input(arguments: Sequence[str]) -> tuple[str, ...]:
     for index, word in enumerate(arguments):
         if word.startswith("-"):
             continue
-        if word in _TAKES_INPUT and not any(one.lstrip("-").startswith("input=") for one in arguments):
+        if word in _TAKES_INPUT and not any(
+            argument.lstrip("-").startswith("input=") for argument in arguments
+        ):
             return (*arguments[: index + 1], "-input=false", *arguments[index + 1 :])
         break
     return tuple(arguments)

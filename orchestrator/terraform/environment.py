@@ -1,4 +1,4 @@
-"""The environment that Terraform gets: made in this one function, and not simply ours.
+"""Builds the environment of Terraform processes from an allowlist.
 
 Code in a plan can read its environment. So what Terraform, Google's libraries, git, ssh and proxies need is
 let through by name, the rest stays with us unless it is configured (`environments.ENV.env` in infra.yaml).
@@ -11,11 +11,12 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import translate
+from pathlib import Path
 
 from orchestrator.job_tokens import without_token_requests
 
-# Shell patterns, each with its reason in the group's comment.
-ALLOWED = (
+# Shell patterns, each with its reason in the group's comment. What any program needs:
+PLAIN = (
     # the system: programs, home (credentials, CLI configuration), temporary files, terminal, language, time
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TEMP", "TMP", "TERM", "TZ", "LANG", "LANGUAGE"),
     *("LC_*", "XDG_*", "LD_LIBRARY_PATH", "DYLD_*"),
@@ -29,6 +30,10 @@ ALLOWED = (
         "REQUESTS_CA_BUNDLE",
         "NIX_SSL_CERT_FILE",
     ),
+)
+# And what Terraform needs besides.
+ALLOWED = (
+    *PLAIN,
     # modules from git; not GIT_DIR and the like, which a git hook sets and which would misguide a clone
     *("SSH_AUTH_SOCK", "SSH_AGENT_PID", "GIT_SSH*", "GIT_SSL_*", "GIT_ASKPASS", "GIT_CONFIG*"),
     *("GIT_TERMINAL_PROMPT", "NETRC"),
@@ -59,6 +64,11 @@ ALWAYS = {
 }
 
 
+def in_sandbox(environ: Mapping[str, str]) -> bool:
+    """Whether `infra sandbox exec` has attached this process to a sandbox."""
+    return bool(environ.get("INFRA_SANDBOX"))
+
+
 def child_environment(
     base: Mapping[str, str],
     *,
@@ -75,14 +85,35 @@ def child_environment(
     """
     patterns = (*ALLOWED, *passed, *(SANDBOX if sandbox else ()))
     is_passed = _any_of(patterns).match
-    kept = {name: value for name, value in base.items() if is_passed(name)}
-    kept = without_token_requests(kept)
-    config = kept.get("TF_CLI_CONFIG_FILE")
+    in_job = base.get("GITHUB_ACTIONS") == "true"
+    # In a job of GitHub Actions a secret or a variable that is not set is an empty text.
+    go_tuning = {name: value for name, value in base.items() if is_passed(name) and (value or not in_job)}
+    go_tuning = without_token_requests(go_tuning)
+    config = go_tuning.get("TF_CLI_CONFIG_FILE")
     if config is not None and not exists(config):
-        del kept["TF_CLI_CONFIG_FILE"]
-    if "GOGC" not in kept:
-        kept = GO_TUNING | kept
-    return {**kept, **ALWAYS, **(extra or {})}
+        del go_tuning["TF_CLI_CONFIG_FILE"]
+    if "GOGC" not in go_tuning:
+        go_tuning = GO_TUNING | go_tuning
+    return {**go_tuning, **ALWAYS, **(extra or {})}
+
+
+def plain_environment(
+    base: Mapping[str, str], *, passed: Sequence[str], extra: Mapping[str, str], outside: Path | None
+) -> dict[str, str]:
+    """The whole environment of a program that gets no credentials but the variables `passed`, by name.
+
+    Its PATH has no folder in `outside`, nor one that depends on where the program runs.
+    """
+    named = {name: base[name] for name in passed if name in base}
+    plain = {name: value for name, value in base.items() if _any_of(PLAIN).match(name)}
+    folders = [Path(folder) for folder in plain.get("PATH", "").split(os.pathsep)]
+    outer = [
+        folder
+        for folder in folders
+        if folder.is_absolute() and not (outside and folder.resolve().is_relative_to(outside))
+    ]
+    path = {"PATH": os.pathsep.join(map(str, outer))} if "PATH" in plain else {}
+    return without_token_requests({**plain, **named, **path, **extra})
 
 
 def dropped_names(

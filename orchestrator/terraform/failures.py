@@ -1,4 +1,4 @@
-"""A command that failed, as the error that its user meets."""
+"""Turns a failed Terraform command into an error for the user."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from pathlib import Path
 
 from orchestrator.errors import InfraError, InterruptedRunError, LockedError, ProcessError, TerraformError
 from orchestrator.process import Completed
-from orchestrator.terraform.diagnostics import first_error, from_text, lock_holder
+from orchestrator.terraform.diagnostics import diagnostics_from_text, first_error, lock_holder
 from orchestrator.terraform.model import Diagnostic, LockHolder
 from orchestrator.terraform.shadow import real_root
 
-MAKE_ROOM = "Make room on the disk, then run the same command again."
+MAKE_ROOM = "Free disk space, then run the same command again."
 
 
-def failure(name: str, root: Path, limit: float, done: Completed, *, stack: str = "STACK") -> InfraError:
+def command_error(
+    name: str, root: Path, limit: float, done: Completed, *, stack: str = "STACK"
+) -> InfraError:
     """The error for a command that only reads, run in `root` with `limit` seconds at most."""
     if done.ended == "interrupted":
         return InterruptedRunError(f"The {name} was interrupted.")
@@ -28,14 +30,16 @@ def failure(name: str, root: Path, limit: float, done: Completed, *, stack: str 
     holder = lock_holder(text)
     if holder is not None:
         return locked_error(name, holder, stack)
-    found = tuple(replace(one, root=str(real_root(root))) for one in from_text(text))
+    diagnostics = tuple(
+        replace(diagnostic, root=str(real_root(root))) for diagnostic in diagnostics_from_text(text)
+    )
     if is_disk_full(text):
         return TerraformError(
-            f"The disk is full: {first_error(found).summary}", diagnostics=found, advice=MAKE_ROOM
+            f"The disk is full: {first_error(diagnostics).summary}", diagnostics=diagnostics, advice=MAKE_ROOM
         )
     return TerraformError(
-        first_error(found).summary,
-        diagnostics=found,
+        first_error(diagnostics).summary,
+        diagnostics=diagnostics,
         advice="Mend what Terraform names, then run the same command again.",
     )
 
@@ -46,15 +50,15 @@ def is_disk_full(text: str) -> bool:
 
 
 def locked_error(name: str, holder: LockHolder, stack: str = "STACK") -> LockedError:
-    """The error that tells who holds a lock."""
+    """The error that names the holder of a lock."""
     return LockedError(
         f"The {name} found the state locked by {holder}.",
         advice=f"Wait until that has ended. If it is dead: `infra unlock {stack}`.",
     )
 
 
-def why_it_ended(done: Completed) -> tuple[Diagnostic, ...]:
-    """For an apply that failed without a diagnostic: what is known all the same."""
+def end_diagnostics(done: Completed) -> tuple[Diagnostic, ...]:
+    """Diagnostics for an apply that failed without any of its own."""
     if done.ended == "deadline":
         while_ = f" while “{done.phase.decode()}”" if done.phase else ""
         summary = f"Terraform was stopped at its deadline{while_}"
@@ -62,6 +66,6 @@ def why_it_ended(done: Completed) -> tuple[Diagnostic, ...]:
         return (Diagnostic("error", summary, detail),)
     # What goes wrong before the JSON view stands, or beside it, is text.
     if done.error_text.strip():
-        return from_text(done.error_text)
+        return diagnostics_from_text(done.error_text)
     how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
     return (Diagnostic("error", f"Terraform ended by {how} and did not say why"),)

@@ -17,14 +17,20 @@ from pathlib import Path
 
 from orchestrator.errors import InterruptedRunError, ProcessError, TerraformError
 from orchestrator.process import Command, Completed, Supervisor
+from orchestrator.repository.lock_file import LOCK_FILE
 from orchestrator.terraform import command
 from orchestrator.terraform.binary import Binary
-from orchestrator.terraform.diagnostics import LOCK_FILE_INCOMPLETE, OTHER_PLATFORM, first_error, from_text
+from orchestrator.terraform.diagnostics import (
+    LOCK_FILE_INCOMPLETE,
+    OTHER_PLATFORM,
+    diagnostics_from_text,
+    first_error,
+)
 from orchestrator.terraform.failures import MAKE_ROOM, is_disk_full
 from orchestrator.terraform.locking import file_lock
 from orchestrator.terraform.model import Workdir
 from orchestrator.terraform.packages import installed_packages, private_cache
-from orchestrator.terraform.shadow import LOCK_FILE, is_shadow, make_shadow, real_root
+from orchestrator.terraform.shadow import is_shadow, make_shadow, real_root
 
 OnProgress = Callable[[str], None]
 MARKER = "infra-init.json"
@@ -45,8 +51,8 @@ class _Marker:
     @classmethod
     def read(cls, data_dir: Path) -> _Marker | None:
         try:
-            known = json.loads((data_dir / MARKER).read_bytes())
-            return cls(known["fingerprint"], tuple(known["packages"]), known["shadow"], tuple(known["links"]))
+            loads = json.loads((data_dir / MARKER).read_bytes())
+            return cls(loads["fingerprint"], tuple(loads["packages"]), loads["shadow"], tuple(loads["links"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -77,9 +83,9 @@ class Initializer:
         lock = work.data_dir.with_name(work.data_dir.name + ".lock")
         with file_lock(lock, lambda: self._supervisor.interrupted):
             fingerprint = self.fingerprint(work, key, backend_config)
-            known = _Marker.read(work.data_dir)
-            if not force and known is not None and known.fingerprint == fingerprint:
-                root = _still_good(work, known)
+            marker = _Marker.read(work.data_dir)
+            if not force and marker is not None and marker.fingerprint == fingerprint:
+                root = _valid_root(work, marker)
                 if root is not None:
                     return root
             (work.data_dir / MARKER).unlink(missing_ok=True)
@@ -102,11 +108,11 @@ class Initializer:
     def _initialise(
         self, work: Workdir, fingerprint: str, backend_config: Mapping[str, str], on_progress: OnProgress
     ) -> Path:
-        ours = is_shadow(work.root)
+        writable = is_shadow(work.root)
         locked = (work.root / LOCK_FILE).is_file()
-        if ours or locked:
-            done = self._init(work, work.root, backend_config, on_progress, readonly=not ours)
-            if ours or LOCK_FILE_INCOMPLETE not in done.stdout:
+        if writable or locked:
+            done = self._init(work, work.root, backend_config, on_progress, readonly=not writable)
+            if writable or LOCK_FILE_INCOMPLETE not in done.stdout:
                 _Marker(fingerprint, _packages(work), False, ()).write(work.data_dir)
                 return work.root
         root = _shadow_of(work, ())
@@ -132,6 +138,8 @@ class Initializer:
     ) -> Completed:
         work.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _ignore_local_plugins(work.data_dir)
+        # The backend of the last init: `-reconfigure` does not forget one that the code no longer has.
+        (work.data_dir / "terraform.tfstate").unlink(missing_ok=True)
         on_progress("initialising")
         with private_cache(self._shared, work.data_dir, root, lambda: self._supervisor.interrupted) as cache:
             env = {
@@ -153,7 +161,7 @@ class Initializer:
                     deadline=work.timeouts.init,
                     title=f"init of {work.title}",
                 ),
-                lambda stream, line: _tell(line, on_progress),
+                lambda stream, line: _report_progress(line, on_progress),
             )
         if not done.ok:
             raise _failure(work, done)
@@ -169,24 +177,24 @@ def _ignore_local_plugins(data_dir: Path) -> None:
     (data_dir / "plugin_path").write_text(json.dumps([str(data_dir / "no-plugins")]), encoding="utf-8")
 
 
-def forget_init(work: Workdir) -> None:
+def discard_init(work: Workdir) -> None:
     """Somebody ran `init` in another way: ours is due again."""
     (work.data_dir / MARKER).unlink(missing_ok=True)
 
 
 def effective_root(work: Workdir) -> Path:
     """The root that the last `init` decided on."""
-    known = _Marker.read(work.data_dir)
-    return _shadow_of(work, known.links) if known is not None and known.shadow else work.root
+    marker = _Marker.read(work.data_dir)
+    return _shadow_of(work, marker.links) if marker is not None and marker.shadow else work.root
 
 
-def _still_good(work: Workdir, known: _Marker) -> Path | None:
+def _valid_root(work: Workdir, marker: _Marker) -> Path | None:
     """The root to run in, when what an earlier `init` made is still there."""
-    if not all(Path(package).exists() for package in known.packages):
+    if not all(Path(package).exists() for package in marker.packages):
         return None
-    if not known.shadow:
+    if not marker.shadow:
         return work.root
-    root = _shadow_of(work, known.links)
+    root = _shadow_of(work, marker.links)
     return root if (root / LOCK_FILE).is_file() else None
 
 
@@ -241,7 +249,7 @@ def init_progress(line: str) -> str | None:
     return f"{provider[1].lower()} {provider[2]}" if provider else None
 
 
-def _tell(line: bytes, on_progress: OnProgress) -> None:
+def _report_progress(line: bytes, on_progress: OnProgress) -> None:
     text = init_progress(line.decode("utf-8", "replace"))
     if text:
         on_progress(text)
@@ -256,7 +264,9 @@ def _failure(work: Workdir, done: Completed) -> Exception:
             advice="Is a registry, a module's git server or the state's bucket out of reach?",
         )
     root = str(real_root(work.root))
-    found = tuple(replace(one, root=root) for one in from_text(done.error_text or done.text))
+    diagnostics = tuple(
+        replace(diagnostic, root=root) for diagnostic in diagnostics_from_text(done.error_text or done.text)
+    )
     advice = "Mend what Terraform names, then run the same command again."
     if "Provider dependency changes detected" in done.error_text:
         advice = f"Run `infra lock`, or `terraform init` in {work.root}, and commit {LOCK_FILE}."
@@ -267,4 +277,6 @@ def _failure(work: Workdir, done: Completed) -> Exception:
     what = "init failed"
     if is_disk_full(done.error_text):
         what, advice = "The disk is full: init failed", MAKE_ROOM
-    return TerraformError(f"{what}: {first_error(found).summary}", diagnostics=found, advice=advice)
+    return TerraformError(
+        f"{what}: {first_error(diagnostics).summary}", diagnostics=diagnostics, advice=advice
+    )

@@ -1,24 +1,27 @@
-"""The journal of an apply: Terraform's `-json` lines, which tell what was done even when the end is torn."""
+"""Reads the journal of an apply: Terraform's `-json` lines, complete or cut short."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from orchestrator.jsontext import mapping, read_object
-from orchestrator.terraform.diagnostics import from_json
-from orchestrator.terraform.model import Applied, Diagnostic
+from orchestrator.process import Completed
+from orchestrator.terraform.diagnostics import diagnostic_from_json
+from orchestrator.terraform.model import AppliedResource, Diagnostic, Workdir
 
+JOURNAL = "journal.jsonl"
 _DOING = {"create": "creating", "update": "changing", "delete": "destroying", "read": "reading"}
 _DONE = {"create": "created", "update": "changed", "delete": "destroyed", "read": "read"}
 
 
 @dataclass
 class Journal:
-    """What the lines say so far."""
+    """The events read so far."""
 
-    finished: list[Applied] = field(default_factory=list)
+    finished: list[AppliedResource] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -36,17 +39,17 @@ class Journal:
         if kind in ("apply_start", "apply_complete", "apply_errored"):
             self._hook(str(kind), mapping(line.get("hook")))
         elif kind == "diagnostic":
-            found = from_json(mapping(line.get("diagnostic")))
+            diagnostic = diagnostic_from_json(mapping(line.get("diagnostic")))
             # An interrupt is told once for each resource that it kept from being begun.
-            if found not in self.diagnostics:
-                self.diagnostics.append(found)
+            if diagnostic not in self.diagnostics:
+                self.diagnostics.append(diagnostic)
         elif kind == "change_summary":
             changes = mapping(line.get("changes"))
             if changes.get("operation") != "plan":
                 self.counts = {name: n for name, n in changes.items() if isinstance(n, int)}
         elif kind == "outputs":
             outputs = mapping(line.get("outputs"))
-            self.outputs = {name: one for name, one in outputs.items() if isinstance(one, dict)}
+            self.outputs = {name: output for name, output in outputs.items() if isinstance(output, dict)}
 
     def _hook(self, kind: str, hook: Mapping[str, Any]) -> None:
         address = str(mapping(hook.get("resource")).get("addr", ""))
@@ -58,7 +61,7 @@ class Journal:
             self.failed.append(address)
             return
         self.finished.append(
-            Applied(
+            AppliedResource(
                 address,
                 str(hook.get("action", "")),
                 str(hook.get("id_key") or ""),
@@ -70,7 +73,7 @@ class Journal:
         """A number of the closing summary; where the apply never got to one, what was finished."""
         if name in self.counts:
             return self.counts[name]
-        return sum(1 for one in self.finished if one.action == action)
+        return sum(1 for applied in self.finished if applied.action == action)
 
 
 def read_journal(lines: Iterable[bytes]) -> Journal:
@@ -92,7 +95,7 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
 
 
 def event_text(line: bytes) -> str | None:
-    """What a line means to somebody who waits: "creating google_x.y"; None when it is not worth telling."""
+    """The progress text of a line, such as "creating google_x.y"; None for other lines."""
     if b'"apply_' not in line:
         return None
     document = parse_line(line) or {}
@@ -105,3 +108,28 @@ def event_text(line: bytes) -> str | None:
         return None
     action = str(hook.get("action", ""))
     return f"{words.get(action, action)} {address}"
+
+
+def read_orphaned_apply(work: Workdir) -> Completed:
+    """An apply whose parent did not see it end, as `Completed`, with the exit code that its journal implies.
+
+    Terraform ends a successful apply with its summary, and a failed one with errors; a journal with neither
+    is that of one that was killed.
+    """
+    lines = last_run(_bytes(work.run_dir / JOURNAL).splitlines())
+    journal = read_journal(lines)
+    failed = any(diagnostic.severity == "error" for diagnostic in journal.diagnostics)
+    succeeded = bool(journal.counts) and not failed
+    code = 0 if succeeded else 1 if failed else -9
+    stderr = _bytes(work.run_dir / "stderr")
+    return Completed(("terraform", "apply"), code, b"\n".join(lines), stderr, 0.0, ended="interrupted")
+
+
+def last_run(lines: list[bytes]) -> list[bytes]:
+    """The lines of the last Terraform that wrote into a journal: each begins with its version."""
+    starts = [n for n, line in enumerate(lines) if (parse_line(line) or {}).get("type") == "version"]
+    return lines[starts[-1] :] if starts else lines
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""

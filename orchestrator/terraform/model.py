@@ -1,4 +1,4 @@
-"""What a Terraform command is given, and what it gives back."""
+"""The inputs and results of Terraform commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Ended = Literal["exited", "deadline", "interrupted"]
 
 
 @dataclass(frozen=True)
-class Timeouts:
+class CommandTimeouts:
     """Seconds that commands may take. `unlock` is for a lock's release alone, which can hang for long.
 
     `finish` is what an apply past its deadline gets, after its interrupt, to end what it has begun.
@@ -41,7 +41,7 @@ class Workdir:
     data_dir: Path
     run_dir: Path
     env: Mapping[str, str] = field(repr=False)
-    timeouts: Timeouts = Timeouts()
+    timeouts: CommandTimeouts = CommandTimeouts()
     binary: Binary | None = None
 
     @property
@@ -69,6 +69,7 @@ class PlanOptions:
     replaces: tuple[str, ...] = field(default=(), metadata=_PARTIAL)
     # Values of this run alone: the next plan has others.
     variables: tuple[str, ...] = field(default=(), repr=False, metadata=_PARTIAL)
+    given_var_files: tuple[Path, ...] = field(default=(), metadata=_PARTIAL)
     # The files that infra.yaml names: part of what the code says.
     var_files: tuple[Path, ...] = field(default=(), metadata=_COMPLETE)
     parallelism: int | None = field(default=None, metadata=_COMPLETE)
@@ -133,7 +134,7 @@ class PlanOutcome:
 
 
 @dataclass(frozen=True)
-class Applied:
+class AppliedResource:
     """A resource that an apply finished with. `id_value` may be empty (deletes, resources with no id)."""
 
     address: str
@@ -161,7 +162,7 @@ class ApplyOutcome:
     updated: int = 0
     deleted: int = 0
     imported: int = 0
-    finished: tuple[Applied, ...] = ()
+    finished: tuple[AppliedResource, ...] = ()
     failed: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
     outputs: Mapping[str, Mapping[str, Any]] | None = field(default=None, repr=False)

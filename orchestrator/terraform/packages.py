@@ -1,4 +1,4 @@
-"""Provider packages, shared by all stacks without races.
+"""Shares provider packages between all stacks without races.
 
 Terraform's own plugin cache must not be written by two `init`s at once. So each `init` gets a cache of its
 own, filled with links to the shared packages. What it adds there is moved to the shared folder by a rename,
@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestrator.repository.lock_file import LOCK_FILE
 from orchestrator.terraform.locking import file_lock
-from orchestrator.terraform.shadow import LOCK_FILE
 
 # HOST/NAMESPACE/TYPE/VERSION/OS_ARCH
 _DEPTH = 5

@@ -1,11 +1,12 @@
-"""The text of `terraform plan`: lines that say what it is doing, then the diff that people read."""
+"""Splits the output of `terraform plan` into progress lines and the diff."""
 
 from __future__ import annotations
 
 import re
 
+# The diff is indented: a line of a value in it is no progress, and is shown only when it is masked.
 _DOING = re.compile(
-    rb"^(.+): (Refreshing state|Reading|Still reading|Read complete|Preparing import)(?:\.\.\.| after)"
+    rb"^(\S.*): (Refreshing state|Reading|Still reading|Read complete|Preparing import)(?:\.\.\.| after)"
 )
 _VERBS = {
     b"Refreshing state": "refreshing",

@@ -1,4 +1,4 @@
-"""The state that Terraform could not save: kept where nobody else reads it, and never overwritten."""
+"""Moves a state that Terraform could not save to a private folder; never overwrites one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from orchestrator.terraform.model import Workdir
 ERRORED = "errored.tfstate"
 
 
-def refuse_errored_state(root: Path) -> None:
+def require_no_errored_state(root: Path) -> None:
     """Raise StateError when an earlier apply left a state behind: another apply would write over it."""
-    left = root / ERRORED
-    if left.exists():
+    path = root / ERRORED
+    if path.exists():
         raise StateError(
-            f"{left} is the state of an earlier apply that could not be saved.",
+            f"{path} is the state of an earlier apply that could not be saved.",
             advice="If the state in the backend is older, `terraform state push errored.tfstate`. "
             "Then remove the file. Applying again first would make its resources a second time.",
         )
@@ -26,25 +26,25 @@ def refuse_errored_state(root: Path) -> None:
 
 def rescue_errored_state(work: Workdir, root: Path) -> Path | None:
     """Move the state that an apply in `root` could not save to safety (0600); None when there is none."""
-    left = root / ERRORED
-    if not left.is_file():
+    path = root / ERRORED
+    if not path.is_file():
         return None
     folder = rescue_folder(work.env) / work.run_dir.parent.name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    kept = folder / work.run_dir.name
+    saved = folder / work.run_dir.name
     number = 1
-    while kept.exists():
+    while saved.exists():
         number += 1
-        kept = folder / f"{work.run_dir.name}.{number}"
-    draft = folder / f".{kept.name}.{os.getpid()}"
+        saved = folder / f"{work.run_dir.name}.{number}"
+    draft = folder / f".{saved.name}.{os.getpid()}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with left.open("rb") as source, os.fdopen(descriptor, "wb") as file:
+    with path.open("rb") as source, os.fdopen(descriptor, "wb") as file:
         shutil.copyfileobj(source, file)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(kept)
-    left.unlink()
-    return kept
+    draft.replace(saved)
+    path.unlink()
+    return saved
 
 
 def rescue_folder(env: Mapping[str, str]) -> Path:

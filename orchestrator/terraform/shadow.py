@@ -1,4 +1,4 @@
-"""A root module's second self: the same files by links, some of them replaced by ours, never in the checkout.
+"""Builds a shadow of a root module: links to its files, some of them replaced, outside the checkout.
 
 Terraform resolves `../../modules/x` and `file("${path.module}/../x")` by path, so the shadow has the
 repository's layout: real folders on the way to the root, links beside them.
@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from orchestrator.errors import ProjectError
+from orchestrator.repository.lock_file import LOCK_FILE
 
-LOCK_FILE = ".terraform.lock.hcl"
 _MARK = ".infra-shadow"
 # What belongs to somebody's own work in the checkout, not to the code.
 _PRIVATE = frozenset({".git", ".infra", ".terraform"})
@@ -41,9 +41,9 @@ def make_shadow(
     if root.is_absolute() or ".." in root.parts:
         raise ProjectError(f"{root} is not a folder of the repository {repo}.")
     repo = repo.absolute()
-    wanted = _wanted(repo, root, overrides, links)
+    files = _shadow_files(repo, root, overrides, links)
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _sync(target, wanted, frozenset({_MARK}))
+    _sync(target, files, frozenset({_MARK}))
     _sync_lock(repo, target, root)
     return target / root
 
@@ -66,16 +66,16 @@ def real_root(root: Path) -> Path:
 _Tree = dict[str, "_Tree | Path | bytes"]
 
 
-def _wanted(repo: Path, root: Path, overrides: Mapping[str, str], links: Sequence[str]) -> _Tree:
+def _shadow_files(repo: Path, root: Path, overrides: Mapping[str, str], links: Sequence[str]) -> _Tree:
     tree: _Tree = {}
-    here, real = tree, repo
+    folder, real = tree, repo
     for part in root.parts:
-        here |= _linked(real, _PRIVATE | {part})
+        folder |= _linked(real, _PRIVATE | {part})
         below: _Tree = {}
-        here[part] = below
-        here, real = below, real / part
-    here |= _linked(real, _LEFT_OUT_OF_ROOT)
-    here |= {name: text.encode() for name, text in overrides.items()}
+        folder[part] = below
+        folder, real = below, real / part
+    folder |= _linked(real, _LEFT_OUT_OF_ROOT)
+    folder |= {name: text.encode() for name, text in overrides.items()}
     for link in links:
         _add_link(tree, repo, PurePosixPath(os.path.normpath(root / link)))
     return tree
@@ -88,23 +88,23 @@ def _linked(folder: Path, left_out: frozenset[str]) -> _Tree:
 
 def _add_link(tree: _Tree, repo: Path, path: PurePosixPath) -> None:
     """A link at `path`, unless a folder on the way is a link itself: then it leads to the real one anyway."""
-    here = tree
+    folder = tree
     for part in path.parts[:-1]:
-        below = here.get(part)
+        below = folder.get(part)
         if not isinstance(below, dict):
             return
-        here = below
+        folder = below
     if path.parts and path.parts[0] != "..":
-        here[path.name] = repo / path
+        folder[path.name] = repo / path
 
 
-def _sync(target: Path, wanted: _Tree, keep: frozenset[str] = frozenset()) -> None:
+def _sync(target: Path, tree: _Tree, keep: frozenset[str] = frozenset()) -> None:
     with os.scandir(target) as entries:
-        found = {entry.name: entry for entry in entries}
-    for name in found.keys() - wanted.keys() - keep:
-        if not _is_terraforms_own(found[name]):
+        dir_entries = {entry.name: entry for entry in entries}
+    for name in dir_entries.keys() - tree.keys() - keep:
+        if not _is_terraforms_own(dir_entries[name]):
             _remove(target / name)
-    for name, thing in wanted.items():
+    for name, thing in tree.items():
         path = target / name
         if isinstance(thing, Path):
             _link(path, thing)

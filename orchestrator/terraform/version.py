@@ -15,11 +15,11 @@ class ConstraintError(ValueError):
 
 @dataclass(frozen=True)
 class Version:
-    """A semantic version. `given` is how many numbers were written: `~> 1.2` and `~> 1.2.0` differ."""
+    """A semantic version. `segments` is how many numbers were written: `~> 1.2` and `~> 1.2.0` differ."""
 
     numbers: tuple[int, ...]
     prerelease: str = ""
-    given: int = 3
+    segments: int = 3
 
     @classmethod
     def parse(cls, text: str) -> Version:
@@ -34,7 +34,7 @@ class Version:
     @property
     def release(self) -> Version:
         """The same without its pre-release."""
-        return Version(self.numbers, "", self.given)
+        return Version(self.numbers, "", self.segments)
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -55,11 +55,11 @@ def satisfies(version: str, constraint: str) -> bool:
     As Terraform does for itself, a pre-release counts as its release where the term names none; where it
     names one, an ordering term is met only by versions of the same release numbers. Raises ConstraintError.
     """
-    found = Version.parse(version)
+    parsed = Version.parse(version)
     if not constraint.strip():
         return True
     terms = [_term(text) for text in constraint.split(",")]
-    return all(_meets(found, operator, wanted) for operator, wanted in terms)
+    return all(_meets(parsed, operator, version) for operator, version in terms)
 
 
 def _term(text: str) -> tuple[str, Version]:
@@ -69,18 +69,18 @@ def _term(text: str) -> tuple[str, Version]:
     return match[1] or "=", Version.parse(match[2])
 
 
-def _meets(found: Version, operator: str, wanted: Version) -> bool:
-    if not wanted.prerelease:
-        found = found.release
+def _meets(release: Version, operator: str, version: Version) -> bool:
+    if not version.prerelease:
+        release = release.release
     if operator in ("=", "!="):
-        return (found.order == wanted.order) is (operator == "=")
-    if wanted.prerelease and found.numbers != wanted.numbers:
+        return (release.order == version.order) is (operator == "=")
+    if version.prerelease and release.numbers != version.numbers:
         return False
-    ahead = found.order > wanted.order
-    same = found.order == wanted.order
+    ahead = release.order > version.order
+    same = release.order == version.order
     if operator == "~>":
-        fixed = wanted.given - 1
-        return (ahead or same) and found.numbers[:fixed] == wanted.numbers[:fixed]
+        fixed = version.segments - 1
+        return (ahead or same) and release.numbers[:fixed] == version.numbers[:fixed]
     return {">": ahead, ">=": ahead or same, "<": not (ahead or same), "<=": not ahead}[operator]
 
 

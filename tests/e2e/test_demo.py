@@ -41,7 +41,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
 
 def processes_in(folder: Path) -> list[str]:
     """The command lines of the processes that have something to do with a folder."""
-    found = []
+    processes = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -49,39 +49,39 @@ def processes_in(folder: Path) -> list[str]:
         except OSError:
             continue
         if str(folder) in line or where.startswith(str(folder)):
-            found.append(line)
-    return found
+            processes.append(line)
+    return processes
 
 
 def in_order(text: str, parts: Sequence[str]) -> list[str]:
     """Those of some parts of a text that come one after the other, as far as they do."""
-    found, at = [], 0
+    order, at = [], 0
     for part in parts:
         at = text.find(part, at)
         if at < 0:
             break
-        found.append(part)
-    return found
+        order.append(part)
+    return order
 
 
-def test_it_does_what_it_says(tmp_path: Path) -> None:
+def test_every_step_succeeds(tmp_path: Path) -> None:
     folder, picture = tmp_path / "play", tmp_path / "demo.svg"
 
     demo = start(folder, "--keep", "--svg", str(picture))
     text, _ = demo.communicate(timeout=600)
 
     assert demo.returncode == 0, text
-    assert "Everything did what it said" in text
+    assert "Every step succeeded" in text
     assert "killed with SIGKILL" in text
-    told = (
+    shown = (
         *("$ infra status prod", "$ infra resume", "are in the state"),
-        *("$ infra affected --why", "What #1 is told", "approves commit", "$ infra sandbox github merge 1"),
-        *("What #1 is told about prod", "$ infra ci approve prod", "and is behind its load balancer again"),
-        *("Cancelled. This goes on by itself", "$ infra ci settle", "everything is what trunk says"),
+        *("$ infra affected --why", "The comment on #1", "approves commit", "$ infra sandbox github merge 1"),
+        *("The comment on #1 about prod", "$ infra ci approve prod", "and is behind its load balancer again"),
+        *("Cancelled. These processes go on", "$ infra ci finalize", "everything is what trunk says"),
         *("infra sandbox world delete", "The issue about prod/service", "--fix --action revert"),
-        *("What #7 is told", "--fix --action accept", "a quiet night", "$ infra destroy dev"),
+        *("The comment on #7", "--fix --action accept", "no drift, no open issue", "$ infra destroy dev"),
     )
-    assert in_order(text, told) == list(told)
+    assert in_order(text, shown) == list(shown)
     assert not processes_in(folder)
     assert not (folder / ".infra/sandbox/sandbox.json").exists()
     assert list((folder / ".infra/sandbox/world").rglob("google_cloud_run_v2_service/*.json"))

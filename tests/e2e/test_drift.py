@@ -13,21 +13,21 @@ import pytest
 
 pytest.importorskip("grpc")
 
-from orchestrator.ci.workflows import Target
+from orchestrator.forge.workflow_target import WorkflowTarget
 from orchestrator.sandbox.needs import RIGHTS
 from orchestrator.sandbox.provider.server import ProviderServer, reattach_config
-from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
 from orchestrator.sandbox.world import World
 from tests.support import warm, workflows
 from tests.support.ci import BUCKET, Ci, account, running
 from tests.support.cli import Infra
-from tests.support.nights import HEAD
 from tests.support.repo import Repo
+from tests.support.scheduled_checks import HEAD
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
-TARGET = Target("acme/infra", "main", ("dev",))
+TARGET = WorkflowTarget("acme/infra", "main", ("dev",))
 DURATION = "message_retention_duration"
 TOPIC = """
 resource "google_pubsub_topic" "{name}" {{
@@ -100,7 +100,7 @@ def story(tmp_path: Path) -> Iterator[Story]:
     }
     programs = warm.programs(tmp_path / "programs")
     files |= workflows.files(TARGET, programs)
-    provider, sentinel = ProviderServer(tmp_path / "worlds", Schemas()), Sentinel()
+    provider, sentinel = ProviderServer(tmp_path / "worlds", RecordedSchemas()), Sentinel()
     provider.start()
     provider.serve_types("google", ["google_pubsub_topic"])
     try:
@@ -132,28 +132,28 @@ def test_what_changed_by_hand_has_an_issue_until_it_is_put_right(story: Story) -
     # The job that checks fails where there is drift; act goes on, as GitHub does, by continue-on-error.
     assert night.returncode == 0, night.stdout + night.stderr
     assert "Failure - Main Check" in night.stdout
-    told = {one.title: one for one in github.issues()}
-    assert {title: one.state for title, one in told.items()} == {
+    issues = {issue.title: issue for issue in github.issues()}
+    assert {title: issue.state for title, issue in issues.items()} == {
         "Drift in dev/app": "open",
         "Drift in dev/shop": "open",
     }
-    app, shop = told["Drift in dev/app"], told["Drift in dev/shop"]
+    app, shop = issues["Drift in dev/app"], issues["Drift in dev/shop"]
     assert app.author == "github-actions[bot]"
     assert f'{DURATION}: "600s" → "900s"' in app.body
     assert story.ci.objects("dev/state/") == states
-    (asked,) = github.dispatches
-    assert (asked.workflow, asked.inputs["environment"]) == ("infra-apply.yml", "dev")
+    (dispatch,) = github.dispatches
+    assert (dispatch.workflow, dispatch.inputs["environment"]) == ("infra-apply.yml", "dev")
 
     assert "dev/shop google_pubsub_topic.orders: `drift.limits.addresses` does not name it" in night.stdout
 
-    day = story.run("workflow_dispatch", "infra-apply.yml", **asked.inputs)
+    day = story.run("workflow_dispatch", "infra-apply.yml", **dispatch.inputs)
     assert day.returncode == 0, day.stdout + day.stderr
     # The other one infra.yaml leaves to people.
     assert (world.get("events").attributes[DURATION], world.get("orders").attributes[DURATION]) == (
         *("600s", "900s"),
     )
     assert (app.state, shop.state) == ("closed", "open")
-    assert "reverted by a correction" in app.comments[-1].body
+    assert "reverted by a remediation" in app.comments[-1].body
     assert shop.comments == []
 
     world.set("orders", DURATION, "600s")

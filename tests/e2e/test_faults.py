@@ -1,7 +1,9 @@
-"""An apply of several stacks that is cut off, and its repair; the long form is in tests/soak."""
+"""An apply of several stacks that is interrupted, and its repair; the long form is in tests/soak."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ pytest.importorskip("grpc")
 if not Path("/proc/self/cwd").exists():
     pytest.skip("looks for processes in /proc", allow_module_level=True)
 
-from tests.support.crash.lab import YES, Lab, Target, finished
+from tests.support.crash.lab import LIMIT, YES, Lab, Target, finished
 from tests.support.crash.trouble import TROUBLES, Trouble
 from tests.support.crash.twice import two_at_once
 from tests.support.crash.verdict import repair
@@ -38,7 +40,20 @@ def lab(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...
     ],
 )
 def test_whoever_dies_wherever_nothing_is_lost(lab: Lab, step: str, target: Target, outcome: str) -> None:
-    with lab.round(Step(step, 1), target, slow=0.4 if target == "infra" else 0.0) as one:
+    released = threading.Event()
+
+    def wait_for_repair() -> None:
+        """Hold the change of a Terraform that outlives infra until somebody looks at what it left."""
+        end = time.monotonic() + LIMIT
+        while not released.is_set() and time.monotonic() < end:
+            if not one.trigger.armed:
+                asked = one.bucket.requests.count
+                while one.bucket.requests.count == asked and time.monotonic() < end:
+                    time.sleep(0.01)
+                released.set()
+            time.sleep(0.01)
+
+    with lab.round(Step(step, 1), target, slow=wait_for_repair if target == "infra" else 0.0) as one:
         # One stack at a time: what comes of a step must not depend on how far another stack is.
         finished(one.start("apply", "--all", "--parallelism", "1", *YES))
         assert one.trigger.struck, [str(step) for step in one.trigger.steps]
@@ -61,4 +76,4 @@ def test_whatever_the_bucket_does_nothing_is_lost(lab: Lab, name: str) -> None:
 
 def test_two_applies_at_once_take_turns(lab: Lab) -> None:
     results = [two_at_once(lab) for _ in range(2)]
-    assert not [text for one in results for text in one.defects]
+    assert not [text for result in results for text in result.defects]

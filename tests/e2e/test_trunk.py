@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from orchestrator.ci.workflows import Target
+from orchestrator.forge.workflow_target import WorkflowTarget
 from orchestrator.sandbox.github import runs
 from orchestrator.sandbox.needs import RIGHTS as GRANTED
 from orchestrator.sandbox.needs import SHARED
-from orchestrator.state.approved import digest_key
 from orchestrator.state.gcs import Bucket
+from orchestrator.state.plan_objects import digest_key
 from tests.support import warm, workflows
 from tests.support.ci import BUCKET, Ci, account, running
-from tests.support.remembered import FILES, UPSTREAM
+from tests.support.recorded_stack import FILES, UPSTREAM
 from tests.support.repo import Repo
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("terraform_argv")
 ENVIRONMENTS = ("dev", "prod")
 # act gives every run this id.
 ACT_RUN = 1
-TARGET = Target("acme/infra", "main", ENVIRONMENTS)
+TARGET = WorkflowTarget("acme/infra", "main", ENVIRONMENTS)
 RIGHTS = {
     role: tuple((folder.rstrip("/"), right) for folder, right in rights) for role, rights in GRANTED.items()
 }
@@ -89,7 +89,7 @@ class Story:
         """The command by which a reviewer approves an environment's gate, in the run that act plays."""
         github = self.ci.github
         with github.place as place:
-            if ACT_RUN not in [one.id for one in place.repository.runs]:
+            if ACT_RUN not in [run.id for run in place.repository.runs]:
                 runs.start_run(place, "infra-apply.yml", "push", "main", github.trunk, "olga").id = ACT_RUN
         body = {"repository": github.repository, "run": ACT_RUN, "environment": f"{environment}-approval"}
         return (
@@ -160,7 +160,7 @@ def test_from_pull_request_to_production(story: Story) -> None:
     applied = story.push()
     assert applied.returncode == 0, applied.stdout + applied.stderr
     assert story.value("dev/net") == story.value("prod/net") == "two"
-    told = "\n".join(one.body for one in ci.github.comments(number))
+    told = "\n".join(comment.body for comment in ci.github.comments(number))
     assert "infra:apply dev" in told
     assert "infra:apply prod" in told
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.engine.digests import DigestKeys, digest_inspection, empty_digest
 from orchestrator.engine.planner import plan_stack
-from orchestrator.engine.ports import Silent
+from orchestrator.engine.ports import SilentProgress
 from orchestrator.engine.session import Session, open_session
-from orchestrator.plan.comparing import compare
 from orchestrator.plan.digest import Digest, decode, encode
-from orchestrator.project import load
-from orchestrator.project.reach import reach
-from orchestrator.run.digesting import Keys, digests, empty_digest
+from orchestrator.plan.digest_comparison import compare
+from orchestrator.repository.loading import load
+from orchestrator.repository.output_sources import upstream_finder
 from orchestrator.terraform.client import PlanOptions
 from tests.support.cli import Infra
 from tests.support.repo import Repo
@@ -71,23 +71,31 @@ class Chain:
     def digest(self, stack: str, *upstreams: str) -> Digest:
         """A plan's digest; `upstreams` are those that have changes of their own."""
         session = self.session()
-        inspect = digests(session, Keys(session.memory.ledgers), provisional={f"dev/{stack}": upstreams})
+        inspect = digest_inspection(
+            session, DigestKeys(session.memory.ledgers), provisional={f"dev/{stack}": upstreams}
+        )
         found = session.context.project.stacks[f"dev/{stack}"]
         planned = plan_stack(session, found, PlanOptions(), inspect=inspect)
         assert planned.report.result in ("changed", "unchanged"), planned.report.reason
         return planned.inspected.digest or empty_digest(session, found, provisional=upstreams)
 
     def session(self) -> Session:
-        return open_session(load(self.repo.root), self.env, Silent())
+        return open_session(load(self.repo.root), self.env, SilentProgress())
 
     def differences(self, approved: Digest, stack: str) -> tuple[list[str], list[str]]:
         """What differs now, as an environment with `upstream` sees it, and as one with `strict` does."""
         now = self.digest(stack)
-        kept = decode(encode(approved))
-        reaches = reach(load(self.repo.root), f"dev/{stack}")
+        digest = decode(encode(approved))
+        reaches = upstream_finder(load(self.repo.root), f"dev/{stack}")
         return (
-            [f"{one.address} {one.path}" for one in compare(kept, now, reaches=reaches)],
-            [f"{one.address} {one.path}" for one in compare(kept, now, approval="strict")],
+            [
+                f"{difference.address} {difference.path}"
+                for difference in compare(digest, now, reaches=reaches)
+            ],
+            [
+                f"{difference.address} {difference.path}"
+                for difference in compare(digest, now, approval="strict")
+            ],
         )
 
 
@@ -104,7 +112,7 @@ def test_a_chain_whose_first_stack_moves_an_output(chain: Chain) -> None:
         "app": chain.digest("app", "dev/net"),
         "end": chain.digest("end", "dev/app"),
     }
-    assert [one.address for one in approved["net"].resources] == ["terraform_data.n"]
+    assert [resource.address for resource in approved["net"].resources] == ["terraform_data.n"]
     assert approved["app"].is_empty
     assert approved["end"].is_empty
     # What only explains a difference is kept, and is no part of what is compared.

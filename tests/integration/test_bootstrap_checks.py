@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.run.bootstrap_checks import check_bucket
-from orchestrator.run.doctoring import Check
+from orchestrator.report.doctor_check import DoctorCheck
 from orchestrator.sandbox.gcs.server import GcsServer
-from orchestrator.state.bucket import look_at
+from orchestrator.scaffold.bootstrap_checks import check_access
+from orchestrator.scaffold.bootstrap_locations import BucketFolder, EnvironmentLocations, Locations
+from orchestrator.state.bucket_access import read_settings
 from orchestrator.state.gcs import Bucket
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are using a Python version:FutureWarning")
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:You are using a Python version:F
 EMAIL = "dev-plan@example.iam.gserviceaccount.com"
 ATTESTS = "attest@example.iam.gserviceaccount.com"
 OUTPUTS = {"accounts": {"dev": {"plan": EMAIL}}, "attest_account": ATTESTS}
+USUAL = Locations()
 GOOD = {
     "versioning": {"enabled": True},
     "iamConfiguration": {
@@ -36,15 +38,18 @@ def server(tmp_path: Path) -> Iterator[GcsServer]:
     server.close()
 
 
-def checks(server: GcsServer, outputs: Mapping[str, Any] = OUTPUTS) -> dict[str, list[Check]]:
+def checks(
+    server: GcsServer, outputs: Mapping[str, Any] = OUTPUTS, locations: Locations = USUAL
+) -> dict[str, list[DoctorCheck]]:
     """The checks by name."""
     environ = {"STORAGE_EMULATOR_HOST": server.url, "PATH": ""}
-    found: dict[str, list[Check]] = {}
-    for check in check_bucket(
+    found: dict[str, list[DoctorCheck]] = {}
+    for check in check_access(
         "states",
         environ,
         outputs,
         lambda who: {"STORAGE_EMULATOR_HOST": server.url_of(f"serviceAccount:{who}")},
+        locations,
     ):
         found.setdefault(check.name, []).append(check)
     return found
@@ -143,8 +148,45 @@ def test_without_accounts_that_is_said(server: GcsServer) -> None:
 
 
 def test_a_bucket_is_missing_or_refused(server: GcsServer) -> None:
-    assert look_at(Bucket("states", {"STORAGE_EMULATOR_HOST": server.url})) == "missing"
+    assert read_settings(Bucket("states", {"STORAGE_EMULATOR_HOST": server.url})) == "missing"
     server.store.create_bucket("p", {"name": "states"})
     stranger = server.url_of("serviceAccount:x@y.iam.gserviceaccount.com")
-    assert look_at(Bucket("states", {"STORAGE_EMULATOR_HOST": stranger})) == "refused"
+    assert read_settings(Bucket("states", {"STORAGE_EMULATOR_HOST": stranger})) == "refused"
     assert [check.status for check in checks(server, {})["bucket"]] == ["error"] * 3
+
+
+APART = EnvironmentLocations((BucketFolder("own", "dev"),), (BucketFolder("own", ""),))
+
+
+def test_an_existing_bucket_keeps_its_settings_and_its_accounts_are_checked(server: GcsServer) -> None:
+    """Its protection is a warning; one environment may have all of it, and the bootstrap's stays closed."""
+    server.store.create_bucket("p", {"name": "states", **GOOD})
+    uniform = {"uniformBucketLevelAccess": {"enabled": True}}
+    server.store.create_bucket("p", {"name": "own", "iamConfiguration": uniform})
+    binding = {"role": "roles/storage.objectViewer", "members": [f"serviceAccount:{EMAIL}"]}
+    server.store.set_bucket_policy("own", {"bindings": [binding]})
+
+    result = checks(server, locations=Locations({"dev": APART}, ("own",)))
+
+    assert [(check.status, check.message) for check in result["bucket"] if check.status != "ok"] == [
+        ("warning", "gs://own: not so that old versions are kept"),
+        ("warning", "gs://own: not so that nothing can be made public"),
+    ]
+    assert result["dev plan account"][0].status == "ok"
+    assert "cannot add attestations in gs://own/dev" in result["attest account"][0].message
+
+
+def test_environments_that_reach_each_other_are_named(server: GcsServer) -> None:
+    server.store.create_bucket("p", {"name": "states", **GOOD})
+    shared = BucketFolder("states", "app")
+    locations = {
+        name: EnvironmentLocations((BucketFolder("states", name),), (shared,)) for name in ("dev", "prod")
+    }
+    outputs = {**OUTPUTS, "accounts": {"dev": {"plan": EMAIL}, "prod": {"plan": EMAIL}}}
+
+    result = checks(server, outputs, Locations(locations))
+
+    assert [check.message for check in result["environments"]] == [
+        "the accounts of dev reach gs://states/app of prod",
+        "the accounts of prod reach gs://states/app of dev",
+    ]

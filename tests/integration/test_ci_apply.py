@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.state.approved import digest_key
+from orchestrator.state.plan_objects import digest_key
 from tests.support.ci import Ci, grant_plan_accounts, running
 from tests.support.cli import Infra
 from tests.support.merging import (
@@ -32,7 +32,7 @@ from tests.support.merging import (
     value,
     verdicts,
 )
-from tests.support.remembered import CONFIG, UPSTREAM
+from tests.support.recorded_stack import CONFIG, UPSTREAM
 from tests.support.repo import Repo
 from tests.support.warm import Forked
 
@@ -52,8 +52,8 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ci(tmp_path: Path, applied: Path) -> Iterator[Ci]:
-    with running(tmp_path, applied) as found:
+def ci(steady_path: Path, applied: Path) -> Iterator[Ci]:
+    with running(steady_path, applied) as found:
         yield found
 
 
@@ -67,7 +67,9 @@ def test_what_was_approved_is_applied_in_order_and_told(ci: Ci) -> None:
     for name in ("dev", "prod"):
         assert f"✓ {name} is done" in told(ci, number, name)
         assert ci.github.statuses(ci.github.trunk)[f"infra/apply/{name}"].state == "success"
-    assert [(one.environment, one.statuses[-1].state) for one in ci.github.deployments()] == [
+    assert [
+        (deployment.environment, deployment.statuses[-1].state) for deployment in ci.github.deployments()
+    ] == [
         ("dev", "success"),
         ("prod", "success"),
     ]
@@ -75,7 +77,7 @@ def test_what_was_approved_is_applied_in_order_and_told(ci: Ci) -> None:
     assert ci.place.ledger("prod/net").runs()[0].trigger == "ci"
 
     again = job(ci)("ci", "apply", code=0)
-    assert "prod: nothing to do; trunk owes it nothing." in again.out
+    assert "prod: nothing to do; no stack is pending." in again.out
     assert "✓ prod is done" in told(ci, number, "prod"), "what was told stays"
 
 
@@ -94,7 +96,7 @@ def test_a_world_that_changed_since_is_not_applied_over(ci: Ci) -> None:
     assert "terraform_data.x" in body
     assert '"three"' in body
     assert "infra ci approve prod" in body + ran.out
-    for text in (ran.out, *(one.body for one in ci.github.comments(number))):
+    for text in (ran.out, *(comment.body for comment in ci.github.comments(number))):
         assert "hunter2" not in text
         assert "correcthorse" not in text
     # The gate approves in one step what would be done now.
@@ -137,22 +139,22 @@ output "x" {{
 """
 
 
-@pytest.mark.parametrize("reviewed", [True, False])
-def test_a_chain_of_three_is_approved_as_it_will_become(ci: Ci, reviewed: bool) -> None:
-    """Only the first one's code changed; the others were planned with the old value, on the pull request and
-    for the gate."""
+def test_a_chain_of_three_is_approved_as_it_will_become(ci: Ci) -> None:
+    """Only the first one's code changed; the others were planned with the old value, on the pull request and,
+    the second time, for the gate."""
     started(ci, {"infra/envs/prod/app/main.tf": reads("net"), "infra/envs/prod/end/main.tf": reads("app")})
-    number = merged(ci, {PROD: value("two")}, review=reviewed)
-    gate: tuple[str, ...] = ()
-    if not reviewed:
-        gate = gated(ci, job(ci, LOOK)("ci", "compare", "prod", "--json", code=0))
-    ran = apply(ci, "prod", *gate, code=0)
-    assert ran.results == {"prod/net": "applied", "prod/app": "applied", "prod/end": "applied"}
-    found = verdicts(ran)
-    assert found["prod/net"] == "approved"
-    assert {found["prod/app"], found["prod/end"]} <= {"approved", "provisional"}
-    assert state_of(ci, "prod/end") == "two"
-    assert "3 stacks applied" in told(ci, number, "prod")
+    for text, reviewed in (("two", True), ("three", False)):
+        number = merged(ci, {PROD: value(text)}, text, review=reviewed)
+        gate: tuple[str, ...] = ()
+        if not reviewed:
+            gate = gated(ci, job(ci, LOOK)("ci", "compare", "prod", "--json", code=0))
+        ran = apply(ci, "prod", *gate, code=0)
+        assert ran.results == {"prod/net": "applied", "prod/app": "applied", "prod/end": "applied"}
+        found = verdicts(ran)
+        assert found["prod/net"] == "approved"
+        assert {found["prod/app"], found["prod/end"]} <= {"approved", "provisional"}
+        assert state_of(ci, "prod/end") == text
+        assert "3 stacks applied" in told(ci, number, "prod")
 
 
 def test_what_nobody_approved_waits_for_the_gate(ci: Ci) -> None:
@@ -161,7 +163,7 @@ def test_what_nobody_approved_waits_for_the_gate(ci: Ci) -> None:
     looks = ci.job(0, event="push", environment="prod", rights=LOOK, commit=ci.github.trunk)
     ran = looks("ci", "compare", "prod", "--json", code=0)
     compared = ran.document
-    assert (compared["gate"], compared["owed"].keys()) == (True, {"prod/net"})
+    assert (compared["gate"], compared["pending"].keys()) == (True, {"prod/net"})
     outputs = Path(looks.env["GITHUB_OUTPUT"]).read_text().split()
     assert {"true", "1"} <= set(outputs)
     assert (
@@ -211,29 +213,27 @@ def test_no_change_takes_itself_out_of_the_rules(ci: Ci) -> None:
     assert state_of(ci, "prod/net") == "one"
 
 
-@pytest.mark.parametrize("how", ["merge", "rebase"])
-def test_however_it_was_merged_it_is_found(ci: Ci, how: str) -> None:
+def test_however_it_was_merged_it_is_found(ci: Ci) -> None:
     """Two pull requests within a moment, whose first run was thrown away; then the first is taken back."""
     one = planned(ci, {PROD: value("two")}, "one")
     two = planned(ci, {"infra/envs/prod/other/main.tf": UPSTREAM}, "two")
-    ci.github.merge(one, how)
-    ci.github.merge(two, how)
+    ci.github.merge(one, "merge")
+    ci.github.merge(two, "rebase")
     ran = apply(ci, "prod", code=0)
     assert ran.results == {"prod/net": "applied", "prod/other": "applied"}
     assert verdicts(ran) == {"prod/net": "approved", "prod/other": "approved"}
     assert "2 stacks applied" in told(ci, one, "prod")
     assert "2 stacks applied" in told(ci, two, "prod")
-    if how == "merge":
-        merged(ci, {PROD: UPSTREAM}, "revert")
-        assert apply(ci, "prod", code=0).results == {"prod/net": "applied"}
-        assert state_of(ci, "prod/net") == "one"
+    merged(ci, {PROD: UPSTREAM}, "revert")
+    assert apply(ci, "prod", code=0).results == {"prod/net": "applied"}
+    assert state_of(ci, "prod/net") == "one"
 
 
 def test_what_deletes_wants_its_label_after_the_plan(ci: Ci) -> None:
-    gone = UPSTREAM.replace('resource "terraform_data" "x"', 'resource "terraform_data" "z"').replace(
+    replace = UPSTREAM.replace('resource "terraform_data" "x"', 'resource "terraform_data" "z"').replace(
         "terraform_data.x", "terraform_data.z"
     )
-    number = ci.change({PROD: gone})
+    number = ci.change({PROD: replace})
     ci.github.label(number, "allow-destroy", by="bert")
     ci.job(number)("ci", "plan", code=0)
     ci.github.review(number)
@@ -251,11 +251,11 @@ def test_the_policy_is_the_one_from_before_the_change(ci: Ci) -> None:
     """Code and the rule that forbids it: one pull request cannot bring the one and drop the other."""
     protect = "policy: {protect: [{type: terraform_data, reason: It is dear.}], destroy: {prod: allow}}\n"
     started(ci, {"infra.yaml": CONFIG + protect})
-    gone = (
+    word = (
         UPSTREAM.replace("terraform_data.x", "null").split("resource")[0]
         + 'output "x" {\n  value = "one"\n}\n'
     )
-    number = ci.change({PROD: gone, "infra.yaml": CONFIG + "policy: {destroy: {prod: allow}}\n"})
+    number = ci.change({PROD: word, "infra.yaml": CONFIG + "policy: {destroy: {prod: allow}}\n"})
     ci.job(number)("ci", "plan", code=4)
     ci.github.review(number)
     ci.github.merge(number, "squash")
@@ -287,10 +287,10 @@ def test_a_failed_check_outlives_the_run_that_saw_it(ci: Ci) -> None:
     assert states(apply(ci, "dev", code=1)) == {"dev": "stopped"}
     looks = job(ci, LOOK)
     compared = looks("ci", "compare", "dev", "--json", code=0).document
-    assert (compared["owed"], compared["checks_due"].startswith("check smoke failed at ")) == ({}, True)
+    assert (compared["pending"], compared["checks_due"].startswith("check smoke failed at ")) == ({}, True)
     assert "true" in Path(looks.env["GITHUB_OUTPUT"]).read_text()
     compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=4).document
-    assert (compared["gate"], compared["held"].startswith("dev has not passed: ")) == (False, True)
+    assert (compared["gate"], compared["hold_reason"].startswith("dev has not passed: ")) == (False, True)
     ran = apply(ci, "prod", code=4)
     assert (states(ran), state_of(ci, "prod/net")) == ({"prod": "waiting"}, "one")
     assert "check smoke failed at" in told(ci, number, "prod")
@@ -352,7 +352,11 @@ def test_a_job_without_rights_reports_and_another_one_tells(ci: Ci, tmp_path: Pa
     assert ci.github.writes() == before
     job(ci)("ci", "comment", str(tmp_path / "reports"), code=0)
     assert "✓ prod is done" in told(ci, number, "prod")
-    stale = [one.body for one in ci.github.comments(other) if one.body.startswith("<!-- infra:stale -->")]
+    stale = [
+        comment.body
+        for comment in ci.github.comments(other)
+        if comment.body.startswith("<!-- infra:stale -->")
+    ]
     assert len(stale) == 1
     assert "`prod/net`" in stale[0]
     assert not ci.github.comments(docs)
@@ -420,15 +424,15 @@ def test_one_step_approves_what_is_owed(ci: Ci) -> None:
     merged(ci, {DEV: value("two"), PROD: value("two")}, review=False)
     assert apply(ci, "prod", code=4).results == {"prod/net": "blocked"}
     ada = Infra(ci.checkout(ci.github.trunk), {**job(ci).env, "GITHUB_TOKEN": ci.github.token("ada")})
-    shown = ada("ci", "approve", "prod", "--dry-run", code=0)
-    assert "`prod/net`" in shown.out
+    ran = ada("ci", "approve", "prod", "--dry-run", code=0)
+    assert "`prod/net`" in ran.out
     assert len(ci.github.branches()) == 2
     opened = ada("ci", "approve", "prod", "--json", code=0).document
-    assert opened["held"] is False
+    assert opened["workflows_held"] is False
     number = opened["pull_request"]
     assert f"#{number} is open already" in ada("ci", "approve", "prod", code=0).out
     ci.job(number)("ci", "plan", code=0)
-    assert '"one" -> "two"' in next(one.body for one in ci.github.comments(number))
+    assert '"one" -> "two"' in next(comment.body for comment in ci.github.comments(number))
     ci.github.review(number)
     ci.github.merge(number)
     assert apply(ci, "prod", code=0).results == {"prod/net": "applied"}
@@ -465,14 +469,14 @@ def parts(ci: Ci, attempt: str) -> list[dict[str, str]]:
     running = [
         Forked(
             ("ci", "apply", "prod", "--shard", f"{part}/2", "--json"),
-            one.root,
-            {**os.environ, **one.env, "GITHUB_RUN_ATTEMPT": attempt},
+            infra.root,
+            {**os.environ, **infra.env, "GITHUB_RUN_ATTEMPT": attempt},
         )
-        for part, one in enumerate((job(ci), job(ci)), 1)
+        for part, infra in enumerate((job(ci), job(ci)), 1)
     ]
-    ended = [json.loads(one.communicate(timeout=100)[0]) for one in running]
-    for one in running:
-        one.close()
+    ended = [json.loads(forked.communicate(timeout=100)[0]) for forked in running]
+    for forked in running:
+        forked.close()
     return [{stack["id"]: stack["result"] for stack in one["stacks"]} for one in ended]
 
 

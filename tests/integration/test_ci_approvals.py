@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigError
-from orchestrator.hosts.github import open_host
-from orchestrator.hosts.model import NewCheck
+from orchestrator.forge.github import open_github
+from orchestrator.forge.model import NewCheck
 from orchestrator.plan.digest import Digest, encode
-from orchestrator.review.decisions import Approval, Decisions, Refusal, ReviewRule
+from orchestrator.review.decisions import Approval, Decisions, RefusedApproval, ReviewRule
 from orchestrator.review.reviewers import Reviewers
-from orchestrator.state.records import Entry
+from orchestrator.state.records import LedgerEntry
 from tests.support.approving import APP, CONFIG, FILES, Approving
 from tests.support.repo import Repo
-from tests.unit.plan.test_comparing import create, plan, update
+from tests.unit.plan.test_digest_comparison import create, plan, update
 
 PLAIN, READER = "terraform_data.plain", "terraform_data.reader"
 
@@ -61,7 +61,7 @@ def test_what_was_approved_is_applied_however_it_was_merged(place: Approving, me
     verdict = place.judge(TWO)
     assert (verdict.kind, verdict.pull_requests, verdict.differences) == ("approved", (number,), ())
     other = place.judge(THREE)
-    assert (other.kind, [one.path for one in other.differences]) == ("mismatch", ["input"])
+    assert (other.kind, [difference.path for difference in other.differences]) == ("mismatch", ["input"])
     assert (
         place.judge(app(update(PLAIN, input=("one", "two")), create("terraform_data.more"))).kind
         == "mismatch"
@@ -130,7 +130,7 @@ def test_only_a_review_of_the_head_by_another_writer_decides(place: Approving) -
         pull = place.host.pull_request(number)
         answer = decisions_of(place).approval_of(pull, "prod", ReviewRule(), [place.objects()])
         found[case] = isinstance(answer, Approval)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, RefusedApproval):
             assert answer.reason == "nobody who may write approved its last commit"
     assert found == {case: wanted for case, (_, wanted) in REVIEWS.items()}
 
@@ -141,12 +141,12 @@ def test_a_dismissed_review_and_a_plan_posted_after_the_review_do_not_count(plac
     place.post(number, TWO)
     decisions = decisions_of(place)
 
-    def approval() -> Approval | Refusal:
-        found = place.host.pull_request(number)
-        return decisions.approval_of(found, "prod", ReviewRule(), [place.objects()])
+    def approval() -> Approval | RefusedApproval:
+        pull_request = place.host.pull_request(number)
+        return decisions.approval_of(pull_request, "prod", ReviewRule(), [place.objects()])
 
     first = approval()
-    assert isinstance(first, Refusal)
+    assert isinstance(first, RefusedApproval)
     assert "no plan of prod was attested before it was approved" in first.reason
     second = place.github.review(number, "olga")
     place.post(number, THREE)
@@ -154,11 +154,11 @@ def test_a_dismissed_review_and_a_plan_posted_after_the_review_do_not_count(plac
     assert isinstance(found, Approval)
     assert found.digests == {"prod/app": TWO}, "the newest that was there when it was reviewed"
     with place.github.place as server:
-        for one in server.pull(number).reviews:
-            if one.id == second:
-                one.state = "DISMISSED"
+        for review in server.pull(number).reviews:
+            if review.id == second:
+                review.state = "DISMISSED"
     refused = approval()
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, RefusedApproval)
     assert early != second
 
 
@@ -176,7 +176,7 @@ def test_only_objects_that_an_attestation_names_count(place: Approving) -> None:
     place.objects().create(number, head, "prod/net", "1-1", encode(replace(evil, stack="prod/net")))
     # Checks as the job that attests posts them: by a workflow of the branch, and by another app.
     for app in ("github-actions[bot]", "other-app[bot]"):
-        host = open_host(place.github.environ(place.github.token(app, checks="write"), "push"))
+        host = open_github(place.github.environ(place.github.token(app, checks="write"), "push"))
         host.create_check(NewCheck("infra/prod", head, "success", "2 changes", ""))
         host.close()
     place.github.review(number, "bert")
@@ -201,15 +201,15 @@ def test_a_queue_compares_only_what_has_nothing_unapplied_ahead(place: Approving
     place.job.git("fetch", "-q", "origin", group["head_ref"])
     place.job.git("checkout", "-q", "--detach", group["head_sha"])
     place.session = place._session()
-    judge = Approvals(place.session, place.host)
+    approvals = Approvals(place.session, place.host)
     stack, pull = place.session.context.project.stacks["prod/app"], place.host.pull_request(first)
-    assert judge.judge_queued(stack, TWO, place.entry(), pull, group["base_sha"]).kind == "approved"
-    wrong = judge.judge_queued(stack, THREE, place.entry(), pull, group["base_sha"])
-    assert [one.path for one in wrong.differences] == ["input"]
+    assert approvals.compare_queued(stack, TWO, place.entry(), pull, group["base_sha"]).kind == "approved"
+    wrong = approvals.compare_queued(stack, THREE, place.entry(), pull, group["base_sha"])
+    assert [difference.path for difference in wrong.differences] == ["input"]
     # The same stack was changed on trunk and not applied yet.
     behind = replace(place.entry(), fingerprint="0" * 64)
-    for entry in (behind, None, Entry("prod/app")):
-        assert judge.judge_queued(stack, THREE, entry, pull, group["base_sha"]).kind == "provisional"
+    for entry in (behind, None, LedgerEntry("prod/app")):
+        assert approvals.compare_queued(stack, THREE, entry, pull, group["base_sha"]).kind == "provisional"
 
 
 def test_what_a_queue_landed_is_owed_to_each_of_its_pull_requests(place: Approving) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.state.drift import DriftLog, Heartbeat
+from orchestrator.state.drift_store import DriftLog, Heartbeat
 from tests.support.ci import Ci, running
 from tests.support.merging import LOOK, apply, gated, job, merged, planned, state_of, states, told, verdicts
-from tests.support.remembered import CONFIG, FOLLOWER, UPSTREAM
+from tests.support.recorded_stack import CONFIG, FOLLOWER, UPSTREAM
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -32,9 +32,9 @@ resource "terraform_data" "second" {
 
 
 @pytest.fixture
-def ci(tmp_path: Path) -> Iterator[Ci]:
+def ci(steady_path: Path) -> Iterator[Ci]:
     files = {"infra.yaml": CONFIG, NET: UPSTREAM, APP: READER}
-    with running(tmp_path, files=files) as found:
+    with running(steady_path, files=files) as found:
         yield found
 
 
@@ -70,7 +70,7 @@ def test_what_had_to_wait_is_approved_by_nobody(ci: Ci) -> None:
     number = planned(ci, new)
     body = ci.body(number)
     assert "**Must wait:**" in body
-    assert "nothing of them is approved here" in body
+    assert "an approval does not cover them" in body
     assert ci.conclusions(number)["infra/staging"] == "success"
     ci.github.merge(number, "squash")
 
@@ -81,7 +81,7 @@ def test_what_had_to_wait_is_approved_by_nobody(ci: Ci) -> None:
     # The gate of this run lies behind it: another one asks.
     assert "Comment `/infra apply staging`" in told(ci, number, "staging")
     compared = job(ci, LOOK)("ci", "compare", "staging", "--json", code=0)
-    assert list(compared.document["owed"]) == ["staging/app"]
+    assert list(compared.document["pending"]) == ["staging/app"]
     ran = apply(ci, "staging", *gated(ci, compared, "staging"), code=0)
     assert ran.results == {"staging/app": "applied"}
 

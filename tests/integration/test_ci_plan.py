@@ -12,13 +12,13 @@ import pytest
 from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.states import States
 from orchestrator.plan.digest import decode, sha256
-from orchestrator.project import load
-from orchestrator.state.approved import PlanObjects, digest_key
+from orchestrator.repository.loading import load
 from orchestrator.state.attestations import Attestation, Attestations
+from orchestrator.state.plan_objects import PlanObjects, digest_key
 from tests.support.ci import Ci, grant_plan_accounts, running
 from tests.support.cli import Infra
 from tests.support.github import BOT
-from tests.support.remembered import CONFIG, FOLLOWER, UPSTREAM
+from tests.support.recorded_stack import CONFIG, FOLLOWER, UPSTREAM
 from tests.support.repo import Repo
 from tests.support.schemas import check_schema
 
@@ -42,14 +42,14 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ci(tmp_path: Path, applied: Path) -> Iterator[Ci]:
-    with running(tmp_path, applied) as found:
+def ci(steady_path: Path, applied: Path) -> Iterator[Ci]:
+    with running(steady_path, applied) as found:
         yield found
 
 
 def plan_objects(ci: Ci, environment: str) -> PlanObjects:
     project = load(ci.place.repo.root)
-    env = {"STORAGE_EMULATOR_HOST": ci.place.server.url}
+    env = {"STORAGE_EMULATOR_HOST": ci.place.server.url, "INFRA_SANDBOX": "test"}
     ledger = Ledgers(project, States(project, env), env).of(project.of(environment)[0])
     return PlanObjects(ledger.storage, environment, ledger.folder)
 
@@ -70,9 +70,9 @@ def test_jobs_plan_and_one_job_tells(ci: Ci, tmp_path: Path) -> None:
     assert {name: after[name] for name in before} == before
 
     job = ci.job(number)
-    told = job("ci", "comment", str(tmp_path / "r"), "--json", code=0).document
-    check_schema(told, "ci-plan")
-    assert told["comment"] == "created"
+    document = job("ci", "comment", str(tmp_path / "r"), "--json", code=0).document
+    check_schema(document, "ci-plan")
+    assert document["comment"] == "created"
     body = ci.body(number)
     assert body.startswith("<!-- infra:plan -->\n")
     assert '!       input  = "one" -> "two"' in body
@@ -97,7 +97,7 @@ def test_what_reviewers_saw_is_attested(ci: Ci) -> None:
     found = plan_objects(ci, "dev").of_run(number, head, attestation.plan_run)
     assert attestation.plans == {name: sha256(data) for name, data in found.items()}
     digests = {name: decode(data) for name, data in found.items()}
-    assert [one.address for one in digests["dev/net"].resources] == ["terraform_data.x"]
+    assert [resource.address for resource in digests["dev/net"].resources] == ["terraform_data.x"]
     assert digests["dev/net"].provisional == ()
     assert digests["dev/app"].is_empty
     assert digests["dev/app"].provisional == ("dev/net",)
@@ -110,7 +110,7 @@ def test_telling_it_again_sends_nothing_new(ci: Ci) -> None:
     job("ci", "plan", code=0)
     again = ci.job(number, GITHUB_RUN_ID="4242")
     assert again("ci", "plan", "--json", code=0).document["comment"] == "unchanged"
-    assert [one for one in ci.github.writes() if "/comments" in one[1]] == [
+    assert [write for write in ci.github.writes() if "/comments" in write[1]] == [
         ("POST", f"/repos/acme/infra/issues/{number}/comments", 201)
     ]
 
@@ -123,13 +123,13 @@ def test_a_stack_that_fails_does_not_hide_the_others(ci: Ci) -> None:
     assert '"one" -> "two"' in body
     assert ci.conclusions(number) == {"infra/dev": "failure", "infra/prod": "success"}
     (check,) = ci.github.checks(ci.github.head(number), "infra/dev")
-    assert [(one["path"], one["start_line"]) for one in check.annotations] == [(NET, 14)]
+    assert [(annotation["path"], annotation["start_line"]) for annotation in check.annotations] == [(NET, 14)]
 
 
 def test_what_no_job_reported_is_not_planned(ci: Ci, tmp_path: Path) -> None:
     number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": FOLLOWER.replace('"y"', '"z"', 1)})
     parts = json.loads(ci.job(number)("affected", "--matrix", "--shards", "2", code=0).out)["include"]
-    assert [(one["shard"], one["stacks"]) for one in parts] in (
+    assert [(part["shard"], part["stacks"]) for part in parts] in (
         [("1/2:timed", "dev/net"), ("2/2:timed", "dev/app")],
         [("1/2:timed", "dev/app"), ("2/2:timed", "dev/net")],
     )
@@ -158,8 +158,8 @@ def test_without_a_key_the_plan_is_shown_and_its_approval_said_not_to_count(ci: 
 
 def test_only_documents_change(ci: Ci) -> None:
     number = ci.change({"README.md": "Words.\n"})
-    told = ci.job(number)("ci", "plan", "--json", code=0).document
-    assert (told["stacks"], told["comment"]) == ([], "none")
+    document = ci.job(number)("ci", "plan", "--json", code=0).document
+    assert (document["stacks"], document["comment"]) == ([], "none")
     assert ci.github.comments(number) == []
     assert ci.conclusions(number) == {"infra/dev": "success", "infra/prod": "success"}
 
@@ -182,20 +182,20 @@ def test_a_branch_behind_trunk_is_planned_as_it_will_be_merged(ci: Ci) -> None:
     number = ci.change({NET: TWO})
     trunk = ci.github.commit("main", {NET: UPSTREAM.replace("why", "because")}, "Meanwhile")
     job = ci.job(number)
-    told = job("ci", "plan", "--json", code=0).document
-    assert (told["base"], told["commit"]) == (trunk, job.env["GITHUB_SHA"])
-    assert told["head"] == ci.github.head(number) != told["commit"]
-    net = next(one for one in told["stacks"] if one["id"] == "dev/net")
+    document = job("ci", "plan", "--json", code=0).document
+    assert (document["base"], document["commit"]) == (trunk, job.env["GITHUB_SHA"])
+    assert document["head"] == ci.github.head(number) != document["commit"]
+    net = next(stack for stack in document["stacks"] if stack["id"] == "dev/net")
     assert net["outputs"] == ["x", "y"]
-    assert [one["address"] for one in net["changes"]] == ["terraform_data.x"]
+    assert [change["address"] for change in net["changes"]] == ["terraform_data.x"]
 
 
 def test_a_checkout_of_the_head_itself_is_noticed(ci: Ci) -> None:
     number = ci.change({NET: TWO})
     ci.github.commit("main", {"README.md": "Words.\n"}, "Meanwhile")
     job = ci.job(number, commit=ci.github.head(number))
-    told = job("ci", "plan", "--json", code=0).document
-    assert "the branch alone, which is behind trunk" in told["notes"][0]
+    document = job("ci", "plan", "--json", code=0).document
+    assert "the branch alone, which is behind trunk" in document["notes"][0]
     assert "behind trunk" in ci.body(number)
 
 
@@ -217,6 +217,7 @@ def test_a_shallow_clone_is_told_what_it_lacks(ci: Ci, tmp_path: Path) -> None:
 
 
 def test_a_fork_gets_nothing(ci: Ci, tmp_path: Path) -> None:
+    ci.is_init_kept = False
     number = ci.change({NET: TWO})
     job = ci.job(number)
     event = json.loads(Path(job.env["GITHUB_EVENT_PATH"]).read_text())
@@ -252,6 +253,7 @@ def test_a_rehearsal_needs_no_token_and_writes_nothing(ci: Ci) -> None:
 
 
 def test_what_the_guard_refuses_never_reaches_terraform(ci: Ci) -> None:
+    ci.is_init_kept = False
     evil = TWO + 'data "external" "x" {\n  program = ["touch", "/tmp/owned"]\n}\n'
     number = ci.change({NET: evil})
     job = ci.job(number)
@@ -259,7 +261,7 @@ def test_what_the_guard_refuses_never_reaches_terraform(ci: Ci) -> None:
     assert not (job.root / ".infra" / "data").exists()
     assert ci.conclusions(number)["infra/dev"] == "failure"
     (check,) = ci.github.checks(ci.github.head(number), "infra/dev")
-    assert {(one["path"], one["start_line"]) for one in check.annotations} == {(NET, 13)}
+    assert {(annotation["path"], annotation["start_line"]) for annotation in check.annotations} == {(NET, 13)}
     assert "external" in ci.body(number)
 
 
@@ -298,7 +300,7 @@ def test_a_failure_to_tell_is_told_elsewhere(ci: Ci) -> None:
     job = ci.job(number)
     ci.github.fault("*/comments", method="POST", status=403, times=9)
     ran = job("ci", "plan", code=1)
-    assert "GitHub could not be told" in ran.err
+    assert "GitHub could not be updated" in ran.err
     assert "could not be told" in Path(job.env["GITHUB_STEP_SUMMARY"]).read_text()
     assert ci.conclusions(number)["infra/dev"] == "success"
 
@@ -307,8 +309,8 @@ def test_a_token_that_may_not_post_checks_sets_statuses(ci: Ci) -> None:
     number = ci.change({NET: TWO})
     job = ci.job(number, rights={"pull_requests": "write", "statuses": "write"})
     job("ci", "plan", code=0)
-    found = ci.github.statuses(ci.github.head(number))
-    assert {name: one.state for name, one in found.items()} == {
+    statuses = ci.github.statuses(ci.github.head(number))
+    assert {name: status.state for name, status in statuses.items()} == {
         "infra/dev": "success",
         "infra/prod": "success",
     }
@@ -316,8 +318,8 @@ def test_a_token_that_may_not_post_checks_sets_statuses(ci: Ci) -> None:
 
 def test_a_deleted_stack_is_planned_with_its_old_code(ci: Ci) -> None:
     number = ci.change({"infra/envs/dev/app/main.tf": None})
-    told = ci.job(number)("ci", "plan", "--json", code=0).document
-    (stack,) = told["stacks"]
+    document = ci.job(number)("ci", "plan", "--json", code=0).document
+    (stack,) = document["stacks"]
     assert (stack["id"], stack["change"], stack["counts"]["delete"]) == ("dev/app", "deleted", 1)
     assert "destroy" in ci.body(number)
     assert ci.objects("dev/plans/") == {}
@@ -330,7 +332,7 @@ def test_a_deleted_stack_that_the_merge_destroys_is_approved_like_any_other(ci: 
     (name,) = ci.objects("dev/plans/")
     data = plan_objects(ci, "dev").of_run(number, ci.github.head(number), "4242-1")["dev/app"]
     assert name.endswith("/app/4242-1.json")
-    assert [one.actions for one in decode(data).resources] == [("delete",)]
+    assert [resource.actions for resource in decode(data).resources] == [("delete",)]
 
 
 def test_a_renamed_stack_is_not_destroyed(ci: Ci) -> None:
@@ -338,8 +340,8 @@ def test_a_renamed_stack_is_not_destroyed(ci: Ci) -> None:
     number = ci.change(
         {"infra/envs/dev/app/main.tf": None, "infra/envs/dev/web/main.tf": FOLLOWER, "infra.yaml": config}
     )
-    told = ci.job(number)("ci", "plan", "--json", code=0).document
-    assert "dev/app" not in {one["id"] for one in told["stacks"]}
+    document = ci.job(number)("ci", "plan", "--json", code=0).document
+    assert "dev/app" not in {stack["id"] for stack in document["stacks"]}
 
 
 def test_a_branch_that_approves_plans_what_is_owed(ci: Ci) -> None:
@@ -348,9 +350,9 @@ def test_a_branch_that_approves_plans_what_is_owed(ci: Ci) -> None:
     ci.github.commit(branch, {}, "Approve dev")
     number = ci.github.open(branch, "Approve dev")
     parts = json.loads(ci.job(number)("affected", "--matrix", code=0).out)["include"]
-    assert [(one["environment"], one["stacks"]) for one in parts] == [("dev", "")]
-    told = ci.job(number)("ci", "plan", "--env", "dev", "--json", code=0).document
-    assert {one["id"]: one["result"] for one in told["stacks"]}["dev/net"] == "changed"
+    assert [(part["environment"], part["stacks"]) for part in parts] == [("dev", "")]
+    document = ci.job(number)("ci", "plan", "--env", "dev", "--json", code=0).document
+    assert {stack["id"]: stack["result"] for stack in document["stacks"]}["dev/net"] == "changed"
     assert any(name.endswith("/net/4242-1.json") for name in ci.objects("dev/plans/"))
 
 
@@ -380,7 +382,7 @@ def test_a_plan_that_differs_after_the_approval_is_to_be_reviewed_again(ci: Ci) 
 
 def test_a_pull_request_cannot_loosen_its_own_rules(ci: Ci) -> None:
     """Binary, variables, protection and policy are trunk's, whatever its own infra.yaml says."""
-    gone = UPSTREAM.replace('resource "terraform_data" "x"', 'resource "terraform_data" "z"').replace(
+    replace = UPSTREAM.replace('resource "terraform_data" "x"', 'resource "terraform_data" "z"').replace(
         "terraform_data.x.", "terraform_data.z."
     )
     config = """
@@ -393,11 +395,11 @@ environments:
   prod: {protected: false}
 policy: {destroy: {prod: allow}}
 """
-    number = ci.change({"infra.yaml": config, PROD: gone, "evil": "#!/bin/sh\ntouch /tmp/infra-evil\n"})
-    told = ci.job(number)("ci", "plan", "--json", code=4).document
+    number = ci.change({"infra.yaml": config, PROD: replace, "evil": "#!/bin/sh\ntouch /tmp/infra-evil\n"})
+    document = ci.job(number)("ci", "plan", "--json", code=4).document
     assert "allow-destroy" in ci.body(number)
-    assert any("GITHUB_TOKEN" in one for one in told["notes"])
-    assert any("terraform.binary" in one for one in told["notes"])
+    assert any("GITHUB_TOKEN" in note for note in document["notes"])
+    assert any("terraform.binary" in note for note in document["notes"])
     assert not Path("/tmp/infra-evil").exists()
 
 
@@ -425,7 +427,7 @@ def test_a_merge_queue_compares_before_the_merge(ci: Ci) -> None:
             GITHUB_SHA=group["head_sha"],
         )
         job("ci", "plan")
-        return {one.name: one.conclusion or "" for one in ci.github.checks(group["head_sha"])}
+        return {check.name: check.conclusion or "" for check in ci.github.checks(group["head_sha"])}
 
     assert queued() == {"infra/dev": "success", "infra/prod": "success"}
     assert len(ci.github.comments(number)) == 1
@@ -448,8 +450,8 @@ def test_one_stack_alone_is_planned_for_who_asked(ci: Ci, tmp_path: Path) -> Non
 def test_a_circle_does_not_hide_the_others(ci: Ci) -> None:
     circle = FOLLOWER.replace("dev/state/net", "dev/state/app")
     number = ci.change({NET: circle, PROD: TWO})
-    told = ci.job(number)("ci", "plan", "--json").document
-    results = {one["id"]: one["result"] for one in told["stacks"]}
+    document = ci.job(number)("ci", "plan", "--json").document
+    results = {stack["id"]: stack["result"] for stack in document["stacks"]}
     assert results == {"dev/net": "failed", "prod/net": "changed"}
     assert "wait for each other" in ci.body(number)
     assert ci.conclusions(number) == {"infra/dev": "failure", "infra/prod": "success"}
@@ -552,15 +554,15 @@ def test_only_our_own_comment_is_ours_and_there_is_one(ci: Ci) -> None:
     for _ in range(2):
         ci.github.comment(number, BOT, "<!-- infra:plan -->\nOurs.")
     ci.job(number)("ci", "plan", code=0)
-    forged, mine = ci.github.comments(number)
+    forged, comment = ci.github.comments(number)
     assert (forged.author, forged.body) == ("ada", "<!-- infra:plan -->\nForged.")
-    assert mine.author == BOT
-    assert '"one" -> "two"' in mine.body
+    assert comment.author == BOT
+    assert '"one" -> "two"' in comment.body
 
 
 def test_a_push_without_a_review_is_only_rehearsed(ci: Ci, tmp_path: Path) -> None:
     ci.github.commit("main", {NET: TWO}, "Straight to trunk")
     job = ci.job(0, event="push")
-    assert "no pull request to tell" in job("ci", "plan", code=3).err
+    assert "no pull request to comment on" in job("ci", "plan", code=3).err
     job("ci", "plan", "--report", str(tmp_path / "r"), "--base", "HEAD~1", code=0)
     assert ci.objects("dev/plans/") == {}

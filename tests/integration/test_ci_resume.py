@@ -14,20 +14,34 @@ import pytest
 
 from orchestrator.engine.inspection import inspect_nothing
 from orchestrator.engine.ledgers import this_machine
-from orchestrator.engine.planned import Planned
-from orchestrator.engine.ports import Silent
+from orchestrator.engine.ports import SilentProgress
+from orchestrator.engine.recorder import LedgerRecorder, RecorderOptions
+from orchestrator.engine.rollout_options import RolloutOptions
+from orchestrator.engine.rollout_resume import RolloutResume
 from orchestrator.engine.session import open_session
-from orchestrator.project import load
-from orchestrator.project.model import Stack
-from orchestrator.run.recording import Recorder, Terms
-from orchestrator.run.rollout_options import RolloutOptions
-from orchestrator.run.rollout_resume import RolloutResume
-from orchestrator.state.approved import digest_key
-from orchestrator.state.records import Entry, Operation
+from orchestrator.engine.stack_plan import StackPlan
+from orchestrator.repository.loading import load
+from orchestrator.repository.model import Stack
+from orchestrator.state.plan_objects import digest_key
+from orchestrator.state.records import Kind, LedgerEntry, Operation
 from orchestrator.terraform.client import PlanOptions
 from tests.support.ci import Ci, running
 from tests.support.cli import Infra
-from tests.support.merging import DEV, FILES, LOOK, PROD, apply, gated, job, merged, state_of, told, value
+from tests.support.merging import (
+    DEV,
+    FILES,
+    LOOK,
+    PROD,
+    apply,
+    gated,
+    job,
+    merged,
+    started,
+    state_of,
+    told,
+    value,
+)
+from tests.support.recorded_stack import CONFIG, UPSTREAM
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -49,18 +63,18 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ci(tmp_path: Path, applied: Path) -> Iterator[Ci]:
-    with running(tmp_path, applied) as found:
+def ci(steady_path: Path, applied: Path) -> Iterator[Ci]:
+    with running(steady_path, applied) as found:
         yield found
 
 
-def lose_runner(ci: Ci, stack: str, *, locked: bool = True) -> None:
-    """The machine that was applying trunk's newest commit to a stack is lost, and its lock stays."""
+def lose_runner(ci: Ci, stack: str, *, locked: bool = True, kind: Kind = "apply", commit: str = "") -> None:
+    """The machine that was applying a commit (trunk's newest) to a stack is lost, and its lock stays."""
     entry = ci.place.at_work(stack, host=this_machine(), pid=DEAD)
     assert entry.operation
     ledger = ci.place.ledger(stack)
-    commit = ci.github.trunk
-    operation = replace(entry.operation, commit=commit, where=LOST)
+    commit = commit or ci.github.trunk
+    operation = replace(entry.operation, kind=kind, commit=commit, where=LOST)
     entry = ledger.mark(replace(entry, attempted=commit), operation)
     if locked:
         generation = ci.place.lock(stack, who=f"runner@{socket.gethostname()}")
@@ -93,10 +107,11 @@ def test_the_next_rollout_resumes_what_a_lost_runner_left(ci: Ci) -> None:
     entry = ci.place.ledger("prod/net").entry("prod/net")
     assert entry
     assert (entry.result, entry.operation, entry.commit) == ("applied", None, ci.github.trunk)
-    newest, lost = ci.place.ledger("prod/net").runs("prod/net")[0], ci.place.ledger("prod/net").run("R-other")
-    assert lost
-    assert (newest.trigger, newest.stacks["prod/net"].result) == ("ci", "applied")
-    assert newest.stacks["prod/net"].reason == reason
+    runs = {run.id: run for run in ci.place.ledger("prod/net").runs("prod/net")}
+    lost = runs.pop("R-other")
+    resuming = next(iter(runs.values()))
+    assert (resuming.trigger, resuming.stacks["prod/net"].result) == ("ci", "applied")
+    assert resuming.stacks["prod/net"].reason == reason
     assert (lost.trigger, lost.link) == ("ci", LOST)
     assert lost.stacks["prod/net"].result == "interrupted"
     body = told(ci, number, "prod")
@@ -162,14 +177,14 @@ def test_of_two_resumes_at_once_one_does_it(ci: Ci) -> None:
     merged(ci, {PROD: value("two")})
     lose_runner(ci, "prod/net")
     infra = job(ci)
-    session = open_session(load(infra.root), infra.env, Silent(), ci_command=True)
+    session = open_session(load(infra.root), infra.env, SilentProgress(), ci_command=True)
     before = session.memory.ledgers.entry(session.context.project.stacks["prod/net"])
 
     class Meanwhile:
-        def check(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
+        def check(self, stack: Stack, planned: StackPlan, before: LedgerEntry | None) -> None:
             assert apply(ci, "prod", code=0).results == {"prod/net": "applied"}
 
-    recorder = Recorder(session, "apply", Terms(), PlanOptions())
+    recorder = LedgerRecorder(session, "apply", RecorderOptions(), PlanOptions())
     late = RolloutResume(session, recorder, RolloutOptions(), Meanwhile(), inspect_nothing)
     assert before
     report = late.finish(session.context.project.stacks["prod/net"])
@@ -178,6 +193,42 @@ def test_of_two_resumes_at_once_one_does_it(ci: Ci) -> None:
     entry = ci.place.ledger("prod/net").entry("prod/net")
     assert entry
     assert (entry.result, entry.operation) == ("applied", None)
+
+
+def test_a_late_yes_to_a_resume_that_another_run_has_made_changes_nothing(ci: Ci) -> None:
+    """Two runs show the same resume in their gates; the second is let through when the first is done."""
+    number = merged(ci, {PROD: value("two")})
+    lose_runner(ci, "prod/net")
+    rescue(ci, "prod/net", 3)
+    compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=0)
+    gate = gated(ci, compared)
+    assert apply(ci, "prod", *gate, code=0).results == {"prod/net": "applied"}
+    _, data = ci.place.server.store.read_object("states", "prod/state/net/default.tfstate")
+    late = apply(ci, "prod", *gate, code=0)
+    assert late.results == {"prod/net": "skipped"}
+    assert "is applied there already" in late.stack("prod/net")["reason"]
+    assert ci.place.server.store.read_object("states", "prod/state/net/default.tfstate")[1] == data
+    assert "✓ prod is done" in told(ci, number, "prod")
+
+
+def test_an_interrupted_destroy_of_a_deleted_stack_is_finished(ci: Ci) -> None:
+    """Its code is that of the commit that was applied, and the yes is the same as for the destroy itself."""
+    old = "infra/envs/prod/old/main.tf"
+    policy = "policy: {deleted_stacks: destroy, destroy: {prod: warn}}\n"
+    started(ci, {"infra.yaml": CONFIG + policy, old: UPSTREAM})
+    trunk = ci.github.trunk
+    merged(ci, {old: None}, review=False)
+    lose_runner(ci, "prod/old", locked=False, kind="destroy", commit=trunk)
+    assert apply(ci, "prod", code=4).results == {"prod/old": "blocked"}
+    gate = gated(ci, job(ci, LOOK)("ci", "compare", "prod", "--json", code=0))
+    ran = apply(ci, "prod", *gate, code=0)
+    assert ran.results == {"prod/old": "destroyed"}
+    assert "resumed the interrupted apply R-other" in ran.stack("prod/old")["reason"]
+    _, data = ci.place.server.store.read_object("states", "prod/state/old/default.tfstate")
+    assert not json.loads(data)["resources"]
+    entry = ci.place.ledger("prod/old").entry("prod/old")
+    assert entry
+    assert (entry.result, entry.operation) == ("destroyed", None)
 
 
 def test_what_a_lost_runner_made_is_taken_back_in_a_rollout(tmp_path: Path) -> None:
@@ -231,9 +282,9 @@ def test_a_state_that_is_gone_is_given_up_through_the_gate(ci: Ci) -> None:
 def test_a_commit_that_trunk_does_not_have_is_gone_over_through_the_gate(ci: Ci) -> None:
     gone = "1234567890" * 4
     ledger = ci.place.ledger("prod/net")
-    known = ledger.entry("prod/net")
-    assert known
-    begun = ledger.begin("prod/net", Operation("R-gone", "apply", "planned", "ada", "here", gone), known)
+    entry = ledger.entry("prod/net")
+    assert entry
+    begun = ledger.begin("prod/net", Operation("R-gone", "apply", "planned", "ada", "here", gone), entry)
     ledger.finish(replace(begun, commit=gone, result="applied", from_trunk=True))
     number = merged(ci, {PROD: value("two")})
     skipped = apply(ci, "prod")
@@ -241,6 +292,11 @@ def test_a_commit_that_trunk_does_not_have_is_gone_over_through_the_gate(ci: Ci)
     assert "comment `/infra apply prod --supersede 1234567890`" in told(ci, number, "prod")
     over = ("--supersede", "1234567890")
     assert apply(ci, "prod", *over, code=4).results == {"prod/net": "blocked"}
+    # A run that goes over it is lost: it takes the same yes, and neither less nor another way.
+    lose_runner(ci, "prod/net")
+    assert apply(ci, "prod").results == {"prod/net": "skipped"}
+    refused = apply(ci, "prod", *over, code=4)
+    assert "1234567890 is gone over" in refused.stack("prod/net")["reason"]
     compared = job(ci, LOOK)("ci", "compare", "prod", *over, "--json", code=0)
     ran = apply(ci, "prod", *over, *gated(ci, compared), code=0)
     assert ran.results == {"prod/net": "applied"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ci import Ci, running
-from tests.support.remembered import CONFIG, FILES
+from tests.support.recorded_stack import CONFIG, FILES
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -21,8 +21,8 @@ RULES = CONFIG + "guard: {prevent: [workflows]}\n"
 
 
 @pytest.fixture
-def ci(tmp_path: Path) -> Iterator[Ci]:
-    with running(tmp_path, files={**FILES, "infra.yaml": RULES, "policies/main.rego": REGO}) as found:
+def ci(steady_path: Path) -> Iterator[Ci]:
+    with running(steady_path, files={**FILES, "infra.yaml": RULES, "policies/main.rego": REGO}) as found:
         yield found
 
 
@@ -45,7 +45,7 @@ def test_rego_of_trunk_counts_and_not_the_branch_s(ci: Ci) -> None:
     job("ci", "plan", "--env", "dev", "--sarif", "infra.sarif", code=4)
     assert "It is called two." in ci.body(number)
     (run,) = json.loads((job.root / "infra.sarif").read_text())["runs"]
-    found = {one["ruleId"]: (one["level"], one["message"]["text"]) for one in run["results"]}
+    found = {result["ruleId"]: (result["level"], result["message"]["text"]) for result in run["results"]}
     assert found["rego"][0] == "error"
     assert found["rego"][1].startswith("It is called two.")
     assert ci.conclusions(number)["infra/dev"] == "failure"

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.repository.loading import load
+from orchestrator.sandbox import launch
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
 from tests.support.identity import attribute_of
@@ -36,6 +37,15 @@ admins         = ["group:infra-admins@example.com"]
 repository     = { owner = "example", owner_id = "1001", name = "infrastructure", id = "2002" }
 environments   = { dev = { project_id = "example-dev" } }
 """
+SECOND = """
+repositories = {
+  "teams/shop" = {
+    name         = "shop"
+    repository   = { owner = "example", owner_id = "1001", name = "shop", id = "3003" }
+    environments = { dev = { project_id = "example-shop", apply_roles = ["roles/run.admin"] } }
+  }
+}
+"""
 NETWORK = 'terraform {\n  backend "gcs" {}\n}\nresource "terraform_data" "x" {}\n'
 CONFIG = "backend: {gcs: {bucket: example-infra-state}}\n"
 PLAN = "infra-dev-plan@example-infra.iam.gserviceaccount.com"
@@ -56,8 +66,8 @@ class Shell:
     def on_sandbox(self, *arguments: str, expect: int = 0, account: str = "owner") -> str:
         """Run infra on the sandbox, with what `infra sandbox exec` gives to a program."""
         if account not in self.accounts:
-            told = self.infra("sandbox", "exec", "--account", account, "--", "env", "-0")
-            self.accounts[account] = dict(line.split("=", 1) for line in told.split("\0") if line)
+            infra = self.infra("sandbox", "exec", "--account", account, "--", "env", "-0")
+            self.accounts[account] = dict(line.split("=", 1) for line in infra.split("\0") if line)
         return self._run(arguments, self.accounts[account], expect)
 
     def _run(self, arguments: Sequence[str], environ: Mapping[str, str], expect: int) -> str:
@@ -81,8 +91,8 @@ class Shell:
     def state(self) -> dict[str, Any]:
         """The bootstrap's state in the bucket."""
         name = STATE.replace("/", "%2F")
-        found: dict[str, Any] = self.gcs("GET", f"/storage/v1/b/{BUCKET}/o/{name}?alt=media")
-        return found
+        gcs: dict[str, Any] = self.gcs("GET", f"/storage/v1/b/{BUCKET}/o/{name}?alt=media")
+        return gcs
 
     @property
     def local(self) -> Path:
@@ -106,15 +116,9 @@ def make_shell(tmp_path: Path) -> Iterator[MakeShell]:
         Repo(shell.root, {**files, "infra/envs/dev/network/main.tf": NETWORK})
         reader, writer = os.pipe()
         writers.append(writer)
-        subprocess.run(
-            [sys.executable, "-m", "orchestrator", "sandbox", "up", "--hold-fd", str(reader)],
-            cwd=shell.root,
-            env=shell.environ,
-            pass_fds=[reader],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        launch.start(shell.root / ".infra/sandbox", shell.environ, hold=reader)
         os.close(reader)
+        shell.infra("sandbox", "up")
         return shell
 
     yield make
@@ -132,18 +136,25 @@ def test_from_nothing_to_a_bucket_that_holds_its_own_state(make_shell: MakeShell
     assert "infra-attest@example-infra.iam.gserviceaccount.com adds attestations" in text
     assert text.count("✓") == 6
     assert "gh variable set INFRA_WORKLOAD_IDENTITY_PROVIDER --body 'projects/" in text
-    assert f"        plan: {PLAN}" in text
-    assert "    attest: infra-attest@example-infra.iam.gserviceaccount.com" in text
-    assert any(one["type"] == "google_storage_bucket" for one in shell.state()["resources"])
+    assert "Wrote the accounts of dev into infra.yaml" in text
+    assert (shell.root / "infra.yaml").read_text().startswith(CONFIG)
+    assert load(shell.root).config.environment("dev").accounts.plan == PLAN
+    assert load(shell.root).config.accounts.attest == "infra-attest@example-infra.iam.gserviceaccount.com"
+    assert any(resource["type"] == "google_storage_bucket" for resource in shell.state()["resources"])
     check_identity(shell.state())
     assert not shell.local.exists()
-    assert shell.gcs("GET", f"/storage/v1/b/{BUCKET}/iam")["bindings"] == [
+    bindings = shell.gcs("GET", f"/storage/v1/b/{BUCKET}/iam")["bindings"]
+    assert [binding for binding in bindings if "condition" not in binding] == [
         {"role": "roles/storage.admin", "members": ["group:infra-admins@example.com"]}
     ]
+    assert all(
+        binding["condition"]["expression"].endswith('/objects/repository.json"') for binding in bindings[1:]
+    )
+    assert shell.gcs("GET", f"/storage/v1/b/{BUCKET}/o/repository.json")["generation"]
     # Whoever only plans cannot make the key that approvals are hashed with.
     assert shell.gcs("GET", f"/storage/v1/b/{BUCKET}/o/dev%2Fledger%2Fdigest.key")["size"] == "65"
     status = subprocess.run(["git", "status", "--porcelain"], cwd=shell.root, capture_output=True, text=True)
-    assert status.stdout == ""
+    assert status.stdout == " M infra.yaml\n"
 
     document = json.loads(shell.on_sandbox("bootstrap", "--json"))
     check_schema(document, "bootstrap")
@@ -151,12 +162,22 @@ def test_from_nothing_to_a_bucket_that_holds_its_own_state(make_shell: MakeShell
     assert {check["status"] for check in document["checks"]} == {"ok"}
     assert document["outputs"]["accounts"]["dev"]["plan"] == PLAN
     # The rights are those that the bootstrap gave: a stack is applied by dev's apply account.
-    emails = {use: PLAN.replace("-plan@", f"-{use}@") for use in ("plan", "apply", "drift")}
-    dev = json.dumps({"dev": {"protected": False, "accounts": emails}})
-    (shell.root / "infra.yaml").write_text(f"{CONFIG}environments: {dev}\n")
+    text = (shell.root / "infra.yaml").read_text()
+    (shell.root / "infra.yaml").write_text(text.replace("  dev:\n", "  dev:\n    protected: false\n"))
     applied = shell.on_sandbox("apply", "dev/network", "--auto-approve", account="dev:apply")
     assert "1 applied" in applied
     assert "1 unchanged" in shell.on_sandbox("plan", "dev/network", account="dev:plan")
+
+    # A second repository in the same bucket.
+    (shell.root / "infra/bootstrap/terraform.tfvars").write_text(VALUES + SECOND)
+    text = shell.bootstrap()
+    assert "2 to change, 0 to destroy" in text
+    assert "For the repository whose folder in the bucket is teams/shop" in text
+    assert "        plan: shop-dev-plan@example-infra.iam.gserviceaccount.com" in text
+    folder = "teams%2Fshop%2Fdev"
+    assert shell.gcs("GET", f"/storage/v1/b/{BUCKET}/o/{folder}%2Fledger%2Fdigest.key")["size"] == "65"
+    [grant] = shell.gcs("GET", f"/storage/v1/b/{BUCKET}/managedFolders/{folder}%2F/iam")["bindings"]
+    assert grant["members"] == ["serviceAccount:shop-dev-apply@example-infra.iam.gserviceaccount.com"]
 
 
 HERE = "example/infrastructure/.github/workflows"
@@ -195,40 +216,96 @@ def check_identity(state: dict[str, Any]) -> None:
     """Each job of ours is one account's, and no other job is any account's."""
 
     def attributes(type_: str) -> list[dict[str, Any]]:
-        found = [one for one in state["resources"] if one["type"] == type_]
-        return [instance["attributes"] for one in found for instance in one["instances"]]
+        resources = [resource for resource in state["resources"] if resource["type"] == type_]
+        return [instance["attributes"] for one in resources for instance in one["instances"]]
 
     (provider,) = attributes("google_iam_workload_identity_pool_provider")
     mapping = provider["attribute_mapping"]["attribute.infra"]
     bindings = attributes("google_service_account_iam_member")
-    bound = {one["member"].rpartition("/")[2] for one in bindings if "principalSet" in one["member"]}
+    bound = {
+        binding["member"].rpartition("/")[2] for binding in bindings if "principalSet" in binding["member"]
+    }
     assert bound == {"attest", "plan-dev", "drift-dev", "apply-dev"}
     for job, run, environment, expected in CLAIMS:
         claims = {"workflow_ref": run}
         claims |= {"job_workflow_ref": job} if job else {}
         claims |= {"environment": environment} if environment else {}
-        found = attribute_of(mapping, claims)
-        assert found == expected or (expected not in bound and found not in bound), (claims, found)
+        attribute = attribute_of(mapping, claims)
+        assert attribute == expected or (expected not in bound and attribute not in bound), (
+            claims,
+            attribute,
+        )
 
 
-def test_it_wants_consent_and_goes_on_after_an_apply_that_failed(make_shell: MakeShell) -> None:
-    shell = make_shell()
-    assert "--auto-approve" in shell.on_sandbox("bootstrap", expect=4)
-    shell.infra("sandbox", "world", "break", "google_service_account", "create", "Error 403: Not now")
-
-    text = shell.bootstrap(expect=7)
-
-    assert "Not now" in text
-    assert "it goes on from here" in text
-    assert shell.local.exists()
-    shell.infra("sandbox", "world", "mend")
-    assert "✓ lock" in shell.bootstrap()
-    assert not shell.local.exists()
+APART = "backend: {gcs: {bucket: 'acme-{environment}', prefix: '{stack}'}}\n"
 
 
-def test_it_goes_on_after_a_state_that_did_not_move(
+def test_a_bucket_for_each_environment_one_of_which_exists(make_shell: MakeShell) -> None:
+    """The bootstrap has a bucket of its own; what exists keeps its policy and gets members beside it."""
+    shell = make_shell(APART)
+    own = f'backend "gcs" {{\n    bucket = "{BUCKET}"\n    prefix = "bootstrap/state"\n  }}'
+    versions = shell.root / "infra/bootstrap/versions.tf"
+    versions.write_text(versions.read_text().replace('backend "gcs" {}', own))
+    prod = shell.root / "infra/envs/prod/network"
+    prod.mkdir(parents=True)
+    (prod / "main.tf").write_text(NETWORK)
+    values = shell.root / "infra/bootstrap/terraform.tfvars"
+    projects = '{ dev = { project_id = "example-dev" }, prod = { project_id = "example-prod" } }'
+    values.write_text(VALUES.replace('{ dev = { project_id = "example-dev" } }', projects))
+    shell.on_sandbox("list")
+    for name in ("acme-dev", "acme-prod"):
+        shell.gcs("DELETE", f"/storage/v1/b/{name}")
+    shell.gcs("POST", "/storage/v1/b?project=example-dev", {"name": "acme-dev", "location": "EU"})
+    text = shell.bootstrap(expect=1)
+    assert "Wrote the folders of the environments to infra/bootstrap/locations.auto.tfvars.json" in text
+    assert "--uniform-bucket-level-access" in text
+    uniform = {"uniformBucketLevelAccess": {"enabled": True}}
+    shell.gcs("PATCH", "/storage/v1/b/acme-dev", {"iamConfiguration": uniform})
+    binding = {"role": "roles/storage.objectViewer", "members": ["user:ada@example.com"]}
+    shell.gcs("PUT", "/storage/v1/b/acme-dev/iam", {"bindings": [binding]})
+
+    text = shell.bootstrap()
+
+    assert "! bucket: gs://acme-dev: not so that old versions are kept" in text
+    for name in ("dev", "prod"):
+        assert f"✓ {name} plan account:" in text
+    assert "✓ attest account" in text
+    bindings = shell.gcs("GET", "/storage/v1/b/acme-dev/iam")["bindings"]
+    assert {"role": binding["role"], "members": sorted([*binding["members"], *readers("dev")])} in [
+        {**each, "members": sorted(each["members"])} for each in bindings
+    ]
+    assert {"role": "roles/storage.objectUser", "members": [member("dev", "apply")]} in bindings
+    assert shell.gcs("GET", "/storage/v1/b/acme-prod")["versioning"] == {"enabled": True}
+    bindings = shell.gcs("GET", "/storage/v1/b/acme-prod/iam")["bindings"]
+    assert [each for each in bindings if "condition" not in each] == [
+        {"role": "roles/storage.admin", "members": ["group:infra-admins@example.com"]},
+        {"role": "roles/storage.objectUser", "members": [member("prod", "apply")]},
+        {"role": "roles/storage.objectViewer", "members": readers("prod")},
+    ]
+    for name in ("dev", "prod"):
+        assert shell.gcs("GET", f"/storage/v1/b/acme-{name}/o/{name}%2Fledger%2Fdigest.key")["size"] == "65"
+    assert json.loads(shell.on_sandbox("bootstrap", "--json"))["result"] == "unchanged"
+    assert "bootstrap-locations" not in shell.infra("validate", expect=0)
+    (prod.parent / "network").rename(prod.parent / "net")
+    assert "bootstrap-locations" not in shell.infra("validate", expect=0), "the whole bucket holds new stacks"
+    (shell.root / "infra.yaml").write_text(APART.replace("acme-{", "other-{"))
+    assert "bootstrap-locations" in shell.infra("validate", expect=0)
+
+
+def member(environment: str, use: str) -> str:
+    """An account of an environment, as IAM names it."""
+    return f"serviceAccount:infra-{environment}-{use}@example-infra.iam.gserviceaccount.com"
+
+
+def readers(environment: str) -> list[str]:
+    """The accounts that read an environment."""
+    return [member(environment, "drift"), member(environment, "plan")]
+
+
+def test_it_wants_consent_and_goes_on_after_each_failure(
     make_shell: MakeShell, terraform_argv: tuple[str, ...]
 ) -> None:
+    """An apply that fails, a state that does not move, a run that is killed before its copy is gone."""
     shell = make_shell(CONFIG + "terraform: {binary: bin/terraform}\n")
     wrapper = shell.root / "bin/terraform"
     wrapper.parent.mkdir()
@@ -237,16 +314,24 @@ def test_it_goes_on_after_a_state_that_did_not_move(
         f'{{ echo "Error: no" >&2; exit 1; }}\nexec "{terraform_argv[0]}" "$@"\n'
     )
     wrapper.chmod(0o755)
+    assert "--auto-approve" in shell.on_sandbox("bootstrap", expect=4)
+    shell.infra("sandbox", "world", "break", "google_service_account", "create", "Error 403: Not now")
+
+    text = shell.bootstrap(expect=7)
+    assert "Not now" in text
+    assert "it goes on from here" in text
+    assert shell.local.exists()
+
+    shell.infra("sandbox", "world", "mend")
     (shell.root / "broken").touch()
-
     assert f"could not be moved to gs://{BUCKET}/{STATE}: Error: no" in shell.bootstrap(expect=1)
-    kept = json.loads(shell.local.read_text())
-    (shell.root / "broken").unlink()
-    shell.bootstrap()
+    loads = json.loads(shell.local.read_text())
 
+    (shell.root / "broken").unlink()
+    assert "✓ lock" in shell.bootstrap()
     assert not shell.local.exists()
     moved = shell.state()
-    assert (moved["lineage"], moved["resources"]) == (kept["lineage"], kept["resources"])
+    assert (moved["lineage"], moved["resources"]) == (loads["lineage"], loads["resources"])
 
     # It was killed after the state had moved and before the copy was gone; then somebody left another one.
     shell.local.write_text(json.dumps(moved))

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.sandbox.gcs.server import GcsServer
+from orchestrator.state.marker import FILE_NAME as MARKER
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
-from tests.support.remembered import FOLLOWER
+from tests.support.recorded_stack import FOLLOWER
 from tests.support.repo import Repo
 
 CONFIG = """
@@ -54,13 +55,13 @@ READER = "serviceAccount:reader@p.iam.gserviceaccount.com"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GcsServer]:
-    made = GcsServer(tmp_path / "gcs")
-    made.start()
-    made.store.create_bucket(
+    gcs_server = GcsServer(tmp_path / "gcs")
+    gcs_server.start()
+    gcs_server.store.create_bucket(
         "p", {"name": "states", "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}}}
     )
-    yield made
-    made.close()
+    yield gcs_server
+    gcs_server.close()
 
 
 @pytest.fixture
@@ -84,9 +85,9 @@ def as_account(project: Repo, server: GcsServer, member: str | None) -> Infra:
 
 
 def objects(server: GcsServer) -> list[str]:
-    """The states and locks; what the ledger adds is tested elsewhere."""
-    names = sorted(one["name"] for one in server.store.list_objects("states").items)
-    return [name for name in names if "/ledger/" not in name]
+    """The states and locks; what the ledger and its marker add is tested elsewhere."""
+    names = sorted(item["name"] for item in server.store.list_objects("states").items)
+    return [name for name in names if "/ledger/" not in name and name != MARKER]
 
 
 def apply(infra: Infra) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engine.cli_configuration import cli_configuration_of
-from orchestrator.project import load
+from orchestrator.repository.loading import load
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
 from tests.support.repo import Repo

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.ci.workflows import Target, render
-from orchestrator.hosts.github import open_host
-from orchestrator.hosts.patience import Patience
-from orchestrator.hosts.settings import Unseen
+from orchestrator.forge.github import open_github
+from orchestrator.forge.github.workflows import render
+from orchestrator.forge.retry_policy import RetryPolicy
+from orchestrator.forge.settings import Unreadable
+from orchestrator.forge.workflow_target import WorkflowTarget
 from tests.support.cli import Infra
 from tests.support.github import GitHub
 from tests.support.repo import Repo
@@ -39,7 +40,7 @@ def github(tmp_path: Path) -> Iterator[GitHub]:
     repo = Repo(tmp_path / "repo")
     repo.commit(files)
     # Not by `write`, which dedents: the files are to be as `infra init` writes them.
-    for name, text in render(Target("acme/infra", "main", ("dev", "prod")), SOURCE).items():
+    for name, text in render(WorkflowTarget("acme/infra", "main", ("dev", "prod")), SOURCE).items():
         path = repo.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -140,15 +141,15 @@ def test_rulesets_count_as_protection_and_everybody_sees_them(github: GitHub) ->
         "GITHUB_REPOSITORY": github.repository,
         "GITHUB_TOKEN": github.token(contents="read"),
     }
-    with open_host(environ, Patience(total=0)) as host:
-        found = host.settings("main")
-    held = found.protection
-    assert held.is_protected
-    assert held.reviews == 2
-    assert held.checks == {"infra/dev", "infra/prod"}
-    assert (held.dismisses_stale, held.wants_code_owners) == (True, True)
-    assert (held.forbids_force_pushes, held.forbids_deletion) == (True, True)
-    assert isinstance(found.workflow_rights, Unseen)
+    with open_github(environ, RetryPolicy(total=0)) as host:
+        settings = host.settings("main")
+    protection = settings.protection
+    assert protection.is_protected
+    assert protection.reviews == 2
+    assert protection.checks == {"infra/dev", "infra/prod"}
+    assert (protection.dismisses_stale, protection.wants_code_owners) == (True, True)
+    assert (protection.forbids_force_pushes, protection.forbids_deletion) == (True, True)
+    assert isinstance(settings.workflow_rights, Unreadable)
 
 
 def test_no_token_is_told_and_the_files_are_checked_all_the_same(github: GitHub) -> None:

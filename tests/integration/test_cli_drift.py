@@ -12,7 +12,7 @@ pytest.importorskip("grpc")
 
 from orchestrator.sandbox.provider.server import ProviderServer
 from tests.conftest import MakeRepo
-from tests.support.nights import CONFIG, HEAD, Nights, nights, serving_types
+from tests.support.scheduled_checks import CONFIG, HEAD, Nights, nights, serving_types
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -62,11 +62,19 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Provide
 
 @pytest.fixture
 def night(
-    request: pytest.FixtureRequest, provider: tuple[ProviderServer, int], make_repo: MakeRepo, tmp_path: Path
+    request: pytest.FixtureRequest,
+    provider: tuple[ProviderServer, int],
+    make_steady_repo: MakeRepo,
+    tmp_path: Path,
+    worlds: Path,
 ) -> Iterator[Nights]:
     """One stack, `dev/app`, with one topic; nothing is applied yet."""
-    repo = make_repo({"infra.yaml": CONFIG, MAIN: HEAD + topic(), ".gitignore": ".infra\n"})
-    with nights(repo, tmp_path / "gcs", *provider, request.node.name.replace("/", "-")) as made:
+    repo = make_steady_repo({"infra.yaml": CONFIG, MAIN: HEAD + topic(), ".gitignore": ".infra\n"})
+    is_applied = request.node.get_closest_marker("applied") is not None
+    applied = worlds / "drift" if is_applied else None
+    with nights(
+        repo, tmp_path / "gcs", *provider, request.node.name.replace("/", "-"), applied=applied
+    ) as made:
         yield made
 
 
@@ -129,12 +137,12 @@ def test_what_nobody_need_look_at_is_counted_and_shown_when_asked_for(night: Nig
     night.world.set("ignoring", DURATION, "900s")
     night.world.set("ignoring", "effective_labels.hand", "made")
     night.world.delete("gone")
-    told = night.shown(code=8).out
-    assert 'message_retention_duration: "600s" → "900s"' in told
-    assert "google_pubsub_topic.gone  deleted outside; the next apply makes it again" in told
-    assert 'effective_labels.hand: null → "made"' in told
-    assert "next_run_time" not in told
-    assert "Not shown: 1 in noise, 1 under ignore_changes (--show-ignored)." in told
+    out = night.shown(code=8).out
+    assert 'message_retention_duration: "600s" → "900s"' in out
+    assert "google_pubsub_topic.gone  deleted outside; the next apply makes it again" in out
+    assert 'effective_labels.hand: null → "made"' in out
+    assert "next_run_time" not in out
+    assert "Not shown: 1 in noise, 1 under ignore_changes (--show-ignored)." in out
     assert "next_run_time" in night.shown("--show-ignored", code=8).out
 
 
@@ -159,11 +167,11 @@ def test_a_stack_is_compared_with_what_was_applied_not_with_trunk(night: Nights)
     (stack,) = night.check(code=8)["stacks"]
     (resource,) = stack["resources"]
     (attribute,) = resource["attributes"]
-    assert (attribute["class"], attribute["planned"]) == ("reverted", "600s")
+    assert (attribute["drift_class"], attribute["planned"]) == ("reverted", "600s")
 
 
+@pytest.mark.applied
 def test_after_a_failed_run_the_commit_it_tried_is_compared_with(night: Nights) -> None:
-    night.apply()
     tried = night.repo.commit({MAIN: HEAD + topic("900s") + topic("900s", name="fails")})
     night.world.break_("google_pubsub_topic/*/fails", "create", "it is forbidden")
     night.world.break_("google_pubsub_topic/*plain", "update", "it is forbidden")
@@ -173,7 +181,7 @@ def test_after_a_failed_run_the_commit_it_tried_is_compared_with(night: Nights) 
     (stack,) = document["stacks"]
     # What the failed run did not come to is owed; it is no drift, and the check is not blind.
     assert (stack["commit"], stack["partial"], stack["result"]) == (tried, True, "clean")
-    assert {one["class"] for one in stack["resources"]} == {"owed"}
+    assert {resource["drift_class"] for resource in stack["resources"]} == {"unapplied"}
     assert "its last run failed" in stack["pending"]
     night.world.set("plain", DURATION, "900s")
     assert night.classes(code=8)[PLAIN] == {"kind": "changed", DURATION: "codified"}
@@ -181,19 +189,23 @@ def test_after_a_failed_run_the_commit_it_tried_is_compared_with(night: Nights) 
     assert night.classes(code=8)[PLAIN] == {"kind": "changed", DURATION: "conflict"}
 
 
+@pytest.mark.applied
 def test_drift_that_a_refresh_took_into_the_state_is_owed(night: Nights) -> None:
-    night.apply()
     night.world.set("plain", DURATION, "900s")
     night.apply("dev/app", "--refresh-only")
     (stack,) = night.check(code=8)["stacks"]
     (resource,) = stack["resources"]
-    assert (resource["kind"], resource["class"], resource["actions"]) == ("owed", "owed", ["update"])
+    assert (resource["difference"], resource["drift_class"], resource["actions"]) == (
+        "unapplied",
+        "unapplied",
+        ["update"],
+    )
     assert resource["attributes"][0]["path"] == DURATION
     assert (stack["severity"], stack["notes"]) == ("medium", [])
 
 
+@pytest.mark.applied
 def test_what_trunk_owes_is_no_drift(night: Nights) -> None:
-    night.apply()
     moved = "moved {\n  from = google_pubsub_topic.plain\n  to   = google_pubsub_topic.new\n}\n"
     code = (HEAD + topic()).replace('"google_pubsub_topic" "plain"', '"google_pubsub_topic" "new"')
     night.repo.commit({MAIN: code + moved + 'output "x" {\n  value = 1\n}\n'})
@@ -234,7 +246,7 @@ def test_everything_deleted_outside(night: Nights) -> None:
     for name in ("plain", "other"):
         night.world.delete(name)
     (stack,) = night.check(code=8)["stacks"]
-    assert {one["kind"] for one in stack["resources"]} == {"deleted"}
+    assert {resource["difference"] for resource in stack["resources"]} == {"deleted"}
     assert (stack["severity"], len(stack["resources"])) == ("high", 2)
 
 

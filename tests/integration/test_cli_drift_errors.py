@@ -66,13 +66,13 @@ def test_a_program_is_told_in_json(infra: Infra) -> None:
 def test_where_no_correction_left_a_report_there_is_nothing_to_tell(infra: Infra) -> None:
     """The job that tells runs also after one that was cancelled before it began."""
     for folder in ("empty", "nowhere"):
-        assert infra("ci", "drift", folder, "--corrected", code=0).out == "Nothing was tried.\n"
+        assert infra("ci", "drift", folder, "--remediated", code=0).out == "No remediation was tried.\n"
 
 
 def test_what_was_never_checked_says_so(infra: Infra) -> None:
-    told = infra("drift", "--last", code=0).out
-    assert told.count("never checked for drift") == 2
-    assert told.count("never checked") == 4
+    out = infra("drift", "--last", code=0).out
+    assert out.count("never checked for drift") == 2
+    assert out.count("never checked") == 4
     last = infra("drift", "--last", "--json", "--env", "dev", code=0).document
     check_schema(last, "drift-last")
     assert last["heartbeats"] == {"dev": None}
@@ -89,5 +89,5 @@ def test_a_memory_that_cannot_be_read_is_an_error_with_advice(infra: Infra, tmp_
     for argv in (("drift", "--last"), ("drift", "history")):
         assert "version 99" in known(*argv, code=1).err
     Folder(folder).write("dev/drift/heartbeat.json", b'{"version": 99}')
-    (check,) = [one for one in known("doctor", "--json").document["checks"] if one["name"] == "drift"]
+    (check,) = [check for check in known("doctor", "--json").document["checks"] if check["name"] == "drift"]
     assert (check["status"], "version 99" in check["message"]) == ("unseen", True)

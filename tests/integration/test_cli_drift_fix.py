@@ -11,22 +11,22 @@ import pytest
 
 pytest.importorskip("grpc")
 
-from orchestrator.ci.landing.applying import Agreed
 from orchestrator.config.drift import Drift
+from orchestrator.drift.check_all import DriftRequest, check_drift
+from orchestrator.drift.remediation import remediate
+from orchestrator.drift.remediation_choice import decide
 from orchestrator.engine.inspection import inspect_nothing
-from orchestrator.engine.ports import Silent
+from orchestrator.engine.ports import SilentProgress
+from orchestrator.engine.recorder import RecorderOptions
 from orchestrator.engine.session import open_session
-from orchestrator.project import load
-from orchestrator.run.correcting import correct
-from orchestrator.run.corrections import decide
-from orchestrator.run.drifting import DriftRequest, check_drift
-from orchestrator.run.recording import Terms
+from orchestrator.repository.loading import load
+from orchestrator.review.rollout.apply import AutoConsent
 from orchestrator.sandbox.provider.server import ProviderServer
 from tests.conftest import MakeRepo
 from tests.integration.test_cli_drift import DURATION, MAIN, PLAIN, topic
 from tests.support.cli import Infra, Ran
 from tests.support.github import GitHub
-from tests.support.nights import CONFIG, HEAD, Nights, nights, serving_types
+from tests.support.scheduled_checks import CONFIG, HEAD, Nights, nights, serving_types
 from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -43,13 +43,17 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Provide
 
 @pytest.fixture
 def night(
-    request: pytest.FixtureRequest, provider: tuple[ProviderServer, int], make_repo: MakeRepo, tmp_path: Path
+    request: pytest.FixtureRequest,
+    provider: tuple[ProviderServer, int],
+    make_steady_repo: MakeRepo,
+    tmp_path: Path,
+    worlds: Path,
 ) -> Iterator[Nights]:
     """One stack, `dev/app`, with three topics, applied."""
     code = HEAD + topic() + topic(name="gone") + topic(name="other")
-    repo = make_repo({"infra.yaml": CONFIG, MAIN: code, ".gitignore": ".infra\n"})
-    with nights(repo, tmp_path / "gcs", *provider, request.node.name) as made:
-        made.apply()
+    repo = make_steady_repo({"infra.yaml": CONFIG, MAIN: code, ".gitignore": ".infra\n"})
+    applied = worlds / "drift-fix"
+    with nights(repo, tmp_path / "gcs", *provider, request.node.name, applied=applied) as made:
         yield made
 
 
@@ -60,17 +64,19 @@ def test_what_drifts_is_put_back_and_nothing_else_is_done(night: Nights) -> None
     night.repo.commit({MAIN: HEAD + topic("1500s") + topic(name="gone") + topic("1500s", name="other")})
     done = night.infra("drift", "--fix", "--action", "revert", *YES, "--json", code=0).document
     check_schema(done, "drift")
-    assert [(one["action"], one["result"]) for one in done["corrections"]] == [("revert", "applied")]
-    assert sorted(done["corrections"][0]["addresses"]) == ["google_pubsub_topic.gone", PLAIN]
+    assert [(correction["action"], correction["result"]) for correction in done["remediations"]] == [
+        ("revert", "applied")
+    ]
+    assert sorted(done["remediations"][0]["addresses"]) == ["google_pubsub_topic.gone", PLAIN]
     (stack,) = done["stacks"]
-    assert (stack["result"], stack["ended"]) == ("clean", "reverted by a correction")
+    assert (stack["result"], stack["ending"]) == ("clean", "reverted by a remediation")
     assert night.world.get("plain").attributes[DURATION] == "600s"
     assert night.world.get("other").attributes[DURATION] == "600s"
     (record,) = night.contents("dev/drift/stacks").values()
     (episode,) = json.loads(record)["past"]
-    assert (episode["how"], episode["by"]) == ("reverted by a correction", done["run"]["id"])
+    assert (episode["how"], episode["by"]) == ("reverted by a remediation", done["run"]["id"])
     runs = [json.loads(data) for name, data in night.contents("dev/ledger/runs").items()]
-    assert {one["id"]: one["command"] for one in runs}[done["run"]["id"]] == "apply"
+    assert {run["id"]: run["command"] for run in runs}[done["run"]["id"]] == "apply"
 
 
 def test_only_what_the_code_says_already_can_be_accepted(night: Nights) -> None:
@@ -81,8 +87,10 @@ def test_only_what_the_code_says_already_can_be_accepted(night: Nights) -> None:
     night.apply("dev/app")
     assert night.classes(code=8)[PLAIN] == {"kind": "changed", DURATION: "codified"}
     done = night.infra("drift", "--fix", "--action", "accept", *YES, "--json", code=0).document
-    assert [(one["action"], one["result"]) for one in done["corrections"]] == [("accept", "applied")]
-    assert done["stacks"][0]["ended"] == "accepted by a correction"
+    assert [(correction["action"], correction["result"]) for correction in done["remediations"]] == [
+        ("accept", "applied")
+    ]
+    assert done["stacks"][0]["ending"] == "accepted by a remediation"
     assert night.world.get("plain").attributes[DURATION] == "900s"
 
 
@@ -128,13 +136,13 @@ def test_a_job_corrects_what_its_digest_names_and_infra_yaml_allows(night: Night
     assert "google_pubsub_topic.gone: `drift.limits.addresses` does not name it" in ran.out
     assert night.world.get("plain").attributes[DURATION] == "600s"
     (left,) = night.check(code=8)["stacks"]
-    assert [one["address"] for one in left["resources"]] == ["google_pubsub_topic.gone"]
+    assert [resource["address"] for resource in left["resources"]] == ["google_pubsub_topic.gone"]
     # What was seen is not what drifts now: that digest does nothing more.
     again = night.infra("ci", "apply", "dev", "--drift", stack["digest"], "--json", code=5).document
     check_schema(again, "drift")
     assert again["done"] == [f"{stack['digest'][:12]}…: nothing drifts in this way any more"]
-    told = json.loads((night.repo.root / "report" / "drift-dev-1.json").read_bytes())
-    assert "reverted" in told["stacks"][0]["correction"]
+    loads = json.loads((night.repo.root / "report" / "drift-dev-1.json").read_bytes())
+    assert "reverted" in loads["stacks"][0]["remediation"]
 
 
 def test_what_would_do_more_than_correct_is_not_done(night: Nights) -> None:
@@ -147,7 +155,7 @@ def test_what_would_do_more_than_correct_is_not_done(night: Nights) -> None:
     night.world.set("other", DURATION, "900s")
     (stack,) = night.check(code=8)["stacks"]
     ran = night.infra("ci", "apply", "dev", "--drift", stack["digest"], code=5)
-    assert f"To put it right would do more than that: {PLAIN}." in ran.out
+    assert f"A plan to revert it would change more than that: {PLAIN}." in ran.out
     assert night.world.get("other").attributes[DURATION] == "900s"
 
 
@@ -155,7 +163,7 @@ def test_the_policy_holds_for_corrections(night: Nights) -> None:
     night.repo.commit({"infra.yaml": f"{CONFIG}policy: {{labels: {{required: [owner]}}}}\n"})
     night.world.set("plain", DURATION, "900s")
     ran = night.infra("drift", "--fix", "--action", "revert", *YES, "--json", code=4).document
-    assert ran["corrections"][0]["reason"].startswith("the policy forbids it")
+    assert ran["remediations"][0]["reason"].startswith("the policy forbids it")
     assert night.world.get("plain").attributes[DURATION] == "900s"
 
 
@@ -167,18 +175,20 @@ def test_a_correction_does_not_break_into_a_state_that_somebody_holds(night: Nig
         "TF_REATTACH_PROVIDERS": night.attached,
         "INFRA_SANDBOX": "test",
     }
-    session = open_session(load(night.repo.root), env, Silent())
-    (found,) = check_drift(session, DriftRequest(("dev/app",))).stacks
+    session = open_session(load(night.repo.root), env, SilentProgress())
+    (stack,) = check_drift(session, DriftRequest(("dev/app",))).stacks
     night.lock("dev/app", "2026-01-01T00:00:00Z")
-    (way,) = decide(found, Drift(), "revert").corrections
-    done = correct(session, way, found, Agreed(), Terms(), deletes=True, inspect=inspect_nothing)
+    (way,) = decide(stack, Drift(), "revert").remediations
+    done = remediate(
+        session, way, stack, AutoConsent(), RecorderOptions(), deletes=True, inspect=inspect_nothing
+    )
     session.close()
-    assert (done.went, done.report.result) == (False, "locked")
+    assert (done.is_done, done.report.result) == (False, "locked")
     assert "bo@elsewhere" in done.words
     assert night.world.get("plain").attributes[DURATION] == "900s"
-    told = night.infra("drift", "--fix", "--action", "revert", *YES, code=0).out
-    assert "bo@elsewhere holds its state" in told
-    assert "Nothing drifts that could be checked." in told
+    out = night.infra("drift", "--fix", "--action", "revert", *YES, code=0).out
+    assert "bo@elsewhere holds its state" in out
+    assert "No stack that could be checked has drift." in out
 
 
 def test_the_checkout_says_who_may_correct_not_the_commit_that_was_applied(night: Nights) -> None:
@@ -189,7 +199,7 @@ def test_the_checkout_says_who_may_correct_not_the_commit_that_was_applied(night
     done = night.infra("drift", "--fix", "--action", "revert", "--break-glass", "tonight", *YES, code=0)
     assert "reverted" in done.err
     runs = [json.loads(data) for data in night.contents("dev/ledger/runs").values()]
-    assert "tonight" in {one["break_glass"] for one in runs}
+    assert "tonight" in {run["break_glass"] for run in runs}
 
 
 def test_one_machine_checks_and_tells(night: Nights, tmp_path: Path) -> None:
@@ -232,17 +242,17 @@ def test_three_nights_with_their_issue_and_their_corrections(night: Nights, tmp_
             shutil.rmtree(night.repo.root / "report")
             asked = ("ci", "apply", inputs["environment"], "--drift", inputs["drift"], "--report", "report")
             night.infra(*asked, code=0)
-            told("report", "--corrected")
+            told("report", "--remediated")
 
         night.world.set("plain", DURATION, "900s")
         night.world.delete("gone")
-        assert "dev: infra-apply puts right what it may." in dawn(8).out
+        assert "dev: infra-apply was started and remediates what is allowed." in dawn(8).out
         with github.place as place:
-            (issue,) = [one for one in place.repository.issues.values() if one.pull is None]
+            (issue,) = [issue for issue in place.repository.issues.values() if issue.pull is None]
         assert (issue.title, issue.state) == ("Drift in dev/app", "open")
         by_day()
         assert issue.state == "closed"
-        assert "reverted by a correction" in issue.comments[-1].body
+        assert "reverted by a remediation" in issue.comments[-1].body
         # By hand again, and this time the code follows: what is left is to take it into the state.
         night.world.set("plain", DURATION, "900s")
         night.repo.commit({MAIN: HEAD + topic("900s") + topic(name="gone") + topic(name="other")})
@@ -251,13 +261,13 @@ def test_three_nights_with_their_issue_and_their_corrections(night: Nights, tmp_
         assert issue.state == "open"
         by_day()
         assert issue.state == "closed"
-        assert "accepted by a correction" in issue.comments[-1].body
+        assert "accepted by a remediation" in issue.comments[-1].body
         writes, comments = len(github.writes()), len(issue.comments)
         dawn(0)
         assert (len(github.writes()), len(issue.comments)) == (writes, comments)
     history = night.infra("drift", "history", "--json", code=0).document
     (stack,) = history["stacks"]
-    assert [one["how"] for one in stack["episodes"]] == [
-        "accepted by a correction",
-        "reverted by a correction",
+    assert [episode["ending"] for episode in stack["episodes"]] == [
+        "accepted by a remediation",
+        "reverted by a remediation",
     ]

@@ -14,19 +14,20 @@ import pytest
 
 pytest.importorskip("grpc")
 
-from orchestrator.ci.drift.reports import read_reports
+from orchestrator.cli.terminal.deprecated_keys import add_deprecated_keys
+from orchestrator.drift.check_all import DriftRequest, check_drift
+from orchestrator.drift.report_files import read_reports
 from orchestrator.engine.ledgers import Ledgers
-from orchestrator.engine.ports import Silent
+from orchestrator.engine.ports import SilentProgress
 from orchestrator.engine.session import open_session
 from orchestrator.engine.states import States
-from orchestrator.project import load
-from orchestrator.run.drifting import DriftRequest, check_drift
+from orchestrator.repository.loading import load
 from orchestrator.sandbox.provider.server import ProviderServer
 from orchestrator.state.records import Operation
 from tests.conftest import MakeRepo
 from tests.integration.test_cli_drift import DURATION, MAIN, NETWORK, PLAIN, SCHEDULE, topic
-from tests.support.nights import CONFIG, DRIFT_ACCOUNT, HEAD, Nights, nights, serving_types
-from tests.support.remembered import FOLLOWER
+from tests.support.recorded_stack import FOLLOWER
+from tests.support.scheduled_checks import CONFIG, DRIFT_ACCOUNT, HEAD, Nights, nights, serving_types
 from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -60,10 +61,16 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Provide
 
 @pytest.fixture
 def night(
-    request: pytest.FixtureRequest, provider: tuple[ProviderServer, int], make_repo: MakeRepo, tmp_path: Path
+    request: pytest.FixtureRequest,
+    provider: tuple[ProviderServer, int],
+    make_steady_repo: MakeRepo,
+    tmp_path: Path,
+    worlds: Path,
 ) -> Iterator[Nights]:
-    repo = make_repo({"infra.yaml": CONFIG, MAIN: HEAD + topic(), ".gitignore": ".infra\n"})
-    with nights(repo, tmp_path / "gcs", *provider, request.node.name) as made:
+    repo = make_steady_repo({"infra.yaml": CONFIG, MAIN: HEAD + topic(), ".gitignore": ".infra\n"})
+    is_applied = request.node.get_closest_marker("applied") is not None
+    applied = worlds / "drift-nights" if is_applied else None
+    with nights(repo, tmp_path / "gcs", *provider, request.node.name, applied=applied) as made:
         yield made
 
 
@@ -86,8 +93,8 @@ def test_a_check_writes_nowhere_but_into_its_own_memory(night: Nights) -> None:
     assert night.repo.status == ""
 
 
+@pytest.mark.applied
 def test_a_run_that_may_not_remember_reports_all_the_same(night: Nights) -> None:
-    night.apply()
     night.world.set("plain", DURATION, "900s")
     night.grant("dev", "drift/", "objectViewer")
     document = night.check(code=8)
@@ -96,8 +103,8 @@ def test_a_run_that_may_not_remember_reports_all_the_same(night: Nights) -> None
     assert night.objects("dev/drift") == {}
 
 
+@pytest.mark.applied
 def test_a_run_that_may_not_even_read_its_memory_reports_all_the_same(night: Nights) -> None:
-    night.apply()
     night.world.set("plain", DURATION, "900s")
     night.grant("dev", "drift/", "objectViewer", "serviceAccount:other@p.iam.gserviceaccount.com")
     document = night.check(code=8)
@@ -110,7 +117,7 @@ def test_what_cannot_be_checked_is_neither_clean_nor_drifted(night: Nights) -> N
     night.repo.commit(other)
     night.apply("dev/busy", "dev/cut", "dev/lost", "dev/ended", "dev/app")
     night.infra("destroy", "dev/ended", "--auto-approve", "--allow-destroy", "--confirm", "dev", code=0)
-    env = {"STORAGE_EMULATOR_HOST": night.server.url}
+    env = {"STORAGE_EMULATOR_HOST": night.server.url, "INFRA_SANDBOX": "test"}
     project = load(night.repo.root)
     ledgers = Ledgers(project, States(project, env), env)
     for name in ("busy", "cut"):
@@ -127,7 +134,7 @@ def test_what_cannot_be_checked_is_neither_clean_nor_drifted(night: Nights) -> N
     night.server.store.delete_object("states", "dev/state/lost/default.tfstate")
     night.world.set("plain", DURATION, "900s")
     document = night.check(code=1)
-    found = {one["id"]: one for one in document["stacks"]}
+    found = {stack["id"]: stack for stack in document["stacks"]}
     assert {id_: one["result"] for id_, one in found.items()} == {
         "dev/app": "drifted",
         **dict.fromkeys((f"dev/{name}" for name in ("new", "busy", "cut")), "unchecked"),
@@ -136,19 +143,19 @@ def test_what_cannot_be_checked_is_neither_clean_nor_drifted(night: Nights) -> N
     }
     assert "never applied by infra" in found["dev/new"]["reason"]
     assert "is running" in found["dev/busy"]["reason"]
-    assert "cut off" in found["dev/cut"]["reason"]
+    assert "interrupted" in found["dev/cut"]["reason"]
     assert "infra resume dev/cut" in found["dev/cut"]["advice"]
     assert found["dev/lost"]["reason"].endswith("its object was deleted.")
     assert found["dev/ended"]["reason"] == "it was destroyed"
     assert {id_ for id_, one in found.items() if one["failed"]} == {"dev/cut", "dev/lost"}
-    assert {one["stack"] for one in document["errors"]} == {"dev/cut", "dev/lost"}
+    assert {error["stack"] for error in document["errors"]} == {"dev/cut", "dev/lost"}
     # Without what is broken, drift decides; what was never applied is no alarm.
     night.check("dev/app", "dev/new", "dev/busy", code=8)
     night.check("dev/new", code=0)
 
 
+@pytest.mark.applied
 def test_a_state_put_back_to_an_older_version_is_said_to_be(night: Nights, tmp_path: Path) -> None:
-    night.apply()
     old = night.contents("dev/state/app")["dev/state/app/default.tfstate"]
     night.repo.commit({MAIN: HEAD + topic("900s") + topic(name="more")})
     night.apply()
@@ -165,7 +172,9 @@ def test_a_state_put_back_to_an_older_version_is_said_to_be(night: Nights, tmp_p
     assert (stack["partial"], stack["notes"][0].partition(":")[0]) == (
         *(True, "Its state was put back to an older version"),
     )
-    loud = {one["address"]: one["class"] for one in stack["resources"] if one["drift"]}
+    loud = {
+        resource["address"]: resource["drift_class"] for resource in stack["resources"] if resource["drift"]
+    }
     assert loud == {PLAIN: "codified"}
 
 
@@ -176,7 +185,11 @@ def test_an_upstream_that_moved_is_named_and_is_no_drift(night: Nights) -> None:
     night.apply("dev/net")
     (stack,) = night.check("dev/follower", code=0)["stacks"]
     (resource,) = stack["resources"]
-    assert (stack["result"], resource["class"], resource["upstreams"]) == ("clean", "owed", ["dev/net"])
+    assert (stack["result"], resource["drift_class"], resource["upstreams"]) == (
+        "clean",
+        "unapplied",
+        ["dev/net"],
+    )
     assert "outputs of dev/net have changed since" in stack["pending"]
     assert "since the outputs of dev/net moved" in night.shown("dev/follower", code=0).out
 
@@ -214,18 +227,18 @@ def test_rules_cover_what_is_known_and_are_reported_when_they_are_of_no_use(nigh
     document = night.check(code=0)
     (stack,) = document["stacks"]
     assert (stack["result"], stack["counts"]["suppressed"], stack["counts"]["noise"]) == ("clean", 1, 1)
-    findings = [(one["finding"], one["reason"]) for one in document["rules"]]
+    findings = [(rule["finding"], rule["reason"]) for rule in document["rules"]]
     assert findings == [("unused", "Nobody sets any."), ("expired", "A freeze that is over.")]
-    told = night.shown("--show-ignored", code=0).out
-    assert "covered: Tried out by hand." in told
-    assert "expired on 2020-01-01" in told
+    out = night.shown("--show-ignored", code=0).out
+    assert "covered: Tried out by hand." in out
+    assert "expired on 2020-01-01" in out
     # The rule is for this value alone.
     night.world.set("plain", DURATION, "1200s")
     assert night.check(code=8)["stacks"][0]["counts"]["reverted"] == 1
 
 
+@pytest.mark.applied
 def test_what_is_remembered_and_what_ended_it(night: Nights) -> None:
-    night.apply()
     assert night.check(code=0)["stacks"][0]["first_seen"] is None
 
     def drift(value: str = "900s") -> None:
@@ -234,8 +247,8 @@ def test_what_is_remembered_and_what_ended_it(night: Nights) -> None:
         assert (again["first_seen"], again["digest"]) == (drifted["first_seen"], drifted["digest"])
 
     def ended() -> str:
-        how: str = night.check(code=0)["stacks"][0]["ended"]
-        assert night.check(code=0)["stacks"][0]["ended"] is None, "told once"
+        how: str = night.check(code=0)["stacks"][0]["ending"]
+        assert night.check(code=0)["stacks"][0]["ending"] is None, "told once"
         return how
 
     drift()
@@ -256,22 +269,22 @@ def test_what_is_remembered_and_what_ended_it(night: Nights) -> None:
     night.apply("dev/app")
     assert ended() == "code changed"
     episodes = night.infra("drift", "history", "--json", code=0).document["stacks"][0]["episodes"]
-    assert [one["came_back"] for one in episodes] == [3, 2, 1, 0]
+    assert [episode["came_back"] for episode in episodes] == [3, 2, 1, 0]
 
 
+@pytest.mark.applied
 def test_the_history_has_figures_and_the_last_check_can_be_asked_for(night: Nights) -> None:
-    night.apply()
     for value in ("900s", "600s", "1200s"):
         night.world.set("plain", DURATION, value)
         night.check()
     document = night.infra("drift", "history", "--json", code=0).document
     check_schema(document, "drift-history")
     figures = document["figures"]
-    assert (figures["drifted"], figures["episodes"], figures["ended"]) == (1, 2, {"fixed outside": 1})
+    assert (figures["drifted"], figures["episodes"], figures["endings"]) == (1, 2, {"fixed outside": 1})
     assert figures["offenders"] == [["dev/app", PLAIN, 2]]
-    told = night.infra("drift", "history", "dev/app", code=0).out
-    assert f"2 times: dev/app {PLAIN}" in told
-    assert "it lasts" in told
+    out = night.infra("drift", "history", "dev/app", code=0).out
+    assert f"2 times: dev/app {PLAIN}" in out
+    assert "it lasts" in out
     last = night.infra("drift", "--last", "--json", code=0).document
     check_schema(last, "drift-last")
     assert (last["stacks"][0]["result"], last["heartbeats"]["dev"]["drifted"]) == ("drifted", 1)
@@ -282,7 +295,7 @@ def test_the_history_has_figures_and_the_last_check_can_be_asked_for(night: Nigh
 def test_doctor_tells_when_all_was_last_checked(night: Nights) -> None:
     def told() -> dict[str, str]:
         checks = night.infra("doctor", "--json").document["checks"]
-        (found,) = [one for one in checks if one["name"] == "drift"]
+        (found,) = [check for check in checks if check["name"] == "drift"]
         return {name: found[name] for name in ("status", "message")}
 
     night.apply()
@@ -312,14 +325,14 @@ def test_a_stack_that_trunk_no_longer_has_is_not_silently_unwatched(night: Night
 
 
 @pytest.mark.parametrize(("times", "result"), [(1, "drifted"), (9, "unchecked")])
+@pytest.mark.applied
 def test_a_state_that_moves_under_the_plan_is_looked_at_again(night: Nights, times: int, result: str) -> None:
-    night.apply()
     night.world.set("plain", DURATION, "900s")
     name = "dev/state/app/default.tfstate"
     data = night.contents(name)[name]
     planned = []
 
-    class Moves(Silent):
+    class Moves(SilentProgress):
         """While the first plans are made, somebody writes the state."""
 
         def doing(self, stack: str, text: str) -> None:
@@ -348,9 +361,9 @@ def test_a_pull_request_is_told_which_part_of_its_diff_is_drift(night: Nights) -
     night.repo.commit({MAIN: HEAD + topic("1200s") + topic("1200s", name="gone")})
     night.world.set("plain", DURATION, "900s")
     night.world.delete("gone")
-    told = night.infra("ci", "plan", "--dry-run", code=0).out
-    assert f"`{DURATION}`: `600s` → `900s` (this plan changes it)" in told
-    assert "`google_pubsub_topic.gone` was deleted; this plan makes it again" in told
+    out = night.infra("ci", "plan", "--dry-run", code=0).out
+    assert f"`{DURATION}`: `600s` → `900s` (this plan changes it)" in out
+    assert "`google_pubsub_topic.gone` was deleted; this plan makes it again" in out
 
 
 def test_the_longest_unchecked_come_first_and_a_budget_ends_the_night(night: Nights) -> None:
@@ -361,11 +374,11 @@ def test_the_longest_unchecked_come_first_and_a_budget_ends_the_night(night: Nig
     tonight = datetime.now(UTC)
 
     def one_night(days: int, *wanted: str, budget: float | None = None) -> tuple[dict[str, str], list[str]]:
-        session = open_session(load(night.repo.root), env, Silent(), workers=1)
+        session = open_session(load(night.repo.root), env, SilentProgress(), workers=1)
         request = DriftRequest(wanted or tuple(ids), budget)
         report = check_drift(session, request, now=tonight + timedelta(days=days))
         session.close()
-        return {one.id: one.result for one in report.stacks}, list(report.stale)
+        return {stack.id: stack.result for stack in report.stacks}, list(report.stale)
 
     assert one_night(0, "dev/s1", "dev/s3") == ({"dev/s1": "clean", "dev/s3": "clean"}, [])
     # Time for one stack: of those that never were checked, the first.
@@ -378,8 +391,8 @@ def test_the_longest_unchecked_come_first_and_a_budget_ends_the_night(night: Nig
     assert night.check("--shard", "2/2", "dev/s*")["stacks"][0]["id"] == "dev/s1"
 
 
+@pytest.mark.applied
 def test_a_provider_that_is_asked_too_much_is_asked_again_and_then_given_up(night: Nights) -> None:
-    night.apply()
     env = {
         "STORAGE_EMULATOR_HOST": night.server.url_of(DRIFT_ACCOUNT),
         "TF_REATTACH_PROVIDERS": night.attached,
@@ -388,7 +401,7 @@ def test_a_provider_that_is_asked_too_much_is_asked_again_and_then_given_up(nigh
 
     def once(times: int) -> tuple[str, str, int]:
         night.world.break_("google_pubsub_topic", "read", "googleapi: Error 429: Quota exceeded", times)
-        session = open_session(load(night.repo.root), env, Silent())
+        session = open_session(load(night.repo.root), env, SilentProgress())
         report = check_drift(session, DriftRequest(("dev/app",), pauses=(0.05, 0.1)))
         session.close()
         night.world.mend()
@@ -429,19 +442,21 @@ def test_every_form_of_the_report(night: Nights, tmp_path: Path) -> None:
         *asked, "--report", str(tmp_path / "report"), code=8, GITHUB_STEP_SUMMARY=str(summary)
     )
     root = ET.fromstring((tmp_path / "j/drift.xml").read_text())  # noqa: S314 - our own
-    assert {name: root.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
+    assert {name: root.get(name) for name in ("tests", "failures", "errors")} == {
         "tests": "2",
         "failures": "1",
         "errors": "0",
-        "skipped": "1",
     }
-    told = (tmp_path / "drift.md").read_text()
-    assert summary.read_text() == told
-    assert "## Drift: 2 stacks: 1 drifted, 1 could not be checked" in told
-    assert 'message_retention_duration: "600s" → "900s"' in told
+    assert [suite.get("skipped") for suite in root.iter("testsuite")] == ["1"]
+    text = (tmp_path / "drift.md").read_text()
+    assert summary.read_text() == text
+    assert "## Drift: 2 stacks: 1 drifted, 1 could not be checked" in text
+    assert 'message_retention_duration: "600s" → "900s"' in text
     (report,) = read_reports([tmp_path / "report"])
-    assert json.loads(json.dumps(report.document())) == {name: document[name] for name in report.document()}
-    check_schema({"version": 1, "command": "drift", **report.document(), "exit_code": 8}, "drift")
+    shown = add_deprecated_keys("drift", report.document())
+    assert json.loads(json.dumps(shown)) == {name: document[name] for name in shown}
+    written = json.loads(json.dumps(shown))
+    check_schema({"version": 1, "command": "drift", **written, "exit_code": 8}, "drift")
 
 
 def test_an_environment_out_of_reach_does_not_hide_another(night: Nights) -> None:
@@ -452,15 +467,15 @@ def test_an_environment_out_of_reach_does_not_hide_another(night: Nights) -> Non
     for name in ("state/", "ledger/", "drift/"):
         night.grant("prod", name, "objectViewer", "serviceAccount:other@p.iam.gserviceaccount.com")
     document = night.check(code=1)
-    found = {one["id"]: one for one in document["stacks"]}
+    found = {stack["id"]: stack for stack in document["stacks"]}
     assert (found["dev/app"]["result"], found["prod/net"]["result"]) == ("drifted", "unchecked")
     assert found["prod/net"]["failed"]
     assert "403" in found["prod/net"]["reason"] or "permission" in found["prod/net"]["reason"].lower()
     night.check("dev", code=8)
 
 
+@pytest.mark.applied
 def test_an_apply_that_goes_on_is_not_taken_for_drift(night: Nights) -> None:
-    night.apply()
     night.world.set("plain", DURATION, "900s")
     night.lock("dev/app", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     (stack,) = night.check(code=0)["stacks"]
@@ -476,14 +491,14 @@ def test_an_apply_that_goes_on_is_not_taken_for_drift(night: Nights) -> None:
     project = load(night.repo.root)
     ledger = Ledgers(project, States(project, env), env).of(project.stacks["dev/app"])
 
-    class Begins(Silent):
+    class Begins(SilentProgress):
         """Another run begins while this one plans."""
 
         def doing(self, stack: str, text: str) -> None:
-            known = ledger.entry(stack)
-            if text == "planning" and known and known.operation is None:
+            entry = ledger.entry(stack)
+            if text == "planning" and entry and entry.operation is None:
                 began = Operation("R-9", "apply", "planned", "bo", "elsewhere", project.commit or "")
-                ledger.begin(stack, began, known)
+                ledger.begin(stack, began, entry)
 
     session = open_session(project, env, Begins())
     (found,) = check_drift(session, DriftRequest(("dev/app",))).stacks

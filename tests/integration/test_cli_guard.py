@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.context import App
-from orchestrator.cli.guard_locally import check_locally
+from orchestrator.cli.app import App
+from orchestrator.cli.plan import check_guard
 from orchestrator.errors import BlockedError
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
@@ -43,7 +43,7 @@ def test_a_harmless_branch_passes(infra: Infra, repo: Repo) -> None:
     assert infra("guard", code=0).out == "0 errors, 0 warnings, 0 notes.\n"
     document = infra("guard", "--json", code=0).document
     check_schema(document, "guard")
-    assert [one["id"] for one in document["stacks"]] == ["dev/a"]
+    assert [stack["id"] for stack in document["stacks"]] == ["dev/a"]
 
 
 def test_what_a_module_holds_is_found_where_it_stands(infra: Infra, repo: Repo) -> None:
@@ -53,8 +53,8 @@ def test_what_a_module_holds_is_found_where_it_stands(infra: Infra, repo: Repo) 
     assert "[data-source]" in text
     document = infra("guard", "--json", code=4).document
     check_schema(document, "guard")
-    assert {one["rule"] for one in document["findings"]} == {"data-source", "provider"}
-    assert {one["class"] for one in document["errors"]} == {"BlockedError"}
+    assert {finding["rule"] for finding in document["findings"]} == {"data-source", "provider"}
+    assert {error["class"] for error in document["errors"]} == {"BlockedError"}
     assert document["base"] == repo.git("rev-parse", "main")
 
 
@@ -70,7 +70,11 @@ def test_the_rules_are_trunk_s(infra: Infra, repo: Repo) -> None:
     config = "backend: {gcs: {bucket: states}}\n" + allow
     repo.commit({"infra.yaml": config, "infra/envs/dev/b/evil.tf": EVIL})
     document = infra("guard", "--json", code=4).document
-    assert {one["rule"] for one in document["findings"]} == {"data-source", "provider", "changed-config"}
+    assert {finding["rule"] for finding in document["findings"]} == {
+        "data-source",
+        "provider",
+        "changed-config",
+    }
     repo.switch("main")
     repo.commit({"infra.yaml": config})
     document = infra("guard", "dev/b", "--base", "main", "--json", code=0).document
@@ -86,7 +90,7 @@ def test_annotations_and_sarif(infra: Infra, repo: Repo) -> None:
     (line,) = infra("guard", "--format", "github", code=4).out.splitlines()
     assert line.startswith("::error file=.github/workflows/x.yml,line=1,title=changed-workflows::")
     (run,) = json.loads(infra("guard", "--format", "sarif", code=4).out)["runs"]
-    assert [one["ruleId"] for one in run["results"]] == ["changed-workflows"]
+    assert [result["ruleId"] for result in run["results"]] == ["changed-workflows"]
 
 
 def test_a_revision_that_is_not_there(infra: Infra) -> None:
@@ -106,14 +110,14 @@ def test_suggestions(infra: Infra, repo: Repo) -> None:
     assert "    - hashicorp/http" in text
     document = infra("guard", "--suggest", "--json", code=0).document
     check_schema(document, "guard")
-    assert {one["key"] for one in document["suggestions"]} == {"providers", "allow"}
+    assert {suggestion["key"] for suggestion in document["suggestions"]} == {"providers", "allow"}
 
 
 def checked(repo: Repo, stacks: list[str], **environ: str) -> str:
     """What `infra plan` says before it plans."""
     notes = io.StringIO()
     app = App(environ, io.StringIO(), io.StringIO(), notes, str(repo.root))
-    check_locally(app, app.project(), stacks)
+    check_guard(app, app.project(), stacks)
     return notes.getvalue()
 
 

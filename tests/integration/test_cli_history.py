@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.conftest import MakeRepo
 from tests.support.cli import Infra
-from tests.support.remembered import FILES, UPSTREAM, Remembered, serving
+from tests.support.recorded_stack import UPSTREAM, Remembered
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -24,12 +20,6 @@ resource "terraform_data" "broken" {
   }
 }
 """
-
-
-@pytest.fixture
-def place(make_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
-    with serving(tmp_path / "gcs") as server:
-        yield Remembered(make_repo(FILES), server)
 
 
 def test_nothing_was_done_yet(place: Remembered) -> None:
@@ -75,8 +65,8 @@ def test_one_run_is_shown_stack_by_stack(place: Remembered) -> None:
     assert "prod/net" in text
 
 
+@pytest.mark.applied("dev/net")
 def test_a_failure_of_uncommitted_code_has_its_reason_and_what_was_done(place: Remembered) -> None:
-    place.apply("dev/net")
     place.repo.write({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two") + BROKEN})
     place.infra("apply", "dev/net", "--auto-approve", "--json", code=7)
     newest = place.infra("history", "--json", code=0).document["runs"][0]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ci import source as sources
-from orchestrator.ci.workflows import Target, render
+from orchestrator.forge import install_source as sources
+from orchestrator.forge.github.workflows import render
+from orchestrator.forge.workflow_target import WorkflowTarget
 from tests.support.cli import Infra
 from tests.support.repo import Repo
 
@@ -16,14 +17,15 @@ GIT = f"git+https://github.com/acme/infra@{COMMIT}"
 RELEASE = f"infra-orchestrator==1.0.0 --hash=sha256:{'a' * 64}"
 ACTION = f"acme/infra@{COMMIT}"
 WORKFLOWS = set(
-    render(Target("acme/platform", "main", ("dev", "staging", "prod")), sources.parse_source(GIT))
+    render(WorkflowTarget("acme/platform", "main", ("dev", "staging", "prod")), sources.parse_source(GIT))
 )
 
 
 @pytest.fixture
 def infra(tmp_path: Path) -> Infra:
-    """In a clone of `acme/platform` with nothing in it."""
-    repo = Repo(tmp_path / "repo", {"README.md": "Platform\n"})
+    """In a clone of `acme/platform` with a stack in each environment."""
+    code = {f"infra/envs/{name}/net/main.tf": "locals {}\n" for name in ("dev", "staging", "prod")}
+    repo = Repo(tmp_path / "repo", {"README.md": "Platform\n", **code})
     repo.git("remote", "add", "origin", "https://github.com/acme/platform.git")
     return Infra(repo.root, {})
 

@@ -82,7 +82,7 @@ def infra(repo: Repo) -> Infra:
 
 def found(ran: Ran) -> list[tuple[str, str, int]]:
     """Rule, file and line of every finding."""
-    return [(one["rule"], one["file"], one["line"]) for one in ran.document["findings"]]
+    return [(finding["rule"], finding["file"], finding["line"]) for finding in ran.document["findings"]]
 
 
 def test_good_code_has_no_findings(repo: Repo, infra: Infra) -> None:
@@ -111,9 +111,16 @@ def test_each_kind_of_finding_has_file_line_and_fix(repo: Repo, infra: Infra) ->
         ("fmt", "infra/modules/m/outputs.tf", 2),
         ("no-description", "infra/modules/m/outputs.tf", 1),
     ]
-    assert all(one["advice"] for one in ran.document["findings"])
+    assert all(finding["advice"] for finding in ran.document["findings"])
     assert len(ran.document["errors"]) == 5
     assert "hunter2" not in ran.out
+
+
+def test_a_file_that_does_not_parse_is_a_finding(repo: Repo, infra: Infra) -> None:
+    """`terraform fmt` gives up then; the other rules go on."""
+    repo.commit({"infra/envs/dev/net/main.tf": STACK + "version x\n"})
+    rules = {rule for rule, _, _ in found(infra("lint", "--json", code=1))}
+    assert {"fmt", "syntax", "terraform"} <= rules
 
 
 def test_what_can_be_mended_is(repo: Repo, infra: Infra) -> None:
@@ -126,7 +133,7 @@ def test_what_can_be_mended_is(repo: Repo, infra: Infra) -> None:
 
     ran = infra("lint", "--fix", code=0)
 
-    assert ran.err.splitlines() == ["mended infra/modules/m/README.md", "mended infra/modules/m/main.tf"]
+    assert ran.err.splitlines() == ["fixed infra/modules/m/README.md", "fixed infra/modules/m/main.tf"]
     assert (repo.root / "infra/modules/m/main.tf").read_text() == MODULE
     assert (repo.root / "infra/modules/m/README.md").read_text() == README
 

@@ -64,12 +64,12 @@ def test_every_stack_gets_the_newest_version_that_fits_all(repo: Repo, infra: In
     check_schema(ran.document, "lock")
 
     assert locked(repo) == {"dev/a": "1.1.0", "dev/b": "1.1.0", "prod/a": "1.1.0"}
-    assert [one["result"] for one in ran.document["files"]] == ["written"] * 3
+    assert [file["result"] for file in ran.document["files"]] == ["written"] * 3
     text = (repo.root / "infra/envs/dev/b" / LOCK).read_text()
     assert text.count('"h1:') == len(PLATFORMS)
     assert re.search(r'constraints = "< 2\.0(\.0)?"', text)
     again = infra("lock", "--fs-mirror", str(mirror), "--json", code=0)
-    assert {one["result"] for one in again.document["files"]} == {"unchanged"}
+    assert {file["result"] for file in again.document["files"]} == {"unchanged"}
     assert not list((repo.root / "infra").rglob(".terraform"))
 
 
@@ -94,8 +94,8 @@ def test_versions_stay_until_they_are_to_be_upgraded(repo: Repo, infra: Infra, m
     repo.write({"infra/envs/dev/b/main.tf": REQUIRES % ">= 0.9"})
     infra("lock", "--fs-mirror", str(mirror), code=0)
     assert set(locked(repo).values()) == {"1.0.0"}
-    told = infra("lock", "dev/a", "--upgrade", "--fs-mirror", str(mirror), code=1)
-    assert "2.0.0 in dev/a; 1.0.0 in dev/b, prod/a" in told.err
+    ran = infra("lock", "dev/a", "--upgrade", "--fs-mirror", str(mirror), code=1)
+    assert "2.0.0 in dev/a; 1.0.0 in dev/b, prod/a" in ran.err
     infra("lock", "--fs-mirror", str(mirror), code=0)
     assert set(locked(repo).values()) == {"2.0.0"}
 
@@ -124,18 +124,31 @@ def test_a_lock_file_for_another_platform_is_one_clear_error(repo: Repo, mirror:
     config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
     infra = Infra(repo.root, {"TF_CLI_CONFIG_FILE": str(config)})
     # Locked where only another platform's package was at hand.
-    ours = list(mirror.glob(f"*/acme/x/*/{platform_name()}"))
-    for path in ours:
+    glob = list(mirror.glob(f"*/acme/x/*/{platform_name()}"))
+    for path in glob:
         program = next(path.iterdir())
         program.write_text("somewhere else\n")
     infra("lock", "--fs-mirror", str(mirror), code=0)
-    for path in ours:
+    for path in glob:
         next(path.iterdir()).write_text("here\n")
 
     stack = infra("plan", "dev/a", "--json", code=1).stack("dev/a")
 
     assert stack["reason"].startswith("init failed:")
     assert "infra lock" in stack["advice"]
+
+
+def test_the_mirror_of_the_cli_configuration_and_the_platforms_count(repo: Repo, mirror: Path) -> None:
+    config = mirror.with_name("terraform.rc")
+    config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
+    infra = Infra(repo.root, {"TF_CLI_CONFIG_FILE": str(config)})
+
+    error = infra("lock", "--platform", "plan9_mips", "--json", code=1).document["errors"][0]
+    infra("lock", "dev/a", "--platform", "linux_amd64", "--platform", "darwin_arm64", code=0)
+
+    assert "plan9_mips" in error["message"]
+    assert "--platform OS_ARCH" in error["advice"]
+    assert (repo.root / "infra/envs/dev/a" / LOCK).read_text().count('"h1:') == 2
 
 
 def test_validate_and_doctor_point_to_it(infra: Infra) -> None:
@@ -146,6 +159,7 @@ def test_validate_and_doctor_point_to_it(infra: Infra) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (("--platform", "linux"), "is no platform"),
         (("--fs-mirror", "nowhere"), "is not a folder"),
         (("--fs-mirror", ".", "--net-mirror", "https://x/"), "There can be one mirror"),
         (("dev/c",), "dev/c"),

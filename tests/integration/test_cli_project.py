@@ -93,10 +93,10 @@ def test_what_people_read(infra: Infra, name: str, argv: list[str]) -> None:
 
 def test_list_for_programs(infra: Infra, repo: Repo) -> None:
     document = valid(infra("list", "--json", code=0), "list")
-    assert [one["name"] for one in document["environments"]] == ["dev", "prod"]
-    assert [one["protected"] for one in document["environments"]] == [False, True]
+    assert [environment["name"] for environment in document["environments"]] == ["dev", "prod"]
+    assert [environment["protected"] for environment in document["environments"]] == [False, True]
     assert document["commit"] == repo.head
-    [edge] = [one for one in document["edges"] if one["target"] == "dev/service"]
+    [edge] = [edge for edge in document["edges"] if edge["target"] == "dev/service"]
     assert (edge["source"], edge["outputs"]) == ("dev/network", ["id"])
     some = valid(infra("list", "*/service", "--json", code=0), "list")
     assert [stack["id"] for stack in some["stacks"]] == ["dev/service", "prod/service"]
@@ -155,7 +155,7 @@ def test_affected(infra: Infra, repo: Repo) -> None:
         "reasons": [["infra/modules/network/main.tf", "dev/network"]],
         "renamed_from": None,
     }
-    assert document["followers"][1] == {
+    assert document["dependents"][1] == {
         "id": "prod/service",
         "environment": "prod",
         "after": ["prod/network"],

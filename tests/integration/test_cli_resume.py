@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ import pytest
 
 from orchestrator.engine.ledgers import Ledgers, this_machine
 from orchestrator.engine.states import States
-from orchestrator.project import load
-from orchestrator.state.records import Entry, Operation
+from orchestrator.repository.loading import load
+from orchestrator.state.records import LedgerEntry, Operation
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
-from tests.support.remembered import FILES, UPSTREAM, Remembered, serving
+from tests.support.recorded_stack import UPSTREAM, Remembered
 
 GO = ("--auto-approve", "--confirm", "dev")
 DEAD = 2**22 - 1
@@ -26,18 +25,12 @@ NET = "infra/envs/dev/net/main.tf"
 STATE = "dev/state/net/default.tfstate"
 
 
-@pytest.fixture
-def place(make_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
-    with serving(tmp_path / "gcs") as server:
-        yield Remembered(make_repo(FILES), server)
-
-
-def cut_off(place: Remembered, **more: Any) -> Entry:
+def cut_off(place: Remembered, **more: Any) -> LedgerEntry:
     """A run of this machine died while it applied dev/net at the current commit."""
     return place.at_work("dev/net", **{"host": this_machine(), "pid": DEAD, **more})
 
 
-def attempt(place: Remembered, entry: Entry) -> None:
+def attempt(place: Remembered, entry: LedgerEntry) -> None:
     """Let the ledger say that the run was at the current commit."""
     assert entry.operation
     ledger = place.ledger("dev/net")
@@ -45,8 +38,8 @@ def attempt(place: Remembered, entry: Entry) -> None:
 
 
 def state(place: Remembered) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(place.server.store.read_object("states", STATE)[1])
-    return found
+    loads: dict[str, Any] = json.loads(place.server.store.read_object("states", STATE)[1])
+    return loads
 
 
 def test_with_nothing_to_do_it_says_so(place: Remembered) -> None:
@@ -65,8 +58,8 @@ def test_it_plans_and_applies_the_rest(place: Remembered) -> None:
     assert place.infra("resume", "--json", code=0).document["stacks"] == []
 
 
+@pytest.mark.applied("dev/net")
 def test_what_had_all_been_applied_is_only_written_down(place: Remembered) -> None:
-    place.apply("dev/net")
     attempt(place, cut_off(place))
     ran = place.infra("resume", "R-other", *GO, "--json", code=0)
     assert ran.results == {"dev/net": "unchanged"}
@@ -76,16 +69,16 @@ def test_what_had_all_been_applied_is_only_written_down(place: Remembered) -> No
 def test_a_run_that_lives_is_left_alone(place: Remembered) -> None:
     place.at_work("dev/net")
     ran = place.infra("resume", *GO, "--json", code=6)
-    assert "is not cut off: bo runs apply R-other" in ran.stack("dev/net")["reason"]
+    assert "is not interrupted: bo runs apply R-other" in ran.stack("dev/net")["reason"]
 
 
+@pytest.mark.applied("dev/net")
 def test_the_dead_runs_lock_is_released_after_a_question(place: Remembered) -> None:
-    place.apply("dev/net")
     attempt(place, cut_off(place))
     place.lock("dev/net", who=f"bo@{this_machine().partition('/')[0]}")
     refused = place.infra("resume", code=4)
     assert "→ Release the state's lock" in refused.err
-    assert "bo ran apply R-other from elsewhere: cut off" in refused.err
+    assert "bo ran apply R-other from elsewhere: interrupted" in refused.err
     assert "dev/state/net/default.tflock" in place.objects()
     entry = place.ledger("dev/net").entry("dev/net")
     assert entry
@@ -94,8 +87,8 @@ def test_the_dead_runs_lock_is_released_after_a_question(place: Remembered) -> N
     assert "dev/state/net/default.tflock" not in place.objects()
 
 
+@pytest.mark.applied("dev/net")
 def test_anybody_elses_lock_stays(place: Remembered) -> None:
-    place.apply("dev/net")
     attempt(place, cut_off(place))
     place.lock("dev/net", who="eve@far-away")
     ran = place.infra("resume", *GO, "--json", code=6)
@@ -111,10 +104,10 @@ def test_anybody_elses_lock_stays(place: Remembered) -> None:
     ("serial", "lineage", "pushed"),
     [(5, None, True), (0, None, False), (5, "00000000-0000-4000-8000-000000000000", False)],
 )
+@pytest.mark.applied("dev/net")
 def test_a_rescued_state_is_pushed_if_it_continues_the_one_there(
     place: Remembered, serial: int, lineage: str | None, pushed: bool
 ) -> None:
-    place.apply("dev/net")
     before = state(place)
     rescued = {
         **before,
@@ -135,8 +128,8 @@ def test_a_rescued_state_is_pushed_if_it_continues_the_one_there(
 def versions(place: Remembered) -> list[Any]:
     """Every version of the state that the bucket keeps."""
     ledger = place.ledger("dev/net")
-    found = [ledger.storage.read(STATE, one.generation) for one in ledger.storage.versions(STATE)]
-    return [json.loads(one.data) for one in found if one]
+    blobs = [ledger.storage.read(STATE, version.generation) for version in ledger.storage.versions(STATE)]
+    return [json.loads(blob.data) for blob in blobs if blob]
 
 
 def test_a_checkout_without_what_was_being_applied_is_refused(place: Remembered) -> None:
@@ -161,8 +154,8 @@ def test_what_had_not_begun_is_only_cleared(place: Remembered) -> None:
     assert "nothing was done" in ran.stack("dev/net")["reason"]
 
 
+@pytest.mark.applied("dev/net")
 def test_a_destroy_that_was_cut_off_goes_on_destroying(place: Remembered) -> None:
-    place.apply("dev/net")
     entry = cut_off(place)
     assert entry.operation
     operation = replace(entry.operation, kind="destroy", commit=place.repo.head)
@@ -222,8 +215,34 @@ def test_what_cannot_be_imported_is_named_and_somebody_can_choose_to_forget_it(p
     assert entry
     assert not entry.is_unfinished
     run = place.infra("history", "--json", code=0).document["runs"][0]["id"]
-    shown = place.infra("history", "show", run, code=0).out
-    assert "left alone, and in no state: terraform_data.gone (17)" in shown
+    out = place.infra("history", "show", run, code=0).out
+    assert "left alone, and in no state: terraform_data.gone (17)" in out
+
+
+@pytest.mark.applied("dev/net")
+def test_a_deleted_object_is_removed_from_the_state_for_what_replaces_it(place: Remembered) -> None:
+    network = {"mode": "managed", "type": "google_compute_network", "name": "main"}
+    provider = 'provider["terraform.io/builtin/terraform"]'
+    instances = [{"schema_version": 0, "attributes": {"id": "old"}}]
+    saved = state(place)
+    saved["resources"].append({**network, "provider": provider, "instances": instances})
+    place.server.store.insert_object("states", STATE, json.dumps(saved).encode())
+    attempt(place, cut_off(place))
+    resource = {"addr": "google_compute_network.main", "resource_type": network["type"]}
+    journal = [
+        {"type": kind, "hook": {"resource": resource, "action": action, "id_key": "id", "id_value": id_}}
+        for action, id_ in (("delete", "old"), ("create", "new"))
+        for kind in ("apply_start", "apply_complete")
+    ]
+    lines = [json.dumps(event).encode() for event in journal]
+    place.ledger("dev/net").append_journal("R-other", "dev/net", 1, lines)
+
+    done = place.infra("resume", "dev/net", *GO, code=7)
+    step = "Remove google_compute_network.main (old) from the state: the run deleted it, and created another."
+    assert step in done.err
+    assert "old, which was deleted, was removed from the state." in done.out
+    assert [resource["name"] for resource in state(place)["resources"]] == ["x"]
+    assert "google_compute_network.main (new)" in done.out, "no code has it here, so its import is refused"
 
 
 def test_a_local_state_is_resumed_too(make_repo: MakeRepo, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pytest
 
 from tests.conftest import MakeRepo
 from tests.support.repo import Repo
+from tests.support.warm import Forked
 
 SLOW = """
 resource "terraform_data" "first" {}
@@ -48,13 +47,8 @@ def project(make_repo: MakeRepo) -> Repo:
 
 def cancelled(project: Repo, number: int, begun: Path, *argv: str) -> tuple[int, dict[str, Any]]:
     """Run `infra`, send it a signal when the file `begun` is there; its exit code and document."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", *argv, "--json"],
-        cwd=project.root,
-        env=os.environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as child:
+    child = Forked([*argv, "--json"], project.root, os.environ)
+    try:
         end = time.monotonic() + 60
         while not begun.exists():
             assert child.poll() is None
@@ -62,7 +56,10 @@ def cancelled(project: Repo, number: int, begun: Path, *argv: str) -> tuple[int,
             time.sleep(0.02)
         child.send_signal(number)
         out, _ = child.communicate(timeout=120)
-        return child.returncode, json.loads(out)
+        return child.wait(), json.loads(out)
+    finally:
+        child.kill()
+        child.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -77,8 +74,8 @@ def test_a_cancelled_apply_keeps_what_was_made(
     assert "interrupted while applying" in dev["reason"]
     assert "applied before it failed: terraform_data.first (create)" in dev["notes"]
     assert (prod["result"], prod["reason"]) == ("aborted", "the run was interrupted")
-    held = json.loads((folder / "terraform.tfstate").read_text())
-    assert {one["name"] for one in held["resources"]} == {"first", "slow"}
+    loads = json.loads((folder / "terraform.tfstate").read_text())
+    assert {resource["name"] for resource in loads["resources"]} == {"first", "slow"}
     assert not (folder / ".terraform.tfstate.lock.info").exists()
 
 
@@ -93,5 +90,5 @@ def test_a_cancelled_plan_is_no_failure(project: Repo, terraform_argv: tuple[str
     argv = ("plan", "--all", "--parallelism", "1")
     code, document = cancelled(project, signal.SIGTERM, project.root / "bin/started", *argv)
     assert code == document["exit_code"] == 130
-    assert {one["result"] for one in document["stacks"]} == {"aborted"}
+    assert {stack["result"] for stack in document["stacks"]} == {"aborted"}
     assert document["errors"] == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,12 @@ import pytest
 
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
-from tests.support.remembered import FILES, UPSTREAM, Remembered, serving
+from tests.support.recorded_stack import FILES, UPSTREAM, Remembered, serving
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
 STATE = "dev/state/net/default.tfstate"
 MORE = UPSTREAM + 'resource "terraform_data" "more" {\n  for_each = toset(["a", "b"])\n}\n'
-
-
-@pytest.fixture
-def place(make_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
-    with serving(tmp_path / "gcs") as server:
-        yield Remembered(make_repo(FILES), server)
 
 
 def versions(place: Remembered) -> list[dict[str, Any]]:
@@ -33,8 +26,8 @@ def versions(place: Remembered) -> list[dict[str, Any]]:
 
 
 def state(place: Remembered) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(place.server.store.read_object("states", STATE)[1])
-    return found
+    loads: dict[str, Any] = json.loads(place.server.store.read_object("states", STATE)[1])
+    return loads
 
 
 def test_what_was_never_applied_has_no_versions(place: Remembered) -> None:
@@ -61,8 +54,8 @@ def test_versions_tell_what_changed_and_which_run_wrote_them(place: Remembered) 
     assert len(place.infra("state", "history", "dev/net", "--limit", "1", "--json").document["versions"]) == 1
 
 
+@pytest.mark.applied("dev/net")
 def test_an_older_version_comes_back_as_a_new_serial(place: Remembered, tmp_path: Path) -> None:
-    place.apply("dev/net")
     old = versions(place)[0]
     place.repo.commit({"infra/envs/dev/net/main.tf": MORE}, "More")
     place.apply("dev/net")
@@ -77,21 +70,21 @@ def test_an_older_version_comes_back_as_a_new_serial(place: Remembered, tmp_path
     now = state(place)
     assert now["serial"] > before["serial"]
     assert now["lineage"] == before["lineage"]
-    assert [one["name"] for one in now["resources"]] == ["x"]
-    (kept,) = (tmp_path / "home/infra/backup").rglob("*net")
-    assert json.loads(kept.read_text()) == before
-    assert kept.stat().st_mode & 0o077 == 0
+    assert [resource["name"] for resource in now["resources"]] == ["x"]
+    (path,) = (tmp_path / "home/infra/backup").rglob("*net")
+    assert json.loads(path.read_text()) == before
+    assert path.stat().st_mode & 0o077 == 0
     # No lock is left, the ledger knows, and the stack is owed what the state has forgotten.
     assert not [name for name in place.objects() if name.endswith(".tflock")]
     status = place.infra("status", "dev/net", "--json", code=0).stack("dev/net")
-    assert (status["last"]["result"], status["standing"]) == ("restored", "pending")
+    assert (status["last"]["result"], status["status"]) == ("restored", "pending")
     assert status["operation"] is None
     assert versions(place)[0]["run"] == status["last"]["run"]
     assert place.infra("history", "--json").document["runs"][0]["command"] == "restore"
 
 
+@pytest.mark.applied("dev/net")
 def test_what_cannot_be_put_back_is_refused(place: Remembered) -> None:
-    place.apply("dev/net")
     live = versions(place)[0]["generation"]
     given = ("--auto-approve", "--json")
     assert "no version 77" in place.infra("state", "restore", "dev/net", "77", *given, code=3).out
@@ -102,8 +95,8 @@ def test_what_cannot_be_put_back_is_refused(place: Remembered) -> None:
     assert "another lineage" in refused.document["errors"][0]["message"]
 
 
+@pytest.mark.applied("dev/net")
 def test_nothing_is_put_back_under_a_run_or_a_lock(place: Remembered) -> None:
-    place.apply("dev/net")
     old = versions(place)[-1]["generation"]
     place.repo.commit({"infra/envs/dev/net/main.tf": MORE}, "More")
     place.apply("dev/net")
@@ -117,8 +110,8 @@ def test_nothing_is_put_back_under_a_run_or_a_lock(place: Remembered) -> None:
     assert state(place) == before
 
 
+@pytest.mark.applied("prod/net")
 def test_a_protected_environment_wants_its_name(place: Remembered) -> None:
-    place.apply("prod/net")
     place.repo.commit({"infra/envs/prod/net/main.tf": MORE}, "More")
     place.apply("prod/net")
     found = place.infra("state", "history", "prod/net", "--json").document["versions"]
@@ -140,8 +133,8 @@ def test_a_bucket_without_versions_has_the_live_one(make_repo: MakeRepo, tmp_pat
         assert any("does not keep old versions" in check["message"] for check in doctor)
 
 
+@pytest.mark.applied("dev/net", "prod/net")
 def test_states_are_copied_with_a_manifest(place: Remembered) -> None:
-    place.apply("dev/net", "prod/net")
     ran = place.infra("state", "backup", "--out", "kept", "--json", code=0)
     assert ran.document["stacks"] == ["dev/net", "prod/net"]
     folder = place.repo.root / "kept"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.state.marker import FILE_NAME as MARKER
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
-from tests.support.remembered import CONFIG, FILES, UPSTREAM, Remembered, serving
+from tests.support.recorded_stack import CONFIG, FILES, UPSTREAM, Remembered, serving
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -19,14 +20,14 @@ RENAMED = CONFIG + "stacks:\n  dev/lan: {moved: dev/net}\n"
 
 
 @pytest.fixture
-def place(make_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
+def place(make_steady_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
     files = {name: text for name, text in FILES.items() if "app" not in name}
     with serving(tmp_path / "gcs") as server:
-        found = Remembered(make_repo(files), server)
-        found.apply("dev/net")
-        found.repo.remove("infra/envs/dev/net/main.tf")
-        found.repo.commit({"infra.yaml": RENAMED, "infra/envs/dev/lan/main.tf": UPSTREAM}, "Rename")
-        yield found
+        remembered = Remembered(make_steady_repo(files), server)
+        remembered.apply("dev/net")
+        remembered.repo.remove("infra/envs/dev/net/main.tf")
+        remembered.repo.commit({"infra.yaml": RENAMED, "infra/envs/dev/lan/main.tf": UPSTREAM}, "Rename")
+        yield remembered
 
 
 def test_what_was_renamed_waits_for_its_state_and_is_unchanged_with_it(place: Remembered) -> None:
@@ -42,7 +43,7 @@ def test_what_was_renamed_waits_for_its_state_and_is_unchanged_with_it(place: Re
     assert "--auto-approve" in place.infra("state", "move", "dev/lan", code=4).err
     place.infra("state", "move", "dev/lan", "--auto-approve", "--json", code=0)
     assert place.objects() == sorted(
-        [NEW, "dev/ledger/digest.key", "dev/ledger/stacks/lan.json", *runs(place)]
+        [NEW, "dev/ledger/digest.key", "dev/ledger/stacks/lan.json", MARKER, *runs(place)]
     )
     assert place.server.store.read_object("states", NEW)[1] == data
     assert place.infra("plan", "dev/lan", "--json", code=0).results == {"dev/lan": "unchanged"}
@@ -63,7 +64,7 @@ def test_a_rename_that_declares_where_its_state_was_is_carried_out_by_an_apply(p
     place.infra("apply", "dev/lan", "--auto-approve", "--json", code=0)
     assert NEW in place.objects()
     status = place.infra("status", "dev/lan", "--json", code=0).stack("dev/lan")
-    assert (status["standing"], status["applied"]["subject"]) == ("up-to-date", "Declare the move")
+    assert (status["status"], status["applied"]["subject"]) == ("up-to-date", "Declare the move")
 
 
 def runs(place: Remembered) -> list[str]:
@@ -94,15 +95,15 @@ def test_a_local_state_moves_too(make_repo: MakeRepo) -> None:
 
 
 @pytest.fixture
-def elsewhere(make_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
+def elsewhere(make_steady_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
     """dev/net was applied, and its code names another place for its state now."""
     with serving(tmp_path / "gcs") as server:
-        found = Remembered(
-            make_repo({name: text for name, text in FILES.items() if "app" not in name}), server
+        remembered = Remembered(
+            make_steady_repo({name: text for name, text in FILES.items() if "app" not in name}), server
         )
-        found.apply("dev/net")
-        found.repo.commit({"infra.yaml": MOVED}, "Move")
-        yield found
+        remembered.apply("dev/net")
+        remembered.repo.commit({"infra.yaml": MOVED}, "Move")
+        yield remembered
 
 
 ELSEWHERE = "dev/elsewhere/net/default.tfstate"
@@ -172,5 +173,5 @@ def test_a_declared_move_is_planned_from_the_old_state_and_made_by_the_apply(els
     assert elsewhere.server.store.read_object("states", OLD)[1] == data
     assert not [name for name in elsewhere.objects() if name.endswith(".tflock")]
     status = elsewhere.infra("status", "dev/net", "--json", code=0).stack("dev/net")
-    assert (status["standing"], status["state"]["moved"]) == ("up-to-date", False)
+    assert (status["status"], status["state"]["moved"]) == ("up-to-date", False)
     assert elsewhere.infra("plan", "dev/net", "--json", code=0).stack("dev/net")["reason"] == ""

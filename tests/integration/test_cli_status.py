@@ -1,4 +1,4 @@
-"""`infra status`: what is applied where, what is owed, who is at work, what was cut off."""
+"""`infra status`: what is applied where, what is owed, who is at work, what was interrupted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,18 @@ import pytest
 from orchestrator.engine.ledgers import this_machine
 from orchestrator.process.identity import started_at
 from tests.conftest import MakeRepo
-from tests.support.remembered import FILES, FOLLOWER, UPSTREAM, Remembered, serving
+from tests.support.recorded_stack import FILES, FOLLOWER, UPSTREAM, Remembered
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
 
-@pytest.fixture
-def place(make_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
-    with serving(tmp_path / "gcs") as server:
-        yield Remembered(make_repo(FILES), server)
-
-
 def status(place: Remembered, *names: str) -> dict[str, dict[str, Any]]:
-    found = place.infra("status", *names, "--json", code=0).document["stacks"]
-    return {one["id"]: one for one in found}
+    stacks = place.infra("status", *names, "--json", code=0).document["stacks"]
+    return {stack["id"]: stack for stack in stacks}
 
 
 def standings(place: Remembered) -> dict[str, str]:
-    return {id: one["standing"] for id, one in status(place).items()}
+    return {id: one["status"] for id, one in status(place).items()}
 
 
 def test_what_was_never_applied_is_new(place: Remembered) -> None:
@@ -45,7 +38,7 @@ def test_an_apply_is_shown_with_its_commit_until_trunk_moves_on(place: Remembere
     first = place.repo.head
     ran = place.apply()
     found = status(place)
-    assert {one["standing"] for one in found.values()} == {"up-to-date"}
+    assert {one["status"] for one in found.values()} == {"up-to-date"}
     net = found["dev/net"]
     assert net["applied"]["id"] == first
     assert net["applied"]["subject"] == "First"
@@ -60,7 +53,7 @@ def test_an_apply_is_shown_with_its_commit_until_trunk_moves_on(place: Remembere
     place.repo.commit({"README.md": "more\n"}, "Unrelated")
     place.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two")}, "Change net")
     found = status(place)
-    assert {id: one["standing"] for id, one in found.items()} == {
+    assert {id: one["status"] for id, one in found.items()} == {
         "dev/app": "up-to-date",
         "dev/net": "pending",
         "prod/net": "up-to-date",
@@ -74,22 +67,22 @@ def test_an_apply_is_shown_with_its_commit_until_trunk_moves_on(place: Remembere
     # What the follower reads moves with the upstream, which is owed to it although none of its files changed.
     place.apply("dev/net")
     found = status(place)
-    assert found["dev/net"]["standing"] == "up-to-date"
-    assert found["dev/app"]["standing"] == "pending"
+    assert found["dev/net"]["status"] == "up-to-date"
+    assert found["dev/app"]["status"] == "pending"
     assert "dev/net" in found["dev/app"]["why"]
     place.apply("dev/app")
     assert set(standings(place).values()) == {"up-to-date"}
 
 
+@pytest.mark.applied
 def test_an_output_that_nobody_reads_owes_nothing(place: Remembered) -> None:
-    place.apply()
     place.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("why", "because")}, "y")
     place.apply("dev/net")
     assert standings(place)["dev/app"] == "up-to-date"
 
 
+@pytest.mark.applied("dev/net")
 def test_a_state_that_moved_behind_the_ledger_is_told(place: Remembered) -> None:
-    place.apply("dev/net")
     name = "dev/state/net/default.tfstate"
     _, data = place.server.store.read_object("states", name)
     place.server.store.insert_object("states", name, data)
@@ -97,26 +90,26 @@ def test_a_state_that_moved_behind_the_ledger_is_told(place: Remembered) -> None
     assert "moved since" in place.infra("status", "dev/net", code=0).out
     place.server.store.delete_object("states", name)
     gone = status(place, "dev/net")["dev/net"]
-    assert gone["standing"] == "blocked"
+    assert gone["status"] == "blocked"
     assert "there is no state at" in gone["why"]
 
 
+@pytest.mark.applied("dev/net")
 def test_a_running_apply_and_a_dead_one(place: Remembered) -> None:
-    place.apply("dev/net")
     started = started_at(os.getpid()) or ""
-    ours = place.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started=started)
+    at_work = place.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started=started)
     running = status(place)["dev/net"]
-    assert running["standing"] == "running"
+    assert running["status"] == "running"
     assert running["operation"]["live"]
     assert (running["operation"]["who"], running["operation"]["run"]) == ("bo", "R-other")
     # The same run after its process has died, and with it, the lock that its Terraform left.
     ledger = place.ledger("dev/net")
     place.server.store.delete_object("states", "dev/ledger/stacks/net.json")
-    assert ours.operation
+    assert at_work.operation
     place.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started="another boot")
     place.lock("dev/net")
     dead = status(place)["dev/net"]
-    assert dead["standing"] == "unfinished"
+    assert dead["status"] == "unfinished"
     assert not dead["operation"]["live"]
     assert "infra resume dev/net" in dead["advice"]
     assert dead["lock"]["who"] == "bo@elsewhere"
@@ -129,23 +122,23 @@ def test_a_running_apply_and_a_dead_one(place: Remembered) -> None:
     assert entry.is_unfinished
 
 
+@pytest.mark.applied("dev/net")
 def test_a_state_that_the_ledger_does_not_know_wants_to_be_adopted(place: Remembered) -> None:
-    place.apply("dev/net")
     place.server.store.delete_object("states", "dev/ledger/stacks/net.json")
     found = status(place)["dev/net"]
-    assert found["standing"] == "unrecorded"
+    assert found["status"] == "unrecorded"
     assert "infra adopt dev/net" in found["advice"]
     # An apply that finds nothing to do knows as much.
     place.apply("dev/net")
-    assert status(place)["dev/net"]["standing"] == "up-to-date"
+    assert status(place)["dev/net"]["status"] == "up-to-date"
 
 
+@pytest.mark.applied("dev/net", "dev/app")
 def test_a_stack_that_trunk_no_longer_has_is_not_forgotten(place: Remembered) -> None:
-    place.apply("dev/net", "dev/app")
     place.repo.remove("infra/envs/dev/app/main.tf")
     place.repo.commit(message="Drop app")
     found = status(place)
-    assert found["dev/app"]["standing"] == "deleted"
+    assert found["dev/app"]["status"] == "deleted"
     assert found["dev/app"]["applied"]["subject"] == "First"
 
 
@@ -174,11 +167,11 @@ def test_a_renamed_stack_keeps_its_memory(place: Remembered) -> None:
     assert entry.moved_from == "dev/app"
 
 
+@pytest.mark.applied("dev/net")
 def test_one_who_may_only_read_sees_it_all(place: Remembered) -> None:
-    place.apply("dev/net")
     before = place.objects()
     ran = place.reader()("status", "--json", code=0)
-    assert ran.stack("dev/net")["standing"] == "up-to-date"
+    assert ran.stack("dev/net")["status"] == "up-to-date"
     assert place.objects() == before
 
 
@@ -187,7 +180,7 @@ def test_an_object_of_a_newer_infra_is_named_beside_the_others(place: Remembered
     ran = place.infra("status", "--json", code=1)
     assert "knows up to 1" in ran.document["errors"][0]["message"]
     assert "upgrade" in ran.document["errors"][0]["advice"]
-    standings = {stack["id"]: stack["standing"] for stack in ran.document["stacks"]}
+    standings = {stack["id"]: stack["status"] for stack in ran.document["stacks"]}
     assert standings.pop("dev/net") == "unreadable"
     assert set(standings.values()) == {"new"}
     text = place.infra("status", code=1).out
@@ -200,6 +193,7 @@ def test_watching_shows_it_again_until_ctrl_c(place: Remembered) -> None:
     env = {
         **os.environ,
         "STORAGE_EMULATOR_HOST": place.server.url,
+        "INFRA_SANDBOX": "test",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     with subprocess.Popen(argv, cwd=place.repo.root, env=env, stdout=subprocess.PIPE, text=True) as watch:
@@ -218,12 +212,12 @@ def test_watching_excludes_json(place: Remembered) -> None:
     place.infra("status", "--watch", "--json", code=3)
 
 
+@pytest.mark.applied
 def test_a_few_requests_are_enough(place: Remembered) -> None:
-    place.apply()
     before = place.server.requests.count
     place.infra("status", code=0)
-    # One listing of entries and one of states, in each of two environments.
-    assert place.server.requests.count - before == 4
+    # One listing of entries and one of states, in each of two environments; the marker and its content.
+    assert place.server.requests.count - before == 6
 
 
 def test_local_states_have_a_ledger_of_this_machine(make_repo: MakeRepo, tmp_path: Path) -> None:
@@ -233,7 +227,7 @@ def test_local_states_have_a_ledger_of_this_machine(make_repo: MakeRepo, tmp_pat
     state_home = tmp_path / "state-home"
     infra = Infra(repo.root, {"XDG_STATE_HOME": str(state_home)})
     infra("apply", "--all", "--auto-approve", "--confirm", "dev", code=0)
-    assert infra("status", "--json", code=0).stack("dev/net")["standing"] == "up-to-date"
+    assert infra("status", "--json", code=0).stack("dev/net")["status"] == "up-to-date"
     assert repo.status == "?? infra/envs/dev/net/terraform.tfstate"
     assert list(state_home.glob("infra/ledger/*/dev/ledger/stacks/net.json"))
 
@@ -246,12 +240,12 @@ def test_two_stacks_on_one_state_are_refused(place: Remembered) -> None:
     assert place.objects() == []
 
 
+@pytest.mark.applied("dev/net")
 def test_doctor_tells_what_was_cut_off(place: Remembered) -> None:
-    place.apply("dev/net")
-    checks = {one["name"]: one for one in place.infra("doctor", "--json", code=None).document["checks"]}
-    assert checks["ledger"]["message"] == "it knows 1 of 3 stacks, none cut off"
+    checks = {check["name"]: check for check in place.infra("doctor", "--json", code=None).document["checks"]}
+    assert checks["ledger"]["message"] == "it knows 1 of 3 stacks, none interrupted"
     assert "clock" not in checks
     place.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started="another boot")
-    checks = {one["name"]: one for one in place.infra("doctor", "--json", code=None).document["checks"]}
+    checks = {check["name"]: check for check in place.infra("doctor", "--json", code=None).document["checks"]}
     assert checks["ledger"]["status"] == "warning"
     assert "dev/net" in checks["ledger"]["message"]

@@ -85,12 +85,16 @@ def infra(repo: Repo) -> Infra:
 
 def results(ran: Ran) -> dict[str, str]:
     """Module → result."""
-    return {one["id"].removeprefix("infra/modules/"): one["result"] for one in ran.document["modules"]}
+    return {
+        module["id"].removeprefix("infra/modules/"): module["result"] for module in ran.document["modules"]
+    }
 
 
 def kept(ran: Ran) -> set[str]:
     """The modules whose result is an earlier one."""
-    return {one["id"].removeprefix("infra/modules/") for one in ran.document["modules"] if one["kept"]}
+    return {
+        module["id"].removeprefix("infra/modules/") for module in ran.document["modules"] if module["cached"]
+    }
 
 
 def test_a_result_is_kept_until_the_content_changes(repo: Repo, infra: Infra) -> None:
@@ -140,6 +144,7 @@ def test_a_failure_is_told_everywhere(repo: Repo, tmp_path: Path) -> None:
 def test_no_tests_and_tests_that_assert_nothing_are_not_passed(repo: Repo, infra: Infra) -> None:
     repo.write(
         {
+            "infra.yaml": "test: {required: true}\n",
             "infra/modules/hollow/main.tf": MODULE,
             "infra/modules/hollow/tests/hollow.tftest.hcl": HOLLOW,
             "infra/modules/broken/main.tf": MODULE,
@@ -211,11 +216,11 @@ def test_a_new_module_passes_its_test_and_the_linter(repo: Repo, infra: Infra) -
     repo.commit({"infra/envs/dev/net/main.tf": 'resource "terraform_data" "x" {}\n'})
     repo.branch("work")
 
-    made = infra("new", "module", "my-service", code=0).out.splitlines()
-    assert "infra/modules/my-service/tests/my_service.tftest.hcl" in made
+    lines = infra("new", "module", "my-service", code=0).out.splitlines()
+    assert "infra/modules/my-service/tests/my_service.tftest.hcl" in lines
     assert results(infra("test", "--json", code=0)) == {"my-service": "passed"}
-    found = infra("lint", "--json").document["findings"]
-    ours = [one for one in found if one["file"].startswith("infra/modules/my-service")]
+    findings = infra("lint", "--json").document["findings"]
+    ours = [finding for finding in findings if finding["file"].startswith("infra/modules/my-service")]
     assert {one["rule"] for one in ours} <= {"module-unused"}
 
 

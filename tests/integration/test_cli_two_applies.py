@@ -51,9 +51,9 @@ def two_applies(infra: Infra) -> None:
         second = infra(*argv, "--json")
     finally:
         (folder / "go").touch()
-        told = first.communicate(timeout=60)
+        communicate = first.communicate(timeout=60)
         first.close()
-    assert first.returncode == 0, told
+    assert first.returncode == 0, communicate
     assert second.code == 6, second.out
     assert second.results == {"dev/net": "locked"}
     reason = second.stack("dev/net")["reason"]

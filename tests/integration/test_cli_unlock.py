@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from orchestrator.engine.ledgers import Ledgers, this_machine
 from orchestrator.engine.states import States
+from orchestrator.engine.unlock import inspect_lock, release_held_lock
 from orchestrator.errors import LockedError
-from orchestrator.project import load
-from orchestrator.run.unlocking import look, release
-from orchestrator.sandbox.gcs.faults import Fault
+from orchestrator.repository.loading import load
+from orchestrator.sandbox.faults import HttpFault
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
-from tests.support.remembered import FILES, Remembered, serving
+from tests.support.recorded_stack import CONFIG, Remembered
 from tests.support.repo import Repo
 
 LOCK = "dev/state/net/default.tflock"
@@ -31,12 +29,6 @@ fcntl.lockf(file, fcntl.LOCK_EX)
 print("held", flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture
-def place(make_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
-    with serving(tmp_path / "gcs") as server:
-        yield Remembered(make_repo(FILES), server)
 
 
 def test_what_is_not_locked_is_said_to_be_free(place: Remembered) -> None:
@@ -73,32 +65,34 @@ def test_a_lock_of_a_run_that_lives_is_kept_unless_forced(place: Remembered) -> 
 
 
 def test_a_lock_of_a_run_that_was_cut_off_is_better_resumed(place: Remembered) -> None:
-    place.at_work("dev/net", host=this_machine(), pid=1, pid_started="another boot")
-    place.lock("dev/net")
-    ran = place.infra("unlock", "dev/net", "--auto-approve", code=0)
-    assert "and it was cut off" in ran.out
-    assert "infra resume dev/net" in ran.err
+    place.repo.commit({"infra.yaml": f"{CONFIG}environments: {{dev: {{apply: ci}}, prod: {{}}}}\n"})
+    for stack, command in (("dev/net", "`/infra resume dev/net`"), ("prod/net", "`infra resume prod/net`")):
+        place.at_work(stack, host=this_machine(), pid=1, pid_started="another boot")
+        place.lock(stack)
+        ran = place.infra("unlock", stack, "--auto-approve", code=0)
+        assert "and was interrupted" in ran.out
+        assert f"Better: {command}" in ran.err
     assert LOCK not in place.objects()
 
 
 def test_another_lock_that_came_meanwhile_is_left_alone(place: Remembered) -> None:
     place.lock("dev/net")
     project = load(place.repo.root)
-    env = {"STORAGE_EMULATOR_HOST": place.server.url}
+    env = {"STORAGE_EMULATOR_HOST": place.server.url, "INFRA_SANDBOX": "test"}
     states = States(project, env)
-    held = look(states, Ledgers(project, states, env), project.stacks["dev/net"])
-    assert held is not None
+    lock = inspect_lock(states, Ledgers(project, states, env), project.stacks["dev/net"])
+    assert lock is not None
     place.server.store.delete_object("states", LOCK)
-    release(states, held)
+    release_held_lock(states, lock)
     newer = place.lock("dev/net", "cy@third")
     with pytest.raises(LockedError, match="cy@third"):
-        release(states, held)
+        release_held_lock(states, lock)
     assert str(place.server.store.get_object("states", LOCK)["generation"]) == newer
 
 
 def test_a_release_whose_answer_is_lost_is_a_release(place: Remembered) -> None:
     place.lock("dev/net")
-    place.server.faults.add(Fault(method="DELETE", count=1, cut="answer"))
+    place.server.faults.add(HttpFault(method="DELETE", count=1, cut="answer"))
     place.infra("unlock", "dev/net", "--auto-approve", code=0)
     assert place.objects() == []
 

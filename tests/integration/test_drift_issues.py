@@ -13,15 +13,15 @@ from typing import Any, Literal
 
 import pytest
 
-from orchestrator.ci.drift.reports import write_report
 from orchestrator.config.drift import Drift
+from orchestrator.drift.model import Category, DriftedAttribute, DriftedResource, MatchedIgnoreRule
+from orchestrator.drift.report import DriftReport, StackDrift
+from orchestrator.drift.report_files import write_report
 from orchestrator.masking import HIDDEN
-from orchestrator.plan.drift_model import Category, DriftedAttribute, DriftedResource, Rule
-from orchestrator.report.drift import DriftReport, StackDrift
 from orchestrator.report.model import RunInfo
 from tests.support.cli import Infra
 from tests.support.github import GitHub
-from tests.support.many_nights import Nights
+from tests.support.many_checks import Nights
 
 NIGHTS = 20
 # In these nights everything happens that can: a stack leaves trunk while it drifts, a person interferes.
@@ -61,8 +61,8 @@ class Told:
         self.number += 1
         reports = self.folder / f"reports-{self.number}"
         run = RunInfo(f"D{self.number}", "ci", "c" * 40, at, 1.0)
-        for environment in dict.fromkeys(one.environment for one in stacks):
-            mine = tuple(one for one in stacks if one.environment == environment)
+        for environment in dict.fromkeys(stack.environment for stack in stacks):
+            mine = tuple(stack for stack in stacks if stack.environment == environment)
             write_report(reports / environment, DriftReport(run, mine))
         token = self.github.token(issues="write", actions="write", contents="write", pull_requests="write")
         env = {**self.github.environ(token, "schedule"), **self.environ}
@@ -72,7 +72,7 @@ class Told:
     def issues(self) -> dict[str, Any]:
         """The issues by title."""
         with self.github.place as place:
-            found = [one for one in place.repository.issues.values() if one.pull is None]
+            found = [issue for issue in place.repository.issues.values() if issue.pull is None]
         assert len({one.title for one in found}) == len(found)
         return {one.title: one for one in found}
 
@@ -131,7 +131,7 @@ def test_an_issue_is_opened_kept_up_to_date_closed_and_opened_again(tmp_path: Pa
         worse = resource(category="conflict", after="1200s")
         told.night(drifted("prod/net", worse, digest="d2"), clean("dev/net"))
         assert set(issue.labels) == {"drift", "drift/prod", "severity/high"}
-        assert [one.body.split("\n")[0] for one in issue.comments] == ["What drifted has changed."]
+        assert [comment.body.split("\n")[0] for comment in issue.comments] == ["What drifted has changed."]
         told.night(unchecked("prod/net"), clean("dev/net"))
         assert (issue.state, len(issue.comments)) == ("open", 1)
         told.night(clean("prod/net", ended="reverted by an apply", ended_by="R7"), clean("dev/net"))
@@ -185,7 +185,7 @@ def test_another_kind_of_issue_and_a_stack_that_is_gone_leave_none_behind(tmp_pa
         settings = told.github.work.root / "infra.yaml"
         settings.write_text(settings.read_text() + "drift: {issues: none}\n")
         told.night(drifted("prod/net"))
-        assert {one.state for one in told.issues.values()} == {"closed"}
+        assert {issue.state for issue in told.issues.values()} == {"closed"}
 
 
 def test_text_of_others_does_nothing_and_secrets_of_the_report_stay_masked(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ RULES = """drift:
 
 def test_only_all_parts_of_a_night_together_tell_that_a_rule_is_of_no_use(tmp_path: Path) -> None:
     more = {"infra/envs/prod/app/main.tf": STACK}
-    rule = Rule("*.plain", "duration", "Tried out.", "2999-12-31")
+    rule = MatchedIgnoreRule("*.plain", "duration", "Tried out.", "2999-12-31")
     covered = clean("prod/net", resources=(replace(resource(), rule=rule),))
     with telling(tmp_path, RULES, more) as told:
         out = told.night(clean("dev/net"), covered, clean("prod/app")).out
@@ -275,15 +275,15 @@ def test_what_may_be_put_right_is_started_once_for_each_environment(tmp_path: Pa
     workflow = {".github/workflows/infra-apply.yml": starts}
     with telling(tmp_path, settings, workflow) as told:
         told.night(drifted(), drifted("dev/net"))
-        (one,) = told.github.dispatches
-        assert (one.workflow, one.ref, one.inputs) == (
+        (dispatch,) = told.github.dispatches
+        assert (dispatch.workflow, dispatch.ref, dispatch.inputs) == (
             "infra-apply.yml",
             "main",
             {"environment": "prod", "drift": ("d1" * 32)},
         )
         # Two are more than the limit, and what a correction left is not tried again the same day.
         told.night(drifted("prod/net", resource("a"), resource("b")), clean("dev/net"))
-        told.night(drifted(), options=("--corrected",))
+        told.night(drifted(), options=("--remediated",))
         assert len(told.github.dispatches) == 1
 
 
@@ -303,7 +303,7 @@ def test_what_the_world_says_is_written_into_the_code_by_a_pull_request(tmp_path
         night = drifted("prod/net", resource(), resource("elsewhere"), secret)
         ran = told.night(night, clean("dev/net"))
         with told.github.place as place:
-            (issue,) = [one for one in place.repository.issues.values() if one.pull]
+            (issue,) = [issue for issue in place.repository.issues.values() if issue.pull]
         assert f"#{issue.number} writes it into the code" in ran.out
         assert (issue.title, issue.pull.head_ref) == (
             "Keep what was changed outside in prod/net",
@@ -326,15 +326,15 @@ def test_what_the_world_says_is_written_into_the_code_by_a_pull_request(tmp_path
 def test_what_came_of_a_correction_is_told_where_the_drift_was(tmp_path: Path) -> None:
     with telling(tmp_path, "drift: {summary: issue}\n") as told:
         told.night(drifted(), drifted("dev/net"))
-        failed = replace(drifted(), correction="not reverted, failed: quota exceeded")
-        told.night(failed, options=("--corrected",))
+        failed = replace(drifted(), remediation="not reverted, failed: quota exceeded")
+        told.night(failed, options=("--remediated",))
         issue = told.issues["Drift in prod/net"]
         assert issue.state == "open"
         assert "quota exceeded" in issue.comments[-1].body
         done = clean(
-            "prod/net", ended="reverted by a correction", ended_by="R9", correction="reverted x by run R9"
+            "prod/net", ended="reverted by a remediation", ended_by="R9", remediation="reverted x by run R9"
         )
-        told.night(done, options=("--corrected",))
+        told.night(done, options=("--remediated",))
         assert issue.state == "closed"
         # Of other stacks it says nothing, and neither does the summary.
         assert told.issues["Drift in dev/net"].state == "open"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.gcs.faults import Fault
+from orchestrator.sandbox.faults import HttpFault
 from orchestrator.sandbox.gcs.server import GcsServer
 
 # What the library says once, when it is imported: about Python 3.11, and about gRPC's extras.
@@ -98,14 +98,14 @@ def test_a_bucket_is_made_changed_listed_and_deleted(client: Any, bucket: Any) -
     bucket.patch()
     again = client.get_bucket(BUCKET)
     assert (again.labels, again.metageneration) == ({"env": "prod"}, 2)
-    assert [dict(one) for one in again.lifecycle_rules] == [
+    assert [dict(lifecycle_rule) for lifecycle_rule in again.lifecycle_rules] == [
         {"action": {"type": "Delete"}, "condition": {"age": 30, "isLive": False}}
     ]
     with pytest.raises(errors().PreconditionFailed):
         bucket.patch(if_metageneration_match=1)
     with pytest.raises(errors().Conflict):
         client.create_bucket(BUCKET)
-    assert [one.name for one in client.list_buckets()] == [BUCKET]
+    assert [bucket.name for bucket in client.list_buckets()] == [BUCKET]
     bucket.delete()
     assert client.lookup_bucket(BUCKET) is None
 
@@ -147,12 +147,12 @@ def test_versions_are_listed_read_and_restored(client: Any, bucket: Any) -> None
     blob.upload_from_string(b"one")
     first = blob.generation
     blob.upload_from_string(b"two")
-    assert [one.generation for one in client.list_blobs(BUCKET, versions=True)] == [first, blob.generation]
+    assert [blob.generation for blob in client.list_blobs(BUCKET, versions=True)] == [first, blob.generation]
     assert bucket.blob("a", generation=first).download_as_bytes() == b"one"
     bucket.copy_blob(blob, bucket, "a", source_generation=first)
     assert bucket.blob("a").download_as_bytes() == b"one"
     bucket.delete_blob("a", generation=first)
-    assert first not in [one.generation for one in client.list_blobs(BUCKET, versions=True)]
+    assert first not in [blob.generation for blob in client.list_blobs(BUCKET, versions=True)]
 
 
 def test_soft_deleted_objects_come_back(client: Any, bucket: Any) -> None:
@@ -199,25 +199,25 @@ def test_metadata_is_patched_without_a_new_generation(bucket: Any) -> None:
 def test_listings(client: Any, bucket: Any) -> None:
     for name in ("a", "dev/x", "dev/y", "prod/x"):
         bucket.blob(name).upload_from_string(b"")
-    assert [one.name for one in client.list_blobs(BUCKET, prefix="dev/", page_size=1)] == ["dev/x", "dev/y"]
+    assert [blob.name for blob in client.list_blobs(BUCKET, prefix="dev/", page_size=1)] == ["dev/x", "dev/y"]
     listing = client.list_blobs(BUCKET, delimiter="/")
     assert ([one.name for one in listing], listing.prefixes) == (["a"], {"dev/", "prod/"})
-    assert [one.name for one in client.list_blobs(BUCKET, max_results=2)] == ["a", "dev/x"]
+    assert [blob.name for blob in client.list_blobs(BUCKET, max_results=2)] == ["a", "dev/x"]
 
 
 def test_a_policy_lets_an_account_in(connect: Connect, bucket: Any) -> None:
     bucket.blob("dev/a").upload_from_string(b"x")
-    theirs = connect(ME).bucket(BUCKET).blob("dev/a")
+    blob = connect(ME).bucket(BUCKET).blob("dev/a")
     with pytest.raises(
         errors().Forbidden, match=r"me@acme\.example does not have storage\.objects\.get access"
     ):
-        theirs.download_as_bytes()
+        blob.download_as_bytes()
     policy = bucket.get_iam_policy(requested_policy_version=3)
     policy.bindings.append({"role": "roles/storage.objectViewer", "members": {ME}})
     bucket.set_iam_policy(policy)
-    assert theirs.download_as_bytes() == b"x"
+    assert blob.download_as_bytes() == b"x"
     with pytest.raises(errors().Forbidden, match=r"storage\.objects\.create"):
-        theirs.upload_from_string(b"y")
+        blob.upload_from_string(b"y")
     with pytest.raises(errors().PreconditionFailed):
         bucket.set_iam_policy(policy)
     assert bucket.test_iam_permissions(["storage.objects.get"]) == ["storage.objects.get"]
@@ -225,11 +225,15 @@ def test_a_policy_lets_an_account_in(connect: Connect, bucket: Any) -> None:
 
 def test_the_library_tries_again_after_a_fault(server: GcsServer, bucket: Any) -> None:
     bucket.blob("tried").upload_from_string(b"data")
-    server.faults.add(Fault(method="GET", path="*/o/tried", status=503, count=1))
-    server.faults.add(Fault(method="GET", path="*/o/tried", cut="before", count=1))
+    server.faults.add(HttpFault(method="GET", path="*/o/tried", status=503, count=1))
+    server.faults.add(HttpFault(method="GET", path="*/o/tried", cut="before", count=1))
     assert bucket.blob("tried").download_as_bytes() == b"data"
-    seen = [one for one in server.requests.entries if one.method == "GET" and one.path.endswith("/o/tried")]
-    assert [one.status for one in seen] == [503, 0, 200]
+    entries = [
+        entry
+        for entry in server.requests.entries
+        if entry.method == "GET" and entry.path.endswith("/o/tried")
+    ]
+    assert [entry.status for entry in entries] == [503, 0, 200]
 
 
 def test_of_clients_with_one_precondition_one_wins(connect: Connect, bucket: Any) -> None:

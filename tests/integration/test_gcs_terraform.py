@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sandbox.gcs.faults import Fault
+from orchestrator.sandbox.faults import HttpFault
+from orchestrator.sandbox.gcs.faults import read_fault
 from orchestrator.sandbox.gcs.server import GcsServer
 
 BUCKET = "acme-state"
@@ -109,7 +110,7 @@ def test_a_stack_lives_and_dies_with_its_state_in_the_bucket(server: GcsServer, 
     assert stack.apply(1)[0] == 0
     assert stack.run("plan", "-detailed-exitcode", "-var=round=1")[0] == 0
     _, data = server.store.read_object(BUCKET, STATE)
-    assert [one["type"] for one in json.loads(data)["resources"]] == ["terraform_data"]
+    assert [resource["type"] for resource in json.loads(data)["resources"]] == ["terraform_data"]
     assert not has(server, LOCK)
     assert stack.run("workspace", "new", "blue")[0] == 0
     assert "blue" in stack.run("workspace", "list")[1]
@@ -123,7 +124,7 @@ def test_a_state_larger_than_one_piece_survives(server: GcsServer, stack: Stack)
     (stack.folder / "big.txt").write_text("x" * 9_000_000)
     assert stack.apply()[0] == 0
     assert int(server.store.get_object(BUCKET, STATE)["size"]) > 18_000_000
-    assert "resumable" in [one.query.get("uploadType") for one in server.requests.entries]
+    assert "resumable" in [entry.query.get("uploadType") for entry in server.requests.entries]
     assert stack.run("state", "list")[1] == "terraform_data.a terraform_data.b"
 
 
@@ -163,14 +164,14 @@ def test_a_held_lock_is_named_and_force_unlock_wants_its_generation(server: GcsS
     assert stack.apply()[0] == 0
     info = {"ID": "uuid", "Operation": "OperationTypeApply", "Who": "ada@laptop", "Version": "1.11.4"}
     body = json.dumps({**info, "Created": "2026-01-02T03:04:05Z", "Path": f"gs://{BUCKET}/{LOCK}"})
-    held = server.store.insert_object(BUCKET, LOCK, body.encode())
+    insert_object = server.store.insert_object(BUCKET, LOCK, body.encode())
     code, text = stack.run("plan")
     assert code == 1
     assert "Who: ada@laptop" in text
-    assert f"ID: {held['generation']}" in text
+    assert f"ID: {insert_object['generation']}" in text
     assert stack.run("force-unlock", "-force", "1")[0] == 1
     assert has(server, LOCK)
-    assert stack.run("force-unlock", "-force", held["generation"])[0] == 0
+    assert stack.run("force-unlock", "-force", insert_object["generation"])[0] == 0
     assert not has(server, LOCK)
 
 
@@ -198,7 +199,7 @@ def test_a_read_only_account_plans_without_a_lock_once_there_is_a_state(
 def test_a_state_that_cannot_be_written_is_kept_beside_the_stack(server: GcsServer, stack: Stack) -> None:
     assert stack.apply()[0] == 0
     before = server.store.get_object(BUCKET, STATE)
-    server.faults.add(Fault(method="POST", path="*.tfstate", status=403))
+    server.faults.add(HttpFault(method="POST", path="*.tfstate", status=403))
     code, text = stack.apply(1)
     assert (code, "Failed to persist state to backend" in text) == (1, True)
     assert server.store.get_object(BUCKET, STATE) == before
@@ -210,7 +211,7 @@ def test_a_state_that_cannot_be_written_is_kept_beside_the_stack(server: GcsServ
 
 def test_an_answer_lost_while_locking_leaves_the_lock(server: GcsServer, stack: Stack) -> None:
     assert stack.apply()[0] == 0
-    server.faults.add(Fault(method="POST", path="*.tflock", cut="answer", count=1))
+    server.faults.add(HttpFault(method="POST", path="*.tflock", cut="answer", count=1))
     code, text = stack.apply(1)
     assert (code, "Error acquiring the state lock" in text) == (1, True)
     assert has(server, LOCK)
@@ -222,7 +223,7 @@ def test_terraform_reads_a_state_again_after_a_fault(
     server: GcsServer, stack: Stack, fault: dict[str, object]
 ) -> None:
     assert stack.apply()[0] == 0
-    server.faults.add(Fault.read({"method": "GET", "path": f"/{BUCKET}/{STATE}", "count": 1, **fault}))
+    server.faults.add(read_fault({"method": "GET", "path": f"/{BUCKET}/{STATE}", "count": 1, **fault}))
     assert stack.run("plan", "-detailed-exitcode")[0] == 0
     assert server.faults.report()[0]["struck"] == 1
 

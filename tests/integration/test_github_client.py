@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import HostError
-from orchestrator.hosts.github import open_host
-from orchestrator.hosts.github.client import GitHub as Client
-from orchestrator.hosts.model import Annotation, NewCheck
-from orchestrator.hosts.patience import Patience
-from orchestrator.hosts.port import Host
+from orchestrator.errors import ForgeError
+from orchestrator.forge.github import open_github
+from orchestrator.forge.github.client import GitHub as Client
+from orchestrator.forge.interface import Forge
+from orchestrator.forge.model import Annotation, NewCheck
+from orchestrator.forge.retry_policy import RetryPolicy
 from tests.support.github import BOT, GitHub
 
 ALL = {
@@ -39,8 +39,8 @@ class Clock:
     time: float = 0.0
     slept: list[float] = field(default_factory=list)
 
-    def patience(self, total: float = 120.0) -> Patience:
-        return Patience(total, lambda: self.time, lambda: self.time, self.sleep, lambda: 0.0)
+    def patience(self, total: float = 120.0) -> RetryPolicy:
+        return RetryPolicy(total, lambda: self.time, lambda: self.time, self.sleep, lambda: 0.0)
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -72,12 +72,12 @@ def connect(github: GitHub, clock: Clock) -> Iterator[Connect]:
             "GITHUB_REPOSITORY": github.repository,
             "GITHUB_TOKEN": github.token(login, **rights),
         }
-        opened.append(open_host(environ, clock.patience(total)))
+        opened.append(open_github(environ, clock.patience(total)))
         return opened[-1]
 
     yield make
-    for one in opened:
-        one.close()
+    for git_hub in opened:
+        git_hub.close()
 
 
 @pytest.fixture
@@ -99,21 +99,35 @@ def check(head: str, **more: Any) -> NewCheck:
     )
 
 
-def test_a_pull_request_from_first_to_last(github: GitHub, host: Host) -> None:
+def test_a_pull_request_from_first_to_last(github: GitHub, host: Forge) -> None:
     head = github.commit("feature", {"a.tf": "# a\n", "b.tf": "# b\n"})
     number = github.open("feature", "Add `a` @everyone", "ada", body="Why.")
-    found = host.pull_request(number)
-    assert (found.number, found.title, found.author, found.state) == (
+    pull_request = host.pull_request(number)
+    assert (pull_request.number, pull_request.title, pull_request.author, pull_request.state) == (
         number,
         "Add `a` @everyone",
         "ada",
         "open",
     )
-    assert (found.head, found.head_ref, found.head_repository) == (head, "feature", "acme/infra")
-    assert (found.base_ref, found.base, found.merged, found.merge_commit) == ("main", github.trunk, False, "")
-    assert (found.body, found.draft, found.merged_at, found.merged_by) == ("Why.", False, "", "")
+    assert (pull_request.head, pull_request.head_ref, pull_request.head_repository) == (
+        head,
+        "feature",
+        "acme/infra",
+    )
+    assert (pull_request.base_ref, pull_request.base, pull_request.merged, pull_request.merge_commit) == (
+        "main",
+        github.trunk,
+        False,
+        "",
+    )
+    assert (pull_request.body, pull_request.draft, pull_request.merged_at, pull_request.merged_by) == (
+        "Why.",
+        False,
+        "",
+        "",
+    )
     assert sorted(host.changed_paths(number)) == ["a.tf", "b.tf"]
-    assert [one.number for one in host.open_pull_requests("main")] == [number]
+    assert [pull_request.number for pull_request in host.open_pull_requests("main")] == [number]
     assert host.open_pull_requests("other") == []
 
     github.label(number, "allow-destroy", "olga")
@@ -133,31 +147,31 @@ def test_a_pull_request_from_first_to_last(github: GitHub, host: Host) -> None:
     assert review.submitted_at.endswith("Z")
 
     merged = github.merge(number, by="olga")
-    found = host.pull_request(number)
-    assert (found.state, found.merged, found.merge_commit, found.merged_by) == (
+    pull_request = host.pull_request(number)
+    assert (pull_request.state, pull_request.merged, pull_request.merge_commit, pull_request.merged_by) == (
         "closed",
         True,
         merged,
         "olga",
     )
-    assert found.merged_at > off.at
-    assert [one.number for one in host.pull_requests_of(merged)] == [number]
+    assert pull_request.merged_at > off.at
+    assert [pull_request.number for pull_request in host.pull_requests_of(merged)] == [number]
     assert host.pull_requests_of(merged)[0].merge_commit == merged
     assert host.open_pull_requests("main") == []
 
 
-def test_a_renamed_file_has_both_names(github: GitHub, host: Host) -> None:
+def test_a_renamed_file_has_both_names(github: GitHub, host: Forge) -> None:
     text = "".join(f"# line {number}\n" for number in range(30))
     github.push(github.work, "main", ref=github.commit("main", {"old.tf": text}))
     github.commit("feature", {"old.tf": None, "new.tf": text})
     assert sorted(host.changed_paths(github.open("feature"))) == ["new.tf", "old.tf"]
 
 
-def test_commits_that_nobody_knows_have_no_pull_request(host: Host) -> None:
+def test_commits_that_nobody_knows_have_no_pull_request(host: Forge) -> None:
     assert host.pull_requests_of("0" * 40) == []
 
 
-def test_who_may_what(github: GitHub, host: Host) -> None:
+def test_who_may_what(github: GitHub, host: Forge) -> None:
     github.user("mona", "maintain")
     github.user("tria", "triage")
     people = ("olga", "ada", "rita", "mona", "tria", "nobody", "../../x", BOT)
@@ -175,35 +189,40 @@ def test_who_may_what(github: GitHub, host: Host) -> None:
     assert found[BOT] in ("none", "read", "write")
 
 
-def test_comments_and_reactions(github: GitHub, host: Host) -> None:
+def test_comments_and_reactions(github: GitHub, host: Forge) -> None:
     github.commit("feature", {"a.tf": "# a\n"})
     number = github.open("feature")
     github.comment(number, "ada", "/infra plan")
-    made = host.create_comment(number, "One\n\n| a |\n|---|\n")
-    assert made.author == host.login == BOT
-    host.update_comment(made.id, "Two")
+    create_comment = host.create_comment(number, "One\n\n| a |\n|---|\n")
+    assert create_comment.author == host.login == BOT
+    host.update_comment(create_comment.id, "Two")
     first, second = host.comments(number)
-    assert (first.author, first.body, second.id, second.body) == ("ada", "/infra plan", made.id, "Two")
+    assert (first.author, first.body, second.id, second.body) == (
+        "ada",
+        "/infra plan",
+        create_comment.id,
+        "Two",
+    )
     host.react(first.id, "eyes")
     host.react(first.id, "eyes")
-    assert [one.content for one in github.comments(number)[0].reactions] == ["eyes"]
-    host.delete_comment(made.id)
-    host.delete_comment(made.id)
-    assert [one.id for one in host.comments(number)] == [first.id]
+    assert [reaction.content for reaction in github.comments(number)[0].reactions] == ["eyes"]
+    host.delete_comment(create_comment.id)
+    host.delete_comment(create_comment.id)
+    assert [comment.id for comment in host.comments(number)] == [first.id]
 
 
-def test_checks_with_more_annotations_than_go_into_one_request(github: GitHub, host: Host) -> None:
+def test_checks_with_more_annotations_than_go_into_one_request(github: GitHub, host: Forge) -> None:
     head = github.commit("feature", {"a.tf": "# a\n"})
     notes = [Annotation("a.tf", line, "warning", f"note {line}", "T" * 300) for line in range(120)]
     host.create_check(check(head, annotations=notes, url="https://ci.example/1"))
-    (kept,) = github.checks(head)
-    assert [one["message"] for one in kept.annotations] == [one.message for one in notes]
-    assert kept.annotations[0]["start_line"] == 1
-    assert len(kept.annotations[0]["title"]) == 255
-    assert (kept.name, kept.conclusion, kept.app) == ("infra/dev", "success", "github-actions")
+    (check_run,) = github.checks(head)
+    assert [annotation["message"] for annotation in check_run.annotations] == [note.message for note in notes]
+    assert check_run.annotations[0]["start_line"] == 1
+    assert len(check_run.annotations[0]["title"]) == 255
+    assert (check_run.name, check_run.conclusion, check_run.app) == ("infra/dev", "success", "github-actions")
     host.create_check(check(head, conclusion="failure"))
     host.create_check(check(head, name="infra/prod"))
-    assert [(one.name, one.conclusion) for one in github.checks(head)] == [
+    assert [(check.name, check.conclusion) for check in github.checks(head)] == [
         ("infra/dev", "success"),
         ("infra/dev", "failure"),
         ("infra/prod", "success"),
@@ -211,57 +230,72 @@ def test_checks_with_more_annotations_than_go_into_one_request(github: GitHub, h
     assert sum(method != "GET" for method, _, _ in github.requests) == 5
 
 
-def test_statuses_and_deployments(github: GitHub, host: Host) -> None:
+def test_statuses_and_deployments(github: GitHub, host: Forge) -> None:
     commit = github.trunk
+    assert host.status(commit, "infra/dev") is None
     host.set_status(commit, "infra/dev", "pending", "long " * 100)
+    host.set_status(commit, "infra/prod", "failure", "other")
+    assert host.status(commit, "infra/dev") == "pending"
     host.set_status(commit, "infra/dev", "success", "done", "https://ci.example/1")
+    assert host.status(commit, "infra/dev") == "success"
     status = github.statuses(commit)["infra/dev"]
     assert (status.state, status.description, status.target_url) == (
         "success",
         "done",
         "https://ci.example/1",
     )
-    one = host.create_deployment(commit, "dev", "2 stacks " * 40)
-    host.set_deployment(one, "in_progress")
-    host.set_deployment(one, "success", "2 applied", "https://ci.example/1")
-    (kept,) = github.deployments()
-    assert (kept.id, kept.commit, kept.environment, len(kept.description)) == (one, commit, "dev", 140)
-    assert [(each.state, each.description) for each in kept.statuses] == [
+    create_deployment = host.create_deployment(commit, "dev", "2 stacks " * 40)
+    host.set_deployment(create_deployment, "in_progress")
+    host.set_deployment(create_deployment, "success", "2 applied", "https://ci.example/1")
+    (deployment,) = github.deployments()
+    assert (deployment.id, deployment.commit, deployment.environment, len(deployment.description)) == (
+        create_deployment,
+        commit,
+        "dev",
+        140,
+    )
+    assert [(each.state, each.description) for each in deployment.statuses] == [
         ("in_progress", ""),
         ("success", "2 applied"),
     ]
 
 
-def test_issues(github: GitHub, host: Host) -> None:
+def test_issues(github: GitHub, host: Forge) -> None:
     github.commit("feature", {"a.tf": "# a\n"})
     pull = github.open("feature")
-    made = host.create_issue("Drift in dev/a", "Body", ["drift", "dev"], ["ada", "@acme/platform"])
+    create_issue = host.create_issue("Drift in dev/a", "Body", ["drift", "dev"], ["ada", "@acme/platform"])
     host.create_issue("Drift in dev/b", "Body", ["drift"])
-    assert (made.author, made.labels, made.assignees) == (BOT, ("drift", "dev"), ("ada",))
-    assert [one.title for one in host.issues(["drift"])] == ["Drift in dev/a", "Drift in dev/b"]
-    assert [one.number for one in host.issues(["drift", "dev"])] == [made.number]
-    assert pull not in [one.number for one in host.issues()]
-    closed = host.update_issue(made.number, state="closed", state_reason="completed", body="Gone")
+    assert (create_issue.author, create_issue.labels, create_issue.assignees) == (
+        BOT,
+        ("drift", "dev"),
+        ("ada",),
+    )
+    assert [issue.title for issue in host.issues(["drift"])] == ["Drift in dev/a", "Drift in dev/b"]
+    assert [issue.number for issue in host.issues(["drift", "dev"])] == [create_issue.number]
+    assert pull not in [issue.number for issue in host.issues()]
+    closed = host.update_issue(create_issue.number, state="closed", state_reason="completed", body="Gone")
     assert (closed.state, closed.state_reason, closed.body, closed.title) == (
         "closed",
         "completed",
         "Gone",
-        made.title,
+        create_issue.title,
     )
-    assert [one.state for one in host.issues(["dev"], "all")] == ["closed"]
-    again = host.update_issue(made.number, state="open", title="New", labels=["drift"], assignees=[])
+    assert [issue.state for issue in host.issues(["dev"], "all")] == ["closed"]
+    again = host.update_issue(create_issue.number, state="open", title="New", labels=["drift"], assignees=[])
     assert (again.state, again.title, again.labels, again.assignees) == ("open", "New", ("drift",), ())
 
 
-def test_a_list_is_one_request_a_page_and_nothing_else(github: GitHub, host: Host) -> None:
+def test_a_list_is_one_request_a_page_and_nothing_else(github: GitHub, host: Forge) -> None:
     for number in range(205):
         github.open_issue(f"Issue {number}", labels=["many"])
-    found = host.issues(["many"])
-    assert [one.title for one in found] == [f"Issue {number}" for number in range(205)]
+    issues = host.issues(["many"])
+    assert [issue.title for issue in issues] == [f"Issue {number}" for number in range(205)]
     assert [path for _, path, _ in github.requests] == ["/repos/acme/infra/issues"] * 3
 
 
-def test_a_page_that_failed_is_asked_for_again_and_no_other(github: GitHub, host: Host, clock: Clock) -> None:
+def test_a_page_that_failed_is_asked_for_again_and_no_other(
+    github: GitHub, host: Forge, clock: Clock
+) -> None:
     for number in range(205):
         github.open_issue(f"Issue {number}", labels=["many"])
     github.fault("*/issues", method="GET", status=502, after=1, times=2)
@@ -270,15 +304,19 @@ def test_a_page_that_failed_is_asked_for_again_and_no_other(github: GitHub, host
     assert clock.slept == [0.5, 1.0]
 
 
-def test_listing_pull_requests_asks_for_none_of_them(github: GitHub, host: Host) -> None:
+def test_listing_pull_requests_asks_for_none_of_them(github: GitHub, host: Forge) -> None:
     for name in ("one", "two", "three"):
         github.commit(name, {f"{name}.tf": "# a\n"})
         github.open(name)
-    assert [one.head_ref for one in host.open_pull_requests("main")] == ["one", "two", "three"]
+    assert [pull_request.head_ref for pull_request in host.open_pull_requests("main")] == [
+        "one",
+        "two",
+        "three",
+    ]
     assert len(github.requests) == 1
 
 
-def test_a_workflow_is_started(github: GitHub, host: Host) -> None:
+def test_a_workflow_is_started(github: GitHub, host: Forge) -> None:
     github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
     host.dispatch("infra-apply.yml", "main", {"environment": "prod"})
     (started,) = github.dispatches
@@ -287,16 +325,18 @@ def test_a_workflow_is_started(github: GitHub, host: Host) -> None:
         "main",
         {"environment": "prod"},
     )
-    with pytest.raises(HostError, match="start infra-nothing") as caught:
+    with pytest.raises(ForgeError, match="start infra-nothing") as caught:
         host.dispatch("infra-nothing.yml", "main", {})
     assert caught.value.status == 404
 
 
-def test_a_pull_request_is_opened_once(github: GitHub, host: Host) -> None:
+def test_a_pull_request_is_opened_once(github: GitHub, host: Forge) -> None:
     github.commit("approve/prod", {"a.tf": "# a\n"})
     github.fault("*/pulls", method="POST", reset=True, done=True)
-    made = host.create_pull_request("Approve", "Body", "approve/prod", "main")
-    assert [one.number for one in host.open_pull_requests("main")] == [made.number]
+    create_pull_request = host.create_pull_request("Approve", "Body", "approve/prod", "main")
+    assert [pull_request.number for pull_request in host.open_pull_requests("main")] == [
+        create_pull_request.number
+    ]
     assert sum(method == "POST" for method, _, _ in github.requests) == 1
 
 
@@ -307,7 +347,7 @@ def test_a_persons_token_is_known_by_name(connect: Connect) -> None:
     assert connect("ada").login == "ada"
 
 
-def test_a_workflows_token_is_the_bots_and_asked_once(github: GitHub, host: Host) -> None:
+def test_a_workflows_token_is_the_bots_and_asked_once(github: GitHub, host: Forge) -> None:
     assert (host.login, host.login) == (BOT, BOT)
     assert sum(path == "/user" for _, path, _ in github.requests) == 1
 
@@ -318,7 +358,7 @@ def test_a_workflows_token_is_the_bots_and_asked_once(github: GitHub, host: Host
 @pytest.mark.parametrize(
     "fault", [{"reset": True, "done": True}, {"reset": True}, {"status": 502, "done": True}, {"status": 503}]
 )
-def test_what_is_posted_is_posted_once(github: GitHub, host: Host, fault: dict[str, Any]) -> None:
+def test_what_is_posted_is_posted_once(github: GitHub, host: Forge, fault: dict[str, Any]) -> None:
     head = github.commit("feature", {"a.tf": "# a\n"})
     number = github.open("feature")
     posts = ("*/comments", "*/check-runs", "*/deployments", "*/issues")
@@ -328,38 +368,40 @@ def test_what_is_posted_is_posted_once(github: GitHub, host: Host, fault: dict[s
     host.create_check(check(head))
     deployment = host.create_deployment(head, "dev", "2 stacks")
     issue = host.create_issue("Drift", "Body", ["drift"])
-    assert [one.body.strip() for one in github.comments(number)] == ["A plan"]
-    assert [one.name for one in github.checks(head)] == ["infra/dev"]
-    assert [one.id for one in github.deployments()] == [deployment]
-    assert [one.number for one in github.issues()] == [issue.number]
+    assert [comment.body.strip() for comment in github.comments(number)] == ["A plan"]
+    assert [check.name for check in github.checks(head)] == ["infra/dev"]
+    assert [deployment.id for deployment in github.deployments()] == [deployment]
+    assert [issue.number for issue in github.issues()] == [issue.number]
 
 
-def test_annotations_are_added_once(github: GitHub, host: Host) -> None:
+def test_annotations_are_added_once(github: GitHub, host: Forge) -> None:
     head = github.commit("feature", {"a.tf": "# a\n"})
     notes = [Annotation("a.tf", 1, "notice", f"note {number}") for number in range(70)]
     github.fault("*/check-runs/*", method="PATCH", reset=True, done=True)
     host.create_check(check(head, annotations=notes))
-    (kept,) = github.checks(head)
-    assert len(kept.annotations) == 70
+    (check_run,) = github.checks(head)
+    assert len(check_run.annotations) == 70
 
 
-def test_an_older_comment_of_the_same_words_is_not_taken_for_the_lost_one(github: GitHub, host: Host) -> None:
+def test_an_older_comment_of_the_same_words_is_not_taken_for_the_lost_one(
+    github: GitHub, host: Forge
+) -> None:
     github.commit("feature", {"a.tf": "# a\n"})
     number = github.open("feature")
     host.create_comment(number, "Stale")
     host.create_comment(number, "Planned")
     github.fault("*/comments", method="POST", reset=True)
     host.create_comment(number, "Stale")
-    assert [one.body for one in github.comments(number)] == ["Stale", "Planned", "Stale"]
+    assert [comment.body for comment in github.comments(number)] == ["Stale", "Planned", "Stale"]
 
 
-def test_somebody_elses_comment_of_the_same_words_is_not_ours(github: GitHub, host: Host) -> None:
+def test_somebody_elses_comment_of_the_same_words_is_not_ours(github: GitHub, host: Forge) -> None:
     github.commit("feature", {"a.tf": "# a\n"})
     number = github.open("feature")
     github.comment(number, "rita", "Planned")
     github.fault("*/comments", method="POST", reset=True)
     host.create_comment(number, "Planned")
-    assert [one.author for one in github.comments(number)] == ["rita", BOT]
+    assert [comment.author for comment in github.comments(number)] == ["rita", BOT]
 
 
 # Patience and its end
@@ -376,7 +418,7 @@ def test_somebody_elses_comment_of_the_same_words_is_not_ours(github: GitHub, ho
     ],
 )
 def test_it_is_asked_again(
-    github: GitHub, host: Host, clock: Clock, fault: dict[str, Any], slept: list[float]
+    github: GitHub, host: Forge, clock: Clock, fault: dict[str, Any], slept: list[float]
 ) -> None:
     number = github.open_issue("One")
     github.fault("*/comments", method="POST", **fault)
@@ -388,15 +430,15 @@ def test_it_is_asked_again(
 def test_patience_ends_with_an_error(github: GitHub, connect: Connect, clock: Clock) -> None:
     number = github.open_issue("One")
     github.fault("*/comments", status=503, times=0)
-    with pytest.raises(HostError, match="in trouble, status 503") as caught:
+    with pytest.raises(ForgeError, match="in trouble, status 503") as caught:
         connect(total=10, **ALL).comments(number)
     assert caught.value.status == 503
     assert 5 < clock.time <= 10
 
 
-def test_a_limit_that_lasts_is_told_at_once(github: GitHub, host: Host, clock: Clock) -> None:
+def test_a_limit_that_lasts_is_told_at_once(github: GitHub, host: Forge, clock: Clock) -> None:
     github.fault("*", status=429, retry_after=900, times=0)
-    with pytest.raises(HostError, match="rate limit is used up") as caught:
+    with pytest.raises(ForgeError, match="rate limit is used up") as caught:
         host.issues()
     assert "in 900 seconds" in caught.value.advice
     assert clock.slept == []
@@ -406,7 +448,7 @@ def test_no_server_is_told_without_a_name_of_a_library(tmp_path: Path, clock: Cl
     with GitHub(tmp_path) as server:
         address = server.api_url
     environ = {"GITHUB_API_URL": address, "GITHUB_REPOSITORY": "acme/infra", "GITHUB_TOKEN": "t"}
-    with open_host(environ, clock.patience(5)) as client, pytest.raises(HostError) as caught:
+    with open_github(environ, clock.patience(5)) as client, pytest.raises(ForgeError) as caught:
         client.issues()
     assert caught.value.status == 0
     assert "GitHub did not answer (the connection failed)" in caught.value.message
@@ -427,28 +469,28 @@ def test_a_refusal_names_the_missing_permission(github: GitHub, connect: Connect
         (lambda: host.create_issue("t", "b"), "issues: write"),
         (lambda: host.dispatch("infra-apply.yml", "main", {}), "actions: write"),
     ):
-        with pytest.raises(HostError) as caught:
+        with pytest.raises(ForgeError) as caught:
             do()
         assert caught.value.status == 403
         assert needs in caught.value.advice
     assert github.issues()[0].comments == []
 
 
-def test_other_refusals(github: GitHub, host: Host, clock: Clock) -> None:
+def test_other_refusals(github: GitHub, host: Forge, clock: Clock) -> None:
     with pytest.raises(
-        HostError, match="read pull request #99 in acme/infra: GitHub does not find it"
+        ForgeError, match="read pull request #99 in acme/infra: GitHub does not find it"
     ) as none:
         host.pull_request(99)
-    with pytest.raises(HostError, match="GitHub does not take it") as wrong:
+    with pytest.raises(ForgeError, match="GitHub does not take it") as wrong:
         host.create_check(check("0" * 40))
     github.fault("*", status=401)
-    with pytest.raises(HostError, match="GitHub does not know the token") as unknown:
+    with pytest.raises(ForgeError, match="GitHub does not know the token") as unknown:
         host.issues()
     assert (none.value.status, wrong.value.status, unknown.value.status) == (404, 422, 401)
     assert clock.slept == []
 
 
-def test_nothing_is_logged(github: GitHub, host: Host, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_logged(github: GitHub, host: Forge, caplog: pytest.LogCaptureFixture) -> None:
     github.fault("*/issues", status=502)
     with caplog.at_level(logging.INFO):
         host.issues()
@@ -456,7 +498,7 @@ def test_nothing_is_logged(github: GitHub, host: Host, caplog: pytest.LogCapture
 
 
 def test_one_object_is_a_host(host: Client) -> None:
-    whole: Host = host
+    whole: Forge = host
     assert whole.repository == "acme/infra"
 
 
@@ -504,7 +546,7 @@ class Scripted:
             "GITHUB_REPOSITORY": "acme/infra",
             "GITHUB_TOKEN": token,
         }
-        return open_host(environ, clock.patience())
+        return open_github(environ, clock.patience())
 
 
 def test_a_repository_that_was_renamed_takes_no_comment_and_says_so(clock: Clock) -> None:
@@ -512,7 +554,7 @@ def test_a_repository_that_was_renamed_takes_no_comment_and_says_so(clock: Clock
     with (
         Scripted((307, {"Location": "/repositories/1/issues/1/comments"}, moved)) as server,
         server.client(clock) as client,
-        pytest.raises(HostError, match="renamed or moved") as caught,
+        pytest.raises(ForgeError, match="renamed or moved") as caught,
     ):
         client.create_comment(1, "Hello")
     assert "GITHUB_REPOSITORY" in caught.value.advice
@@ -534,7 +576,7 @@ def test_an_answer_that_is_no_githubs_is_told(clock: Clock) -> None:
     with (
         Scripted((200, {}, page)) as server,
         server.client(clock) as client,
-        pytest.raises(HostError, match="not as documented"),
+        pytest.raises(ForgeError, match="not as documented"),
     ):
         client.pull_request(1)
     assert clock.slept == []
@@ -549,7 +591,7 @@ def test_an_apps_token_is_told_by_graphql(clock: Clock) -> None:
 
 
 def test_a_token_that_cannot_be_one_is_not_tried_again(clock: Clock) -> None:
-    with Scripted() as server, server.client(clock, "a\nb") as client, pytest.raises(HostError) as caught:
+    with Scripted() as server, server.client(clock, "a\nb") as client, pytest.raises(ForgeError) as caught:
         client.issues()
     assert "characters that none has" in caught.value.message
     assert (server.asked, clock.slept) == ([], [])

@@ -10,24 +10,24 @@ from typing import Any
 
 import pytest
 
-from orchestrator.ci.event import event_of
-from orchestrator.ci.landing.landed import Landed
-from orchestrator.ci.landing.results import Facts, landing_of, write_landing
-from orchestrator.ci.reports import PlanReport, read_reports, write_report
-from orchestrator.ci.review.believing import believed
-from orchestrator.ci.review.scope import scope_of
+from orchestrator.engine.digests import SHOWN_HASH
 from orchestrator.errors import StateError
-from orchestrator.plan.digest import empty, encode, sha256
-from orchestrator.project import load
+from orchestrator.forge.github.event import read_event
+from orchestrator.plan.digest import empty_plan_digest, encode, sha256
 from orchestrator.report.model import NO_COUNTS, StackReport
-from orchestrator.report.review import Review, StackReview, shown_hash
-from orchestrator.run.digesting import SHOWN
+from orchestrator.report.review import PlanReview, StackReview, hash_of_review
+from orchestrator.repository.loading import load
+from orchestrator.review.plan_reports import PlanReport, read_reports, write_report
+from orchestrator.review.pull_request.report_validation import validate_reports
+from orchestrator.review.pull_request.scope import read_scope
+from orchestrator.review.rollout.environment_run import EnvironmentRun
+from orchestrator.review.rollout.results import RolloutFacts, build_result, write_result
 from orchestrator.sandbox.needs import RIGHTS, SHARED
-from orchestrator.state.approved import PlanObjects
 from orchestrator.state.attestations import Attestations
 from orchestrator.state.gcs import Bucket
+from orchestrator.state.plan_objects import PlanObjects
 from tests.support.ci import BUCKET, Ci, account, running
-from tests.support.remembered import UPSTREAM
+from tests.support.recorded_stack import UPSTREAM
 
 NET = {name: f"infra/envs/{name}/net/main.tf" for name in ("dev", "prod")}
 TWO = UPSTREAM.replace("one", "two")
@@ -49,6 +49,7 @@ class Forger:
         self.number = ci.change(dict.fromkeys(NET.values(), TWO), branch, f"Change for {name}")
         self.job = ci.job(self.number)
         self.head, self.commit = ci.github.head(self.number), self.job.env["GITHUB_SHA"]
+        self.scope = read_scope(load(self.job.root), read_event(self.job.env))
         self.planned: dict[str, str] = {}
         for environment in NET:
             self.planned[f"{environment}/net"] = self.plan(f"{environment}/net")
@@ -65,8 +66,8 @@ class Forger:
     def plan(self, id_: str, run: str = RUN, **facts: str) -> str:
         """What the plan job of a stack's environment writes into the bucket; its hash."""
         environment, _, _ = id_.partition("/")
-        shown = {SHOWN: shown_hash(self.stack(id_))}
-        data = encode(empty(id_, lineage="", lock_file="", facts=shown | facts))
+        shown = {SHOWN_HASH: hash_of_review(self.stack(id_))}
+        data = encode(empty_plan_digest(id_, lineage="", lock_file="", facts=shown | facts))
         self.objects(environment).create(self.number, self.head, id_, run, data)
         return sha256(data)
 
@@ -75,7 +76,7 @@ class Forger:
         return PlanObjects(storage, environment, environment)
 
     def report(self, environment: str, *stacks: StackReview, **more: Any) -> PlanReport:
-        review = Review(
+        review = PlanReview(
             "acme/infra",
             self.number,
             "",
@@ -105,18 +106,26 @@ class Forger:
         run = f"4242-{self.attempt}"
         job = self.ci.job(self.number, GITHUB_RUN_ATTEMPT=str(self.attempt))
         self.told = job("ci", "comment", str(self.folder), "--json", code=0).document
-        found = {
+        attestations = {
             f"infra/{environment}": Attestations.beside(self.objects(environment)).of_head(
                 self.number, self.head
             )
             for environment in NET
         }
-        self.attested = {name: next(one for one in every if one.run == run) for name, every in found.items()}
+        self.attested = {
+            name: next(attestation for attestation in every if attestation.run == run)
+            for name, every in attestations.items()
+        }
         return self.ci.body(self.number)
+
+    def stacks(self) -> set[str]:
+        """The stacks that the reports are accepted for, without a host: each has one job that tells of it."""
+        event = read_event(self.job.env)
+        return set(validate_reports(self.scope, event, read_reports([self.folder])).stacks)
 
     def plans(self) -> dict[str, dict[str, str]]:
         """What was attested last, by check."""
-        return {name: dict(one.plans) for name, one in self.attested.items()}
+        return {name: dict(attestation.plans) for name, attestation in self.attested.items()}
 
     def own(self, *stacks: str) -> dict[str, str]:
         """The stacks with the hashes of what their plan jobs wrote."""
@@ -190,9 +199,9 @@ def test_of_two_that_say_different_things_the_one_of_the_plan_job_counts(forger:
 def lies(forger: Forger) -> list[StackReview]:
     """A plan shown as another one: with the hash of the true object, with another, with none at all."""
     true = forger.stack("dev/net")
-    shown = replace(true, report=replace(true.report, diff="nothing to see"))
+    stack_review = replace(true, report=replace(true.report, diff="nothing to see"))
     idle = StackReview(StackReport("dev/net", "dev", "unchanged", diff="nothing to see"))
-    return [shown, replace(shown, sha256="0" * 64), idle]
+    return [stack_review, replace(stack_review, sha256="0" * 64), idle]
 
 
 @pytest.mark.parametrize("lie", [0, 1, 2])
@@ -236,16 +245,16 @@ def test_who_attests_may_do_nothing_else(forger: Forger) -> None:
     job = forger.ci.job(forger.number, environment=SHARED, GITHUB_RUN_ATTEMPT="5")
     job("ci", "comment", str(forger.folder), code=0)
     job("ci", "comment", str(forger.folder), code=1)
-    mine = Bucket(BUCKET, {"STORAGE_EMULATOR_HOST": url})
+    bucket = Bucket(BUCKET, {"STORAGE_EMULATOR_HOST": url})
     name = f"dev/attestations/{forger.number}/{forger.head}/4242-5.json"
     refused: tuple[Callable[[], object], ...] = (
-        lambda: mine.write(name, b"{}"),
-        lambda: mine.delete(name),
-        lambda: mine.read(name),
-        lambda: mine.write("dev/plans/1/h/net/1-1.json", b"{}", if_generation="0"),
-        lambda: mine.read("dev/ledger/digest.key"),
-        lambda: mine.read("dev/state/net/default.tfstate"),
-        lambda: mine.write("dev/promotion/c.json", b"{}", if_generation="0"),
+        lambda: bucket.write(name, b"{}"),
+        lambda: bucket.delete(name),
+        lambda: bucket.read(name),
+        lambda: bucket.write("dev/plans/1/h/net/1-1.json", b"{}", if_generation="0"),
+        lambda: bucket.read("dev/ledger/digest.key"),
+        lambda: bucket.read("dev/state/net/default.tfstate"),
+        lambda: bucket.write("dev/promotion/c.json", b"{}", if_generation="0"),
     )
     for attempt in refused:
         with pytest.raises(StateError):
@@ -280,15 +289,19 @@ BROKEN = ("", "{", "[" * 100_000, '{"a":' * 5_000 + "1" + "}" * 5_000, "\x00", "
 
 
 def test_what_does_not_fit_is_left_out_whole(forger: Forger) -> None:
+    """What is left out has a red check: one of them is shown and attested, the others are only read."""
+    assert forger.stacks() == {"dev/net", "prod/net"}
     for change in FORGED:
         forger.rewrite(change)
-        is_left_out(forger)
+        assert forger.stacks() == {"prod/net"}
+    is_left_out(forger)
 
 
 def test_what_is_no_json_is_left_out(forger: Forger) -> None:
     for text in BROKEN:
         (forger.folder / "infra-plan-dev-0" / "plan-dev-1.json").write_bytes(text.encode("latin-1"))
-        is_left_out(forger)
+        assert forger.stacks() == {"prod/net"}
+    is_left_out(forger)
 
 
 def test_values_that_are_nested_too_deep_are_left_out(forger: Forger) -> None:
@@ -320,11 +333,11 @@ def test_what_is_expected_is_not_a_job_s_to_say(forger: Forger) -> None:
 
 def test_a_plan_job_cannot_tell_of_an_apply(forger: Forger) -> None:
     """The job that comments may write statuses and comments everywhere: none for what was not applied."""
-    facts = Facts("acme/infra", "main", forger.ci.github.trunk, RUN, "", ("dev", "prod"))
+    facts = RolloutFacts("acme/infra", "main", forger.ci.github.trunk, RUN, "", ("dev", "prod"))
     forged = replace(
-        landing_of(facts, Landed("prod", owners={"prod/net": (forger.number,)})), state="applied"
+        build_result(facts, EnvironmentRun("prod", owners={"prod/net": (forger.number,)})), state="applied"
     )
-    write_landing(forger.folder / "infra-plan-dev-0", forged)
+    write_result(forger.folder / "infra-plan-dev-0", forged)
     forger.comment()
     assert forger.plans() == {DEV: forger.own("dev/net"), PROD: forger.own("prod/net")}
     assert forger.ci.github.statuses(forger.ci.github.trunk) == {}
@@ -341,7 +354,7 @@ def test_a_landing_is_of_its_own_job_and_commit(server: Ci, tmp_path: Path) -> N
     from tests.support.cli import Infra
 
     infra = Infra(server.checkout(trunk), env)
-    facts = Facts("acme/infra", "main", trunk, RUN, "", ("dev", "prod"))
+    facts = RolloutFacts("acme/infra", "main", trunk, RUN, "", ("dev", "prod"))
     states = {}
     for name, artifact, commit in (
         ("dev", "infra-apply-dev", trunk),
@@ -350,11 +363,11 @@ def test_a_landing_is_of_its_own_job_and_commit(server: Ci, tmp_path: Path) -> N
         ("nowhere", "infra-apply-nowhere", trunk),
     ):
         folder = tmp_path / artifact / commit[:4] / name
-        made = replace(landing_of(replace(facts, commit=commit), Landed(name)), state="applied")
-        write_landing(folder, made)
+        result = replace(build_result(replace(facts, commit=commit), EnvironmentRun(name)), state="applied")
+        write_result(folder, result)
         code = 0 if (name, artifact, commit) == ("dev", "infra-apply-dev", trunk) else 1
-        told = infra("ci", "comment", str(tmp_path), "--json", code=code).document
-        states = told["environments"]
+        document = infra("ci", "comment", str(tmp_path), "--json", code=code).document
+        states = document["environments"]
         assert states == {"dev": "applied"}, (name, artifact)
     assert set(server.github.statuses(trunk)) == {"infra/apply/dev"}
     assert server.github.statuses("e" * 40) == {}
@@ -399,12 +412,16 @@ def test_remarks_stand_on_lines_that_there_can_be(forger: Forger) -> None:
     forger.rewrite(fail)
     forger.comment()
     check = forger.ci.github.checks(forger.head, DEV)[-1]
-    places = [(one["path"], one["start_line"], one["message"]) for one in check.annotations]
+    places = [
+        (annotation["path"], annotation["start_line"], annotation["message"])
+        for annotation in check.annotations
+    ]
     assert places == [("a.tf", 1, "x\\u001b"), ("b.tf", 1, "x\\u001b")]
 
 
 def test_no_job_says_what_another_one_was_to_plan(forger: Forger) -> None:
     forger.write("dev", forger.report("dev", expected=("dev/net", "prod/net")))
-    event = event_of(forger.job.env)
-    found = believed(scope_of(load(forger.job.root), event), event, read_reports([forger.folder]))
-    assert [one.expected for one in found.reports] == [("dev/net",), ("prod/net",)]
+    validated_reports = validate_reports(
+        forger.scope, read_event(forger.job.env), read_reports([forger.folder])
+    )
+    assert [report.expected for report in validated_reports.reports] == [("dev/net",), ("prod/net",)]

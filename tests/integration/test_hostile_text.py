@@ -72,9 +72,9 @@ APP, BAD = f"infra/envs/dev/{NAME}/main.tf", "infra/envs/dev/bad/main.tf"
 
 
 @pytest.fixture
-def ci(tmp_path: Path) -> Iterator[Ci]:
+def ci(steady_path: Path) -> Iterator[Ci]:
     files = {"infra.yaml": CONFIG, "policies/a.rego": REGO, "infra/envs/prod/net/main.tf": BACKEND}
-    with running(tmp_path, files=files) as found:
+    with running(steady_path, files=files) as found:
         yield found
 
 
@@ -91,7 +91,7 @@ def is_text(body: str) -> None:
     rendered = render(body)
     assert not rendered.wrong
     assert not rendered.foreign
-    assert not [one for one in rendered.links if "evil" in one]
+    assert not [link for link in rendered.links if "evil" in link]
 
 
 def test_nothing_acts_that_others_wrote(ci: Ci) -> None:
@@ -108,8 +108,8 @@ def test_nothing_acts_that_others_wrote(ci: Ci) -> None:
     is_quiet(job("ci", "plan", "--json", code=1))
     is_quiet(job("ci", "plan", code=1))
     assert all(part in ci.github.comments(number)[1].body for part in ("::set-output", "\\u001b]0;owned"))
-    theirs, ours = ci.github.comments(number)
-    assert (theirs.id, theirs.body.endswith("Fine.")) == (forged, True)
+    comment, ours = ci.github.comments(number)
+    assert (comment.id, comment.body.endswith("Fine.")) == (forged, True)
     is_text(ours.body)
     assert ours.body.count("<!-- infra:") == 2, "the marker and the head, each once"
     for check in ci.github.checks(ci.github.head(number)):

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import InfraError, LockedError, PartialError, StateError
-from orchestrator.sandbox.gcs.faults import Fault
+from orchestrator.sandbox.gcs.faults import read_fault
 from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.state.folder import Folder
 from orchestrator.state.gcs import Bucket
 from orchestrator.state.ledger import SILENT_AFTER, Ledger
-from orchestrator.state.records import Entry, Operation, RunRecord, StackRecord
+from orchestrator.state.records import LedgerEntry, Operation, RunRecord, StackRecord, encode_run
 from orchestrator.state.storage import ABSENT, PreconditionFailed, Storage
 
 STACK = "dev/net"
@@ -43,11 +43,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def server(tmp_path: Path, clock: Clock) -> Iterator[GcsServer]:
-    made = GcsServer(tmp_path / "gcs", clock=clock)
-    made.start()
-    made.store.create_bucket("p", {"name": "states", "versioning": {"enabled": True}})
-    yield made
-    made.close()
+    gcs_server = GcsServer(tmp_path / "gcs", clock=clock)
+    gcs_server.start()
+    gcs_server.store.create_bucket("p", {"name": "states", "versioning": {"enabled": True}})
+    yield gcs_server
+    gcs_server.close()
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def bucket(server: GcsServer) -> Bucket:
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "folder":
         return Folder(tmp_path / "ledger")
-    found: Bucket = request.getfixturevalue("bucket")
-    return found
+    getfixturevalue: Bucket = request.getfixturevalue("bucket")
+    return getfixturevalue
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def operation(run: str = "R1", phase: str = "planned") -> Operation:
     return Operation(run, "apply", phase, "ada", "desk", f"commit-of-{run}", host="desk")  # type: ignore[arg-type]
 
 
-def cut_off(ledger: Ledger, run: str = "R1") -> Entry:
+def cut_off(ledger: Ledger, run: str = "R1") -> LedgerEntry:
     """A run that died while Terraform was applying."""
     begun = ledger.begin(STACK, operation(run), ledger.entry(STACK))
     assert begun.operation
@@ -82,14 +82,14 @@ def cut_off(ledger: Ledger, run: str = "R1") -> Entry:
 def test_an_apply_is_remembered(ledger: Ledger) -> None:
     assert ledger.entry(STACK) is None
     assert ledger.entries() == {}
-    ours = cut_off(ledger)
-    assert ledger.entry(STACK) == ours
-    assert ours.is_unfinished
-    ours = ledger.heartbeat(ours, lock="77")
-    assert ledger.entry(STACK) == ours
-    assert ours.operation
-    assert ours.operation.lock == "77"
-    done = ledger.finish(replace(ours, result="applied", commit="c", fingerprint="f", serial=3))
+    heartbeat = cut_off(ledger)
+    assert ledger.entry(STACK) == heartbeat
+    assert heartbeat.is_unfinished
+    heartbeat = ledger.heartbeat(heartbeat, lock="77")
+    assert ledger.entry(STACK) == heartbeat
+    assert heartbeat.operation
+    assert heartbeat.operation.lock == "77"
+    done = ledger.finish(replace(heartbeat, result="applied", commit="c", fingerprint="f", serial=3))
     assert ledger.entry(STACK) == done
     assert ledger.entries() == {STACK: done}
     assert done.operation is None
@@ -106,14 +106,14 @@ def test_a_failure_leaves_what_was_applied_before(ledger: Ledger) -> None:
 
 
 def test_while_one_is_at_work_another_is_told_who(ledger: Ledger) -> None:
-    ours = cut_off(ledger)
+    entry = cut_off(ledger)
     with pytest.raises(LockedError, match=r"dev/net: ada runs apply R1 from desk since 20..-"):
         ledger.begin(STACK, operation("R2"), ledger.entry(STACK))
     with pytest.raises(LockedError, match="R1"):
         ledger.begin(STACK, operation("R2"), None)
     with pytest.raises(LockedError, match="R1"):
         ledger.begin(STACK, operation("R2"), ledger.entry(STACK), resuming=True)
-    assert ledger.entry(STACK) == ours
+    assert ledger.entry(STACK) == entry
 
 
 def test_of_two_at_the_same_moment_one_wins(storage: Storage) -> None:
@@ -144,36 +144,36 @@ def test_a_run_that_only_planned_is_passed_by_when_it_is_dead(bucket: Bucket, cl
 
 def test_a_run_that_was_cut_off_has_to_be_resumed(bucket: Bucket, clock: Clock) -> None:
     ledger = Ledger(bucket, "dev")
-    ours = cut_off(ledger)
+    heartbeat = cut_off(ledger)
     clock.wait(SILENT_AFTER - 10)
-    ours = ledger.heartbeat(ours)
+    heartbeat = ledger.heartbeat(heartbeat)
     clock.wait(SILENT_AFTER - 10)
     # The bucket's clock is what counts, as its last answer told it.
-    found = ledger.entry(STACK)
-    assert found is not None
-    assert ledger.is_live(found)
+    entry = ledger.entry(STACK)
+    assert entry is not None
+    assert ledger.is_live(entry)
     clock.wait(20)
-    found = ledger.entry(STACK)
-    assert found is not None
-    assert not ledger.is_live(found)
-    assert ledger.silence(found) == pytest.approx(SILENT_AFTER + 10, abs=2)
-    with pytest.raises(PartialError, match="apply R1 by ada was cut off") as error:
-        ledger.begin(STACK, operation("R2"), found)
+    entry = ledger.entry(STACK)
+    assert entry is not None
+    assert not ledger.is_live(entry)
+    assert ledger.silence(entry) == pytest.approx(SILENT_AFTER + 10, abs=2)
+    with pytest.raises(PartialError, match="apply R1 by ada was interrupted") as error:
+        ledger.begin(STACK, operation("R2"), entry)
     assert "infra resume dev/net" in error.value.advice
-    taken = ledger.begin(STACK, operation("R2"), found, resuming=True)
+    taken = ledger.begin(STACK, operation("R2"), entry, resuming=True)
     assert taken.operation
     assert taken.operation.run == "R2"
     # Whoever was thought dead and is not finds out, and writes nothing.
     with pytest.raises(StateError, match="taken over"):
-        ledger.finish(replace(ours, result="applied"))
+        ledger.finish(replace(heartbeat, result="applied"))
     with pytest.raises(PreconditionFailed):
-        ledger.heartbeat(ours)
+        ledger.heartbeat(heartbeat)
     assert ledger.entry(STACK) == taken
 
 
 def test_what_was_recorded_as_interrupted_has_to_be_resumed(ledger: Ledger) -> None:
     ledger.finish(replace(cut_off(ledger), result="interrupted"))
-    with pytest.raises(PartialError, match="the run R1 was cut off"):
+    with pytest.raises(PartialError, match="the run R1 was interrupted"):
         ledger.begin(STACK, operation("R2"), ledger.entry(STACK))
     ledger.begin(STACK, operation("R2"), ledger.entry(STACK), resuming=True)
 
@@ -183,17 +183,17 @@ def test_the_process_itself_is_asked_where_it_can_be(bucket: Bucket, clock: Cloc
     ledger = Ledger(bucket, "dev", presence=lambda operation: runs)
     cut_off(ledger)
     clock.wait(SILENT_AFTER * 5 if runs else 0)
-    found = ledger.entry(STACK)
-    assert found is not None
-    assert ledger.is_live(found) is runs
+    entry = ledger.entry(STACK)
+    assert entry is not None
+    assert ledger.is_live(entry) is runs
 
 
 def test_a_ledger_that_somebody_deleted_is_made_again(ledger: Ledger) -> None:
-    ours = cut_off(ledger)
+    entry = cut_off(ledger)
     ledger.storage.delete(OBJECT)
     with pytest.raises(PreconditionFailed):
-        ledger.heartbeat(ours)
-    done = ledger.finish(replace(ours, result="applied", commit="c"))
+        ledger.heartbeat(entry)
+    done = ledger.finish(replace(entry, result="applied", commit="c"))
     assert ledger.entry(STACK) == done
 
 
@@ -234,7 +234,9 @@ def test_runs_are_kept_by_month_and_told_newest_first(ledger: Ledger) -> None:
 
     for id, stack in ((f"{month}01T000000Z-a", STACK), (f"{month}02T000000Z-b", "dev/other")):
         ledger.save_run(record(id, stack))
-    ledger.save_run(record("20200101T000000Z-c", STACK))
+    # Recorded in that month: what is recorded now is listed now, whatever its machine's clock said.
+    old = encode_run(record("20200101T000000Z-c", STACK))
+    ledger.storage.write("dev/ledger/runs/2020-01/20200101T000000Z-c.json", old)
     # Both began in the same month; of equal beginnings the later name comes first.
     assert [run.id[-1] for run in ledger.runs()] == ["b", "a"]
     assert [run.id[-1] for run in ledger.runs(STACK)] == ["a"]
@@ -264,15 +266,15 @@ def test_an_answer_that_is_lost_on_the_way_is_no_loss(
     bucket: Bucket, server: GcsServer, cut: str, method: str
 ) -> None:
     ledger = Ledger(bucket, "dev")
-    server.faults.add(Fault.read({"method": method, "path": f"*{OBJECT}*", "count": 1, "cut": cut}))
-    ours = ledger.heartbeat(cut_off(ledger))
-    done = ledger.finish(replace(ours, result="applied"))
+    server.faults.add(read_fault({"method": method, "path": f"*{OBJECT}*", "count": 1, "cut": cut}))
+    heartbeat = ledger.heartbeat(cut_off(ledger))
+    done = ledger.finish(replace(heartbeat, result="applied"))
     assert ledger.entry(STACK) == done
     assert len(server.store.list_objects("states").items) == 1
 
 
 def test_a_busy_service_is_asked_again(bucket: Bucket, server: GcsServer) -> None:
-    server.faults.add(Fault.read({"path": f"*{OBJECT}*", "count": 2, "status": 429}))
+    server.faults.add(read_fault({"path": f"*{OBJECT}*", "count": 2, "status": 429}))
     assert cut_off(Ledger(bucket, "dev")).generation
 
 
@@ -283,22 +285,22 @@ def test_one_who_may_only_read_is_told_so(server: GcsServer) -> None:
     policy["bindings"].append({"role": "roles/storage.objectViewer", "members": [reader]})
     server.store.set_bucket_policy("states", policy)
     ledger = Ledger(Bucket("states", {"STORAGE_EMULATOR_HOST": server.url_of(reader)}), "dev")
-    found = ledger.entry(STACK)
-    assert found is not None
-    assert ledger.entries() == {STACK: found}
+    entry = ledger.entry(STACK)
+    assert entry is not None
+    assert ledger.entries() == {STACK: entry}
     with pytest.raises(InfraError, match="Google refused to write"):
         ledger.begin("dev/b", operation(), None)
     with pytest.raises(InfraError, match="Google refused to write"):
-        ledger.heartbeat(found)
+        ledger.heartbeat(entry)
 
 
 def test_versions_of_an_object_are_listed_and_read(bucket: Bucket) -> None:
     first = bucket.write("a/state", b"one", if_generation=ABSENT)
     second = bucket.write("a/state", b"two")
     bucket.write("a/state-of-another", b"x")
-    found = bucket.versions("a/state")
-    assert [one.generation for one in found] == [first.generation, second.generation]
-    assert [bool(one.deleted) for one in found] == [True, False]
+    versions = bucket.versions("a/state")
+    assert [version.generation for version in versions] == [first.generation, second.generation]
+    assert [bool(version.deleted) for version in versions] == [True, False]
     old = bucket.read("a/state", first.generation)
     assert old is not None
     assert old.data == b"one"

@@ -17,13 +17,13 @@ pytest.importorskip("grpc")
 pytest.importorskip("regopy")
 
 from orchestrator.sandbox.provider.server import ProviderServer, reattach_config
-from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
 from orchestrator.sandbox.world import World
 from tests.support import merging, secrets
 from tests.support.ci import Ci, running
 from tests.support.cli import Infra, Ran
-from tests.support.nights import TYPES
+from tests.support.scheduled_checks import TYPES
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -118,7 +118,7 @@ def webhook(sinks: dict[str, str]) -> Iterator[str]:
 
 @pytest.fixture
 def sinks(tmp_path: Path) -> Iterator[Sinks]:
-    provider = ProviderServer(tmp_path / "worlds", Schemas())
+    provider = ProviderServer(tmp_path / "worlds", RecordedSchemas())
     provider.start()
     provider.serve_types("google", TYPES)
     sentinel = Sentinel()
@@ -180,7 +180,7 @@ def test_no_secret_leaves(sinks: Sinks) -> None:
     run(push, "ci", "approve", "dev", "--dry-run", code=0)
 
     # Approved at the gate: the provider fails in the middle, and quotes what it was given.
-    seal = outputs(push)["seal"]
+    seal = outputs(push)["ticket"]
     ci.github.approve_gate("dev")
     said = f"googleapi: Error 400: {secrets.secret('label', 2)} and {secrets.secret('version', 2)}"
     sinks.world.break_("google_pubsub_topic", "update", f"{said} password={secrets.secret('provider', 2)}", 1)
@@ -208,13 +208,13 @@ def test_no_secret_leaves(sinks: Sinks) -> None:
     run(night, "drift", "history", "--json")
     run(night, "drift", "--fix", "--action", "revert", *yes)
 
-    told = sinks.everything()
-    assert [leak for leak in secrets.leaks(told, (1, 2, 3)) if not is_journal(leak)] == []
+    everything = sinks.everything()
+    assert [leak for leak in secrets.leaks(everything, (1, 2, 3)) if not is_journal(leak)] == []
     # All of it was told, without the secrets.
     words = ("Resource precondition failed", "than approved", "googleapi: Error 400", "[rego]")
-    assert [word for word in words if not any(word in text for text in told.values())] == []
-    assert "labels.note: (sensitive value) → (sensitive value)" in told["night.md"]
-    assert sum(name.startswith("github: #") for name in told) == 4, "two pull requests and two issues"
+    assert [word for word in words if not any(word in text for text in everything.values())] == []
+    assert "labels.note: (sensitive value) → (sensitive value)" in everything["night.md"]
+    assert sum(name.startswith("github: #") for name in everything) == 4, "two pull requests and two issues"
 
 
 def is_journal(leak: secrets.Leak) -> bool:
@@ -225,8 +225,8 @@ def is_journal(leak: secrets.Leak) -> bool:
 def outputs(job: Infra) -> dict[str, str]:
     """The outputs of a job's last step, by name."""
     text = Path(job.env["GITHUB_OUTPUT"]).read_text()
-    found = re.findall(r"^(\w+)<<(\w+)\n(.*?)\n\2$", text, re.MULTILINE | re.DOTALL)
-    return {name: value for name, _, value in found}
+    findall = re.findall(r"^(\w+)<<(\w+)\n(.*?)\n\2$", text, re.MULTILINE | re.DOTALL)
+    return {name: value for name, _, value in findall}
 
 
 def owner_at(sinks: Sinks) -> Infra:

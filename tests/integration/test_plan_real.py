@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.masking import HIDDEN, Masker
-from orchestrator.plan.file import plan_file_info
+from orchestrator.plan.plan_file import plan_file_info
 from orchestrator.plan.reader import read_plan
 
 # Each is told apart by the word in it; what is around it is what breaks naive masking.
@@ -98,9 +98,9 @@ def test_no_hostile_value_survives(made: Made) -> None:
     plan = read_plan(made.show_json, Masker())
     assert made.diff.count("hunter2x") > 100
     masked = plan.mask(made.diff)
-    left = [line for line in masked.splitlines() if "hunter2x" in line]
-    assert left == []
-    assert "hunter2x" not in json.dumps([one.document() for one in plan.changes]) + repr(plan)
+    lines = [line for line in masked.splitlines() if "hunter2x" in line]
+    assert lines == []
+    assert "hunter2x" not in json.dumps([change.document() for change in plan.changes]) + repr(plan)
     assert masked.count("terraform_data.by_name[") == len(AROUND)
     assert masked.count('+ plain    = "x"') == len(AROUND)
     assert '+ plain       = "in clear"' in masked

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigError, GitError, ProjectError
-from orchestrator.project import load, load_commit
-from orchestrator.project.model import Edge, Project
+from orchestrator.repository.loading import load, load_commit
+from orchestrator.repository.model import Edge, Project
 from tests.conftest import MakeRepo
 
 GCS = 'terraform {\n  backend "gcs" {}\n}\n'
@@ -161,7 +161,7 @@ def test_where_the_state_is(make_repo: MakeRepo, code: str, config: str, state: 
     stack = load(repo.root).stacks["dev/a"]
     assert stack.state == state
     if stack.backend_config.get("path"):
-        assert stack.backend_config["path"] == str(repo.root / str(state))
+        assert stack.backend_config["path"] == str(state)
 
 
 def test_an_override_file_takes_the_place_of_the_backend(make_repo: MakeRepo) -> None:
@@ -315,7 +315,7 @@ def test_links_are_followed_and_bad_ones_told(make_repo: MakeRepo) -> None:
     for project in (load(repo.root), load_commit(load(repo.root), repo.commit())):
         assert list(project.stacks) == ["dev/a", "prod/a"]
         assert project.stacks["dev/a"].modules == ("infra/envs/dev/a/m",)
-        assert {one.code for one in project.findings} == {"link-loop", "link-outside"}
+        assert {finding.code for finding in project.findings} == {"link-loop", "link-outside"}
 
 
 @pytest.mark.parametrize(
@@ -463,7 +463,9 @@ def test_code_in_a_submodule_counts_as_one_file(make_repo: MakeRepo) -> None:
     repo.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.root), "sub")
     project = load(repo.root)
     assert project.files("dev/a")["sub"] == inner.head
-    assert [one.code for one in project.coverage.problems(project.stacks["dev/a"])] == ["module-in-submodule"]
+    assert [problem.code for problem in project.coverage.problems(project.stacks["dev/a"])] == [
+        "module-in-submodule"
+    ]
 
 
 def test_an_opentofu_file_takes_the_place_of_its_twin(make_repo: MakeRepo) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import GitError
-from orchestrator.project.git import Repository
+from orchestrator.repository.git import Repository
 from tests.conftest import MakeRepo
 from tests.support.repo import Repo
 
@@ -95,12 +95,12 @@ def test_a_commit_in_words(make_repo: MakeRepo) -> None:
     repo = make_repo()
     first = repo.head
     repo.commit({"x": ""}, "Second: ünï\n\nbody")
-    found = Repository.open(repo.root).commit("HEAD")
-    assert (found.id, found.subject, found.author, found.parents) == (
+    commit = Repository.open(repo.root).commit("HEAD")
+    assert (commit.id, commit.subject, commit.author, commit.parents) == (
         *(repo.head, "Second: ünï"),
         *("Ada Author", (first,)),
     )
-    assert found.when == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert commit.when == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def test_revisions(make_repo: MakeRepo) -> None:
@@ -129,6 +129,31 @@ def test_git_is_not_asked_again_about_commits_that_are_there(make_repo: MakeRepo
     assert seen.head() is None
     moved.rename(repo.root / ".git")
     assert seen.head() == second
+
+
+def test_each_commit_is_read_as_it_is_whichever_was_read_last(make_repo: MakeRepo) -> None:
+    repo = make_repo({"a.tf": "# one\n"})
+    first = repo.head
+    second = repo.commit({"a.tf": "# two\n"})
+    repository = Repository.open(repo.root)
+    texts = [repository.commit_tree(commit).read("a.tf") for commit in (first, second, second, first)]
+    assert texts == [b"# one\n", b"# two\n", b"# two\n", b"# one\n"]
+    # A name is looked up again: it may have moved.
+    assert repository.commit_tree("HEAD").commit == second
+    repo.commit({"a.tf": "# three\n"})
+    assert repository.commit_tree("HEAD").read("a.tf") == b"# three\n"
+
+
+def test_a_commit_that_was_listed_is_not_asked_about(
+    make_repo: MakeRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = make_repo({"a.tf": "# one\n"})
+    first = repo.head
+    second = repo.commit({"a.tf": "# two\n"})
+    repository = Repository.open(repo.root)
+    assert [commit for commit, _ in repository.history("HEAD", first, 9)] == [second]
+    monkeypatch.setenv("PATH", "")
+    assert repository.resolve(second) == second
 
 
 def test_a_commit_that_was_missing_is_looked_up_again(make_repo: MakeRepo, tmp_path: Path) -> None:
@@ -164,7 +189,7 @@ def test_trunk(
     if expected is not None:
         assert repository.trunk(configured) == expected
         return
-    with pytest.raises(GitError, match="trunk cannot be told") as caught:
+    with pytest.raises(GitError, match="trunk cannot be determined") as caught:
         repository.trunk(configured)
     assert "infra.yaml" in caught.value.advice
     assert caught.value.exit_code == 3

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ProjectError
-from orchestrator.project import load
-from orchestrator.project.model import Finding
-from orchestrator.project.validate import check
+from orchestrator.repository.loading import load
+from orchestrator.repository.model import Finding
+from orchestrator.repository.validation import validate_project
 from tests.conftest import MakeRepo
 from tests.support.repo import Repo
 
@@ -47,6 +47,11 @@ CASES: dict[str, tuple[str, dict[str, str], str]] = {
         "infra/roots/a",
     ),
     "backend-settings": ("error", {"infra/envs/dev/a/main.tf": GCS}, "dev/a has an empty gcs backend"),
+    "backend-elsewhere": (
+        "error",
+        {"infra/envs/dev/a/main.tf": 'terraform {\n  cloud {\n    organization = "o"\n  }\n}\n'},
+        "dev/a has a `cloud` block",
+    ),
     "state-unknown": (
         "warning",
         {"infra/envs/dev/a/main.tf": 'terraform {\n  backend "gcs" {\n    bucket = var.x\n  }\n}\n'},
@@ -133,13 +138,13 @@ CASES: dict[str, tuple[str, dict[str, str], str]] = {
 
 
 def findings(repo: Repo) -> tuple[Finding, ...]:
-    return check(load(repo.root))
+    return validate_project(load(repo.root))
 
 
 @pytest.mark.parametrize("code", CASES)
 def test_a_finding(make_repo: MakeRepo, code: str) -> None:
     severity, files, message = CASES[code]
-    found = [one for one in findings(make_repo(files)) if one.code == code]
+    found = [finding for finding in findings(make_repo(files)) if finding.code == code]
     assert found, f"no {code}"
     assert found[0].severity == severity
     assert message in found[0].message
@@ -161,7 +166,7 @@ def test_a_project_without_fault(make_repo: MakeRepo) -> None:
 
 def test_a_missing_lock_file_is_an_error_when_required(make_repo: MakeRepo) -> None:
     repo = make_repo({"infra.yaml": "lock_files: required\n", "infra/envs/dev/a/main.tf": GOOGLE})
-    assert [(one.severity, one.code) for one in findings(repo)] == [("error", "lock-file")]
+    assert [(finding.severity, finding.code) for finding in findings(repo)] == [("error", "lock-file")]
 
 
 def test_built_in_resources_need_no_lock_file(make_repo: MakeRepo) -> None:
@@ -196,7 +201,7 @@ def test_serious_findings_come_first(make_repo: MakeRepo) -> None:
     files: dict[str, str] = {}
     for code in ("module-unused", "lock-file", "state-shared"):
         files |= {name.replace("/a/", f"/{code}/"): text for name, text in CASES[code][1].items()}
-    severities = [one.severity for one in findings(make_repo(files))]
+    severities = [finding.severity for finding in findings(make_repo(files))]
     assert severities == sorted(severities, key=("error", "warning", "info").index)
     assert set(severities) == {"error", "warning", "info"}
 
@@ -208,6 +213,28 @@ def test_a_cycle_stops_only_those_that_stand_behind_it(make_repo: MakeRepo) -> N
     assert project.waves(["dev/free"]) == [["dev/free"]]
     with pytest.raises(ProjectError, match="wait for each other"):
         project.require(["dev/b"])
+
+
+@pytest.mark.parametrize(
+    ("ci", "approved_by", "words"),
+    [
+        ("{system: gitlab}", "merge", "nothing says that trunk is protected"),
+        ("{system: gitlab, trunk_protected: true}", "merge", ""),
+        ("{system: jenkins}", "manifest", ""),
+        ("{system: jenkins}", "review", "infra cannot ask for reviews where `ci.system` is jenkins"),
+        ("{system: other}", "codeowners", "infra cannot ask for reviews where `ci.system` is other"),
+        ("{system: github}", "manifest", "which is for a CI other than GitHub Actions"),
+        ("{system: github}", "merge", ""),
+    ],
+)
+def test_what_cannot_approve_with_the_ci_is_an_error(
+    make_repo: MakeRepo, ci: str, approved_by: str, words: str
+) -> None:
+    text = f"ci: {ci}\nenvironments: {{prod: {{protected: true, approved_by: {approved_by}}}}}\n"
+    repo = make_repo({"infra.yaml": text, "infra/envs/prod/a/main.tf": ""})
+    matches = [finding for finding in findings(repo) if finding.code == "approval"]
+    assert [words in finding.message for finding in matches] == ([True] if words else [])
+    assert all((finding.severity, finding.file) == ("error", "infra.yaml") for finding in matches)
 
 
 def test_a_link_out_of_the_project(make_repo: MakeRepo, tmp_path: Path) -> None:

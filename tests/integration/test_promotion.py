@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engine.checks import CheckOutcome
-from orchestrator.engine.ports import Silent
+from orchestrator.engine.ports import SilentProgress
 from orchestrator.engine.session import open_session
 from orchestrator.errors import InterruptedRunError
-from orchestrator.project import load
+from orchestrator.repository.loading import load
 from orchestrator.review.promotion import EnvironmentPromotion
-from orchestrator.state.records import Entry
+from orchestrator.state.records import LedgerEntry
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
 from tests.support.repo import Repo
@@ -55,7 +55,7 @@ class Clock:
 def promotion(root: Path, environment: str = "dev") -> tuple[EnvironmentPromotion, Clock]:
     """The promotion of an environment at the commit that is checked out, at a time of its own."""
     clock = Clock()
-    session = open_session(load(root), dict(os.environ), Silent())
+    session = open_session(load(root), dict(os.environ), SilentProgress())
     return EnvironmentPromotion(session, environment, clock=clock, sleep=clock.sleep), clock
 
 
@@ -83,7 +83,7 @@ def soaking(make_repo: MakeRepo, checks: str = "[]", *, age: float) -> tuple[Env
     stack = soaks.session.context.project.stacks["dev/a"]
     ledger = soaks.session.memory.ledgers.of(stack)
     at = datetime.now(UTC) - timedelta(seconds=age)
-    entry = Entry("dev/a", result="applied", applied_at=f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    entry = LedgerEntry("dev/a", result="applied", applied_at=f"{at:%Y-%m-%dT%H:%M:%SZ}")
     ledger._write(entry, "0")
     return soaks, clock
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.sandbox.provider.server import ProviderServer
-from orchestrator.sandbox.schemas import Schemas, record
+from orchestrator.sandbox.schemas import RecordedSchemas, record_schemas
 from orchestrator.sandbox.sentinel import Sentinel
 from tests.support.simulated import Stack, actions, attached
 
@@ -139,9 +139,9 @@ data "widgets_info" "i" {
 
 @pytest.fixture
 def stack(tmp_path: Path, terraform_argv: tuple[str, ...]) -> Iterator[Stack]:
-    recorded = record(json.dumps(SCHEMA).encode(), tmp_path / "schemas")
+    recorded = record_schemas(json.dumps(SCHEMA).encode(), tmp_path / "schemas")
     assert [path.name for path in recorded] == ["registry.terraform.io_acme_widgets.schema.json.gz"]
-    server = ProviderServer(tmp_path / "worlds", Schemas([tmp_path / "schemas"]))
+    server = ProviderServer(tmp_path / "worlds", RecordedSchemas([tmp_path / "schemas"]))
     server.start()
     sentinel = Sentinel()
     yield attached(server, "any", tmp_path / "stack", terraform_argv, sentinel.pid)

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.errors import SandboxError
 from orchestrator.sandbox.provider.server import ProviderServer
-from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
 from tests.support.simulated import HEAD, Stack, actions, attached
 
@@ -53,7 +53,7 @@ SIDECAR = """
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProviderServer, int]]:
-    server = ProviderServer(tmp_path_factory.mktemp("worlds"), Schemas())
+    server = ProviderServer(tmp_path_factory.mktemp("worlds"), RecordedSchemas())
     server.start()
     server.serve_types("hashicorp/google", TYPES, DATA)
     sentinel = Sentinel()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.sandbox.provider.server import ProviderServer
-from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
 from tests.support.simulated import Stack, actions, attached
 
@@ -23,7 +23,7 @@ resource "google_pubsub_topic" "t" {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProviderServer, int]]:
-    server = ProviderServer(tmp_path_factory.mktemp("worlds"), Schemas())
+    server = ProviderServer(tmp_path_factory.mktemp("worlds"), RecordedSchemas())
     server.start()
     server.serve_types("google", ["google_pubsub_topic", "google_colab_schedule"])
     sentinel = Sentinel()

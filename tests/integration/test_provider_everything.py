@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.sandbox.gcs.resources import project_number
-from orchestrator.sandbox.gcs.store import Store
+from orchestrator.sandbox.gcs.store import GcsStore
 from orchestrator.sandbox.provider.rules import written_types
 from orchestrator.sandbox.provider.server import ProviderServer
-from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
 from tests.support.simulated import Stack, actions, attached
 
@@ -22,8 +22,8 @@ EVERYTHING = (Path(__file__).parent.parent / "data/simulated/everything.tf").rea
 
 @pytest.fixture(params=["files", "store"])
 def stack(request: pytest.FixtureRequest, tmp_path: Path, terraform_argv: tuple[str, ...]) -> Iterator[Stack]:
-    store = Store(tmp_path / "gcs") if request.param == "store" else None
-    server = ProviderServer(tmp_path / "worlds", Schemas(), store)
+    store = GcsStore(tmp_path / "gcs") if request.param == "store" else None
+    server = ProviderServer(tmp_path / "worlds", RecordedSchemas(), store)
     server.start()
     server.serve_types(
         "google",
@@ -55,5 +55,5 @@ def test_apply_then_nothing_to_do_then_destroy(stack: Stack) -> None:
     assert re.fullmatch(r"https://api-[a-z2-7]{10}-ew\.a\.run\.app", outputs["api"])
     assert outputs["project_number"] == project_number("demo-dev")
     stack.run("destroy", "-auto-approve")
-    left = {item.type for item in stack.world.list()}
-    assert left == set()
+    types = {item.type for item in stack.world.list()}
+    assert types == set()

@@ -17,7 +17,7 @@ from tf.gen.tfplugin_pb2_grpc import ProviderStub
 
 from orchestrator.errors import SandboxError
 from orchestrator.sandbox.provider.server import ProviderServer, reattach_config
-from orchestrator.sandbox.schemas import Schemas, record
+from orchestrator.sandbox.schemas import RecordedSchemas, record_schemas
 from orchestrator.sandbox.sentinel import Sentinel
 from tests.support.simulated import attached
 
@@ -30,8 +30,8 @@ NETWORK = 'resource "google_compute_network" "n" {\n  name = "n"\n}\n'
 def server(tmp_path: Path) -> Iterator[ProviderServer]:
     schema = {"provider": {}, "resource_schemas": {"widgets_widget": {"version": 0, "block": {}}}}
     document = {"format_version": "1.0", "provider_schemas": {ACME: schema}}
-    record(json.dumps(document).encode(), tmp_path / "schemas")
-    server = ProviderServer(tmp_path / "worlds", Schemas([tmp_path / "schemas"]))
+    record_schemas(json.dumps(document).encode(), tmp_path / "schemas")
+    server = ProviderServer(tmp_path / "worlds", RecordedSchemas([tmp_path / "schemas"]))
     server.start()
     yield server
     server.close()
@@ -91,7 +91,7 @@ def test_a_provider_recorded_while_we_run(server: ProviderServer, tmp_path: Path
     before = server.open("w")
     other = "registry.terraform.io/acme/other"
     document = {"format_version": "1.0", "provider_schemas": {other: {"provider": {}}}}
-    record(json.dumps(document).encode(), tmp_path / "schemas")
+    record_schemas(json.dumps(document).encode(), tmp_path / "schemas")
     server.serve_types("acme/other", [])
     after = server.open("w")
     assert after == {**before, other: after[other]}
@@ -115,7 +115,7 @@ def test_what_goes_wrong_is_a_diagnostic(server: ProviderServer) -> None:
 def test_unknown_providers(server: ProviderServer, tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="no schema of the provider"):
         server.serve_types("acme/other", [])
-    closed = ProviderServer(tmp_path, Schemas())
+    closed = ProviderServer(tmp_path, RecordedSchemas())
     with pytest.raises(SandboxError, match="not running"):
         closed.open("w")
 
@@ -134,7 +134,7 @@ def test_a_stop_in_the_middle_of_waiting(
     server.serve_types("google", ["google_compute_network"])
     sentinel = Sentinel()
     stack = attached(server, "w", tmp_path / "stack", terraform_argv, sentinel.pid)
-    stack.world.set_delays(2)  # 24 s for a network
+    stack.world.set_delays(50)  # ten minutes for a network
     stack.write(NETWORK)
     stack.run("init")
     child = subprocess.Popen(
@@ -145,13 +145,12 @@ def test_a_stop_in_the_middle_of_waiting(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not stack.world.list() and time.monotonic() < deadline:
         time.sleep(0.05)
-    interrupted = time.monotonic()
     child.send_signal(signal.SIGINT)
-    child.wait(timeout=20)
-    assert time.monotonic() - interrupted < 15, "the waiting must end with the request to stop"
+    # The waiting ends with the request to stop, not with the network.
+    child.wait(timeout=120)
     stack.world.set_delays(0)
     assert list(stack.values()) == ["google_compute_network.n"], "what was made is in the state"
     assert stack.plan()[0] == 0
@@ -159,7 +158,7 @@ def test_a_stop_in_the_middle_of_waiting(
 
 
 def test_defaults_stand_in_for_the_environment(tmp_path: Path, terraform_argv: tuple[str, ...]) -> None:
-    server = ProviderServer(tmp_path / "worlds", Schemas(), defaults={"project": "from-environment"})
+    server = ProviderServer(tmp_path / "worlds", RecordedSchemas(), defaults={"project": "from-environment"})
     server.start()
     server.serve_types("google", ["google_compute_network"])
     sentinel = Sentinel()

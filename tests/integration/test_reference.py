@@ -17,8 +17,9 @@ from urllib.parse import quote
 import pytest
 
 from orchestrator.sandbox.cloud import Cloud
-from orchestrator.sandbox.needs import Needs, Types
+from orchestrator.sandbox.needs import Needs, ResourceTypes
 from orchestrator.sandbox.sentinel import Sentinel
+from orchestrator.state.marker import FILE_NAME as MARKER
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -69,12 +70,12 @@ class Reference:
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    found = [match for path in CODE for match in DECLARED.findall(path.read_text())]
+    code = [match for path in CODE for match in DECLARED.findall(path.read_text())]
     cloud = Cloud(tmp_path / "cloud")
     cloud.start()
-    types = Types(
-        frozenset(name for kind, name in found if kind == "resource"),
-        frozenset(name for kind, name in found if kind == "data"),
+    types = ResourceTypes(
+        frozenset(name for kind, name in code if kind == "resource"),
+        frozenset(name for kind, name in code if kind == "data"),
     )
     missing = cloud.prepare(Needs(types=types).document())
     assert missing == {"providers": [], "types": []}
@@ -156,8 +157,8 @@ def test_everything_is_formatted_and_valid(reference: Reference) -> None:
     roots += [f"envs/dev/{stack}" for stack in STACKS]
     for root in roots:
         reference.done(root, "init", "-backend=false")
-        told = json.loads(reference.done(root, "validate", "-json"))
-        assert told["diagnostics"] == [], root
+        loads = json.loads(reference.done(root, "validate", "-json"))
+        assert loads["diagnostics"] == [], root
 
 
 def test_environments_apply_one_after_the_other(reference: Reference, cloud: Cloud) -> None:
@@ -212,13 +213,16 @@ def test_bootstrap_moves_its_state_into_the_bucket_that_it_makes(reference: Refe
 
     bucket = f"/storage/v1/b/{BUCKET}"
     policy = json.loads(_ask(cloud.gcs_port, "GET", f"{bucket}/iam")[1])
-    assert policy["bindings"] == [
-        {"role": "roles/storage.admin", "members": ["group:infra-admins@example.com"]}
-    ]
-    kept = json.loads(_ask(cloud.gcs_port, "GET", bucket)[1])
-    assert kept["versioning"] == {"enabled": True}
-    assert kept["iamConfiguration"]["publicAccessPrevention"] == "enforced"
-    assert kept["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"] is True
+    whole = [binding for binding in policy["bindings"] if "condition" not in binding]
+    assert whole == [{"role": "roles/storage.admin", "members": ["group:infra-admins@example.com"]}]
+    rights = {b["role"]: b["condition"]["expression"] for b in policy["bindings"] if "condition" in b}
+    assert set(rights) == {"roles/storage.objectViewer", "roles/storage.objectCreator"}
+    for expression in rights.values():
+        assert expression == f'resource.name == "projects/_/buckets/{BUCKET}/objects/{MARKER}"'
+    loads = json.loads(_ask(cloud.gcs_port, "GET", bucket)[1])
+    assert loads["versioning"] == {"enabled": True}
+    assert loads["iamConfiguration"]["publicAccessPrevention"] == "enforced"
+    assert loads["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"] is True
 
     ports = {account: _port(cloud, account) for account in ("plan", "apply", "drift")}
     names = ["bootstrap/state/default.tfstate"]
@@ -241,11 +245,11 @@ def test_bootstrap_moves_its_state_into_the_bucket_that_it_makes(reference: Refe
 
 def _github_bindings(cloud: Cloud) -> dict[str, str]:
     """Which value of `attribute.infra` may act as which account."""
-    found = {}
+    github_bindings = {}
     for item in cloud.world.list("google_service_account_iam_member"):
         account = item.attributes["service_account_id"].rpartition("/")[2].partition("@")[0]
-        found[account] = item.attributes["member"].rpartition("/attribute.infra/")[2]
-    return found
+        github_bindings[account] = item.attributes["member"].rpartition("/attribute.infra/")[2]
+    return github_bindings
 
 
 def _port(cloud: Cloud, account: str) -> int:

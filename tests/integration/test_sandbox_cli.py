@@ -107,12 +107,12 @@ def test_up_again_says_so(shell: Shell) -> None:
 
 
 def test_status_tells_what_there_is(shell: Shell) -> None:
-    found = shell.json("sandbox", "status")["sandbox"]
+    sandbox = shell.json("sandbox", "status")["sandbox"]
 
-    assert found["folder"] == str(shell.root / ".infra/sandbox")
-    assert set(found["accounts"]) == {"dev:plan", "dev:apply", "dev:drift", "attest"}
-    assert "cli-states" in found["buckets"]
-    assert "token" not in found
+    assert sandbox["folder"] == str(shell.root / ".infra/sandbox")
+    assert set(sandbox["accounts"]) == {"dev:plan", "dev:apply", "dev:drift", "attest"}
+    assert "cli-states" in sandbox["buckets"]
+    assert "token" not in sandbox
     text = shell.infra("sandbox", "status")
     assert "dev:plan" in text
     assert "cli-states" in text
@@ -134,8 +134,8 @@ def test_terraform_works_on_it_and_hands_do_too(shell: Shell, terraform_argv: tu
     on_sandbox(shell, terraform_argv, "plan", "-detailed-exitcode")
 
     shell.infra("sandbox", "world", "set", "main", "routing_mode", "REGIONAL")
-    shown = shell.json("sandbox", "world", "show", NETWORK)["resources"][0]
-    assert shown["attributes"]["routing_mode"] == "REGIONAL"
+    resource = shell.json("sandbox", "world", "show", NETWORK)["resources"][0]
+    assert resource["attributes"]["routing_mode"] == "REGIONAL"
     assert "REGIONAL" in on_sandbox(
         shell, terraform_argv, "plan", "-detailed-exitcode", "-no-color", expect=2
     )
@@ -183,9 +183,9 @@ def test_an_account_is_chosen(shell: Shell) -> None:
     port = shell.json("sandbox", "status")["sandbox"]["accounts"]["dev:plan"]
     program = "import os; print(os.environ['STORAGE_EMULATOR_HOST'])"
 
-    told = shell.infra("sandbox", "exec", "--account", "dev:plan", "--", sys.executable, "-c", program)
+    infra = shell.infra("sandbox", "exec", "--account", "dev:plan", "--", sys.executable, "-c", program)
 
-    assert told == f"http://127.0.0.1:{port}\n"
+    assert infra == f"http://127.0.0.1:{port}\n"
     refused = shell.infra("sandbox", "exec", "--account", "dev:boss", "--", "true", expect=3)
     assert "dev:apply, dev:drift, dev:plan" in refused
 

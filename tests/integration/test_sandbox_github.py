@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import github as pygithub
 import pytest
 
 from orchestrator.sandbox import attach, control
-from tests.support.cli import Infra
+from tests.support.cli import Infra, Ran
 from tests.support.github import GitHub
 from tests.support.repo import Repo
+from tests.support.warm import run_warm
 
 
 def client(github: GitHub, token: str) -> pygithub.Github:
@@ -39,14 +40,14 @@ def test_pygithub_is_at_home_on_a_pull_request(tmp_path: Path) -> None:
         repository = client(github, token).get_repo(github.repository)
         pull = repository.get_pull(number)
         assert (pull.title, pull.head.sha, pull.mergeable, pull.user.login) == ("Add a", head, True, "ada")
-        assert [one.filename for one in pull.get_files()] == ["a.tf"]
+        assert [file.filename for file in pull.get_files()] == ["a.tf"]
 
         comment = pull.create_issue_comment("First")
         comment.edit("Second")
         comment.create_reaction("eyes")
-        assert [one.body for one in pull.get_issue_comments()] == ["Second"]
+        assert [issue_comment.body for issue_comment in pull.get_issue_comments()] == ["Second"]
         github.review(number, "bert")
-        assert [(one.state, one.commit_id) for one in pull.get_reviews()] == [("APPROVED", head)]
+        assert [(review.state, review.commit_id) for review in pull.get_reviews()] == [("APPROVED", head)]
 
         remark: Any = {
             "path": "a.tf",
@@ -63,16 +64,19 @@ def test_pygithub_is_at_home_on_a_pull_request(tmp_path: Path) -> None:
         )
         check.edit(output={"title": "t", "summary": "again"})
         commit = repository.get_commit(head)
-        assert [one.app.slug for one in commit.get_check_runs(filter="all")] == ["github-actions"]
-        assert [one.message for one in check.get_annotations()] == ["m"]
+        assert [check_run.app.slug for check_run in commit.get_check_runs(filter="all")] == ["github-actions"]
+        assert [annotation.message for annotation in check.get_annotations()] == ["m"]
         commit.create_status("success", "http://127.0.0.1/run", "Fine", "infra / dev")
-        assert [one.context for one in commit.get_statuses()] == ["infra / dev"]
+        assert [status.context for status in commit.get_statuses()] == ["infra / dev"]
         assert commit.get_combined_status().state == "success"
 
         merged = pull.merge(merge_method="squash")
         assert merged.sha == github.trunk
-        assert [one.number for one in repository.get_commit(merged.sha).get_pulls()] == [number]
-        assert [one.event for one in repository.get_issue(number).get_timeline()][-2:] == ["merged", "closed"]
+        assert [pull.number for pull in repository.get_commit(merged.sha).get_pulls()] == [number]
+        assert [event.event for event in repository.get_issue(number).get_timeline()][-2:] == [
+            "merged",
+            "closed",
+        ]
 
 
 def test_pygithub_is_at_home_in_a_repository(tmp_path: Path) -> None:
@@ -84,13 +88,15 @@ def test_pygithub_is_at_home_in_a_repository(tmp_path: Path) -> None:
 
         issue = repository.create_issue("Drift", body="b", labels=["drift"], assignees=["ada"])
         issue.edit(state="closed", state_reason="completed")
-        assert [one.number for one in repository.get_issues(state="all", labels=["drift"])] == [issue.number]
+        assert [issue.number for issue in repository.get_issues(state="all", labels=["drift"])] == [
+            issue.number
+        ]
         deployment = repository.create_deployment(github.trunk, environment="dev", required_contexts=[])
         deployment.create_status("success", description="3 applied")
-        assert [one.state for one in deployment.get_statuses()] == ["success"]
+        assert [status.state for status in deployment.get_statuses()] == ["success"]
         assert repository.get_workflow("infra-apply.yml").create_dispatch("main", {"environment": "prod"})
-        assert [one.inputs for one in github.dispatches] == [{"environment": "prod"}]
-        assert [one.name for one in repository.get_environments()] == ["prod-approval"]
+        assert [dispatche.inputs for dispatche in github.dispatches] == [{"environment": "prod"}]
+        assert [environment.name for environment in repository.get_environments()] == ["prod-approval"]
         assert repository.get_collaborator_permission("rita") == "read"
         content = repository.get_contents("A")
         assert not isinstance(content, list)
@@ -121,7 +127,7 @@ class Rehearsal:
 
     def ask(self, operation: str, **arguments: Any) -> Any:
         """What its GitHub answers."""
-        return control.ask_github(self.info, operation, **arguments)
+        return control.call_github(self.info, operation, **arguments)
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +150,13 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     os.close(reader)
     yield Rehearsal(repo, Infra(repo.root, {}))
     os.close(writer)
+
+
+def executed(rehearsal: Rehearsal, *argv: str, env: Mapping[str, str] | None = None) -> Ran:
+    """`infra` as a process of its own, whose place the command of `exec` takes."""
+    ran = run_warm(argv, rehearsal.repo.root, {**os.environ, **(env or {})})
+    assert ran.code == 0, ran.err
+    return ran
 
 
 def test_a_pull_request_is_rehearsed(rehearsal: Rehearsal) -> None:
@@ -199,19 +212,13 @@ def test_a_command_finds_it_and_not_the_real_one(rehearsal: Rehearsal) -> None:
         "GITHUB_RUN_ID": "7",
     }
     script = "import json, os; print(json.dumps(dict(os.environ)))"
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestrator", "sandbox", "exec", "--", sys.executable, "-c", script],
-        cwd=rehearsal.repo.root,
-        env={**os.environ, **real},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    argv = ("sandbox", "exec", "--", sys.executable, "-c", script)
+    text = executed(rehearsal, *argv, env=real).out
 
-    assert "ghp_real" not in done.stdout
-    assert f'"GITHUB_API_URL": "{attach.url(rehearsal.info.github)}"' in done.stdout
-    assert '"GITHUB_REPOSITORY": "acme/shop"' in done.stdout
-    assert '"GITHUB_RUN_ID": "7"' in done.stdout
+    assert "ghp_real" not in text
+    assert f'"GITHUB_API_URL": "{attach.url(rehearsal.info.github)}"' in text
+    assert '"GITHUB_REPOSITORY": "acme/shop"' in text
+    assert '"GITHUB_RUN_ID": "7"' in text
 
 
 def test_a_command_runs_as_the_job_of_an_event(rehearsal: Rehearsal) -> None:
@@ -230,16 +237,10 @@ def test_a_command_runs_as_the_job_of_an_event(rehearsal: Rehearsal) -> None:
         script,
     ]
 
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestrator", *argv],
-        cwd=rehearsal.repo.root,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    text = executed(rehearsal, *argv).out
 
-    assert f'"sha": "{head}"' in done.stdout
-    assert done.stdout.strip().endswith(f"refs/pull/{opened['number']}/merge")
+    assert f'"sha": "{head}"' in text
+    assert text.strip().endswith(f"refs/pull/{opened['number']}/merge")
     for event, told in (
         ("push:x", "is no number"),
         ("earthquake", "no event"),
@@ -264,14 +265,8 @@ def test_a_gate_is_set_up_and_approved_later_in_its_run(rehearsal: Rehearsal) ->
         """The run of a job, and what is said before it; the command takes the process of `exec`."""
         script = (sys.executable, "-c", "import os; print(os.environ['GITHUB_RUN_ID'])")
         argv = ("sandbox", "exec", "--event", "push", *options, "--", *script)
-        done = subprocess.run(
-            [sys.executable, "-m", "orchestrator", *argv],
-            cwd=rehearsal.repo.root,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.strip(), done.stderr
+        ran = executed(rehearsal, *argv)
+        return ran.out.strip(), ran.err
 
     (run, _), (other, _) = run_of_job(), run_of_job()
     again, said = run_of_job("--run", run)

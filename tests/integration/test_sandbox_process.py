@@ -16,7 +16,7 @@ import pytest
 
 from orchestrator.process import started_at
 from orchestrator.sandbox import attach, control, launch
-from orchestrator.sandbox.needs import ROLES, Account, Needs, Types
+from orchestrator.sandbox.needs import ROLES, Account, Needs, ResourceTypes
 
 pytest.importorskip("grpc")
 
@@ -25,7 +25,7 @@ NEEDS = Needs(
     buckets=(BUCKET,),
     accounts=tuple(Account(environment, role, BUCKET) for environment in ("dev", "prod") for role in ROLES),
     providers=("registry.terraform.io/hashicorp/google", "registry.terraform.io/hashicorp/aws"),
-    types=Types(frozenset({"google_compute_network", "google_no_such_thing", "aws_instance"})),
+    types=ResourceTypes(frozenset({"google_compute_network", "google_no_such_thing", "aws_instance"})),
 )
 
 
@@ -48,14 +48,14 @@ class Held:
 @pytest.fixture
 def hold(tmp_path: Path) -> Iterator[Callable[[], Held]]:
     """Start the sandbox of this test."""
-    held: list[Held] = []
+    helds: list[Held] = []
 
     def start() -> Held:
-        held.append(Held(tmp_path / "cloud"))
-        return held[-1]
+        helds.append(Held(tmp_path / "cloud"))
+        return helds[-1]
 
     yield start
-    for one in held:
+    for one in helds:
         one.let_go()
         wait_until(lambda one=one: not one.info.alive)  # type: ignore[misc]
 
@@ -102,6 +102,7 @@ def test_it_starts_once(hold: Callable[[], Held]) -> None:
     assert not again.started
     assert again.info == first.info
     assert os.getsid(first.info.pid) == first.info.pid != os.getsid(0)
+    assert_a_signal_ends(first.folder, signal.SIGTERM)
 
 
 def test_two_that_start_at_once_are_one(tmp_path: Path) -> None:
@@ -114,15 +115,15 @@ def test_two_that_start_at_once_are_one(tmp_path: Path) -> None:
     launch.stop(first)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_it_and_leaves_nothing_behind(hold: Callable[[], Held], number: int) -> None:
-    held = hold()
-    sentinel = sentinel_of(held.info)
+def assert_a_signal_ends(folder: Path, number: int) -> None:
+    """A signal ends the sandbox in a folder, and nothing is left behind."""
+    info = attach.require(folder)
+    sentinel = sentinel_of(info)
 
-    os.kill(held.info.pid, number)
+    os.kill(info.pid, number)
 
-    wait_until(lambda: not held.info.alive and started_at(sentinel) is None)
-    assert not (held.folder / "sandbox.json").exists()
+    wait_until(lambda: not info.alive and started_at(sentinel) is None)
+    assert not (folder / "sandbox.json").exists()
 
 
 def test_it_ends_when_nobody_holds_it_any_more(hold: Callable[[], Held]) -> None:
@@ -149,6 +150,7 @@ def test_a_killed_one_is_started_again_with_all_it_had(hold: Callable[[], Held])
     assert again.started
     assert again.info.pid != held.info.pid
     assert control.call(again.info, "status")["buckets"] == {BUCKET: 1}
+    assert_a_signal_ends(again.folder, signal.SIGHUP)
 
 
 def test_a_killed_sentinel_is_replaced(hold: Callable[[], Held]) -> None:
@@ -161,6 +163,7 @@ def test_a_killed_sentinel_is_replaced(hold: Callable[[], Held]) -> None:
     replacement = sentinel_of(attach.require(held.folder))
     assert started_at(replacement) is not None
     assert held.info.alive
+    assert_a_signal_ends(held.folder, signal.SIGINT)
 
 
 def test_stopping_it_is_waited_for(hold: Callable[[], Held]) -> None:
@@ -228,6 +231,6 @@ def test_every_account_reads_the_states_of_its_environment_only(prepared: attach
 
 def sentinel_of(info: attach.Info) -> int:
     """The pid that Terraform is given."""
-    pids = {one["Pid"] for one in json.loads(info.reattach).values()}
+    pids = {load["Pid"] for load in json.loads(info.reattach).values()}
     assert len(pids) == 1
     return int(pids.pop())

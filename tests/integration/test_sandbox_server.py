@@ -15,13 +15,13 @@ import pytest
 
 from orchestrator.errors import SandboxError
 from orchestrator.sandbox import attach, control
-from orchestrator.sandbox.needs import Account, Needs, Types
-from orchestrator.sandbox.schemas import record
+from orchestrator.sandbox.needs import Account, Needs, ResourceTypes
+from orchestrator.sandbox.schemas import record_schemas
 
 pytest.importorskip("grpc")
 
 from orchestrator.sandbox import server
-from orchestrator.sandbox.cloud import Cloud, with_member
+from orchestrator.sandbox.cloud import Cloud, add_member
 
 STATE = {
     "version": 4,
@@ -51,7 +51,7 @@ def test_needs_are_met_as_often_as_one_likes(cloud: Cloud) -> None:
     needs = Needs(
         buckets=("states",),
         accounts=(Account("dev", "plan", "states"), Account("dev", "apply", "states")),
-        types=Types(frozenset({"google_compute_network"})),
+        types=ResourceTypes(frozenset({"google_compute_network"})),
     )
 
     assert cloud.prepare(needs.document()) == {"providers": [], "types": []}
@@ -62,7 +62,7 @@ def test_needs_are_met_as_often_as_one_likes(cloud: Cloud) -> None:
     assert set(ports) == {"dev:plan", "dev:apply"}
     assert cloud.status()["buckets"] == {"states": 0}
     policy = cloud._store.get_managed_folder_policy("states", "dev/state/")
-    assert [one["members"] for one in policy["bindings"]] == [[needs.accounts[0].member]]
+    assert [binding["members"] for binding in policy["bindings"]] == [[needs.accounts[0].member]]
     assert "google_compute_network" in served(cloud)
 
 
@@ -72,7 +72,7 @@ def test_a_provider_recorded_meanwhile_is_attached(cloud: Cloud, tmp_path: Path)
     assert cloud.prepare(needs)["providers"] == [source]
     assert source not in cloud.reattach(1)
     schema = {"provider": {"version": 0, "block": {}}, "resource_schemas": {}}
-    record(
+    record_schemas(
         json.dumps({"format_version": "1.0", "provider_schemas": {source: schema}}).encode(),
         tmp_path / "schemas",
     )
@@ -118,11 +118,11 @@ def test_an_account_without_its_bucket_is_refused(cloud: Cloud) -> None:
 def test_a_member_is_added_once() -> None:
     policy: dict[str, Any] = {"etag": "x", "bindings": [{"role": "r", "members": ["a"]}]}
 
-    once = with_member(policy, "r", "b")
+    once = add_member(policy, "r", "b")
 
     assert once == {"etag": "x", "bindings": [{"role": "r", "members": ["a", "b"]}]}
-    assert with_member(once, "r", "b") == once
-    assert with_member({}, "r", "a") == {"bindings": [{"role": "r", "members": ["a"]}]}
+    assert add_member(once, "r", "b") == once
+    assert add_member({}, "r", "a") == {"bindings": [{"role": "r", "members": ["a"]}]}
     assert policy["bindings"] == [{"role": "r", "members": ["a"]}]
 
 
@@ -175,7 +175,7 @@ def test_a_signal_ends_it(tmp_path: Path) -> None:
 
 
 def test_a_folder_has_one_server(tmp_path: Path) -> None:
-    descriptor = server.claim(tmp_path)
+    descriptor = server.lock_folder(tmp_path)
     assert descriptor is not None
 
     code, told = run_served(tmp_path, lambda info, holder: None)

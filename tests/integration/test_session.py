@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from orchestrator.engine.ports import Silent
+from orchestrator.engine.ports import SilentProgress
 from orchestrator.engine.session import open_session
-from orchestrator.project import load
+from orchestrator.repository.loading import load
 from tests.conftest import MakeRepo
 
 
@@ -20,7 +20,7 @@ def test_parallelism_is_asked_for_or_configured(make_repo: MakeRepo, terraform_a
         }
     )
     project = load(repo.root)
-    session = open_session(project, os.environ, Silent())
+    session = open_session(project, os.environ, SilentProgress())
     assert session.context.workers_in("dev") == 7
     assert session.context.workers_in("prod") == session.context.workers
-    assert open_session(project, os.environ, Silent(), workers=2).context.workers_in("dev") == 2
+    assert open_session(project, os.environ, SilentProgress(), workers=2).context.workers_in("dev") == 2

@@ -14,11 +14,11 @@ import pytest
 
 from orchestrator.errors import StateError
 from orchestrator.sandbox.gcs.server import GcsServer
-from orchestrator.state.bucket import create
+from orchestrator.state.bucket_access import create_object
+from orchestrator.state.bucket_operations import Clock, set_wait_listener
 from orchestrator.state.gcs import Bucket
 from orchestrator.state.location import Location
 from orchestrator.state.locks import read_lock
-from orchestrator.state.waiting import Clock, tell_to
 from tests.support.clocks import WaitingClock
 from tests.support.hanging import HangingServer
 
@@ -27,11 +27,11 @@ NAME = "prod/state/net/default.tfstate"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GcsServer]:
-    made = GcsServer(tmp_path / "gcs")
-    made.start()
-    made.store.create_bucket("p", {"name": "states", "versioning": {"enabled": True}})
-    yield made
-    made.close()
+    gcs_server = GcsServer(tmp_path / "gcs")
+    gcs_server.start()
+    gcs_server.store.create_bucket("p", {"name": "states", "versioning": {"enabled": True}})
+    yield gcs_server
+    gcs_server.close()
 
 
 @pytest.fixture
@@ -76,9 +76,9 @@ def test_a_refusal_names_the_role(server: GcsServer) -> None:
 def test_a_busy_service_is_asked_again(server: GcsServer, env: dict[str, str]) -> None:
     server.store.insert_object("states", NAME, b"one")
     fail(server, method="GET", path="*", count=2, status=503)
-    found = Bucket("states", env).read(NAME)
-    assert found is not None
-    assert found.data == b"one"
+    blob = Bucket("states", env).read(NAME)
+    assert blob is not None
+    assert blob.data == b"one"
 
 
 def test_many_threads_share_a_bucket(server: GcsServer, env: dict[str, str]) -> None:
@@ -86,8 +86,8 @@ def test_many_threads_share_a_bucket(server: GcsServer, env: dict[str, str]) -> 
         server.store.insert_object("states", f"{number}", str(number).encode())
     bucket = Bucket("states", env)
     with ThreadPoolExecutor(20) as pool:
-        found = list(pool.map(lambda number: bucket.read(str(number)), range(20)))
-    assert [one.data if one else None for one in found] == [str(number).encode() for number in range(20)]
+        blobs = list(pool.map(lambda number: bucket.read(str(number)), range(20)))
+    assert [blob.data if blob else None for blob in blobs] == [str(number).encode() for number in range(20)]
 
 
 def test_versions_and_locks_are_told(server: GcsServer, env: dict[str, str]) -> None:
@@ -112,7 +112,7 @@ OPERATIONS: dict[str, Callable[[Bucket], object]] = {
     "listing x/": lambda bucket: bucket.list("x/"),
     "listing x": lambda bucket: bucket.versions("x"),
     "looking at the bucket": lambda bucket: bucket.keeps_versions(),
-    "creating x": lambda bucket: create(bucket, "x"),
+    "creating x": lambda bucket: create_object(bucket, "x"),
 }
 
 
@@ -123,7 +123,7 @@ OPERATIONS: dict[str, Callable[[Bucket], object]] = {
 def test_no_operation_waits_without_a_word_or_an_end(doing: str, answer: bytes) -> None:
     """The socket hangs before an answer, or within one."""
     told: list[str] = []
-    previous = tell_to(told.append)
+    previous = set_wait_listener(told.append)
     with HangingServer(answer) as server:
         waiting = WaitingClock(server.asked.wait)
         bucket = Bucket("states", {"STORAGE_EMULATOR_HOST": server.url}, waiting.clock())
@@ -133,7 +133,7 @@ def test_no_operation_waits_without_a_word_or_an_end(doing: str, answer: bytes) 
             with pytest.raises(StateError, match="within 10 seconds"):
                 OPERATIONS[doing](bucket)
         finally:
-            tell_to(previous)
+            set_wait_listener(previous)
     assert "gs://states" in error.value.message
     assert waiting.seconds == 130
     assert told[0] == f"Waiting for gs://states: {doing} (2 s)."
@@ -167,12 +167,12 @@ def test_the_reason_of_another_try_is_told(server: GcsServer, env: dict[str, str
     told: list[str] = []
     fail(server, method="GET", path="*", status=503)
     bucket = Bucket("states", env, WaitingClock(lambda: wait_for_a_fault(server)).clock())
-    previous = tell_to(told.append)
+    previous = set_wait_listener(told.append)
     try:
         with pytest.raises(StateError, match=r"list dev/ in gs://states; the last try ended with status 503"):
             bucket.list("dev/")
     finally:
-        tell_to(previous)
+        set_wait_listener(previous)
     assert told[0] == "Waiting for gs://states: listing dev/ (2 s, asked again after status 503)."
 
 

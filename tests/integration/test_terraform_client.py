@@ -27,11 +27,12 @@ from orchestrator.errors import (
     TerraformError,
 )
 from orchestrator.process import Supervisor, is_alive, read_pid_file
-from orchestrator.sandbox.gcs.faults import Fault
+from orchestrator.sandbox.faults import HttpFault
 from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.terraform.binary import Binary
-from orchestrator.terraform.client import Client, PlanOptions, Timeouts, Workdir
+from orchestrator.terraform.client import Client, CommandTimeouts, PlanOptions, Workdir
 from orchestrator.terraform.environment import child_environment
+from orchestrator.terraform.graph import dependents
 
 MAIN = """
 variable "word" { default = "one" }
@@ -174,12 +175,12 @@ def test_a_stale_plan_is_a_failed_outcome(client: Client, make_work: MakeWork) -
     work = make_work(MAIN)
     client.init(work, "key", {})
     plan = client.plan(work, PlanOptions()).plan_file
-    kept = plan.rename(plan.with_name("kept.tfplan"))
+    rename = plan.rename(plan.with_name("kept.tfplan"))
     planned_and_applied(client, work)
-    again = client.apply(work, kept)
+    again = client.apply(work, rename)
     assert not again.ok
     assert (again.created, again.finished) == (0, ())
-    assert [one.summary for one in again.diagnostics] == ["Saved plan is stale"]
+    assert [diagnostic.summary for diagnostic in again.diagnostics] == ["Saved plan is stale"]
 
 
 def test_an_apply_that_fails_half_way_says_what_it_did(client: Client, make_work: MakeWork) -> None:
@@ -193,7 +194,7 @@ resource "terraform_data" "bad" {
     client.init(work, "key", {})
     outcome = client.apply(work, client.plan(work, PlanOptions()).plan_file)
     assert (outcome.ok, outcome.returncode, outcome.ended) == (False, 1, "exited")
-    assert [one.address for one in outcome.finished] == ["terraform_data.good"]
+    assert [applied.address for applied in outcome.finished] == ["terraform_data.good"]
     assert outcome.failed == ("terraform_data.bad",)
     assert outcome.created == 1
     (error,) = outcome.diagnostics
@@ -229,9 +230,9 @@ def test_a_failed_plan_keeps_terraforms_words(
 def test_validate_gives_diagnostics(client: Client, make_work: MakeWork) -> None:
     work = make_work('resource "terraform_data" "a" {\n  inptu = 1\n}\n')
     client.init(work, "key", {})
-    (found,) = client.validate(work)
-    assert (found.summary, found.file, found.line) == ("Unsupported argument", "main.tf", 2)
-    assert "inptu" in found.snippet
+    (diagnostic,) = client.validate(work)
+    assert (diagnostic.summary, diagnostic.file, diagnostic.line) == ("Unsupported argument", "main.tf", 2)
+    assert "inptu" in diagnostic.snippet
 
 
 def test_fmt_names_files_and_shows_how(client: Client, make_work: MakeWork) -> None:
@@ -303,16 +304,16 @@ def test_a_hanging_unlock_has_a_deadline_of_its_own(
     server.store.create_bucket("project", {"name": "states"})
     work = make_work('terraform {\n  backend "gcs" {}\n}\nresource "terraform_data" "a" {}\n')
     env = {**work.env, "STORAGE_EMULATOR_HOST": server.url}
-    work = replace(work, env=env, timeouts=Timeouts(unlock=0.3, finish=0.3))
+    work = replace(work, env=env, timeouts=CommandTimeouts(unlock=0.3, finish=0.3))
     try:
         client.init(work, "key", {"bucket": "states", "prefix": "dev/state/a"})
         plan = client.plan(work, PlanOptions()).plan_file
-        server.faults.add(Fault(method="DELETE", path="*tflock*", latency_ms=5_000))
+        server.faults.add(HttpFault(method="DELETE", path="*tflock*", latency_ms=5_000))
         outcome = client.apply(work, plan)
         server.faults.clear()
         assert (outcome.ok, outcome.ended) == (False, "deadline")
         assert outcome.seconds < 4
-        assert [one.address for one in outcome.finished] == ["terraform_data.a"]
+        assert [applied.address for applied in outcome.finished] == ["terraform_data.a"]
         assert "Releasing state lock" in outcome.diagnostics[0].summary
         assert client.state_list(work) == ["terraform_data.a"]
         with pytest.raises(LockedError) as raised:
@@ -335,13 +336,13 @@ def test_one_interrupt_saves_what_was_made(client: Client, binary: Binary, make_
         supervisor.interrupt()
         outcome = future.result()
     assert (outcome.ok, outcome.ended, outcome.returncode) == (False, "interrupted", 1)
-    made = [one.address for one in outcome.finished]
-    assert len(made) < 3
+    address = [applied.address for applied in outcome.finished]
+    assert len(address) < 3
     state = json.loads((work.root / "terraform.tfstate").read_text())
     in_state = {
         f"{r['type']}.{r['name']}[{i['index_key']}]" for r in state["resources"] for i in r["instances"]
     }
-    assert set(made) <= in_state
+    assert set(address) <= in_state
     with pytest.raises(InterruptedRunError):
         client.plan(work, PlanOptions())
 
@@ -350,7 +351,7 @@ def test_a_deadline_is_told(client: Client, make_work: MakeWork) -> None:
     work = make_work(SLOW % "0")
     client.init(work, "key", {})
     with pytest.raises(ProcessError, match="did not end in time"):
-        client.plan(replace(work, timeouts=Timeouts(plan=0.001)), PlanOptions())
+        client.plan(replace(work, timeouts=CommandTimeouts(plan=0.001)), PlanOptions())
 
 
 def test_an_apply_outlives_us(binary: Binary, client: Client, make_work: MakeWork, tmp_path: Path) -> None:
@@ -360,8 +361,6 @@ def test_an_apply_outlives_us(binary: Binary, client: Client, make_work: MakeWor
     code = f"""
 from pathlib import Path
 from orchestrator.process import Supervisor
-from orchestrator.sandbox.gcs.faults import Fault
-from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.terraform.binary import Binary
 from orchestrator.terraform.client import Client, Workdir
 binary = Binary({binary.argv!r}, {binary.version!r}, {binary.flavour!r}, "PATH", Path({str(binary.path)!r}))
@@ -371,6 +370,7 @@ Client(binary, Supervisor(), Path({str(tmp_path)!r})).apply(work, Path({str(plan
 """
     us = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
     while not (work.root / "started").exists():
+        assert us.poll() is None, "it ended before Terraform started"
         time.sleep(0.01)
     us.send_signal(signal.SIGKILL)
     us.wait()
@@ -401,13 +401,27 @@ def test_raw_commands(client: Client, make_work: MakeWork) -> None:
     assert b'"format_version"' in client.providers_schema(work)
 
 
+def test_the_graph_says_what_depends_on_what(client: Client, make_work: MakeWork) -> None:
+    others = 'locals {\n  a = terraform_data.a["z"].id\n}\n' + "".join(
+        f'resource "terraform_data" "{name}" {{\n  input = {value}\n}}\n'
+        for name, value in (("b", "local.a"), ("c", "terraform_data.b.id"), ("d", "1"))
+    )
+    work = make_work(MAIN + others)
+    client.init(work, "key", {})
+    names = dependents(client.graph(work), ["terraform_data.a"])
+    assert {name for name in names if name.startswith("terraform_data.")} == {
+        "terraform_data.b",
+        "terraform_data.c",
+    }
+
+
 def test_the_embedded_terraform_does_the_same(
     embedded_binary: Binary, make_work: MakeWork, tmp_path: Path
 ) -> None:
-    found = embedded_binary
-    assert found.source == "embedded"
+    binary = embedded_binary
+    assert binary.source == "embedded"
     supervisor = Supervisor()
-    client = Client(found, supervisor, tmp_path / "cache")
+    client = Client(binary, supervisor, tmp_path / "cache")
     work = make_work(SLOW % "0.4")
     client.init(work, "key", {})
     plan = client.plan(work, PlanOptions())
@@ -420,7 +434,7 @@ def test_the_embedded_terraform_does_the_same(
         outcome = future.result()
     assert (outcome.ended, outcome.returncode) == ("interrupted", 1)
     assert not (work.root / ".terraform.tfstate.lock.info").exists()
-    again = Client(found, Supervisor(), tmp_path / "cache")
+    again = Client(binary, Supervisor(), tmp_path / "cache")
     rest = again.apply(work, again.plan(work, PlanOptions()).plan_file)
     assert rest.ok
     assert not again.plan(work, PlanOptions()).changed

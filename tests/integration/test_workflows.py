@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator.ci.workflows import Target, render
+from orchestrator.forge.github.workflows import render
+from orchestrator.forge.workflow_target import WorkflowTarget
 from tests.support.repo import Repo
-from tests.support.workflows import SOURCE, Workflows, read_yaml, tool
+from tests.support.workflows import SOURCE, Workflows, read_yaml, tool, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGET = Target("example/infrastructure", "main", ("dev", "staging", "prod"))
+TARGET = WorkflowTarget("example/infrastructure", "main", ("dev", "staging", "prod"))
 FILES = render(TARGET, SOURCE)
 WRITES = ("checks", "statuses", "pull-requests", "contents")
 
@@ -76,8 +77,8 @@ def test_actions_are_named_by_commit() -> None:
     """A tag can be moved; only our own workflow at trunk goes by a branch, which is what Google trusts."""
     for path, text in FILES.items():
         for used in re.findall(r"\buses: (\S+)", text):
-            ours = re.fullmatch(r"example/infrastructure/\.github/workflows/infra-[a-z-]+\.yml@main", used)
-            assert ours or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", used), f"{path}: {used}"
+            match = re.fullmatch(r"example/infrastructure/\.github/workflows/infra-[a-z-]+\.yml@main", used)
+            assert match or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", used), f"{path}: {used}"
 
 
 def test_no_script_has_somebody_elses_text_in_it() -> None:
@@ -89,7 +90,7 @@ def test_no_script_has_somebody_elses_text_in_it() -> None:
 def test_whoever_runs_terraform_writes_nothing_on_github() -> None:
     """Whoever writes there runs no Terraform and becomes no account, but for the one that attests."""
     for path, name, job in jobs():
-        terraform = re.search(r"infra (ci (plan|compare|apply|settle)|drift|unlock)\b", runs(job))
+        terraform = re.search(r"infra (ci (plan|compare|apply|finalize)|drift|unlock)\b", runs(job))
         allowed = {key for key, value in job["permissions"].items() if value == "write"}
         if terraform:
             assert allowed <= {"id-token"}, f"{path}: {name}"
@@ -123,8 +124,10 @@ def test_a_caller_may_give_what_every_job_that_it_calls_asks_for() -> None:
         file = re.search(r"(\.github/workflows/infra-[\w-]+\.yml)@", caller.get("uses", ""))
         for called, job in read_yaml(FILES[file[1]])["jobs"].items() if file else ():
             for what, right in job["permissions"].items():
-                given = caller["permissions"].get(what, "none")
-                assert LEVELS.index(right) <= LEVELS.index(given), f"{path}: {name} calls {called}: {what}"
+                permission = caller["permissions"].get(what, "none")
+                assert LEVELS.index(right) <= LEVELS.index(permission), (
+                    f"{path}: {name} calls {called}: {what}"
+                )
 
 
 def test_code_in_a_plan_cannot_make_itself_tokens() -> None:
@@ -156,17 +159,17 @@ def test_only_what_compares_and_applies_can_read_the_members_of_teams() -> None:
     assert holders == steps | {("infra-apply.yml", f"plan-{name}") for name in names}
     for file, name in steps:
         job = read_yaml(FILES[f".github/workflows/{file}"])["jobs"][name]
-        (step,) = [one for one in job["steps"] if TEAMS_TOKEN in json.dumps(one)]
+        (step,) = [step for step in job["steps"] if TEAMS_TOKEN in json.dumps(step)]
         assert re.search(r"infra ci (compare|apply) ", step["run"])
 
 
-def test_an_apply_gets_the_signal_itself_and_is_settled() -> None:
+def test_an_apply_gets_the_signal_itself_and_is_finalized() -> None:
     """A cancelled job's signal reaches the step's own process: `exec`, and a step that always follows."""
     for environment in TARGET.environments:
         job = read_yaml(FILES[".github/workflows/infra-apply.yml"])["jobs"][f"apply-{environment}"]
         steps = {step.get("name"): step for step in job["steps"]}
         assert steps["Apply"]["run"].startswith(f"exec infra ci apply {environment}")
-        assert steps["Settle what a cancelled job left running"]["if"] == "always()"
+        assert steps["Finalize what a cancelled job left running"]["if"] == "always()"
         assert job["environment"] == environment
 
 
@@ -184,6 +187,39 @@ def test_only_applies_of_one_environment_wait_for_each_other(shards: int) -> Non
             "queue": "max",
         }
         for name in TARGET.environments
+    }
+
+
+def test_each_environment_is_compared_then_held_then_applied() -> None:
+    """The approval belongs to the gate's environment, and only where one is due."""
+    workflow = read_yaml(FILES[".github/workflows/infra-apply.yml"])["jobs"]
+    for name in TARGET.environments:
+        compare, gate, apply = (workflow[f"{kind}-{name}"] for kind in ("plan", "gate", "apply"))
+        # The first runs in a workflow of its own, whose account reads only.
+        assert re.search(rf"/infra-plan-{name}\.yml@main$", compare["uses"])
+        assert (gate["needs"], gate["environment"]) == (f"plan-{name}", f"{name}-approval")
+        assert f"needs.plan-{name}.outputs.gate == 'true'" in gate["if"]
+        assert (gate["permissions"], [set(step) for step in gate["steps"]]) == ({}, [{"run"}])
+        assert (apply["needs"], apply["environment"]) == ([f"plan-{name}", f"gate-{name}"], name)
+        condition = f"needs.plan-{name}.outputs.gate != 'true' || needs.gate-{name}.result == 'success'"
+        assert condition in apply["if"]
+
+
+def test_who_compares_and_applies_can_ask_for_the_gate() -> None:
+    """Without it GitHub answers 403, which refuses everything that nobody approved."""
+    for path, name, job in jobs():
+        if re.search(r"infra ci (compare|apply (?!.*--drift))", runs(job)):
+            assert job["permissions"]["actions"] == "read", f"{path}: {name}"
+
+
+def test_four_actions_are_used_and_no_more() -> None:
+    """What a job fetches besides runs beside its tokens."""
+    used = {used.split("@")[0] for text in FILES.values() for used in re.findall(r"\buses: (\S+)", text)}
+    assert {name for name in used if "/.github/workflows/" not in name} == {
+        "actions/checkout",
+        "actions/download-artifact",
+        "actions/upload-artifact",
+        "google-github-actions/auth",
     }
 
 
@@ -242,8 +278,8 @@ def test_zizmor_has_nothing_to_say() -> None:
 @pytest.fixture
 def recorded(tmp_path: Path) -> Workflows:
     """A repository with the workflows, and an `infra` that only notes what it is asked."""
-    made = Repo(tmp_path / "repo", {"README.md": "A project.\n"})
-    made.git("remote", "add", "origin", "https://github.com/example/infrastructure.git")
+    repo = Repo(tmp_path / "repo", {"README.md": "A project.\n"})
+    repo.git("remote", "add", "origin", "https://github.com/example/infrastructure.git")
     programs = tmp_path / "programs"
     programs.mkdir()
     script = RECORDER.format(
@@ -251,10 +287,10 @@ def recorded(tmp_path: Path) -> Workflows:
     )
     (programs / "infra").write_text(script)
     (programs / "infra").chmod(0o755)
-    found = Workflows(made.root, tmp_path, programs)
-    found.write(TARGET.environments)
-    made.commit(message="Workflows")
-    return found
+    workflows = Workflows(repo.root, tmp_path, programs)
+    workflows.write(TARGET.environments)
+    repo.commit(message="Workflows")
+    return workflows
 
 
 def asked(workflows: Workflows, answers: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -272,9 +308,9 @@ def accounts() -> dict[str, Any]:
     }
 
 
-def owed(environment: str, count: int, *, gate: bool = False, checks: bool = False) -> dict[str, Any]:
+def pending(environment: str, count: int, *, gate: bool = False, checks: bool = False) -> dict[str, Any]:
     due = str(checks).lower()
-    output = f"owed={count}\ngate={str(gate).lower()}\nseal=SEAL-{environment}\nchecks_due={due}\n"
+    output = f"pending={count}\ngate={str(gate).lower()}\nticket=TICKET-{environment}\nchecks_due={due}\n"
     return {f"ci compare {environment}": {"output": output}}
 
 
@@ -288,20 +324,20 @@ def applied(workflows: Workflows, answers: Mapping[str, Any], **inputs: str) -> 
     notes = asked(workflows, answers)
     assert notes, done.stdout + done.stderr
     words = [note["asked"].split() for note in notes if note["asked"].startswith("ci apply")]
-    return [f"{one[2]} {one[one.index('--gate') + 1]}".removesuffix(" --report") for one in words]
+    return [f"{word[2]} {word[word.index('--gate') + 1]}".removesuffix(" --report") for word in words]
 
 
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
-        (owed("dev", 1) | owed("staging", 1) | owed("prod", 1), ["dev", "staging", "prod"]),
-        (owed("dev", 0) | owed("staging", 0) | owed("prod", 2, gate=True), ["prod SEAL-prod"]),
-        (owed("dev", 1) | owed("staging", 0) | owed("prod", 1), ["dev", "prod"]),
-        (owed("dev", 0) | owed("staging", 0) | owed("prod", 0), []),
-        (owed("dev", 1) | owed("staging", 1) | {"ci apply staging": {"code": 1}}, ["dev", "staging"]),
-        (owed("dev", 1) | {"ci compare staging": {"code": 1}}, ["dev"]),
-        (owed("dev", 0, checks=True) | owed("staging", 0) | owed("prod", 1), ["dev", "prod"]),
-        (owed("dev", 0, checks=True) | owed("prod", 1) | {"ci apply dev": {"code": 1}}, ["dev"]),
+        (pending("dev", 1) | pending("staging", 1) | pending("prod", 1), ["dev", "staging", "prod"]),
+        (pending("dev", 0) | pending("staging", 0) | pending("prod", 2, gate=True), ["prod TICKET-prod"]),
+        (pending("dev", 1) | pending("staging", 0) | pending("prod", 1), ["dev", "prod"]),
+        (pending("dev", 0) | pending("staging", 0) | pending("prod", 0), []),
+        (pending("dev", 1) | pending("staging", 1) | {"ci apply staging": {"code": 1}}, ["dev", "staging"]),
+        (pending("dev", 1) | {"ci compare staging": {"code": 1}}, ["dev"]),
+        (pending("dev", 0, checks=True) | pending("staging", 0) | pending("prod", 1), ["dev", "prod"]),
+        (pending("dev", 0, checks=True) | pending("prod", 1) | {"ci apply dev": {"code": 1}}, ["dev"]),
     ],
     ids=[
         "in order",
@@ -324,25 +360,24 @@ def test_environments_follow_each_other(
 @pytest.mark.parametrize(
     ("prod", "expected"),
     [
-        (owed("prod", 1, gate=True), {"ask-prod", "tell-prod"}),
-        (owed("prod", 1), {"tell-prod"}),
-        (owed("prod", 0), set()),
+        (pending("prod", 1, gate=True), {"ask-prod"}),
+        (pending("prod", 1), set()),
+        (pending("prod", 0), set()),
     ],
     ids=["waits for a person", "was approved", "nothing to do"],
 )
 def test_the_pull_requests_are_told(recorded: Workflows, prod: dict[str, Any], expected: set[str]) -> None:
-    """Before somebody is asked, after an apply, and when it came to neither."""
-    answers = accounts() | owed("dev", 0) | owed("staging", 0) | prod
+    """Before somebody is asked, after an apply, and, to correct earlier merges, where nothing is pending."""
+    answers = accounts() | pending("dev", 0) | pending("staging", 0) | prod
     applied(recorded, answers)
     notes = asked(recorded, answers)
-    assert {note["GITHUB_JOB"] for note in notes if note["asked"].startswith("ci comment reports")} == (
-        expected
-    )
+    jobs = {note["GITHUB_JOB"] for note in notes if note["asked"].startswith("ci comment reports")}
+    assert jobs == expected | {"tell-dev", "tell-staging", "tell-prod"}
 
 
 def test_each_job_acts_as_its_own_account(recorded: Workflows) -> None:
     """And the one that compares has a token of an hour, the one that applies none but its credentials."""
-    answers = accounts() | owed("dev", 1) | owed("staging", 0) | owed("prod", 0)
+    answers = accounts() | pending("dev", 1) | pending("staging", 0) | pending("prod", 0)
     applied(recorded, answers)
     notes = {note["asked"].partition(" --")[0]: note for note in asked(recorded, answers)}
     assert notes["ci compare dev"]["STANDIN_ACCOUNT"] == "dev-plan@example"
@@ -351,25 +386,25 @@ def test_each_job_acts_as_its_own_account(recorded: Workflows) -> None:
     assert notes["ci apply dev"]["GOOGLE_OAUTH_ACCESS_TOKEN"] == ""
     assert notes["ci comment reports"]["STANDIN_ACCOUNT"] == ""
     assert [note["asked"] for note in asked(recorded, answers)].count(
-        "ci settle --limit 4m --report report"
+        "ci finalize --limit 4m --report report"
     ) == 1
 
 
 def test_an_environment_is_applied_by_several_jobs_and_told_once(recorded: Workflows) -> None:
     """`infra init --apply-shards 2`: each job has its part, and all have what the gate approved."""
     recorded.write(TARGET.environments, shards=2)
-    answers = accounts() | owed("dev", 1, gate=True) | owed("staging", 0) | owed("prod", 0)
+    answers = accounts() | pending("dev", 1, gate=True) | pending("staging", 0) | pending("prod", 0)
     applied(recorded, answers)
     said = [note["asked"] for note in asked(recorded, answers)]
     assert sorted(one for one in said if one.startswith("ci apply")) == [
-        f"ci apply dev --gate SEAL-dev --report report --shard {part}/2" for part in (1, 2)
+        f"ci apply dev --gate TICKET-dev --report report --shard {part}/2" for part in (1, 2)
     ]
     assert [note["GITHUB_JOB"] for note in asked(recorded, answers)].count("tell-dev") == 1
 
 
 def test_one_environment_can_be_asked_for(recorded: Workflows) -> None:
     """`/infra apply staging` on a merged pull request catches staging up and nothing else."""
-    answers = accounts() | owed("dev", 1) | owed("staging", 1) | owed("prod", 1)
+    answers = accounts() | pending("dev", 1) | pending("staging", 1) | pending("prod", 1)
     assert applied(recorded, answers, environment="staging") == ["staging"]
 
 
@@ -384,7 +419,7 @@ def test_an_unlock_does_nothing_else(recorded: Workflows) -> None:
 
 def test_drift_is_put_right_and_nothing_else_is_done(recorded: Workflows) -> None:
     """As the environment's apply account; the issues are told by a job that has none, however it ended."""
-    answers = accounts() | owed("dev", 1) | {"ci apply dev --drift": {"code": 4}}
+    answers = accounts() | pending("dev", 1) | {"ci apply dev --drift": {"code": 4}}
     asked(recorded, answers)
     recorded.run(
         "workflow_dispatch", "infra-apply.yml", PUSH, inputs={"environment": "dev", "drift": "d" * 64}
@@ -392,8 +427,8 @@ def test_drift_is_put_right_and_nothing_else_is_done(recorded: Workflows) -> Non
     notes = [note for note in asked(recorded, answers) if not note["asked"].startswith("ci account")]
     assert [(note["asked"], note["STANDIN_ACCOUNT"]) for note in notes] == [
         (f"ci apply dev --drift {'d' * 64} --report report", "dev-apply@example"),
-        ("ci settle --limit 4m", "dev-apply@example"),
-        ("ci drift reports --corrected", ""),
+        ("ci finalize --limit 4m", "dev-apply@example"),
+        ("ci drift reports --remediated", ""),
     ]
 
 
@@ -468,6 +503,20 @@ def test_a_fork_gets_nothing(recorded: Workflows) -> None:
     assert asked(recorded, {}) == []
 
 
+def test_a_fork_is_rehearsed_without_an_account(recorded: Workflows) -> None:
+    """The job has no identity and no account; other pull requests have real plans instead."""
+    recorded.write(TARGET.environments, rehearse=True)
+    recorded.tokens = {variable_of("rehearse"): "token-of-the-job"}
+    asked(recorded, {})
+    recorded.run("pull_request", "infra-rehearse.yml", pull_request())
+    assert asked(recorded, {}) == []
+    done = recorded.run("pull_request", "infra-rehearse.yml", pull_request(fork="stranger/infrastructure"))
+    assert done.returncode == 0, done.stdout
+    (note,) = asked(recorded, {})
+    assert note.pop("asked").startswith("sandbox rehearse --pages /")
+    assert note == dict.fromkeys(note, "") | {"GITHUB_JOB": "rehearse"}
+
+
 CALLER = """\
 name: mine
 on: [push, pull_request, workflow_dispatch]
@@ -489,7 +538,7 @@ def test_only_what_goes_to_trunk_is_planned_attested_or_checked(recorded: Workfl
     calls = {"attest": "", "plan-prod": shards, "plan-dev": 'compare: "true"', "drift-prod": ""}
     asked(recorded, accounts())
     rights = "pull-requests: write, checks: write, statuses: write"
-    mine = "".join(CALL.format(name=name, given=given, rights=rights) for name, given in calls.items())
+    mine = "".join(CALL.format(name=name, given=call, rights=rights) for name, call in calls.items())
     (recorded.repository / ".github/workflows/mine.yml").write_text(CALLER.format(jobs=mine))
     elsewhere = {**PUSH, "ref": "refs/heads/mine"}
     recorded.run("pull_request", "mine.yml", pull_request(into="mine"))

@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator.config import load_text
 from orchestrator.errors import ConfigError
-from orchestrator.project import load
-from orchestrator.project.validate import check
+from orchestrator.repository.loading import load
+from orchestrator.repository.validation import validate_project
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
 from tests.support.repo import Repo
@@ -118,7 +118,7 @@ def test_places_of_states_and_what_cannot_be_parted(make_repo: MakeRepo) -> None
         "gs://states/app/blue.tfstate",
         "gs://states/app/green.tfstate",
     ]
-    rules = {finding.code for finding in check(project)}
+    rules = {finding.code for finding in validate_project(project)}
     assert "environments-not-separated" in rules
     assert "state-shared" not in rules
 
@@ -126,7 +126,7 @@ def test_places_of_states_and_what_cannot_be_parted(make_repo: MakeRepo) -> None
 def test_two_environments_in_one_workspace_share_a_state(make_repo: MakeRepo) -> None:
     settings = SETTINGS.replace("green", "blue")
     project = load(make_repo({"infra.yaml": settings, "roots/app/main.tf": GCS}).root)
-    assert "state-shared" in {finding.code for finding in check(project)}
+    assert "state-shared" in {finding.code for finding in validate_project(project)}
 
 
 def test_a_fingerprint_knows_the_workspace(make_repo: MakeRepo) -> None:

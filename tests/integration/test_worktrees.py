@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engine.planner import plan_stack
-from orchestrator.engine.ports import Silent
+from orchestrator.engine.ports import SilentProgress
 from orchestrator.engine.session import Session, open_session
 from orchestrator.engine.worktrees import KEPT, at_commit
 from orchestrator.errors import GitError
-from orchestrator.project import load
+from orchestrator.repository.loading import load
 from orchestrator.terraform.client import PlanOptions
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
@@ -27,7 +27,7 @@ resource "terraform_data" "x" {{
 
 
 def open_here(repo: Repo, env: dict[str, str]) -> Session:
-    return open_session(load(repo.root), env, Silent(), workers=2)
+    return open_session(load(repo.root), env, SilentProgress(), workers=2)
 
 
 def made(make_repo: MakeRepo) -> Repo:
@@ -61,14 +61,14 @@ def test_a_stack_is_planned_with_its_old_code_against_the_state_of_the_checkout(
         assert at.context.info.id == session.context.info.id
         stacks = at.context.project.stacks
         assert plan_stack(at, stacks["dev/app"], PlanOptions()).report.result == "unchanged"
-        gone = plan_stack(at, stacks["dev/old"], PlanOptions(destroy=True))
-        assert gone.report.counts["delete"] == 1
-        assert gone.plan_file
-        assert gone.plan_file.exists()
+        plan = plan_stack(at, stacks["dev/old"], PlanOptions(destroy=True))
+        assert plan.report.counts["delete"] == 1
+        assert plan.plan_file
+        assert plan.plan_file.exists()
         assert at.memory.ledgers.of(stacks["dev/app"]).entry("dev/app") is not None
-    assert not gone.plan_file.exists()
-    here = session.context.project.stacks["dev/app"]
-    assert plan_stack(session, here, PlanOptions()).report.result == "changed"
+    assert not plan.plan_file.exists()
+    stack = session.context.project.stacks["dev/app"]
+    assert plan_stack(session, stack, PlanOptions()).report.result == "changed"
     assert repo.status == "", "nothing of it is seen in the checkout"
     session.close()
 
@@ -120,17 +120,17 @@ def test_checkouts_that_nobody_needs_go_and_one_in_use_stays(
         for commit in commits[1:]:
             with at_commit(session, commit):
                 pass
-        left = {path.name for path in folder.iterdir() if path.is_dir()}
-        assert left == {commits[0], *commits[-KEPT:]}
-    left = {path.name for path in folder.iterdir() if path.is_dir()}
-    assert left == set(commits[-KEPT:])
+        names = {path.name for path in folder.iterdir() if path.is_dir()}
+        assert names == {commits[0], *commits[-KEPT:]}
+    names = {path.name for path in folder.iterdir() if path.is_dir()}
+    assert names == set(commits[-KEPT:])
     for one in (session, other):
         one.close()
 
 
 def test_a_project_below_the_top_of_its_repository(make_repo: MakeRepo, env: dict[str, str]) -> None:
     repo = make_repo({"cloud/infra.yaml": "version: 1\n", "cloud/infra/envs/dev/main.tf": ""})
-    session = open_session(load(repo.root / "cloud"), env, Silent())
+    session = open_session(load(repo.root / "cloud"), env, SilentProgress())
     with at_commit(session, "HEAD") as at:
         assert at.context.project.root == repo.root / "cloud/.infra/worktrees" / repo.head / "cloud"
         assert (at.context.project.root / "infra/envs/dev/main.tf").exists()

@@ -16,7 +16,7 @@ import pytest
 from orchestrator.engine.ledgers import this_machine
 from tests.support.cli import Infra
 from tests.support.real_provider import attached
-from tests.support.remembered import Remembered, serving
+from tests.support.recorded_stack import Remembered, serving
 from tests.support.repo import Repo
 
 pytestmark = pytest.mark.real
@@ -85,7 +85,7 @@ def test_plan_apply_and_drift(place: Remembered, infra: Infra) -> None:
     assert infra("drift", STACK, "--json", code=0).results == {STACK: "clean"}
     place.server.store.patch_bucket("data", {"labels": {"env": "hack"}})
     drifted = infra("drift", STACK, "--json", code=8).stack(STACK)
-    assert [one["class"] for one in drifted["resources"]] == ["reverted"]
+    assert [resource["drift_class"] for resource in drifted["resources"]] == ["reverted"]
     infra("apply", STACK, *GO, code=0)
     infra("plan", STACK, "--detailed-exitcode", code=0)
 

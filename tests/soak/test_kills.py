@@ -1,4 +1,4 @@
-"""The long form: an apply of several stacks is cut off at every step that it passes, and repaired.
+"""The long form: an apply of several stacks is interrupted at every step that it passes, and repaired.
 
 `make soak PART=kills SEED=1 ROUNDS=500` draws where and who dies from the seed, goes on where it stopped, and
 adds each round to `.soak/results.jsonl`, from which the table is made. Outcomes: "not begun", "in order" and
@@ -23,7 +23,7 @@ import pytest
 
 pytest.importorskip("grpc")
 
-from orchestrator.sandbox.gcs.faults import Fault
+from orchestrator.sandbox.faults import HttpFault
 from tests.support.crash.lab import WORLD, YES, Lab, Round, Target, finished
 from tests.support.crash.results import SEED, Result, append_result, missing_rounds, read_results
 from tests.support.crash.row import Row
@@ -55,8 +55,8 @@ CREATED = ("third", "fourth", "nightly", "sub")
 def labs(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...]) -> Iterator[list[Lab]]:
     made = [Lab(tmp_path_factory.mktemp("lab")) for _ in range(SIDE_BY_SIDE)]
     yield made
-    for one in made:
-        one.close()
+    for lab in made:
+        lab.close()
 
 
 def test_kills(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,7 +85,11 @@ def test_bucket_faults(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) 
         draw = random.Random(f"bucket {SEED} {number}")
         step = calls[(number - len(names)) % len(calls)]
         fault = draw.choice(
-            (Fault(status=503, count=1), Fault(cut="answer", count=1), Fault(cut="before", count=1))
+            (
+                HttpFault(status=503, count=1),
+                HttpFault(cut="answer", count=1),
+                HttpFault(cut="before", count=1),
+            )
         )
         return suffer(lab, str(step), Trouble(step, (fault,), (0, 1, 6, 7)))
 
@@ -185,7 +189,7 @@ def steps(lab: Lab) -> list[Step]:
 def cut_off(
     lab: Lab, step: Step, target: Target, *, killed_again_after: int | None = None, skew: float = 0.0
 ) -> Row | None:
-    """One apply that is cut off; None when it passed by another way and nobody died."""
+    """One apply that is interrupted; None when it passed by another way and nobody died."""
     with lab.round(step, target, slow=SLOW if target == "infra" else 0.0, skew=skew) as one:
         finished(one.start("apply", "--all", *YES))
         if not one.trigger.struck:

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.config.drift import Drift
 from tests.support.crash.results import SEED, play_rounds
 from tests.support.github import GitHub
-from tests.support.many_nights import Nights
+from tests.support.many_checks import Nights
 
 pytestmark = pytest.mark.soak
 

@@ -20,18 +20,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar, cast
 
-from orchestrator.engine.ports import Silent
+from orchestrator.engine.digests import locate_plan_objects
+from orchestrator.engine.ports import SilentProgress
 from orchestrator.engine.session import Session, open_session
-from orchestrator.hosts.github import open_host
-from orchestrator.hosts.port import TEAMS_TOKEN, Host
+from orchestrator.forge.github import open_github
+from orchestrator.forge.interface import TEAMS_TOKEN, Forge
 from orchestrator.plan.digest import Digest, encode, sha256
-from orchestrator.project import load, load_commit
+from orchestrator.repository.loading import load, load_commit
 from orchestrator.review.approvals import Approvals, Verdict
-from orchestrator.run.digesting import objects_of
-from orchestrator.state.approved import PlanObjects
 from orchestrator.state.attestations import Attestation, Attestations
 from orchestrator.state.folder import Folder
-from orchestrator.state.records import Entry
+from orchestrator.state.plan_objects import PlanObjects
+from orchestrator.state.records import LedgerEntry
 from tests.support.github import GitHub
 from tests.support.memory_host import MemoryHost
 from tests.support.memory_storage import MemoryStorage
@@ -73,7 +73,7 @@ class Reviewed(ABC, Generic[Github]):
     """
 
     github: Github
-    host: Host
+    host: Forge
     job: Repo
     applied: str
     session: Session
@@ -112,10 +112,10 @@ class Reviewed(ABC, Generic[Github]):
         """What the plan job writes and the job that attests, for the pull request's head as it is."""
         self._runs += 1
         run, head, plans = run or f"{self._runs}-1", self.github.head(number), {}
-        for one in digests:
-            data = encode(one)
-            self.objects(one.stack).create(number, head, one.stack, run, data)
-            plans[one.stack] = sha256(data)
+        for digest in digests:
+            data = encode(digest)
+            self.objects(digest.stack).create(number, head, digest.stack, run, data)
+            plans[digest.stack] = sha256(data)
         return self.attest(number, Attestation(number, head, run, run, plans, problem))
 
     def attest(self, number: int, attestation: Attestation) -> Attestation:
@@ -127,7 +127,7 @@ class Reviewed(ABC, Generic[Github]):
 
     def objects(self, stack: str = "prod/app") -> PlanObjects:
         """Where plan objects lie."""
-        return objects_of(self.session.memory.ledgers, self.session.context.project.stacks[stack])
+        return locate_plan_objects(self.session.memory.ledgers, self.session.context.project.stacks[stack])
 
     def approved(self, stack: str, value: str, *digests: Digest, method: str = "squash", **more: Any) -> int:
         """A pull request that was planned, approved by bert, and merged; its number."""
@@ -137,20 +137,20 @@ class Reviewed(ABC, Generic[Github]):
         self.github.merge(number, method)
         return number
 
-    def entry(self, stack: str = "prod/app", commit: str = "") -> Entry:
+    def entry(self, stack: str = "prod/app", commit: str = "") -> LedgerEntry:
         """What the ledger knows of a stack: applied at a commit."""
         project = load_commit(self.session.context.project, commit or self.applied)
-        return Entry(stack, commit=commit or self.applied, fingerprint=project.fingerprint(stack))
+        return LedgerEntry(stack, commit=commit or self.applied, fingerprint=project.fingerprint(stack))
 
-    def judge(self, now: Digest, before: Entry | str | None = "", **more: Any) -> Verdict:
+    def judge(self, now: Digest, before: LedgerEntry | str | None = "", **more: Any) -> Verdict:
         """What a job on trunk says of a plan now; by default of a stack applied at the first commit."""
         self.update()
         stack = self.session.context.project.stacks[now.stack]
         entry = self.entry(now.stack, before) if isinstance(before, str) else before
-        return Approvals(self.session, self.host).judge(stack, now, entry, **more)
+        return Approvals(self.session, self.host).compare(stack, now, entry, **more)
 
     def _session(self) -> Session:
-        return open_session(load(self.job.root / self.below), self.env, Silent())
+        return open_session(load(self.job.root / self.below), self.env, SilentProgress())
 
 
 class Approving(Reviewed[GitHub]):
@@ -165,7 +165,7 @@ class Approving(Reviewed[GitHub]):
         self.job = self.github.clone(self.folder / "job")
         self.applied = self.job.head
         self._token = self.github.token(checks="write", pull_requests="read", contents="read")
-        self.host = self._opened = open_host(self.github.environ(self._token, "push"))
+        self.host = self._opened = open_github(self.github.environ(self._token, "push"))
         self.session = self._session()
         return self
 
@@ -177,7 +177,7 @@ class Approving(Reviewed[GitHub]):
     def with_teams(self) -> Iterator[None]:
         """The job has a token that may read the organization's members too."""
         token = self.github.token("teams[bot]", members="read")
-        opened = open_host({**self.github.environ(self._token, "push"), TEAMS_TOKEN: token})
+        opened = open_github({**self.github.environ(self._token, "push"), TEAMS_TOKEN: token})
         self.host = opened
         try:
             yield
@@ -200,7 +200,7 @@ class ApprovingInMemory(Reviewed[MemoryHost]):
         layout = {below + name: text for name, text in (files or FILES).items()}
         self.job = Repo(folder / "job", layout)
         self.github = MemoryHost(self.job)
-        self.host = cast(Host, self.github)
+        self.host = cast(Forge, self.github)
         self.applied = self.job.head
         self.update()
 

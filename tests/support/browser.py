@@ -64,8 +64,8 @@ class Browser:
         size = self._call("Page.getLayoutMetrics", {}, session)["cssContentSize"]
         top = max(0, size["height"] - height) if end else 0
         clip = {"x": 0, "y": top, "width": width, "height": min(height, size["height"]), "scale": 1}
-        asked = {"format": "png", "captureBeyondViewport": True, "clip": clip}
-        data: str = self._call("Page.captureScreenshot", asked, session)["data"]
+        parameters = {"format": "png", "captureBeyondViewport": True, "clip": clip}
+        data: str = self._call("Page.captureScreenshot", parameters, session)["data"]
         self._call("Target.closeTarget", {"targetId": target})
         return base64.b64decode(data)
 

@@ -12,22 +12,12 @@ from typing import Any
 from orchestrator.sandbox.needs import RIGHTS, SHARED
 from tests.support.cli import Infra
 from tests.support.github import GitHub, TestClock
-from tests.support.remembered import FILES, Remembered, serving
-from tests.support.repo import Repo
+from tests.support.recorded_stack import FILES, Remembered, serving
+from tests.support.repo import Repo, borrow, read_refs, write_ref
+from tests.support.steady import restore_init, restore_versions
 
 WRITE = {"contents": "read", "pull_requests": "write", "checks": "write", "statuses": "write"}
 BUCKET = "states"
-# Where infra remembers the versions of programs.
-VERSIONS = Path(".infra/cache/binary-versions.json")
-CLONE = """[core]
-	repositoryformatversion = 0
-	filemode = true
-	bare = false
-	logallrefupdates = true
-[remote "origin"]
-	url = {origin}
-	fetch = +refs/heads/*:refs/remotes/origin/*
-"""
 
 
 def account(environment: str, use: str) -> str:
@@ -38,11 +28,15 @@ def account(environment: str, use: str) -> str:
 
 @dataclass
 class Ci:
-    """The place and the host; `infra` in jobs."""
+    """The place and the host; `infra` in jobs.
+
+    With `is_init_kept` a job may find what `init` made at its path in an earlier test.
+    """
 
     place: Remembered
     github: GitHub
     folder: Path
+    is_init_kept: bool = True
     _jobs: list[Path] = field(default_factory=list)
 
     def change(
@@ -57,12 +51,10 @@ class Ci:
         folder = self.folder / f"job-{len(self._jobs)}"
         self._jobs.append(folder)
         clone(self.github.bare, folder, commit)
-        # What asking the program for its version takes is most of what a short job takes.
-        known = self.place.repo.root / VERSIONS
-        if known.exists():
-            (folder / VERSIONS).parent.mkdir(parents=True)
-            shutil.copy(known, folder / VERSIONS)
-            (folder / ".infra/.gitignore").write_text("*\n")
+        if self.is_init_kept:
+            restore_init(folder)
+        else:
+            restore_versions(folder)
         return folder
 
     def job(
@@ -91,39 +83,33 @@ class Ci:
 
     def body(self, number: int) -> str:
         """The one comment on a pull request."""
-        (found,) = self.github.comments(number)
-        return found.body
+        (comment,) = self.github.comments(number)
+        return comment.body
 
     def conclusions(self, number: int) -> dict[str, str]:
         """The newest check of each name on a pull request's head."""
-        return {one.name: one.conclusion or "" for one in self.github.checks(self.github.head(number))}
+        return {check.name: check.conclusion or "" for check in self.github.checks(self.github.head(number))}
 
     def objects(self, prefix: str) -> dict[str, Any]:
         """Objects in the bucket below a prefix, with their generations."""
         listed = self.place.server.store.list_objects(BUCKET).items
-        return {one["name"]: one["generation"] for one in listed if one["name"].startswith(prefix)}
+        return {
+            resource["name"]: resource["generation"]
+            for resource in listed
+            if resource["name"].startswith(prefix)
+        }
 
 
 def clone(origin: Path, folder: Path, commit: str) -> None:
-    """A clone of a bare repository at a commit, which has all of origin's refs below `refs/fetched` too.
-
-    It is laid out here and borrows origin's objects: `git init` and `git fetch` start a dozen processes.
-    """
-    git = folder / ".git"
-    (git / "objects/info").mkdir(parents=True)
-    (git / "refs/heads").mkdir(parents=True)
-    # Whoever copies the folder without its empty folders has a repository all the same.
-    (git / "refs/heads/job").write_text(f"{commit}\n")
-    (git / "objects/info/alternates").write_text(f"{origin}/objects\n")
-    (git / "config").write_text(CLONE.format(origin=origin))
+    """A clone of a bare repository at a commit, which has all of origin's refs below `refs/fetched` too."""
     refs = {}
-    for line in Repo(origin).git("for-each-ref", "--format=%(objectname) %(refname)").splitlines():
-        object_id, _, name = line.partition(" ")
+    for name, object_id in read_refs(origin).items():
         refs[f"refs/fetched/{name.removeprefix('refs/')}"] = object_id
         if name.startswith("refs/heads/"):
             refs[f"refs/remotes/origin/{name.removeprefix('refs/heads/')}"] = object_id
-    (git / "packed-refs").write_text("".join(f"{refs[name]} {name}\n" for name in sorted(refs)))
-    (git / "HEAD").write_text(f"{commit}\n")
+    borrow(origin, folder / ".git", head=commit, refs=refs)
+    # Whoever copies the folder without its empty folders has a repository all the same.
+    write_ref(folder / ".git", "refs/heads/job", commit)
     Repo(folder).git("reset", "-q", "--hard")
 
 
@@ -137,6 +123,7 @@ def running(folder: Path, like: Path | None = None, files: Mapping[str, str] = F
     clock = TestClock(keeps_up=True)
     with serving(folder / "gcs", clock=clock.now) as server:
         repo = Repo(folder / "repo", None if like else files)
+        restore_init(repo.root)
         with GitHub(folder, repo=repo, clock=clock) as github:
             for name in ("dev", "staging", "prod"):
                 github.environment(f"{name}-approval", reviewers=["bert", "olga"])

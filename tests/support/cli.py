@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.context import App
+from orchestrator.cli.app import App
 from orchestrator.cli.main import run
 
 
@@ -25,8 +25,8 @@ class Ran:
     @property
     def document(self) -> dict[str, Any]:
         """The `--json` document, which must be all there is on standard output."""
-        found: dict[str, Any] = json.loads(self.out)
-        return found
+        loads: dict[str, Any] = json.loads(self.out)
+        return loads
 
     @property
     def results(self) -> dict[str, str]:
@@ -48,8 +48,8 @@ class Infra:
     def __call__(self, *argv: str, code: int | None = None) -> Ran:
         """Run it off a terminal; with `code` the exit code must be that."""
         out, err = io.StringIO(), io.StringIO()
-        found = run(argv, App({**os.environ, **self.env}, io.StringIO(), out, err, str(self.root)))
-        ran = Ran(found, out.getvalue(), err.getvalue())
+        exit_code = run(argv, App({**os.environ, **self.env}, io.StringIO(), out, err, str(self.root)))
+        ran = Ran(exit_code, out.getvalue(), err.getvalue())
         if code is not None:
-            assert found == code, f"infra {' '.join(argv)}: exit {found}\n{ran.out}\n{ran.err}"
+            assert exit_code == code, f"infra {' '.join(argv)}: exit {exit_code}\n{ran.out}\n{ran.err}"
         return ran

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from orchestrator.state.waiting import Clock
+from orchestrator.state.bucket_operations import Clock
 
 
 class WaitingClock:

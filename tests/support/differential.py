@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.guard.code_facts import code_facts
-from orchestrator.project.fingerprint import provider_address
 from orchestrator.repository.facts import FILE_FUNCTIONS
-from orchestrator.repository.hcl.text import Scope, Text, literal, resolve
+from orchestrator.repository.fingerprint import provider_address
+from orchestrator.repository.hcl.text import NameScope, Text, literal, resolve
 from orchestrator.repository.source import Source
 from orchestrator.repository.tree import Tree
 from orchestrator.repository.variables import folder_of, instances, root_scope
@@ -199,13 +199,13 @@ def misses(argv: Sequence[str], root: Path, world: World) -> Iterator[str]:
             if text is None:
                 yield f"{name}.{local}: not seen"
                 continue
-            ours = _value(text, scopes[name], name)
-            if ours is not None and not _same(ours, _relative(actual.get(local), root)):
-                yield f"{name}.{local}: {ours!r}, Terraform {actual.get(local)!r}"
+            value = _value(text, scopes[name], name)
+            if value is not None and not _same(value, _relative(actual.get(local), root)):
+                yield f"{name}.{local}: {value!r}, Terraform {actual.get(local)!r}"
     yield from _module_misses(source, root)
 
 
-def _value(text: Text, scope: Scope, folder: str) -> str | None:
+def _value(text: Text, scope: NameScope, folder: str) -> str | None:
     resolved = resolve(text, scope)
     base = folder_of(resolved[0], folder, ".")
     if base is None:
@@ -220,13 +220,15 @@ def _relative(actual: Any, root: Path) -> Any:
     return f"./{actual.removeprefix(prefix)}" if isinstance(actual, str) and prefix in actual else actual
 
 
-def _same(ours: str, actual: Any) -> bool:
+def _same(expected: str, actual: Any) -> bool:
     if isinstance(actual, bool):
-        return ours == ("true" if actual else "false")
+        return expected == ("true" if actual else "false")
     if isinstance(actual, str):
-        return ours == actual or (posixpath.normpath(ours) == posixpath.normpath(actual) and "/" in actual)
+        return expected == actual or (
+            posixpath.normpath(expected) == posixpath.normpath(actual) and "/" in actual
+        )
     if isinstance(actual, int | float):
-        return ours == json.dumps(actual)
+        return expected == json.dumps(actual)
     return False
 
 
@@ -283,10 +285,10 @@ def variable_misses(argv: Sequence[str], root: Path, seed: int) -> Iterator[str]
     actual = json.loads(json.loads(printed))
     scope = root_scope(source, "", ("given.tfvars",), tuple(passed))
     for name in "abc":
-        [found] = [scope.lookup(_ref(name))]
-        ours = literal(resolve(*found)) if found is not None else None
-        if ours is not None and not _same(ours, actual[name]):
-            yield f"seed {seed}, var.{name}: {ours!r}, Terraform {actual[name]!r}: {files}"
+        [definition] = [scope.lookup(_ref(name))]
+        expected = literal(resolve(*definition)) if definition is not None else None
+        if expected is not None and not _same(expected, actual[name]):
+            yield f"seed {seed}, var.{name}: {expected!r}, Terraform {actual[name]!r}: {files}"
 
 
 def _ref(name: str) -> Any:
@@ -352,14 +354,16 @@ def remote_state_misses(argv: Sequence[str], root: Path, seed: int, count: int) 
             of_guard.setdefault(store.name, []).append(store.settings)
     for name, facts in source.directory("").remote_states.items():
         actual = planned[name]["value"]
-        for who, found in (("discovery", [facts.config]), ("guard", of_guard.get(name, []))):
+        for who, module_facts in (("discovery", [facts.config]), ("guard", of_guard.get(name, []))):
             paths = [
                 _value(settings["path"], scope, "") if settings and "path" in settings else None
-                for settings in found
+                for settings in module_facts
             ]
-            told = [posixpath.normpath(path) for path in paths if path is not None]
-            if not found or (len(told) == len(found) and actual not in told):
-                yield f"seed {seed}, {name}: {who} has {told}, Terraform {actual!r}"
+            expected_paths = [posixpath.normpath(path) for path in paths if path is not None]
+            if not module_facts or (
+                len(expected_paths) == len(module_facts) and actual not in expected_paths
+            ):
+                yield f"seed {seed}, {name}: {who} has {expected_paths}, Terraform {actual!r}"
     yield from (f"seed {seed}, {name}: not seen" for name in planned.keys() - of_guard.keys())
 
 
@@ -426,9 +430,11 @@ def provider_misses(argv: Sequence[str], root: Path, seed: int, count: int) -> I
     for number in range(count):
         facts = source.directory(f"p{number}")
         names = (facts.types.providers | facts.required_providers.keys()) - {"terraform"}
-        ours = {provider_address(facts.required_providers.get(name, f"hashicorp/{name}")) for name in names}
+        expected = {
+            provider_address(facts.required_providers.get(name, f"hashicorp/{name}")) for name in names
+        }
         actual = needed.get(f"p{number}", set()) - {"terraform.io/builtin/terraform"}
-        if missing := actual - ours:
+        if missing := actual - expected:
             yield f"seed {seed}, p{number}: {sorted(missing)} not seen"
 
 

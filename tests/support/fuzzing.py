@@ -17,36 +17,47 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from orchestrator.ci.chat import asked_of, command_of
-from orchestrator.ci.event import KINDS, event_of
-from orchestrator.ci.reports import PlanReport, read_reports, write_report
 from orchestrator.config import load_text
 from orchestrator.config.globs import matches
+from orchestrator.drift.classify import classify
+from orchestrator.drift.model import DriftFacts
 from orchestrator.engine.orphans import instances
+from orchestrator.engine.saved_plans import read_saved_plans
 from orchestrator.errors import InfraError
+from orchestrator.forge.event import KINDS
+from orchestrator.forge.github.event import read_event
 from orchestrator.guard.code_facts import code_facts, template_reads
 from orchestrator.guard.git_files import read_attributes, read_submodules
 from orchestrator.guard.lock_files import read_lock as read_lock_file
 from orchestrator.masking import Masker, SecretSet
+from orchestrator.plan.digest import Digest
 from orchestrator.plan.digest import decode as decode_digest
 from orchestrator.plan.digest import encode as encode_digest
-from orchestrator.plan.digesting import make_digest
-from orchestrator.plan.drift import classify
-from orchestrator.plan.drift_model import Facts
+from orchestrator.plan.digest_comparison import DigestDifference, compare
+from orchestrator.plan.digest_maker import make_digest
+from orchestrator.plan.policy import size_of_digest
 from orchestrator.plan.reader import read_plan
 from orchestrator.process import read_pid_file
-from orchestrator.project import codeowners
-from orchestrator.report.review import Review
+from orchestrator.report.plan_comment import render_comment
+from orchestrator.report.review import hash_of_review
+from orchestrator.report.rollout_comment import render_rollout_comment, render_status
+from orchestrator.repository import codeowners
 from orchestrator.repository.facts import module_facts, template_uses
 from orchestrator.repository.hcl import read as read_code
 from orchestrator.repository.modules import merge_files
-from orchestrator.run.keeping import read_kept
-from orchestrator.state.drift import DriftLog, DriftRecord, Episode, Seen
+from orchestrator.review.chat import find_chat_comment, parse_command
+from orchestrator.review.decisions import list_destroyed
+from orchestrator.review.plan_reports import PlanReport, read_reports, write_report
+from orchestrator.review.pull_request import report_validation
+from orchestrator.review.rollout.results import read_results, write_result
+from orchestrator.state.attestations import Attestation, Attestations
+from orchestrator.state.drift_store import DriftedResourceRecord, DriftLog, DriftRecord, Episode
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location
 from orchestrator.state.locks import read_lock
+from orchestrator.state.promotion_store import CheckResult, PromotionStore, Skip
 from orchestrator.state.records import (
-    Entry,
+    LedgerEntry,
     Operation,
     RunRecord,
     StackRecord,
@@ -56,11 +67,12 @@ from orchestrator.state.records import (
     encode_run,
 )
 from orchestrator.state.statefile import addresses_of, read_state
-from orchestrator.terraform.diagnostics import from_text, lock_holder
+from orchestrator.terraform.diagnostics import diagnostics_from_text, lock_holder
 from orchestrator.terraform.journal import event_text, read_journal
 from orchestrator.terraform.testing import event_text as test_text
 from orchestrator.terraform.testing import read_testing
 from orchestrator.terraform.version import ConstraintError, constraint_of_version_file, satisfies
+from tests.support import environment_results, reviews
 from tests.support.github_answers import SEEDS as ANSWERS
 from tests.support.github_answers import Answers
 from tests.support.memory_storage import MemoryStorage
@@ -96,7 +108,7 @@ class Target:
 def inputs(target: Target, seed: int) -> Iterator[bytes]:
     """Variants of a target's documents without end, the same for the same seed."""
     chance = random.Random(f"{target.name} {seed}")
-    documents = [_parsed(one) for one in target.seeds]
+    documents = [_parsed(seed) for seed in target.seeds]
     for number in itertools.count():
         at = number % len(target.seeds)
         document = documents[at]
@@ -202,8 +214,31 @@ def _torn(data: bytes, chance: random.Random) -> bytes:
 
 def _read_plan(data: bytes) -> None:
     plan = read_plan(data, MASKER)
-    make_digest(data, plan, stack="dev/a", lineage="l", lock_file="", key=b"k")
-    classify(plan, json.loads(data), Facts())
+    make_digest(json.loads(data), plan, stack="dev/a", lineage="l", lock_file="", key=b"k")
+    classify(plan, json.loads(data), DriftFacts())
+
+
+def _read_digest(data: bytes, approved: Digest) -> None:
+    """A plan object that its account wrote: as what was approved, and as what is about to be applied."""
+    digest = decode_digest(data)
+    encode_digest(digest)
+    size_of_digest(digest)
+    sorted(list_destroyed(digest))
+    for strictness in ("strict", "upstream", "actions"):
+        compare([digest, approved], approved, approval=strictness)
+        compare(approved, digest, approval=strictness)
+
+
+def _read_attestation(data: bytes) -> None:
+    storage = MemoryStorage()
+    storage.write(f"dev/attestations/7/{'a' * 40}/8-1.json", data)
+    Attestations(storage, "dev").of_head(7, "a" * 40)
+
+
+def _read_promotion(data: bytes) -> None:
+    storage = MemoryStorage()
+    storage.write(f"dev/promotion/{'a' * 40}.json", data)
+    PromotionStore(storage, "dev", "dev").records()
 
 
 def _read_state(data: bytes) -> None:
@@ -239,11 +274,11 @@ def _read_lines(data: bytes) -> None:
 
 def _read_output(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
-    from_text(text)
+    diagnostics_from_text(text)
     lock_holder(text)
     MASKER.mask_text(text, SecretSet.of(["hunter2-x"]))
     if text.startswith("/infra"):
-        command_of(text)
+        parse_command(text)
 
 
 def _read_names(data: bytes) -> None:
@@ -288,12 +323,24 @@ class _Files:
     def report(self, data: bytes) -> None:
         (self.root / "reports").mkdir(exist_ok=True)
         (self.root / "reports" / "plan-dev-1.json").write_bytes(data)
-        read_reports([self.root / "reports"])
+        for report in read_reports([self.root / "reports"]).reports:
+            for stack in report.review.stacks:
+                hash_of_review(stack)
+            # Of another job's report only what has the right form is shown.
+            if all(map(report_validation._fits, report.review.stacks)):
+                render_comment(report.review).encode()
+
+    def result(self, data: bytes) -> None:
+        (self.root / "results").mkdir(exist_ok=True)
+        (self.root / "results" / "apply-prod.json").write_bytes(data)
+        for result in read_results([self.root / "results"]):
+            render_rollout_comment(result).encode()
+            render_status(result)
 
     def kept(self, data: bytes) -> None:
         (self.root / "kept").mkdir(exist_ok=True)
         (self.root / "kept" / "manifest.json").write_bytes(data)
-        read_kept(self.root / "kept")
+        read_saved_plans(self.root / "kept")
 
     def pid(self, data: bytes) -> None:
         (self.root / "pid.json").write_bytes(data)
@@ -304,8 +351,8 @@ class _Files:
         path.write_bytes(data)
         kind = KINDS[len(data) % len(KINDS)]
         environ = {"GITHUB_EVENT_NAME": kind, "GITHUB_EVENT_PATH": str(path)}
-        event_of(environ)
-        asked_of({**environ, "GITHUB_EVENT_NAME": "issue_comment"})
+        read_event(environ)
+        find_chat_comment(read_event({**environ, "GITHUB_EVENT_NAME": "issue_comment"}))
 
 
 def targets() -> tuple[Target, ...]:
@@ -315,16 +362,21 @@ def targets() -> tuple[Target, ...]:
         path.read_bytes() for path in sorted(PLANS.rglob("plan.json")) if path.stat().st_size < LARGEST_PLAN
     )
     operation = Operation("R1", "apply", "applying", "ada", "desk", "c", "h", 7, "x", "2026-01-02T03:04:05Z")
-    entry = Entry("dev/a", "c", "f", {"dev/b": "h"}, {"dev/b": "1"}, "Ada", "Subject", operation=operation)
+    entry = LedgerEntry(
+        "dev/a", "c", "f", {"dev/b": "h"}, {"dev/b": "1"}, "Ada", "Subject", operation=operation
+    )
     stacks = {"dev/a": StackRecord("applied", {"create": 1})}
     run = RunRecord("R1", "apply", "ci", "c", "ada", "2026-01-02T03:04:05Z", 1.0, stacks)
-    seen = Seen("a.b", "update", "noise", ("x",))
-    drift = DriftRecord("dev/a", "2026-01-02T03:04:05Z", now=_episode(seen))
+    drifted_resource_record = DriftedResourceRecord("a.b", "update", "noise", ("x",))
+    drift = DriftRecord("dev/a", "2026-01-02T03:04:05Z", now=_episode(drifted_resource_record))
     first = read_plan(plans[0], MASKER)
-    digest = make_digest(plans[0], first, stack="dev/a", lineage="l", lock_file="", key=b"k")
+    digest = make_digest(json.loads(plans[0]), first, stack="dev/a", lineage="l", lock_file="", key=b"k")
     return (
         Target("plan", _read_plan, plans, 2),
-        Target("digest", lambda data: decode_digest(data), (encode_digest(digest),), 4),
+        Target("digest", lambda data: _read_digest(data, digest), (encode_digest(digest),), 4),
+        Target("attestation", _read_attestation, (_attestation(),), 4),
+        Target("promotion", _read_promotion, (_promotion(),), 4),
+        Target("result", files.result, (_result(files.root),), 2),
         Target("state", _read_state, (STATE,), 4),
         Target("ledger", _read_ledger, (encode_entry(entry), _drift_document(drift)), 2),
         Target("run", _read_run, (encode_run(run),), 6),
@@ -342,17 +394,44 @@ def targets() -> tuple[Target, ...]:
     )
 
 
-def _episode(seen: Seen) -> Episode:
-    return Episode("2026-01-02T03:04:05Z", resources=(seen,))
+def _episode(resource: DriftedResourceRecord) -> Episode:
+    return Episode("2026-01-02T03:04:05Z", resources=(resource,))
 
 
 def _drift_document(record: DriftRecord) -> bytes:
     return json.dumps({"version": 1, **asdict(replace(record, generation=""))}).encode()
 
 
+def _attestation() -> bytes:
+    storage = MemoryStorage()
+    Attestations(storage, "dev").create(Attestation(7, "a" * 40, "8-1", "8-1", {"dev/a": "b" * 64}))
+    return next(storage.read(blob.name).data for blob in storage.list(""))  # type: ignore[union-attr]
+
+
+def _promotion() -> bytes:
+    storage = MemoryStorage()
+    checks = {"smoke": CheckResult("passed", "2026-01-02T03:04:05Z", "R1", "ok")}
+    skipped = Skip("ada", "It is down.", "2026-01-02T03:04:05Z", "R1")
+    PromotionStore(storage, "dev", "dev").update(
+        "a" * 40, lambda record: replace(record, checks=checks, skipped=skipped)
+    )
+    return next(storage.read(blob.name).data for blob in storage.list(""))  # type: ignore[union-attr]
+
+
+def _result(folder: Path) -> bytes:
+    """What an apply job leaves for the job that writes on the forge."""
+    difference = DigestDifference("a.b", "x", "1", "2", "it is another value")
+    stacks = [
+        environment_results.make_stack("prod/net", "applied"),
+        environment_results.make_stack("prod/app", "mismatch", difference),
+    ]
+    result = environment_results.make_result("mismatch", *stacks, superseded=("prod/x",), reason="why")
+    return write_result(folder / "seed", result).read_bytes()
+
+
 def _report(folder: Path) -> bytes:
     """A report as a plan job writes it."""
-    review = Review("acme/infra", 7, "t", "ada", "a" * 40, "b" * 40, "c" * 40, "main", (), ())
+    review = reviews.review(reviews.database("prod/net"))
     path = write_report(folder / "seed", PlanReport(("dev",), "1/2", "", ("dev/a",), review))
     return path.read_bytes()
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.ci.review.messages import messages_of
-from orchestrator.hosts.github import open_host
-from orchestrator.report.landing import Landing
-from orchestrator.report.landing_comment import landing_comment
-from orchestrator.report.review import Review
+from orchestrator.forge.github import open_github
+from orchestrator.report.review import PlanReview
+from orchestrator.report.rollout import EnvironmentResult
+from orchestrator.report.rollout_comment import render_rollout_comment
+from orchestrator.review.pull_request.messages import render_messages
 from tests.support import guards
 from tests.support.browser import Browser, browser, find_browser
+from tests.support.environment_results import RESULTS
 from tests.support.github import GitHub
-from tests.support.landings import LANDINGS
 from tests.support.png import packed
 from tests.support.reviews import EXAMPLES
 
@@ -37,7 +37,7 @@ class Picture:
     name: str
     title: str
     plan: str
-    landing: str = ""
+    rollout: str = ""
     width: int = 820
     height: int = 1_400
     phone: bool = False
@@ -45,13 +45,20 @@ class Picture:
 
 PICTURES = (
     Picture("plan", "Give the service a bigger database", "simple"),
-    Picture("deletion", "Retire the legacy stack", "deletion"),
+    Picture("deletion", "Retire the legacy stack, enlarge dev's database", "deletion"),
     Picture("provisional", "Move the network to another range", "provisional"),
     Picture("failed", "Add a subnetwork for the service", "failed"),
     Picture("policy", "Rebuild the web tier", "policy"),
     Picture("guard", "Look up an address at plan time", "guard"),
-    Picture("mismatch", "Give the service a bigger database", "simple", landing="mismatch"),
-    Picture("phone", "Retire the legacy stack", "deletion", width=390, height=1_250, phone=True),
+    Picture("mismatch", "Give the service a bigger database", "simple", rollout="mismatch"),
+    Picture(
+        "phone",
+        "Retire the legacy stack, enlarge dev's database",
+        "deletion",
+        width=390,
+        height=1_250,
+        phone=True,
+    ),
 )
 
 
@@ -62,22 +69,22 @@ def main(names: list[str]) -> int:
         sys.stderr.write("There is no Chromium here. On Debian: apt-get install chromium.\n")
         return 1
     FOLDER.mkdir(exist_ok=True)
-    wanted = [one for one in PICTURES if not names or one.name in names]
+    pictures = [picture for picture in PICTURES if not names or picture.name in names]
     with tempfile.TemporaryDirectory() as folder:
         # The same people and times as in tests, whoever runs this.
         os.environ.update(guards.test_environment(Path(folder)))
-        return make(wanted, Path(folder), path)
+        return make(pictures, Path(folder), path)
 
 
-def make(wanted: Sequence[Picture], folder: Path, path: str) -> int:
+def make(pictures: Sequence[Picture], folder: Path, path: str) -> int:
     """Make pictures, with a GitHub in `folder` and the browser at `path`."""
     with GitHub(folder) as github, browser(path) as chromium:
-        for one in wanted:
-            data = take(github, chromium, one)
-            (FOLDER / f"{one.name}.png").write_bytes(data)
-            sys.stderr.write(f"{one.name}.png: {len(data):,} bytes\n")
+        for picture in pictures:
+            data = take(github, chromium, picture)
+            (FOLDER / f"{picture.name}.png").write_bytes(data)
+            sys.stderr.write(f"{picture.name}.png: {len(data):,} bytes\n")
             if len(data) > LARGEST:
-                sys.stderr.write(f"{one.name}.png is larger than {LARGEST:,} bytes.\n")
+                sys.stderr.write(f"{picture.name}.png is larger than {LARGEST:,} bytes.\n")
                 return 1
     return 0
 
@@ -88,16 +95,18 @@ def take(github: GitHub, chromium: Browser, picture: Picture) -> bytes:
     number = github.open(f"change-{picture.name}", picture.title, "ada")
     review = of_this_world(github, number, picture, EXAMPLES[picture.plan]())
     token = github.token(pull_requests="write", issues="write", checks="write", statuses="write")
-    host = open_host(github.environ(token, "pull_request", number))
+    host = open_github(github.environ(token, "pull_request", number))
     try:
-        messages = messages_of(review)
+        messages = render_messages(review)
         host.create_comment(number, messages.comment or messages.nothing)
         for check in messages.checks:
             host.create_check(check)
-        if picture.landing:
+        if picture.rollout:
             github.review(number, "bert")
             commit = github.merge(number, "squash")
-            host.create_comment(number, landing_comment(landed(number, commit, picture)))
+            host.create_comment(
+                number, render_rollout_comment(of_this_merge(number, commit, picture, review))
+            )
     finally:
         host.close()
     url = f"{github.url}/{github.repository}/pull/{number}"
@@ -108,12 +117,12 @@ def take(github: GitHub, chromium: Browser, picture: Picture) -> bytes:
             height=picture.height,
             scale=2.0 if picture.phone else 1.0,
             mobile=picture.phone,
-            end=bool(picture.landing),
+            end=bool(picture.rollout),
         )
     )
 
 
-def of_this_world(github: GitHub, number: int, picture: Picture, review: Review) -> Review:
+def of_this_world(github: GitHub, number: int, picture: Picture, review: PlanReview) -> PlanReview:
     """An example with the commits, the author and the number of a pull request that is there."""
     pull = github.pull(number).pull
     assert pull
@@ -129,10 +138,13 @@ def of_this_world(github: GitHub, number: int, picture: Picture, review: Review)
     )
 
 
-def landed(number: int, commit: str, picture: Picture) -> Landing:
-    """What the merge became, with the commit that is there."""
-    make: Callable[[], Landing] = LANDINGS[picture.landing]
-    return replace(make(), commit=commit, pull_requests=(number,), url="")
+def of_this_merge(number: int, commit: str, picture: Picture, review: PlanReview) -> EnvironmentResult:
+    """A rollout with the commit of a pull request that is there, and only stacks that its plan changes."""
+    result = RESULTS[picture.rollout]()
+    ids = {stack.id for stack in review.stacks if stack.report.result != "unchanged"}
+    stacks = tuple(stack for stack in result.stacks if stack.id in ids)
+    # No environment of the plan follows prod.
+    return replace(result, commit=commit, pull_requests=(number,), url="", next=(), stacks=stacks)
 
 
 if __name__ == "__main__":

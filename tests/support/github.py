@@ -17,9 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.sandbox.github import commits, control, issues, payloads, pulls
-from orchestrator.sandbox.github.faults import Fault
-from orchestrator.sandbox.github.model import Check, Comment, Deployment, Dispatch, Issue, Run, Status
-from orchestrator.sandbox.github.shapes import Shapes
+from orchestrator.sandbox.github.faults import read_fault
+from orchestrator.sandbox.github.model import (
+    CheckRun,
+    CommentRecord,
+    Deployment,
+    Dispatch,
+    IssueRecord,
+    Status,
+    WorkflowRun,
+)
+from orchestrator.sandbox.github.shapes import ApiDocuments
 from tests.support.github_server import BOT, ROLES, Served, TestClock
 
 __all__ = ["BOT", "ROLES", "GitHub", "TestClock"]
@@ -44,32 +52,32 @@ class GitHub(Served):
         draft: bool = False,
     ) -> int:
         """Open a pull request from a branch, to main unless it is told; its number."""
-        given = {"by": author, "title": title, "body": body, "base": base}
-        return control.open_pull(self.server, self.repository, branch=branch, draft=draft, **given)
+        fields = {"by": author, "title": title, "body": body, "base": base}
+        return control.open_pull(self.server, self.repository, branch=branch, draft=draft, **fields)
 
-    def pull(self, number: int) -> Issue:
+    def pull(self, number: int) -> IssueRecord:
         """A pull request as the server knows it; `.pull` has what an issue has not."""
         with self.place as place:
-            found: Issue = place.pull(number)
-            return found
+            issue: IssueRecord = place.pull(number)
+            return issue
 
-    def issue(self, number: int) -> Issue:
+    def issue(self, number: int) -> IssueRecord:
         """An issue as the server knows it."""
         with self.place as place:
-            found: Issue = place.issue(number)
-            return found
+            record: IssueRecord = place.issue(number)
+            return record
 
     def head(self, number: int) -> str:
         """The head commit of a pull request."""
-        found = self.pull(number).pull
-        assert found
-        return found.head
+        pull = self.pull(number).pull
+        assert pull
+        return pull.head
 
-    def issues(self, state: str = "all") -> list[Issue]:
+    def issues(self, state: str = "all") -> list[IssueRecord]:
         """The issues that are no pull requests, by number."""
         with self.place as place:
-            known: list[Issue] = list(place.repository.issues.values())
-            return [one for one in known if not one.pull and state in ("all", one.state)]
+            records: list[IssueRecord] = list(place.repository.issues.values())
+            return [issue for issue in records if not issue.pull and state in ("all", issue.state)]
 
     def open_issue(self, title: str, author: str = "ada", body: str = "", labels: Sequence[str] = ()) -> int:
         """Open an issue; its number."""
@@ -88,7 +96,9 @@ class GitHub(Served):
         """Dismiss a review."""
         with self.place as place:
             issue = place.pull(number)
-            next(one for one in issue.reviews if one.id == review).state = "DISMISSED"
+            next(
+                review_record for review_record in issue.reviews if review_record.id == review
+            ).state = "DISMISSED"
             place.note(
                 issue,
                 "review_dismissed",
@@ -145,11 +155,11 @@ class GitHub(Served):
 
     # What was written
 
-    def comments(self, number: int) -> list[Comment]:
+    def comments(self, number: int) -> list[CommentRecord]:
         """The comments on an issue or a pull request, oldest first."""
         return list(self.issue(number).comments)
 
-    def checks(self, sha: str, name: str = "") -> list[Check]:
+    def checks(self, sha: str, name: str = "") -> list[CheckRun]:
         """All checks of a commit, oldest first."""
         with self.place as place:
             return commits.checks_of(place, sha, name=name, latest=False)[::-1]
@@ -157,7 +167,7 @@ class GitHub(Served):
     def statuses(self, sha: str) -> dict[str, Status]:
         """The latest status of each context."""
         with self.place as place:
-            return {one.context: one for one in commits.statuses_of(place, sha, latest=True)}
+            return {status.context: status for status in commits.statuses_of(place, sha, latest=True)}
 
     def deployments(self) -> list[Deployment]:
         """The deployments, oldest first."""
@@ -177,16 +187,16 @@ class GitHub(Served):
 
     def writes(self) -> list[tuple[str, str, int]]:
         """The requests that were no reads."""
-        return [one for one in self.requests if one[0] != "GET"]
+        return [request for request in self.requests if request[0] != "GET"]
 
     # What goes wrong, and settings
 
     def fault(self, path: str = "*", *, method: str = "*", **how: Any) -> None:
         """Let the next requests that match fail: `fault("*/comments", method="POST", status=502, times=2)`.
 
-        `how` is as in `orchestrator.sandbox.github.faults.Fault`.
+        `how` is as in `orchestrator.sandbox.github.faults`.
         """
-        self.server.faults.add(Fault(method=method, path=path, **how))
+        self.server.faults.add(read_fault({"method": method, "path": path, **how}))
 
     def protect(self, branch: str = "main", **rules: Any) -> None:
         """Protect a branch; rules as in GitHub's answer for a branch's protection."""
@@ -208,13 +218,15 @@ class GitHub(Served):
         """
         path = Path(more.get("GITHUB_EVENT_PATH") or self.event_file(event, number))
         with self.place as place:
-            variables = payloads.variables(place, event, number)
+            variables = payloads.event_variables(place, event, number)
             run = int(more.get("GITHUB_RUN_ID", RUN))
-            if run not in [one.id for one in place.repository.runs]:
+            if run not in [run.id for run in place.repository.runs]:
                 commit = more.get("GITHUB_SHA", variables["GITHUB_SHA"])
-                made = Run(run, "infra-apply.yml", event, "main", commit, "in_progress", "", "ada", "")
-                made.created_at = place.now()
-                place.repository.runs.append(made)
+                workflow_run = WorkflowRun(
+                    run, "infra-apply.yml", event, "main", commit, "in_progress", "", "ada", ""
+                )
+                workflow_run.created_at = place.now()
+                place.repository.runs.append(workflow_run)
         files = {name: self.folder / name.lower() for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
         return {
             "CI": "true",
@@ -250,8 +262,8 @@ class GitHub(Served):
         """
         with self.place as place:
             actor = str(more.pop("sender", "ada"))
-            made = payloads.Payloads(place, Shapes(self.server.world, self.url))
-            payload = made.of(kind, number, actor, more)
+            event_payloads = payloads.Payloads(place, ApiDocuments(self.server.world, self.url))
+            payload = event_payloads.of(kind, number, actor, more)
         path = self.folder / f"event-{kind}-{number}-{len(list(self.folder.glob('event-*')))}.json"
         path.write_text(json.dumps(payload))
         return path

@@ -15,11 +15,11 @@ from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectio
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
-from orchestrator.hosts.github import open_host
-from orchestrator.hosts.github.client import GitHub
-from orchestrator.hosts.github.requester import StrictRequester
-from orchestrator.hosts.model import Annotation, NewCheck
-from orchestrator.hosts.patience import Patience
+from orchestrator.forge.github import open_github
+from orchestrator.forge.github.client import GitHub
+from orchestrator.forge.github.requester import StrictRequester
+from orchestrator.forge.model import Annotation, NewCheck
+from orchestrator.forge.retry_policy import RetryPolicy
 
 ENVIRON = {
     "GITHUB_API_URL": "http://localhost:1",
@@ -214,10 +214,10 @@ class Answers:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        patience = Patience(3.0, lambda: self.seconds, lambda: self.seconds, self._sleep, lambda: 0.0)
+        patience = RetryPolicy(3.0, lambda: self.seconds, lambda: self.seconds, self._sleep, lambda: 0.0)
         StrictRequester.injectConnectionClasses(AnswersConnection, NoConnection)
         try:
-            self.host = open_host(ENVIRON, patience)
+            self.host = open_github(ENVIRON, patience)
         finally:
             StrictRequester.resetConnectionClasses()
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from orchestrator.sandbox.github.call import Answer, Request
-from orchestrator.sandbox.github.faults import Fault
+from orchestrator.sandbox.faults import HttpFault
+from orchestrator.sandbox.github.call import ApiResponse
 from orchestrator.sandbox.github.server import GitHubServer
-from tests.support.repo import Repo
+from orchestrator.sandbox.http import HttpRequest
+from tests.support.repo import Repo, borrow, copy_objects, init, read_refs, write_ref
 
 ROLES = {"ada": "write", "bert": "write", "olga": "admin", "rita": "read"}
 BOT = "github-actions[bot]"
@@ -63,17 +65,14 @@ class Served:
         self.clock = clock or TestClock()
         self.bare = self.folder / f"{repository}.git"
         self.violations: list[str] = []
+        init(self.bare, bare=True)
         self.server = GitHubServer(os.environ, clock=self.clock, observer=self._observe)
         self.server.add_repository(repository, self.bare, private=private)
         for login, role in ROLES.items():
             self.user(login, role)
-        if repo:
-            self.push(repo, "main", ref="main")
-            self.work = self.clone(self.folder / "work")
-        else:
-            self.work = Repo(self.folder / "work", files or {"README.md": "A project.\n"})
-            self.work.git("remote", "add", "origin", str(self.bare))
-            self.work.git("push", "-q", "origin", "main")
+        first = repo or Repo(self.folder / "first", files or {"README.md": "A project.\n"})
+        self.push(first, "main", ref="main")
+        self.work = self.clone(self.folder / "work")
 
     def __enter__(self) -> Self:
         self.server.start()
@@ -88,18 +87,18 @@ class Served:
         """Fail when a request or an answer did not fit GitHub's description of its API."""
         assert not self.violations, "\n".join(self.violations)
 
-    def _observe(self, request: Request, answer: Answer, fault: Fault | None) -> None:
+    def _observe(self, request: HttpRequest, answer: ApiResponse, fault: HttpFault) -> None:
         from tests.support.openapi import violations
 
         # What another media type has (a diff, a raw file) is not in the description.
-        if fault is None and not isinstance(answer.content, bytes):
+        if not (fault.status or fault.cut) and not isinstance(answer.content, bytes):
             try:
-                found = violations(
+                errors = violations(
                     request.method, request.path, request.query, request.body, answer.status, answer.content
                 )
             except Exception as error:
-                found = [f"it cannot be checked: {error!r}"]
-            self.violations += [f"{request.method} {request.path}: {one}" for one in found]
+                errors = [f"it cannot be checked: {error!r}"]
+            self.violations += [f"{request.method} {request.path}: {error}" for error in errors]
 
     @property
     def api_url(self) -> str:
@@ -114,7 +113,7 @@ class Served:
     @property
     def place(self) -> Any:
         """A context with the repository's `Place`: everything there is, to look at or to change."""
-        return self.server.place(self.repository)
+        return self.server.open_repository(self.repository)
 
     # People and their rights
 
@@ -139,13 +138,15 @@ class Served:
         try:
             where = path[1:] if path.startswith("//") else f"/repos/{self.repository}{path}"
             sent = None if body is None else json.dumps(body)
-            told = {"Authorization": f"token {token}", "Content-Type": "application/json", **headers}
-            connection.request(method, where, sent, {key: value for key, value in told.items() if value})
+            all_headers = {"Authorization": f"token {token}", "Content-Type": "application/json", **headers}
+            connection.request(
+                method, where, sent, {key: value for key, value in all_headers.items() if value}
+            )
             answer = connection.getresponse()
             text = answer.read().decode()
-            found = {name.lower(): value for name, value in answer.getheaders()}
-            is_json = found.get("content-type", "").startswith("application/json")
-            return answer.status, found, json.loads(text) if is_json else text
+            answer_headers = {name.lower(): value for name, value in answer.getheaders()}
+            is_json = answer_headers.get("content-type", "").startswith("application/json")
+            return answer.status, answer_headers, json.loads(text) if is_json else text
         finally:
             connection.close()
 
@@ -154,19 +155,36 @@ class Served:
     def push(
         self, repo: Repo, branch: str, *, ref: str = "HEAD", force: bool = False, pusher: str = ""
     ) -> str:
-        """Push a commit of another repository to a branch here; the commit."""
-        repo.git("push", "-q", *(["--force"] if force else []), str(self.bare), f"{ref}:refs/heads/{branch}")
-        with self.server.place(self.repository, pusher=pusher):
+        """Push a commit of another repository to a branch here; the commit.
+
+        Without the processes of `git push`: its objects are brought here, and the branch is moved, unless
+        that drops commits.
+        """
+        commit = repo.head if ref == "HEAD" else repo.git("rev-parse", ref)
+        name = f"refs/heads/{branch}"
+        copy_objects(repo.root / ".git", self.bare)
+        before = read_refs(self.bare).get(name)
+        if before and not force:
+            Repo(self.bare).git("merge-base", "--is-ancestor", before, commit)
+        write_ref(self.bare, name, commit)
+        with self.server.open_repository(self.repository, pusher=pusher):
             pass
-        return repo.git("rev-parse", ref)
+        return commit
 
     def clone(self, folder: Path) -> Repo:
         """Another clone, at trunk."""
-        made = Repo(folder)
-        made.git("remote", "add", "origin", str(self.bare))
-        made.git("fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*")
-        made.git("reset", "-q", "--hard", "origin/main")
-        return made
+        repo = Repo(folder)
+        borrow(self.bare, folder / ".git", head="ref: refs/heads/main", refs={"refs/heads/main": self.trunk})
+        self._fetch(repo)
+        repo.git("reset", "-q", "--hard")
+        return repo
+
+    def _fetch(self, clone: Repo) -> None:
+        """Let a clone that borrows the objects here know the branches as they are."""
+        git = clone.root / ".git"
+        shutil.rmtree(git / "refs/remotes/origin", ignore_errors=True)
+        for name, commit in self.branches().items():
+            write_ref(git, f"refs/remotes/origin/{name}", commit)
 
     def commit(
         self,
@@ -182,7 +200,7 @@ class Served:
 
         `pusher` pushes it, else whoever opened the branch's pull request; `author` is the commit's.
         """
-        self.work.git("fetch", "-q", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*")
+        self._fetch(self.work)
         start = branch if branch in self.branches() else base
         self.work.git("checkout", "-q", "-f", "--detach", f"origin/{start}")
         for name in [name for name, text in (files or {}).items() if text is None]:
@@ -197,8 +215,8 @@ class Served:
     def branches(self) -> dict[str, str]:
         """The commit of each branch."""
         with self.place as place:
-            found: dict[str, str] = place.git.heads()
-            return found
+            heads: dict[str, str] = place.git.heads()
+            return heads
 
     @property
     def trunk(self) -> str:

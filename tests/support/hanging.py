@@ -30,8 +30,8 @@ class HangingServer:
         # A closed socket goes on accepting where a thread waits for that; one that is shut down does not.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
-        for one in (self._listener, *self._open):
-            one.close()
+        for connection in (self._listener, *self._open):
+            connection.close()
 
     def _serve(self) -> None:
         with suppress(OSError):

@@ -11,9 +11,9 @@ def attribute_of(mapping: str, claims: Mapping[str, str]) -> str:
     for rule in mapping.split(" : "):
         condition, _, value = rule.rpartition(" ? ")
         if not condition or _evaluated(condition, claims):
-            found = _evaluated(value, claims)
-            assert isinstance(found, str)
-            return found
+            evaluated = _evaluated(value, claims)
+            assert isinstance(evaluated, str)
+            return evaluated
     raise AssertionError("the last rule has a condition")
 
 

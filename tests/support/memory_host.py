@@ -1,6 +1,6 @@
 """A host of pull requests in memory, on a real repository: what people do, and what infra asks about it.
 
-It has the verbs of `tests.support.github.GitHub` and the questions of `orchestrator.hosts.port.Host` about
+It has the verbs of `tests.support.github.GitHub` and what `orchestrator.forge.interface.Forge` asks about
 who wrote, reviewed, labelled and merged. Each verb is a second later than the one before.
 People: `rita` reads, `nobody` has no rights, everybody else writes.
 """
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from orchestrator.hosts.model import (
+from orchestrator.forge.github.words import GITHUB_WORDS
+from orchestrator.forge.model import (
     BranchMove,
     LabelEvent,
     Permission,
@@ -20,7 +21,7 @@ from orchestrator.hosts.model import (
     ReviewState,
 )
 from tests.support.github_server import TestClock
-from tests.support.repo import Repo
+from tests.support.repo import Repo, read_refs
 
 REPOSITORY = "acme/infra"
 
@@ -47,6 +48,7 @@ class MemoryHost:
     """Pull requests by number, and the moves of branches; `teams` is what a token for them would see."""
 
     repository = REPOSITORY
+    words = GITHUB_WORDS
     teams: MemoryTeams | None = None
 
     def __init__(self, repo: Repo) -> None:
@@ -59,7 +61,8 @@ class MemoryHost:
 
     def go_to(self, branch: str) -> None:
         """Check a branch out as it is."""
-        self.repo.git("checkout", "-q", "-f", branch)
+        if (self.repo.root / ".git/HEAD").read_text().strip() != f"ref: refs/heads/{branch}":
+            self.repo.git("checkout", "-q", "-f", branch)
 
     def commit(
         self,
@@ -82,19 +85,21 @@ class MemoryHost:
     def push(self, repo: Repo, branch: str, *, pusher: str = "") -> str:
         """Note that a branch was pushed; the commit."""
         after = self._heads()[branch]
-        mine = [one for one in self._pulls.values() if one.pull.head_ref == branch and not one.pull.merged]
-        pusher = pusher or next((one.pull.author for one in mine), "")
+        pulls = [
+            pull for pull in self._pulls.values() if pull.pull.head_ref == branch and not pull.pull.merged
+        ]
+        pusher = pusher or next((pull.pull.author for pull in pulls), "")
         moves = self._moves.setdefault(branch, [])
         moves.append(BranchMove(pusher, moves[-1].after if moves else "", after, self._now()))
-        for one in mine:
-            one.pull = replace(one.pull, head=after)
+        for pull in pulls:
+            pull.pull = replace(pull.pull, head=after)
         return after
 
     def open(self, branch: str, title: str = "A change", author: str = "ada") -> int:
         """Open a pull request whose branch its author pushed; its number."""
         number = len(self._pulls) + 1
         moves = self._moves[branch]
-        moves[:] = [replace(one, actor=one.actor or author) for one in moves]
+        moves[:] = [replace(move, actor=move.actor or author) for move in moves]
         base = self.repo.git("merge-base", "main", branch)
         pull = PullRequest(
             number, title, author, "open", False, False, moves[-1].after, branch, REPOSITORY, base, "main"
@@ -104,8 +109,8 @@ class MemoryHost:
 
     def review(self, number: int, user: str = "bert", state: ReviewState = "APPROVED") -> None:
         """Review the head of a pull request."""
-        one = self._pulls[number]
-        one.reviews.append(Review(user, state, one.pull.head, self._now()))
+        pull = self._pulls[number]
+        pull.reviews.append(Review(user, state, pull.pull.head, self._now()))
 
     def label(self, number: int, name: str, by: str = "olga") -> None:
         """Put a label on."""
@@ -117,21 +122,21 @@ class MemoryHost:
 
     def merge(self, number: int, method: str = "merge", by: str = "olga") -> str:
         """Merge (merge, squash, rebase); the commit on trunk."""
-        one = self._pulls[number]
+        pull = self._pulls[number]
         self.go_to("main")
         before = self.repo.head
         if method == "merge":
-            self.repo.git("merge", "-q", "--no-ff", "--no-edit", one.pull.head)
+            self.repo.git("merge", "-q", "--no-ff", "--no-edit", pull.pull.head)
         elif method == "rebase":
-            self.repo.git("cherry-pick", "--allow-empty", f"{one.pull.base}..{one.pull.head}")
+            self.repo.git("cherry-pick", "--allow-empty", f"{pull.pull.base}..{pull.pull.head}")
         else:
-            self.repo.git("merge", "-q", "--squash", one.pull.head)
-            self.repo.git("commit", "-q", "--allow-empty", "-m", f"{one.pull.title} (#{number})")
+            self.repo.git("merge", "-q", "--squash", pull.pull.head)
+            self.repo.git("commit", "-q", "--allow-empty", "-m", f"{pull.pull.title} (#{number})")
         after = self.repo.head
-        one.on_trunk = set(self.repo.git("rev-list", f"{before}..{after}").split())
+        pull.on_trunk = set(self.repo.git("rev-list", f"{before}..{after}").split())
         now = self._now()
-        one.pull = replace(
-            one.pull, state="closed", merged=True, merge_commit=after, merged_at=now, merged_by=by
+        pull.pull = replace(
+            pull.pull, state="closed", merged=True, merge_commit=after, merged_at=now, merged_by=by
         )
         self._moves.setdefault("main", []).append(BranchMove(by, before, after, now))
         return after
@@ -140,13 +145,17 @@ class MemoryHost:
         """The head commit of a pull request."""
         return self._pulls[number].pull.head
 
-    def edit(self, number: int, **changes: str) -> None:
+    def edit(self, number: int, **changes: str | bool) -> None:
         """Let the host tell something else of a pull request: `edit(7, base_ref="release")`."""
         self._pulls[number].pull = replace(self._pulls[number].pull, **changes)  # type: ignore[arg-type]
 
     def _heads(self) -> dict[str, str]:
-        lines = self.repo.git("for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads")
-        return dict(line.split() for line in lines.splitlines())
+        refs = read_refs(self.repo.root / ".git")
+        return {
+            name.removeprefix("refs/heads/"): commit
+            for name, commit in refs.items()
+            if name.startswith("refs/heads/")
+        }
 
     def _now(self) -> str:
         return f"{self.clock():%Y-%m-%dT%H:%M:%SZ}"
@@ -157,7 +166,7 @@ class MemoryHost:
         return self._pulls[number].pull
 
     def pull_requests_of(self, commit: str) -> list[PullRequest]:
-        return [one.pull for one in self._pulls.values() if commit in one.on_trunk]
+        return [pull.pull for pull in self._pulls.values() if commit in pull.on_trunk]
 
     def changed_paths(self, number: int) -> list[str]:
         pull = self.pull_request(number)
@@ -166,7 +175,7 @@ class MemoryHost:
     def pull_request_commits(self, number: int) -> list[PullRequestCommit]:
         pull = self.pull_request(number)
         lines = self.repo.git("log", "--format=%H %P", f"{pull.base}..{pull.head}").splitlines()
-        return [PullRequestCommit(one.split()[0], tuple(one.split()[1:]), pull.author) for one in lines]
+        return [PullRequestCommit(line.split()[0], tuple(line.split()[1:]), pull.author) for line in lines]
 
     def branch_moves(self, branch: str) -> list[BranchMove]:
         return list(self._moves.get(branch, ()))

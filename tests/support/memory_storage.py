@@ -33,6 +33,11 @@ class MemoryStorage:
         blob = self.objects.get(name)
         return blob if blob and generation in (None, blob.generation) else None
 
+    def content(self, name: str, generation: str) -> bytes | None:
+        self._begin("content", name)
+        blob = self.objects.get(name)
+        return blob.data if blob and blob.generation == generation else None
+
     def list(self, prefix: str) -> builtins.list[Blob]:
         self._begin("list", prefix)
         names = sorted(name for name in self.objects if name.startswith(prefix))

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.support.ci import Ci
 from tests.support.cli import Infra, Ran
-from tests.support.remembered import CONFIG, UPSTREAM
+from tests.support.recorded_stack import CONFIG, UPSTREAM
 
 # A job that applies and tells, on one machine; and one that may only look.
 APPLY = {
@@ -51,7 +51,7 @@ def gated(ci: Ci, compared: Ran, environment: str = "prod", by: str = "bert") ->
     """The gate that a compare job asks for, approved by a reviewer; what the apply job is given."""
     assert compared.document["gate"] is True
     ci.github.approve_gate(environment, by)
-    return "--gate", compared.document["seal"]
+    return "--gate", compared.document["ticket"]
 
 
 def apply(ci: Ci, *argv: str, code: int | None = None) -> Ran:
@@ -82,19 +82,23 @@ def merged(
 
 
 def states(ran: Ran) -> dict[str, str]:
-    return {one["name"]: one["state"] for one in ran.document["environments"]}
+    return {environment["name"]: environment["state"] for environment in ran.document["environments"]}
 
 
 def verdicts(ran: Ran) -> dict[str, str]:
-    return {id_: kind for one in ran.document["environments"] for id_, kind in one["verdicts"].items()}
+    return {
+        id_: kind
+        for environment in ran.document["environments"]
+        for id_, kind in environment["verdicts"].items()
+    }
 
 
 def told(ci: Ci, number: int, environment: str) -> str:
     """The comment about an environment on a merged pull request; there is one at most."""
     marker = f"<!-- infra:apply {environment} -->"
-    found = [one.body for one in ci.github.comments(number) if one.body.startswith(marker)]
-    assert len(found) <= 1
-    return found[0] if found else ""
+    bodies = [comment.body for comment in ci.github.comments(number) if comment.body.startswith(marker)]
+    assert len(bodies) <= 1
+    return bodies[0] if bodies else ""
 
 
 def state_of(ci: Ci, stack: str) -> Any:

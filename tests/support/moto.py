@@ -12,14 +12,15 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Literal
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
-Moment = Literal["before", "after"]
+Moment = Literal["before", "during", "after"]
 _HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
 
 
@@ -27,8 +28,8 @@ _HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length
 class Aws:
     """The server, seen through the proxy at `url`.
 
-    `stop_at` is the operation at which `act` is called once, before the server has it or after it has done it
-    and before anybody knows. Its answer is then lost.
+    `stop_at` is the operation at which `act` is called once: before the server has it or after it has done it
+    and before anybody knows, and its answer is then lost; or during it, and the request waits for `act`.
     """
 
     url: str
@@ -63,12 +64,27 @@ class Aws:
         self.stop_at = ""
         self.calls.clear()
 
-    def _ask(self, method: str, path: str) -> bytes:
+    def call(self, service: str, action: str, **parameters: str) -> str:
+        """An operation of a service by its query API, as somebody else calls it; gives its answer."""
+        scope = f"Credential=other/20260101/eu-west-1/{service}/aws4_request"
+        headers = {
+            "Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        body = urlencode({"Action": action, **{name.replace("_", "."): v for name, v in parameters.items()}})
+        return self._ask("POST", "/", body.encode(), headers).decode()
+
+    def _ask(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})
+    ) -> bytes:
         """The server's own answer, past the proxy."""
         connection = http.client.HTTPConnection(self.server.removeprefix("http://"), timeout=60)
         with contextlib.closing(connection):
-            connection.request(method, path)
-            return connection.getresponse().read()
+            connection.request(method, path, body, dict(headers))
+            answer = connection.getresponse()
+            data = answer.read()
+        assert answer.status < 400, data
+        return data
 
 
 def moto_server(environ: dict[str, str]) -> str | None:
@@ -112,6 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
         if is_stop and self.aws.moment == "before":
             self._lose_answer()
             return
+        if is_stop and self.aws.moment == "during":
+            self.aws.act()
+            is_stop = False
         upstream = http.client.HTTPConnection(self.aws.server.removeprefix("http://"), timeout=60)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP - {"host"}}
         upstream.request(self.command, self.path, body, headers)

@@ -56,21 +56,21 @@ def _validator(pointer: str) -> Draft202012Validator:
 @cache
 def _templates() -> list[tuple[re.Pattern[str], str]]:
     """The paths as patterns, the most literal first, as GitHub's own router has it."""
-    found = sorted(description()["paths"], key=lambda one: (one.count("{"), -len(one)))
+    paths = sorted(description()["paths"], key=lambda path: (path.count("{"), -len(path)))
     deep = ("path", "ref", "branch")
 
     def part(match: re.Match[str]) -> str:
         return ".+" if match[1] in deep else "[^/]+"
 
-    return [(re.compile(re.sub(r"\{(\w+)\}", part, one)), one) for one in found]
+    return [(re.compile(re.sub(r"\{(\w+)\}", part, path)), path) for path in paths]
 
 
 def template_of(method: str, path: str) -> str:
     """The path of the operation as the description has it; '' when it has none."""
-    fits = [one for pattern, one in _templates() if pattern.fullmatch(path)]
-    able = [one for one in fits if method.lower() in description()["paths"][one]]
+    fits = [template for pattern, template in _templates() if pattern.fullmatch(path)]
+    able = [fit for fit in fits if method.lower() in description()["paths"][fit]]
     # `{ref}` swallows slashes: of several the one that spells more out is meant.
-    return max(able, key=lambda one: len(re.sub(r"\{\w+\}", "", one)), default="")
+    return max(able, key=lambda template: len(re.sub(r"\{\w+\}", "", template)), default="")
 
 
 def violations(
@@ -82,22 +82,26 @@ def violations(
         return [] if status == 404 else ["the description has no such operation"]
     operation = description()["paths"][template][method.lower()]
     pointer = f"#/paths/{template.replace('~', '~0').replace('/', '~1')}/{method.lower()}"
-    found: list[str] = []
+    violations_found: list[str] = []
     if status < 400:
-        found += [f"query: {one}" for one in _query(operation, query)]
-        found += [f"request: {one}" for one in _body(operation, pointer, body)]
-    return found + [f"answer {status}: {one}" for one in _answer(operation, pointer, status, content)]
+        violations_found += [f"query: {violation}" for violation in _query(operation, query)]
+        violations_found += [f"request: {violation}" for violation in _body(operation, pointer, body)]
+    return violations_found + [
+        f"answer {status}: {violation}" for violation in _answer(operation, pointer, status, content)
+    ]
 
 
 def _query(operation: Mapping[str, Any], query: Mapping[str, str]) -> Iterator[str]:
-    known = {
-        one["name"]: one for one in map(_resolved, operation.get("parameters", ())) if one["in"] == "query"
+    parameters = {
+        parameter["name"]: parameter
+        for parameter in map(_resolved, operation.get("parameters", ()))
+        if parameter["in"] == "query"
     }
     for name, text in query.items():
-        if name not in known:
+        if name not in parameters:
             yield f"there is no parameter {name!r}"
             continue
-        schema = known[name]["schema"]
+        schema = parameters[name]["schema"]
         convert = _WHOLE.get(str(schema.get("type")), str)
         try:
             value = convert(text)
@@ -106,38 +110,38 @@ def _query(operation: Mapping[str, Any], query: Mapping[str, str]) -> Iterator[s
             continue
         if "enum" in schema and value not in schema["enum"]:
             yield f"{name}={text!r} is none of {schema['enum']}"
-    for name, one in known.items():
-        if one.get("required") and name not in query:
+    for name, parameter in parameters.items():
+        if parameter.get("required") and name not in query:
             yield f"{name} is missing"
 
 
 def _body(operation: Mapping[str, Any], pointer: str, body: bytes) -> Iterator[str]:
-    told = operation.get("requestBody")
-    if told is None or not body:
-        if told and told.get("required"):
+    request_body = operation.get("requestBody")
+    if request_body is None or not body:
+        if request_body and request_body.get("required"):
             yield "the body is missing"
         return
     value = json.loads(body)
-    schema = told["content"]["application/json"]["schema"]
+    schema = request_body["content"]["application/json"]["schema"]
     yield from _wrong(f"{pointer}/requestBody/content/application~1json/schema", value)
     if isinstance(value, dict) and "properties" in schema:
         yield from (f"there is no field {name!r}" for name in value if name not in schema["properties"])
 
 
 def _answer(operation: Mapping[str, Any], pointer: str, status: int, content: Any) -> Iterator[str]:
-    told = operation["responses"].get(str(status))
-    if told is None:
+    resolved = operation["responses"].get(str(status))
+    if resolved is None:
         if status < 400:
             yield f"the description has no such answer, only {', '.join(operation['responses'])}"
         else:
             yield from _wrong(_ERROR, content)
         return
     where = f"{pointer}/responses/{status}"
-    if "$ref" in told:
-        where = told["$ref"]
-        told = _resolved(told)
-    kinds = told.get("content", {})
-    kind = next((one for one in ("application/json", *kinds) if one in kinds), None)
+    if "$ref" in resolved:
+        where = resolved["$ref"]
+        resolved = _resolved(resolved)
+    kinds = resolved.get("content", {})
+    kind = next((media for media in ("application/json", *kinds) if media in kinds), None)
     if kind is None:
         if content is not None and status < 400:
             yield "there should be no body"
@@ -145,17 +149,27 @@ def _answer(operation: Mapping[str, Any], pointer: str, status: int, content: An
     yield from _wrong(f"{where}/content/{kind.replace('/', '~1')}/schema", content)
 
 
-def _wrong(pointer: str, value: Any) -> Iterator[str]:
-    for error in _validator(pointer).iter_errors(value):
+def _wrong(pointer: str, value: Any) -> tuple[str, ...]:
+    return _mistakes(pointer, json.dumps(value))
+
+
+@cache
+def _mistakes(pointer: str, document: str) -> tuple[str, ...]:
+    """What does not fit in a document; the same answer comes often, and a check is half of a request."""
+    mistakes = []
+    for error in _validator(pointer).iter_errors(json.loads(document)):
         closest = best_match(error.context) if error.context else None
         place = "/".join(str(part) for part in error.absolute_path)
-        yield f"{place}: {error.message[:300]}" + (f" ({closest.message[:200]})" if closest else "")
+        mistakes.append(
+            f"{place}: {error.message[:300]}" + (f" ({closest.message[:200]})" if closest else "")
+        )
+    return tuple(mistakes)
 
 
 def _resolved(value: Mapping[str, Any]) -> Any:
     if "$ref" not in value:
         return value
-    found: Any = description()
+    resolved: Any = description()
     for part in value["$ref"].removeprefix("#/").split("/"):
-        found = found[part]
-    return found
+        resolved = resolved[part]
+    return resolved

@@ -32,15 +32,15 @@ NAMES = ("properties", "schemas", "responses", "parameters")
 
 def cut(whole: Mapping[str, Any]) -> dict[str, Any]:
     """The part of the description that is used."""
-    wanted = [*OPERATIONS, *((route.method, route.template) for route in ROUTES)]
-    kept: dict[str, Any] = {}
-    for method, template in sorted(wanted):
+    operations = [*OPERATIONS, *((route.method, route.template) for route in ROUTES)]
+    paths: dict[str, Any] = {}
+    for method, template in sorted(operations):
         path = whole["paths"][OLDER.get(template, template) if method == "GET" else template]
-        kept.setdefault(template, {})[method.lower()] = operation(path[method.lower()])
+        paths.setdefault(template, {})[method.lower()] = operation(path[method.lower()])
     components: dict[str, Any] = {}
     # The description forgets that an issue's events tell of closing, merging and the like.
     forgotten = {"$ref": "#/components/schemas/issue-event"}
-    todo = references([kept, forgotten])
+    todo = references([paths, forgotten])
     while todo:
         kind, name = todo.pop()
         if name not in components.get(kind, {}):
@@ -48,7 +48,7 @@ def cut(whole: Mapping[str, Any]) -> dict[str, Any]:
             components.setdefault(kind, {})[name] = value
             todo |= references(value)
     components["schemas"]["issue-event-for-issue"]["anyOf"].append(forgotten)
-    return {"info": {"version": whole["info"]["version"]}, "paths": kept, "components": ordered(components)}
+    return {"info": {"version": whole["info"]["version"]}, "paths": paths, "components": ordered(components)}
 
 
 def operation(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,17 +61,17 @@ def operation(raw: Mapping[str, Any]) -> dict[str, Any]:
 def cleaned(raw: Any, *, named: bool = False) -> Any:
     """A part of the description as JSON Schema. `named`: its keys are names, not keywords."""
     if isinstance(raw, list):
-        return [cleaned(one) for one in raw]
+        return [cleaned(item) for item in raw]
     if not isinstance(raw, dict):
         return raw
-    kept = {
+    fields = {
         key: cleaned(value, named=key in NAMES and not named)
         for key, value in raw.items()
         if named or key not in DROPPED
     }
-    if not named and kept.pop("nullable", False):
-        return nullable(kept)
-    return kept
+    if not named and fields.pop("nullable", False):
+        return nullable(fields)
+    return fields
 
 
 def nullable(schema: dict[str, Any]) -> dict[str, Any]:
@@ -90,12 +90,12 @@ def references(value: Any) -> set[tuple[str, str]]:
         return set().union(*map(references, value))
     if not isinstance(value, dict):
         return set()
-    found = set().union(*map(references, value.values()))
+    references_found = set().union(*map(references, value.values()))
     target = value.get("$ref")
     if isinstance(target, str):
         kind, name = target.removeprefix("#/components/").split("/")
-        found.add((kind, name))
-    return found
+        references_found.add((kind, name))
+    return references_found
 
 
 def ordered(value: Any) -> Any:

@@ -23,13 +23,13 @@ def packed(png: bytes) -> bytes:
     index = {colour: _nearest(colour, palette) for colour in counts}
     body = b"".join(b"\0" + bytes(index[colour] for colour in row) for row in rows)
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    made = (
+    packed_chunks = (
         (b"IHDR", header),
         (b"PLTE", b"".join(palette)),
         (b"IDAT", zlib.compress(body, 9)),
         (b"IEND", b""),
     )
-    return SIGNATURE + b"".join(_chunk(*one) for one in made)
+    return SIGNATURE + b"".join(_chunk(*chunk) for chunk in packed_chunks)
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -65,7 +65,7 @@ def _unfilter(kind: int, row: bytearray, above: bytes, step: int) -> None:
         elif kind == 3:
             guess = (left + up) // 2
         elif kind == 4:
-            guess = min((left, up, corner), key=lambda one: abs(left + up - corner - one))
+            guess = min((left, up, corner), key=lambda neighbour: abs(left + up - corner - neighbour))
         else:
             return
         row[at] = (row[at] + guess) & 255
@@ -78,6 +78,6 @@ def _colours(row: bytes, channels: int) -> list[bytes]:
 def _nearest(colour: bytes, palette: list[bytes]) -> int:
     def distance(number: int) -> int:
         other = palette[number]
-        return sum((one - two) ** 2 for one, two in zip(colour, other, strict=True))
+        return sum((first - second) ** 2 for first, second in zip(colour, other, strict=True))
 
     return min(range(len(palette)), key=distance)

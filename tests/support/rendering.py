@@ -70,7 +70,11 @@ class Rendered(HTMLParser):
     def foreign(self) -> list[str]:
         """Tags that are not ours, attributes that are not `open`, and text that a host would act on."""
         tags = [tag for tag in self.tags if tag not in OURS]
-        attributes = [one for one in self.attributes if one not in ("details open", "ol start", "code class")]
+        attributes = [
+            attribute
+            for attribute in self.attributes
+            if attribute not in ("details open", "ol start", "code class")
+        ]
         # The kind of an alert stands in brackets of ours.
         return [*tags, *attributes, *ACTS.findall(self.prose)]
 

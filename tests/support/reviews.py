@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from orchestrator.guard.check import accept_advice
+from orchestrator.guard.files import KINDS
 from orchestrator.masking import Masker
 from orchestrator.plan.reader import read_plan
-from orchestrator.project.model import Finding
 from orchestrator.report.model import NO_COUNTS, StackReport
-from orchestrator.report.review import EnvironmentRules, Review, StackReview
+from orchestrator.report.review import EnvironmentRules, PlanReview, StackReview
+from orchestrator.repository.model import Finding
 from orchestrator.terraform.plan_text import without_progress
 
 RECORDED = Path(__file__).parents[1] / "data" / "plans"
@@ -28,9 +31,9 @@ ENVIRONMENTS = (
 )
 
 
-def review(*stacks: StackReview, **more: Any) -> Review:
+def review(*stacks: StackReview, **more: Any) -> PlanReview:
     """A pull request in acme/infra with these stacks."""
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "repository": "acme/infra",
         "pull_request": 42,
         "title": "Give the service a bigger database",
@@ -44,13 +47,18 @@ def review(*stacks: StackReview, **more: Any) -> Review:
         "url": RUN,
         "seconds": 31.4,
     }
-    return Review(stacks=stacks, **(given | more))
+    return PlanReview(stacks=stacks, **(fields | more))
+
+
+def counts(**numbers: int) -> dict[str, int]:
+    """The counts of a report: all of them, those not named 0."""
+    return {**NO_COUNTS, **numbers}
 
 
 def report(stack: str, result: str = "changed", **more: Any) -> StackReport:
     """A stack's report with the counts that are given."""
-    counts = {**NO_COUNTS, **more.pop("counts", {})}
-    return StackReport(stack, stack.split("/")[0], result, counts=counts, **more)  # type: ignore[arg-type]
+    numbers = counts(**more.pop("counts", {}))
+    return StackReport(stack, stack.split("/")[0], result, counts=numbers, **more)  # type: ignore[arg-type]
 
 
 def stack(id_: str, result: str = "changed", **more: Any) -> StackReview:
@@ -109,6 +117,24 @@ Terraform will perform the following actions:
 
 Plan: 1 to add, 1 to change, 0 to destroy.
 """
+# The same after somebody changed the disk by hand, and with a user that another change removes.
+MOVED_DATABASE = DATABASE.replace("disk_size = 20 ->", "disk_size = 50 ->").replace(
+    """
+Plan: 1 to add, 1 to change, 0 to destroy.
+""",
+    """
+  # google_sql_user.legacy will be destroyed
+  # (because google_sql_user.legacy is not in configuration)
+  - resource "google_sql_user" "legacy" {
+      - host     = "" -> null
+      - id       = "legacy//service-eu" -> null
+      - instance = "service-eu" -> null
+      - name     = "legacy" -> null
+    }
+
+Plan: 1 to add, 1 to change, 1 to destroy.
+""",
+)
 
 
 def database(id_: str, **more: Any) -> StackReview:
@@ -127,33 +153,33 @@ def database(id_: str, **more: Any) -> StackReview:
             "attributes": [],
         },
     )
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "counts": {"create": 1, "update": 1},
         "changes": changes,
         "diff": DATABASE,
         "reasons": (("infra/modules/postgres/main.tf", id_),),
     }
-    return stack(id_, **(given | more))
+    return stack(id_, **(fields | more))
 
 
 def resting(*ids: str) -> tuple[StackReview, ...]:
     """Stacks that do not change."""
-    return tuple(stack(one, "unchanged") for one in ids)
+    return tuple(stack(stack_id, "unchanged") for stack_id in ids)
 
 
 def created(id_: str, count: int, **more: Any) -> StackReview:
     """A stack that creates many resources."""
     addresses = [f'google_storage_bucket.many["{number:05}"]' for number in range(count)]
     diff = "\nTerraform will perform the following actions:\n" + "".join(
-        f"\n  # {one} will be created\n"
+        f"\n  # {address} will be created\n"
         f'  + resource "google_storage_bucket" "many" {{\n'
         f"      + id   = (known after apply)\n"
         f'      + name = "{id_.replace("/", "-")}-{number:05}"\n    }}\n'
-        for number, one in enumerate(addresses)
+        for number, address in enumerate(addresses)
     )
     changes = tuple(
-        {"address": one, "previous_address": None, "actions": ["create"], "attributes": []}
-        for one in addresses
+        {"address": address, "previous_address": None, "actions": ["create"], "attributes": []}
+        for address in addresses
     )
     return stack(id_, counts={"create": count}, changes=changes, diff=diff, **more)
 
@@ -162,7 +188,7 @@ FAILED = stack(
     "prod/service",
     "failed",
     reason="Reference to undeclared resource",
-    advice="Mend it, then push again.",
+    advice="Fix it, then push again.",
     error_class="TerraformError",
     diagnostics=(
         {
@@ -185,7 +211,7 @@ EVIL = (
 )
 
 
-def hostile() -> Review:
+def hostile() -> PlanReview:
     """Every text that others write, at its worst."""
     place = {"file": f"infra/{EVIL}.tf", "line": 3}
     finding = Finding("warning", EVIL, EVIL, EVIL, place["file"], 3, "dev/" + EVIL)  # type: ignore[arg-type]
@@ -232,7 +258,7 @@ def hostile() -> Review:
     )
 
 
-def chain() -> Review:
+def chain() -> PlanReview:
     """A network whose output moves, what reads it, and a stack that nobody applied yet."""
     network = recorded("update", "prod/network", reasons=(("infra/envs/prod/network/main.tf",),))
     return review(
@@ -249,49 +275,50 @@ def chain() -> Review:
     )
 
 
-def deleted(*, destroys: bool) -> Review:
+def deleted(*, destroys: bool) -> PlanReview:
     """A stack whose code the pull request deletes."""
     return review(recorded("delete", "dev/old", change="deleted"), destroys_deleted=destroys)
 
 
-def guarded() -> Review:
+def guarded() -> PlanReview:
     """Refused by the guard before Terraform ran."""
-    message = (
-        'The data source "external" runs a program of the pull request\'s choice on the machine that plans.'
-    )
-    found = Finding(
+    finding = Finding(
         "error",
-        "guard-data-source",
-        message,
-        "An owner may allow it in infra.yaml on main: guard.allow: [{rule: guard-data-source, path: …}].",
+        "data-source",
+        "data 'external' runs a program, in every plan.",
+        "Give the value as a variable, or let a resource make it.",
         "infra/envs/dev/service/main.tf",
         12,
         "dev/service",
     )
-    warned = Finding("warning", "guard-config", "infra.yaml changes.", file="infra.yaml", line=1)
-    reason = "the guard refuses it"
-    return review(stack("dev/service", "blocked", reason=reason), findings=(found, warned))
+    finding = replace(finding, advice=f"{finding.advice} {accept_advice(finding)}")
+    what, why = KINDS["config"]
+    warned = Finding("warning", "changed-config", f"This changes {what}: {why}.", file="infra.yaml", line=1)
+    reason = "the guard refuses its code"
+    return review(stack("dev/service", "blocked", reason=reason), findings=(finding, warned))
 
 
-def policed() -> Review:
+def policed() -> PlanReview:
     """Denied and warned by the policy."""
     denied = Finding(
         "error",
-        "policy-protect",
-        "terraform_data.main is protected, and would be replaced: it holds customers' data.",
-        "Keep it, or have an owner change policy.protect on main.",
+        "protect",
+        "This would replace terraform_data.main, which is protected: The customers' data.",
+        "To let it go: take it out of `policy: {protect: […]}` in infra.yaml on trunk first.",
         "infra/envs/prod/service/main.tf",
         4,
         "prod/service",
     )
-    warned = Finding("warning", "policy-labels", "terraform_data.main has no label `owner`.", stack="dev/a")
+    message = "Whether terraform_data.main has `owner` is known after the apply only."
+    advice = "Write the keys of the labels plainly."
+    warned = Finding("warning", "labels", message, advice, stack="dev/web")
     return review(
         recorded("replace", "prod/service", "blocked", findings=(denied,)),
-        recorded("update", "dev/a", findings=(warned,)),
+        recorded("update", "dev/web", findings=(warned,)),
     )
 
 
-def named(count: int, length: int) -> Review:
+def named(count: int, length: int) -> PlanReview:
     """So many stacks, with names so long."""
     word = "a-rather-long-name-for-one-stack-of-many-" * 10
     stacks = []
@@ -302,7 +329,7 @@ def named(count: int, length: int) -> Review:
     return review(*stacks)
 
 
-EXAMPLES: Mapping[str, Callable[[], Review]] = {
+EXAMPLES: Mapping[str, Callable[[], PlanReview]] = {
     "simple": lambda: review(
         database("dev/service"),
         database("staging/service"),

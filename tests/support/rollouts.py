@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ci.workflows import Target, render
+from orchestrator.forge.github.workflows import render
+from orchestrator.forge.workflow_target import WorkflowTarget
 from orchestrator.sandbox.github import runs
 from tests.support.ci import Ci
 from tests.support.cli import Ran
@@ -32,7 +33,7 @@ class Rollout:
     """
 
     ci: Ci
-    target: Target
+    target: WorkflowTarget
     outcomes: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     ran: dict[str, Ran] = field(default_factory=dict)
@@ -66,11 +67,6 @@ class Rollout:
         """Approve the gate of an environment as one of its reviewers."""
         with self.ci.github.place as place:
             runs.review_run(place, self.run, f"{environment}-approval", by)
-
-    def bypass(self, environment: str, by: str) -> None:
-        """Let the gate of an environment go on without a review, as an administrator can."""
-        with self.ci.github.place as place:
-            runs.bypass(place, self.run, f"{environment}-approval", by)
 
     def waiting(self) -> list[str]:
         """The jobs that wait, for reviewers or for their turn."""
@@ -135,8 +131,11 @@ class Rollout:
             case "apply":
                 seal = self._seal(environment)
                 command = ("apply", environment, "--gate", seal, "--report", str(report["apply"]))
+            case "tell":
+                pending = self.outputs.get(f"plan-{environment}", {}).get("pending", "")
+                command = ("comment", str(applied), "--environment", environment, "--pending", pending)
             case _:
-                command = ("comment", str(compared if kind == "ask" else applied))
+                command = ("comment", str(compared))
         output = self.ci.folder / f"output-{self.run}-{name}"
         more = {"GITHUB_RUN_ID": str(self.run), "GITHUB_OUTPUT": str(output), "GITHUB_SHA": self.commit}
         infra = self.ci.job(0, event="push", rights=RIGHTS[kind], commit=self.commit, **more)
@@ -147,7 +146,7 @@ class Rollout:
     def _seal(self, environment: str) -> str:
         """What the apply job is given: the seal, if the gate was passed."""
         passed = self.outcomes.get(f"gate-{environment}") == "success"
-        return self.outputs[f"plan-{environment}"]["seal"] if passed else ""
+        return self.outputs[f"plan-{environment}"]["ticket"] if passed else ""
 
 
 def _names(needs: Any) -> list[str]:
@@ -160,34 +159,34 @@ def _python(text: str) -> str:
     swap = {"&&": " and ", "||": " or ", "!": " not ", "true": "True"}
 
     def word(match: re.Match[str]) -> str:
-        found = match[0]
-        if found.startswith("'") or found in ("cancelled", "always"):
-            return found
-        return swap.get(found) or f"value({found!r})"
+        python = match[0]
+        if python.startswith("'") or python in ("cancelled", "always"):
+            return python
+        return swap.get(python) or f"value({python!r})"
 
     return "(" + words.sub(word, text).replace("\n", " ") + ")"
 
 
 def _value(path: str, needs: Mapping[str, Any]) -> str:
     """A context's value; what is not there is empty, as are all inputs of a push."""
-    found: Any = {"needs": needs, "inputs": {}}
+    value: Any = {"needs": needs, "inputs": {}}
     for part in path.split("."):
-        found = found.get(part, {}) if isinstance(found, Mapping) else {}
-    return found if isinstance(found, str) else ""
+        value = value.get(part, {}) if isinstance(value, Mapping) else {}
+    return value if isinstance(value, str) else ""
 
 
 def _outputs(path: Path) -> dict[str, str]:
     """The outputs that a step wrote, in both of their spellings."""
-    found: dict[str, str] = {}
+    outputs: dict[str, str] = {}
     lines = iter(path.read_text().splitlines() if path.exists() else ())
     for line in lines:
-        name, here, end = line.partition("<<")
-        if here and "=" not in name:
+        name, delimiter, end = line.partition("<<")
+        if delimiter and "=" not in name:
             value: list[str] = []
             while (text := next(lines)) != end:
                 value.append(text)
-            found[name] = "\n".join(value)
+            outputs[name] = "\n".join(value)
         elif "=" in line:
             name, _, rest = line.partition("=")
-            found[name] = rest
-    return found
+            outputs[name] = rest
+    return outputs

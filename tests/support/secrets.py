@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.masking.printed import forms_of
-from tests.support.nights import HEAD
+from orchestrator.masking.printed_forms import forms_of
+from tests.support.scheduled_checks import HEAD
 
 # What they are: the number of a version goes into each. Long enough to be hidden wherever they stand.
 KINDS: Mapping[str, str] = {
@@ -177,13 +177,13 @@ warn contains msg if {
 
 def code(version: int, text: str = STACK, head: str = HEAD) -> str:
     """The stack with one version of the secrets."""
-    made = head + text
+    replace = head + text
     for kind in KINDS:
         value = secret(kind, version).rstrip("\n")
-        if f"\n@{kind}@\n" in made:
+        if f"\n@{kind}@\n" in replace:
             value = "\n".join(f"    {line}" for line in value.splitlines())
-        made = made.replace(f"@{kind}@", value)
-    return made.replace("@n@", f"{version}00")
+        replace = replace.replace(f"@{kind}@", value)
+    return replace.replace("@n@", f"{version}00")
 
 
 def variables(version: int) -> str:
@@ -219,7 +219,7 @@ def _forms(versions: tuple[int, ...]) -> Iterator[tuple[str, str]]:
     for kind in KINDS:
         for version in versions:
             value = secret(kind, version)
-            parts = [value, *(one for one in value.splitlines() if not one.startswith("---"))]
+            parts = [value, *(line for line in value.splitlines() if not line.startswith("---"))]
             for part in parts:
                 for form in forms_of(part):
                     if len(form) >= 8 and not form.startswith("-----"):
@@ -236,10 +236,10 @@ def text_of(value: Any, depth: int = 0) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace") + "\n"
     if isinstance(value, Mapping):
-        return "".join(text_of(one, depth + 1) for pair in value.items() for one in pair)
+        return "".join(text_of(item, depth + 1) for pair in value.items() for item in pair)
     if isinstance(value, list | tuple | set | frozenset):
-        return "".join(text_of(one, depth + 1) for one in value)
-    known = getattr(value, "__dict__", None)
-    if known is None:
+        return "".join(text_of(item, depth + 1) for item in value)
+    attributes = getattr(value, "__dict__", None)
+    if attributes is None:
         return ""
-    return "".join(text_of(one, depth + 1) for one in known.values())
+    return "".join(text_of(item, depth + 1) for item in attributes.values())

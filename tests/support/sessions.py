@@ -9,13 +9,13 @@ from orchestrator.engine.context import RunContext
 from orchestrator.engine.folders import Folders
 from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.memory import Memory
-from orchestrator.engine.ports import Silent
+from orchestrator.engine.ports import SilentProgress
 from orchestrator.engine.session import Session
 from orchestrator.engine.states import States
 from orchestrator.masking import Masker
 from orchestrator.process import Supervisor
-from orchestrator.project.model import Project
 from orchestrator.report.model import RunInfo
+from orchestrator.repository.model import Project
 from tests.support.memory_storage import MemoryStorage
 
 
@@ -31,7 +31,7 @@ def session_in_memory(
         environ=environ,
         folders=Folders(project.root),
         masker=Masker(),
-        progress=Silent(),
+        progress=SilentProgress(),
         supervisor=Supervisor(),
         workers=1,
     )

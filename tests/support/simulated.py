@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ provider "google" {
 """
 
 
+_TO_INIT = re.compile(r'^\s*(?:backend|module) "', re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Done:
     """A finished Terraform."""
@@ -54,8 +58,11 @@ class Stack:
         (self.folder / name).write_text(head + body)
 
     def run(self, *arguments: str, code: int | None = 0) -> Done:
-        """Run a command (after `init`, once); its exit code must be `code`, unless that is None."""
-        if not self._initialised and arguments[0] != "init":
+        """Run a command; its exit code must be `code`, unless that is None.
+
+        Attached providers are not installed: there is something to `init` only with a backend or modules.
+        """
+        if not self._initialised and arguments[0] != "init" and self._has_backend_or_modules():
             self._initialised.append("init")
             self.run("init")
         child = subprocess.run(
@@ -70,6 +77,9 @@ class Stack:
         done = Done(child.returncode, child.stdout, child.stderr)
         assert code is None or done.code == code, f"{arguments}: {done.code}\n{done.out}\n{done.err}"
         return done
+
+    def _has_backend_or_modules(self) -> bool:
+        return any(_TO_INIT.search(path.read_text()) for path in self.folder.glob("*.tf"))
 
     def apply(self, *arguments: str, code: int | None = 0) -> Done:
         """Apply without asking."""

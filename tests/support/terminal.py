@@ -7,11 +7,11 @@ import pty
 import re
 import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+
+from tests.support.warm import Forked
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
@@ -22,15 +22,7 @@ class Terminal:
     def __init__(self, root: Path, *argv: str, env: Mapping[str, str] | None = None) -> None:
         self._master, slave = pty.openpty()
         environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40", **(env or {})}
-        self.child = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator", *argv],
-            cwd=root,
-            env=environment,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        )
+        self.child = Forked(argv, root, environment, slave)
         os.close(slave)
         self.raw = ""
 
@@ -39,7 +31,7 @@ class Terminal:
         """What was printed so far, without colours and cursor movements."""
         return _CONTROL.sub("", self.raw)
 
-    def expect(self, words: str, seconds: float = 30) -> None:
+    def expect(self, words: str, seconds: float = 120) -> None:
         """Wait until `words` were printed."""
         end = time.monotonic() + seconds
         while words not in self.text:
@@ -53,7 +45,7 @@ class Terminal:
         """Ctrl-C."""
         self.child.send_signal(signal.SIGINT)
 
-    def end(self, seconds: float = 30) -> int:
+    def end(self, seconds: float = 120) -> int:
         """Read to the end; returns the exit code."""
         end = time.monotonic() + seconds
         while self._read(end - time.monotonic()):
@@ -79,4 +71,5 @@ class Terminal:
         if self.child.poll() is None:
             self.child.kill()
             self.child.wait()
+        self.child.close()
         os.close(self._master)

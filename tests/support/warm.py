@@ -1,4 +1,4 @@
-"""`infra` as a process of its own, without the second that its imports take: see `orchestrator.cli.prefork`.
+"""`infra` as a process of its own, without the second that imports take: see `cli.support.prefork`.
 
 The server is one for all tests of a process. `Forked` is a process as `subprocess.Popen` knows it; `programs`
 makes a folder whose `infra` is forked too, for those who find it on PATH.
@@ -20,27 +20,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from orchestrator.cli import prefork, prefork_client
+from orchestrator.cli.support import prefork, prefork_client
 from tests.support.cli import Ran
 
 # Seconds for a command that hangs: a backstop, no measure.
 _LIMIT = 120.0
 _SERVER = """
 import socket, sys
-from orchestrator.cli import prefork, prefork_client
+from orchestrator.cli.support import prefork, prefork_client
 prefork.serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
 """
 
 
 class Forked:
-    """A running `infra`; of `subprocess.Popen` what tests use."""
+    """A running `infra`; of `subprocess.Popen` what tests use.
 
-    def __init__(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> None:
+    Its output is there at its end, unless it has a terminal (a file descriptor), which is all its streams.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], terminal: int | None = None
+    ) -> None:
         self.argv = tuple(argv)
         self.returncode: int | None = None
         self._streams = (_unnamed_file(), _unnamed_file())
         with Path(os.devnull).open() as nothing:
             streams = [nothing.fileno(), *(stream.fileno() for stream in self._streams)]
+            if terminal is not None:
+                streams = [terminal] * 3
             self._control = prefork_client.request(str(server()), argv, str(cwd), env, streams)
         self.pid = prefork_client.receive(self._control)
         self._ended = threading.Event()

@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.ci import workflows
-from orchestrator.ci.source import GitSource
+from orchestrator.forge.github import actions, workflows
+from orchestrator.forge.install_source import GitSource
+from orchestrator.forge.workflow_target import WorkflowTarget
 
 # What actions that are fetched from GitHub do there, done here by a few lines of shell.
 STANDINS = {
-    f"actions/checkout@{workflows.CHECKOUT}": (
+    actions.CHECKOUT.reference: (
         {"ref": "", "fetch-depth": "1", "persist-credentials": "true"},
         {},
         # Without a `ref` act itself has laid a copy of the clone there, which is as good as a checkout.
@@ -30,7 +31,7 @@ STANDINS = {
         'git fetch -q "$CLONE_FROM" "${REF:-$GITHUB_SHA}" && git checkout -q --detach FETCH_HEAD',
         {"REF": "${{ inputs.ref }}"},
     ),
-    f"google-github-actions/auth@{workflows.AUTH}": (
+    actions.AUTH.reference: (
         {
             "workload_identity_provider": "",
             "service_account": "",
@@ -45,16 +46,28 @@ STANDINS = {
         'if [ -n "${!name}" ]; then echo "STORAGE_EMULATOR_HOST=${!name}" >> "$GITHUB_ENV"; fi',
         {"ACCOUNT": "${{ inputs.service_account }}"},
     ),
-    f"actions/upload-artifact@{workflows.UPLOAD}": (
+    **{
+        action.reference: (
+            {f"{program}_version": "", f"{program}_wrapper": "true"},
+            {},
+            # The job's own program on PATH stands in for the one that is set up.
+            f"command -v {program} > /dev/null",
+            {},
+        )
+        for action, program in ((actions.SETUP_TERRAFORM, "terraform"), (actions.SETUP_OPENTOFU, "tofu"))
+    },
+    actions.UPLOAD.reference: (
         {"name": "artifact", "path": ".", "retention-days": "90"},
         {},
         'mkdir -p "$ARTIFACTS/$NAME" && if [ -d "$WHAT" ]; then cp -r "$WHAT/." "$ARTIFACTS/$NAME/"; fi',
         {"NAME": "${{ inputs.name }}", "WHAT": "${{ inputs.path }}"},
     ),
-    f"actions/download-artifact@{workflows.DOWNLOAD}": (
+    actions.DOWNLOAD.reference: (
         {"pattern": "*", "path": "."},
         {},
-        'mkdir -p "$WHERE" && for one in "$ARTIFACTS"/$PATTERN; do cp -r "$one" "$WHERE/"; done',
+        # As the action does: a pattern that nothing matches is no error, and makes no folder.
+        'for part in "$ARTIFACTS"/$PATTERN; do '
+        'if [ -e "$part" ]; then mkdir -p "$WHERE" && cp -r "$part" "$WHERE/"; fi; done',
         {"PATTERN": "${{ inputs.pattern }}", "WHERE": "${{ inputs.path }}"},
     ),
 }
@@ -72,10 +85,10 @@ def read_yaml(text: str) -> Any:
 
 def tool(name: str) -> str:
     """A program that `make test` installs where there is Go; the test is skipped where it is not."""
-    found = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    if found is None:
+    which = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if which is None:
         pytest.skip(f"{name} is not installed: `make test` installs it where there is a Go toolchain")
-    return found
+    return which
 
 
 @dataclass
@@ -101,10 +114,18 @@ class Workflows:
         return self.folder / "artifacts"
 
     def write(
-        self, environments: Sequence[str], trunk: str = "main", *, shards: int = 1, drift_shards: int = 1
+        self,
+        environments: Sequence[str],
+        trunk: str = "main",
+        *,
+        shards: int = 1,
+        drift_shards: int = 1,
+        rehearse: bool = False,
     ) -> None:
-        """The shipped workflows, made to run here, into the clone; the numbers are as in `Target`."""
-        target = workflows.Target(self.name, trunk, environments, shards=shards, drift_shards=drift_shards)
+        """The shipped workflows, made to run here, into the clone; the rest is as in `WorkflowTarget`."""
+        target = WorkflowTarget(
+            self.name, trunk, environments, shards=shards, drift_shards=drift_shards, rehearse=rehearse
+        )
         for path, text in files(target, self.programs).items():
             (self.repository / path).parent.mkdir(parents=True, exist_ok=True)
             (self.repository / path).write_text(text)
@@ -144,7 +165,7 @@ class Workflows:
         path.write_text(json.dumps({"inputs": dict(inputs), **event} if inputs else dict(event)))
         local = [f"{name.partition(' ')[0]}={_standin(self.folder / 'actions', name)}" for name in STANDINS]
         local.append(f"{self.name}@main={self.repository}")
-        given = {
+        variables = {
             "CLONE_FROM": self.origin or str(self.repository),
             "ARTIFACTS": str(self.artifacts),
             "RUNNER_TEMP": str(self.folder),
@@ -152,21 +173,26 @@ class Workflows:
         }
         return [
             *(tool("act"), kind, "-W", f".github/workflows/{workflow}", "-e", str(path)),
-            *("-P", "ubuntu-latest=-self-hosted", "-s", "GITHUB_TOKEN=" + given.get("GITHUB_TOKEN", "token")),
+            *(
+                "-P",
+                "ubuntu-latest=-self-hosted",
+                "-s",
+                "GITHUB_TOKEN=" + variables.get("GITHUB_TOKEN", "token"),
+            ),
             *(word for name, value in self.tokens.items() for word in ("--var", f"{name}={value}")),
             *("--var", "INFRA_WORKLOAD_IDENTITY_PROVIDER=projects/1/providers/github"),
-            *(word for one in local for word in ("--local-repository", one)),
-            *(word for name, value in given.items() for word in ("--env", f"{name}={value}")),
+            *(word for path in local for word in ("--local-repository", path)),
+            *(word for name, value in variables.items() for word in ("--env", f"{name}={value}")),
         ]
 
 
-def files(target: workflows.Target, programs: Path) -> dict[str, str]:
+def files(target: WorkflowTarget, programs: Path) -> dict[str, str]:
     """The shipped workflows, made to run here: nothing is installed; act knows no `queue` and no job's index.
 
     act gives every job the same GITHUB_TOKEN; here each has a variable of its own (`JOB_plan` for the job
     `plan`), which can be a token with that job's permissions.
     """
-    found = {}
+    paths = {}
     for path, text in workflows.render(target, SOURCE).items():
         text = re.sub(r"^ +queue: max\n", "", text, flags=re.MULTILINE)
         text = text.replace("${{ strategy.job-index }}", "0")
@@ -183,8 +209,8 @@ def files(target: workflows.Target, programs: Path) -> dict[str, str]:
         for index in range(1, len(parts), 2):
             variable = variable_of(parts[index].strip(" :\n"))
             parts[index + 1] = parts[index + 1].replace("github.token", f"vars.{variable}")
-        found[path] = "".join(parts)
-    return found
+        paths[path] = "".join(parts)
+    return paths
 
 
 def variable_of(job: str) -> str:
@@ -192,7 +218,7 @@ def variable_of(job: str) -> str:
     return f"JOB_{job.replace('-', '_')}"
 
 
-def permissions(target: workflows.Target) -> dict[str, dict[str, str]]:
+def permissions(target: WorkflowTarget) -> dict[str, dict[str, str]]:
     """What each job that writes or reads on GitHub may do there, by the name of its variable."""
     return {
         variable_of(name): {

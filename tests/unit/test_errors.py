@@ -27,8 +27,8 @@ def test_what_the_system_says(number: int, message: str, advice: str) -> None:
 
 
 def test_only_what_is_known_is_ours() -> None:
-    ours = StateError("x")
-    assert known_error(ours) is ours
+    state_error = StateError("x")
+    assert known_error(state_error) is state_error
     assert isinstance(known_error(RecursionError()), NestingError)
     assert known_error(OSError("odd")).message == "odd."
     with pytest.raises(ZeroDivisionError):

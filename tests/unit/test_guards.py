@@ -43,15 +43,15 @@ def test_the_home_directory_is_a_temporary_one(home: Path) -> None:
 
 
 def test_no_foreign_variable_reaches_a_test() -> None:
-    given = guards.test_environment(Path())
-    left = [name for name in os.environ if guards.is_foreign(name) and name not in given]
-    assert left == []
+    test_environment = guards.test_environment(Path())
+    environ = [name for name in os.environ if guards.is_foreign(name) and name not in test_environment]
+    assert environ == []
 
 
 def test_commits_have_a_fixed_identity(make_repo: MakeRepo) -> None:
-    one, two = make_repo({"a.tf": "x"}, name="one"), make_repo({"a.tf": "x"}, name="two")
-    assert one.head == two.head
-    assert one.git("log", "-1", "--format=%ae") == "ada@example.com"
+    repo, two = make_repo({"a.tf": "x"}, name="one"), make_repo({"a.tf": "x"}, name="two")
+    assert repo.head == two.head
+    assert repo.git("log", "-1", "--format=%ae") == "ada@example.com"
 
 
 @pytest.mark.parametrize(

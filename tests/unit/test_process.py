@@ -93,15 +93,20 @@ def test_bytes_that_are_not_utf8_survive(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("to_files", [False, True])
 def test_lines_are_told_as_they_come(tmp_path: Path, to_files: bool) -> None:
-    heard: list[tuple[str, bytes, float]] = []
-    script = "echo one; echo err >&2; sleep 0.4; printf 'tw'; printf 'o\\nlast'"
-    Supervisor().run(
-        shell(script, tmp_path, files=tmp_path / "out" if to_files else None),
-        lambda stream, line: heard.append((stream, line, time.monotonic())),
+    """The child goes on only once its first line was heard."""
+    heard: list[tuple[str, bytes]] = []
+    script = "echo one; echo err >&2; until [ -e go ]; do sleep 0.01; done; printf 'tw'; printf 'o\\nlast'"
+
+    def listen(stream: str, line: bytes) -> None:
+        heard.append((stream, line))
+        (tmp_path / "go").touch()
+
+    done = Supervisor().run(
+        shell(script, tmp_path, files=tmp_path / "out" if to_files else None, deadline=60), listen
     )
-    assert [line for stream, line, _ in heard if stream == "stdout"] == [b"one", b"two", b"last"]
-    assert [line for stream, line, _ in heard if stream == "stderr"] == [b"err"]
-    assert heard[-1][2] - heard[0][2] > 0.2
+    assert done.ended != "deadline"
+    assert [line for stream, line in heard if stream == "stdout"] == [b"one", b"two", b"last"]
+    assert [line for stream, line in heard if stream == "stderr"] == [b"err"]
 
 
 def test_an_error_in_the_listener_does_not_end_the_child(tmp_path: Path) -> None:
@@ -217,12 +222,13 @@ def test_a_phase_does_not_lengthen_the_deadline(tmp_path: Path) -> None:
 COUNTS_SIGNALS = (
     "import signal, sys, time, os\n"
     "got = []\n"
-    "signal.signal(signal.SIGINT, lambda *a: got.append(1))\n"
+    "def hear(*a): got.append(1); open(f'{sys.argv[1]}-heard', 'w').write('x')\n"
+    "signal.signal(signal.SIGINT, hear)\n"
     "open(sys.argv[1], 'w').write('x')\n"
     "print('ready', file=sys.stderr, flush=True)\n"
     "end = time.monotonic() + 20\n"
     "while not got and time.monotonic() < end: time.sleep(0.01)\n"
-    "time.sleep(0.4)\n"
+    "while not os.path.exists(sys.argv[2]) and time.monotonic() < end: time.sleep(0.01)\n"
     "print(len(got))"
 )
 
@@ -231,7 +237,10 @@ def test_an_interrupt_is_forwarded_once_to_every_child(tmp_path: Path) -> None:
     supervisor = Supervisor()
     commands = [
         Command(
-            (*PYTHON, COUNTS_SIGNALS, f"ready{n}"), tmp_path, ENV, files=tmp_path / f"f{n}" if n else None
+            (*PYTHON, COUNTS_SIGNALS, f"ready{n}", "enough"),
+            tmp_path,
+            ENV,
+            files=tmp_path / f"f{n}" if n else None,
         )
         for n in range(3)
     ]
@@ -240,7 +249,11 @@ def test_an_interrupt_is_forwarded_once_to_every_child(tmp_path: Path) -> None:
         for n in range(3):
             wait_for(tmp_path / f"ready{n}")
         supervisor.interrupt()
+        # Two that come before the first is heard would be one.
+        for n in range(3):
+            wait_for(tmp_path / f"ready{n}-heard")
         supervisor.interrupt()
+        (tmp_path / "enough").touch()
         results = [future.result() for future in futures]
     assert [(r.ended, r.stdout) for r in results] == [("interrupted", b"1\n")] * 3
     with pytest.raises(InterruptedRunError):
@@ -251,19 +264,22 @@ def test_an_interrupt_is_forwarded_once_to_every_child(tmp_path: Path) -> None:
 def test_a_deadline_after_an_interrupt_sends_no_second_signal(tmp_path: Path) -> None:
     supervisor = Supervisor()
     command = Command(
-        (*PYTHON, COUNTS_SIGNALS, "ready"),
+        (*PYTHON, COUNTS_SIGNALS, "ready", "enough"),
         tmp_path,
         ENV,
         files=tmp_path / "f",
-        phase_deadlines=((b"ready", 0.3),),
+        phase_deadlines=((b"ready", 0.1),),
     )
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(supervisor.run, command)
         wait_for(tmp_path / "ready")
         supervisor.interrupt()
+        # Until well after the deadline.
+        time.sleep(0.2)
+        (tmp_path / "enough").touch()
         done = future.result()
     assert done.stdout == b"1\n"
-    assert done.seconds > 0.3
+    assert done.seconds > 0.1
 
 
 def test_after_an_interrupt_only_what_reads_is_killed(tmp_path: Path) -> None:

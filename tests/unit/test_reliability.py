@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ _TEXT = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 ROWS = _ROW.findall(_TEXT)
 
 
+@functools.cache
 def names_in(path: Path) -> set[str]:
     """Functions and methods of a file, as `function` and `Class.method`."""
     names: set[str] = set()

@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ci.workflows import Target, render
+from orchestrator.forge.github.workflows import render
+from orchestrator.forge.workflow_target import WorkflowTarget
 from tests.support.workflows import SOURCE, read_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +66,7 @@ def test_each_sentence_names_its_test() -> None:
 
 def jobs() -> dict[tuple[str, str], dict[str, Any]]:
     """Every job with steps of the workflows, by workflow and name, with ENV for the environment."""
-    files = render(Target("example/infrastructure", "main", ("prod",)), SOURCE)
+    files = render(WorkflowTarget("example/infrastructure", "main", ("prod",)), SOURCE)
     return {
         (Path(path).stem.replace("-prod", "-ENV"), name.replace("-prod", "-ENV")): job
         for path, text in files.items()

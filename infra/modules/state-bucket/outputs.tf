@@ -1,14 +1,14 @@
 output "bucket" {
   description = "The bucket: its name and its gs:// address."
   value = {
-    name = google_storage_bucket.this.name
-    url  = google_storage_bucket.this.url
+    name = local.bucket
+    url  = "gs://${local.bucket}"
   }
 }
 
 output "policy_etag" {
-  description = "The version of the bucket's own IAM policy."
-  value       = google_storage_bucket_iam_policy.this.etag
+  description = "The version of the bucket's own IAM policy; null for a bucket that is not created here."
+  value       = one(google_storage_bucket_iam_policy.this[*].etag)
 }
 
 output "folders" {
@@ -25,4 +25,9 @@ output "grants" {
       member = grant.member
     }
   }
+}
+
+output "bucket_grants" {
+  description = "Who may do what in the bucket itself, where it is not created here, by ENVIRONMENT/ACCOUNT."
+  value       = { for key, grant in google_storage_bucket_iam_member.this : key => { role = grant.role, member = grant.member } }
 }

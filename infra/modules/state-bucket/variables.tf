@@ -9,13 +9,20 @@ variable "project_id" {
   }
 }
 
+variable "create" {
+  description = "Whether the bucket is created and managed here. Without that it exists, keeps its settings and its policy, and gets only the rights of the accounts; its access must be uniform."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "name" {
   description = "The bucket's name, unique in all of Google Cloud."
   type        = string
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.name)) && !startswith(var.name, "goog") && !strcontains(var.name, "google")
+    condition     = !var.create || can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.name)) && !startswith(var.name, "goog") && !strcontains(var.name, "google")
     error_message = "Use 3 to 63 lower-case letters, digits and hyphens; Google keeps names with google in them for itself."
   }
 }
@@ -48,11 +55,13 @@ variable "admins" {
 }
 
 variable "environments" {
-  description = "The three accounts of each environment, as IAM members, by the environment's name."
+  description = "The three accounts of each environment, as IAM members, by the environment's name; and, where they are not below ENV/, the folders in this bucket that remember it (`memory`, each ending in the environment's name) and that hold its states (an empty name is the whole bucket)."
   type = map(object({
-    plan  = string
-    apply = string
-    drift = string
+    plan   = string
+    apply  = string
+    drift  = string
+    memory = optional(set(string))
+    states = optional(set(string))
   }))
   nullable = false
 
@@ -73,6 +82,16 @@ variable "environments" {
       for accounts in var.environments : [accounts.plan, accounts.apply, accounts.drift]
     ])))
     error_message = "Give each environment three accounts of its own: one that served for two of them would have the rights of both."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for name, accounts in var.environments : [
+        [for folder in coalesce(accounts.memory, []) : can(regex("^([A-Za-z0-9_][A-Za-z0-9._-]*/)*${name}$", folder))],
+        [for folder in coalesce(accounts.states, []) : can(regex("^([A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*)?$", folder)) && split("/", folder)[0] != "bootstrap"],
+      ]
+    ]))
+    error_message = "Give folders such as terraform/dev, without a slash at either end; those of the memory end in the environment's name, and bootstrap is the folder that no environment may write."
   }
 }
 
@@ -95,6 +114,75 @@ variable "promotion_order" {
   validation {
     condition     = var.promotion_order == null || can([for name in var.promotion_order : var.environments[name]]) && try(length(var.promotion_order) == length(distinct(var.promotion_order)), false)
     error_message = "Name environments of this bucket, each once."
+  }
+}
+
+variable "prefix" {
+  description = "The repository's own folder in the bucket, where infra.yaml gives `memory.prefix` and the states have the same: all environments' folders are in it."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = var.prefix == "" || can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$", var.prefix)) && var.prefix != "bootstrap"
+    error_message = "Give a folder such as teams/shop: letters, digits, dots, underscores and hyphens between slashes."
+  }
+}
+
+variable "repositories" {
+  description = "Further repositories that share the bucket, by the folder of each in it (its `memory.prefix`, which its states have too): its accounts as IAM members, and its promotion order."
+  type = map(object({
+    attest = string
+    environments = map(object({
+      plan   = string
+      apply  = string
+      drift  = string
+      memory = optional(set(string))
+      states = optional(set(string))
+    }))
+    promotion_order = optional(list(string))
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for folder in keys(var.repositories) : can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$", folder)) && folder != var.prefix && split("/", folder)[0] != "bootstrap"])
+    error_message = "Give each repository a folder of its own, such as teams/shop: letters, digits, dots, underscores and hyphens between slashes; bootstrap is taken."
+  }
+
+  validation {
+    condition = length([
+      for pair in setproduct(
+        concat([for name in keys(var.environments) : var.prefix == "" ? "${name}/" : "${var.prefix}/${name}/"], flatten([for folder, repository in var.repositories : [for name in keys(repository.environments) : "${folder}/${name}/"]])),
+        concat([for name in keys(var.environments) : var.prefix == "" ? "${name}/" : "${var.prefix}/${name}/"], flatten([for folder, repository in var.repositories : [for name in keys(repository.environments) : "${folder}/${name}/"]])),
+      ) : pair if pair[0] != pair[1] && startswith(pair[0], pair[1])
+    ]) == 0
+    error_message = "The folder of one repository's environment is inside that of another: its accounts would reach both."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for repository in var.repositories : [for name in keys(repository.environments) : can(regex("^[a-z][a-z0-9-]*$", name))]]))
+    error_message = "An environment is named as its folder below infra/envs, in lower-case letters, digits and hyphens."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for repository in var.repositories : [for member in concat([repository.attest], flatten([for accounts in values(repository.environments) : [accounts.plan, accounts.apply, accounts.drift]])) : can(regex("^serviceAccount:[^*]+$", member))]
+    ]))
+    error_message = "Give each account as serviceAccount:NAME@PROJECT.iam.gserviceaccount.com."
+  }
+
+  validation {
+    condition = (
+      length(concat([var.attest], flatten([for accounts in values(var.environments) : [accounts.plan, accounts.apply, accounts.drift]]), flatten([for repository in var.repositories : [repository.attest, [for accounts in values(repository.environments) : [accounts.plan, accounts.apply, accounts.drift]]]]))) ==
+      length(distinct(concat([var.attest], flatten([for accounts in values(var.environments) : [accounts.plan, accounts.apply, accounts.drift]]), flatten([for repository in var.repositories : [repository.attest, [for accounts in values(repository.environments) : [accounts.plan, accounts.apply, accounts.drift]]]]))))
+    )
+    error_message = "Give each repository and each environment accounts of its own: one that served for two of them would have the rights of both."
+  }
+
+  validation {
+    condition     = alltrue([for repository in var.repositories : repository.promotion_order == null || can([for name in repository.promotion_order : repository.environments[name]])])
+    error_message = "Name environments of the repository in its promotion order."
   }
 }
 

@@ -128,9 +128,15 @@ resource "google_artifact_registry_repository_iam_member" "publisher" {
   member     = each.value.member
 }
 
+locals {
+  schedules = {
+    for clock in ["vertex", "scheduler"] : clock => { for name, schedule in var.schedules : name => schedule if schedule.clock == clock }
+  }
+}
+
 # google_vertex_ai_schedule is deprecated: this resource is the same schedule, for notebooks and pipelines.
 resource "google_colab_schedule" "this" {
-  for_each = var.schedules
+  for_each = local.schedules["vertex"]
 
   project      = var.project_id
   location     = var.region
@@ -161,4 +167,88 @@ resource "google_colab_schedule" "this" {
     google_project_iam_member.runner,
     google_storage_bucket_iam_member.runner,
   ]
+}
+
+# Cloud Scheduler asks for the run as the runner, which must then be allowed to act as itself.
+resource "google_service_account_iam_member" "runner" {
+  count = length(local.schedules["scheduler"]) > 0 ? 1 : 0
+
+  service_account_id = google_service_account.runner.name
+  role               = "roles/iam.serviceAccountUser"
+  member             = google_service_account.runner.member
+}
+
+resource "google_cloud_scheduler_job" "this" {
+  for_each = local.schedules["scheduler"]
+
+  project   = var.project_id
+  region    = var.region
+  name      = "${var.name}-${each.key}"
+  schedule  = trimprefix(each.value.cron, "TZ=${local.time_zones[each.key]} ")
+  time_zone = local.time_zones[each.key]
+  paused    = each.value.paused
+
+  http_target {
+    http_method = "POST"
+    uri         = "https://${var.region}-aiplatform.googleapis.com/v1/projects/${var.project_id}/locations/${var.region}/pipelineJobs"
+    headers     = { "Content-Type" = "application/json" }
+
+    body = base64encode(jsonencode({
+      displayName    = "${var.name}-${each.key}"
+      serviceAccount = google_service_account.runner.email
+      templateUri    = each.value.template_uri
+      labels         = var.labels
+      runtimeConfig = {
+        gcsOutputDirectory = "${google_storage_bucket.artifacts.url}/runs/${each.key}"
+        parameterValues    = each.value.parameters
+        failurePolicy      = "PIPELINE_FAILURE_POLICY_FAIL_FAST"
+      }
+    }))
+
+    oauth_token {
+      service_account_email = google_service_account.runner.email
+      scope                 = "https://www.googleapis.com/auth/cloud-platform"
+    }
+  }
+
+  retry_config {
+    # A request that was lost may have started a run.
+    retry_count = 0
+  }
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.runner,
+    google_project_iam_member.runner,
+    google_service_account_iam_member.runner,
+    google_storage_bucket_iam_member.runner,
+  ]
+}
+
+locals {
+  time_zones = { for name, schedule in var.schedules : name => try(regex("^TZ=(\\S+) ", schedule.cron)[0], "Etc/UTC") }
+}
+
+resource "google_monitoring_alert_policy" "failed" {
+  count = length(var.alert_channels) > 0 ? 1 : 0
+
+  project               = var.project_id
+  display_name          = "${var.name}: a pipeline failed"
+  combiner              = "OR"
+  severity              = "ERROR"
+  notification_channels = sort(var.alert_channels)
+  user_labels           = var.labels
+
+  conditions {
+    display_name = "a run ended as failed"
+
+    condition_matched_log {
+      filter = "resource.type=\"aiplatform.googleapis.com/PipelineJob\" AND jsonPayload.state=\"PIPELINE_STATE_FAILED\""
+    }
+  }
+
+  alert_strategy {
+    notification_rate_limit {
+      period = "3600s"
+    }
+  }
 }

@@ -25,6 +25,7 @@ output "runner" {
 output "runner_grants" {
   description = "What the runner may do: the grants' ids, on the project, the bucket and each repository."
   value = merge(
+    { for index, grant in google_service_account_iam_member.runner : "itself" => grant.id },
     { project = google_project_iam_member.runner.id, artifacts = google_storage_bucket_iam_member.runner.id },
     { for key, grant in google_artifact_registry_repository_iam_member.runner : key => grant.id },
   )
@@ -42,5 +43,13 @@ output "publishers" {
 
 output "schedules" {
   description = "The schedules' ids, by the name given."
-  value       = { for key, schedule in google_colab_schedule.this : key => schedule.id }
+  value = merge(
+    { for key, schedule in google_colab_schedule.this : key => schedule.id },
+    { for key, job in google_cloud_scheduler_job.this : key => job.id },
+  )
+}
+
+output "alert" {
+  description = "The alert for failed runs: its id; null without channels."
+  value       = one(google_monitoring_alert_policy.failed[*].id)
 }

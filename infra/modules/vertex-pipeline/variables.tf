@@ -32,12 +32,13 @@ variable "name" {
 }
 
 variable "schedules" {
-  description = "Pipelines that run by the clock, by name: when (cron, with a TZ= prefix for another zone than UTC), which compiled pipeline, and its parameters."
+  description = "Pipelines that run by the clock, by name: when (cron, with a TZ= prefix for another zone than UTC), which compiled pipeline by its digest, and its parameters. The clock is Vertex AI's, or with clock = \"scheduler\" Cloud Scheduler's, where that is what your team watches."
   type = map(object({
     cron         = string
     template_uri = string
     parameters   = optional(map(string), {})
     paused       = optional(bool, false)
+    clock        = optional(string, "vertex")
   }))
   default  = {}
   nullable = false
@@ -48,8 +49,13 @@ variable "schedules" {
   }
 
   validation {
-    condition     = alltrue([for schedule in var.schedules : can(regex("^https://[a-z0-9-]+-kfp\\.pkg\\.dev/[^/]+/[^/]+/[^/]+/[^/]+$", schedule.template_uri)) && !endswith(schedule.template_uri, "/latest")])
-    error_message = "Name the pipeline in its repository with a fixed version: https://REGION-kfp.pkg.dev/PROJECT/REPOSITORY/PIPELINE/VERSION; with latest, a plan cannot tell what will run."
+    condition     = alltrue([for schedule in var.schedules : can(regex("^https://[a-z0-9-]+-kfp\\.pkg\\.dev/[^/]+/[^/]+/[^/]+/sha256:[0-9a-f]{64}$", schedule.template_uri))])
+    error_message = "Name the pipeline in its repository by its digest: https://REGION-kfp.pkg.dev/PROJECT/REPOSITORY/PIPELINE/sha256:HEX. A tag can move, and then a plan cannot tell what will run."
+  }
+
+  validation {
+    condition     = alltrue([for schedule in var.schedules : contains(["vertex", "scheduler"], schedule.clock)])
+    error_message = "The clock is vertex or scheduler."
   }
 }
 
@@ -74,6 +80,18 @@ variable "publishers" {
   validation {
     condition     = alltrue([for member in values(var.publishers) : can(regex("^(user|group|serviceAccount|principal|principalSet):[^*]+$", member))])
     error_message = "Name each publisher, such as serviceAccount:ml-build@PROJECT.iam.gserviceaccount.com; everybody is refused."
+  }
+}
+
+variable "alert_channels" {
+  description = "Who is told of a run that failed: notification channels (projects/PROJECT/notificationChannels/ID)."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for channel in var.alert_channels : can(regex("^projects/[^/]+/notificationChannels/[^/]+$", channel))])
+    error_message = "Give each channel as projects/PROJECT/notificationChannels/ID."
   }
 }
 

@@ -5,7 +5,7 @@
 `attributes`. A `Block` has `kind`, `labels`, `line`, `attributes` by name and nested `blocks`;
 `block.nested()` looks through `dynamic`. An `Attribute` has a `line` and an `Expression`:
 
-- `text`: the string with gaps (`text.py`), resolved later in a `Scope`; `string`: it when nothing is open
+- `text`: the string with gaps (`text.py`), resolved later in a `NameScope`; `string`: it when nothing is open
 - `literal()`: the value as JSON has it; `elements` and `members`: those of an object or list written out
 - `references`, `calls(functions)`, `strings()`: what is used anywhere inside
 
@@ -18,8 +18,8 @@ Modules as Terraform merges them: `orchestrator.repository.modules`.
 from orchestrator.repository.hcl.block import Attribute, Block
 from orchestrator.repository.hcl.expression import (
     NO_LITERAL,
-    Call,
     Expression,
+    FunctionCall,
     Reference,
     References,
     String,
@@ -32,9 +32,9 @@ __all__ = [
     "NO_LITERAL",
     "Attribute",
     "Block",
-    "Call",
     "Expression",
     "File",
+    "FunctionCall",
     "Problem",
     "Reference",
     "References",

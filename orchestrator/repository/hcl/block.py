@@ -9,8 +9,8 @@ from functools import cached_property
 from types import MappingProxyType
 
 from orchestrator.repository.hcl.expression import (
-    Call,
     Expression,
+    FunctionCall,
     JsonExpression,
     NativeExpression,
     String,
@@ -19,7 +19,7 @@ from orchestrator.repository.hcl.expression import (
     strings_in,
 )
 from orchestrator.repository.hcl.json_values import JsonObject, JsonValue
-from orchestrator.repository.hcl.syntax import Code, Node, body_of, named
+from orchestrator.repository.hcl.syntax import Node, SourceText, body_of, named
 
 # How many labels a block of JSON has; what is not here has none.
 LABELS: Mapping[str, int] = MappingProxyType(
@@ -35,6 +35,7 @@ LABELS: Mapping[str, int] = MappingProxyType(
         "provider": 1,
         "check": 1,
         "run": 1,
+        "mock_provider": 1,
     }
 )
 NESTED_LABELS: Mapping[str, int] = MappingProxyType(
@@ -129,7 +130,7 @@ class Block(ABC):
         """Every string inside, with the names that lead to it."""
 
     @abstractmethod
-    def calls(self, functions: Collection[str]) -> Iterator[Call]:
+    def calls(self, functions: Collection[str]) -> Iterator[FunctionCall]:
         """Every call of some functions anywhere inside."""
 
     @property
@@ -158,7 +159,7 @@ class Block(ABC):
 class NativeBlock(Block):
     """A block in HCL, or a whole file (its `kind` is empty). Read when it is asked for."""
 
-    def __init__(self, code: Code, node: Node, file: str, *, is_file: bool = False) -> None:
+    def __init__(self, code: SourceText, node: Node, file: str, *, is_file: bool = False) -> None:
         self.code = code
         self.node = node
         self.file = file
@@ -166,9 +167,16 @@ class NativeBlock(Block):
         self.kind = words[0] if words else ""
         self.labels = tuple(words[1:])
         self.line = code.line(node)
+        self._read: tuple[dict[str, Attribute], tuple[Block, ...]] | None = None
 
-    @cached_property
+    @property
     def _body(self) -> tuple[dict[str, Attribute], tuple[Block, ...]]:
+        # `cached_property` takes a lock each time before Python 3.12.
+        if self._read is None:
+            self._read = self._read_body()
+        return self._read
+
+    def _read_body(self) -> tuple[dict[str, Attribute], tuple[Block, ...]]:
         attributes: dict[str, Attribute] = {}
         blocks: list[Block] = []
         for child in named(body_of(self.node)):
@@ -206,7 +214,7 @@ class NativeBlock(Block):
     def strings(self) -> Iterator[String]:
         return strings_in(self.code, body_of(self.node), ())
 
-    def calls(self, functions: Collection[str]) -> Iterator[Call]:
+    def calls(self, functions: Collection[str]) -> Iterator[FunctionCall]:
         return calls_in(self.code, self.node, functions)
 
 
@@ -251,13 +259,13 @@ class JsonBlock(Block):
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        found: list[Block] = []
+        blocks: list[Block] = []
         for key, value in self.content.members:
             if key != COMMENT:
-                found += json_blocks(
+                blocks += json_blocks(
                     key, value, self._label_count(key), self.file, verbatim=self._is_verbatim(key)
                 )
-        return tuple(found)
+        return tuple(blocks)
 
     def _label_count(self, kind: str) -> int:
         if self.kind == "":
@@ -280,7 +288,7 @@ class JsonBlock(Block):
     def strings(self) -> Iterator[String]:
         return JsonExpression(JsonValue(self.content, self.line)).strings()
 
-    def calls(self, functions: Collection[str]) -> Iterator[Call]:
+    def calls(self, functions: Collection[str]) -> Iterator[FunctionCall]:
         for attribute in self.attributes.values():
             yield from attribute.expression.calls(functions)
         for key, _ in self.content.members:
@@ -340,7 +348,7 @@ class MergedBlock(Block):
                     String(string.text, string.line, (block.kind, *string.path)) for string in block.strings()
                 )
 
-    def calls(self, functions: Collection[str]) -> Iterator[Call]:
+    def calls(self, functions: Collection[str]) -> Iterator[FunctionCall]:
         for attribute in self._attributes.values():
             yield from attribute.expression.calls(functions)
         for block in self._blocks:
@@ -355,10 +363,10 @@ def merge(base: Block, override: Block) -> Block:
     `lifecycle` is merged itself.
     """
     kinds = {_made_kind(block) for block in override.blocks}
-    kept = tuple(block for block in base.blocks if _made_kind(block) not in kinds)
+    blocks = tuple(block for block in base.blocks if _made_kind(block) not in kinds)
     attributes = {name: attribute for name, attribute in base.attributes.items() if name not in kinds}
     added = tuple(_with_lifecycle(base, block) for block in override.blocks)
-    return MergedBlock(base, {**attributes, **override.attributes}, (*kept, *added))
+    return MergedBlock(base, {**attributes, **override.attributes}, (*blocks, *added))
 
 
 def _with_lifecycle(base: Block, block: Block) -> Block:

@@ -18,9 +18,9 @@ from typing import Any
 from orchestrator.repository.hcl.json_values import JsonNumber, JsonObject, JsonValue
 from orchestrator.repository.hcl.syntax import (
     PLAIN_NUMBER,
-    Code,
     Node,
     Problem,
+    SourceText,
     body_of,
     inner,
     named,
@@ -59,7 +59,7 @@ class String:
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionCall:
     """A call of a function, its name without a namespace."""
 
     function: str
@@ -115,8 +115,13 @@ class Expression(ABC):
     def references(self) -> References:
         """The names that are used anywhere in it."""
 
+    @property
     @abstractmethod
-    def calls(self, functions: Collection[str]) -> Iterator[Call]:
+    def call(self) -> FunctionCall | None:
+        """The call of a function of Terraform's own that is the whole value; None for anything else."""
+
+    @abstractmethod
+    def calls(self, functions: Collection[str]) -> Iterator[FunctionCall]:
         """Every call of some functions anywhere in it."""
 
     @abstractmethod
@@ -145,7 +150,7 @@ class Expression(ABC):
 class NativeExpression(Expression):
     """An expression in HCL."""
 
-    def __init__(self, code: Code, node: Node) -> None:
+    def __init__(self, code: SourceText, node: Node) -> None:
         self.code = code
         self.node = node
 
@@ -186,7 +191,24 @@ class NativeExpression(Expression):
     def references(self) -> References:
         return frozenset(references_in(self.code, self.node))
 
-    def calls(self, functions: Collection[str]) -> Iterator[Call]:
+    @property
+    def call(self) -> FunctionCall | None:
+        children = named(self.node)
+        node = children[0] if len(children) == 1 else None
+        match node.type if node is not None else "":
+            case "function_call" if not self.code.raw(children[0]).startswith("provider"):
+                return next(calls_in(self.code, children[0], {self.code.function(children[0])}), None)
+            case "expression":
+                return NativeExpression(self.code, children[0]).call
+            case "template_expr":
+                quoted = inner(children[0], "quoted_template")
+                parts = [child for child in named(quoted) if not child.type.startswith("quoted_template_")]
+                whole = inner(parts[0], "expression") if len(parts) == 1 else None
+                is_code = whole is not None and parts[0].type == "template_interpolation"
+                return NativeExpression(self.code, whole).call if is_code and whole is not None else None
+        return None
+
+    def calls(self, functions: Collection[str]) -> Iterator[FunctionCall]:
         return calls_in(self.code, self.node, functions)
 
     def strings(self, path: tuple[str, ...] = ()) -> Iterator[String]:
@@ -268,9 +290,15 @@ class JsonExpression(Expression):
     def references(self) -> References:
         return frozenset().union(*(template.references for template, _ in self.templates()))
 
-    def calls(self, functions: Collection[str]) -> Iterator[Call]:
+    @property
+    def call(self) -> FunctionCall | None:
+        return self.template.expression.call if self.template and self.template.expression else None
+
+    def calls(self, functions: Collection[str]) -> Iterator[FunctionCall]:
         for template, line in self.templates():
-            yield from (Call(call.function, call.arguments, line) for call in template.calls(functions))
+            yield from (
+                FunctionCall(call.function, call.arguments, line) for call in template.calls(functions)
+            )
 
     def strings(self, path: tuple[str, ...] = ()) -> Iterator[String]:
         match self.value:
@@ -336,7 +364,7 @@ class Template:
             word += "_"
         data = f"_ = <<{word}\n{text}\n{word}\n".encode("utf-8", "surrogateescape")
         self.root, self.broken = syntax_tree(data)
-        self.code = Code(data)
+        self.code = SourceText(data)
         self.node = next((value for _, value in self.code.attributes(body_of(self.root))), None)
 
     @cached_property
@@ -373,10 +401,10 @@ class Template:
         """What Terraform might read in another way."""
         return self.broken or unclear_in(self.code, self.root)
 
-    def calls(self, functions: Collection[str]) -> Iterator[Call]:
+    def calls(self, functions: Collection[str]) -> Iterator[FunctionCall]:
         """Every call of some functions in it; lines are counted in the template."""
         for call in calls_in(self.code, self.root, functions):
-            yield Call(call.function, call.arguments, call.line - 1)
+            yield FunctionCall(call.function, call.arguments, call.line - 1)
 
 
 def is_template(text: str) -> bool:
@@ -399,7 +427,7 @@ def plain(value: Any) -> Any:
             return value
 
 
-def _literal_value(code: Code, node: Node) -> Any:
+def _literal_value(code: SourceText, node: Node) -> Any:
     children = named(node)
     if len(children) != 1:
         return NO_LITERAL
@@ -419,14 +447,14 @@ def _number(raw: str) -> Any:
 # Below a node of a syntax tree
 
 
-def calls_in(code: Code, root: Node, functions: Collection[str]) -> Iterator[Call]:
+def calls_in(code: SourceText, root: Node, functions: Collection[str]) -> Iterator[FunctionCall]:
     """Every call of some functions below a node; comments may stand between a name and its parentheses."""
     for node in call_nodes(code, root, functions):
         arguments = tuple(NativeExpression(code, argument) for argument in code.arguments(node))
-        yield Call(code.function(node), arguments, code.line(node))
+        yield FunctionCall(code.function(node), arguments, code.line(node))
 
 
-def call_nodes(code: Code, root: Node, functions: Collection[str]) -> Iterator[Node]:
+def call_nodes(code: SourceText, root: Node, functions: Collection[str]) -> Iterator[Node]:
     """The nodes of the calls; names are searched for in the bytes, since few expressions have any."""
     pattern = call_pattern(frozenset(functions))
     for match in pattern.finditer(code.data, root.start_byte, root.end_byte):
@@ -446,7 +474,7 @@ def call_pattern(functions: frozenset[str]) -> re.Pattern[bytes]:
 
 
 def strings_in(
-    code: Code, root: Node | None, path: tuple[str, ...], *, numbers: bool = False
+    code: SourceText, root: Node | None, path: tuple[str, ...], *, numbers: bool = False
 ) -> Iterator[String]:
     """Every string below a node in order, with the names of blocks, attributes and object keys on the way.
 
@@ -457,7 +485,7 @@ def strings_in(
         node, at = todo.pop()
         match node.type:
             case "string_lit" | "quoted_template" | "heredoc_template":
-                yield String(_said(code, node), code.line(node), at)
+                yield String(_literal_text(code, node), code.line(node), at)
                 inside = [child for child in named(node) if child.type in CODE_IN_STRING]
             case "numeric_lit" if numbers:
                 yield String(code.raw(node), code.line(node), at)
@@ -476,7 +504,7 @@ def strings_in(
         todo += [(child, at) for child in reversed(inside)]
 
 
-def _said(code: Code, node: Node) -> str:
+def _literal_text(code: SourceText, node: Node) -> str:
     """What a string says, its code left out."""
     if node.type == "string_lit":
         return code.string(node)
@@ -486,14 +514,14 @@ def _said(code: Code, node: Node) -> str:
     return "".join(part for part in parts if isinstance(part, str))
 
 
-def references_in(code: Code, root: Node) -> Iterator[Reference]:
+def references_in(code: SourceText, root: Node) -> Iterator[Reference]:
     """The names that are used below a node, those that a `for` binds left out."""
     for node, shadowed in _variables(code, root):
         if code.raw(node) not in shadowed and not _is_key(node.parent):
             yield reference_at(code, node)
 
 
-def reference_at(code: Code, variable: Node) -> Reference:
+def reference_at(code: SourceText, variable: Node) -> Reference:
     """The reference that begins with a name."""
     following: list[Node] = []
     node = variable.next_named_sibling
@@ -503,7 +531,7 @@ def reference_at(code: Code, variable: Node) -> Reference:
     return (code.raw(variable), *_steps(code, following))
 
 
-def _variables(code: Code, root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
+def _variables(code: SourceText, root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
     todo: list[tuple[Node, frozenset[str]]] = [(root, frozenset())]
     while todo:
         node, shadowed = todo.pop()
@@ -516,7 +544,7 @@ def _variables(code: Code, root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
         todo += [(child, shadowed) for child in reversed(node.named_children)]
 
 
-def _steps(code: Code, siblings: Iterable[Node]) -> Iterator[str]:
+def _steps(code: SourceText, siblings: Iterable[Node]) -> Iterator[str]:
     for node in siblings:
         if node.type == "comment":
             continue
@@ -540,7 +568,7 @@ def _is_key(node: Node | None) -> bool:
     return parent.child_by_field_name("key") == node
 
 
-def uses_in(code: Code, root: Node, pattern: re.Pattern[bytes]) -> Iterator[tuple[Use, Node]]:
+def uses_in(code: SourceText, root: Node, pattern: re.Pattern[bytes]) -> Iterator[tuple[Use, Node]]:
     """References below a node whose beginning a pattern matches, each with its node."""
     for match in pattern.finditer(code.data, root.start_byte, root.end_byte):
         node = root.descendant_for_byte_range(match.start(), match.start() + 4)
@@ -550,7 +578,7 @@ def uses_in(code: Code, root: Node, pattern: re.Pattern[bytes]) -> Iterator[tupl
         yield Use(reference_at(code, variable), *_surroundings(code, variable)), variable
 
 
-def _surroundings(code: Code, node: Node | None) -> tuple[bool, bool]:
+def _surroundings(code: SourceText, node: Node | None) -> tuple[bool, bool]:
     """Whether a node stands inside `try` or `can`, and whether in `depends_on`."""
     optional = False
     while node is not None and node.type not in ("attribute", "block"):
@@ -561,7 +589,7 @@ def _surroundings(code: Code, node: Node | None) -> tuple[bool, bool]:
     return optional, in_depends_on and node is not None and code.raw(node.named_children[0]) == "depends_on"
 
 
-def unclear_in(code: Code, root: Node) -> Problem | None:
+def unclear_in(code: SourceText, root: Node) -> Problem | None:
     """The first thing in code that Terraform might read in another way than the parser here."""
     match = UNCLEAR.search(code.data)
     if match:
@@ -576,7 +604,7 @@ def unclear_in(code: Code, root: Node) -> Problem | None:
     return None
 
 
-def _ends_well(code: Code, node: Node) -> bool:
+def _ends_well(code: SourceText, node: Node) -> bool:
     """Whether a heredoc ends where Terraform ends it: at the first line that is its word."""
     marks = [child for child in node.named_children if child.type == "heredoc_identifier"]
     if len(marks) < 2:

@@ -9,8 +9,8 @@ from functools import cached_property
 
 from orchestrator.repository.hcl.block import COMMENT, Attribute, Block, JsonBlock, NativeBlock
 from orchestrator.repository.hcl.expression import (
-    Call,
     Expression,
+    FunctionCall,
     JsonExpression,
     NativeExpression,
     String,
@@ -20,7 +20,7 @@ from orchestrator.repository.hcl.expression import (
     uses_in,
 )
 from orchestrator.repository.hcl.json_values import JsonObject, JsonValue, parse_json
-from orchestrator.repository.hcl.syntax import BOM, Code, Node, Problem, named, syntax_tree
+from orchestrator.repository.hcl.syntax import BOM, Node, Problem, SourceText, named, syntax_tree
 from orchestrator.repository.hcl.text import Ref, Text
 
 JSON = ".json"
@@ -69,7 +69,7 @@ class File:
                 self.broken = self.broken or (None if is_list else (1, "the file must hold an object"))
             self.root = JsonBlock("", (), content, 1, name, verbatim=verbatim)
         else:
-            code = Code(data.removeprefix(BOM))
+            code = SourceText(data.removeprefix(BOM))
             node, self.broken = syntax_tree(code.data)
             self.root = NativeBlock(code, node, name, is_file=True)
         if refusal:
@@ -117,7 +117,7 @@ class File:
             return odd
         return (self.broken[0], f"this does not parse: {self.broken[1]}") if self.broken else self.unclear
 
-    def calls(self, functions: Collection[str]) -> Iterator[tuple[Call, Block | None]]:
+    def calls(self, functions: Collection[str]) -> Iterator[tuple[FunctionCall, Block | None]]:
         """Every call of some functions, with the top-level block that it stands in."""
         if isinstance(self.root, NativeBlock):
             for call in calls_in(self.root.code, self.root.node, functions):
@@ -158,30 +158,43 @@ class File:
                     if len(text) > 1 and isinstance(text[0], Ref) and text[0].kind == "path":
                         yield text, line, block
 
-    def arguments(self, pattern: re.Pattern[bytes]) -> Iterator[tuple[str, Expression, Block | None, bool]]:
+    def arguments(
+        self, pattern: re.Pattern[bytes], *, without: Collection[str] = ()
+    ) -> Iterator[tuple[str, Expression, Block | None, bool]]:
         """Attributes at any depth whose name a pattern matches, which is the pattern's first group.
 
-        Name, expression, top-level block, and whether the attribute is directly in it.
+        Name, expression, top-level block, and whether the attribute is directly in it. Blocks of the kinds
+        `without` are left out.
         """
         if isinstance(self.root, NativeBlock):
             code = self.root.code
             for match in pattern.finditer(code.data):
+                top = self._block_at(match.start(1))
+                if top is None or top.kind in without:
+                    continue
+                name = match[1].decode()
+                value = top.expression(name)
+                if isinstance(value, NativeExpression):
+                    between = code.data[match.end(1) : value.node.start_byte]
+                    if between.strip() == b"=":
+                        # The attribute itself; asking a node for its parents walks the whole tree.
+                        yield name, value, top, True
+                        continue
                 node = self.root.node.descendant_for_byte_range(match.start(1), match.end(1))
                 attribute = node.parent if node is not None and node.type == "identifier" else None
                 if attribute is None or attribute.type != "attribute" or len(parts := named(attribute)) < 2:
                     continue
-                block = self._block_at(attribute.start_byte)
                 body = attribute.parent
-                direct = isinstance(block, NativeBlock) and body is not None and body.parent == block.node
-                yield code.raw(parts[0]), NativeExpression(code, parts[1]), block, direct
+                direct = isinstance(top, NativeBlock) and body is not None and body.parent == top.node
+                yield code.raw(parts[0]), NativeExpression(code, parts[1]), top, direct
             return
         for block in self.blocks:
-            todo = [(block, True)]
+            todo = [(block, True)] if block.kind not in without else []
             while todo:
                 current, direct = todo.pop()
-                for name, found in current.attributes.items():
+                for name, member in current.attributes.items():
                     if pattern.search(f" {name} = ".encode("utf-8", "surrogateescape")):
-                        yield name, found.expression, block, direct
+                        yield name, member.expression, block, direct
                 todo += [(nested, False) for nested in current.blocks]
 
     def _json_expressions(self) -> Iterator[JsonExpression]:
@@ -221,7 +234,7 @@ def _string_around(node: Node | None) -> Node | None:
     return node if node is not None and node.type == "quoted_template" else None
 
 
-def _is_argument(code: Code, string: Node, functions: Collection[str]) -> bool:
+def _is_argument(code: SourceText, string: Node, functions: Collection[str]) -> bool:
     """True for the string in `file("…")`, which is read with its function."""
     node = string.parent
     while node is not None and node.type in ("template_expr", "expression", "function_arguments"):

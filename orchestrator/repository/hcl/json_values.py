@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.repository.hcl.syntax import BOM, MAX_BYTES, MAX_NESTING, Problem, character, normalized
+from orchestrator.repository.hcl.syntax import BOM, MAX_NESTING, Problem, character, normalized
+
+# Programs write it, and it takes less memory than HCL.
+MAX_JSON_BYTES = 4 * 1024 * 1024
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"((?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*)"')
@@ -67,8 +70,8 @@ class _BrokenError(Exception):
 
 def parse_json(data: bytes) -> tuple[JsonValue, Problem | None, Problem | None]:
     """A document, what does not parse, and what is read in more than one way by JSON parsers."""
-    if len(data) > MAX_BYTES:
-        return EMPTY, (None, f"it is larger than {MAX_BYTES // 1024 // 1024} MiB"), None
+    if len(data) > MAX_JSON_BYTES:
+        return EMPTY, (None, f"it is larger than {MAX_JSON_BYTES // 1024 // 1024} MiB"), None
     text = data.removeprefix(BOM).decode("utf-8", "surrogateescape")
     parser = _Parser(text)
     try:

@@ -15,8 +15,18 @@ import tree_sitter_hcl
 
 from orchestrator.repository.hcl.text import GAP, NULL, UNKNOWN, Listed, Part, Ref, Text, join, literal
 
-# Beyond these a file is not read: parsing takes memory and time that no code which people write needs.
-MAX_BYTES = 4 * 1024 * 1024
+# Beyond these a file is not read: parsing takes memory and time that no code which people write needs. A
+# syntax tree takes up to 200 bytes for each byte that counts.
+MAX_BYTES = 1024 * 1024
+# Each word or sign has several nodes in the tree, and counts as that many bytes. Code that people write has
+# one in four bytes.
+TOKEN_BYTES = 3
+# Smaller files are not worth counting.
+UNCOUNTED = 64 * 1024
+SIGNS = b'()[]{},.:?="$'
+SPACED_WORDS = bytes(
+    byte if chr(byte).isalnum() or byte in b"_-" or byte > 127 else 32 for byte in range(256)
+)
 MAX_NESTING = 100
 # Levels of the syntax tree, of which one nested expression has several and a chain of operators one a term.
 MAX_LEVELS = 2_000
@@ -60,10 +70,21 @@ def syntax_tree(data: bytes) -> tuple[Node, Problem | None]:
     return root, _first_error(root, data) if root.has_error else None
 
 
+def counted_size(data: bytes) -> int:
+    """The bytes of a file as limits count them: more where it holds little but words and signs."""
+    if len(data) <= UNCOUNTED:
+        return len(data)
+    signs = len(data) - len(data.translate(None, SIGNS))
+    words = len(data.translate(SPACED_WORDS).split())
+    return max(len(data), TOKEN_BYTES * (signs + words))
+
+
 def _beyond_limits(data: bytes) -> Problem | None:
     """What makes a file too large, or too nested, to be parsed at all."""
     if len(data) > MAX_BYTES:
         return None, f"it is larger than {MAX_BYTES // 1024 // 1024} MiB"
+    if counted_size(data) > MAX_BYTES:
+        return None, f"it holds more than {MAX_BYTES // TOKEN_BYTES:,} words and signs"
     if len(data) <= MAX_UNCLOSED:
         return None
     brackets = data.translate(None, NOT_BRACKETS)
@@ -109,9 +130,7 @@ def _first_error(root: Node, data: bytes) -> Problem:
 
 def named(node: Node | None) -> list[Node]:
     """The children of a node that mean something: no brackets, no comments."""
-    if node is None:
-        return []
-    return [child for child in node.named_children if child.type != "comment"]
+    return [child for child in node.named_children if child.type != "comment"] if node else []
 
 
 def body_of(node: Node) -> Node | None:
@@ -128,12 +147,12 @@ def blocks_of(node: Node) -> Iterator[Node]:
 def inner(node: Node, *types: str) -> Node | None:
     """Follow first children of the given types down; None when one is missing."""
     current: Node | None = node
-    for wanted in types:
-        current = next((child for child in named(current) if child.type == wanted), None)
+    for node_type in types:
+        current = next((child for child in named(current) if child.type == node_type), None)
     return current
 
 
-class Code:
+class SourceText:
     """The bytes of one file, and how to read the nodes of its tree."""
 
     # Names bound by loops that are looked up in one file; each may lead to others.
@@ -164,7 +183,7 @@ class Code:
                     yield self.raw(parts[0]), parts[1]
 
     def object(self, expression: Node) -> list[tuple[str | None, Node, Node]] | None:
-        """Keys (None: cannot be told), key nodes and values of an object; None for anything else."""
+        """Keys (None: cannot be determined), key nodes and values of an object; None for anything else."""
         children = named(expression)
         if len(children) == 1 and children[0].type == "expression":
             return self.object(children[0])
@@ -249,7 +268,7 @@ class Code:
                 return UNKNOWN
 
     def name(self, children: list[Node]) -> Text:
-        """`var.x`, `local.x`, `path.x` or `each.x`; anything longer or else cannot be told."""
+        """`var.x`, `local.x`, `path.x` or `each.x`; anything longer or else cannot be determined."""
         if len(children) == 2 and children[0].type == "variable_expr" and children[1].type == "get_attr":
             kind, name = self.raw(children[0]), self.attribute_name(children[1])
             if kind in ("var", "local", "path", "each"):
@@ -306,8 +325,8 @@ class Code:
     def items_of_call(self, call: Node) -> tuple[Text, Text] | None:
         function, arguments = self.function(call), self.arguments(call)
         if function == "fileset" and len(arguments) == 2:
-            found: Text = (Listed(self.text(arguments[0]), self.text(arguments[1])),)
-            return found, found
+            names: Text = (Listed(self.text(arguments[0]), self.text(arguments[1])),)
+            return names, names
         if function in SAME_ELEMENTS and len(arguments) == 1:
             items = self.items(arguments[0])
             return (items[1] if function == "toset" else UNKNOWN, items[1]) if items else None
@@ -382,7 +401,7 @@ class Code:
 
     def raw(self, node: Node) -> str:
         """The code of a node as it is written."""
-        return self.data[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
+        return str(self.data[node.start_byte : node.end_byte], "utf-8", "surrogateescape")
 
     def line(self, node: Node) -> int:
         """The line where a node begins, from 1."""

@@ -14,8 +14,8 @@ MAX_PARTS = 10_000
 class Ref:
     """A name inside a string: `var.x`, `local.x`, `path.module`, `each.key`.
 
-    Kinds that stand for no name in the code: "?" cannot be told, "null" is the value null, "key" and "item"
-    are the keys and values of the collection in the local of that name, "folder" is the folder of that path
+    Kinds that stand for no name in the code: "?" is unknown, "null" is the value null, "key" and "item" are
+    the keys and values of the collection in the local of that name, "folder" is the folder of that path
     from the project's root: `path.module` of a caller.
     """
 
@@ -40,11 +40,11 @@ UNKNOWN: Text = (GAP,)
 NULL: Text = (Ref("null"),)
 
 # What a scope says of a name: its text and the scope in which that text is to be read; None if unknown.
-Lookup = Callable[[Ref], "tuple[Text, Scope] | None"]
+Lookup = Callable[[Ref], "tuple[Text, NameScope] | None"]
 
 
 @dataclass(frozen=True)
-class Scope:
+class NameScope:
     """Where names get their meaning: a root with its var files, or a module call with its arguments.
 
     `folder` is that of the code, None where `path.module` never leaves it.
@@ -68,11 +68,11 @@ def is_literal(text: Text) -> bool:
     return all(isinstance(part, str) for part in text)
 
 
-def resolve(text: Text, scope: Scope) -> Text:
+def resolve(text: Text, scope: NameScope) -> Text:
     """Put the values of names in as far as `scope` tells them; `path.*` stays, the rest becomes a gap.
 
     `path.module` of another scope, from which a value comes, becomes its folder. A value that grows beyond
-    MAX_PARTS on the way cannot be told.
+    MAX_PARTS on the way cannot be determined.
     """
     return _Resolver(scope.folder).resolve(text, scope, 0)
 
@@ -84,7 +84,7 @@ class _Resolver:
         self.folder = folder
         self.parts = 0
 
-    def resolve(self, text: Text, scope: Scope, depth: int) -> Text:
+    def resolve(self, text: Text, scope: NameScope, depth: int) -> Text:
         self.parts += len(text)
         if depth > MAX_DEPTH or self.parts > MAX_PARTS:
             return UNKNOWN
@@ -99,8 +99,8 @@ class _Resolver:
                 folder = self.resolve(part.folder, scope, depth + 1)
                 resolved.append(Listed(folder, self.resolve(part.pattern, scope, depth + 1)))
             else:
-                known = scope.lookup(part) if part.kind not in ("?", "null") else None
-                resolved.extend(self.resolve(known[0], known[1], depth + 1) if known else UNKNOWN)
+                lookup = scope.lookup(part) if part.kind not in ("?", "null") else None
+                resolved.extend(self.resolve(lookup[0], lookup[1], depth + 1) if lookup else UNKNOWN)
         return join(resolved) if self.parts <= MAX_PARTS else UNKNOWN
 
 

@@ -1,8 +1,11 @@
-"""The demo: a platform from an empty cloud to production, and through its nights, on a sandbox of its own."""
+"""The demo: a platform from an empty cloud to production, and its drift checks, on a sandbox of its own."""
 
+from orchestrator.sandbox.demo import drift, ending, platform, trunk
 from orchestrator.sandbox.demo.narrator import Narrator
-from orchestrator.sandbox.demo.scene import play
+from orchestrator.sandbox.demo.scene import Chapter, play
 from orchestrator.sandbox.demo.stage import Stage
-from orchestrator.sandbox.demo.story import STORY
 
 __all__ = ["STORY", "Narrator", "Stage", "play"]
+
+# The chapters of the demo, in order.
+STORY: tuple[Chapter, ...] = (platform.CHAPTER, trunk.CHAPTER, drift.CHAPTER, ending.CHAPTER)

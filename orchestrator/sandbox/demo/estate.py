@@ -1,4 +1,4 @@
-"""What the demo's platform is made of: stacks, types, and where to find things in the cloud."""
+"""The stacks and resource types of the demo's platform, and how to find its resources in the cloud."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def state_of(stack: str) -> str:
     return f"{stack.replace('/', '/state/', 1)}/default.tfstate"
 
 
-def parts_of(stage: Stage, environment: str) -> set[str]:
+def network_resources(stage: Stage, environment: str) -> set[str]:
     """What exists of an environment's network, by id."""
-    return {one for kind in KINDS for one in stage.world(kind, f"example-{environment}")}
+    return {resource_id for kind in KINDS for resource_id in stage.world(kind, f"example-{environment}")}
 
 
-def service(stage: Stage, environment: str) -> str:
+def service_id(stage: Stage, environment: str) -> str:
     """The id of an environment's service."""
     return stage.world(SERVICE, f"example-{environment}")[0]
 
 
 def container(stage: Stage, environment: str) -> dict[str, Any]:
     """What an environment's service runs."""
-    template = stage.resource(SERVICE, service(stage, environment))["template"][0]
-    found: dict[str, Any] = template["containers"][0]
-    return found
+    template = stage.resource(SERVICE, service_id(stage, environment))["template"][0]
+    container_spec: dict[str, Any] = template["containers"][0]
+    return container_spec
 
 
 def memory(stage: Stage, environment: str) -> str:
@@ -54,5 +54,5 @@ def memory(stage: Stage, environment: str) -> str:
 
 def ingress(stage: Stage, environment: str) -> str:
     """Where an environment's service may be called from."""
-    found: str = stage.resource(SERVICE, service(stage, environment))["ingress"]
-    return found
+    ingress_setting: str = stage.resource(SERVICE, service_id(stage, environment))["ingress"]
+    return ingress_setting

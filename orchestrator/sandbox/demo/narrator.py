@@ -1,4 +1,4 @@
-"""What the demo says to whoever watches."""
+"""The interface that shows the demo."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Narrator(Protocol):
-    """Tells the demo to whoever watches."""
+    """Shows the demo to its audience."""
 
     def chapter(self, title: str) -> None:
         """Several scenes begin that belong together."""

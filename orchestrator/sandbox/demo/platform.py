@@ -1,4 +1,4 @@
-"""The first chapter: from an empty cloud to three environments, and over the death of a machine."""
+"""The first chapter: from an empty cloud to three environments, with an interrupted run."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from orchestrator.sandbox.demo.estate import (
     SERVICE,
     STACKS,
     YES,
-    parts_of,
+    network_resources,
     state_of,
 )
 from orchestrator.sandbox.demo.repository import ENVIRONMENTS
-from orchestrator.sandbox.demo.scene import Chapter, Step
+from orchestrator.sandbox.demo.scene import Chapter, SceneStep
 from orchestrator.sandbox.demo.stage import Stage
 
 # A tenth of the time that Google takes, so that there is a middle to die in.
 SLOWLY = 0.1
 
 
-def look(stage: Stage) -> None:
+def list_stacks(stage: Stage) -> None:
     """The repository, committed, as infra sees it."""
     stage.git("init", "--quiet", "--initial-branch=main")
     stage.git("add", "--all")
     stage.git("commit", "--quiet", "-m", "The platform")
     stage.make_ready()
     stage.infra("list")
-    found = sorted(stack["id"] for stack in stage.asked("list")["stacks"])
-    stage.check(found == STACKS, f"{len(STACKS)} stacks in {len(ENVIRONMENTS)} environments were found")
+    stack_ids = sorted(stack["id"] for stack in stage.query_json("list")["stacks"])
+    stage.check(stack_ids == STACKS, f"{len(STACKS)} stacks in {len(ENVIRONMENTS)} environments were found")
 
 
 def plan_all(stage: Stage) -> None:
     """The first plan: networks can be planned, services wait for them, nothing is written."""
     stage.infra("plan", "--all", "--detailed-exitcode", expect=2)
-    stage.check(not stage.world(NETWORK) and not stage.states(), "nothing was made, no state was written")
+    stage.check(not stage.world(NETWORK) and not stage.states(), "nothing was created, no state was written")
 
 
 def apply_first(stage: Stage) -> None:
@@ -42,27 +42,29 @@ def apply_first(stage: Stage) -> None:
     stage.check(len(stage.world(SERVICE)) == 2, "a service runs in dev and in staging")
 
 
-def die_in_prod(stage: Stage) -> None:
-    """Everything dies in the middle of prod: what was made until then is in no state."""
-    stage.slow(SLOWLY)
-    stage.killed("apply", "prod", *YES, when=lambda: bool(stage.world(FIREWALL, "example-prod")))
-    stage.slow(0)
-    made = parts_of(stage, "prod")
+def kill_in_prod(stage: Stage) -> None:
+    """Kill everything during the apply of prod, so that some resources are in no state."""
+    stage.set_delays(SLOWLY)
+    stage.run_and_kill("apply", "prod", *YES, when=lambda: bool(stage.world(FIREWALL, "example-prod")))
+    stage.set_delays(0)
+    parts = network_resources(stage, "prod")
     stage.check(
         not stage.states().get(state_of("prod/network")),
-        f"{len(made)} resources of prod exist, and no state knows them",
+        f"{len(parts)} resources of prod exist, and are in no state",
     )
     stage.infra("status", "prod")
-    unfinished = [one["id"] for one in stage.asked("status")["stacks"] if one["standing"] == "unfinished"]
-    stage.check(unfinished == ["prod/network"], "prod/network is named as unfinished, and its lock is seen")
+    unfinished = [
+        stack["id"] for stack in stage.query_json("status")["stacks"] if stack["status"] == "unfinished"
+    ]
+    stage.check(unfinished == ["prod/network"], "prod/network is unfinished, and its lock is shown")
 
 
-def repair(stage: Stage) -> None:
-    """The run's journal knows what was made: it is taken back, and the rest is applied."""
-    before = parts_of(stage, "prod")
+def resume_prod(stage: Stage) -> None:
+    """Resume: import the resources that the journal lists, and apply the rest."""
+    before = network_resources(stage, "prod")
     stage.infra("resume", *YES)
-    after = parts_of(stage, "prod")
-    stage.check(before < after, "what was made is still there, made once, and the rest was made")
+    after = network_resources(stage, "prod")
+    stage.check(before < after, "the created resources are kept, and the missing ones were created")
     stage.check(stage.states()[state_of("prod/network")] == len(after), f"all {len(after)} are in the state")
     stage.infra("apply", "--pending", *YES)
     stage.check(len(stage.world(SERVICE)) == len(ENVIRONMENTS), "a service runs in each environment")
@@ -74,34 +76,34 @@ def repair(stage: Stage) -> None:
 CHAPTER = Chapter(
     "The platform",
     (
-        Step(
+        SceneStep(
             "A repository",
             "Terraform for three environments: a network and a service in each. The service reads the "
             "network's outputs from its state in a bucket.",
-            look,
+            list_stacks,
         ),
-        Step(
+        SceneStep(
             "Plan everything",
-            "No environment exists yet. A service cannot be planned before its network is there: it waits, "
-            "and infra says so instead of failing.",
+            "No environment exists yet. A service cannot be planned before its network exists: infra shows "
+            "it as waiting instead of failing.",
             plan_all,
         ),
-        Step(
+        SceneStep(
             "Apply, in promotion order",
-            "dev, then staging. Each service is planned as soon as its network stands.",
+            "dev, then staging. Each service is planned as soon as its network exists.",
             apply_first,
         ),
-        Step(
-            "The machine dies in the middle of prod",
-            "prod is protected: it wants its name. Then infra and Terraform are killed, as by a lost "
-            "machine. Terraform saves its state only now and then: what was made since is in none.",
-            die_in_prod,
+        SceneStep(
+            "The machine stops during the apply of prod",
+            "prod is protected, so you confirm its name. Then infra and Terraform are killed, as if the "
+            "machine was lost. Terraform had not saved the newest resources to its state yet.",
+            kill_in_prod,
         ),
-        Step(
+        SceneStep(
             "Resume",
-            "infra releases the lock that the dead run left, takes back what its journal knows, and applies "
-            "the rest. Then what is still owed.",
-            repair,
+            "infra releases the lock of the interrupted run, imports the resources in its journal, and "
+            "applies the rest. Then the pending stacks.",
+            resume_prod,
         ),
     ),
 )

@@ -60,10 +60,10 @@ GIT = {
 }
 
 
-def example() -> Path:
+def find_example() -> Path:
     """The folder with the example's infra.yaml and infra/: in the package, or the checkout itself."""
-    here = Path(__file__).resolve().parents[1]
-    for root in (here / "example", here.parents[1]):
+    parent = Path(__file__).resolve().parents[1]
+    for root in (parent / "example", parent.parents[1]):
         if (root / "infra.yaml").is_file() and (root / "infra/envs").is_dir():
             return root
     raise SandboxError(
@@ -77,12 +77,12 @@ def lay_out(target: Path, today: date) -> None:
 
     The rule about drift that it has lasts for a while from `today` on.
     """
-    source = example()
+    source = find_example()
     target.mkdir(parents=True, exist_ok=True)
     config = (source / "infra.yaml").read_text(encoding="utf-8")
     config += _DRIFT.format(attribute=IGNORED_ATTRIBUTE, until=today + RULE_LASTS)
     (target / "infra.yaml").write_text(config, encoding="utf-8")
-    (target / ".gitignore").write_text("".join(f"{one}\n" for one in _IGNORED), encoding="utf-8")
+    (target / ".gitignore").write_text("".join(f"{pattern}\n" for pattern in _IGNORED), encoding="utf-8")
     shutil.copytree(source / "infra/modules", target / "infra/modules", ignore=UNWANTED)
     for stack in STACKS:
         for environment in ENVIRONMENTS:
@@ -90,7 +90,7 @@ def lay_out(target: Path, today: date) -> None:
             shutil.copytree(source / root, target / root, ignore=UNWANTED)
 
 
-def change(repository: Path) -> str:
+def change_memory(repository: Path) -> str:
     """Make the demo's change; what was changed, in words."""
     _replace(repository, CHANGED_FILE, BEFORE, AFTER)
     return f"{CHANGED_FILE}: every service gets 1Gi of memory instead of 512Mi"

@@ -1,4 +1,4 @@
-"""How the story is told: chapters of scenes."""
+"""The chapters and scenes of the demo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.sandbox.demo.stage import Stage
 
 
 @dataclass(frozen=True)
-class Step:
+class SceneStep:
     """One scene: a title, a sentence or two, and what happens.
 
     `pictured` is how many lines of a page the demo's picture has of it; with 0 the scene is not in it.
@@ -26,11 +26,11 @@ class Chapter:
     """Scenes that belong together."""
 
     title: str
-    steps: tuple[Step, ...]
+    steps: tuple[SceneStep, ...]
 
 
 def play(stage: Stage, story: Sequence[Chapter]) -> None:
-    """Tell a story; SandboxError at the first thing that is not as it should be."""
+    """Run the scenes; SandboxError at the first check that fails."""
     total = sum(len(chapter.steps) for chapter in story)
     number = 0
     for chapter in story:

@@ -1,4 +1,4 @@
-"""What a scene of the demo can do: run a command in view, look at what it did, and insist."""
+"""The operations of a scene: run a command in view, read its results, and check them."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from orchestrator.errors import InterruptedRunError, SandboxError
 from orchestrator.process import Command, Completed, Supervisor
 from orchestrator.sandbox import attach, control, jobs
 from orchestrator.sandbox.cloud import WORLD
+from orchestrator.sandbox.demo.interruption import Interruption, interrupt, interrupt_when, kill_all
 from orchestrator.sandbox.demo.narrator import Narrator
-from orchestrator.sandbox.demo.striking import Blow, interrupt, kill_all, striking
 from orchestrator.sandbox.world import World
 
 # An apply that is interrupted saves its state and gives its lock back in this time.
 GRACE = 60.0
 DEADLINE = 300.0
 INFRA = (sys.executable, "-P", "-m", "orchestrator")
-# Whose words are told once: each command on a sandbox begins with them.
+# Shown once: every command on a sandbox prints it first.
 GREETING = b"On the sandbox in "
 
 
 @dataclass(frozen=True)
-class Job:
+class DemoJob:
     """Where a command runs when that is not at somebody's keyboard: a job's variables, and its rights.
 
-    `account` is `ENV:plan` and the like. Without `tells` it has no token for GitHub, as a job that runs
+    `account` is `ENV:plan` and the like. Without `reports` it has no token for GitHub, as a job that runs
     Terraform has none that may write there. `who` is somebody who runs it and is no job.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
     account: str = attach.OWNER
-    tells: bool = True
+    reports: bool = True
     who: str = ""
 
     @property
@@ -69,70 +69,72 @@ class Stage:
     def make_ready(self) -> None:
         """Let the sandbox have what the repository, which is committed now, needs; it is at origin too."""
         self.info = self.prepare()
-        folder = control.ask_github(self.info, "repository", name=self.info.repository)
-        self.git("remote", "add", "origin", folder, shown=False)
+        folder = control.call_github(self.info, "repository", name=self.info.repository)
+        self.git("remote", "add", "origin", folder, visible=False)
 
     # Commands
 
     def infra(
-        self, *arguments: str, expect: int = 0, instead: int | None = None, job: Job | None = None
+        self, *arguments: str, expect: int = 0, instead: int | None = None, job: DemoJob | None = None
     ) -> None:
         """Run `infra ARGUMENTS` on the sandbox, in view; it must exit with `expect`, or else `instead`."""
         self.narrator.command(shlex.join(["infra", *arguments]), job.words if job else "")
-        done = self._run([*self.command, *arguments], self.environment_of(job), shown=True)
+        done = self._run([*self.command, *arguments], self.environment_of(job), visible=True)
+        if job and (run := job.variables.get("GITHUB_RUN_ID")):
+            jobs.append_log(self.info, run, shlex.join(["infra", *arguments]), done.stdout + done.stderr)
         will_do = done.returncode in (expect, instead)
-        self._must(will_do, arguments, f"ended with {done.returncode} and not {expect}")
+        self._require(will_do, arguments, f"ended with {done.returncode} and not {expect}")
 
-    def killed(self, *arguments: str, when: Callable[[], bool]) -> None:
+    def run_and_kill(self, *arguments: str, when: Callable[[], bool]) -> None:
         """Run `infra ARGUMENTS` in view; kill it and its Terraforms as soon as `when` holds."""
-        done = self._struck(arguments, when, kill_all, None)
+        done = self._run_interrupted(arguments, when, kill_all, None)
         self.check(
             done.returncode == -signal.SIGKILL, "infra and its Terraform are dead: killed with SIGKILL"
         )
 
-    def cancelled(self, *arguments: str, when: Callable[[], bool], expect: int, job: Job) -> None:
+    def run_and_cancel(self, *arguments: str, when: Callable[[], bool], expect: int, job: DemoJob) -> None:
         """Run `infra ARGUMENTS` in view; interrupt it, and it alone, as soon as `when` holds."""
-        done = self._struck(arguments, when, interrupt, job)
-        self._must(done.returncode == expect, arguments, f"ended with {done.returncode} and not {expect}")
+        done = self._run_interrupted(arguments, when, interrupt, job)
+        self._require(done.returncode == expect, arguments, f"ended with {done.returncode} and not {expect}")
 
-    def asked(self, *arguments: str) -> dict[str, Any]:
-        """What `infra ARGUMENTS --json` says, out of view."""
-        done = self._run([*self.command, *arguments, "--json"], self.environment_of(), shown=False)
+    def query_json(self, *arguments: str) -> dict[str, Any]:
+        """Run `infra ARGUMENTS --json` out of view; its document."""
+        done = self._run([*self.command, *arguments, "--json"], self.environment_of(), visible=False)
         try:
             document: dict[str, Any] = json.loads(done.stdout)
         except ValueError as error:
             raise SandboxError(f"`infra {arguments[0]} --json` printed no JSON: {done.error_text}") from error
         return document
 
-    def git(self, *arguments: str, shown: bool = True) -> None:
-        """Run git, in view unless told otherwise; it must succeed."""
-        if shown:
+    def git(self, *arguments: str, visible: bool = True) -> None:
+        """Run git, in view by default; it must succeed."""
+        if visible:
             self.narrator.command(shlex.join(["git", *arguments]))
-        done = self._run(["git", *arguments], self.environ, shown=shown)
+        done = self._run(["git", *arguments], self.environ, visible=visible)
         if not done.ok:
             raise SandboxError(f"git {arguments[0]} failed: {done.error_text}")
 
     def check(self, holds: bool, text: str) -> None:
-        """Insist that something is so, and say it."""
+        """Raise unless something holds, and show it."""
         if not holds:
-            raise SandboxError(f"The demo did not do what it says. This is not so: {text}")
+            raise SandboxError(f"A check of the demo failed: {text}")
         self.narrator.checked(text)
 
     # The world and the bucket
 
-    def slow(self, scale: float) -> None:
-        """Let the cloud take its time: the share of what a real one takes, 0 for none."""
+    def set_delays(self, scale: float) -> None:
+        """Set the share of a real cloud's delays that is simulated, 0 for none."""
         World(self.info.folder / "world" / WORLD).set_delays(scale)
 
-    def world(self, kind: str, place: str = "") -> list[str]:
-        """The ids of the resources of a type that exist in the world, those with `place` in their id."""
+    def world(self, kind: str, part: str = "") -> list[str]:
+        """The ids of the resources of a type that exist in the world, those with `part` in their id."""
         items = control.call(self.info, "world_list", type=kind)
-        return sorted(item["id"] for item in items if place in item["id"])
+        return sorted(item["id"] for item in items if part in item["id"])
 
     def resource(self, kind: str, identity: str) -> dict[str, Any]:
         """The attributes of a resource in the world."""
-        found = control.call(self.info, "world_show", name=f"{kind}/{identity}")
-        attributes: dict[str, Any] = found["attributes"]
+        item = control.call(self.info, "world_show", name=f"{kind}/{identity}")
+        attributes: dict[str, Any] = item["attributes"]
         return attributes
 
     def states(self) -> dict[str, int]:
@@ -141,17 +143,17 @@ class Stage:
         return counts
 
     def journals(self, stack: str) -> list[dict[str, Any]]:
-        """What Terraform has said, line by line, in this folder's runs about applying a stack."""
-        found = self.repository.glob(f".infra/runs/*/{stack.replace('/', '%2F')}/journal.jsonl")
-        lines = [line for path in found for line in path.read_bytes().splitlines(keepends=True)]
+        """The lines of the apply journals of a stack in this folder's runs."""
+        glob = self.repository.glob(f".infra/runs/*/{stack.replace('/', '%2F')}/journal.jsonl")
+        lines = [line for path in glob for line in path.read_bytes().splitlines(keepends=True)]
         # The last one may be half written.
         return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
     # GitHub
 
-    def begin(self, event: str) -> Mapping[str, str]:
+    def start_jobs(self, event: str) -> Mapping[str, str]:
         """The variables of the jobs that an event starts: `pull_request:1`, `push`."""
-        return {**jobs.variables(self.info, event), "CI": "true"}
+        return {**jobs.job_variables(self.info, event), "CI": "true"}
 
     def github(self, path: str) -> Any:
         """What GitHub answers about the repository: `issues/1/comments`."""
@@ -159,8 +161,8 @@ class Stage:
 
     def token(self, login: str) -> str:
         """A token of somebody's own."""
-        control.ask_github(self.info, "introduce", repository=self.info.repository, login=login)
-        token: str = control.ask_github(self.info, "token", login=login)
+        control.call_github(self.info, "introduce", repository=self.info.repository, login=login)
+        token: str = control.call_github(self.info, "token", login=login)
         return token
 
     def next_second(self) -> None:
@@ -169,39 +171,43 @@ class Stage:
 
     # How a command is run
 
-    def environment_of(self, job: Job | None = None) -> dict[str, str]:
+    def environment_of(self, job: DemoJob | None = None) -> dict[str, str]:
         """The environment of a command on the sandbox; of somebody who may do everything, without a job."""
-        found = attach.environment(self.info, self.environ, job.account if job else attach.OWNER)
-        if job and not job.tells:
-            del found["GITHUB_TOKEN"]
-        return {**found, **(job.variables if job else {})}
+        environment = attach.environment(self.info, self.environ, job.account if job else attach.OWNER)
+        if job and not job.reports:
+            del environment["GITHUB_TOKEN"]
+        return {**environment, **(job.variables if job else {})}
 
-    def _struck(
-        self, arguments: Sequence[str], when: Callable[[], bool], blow: Blow, job: Job | None
+    def _run_interrupted(
+        self,
+        arguments: Sequence[str],
+        when: Callable[[], bool],
+        interruption: Interruption,
+        job: DemoJob | None,
     ) -> Completed:
         self.narrator.command(shlex.join(["infra", *arguments]), job.words if job else "")
         pid_file = self.info.folder / "victim.json"
         pid_file.unlink(missing_ok=True)
-        with striking(pid_file, self.repository, when, blow):
-            return self._run([*INFRA, *arguments], self.environment_of(job), shown=True, pid_file=pid_file)
+        with interrupt_when(pid_file, self.repository, when, interruption):
+            return self._run([*INFRA, *arguments], self.environment_of(job), visible=True, pid_file=pid_file)
 
     def _run(
-        self, argv: Sequence[str], env: Mapping[str, str], *, shown: bool, pid_file: Path | None = None
+        self, argv: Sequence[str], env: Mapping[str, str], *, visible: bool, pid_file: Path | None = None
     ) -> Completed:
         """Run a program to its end; raises when it did not end by itself."""
         command = Command(
             tuple(argv), self.repository, env, grace=GRACE, deadline=DEADLINE, pid_file=pid_file
         )
-        done = self.supervisor.run(command, self._show if shown else None)
+        done = self.supervisor.run(command, self._show if visible else None)
         if done.ended == "interrupted":
             raise InterruptedRunError("Interrupted; the demo's sandbox is gone.")
         if done.ended == "deadline":
             raise SandboxError(f"`{shlex.join(argv)}` took more than {DEADLINE:.0f} s.")
-        if shown:
+        if visible:
             self.narrator.took(done.seconds)
         return done
 
-    def _must(self, holds: bool, arguments: Sequence[str], what: str) -> None:
+    def _require(self, holds: bool, arguments: Sequence[str], what: str) -> None:
         if not holds:
             raise SandboxError(
                 f"`{shlex.join(['infra', *arguments])}` {what}.", advice="Its output above says why."

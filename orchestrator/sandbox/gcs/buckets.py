@@ -23,7 +23,7 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-class Buckets:
+class BucketStore:
     """Every bucket in a folder. Each method is atomic; hold `lock` to make several of them one."""
 
     def __init__(self, folder: Path, *, clock: Clock = system_clock) -> None:
@@ -33,9 +33,12 @@ class Buckets:
         self._records = {record.name: record for record in self._disk.load()}
         self._last_generation = max(
             (
-                int(one["generation"])
+                int(resource["generation"])
                 for record in self._records.values()
-                for one in (record.resource, *(v for versions in record.objects.values() for v in versions))
+                for resource in (
+                    record.resource,
+                    *(v for versions in record.objects.values() for v in versions),
+                )
             ),
             default=0,
         )
@@ -76,7 +79,11 @@ class Buckets:
         """The buckets of a project, or all of them, by name."""
         with self.lock:
             records = [self._records[name] for name in sorted(self._records) if name.startswith(prefix)]
-            return [copy.deepcopy(one.resource) for one in records if not project or one.project == project]
+            return [
+                copy.deepcopy(record.resource)
+                for record in records
+                if not project or record.project == project
+            ]
 
     def patch_bucket(self, name: str, changes: Mapping[str, Any], *, when: Preconditions = ANY) -> Resource:
         """Merge `changes` into the bucket (null removes a field) and return it."""
@@ -93,8 +100,8 @@ class Buckets:
             record = self._record(name)
             when.check(record.resource)
             settable = resources.bucket_settable(record.resource)
-            kept = {key: value for key, value in record.resource.items() if key not in settable}
-            changed = {**copy.deepcopy(kept), "location": record.resource["location"]}
+            read_only = {key: value for key, value in record.resource.items() if key not in settable}
+            changed = {**copy.deepcopy(read_only), "location": record.resource["location"]}
             resources.merge(changed, self._checked(record, body))
             return self._replace(record, changed)
 
@@ -114,7 +121,9 @@ class Buckets:
         with self.lock:
             record = self._record(name)
             when.check(record.resource)
-            if any(not is_soft_deleted(one) for versions in record.objects.values() for one in versions):
+            if any(
+                not is_soft_deleted(version) for versions in record.objects.values() for version in versions
+            ):
                 raise conflict("The bucket you tried to delete is not empty.")
             del self._records[name]
             self._disk.remove_bucket(record)
@@ -122,7 +131,7 @@ class Buckets:
     def get_bucket_policy(self, name: str) -> Resource:
         """The bucket's IAM policy."""
         with self.lock:
-            return policies.shown(copy.deepcopy(self._record(name).policy))
+            return policies.visible_policy(copy.deepcopy(self._record(name).policy))
 
     def set_bucket_policy(self, name: str, policy: Mapping[str, Any]) -> Resource:
         """Replace the bucket's IAM policy and return it; 412 when `policy` carries another etag."""
@@ -132,7 +141,7 @@ class Buckets:
             record.policy = policies.replace_policy(record.policy, policy)
             resources.count_change(record.resource, self._now())
             self._disk.save_bucket(record)
-            return policies.shown(copy.deepcopy(record.policy))
+            return policies.visible_policy(copy.deepcopy(record.policy))
 
     def _checked(self, record: BucketRecord, changes: Mapping[str, Any]) -> Resource:
         settable = resources.bucket_settable(changes)
@@ -142,8 +151,8 @@ class Buckets:
         return settable
 
     def _replace(self, record: BucketRecord, changed: Resource) -> Resource:
-        _keep_lock(record.resource, changed)
-        resources.settle_bucket(changed, record.resource, self._now())
+        _retain_lock(record.resource, changed)
+        resources.apply_defaults(changed, record.resource, self._now())
         policies.check_conditions(record.policy, changed)
         record.resource = changed
         self._disk.save_bucket(record)
@@ -163,7 +172,7 @@ class Buckets:
         return self._last_generation
 
 
-def _keep_lock(before: Mapping[str, Any], changed: Resource) -> None:
+def _retain_lock(before: Mapping[str, Any], changed: Resource) -> None:
     """Raise 403 for a change that removes, unlocks or shortens a locked retention policy."""
     locked = before.get("retentionPolicy", {})
     if not locked.get("isLocked"):

@@ -50,8 +50,10 @@ class BucketRecord:
 
     def generation(self, name: str, generation: int) -> Resource | None:
         """One generation of an object, live or not."""
-        wanted = str(generation)
-        return next((one for one in self.objects.get(name, []) if one["generation"] == wanted), None)
+        number = str(generation)
+        return next(
+            (resource for resource in self.objects.get(name, []) if resource["generation"] == number), None
+        )
 
 
 def is_live(resource: Resource) -> bool:
@@ -75,14 +77,14 @@ class Disk:
         """Every bucket that the folder holds."""
         for path in sorted(self.root.glob("*/bucket.json")):
             saved = json.loads(path.read_text())
-            folders = {name: FolderRecord(**one) for name, one in saved["folders"].items()}
+            folders = {name: FolderRecord(**folder) for name, folder in saved["folders"].items()}
             record = BucketRecord(saved["project"], saved["resource"], saved["policy"], folders)
-            for found in path.parent.glob("objects/*/*.json"):
-                resource = json.loads(found.read_text())
+            for path_of_object in path.parent.glob("objects/*/*.json"):
+                resource = json.loads(path_of_object.read_text())
                 record.objects.setdefault(resource["name"], []).append(resource)
             for versions in record.objects.values():
-                versions.sort(key=lambda one: int(one["generation"]))
-                _settle(versions)
+                versions.sort(key=lambda resource: int(resource["generation"]))
+                _apply_version_defaults(versions)
             yield record
 
     def save_bucket(self, record: BucketRecord) -> None:
@@ -97,7 +99,7 @@ class Disk:
         _write_json(self.root / record.name / "bucket.json", saved)
 
     def remove_bucket(self, record: BucketRecord) -> None:
-        """Remove a bucket and what soft deletion kept in it."""
+        """Remove a bucket and the soft-deleted objects in it."""
         (self.root / record.name / "bucket.json").unlink()
         shutil.rmtree(self.root / record.name)
 
@@ -127,7 +129,7 @@ class Disk:
         return self.root / bucket / "objects" / digest / f"{generation}.json"
 
 
-def _settle(versions: list[Resource]) -> None:
+def _apply_version_defaults(versions: list[Resource]) -> None:
     """What a death between the two writes of an overwrite left live twice: only the newest is."""
     for old, new in itertools.pairwise(versions):
         if is_live(old):

@@ -1,10 +1,10 @@
-"""What Cloud Storage answers when it does not do what was asked."""
+"""The errors that Cloud Storage answers."""
 
 from __future__ import annotations
 
 
 class GcsError(Exception):
-    """A refusal: an HTTP status, the service's reason word and its message.
+    """An error response: HTTP status, the service's reason and its message.
 
     `location` names the parameter or header at fault, where the service says one. `xml_code` is the same
     reason in the words of the XML API.
@@ -36,7 +36,7 @@ _XML_CODES = {
 
 
 def invalid(message: str, *, reason: str = "invalid", location: str = "") -> GcsError:
-    """400: the request makes no sense."""
+    """400: the request is not valid."""
     return GcsError(400, reason, message, location=location)
 
 
@@ -67,7 +67,7 @@ def no_folder() -> GcsError:
 
 
 def conflict(message: str) -> GcsError:
-    """409: it is already there, or still in use."""
+    """409: it exists already, or is still in use."""
     return GcsError(409, "conflict", message)
 
 

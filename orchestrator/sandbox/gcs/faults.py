@@ -1,109 +1,47 @@
-"""Faults that a test asks for: latency, refusals, cut connections."""
+"""Faults of the Cloud Storage server: their JSON at `/_sandbox/faults`, and the errors that they answer."""
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
-from threading import Lock
+from dataclasses import fields, replace
 from typing import Any
 
-from orchestrator.sandbox.gcs.errors import invalid
+from orchestrator.sandbox.faults import CUTS, HttpFault, HttpFaults
+from orchestrator.sandbox.gcs.errors import GcsError, invalid
+from orchestrator.sandbox.gcs.messages import error_response
+from orchestrator.sandbox.http import HttpResponse
 
-CUTS = ("before", "request", "response", "answer")
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One rule: which requests it strikes, by method, path and account, and what happens to them.
-
-    `path` is a glob over the decoded path (an upload's ends in `/o/NAME`), `regex` is searched in the same.
-    The first `after` matching requests pass, then at most `count` are struck (0: no limit), each with
-    `probability`. `latency_ms` waits first. `status` answers at once, with `retry_after` seconds if given.
-    `cut` closes the connection: `before` the body is read, after `bytes` of the `request`'s body, after the
-    work and `bytes` of the `response`'s body, or after the work and before any `answer`.
-    """
-
-    method: str = "*"
-    path: str = "*"
-    regex: str = ""
-    account: str = "*"
-    after: int = 0
-    count: int = 0
-    probability: float = 1.0
-    latency_ms: int = 0
-    status: int = 0
-    retry_after: int | None = None
-    cut: str = ""
-    bytes: int = 0
-
-    @classmethod
-    def read(cls, rule: Mapping[str, Any]) -> Fault:
-        """From JSON; an unknown key or cut is a 400."""
-        unknown = set(rule) - set(cls.__dataclass_fields__)
-        if unknown:
-            raise invalid(f"A fault has no {', '.join(sorted(unknown))}.")
-        if rule.get("cut", "") not in ("", *CUTS):
-            raise invalid(f"A fault's cut is one of {', '.join(CUTS)}.")
-        try:
-            re.compile(str(rule.get("regex", "")))
-        except re.error as error:
-            raise invalid(f"A fault's regex does not parse: {error}.") from None
-        return cls(**rule)
-
-    def matches(self, method: str, path: str, account: str) -> bool:
-        """True for a request that the rule is about."""
-        return (
-            self.method in ("*", method)
-            and fnmatchcase(path, self.path)
-            and fnmatchcase(account, self.account)
-            and bool(re.search(self.regex, path))
-        )
+# The message of an error is the service's own, so JSON has no key for it.
+_KEYS = tuple(field.name for field in fields(HttpFault) if field.name != "message")
+_REASONS = {429: "rateLimitExceeded", 500: "backendError", 503: "backendError"}
+_MESSAGES = {
+    429: "The rate of requests is too high. Please reduce it.",
+    503: "We encountered an internal error. Please try again.",
+}
 
 
-@dataclass
-class _Active:
-    fault: Fault
-    seen: int = 0
-    struck: int = 0
+def read_fault(rule: Mapping[str, Any]) -> HttpFault:
+    """A fault from JSON, whose keys are the fields of HttpFault; 400 for an unknown key or cut."""
+    unknown = set(rule) - set(_KEYS)
+    if unknown:
+        raise invalid(f"A fault has no {', '.join(sorted(unknown))}.")
+    if rule.get("cut", "") not in ("", *CUTS):
+        raise invalid(f"A fault's cut is one of {', '.join(CUTS)}.")
+    try:
+        re.compile(str(rule.get("regex", "")))
+    except re.error as error:
+        raise invalid(f"A fault's regex does not parse: {error}.") from None
+    return HttpFault(**rule)
 
 
-class Faults:
-    """The rules in force, and how often each has struck."""
+def report_faults(faults: HttpFaults) -> list[dict[str, Any]]:
+    """The rules in force as JSON, with how many requests each has `seen` and `struck`."""
+    return [{key: row[key] for key in (*_KEYS, "seen", "struck")} for row in faults.report()]
 
-    def __init__(self, seed: int = 0) -> None:
-        self._lock = Lock()
-        self._rules: list[_Active] = []
-        self._random = random.Random(seed)  # noqa: S311 - a test's dice, not a secret
 
-    def add(self, fault: Fault) -> None:
-        """Put a rule in force, after those that are."""
-        with self._lock:
-            self._rules.append(_Active(fault))
-
-    def clear(self) -> None:
-        """Remove all rules."""
-        with self._lock:
-            self._rules.clear()
-
-    def strike(self, method: str, path: str, account: str) -> Fault | None:
-        """The first rule that strikes this request, counted, or None."""
-        with self._lock:
-            for rule in self._rules:
-                if not rule.fault.matches(method, path, account):
-                    continue
-                rule.seen += 1
-                spent = rule.fault.count and rule.struck >= rule.fault.count
-                if rule.seen <= rule.fault.after or spent:
-                    continue
-                if self._random.random() < rule.fault.probability:
-                    rule.struck += 1
-                    return rule.fault
-        return None
-
-    def report(self) -> list[dict[str, Any]]:
-        """Each rule with how many requests it has seen and struck."""
-        with self._lock:
-            return [{**asdict(one.fault), "seen": one.seen, "struck": one.struck} for one in self._rules]
+def fault_response(fault: HttpFault) -> HttpResponse:
+    """The error that a fault with a status answers."""
+    message = fault.message or _MESSAGES.get(fault.status, "Backend Error")
+    response = error_response(GcsError(fault.status, _REASONS.get(fault.status, "backendError"), message))
+    return replace(response, headers={**response.headers, **fault.headers})

@@ -1,4 +1,4 @@
-"""The fields of request bodies and their types: what is of another type, or is not kept here, is refused.
+"""The fields of request bodies and their types: others are refused.
 
 Source: the JSON API's resource representations. What the sandbox does not keep (access control lists,
 contexts, inventories) is not listed, so that no client believes that it was set.
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.sandbox.gcs.encryption import ENFORCEMENTS
 from orchestrator.sandbox.gcs.errors import GcsError, invalid
 
 
@@ -43,6 +44,10 @@ _CONDITION: Kind = {
     **dict.fromkeys(("matchesPrefix", "matchesStorageClass", "matchesSuffix"), _TEXTS),
     "isLive": _FLAG,
 }
+_ENFORCEMENT: Kind = {
+    "restrictionMode": frozenset({"NotRestricted", "FullyRestricted"}),
+    "effectiveTime": _OUTPUT,
+}
 _SOURCE: Kind = {"network": _TEXT, "allowedIpCidrRanges": _TEXTS}
 
 BUCKET: Mapping[str, Kind] = {
@@ -58,7 +63,7 @@ BUCKET: Mapping[str, Kind] = {
     "billing": {"requesterPays": _FLAG},
     "website": {"mainPageSuffix": _TEXT, "notFoundPage": _TEXT},
     "logging": {"logBucket": _TEXT, "logObjectPrefix": _TEXT},
-    "encryption": {"defaultKmsKeyName": _TEXT},
+    "encryption": {"defaultKmsKeyName": _TEXT, **dict.fromkeys(ENFORCEMENTS, _ENFORCEMENT)},
     "cors": ListOf({"origin": _TEXTS, "method": _TEXTS, "responseHeader": _TEXTS, "maxAgeSeconds": _NUMBER}),
     "lifecycle": {
         "rule": ListOf({"action": {"type": _TEXT, "storageClass": _STORAGE_CLASS}, "condition": _CONDITION})
@@ -103,7 +108,7 @@ OBJECT: Mapping[str, Kind] = {
     "eventBasedHold": _FLAG,
     "temporaryHold": _FLAG,
     "metadata": MapOf(_TEXT),
-    "retention": {"mode": _TEXT, "retainUntilTime": _TEXT},
+    "retention": {"mode": _TEXT, "retainUntilTime": _TEXT, "retentionExpirationTime": _OUTPUT},
 }
 
 COMPOSE: Mapping[str, Kind] = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.sandbox.gcs import policies, resources
-from orchestrator.sandbox.gcs.buckets import Buckets
+from orchestrator.sandbox.gcs.buckets import BucketStore
 from orchestrator.sandbox.gcs.disk import BucketRecord, FolderRecord, is_soft_deleted
 from orchestrator.sandbox.gcs.errors import conflict, invalid, no_folder
 from orchestrator.sandbox.gcs.preconditions import ANY, Preconditions
@@ -19,7 +19,7 @@ def folder_name(name: str) -> str:
     return name if name.endswith("/") else name + "/"
 
 
-class Folders(Buckets):
+class ManagedFolders(BucketStore):
     """Managed folders; names are with or without their last slash."""
 
     def insert_managed_folder(self, bucket: str, name: str) -> Resource:
@@ -66,7 +66,7 @@ class Folders(Buckets):
     def get_managed_folder_policy(self, bucket: str, name: str) -> Resource:
         """The managed folder's own IAM policy."""
         with self.lock:
-            return policies.shown(copy.deepcopy(self._folder(self._record(bucket), name).policy))
+            return policies.visible_policy(copy.deepcopy(self._folder(self._record(bucket), name).policy))
 
     def set_managed_folder_policy(self, bucket: str, name: str, policy: Mapping[str, Any]) -> Resource:
         """Replace the managed folder's policy and return it; 412 when `policy` carries another etag."""
@@ -77,14 +77,19 @@ class Folders(Buckets):
             folder.resource["updateTime"] = self._now()
             folder.resource["metageneration"] = str(int(folder.resource["metageneration"]) + 1)
             self._disk.save_bucket(record)
-            return policies.shown(copy.deepcopy(folder.policy))
+            return policies.visible_policy(copy.deepcopy(folder.policy))
 
     def policies_over(self, bucket: str, name: str = "") -> list[Resource]:
-        """The policies that decide about `name`: the bucket's, then each covering managed folder's."""
+        """The policies that decide about `name`: the bucket's, then each covering managed folder's.
+
+        They are no copies, since every request asks for them: a policy is replaced and never changed.
+        """
         with self.lock:
             record = self._record(bucket)
-            covering = [record.folders[one] for one in sorted(record.folders) if name.startswith(one)]
-            return [copy.deepcopy(one) for one in (record.policy, *(folder.policy for folder in covering))]
+            covering = [
+                record.folders[folder] for folder in sorted(record.folders) if name.startswith(folder)
+            ]
+            return [record.policy, *(folder.policy for folder in covering)]
 
     def _folder(self, record: BucketRecord, name: str) -> FolderRecord:
         folder = record.folders.get(folder_name(name))
@@ -97,6 +102,6 @@ def _is_used(record: BucketRecord, name: str) -> bool:
     if any(other != name and other.startswith(name) for other in record.folders):
         return True
     return any(
-        key.startswith(name) and any(not is_soft_deleted(one) for one in versions)
+        key.startswith(name) and any(not is_soft_deleted(version) for version in versions)
         for key, versions in record.objects.items()
     )

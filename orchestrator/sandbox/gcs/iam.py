@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.sandbox.gcs.errors import forbidden
-from orchestrator.sandbox.gcs.store import Store
+from orchestrator.sandbox.gcs.store import GcsStore
 
 # For a member, the basic roles that it holds, as policies name them: `projectViewer:ID`, `projectOwner:ID`, …
 ProjectRoles = Callable[[str], Collection[str]]
@@ -52,6 +52,7 @@ _ON_PROJECT: Mapping[str, frozenset[str]] = {
     "projectEditor": frozenset({"storage.buckets.list", "storage.buckets.create", "storage.buckets.delete"}),
     "projectOwner": frozenset({"storage.buckets.list", "storage.buckets.create", "storage.buckets.delete"}),
 }
+_EQUALS = re.compile(r"""\s*resource\.name\s*==\s*(["'])(?P<name>[^"']*)\1\s*""")
 _STARTS_WITH = re.compile(r"""\s*resource\.name\.startsWith\(\s*(["'])(?P<prefix>[^"']*)\1\s*\)\s*""")
 
 
@@ -64,7 +65,7 @@ def no_project_roles(member: str) -> Collection[str]:
 class Access:
     """What one account may do. `member` is as policies name it; None is the owner, who may do everything."""
 
-    store: Store
+    store: GcsStore
     member: str | None = None
     project_roles: ProjectRoles = no_project_roles
 
@@ -80,7 +81,7 @@ class Access:
 
         `name` is an object's name, a managed folder's or a listing's prefix. 404 for a missing bucket.
         """
-        found = self.store.policies_over(bucket, name)
+        policies_over = self.store.policies_over(bucket, name)
         if self.member is None:
             return True
         members = self._members()
@@ -92,7 +93,7 @@ class Access:
         if any(permission in _ON_PROJECT.get(role, ()) for role in on_project):
             return True
         resource = f"projects/_/buckets/{bucket}" + (f"/objects/{name}" if name else "")
-        bindings = (binding for policy in found for binding in policy["bindings"])
+        bindings = (binding for policy in policies_over for binding in policy["bindings"])
         return any(permission in ROLES.get(role, ()) for role in _granted(bindings, members, resource))
 
     def check(self, permission: str, bucket: str, name: str = "", kind: str = "object") -> None:
@@ -123,8 +124,12 @@ def _granted(bindings: Iterable[Mapping[str, Any]], members: frozenset[str], res
 
 
 def _holds(condition: Mapping[str, Any] | None, resource: str) -> bool:
-    """Of conditions, only `resource.name.startsWith("…")` is understood: any other grants nothing."""
+    """Of conditions, `resource.name.startsWith("…")` and `resource.name == "…"` are understood: any other
+    grants nothing."""
     if not condition:
         return True
-    found = _STARTS_WITH.fullmatch(str(condition.get("expression", "")))
-    return found is not None and resource.startswith(found["prefix"])
+    expression = str(condition.get("expression", ""))
+    if exact := _EQUALS.fullmatch(expression):
+        return resource == exact["name"]
+    match = _STARTS_WITH.fullmatch(expression)
+    return match is not None and resource.startswith(match["prefix"])

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.sandbox.gcs.disk import BucketRecord, is_live, is_soft_deleted
-from orchestrator.sandbox.gcs.errors import invalid
-from orchestrator.sandbox.gcs.glob import compile_glob
+from orchestrator.sandbox.gcs.errors import GcsError, invalid
 from orchestrator.sandbox.gcs.resources import Resource
 
 _LARGEST_PAGE = 1000
+# The elements of a glob pattern in `matchGlob`.
+_GLOB_ELEMENTS = re.compile(r"\*\*/|\*\*|\*|\?|\\.|\[!?[^\]]+\]|\{|\}|,|.", re.DOTALL)
+_GLOB_EXPRESSIONS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Query:
             delimiter=values.get("delimiter", ""),
             start=values.get("startOffset", ""),
             end=values.get("endOffset", ""),
-            glob=compile_glob(values["matchGlob"]) if values.get("matchGlob") else None,
+            glob=_compile_glob(values["matchGlob"]) if values.get("matchGlob") else None,
             versions=is_true(values.get("versions")),
             soft_deleted=is_true(values.get("softDeleted")),
             trailing_delimiter=is_true(values.get("includeTrailingDelimiter")),
@@ -91,35 +93,35 @@ def make_page(record: BucketRecord, query: Query) -> Page:
 
 def _entries(record: BucketRecord, query: Query) -> Iterator[tuple[tuple[bytes, int], Resource | str]]:
     """Everything that matches, in the order of the names' bytes and then of the generations."""
-    seen: set[str] = set()
+    folders: set[str] = set()
     names = set(record.objects)
     if query.folders_as_prefixes and query.delimiter:
         names |= set(record.folders)
-    for name in sorted(names, key=lambda one: one.encode("utf-8", "surrogatepass")):
+    for name in sorted(names, key=lambda object_name: object_name.encode("utf-8", "surrogatepass")):
         if not name.startswith(query.prefix) or name < query.start or (query.end and name >= query.end):
             continue
-        shown = [one for one in record.objects.get(name, []) if _is_shown(one, query)]
+        versions = [resource for resource in record.objects.get(name, []) if _is_shown(resource, query)]
         is_folder = query.folders_as_prefixes and name in record.folders
-        if not shown and not is_folder:
+        if not versions and not is_folder:
             continue
         common = _common_prefix(name, query)
         if common:
-            if common not in seen and _matches(common, query):
+            if common not in folders and _matches(common, query):
                 yield (common.encode("utf-8", "surrogatepass"), -1), common
-            seen.add(common)
+            folders.add(common)
             if not (query.trailing_delimiter and name == common):
                 continue
         if not _matches(name, query):
             continue
-        for one in shown:
-            yield (name.encode("utf-8", "surrogatepass"), int(one["generation"])), one
+        for resource in versions:
+            yield (name.encode("utf-8", "surrogatepass"), int(resource["generation"])), resource
 
 
 def _common_prefix(name: str, query: Query) -> str:
     if not query.delimiter:
         return ""
-    rest, found, _ = name[len(query.prefix) :].partition(query.delimiter)
-    return query.prefix + rest + found if found else ""
+    rest, delimiter, _ = name[len(query.prefix) :].partition(query.delimiter)
+    return query.prefix + rest + delimiter if delimiter else ""
 
 
 def _matches(entry: str, query: Query) -> bool:
@@ -144,3 +146,45 @@ def _unpack(token: str) -> tuple[bytes, int] | None:
         return name, int(number)
     except (binascii.Error, ValueError):
         raise invalid(f"Invalid value '{token}' for pageToken.", location="pageToken") from None
+
+
+def _compile_glob(pattern: str) -> re.Pattern[str]:
+    """The expression that matches whole names; 400 for a pattern whose brackets do not close.
+
+    `*` and `?` stay within one part of a name, `**` crosses slashes, `**/` may stand for nothing,
+    `[a-z]` and `[!a-z]` match one character, `{a,b}` either text, and a backslash takes away a meaning.
+    """
+    depth, parts = 0, []
+    for element in _GLOB_ELEMENTS.findall(pattern):
+        if element in _GLOB_EXPRESSIONS:
+            parts.append(_GLOB_EXPRESSIONS[element])
+        elif element == "{":
+            depth += 1
+            parts.append("(?:")
+        elif element == "}" and depth:
+            depth -= 1
+            parts.append(")")
+        elif element == "," and depth:
+            parts.append("|")
+        elif element[0] == "[" and len(element) > 1:
+            parts.append(_character_class(element))
+        elif element == "[":
+            raise _malformed(pattern)
+        else:
+            parts.append(re.escape(element[-1]))
+    if depth:
+        raise _malformed(pattern)
+    try:
+        return re.compile("".join(parts), re.DOTALL)
+    except re.error:
+        raise _malformed(pattern) from None
+
+
+def _character_class(element: str) -> str:
+    negated = element[1] == "!"
+    members = re.sub(r"([\\\[\]^&|~])", r"\\\1", element[2 if negated else 1 : -1])
+    return f"[{'^/' if negated else ''}{members}]"
+
+
+def _malformed(pattern: str) -> GcsError:
+    return invalid(f"Invalid value '{pattern}' for matchGlob.", location="matchGlob")

@@ -1,10 +1,10 @@
-"""Requests and answers as the routes see them, with no socket in sight."""
+"""Requests as the routes see them, and the responses of the JSON API."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -15,6 +15,7 @@ from orchestrator.sandbox.gcs.iam import Access
 from orchestrator.sandbox.gcs.partial import Selection, select
 from orchestrator.sandbox.gcs.preconditions import Preconditions
 from orchestrator.sandbox.gcs.resources import DOWNLOAD, Resource
+from orchestrator.sandbox.http import HttpRequest, HttpResponse
 
 _FROM_HEADERS = {
     "x-goog-if-generation-match": "ifGenerationMatch",
@@ -23,15 +24,9 @@ _FROM_HEADERS = {
 
 
 @dataclass(frozen=True)
-class Request:
-    """One request, its body read. Header names are in lower case; `path` is still percent-encoded."""
+class GcsRequest(HttpRequest):
+    """A request of one account."""
 
-    method: str
-    path: str
-    query_string: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
     access: Access
 
     @property
@@ -78,15 +73,6 @@ class Request:
         return parse_json(self.body, kinds)
 
 
-@dataclass(frozen=True)
-class Response:
-    """One answer. `Content-Length` and `Date` are added when it is sent."""
-
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
 def parse_json(text: bytes, kinds: Mapping[str, Kind]) -> dict[str, Any]:
     """A JSON object with fields of `kinds`, or 400."""
     if not text.strip():
@@ -101,7 +87,7 @@ def parse_json(text: bytes, kinds: Mapping[str, Kind]) -> dict[str, Any]:
     return value
 
 
-def paged(request: Request, kind: str, items: list[Resource], size: str) -> Response:
+def paged(request: GcsRequest, kind: str, items: list[Resource], size: str) -> HttpResponse:
     """One page of a listing by name; `size` names the parameter with the largest number of items."""
     after = request.query.get("pageToken", "")
     rest = [item for item in items if item["name"] > after]
@@ -112,52 +98,52 @@ def paged(request: Request, kind: str, items: list[Resource], size: str) -> Resp
     return json_response(page)
 
 
-def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """An answer of the JSON API."""
     content = {"Content-Type": "application/json; charset=UTF-8", **(headers or {})}
     if isinstance(value, dict) and "etag" in value:
         content["ETag"] = str(value["etag"])
-    return Response(status, content, json.dumps(value).encode())
+    return HttpResponse(status, content, json.dumps(value).encode())
 
 
-def partial_response(response: Response, selection: Selection) -> Response:
+def partial_response(response: HttpResponse, selection: Selection) -> HttpResponse:
     """The selected part of an answer in JSON; an object's data stays whole."""
     if not response.body or "X-Goog-Generation" in response.headers:
         return response
     return replace(response, body=json.dumps(select(json.loads(response.body), selection)).encode())
 
 
-def policy_response(request: Request, policy: Resource) -> Response:
+def policy_response(request: GcsRequest, policy: Resource) -> HttpResponse:
     """An IAM policy; 400 for a client that asks for a version without the conditions that it has."""
-    wanted = request.number("optionsRequestedPolicyVersion")
-    if wanted is not None and wanted < policy["version"]:
+    number = request.number("optionsRequestedPolicyVersion")
+    if number is not None and number < policy["version"]:
         raise invalid(
-            f"Requested policy version ({wanted}) cannot be less than the existing policy version "
+            f"Requested policy version ({number}) cannot be less than the existing policy version "
             f"({policy['version']})."
         )
     return json_response(policy)
 
 
-def object_response(request: Request, resource: Resource, status: int = 200) -> Response:
+def object_response(request: GcsRequest, resource: Resource, status: int = 200) -> HttpResponse:
     """An object's resource as the request may see it; its data's address is on this server."""
     return json_response(visible_object(request, resource), status)
 
 
-def visible_object(request: Request, resource: Resource) -> Resource:
+def visible_object(request: GcsRequest, resource: Resource) -> Resource:
     """The resource with a `mediaLink` that leads here, which clients follow.
 
     Checksums of data that the request's customer-supplied key does not open are left out.
     """
     resource = request.customer_key.visible(resource)
     link = str(resource.get("mediaLink", ""))
-    here = f"{request.base_url}/download/storage/v1"
-    return {**resource, "mediaLink": here + link[len(DOWNLOAD) :]} if link.startswith(DOWNLOAD) else resource
+    base = f"{request.base_url}/download/storage/v1"
+    return {**resource, "mediaLink": base + link[len(DOWNLOAD) :]} if link.startswith(DOWNLOAD) else resource
 
 
-def error_response(error: GcsError) -> Response:
+def error_response(error: GcsError) -> HttpResponse:
     """A refusal as the JSON API words it."""
     if error.status == 304:
-        return Response(304)
+        return HttpResponse(304)
     detail = {"message": error.message, "domain": "global", "reason": error.reason}
     if error.location:
         kind = "header" if error.location == "If-Match" else "parameter"

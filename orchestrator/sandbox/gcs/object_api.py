@@ -9,21 +9,16 @@ from orchestrator.sandbox.gcs import fields
 from orchestrator.sandbox.gcs.errors import GcsError, forbidden, invalid
 from orchestrator.sandbox.gcs.listing import Query, is_true
 from orchestrator.sandbox.gcs.media import check_tags, media_response
-from orchestrator.sandbox.gcs.messages import (
-    Request,
-    Response,
-    json_response,
-    object_response,
-    visible_object,
-)
+from orchestrator.sandbox.gcs.messages import GcsRequest, json_response, object_response, visible_object
 from orchestrator.sandbox.gcs.preconditions import Preconditions
 from orchestrator.sandbox.gcs.resources import Resource
-from orchestrator.sandbox.gcs.store import Store
+from orchestrator.sandbox.gcs.store import GcsStore
+from orchestrator.sandbox.http import HttpResponse
 
 T = TypeVar("T")
 
 
-def check_write(store: Store, request: Request, bucket: str, name: str, when: Preconditions) -> None:
+def check_write(store: GcsStore, request: GcsRequest, bucket: str, name: str, when: Preconditions) -> None:
     """Raise unless the account may write the object: replacing one deletes what was there."""
     request.access.check("storage.objects.create", bucket, name)
     live = store.live_object(bucket, name)
@@ -32,8 +27,8 @@ def check_write(store: Store, request: Request, bucket: str, name: str, when: Pr
         request.access.check("storage.objects.delete", bucket, name)
 
 
-def look(request: Request, bucket: str, name: str, read: Callable[[], T]) -> T:
-    """Read an object. Who may not list is not told that one is missing: 403 then."""
+def read_visible(request: GcsRequest, bucket: str, name: str, read: Callable[[], T]) -> T:
+    """Read an object; an account that may not list gets 403 for one that is missing."""
     request.access.check("storage.objects.get", bucket, name)
     try:
         return read()
@@ -43,9 +38,9 @@ def look(request: Request, bucket: str, name: str, read: Callable[[], T]) -> T:
         raise
 
 
-def read_data(store: Store, request: Request, bucket: str, name: str) -> tuple[Resource, bytes]:
+def read_data(store: GcsStore, request: GcsRequest, bucket: str, name: str) -> tuple[Resource, bytes]:
     """Read an object's data; 400 unless the request carries the customer-supplied key that it needs."""
-    resource, data = look(
+    resource, data = read_visible(
         request, bucket, name, lambda: store.read_object(bucket, name, request.generation, when=request.when)
     )
     request.customer_key.check(resource)
@@ -53,7 +48,7 @@ def read_data(store: Store, request: Request, bucket: str, name: str) -> tuple[R
 
 
 def written_fields(
-    request: Request, body: dict[str, Any], kms_parameter: str = "kmsKeyName"
+    request: GcsRequest, body: dict[str, Any], kms_parameter: str = "kmsKeyName"
 ) -> dict[str, Any]:
     """The fields of an object that is written: the body's, and those that parameters and headers set."""
     key = request.customer_key
@@ -70,14 +65,14 @@ def written_fields(
     return {**written, **key.field}
 
 
-def list_objects(store: Store, request: Request, bucket: str) -> Response:
+def list_objects(store: GcsStore, request: GcsRequest, bucket: str) -> HttpResponse:
     """GET b/BUCKET/o"""
     query = Query.read(request.query)
     request.access.check("storage.objects.list", bucket, query.prefix, "bucket")
     page = store.list_objects(bucket, query)
     answer: dict[str, object] = {"kind": "storage#objects"}
     if page.items:
-        answer["items"] = [visible_object(request, one) for one in page.items]
+        answer["items"] = [visible_object(request, item) for item in page.items]
     if page.prefixes:
         answer["prefixes"] = page.prefixes
     if page.next_token:
@@ -85,37 +80,37 @@ def list_objects(store: Store, request: Request, bucket: str) -> Response:
     return json_response(answer)
 
 
-def get_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+def get_object(store: GcsStore, request: GcsRequest, bucket: str, name: str) -> HttpResponse:
     """GET b/BUCKET/o/OBJECT, its resource or with `alt=media` its data"""
     if request.query.get("alt") == "media":
         return download_object(store, request, bucket, name)
     if is_true(request.query.get("softDeleted")):
         return _get_soft_deleted(store, request, bucket, name)
-    resource = look(
+    resource = read_visible(
         request, bucket, name, lambda: store.get_object(bucket, name, request.generation, when=request.when)
     )
     check_tags(request, resource["etag"])
     return object_response(request, resource)
 
 
-def download_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+def download_object(store: GcsStore, request: GcsRequest, bucket: str, name: str) -> HttpResponse:
     """GET download/…/b/BUCKET/o/OBJECT"""
     resource, data = read_data(store, request, bucket, name)
     check_tags(request, resource["etag"])
     return media_response(request, resource, data, tag=resource["etag"])
 
 
-def patch_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+def patch_object(store: GcsStore, request: GcsRequest, bucket: str, name: str) -> HttpResponse:
     """PATCH b/BUCKET/o/OBJECT"""
     return _changed(store.patch_object, request, bucket, name)
 
 
-def update_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+def update_object(store: GcsStore, request: GcsRequest, bucket: str, name: str) -> HttpResponse:
     """PUT b/BUCKET/o/OBJECT"""
     return _changed(store.update_object, request, bucket, name)
 
 
-def _changed(change: Callable[..., Resource], request: Request, bucket: str, name: str) -> Response:
+def _changed(change: Callable[..., Resource], request: GcsRequest, bucket: str, name: str) -> HttpResponse:
     request.access.check("storage.objects.update", bucket, name)
     resource = change(
         bucket,
@@ -128,16 +123,16 @@ def _changed(change: Callable[..., Resource], request: Request, bucket: str, nam
     return object_response(request, resource)
 
 
-def delete_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+def delete_object(store: GcsStore, request: GcsRequest, bucket: str, name: str) -> HttpResponse:
     """DELETE b/BUCKET/o/OBJECT"""
     request.access.check("storage.objects.delete", bucket, name)
     store.delete_object(bucket, name, request.generation, when=request.when)
-    return Response(204)
+    return HttpResponse(204)
 
 
 def rewrite_object(
-    store: Store, request: Request, bucket: str, name: str, to_bucket: str, to_name: str
-) -> Response:
+    store: GcsStore, request: GcsRequest, bucket: str, name: str, to_bucket: str, to_name: str
+) -> HttpResponse:
     """POST b/BUCKET/o/OBJECT/rewriteTo/b/BUCKET/o/OBJECT, done in one go"""
     request.access.check("storage.objects.get", bucket, name)
     check_write(store, request, to_bucket, to_name, request.when)
@@ -158,20 +153,31 @@ def rewrite_object(
     return json_response({**answer, **sizes})
 
 
-def compose_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+def move_object(store: GcsStore, request: GcsRequest, bucket: str, name: str, to_name: str) -> HttpResponse:
+    """POST b/BUCKET/o/OBJECT/moveTo/o/OBJECT"""
+    request.access.check("storage.objects.get", bucket, name)
+    request.access.check("storage.objects.delete", bucket, name)
+    check_write(store, request, bucket, to_name, request.when)
+    source_when = Preconditions.read(request.query, "ifSource")
+    return object_response(
+        request, store.move_object(bucket, name, to_name, when=request.when, source_when=source_when)
+    )
+
+
+def compose_object(store: GcsStore, request: GcsRequest, bucket: str, name: str) -> HttpResponse:
     """POST b/BUCKET/o/OBJECT/compose"""
-    wanted = request.json(fields.COMPOSE)
-    parts = wanted.get("sourceObjects") or []
+    json = request.json(fields.COMPOSE)
+    parts = json.get("sourceObjects") or []
     for part in parts:
         request.access.check("storage.objects.get", bucket, str(part.get("name", "")))
         generation = int(part["generation"]) if part.get("generation") else None
         request.customer_key.check(store.get_object(bucket, str(part["name"]), generation))
     check_write(store, request, bucket, name, request.when)
-    destination = written_fields(request, wanted.get("destination") or {})
+    destination = written_fields(request, json.get("destination") or {})
     return object_response(request, store.compose_object(bucket, name, parts, destination, when=request.when))
 
 
-def restore_object(store: Store, request: Request, bucket: str, name: str) -> Response:
+def restore_object(store: GcsStore, request: GcsRequest, bucket: str, name: str) -> HttpResponse:
     """POST b/BUCKET/o/OBJECT/restore"""
     request.access.check("storage.objects.restore", bucket, name)
     check_write(store, request, bucket, name, request.when)
@@ -180,9 +186,9 @@ def restore_object(store: Store, request: Request, bucket: str, name: str) -> Re
     return object_response(request, store.restore_object(bucket, name, request.generation, when=request.when))
 
 
-def _get_soft_deleted(store: Store, request: Request, bucket: str, name: str) -> Response:
+def _get_soft_deleted(store: GcsStore, request: GcsRequest, bucket: str, name: str) -> HttpResponse:
     if request.generation is None:
         raise invalid("Required parameter: generation", location="generation")
-    wanted = request.generation
-    resource = look(request, bucket, name, lambda: store.get_soft_deleted(bucket, name, wanted))
+    generation = request.generation
+    resource = read_visible(request, bucket, name, lambda: store.get_soft_deleted(bucket, name, generation))
     return object_response(request, resource)

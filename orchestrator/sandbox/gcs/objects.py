@@ -7,18 +7,20 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.sandbox.gcs import resources, retention
+from orchestrator.sandbox.gcs import encryption, resources, retention
 from orchestrator.sandbox.gcs.disk import BucketRecord, is_live, is_soft_deleted
 from orchestrator.sandbox.gcs.errors import condition_not_met, invalid, no_object
-from orchestrator.sandbox.gcs.folders import Folders
+from orchestrator.sandbox.gcs.folders import ManagedFolders
 from orchestrator.sandbox.gcs.listing import Page, Query, make_page
 from orchestrator.sandbox.gcs.preconditions import ANY, Preconditions
 from orchestrator.sandbox.gcs.resources import Resource, timestamp
 
 _LARGEST_COMPOSE = 32
+# A move keeps these besides the metadata that a client decides.
+_KEPT_BY_MOVES = ("storageClass", "kmsKeyName", "customerEncryption")
 
 
-class Objects(Folders):
+class Objects(ManagedFolders):
     """Objects and their generations. `generation=None` means the live one."""
 
     def insert_object(
@@ -118,11 +120,37 @@ class Objects(Folders):
             source_when.check(original)
             data = self._disk.read_data(original)
             fields = resources.OBJECT_SETTABLE
-            wanted = dict(body or {}) if fields.intersection(body or ()) else {**original, **(body or {})}
-            kept = {key: wanted[key] for key in (*fields, "storageClass") if key in wanted}
+            merged = dict(body or {}) if fields.intersection(body or ()) else {**original, **(body or {})}
+            metadata = {key: merged[key] for key in (*fields, "storageClass") if key in merged}
             # A copy is encrypted as its own request says, never as its source is.
-            kept |= {key: body[key] for key in ("kmsKeyName", "customerEncryption") if body and key in body}
-            return self.insert_object(*target, data, kept, when=when)
+            metadata |= {
+                key: body[key] for key in ("kmsKeyName", "customerEncryption") if body and key in body
+            }
+            return self.insert_object(*target, data, metadata, when=when)
+
+    def move_object(
+        self,
+        bucket: str,
+        name: str,
+        to_name: str,
+        *,
+        when: Preconditions = ANY,
+        source_when: Preconditions = ANY,
+    ) -> Resource:
+        """Rename the live object of a bucket: the new name has a new generation, the old one is retired."""
+        with self.lock:
+            record = self._record(bucket)
+            source = self._object(record, name, None)
+            source_when.check(source)
+            retention.check_removable(record.resource, source, self._now())
+            if name == to_name:
+                raise invalid("The source and the destination of a move are the same object.")
+            fields = {
+                key: source[key] for key in (*resources.OBJECT_SETTABLE, *_KEPT_BY_MOVES) if key in source
+            }
+            moved = self.insert_object(bucket, to_name, self._disk.read_data(source), fields, when=when)
+            self._retire(record, source, may_keep=True)
+            return moved
 
     def compose_object(
         self,
@@ -140,12 +168,12 @@ class Objects(Folders):
             record, data, components = self._record(bucket), b"", 0
             for part in parts:
                 number = int(part["generation"]) if part.get("generation") else None
-                one = self._object(record, str(part["name"]), number)
+                source = self._object(record, str(part["name"]), number)
                 expected = (part.get("objectPreconditions") or {}).get("ifGenerationMatch")
-                if expected is not None and str(expected) != one["generation"]:
+                if expected is not None and str(expected) != source["generation"]:
                     raise condition_not_met()
-                data += self._disk.read_data(one)
-                components += int(one.get("componentCount", 1))
+                data += self._disk.read_data(source)
+                components += int(source.get("componentCount", 1))
             resources.check_object_name(name)
             when.check(record.live(name))
             # A client sends the resource that it has, with checksums of what the object was before.
@@ -159,12 +187,12 @@ class Objects(Folders):
         with self.lock:
             record = self._record(bucket)
             self._purge(record)
-            kept = self._soft_deleted(record, name, generation)
+            soft_deleted = self._soft_deleted(record, name, generation)
             when.check(record.live(name))
-            data = self._disk.read_data(kept)
-            settable = {key: kept[key] for key in resources.OBJECT_SETTABLE if key in kept}
+            data = self._disk.read_data(soft_deleted)
+            settable = {key: soft_deleted[key] for key in resources.OBJECT_SETTABLE if key in soft_deleted}
             restored = self._write(record, name, data, settable)
-            self._remove(record, kept)
+            self._remove(record, soft_deleted)
             return restored
 
     def get_soft_deleted(self, bucket: str, name: str, generation: int) -> Resource:
@@ -200,6 +228,7 @@ class Objects(Folders):
             resource["componentCount"] = components
             if not body.get("contentType"):
                 del resource["contentType"]
+        encryption.check_enforcement(record.resource, resource)
         retention.prepare_new(record.resource, resource)
         self._disk.save_object(resource, data)
         record.objects.setdefault(name, []).append(resource)
@@ -213,7 +242,7 @@ class Objects(Folders):
         name: str,
         generation: int | None,
         when: Preconditions,
-        wanted: Mapping[str, Any],
+        metadata: Mapping[str, Any],
         *,
         keep: bool,
         override: bool,
@@ -226,7 +255,7 @@ class Objects(Folders):
             if not keep:
                 for field in resources.OBJECT_SETTABLE:
                     changed.pop(field, None)
-            resources.merge(changed, {k: v for k, v in wanted.items() if k in resources.OBJECT_SETTABLE})
+            resources.merge(changed, {k: v for k, v in metadata.items() if k in resources.OBJECT_SETTABLE})
             resources.check_custom_metadata(changed.get("metadata"))
             retention.apply_change(record.resource, resource, changed, self._now(), override=override)
             resources.count_change(changed, self._now())
@@ -236,16 +265,16 @@ class Objects(Folders):
             return _shown(record, resource)
 
     def _object(self, record: BucketRecord, name: str, generation: int | None) -> Resource:
-        found = record.live(name) if generation is None else record.generation(name, generation)
-        if found is None or is_soft_deleted(found):
+        live = record.live(name) if generation is None else record.generation(name, generation)
+        if live is None or is_soft_deleted(live):
             raise no_object(record.name, name)
-        return found
+        return live
 
     def _soft_deleted(self, record: BucketRecord, name: str, generation: int) -> Resource:
-        found = record.generation(name, generation)
-        if found is None or not is_soft_deleted(found):
+        soft_deleted = record.generation(name, generation)
+        if soft_deleted is None or not is_soft_deleted(soft_deleted):
             raise no_object(record.name, name)
-        return found
+        return soft_deleted
 
     def _retire(self, record: BucketRecord, resource: Resource, *, may_keep: bool) -> None:
         """Take a generation out of sight: noncurrent, else soft-deleted, else gone."""
@@ -270,14 +299,24 @@ class Objects(Folders):
         self._disk.remove_object(resource)
 
     def _purge(self, record: BucketRecord) -> None:
-        """Remove what soft deletion has kept for long enough."""
+        """Remove soft-deleted objects whose retention has ended."""
         now = self._now()
-        kept = [one for versions in record.objects.values() for one in versions if is_soft_deleted(one)]
-        for one in kept:
-            if one["hardDeleteTime"] <= now:
-                self._remove(record, one)
+        objects = [
+            version
+            for versions in record.objects.values()
+            for version in versions
+            if is_soft_deleted(version)
+        ]
+        for resource in objects:
+            if resource["hardDeleteTime"] <= now:
+                self._remove(record, resource)
 
 
 def _shown(record: BucketRecord, resource: Resource) -> Resource:
     """A copy of the resource as the API returns it."""
-    return copy.deepcopy(retention.shown(record.resource, resource))
+    fields = retention.visible_object(record.resource, resource)
+    # Most values are texts, and `deepcopy` of all of them is most of the time that a small request takes.
+    return {
+        name: copy.deepcopy(value) if isinstance(value, dict | list) else value
+        for name, value in fields.items()
+    }

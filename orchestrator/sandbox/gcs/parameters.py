@@ -47,6 +47,7 @@ _SERVED: Mapping[str, frozenset[str]] = {
     "update_object": _OBJECT | {"overrideUnlockedRetention"},
     "delete_object": _OBJECT,
     "rewrite_object": _COPY,
+    "move_object": _GENERATIONS | _SOURCE_GENERATIONS,
     "compose_object": _GENERATIONS | {"kmsKeyName"},
     "restore_object": _OBJECT,
     "list_folders": frozenset({"prefix", "pageToken", "pageSize"}),

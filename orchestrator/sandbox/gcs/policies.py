@@ -31,12 +31,12 @@ def folder_policy(bucket: str, folder: str) -> Resource:
     return _policy(f"projects/_/buckets/{bucket}/managedFolders/{folder}", [], 1)
 
 
-def replace_policy(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> Resource:
-    """The policy that `wanted` makes of `current`; 412 when it names another etag, 400 when malformed."""
-    if wanted.get("etag") and wanted["etag"] != current["etag"]:
+def replace_policy(current: Mapping[str, Any], requested: Mapping[str, Any]) -> Resource:
+    """The policy that `requested` makes of `current`; 412 when it names another etag, 400 when malformed."""
+    if requested.get("etag") and requested["etag"] != current["etag"]:
         raise condition_not_met()
-    bindings = [_binding(one) for one in wanted.get("bindings") or [] if one.get("members")]
-    if any("condition" in one for one in bindings) and int(wanted.get("version") or 1) < 3:
+    bindings = [_binding(binding) for binding in requested.get("bindings") or [] if binding.get("members")]
+    if any("condition" in binding for binding in bindings) and int(requested.get("version") or 1) < 3:
         raise invalid("The version of a policy with conditional role bindings must be at least 3.")
     return _policy(current["resourceId"], bindings, int(current["revision"]) + 1)
 
@@ -54,7 +54,7 @@ def check_conditions(policy: Mapping[str, Any], bucket: Mapping[str, Any]) -> No
         )
 
 
-def shown(policy: Mapping[str, Any]) -> Resource:
+def visible_policy(policy: Mapping[str, Any]) -> Resource:
     """The policy as the API returns it."""
     return {key: value for key, value in policy.items() if key != "revision"}
 
@@ -63,19 +63,19 @@ def _policy(resource_id: str, bindings: list[Resource], revision: int) -> Resour
     return {
         "kind": "storage#policy",
         "resourceId": resource_id,
-        "version": 3 if any("condition" in one for one in bindings) else 1,
+        "version": 3 if any("condition" in binding for binding in bindings) else 1,
         "etag": etag(resource_id, revision),
         "bindings": bindings,
         "revision": revision,
     }
 
 
-def _binding(wanted: Mapping[str, Any]) -> Resource:
-    role, members = str(wanted.get("role", "")), [str(one) for one in wanted["members"]]
+def _binding(requested: Mapping[str, Any]) -> Resource:
+    role, members = str(requested.get("role", "")), [str(member) for member in requested["members"]]
     if not _ROLE.fullmatch(role):
         raise invalid(f"Role ({role}) is not supported for this resource.")
     for member in members:
         if not _MEMBER.fullmatch(member):
             raise invalid(f"Invalid argument: member {member}.")
-    condition = {"condition": dict(wanted["condition"])} if wanted.get("condition") else {}
+    condition = {"condition": dict(requested["condition"])} if requested.get("condition") else {}
     return {"role": role, "members": list(dict.fromkeys(members)), **condition}

@@ -31,8 +31,8 @@ class Preconditions:
     @classmethod
     def read(cls, values: Mapping[str, str], prefix: str = "if") -> Preconditions:
         """From query parameters such as `ifGenerationMatch` (or `ifSourceGenerationMatch`)."""
-        found = {field: _number(values, prefix + name) for name, field in _FIELDS.items()}
-        return cls(**found)
+        conditions = {field: _number(values, prefix + name) for name, field in _FIELDS.items()}
+        return cls(**conditions)
 
     def check(self, current: Mapping[str, Any] | None, *, reading: bool = False) -> None:
         """Raise 412, or 304 for a read that names what is there, unless all of them hold for `current`."""

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from orchestrator.sandbox.gcs import encryption
 from orchestrator.sandbox.gcs.errors import invalid
 
 Resource = dict[str, Any]
@@ -117,7 +118,7 @@ def new_bucket(project: str, body: Mapping[str, Any], generation: int, now: str)
         "softDeletePolicy": {"retentionDurationSeconds": str(DEFAULT_SOFT_DELETE_SECONDS)},
     }
     merge(bucket, bucket_settable(body))
-    settle_bucket(bucket, {}, now)
+    apply_defaults(bucket, {}, now)
     return bucket
 
 
@@ -126,7 +127,7 @@ def bucket_settable(body: Mapping[str, Any]) -> Resource:
     return {key: value for key, value in body.items() if key not in _BUCKET_OUTPUT}
 
 
-def settle_bucket(bucket: Resource, before: Mapping[str, Any], now: str) -> None:
+def apply_defaults(bucket: Resource, before: Mapping[str, Any], now: str) -> None:
     """Fill in what the service adds after a creation or a change, and count the change."""
     bucket["location"] = str(bucket.get("location") or "US").upper()
     bucket["locationType"] = _location_type(bucket)
@@ -134,10 +135,11 @@ def settle_bucket(bucket: Resource, before: Mapping[str, Any], now: str) -> None
     bucket.setdefault("softDeletePolicy", {"retentionDurationSeconds": str(DEFAULT_SOFT_DELETE_SECONDS)})
     if bucket["locationType"] != "region":
         bucket.setdefault("rpo", "DEFAULT")
-    _settle_access(bucket, before, now)
+    _apply_access_defaults(bucket, before, now)
     _stamp(bucket, before, "softDeletePolicy", "effectiveTime", now, ("retentionDurationSeconds",))
     _stamp(bucket, before, "retentionPolicy", "effectiveTime", now, ("retentionPeriod",))
     _stamp(bucket, before, "autoclass", "toggleTime", now, ())
+    encryption.stamp_enforcement(bucket, before, now)
     for section, field in (
         ("softDeletePolicy", "retentionDurationSeconds"),
         ("retentionPolicy", "retentionPeriod"),
@@ -146,7 +148,8 @@ def settle_bucket(bucket: Resource, before: Mapping[str, Any], now: str) -> None
             bucket[section][field] = str(bucket[section][field])
     if "autoclass" in bucket and bucket["autoclass"].get("enabled"):
         bucket["autoclass"].setdefault("terminalStorageClass", "NEARLINE")
-        bucket["autoclass"].setdefault("terminalStorageClassUpdateTime", now)
+        watched = ("terminalStorageClass",)
+        _stamp(bucket, before, "autoclass", "terminalStorageClassUpdateTime", now, watched)
     if "logging" in bucket:
         bucket["logging"].setdefault("logObjectPrefix", bucket["name"])
     count_change(bucket, now)
@@ -165,7 +168,7 @@ def _location_type(bucket: Mapping[str, Any]) -> str:
     return "multi-region" if bucket["location"] in _MULTI_REGIONS else "region"
 
 
-def _settle_access(bucket: Resource, before: Mapping[str, Any], now: str) -> None:
+def _apply_access_defaults(bucket: Resource, before: Mapping[str, Any], now: str) -> None:
     """Uniform access may be switched off again for 90 days; the old name of the setting mirrors it."""
     access = bucket.setdefault("iamConfiguration", {})
     access.setdefault("publicAccessPrevention", "inherited")
@@ -216,8 +219,8 @@ def new_object(
         "timeFinalized": now,
     }
     check_custom_metadata(body.get("metadata"))
-    given = {key: value for key, value in body.items() if key in _OBJECT_AT_INSERT}
-    merge(resource, {key: value for key, value in given.items() if value not in (None, "", {})})
+    settable = {key: value for key, value in body.items() if key in _OBJECT_AT_INSERT}
+    merge(resource, {key: value for key, value in settable.items() if value not in (None, "", {})})
     default_key = bucket.get("encryption", {}).get("defaultKmsKeyName")
     if default_key and "customerEncryption" not in resource:
         resource.setdefault("kmsKeyName", default_key)

@@ -13,9 +13,10 @@ from orchestrator.sandbox.gcs.resources import Resource, timestamp
 RELEASED = "eventBasedHoldReleased"
 
 _MODES = ("Locked", "Unlocked")
+_FIELDS = ("mode", "retainUntilTime")
 
 
-def shown(bucket: Mapping[str, Any], resource: Mapping[str, Any]) -> Resource:
+def visible_object(bucket: Mapping[str, Any], resource: Mapping[str, Any]) -> Resource:
     """The object's resource as the API returns it, with the end of the bucket's retention period."""
     fields = {key: value for key, value in resource.items() if key != RELEASED}
     expires = _policy_end(bucket, resource)
@@ -67,8 +68,6 @@ def apply_change(
     """
     if before.get("eventBasedHold") and not changed.get("eventBasedHold"):
         changed[RELEASED] = now
-    if not changed.get("retention"):
-        changed.pop("retention", None)
     _check_retention(bucket, changed)
     old, new = before.get("retention"), changed.get("retention")
     if not old or not _is_weaker(old, new):
@@ -89,10 +88,13 @@ def _is_weaker(old: Mapping[str, Any], new: Mapping[str, Any] | None) -> bool:
     return _moment(new["retainUntilTime"]) < _moment(old["retainUntilTime"])
 
 
-def _check_retention(bucket: Mapping[str, Any], resource: Mapping[str, Any]) -> None:
-    retention = resource.get("retention")
-    if not retention:
+def _check_retention(bucket: Mapping[str, Any], resource: Resource) -> None:
+    # Clients send back what they read.
+    retention = {key: value for key, value in (resource.get("retention") or {}).items() if key in _FIELDS}
+    if not any(retention.values()):
+        resource.pop("retention", None)
         return
+    resource["retention"] = retention
     if "objectRetention" not in bucket:
         raise invalid("Object retention is not enabled on this bucket.", location="retention")
     if retention.get("mode") not in _MODES or not retention.get("retainUntilTime"):

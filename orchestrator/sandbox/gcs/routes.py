@@ -1,4 +1,4 @@
-"""Which path and method lead to what: the JSON API, its uploads and downloads, and reads by the XML API."""
+"""The routes of the server: the JSON API, its uploads and downloads, and reads by the XML API."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from urllib.parse import unquote
 from orchestrator.sandbox.gcs import bucket_api, folder_api, object_api, xml_api
 from orchestrator.sandbox.gcs import messages as json_api
 from orchestrator.sandbox.gcs.errors import GcsError, invalid
-from orchestrator.sandbox.gcs.messages import Request, Response
+from orchestrator.sandbox.gcs.messages import GcsRequest
 from orchestrator.sandbox.gcs.parameters import check_parameters
 from orchestrator.sandbox.gcs.partial import parse_selection
-from orchestrator.sandbox.gcs.store import Store
+from orchestrator.sandbox.gcs.store import GcsStore
 from orchestrator.sandbox.gcs.uploads import Uploads
+from orchestrator.sandbox.http import HttpRequest, HttpResponse
 
-Handler = Callable[..., Response]
+Handler = Callable[..., HttpResponse]
 Route = tuple[str, re.Pattern[str], Handler]
 
 _B = r"/storage/v1/b/(?P<bucket>[^/]+)"
@@ -29,6 +30,9 @@ _JSON_PATHS = (
     "/resumable/upload/storage/v1/",
     "/download/storage/v1/",
 )
+
+# Paths of buckets and projects, below which the service has more than the sandbox serves.
+_RESOURCES = re.compile(r"/storage/v1/(?:b|projects)/[^/]+/.")
 
 _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", r"/storage/v1/b", bucket_api.list_buckets),
@@ -50,6 +54,7 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("PUT", _O, object_api.update_object),
     ("DELETE", _O, object_api.delete_object),
     ("POST", _O + "/(?:rewriteTo|copyTo)" + _TO, object_api.rewrite_object),
+    ("POST", _O + r"/moveTo/o/(?P<to_name>[^/]+)", object_api.move_object),
     ("POST", _O + "/compose", object_api.compose_object),
     ("POST", _O + "/restore", object_api.restore_object),
     ("GET", "/download" + _O, object_api.download_object),
@@ -64,9 +69,9 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
 
 
 class Router:
-    """Answers requests out of a store. Each request is one step: no other runs meanwhile."""
+    """Answers requests from a store, one at a time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: GcsStore) -> None:
         self._store = store
         self._uploads = Uploads(store)
         uploads = (
@@ -74,13 +79,13 @@ class Router:
             ("PUT", _UPLOAD, self._uploads.resume),
             ("DELETE", _UPLOAD, self._uploads.cancel),
         )
-        self._json = _compiled((*_ROUTES, *uploads))
+        self._json = _compile((*_ROUTES, *uploads))
         objects = r"/(?P<bucket>[^/]+)/(?P<name>.+)"
         reads = (("GET", objects, xml_api.read_object), ("HEAD", objects, xml_api.read_object))
-        self._xml = _compiled(reads)
+        self._xml = _compile(reads)
 
-    def answer(self, request: Request) -> Response:
-        """The answer, refusals included."""
+    def answer(self, request: GcsRequest) -> HttpResponse:
+        """The response, errors included."""
         is_json = request.path.startswith(_JSON_PATHS) or request.path == "/"
         try:
             handler, arguments = _find(self._json if is_json else self._xml, request)
@@ -96,7 +101,7 @@ class Router:
         except GcsError as error:
             return json_api.error_response(error) if is_json else xml_api.error_response(error)
 
-    def target(self, request: Request) -> str:
+    def target(self, request: HttpRequest) -> str:
         """The decoded path; an upload's goes on with the name of the object, where the URL tells it."""
         path = unquote(request.path)
         if "/upload/" not in path:
@@ -105,18 +110,24 @@ class Router:
         return f"{path}/{name}" if name else path
 
 
-def _compiled(routes: Iterable[tuple[str, str, Handler]]) -> tuple[Route, ...]:
+def _compile(routes: Iterable[tuple[str, str, Handler]]) -> tuple[Route, ...]:
     return tuple((method, re.compile(pattern), handler) for method, pattern, handler in routes)
 
 
-def _find(routes: Iterable[Route], request: Request) -> tuple[Handler, dict[str, str]]:
-    """The handler and the decoded parts of the path; 404 for no such path, 405 for another method."""
-    known = False
+def _find(routes: Iterable[Route], request: GcsRequest) -> tuple[Handler, dict[str, str]]:
+    """The handler and the decoded parts of the path.
+
+    What the service has and the sandbox does not serve (access control lists, notifications, HMAC keys) is
+    refused by 400: a client takes 404 for an object that is gone, and tries again after a 501.
+    """
+    false = False
     for method, pattern, handler in routes:
-        found = pattern.fullmatch(request.path)
-        if found and method == request.method:
-            return handler, {key: unquote(value) for key, value in found.groupdict().items()}
-        known = known or bool(found)
-    if known:
-        raise GcsError(405, "methodNotAllowed", "Method Not Allowed")
+        match = pattern.fullmatch(request.path)
+        if match and method == request.method:
+            return handler, {key: unquote(value) for key, value in match.groupdict().items()}
+        false = false or bool(match)
+    if false:
+        raise GcsError(405, "methodNotAllowed", f"The sandbox does not serve {request.method} here.")
+    if _RESOURCES.match(request.path):
+        raise invalid(f"The sandbox does not serve {request.method} {request.path}", reason="notImplemented")
     raise GcsError(404, "notFound", "Not Found")

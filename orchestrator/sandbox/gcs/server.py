@@ -2,48 +2,92 @@
 
 from __future__ import annotations
 
-import socket
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 
-from orchestrator.sandbox.gcs.admin import Admin, RequestLog
+from orchestrator.sandbox.faults import HttpFault, HttpFaults
+from orchestrator.sandbox.gcs.admin import Admin, RequestLog, ServedRequest
 from orchestrator.sandbox.gcs.buckets import Clock, system_clock
-from orchestrator.sandbox.gcs.connection import Connection
-from orchestrator.sandbox.gcs.faults import Faults
+from orchestrator.sandbox.gcs.faults import fault_response
 from orchestrator.sandbox.gcs.iam import Access, ProjectRoles, no_project_roles
+from orchestrator.sandbox.gcs.messages import GcsRequest
 from orchestrator.sandbox.gcs.routes import Router
-from orchestrator.sandbox.gcs.store import Store
-from orchestrator.sandbox.listener import HOST, Listener
+from orchestrator.sandbox.gcs.store import GcsStore
+from orchestrator.sandbox.http import CONTROL_PREFIX, HttpPort, HttpRequest, HttpResponse, HttpService
 
 
-class Hub:
+class _Hub:
     """What all ports of a server share."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: GcsStore) -> None:
         self.store = store
         self.router = Router(store)
-        self.faults = Faults()
+        self.faults = HttpFaults()
         self.log = RequestLog()
-        self.admin = Admin(self.faults, self.log)
+
+    @property
+    def admin(self) -> Admin:
+        """The server's own endpoints."""
+        return Admin(self.faults, self.log)
 
 
-class Port(Listener):
-    """The port of one account."""
+@dataclass(frozen=True)
+class _AccountService:
+    """What the port of one account serves."""
 
-    def __init__(self, hub: Hub, access: Access, number: int = 0) -> None:
-        self.hub = hub
-        self.access = access
-        super().__init__("gcs", self._connected, number)
+    hub: _Hub
+    access: Access
 
-    def _connected(self, connection: socket.socket, address: tuple[str, int]) -> None:
-        Connection(connection, address, self)  # type: ignore[arg-type]
+    def now(self) -> datetime:
+        """The time of the store."""
+        return self.hub.store.clock()
+
+    def target(self, request: HttpRequest) -> str:
+        """The decoded path; an upload's includes the name of the object."""
+        return self.hub.router.target(request)
+
+    def find_fault(self, request: HttpRequest, target: str) -> HttpFault | None:
+        """The fault that applies; the server's own endpoints have none."""
+        if request.path.startswith(CONTROL_PREFIX):
+            return None
+        return self.hub.faults.strike(request.method, target, self._account)
+
+    def answer(self, request: HttpRequest, fault: HttpFault) -> HttpResponse:
+        """The response of the service, of a fault, or of the server's own endpoints."""
+        gcs_request = GcsRequest(
+            request.method,
+            request.path,
+            request.query_string,
+            request.query,
+            request.headers,
+            request.body,
+            self.access,
+        )
+        if request.path.startswith(CONTROL_PREFIX):
+            return self.hub.admin.answer(gcs_request)
+        return fault_response(fault) if fault.status else self.hub.router.answer(gcs_request)
+
+    def record(
+        self, request: HttpRequest, target: str, fault: HttpFault, response: HttpResponse | None
+    ) -> None:
+        """Log the request; the status is 0 when the connection is cut."""
+        if request.path.startswith(CONTROL_PREFIX):
+            return
+        status = response.status if response and not fault.cut else 0
+        self.hub.log.add(ServedRequest(request.method, target, request.query, self._account, status))
+
+    @property
+    def _account(self) -> str:
+        return self.access.member or ""
 
 
 class GcsServer:
     """A Cloud Storage server on loopback, with its data in `folder`.
 
-    The owner's port may do everything, and alone serves `/_sandbox/`. `project_roles` tells which basic roles
-    an account holds, as policies name them (`projectViewer:PROJECT`).
+    The owner's port may do everything, and alone serves `/_sandbox/`. `project_roles` returns the basic roles
+    that an account holds, as policies name them (`projectViewer:PROJECT`).
     """
 
     def __init__(
@@ -53,10 +97,10 @@ class GcsServer:
         project_roles: ProjectRoles = no_project_roles,
         clock: Clock = system_clock,
     ) -> None:
-        self.store = Store(folder, clock=clock)
-        self._hub = Hub(self.store)
+        self.store = GcsStore(folder, clock=clock)
+        self._hub = _Hub(self.store)
         self._project_roles = project_roles
-        self._ports: dict[str | None, Port] = {}
+        self._ports: dict[str | None, HttpPort] = {}
         self._lock = Lock()
 
     def start(self, port: int = 0) -> None:
@@ -68,17 +112,23 @@ class GcsServer:
         with self._lock:
             if member not in self._ports:
                 access = Access(self.store, member, self._project_roles)
-                self._ports[member] = Port(self._hub, access, port)
+                self._ports[member] = HttpPort("gcs", _AccountService(self._hub, access), port)
             return self._ports[member].number
 
     def url_of(self, member: str | None = None) -> str:
         """What `STORAGE_EMULATOR_HOST` is for an account; its port is opened if need be."""
-        return f"http://{HOST}:{self.open_port(member)}"
+        self.open_port(member)
+        return self._ports[member].url
 
     @property
     def url(self) -> str:
         """What `STORAGE_EMULATOR_HOST` is for the owner."""
         return self.url_of()
+
+    def service_of(self, member: str | None = None) -> HttpService:
+        """What the port of an account serves."""
+        self.open_port(member)
+        return self._ports[member].service
 
     @property
     def ports(self) -> dict[str | None, int]:
@@ -87,7 +137,7 @@ class GcsServer:
             return {member: port.number for member, port in self._ports.items()}
 
     @property
-    def faults(self) -> Faults:
+    def faults(self) -> HttpFaults:
         """The faults in force."""
         return self._hub.faults
 

@@ -1,4 +1,4 @@
-"""Everything that Cloud Storage remembers, in a folder: what the server serves and the provider uses.
+"""The data of Cloud Storage in a folder, which the server serves and the provider uses.
 
 The public methods are those of `Buckets`, `Folders` and `Objects`. They take and return dictionaries in the
 shape of the JSON API, raise `GcsError`, and know nothing of accounts: the caller may do everything.
@@ -11,8 +11,8 @@ from orchestrator.sandbox.gcs.listing import Page, Query
 from orchestrator.sandbox.gcs.objects import Objects
 from orchestrator.sandbox.gcs.preconditions import ANY, Preconditions
 
-__all__ = ["ANY", "GcsError", "Page", "Preconditions", "Query", "Store"]
+__all__ = ["ANY", "GcsError", "GcsStore", "Page", "Preconditions", "Query"]
 
 
-class Store(Objects):
-    """`Store(folder)` opens what the folder holds, or starts empty; one process at a time."""
+class GcsStore(Objects):
+    """`GcsStore(folder)` opens what the folder holds, or starts empty; one process at a time."""

@@ -12,11 +12,12 @@ from urllib.parse import quote
 
 from orchestrator.sandbox.gcs.errors import GcsError, invalid
 from orchestrator.sandbox.gcs.fields import OBJECT
-from orchestrator.sandbox.gcs.messages import Request, Response, object_response, parse_json
+from orchestrator.sandbox.gcs.messages import GcsRequest, object_response, parse_json
 from orchestrator.sandbox.gcs.object_api import check_write, written_fields
 from orchestrator.sandbox.gcs.preconditions import Preconditions
 from orchestrator.sandbox.gcs.resources import Resource, check_object_name
-from orchestrator.sandbox.gcs.store import Store
+from orchestrator.sandbox.gcs.store import GcsStore
+from orchestrator.sandbox.http import HttpResponse
 
 # The service keeps multiples of this of an upload that is not finished yet.
 CHUNK = 256 * 1024
@@ -26,13 +27,13 @@ _KEPT_SESSIONS = 1000
 
 
 @dataclass
-class Session:
+class ResumableUpload:
     """A resumable upload: what it will be, what has arrived, and the object once it is whole."""
 
     bucket: str
     name: str
     body: Mapping[str, Any]
-    request: Request
+    request: GcsRequest
     when: Preconditions
     checksums: dict[str, str] = field(default_factory=dict)
     data: bytearray = field(default_factory=bytearray)
@@ -42,16 +43,16 @@ class Session:
 class Uploads:
     """Uploads into a store. Sessions live in memory: a restart forgets them, as a client must expect."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: GcsStore) -> None:
         self._store = store
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, ResumableUpload] = {}
 
     def name_of(self, upload_id: str) -> str:
         """The object that a session is about; empty for an unknown one."""
         session = self._sessions.get(upload_id)
         return session.name if session else ""
 
-    def insert(self, store: Store, request: Request, bucket: str) -> Response:
+    def insert(self, store: GcsStore, request: GcsRequest, bucket: str) -> HttpResponse:
         """POST upload/…/b/BUCKET/o; with an `upload_id`, Google's Go client's way to send the next piece"""
         if "upload_id" in request.query:
             return self.resume(store, request, bucket)
@@ -69,12 +70,12 @@ class Uploads:
         resource = self._write(request, bucket, _name(request, body), data, body, request.when)
         return object_response(request, resource)
 
-    def resume(self, store: Store, request: Request, bucket: str) -> Response:
+    def resume(self, store: GcsStore, request: GcsRequest, bucket: str) -> HttpResponse:
         """PUT upload/…/b/BUCKET/o?upload_id=ID: the next piece, or the question how much there is"""
         session = self._session(request)
         if session.done:
             return object_response(session.request, session.done)
-        total = _take(session, request)
+        total = _append(session, request)
         session.checksums |= _checksums(request)
         if total is None or len(session.data) < total:
             return _incomplete(session, request)
@@ -85,13 +86,13 @@ class Uploads:
         session.data.clear()
         return object_response(session.request, session.done)
 
-    def cancel(self, store: Store, request: Request, bucket: str) -> Response:
+    def cancel(self, store: GcsStore, request: GcsRequest, bucket: str) -> HttpResponse:
         """DELETE upload/…/b/BUCKET/o?upload_id=ID"""
         self._session(request)
         del self._sessions[request.query["upload_id"]]
-        return Response(499)
+        return HttpResponse(499)
 
-    def _start(self, request: Request, bucket: str) -> Response:
+    def _start(self, request: GcsRequest, bucket: str) -> HttpResponse:
         body = request.json(OBJECT)
         name = _name(request, body)
         check_object_name(name)
@@ -101,14 +102,16 @@ class Uploads:
             body.setdefault("contentType", content)
         upload_id = uuid.uuid4().hex
         written_fields(request, body)
-        self._sessions[upload_id] = Session(bucket, name, body, request, request.when, _checksums(request))
+        self._sessions[upload_id] = ResumableUpload(
+            bucket, name, body, request, request.when, _checksums(request)
+        )
         while len(self._sessions) > _KEPT_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
-        place = f"{request.base_url}/upload/storage/v1/b/{quote(bucket)}/o"
-        location = f"{place}?uploadType=resumable&upload_id={upload_id}"
-        return Response(200, {"Location": location, "X-GUploader-UploadID": upload_id})
+        folder = f"{request.base_url}/upload/storage/v1/b/{quote(bucket)}/o"
+        location = f"{folder}?uploadType=resumable&upload_id={upload_id}"
+        return HttpResponse(200, {"Location": location, "X-GUploader-UploadID": upload_id})
 
-    def _session(self, request: Request) -> Session:
+    def _session(self, request: GcsRequest) -> ResumableUpload:
         session = self._sessions.get(request.query.get("upload_id", ""))
         if session is None:
             raise GcsError(404, "notFound", "No such upload session.")
@@ -116,7 +119,7 @@ class Uploads:
 
     def _write(
         self,
-        request: Request,
+        request: GcsRequest,
         bucket: str,
         name: str,
         data: bytes,
@@ -131,16 +134,16 @@ class Uploads:
         return self._store.insert_object(bucket, name, data, fields, when=when)
 
 
-def _take(session: Session, request: Request) -> int | None:
-    """Add the piece to the session; returns the upload's total size once the client has told it."""
+def _append(session: ResumableUpload, request: GcsRequest) -> int | None:
+    """Add the piece to the session; returns the upload's total size once the client has sent it."""
     text = request.headers.get("content-range")
     if text is None:
         session.data[:] = request.body
         return len(session.data)
-    found = _CONTENT_RANGE.fullmatch(text.strip())
-    if not found:
+    match = _CONTENT_RANGE.fullmatch(text.strip())
+    if not match:
         raise invalid(f"Failed to parse Content-Range header: {text}")
-    first, last, size = found.groups()
+    first, last, size = match.groups()
     total = None if size == "*" else int(size)
     if first is None:
         return total
@@ -155,27 +158,27 @@ def _take(session: Session, request: Request) -> int | None:
     return total
 
 
-def _incomplete(session: Session, request: Request) -> Response:
+def _incomplete(session: ResumableUpload, request: GcsRequest) -> HttpResponse:
     """308, or for a client that cannot take one, what stands for it."""
-    kept = {"Range": f"bytes=0-{len(session.data) - 1}"} if session.data else {}
+    headers = {"Range": f"bytes=0-{len(session.data) - 1}"} if session.data else {}
     if request.headers.get("x-guploader-no-308") == "yes":
-        return Response(200, {**kept, "X-Http-Status-Code-Override": str(_INCOMPLETE)})
-    return Response(_INCOMPLETE, kept)
+        return HttpResponse(200, {**headers, "X-Http-Status-Code-Override": str(_INCOMPLETE)})
+    return HttpResponse(_INCOMPLETE, headers)
 
 
-def _name(request: Request, body: Mapping[str, Any]) -> str:
+def _name(request: GcsRequest, body: Mapping[str, Any]) -> str:
     return str(request.query.get("name") or body.get("name") or "")
 
 
-def _checksums(request: Request) -> dict[str, str]:
+def _checksums(request: GcsRequest) -> dict[str, str]:
     """Checksums sent as headers, as the fields that the store checks."""
-    pairs = (one.strip().partition("=") for one in request.headers.get("x-goog-hash", "").split(","))
+    pairs = (word.strip().partition("=") for word in request.headers.get("x-goog-hash", "").split(","))
     sent = {key: value for key, _, value in pairs if value}
-    found = {"crc32c": sent.get("crc32c"), "md5Hash": sent.get("md5")}
-    return {key: value for key, value in found.items() if value}
+    checksums = {"crc32c": sent.get("crc32c"), "md5Hash": sent.get("md5")}
+    return {key: value for key, value in checksums.items() if value}
 
 
-def _parts(request: Request) -> tuple[dict[str, Any], bytes]:
+def _parts(request: GcsRequest) -> tuple[dict[str, Any], bytes]:
     """The metadata and the data of a multipart/related body."""
     header = Message()
     header["Content-Type"] = request.headers.get("content-type", "")
@@ -194,8 +197,8 @@ def _parts(request: Request) -> tuple[dict[str, Any], bytes]:
 
 def _split(piece: bytes) -> tuple[str, bytes]:
     """A part's content type and its content."""
-    head, found, content = piece.partition(b"\r\n\r\n")
-    if not found:
+    head, separator, content = piece.partition(b"\r\n\r\n")
+    if not separator:
         raise invalid("Malformed multipart body.")
     for line in head.decode("latin-1").split("\r\n"):
         name, _, value = line.partition(":")

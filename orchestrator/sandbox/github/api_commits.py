@@ -1,18 +1,18 @@
-"""`/repos/…/commits` and what is said of commits: checks, statuses, deployments."""
+"""`/repos/…/commits`, with checks, statuses and deployments."""
 
 from __future__ import annotations
 
 from orchestrator.sandbox.github import commits, pulls
-from orchestrator.sandbox.github.call import Answer, Call
+from orchestrator.sandbox.github.call import ApiResponse, RepositoryCall
 from orchestrator.sandbox.github.errors import GitHubError, unprocessable
-from orchestrator.sandbox.github.model import Check
+from orchestrator.sandbox.github.model import CheckRun
 
 
-def get_commit(call: Call) -> Answer:
+def get_commit(call: RepositoryCall) -> ApiResponse:
     """One commit, with the files that it changes; or its id, or its change as a diff or a patch."""
-    sha, git = _sha(call), call.place.git
-    one = git.commit(sha)
-    base = one.parents[0] if one.parents else ""
+    sha, git = _sha(call), call.service.git
+    commit = git.commit(sha)
+    base = commit.parents[0] if commit.parents else ""
     other = call.as_media(
         {
             "sha": sha.encode,
@@ -22,131 +22,135 @@ def get_commit(call: Call) -> Answer:
     )
     if other:
         return other
-    files = call.place.git.files(one.parents[0], sha) if one.parents else []
+    files = call.service.git.files(commit.parents[0], sha) if commit.parents else []
     added, deleted = sum(file.additions for file in files), sum(file.deletions for file in files)
     stats = {"total": added + deleted, "additions": added, "deletions": deleted}
-    return Answer(200, {**call.issues.commit(sha), "stats": stats})
+    return ApiResponse(200, {**call.issues.commit(sha), "stats": stats})
 
 
-def pulls_of_commit(call: Call) -> Answer:
+def pulls_of_commit(call: RepositoryCall) -> ApiResponse:
     """The pull requests that a commit belongs to."""
-    found = pulls.of_commit(call.place, _sha(call, "commit_sha"))
-    return call.page([call.issues.pull(one) for one in found])
+    commit = pulls.find_by_commit(call.service, _sha(call, "commit_sha"))
+    return call.page([call.issues.pull(issue) for issue in commit])
 
 
-def list_checks(call: Call) -> Answer:
+def list_checks(call: RepositoryCall) -> ApiResponse:
     """The checks of a commit, newest first; the latest of each name unless all are asked for."""
     query = call.request.query
-    found = commits.checks_of(
-        call.place,
+    checks = commits.checks_of(
+        call.service,
         _sha(call),
         name=query.get("check_name", ""),
         latest=query.get("filter", "latest") == "latest",
     )
-    found = [one for one in found if query.get("status", one.status) == one.status]
-    return call.page([call.commits.check(one) for one in found], "check_runs")
+    checks = [check for check in checks if query.get("status", check.status) == check.status]
+    return call.page([call.commits.check(check) for check in checks], "check_runs")
 
 
-def create_check(call: Call) -> Answer:
+def create_check(call: RepositoryCall) -> ApiResponse:
     """Post a check."""
     call.text("name")
-    made = commits.create_check(call.place, call.token.app, call.content)
-    return Answer(201, call.commits.check(made))
+    check_run = commits.create_check(call.service, call.token.app, call.content)
+    return ApiResponse(201, call.commits.check(check_run))
 
 
-def get_check(call: Call) -> Answer:
+def get_check(call: RepositoryCall) -> ApiResponse:
     """One check."""
-    return Answer(200, call.commits.check(_check(call)))
+    return ApiResponse(200, call.commits.check(_check(call)))
 
 
-def update_check(call: Call) -> Answer:
+def update_check(call: RepositoryCall) -> ApiResponse:
     """Change a check that this app made."""
     check = _check(call)
     if check.app != call.token.app:
         raise GitHubError(
             403, "Invalid app_id `{}` - check run can only be modified by the app that made it."
         )
-    commits.update_check(call.place, check, call.content)
-    return Answer(200, call.commits.check(check))
+    commits.update_check(call.service, check, call.content)
+    return ApiResponse(200, call.commits.check(check))
 
 
-def list_annotations(call: Call) -> Answer:
+def list_annotations(call: RepositoryCall) -> ApiResponse:
     """The remarks of a check."""
     check = _check(call)
-    return call.page([call.commits.annotation(check, one) for one in check.annotations])
+    return call.page([call.commits.annotation(check, annotation) for annotation in check.annotations])
 
 
-def create_status(call: Call) -> Answer:
+def create_status(call: RepositoryCall) -> ApiResponse:
     """Set a commit status."""
-    made = commits.set_status(call.place, call.token.login, call.arguments["sha"], call.content)
-    return Answer(201, call.commits.status(made))
+    set_status = commits.set_status(call.service, call.token.login, call.arguments["sha"], call.content)
+    return ApiResponse(201, call.commits.status(set_status))
 
 
-def list_statuses(call: Call) -> Answer:
+def list_statuses(call: RepositoryCall) -> ApiResponse:
     """The statuses of a commit, newest first."""
     sha = _sha(call, "sha" if "sha" in call.arguments else "ref")
-    return call.page([call.commits.status(one) for one in commits.statuses_of(call.place, sha)])
+    return call.page([call.commits.status(status) for status in commits.statuses_of(call.service, sha)])
 
 
-def combined_status(call: Call) -> Answer:
+def combined_status(call: RepositoryCall) -> ApiResponse:
     """The latest status of each context, and what they come to."""
     sha = _sha(call)
-    return Answer(200, call.commits.combined(sha, commits.statuses_of(call.place, sha, latest=True)))
+    return ApiResponse(200, call.commits.combined(sha, commits.statuses_of(call.service, sha, latest=True)))
 
 
-def list_deployments(call: Call) -> Answer:
+def list_deployments(call: RepositoryCall) -> ApiResponse:
     """Deployments that the query asks for, newest first."""
     query = call.request.query
-    found = [
-        one
-        for one in reversed(call.place.repository.deployments)
-        if query.get("environment", one.environment) == one.environment
-        and query.get("sha", one.commit) == one.commit
-        and query.get("ref", one.ref) == one.ref
-        and query.get("task", one.task) == one.task
+    deployments = [
+        deployment
+        for deployment in reversed(call.service.repository.deployments)
+        if query.get("environment", deployment.environment) == deployment.environment
+        and query.get("sha", deployment.commit) == deployment.commit
+        and query.get("ref", deployment.ref) == deployment.ref
+        and query.get("task", deployment.task) == deployment.task
     ]
-    return call.page([call.commits.deployment(one) for one in found])
+    return call.page([call.commits.deployment(deployment) for deployment in deployments])
 
 
-def create_deployment(call: Call) -> Answer:
+def create_deployment(call: RepositoryCall) -> ApiResponse:
     """Note that a commit is being deployed; 409 when a required status is not there."""
-    made = commits.create_deployment(call.place, call.token.login, call.content)
-    wanted = call.content.get("required_contexts")
-    statuses = commits.statuses_of(call.place, made.commit, latest=True)
+    deployment = commits.create_deployment(call.service, call.token.login, call.content)
+    required_contexts = call.content.get("required_contexts")
+    statuses = commits.statuses_of(call.service, deployment.commit, latest=True)
     # With no list of its own GitHub wants every status of the commit to be a success.
-    judged = [one for one in statuses if wanted is None or one.context in wanted]
-    missing = {*(wanted or ())} - {one.context for one in judged}
-    if missing or any(one.state != "success" for one in judged):
-        call.place.repository.deployments.remove(made)
-        raise GitHubError(409, f"Conflict: Commit status checks failed for {made.ref}.")
-    return Answer(201, call.commits.deployment(made))
+    counted = [
+        status for status in statuses if required_contexts is None or status.context in required_contexts
+    ]
+    missing = {*(required_contexts or ())} - {status.context for status in counted}
+    if missing or any(status.state != "success" for status in counted):
+        call.service.repository.deployments.remove(deployment)
+        raise GitHubError(409, f"Conflict: Commit status checks failed for {deployment.ref}.")
+    return ApiResponse(201, call.commits.deployment(deployment))
 
 
-def get_deployment(call: Call) -> Answer:
+def get_deployment(call: RepositoryCall) -> ApiResponse:
     """One deployment."""
-    found = commits.find_deployment(call.place, call.arguments["deployment_id"])
-    return Answer(200, call.commits.deployment(found))
+    deployment = commits.find_deployment(call.service, call.arguments["deployment_id"])
+    return ApiResponse(200, call.commits.deployment(deployment))
 
 
-def list_deployment_statuses(call: Call) -> Answer:
+def list_deployment_statuses(call: RepositoryCall) -> ApiResponse:
     """How a deployment went, newest first."""
-    found = commits.find_deployment(call.place, call.arguments["deployment_id"])
-    return call.page([call.commits.deployment_status(found, one) for one in reversed(found.statuses)])
+    deployment = commits.find_deployment(call.service, call.arguments["deployment_id"])
+    return call.page(
+        [call.commits.deployment_status(deployment, status) for status in reversed(deployment.statuses)]
+    )
 
 
-def create_deployment_status(call: Call) -> Answer:
+def create_deployment_status(call: RepositoryCall) -> ApiResponse:
     """Say how a deployment goes."""
-    found = commits.find_deployment(call.place, call.arguments["deployment_id"])
-    made = commits.set_deployment(call.place, found, call.token.login, call.content)
-    return Answer(201, call.commits.deployment_status(found, made))
+    deployment = commits.find_deployment(call.service, call.arguments["deployment_id"])
+    set_deployment = commits.set_deployment(call.service, deployment, call.token.login, call.content)
+    return ApiResponse(201, call.commits.deployment_status(deployment, set_deployment))
 
 
-def _sha(call: Call, name: str = "ref") -> str:
-    sha = call.place.git.resolve(call.arguments[name])
+def _sha(call: RepositoryCall, name: str = "ref") -> str:
+    sha = call.service.git.resolve(call.arguments[name])
     if not sha:
         raise unprocessable(f"No commit found for SHA: {call.arguments[name]}")
     return sha
 
 
-def _check(call: Call) -> Check:
-    return commits.find_check(call.place, call.arguments["check_run_id"])
+def _check(call: RepositoryCall) -> CheckRun:
+    return commits.find_check(call.service, call.arguments["check_run_id"])

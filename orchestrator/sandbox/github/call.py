@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +14,9 @@ from orchestrator.sandbox.github.commit_shapes import CommitShapes
 from orchestrator.sandbox.github.errors import GitHubError, invalid
 from orchestrator.sandbox.github.issue_shapes import IssueShapes
 from orchestrator.sandbox.github.model import Token
-from orchestrator.sandbox.github.place import Place
-from orchestrator.sandbox.github.shapes import Shapes
+from orchestrator.sandbox.github.repository import RepositoryService
+from orchestrator.sandbox.github.shapes import ApiDocuments
+from orchestrator.sandbox.http import HttpRequest, HttpResponse
 
 # `application/vnd.github.raw`, `.v3.diff`, `.raw+json`; `.v3+json` and `+json` are JSON.
 _MEDIA = re.compile(r"application/vnd\.github\.(?:v3\.)?(?!v3\b)([a-z][\w-]*)(?:\+json)?")
@@ -22,19 +25,8 @@ PER_PAGE = 30
 
 
 @dataclass(frozen=True)
-class Request:
-    """What came in. `path` is as it was sent (percent-encoded); header names are lower case."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What goes out: JSON, nothing (None with 204), text or bytes of another kind."""
+class ApiResponse:
+    """A response before it is encoded: JSON, nothing (None with 204), text or bytes of another kind."""
 
     status: int
     content: Any = None
@@ -43,25 +35,25 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Call:
+class RepositoryCall:
     """A request to something of a repository. `arguments` are the parts of the path, decoded."""
 
-    request: Request
+    request: HttpRequest
     token: Token
-    place: Place
-    shapes: Shapes
+    service: RepositoryService
+    shapes: ApiDocuments
     arguments: Mapping[str, str]
     content: Mapping[str, Any]
 
     @property
     def issues(self) -> IssueShapes:
         """Documents of issues and pull requests."""
-        return IssueShapes(self.shapes, self.place.repository, self.place.git)
+        return IssueShapes(self.shapes, self.service.repository, self.service.git)
 
     @property
     def commits(self) -> CommitShapes:
-        """Documents of what is said of commits."""
-        return CommitShapes(self.shapes, self.place.repository, self.issues)
+        """Documents of checks, statuses and deployments of commits."""
+        return CommitShapes(self.shapes, self.service.repository, self.issues)
 
     @property
     def media(self) -> str:
@@ -72,7 +64,7 @@ class Call:
                 return match[1]
         return ""
 
-    def as_media(self, forms: Mapping[str, Callable[[], bytes]]) -> Answer | None:
+    def as_media(self, forms: Mapping[str, Callable[[], bytes]]) -> ApiResponse | None:
         """The answer in the form that the Accept header asks for; None for JSON, 415 for another."""
         form = self.media
         if not form or (form == "raw" and form not in forms):
@@ -82,7 +74,7 @@ class Call:
             raise GitHubError(
                 415, f"Unsupported 'Accept' header: application/vnd.github.{form} is not served."
             )
-        return Answer(200, forms[form](), media=f"application/vnd.github.{form}; charset=utf-8")
+        return ApiResponse(200, forms[form](), media=f"application/vnd.github.{form}; charset=utf-8")
 
     def text(self, name: str) -> str:
         """A field of the body that must be there and be text."""
@@ -91,23 +83,23 @@ class Call:
             raise invalid("Request", name, code="missing_field")
         return value
 
-    def page(self, items: Sequence[Any], wrap: str = "") -> Answer:
-        """The asked page of a list, with the links to the others; `wrap` names the list in a document."""
+    def page(self, items: Sequence[Any], wrap: str = "") -> ApiResponse:
+        """The requested page of a list, with the links to the others; `wrap` names the list in a document."""
         size = min(max(self._number("per_page", PER_PAGE), 1), MOST_PER_PAGE)
         number = max(self._number("page", 1), 1)
         last = max(-(-len(items) // size), 1)
         part = list(items[(number - 1) * size : number * size])
         links = [("prev", number - 1), ("next", number + 1), ("last", last), ("first", 1)]
-        told = [
+        links_header = [
             f'<{self._link(size, page)}>; rel="{name}"'
             for name, page in links
             if 1 <= page <= last and page != number and not (name == "first" and number == 1)
         ]
-        headers = {"Link": ", ".join(told)} if told else {}
-        return Answer(200, {"total_count": len(items), wrap: part} if wrap else part, headers)
+        headers = {"Link": ", ".join(links_header)} if links_header else {}
+        return ApiResponse(200, {"total_count": len(items), wrap: part} if wrap else part, headers)
 
-    def cursor_page(self, items: Sequence[tuple[str, Any]]) -> Answer:
-        """The part of a list, told by cursor and item, that follows the cursor `after`."""
+    def cursor_page(self, items: Sequence[tuple[str, Any]]) -> ApiResponse:
+        """The part of a list of cursors and items that follows the cursor `after`."""
         size = min(max(self._number("per_page", PER_PAGE), 1), MOST_PER_PAGE)
         cursors = [cursor for cursor, _ in items]
         after = self.request.query.get("after", "")
@@ -118,7 +110,7 @@ class Call:
             query = {**self.request.query, "per_page": str(size), "after": part[-1][0]}
             link = f"{self.shapes.base}{self.request.path}?{urlencode(query)}"
             headers = {"Link": f'<{link}>; rel="next"'}
-        return Answer(200, [one for _, one in part], headers)
+        return ApiResponse(200, [item for _, item in part], headers)
 
     def _number(self, name: str, default: int) -> int:
         value = self.request.query.get(name, "")
@@ -127,3 +119,25 @@ class Call:
     def _link(self, size: int, page: int) -> str:
         query = {**self.request.query, "per_page": str(size), "page": str(page)}
         return f"{self.shapes.base}{self.request.path}?{urlencode(query)}"
+
+
+def encode_response(request: HttpRequest, response: ApiResponse) -> HttpResponse:
+    """The response as bytes; 304 without a body for a client that has the same already, by its ETag."""
+    body = _encode(response.content)
+    status, headers = response.status, dict(response.headers)
+    if request.method == "GET" and status == 200:
+        headers["ETag"] = f'W/"{hashlib.sha256(body).hexdigest()}"'
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            status, body = 304, b""
+    if body:
+        headers = {"Content-Type": response.media, **headers}
+    return HttpResponse(status, headers, body)
+
+
+def _encode(content: Any) -> bytes:
+    """Nothing, bytes and text as they are, anything else as JSON."""
+    if content is None:
+        return b""
+    if isinstance(content, bytes):
+        return content
+    return content.encode("utf-8", "replace") if isinstance(content, str) else json.dumps(content).encode()

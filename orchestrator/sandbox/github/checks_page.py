@@ -5,8 +5,8 @@ from __future__ import annotations
 from orchestrator.sandbox.github import commits
 from orchestrator.sandbox.github.html import Html, el, join
 from orchestrator.sandbox.github.markdown import render
-from orchestrator.sandbox.github.model import Check, Status
-from orchestrator.sandbox.github.place import Place
+from orchestrator.sandbox.github.model import CheckRun, Status
+from orchestrator.sandbox.github.repository import RepositoryService
 
 _MARKS = {
     "success": ("✓", "success"),
@@ -22,20 +22,20 @@ _FAILED = ("✗", "failure")
 _LEVELS = {"notice": "notice", "warning": "warning", "failure": "failure"}
 
 
-def checks_box(place: Place, sha: str, home: str) -> Html:
+def render_checks(service: RepositoryService, sha: str, home: str) -> Html:
     """All checks and statuses of a commit, the latest of each name."""
-    checks = sorted(commits.checks_of(place, sha), key=lambda one: one.name)
-    statuses = sorted(commits.statuses_of(place, sha, latest=True), key=lambda one: one.context)
-    outcomes = [one.conclusion for one in checks] + [one.state for one in statuses]
-    rows = [_check_row(one, home) for one in checks] + [_status_row(one) for one in statuses]
-    header = el("header", el("strong", _verdict(outcomes)), " ", el("code", sha[:7]))
+    checks = sorted(commits.checks_of(service, sha), key=lambda check: check.name)
+    statuses = sorted(commits.statuses_of(service, sha, latest=True), key=lambda status: status.context)
+    outcomes = [check.conclusion for check in checks] + [status.state for status in statuses]
+    rows = [_check_row(check, home) for check in checks] + [_status_row(status) for status in statuses]
+    header = el("header", el("strong", _summarize(outcomes)), " ", el("code", sha[:7]))
     return el("section", header, *rows, class_="box checks")
 
 
-def _verdict(outcomes: list[str]) -> str:
+def _summarize(outcomes: list[str]) -> str:
     if not outcomes:
         return "No checks"
-    marks = [_mark(one)[1] for one in outcomes]
+    marks = [_mark(outcome)[1] for outcome in outcomes]
     if "failure" in marks:
         return "Some checks were not successful"
     return "Some checks haven’t completed yet" if "pending" in marks else "All checks have passed"
@@ -45,7 +45,7 @@ def _mark(outcome: str) -> tuple[str, str]:
     return _MARKS.get(outcome, _FAILED)
 
 
-def _check_row(check: Check, home: str) -> Html:
+def _check_row(check: CheckRun, home: str) -> Html:
     sign, kind = _mark(check.conclusion)
     word = check.conclusion.replace("_", " ") or check.status.replace("_", " ")
     line = [
@@ -67,34 +67,38 @@ def _status_row(status: Status) -> Html:
     return el("div", *line, class_="row")
 
 
-def _annotations(check: Check, *, opened: bool) -> list[Html]:
+def _annotations(check: CheckRun, *, opened: bool) -> list[Html]:
     if not check.annotations:
         return []
     count = len(check.annotations)
-    told = [
+    htmls = [
         el(
             "li",
-            el("span", one["annotation_level"], class_=f"mark {_LEVELS[one['annotation_level']]}"),
-            el("code", f"{one['path']}:{one['start_line']}"),
+            el(
+                "span",
+                annotation["annotation_level"],
+                class_=f"mark {_LEVELS[annotation['annotation_level']]}",
+            ),
+            el("code", f"{annotation['path']}:{annotation['start_line']}"),
             " ",
-            el("strong", str(one.get("title") or "")),
-            el("div", str(one["message"])),
+            el("strong", str(annotation.get("title") or "")),
+            el("div", str(annotation["message"])),
         )
-        for one in check.annotations
+        for annotation in check.annotations
     ]
     summary = el("summary", f"{count} annotation{'s' if count != 1 else ''}")
-    return [el("details", summary, el("ul", *told, class_="list"), open=opened)]
+    return [el("details", summary, el("ul", *htmls, class_="list"), open=opened)]
 
 
-def check_page(check: Check, home: str) -> Html:
+def render_check(check: CheckRun, home: str) -> Html:
     """One check with its texts and all annotations."""
     sign, kind = _mark(check.conclusion)
     head = el("h1", el("span", sign, class_=f"mark {kind}"), check.name)
-    texts = [one for one in (check.summary, check.text) if one]
+    texts = [text for text in (check.summary, check.text) if text]
     body = [
         el("header", el("strong", check.title or check.name), " ", el("code", check.head[:7])),
-        *(el("div", render(one, home), class_="markdown") for one in texts),
-        *(el("div", one, class_="row") for one in _annotations(check, opened=True)),
+        *(el("div", render(text, home), class_="markdown") for text in texts),
+        *(el("div", annotation, class_="row") for annotation in _annotations(check, opened=True)),
     ]
     by = el(
         "p", f"Posted by {check.app}, external id ", el("code", check.external_id or "none"), class_="muted"

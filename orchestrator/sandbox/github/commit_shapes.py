@@ -12,25 +12,25 @@ from orchestrator.sandbox.github.issue_shapes import IssueShapes
 from orchestrator.sandbox.github.model import (
     ACTIONS,
     BOT,
-    Check,
+    CheckRun,
     Deployment,
+    DeploymentEnvironment,
     DeploymentStatus,
-    Environment,
-    Repository,
-    Run,
+    HostedRepository,
     RunApproval,
     Status,
+    WorkflowRun,
 )
-from orchestrator.sandbox.github.shapes import Document, Shapes, node
+from orchestrator.sandbox.github.shapes import ApiDocuments, Document, node
 
 # The app whose token a workflow's job has.
 ACTIONS_APP = ACTIONS.removesuffix(BOT)
 
 
 class CommitShapes:
-    """Makes documents of what is said of one repository's commits."""
+    """Creates documents of the checks, statuses, deployments and runs of one repository's commits."""
 
-    def __init__(self, shapes: Shapes, repository: Repository, issues: IssueShapes) -> None:
+    def __init__(self, shapes: ApiDocuments, repository: HostedRepository, issues: IssueShapes) -> None:
         self._shapes = shapes
         self._repository = repository
         self._issues = issues
@@ -38,60 +38,61 @@ class CommitShapes:
     def _api(self, path: str) -> str:
         return self._shapes.api(self._repository, path)
 
-    def check(self, one: Check) -> Document:
+    def check(self, check_run: CheckRun) -> Document:
         """A check run."""
         return {
-            "id": one.id,
-            "name": one.name,
-            "node_id": node("CR", one.id),
-            "head_sha": one.head,
-            "external_id": one.external_id,
-            "url": self._api(f"/check-runs/{one.id}"),
-            "html_url": self._shapes.html(self._repository, f"/runs/{one.id}"),
-            "details_url": one.details_url or self._shapes.html(self._repository, f"/runs/{one.id}"),
-            "status": one.status,
-            "conclusion": one.conclusion or None,
-            "started_at": one.started_at,
-            "completed_at": one.completed_at or None,
+            "id": check_run.id,
+            "name": check_run.name,
+            "node_id": node("CR", check_run.id),
+            "head_sha": check_run.head,
+            "external_id": check_run.external_id,
+            "url": self._api(f"/check-runs/{check_run.id}"),
+            "html_url": self._shapes.html(self._repository, f"/runs/{check_run.id}"),
+            "details_url": check_run.details_url
+            or self._shapes.html(self._repository, f"/runs/{check_run.id}"),
+            "status": check_run.status,
+            "conclusion": check_run.conclusion or None,
+            "started_at": check_run.started_at,
+            "completed_at": check_run.completed_at or None,
             "output": {
-                "title": one.title or None,
-                "summary": one.summary or None,
-                "text": one.text or None,
-                "annotations_count": len(one.annotations),
-                "annotations_url": self._api(f"/check-runs/{one.id}/annotations"),
+                "title": check_run.title or None,
+                "summary": check_run.summary or None,
+                "text": check_run.text or None,
+                "annotations_count": len(check_run.annotations),
+                "annotations_url": self._api(f"/check-runs/{check_run.id}/annotations"),
             },
-            "check_suite": {"id": suite_of(one, self._repository.runs)},
-            "app": self._shapes.app(one.app),
+            "check_suite": {"id": suite_of(check_run, self._repository.runs)},
+            "app": self._shapes.app(check_run.app),
             "pull_requests": [],
         }
 
-    def annotation(self, check: Check, one: dict[str, Any]) -> Document:
+    def annotation(self, check: CheckRun, annotation: dict[str, Any]) -> Document:
         """A remark on a line."""
         empty = dict.fromkeys(("start_column", "end_column", "title", "raw_details"))
-        link = self._shapes.html(self._repository, f"/blob/{check.head}/{quote(one['path'])}")
-        return {**empty, **one, "blob_href": link}
+        link = self._shapes.html(self._repository, f"/blob/{check.head}/{quote(annotation['path'])}")
+        return {**empty, **annotation, "blob_href": link}
 
-    def status(self, one: Status, *, simple: bool = False) -> Document:
+    def status(self, status: Status, *, simple: bool = False) -> Document:
         """A commit status."""
-        told = {
-            "url": self._api(f"/statuses/{one.commit}"),
+        document = {
+            "url": self._api(f"/statuses/{status.commit}"),
             "avatar_url": f"{self._shapes.base}/avatars/1",
-            "id": one.id,
-            "node_id": node("SC", one.id),
-            "state": one.state,
-            "description": one.description or None,
-            "target_url": one.target_url or None,
-            "context": one.context,
-            "created_at": one.created_at,
-            "updated_at": one.created_at,
+            "id": status.id,
+            "node_id": node("SC", status.id),
+            "state": status.state,
+            "description": status.description or None,
+            "target_url": status.target_url or None,
+            "context": status.context,
+            "created_at": status.created_at,
+            "updated_at": status.created_at,
         }
-        return told if simple else {**told, "creator": self._shapes.user(one.creator)}
+        return document if simple else {**document, "creator": self._shapes.user(status.creator)}
 
     def combined(self, sha: str, statuses: list[Status]) -> Document:
         """All statuses of a commit as one."""
         return {
             "state": combined(statuses),
-            "statuses": [self.status(one, simple=True) for one in statuses],
+            "statuses": [self.status(status, simple=True) for status in statuses],
             "sha": sha,
             "total_count": len(statuses),
             "repository": self._shapes.minimal_repository(self._repository),
@@ -99,72 +100,85 @@ class CommitShapes:
             "url": self._api(f"/commits/{sha}/status"),
         }
 
-    def deployment(self, one: Deployment) -> Document:
+    def deployment(self, deployment: Deployment) -> Document:
         """A deployment."""
-        url = self._api(f"/deployments/{one.id}")
+        url = self._api(f"/deployments/{deployment.id}")
         return {
             "url": url,
-            "id": one.id,
-            "node_id": node("DE", one.id),
-            "sha": one.commit,
-            "ref": one.ref,
-            "task": one.task,
-            "payload": one.payload,
-            "environment": one.environment,
-            "original_environment": one.environment,
-            "description": one.description or None,
-            "creator": self._shapes.user(one.creator),
-            "created_at": one.created_at,
-            "updated_at": one.statuses[-1].created_at if one.statuses else one.created_at,
+            "id": deployment.id,
+            "node_id": node("DE", deployment.id),
+            "sha": deployment.commit,
+            "ref": deployment.ref,
+            "task": deployment.task,
+            "payload": deployment.payload,
+            "environment": deployment.environment,
+            "original_environment": deployment.environment,
+            "description": deployment.description or None,
+            "creator": self._shapes.user(deployment.creator),
+            "created_at": deployment.created_at,
+            "updated_at": deployment.statuses[-1].created_at
+            if deployment.statuses
+            else deployment.created_at,
             "statuses_url": f"{url}/statuses",
             "repository_url": self._api(""),
         }
 
-    def deployment_status(self, deployment: Deployment, one: DeploymentStatus) -> Document:
+    def deployment_status(self, deployment: Deployment, status: DeploymentStatus) -> Document:
         """How a deployment went on."""
         url = self._api(f"/deployments/{deployment.id}")
         return {
-            "url": f"{url}/statuses/{one.id}",
-            "id": one.id,
-            "node_id": node("DES", one.id),
-            "state": one.state,
-            "creator": self._shapes.user(one.creator),
-            "description": one.description,
+            "url": f"{url}/statuses/{status.id}",
+            "id": status.id,
+            "node_id": node("DES", status.id),
+            "state": status.state,
+            "creator": self._shapes.user(status.creator),
+            "description": status.description,
             "environment": deployment.environment,
-            "target_url": one.log_url,
-            "log_url": one.log_url,
-            "environment_url": one.environment_url,
-            "created_at": one.created_at,
-            "updated_at": one.created_at,
+            "target_url": status.log_url,
+            "log_url": status.log_url,
+            "environment_url": status.environment_url,
+            "created_at": status.created_at,
+            "updated_at": status.created_at,
             "deployment_url": url,
             "repository_url": self._api(""),
         }
 
-    def environment(self, one: Environment) -> Document:
+    def environment(self, deployment_environment: DeploymentEnvironment) -> Document:
         """A deployment environment with what protects it."""
         rules: list[Document] = []
-        if one.wait_minutes:
-            rules.append({"id": one.id + 1, "type": "wait_timer", "wait_timer": one.wait_minutes})
-        if one.reviewers:
-            people = [{"type": "User", "reviewer": self._shapes.user(login)} for login in one.reviewers]
-            asked = {"prevent_self_review": one.prevent_self_review, "reviewers": people}
-            rules.append({"id": one.id + 2, "type": "required_reviewers", **asked})
+        if deployment_environment.wait_minutes:
+            rules.append(
+                {
+                    "id": deployment_environment.id + 1,
+                    "type": "wait_timer",
+                    "wait_timer": deployment_environment.wait_minutes,
+                }
+            )
+        if deployment_environment.reviewers:
+            people = [
+                {"type": "Team", "reviewer": self._shapes.team(name)}
+                if "/" in name
+                else {"type": "User", "reviewer": self._shapes.user(name)}
+                for name in deployment_environment.reviewers
+            ]
+            review = {"prevent_self_review": deployment_environment.prevent_self_review, "reviewers": people}
+            rules.append({"id": deployment_environment.id + 2, "type": "required_reviewers", **review})
         policy = None
-        if one.protected_branches or one.branches is not None:
-            rules.append({"id": one.id + 3, "type": "branch_policy"})
-            own = one.branches is not None
+        if deployment_environment.protected_branches or deployment_environment.branches is not None:
+            rules.append({"id": deployment_environment.id + 3, "type": "branch_policy"})
+            own = deployment_environment.branches is not None
             policy = {"protected_branches": not own, "custom_branch_policies": own}
         for number, rule in enumerate(rules):
-            rule["node_id"] = node("GA", one.id + number + 1)
-        name = quote(one.name, safe="")
+            rule["node_id"] = node("GA", deployment_environment.id + number + 1)
+        name = quote(deployment_environment.name, safe="")
         return {
-            "id": one.id,
-            "node_id": node("EN", one.id),
-            "name": one.name,
+            "id": deployment_environment.id,
+            "node_id": node("EN", deployment_environment.id),
+            "name": deployment_environment.name,
             "url": self._api(f"/environments/{name}"),
             "html_url": self._shapes.html(self._repository, "/deployments/activity_log"),
-            "created_at": one.created_at,
-            "updated_at": one.created_at,
+            "created_at": deployment_environment.created_at,
+            "updated_at": deployment_environment.created_at,
             "protection_rules": rules,
             "deployment_branch_policy": policy,
         }
@@ -188,55 +202,57 @@ class CommitShapes:
                 "required_status_checks": {
                     "enforcement_level": "non_admins" if protected else "off",
                     "contexts": contexts,
-                    "checks": [{"context": one, "app_id": None} for one in contexts],
+                    "checks": [{"context": context, "app_id": None} for context in contexts],
                 },
             },
         }
 
-    def run(self, one: Run) -> Document:
+    def run(self, run: WorkflowRun) -> Document:
         """A run of a workflow."""
-        url = self._api(f"/actions/runs/{one.id}")
+        url = self._api(f"/actions/runs/{run.id}")
         links = ("jobs", "logs", "artifacts", "cancel", "rerun")
         return {
-            "id": one.id,
-            "name": one.workflow,
-            "node_id": node("WFR", one.id),
-            "head_branch": one.branch,
-            "head_sha": one.commit,
-            "path": f".github/workflows/{one.workflow}",
-            "display_title": one.workflow,
+            "id": run.id,
+            "name": run.workflow,
+            "node_id": node("WFR", run.id),
+            "head_branch": run.branch,
+            "head_sha": run.commit,
+            "path": f".github/workflows/{run.workflow}",
+            "display_title": run.workflow,
             "run_number": 1,
-            "run_attempt": one.attempt,
-            "event": one.event,
-            "status": one.status,
-            "conclusion": one.conclusion or None,
-            "workflow_id": workflow_id(one.workflow),
+            "run_attempt": run.attempt,
+            "event": run.event,
+            "status": run.status,
+            "conclusion": run.conclusion or None,
+            "workflow_id": workflow_id(run.workflow),
             "url": url,
-            "html_url": self._shapes.html(self._repository, f"/actions/runs/{one.id}"),
+            "html_url": self._shapes.html(self._repository, f"/actions/runs/{run.id}"),
             "pull_requests": [],
-            "created_at": one.created_at,
-            "updated_at": one.created_at,
-            "run_started_at": one.created_at,
-            "actor": self._shapes.user(one.actor),
-            "triggering_actor": self._shapes.user(one.actor),
+            "created_at": run.created_at,
+            "updated_at": run.created_at,
+            "run_started_at": run.created_at,
+            "actor": self._shapes.user(run.actor),
+            "triggering_actor": self._shapes.user(run.actor),
             **{f"{name}_url": f"{url}/{name}" for name in links},
-            "check_suite_url": self._api(f"/check-suites/{one.id}"),
-            "workflow_url": self._api(f"/actions/workflows/{workflow_id(one.workflow)}"),
-            "head_commit": self._issues.simple_commit(one.commit),
+            "check_suite_url": self._api(f"/check-suites/{run.id}"),
+            "workflow_url": self._api(f"/actions/workflows/{workflow_id(run.workflow)}"),
+            "head_commit": self._issues.simple_commit(run.commit),
             "repository": self._shapes.minimal_repository(self._repository),
             "head_repository": self._shapes.minimal_repository(self._repository),
         }
 
-    def run_approval(self, one: RunApproval) -> Document:
+    def run_approval(self, approval: RunApproval) -> Document:
         """What a reviewer answered while a run waited."""
-        known = self._repository.environments
-        shown = ("id", "node_id", "name", "url", "html_url", "created_at", "updated_at")
-        documents = [self.environment(known[name]) for name in one.environments if name in known]
+        environments = self._repository.environments
+        keys = ("id", "node_id", "name", "url", "html_url", "created_at", "updated_at")
+        documents = [
+            self.environment(environments[name]) for name in approval.environments if name in environments
+        ]
         return {
-            "state": one.state,
-            "comment": one.comment,
-            "environments": [{key: document[key] for key in shown} for document in documents],
-            "user": self._shapes.user(one.user),
+            "state": approval.state,
+            "comment": approval.comment,
+            "environments": [{key: document[key] for key in keys} for document in documents],
+            "user": self._shapes.user(approval.user),
         }
 
     def workflow(self, name: str) -> Document:
@@ -258,7 +274,7 @@ class CommitShapes:
         }
 
 
-def suite_of(check: Check, runs: Sequence[Run]) -> int:
+def suite_of(check: CheckRun, runs: Sequence[WorkflowRun]) -> int:
     """The id of the suite that a check is in.
 
     Each workflow run has a suite of its own. A check that was made by the API is put into the first one of

@@ -1,4 +1,4 @@
-"""What is said of commits: checks, statuses and deployments."""
+"""Checks, statuses and deployments of commits."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.sandbox.github.errors import invalid, not_found, unprocessable
-from orchestrator.sandbox.github.model import Check, Deployment, DeploymentStatus, Status
-from orchestrator.sandbox.github.place import Place
+from orchestrator.sandbox.github.model import CheckRun, Deployment, DeploymentStatus, Status
+from orchestrator.sandbox.github.repository import RepositoryService
 
 LONGEST_OUTPUT = 65_535
 MOST_ANNOTATIONS = 50
@@ -18,19 +18,19 @@ CONCLUSIONS = (
 DEPLOYMENT_STATES = ("error", "failure", "inactive", "in_progress", "queued", "pending", "success")
 
 
-def create_check(place: Place, app: str, body: Mapping[str, Any]) -> Check:
+def create_check(service: RepositoryService, app: str, body: Mapping[str, Any]) -> CheckRun:
     """Post a check; `body` as the API takes it."""
-    sha = place.git.resolve(str(body.get("head_sha", "")))
+    sha = service.git.resolve(str(body.get("head_sha", "")))
     if not sha or sha != body["head_sha"]:
         raise unprocessable(f"No commit found for SHA: {body.get('head_sha')}")
-    now = place.now()
-    check = Check(place.next_id(), str(body["name"]), sha, app, "queued", "", "", "", now, "")
-    update_check(place, check, body)
-    place.repository.checks.append(check)
+    now = service.now()
+    check = CheckRun(service.next_id(), str(body["name"]), sha, app, "queued", "", "", "", now, "")
+    update_check(service, check, body)
+    service.repository.checks.append(check)
     return check
 
 
-def update_check(place: Place, check: Check, body: Mapping[str, Any]) -> None:
+def update_check(service: RepositoryService, check: CheckRun, body: Mapping[str, Any]) -> None:
     """Change a check; annotations are added to those that are there."""
     output = body.get("output") or {}
     annotations = _annotations(output)
@@ -44,7 +44,7 @@ def update_check(place: Place, check: Check, body: Mapping[str, Any]) -> None:
         if body["conclusion"] not in CONCLUSIONS:
             raise invalid("CheckRun", "conclusion", code="invalid")
         check.status, check.conclusion = "completed", str(body["conclusion"])
-        check.completed_at = str(body.get("completed_at") or place.now())
+        check.completed_at = str(body.get("completed_at") or service.now())
     elif check.status == "completed" and not check.conclusion:
         raise invalid("CheckRun", "conclusion", code="missing_field")
     for field in ("title", "summary", "text"):
@@ -54,82 +54,86 @@ def update_check(place: Place, check: Check, body: Mapping[str, Any]) -> None:
 
 
 def _annotations(output: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found = [dict(one) for one in output.get("annotations") or ()]
-    if len(found) > MOST_ANNOTATIONS:
+    annotations = [dict(annotation) for annotation in output.get("annotations") or ()]
+    if len(annotations) > MOST_ANNOTATIONS:
         raise unprocessable(
             f"Invalid request.\n\n"
-            f"No more than {MOST_ANNOTATIONS} items are allowed; {len(found)} were supplied."
+            f"No more than {MOST_ANNOTATIONS} items are allowed; {len(annotations)} were supplied."
         )
-    for one in found:
-        if one["annotation_level"] not in ("notice", "warning", "failure"):
+    for annotation in annotations:
+        if annotation["annotation_level"] not in ("notice", "warning", "failure"):
             raise invalid("CheckRun", "annotation_level", code="invalid")
-        columns = "start_column" in one or "end_column" in one
-        if one["end_line"] < one["start_line"] or (columns and one["end_line"] != one["start_line"]):
+        columns = "start_column" in annotation or "end_column" in annotation
+        if annotation["end_line"] < annotation["start_line"] or (
+            columns and annotation["end_line"] != annotation["start_line"]
+        ):
             raise invalid("CheckRun", "annotations", "Annotation lines are not in order.")
-    return found
+    return annotations
 
 
-def find_check(place: Place, id_: str) -> Check:
+def find_check(service: RepositoryService, id_: str) -> CheckRun:
     """A check by its id; 404 when there is none."""
-    for one in place.repository.checks:
-        if one.id == int(id_):
-            return one
+    for check in service.repository.checks:
+        if check.id == int(id_):
+            return check
     raise not_found()
 
 
-def checks_of(place: Place, sha: str, *, name: str = "", latest: bool = True) -> list[Check]:
+def checks_of(service: RepositoryService, sha: str, *, name: str = "", latest: bool = True) -> list[CheckRun]:
     """The checks of a commit, newest first; with `latest` one for each app and name."""
-    found = [one for one in place.repository.checks if one.head == sha and (not name or one.name == name)]
-    found.reverse()
-    return list(_first(found, lambda one: (one.app, one.name))) if latest else found
+    checks = [
+        check for check in service.repository.checks if check.head == sha and (not name or check.name == name)
+    ]
+    checks.reverse()
+    return list(_first(checks, lambda check: (check.app, check.name))) if latest else checks
 
 
-def set_status(place: Place, creator: str, sha: str, body: Mapping[str, Any]) -> Status:
+def set_status(service: RepositoryService, creator: str, sha: str, body: Mapping[str, Any]) -> Status:
     """Set a commit status."""
-    if place.git.resolve(sha) != sha:
+    if service.git.resolve(sha) != sha:
         raise unprocessable(f"No commit found for SHA: {sha}")
     if body.get("state") not in ("error", "failure", "pending", "success"):
         raise invalid("Status", "state", code="invalid")
     description = str(body.get("description") or "")
     if len(description) > LONGEST_DESCRIPTION:
-        told = f"description is too long (maximum is {LONGEST_DESCRIPTION} characters)"
-        raise invalid("Status", "description", told)
-    made = Status(
-        place.next_id(),
+        message = f"description is too long (maximum is {LONGEST_DESCRIPTION} characters)"
+        raise invalid("Status", "description", message)
+    status = Status(
+        service.next_id(),
         sha,
         str(body.get("context") or "default"),
         str(body["state"]),
         description,
         str(body.get("target_url") or ""),
         creator,
-        place.now(),
+        service.now(),
     )
-    place.repository.statuses.append(made)
-    return made
+    service.repository.statuses.append(status)
+    return status
 
 
-def statuses_of(place: Place, sha: str, *, latest: bool = False) -> list[Status]:
+def statuses_of(service: RepositoryService, sha: str, *, latest: bool = False) -> list[Status]:
     """The statuses of a commit, newest first; with `latest` one for each context."""
-    found = [one for one in reversed(place.repository.statuses) if one.commit == sha]
-    return list(_first(found, lambda one: one.context)) if latest else found
+    statuses = [status for status in reversed(service.repository.statuses) if status.commit == sha]
+    return list(_first(statuses, lambda status: status.context)) if latest else statuses
 
 
 def combined(statuses: list[Status]) -> str:
     """What the latest statuses come to."""
-    states = {one.state for one in statuses}
+    states = {status.state for status in statuses}
     if states & {"failure", "error"}:
         return "failure"
     return "success" if states == {"success"} else "pending"
 
 
-def create_deployment(place: Place, creator: str, body: Mapping[str, Any]) -> Deployment:
+def create_deployment(service: RepositoryService, creator: str, body: Mapping[str, Any]) -> Deployment:
     """Note that a commit is being deployed. GitHub makes the environment when there is none."""
     ref = str(body.get("ref") or "")
-    sha = place.git.resolve(ref)
+    sha = service.git.resolve(ref)
     if not sha:
         raise unprocessable(f"No ref found for: {ref}")
-    made = Deployment(
-        place.next_id(),
+    deployment = Deployment(
+        service.next_id(),
         sha,
         ref,
         str(body.get("task") or "deploy"),
@@ -137,22 +141,22 @@ def create_deployment(place: Place, creator: str, body: Mapping[str, Any]) -> De
         str(body.get("description") or ""),
         body.get("payload") or {},
         creator,
-        place.now(),
+        service.now(),
     )
-    place.repository.deployments.append(made)
-    return made
+    service.repository.deployments.append(deployment)
+    return deployment
 
 
-def find_deployment(place: Place, id_: str) -> Deployment:
+def find_deployment(service: RepositoryService, id_: str) -> Deployment:
     """A deployment by its id; 404 when there is none."""
-    for one in place.repository.deployments:
-        if one.id == int(id_):
-            return one
+    for deployment in service.repository.deployments:
+        if deployment.id == int(id_):
+            return deployment
     raise not_found()
 
 
 def set_deployment(
-    place: Place, deployment: Deployment, creator: str, body: Mapping[str, Any]
+    service: RepositoryService, deployment: Deployment, creator: str, body: Mapping[str, Any]
 ) -> DeploymentStatus:
     """Say how a deployment goes. A success makes the environment's earlier ones inactive."""
     state = str(body.get("state"))
@@ -160,29 +164,29 @@ def set_deployment(
         raise invalid("DeploymentStatus", "state", code="invalid")
     description = str(body.get("description") or "")
     if len(description) > LONGEST_DESCRIPTION:
-        told = f"description is too long (maximum is {LONGEST_DESCRIPTION} characters)"
-        raise invalid("DeploymentStatus", "description", told)
-    made = _deployment_status(place, creator, state, description, body)
-    deployment.statuses.append(made)
+        message = f"description is too long (maximum is {LONGEST_DESCRIPTION} characters)"
+        raise invalid("DeploymentStatus", "description", message)
+    deployment_status = _deployment_status(service, creator, state, description, body)
+    deployment.statuses.append(deployment_status)
     if state == "success" and body.get("auto_inactive", True):
-        for other in place.repository.deployments:
+        for other in service.repository.deployments:
             same = other.environment == deployment.environment and other is not deployment
             if same and other.statuses and other.statuses[-1].state == "success":
-                other.statuses.append(_deployment_status(place, creator, "inactive", "", {}))
-    return made
+                other.statuses.append(_deployment_status(service, creator, "inactive", "", {}))
+    return deployment_status
 
 
 def _deployment_status(
-    place: Place, creator: str, state: str, description: str, body: Mapping[str, Any]
+    service: RepositoryService, creator: str, state: str, description: str, body: Mapping[str, Any]
 ) -> DeploymentStatus:
     log = str(body.get("log_url") or body.get("target_url") or "")
     url = str(body.get("environment_url") or "")
-    return DeploymentStatus(place.next_id(), state, description, log, url, creator, place.now())
+    return DeploymentStatus(service.next_id(), state, description, log, url, creator, service.now())
 
 
 def _first(items: Iterable[Any], key: Any) -> Iterable[Any]:
-    seen = set()
-    for one in items:
-        if key(one) not in seen:
-            seen.add(key(one))
-            yield one
+    keys = set()
+    for item in items:
+        if key(item) not in keys:
+            keys.add(key(item))
+            yield item

@@ -1,4 +1,4 @@
-"""What GitHub says when it says no."""
+"""The errors that GitHub answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _DOCUMENTATION = "https://docs.github.com/rest"
 
 
 class GitHubError(Exception):
-    """An answer that is an error: HTTP status, message, details as GitHub words them, and headers."""
+    """An error response: HTTP status, message, details as GitHub words them, and headers."""
 
     def __init__(
         self,
@@ -26,29 +26,29 @@ class GitHubError(Exception):
 
     def document(self) -> dict[str, Any]:
         """The answer's body."""
-        told: dict[str, Any] = {"message": self.message, "documentation_url": _DOCUMENTATION}
+        document: dict[str, Any] = {"message": self.message, "documentation_url": _DOCUMENTATION}
         if self.errors:
-            told["errors"] = self.errors
-        return {**told, "status": str(self.status)}
+            document["errors"] = self.errors
+        return {**document, "status": str(self.status)}
 
 
 def not_found() -> GitHubError:
-    """It is not there, or not for you."""
+    """404: it does not exist, or the token may not see it."""
     return GitHubError(404, "Not Found")
 
 
 def forbidden() -> GitHubError:
-    """An app's token lacks a permission."""
+    """403: an app's token lacks a permission."""
     return GitHubError(403, "Resource not accessible by integration")
 
 
 def not_a_writer() -> GitHubError:
-    """A person's role does not allow it."""
+    """403: a person's role does not allow it."""
     return GitHubError(403, "Must have write access to the repository.")
 
 
 def invalid(resource: str, field: str, message: str = "", code: str = "custom") -> GitHubError:
-    """A field of the request cannot be as it is."""
+    """422: a field of the request is not valid."""
     detail = {"resource": resource, "field": field, "code": code}
     if message:
         detail["message"] = message
@@ -56,5 +56,5 @@ def invalid(resource: str, field: str, message: str = "", code: str = "custom") 
 
 
 def unprocessable(message: str) -> GitHubError:
-    """The request is well formed and cannot be done."""
+    """422: the request is well formed and cannot be done."""
     return GitHubError(422, message)

@@ -1,15 +1,13 @@
-"""Answers that go wrong on purpose, for the next so many requests of a kind."""
+"""Faults of the GitHub server: their JSON at `/_sandbox/fault`, and the errors that they answer."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from threading import Lock
+from dataclasses import dataclass, fields
 from typing import Any
 
 from orchestrator.errors import UsageError
+from orchestrator.sandbox.faults import HttpFault
 from orchestrator.sandbox.github.errors import GitHubError
 
 STATUSES = (401, 403, 404, 409, 422, 429, 500, 502, 503)
@@ -25,15 +23,17 @@ _MESSAGES = {
     503: "Service unavailable",
 }
 _SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+# A cut before the work happens after the whole request was read, however long it is.
+_WHOLE_REQUEST = 1 << 40
 
 
 @dataclass(frozen=True)
-class Fault:
-    """Which requests go wrong (`method` and `path` are globs; `*` crosses slashes), and how.
+class _FaultDocument:
+    """The JSON of a fault: globs for `method` and `path`, and what happens.
 
     `status` is answered, with `retry_after` seconds; `secondary` answers 403 for the secondary rate limit;
-    `reset` cuts the connection, before the request is done or, with `done`, after; `delay` waits so many
-    seconds first. The first `after` such requests pass, then `times` fail (0: all).
+    `reset` cuts the connection before the work is done, `done` after it; `delay` waits so many seconds first.
+    The first `after` matching requests pass, then `times` fail (0: all).
     """
 
     method: str = "*"
@@ -47,53 +47,37 @@ class Fault:
     done: bool = False
     delay: float = 0.0
 
-    @classmethod
-    def read(cls, raw: Mapping[str, Any]) -> Fault:
-        """A fault from JSON; UsageError when a field is unknown or a status cannot be played."""
-        names = {one.name for one in dataclasses.fields(cls)}
-        unknown = sorted(set(raw) - names)
-        if unknown:
-            told = ", ".join(unknown)
-            raise UsageError(f"A fault has no {told}.", advice=f"It has {', '.join(sorted(names))}.")
-        fault = cls(**raw)
-        if fault.status and fault.status not in STATUSES:
-            told = ", ".join(str(one) for one in STATUSES)
-            raise UsageError(f"A fault cannot answer {fault.status}.", advice=f"It can answer {told}.")
-        return fault
 
-    def error(self) -> GitHubError | None:
-        """The error that it answers, if it answers one."""
-        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        if self.secondary:
-            return GitHubError(403, _SECONDARY, headers={"Retry-After": "1", **headers})
-        return GitHubError(self.status, _MESSAGES[self.status], headers=headers) if self.status else None
+_KEYS = sorted(field.name for field in fields(_FaultDocument))
 
 
-class Faults:
-    """The faults in force, the first that matches strikes."""
+def read_fault(raw: Mapping[str, Any]) -> HttpFault:
+    """A fault from JSON; UsageError for an unknown key or a status that cannot be played."""
+    unknown = sorted(set(raw) - set(_KEYS))
+    if unknown:
+        raise UsageError(f"A fault has no {', '.join(unknown)}.", advice=f"It has {', '.join(_KEYS)}.")
+    document = _FaultDocument(**raw)
+    if document.status and document.status not in STATUSES:
+        statuses = ", ".join(str(status) for status in STATUSES)
+        raise UsageError(f"A fault cannot answer {document.status}.", advice=f"It can answer {statuses}.")
+    status, message, retry_after = document.status, "", document.retry_after
+    if document.secondary:
+        status, message = 403, _SECONDARY
+        retry_after = 1 if retry_after is None else retry_after
+    return HttpFault(
+        document.method,
+        document.path,
+        after=document.after,
+        count=document.times,
+        latency_ms=document.delay * 1000,
+        status=0 if document.done else status,
+        message=message,
+        retry_after=retry_after,
+        cut="answer" if document.done else "request" if document.reset else "",
+        bytes=_WHOLE_REQUEST,
+    )
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._rules: list[tuple[Fault, list[int]]] = []
 
-    def add(self, fault: Fault) -> None:
-        """Put one in force, after those that are."""
-        with self._lock:
-            self._rules.append((fault, [0]))
-
-    def clear(self) -> None:
-        """Take all away."""
-        with self._lock:
-            self._rules.clear()
-
-    def strike(self, method: str, path: str) -> Fault | None:
-        """The fault that strikes this request, counted; None when none does."""
-        with self._lock:
-            for fault, seen in self._rules:
-                if not (fnmatchcase(method, fault.method) and fnmatchcase(path, fault.path)):
-                    continue
-                seen[0] += 1
-                struck = seen[0] - fault.after
-                if struck > 0 and (not fault.times or struck <= fault.times):
-                    return fault
-        return None
+def fault_error(fault: HttpFault) -> GitHubError:
+    """The error that a fault with a status answers."""
+    return GitHubError(fault.status, fault.message or _MESSAGES[fault.status], headers=fault.headers)

@@ -27,7 +27,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Commit:
+class GitCommit:
     """One commit."""
 
     sha: str
@@ -63,29 +63,32 @@ class Git:
             "LC_ALL": "C.UTF-8",
         }
         self._supervisor = Supervisor()
-        self._commits: dict[str, Commit] = {}
+        self._commits: dict[str, GitCommit] = {}
         self._files: dict[tuple[str, str], list[FileChange]] = {}
         self._ancestors: dict[tuple[str, str], bool] = {}
+        self._ranges: dict[tuple[str, str, bool], list[str]] = {}
+        # Whole ids of commits that are there.
+        self._ids: set[str] = set()
         if not (folder / "HEAD").exists():
             folder.mkdir(parents=True, exist_ok=True)
             self._run("init", "-q", "--bare", "-b", branch, ".")
 
     def heads(self) -> dict[str, str]:
         """The commit of each branch. Read from the files: this is asked at every request."""
-        found = {}
+        heads = {}
         packed = self.folder / "packed-refs"
         if packed.exists():
             for line in packed.read_text().splitlines():
                 sha, _, name = line.partition(" ")
                 if name.startswith("refs/heads/"):
-                    found[name.removeprefix("refs/heads/")] = sha
+                    heads[name.removeprefix("refs/heads/")] = sha
         top = self.folder / "refs/heads"
         for path in top.rglob("*"):
             # A branch may be deleted while we look.
             with contextlib.suppress(FileNotFoundError):
                 if path.is_file() and path.suffix != ".lock":
-                    found[str(path.relative_to(top))] = path.read_text().strip()
-        return found
+                    heads[str(path.relative_to(top))] = path.read_text().strip()
+        return heads
 
     def resolve(self, name: str) -> str:
         """The commit that a branch, a reference, a tag or (the beginning of) a commit's id means; else ''."""
@@ -94,16 +97,21 @@ class Git:
         heads = self.heads()
         if name in heads:
             return heads[name]
+        if name in self._ids:
+            return name
         done = self._try("rev-parse", "-q", "--verify", "--end-of-options", f"{name}^{{commit}}")
-        return done.text.strip() if done.ok else ""
+        if not done.ok:
+            return ""
+        self._ids.add(done.text.strip())
+        return done.text.strip()
 
-    def commit(self, sha: str) -> Commit:
+    def commit(self, sha: str) -> GitCommit:
         """One commit, by its whole id."""
         if sha not in self._commits:
             text = self._run("show", "-s", "--no-show-signature", f"--format={_FORMAT}", sha)
             _, tree, parents, an, ae, ad, cn, ce, cd, message = text.split("\0", 9)
             author, committer = Person(an, ae, ad), Person(cn, ce, cd)
-            self._commits[sha] = Commit(
+            self._commits[sha] = GitCommit(
                 sha, tree, tuple(parents.split()), author, committer, message.rstrip("\n")
             )
         return self._commits[sha]
@@ -116,15 +124,19 @@ class Git:
         return self._ancestors[key]
 
     def commits(self, base: str, head: str, *, first_parent: bool = False) -> list[str]:
-        """Commits of `head` that `base` has not, oldest first."""
-        how = ("--first-parent",) if first_parent else ()
-        return self._run("rev-list", "--reverse", "--topo-order", *how, head, f"^{base}").split()
+        """Commits of `head` that `base` has not, oldest first; both are whole ids."""
+        key = (base, head, first_parent)
+        if key not in self._ranges:
+            how = ("--first-parent",) if first_parent else ()
+            listed = self._run("rev-list", "--reverse", "--topo-order", *how, head, f"^{base}")
+            self._ranges[key] = listed.split()
+        return list(self._ranges[key])
 
     def files(self, base: str, head: str) -> list[FileChange]:
         """What `head` changes since it left `base`, as a pull request shows it."""
         if (base, head) not in self._files:
-            left = self._try("merge-base", base, head)
-            start = left.text.strip() if left.ok else base
+            completed = self._try("merge-base", base, head)
+            start = completed.text.strip() if completed.ok else base
             raw = self._run("diff", "-M", "--raw", "--no-abbrev", "-z", start, head)
             counts = self._run("diff", "-M", "--numstat", "-z", start, head)
             self._files[base, head] = _changes(raw, _counts(counts))
@@ -132,8 +144,8 @@ class Git:
 
     def diff(self, base: str, head: str) -> bytes:
         """What `head` changes since it left `base` (all that it holds where that is empty), as a diff."""
-        left = self._try("merge-base", base, head).text.strip() if base else _EMPTY_TREE
-        return self._bytes("diff", "-M", left or base, head)
+        text = self._try("merge-base", base, head).text.strip() if base else _EMPTY_TREE
+        return self._bytes("diff", "-M", text or base, head)
 
     def patch(self, base: str, head: str) -> bytes:
         """The commits of `head` that `base` has not, as e-mails with patches, oldest first."""
@@ -178,17 +190,17 @@ class Git:
 
     def replay(self, commits: list[str], onto: str, at: str) -> list[str]:
         """Write commits again, one after the other, on another commit; [] on a conflict."""
-        made: list[str] = []
+        replayed: list[str] = []
         for sha in commits:
             old = self.commit(sha)
-            top = made[-1] if made else onto
+            top = replayed[-1] if replayed else onto
             # A stand-in with our tree and their parent, so that the parent is what the merge starts from.
             stand_in = self.write_commit(self.commit(top).tree, old.parents[:1], "stand-in", at)
             tree = self.merge_tree(stand_in, sha)
             if not tree:
                 return []
-            made.append(self.write_commit(tree, (top,), old.message, at, old.author))
-        return made
+            replayed.append(self.write_commit(tree, (top,), old.message, at, old.author))
+        return replayed
 
     def set_ref(self, name: str, commit: str) -> None:
         """Point a reference (`refs/…`) somewhere; delete it when `commit` is empty."""
@@ -219,7 +231,7 @@ class Git:
 
 def _counts(text: str) -> dict[str, tuple[int, int]]:
     """`git diff --numstat -z`: added and deleted lines by path; a binary file has none."""
-    found = {}
+    counts = {}
     parts = iter(text.split("\0"))
     for part in parts:
         if part:
@@ -227,13 +239,13 @@ def _counts(text: str) -> dict[str, tuple[int, int]]:
             if not path:
                 next(parts)
                 path = next(parts)
-            found[path] = (int(added), int(deleted)) if added != "-" else (0, 0)
-    return found
+            counts[path] = (int(added), int(deleted)) if added != "-" else (0, 0)
+    return counts
 
 
 def _changes(raw: str, counts: Mapping[str, tuple[int, int]]) -> list[FileChange]:
     """`git diff --raw -z`, with the counts."""
-    found = []
+    changes = []
     parts = iter(raw.split("\0"))
     for part in parts:
         if part:
@@ -241,5 +253,5 @@ def _changes(raw: str, counts: Mapping[str, tuple[int, int]]) -> list[FileChange
             previous = next(parts) if status[0] in "RC" else ""
             path = next(parts)
             blob = old if new == ZERO else new
-            found.append(FileChange(path, _STATUSES[status[0]], *counts.get(path, (0, 0)), blob, previous))
-    return found
+            changes.append(FileChange(path, _STATUSES[status[0]], *counts.get(path, (0, 0)), blob, previous))
+    return changes

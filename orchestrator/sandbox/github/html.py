@@ -1,4 +1,4 @@
-"""HTML made of parts: text is escaped, markup is kept."""
+"""HTML from elements: text is escaped, markup is not."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Html(str):
 
 def el(name: str, /, *children: str, **attributes: str | bool) -> Html:
     """An element. A `_` at the end of an attribute's name is left out (`class_`), True has no value."""
-    told = ""
+    attributes_text = ""
     for key, value in attributes.items():
         if value is not False:
-            shown = key.removesuffix("_").replace("_", "-")
-            told += f" {shown}" if value is True else f' {shown}="{escape(str(value))}"'
+            replace = key.removesuffix("_").replace("_", "-")
+            attributes_text += f" {replace}" if value is True else f' {replace}="{escape(str(value))}"'
     if name in EMPTY:
-        return Html(f"<{name}{told}>")
-    return Html(f"<{name}{told}>{join(children)}</{name}>")
+        return Html(f"<{name}{attributes_text}>")
+    return Html(f"<{name}{attributes_text}>{join(children)}</{name}>")
 
 
 def join(parts: Iterable[str]) -> Html:

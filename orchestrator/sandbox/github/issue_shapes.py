@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from orchestrator.sandbox.github.git import Commit, Git, Person
-from orchestrator.sandbox.github.model import Comment, Event, Issue, Pull, Repository, Review
-from orchestrator.sandbox.github.shapes import Document, Shapes, node
+from orchestrator.sandbox.github.git import Git, GitCommit, Person
+from orchestrator.sandbox.github.model import (
+    CommentRecord,
+    HostedRepository,
+    IssueRecord,
+    Pull,
+    ReviewRecord,
+    TimelineEvent,
+)
+from orchestrator.sandbox.github.shapes import ApiDocuments, Document, node
 
 _REACTIONS = ("+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes")
 _ASSOCIATIONS = {"admin": "OWNER", "maintain": "MEMBER", "write": "COLLABORATOR", "triage": "COLLABORATOR"}
@@ -13,7 +20,7 @@ _ASSOCIATIONS = {"admin": "OWNER", "maintain": "MEMBER", "write": "COLLABORATOR"
 class IssueShapes:
     """Makes documents of one repository's issues and pull requests."""
 
-    def __init__(self, shapes: Shapes, repository: Repository, git: Git) -> None:
+    def __init__(self, shapes: ApiDocuments, repository: HostedRepository, git: Git) -> None:
         self._shapes = shapes
         self._repository = repository
         self._git = git
@@ -22,47 +29,47 @@ class IssueShapes:
         """What somebody is to the repository, as GitHub puts it."""
         return _ASSOCIATIONS.get(self._repository.roles.get(login, ""), "NONE")
 
-    def issue(self, one: Issue) -> Document:
+    def issue(self, issue: IssueRecord) -> Document:
         """An issue, or a pull request seen as one."""
-        api = self._shapes.api(self._repository, f"/issues/{one.number}")
+        api = self._shapes.api(self._repository, f"/issues/{issue.number}")
         return {
-            **self._common(one),
+            **self._common(issue),
             "url": api,
             "repository_url": self._shapes.api(self._repository),
             "labels_url": f"{api}/labels{{/name}}",
             "comments_url": f"{api}/comments",
             "events_url": f"{api}/events",
             "timeline_url": f"{api}/timeline",
-            "html_url": self.page(one),
-            "state_reason": one.state_reason or None,
-            "comments": len(one.comments),
-            "closed_by": self._shapes.maybe_user(one.closed_by),
+            "html_url": self.page(issue),
+            "state_reason": issue.state_reason or None,
+            "comments": len(issue.comments),
+            "closed_by": self._shapes.maybe_user(issue.closed_by),
             "performed_via_github_app": None,
-            **({"pull_request": self._pull_link(one, one.pull)} if one.pull else {}),
+            **({"pull_request": self._pull_link(issue, issue.pull)} if issue.pull else {}),
         }
 
-    def page(self, one: Issue) -> str:
+    def page(self, issue: IssueRecord) -> str:
         """Where people read it."""
-        return self._shapes.html(self._repository, f"/{'pull' if one.pull else 'issues'}/{one.number}")
+        return self._shapes.html(self._repository, f"/{'pull' if issue.pull else 'issues'}/{issue.number}")
 
-    def pull(self, one: Issue, *, whole: bool = False) -> Document:
-        """A pull request; `whole` as its own address tells it, else as a list does."""
-        assert one.pull  # noqa: S101 - callers looked
-        pull, api = one.pull, self._shapes.api(self._repository)
-        url = f"{api}/pulls/{one.number}"
+    def pull(self, issue: IssueRecord, *, whole: bool = False) -> Document:
+        """A pull request; `whole` as the API returns a single one, else as in a list."""
+        assert issue.pull  # noqa: S101 - callers looked
+        pull, api = issue.pull, self._shapes.api(self._repository)
+        url = f"{api}/pulls/{issue.number}"
         links = {
             "self": url,
-            "html": self.page(one),
-            "issue": f"{api}/issues/{one.number}",
-            "comments": f"{api}/issues/{one.number}/comments",
+            "html": self.page(issue),
+            "issue": f"{api}/issues/{issue.number}",
+            "comments": f"{api}/issues/{issue.number}/comments",
             "review_comments": f"{url}/comments",
             "review_comment": f"{api}/pulls/comments{{/number}}",
             "commits": f"{url}/commits",
             "statuses": f"{api}/statuses/{pull.head}",
         }
         return {
-            **self._common(one),
-            "node_id": node("PR", one.id),
+            **self._common(issue),
+            "node_id": node("PR", issue.id),
             "url": url,
             "html_url": links["html"],
             "diff_url": f"{links['html']}.diff",
@@ -82,31 +89,31 @@ class IssueShapes:
             "base": self._side(pull.base_ref, pull.base),
             "_links": {name: {"href": target} for name, target in links.items()},
             "auto_merge": None,
-            **(self._whole(one, pull) if whole else {}),
+            **(self._whole(issue, pull) if whole else {}),
         }
 
-    def _common(self, one: Issue) -> Document:
+    def _common(self, issue: IssueRecord) -> Document:
         return {
-            "id": one.id,
-            "node_id": node("I", one.id),
-            "number": one.number,
-            "state": one.state,
+            "id": issue.id,
+            "node_id": node("I", issue.id),
+            "number": issue.number,
+            "state": issue.state,
             "locked": False,
             "active_lock_reason": None,
-            "title": one.title,
-            "body": one.body or None,
-            "user": self._shapes.user(one.author),
-            "labels": [self._shapes.label(self._repository, name) for name in one.labels],
-            "assignee": self._shapes.maybe_user(one.assignees[0]) if one.assignees else None,
-            "assignees": [self._shapes.user(login) for login in one.assignees],
+            "title": issue.title,
+            "body": issue.body or None,
+            "user": self._shapes.user(issue.author),
+            "labels": [self._shapes.label(self._repository, name) for name in issue.labels],
+            "assignee": self._shapes.maybe_user(issue.assignees[0]) if issue.assignees else None,
+            "assignees": [self._shapes.user(login) for login in issue.assignees],
             "milestone": None,
-            "created_at": one.created_at,
-            "updated_at": one.updated_at,
-            "closed_at": one.closed_at or None,
-            "author_association": self.association(one.author),
+            "created_at": issue.created_at,
+            "updated_at": issue.updated_at,
+            "closed_at": issue.closed_at or None,
+            "author_association": self.association(issue.author),
         }
 
-    def _whole(self, one: Issue, pull: Pull) -> Document:
+    def _whole(self, issue: IssueRecord, pull: Pull) -> Document:
         files = self._git.files(pull.base, pull.head)
         state = {True: "clean", False: "dirty", None: "unknown"}[pull.mergeable]
         return {
@@ -115,7 +122,7 @@ class IssueShapes:
             "rebaseable": None if pull.merged_at else pull.mergeable,
             "mergeable_state": "unknown" if pull.merged_at else "draft" if pull.draft else state,
             "merged_by": self._shapes.maybe_user(pull.merged_by),
-            "comments": len(one.comments),
+            "comments": len(issue.comments),
             "review_comments": 0,
             "maintainer_can_modify": False,
             "commits": len(self._git.commits(pull.base, pull.head)),
@@ -133,114 +140,114 @@ class IssueShapes:
             "repo": self._shapes.repository(self._repository),
         }
 
-    def _pull_link(self, one: Issue, pull: Pull) -> Document:
-        page = self.page(one)
+    def _pull_link(self, issue: IssueRecord, pull: Pull) -> Document:
+        page = self.page(issue)
         return {
-            "url": self._shapes.api(self._repository, f"/pulls/{one.number}"),
+            "url": self._shapes.api(self._repository, f"/pulls/{issue.number}"),
             "html_url": page,
             "diff_url": f"{page}.diff",
             "patch_url": f"{page}.patch",
             "merged_at": pull.merged_at or None,
         }
 
-    def comment(self, issue: Issue, one: Comment) -> Document:
+    def comment(self, issue: IssueRecord, comment: CommentRecord) -> Document:
         """A comment."""
-        url = self._shapes.api(self._repository, f"/issues/comments/{one.id}")
-        counts = {name: sum(r.content == name for r in one.reactions) for name in _REACTIONS}
+        url = self._shapes.api(self._repository, f"/issues/comments/{comment.id}")
+        counts = {name: sum(r.content == name for r in comment.reactions) for name in _REACTIONS}
         return {
-            "id": one.id,
-            "node_id": node("IC", one.id),
+            "id": comment.id,
+            "node_id": node("IC", comment.id),
             "url": url,
-            "html_url": f"{self.page(issue)}#issuecomment-{one.id}",
+            "html_url": f"{self.page(issue)}#issuecomment-{comment.id}",
             "issue_url": self._shapes.api(self._repository, f"/issues/{issue.number}"),
-            "body": one.body,
-            "user": self._shapes.user(one.author),
-            "created_at": one.created_at,
-            "updated_at": one.updated_at,
-            "author_association": self.association(one.author),
-            "performed_via_github_app": self._shapes.app(one.app),
-            "reactions": {"url": f"{url}/reactions", "total_count": len(one.reactions), **counts},
+            "body": comment.body,
+            "user": self._shapes.user(comment.author),
+            "created_at": comment.created_at,
+            "updated_at": comment.updated_at,
+            "author_association": self.association(comment.author),
+            "performed_via_github_app": self._shapes.app(comment.app),
+            "reactions": {"url": f"{url}/reactions", "total_count": len(comment.reactions), **counts},
         }
 
-    def review(self, issue: Issue, one: Review) -> Document:
+    def review(self, issue: IssueRecord, review: ReviewRecord) -> Document:
         """A review."""
         pull = self._shapes.api(self._repository, f"/pulls/{issue.number}")
-        page = f"{self.page(issue)}#pullrequestreview-{one.id}"
+        page = f"{self.page(issue)}#pullrequestreview-{review.id}"
         return {
-            "id": one.id,
-            "node_id": node("PRR", one.id),
-            "user": self._shapes.user(one.author),
-            "body": one.body,
-            "state": one.state,
+            "id": review.id,
+            "node_id": node("PRR", review.id),
+            "user": self._shapes.user(review.author),
+            "body": review.body,
+            "state": review.state,
             "html_url": page,
             "pull_request_url": pull,
             "_links": {"html": {"href": page}, "pull_request": {"href": pull}},
-            "submitted_at": one.submitted_at,
-            "commit_id": one.commit,
-            "author_association": self.association(one.author),
+            "submitted_at": review.submitted_at,
+            "commit_id": review.commit,
+            "author_association": self.association(review.author),
         }
 
-    def event(self, one: Event) -> Document:
-        """Something that happened, as the list of events tells it."""
-        commit = one.commit or None
+    def event(self, event: TimelineEvent) -> Document:
+        """An event in the form of the list of events."""
+        commit = event.commit or None
         return {
-            "id": one.id,
-            "node_id": node("E", one.id),
-            "url": self._shapes.api(self._repository, f"/issues/events/{one.id}"),
-            "actor": self._shapes.user(one.actor),
-            "event": one.kind,
+            "id": event.id,
+            "node_id": node("E", event.id),
+            "url": self._shapes.api(self._repository, f"/issues/events/{event.id}"),
+            "actor": self._shapes.user(event.actor),
+            "event": event.kind,
             "commit_id": commit,
             "commit_url": self._shapes.api(self._repository, f"/commits/{commit}") if commit else None,
-            "created_at": one.at,
-            "performed_via_github_app": self._shapes.app(one.app),
-            **self._detail(one),
+            "created_at": event.at,
+            "performed_via_github_app": self._shapes.app(event.app),
+            **self._detail(event),
         }
 
-    def _detail(self, one: Event) -> Document:
+    def _detail(self, event: TimelineEvent) -> Document:
         people = {"assignee", "assigner"}
         return {
-            key: self._shapes.user(value) if key in people else value for key, value in one.detail.items()
+            key: self._shapes.user(value) if key in people else value for key, value in event.detail.items()
         }
 
     def committed(self, sha: str) -> Document:
         """A commit of a pull request, as the timeline tells it."""
-        one = self._git.commit(sha)
+        commit = self._git.commit(sha)
         html = self._shapes.html(self._repository, f"/commit/{sha}")
         return {
             "event": "committed",
-            **self._git_commit(one),
+            **self._git_commit(commit),
             "html_url": html,
-            "parents": self._parents(one),
+            "parents": self._parents(commit),
         }
 
-    def _git_commit(self, one: Commit) -> Document:
+    def _git_commit(self, commit: GitCommit) -> Document:
         git = self._shapes.api(self._repository, "/git")
         unsigned = {"verified": False, "reason": "unsigned", "signature": None, "payload": None}
         return {
-            "sha": one.sha,
-            "node_id": f"C_{one.sha[:12]}",
-            "url": f"{git}/commits/{one.sha}",
-            "author": _person(one.author),
-            "committer": _person(one.committer),
-            "message": one.message,
-            "tree": {"sha": one.tree, "url": f"{git}/trees/{one.tree}"},
+            "sha": commit.sha,
+            "node_id": f"C_{commit.sha[:12]}",
+            "url": f"{git}/commits/{commit.sha}",
+            "author": _person(commit.author),
+            "committer": _person(commit.committer),
+            "message": commit.message,
+            "tree": {"sha": commit.tree, "url": f"{git}/trees/{commit.tree}"},
             "verification": {**unsigned, "verified_at": None},
         }
 
-    def _parents(self, one: Commit) -> list[Document]:
+    def _parents(self, commit: GitCommit) -> list[Document]:
         return [
             {
                 "sha": parent,
                 "url": self._shapes.api(self._repository, f"/commits/{parent}"),
                 "html_url": self._shapes.html(self._repository, f"/commit/{parent}"),
             }
-            for parent in one.parents
+            for parent in commit.parents
         ]
 
     def commit(self, sha: str) -> Document:
         """A commit."""
-        one = self._git.commit(sha)
-        inner = self._git_commit(one)
+        commit = self._git.commit(sha)
+        inner = self._git_commit(commit)
         api = self._shapes.api(self._repository, f"/commits/{sha}")
         return {
             "sha": sha,
@@ -249,24 +256,24 @@ class IssueShapes:
             "html_url": self._shapes.html(self._repository, f"/commit/{sha}"),
             "comments_url": f"{api}/comments",
             "commit": {**inner, "comment_count": 0},
-            "author": self._shapes.user_of(one.author),
-            "committer": self._shapes.user_of(one.committer),
-            "parents": self._parents(one),
+            "author": self._shapes.user_of(commit.author),
+            "committer": self._shapes.user_of(commit.committer),
+            "parents": self._parents(commit),
         }
 
     def simple_commit(self, sha: str) -> Document:
         """A commit in brief."""
-        one = self._git.commit(sha)
-        who, by = _person(one.author), _person(one.committer)
+        commit = self._git.commit(sha)
+        who, by = _person(commit.author), _person(commit.committer)
         return {
             "id": sha,
-            "tree_id": one.tree,
-            "message": one.message,
+            "tree_id": commit.tree,
+            "message": commit.message,
             "timestamp": by.pop("date"),
             "author": {key: who[key] for key in ("name", "email")},
             "committer": by,
         }
 
 
-def _person(one: Person) -> Document:
-    return {"name": one.name, "email": one.email, "date": one.date}
+def _person(person: Person) -> Document:
+    return {"name": person.name, "email": person.email, "date": person.date}

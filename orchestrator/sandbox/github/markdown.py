@@ -86,9 +86,9 @@ def _mark_alerts(tokens: list[Token]) -> None:
         inline = tokens[at + 2]
         if token.type != "blockquote_open" or inline.type != "inline":
             continue
-        found = re.match(r"\[!(\w+)\][ \t]*(\n|$)", inline.content)
-        if found and found[1].lower() in _ALERTS and inline.children:
-            kind = found[1].lower()
+        match = re.match(r"\[!(\w+)\][ \t]*(\n|$)", inline.content)
+        if match and match[1].lower() in _ALERTS and inline.children:
+            kind = match[1].lower()
             token.attrSet("class", f"alert alert-{kind}")
             del inline.children[: 2 if len(inline.children) > 1 else 1]
             title = type(token)("html_inline", "", 0)
@@ -121,12 +121,14 @@ class _Cleaner(HTMLParser):
             self._swallowing = tag
         elif tag == "img":
             # Nothing is fetched from anywhere: an image is shown as a link to it.
-            given = dict(attrs)
-            href = given.get("src") or ""
+            attributes = dict(attrs)
+            href = attributes.get("src") or ""
             link = escape(href) if _SAFE.match(href) else ""
-            self._out.append(f'<a class="image" href="{link}">[image: {escape(given.get("alt") or "")}]</a>')
+            self._out.append(
+                f'<a class="image" href="{link}">[image: {escape(attributes.get("alt") or "")}]</a>'
+            )
         elif tag in _ALLOWED:
-            self._out.append(f"<{tag}{''.join(self._attribute(tag, *one) for one in attrs)}>")
+            self._out.append(f"<{tag}{''.join(self._attribute(tag, *attr) for attr in attrs)}>")
             if tag not in EMPTY:
                 self._open.append(tag)
             self._item_begins = tag == "li" or (self._item_begins and tag == "p")
@@ -168,16 +170,16 @@ class _Cleaner(HTMLParser):
     def _linked(self, text: str) -> str:
         """Addresses, mentions and numbers of issues as links."""
         out, at = [], 0
-        for found in _LINK.finditer(text):
-            shown = escape(found[0])
-            if found["url"]:
-                link = f'<a href="{shown}">{shown}</a>'
-            elif found["user"]:
-                link = f'<a class="mention" href="/{escape(found["user"])}">{shown}</a>'
+        for match in _LINK.finditer(text):
+            label = escape(match[0])
+            if match["url"]:
+                link = f'<a href="{label}">{label}</a>'
+            elif match["user"]:
+                link = f'<a class="mention" href="/{escape(match["user"])}">{label}</a>'
             else:
                 link = (
-                    f'<a class="issue-link" href="{escape(self._home)}/issues/{found["number"]}">{shown}</a>'
+                    f'<a class="issue-link" href="{escape(self._home)}/issues/{match["number"]}">{label}</a>'
                 )
-            out += [escape(text[at : found.start()]), link]
-            at = found.end()
+            out += [escape(text[at : match.start()]), link]
+            at = match.end()
         return "".join([*out, escape(text[at:])])

@@ -1,4 +1,4 @@
-"""What the GitHub server knows: people, tokens, repositories and what happens in them.
+"""The data of the GitHub server: users, tokens, repositories and what happens in them.
 
 Everything is a plain mutable value that `saving` can write as JSON. Times are RFC 3339 in UTC, to the second.
 """
@@ -18,6 +18,7 @@ AREAS = (
     "actions",
     "administration",
     "members",
+    "variables",
 )
 LEVELS = ("none", "read", "write")
 ROLES = ("none", "read", "triage", "write", "maintain", "admin")
@@ -68,7 +69,7 @@ class Reaction:
 
 
 @dataclass
-class Comment:
+class CommentRecord:
     """A comment on an issue or a pull request."""
 
     id: int
@@ -81,7 +82,7 @@ class Comment:
 
 
 @dataclass
-class Review:
+class ReviewRecord:
     """A review, given on `commit`."""
 
     id: int
@@ -93,7 +94,7 @@ class Review:
 
 
 @dataclass
-class Event:
+class TimelineEvent:
     """Something that happened: labeled, closed, merged, committed…; `detail` is what the kind has besides."""
 
     id: int
@@ -127,7 +128,7 @@ class Pull:
 
 
 @dataclass
-class Issue:
+class IssueRecord:
     """An issue, or a pull request when `pull` is there."""
 
     id: int
@@ -143,14 +144,14 @@ class Issue:
     closed_by: str = ""
     labels: list[str] = field(default_factory=list)
     assignees: list[str] = field(default_factory=list)
-    comments: list[Comment] = field(default_factory=list)
-    reviews: list[Review] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    comments: list[CommentRecord] = field(default_factory=list)
+    reviews: list[ReviewRecord] = field(default_factory=list)
+    events: list[TimelineEvent] = field(default_factory=list)
     pull: Pull | None = None
 
 
 @dataclass
-class Check:
+class CheckRun:
     """A check run; each of `annotations` is as it was sent."""
 
     id: int
@@ -213,8 +214,11 @@ class Deployment:
 
 
 @dataclass
-class Environment:
-    """A deployment environment. `branches` is None when any branch may deploy, else the patterns that may."""
+class DeploymentEnvironment:
+    """A deployment environment. `branches` is None when any branch may deploy, else the patterns that may.
+
+    `reviewers` are logins and teams, `ORGANIZATION/TEAM`.
+    """
 
     id: int
     name: str
@@ -239,7 +243,7 @@ class Dispatch:
 
 
 @dataclass
-class Job:
+class JobRecord:
     """A job of a run. `status` is waiting (for reviewers of `environment`), queued (for its turn in the
     concurrency group `group`), in_progress or completed.
     """
@@ -266,7 +270,7 @@ class RunApproval:
 
 
 @dataclass
-class Run:
+class WorkflowRun:
     """A run of a workflow; `approvals` are those of all its attempts, as GitHub keeps them."""
 
     id: int
@@ -279,7 +283,7 @@ class Run:
     actor: str
     created_at: str
     attempt: int = 1
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[JobRecord] = field(default_factory=list)
     approvals: list[RunApproval] = field(default_factory=list)
 
 
@@ -301,10 +305,10 @@ class Activity:
 
 
 @dataclass
-class Repository:
+class HostedRepository:
     """A repository and all that happens in it. `git` is the folder of its bare git repository.
 
-    `tips` are the branches' commits as last seen.
+    `tips` are the branches' commits as last seen, `variables` the value of each and when it was set.
     """
 
     id: int
@@ -316,16 +320,17 @@ class Repository:
     private: bool = True
     roles: dict[str, str] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
-    issues: dict[str, Issue] = field(default_factory=dict)
-    checks: list[Check] = field(default_factory=list)
+    issues: dict[str, IssueRecord] = field(default_factory=dict)
+    checks: list[CheckRun] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
-    environments: dict[str, Environment] = field(default_factory=dict)
+    environments: dict[str, DeploymentEnvironment] = field(default_factory=dict)
     dispatches: list[Dispatch] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
+    runs: list[WorkflowRun] = field(default_factory=list)
     protection: dict[str, dict[str, Any]] = field(default_factory=dict)
     rulesets: list[dict[str, Any]] = field(default_factory=list)
     actions: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, list[str]] = field(default_factory=dict)
     merges: dict[str, bool] = field(default_factory=dict)
     activities: list[Activity] = field(default_factory=list)
     tips: dict[str, str] = field(default_factory=dict)
@@ -335,13 +340,13 @@ class Repository:
         """`OWNER/NAME`."""
         return f"{self.owner}/{self.name}"
 
-    def pulls(self) -> list[Issue]:
+    def pulls(self) -> list[IssueRecord]:
         """Its pull requests, by number."""
-        return [one for one in self.issues.values() if one.pull]
+        return [issue for issue in self.issues.values() if issue.pull]
 
 
 @dataclass
-class World:
+class GitHubWorld:
     """Everything, by login, token and `OWNER/NAME`. `last_id` is the highest id that was given.
 
     `teams` are the members of each `ORGANIZATION/TEAM`.
@@ -350,7 +355,7 @@ class World:
     last_id: int = 1000
     users: dict[str, User] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
-    repositories: dict[str, Repository] = field(default_factory=dict)
+    repositories: dict[str, HostedRepository] = field(default_factory=dict)
     teams: dict[str, list[str]] = field(default_factory=dict)
 
     def next_id(self) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 from orchestrator.errors import SandboxError
 from orchestrator.sandbox.github.errors import not_found
 from orchestrator.sandbox.github.issue_shapes import IssueShapes
-from orchestrator.sandbox.github.place import Place
-from orchestrator.sandbox.github.shapes import Document, Shapes
+from orchestrator.sandbox.github.repository import RepositoryService
+from orchestrator.sandbox.github.shapes import ApiDocuments, Document
 
 KINDS = (
     "pull_request",
@@ -23,28 +23,28 @@ KINDS = (
 )
 
 
-def variables(place: Place, kind: str, number: int = 0) -> dict[str, str]:
+def event_variables(service: RepositoryService, kind: str, number: int = 0) -> dict[str, str]:
     """The variables that tell a job what it runs for."""
     if kind in ("pull_request", "pull_request_target"):
-        pull = place.pull(number).pull
-        assert pull  # noqa: S101 - `place.pull` looked
+        pull = service.pull(number).pull
+        assert pull  # noqa: S101 - `service.pull` looked
         sides = {"GITHUB_HEAD_REF": pull.head_ref, "GITHUB_BASE_REF": pull.base_ref}
         if kind == "pull_request":
             return {"GITHUB_SHA": pull.merge_commit, "GITHUB_REF": f"refs/pull/{number}/merge", **sides}
         return {"GITHUB_SHA": pull.base, "GITHUB_REF": f"refs/heads/{pull.base_ref}", **sides}
-    trunk, tip = _trunk(place)
+    trunk, tip = _trunk(service)
     return {"GITHUB_SHA": tip, "GITHUB_REF": f"refs/heads/{trunk}", "GITHUB_REF_NAME": trunk}
 
 
-def _trunk(place: Place) -> tuple[str, str]:
+def _trunk(service: RepositoryService) -> tuple[str, str]:
     """The trunk and its newest commit; SandboxError before its first push."""
-    trunk = place.repository.default_branch
-    tip = place.git.heads().get(trunk)
+    trunk = service.repository.default_branch
+    tip = service.git.heads().get(trunk)
     if tip is None:
         raise SandboxError(
-            f"{trunk} of {place.repository.full_name} has no commit on the sandbox's GitHub yet.",
+            f"{trunk} of {service.repository.full_name} has no commit on the sandbox's GitHub yet.",
             advice="Push it there first: `infra sandbox github open BRANCH` pushes trunk and a branch, "
-            f"`git push {place.repository.git} HEAD:{trunk}` trunk alone.",
+            f"`git push {service.repository.git} HEAD:{trunk}` trunk alone.",
         )
     return trunk, tip
 
@@ -52,10 +52,10 @@ def _trunk(place: Place) -> tuple[str, str]:
 class Payloads:
     """Makes the payload of an event from what the server knows."""
 
-    def __init__(self, place: Place, shapes: Shapes) -> None:
-        self._place = place
+    def __init__(self, service: RepositoryService, shapes: ApiDocuments) -> None:
+        self._service = service
         self._shapes = shapes
-        self._issues = IssueShapes(shapes, place.repository, place.git)
+        self._issues = IssueShapes(shapes, service.repository, service.git)
 
     def of(self, kind: str, number: int, actor: str, more: Mapping[str, Any]) -> Document:
         """The whole payload of an event of KINDS. `more` are fields that replace its own; `comment` is the id
@@ -74,29 +74,31 @@ class Payloads:
         }[kind]
         own: Document = make(number, more)
         common = {
-            "repository": self._shapes.repository(self._place.repository),
-            "organization": self._shapes.user(self._place.repository.owner),
+            "repository": self._shapes.repository(self._service.repository),
+            "organization": self._shapes.user(self._service.repository.owner),
         }
         rest = {key: value for key, value in more.items() if key not in ("comment", "merge_group")}
         return {**own, **common, **rest, "sender": self._shapes.user(actor)}
 
     def _pull_request(self, number: int, more: Mapping[str, Any]) -> Document:
-        pull = self._issues.pull(self._place.pull(number), whole=True)
+        pull = self._issues.pull(self._service.pull(number), whole=True)
         return {"action": "synchronize", "number": number, "pull_request": pull}
 
     def _issue_comment(self, number: int, more: Mapping[str, Any]) -> Document:
-        issue = self._place.issue(number)
-        wanted = more.get("comment")
-        found = next((one for one in reversed(issue.comments) if wanted in (None, one.id)), None)
-        if found is None:
+        issue = self._service.issue(number)
+        comment_id = more.get("comment")
+        record = next(
+            (comment for comment in reversed(issue.comments) if comment_id in (None, comment.id)), None
+        )
+        if record is None:
             raise not_found()
-        comment = self._issues.comment(issue, found)
+        comment = self._issues.comment(issue, record)
         return {"action": "created", "issue": self._issues.issue(issue), "comment": comment}
 
     def _push(self, number: int, more: Mapping[str, Any]) -> Document:
-        trunk, newest = _trunk(self._place)
+        trunk, newest = _trunk(self._service)
         tip = str(more.get("after") or newest)
-        parents = self._place.git.commit(tip).parents
+        parents = self._service.git.commit(tip).parents
         head = self._issues.simple_commit(tip)
         return {
             "ref": f"refs/heads/{trunk}",
@@ -116,10 +118,10 @@ class Payloads:
         return {"action": "checks_requested", "merge_group": group}
 
     def _workflow_dispatch(self, number: int, more: Mapping[str, Any]) -> Document:
-        dispatched = self._place.repository.dispatches
+        dispatched = self._service.repository.dispatches
         last = asdict(dispatched[-1]) if dispatched else {"workflow": "infra-apply.yml", "inputs": {}}
         workflow = f".github/workflows/{last['workflow']}"
-        ref = f"refs/heads/{self._place.repository.default_branch}"
+        ref = f"refs/heads/{self._service.repository.default_branch}"
         return {"inputs": last["inputs"], "ref": ref, "workflow": workflow}
 
     def _schedule(self, number: int, more: Mapping[str, Any]) -> Document:

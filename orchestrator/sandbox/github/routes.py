@@ -1,4 +1,4 @@
-"""Which method and path of the API lead to what, and the permission that each needs."""
+"""The routes of the API, with the permission that each needs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from orchestrator.sandbox.github import api_actions, api_commits, api_issues, api_pulls, api_repository
-from orchestrator.sandbox.github.call import Answer, Call
+from orchestrator.sandbox.github import (
+    api_actions,
+    api_commits,
+    api_issues,
+    api_pulls,
+    api_repository,
+    api_settings,
+)
+from orchestrator.sandbox.github.call import ApiResponse, RepositoryCall
 
-Handler = Callable[[Call], Answer]
+Handler = Callable[[RepositoryCall], ApiResponse]
 
 REPOSITORY = "/repos/{owner}/{repo}"
 _ANY = "issues:{0}|pull-requests:{0}"
 _READ, _COMMENT, _WRITE = (_ANY.format(level) for level in ("read", "comment", "write"))
 _ADMIN = "administration:read"
+_ADMINISTER = "administration:write"
 # Parts of a path that may hold slashes.
 _DEEP = ("path", "ref", "branch")
 
@@ -87,6 +95,9 @@ _SETTINGS: tuple[Row, ...] = (
     ("GET", "/branches/{branch}", api_repository.get_branch, "contents:read"),
     ("GET", "/rulesets", api_repository.list_rulesets, "metadata:read"),
     ("GET", "/rulesets/{ruleset_id}", api_repository.get_ruleset, "metadata:read"),
+    ("POST", "/rulesets", api_settings.create_ruleset, _ADMINISTER),
+    ("PUT", "/rulesets/{ruleset_id}", api_settings.update_ruleset, _ADMINISTER),
+    ("DELETE", "/rulesets/{ruleset_id}", api_settings.delete_ruleset, _ADMINISTER),
     ("GET", "/rules/branches/{branch}", api_repository.rules_of_branch, "metadata:read"),
     ("GET", "/contents/{path}", api_repository.get_content, "contents:read"),
     ("GET", "/git/ref/{ref}", api_repository.get_ref, "contents:read"),
@@ -94,12 +105,25 @@ _SETTINGS: tuple[Row, ...] = (
     ("DELETE", "/git/refs/{ref}", api_repository.delete_ref, "contents:write"),
     ("GET", "/environments", api_repository.list_environments, "actions:read"),
     ("GET", "/environments/{environment_name}", api_repository.get_environment, "actions:read"),
+    ("PUT", "/environments/{environment_name}", api_settings.put_environment, _ADMINISTER),
     (
         *("GET", "/environments/{environment_name}/deployment-branch-policies"),
         *(api_repository.list_branch_policies, "actions:read"),
     ),
+    (
+        *("POST", "/environments/{environment_name}/deployment-branch-policies"),
+        *(api_settings.create_branch_policy, _ADMINISTER),
+    ),
+    (
+        *("DELETE", "/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}"),
+        *(api_settings.delete_branch_policy, _ADMINISTER),
+    ),
+    ("GET", "/actions/variables/{name}", api_settings.get_variable, "variables:read"),
+    ("POST", "/actions/variables", api_settings.create_variable, "variables:write"),
+    ("PATCH", "/actions/variables/{name}", api_settings.update_variable, "variables:write"),
     ("GET", "/actions/permissions", api_repository.actions_permissions, _ADMIN),
     ("GET", "/actions/permissions/workflow", api_repository.workflow_permissions, _ADMIN),
+    ("PUT", "/actions/permissions/workflow", api_settings.set_workflow_permissions, _ADMINISTER),
     (
         *("GET", "/actions/permissions/fork-pr-contributor-approval"),
         *(api_repository.fork_approval, _ADMIN),
@@ -128,27 +152,27 @@ class Route:
 
     def arguments(self, path: str) -> dict[str, str] | None:
         """The parts of a path, decoded; None when it is another operation's."""
-        found = self.pattern.fullmatch(path)
-        return {name: unquote(value) for name, value in found.groupdict().items()} if found else None
+        match = self.pattern.fullmatch(path)
+        return {name: unquote(value) for name, value in match.groupdict().items()} if match else None
 
 
-def _compiled(row: Row) -> Route:
+def _compile(row: Row) -> Route:
     method, path, handler, needs = row
     template = REPOSITORY + path
 
-    def part(found: re.Match[str]) -> str:
-        name = found[1]
+    def part(match: re.Match[str]) -> str:
+        name = match[1]
         inside = ".+" if name in _DEEP else r"\d+" if name.endswith(("_id", "_number")) else "[^/]+"
         return f"(?P<{name}>{'[^/]+' if name == 'workflow_id' else inside})"
 
     return Route(method, template, handler, needs, re.compile(re.sub(r"\{(\w+)\}", part, template)))
 
 
-ROUTES = tuple(_compiled(row) for row in (*_ISSUES, *_PULLS, *_COMMITS, *_SETTINGS))
+ROUTES = tuple(_compile(row) for row in (*_ISSUES, *_PULLS, *_COMMITS, *_SETTINGS))
 
 
-def find(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-    """The operation that a request means, with the parts of its path."""
+def find_route(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    """The route of a request, with the parts of its path."""
     for route in ROUTES:
         if route.method == method:
             arguments = route.arguments(path)

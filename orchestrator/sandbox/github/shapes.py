@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from base64 import b64encode
 from typing import Any
 from urllib.parse import quote
 
 from orchestrator.sandbox.github.git import Person
-from orchestrator.sandbox.github.model import BOT, ROLES, Label, Reaction, Repository, User, World
+from orchestrator.sandbox.github.model import BOT, ROLES, GitHubWorld, HostedRepository, Label, Reaction, User
 
 Document = dict[str, Any]
 
@@ -68,36 +69,41 @@ def node(kind: str, id_: int) -> str:
     return b64encode(f"{kind}:{id_}".encode()).decode()
 
 
-class Shapes:
+def team_id(name: str) -> int:
+    """The id of a team, `ORGANIZATION/TEAM`: the same in each run."""
+    return 1_000_000 + zlib.crc32(name.encode()) % 1_000_000
+
+
+class ApiDocuments:
     """Makes documents of one server's things. `base` is its address without a slash at the end."""
 
-    def __init__(self, world: World, base: str) -> None:
+    def __init__(self, world: GitHubWorld, base: str) -> None:
         self.world = world
         self.base = base
 
-    def api(self, repository: Repository, path: str = "") -> str:
+    def api(self, repository: HostedRepository, path: str = "") -> str:
         """The address of something of a repository in the API."""
         return f"{self.base}/repos/{repository.full_name}{path}"
 
-    def html(self, repository: Repository, path: str = "") -> str:
+    def html(self, repository: HostedRepository, path: str = "") -> str:
         """The address of something of a repository for people."""
         return f"{self.base}/{repository.full_name}{path}"
 
     def user(self, login: str) -> Document:
-        """Somebody; a login that nobody has is told as a person all the same."""
-        known = self.world.users.get(login) or User(1, login, "User", "2020-01-01T00:00:00Z")
+        """A user; an unknown login is shown as a person."""
+        user = self.world.users.get(login) or User(1, login, "User", "2020-01-01T00:00:00Z")
         api = f"{self.base}/users/{quote(login)}"
         name = login.removesuffix(BOT)
         return {
             "login": login,
-            "id": known.id,
-            "node_id": node("U", known.id),
-            "avatar_url": f"{self.base}/avatars/{known.id}",
+            "id": user.id,
+            "node_id": node("U", user.id),
+            "avatar_url": f"{self.base}/avatars/{user.id}",
             "gravatar_id": "",
             "url": api,
             "html_url": f"{self.base}/apps/{name}" if login.endswith(BOT) else f"{self.base}/{login}",
             **{key: api + path for key, path in _USER_URLS.items()},
-            "type": known.kind,
+            "type": user.kind,
             "site_admin": False,
         }
 
@@ -133,6 +139,55 @@ class Shapes:
             **({**dict.fromkeys(own, 0), "two_factor_authentication": True} if private else {}),
         }
 
+    def team(self, name: str) -> Document:
+        """A team, `ORGANIZATION/TEAM`."""
+        organization, _, slug = name.partition("/")
+        url = f"{self.base}/orgs/{quote(organization)}/teams/{quote(slug)}"
+        id_ = team_id(name)
+        return {
+            "id": id_,
+            "node_id": node("T", id_),
+            "url": url,
+            "html_url": url,
+            "members_url": f"{url}/members{{/member}}",
+            "repositories_url": f"{url}/repos",
+            "name": slug,
+            "slug": slug,
+            "description": None,
+            "permission": "push",
+            "type": "organization",
+            "parent": None,
+        }
+
+    def whole_team(self, name: str) -> Document:
+        """A team's own page."""
+        organization = self.user(name.partition("/")[0])
+        url, since = organization["url"], "2020-01-01T00:00:00Z"
+        counts = ("public_repos", "public_gists", "followers", "following")
+        return {
+            **self.team(name),
+            "created_at": since,
+            "updated_at": since,
+            "members_count": len(self.world.teams[name]),
+            "repos_count": 1,
+            "organization": {
+                **organization,
+                "type": "Organization",
+                "description": None,
+                "hooks_url": f"{url}/hooks",
+                "issues_url": f"{url}/issues",
+                "members_url": f"{url}/members{{/member}}",
+                "public_members_url": f"{url}/public_members{{/member}}",
+                "events_url": f"{url}/events",
+                "has_organization_projects": True,
+                "has_repository_projects": True,
+                **dict.fromkeys(counts, 0),
+                "created_at": since,
+                "updated_at": since,
+                "archived_at": None,
+            },
+        }
+
     def app(self, slug: str) -> Document | None:
         """An app, by its slug; None for a person's work."""
         if not slug:
@@ -153,42 +208,42 @@ class Shapes:
             "events": [],
         }
 
-    def repository(self, one: Repository) -> Document:
+    def repository(self, repository: HostedRepository) -> Document:
         """A repository as it stands inside of other things."""
-        issues = sum(issue.state == "open" for issue in one.issues.values())
+        issues = sum(issue.state == "open" for issue in repository.issues.values())
         return {
-            "id": one.id,
-            "node_id": node("R", one.id),
-            "name": one.name,
-            "full_name": one.full_name,
-            "owner": self.user(one.owner),
-            "private": one.private,
-            "visibility": "private" if one.private else "public",
-            "html_url": self.html(one),
+            "id": repository.id,
+            "node_id": node("R", repository.id),
+            "name": repository.name,
+            "full_name": repository.full_name,
+            "owner": self.user(repository.owner),
+            "private": repository.private,
+            "visibility": "private" if repository.private else "public",
+            "html_url": self.html(repository),
             "description": None,
             "fork": False,
-            "url": self.api(one),
-            **{key: self.api(one, path) for key, path in _REPOSITORY_URLS.items()},
-            "git_url": f"git://127.0.0.1/{one.full_name}.git",
-            "ssh_url": f"git@127.0.0.1:{one.full_name}.git",
-            "clone_url": one.git,
-            "svn_url": self.html(one),
+            "url": self.api(repository),
+            **{key: self.api(repository, path) for key, path in _REPOSITORY_URLS.items()},
+            "git_url": f"git://127.0.0.1/{repository.full_name}.git",
+            "ssh_url": f"git@127.0.0.1:{repository.full_name}.git",
+            "clone_url": repository.git,
+            "svn_url": self.html(repository),
             "mirror_url": None,
             "homepage": None,
             "language": "HCL",
             "license": None,
             **dict.fromkeys(_NOTHING, 0),
-            "default_branch": one.default_branch,
+            "default_branch": repository.default_branch,
             "open_issues": issues,
             "open_issues_count": issues,
             "has_issues": True,
             **dict.fromkeys(("has_projects", "has_wiki", "has_pages", "has_downloads"), False),
             "archived": False,
             "disabled": False,
-            **dict.fromkeys(("pushed_at", "created_at", "updated_at"), one.created_at),
+            **dict.fromkeys(("pushed_at", "created_at", "updated_at"), repository.created_at),
         }
 
-    def whole_repository(self, one: Repository, role: str) -> Document:
+    def whole_repository(self, repository: HostedRepository, role: str) -> Document:
         """A repository as its own address tells it; `role` is the reader's."""
         rights = {
             "pull": "read",
@@ -198,44 +253,53 @@ class Shapes:
             "admin": "admin",
         }
         return {
-            **self.repository(one),
+            **self.repository(repository),
             "has_discussions": False,
             "subscribers_count": 0,
             "network_count": 0,
             "permissions": {name: ROLES.index(role) >= ROLES.index(least) for name, least in rights.items()},
-            "allow_merge_commit": one.merges.get("merge", True),
-            "allow_squash_merge": one.merges.get("squash", True),
-            "allow_rebase_merge": one.merges.get("rebase", True),
-            "delete_branch_on_merge": one.merges.get("delete_branch", False),
+            "allow_merge_commit": repository.merges.get("merge", True),
+            "allow_squash_merge": repository.merges.get("squash", True),
+            "allow_rebase_merge": repository.merges.get("rebase", True),
+            "delete_branch_on_merge": repository.merges.get("delete_branch", False),
             "allow_auto_merge": False,
-            "organization": self.user(one.owner),
+            "organization": self.user(repository.owner),
         }
 
-    def minimal_repository(self, one: Repository) -> Document:
+    def minimal_repository(self, repository: HostedRepository) -> Document:
         """A repository in brief."""
-        whole = self.repository(one)
-        left = ("license", "git_url", "ssh_url", "clone_url", "svn_url", "mirror_url", "homepage", "language")
-        return {key: value for key, value in whole.items() if key not in left}
+        whole = self.repository(repository)
+        omitted = (
+            "license",
+            "git_url",
+            "ssh_url",
+            "clone_url",
+            "svn_url",
+            "mirror_url",
+            "homepage",
+            "language",
+        )
+        return {key: value for key, value in whole.items() if key not in omitted}
 
-    def label(self, repository: Repository, name: str) -> Document:
+    def label(self, repository: HostedRepository, name: str) -> Document:
         """A label."""
-        one = repository.labels.get(name) or Label(1, name)
+        label = repository.labels.get(name) or Label(1, name)
         return {
-            "id": one.id,
-            "node_id": node("LA", one.id),
-            "url": self.api(repository, f"/labels/{quote(one.name, safe='')}"),
-            "name": one.name,
-            "description": one.description,
-            "color": one.color,
+            "id": label.id,
+            "node_id": node("LA", label.id),
+            "url": self.api(repository, f"/labels/{quote(label.name, safe='')}"),
+            "name": label.name,
+            "description": label.description,
+            "color": label.color,
             "default": False,
         }
 
-    def reaction(self, one: Reaction) -> Document:
+    def reaction(self, reaction: Reaction) -> Document:
         """An emoji on a comment."""
         return {
-            "id": one.id,
-            "node_id": node("REA", one.id),
-            "user": self.user(one.login),
-            "content": one.content,
-            "created_at": one.created_at,
+            "id": reaction.id,
+            "node_id": node("REA", reaction.id),
+            "user": self.user(reaction.login),
+            "content": reaction.content,
+            "created_at": reaction.created_at,
         }

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.sandbox.provider.computed import assign_computed
 from orchestrator.sandbox.provider.resources import ResourceType
 from orchestrator.sandbox.provider.rules import data_sources
-from orchestrator.sandbox.provider.schema import Block
-from orchestrator.sandbox.provider.session import ProviderError, Session
-from orchestrator.sandbox.provider.settling import assign
+from orchestrator.sandbox.provider.schema import SchemaBlock
+from orchestrator.sandbox.provider.session import ProviderError, ProviderInstance
 from orchestrator.sandbox.provider.templates import Context, expand
 from orchestrator.sandbox.provider.values import Value, default_of, from_json
 from orchestrator.sandbox.world.world import World
 
 State = dict[str, Value]
-_PLACES = ("project", "location", "region", "zone")
+_LOCATIONS = ("project", "location", "region", "zone")
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,17 @@ class DataSource:
     """A data source of a provider; `resource` is the resource type of the same name, if there is one."""
 
     name: str
-    block: Block
+    block: SchemaBlock
     world: World
     resource: ResourceType | None
 
-    def read(self, config: State, session: Session) -> State:
+    def read(self, config: State, session: ProviderInstance) -> State:
         """The data source's answer to its arguments."""
         arguments = dict(config)
-        for place in _PLACES:
-            attribute = self.block.attributes.get(place)
-            if attribute is not None and attribute.optional and arguments.get(place) is None:
-                arguments[place] = session.place(place)
+        for location in _LOCATIONS:
+            attribute = self.block.attributes.get(location)
+            if attribute is not None and attribute.optional and arguments.get(location) is None:
+                arguments[location] = session.location(location)
         if self.name == "google_iam_policy":
             arguments["policy_data"] = policy_data(arguments)
         if self.name in data_sources():
@@ -59,9 +59,9 @@ class DataSource:
         state: State = dict(arguments)
         for name, attribute in self.block.attributes.items():
             if state.get(name) is None:
-                known = item.attributes.get(name)
+                value = item.attributes.get(name)
                 state[name] = (
-                    default_of(attribute.type) if known is None else from_json(known, attribute.type)
+                    default_of(attribute.type) if value is None else from_json(value, attribute.type)
                 )
         for name, nested in self.block.blocks.items():
             if not state.get(name) and name in item.attributes:
@@ -72,9 +72,9 @@ class DataSource:
         """The arguments, and what the resource type computes from them at plan time (an account's e-mail)."""
         filled = dict(arguments)
         parent = filled.get(resource.rule.parent)
-        for place in _PLACES:
-            if isinstance(parent, str) and place in resource.block.attributes:
-                filled[place] = Session().place(place, parent) or filled.get(place)
+        for location in _LOCATIONS:
+            if isinstance(parent, str) and location in resource.block.attributes:
+                filled[location] = ProviderInstance().location(location, parent) or filled.get(location)
         for name, template in resource.rule.planned.items():
             if filled.get(name) is None:
                 filled[name] = expand(
@@ -82,18 +82,18 @@ class DataSource:
                 )
         return filled
 
-    def _answer(self, arguments: State, templates: Mapping[str, Any], session: Session) -> State:
+    def _answer(self, arguments: State, templates: Mapping[str, Any], session: ProviderInstance) -> State:
         """An answer made of the arguments, of templates, and of empty values for the rest."""
         state: State = {name: arguments.get(name) for name in self.block.type[1]}
         seed = json.dumps([self.name, str(arguments)])
 
         def known(name: str) -> Value:
             value = state.get(name)
-            return session.place(name) if value is None and name in _PLACES else value
+            return session.location(name) if value is None and name in _LOCATIONS else value
 
         context = Context(known, seed, self.world.clock())
         for path, template in templates.items():
-            assign(self.block, state, path.split("."), expand(template, context), only_null=True)
+            assign_computed(self.block, state, path.split("."), expand(template, context), only_null=True)
         for name, attribute in self.block.attributes.items():
             if attribute.computed and state.get(name) is None:
                 made_up = expand("{hash:16}", context) if name == "id" else None

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.sandbox.provider.schema import Block
-from orchestrator.sandbox.provider.session import Session
+from orchestrator.sandbox.provider.schema import SchemaBlock
+from orchestrator.sandbox.provider.session import ProviderInstance
 from orchestrator.sandbox.provider.values import UNKNOWN, Value, is_known
 
 _ATTRIBUTION = {"goog-terraform-provisioned": "true"}
 
 
 def plan_labels(
-    block: Block, planned: dict[str, Value], prior: Mapping[str, Value] | None, session: Session
+    block: SchemaBlock,
+    planned: dict[str, Value],
+    prior: Mapping[str, Value] | None,
+    session: ProviderInstance,
 ) -> None:
     """Plan `terraform_labels`, `effective_labels` and `effective_annotations` from what is configured."""
     if "labels" in block.attributes and "terraform_labels" in block.attributes:
@@ -32,7 +35,9 @@ def _joined(defaults: Mapping[str, str], configured: Value) -> Value:
     return {**defaults, **(configured or {})}
 
 
-def _with_attribution(own: Value, prior: Mapping[str, Value] | None, name: str, session: Session) -> Value:
+def _with_attribution(
+    own: Value, prior: Mapping[str, Value] | None, name: str, session: ProviderInstance
+) -> Value:
     """The provider marks what it creates, and leaves alone what was there before."""
     if not isinstance(own, dict):
         return own
@@ -42,24 +47,26 @@ def _with_attribution(own: Value, prior: Mapping[str, Value] | None, name: str, 
     return {**_ATTRIBUTION, **own} if marked else own
 
 
-def _effective(own: Value, prior: Mapping[str, Value] | None, kind: str, mine: str) -> Value:
+def _effective(own: Value, prior: Mapping[str, Value] | None, kind: str, computed: str) -> Value:
     """Ours, and those that others put there."""
     if not isinstance(own, dict) or prior is None:
         return own
-    ours = {**(prior.get(mine) or {}), **(prior.get(kind) or {})}
-    others = {key: value for key, value in (prior.get(f"effective_{kind}") or {}).items() if key not in ours}
-    return {**others, **own}
+    written = {**(prior.get(computed) or {}), **(prior.get(kind) or {})}
+    foreign = {
+        key: value for key, value in (prior.get(f"effective_{kind}") or {}).items() if key not in written
+    }
+    return {**foreign, **own}
 
 
-def read_labels(state: dict[str, Value], known: Mapping[str, Value]) -> None:
+def read_labels(state: dict[str, Value], values: Mapping[str, Value]) -> None:
     """Sort the labels that the cloud has into those of the resource and those that the provider adds."""
     effective = state.get("effective_labels")
     if not isinstance(effective, dict) or "terraform_labels" not in state:
         return
-    mine, own = known.get("terraform_labels") or {}, known.get("labels") or {}
-    added = {*_ATTRIBUTION, *(key for key in mine if key not in own)}
+    configured, own = values.get("terraform_labels") or {}, values.get("labels") or {}
+    added = {*_ATTRIBUTION, *(key for key in configured if key not in own)}
     labels = {key: value for key, value in effective.items() if key not in added}
-    state["labels"] = labels if labels or known.get("labels") is not None else None
+    state["labels"] = labels if labels or values.get("labels") is not None else None
     state["terraform_labels"] = {
-        key: value for key, value in effective.items() if key in mine or key in labels
+        key: value for key, value in effective.items() if key in configured or key in labels
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.sandbox.provider.schema import Attribute, Block, NestedBlock
+from orchestrator.sandbox.provider.schema import NestedBlock, SchemaAttribute, SchemaBlock
 from orchestrator.sandbox.provider.values import UNKNOWN, Type, Unknown, Value, is_empty, same
 
 Step = str | int  # an attribute's name, an index or a map's key
@@ -25,17 +25,17 @@ class _Nest:
     """A nested block or nested attribute."""
 
     nesting: str
-    block: Block
+    block: SchemaBlock
 
 
 def complete(
-    block: Block,
+    block: SchemaBlock,
     proposed: Mapping[str, Value],
     prior: Mapping[str, Value] | None,
-    kept: frozenset[str],
+    computed_blocks: frozenset[str],
     at: str = "",
 ) -> dict[str, Value]:
-    """The planned state; `kept` are dotted paths of blocks that stay when nobody sets them."""
+    """The planned state; `computed_blocks` are dotted paths of blocks that stay when nobody sets them."""
     planned: dict[str, Value] = {}
     for name, attribute in block.attributes.items():
         value = proposed.get(name)
@@ -46,51 +46,60 @@ def complete(
         elif value is None and before is not None and is_empty(before) and not attribute.computed:
             value = before
         elif nest is not None:
-            value = _complete_nest(nest, value, before, kept, f"{at}{name}.")
+            value = _complete_nest(nest, value, before, computed_blocks, f"{at}{name}.")
         planned[name] = value
     for name, nested in block.blocks.items():
         value = proposed.get(name)
         before = prior.get(name) if prior is not None else None
-        if not value and before and at + name in kept:
+        if not value and before and at + name in computed_blocks:
             planned[name] = before
         else:
             planned[name] = _complete_nest(
-                _Nest(nested.nesting, nested.block), value, before, kept, f"{at}{name}."
+                _Nest(nested.nesting, nested.block), value, before, computed_blocks, f"{at}{name}."
             )
     return planned
 
 
-def _nest_of(attribute: Attribute) -> _Nest | None:
+def _nest_of(attribute: SchemaAttribute) -> _Nest | None:
     return None if attribute.nested is None else _Nest(str(attribute.nesting), attribute.nested)
 
 
-def _complete_nest(nest: _Nest, value: Value, before: Value, kept: frozenset[str], at: str) -> Value:
+def _complete_nest(
+    nest: _Nest, value: Value, before: Value, computed_blocks: frozenset[str], at: str
+) -> Value:
     """The planned value of all the blocks of one name, each matched with its counterpart."""
     if isinstance(before, Unknown):
         before = None
     if isinstance(value, dict) and nest.nesting in ("single", "group"):
-        return complete(nest.block, value, before, kept, at)
+        return complete(nest.block, value, before, computed_blocks, at)
     if isinstance(value, dict):
         return {
-            key: _complete_one(nest, item, (before or {}).get(key), kept, at) for key, item in value.items()
+            key: _complete_item(nest, item, (before or {}).get(key), computed_blocks, at)
+            for key, item in value.items()
         }
     if isinstance(value, list):
         if nest.nesting == "set":
             return [
-                _complete_one(nest, item, _counterpart(nest.block, item, before), kept, at) for item in value
+                _complete_item(nest, item, _counterpart(nest.block, item, before), computed_blocks, at)
+                for item in value
             ]
         olds = [*(before or []), *([None] * len(value))]
-        return [_complete_one(nest, item, old, kept, at) for item, old in zip(value, olds, strict=False)]
+        return [
+            _complete_item(nest, item, old, computed_blocks, at)
+            for item, old in zip(value, olds, strict=False)
+        ]
     return value
 
 
-def _complete_one(nest: _Nest, item: Value, before: Value, kept: frozenset[str], at: str) -> Value:
+def _complete_item(
+    nest: _Nest, item: Value, before: Value, computed_blocks: frozenset[str], at: str
+) -> Value:
     if not isinstance(item, dict):
         return item
-    return complete(nest.block, item, before if isinstance(before, dict) else None, kept, at)
+    return complete(nest.block, item, before if isinstance(before, dict) else None, computed_blocks, at)
 
 
-def _counterpart(block: Block, item: Value, before: Value) -> Value:
+def _counterpart(block: SchemaBlock, item: Value, before: Value) -> Value:
     """The element of the prior set that the element was, judged by what the configuration says."""
     if not isinstance(item, dict):
         return None
@@ -104,8 +113,8 @@ def _counterpart(block: Block, item: Value, before: Value) -> Value:
     return None
 
 
-def replaced_by(
-    block: Block, prior: Mapping[str, Value], planned: Mapping[str, Value], patterns: Iterable[str]
+def replacement_paths(
+    block: SchemaBlock, prior: Mapping[str, Value], planned: Mapping[str, Value], patterns: Iterable[str]
 ) -> list[Path]:
     """The paths that changed and force a replacement. A pattern is a dotted path; `*` is every argument."""
     paths: list[Path] = []
@@ -118,32 +127,32 @@ def replaced_by(
     return paths
 
 
-def _arguments(block: Block) -> list[str]:
+def _arguments(block: SchemaBlock) -> list[str]:
     names = [name for name, each in block.attributes.items() if not each.is_read_only and name != "id"]
     return sorted({*names, *block.blocks} - _NEVER_REPLACED)
 
 
 def _changed(
-    block: Block, prior: Mapping[str, Value], planned: Mapping[str, Value], names: list[str], at: Path
+    block: SchemaBlock, prior: Mapping[str, Value], planned: Mapping[str, Value], names: list[str], at: Path
 ) -> Iterator[Path]:
-    """The places below `at` where the two differ at the path `names`."""
+    """The paths below `at` where the two differ at the path `names`."""
     name, rest = names[0], names[1:]
     type_ = _type_of(block, name)
     if type_ is None or same(prior.get(name), planned.get(name), type_):
         return
-    here = (*at, name)
+    path = (*at, name)
     nested = block.blocks.get(name)
     if not rest or nested is None:
-        yield here
+        yield path
         return
-    yield from _changed_inside(nested, prior.get(name), planned.get(name), rest, here)
+    yield from _changed_inside(nested, prior.get(name), planned.get(name), rest, path)
 
 
 def _changed_inside(
-    nested: NestedBlock, before: Value, after: Value, rest: list[str], here: Path
+    nested: NestedBlock, before: Value, after: Value, rest: list[str], path: Path
 ) -> Iterator[Path]:
     if isinstance(before, dict) and isinstance(after, dict) and nested.nesting in ("single", "group"):
-        yield from _changed(nested.block, before, after, rest, here)
+        yield from _changed(nested.block, before, after, rest, path)
     elif (
         isinstance(before, list)
         and isinstance(after, list)
@@ -151,13 +160,13 @@ def _changed_inside(
         and nested.nesting == "list"
     ):
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
-            yield from _changed(nested.block, old, new, rest, (*here, index))
+            yield from _changed(nested.block, old, new, rest, (*path, index))
     else:
-        # Blocks came or went, or it is a set, whose elements have no place: the whole of it changed.
-        yield here
+        # Blocks came or went, or it is a set, whose elements have no position: the whole of it changed.
+        yield path
 
 
-def _type_of(block: Block, name: str) -> Type | None:
+def _type_of(block: SchemaBlock, name: str) -> Type | None:
     if name in block.attributes:
         return block.attributes[name].type
     if name in block.blocks:

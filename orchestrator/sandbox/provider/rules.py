@@ -11,16 +11,16 @@ from importlib.resources import files
 from typing import Any
 
 from orchestrator.errors import SandboxError
-from orchestrator.sandbox.provider.schema import Block
+from orchestrator.sandbox.provider.schema import SchemaBlock
 from orchestrator.sandbox.provider.templates import names_in
 
 _IAM = re.compile(r"^(google_\w+)_iam_(member|binding|policy|audit_config)$")
-_PLACES = ("project", "location", "region", "zone")
+_LOCATIONS = ("project", "location", "region", "zone")
 _IN_PLACE = {"location": "locations", "region": "regions", "zone": "zones"}
 _PARENTS = re.compile(
     r"^(?!.*kms)(\w+_id|instance|cluster|dataset|database|table|managed_zone|key_ring|pool|bucket|service)$"
 )
-_FORCE_NEW = ("name", *_PLACES)
+_FORCE_NEW = ("name", *_LOCATIONS)
 
 # Attributes that the APIs of Google fill in the same way in nearly all types.
 _GOOGLE_COMPUTED = {
@@ -50,7 +50,7 @@ _GOOGLE_UPDATED = {
 
 
 @dataclass(frozen=True)
-class Rule:
+class ResourceRule:
     """The behaviour of one resource type. Paths are dotted names; templates are those of `templates.py`."""
 
     id: str  # the template of the id, which is also the identity in the world
@@ -68,7 +68,7 @@ class Rule:
     computed: Mapping[str, Any] = field(default_factory=dict)  # computed values known after a create
     updated: Mapping[str, Any] = field(default_factory=dict)  # computed values that change with each update
     volatile: Mapping[str, Any] = field(default_factory=dict)  # values that differ at each read
-    kept: frozenset[str] = frozenset()  # blocks that the provider keeps when nobody sets them
+    computed_blocks: frozenset[str] = frozenset()  # blocks that stay when not configured
     delays: Mapping[str, float] = field(default_factory=dict)  # seconds an operation takes in a real cloud
 
     @property
@@ -92,11 +92,11 @@ def written_types() -> list[str]:
 
 def data_sources() -> Mapping[str, Mapping[str, Any]]:
     """The data sources that answer without an object in the world, with templates of their attributes."""
-    found: Mapping[str, Mapping[str, Any]] = _document().get("data", {})
-    return found
+    data: Mapping[str, Mapping[str, Any]] = _document().get("data", {})
+    return data
 
 
-def rule_for(provider: str, type_: str, block: Block) -> Rule:
+def rule_for(provider: str, type_: str, block: SchemaBlock) -> ResourceRule:
     """The rule of a resource type of the provider with this short name."""
     iam = _IAM.match(type_)
     if iam and provider.startswith("google"):
@@ -105,14 +105,14 @@ def rule_for(provider: str, type_: str, block: Block) -> Rule:
     return _merge(guess, _document().get(type_, {}), type_, block)
 
 
-def _merge(guess: Rule, written: Mapping[str, Any], type_: str, block: Block) -> Rule:
+def _merge(guess: ResourceRule, written: Mapping[str, Any], type_: str, block: SchemaBlock) -> ResourceRule:
     """What is written wins; tables of values are joined."""
-    unknown = set(written) - {each.name for each in fields(Rule)} - {"import"}
+    unknown = set(written) - {each.name for each in fields(ResourceRule)} - {"import"}
     if unknown:
         raise SandboxError(
             f"rules.toml: {type_} has the unknown keys {sorted(unknown)}", advice="See rules.py."
         )
-    values: dict[str, Any] = {each.name: getattr(guess, each.name) for each in fields(Rule)}
+    values: dict[str, Any] = {each.name: getattr(guess, each.name) for each in fields(ResourceRule)}
     for key, value in written.items():
         if key == "import":
             values["imports"] = tuple(value)
@@ -126,10 +126,10 @@ def _merge(guess: Rule, written: Mapping[str, Any], type_: str, block: Block) ->
         values["imports"] = (written["id"],)
     if "replace" not in written:
         values["replace"] = guess.replace | _settable(block, names_in(values["id"]))
-    return Rule(**values)
+    return ResourceRule(**values)
 
 
-def _settable(block: Block, names: list[str]) -> frozenset[str]:
+def _settable(block: SchemaBlock, names: list[str]) -> frozenset[str]:
     """Those of the names that a configuration can set."""
     return frozenset(
         name for name in names if name in block.attributes and not block.attributes[name].is_read_only
@@ -141,7 +141,7 @@ def kind_of(type_: str) -> str:
     return type_.rsplit("_", 1)[-1].capitalize()
 
 
-def _guess(type_: str, block: Block) -> Rule:
+def _guess(type_: str, block: SchemaBlock) -> ResourceRule:
     """A type of a provider that nothing is known about: named by its name if it must have one."""
     name = block.attributes.get("name")
     named = name is not None and name.required
@@ -149,7 +149,7 @@ def _guess(type_: str, block: Block) -> Rule:
     computed = {
         key: "{hash:16}" for key, each in block.attributes.items() if each.computed and each.type == "string"
     }
-    return Rule(
+    return ResourceRule(
         id=id_,
         kind=kind_of(type_),
         imports=("{%id}",),
@@ -158,8 +158,8 @@ def _guess(type_: str, block: Block) -> Rule:
     )
 
 
-def _google_guess(type_: str, block: Block) -> Rule:
-    """A Google type without rules: its id is a path of project, place, parents and name, as most are."""
+def _google_guess(type_: str, block: SchemaBlock) -> ResourceRule:
+    """A Google type without rules: its id is a path of project, location, parents and name, as most are."""
     attributes = block.attributes
     parts = ["projects/{project}"] if "project" in attributes else []
     parts += [f"{word}/{{{name}}}" for name, word in _IN_PLACE.items() if name in attributes][:1] or [
@@ -171,7 +171,7 @@ def _google_guess(type_: str, block: Block) -> Rule:
         for name, each in sorted(attributes.items())
         if each.required
         and each.type == "string"
-        and name not in _PLACES
+        and name not in _LOCATIONS
         and name != own
         and _PARENTS.match(name)
     ]
@@ -188,7 +188,7 @@ def _google_guess(type_: str, block: Block) -> Rule:
         computed["name"] = "{id}"
     elif _is_computed(block, "name"):
         computed["name"] = "tf-{hash:10}"
-    return Rule(
+    return ResourceRule(
         id=id_,
         kind=kind_of(type_),
         imports=_guess_imports(id_, own),
@@ -209,15 +209,15 @@ def _guess_imports(id_: str, own: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((id_.replace("{base:", "{"), values, short)))
 
 
-def _is_settable(block: Block, name: str) -> bool:
+def _is_settable(block: SchemaBlock, name: str) -> bool:
     return name in block.attributes and not block.attributes[name].is_read_only
 
 
-def _is_computed(block: Block, name: str) -> bool:
+def _is_computed(block: SchemaBlock, name: str) -> bool:
     return name in block.attributes and block.attributes[name].computed
 
 
-def _iam_rule(resource: str, form: str, block: Block) -> Rule:
+def _iam_rule(resource: str, form: str, block: SchemaBlock) -> ResourceRule:
     """Access to a resource: its id is the resource's, the role, the member, the condition's title."""
     written = _document().get("iam", {}).get(resource, {})
     parents = [
@@ -225,13 +225,13 @@ def _iam_rule(resource: str, form: str, block: Block) -> Rule:
         for name, each in block.attributes.items()
         if not each.is_read_only and name not in ("id", "role", "member", "members", "policy_data", "service")
     ]
-    own = [name for name in parents if name not in _PLACES]
+    own = [name for name in parents if name not in _LOCATIONS]
     guess = "/".join(
-        f"{{{name}}}" for name in [*[p for p in _PLACES if p in parents], *[f"base:{n}" for n in own]]
+        f"{{{name}}}" for name in [*[p for p in _LOCATIONS if p in parents], *[f"base:{n}" for n in own]]
     )
     parent = str(written.get("id") or guess)
     last = {"member": "/{role}/{member}", "binding": "/{role}", "audit_config": "/audit_config/{service}"}
-    return Rule(
+    return ResourceRule(
         id=parent + last.get(form, ""),
         kind=f"IAM {form} of {kind_of(resource)}",
         imports=tuple(written.get("import") or (parent.replace("{base:", "{"),)),

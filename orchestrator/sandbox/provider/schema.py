@@ -13,7 +13,7 @@ _COLLECTION = {"list": "list", "set": "set", "map": "map"}
 
 
 @dataclass(frozen=True)
-class Attribute:
+class SchemaAttribute:
     """One argument or computed attribute; `nested` describes the objects of a nested attribute."""
 
     name: str
@@ -24,7 +24,7 @@ class Attribute:
     sensitive: bool
     write_only: bool
     nesting: str | None = None
-    nested: Block | None = None
+    nested: SchemaBlock | None = None
 
     @property
     def is_read_only(self) -> bool:
@@ -38,7 +38,7 @@ class NestedBlock:
 
     name: str
     nesting: str
-    block: Block
+    block: SchemaBlock
 
     @cached_property
     def type(self) -> Type:
@@ -47,10 +47,10 @@ class NestedBlock:
 
 
 @dataclass(frozen=True)
-class Block:
+class SchemaBlock:
     """The body of a resource, of a data source, of a provider's configuration, or of a nested block."""
 
-    attributes: Mapping[str, Attribute]
+    attributes: Mapping[str, SchemaAttribute]
     blocks: Mapping[str, NestedBlock]
 
     @cached_property
@@ -77,7 +77,7 @@ class ProviderSchema:
     def __init__(self, source: str, raw: Mapping[str, Any]) -> None:
         self.source = source
         self._raw = raw
-        self._blocks: dict[tuple[str, str], Block] = {}
+        self._blocks: dict[tuple[str, str], SchemaBlock] = {}
         self._wire: dict[tuple[str, str], bytes] = {}
 
     @property
@@ -101,15 +101,15 @@ class ProviderSchema:
         return self._section("functions")
 
     @property
-    def config(self) -> Block:
+    def config(self) -> SchemaBlock:
         """The arguments of the `provider` block."""
         return self._block("provider", "", self._raw.get("provider") or {})
 
-    def resource(self, name: str) -> Block:
+    def resource(self, name: str) -> SchemaBlock:
         """The body of a resource type."""
         return self._block("resource_schemas", name, self._section("resource_schemas")[name])
 
-    def data_source(self, name: str) -> Block:
+    def data_source(self, name: str) -> SchemaBlock:
         """The body of a data source."""
         return self._block("data_source_schemas", name, self._section("data_source_schemas")[name])
 
@@ -130,7 +130,7 @@ class ProviderSchema:
         section: Mapping[str, Any] = self._raw.get(name) or {}
         return section
 
-    def _block(self, section: str, name: str, raw: Mapping[str, Any]) -> Block:
+    def _block(self, section: str, name: str, raw: Mapping[str, Any]) -> SchemaBlock:
         key = (section, name)
         if key not in self._blocks:
             self._blocks[key] = parse_block(raw.get("block") or {})
@@ -151,21 +151,21 @@ class ProviderSchema:
         return self._wire[key]
 
 
-def parse_block(raw: Mapping[str, Any]) -> Block:
+def parse_block(raw: Mapping[str, Any]) -> SchemaBlock:
     """A block from its recorded JSON."""
     attributes = {name: _parse_attribute(name, each) for name, each in (raw.get("attributes") or {}).items()}
     blocks = {
         name: NestedBlock(name, each["nesting_mode"], parse_block(each.get("block") or {}))
         for name, each in (raw.get("block_types") or {}).items()
     }
-    return Block(attributes, blocks)
+    return SchemaBlock(attributes, blocks)
 
 
-def _parse_attribute(name: str, raw: Mapping[str, Any]) -> Attribute:
+def _parse_attribute(name: str, raw: Mapping[str, Any]) -> SchemaAttribute:
     nested_raw = raw.get("nested_type")
     nested = parse_block(nested_raw) if nested_raw else None
     nesting = nested_raw["nesting_mode"] if nested_raw else None
-    return Attribute(
+    return SchemaAttribute(
         name=name,
         type=raw["type"] if nested is None else _nest(nested.type, str(nesting)),
         required=raw.get("required", False),

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import SandboxError
-from orchestrator.sandbox.schemas import Schemas, source_address
+from orchestrator.sandbox.schemas import RecordedSchemas, source_address
 from orchestrator.sandbox.world.world import Clock, World, utc_now
 
 if TYPE_CHECKING:
-    from orchestrator.sandbox.gcs.store import Store
+    from orchestrator.sandbox.gcs.store import GcsStore
 
 _REGISTRIES = ("registry.terraform.io", "registry.opentofu.org")
 _THREADS = 32
@@ -41,7 +41,7 @@ def reattach_config(servers: Mapping[str, int], sentinel_pid: int) -> str:
 class ServedTypes:
     """The types of one provider that are in use, and the schema that describes them. The set only grows."""
 
-    def __init__(self, schemas: Schemas, source: str) -> None:
+    def __init__(self, schemas: RecordedSchemas, source: str) -> None:
         self.schema = schemas.find(source)
         everything = len(self.schema.resource_types) + len(self.schema.data_source_types)
         self._resources = self.schema.resource_types if everything <= _SMALL else frozenset[str]()
@@ -75,8 +75,8 @@ class ProviderServer:
     def __init__(
         self,
         world_root: Path,
-        schemas: Schemas,
-        store: Store | None = None,
+        schemas: RecordedSchemas,
+        store: GcsStore | None = None,
         *,
         defaults: Mapping[str, str] | None = None,
         clock: Clock = utc_now,
@@ -109,9 +109,9 @@ class ProviderServer:
         """A world of this server, as its providers see it."""
         stored = None
         if self._store is not None:
-            from orchestrator.sandbox.world.buckets import Buckets
+            from orchestrator.sandbox.world.buckets import WorldBuckets
 
-            stored = Buckets(self._store)
+            stored = WorldBuckets(self._store)
         return World(self._world_root / name, stored=stored, clock=self._clock)
 
     def open(self, world: str) -> dict[str, int]:
@@ -124,10 +124,10 @@ class ProviderServer:
         with self._lock:
             if self._pool is None:
                 raise SandboxError("the provider server is not running", advice="Start it first.")
-            ports, place = self._open.setdefault(world, {}), self.world(world)
+            ports, resources = self._open.setdefault(world, {}), self.world(world)
             for source, types in list(self._types.items()):
                 if source not in ports:
-                    ports[source] = self._listen(Service(types.schema, place, types.wire, self._defaults))
+                    ports[source] = self._listen(Service(types.schema, resources, types.wire, self._defaults))
             return dict(ports)
 
     def close(self) -> None:

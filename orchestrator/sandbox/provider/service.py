@@ -16,8 +16,8 @@ from orchestrator.sandbox.provider.functions import FUNCTIONS
 from orchestrator.sandbox.provider.planning import Path
 from orchestrator.sandbox.provider.resources import ResourceType
 from orchestrator.sandbox.provider.rules import rule_for
-from orchestrator.sandbox.provider.schema import Block, ProviderSchema
-from orchestrator.sandbox.provider.session import ProviderError, Session
+from orchestrator.sandbox.provider.schema import ProviderSchema, SchemaBlock
+from orchestrator.sandbox.provider.session import ProviderError, ProviderInstance
 from orchestrator.sandbox.provider.values import Type, Value, decode, encode, from_json, parse_json
 from orchestrator.sandbox.world.world import World
 
@@ -52,7 +52,7 @@ class Service:
         self._world = world
         self._types = types
         self._defaults = defaults
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._sessions: OrderedDict[str, ProviderInstance] = OrderedDict()
         self._resources: dict[str, ResourceType] = {}
         self._lock = threading.Lock()
 
@@ -95,21 +95,21 @@ class Service:
 
         return answer
 
-    def _session(self, peer: str) -> Session:
+    def _session(self, peer: str) -> ProviderInstance:
         """The provider instance behind a connection: Terraform opens one for each that it configures."""
         with self._lock:
-            return self._sessions.get(peer) or Session.configured({}, self._defaults)
+            return self._sessions.get(peer) or ProviderInstance.configured({}, self._defaults)
 
     def _resource(self, name: str) -> ResourceType:
         with self._lock:
-            found = self._resources.get(name)
-            if found is None:
+            resource_type = self._resources.get(name)
+            if resource_type is None:
                 block = self._schema.resource(name)
                 provider = self._schema.short_name
                 rule = rule_for(provider, name, block)
-                found = ResourceType(provider.removesuffix("-beta"), name, block, rule, self._world)
-                self._resources[name] = found
-            return found
+                resource_type = ResourceType(provider.removesuffix("-beta"), name, block, rule, self._world)
+                self._resources[name] = resource_type
+            return resource_type
 
     # The calls. Each fills `response`.
 
@@ -141,14 +141,16 @@ class Service:
         block = self._schema.data_source(request.type_name)
         _refuse_write_only(block, _value(request.config, block.type), request.type_name)
 
-    def _configure_provider(self, request: Any, response: Any, session: Session, context: Any) -> None:
+    def _configure_provider(
+        self, request: Any, response: Any, session: ProviderInstance, context: Any
+    ) -> None:
         config = _value(request.config, self._schema.config.type) or {}
         with self._lock:
-            self._sessions[context.peer()] = Session.configured(config, self._defaults)
+            self._sessions[context.peer()] = ProviderInstance.configured(config, self._defaults)
             while len(self._sessions) > _MOST_SESSIONS:
                 self._sessions.popitem(last=False)
 
-    def _stop_provider(self, request: Any, response: Any, session: Session, *_: Any) -> None:
+    def _stop_provider(self, request: Any, response: Any, session: ProviderInstance, *_: Any) -> None:
         session.stopped.set()
 
     def _upgrade_resource_state(self, request: Any, response: Any, *_: Any) -> None:
@@ -162,7 +164,7 @@ class Service:
         _put(response.new_state, resource.read(_value(request.current_state, type_)), type_)
         response.private = request.private
 
-    def _plan_resource_change(self, request: Any, response: Any, session: Session, *_: Any) -> None:
+    def _plan_resource_change(self, request: Any, response: Any, session: ProviderInstance, *_: Any) -> None:
         resource = self._resource(request.type_name)
         type_ = resource.block.type
         response.planned_private = request.prior_private
@@ -176,7 +178,7 @@ class Service:
         _put(response.planned_state, planned, type_)
         response.requires_replace.extend(_path_message(path) for path in replaced)
 
-    def _apply_resource_change(self, request: Any, response: Any, session: Session, *_: Any) -> None:
+    def _apply_resource_change(self, request: Any, response: Any, session: ProviderInstance, *_: Any) -> None:
         resource = self._resource(request.type_name)
         type_ = resource.block.type
         prior, planned = _value(request.prior_state, type_), _value(request.planned_state, type_)
@@ -193,7 +195,7 @@ class Service:
             state = resource.update(prior, planned, session)
         _put(response.new_state, state, type_)
 
-    def _import_resource_state(self, request: Any, response: Any, session: Session, *_: Any) -> None:
+    def _import_resource_state(self, request: Any, response: Any, session: ProviderInstance, *_: Any) -> None:
         resource = self._resource(request.type_name)
         state = resource.import_(request.id, session)
         imported = response.imported_resources.add(type_name=request.type_name)
@@ -205,7 +207,7 @@ class Service:
             "The provider does not turn one resource type into another.",
         )
 
-    def _read_data_source(self, request: Any, response: Any, session: Session, *_: Any) -> None:
+    def _read_data_source(self, request: Any, response: Any, session: ProviderInstance, *_: Any) -> None:
         name = request.type_name
         block = self._schema.data_source(name)
         fault = self._world.faults.strike(f"data.{name}", "", "read")
@@ -263,7 +265,7 @@ def _path_message(path: Path) -> Any:
     return message
 
 
-def _refuse_write_only(block: Block, config: Value, name: str) -> None:
+def _refuse_write_only(block: SchemaBlock, config: Value, name: str) -> None:
     """A value that must not be stored cannot be told apart here from one that may: refuse it by its name."""
     for path in block.write_only_paths():
         if _is_set(config, path.split(".")):

@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.sandbox.provider.values import Value
 
-_PLACES = ("project", "region", "zone")
+_LOCATIONS = ("project", "region", "zone")
 _IN_PATH = {
     "project": re.compile(r"(?:^|/)projects/([^/]+)/"),
     "location": re.compile(r"/locations/([^/]+)/"),
@@ -20,32 +20,32 @@ _IN_PATH = {
 
 
 @dataclass(frozen=True)
-class Session:
+class ProviderInstance:
     """One provider instance. `stopped` is set when Terraform asks it to stop, and ends simulated waiting."""
 
-    places: Mapping[str, str] = field(default_factory=dict)
+    locations: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     attribution: bool = True
     stopped: threading.Event = field(default_factory=threading.Event, compare=False)
 
     @classmethod
-    def configured(cls, config: Mapping[str, Any], defaults: Mapping[str, str]) -> Session:
-        """From the arguments of a provider block; `defaults` stand in for places that it leaves out."""
-        places = {name: config.get(name) or defaults.get(name) for name in _PLACES}
+    def configured(cls, config: Mapping[str, Any], defaults: Mapping[str, str]) -> ProviderInstance:
+        """From the arguments of a provider block; `defaults` stand in for locations that it leaves out."""
+        locations = {name: config.get(name) or defaults.get(name) for name in _LOCATIONS}
         labels = config.get("default_labels")
         return cls(
-            places={name: value for name, value in places.items() if isinstance(value, str)},
+            locations={name: value for name, value in locations.items() if isinstance(value, str)},
             labels=labels if isinstance(labels, dict) else {},
             attribution=config.get("add_terraform_attribution_label") is not False,
         )
 
-    def place(self, name: str, parent: Value = None) -> str | None:
+    def location(self, name: str, parent: Value = None) -> str | None:
         """The project, region, zone or location of a resource that names none: its parent's, else ours."""
         if isinstance(parent, str):
-            found = _IN_PATH[name].search(parent)
-            if found:
-                return found.group(1)
-        return self.places.get("region" if name == "location" else name)
+            match = _IN_PATH[name].search(parent)
+            if match:
+                return match.group(1)
+        return self.locations.get("region" if name == "location" else name)
 
 
 class ProviderError(Exception):

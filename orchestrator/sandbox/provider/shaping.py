@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.sandbox.provider.labels import read_labels
-from orchestrator.sandbox.provider.schema import Block
+from orchestrator.sandbox.provider.schema import SchemaBlock
 from orchestrator.sandbox.provider.session import ProviderError
 from orchestrator.sandbox.provider.values import (
     Type,
@@ -26,13 +26,13 @@ from orchestrator.sandbox.world.objects import WorldObject
 _NOT_OF_THE_WORLD = ("timeouts",)
 
 
-def to_world(block: Block, state: Mapping[str, Value]) -> dict[str, Any]:
+def to_world(block: SchemaBlock, state: Mapping[str, Value]) -> dict[str, Any]:
     """A state as the attributes of an object."""
     data: dict[str, Any] = to_json(dict(state), block.type)
     return {name: value for name, value in data.items() if name not in _NOT_OF_THE_WORLD}
 
 
-def from_world(block: Block, item: WorldObject, known: Mapping[str, Value]) -> dict[str, Value]:
+def from_world(block: SchemaBlock, item: WorldObject, values: Mapping[str, Value]) -> dict[str, Value]:
     """An object as a state; `known` is the state before, or the one that was asked for.
 
     What a file holds is taken as it is. A partial object comes from an API that knows no difference between
@@ -48,7 +48,7 @@ def from_world(block: Block, item: WorldObject, known: Mapping[str, Value]) -> d
         ) from error
     state: dict[str, Value] = {}
     for name, type_ in block.type[1].items():
-        before = known.get(name)
+        before = values.get(name)
         if name in _NOT_OF_THE_WORLD or (item.partial and name not in attributes):
             state[name] = default_of(type_) if isinstance(before, Unknown) else before
         else:
@@ -57,7 +57,7 @@ def from_world(block: Block, item: WorldObject, known: Mapping[str, Value]) -> d
         if state[name] is None and nested.nesting in ("list", "set"):
             state[name] = []
     if item.partial:
-        read_labels(state, known)
+        read_labels(state, values)
     return state
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from orchestrator.sandbox.gcs.resources import project_number
 from orchestrator.sandbox.provider.values import Value
 
-_PLACE = re.compile(r"\{([^{}]+)\}")
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _REGION = re.compile(r"^([a-z])[a-z]*-([a-z])")
 
 
@@ -35,13 +35,13 @@ class Context:
 
 def names_in(template: str) -> list[str]:
     """The attributes that a template reads."""
-    found = []
-    for body in _PLACE.findall(template):
+    names = []
+    for body in _PLACEHOLDER.findall(template):
         function, _, argument = body.partition(":")
         name = argument if function in _READERS else function
         if name not in _MAKERS:
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def expand(template: Any, context: Context) -> Any:
@@ -52,12 +52,12 @@ def expand(template: Any, context: Context) -> Any:
         return [expand(item, context) for item in template]
     if not isinstance(template, str):
         return template
-    whole = _PLACE.fullmatch(template)
+    whole = _PLACEHOLDER.fullmatch(template)
     if whole:
         return _fill(whole.group(1), context)
     out = ""
     position = 0
-    for match in _PLACE.finditer(template):
+    for match in _PLACEHOLDER.finditer(template):
         out += template[position : match.start()]
         value = _fill(match.group(1), context)
         out += "" if value is None else str(value)

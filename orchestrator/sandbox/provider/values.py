@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 Type = Any  # a JSON type, see above
 Value = Any  # a value, see above
@@ -44,8 +44,8 @@ class Dynamic:
 class ValueTypeError(ValueError):
     """A value does not have the type that the schema asks for; `path` leads to it."""
 
-    def __init__(self, path: str, wanted: str, value: object) -> None:
-        super().__init__(f"{path or 'the value'}: {wanted} required, but it is {value!r}")
+    def __init__(self, path: str, required: str, value: object) -> None:
+        super().__init__(f"{path or 'the value'}: {required} required, but it is {value!r}")
         self.path = path
 
 
@@ -98,9 +98,9 @@ def is_known(value: Value) -> bool:
     return all(is_known(child) for child in _children(value))
 
 
-def same(left: Value, right: Value, type_: Type) -> bool:
+def same(value: Value, right: Value, type_: Type) -> bool:
     """Equality as Terraform sees it: the order of a set's elements does not count, 1 is 1.0."""
-    return bool(canonical(left, type_) == canonical(right, type_))
+    return bool(canonical(value, type_) == canonical(right, type_))
 
 
 def canonical(value: Value, type_: Type) -> Any:

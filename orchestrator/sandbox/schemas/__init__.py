@@ -32,8 +32,8 @@ def source_address(text: str) -> str:
     return "/".join(parts)
 
 
-def record(schema_json: bytes, folder: Path) -> list[Path]:
-    """Keep the output of `terraform providers schema -json`, one file a provider; the files written."""
+def record_schemas(schema_json: bytes, folder: Path) -> list[Path]:
+    """Save the output of `terraform providers schema -json`, one file a provider; the files written."""
     providers = _providers(schema_json, "the output of `terraform providers schema -json`")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -50,7 +50,7 @@ def record(schema_json: bytes, folder: Path) -> list[Path]:
     return written
 
 
-class Schemas:
+class RecordedSchemas:
     """Finds recorded schemas by provider; a user's own recording hides the package's."""
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
@@ -65,13 +65,13 @@ class Schemas:
 
     def find(self, source: str) -> ProviderSchema:
         """The schema of the provider with this address, in any of its spellings."""
-        found = self._load().get(source_address(source))
-        if found is None:
+        provider_schema = self._load().get(source_address(source))
+        if provider_schema is None:
             raise SandboxError(
                 f"no schema of the provider {source_address(source)} has been recorded",
                 advice="Run `infra sandbox record` in a stack that uses it, where it can be installed.",
             )
-        return found
+        return provider_schema
 
     def _load(self) -> dict[str, ProviderSchema]:
         """The schemas by address; a file that is new or was written again is read, also later on."""
@@ -83,14 +83,14 @@ class Schemas:
                     stamp = path.stat().st_mtime_ns
                     if self._read.get(path) == stamp:
                         continue
-                    for source, raw in _providers(_unpacked(path), path.name).items():
+                    for source, raw in _providers(_unpack(path), path.name).items():
                         address = source_address(source)
                         self._found[address] = ProviderSchema(address, raw)
                     self._read[path] = stamp
             return dict(self._found)
 
 
-def _unpacked(path: Path) -> bytes:
+def _unpack(path: Path) -> bytes:
     try:
         return gzip.decompress(path.read_bytes())
     except (OSError, EOFError) as error:
@@ -106,13 +106,13 @@ def _providers(data: bytes, name: str) -> Mapping[str, Any]:
     try:
         document = json.loads(data)
         providers: Mapping[str, Any] = document["provider_schemas"]
-        known = str(document["format_version"]).startswith(_FORMATS)
+        startswith = str(document["format_version"]).startswith(_FORMATS)
     except (ValueError, KeyError, TypeError) as error:
         raise SandboxError(
             f"{name} is not a provider schema document",
             advice="It must be the whole output of `terraform providers schema -json`.",
         ) from error
-    if not known:
+    if not startswith:
         raise SandboxError(
             f"{name} has the format {document['format_version']}, which is not known",
             advice="Record it with a Terraform that writes format 1.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.sandbox.world.objects import WorldObject
 
 if TYPE_CHECKING:
-    from orchestrator.sandbox.gcs.store import Store
+    from orchestrator.sandbox.gcs.store import GcsStore
 
 _RESOURCES = ("google_storage_bucket", "google_storage_managed_folder")
 _FORMS = ("member", "binding", "policy")
@@ -30,7 +30,7 @@ class _Target:
 class BucketAccess:
     """Reads and writes the policies in the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: GcsStore) -> None:
         self._store = store
         self.types = frozenset(f"{resource}_iam_{form}" for resource in _RESOURCES for form in _FORMS)
 
@@ -61,23 +61,23 @@ class BucketAccess:
             if form == "policy":
                 bindings = json.loads(attributes["policy_data"] or "{}").get("bindings") or []
             else:
-                bindings = _granted(policy["bindings"], form, attributes)
+                bindings = _grant(policy["bindings"], form, attributes)
             target.write({"version": 3, "bindings": bindings, "etag": policy["etag"]})
-        found = self.find(type_, object_id)
-        if found is None:
+        object_ = self.find(type_, object_id)
+        if object_ is None:
             raise LookupError(object_id)
-        return found
+        return object_
 
     def remove(self, type_: str, object_id: str) -> None:
         """Withdraw it; LookupError when it is not granted."""
         resource, form = _parts(type_)
-        found = self.find(type_, object_id)
-        if found is None:
+        item = self.find(type_, object_id)
+        if item is None:
             raise LookupError(object_id)
         target = next(iter(self._matching(resource, object_id)))
         with self._store.lock:
             policy = target.read()
-            bindings = [] if form == "policy" else _withdrawn(policy["bindings"], form, found.attributes)
+            bindings = [] if form == "policy" else _revoke(policy["bindings"], form, item.attributes)
             target.write({"version": 3, "bindings": bindings, "etag": policy["etag"]})
 
     def _matching(self, resource: str, object_id: str) -> Iterator[_Target]:
@@ -157,28 +157,24 @@ def _is_same(binding: Mapping[str, Any], attributes: Mapping[str, Any]) -> bool:
     return bool(binding["role"] == attributes["role"] and binding.get("condition") == _condition(attributes))
 
 
-def _granted(
-    bindings: list[dict[str, Any]], form: str, attributes: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def _grant(bindings: list[dict[str, Any]], form: str, attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The bindings with one member more, or with the members of one binding replaced."""
     added = [attributes["member"]] if form == "member" else list(attributes["members"])
-    mine = next((each for each in bindings if _is_same(each, attributes)), None)
-    if mine is None:
+    binding = next((each for each in bindings if _is_same(each, attributes)), None)
+    if binding is None:
         condition = _condition(attributes)
         binding = {"role": attributes["role"], "members": added}
         return [*bindings, {**binding, "condition": condition} if condition else binding]
-    members = [*mine["members"], *added] if form == "member" else added
-    return [{**each, "members": members} if each is mine else each for each in bindings]
+    members = [*binding["members"], *added] if form == "member" else added
+    return [{**each, "members": members} if each is binding else each for each in bindings]
 
 
-def _withdrawn(
-    bindings: list[dict[str, Any]], form: str, attributes: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def _revoke(bindings: list[dict[str, Any]], form: str, attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
     rest = []
     for each in bindings:
         members = list(each["members"])
         if _is_same(each, attributes):
-            members = [one for one in members if form == "member" and one != attributes["member"]]
+            members = [member for member in members if form == "member" and member != attributes["member"]]
         if members:
             rest.append({**each, "members": members})
     return rest

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any
-
-from orchestrator.sandbox.world.jsonapi import camel, from_api, to_api
 
 ATTRIBUTION = "goog-terraform-provisioned"
 
@@ -42,7 +41,7 @@ _FLAGS = (
 
 def to_bucket(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The body that creates a bucket with these attributes, labels left out."""
-    body = {camel(name): to_api(attributes.get(name), _MANY, name) for name in (*_PLAIN, *_BLOCKS)}
+    body = {_camel(name): _to_api(attributes.get(name), _MANY, name) for name in (*_PLAIN, *_BLOCKS)}
     body["iamConfiguration"] = {
         "publicAccessPrevention": attributes.get("public_access_prevention") or "inherited",
         "uniformBucketLevelAccess": {"enabled": bool(attributes.get("uniform_bucket_level_access"))},
@@ -54,11 +53,11 @@ def to_bucket(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value not in (None, "")}
 
 
-def changed_bucket(current: Mapping[str, Any], attributes: Mapping[str, Any]) -> dict[str, Any]:
+def change_bucket(current: Mapping[str, Any], attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The whole bucket with these attributes: fields that no attribute stands for stay as they are."""
-    managed = {camel(name) for name in (*_PLAIN, *_BLOCKS)} | {"billing", "lifecycle", "iamConfiguration"}
-    kept = {name: value for name, value in current.items() if name not in managed}
-    body = {**kept, **to_bucket(attributes)}
+    managed = {_camel(name) for name in (*_PLAIN, *_BLOCKS)} | {"billing", "lifecycle", "iamConfiguration"}
+    unmanaged = {name: value for name, value in current.items() if name not in managed}
+    body = {**unmanaged, **to_bucket(attributes)}
     if "soft_delete_policy" not in attributes:
         body["softDeletePolicy"] = current.get("softDeletePolicy")
     body["labels"] = _labels(current.get("labels") or {}, attributes)
@@ -69,8 +68,8 @@ def from_bucket(resource: Mapping[str, Any], project: str) -> dict[str, Any]:
     """The attributes that a bucket's resource tells; those that only Terraform knows are absent."""
     access = resource["iamConfiguration"]
     labels = dict(resource.get("labels") or {})
-    attributes = {name: from_api(resource.get(camel(name)), _MAPS, name) for name in _PLAIN}
-    attributes.update((name, from_api(resource.get(camel(name)), _MAPS, name) or []) for name in _BLOCKS)
+    attributes = {name: _from_api(resource.get(_camel(name)), _MAPS, name) for name in _PLAIN}
+    attributes.update((name, _from_api(resource.get(_camel(name)), _MAPS, name) or []) for name in _BLOCKS)
     attributes.update(
         id=resource["name"],
         project=project,
@@ -93,16 +92,16 @@ def from_bucket(resource: Mapping[str, Any], project: str) -> dict[str, Any]:
 
 def to_object(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The metadata of an upload."""
-    fields = {camel(name): attributes.get(name) for name in _OBJECT_PLAIN}
+    fields = {_camel(name): attributes.get(name) for name in _OBJECT_PLAIN}
     retention = attributes.get("retention") or []
     if retention:
-        fields["retention"] = to_api(retention, _MANY)
+        fields["retention"] = _to_api(retention, _MANY)
     return {name: value for name, value in fields.items() if value not in (None, "", {})}
 
 
 def from_object(resource: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that an object's resource tells. Its content is only in the configuration."""
-    attributes = {name: resource.get(camel(name)) for name in _OBJECT_PLAIN}
+    attributes = {name: resource.get(_camel(name)) for name in _OBJECT_PLAIN}
     # A composed object has no MD5.
     digest = resource.get("md5Hash", "")
     # Terraform's configuration names a key, the service the version of it that was used.
@@ -141,10 +140,10 @@ def _labels(current: Mapping[str, str], attributes: Mapping[str, Any]) -> dict[s
     if effective != current:
         return effective
     own = dict(attributes.get("labels") or {})
-    gone = [key for key in current if key not in own and key != ATTRIBUTION]
+    removed = [key for key in current if key not in own and key != ATTRIBUTION]
     # Default labels of the provider are in none but `terraform_labels`.
     defaults = attributes.get("terraform_labels") or {}
-    return {**{key: value for key, value in current.items() if key not in gone or key in defaults}, **own}
+    return {**{key: value for key, value in current.items() if key not in removed or key in defaults}, **own}
 
 
 def _to_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,22 +152,57 @@ def _to_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     for flag, name in _FLAGS:
         if not condition.pop(flag, None) and not condition.get(name):
             condition.pop(name, None)
-    fields = {key: value for key, value in to_api(condition, _MANY).items() if value not in ("", [], None)}
+    fields = {key: value for key, value in _to_api(condition, _MANY).items() if value not in ("", [], None)}
     if with_state in ("LIVE", "ARCHIVED"):
         fields["isLive"] = with_state == "LIVE"
-    return {"action": _filled(to_api((rule.get("action") or [{}])[0], _MANY)), "condition": fields}
+    return {"action": _without_empty(_to_api((rule.get("action") or [{}])[0], _MANY)), "condition": fields}
 
 
-def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in ("", None)}
 
 
 def _from_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     condition = dict(rule.get("condition") or {})
     live = condition.pop("isLive", None)
-    attributes = from_api(condition, _MAPS)[0]
+    attributes = _from_api(condition, _MAPS)[0]
     attributes["with_state"] = "ANY" if live is None else ("LIVE" if live else "ARCHIVED")
     for flag, name in _FLAGS:
         if attributes.get(name) == 0:
             attributes[flag] = True
-    return {"action": from_api(rule.get("action") or {}, _MAPS), "condition": [attributes]}
+    return {"action": _from_api(rule.get("action") or {}, _MAPS), "condition": [attributes]}
+
+
+def _camel(name: str) -> str:
+    """`main_page_suffix` → `mainPageSuffix`."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _snake(name: str) -> str:
+    """`mainPageSuffix` → `main_page_suffix`."""
+    return re.sub(r"([A-Z])", lambda match: "_" + match.group(1).lower(), name)
+
+
+def _to_api(value: Any, many: frozenset[str], name: str = "") -> Any:
+    """Attributes as fields: a block is an object, one named in `many` a list; nulls are left out."""
+    if isinstance(value, Mapping):
+        fields = {_camel(key): _to_api(item, many, key) for key, item in value.items()}
+        return {key: item for key, item in fields.items() if item is not None}
+    if isinstance(value, list):
+        if not all(isinstance(item, Mapping) for item in value) or (not value and name not in many):
+            return value or None
+        items = [_to_api(item, many) for item in value]
+        return items if name in many else items[0]
+    return value
+
+
+def _from_api(value: Any, maps: frozenset[str], name: str = "") -> Any:
+    """Fields as attributes, the other way round; objects named in `maps` are maps, not blocks."""
+    if isinstance(value, Mapping):
+        if name in maps:
+            return dict(value)
+        return [{_snake(key): _from_api(item, maps, _snake(key)) for key, item in value.items()}]
+    if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+        return [_from_api(item, maps)[0] for item in value]
+    return value

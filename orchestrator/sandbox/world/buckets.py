@@ -1,4 +1,4 @@
-"""Buckets, objects, managed folders and access to them, kept in the GCS server's store.
+"""Buckets, objects, managed folders and access to them, in the GCS server's store.
 
 What Terraform makes, the gcs backend can use at once, and what is uploaded is there for Terraform.
 """
@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.sandbox.gcs.errors import GcsError
 from orchestrator.sandbox.world import bucket_fields
 from orchestrator.sandbox.world.bucket_access import BucketAccess
-from orchestrator.sandbox.world.errors import AlreadyExistsError
 from orchestrator.sandbox.world.objects import WorldObject
-from orchestrator.sandbox.world.stored import RefusedError
+from orchestrator.sandbox.world.stored import AlreadyExistsError, RefusedError
 
 if TYPE_CHECKING:
-    from orchestrator.sandbox.gcs.store import Store
+    from orchestrator.sandbox.gcs.store import GcsStore
 
 BUCKET = "google_storage_bucket"
 OBJECT = "google_storage_bucket_object"
@@ -30,8 +29,8 @@ _CONFLICT, _MISSING = 409, 404
 
 
 @contextmanager
-def _in_our_words(creating: str = "") -> Iterator[None]:
-    """The store's refusals as the world's; `creating` is the id of what is being made."""
+def _translate_errors(creating: str = "") -> Iterator[None]:
+    """Translate the store's errors into the world's; `creating` is the id of what is being created."""
     try:
         yield
     except GcsError as error:
@@ -42,16 +41,16 @@ def _in_our_words(creating: str = "") -> Iterator[None]:
         raise RefusedError(f"googleapi: Error {error.status}: {error.message}, {error.reason}") from error
 
 
-class Buckets:
-    """The keeper of Google's storage types."""
+class WorldBuckets:
+    """The store of Google's storage types."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: GcsStore) -> None:
         self._store = store
         self._access = BucketAccess(store)
 
     @property
     def types(self) -> frozenset[str]:
-        """The resource types kept here."""
+        """The resource types stored here."""
         return frozenset({BUCKET, OBJECT, FOLDER}) | self._access.types
 
     def list(self, type_: str | None) -> Iterator[WorldObject]:
@@ -84,7 +83,7 @@ class Buckets:
 
     def create(self, type_: str, object_id: str, attributes: dict[str, Any]) -> WorldObject:
         """Make it in the store."""
-        with _in_our_words(object_id):
+        with _translate_errors(object_id):
             if type_ in self._access.types:
                 return self._access.put(type_, object_id, attributes)
             if type_ == BUCKET:
@@ -99,41 +98,41 @@ class Buckets:
 
     def update(self, type_: str, object_id: str, attributes: dict[str, Any]) -> WorldObject:
         """Change it in the store."""
-        with _in_our_words():
+        with _translate_errors():
             if type_ in self._access.types:
                 return self._access.put(type_, object_id, attributes)
             if type_ == BUCKET:
                 current = self._store.get_bucket(object_id)
-                self._store.update_bucket(object_id, bucket_fields.changed_bucket(current, attributes))
+                self._store.update_bucket(object_id, bucket_fields.change_bucket(current, attributes))
                 return self._bucket(object_id)
-            found = self.find(type_, object_id)
-            if found is None:
+            object_ = self.find(type_, object_id)
+            if object_ is None:
                 raise LookupError(object_id)
             if type_ == FOLDER:
-                return found
+                return object_
             data = _content(attributes)
-            if data is None or _md5(data) == found.attributes["md5hash"]:
+            if data is None or _md5(data) == object_.attributes["md5hash"]:
                 body = bucket_fields.to_object(attributes)
                 return _object(self._store.patch_object(attributes["bucket"], attributes["name"], body))
             return self._write_object(attributes)
 
     def remove(self, type_: str, object_id: str, attributes: Mapping[str, Any]) -> None:
         """Take it out of the store; a bucket must be empty, unless `force_destroy` says otherwise."""
-        with _in_our_words():
+        with _translate_errors():
             if type_ in self._access.types:
                 self._access.remove(type_, object_id)
                 return
-            found = self.find(type_, object_id)
-            if found is None:
+            item = self.find(type_, object_id)
+            if item is None:
                 raise LookupError(object_id)
             if type_ == BUCKET:
                 self._remove_bucket(object_id, force=bool(attributes.get("force_destroy")))
             elif type_ == FOLDER:
                 force = bool(attributes.get("force_destroy"))
-                bucket, name = found.attributes["bucket"], found.attributes["name"]
+                bucket, name = item.attributes["bucket"], item.attributes["name"]
                 self._store.delete_managed_folder(bucket, name, allow_non_empty=force)
             else:
-                self._store.delete_object(found.attributes["bucket"], found.attributes["name"])
+                self._store.delete_object(item.attributes["bucket"], item.attributes["name"])
 
     def _remove_bucket(self, name: str, *, force: bool) -> None:
         from orchestrator.sandbox.gcs.store import Query
@@ -159,9 +158,9 @@ class Buckets:
         for bucket in self._store.list_buckets():
             prefix = f"{bucket['name']}-"
             if object_id.startswith(prefix):
-                found = self._store.live_object(bucket["name"], object_id.removeprefix(prefix))
-                if found is not None:
-                    return _object(found)
+                live_object = self._store.live_object(bucket["name"], object_id.removeprefix(prefix))
+                if live_object is not None:
+                    return _object(live_object)
         return None
 
     def _find_folder(self, object_id: str) -> WorldObject | None:

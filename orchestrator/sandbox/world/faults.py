@@ -1,4 +1,4 @@
-"""Failures that were switched on: which operation on which object fails next, with what words, how often."""
+"""Faults of the simulated providers: which operation on which object fails, with what message, how often."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPERATIONS = ("create", "read", "update", "delete", "import", "plan", "any")
 
 
 @dataclass(frozen=True)
-class Fault:
+class ProviderFault:
     """`target` is a type, an id or `TYPE/ID`, with `*` for anything; `times` None: until mended."""
 
     target: str
@@ -31,17 +31,17 @@ class Fault:
         return any(fnmatchcase(name, self.target) for name in (type_, object_id, f"{type_}/{object_id}"))
 
 
-class Faults:
+class ProviderFaults:
     """The list of faults in a file, read again at each use so that another process can change it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
 
-    def list(self) -> list[Fault]:
+    def list(self) -> list[ProviderFault]:
         """The faults that are on, oldest first."""
         try:
-            return [Fault(**raw) for raw in json.loads(self._path.read_bytes())]
+            return [ProviderFault(**raw) for raw in json.loads(self._path.read_bytes())]
         except FileNotFoundError:
             return []
         except (ValueError, TypeError) as error:
@@ -51,7 +51,7 @@ class Faults:
                 file=str(self._path),
             ) from error
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: ProviderFault) -> None:
         """Switch a fault on."""
         if fault.operation not in OPERATIONS:
             raise UsageError(
@@ -68,11 +68,11 @@ class Faults:
         """Switch off the faults of a target, or all; how many there were."""
         with self._lock:
             faults = self.list()
-            kept = [fault for fault in faults if target is not None and fault.target != target]
-            self._write(kept)
-            return len(faults) - len(kept)
+            provider_faults = [fault for fault in faults if target is not None and fault.target != target]
+            self._write(provider_faults)
+            return len(faults) - len(provider_faults)
 
-    def strike(self, type_: str, object_id: str, operation: str) -> Fault | None:
+    def strike(self, type_: str, object_id: str, operation: str) -> ProviderFault | None:
         """The fault that strikes this operation, if any; one that has struck often enough is gone."""
         if not self._path.exists():
             return None
@@ -87,7 +87,7 @@ class Faults:
                     return fault
         return None
 
-    def _write(self, faults: builtins.list[Fault]) -> None:
+    def _write(self, faults: builtins.list[ProviderFault]) -> None:
         if faults:
             write_json(self._path, [asdict(fault) for fault in faults])
         else:

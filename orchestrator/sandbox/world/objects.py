@@ -66,13 +66,13 @@ def read_object(path: Path) -> WorldObject | None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SandboxError(
             f"{path} does not hold an object of the sandbox's world: {error}",
-            advice="Mend the file, or delete it: then the object is gone.",
+            advice="Fix the file, or delete it: then the object is gone.",
             file=str(path),
         ) from error
 
 
 def write_object(path: Path, item: WorldObject, *, new: bool = False) -> None:
-    """Write an object whole or not at all; with `new`, FileExistsError when it is there already."""
+    """Write an object atomically; with `new`, FileExistsError when it exists."""
     document = {
         "provider": item.provider,
         "type": item.type,

@@ -33,24 +33,24 @@ def parse_path(text: str) -> list[str | int]:
 def set_in(attributes: dict[str, Any], path: str, value: Any) -> None:
     """Put `value` at `path`. Names must exist, except keys of maps; an index may add one element."""
     steps = parse_path(path)
-    place: Any = attributes
+    container: Any = attributes
     for depth, step in enumerate(steps[:-1]):
-        place = _descend(place, step, steps[: depth + 1])
-        if place is None:
+        container = _descend(container, step, steps[: depth + 1])
+        if container is None:
             raise _wrong(steps[: depth + 1], "is null: set it whole first")
     last = steps[-1]
     if isinstance(last, int):
-        if not isinstance(place, list) or last > len(place):
+        if not isinstance(container, list) or last > len(container):
             raise _wrong(
-                steps, "is beyond the end of the list" if isinstance(place, list) else "is not in a list"
+                steps, "is beyond the end of the list" if isinstance(container, list) else "is not in a list"
             )
-        place[last : last + 1] = [value]
+        container[last : last + 1] = [value]
         return
-    if not isinstance(place, dict):
+    if not isinstance(container, dict):
         raise _wrong(steps, "is not in an object; an element of a list is `[0]`")
-    if last not in place and not (_is_map(steps) and place is not attributes):
-        raise _unknown(last, place, steps)
-    place[last] = value
+    if last not in container and not (_is_map(steps) and container is not attributes):
+        raise _unknown(last, container, steps)
+    container[last] = value
 
 
 def _is_map(steps: list[str | int]) -> bool:
@@ -58,16 +58,16 @@ def _is_map(steps: list[str | int]) -> bool:
     return len(steps) >= 2 and isinstance(steps[-2], str)
 
 
-def _descend(place: Any, step: str | int, so_far: list[str | int]) -> Any:
+def _descend(container: Any, step: str | int, so_far: list[str | int]) -> Any:
     if isinstance(step, int):
-        if not isinstance(place, list) or step >= len(place):
+        if not isinstance(container, list) or step >= len(container):
             raise _wrong(so_far, "does not exist")
-        return place[step]
-    if not isinstance(place, dict):
+        return container[step]
+    if not isinstance(container, dict):
         raise _wrong(so_far, "does not exist; an element of a list is `[0]`")
-    if step not in place:
-        raise _unknown(step, place, so_far)
-    return place[step]
+    if step not in container:
+        raise _unknown(step, container, so_far)
+    return container[step]
 
 
 def _text(steps: list[str | int]) -> str:
@@ -78,7 +78,7 @@ def _wrong(steps: list[str | int], why: str) -> SandboxError:
     return SandboxError(f"{_text(steps)} {why}", advice="`infra sandbox world show` prints the object.")
 
 
-def _unknown(name: str, place: dict[str, Any], steps: list[str | int]) -> SandboxError:
-    near = difflib.get_close_matches(name, list(place), 1)
+def _unknown(name: str, container: dict[str, Any], steps: list[str | int]) -> SandboxError:
+    near = difflib.get_close_matches(name, list(container), 1)
     advice = f"Did you mean {near[0]}?" if near else "`infra sandbox world show` prints what there is."
     return SandboxError(f"{_text(steps)} does not exist", advice=advice)

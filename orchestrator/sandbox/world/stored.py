@@ -1,4 +1,4 @@
-"""Types whose objects live outside the world's folder: what the world asks of whoever keeps them."""
+"""The interface of stores for types whose objects are outside the world's folder."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from typing import Any, Protocol
 from orchestrator.sandbox.world.objects import WorldObject
 
 
+class AlreadyExistsError(Exception):
+    """An object with that id exists already."""
+
+
 class RefusedError(Exception):
-    """The keeper refuses, in the words of its API: `googleapi: Error 403: …`."""
+    """The store refuses a change, with the message of its API: `googleapi: Error 403: …`."""
 
 
 class StoredTypes(Protocol):
-    """A keeper of some types. Its objects are partial: what only Terraform knows is absent."""
+    """A store of some types. Its objects are partial: attributes that only Terraform knows are absent."""
 
     @property
     def types(self) -> frozenset[str]:
-        """The resource types that it keeps."""
+        """The resource types that it stores."""
 
     def list(self, type_: str | None) -> Iterator[WorldObject]:
         """What there is of one type, or of all that are worth showing."""
@@ -32,4 +36,4 @@ class StoredTypes(Protocol):
         """Change it; LookupError when it is gone, RefusedError when it may not be changed so."""
 
     def remove(self, type_: str, object_id: str, attributes: Mapping[str, Any]) -> None:
-        """Take it away; LookupError when it is gone, RefusedError when it may not go."""
+        """Delete it; LookupError when it is missing, RefusedError when it may not be deleted."""

@@ -1,4 +1,4 @@
-"""The world's folder: `PROVIDER/TYPE/NAME.json`, one file an object, and what people can do to it by hand."""
+"""The simulated real infrastructure in a folder: one file `PROVIDER/TYPE/NAME.json` for each resource."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import SandboxError
-from orchestrator.sandbox.world.errors import AlreadyExistsError
-from orchestrator.sandbox.world.faults import Fault, Faults
+from orchestrator.sandbox.world.faults import ProviderFault, ProviderFaults
 from orchestrator.sandbox.world.objects import WorldObject, file_name, read_object, write_json, write_object
 from orchestrator.sandbox.world.paths import set_in
-from orchestrator.sandbox.world.stored import RefusedError
+from orchestrator.sandbox.world.stored import AlreadyExistsError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,15 +36,15 @@ def timestamp(moment: datetime) -> str:
 
 
 class World:
-    """What exists. With `stored`, some types live elsewhere (buckets and their objects in the GCS server)."""
+    """The resources that exist. With `stored`, some types are elsewhere (buckets are in the GCS server)."""
 
     def __init__(self, root: Path, *, stored: StoredTypes | None = None, clock: Clock = utc_now) -> None:
         self.root = root
         self.clock = clock
-        self.faults = Faults(root / "faults.json")
+        self.faults = ProviderFaults(root / "faults.json")
         self._stored = stored
 
-    # What people do.
+    # Changes by hand, through the command line.
 
     def list(self, type: str | None = None, glob: str | None = None) -> list[WorldObject]:
         """The objects in order of type and id; `glob` is matched against the id and its last part."""
@@ -59,9 +58,9 @@ class World:
         """The object that a person means: `TYPE/ID`, an id, or the last part of an id if only one has it."""
         type_, _, rest = name.partition("/")
         if rest:
-            found = self.find(type_, rest)
-            if found is not None:
-                return found
+            item = self.find(type_, rest)
+            if item is not None:
+                return item
         items = list(self._all(None))
         for matches in (
             [item for item in items if item.id == name],
@@ -89,7 +88,7 @@ class World:
             raise _refused(error) from error
 
     def delete(self, name: str) -> WorldObject:
-        """Delete an object behind Terraform's back."""
+        """Delete an object outside Terraform."""
         item = self.get(name)
         try:
             self.remove(item.type, item.id)
@@ -99,7 +98,7 @@ class World:
 
     def break_(self, target: str, operation: str, message: str, times: int | None = None) -> None:
         """Make an operation (`create`, `read`, … or `any`) on a type or an id fail with a message."""
-        self.faults.add(Fault(target, operation, message, times))
+        self.faults.add(ProviderFault(target, operation, message, times))
 
     def mend(self, target: str | None = None) -> int:
         """Switch the failures of a target off, or all of them; how many there were."""
@@ -107,26 +106,26 @@ class World:
 
     @property
     def delay_scale(self) -> float:
-        """How much of a real cloud's waiting is played: 0 is none, 1 is all."""
+        """The share of a real cloud's delays that is simulated: 0 is none, 1 is all."""
         try:
             return float(json.loads((self.root / "settings.json").read_bytes())["delays"])
         except (FileNotFoundError, KeyError):
             return 0.0
 
     def set_delays(self, scale: float) -> None:
-        """Play the waiting of a real cloud, times `scale`."""
+        """Simulate a real cloud's delays, times `scale`."""
         write_json(self.root / "settings.json", {"delays": scale})
 
-    # What the provider does.
+    # Operations of the providers.
 
     def find(self, type_: str, object_id: str) -> WorldObject | None:
         """The object, or None when there is none."""
         if self._stored is not None and type_ in self._stored.types:
             return self._stored.find(type_, object_id)
         for folder in self._folders(type_):
-            found = read_object(folder / file_name(object_id))
-            if found is not None:
-                return found
+            item = read_object(folder / file_name(object_id))
+            if item is not None:
+                return item
         return None
 
     def create(self, provider: str, type_: str, object_id: str, attributes: dict[str, Any]) -> WorldObject:
@@ -145,29 +144,29 @@ class World:
         """Replace an object's attributes; LookupError when it is gone."""
         if self._stored is not None and type_ in self._stored.types:
             return self._stored.update(type_, object_id, attributes)
-        found = self.find(type_, object_id)
-        if found is None:
+        item = self.find(type_, object_id)
+        if item is None:
             raise LookupError(object_id)
-        changed = replace(found, attributes=attributes, updated=timestamp(self.clock()))
+        changed = replace(item, attributes=attributes, updated=timestamp(self.clock()))
         write_object(self._path(changed), changed)
         return changed
 
     def remove(self, type_: str, object_id: str, attributes: dict[str, Any] | None = None) -> None:
-        """Take an object away; LookupError when it is gone. `attributes` may say how (`force_destroy`)."""
+        """Delete an object; LookupError when it is missing. `attributes` may say how (`force_destroy`)."""
         if self._stored is not None and type_ in self._stored.types:
             self._stored.remove(type_, object_id, attributes or {})
             return
-        found = self.find(type_, object_id)
-        if found is None:
+        item = self.find(type_, object_id)
+        if item is None:
             raise LookupError(object_id)
-        self._path(found).unlink(missing_ok=True)
+        self._path(item).unlink(missing_ok=True)
 
     def _all(self, type_: str | None) -> Iterator[WorldObject]:
         paths = sorted(self.root.glob(f"*/{type_ or '*'}/*.json"))
-        found = [item for path in paths if (item := read_object(path)) is not None]
+        object_s = [item for path in paths if (item := read_object(path)) is not None]
         if self._stored is not None:
-            found += self._stored.list(type_)
-        yield from sorted(found, key=lambda item: (item.type, item.id))
+            object_s += self._stored.list(type_)
+        yield from sorted(object_s, key=lambda item: (item.type, item.id))
 
     def _folders(self, type_: str) -> Sequence[Path]:
         return sorted(self.root.glob(f"*/{type_}"))

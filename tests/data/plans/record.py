@@ -51,7 +51,7 @@ def depose(path: Path) -> None:
     """Add a deposed copy of each object to a state."""
     state = json.loads(path.read_text())
     for resource in state["resources"]:
-        resource["instances"] += [{**one, "deposed": "0a1b2c3d"} for one in resource["instances"]]
+        resource["instances"] += [{**instance, "deposed": "0a1b2c3d"} for instance in resource["instances"]]
     path.write_text(json.dumps(state))
 
 

@@ -1,4 +1,4 @@
-"""A project of several stacks, a cloud before its change, and rounds in which the change is cut off."""
+"""A project of several stacks, a cloud before its change, and rounds in which the change is interrupted."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.sandbox.gcs.faults import Fault
+from orchestrator.sandbox.faults import HttpFault
 from orchestrator.sandbox.provider.server import reattach_config
 from orchestrator.sandbox.sentinel import Sentinel
-from orchestrator.sandbox.world.faults import Fault as WorldFault
-from orchestrator.sandbox.world.faults import Faults
+from orchestrator.sandbox.world.faults import ProviderFault as WorldFault
+from orchestrator.sandbox.world.faults import ProviderFaults
 from tests.support.crash.watched import (
     BUCKET,
     TYPES,
@@ -136,10 +136,10 @@ class Done:
     def document(self) -> dict[str, Any]:
         """The `--json` document."""
         try:
-            found: dict[str, Any] = json.loads(self.out)
+            loads: dict[str, Any] = json.loads(self.out)
         except ValueError as error:
             raise AssertionError(f"exit {self.code}, no JSON:\n{self.out}\n{self.err}") from error
-        return found
+        return loads
 
 
 @dataclass
@@ -175,7 +175,11 @@ class Round:
     def objects(self, prefix: str) -> dict[str, str]:
         """The generation of each object below a prefix, by name."""
         listed = self.bucket.store.list_objects(BUCKET).items
-        return {one["name"]: one["generation"] for one in listed if one["name"].startswith(prefix)}
+        return {
+            resource["name"]: resource["generation"]
+            for resource in listed
+            if resource["name"].startswith(prefix)
+        }
 
     def locks(self) -> list[str]:
         """The state locks that are held."""
@@ -184,8 +188,8 @@ class Round:
     def entries(self) -> dict[str, dict[str, Any]]:
         """The ledger's entries, by stack id."""
         names = self.objects("dev/ledger/stacks/")
-        found = [json.loads(self.bucket.store.read_object(BUCKET, name)[1]) for name in names]
-        return {one["stack"]: one for one in found}
+        documents = [json.loads(self.bucket.store.read_object(BUCKET, name)[1]) for name in names]
+        return {document["stack"]: document for document in documents}
 
     def exists(self) -> set[str]:
         """What exists in the world's folder, as `TYPE/ID`."""
@@ -195,11 +199,11 @@ class Round:
     def known(self) -> set[str]:
         """What the states say exists, as `TYPE/ID`."""
         return {
-            f"{one['type']}/{instance['attributes']['id']}"
+            f"{resource['type']}/{instance['attributes']['id']}"
             for state in self.states().values()
-            for one in state["resources"]
-            if one["mode"] == "managed"
-            for instance in one["instances"]
+            for resource in state["resources"]
+            if resource["mode"] == "managed"
+            for instance in resource["instances"]
         }
 
     def delete_ledger(self) -> None:
@@ -207,9 +211,9 @@ class Round:
         for name in self.objects("dev/ledger/"):
             self.bucket.store.delete_object(BUCKET, name)
 
-    def refuse_import(self, target: str) -> Faults:
+    def refuse_import(self, target: str) -> ProviderFaults:
         """Let the provider refuse to import `TYPE/ID`, until the faults are cleared."""
-        faults = Faults(self.world / "faults.json")
+        faults = ProviderFaults(self.world / "faults.json")
         faults.add(WorldFault(target, "import", "The service does not answer."))
         return faults
 
@@ -259,7 +263,7 @@ class Lab:
         target: Target = "both",
         *,
         slow: float | Callable[[], object] = 0.0,
-        faults: Sequence[Fault] = (),
+        faults: Sequence[HttpFault] = (),
         act: Callable[[Round], None] | None = None,
         skew: float = 0.0,
     ) -> Iterator[Round]:
@@ -290,21 +294,21 @@ class Lab:
                 "TF_REATTACH_PROVIDERS": reattach_config(ports, self._sentinel.pid),
                 "INFRA_SANDBOX": "test",
             }
-            made = Round(self.repo.root, bucket, self.folder / "worlds" / name, trigger, effects, env)
+            new_round = Round(self.repo.root, bucket, self.folder / "worlds" / name, trigger, effects, env)
             if act is not None:
-                trigger.act = partial(act, made)
+                trigger.act = partial(act, new_round)
             else:
-                trigger.act = partial(_break, bucket, faults) if faults else partial(kill, made, target)
+                trigger.act = partial(_break, bucket, faults) if faults else partial(kill, new_round, target)
             try:
-                yield made
+                yield new_round
             finally:
                 trigger.disarm()
-                put_down(made)
+                put_down(new_round)
 
 
-def _break(bucket: WatchedBucket, faults: Sequence[Fault]) -> None:
-    for one in faults:
-        bucket.faults.add(one)
+def _break(bucket: WatchedBucket, faults: Sequence[HttpFault]) -> None:
+    for fault in faults:
+        bucket.faults.add(fault)
 
 
 def kill(round_: Round, target: Target) -> None:
@@ -347,14 +351,14 @@ def finished(child: Forked) -> Done:
 
 def processes() -> list[tuple[int, str, str]]:
     """(pid, command line, working directory) of the Terraforms of this machine that can be seen."""
-    found = []
+    pids = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             words = (path / "cmdline").read_bytes().split(b"\0")
             embedded = any(word.endswith(b"/embedded_main.py") for word in words[:5])
             if embedded or b"terraform" in words[0].rsplit(b"/", 1)[-1]:
                 line = b" ".join(words).decode(errors="replace")
-                found.append((int(path.name), line, str((path / "cwd").readlink())))
+                pids.append((int(path.name), line, str((path / "cwd").readlink())))
         except OSError:
             continue
-    return found
+    return pids

@@ -57,7 +57,7 @@ def append_result(result: Result, file: Path = FILE) -> None:
 
 def missing_rounds(part: str, default: int, results: Iterable[Result]) -> list[int]:
     """The numbers of a part's rounds that were not played yet with this seed."""
-    played = {one.number for one in results if (one.part, one.seed) == (part, SEED)}
+    played = {result.number for result in results if (result.part, result.seed) == (part, SEED)}
     return [number for number in range(ROUNDS or default) if number not in played]
 
 
@@ -69,12 +69,12 @@ def play_rounds(part: str, default: int, play: Callable[[int], str], file: Path 
     defects = []
     for number in missing_rounds(part, default, read_results(file)):
         try:
-            outcome, found = play(number), tuple[str, ...]()
+            outcome, notes = play(number), tuple[str, ...]()
         except AssertionError as error:
-            outcome, found = "DEFECT", (str(error),)
+            outcome, notes = "DEFECT", (str(error),)
             defects.append(f"{part} {number}: {error}")
         day = f"{datetime.now(UTC):%Y-%m-%d}"
-        append_result(Result(part, SEED, number, "", outcome, found, day), file)
+        append_result(Result(part, SEED, number, "", outcome, notes, day), file)
     assert not defects, "\n\n".join(defects)
 
 
@@ -88,11 +88,11 @@ def table(results: Iterable[Result], machine: str = "") -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for part, rounds in sorted(parts.items()):
-        outcomes = Counter(one.outcome for one in rounds)
+        outcomes = Counter(result.outcome for result in rounds)
         words = ", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common())
-        seeds = ", ".join(map(str, sorted({one.seed for one in rounds})))
-        defects = sum(bool(one.defects) for one in rounds)
-        day = max(one.day for one in rounds)
+        seeds = ", ".join(map(str, sorted({result.seed for result in rounds})))
+        defects = sum(bool(result.defects) for result in rounds)
+        day = max(result.day for result in rounds)
         lines.append(f"| {part} | {seeds} | {len(rounds)} | {words} | {defects} | {day} |")
     return "\n".join([*lines, *(["", machine] if machine else [])])
 
@@ -100,8 +100,8 @@ def table(results: Iterable[Result], machine: str = "") -> str:
 def both_tables(results: Iterable[Result], machine: str = "") -> str:
     """The table of what was drawn, and below it one of what was forced since it hardly ever comes up."""
     rounds = list(results)
-    forced = [one for one in rounds if one.part in FORCED]
-    tables = [table((one for one in rounds if one.part not in FORCED), "" if forced else machine)]
+    forced = [result for result in rounds if result.part in FORCED]
+    tables = [table((result for result in rounds if result.part not in FORCED), "" if forced else machine)]
     if forced:
         tables += ["Forced, not drawn:", table(forced, machine)]
     return "\n\n".join(tables)

@@ -1,4 +1,4 @@
-"""One round: where it was cut off, who died, and what came of it."""
+"""One round: where it was interrupted, who died, and what came of it."""
 
 from __future__ import annotations
 

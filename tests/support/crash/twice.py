@@ -13,25 +13,27 @@ CODES = (0, 6)
 def two_at_once(lab: Lab, skew: float = 0.0) -> Verdict:
     """One round; `outcome` is the two exit codes. The bucket's clock is `skew` seconds ahead."""
     verdict = Verdict()
-    with lab.round(skew=skew) as one:
-        both = [one.start("apply", STACK, *YES, "--json") for _ in range(2)]
+    with lab.round(skew=skew) as round_:
+        both = [round_.start("apply", STACK, *YES, "--json") for _ in range(2)]
         done = [finished(child) for child in both]
         codes = sorted(each.code for each in done)
-        said = "\n".join(each.out + each.err for each in done)
+        output = "\n".join(each.out + each.err for each in done)
         verdict.outcome = " and ".join(map(str, codes))
-        verdict.insist(codes[0] == 0 and codes[1] in CODES, f"exit codes {codes}\n{said}")
+        verdict.insist(codes[0] == 0 and codes[1] in CODES, f"exit codes {codes}\n{output}")
         results = sorted(each.document["stacks"][0]["result"] for each in done)
-        verdict.insist(results.count("applied") == 1, f"not exactly one applied: {results}\n{said}")
+        verdict.insist(results.count("applied") == 1, f"not exactly one applied: {results}\n{output}")
         topics = {f"google_pubsub_topic/projects/lab/topics/{name}" for name in ("job", "nightly")}
-        verdict.insist(topics <= one.exists() & one.known(), f"something is lost: {one.known()}\n{said}")
-        verdict.insist(max(one.effects.made.values()) == 1, f"made twice: {one.effects}")
-        verdict.insist(max(one.effects.changed.values()) == 1, f"changed twice: {one.effects}")
-        verdict.insist(not one.effects.idle and not one.effects.refused, f"twice: {one.effects}")
-        verdict.insist(not one.locks(), "still locked")
-        entry = one.entries()[STACK]
+        verdict.insist(
+            topics <= round_.exists() & round_.known(), f"something is lost: {round_.known()}\n{output}"
+        )
+        verdict.insist(max(round_.effects.made.values()) == 1, f"made twice: {round_.effects}")
+        verdict.insist(max(round_.effects.changed.values()) == 1, f"changed twice: {round_.effects}")
+        verdict.insist(not round_.effects.idle and not round_.effects.refused, f"twice: {round_.effects}")
+        verdict.insist(not round_.locks(), "still locked")
+        entry = round_.entries()[STACK]
         verdict.insist(
             entry["operation"] is None and entry["result"] in ("applied", "unchanged"), f"recorded: {entry}"
         )
-        generation = one.objects("dev/state/")["dev/state/jobs/default.tfstate"]
+        generation = round_.objects("dev/state/")["dev/state/jobs/default.tfstate"]
         verdict.insist(entry["state_generation"] == generation, f"recorded another state: {entry}")
     return verdict

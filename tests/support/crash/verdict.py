@@ -1,4 +1,4 @@
-"""What must hold after an apply was cut off: `status` names it, `resume` makes all of it agree."""
+"""What must hold after an apply was interrupted: `status` names it, `resume` makes all of it agree."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def repair(round_: Round, *, killed_again_after: int | None = None) -> Verdict:
     lost = round_.exists() - round_.known()
     unfinished = _named(round_, verdict, suspects, lost and not living)
     if unfinished:
-        dead = {one["operation"]["run"] for one in round_.entries().values() if _died(one)}
+        dead = {entry["operation"]["run"] for entry in round_.entries().values() if _died(entry)}
         if killed_again_after is not None:
             round_.trigger.rearm(killed_again_after)
             round_.infra("resume", *YES)
@@ -73,12 +73,12 @@ def without_ledger(round_: Round, done: Done) -> Verdict:
     began = time.monotonic()
     verdict = Verdict()
     round_.trigger.disarm()
-    said = f"exit {done.code}\n{done.out}\n{done.err}"
-    verdict.insist("Traceback" not in said and "defect in infra" not in said, said)
-    verdict.insist(done.code in LEDGER_GONE, said)
-    verdict.insist(not round_.terraforms(), f"a Terraform is still there\n{said}")
+    output = f"exit {done.code}\n{done.out}\n{done.err}"
+    verdict.insist("Traceback" not in output and "defect in infra" not in output, output)
+    verdict.insist(done.code in LEDGER_GONE, output)
+    verdict.insist(not round_.terraforms(), f"a Terraform is still there\n{output}")
     verdict.insist(
-        round_.exists() == round_.known(), f"in no state: {round_.exists() ^ round_.known()}\n{said}"
+        round_.exists() == round_.known(), f"in no state: {round_.exists() ^ round_.known()}\n{output}"
     )
     head = _head(round_)
     recorded = [id for id, entry in round_.entries().items() if entry["commit"] == head]
@@ -104,10 +104,12 @@ def named_first(round_: Round, target: str) -> Verdict:
     name = target.rsplit("/", 1)[-1]
     faults = round_.refuse_import(target)
     done = round_.infra("resume", *YES)
-    said = f"exit {done.code}\n{done.out}\n{done.err}"
-    verdict.insist(done.code == 7, f"resume: {said}")
-    verdict.insist(name in done.out + done.err and "Traceback" not in said, f"{name} is not named\n{said}")
-    verdict.insist(not round_.locks(), f"still locked: {round_.locks()}\n{said}")
+    output = f"exit {done.code}\n{done.out}\n{done.err}"
+    verdict.insist(done.code == 7, f"resume: {output}")
+    verdict.insist(
+        name in done.out + done.err and "Traceback" not in output, f"{name} is not named\n{output}"
+    )
+    verdict.insist(not round_.locks(), f"still locked: {round_.locks()}\n{output}")
     verdict.insist(
         round_.exists() - round_.known() == {target}, f"not alone: {round_.exists() ^ round_.known()}"
     )
@@ -137,7 +139,7 @@ def _suspects(round_: Round) -> set[str]:
 def _named(round_: Round, verdict: Verdict, suspects: set[str], torn: object) -> set[str]:
     """The stacks that `status` calls unfinished."""
     done = round_.infra("status", "--json")
-    standing = {one["id"]: one["standing"] for one in done.document["stacks"]}
+    standing = {stack["id"]: stack["status"] for stack in done.document["stacks"]}
     unfinished = {id for id, word in standing.items() if word in UNFINISHED}
     verdict.insist(
         suspects <= unfinished, f"status does not name {sorted(suspects - unfinished)}: {standing}"
@@ -148,21 +150,21 @@ def _named(round_: Round, verdict: Verdict, suspects: set[str], torn: object) ->
 
 def _agreement(round_: Round, verdict: Verdict, done: Done) -> None:
     """World, states and ledger agree after a resume."""
-    said = done.out + done.err
-    exists, known = round_.exists(), round_.known()
-    lost = [one for one in exists - known if f"{one.rsplit('/', 1)[-1]}" not in said]
-    verdict.insist(not lost, f"exists, in no state and not named: {lost}\n{said}")
-    verdict.insist(known <= exists, f"in a state, and does not exist: {known - exists}\n{said}")
-    verdict.insist(not round_.locks(), f"still locked: {round_.locks()}\n{said}")
-    verdict.insist(not round_.terraforms(), f"a Terraform is still there\n{said}")
-    verdict.insist("Traceback" not in said, said)
-    verdict.insist(done.code == 0 or exists - known, f"resume: exit {done.code}\n{said}")
+    out = done.out + done.err
+    exists, recorded = round_.exists(), round_.known()
+    lost = [exist for exist in exists - recorded if f"{exist.rsplit('/', 1)[-1]}" not in out]
+    verdict.insist(not lost, f"exists, in no state and not named: {lost}\n{out}")
+    verdict.insist(recorded <= exists, f"in a state, and does not exist: {recorded - exists}\n{out}")
+    verdict.insist(not round_.locks(), f"still locked: {round_.locks()}\n{out}")
+    verdict.insist(not round_.terraforms(), f"a Terraform is still there\n{out}")
+    verdict.insist("Traceback" not in out, out)
+    verdict.insist(done.code == 0 or exists - recorded, f"resume: exit {done.code}\n{out}")
     states = round_.objects("dev/state/")
     for id, entry in round_.entries().items():
-        verdict.insist(entry["operation"] is None, f"{id} still has an operation\n{said}")
+        verdict.insist(entry["operation"] is None, f"{id} still has an operation\n{out}")
         now = states.get(f"dev/state/{id.split('/')[1]}/default.tfstate")
         verdict.insist(
-            done.code != 0 or entry["state_generation"] == now, f"{id}: not the state's generation\n{said}"
+            done.code != 0 or entry["state_generation"] == now, f"{id}: not the state's generation\n{out}"
         )
 
 
@@ -198,8 +200,8 @@ def _the_rest(round_: Round, verdict: Verdict, *options: str) -> None:
 def _never_twice(round_: Round, verdict: Verdict, tries: Set[str] = frozenset()) -> None:
     """Nothing was made twice, nothing was changed again to what it was; only `tries` were tried again."""
     effects = round_.effects
-    twice = [one for one, count in (effects.made + effects.changed).items() if count > 1]
-    refused = [one for one in effects.refused if one not in tries]
+    twice = [address for address, count in (effects.made + effects.changed).items() if count > 1]
+    refused = [address for address in effects.refused if address not in tries]
     verdict.insist(not twice, f"done twice: {twice}")
     verdict.insist(not effects.idle, f"changed to what it was: {effects.idle}")
     verdict.insist(not refused, f"made again, and refused: {refused}")

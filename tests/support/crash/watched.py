@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.sandbox.gcs.admin import Entry, RequestLog
+from orchestrator.sandbox.faults import HttpFault, HttpFaults
+from orchestrator.sandbox.gcs.admin import RequestLog, ServedRequest
 from orchestrator.sandbox.gcs.buckets import Clock
-from orchestrator.sandbox.gcs.faults import Fault, Faults
 from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.sandbox.provider.server import ProviderServer
-from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.world import World, WorldObject
-from orchestrator.sandbox.world.errors import AlreadyExistsError
+from orchestrator.sandbox.world.stored import AlreadyExistsError
 
 BUCKET = "states"
 TYPES = ("google_pubsub_topic", "google_compute_network", "google_compute_subnetwork")
@@ -49,9 +49,9 @@ class Step:
 def step_name(when: str, method: str, path: str) -> str:
     """A request in words that are the same in every round: `after POST state of net`."""
     for pattern, what in _NAMES:
-        found = re.search(pattern, path)
-        if found:
-            stack = found.groupdict().get("stack")
+        match = re.search(pattern, path)
+        if match:
+            stack = match.groupdict().get("stack")
             return f"{when} {method} {what}{f' of {stack}' if stack else ''}"
     return f"{when} {method} bucket"
 
@@ -102,16 +102,16 @@ class Trigger:
             self.armed = False
 
 
-class _WatchedFaults(Faults):
+class _WatchedFaults(HttpFaults):
     """Faults, and the steps before requests."""
 
     def __init__(self, trigger: Trigger) -> None:
         super().__init__()
         self._trigger = trigger
 
-    def strike(self, method: str, path: str, account: str) -> Fault | None:
+    def strike(self, method: str, path: str, account: str = "") -> HttpFault | None:
         if self._trigger.passes(step_name("before", method, path)) and self._trigger.cuts:
-            return Fault(cut="before")
+            return HttpFault(cut="before")
         return super().strike(method, path, account)
 
 
@@ -122,7 +122,7 @@ class _WatchedLog(RequestLog):
         super().__init__()
         self._trigger = trigger
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: ServedRequest) -> None:
         super().add(entry)
         if entry.method != "GET" and entry.status:
             self._trigger.passes(step_name("after", entry.method, entry.path))
@@ -169,23 +169,23 @@ class WatchedWorld(World):
         name = f"{type_}/{object_id}"
         self._before("create", name)
         try:
-            made = super().create(provider, type_, object_id, attributes)
+            object_ = super().create(provider, type_, object_id, attributes)
         except AlreadyExistsError:
             self._effects.note("refused", name)
             raise
         self._effects.note("made", name)
         self._after("create", name)
-        return made
+        return object_
 
     def update(self, type_: str, object_id: str, attributes: dict[str, Any]) -> WorldObject:
         name = f"{type_}/{object_id}"
         self._before("update", name)
         before = self.find(type_, object_id)
-        made = super().update(type_, object_id, attributes)
-        same = before is not None and before.attributes == made.attributes
+        object_ = super().update(type_, object_id, attributes)
+        same = before is not None and before.attributes == object_.attributes
         self._effects.note("idle" if same else "changed", name)
         self._after("update", name)
-        return made
+        return object_
 
     def remove(self, type_: str, object_id: str, attributes: dict[str, Any] | None = None) -> None:
         name = f"{type_}/{object_id}"
@@ -206,7 +206,7 @@ class WatchedProviders(ProviderServer):
     """Simulated providers whose worlds are watched; `watch` opens one."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, Schemas())
+        super().__init__(folder, RecordedSchemas())
         self._watched: dict[str, WatchedWorld] = {}
         self._root = folder
 

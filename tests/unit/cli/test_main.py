@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.main import forget_relative_folders
+from orchestrator.engine.saved_plans import read_saved_plans
 from orchestrator.errors import UsageError
-from orchestrator.run.keeping import read_kept
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
 
@@ -62,4 +62,4 @@ def test_affected_counts_what_it_lists(make_repo: MakeRepo) -> None:
 def test_kept_plans_that_are_not_there_are_wrong_usage(tmp_path: Path, folder: str, why: str) -> None:
     (tmp_path / "infra").mkdir()
     with pytest.raises(UsageError, match=why):
-        read_kept(tmp_path / folder)
+        read_saved_plans(tmp_path / folder)

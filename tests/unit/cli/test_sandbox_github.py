@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.sandbox_github import refs_of
+from orchestrator.cli.sandbox_github import fetch_refs
 
 
 def test_without_an_origin_trunk_is_fetched_as_well() -> None:
-    assert refs_of(1, "main", has_origin=True) == "refs/pull/1/merge"
-    assert refs_of(1, "main", has_origin=False).split()[1] == "+refs/heads/main:refs/remotes/origin/main"
+    assert fetch_refs(1, "main", has_origin=True) == "refs/pull/1/merge"
+    assert fetch_refs(1, "main", has_origin=False).split()[1] == "+refs/heads/main:refs/remotes/origin/main"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from orchestrator.config import json_schema, load_text
-from orchestrator.config.drift import Drift, IgnoreRule, Limits, Window
+from orchestrator.config.drift import Drift, IgnoreRule, RemediationLimits, Window
 from orchestrator.errors import ConfigError
 
 WHOLE = """
@@ -51,7 +51,7 @@ def test_every_key_arrives() -> None:
         summary="issue",
         webhook="DRIFT_URL",
         actions={"prod": {"reverted": "revert", "noise": "accept"}},
-        limits=Limits(
+        limits=RemediationLimits(
             ("b.*",),
             3,
             deletes=True,
@@ -92,3 +92,10 @@ def test_a_mistake_says_where_it_is_and_what_would_be_right(text: str, key: str,
     assert caught.value.key == f"drift.{key}"
     assert message in caught.value.message
     assert "secret" not in caught.value.message, "what stands in place of a name may be what it hides"
+
+
+def test_the_former_name_of_a_class_counts_as_the_present_one() -> None:
+    drift = load_text("version: 1\ndrift: {actions: {dev: {owed: revert}}}").drift
+    assert drift.action("dev", "unapplied") == "revert"
+    with pytest.raises(ConfigError, match="`owed` is the former name of `unapplied`"):
+        load_text("version: 1\ndrift: {actions: {dev: {owed: revert, unapplied: report}}}")

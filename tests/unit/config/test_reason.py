@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.config.loading import load_text
-from orchestrator.config.reason import reason
+from orchestrator.config.reason import clean_reason
 from orchestrator.errors import ConfigError
 
 INVISIBLE = {
@@ -33,7 +33,7 @@ INVISIBLE = {
 @pytest.mark.parametrize("text", INVISIBLE.values(), ids=INVISIBLE)
 def test_what_nobody_can_read_is_no_reason(text: str) -> None:
     with pytest.raises(ValueError, match="must say why"):
-        reason(text)
+        clean_reason(text)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_nobody_can_read_is_no_reason(text: str) -> None:
     ],
 )
 def test_a_reason_is_one_line_of_what_can_be_read(text: str, expected: str) -> None:
-    assert reason(text) == expected
+    assert clean_reason(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def runner(root: Path, *checks: Check) -> tuple[CheckRunner, Clock]:
     """A runner at a time of its own, which hides the word hunter2."""
     clock = Clock()
     env = {"PATH": os.environ["PATH"], "INFRA_ENVIRONMENT": "dev"}
-    made = CheckRunner(
+    check_runner = CheckRunner(
         environment="dev",
         checks=checks,
         root=root,
@@ -74,7 +74,7 @@ def runner(root: Path, *checks: Check) -> tuple[CheckRunner, Clock]:
         clock=clock,
         sleep=clock.sleep,
     )
-    return made, clock
+    return check_runner, clock
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 
 from orchestrator.engine.claims import Claim
 from orchestrator.errors import InfraError, LockedError, PartialError, StateError
-from orchestrator.project.model import Backend, Stack
 from orchestrator.report.model import Result, StackReport
+from orchestrator.repository.model import Backend, Stack
 from orchestrator.state.ledger import SILENT_AFTER, Ledger
-from orchestrator.state.records import Entry, Operation
+from orchestrator.state.records import LedgerEntry, Operation
 from tests.support.memory_storage import MemoryStorage
 
 STACK = Stack(
@@ -59,7 +59,7 @@ def _no_lock() -> str:
     return ""
 
 
-def _applied(ledger: Ledger) -> Entry:
+def _applied(ledger: Ledger) -> LedgerEntry:
     """The ledger after a run that applied the stack."""
     claim = _claim(ledger, "run-0")
     claim.announce(_no_lock)
@@ -70,7 +70,7 @@ def _applied(ledger: Ledger) -> Entry:
     return entry
 
 
-def _entry(ledger: Ledger) -> Entry:
+def _entry(ledger: Ledger) -> LedgerEntry:
     entry = ledger.entry(STACK.id)
     assert entry is not None
     return entry
@@ -256,10 +256,10 @@ def test_the_bucket_s_clock_alone_says_whether_a_run_lives(
 
 
 def test_a_heartbeat_notes_the_lock(ledger: Ledger) -> None:
-    asked = threading.Event()
+    event = threading.Event()
 
     def lock_generation() -> str:
-        asked.set()
+        event.set()
         return "77"
 
     before = ledger.entry(STACK.id)
@@ -267,7 +267,7 @@ def test_a_heartbeat_notes_the_lock(ledger: Ledger) -> None:
     claim = Claim(ledger, STACK, before, entry, waited=False, first_beat=0.001)
     claim.announce(lock_generation)
     claim.start()
-    assert asked.wait(30)
+    assert event.wait(30)
     claim.close()
     operation = _entry(ledger).operation
     assert operation is not None

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from orchestrator.engine.claims import Claim
-from orchestrator.engine.executor import Executor, Work, has_moved, reason_to_ask
-from orchestrator.engine.planned import Planned, same_changes
-from orchestrator.engine.ports import ALLOW_ALL, ApplyGate, Silent
+from orchestrator.engine.executor import ApplyWork, Executor, has_moved, reason_to_ask
+from orchestrator.engine.ports import ALLOW_ALL, ApplyGate, SilentProgress
 from orchestrator.engine.repair import Repair
+from orchestrator.engine.stack_plan import StackPlan, same_changes
 from orchestrator.errors import (
     BlockedError,
     InfraError,
@@ -25,10 +25,10 @@ from orchestrator.errors import (
 )
 from orchestrator.masking import SecretSet
 from orchestrator.plan.model import AttributeChange, OutputChange, Plan, ResourceChange
-from orchestrator.project.model import Backend, Edge, Finding, Stack
 from orchestrator.report.model import NO_COUNTS, Result, RunReport, StackReport
+from orchestrator.repository.model import Backend, Edge, Finding, Stack
 from orchestrator.state.ledger import Ledger
-from orchestrator.state.records import Entry, Operation, Outcome
+from orchestrator.state.records import LedgerEntry, Operation, Outcome
 from tests.support.memory_storage import MemoryStorage
 
 
@@ -141,29 +141,29 @@ class Rig:
         self.states = States({"dev/app": "7", "dev/net": "3"})
         self.records = Records()
         self.person = Person()
-        self.applied: list[Planned] = []
+        self.applied: list[StackPlan] = []
         self.replans: list[str] = []
         self.gate: ApplyGate = ALLOW_ALL
         self.interrupted = False
         self.resumed: StackReport | None = None
         self.shown = self.planned()
         self.next = [plan(change("other"))]
-        self.work = Work({"dev/app": stack("dev/app")}, {"dev/app": self.shown})
+        self.work = ApplyWork({"dev/app": stack("dev/app")}, {"dev/app": self.shown})
 
-    def planned(self, result: Result = "changed", of: Plan | None = None, **more: Any) -> Planned:
+    def planned(self, result: Result = "changed", of: Plan | None = None, **more: Any) -> StackPlan:
         generations = {"generation": self.states.now["dev/app"], "upstreams": {"dev/net": "3"}}
         counts = {**NO_COUNTS, "update": 1}
         report = StackReport("dev/app", "dev", result, counts=counts, seconds=2.0)
-        shown = (of or plan()) if result == "changed" else None
-        return Planned(report, shown, self.file, **{**generations, **more})
+        stack_plan = (of or plan()) if result == "changed" else None
+        return StackPlan(report, stack_plan, self.file, **{**generations, **more})
 
-    def plan_again(self, stack: Stack) -> Planned:
+    def plan_again(self, stack: Stack) -> StackPlan:
         self.replans.append(stack.id)
-        made = self.next.pop(0) if len(self.next) > 1 else self.next[0]
+        stack_plan = self.next.pop(0) if len(self.next) > 1 else self.next[0]
         upstreams = {"dev/net": str(self.states.now["dev/net"])}
-        return self.planned(of=made, generation=self.states.now["dev/app"], upstreams=upstreams)
+        return self.planned(of=stack_plan, generation=self.states.now["dev/app"], upstreams=upstreams)
 
-    def apply(self, claim: Claim, planned: Planned) -> StackReport:
+    def apply(self, claim: Claim, planned: StackPlan) -> StackReport:
         self.applied.append(planned)
         return replace(planned.report, result="applied")
 
@@ -174,7 +174,7 @@ class Rig:
             self.states,
             self.records,
             self.person,
-            Silent(),
+            SilentProgress(),
             self.plan_again,
             self.apply,
             lambda stack, error: StackReport(stack.id, stack.environment, "failed", reason=error.message),
@@ -360,7 +360,7 @@ def test_a_plan_made_again_that_the_policy_forbids_is_blocked(rig: Rig) -> None:
     again = rig.plan_again
     finding = Finding("error", "limits", "Too much.", "", "infra.yaml")
 
-    def forbidden(stack: Stack) -> Planned:
+    def forbidden(stack: Stack) -> StackPlan:
         planned = again(stack)
         return replace(planned, report=replace(planned.report, findings=(finding,)))
 
@@ -382,9 +382,9 @@ class Refuses:
     """A gate with an error; keeps the plans that it was asked about."""
 
     error: InfraError
-    asked: list[Planned] = field(default_factory=list)
+    asked: list[StackPlan] = field(default_factory=list)
 
-    def check(self, stack: Stack, planned: Planned, before: Entry | None) -> None:
+    def check(self, stack: Stack, planned: StackPlan, before: LedgerEntry | None) -> None:
         self.asked.append(planned)
         raise self.error
 
@@ -433,14 +433,14 @@ def test_a_saved_plan_is_refused_when_an_output_that_it_reads_moved(rig: Rig) ->
 def test_a_saved_plan_stands_when_only_other_outputs_moved(rig: Rig) -> None:
     _upstream_moves(rig)
     edge = Edge("dev/net", "dev/app", "remote_state", outputs=frozenset({"id"}))
-    net = Planned(StackReport("dev/net", "dev", "changed", outputs=("name",)), plan())
-    shown = {"dev/app": rig.shown, "dev/net": net}
+    net = StackPlan(StackReport("dev/net", "dev", "changed", outputs=("name",)), plan())
+    plans = {"dev/app": rig.shown, "dev/net": net}
     executor = Executor(
-        replace(rig.work, planned=shown, upstreams={"dev/app": (edge,)}, fixed=True),
+        replace(rig.work, planned=plans, upstreams={"dev/app": (edge,)}, fixed=True),
         rig.states,
         rig.records,
         rig.person,
-        Silent(),
+        SilentProgress(),
         rig.plan_again,
         rig.apply,
         lambda stack, error: StackReport(stack.id, stack.environment, "failed", reason=error.message),
@@ -467,10 +467,12 @@ def test_what_is_newer_is_not_gone_over(rig: Rig) -> None:
 def test_what_stands_on_a_stack_that_was_not_applied_is_not_touched(rig: Rig, result: Result) -> None:
     app, net = rig.shown, rig.planned()
     net = replace(net, report=replace(net.report, id="dev/net"), upstreams={})
-    work = Work({"dev/app": stack("dev/app"), "dev/net": stack("dev/net")}, {"dev/net": net, "dev/app": app})
+    work = ApplyWork(
+        {"dev/app": stack("dev/app"), "dev/net": stack("dev/net")}, {"dev/net": net, "dev/app": app}
+    )
     touched: list[str] = []
 
-    def apply(claim: Claim, planned: Planned) -> StackReport:
+    def apply(claim: Claim, planned: StackPlan) -> StackReport:
         touched.append(claim.stack.id)
         return replace(planned.report, result=result)
 
@@ -479,7 +481,7 @@ def test_what_stands_on_a_stack_that_was_not_applied_is_not_touched(rig: Rig, re
         States({"dev/app": "7", "dev/net": "7"}),
         rig.records,
         rig.person,
-        Silent(),
+        SilentProgress(),
         lambda stack: work.planned[stack.id],
         apply,
         lambda stack, error: StackReport(stack.id, stack.environment, "failed", reason=error.message),
@@ -491,19 +493,19 @@ def test_what_stands_on_a_stack_that_was_not_applied_is_not_touched(rig: Rig, re
 
 
 def test_a_later_environment_waits_for_an_earlier_one_that_failed(rig: Rig) -> None:
-    def planned(id_: str) -> Planned:
+    def planned(id_: str) -> StackPlan:
         environment = id_.split("/")[0]
         report = StackReport(id_, environment, "changed", counts=dict(NO_COUNTS))
-        return Planned(report, plan(), rig.file, generation="1")
+        return StackPlan(report, plan(), rig.file, generation="1")
 
     ids = ("dev/app", "prod/app")
-    work = Work({id_: stack(id_) for id_ in ids}, {id_: planned(id_) for id_ in ids})
+    work = ApplyWork({id_: stack(id_) for id_ in ids}, {id_: planned(id_) for id_ in ids})
     executor = Executor(
         work,
         States(dict.fromkeys(ids, "1")),
         rig.records,
         rig.person,
-        Silent(),
+        SilentProgress(),
         rig.plan_again,
         lambda claim, planned: replace(planned.report, result="failed"),
         lambda stack, error: StackReport(stack.id, stack.environment, "failed", reason=error.message),

@@ -56,41 +56,41 @@ def files(folder: Path) -> set[str]:
 
 
 def test_plans_of_a_run_that_died_go_and_its_journals_stay(folders: Folders, gone: int) -> None:
-    left = left_by(folders, gone)
+    path = left_by(folders, gone)
     folders.begin_run("now", NOW)
-    assert files(left) == {"dev%2Fapplied/journal.jsonl"}
+    assert files(path) == {"dev%2Fapplied/journal.jsonl"}
 
 
 def test_a_run_that_goes_on_is_let_be(folders: Folders, alive: int) -> None:
-    left = left_by(folders, alive)
-    before = files(left)
+    path = left_by(folders, alive)
+    before = files(path)
     folders.begin_run("now", NOW + 2 * KEPT_DAYS * 86400)
-    assert files(left) == before
+    assert files(path) == before
 
 
 def test_a_terraform_that_outlived_its_run_is_let_be(folders: Folders, gone: int, alive: int) -> None:
-    left = left_by(folders, gone)
-    write_pid_file(left / "dev%2Fapplied" / PID_FILE, alive, "terraform")
-    before = files(left)
+    path = left_by(folders, gone)
+    write_pid_file(path / "dev%2Fapplied" / PID_FILE, alive, "terraform")
+    before = files(path)
     folders.begin_run("now", NOW + 2 * KEPT_DAYS * 86400)
-    assert files(left) == before
+    assert files(path) == before
 
 
 def test_an_old_run_goes_with_its_journals(folders: Folders, gone: int) -> None:
-    left = left_by(folders, gone)
+    path = left_by(folders, gone)
     folders.begin_run("now", NOW + (KEPT_DAYS - 1) * 86400)
-    assert files(left)
+    assert files(path)
     folders.begin_run("then", NOW + (KEPT_DAYS + 1) * 86400)
-    assert not left.exists()
+    assert not path.exists()
 
 
 def test_a_run_that_ends_leaves_nothing_but_journals(folders: Folders) -> None:
     folders.begin_run("now", NOW)
     folder = folders.base / "runs" / "now"
-    found = read_pid_file(folder / PID_FILE)
-    assert found is not None
-    assert found.pid == os.getpid()
-    assert found.alive
+    pid_file = read_pid_file(folder / PID_FILE)
+    assert pid_file is not None
+    assert pid_file.pid == os.getpid()
+    assert pid_file.alive
     (folders.run("now", "dev/a") / "plan.tfplan").touch()
     folders.forget_plans("now")
     assert not folder.exists()

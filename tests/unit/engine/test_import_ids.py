@@ -66,6 +66,162 @@ def test_ids_of_another_provider(type_: str, identity: str, values: dict[str, st
     assert not import_ids().is_recreated(type_)
 
 
+# From the import sections of the AWS provider's documentation, as pulumi-aws 6.83.0 carries them: the id of
+# the example, and the attributes that it is made of.
+AWS_EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
+    "aws_api_gateway_authorizer": ("12345abcde/example", {"rest_api_id": "12345abcde", "id": "example"}),
+    "aws_api_gateway_deployment": ("aabbccddee/1122334", {"rest_api_id": "aabbccddee", "id": "1122334"}),
+    "aws_api_gateway_gateway_response": (
+        "12345abcde/UNAUTHORIZED",
+        {"rest_api_id": "12345abcde", "response_type": "UNAUTHORIZED"},
+    ),
+    "aws_api_gateway_integration_response": (
+        "12345abcde/67890fghij/GET/200",
+        {
+            "rest_api_id": "12345abcde",
+            "resource_id": "67890fghij",
+            "http_method": "GET",
+            "status_code": "200",
+        },
+    ),
+    "aws_api_gateway_method": (
+        "12345abcde/67890fghij/GET",
+        {"rest_api_id": "12345abcde", "resource_id": "67890fghij", "http_method": "GET"},
+    ),
+    "aws_api_gateway_model": ("12345abcde/example", {"rest_api_id": "12345abcde", "name": "example"}),
+    "aws_api_gateway_stage": ("12345abcde/example", {"rest_api_id": "12345abcde", "stage_name": "example"}),
+    "aws_api_gateway_usage_plan_key": ("12345abcde/zzz", {"usage_plan_id": "12345abcde", "key_id": "zzz"}),
+    "aws_apigatewayv2_api_mapping": (
+        "1122334/ws-api.example.com",
+        {"id": "1122334", "domain_name": "ws-api.example.com", "api_id": "aabbccddee"},
+    ),
+    "aws_apigatewayv2_integration_response": (
+        "aabbccddee/1122334/998877",
+        {"api_id": "aabbccddee", "integration_id": "1122334", "id": "998877"},
+    ),
+    "aws_apigatewayv2_route": ("aabbccddee/1122334", {"api_id": "aabbccddee", "id": "1122334"}),
+    "aws_apigatewayv2_route_response": (
+        "aabbccddee/1122334/998877",
+        {"api_id": "aabbccddee", "route_id": "1122334", "id": "998877"},
+    ),
+    "aws_apigatewayv2_stage": (
+        "aabbccddee/example-stage",
+        {"api_id": "aabbccddee", "name": "example-stage", "id": "example-stage"},
+    ),
+    "aws_appautoscaling_policy": (
+        "service-namespace/resource-id/scalable-dimension/policy-name",
+        {
+            "service_namespace": "service-namespace",
+            "resource_id": "resource-id",
+            "scalable_dimension": "scalable-dimension",
+            "name": "policy-name",
+        },
+    ),
+    "aws_autoscaling_policy": (
+        "asg-name/policy-name",
+        {"autoscaling_group_name": "asg-name", "name": "policy-name", "id": "policy-name"},
+    ),
+    "aws_backup_selection": ("plan-id|selection-id", {"plan_id": "plan-id", "id": "selection-id"}),
+    "aws_cloudwatch_log_metric_filter": (
+        "/aws/lambda/function:test",
+        {"log_group_name": "/aws/lambda/function", "name": "test", "id": "test"},
+    ),
+    "aws_cloudwatch_log_stream": (
+        "Yada:SampleLogStream1234",
+        {"log_group_name": "Yada", "name": "SampleLogStream1234"},
+    ),
+    "aws_cloudwatch_log_subscription_filter": (
+        "/aws/lambda/example_lambda_name|test_lambdafunction_logfilter",
+        {"log_group_name": "/aws/lambda/example_lambda_name", "name": "test_lambdafunction_logfilter"},
+    ),
+    "aws_cognito_user_pool_client": (
+        "us-west-2_abc123/3ho4ek12345678909nh3fmhpko",
+        {"user_pool_id": "us-west-2_abc123", "id": "3ho4ek12345678909nh3fmhpko"},
+    ),
+    "aws_db_instance": ("mydb-rds-instance", {"identifier": "mydb-rds-instance", "id": "db-ABC"}),
+    "aws_ecs_cluster": ("stateless-app", {"name": "stateless-app", "id": "arn:aws:ecs:r:1:cluster/x"}),
+    "aws_ecs_task_definition": ("", {"id": "mytaskfamily", "family": "mytaskfamily"}),
+    "aws_iam_user_group_membership": (
+        "user1/group1/group2",
+        {"user": "user1", "groups[0]": "group1", "groups[1]": "group2", "id": "terraform-2026"},
+    ),
+    "aws_iam_user_ssh_key": (
+        "user:APKAJNCNNJICVN7CFKCA:SSH",
+        {"username": "user", "id": "APKAJNCNNJICVN7CFKCA", "encoding": "SSH"},
+    ),
+    "aws_kinesis_stream": ("terraform-kinesis-test", {"name": "terraform-kinesis-test", "id": "arn"}),
+    "aws_lambda_alias": (
+        "my_test_lambda_function/my_alias",
+        {"function_name": "my_test_lambda_function", "name": "my_alias", "id": "arn"},
+    ),
+    "aws_lambda_permission": (
+        "my_test_lambda_function:qualifier_name/AllowExecutionFromCloudWatch",
+        {
+            "function_name": "my_test_lambda_function",
+            "qualifier": "qualifier_name",
+            "statement_id": "AllowExecutionFromCloudWatch",
+        },
+    ),
+    "aws_opensearch_domain": ("domain_name", {"domain_name": "domain_name", "id": "arn"}),
+    "aws_organizations_policy_attachment": (
+        "123456789012:p-12345678",
+        {"target_id": "123456789012", "policy_id": "p-12345678"},
+    ),
+    "aws_route": (
+        "rtb-656C65616E6F72_2620:0:2d0:200::8/125",
+        {"route_table_id": "rtb-656C65616E6F72", "destination_ipv6_cidr_block": "2620:0:2d0:200::8/125"},
+    ),
+    "aws_route_table_association": (
+        "igw-01b3a60780f8d034a/rtb-656c65616e6f72",
+        {"gateway_id": "igw-01b3a60780f8d034a", "route_table_id": "rtb-656c65616e6f72", "id": "rtbassoc-1"},
+    ),
+    "aws_security_group_rule": (
+        "sg-6777656e646f6c796e_ingress_92_0_65536_10.0.3.0/24_10.0.4.0/24",
+        {
+            "security_group_id": "sg-6777656e646f6c796e",
+            "type": "ingress",
+            "protocol": "92",
+            "from_port": "0",
+            "to_port": "65536",
+            "cidr_blocks[0]": "10.0.3.0/24",
+            "cidr_blocks[1]": "10.0.4.0/24",
+            "id": "sgrule-1",
+        },
+    ),
+    "aws_service_discovery_instance": (
+        "0123456789/i-0123",
+        {"service_id": "0123456789", "instance_id": "i-0123"},
+    ),
+    "aws_service_discovery_private_dns_namespace": (
+        "0123456789:vpc-123345",
+        {"id": "0123456789", "vpc": "vpc-123345"},
+    ),
+    "aws_ssm_maintenance_window_target": (
+        "mw-0c50858d01EXAMPLE/23639a0b-ddbc-4bca-9e72-78d96EXAMPLE",
+        {"window_id": "mw-0c50858d01EXAMPLE", "id": "23639a0b-ddbc-4bca-9e72-78d96EXAMPLE"},
+    ),
+    "aws_vpc_dhcp_options_association": (
+        "vpc-0f001273ec18911b1",
+        {"vpc_id": "vpc-0f001273ec18911b1", "id": "dopt-1-vpc-0f001273ec18911b1"},
+    ),
+    "aws_vpc_endpoint_route_table_association": (
+        "vpce-aaaaaaaa/rtb-bbbbbbbb",
+        {"vpc_endpoint_id": "vpce-aaaaaaaa", "route_table_id": "rtb-bbbbbbbb", "id": "a-vpce-1"},
+    ),
+    "aws_volume_attachment": (
+        "/dev/sdh:vol-049df61146c4d7901:i-12345678",
+        {"device_name": "/dev/sdh", "volume_id": "vol-049df61146c4d7901", "instance_id": "i-12345678"},
+    ),
+}
+
+
+@pytest.mark.parametrize("type_", AWS_EXAMPLES)
+def test_aws_ids_are_those_of_the_documentation(type_: str) -> None:
+    expected, attributes = AWS_EXAMPLES[type_]
+    values = {name: value for name, value in attributes.items() if name != "id"}
+    assert import_ids().of(type_, attributes.get("id", "given"), values) == expected
+
+
 def test_each_rule_names_its_provider() -> None:
     assert [
         rule.pattern for rule in import_ids().rules if not re.match(r"[a-z]+[a-z0-9]*_", rule.pattern)
@@ -107,7 +263,14 @@ def test_every_type_of_the_google_provider_is_in_the_data_or_has_a_rule() -> Non
 
 
 @pytest.mark.parametrize(
-    "type_", ["google_service_account_key", "google_sql_ssl_cert", "google_dataproc_job"]
+    "type_",
+    [
+        "google_service_account_key",
+        "google_sql_ssl_cert",
+        "google_dataproc_job",
+        "aws_iam_policy_attachment",
+        "aws_lb_target_group_attachment",
+    ],
 )
 def test_a_type_without_import_has_no_import_id(type_: str) -> None:
     assert not import_ids().is_importable(type_)

@@ -10,9 +10,9 @@ from orchestrator.engine.origin import origin_of
 
 
 def test_a_person_at_a_machine() -> None:
-    found = origin_of({"USER": "ada"})
-    assert (found.person, found.where, found.trigger) == ("ada", socket.gethostname(), "local")
-    assert not found.link
+    origin = origin_of({"USER": "ada"})
+    assert (origin.person, origin.where, origin.trigger) == ("ada", socket.gethostname(), "local")
+    assert not origin.link
 
 
 def test_a_job_on_github(tmp_path: Path) -> None:
@@ -25,11 +25,11 @@ def test_a_job_on_github(tmp_path: Path) -> None:
         "GITHUB_REPOSITORY": "acme/platform",
         "GITHUB_EVENT_PATH": str(event),
     }
-    found = origin_of(env)
-    assert found.trigger == "ci"
-    assert found.person == "ada"
-    assert found.link == found.where == "https://github.com/acme/platform/actions/runs/12"
-    assert found.pull_request == "#7"
+    origin = origin_of(env)
+    assert origin.trigger == "ci"
+    assert origin.person == "ada"
+    assert origin.link == origin.where == "https://github.com/acme/platform/actions/runs/12"
+    assert origin.pull_request == "#7"
     assert origin_of({**env, "GITHUB_REF": "refs/pull/9/merge"}).pull_request == "#9"
     assert origin_of({**env, "GITHUB_EVENT_PATH": "/nowhere"}).pull_request == ""
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.engine.import_ids import import_ids
-from orchestrator.engine.orphans import Planned, compare, instances, planned_line, reduced
+from orchestrator.engine.orphans import PlannedResource, compare, instances, planned_line, reduce_line
 
 NETWORK = "google_compute_network"
 PATH = "projects/p/global/networks/main"
@@ -41,53 +41,53 @@ def resource(name: str, *, identity: str = PATH, key: object = None, module: str
 
 
 def test_what_the_state_knows_is_no_orphan() -> None:
-    found = compare(made(f"{NETWORK}.main"), state(resource("main")), import_ids())
-    assert found.is_clean
-    assert not found.recreated
+    orphan_report = compare(made(f"{NETWORK}.main"), state(resource("main")), import_ids())
+    assert orphan_report.is_clean
+    assert not orphan_report.recreated
 
 
 def test_what_was_made_and_is_in_no_state_is_missing_with_its_import_id() -> None:
     for there in (None, state()):
-        found = compare(made(f"{NETWORK}.main"), there, import_ids())
-        assert [(one.address, one.import_id, one.certain) for one in found.missing] == [
+        orphan_report = compare(made(f"{NETWORK}.main"), there, import_ids())
+        assert [(orphan.address, orphan.import_id, orphan.certain) for orphan in orphan_report.missing] == [
             (f"{NETWORK}.main", PATH, True)
         ]
 
 
 def test_what_was_begun_may_exist_under_its_planned_name() -> None:
     address = f"{NETWORK}.main"
-    planned = planned_line(address, Planned(NETWORK, {"name": "main", "project": "p"}))
-    found = compare([planned, line("apply_start", address)], None, import_ids())
-    (one,) = found.maybe
-    assert (one.name, one.import_id, one.certain) == ("main", PATH, False)
-    assert str(one) == f"{address} (main)"
+    planned = planned_line(address, PlannedResource(NETWORK, {"name": "main", "project": "p"}))
+    orphan_report = compare([planned, line("apply_start", address)], None, import_ids())
+    (orphan,) = orphan_report.maybe
+    assert (orphan.name, orphan.import_id, orphan.certain) == ("main", PATH, False)
+    assert str(orphan) == f"{address} (main)"
 
 
 def test_without_its_planned_attributes_nobody_can_tell_its_import_id() -> None:
-    (one,) = compare([line("apply_start", f"{NETWORK}.main")], None, import_ids()).maybe
-    assert one.import_id == ""
+    (orphan,) = compare([line("apply_start", f"{NETWORK}.main")], None, import_ids()).maybe
+    assert orphan.import_id == ""
 
 
 def test_what_could_not_be_made_may_exist_but_is_not_taken() -> None:
     address = f"{NETWORK}.main"
-    planned = planned_line(address, Planned(NETWORK, {"name": "main", "project": "p"}))
+    planned = planned_line(address, PlannedResource(NETWORK, {"name": "main", "project": "p"}))
     lines = [planned, line("apply_start", address), line("apply_errored", address)]
-    (one,) = compare(lines, None, import_ids()).maybe
-    assert one.import_id == ""
+    (orphan,) = compare(lines, None, import_ids()).maybe
+    assert orphan.import_id == ""
 
 
 def test_what_an_earlier_attempt_began_is_looked_up_although_a_later_one_was_refused() -> None:
     """A resume whose import was refused creates again, and is told that the object exists: it is ours."""
     address = f"{NETWORK}.main"
-    planned = planned_line(address, Planned(NETWORK, {"name": "main", "project": "p"}))
+    planned = planned_line(address, PlannedResource(NETWORK, {"name": "main", "project": "p"}))
     begun, refused = line("apply_start", address), line("apply_errored", address)
-    (one,) = compare([planned, begun, planned, begun, refused], None, import_ids()).maybe
-    assert one.import_id == PATH
-    (one,) = compare([planned, begun, planned, begun, refused, begun, refused], None, import_ids()).maybe
-    assert one.import_id == PATH
+    (orphan,) = compare([planned, begun, planned, begun, refused], None, import_ids()).maybe
+    assert orphan.import_id == PATH
+    (orphan,) = compare([planned, begun, planned, begun, refused, begun, refused], None, import_ids()).maybe
+    assert orphan.import_id == PATH
     # Refused at first, and again: it is perhaps somebody else's.
-    (one,) = compare([planned, begun, refused, begun, refused], None, import_ids()).maybe
-    assert one.import_id == ""
+    (orphan,) = compare([planned, begun, refused, begun, refused], None, import_ids()).maybe
+    assert orphan.import_id == ""
 
 
 def test_what_was_made_and_deleted_again_is_gone() -> None:
@@ -121,7 +121,7 @@ def test_a_state_that_has_the_deleted_object_does_not_know_its_replacement() -> 
 
 def test_a_replacement_that_was_only_begun_is_looked_for() -> None:
     address = f"{NETWORK}.main"
-    planned = planned_line(address, Planned(NETWORK, {"name": "main", "project": "p"}, PATH))
+    planned = planned_line(address, PlannedResource(NETWORK, {"name": "main", "project": "p"}, PATH))
     lines = [planned, *deleted(address, PATH), line("apply_start", address)]
     (orphan,) = compare(lines, state(resource("main")), import_ids()).maybe
     assert (orphan.import_id, orphan.replaced) == (PATH, PATH)
@@ -129,17 +129,21 @@ def test_a_replacement_that_was_only_begun_is_looked_for() -> None:
 
 def test_a_replacement_created_first_leaves_two_objects_for_one_address() -> None:
     address = f"{NETWORK}.main"
-    planned = planned_line(address, Planned(NETWORK, {}, PATH))
-    found = compare([planned, *made(address, "new-id")], state(resource("main")), import_ids())
-    assert [(one.id, one.replaced, one.import_id) for one in found.doubled] == [("new-id", PATH, "")]
-    assert not found.is_clean
+    planned = planned_line(address, PlannedResource(NETWORK, {}, PATH))
+    orphan_report = compare([planned, *made(address, "new-id")], state(resource("main")), import_ids())
+    assert [(orphan.id, orphan.replaced, orphan.import_id) for orphan in orphan_report.doubled] == [
+        ("new-id", PATH, "")
+    ]
+    assert not orphan_report.is_clean
 
 
 def test_deleting_the_replaced_object_leaves_the_created_one_alone() -> None:
     address = f"{NETWORK}.main"
     lines = [*made(address, "new-id"), *deleted(address, PATH)]
-    assert [one.id for one in compare(lines, None, import_ids()).missing] == ["new-id"]
-    assert [one.id for one in compare(lines, state(resource("main")), import_ids()).missing] == ["new-id"]
+    assert [orphan.id for orphan in compare(lines, None, import_ids()).missing] == ["new-id"]
+    assert [orphan.id for orphan in compare(lines, state(resource("main")), import_ids()).missing] == [
+        "new-id"
+    ]
 
 
 def error(address: str, summary: str, detail: str = "") -> bytes:
@@ -168,13 +172,13 @@ def error(address: str, summary: str, detail: str = "") -> bytes:
 )
 def test_a_lost_answer_leaves_an_orphan_as_a_kill_does(summary: str, detail: str, is_lost: bool) -> None:
     address = f"{NETWORK}.main"
-    planned = planned_line(address, Planned(NETWORK, {"name": "main", "project": "p"}))
+    planned = planned_line(address, PlannedResource(NETWORK, {"name": "main", "project": "p"}))
     lines = [planned, line("apply_start", address), line("apply_errored", address)]
     lines.append(error(address, summary, detail))
-    for journal in (lines, [planned, *(one for one in map(reduced, lines) if one)]):
-        found = compare(journal, None, import_ids())
-        assert [one.import_id for one in found.maybe] == [PATH if is_lost else ""]
-        assert bool(found.unanswered) is is_lost
+    for journal in (lines, [planned, *(one for one in map(reduce_line, lines) if one)]):
+        orphan_report = compare(journal, None, import_ids())
+        assert [orphan.import_id for orphan in orphan_report.maybe] == [PATH if is_lost else ""]
+        assert bool(orphan_report.unanswered) is is_lost
 
 
 def test_what_the_state_knows_was_not_lost_with_its_answer() -> None:
@@ -185,8 +189,8 @@ def test_what_the_state_knows_was_not_lost_with_its_answer() -> None:
 
 def test_what_is_forgotten_is_in_no_list() -> None:
     lines = [*made(f"{NETWORK}.a"), line("apply_start", f"{NETWORK}.b")]
-    found = compare(lines, None, import_ids())
-    assert [one.address for one in found.without([f"{NETWORK}.a"]).orphans] == [f"{NETWORK}.b"]
+    orphan_report = compare(lines, None, import_ids())
+    assert [orphan.address for orphan in orphan_report.without([f"{NETWORK}.a"]).orphans] == [f"{NETWORK}.b"]
 
 
 def test_additive_members_and_what_lives_in_the_state_alone_are_made_again() -> None:
@@ -195,18 +199,21 @@ def test_additive_members_and_what_lives_in_the_state_alone_are_made_again() -> 
         *made(f"{member}.viewer", "p/roles/viewer/user:a@b.c", type_=member),
         *made("terraform_data.x", "1", type_="terraform_data"),
     ]
-    found = compare(lines, None, import_ids())
-    assert found.recreated == (f"{member}.viewer", "terraform_data.x")
-    assert found.is_clean
+    orphan_report = compare(lines, None, import_ids())
+    assert orphan_report.recreated == (f"{member}.viewer", "terraform_data.x")
+    assert orphan_report.is_clean
 
 
 def test_where_the_journals_end_may_be_lost_all_that_was_planned_may_exist() -> None:
-    lines = [planned_line(f"{NETWORK}.{name}", Planned(NETWORK, {"name": name})) for name in ("a", "b", "c")]
+    lines = [
+        planned_line(f"{NETWORK}.{name}", PlannedResource(NETWORK, {"name": name}))
+        for name in ("a", "b", "c")
+    ]
     lines += made(f"{NETWORK}.a")
     assert compare(lines, state(resource("b"), resource("a")), import_ids()).is_clean
-    found = compare(lines, state(resource("b")), import_ids(), is_complete=False)
-    assert [one.address for one in found.missing] == [f"{NETWORK}.a"]
-    assert [(one.address, one.begun) for one in found.maybe] == [(f"{NETWORK}.c", False)]
+    orphan_report = compare(lines, state(resource("b")), import_ids(), is_complete=False)
+    assert [orphan.address for orphan in orphan_report.missing] == [f"{NETWORK}.a"]
+    assert [(orphan.address, orphan.begun) for orphan in orphan_report.maybe] == [(f"{NETWORK}.c", False)]
 
 
 def test_torn_and_foreign_lines_are_passed_over() -> None:
@@ -232,7 +239,7 @@ def test_addresses_are_written_as_terraform_writes_them() -> None:
 
 
 def test_only_type_address_action_and_id_leave_the_machine() -> None:
-    kept = reduced(made(f"{NETWORK}.main")[1])
+    kept = reduce_line(made(f"{NETWORK}.main")[1])
     assert kept is not None
     assert b"secret" not in kept
     assert json.loads(kept) == {
@@ -244,11 +251,30 @@ def test_only_type_address_action_and_id_leave_the_machine() -> None:
             "id_value": PATH,
         },
     }
-    assert reduced(b'{"type": "outputs", "outputs": {"x": {"value": "secret"}}}') is None
-    assert reduced(b"torn {") is None
+    assert reduce_line(b'{"type": "outputs", "outputs": {"x": {"value": "secret"}}}') is None
+    assert reduce_line(b"torn {") is None
+
+
+@pytest.mark.parametrize(
+    ("type_", "id_value", "leaves"),
+    [
+        (NETWORK, PATH, True),
+        ("random_password", "none", False),
+        ("terraform_data", "0b3d", False),
+        (NETWORK, "ghp_0123456789abcdefghijklmnopqrstuvwxyz", False),
+    ],
+)
+def test_an_id_leaves_only_to_import_by_and_when_it_is_no_secret(
+    type_: str, id_value: str, leaves: bool
+) -> None:
+    hook = {"resource": {"addr": f"{type_}.x", "resource_type": type_}, "action": "create"}
+    document = {"type": "apply_complete", "hook": {**hook, "id_key": "id", "id_value": id_value}}
+    kept = reduce_line(json.dumps(document).encode())
+    assert kept is not None
+    assert json.loads(kept)["hook"] == (document["hook"] if leaves else hook)
 
 
 def test_a_reduced_journal_tells_the_same() -> None:
     lines = [*made(f"{NETWORK}.a"), line("apply_start", f"{NETWORK}.b")]
-    less = [one for one in map(reduced, lines) if one]
+    less = [one for one in map(reduce_line, lines) if one]
     assert compare(less, None, import_ids()) == compare(lines, None, import_ids())

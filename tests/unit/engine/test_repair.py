@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from orchestrator.engine.repair import (
-    TakenObject,
+    ImportedResource,
     repair_of_interrupted,
     repair_of_lost_state,
     repair_of_superseded,
 )
 
-SAME, OTHER = TakenObject("x.y (1)", is_changed=False), TakenObject("x.z (2)", is_changed=True)
+SAME, OTHER = ImportedResource("x.y (1)", is_changed=False), ImportedResource("x.z (2)", is_changed=True)
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_what_only_puts_the_state_right_is_not_asked_about(
 ) -> None:
     repair = repair_of_interrupted("R", **leftovers)
     assert (repair.steps, repair.asks) == (steps, asks)
-    assert repair.agreed == ((*steps, *asks) if asks else ())
+    assert repair.approved_steps == ((*steps, *asks) if asks else ())
 
 
 def test_a_yes_covers_the_steps_too() -> None:
     repair = repair_of_interrupted("R", lock="7", taken=[SAME, OTHER])
-    assert repair.agreed == (
+    assert repair.approved_steps == (
         "its lock 7 is released",
         "x.y (1) is taken back",
         "x.z (2) is taken back, and changed",

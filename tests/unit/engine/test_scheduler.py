@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.engine.scheduler import remaining_lengths, run_in_order
@@ -172,7 +172,6 @@ def _runs(draw: st.DrawFn) -> tuple[dict[str, list[str]], int, set[str], int | N
     return {name: needs[name] for name in order}, draw(st.integers(1, 4)), failing, stop, durations
 
 
-@settings(max_examples=100, deadline=None)
 @given(_runs())
 def test_nothing_starts_after_a_stop_nothing_twice_and_the_order_holds(
     run: tuple[dict[str, list[str]], int, set[str], int | None, dict[str, float]],

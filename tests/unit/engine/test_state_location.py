@@ -13,8 +13,9 @@ from orchestrator.engine.memory import Memory
 from orchestrator.engine.state_location import StateLocations
 from orchestrator.engine.states import States
 from orchestrator.errors import BlockedError, ProjectError
-from orchestrator.project import load
-from orchestrator.state.records import Entry, Operation
+from orchestrator.repository.loading import load
+from orchestrator.state.location import Location
+from orchestrator.state.records import LedgerEntry, Operation
 from tests.conftest import MakeRepo
 from tests.support.memory_storage import MemoryStorage
 from tests.support.repo import Repo
@@ -39,15 +40,18 @@ class Place:
     repo: Repo
     buckets: dict[str, MemoryStorage] = field(default_factory=dict)
 
-    def bucket(self, name: str, environ: Mapping[str, str] | None = None) -> MemoryStorage:
+    def bucket(self, name: str) -> MemoryStorage:
         return self.buckets.setdefault(name, MemoryStorage())
+
+    def open_bucket(self, location: Location, environ: Mapping[str, str]) -> MemoryStorage:
+        return self.bucket(location.bucket)
 
     def commit(self, text: str) -> None:
         self.repo.commit({"infra.yaml": text}, "Change")
 
     def locations(self) -> StateLocations:
         project = load(self.repo.root)
-        states = States(project, {}, self.bucket)  # type: ignore[arg-type]
+        states = States(project, {}, self.open_bucket)  # type: ignore[arg-type]
         ledgers = Ledgers(project, states, {"HOME": str(self.repo.root)})
         return StateLocations(Memory(project, states, ledgers))
 
@@ -56,19 +60,19 @@ class Place:
         content = {"version": 4, "serial": serial, "lineage": lineage, "resources": [{}]}
         return self.bucket(bucket).write(name, json.dumps(content).encode()).generation
 
-    def record(self, change: Callable[[Entry], Entry] = lambda entry: entry) -> None:
+    def record(self, change: Callable[[LedgerEntry], LedgerEntry] = lambda entry: entry) -> None:
         """Record an apply of the code that is here, whose state is there."""
-        found = self.locations()
-        stack = found.memory.project.stacks["dev/net"]
-        ledger, head = found.memory.ledgers.of(stack), found.memory.states.head(stack)
-        commit = found.memory.project.commit or ""
+        locations = self.locations()
+        stack = locations.memory.project.stacks["dev/net"]
+        ledger, head = locations.memory.ledgers.of(stack), locations.memory.states.head(stack)
+        commit = locations.memory.project.commit or ""
         entry = ledger.begin("dev/net", Operation("R1", "apply", "planned", "ada", "desk", commit), None)
         done = replace(
             entry,
             result="applied",
             commit=commit,
             state=stack.state or "",
-            state_generation=found.memory.states.generation(stack) or "",
+            state_generation=locations.memory.states.generation(stack) or "",
             serial=head.serial if head else None,
             lineage=head.lineage if head else "",
         )
@@ -76,8 +80,8 @@ class Place:
 
     def check(self) -> str:
         """The pending move as text, or `""`."""
-        found = self.locations()
-        return str(found.check(found.memory.project.stacks["dev/net"]) or "")
+        locations = self.locations()
+        return str(locations.check(locations.memory.project.stacks["dev/net"]) or "")
 
     def refusal(self) -> str:
         with pytest.raises(BlockedError) as caught:
@@ -168,7 +172,7 @@ def test_a_state_object_that_was_deleted_is_missed(applied: Place) -> None:
 def test_a_forgotten_state_is_not_missed(place: Place) -> None:
     place.state("old")
     place.record(
-        lambda entry: Entry(
+        lambda entry: LedgerEntry(
             entry.stack, operation=entry.operation, forgotten="gone", generation=entry.generation
         )
     )
@@ -196,15 +200,15 @@ def test_a_declared_move_is_pending_until_the_state_is_there(applied: Place, url
     assert applied.check() == f"its state moves from gs://old/{AT} to gs://{bucket}/{target}"
     # A run that was killed has made the copy and not recorded it.
     applied.state(bucket, target)
-    found = applied.locations()
-    stack = found.memory.project.stacks["dev/net"]
-    assert found.check(stack)
+    locations = applied.locations()
+    stack = locations.memory.project.stacks["dev/net"]
+    assert locations.check(stack)
     # The entry comes along to a ledger elsewhere, and the old one says where the state went.
-    entry = found.memory.ledgers.carry(stack)
+    entry = locations.memory.ledgers.move_entry(stack)
     assert entry
     assert entry.lineage == "L"
-    found.memory.ledgers.of(stack).note_state("dev/net", stack.state or "")
-    found.memory.ledgers.note_move(stack)
+    locations.memory.ledgers.of(stack).note_state("dev/net", stack.state or "")
+    locations.memory.ledgers.note_move(stack)
     assert applied.check() == ""
     applied.repo.git("checkout", "-q", "HEAD^")
     assert "was moved to gs://" in applied.refusal()
@@ -267,9 +271,9 @@ def test_a_state_moved_by_hand_with_its_code_is_planned(applied: Place) -> None:
 
 
 def test_a_state_without_an_entry_is_unrecorded(place: Place) -> None:
-    found = place.locations()
-    stack = found.memory.project.stacks["dev/net"]
-    assert not found.is_unrecorded(stack)
+    locations = place.locations()
+    stack = locations.memory.project.stacks["dev/net"]
+    assert not locations.is_unrecorded(stack)
     place.state("old")
     assert place.locations().is_unrecorded(stack)
     assert place.check() == ""
@@ -313,5 +317,5 @@ def test_a_workspace_that_does_not_exist_beside_one_of_no_stack(
     assert sorted(place.buckets["old"].objects) == ["app/blue.tfstate", "app/green.tfstate"]
     ledger = locations.memory.ledgers.of(stack)
     entry = ledger.begin("prod/app", Operation("R1", "forget", "planned", "ada", "desk", "c"), None)
-    ledger.leave(entry, Entry("prod/app", forgotten="it is new"))
+    ledger.leave(entry, LedgerEntry("prod/app", forgotten="it is new"))
     assert place.locations().check(stack) is None

@@ -84,7 +84,7 @@ STATE = (
 
 HOSTILE: dict[str, Change] = {
     # Overrides
-    "override local that cannot be told": main(
+    "override local that cannot be determined": main(
         "file-path",
         'locals {\n  p = "main.tf"\n}\noutput "x" {\n  value = filebase64(local.p)\n}\n',
         x_override__tf='locals {\n  p = join("/", ["", "proc", "self", "environ"])\n}\n',
@@ -94,7 +94,7 @@ HOSTILE: dict[str, Change] = {
         'locals {\n  p = "main.tf"\n}\noutput "x" {\n  value = file(local.p)\n}\n',
         override__tf='locals {\n  p = "/etc/passwd"\n}\n',
     ),
-    "override default that cannot be told": main(
+    "override default that cannot be determined": main(
         "file-path",
         'variable "p" {\n  default = "main.tf"\n}\noutput "x" {\n  value = filebase64(var.p)\n}\n',
         x_override__tf='variable "p" {\n  default = true ? "/proc/self/environ" : ""\n}\n',
@@ -389,7 +389,9 @@ HOSTILE: dict[str, Change] = {
     "provider of somebody": main("provider", required('{ source = "evil/p" }')),
     "provider of another registry": main("provider", required('{ source = "example.com/hashicorp/google" }')),
     "provider with a port": main("provider", required('{ source = "localhost:8080/hashicorp/google" }')),
-    "provider whose source cannot be told": main("provider", required('{ source = join("/", ["a", "b"]) }')),
+    "provider whose source cannot be determined": main(
+        "provider", required('{ source = join("/", ["a", "b"]) }')
+    ),
     "provider by merge": main("provider", required('merge({}, { source = "evil/p" })')),
     "provider by a name alone": main("provider", 'resource "evil_thing" "x" {\n}\n'),
     "provider by its block": main("provider", 'provider "evil" {\n}\n'),
@@ -519,7 +521,7 @@ HOSTILE: dict[str, Change] = {
     "provider of a state in capitals": Change(
         "provider", {**CHANGED, "+terraform.tfstate": STATE.replace('"provider"', '"Provider"')}, trunk=LOCAL
     ),
-    "provider of a state that cannot be told": Change(
+    "provider of a state that cannot be determined": Change(
         "provider",
         {**CHANGED, "+terraform.tfstate": STATE.replace("provider[", "provider.evil [")},
         trunk=LOCAL,
@@ -556,7 +558,7 @@ HOSTILE: dict[str, Change] = {
         'dynamic "kubernetes" {\n    for_each = [1]\n    content {\n      dynamic "exec" {\n        for_each = [1]\n'
         '        content {\n          command = "id"\n        }\n      }\n    }\n  }',
     ),
-    "exec of helm that cannot be told": provider("helm", "kubernetes = local.k"),
+    "exec of helm that cannot be determined": provider("helm", "kubernetes = local.k"),
     "exec of helm by merge": provider("helm", 'kubernetes = merge({}, { exec = { command = "id" } })'),
     "exec of helm in a conditional": provider("helm", "kubernetes = true ? { exec = {} } : {}"),
     "exec of kubectl": main(
@@ -611,7 +613,7 @@ HOSTILE: dict[str, Change] = {
         required('{ source = "kreuzwerker/docker" }', "docker")
         + 'provider "docker" {\n  host = " SSH://user@example.com"\n}\n',
     ),
-    "docker by what cannot be told": main(
+    "docker by what cannot be determined": main(
         "provider-argument",
         required('{ source = "kreuzwerker/docker" }', "docker") + 'provider "docker" {\n  host = var.h\n}\n',
     ),
@@ -638,7 +640,73 @@ HOSTILE: dict[str, Change] = {
         "file-path", 'check "c" {\n  data "local_file" "x" {\n    filename = "/etc/passwd"\n  }\n}\n'
     ),
     "ephemeral local_file": main(
-        "file-path", 'ephemeral "local_file" "x" {\n  filename = "/etc/passwd"\n}\n'
+        "data-source", 'ephemeral "local_file" "x" {\n  filename = "/etc/passwd"\n}\n'
+    ),
+    "ephemeral local_file that copies": main(
+        "data-source", 'ephemeral "local_file" "x" {\n  filename = "x"\n  source = "/proc/self/environ"\n}\n'
+    ),
+    "template_file that reads": main(
+        "file-path", 'data "template_file" "x" {\n  template = "$${file(\\"/proc/self/environ\\")}"\n}\n'
+    ),
+    "template_file in JSON": json(
+        "file-path", '{"data": {"template_file": {"x": {"template": "$${file(\\"/proc/self/environ\\")}"}}}}'
+    ),
+    "template_file by a heredoc": main(
+        "file-path", 'data "template_file" "x" {\n  template = <<-E\n    $${file("/etc/passwd")}\n  E\n}\n'
+    ),
+    "template_file of a variable": main("file-path", 'data "template_file" "x" {\n  template = var.t\n}\n'),
+    "template_file put together": main(
+        "file-path",
+        'data "template_file" "x" {\n  template = join("", ["$$", "{file(\'/etc/passwd\')}", file("main.tf")])\n}\n',
+    ),
+    "template_file of a file that reads": Change(
+        "file-path",
+        {
+            "+x.tf": 'data "template_file" "x" {\n  template = file("${path.module}/x.tpl")\n}\n',
+            "+x.tpl": '${file("/proc/self/environ")}\n',
+        },
+    ),
+    "template_file in quotes of a file that reads": Change(
+        "file-path",
+        {
+            "+x.tf": 'resource "template_file" "x" {\n  template = "${file("${path.module}/x.tpl")}"\n}\n',
+            "+x.tpl": '${file("/proc/self/environ")}\n',
+        },
+    ),
+    "template_file of a file and more": main(
+        "file-path",
+        'data "template_file" "x" {\n  template = "${file("main.tf")}${local.t}"\n}\nlocals {\n  t = "x"\n}\n',
+    ),
+    "template_file of a provider's function": main(
+        "file-path", 'data "template_file" "x" {\n  template = provider::x::file("main.tf")\n}\n'
+    ),
+    "template_file of a text that is a file's name too": Change(
+        "file-path",
+        {
+            "+x.tf": 'data "template_file" "x" {\n  template = base64decode("JHtmaWxlKCIvZXRjL3gifQ==")\n}\n',
+            "+JHtmaWxlKCIvZXRjL3gifQ==": "harmless\n",
+        },
+    ),
+    "template_file_list": main("file-path", 'data "template_file_list" "x" {\n  source_dir = "/root"\n}\n'),
+    "kustomization from elsewhere": main(
+        "data-source",
+        'data "kubectl_kustomize_documents" "x" {\n  target = "https://example.com/x?ref=main"\n}\n'
+        + required('{ source = "gavinbunney/kubectl" }', "kubectl"),
+    ),
+    "kubectl_path_documents as templates": main(
+        "data-source",
+        'data "kubectl_path_documents" "x" {\n  pattern = "${path.module}/x.yaml"\n}\n'
+        + required('{ source = "gavinbunney/kubectl" }', "kubectl"),
+    ),
+    "kubectl_path_documents that may be templates": main(
+        "data-source",
+        'data "kubectl_path_documents" "x" {\n  pattern = "x.yaml"\n  disable_template = var.d\n}\n'
+        + required('{ source = "gavinbunney/kubectl" }', "kubectl"),
+    ),
+    "kubectl_path_documents from elsewhere": main(
+        "file-path",
+        'data "kubectl_path_documents" "x" {\n  pattern = "/root/.kube/*"\n  disable_template = true\n}\n'
+        + required('{ source = "gavinbunney/kubectl" }', "kubectl"),
     ),
     "local_command": main("data-source", 'data "local_command" "x" {\n  command = "id"\n}\n'),
     "local_command as an action": main("data-source", 'action "local_command" "x" {\n  config {}\n}\n'),
@@ -883,5 +951,211 @@ HOSTILE: dict[str, Change] = {
     ),
     "outputs of a workspace of HCP Terraform": main(
         "data-source", 'data "tfe_outputs" "x" {\n  organization = "o"\n  workspace = "w"\n}\n'
+    ),
+    # Siblings of the kept-back kinds
+    "submodule in the old syntax": Change(
+        "submodule", {".gitmodules": "[submodule.m] url = https://example.com/m\n\tpath = m\n"}
+    ),
+    "second URL of a submodule": Change(
+        "submodule",
+        {".gitmodules": '[submodule "m"]\n\tpath = m\n\turl = https://ok\n\turl = https://example.com/m\n'},
+        trunk={".gitmodules": '[submodule "m"]\n\tpath = m\n\turl = https://ok\n'},
+    ),
+    "URL of a submodule in capitals": Change(
+        "submodule", {".gitmodules": '[SubModule "m"] URL="https://example.com/m"\n'}
+    ),
+    "encoding that a bracket seems to unset": Change(
+        "git-conversion",
+        {".gitattributes": "*.tf working-tree-encoding=UTF-16\n*.[z]f -working-tree-encoding\n"},
+    ),
+    "encoding that another line end seems to unset": Change(
+        "git-conversion", {".gitattributes": "*.tf filter=x\n#\u2028*.tf -filter\n"}
+    ),
+    "filter by a macro that comes later": Change(
+        "git-conversion", {".gitattributes": "*.tf x\n[attr]x filter=y\n"}
+    ),
+    "filter by an octal escape": Change("git-conversion", {".gitattributes": '"*.t\\146" filter=x\n'}),
+    "version that leads to a folder": Change("cli-config", {"+.terraform-version": "../../../work/evil\n"}),
+    "version of OpenTofu that leads to a folder": Change("cli-config", {".opentofu-version": "../../evil\n"}),
+    "version of asdf that leads to a folder": Change(
+        "cli-config", {".tool-versions": "terraform ../../../x\n"}
+    ),
+    "script of mise": Change("cli-config", {"mise.toml": '[env]\n_.source = "./evil.sh"\n'}),
+    "hook of mise": Change("cli-config", {"+mise.local.toml": '[hooks]\nenter = "sh evil"\n'}),
+    "plugin of mise": Change(
+        "cli-config", {".config/mise.toml": '[plugins]\nterraform = "https://example.com/x"\n'}
+    ),
+    "path of mise by an escape": Change(
+        "cli-config", {"mise.toml": '[tools]\nterraform = "pa\\u0074h:./evil"\n'}
+    ),
+    "backend of mise": Change("cli-config", {"mise.toml": '[tools]\n"ubi:evil/terraform" = "1"\n'}),
+    "command after an installation of mise": Change(
+        "cli-config", {".mise/config.toml": '[tools]\nterraform = {version = "1", postinstall = "sh evil"}\n'}
+    ),
+    "plugin of proto": Change("cli-config", {".prototools": '[plugins]\nterraform = "file://./evil.toml"\n'}),
+    "settings of mise that do not parse": Change("cli-config", {"mise.toml": "[tools\n"}),
+    "variable file of Git": Change(
+        "file-path",
+        {
+            "infra.yaml": "backend: {gcs: {bucket: 'acme-{environment}'}}\n"
+            "environments: {dev: {var_files: [.git/config]}, prod: {}}\n"
+        },
+    ),
+    "bucket for a new environment": Change(
+        "backend",
+        {
+            "infra.yaml": "backend: {gcs: {bucket: 'acme-{environment}'}}\nenvironments: {dev: {}, prod: {}, evil: {}}\n",
+            "infra/envs/evil/net/main.tf": 'terraform {\n  backend "gcs" {}\n}\n',
+        },
+    ),
+    "bucket of one stack in infra.yaml": Change(
+        "backend",
+        {
+            "infra.yaml": "backend: {gcs: {bucket: 'acme-{environment}'}}\nenvironments: {dev: {}, prod: {}}\n"
+            "stacks: {dev/net: {backend: {gcs: {bucket: evil}}}}\n"
+        },
+    ),
+    "bucket of one environment in infra.yaml": Change(
+        "backend",
+        {
+            "infra.yaml": "backend: {gcs: {bucket: 'acme-{environment}'}}\n"
+            "environments: {dev: {backend: {gcs: {bucket: evil}}}, prod: {}}\n"
+        },
+    ),
+    "bucket that begins like trunk's": main("remote-state", state('{ bucket = "acme-evil" }')),
+    "bucket put together": main("remote-state", state('{ bucket = "acme-dev${"-evil"}" }')),
+    "placeholder that moves": Change(
+        "backend",
+        {"infra.yaml": "backend: {gcs: {bucket: '{environment}-acme'}}\nenvironments: {dev: {}, prod: {}}\n"},
+    ),
+    "key of a remote state by a template": main(
+        "remote-state", state('{ bucket = "acme-dev", "buc${""}ket" = "evil" }')
+    ),
+    "key of a remote state by an escape": main(
+        "remote-state", state('{ bucket = "acme-dev", "\\u0062ucket" = "evil" }')
+    ),
+    "key of a remote state twice": main("remote-state", state('{ bucket = "acme-dev", bucket = "evil" }')),
+    "remote state in a conditional": main(
+        "remote-state", state('true ? { bucket = "evil" } : { bucket = "acme-dev" }')
+    ),
+    "remote state by an index": main("remote-state", state('[{ bucket = "evil" }][0]')),
+    "remote state by a for": main("remote-state", state('{ for k in ["bucket"] : k => "evil" }')),
+    "remote state as an expression in JSON": json(
+        "remote-state",
+        '{"data": {"terraform_remote_state": {"x": {"backend": "gcs", "config": "${{ bucket = \\"evil\\" }}"}}}}',
+    ),
+    "path in an object's optional default": main(
+        "file-path",
+        'variable "o" {\n  type = object({ p = optional(string, "/etc/passwd") })\n  default = {}\n}\n'
+        "locals {\n  a = file(var.o.p)\n}\n",
+    ),
+    "path in an object of a variable file": Change(
+        "file-path",
+        {
+            "+x.tf": 'variable "o" {\n  default = { p = "main.tf" }\n}\nlocals {\n  a = file(var.o.p)\n}\n',
+            "+z.auto.tfvars": 'o = { p = "/etc/passwd" }\n',
+        },
+    ),
+    "path in a heredoc": main("file-path", "locals {\n  a = file(<<EOT\n/etc/passwd\nEOT\n  )\n}\n"),
+    "path in a heredoc of a variable file": Change(
+        "file-path", {"+x.tf": TFVARS, "+terraform.tfvars": "p = <<EOT\n/etc/passwd\nEOT\n"}
+    ),
+    "variable file behind a link": Change(
+        "file-path",
+        {"+x.tf": TFVARS, "docs/v": 'p = "/etc/passwd"\n'},
+        links={f"{STACK}/a.auto.tfvars": "../../../../docs/v"},
+    ),
+    "template that reads what it is given": Change(
+        "file-path",
+        {
+            "+x.tf": 'locals {\n  a = templatefile("${path.module}/t", { p = "/etc/passwd" })\n}\n',
+            "+t": "${file(p)}",
+        },
+    ),
+    "template that reads with a namespace": Change(
+        "file-path",
+        {
+            "+x.tf": 'locals {\n  a = templatefile("${path.module}/t", {})\n}\n',
+            "+t": '${core::file("/etc/passwd")}',
+        },
+    ),
+    "archive that is written to Git's hooks": main(
+        "file-path",
+        'data "archive_file" "x" {\n  type = "zip"\n  source_file = "main.tf"\n'
+        '  output_path = "../../../../.git/hooks/x"\n}\n',
+    ),
+    "local-exec through a module's module in JSON": Change(
+        "provisioner",
+        {
+            "+x.tf": CALL,
+            f"{MODULE}/main.tf": 'module "n" {\n  source = "./n"\n}\n',
+            f"{MODULE}/n/x.tf.json": '{"resource": {"terraform_data": {"x": [{"provisioner":'
+            ' [{"local-exec": [{"command": "id"}]}]}]}}}',
+        },
+    ),
+    "for_each of a provider with credentials": main(
+        "provider-argument",
+        'provider "google" {\n  for_each = toset(["a"])\n  alias = "x"\n  credentials = each.key\n}\n',
+    ),
+    "credentials of a provider under another name in capitals": main(
+        "provider-argument",
+        required('{ source = "HashiCorp/Google" }', "g") + 'provider "g" {\n  access_token = "x"\n}\n',
+    ),
+    "exec of helm by a for": main(
+        "provider-argument",
+        required('{ source = "hashicorp/helm" }', "helm")
+        + 'provider "helm" {\n  kubernetes = { for k in ["exec"] : k => { command = "id" } }\n}\n',
+    ),
+    "exec of helm by a key in a template": main(
+        "provider-argument",
+        required('{ source = "hashicorp/helm" }', "helm")
+        + 'provider "helm" {\n  kubernetes = { "ex${""}ec" = { command = "id" } }\n}\n',
+    ),
+    "exec of kubernetes in a module": Change(
+        "provider-argument",
+        {
+            "+x.tf": CALL,
+            f"{MODULE}/p.tf": KUBERNETES + 'provider "k8s" {\n  exec {\n    command = "id"\n  }\n}\n',
+        },
+    ),
+    "module from an archive": main(
+        "module-source", 'module "m" {\n  source = "https://example.com/m.zip"\n}\n'
+    ),
+    "module from git by ref": main(
+        "module-source", 'module "m" {\n  source = "git@example.com:evil/m.git//x?ref=main"\n}\n'
+    ),
+    "module by a forced getter": main("module-source", 'module "m" {\n  source = "file:///tmp/m"\n}\n'),
+    "module from a registry of images": main(
+        "module-source", 'module "m" {\n  source = "oci://example.com/m"\n}\n'
+    ),
+    "module in a heredoc": main("module-source", 'module "m" {\n  source = <<EOT\ngit::x\nEOT\n}\n'),
+    "double slash that leads out": main(
+        "module-source", 'module "m" {\n  source = "../../../modules//../../../../../x"\n}\n'
+    ),
+    "data in a hidden folder": Change(
+        "data-source",
+        {"+x.tf": 'module "m" {\n  source = "./.m"\n}\n', "+.m/main.tf": 'data "http" "x" {}\n'},
+    ),
+    "data in a module of JSON behind a link": Change(
+        "data-source",
+        {"+x.tf": CALL, "docs/m.json": '{"data": {"external": {"x": {"program": ["id"]}}}}'},
+        links={f"{MODULE}/m.tf.json": "../../../docs/m.json"},
+    ),
+    "escapes in the types of JSON": json("data-source", '{"d\\u0061ta": {"ht\\u0074p": {"x": {}}}}'),
+    "comment that opens in a string": main(
+        "data-source", 'locals {\n  a = "/*"\n}\ndata "http" "x" {}\nlocals {\n  b = "*/"\n}\n'
+    ),
+    "heredoc that a comment seems to open": main("data-source", '# a = <<EOT\ndata "http" "x" {}\n# EOT\n'),
+    "line separator in a comment": main("data-source", '# x\u2028\ndata "http" "x" {}\n'),
+    "byte order mark in the middle": main("unreadable", '# x\n\ufeffdata "http" "x" {}\n'),
+    "null byte": Change("unreadable", {"+x.tf": b'# \x00\ndata "http" "x" {}\n'}),
+    "JSON in UTF-16": Change("unreadable", {"+x.tf.json": '{"data": {"http": {"x": {}}}}'.encode("utf-16")}),
+    "JSON with a second value": json("unreadable", '{} {"data": {"http": {"x": {}}}}'),
+    "provider of the oldest namespace": main("provider", required('{ source = "-/google" }', "g")),
+    "provider built in that is none": main("provider", required('{ source = "terraform.io/builtin/evil" }')),
+    "provider called terraform": main("provider", required('{ source = "evil/terraform" }', "terraform")),
+    "lock file in capitals": Change(
+        "lock-file",
+        {"+.terraform.lock.hcl": 'provider "Registry.Terraform.IO/Evil/p" {\n  version = "1.0.0"\n}\n'},
     ),
 }

@@ -118,6 +118,24 @@ ORDINARY: dict[str, Change] = {
         {"+.terraform.lock.hcl": LOCK.replace("VERSION", "7.1.0")},
         trunk={"+.terraform.lock.hcl": LOCK.replace("VERSION", "7.0.0")},
     ),
+    "a file that OpenTofu reads in place of another": change(
+        {"+x.tf": BUCKET, "+x.tofu": BUCKET.replace("EU", "US")}
+    ),
+    "template_file": change(
+        {
+            "+x.tf": 'data "template_file" "x" {\n  template = file("${path.module}/x.tpl")\n}\n'
+            'data "template_file" "y" {\n  template = "hello $${name}"\n  vars = { name = var.n }\n}\n'
+            'data "template_file" "z" {\n  template = "${file("${path.module}/x.tpl")}"\n}\n',
+            "+x.tpl": "echo ${upper(name)}\n",
+        }
+    ),
+    "documents of kubectl": change(
+        {
+            "+x.tf": 'data "kubectl_path_documents" "x" {\n  pattern = "${path.module}/x/*.yaml"\n'
+            "  disable_template = true\n}\n"
+            'terraform {\n  required_providers {\n    kubectl = { source = "gavinbunney/kubectl" }\n  }\n}\n'
+        }
+    ),
     "attributes of other files": change({".gitattributes": "*.png filter=lfs\n*.tf text eol=lf diff=hcl\n"}),
     "a link in the repository": change(
         {"docs/x.json": "{}"}, links={f"{STACK}/x.json": "../../../../docs/x.json"}
@@ -162,5 +180,22 @@ ORDINARY: dict[str, Change] = {
     "a file that is made": main(
         'resource "local_file" "x" {\n  filename = "${path.module}/out/${var.n}.json"\n  content = "{}"\n}\n'
         'variable "n" {}\n'
+    ),
+    "versions of more tools": change(
+        {
+            ".tool-versions": "terraform 1.11.4 1.10.5 # newest first\nubi:owner/tool 1.0\n",
+            "mise.toml": 'min_version = "2024.1.1"\n[tools]\ngo = ["1.22", "1.23"]\nterraform = "latest"\n',
+            "+.terraform-version": "1.11.4\n",
+        }
+    ),
+    "tasks of mise that trunk has": Change(
+        "", {"+x.tf": "# x\n"}, trunk={"mise.toml": '[tasks]\nx = "make x"\n'}
+    ),
+    "images in LFS": change({".gitattributes": "*.[Pp][Nn][Gg] filter=lfs diff=lfs merge=lfs -text\n"}),
+    "LFS for all but code": change(
+        {".gitattributes": "docs/** filter=lfs\n*.bin filter=lfs\n*.tf -filter\n"}
+    ),
+    "an environment in trunk's bucket": change(
+        {"infra.yaml": "backend: {gcs: {bucket: acme-dev}}\nenvironments: {dev: {}, stage: {}, prod: {}}\n"}
     ),
 }

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.rules import Allowed, Guard, LockFileChanges
+from orchestrator.config.rules import AcceptedFinding, Guard, LockFileChanges
 from orchestrator.guard.check import changed_paths, check_project
 from orchestrator.guard.lock_files import no_approval
-from orchestrator.project.git import Repository
-from orchestrator.project.model import Finding, Project
+from orchestrator.repository.git import Repository
+from orchestrator.repository.model import Finding, Project
 from tests.support.repo import Repo
 from tests.unit.guard.trees import Trees
 
@@ -61,7 +61,7 @@ def found(make: Make, files: Mapping[str, str | bytes], rules: Guard | None = No
 
 
 def codes(findings: list[Finding]) -> set[str]:
-    return {one.code for one in findings if one.severity == "error"}
+    return {finding.code for finding in findings if finding.severity == "error"}
 
 
 def owner_approves(path: str) -> str:
@@ -214,7 +214,8 @@ CASES: list[tuple[str, dict[str, str | bytes], dict[str, str | bytes]]] = [
         "remote-state",
         json('{"data": {"terraform_remote_state": {"x": {"backend": "gcs", "config": {"bucket": "evil"}}}}}'),
         json(
-            '{"data": {"terraform_remote_state": {"x": {"backend": "gcs", "config": {"bucket": "acme-1"}}}}}'
+            '{"data": {"terraform_remote_state": {"x":'
+            ' {"backend": "gcs", "config": {"bucket": "acme-dev"}}}}}'
         ),
     ),
     (
@@ -402,7 +403,7 @@ CASES: list[tuple[str, dict[str, str | bytes], dict[str, str | bytes]]] = [
         {f"{STACK}/versions.tf": 'terraform {\n  backend "local" {\n    path = "/tmp/x"\n  }\n}\n'},
         {},
     ),
-    # What cannot be told
+    # What cannot be determined
     ("unreadable", main("resource {{{\n"), main("")),
     ("unreadable", main('locals {\n  a = "\x01"\n}\n'), main("locals {\r\n  a = 1\r\n}\r\n")),
     ("unreadable", main(EVIL_HEREDOC), main("locals {\n  a = <<-EOT\n    x\n    EOT\n}\n")),
@@ -449,8 +450,15 @@ CASES: list[tuple[str, dict[str, str | bytes], dict[str, str | bytes]]] = [
     (
         "backend",
         {"infra.yaml": CONFIG.replace("acme-", "evil-")},
-        {"infra.yaml": CONFIG.replace("acme-", "acme-other-")},
+        {"infra.yaml": CONFIG.replace("acme-{environment}", "acme-prod")},
     ),
+    (
+        # Bucket names are global: a placeholder stands for trunk's environments and for no others.
+        "backend",
+        {"infra.yaml": CONFIG.replace("prod: {}", "prod: {}, evil: {}")},
+        {"infra.yaml": CONFIG.replace("prod: {}", "prod: {soak: 1m}")},
+    ),
+    ("remote-state", main(state('{ bucket = "acme-evil" }')), main(state('{ bucket = "acme-prod" }'))),
 ]
 
 
@@ -458,9 +466,9 @@ CASES: list[tuple[str, dict[str, str | bytes], dict[str, str | bytes]]] = [
 def test_what_is_refused_and_what_passes(
     make: Make, rule: str, refused: dict[str, str | bytes], passes: dict[str, str | bytes]
 ) -> None:
-    bad = [one for one in found(make, refused) if one.severity == "error"]
-    assert rule in {one.code for one in bad}
-    assert all(one.file and one.advice for one in bad)
+    bad = [finding for finding in found(make, refused) if finding.severity == "error"]
+    assert rule in {finding.code for finding in bad}
+    assert all(finding.file and finding.advice for finding in bad)
     assert codes(found(make, passes)) == set()
 
 
@@ -469,7 +477,9 @@ def test_only_what_the_change_reaches_is_looked_at(make: Make) -> None:
     before = {OTHER: bad + BACKEND}
     base, head = make(before), make({**before, f"{STACK}/main.tf": "# changed\n"})
     assert guard(head, base, changed_paths(head, base), Guard()) == ()
-    assert {one.stack for one in guard(head, base, (), Guard(), stacks=["dev/other"])} == {"dev/other"}
+    assert {finding.stack for finding in guard(head, base, (), Guard(), stacks=["dev/other"])} == {
+        "dev/other"
+    }
 
 
 def test_what_trunk_has_already_counts_and_is_said_to_be_old(make: Make) -> None:
@@ -477,9 +487,9 @@ def test_what_trunk_has_already_counts_and_is_said_to_be_old(make: Make) -> None
     base = make(before)
     head = make({**before, f"{STACK}/main.tf": 'data "external" "x" {}\n'})
     told = {
-        one.file: "Trunk has it already" in one.message
-        for one in guard(head, base, changed_paths(head, base), Guard())
-        if one.code == "data-source"
+        finding.file: "Trunk has it already" in finding.message
+        for finding in guard(head, base, changed_paths(head, base), Guard())
+        if finding.code == "data-source"
     }
     assert told == {f"{STACK}/old.tf": True, f"{STACK}/main.tf": False}
 
@@ -492,10 +502,12 @@ def test_followers_are_looked_at_too(make: Make) -> None:
 
 
 def test_findings_have_line_and_stack(make: Make) -> None:
-    (one,) = (f for f in found(make, main('\n\ndata "http" "x" {}\n')) if f.code == "data-source")
-    assert (one.file, one.line, one.stack) == (f"{STACK}/main.tf", 3, "dev/net")
-    (one,) = (f for f in found(make, main('\nlocals {\n\n  a = file("/x")\n}\n')) if f.code == "file-path")
-    assert (one.line, one.stack) == (4, "dev/net")
+    (finding,) = (f for f in found(make, main('\n\ndata "http" "x" {}\n')) if f.code == "data-source")
+    assert (finding.file, finding.line, finding.stack) == (f"{STACK}/main.tf", 3, "dev/net")
+    (finding,) = (
+        f for f in found(make, main('\nlocals {\n\n  a = file("/x")\n}\n')) if f.code == "file-path"
+    )
+    assert (finding.line, finding.stack) == (4, "dev/net")
 
 
 def test_what_is_listed_passes(make: Make) -> None:
@@ -526,23 +538,25 @@ def test_the_stacks_of_trunk_say_which_backends_and_buckets_count(make: Make) ->
 
 def test_an_owner_accepts_a_finding_by_rule_and_path(make: Make) -> None:
     head, base = make(main('data "http" "x" {}\nlocals {\n  a = file("/x")\n}\n')), make({})
-    allowed = Allowed("data-source", f"{STACK}/**", "It is known.")
+    allowed = AcceptedFinding("data-source", f"{STACK}/**", reason="It is known.")
     done = check_project(head, base, (), Guard(providers=("hashicorp/*",), allow=(allowed,)))
     assert codes(list(done.findings)) == {"file-path"}
-    assert [(one.code, why) for one, why in done.accepted] == [("data-source", "It is known.")]
-    elsewhere = Guard(providers=("hashicorp/*",), allow=(Allowed("data-source", "infra/envs/prod/**", "x"),))
+    assert [(finding.code, why) for finding, why in done.accepted] == [("data-source", "It is known.")]
+    elsewhere = Guard(
+        providers=("hashicorp/*",), allow=(AcceptedFinding("data-source", "infra/envs/prod/**", reason="x"),)
+    )
     assert codes(list(guard(head, base, (), elsewhere))) == {"file-path", "data-source"}
 
 
 def test_a_finding_says_how_an_owner_allows_it(make: Make) -> None:
-    for one in found(make, main('data "http" "x" {}\n')):
+    for finding in found(make, main('data "http" "x" {}\n')):
         words = (
             "providers: […, hashicorp/http]"
-            if one.code == "provider"
+            if finding.code == "provider"
             else "allow: [{rule: data-source, path: "
         )
-        assert words in one.advice
-        assert "trunk" in one.advice
+        assert words in finding.advice
+        assert "trunk" in finding.advice
 
 
 @pytest.mark.parametrize(
@@ -559,10 +573,10 @@ def test_a_finding_says_how_an_owner_allows_it(make: Make) -> None:
 def test_changed_rules_are_a_warning_unless_trunk_prevents_it(make: Make, kind: str, path: str) -> None:
     head, base = make({path: CONFIG + "# other\n"}), make({path: CONFIG})
     changed = changed_paths(head, base)
-    (one,) = guard(head, base, changed, Guard())
-    assert (one.severity, one.code, one.file) == ("warning", f"changed-{kind}", path)
-    (one,) = guard(head, base, changed, Guard(prevent=(kind,)))  # type: ignore[arg-type]
-    assert (one.severity, one.code) == ("error", f"changed-{kind}")
+    (finding,) = guard(head, base, changed, Guard())
+    assert (finding.severity, finding.code, finding.file) == ("warning", f"changed-{kind}", path)
+    (finding,) = guard(head, base, changed, Guard(prevent=(kind,)))  # type: ignore[arg-type]
+    assert (finding.severity, finding.code) == ("error", f"changed-{kind}")
 
 
 def test_other_files_may_change(make: Make) -> None:
@@ -644,10 +658,10 @@ def test_lock_files(make: Make, text: str | None, words: str | None) -> None:
     base = make({path: LOCK, **known})
     head = make({**main("# x\n"), **known, **({path: text} if text is not None else {})})
     rules = Guard(lock_file_changes="owners")
-    findings = [one for one in guard(head, base, (), rules) if one.code == "lock-file"]
-    assert [words in one.message for one in findings if words] == ([True] if words else [])
+    findings = [finding for finding in guard(head, base, (), rules) if finding.code == "lock-file"]
+    assert [words in finding.message for finding in findings if words] == ([True] if words else [])
     assert bool(findings) == bool(words)
-    assert {one.severity for one in findings} <= {"error"}
+    assert {finding.severity for finding in findings} <= {"error"}
     assert codes(list(guard(head, base, (), rules, missing_approval=owner_approves))) == set()
 
 
@@ -680,7 +694,7 @@ def test_versions_of_listed_providers(
     findings = guard(
         head, base, (), rules, mirrored=mirrored, missing_approval=owner_approves if owned else no_approval
     )
-    severities = {one.severity for one in findings if one.code == "lock-file"}
+    severities = {finding.severity for finding in findings if finding.code == "lock-file"}
     assert ("error" in severities) == refused
     assert severities
 
@@ -722,6 +736,32 @@ def test_version_constraints_without_a_lock_file(
     locked = {f"{STACK}/.terraform.lock.hcl": LOCK}
     base, head = make({**main(code(before)), **locked}), make({**main(code(after)), **locked})
     assert not findings("owners"), "the lock file says which version is taken"
+
+
+def test_a_provider_of_a_lock_file_that_is_not_listed_is_named_with_the_way_to_list_it(make: Make) -> None:
+    path = f"{STACK}/.terraform.lock.hcl"
+    base, head = make({path: LOCK}), make({path: LOCK.replace("hashicorp/google", "hashicorp/evil")})
+    taken, *_ = [each for each in guard(head, base, (), Guard()) if each.code == "lock-file"]
+    assert taken.message.endswith("which no lock file of trunk has. The provider is not listed.")
+    assert "`guard: {providers: […, registry.terraform.io/hashicorp/evil]}`" in taken.advice
+
+
+@pytest.mark.parametrize(
+    ("binary", "refused"), [("terraform", False), ("tofu", True), ("embedded", False), (None, True)]
+)
+def test_terraform_renders_no_text_that_reads_files(make: Make, binary: str | None, refused: bool) -> None:
+    """`cannot use filesystem access functions like file in templatestring templates`, it says."""
+    trunk = {"infra.yaml": CONFIG + (f"terraform: {{binary: {binary}}}\n" if binary else "")}
+    head = make({**trunk, **main("locals {\n  a = templatestring(local.t, {})\n}\n")})
+    assert codes(list(guard(head, make(trunk), (), Guard()))) == ({"file-path"} if refused else set())
+
+
+def test_a_pointer_of_lfs_is_named_as_one(make: Make) -> None:
+    """It does not parse either; that alone would not tell what to do."""
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    (finding,) = found(make, main(pointer))
+    assert "a pointer to a file in Git LFS, and nobody reviewed what is behind it" in finding.message
+    assert finding.line == 1
 
 
 def test_a_new_stack_takes_what_other_stacks_of_trunk_take(make: Make) -> None:
@@ -812,7 +852,9 @@ def test_the_pull_request_that_adds_infra_yaml(make: Make) -> None:
 @pytest.mark.parametrize("name", ["report", "reports", "Reports"])
 def test_links_where_reports_go(make: Make, name: str) -> None:
     head = make({}, {name: "infra"})
-    assert [(one.code, one.file) for one in guard(head, make({}), (), Guard())] == [("link", name)]
+    assert [(finding.code, finding.file) for finding in guard(head, make({}), (), Guard())] == [
+        ("link", name)
+    ]
     assert not guard(make({f"{name}/x.md": ""}, {f"docs/{name}": "../infra"}), make({}), (), Guard())
 
 
@@ -837,7 +879,9 @@ def test_files_of_plain_blocks_are_judged(make: Make, text: str) -> None:
 def test_an_owner_is_told_how_to_accept_a_lock_file(make: Make) -> None:
     path = f"{STACK}/.terraform.lock.hcl"
     findings = guard(make({path: LOCK}), make({}), (path,), Guard(lock_file_changes="owners"))
-    assert [one.code for one in findings if f"rule: lock-file, path: {path}" in one.advice] == ["lock-file"]
+    assert [finding.code for finding in findings if f"rule: lock-file, path: {path}" in finding.advice] == [
+        "lock-file"
+    ]
 
 
 @pytest.mark.parametrize(("bucket", "codes"), [("acme-dev", []), ("others", ["backend"])])
@@ -847,7 +891,7 @@ def test_a_state_is_taken_over_from_a_bucket_that_trunk_knows(
     moved = f"{CONFIG}stacks: {{dev/net: {{moved_from: 'gs://{bucket}/old/net'}}}}\n"
     head, base = make({"infra.yaml": moved}), make({})
     result = check_project(head, base, ("infra.yaml",), Guard())
-    assert [one.code for one in result.findings if one.code == "backend"] == codes
+    assert [finding.code for finding in result.findings if finding.code == "backend"] == codes
 
 
 def test_a_finding_does_not_quote_a_secret(make: Make) -> None:

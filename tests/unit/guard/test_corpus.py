@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator.config.rules import Guard
 from orchestrator.guard.check import changed_paths, check_project
-from orchestrator.project.git import Repository
-from orchestrator.project.model import Finding
+from orchestrator.repository.git import Repository
+from orchestrator.repository.model import Finding
 from tests.support.repo import Repo
 from tests.unit.guard.hostile import HOSTILE, STACK, Change
 from tests.unit.guard.ordinary import ORDINARY
@@ -32,7 +32,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Trees:
     return Trees(Repository.open(Repo(tmp_path_factory.mktemp("corpus"), {"x": ""}).root))
 
 
-def judge(trees: Trees, change: Change) -> tuple[Finding, ...]:
+def check(trees: Trees, change: Change) -> tuple[Finding, ...]:
     """The errors that a pull request gets."""
     trunk = {**TRUNK, **placed(change.trunk)}
     base = trees(trunk)
@@ -64,14 +64,14 @@ def problem(change: Change, errors: tuple[Finding, ...]) -> str:
 def test_hostile_pull_requests_are_refused(trees: Trees) -> None:
     """All of them in one process, within ten seconds of it."""
     began = time.process_time()
-    problems = {name: problem(change, judge(trees, change)) for name, change in HOSTILE.items()}
+    problems = {name: problem(change, check(trees, change)) for name, change in HOSTILE.items()}
     assert {name: text for name, text in problems.items() if text} == {}
     assert len(problems) >= 120
     assert time.process_time() - began < 10
 
 
 def test_ordinary_pull_requests_pass(trees: Trees) -> None:
-    answers = {name: judge(trees, change) for name, change in ORDINARY.items()}
+    answers = {name: check(trees, change) for name, change in ORDINARY.items()}
     messages = {name: [finding.message for finding in errors] for name, errors in answers.items() if errors}
     assert messages == {}
     assert len(answers) >= 30

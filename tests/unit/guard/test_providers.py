@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from orchestrator.config.rules import Guard
-from orchestrator.guard.providers import is_known, known_providers, of_provider, refused_type
-from orchestrator.run.doctoring import listed_providers
+from orchestrator.guard.providers import (
+    is_known,
+    known_providers,
+    provider_capabilities,
+    refused_block,
+    type_capabilities,
+)
+from orchestrator.quality.doctor import check_listed_providers
 
 
 def test_every_row_names_its_documentation() -> None:
@@ -21,21 +27,21 @@ def test_the_providers_that_are_listed_by_default_are_known() -> None:
 
 
 def test_a_provider_without_a_row_has_what_every_provider_has() -> None:
-    (capabilities,) = of_provider("acme/x")
+    (capabilities,) = provider_capabilities("acme/x")
     assert "exec" in capabilities.programs
-    assert len(of_provider("hashicorp/helm")) == 2
-    assert len(of_provider(None)) == len(known_providers())
+    assert len(provider_capabilities("hashicorp/helm")) == 2
+    assert len(provider_capabilities(None)) == len(known_providers())
 
 
 def test_a_resource_is_not_refused_by_the_name_of_a_data_source() -> None:
-    assert refused_type("data", "http")
-    assert refused_type("action", "local_command")
-    assert not refused_type("resource", "http")
+    assert refused_block((), type_capabilities("data", "http"))
+    assert refused_block((), type_capabilities("action", "local_command"))
+    assert not refused_block((), type_capabilities("resource", "http"))
 
 
 def test_doctor_names_listed_providers_that_nobody_looked_at() -> None:
-    assert listed_providers(Guard()).status == "ok"
-    check = listed_providers(Guard(providers=("hashicorp/google", "Acme/X", "example.com/acme/*")))
+    assert check_listed_providers(Guard()).status == "ok"
+    check = check_listed_providers(Guard(providers=("hashicorp/google", "Acme/X", "example.com/acme/*")))
     assert check.status == "warning"
     assert "Acme/X, example.com/acme/*" in check.message
     assert "hashicorp/google" not in check.message

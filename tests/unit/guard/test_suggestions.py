@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator.config import load_text
 from orchestrator.errors import ConfigError
-from orchestrator.guard.suggestions import grouped, render_suggestions, suggest
-from orchestrator.project.model import Finding
+from orchestrator.guard.suggestions import group_paths, render_suggestions, suggest
+from orchestrator.repository.model import Finding
 
 
 def finding(code: str, file: str, listed: tuple[str, str] | None = None, severity: str = "error") -> Finding:
@@ -16,11 +16,11 @@ def finding(code: str, file: str, listed: tuple[str, str] | None = None, severit
 
 def test_files_of_a_folder_are_put_together() -> None:
     names = {f"modules/m{number}/main.tf": 2 for number in range(5)} | {"envs/dev/a/main.tf": 1}
-    assert grouped(names) == [("envs/dev/a/main.tf", 1), ("modules/**", 10)]
-    assert grouped({"a.tf": 1, "b.tf": 1, "c.tf": 1}) == [("a.tf", 1), ("b.tf", 1), ("c.tf", 1)]
-    assert grouped({"m/a.tf": 1, "m/b.tf": 1}) == [("m/a.tf", 1), ("m/b.tf", 1)]
+    assert group_paths(names) == [("envs/dev/a/main.tf", 1), ("modules/**", 10)]
+    assert group_paths({"a.tf": 1, "b.tf": 1, "c.tf": 1}) == [("a.tf", 1), ("b.tf", 1), ("c.tf", 1)]
+    assert group_paths({"m/a.tf": 1, "m/b.tf": 1}) == [("m/a.tf", 1), ("m/b.tf", 1)]
     deep = {f"a/b{one}/c{two}/x.tf": 1 for one in range(3) for two in range(3)}
-    assert grouped(deep) == [("a/**", 9)]
+    assert group_paths(deep) == [("a/**", 9)]
 
 
 def test_lists_come_before_paths_and_say_what_they_open() -> None:
@@ -35,13 +35,13 @@ def test_lists_come_before_paths_and_say_what_they_open() -> None:
         finding("lock-file", "x", severity="info"),
         finding("changed-config", "infra.yaml"),
     ]
-    made = suggest(findings)
-    assert [(one.key, one.value, one.findings) for one in made] == [
+    suggestions = suggest(findings)
+    assert [(suggestion.key, suggestion.value, suggestion.findings) for suggestion in suggestions] == [
         ("providers", "acme/x", 2),
         ("modules", '"org/*"', 7),
         ("allow", '{rule: file-path, path: "modules/**", reason: …}', 4),
     ]
-    assert all(one.opens for one in made)
+    assert all(suggestion.opens for suggestion in suggestions)
 
 
 def test_what_is_printed_is_a_valid_section_once_it_has_reasons() -> None:
@@ -54,5 +54,5 @@ def test_what_is_printed_is_a_valid_section_once_it_has_reasons() -> None:
         load_text(text)
     config = load_text(text.replace("reason: …", "reason: seen by the owners"))
     assert config.guard.providers == ("hashicorp/google", "acme/x")
-    assert [(one.rule, one.path) for one in config.guard.allow] == [("file-path", "modules/[m]/main.tf")]
+    assert [(rule.rule, rule.path) for rule in config.guard.allow] == [("file-path", "modules/[m]/main.tf")]
     assert "Nothing to add" in render_suggestions((), {})

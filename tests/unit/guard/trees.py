@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from hashlib import sha1
 
-from orchestrator.project import read_tree
-from orchestrator.project.git import Repository
-from orchestrator.project.model import Project
+from orchestrator.repository.git import Repository
 from orchestrator.repository.hcl import File
-from orchestrator.repository.source import Memo
+from orchestrator.repository.loading import read_tree
+from orchestrator.repository.model import Project
+from orchestrator.repository.source import ParseCache
 from orchestrator.repository.tree import Tree
 
 CONFIG = "backend: {gcs: {bucket: 'acme-{environment}'}}\nenvironments: {dev: {}, prod: {}}\n"
@@ -34,9 +34,9 @@ class Trees:
         submodules: Mapping[str, str] | None = None,
         extract: Callable[[File], object] | None = None,
     ) -> Project:
-        """A project with these files; None leaves one out. `extract` is that of `Memo`."""
+        """A project with these files; None leaves one out. `extract` is that of `ParseCache`."""
         texts = {name: text for name, text in files.items() if text is not None}
         data = {name: text if isinstance(text, bytes) else text.encode() for name, text in texts.items()}
         ids = {name: sha1(text, usedforsecurity=False).hexdigest() for name, text in data.items()}
         tree = Tree(ids, lambda path: data[path], links=links, submodules=submodules, commit="0" * 40)
-        return read_tree(self.repository, tree, Memo(extract=extract))
+        return read_tree(self.repository, tree, ParseCache(extract=extract))

@@ -7,7 +7,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.config import Masking
@@ -350,6 +350,20 @@ def test_extra_rules() -> None:
     assert masked == {"boot": HIDDEN, "b": {"deep": {"z": HIDDEN}}, "c": "d"}
 
 
+def test_a_pattern_takes_no_longer_than_the_text() -> None:
+    """`re` would not end on any of these."""
+    masker = Masker(Masking(patterns=(r"(a+)+b", r"(x|x)*y", r".*a.*a.*a.*c")))
+    text = "a" * 20_000 + "\n" + "x" * 20_000
+    assert masker.mask_text(text) == text
+    assert masker.mask_text("aab") == HIDDEN
+
+
+def test_an_attribute_is_named_by_the_key_of_its_instance() -> None:
+    masker = Masker(Masking(attributes=('random_string.x["a"].result',)))
+    assert masker.mask_value({"result": "v"}, None, ('random_string.x["a"]',)) == {"result": HIDDEN}
+    assert masker.mask_value({"result": "v"}, None, ("random_string.xa",)) == {"result": "v"}
+
+
 def test_a_diagnostic_s_parts() -> None:
     diagnostic = {
         "severity": "error",
@@ -433,7 +447,8 @@ def test_a_plan_of_5000_resources_takes_well_under_a_second() -> None:
     assert seconds < 3, f"{seconds:.2f} s; about 0.6 s on an idle machine"
 
 
-SECRET_TEXT = st.text(min_size=1, max_size=40).filter(lambda text: text.strip() != "")
+# The masker drops U+FDD0, which Unicode assigns to nothing, before it looks.
+SECRET_TEXT = st.text(min_size=1, max_size=40).filter(lambda text: text.replace("\ufdd0", "").strip() != "")
 
 
 def rendered(name: str, value: str) -> str:
@@ -442,7 +457,6 @@ def rendered(name: str, value: str) -> str:
     return f'      + {name} = {escaped}\n      ~ {name} = {escaped} -> "new" # forces replacement\n'
 
 
-@settings(max_examples=150, deadline=None)
 @given(secret=SECRET_TEXT, name=st.sampled_from(["password", "db_token", "apiKey", "CLIENT_SECRET"]))
 def test_a_secret_name_s_line_never_shows_its_value(secret: str, name: str) -> None:
     masked = MASKER.mask_text(rendered(name, secret))
@@ -451,7 +465,6 @@ def test_a_secret_name_s_line_never_shows_its_value(secret: str, name: str) -> N
     assert lines[1].startswith(f"      ~ {name} = {HIDDEN} -> {HIDDEN}")
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     secrets=st.lists(
         st.text(alphabet='abcdefXYZ0123456789-_.!$%"\\<>é', min_size=8, max_size=30), min_size=1, max_size=20
@@ -459,10 +472,10 @@ def test_a_secret_name_s_line_never_shows_its_value(secret: str, name: str) -> N
     noise=st.text(max_size=30),
 )
 def test_known_secrets_never_survive_in_any_text(secrets: list[str], noise: str) -> None:
-    known = SecretSet.of(secrets)
-    told = [one for one in secrets if one in known.anywhere]
-    text = noise.join(["", *(f"<{one}>{json.dumps(one)}" for one in told), ""])
-    masked = known.hide(text).replace(HIDDEN, "\0")
-    for one in told:
-        assert one not in masked
-        assert json.dumps(one)[1:-1] not in masked
+    secret_set = SecretSet.of(secrets)
+    messages = [secret for secret in secrets if secret in secret_set.anywhere]
+    text = noise.join(["", *(f"<{item}>{json.dumps(item)}" for item in messages), ""])
+    masked = secret_set.hide(text).replace(HIDDEN, "\0")
+    for item in messages:
+        assert item not in masked
+        assert json.dumps(item)[1:-1] not in masked

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.config import Masking
@@ -123,7 +123,6 @@ def strings(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     tree=TREES, secret=SECRETS, depth=st.integers(0, 3), how=st.sampled_from(["mark", "name", "json", "pair"])
 )
@@ -142,16 +141,24 @@ def test_no_secret_survives_in_any_tree(tree: Any, secret: str, depth: int, how:
         value, marks = {"a": tree, "b": [value]}, {"b": [marks]}
     masked = MASKER.mask_value(value, marks)
     assert secret not in json.dumps(masked, ensure_ascii=False)
-    found = MASKER.secrets_of({"resource_changes": [{"change": {"after": value, "after_sensitive": marks}}]})
-    assert secret in found.anywhere
+    secrets = MASKER.secrets_of(
+        {"resource_changes": [{"change": {"after": value, "after_sensitive": marks}}]}
+    )
+    assert secret in secrets.anywhere
 
 
-@settings(max_examples=100, deadline=None)
 @given(tree=TREES)
 def test_masking_keeps_the_shape_and_is_done_once(tree: Any) -> None:
     once = MASKER.mask_value(tree, None, ("a",))
     assert MASKER.mask_value(once, None, ("a",)) == once
-    assert len(strings(once)) <= len(strings(tree))
+    assert leaves(once) <= leaves(tree)
+
+
+def leaves(tree: Any) -> int:
+    """How many values a tree holds that are no collections."""
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    return max(1, sum(leaves(value) for value in tree)) if isinstance(tree, list) else 1
 
 
 def test_every_place_of_a_plan_is_searched() -> None:
@@ -188,9 +195,9 @@ def test_every_place_of_a_plan_is_searched() -> None:
             }
         },
     }
-    found = MASKER.secrets_of(plan).anywhere
+    anywhere = MASKER.secrets_of(plan).anywhere
     assert {
         "in-changes", "in-the-drift", "in-deferred", "in-outputs", "in-names", "in-variables",
         "in-prior-outputs", "in-modules",
-    } <= found  # fmt: skip
-    assert "not-a-secret" not in found
+    } <= anywhere  # fmt: skip
+    assert "not-a-secret" not in anywhere

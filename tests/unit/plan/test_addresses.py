@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.masking import Masker
-from orchestrator.plan.comparing import compare
 from orchestrator.plan.digest import Digest, encode
-from orchestrator.plan.digesting import make_digest
+from orchestrator.plan.digest_comparison import compare
+from orchestrator.plan.digest_maker import make_digest
 from orchestrator.plan.reader import read_plan
 
 KEYS = [f"ghp_{letter * 36}" for letter in "abc"]
@@ -17,12 +17,12 @@ KEYS = [f"ghp_{letter * 36}" for letter in "abc"]
 
 def plan(*keys: str, previous: str = "") -> dict[str, Any]:
     def change(key: str) -> Mapping[str, Any]:
-        made = {
+        stack_plan = {
             "address": f'x_y.each["{key}"]',
             "type": "x_y",
             "change": {"actions": ["update"], "before": {"n": "1"}, "after": {"n": "2"}},
         }
-        return made | ({"previous_address": f'x_y.each["{previous}"]'} if previous else {})
+        return stack_plan | ({"previous_address": f'x_y.each["{previous}"]'} if previous else {})
 
     return {"format_version": "1.2", "resource_changes": [change(key) for key in keys]}
 
@@ -30,14 +30,20 @@ def plan(*keys: str, previous: str = "") -> dict[str, Any]:
 def digest(*keys: str, **more: str) -> Digest:
     raw = json.dumps(plan(*keys, **more)).encode()
     read = read_plan(raw, Masker())
-    return make_digest(raw, read, stack="dev/a", lineage="", lock_file="", key=b"k" * 32)
+    return make_digest(json.loads(raw), read, stack="dev/a", lineage="", lock_file="", key=b"k" * 32)
 
 
 def test_a_secret_key_is_hidden_and_each_is_another_one() -> None:
     read = read_plan(json.dumps(plan(*KEYS[:2], "plain")), Masker())
-    shown = [one.address for one in read.changes]
-    assert shown == ['x_y.each["(sensitive value)"]', 'x_y.each["(sensitive value)#2"]', 'x_y.each["plain"]']
-    assert [read.real_address(one) for one in shown] == [f'x_y.each["{key}"]' for key in (*KEYS[:2], "plain")]
+    address = [change.address for change in read.changes]
+    assert address == [
+        'x_y.each["(sensitive value)"]',
+        'x_y.each["(sensitive value)#2"]',
+        'x_y.each["plain"]',
+    ]
+    assert [read.real_address(one) for one in address] == [
+        f'x_y.each["{key}"]' for key in (*KEYS[:2], "plain")
+    ]
 
 
 def test_a_move_from_one_secret_key_to_another_is_one() -> None:
@@ -50,7 +56,7 @@ def test_a_digest_holds_no_key_and_knows_one_from_another() -> None:
     approved, other = digest(*KEYS[:2]), digest(KEYS[0], KEYS[2])
     assert not any(key.encode() in encode(approved) for key in KEYS)
     assert compare([approved], digest(*KEYS[:2])) == ()
-    found = compare([approved], other)
-    assert len({one.address for one in found}) == 2
-    assert all("(sensitive value)#" in one.address for one in found)
+    differences = compare([approved], other)
+    assert len({difference.address for difference in differences}) == 2
+    assert all("(sensitive value)#" in difference.address for difference in differences)
     assert compare([digest(KEYS[0], previous=KEYS[1])], digest(KEYS[0], previous=KEYS[2]))

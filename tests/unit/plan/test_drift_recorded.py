@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from orchestrator.drift.classify import classify
+from orchestrator.drift.facts import read_code
+from orchestrator.drift.model import DriftedResource, DriftFacts
+from orchestrator.drift.report import StackDrift
+from orchestrator.drift.rules import shipped_volatile
 from orchestrator.masking import Masker
-from orchestrator.plan.drift import classify
-from orchestrator.plan.drift_model import DriftedResource, Facts
-from orchestrator.plan.drift_rules import shipped_volatile
 from orchestrator.plan.reader import read_plan
-from orchestrator.report.drift import StackDrift
-from orchestrator.run.drift_facts import written_by_address
 
 PLANS = Path(__file__).parents[2] / "data" / "plans"
 CASES = [
@@ -37,18 +37,18 @@ def recorded(provider: str, case: str, folder: Path) -> tuple[DriftedResource, .
         return any(".".join(names[:count]) in computed[kind] for count in range(1, len(names) + 1))
 
     data = gzip.decompress((PLANS / provider / f"{case}.json.gz").read_bytes())
-    facts = Facts(written_by_address(folder, folder), shipped_volatile(), is_computed_only)
+    facts = DriftFacts(read_code(folder, folder), shipped_volatile(), is_computed_only)
     return classify(read_plan(data, Masker()), json.loads(data), facts)
 
 
 def table_of(resources: tuple[DriftedResource, ...]) -> dict[str, Any]:
     """Each resource with its class and those of its attributes."""
     return {
-        one.address: {
-            "class": f"{one.kind} {one.category}",
-            **{part.path: part.category for part in one.attributes},
+        resource.address: {
+            "class": f"{resource.kind} {resource.category}",
+            **{part.path: part.category for part in resource.attributes},
         }
-        for one in resources
+        for resource in resources
     }
 
 
@@ -61,9 +61,9 @@ def test_each_attribute_of_a_recorded_plan_has_its_class(provider: str, case: st
 @pytest.mark.parametrize(("provider", "case"), CASES)
 def test_a_recorded_plan_with_changes_is_never_clean(provider: str, case: str, tmp_path: Path) -> None:
     data = gzip.decompress((PLANS / provider / f"{case}.json.gz").read_bytes())
-    changed = {one.address for one in read_plan(data, Masker()).shown_changes}
+    changed = {change.address for change in read_plan(data, Masker()).shown_changes}
     stack = StackDrift("dev/a", "dev", "clean", resources=recorded(provider, case, tmp_path))
-    assert changed <= {one.address for one in stack.loud}
+    assert changed <= {resource.address for resource in stack.loud}
 
 
 SEVERITIES = {

@@ -13,7 +13,7 @@ from orchestrator.config.globs import matches
 from orchestrator.config.rules import Policy
 from orchestrator.masking import Masker
 from orchestrator.plan.model import Plan
-from orchestrator.plan.policy import Circumstances, Size, Violation, across, evaluate, size_of
+from orchestrator.plan.policy import PlanSize, PolicyContext, Violation, check_sizes, evaluate, size_of
 from orchestrator.plan.reader import read_plan
 
 
@@ -44,11 +44,11 @@ def judged(
     shown = document(*changes)
     plan: Plan = read_plan(json.dumps(shown), Masker())
     rules: Policy = load_text(f"policy: {policy}").policy
-    return evaluate(plan, shown, rules, Circumstances(environment, protected, allowed))
+    return evaluate(plan, shown, rules, PolicyContext(environment, protected, allowed))
 
 
 def told(found: Sequence[Violation]) -> list[tuple[str, str]]:
-    return [(one.severity, one.rule) for one in found]
+    return [(violation.severity, violation.rule) for violation in found]
 
 
 GONE = change("google_sql_database_instance.main", "delete")
@@ -82,14 +82,14 @@ def test_nothing_deleted_is_nothing_to_say() -> None:
 
 
 def test_all_that_goes_is_one_violation_that_names_the_first_few() -> None:
-    (one,) = judged("{}", *(change(f"a.b{number}", "delete") for number in range(7)))
-    assert "a.b0, a.b1, a.b2, a.b3, a.b4 and 2 more" in one.message
-    assert "allow-destroy" in one.message
-    assert one.address == "a.b0"
-    (one,) = judged("{label: go-on}", GONE)
-    assert "`go-on`" in one.message
-    (one,) = judged("{destroy: {prod: prevent}}", GONE)
-    assert "policy: {destroy: {prod: prevent}}" in one.advice
+    (violation,) = judged("{}", *(change(f"a.b{number}", "delete") for number in range(7)))
+    assert "a.b0, a.b1, a.b2, a.b3, a.b4 and 2 more" in violation.message
+    assert "allow-destroy" in violation.message
+    assert violation.address == "a.b0"
+    (violation,) = judged("{label: go-on}", GONE)
+    assert "`go-on`" in violation.message
+    (violation,) = judged("{destroy: {prod: prevent}}", GONE)
+    assert "policy: {destroy: {prod: prevent}}" in violation.advice
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,11 @@ def test_all_that_goes_is_one_violation_that_names_the_first_few() -> None:
 )
 def test_protected_resources(entry: str, hit: bool) -> None:
     policy = f"{{destroy: {{prod: allow}}, protect: [{entry}]}}"
-    found = judged(policy, REPLACED, MADE, allowed=True)
-    assert told(found) == ([("error", "protect")] if hit else [])
-    assert all("replace module.db" in one.message and "Data." in one.message for one in found)
+    violations = judged(policy, REPLACED, MADE, allowed=True)
+    assert told(violations) == ([("error", "protect")] if hit else [])
+    assert all(
+        "replace module.db" in violation.message and "Data." in violation.message for violation in violations
+    )
     assert judged(policy, change(REPLACED["address"], "update"), MADE) == ()
 
 
@@ -147,8 +149,8 @@ def test_required_labels(after: dict[str, Any], unknown: dict[str, Any], expecte
 
 
 def test_tags_are_labels_outside_google() -> None:
-    found = judged(LABELS, change("aws_s3_bucket.b", "create", after={"tags": {"team": "a"}}))
-    assert [one.message for one in found] == ["aws_s3_bucket.b lacks the label cost."]
+    violations = judged(LABELS, change("aws_s3_bucket.b", "create", after={"tags": {"team": "a"}}))
+    assert [violation.message for violation in violations] == ["aws_s3_bucket.b lacks the label cost."]
     assert judged(LABELS, change("aws_s3_bucket.b", "create", after={"tags_all": BOTH})) == ()
 
 
@@ -159,8 +161,8 @@ def test_labels_are_asked_for_where_the_rule_says() -> None:
     assert judged(LABELS, change("google_storage_bucket.b", "no-op", after={"labels": {}})) == ()
     data = change("google_storage_bucket.b", "create", after={"labels": {}}) | {"mode": "data"}
     assert judged(LABELS, data) == ()
-    (one,) = judged(LABELS, bare)
-    assert one.message == "google_storage_bucket.b lacks the labels team, cost."
+    (violation,) = judged(LABELS, bare)
+    assert violation.message == "google_storage_bucket.b lacks the labels team, cost."
 
 
 @pytest.mark.parametrize(
@@ -175,15 +177,15 @@ def test_labels_are_asked_for_where_the_rule_says() -> None:
     ],
 )
 def test_limits(limits: str, over: str | None) -> None:
-    sizes = {"prod/a": Size(7, 2), "prod/b": Size(2, 0), "prod/c": Size(0, 0)}
-    found = across(sizes, load_text(f"policy: {{limits: {limits}}}").policy, "prod")
-    assert [over in one.message for one in found if over] == ([True] if over else [])
-    assert told(found) == ([("error", "limits")] if over else [])
+    sizes = {"prod/a": PlanSize(7, 2), "prod/b": PlanSize(2, 0), "prod/c": PlanSize(0, 0)}
+    violations = check_sizes(sizes, load_text(f"policy: {{limits: {limits}}}").policy, "prod")
+    assert [over in violation.message for violation in violations if over] == ([True] if over else [])
+    assert told(violations) == ([("error", "limits")] if over else [])
 
 
 def test_what_counts_towards_the_limits() -> None:
     counts = {"create": 1, "update": 2, "replace": 4, "delete": 8, "import": 16, "move": 32, "forget": 64}
-    assert size_of(counts) == Size(79, 12)
+    assert size_of(counts) == PlanSize(79, 12)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ def load(case: str) -> Plan:
 
 
 def attributes(plan: Plan, address: str) -> dict[str, AttributeChange]:
-    (change,) = [one for one in plan.changes if one.address == address]
-    return {one.path: one for one in change.attributes}
+    (change,) = [change for change in plan.changes if change.address == address]
+    return {attribute.path: attribute for attribute in change.attributes}
 
 
 COUNTS = {
@@ -60,8 +60,8 @@ def test_no_secret_leaves_a_plan(case: str) -> None:
     plan = load(case)
     diff = (RECORDED / case / "diff.txt").read_text()
     masked = plan.mask(diff)
-    shown = json.dumps([one.document() for one in plan.changes]) + repr(plan)
-    assert "hunter2" not in masked + shown
+    dumps = json.dumps([change.document() for change in plan.changes]) + repr(plan)
+    assert "hunter2" not in masked + dumps
     if "hunter2" not in diff:
         assert masked == diff
 
@@ -86,22 +86,22 @@ def test_what_is_no_secret_stays_in_the_diff() -> None:
 
 def test_created_attributes_unknown_ones_inside_of_known_ones() -> None:
     plan = load("create")
-    found = attributes(plan, "terraform_data.second")
-    assert found["id"] == AttributeChange("id", None, None, unknown=True)
-    assert found["input.from_first"].unknown
-    assert found["input.list[1]"].unknown
-    assert found["input.list[0]"] == AttributeChange("input.list[0]", None, "x")
-    assert found['input.labels["a b"]'].after == "c"
-    assert found["input.text"].after == "one\ntwo\n"
-    assert found["input.number"].after == 12345678901234567890
-    assert "input.nothing" not in found
-    assert [one.address for one in plan.shown_changes] == [
+    changes = attributes(plan, "terraform_data.second")
+    assert changes["id"] == AttributeChange("id", None, None, unknown=True)
+    assert changes["input.from_first"].unknown
+    assert changes["input.list[1]"].unknown
+    assert changes["input.list[0]"] == AttributeChange("input.list[0]", None, "x")
+    assert changes['input.labels["a b"]'].after == "c"
+    assert changes["input.text"].after == "one\ntwo\n"
+    assert changes["input.number"].after == 12345678901234567890
+    assert "input.nothing" not in changes
+    assert [change.address for change in plan.shown_changes] == [
         "terraform_data.first",
         "terraform_data.second",
         'module.child.terraform_data.many["a"]',
         'module.child.terraform_data.many["b"]',
     ]
-    assert all(one.is_create and not one.is_destructive for one in plan.changes)
+    assert all(change.is_create and not change.is_destructive for change in plan.changes)
 
 
 def test_updated_attributes() -> None:
@@ -130,12 +130,12 @@ def test_replacements_say_what_forces_them() -> None:
 
 
 def test_moves_and_imports_may_change_as_well() -> None:
-    moved = {one.address: one for one in load("moved").shown_changes}
+    moved = {change.address: change for change in load("moved").shown_changes}
     assert moved["terraform_data.new"].is_move
     assert moved["terraform_data.new"].is_no_op
     assert moved["terraform_data.new"].previous_address == "terraform_data.old"
     assert moved["terraform_data.new_and_changed"].counted_as == ("update", "move")
-    imported = {one.address: one for one in load("import").shown_changes}
+    imported = {change.address: change for change in load("import").shown_changes}
     assert imported["terraform_data.as_it_is"].counted_as == ("import",)
     assert imported["terraform_data.main"].counted_as == ("update", "import")
     assert imported["terraform_data.main"].import_id == "the-id"
@@ -170,7 +170,7 @@ def test_a_plan_of_outputs_only_is_a_change() -> None:
 
 def test_data_sources_are_read_and_not_counted() -> None:
     plan = load("data")
-    (data,) = [one for one in plan.changes if one.mode == "data"]
+    (data,) = [change for change in plan.changes if change.mode == "data"]
     assert data.is_read
     assert data not in plan.shown_changes
 
@@ -195,19 +195,19 @@ def test_sensitive_values_are_hidden_on_both_sides() -> None:
 
 
 def test_json_in_a_string_is_masked_by_leaf() -> None:
-    found = attributes(load("encoded"), "terraform_data.json")["input"]
-    assert json.loads(found.after)["user"] == "bob"
-    assert json.loads(found.after)["password"] == HIDDEN
-    assert json.loads(json.loads(found.after)["in"]) == {"token": HIDDEN}
+    change = attributes(load("encoded"), "terraform_data.json")["input"]
+    assert json.loads(change.after)["user"] == "bob"
+    assert json.loads(change.after)["password"] == HIDDEN
+    assert json.loads(json.loads(change.after)["in"]) == {"token": HIDDEN}
 
 
 def test_checks_are_told_masked() -> None:
     plan = load("checks")
-    found = {check.address: check for check in plan.checks}
-    assert found["check.health"].status == "fail"
-    assert found["check.health"].problems == (f"It is x, and password={HIDDEN}",)
-    assert found["check.health"].kind == "check"
-    assert "terraform_data.main" in found
+    check_blocks = {check.address: check for check in plan.checks}
+    assert check_blocks["check.health"].status == "fail"
+    assert check_blocks["check.health"].problems == (f"It is x, and password={HIDDEN}",)
+    assert check_blocks["check.health"].kind == "check"
+    assert "terraform_data.main" in check_blocks
 
 
 READ = {"mode": "data", "type": "x", "change": {"actions": ["read"], "before": None, "after": {}}}
@@ -272,8 +272,8 @@ def test_drift_has_the_shape_of_changes() -> None:
         "type": "a",
         "change": {"actions": ["update"], "before": {"x": 1, "y": [1]}, "after": {"x": 2, "y": []}},
     }
-    (found,) = read_plan(document(resource_drift=[drift]), Masker()).drift
-    assert found.attributes == (AttributeChange("x", 1, 2), AttributeChange("y[0]", 1, None))
+    (change,) = read_plan(document(resource_drift=[drift]), Masker()).drift
+    assert change.attributes == (AttributeChange("x", 1, 2), AttributeChange("y[0]", 1, None))
 
 
 EMPTY_VALUES = [

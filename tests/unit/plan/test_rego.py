@@ -37,19 +37,67 @@ def judge(
     engine: Engine = "regopy",
     namespaces: tuple[str, ...] = ("main",),
     path: str = "",
+    plan: bytes = PLAN,
 ) -> tuple[Violation, ...]:
     rules = {f"policies/{number}.rego": text for number, text in enumerate(texts)}
     env = {"PATH": path or os.environ["PATH"]}
     return RegoRules(rules, Rego(engine=engine, namespaces=namespaces), Supervisor(), env).evaluate(
-        PLAN, tmp_path
+        plan, tmp_path
     )
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_message_is_text_with_what_the_plan_holds(tmp_path: Path, engine: Engine) -> None:
-    (one,) = judge(tmp_path, DENY, engine=engine)
-    assert (one.severity, one.rule, one.message) == ("error", "rego", 'a.b goes: q"\n\\é')
-    assert "main.deny" in one.advice
+    (violation,) = judge(tmp_path, DENY, engine=engine)
+    assert (violation.severity, violation.rule, violation.message) == ("error", "rego", 'a.b goes: q"\n\\é')
+    assert "main.deny" in violation.advice
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "value",
+    [
+        0.1,
+        1e-07,
+        123456.789,
+        2**53 + 1,
+        2**63 - 1,
+        -(2**63),
+        2**64 + 1,
+        "é😀<\u2028",
+        'a"\\n\n',
+        "${x}",
+        {'k"é': [1, {}]},
+        None,
+    ],
+    ids=repr,
+)
+def test_values_reach_the_rules_as_they_are(tmp_path: Path, engine: Engine, value: object) -> None:
+    rule = f"package main\ndeny if input.value == {json.dumps(value, ensure_ascii=False)}\n"
+    assert judge(tmp_path, rule, engine=engine, plan=json.dumps({"value": value}).encode())
+
+
+@pytest.mark.parametrize("fraction", [1, 0.5])
+def test_a_letter_is_one_character(tmp_path: Path, fraction: float) -> None:
+    """With and without a fraction, which decides how the plan is handed over."""
+    plan = json.dumps({"name": "é", "fraction": fraction}).encode()
+    rule = "package main\ndeny if { count(input.name) == 1; input.fraction }\n"
+    assert judge(tmp_path, rule, plan=plan)
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        "input.variables.a",
+        'input["variables"].a',
+        "x := input; x.variables.a",
+        "input [ y ].a; y := `variables`",
+    ],
+)
+def test_rules_get_all_that_they_read(tmp_path: Path, reads: str) -> None:
+    other = "package other\nx if input.resource_changes\n"
+    plan = json.dumps({"variables": {"a": 1}, "resource_changes": [1]}).encode()
+    assert judge(tmp_path, f"package main\ndeny if {{ {reads} }}\n", other, plan=plan)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -67,8 +115,8 @@ def test_a_message_is_text_with_what_the_plan_holds(tmp_path: Path, engine: Engi
 def test_conventions(
     tmp_path: Path, engine: Engine, rule: str, severity: str, message: str, address: str | None
 ) -> None:
-    (one,) = judge(tmp_path, f"package main\n{rule}\n", engine=engine)
-    assert (one.severity, one.message, one.address) == (severity, message, address)
+    (violation,) = judge(tmp_path, f"package main\n{rule}\n", engine=engine)
+    assert (violation.severity, violation.message, violation.address) == (severity, message, address)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -104,8 +152,8 @@ def test_what_goes_wrong_is_no_pass(tmp_path: Path, engine: Engine, text: str) -
 
 def test_every_namespace_must_be_there(tmp_path: Path) -> None:
     other = 'package a.b\ndeny contains "other" if true\n'
-    found = judge(tmp_path, DENY, other, namespaces=("main", "a.b"))
-    assert [one.message for one in found] == ['a.b goes: q"\n\\é', "other"]
+    violations = judge(tmp_path, DENY, other, namespaces=("main", "a.b"))
+    assert [violation.message for violation in violations] == ['a.b goes: q"\n\\é', "other"]
     with pytest.raises(PolicyError, match=r"no package a\.c"):
         judge(tmp_path, DENY, other, namespaces=("main", "a.c"))
 
@@ -171,7 +219,7 @@ def test_answers_of_a_program(tmp_path: Path, answer: str, code: int, expected: 
         with pytest.raises(PolicyError):
             rules.evaluate(PLAN, work)
     else:
-        assert [one.message for one in rules.evaluate(PLAN, work)] == expected
+        assert [violation.message for violation in rules.evaluate(PLAN, work)] == expected
     assert seen.read_bytes().startswith(PLAN)
     assert seen.read_text().endswith("-rw-------\n")
     assert list(work.iterdir()) == []

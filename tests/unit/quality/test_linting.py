@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.process import Supervisor
-from orchestrator.project import load
-from orchestrator.project.model import Finding
-from orchestrator.quality.linting import accept, changed_lines, in_order, located
-from orchestrator.quality.places import places_of, tops_of
-from orchestrator.quality.tools import TOOLS, Tool, check, path_of, present
+from orchestrator.quality.code_folders import find_code_folders, find_top_folders
+from orchestrator.quality.linters import LINTERS, Linter, find_linters, resolve_path, run_linter
+from orchestrator.quality.linting import changed_lines, filter_accepted, locate, sort_findings
+from orchestrator.repository.loading import load
+from orchestrator.repository.model import Finding
 from tests.conftest import MakeRepo
 
 CONFIG = """
@@ -74,19 +74,19 @@ def finding(code: str, file: str | None = "infra/modules/a/main.tf", line: int |
 
 def test_infra_yaml_accepts_by_rule_and_path(make_repo: MakeRepo) -> None:
     project = load(make_repo({"infra.yaml": CONFIG}).root)
-    found = [
+    findings = [
         finding("basic-role"),
         finding("basic-role", "infra/envs/dev/main.tf"),
         finding("checkov:CKV_1", "x/y.tf"),
     ]
 
-    kept, accepted = accept(project, found)
+    kept, accepted = filter_accepted(project, findings)
 
-    assert [(one.code, one.file) for one in kept] == [
+    assert [(finding.code, finding.file) for finding in kept] == [
         ("basic-role", "infra/envs/dev/main.tf"),
         ("unused-ignore", "infra.yaml"),
     ]
-    assert [(one.code, why) for one, why in accepted] == [
+    assert [(finding.code, why) for finding, why in accepted] == [
         ("basic-role", "It reads."),
         ("checkov:CKV_1", "Looked at."),
     ]
@@ -97,15 +97,19 @@ def test_serious_ones_come_first_and_each_once() -> None:
     warning = Finding("warning", "w", "m", "", "a.tf", 1)
     early = finding("e", "a.tf", 9)
 
-    assert in_order([warning, finding("e", "b.tf"), early, early]) == (early, finding("e", "b.tf"), warning)
+    assert sort_findings([warning, finding("e", "b.tf"), early, early]) == (
+        early,
+        finding("e", "b.tf"),
+        warning,
+    )
 
 
 def test_a_finding_about_a_folder_stands_in_its_first_file(make_repo: MakeRepo) -> None:
     project = load(make_repo({"infra/envs/dev/b.tf": "", "infra/envs/dev/a.tf": ""}).root)
 
-    assert located(project, finding("x", "infra/envs/dev", None)).file == "infra/envs/dev/a.tf"
-    assert located(project, finding("x", "infra.yaml", None)).line == 1
-    assert located(project, finding("x", None, None)).line is None
+    assert locate(project, finding("x", "infra/envs/dev", None)).file == "infra/envs/dev/a.tf"
+    assert locate(project, finding("x", "infra.yaml", None)).line == 1
+    assert locate(project, finding("x", None, None)).line is None
 
 
 def test_a_diff_gives_the_first_line_that_changes() -> None:
@@ -125,8 +129,8 @@ def test_the_folders_that_are_linted(make_repo: MakeRepo) -> None:
     }
     project = load(make_repo(files).root)
 
-    assert tops_of(project) == ("infra/bootstrap", "infra/envs", "infra/modules")
-    assert [(one.path, one.kind) for one in places_of(project)] == [
+    assert find_top_folders(project) == ("infra/bootstrap", "infra/envs", "infra/modules")
+    assert [(place.path, place.kind) for place in find_code_folders(project)] == [
         ("infra/bootstrap", "root"),
         ("infra/envs/dev/net", "root"),
         ("infra/modules/a", "module"),
@@ -135,7 +139,7 @@ def test_the_folders_that_are_linted(make_repo: MakeRepo) -> None:
     ]
 
 
-def installed(folder: Path, tool: Tool, text: str) -> str:
+def installed(folder: Path, tool: Linter, text: str) -> str:
     """A program of the tool's name that writes `text` where the tool writes its report."""
     folder.mkdir(exist_ok=True)
     data = folder / "report"
@@ -149,41 +153,43 @@ def installed(folder: Path, tool: Tool, text: str) -> str:
 
 @pytest.mark.parametrize(("name", "severity"), [("tflint", "error"), ("checkov", "warning")])
 def test_what_another_linter_reports_is_a_finding(tmp_path: Path, name: str, severity: str) -> None:
-    tool = next(one for one in TOOLS if one.name == name)
+    tool = next(tool for tool in LINTERS if tool.name == name)
     program = installed(tmp_path / "bin", tool, json.dumps(SARIF))
     (tmp_path / "infra" / "m").mkdir(parents=True)
     (tmp_path / "infra" / "m" / "main.tf").touch()
 
-    found = list(check(Supervisor(), tmp_path, ["infra"], os.environ, tool, program))
+    findings = list(run_linter(Supervisor(), tmp_path, ["infra"], os.environ, tool, program))
 
-    assert [(one.severity, one.code, one.message, one.file, one.line) for one in found] == [
+    assert [
+        (finding.severity, finding.code, finding.message, finding.file, finding.line) for finding in findings
+    ] == [
         (severity, f"{name}:R1", "Not good", "infra/m/main.tf", 4),
         ("warning" if name == "checkov" else "info", f"{name}:R2", "Nowhere", "infra", 1),
     ]
-    assert found[0].advice == "https://example.com/r1"
+    assert findings[0].advice == "https://example.com/r1"
 
 
 def test_a_linter_that_does_not_work_is_a_finding(tmp_path: Path) -> None:
-    tool = next(one for one in TOOLS if one.name == "tflint")
+    tool = next(tool for tool in LINTERS if tool.name == "tflint")
     program = installed(tmp_path, tool, "panic: no plugins")
 
-    (found,) = check(Supervisor(), tmp_path, ["."], os.environ, tool, program)
+    (found,) = run_linter(Supervisor(), tmp_path, ["."], os.environ, tool, program)
 
     assert (found.severity, found.code) == ("error", "tflint-failed")
     assert "panic: no plugins" in found.message
 
 
 def test_only_linters_on_path_take_part(tmp_path: Path) -> None:
-    program = installed(tmp_path, TOOLS[0], "")
+    program = installed(tmp_path, LINTERS[0], "")
 
-    assert present({"PATH": str(tmp_path)}) == [(TOOLS[0], program)]
-    assert present({"PATH": str(tmp_path / "empty")}) == []
+    assert find_linters({"PATH": str(tmp_path)}) == [(LINTERS[0], program)]
+    assert find_linters({"PATH": str(tmp_path / "empty")}) == []
 
 
 def test_files_are_named_from_the_root(tmp_path: Path) -> None:
     (tmp_path / "infra").mkdir()
     (tmp_path / "infra" / "main.tf").touch()
 
-    assert path_of("infra/main.tf", tmp_path, "infra") == "infra/main.tf"
-    assert path_of("main.tf", tmp_path, "infra") == "infra/main.tf"
-    assert path_of(f"file://{tmp_path}/infra/main.tf", tmp_path, "infra") == "infra/main.tf"
+    assert resolve_path("infra/main.tf", tmp_path, "infra") == "infra/main.tf"
+    assert resolve_path("main.tf", tmp_path, "infra") == "infra/main.tf"
+    assert resolve_path(f"file://{tmp_path}/infra/main.tf", tmp_path, "infra") == "infra/main.tf"

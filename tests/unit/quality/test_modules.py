@@ -5,18 +5,20 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.project import load
-from orchestrator.project.model import Project
 from orchestrator.quality.modules import (
     changed_modules,
+    collect_module_types,
     content_key,
-    folders_of,
+    find_reachable_folders,
     hollow_files,
+    mocks_of,
+    resource_providers,
     runs_of,
     select_modules,
-    types_of,
 )
 from orchestrator.quality.modules import test_files as files_of
+from orchestrator.repository.loading import load
+from orchestrator.repository.model import Project
 from tests.conftest import MakeRepo
 from tests.support.repo import Repo
 
@@ -71,6 +73,63 @@ def test_run_blocks_tell_whether_they_assert(repo: Repo) -> None:
     assert list(hollow_files(project, "infra/modules/b")) == [("infra/modules/b/tests/b.tftest.hcl", 1)]
 
 
+MOCKS = """
+mock_provider "google" {
+  override_resource {
+    target = module.data["a"].aws_x.x
+  }
+}
+mock_provider "azurerm" {}
+provider "azurerm" {
+  alias = "real"
+}
+override_module {
+  target = module.whole
+}
+run "first" {
+  override_resource {
+    target = aws_y.y[0]
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "is_mocked"),
+    [
+        ("google_x.x", True),
+        ('module.b["k.w"].google_x.x[0]', True),
+        # One of its type comes from a provider that the file does not mock.
+        ("google_both.x", False),
+        ("azurerm_x.x", False),
+        ("aws_z.z", False),
+        ('module.data["b"].aws_x.x["k"]', True),
+        ("aws_y.y[1]", True),
+        ("module.whole.module.inner.aws_z.z", True),
+        ("module.wholesome.aws_z.z", False),
+        ("unknown_x.x", False),
+        ("no address", False),
+    ],
+)
+def test_mocked_resources_are_known(make_repo: MakeRepo, address: str, is_mocked: bool) -> None:
+    resources = ("google_x", "google_both", "aws_x", "aws_y", "aws_z", "azurerm_x")
+    code = "".join(f'resource "{type_}" "x" {{}}\n' for type_ in resources)
+    files = {
+        "infra/modules/a/main.tf": code + 'resource "google_both" "y" {\n  provider = google-beta\n}\n',
+        "infra/modules/a/a.tftest.hcl": MOCKS,
+    }
+    project = load(make_repo(files).root)
+
+    mocks = mocks_of(project, "infra/modules/a/a.tftest.hcl")
+    assert mocks.is_mocked(address, resource_providers(project, "infra/modules/a")) is is_mocked
+
+
+def test_mocks_in_json_are_read_too(make_repo: MakeRepo) -> None:
+    repo = make_repo({"infra/modules/a/a.tftest.json": '{"mock_provider": {"google": {}}, "run": {"x": {}}}'})
+
+    assert mocks_of(load(repo.root), "infra/modules/a/a.tftest.json").providers == {"google"}
+
+
 def test_json_tests_are_read_too(repo: Repo) -> None:
     repo.write({"infra/modules/b/tests/b.tftest.json": '{"run": {"x": {"assert": [{"condition": "1"}]}}}'})
     project = load(repo.root)
@@ -81,13 +140,13 @@ def test_json_tests_are_read_too(repo: Repo) -> None:
 def test_tests_reach_examples_helpers_and_called_modules(repo: Repo) -> None:
     project = load(repo.root)
 
-    assert folders_of(project, "infra/modules/a") == (
+    assert find_reachable_folders(project, "infra/modules/a") == (
         "infra/modules/a",
         "infra/modules/a/examples/full",
         "infra/modules/b",
         "infra/modules/helper",
     )
-    types = types_of(project, ["infra/modules/a"])
+    types = collect_module_types(project, ["infra/modules/a"])
     assert types.resources == {"google_x", "random_id"}
     assert types.providers == {
         "registry.terraform.io/hashicorp/google",

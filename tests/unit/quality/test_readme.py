@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.project import load
-from orchestrator.quality.readme import compact, rendered, stale_lines
+from orchestrator.quality.readme import on_one_line, render_readme, stale_lines
+from orchestrator.repository.loading import load
 from tests.conftest import MakeRepo
 
 README = """\
@@ -48,7 +48,7 @@ FILES = {
 
 
 def test_every_part_is_written_from_the_code(make_repo: MakeRepo) -> None:
-    text = rendered(load(make_repo(FILES).root), "infra/modules/m", README)
+    text = render_readme(load(make_repo(FILES).root), "infra/modules/m", README)
 
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert rows == [
@@ -64,16 +64,16 @@ def test_every_part_is_written_from_the_code(make_repo: MakeRepo) -> None:
 
 def test_it_is_stale_until_it_was_written(make_repo: MakeRepo) -> None:
     project = load(make_repo(FILES).root)
-    text = rendered(project, "infra/modules/m", README)
+    text = render_readme(project, "infra/modules/m", README)
 
     assert list(stale_lines(README, text)) == [3, 7, 12]
-    assert rendered(project, "infra/modules/m", text) == text
+    assert render_readme(project, "infra/modules/m", text) == text
 
 
 def test_an_example_that_is_gone_is_left_as_it_was(make_repo: MakeRepo) -> None:
     text = "<!-- example: nowhere.tf -->\nkept\n<!-- /example -->\n"
 
-    assert rendered(load(make_repo(FILES).root), "infra/modules/m", text) == text
+    assert render_readme(load(make_repo(FILES).root), "infra/modules/m", text) == text
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,4 @@ def test_an_example_that_is_gone_is_left_as_it_was(make_repo: MakeRepo) -> None:
     ],
 )
 def test_an_expression_fits_on_one_line(source: str, line: str) -> None:
-    assert compact(source) == line
+    assert on_one_line(source) == line

@@ -5,17 +5,16 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.masking import Masker
-from orchestrator.quality.places import Kind, Place
-from orchestrator.quality.rules import check_file, required_everywhere
-from orchestrator.quality.values import is_secret
+from orchestrator.quality.code_folders import CodeFolder, Kind
+from orchestrator.quality.rules import check_file, check_required_providers, is_secret
 from orchestrator.repository.hcl import String, read
 
 
 def found(code: str, kind: Kind = "module") -> list[tuple[str, int | None]]:
     """Rule and line of everything that the rules find in a file."""
     return [
-        (one.code, one.line)
-        for one in check_file(Place("m", kind), "m/main.tf", read("main.tf", code.encode()).root)
+        (finding.code, finding.line)
+        for finding in check_file(CodeFolder("m", kind), "m/main.tf", read("main.tf", code.encode()).root)
     ]
 
 
@@ -76,10 +75,14 @@ resource "x" "c" {
 resource "terraform_data" "d" {}
 """
     findings = list(
-        required_everywhere(Place("m", "module"), [("a.tf", required), ("b.tf", read("b.tf", code).root)])
+        check_required_providers(
+            CodeFolder("m", "module"), [("a.tf", required), ("b.tf", read("b.tf", code).root)]
+        )
     )
 
-    assert [(one.code, one.file, one.line) for one in findings] == [("unpinned-provider", "b.tf", 3)]
+    assert [(finding.code, finding.file, finding.line) for finding in findings] == [
+        ("unpinned-provider", "b.tf", 3)
+    ]
     assert "'random'" in findings[0].message
 
 

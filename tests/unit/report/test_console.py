@@ -6,11 +6,13 @@ import io
 import os
 from pathlib import Path
 
+import pytest
 from rich.console import Console
+from rich.text import Text
 
-from orchestrator.project.model import Finding
-from orchestrator.report.console import render
+from orchestrator.report.console import Detail, FittingTable, render
 from orchestrator.report.model import NO_COUNTS, RunInfo, RunReport, StackReport
+from orchestrator.repository.model import Finding
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden"
 
@@ -33,11 +35,11 @@ def stack(name: str, result: str, **more: object) -> StackReport:
     return StackReport(name, name.split("/")[0], result, counts=counts, **more)  # type: ignore[arg-type]
 
 
-def text_of(report: RunReport, width: int = 100, colour: bool = False) -> str:
+def text_of(report: RunReport, width: int = 100, colour: bool = False, detail: Detail = "full") -> str:
     console = Console(
         file=io.StringIO(), width=width, force_terminal=colour, color_system="truecolor" if colour else None
     )
-    for piece in render(report):
+    for piece in render(report, detail):
         console.print(piece)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"  # type: ignore[attr-defined]
 
@@ -87,6 +89,34 @@ def test_a_narrow_terminal_loses_no_stack_name() -> None:
     assert all(name in narrow for name in ("dev/network", "dev/service", "prod/network", "prod/service"))
 
 
+@pytest.mark.parametrize(("width", "is_table"), [(40, False), (59, False), (60, True), (200, True)])
+def test_a_row_without_room_is_a_block(width: int, is_table: bool) -> None:
+    table = FittingTable()
+    for header in ("stack", "result", ""):
+        table.add_column(header, overflow="fold")
+    table.add_row(Text("production/a-network-with-a-long-name"), Text("changed"), "and why it is so")
+    table.add_row(Text("dev/b"), Text(""), Text(""))
+    out = io.StringIO()
+    Console(file=out, width=width, force_terminal=True, color_system=None).print(table)
+    lines = [line.rstrip() for line in out.getvalue().splitlines()]
+    blocks = ["production/a-network-with-a-long-name", "  result: changed", "  and why it is so", "dev/b"]
+    assert (lines == blocks) is not is_table
+    assert (lines[0].split() == ["stack", "result"]) is is_table
+
+
+def test_a_table_that_fits_a_narrow_terminal_stays_one() -> None:
+    table = FittingTable()
+    table.add_column("stack")
+    table.add_column("result")
+    table.add_row("dev/b", "changed")
+    out = io.StringIO()
+    Console(file=out, width=40, force_terminal=True, color_system=None).print(table)
+    assert [line.split() for line in out.getvalue().splitlines()] == [
+        ["stack", "result"],
+        ["dev/b", "changed"],
+    ]
+
+
 def test_after_an_apply_the_counts_are_in_the_past() -> None:
     report = RunReport("apply", INFO, (stack("dev/network", "applied", counts={"create": 2, "delete": 1}),))
     assert "2 created, 1 destroyed" in text_of(report)
@@ -122,3 +152,30 @@ def test_what_the_policy_says_stands_with_the_plan() -> None:
         ),
     )
     golden("console_policy.txt", text_of(report))
+
+
+def test_what_is_the_same_in_several_stacks_is_shown_once() -> None:
+    diff = '  + resource "x" "y" {}'
+    names = [f"dev/s{number}" for number in range(5)]
+    stacks = [stack(name, "changed", diff=diff) for name in names]
+    report = RunReport("plan", INFO, (*stacks, stack("dev/other", "changed", diff="x")))
+    text = text_of(report)
+    assert text.count(diff.strip()) == 1
+    assert "── dev/s0, dev/s1, dev/s2 and 2 more, the same in 5 stacks: changed" in text
+    assert "── dev/other: changed" in text
+
+
+def test_the_short_form_shows_addresses_and_the_summary_shows_failures() -> None:
+    changes = (
+        {"address": "a.x", "actions": ["create"]},
+        {"address": "a.y", "actions": ["delete", "create"]},
+    )
+    changed = stack("dev/a", "changed", diff="long", changes=changes, outputs=("id",))
+    failed = stack("dev/b", "failed", diagnostics=({"severity": "error", "summary": "It broke"},))
+    report = RunReport("plan", INFO, (changed, failed))
+    short, none = text_of(report, detail="short"), text_of(report, detail="none")
+    assert "  + a.x\n  -/+ a.y\n  ~ output id" in short
+    assert "long" not in short
+    assert "a.x" not in none
+    assert "It broke" in none
+    assert "2 stacks" in none

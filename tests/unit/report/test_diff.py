@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.report.diff import coloured
+from orchestrator.report.diff import color_diff
 
 RECORDED = Path(__file__).parents[2] / "data" / "plans"
 CASES = sorted(path.parent.name for path in RECORDED.glob("*/diff.txt"))
@@ -32,7 +32,7 @@ CASES = sorted(path.parent.name for path in RECORDED.glob("*/diff.txt"))
     ],
 )
 def test_lines(line: str, expected: str) -> None:
-    assert coloured(f"head\n{line}\nend") == f"head\n{expected}\nend"
+    assert color_diff(f"head\n{line}\nend") == f"head\n{expected}\nend"
 
 
 CHANGED = """
@@ -81,7 +81,7 @@ COLOURED = """  # terraform_data.b will be updated in-place
 
 
 def test_what_looks_like_a_sign_inside_a_text_is_none() -> None:
-    assert coloured(CHANGED) == COLOURED
+    assert color_diff(CHANGED) == COLOURED
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -90,9 +90,9 @@ def test_nothing_but_signs_moves(case: str) -> None:
     diff = (RECORDED / case / "diff.txt").read_text()
     rest = diff.partition("following actions:\n")[2] or diff
     marks = str.maketrans("", "", "+-~!/ \n")
-    assert coloured(diff).translate(marks) == rest.translate(marks)
+    assert color_diff(diff).translate(marks) == rest.translate(marks)
 
 
 @given(st.text(alphabet="+-~<=!@# /ab\n\tEOT", max_size=200))
 def test_no_text_breaks_it(text: str) -> None:
-    assert coloured(text).count("\n") <= text.count("\n")
+    assert color_diff(text).count("\n") <= text.count("\n")

@@ -176,8 +176,8 @@ def test_a_line_of_prose_stays_one(given_: str) -> None:
 
 
 @given(NASTY, NASTY)
-def test_cells_stay_cells(one: str, other: str) -> None:
-    rendered = render(table(("a", "b"), [row((cell_code(one), cell(other))), row((cell(one), code("z")))]))
+def test_cells_stay_cells(item: str, other: str) -> None:
+    rendered = render(table(("a", "b"), [row((cell_code(item), cell(other))), row((cell(item), code("z")))]))
     assert rendered.tags.count("td") == 4
     assert rendered.tags.count("tr") == 3
     assert not rendered.foreign
@@ -194,16 +194,16 @@ def test_details_stay_closed(given_: str) -> None:
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-def test_no_text_forges_a_marker(one: str, other: str) -> None:
-    for given_ in (f"{one}<!-- infra:plan -->{other}", f"{one}<!--\tINFRA:apply prod -->"):
-        for made in (
+def test_no_text_forges_a_marker(item: str, other: str) -> None:
+    for given_ in (f"{item}<!-- infra:plan -->{other}", f"{item}<!--\tINFRA:apply prod -->"):
+        for result in (
             text(given_, 1_000),
             code(given_, 1_000),
             cell(given_, 1_000),
             fence(given_),
             html_code(given_),
         ):
-            assert "<!-- infra" not in made.lower().replace("\t", " ")
+            assert "<!-- infra" not in result.lower().replace("\t", " ")
 
 
 @given(st.text(max_size=80))
@@ -219,13 +219,13 @@ def test_a_marker_counts_on_the_first_line_only() -> None:
 
 
 def test_a_marker_of_an_environment_stays_a_comment() -> None:
-    made = markers.applied("prod --> <b>@mira")
-    assert render(made).comments == ["infra:apply prod?--???b??mira"]
-    assert markers.is_marked(f"{made}\n", markers.applied("prod --> <b>@mira"))
+    applied = markers.apply_marker("prod --> <b>@mira")
+    assert render(applied).comments == ["infra:apply prod?--???b??mira"]
+    assert markers.is_marked(f"{applied}\n", markers.apply_marker("prod --> <b>@mira"))
 
 
 def test_the_head_is_read_back() -> None:
-    body = f"{markers.PLAN}\n{markers.head('0123456789abcdef')}\n"
-    assert markers.head_of(body) == "0123456789abcdef"
-    assert markers.head_of(markers.PLAN) == ""
-    assert markers.head("main --> x") == ""
+    body = f"{markers.PLAN}\n{markers.head_line('0123456789abcdef')}\n"
+    assert markers.parse_head(body) == "0123456789abcdef"
+    assert markers.parse_head(markers.PLAN) == ""
+    assert markers.head_line("main --> x") == ""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
-from orchestrator.project.model import Finding
-from orchestrator.report import annotate, findings_text, github_setup, sarif
+from orchestrator.forge.github import setup_text as github_setup
+from orchestrator.forge.github import workflow_commands as annotate
+from orchestrator.report import findings, sarif
 from orchestrator.report.findings import LintReport
+from orchestrator.repository.model import Finding
 
 REPORT = LintReport(
     (
@@ -27,21 +29,23 @@ OUTPUTS = {
 
 
 def test_each_finding_has_its_place_its_rule_and_the_fix() -> None:
-    assert list(findings_text.lines(REPORT)) == [
+    assert list(findings.render_lines(REPORT)) == [
         "error infra/a b.tf:3: allUsers is anybody.  [public-principal]",
         "  Name them.",
         "warning infra/c.tf:1: x | y  [tflint:unused]",
         "info No stack calls it.  [module-unused]",
         "1 error, 1 warning, 1 note; 1 accepted in infra.yaml; with tflint.",
     ]
-    assert "| warning | infra/c.tf:1 | x \\| y | `tflint:unused` |" in findings_text.markdown(REPORT)
+    assert "| warning | infra/c.tf:1 | x \\| y | `tflint:unused` |" in findings.render_markdown(REPORT)
 
 
 def test_sarif_names_rules_places_and_what_was_accepted() -> None:
     (run,) = json.loads(sarif.render(REPORT))["runs"]
 
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
-    assert [rules[one["ruleIndex"]] for one in run["results"]] == [one["ruleId"] for one in run["results"]]
+    assert [rules[result["ruleIndex"]] for result in run["results"]] == [
+        result["ruleId"] for result in run["results"]
+    ]
     first, _, third, accepted = run["results"]
     assert first["level"] == "error"
     assert first["locations"][0]["physicalLocation"] == {
@@ -50,12 +54,36 @@ def test_sarif_names_rules_places_and_what_was_accepted() -> None:
     }
     assert "suppressions" not in first
     assert third["level"] == "note"
-    assert "locations" not in third
+    assert third["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "infra.yaml"
     assert accepted["suppressions"][0]["justification"] == "It reads."
 
 
+def test_sarif_has_what_code_scanning_wants() -> None:
+    """GitHub's page "SARIF support for code scanning": texts of rules, a location in each result."""
+    document = json.loads(sarif.render(REPORT))
+    assert (document["version"], document["$schema"].rsplit("/", 1)[1]) == ("2.1.0", "sarif-2.1.0.json")
+    (run,) = document["runs"]
+    driver = run["tool"]["driver"]
+    assert driver["name"]
+    assert len({rule["id"] for rule in driver["rules"]}) == len(driver["rules"]) <= 25_000
+    for rule in driver["rules"]:
+        for key in ("shortDescription", "fullDescription", "help"):
+            assert 0 < len(rule[key]["text"]) <= 1_024, (rule["id"], key)
+        assert len(rule["name"]) <= 255
+        assert rule["defaultConfiguration"]["level"] in ("note", "warning", "error")
+    for result in run["results"]:
+        assert result["message"]["text"]
+        (location,) = result["locations"]
+        place = location["physicalLocation"]
+        assert not place["artifactLocation"]["uri"].startswith(("/", ".."))
+        assert place["region"]["startLine"] >= 1
+    by_id = {rule["id"]: rule for rule in driver["rules"]}
+    assert by_id["public-principal"]["help"]["text"] == "Name them."
+    assert by_id["public-principal"]["shortDescription"]["text"] == "Public principal"
+
+
 def test_annotations_have_github_s_levels() -> None:
-    levels = [line.split()[0] for line in annotate.of_findings(REPORT.findings)]
+    levels = [line.split()[0] for line in annotate.render_findings(REPORT.findings)]
 
     assert levels == ["::error", "::warning", "::notice"]
 
@@ -71,27 +99,45 @@ def test_warnings_fail_only_when_they_are_to() -> None:
 
 
 def test_github_gets_a_variable_and_environments_that_only_trunk_deploys_to() -> None:
-    text = "\n".join(github_setup.lines(OUTPUTS, "trunk", ["dev", "prod"]))
+    text = "\n".join(github_setup.render_setup(OUTPUTS, "trunk", ["dev", "prod"]))
 
     assert "--body 'projects/1/providers/github'" in text
     assert text.index("environments/dev'") < text.index("environments/prod'")
     assert text.count("-f name=trunk") == 2
+
+
+def test_accounts_for_a_file_that_cannot_be_edited_are_printed() -> None:
+    text = "\n".join(github_setup.render_accounts(OUTPUTS, ["dev", "prod"]))
+
     assert (
         "    dev:\n      accounts:\n        apply: da@x\n        drift: dd@x\n        plan: dp@x\n    prod:"
         in text
     )
+    assert list(github_setup.render_accounts({})) == []
 
 
 def test_only_gates_that_there_are_to_be_are_named() -> None:
-    text = "\n".join(github_setup.lines(OUTPUTS, "trunk", ["dev", "prod"], ["prod"]))
+    text = "\n".join(github_setup.render_setup(OUTPUTS, "trunk", ["dev", "prod"], ["prod"]))
 
     assert "New environment → prod-approval → Required reviewers" in text
     assert "`infra ci approve prod`" in text
     assert "dev-approval" not in text
-    assert "approval" not in "\n".join(github_setup.lines(OUTPUTS, "trunk", ["dev", "prod"]))
+    assert "approval" not in "\n".join(github_setup.render_setup(OUTPUTS, "trunk", ["dev", "prod"]))
+
+
+def test_other_repositories_in_the_bucket_get_theirs() -> None:
+    shop = {**OUTPUTS, "workload_identity_provider": "projects/1/providers/shop", "trunk": "master"}
+    outputs = {**OUTPUTS, "repositories": {"teams/shop": shop}}
+    text = "\n".join(github_setup.render_repositories(outputs, "trunk"))
+
+    assert "memory: {prefix: teams/shop}" in text
+    assert "--body 'projects/1/providers/shop'" in text
+    assert "-f name=master" in text
+    assert "name=trunk" not in text
+    assert "        plan: dp@x" in text
 
 
 def test_outputs_that_are_missing_are_named() -> None:
-    (line,) = github_setup.lines({}, "main")
+    (line,) = github_setup.render_setup({}, "main")
 
     assert "workload_identity_provider" in line

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.report.fitting import Block, bounded, fit, size
+from orchestrator.report.fitting import DocumentPart, byte_size, fit_items, fit_parts
 
 
-def block(number: int, long: int) -> Block:
-    return Block(f"<{number}>" + "x" * long, f"<{number}>", lines=long)
+def block(number: int, long: int) -> DocumentPart:
+    return DocumentPart(f"<{number}>" + "x" * long, f"<{number}>", lines=long)
 
 
 @given(
@@ -19,8 +19,8 @@ def block(number: int, long: int) -> Block:
 )
 def test_it_always_fits(rows: list[str], lengths: list[int], room: int) -> None:
     blocks = [block(number, length) for number, length in enumerate(lengths)]
-    fitted = fit(rows, blocks, room)
-    assert sum(map(size, (*fitted.rows, *fitted.blocks))) <= room
+    fitted = fit_parts(rows, blocks, room)
+    assert sum(map(byte_size, (*fitted.rows, *fitted.blocks))) <= room
     assert list(fitted.rows) == rows[: len(fitted.rows)]
     assert fitted.cut.rows == len(rows) - len(fitted.rows)
     assert fitted.cut.blocks == len(blocks) - len(fitted.blocks)
@@ -29,23 +29,23 @@ def test_it_always_fits(rows: list[str], lengths: list[int], room: int) -> None:
 
 
 def test_all_stays_where_there_is_room() -> None:
-    fitted = fit(["row"], [block(1, 10), block(2, 20)], 1_000)
+    fitted = fit_parts(["row"], [block(1, 10), block(2, 20)], 1_000)
     assert not fitted.cut
     assert fitted.blocks == (block(1, 10).whole, block(2, 20).whole)
 
 
 def test_the_biggest_goes_first_and_its_lines_are_counted() -> None:
-    fitted = fit([], [block(1, 10), block(2, 500), block(3, 20)], 100)
+    fitted = fit_parts([], [block(1, 10), block(2, 500), block(3, 20)], 100)
     assert fitted.blocks == (block(1, 10).whole, "<2>", block(3, 20).whole)
     assert (fitted.cut.texts, fitted.cut.lines, fitted.cut.blocks) == (1, 500, 0)
 
 
 def test_rows_keep_half_of_the_room() -> None:
-    fitted = fit(["r" * 8] * 100, [block(1, 400)], 200)
+    fitted = fit_parts(["r" * 8] * 100, [block(1, 400)], 200)
     assert len(fitted.rows) == 10
     assert fitted.cut.rows == 90
 
 
 def test_a_list_says_how_many_it_left_out() -> None:
-    assert bounded(["- aaaa"] * 3, 17) == ["- aaaa", "- aaaa", "- and 1 more"]
-    assert bounded(["- a"], 17) == ["- a"]
+    assert fit_items(["- aaaa"] * 3, 17) == ["- aaaa", "- aaaa", "- and 1 more"]
+    assert fit_items(["- a"], 17) == ["- a"]

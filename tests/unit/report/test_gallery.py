@@ -11,7 +11,7 @@ from tests.support.gallery import FOLDER, LARGEST, PICTURES
 from tests.support.png import SIGNATURE, packed
 
 
-@pytest.mark.parametrize("name", [one.name for one in PICTURES])
+@pytest.mark.parametrize("name", [picture.name for picture in PICTURES])
 def test_each_picture_is_small_and_shown(name: str) -> None:
     data = (FOLDER / f"{name}.png").read_bytes()
     assert data.startswith(SIGNATURE)
@@ -20,7 +20,7 @@ def test_each_picture_is_small_and_shown(name: str) -> None:
 
 
 def test_no_picture_is_left_over() -> None:
-    assert {path.stem for path in FOLDER.iterdir()} == {one.name for one in PICTURES}
+    assert {path.stem for path in FOLDER.iterdir()} == {picture.name for picture in PICTURES}
 
 
 def chunk(name: bytes, content: bytes) -> bytes:

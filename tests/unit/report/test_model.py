@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from orchestrator.report import pull_request_table
+from orchestrator.report import comment
 from orchestrator.report.console import STYLES
 from orchestrator.report.model import (
     NO_COUNTS,
@@ -93,4 +93,4 @@ def test_each_result_is_documented_and_has_a_rank_a_style_and_words(name: str) -
     assert documented
     results = set(get_args(Result))
     assert set(json.loads(documented[1])) == results == set(ORDER_OF_ATTENTION) == STYLES.keys()
-    assert results - {"changed"} == pull_request_table.RESULTS.keys()
+    assert results - {"changed"} == comment.RESULTS.keys()

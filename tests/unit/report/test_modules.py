@@ -7,11 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from orchestrator.report import annotate, junit, modules_text
+from orchestrator.forge.github import workflow_commands as annotate
+from orchestrator.report import modules_text
 from orchestrator.report.model import RunInfo
-from orchestrator.report.modules import CheckedModule, CheckedRun, ModulesReport, Problem
+from orchestrator.report.modules import CheckedModule, CheckedRun, ModuleProblem, ModulesReport
+from tests.support.junit import check_junit
 
-WRONG = Problem("Test assertion failed", "Not <this>.", "infra/modules/b/tests/b.tftest.hcl", 12)
+WRONG = ModuleProblem("Test assertion failed", "Not <this>.", "infra/modules/b/tests/b.tftest.hcl", 12)
 REPORT = ModulesReport(
     RunInfo("r", "local", "c", "2026-01-02T03:04:05Z", 4.2),
     (
@@ -36,19 +38,20 @@ REPORT = ModulesReport(
         CheckedModule(
             "infra/modules/d",
             "passed",
-            kept=True,
+            cached=True,
             runs=(CheckedRun("infra/modules/d/tests/d.tftest.hcl", "one", "pass", 0.1),),
         ),
     ),
     simulated=True,
+    required=True,
     notes=("On simulated providers.",),
 )
 TEXT = """\
-module           result    runs                                 time
-infra/modules/b  failed    1 of 3 passed, 1 failed, 1 skipped  2.0 s  1 of 3 runs failed
-infra/modules/c  untested                                             it has no tests
-infra/modules/a  passed    1 of 1 passed                       1.2 s
-infra/modules/d  passed    1 of 1 passed                        kept
+module           result    runs                                  time
+infra/modules/b  failed    1 of 3 passed, 1 failed, 1 skipped   2.0 s  1 of 3 runs failed
+infra/modules/c  untested                                              it has no tests
+infra/modules/a  passed    1 of 1 passed                        1.2 s
+infra/modules/d  passed    1 of 1 passed                       cached
 
 ── infra/modules/b: failed
 infra/modules/b/tests/b.tftest.hcl:9: run 'two': fail
@@ -64,17 +67,37 @@ On simulated providers.
 
 
 def test_a_table_then_what_went_wrong_then_the_verdict() -> None:
-    assert "\n".join(modules_text.lines(REPORT)) + "\n" == TEXT
+    assert "\n".join(modules_text.render_lines(REPORT)) + "\n" == TEXT
+
+
+def test_equal_errors_are_shown_once() -> None:
+    """A provider that cannot start fails each run, and each module, with the same words."""
+    problem = ModuleProblem("Failed to load plugin schemas", "No such file.")
+    runs = tuple(CheckedRun("t.tftest.hcl", name, "error", 0.1, 3, (problem, problem)) for name in ("a", "b"))
+    broken = [
+        CheckedModule(f"m/{name}", "failed", "2 of 2 runs failed", runs=runs, problems=(WRONG, WRONG))
+        for name in ("one", "two")
+    ]
+    report = ModulesReport(REPORT.run, tuple(broken))
+
+    text = "\n".join(modules_text.render_lines(report))
+
+    assert text.count("Test assertion failed") == 1
+    assert text.count("Failed to load plugin schemas") == 1
+    assert "── m/one, m/two: failed\n" in text
+    assert "t.tftest.hcl:3: run 'a': error\nt.tftest.hcl:3: run 'b': error\n  Failed to load" in text
+    assert modules_text.render_markdown(report).count("Failed to load plugin schemas") == 1
+    assert len(list(annotate.render_modules(report))) == 4
 
 
 def test_nothing_to_test_says_what_would() -> None:
-    assert list(modules_text.lines(ModulesReport(REPORT.run, ()))) == [
+    assert list(modules_text.render_lines(ModulesReport(REPORT.run, ()))) == [
         "Nothing to test: no module differs from trunk. `infra test --all` tests every one."
     ]
 
 
 def test_the_summary_is_a_markdown_table() -> None:
-    text = modules_text.markdown(REPORT)
+    text = modules_text.render_markdown(REPORT)
 
     assert "| infra/modules/c | untested |  |  | it has no tests |" in text
     assert text.count("```text") == text.count("```\n") == 2
@@ -82,7 +105,8 @@ def test_the_summary_is_a_markdown_table() -> None:
 
 
 def test_junit_has_a_case_for_each_run_and_for_what_is_wrong_with_a_module() -> None:
-    document = ElementTree.fromstring(junit.render(REPORT))  # noqa: S314 - our own text
+    check_junit(modules_text.render_junit(REPORT))
+    document = ElementTree.fromstring(modules_text.render_junit(REPORT))  # noqa: S314 - our own text
 
     assert document.attrib["tests"] == "6"
     assert document.attrib["failures"] == "2"
@@ -102,18 +126,20 @@ def test_junit_has_a_case_for_each_run_and_for_what_is_wrong_with_a_module() -> 
 
 def test_what_xml_cannot_hold_is_replaced() -> None:
     bad = CheckedModule("m", "failed", 'a\x1b[31m\x00 & "b"')
-    text = junit.render(ModulesReport(REPORT.run, (bad,)))
+    text = modules_text.render_junit(ModulesReport(REPORT.run, (bad,)))
 
     assert ElementTree.fromstring(text)[0][0][0].attrib["message"] == 'a?[31m? & "b"'  # noqa: S314
 
 
 def test_annotations_stand_on_the_failing_line() -> None:
-    assert list(annotate.of_modules(REPORT)) == [
+    assert list(annotate.render_modules(REPORT)) == [
         "::error file=infra/modules/b/tests/b.tftest.hcl,line=12,title=infra/modules/b::"
         "Test assertion failed%0ANot <this>.",
         "::error file=infra/modules/c,title=infra/modules/c::it has no tests",
     ]
-    assert annotate.annotation("error", "100%", "a,b:c", 1, "") == "::error file=a%2Cb%3Ac,line=1::100%25"
+    assert (
+        annotate.render_annotation("error", "100%", "a,b:c", 1, "") == "::error file=a%2Cb%3Ac,line=1::100%25"
+    )
 
 
 def test_a_kept_result_is_the_one_that_was_kept() -> None:
@@ -136,4 +162,14 @@ def test_a_kept_result_is_the_one_that_was_kept() -> None:
 def test_only_what_passed_is_good(results: tuple[str, ...], code: int) -> None:
     modules = tuple(CheckedModule(f"m{n}", one) for n, one in enumerate(results))  # type: ignore[arg-type]
 
-    assert ModulesReport(REPORT.run, modules).exit_code == code
+    assert ModulesReport(REPORT.run, modules, required=True).exit_code == code
+
+
+def test_a_module_without_tests_is_a_warning_unless_tests_are_required() -> None:
+    report = ModulesReport(REPORT.run, (CheckedModule("m", "untested", "it has no tests"),))
+    assert (report.exit_code, report.document()["errors"]) == (0, [])
+    assert list(annotate.render_modules(report)) == ["::warning file=m,title=m::it has no tests"]
+    text = modules_text.render_junit(report)
+    check_junit(text)
+    suite = ElementTree.fromstring(text)[0]  # noqa: S314 - our own text
+    assert (suite.attrib["failures"], suite.attrib["skipped"], suite[0][0].tag) == ("0", "1", "skipped")

@@ -133,9 +133,9 @@ def test_one_line_blocks_windows_line_ends_and_a_byte_order_mark() -> None:
     ],
 )
 def test_outputs_read(expression: str, uses: set[tuple[str | None, bool]]) -> None:
-    found = facts(f"locals {{\n  a = {expression}\n}}\n").outputs
-    assert {(use.output, use.optional) for use in found} == uses
-    assert all(use.name == "n" for use in found)
+    outputs = facts(f"locals {{\n  a = {expression}\n}}\n").outputs
+    assert {(use.output, use.optional) for use in outputs} == uses
+    assert all(use.name == "n" for use in outputs)
 
 
 def test_a_mere_dependency_reads_no_output() -> None:
@@ -191,9 +191,9 @@ def test_remote_state_whose_config_is_computed() -> None:
     ],
 )
 def test_paths_read(expression: str, uses: list[tuple[str, Text]]) -> None:
-    found = paths(f'locals {{\n  # file("comment")\n  a = {expression}\n}}\n')
-    assert [(use.function, use.path) for use in found] == uses
-    assert all(use.line == 3 for use in found)
+    path_uses = paths(f'locals {{\n  # file("comment")\n  a = {expression}\n}}\n')
+    assert [(use.function, use.path) for use in path_uses] == uses
+    assert all(use.line == 3 for use in path_uses)
 
 
 def test_fileset_keeps_its_pattern() -> None:
@@ -202,14 +202,14 @@ def test_fileset_keeps_its_pattern() -> None:
 
 
 def test_types_and_their_providers() -> None:
-    found = facts(
+    types = facts(
         'resource "google_a" "x" {\n  provider = google-beta.eu\n}\ndata "aws_b" "x" {}\n'
         'ephemeral "random_c" "x" {}\ncheck "c" {\n  data "http" "x" {}\n}\nprovider "tls" {}\n'
     ).types
-    assert found.resources == {"google_a"}
-    assert found.data_sources == {"aws_b", "http"}
-    assert found.ephemeral == {"random_c"}
-    assert found.providers == {"google-beta", "aws", "random", "http", "tls"}
+    assert types.resources == {"google_a"}
+    assert types.data_sources == {"aws_b", "http"}
+    assert types.ephemeral == {"random_c"}
+    assert types.providers == {"google-beta", "aws", "random", "http", "tls"}
 
 
 @pytest.mark.parametrize(
@@ -256,9 +256,9 @@ def test_what_terraform_reads_parses(text: str) -> None:
 
 
 def test_what_init_looks_at_changes_with_it_and_with_nothing_else() -> None:
-    one = facts('module "m" {\n  source = "a/b/c"\n  version = "1"\n  x = 1\n}\n').settings
-    assert one == facts('module "m" {\n  source = "a/b/c"\n  version = "1"\n  x = 2\n}\n').settings
-    assert one != facts('module "m" {\n  source = "a/b/c"\n  version = "2"\n  x = 1\n}\n').settings
+    settings = facts('module "m" {\n  source = "a/b/c"\n  version = "1"\n  x = 1\n}\n').settings
+    assert settings == facts('module "m" {\n  source = "a/b/c"\n  version = "1"\n  x = 2\n}\n').settings
+    assert settings != facts('module "m" {\n  source = "a/b/c"\n  version = "2"\n  x = 1\n}\n').settings
 
 
 def test_templates() -> None:

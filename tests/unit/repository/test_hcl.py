@@ -40,7 +40,7 @@ def test_blocks_have_labels_lines_and_what_is_in_them() -> None:
     assert variable.of("validation")[0].attributes["error_message"].value == "No."
     (required,) = terraform.of("required_providers")
     elements = required.attributes["google"].elements
-    assert {name: one.value for name, one in elements.items()} == {
+    assert {name: element.value for name, element in elements.items()} == {
         "source": "hashicorp/google",
         "version": "~> 7.0",
     }
@@ -48,7 +48,7 @@ def test_blocks_have_labels_lines_and_what_is_in_them() -> None:
 
 
 def test_strings_say_where_they_stand() -> None:
-    found = {(one.text, one.line, one.path) for one in read("main.tf", CODE).strings()}
+    found = {(string.text, string.line, string.path) for string in read("main.tf", CODE).strings()}
 
     assert ("roles/run.admin", 4, ("variable", "default")) in found
     assert ("x-", 4, ("variable", "default")) in found
@@ -73,9 +73,9 @@ def test_only_a_plain_string_has_a_value(expression: str, value: str | None) -> 
 
 
 def test_what_does_not_parse_leaves_the_rest() -> None:
-    found = read("main.tf", b'variable "a" {}\nvariable "b" {\n  type = \n}\noutput "c" { value = 1 }\n')
+    file = read("main.tf", b'variable "a" {}\nvariable "b" {\n  type = \n}\noutput "c" { value = 1 }\n')
 
-    assert "a" in {one.name for one in found.blocks}
+    assert "a" in {block.name for block in file.blocks}
 
 
 def test_json_gives_the_same_blocks() -> None:
@@ -86,10 +86,10 @@ def test_json_gives_the_same_blocks() -> None:
         "resource": {"google_x": {"this": {"member": "allUsers"}}},
         "run": [{"first": {"assert": [{"condition": "1", "error_message": "m"}]}}],
     }
-    found: File = read("main.tf.json", json.dumps(document).encode())
+    file: File = read("main.tf.json", json.dumps(document).encode())
 
-    assert found.of("variable")[0].of("validation")[0].attributes["error_message"].value == "No."
-    assert found.of("resource")[0].labels == ("google_x", "this")
-    assert found.of("resource")[0].attributes["member"].value == "allUsers"
-    assert found.of("run")[0].of("assert")
+    assert file.of("variable")[0].of("validation")[0].attributes["error_message"].value == "No."
+    assert file.of("resource")[0].labels == ("google_x", "this")
+    assert file.of("resource")[0].attributes["member"].value == "allUsers"
+    assert file.of("run")[0].of("assert")
     assert read("main.tf.json", b"not json").blocks == ()

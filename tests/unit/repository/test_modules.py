@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from orchestrator.project.reads import Place, Reads, read
+from orchestrator.repository.file_reads import CodeLocation, FileReads, add_file_read
 from orchestrator.repository.hcl import read as read_file
-from orchestrator.repository.hcl.text import Ref, Scope, literal, resolve
+from orchestrator.repository.hcl.text import NameScope, Ref, literal, resolve
 from orchestrator.repository.modules import Product, code_files
 from orchestrator.repository.source import Source
 from orchestrator.repository.tree import Tree
@@ -21,9 +21,9 @@ def source_of(files: Mapping[str, str], product: Product | None = "terraform") -
     return Source(Tree(ids, lambda path: data[path], commit="0" * 40), "modules", product=product)
 
 
-def value(scope: Scope, kind: str, name: str) -> str | None:
-    found = scope.lookup(Ref(kind, name))
-    return literal(resolve(*found)) if found is not None else None
+def value(scope: NameScope, kind: str, name: str) -> str | None:
+    lookup = scope.lookup(Ref(kind, name))
+    return literal(resolve(*lookup)) if lookup is not None else None
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_the_folder_of_a_caller_stays_its_folder() -> None:
         }
     )
     scopes = dict(instances(source, "root", root_scope(source, "root", (), ()), lambda path: True))
-    reads = Reads()
+    reads = FileReads()
     [(file, use)] = source.directory("m").paths
-    read(source.tree, use, file, Place("m", "root", scopes["m"]), reads)
+    add_file_read(source.tree, use, file, CodeLocation("m", "root", scopes["m"]), reads)
     assert list(reads.files) == ["root/rules/a"]
 
 
@@ -104,9 +104,9 @@ def test_the_folder_of_a_caller_stays_its_folder() -> None:
 def test_names_that_fileset_finds(code: str, expected: set[str]) -> None:
     text = f'locals {{\n  l = fileset(path.module, "r/*.y")\n  x = {code}\n}}\n'
     source = source_of({"main.tf": text, "r/a.y": "", "r/b.y": "", "r/c.z": ""})
-    reads = Reads()
+    reads = FileReads()
     for file, use in source.directory("").paths:
-        read(source.tree, use, file, Place("", "", root_scope(source, "", (), ())), reads)
+        add_file_read(source.tree, use, file, CodeLocation("", "", root_scope(source, "", (), ())), reads)
     assert {path for path, content in reads.files.items() if content != "listed"} == expected
     assert reads.open == []
 
@@ -116,9 +116,9 @@ def test_plain_arguments_that_name_files() -> None:
         'resource "a" "b" {\n  source = "./x"\n  source_dir = "../f"\n  filename = "none"\n  name = "x"\n}\n'
     )
     source = source_of({"e/main.tf": code, "e/x": "", "f/m.py": "", "e/name": ""})
-    reads = Reads()
+    reads = FileReads()
     for file, use in source.directory("e").paths:
-        read(source.tree, use, file, Place("e", "e", root_scope(source, "e", (), ())), reads)
+        add_file_read(source.tree, use, file, CodeLocation("e", "e", root_scope(source, "e", (), ())), reads)
     assert set(reads.files) == {"e/x", "f/m.py"}
     assert reads.findings == []
 

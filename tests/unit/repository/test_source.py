@@ -5,10 +5,10 @@ from __future__ import annotations
 from hashlib import sha1
 
 from orchestrator.repository.hcl.text import UNKNOWN
-from orchestrator.repository.source import Limits, Memo, Source
+from orchestrator.repository.source import CodeLimits, ParseCache, Source
 from orchestrator.repository.tree import Tree
 
-SMALL = Limits(folder=4_000, tree=64_000, bytes_kept=1_000)
+SMALL = CodeLimits(folder=4_000, tree=64_000, bytes_kept=1_000)
 LIMIT = (None, "the folder has more than 0 MiB of code")
 
 
@@ -18,7 +18,7 @@ def code(number: int, size: int) -> bytes:
     return block + b"x" * (size - len(block))
 
 
-def source_of(files: dict[str, bytes], memo: Memo | None = None, limits: Limits = SMALL) -> Source:
+def source_of(files: dict[str, bytes], memo: ParseCache | None = None, limits: CodeLimits = SMALL) -> Source:
     ids = {path: sha1(data, usedforsecurity=False).hexdigest() for path, data in files.items()}
     return Source(Tree(ids, lambda path: files[path], commit="0" * 40), "modules", memo, None, limits)
 
@@ -67,7 +67,7 @@ def test_a_template_beyond_the_limit_may_read_anything() -> None:
 
 def test_facts_of_what_is_not_read_are_not_kept() -> None:
     """The same file may be read in another folder."""
-    memo = Memo(extract=lambda file: file.name)
+    memo = ParseCache(extract=lambda file: file.name)
     data = code(1, 1_000)
     crowded = {f"a/{number}.tf": code(number + 2, 1_000) for number in range(4)}
     source = source_of({**crowded, "a/z.tf": data, "b/z.tf": data}, memo)

@@ -8,18 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.config.model import Environment
 from orchestrator.errors import StateError
-from orchestrator.plan.digest import Digest, empty, encode, sha256
-from orchestrator.review.approvals import Approvals
-from orchestrator.review.rules import PendingRules
+from orchestrator.plan.digest import Digest, empty_plan_digest, encode, sha256
+from orchestrator.repository.loading import load
+from orchestrator.review.approvals import Approvals, TrunkRules, Unapproved, strictest_unapproved
+from orchestrator.review.pending_rules import PendingRules
 from orchestrator.state.attestations import Attestation, Attestations
 from orchestrator.state.folder import Folder
-from orchestrator.state.records import Entry
+from orchestrator.state.records import LedgerEntry
 from tests.support.approving import APP, CONFIG, FILES, ApprovingInMemory
 from tests.support.memory_host import MemoryTeams
+from tests.support.memory_storage import MemoryStorage
 from tests.support.repo import Repo
-from tests.unit.plan.test_comparing import create, delete, output, plan, update
+from tests.support.sessions import session_in_memory
 from tests.unit.plan.test_digest import change
+from tests.unit.plan.test_digest_comparison import create, delete, output, plan, update
 
 PLAIN, READER = "terraform_data.plain", "terraform_data.reader"
 
@@ -82,7 +86,7 @@ def test_two_merged_within_a_second_and_an_evicted_run_are_owed_together(trunk: 
     both = app(update(PLAIN, input=("one", "two")), create("terraform_data.more", ["id"]))
     verdict = trunk.judge(both)
     assert (verdict.kind, verdict.pull_requests) == ("approved", (first, second))
-    # The first one's part was applied by a run that was cut off: it has become empty.
+    # The first one's part was applied by a run that was interrupted: it has become empty.
     assert trunk.judge(app(create("terraform_data.more", ["id"]))).kind == "approved"
     assert trunk.judge(app(update(PLAIN, input=("one", "three")))).kind == "mismatch"
 
@@ -162,11 +166,11 @@ def test_a_file_that_came_and_went_was_there(trunk: ApprovingInMemory) -> None:
     trunk.github.merge(first)
     trunk.github.commit("go", {"infra/envs/prod/app/more.tf": None})
     second = trunk.github.open("go")
-    gone = app(change("terraform_data.more", {"id": "1"}, None, "forget"))
-    trunk.post(second, gone)
+    digest = app(change("terraform_data.more", {"id": "1"}, None, "forget"))
+    trunk.post(second, digest)
     trunk.github.review(second, "bert")
     trunk.github.merge(second)
-    assert trunk.judge(gone).pull_requests == (first, second)
+    assert trunk.judge(digest).pull_requests == (first, second)
     # The first one was approved before any plan of it was attested, so its code counts as not approved.
     assert f"#{first}: no plan of prod was attested" in trunk.judge(THREE).reason
 
@@ -272,54 +276,85 @@ def test_the_environment_says_what_becomes_of_what_nobody_approved(tmp_path: Pat
 
 def test_a_direct_push_after_the_approval_hides_behind_nothing(trunk: ApprovingInMemory) -> None:
     """What is not known yet is decided by the code, and nobody approved this code."""
-    made = app(create("terraform_data.more", ["id"], input="x"))
-    trunk.approved("prod/app", "two", made)
-    assert trunk.judge(made).kind == "approved"
+    digest = app(create("terraform_data.more", ["id"], input="x"))
+    trunk.approved("prod/app", "two", digest)
+    assert trunk.judge(digest).kind == "approved"
     trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
-    verdict = trunk.judge(made)
+    verdict = trunk.judge(digest)
     assert verdict.kind == "mismatch"
-    assert [one.path for one in verdict.differences] == ["id"]
+    assert [difference.path for difference in verdict.differences] == ["id"]
     assert "without a pull request" in verdict.reason
+
+
+@pytest.mark.parametrize("unapproved", ["gate", "refuse", "apply"])
+@pytest.mark.parametrize("first", ["the approval", "the push"])
+def test_code_that_nobody_approved_does_not_pass_with_a_plan_that_somebody_did(
+    tmp_path: Path, unapproved: str, first: str
+) -> None:
+    """The plans are equal: what a write-only attribute gets stands in none of them."""
+    files = {**FILES, "infra.yaml": CONFIG.replace("true}", f"true, unapproved: {unapproved}}}")}
+    with ApprovingInMemory(tmp_path, files) as trunk:
+        number = trunk.change("prod/app", "two")
+        hidden = {"infra/envs/prod/app/more.tf": "# In place of a changed `password_wo`.\n"}
+        if first == "the push":
+            trunk.github.push(_edited(trunk, hidden), "main")
+        trunk.post(number, TWO)
+        trunk.github.review(number, "bert")
+        trunk.github.merge(number, "squash")
+        if first == "the approval":
+            assert trunk.judge(TWO).kind == "approved"
+            trunk.github.push(_edited(trunk, hidden), "main")
+        verdict = trunk.judge(TWO)
+        assert verdict.kind == unapproved
+        assert "changed prod/app without a pull request" in verdict.reason
+
+
+def test_code_that_nobody_approved_does_not_hold_back_a_plan_that_changes_nothing(
+    trunk: ApprovingInMemory,
+) -> None:
+    trunk.approved("prod/app", "two", app())
+    trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
+    assert trunk.judge(app()).kind == "approved"
 
 
 def test_a_pull_request_made_to_approve_covers_what_was_there(trunk: ApprovingInMemory) -> None:
     direct = _edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"})
     trunk.github.push(direct, "main", pusher="carla")
-    made = app(create("terraform_data.more", ["id"], input="x"))
-    assert trunk.judge(made).kind == "gate"
+    digest = app(create("terraform_data.more", ["id"], input="x"))
+    assert trunk.judge(digest).kind == "gate"
     branch = f"approve/prod/{trunk.job.head[:10]}"
-    trunk.github.commit(branch, {}, "Approve what prod is owed")
+    trunk.github.commit(branch, {}, "Approve what is pending in prod")
     number = trunk.github.open(branch)
-    trunk.post(number, replace(made, facts={"base": trunk.job.head}))
+    trunk.post(number, replace(digest, facts={"base": trunk.job.head}))
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    assert (trunk.judge(made).kind, trunk.judge(made).pull_requests) == ("approved", (number,))
+    assert (trunk.judge(digest).kind, trunk.judge(digest).pull_requests) == ("approved", (number,))
     # What was pushed after it was planned is nothing that it approved.
     trunk.github.push(_edited(trunk, {"infra/envs/prod/app/again.tf": "# direct\n"}), "main")
-    assert trunk.judge(made).kind == "mismatch"
+    assert trunk.judge(digest).kind == "mismatch"
     # Nobody knows who pushed that, so nobody can be known to be somebody else.
     branch = f"approve/prod/{trunk.job.head[:10]}"
-    trunk.github.commit(branch, {}, "Approve what prod is owed")
+    trunk.github.commit(branch, {}, "Approve what is pending in prod")
     number = trunk.github.open(branch)
-    trunk.post(number, replace(made, facts={"base": trunk.job.head}))
+    trunk.post(number, replace(digest, facts={"base": trunk.job.head}))
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    assert not trunk.judge(made).may_apply
+    assert not trunk.judge(digest).may_apply
 
 
 def test_it_covers_nothing_that_was_pushed_between_its_plan_and_its_merge(trunk: ApprovingInMemory) -> None:
     trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main", pusher="carla")
     planned_at = trunk.job.head
-    made = app(create("terraform_data.more", ["id"], input="x"))
+    digest = app(create("terraform_data.more", ["id"], input="x"))
     branch = f"approve/prod/{planned_at[:10]}"
     trunk.github.commit(branch, {}, "Approve what is pending")
     number = trunk.github.open(branch)
-    trunk.post(number, replace(made, facts={"base": planned_at}))
+    trunk.post(number, replace(digest, facts={"base": planned_at}))
     trunk.github.review(number, "bert")
     trunk.github.push(_edited(trunk, {"infra/envs/prod/app/again.tf": "# direct\n"}), "main", pusher="carla")
     later = trunk.job.head[:10]
     trunk.github.merge(number, "squash")
-    verdict = trunk.judge(made)
+    verdict = trunk.judge(digest)
     assert verdict.kind == "mismatch"
     assert f"{later} changed prod/app without a pull request" in verdict.reason
     assert planned_at[:10] not in verdict.reason
@@ -327,18 +362,26 @@ def test_it_covers_nothing_that_was_pushed_between_its_plan_and_its_merge(trunk:
 
 def test_the_gate_of_this_run_approves_what_it_saw(trunk: ApprovingInMemory) -> None:
     trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
-    made = app(create("terraform_data.more", ["id"], input="x"))
-    assert trunk.judge(made, gated=made).kind == "approved"
-    verdict = trunk.judge(app(create("terraform_data.more", ["id"], input="y")), gated=made)
-    assert [one.path for one in verdict.differences] == ["input"]
+    digest = app(create("terraform_data.more", ["id"], input="x"))
+    assert trunk.judge(digest, gated=digest).kind == "approved"
+    verdict = trunk.judge(app(create("terraform_data.more", ["id"], input="y")), gated=digest)
+    assert [difference.path for difference in verdict.differences] == ["input"]
     assert verdict.kind == "mismatch"
 
 
-def test_nobody_loosens_the_rules_by_which_their_own_change_is_judged(trunk: ApprovingInMemory) -> None:
+def test_a_gate_that_saw_another_plan_takes_nothing_from_an_approval(trunk: ApprovingInMemory) -> None:
+    trunk.approved("prod/app", "two", TWO)
+    assert trunk.judge(TWO, gated=THREE).kind == "approved"
+
+
+@pytest.mark.parametrize("method", ["squash", "merge", "rebase"])
+def test_nobody_loosens_the_rules_by_which_their_own_change_is_judged(
+    trunk: ApprovingInMemory, method: str
+) -> None:
     loose = CONFIG.replace("true}", "true, approved_by: merge, unapproved: apply, approval: actions}")
     number = trunk.change("prod/app", "two", **{"infra.yaml": loose})
     trunk.post(number, TWO)
-    trunk.github.merge(number, "squash")
+    trunk.github.merge(number, method)
     assert trunk.judge(TWO).kind == "gate"
     # The next change is judged by the rules that trunk has by then.
     applied = trunk.job.head
@@ -353,13 +396,13 @@ def test_nobody_loosens_the_rules_by_which_their_own_change_is_judged(trunk: App
 def test_a_follower_whose_own_code_did_not_change_is_owed_to_its_upstreams_pull_request(
     trunk: ApprovingInMemory,
 ) -> None:
-    waits = empty("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
+    waits = empty_plan_digest("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
     number = trunk.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"), waits)
     moved = trunk.judge(app(update(READER, input=("one", "moved"))))
     assert (moved.kind, moved.pull_requests) == ("provisional", (number,))
     assert "prod/net" in moved.reason
     own = trunk.judge(app(update(PLAIN, input=("one", "moved"))))
-    assert (own.kind, [one.address for one in own.differences]) == ("mismatch", [PLAIN])
+    assert (own.kind, [difference.address for difference in own.differences]) == ("mismatch", [PLAIN])
     assert trunk.judge(app(create(READER, input="moved"))).kind == "mismatch"
 
 
@@ -374,33 +417,33 @@ def test_a_stack_that_was_never_applied_is_owed_since_it_is_there(trunk: Approvi
     files = {"infra/envs/prod/new/main.tf": 'resource "terraform_data" "a" { input = 1 }\n'}
     trunk.github.commit("new", files)
     number = trunk.github.open("new")
-    made = replace(plan(create("terraform_data.a", ["id"], input=1), lineage=""), stack="prod/new")
+    digest = replace(plan(create("terraform_data.a", ["id"], input=1), lineage=""), stack="prod/new")
     trunk.update()
     trunk.post(number)
-    data, head = encode(made), trunk.github.head(number)
+    data, head = encode(digest), trunk.github.head(number)
     trunk.objects().create(number, head, "prod/new", "50-1", data)
     trunk.attest(number, Attestation(number, head, "50-1", "50-1", {"prod/new": sha256(data)}))
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    verdict = trunk.judge(made, None)
+    verdict = trunk.judge(digest, None)
     assert (verdict.kind, verdict.pull_requests) == ("approved", (number,))
 
 
 def test_a_deleted_stack_is_destroyed_as_it_was_approved(trunk: ApprovingInMemory) -> None:
-    gone = app({**update(PLAIN, input=("one", "two"))})
+    digest = app({**update(PLAIN, input=("one", "two"))})
     trunk.update()
     old = trunk.session.context.project.stacks["prod/app"]
     trunk.github.commit("gone", {"infra/envs/prod/app/main.tf": None})
     number = trunk.github.open("gone")
-    trunk.post(number, gone)
+    trunk.post(number, digest)
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
     before = trunk.entry()
     trunk.update()
     assert "prod/app" not in trunk.session.context.project.stacks
-    judge = Approvals(trunk.session, trunk.host)
-    assert judge.judge(old, gone, before).kind == "approved"
-    assert judge.judge(old, THREE, before).kind == "mismatch"
+    approvals = Approvals(trunk.session, trunk.host)
+    assert approvals.compare(old, digest, before).kind == "approved"
+    assert approvals.compare(old, THREE, before).kind == "mismatch"
 
 
 def test_a_renamed_stack_is_owed_what_it_was_owed_before(tmp_path: Path) -> None:
@@ -430,30 +473,30 @@ def test_a_renamed_stack_is_owed_what_it_was_owed_before(tmp_path: Path) -> None
 
 def test_the_label_counts_only_when_a_reviewer_sets_it_after_the_plan(trunk: ApprovingInMemory) -> None:
     number = trunk.change("prod/app", "two")
-    gone = app(delete(PLAIN, id="1"))
+    digest = app(delete(PLAIN, id="1"))
     trunk.github.label(number, "allow-destroy", by="bert")
-    trunk.post(number, gone)
+    trunk.post(number, digest)
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    verdict = trunk.judge(gone)
+    verdict = trunk.judge(digest)
     assert verdict.kind == "gate", "set before the plan"
     assert f"#{number} deletes or replaces {PLAIN}" in verdict.reason
-    assert trunk.judge(gone, gated=gone).kind == "approved", "people looked at it in the gate"
+    assert trunk.judge(digest, gated=digest).kind == "approved", "people looked at it in the gate"
     for who, kind in (("ada", "gate"), ("bert", "approved"), ("rita", "gate"), ("olga", "approved")):
         trunk.github.unlabel(number, "allow-destroy")
         trunk.github.label(number, "allow-destroy", by=who)
-        assert trunk.judge(gone).kind == kind, who
+        assert trunk.judge(digest).kind == kind, who
     trunk.github.unlabel(number, "allow-destroy")
     trunk.github.label(number, "something-else", by="bert")
-    assert trunk.judge(gone).kind == "gate", "taken off"
+    assert trunk.judge(digest).kind == "gate", "taken off"
 
 
 def test_the_label_counts_for_what_was_to_be_seen_when_it_was_set(trunk: ApprovingInMemory) -> None:
     """Setting it makes the plan anew: an equal plan does not take it back, one that deletes more does."""
-    gone, more = app(delete(PLAIN, id="1")), app(delete(PLAIN, id="1"), delete(READER, id="2"))
-    for value, later, kind in (("two", gone, "approved"), ("three", more, "gate")):
+    digest, more = app(delete(PLAIN, id="1")), app(delete(PLAIN, id="1"), delete(READER, id="2"))
+    for value, later, kind in (("two", digest, "approved"), ("three", more, "gate")):
         number = trunk.change("prod/app", value)
-        trunk.post(number, gone)
+        trunk.post(number, digest)
         trunk.github.label(number, "allow-destroy", by="bert")
         trunk.post(number, later)
         trunk.github.review(number, "olga")
@@ -466,10 +509,10 @@ def test_the_label_counts_for_what_was_to_be_seen_when_it_was_set(trunk: Approvi
 def test_the_label_of_one_pull_request_allows_no_deletion_of_another(tmp_path: Path) -> None:
     """Also where no approval is needed: two are pending for one stack, and one of them has the label."""
     config = "version: 1\nenvironments:\n  prod: {protected: false}\npolicy: {destroy: {prod: label}}\n"
-    gone, more = app(delete(PLAIN, id="1")), app(delete(PLAIN, id="1"), delete(READER, id="2"))
+    digest, more = app(delete(PLAIN, id="1")), app(delete(PLAIN, id="1"), delete(READER, id="2"))
     with ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": config}) as trunk:
         first = trunk.change("prod/app", "two")
-        trunk.post(first, gone)
+        trunk.post(first, digest)
         trunk.github.label(first, "allow-destroy", by="bert")
         trunk.github.merge(first, "squash")
         second = trunk.change("prod/app", "three")
@@ -481,7 +524,7 @@ def test_the_label_of_one_pull_request_allows_no_deletion_of_another(tmp_path: P
         def missing(now: Digest) -> str:
             return PendingRules(trunk.session, trunk.host).missing_label(stack, (first, second), now)
 
-        assert missing(gone) == "", "that is what the label was set for"
+        assert missing(digest) == "", "that is what the label was set for"
         assert "prod/app would delete or replace something" in missing(more)
         trunk.github.label(second, "allow-destroy", by="bert")
         assert missing(more) == ""
@@ -493,9 +536,9 @@ def test_the_label_of_one_pull_request_allows_no_deletion_of_another(tmp_path: P
 def test_the_policy_says_what_needs_the_label(tmp_path: Path, level: str, kind: str) -> None:
     config = CONFIG.replace("true}", "true, unapproved: apply}") + f"policy: {{destroy: {{prod: {level}}}}}\n"
     with ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": config}) as trunk:
-        gone = app(delete(PLAIN, id="1"))
-        trunk.approved("prod/app", "two", gone)
-        assert trunk.judge(gone).kind == kind
+        digest = app(delete(PLAIN, id="1"))
+        trunk.approved("prod/app", "two", digest)
+        assert trunk.judge(digest).kind == kind
 
 
 # Whose rules hold
@@ -518,7 +561,7 @@ def approve_pull(trunk: ApprovingInMemory, *digests: Digest, author: str = "olga
     branch = f"approve/prod/{trunk.job.head[:10]}"
     trunk.github.commit(branch, {}, "Approve what is pending")
     number = trunk.github.open(branch, author=author)
-    trunk.post(number, *(replace(one, facts={"base": trunk.job.head}) for one in digests))
+    trunk.post(number, *(replace(digest, facts={"base": trunk.job.head}) for digest in digests))
     trunk.github.review(number, by)
     trunk.github.merge(number, "squash")
     return number
@@ -643,7 +686,9 @@ def test_each_stack_of_one_pull_request_is_approved_by_its_own_owners(tmp_path: 
     trunk.update()
     approvals = Approvals(trunk.session, trunk.host)
     stacks = trunk.session.context.project.stacks
-    kinds = [approvals.judge(stacks[now.stack], now, trunk.entry(now.stack)).kind for now in (TWO, net, TWO)]
+    kinds = [
+        approvals.compare(stacks[now.stack], now, trunk.entry(now.stack)).kind for now in (TWO, net, TWO)
+    ]
     assert kinds == ["approved", "gate", "approved"]
 
 
@@ -697,9 +742,9 @@ def test_a_change_that_needed_no_approval_takes_nothing_from_a_later_one(tmp_pat
     trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": open_})
     trunk.github.merge(trunk.change("prod/app", "two"), "squash")
     configured(trunk, CONFIG, "protect")
-    made = app(create("terraform_data.more", ["id"], input="x"))
-    trunk.approved("prod/app", "three", made)
-    assert trunk.judge(made).kind == "approved"
+    digest = app(create("terraform_data.more", ["id"], input="x"))
+    trunk.approved("prod/app", "three", digest)
+    assert trunk.judge(digest).kind == "approved"
 
 
 def test_what_a_change_that_needed_no_approval_showed_counts_as_approved(tmp_path: Path) -> None:
@@ -729,7 +774,7 @@ def test_the_strictest_comparison_of_all_that_is_pending_counts(tmp_path: Path) 
 def test_a_moved_upstream_excuses_nothing_where_trunk_compares_strictly(tmp_path: Path) -> None:
     strict = CONFIG.replace("true}", "true, approval: strict}")
     trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": strict})
-    waits = empty("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
+    waits = empty_plan_digest("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
     trunk.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"), waits)
     assert trunk.judge(app(update(READER, input=("one", "moved")))).kind == "mismatch"
 
@@ -807,9 +852,9 @@ def test_an_upstream_that_nobody_approved_takes_nothing_from_a_stacks_own_approv
 ) -> None:
     """What is not known yet counts as approved where all code of the stack was reviewed."""
     trunk.github.merge(trunk.change("prod/net", "moved"), "squash")
-    made = app(create("terraform_data.more", ["id"], input="x"))
-    trunk.approved("prod/app", "two", made)
-    assert trunk.judge(made).kind == "approved"
+    digest = app(create("terraform_data.more", ["id"], input="x"))
+    trunk.approved("prod/app", "two", digest)
+    assert trunk.judge(digest).kind == "approved"
 
 
 # An `approve/…` pull request, further
@@ -844,13 +889,13 @@ def test_an_approve_pull_request_whose_plan_has_no_base_covers_nothing_older(
     trunk: ApprovingInMemory,
 ) -> None:
     trunk.github.merge(trunk.change("prod/app", "two"), "squash")
-    made = app(create("terraform_data.more", ["id"], input="x"))
+    digest = app(create("terraform_data.more", ["id"], input="x"))
     trunk.github.commit("approve/prod/x", {}, "Approve")
     number = trunk.github.open("approve/prod/x", author="olga")
-    trunk.post(number, made)
+    trunk.post(number, digest)
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    assert not trunk.judge(made).may_apply
+    assert not trunk.judge(digest).may_apply
 
 
 def test_who_opened_what_an_approve_pull_request_carries_is_an_author_whoever_pushed_it(
@@ -907,11 +952,11 @@ def test_an_approve_pull_request_covers_what_reads_its_stacks_in_one_step(trunk:
     moved = plan(update("terraform_data.n", input=("one", "moved")), stack="prod/net")
     now = app(update(READER, input=("one", "moved")))
     assert (trunk.judge(moved).kind, trunk.judge(now).kind) == ("gate", "gate")
-    waits = empty("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
+    waits = empty_plan_digest("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
     number = approve_pull(trunk, moved, waits)
     verdicts = [trunk.judge(moved), trunk.judge(now)]
-    assert [one.kind for one in verdicts] == ["approved", "provisional"]
-    assert all(one.pull_requests == (number,) for one in verdicts)
+    assert [verdict.kind for verdict in verdicts] == ["approved", "provisional"]
+    assert all(verdict.pull_requests == (number,) for verdict in verdicts)
     assert not trunk.judge(app(update(PLAIN, input=("one", "two")))).may_apply
 
 
@@ -941,6 +986,14 @@ def test_a_pull_request_into_another_branch_approves_nothing(trunk: ApprovingInM
     assert "without a pull request" in verdict.reason
 
 
+def test_a_pull_request_that_was_not_merged_approves_nothing(trunk: ApprovingInMemory) -> None:
+    """Its commits came to trunk by a push; the host names it for them all the same."""
+    number = trunk.approved("prod/app", "two", TWO)
+    trunk.github.edit(number, merged=False)
+    verdict = trunk.judge(TWO)
+    assert (verdict.kind, verdict.pull_requests) == ("gate", ())
+
+
 def test_a_pull_request_whose_merge_lies_elsewhere_approves_nothing(trunk: ApprovingInMemory) -> None:
     """A commit of trunk can belong to a pull request whose merge commit was dropped from it."""
     number = trunk.approved("prod/app", "two", TWO)
@@ -953,7 +1006,7 @@ def test_an_applied_commit_that_this_clone_does_not_have_makes_everything_pendin
     trunk: ApprovingInMemory,
 ) -> None:
     number = trunk.approved("prod/app", "two", TWO)
-    verdict = trunk.judge(THREE, Entry("prod/app", commit="e" * 40))
+    verdict = trunk.judge(THREE, LedgerEntry("prod/app", commit="e" * 40))
     assert verdict.kind == "mismatch"
     assert f"{trunk.applied[:10]} changed prod/app without a pull request" in verdict.reason
     assert verdict.pull_requests == (number,)
@@ -966,9 +1019,9 @@ def test_what_lies_too_far_back_was_not_reviewed(
     trunk.approved("prod/app", "two", TWO)
     trunk.approved("prod/app", "three", THREE)
     assert trunk.judge(to("four")).reason.startswith("prod/app would be changed otherwise")
-    for limit in ("MOST_COMMITS", "MOST_CHANGES"):
+    for limit in ("MAX_COMMITS", "MAX_CHANGES"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"orchestrator.review.pending.{limit}", 2)
+            patch.setattr(f"orchestrator.review.pending_changes.{limit}", 2)
             verdict = trunk.judge(to("four"))
             assert "changed prod/app without a pull request" in verdict.reason, limit
 
@@ -999,12 +1052,105 @@ def test_a_commit_of_trunk_that_cannot_be_read_holds_to_the_strictest_rules(tmp_
     trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": LOOSE})
     trunk.github.commit("broken", {"infra.yaml": "version: 1\nno_such_key: 1\n"})
     trunk.github.merge(trunk.github.open("broken", author="olga"), "squash")
-    gone = app(delete(PLAIN, id="1"))
+    digest = app(delete(PLAIN, id="1"))
     number = trunk.change("prod/app", "two", **{"infra.yaml": LOOSE})
-    trunk.post(number, gone)
+    trunk.post(number, digest)
     trunk.github.merge(number, "squash")
-    assert trunk.judge(gone).kind == "gate"
+    assert trunk.judge(digest).kind == "gate"
     trunk.github.review(number, "bert")
-    verdict = trunk.judge(gone)
+    verdict = trunk.judge(digest)
     assert verdict.kind == "refuse"
     assert "set the label allow-destroy" in verdict.reason
+
+
+# The merge queue
+
+
+def judge_queued(
+    trunk: ApprovingInMemory, number: int, now: Digest, before: LedgerEntry | None
+) -> tuple[str, tuple[str, ...]]:
+    """What a queue that holds one pull request says of a plan, and the paths that differ."""
+    trunk.update()
+    pull, base = trunk.github.pull_request(number), trunk.job.head
+    trunk.job.git("checkout", "-q", "--detach", "main")
+    trunk.job.git("merge", "-q", "--no-ff", "--no-edit", pull.head)
+    session = session_in_memory(load(trunk.job.root), MemoryStorage(), trunk.env)
+    stack = session.context.project.stacks[now.stack]
+    verdict = Approvals(session, trunk.host).compare_queued(stack, now, before, pull, base)
+    return verdict.kind, tuple(difference.path for difference in verdict.differences)
+
+
+def test_a_queue_compares_a_plan_with_what_its_pull_request_was_approved_for(
+    trunk: ApprovingInMemory,
+) -> None:
+    number = trunk.change("prod/app", "two")
+    trunk.post(number, TWO)
+    assert judge_queued(trunk, number, TWO, trunk.entry())[0] == "gate", "not reviewed"
+    trunk.github.review(number, "bert")
+    assert judge_queued(trunk, number, TWO, trunk.entry()) == ("approved", ())
+    assert judge_queued(trunk, number, THREE, trunk.entry()) == ("mismatch", ("input",))
+
+
+def test_a_queue_compares_nothing_that_has_unapplied_changes_ahead(trunk: ApprovingInMemory) -> None:
+    number = trunk.change("prod/app", "two")
+    for before in (replace(trunk.entry(), fingerprint="0" * 64), None, LedgerEntry("prod/app")):
+        assert judge_queued(trunk, number, THREE, before) == ("provisional", ())
+
+
+def test_a_queue_compares_nothing_where_trunk_cannot_be_read(trunk: ApprovingInMemory) -> None:
+    number = trunk.change("prod/app", "two", **{"infra.yaml": CONFIG})
+    entry = trunk.entry()
+    trunk.github.commit("broken", {"infra.yaml": "version: 1\nno_such_key: 1\n"})
+    trunk.github.merge(trunk.github.open("broken", author="olga"), "squash")
+    base = trunk.job.head
+    trunk.github.commit("repaired", {"infra.yaml": CONFIG})
+    trunk.github.merge(trunk.github.open("repaired", author="olga"), "squash")
+    trunk.update()
+    stack = trunk.session.context.project.stacks["prod/app"]
+    pull = trunk.github.pull_request(number)
+    verdict = Approvals(trunk.session, trunk.host).compare_queued(stack, TWO, entry, pull, base)
+    assert verdict.kind == "provisional"
+
+
+def test_a_queue_compares_a_stack_that_its_pull_request_adds(trunk: ApprovingInMemory) -> None:
+    """It has nothing ahead of it, although the ledger knows nothing of it, or only a claim."""
+    trunk.github.commit("new", {"infra/envs/prod/new/main.tf": 'resource "terraform_data" "n" {}\n'})
+    number = trunk.github.open("new")
+    digest = plan(create("terraform_data.n", ["id"]), stack="prod/new")
+    head = trunk.github.head(number)
+    trunk.objects().create(number, head, "prod/new", "9-1", encode(digest))
+    trunk.attest(number, Attestation(number, head, "9-1", "9-1", {"prod/new": sha256(encode(digest))}))
+    trunk.github.review(number, "bert")
+    for before in (None, LedgerEntry("prod/new")):
+        assert judge_queued(trunk, number, digest, before) == ("approved", ())
+
+
+def test_a_queue_asks_for_no_approval_where_none_is_needed(tmp_path: Path) -> None:
+    trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": CONFIG.replace("true", "false")})
+    number = trunk.change("prod/app", "two")
+    assert judge_queued(trunk, number, TWO, trunk.entry()) == ("apply", ())
+
+
+def test_a_queue_asks_the_owners_of_the_files_that_change(tmp_path: Path) -> None:
+    trunk = ApprovingInMemory(tmp_path, OWNED)
+    trunk.github.teams = MemoryTeams({"acme/platform": ("carla",)})
+    number = trunk.change("prod/app", "two", **{"infra/envs/prod/app/own.tf": "# theirs\n"})
+    trunk.post(number, TWO)
+    trunk.github.review(number, "bert")
+    assert judge_queued(trunk, number, TWO, trunk.entry())[0] == "gate"
+    trunk.github.review(number, "carla")
+    assert judge_queued(trunk, number, TWO, trunk.entry())[0] == "approved"
+
+
+@pytest.mark.parametrize(
+    ("said", "strictest"),
+    [(("apply", "refuse"), "refuse"), (("gate", "apply"), "gate"), (("gate", "refuse"), "refuse")],
+)
+def test_of_several_rules_for_what_nobody_approved_the_strictest_holds(
+    said: tuple[Unapproved, ...], strictest: Unapproved
+) -> None:
+    for order in (said, said[::-1]):
+        rules = [
+            TrunkRules(None, Environment(unapproved=unapproved), "", needed=True) for unapproved in order
+        ]
+        assert strictest_unapproved(rules) == strictest

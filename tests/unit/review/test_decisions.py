@@ -7,14 +7,14 @@ from typing import cast
 
 import pytest
 
-from orchestrator.hosts.model import LabelEvent, Review
-from orchestrator.hosts.port import Host
+from orchestrator.forge.interface import Forge
+from orchestrator.forge.model import LabelEvent, Review
 from orchestrator.plan.digest import Digest, ResourceDigest, encode, sha256
-from orchestrator.project.git import Repository
-from orchestrator.review.decisions import Approval, Decisions, Refusal, ReviewRule
+from orchestrator.repository.git import Repository
+from orchestrator.review.decisions import Approval, Decisions, RefusedApproval, ReviewRule
 from orchestrator.review.reviewers import Reviewers
-from orchestrator.state.approved import PlanObjects
 from orchestrator.state.attestations import Attestation, Attestations
+from orchestrator.state.plan_objects import PlanObjects
 from tests.support.memory_storage import MemoryStorage
 from tests.unit.review.test_reviewers import PULL, FakeHost, FakeRepository, at
 
@@ -58,23 +58,25 @@ class Bucket:
         name = f"prod/attestations/{PULL.number}/{PULL.head}/{run}.json"
         self.storage.objects[name] = replace(self.storage.objects[name], created=at(minute))
 
-    def answer(self, *reviews: Review, rule: ReviewRule = REVIEW, merged: bool = True) -> Approval | Refusal:
+    def answer(
+        self, *reviews: Review, rule: ReviewRule = REVIEW, merged: bool = True
+    ) -> Approval | RefusedApproval:
         host = DecidingHost(given=list(reviews))
         pull = MERGED if merged else replace(MERGED, merged=False, merged_at="")
         return decisions(host).approval_of(pull, "prod", rule, [self.objects])
 
 
 def decisions(host: FakeHost) -> Decisions:
-    reviewers = Reviewers(cast(Host, host), cast(Repository, FakeRepository()))
-    return Decisions(cast(Host, host), reviewers)
+    reviewers = Reviewers(cast(Forge, host), cast(Repository, FakeRepository()))
+    return Decisions(cast(Forge, host), reviewers)
 
 
 def approves(login: str, minute: int) -> Review:
     return Review(login, "APPROVED", PULL.head, at(minute))
 
 
-def reason(answer: Approval | Refusal) -> str:
-    assert isinstance(answer, Refusal)
+def reason(answer: Approval | RefusedApproval) -> str:
+    assert isinstance(answer, RefusedApproval)
     return answer.reason
 
 
@@ -167,7 +169,7 @@ def test_a_path_without_owners_is_approved_by_nobody(
 def test_where_the_authors_are_unknown_nothing_is_approved(bucket: Bucket) -> None:
     bucket.post("1-1", 10, plan("a"))
     host = DecidingHost(given=[approves("bert", 15)], moves=[])
-    assert isinstance(decisions(host).approval_of(MERGED, "prod", REVIEW, [bucket.objects]), Refusal)
+    assert isinstance(decisions(host).approval_of(MERGED, "prod", REVIEW, [bucket.objects]), RefusedApproval)
     assert not decisions(host).may_decide("bert", MERGED)
 
 

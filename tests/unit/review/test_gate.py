@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import pytest
 
-from orchestrator.errors import AuthorsUnknownError, BlockedError, HostError, UsageError
-from orchestrator.hosts.model import Permission, PullRequest, RunReview
-from orchestrator.hosts.port import Host
-from orchestrator.hosts.settings import HostEnvironment
+from orchestrator.errors import AuthorsUnknownError, BlockedError, ForgeError, UsageError
+from orchestrator.forge.github.words import GITHUB_WORDS
+from orchestrator.forge.interface import Forge
+from orchestrator.forge.model import Permission, PullRequest, RunReview
+from orchestrator.forge.settings import ForgeEnvironment
+from orchestrator.forge.words import ForgeWords
 from orchestrator.plan.digest import encode
-from orchestrator.project import load
+from orchestrator.repository.loading import load
 from orchestrator.review.gate import (
     Gate,
-    Ticket,
-    approvals_of,
-    objection_to,
-    read_shown,
-    require_answer,
-    superseded_by_trunk,
+    GateTicket,
+    explain_rejection,
+    find_superseded,
+    list_gate_approvals,
+    read_gated_digests,
+    require_approval,
     write_ticket,
 )
-from orchestrator.review.pending import PendingChange, PendingChanges
+from orchestrator.review.pending_changes import PendingChange, PendingChanges
 from tests.conftest import MakeRepo
 from tests.support.memory_storage import MemoryStorage
 from tests.support.sessions import session_in_memory
-from tests.unit.plan.test_comparing import create, delete, plan
+from tests.unit.plan.test_digest_comparison import create, delete, plan
 
 SHA = "a" * 64
 ATTEMPT = "8813-1"
@@ -38,15 +40,16 @@ ATTEMPT = "8813-1"
 class FakeHost:
     """What a gate asks of a host."""
 
-    environments: dict[str, HostEnvironment | HostError]
+    words: ClassVar[ForgeWords] = GITHUB_WORDS
+    environments: dict[str, ForgeEnvironment | ForgeError]
     reviews: Sequence[RunReview] = ()
     asked: int = 0
     repository: str = "acme/infra"
 
-    def environment(self, name: str) -> HostEnvironment:
+    def environment(self, name: str) -> ForgeEnvironment:
         self.asked += 1
-        found = self.environments.get(name) or HostError("Not there.", status=404, advice="")
-        if isinstance(found, HostError):
+        found = self.environments.get(name) or ForgeError("Not there.", status=404, advice="")
+        if isinstance(found, ForgeError):
             raise found
         return found
 
@@ -58,8 +61,8 @@ class FakeHost:
         return "read" if login == "rita" else "write"
 
 
-def host(found: HostEnvironment | HostError | None = None, *reviews: RunReview) -> Host:
-    return cast(Host, FakeHost({"prod-approval": found} if found else {}, reviews))
+def host(found: ForgeEnvironment | ForgeError | None = None, *reviews: RunReview) -> Forge:
+    return cast(Forge, FakeHost({"prod-approval": found} if found else {}, reviews))
 
 
 def approved(user: str, environment: str = "prod-approval", state: str = "approved") -> RunReview:
@@ -72,28 +75,28 @@ def approved(user: str, environment: str = "prod-approval", state: str = "approv
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (HostEnvironment("prod-approval", reviewers=1), ""),
-        (HostEnvironment("prod-approval"), "the environment prod-approval has no required reviewers"),
+        (ForgeEnvironment("prod-approval", reviewers=1), ""),
+        (ForgeEnvironment("prod-approval"), "the environment prod-approval has no required reviewers"),
         (None, "there is no environment prod-approval in acme/infra"),
         (
-            HostError("No.", status=403, advice=""),
+            ForgeError("No.", status=403, advice=""),
             "the token may not read the environment prod-approval (it needs `actions: read`)",
         ),
     ],
     ids=["reviewers", "no reviewers", "404", "403"],
 )
 def test_a_gate_without_reviewers_holds_nothing_back(
-    found: HostEnvironment | HostError | None, expected: str
+    found: ForgeEnvironment | ForgeError | None, expected: str
 ) -> None:
     assert Gate(host(found), "prod").problem == expected
 
 
 def test_a_gate_is_asked_once_and_without_an_answer_nothing_is_decided() -> None:
-    fake = FakeHost({"prod-approval": HostEnvironment("prod-approval", reviewers=2)})
-    gate = Gate(cast(Host, fake), "prod")
+    fake = FakeHost({"prod-approval": ForgeEnvironment("prod-approval", reviewers=2)})
+    gate = Gate(cast(Forge, fake), "prod")
     assert (gate.problem, gate.problem, fake.asked) == ("", "", 1)
-    with pytest.raises(HostError):
-        _ = Gate(host(HostError("Trouble.", status=502, advice="")), "prod").problem
+    with pytest.raises(ForgeError):
+        _ = Gate(host(ForgeError("Trouble.", status=502, advice="")), "prod").problem
     assert "nobody can be asked" in Gate(None, "prod").problem
 
 
@@ -103,33 +106,33 @@ def test_a_gate_is_asked_once_and_without_an_answer_nothing_is_decided() -> None
 @pytest.mark.parametrize(
     "ticket",
     [
-        Ticket("R-1", SHA, ATTEMPT),
-        Ticket("R-1", SHA),
-        Ticket("R-1", SHA, "8813-2", ("bert", "bert", "olga")),
+        GateTicket("R-1", SHA, ATTEMPT),
+        GateTicket("R-1", SHA),
+        GateTicket("R-1", SHA, "8813-2", ("bert", "bert", "olga")),
     ],
 )
-def test_a_ticket_is_one_line(ticket: Ticket) -> None:
-    assert Ticket.parse(f" {ticket}\n") == ticket
+def test_a_ticket_is_one_line(ticket: GateTicket) -> None:
+    assert GateTicket.parse(f" {ticket}\n") == ticket
 
 
 @pytest.mark.parametrize("text", ["", "true", f"infra/1 R-1 {SHA}", f"infra-gate/1 R-1 {SHA} x -"])
 def test_what_is_no_ticket_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="seal"):
-        Ticket.parse(text)
+    with pytest.raises(UsageError, match="ticket"):
+        GateTicket.parse(text)
 
 
 # Who answered
 
 
-def answer(ticket: Ticket, *reviews: RunReview, attempt: str = ATTEMPT, objections: str = "") -> str:
+def answer(ticket: GateTicket, *reviews: RunReview, attempt: str = ATTEMPT, objections: str = "") -> str:
     def objection(login: str) -> str:
         return "is an author of #7" if login in objections.split() else ""
 
-    return require_answer(host(None, *reviews), "prod", ticket, attempt, objection)
+    return require_approval(host(None, *reviews), "prod", ticket, attempt, objection)
 
 
-ASKED = Ticket("R-1", SHA, ATTEMPT)
-AGAIN = Ticket("R-1", SHA, "8813-2", ("bert",))
+ASKED = GateTicket("R-1", SHA, ATTEMPT)
+AGAIN = GateTicket("R-1", SHA, "8813-2", ("bert",))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,9 @@ AGAIN = Ticket("R-1", SHA, "8813-2", ("bert",))
     ],
     ids=["approved", "among others", "again in another attempt"],
 )
-def test_an_approval_of_this_attempt_counts(ticket: Ticket, reviews: list[RunReview], attempt: str) -> None:
+def test_an_approval_of_this_attempt_counts(
+    ticket: GateTicket, reviews: list[RunReview], attempt: str
+) -> None:
     assert answer(ticket, *reviews, attempt=attempt) == "bert"
 
 
@@ -155,7 +160,7 @@ def test_an_approval_of_this_attempt_counts(ticket: Ticket, reviews: list[RunRev
         (ASKED, [approved("bert")], "8813-2", "asked in attempt 1 of run 8813, and this is attempt 2 of run"),
         (ASKED, [approved("bert")], "9000-1", "attempt 1 of run 9000"),
         (ASKED, [approved("bert")], "", "this is no workflow run"),
-        (Ticket("R-1", SHA), [approved("bert")], "", "asked in no workflow run"),
+        (GateTicket("R-1", SHA), [approved("bert")], "", "asked in no workflow run"),
     ],
     ids=[
         "bypassed",
@@ -169,7 +174,7 @@ def test_an_approval_of_this_attempt_counts(ticket: Ticket, reviews: list[RunRev
     ],
 )
 def test_anything_else_counts_as_no(
-    ticket: Ticket, reviews: list[RunReview], attempt: str, expected: str
+    ticket: GateTicket, reviews: list[RunReview], attempt: str, expected: str
 ) -> None:
     with pytest.raises(BlockedError, match=expected) as error:
         answer(ticket, *reviews, attempt=attempt)
@@ -184,8 +189,8 @@ def test_one_approval_that_counts_is_enough() -> None:
 
 
 def test_who_approved_is_told_once_for_each_time() -> None:
-    found = host(None, approved("olga"), approved("bert"), approved("olga"), approved("ada", "dev-approval"))
-    assert approvals_of(found, ATTEMPT, "prod") == ("bert", "olga", "olga")
+    forge = host(None, approved("olga"), approved("bert"), approved("olga"), approved("ada", "dev-approval"))
+    assert list_gate_approvals(forge, ATTEMPT, "prod") == ("bert", "olga", "olga")
 
 
 def test_nobody_approves_a_push_of_which_the_host_knows_no_pusher() -> None:
@@ -193,8 +198,8 @@ def test_nobody_approves_a_push_of_which_the_host_knows_no_pusher() -> None:
         raise AuthorsUnknownError("GitHub does not tell.", advice="")
 
     pending = [PendingChanges((PendingChange("d" * 40, "code"),))]
-    why = objection_to(host(), "bert", pending, lambda login, pull_request: True, unknown)
-    assert why == "may have pushed dddddddddd to trunk, since GitHub does not tell who did"
+    why = explain_rejection(host(), "bert", pending, lambda login, pull_request: True, unknown)
+    assert why == "may have pushed dddddddddd to trunk, since GitHub does not report it"
 
 
 def test_authors_and_readers_approve_nothing() -> None:
@@ -206,7 +211,7 @@ def test_authors_and_readers_approve_nothing() -> None:
         return login != pull_request.author
 
     def objection(login: str) -> str:
-        return objection_to(
+        return explain_rejection(
             host(), login, pending, may_decide, {"c": {"bert"}, "direct": {"mallory"}}.__getitem__
         )
 
@@ -232,11 +237,11 @@ FILES = {
 def test_only_the_plans_that_the_ticket_was_made_over_are_read(make_repo: MakeRepo, how: str) -> None:
     bucket = MemoryStorage()
     session = session_in_memory(load(make_repo(FILES).root), bucket)
-    shown = {f"prod/{name}": plan(create("x.y"), stack=f"prod/{name}") for name in ("a", "b")}
-    ticket = write_ticket(session, "prod", shown, None)
+    digests = {f"prod/{name}": plan(create("x.y"), stack=f"prod/{name}") for name in ("a", "b")}
+    ticket = write_ticket(session, "prod", digests, None)
     folder = f"prod/plans/trunk/{session.context.info.commit}"
     if how == "as it was":
-        assert read_shown(session, "prod", ticket) == shown
+        assert read_gated_digests(session, "prod", ticket) == digests
         return
     if how == "one less":
         bucket.delete(f"{folder}/b/R1.json")
@@ -244,7 +249,7 @@ def test_only_the_plans_that_the_ticket_was_made_over_are_read(make_repo: MakeRe
         name = "a" if how == "another content" else "c"
         bucket.write(f"{folder}/{name}/R1.json", encode(plan(delete("x.y"), stack=f"prod/{name}")))
     with pytest.raises(BlockedError, match="not those that went through the gate"):
-        read_shown(session, "prod", ticket)
+        read_gated_digests(session, "prod", ticket)
 
 
 def test_what_trunk_changes_meanwhile_is_superseded_with_what_stands_on_it(make_repo: MakeRepo) -> None:
@@ -253,11 +258,13 @@ def test_what_trunk_changes_meanwhile_is_superseded_with_what_stands_on_it(make_
     )
     repo.branch("job")
     context = session_in_memory(load(repo.root), MemoryStorage()).context
-    assert superseded_by_trunk(context, ["prod/a", "prod/b"]) == {}
+    assert find_superseded(context, ["prod/a", "prod/b"]) == {}
     repo.switch("main")
     tip = repo.commit({"infra/envs/prod/a/main.tf": CODE + "# newer\n"})[:10]
-    assert superseded_by_trunk(context, ["prod/a", "prod/b"]) == {
+    repo.switch("job")
+    context = session_in_memory(load(repo.root), MemoryStorage()).context
+    assert find_superseded(context, ["prod/a", "prod/b"]) == {
         "prod/a": f"superseded by {tip}, which changes it",
         "prod/b": f"superseded by {tip}, which changes prod/a",
     }
-    assert superseded_by_trunk(context, ["prod/b"]) == {}, "prod/a is not among what is asked about"
+    assert find_superseded(context, ["prod/b"]) == {}, "prod/a is not among what is asked about"

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from orchestrator.errors import HostError
-from orchestrator.hosts.model import PullRequest, PullRequestCommit, Review
-from orchestrator.hosts.port import Host
-from orchestrator.project import load
-from orchestrator.project.model import Project
+from orchestrator.errors import ForgeError
+from orchestrator.forge.interface import Forge
+from orchestrator.forge.model import PullRequest, PullRequestCommit, Review
+from orchestrator.repository.loading import load
+from orchestrator.repository.model import Project
 from orchestrator.review.lock_file_approval import LockFileApproval
 from tests.conftest import MakeRepo
 from tests.unit.review.test_reviewers import PULL, FakeHost, at, move
@@ -31,7 +31,7 @@ class ChangedHost(FakeHost):
 
     def pull_request(self, number: int) -> PullRequest:
         if self.is_down:
-            raise HostError("GitHub answers 502.")
+            raise ForgeError("GitHub answers 502.")
         return replace(self.pull, number=number)
 
     def changed_paths(self, number: int) -> list[str]:
@@ -78,5 +78,5 @@ def approved_by(login: str, commit: str = "h2") -> list[Review]:
     ],
 )
 def test_who_counts(base: Project, host: ChangedHost, head: str, path: str, words: str) -> None:
-    missing = LockFileApproval(base, 7, head, lambda: cast(Host, host)).missing(path)
+    missing = LockFileApproval(base, 7, head, lambda: cast(Forge, host)).missing(path)
     assert (words in missing) if words else not missing

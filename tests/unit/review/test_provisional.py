@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.project import load
 from orchestrator.report.model import Result, StackReport
-from orchestrator.review.provisional import provisional
+from orchestrator.repository.loading import load
+from orchestrator.review.provisional import find_provisional
 from tests.conftest import MakeRepo
 
 HEAD = 'terraform {\n  backend "gcs" {}\n}\n'
@@ -35,20 +35,20 @@ def report(id_: str, result: Result, *outputs: str) -> dict[str, StackReport]:
 def test_a_chain_moves_to_its_end(make_repo: MakeRepo) -> None:
     project = load(make_repo(FILES).root)
     moved = {"dev/b": ("dev/a",), "dev/c": ("dev/b",)}
-    assert provisional(project, report("dev/a", "changed", "o")) == moved
-    assert provisional(project, report("dev/a", "changed", "o") | report("dev/b", "unchanged")) == moved
+    assert find_provisional(project, report("dev/a", "changed", "o")) == moved
+    assert find_provisional(project, report("dev/a", "changed", "o") | report("dev/b", "unchanged")) == moved
 
 
 def test_what_is_not_read_moves_nobody(make_repo: MakeRepo) -> None:
     project = load(make_repo(FILES).root)
-    assert provisional(project, report("dev/a", "changed")) == {}
-    assert provisional(project, report("dev/a", "unchanged", "o")) == {}
-    assert provisional(project, report("dev/a", "failed", "o")) == {}
-    assert provisional(project, report("dev/a", "changed", "p")) == {"dev/d": ("dev/a",)}
+    assert find_provisional(project, report("dev/a", "changed")) == {}
+    assert find_provisional(project, report("dev/a", "unchanged", "o")) == {}
+    assert find_provisional(project, report("dev/a", "failed", "o")) == {}
+    assert find_provisional(project, report("dev/a", "changed", "p")) == {"dev/d": ("dev/a",)}
 
 
 def test_what_waits_and_what_another_job_plans_may_move(make_repo: MakeRepo) -> None:
     project = load(make_repo(FILES).root)
-    assert provisional(project, report("dev/b", "waiting")) == {"dev/c": ("dev/b",)}
-    found = provisional(project, {}, elsewhere=["dev/a"])
+    assert find_provisional(project, report("dev/b", "waiting")) == {"dev/c": ("dev/b",)}
+    found = find_provisional(project, {}, elsewhere=["dev/a"])
     assert found == {"dev/b": ("dev/a",), "dev/c": ("dev/b",), "dev/d": ("dev/a",)}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from orchestrator.errors import AuthorsUnknownError
-from orchestrator.hosts.model import BranchMove, LabelEvent, PullRequest, PullRequestCommit, Review
-from orchestrator.hosts.port import Host
-from orchestrator.project.git import Repository
+from orchestrator.forge.github.words import GITHUB_WORDS
+from orchestrator.forge.interface import Forge
+from orchestrator.forge.model import BranchMove, LabelEvent, PullRequest, PullRequestCommit, Review
+from orchestrator.forge.words import ForgeWords
+from orchestrator.repository.git import Repository
 from orchestrator.review.reviewers import Reviewers
 
 PULL = PullRequest(
@@ -42,6 +44,7 @@ def move(actor: str, before: str, after: str, minute: int = 5) -> BranchMove:
 class FakeHost:
     """The part of a host that tells who did what."""
 
+    words: ClassVar[ForgeWords] = GITHUB_WORDS
     repository: str = "acme/infra"
     moves: list[BranchMove] = field(default_factory=lambda: [move("ada", "", "h2")])
     commits: list[PullRequestCommit] = field(
@@ -88,7 +91,7 @@ class FakeRepository:
 
 
 def reviewers(host: FakeHost, *clean: str) -> Reviewers:
-    return Reviewers(cast(Host, host), cast(Repository, FakeRepository(clean)))
+    return Reviewers(cast(Forge, host), cast(Repository, FakeRepository(clean)))
 
 
 def test_whoever_pushed_to_the_branch_is_an_author() -> None:
@@ -144,7 +147,7 @@ def test_a_merge_of_trunk_is_one_of_trunk_before_the_pull_request_itself() -> No
     )
     repository = cast(Repository, FakeRepository(("h2",), has_merge=True))
     merged = replace(PULL, base="later")
-    assert Reviewers(cast(Host, host), repository).authors(merged) == {"ada"}
+    assert Reviewers(cast(Forge, host), repository).authors(merged) == {"ada"}
 
 
 def test_a_push_of_a_merge_and_more_is_the_pushers_own_work() -> None:
@@ -162,7 +165,7 @@ def test_a_push_of_a_merge_and_more_is_the_pushers_own_work() -> None:
 @pytest.mark.parametrize(
     ("host", "pull", "words"),
     [
-        (FakeHost(moves=[move("ada", "", "h1")]), PULL, "does not tell who pushed h2"),
+        (FakeHost(moves=[move("ada", "", "h1")]), PULL, "does not report who pushed h2"),
         (FakeHost(), replace(PULL, head_repository="eve/infra"), "another repository"),
         (FakeHost(commits=[PullRequestCommit("c", ("t1",), "")] * 250), PULL, "250 commits or more"),
     ],
@@ -178,14 +181,14 @@ def test_authors_readers_bots_and_authors_of_what_it_carries_do_not_approve(logi
 
 
 def test_only_the_last_review_of_the_head_counts() -> None:
-    given = [
+    reviews = [
         Review("bert", "APPROVED", "h2", at(20)),
         Review("bert", "CHANGES_REQUESTED", "h2", at(21)),
         Review("olga", "APPROVED", "h1", at(22)),
         Review("carla", "APPROVED", "h2", at(23)),
         Review("carla", "COMMENTED", "h2", at(24)),
     ]
-    assert [one.author for one in reviewers(FakeHost(given=given)).approvals(PULL)] == ["carla"]
+    assert [approval.author for approval in reviewers(FakeHost(given=reviews)).approvals(PULL)] == ["carla"]
 
 
 def test_a_label_counts_by_who_set_it_last() -> None:
@@ -217,6 +220,6 @@ def test_a_direct_push_has_its_pusher_for_an_author() -> None:
 def test_a_direct_push_of_which_the_host_knows_no_pusher_has_unknown_authors(
     moves: list[BranchMove], repository: FakeRepository | None
 ) -> None:
-    known = Reviewers(cast(Host, FakeHost(moves=moves)), cast(Repository, repository))
-    with pytest.raises(AuthorsUnknownError, match="does not tell who pushed direct to feature"):
+    known = Reviewers(cast(Forge, FakeHost(moves=moves)), cast(Repository, repository))
+    with pytest.raises(AuthorsUnknownError, match="does not report who pushed direct to feature"):
         known.author_of_push("feature", "direct")

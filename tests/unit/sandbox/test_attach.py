@@ -49,9 +49,9 @@ def test_a_stale_file_counts_for_nothing(info: attach.Info, change: dict[str, ob
 
     assert attach.read(info.folder) is not None
     assert attach.running(info.folder) is None
-    with pytest.raises(SandboxError) as told:
+    with pytest.raises(SandboxError) as error:
         attach.require(info.folder)
-    assert "infra sandbox up" in told.value.advice
+    assert "infra sandbox up" in error.value.advice
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 2}', '{"version": 1, "pid": "x"}'])
@@ -78,10 +78,10 @@ def test_an_account_is_a_port(info: attach.Info) -> None:
 
 
 def test_an_unknown_account_is_refused_with_those_there_are(info: attach.Info) -> None:
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as error:
         attach.environment(info, {}, "prod:plan")
 
-    assert "dev:apply, dev:plan" in told.value.advice
+    assert "dev:apply, dev:plan" in error.value.advice
 
 
 def test_no_proxy_is_asked_for_loopback(info: attach.Info) -> None:
@@ -92,16 +92,16 @@ def test_no_proxy_is_asked_for_loopback(info: attach.Info) -> None:
 
 
 def test_a_command_finds_the_sandbox_s_github(info: attach.Info) -> None:
-    known = replace(info, github=1005, github_token="ghs_ours", repository="acme/shop")
+    github_info = replace(info, github=1005, github_token="ghs_ours", repository="acme/shop")
 
-    environment = attach.environment(known, {})
+    environment = attach.environment(github_info, {})
 
     assert environment["GITHUB_API_URL"] == environment["GITHUB_SERVER_URL"] == "http://127.0.0.1:1005"
     assert (environment["GITHUB_TOKEN"], environment["GITHUB_REPOSITORY"]) == ("ghs_ours", "acme/shop")
 
 
 def test_a_real_github_and_its_tokens_are_left_behind(info: attach.Info) -> None:
-    known = replace(info, github=1005, github_token="ghs_ours", repository="acme/shop")
+    github_info = replace(info, github=1005, github_token="ghs_ours", repository="acme/shop")
     real = {
         "GITHUB_API_URL": "https://api.github.com",
         "GITHUB_TOKEN": "ghs_real",
@@ -110,17 +110,17 @@ def test_a_real_github_and_its_tokens_are_left_behind(info: attach.Info) -> None
         "GITHUB_REPOSITORY": "acme/real",
     }
 
-    environment = attach.environment(known, real)
+    environment = attach.environment(github_info, real)
 
     assert not {"ghs_real", "ghp_real", "acme/real"} & set(environment.values())
     assert environment["GITHUB_API_URL"] == "http://127.0.0.1:1005"
 
 
 def test_a_github_on_this_machine_is_kept(info: attach.Info) -> None:
-    known = replace(info, github=1005, github_token="ghs_ours", repository="acme/shop")
+    github_info = replace(info, github=1005, github_token="ghs_ours", repository="acme/shop")
     own = {"GITHUB_API_URL": "http://127.0.0.1:9", "GITHUB_TOKEN": "mine"}
 
-    environment = attach.environment(known, own)
+    environment = attach.environment(github_info, own)
 
     assert {name: environment[name] for name in own} == own
     assert environment["GITHUB_REPOSITORY"] == "acme/shop"
@@ -134,9 +134,9 @@ def test_a_sandbox_of_an_older_version_has_no_github(info: attach.Info) -> None:
         del document[name]
     path.write_text(json.dumps(document))
 
-    found = attach.require(info.folder)
+    require = attach.require(info.folder)
 
-    assert found.github == 0
-    assert attach.environment(found, {"GITHUB_TOKEN": "x"})["GITHUB_TOKEN"] == "x"
+    assert require.github == 0
+    assert attach.environment(require, {"GITHUB_TOKEN": "x"})["GITHUB_TOKEN"] == "x"
     with pytest.raises(SandboxError, match="has no GitHub"):
-        control.ask_github(found, "status")
+        control.call_github(require, "status")

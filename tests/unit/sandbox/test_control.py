@@ -41,10 +41,10 @@ def test_an_operation_answers(info: attach.Info) -> None:
 
 
 def test_an_error_keeps_its_advice(info: attach.Info) -> None:
-    with pytest.raises(SandboxError) as told:
+    with pytest.raises(SandboxError) as error:
         control.call(info, "refuse", name="thing")
 
-    assert (told.value.message, told.value.advice) == ("no thing", "make one")
+    assert (error.value.message, error.value.advice) == ("no thing", "make one")
 
 
 def test_a_defect_is_told_as_one(info: attach.Info, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,10 +71,10 @@ def test_nobody_asks_without_the_token(info: attach.Info, header: dict[str, str]
 
 
 def test_a_sandbox_that_does_not_answer_is_an_error(info: attach.Info) -> None:
-    gone = attach.Info(info.folder, 1, "", 9, "token", 0, {}, "{}")
+    stopped = attach.Info(info.folder, 1, "", 9, "token", 0, {}, "{}")
 
     with pytest.raises(SandboxError, match="does not answer"):
-        control.call(gone, "add", left=1, right=2)
+        control.call(stopped, "add", left=1, right=2)
 
 
 def test_githubs_own_api_is_asked_about_the_project_alone(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_githubs_own_api_is_asked_about_the_project_alone(tmp_path: Path) -> Non
         github.commit("feature", {"a.tf": "1\n"})
         number = github.open("feature", "Add a")
         token = github.token(pull_requests="read")
-        asked = attach.Info(
+        github_info = attach.Info(
             tmp_path,
             1,
             "",
@@ -96,6 +96,6 @@ def test_githubs_own_api_is_asked_about_the_project_alone(tmp_path: Path) -> Non
             repository=github.repository,
         )
 
-        assert [one["number"] for one in control.read_github(asked, "pulls")] == [number]
+        assert [item["number"] for item in control.read_github(github_info, "pulls")] == [number]
         with pytest.raises(SandboxError, match="Not Found"):
-            control.read_github(asked, "pulls/99")
+            control.read_github(github_info, "pulls/99")

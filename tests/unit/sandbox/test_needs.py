@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.needs import Account, Needs, Types, resources_in_state, types_in_state
+from orchestrator.sandbox.needs import Account, Needs, ResourceTypes, resources_in_state, types_in_state
 
 GOOGLE = "registry.terraform.io/hashicorp/google"
 
@@ -25,7 +25,7 @@ def test_needs_survive_the_way_to_the_sandbox() -> None:
         buckets=("states",),
         accounts=(Account("dev", "plan", "states", "plan@example.com"),),
         providers=(GOOGLE,),
-        types=Types(frozenset({"google_x", "google_a"}), frozenset({"google_y"})),
+        types=ResourceTypes(frozenset({"google_x", "google_a"}), frozenset({"google_y"})),
     )
 
     assert Needs.of(json.loads(json.dumps(needs.document()))) == needs
@@ -77,13 +77,13 @@ def test_an_account_has_the_rights_of_its_role(role: str, rights: set[tuple[str,
 
     assert set(account.rights()) == rights
     assert account.name == ("attest" if role == "attest" else f"prod:{role}")
-    assert not [one for one in Account("prod", role, "states").rights() if "staging" in one[0]]
+    assert not [right for right in Account("prod", role, "states").rights() if "staging" in right[0]]
 
 
 def test_an_account_is_the_one_that_infra_yaml_names() -> None:
-    given = Account("prod", "plan", "states", "planner@p.iam.gserviceaccount.com")
+    account = Account("prod", "plan", "states", "planner@p.iam.gserviceaccount.com")
 
-    assert given.member == "serviceAccount:planner@p.iam.gserviceaccount.com"
+    assert account.member == "serviceAccount:planner@p.iam.gserviceaccount.com"
     assert Account("prod", "plan", "states").member != Account("prod", "apply", "states").member
 
 
@@ -96,7 +96,7 @@ def test_a_state_names_its_types() -> None:
         resource("terraform_remote_state", mode="data"),
     )
 
-    assert types_in_state(data) == Types(
+    assert types_in_state(data) == ResourceTypes(
         frozenset({"google_compute_network", "random_id"}), frozenset({"google_project"})
     )
     assert resources_in_state(data) == 6
@@ -104,11 +104,11 @@ def test_a_state_names_its_types() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"no json", b"[]", b'{"resources": null}', b'{"resources": [3, {}]}'])
 def test_what_is_no_state_names_no_types(data: bytes) -> None:
-    assert types_in_state(data) == Types()
+    assert types_in_state(data) == ResourceTypes()
     assert resources_in_state(data) == 0
 
 
 def test_types_add_up() -> None:
-    both = Types(frozenset({"a"})) | Types(frozenset({"b"}), frozenset({"c"}))
+    both = ResourceTypes(frozenset({"a"})) | ResourceTypes(frozenset({"b"}), frozenset({"c"}))
 
-    assert both == Types(frozenset({"a", "b"}), frozenset({"c"}))
+    assert both == ResourceTypes(frozenset({"a", "b"}), frozenset({"c"}))

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.errors import StateError
-from orchestrator.state.approved import PlanObjects
 from orchestrator.state.attestations import Attestation, Attestations
+from orchestrator.state.plan_objects import PlanObjects
 from tests.support.memory_storage import MemoryStorage
 
 HEAD = "a" * 40
@@ -73,14 +73,14 @@ def test_one_that_is_not_its_own_names_nothing(
     attestations.create(ONE)
     content = json.loads(storage.objects[NAME].data) | change
     storage.write(NAME, json.dumps(content).encode())
-    (found,) = attestations.of_head(7, HEAD)
-    assert (found.run, found.plans) == ("50-2", {})
-    assert "cannot be read" in found.problem
+    (attestation,) = attestations.of_head(7, HEAD)
+    assert (attestation.run, attestation.plans) == ("50-2", {})
+    assert "cannot be read" in attestation.problem
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"null", b"{", b"[" * 100_000, b"\xff"])
 def test_what_is_none_names_nothing(storage: MemoryStorage, attestations: Attestations, data: bytes) -> None:
     storage.write(NAME, data)
-    (found,) = attestations.of_head(7, HEAD)
-    assert found.plans == {}
-    assert "cannot be read" in found.problem
+    (attestation,) = attestations.of_head(7, HEAD)
+    assert attestation.plans == {}
+    assert "cannot be read" in attestation.problem

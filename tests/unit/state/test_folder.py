@@ -42,10 +42,10 @@ def test_a_write_may_have_to_create(folder: Folder) -> None:
     first = folder.write(NAME, b"one", if_generation=ABSENT, metadata={"a": "1"})
     with pytest.raises(PreconditionFailed):
         folder.write(NAME, b"two", if_generation=ABSENT)
-    found = folder.read(NAME)
-    assert found == first
-    assert found is not None
-    assert (found.data, found.metadata, found.size) == (b"one", {"a": "1"}, 3)
+    blob = folder.read(NAME)
+    assert blob == first
+    assert blob is not None
+    assert (blob.data, blob.metadata, blob.size) == (b"one", {"a": "1"}, 3)
 
 
 def test_a_write_is_conditional_on_the_generation(folder: Folder) -> None:
@@ -73,12 +73,12 @@ def test_a_generation_is_never_used_again(folder: Folder) -> None:
 
 
 def test_a_patch_keeps_the_generation_and_the_other_keys(folder: Folder) -> None:
-    made = folder.write(NAME, b"one", metadata={"entry": "e"})
-    patched = folder.patch_metadata(NAME, {"heartbeat": "now"}, if_metageneration=made.metageneration)
-    assert patched.generation == made.generation
+    blob = folder.write(NAME, b"one", metadata={"entry": "e"})
+    patched = folder.patch_metadata(NAME, {"heartbeat": "now"}, if_metageneration=blob.metageneration)
+    assert patched.generation == blob.generation
     assert patched.metadata == {"entry": "e", "heartbeat": "now"}
     with pytest.raises(PreconditionFailed):
-        folder.patch_metadata(NAME, {}, if_metageneration=made.metageneration)
+        folder.patch_metadata(NAME, {}, if_metageneration=blob.metageneration)
     with pytest.raises(PreconditionFailed):
         folder.patch_metadata("nothing", {}, if_metageneration="1")
 
@@ -87,22 +87,22 @@ def test_a_listing_is_by_prefix_and_name(folder: Folder) -> None:
     assert folder.list("dev/") == []
     for name in ("dev/b", "dev/a", "dev/c/d", "prod/a"):
         folder.write(name, name.encode(), metadata={"is": name})
-    found = folder.list("dev/")
-    assert [one.name for one in found] == ["dev/a", "dev/b", "dev/c/d"]
-    assert [one.metadata["is"] for one in found] == ["dev/a", "dev/b", "dev/c/d"]
-    assert not any(one.data for one in found)
-    assert [one.name for one in folder.list("dev/c")] == ["dev/c/d"]
+    blobs = folder.list("dev/")
+    assert [blob.name for blob in blobs] == ["dev/a", "dev/b", "dev/c/d"]
+    assert [blob.metadata["is"] for blob in blobs] == ["dev/a", "dev/b", "dev/c/d"]
+    assert not any(blob.data for blob in blobs)
+    assert [blob.name for blob in folder.list("dev/c")] == ["dev/c/d"]
 
 
 def test_content_whose_properties_were_lost_is_an_object_still(folder: Folder) -> None:
     folder.write(NAME, b"one", metadata={"entry": "old"})
     # A writer that was killed after the content and before the properties.
     (folder.root / NAME).write_bytes(b"two")
-    found = folder.read(NAME)
-    assert found is not None
-    assert (found.data, found.metadata) == (b"two", {})
-    again = folder.write(NAME, b"three", if_generation=found.generation)
-    assert again.generation != found.generation
+    blob = folder.read(NAME)
+    assert blob is not None
+    assert (blob.data, blob.metadata) == (b"two", {})
+    again = folder.write(NAME, b"three", if_generation=blob.generation)
+    assert again.generation != blob.generation
 
 
 def test_threads_and_processes_lose_no_write(folder: Folder) -> None:
@@ -111,9 +111,9 @@ def test_threads_and_processes_lose_no_write(folder: Folder) -> None:
     with ThreadPoolExecutor(3) as pool:
         ran = list(pool.map(lambda _: subprocess.run(argv, check=True, cwd=Path.cwd()), range(3)))
     assert len(ran) == 3
-    found = folder.read("sum")
-    assert found is not None
-    assert found.data == b"30"
+    blob = folder.read("sum")
+    assert blob is not None
+    assert blob.data == b"30"
 
 
 def test_only_the_owner_can_read_it(folder: Folder) -> None:
@@ -132,12 +132,12 @@ def test_a_file_is_removed_only_while_it_is_what_it_was(tmp_path: Path) -> None:
     path = tmp_path / ".state.lock.info"
     path.write_text("one")
     files = Files()
-    seen = files.stat(str(path))
-    assert seen is not None
-    assert files.versions(str(path)) == [seen]
+    stat = files.stat(str(path))
+    assert stat is not None
+    assert files.versions(str(path)) == [stat]
     path.write_text("two")
-    assert files.read(str(path), seen.generation) is None
+    assert files.read(str(path), stat.generation) is None
     with pytest.raises(PreconditionFailed):
-        files.delete(str(path), if_generation=seen.generation)
+        files.delete(str(path), if_generation=stat.generation)
     files.delete(str(path))
     assert not path.exists()

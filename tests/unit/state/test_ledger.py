@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from orchestrator.engine.pending import pending_reason
 from orchestrator.errors import StateError
-from orchestrator.run.pending import owed
-from orchestrator.state.drift import DriftLog, DriftRecord
+from orchestrator.state.drift_store import DriftLog, DriftRecord
 from orchestrator.state.folder import Folder
 from orchestrator.state.ledger import Ledger
-from orchestrator.state.records import Entry, Operation, RunRecord
+from orchestrator.state.records import LedgerEntry, Operation, RunRecord
+from tests.support.memory_storage import MemoryStorage
 
 BROKEN = [
     b"",
@@ -40,7 +42,7 @@ def storage(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
-def begun(ledger: Ledger, stack: str) -> Entry:
+def begun(ledger: Ledger, stack: str) -> LedgerEntry:
     return ledger.begin(stack, Operation("R1", "apply", "planned", "ada", "desk", "c0ffee"), None)
 
 
@@ -54,7 +56,7 @@ def test_a_broken_entry_is_named_beside_the_others(storage: Folder, data: bytes)
     broken = entries["dev/b"]
     assert broken.problem.startswith("dev/ledger/stacks/b.json ")
     assert not broken.is_known
-    assert owed(broken, "f", {}) in broken.problem
+    assert pending_reason(broken, "f", {}) in broken.problem
     with pytest.raises(StateError, match=r"stacks/b\.json"):
         ledger.entry("dev/b")
 
@@ -63,9 +65,9 @@ def test_metadata_that_is_broken_is_not_the_object(storage: Folder) -> None:
     ledger = Ledger(storage, "dev")
     begun(ledger, "dev/a")
     name = "dev/ledger/stacks/a.json"
-    found = storage.read(name)
-    assert found is not None
-    storage.patch_metadata(name, {"entry": "{"}, if_metageneration=found.metageneration)
+    blob = storage.read(name)
+    assert blob is not None
+    storage.patch_metadata(name, {"entry": "{"}, if_metageneration=blob.metageneration)
     assert ledger.entries()["dev/a"].problem == ""
 
 
@@ -104,25 +106,55 @@ def test_a_broken_drift_record_is_named_beside_the_others(storage: Folder, data:
 def test_what_cannot_be_read_is_never_written(storage: Folder) -> None:
     ledger = Ledger(storage, "dev")
     begun(ledger, "dev/a")
-    found = storage.read("dev/ledger/stacks/a.json")
-    assert found is not None
-    assert "problem" not in json.loads(found.data)
+    blob = storage.read("dev/ledger/stacks/a.json")
+    assert blob is not None
+    assert "problem" not in json.loads(blob.data)
 
 
 def test_an_operation_that_has_just_ended_was_not_cut_off(storage: Folder) -> None:
     living = Ledger(storage, "dev", presence=lambda operation: True)
-    ours = begun(living, "dev/a")
-    ours = living.mark(ours, Operation("R1", "apply", "applying", "ada", "desk", "c0ffee"))
+    mark = begun(living, "dev/a")
+    mark = living.mark(mark, Operation("R1", "apply", "applying", "ada", "desk", "c0ffee"))
 
     def ends_as_it_is_looked_at(operation: Operation) -> bool:
-        living.finish(replace(ours, result="applied"))
+        living.finish(replace(mark, result="applied"))
         return False
 
-    ended, is_live = Ledger(storage, "dev", presence=ends_as_it_is_looked_at).judge(ours)
+    ended, is_live = Ledger(storage, "dev", presence=ends_as_it_is_looked_at).check_liveness(mark)
     assert (ended.result, ended.operation, is_live) == ("applied", None, False)
 
 
 def test_an_operation_whose_process_is_gone_was_cut_off(storage: Folder) -> None:
-    ours = begun(Ledger(storage, "dev"), "dev/a")
-    judged, is_live = Ledger(storage, "dev", presence=lambda operation: False).judge(ours)
-    assert (judged.operation, is_live) == (ours.operation, False)
+    entry = begun(Ledger(storage, "dev"), "dev/a")
+    judged, is_live = Ledger(storage, "dev", presence=lambda operation: False).check_liveness(entry)
+    assert (judged.operation, is_live) == (entry.operation, False)
+
+
+def run(id_: str, started: str, seconds: float = 1.0) -> RunRecord:
+    return RunRecord(id_, "apply", "ci", "c", "ada", started, seconds, {})
+
+
+def test_runs_of_machines_with_a_wrong_clock_are_listed_by_when_they_were_recorded() -> None:
+    """The bucket's clock says 30 November 2026."""
+    storage = MemoryStorage()
+    ledger = Ledger(storage, "dev")
+    for record in (
+        run("19710101T000000Z-a", "1971-01-01T00:00:00Z"),
+        run("20261130T110000Z-b", "2026-11-30T11:00:00Z"),
+        run("22000101T000000Z-c", "2200-01-01T00:00:00Z"),
+    ):
+        ledger.save_run(record)
+        storage.clock += timedelta(minutes=1)
+    assert [run.id[-1] for run in ledger.runs(months=1)] == ["c", "a", "b"]
+    assert ledger.run("19710101T000000Z-a") == run("19710101T000000Z-a", "1971-01-01T00:00:00Z")
+
+
+def test_a_run_over_the_end_of_a_month_is_listed_once_as_it_was_recorded_last() -> None:
+    storage = MemoryStorage()
+    ledger = Ledger(storage, "dev")
+    ledger.save_run(run("20261130T110000Z-a", "2026-11-30T11:00:00Z"))
+    storage.clock += timedelta(days=1)
+    ledger.save_run(run("20261130T110000Z-a", "2026-11-30T11:00:00Z", 7.0))
+    (listed,) = ledger.runs(months=2)
+    assert listed.seconds == 7.0
+    assert [run.id for run in ledger.runs(months=1)] == [listed.id]

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.errors import StateError
 from orchestrator.state.records import (
-    Entry,
+    LedgerEntry,
     Operation,
     RunRecord,
     StackRecord,
@@ -25,7 +25,7 @@ from orchestrator.state.records import (
 )
 
 OPERATION = Operation("R1", "apply", "applying", "ada", "desk", "c2", host="desk/1", pid=7, started="2026")
-ENTRY = Entry(
+ENTRY = LedgerEntry(
     "dev/net",
     commit="c1",
     fingerprint="f",
@@ -57,7 +57,7 @@ def test_a_run_comes_back_as_it_was() -> None:
 
 
 def test_what_lacks_fields_of_today_is_read() -> None:
-    assert decode_entry(FIRST, "x") == Entry("dev/net", commit="c1", result="applied")
+    assert decode_entry(FIRST, "x") == LedgerEntry("dev/net", commit="c1", result="applied")
 
 
 def test_what_has_fields_of_tomorrow_is_read() -> None:
@@ -83,10 +83,10 @@ def test_what_is_no_entry_is_told(data: bytes) -> None:
 
 def test_what_does_not_fit_into_the_metadata_is_left_out_of_it() -> None:
     many = {f"dev/{number}": "0" * 64 for number in range(200)}
-    large = Entry("dev/net", upstreams=many)
+    large = LedgerEntry("dev/net", upstreams=many)
     assert entry_metadata(large) == {}
     assert decode_entry(encode_entry(large), "x").upstreams == many
-    (text,) = entry_metadata(Entry("dev/net", subject="ü" * 5000)).values()
+    (text,) = entry_metadata(LedgerEntry("dev/net", subject="ü" * 5000)).values()
     assert text.isascii()
     assert len(text) < 7000
 
@@ -94,14 +94,14 @@ def test_what_does_not_fit_into_the_metadata_is_left_out_of_it() -> None:
 @pytest.mark.parametrize(
     ("entry", "unfinished"),
     [
-        (Entry("s"), False),
-        (Entry("s", result="failed"), False),
-        (Entry("s", result="interrupted"), True),
-        (Entry("s", operation=OPERATION), True),
-        (Entry("s", operation=Operation("R", "apply", "planned", "a", "b", "c")), False),
+        (LedgerEntry("s"), False),
+        (LedgerEntry("s", result="failed"), False),
+        (LedgerEntry("s", result="interrupted"), True),
+        (LedgerEntry("s", operation=OPERATION), True),
+        (LedgerEntry("s", operation=Operation("R", "apply", "planned", "a", "b", "c")), False),
     ],
 )
-def test_what_is_unfinished(entry: Entry, unfinished: bool) -> None:
+def test_what_is_unfinished(entry: LedgerEntry, unfinished: bool) -> None:
     assert entry.is_unfinished is unfinished
 
 

@@ -63,18 +63,18 @@ def test_a_version_manager_is_asked_in_the_folder(tmp_path: Path) -> None:
     script = tmp_path / "terraform"
     script.write_text("#!/bin/sh\n")
     manager = Binary((str(script),), "1.11.4", "terraform", "PATH", script)
-    asked: list[Path] = []
+    paths: list[Path] = []
 
     def ask(binary: Binary, folder: Path) -> Binary:
-        asked.append(folder)
+        paths.append(folder)
         return _binary("1.9.8")
 
     binaries = Binaries(manager, {}, lambda program: manager, ask)
     assert binaries.choose([Constraint(">= 1.11", "x")], tmp_path) is manager
-    assert asked == []
+    assert paths == []
     for _ in range(2):
         assert binaries.choose([Constraint("= 1.9.8", "x")], tmp_path).version == "1.9.8"
-    assert asked == [tmp_path]
+    assert paths == [tmp_path]
 
 
 def test_the_nearest_version_file_counts(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BinaryError
-from orchestrator.process import Supervisor
+from orchestrator.process import Command, Completed, Supervisor
+from orchestrator.process.command import OnLine, OnStart
 from orchestrator.terraform import embedded
 from orchestrator.terraform.binary import Binary, check_version, find_binary
 
@@ -29,20 +30,20 @@ def find(configured: str | None, *folders: Path, root: Path | None = None, cache
 def test_the_order_is_configured_terraform_tofu(tmp_path: Path) -> None:
     bin_dir = tmp_path / "bin"
     tofu = program(bin_dir / "tofu", "OpenTofu v1.12.6")
-    found = find(None, bin_dir, cache=tmp_path / "c")
-    assert (found.path, found.flavour, found.version, found.source) == (tofu, "tofu", "1.12.6", "PATH")
-    assert found.product == "OpenTofu"
+    binary = find(None, bin_dir, cache=tmp_path / "c")
+    assert (binary.path, binary.flavour, binary.version, binary.source) == (tofu, "tofu", "1.12.6", "PATH")
+    assert binary.product == "OpenTofu"
     terraform = program(bin_dir / "terraform")
-    found = find(None, bin_dir, cache=tmp_path / "c")
-    assert (found.path, found.flavour, found.source) == (terraform, "terraform", "PATH")
-    found = find("tofu", bin_dir, cache=tmp_path / "c")
-    assert (found.path, found.source) == (tofu, "configured")
+    binary = find(None, bin_dir, cache=tmp_path / "c")
+    assert (binary.path, binary.flavour, binary.source) == (terraform, "terraform", "PATH")
+    binary = find("tofu", bin_dir, cache=tmp_path / "c")
+    assert (binary.path, binary.source) == (tofu, "configured")
 
 
 def test_a_configured_path_is_relative_to_the_root(tmp_path: Path) -> None:
     own = program(tmp_path / "tools" / "tf", "Terraform v1.12.0-beta1\non linux_amd64")
-    found = find("./tools/tf", root=tmp_path, cache=tmp_path / "c")
-    assert (found.path, found.version) == (own, "1.12.0-beta1")
+    binary = find("./tools/tf", root=tmp_path, cache=tmp_path / "c")
+    assert (binary.path, binary.version) == (own, "1.12.0-beta1")
 
 
 def test_a_configured_binary_that_is_missing_is_an_error(tmp_path: Path) -> None:
@@ -63,6 +64,24 @@ def test_what_is_not_terraform_is_told(tmp_path: Path, says: str, code: int) -> 
     program(tmp_path / "bin" / "terraform", says, code)
     with pytest.raises(BinaryError, match="does not behave as Terraform"):
         find(None, tmp_path / "bin", cache=tmp_path / "c")
+
+
+class HangingSupervisor(Supervisor):
+    """Ends every command at its deadline, as one that ignores each signal but the last."""
+
+    def run(
+        self, command: Command, on_line: OnLine | None = None, on_start: OnStart | None = None
+    ) -> Completed:
+        assert command.deadline is not None
+        return Completed(command.argv, -9, b"", b"", command.deadline, ended="deadline")
+
+
+def test_a_program_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    terraform = program(tmp_path / "bin" / "terraform")
+    with pytest.raises(BinaryError, match=r"did not answer to `version` within 60 seconds") as raised:
+        find_binary(None, {"PATH": str(terraform.parent)}, HangingSupervisor(), tmp_path / "c")
+    assert str(terraform) in raised.value.message
+    assert "terraform.binary" in raised.value.advice
 
 
 def test_a_script_is_asked_each_time_since_it_may_be_a_version_manager(tmp_path: Path) -> None:
@@ -88,10 +107,10 @@ def test_a_real_binary_is_asked_once(
 def test_without_any_the_embedded_one_is_used(
     embedded_argv: tuple[str, ...], tmp_path: Path, child_env: dict[str, str]
 ) -> None:
-    found = find_binary(None, {"PATH": str(tmp_path)}, Supervisor(), tmp_path / "cache with 'space'")
-    assert (found.source, found.flavour) == ("embedded", "terraform")
-    assert found.version.startswith("1.")
-    assert os.access(found.path, os.X_OK)
+    binary = find_binary(None, {"PATH": str(tmp_path)}, Supervisor(), tmp_path / "cache with 'space'")
+    assert (binary.source, binary.flavour) == ("embedded", "terraform")
+    assert binary.version.startswith("1.")
+    assert os.access(binary.path, os.X_OK)
 
 
 def test_without_the_embedded_wheel_the_advice_says_what_to_install(
@@ -126,14 +145,14 @@ def test_a_program_in_the_cache_that_is_not_ours_is_replaced(tmp_path: Path, kin
     """The cache lies in the checkout, and a pull request may bring a file of that name."""
     if embedded.find_library() is None:
         pytest.skip("the embedded Terraform has no wheel for this machine")
-    ours = embedded.embedded_executable(tmp_path)
-    script = ours.read_text()
+    embedded_executable = embedded.embedded_executable(tmp_path)
+    script = embedded_executable.read_text()
     if kind == "link":
         (tmp_path / "other").write_text(script)
         (tmp_path / "other").chmod(0o755)
-        ours.unlink()
-        ours.symlink_to(tmp_path / "other")
+        embedded_executable.unlink()
+        embedded_executable.symlink_to(tmp_path / "other")
     else:
-        ours.write_text("#!/bin/sh\necho of the pull request\n")
-    assert embedded.embedded_executable(tmp_path) == ours
-    assert (ours.is_symlink(), ours.read_text()) == (False, script)
+        embedded_executable.write_text("#!/bin/sh\necho of the pull request\n")
+    assert embedded.embedded_executable(tmp_path) == embedded_executable
+    assert (embedded_executable.is_symlink(), embedded_executable.read_text()) == (False, script)

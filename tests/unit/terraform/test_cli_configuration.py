@@ -10,8 +10,8 @@ from orchestrator.config import ProviderInstallation, TerraformSettings
 from orchestrator.errors import ConfigError, ProjectError
 from orchestrator.terraform.cli_configuration import (
     CliConfiguration,
-    choose,
-    render,
+    choose_cli_configuration,
+    render_cli_configuration,
     without_implied_folder,
 )
 
@@ -35,11 +35,15 @@ def rc(tmp_path: Path) -> Path:
 def test_ci_gets_direct_alone_whatever_the_machine_has(checkout: Path, rc: Path, tmp_path: Path) -> None:
     (tmp_path / ".terraformrc").write_text("")
     environ = {"HOME": str(tmp_path), "TF_CLI_CONFIG_FILE": str(rc)}
-    assert choose(environ, TerraformSettings(), checkout, in_ci=True) == CliConfiguration(DIRECT)
+    assert choose_cli_configuration(environ, TerraformSettings(), checkout, in_ci=True) == CliConfiguration(
+        DIRECT
+    )
 
 
 def test_mirrors_of_trunk_take_the_place_of_the_registries() -> None:
-    text = render(ProviderInstallation(("/opt/m",), ("https://m.example.com/p/",), direct=False))
+    text = render_cli_configuration(
+        ProviderInstallation(("/opt/m",), ("https://m.example.com/p/",), direct=False)
+    )
     assert text == (
         "provider_installation {\n"
         '  filesystem_mirror {\n    path = "/opt/m"\n  }\n'
@@ -53,14 +57,14 @@ def test_a_mirror_in_the_checkout_is_refused(checkout: Path, tmp_path: Path) -> 
     for folder in (checkout / "mirror", tmp_path / "link" / "mirror"):
         settings = TerraformSettings(provider_installation=ProviderInstallation((str(folder),)))
         with pytest.raises(ConfigError, match="lies in the checkout"):
-            choose({}, settings, checkout, in_ci=True)
+            choose_cli_configuration({}, settings, checkout, in_ci=True)
 
 
 def test_the_environments_file_counts_in_ci_only_if_trunk_says_so(checkout: Path, rc: Path) -> None:
     environ = {"TF_CLI_CONFIG_FILE": str(rc)}
     settings = TerraformSettings(cli_config="environment")
-    assert choose(environ, settings, checkout, in_ci=True) == CliConfiguration(file=rc)
-    assert choose({}, settings, checkout, in_ci=True).text == DIRECT
+    assert choose_cli_configuration(environ, settings, checkout, in_ci=True) == CliConfiguration(file=rc)
+    assert choose_cli_configuration({}, settings, checkout, in_ci=True).text == DIRECT
 
 
 @pytest.mark.parametrize("linked", [False, True])
@@ -75,21 +79,23 @@ def test_a_file_in_the_checkout_never_counts(
         named = tmp_path / "link.tfrc"
         named.symlink_to(inside)
     settings = TerraformSettings(cli_config="environment")
-    found = choose({"TF_CLI_CONFIG_FILE": str(named)}, settings, checkout, in_ci=in_ci)
-    assert found.text == DIRECT
-    assert found.file is None
-    assert str(named) in found.notes[0]
+    cli_configuration = choose_cli_configuration(
+        {"TF_CLI_CONFIG_FILE": str(named)}, settings, checkout, in_ci=in_ci
+    )
+    assert cli_configuration.text == DIRECT
+    assert cli_configuration.file is None
+    assert str(named) in cli_configuration.notes[0]
 
 
 def test_a_laptop_keeps_the_users_own_file(checkout: Path, rc: Path, tmp_path: Path) -> None:
     settings = TerraformSettings(provider_installation=ProviderInstallation(("/opt/m",)))
     environ = {"TF_CLI_CONFIG_FILE": str(rc), "HOME": str(tmp_path), "TF_TOKEN_evil_example_com": "t"}
-    assert choose(environ, settings, checkout, in_ci=False) == CliConfiguration(file=rc)
+    assert choose_cli_configuration(environ, settings, checkout, in_ci=False) == CliConfiguration(file=rc)
     del environ["TF_CLI_CONFIG_FILE"]
-    assert choose(environ, settings, checkout, in_ci=False) == CliConfiguration()
+    assert choose_cli_configuration(environ, settings, checkout, in_ci=False) == CliConfiguration()
     home = tmp_path / ".terraformrc"
     home.write_text("")
-    assert choose(environ, settings, checkout, in_ci=False) == CliConfiguration(file=home)
+    assert choose_cli_configuration(environ, settings, checkout, in_ci=False) == CliConfiguration(file=home)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +114,9 @@ def test_tokens_go_to_listed_hosts_only(
     settings = TerraformSettings(
         provider_installation=ProviderInstallation((), mirrors), credentials=credentials
     )
-    found = choose(environ, settings, checkout, in_ci=True)
-    assert found.withheld == withheld
-    assert bool(found.notes) == bool(withheld)
+    cli_configuration = choose_cli_configuration(environ, settings, checkout, in_ci=True)
+    assert cli_configuration.withheld == withheld
+    assert bool(cli_configuration.notes) == bool(withheld)
 
 
 def test_the_working_directorys_folder_is_left_out_on_a_laptop(tmp_path: Path, rc: Path) -> None:

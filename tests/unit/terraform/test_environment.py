@@ -63,6 +63,14 @@ def test_configured_names_are_passed(passed: list[str], names: list[str]) -> Non
     assert sorted(kept(base, passed=passed)) == names
 
 
+def test_in_a_job_of_github_an_empty_variable_is_one_that_is_not_set() -> None:
+    """There `${{ secrets.NAME }}` of a secret that does not exist is an empty text."""
+    base = {"TF_VAR_size": "", "DD_API_KEY": "", "TF_VAR_name": "x"}
+    assert {"TF_VAR_size", "DD_API_KEY", "TF_VAR_name"} <= set(child_environment(base, passed=["DD_*"]))
+    job = child_environment({**base, "GITHUB_ACTIONS": "true"}, passed=["DD_*"])
+    assert {"TF_VAR_size", "DD_API_KEY", "TF_VAR_name"} & set(job) == {"TF_VAR_name"}
+
+
 def test_the_sandbox_attaches_only_within_itself() -> None:
     base = {
         "TF_REATTACH_PROVIDERS": "{}",

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.errors import InterruptedRunError, LockedError, ProcessError, TerraformError
 from orchestrator.process import Completed
-from orchestrator.terraform.failures import failure, why_it_ended
+from orchestrator.terraform.failures import command_error, end_diagnostics
 from tests.unit.terraform.test_journal import LOCKED
 
 
@@ -37,7 +37,7 @@ def ended(**facts: Any) -> Completed:
     ],
 )
 def test_failures(done: Completed, error: type[Exception], says: str) -> None:
-    raised = failure("plan of dev/a", Path("/r"), 20, done, stack="dev/a")
+    raised = command_error("plan of dev/a", Path("/r"), 20, done, stack="dev/a")
     assert type(raised) is error
     with pytest.raises(error, match=says):
         raise raised
@@ -54,4 +54,4 @@ def test_failures(done: Completed, error: type[Exception], says: str) -> None:
     ],
 )
 def test_an_apply_without_words_still_has_a_reason(done: Completed, summary: str) -> None:
-    assert why_it_ended(done)[0].summary == summary
+    assert end_diagnostics(done)[0].summary == summary

@@ -8,10 +8,16 @@ from typing import Any
 
 import pytest
 
-from orchestrator.terraform.diagnostics import first_error, from_json, from_text, init_required, lock_holder
+from orchestrator.terraform.diagnostics import (
+    diagnostic_from_json,
+    diagnostics_from_text,
+    first_error,
+    init_required,
+    lock_holder,
+)
 from orchestrator.terraform.init import init_progress
 from orchestrator.terraform.journal import event_text, read_journal
-from orchestrator.terraform.model import Applied, ApplyOutcome
+from orchestrator.terraform.model import AppliedResource, ApplyOutcome
 from orchestrator.terraform.plan_text import progress_text, without_progress
 
 
@@ -32,7 +38,7 @@ LINES = [
 
 def test_a_journal_cut_short_tells_what_is_known() -> None:
     journal = read_journal([*LINES, b'{"type":"apply_comp'])
-    assert [(one.address, one.id_value) for one in journal.finished] == [("a.one", "i-1")]
+    assert [(applied.address, applied.id_value) for applied in journal.finished] == [("a.one", "i-1")]
     assert journal.failed == ["a.two"]
     assert journal.unfinished == ('a.three["x y"]',)
     assert journal.count("add", "create") == 1
@@ -47,7 +53,7 @@ def test_what_is_said_again_and_again_is_told_once() -> None:
         json.dumps({"type": "diagnostic", "diagnostic": one}).encode() for one in (halted, halted, other)
     ]
 
-    assert [one.detail for one in read_journal(lines).diagnostics] == ["", "for another reason"]
+    assert [diagnostic.detail for diagnostic in read_journal(lines).diagnostics] == ["", "for another reason"]
 
 
 def test_the_summary_counts_when_there_is_one() -> None:
@@ -61,7 +67,7 @@ def test_the_summary_counts_when_there_is_one() -> None:
 @pytest.mark.parametrize("line", [b"", b"[]", b"null", b'"text"', b"\xff\xfe", b'{"type":"apply_start"}'])
 def test_strange_lines_are_passed_over(line: bytes) -> None:
     journal = read_journal([line, *LINES])
-    assert [one.address for one in journal.finished] == ["a.one"]
+    assert [applied.address for applied in journal.finished] == ["a.one"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +87,7 @@ def test_events_are_told_without_values(line: bytes, text: str | None) -> None:
 
 
 def test_a_diagnostic_keeps_its_place_and_code() -> None:
-    found = from_json(
+    diagnostic = diagnostic_from_json(
         {
             "severity": "error",
             "summary": "local-exec provisioner error",
@@ -91,9 +97,9 @@ def test_a_diagnostic_keeps_its_place_and_code() -> None:
             "snippet": {"context": 'resource "a" "bad"', "code": '  provisioner "local-exec" {'},
         }
     )
-    assert (found.address, found.file, found.line) == ("a.bad", "main.tf", 5)
-    assert found.snippet == '  provisioner "local-exec" {'
-    assert from_json({"summary": "x"}).severity == "error"
+    assert (diagnostic.address, diagnostic.file, diagnostic.line) == ("a.bad", "main.tf", 5)
+    assert diagnostic.snippet == '  provisioner "local-exec" {'
+    assert diagnostic_from_json({"summary": "x"}).severity == "error"
 
 
 FAILED = """
@@ -115,7 +121,7 @@ BOXED = """╷
 
 
 def test_text_becomes_diagnostics_without_their_frame() -> None:
-    first, second = from_text(FAILED)
+    first, second = diagnostics_from_text(FAILED)
     assert (first.summary, first.file, first.line) == (
         "Reference to undeclared input variable",
         "../../modules/net/main.tf",
@@ -147,7 +153,7 @@ and goes on.
 
 Error: Alone
 """
-    warning, bad, alone, before = from_text(text)
+    warning, bad, alone, before = diagnostics_from_text(text)
     assert (warning.severity, warning.summary, warning.detail) == ("warning", "Old thing", "Use the new one.")
     assert (bad.address, bad.file, bad.line) == ('module.a.x.y["k"]', "../m.tf", 3)
     assert bad.detail.splitlines()[:2] == ['in resource "x" "y":', "   3:   z = var.z"]
@@ -158,10 +164,10 @@ Error: Alone
 
 
 def test_text_without_a_diagnostic_is_one() -> None:
-    (panic,) = from_text("panic: oh\nmore")
+    (panic,) = diagnostics_from_text("panic: oh\nmore")
     assert (panic.summary, panic.detail) == ("panic: oh", "more")
-    assert from_text("")[0].summary == "Terraform failed without a message"
-    assert first_error(from_text("Warning: w\n\nw\n\nError: e\n\ne")).summary == "e"
+    assert diagnostics_from_text("")[0].summary == "Terraform failed without a message"
+    assert first_error(diagnostics_from_text("Warning: w\n\nw\n\nError: e\n\ne")).summary == "e"
 
 
 @pytest.mark.parametrize(
@@ -259,12 +265,12 @@ def test_the_diff_starts_after_the_progress() -> None:
 def test_a_replace_that_was_finished_counts_once() -> None:
     """One replaced, one of which only the delete came about, one created and one updated."""
     finished = (
-        Applied("a.x", "delete"),
-        Applied("a.x", "create"),
-        Applied("a.y", "delete"),
-        Applied("a.z", "create"),
-        Applied("a.u", "update"),
-        Applied("data.a.d", "read"),
+        AppliedResource("a.x", "delete"),
+        AppliedResource("a.x", "create"),
+        AppliedResource("a.y", "delete"),
+        AppliedResource("a.z", "create"),
+        AppliedResource("a.u", "update"),
+        AppliedResource("data.a.d", "read"),
     )
     outcome = ApplyOutcome(
         False, 1, "exited", Path("journal"), created=2, updated=1, deleted=2, finished=finished

@@ -18,6 +18,7 @@ IN_USE: dict[str, tuple[Any, bool]] = {
     "replaces": (("random_id.a",), True),
     "variables": (("region=europe-west1",), True),
     "var_files": ((Path("dev.tfvars"),), False),
+    "given_var_files": ((Path("mine.tfvars"),), True),
     "parallelism": (4, False),
     "lock": (True, False),
     "refresh": (False, True),

@@ -13,7 +13,7 @@ from orchestrator.errors import InterruptedRunError, StateError
 from orchestrator.terraform.locking import file_lock
 from orchestrator.terraform.model import Workdir
 from orchestrator.terraform.packages import private_cache, provider_signature
-from orchestrator.terraform.rescue import refuse_errored_state, rescue_errored_state
+from orchestrator.terraform.rescue import require_no_errored_state, rescue_errored_state
 
 PACKAGE = "registry.terraform.io/acme/x/1.0.0/linux_amd64"
 
@@ -157,7 +157,7 @@ def test_rescued_states_never_overwrite_each_other(tmp_path: Path) -> None:
 
 
 def test_an_errored_state_stops_the_next_apply(tmp_path: Path) -> None:
-    refuse_errored_state(tmp_path)
+    require_no_errored_state(tmp_path)
     (tmp_path / "errored.tfstate").write_text("{}")
     with pytest.raises(StateError, match="could not be saved"):
-        refuse_errored_state(tmp_path)
+        require_no_errored_state(tmp_path)

@@ -38,3 +38,10 @@ def test_a_line_of_progress_says_what_is_done_and_to_what(line: bytes, text: str
 def test_progress_before_the_diff_is_left_out_and_nothing_after_it() -> None:
     diff = b"Terraform will perform the following actions:\n  # google_x.y: Reading... is a comment\n"
     assert without_progress(PROGRESS + b"\n" + diff) == diff
+
+
+def test_no_line_of_a_value_is_progress() -> None:
+    """Progress is shown at once, the diff only when the plan's JSON has said what is sensitive."""
+    diff = b"Changes to Outputs:\n  + x = <<-EOT\n        the-secret: Reading...\n    EOT\n"
+    assert [progress_text(line) for line in diff.splitlines()] == [None] * 4
+    assert without_progress(PROGRESS + diff) == diff

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ProjectError
-from orchestrator.terraform.shadow import LOCK_FILE, is_shadow, make_shadow, real_root
+from orchestrator.repository.lock_file import LOCK_FILE
+from orchestrator.terraform.shadow import is_shadow, make_shadow, real_root
 
 ROOT = Path("infra/envs/dev/net")
 
@@ -140,7 +141,7 @@ def test_a_shadow_is_known(repo: Path, tmp_path: Path) -> None:
 def test_links_that_loop_do_no_harm(repo: Path, tmp_path: Path) -> None:
     (repo / ROOT / "self").symlink_to(repo / ROOT)
     (repo / ROOT / "gone").symlink_to(repo / "nothing")
-    began = time.monotonic()
+    began = time.process_time()
     root = make_shadow(repo, ROOT, tmp_path / "s", {})
     assert (root / "self" / "main.tf").read_text() == "main"
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5

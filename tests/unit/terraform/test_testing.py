@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from orchestrator.terraform.testing import event_text, read_testing
+from orchestrator.terraform.testing import Leftover, event_text, read_testing
 
 
 def line(kind: str, second: int = 0, **fields: Any) -> bytes:
@@ -29,7 +29,7 @@ def problem(summary: str, severity: str = "error", **at: str) -> bytes:
 
 
 def test_runs_have_a_status_a_time_and_what_went_wrong() -> None:
-    found = read_testing(
+    testing = read_testing(
         [
             run("starting"),
             run("complete", second=2, status="fail"),
@@ -40,27 +40,38 @@ def test_runs_have_a_status_a_time_and_what_went_wrong() -> None:
         ]
     )
 
-    one, two = found.runs
-    assert (one.file, one.name, one.status, one.seconds) == ("tests/a.tftest.hcl", "one", "fail", 2.0)
-    assert [(error.summary, error.file, error.line) for error in one.errors] == [
+    run_outcome, two = testing.runs
+    assert (run_outcome.file, run_outcome.name, run_outcome.status, run_outcome.seconds) == (
+        "tests/a.tftest.hcl",
+        "one",
+        "fail",
+        2.0,
+    )
+    assert [(error.summary, error.file, error.line) for error in run_outcome.errors] == [
         ("Test assertion failed", "tests/a.tftest.hcl", 7)
     ]
     assert (two.status, two.seconds, two.errors) == ("skip", 0.0, ())
-    assert [error.summary for error in found.errors] == ["Invalid reference"]
+    assert [error.summary for error in testing.errors] == ["Invalid reference"]
 
 
 def test_what_could_not_be_destroyed_is_named() -> None:
     left = [{"instance": "google_x.a"}, {"instance": "google_x.b", "deposed_key": "1"}]
+    cleanup: dict[str, Any] = {"test_cleanup": {"failed_resources": left}, "@testfile": "tests/a.tftest.hcl"}
     states = {"one": [{"instance": "google_x.c"}]}
 
-    found = read_testing(
+    testing = read_testing(
         [
-            line("test_cleanup", test_cleanup={"failed_resources": left}),
+            line("test_cleanup", **cleanup),
+            line("test_interrupt", test_interrupt={"states": states, "state": []}),
             line("test_interrupt", test_interrupt={"states": states, "state": []}),
         ]
     )
 
-    assert found.left == ["google_x.a", "google_x.b", "google_x.c"]
+    assert testing.leftovers == [
+        Leftover("tests/a.tftest.hcl", "google_x.a"),
+        Leftover("tests/a.tftest.hcl", "google_x.b"),
+        Leftover("", "google_x.c"),
+    ]
 
 
 def test_foreign_and_torn_lines_count_for_nothing() -> None:

@@ -24,12 +24,12 @@ run "one_environment" {
   }
 
   assert {
-    condition     = length(google_storage_bucket.this.encryption) == 0
+    condition     = length(google_storage_bucket.this[0].encryption) == 0
     error_message = "Without a key the encryption is Google's."
   }
 
   assert {
-    condition     = one(google_storage_bucket.this.lifecycle_rule[2].condition).age == 90 && one(google_storage_bucket.this.lifecycle_rule[2].condition).matches_prefix == tolist(["dev/attestations/", "dev/plans/"])
+    condition     = one(google_storage_bucket.this[0].lifecycle_rule[2].condition).age == 90 && one(google_storage_bucket.this[0].lifecycle_rule[2].condition).matches_prefix == tolist(["dev/attestations/", "dev/plans/"])
     error_message = "Only kept plans and their attestations are deleted by age."
   }
 
@@ -47,7 +47,7 @@ run "no_environment_yet" {
   }
 
   assert {
-    condition     = length(google_storage_managed_folder.this) == 0 && length(google_storage_bucket.this.lifecycle_rule) == 2
+    condition     = length(google_storage_managed_folder.this) == 0 && length(google_storage_bucket.this[0].lifecycle_rule) == 2
     error_message = "The bucket can be made before the first environment."
   }
 }
@@ -60,7 +60,7 @@ run "own_key" {
   }
 
   assert {
-    condition     = google_storage_bucket.this.encryption[0].default_kms_key_name == "projects/example-keys/locations/europe/keyRings/infra/cryptoKeys/state"
+    condition     = google_storage_bucket.this[0].encryption[0].default_kms_key_name == "projects/example-keys/locations/europe/keyRings/infra/cryptoKeys/state"
     error_message = "The key that was given encrypts the objects."
   }
 }

@@ -24,27 +24,27 @@ run "the_bucket_is_private_and_keeps_what_it_held" {
   command = plan
 
   assert {
-    condition     = google_storage_bucket.this.uniform_bucket_level_access && google_storage_bucket.this.public_access_prevention == "enforced"
+    condition     = google_storage_bucket.this[0].uniform_bucket_level_access && google_storage_bucket.this[0].public_access_prevention == "enforced"
     error_message = "No object can be made public, whoever asks for it."
   }
 
   assert {
-    condition     = google_storage_bucket.this.versioning[0].enabled
+    condition     = google_storage_bucket.this[0].versioning[0].enabled
     error_message = "Old states are kept."
   }
 
   assert {
-    condition     = google_storage_bucket.this.soft_delete_policy[0].retention_duration_seconds == 30 * 86400
+    condition     = google_storage_bucket.this[0].soft_delete_policy[0].retention_duration_seconds == 30 * 86400
     error_message = "Deleted objects can be restored for a month."
   }
 
   assert {
-    condition     = google_storage_bucket.this.force_destroy == false
+    condition     = google_storage_bucket.this[0].force_destroy == false
     error_message = "A bucket that holds states is never emptied to be deleted."
   }
 
   assert {
-    condition     = one(google_storage_bucket.this.lifecycle_rule[0].condition).num_newer_versions == 50 && one(google_storage_bucket.this.lifecycle_rule[0].condition).days_since_noncurrent_time == 90
+    condition     = one(google_storage_bucket.this[0].lifecycle_rule[0].condition).num_newer_versions == 50 && one(google_storage_bucket.this[0].lifecycle_rule[0].condition).days_since_noncurrent_time == 90
     error_message = "A version is deleted only when there are many newer ones and it is old."
   }
 }
@@ -53,14 +53,25 @@ run "the_policy_names_the_admins_and_nobody_else" {
   command = plan
 
   assert {
-    condition = jsondecode(google_storage_bucket_iam_policy.this.policy_data) == {
-      bindings = [{ role = "roles/storage.admin", members = ["group:platform@example.com", "user:ada@example.com"] }]
-    }
+    condition     = [for binding in jsondecode(google_storage_bucket_iam_policy.this[0].policy_data).bindings : binding if !can(binding.condition)] == [{ role = "roles/storage.admin", members = ["group:platform@example.com", "user:ada@example.com"] }]
     error_message = "On the bucket itself only the admins have a right."
   }
 
   assert {
-    condition     = !can(regex("project(Viewer|Editor|Owner)|allUsers|allAuthenticatedUsers|\\*", google_storage_bucket_iam_policy.this.policy_data))
+    condition = jsonencode({ for binding in jsondecode(google_storage_bucket_iam_policy.this[0].policy_data).bindings : binding.role => binding.members if can(binding.condition) }) == jsonencode({
+      "roles/storage.objectViewer"  = sort([for name in ["attest", "dev-plan", "dev-apply", "dev-drift", "prod-plan", "prod-apply", "prod-drift"] : "serviceAccount:${name}@example-infra.iam.gserviceaccount.com"])
+      "roles/storage.objectCreator" = [for name in ["dev-apply", "prod-apply"] : "serviceAccount:${name}@example-infra.iam.gserviceaccount.com"]
+    })
+    error_message = "All accounts read the marker, those that apply create it, and nobody else changes it."
+  }
+
+  assert {
+    condition     = alltrue([for binding in jsondecode(google_storage_bucket_iam_policy.this[0].policy_data).bindings : binding.condition.expression == "resource.name == \"projects/_/buckets/example-infra-state/objects/repository.json\"" if can(binding.condition)])
+    error_message = "The conditions reach exactly one object."
+  }
+
+  assert {
+    condition     = !can(regex("project(Viewer|Editor|Owner)|allUsers|allAuthenticatedUsers|\\*", google_storage_bucket_iam_policy.this[0].policy_data))
     error_message = "The rights that a new bucket gives to the project's viewers, editors and owners are gone, and nothing is public."
   }
 }
@@ -142,5 +153,77 @@ run "only_apply_may_write_states" {
       strcontains(grant.member, "-apply@") || grant.role == "roles/storage.objectViewer" || !can(regex("^[a-z]+/(state/|ledger/|)$", grant.managed_folder))
     ])
     error_message = "The plan and drift accounts cannot write a state or a ledger."
+  }
+}
+
+run "a_repository_has_a_folder_of_its_own" {
+  command = plan
+
+  variables {
+    prefix = "teams/shop"
+  }
+
+  assert {
+    condition     = alltrue([for folder in google_storage_managed_folder.this : startswith(folder.name, "teams/shop/")]) && one(google_storage_bucket.this[0].lifecycle_rule[2].condition).matches_prefix[0] == "teams/shop/dev/attestations/"
+    error_message = "Nothing reaches out of the repository's folder."
+  }
+
+  assert {
+    condition     = alltrue([for binding in jsondecode(google_storage_bucket_iam_policy.this[0].policy_data).bindings : endswith(binding.condition.expression, "/objects/teams/shop/repository.json\"") if can(binding.condition)])
+    error_message = "The marker is in the repository's folder."
+  }
+}
+
+run "a_second_repository_has_its_folder_and_nothing_else" {
+  command = plan
+
+  variables {
+    repositories = {
+      "teams/shop" = {
+        attest = "serviceAccount:shop-attest@example-infra.iam.gserviceaccount.com"
+        environments = {
+          dev = {
+            plan  = "serviceAccount:shop-dev-plan@example-infra.iam.gserviceaccount.com"
+            apply = "serviceAccount:shop-dev-apply@example-infra.iam.gserviceaccount.com"
+            drift = "serviceAccount:shop-dev-drift@example-infra.iam.gserviceaccount.com"
+          }
+          prod = {
+            plan  = "serviceAccount:shop-prod-plan@example-infra.iam.gserviceaccount.com"
+            apply = "serviceAccount:shop-prod-apply@example-infra.iam.gserviceaccount.com"
+            drift = "serviceAccount:shop-prod-drift@example-infra.iam.gserviceaccount.com"
+          }
+        }
+      }
+    }
+  }
+
+  assert {
+    condition = sort([for grant in google_storage_managed_folder_iam_member.this : "${replace(grant.member, ":shop-", ":")} ${grant.role} ${trimprefix(grant.managed_folder, "teams/shop/")}" if startswith(grant.managed_folder, "teams/shop/")]) == sort([
+      for grant in google_storage_managed_folder_iam_member.this : "${grant.member} ${grant.role} ${grant.managed_folder}" if !startswith(grant.managed_folder, "teams/shop/")
+    ])
+    error_message = "Each repository's accounts have the same rights in its folder."
+  }
+
+  assert {
+    condition     = alltrue([for grant in google_storage_managed_folder_iam_member.this : startswith(grant.managed_folder, "teams/shop/") == strcontains(grant.member, ":shop-")])
+    error_message = "No account reaches another repository's folder."
+  }
+
+  assert {
+    condition     = contains(keys(google_storage_managed_folder_iam_member.this), "dev/apply") && contains(keys(google_storage_managed_folder_iam_member.this), "teams/shop:dev/apply")
+    error_message = "The grants of the first repository keep their addresses."
+  }
+
+  assert {
+    condition = alltrue([
+      for binding in jsondecode(google_storage_bucket_iam_policy.this[0].policy_data).bindings :
+      alltrue([for member in binding.members : endswith(binding.condition.expression, "/objects/${strcontains(member, ":shop-") ? "teams/shop/" : ""}repository.json\"")]) if can(binding.condition)
+    ])
+    error_message = "Each repository reads its own marker."
+  }
+
+  assert {
+    condition     = one(google_storage_bucket.this[0].lifecycle_rule[3].condition).matches_prefix[0] == "teams/shop/dev/attestations/"
+    error_message = "Its plans are deleted as the first one's are."
   }
 }

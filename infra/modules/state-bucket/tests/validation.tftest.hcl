@@ -169,3 +169,104 @@ run "key_by_short_name_is_refused" {
   }
   expect_failures = [var.kms_key]
 }
+
+run "a_prefix_that_leads_elsewhere" {
+  command = plan
+
+  variables {
+    prefix = "teams/../bootstrap"
+  }
+
+  expect_failures = [var.prefix]
+}
+
+run "a_second_repository_in_the_first_one_s_environment" {
+  command = plan
+
+  variables {
+    repositories = {
+      "dev" = {
+        attest       = "serviceAccount:x0@p.iam.gserviceaccount.com"
+        environments = { shop = { plan = "serviceAccount:x1@p.iam.gserviceaccount.com", apply = "serviceAccount:x2@p.iam.gserviceaccount.com", drift = "serviceAccount:x3@p.iam.gserviceaccount.com" } }
+      }
+    }
+  }
+
+  expect_failures = [var.repositories]
+}
+
+run "a_second_repository_beside_the_bootstrap" {
+  command = plan
+
+  variables {
+    repositories = {
+      "bootstrap/shop" = {
+        attest       = "serviceAccount:x0@p.iam.gserviceaccount.com"
+        environments = { dev = { plan = "serviceAccount:x1@p.iam.gserviceaccount.com", apply = "serviceAccount:x2@p.iam.gserviceaccount.com", drift = "serviceAccount:x3@p.iam.gserviceaccount.com" } }
+      }
+    }
+  }
+
+  expect_failures = [var.repositories]
+}
+
+run "a_second_repository_with_an_account_of_the_first" {
+  command = plan
+
+  variables {
+    repositories = {
+      "shop" = {
+        attest       = "serviceAccount:dev-plan@example-infra.iam.gserviceaccount.com"
+        environments = { dev = { plan = "serviceAccount:x1@p.iam.gserviceaccount.com", apply = "serviceAccount:x2@p.iam.gserviceaccount.com", drift = "serviceAccount:x3@p.iam.gserviceaccount.com" } }
+      }
+    }
+  }
+
+  expect_failures = [var.repositories]
+}
+
+run "a_second_repository_for_everybody" {
+  command = plan
+
+  variables {
+    repositories = {
+      "shop" = {
+        attest       = "allUsers"
+        environments = { dev = { plan = "serviceAccount:x1@p.iam.gserviceaccount.com", apply = "serviceAccount:x2@p.iam.gserviceaccount.com", drift = "serviceAccount:x3@p.iam.gserviceaccount.com" } }
+      }
+    }
+  }
+
+  expect_failures = [var.repositories]
+}
+
+run "a_second_repository_with_an_environment_of_an_odd_name" {
+  command = plan
+
+  variables {
+    repositories = {
+      "shop" = {
+        attest       = "serviceAccount:x0@p.iam.gserviceaccount.com"
+        environments = { "Dev/x" = { plan = "serviceAccount:x1@p.iam.gserviceaccount.com", apply = "serviceAccount:x2@p.iam.gserviceaccount.com", drift = "serviceAccount:x3@p.iam.gserviceaccount.com" } }
+      }
+    }
+  }
+
+  expect_failures = [var.repositories]
+}
+
+run "a_second_repository_that_promotes_an_unknown_environment" {
+  command = plan
+
+  variables {
+    repositories = {
+      "shop" = {
+        attest          = "serviceAccount:x0@p.iam.gserviceaccount.com"
+        environments    = { dev = { plan = "serviceAccount:x1@p.iam.gserviceaccount.com", apply = "serviceAccount:x2@p.iam.gserviceaccount.com", drift = "serviceAccount:x3@p.iam.gserviceaccount.com" } }
+        promotion_order = ["dev", "elsewhere"]
+      }
+    }
+  }
+
+  expect_failures = [var.repositories]
+}

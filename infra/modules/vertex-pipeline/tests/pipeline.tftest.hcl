@@ -21,7 +21,7 @@ variables {
   schedules = {
     train = {
       cron         = "TZ=Europe/Paris 0 4 * * MON"
-      template_uri = "https://europe-west1-kfp.pkg.dev/example-dev/ml-pipelines/train/v7"
+      template_uri = "https://europe-west1-kfp.pkg.dev/example-dev/ml-pipelines/train/sha256:f94bc0a8a0a4c96fe3a89e71050ff05a3dc1aa69b7992f9511482650473c9c75"
       parameters   = { epochs = "3" }
     }
   }
@@ -57,7 +57,7 @@ run "a_schedule_runs_a_pipeline" {
   }
 
   assert {
-    condition     = google_colab_schedule.this["train"].create_pipeline_job_request[0].pipeline_job[0].template_uri == "https://europe-west1-kfp.pkg.dev/example-dev/ml-pipelines/train/v7"
+    condition     = google_colab_schedule.this["train"].create_pipeline_job_request[0].pipeline_job[0].template_uri == "https://europe-west1-kfp.pkg.dev/example-dev/ml-pipelines/train/sha256:f94bc0a8a0a4c96fe3a89e71050ff05a3dc1aa69b7992f9511482650473c9c75"
     error_message = "It runs the pipeline that was given."
   }
 
@@ -77,7 +77,7 @@ run "a_paused_schedule" {
 
   variables {
     schedules = {
-      train = { cron = "0 4 * * *", template_uri = "https://europe-west1-kfp.pkg.dev/example-dev/ml-pipelines/train/v7", paused = true }
+      train = { cron = "0 4 * * *", template_uri = "https://europe-west1-kfp.pkg.dev/example-dev/ml-pipelines/train/sha256:f94bc0a8a0a4c96fe3a89e71050ff05a3dc1aa69b7992f9511482650473c9c75", paused = true }
     }
     artifact_days = 30
   }
@@ -120,5 +120,70 @@ run "outputs_name_every_resource" {
   assert {
     condition     = keys(output.runner_grants) == ["artifacts", "images", "pipelines", "project"]
     error_message = "Each right of the runner is an output."
+  }
+}
+
+run "cloud_scheduler_as_the_clock" {
+  variables {
+    schedules = {
+      train = {
+        cron         = "TZ=Europe/Paris 0 4 * * MON"
+        template_uri = "https://europe-west1-kfp.pkg.dev/example-dev/ml-pipelines/train/sha256:f94bc0a8a0a4c96fe3a89e71050ff05a3dc1aa69b7992f9511482650473c9c75"
+        parameters   = { epochs = "3" }
+        clock        = "scheduler"
+      }
+    }
+  }
+
+  assert {
+    condition     = length(google_colab_schedule.this) == 0 && google_cloud_scheduler_job.this["train"].schedule == "0 4 * * MON" && google_cloud_scheduler_job.this["train"].time_zone == "Europe/Paris"
+    error_message = "Cloud Scheduler takes the zone apart from the time."
+  }
+
+  assert {
+    condition     = jsondecode(base64decode(google_cloud_scheduler_job.this["train"].http_target[0].body)).templateUri == var.schedules["train"].template_uri && jsondecode(base64decode(google_cloud_scheduler_job.this["train"].http_target[0].body)).serviceAccount == "ml-runner@example-dev.iam.gserviceaccount.com"
+    error_message = "It asks for the same run."
+  }
+
+  assert {
+    condition     = google_cloud_scheduler_job.this["train"].http_target[0].oauth_token[0].service_account_email == "ml-runner@example-dev.iam.gserviceaccount.com" && google_service_account_iam_member.runner[0].role == "roles/iam.serviceAccountUser"
+    error_message = "It asks as the runner, which may act as itself."
+  }
+
+  assert {
+    condition     = google_cloud_scheduler_job.this["train"].retry_config[0].retry_count == 0
+    error_message = "A run is not started twice."
+  }
+}
+
+run "utc_without_a_zone" {
+  command = plan
+
+  variables {
+    schedules = {
+      train = {
+        cron         = "0 4 * * *"
+        template_uri = "https://europe-west1-kfp.pkg.dev/example-dev/ml-pipelines/train/sha256:f94bc0a8a0a4c96fe3a89e71050ff05a3dc1aa69b7992f9511482650473c9c75"
+        clock        = "scheduler"
+      }
+    }
+  }
+
+  assert {
+    condition     = google_cloud_scheduler_job.this["train"].schedule == "0 4 * * *" && google_cloud_scheduler_job.this["train"].time_zone == "Etc/UTC"
+    error_message = "Without a zone the time is UTC."
+  }
+}
+
+run "a_failed_run_is_told" {
+  command = plan
+
+  variables {
+    alert_channels = ["projects/example-dev/notificationChannels/1001"]
+  }
+
+  assert {
+    condition     = google_monitoring_alert_policy.failed[0].notification_channels == tolist(["projects/example-dev/notificationChannels/1001"])
+    error_message = "The channels are told of a run that failed."
   }
 }

@@ -13,7 +13,7 @@ variables {
   region     = "europe-west1"
   name       = "ml"
   schedules = {
-    train = { cron = "0 4 * * *", template_uri = "https://europe-west1-kfp.pkg.dev/example-prod/ml-pipelines/train/v7" }
+    train = { cron = "0 4 * * *", template_uri = "https://europe-west1-kfp.pkg.dev/example-prod/ml-pipelines/train/sha256:f94bc0a8a0a4c96fe3a89e71050ff05a3dc1aa69b7992f9511482650473c9c75" }
   }
   readers    = { web = "serviceAccount:web-run@example-prod.iam.gserviceaccount.com" }
   publishers = { build = "serviceAccount:ml-build@example-prod.iam.gserviceaccount.com" }

@@ -33,7 +33,7 @@ run "long_name_is_refused" {
 run "cron_with_four_fields_is_refused" {
   command = plan
   variables {
-    schedules = { train = { cron = "0 4 * *", template_uri = "https://europe-west1-kfp.pkg.dev/example-dev/ml-pipelines/train/v7" } }
+    schedules = { train = { cron = "0 4 * *", template_uri = "https://europe-west1-kfp.pkg.dev/example-dev/ml-pipelines/train/sha256:f94bc0a8a0a4c96fe3a89e71050ff05a3dc1aa69b7992f9511482650473c9c75" } }
   }
   expect_failures = [var.schedules]
 }
@@ -76,4 +76,28 @@ run "no_days_are_refused" {
     artifact_days = 0
   }
   expect_failures = [var.artifact_days]
+}
+
+run "a_tag_is_refused" {
+  command = plan
+  variables {
+    schedules = { train = { cron = "0 4 * * *", template_uri = "https://europe-west1-kfp.pkg.dev/example-dev/ml-pipelines/train/v7" } }
+  }
+  expect_failures = [var.schedules]
+}
+
+run "another_clock_is_refused" {
+  command = plan
+  variables {
+    schedules = { train = { cron = "0 4 * * *", clock = "cron", template_uri = "https://europe-west1-kfp.pkg.dev/example-dev/ml-pipelines/train/sha256:f94bc0a8a0a4c96fe3a89e71050ff05a3dc1aa69b7992f9511482650473c9c75" } }
+  }
+  expect_failures = [var.schedules]
+}
+
+run "channel_without_its_project_is_refused" {
+  command = plan
+  variables {
+    alert_channels = ["1001"]
+  }
+  expect_failures = [var.alert_channels]
 }

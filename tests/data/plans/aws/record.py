@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator.run.schemas import computed_only
+from orchestrator.engine.provider_schemas import computed_only
 
 HERE = Path(__file__).parent
 PORT = 38080
@@ -370,8 +370,8 @@ class Stack:
         """The id of each resource of the state, as `ADDRESS.id`."""
         state = json.loads((self.folder / "terraform.tfstate").read_text())
         return {
-            f"{one['type']}.{one['name']}.id": one["instances"][0]["attributes"]["id"]
-            for one in state["resources"]
+            f"{resource['type']}.{resource['name']}.id": resource["instances"][0]["attributes"]["id"]
+            for resource in state["resources"]
         }
 
 

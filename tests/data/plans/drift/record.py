@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from orchestrator.run.schemas import computed_only
+from orchestrator.engine.provider_schemas import computed_only
 from orchestrator.sandbox.provider.server import ProviderServer
-from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
 from orchestrator.sandbox.world import World
 from tests.support.simulated import Stack, attached
@@ -92,7 +92,7 @@ def main(names: list[str]) -> None:
     """Record the cases named, or all."""
     os.environ.pop("TF_CLI_CONFIG_FILE", None)
     with tempfile.TemporaryDirectory() as folder:
-        server = ProviderServer(Path(folder), Schemas())
+        server = ProviderServer(Path(folder), RecordedSchemas())
         server.start()
         server.serve_types("google", TYPES)
         sentinel = Sentinel()

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from orchestrator.sandbox.gcs.server import GcsServer
-from orchestrator.sandbox.gcs.store import Store
+from orchestrator.sandbox.gcs.store import GcsStore
 
 BUCKET = "acme-state"
 
@@ -61,24 +61,26 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Store:
+def store(tmp_path: Path, clock: Clock) -> GcsStore:
     """A store with one bucket, versioned and with uniform access."""
-    made = Store(tmp_path / "gcs", clock=clock)
+    gcs_store = GcsStore(tmp_path / "gcs", clock=clock)
     access = {"uniformBucketLevelAccess": {"enabled": True}}
-    made.create_bucket("acme", {"name": BUCKET, "versioning": {"enabled": True}, "iamConfiguration": access})
-    return made
+    gcs_store.create_bucket(
+        "acme", {"name": BUCKET, "versioning": {"enabled": True}, "iamConfiguration": access}
+    )
+    return gcs_store
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GcsServer]:
     """A server with one bucket, versioned and with uniform access."""
     roles = {"serviceAccount:viewer@acme.example": {"projectViewer:acme"}}
-    with GcsServer(tmp_path / "gcs", project_roles=lambda member: roles.get(member, set())) as made:
+    with GcsServer(tmp_path / "gcs", project_roles=lambda member: roles.get(member, set())) as gcs_server:
         access = {"uniformBucketLevelAccess": {"enabled": True}}
-        made.store.create_bucket(
+        gcs_server.store.create_bucket(
             "acme", {"name": BUCKET, "versioning": {"enabled": True}, "iamConfiguration": access}
         )
-        yield made
+        yield gcs_server
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.sandbox.gcs.iam import Access
 from orchestrator.sandbox.gcs.server import GcsServer
 from tests.unit.sandbox.gcs.conftest import BUCKET, Call
 
@@ -166,9 +167,9 @@ def test_permissions_can_be_asked_for(server: GcsServer, call: Call) -> None:
     server.store.insert_managed_folder(BUCKET, "dev")
     grant(server, "objectViewer")
     grant(server, "objectUser", folder="dev")
-    asked = "permissions=storage.objects.get&permissions=storage.objects.create"
-    on_bucket = call("GET", f"/storage/v1/b/{BUCKET}/iam/testPermissions?{asked}", member=ME).json
-    path = f"/storage/v1/b/{BUCKET}/managedFolders/dev%2F/iam/testPermissions?{asked}"
+    query = "permissions=storage.objects.get&permissions=storage.objects.create"
+    on_bucket = call("GET", f"/storage/v1/b/{BUCKET}/iam/testPermissions?{query}", member=ME).json
+    path = f"/storage/v1/b/{BUCKET}/managedFolders/dev%2F/iam/testPermissions?{query}"
     assert on_bucket["permissions"] == ["storage.objects.get"]
     assert call("GET", path, member=ME).json["permissions"] == [
         "storage.objects.get",
@@ -181,6 +182,7 @@ def test_permissions_can_be_asked_for(server: GcsServer, call: Call) -> None:
     [
         (f"resource.name.startsWith('projects/_/buckets/{BUCKET}/objects/dev/')", READ),
         (f'resource.name.startsWith("projects/_/buckets/{BUCKET}/objects/prod/")', set()),
+        (f'resource.name == "projects/_/buckets/{BUCKET}/objects/dev/b"', set()),
         ("request.time < timestamp('2030-01-01T00:00:00Z')", set()),
     ],
 )
@@ -191,6 +193,21 @@ def test_a_condition_on_the_name_holds_and_any_other_grants_nothing(
     binding = {"role": "roles/storage.objectViewer", "members": [ME], "condition": {"expression": expression}}
     server.store.set_bucket_policy(BUCKET, {"version": 3, "bindings": [binding]})
     assert allowed(call) == expected
+
+
+def test_a_condition_on_one_object_holds_for_that_object_alone(server: GcsServer) -> None:
+    expression = f'resource.name == "projects/_/buckets/{BUCKET}/objects/repository.json"'
+    binding = {"role": "roles/storage.objectViewer", "members": [ME], "condition": {"expression": expression}}
+    server.store.set_bucket_policy(BUCKET, {"version": 3, "bindings": [binding]})
+    access = Access(server.store, ME)
+
+    names = ("repository.json", "repository.json2", "dev/repository.json", "")
+    assert [access.allows("storage.objects.get", BUCKET, name) for name in names] == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_an_account_has_one_port_and_only_the_owners_has_the_sandboxs_own_endpoints(

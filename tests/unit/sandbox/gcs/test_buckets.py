@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.gcs.store import GcsError, Preconditions, Store
+from orchestrator.sandbox.gcs.store import GcsError, GcsStore, Preconditions
 from tests.unit.sandbox.gcs.conftest import BUCKET, Call, Clock
 
 STORED: dict[str, Any] = {
@@ -38,14 +38,14 @@ STORED: dict[str, Any] = {
 }
 
 
-def test_every_stored_field_comes_back_unchanged_after_a_restart(store: Store, tmp_path: Path) -> None:
+def test_every_stored_field_comes_back_unchanged_after_a_restart(store: GcsStore, tmp_path: Path) -> None:
     created = store.create_bucket("acme", {"name": "kept", "location": "US", **STORED})
-    again = Store(tmp_path / "gcs").get_bucket("kept")
+    again = GcsStore(tmp_path / "gcs").get_bucket("kept")
     assert again == created
     assert {key: again[key] for key in STORED} == STORED
 
 
-def test_what_the_service_adds_to_a_bucket(store: Store) -> None:
+def test_what_the_service_adds_to_a_bucket(store: GcsStore) -> None:
     bucket = store.create_bucket("acme", {"name": "plain", "location": "europe-west1"})
     assert bucket["kind"] == "storage#bucket"
     assert bucket["id"] == bucket["name"] == "plain"
@@ -70,13 +70,13 @@ def test_what_the_service_adds_to_a_bucket(store: Store) -> None:
     ("location", "kind"),
     [("us", "multi-region"), ("eu", "multi-region"), ("nam4", "dual-region"), ("us-east1", "region")],
 )
-def test_a_location_has_a_type(store: Store, location: str, kind: str) -> None:
+def test_a_location_has_a_type(store: GcsStore, location: str, kind: str) -> None:
     bucket = store.create_bucket("acme", {"name": "placed", "location": location})
     assert (bucket["location"], bucket["locationType"]) == (location.upper(), kind)
     assert bucket.get("rpo") == (None if kind == "region" else "DEFAULT")
 
 
-def test_times_of_a_section_move_only_when_it_does(store: Store, clock: Clock) -> None:
+def test_times_of_a_section_move_only_when_it_does(store: GcsStore, clock: Clock) -> None:
     first = store.get_bucket(BUCKET)
     clock.forward(hours=1)
     same = store.patch_bucket(BUCKET, {"softDeletePolicy": {"retentionDurationSeconds": 604800}})
@@ -91,7 +91,18 @@ def test_times_of_a_section_move_only_when_it_does(store: Store, clock: Clock) -
     assert off["iamConfiguration"]["uniformBucketLevelAccess"] == {"enabled": False}
 
 
-def test_a_patch_merges_and_null_removes(store: Store) -> None:
+def test_the_time_of_autoclass_changes_with_its_class(store: GcsStore, clock: Clock) -> None:
+    def update_time(change: dict[str, object]) -> str:
+        clock.forward(seconds=1)
+        patched = store.patch_bucket(BUCKET, {"autoclass": change})
+        return str(patched["autoclass"]["terminalStorageClassUpdateTime"])
+
+    first = update_time({"enabled": True, "terminalStorageClass": "ARCHIVE"})
+    assert update_time({"enabled": True}) == first
+    assert update_time({"terminalStorageClass": "NEARLINE"}) > first
+
+
+def test_a_patch_merges_and_null_removes(store: GcsStore) -> None:
     store.patch_bucket(
         BUCKET, {"labels": {"a": "1", "b": "2"}, **{k: STORED[k] for k in ("cors", "website")}}
     )
@@ -102,14 +113,14 @@ def test_a_patch_merges_and_null_removes(store: Store) -> None:
     assert (bucket["metageneration"], bucket["versioning"]) == ("3", {"enabled": True})
 
 
-def test_an_update_replaces(store: Store) -> None:
+def test_an_update_replaces(store: GcsStore) -> None:
     store.patch_bucket(BUCKET, {"labels": {"a": "1"}})
     bucket = store.update_bucket(BUCKET, {"name": BUCKET, "labels": {"b": "2"}, "metageneration": "99"})
     assert (bucket["labels"], bucket["metageneration"]) == ({"b": "2"}, "3")
     assert "versioning" not in bucket
 
 
-def test_a_location_cannot_be_changed(store: Store) -> None:
+def test_a_location_cannot_be_changed(store: GcsStore) -> None:
     assert store.patch_bucket(BUCKET, {"location": "us"})["location"] == "US"
     with pytest.raises(GcsError, match="location cannot be changed"):
         store.patch_bucket(BUCKET, {"location": "EU"})
@@ -124,26 +135,28 @@ def test_names_collide_as_in_a_cloud(call: Call) -> None:
 @pytest.mark.parametrize(
     "name", ["", "ab", "Upper", "-a-", "a" * 64, "google-x", "a..b", "a/b", "white space"]
 )
-def test_bad_names_are_refused(store: Store, name: str) -> None:
+def test_bad_names_are_refused(store: GcsStore, name: str) -> None:
     with pytest.raises(GcsError, match="400 invalid"):
         store.create_bucket("acme", {"name": name})
 
 
-def test_only_an_empty_bucket_can_be_deleted(store: Store) -> None:
+def test_only_an_empty_bucket_can_be_deleted(store: GcsStore) -> None:
     store.insert_object(BUCKET, "a", b"1")
     store.delete_object(BUCKET, "a")
     with pytest.raises(GcsError, match="409 conflict: The bucket you tried to delete is not empty"):
         store.delete_bucket(BUCKET)
-    (kept,) = (one["generation"] for one in _versions(store))
-    store.delete_object(BUCKET, "a", int(kept))
+    (generation,) = (version["generation"] for version in _versions(store))
+    store.delete_object(BUCKET, "a", int(generation))
     store.delete_bucket(BUCKET)
     with pytest.raises(GcsError, match="404 notFound: The specified bucket does not exist"):
         store.get_bucket(BUCKET)
 
 
-def test_a_deleted_bucket_is_gone_after_a_restart_and_its_name_is_free(store: Store, tmp_path: Path) -> None:
+def test_a_deleted_bucket_is_gone_after_a_restart_and_its_name_is_free(
+    store: GcsStore, tmp_path: Path
+) -> None:
     store.delete_bucket(BUCKET)
-    again = Store(tmp_path / "gcs")
+    again = GcsStore(tmp_path / "gcs")
     assert again.list_buckets() == []
     assert again.create_bucket("acme", {"name": BUCKET})["metageneration"] == "1"
 
@@ -151,11 +164,13 @@ def test_a_deleted_bucket_is_gone_after_a_restart_and_its_name_is_free(store: St
 def test_buckets_are_listed_by_project_and_prefix(call: Call) -> None:
     for name, project in (("acme-one", "acme"), ("acme-two", "other"), ("zed", "acme")):
         assert call("POST", "/storage/v1/b", {"name": name}, project=project).status == 200
-    names = [one["name"] for one in call("GET", "/storage/v1/b", project="acme", prefix="acme").json["items"]]
+    names = [
+        item["name"] for item in call("GET", "/storage/v1/b", project="acme", prefix="acme").json["items"]
+    ]
     assert names == ["acme-one", BUCKET]
 
 
-def test_a_locked_retention_policy_stays(store: Store) -> None:
+def test_a_locked_retention_policy_stays(store: GcsStore) -> None:
     store.patch_bucket(BUCKET, {"retentionPolicy": {"retentionPeriod": 60}})
     locked = store.lock_retention_policy(BUCKET, when=Preconditions(metageneration_match=2))
     assert locked["retentionPolicy"] == {
@@ -187,7 +202,7 @@ def test_the_google_provider_may_ask_for_caches_and_the_layout(call: Call) -> No
     assert (layout["bucket"], layout["location"]) == (BUCKET, "US")
 
 
-def _versions(store: Store) -> list[dict[str, Any]]:
+def _versions(store: GcsStore) -> list[dict[str, Any]]:
     from orchestrator.sandbox.gcs.store import Query
 
     return store.list_objects(BUCKET, Query(versions=True)).items

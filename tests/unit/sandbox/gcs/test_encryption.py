@@ -10,7 +10,8 @@ import pytest
 from orchestrator.sandbox.gcs.encryption import CustomerKey
 from orchestrator.sandbox.gcs.errors import GcsError
 from orchestrator.sandbox.gcs.server import GcsServer
-from tests.unit.sandbox.gcs.conftest import BUCKET, Call
+from orchestrator.sandbox.gcs.store import GcsStore
+from tests.unit.sandbox.gcs.conftest import BUCKET, Call, Clock
 
 O = f"/storage/v1/b/{BUCKET}/o"  # noqa: E741
 UPLOAD = f"/upload/storage/v1/b/{BUCKET}/o"
@@ -89,8 +90,8 @@ def test_copies_and_compositions_need_the_key(call: Call) -> None:
 
 def test_an_upload_in_pieces_is_encrypted_with_the_key_of_its_start(server: GcsServer, call: Call) -> None:
     begun = call("POST", UPLOAD, {"name": "a"}, key("mine"), uploadType="resumable")
-    made = call("PUT", "/" + begun.headers["location"].split("/", 3)[3], b"secret").json
-    assert (made["customerEncryption"]["encryptionAlgorithm"], "md5Hash" in made) == ("AES256", True)
+    json = call("PUT", "/" + begun.headers["location"].split("/", 3)[3], b"secret").json
+    assert (json["customerEncryption"]["encryptionAlgorithm"], "md5Hash" in json) == ("AES256", True)
     assert call("GET", f"{O}/a?alt=media").status == 400
     assert call("GET", f"{O}/a?alt=media", headers=key("mine")).body == b"secret"
 
@@ -117,3 +118,33 @@ def test_a_key_and_a_kms_key_exclude_each_other(call: Call) -> None:
 def test_half_of_a_key_is_refused(change: dict[str, str], reason: str) -> None:
     with pytest.raises(GcsError, match=rf"400 customerEncryption{reason}"):
         CustomerKey.read({**key("mine"), **change})
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("googleManaged", {}),
+        ("customerManaged", {"kmsKeyName": "projects/p/locations/l/keyRings/r/cryptoKeys/k"}),
+        ("customerSupplied", {"customerEncryption": {"encryptionAlgorithm": "AES256", "keySha256": "x"}}),
+    ],
+)
+def test_a_bucket_restricts_an_encryption_of_new_objects(
+    store: GcsStore, clock: Clock, kind: str, fields: dict[str, object]
+) -> None:
+    name = f"{kind}EncryptionEnforcementConfig"
+    store.insert_object(BUCKET, "old", b"x", fields)
+
+    def patch(mode: str | None) -> dict[str, str]:
+        clock.forward(seconds=1)
+        setting = None if mode is None else {"restrictionMode": mode}
+        encryption = store.patch_bucket(BUCKET, {"encryption": {name: setting}})["encryption"]
+        return dict(encryption.get(name, {}))
+
+    since = patch("FullyRestricted")["effectiveTime"]
+    with pytest.raises(GcsError, match="412 conditionNotMet"):
+        store.insert_object(BUCKET, "new", b"x", fields)
+    assert patch("FullyRestricted")["effectiveTime"] == since
+    assert store.read_object(BUCKET, "old")[1] == b"x"
+    assert patch("NotRestricted") == {"restrictionMode": "NotRestricted"}
+    store.insert_object(BUCKET, "new", b"x", fields)
+    assert patch(None) == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.sandbox.gcs.server import GcsServer
-from orchestrator.sandbox.gcs.store import GcsError, Store
+from orchestrator.sandbox.gcs.store import GcsError, GcsStore
 from tests.unit.sandbox.gcs.conftest import BUCKET, Call
 
 FOLDERS = f"/storage/v1/b/{BUCKET}/managedFolders"
@@ -14,15 +14,15 @@ VIEWER = {"role": "roles/storage.objectViewer", "members": ["serviceAccount:a@ac
 
 
 def test_a_managed_folder_lives_and_dies(call: Call) -> None:
-    made = call("POST", FOLDERS, {"name": "dev/state"}).json
-    assert made["name"] == "dev/state/"
-    assert made["id"] == f"{BUCKET}/dev/state/"
-    assert (made["kind"], made["bucket"], made["metageneration"]) == ("storage#managedFolder", BUCKET, "1")
+    json = call("POST", FOLDERS, {"name": "dev/state"}).json
+    assert json["name"] == "dev/state/"
+    assert json["id"] == f"{BUCKET}/dev/state/"
+    assert (json["kind"], json["bucket"], json["metageneration"]) == ("storage#managedFolder", BUCKET, "1")
     assert call("POST", FOLDERS, {"name": "dev/state/"}).status == 409
     for path in ("dev%2Fstate%2F", "dev/state/", "dev%2Fstate"):
-        assert call("GET", f"{FOLDERS}/{path}").json == made
+        assert call("GET", f"{FOLDERS}/{path}").json == json
     assert call("GET", f"{FOLDERS}/dev%2F").status == 404
-    assert [one["name"] for one in call("GET", FOLDERS, prefix="dev").json["items"]] == ["dev/state/"]
+    assert [item["name"] for item in call("GET", FOLDERS, prefix="dev").json["items"]] == ["dev/state/"]
     assert call("GET", f"{FOLDERS}/", prefix="prod").json["items"] == []
     assert call("DELETE", f"{FOLDERS}/dev%2Fstate%2F", ifMetagenerationMatch=7).status == 412
     assert call("DELETE", f"{FOLDERS}/dev%2Fstate%2F", allowNonEmpty="false").status == 204
@@ -34,7 +34,7 @@ def test_folders_come_in_pages(server: GcsServer, call: Call) -> None:
         server.store.insert_managed_folder(BUCKET, name)
     first = call("GET", FOLDERS, pageSize=2).json
     rest = call("GET", FOLDERS, pageSize=2, pageToken=first["nextPageToken"]).json
-    assert [one["name"] for one in (*first["items"], *rest["items"])] == ["a/", "b/", "c/"]
+    assert [item["name"] for item in (*first["items"], *rest["items"])] == ["a/", "b/", "c/"]
     assert "nextPageToken" not in rest
 
 
@@ -49,7 +49,7 @@ def test_a_folder_in_use_is_deleted_only_on_request(server: GcsServer, call: Cal
     assert call("DELETE", f"{FOLDERS}/prod%2F").status == 409
 
 
-def test_a_folder_needs_uniform_access(store: Store) -> None:
+def test_a_folder_needs_uniform_access(store: GcsStore) -> None:
     store.create_bucket("acme", {"name": "mixed"})
     with pytest.raises(GcsError, match="uniform bucket-level access"):
         store.insert_managed_folder("mixed", "dev")
@@ -58,7 +58,9 @@ def test_a_folder_needs_uniform_access(store: Store) -> None:
 def test_a_new_bucket_carries_its_projects_basic_roles(call: Call) -> None:
     policy = call("GET", IAM).json
     assert policy["resourceId"] == f"projects/_/buckets/{BUCKET}"
-    assert {one["role"].removeprefix("roles/storage."): one["members"] for one in policy["bindings"]} == {
+    assert {
+        binding["role"].removeprefix("roles/storage."): binding["members"] for binding in policy["bindings"]
+    } == {
         "legacyBucketOwner": ["projectEditor:acme", "projectOwner:acme"],
         "legacyBucketReader": ["projectViewer:acme"],
         "legacyObjectOwner": ["projectEditor:acme", "projectOwner:acme"],
@@ -69,11 +71,11 @@ def test_a_new_bucket_carries_its_projects_basic_roles(call: Call) -> None:
 @pytest.mark.parametrize("path", [IAM, f"{FOLDERS}/dev%2F/iam"])
 def test_a_policy_is_replaced_only_by_who_has_seen_it(server: GcsServer, call: Call, path: str) -> None:
     server.store.insert_managed_folder(BUCKET, "dev")
-    seen = call("GET", path, optionsRequestedPolicyVersion=3).json
-    new = call("PUT", path, {"bindings": [VIEWER], "etag": seen["etag"], "version": 1}).json
+    json = call("GET", path, optionsRequestedPolicyVersion=3).json
+    new = call("PUT", path, {"bindings": [VIEWER], "etag": json["etag"], "version": 1}).json
     assert (new["bindings"], new["version"]) == ([VIEWER], 1)
-    assert new["etag"] != seen["etag"]
-    stale = call("PUT", path, {"bindings": [], "etag": seen["etag"]})
+    assert new["etag"] != json["etag"]
+    stale = call("PUT", path, {"bindings": [], "etag": json["etag"]})
     assert (stale.status, stale.reason) == (412, "conditionNotMet")
     assert call("GET", path).json == new
 
@@ -86,7 +88,7 @@ def test_conditions_are_kept_and_need_version_3(call: Call) -> None:
     assert (policy["bindings"], policy["version"]) == ([binding], 3)
 
 
-def test_conditions_need_uniform_access(store: Store) -> None:
+def test_conditions_need_uniform_access(store: GcsStore) -> None:
     binding = {**VIEWER, "condition": {"title": "t", "expression": "resource.name.startsWith('x')"}}
     policy = {"bindings": [binding], "version": 3}
     store.create_bucket("acme", {"name": "fine-grained"})

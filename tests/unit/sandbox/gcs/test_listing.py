@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.sandbox.gcs.listing import Query
-from orchestrator.sandbox.gcs.store import GcsError, Store
+from orchestrator.sandbox.gcs.store import GcsError, GcsStore
 from tests.unit.sandbox.gcs.conftest import BUCKET, Call
 
 NAMES = ["a", "dev/", "dev/net/x", "dev/net/y", "dev/svc", "devil", "prod/x", "ü"]
 
 
 @pytest.fixture
-def filled(store: Store) -> Store:
+def filled(store: GcsStore) -> GcsStore:
     for name in reversed(NAMES):
         store.insert_object(BUCKET, name, b"")
     return store
@@ -31,16 +31,16 @@ def filled(store: Store) -> Store:
         (Query(delimiter="e"), ["a", "prod/x", "ü"], ["de"]),
     ],
 )
-def test_what_a_listing_shows(filled: Store, query: Query, items: list[str], prefixes: list[str]) -> None:
+def test_what_a_listing_shows(filled: GcsStore, query: Query, items: list[str], prefixes: list[str]) -> None:
     page = filled.list_objects(BUCKET, query)
-    assert [one["name"] for one in page.items] == items
+    assert [item["name"] for item in page.items] == items
     assert page.prefixes == prefixes
     assert page.next_token == ""
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 @pytest.mark.parametrize("extra", [{}, {"delimiter": "/"}, {"versions": "true"}, {"prefix": "dev/"}])
-def test_pages_together_are_the_whole(filled: Store, size: int, extra: dict[str, str]) -> None:
+def test_pages_together_are_the_whole(filled: GcsStore, size: int, extra: dict[str, str]) -> None:
     filled.insert_object(BUCKET, "dev/svc", b"again")
     whole = filled.list_objects(BUCKET, Query.read(extra))
     items, prefixes, token = [], [], ""
@@ -55,10 +55,10 @@ def test_pages_together_are_the_whole(filled: Store, size: int, extra: dict[str,
     assert (items, prefixes) == (whole.items, whole.prefixes)
 
 
-def test_managed_folders_can_be_shown_as_prefixes(filled: Store) -> None:
+def test_managed_folders_can_be_shown_as_prefixes(filled: GcsStore) -> None:
     filled.insert_managed_folder(BUCKET, "empty/")
-    shown = filled.list_objects(BUCKET, Query(delimiter="/", folders_as_prefixes=True)).prefixes
-    assert shown == ["dev/", "empty/", "prod/"]
+    prefixes = filled.list_objects(BUCKET, Query(delimiter="/", folders_as_prefixes=True)).prefixes
+    assert prefixes == ["dev/", "empty/", "prod/"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_managed_folders_can_be_shown_as_prefixes(filled: Store) -> None:
         {"versions": "true", "softDeleted": "true"},
     ],
 )
-def test_bad_questions_are_refused(filled: Store, query: dict[str, str]) -> None:
+def test_bad_questions_are_refused(filled: GcsStore, query: dict[str, str]) -> None:
     with pytest.raises(GcsError, match="400"):
         filled.list_objects(BUCKET, Query.read(query))
 
@@ -95,14 +95,14 @@ def test_an_empty_listing_has_no_items(call: Call) -> None:
         ("foobar,x", []),
     ],
 )
-def test_a_glob_selects_names(store: Store, glob: str, names: list[str]) -> None:
+def test_a_glob_selects_names(store: GcsStore, glob: str, names: list[str]) -> None:
     for name in ("foo/bar", "foo/baz", "foo/foobar", "foobar"):
         store.insert_object(BUCKET, name, b"x")
     page = store.list_objects(BUCKET, Query.read({"matchGlob": glob}))
     assert [item["name"] for item in page.items] == names
 
 
-def test_a_glob_selects_prefixes_too(store: Store) -> None:
+def test_a_glob_selects_prefixes_too(store: GcsStore) -> None:
     for name in ("bar/a", "bar/b", "baz/a", "bay", "foo"):
         store.insert_object(BUCKET, name, b"x")
     page = store.list_objects(BUCKET, Query.read({"matchGlob": "ba[ry]{,/}", "delimiter": "/"}))

@@ -7,35 +7,41 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sandbox.gcs.store import GcsError, Preconditions, Query, Store
+from orchestrator.sandbox.gcs.store import GcsError, GcsStore, Preconditions, Query
 from tests.unit.sandbox.gcs.conftest import BUCKET, Clock
 
 
-def generations(store: Store, *, versions: bool = False, soft_deleted: bool = False) -> list[str]:
+def generations(store: GcsStore, *, versions: bool = False, soft_deleted: bool = False) -> list[str]:
     query = Query(versions=versions, soft_deleted=soft_deleted)
-    return [one["generation"] for one in store.list_objects(BUCKET, query).items]
+    return [item["generation"] for item in store.list_objects(BUCKET, query).items]
 
 
-def test_an_object_has_what_the_service_gives_it(store: Store) -> None:
-    made = store.insert_object(BUCKET, "dev/a b.txt", b"hello", {"contentType": "text/plain"})
-    assert made["id"] == f"{BUCKET}/dev/a b.txt/{made['generation']}"
-    assert made["selfLink"] == f"https://www.googleapis.com/storage/v1/b/{BUCKET}/o/dev%2Fa%20b.txt"
-    assert (made["size"], made["contentType"], made["metageneration"]) == ("5", "text/plain", "1")
-    assert (made["md5Hash"], made["crc32c"]) == ("XUFAKrxLKna5cZ2REBfFkg==", "mnG7TA==")
-    assert made["timeCreated"] == "2026-01-02T03:04:05.678Z"
+def test_an_object_has_what_the_service_gives_it(store: GcsStore) -> None:
+    insert_object = store.insert_object(BUCKET, "dev/a b.txt", b"hello", {"contentType": "text/plain"})
+    assert insert_object["id"] == f"{BUCKET}/dev/a b.txt/{insert_object['generation']}"
+    assert insert_object["selfLink"] == f"https://www.googleapis.com/storage/v1/b/{BUCKET}/o/dev%2Fa%20b.txt"
+    assert (insert_object["size"], insert_object["contentType"], insert_object["metageneration"]) == (
+        "5",
+        "text/plain",
+        "1",
+    )
+    assert (insert_object["md5Hash"], insert_object["crc32c"]) == ("XUFAKrxLKna5cZ2REBfFkg==", "mnG7TA==")
+    assert insert_object["timeCreated"] == "2026-01-02T03:04:05.678Z"
 
 
 def test_generations_rise_even_when_the_clock_stands_or_goes_back(
-    store: Store, clock: Clock, tmp_path: Path
+    store: GcsStore, clock: Clock, tmp_path: Path
 ) -> None:
     numbers = [int(store.insert_object(BUCKET, "a", b"1")["generation"]) for _ in range(3)]
     clock.forward(days=-1)
     numbers.append(int(store.insert_object(BUCKET, "a", b"2")["generation"]))
-    numbers.append(int(Store(tmp_path / "gcs", clock=clock).insert_object(BUCKET, "a", b"3")["generation"]))
+    numbers.append(
+        int(GcsStore(tmp_path / "gcs", clock=clock).insert_object(BUCKET, "a", b"3")["generation"])
+    )
     assert numbers == sorted(set(numbers))
 
 
-def test_versions_can_be_listed_read_and_restored(store: Store) -> None:
+def test_versions_can_be_listed_read_and_restored(store: GcsStore) -> None:
     first = store.insert_object(BUCKET, "a", b"one", {"metadata": {"n": "1"}})
     second = store.insert_object(BUCKET, "a", b"two")
     assert generations(store) == [second["generation"]]
@@ -47,7 +53,7 @@ def test_versions_can_be_listed_read_and_restored(store: Store) -> None:
     assert len(generations(store, versions=True)) == 3
 
 
-def test_a_copy_keeps_the_metadata_unless_it_is_given_other(store: Store) -> None:
+def test_a_copy_keeps_the_metadata_unless_it_is_given_other(store: GcsStore) -> None:
     store.insert_object(BUCKET, "a", b"one", {"metadata": {"n": "1"}, "contentType": "text/x"})
     same = store.copy_object((BUCKET, "a"), (BUCKET, "b"), {"storageClass": "NEARLINE", "name": "b"})
     other = store.copy_object((BUCKET, "a"), (BUCKET, "c"), {"metadata": {"m": "2"}})
@@ -55,9 +61,29 @@ def test_a_copy_keeps_the_metadata_unless_it_is_given_other(store: Store) -> Non
     assert (other["metadata"], other["contentType"]) == ({"m": "2"}, "application/octet-stream")
 
 
-def test_a_delete_keeps_the_version_and_a_generation_goes_for_good(store: Store) -> None:
-    made = store.insert_object(BUCKET, "a", b"one")
-    number = int(made["generation"])
+def test_a_move_leaves_a_soft_deleted_object_behind(store: GcsStore) -> None:
+    source = store.insert_object(BUCKET, "a", b"one", {"metadata": {"n": "1"}, "storageClass": "NEARLINE"})
+    store.insert_object(BUCKET, "taken", b"two")
+    with pytest.raises(GcsError, match="412"):
+        store.move_object(BUCKET, "a", "b", source_when=Preconditions(generation_match=1))
+    with pytest.raises(GcsError, match="412"):
+        store.move_object(BUCKET, "a", "taken", when=Preconditions(generation_match=0))
+    with pytest.raises(GcsError, match="400"):
+        store.move_object(BUCKET, "a", "a")
+
+    moved = store.move_object(BUCKET, "a", "b/c")
+
+    assert (moved["metadata"], moved["storageClass"]) == ({"n": "1"}, "NEARLINE")
+    assert moved["generation"] != source["generation"]
+    assert store.read_object(BUCKET, "b/c")[1] == b"one"
+    with pytest.raises(GcsError, match="404"):
+        store.get_object(BUCKET, "a")
+    assert store.get_object(BUCKET, "a", int(source["generation"]))["timeDeleted"]
+
+
+def test_a_delete_keeps_the_version_and_a_generation_goes_for_good(store: GcsStore) -> None:
+    insert_object = store.insert_object(BUCKET, "a", b"one")
+    number = int(insert_object["generation"])
     store.delete_object(BUCKET, "a")
     with pytest.raises(GcsError, match=f"404 notFound: No such object: {BUCKET}/a"):
         store.get_object(BUCKET, "a")
@@ -68,61 +94,64 @@ def test_a_delete_keeps_the_version_and_a_generation_goes_for_good(store: Store)
         store.get_object(BUCKET, "a", number)
 
 
-def test_deleting_the_live_generation_by_its_number_keeps_no_version(store: Store) -> None:
-    made = store.insert_object(BUCKET, "a", b"one")
-    store.delete_object(BUCKET, "a", int(made["generation"]))
+def test_deleting_the_live_generation_by_its_number_keeps_no_version(store: GcsStore) -> None:
+    insert_object = store.insert_object(BUCKET, "a", b"one")
+    store.delete_object(BUCKET, "a", int(insert_object["generation"]))
     assert generations(store, versions=True) == []
-    assert generations(store, soft_deleted=True) == [made["generation"]]
+    assert generations(store, soft_deleted=True) == [insert_object["generation"]]
 
 
 def test_without_versioning_an_overwrite_is_soft_deleted_and_can_be_restored(
-    store: Store, clock: Clock
+    store: GcsStore, clock: Clock
 ) -> None:
     store.patch_bucket(BUCKET, {"versioning": None})
     first = store.insert_object(BUCKET, "a", b"one")
     store.insert_object(BUCKET, "a", b"two")
     assert generations(store, versions=True) != [first["generation"]]
     assert generations(store, soft_deleted=True) == [first["generation"]]
-    kept = store.get_soft_deleted(BUCKET, "a", int(first["generation"]))
-    assert kept["hardDeleteTime"] == "2026-01-09T03:04:05.678Z"
+    soft_deleted = store.get_soft_deleted(BUCKET, "a", int(first["generation"]))
+    assert soft_deleted["hardDeleteTime"] == "2026-01-09T03:04:05.678Z"
     store.restore_object(BUCKET, "a", int(first["generation"]))
     assert store.read_object(BUCKET, "a")[1] == b"one"
     clock.forward(days=8)
     assert generations(store, soft_deleted=True) == []
 
 
-def test_with_soft_deletion_off_what_is_deleted_is_gone(store: Store, tmp_path: Path) -> None:
+def test_with_soft_deletion_off_what_is_deleted_is_gone(store: GcsStore, tmp_path: Path) -> None:
     store.patch_bucket(BUCKET, {"versioning": None, "softDeletePolicy": {"retentionDurationSeconds": "0"}})
-    made = store.insert_object(BUCKET, "a", b"one")
+    insert_object = store.insert_object(BUCKET, "a", b"one")
     store.delete_object(BUCKET, "a")
     assert generations(store, soft_deleted=True) == []
     assert not list(tmp_path.glob(f"gcs/buckets/{BUCKET}/objects/*"))
     with pytest.raises(GcsError, match="404"):
-        store.restore_object(BUCKET, "a", int(made["generation"]))
+        store.restore_object(BUCKET, "a", int(insert_object["generation"]))
 
 
-def test_a_patch_makes_no_new_generation(store: Store, clock: Clock) -> None:
-    made = store.insert_object(BUCKET, "a", b"one", {"metadata": {"a": "1", "b": "2"}})
+def test_a_patch_makes_no_new_generation(store: GcsStore, clock: Clock) -> None:
+    insert_object = store.insert_object(BUCKET, "a", b"one", {"metadata": {"a": "1", "b": "2"}})
     clock.forward(seconds=1)
     changed = store.patch_object(
         BUCKET, "a", {"metadata": {"a": None, "c": "3"}, "cacheControl": "no-store", "size": "999"}
     )
-    assert changed["generation"] == made["generation"]
+    assert changed["generation"] == insert_object["generation"]
     assert (changed["metageneration"], changed["size"]) == ("2", "3")
     assert changed["metadata"] == {"b": "2", "c": "3"}
-    assert (changed["updated"], changed["timeCreated"]) != (made["updated"], made["updated"])
-    assert changed["etag"] != made["etag"]
+    assert (changed["updated"], changed["timeCreated"]) != (
+        insert_object["updated"],
+        insert_object["updated"],
+    )
+    assert changed["etag"] != insert_object["etag"]
     assert "metadata" not in store.patch_object(BUCKET, "a", {"metadata": None})
 
 
-def test_an_update_replaces_the_metadata(store: Store) -> None:
+def test_an_update_replaces_the_metadata(store: GcsStore) -> None:
     store.insert_object(BUCKET, "a", b"one", {"metadata": {"a": "1"}, "cacheControl": "no-store"})
     changed = store.update_object(BUCKET, "a", {"metadata": {"b": "2"}, "contentType": "text/plain"})
     assert changed["metadata"] == {"b": "2"}
     assert "cacheControl" not in changed
 
 
-def test_custom_metadata_may_be_8_kib_and_no_more(store: Store) -> None:
+def test_custom_metadata_may_be_8_kib_and_no_more(store: GcsStore) -> None:
     value = "v" * (8 * 1024 - 1)
     store.insert_object(BUCKET, "a", b"", {"metadata": {"k": value}})
     with pytest.raises(GcsError, match="metadataTooLarge"):
@@ -133,7 +162,7 @@ def test_custom_metadata_may_be_8_kib_and_no_more(store: Store) -> None:
 
 
 @pytest.mark.parametrize("field", ["md5Hash", "crc32c"])
-def test_a_wrong_checksum_is_refused_and_nothing_is_written(store: Store, field: str) -> None:
+def test_a_wrong_checksum_is_refused_and_nothing_is_written(store: GcsStore, field: str) -> None:
     right = store.insert_object(BUCKET, "a", b"one")[field]
     store.insert_object(BUCKET, "b", b"one", {field: right})
     with pytest.raises(GcsError, match="doesn't match calculated"):
@@ -142,18 +171,18 @@ def test_a_wrong_checksum_is_refused_and_nothing_is_written(store: Store, field:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a\nb", "a\rb", "x" * 1025, ".well-known/acme-challenge/a"])
-def test_bad_names_are_refused(store: Store, name: str) -> None:
+def test_bad_names_are_refused(store: GcsStore, name: str) -> None:
     with pytest.raises(GcsError, match="400"):
         store.insert_object(BUCKET, name, b"")
 
 
 @pytest.mark.parametrize("name", ["x" * 1024, "ü/✓ a%2Fb?#", "../../up", "a//b/", "A", "a", "con.json"])
-def test_any_other_name_survives_a_restart(store: Store, tmp_path: Path, name: str) -> None:
-    made = store.insert_object(BUCKET, name, b"data")
-    assert Store(tmp_path / "gcs").read_object(BUCKET, name) == (made, b"data")
+def test_any_other_name_survives_a_restart(store: GcsStore, tmp_path: Path, name: str) -> None:
+    insert_object = store.insert_object(BUCKET, name, b"data")
+    assert GcsStore(tmp_path / "gcs").read_object(BUCKET, name) == (insert_object, b"data")
 
 
-def test_everything_survives_a_restart(store: Store, tmp_path: Path) -> None:
+def test_everything_survives_a_restart(store: GcsStore, tmp_path: Path) -> None:
     store.insert_object(BUCKET, "a", b"one")
     store.insert_object(BUCKET, "a", b"two")
     store.delete_object(BUCKET, "a")
@@ -161,7 +190,7 @@ def test_everything_survives_a_restart(store: Store, tmp_path: Path) -> None:
     store.patch_object(BUCKET, "b", {"metadata": {"k": "w"}})
     store.insert_managed_folder(BUCKET, "dev")
     store.set_bucket_policy(BUCKET, {"bindings": []})
-    again = Store(tmp_path / "gcs")
+    again = GcsStore(tmp_path / "gcs")
     every = Query(versions=True)
     assert again.list_objects(BUCKET, every) == store.list_objects(BUCKET, every)
     assert again.get_bucket(BUCKET) == store.get_bucket(BUCKET)
@@ -170,19 +199,19 @@ def test_everything_survives_a_restart(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_death_between_the_writes_of_an_overwrite_leaves_one_live_version(
-    store: Store, tmp_path: Path
+    store: GcsStore, tmp_path: Path
 ) -> None:
     store.insert_object(BUCKET, "a", b"one")
     (old,) = tmp_path.glob(f"gcs/buckets/{BUCKET}/objects/*/*.json")
     before = old.read_text()
     store.insert_object(BUCKET, "a", b"two")
     old.write_text(before)
-    again = Store(tmp_path / "gcs")
+    again = GcsStore(tmp_path / "gcs")
     assert again.read_object(BUCKET, "a")[1] == b"two"
     assert len(generations(again)) == 1
 
 
-def test_of_many_writers_with_one_precondition_one_wins(store: Store) -> None:
+def test_of_many_writers_with_one_precondition_one_wins(store: GcsStore) -> None:
     def write(number: int) -> int:
         try:
             store.insert_object(BUCKET, "lock", b"%d" % number, when=Preconditions(generation_match=0))
@@ -194,42 +223,45 @@ def test_of_many_writers_with_one_precondition_one_wins(store: Store) -> None:
         assert sorted(pool.map(write, range(40))) == [200] + [412] * 39
 
 
-def test_objects_can_be_composed(store: Store) -> None:
+def test_objects_can_be_composed(store: GcsStore) -> None:
     store.insert_object(BUCKET, "a", b"one")
     old = store.get_object(BUCKET, "a")["generation"]
     store.insert_object(BUCKET, "a", b"two")
     parts = [{"name": "a", "generation": old}, {"name": "a"}]
-    made = store.compose_object(BUCKET, "ab", parts, {"contentType": "text/plain"})
+    compose_object = store.compose_object(BUCKET, "ab", parts, {"contentType": "text/plain"})
     assert store.read_object(BUCKET, "ab")[1] == b"onetwo"
-    assert (made["componentCount"], made["contentType"]) == (2, "text/plain")
-    assert "md5Hash" not in made
+    assert (compose_object["componentCount"], compose_object["contentType"]) == (2, "text/plain")
+    assert "md5Hash" not in compose_object
     with pytest.raises(GcsError, match="400"):
         store.compose_object(BUCKET, "none", [])
 
 
-def test_a_composition_may_replace_one_of_its_parts(store: Store) -> None:
+def test_a_composition_may_replace_one_of_its_parts(store: GcsStore) -> None:
     """google-cloud-storage sends the resource that it has, checksums of the old data included."""
     before = store.insert_object(BUCKET, "a", b"one", {"contentType": "text/plain"})
     store.insert_object(BUCKET, "b", b"two")
-    made = store.compose_object(BUCKET, "a", [{"name": "a"}, {"name": "b"}], before)
+    compose_object = store.compose_object(BUCKET, "a", [{"name": "a"}, {"name": "b"}], before)
     assert store.read_object(BUCKET, "a")[1] == b"onetwo"
-    assert (made["contentType"], made["crc32c"] != before["crc32c"]) == ("text/plain", True)
+    assert (compose_object["contentType"], compose_object["crc32c"] != before["crc32c"]) == (
+        "text/plain",
+        True,
+    )
     assert "contentType" not in store.compose_object(BUCKET, "c", [{"name": "a"}])
 
 
-def test_a_kms_key_comes_from_the_upload_or_the_bucket(store: Store) -> None:
+def test_a_kms_key_comes_from_the_upload_or_the_bucket(store: GcsStore) -> None:
     key, other = (
         "projects/p/locations/l/keyRings/r/cryptoKeys/k",
         "projects/p/locations/l/keyRings/r/cryptoKeys/o",
     )
     store.patch_bucket(BUCKET, {"encryption": {"defaultKmsKeyName": key}})
     assert store.insert_object(BUCKET, "a", b"x")["kmsKeyName"] == f"{key}/cryptoKeyVersions/1"
-    mine = store.insert_object(BUCKET, "a", b"x", {"kmsKeyName": other})
-    assert mine["kmsKeyName"] == f"{other}/cryptoKeyVersions/1"
+    insert_object = store.insert_object(BUCKET, "a", b"x", {"kmsKeyName": other})
+    assert insert_object["kmsKeyName"] == f"{other}/cryptoKeyVersions/1"
 
 
-def test_what_is_returned_is_the_callers_own(store: Store) -> None:
-    made = store.insert_object(BUCKET, "a", b"one", {"metadata": {"k": "v"}})
-    made["metadata"]["k"] = "changed"
+def test_what_is_returned_is_the_callers_own(store: GcsStore) -> None:
+    insert_object = store.insert_object(BUCKET, "a", b"one", {"metadata": {"k": "v"}})
+    insert_object["metadata"]["k"] = "changed"
     store.list_objects(BUCKET).items[0]["metadata"]["k"] = "changed"
     assert store.get_object(BUCKET, "a")["metadata"] == {"k": "v"}

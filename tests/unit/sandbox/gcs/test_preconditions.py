@@ -180,8 +180,8 @@ def test_tags_are_preconditions_of_reads(server: GcsServer, call: Call) -> None:
     assert call("GET", f"{O}/a", headers={"If-None-Match": f'"{tag}"'}).status == 304
     assert call("GET", f"{O}/a", headers={"If-None-Match": '"other"'}).status == 200
     assert call("GET", f"{O}/a", headers={"If-Match": '"other"'}).status == 412
-    seen = call("GET", f"/{BUCKET}/a").headers["etag"]
-    assert call("GET", f"/{BUCKET}/a", headers={"If-None-Match": seen}).status == 304
+    etag = call("GET", f"/{BUCKET}/a").headers["etag"]
+    assert call("GET", f"/{BUCKET}/a", headers={"If-None-Match": etag}).status == 304
 
 
 def test_the_xml_api_takes_preconditions_as_headers(server: GcsServer, call: Call) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.gcs.store import GcsError, Store
+from orchestrator.sandbox.gcs.store import GcsError, GcsStore
 from tests.unit.sandbox.gcs.conftest import BUCKET, Clock
 
 PARTS = [{"name": "part"}]
 
 
-def assert_kept(store: Store, reason: str, bucket: str = BUCKET) -> None:
+def assert_kept(store: GcsStore, reason: str, bucket: str = BUCKET) -> None:
     """Neither a delete nor anything that overwrites gets past."""
     generation = int(store.get_object(bucket, "a")["generation"])
     store.insert_object(bucket, "part", b"p")
@@ -29,7 +29,7 @@ def assert_kept(store: Store, reason: str, bucket: str = BUCKET) -> None:
 
 
 @pytest.mark.parametrize("hold", ["temporaryHold", "eventBasedHold"])
-def test_a_hold_keeps_an_object_until_it_is_released(store: Store, hold: str) -> None:
+def test_a_hold_keeps_an_object_until_it_is_released(store: GcsStore, hold: str) -> None:
     store.insert_object(BUCKET, "a", b"one")
     store.patch_object(BUCKET, "a", {hold: True})
     assert_kept(store, "objectUnderActiveHold")
@@ -37,7 +37,7 @@ def test_a_hold_keeps_an_object_until_it_is_released(store: Store, hold: str) ->
     store.delete_object(BUCKET, "a")
 
 
-def test_a_retention_policy_keeps_what_is_there_already_too(store: Store, clock: Clock) -> None:
+def test_a_retention_policy_keeps_what_is_there_already_too(store: GcsStore, clock: Clock) -> None:
     store.insert_object(BUCKET, "a", b"one")
     clock.forward(seconds=10)
     store.patch_bucket(BUCKET, {"retentionPolicy": {"retentionPeriod": 60}})
@@ -50,10 +50,10 @@ def test_a_retention_policy_keeps_what_is_there_already_too(store: Store, clock:
     store.insert_object(BUCKET, "a", b"two")
 
 
-def test_a_default_hold_stops_the_period_which_starts_at_the_release(store: Store, clock: Clock) -> None:
+def test_a_default_hold_stops_the_period_which_starts_at_the_release(store: GcsStore, clock: Clock) -> None:
     store.patch_bucket(BUCKET, {"retentionPolicy": {"retentionPeriod": 60}, "defaultEventBasedHold": True})
-    made = store.insert_object(BUCKET, "a", b"one")
-    assert (made["eventBasedHold"], "retentionExpirationTime" in made) == (True, False)
+    insert_object = store.insert_object(BUCKET, "a", b"one")
+    assert (insert_object["eventBasedHold"], "retentionExpirationTime" in insert_object) == (True, False)
     clock.forward(hours=1)
     released = store.patch_object(BUCKET, "a", {"eventBasedHold": False})
     assert released["retentionExpirationTime"] == "2026-01-02T04:05:05.678Z"
@@ -64,14 +64,14 @@ def test_a_default_hold_stops_the_period_which_starts_at_the_release(store: Stor
     store.delete_object(BUCKET, "a")
 
 
-def retained(store: Store, mode: str) -> None:
+def retained(store: GcsStore, mode: str) -> None:
     """`locked/a`, retained for an hour."""
     store.create_bucket("acme", {"name": "locked"}, object_retention=True)
     until = "2026-01-02T04:04:05Z"
     store.insert_object("locked", "a", b"one", {"retention": {"mode": mode, "retainUntilTime": until}})
 
 
-def test_an_objects_own_retention_keeps_it(store: Store, clock: Clock) -> None:
+def test_an_objects_own_retention_keeps_it(store: GcsStore, clock: Clock) -> None:
     retained(store, "Unlocked")
     assert_kept(store, "forbidden", "locked")
     clock.forward(hours=1)
@@ -94,7 +94,7 @@ def test_an_objects_own_retention_keeps_it(store: Store, clock: Clock) -> None:
     ],
 )
 def test_a_retention_is_weakened_only_where_it_may_be(
-    store: Store, mode: str, change: Any, override: bool, allowed: bool
+    store: GcsStore, mode: str, change: Any, override: bool, allowed: bool
 ) -> None:
     retained(store, mode)
     before = store.get_object("locked", "a")["retention"]
@@ -106,7 +106,22 @@ def test_a_retention_is_weakened_only_where_it_may_be(
     assert store.get_object("locked", "a")["retention"] == before
 
 
-def test_a_retention_needs_a_bucket_that_allows_it_and_both_fields(store: Store) -> None:
+def test_a_retention_may_be_sent_back_as_it_was_read(store: GcsStore) -> None:
+    store.create_bucket("acme", {"name": "locked"}, object_retention=True)
+    until = "2026-01-02T04:00:00.000Z"
+    sent = {"mode": "Unlocked", "retainUntilTime": until, "retentionExpirationTime": until}
+
+    assert store.insert_object("locked", "a", b"x", {"retention": sent})["retention"] == {
+        "mode": "Unlocked",
+        "retainUntilTime": until,
+    }
+    cleared = store.patch_object(
+        "locked", "a", {"retention": {"mode": None, "retainUntilTime": None}}, override_retention=True
+    )
+    assert "retention" not in cleared
+
+
+def test_a_retention_needs_a_bucket_that_allows_it_and_both_fields(store: GcsStore) -> None:
     store.create_bucket("acme", {"name": "locked"}, object_retention=True)
     whole = {"mode": "Locked", "retainUntilTime": "2026-01-02T04:04:05Z"}
     for bucket, fields in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 from email.utils import parsedate_to_datetime
 
@@ -27,16 +28,16 @@ def multipart(metadata: bytes, data: bytes, kind: str = "text/plain") -> tuple[b
 
 def test_media_alone(call: Call) -> None:
     headers = {"Content-Type": "text/x"}
-    made = call("POST", UPLOAD, b"\0\r\nx", headers, uploadType="media", name="d/a").json
-    assert (made["name"], made["contentType"], made["size"]) == ("d/a", "text/x", "4")
+    json = call("POST", UPLOAD, b"\0\r\nx", headers, uploadType="media", name="d/a").json
+    assert (json["name"], json["contentType"], json["size"]) == ("d/a", "text/x", "4")
     assert call("GET", f"{O}/d%2Fa", alt="media").body == b"\0\r\nx"
 
 
 def test_media_with_its_metadata(call: Call) -> None:
     data = b"\r\n\r\n--=\0"
     body, headers = multipart(b'{"name": "a", "metadata": {"k": "v"}, "cacheControl": "no-store"}', data)
-    made = call("POST", UPLOAD, body, headers, uploadType="multipart").json
-    assert (made["contentType"], made["metadata"], made["cacheControl"]) == (
+    json = call("POST", UPLOAD, body, headers, uploadType="multipart").json
+    assert (json["contentType"], json["metadata"], json["cacheControl"]) == (
         "text/plain",
         {"k": "v"},
         "no-store",
@@ -119,9 +120,9 @@ def test_an_upload_in_pieces_that_is_asked_about_and_resumed(call: Call) -> None
     path = start(call)
     data = bytes(range(256)) * 2048 + b"end"
     total = len(data)
-    asked = put(call, path, b"", f"bytes */{total}")
-    assert asked.status == 308
-    assert "range" not in asked.headers
+    answer = put(call, path, b"", f"bytes */{total}")
+    assert answer.status == 308
+    assert "range" not in answer.headers
     first = put(call, path, data[: PIECE + 7], f"bytes 0-{PIECE + 6}/*")
     assert (first.status, first.headers["range"]) == (308, f"bytes=0-{PIECE - 1}")
     assert put(call, path, b"", "bytes */*").headers["range"] == f"bytes=0-{PIECE - 1}"
@@ -203,16 +204,46 @@ def test_ranges(
     assert data is None or answer.body == data
 
 
+@pytest.mark.parametrize("path", [f"{O}/a?alt=media", f"/download{O}/a?alt=media", f"/{BUCKET}/a"])
+@pytest.mark.parametrize(
+    ("accepted", "fields", "is_plain"),
+    [
+        ("identity", {"contentEncoding": "gzip"}, True),
+        ("deflate, gzip;q=0.5", {"contentEncoding": "gzip"}, False),
+        ("identity", {"contentEncoding": "gzip", "cacheControl": "no-transform"}, False),
+        ("identity", {}, False),
+    ],
+)
+def test_a_client_that_does_not_take_gzip_gets_the_content(
+    server: GcsServer, call: Call, path: str, accepted: str, fields: dict[str, str], is_plain: bool
+) -> None:
+    data = gzip.compress(b"hello world")
+    server.store.insert_object(BUCKET, "a", data, fields)
+    answer = call("GET", path, headers={"Accept-Encoding": accepted, "Range": "bytes=0-99"})
+    assert answer.body == (b"hello world" if is_plain else data)
+    assert answer.status == (200 if is_plain else 206), "a range of decompressed data is not served"
+    assert answer.headers.get("content-encoding") == (None if is_plain else fields.get("contentEncoding"))
+    assert answer.headers["x-goog-stored-content-encoding"] == fields.get("contentEncoding", "identity")
+
+
+def test_data_that_only_claims_to_be_gzip_is_served_as_it_is(server: GcsServer, call: Call) -> None:
+    server.store.insert_object(BUCKET, "a", b"plain", {"contentEncoding": "gzip"})
+    assert call("GET", f"/{BUCKET}/a").body == b"plain"
+
+
 def test_a_download_tells_what_it_is(server: GcsServer, call: Call) -> None:
-    made = server.store.insert_object(
+    insert_object = server.store.insert_object(
         BUCKET, "d/ü", b"hello", {"contentType": "text/plain", "metadata": {"né": "ü\r\nX-Evil: 1"}}
     )
     for method in ("GET", "HEAD"):
         answer = call(method, f"/{BUCKET}/d/%C3%BC")
         assert answer.body == (b"hello" if method == "GET" else b"")
-        assert answer.headers["x-goog-generation"] == made["generation"]
+        assert answer.headers["x-goog-generation"] == insert_object["generation"]
         assert answer.headers["x-goog-metageneration"] == "1"
-        assert answer.headers["x-goog-hash"] == f"crc32c={made['crc32c']},md5={made['md5Hash']}"
+        assert (
+            answer.headers["x-goog-hash"]
+            == f"crc32c={insert_object['crc32c']},md5={insert_object['md5Hash']}"
+        )
         assert answer.headers["etag"] == '"5d41402abc4b2a76b9719d911017c592"'
         assert (answer.headers["content-length"], answer.headers["content-type"]) == ("5", "text/plain")
         assert answer.headers["x-goog-meta-n%c3%a9"] == "%C3%BC%0D%0AX-Evil: 1"

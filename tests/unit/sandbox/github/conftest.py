@@ -14,8 +14,8 @@ from tests.support.github import GitHub
 @pytest.fixture
 def github(tmp_path: Path) -> Iterator[GitHub]:
     """The server with `acme/infra`, which has one commit."""
-    with GitHub(tmp_path) as one:
-        yield one
+    with GitHub(tmp_path) as github_server:
+        yield github_server
 
 
 @pytest.fixture

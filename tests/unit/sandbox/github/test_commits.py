@@ -24,18 +24,18 @@ def check(github: GitHub, **more: Any) -> dict[str, Any]:
 
 
 def test_a_check_is_its_app_s(github: GitHub, token: str) -> None:
-    status, _, made = github.ask(token, "POST", "/check-runs", check(github, external_id="sha256:1"))
+    status, _, created = github.ask(token, "POST", "/check-runs", check(github, external_id="sha256:1"))
 
     assert status == 201
-    assert (made["app"]["slug"], made["external_id"], made["status"]) == (
+    assert (created["app"]["slug"], created["external_id"], created["status"]) == (
         "github-actions",
         "sha256:1",
         "completed",
     )
     other = github.token("infra[bot]", checks="write")
-    assert github.ask(other, "PATCH", f"/check-runs/{made['id']}", {"conclusion": "failure"})[0] == 403
+    assert github.ask(other, "PATCH", f"/check-runs/{created['id']}", {"conclusion": "failure"})[0] == 403
     assert github.ask(github.token("olga"), "POST", "/check-runs", check(github))[0] == 403
-    assert [one.conclusion for one in github.checks(github.trunk)] == ["success"]
+    assert [check.conclusion for check in github.checks(github.trunk)] == ["success"]
 
 
 def test_a_check_by_the_api_is_in_the_first_suite_of_its_commit(github: GitHub, token: str) -> None:
@@ -45,8 +45,8 @@ def test_a_check_by_the_api_is_in_the_first_suite_of_its_commit(github: GitHub, 
             runs.start_run(place, name, "pull_request", "main", github.trunk, "ada").id
             for name in ("infra-plan.yml", "mine.yml")
         )
-    _, _, made = github.ask(token, "POST", "/check-runs", check(github, name="infra/prod"))
-    assert made["check_suite"]["id"] == first != second
+    _, _, created = github.ask(token, "POST", "/check-runs", check(github, name="infra/prod"))
+    assert created["check_suite"]["id"] == first != second
     _, _, other = github.ask(github.token("infra[bot]", checks="write"), "POST", "/check-runs", check(github))
     assert other["check_suite"]["id"] not in (first, second)
 
@@ -57,9 +57,9 @@ def test_the_latest_check_of_a_name_hides_the_others_unless_asked(github: GitHub
     github.ask(token, "POST", "/check-runs", check(github, name="other"))
 
     def told(query: str) -> list[tuple[str, str]]:
-        _, _, found = github.ask(token, "GET", f"/commits/{github.trunk}/check-runs?{query}")
-        assert found["total_count"] == len(found["check_runs"])
-        return [(one["name"], one["conclusion"]) for one in found["check_runs"]]
+        _, _, documents = github.ask(token, "GET", f"/commits/{github.trunk}/check-runs?{query}")
+        assert documents["total_count"] == len(documents["check_runs"])
+        return [(check_run["name"], check_run["conclusion"]) for check_run in documents["check_runs"]]
 
     assert told("") == [("other", "success"), ("infra", "success")]
     assert told("filter=all&check_name=infra") == [("infra", "success"), ("infra", "failure")]
@@ -67,16 +67,16 @@ def test_the_latest_check_of_a_name_hides_the_others_unless_asked(github: GitHub
 
 def test_annotations_come_in_fifties(github: GitHub, token: str) -> None:
     output = {"title": "t", "summary": "s", "annotations": [REMARK] * 50}
-    _, _, made = github.ask(token, "POST", "/check-runs", check(github, output=output))
-    github.ask(token, "PATCH", f"/check-runs/{made['id']}", {"output": output})
+    _, _, created = github.ask(token, "POST", "/check-runs", check(github, output=output))
+    github.ask(token, "PATCH", f"/check-runs/{created['id']}", {"output": output})
 
-    _, _, whole = github.ask(token, "GET", f"/check-runs/{made['id']}")
+    _, _, whole = github.ask(token, "GET", f"/check-runs/{created['id']}")
     assert whole["output"]["annotations_count"] == 100
-    _, _, page = github.ask(token, "GET", f"/check-runs/{made['id']}/annotations?per_page=100")
+    _, _, page = github.ask(token, "GET", f"/check-runs/{created['id']}/annotations?per_page=100")
     assert len(page) == 100
 
     output["annotations"] = [REMARK] * 51
-    assert github.ask(token, "PATCH", f"/check-runs/{made['id']}", {"output": output})[0] == 422
+    assert github.ask(token, "PATCH", f"/check-runs/{created['id']}", {"output": output})[0] == 422
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_latest_status_of_a_context_counts(github: GitHub, token: str) -> No
 
     _, _, combined = github.ask(token, "GET", f"/commits/{github.trunk}/status")
     assert (combined["state"], combined["total_count"]) == ("success", 2)
-    assert {name: one.state for name, one in github.statuses(github.trunk).items()} == {
+    assert {name: status.state for name, status in github.statuses(github.trunk).items()} == {
         "a": "success",
         "b": "success",
     }
@@ -116,18 +116,18 @@ def test_a_deployment_goes_on_and_makes_the_one_before_inactive(github: GitHub, 
     ids = []
     for _ in range(2):
         body = {"ref": github.trunk, "environment": "dev", "required_contexts": [], "auto_merge": False}
-        _, _, made = github.ask(token, "POST", "/deployments", body)
-        ids.append(made["id"])
+        _, _, created = github.ask(token, "POST", "/deployments", body)
+        ids.append(created["id"])
         for state in ("in_progress", "success"):
-            path = f"/deployments/{made['id']}/statuses"
+            path = f"/deployments/{created['id']}/statuses"
             assert github.ask(token, "POST", path, {"state": state, "log_url": "http://x/run"})[0] == 201
 
-    assert [[status.state for status in one.statuses] for one in github.deployments()] == [
+    assert [[status.state for status in deployment.statuses] for deployment in github.deployments()] == [
         ["in_progress", "success", "inactive"],
         ["in_progress", "success"],
     ]
     _, _, listed = github.ask(token, "GET", "/deployments?environment=dev")
-    assert [one["id"] for one in listed] == ids[::-1]
+    assert [document["id"] for document in listed] == ids[::-1]
     assert github.ask(token, "GET", "/deployments?environment=prod")[2] == []
     _, _, statuses = github.ask(token, "GET", f"/deployments/{ids[1]}/statuses")
     assert (statuses[0]["state"], statuses[0]["log_url"]) == ("success", "http://x/run")
@@ -149,9 +149,9 @@ def test_a_commit_on_trunk_belongs_to_what_brought_it(github: GitHub, token: str
     other = github.commit("main", {"b.tf": "1\n"})
 
     def belongs(commit: str) -> list[int]:
-        return [one["number"] for one in github.ask(token, "GET", f"/commits/{commit}/pulls")[2]]
+        return [document["number"] for document in github.ask(token, "GET", f"/commits/{commit}/pulls")[2]]
 
-    assert [one["number"] for one in before] == [number]
+    assert [document["number"] for document in before] == [number]
     assert belongs(merged) == belongs(head) == [number]
     assert belongs(other) == []
     assert github.ask(token, "GET", "/commits/ffffffffffffffffffffffffffffffffffffffff/pulls")[0] == 422

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.sandbox.github.faults import Fault, Faults
+from orchestrator.sandbox.faults import HttpFaults
+from orchestrator.sandbox.github.faults import read_fault
 from tests.support.github import GitHub
 
 
@@ -21,7 +22,7 @@ def test_a_status_is_answered_as_often_as_said(github: GitHub, token: str, statu
 
     answers = [github.ask(token, "POST", path, {"body": "x"}) for _ in range(3)]
 
-    assert [one[0] for one in answers] == [status, status, 201]
+    assert [answer[0] for answer in answers] == [status, status, 201]
     assert answers[0][1]["retry-after"] == "3"
     assert len(github.comments(number)) == 1
     assert github.ask(token, "GET", path)[0] == 200
@@ -30,10 +31,10 @@ def test_a_status_is_answered_as_often_as_said(github: GitHub, token: str, statu
 def test_the_secondary_limit_is_told_as_github_tells_it(github: GitHub, token: str) -> None:
     github.fault(secondary=True)
 
-    status, headers, told = github.ask(token, "GET", "/issues")
+    status, headers, answer = github.ask(token, "GET", "/issues")
 
     assert status == 403
-    assert "secondary rate limit" in told["message"]
+    assert "secondary rate limit" in answer["message"]
     assert int(headers["retry-after"]) > 0
     assert int(headers["x-ratelimit-remaining"]) > 0
 
@@ -60,14 +61,14 @@ def test_a_delay_is_only_a_delay(github: GitHub, token: str) -> None:
 
 
 def test_the_first_so_many_pass() -> None:
-    faults = Faults()
-    faults.add(Fault("GET", "*/a", status=500, after=1, times=2))
+    faults = HttpFaults()
+    faults.add(read_fault({"method": "GET", "path": "*/a", "status": 500, "after": 1, "times": 2}))
 
     struck = [bool(faults.strike("GET", "/x/a")) for _ in range(5)]
 
     assert struck == [False, True, True, False, False]
     assert faults.strike("POST", "/x/a") is None
-    faults.add(Fault(status=500, times=0))
+    faults.add(read_fault({"status": 500, "times": 0}))
     assert all(faults.strike("POST", "/") for _ in range(3))
     faults.clear()
     assert faults.strike("POST", "/") is None
@@ -76,4 +77,4 @@ def test_the_first_so_many_pass() -> None:
 @pytest.mark.parametrize("raw", [{"status": 418}, {"colour": "red"}])
 def test_a_fault_that_cannot_be_is_refused(raw: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        Fault.read(raw)
+        read_fault(raw)

@@ -8,12 +8,15 @@ from tests.support.github import BOT, GitHub
 
 
 def test_an_issue_is_closed_and_opened_again(github: GitHub, token: str) -> None:
-    status, _, made = github.ask(
+    status, _, created = github.ask(
         token, "POST", "/issues", {"title": "Drift", "labels": ["drift"], "assignees": ["ada"]}
     )
-    number = made["number"]
+    number = created["number"]
     assert status == 201
-    assert ([one["name"] for one in made["labels"]], [one["login"] for one in made["assignees"]]) == (
+    assert (
+        [label["name"] for label in created["labels"]],
+        [assignee["login"] for assignee in created["assignees"]],
+    ) == (
         ["drift"],
         ["ada"],
     )
@@ -30,13 +33,13 @@ def test_an_issue_is_closed_and_opened_again(github: GitHub, token: str) -> None
     assert (reopened["state"], reopened["state_reason"], reopened["closed_at"]) == ("open", "reopened", None)
 
     _, _, events = github.ask(token, "GET", f"/issues/{number}/events")
-    assert [one["event"] for one in events] == ["labeled", "assigned", "closed", "reopened"]
+    assert [event["event"] for event in events] == ["labeled", "assigned", "closed", "reopened"]
 
 
 def test_who_has_no_role_cannot_be_assigned(github: GitHub, token: str) -> None:
-    status, _, told = github.ask(token, "POST", "/issues", {"title": "Drift", "assignees": ["ada", "gone"]})
+    status, _, answer = github.ask(token, "POST", "/issues", {"title": "Drift", "assignees": ["ada", "gone"]})
 
-    assert (status, told["errors"][0]["value"]) == (422, "gone")
+    assert (status, answer["errors"][0]["value"]) == (422, "gone")
     assert github.issues() == []
     assert github.ask(token, "GET", "/assignees/ada")[0] == 204
     assert github.ask(token, "GET", "/assignees/gone")[0] == 404
@@ -49,8 +52,8 @@ def test_issues_are_found_by_labels_and_state(github: GitHub, token: str) -> Non
     github.close(two)
 
     def numbers(query: str) -> list[int]:
-        _, _, found = github.ask(token, "GET", f"/issues?{query}")
-        return [one["number"] for one in found]
+        _, _, documents = github.ask(token, "GET", f"/issues?{query}")
+        return [document["number"] for document in documents]
 
     assert numbers("labels=drift") == [1]
     assert numbers("labels=drift&state=all") == [2, 1]
@@ -62,24 +65,24 @@ def test_issues_are_found_by_labels_and_state(github: GitHub, token: str) -> Non
 
 def test_a_comment_is_edited_and_taken_away(github: GitHub, token: str) -> None:
     number = github.open_issue("One")
-    _, headers, made = github.ask(token, "POST", f"/issues/{number}/comments", {"body": "First"})
-    assert headers["location"] == made["url"]
+    _, headers, created = github.ask(token, "POST", f"/issues/{number}/comments", {"body": "First"})
+    assert headers["location"] == created["url"]
 
-    github.ask(token, "PATCH", f"/issues/comments/{made['id']}", {"body": "Second"})
-    assert [(one.author, one.body) for one in github.comments(number)] == [(BOT, "Second")]
-    assert github.ask(token, "DELETE", f"/issues/comments/{made['id']}")[0] == 204
+    github.ask(token, "PATCH", f"/issues/comments/{created['id']}", {"body": "Second"})
+    assert [(comment.author, comment.body) for comment in github.comments(number)] == [(BOT, "Second")]
+    assert github.ask(token, "DELETE", f"/issues/comments/{created['id']}")[0] == 204
 
     assert github.comments(number) == []
-    assert github.ask(token, "GET", f"/issues/comments/{made['id']}")[0] == 404
+    assert github.ask(token, "GET", f"/issues/comments/{created['id']}")[0] == 404
 
 
 @pytest.mark.parametrize(("length", "status"), [(65_536, 201), (65_537, 422)])
 def test_a_comment_is_only_so_long(github: GitHub, token: str, length: int, status: int) -> None:
     number = github.open_issue("One")
 
-    found, _, _ = github.ask(token, "POST", f"/issues/{number}/comments", {"body": "x" * length})
+    answered_status, _, _ = github.ask(token, "POST", f"/issues/{number}/comments", {"body": "x" * length})
 
-    assert found == status
+    assert answered_status == status
     assert len(github.comments(number)) == (status == 201)
 
 
@@ -90,8 +93,8 @@ def test_a_reaction_is_set_once(github: GitHub, token: str) -> None:
     assert [github.ask(token, "POST", path, {"content": "eyes"})[0] for _ in range(2)] == [201, 200]
     assert github.ask(token, "POST", path, {"content": "bored"})[0] == 422
 
-    _, _, found = github.ask(token, "GET", path)
-    assert [(one["content"], one["user"]["login"]) for one in found] == [("eyes", BOT)]
+    _, _, documents = github.ask(token, "GET", path)
+    assert [(document["content"], document["user"]["login"]) for document in documents] == [("eyes", BOT)]
 
 
 def test_who_set_a_label_and_when_is_told(github: GitHub, token: str) -> None:
@@ -101,14 +104,16 @@ def test_who_set_a_label_and_when_is_told(github: GitHub, token: str) -> None:
     github.unlabel(number, "allow-destroy", by="bert")
     github.label(number, "allow-destroy", by="ada")
 
-    _, _, found = github.ask(token, "GET", f"/issues/{number}/events")
+    _, _, documents = github.ask(token, "GET", f"/issues/{number}/events")
 
-    assert [(one["event"], one["actor"]["login"], one["label"]["name"]) for one in found] == [
+    assert [
+        (document["event"], document["actor"]["login"], document["label"]["name"]) for document in documents
+    ] == [
         ("labeled", "olga", "allow-destroy"),
         ("unlabeled", "bert", "allow-destroy"),
         ("labeled", "ada", "allow-destroy"),
     ]
-    times = [one["created_at"] for one in found]
+    times = [document["created_at"] for document in documents]
     assert times == sorted(set(times))
 
 
@@ -120,9 +125,9 @@ def test_the_timeline_has_everything_in_order(github: GitHub, token: str) -> Non
     github.label(number, "large")
     github.merge(number)
 
-    _, _, found = github.ask(token, "GET", f"/issues/{number}/timeline")
+    _, _, documents = github.ask(token, "GET", f"/issues/{number}/timeline")
 
-    kinds = [one["event"] for one in found]
+    kinds = [document["event"] for document in documents]
     assert kinds == ["committed", "commented", "reviewed", "labeled", "merged", "closed"]
 
 
@@ -138,7 +143,7 @@ def test_labels_are_the_same_in_any_case(github: GitHub, token: str) -> None:
     assert github.ask(token, "DELETE", f"/issues/{number}/labels/dev")[0] == 404
     assert github.ask(token, "POST", "/labels", {"name": "DRIFT"})[0] == 422
     assert github.ask(token, "GET", "/labels/drift")[2]["name"] == "Drift"
-    assert [one["name"] for one in github.ask(token, "GET", "/labels")[2]] == ["Drift", "dev"]
+    assert [document["name"] for document in github.ask(token, "GET", "/labels")[2]] == ["Drift", "dev"]
 
 
 def test_a_long_list_comes_in_pages(github: GitHub, token: str) -> None:
@@ -146,11 +151,11 @@ def test_a_long_list_comes_in_pages(github: GitHub, token: str) -> None:
     for at in range(7):
         github.comment(number, "ada", f"{at}")
 
-    seen: list[str] = []
+    bodies: list[str] = []
     path = f"/issues/{number}/comments?per_page=3"
     while path:
-        _, headers, found = github.ask(token, "GET", path)
-        seen += [one["body"] for one in found]
+        _, headers, documents = github.ask(token, "GET", path)
+        bodies += [document["body"] for document in documents]
         links = {
             part.split('"')[1]: part.split(";")[0].strip(" <>")
             for part in headers.get("link", "").split(",")
@@ -158,7 +163,7 @@ def test_a_long_list_comes_in_pages(github: GitHub, token: str) -> None:
         }
         path = links.get("next", "").partition(github.repository)[2]
 
-    assert seen == [str(at) for at in range(7)]
+    assert bodies == [str(at) for at in range(7)]
     assert set(links) == {"prev", "first"}
     assert len(github.ask(token, "GET", f"/issues/{number}/comments?per_page=1000")[2]) == 7
 
@@ -166,7 +171,7 @@ def test_a_long_list_comes_in_pages(github: GitHub, token: str) -> None:
 def test_everything_of_an_issue_changes(github: GitHub, token: str) -> None:
     number = github.open_issue("Old", labels=["drift", "dev"])
 
-    _, _, told = github.ask(
+    _, _, answer = github.ask(
         token,
         "PATCH",
         f"/issues/{number}",
@@ -174,14 +179,14 @@ def test_everything_of_an_issue_changes(github: GitHub, token: str) -> None:
     )
     github.ask(token, "PATCH", f"/issues/{number}", {"assignees": ["bert"]})
 
-    assert (told["title"], told["body"], [one["name"] for one in told["labels"]]) == (
+    assert (answer["title"], answer["body"], [label["name"] for label in answer["labels"]]) == (
         "New",
         "Text",
         ["dev", "prod"],
     )
     issue = github.issue(number)
     assert issue.assignees == ["bert"]
-    assert [one.kind for one in issue.events][2:] == [
+    assert [event.kind for event in issue.events][2:] == [
         *("renamed", "unlabeled", "labeled", "assigned", "unassigned", "assigned"),
     ]
     assert github.ask(token, "GET", f"/issues/{number}/events")[0] == 200
@@ -191,9 +196,9 @@ def test_everything_of_an_issue_changes(github: GitHub, token: str) -> None:
 def test_a_reader_opens_an_issue_without_labels(github: GitHub) -> None:
     body = {"title": "Help", "labels": ["drift"], "assignees": ["ada"]}
 
-    status, _, told = github.ask(github.token("rita"), "POST", "/issues", body)
+    status, _, answer = github.ask(github.token("rita"), "POST", "/issues", body)
 
-    assert (status, told["labels"], told["assignees"]) == (201, [], [])
+    assert (status, answer["labels"], answer["assignees"]) == (201, [], [])
     assert github.ask(github.token("rita"), "POST", "/issues", {"title": " "})[0] == 422
     assert github.ask(github.token("rita"), "POST", "/issues", {})[0] == 422
 
@@ -209,13 +214,13 @@ def test_only_writers_change_the_comments_of_others(github: GitHub) -> None:
 
 
 def test_a_label_is_made_with_a_colour(github: GitHub, token: str) -> None:
-    made = {"name": "allow destroy", "color": "ff0000", "description": "Deletions are meant"}
+    created = {"name": "allow destroy", "color": "ff0000", "description": "Deletions are meant"}
 
-    assert github.ask(token, "POST", "/labels", made)[0] == 201
+    assert github.ask(token, "POST", "/labels", created)[0] == 201
 
-    _, _, told = github.ask(token, "GET", "/labels/allow%20destroy")
-    assert {name: told[name] for name in made} == made
+    _, _, answer = github.ask(token, "GET", "/labels/allow%20destroy")
+    assert {name: answer[name] for name in created} == created
     number = github.open_issue("One", labels=["Allow Destroy"])
-    assert [one["name"] for one in github.ask(token, "GET", f"/issues/{number}/labels")[2]] == [
+    assert [document["name"] for document in github.ask(token, "GET", f"/issues/{number}/labels")[2]] == [
         "allow destroy"
     ]

@@ -61,18 +61,18 @@ def test_it_is_dropped(text: str, hidden: str) -> None:
 
 
 def test_what_was_opened_is_closed() -> None:
-    shown = render("<details><summary>s</summary>\n\n<table><tr><td>x", HOME)
+    html = render("<details><summary>s</summary>\n\n<table><tr><td>x", HOME)
 
-    assert shown.count("<details>") == shown.count("</details>") == 1
-    assert shown.endswith("</table></details>")
+    assert html.count("<details>") == html.count("</details>") == 1
+    assert html.endswith("</table></details>")
     assert render("</div></main></article>x", HOME) == "x"
 
 
 @given(st.text(alphabet="<>/ab&;\"'=![]()`#@\n -|:dt", max_size=60))
 def test_nothing_unbalanced_comes_out(text: str) -> None:
-    shown = render(text, HOME)
+    html = render(text, HOME)
     opened: list[str] = []
-    for part in shown.split("<")[1:]:
+    for part in html.split("<")[1:]:
         name = part.split(">")[0].split(" ")[0].strip("/")
         if part.startswith("/"):
             assert opened.pop() == name

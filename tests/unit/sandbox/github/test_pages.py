@@ -39,15 +39,15 @@ def test_a_pull_request_tells_its_whole_story(github: GitHub, token: str) -> Non
     assert '<span class="badge open">Open</span>' in text
     assert '<a class="mention" href="/bert">@bert</a>' in text
     story = ["Add &lt;a&gt;", "<h2>Plan</h2>", "🚀 1", "approved these changes", "added the label", "lint"]
-    assert [text.index(one) for one in story] == sorted(text.index(one) for one in story)
+    assert [text.index(document) for document in story] == sorted(text.index(document) for document in story)
     assert "Some checks were not successful" in text
     assert "<code>a.tf:3</code>" in text
     assert "&lt;No&gt;" in text
 
     merged = github.merge(number, "squash")
     deployed = {"ref": merged, "environment": "dev", "required_contexts": []}
-    _, _, made = github.ask(token, "POST", "/deployments", deployed)
-    path = f"/deployments/{made['id']}/statuses"
+    _, _, created = github.ask(token, "POST", "/deployments", deployed)
+    path = f"/deployments/{created['id']}/statuses"
     github.ask(token, "POST", path, {"state": "success", "description": "3 applied"})
 
     text = page(github, f"/pull/{number}")

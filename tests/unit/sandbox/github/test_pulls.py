@@ -30,10 +30,10 @@ def test_a_push_moves_the_head_and_the_test_merge(github: GitHub, token: str) ->
 
     head = github.commit("feature", {"b.tf": "1\n"})
 
-    _, _, told = github.ask(token, "GET", f"/pulls/{number}")
-    assert told["head"]["sha"] == head
-    assert told["merge_commit_sha"] != merge
-    assert told["commits"] == 2
+    _, _, answer = github.ask(token, "GET", f"/pulls/{number}")
+    assert answer["head"]["sha"] == head
+    assert answer["merge_commit_sha"] != merge
+    assert answer["commits"] == 2
 
 
 def test_a_force_push_is_told(github: GitHub) -> None:
@@ -45,7 +45,7 @@ def test_a_force_push_is_told(github: GitHub) -> None:
 
     events = github.pull(number).events
 
-    assert [(one.kind, one.commit) for one in events] == [("head_ref_force_pushed", head)]
+    assert [(event.kind, event.commit) for event in events] == [("head_ref_force_pushed", head)]
 
 
 def test_a_conflict_is_not_mergeable_until_it_is_solved(github: GitHub) -> None:
@@ -56,9 +56,9 @@ def test_a_conflict_is_not_mergeable_until_it_is_solved(github: GitHub) -> None:
     pull = github.pull(number).pull
     assert pull
     assert pull.mergeable is False
-    with pytest.raises(GitHubError) as told:
+    with pytest.raises(GitHubError) as error:
         github.merge(number)
-    assert told.value.status == 405
+    assert error.value.status == 405
 
     github.work.git("checkout", "-q", "--detach", "origin/feature")
     github.work.git("fetch", "-q", "origin")
@@ -82,7 +82,7 @@ def test_a_merge_commit_has_both_parents(github: GitHub) -> None:
         assert commit.message == f"Merge pull request #{number} from acme/feature\n\nAdd a"
     assert issue.pull
     assert (issue.state, issue.pull.merged_by, issue.pull.merge_commit) == ("closed", "olga", merged)
-    assert [one.kind for one in issue.events] == ["merged", "closed"]
+    assert [event.kind for event in issue.events] == ["merged", "closed"]
 
 
 def test_a_squash_is_one_commit_on_trunk(github: GitHub) -> None:
@@ -110,12 +110,12 @@ def test_a_rebase_writes_each_commit_again(github: GitHub, token: str) -> None:
 
     with github.place as place:
         line = place.git.commits(trunk, merged)
-        assert [place.git.commit(one).message for one in line] == ["One", "Two"]
+        assert [place.git.commit(document).message for document in line] == ["One", "Two"]
         assert not {first, second} & set(line)
         assert place.git.read(merged, "c.tf")
     for commit in line:
-        _, _, found = github.ask(token, "GET", f"/commits/{commit}/pulls")
-        assert [one["number"] for one in found] == [number]
+        _, _, documents = github.ask(token, "GET", f"/commits/{commit}/pulls")
+        assert [document["number"] for document in documents] == [number]
 
 
 def test_a_merge_pushed_by_hand_counts_as_merged(github: GitHub) -> None:
@@ -145,8 +145,8 @@ def test_a_queue_merges_each_onto_the_one_before(github: GitHub, token: str) -> 
     assert github.trunk == group["head_sha"]
     assert all(github.pull(number).state == "closed" for number in numbers)
     for commit, number in zip(commits.values(), numbers, strict=True):
-        _, _, found = github.ask(token, "GET", f"/commits/{commit}/pulls")
-        assert [one["number"] for one in found] == [number]
+        _, _, documents = github.ask(token, "GET", f"/commits/{commit}/pulls")
+        assert [document["number"] for document in documents] == [number]
 
 
 def test_deleting_the_branch_closes_it_unmerged(github: GitHub) -> None:
@@ -158,7 +158,7 @@ def test_deleting_the_branch_closes_it_unmerged(github: GitHub) -> None:
     issue = github.pull(number)
     assert issue.pull
     assert (issue.state, issue.pull.merged_at) == ("closed", "")
-    assert [one.kind for one in issue.events] == ["head_ref_deleted", "closed"]
+    assert [event.kind for event in issue.events] == ["head_ref_deleted", "closed"]
     token = github.token("olga")
     assert github.ask(token, "PATCH", f"/pulls/{number}", {"state": "open"})[0] == 422
 
@@ -172,7 +172,7 @@ def test_a_closed_one_is_opened_again_with_what_was_pushed_meanwhile(github: Git
     assert github.ask(token, "PATCH", f"/pulls/{number}", {"state": "open"})[0] == 200
 
     assert github.head(number) == head
-    assert [one.kind for one in github.pull(number).events] == ["closed", "reopened"]
+    assert [event.kind for event in github.pull(number).events] == ["closed", "reopened"]
 
 
 def test_a_branch_reset_to_trunk_closes_it(github: GitHub) -> None:
@@ -193,10 +193,10 @@ def test_what_cannot_be_opened_is_refused(github: GitHub, token: str, branch: st
     github.commit("feature", {"a.tf": "1\n"})
     github.open("feature")
 
-    status, _, told = github.ask(token, "POST", "/pulls", {"title": "A", "head": branch, "base": "main"})
+    status, _, answer = github.ask(token, "POST", "/pulls", {"title": "A", "head": branch, "base": "main"})
 
     assert status == 422
-    assert message in str(told)
+    assert message in str(answer)
 
 
 def test_a_moved_head_is_not_merged_by_its_old_name(github: GitHub, token: str) -> None:
@@ -214,11 +214,11 @@ def test_nobody_approves_their_own(github: GitHub) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature", author="ada")
 
-    status, _, told = github.ask(
+    status, _, answer = github.ask(
         github.token("ada"), "POST", f"/pulls/{number}/reviews", {"event": "APPROVE"}
     )
 
-    assert (status, told["message"]) == (422, "Can not approve your own pull request")
+    assert (status, answer["message"]) == (422, "Can not approve your own pull request")
 
 
 def test_a_review_keeps_the_head_it_was_given_on(github: GitHub, token: str) -> None:
@@ -227,11 +227,11 @@ def test_a_review_keeps_the_head_it_was_given_on(github: GitHub, token: str) -> 
     github.review(number, "bert")
     github.commit("feature", {"b.tf": "1\n"})
 
-    _, _, found = github.ask(token, "GET", f"/pulls/{number}/reviews")
+    _, _, documents = github.ask(token, "GET", f"/pulls/{number}/reviews")
 
-    assert [(one["state"], one["commit_id"], one["user"]["login"]) for one in found] == [
-        ("APPROVED", head, "bert")
-    ]
+    assert [
+        (document["state"], document["commit_id"], document["user"]["login"]) for document in documents
+    ] == [("APPROVED", head, "bert")]
 
 
 def test_files_tell_renames_and_deletions(github: GitHub, token: str) -> None:
@@ -241,9 +241,12 @@ def test_files_tell_renames_and_deletions(github: GitHub, token: str) -> None:
     )
     number = github.open("feature")
 
-    _, _, found = github.ask(token, "GET", f"/pulls/{number}/files")
+    _, _, documents = github.ask(token, "GET", f"/pulls/{number}/files")
 
-    assert [(one["filename"], one["status"], one.get("previous_filename")) for one in found] == [
+    assert [
+        (document["filename"], document["status"], document.get("previous_filename"))
+        for document in documents
+    ] == [
         ("gone.tf", "removed", None),
         ("new.tf", "renamed", "old.tf"),
         ("x é.tf", "added", None),
@@ -257,7 +260,7 @@ def test_pull_requests_are_found_by_state_branch_and_base(github: GitHub, token:
     github.close(1)
 
     def numbers(query: str) -> list[int]:
-        return [one["number"] for one in github.ask(token, "GET", f"/pulls?{query}")[2]]
+        return [document["number"] for document in github.ask(token, "GET", f"/pulls?{query}")[2]]
 
     assert numbers("") == [2]
     assert numbers("state=all") == [2, 1]
@@ -275,13 +278,13 @@ def test_title_body_and_base_change(github: GitHub, token: str) -> None:
     head = github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
 
-    status, _, told = github.ask(
+    status, _, answer = github.ask(
         token, "PATCH", f"/pulls/{number}", {"title": "New", "body": "Why", "base": "release"}
     )
 
-    assert (status, told["title"], told["body"], told["base"]["ref"]) == (200, "New", "Why", "release")
-    assert told["base"]["sha"] == old
-    assert [one.kind for one in github.pull(number).events] == ["renamed"]
+    assert (status, answer["title"], answer["body"], answer["base"]["ref"]) == (200, "New", "Why", "release")
+    assert answer["base"]["sha"] == old
+    assert [event.kind for event in github.pull(number).events] == ["renamed"]
     assert github.ask(token, "PATCH", f"/pulls/{number}", {"base": "gone"})[0] == 422
     assert github.ask(token, "PATCH", f"/pulls/{number}", {"state": "half"})[0] == 422
     _, _, commits = github.ask(token, "GET", f"/pulls/{number}/commits")
@@ -297,12 +300,12 @@ def test_the_repository_says_how_to_merge(github: GitHub, token: str) -> None:
     path = f"/pulls/{number}/merge"
     assert github.ask(token, "PUT", path, {"merge_method": "merge"})[0] == 405
     assert github.ask(token, "PUT", path, {"merge_method": "octopus"})[0] == 422
-    status, _, told = github.ask(token, "PUT", path, {"merge_method": "squash", "commit_title": "Mine"})
+    status, _, answer = github.ask(token, "PUT", path, {"merge_method": "squash", "commit_title": "Mine"})
 
-    assert (status, told["merged"]) == (200, True)
+    assert (status, answer["merged"]) == (200, True)
     assert "feature" not in github.branches()
     with github.place as place:
-        assert place.git.commit(told["sha"]).message == "Mine"
+        assert place.git.commit(answer["sha"]).message == "Mine"
     _, _, repository = github.ask(token, "GET", "")
     assert (repository["allow_merge_commit"], repository["delete_branch_on_merge"]) == (False, True)
     assert github.ask(token, "PUT", path, {"merge_method": "squash"})[0] == 405
@@ -311,10 +314,10 @@ def test_the_repository_says_how_to_merge(github: GitHub, token: str) -> None:
 def test_a_draft_is_not_merged(github: GitHub, token: str) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     body = {"title": "A", "head": "acme:feature", "base": "main", "draft": True}
-    _, _, made = github.ask(token, "POST", "/pulls", body)
+    _, _, created = github.ask(token, "POST", "/pulls", body)
 
-    assert made["draft"] is True
-    assert github.ask(token, "PUT", f"/pulls/{made['number']}/merge", {})[0] == 405
+    assert created["draft"] is True
+    assert github.ask(token, "PUT", f"/pulls/{created['number']}/merge", {})[0] == 405
 
 
 @pytest.mark.parametrize(
@@ -331,7 +334,7 @@ def test_a_review_needs_words_unless_it_approves(github: GitHub, body: dict[str,
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature", author="ada")
 
-    found, _, _ = github.ask(github.token("bert"), "POST", f"/pulls/{number}/reviews", body)
+    answered_status, _, _ = github.ask(github.token("bert"), "POST", f"/pulls/{number}/reviews", body)
 
-    assert found == status
+    assert answered_status == status
     assert len(github.pull(number).reviews) == (status == 200)

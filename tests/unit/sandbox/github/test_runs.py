@@ -11,27 +11,27 @@ from orchestrator.sandbox.github import runs
 from orchestrator.sandbox.github.commit_shapes import workflow_id
 from orchestrator.sandbox.github.control import event
 from orchestrator.sandbox.github.errors import GitHubError
-from orchestrator.sandbox.github.model import Job, Run
+from orchestrator.sandbox.github.model import JobRecord, WorkflowRun
 from tests.support.github import GitHub
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
     """One server for all: each test has runs, and a concurrency group, of its own."""
-    with GitHub(tmp_path_factory.mktemp("runs")) as found:
-        found.environment("prod-approval", reviewers=["bert"])
-        found.environment("own-approval", reviewers=["bert"], prevent_self_review=True)
-        found.environment("prod", branches=["main"])
-        yield found
+    with GitHub(tmp_path_factory.mktemp("runs")) as github_server:
+        github_server.environment("prod-approval", reviewers=["bert"])
+        github_server.environment("own-approval", reviewers=["bert"], prevent_self_review=True)
+        github_server.environment("prod", branches=["main"])
+        yield github_server
 
 
 @pytest.fixture
 def place(served: GitHub) -> Iterator[Any]:
-    with served.place as found:
-        yield found
+    with served.place as repository_service:
+        yield repository_service
 
 
-def run(place: Any, actor: str = "ada", branch: str = "main") -> Run:
+def run(place: Any, actor: str = "ada", branch: str = "main") -> WorkflowRun:
     commit = place.git.heads()["main"]
     return runs.start_run(place, "infra-apply.yml", "push", branch, commit, actor)
 
@@ -78,34 +78,36 @@ def test_an_environment_takes_jobs_of_its_branches(place: Any) -> None:
     assert runs.start_job(place, run(place).id, "apply", environment="prod").status == "in_progress"
 
 
-def started(place: Any, group: str, queue: str, count: int = 3) -> list[tuple[Run, Job]]:
-    made = []
+def started(place: Any, group: str, queue: str, count: int = 3) -> list[tuple[WorkflowRun, JobRecord]]:
+    started_jobs = []
     for _ in range(count):
-        one = run(place)
-        made.append((one, runs.start_job(place, one.id, "apply", group=group, queue=queue)))
-    return made
+        workflow_run = run(place)
+        started_jobs.append(
+            (workflow_run, runs.start_job(place, workflow_run.id, "apply", group=group, queue=queue))
+        )
+    return started_jobs
 
 
 def test_jobs_of_a_group_that_queues_keep_their_turn(place: Any) -> None:
-    made = started(place, "queues", "max")
-    assert [job.status for _, job in made] == ["in_progress", "queued", "queued"]
-    other = runs.start_job(place, made[0][0].id, "apply", group="other", queue="max")
+    started_jobs = started(place, "queues", "max")
+    assert [job.status for _, job in started_jobs] == ["in_progress", "queued", "queued"]
+    other = runs.start_job(place, started_jobs[0][0].id, "apply", group="other", queue="max")
     assert other.status == "in_progress"
-    for one, job in made:
+    for workflow_run, job in started_jobs:
         assert job.status == "in_progress"
-        runs.finish_job(place, one.id, job.id)
-    assert [job.conclusion for _, job in made] == ["success"] * 3
+        runs.finish_job(place, workflow_run.id, job.id)
+    assert [job.conclusion for _, job in started_jobs] == ["success"] * 3
 
 
 def test_jobs_of_a_group_that_does_not_queue_are_dropped(place: Any) -> None:
-    made = started(place, "drops", "single")
-    assert [job.status for _, job in made] == ["in_progress", "completed", "queued"]
-    assert made[1][1].conclusion == "cancelled"
+    started_jobs = started(place, "drops", "single")
+    assert [job.status for _, job in started_jobs] == ["in_progress", "completed", "queued"]
+    assert started_jobs[1][1].conclusion == "cancelled"
 
 
 def test_a_queue_has_an_end(place: Any) -> None:
-    made = started(place, "long", "max", runs.QUEUE_LIMIT + 2)
-    assert [job.conclusion for _, job in made] == [""] * (runs.QUEUE_LIMIT + 1) + ["cancelled"]
+    started_jobs = started(place, "long", "max", runs.QUEUE_LIMIT + 2)
+    assert [job.conclusion for _, job in started_jobs] == [""] * (runs.QUEUE_LIMIT + 1) + ["cancelled"]
 
 
 def test_a_job_that_waits_for_reviewers_holds_its_group(place: Any) -> None:
@@ -134,20 +136,20 @@ def test_who_approved_a_run_is_told(served: GitHub) -> None:
         runs.start_job(place, first.id, "gate", environment="prod-approval")
         runs.review_run(place, first.id, "prod-approval", "bert", comment="Fine.")
     token, path = github.token(actions="read"), f"/actions/runs/{first.id}/approvals"
-    status, _, found = github.ask(token, "GET", path)
+    status, _, documents = github.ask(token, "GET", path)
     assert status == 200
-    assert [(one["state"], one["user"]["login"], one["comment"]) for one in found] == [
-        ("approved", "bert", "Fine.")
-    ]
-    assert [one["name"] for one in found[0]["environments"]] == ["prod-approval"]
+    assert [
+        (document["state"], document["user"]["login"], document["comment"]) for document in documents
+    ] == [("approved", "bert", "Fine.")]
+    assert [environment["name"] for environment in documents[0]["environments"]] == ["prod-approval"]
     assert github.ask(token, "GET", "/actions/runs/1/approvals")[0] == 404
     assert github.ask(github.token(checks="read"), "GET", path)[0] == 403
 
 
 def test_a_later_job_belongs_to_the_newest_run_of_its_event_and_commit(served: GitHub) -> None:
     def started(kind: str, *, continues: bool) -> str:
-        made = event(served.server, served.repository, kind, 0, "ada", continues=continues)
-        return str(made["variables"]["GITHUB_RUN_ID"])
+        started_jobs = event(served.server, served.repository, kind, 0, "ada", continues=continues)
+        return str(started_jobs["variables"]["GITHUB_RUN_ID"])
 
     first, second = started("push", continues=False), started("push", continues=False)
     assert first != second

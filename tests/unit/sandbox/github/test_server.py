@@ -12,7 +12,8 @@ import pytest
 
 from orchestrator.errors import SandboxError
 from orchestrator.sandbox.github import control
-from orchestrator.sandbox.github.server import SAVED, GitHubServer
+from orchestrator.sandbox.github.server import GitHubServer
+from orchestrator.sandbox.github.service import SAVED
 from tests.support.github import BOT, GitHub
 from tests.support.openapi import violations
 
@@ -37,24 +38,24 @@ def test_what_happened_is_there_after_a_restart(tmp_path: Path, github: GitHub) 
 def test_a_broken_memory_is_told(tmp_path: Path) -> None:
     (tmp_path / SAVED).write_text('{"last_id": 1, "users": {"ada": 5}}')
 
-    with pytest.raises(SandboxError) as told:
+    with pytest.raises(SandboxError) as error:
         GitHubServer(os.environ, folder=tmp_path)
 
-    assert "begin anew" in told.value.advice
+    assert "begin anew" in error.value.advice
 
 
 def ask(github: GitHub, operation: str, *, token: str | None = None, **arguments: Any) -> tuple[int, Any]:
     """What an operation beside the API answers."""
     bearer = f"Bearer {github.server.control_token if token is None else token}"
-    status, _, told = github.ask("", "POST", f"//_sandbox/{operation}", arguments, Authorization=bearer)
-    return status, told
+    status, _, answer = github.ask("", "POST", f"//_sandbox/{operation}", arguments, Authorization=bearer)
+    return status, answer
 
 
 def test_the_sandbox_is_told_what_to_be_beside_the_api(github: GitHub) -> None:
     github.commit("feature", {"a.tf": "1\n"}, "Add a")
     name = github.repository
     assert ask(github, "user", repository=name, login="carl", role="write") == (200, {"result": None})
-    _, made = ask(github, "token", login="carl")
+    _, created = ask(github, "token", login="carl")
     assert ask(github, "open", repository=name, branch="feature", by="carl") == (200, {"result": 1})
     assert ask(github, "find", repository=name, branch="feature")[1] == {"result": 1}
     ask(github, "review", repository=name, number=1, by="bert", event="APPROVE")
@@ -63,16 +64,16 @@ def test_the_sandbox_is_told_what_to_be_beside_the_api(github: GitHub) -> None:
     ask(github, "environment", repository=name, name="prod", reviewers=["olga"])
     ask(github, "protect", repository=name, branch="main", rules={"enforce_admins": True})
     ask(github, "fault", path="*/issues", status=503)
-    assert github.ask(made["result"], "GET", "/issues")[0] == 503
+    assert github.ask(created["result"], "GET", "/issues")[0] == 503
     assert ask(github, "requests")[1]["result"] == [["GET", "/repos/acme/infra/issues", 503]]
     _, merged = ask(github, "merge", repository=name, number=1, by="olga", method="squash")
     assert merged["result"] == github.trunk
     assert ask(github, "dispatches", repository=name)[1] == {"result": []}
-    _, told = ask(github, "status")
-    assert told["result"]["repositories"][name]["pulls"] == [
+    _, answer = ask(github, "status")
+    assert answer["result"]["repositories"][name]["pulls"] == [
         {"number": 1, "title": "Add a", "state": "merged"}
     ]
-    assert told["result"]["repositories"][name]["environments"] == ["prod"]
+    assert answer["result"]["repositories"][name]["environments"] == ["prod"]
     ask(github, "protect", repository=name, branch="main", rules=None)
     with github.place as place:
         assert place.repository.protection == {}
@@ -91,10 +92,10 @@ def test_the_sandbox_is_told_what_to_be_beside_the_api(github: GitHub) -> None:
 def test_what_it_cannot_be_told_is_refused(
     github: GitHub, operation: str, arguments: dict[str, Any], status: int
 ) -> None:
-    found, told = ask(github, operation, **arguments)
+    documents, answer = ask(github, operation, **arguments)
 
-    assert found == status
-    assert told["message"]
+    assert documents == status
+    assert answer["message"]
 
 
 def test_only_the_sandbox_s_own_token_opens_it(github: GitHub, token: str) -> None:
@@ -122,12 +123,12 @@ def test_many_ask_at_once(github: GitHub, token: str) -> None:
         assert set(pool.map(write, range(40))) == {201}
 
     comments = github.comments(number)
-    assert sorted(int(one.body) for one in comments) == list(range(40))
-    assert len({one.id for one in comments}) == 40
+    assert sorted(int(comment.body) for comment in comments) == list(range(40))
+    assert len({comment.id for comment in comments}) == 40
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "query", "body", "status", "content", "told"),
+    ("method", "path", "query", "body", "status", "content", "answer"),
     [
         ("GET", "/repos/a/b/pulls/1", {}, None, 200, {"id": "x"}, "'x' is not of type 'integer'"),
         ("GET", "/repos/a/b/issues", {"label": "x"}, None, 200, [], "there is no parameter 'label'"),
@@ -142,11 +143,11 @@ def test_many_ask_at_once(github: GitHub, token: str) -> None:
     ],
 )
 def test_what_does_not_fit_the_description_is_found(
-    method: str, path: str, query: dict[str, str], body: object, status: int, content: Any, told: str
+    method: str, path: str, query: dict[str, str], body: object, status: int, content: Any, answer: str
 ) -> None:
     sent = b"" if body is None else json.dumps(body).encode()
 
-    assert told in "\n".join(violations(method, path, query, sent, status, content))
+    assert answer in "\n".join(violations(method, path, query, sent, status, content))
 
 
 def test_a_violation_fails_the_test_that_caused_it(tmp_path: Path) -> None:
@@ -164,9 +165,9 @@ def test_events_are_as_a_job_gets_them(github: GitHub) -> None:
     event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_text())
     assert (event["action"], event["pull_request"]["head"]["sha"]) == ("synchronize", head)
     assert environ["GITHUB_REF"] == f"refs/pull/{number}/merge"
-    told = json.loads(github.event_file("issue_comment", number).read_text())
-    assert (told["comment"]["id"], told["comment"]["user"]["login"]) == (comment, "bert")
-    assert "pull_request" in told["issue"]
+    loads = json.loads(github.event_file("issue_comment", number).read_text())
+    assert (loads["comment"]["id"], loads["comment"]["user"]["login"]) == (comment, "bert")
+    assert "pull_request" in loads["issue"]
     group = github.queue(number)
     queued = json.loads(github.event_file("merge_group", merge_group=group).read_text())
     assert queued["merge_group"]["head_sha"] == group["head_sha"]

@@ -17,7 +17,7 @@ def test_a_file_and_a_folder_are_read(github: GitHub, token: str) -> None:
     _, _, folder = github.ask(token, "GET", "/contents/docs")
 
     assert base64.b64decode(file["content"]) == b"* @ada\n"
-    assert [(one["type"], one["path"]) for one in folder] == [("file", "docs/a b.md")]
+    assert [(document["type"], document["path"]) for document in folder] == [("file", "docs/a b.md")]
     assert github.ask(token, "GET", "/contents/missing")[0] == 404
     assert github.ask(token, "GET", "/contents/docs/a%20b.md?ref=gone")[0] == 404
 
@@ -44,16 +44,18 @@ def test_protection_is_told_to_admins(github: GitHub, token: str) -> None:
         required_pull_request_reviews={"required_approving_review_count": 1},
     )
 
-    _, _, told = github.ask(admin, "GET", "/branches/main/protection")
-    assert told["required_status_checks"]["contexts"] == ["infra"]
-    assert told["required_pull_request_reviews"]["required_approving_review_count"] == 1
-    assert told["allow_force_pushes"] == {"enabled": False}
+    _, _, answer = github.ask(admin, "GET", "/branches/main/protection")
+    assert answer["required_status_checks"]["contexts"] == ["infra"]
+    assert answer["required_pull_request_reviews"]["required_approving_review_count"] == 1
+    assert answer["allow_force_pushes"] == {"enabled": False}
     _, _, branch = github.ask(token, "GET", "/branches/main")
     assert (branch["protected"], branch["protection"]["required_status_checks"]["contexts"]) == (
         True,
         ["infra"],
     )
-    assert [one["name"] for one in github.ask(token, "GET", "/branches?protected=true")[2]] == ["main"]
+    assert [document["name"] for document in github.ask(token, "GET", "/branches?protected=true")[2]] == [
+        "main"
+    ]
 
 
 def test_rules_in_force_are_those_of_active_rulesets(github: GitHub, token: str) -> None:
@@ -68,10 +70,12 @@ def test_rules_in_force_are_those_of_active_rulesets(github: GitHub, token: str)
             {"id": 2, "name": "off", "enforcement": "disabled", "rules": [{"type": "deletion"}]},
         ]
 
-    _, _, found = github.ask(token, "GET", "/rules/branches/main")
-    assert [(one["type"], one["ruleset_id"]) for one in found] == [("required_status_checks", 1)]
+    _, _, documents = github.ask(token, "GET", "/rules/branches/main")
+    assert [(document["type"], document["ruleset_id"]) for document in documents] == [
+        ("required_status_checks", 1)
+    ]
     assert github.ask(token, "GET", "/rules/branches/other")[2] == []
-    assert [one["name"] for one in github.ask(token, "GET", "/rulesets")[2]] == ["trunk", "off"]
+    assert [document["name"] for document in github.ask(token, "GET", "/rulesets")[2]] == ["trunk", "off"]
     assert github.ask(token, "GET", "/rulesets/1")[2]["rules"] == [rule]
     assert github.ask(token, "GET", "/rulesets/3")[0] == 404
 
@@ -82,13 +86,16 @@ def test_an_environment_tells_what_protects_it(github: GitHub, token: str) -> No
         "prod-approval", reviewers=["olga"], prevent_self_review=True, branches=["main"], wait_minutes=5
     )
 
-    _, _, found = github.ask(token, "GET", "/environments")
-    assert [one["name"] for one in found["environments"]] == ["prod", "prod-approval"]
-    _, _, one = github.ask(token, "GET", "/environments/prod-approval")
-    rules = {rule["type"]: rule for rule in one["protection_rules"]}
+    _, _, documents = github.ask(token, "GET", "/environments")
+    assert [environment["name"] for environment in documents["environments"]] == ["prod", "prod-approval"]
+    _, _, environment_document = github.ask(token, "GET", "/environments/prod-approval")
+    rules = {rule["type"]: rule for rule in environment_document["protection_rules"]}
     assert set(rules) == {"wait_timer", "required_reviewers", "branch_policy"}
     assert rules["required_reviewers"]["reviewers"][0]["reviewer"]["login"] == "olga"
-    assert one["deployment_branch_policy"] == {"protected_branches": False, "custom_branch_policies": True}
+    assert environment_document["deployment_branch_policy"] == {
+        "protected_branches": False,
+        "custom_branch_policies": True,
+    }
     _, _, policies = github.ask(token, "GET", "/environments/prod-approval/deployment-branch-policies")
     assert [policy["name"] for policy in policies["branch_policies"]] == ["main"]
     assert github.ask(token, "GET", "/environments/dev")[0] == 404
@@ -98,20 +105,24 @@ def test_a_workflow_that_is_asked_for_is_written_down(github: GitHub, token: str
     github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
     called = threading.Event()
     # What the hook starts may ask us something while the request still waits.
-    github.server.hook = lambda one: called.set() if github.trunk and one.ref == "main" else None
+    github.server.hook = lambda dispatched: (
+        called.set() if github.trunk and dispatched.ref == "main" else None
+    )
     path = "/actions/workflows/infra-apply.yml/dispatches"
 
     assert github.ask(token, "POST", path, {"ref": "main", "inputs": {"environment": "prod"}})[0] == 204
 
     assert called.wait(10)
-    assert [(one.workflow, one.inputs) for one in github.dispatches] == [
+    assert [(dispatche.workflow, dispatche.inputs) for dispatche in github.dispatches] == [
         ("infra-apply.yml", {"environment": "prod"})
     ]
     _, _, runs = github.ask(token, "GET", "/actions/runs?event=workflow_dispatch")
-    assert [one["path"] for one in runs["workflow_runs"]] == [".github/workflows/infra-apply.yml"]
+    assert [workflow_run["path"] for workflow_run in runs["workflow_runs"]] == [
+        ".github/workflows/infra-apply.yml"
+    ]
     assert github.ask(token, "GET", f"/actions/runs/{runs['workflow_runs'][0]['id']}")[0] == 200
     _, _, workflows = github.ask(token, "GET", "/actions/workflows")
-    assert [one["path"] for one in workflows["workflows"]] == [".github/workflows/infra-apply.yml"]
+    assert [workflow["path"] for workflow in workflows["workflows"]] == [".github/workflows/infra-apply.yml"]
 
 
 @pytest.mark.parametrize(
@@ -122,9 +133,9 @@ def test_a_workflow_that_is_not_there_is_not_started(
 ) -> None:
     github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
 
-    found, _, _ = github.ask(token, "POST", f"/actions/workflows/{path}/dispatches", {"ref": ref})
+    answered_status, _, _ = github.ask(token, "POST", f"/actions/workflows/{path}/dispatches", {"ref": ref})
 
-    assert found == status
+    assert answered_status == status
     assert github.dispatches == []
 
 
@@ -150,18 +161,18 @@ def test_owners_who_may_not_write_are_told(github: GitHub, token: str) -> None:
     assert github.ask(token, "GET", "/codeowners/errors?ref=main")[0] == 404
     github.commit("main", {".github/CODEOWNERS": "# ours\n* @ada @acme/team\n/prod @rita @gone\n"})
 
-    _, _, told = github.ask(token, "GET", "/codeowners/errors?ref=main")
+    _, _, answer = github.ask(token, "GET", "/codeowners/errors?ref=main")
 
-    assert [(one["line"], one["column"]) for one in told["errors"]] == [(3, 7), (3, 13)]
+    assert [(error["line"], error["column"]) for error in answer["errors"]] == [(3, 7), (3, 13)]
 
 
 def test_a_commit_is_told_with_its_size(github: GitHub, token: str) -> None:
     commit = github.commit("main", {"a.tf": "1\n2\n"}, "Add a\n\nWith reasons.")
 
-    _, _, told = github.ask(token, "GET", f"/commits/{commit}")
+    _, _, answer = github.ask(token, "GET", f"/commits/{commit}")
 
-    assert told["stats"] == {"total": 2, "additions": 2, "deletions": 0}
-    assert told["commit"]["message"] == "Add a\n\nWith reasons."
+    assert answer["stats"] == {"total": 2, "additions": 2, "deletions": 0}
+    assert answer["commit"]["message"] == "Add a\n\nWith reasons."
     assert github.ask(token, "GET", "/commits/main")[2]["sha"] == commit
     assert github.ask(token, "GET", "/commits/--all")[0] == 422
 

@@ -37,11 +37,11 @@ def test_a_workflow_may_do_what_its_permissions_say(
 ) -> None:
     github.open_issue("One")
 
-    found, _, told = github.ask(github.token(**permissions), method, path, body)
+    answered_status, _, answer = github.ask(github.token(**permissions), method, path, body)
 
-    assert found == status
+    assert answered_status == status
     if status == 403:
-        assert told["message"] == "Resource not accessible by integration"
+        assert answer["message"] == "Resource not accessible by integration"
 
 
 @pytest.mark.parametrize(
@@ -86,9 +86,9 @@ def test_nobody_knows_a_strange_token(github: GitHub, header: str) -> None:
 def test_a_role_is_told_as_github_tells_it(github: GitHub, login: str, permission: str, role: str) -> None:
     github.user(login, role)
 
-    _, _, told = github.ask(github.token(), "GET", f"/collaborators/{login}/permission")
+    _, _, answer = github.ask(github.token(), "GET", f"/collaborators/{login}/permission")
 
-    assert (told["permission"], told["role_name"]) == (permission, role)
+    assert (answer["permission"], answer["role_name"]) == (permission, role)
 
 
 def test_a_permission_that_there_is_not_is_refused(github: GitHub) -> None:

@@ -10,7 +10,7 @@ from orchestrator.sandbox.provider.datasources import policy_data
 from orchestrator.sandbox.provider.functions import FUNCTIONS
 from orchestrator.sandbox.provider.labels import plan_labels, read_labels
 from orchestrator.sandbox.provider.schema import parse_block
-from orchestrator.sandbox.provider.session import ProviderError, Session
+from orchestrator.sandbox.provider.session import ProviderError, ProviderInstance
 from orchestrator.sandbox.provider.shaping import from_world, keep_shape
 from orchestrator.sandbox.provider.values import UNKNOWN
 from orchestrator.sandbox.world.objects import WorldObject
@@ -23,7 +23,7 @@ MARK = {"goog-terraform-provisioned": "true"}
 
 def planned(wanted: Any, prior: Any = None, **session: Any) -> dict[str, Any]:
     state = {"labels": wanted, "terraform_labels": UNKNOWN, "effective_labels": UNKNOWN}
-    plan_labels(LABELLED, state, prior, Session(**session))
+    plan_labels(LABELLED, state, prior, ProviderInstance(**session))
     return state
 
 
@@ -47,13 +47,13 @@ def test_labels_that_others_put_there_are_left_alone() -> None:
 
 
 def test_labels_read_from_a_cloud_that_has_one_kind_only() -> None:
-    known = {"labels": {"a": "1"}, "terraform_labels": {"a": "1", "all": "x", **MARK}}
+    known_state = {"labels": {"a": "1"}, "terraform_labels": {"a": "1", "all": "x", **MARK}}
     state: dict[str, Any] = {
         "effective_labels": {"a": "2", "all": "x", "hand": "made", **MARK},
         "labels": None,
         "terraform_labels": None,
     }
-    read_labels(state, known)
+    read_labels(state, known_state)
     assert state["labels"] == {"a": "2", "hand": "made"}
     assert state["terraform_labels"] == {"a": "2", "all": "x", "hand": "made", **MARK}
 
@@ -103,15 +103,15 @@ def test_what_the_world_cannot_know_comes_from_the_state() -> None:
             },
         }
     )
-    known = {"name": "old", "mine": True, "timeouts": {"create": "5m"}, "rule": []}
+    known_state = {"name": "old", "mine": True, "timeouts": {"create": "5m"}, "rule": []}
     item = WorldObject(
         "google", "t", "i", {"name": "new", "timeouts": {"create": "1m"}}, "", "", partial=True
     )
-    assert from_world(block, item, known) == {**known, "name": "new"}
+    assert from_world(block, item, known_state) == {**known_state, "name": "new"}
     whole = WorldObject("google", "t", "i", {"name": "new"}, "", "")
-    assert from_world(block, whole, known) == {**known, "name": "new", "mine": None}
+    assert from_world(block, whole, known_state) == {**known_state, "name": "new", "mine": None}
     with pytest.raises(ProviderError, match="t/i: mine: a bool required"):
-        from_world(block, WorldObject("google", "t", "i", {"mine": "perhaps"}, "", ""), known)
+        from_world(block, WorldObject("google", "t", "i", {"mine": "perhaps"}, "", ""), known_state)
 
 
 def test_policies_are_written_in_one_order() -> None:
@@ -136,13 +136,13 @@ def test_policies_are_written_in_one_order() -> None:
 
 
 def test_places_come_from_the_parent_then_from_the_provider() -> None:
-    session = Session(places={"project": "p", "region": "r"})
+    session = ProviderInstance(locations={"project": "p", "region": "r"})
     path = "projects/other/regions/there/subnetworks/s"
-    assert session.place("project", path) == "other"
-    assert session.place("region", path) == "there"
-    assert session.place("location", path) == "r"
-    assert session.place("project", "s") == "p"
-    assert session.place("zone") is None
+    assert session.location("project", path) == "other"
+    assert session.location("region", path) == "there"
+    assert session.location("location", path) == "r"
+    assert session.location("project", "s") == "p"
+    assert session.location("zone") is None
 
 
 @pytest.mark.parametrize(

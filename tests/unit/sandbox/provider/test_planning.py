@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sandbox.provider.planning import complete, replaced_by
-from orchestrator.sandbox.provider.schema import Block, parse_block
+from orchestrator.sandbox.provider.planning import complete, replacement_paths
+from orchestrator.sandbox.provider.schema import SchemaBlock, parse_block
 from orchestrator.sandbox.provider.values import UNKNOWN
 
 NOTHING: frozenset[str] = frozenset()
 
 
-def block(nesting: str) -> Block:
+def block(nesting: str) -> SchemaBlock:
     inner = {
         "attributes": {
             "key": {"type": "string", "optional": True},
@@ -116,15 +116,15 @@ def test_unset_and_empty_are_one_for_an_optional_argument() -> None:
 def test_what_forces_a_replacement(patterns: list[str], paths: list[Any]) -> None:
     prior = state(id="1", b=[{"key": "a", "made": "x"}, {"key": "b", "made": "y"}])
     planned = state(id="1", name="m", b=[{"key": "a", "made": "x"}, {"key": "c", "made": "y"}])
-    assert replaced_by(block("list"), prior, planned, patterns) == paths
+    assert replacement_paths(block("list"), prior, planned, patterns) == paths
 
 
 def test_a_block_that_came_or_went_is_named_whole() -> None:
     prior = state(id="1", b=[{"key": "a", "made": "x"}])
-    assert replaced_by(block("list"), prior, state(id="1"), ["b.key"]) == [("b",)]
+    assert replacement_paths(block("list"), prior, state(id="1"), ["b.key"]) == [("b",)]
     other = state(id="1", b=[{"key": "z", "made": "x"}])
-    assert replaced_by(block("set"), prior, other, ["b.key"]) == [("b",)]
+    assert replacement_paths(block("set"), prior, other, ["b.key"]) == [("b",)]
 
 
 def test_an_unknown_value_counts_as_a_change() -> None:
-    assert replaced_by(block("list"), state(), state(name=UNKNOWN), ["name"]) == [("name",)]
+    assert replacement_paths(block("list"), state(), state(name=UNKNOWN), ["name"]) == [("name",)]

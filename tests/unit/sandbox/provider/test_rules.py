@@ -10,11 +10,11 @@ import pytest
 
 from orchestrator.sandbox.provider import rules
 from orchestrator.sandbox.provider.importing import import_pattern, match_import
-from orchestrator.sandbox.provider.rules import Rule, rule_for, written_types
-from orchestrator.sandbox.provider.schema import Block, ProviderSchema, parse_block
+from orchestrator.sandbox.provider.rules import ResourceRule, rule_for, written_types
+from orchestrator.sandbox.provider.schema import ProviderSchema, SchemaBlock, parse_block
 from orchestrator.sandbox.provider.session import ProviderError
 from orchestrator.sandbox.provider.templates import Context, expand, names_in, region_code
-from orchestrator.sandbox.schemas import Schemas
+from orchestrator.sandbox.schemas import RecordedSchemas
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TYPES = [name for name in written_types() if name != "data"]
@@ -22,14 +22,14 @@ TYPES = [name for name in written_types() if name != "data"]
 
 @pytest.fixture(scope="module")
 def google() -> ProviderSchema:
-    return Schemas().find("google")
+    return RecordedSchemas().find("google")
 
 
 def context(seed: str = "seed", **values: Any) -> Context:
     return Context(values.get, seed, NOW, lambda _: 4)
 
 
-def has(block: Block, path: str) -> bool:
+def has(block: SchemaBlock, path: str) -> bool:
     """Whether a dotted path leads to an attribute or a block."""
     name, _, rest = path.partition(".")
     if not rest:
@@ -48,7 +48,7 @@ def test_rules_fit_the_schema(type_: str, google: ProviderSchema) -> None:
         rule.updated,
         rule.volatile,
     ]
-    paths = [path for table in tables for path in table] + [*rule.replace, *rule.kept]
+    paths = [path for table in tables for path in table] + [*rule.replace, *rule.computed_blocks]
     assert [path for path in paths if not has(block, path) and path != "*"] == []
     assert [name for name in rule.identity if name not in block.attributes] == []
     assert rule.parent == "" or rule.parent in block.attributes
@@ -125,10 +125,10 @@ def test_a_misspelt_rule_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_templates(template: Any, value: Any) -> None:
-    given = context(
+    template_context = context(
         name="n", path="a/b/n", region="europe-west1", cidr="10.0.0.0/24", count="7", labels={"a": "b"}
     )
-    assert expand(template, given) == value
+    assert expand(template, template_context) == value
 
 
 def test_made_up_values_differ_by_seed_and_stay_for_the_same() -> None:
@@ -154,9 +154,9 @@ def test_import_patterns_are_printed_as_google_prints_them() -> None:
 
 
 def test_import_ids_of_access() -> None:
-    rule = Rule(id="b/{bucket}/{role}/{member}", imports=("b/{bucket}", "{bucket}"), iam="member")
-    found = match_import(rule, "b/x roles/viewer user:a until then")
-    assert found == {
+    rule = ResourceRule(id="b/{bucket}/{role}/{member}", imports=("b/{bucket}", "{bucket}"), iam="member")
+    fields = match_import(rule, "b/x roles/viewer user:a until then")
+    assert fields == {
         "bucket": "x",
         "role": "roles/viewer",
         "member": "user:a",

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -11,7 +11,7 @@ import pytest
 from tf.gen import tfplugin_pb2 as pb
 
 from orchestrator.errors import SandboxError
-from orchestrator.sandbox.schemas import Schemas, record, source_address
+from orchestrator.sandbox.schemas import RecordedSchemas, record_schemas, source_address
 
 
 def document(**providers: Any) -> bytes:
@@ -33,7 +33,7 @@ def test_addresses(text: str) -> None:
 
 
 def test_the_package_has_google() -> None:
-    schemas = Schemas()
+    schemas = RecordedSchemas()
     google = schemas.find("google")
     assert len(google.resource_types) == 1344
     assert google is schemas.find("registry.opentofu.org/hashicorp/google")
@@ -44,7 +44,7 @@ def test_the_package_has_google() -> None:
 
 
 def test_the_wire_form_is_what_was_recorded() -> None:
-    google = Schemas().find("google")
+    google = RecordedSchemas().find("google")
     served = pb.GetProviderSchema.Response.FromString(
         google.wire(frozenset({"google_pubsub_topic", "google_nothing"}), frozenset({"google_project"}))
     )
@@ -62,20 +62,20 @@ def test_the_wire_form_is_what_was_recorded() -> None:
 
 def test_recordings_are_kept_one_a_provider_and_hide_the_packages(tmp_path: Path) -> None:
     raw = {"resource_schemas": {"google_only": {"version": 0, "block": {}}}}
-    written = record(document(hashicorp__google=raw, acme__x={"provider": {}}), tmp_path)
+    written = record_schemas(document(hashicorp__google=raw, acme__x={"provider": {}}), tmp_path)
     assert [path.name for path in written] == [
         "registry.terraform.io_acme_x.schema.json.gz",
         "registry.terraform.io_hashicorp_google.schema.json.gz",
     ]
-    schemas = Schemas([tmp_path])
+    schemas = RecordedSchemas([tmp_path])
     assert schemas.sources() == ["registry.terraform.io/acme/x", "registry.terraform.io/hashicorp/google"]
     assert schemas.find("google").resource_types == {"google_only"}
-    assert record(document(hashicorp__google=raw, acme__x={"provider": {}}), tmp_path) == written
+    assert record_schemas(document(hashicorp__google=raw, acme__x={"provider": {}}), tmp_path) == written
 
 
 def test_built_in_providers_are_not_recorded(tmp_path: Path) -> None:
     data = json.dumps({"format_version": "1.0", "provider_schemas": {"terraform.io/builtin/terraform": {}}})
-    assert record(data.encode(), tmp_path) == []
+    assert record_schemas(data.encode(), tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_built_in_providers_are_not_recorded(tmp_path: Path) -> None:
 )
 def test_what_is_no_schema_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(SandboxError) as caught:
-        record(data, tmp_path)
+        record_schemas(data, tmp_path)
     assert caught.value.advice
     assert list(tmp_path.iterdir()) == []
 
@@ -93,11 +93,11 @@ def test_a_spoilt_recording_is_named(tmp_path: Path) -> None:
     spoilt = tmp_path / "x.schema.json.gz"
     spoilt.write_bytes(gzip.compress(b"{}")[:-4])
     with pytest.raises(SandboxError, match=r"x\.schema\.json\.gz cannot be read"):
-        Schemas([tmp_path]).sources()
+        RecordedSchemas([tmp_path]).sources()
 
 
 def test_a_provider_that_was_not_recorded() -> None:
     with pytest.raises(SandboxError) as caught:
-        Schemas().find("acme/unknown")
+        RecordedSchemas().find("acme/unknown")
     assert "registry.terraform.io/acme/unknown" in caught.value.message
     assert "infra sandbox record" in caught.value.advice

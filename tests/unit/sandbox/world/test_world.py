@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import SandboxError, UsageError
 from orchestrator.sandbox.world import World
-from orchestrator.sandbox.world.errors import AlreadyExistsError
 from orchestrator.sandbox.world.objects import file_name
 from orchestrator.sandbox.world.paths import parse_path, set_in
+from orchestrator.sandbox.world.stored import AlreadyExistsError
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 API = "projects/demo/locations/europe-west1/services/api"

@@ -1,0 +1,6 @@
+module "secret" {
+  source = "../.."
+
+  project_id = "example-dev"
+  name       = "shop-api-key"
+}

@@ -1,1 +1,0 @@
-"""What is told and done about drift in CI: issues, messages, corrections."""

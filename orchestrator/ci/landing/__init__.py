@@ -1,1 +1,0 @@
-"""After the merge: compare, apply in promotion order, settle, and tell."""

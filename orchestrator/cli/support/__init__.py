@@ -1,0 +1,1 @@
+"""What several commands share: sessions, reports, and the sandbox of the project."""

@@ -1,0 +1,164 @@
+"""Opens pull requests that write drifted values into the code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.drift.model import DriftedAttribute, DriftedResource
+from orchestrator.drift.remediation_choice import WRITABLE, NotRemediated, Remediation
+from orchestrator.drift.text import format_attribute
+from orchestrator.errors import ForgeError, GitError
+from orchestrator.forge.interface import Forge
+from orchestrator.forge.model import PullRequest
+from orchestrator.forge.outbox import Outbox
+from orchestrator.masking import HIDDEN
+from orchestrator.report.escape import code, text
+from orchestrator.repository.git import Repository
+from orchestrator.repository.loading import load_commit
+from orchestrator.repository.model import Project
+from orchestrator.repository.rewriting import RewriteError, Rewriter
+
+BRANCH = "drift"
+_UNSAFE = re.compile(r"[^A-Za-z0-9._/-]+|\.{2,}|/{2,}|(?<=/)\.|\.lock(?=/|$)")
+
+
+@dataclass(frozen=True)
+class WrittenValue:
+    """One value that is written into the code, with a description for people."""
+
+    address: str
+    words: str
+
+
+@dataclass(frozen=True)
+class PullRequestDraft:
+    """A pull request to open: file contents by path in the repository, and what is not written."""
+
+    remediation: Remediation
+    trunk: str
+    commit: str
+    files: dict[str, bytes]
+    changes: tuple[WrittenValue, ...]
+    skipped: tuple[NotRemediated, ...]
+
+    @property
+    def branch(self) -> str:
+        """`drift/STACK/DIGEST`: one for each way in which a stack drifts."""
+        name = _UNSAFE.sub("-", self.remediation.stack).strip("-./")
+        return f"{BRANCH}/{name}/{self.remediation.digest[:10] or 'now'}"
+
+    @property
+    def title(self) -> str:
+        """The title of the pull request."""
+        return f"Keep what was changed outside in {self.remediation.stack}"
+
+    @property
+    def body(self) -> str:
+        """The body in Markdown: what is written, what is not and why."""
+        lines = [
+            f"Somebody changed this in {code(self.remediation.stack)} outside of Terraform. This writes it "
+            "into the code. Merge it to keep it as it is now; close it, and the next apply puts it back.",
+            "",
+            *(f"- {code(change.address)} {text(change.words)}" for change in self.changes),
+        ]
+        if self.skipped:
+            lines += ["", "Not written, for a person to do:", ""]
+            lines += [f"- {code(skip.address)} {text(skip.why)}" for skip in self.skipped]
+        return "\n".join(lines) + "\n"
+
+
+def draft_pull_request(project: Project, remediation: Remediation) -> PullRequestDraft:
+    """Draft the change against trunk's newest local commit. Writes nothing."""
+    repository = project.repository
+    trunk = project.trunk_branch
+    commit = repository.resolve(repository.trunk(project.config.trunk))
+    at = load_commit(project, commit)
+    rewriter = Rewriter(at.tree)
+    stack = at.stacks.get(remediation.stack)
+    changes: list[WrittenValue] = []
+    skipped: list[NotRemediated] = []
+    for resource in remediation.resources:
+        for attribute in resource.loud:
+            try:
+                if stack is None:
+                    raise RewriteError("trunk no longer has the stack")
+                _check(attribute)
+                rewriter.set(
+                    stack.path,
+                    stack.var_files,
+                    resource.address,
+                    attribute.path,
+                    attribute.planned,
+                    attribute.after,
+                )
+            except RewriteError as error:
+                skipped.append(NotRemediated(remediation.stack, _name(resource, attribute), str(error)))
+            else:
+                changes.append(WrittenValue(resource.address, format_attribute(attribute)))
+    files = {f"{repository.prefix}{path}": data for path, data in rewriter.files.items()}
+    return PullRequestDraft(remediation, trunk, commit, files, tuple(changes), tuple(skipped))
+
+
+def _name(resource: DriftedResource, attribute: DriftedAttribute) -> str:
+    return f"{resource.address} {attribute.path}"
+
+
+def _check(attribute: DriftedAttribute) -> None:
+    if attribute.category not in WRITABLE:
+        raise RewriteError(f"it is {attribute.category}: there is no value in the code to write anew")
+    if attribute.sensitive or HIDDEN in repr(attribute.after):
+        raise RewriteError("it is sensitive")
+
+
+def open_pull_requests(
+    project: Project, forge: Forge, remediations: Iterable[Remediation], outbox: Outbox
+) -> list[str]:
+    """Open a pull request for each remediation with the action `pr`. Returns a line about each."""
+    remediations = [remediation for remediation in remediations if remediation.action == "pr"]
+    if not remediations:
+        return []
+    send = outbox.send("The pull requests", lambda: forge.open_pull_requests(project.trunk_branch))
+    if send is None:
+        return []
+    outcomes = []
+    for remediation in remediations:
+        ready = draft_pull_request(project, remediation)
+        words = outbox.send(ready.title, lambda ready=ready: _open_pull_request(project, forge, ready, send))  # type: ignore[misc]
+        outcomes += [f"{remediation.stack}: {words}"] if words else []
+    return outcomes
+
+
+def _is_at_origin(repository: Repository, branch: str) -> bool:
+    """Whether the branch exists on the remote: the pull request was closed by a person."""
+    try:
+        repository.fetch(branch)
+    except GitError:
+        return False
+    return True
+
+
+def _open_pull_request(
+    project: Project, forge: Forge, ready: PullRequestDraft, pull_requests: Sequence[PullRequest]
+) -> str:
+    pull_request = next(
+        (pull_request for pull_request in pull_requests if pull_request.head_ref == ready.branch), None
+    )
+    if pull_request:
+        return f"#{pull_request.number} is open: {pull_request.url}"
+    if not ready.files:
+        why = "; ".join(skip.words for skip in ready.skipped)
+        return f"nothing of it can be written into the code: {why}"
+    repository = project.repository
+    if _is_at_origin(repository, ready.branch):
+        return f"somebody closed the pull request of {ready.branch}; delete the branch to be asked again"
+    try:
+        repository.push(repository.changed_commit(ready.commit, ready.files, ready.title), ready.branch)
+    except GitError as error:
+        raise ForgeError(
+            f"{ready.branch} cannot be pushed: {error.message}",
+            advice="It takes the right to push, and credentials that git finds.",
+        ) from None
+    create_pull_request = forge.create_pull_request(ready.title, ready.body, ready.branch, ready.trunk)
+    return f"#{create_pull_request.number} writes it into the code: {create_pull_request.url}"

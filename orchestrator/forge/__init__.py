@@ -1,0 +1,1 @@
+"""Forges, where reviews happen: one interface, and a folder for each, such as GitHub."""

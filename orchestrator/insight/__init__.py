@@ -1,0 +1,1 @@
+"""The dataset over everything that is remembered, and what is asked of it: queries, impact, metrics."""

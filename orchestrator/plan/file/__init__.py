@@ -1,0 +1,1 @@
+"""Reads saved plan files without Terraform."""

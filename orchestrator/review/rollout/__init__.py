@@ -1,0 +1,1 @@
+"""The rollout after a merge: compare, apply in promotion order, finalize, and publish."""

@@ -1,0 +1,1 @@
+"""Files that infra writes into a repository, and the bootstrap."""

@@ -1,0 +1,1 @@
+"""Keeps real providers running between Terraform commands that only read."""

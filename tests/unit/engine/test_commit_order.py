@@ -1,0 +1,78 @@
+"""Time runs forward, on real repositories."""
+
+from __future__ import annotations
+
+from orchestrator.engine.commit_order import superseded_reason
+from orchestrator.repository.loading import load
+from orchestrator.state.records import LedgerEntry
+from tests.conftest import MakeRepo
+from tests.support.repo import Repo
+
+FILES = {"infra/envs/dev/a/main.tf": ""}
+
+
+def look(repo: Repo, applied: str, *over: str, from_trunk: bool = True) -> tuple[str, str] | None:
+    entry = LedgerEntry("dev/a", commit=applied, from_trunk=from_trunk)
+    return superseded_reason(load(repo.root), entry, over=over)
+
+
+def test_the_same_commit_and_a_newer_one_may(make_repo: MakeRepo) -> None:
+    repo = make_repo(FILES)
+    first = repo.head
+    assert look(repo, first) is None
+    repo.commit({"x": "1"})
+    assert look(repo, first) is None
+    assert superseded_reason(load(repo.root), None) is None
+    assert look(repo, "") is None
+    assert look(repo, f"{first}+uncommitted") is None
+
+
+def test_last_weeks_job_may_not(make_repo: MakeRepo) -> None:
+    repo = make_repo(FILES)
+    old = repo.head
+    new = repo.commit({"x": "1"})
+    repo.git("switch", "-q", "--detach", old)
+    found = look(repo, new)
+    assert found
+    assert found[0] == f"superseded by {new[:10]}"
+    assert look(repo, f"{new}+uncommitted") == found
+    assert "revert on trunk" in found[1]
+
+
+def test_a_trunk_that_was_pushed_by_force_needs_a_word(make_repo: MakeRepo) -> None:
+    repo = make_repo(FILES)
+    commit = repo.commit({"x": "1"})
+    repo.git("reset", "-q", "--hard", "HEAD~1")
+    repo.commit({"x": "2"})
+    found = look(repo, commit)
+    assert found
+    assert f"--supersede {commit[:10]}" in found[1]
+    assert look(repo, commit, commit[:10]) is None
+    assert look(repo, commit, commit[:3]) is not None
+
+
+def test_a_commit_that_is_not_here_may_be_newer(make_repo: MakeRepo) -> None:
+    found = look(make_repo(FILES), "d" * 40)
+    assert found
+    assert "git fetch" in found[1]
+
+
+def test_a_branch_that_was_squashed_gives_way_to_trunk(make_repo: MakeRepo) -> None:
+    repo = make_repo(FILES)
+    repo.branch("feature")
+    tried = repo.commit({"x": "1"})
+    repo.switch("main")
+    repo.commit({"x": "1"}, "Squashed")
+    assert look(repo, tried, from_trunk=False) is None
+
+
+def test_one_branch_does_not_go_over_another(make_repo: MakeRepo) -> None:
+    repo = make_repo(FILES)
+    repo.branch("one")
+    commit = repo.commit({"x": "1"})
+    repo.switch("main")
+    repo.branch("two")
+    repo.commit({"y": "1"})
+    found = look(repo, commit, from_trunk=False)
+    assert found
+    assert "rebase" in found[1]

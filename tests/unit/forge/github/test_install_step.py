@@ -1,0 +1,108 @@
+"""The step that installs infra, and the lock files that it takes its pins from."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from orchestrator.forge.github.install_step import LOCKS, InstallParts, read_lock, render_install_step
+from orchestrator.forge.install_source import GitSource, ReleaseSource
+from tests.support.workflows import read_yaml
+
+ROOT = Path(__file__).resolve().parents[4]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+FILES = {path.stem: path.read_text() for path in LOCKS.glob("*.txt")}
+# Options of pip, requirements with their first lines, and hashes.
+_REQUIREMENT = re.compile(r"([a-z0-9-]+)==([\w.!+]+)(?: ; ([^\\]+?))? \\")
+_HASH = re.compile(r" {4}--hash=sha256:[0-9a-f]{64}(?: \\)?")
+_OPTIONS = ("--require-hashes", "--only-binary :all:", "--no-binary python-terraform")
+
+
+def versions(text: str) -> dict[str, str]:
+    return {match[1]: match[2] for match in _REQUIREMENT.finditer(text)}
+
+
+def names(requirements: list[str]) -> set[str]:
+    matches = (re.match(r"[\w.-]+", requirement) for requirement in requirements)
+    return {re.sub(r"[-_.]+", "-", match[0]).lower() for match in matches if match}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_lock_file_holds_pins_with_hashes_and_no_address(name: str) -> None:
+    for line in FILES[name].splitlines():
+        startswith = line in _OPTIONS or line.startswith("# Written by") or _REQUIREMENT.fullmatch(line)
+        assert startswith or _HASH.fullmatch(line), line
+    blocks = re.split(r"\n(?=\S)", FILES[name])
+    assert all("--hash=" in block for block in blocks if "==" in block)
+    assert "--require-hashes\n--only-binary :all:\n" in FILES[name]
+
+
+def test_all_lock_files_agree_on_versions() -> None:
+    files = {pin for text in FILES.values() for pin in versions(text).items()}
+    assert len({name for name, _ in files}) == len(files)
+
+
+@pytest.mark.parametrize(
+    ("name", "extras"),
+    [
+        ("runtime", []),
+        ("rego", ["rego"]),
+        ("terraform", ["embedded", "rego"]),
+        ("demo", ["embedded", "sandbox"]),
+        ("dev", ["embedded", "sandbox", "rego", "dev"]),
+    ],
+)
+def test_a_lock_file_has_all_that_the_project_asks_for(name: str, extras: list[str]) -> None:
+    wanted = [
+        *PROJECT["dependencies"],
+        *(one for extra in extras for one in PROJECT["optional-dependencies"][extra]),
+    ]
+    assert names(wanted) - {"infra-orchestrator"} <= set(versions(FILES[name]))
+
+
+def test_what_builds_infra_is_pinned_too() -> None:
+    assert {"hatchling", "editables", "setuptools", "pip"} <= set(versions(FILES["build"]))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_pins_of_a_step_are_those_for_linux(name: str) -> None:
+    kept = read_lock(name)
+    assert versions(kept) == versions(FILES[name])
+    assert kept.startswith("--require-hashes\n--only-binary :all:\n")
+    assert "#" not in kept
+    assert not re.search(r"(?:;|and) sys_platform == 'darwin' \\", kept)
+
+
+@pytest.mark.parametrize(
+    ("parts", "locks"),
+    [("none", ["runtime"]), ("embedded", ["terraform"]), ("own", ["rego"]), ("sandbox", ["demo", "rego"])],
+)
+def test_the_step_carries_its_pins(parts: InstallParts, locks: list[str]) -> None:
+    """No file of the checkout says what is installed: a pull request could change it."""
+    source = GitSource("https://github.com/acme/infra", "a" * 40)
+    (step,) = read_yaml(f"{render_install_step(source, parts)}")
+    script = step["run"]
+    assert all(read_lock(name) in script for name in locks)
+    assert read_lock("build") in script
+    assert set(re.findall(r"-r (\S+)", script)) == {
+        '"$RUNNER_TEMP/infra/build.txt"',
+        *(f'"$RUNNER_TEMP/infra/pins{number or ""}.txt"' for number in range(len(locks))),
+    }
+    assert f'install --no-deps "infra-orchestrator @ {source}"' in script
+    assert "-m pip install --quiet --no-build-isolation " in script
+    assert script.count("install --require-hashes ") == 1 + len(locks)
+
+
+def test_a_release_is_installed_with_its_hashes() -> None:
+    source = ReleaseSource(
+        "infra-orchestrator", "1.0", ("--hash=sha256:" + "a" * 64, "--hash=sha256:" + "b" * 64)
+    )
+    (step,) = read_yaml(render_install_step(source, "none"))
+    hashes = " \\\n    ".join(source.hashes)
+    assert (
+        f"infra-orchestrator==1.0 \\\n    {hashes}\nPINS\ninstall --no-deps --require-hashes -r"
+        in step["run"]
+    )
