@@ -20,7 +20,7 @@ from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
 from orchestrator.sandbox.world import World
 from tests.support import warm, workflows
-from tests.support.ci import BUCKET, Ci, account, running
+from tests.support.ci import BUCKET, CiProject, account, running
 from tests.support.cli import Infra
 from tests.support.repo import Repo
 from tests.support.scheduled_checks import HEAD
@@ -49,10 +49,10 @@ drift:
 
 
 @dataclass
-class Story:
+class DriftStory:
     """GitHub, the bucket, the world, and trunk's workflows."""
 
-    ci: Ci
+    ci: CiProject
     world: World
     attached: str
     programs: Path
@@ -90,7 +90,7 @@ class Story:
 
 
 @pytest.fixture
-def story(tmp_path: Path) -> Iterator[Story]:
+def story(tmp_path: Path) -> Iterator[DriftStory]:
     """Two stacks, a topic each; the accounts have the rights that bootstrap gives them, and no other."""
     files = {
         "infra.yaml": SETTINGS,
@@ -114,13 +114,13 @@ def story(tmp_path: Path) -> Iterator[Story]:
                 ci.place.server.store.insert_managed_folder(BUCKET, folder)
                 ci.place.server.store.set_managed_folder_policy(BUCKET, folder, {"bindings": bindings})
             attached = reattach_config(provider.open("night"), sentinel.pid)
-            yield Story(ci, provider.world("night"), attached, programs)
+            yield DriftStory(ci, provider.world("night"), attached, programs)
     finally:
         provider.close()
         sentinel.close()
 
 
-def test_what_changed_by_hand_has_an_issue_until_it_is_put_right(story: Story) -> None:
+def test_what_changed_by_hand_has_an_issue_until_it_is_put_right(story: DriftStory) -> None:
     """Told at night; by day one is put right by the workflow that the night started, one by hand."""
     github, world = story.ci.github, story.world
     story.apply()

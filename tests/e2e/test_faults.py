@@ -13,16 +13,16 @@ pytest.importorskip("grpc")
 if not Path("/proc/self/cwd").exists():
     pytest.skip("looks for processes in /proc", allow_module_level=True)
 
-from tests.support.crash.lab import LIMIT, YES, Lab, Target, finished
+from tests.support.crash.lab import LIMIT, YES, CrashLab, Target, finished
 from tests.support.crash.trouble import TROUBLES, Trouble
 from tests.support.crash.twice import two_at_once
 from tests.support.crash.verdict import repair
-from tests.support.crash.watched import Step
+from tests.support.crash.watched import CloudStep
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...]) -> Iterator[Lab]:
-    made = Lab(tmp_path_factory.mktemp("lab"))
+def lab(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...]) -> Iterator[CrashLab]:
+    made = CrashLab(tmp_path_factory.mktemp("lab"))
     yield made
     made.close()
 
@@ -39,7 +39,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...
         ("before DELETE lock of app", "both", "resumed"),
     ],
 )
-def test_whoever_dies_wherever_nothing_is_lost(lab: Lab, step: str, target: Target, outcome: str) -> None:
+def test_whoever_dies_wherever_nothing_is_lost(
+    lab: CrashLab, step: str, target: Target, outcome: str
+) -> None:
     released = threading.Event()
 
     def wait_for_repair() -> None:
@@ -53,7 +55,7 @@ def test_whoever_dies_wherever_nothing_is_lost(lab: Lab, step: str, target: Targ
                 released.set()
             time.sleep(0.01)
 
-    with lab.round(Step(step, 1), target, slow=wait_for_repair if target == "infra" else 0.0) as one:
+    with lab.round(CloudStep(step, 1), target, slow=wait_for_repair if target == "infra" else 0.0) as one:
         # One stack at a time: what comes of a step must not depend on how far another stack is.
         finished(one.start("apply", "--all", "--parallelism", "1", *YES))
         assert one.trigger.struck, [str(step) for step in one.trigger.steps]
@@ -63,7 +65,7 @@ def test_whoever_dies_wherever_nothing_is_lost(lab: Lab, step: str, target: Targ
 
 
 @pytest.mark.parametrize("name", ["state cut in the middle", "answer to the state lost"])
-def test_whatever_the_bucket_does_nothing_is_lost(lab: Lab, name: str) -> None:
+def test_whatever_the_bucket_does_nothing_is_lost(lab: CrashLab, name: str) -> None:
     trouble: Trouble = TROUBLES[name]
     with lab.round(trouble.at, faults=trouble.faults) as one:
         done = one.infra("apply", "--all", *YES)
@@ -74,6 +76,6 @@ def test_whatever_the_bucket_does_nothing_is_lost(lab: Lab, name: str) -> None:
         assert not verdict.defects, "\n".join(verdict.defects)
 
 
-def test_two_applies_at_once_take_turns(lab: Lab) -> None:
+def test_two_applies_at_once_take_turns(lab: CrashLab) -> None:
     results = [two_at_once(lab) for _ in range(2)]
     assert not [text for result in results for text in result.defects]

@@ -19,7 +19,7 @@ from orchestrator.sandbox.needs import SHARED
 from orchestrator.state.gcs import Bucket
 from orchestrator.state.plan_objects import digest_key
 from tests.support import warm, workflows
-from tests.support.ci import BUCKET, Ci, account, running
+from tests.support.ci import BUCKET, CiProject, account, running
 from tests.support.recorded_stack import FILES, UPSTREAM
 from tests.support.repo import Repo
 
@@ -49,10 +49,10 @@ def address(environment: str, use: str) -> str:
 
 
 @dataclass
-class Story:
+class TrunkStory:
     """GitHub, the cloud, and the workflows of trunk."""
 
-    ci: Ci
+    ci: CiProject
     programs: Path
 
     def jobs(self, commit: str) -> workflows.Workflows:
@@ -119,7 +119,7 @@ class Story:
 
 
 @pytest.fixture
-def story(tmp_path: Path) -> Iterator[Story]:
+def story(tmp_path: Path) -> Iterator[TrunkStory]:
     files = {**FILES, "infra.yaml": settings()}
     del files["infra/envs/dev/app/main.tf"]
     programs = warm.programs(tmp_path / "programs")
@@ -139,10 +139,10 @@ def story(tmp_path: Path) -> Iterator[Story]:
                     store.set_managed_folder_policy(BUCKET, folder, policy)
             # What `infra bootstrap` does, with its own rights.
             digest_key(Bucket(BUCKET, {"STORAGE_EMULATOR_HOST": ci.place.server.url}), name)
-        yield Story(ci, programs)
+        yield TrunkStory(ci, programs)
 
 
-def test_from_pull_request_to_production(story: Story) -> None:
+def test_from_pull_request_to_production(story: TrunkStory) -> None:
     """Planned where it is reviewed, approved, merged, applied in order, and told."""
     ci = story.ci
     ci.place.apply()

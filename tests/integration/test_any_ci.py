@@ -45,7 +45,7 @@ def config(system: str) -> str:
 
 
 @dataclass(frozen=True)
-class Ran:
+class JobResult:
     """What came of the lines of one job."""
 
     code: int
@@ -115,7 +115,7 @@ class Pipeline:
     bin: Path
     jobs: int = 0
 
-    def __call__(self, job: str, branch: str = "main", **env: str) -> Ran:
+    def __call__(self, job: str, branch: str = "main", **env: str) -> JobResult:
         """Run the lines of a job in a clone of a branch."""
         self.jobs += 1
         clone = self.folder / f"job-{self.jobs}"
@@ -141,7 +141,7 @@ class Pipeline:
             text=True,
             timeout=_LIMIT,
         )
-        return Ran(ran.returncode, ran.stdout, clone)
+        return JobResult(ran.returncode, ran.stdout, clone)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.state.plan_objects import digest_key
-from tests.support.ci import Ci, grant_plan_accounts, running
+from tests.support.ci import CiProject, grant_plan_accounts, running
 from tests.support.cli import Infra
 from tests.support.merging import (
     APPLY,
@@ -52,12 +52,12 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ci(steady_path: Path, applied: Path) -> Iterator[Ci]:
+def ci(steady_path: Path, applied: Path) -> Iterator[CiProject]:
     with running(steady_path, applied) as found:
         yield found
 
 
-def test_what_was_approved_is_applied_in_order_and_told(ci: Ci) -> None:
+def test_what_was_approved_is_applied_in_order_and_told(ci: CiProject) -> None:
     number = merged(ci, {DEV: value("two"), PROD: value("two")})
     infra = job(ci)
     ran = infra("ci", "apply", "--json", code=0)
@@ -81,7 +81,7 @@ def test_what_was_approved_is_applied_in_order_and_told(ci: Ci) -> None:
     assert "✓ prod is done" in told(ci, number, "prod"), "what was told stays"
 
 
-def test_a_world_that_changed_since_is_not_applied_over(ci: Ci) -> None:
+def test_a_world_that_changed_since_is_not_applied_over(ci: CiProject) -> None:
     secret = 'resource "terraform_data" "s" {\n  input = { password = "%s", size = "%s" }\n}\n'
     number = planned(ci, {PROD: value("two") + secret % ("hunter2hunter2", "big")})
     ci.place.repo.branch("hotfix")
@@ -139,7 +139,7 @@ output "x" {{
 """
 
 
-def test_a_chain_of_three_is_approved_as_it_will_become(ci: Ci) -> None:
+def test_a_chain_of_three_is_approved_as_it_will_become(ci: CiProject) -> None:
     """Only the first one's code changed; the others were planned with the old value, on the pull request and,
     the second time, for the gate."""
     started(ci, {"infra/envs/prod/app/main.tf": reads("net"), "infra/envs/prod/end/main.tf": reads("app")})
@@ -157,7 +157,7 @@ def test_a_chain_of_three_is_approved_as_it_will_become(ci: Ci) -> None:
         assert "3 stacks applied" in told(ci, number, "prod")
 
 
-def test_what_nobody_approved_waits_for_the_gate(ci: Ci) -> None:
+def test_what_nobody_approved_waits_for_the_gate(ci: CiProject) -> None:
     number = merged(ci, {PROD: value("two")}, review=False)
     grant_plan_accounts(ci, "prod")
     looks = ci.job(0, event="push", environment="prod", rights=LOOK, commit=ci.github.trunk)
@@ -186,7 +186,7 @@ def test_what_nobody_approved_waits_for_the_gate(ci: Ci) -> None:
     assert apply(ci, "prod", *gate, code=0).results == {"prod/net": "applied"}
 
 
-def test_what_cannot_be_compared_is_told_too(ci: Ci) -> None:
+def test_what_cannot_be_compared_is_told_too(ci: CiProject) -> None:
     number = merged(ci, {PROD: value("two")})
     grant_plan_accounts(ci, "dev", "prod")
     # An account that may look at dev, and not at prod.
@@ -197,7 +197,7 @@ def test_what_cannot_be_compared_is_told_too(ci: Ci) -> None:
     assert ci.github.statuses(ci.github.trunk)["infra/apply/prod"].state == "failure"
 
 
-def test_an_environment_says_what_happens_unapproved(ci: Ci) -> None:
+def test_an_environment_says_what_happens_unapproved(ci: CiProject) -> None:
     started(ci, {"infra.yaml": rules(prod="unapproved: refuse", dev="unapproved: apply")})
     merged(ci, {DEV: value("two"), PROD: value("two")}, review=False)
     assert job(ci, LOOK)("ci", "compare", "prod", "--json", code=0).document["gate"] is False
@@ -206,14 +206,14 @@ def test_an_environment_says_what_happens_unapproved(ci: Ci) -> None:
     assert states(ran) == {"dev": "applied", "prod": "blocked"}
 
 
-def test_no_change_takes_itself_out_of_the_rules(ci: Ci) -> None:
+def test_no_change_takes_itself_out_of_the_rules(ci: CiProject) -> None:
     loose = rules(prod="protected: false, unapproved: apply", dev="")
     merged(ci, {"infra.yaml": loose.replace(", unapproved: apply", ""), PROD: value("two")}, review=False)
     assert apply(ci, "prod", code=4).results == {"prod/net": "blocked"}
     assert state_of(ci, "prod/net") == "one"
 
 
-def test_however_it_was_merged_it_is_found(ci: Ci) -> None:
+def test_however_it_was_merged_it_is_found(ci: CiProject) -> None:
     """Two pull requests within a moment, whose first run was thrown away; then the first is taken back."""
     one = planned(ci, {PROD: value("two")}, "one")
     two = planned(ci, {"infra/envs/prod/other/main.tf": UPSTREAM}, "two")
@@ -229,7 +229,7 @@ def test_however_it_was_merged_it_is_found(ci: Ci) -> None:
     assert state_of(ci, "prod/net") == "one"
 
 
-def test_what_deletes_wants_its_label_after_the_plan(ci: Ci) -> None:
+def test_what_deletes_wants_its_label_after_the_plan(ci: CiProject) -> None:
     replace = UPSTREAM.replace('resource "terraform_data" "x"', 'resource "terraform_data" "z"').replace(
         "terraform_data.x", "terraform_data.z"
     )
@@ -247,7 +247,7 @@ def test_what_deletes_wants_its_label_after_the_plan(ci: Ci) -> None:
     assert apply(ci, "prod", code=0).results == {"prod/net": "applied"}
 
 
-def test_the_policy_is_the_one_from_before_the_change(ci: Ci) -> None:
+def test_the_policy_is_the_one_from_before_the_change(ci: CiProject) -> None:
     """Code and the rule that forbids it: one pull request cannot bring the one and drop the other."""
     protect = "policy: {protect: [{type: terraform_data, reason: It is dear.}], destroy: {prod: allow}}\n"
     started(ci, {"infra.yaml": CONFIG + protect})
@@ -264,7 +264,7 @@ def test_the_policy_is_the_one_from_before_the_change(ci: Ci) -> None:
     assert "the policy forbids it" in ran.stack("prod/net")["reason"]
 
 
-def test_a_failed_check_stops_promotion(ci: Ci) -> None:
+def test_a_failed_check_stops_promotion(ci: CiProject) -> None:
     started(ci, {"infra.yaml": rules(dev='checks: [{name: smoke, command: [sh, -c, "echo bad; exit 1"]}]')})
     number = merged(ci, {DEV: value("two"), PROD: value("two")})
     ran = apply(ci, code=1)
@@ -277,7 +277,7 @@ def test_a_failed_check_stops_promotion(ci: Ci) -> None:
     assert states(apply(ci, code=1)) == {"dev": "stopped", "prod": "waiting"}
 
 
-def test_a_failed_check_outlives_the_run_that_saw_it(ci: Ci) -> None:
+def test_a_failed_check_outlives_the_run_that_saw_it(ci: CiProject) -> None:
     """prod alone is held, by compare and by apply, until dev's check passes; then it needs no second look."""
     flag = ci.folder / "fail"
     smoke = f'checks: [{{name: smoke, command: [test, "!", -e, "{flag}"]}}]'
@@ -307,7 +307,7 @@ def test_a_failed_check_outlives_the_run_that_saw_it(ci: Ci) -> None:
     assert "✓ prod is done" in told(ci, number, "prod")
 
 
-def test_checks_are_skipped_with_an_approval_in_the_gate(ci: Ci) -> None:
+def test_checks_are_skipped_with_an_approval_in_the_gate(ci: CiProject) -> None:
     """The reason and the reviewer are recorded; without an answered gate nothing is skipped."""
     started(ci, {"infra.yaml": rules(dev="checks: [{name: smoke, command: ['false']}]")})
     merged(ci, {DEV: value("two"), PROD: value("two")})
@@ -323,7 +323,7 @@ def test_checks_are_skipped_with_an_approval_in_the_gate(ci: Ci) -> None:
     assert states(apply(ci, "prod", code=0)) == {"prod": "applied"}
 
 
-def test_records_that_may_not_be_read_are_no_pass(ci: Ci) -> None:
+def test_records_that_may_not_be_read_are_no_pass(ci: CiProject) -> None:
     """The grant that is missing is named."""
     started(ci, {"infra.yaml": rules(dev="checks: [{name: smoke, command: ['true']}]")})
     merged(ci, {PROD: value("two")})
@@ -341,7 +341,7 @@ def test_records_that_may_not_be_read_are_no_pass(ci: Ci) -> None:
     assert state_of(ci, "prod/net") == "one"
 
 
-def test_a_job_without_rights_reports_and_another_one_tells(ci: Ci, tmp_path: Path) -> None:
+def test_a_job_without_rights_reports_and_another_one_tells(ci: CiProject, tmp_path: Path) -> None:
     number = merged(ci, {DEV: value("two"), PROD: value("two")})
     other = ci.change({PROD: value("three")}, "other")
     ci.job(other)("ci", "plan", code=0)
@@ -362,7 +362,7 @@ def test_a_job_without_rights_reports_and_another_one_tells(ci: Ci, tmp_path: Pa
     assert not ci.github.comments(docs)
 
 
-def test_what_cannot_be_told_is_said_and_changes_nothing_else(ci: Ci) -> None:
+def test_what_cannot_be_told_is_said_and_changes_nothing_else(ci: CiProject) -> None:
     number = merged(ci, {PROD: value("two")})
     ci.github.fault("*/comments", method="POST", status=403, times=9)
     infra = job(ci)
@@ -373,7 +373,7 @@ def test_what_cannot_be_told_is_said_and_changes_nothing_else(ci: Ci) -> None:
     assert "GitHub could not be told everything" in Path(infra.env["GITHUB_STEP_SUMMARY"]).read_text()
 
 
-def test_a_ledger_that_cannot_be_read_is_told(ci: Ci) -> None:
+def test_a_ledger_that_cannot_be_read_is_told(ci: CiProject) -> None:
     number = merged(ci, {DEV: value("two"), PROD: value("two")})
     grant_plan_accounts(ci, "prod")
     # An account that may look at prod, and not at dev.
@@ -384,7 +384,7 @@ def test_a_ledger_that_cannot_be_read_is_told(ci: Ci) -> None:
     assert "prod is not begun" in told(ci, number, "prod")
 
 
-def test_without_an_answer_nothing_is_applied(ci: Ci) -> None:
+def test_without_an_answer_nothing_is_applied(ci: CiProject) -> None:
     merged(ci, {PROD: value("two")})
     ci.github.fault("*/reviews", method="GET", status=403, times=9)
     assert apply(ci, "prod", code=1).results == {"prod/net": "failed"}
@@ -393,7 +393,7 @@ def test_without_an_answer_nothing_is_applied(ci: Ci) -> None:
     assert "There is no token for GitHub" in nobody("ci", "apply", "prod", code=3).err
 
 
-def test_a_deleted_stack_goes_when_that_was_approved(ci: Ci) -> None:
+def test_a_deleted_stack_goes_when_that_was_approved(ci: CiProject) -> None:
     started(
         ci,
         {
@@ -412,7 +412,7 @@ def test_a_deleted_stack_goes_when_that_was_approved(ci: Ci) -> None:
     assert "nothing to do" in job(ci)("ci", "apply", "prod", code=0).out
 
 
-def test_what_is_not_merged_is_not_applied(ci: Ci) -> None:
+def test_what_is_not_merged_is_not_applied(ci: CiProject) -> None:
     number = planned(ci, {DEV: value("two")})
     branch = ci.job(0, event="push", rights=APPLY, commit=ci.github.head(number))
     for command in (("apply", "dev"), ("compare", "dev")):
@@ -420,7 +420,7 @@ def test_what_is_not_merged_is_not_applied(ci: Ci) -> None:
     assert state_of(ci, "dev/net") == "one"
 
 
-def test_one_step_approves_what_is_owed(ci: Ci) -> None:
+def test_one_step_approves_what_is_owed(ci: CiProject) -> None:
     merged(ci, {DEV: value("two"), PROD: value("two")}, review=False)
     assert apply(ci, "prod", code=4).results == {"prod/net": "blocked"}
     ada = Infra(ci.checkout(ci.github.trunk), {**job(ci).env, "GITHUB_TOKEN": ci.github.token("ada")})
@@ -443,7 +443,7 @@ def test_one_step_approves_what_is_owed(ci: Ci) -> None:
     assert "GitHub holds its jobs back" in bot("ci", "approve", "dev", code=0).err
 
 
-def test_what_is_applied_by_a_commit_that_is_gone_is_not_passed_over_in_silence(ci: Ci) -> None:
+def test_what_is_applied_by_a_commit_that_is_gone_is_not_passed_over_in_silence(ci: CiProject) -> None:
     ci.place.repo.commit({PROD: value("three")})
     ci.place.apply("prod")
     merged(ci, {PROD: value("two")})
@@ -452,7 +452,7 @@ def test_what_is_applied_by_a_commit_that_is_gone_is_not_passed_over_in_silence(
     assert states(ran) == {"prod": "failed"}
 
 
-def test_an_older_run_leaves_what_is_newer(ci: Ci) -> None:
+def test_an_older_run_leaves_what_is_newer(ci: CiProject) -> None:
     merged(ci, {PROD: value("two")}, "one")
     older = ci.job(0, event="push", rights=APPLY, commit=ci.github.trunk)
     merged(ci, {PROD: value("three")}, "two")
@@ -464,7 +464,7 @@ def test_an_older_run_leaves_what_is_newer(ci: Ci) -> None:
     assert state_of(ci, "prod/net") == "three"
 
 
-def parts(ci: Ci, attempt: str) -> list[dict[str, str]]:
+def parts(ci: CiProject, attempt: str) -> list[dict[str, str]]:
     """Two parts of an apply to prod, at work at once; what came of the stacks of each."""
     running = [
         Forked(
@@ -480,7 +480,7 @@ def parts(ci: Ci, attempt: str) -> list[dict[str, str]]:
     return [{stack["id"]: stack["result"] for stack in one["stacks"]} for one in ended]
 
 
-def test_parts_wait_for_each_other(ci: Ci) -> None:
+def test_parts_wait_for_each_other(ci: CiProject) -> None:
     """The first part's stack reads the second's; what the second one may not apply holds the first back."""
     started(ci, {"infra/envs/prod/app/main.tf": reads("net")})
     number = merged(ci, {PROD: value("two")}, review=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.state.drift_store import DriftLog, Heartbeat
-from tests.support.ci import Ci, running
+from tests.support.ci import CiProject, running
 from tests.support.merging import LOOK, apply, gated, job, merged, planned, state_of, states, told, verdicts
 from tests.support.recorded_stack import CONFIG, FOLLOWER, UPSTREAM
 
@@ -32,13 +32,13 @@ resource "terraform_data" "second" {
 
 
 @pytest.fixture
-def ci(steady_path: Path) -> Iterator[Ci]:
+def ci(steady_path: Path) -> Iterator[CiProject]:
     files = {"infra.yaml": CONFIG, NET: UPSTREAM, APP: READER}
     with running(steady_path, files=files) as found:
         yield found
 
 
-def test_an_upstream_that_fails_half_way_holds_its_followers_back(ci: Ci) -> None:
+def test_an_upstream_that_fails_half_way_holds_its_followers_back(ci: CiProject) -> None:
     """What was applied stays, what reads it waits, and the next merge catches up with all of it."""
     ci.place.apply()
     two = UPSTREAM.replace("one", "two")
@@ -60,7 +60,7 @@ def test_an_upstream_that_fails_half_way_holds_its_followers_back(ci: Ci) -> Non
         assert "✓ prod is done" in told(ci, one, "prod")
 
 
-def test_what_had_to_wait_is_approved_by_nobody(ci: Ci) -> None:
+def test_what_had_to_wait_is_approved_by_nobody(ci: CiProject) -> None:
     """In a new environment what reads another stack has no plan before that is applied."""
     new = {f"infra/envs/staging/{name}/main.tf": text for name, text in (("net", UPSTREAM), ("app", READER))}
     new["infra/envs/staging/app/main.tf"] = READER.replace("prod/state", "staging/state")
@@ -86,7 +86,7 @@ def test_what_had_to_wait_is_approved_by_nobody(ci: Ci) -> None:
     assert ran.results == {"staging/app": "applied"}
 
 
-def test_a_check_for_drift_that_fell_silent_is_shown(ci: Ci) -> None:
+def test_a_check_for_drift_that_fell_silent_is_shown(ci: CiProject) -> None:
     """On the plan, and where it is applied: a detector that is dead looks like a world without drift."""
     ci.place.apply()
     old = (datetime.now(UTC) - timedelta(days=9)).isoformat()

@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 
 from orchestrator.terraform.journal import last_run
-from tests.support.crash.lab import CONFIG, LIMIT, Done, Lab, Round, finished
-from tests.support.crash.watched import Step
+from tests.support.crash.lab import CONFIG, LIMIT, CrashLab, FinishedInfra, Round, finished
+from tests.support.crash.watched import CloudStep
 
 CI = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/infra", "GITHUB_REF_NAME": "main"}
 APPLY = ("ci", "apply", "dev", "--report", "report", "--parallelism", "1", "--json")
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...]) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...]) -> Iterator[CrashLab]:
     config = CONFIG.replace("dev: {", "dev: {protected: false, ")
-    made = Lab(tmp_path_factory.mktemp("lab"), config)
+    made = CrashLab(tmp_path_factory.mktemp("lab"), config)
     yield made
     made.close()
 
@@ -38,10 +38,10 @@ class Cancelled:
     """An apply that was cancelled in a change, which lasts until `release`; `left` is how its step ended."""
 
     round: Round
-    left: Done
+    left: FinishedInfra
     release: Callable[[], None]
 
-    def finalized(self) -> Done:
+    def finalized(self) -> FinishedInfra:
         """What `infra ci finalize` makes of it. The change ends once it has taken the stack over."""
         before = self.round.objects("dev/ledger/stacks/")
         finalize = self.round.start("ci", "finalize", "--limit", "60s", "--report", "report", "--json")
@@ -51,7 +51,7 @@ class Cancelled:
 
 
 @contextmanager
-def cancelled(lab: Lab, step: str, *, killed_in: str = "") -> Iterator[Cancelled]:
+def cancelled(lab: CrashLab, step: str, *, killed_in: str = "") -> Iterator[Cancelled]:
     """Cancel in the change after a step, and let infra leave by itself.
 
     With `killed_in`, a resource's address, that is when the resource is being made, and infra is killed once
@@ -63,7 +63,7 @@ def cancelled(lab: Lab, step: str, *, killed_in: str = "") -> Iterator[Cancelled
         begun.set()
         goes_on.wait(LIMIT)
 
-    with lab.round(Step(step, 1), "term", slow=change) as found:
+    with lab.round(CloudStep(step, 1), "term", slow=change) as found:
         round_ = in_ci(found)
         found.trigger.act = lambda: None
         try:
@@ -93,7 +93,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_cancelled_apply_is_finalized(lab: Lab) -> None:
+def test_a_cancelled_apply_is_finalized(lab: CrashLab) -> None:
     """The step leaves while Terraform makes the last thing of dev/jobs."""
     with cancelled(lab, "after update job") as found:
         round_, left = found.round, found.left
@@ -122,7 +122,7 @@ def test_a_cancelled_apply_is_finalized(lab: Lab) -> None:
         assert round_.infra("ci", "finalize").out.strip() == "Nothing was left running."
 
 
-def test_what_a_killed_step_left_is_finalized_as_it_ended(lab: Lab) -> None:
+def test_what_a_killed_step_left_is_finalized_as_it_ended(lab: CrashLab) -> None:
     """The step gets no time at all; Terraform, told to stop, stops before its next change."""
     with cancelled(lab, "after update kept", killed_in="google_pubsub_topic.third") as found:
         round_ = found.round
@@ -139,7 +139,7 @@ def test_what_a_killed_step_left_is_finalized_as_it_ended(lab: Lab) -> None:
         assert round_.exists() == round_.known()
 
 
-def test_what_lives_at_the_limit_is_for_resume(lab: Lab) -> None:
+def test_what_lives_at_the_limit_is_for_resume(lab: CrashLab) -> None:
     with cancelled(lab, "after update job") as found:
         round_ = found.round
         done = round_.infra("ci", "finalize", "--limit", "0.2s", "--json")
@@ -161,7 +161,7 @@ def test_only_the_last_terraform_in_a_journal_counts() -> None:
     assert last_run([]) == []
 
 
-def results_of(done: Done) -> dict[str, str]:
+def results_of(done: FinishedInfra) -> dict[str, str]:
     return {stack["id"]: stack["result"] for stack in done.document["stacks"]}
 
 

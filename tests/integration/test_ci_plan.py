@@ -15,7 +15,7 @@ from orchestrator.plan.digest import decode, sha256
 from orchestrator.repository.loading import load
 from orchestrator.state.attestations import Attestation, Attestations
 from orchestrator.state.plan_objects import PlanObjects, digest_key
-from tests.support.ci import Ci, grant_plan_accounts, running
+from tests.support.ci import CiProject, grant_plan_accounts, running
 from tests.support.cli import Infra
 from tests.support.github import BOT
 from tests.support.recorded_stack import CONFIG, FOLLOWER, UPSTREAM
@@ -42,19 +42,19 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ci(steady_path: Path, applied: Path) -> Iterator[Ci]:
+def ci(steady_path: Path, applied: Path) -> Iterator[CiProject]:
     with running(steady_path, applied) as found:
         yield found
 
 
-def plan_objects(ci: Ci, environment: str) -> PlanObjects:
+def plan_objects(ci: CiProject, environment: str) -> PlanObjects:
     project = load(ci.place.repo.root)
     env = {"STORAGE_EMULATOR_HOST": ci.place.server.url, "INFRA_SANDBOX": "test"}
     ledger = Ledgers(project, States(project, env), env).of(project.of(environment)[0])
     return PlanObjects(ledger.storage, environment, ledger.folder)
 
 
-def test_jobs_plan_and_one_job_tells(ci: Ci, tmp_path: Path) -> None:
+def test_jobs_plan_and_one_job_tells(ci: CiProject, tmp_path: Path) -> None:
     """A job an environment without rights on GitHub, then one with no account in the cloud."""
     grant_plan_accounts(ci, "dev", "prod")
     before = ci.objects("")
@@ -82,13 +82,13 @@ def test_jobs_plan_and_one_job_tells(ci: Ci, tmp_path: Path) -> None:
     assert '"one" -> "two"' in Path(job.env["GITHUB_STEP_SUMMARY"]).read_text()
 
 
-def attested(ci: Ci, number: int, environment: str) -> Attestation:
+def attested(ci: CiProject, number: int, environment: str) -> Attestation:
     """The newest attestation of a pull request's head."""
     stored = Attestations.beside(plan_objects(ci, environment))
     return stored.of_head(number, ci.github.head(number))[-1]
 
 
-def test_what_reviewers_saw_is_attested(ci: Ci) -> None:
+def test_what_reviewers_saw_is_attested(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     ci.job(number)("ci", "plan", code=0)
     head = ci.github.head(number)
@@ -104,7 +104,7 @@ def test_what_reviewers_saw_is_attested(ci: Ci) -> None:
     assert "may still change" in ci.body(number)
 
 
-def test_telling_it_again_sends_nothing_new(ci: Ci) -> None:
+def test_telling_it_again_sends_nothing_new(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     job = ci.job(number)
     job("ci", "plan", code=0)
@@ -115,7 +115,7 @@ def test_telling_it_again_sends_nothing_new(ci: Ci) -> None:
     ]
 
 
-def test_a_stack_that_fails_does_not_hide_the_others(ci: Ci) -> None:
+def test_a_stack_that_fails_does_not_hide_the_others(ci: CiProject) -> None:
     number = ci.change({NET: BROKEN, "infra/envs/prod/net/main.tf": TWO})
     ci.job(number)("ci", "plan", code=1)
     body = ci.body(number)
@@ -126,7 +126,7 @@ def test_a_stack_that_fails_does_not_hide_the_others(ci: Ci) -> None:
     assert [(annotation["path"], annotation["start_line"]) for annotation in check.annotations] == [(NET, 14)]
 
 
-def test_what_no_job_reported_is_not_planned(ci: Ci, tmp_path: Path) -> None:
+def test_what_no_job_reported_is_not_planned(ci: CiProject, tmp_path: Path) -> None:
     number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": FOLLOWER.replace('"y"', '"z"', 1)})
     parts = json.loads(ci.job(number)("affected", "--matrix", "--shards", "2", code=0).out)["include"]
     assert [(part["shard"], part["stacks"]) for part in parts] in (
@@ -144,7 +144,9 @@ def test_what_no_job_reported_is_not_planned(ci: Ci, tmp_path: Path) -> None:
     assert attested(ci, number, "dev").plans == {}
 
 
-def test_without_a_key_the_plan_is_shown_and_its_approval_said_not_to_count(ci: Ci, tmp_path: Path) -> None:
+def test_without_a_key_the_plan_is_shown_and_its_approval_said_not_to_count(
+    ci: CiProject, tmp_path: Path
+) -> None:
     place = plan_objects(ci, "dev")
     place.storage.delete("dev/ledger/digest.key")
     grant_plan_accounts(ci, "dev")
@@ -156,7 +158,7 @@ def test_without_a_key_the_plan_is_shown_and_its_approval_said_not_to_count(ci: 
     assert not [name for name in ci.objects("dev/plans/") if "/net/" in name]
 
 
-def test_only_documents_change(ci: Ci) -> None:
+def test_only_documents_change(ci: CiProject) -> None:
     number = ci.change({"README.md": "Words.\n"})
     document = ci.job(number)("ci", "plan", "--json", code=0).document
     assert (document["stacks"], document["comment"]) == ([], "none")
@@ -164,7 +166,7 @@ def test_only_documents_change(ci: Ci) -> None:
     assert ci.conclusions(number) == {"infra/dev": "success", "infra/prod": "success"}
 
 
-def test_what_no_longer_affects_anything_says_so(ci: Ci) -> None:
+def test_what_no_longer_affects_anything_says_so(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     ci.job(number)("ci", "plan", code=0)
     ci.github.commit("feature", {NET: UPSTREAM}, "Take it back")
@@ -172,13 +174,13 @@ def test_what_no_longer_affects_anything_says_so(ci: Ci) -> None:
     assert "No stack is affected" in ci.body(number)
 
 
-def test_an_empty_pull_request(ci: Ci) -> None:
+def test_an_empty_pull_request(ci: CiProject) -> None:
     number = ci.change({})
     assert ci.job(number)("ci", "plan", "--json", code=0).document["stacks"] == []
     assert ci.github.comments(number) == []
 
 
-def test_a_branch_behind_trunk_is_planned_as_it_will_be_merged(ci: Ci) -> None:
+def test_a_branch_behind_trunk_is_planned_as_it_will_be_merged(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     trunk = ci.github.commit("main", {NET: UPSTREAM.replace("why", "because")}, "Meanwhile")
     job = ci.job(number)
@@ -190,7 +192,7 @@ def test_a_branch_behind_trunk_is_planned_as_it_will_be_merged(ci: Ci) -> None:
     assert [change["address"] for change in net["changes"]] == ["terraform_data.x"]
 
 
-def test_a_checkout_of_the_head_itself_is_noticed(ci: Ci) -> None:
+def test_a_checkout_of_the_head_itself_is_noticed(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     ci.github.commit("main", {"README.md": "Words.\n"}, "Meanwhile")
     job = ci.job(number, commit=ci.github.head(number))
@@ -199,14 +201,14 @@ def test_a_checkout_of_the_head_itself_is_noticed(ci: Ci) -> None:
     assert "behind trunk" in ci.body(number)
 
 
-def test_another_commit_is_refused(ci: Ci) -> None:
+def test_another_commit_is_refused(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     ran = ci.job(number, commit=ci.github.trunk)("ci", "plan", code=3)
     assert "nor that head itself" in ran.err
     assert ci.github.comments(number) == []
 
 
-def test_a_shallow_clone_is_told_what_it_lacks(ci: Ci, tmp_path: Path) -> None:
+def test_a_shallow_clone_is_told_what_it_lacks(ci: CiProject, tmp_path: Path) -> None:
     number = ci.change({NET: TWO})
     job = ci.job(number)
     shallow = tmp_path / "shallow"
@@ -216,7 +218,7 @@ def test_a_shallow_clone_is_told_what_it_lacks(ci: Ci, tmp_path: Path) -> None:
     assert "fetch-depth: 0" in Infra(shallow, job.env)("ci", "plan", code=3).err
 
 
-def test_a_fork_gets_nothing(ci: Ci, tmp_path: Path) -> None:
+def test_a_fork_gets_nothing(ci: CiProject, tmp_path: Path) -> None:
     ci.is_init_kept = False
     number = ci.change({NET: TWO})
     job = ci.job(number)
@@ -237,7 +239,7 @@ def test_a_fork_gets_nothing(ci: Ci, tmp_path: Path) -> None:
     assert not (job.root / ".infra" / "data").exists()
 
 
-def test_a_rehearsal_needs_no_token_and_writes_nothing(ci: Ci) -> None:
+def test_a_rehearsal_needs_no_token_and_writes_nothing(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     before = ci.objects("")
     root = ci.checkout(ci.github.head(number))
@@ -252,7 +254,7 @@ def test_a_rehearsal_needs_no_token_and_writes_nothing(ci: Ci) -> None:
         check_schema(Infra(root, env)("ci", "plan", "--json", *words).document, "ci-plan")
 
 
-def test_what_the_guard_refuses_never_reaches_terraform(ci: Ci) -> None:
+def test_what_the_guard_refuses_never_reaches_terraform(ci: CiProject) -> None:
     ci.is_init_kept = False
     evil = TWO + 'data "external" "x" {\n  program = ["touch", "/tmp/owned"]\n}\n'
     number = ci.change({NET: evil})
@@ -265,7 +267,7 @@ def test_what_the_guard_refuses_never_reaches_terraform(ci: Ci) -> None:
     assert "external" in ci.body(number)
 
 
-def test_a_newer_head_marks_the_plan_and_an_older_run_says_nothing(ci: Ci) -> None:
+def test_a_newer_head_marks_the_plan_and_an_older_run_says_nothing(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     late = ci.job(number)
     ci.job(number)("ci", "plan", code=0)
@@ -280,7 +282,7 @@ def test_a_newer_head_marks_the_plan_and_an_older_run_says_nothing(ci: Ci) -> No
     assert '"one" -> "three"' in ci.body(number)
 
 
-def test_texts_of_others_stay_texts(ci: Ci) -> None:
+def test_texts_of_others_stay_texts(ci: CiProject) -> None:
     title = "<!-- infra:plan --> @acme/admins </details> $(touch /tmp/owned) `x` ```"
     ci.github.commit("a`b</details>@ada", {NET: TWO.replace("two", "</details>\\n```\\n@ada <b>")}, title)
     number = ci.github.open("a`b</details>@ada", title)
@@ -295,7 +297,7 @@ def test_texts_of_others_stay_texts(ci: Ci) -> None:
     assert outside.count("<details") == outside.count("</details>")
 
 
-def test_a_failure_to_tell_is_told_elsewhere(ci: Ci) -> None:
+def test_a_failure_to_tell_is_told_elsewhere(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     job = ci.job(number)
     ci.github.fault("*/comments", method="POST", status=403, times=9)
@@ -305,7 +307,7 @@ def test_a_failure_to_tell_is_told_elsewhere(ci: Ci) -> None:
     assert ci.conclusions(number)["infra/dev"] == "success"
 
 
-def test_a_token_that_may_not_post_checks_sets_statuses(ci: Ci) -> None:
+def test_a_token_that_may_not_post_checks_sets_statuses(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     job = ci.job(number, rights={"pull_requests": "write", "statuses": "write"})
     job("ci", "plan", code=0)
@@ -316,7 +318,7 @@ def test_a_token_that_may_not_post_checks_sets_statuses(ci: Ci) -> None:
     }
 
 
-def test_a_deleted_stack_is_planned_with_its_old_code(ci: Ci) -> None:
+def test_a_deleted_stack_is_planned_with_its_old_code(ci: CiProject) -> None:
     number = ci.change({"infra/envs/dev/app/main.tf": None})
     document = ci.job(number)("ci", "plan", "--json", code=0).document
     (stack,) = document["stacks"]
@@ -325,7 +327,7 @@ def test_a_deleted_stack_is_planned_with_its_old_code(ci: Ci) -> None:
     assert ci.objects("dev/plans/") == {}
 
 
-def test_a_deleted_stack_that_the_merge_destroys_is_approved_like_any_other(ci: Ci) -> None:
+def test_a_deleted_stack_that_the_merge_destroys_is_approved_like_any_other(ci: CiProject) -> None:
     ci.github.commit("main", {"infra.yaml": CONFIG + "policy: {deleted_stacks: destroy}\n"}, "Rules")
     number = ci.change({"infra/envs/dev/app/main.tf": None})
     ci.job(number)("ci", "plan", code=0)
@@ -335,7 +337,7 @@ def test_a_deleted_stack_that_the_merge_destroys_is_approved_like_any_other(ci: 
     assert [resource.actions for resource in decode(data).resources] == [("delete",)]
 
 
-def test_a_renamed_stack_is_not_destroyed(ci: Ci) -> None:
+def test_a_renamed_stack_is_not_destroyed(ci: CiProject) -> None:
     config = "version: 1\nbackend:\n  gcs: {bucket: states}\nstacks:\n  dev/web: {moved: dev/app}\n"
     number = ci.change(
         {"infra/envs/dev/app/main.tf": None, "infra/envs/dev/web/main.tf": FOLLOWER, "infra.yaml": config}
@@ -344,7 +346,7 @@ def test_a_renamed_stack_is_not_destroyed(ci: Ci) -> None:
     assert "dev/app" not in {stack["id"] for stack in document["stacks"]}
 
 
-def test_a_branch_that_approves_plans_what_is_owed(ci: Ci) -> None:
+def test_a_branch_that_approves_plans_what_is_owed(ci: CiProject) -> None:
     trunk = ci.github.commit("main", {NET: TWO}, "Merged and never applied")
     branch = f"approve/dev/{trunk[:10]}"
     ci.github.commit(branch, {}, "Approve dev")
@@ -359,7 +361,7 @@ def test_a_branch_that_approves_plans_what_is_owed(ci: Ci) -> None:
 PROD = "infra/envs/prod/net/main.tf"
 
 
-def test_a_plan_that_differs_after_the_approval_is_to_be_reviewed_again(ci: Ci) -> None:
+def test_a_plan_that_differs_after_the_approval_is_to_be_reviewed_again(ci: CiProject) -> None:
     number = ci.change({PROD: TWO})
     ci.job(number)("ci", "plan", code=0)
     assert ci.conclusions(number)["infra/prod"] == "success"
@@ -380,7 +382,7 @@ def test_a_plan_that_differs_after_the_approval_is_to_be_reviewed_again(ci: Ci) 
     assert ci.conclusions(number)["infra/prod"] == "success"
 
 
-def test_a_pull_request_cannot_loosen_its_own_rules(ci: Ci) -> None:
+def test_a_pull_request_cannot_loosen_its_own_rules(ci: CiProject) -> None:
     """Binary, variables, protection and policy are trunk's, whatever its own infra.yaml says."""
     replace = UPSTREAM.replace('resource "terraform_data" "x"', 'resource "terraform_data" "z"').replace(
         "terraform_data.x.", "terraform_data.z."
@@ -403,7 +405,7 @@ policy: {destroy: {prod: allow}}
     assert not Path("/tmp/infra-evil").exists()
 
 
-def test_limits_hold_for_the_whole_change(ci: Ci) -> None:
+def test_limits_hold_for_the_whole_change(ci: CiProject) -> None:
     ci.github.commit("main", {"infra.yaml": CONFIG + "policy: {limits: {stacks: 1}}\n"}, "Limits")
     number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": FOLLOWER.replace('"y"', '"z"', 1)})
     ci.job(number)("ci", "plan", code=4)
@@ -411,7 +413,7 @@ def test_limits_hold_for_the_whole_change(ci: Ci) -> None:
     assert ci.conclusions(number)["infra/dev"] == "failure"
 
 
-def test_a_merge_queue_compares_before_the_merge(ci: Ci) -> None:
+def test_a_merge_queue_compares_before_the_merge(ci: CiProject) -> None:
     number = ci.change({PROD: TWO})
     ci.job(number)("ci", "plan", code=0)
     ci.github.review(number, "bert")
@@ -438,7 +440,7 @@ def test_a_merge_queue_compares_before_the_merge(ci: Ci) -> None:
     assert queued() == {"infra/dev": "success", "infra/prod": "failure"}
 
 
-def test_one_stack_alone_is_planned_for_who_asked(ci: Ci, tmp_path: Path) -> None:
+def test_one_stack_alone_is_planned_for_who_asked(ci: CiProject, tmp_path: Path) -> None:
     number = ci.change({NET: TWO, PROD: TWO})
     job = ci.job(number, INFRA_STACK="dev/net")
     job("ci", "plan", "--report", str(tmp_path / "r"), code=0)
@@ -447,7 +449,7 @@ def test_one_stack_alone_is_planned_for_who_asked(ci: Ci, tmp_path: Path) -> Non
     assert ci.conclusions(number) == {}
 
 
-def test_a_circle_does_not_hide_the_others(ci: Ci) -> None:
+def test_a_circle_does_not_hide_the_others(ci: CiProject) -> None:
     circle = FOLLOWER.replace("dev/state/net", "dev/state/app")
     number = ci.change({NET: circle, PROD: TWO})
     document = ci.job(number)("ci", "plan", "--json").document
@@ -457,7 +459,7 @@ def test_a_circle_does_not_hide_the_others(ci: Ci) -> None:
     assert ci.conclusions(number) == {"infra/dev": "failure", "infra/prod": "success"}
 
 
-def by_hand(ci: Ci, merge: str, event: str, commit: str, ref: str = "refs/heads/feature") -> Infra:
+def by_hand(ci: CiProject, merge: str, event: str, commit: str, ref: str = "refs/heads/feature") -> Infra:
     """A job of a run that was started by hand: on a branch at a commit, with a merge checked out."""
     return ci.job(
         0,
@@ -469,7 +471,7 @@ def by_hand(ci: Ci, merge: str, event: str, commit: str, ref: str = "refs/heads/
     )
 
 
-def test_a_plan_that_a_comment_asked_for(ci: Ci) -> None:
+def test_a_plan_that_a_comment_asked_for(ci: CiProject) -> None:
     """The event is a dispatch: title, author and labels come from GitHub, head and number from the inputs."""
     number = ci.change({NET: TWO}, title="Raise it to two")
     head = ci.github.head(number)
@@ -486,7 +488,7 @@ def test_a_plan_that_a_comment_asked_for(ci: Ci) -> None:
     assert "pushed meanwhile" in late("ci", "plan", code=3).err
 
 
-def test_a_plan_that_was_started_by_hand_runs_on_its_own_branch(ci: Ci) -> None:
+def test_a_plan_that_was_started_by_hand_runs_on_its_own_branch(ci: CiProject) -> None:
     """On trunk's ref it would pass for trunk elsewhere; another branch's head is not what is planned."""
     number = ci.change({NET: TWO})
     head, merge = ci.github.head(number), ci.job(number).env["GITHUB_SHA"]
@@ -504,7 +506,7 @@ def test_a_plan_that_was_started_by_hand_runs_on_its_own_branch(ci: Ci) -> None:
     assert ci.github.comments(number) == []
 
 
-def test_a_pull_request_into_another_branch_is_not_planned(ci: Ci) -> None:
+def test_a_pull_request_into_another_branch_is_not_planned(ci: CiProject) -> None:
     """The rules are those of what it is merged into, and this branch is anybody's."""
     ci.github.commit("loose", {"infra.yaml": CONFIG + "guard: {allow: []}\n"})
     ci.github.commit("feature", {NET: TWO}, base="loose")
@@ -527,7 +529,7 @@ def test_a_pull_request_into_another_branch_is_not_planned(ci: Ci) -> None:
     assert "its head is missing" in job("ci", "plan", "--dry-run", code=3).err
 
 
-def test_parts_of_two_attempts_are_not_attested_together(ci: Ci, tmp_path: Path) -> None:
+def test_parts_of_two_attempts_are_not_attested_together(ci: CiProject, tmp_path: Path) -> None:
     number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": FOLLOWER.replace('"y"', '"z"', 1)})
     for attempt, stack in (("1", "dev/net"), ("2", "dev/app")):
         job = ci.job(number, GITHUB_RUN_ATTEMPT=attempt, INFRA_STACKS=stack)
@@ -538,7 +540,7 @@ def test_parts_of_two_attempts_are_not_attested_together(ci: Ci, tmp_path: Path)
     assert attested(ci, number, "dev").plans == {}
 
 
-def test_a_report_about_another_head_is_left_out(ci: Ci, tmp_path: Path) -> None:
+def test_a_report_about_another_head_is_left_out(ci: CiProject, tmp_path: Path) -> None:
     number = ci.change({NET: TWO})
     ci.job(number)("ci", "plan", "--report", str(tmp_path / "r"), code=0)
     ci.github.commit("feature", {NET: UPSTREAM.replace("one", "three")}, "Again")
@@ -547,7 +549,7 @@ def test_a_report_about_another_head_is_left_out(ci: Ci, tmp_path: Path) -> None
     assert ci.conclusions(number)["infra/dev"] == "failure"
 
 
-def test_only_our_own_comment_is_ours_and_there_is_one(ci: Ci) -> None:
+def test_only_our_own_comment_is_ours_and_there_is_one(ci: CiProject) -> None:
     """A copied marker is somebody's text; of two that two jobs wrote at once the older one stays."""
     number = ci.change({NET: TWO})
     ci.github.comment(number, "ada", "<!-- infra:plan -->\nForged.")
@@ -560,7 +562,7 @@ def test_only_our_own_comment_is_ours_and_there_is_one(ci: Ci) -> None:
     assert '"one" -> "two"' in comment.body
 
 
-def test_a_push_without_a_review_is_only_rehearsed(ci: Ci, tmp_path: Path) -> None:
+def test_a_push_without_a_review_is_only_rehearsed(ci: CiProject, tmp_path: Path) -> None:
     ci.github.commit("main", {NET: TWO}, "Straight to trunk")
     job = ci.job(0, event="push")
     assert "no pull request to comment on" in job("ci", "plan", code=3).err

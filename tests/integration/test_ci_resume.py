@@ -25,7 +25,7 @@ from orchestrator.repository.model import Stack
 from orchestrator.state.plan_objects import digest_key
 from orchestrator.state.records import Kind, LedgerEntry, Operation
 from orchestrator.terraform.client import PlanOptions
-from tests.support.ci import Ci, running
+from tests.support.ci import CiProject, running
 from tests.support.cli import Infra
 from tests.support.merging import (
     DEV,
@@ -63,12 +63,14 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ci(steady_path: Path, applied: Path) -> Iterator[Ci]:
+def ci(steady_path: Path, applied: Path) -> Iterator[CiProject]:
     with running(steady_path, applied) as found:
         yield found
 
 
-def lose_runner(ci: Ci, stack: str, *, locked: bool = True, kind: Kind = "apply", commit: str = "") -> None:
+def lose_runner(
+    ci: CiProject, stack: str, *, locked: bool = True, kind: Kind = "apply", commit: str = ""
+) -> None:
     """The machine that was applying a commit (trunk's newest) to a stack is lost, and its lock stays."""
     entry = ci.place.at_work(stack, host=this_machine(), pid=DEAD)
     assert entry.operation
@@ -81,7 +83,7 @@ def lose_runner(ci: Ci, stack: str, *, locked: bool = True, kind: Kind = "apply"
         ledger.heartbeat(entry, lock=generation)
 
 
-def rescue(ci: Ci, stack: str, serial: int) -> None:
+def rescue(ci: CiProject, stack: str, serial: int) -> None:
     """The lost apply could not save a state that is `serial` serials newer than the one in the bucket."""
     environment = stack.partition("/")[0]
     name = f"{environment}/state/net/default.tfstate"
@@ -91,7 +93,7 @@ def rescue(ci: Ci, stack: str, serial: int) -> None:
     ci.place.ledger(stack).rescue("R-other", stack, json.dumps(state).encode())
 
 
-def test_the_next_rollout_resumes_what_a_lost_runner_left(ci: Ci) -> None:
+def test_the_next_rollout_resumes_what_a_lost_runner_left(ci: CiProject) -> None:
     """Its lock is provably its own, and nothing is to be imported: nobody is asked."""
     number = merged(ci, {PROD: value("two")})
     lose_runner(ci, "prod/net")
@@ -120,7 +122,7 @@ def test_the_next_rollout_resumes_what_a_lost_runner_left(ci: Ci) -> None:
     assert ci.github.statuses(ci.github.trunk)["infra/apply/prod"].state == "success"
 
 
-def test_a_resume_that_pushes_a_state_is_shown_in_the_gate(ci: Ci) -> None:
+def test_a_resume_that_pushes_a_state_is_shown_in_the_gate(ci: CiProject) -> None:
     number = merged(ci, {PROD: value("two")})
     lose_runner(ci, "prod/net")
     rescue(ci, "prod/net", 3)
@@ -141,7 +143,7 @@ def test_a_resume_that_pushes_a_state_is_shown_in_the_gate(ci: Ci) -> None:
     assert "✓ prod is done" in told(ci, number, "prod")
 
 
-def test_a_resume_that_takes_a_yes_can_be_approved_by_a_pull_request(ci: Ci) -> None:
+def test_a_resume_that_takes_a_yes_can_be_approved_by_a_pull_request(ci: CiProject) -> None:
     """Where the gate has no reviewers nothing else would let it through."""
     merged(ci, {PROD: value("two")})
     ci.github.environment("prod-approval")
@@ -159,7 +161,7 @@ def test_a_resume_that_takes_a_yes_can_be_approved_by_a_pull_request(ci: Ci) -> 
     assert state_of(ci, "prod/net") == "two"
 
 
-def test_where_nothing_needs_an_approval_a_comment_is_the_yes(ci: Ci) -> None:
+def test_where_nothing_needs_an_approval_a_comment_is_the_yes(ci: CiProject) -> None:
     number = merged(ci, {DEV: value("two")})
     ci.github.environment("dev-approval")
     lose_runner(ci, "dev/net")
@@ -172,7 +174,7 @@ def test_where_nothing_needs_an_approval_a_comment_is_the_yes(ci: Ci) -> None:
     assert state_of(ci, "dev/net") == "two"
 
 
-def test_of_two_resumes_at_once_one_does_it(ci: Ci) -> None:
+def test_of_two_resumes_at_once_one_does_it(ci: CiProject) -> None:
     """Another run resumes the stack between our look and our claim: ours changes nothing more."""
     merged(ci, {PROD: value("two")})
     lose_runner(ci, "prod/net")
@@ -195,7 +197,7 @@ def test_of_two_resumes_at_once_one_does_it(ci: Ci) -> None:
     assert (entry.result, entry.operation) == ("applied", None)
 
 
-def test_a_late_yes_to_a_resume_that_another_run_has_made_changes_nothing(ci: Ci) -> None:
+def test_a_late_yes_to_a_resume_that_another_run_has_made_changes_nothing(ci: CiProject) -> None:
     """Two runs show the same resume in their gates; the second is let through when the first is done."""
     number = merged(ci, {PROD: value("two")})
     lose_runner(ci, "prod/net")
@@ -211,7 +213,7 @@ def test_a_late_yes_to_a_resume_that_another_run_has_made_changes_nothing(ci: Ci
     assert "✓ prod is done" in told(ci, number, "prod")
 
 
-def test_an_interrupted_destroy_of_a_deleted_stack_is_finished(ci: Ci) -> None:
+def test_an_interrupted_destroy_of_a_deleted_stack_is_finished(ci: CiProject) -> None:
     """Its code is that of the commit that was applied, and the yes is the same as for the destroy itself."""
     old = "infra/envs/prod/old/main.tf"
     policy = "policy: {deleted_stacks: destroy, destroy: {prod: warn}}\n"
@@ -236,12 +238,12 @@ def test_what_a_lost_runner_made_is_taken_back_in_a_rollout(tmp_path: Path) -> N
     pytest.importorskip("grpc")
     if not Path("/proc/self/cwd").exists():
         pytest.skip("looks for processes in /proc")
-    from tests.support.crash.lab import CONFIG, Lab, finished
-    from tests.support.crash.watched import Step
+    from tests.support.crash.lab import CONFIG, CrashLab, finished
+    from tests.support.crash.watched import CloudStep
 
-    lab = Lab(tmp_path / "lab", CONFIG.replace("dev: {", "dev: {protected: false, "))
+    lab = CrashLab(tmp_path / "lab", CONFIG.replace("dev: {", "dev: {protected: false, "))
     try:
-        with lab.round(Step("before create fourth", 1), "both") as one:
+        with lab.round(CloudStep("before create fourth", 1), "both") as one:
             one.env = {**one.env, "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/infra"}
             apply_dev = ("ci", "apply", "dev", "--parallelism", "1", "--json")
             finished(one.start(*apply_dev))
@@ -263,7 +265,7 @@ def test_what_a_lost_runner_made_is_taken_back_in_a_rollout(tmp_path: Path) -> N
 # What else a rollout repairs
 
 
-def test_a_state_that_is_gone_is_given_up_through_the_gate(ci: Ci) -> None:
+def test_a_state_that_is_gone_is_given_up_through_the_gate(ci: CiProject) -> None:
     """Nothing is created a second time without a yes; what was asked for is in the history."""
     ci.place.server.store.delete_object("states", "prod/state/net/default.tfstate")
     forget = ("--forget", "prod/net its project was deleted")
@@ -279,7 +281,7 @@ def test_a_state_that_is_gone_is_given_up_through_the_gate(ci: Ci) -> None:
     assert "has a state" in job(ci, LOOK)("ci", "compare", "prod", *forget, code=3).err
 
 
-def test_a_commit_that_trunk_does_not_have_is_gone_over_through_the_gate(ci: Ci) -> None:
+def test_a_commit_that_trunk_does_not_have_is_gone_over_through_the_gate(ci: CiProject) -> None:
     gone = "1234567890" * 4
     ledger = ci.place.ledger("prod/net")
     entry = ledger.entry("prod/net")
@@ -304,7 +306,7 @@ def test_a_commit_that_trunk_does_not_have_is_gone_over_through_the_gate(ci: Ci)
     assert state_of(ci, "prod/net") == "two"
 
 
-def test_a_declared_move_is_shown_on_the_pull_request_and_carried_out(ci: Ci) -> None:
+def test_a_declared_move_is_shown_on_the_pull_request_and_carried_out(ci: CiProject) -> None:
     """From the plan to the apply, behind the gate of a protected environment."""
     config = (
         "version: 1\nbackend:\n  gcs: {bucket: states, prefix: '{environment}/moved/{stack}'}\nstacks:\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.ci import Ci, running
+from tests.support.ci import CiProject, running
 from tests.support.recorded_stack import CONFIG, FILES
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -21,12 +21,12 @@ RULES = CONFIG + "guard: {prevent: [workflows]}\n"
 
 
 @pytest.fixture
-def ci(steady_path: Path) -> Iterator[Ci]:
+def ci(steady_path: Path) -> Iterator[CiProject]:
     with running(steady_path, files={**FILES, "infra.yaml": RULES, "policies/main.rego": REGO}) as found:
         yield found
 
 
-def test_changed_rules_are_told_where_nothing_is_planned(ci: Ci) -> None:
+def test_changed_rules_are_told_where_nothing_is_planned(ci: CiProject) -> None:
     number = ci.change({"policies/main.rego": "package main\n"}, branch="policy")
     ci.job(number)("ci", "plan", code=0)
     assert "This changes a policy" in ci.body(number)
@@ -35,7 +35,7 @@ def test_changed_rules_are_told_where_nothing_is_planned(ci: Ci) -> None:
     assert "prevent: [workflows]" in ci.body(number)
 
 
-def test_rego_of_trunk_counts_and_not_the_branch_s(ci: Ci) -> None:
+def test_rego_of_trunk_counts_and_not_the_branch_s(ci: CiProject) -> None:
     files = {
         "infra/envs/dev/net/main.tf": FILES["infra/envs/dev/net/main.tf"].replace("one", "two"),
         "policies/main.rego": "package main\n",

@@ -52,7 +52,7 @@ PLAN = "infra-dev-plan@example-infra.iam.gserviceaccount.com"
 
 
 @dataclass
-class Shell:
+class BootstrapProject:
     """A repository with the reference's bootstrap, and a sandbox that is up."""
 
     root: Path
@@ -100,15 +100,15 @@ class Shell:
         return self.root / ".infra/bootstrap/terraform.tfstate"
 
 
-MakeShell = Callable[..., Shell]
+MakeShell = Callable[..., BootstrapProject]
 
 
 @pytest.fixture
 def make_shell(tmp_path: Path) -> Iterator[MakeShell]:
     writers: list[int] = []
 
-    def make(config: str = CONFIG) -> Shell:
-        shell = Shell(tmp_path / "repo", dict(os.environ))
+    def make(config: str = CONFIG) -> BootstrapProject:
+        shell = BootstrapProject(tmp_path / "repo", dict(os.environ))
         left_out = shutil.ignore_patterns(".terraform*", "*.tfstate*", "tests", "examples")
         for part in ("bootstrap", "modules/github-identity", "modules/state-bucket"):
             shutil.copytree(INFRA / part, shell.root / "infra" / part, ignore=left_out)

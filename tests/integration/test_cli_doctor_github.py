@@ -14,7 +14,7 @@ from orchestrator.forge.retry_policy import RetryPolicy
 from orchestrator.forge.settings import Unreadable
 from orchestrator.forge.workflow_target import WorkflowTarget
 from tests.support.cli import Infra
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 from tests.support.repo import Repo
 from tests.support.workflows import SOURCE
 
@@ -30,7 +30,7 @@ PROTECTION = {
 
 
 @pytest.fixture
-def github(tmp_path: Path) -> Iterator[GitHub]:
+def github(tmp_path: Path) -> Iterator[ServedGitHub]:
     files = {
         "infra.yaml": "version: 1\ntrunk: main\n",
         "infra/envs/dev/a/main.tf": EMPTY,
@@ -45,11 +45,11 @@ def github(tmp_path: Path) -> Iterator[GitHub]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     repo.commit()
-    with GitHub(tmp_path, repo=repo, private=False) as server:
+    with ServedGitHub(tmp_path, repo=repo, private=False) as server:
         yield server
 
 
-def protect(github: GitHub) -> None:
+def protect(github: ServedGitHub) -> None:
     """Set everything as doctor wants it."""
     github.protect("main", **PROTECTION)
     for name in ("dev", "prod"):
@@ -57,7 +57,7 @@ def protect(github: GitHub) -> None:
     github.environment("prod-approval", reviewers=["olga"])
 
 
-def doctor(github: GitHub, token: str) -> dict[str, list[dict[str, Any]]]:
+def doctor(github: ServedGitHub, token: str) -> dict[str, list[dict[str, Any]]]:
     """The checks of doctor by name; those of this machine are not looked at here."""
     ran = Infra(github.work.root, github.environ(token, "schedule"))("doctor", "--github", "--json")
     found: dict[str, list[dict[str, Any]]] = {}
@@ -72,7 +72,7 @@ def bad(found: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
     return {name: one["status"] for name, each in found.items() for one in each if one["status"] != "ok"}
 
 
-def test_a_repository_that_is_set_up(github: GitHub) -> None:
+def test_a_repository_that_is_set_up(github: ServedGitHub) -> None:
     protect(github)
     found = doctor(github, github.token("olga"))
     assert {name for name, each in found.items() if each[0]["status"] == "ok"} >= {
@@ -89,7 +89,7 @@ def test_a_repository_that_is_set_up(github: GitHub) -> None:
     assert set(bad(found).values()) <= {"unseen"}
 
 
-def test_a_repository_that_is_not(github: GitHub) -> None:
+def test_a_repository_that_is_not(github: ServedGitHub) -> None:
     github.environment("dev")
     found = bad(doctor(github, github.token("olga")))
     assert found["protection"] == "error"
@@ -98,7 +98,7 @@ def test_a_repository_that_is_not(github: GitHub) -> None:
     assert found["environment prod-approval"] == "error"
 
 
-def test_a_token_of_a_workflow_sees_less_and_says_so(github: GitHub) -> None:
+def test_a_token_of_a_workflow_sees_less_and_says_so(github: ServedGitHub) -> None:
     protect(github)
     token = github.token(contents="read", actions="read")
     found = doctor(github, token)
@@ -112,7 +112,7 @@ def test_a_token_of_a_workflow_sees_less_and_says_so(github: GitHub) -> None:
     assert blind["environments"][0]["status"] == "unseen"
 
 
-def test_rulesets_count_as_protection_and_everybody_sees_them(github: GitHub) -> None:
+def test_rulesets_count_as_protection_and_everybody_sees_them(github: ServedGitHub) -> None:
     rules = [
         {
             "type": "pull_request",
@@ -152,7 +152,7 @@ def test_rulesets_count_as_protection_and_everybody_sees_them(github: GitHub) ->
     assert isinstance(settings.workflow_rights, Unreadable)
 
 
-def test_no_token_is_told_and_the_files_are_checked_all_the_same(github: GitHub) -> None:
+def test_no_token_is_told_and_the_files_are_checked_all_the_same(github: ServedGitHub) -> None:
     github.work.commit({".github/workflows/extra.yml": "on: push\njobs: {a: {steps: [{uses: x/y@v1}]}}\n"})
     environ = {"GITHUB_REPOSITORY": "acme/infra"}
     ran = Infra(github.work.root, environ)("doctor", "--github")

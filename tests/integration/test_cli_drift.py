@@ -12,7 +12,7 @@ pytest.importorskip("grpc")
 
 from orchestrator.sandbox.provider.server import ProviderServer
 from tests.conftest import MakeRepo
-from tests.support.scheduled_checks import CONFIG, HEAD, Nights, nights, serving_types
+from tests.support.scheduled_checks import CONFIG, HEAD, ScheduledChecks, nights, serving_types
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -67,7 +67,7 @@ def night(
     make_steady_repo: MakeRepo,
     tmp_path: Path,
     worlds: Path,
-) -> Iterator[Nights]:
+) -> Iterator[ScheduledChecks]:
     """One stack, `dev/app`, with one topic; nothing is applied yet."""
     repo = make_steady_repo({"infra.yaml": CONFIG, MAIN: HEAD + topic(), ".gitignore": ".infra\n"})
     is_applied = request.node.get_closest_marker("applied") is not None
@@ -91,7 +91,7 @@ output "id" {
 
 @pytest.mark.parametrize("binary", ["terraform", "embedded"])
 def test_each_row_of_the_table_has_its_class(
-    binary: str, night: Nights, request: pytest.FixtureRequest
+    binary: str, night: ScheduledChecks, request: pytest.FixtureRequest
 ) -> None:
     """With the Terraform on PATH, and with the one inside."""
     if binary == "embedded":
@@ -130,7 +130,7 @@ def test_each_row_of_the_table_has_its_class(
     }
 
 
-def test_what_nobody_need_look_at_is_counted_and_shown_when_asked_for(night: Nights) -> None:
+def test_what_nobody_need_look_at_is_counted_and_shown_when_asked_for(night: ScheduledChecks) -> None:
     night.repo.commit({MAIN: HEAD + topic() + topic(name="gone") + IGNORING + SCHEDULE})
     night.apply()
     night.world.set("plain", DURATION, "900s")
@@ -146,7 +146,7 @@ def test_what_nobody_need_look_at_is_counted_and_shown_when_asked_for(night: Nig
     assert "next_run_time" in night.shown("--show-ignored", code=8).out
 
 
-def test_noise_alone_is_clean(night: Nights) -> None:
+def test_noise_alone_is_clean(night: ScheduledChecks) -> None:
     night.repo.commit({MAIN: HEAD + SCHEDULE + IGNORING})
     night.apply()
     night.world.set("ignoring", DURATION, "900s")
@@ -156,7 +156,7 @@ def test_noise_alone_is_clean(night: Nights) -> None:
     assert stack["digest"] == ""
 
 
-def test_a_stack_is_compared_with_what_was_applied_not_with_trunk(night: Nights) -> None:
+def test_a_stack_is_compared_with_what_was_applied_not_with_trunk(night: ScheduledChecks) -> None:
     applied = night.repo.head
     night.apply()
     night.repo.commit({MAIN: HEAD + topic("1200s") + topic(name="more")})
@@ -171,7 +171,7 @@ def test_a_stack_is_compared_with_what_was_applied_not_with_trunk(night: Nights)
 
 
 @pytest.mark.applied
-def test_after_a_failed_run_the_commit_it_tried_is_compared_with(night: Nights) -> None:
+def test_after_a_failed_run_the_commit_it_tried_is_compared_with(night: ScheduledChecks) -> None:
     tried = night.repo.commit({MAIN: HEAD + topic("900s") + topic("900s", name="fails")})
     night.world.break_("google_pubsub_topic/*/fails", "create", "it is forbidden")
     night.world.break_("google_pubsub_topic/*plain", "update", "it is forbidden")
@@ -190,7 +190,7 @@ def test_after_a_failed_run_the_commit_it_tried_is_compared_with(night: Nights) 
 
 
 @pytest.mark.applied
-def test_drift_that_a_refresh_took_into_the_state_is_owed(night: Nights) -> None:
+def test_drift_that_a_refresh_took_into_the_state_is_owed(night: ScheduledChecks) -> None:
     night.world.set("plain", DURATION, "900s")
     night.apply("dev/app", "--refresh-only")
     (stack,) = night.check(code=8)["stacks"]
@@ -205,7 +205,7 @@ def test_drift_that_a_refresh_took_into_the_state_is_owed(night: Nights) -> None
 
 
 @pytest.mark.applied
-def test_what_trunk_owes_is_no_drift(night: Nights) -> None:
+def test_what_trunk_owes_is_no_drift(night: ScheduledChecks) -> None:
     moved = "moved {\n  from = google_pubsub_topic.plain\n  to   = google_pubsub_topic.new\n}\n"
     code = (HEAD + topic()).replace('"google_pubsub_topic" "plain"', '"google_pubsub_topic" "new"')
     night.repo.commit({MAIN: code + moved + 'output "x" {\n  value = 1\n}\n'})
@@ -217,7 +217,7 @@ def test_what_trunk_owes_is_no_drift(night: Nights) -> None:
     assert night.check(code=0)["stacks"][0]["resources"] == []
 
 
-def test_a_secret_that_changed_is_told_and_not_shown(night: Nights) -> None:
+def test_a_secret_that_changed_is_told_and_not_shown(night: ScheduledChecks) -> None:
     secret = """
     resource "google_secret_manager_secret_version" "s" {
       secret      = "projects/p/secrets/s"
@@ -240,7 +240,7 @@ def test_a_secret_that_changed_is_told_and_not_shown(night: Nights) -> None:
         assert value.encode() not in kept
 
 
-def test_everything_deleted_outside(night: Nights) -> None:
+def test_everything_deleted_outside(night: ScheduledChecks) -> None:
     night.repo.commit({MAIN: HEAD + topic() + topic(name="other")})
     night.apply()
     for name in ("plain", "other"):
@@ -250,7 +250,7 @@ def test_everything_deleted_outside(night: Nights) -> None:
     assert (stack["severity"], len(stack["resources"])) == ("high", 2)
 
 
-def test_what_a_targeted_apply_brought_is_no_drift(night: Nights) -> None:
+def test_what_a_targeted_apply_brought_is_no_drift(night: ScheduledChecks) -> None:
     night.repo.commit({MAIN: HEAD + topic() + topic(name="other")})
     night.apply()
     night.repo.commit({MAIN: HEAD + topic("900s") + topic("900s", name="other")})
@@ -278,7 +278,9 @@ import {
 """
 
 
-def test_what_was_removed_or_imported_is_no_drift_while_the_code_still_says_so(night: Nights) -> None:
+def test_what_was_removed_or_imported_is_no_drift_while_the_code_still_says_so(
+    night: ScheduledChecks,
+) -> None:
     night.repo.commit({MAIN: HEAD + topic() + topic(name="old")})
     night.apply()
     night.repo.commit({MAIN: HEAD + topic() + REMOVED})

@@ -24,9 +24,9 @@ from orchestrator.review.rollout.apply import AutoConsent
 from orchestrator.sandbox.provider.server import ProviderServer
 from tests.conftest import MakeRepo
 from tests.integration.test_cli_drift import DURATION, MAIN, PLAIN, topic
-from tests.support.cli import Infra, Ran
-from tests.support.github import GitHub
-from tests.support.scheduled_checks import CONFIG, HEAD, Nights, nights, serving_types
+from tests.support.cli import Infra, InfraResult
+from tests.support.github import ServedGitHub
+from tests.support.scheduled_checks import CONFIG, HEAD, ScheduledChecks, nights, serving_types
 from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -48,7 +48,7 @@ def night(
     make_steady_repo: MakeRepo,
     tmp_path: Path,
     worlds: Path,
-) -> Iterator[Nights]:
+) -> Iterator[ScheduledChecks]:
     """One stack, `dev/app`, with three topics, applied."""
     code = HEAD + topic() + topic(name="gone") + topic(name="other")
     repo = make_steady_repo({"infra.yaml": CONFIG, MAIN: code, ".gitignore": ".infra\n"})
@@ -57,7 +57,7 @@ def night(
         yield made
 
 
-def test_what_drifts_is_put_back_and_nothing_else_is_done(night: Nights) -> None:
+def test_what_drifts_is_put_back_and_nothing_else_is_done(night: ScheduledChecks) -> None:
     night.world.set("plain", DURATION, "900s")
     night.world.delete("gone")
     # Trunk went on meanwhile; a correction applies what was applied, not what trunk owes.
@@ -79,7 +79,7 @@ def test_what_drifts_is_put_back_and_nothing_else_is_done(night: Nights) -> None
     assert {run["id"]: run["command"] for run in runs}[done["run"]["id"]] == "apply"
 
 
-def test_only_what_the_code_says_already_can_be_accepted(night: Nights) -> None:
+def test_only_what_the_code_says_already_can_be_accepted(night: ScheduledChecks) -> None:
     night.world.set("plain", DURATION, "900s")
     refused = night.infra("drift", "--fix", "--action", "accept", *YES, code=8)
     assert f"{DURATION} is reverted: the next apply would undo it" in refused.err
@@ -94,7 +94,7 @@ def test_only_what_the_code_says_already_can_be_accepted(night: Nights) -> None:
     assert night.world.get("plain").attributes[DURATION] == "900s"
 
 
-def test_without_consent_or_an_action_nothing_is_done(night: Nights) -> None:
+def test_without_consent_or_an_action_nothing_is_done(night: ScheduledChecks) -> None:
     night.world.set("plain", DURATION, "900s")
     assert "infra.yaml names no action" in night.infra("drift", "--fix", *YES, code=8).out
     night.infra("drift", "--fix", "--action", "revert", code=4)
@@ -102,14 +102,14 @@ def test_without_consent_or_an_action_nothing_is_done(night: Nights) -> None:
 
 
 def test_a_pull_request_by_hand_needs_github_and_leaves_the_world_alone(
-    night: Nights, tmp_path: Path
+    night: ScheduledChecks, tmp_path: Path
 ) -> None:
     night.world.set("plain", DURATION, "900s")
     night.world.delete("gone")
     ran = night.infra("drift", "--fix", "--action", "pr", code=1)
     assert "google_pubsub_topic.gone: it is deleted: there is no value in the code to write anew" in ran.err
     assert "GITHUB_REPOSITORY is not set" in ran.err
-    with GitHub(tmp_path, repo=night.repo) as github:
+    with ServedGitHub(tmp_path, repo=night.repo) as github:
         night.repo.git("remote", "add", "origin", str(github.bare))
         night.repo.git("fetch", "-q", "origin")
         environ = github.environ(github.token("ada"), "push", CI="", GITHUB_ACTIONS="")
@@ -123,7 +123,7 @@ def test_a_pull_request_by_hand_needs_github_and_leaves_the_world_alone(
     assert night.world.get("plain").attributes[DURATION] == "900s"
 
 
-def test_a_job_corrects_what_its_digest_names_and_infra_yaml_allows(night: Nights) -> None:
+def test_a_job_corrects_what_its_digest_names_and_infra_yaml_allows(night: ScheduledChecks) -> None:
     actions = "drift:\n  actions:\n    dev: {reverted: revert}\n  limits: {addresses: ['*.plain']}\n"
     night.repo.commit({"infra.yaml": CONFIG + actions})
     night.world.set("plain", DURATION, "900s")
@@ -145,7 +145,7 @@ def test_a_job_corrects_what_its_digest_names_and_infra_yaml_allows(night: Night
     assert "reverted" in loads["stacks"][0]["remediation"]
 
 
-def test_what_would_do_more_than_correct_is_not_done(night: Nights) -> None:
+def test_what_would_do_more_than_correct_is_not_done(night: ScheduledChecks) -> None:
     """A target takes along what it stands on; that was not allowed."""
     leaning = topic("600s", "other").replace("}", "  labels = { of = google_pubsub_topic.plain.name }\n}", 1)
     limits = "drift:\n  actions:\n    dev: {reverted: revert}\n  limits: {addresses: ['*.other']}\n"
@@ -159,7 +159,7 @@ def test_what_would_do_more_than_correct_is_not_done(night: Nights) -> None:
     assert night.world.get("other").attributes[DURATION] == "900s"
 
 
-def test_the_policy_holds_for_corrections(night: Nights) -> None:
+def test_the_policy_holds_for_corrections(night: ScheduledChecks) -> None:
     night.repo.commit({"infra.yaml": f"{CONFIG}policy: {{labels: {{required: [owner]}}}}\n"})
     night.world.set("plain", DURATION, "900s")
     ran = night.infra("drift", "--fix", "--action", "revert", *YES, "--json", code=4).document
@@ -167,7 +167,7 @@ def test_the_policy_holds_for_corrections(night: Nights) -> None:
     assert night.world.get("plain").attributes[DURATION] == "900s"
 
 
-def test_a_correction_does_not_break_into_a_state_that_somebody_holds(night: Nights) -> None:
+def test_a_correction_does_not_break_into_a_state_that_somebody_holds(night: ScheduledChecks) -> None:
     """Nor does a check call it drift: what somebody is applying looks like it."""
     night.world.set("plain", DURATION, "900s")
     env = {
@@ -191,7 +191,7 @@ def test_a_correction_does_not_break_into_a_state_that_somebody_holds(night: Nig
     assert "No stack that could be checked has drift." in out
 
 
-def test_the_checkout_says_who_may_correct_not_the_commit_that_was_applied(night: Nights) -> None:
+def test_the_checkout_says_who_may_correct_not_the_commit_that_was_applied(night: ScheduledChecks) -> None:
     night.world.set("plain", DURATION, "900s")
     night.repo.commit({"infra.yaml": CONFIG.replace("dev: {}", "dev: {apply: ci}")})
     refused = night.infra("drift", "--fix", "--action", "revert", *YES, code=4)
@@ -202,11 +202,11 @@ def test_the_checkout_says_who_may_correct_not_the_commit_that_was_applied(night
     assert "tonight" in {run["break_glass"] for run in runs}
 
 
-def test_one_machine_checks_and_tells(night: Nights, tmp_path: Path) -> None:
+def test_one_machine_checks_and_tells(night: ScheduledChecks, tmp_path: Path) -> None:
     night.world.set("plain", DURATION, "900s")
     # Said before anything is checked, not after hours of it.
     assert "GITHUB_REPOSITORY is not set" in night.infra("drift", "--issues", code=3).err
-    with GitHub(tmp_path, repo=night.repo) as github:
+    with ServedGitHub(tmp_path, repo=night.repo) as github:
         environ = github.environ(github.token("ada"), "push", CI="", GITHUB_ACTIONS="")
         night.infra("drift", "--issues", code=8, **environ)
         with github.place as place:
@@ -217,22 +217,22 @@ def test_one_machine_checks_and_tells(night: Nights, tmp_path: Path) -> None:
         assert "by run" in issue.comments[0].body
 
 
-def test_three_nights_with_their_issue_and_their_corrections(night: Nights, tmp_path: Path) -> None:
+def test_three_nights_with_their_issue_and_their_corrections(night: ScheduledChecks, tmp_path: Path) -> None:
     """Seen, told, put right in a job, told; then written into the code; then quiet."""
     settings = "drift:\n  actions:\n    dev: {reverted: revert, codified: accept}\n"
     night.repo.commit({"infra.yaml": CONFIG + settings})
     night.apply()
-    with GitHub(tmp_path, repo=night.repo) as github:
+    with ServedGitHub(tmp_path, repo=night.repo) as github:
         github.commit("main", {".github/workflows/infra-apply.yml": STARTS}, "Workflows")
         night.repo.git("pull", "-q", str(github.bare), "main")
 
-        def dawn(code: int) -> Ran:
+        def dawn(code: int) -> InfraResult:
             """A night: the check as the drift account, and the job that tells."""
             shutil.rmtree(night.repo.root / "report", ignore_errors=True)
             night.check("--report", "report", code=code)
             return told("report")
 
-        def told(*argv: str) -> Ran:
+        def told(*argv: str) -> InfraResult:
             token = github.token(issues="write", actions="write", contents="write", pull_requests="write")
             return Infra(night.repo.root, github.environ(token, "schedule"))("ci", "drift", *argv, code=0)
 

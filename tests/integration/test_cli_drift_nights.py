@@ -27,7 +27,7 @@ from orchestrator.state.records import Operation
 from tests.conftest import MakeRepo
 from tests.integration.test_cli_drift import DURATION, MAIN, NETWORK, PLAIN, SCHEDULE, topic
 from tests.support.recorded_stack import FOLLOWER
-from tests.support.scheduled_checks import CONFIG, DRIFT_ACCOUNT, HEAD, Nights, nights, serving_types
+from tests.support.scheduled_checks import CONFIG, DRIFT_ACCOUNT, HEAD, ScheduledChecks, nights, serving_types
 from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -66,7 +66,7 @@ def night(
     make_steady_repo: MakeRepo,
     tmp_path: Path,
     worlds: Path,
-) -> Iterator[Nights]:
+) -> Iterator[ScheduledChecks]:
     repo = make_steady_repo({"infra.yaml": CONFIG, MAIN: HEAD + topic(), ".gitignore": ".infra\n"})
     is_applied = request.node.get_closest_marker("applied") is not None
     applied = worlds / "drift-nights" if is_applied else None
@@ -74,7 +74,7 @@ def night(
         yield made
 
 
-def test_a_check_writes_nowhere_but_into_its_own_memory(night: Nights) -> None:
+def test_a_check_writes_nowhere_but_into_its_own_memory(night: ScheduledChecks) -> None:
     night.repo.commit({MAIN: HEAD + topic() + NETWORK})
     night.apply()
     night.world.set("plain", DURATION, "900s")
@@ -94,7 +94,7 @@ def test_a_check_writes_nowhere_but_into_its_own_memory(night: Nights) -> None:
 
 
 @pytest.mark.applied
-def test_a_run_that_may_not_remember_reports_all_the_same(night: Nights) -> None:
+def test_a_run_that_may_not_remember_reports_all_the_same(night: ScheduledChecks) -> None:
     night.world.set("plain", DURATION, "900s")
     night.grant("dev", "drift/", "objectViewer")
     document = night.check(code=8)
@@ -104,7 +104,7 @@ def test_a_run_that_may_not_remember_reports_all_the_same(night: Nights) -> None
 
 
 @pytest.mark.applied
-def test_a_run_that_may_not_even_read_its_memory_reports_all_the_same(night: Nights) -> None:
+def test_a_run_that_may_not_even_read_its_memory_reports_all_the_same(night: ScheduledChecks) -> None:
     night.world.set("plain", DURATION, "900s")
     night.grant("dev", "drift/", "objectViewer", "serviceAccount:other@p.iam.gserviceaccount.com")
     document = night.check(code=8)
@@ -112,7 +112,7 @@ def test_a_run_that_may_not_even_read_its_memory_reports_all_the_same(night: Nig
     assert any("could not be read" in note for note in document["notes"])
 
 
-def test_what_cannot_be_checked_is_neither_clean_nor_drifted(night: Nights) -> None:
+def test_what_cannot_be_checked_is_neither_clean_nor_drifted(night: ScheduledChecks) -> None:
     other = {f"infra/envs/dev/{name}/main.tf": BUILTIN for name in ("new", "busy", "cut", "lost", "ended")}
     night.repo.commit(other)
     night.apply("dev/busy", "dev/cut", "dev/lost", "dev/ended", "dev/app")
@@ -155,7 +155,7 @@ def test_what_cannot_be_checked_is_neither_clean_nor_drifted(night: Nights) -> N
 
 
 @pytest.mark.applied
-def test_a_state_put_back_to_an_older_version_is_said_to_be(night: Nights, tmp_path: Path) -> None:
+def test_a_state_put_back_to_an_older_version_is_said_to_be(night: ScheduledChecks, tmp_path: Path) -> None:
     old = night.contents("dev/state/app")["dev/state/app/default.tfstate"]
     night.repo.commit({MAIN: HEAD + topic("900s") + topic(name="more")})
     night.apply()
@@ -178,7 +178,7 @@ def test_a_state_put_back_to_an_older_version_is_said_to_be(night: Nights, tmp_p
     assert loud == {PLAIN: "codified"}
 
 
-def test_an_upstream_that_moved_is_named_and_is_no_drift(night: Nights) -> None:
+def test_an_upstream_that_moved_is_named_and_is_no_drift(night: ScheduledChecks) -> None:
     night.repo.commit({"infra/envs/dev/net/main.tf": BUILTIN, "infra/envs/dev/follower/main.tf": READER})
     night.apply()
     night.repo.commit({"infra/envs/dev/net/main.tf": BUILTIN.replace("one", "two")})
@@ -194,7 +194,7 @@ def test_an_upstream_that_moved_is_named_and_is_no_drift(night: Nights) -> None:
     assert "since the outputs of dev/net moved" in night.shown("dev/follower", code=0).out
 
 
-def test_outputs_alone_are_no_drift(night: Nights) -> None:
+def test_outputs_alone_are_no_drift(night: ScheduledChecks) -> None:
     night.repo.commit(
         {
             "infra/envs/dev/net/main.tf": BUILTIN,
@@ -219,7 +219,7 @@ drift:
 """
 
 
-def test_rules_cover_what_is_known_and_are_reported_when_they_are_of_no_use(night: Nights) -> None:
+def test_rules_cover_what_is_known_and_are_reported_when_they_are_of_no_use(night: ScheduledChecks) -> None:
     night.repo.commit({MAIN: HEAD + topic() + NETWORK, "infra.yaml": CONFIG + RULES})
     night.apply()
     night.world.set("plain", DURATION, "900s")
@@ -238,7 +238,7 @@ def test_rules_cover_what_is_known_and_are_reported_when_they_are_of_no_use(nigh
 
 
 @pytest.mark.applied
-def test_what_is_remembered_and_what_ended_it(night: Nights) -> None:
+def test_what_is_remembered_and_what_ended_it(night: ScheduledChecks) -> None:
     assert night.check(code=0)["stacks"][0]["first_seen"] is None
 
     def drift(value: str = "900s") -> None:
@@ -273,7 +273,7 @@ def test_what_is_remembered_and_what_ended_it(night: Nights) -> None:
 
 
 @pytest.mark.applied
-def test_the_history_has_figures_and_the_last_check_can_be_asked_for(night: Nights) -> None:
+def test_the_history_has_figures_and_the_last_check_can_be_asked_for(night: ScheduledChecks) -> None:
     for value in ("900s", "600s", "1200s"):
         night.world.set("plain", DURATION, value)
         night.check()
@@ -292,7 +292,7 @@ def test_the_history_has_figures_and_the_last_check_can_be_asked_for(night: Nigh
     assert "every stack was checked since" in night.infra("drift", "--last", code=0).out
 
 
-def test_doctor_tells_when_all_was_last_checked(night: Nights) -> None:
+def test_doctor_tells_when_all_was_last_checked(night: ScheduledChecks) -> None:
     def told() -> dict[str, str]:
         checks = night.infra("doctor", "--json").document["checks"]
         (found,) = [check for check in checks if check["name"] == "drift"]
@@ -309,7 +309,7 @@ def test_doctor_tells_when_all_was_last_checked(night: Nights) -> None:
     assert "The last complete check of dev for drift is" in told()["message"]
 
 
-def test_a_stack_that_trunk_no_longer_has_is_not_silently_unwatched(night: Nights) -> None:
+def test_a_stack_that_trunk_no_longer_has_is_not_silently_unwatched(night: ScheduledChecks) -> None:
     night.repo.commit({"infra/envs/dev/net/main.tf": BUILTIN})
     night.apply()
     night.repo.git("rm", "-q", "-r", "infra/envs/dev/net")
@@ -326,7 +326,9 @@ def test_a_stack_that_trunk_no_longer_has_is_not_silently_unwatched(night: Night
 
 @pytest.mark.parametrize(("times", "result"), [(1, "drifted"), (9, "unchecked")])
 @pytest.mark.applied
-def test_a_state_that_moves_under_the_plan_is_looked_at_again(night: Nights, times: int, result: str) -> None:
+def test_a_state_that_moves_under_the_plan_is_looked_at_again(
+    night: ScheduledChecks, times: int, result: str
+) -> None:
     night.world.set("plain", DURATION, "900s")
     name = "dev/state/app/default.tfstate"
     data = night.contents(name)[name]
@@ -354,7 +356,7 @@ def test_a_state_that_moves_under_the_plan_is_looked_at_again(night: Nights, tim
     assert ("moved during each of 3 plans" in found.reason) == found.failed
 
 
-def test_a_pull_request_is_told_which_part_of_its_diff_is_drift(night: Nights) -> None:
+def test_a_pull_request_is_told_which_part_of_its_diff_is_drift(night: ScheduledChecks) -> None:
     night.repo.commit({MAIN: HEAD + topic() + topic(name="gone")})
     night.apply()
     night.repo.git("checkout", "-q", "-b", "change")
@@ -366,7 +368,7 @@ def test_a_pull_request_is_told_which_part_of_its_diff_is_drift(night: Nights) -
     assert "`google_pubsub_topic.gone` was deleted; this plan makes it again" in out
 
 
-def test_the_longest_unchecked_come_first_and_a_budget_ends_the_night(night: Nights) -> None:
+def test_the_longest_unchecked_come_first_and_a_budget_ends_the_night(night: ScheduledChecks) -> None:
     ids = [f"dev/s{number}" for number in range(4)]
     night.repo.commit({f"infra/envs/{id_}/main.tf": BUILTIN for id_ in ids})
     night.apply(*ids)
@@ -392,7 +394,7 @@ def test_the_longest_unchecked_come_first_and_a_budget_ends_the_night(night: Nig
 
 
 @pytest.mark.applied
-def test_a_provider_that_is_asked_too_much_is_asked_again_and_then_given_up(night: Nights) -> None:
+def test_a_provider_that_is_asked_too_much_is_asked_again_and_then_given_up(night: ScheduledChecks) -> None:
     env = {
         "STORAGE_EMULATOR_HOST": night.server.url_of(DRIFT_ACCOUNT),
         "TF_REATTACH_PROVIDERS": night.attached,
@@ -414,7 +416,9 @@ def test_a_provider_that_is_asked_too_much_is_asked_again_and_then_given_up(nigh
     assert "asked too much" in reason
 
 
-def test_one_terraform_process_a_check_and_a_second_only_when_something_changed(night: Nights) -> None:
+def test_one_terraform_process_a_check_and_a_second_only_when_something_changed(
+    night: ScheduledChecks,
+) -> None:
     night.repo.commit({MAIN: HEAD + topic() + NETWORK})
     night.apply()
 
@@ -432,7 +436,7 @@ def test_one_terraform_process_a_check_and_a_second_only_when_something_changed(
     assert commands() == ["plan", "show"]
 
 
-def test_every_form_of_the_report(night: Nights, tmp_path: Path) -> None:
+def test_every_form_of_the_report(night: ScheduledChecks, tmp_path: Path) -> None:
     night.repo.commit({MAIN: HEAD + topic() + SCHEDULE, "infra/envs/dev/new/main.tf": BUILTIN})
     night.apply("dev/app")
     night.world.set("plain", DURATION, "900s")
@@ -459,7 +463,7 @@ def test_every_form_of_the_report(night: Nights, tmp_path: Path) -> None:
     check_schema({"version": 1, "command": "drift", **written, "exit_code": 8}, "drift")
 
 
-def test_an_environment_out_of_reach_does_not_hide_another(night: Nights) -> None:
+def test_an_environment_out_of_reach_does_not_hide_another(night: ScheduledChecks) -> None:
     prod = "infra/envs/prod/net/main.tf"
     night.repo.commit({prod: BUILTIN})
     night.apply()
@@ -475,7 +479,7 @@ def test_an_environment_out_of_reach_does_not_hide_another(night: Nights) -> Non
 
 
 @pytest.mark.applied
-def test_an_apply_that_goes_on_is_not_taken_for_drift(night: Nights) -> None:
+def test_an_apply_that_goes_on_is_not_taken_for_drift(night: ScheduledChecks) -> None:
     night.world.set("plain", DURATION, "900s")
     night.lock("dev/app", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     (stack,) = night.check(code=0)["stacks"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import MakeRepo
-from tests.support.cli import Infra, Ran
+from tests.support.cli import Infra, InfraResult
 from tests.support.repo import Repo
 from tests.support.schemas import check_schema
 
@@ -80,7 +80,7 @@ def infra(repo: Repo) -> Infra:
     return Infra(repo.root, {})
 
 
-def found(ran: Ran) -> list[tuple[str, str, int]]:
+def found(ran: InfraResult) -> list[tuple[str, str, int]]:
     """Rule, file and line of every finding."""
     return [(finding["rule"], finding["file"], finding["line"]) for finding in ran.document["findings"]]
 

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.config import json_schema
 from tests.conftest import MakeRepo
-from tests.support.cli import Infra, Ran
+from tests.support.cli import Infra, InfraResult
 from tests.support.repo import Repo
 from tests.support.schemas import check_schema
 
@@ -64,7 +64,7 @@ def infra(repo: Repo) -> Infra:
     return Infra(repo.root, {})
 
 
-def valid(ran: Ran, name: str) -> Mapping[str, Any]:
+def valid(ran: InfraResult, name: str) -> Mapping[str, Any]:
     """The `--json` document, checked against its schema."""
     check_schema(ran.document, name)
     assert ran.document["exit_code"] == ran.code
@@ -193,7 +193,7 @@ def test_bad_usage(infra: Infra, argv: list[str], message: str) -> None:
 def test_a_folder_names_its_stacks(repo: Repo, infra: Infra) -> None:
     inside = Infra(repo.root / "infra/envs/prod", {})
 
-    def ids(ran: Ran) -> list[str]:
+    def ids(ran: InfraResult) -> list[str]:
         return [stack["id"] for stack in ran.document["stacks"]]
 
     assert ids(infra("list", "infra/envs/dev/", "--json")) == ["dev/network", "dev/service"]

@@ -171,12 +171,12 @@ def test_what_a_lost_runner_made_is_taken_back_from_the_ledgers_journal(
     pytest.importorskip("grpc")
     if not Path("/proc/self/cwd").exists():
         pytest.skip("looks for processes in /proc")
-    from tests.support.crash.lab import YES, Lab, finished
-    from tests.support.crash.watched import Step
+    from tests.support.crash.lab import YES, CrashLab, finished
+    from tests.support.crash.watched import CloudStep
 
-    lab = Lab(tmp_path / "lab")
+    lab = CrashLab(tmp_path / "lab")
     try:
-        with lab.round(Step("before create fourth", 1), "both") as one:
+        with lab.round(CloudStep("before create fourth", 1), "both") as one:
             quiet = dict(one.env)
             one.env = {**quiet, "CI": "true"}
             finished(one.start("apply", "--all", *YES))

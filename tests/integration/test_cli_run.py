@@ -540,7 +540,7 @@ def test_what_terraform_finds_wrong_is_shown_whole_and_once(infra: Infra, projec
     assert second["file"] == "infra/envs/dev/a/bad.tf"
 
 
-class StateStore(BaseHTTPRequestHandler):
+class HttpStateHandler(BaseHTTPRequestHandler):
     """A backend of Terraform's `http` kind that holds one state."""
 
     states: ClassVar[list[bytes]] = []
@@ -560,7 +560,7 @@ class StateStore(BaseHTTPRequestHandler):
 
 
 def test_a_state_where_we_cannot_look_is_left_to_terraform(infra: Infra, project: Repo) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), StateStore) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), HttpStateHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}/"
         backend = f'terraform {{\n  backend "http" {{\n    address = "{address}"\n  }}\n}}\n'

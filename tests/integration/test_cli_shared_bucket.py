@@ -12,7 +12,7 @@ from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.states import States
 from orchestrator.repository.loading import load
 from orchestrator.state.marker import Identity, Marker, write_marker
-from tests.support.ci import Ci, running
+from tests.support.ci import CiProject, running
 from tests.support.merging import job
 from tests.support.recorded_stack import FILES, UPSTREAM, Remembered, serving
 from tests.support.repo import Repo
@@ -66,7 +66,7 @@ def remembered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remembered]
 
 
 @pytest.fixture(scope="module")
-def ci(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ci]:
+def ci(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CiProject]:
     """A repository on GitHub with a planned pull request, whose bucket was marked by another one since."""
     folder: Path = tmp_path_factory.mktemp("ci")
     with running(folder) as ci:
@@ -78,7 +78,7 @@ def ci(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ci]:
 
 
 @pytest.mark.parametrize("command", CI_COMMANDS)
-def test_every_job_stops_at_the_memory_of_another_repository(ci: Ci, command: str) -> None:
+def test_every_job_stops_at_the_memory_of_another_repository(ci: CiProject, command: str) -> None:
     before = ci.objects("")
     in_review = command.startswith(("ci plan", "ci comment"))
     infra = ci.job(1) if in_review else job(ci)

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
 from tests.support.repo import Repo
-from tests.support.terminal import Terminal
+from tests.support.terminal import TerminalChild
 
 ONE = 'resource "terraform_data" "x" {\n  input = "one"\n}\n'
 
@@ -50,7 +50,7 @@ def state(project: Repo, stack: str) -> Path:
 
 
 def test_no_is_no(project: Repo) -> None:
-    with Terminal(project.root, "apply", "dev/a") as terminal:
+    with TerminalChild(project.root, "apply", "dev/a") as terminal:
         terminal.expect("Apply this? [y/N]")
         terminal.type("n")
         assert terminal.end() == 4
@@ -59,7 +59,7 @@ def test_no_is_no(project: Repo) -> None:
 
 
 def test_yes_applies_and_the_terminal_has_colour(project: Repo) -> None:
-    with Terminal(project.root, "apply", "dev/a") as terminal:
+    with TerminalChild(project.root, "apply", "dev/a") as terminal:
         terminal.expect("Apply this? [y/N]")
         terminal.type("y")
         assert terminal.end() == 0
@@ -69,7 +69,7 @@ def test_yes_applies_and_the_terminal_has_colour(project: Repo) -> None:
 
 
 def test_no_color_is_honoured(project: Repo) -> None:
-    with Terminal(project.root, "plan", "dev/a", env={"NO_COLOR": "1"}) as terminal:
+    with TerminalChild(project.root, "plan", "dev/a", env={"NO_COLOR": "1"}) as terminal:
         assert terminal.end() == 0
     assert "\x1b[32m" not in terminal.raw
     assert "1 to create" in terminal.text
@@ -79,22 +79,22 @@ def test_a_plan_longer_than_the_terminal_is_shown_in_the_pager(project: Repo, tm
     pager = tmp_path / "pager"
     pager.write_text(f"#!/bin/sh\ncat > {tmp_path}/shown\n")
     pager.chmod(0o700)
-    with Terminal(project.root, "plan", "--all", env={"PAGER": str(pager), "LINES": "5"}) as terminal:
+    with TerminalChild(project.root, "plan", "--all", env={"PAGER": str(pager), "LINES": "5"}) as terminal:
         assert terminal.end() == 0
     assert "dev/a" in (tmp_path / "shown").read_text()
     assert "terraform_data" not in terminal.text
-    with Terminal(project.root, "plan", "--all", env={"PAGER": "/no/such", "LINES": "5"}) as terminal:
+    with TerminalChild(project.root, "plan", "--all", env={"PAGER": "/no/such", "LINES": "5"}) as terminal:
         terminal.type("q")
         assert terminal.end() == 0
 
 
 def test_a_protected_environment_is_typed(project: Repo) -> None:
-    with Terminal(project.root, "apply", "prod") as terminal:
+    with TerminalChild(project.root, "apply", "prod") as terminal:
         terminal.expect("Type its name to apply there (1 to create):")
         terminal.type("dev")
         assert terminal.end() == 4
     assert not state(project, "prod/a").exists()
-    with Terminal(project.root, "apply", "prod") as terminal:
+    with TerminalChild(project.root, "apply", "prod") as terminal:
         terminal.expect("Type its name to apply there (1 to create):")
         terminal.type("prod")
         assert terminal.end() == 0
@@ -102,9 +102,9 @@ def test_a_protected_environment_is_typed(project: Repo) -> None:
 
 
 def test_a_deletion_is_asked_for_even_with_auto_approve(project: Repo) -> None:
-    with Terminal(project.root, "apply", "dev/a", "--auto-approve") as terminal:
+    with TerminalChild(project.root, "apply", "dev/a", "--auto-approve") as terminal:
         assert terminal.end() == 0
-    with Terminal(project.root, "destroy", "dev/a", "--auto-approve") as terminal:
+    with TerminalChild(project.root, "destroy", "dev/a", "--auto-approve") as terminal:
         terminal.expect("It deletes or replaces in dev/a? [y/N]")
         terminal.type("y")
         assert terminal.end() == 0
@@ -112,22 +112,22 @@ def test_a_deletion_is_asked_for_even_with_auto_approve(project: Repo) -> None:
 
 
 def test_ctrl_c_at_the_question_changes_nothing(project: Repo) -> None:
-    with Terminal(project.root, "apply", "dev/a") as terminal:
+    with TerminalChild(project.root, "apply", "dev/a") as terminal:
         terminal.expect("Apply this? [y/N]")
         terminal.interrupt()
         assert terminal.end() == 130
     assert not state(project, "dev/a").exists()
 
 
-def slow(project: Repo) -> Terminal:
+def slow(project: Repo) -> TerminalChild:
     """An apply whose first resource takes two seconds, once that has begun."""
     project.write({"infra/envs/dev/a/main.tf": SLOW})
-    terminal = Terminal(project.root, "apply", "dev", "--auto-approve")
+    terminal = TerminalChild(project.root, "apply", "dev", "--auto-approve")
     wait_for(project.root / "infra/envs/dev/a/started", terminal)
     return terminal
 
 
-def wait_for(path: Path, terminal: Terminal) -> None:
+def wait_for(path: Path, terminal: TerminalChild) -> None:
     end = time.monotonic() + 30
     while not path.exists():
         assert time.monotonic() < end, terminal.text
@@ -152,7 +152,7 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_goes_on(
     (project.root / "bin/terraform").chmod(0o755)
     project.write({"infra.yaml": "terraform: {binary: bin/terraform}\n"})
     stack = project.root / "infra/envs/dev/a"
-    with Terminal(project.root, "apply", "dev", "--auto-approve") as terminal:
+    with TerminalChild(project.root, "apply", "dev", "--auto-approve") as terminal:
         wait_for(stack / "started", terminal)
         terminal.interrupt()
         wait_for(stack / "heard", terminal)
@@ -194,7 +194,7 @@ def test_an_interrupt_while_terraform_starts_leaves_nothing_to_resume(
     project.write({"bin/terraform": STARTING.format(real=terraform_argv[0])})
     (project.root / "bin/terraform").chmod(0o755)
     project.write({"infra.yaml": "terraform: {binary: bin/terraform}\n"})
-    with Terminal(project.root, "apply", "dev", "--auto-approve") as terminal:
+    with TerminalChild(project.root, "apply", "dev", "--auto-approve") as terminal:
         wait_for(project.root / "infra/envs/dev/a/started", terminal)
         terminal.interrupt()
         assert terminal.end() == 130

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.conftest import MakeRepo
-from tests.support.cli import Infra, Ran
+from tests.support.cli import Infra, InfraResult
 from tests.support.repo import Repo
 from tests.support.schemas import check_schema
 
@@ -83,14 +83,14 @@ def infra(repo: Repo) -> Infra:
     return Infra(repo.root, {})
 
 
-def results(ran: Ran) -> dict[str, str]:
+def results(ran: InfraResult) -> dict[str, str]:
     """Module → result."""
     return {
         module["id"].removeprefix("infra/modules/"): module["result"] for module in ran.document["modules"]
     }
 
 
-def kept(ran: Ran) -> set[str]:
+def kept(ran: InfraResult) -> set[str]:
     """The modules whose result is an earlier one."""
     return {
         module["id"].removeprefix("infra/modules/") for module in ran.document["modules"] if module["cached"]

@@ -20,8 +20,8 @@ from orchestrator.drift.report_files import write_report
 from orchestrator.masking import HIDDEN
 from orchestrator.report.model import RunInfo
 from tests.support.cli import Infra
-from tests.support.github import GitHub
-from tests.support.many_checks import Nights
+from tests.support.github import ServedGitHub
+from tests.support.many_checks import RandomChecks
 
 NIGHTS = 20
 # In these nights everything happens that can: a stack leaves trunk while it drifts, a person interferes.
@@ -40,17 +40,20 @@ DAY = "2026-01-01T03:17:00Z"
 def test_the_issues_are_what_they_must_be_after_each_of_twenty_nights(
     issues: Literal["stack", "environment"], tmp_path: Path
 ) -> None:
-    with GitHub(tmp_path) as github, Nights(github, SEED, settings=Drift(issues=issues)) as nights:
+    with (
+        ServedGitHub(tmp_path) as github,
+        RandomChecks(github, SEED, settings=Drift(issues=issues)) as nights,
+    ):
         for _ in range(NIGHTS):
             nights.one()
         assert len(nights.model.ever) > 3
         assert {"edit", "fix", "apply", "a check failed"} <= nights.happened.keys()
 
 
-class Told:
+class PublishedChecks:
     """A project on GitHub, and jobs that tell what checks found."""
 
-    def __init__(self, github: GitHub, folder: Path, **environ: str) -> None:
+    def __init__(self, github: ServedGitHub, folder: Path, **environ: str) -> None:
         self.github = github
         self.folder = folder
         self.environ = environ
@@ -80,10 +83,10 @@ class Told:
 @contextmanager
 def telling(
     folder: Path, settings: str = "", more: Mapping[str, str] | None = None, **environ: str
-) -> Iterator[Told]:
+) -> Iterator[PublishedChecks]:
     files = {**FILES, "infra.yaml": FILES["infra.yaml"] + settings, **(more or {})}
-    with GitHub(folder, files=files) as github:
-        yield Told(github, folder, **environ)
+    with ServedGitHub(folder, files=files) as github:
+        yield PublishedChecks(github, folder, **environ)
 
 
 def resource(name: str = "plain", category: Category = "reverted", after: str = "900s") -> DriftedResource:
@@ -364,7 +367,7 @@ def listening() -> Iterator[tuple[str, list[str]]]:
     """A chat's webhook: its address, and the texts that came."""
     received: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class ChatHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             received.append(json.loads(body)["text"])
@@ -374,7 +377,7 @@ def listening() -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server = HTTPServer(("127.0.0.1", 0), ChatHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:

@@ -46,7 +46,7 @@ resource "terraform_data" "a" {
 """
 
 
-class Stack:
+class GcsRoot:
     """A root module, and the Terraform that runs in it."""
 
     def __init__(self, folder: Path, argv: tuple[str, ...], env: Mapping[str, str]) -> None:
@@ -90,12 +90,12 @@ def server(tmp_path: Path) -> Iterator[GcsServer]:
 @pytest.fixture
 def stack(
     tmp_path: Path, server: GcsServer, terraform_argv: tuple[str, ...], child_env: dict[str, str]
-) -> Stack:
+) -> GcsRoot:
     """An initialised stack whose state is in the bucket, not applied yet."""
     folder = tmp_path / "stack"
     folder.mkdir()
     (folder / "main.tf").write_text(MAIN)
-    made = Stack(folder, terraform_argv, {**child_env, "STORAGE_EMULATOR_HOST": server.url})
+    made = GcsRoot(folder, terraform_argv, {**child_env, "STORAGE_EMULATOR_HOST": server.url})
     code, text = made.run("init")
     assert code == 0, text
     return made
@@ -105,7 +105,7 @@ def has(server: GcsServer, name: str) -> bool:
     return server.store.live_object(BUCKET, name) is not None
 
 
-def test_a_stack_lives_and_dies_with_its_state_in_the_bucket(server: GcsServer, stack: Stack) -> None:
+def test_a_stack_lives_and_dies_with_its_state_in_the_bucket(server: GcsServer, stack: GcsRoot) -> None:
     assert stack.apply()[0] == 0
     assert stack.apply(1)[0] == 0
     assert stack.run("plan", "-detailed-exitcode", "-var=round=1")[0] == 0
@@ -119,7 +119,7 @@ def test_a_stack_lives_and_dies_with_its_state_in_the_bucket(server: GcsServer, 
     assert json.loads(server.store.read_object(BUCKET, STATE)[1])["resources"] == []
 
 
-def test_a_state_larger_than_one_piece_survives(server: GcsServer, stack: Stack) -> None:
+def test_a_state_larger_than_one_piece_survives(server: GcsServer, stack: GcsRoot) -> None:
     (stack.folder / "big.tf").write_text('resource "terraform_data" "b" {\n  input = file("big.txt")\n}\n')
     (stack.folder / "big.txt").write_text("x" * 9_000_000)
     assert stack.apply()[0] == 0
@@ -128,7 +128,7 @@ def test_a_state_larger_than_one_piece_survives(server: GcsServer, stack: Stack)
     assert stack.run("state", "list")[1] == "terraform_data.a terraform_data.b"
 
 
-def race(server: GcsServer, stack: Stack, number: int) -> None:
+def race(server: GcsServer, stack: GcsRoot, number: int) -> None:
     """Two applies at once: one waits with the lock in hand until the other has given up."""
     gate = stack.folder / f"go-{number}"
     arguments = ("-auto-approve", f"-var=round={number}", f"-var=wait_for={gate}")
@@ -149,18 +149,20 @@ def race(server: GcsServer, stack: Stack, number: int) -> None:
     assert not has(server, LOCK)
 
 
-def test_of_two_applies_at_once_exactly_one_proceeds(server: GcsServer, stack: Stack) -> None:
+def test_of_two_applies_at_once_exactly_one_proceeds(server: GcsServer, stack: GcsRoot) -> None:
     for number in range(1, 7):
         race(server, stack, number)
 
 
 @pytest.mark.soak
-def test_of_two_applies_at_once_exactly_one_proceeds_fifty_times(server: GcsServer, stack: Stack) -> None:
+def test_of_two_applies_at_once_exactly_one_proceeds_fifty_times(server: GcsServer, stack: GcsRoot) -> None:
     for number in range(1, 51):
         race(server, stack, number)
 
 
-def test_a_held_lock_is_named_and_force_unlock_wants_its_generation(server: GcsServer, stack: Stack) -> None:
+def test_a_held_lock_is_named_and_force_unlock_wants_its_generation(
+    server: GcsServer, stack: GcsRoot
+) -> None:
     assert stack.apply()[0] == 0
     info = {"ID": "uuid", "Operation": "OperationTypeApply", "Who": "ada@laptop", "Version": "1.11.4"}
     body = json.dumps({**info, "Created": "2026-01-02T03:04:05Z", "Path": f"gs://{BUCKET}/{LOCK}"})
@@ -176,7 +178,7 @@ def test_a_held_lock_is_named_and_force_unlock_wants_its_generation(server: GcsS
 
 
 def test_a_read_only_account_plans_without_a_lock_once_there_is_a_state(
-    server: GcsServer, stack: Stack
+    server: GcsServer, stack: GcsRoot
 ) -> None:
     store = server.store
     store.set_bucket_policy(BUCKET, {"bindings": []})
@@ -196,7 +198,7 @@ def test_a_read_only_account_plans_without_a_lock_once_there_is_a_state(
     assert store.get_object(BUCKET, STATE) == before
 
 
-def test_a_state_that_cannot_be_written_is_kept_beside_the_stack(server: GcsServer, stack: Stack) -> None:
+def test_a_state_that_cannot_be_written_is_kept_beside_the_stack(server: GcsServer, stack: GcsRoot) -> None:
     assert stack.apply()[0] == 0
     before = server.store.get_object(BUCKET, STATE)
     server.faults.add(HttpFault(method="POST", path="*.tfstate", status=403))
@@ -209,7 +211,7 @@ def test_a_state_that_cannot_be_written_is_kept_beside_the_stack(server: GcsServ
     assert stack.run("plan", "-detailed-exitcode", "-var=round=1")[0] == 0
 
 
-def test_an_answer_lost_while_locking_leaves_the_lock(server: GcsServer, stack: Stack) -> None:
+def test_an_answer_lost_while_locking_leaves_the_lock(server: GcsServer, stack: GcsRoot) -> None:
     assert stack.apply()[0] == 0
     server.faults.add(HttpFault(method="POST", path="*.tflock", cut="answer", count=1))
     code, text = stack.apply(1)
@@ -220,7 +222,7 @@ def test_an_answer_lost_while_locking_leaves_the_lock(server: GcsServer, stack: 
 # A connection that is cut before any answer is not in the list: Terraform 1.11 gives up, 1.15 tries again.
 @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429}, {"cut": "response", "bytes": 20}])
 def test_terraform_reads_a_state_again_after_a_fault(
-    server: GcsServer, stack: Stack, fault: dict[str, object]
+    server: GcsServer, stack: GcsRoot, fault: dict[str, object]
 ) -> None:
     assert stack.apply()[0] == 0
     server.faults.add(read_fault({"method": "GET", "path": f"/{BUCKET}/{STATE}", "count": 1, **fault}))
@@ -228,7 +230,7 @@ def test_terraform_reads_a_state_again_after_a_fault(
     assert server.faults.report()[0]["struck"] == 1
 
 
-def test_a_bucket_that_does_not_exist_is_told(server: GcsServer, stack: Stack) -> None:
+def test_a_bucket_that_does_not_exist_is_told(server: GcsServer, stack: GcsRoot) -> None:
     shutil.rmtree(stack.folder / ".terraform")
     code, text = stack.run("init", "-backend-config=bucket=nowhere")
     assert code == 1

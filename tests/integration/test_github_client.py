@@ -19,7 +19,7 @@ from orchestrator.forge.github.client import GitHub as Client
 from orchestrator.forge.interface import Forge
 from orchestrator.forge.model import Annotation, NewCheck
 from orchestrator.forge.retry_policy import RetryPolicy
-from tests.support.github import BOT, GitHub
+from tests.support.github import BOT, ServedGitHub
 
 ALL = {
     "contents": "write",
@@ -33,7 +33,7 @@ ALL = {
 
 
 @dataclass
-class Clock:
+class RetryClock:
     """Time that passes only while somebody sleeps."""
 
     time: float = 0.0
@@ -48,21 +48,21 @@ class Clock:
 
 
 @pytest.fixture
-def github(tmp_path: Path) -> Iterator[GitHub]:
-    with GitHub(tmp_path) as server:
+def github(tmp_path: Path) -> Iterator[ServedGitHub]:
+    with ServedGitHub(tmp_path) as server:
         yield server
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> RetryClock:
+    return RetryClock()
 
 
 Connect = Callable[..., Client]
 
 
 @pytest.fixture
-def connect(github: GitHub, clock: Clock) -> Iterator[Connect]:
+def connect(github: ServedGitHub, clock: RetryClock) -> Iterator[Connect]:
     """`connect(checks="write")` is a client with a workflow's token of these rights."""
     opened: list[Client] = []
 
@@ -99,7 +99,7 @@ def check(head: str, **more: Any) -> NewCheck:
     )
 
 
-def test_a_pull_request_from_first_to_last(github: GitHub, host: Forge) -> None:
+def test_a_pull_request_from_first_to_last(github: ServedGitHub, host: Forge) -> None:
     head = github.commit("feature", {"a.tf": "# a\n", "b.tf": "# b\n"})
     number = github.open("feature", "Add `a` @everyone", "ada", body="Why.")
     pull_request = host.pull_request(number)
@@ -160,7 +160,7 @@ def test_a_pull_request_from_first_to_last(github: GitHub, host: Forge) -> None:
     assert host.open_pull_requests("main") == []
 
 
-def test_a_renamed_file_has_both_names(github: GitHub, host: Forge) -> None:
+def test_a_renamed_file_has_both_names(github: ServedGitHub, host: Forge) -> None:
     text = "".join(f"# line {number}\n" for number in range(30))
     github.push(github.work, "main", ref=github.commit("main", {"old.tf": text}))
     github.commit("feature", {"old.tf": None, "new.tf": text})
@@ -171,7 +171,7 @@ def test_commits_that_nobody_knows_have_no_pull_request(host: Forge) -> None:
     assert host.pull_requests_of("0" * 40) == []
 
 
-def test_who_may_what(github: GitHub, host: Forge) -> None:
+def test_who_may_what(github: ServedGitHub, host: Forge) -> None:
     github.user("mona", "maintain")
     github.user("tria", "triage")
     people = ("olga", "ada", "rita", "mona", "tria", "nobody", "../../x", BOT)
@@ -189,7 +189,7 @@ def test_who_may_what(github: GitHub, host: Forge) -> None:
     assert found[BOT] in ("none", "read", "write")
 
 
-def test_comments_and_reactions(github: GitHub, host: Forge) -> None:
+def test_comments_and_reactions(github: ServedGitHub, host: Forge) -> None:
     github.commit("feature", {"a.tf": "# a\n"})
     number = github.open("feature")
     github.comment(number, "ada", "/infra plan")
@@ -211,7 +211,7 @@ def test_comments_and_reactions(github: GitHub, host: Forge) -> None:
     assert [comment.id for comment in host.comments(number)] == [first.id]
 
 
-def test_checks_with_more_annotations_than_go_into_one_request(github: GitHub, host: Forge) -> None:
+def test_checks_with_more_annotations_than_go_into_one_request(github: ServedGitHub, host: Forge) -> None:
     head = github.commit("feature", {"a.tf": "# a\n"})
     notes = [Annotation("a.tf", line, "warning", f"note {line}", "T" * 300) for line in range(120)]
     host.create_check(check(head, annotations=notes, url="https://ci.example/1"))
@@ -230,7 +230,7 @@ def test_checks_with_more_annotations_than_go_into_one_request(github: GitHub, h
     assert sum(method != "GET" for method, _, _ in github.requests) == 5
 
 
-def test_statuses_and_deployments(github: GitHub, host: Forge) -> None:
+def test_statuses_and_deployments(github: ServedGitHub, host: Forge) -> None:
     commit = github.trunk
     assert host.status(commit, "infra/dev") is None
     host.set_status(commit, "infra/dev", "pending", "long " * 100)
@@ -260,7 +260,7 @@ def test_statuses_and_deployments(github: GitHub, host: Forge) -> None:
     ]
 
 
-def test_issues(github: GitHub, host: Forge) -> None:
+def test_issues(github: ServedGitHub, host: Forge) -> None:
     github.commit("feature", {"a.tf": "# a\n"})
     pull = github.open("feature")
     create_issue = host.create_issue("Drift in dev/a", "Body", ["drift", "dev"], ["ada", "@acme/platform"])
@@ -285,7 +285,7 @@ def test_issues(github: GitHub, host: Forge) -> None:
     assert (again.state, again.title, again.labels, again.assignees) == ("open", "New", ("drift",), ())
 
 
-def test_a_list_is_one_request_a_page_and_nothing_else(github: GitHub, host: Forge) -> None:
+def test_a_list_is_one_request_a_page_and_nothing_else(github: ServedGitHub, host: Forge) -> None:
     for number in range(205):
         github.open_issue(f"Issue {number}", labels=["many"])
     issues = host.issues(["many"])
@@ -294,7 +294,7 @@ def test_a_list_is_one_request_a_page_and_nothing_else(github: GitHub, host: For
 
 
 def test_a_page_that_failed_is_asked_for_again_and_no_other(
-    github: GitHub, host: Forge, clock: Clock
+    github: ServedGitHub, host: Forge, clock: RetryClock
 ) -> None:
     for number in range(205):
         github.open_issue(f"Issue {number}", labels=["many"])
@@ -304,7 +304,7 @@ def test_a_page_that_failed_is_asked_for_again_and_no_other(
     assert clock.slept == [0.5, 1.0]
 
 
-def test_listing_pull_requests_asks_for_none_of_them(github: GitHub, host: Forge) -> None:
+def test_listing_pull_requests_asks_for_none_of_them(github: ServedGitHub, host: Forge) -> None:
     for name in ("one", "two", "three"):
         github.commit(name, {f"{name}.tf": "# a\n"})
         github.open(name)
@@ -316,7 +316,7 @@ def test_listing_pull_requests_asks_for_none_of_them(github: GitHub, host: Forge
     assert len(github.requests) == 1
 
 
-def test_a_workflow_is_started(github: GitHub, host: Forge) -> None:
+def test_a_workflow_is_started(github: ServedGitHub, host: Forge) -> None:
     github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
     host.dispatch("infra-apply.yml", "main", {"environment": "prod"})
     (started,) = github.dispatches
@@ -330,7 +330,7 @@ def test_a_workflow_is_started(github: GitHub, host: Forge) -> None:
     assert caught.value.status == 404
 
 
-def test_a_pull_request_is_opened_once(github: GitHub, host: Forge) -> None:
+def test_a_pull_request_is_opened_once(github: ServedGitHub, host: Forge) -> None:
     github.commit("approve/prod", {"a.tf": "# a\n"})
     github.fault("*/pulls", method="POST", reset=True, done=True)
     create_pull_request = host.create_pull_request("Approve", "Body", "approve/prod", "main")
@@ -347,7 +347,7 @@ def test_a_persons_token_is_known_by_name(connect: Connect) -> None:
     assert connect("ada").login == "ada"
 
 
-def test_a_workflows_token_is_the_bots_and_asked_once(github: GitHub, host: Forge) -> None:
+def test_a_workflows_token_is_the_bots_and_asked_once(github: ServedGitHub, host: Forge) -> None:
     assert (host.login, host.login) == (BOT, BOT)
     assert sum(path == "/user" for _, path, _ in github.requests) == 1
 
@@ -358,7 +358,7 @@ def test_a_workflows_token_is_the_bots_and_asked_once(github: GitHub, host: Forg
 @pytest.mark.parametrize(
     "fault", [{"reset": True, "done": True}, {"reset": True}, {"status": 502, "done": True}, {"status": 503}]
 )
-def test_what_is_posted_is_posted_once(github: GitHub, host: Forge, fault: dict[str, Any]) -> None:
+def test_what_is_posted_is_posted_once(github: ServedGitHub, host: Forge, fault: dict[str, Any]) -> None:
     head = github.commit("feature", {"a.tf": "# a\n"})
     number = github.open("feature")
     posts = ("*/comments", "*/check-runs", "*/deployments", "*/issues")
@@ -374,7 +374,7 @@ def test_what_is_posted_is_posted_once(github: GitHub, host: Forge, fault: dict[
     assert [issue.number for issue in github.issues()] == [issue.number]
 
 
-def test_annotations_are_added_once(github: GitHub, host: Forge) -> None:
+def test_annotations_are_added_once(github: ServedGitHub, host: Forge) -> None:
     head = github.commit("feature", {"a.tf": "# a\n"})
     notes = [Annotation("a.tf", 1, "notice", f"note {number}") for number in range(70)]
     github.fault("*/check-runs/*", method="PATCH", reset=True, done=True)
@@ -384,7 +384,7 @@ def test_annotations_are_added_once(github: GitHub, host: Forge) -> None:
 
 
 def test_an_older_comment_of_the_same_words_is_not_taken_for_the_lost_one(
-    github: GitHub, host: Forge
+    github: ServedGitHub, host: Forge
 ) -> None:
     github.commit("feature", {"a.tf": "# a\n"})
     number = github.open("feature")
@@ -395,7 +395,7 @@ def test_an_older_comment_of_the_same_words_is_not_taken_for_the_lost_one(
     assert [comment.body for comment in github.comments(number)] == ["Stale", "Planned", "Stale"]
 
 
-def test_somebody_elses_comment_of_the_same_words_is_not_ours(github: GitHub, host: Forge) -> None:
+def test_somebody_elses_comment_of_the_same_words_is_not_ours(github: ServedGitHub, host: Forge) -> None:
     github.commit("feature", {"a.tf": "# a\n"})
     number = github.open("feature")
     github.comment(number, "rita", "Planned")
@@ -418,7 +418,7 @@ def test_somebody_elses_comment_of_the_same_words_is_not_ours(github: GitHub, ho
     ],
 )
 def test_it_is_asked_again(
-    github: GitHub, host: Forge, clock: Clock, fault: dict[str, Any], slept: list[float]
+    github: ServedGitHub, host: Forge, clock: RetryClock, fault: dict[str, Any], slept: list[float]
 ) -> None:
     number = github.open_issue("One")
     github.fault("*/comments", method="POST", **fault)
@@ -427,7 +427,7 @@ def test_it_is_asked_again(
     assert len(github.comments(number)) == 1
 
 
-def test_patience_ends_with_an_error(github: GitHub, connect: Connect, clock: Clock) -> None:
+def test_patience_ends_with_an_error(github: ServedGitHub, connect: Connect, clock: RetryClock) -> None:
     number = github.open_issue("One")
     github.fault("*/comments", status=503, times=0)
     with pytest.raises(ForgeError, match="in trouble, status 503") as caught:
@@ -436,7 +436,7 @@ def test_patience_ends_with_an_error(github: GitHub, connect: Connect, clock: Cl
     assert 5 < clock.time <= 10
 
 
-def test_a_limit_that_lasts_is_told_at_once(github: GitHub, host: Forge, clock: Clock) -> None:
+def test_a_limit_that_lasts_is_told_at_once(github: ServedGitHub, host: Forge, clock: RetryClock) -> None:
     github.fault("*", status=429, retry_after=900, times=0)
     with pytest.raises(ForgeError, match="rate limit is used up") as caught:
         host.issues()
@@ -444,8 +444,8 @@ def test_a_limit_that_lasts_is_told_at_once(github: GitHub, host: Forge, clock: 
     assert clock.slept == []
 
 
-def test_no_server_is_told_without_a_name_of_a_library(tmp_path: Path, clock: Clock) -> None:
-    with GitHub(tmp_path) as server:
+def test_no_server_is_told_without_a_name_of_a_library(tmp_path: Path, clock: RetryClock) -> None:
+    with ServedGitHub(tmp_path) as server:
         address = server.api_url
     environ = {"GITHUB_API_URL": address, "GITHUB_REPOSITORY": "acme/infra", "GITHUB_TOKEN": "t"}
     with open_github(environ, clock.patience(5)) as client, pytest.raises(ForgeError) as caught:
@@ -457,7 +457,7 @@ def test_no_server_is_told_without_a_name_of_a_library(tmp_path: Path, clock: Cl
 # Refusals
 
 
-def test_a_refusal_names_the_missing_permission(github: GitHub, connect: Connect) -> None:
+def test_a_refusal_names_the_missing_permission(github: ServedGitHub, connect: Connect) -> None:
     head = github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
     github.open_issue("One")
     host = connect(contents="read")
@@ -476,7 +476,7 @@ def test_a_refusal_names_the_missing_permission(github: GitHub, connect: Connect
     assert github.issues()[0].comments == []
 
 
-def test_other_refusals(github: GitHub, host: Forge, clock: Clock) -> None:
+def test_other_refusals(github: ServedGitHub, host: Forge, clock: RetryClock) -> None:
     with pytest.raises(
         ForgeError, match="read pull request #99 in acme/infra: GitHub does not find it"
     ) as none:
@@ -490,7 +490,7 @@ def test_other_refusals(github: GitHub, host: Forge, clock: Clock) -> None:
     assert clock.slept == []
 
 
-def test_nothing_is_logged(github: GitHub, host: Forge, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_logged(github: ServedGitHub, host: Forge, caplog: pytest.LogCaptureFixture) -> None:
     github.fault("*/issues", status=502)
     with caplog.at_level(logging.INFO):
         host.issues()
@@ -515,7 +515,7 @@ class Scripted:
         script = list(answers)
         asked = self.asked
 
-        class Handler(BaseHTTPRequestHandler):
+        class ScriptHandler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 asked.append((self.command, self.path))
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -528,7 +528,7 @@ class Scripted:
 
             do_POST = do_GET  # noqa: N815 - the name that http.server calls
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), ScriptHandler)
         self.thread = Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def __enter__(self) -> Scripted:
@@ -540,7 +540,7 @@ class Scripted:
         self.thread.join()
         self.server.server_close()
 
-    def client(self, clock: Clock, token: str = TOKEN) -> Client:
+    def client(self, clock: RetryClock, token: str = TOKEN) -> Client:
         environ = {
             "GITHUB_API_URL": f"http://127.0.0.1:{self.server.server_address[1]}",
             "GITHUB_REPOSITORY": "acme/infra",
@@ -549,7 +549,7 @@ class Scripted:
         return open_github(environ, clock.patience())
 
 
-def test_a_repository_that_was_renamed_takes_no_comment_and_says_so(clock: Clock) -> None:
+def test_a_repository_that_was_renamed_takes_no_comment_and_says_so(clock: RetryClock) -> None:
     moved = json.dumps({"message": "Moved Permanently", "url": "https://api.example/repositories/1"})
     with (
         Scripted((307, {"Location": "/repositories/1/issues/1/comments"}, moved)) as server,
@@ -561,7 +561,7 @@ def test_a_repository_that_was_renamed_takes_no_comment_and_says_so(clock: Clock
     assert len(server.asked) == 1
 
 
-def test_half_an_answer_is_none(clock: Clock) -> None:
+def test_half_an_answer_is_none(clock: RetryClock) -> None:
     whole = json.dumps([])
     with (
         Scripted((200, {}, '[{"number": 1, "ti'), (200, {}, whole)) as server,
@@ -571,7 +571,7 @@ def test_half_an_answer_is_none(clock: Clock) -> None:
     assert len(clock.slept) == 1
 
 
-def test_an_answer_that_is_no_githubs_is_told(clock: Clock) -> None:
+def test_an_answer_that_is_no_githubs_is_told(clock: RetryClock) -> None:
     page = json.dumps({"number": "one", "html_url": 5})
     with (
         Scripted((200, {}, page)) as server,
@@ -582,7 +582,7 @@ def test_an_answer_that_is_no_githubs_is_told(clock: Clock) -> None:
     assert clock.slept == []
 
 
-def test_an_apps_token_is_told_by_graphql(clock: Clock) -> None:
+def test_an_apps_token_is_told_by_graphql(clock: RetryClock) -> None:
     refusal = json.dumps({"message": "Resource not accessible by integration"})
     viewer = json.dumps({"data": {"viewer": {"login": "acme-bot[bot]"}}})
     with Scripted((403, {}, refusal), (200, {}, viewer)) as server, server.client(clock) as client:
@@ -590,14 +590,14 @@ def test_an_apps_token_is_told_by_graphql(clock: Clock) -> None:
     assert server.asked == [("GET", "/user"), ("POST", "/graphql")]
 
 
-def test_a_token_that_cannot_be_one_is_not_tried_again(clock: Clock) -> None:
+def test_a_token_that_cannot_be_one_is_not_tried_again(clock: RetryClock) -> None:
     with Scripted() as server, server.client(clock, "a\nb") as client, pytest.raises(ForgeError) as caught:
         client.issues()
     assert "characters that none has" in caught.value.message
     assert (server.asked, clock.slept) == ([], [])
 
 
-def test_who_cannot_be_assigned_is_left_out(clock: Clock) -> None:
+def test_who_cannot_be_assigned_is_left_out(clock: RetryClock) -> None:
     refusal = {
         "message": "Validation Failed",
         "errors": [{"resource": "Issue", "field": "assignees", "code": "invalid", "value": "gone"}],

@@ -13,8 +13,8 @@ from orchestrator.forge.github import open_github
 from orchestrator.forge.github.workflows import render
 from orchestrator.forge.setup import SetupRequest
 from orchestrator.forge.workflow_target import WorkflowTarget
-from tests.support.cli import Infra, Ran
-from tests.support.github import GitHub
+from tests.support.cli import Infra, InfraResult
+from tests.support.github import ServedGitHub
 from tests.support.repo import Repo
 from tests.support.workflows import SOURCE
 
@@ -29,7 +29,7 @@ ADMIN = {"administration": "write", "variables": "write", "actions": "read", "co
 
 
 @pytest.fixture
-def github(tmp_path: Path) -> Iterator[GitHub]:
+def github(tmp_path: Path) -> Iterator[ServedGitHub]:
     repo = Repo(tmp_path / "repo")
     repo.commit(FILES)
     for name, text in render(WorkflowTarget("acme/infra", "main", ("dev", "prod")), SOURCE).items():
@@ -37,19 +37,19 @@ def github(tmp_path: Path) -> Iterator[GitHub]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     repo.commit()
-    with GitHub(tmp_path, repo=repo, private=False) as server:
+    with ServedGitHub(tmp_path, repo=repo, private=False) as server:
         server.user("olga", "admin")
         server.server.set_team("acme/platform", ["bert"])
         yield server
         server.check()
 
 
-def fix(github: GitHub, token: str, *argv: str) -> Ran:
+def fix(github: ServedGitHub, token: str, *argv: str) -> InfraResult:
     env = github.environ(token, "schedule")
     return Infra(github.work.root, env)("doctor", "--github", "--fix", *argv)
 
 
-def settings(github: GitHub) -> dict[str, Any]:
+def settings(github: ServedGitHub) -> dict[str, Any]:
     """What can be changed."""
     with github.place as place:
         repository = place.repository
@@ -64,11 +64,11 @@ def settings(github: GitHub) -> dict[str, Any]:
         }
 
 
-def writes(github: GitHub) -> list[tuple[str, int]]:
+def writes(github: ServedGitHub) -> list[tuple[str, int]]:
     return [(method, status) for method, _, status in github.server.requests if method != "GET"]
 
 
-def test_what_is_missing_is_shown_set_and_not_set_again(github: GitHub) -> None:
+def test_what_is_missing_is_shown_set_and_not_set_again(github: ServedGitHub) -> None:
     olga = github.token("olga")
     ran = fix(github, olga, "--auto-approve")
     assert settings(github)["environments"] == {
@@ -93,7 +93,7 @@ def test_what_is_missing_is_shown_set_and_not_set_again(github: GitHub) -> None:
     assert (settings(github), writes(github)) == (before, [])
 
 
-def test_nothing_is_set_without_an_answer(github: GitHub) -> None:
+def test_nothing_is_set_without_an_answer(github: ServedGitHub) -> None:
     ran = fix(github, github.token("olga"))
     assert ran.code == 4
     assert "no terminal to ask: Set 4 settings on GitHub?" in ran.err
@@ -108,7 +108,7 @@ def test_nothing_is_set_without_an_answer(github: GitHub) -> None:
     ],
 )
 def test_a_token_without_a_right_changes_nothing_and_is_told_which(
-    github: GitHub, rights: dict[str, str], missing: str
+    github: ServedGitHub, rights: dict[str, str], missing: str
 ) -> None:
     ran = fix(github, github.token(**rights), "--auto-approve")
     assert ran.code == 1
@@ -117,14 +117,14 @@ def test_a_token_without_a_right_changes_nothing_and_is_told_which(
     assert settings(github) == {"environments": {}, "rulesets": [], "variables": {}, "actions": {}}
 
 
-def test_who_is_no_administrator_changes_nothing(github: GitHub) -> None:
+def test_who_is_no_administrator_changes_nothing(github: ServedGitHub) -> None:
     ran = fix(github, github.token("ada"), "--auto-approve")
     assert ran.code == 1
     assert "administration: write" in ran.err
     assert (settings(github)["environments"], writes(github)) == ({}, [])
 
 
-def test_all_rights_are_required_before_the_first_change(github: GitHub) -> None:
+def test_all_rights_are_required_before_the_first_change(github: ServedGitHub) -> None:
     """The variable comes last: without a right for it nothing is changed before."""
     request = SetupRequest("main", ("dev", "prod"), ("prod",), ("olga",), "projects/1/provider")
     for area in ("administration", "variables"):
@@ -143,7 +143,7 @@ def test_all_rights_are_required_before_the_first_change(github: GitHub) -> None
     assert settings(github)["variables"] == {"INFRA_WORKLOAD_IDENTITY_PROVIDER": "projects/1/provider"}
 
 
-def test_a_run_that_was_cut_off_is_completed_by_the_next(github: GitHub) -> None:
+def test_a_run_that_was_cut_off_is_completed_by_the_next(github: ServedGitHub) -> None:
     """The second request of an environment is refused: nobody may deploy there until the next run."""
     olga = github.token("olga")
     github.fault("*/environments/dev/deployment-branch-policies", method="POST", status=422)
@@ -157,7 +157,7 @@ def test_a_run_that_was_cut_off_is_completed_by_the_next(github: GitHub) -> None
     assert settings(github)["rulesets"] == [("infra", 4)]
 
 
-def test_reviewers_are_named_and_unknown_ones_refused(github: GitHub) -> None:
+def test_reviewers_are_named_and_unknown_ones_refused(github: ServedGitHub) -> None:
     olga = github.token("olga")
     ran = fix(github, olga, "--auto-approve", "--reviewer", "nobody-here")
     assert (ran.code, "Cannot find nobody-here" in ran.err) == (1, True)
@@ -166,6 +166,6 @@ def test_reviewers_are_named_and_unknown_ones_refused(github: GitHub) -> None:
     assert settings(github)["environments"]["prod-approval"][0] == ["bert"]
 
 
-def test_fix_is_for_github(github: GitHub) -> None:
+def test_fix_is_for_github(github: ServedGitHub) -> None:
     ran = Infra(github.work.root, github.environ(github.token("olga"), "schedule"))("doctor", "--fix")
     assert (ran.code, "Add --github" in ran.err) == (3, True)

@@ -26,7 +26,7 @@ from orchestrator.sandbox.needs import RIGHTS, SHARED
 from orchestrator.state.attestations import Attestations
 from orchestrator.state.gcs import Bucket
 from orchestrator.state.plan_objects import PlanObjects
-from tests.support.ci import BUCKET, Ci, account, running
+from tests.support.ci import BUCKET, CiProject, account, running
 from tests.support.recorded_stack import UPSTREAM
 
 NET = {name: f"infra/envs/{name}/net/main.tf" for name in ("dev", "prod")}
@@ -35,7 +35,7 @@ RUN = "4242-1"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ci]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CiProject]:
     with running(tmp_path_factory.mktemp("hostile")) as found:
         yield found
 
@@ -43,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ci]:
 class Forger:
     """Artifacts of one run about a new pull request: honest ones, then what an attacker makes of one."""
 
-    def __init__(self, ci: Ci, folder: Path, name: str) -> None:
+    def __init__(self, ci: CiProject, folder: Path, name: str) -> None:
         self.ci, self.folder, self.attempt = ci, folder / "reports", 0
         branch = f"b-{abs(hash(name))}"
         self.number = ci.change(dict.fromkeys(NET.values(), TWO), branch, f"Change for {name}")
@@ -133,7 +133,7 @@ class Forger:
 
 
 @pytest.fixture
-def forger(server: Ci, tmp_path: Path, request: pytest.FixtureRequest) -> Forger:
+def forger(server: CiProject, tmp_path: Path, request: pytest.FixtureRequest) -> Forger:
     return Forger(server, tmp_path, request.node.name)
 
 
@@ -344,7 +344,7 @@ def test_a_plan_job_cannot_tell_of_an_apply(forger: Forger) -> None:
     assert forger.ci.github.deployments() == []
 
 
-def test_a_landing_is_of_its_own_job_and_commit(server: Ci, tmp_path: Path) -> None:
+def test_a_landing_is_of_its_own_job_and_commit(server: CiProject, tmp_path: Path) -> None:
     trunk, event = server.github.trunk, str(server.github.event_file("push"))
     env = server.github.environ(
         server.github.token(pull_requests="write", checks="write", statuses="write", deployments="write"),

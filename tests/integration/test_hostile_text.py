@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.ci import Ci, running
-from tests.support.cli import Ran
+from tests.support.ci import CiProject, running
+from tests.support.cli import InfraResult
 from tests.support.merging import APPLY
 from tests.support.rendering import render
 from tests.support.secrets import text_of
@@ -72,13 +72,13 @@ APP, BAD = f"infra/envs/dev/{NAME}/main.tf", "infra/envs/dev/bad/main.tf"
 
 
 @pytest.fixture
-def ci(steady_path: Path) -> Iterator[Ci]:
+def ci(steady_path: Path) -> Iterator[CiProject]:
     files = {"infra.yaml": CONFIG, "policies/a.rego": REGO, "infra/envs/prod/net/main.tf": BACKEND}
     with running(steady_path, files=files) as found:
         yield found
 
 
-def is_quiet(ran: Ran) -> None:
+def is_quiet(ran: InfraResult) -> None:
     """Nothing that was printed commands a terminal, or the job that it was printed in."""
     for line in re.split(r"[\r\n]", ran.out + ran.err):
         assert not line.lstrip().startswith("::"), line
@@ -94,7 +94,7 @@ def is_text(body: str) -> None:
     assert not [link for link in rendered.links if "evil" in link]
 
 
-def test_nothing_acts_that_others_wrote(ci: Ci) -> None:
+def test_nothing_acts_that_others_wrote(ci: CiProject) -> None:
     branch = "a`b</details>@ada-$(id)#1"
     ci.github.commit(branch, {APP: PLAIN, BAD: BROKEN}, EVIL)
     number = ci.github.open(branch, EVIL.replace("\n", " "), body=EVIL)

@@ -23,7 +23,7 @@ STACK = "dev/net"
 OBJECT = "dev/ledger/stacks/net.json"
 
 
-class Clock:
+class ServerClock:
     """The server's clock; it is years away from this machine's."""
 
     def __init__(self) -> None:
@@ -37,12 +37,12 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ServerClock:
+    return ServerClock()
 
 
 @pytest.fixture
-def server(tmp_path: Path, clock: Clock) -> Iterator[GcsServer]:
+def server(tmp_path: Path, clock: ServerClock) -> Iterator[GcsServer]:
     gcs_server = GcsServer(tmp_path / "gcs", clock=clock)
     gcs_server.start()
     gcs_server.store.create_bucket("p", {"name": "states", "versioning": {"enabled": True}})
@@ -133,7 +133,7 @@ def test_of_two_at_the_same_moment_one_wins(storage: Storage) -> None:
     assert won == [found.operation.run]
 
 
-def test_a_run_that_only_planned_is_passed_by_when_it_is_dead(bucket: Bucket, clock: Clock) -> None:
+def test_a_run_that_only_planned_is_passed_by_when_it_is_dead(bucket: Bucket, clock: ServerClock) -> None:
     ledger = Ledger(bucket, "dev")
     ledger.begin(STACK, operation("R1"), None)
     clock.wait(SILENT_AFTER + 1)
@@ -142,7 +142,7 @@ def test_a_run_that_only_planned_is_passed_by_when_it_is_dead(bucket: Bucket, cl
     assert taken.operation.run == "R2"
 
 
-def test_a_run_that_was_cut_off_has_to_be_resumed(bucket: Bucket, clock: Clock) -> None:
+def test_a_run_that_was_cut_off_has_to_be_resumed(bucket: Bucket, clock: ServerClock) -> None:
     ledger = Ledger(bucket, "dev")
     heartbeat = cut_off(ledger)
     clock.wait(SILENT_AFTER - 10)
@@ -179,7 +179,7 @@ def test_what_was_recorded_as_interrupted_has_to_be_resumed(ledger: Ledger) -> N
 
 
 @pytest.mark.parametrize("runs", [True, False])
-def test_the_process_itself_is_asked_where_it_can_be(bucket: Bucket, clock: Clock, runs: bool) -> None:
+def test_the_process_itself_is_asked_where_it_can_be(bucket: Bucket, clock: ServerClock, runs: bool) -> None:
     ledger = Ledger(bucket, "dev", presence=lambda operation: runs)
     cut_off(ledger)
     clock.wait(SILENT_AFTER * 5 if runs else 0)
@@ -313,7 +313,7 @@ def test_versions_of_an_object_are_listed_and_read(bucket: Bucket) -> None:
     bucket.delete("a/state")
 
 
-def test_the_time_is_the_service_s(bucket: Bucket, clock: Clock) -> None:
+def test_the_time_is_the_service_s(bucket: Bucket, clock: ServerClock) -> None:
     assert abs(bucket.now() - clock.moment) < timedelta(seconds=3)
     clock.wait(3600)
     bucket.stat("anything")

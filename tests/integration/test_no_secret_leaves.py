@@ -21,8 +21,8 @@ from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
 from orchestrator.sandbox.world import World
 from tests.support import merging, secrets
-from tests.support.ci import Ci, running
-from tests.support.cli import Infra, Ran
+from tests.support.ci import CiProject, running
+from tests.support.cli import Infra, InfraResult
 from tests.support.scheduled_checks import TYPES
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -60,7 +60,7 @@ KEEPER = dict.fromkeys(("issues", "actions", "contents", "pull_requests"), "writ
 class Sinks:
     """What was told, by where."""
 
-    ci: Ci
+    ci: CiProject
     attached: str
     world: World
     folder: Path
@@ -68,7 +68,7 @@ class Sinks:
     told: dict[str, str] = field(default_factory=dict)
     hook: str = ""
 
-    def run(self, infra: Infra, *argv: str, code: int | None = None) -> Ran:
+    def run(self, infra: Infra, *argv: str, code: int | None = None) -> InfraResult:
         env = {
             **infra.env,
             "TF_REATTACH_PROVIDERS": self.attached,
@@ -100,7 +100,7 @@ class Sinks:
 
 @contextmanager
 def webhook(sinks: dict[str, str]) -> Iterator[str]:
-    class Hook(BaseHTTPRequestHandler):
+    class WebhookHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             sinks[f"webhook {len(sinks)}"] = body.decode()
@@ -110,7 +110,7 @@ def webhook(sinks: dict[str, str]) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+    with HTTPServer(("127.0.0.1", 0), WebhookHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/x"
         server.shutdown()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeRepo
-from tests.support.cli import Infra, Ran
+from tests.support.cli import Infra, InfraResult
 
 MAIN = """\
 terraform {
@@ -50,7 +50,7 @@ def infra(make_repo: MakeRepo, tmp_path: Path) -> Infra:
     return infra
 
 
-def plan(infra: Infra, *options: str) -> tuple[Ran, dict[str, bool]]:
+def plan(infra: Infra, *options: str) -> tuple[InfraResult, dict[str, bool]]:
     """A plan of everything, and which stacks were shown from an earlier one."""
     ran = infra(*options, "plan", "--all", "--json", code=0)
     return ran, {stack["id"]: "planned" in stack["reason"] for stack in ran.document["stacks"]}

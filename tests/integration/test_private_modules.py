@@ -26,10 +26,10 @@ class PrivateRepository(ThreadingHTTPServer):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _ModuleHandler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _ModuleHandler(BaseHTTPRequestHandler):
     server: PrivateRepository
 
     def do_GET(self) -> None:

@@ -17,6 +17,7 @@ from orchestrator.review.promotion import EnvironmentPromotion
 from orchestrator.state.records import LedgerEntry
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
+from tests.support.clocks import SleepingClock
 from tests.support.repo import Repo
 
 LOCAL = 'terraform {\n  backend "local" {}\n}\n'
@@ -39,22 +40,9 @@ check "is_text" {
 """
 
 
-class Clock:
-    """A time that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-def promotion(root: Path, environment: str = "dev") -> tuple[EnvironmentPromotion, Clock]:
+def promotion(root: Path, environment: str = "dev") -> tuple[EnvironmentPromotion, SleepingClock]:
     """The promotion of an environment at the commit that is checked out, at a time of its own."""
-    clock = Clock()
+    clock = SleepingClock()
     session = open_session(load(root), dict(os.environ), SilentProgress())
     return EnvironmentPromotion(session, environment, clock=clock, sleep=clock.sleep), clock
 
@@ -74,7 +62,9 @@ def test_terraforms_check_blocks_are_read_from_the_state(make_repo: MakeRepo) ->
     assert checked.verify(()).checks == (CheckOutcome("Terraform's check blocks", ok=True),)
 
 
-def soaking(make_repo: MakeRepo, checks: str = "[]", *, age: float) -> tuple[EnvironmentPromotion, Clock]:
+def soaking(
+    make_repo: MakeRepo, checks: str = "[]", *, age: float
+) -> tuple[EnvironmentPromotion, SleepingClock]:
     """dev soaks for ten minutes, and was applied `age` seconds ago."""
     config = f"environments: {{dev: {{soak: 10m, checks: {checks}}}, prod: {{}}}}"
     stacks = {f"infra/envs/{name}/a/main.tf": LOCAL for name in ("dev", "prod")}

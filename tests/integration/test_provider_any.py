@@ -12,7 +12,7 @@ import pytest
 from orchestrator.sandbox.provider.server import ProviderServer
 from orchestrator.sandbox.schemas import RecordedSchemas, record_schemas
 from orchestrator.sandbox.sentinel import Sentinel
-from tests.support.simulated import Stack, actions, attached
+from tests.support.simulated import SimulatedRoot, actions, attached
 
 HEAD = """
 terraform {
@@ -138,7 +138,7 @@ data "widgets_info" "i" {
 
 
 @pytest.fixture
-def stack(tmp_path: Path, terraform_argv: tuple[str, ...]) -> Iterator[Stack]:
+def stack(tmp_path: Path, terraform_argv: tuple[str, ...]) -> Iterator[SimulatedRoot]:
     recorded = record_schemas(json.dumps(SCHEMA).encode(), tmp_path / "schemas")
     assert [path.name for path in recorded] == ["registry.terraform.io_acme_widgets.schema.json.gz"]
     server = ProviderServer(tmp_path / "worlds", RecordedSchemas([tmp_path / "schemas"]))
@@ -149,7 +149,7 @@ def stack(tmp_path: Path, terraform_argv: tuple[str, ...]) -> Iterator[Stack]:
     sentinel.close()
 
 
-def test_every_nesting_and_open_types(stack: Stack) -> None:
+def test_every_nesting_and_open_types(stack: SimulatedRoot) -> None:
     stack.write(WIDGET % ("0.1", "s2"), head=HEAD)
     stack.apply()
     values = stack.values()["widgets_widget.w"]
@@ -161,7 +161,7 @@ def test_every_nesting_and_open_types(stack: Stack) -> None:
     assert stack.plan()[0] == 0
 
 
-def test_update_in_place_keeps_what_was_made(stack: Stack) -> None:
+def test_update_in_place_keeps_what_was_made(stack: SimulatedRoot) -> None:
     stack.write(WIDGET % ("1", "s2"), head=HEAD)
     stack.apply()
     before = stack.values()["widgets_widget.w"]
@@ -175,7 +175,7 @@ def test_update_in_place_keeps_what_was_made(stack: Stack) -> None:
     assert stack.plan()[0] == 0
 
 
-def test_drift_rename_and_import(stack: Stack) -> None:
+def test_drift_rename_and_import(stack: SimulatedRoot) -> None:
     stack.write(WIDGET % ("1", "s2"), head=HEAD)
     stack.apply()
     stack.world.set("widgets_widget/first", "several[1].inner[0].value", 7)

@@ -14,7 +14,7 @@ from orchestrator.errors import SandboxError
 from orchestrator.sandbox.provider.server import ProviderServer
 from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
-from tests.support.simulated import HEAD, Stack, actions, attached
+from tests.support.simulated import HEAD, SimulatedRoot, actions, attached
 
 TYPES = (
     *("google_pubsub_topic", "google_service_account", "google_compute_network", "google_compute_firewall"),
@@ -68,21 +68,21 @@ def make_stack(
     server: tuple[ProviderServer, int],
     tmp_path: Path,
     terraform_argv: tuple[str, ...],
-) -> Callable[[str], Stack]:
+) -> Callable[[str], SimulatedRoot]:
     """Stacks of this test, in one world."""
 
-    def make(name: str) -> Stack:
+    def make(name: str) -> SimulatedRoot:
         return attached(server[0], request.node.name, tmp_path / name, terraform_argv, server[1])
 
     return make
 
 
 @pytest.fixture
-def stack(make_stack: Callable[[str], Stack]) -> Stack:
+def stack(make_stack: Callable[[str], SimulatedRoot]) -> SimulatedRoot:
     return make_stack("stack")
 
 
-def test_nested_block_changes_in_place(stack: Stack) -> None:
+def test_nested_block_changes_in_place(stack: SimulatedRoot) -> None:
     stack.write(SERVICE % ("false", "api:1", SIDECAR))
     stack.apply()
     before = stack.values()["google_cloud_run_v2_service.s"]
@@ -105,7 +105,7 @@ def test_nested_block_changes_in_place(stack: Stack) -> None:
     assert stack.plan()[0] == 0
 
 
-def test_set_of_blocks_changes_in_place(stack: Stack) -> None:
+def test_set_of_blocks_changes_in_place(stack: SimulatedRoot) -> None:
     rule = 'resource "google_compute_firewall" "f" {{\n  name = "f"\n  network = "n"\n{}}}\n'
     first = '  allow {\n    protocol = "tcp"\n    ports = ["22"]\n  }\n'
     second = '  allow {\n    protocol = "udp"\n  }\n'
@@ -119,7 +119,7 @@ def test_set_of_blocks_changes_in_place(stack: Stack) -> None:
     assert stack.plan()[0] == 0
 
 
-def test_replacement(stack: Stack) -> None:
+def test_replacement(stack: SimulatedRoot) -> None:
     stack.write('resource "google_service_account" "a" {\n  account_id = "first-one"\n}\n')
     stack.apply()
     unique = stack.values()["google_service_account.a"]["unique_id"]
@@ -134,7 +134,7 @@ def test_replacement(stack: Stack) -> None:
     assert stack.values()["google_service_account.a"]["unique_id"] != unique
 
 
-def test_another_project_replaces(stack: Stack) -> None:
+def test_another_project_replaces(stack: SimulatedRoot) -> None:
     stack.write(TOPIC)
     stack.apply()
     stack.write(TOPIC, head=HEAD.replace("demo-dev", "demo-prod"))
@@ -142,7 +142,7 @@ def test_another_project_replaces(stack: Stack) -> None:
     assert (change["actions"], change["replace_paths"]) == (["delete", "create"], [["project"]])
 
 
-def test_names_collide(make_stack: Callable[[str], Stack]) -> None:
+def test_names_collide(make_stack: Callable[[str], SimulatedRoot]) -> None:
     one, two = make_stack("one"), make_stack("two")
     one.write(TOPIC)
     two.write(TOPIC)
@@ -161,14 +161,14 @@ def test_names_collide(make_stack: Callable[[str], Stack]) -> None:
     two.apply()
 
 
-def test_two_at_once_and_only_one_wins(make_stack: Callable[[str], Stack]) -> None:
+def test_two_at_once_and_only_one_wins(make_stack: Callable[[str], SimulatedRoot]) -> None:
     stacks = [make_stack(name) for name in ("one", "two", "three")]
     codes: list[int] = []
     for each in stacks:
         each.write(TOPIC)
         each.run("init")
 
-    def apply(each: Stack) -> None:
+    def apply(each: SimulatedRoot) -> None:
         codes.append(each.apply(code=None).code)
 
     threads = [threading.Thread(target=apply, args=(each,)) for each in stacks]
@@ -179,7 +179,7 @@ def test_two_at_once_and_only_one_wins(make_stack: Callable[[str], Stack]) -> No
     assert sorted(codes) == [0, 1, 1]
 
 
-def test_gone_when_it_is_to_be_changed(stack: Stack) -> None:
+def test_gone_when_it_is_to_be_changed(stack: SimulatedRoot) -> None:
     stack.write(TOPIC)
     stack.apply()
     stack.write(TOPIC.replace("\n}", '\n  message_retention_duration = "600s"\n}'))
@@ -221,7 +221,7 @@ def test_gone_when_it_is_to_be_changed(stack: Stack) -> None:
         ),
     ],
 )
-def test_import(stack: Stack, address: str, body: str, import_id: str) -> None:
+def test_import(stack: SimulatedRoot, address: str, body: str, import_id: str) -> None:
     stack.write(body)
     stack.apply()
     before = stack.values()[address]
@@ -231,7 +231,7 @@ def test_import(stack: Stack, address: str, body: str, import_id: str) -> None:
     assert stack.plan()[0] == 0
 
 
-def test_wrong_import_ids(stack: Stack) -> None:
+def test_wrong_import_ids(stack: SimulatedRoot) -> None:
     stack.write(
         TOPIC
         + 'resource "google_project_iam_member" "m" {\n  project = "demo-dev"\n  role = "roles/viewer"\n'
@@ -250,7 +250,7 @@ def test_wrong_import_ids(stack: Stack) -> None:
     assert "Cannot import non-existent remote object" in failed.err
 
 
-def test_failures_switched_on(stack: Stack) -> None:
+def test_failures_switched_on(stack: SimulatedRoot) -> None:
     stack.write(TOPIC)
     stack.world.break_("google_pubsub_topic", "create", "googleapi: Error 429: Quota exceeded", times=1)
     failed = stack.apply(code=1)
@@ -265,7 +265,7 @@ def test_failures_switched_on(stack: Stack) -> None:
     assert list(stack.values()) == ["google_pubsub_topic.t"], "what could not be deleted stays in the state"
 
 
-def test_secrets_stay_secret(stack: Stack) -> None:
+def test_secrets_stay_secret(stack: SimulatedRoot) -> None:
     body = """
 resource "google_secret_manager_secret" "s" {
   secret_id = "password"
@@ -291,7 +291,7 @@ resource "google_secret_manager_secret_version" "v" {
     assert change["actions"] == ["delete", "create"]
 
 
-def test_protected_from_deletion(stack: Stack) -> None:
+def test_protected_from_deletion(stack: SimulatedRoot) -> None:
     stack.write(SERVICE % ("true", "api:1", ""))
     stack.apply()
     failed = stack.run("destroy", "-auto-approve", code=1)
@@ -300,7 +300,7 @@ def test_protected_from_deletion(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(("policy", "code", "left"), [("PREVENT", 1, 1), ("ABANDON", 0, 1), ("DELETE", 0, 0)])
-def test_deletion_policy(stack: Stack, policy: str, code: int, left: int) -> None:
+def test_deletion_policy(stack: SimulatedRoot, policy: str, code: int, left: int) -> None:
     stack.write(TOPIC.replace("\n}", f'\n  deletion_policy = "{policy}"\n}}'))
     stack.apply()
     failed = stack.run("destroy", "-auto-approve", code=code)
@@ -309,7 +309,7 @@ def test_deletion_policy(stack: Stack, policy: str, code: int, left: int) -> Non
     assert len(stack.values()) == code
 
 
-def test_data_sources_look_into_the_world(stack: Stack) -> None:
+def test_data_sources_look_into_the_world(stack: SimulatedRoot) -> None:
     stack.write('data "google_pubsub_topic" "t" {\n  name = "events"\n}\n')
     failed = stack.run("plan", code=1)
     assert "Error 404: Resource 'projects/demo-dev/topics/events' was not found" in " ".join(
@@ -333,7 +333,7 @@ def test_data_sources_look_into_the_world(stack: Stack) -> None:
     assert outputs["region"]["value"] == "europe-west1"
 
 
-def test_for_each_and_aliases(stack: Stack) -> None:
+def test_for_each_and_aliases(stack: SimulatedRoot) -> None:
     stack.write(
         """
 provider "google" {
@@ -361,7 +361,7 @@ resource "google_pubsub_topic" "prod" {
     assert stack.plan()[0] == 0
 
 
-def test_provider_functions(stack: Stack) -> None:
+def test_provider_functions(stack: SimulatedRoot) -> None:
     stack.write(
         TOPIC + 'output "p" {\n  value = provider::google::project_from_id(google_pubsub_topic.t.id)\n}\n'
         'output "r" {\n  value = provider::google::region_from_zone("europe-west1-b")\n}\n'
@@ -373,13 +373,13 @@ def test_provider_functions(stack: Stack) -> None:
     assert "doesn't contain the expected pattern" in " ".join(stack.run("plan", code=1).err.split())
 
 
-def test_no_project(stack: Stack) -> None:
+def test_no_project(stack: SimulatedRoot) -> None:
     stack.write(TOPIC, head=HEAD.replace('project = "demo-dev"', ""))
     failed = stack.apply(code=1)
     assert "project: required field is not set" in failed.err
 
 
-def test_refused_by_name(stack: Stack) -> None:
+def test_refused_by_name(stack: SimulatedRoot) -> None:
     stack.write(
         'resource "google_sql_user" "u" {\n  name = "u"\n  instance = "i"\n  password_wo = "hunter2"\n'
         "  password_wo_version = 1\n}\n"
@@ -394,7 +394,7 @@ def test_refused_by_name(stack: Stack) -> None:
     assert 'does not support resource type "google_no_such_thing"' in failed
 
 
-def test_a_file_broken_by_hand(stack: Stack) -> None:
+def test_a_file_broken_by_hand(stack: SimulatedRoot) -> None:
     stack.write(TOPIC)
     stack.apply()
     (path,) = stack.world.root.glob("google/*/*.json")
@@ -409,7 +409,7 @@ def test_a_file_broken_by_hand(stack: Stack) -> None:
         stack.world.list()
 
 
-def test_delays_are_a_switch(stack: Stack) -> None:
+def test_delays_are_a_switch(stack: SimulatedRoot) -> None:
     stack.world.set_delays(0.05)  # of 12 s
     stack.write('resource "google_compute_network" "n" {\n  name = "n"\n}\n')
     stack.run("init")
@@ -418,7 +418,7 @@ def test_delays_are_a_switch(stack: Stack) -> None:
     assert time.monotonic() - started > 0.6
 
 
-def test_terraform_test(stack: Stack) -> None:
+def test_terraform_test(stack: SimulatedRoot) -> None:
     stack.write('variable "name" {\n  type = string\n}\n' + TOPIC.replace('"events"', "var.name"))
     (stack.folder / "main.tftest.hcl").write_text(
         """

@@ -14,7 +14,7 @@ from orchestrator.sandbox.gcs.store import GcsError, GcsStore
 from orchestrator.sandbox.provider.server import ProviderServer
 from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
-from tests.support.simulated import Stack, actions, attached
+from tests.support.simulated import SimulatedRoot, actions, attached
 
 KINDS = ("", "_iam_member", "_iam_binding", "_iam_policy", "_object")
 TYPES = [
@@ -71,7 +71,7 @@ def store(tmp_path: Path) -> GcsStore:
 
 
 @pytest.fixture
-def stack(tmp_path: Path, store: GcsStore, terraform_argv: tuple[str, ...]) -> Iterator[Stack]:
+def stack(tmp_path: Path, store: GcsStore, terraform_argv: tuple[str, ...]) -> Iterator[SimulatedRoot]:
     server = ProviderServer(tmp_path / "worlds", RecordedSchemas(), store)
     server.start()
     server.serve_types("google", TYPES, ["google_storage_bucket", "google_iam_policy"])
@@ -85,7 +85,7 @@ def bindings(store: GcsStore) -> dict[str, list[str]]:
     return {each["role"]: each["members"] for each in store.get_bucket_policy("team-b")["bindings"]}
 
 
-def test_a_bucket_is_the_servers_bucket(stack: Stack, store: GcsStore) -> None:
+def test_a_bucket_is_the_servers_bucket(stack: SimulatedRoot, store: GcsStore) -> None:
     stack.write(BUCKET % "")
     stack.apply()
     bucket = store.get_bucket("team-b")
@@ -106,7 +106,7 @@ def test_a_bucket_is_the_servers_bucket(stack: Stack, store: GcsStore) -> None:
     assert stack.plan()[0] == 0
 
 
-def test_what_the_server_changes_is_drift(stack: Stack, store: GcsStore) -> None:
+def test_what_the_server_changes_is_drift(stack: SimulatedRoot, store: GcsStore) -> None:
     stack.write(BUCKET % "")
     stack.apply()
     store.patch_bucket("team-b", {"versioning": {"enabled": False}, "labels": {"hand": "made"}})
@@ -126,7 +126,7 @@ def test_what_the_server_changes_is_drift(stack: Stack, store: GcsStore) -> None
     assert actions(stack.plan()[1]) == {"google_storage_bucket.b": ["create"]}
 
 
-def test_the_world_shows_and_changes_buckets(stack: Stack, store: GcsStore) -> None:
+def test_the_world_shows_and_changes_buckets(stack: SimulatedRoot, store: GcsStore) -> None:
     stack.write(BUCKET % "" + MEMBER)
     stack.apply()
     assert [item.address for item in stack.world.list()] == [
@@ -150,7 +150,7 @@ def test_the_world_shows_and_changes_buckets(stack: Stack, store: GcsStore) -> N
         stack.world.delete("team-b")
 
 
-def test_a_taken_name(stack: Stack, store: GcsStore) -> None:
+def test_a_taken_name(stack: SimulatedRoot, store: GcsStore) -> None:
     store.create_bucket("other", {"name": "team-b"})
     stack.write(BUCKET % "")
     failed = " ".join(stack.apply(code=1).err.split())
@@ -161,7 +161,7 @@ def test_a_taken_name(stack: Stack, store: GcsStore) -> None:
 
 
 @pytest.mark.parametrize(("force", "code"), [("false", 1), ("true", 0)])
-def test_deleting_a_bucket_with_objects(stack: Stack, store: GcsStore, force: str, code: int) -> None:
+def test_deleting_a_bucket_with_objects(stack: SimulatedRoot, store: GcsStore, force: str, code: int) -> None:
     stack.write(BUCKET % f"  force_destroy = {force}\n")
     stack.apply()
     for text in (b"one", b"two"):
@@ -171,7 +171,7 @@ def test_deleting_a_bucket_with_objects(stack: Stack, store: GcsStore, force: st
     assert ("containing objects without" in failed.err) == bool(code)
 
 
-def test_objects(stack: Stack, store: GcsStore) -> None:
+def test_objects(stack: SimulatedRoot, store: GcsStore) -> None:
     stack.write(BUCKET % "force_destroy = true" + NOTE % "one")
     stack.apply()
     assert store.read_object("team-b", "dir/note")[1] == b"one"
@@ -193,7 +193,7 @@ def test_objects(stack: Stack, store: GcsStore) -> None:
     assert [item.id for item in stack.world.list("google_storage_bucket_object")] == ["team-b-dir/note"]
 
 
-def test_object_from_a_file(stack: Stack, store: GcsStore, tmp_path: Path) -> None:
+def test_object_from_a_file(stack: SimulatedRoot, store: GcsStore, tmp_path: Path) -> None:
     (stack.folder / "note.txt").write_text("from a file")
     relative = (NOTE % "").replace('content = ""', 'source = "note.txt"')
     stack.write(BUCKET % "force_destroy = true" + relative)
@@ -205,7 +205,7 @@ def test_object_from_a_file(stack: Stack, store: GcsStore, tmp_path: Path) -> No
     assert stack.plan()[0] == 0
 
 
-def test_access_is_one_policy(stack: Stack, store: GcsStore) -> None:
+def test_access_is_one_policy(stack: SimulatedRoot, store: GcsStore) -> None:
     binding = """
 resource "google_storage_bucket_iam_binding" "b" {
   bucket  = google_storage_bucket.b.name
@@ -234,7 +234,7 @@ resource "google_storage_bucket_iam_binding" "b" {
     assert {"roles/storage.admin", "roles/storage.objectViewer"}.isdisjoint(bindings(store))
 
 
-def test_an_authoritative_policy_takes_the_legacy_roles_away(stack: Stack, store: GcsStore) -> None:
+def test_an_authoritative_policy_takes_the_legacy_roles_away(stack: SimulatedRoot, store: GcsStore) -> None:
     stack.write(
         BUCKET % ""
         + """
@@ -257,7 +257,7 @@ resource "google_storage_bucket_iam_policy" "p" {
     assert actions(stack.plan()[1]) == {"google_storage_bucket_iam_policy.p": ["update"]}
 
 
-def test_managed_folders(stack: Stack, store: GcsStore) -> None:
+def test_managed_folders(stack: SimulatedRoot, store: GcsStore) -> None:
     stack.write(BUCKET % "" + FOLDER)
     stack.apply()
     (granted,) = store.get_managed_folder_policy("team-b", "dev/")["bindings"]
@@ -284,7 +284,7 @@ def test_managed_folders(stack: Stack, store: GcsStore) -> None:
         ),
     ],
 )
-def test_import(stack: Stack, address: str, import_id: str) -> None:
+def test_import(stack: SimulatedRoot, address: str, import_id: str) -> None:
     body = BUCKET % "" + FOLDER + MEMBER
     stack.write(body)
     stack.apply()
@@ -303,7 +303,7 @@ def comparable(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_data_source(stack: Stack, store: GcsStore) -> None:
+def test_data_source(stack: SimulatedRoot, store: GcsStore) -> None:
     stack.write('data "google_storage_bucket" "b" {\n  name = "team-b"\n}\n')
     assert "Error 404" in stack.run("plan", code=1).err
     store.create_bucket("demo-dev", {"name": "team-b", "location": "EU", "labels": {"a": "b"}})
@@ -316,7 +316,7 @@ def test_data_source(stack: Stack, store: GcsStore) -> None:
     assert json.loads(stack.run("output", "-json").out)["b"]["value"] == ["EU", {"a": "b"}]
 
 
-def test_the_store_says_no_in_its_own_words(stack: Stack, store: GcsStore) -> None:
+def test_the_store_says_no_in_its_own_words(stack: SimulatedRoot, store: GcsStore) -> None:
     stack.write(BUCKET % "" + MEMBER.replace("user:ada", "ada"))
     failed = " ".join(stack.apply(code=1).err.split())
     assert "googleapi: Error 400: Invalid argument: member ada@example.com., invalid" in failed

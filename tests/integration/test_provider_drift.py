@@ -11,7 +11,7 @@ import pytest
 from orchestrator.sandbox.provider.server import ProviderServer
 from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
-from tests.support.simulated import Stack, actions, attached
+from tests.support.simulated import SimulatedRoot, actions, attached
 
 TOPIC = """
 resource "google_pubsub_topic" "t" {
@@ -38,7 +38,7 @@ def stack(
     server: tuple[ProviderServer, int],
     tmp_path: Path,
     terraform_argv: tuple[str, ...],
-) -> Stack:
+) -> SimulatedRoot:
     """A stack whose topic is applied, with a retention of 600 s."""
     made = attached(server[0], request.node.name, tmp_path / "stack", terraform_argv, server[1])
     made.write(TOPIC % "600s")
@@ -46,17 +46,17 @@ def stack(
     return made
 
 
-def refresh_only(stack: Stack) -> tuple[int, dict[str, Any]]:
+def refresh_only(stack: SimulatedRoot) -> tuple[int, dict[str, Any]]:
     return stack.plan("-refresh-only")
 
 
-def test_clean(stack: Stack) -> None:
+def test_clean(stack: SimulatedRoot) -> None:
     assert stack.plan()[0] == 0
     _, document = refresh_only(stack)
     assert actions(document, "resource_drift") == {}
 
 
-def test_output_not_applied_yet(stack: Stack) -> None:
+def test_output_not_applied_yet(stack: SimulatedRoot) -> None:
     stack.write(TOPIC % "600s" + 'output "id" {\n  value = google_pubsub_topic.t.id\n}\n')
     code, document = refresh_only(stack)
     assert (code, actions(document, "resource_drift")) == (2, {})
@@ -64,7 +64,7 @@ def test_output_not_applied_yet(stack: Stack) -> None:
     assert (code, actions(document), list(document["output_changes"])) == (2, {}, ["id"])
 
 
-def test_edit_not_applied_yet(stack: Stack) -> None:
+def test_edit_not_applied_yet(stack: SimulatedRoot) -> None:
     stack.write(TOPIC % "900s")
     assert refresh_only(stack)[0] == 0
     code, document = stack.plan()
@@ -72,7 +72,7 @@ def test_edit_not_applied_yet(stack: Stack) -> None:
     assert "resource_drift" not in document
 
 
-def test_moved_not_applied_yet(stack: Stack) -> None:
+def test_moved_not_applied_yet(stack: SimulatedRoot) -> None:
     stack.write(
         (TOPIC % "600s").replace('"t"', '"u"')
         + "moved {\n  from = google_pubsub_topic.t\n  to   = google_pubsub_topic.u\n}\n"
@@ -86,7 +86,7 @@ def test_moved_not_applied_yet(stack: Stack) -> None:
     assert "resource_drift" not in document
 
 
-def test_noise_in_what_is_computed_only(stack: Stack) -> None:
+def test_noise_in_what_is_computed_only(stack: SimulatedRoot) -> None:
     stack.world.set("events", "effective_labels.hand", "made")
     code, document = refresh_only(stack)
     assert (code, actions(document, "resource_drift")) == (2, {"google_pubsub_topic.t": ["update"]})
@@ -94,7 +94,7 @@ def test_noise_in_what_is_computed_only(stack: Stack) -> None:
     assert (code, actions(document, "resource_drift")) == (0, {"google_pubsub_topic.t": ["update"]})
 
 
-def test_noise_that_comes_by_itself(stack: Stack) -> None:
+def test_noise_that_comes_by_itself(stack: SimulatedRoot) -> None:
     stack.write(
         """
 resource "google_colab_schedule" "s" {
@@ -113,7 +113,7 @@ resource "google_colab_schedule" "s" {
     assert [name for name in before if before[name] != after[name]] == ["next_run_time"]
 
 
-def test_drift_of_an_ignored_attribute(stack: Stack) -> None:
+def test_drift_of_an_ignored_attribute(stack: SimulatedRoot) -> None:
     stack.write(
         (TOPIC % "600s").replace(
             "\n}\n", "\n  lifecycle {\n    ignore_changes = [message_retention_duration]\n  }\n}\n"
@@ -126,7 +126,7 @@ def test_drift_of_an_ignored_attribute(stack: Stack) -> None:
     assert (code, actions(document, "resource_drift")) == (0, {"google_pubsub_topic.t": ["update"]})
 
 
-def test_configured_attribute_changed_by_hand(stack: Stack) -> None:
+def test_configured_attribute_changed_by_hand(stack: SimulatedRoot) -> None:
     stack.world.set("events", "message_retention_duration", "900s")
     assert refresh_only(stack)[0] == 2
     code, document = stack.plan()
@@ -139,7 +139,7 @@ def test_configured_attribute_changed_by_hand(stack: Stack) -> None:
     assert stack.world.get("events").attributes[name] == "600s"
 
 
-def test_deleted_out_of_band(stack: Stack) -> None:
+def test_deleted_out_of_band(stack: SimulatedRoot) -> None:
     stack.world.delete("events")
     code, document = refresh_only(stack)
     assert (code, actions(document, "resource_drift")) == (2, {"google_pubsub_topic.t": ["delete"]})
@@ -149,7 +149,7 @@ def test_deleted_out_of_band(stack: Stack) -> None:
     assert actions(document) == {"google_pubsub_topic.t": ["create"]}
 
 
-def test_drift_already_codified(stack: Stack) -> None:
+def test_drift_already_codified(stack: SimulatedRoot) -> None:
     stack.world.set("events", "message_retention_duration", "900s")
     stack.write(TOPIC % "900s")
     assert refresh_only(stack)[0] == 2
@@ -157,7 +157,7 @@ def test_drift_already_codified(stack: Stack) -> None:
     assert (code, actions(document, "resource_drift")) == (0, {"google_pubsub_topic.t": ["update"]})
 
 
-def test_file_edited_by_hand(stack: Stack) -> None:
+def test_file_edited_by_hand(stack: SimulatedRoot) -> None:
     (path,) = (stack.world.root / "google/google_pubsub_topic").iterdir()
     path.write_text(path.read_text().replace('"600s"', '"1200s"'))
     _, document = stack.plan()

@@ -15,13 +15,15 @@ from orchestrator.sandbox.provider.rules import written_types
 from orchestrator.sandbox.provider.server import ProviderServer
 from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
-from tests.support.simulated import Stack, actions, attached
+from tests.support.simulated import SimulatedRoot, actions, attached
 
 EVERYTHING = (Path(__file__).parent.parent / "data/simulated/everything.tf").read_text()
 
 
 @pytest.fixture(params=["files", "store"])
-def stack(request: pytest.FixtureRequest, tmp_path: Path, terraform_argv: tuple[str, ...]) -> Iterator[Stack]:
+def stack(
+    request: pytest.FixtureRequest, tmp_path: Path, terraform_argv: tuple[str, ...]
+) -> Iterator[SimulatedRoot]:
     store = GcsStore(tmp_path / "gcs") if request.param == "store" else None
     server = ProviderServer(tmp_path / "worlds", RecordedSchemas(), store)
     server.start()
@@ -42,7 +44,7 @@ def test_each_type_is_in_the_configuration() -> None:
     assert written <= used
 
 
-def test_apply_then_nothing_to_do_then_destroy(stack: Stack) -> None:
+def test_apply_then_nothing_to_do_then_destroy(stack: SimulatedRoot) -> None:
     stack.write(EVERYTHING)
     stack.apply()
     code, document = stack.plan()

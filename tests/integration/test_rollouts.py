@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.forge.workflow_target import WorkflowTarget
-from tests.support.ci import Ci, running
+from tests.support.ci import CiProject, running
 from tests.support.merging import merged, state_of, told, value
 from tests.support.recorded_stack import CONFIG, UPSTREAM
 from tests.support.rollouts import Rollout
@@ -22,7 +22,7 @@ APP = "infra/envs/prod/app/main.tf"
 
 
 @pytest.fixture
-def ci(steady_path: Path, request: pytest.FixtureRequest) -> Iterator[Ci]:
+def ci(steady_path: Path, request: pytest.FixtureRequest) -> Iterator[CiProject]:
     names: tuple[str, ...] = getattr(request, "param", ENVIRONMENTS)
     files = {"infra.yaml": CONFIG, APP: UPSTREAM, **{NET[name]: UPSTREAM for name in names}}
     with running(steady_path, files=files) as found:
@@ -30,7 +30,7 @@ def ci(steady_path: Path, request: pytest.FixtureRequest) -> Iterator[Ci]:
         yield found
 
 
-def rollout(ci: Ci, *environments: str) -> Rollout:
+def rollout(ci: CiProject, *environments: str) -> Rollout:
     """A run of infra-apply for trunk as it is now, played until it waits or is done."""
     source = WorkflowTarget(ci.github.repository, "main", environments)
     made = Rollout(ci, source)
@@ -38,7 +38,7 @@ def rollout(ci: Ci, *environments: str) -> Rollout:
     return made
 
 
-def test_a_gate_that_nobody_answers_holds_nobody_else_back(ci: Ci) -> None:
+def test_a_gate_that_nobody_answers_holds_nobody_else_back(ci: CiProject) -> None:
     """The second merge reaches dev while prod's gate of the first waits, then prod; then the late yes to the
     first finds everything done."""
     first = merged(ci, {**dict.fromkeys(NET.values(), value("two")), APP: value("two")}, "one", review=False)
@@ -71,7 +71,7 @@ def test_a_gate_that_nobody_answers_holds_nobody_else_back(ci: Ci) -> None:
 
 
 @pytest.mark.parametrize("ci", [("prod",)], indirect=True)
-def test_a_late_yes_applies_what_still_holds_and_names_the_rest(ci: Ci) -> None:
+def test_a_late_yes_applies_what_still_holds_and_names_the_rest(ci: CiProject) -> None:
     """The newer merge changes one of two stacks: the older run applies the other one alone."""
     first = merged(ci, {NET["prod"]: value("two"), APP: value("two")}, "one", review=False)
     older = rollout(ci, "prod")
@@ -97,7 +97,7 @@ def test_a_late_yes_applies_what_still_holds_and_names_the_rest(ci: Ci) -> None:
 
 
 @pytest.mark.parametrize("ci", [("prod",)], indirect=True)
-def test_nobody_approves_a_gate_for_an_own_change(ci: Ci) -> None:
+def test_nobody_approves_a_gate_for_an_own_change(ci: CiProject) -> None:
     """Ada's change, approved in the gate by ada; then bert approves it."""
     ci.github.environment("prod-approval", reviewers=["ada", "bert"])
     merged(ci, {NET["prod"]: value("two")}, review=False)
@@ -116,7 +116,7 @@ def test_nobody_approves_a_gate_for_an_own_change(ci: Ci) -> None:
 
 
 @pytest.mark.parametrize("ci", [("prod",)], indirect=True)
-def test_without_reviewers_there_is_no_gate(ci: Ci) -> None:
+def test_without_reviewers_there_is_no_gate(ci: CiProject) -> None:
     """The environment has none: refused, and said how to go on."""
     number = merged(ci, {NET["prod"]: value("two")}, review=False)
     ci.github.environment("prod-approval")

@@ -58,7 +58,7 @@ NETWORK = "google_compute_network/projects/example-dev/global/networks/main"
 
 
 @dataclass
-class Shell:
+class SandboxShell:
     """Runs `infra` in a repository, as a user does."""
 
     root: Path
@@ -77,9 +77,11 @@ class Shell:
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxShell]:
     """A repository with a sandbox that is up."""
-    shell = Shell(tmp_path_factory.mktemp("cli") / "repo", {**os.environ, "GOOGLE_PROJECT": "callers-own"})
+    shell = SandboxShell(
+        tmp_path_factory.mktemp("cli") / "repo", {**os.environ, "GOOGLE_PROJECT": "callers-own"}
+    )
     Repo(shell.root, FILES)
     reader, writer = os.pipe()
     subprocess.run(
@@ -95,18 +97,18 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     os.close(writer)
 
 
-def on_sandbox(shell: Shell, argv: tuple[str, ...], *arguments: str, expect: int = 0) -> str:
+def on_sandbox(shell: SandboxShell, argv: tuple[str, ...], *arguments: str, expect: int = 0) -> str:
     """Run Terraform in the stack, on the sandbox."""
     stack = str(shell.root / "infra/envs/dev/network")
     return shell.infra("sandbox", "exec", "--", *argv, f"-chdir={stack}", *arguments, expect=expect)
 
 
-def test_up_again_says_so(shell: Shell) -> None:
+def test_up_again_says_so(shell: SandboxShell) -> None:
     assert "already up" in shell.infra("sandbox", "up")
     assert shell.json("sandbox", "up")["sandbox"]["new"] is False
 
 
-def test_status_tells_what_there_is(shell: Shell) -> None:
+def test_status_tells_what_there_is(shell: SandboxShell) -> None:
     sandbox = shell.json("sandbox", "status")["sandbox"]
 
     assert sandbox["folder"] == str(shell.root / ".infra/sandbox")
@@ -118,7 +120,7 @@ def test_status_tells_what_there_is(shell: Shell) -> None:
     assert "cli-states" in text
 
 
-def test_git_sees_nothing_of_it(shell: Shell) -> None:
+def test_git_sees_nothing_of_it(shell: SandboxShell) -> None:
     done = subprocess.run(
         ["git", "status", "--porcelain"], cwd=shell.root, capture_output=True, text=True, check=True
     )
@@ -126,7 +128,7 @@ def test_git_sees_nothing_of_it(shell: Shell) -> None:
     assert ".infra" not in done.stdout
 
 
-def test_terraform_works_on_it_and_hands_do_too(shell: Shell, terraform_argv: tuple[str, ...]) -> None:
+def test_terraform_works_on_it_and_hands_do_too(shell: SandboxShell, terraform_argv: tuple[str, ...]) -> None:
     settings = ("-backend-config=bucket=cli-states", "-backend-config=prefix=dev/state/network")
     on_sandbox(shell, terraform_argv, "init", "-no-color", *settings)
     on_sandbox(shell, terraform_argv, "apply", "-auto-approve", "-no-color")
@@ -150,19 +152,19 @@ def test_terraform_works_on_it_and_hands_do_too(shell: Shell, terraform_argv: tu
     on_sandbox(shell, terraform_argv, "apply", "-auto-approve")
 
 
-def test_a_resource_without_a_project_lies_in_the_callers(shell: Shell) -> None:
+def test_a_resource_without_a_project_lies_in_the_callers(shell: SandboxShell) -> None:
     shell.infra("sandbox", "exec", "--", "infra", "apply", "dev/bare", "--auto-approve", "--confirm", "dev")
 
     assert "projects/callers-own/global/networks/bare" in shell.infra("sandbox", "world", "list")
 
 
-def test_waiting_is_switched_on_and_off(shell: Shell) -> None:
+def test_waiting_is_switched_on_and_off(shell: SandboxShell) -> None:
     assert "Nothing waits" in shell.infra("sandbox", "world", "delays")
     assert "0.5 of the time" in shell.infra("sandbox", "world", "delays", "0.5")
     assert "Nothing waits" in shell.infra("sandbox", "world", "delays", "0")
 
 
-def test_a_program_keeps_its_exit_code_and_its_arguments(shell: Shell) -> None:
+def test_a_program_keeps_its_exit_code_and_its_arguments(shell: SandboxShell) -> None:
     program = "import sys; print(sys.argv[1:]); sys.exit(17)"
 
     text = shell.infra("sandbox", "exec", "--", sys.executable, "-c", program, "--json", "--", "x", expect=17)
@@ -170,7 +172,7 @@ def test_a_program_keeps_its_exit_code_and_its_arguments(shell: Shell) -> None:
     assert text == "['--json', '--', 'x']\n"
 
 
-def test_a_program_takes_the_place_of_infra(shell: Shell) -> None:
+def test_a_program_takes_the_place_of_infra(shell: SandboxShell) -> None:
     argv = [sys.executable, "-m", "orchestrator", "sandbox", "exec", "--", sys.executable, "-c"]
     with subprocess.Popen(
         [*argv, "import os; print(os.getpid())"], cwd=shell.root, env=shell.environ, stdout=subprocess.PIPE
@@ -179,7 +181,7 @@ def test_a_program_takes_the_place_of_infra(shell: Shell) -> None:
         assert int(child.stdout.read()) == child.pid
 
 
-def test_an_account_is_chosen(shell: Shell) -> None:
+def test_an_account_is_chosen(shell: SandboxShell) -> None:
     port = shell.json("sandbox", "status")["sandbox"]["accounts"]["dev:plan"]
     program = "import os; print(os.environ['STORAGE_EMULATOR_HOST'])"
 
@@ -190,15 +192,15 @@ def test_an_account_is_chosen(shell: Shell) -> None:
     assert "dev:apply, dev:drift, dev:plan" in refused
 
 
-def test_infra_is_this_infra_on_path_or_not(shell: Shell) -> None:
+def test_infra_is_this_infra_on_path_or_not(shell: SandboxShell) -> None:
     git = shutil.which("git")
     assert git
-    elsewhere = Shell(shell.root, {**shell.environ, "PATH": str(Path(git).parent)})
+    elsewhere = SandboxShell(shell.root, {**shell.environ, "PATH": str(Path(git).parent)})
 
     assert "infra, version" in elsewhere.infra("sandbox", "exec", "--", "infra", "--version")
 
 
-def test_storage_can_be_made_to_fail(shell: Shell) -> None:
+def test_storage_can_be_made_to_fail(shell: SandboxShell) -> None:
     shell.infra("sandbox", "faults", "add", "--path", "/storage/v1/b/cli-states", "--status", "503")
     assert shell.json("sandbox", "faults", "list")["faults"][0]["status"] == 503
     assert '"struck": 0' in shell.infra("sandbox", "faults", "list")
@@ -220,24 +222,24 @@ def test_storage_can_be_made_to_fail(shell: Shell) -> None:
     ],
 )
 def test_what_cannot_be_done_is_told(
-    shell: Shell, arguments: tuple[str, ...], expect: int, told: str
+    shell: SandboxShell, arguments: tuple[str, ...], expect: int, told: str
 ) -> None:
     assert told in shell.infra("sandbox", *arguments, expect=expect)
 
 
-def test_a_provider_that_would_reach_a_real_cloud_is_refused(shell: Shell, tmp_path: Path) -> None:
+def test_a_provider_that_would_reach_a_real_cloud_is_refused(shell: SandboxShell, tmp_path: Path) -> None:
     code = 'terraform {\n  required_providers {\n    aws = { source = "hashicorp/aws" }\n  }\n}\n'
     other = Repo(tmp_path / "other", {"infra/envs/dev/main.tf": f'{code}\nprovider "aws" {{}}\n'})
     folder = shell.json("sandbox", "status")["sandbox"]["folder"]
 
-    text = Shell(other.root, shell.environ).infra("sandbox", "exec", folder, "--", "true", expect=1)
+    text = SandboxShell(other.root, shell.environ).infra("sandbox", "exec", folder, "--", "true", expect=1)
 
     assert "registry.terraform.io/hashicorp/aws" in text
     assert "infra sandbox record" in text
 
 
-def test_outside_of_a_project_it_works_in_the_folder_given(shell: Shell, tmp_path: Path) -> None:
-    outside = Shell(tmp_path, shell.environ)
+def test_outside_of_a_project_it_works_in_the_folder_given(shell: SandboxShell, tmp_path: Path) -> None:
+    outside = SandboxShell(tmp_path, shell.environ)
 
     assert "is up" in outside.infra("sandbox", "up", "cloud")
     assert (tmp_path / "cloud/sandbox.json").exists()
@@ -247,7 +249,7 @@ def test_outside_of_a_project_it_works_in_the_folder_given(shell: Shell, tmp_pat
     assert not (tmp_path / "cloud/sandbox.json").exists()
 
 
-def test_a_refresh_tells_drift_and_nothing_else(shell: Shell) -> None:
+def test_a_refresh_tells_drift_and_nothing_else(shell: SandboxShell) -> None:
     def refresh() -> str:
         argv = ("plan", "dev/refreshed", "--refresh-only", "--json")
         document = json.loads(shell.infra("sandbox", "exec", "--", "infra", *argv))

@@ -14,13 +14,13 @@ import github as pygithub
 import pytest
 
 from orchestrator.sandbox import attach, control
-from tests.support.cli import Infra, Ran
-from tests.support.github import GitHub
+from tests.support.cli import Infra, InfraResult
+from tests.support.github import ServedGitHub
 from tests.support.repo import Repo
 from tests.support.warm import run_warm
 
 
-def client(github: GitHub, token: str) -> pygithub.Github:
+def client(github: ServedGitHub, token: str) -> pygithub.Github:
     """PyGithub, which neither waits nor asks again."""
     auth = pygithub.Auth.Token(token)
     return pygithub.Github(
@@ -33,7 +33,7 @@ def client(github: GitHub, token: str) -> pygithub.Github:
 
 
 def test_pygithub_is_at_home_on_a_pull_request(tmp_path: Path) -> None:
-    with GitHub(tmp_path) as github:
+    with ServedGitHub(tmp_path) as github:
         head = github.commit("feature", {"a.tf": "1\n"})
         number = github.open("feature", "Add a")
         token = github.token(pull_requests="write", contents="write", checks="write", statuses="write")
@@ -80,7 +80,9 @@ def test_pygithub_is_at_home_on_a_pull_request(tmp_path: Path) -> None:
 
 
 def test_pygithub_is_at_home_in_a_repository(tmp_path: Path) -> None:
-    with GitHub(tmp_path, files={".github/workflows/infra-apply.yml": "on: push\n", "A": "a\n"}) as github:
+    with ServedGitHub(
+        tmp_path, files={".github/workflows/infra-apply.yml": "on: push\n", "A": "a\n"}
+    ) as github:
         github.environment("prod-approval", reviewers=["olga"], branches=["main"])
         github.protect(required_status_checks={"strict": True, "contexts": ["infra"]})
         token = github.token(issues="write", contents="write", deployments="write", actions="write")
@@ -152,7 +154,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     os.close(writer)
 
 
-def executed(rehearsal: Rehearsal, *argv: str, env: Mapping[str, str] | None = None) -> Ran:
+def executed(rehearsal: Rehearsal, *argv: str, env: Mapping[str, str] | None = None) -> InfraResult:
     """`infra` as a process of its own, whose place the command of `exec` takes."""
     ran = run_warm(argv, rehearsal.repo.root, {**os.environ, **(env or {})})
     assert ran.code == 0, ran.err

@@ -20,7 +20,7 @@ from orchestrator.terraform.shadow import make_shadow
 from tests.support.providers import make_mirror, platform_name, requires
 
 
-class Place:
+class MirroredRepository:
     """A repository with a mirror of fake providers beside it, and a client that counts its commands."""
 
     def __init__(self, folder: Path, binary: Binary, env: dict[str, str]) -> None:
@@ -50,8 +50,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, binary: Binary, child_env: dict[str, str]) -> Place:
-    return Place(tmp_path, binary, child_env)
+def place(tmp_path: Path, binary: Binary, child_env: dict[str, str]) -> MirroredRepository:
+    return MirroredRepository(tmp_path, binary, child_env)
 
 
 def told(client: Client, work: Workdir, key: str = "k", **backend: str) -> list[str]:
@@ -61,7 +61,7 @@ def told(client: Client, work: Workdir, key: str = "k", **backend: str) -> list[
     return texts
 
 
-def test_it_runs_only_when_something_changed(place: Place) -> None:
+def test_it_runs_only_when_something_changed(place: MirroredRepository) -> None:
     work = place.work("a", 'terraform {\n  backend "local" {}\n}\n')
     assert told(place.client, work) == ["initialising"]
     assert told(place.client, work) == []
@@ -73,7 +73,7 @@ def test_it_runs_only_when_something_changed(place: Place) -> None:
     assert told(place.client, work, "other key", path="x.tfstate") == ["initialising"]
 
 
-def test_it_runs_again_when_a_package_is_gone(place: Place) -> None:
+def test_it_runs_again_when_a_package_is_gone(place: MirroredRepository) -> None:
     work = place.work("a", requires(x="1.0.0"))
     assert "installing acme/x v1.0.0" in told(place.client, work)
     assert told(place.client, work) == []
@@ -82,7 +82,7 @@ def test_it_runs_again_when_a_package_is_gone(place: Place) -> None:
     assert told(place.client, work) == []
 
 
-def test_a_command_that_asks_for_init_gets_one(place: Place) -> None:
+def test_a_command_that_asks_for_init_gets_one(place: MirroredRepository) -> None:
     work = place.work("a", 'resource "terraform_data" "a" {}\n')
     place.client.init(work, "k", {})
     module = place.repo / "modules" / "m"
@@ -93,7 +93,7 @@ def test_a_command_that_asks_for_init_gets_one(place: Place) -> None:
     assert b"module.m.terraform_data.m" in outcome.text
 
 
-def test_a_committed_lock_file_is_never_touched(place: Place) -> None:
+def test_a_committed_lock_file_is_never_touched(place: MirroredRepository) -> None:
     work = place.work("a", requires(x=">= 1.0.0"))
     place.client.init(work, "k", {})
     lock = (place.client.root(work) / LOCK_FILE).read_text()
@@ -109,7 +109,7 @@ def test_a_committed_lock_file_is_never_touched(place: Place) -> None:
     assert (work.root / LOCK_FILE).read_text() == lock + "# ours\n"
 
 
-def test_a_lock_file_that_does_not_fit_is_refused(place: Place) -> None:
+def test_a_lock_file_that_does_not_fit_is_refused(place: MirroredRepository) -> None:
     work = place.work("a", requires(x="1.0.0"))
     place.client.init(work, "k", {})
     lock = (place.client.root(work) / LOCK_FILE).read_text()
@@ -120,7 +120,9 @@ def test_a_lock_file_that_does_not_fit_is_refused(place: Place) -> None:
 
 
 @pytest.mark.parametrize("committed", ["none", "without this platform's checksum"])
-def test_without_a_whole_lock_file_the_work_is_done_in_a_shadow(place: Place, committed: str) -> None:
+def test_without_a_whole_lock_file_the_work_is_done_in_a_shadow(
+    place: MirroredRepository, committed: str
+) -> None:
     work = place.work("a", requires(x="1.0.0") + 'resource "terraform_data" "a" {}\n')
     if committed != "none":
         host = "registry.opentofu.org" if place.binary.flavour == "tofu" else "registry.terraform.io"
@@ -139,7 +141,7 @@ def test_without_a_whole_lock_file_the_work_is_done_in_a_shadow(place: Place, co
     assert place.new_client().root(work) == root
 
 
-def test_the_local_state_of_a_stack_in_a_shadow_is_at_its_root(place: Place) -> None:
+def test_the_local_state_of_a_stack_in_a_shadow_is_at_its_root(place: MirroredRepository) -> None:
     # The fake provider cannot run, so it is required only while `init` looks.
     work = place.work("a", requires(x="1.0.0") + 'resource "terraform_data" "a" {}\n')
     place.client.init(work, "k", {})
@@ -156,7 +158,7 @@ def test_the_local_state_of_a_stack_in_a_shadow_is_at_its_root(place: Place) -> 
     assert place.new_client().state_list(work) == []
 
 
-def test_in_a_shadow_of_the_callers_the_lock_file_is_ours(place: Place) -> None:
+def test_in_a_shadow_of_the_callers_the_lock_file_is_ours(place: MirroredRepository) -> None:
     work = place.work("a", requires(x="1.0.0"))
     target = place.repo / ".infra" / "shadow" / "a"
     root = make_shadow(place.repo, Path("envs/a"), target, {})
@@ -167,7 +169,7 @@ def test_in_a_shadow_of_the_callers_the_lock_file_is_ours(place: Place) -> None:
     assert [path.name for path in work.root.iterdir()] == ["main.tf"]
 
 
-def test_a_users_own_init_writes_the_lock_file_where_it_is_committed(place: Place) -> None:
+def test_a_users_own_init_writes_the_lock_file_where_it_is_committed(place: MirroredRepository) -> None:
     work = place.work("a", requires(x=">= 1.0.0"))
     place.client.init(work, "k", {})
     assert place.client.root(work) != work.root
@@ -178,7 +180,7 @@ def test_a_users_own_init_writes_the_lock_file_where_it_is_committed(place: Plac
     assert told(place.client, work) == []
 
 
-def test_a_diagnostic_in_a_shadow_names_the_checkout(place: Place) -> None:
+def test_a_diagnostic_in_a_shadow_names_the_checkout(place: MirroredRepository) -> None:
     work = place.work("a", requires(x="1.0.0"))
     place.client.init(work, "k", {})
     (work.root / "main.tf").write_text('resource "terraform_data" "a" { input = var.no }\n')
@@ -193,7 +195,7 @@ def links_of(work: Workdir) -> list[Path]:
     return sorted(work.data_dir.glob("providers/*/*/*/*/*"))
 
 
-def cold_inits(place: Place, count: int, threads: int) -> None:
+def cold_inits(place: MirroredRepository, count: int, threads: int) -> None:
     """Initialise many roots at once into an empty cache: half of them locked, two sets of providers."""
     texts = [requires(x="1.0.0"), requires(x=">= 1.0.0", y="1.0.0")]
     locks: dict[int, str] = {}
@@ -221,16 +223,16 @@ def cold_inits(place: Place, count: int, threads: int) -> None:
     assert not list(shared.glob(".init-*")), "a private cache was left behind"
 
 
-def test_many_cold_inits_share_packages_without_races(place: Place) -> None:
+def test_many_cold_inits_share_packages_without_races(place: MirroredRepository) -> None:
     cold_inits(place, 20, 8)
 
 
 @pytest.mark.soak
-def test_a_hundred_cold_inits_at_once(place: Place) -> None:
+def test_a_hundred_cold_inits_at_once(place: MirroredRepository) -> None:
     cold_inits(place, 100, 100)
 
 
-def test_two_clients_initialise_the_same_stack_one_after_the_other(place: Place) -> None:
+def test_two_clients_initialise_the_same_stack_one_after_the_other(place: MirroredRepository) -> None:
     work = place.work("a", requires(x="1.0.0"))
     clients = [place.new_client() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -238,7 +240,7 @@ def test_two_clients_initialise_the_same_stack_one_after_the_other(place: Place)
     assert sorted(len(one) > 0 for one in said) == [False, False, False, True]
 
 
-def test_a_provider_that_is_attached_needs_no_package(place: Place) -> None:
+def test_a_provider_that_is_attached_needs_no_package(place: MirroredRepository) -> None:
     work = place.work("a", requires(z="9.9.9"))
     with pytest.raises(TerraformError):
         place.client.init(work, "k", {})

@@ -41,7 +41,7 @@ HOOKS = ("post-checkout", "post-index-change", "pre-auto-gc", "reference-transac
 
 
 @dataclass(frozen=True)
-class Step:
+class ScriptStep:
     """One `run:`: its script, its working directory as written, and its variables."""
 
     script: str
@@ -49,7 +49,7 @@ class Step:
     env: dict[str, str] = field(hash=False, compare=False)
 
 
-def steps(source: Source = SOURCE) -> Iterator[Step]:
+def steps(source: Source = SOURCE) -> Iterator[ScriptStep]:
     """Every step with a script, of the workflows for one source and of the action."""
     for text in render(TARGET, source).values():
         for job in read_yaml(text)["jobs"].values():
@@ -58,15 +58,15 @@ def steps(source: Source = SOURCE) -> Iterator[Step]:
     yield from (step(content) for content in action["runs"]["steps"])
 
 
-def step(content: dict[str, Any]) -> Step:
+def step(content: dict[str, Any]) -> ScriptStep:
     env = {name: str(value) for name, value in content.get("env", {}).items()}
-    return Step(content["run"], content.get("working-directory", ""), env)
+    return ScriptStep(content["run"], content.get("working-directory", ""), env)
 
 
 EVERY_STEP = [step for source in SOURCES for step in steps(source)]
 
 
-def kind(one: Step) -> str:
+def kind(one: ScriptStep) -> str:
     """What a step does: steps that differ in pins or in the options of infra alone are tried once."""
     command = re.search(r"infra ((?:ci )?[a-z]+)", one.script)
     return (

@@ -119,7 +119,7 @@ KILLS = (
 
 
 @dataclass(frozen=True)
-class Lab:
+class AwsProject:
     """The project with a bucket of its own."""
 
     root: Path
@@ -189,12 +189,12 @@ def reattach(provider: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def lab(project: Repo, aws: Aws, tmp_path: Path) -> Iterator[Lab]:
+def lab(project: Repo, aws: Aws, tmp_path: Path) -> Iterator[AwsProject]:
     """The project on a cloud without anything in it."""
     aws.reset()
     with serving_bucket(tmp_path / "gcs") as bucket:
         env = {"STORAGE_EMULATOR_HOST": bucket.url, "INFRA_SANDBOX": "test", "TF_CLI_CONFIG_FILE": CLI_CONFIG}
-        yield Lab(project.root, env, aws, bucket)
+        yield AwsProject(project.root, env, aws, bucket)
 
 
 def children(parent: int) -> Iterator[int]:
@@ -232,7 +232,7 @@ def killer(infra: subprocess.Popen[bytes], who: Who) -> Callable[[], None]:
     return kill
 
 
-def assert_complete(lab: Lab, lost: str = "") -> None:
+def assert_complete(lab: AwsProject, lost: str = "") -> None:
     """The state has all, and nothing that AWS names was created twice, but for a request that was lost."""
     assert lab.saved_ids().keys() == {type_ for type_, _ in CHAIN}
     for operation in ("CreateVpc", "CreateSubnet", "CreateRouteTable", "CreateAccessKey"):
@@ -241,7 +241,7 @@ def assert_complete(lab: Lab, lost: str = "") -> None:
 
 
 @pytest.mark.short
-def test_plan_apply_and_drift(lab: Lab, reattach: str) -> None:
+def test_plan_apply_and_drift(lab: AwsProject, reattach: str) -> None:
     lab = replace(lab, env={**lab.env, "TF_REATTACH_PROVIDERS": reattach})
     assert lab.infra("plan", STACK, "--json", code=0).stack(STACK)["counts"]["create"] == len(CHAIN)
     assert lab.infra("apply", STACK, *GO, "--json", code=0).results == {STACK: "applied"}
@@ -267,7 +267,7 @@ def test_plan_apply_and_drift(lab: Lab, reattach: str) -> None:
 @pytest.mark.parametrize(
     "kill", [pytest.param(kill, id=kill.name, marks=[pytest.mark.short] * kill.short) for kill in KILLS]
 )
-def test_a_killed_apply_is_resumed(lab: Lab, reattach: str, kill: Kill) -> None:
+def test_a_killed_apply_is_resumed(lab: AwsProject, reattach: str, kill: Kill) -> None:
     if kill.who != "provider":
         lab = replace(lab, env={**lab.env, "TF_REATTACH_PROVIDERS": reattach})
     # With a state, though an empty one, the plan that is shown is the one that is applied.
@@ -290,7 +290,7 @@ def test_a_killed_apply_is_resumed(lab: Lab, reattach: str, kill: Kill) -> None:
         lab.infra("plan", STACK, "--detailed-exitcode", code=0)
 
 
-def test_a_key_whose_secret_is_lost_is_replaced(lab: Lab, reattach: str) -> None:
+def test_a_key_whose_secret_is_lost_is_replaced(lab: AwsProject, reattach: str) -> None:
     """An import has no secret: the lost key is deleted, and the new one has its secret in the state."""
     lab = replace(lab, env={**lab.env, "TF_REATTACH_PROVIDERS": reattach})
     lab.bucket.store.insert_object("states", STATE, json.dumps(EMPTY).encode())
@@ -309,7 +309,7 @@ def test_a_key_whose_secret_is_lost_is_replaced(lab: Lab, reattach: str) -> None
     lab.infra("plan", STACK, "--detailed-exitcode", code=0)
 
 
-def test_a_terraform_that_outlives_its_infra_is_followed(lab: Lab, reattach: str) -> None:
+def test_a_terraform_that_outlives_its_infra_is_followed(lab: AwsProject, reattach: str) -> None:
     lab = replace(lab, env={**lab.env, "TF_REATTACH_PROVIDERS": reattach})
     lab.bucket.store.insert_object("states", STATE, json.dumps(EMPTY).encode())
     is_followed = threading.Event()

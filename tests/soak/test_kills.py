@@ -24,13 +24,13 @@ import pytest
 pytest.importorskip("grpc")
 
 from orchestrator.sandbox.faults import HttpFault
-from tests.support.crash.lab import WORLD, YES, Lab, Round, Target, finished
+from tests.support.crash.lab import WORLD, YES, CrashLab, Round, Target, finished
 from tests.support.crash.results import SEED, Result, append_result, missing_rounds, read_results
 from tests.support.crash.row import Row
 from tests.support.crash.trouble import TROUBLES, Trouble
 from tests.support.crash.twice import two_at_once
-from tests.support.crash.verdict import Verdict, named_first, repair, without_ledger
-from tests.support.crash.watched import Step
+from tests.support.crash.verdict import RoundVerdict, named_first, repair, without_ledger
+from tests.support.crash.watched import CloudStep
 
 T = TypeVar("T")
 pytestmark = [
@@ -52,18 +52,20 @@ CREATED = ("third", "fourth", "nightly", "sub")
 
 
 @pytest.fixture(scope="module")
-def labs(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...]) -> Iterator[list[Lab]]:
-    made = [Lab(tmp_path_factory.mktemp("lab")) for _ in range(SIDE_BY_SIDE)]
+def labs(
+    tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...]
+) -> Iterator[list[CrashLab]]:
+    made = [CrashLab(tmp_path_factory.mktemp("lab")) for _ in range(SIDE_BY_SIDE)]
     yield made
     for lab in made:
         lab.close()
 
 
-def test_kills(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
+def test_kills(labs: Sequence[CrashLab], capsys: pytest.CaptureFixture[str]) -> None:
     points = steps(labs[0])
     changing = [step for step in points if " GET " not in step.name]
 
-    def round_of(lab: Lab, number: int) -> Row | None:
+    def round_of(lab: CrashLab, number: int) -> Row | None:
         draw = random.Random(f"kills {SEED} {number}")
         # Half of the rounds at the steps at which most is at stake.
         step, target = draw.choice(changing if draw.random() < 0.5 else points), draw.choice(TARGETS)
@@ -73,11 +75,11 @@ def test_kills(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
     play_part("kills", 500, labs, round_of, capsys)
 
 
-def test_bucket_faults(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
+def test_bucket_faults(labs: Sequence[CrashLab], capsys: pytest.CaptureFixture[str]) -> None:
     names = sorted(TROUBLES)
     points = steps(labs[0])
 
-    def round_of(lab: Lab, number: int) -> Row | None:
+    def round_of(lab: CrashLab, number: int) -> Row | None:
         if number < len(names):
             return suffer(lab, names[number], TROUBLES[names[number]])
         # Every call that an apply makes, one after the other: refused once, or its answer lost.
@@ -96,15 +98,15 @@ def test_bucket_faults(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) 
     play_part("bucket", 120, labs, round_of, capsys)
 
 
-def test_twice(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
+def test_twice(labs: Sequence[CrashLab], capsys: pytest.CaptureFixture[str]) -> None:
     play_part("twice", 300, labs, lambda lab, _: Row("dev/jobs", "two", two_at_once(lab)), capsys)
 
 
-def test_clock_skew(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
+def test_clock_skew(labs: Sequence[CrashLab], capsys: pytest.CaptureFixture[str]) -> None:
     """Kills and pairs of applies, with the bucket's clock up to ten minutes before or after this one."""
     points = steps(labs[0])
 
-    def round_of(lab: Lab, number: int) -> Row | None:
+    def round_of(lab: CrashLab, number: int) -> Row | None:
         draw = random.Random(f"clock {SEED} {number}")
         skew = draw.choice((-SKEW, SKEW, draw.uniform(-SKEW, SKEW)))
         if number % 4 == 0:
@@ -115,11 +117,11 @@ def test_clock_skew(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> 
     play_part("clock", 120, labs, round_of, capsys)
 
 
-def test_deleted_ledger(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
+def test_deleted_ledger(labs: Sequence[CrashLab], capsys: pytest.CaptureFixture[str]) -> None:
     """Somebody deletes the ledger at one of the steps of an apply, which goes on."""
     points = steps(labs[0])
 
-    def round_of(lab: Lab, number: int) -> Row | None:
+    def round_of(lab: CrashLab, number: int) -> Row | None:
         draw = random.Random(f"ledger {SEED} {number}")
         step = draw.choice(points)
         with lab.round(step, act=Round.delete_ledger) as one:
@@ -129,14 +131,14 @@ def test_deleted_ledger(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str])
     play_part("ledger", 120, labs, round_of, capsys)
 
 
-def test_named(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
+def test_named(labs: Sequence[CrashLab], capsys: pytest.CaptureFixture[str]) -> None:
     """Forced: Terraform dies after it created something that the provider then refuses to import."""
     created = sorted(one for one in WORLD if one.rsplit("/", 1)[-1] in CREATED)
 
-    def round_of(lab: Lab, number: int) -> Row | None:
+    def round_of(lab: CrashLab, number: int) -> Row | None:
         draw = random.Random(f"named {SEED} {number}")
         target = draw.choice(created)
-        step = Step(f"after create {target.rsplit('/', 1)[-1]}", 1)
+        step = CloudStep(f"after create {target.rsplit('/', 1)[-1]}", 1)
         with lab.round(step, "both") as one:
             finished(one.start("apply", "--all", *YES))
             return Row(str(step), "both", named_first(one, target)) if one.trigger.struck else None
@@ -147,16 +149,16 @@ def test_named(labs: Sequence[Lab], capsys: pytest.CaptureFixture[str]) -> None:
 def play_part(
     part: str,
     rounds: int,
-    labs: Sequence[Lab],
-    play: Callable[[Lab, int], Row | None],
+    labs: Sequence[CrashLab],
+    play: Callable[[CrashLab, int], Row | None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Play the rounds that are missing until the time is over, and add each to the file of results."""
     end = time.monotonic() + LIMIT
     todo = missing_rounds(part, rounds, read_results())
 
-    def turn(lab: Lab, number: int) -> Row:
-        row = play(lab, number) or Row("", "", Verdict("passed by another way"))
+    def turn(lab: CrashLab, number: int) -> Row:
+        row = play(lab, number) or Row("", "", RoundVerdict("passed by another way"))
         word = "DEFECT" if row.verdict.defects else row.verdict.outcome
         drawn, day = f"{row.point}, {row.target}", f"{datetime.now(UTC):%Y-%m-%d}"
         append_result(Result(part, SEED, number, drawn, word, tuple(row.verdict.defects), day))
@@ -170,7 +172,7 @@ def play_part(
     assert not left, f"{len(left)} rounds are left: run it again"
 
 
-def steps(lab: Lab) -> list[Step]:
+def steps(lab: CrashLab) -> list[CloudStep]:
     """The steps that an apply passes, of each name the first few."""
     with lab.round() as one:
         done = one.infra("apply", "--all", *YES)
@@ -187,7 +189,12 @@ def steps(lab: Lab) -> list[Step]:
 
 
 def cut_off(
-    lab: Lab, step: Step, target: Target, *, killed_again_after: int | None = None, skew: float = 0.0
+    lab: CrashLab,
+    step: CloudStep,
+    target: Target,
+    *,
+    killed_again_after: int | None = None,
+    skew: float = 0.0,
 ) -> Row | None:
     """One apply that is interrupted; None when it passed by another way and nobody died."""
     with lab.round(step, target, slow=SLOW if target == "infra" else 0.0, skew=skew) as one:
@@ -198,7 +205,7 @@ def cut_off(
         return Row(str(step), target, verdict)
 
 
-def suffer(lab: Lab, name: str, trouble: Trouble) -> Row:
+def suffer(lab: CrashLab, name: str, trouble: Trouble) -> Row:
     """One apply whose bucket is in trouble."""
     with lab.round(trouble.at, faults=trouble.faults) as one:
         done = one.infra("apply", "--all", *YES)
@@ -210,9 +217,9 @@ def suffer(lab: Lab, name: str, trouble: Trouble) -> Row:
 
 
 def side_by_side(
-    labs: Sequence[Lab],
+    labs: Sequence[CrashLab],
     work: Sequence[T],
-    play: Callable[[Lab, T], Row | None],
+    play: Callable[[CrashLab, T], Row | None],
     end: float,
     rows: list[Row],
 ) -> list[Row]:
@@ -220,7 +227,7 @@ def side_by_side(
 
     Gives `rows` with theirs added. A round that raises is a defect; defects are told as they are found.
     """
-    free: SimpleQueue[Lab] = SimpleQueue()
+    free: SimpleQueue[CrashLab] = SimpleQueue()
     for one in labs:
         free.put(one)
 
@@ -231,7 +238,7 @@ def side_by_side(
         try:
             row = play(lab, item)
         except Exception as error:
-            row = Row(str(item), "", Verdict("broken", [f"{type(error).__name__}: {error}"]))
+            row = Row(str(item), "", RoundVerdict("broken", [f"{type(error).__name__}: {error}"]))
         finally:
             free.put(lab)
         if row:

@@ -9,8 +9,8 @@ import pytest
 
 from orchestrator.config.drift import Drift
 from tests.support.crash.results import SEED, play_rounds
-from tests.support.github import GitHub
-from tests.support.many_checks import Nights
+from tests.support.github import ServedGitHub
+from tests.support.many_checks import RandomChecks
 
 pytestmark = pytest.mark.soak
 
@@ -23,7 +23,7 @@ def test_two_hundred_nights(tmp_path: Path) -> None:
         folder = tmp_path / str(number)
         folder.mkdir()
         settings, seed = Drift(issues=ISSUES[number % 2]), SEED * 1_000 + number
-        with GitHub(folder) as github, Nights(github, seed, settings=settings) as nights:
+        with ServedGitHub(folder) as github, RandomChecks(github, seed, settings=settings) as nights:
             for _ in range(NIGHTS):
                 nights.one()
         return f"passed ({ISSUES[number % 2]})"

@@ -32,7 +32,7 @@ from orchestrator.state.attestations import Attestation, Attestations
 from orchestrator.state.folder import Folder
 from orchestrator.state.plan_objects import PlanObjects
 from orchestrator.state.records import LedgerEntry
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 from tests.support.memory_host import MemoryHost
 from tests.support.memory_storage import MemoryStorage
 from tests.support.repo import Repo
@@ -62,7 +62,7 @@ FILES = {
 }
 
 
-Github = TypeVar("Github", GitHub, MemoryHost)
+Github = TypeVar("Github", ServedGitHub, MemoryHost)
 
 
 class Reviewed(ABC, Generic[Github]):
@@ -153,12 +153,14 @@ class Reviewed(ABC, Generic[Github]):
         return open_session(load(self.job.root / self.below), self.env, SilentProgress())
 
 
-class Approving(Reviewed[GitHub]):
+class Approving(Reviewed[ServedGitHub]):
     """The server, and a clone of its repository."""
 
     def __init__(self, folder: Path, files: Mapping[str, str] | None = None, below: str = "") -> None:
         super().__init__(folder, below)
-        self.github = GitHub(folder, files={below + name: text for name, text in (files or FILES).items()})
+        self.github = ServedGitHub(
+            folder, files={below + name: text for name, text in (files or FILES).items()}
+        )
 
     def __enter__(self) -> Self:
         self.github.__enter__()

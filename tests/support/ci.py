@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.sandbox.needs import RIGHTS, SHARED
 from tests.support.cli import Infra
-from tests.support.github import GitHub, TestClock
+from tests.support.github import ServedGitHub, TestClock
 from tests.support.recorded_stack import FILES, Remembered, serving
 from tests.support.repo import Repo, borrow, read_refs, write_ref
 from tests.support.steady import restore_init, restore_versions
@@ -27,14 +27,14 @@ def account(environment: str, use: str) -> str:
 
 
 @dataclass
-class Ci:
+class CiProject:
     """The place and the host; `infra` in jobs.
 
     With `is_init_kept` a job may find what `init` made at its path in an earlier test.
     """
 
     place: Remembered
-    github: GitHub
+    github: ServedGitHub
     folder: Path
     is_init_kept: bool = True
     _jobs: list[Path] = field(default_factory=list)
@@ -114,7 +114,7 @@ def clone(origin: Path, folder: Path, commit: str) -> None:
 
 
 @contextmanager
-def running(folder: Path, like: Path | None = None, files: Mapping[str, str] = FILES) -> Iterator[Ci]:
+def running(folder: Path, like: Path | None = None, files: Mapping[str, str] = FILES) -> Iterator[CiProject]:
     """Everything up, trunk on GitHub; nothing is applied, or what is in `like`, where it ran before."""
     if like:
         for name in ("gcs", "repo"):
@@ -124,13 +124,13 @@ def running(folder: Path, like: Path | None = None, files: Mapping[str, str] = F
     with serving(folder / "gcs", clock=clock.now) as server:
         repo = Repo(folder / "repo", None if like else files)
         restore_init(repo.root)
-        with GitHub(folder, repo=repo, clock=clock) as github:
+        with ServedGitHub(folder, repo=repo, clock=clock) as github:
             for name in ("dev", "staging", "prod"):
                 github.environment(f"{name}-approval", reviewers=["bert", "olga"])
-            yield Ci(Remembered(repo, server), github, folder)
+            yield CiProject(Remembered(repo, server), github, folder)
 
 
-def grant_plan_accounts(ci: Ci, *environments: str) -> None:
+def grant_plan_accounts(ci: CiProject, *environments: str) -> None:
     """Give each environment's plan account the rights that the reference gives it, and no other."""
     store = ci.place.server.store
     for name in environments:

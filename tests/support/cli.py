@@ -15,7 +15,7 @@ from orchestrator.cli.main import run
 
 
 @dataclass(frozen=True)
-class Ran:
+class InfraResult:
     """What came of one `infra` command."""
 
     code: int
@@ -45,11 +45,11 @@ class Infra:
     root: Path
     env: Mapping[str, str]
 
-    def __call__(self, *argv: str, code: int | None = None) -> Ran:
+    def __call__(self, *argv: str, code: int | None = None) -> InfraResult:
         """Run it off a terminal; with `code` the exit code must be that."""
         out, err = io.StringIO(), io.StringIO()
         exit_code = run(argv, App({**os.environ, **self.env}, io.StringIO(), out, err, str(self.root)))
-        ran = Ran(exit_code, out.getvalue(), err.getvalue())
+        ran = InfraResult(exit_code, out.getvalue(), err.getvalue())
         if code is not None:
             assert exit_code == code, f"infra {' '.join(argv)}: exit {exit_code}\n{ran.out}\n{ran.err}"
         return ran

@@ -24,3 +24,16 @@ class WaitingClock:
             return True
         self.seconds += seconds
         return False
+
+
+class SleepingClock:
+    """A time that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds

@@ -79,17 +79,17 @@ CONSOLE_TRIES = 5
 
 
 @dataclass
-class World:
+class RandomModules:
     """A root with modules, as files."""
 
     files: dict[str, str] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
 
 
-def generate(seed: int, count: int) -> World:
+def generate(seed: int, count: int) -> RandomModules:
     """A root that calls so many modules, each with locals in many spellings."""
     rng = random.Random(seed)
-    world = World()
+    world = RandomModules()
     calls = ['locals {\n  root = "of-root"\n}\n']
     for number in range(count):
         name = f"m{number}"
@@ -110,7 +110,7 @@ def _call(rng: random.Random, name: str, may_be_null: bool) -> str:
     return f'module "{name}" {{\n' + "\n".join(lines) + "\n}\n"
 
 
-def _generate_module(rng: random.Random, world: World, name: str) -> bool:
+def _generate_module(rng: random.Random, world: RandomModules, name: str) -> bool:
     """Write a module; whether null may be given for its variable, where it means the default."""
     locals_ = [f"l{index}" for index in range(rng.randint(2, 6))]
     world.names[name] = locals_
@@ -185,7 +185,7 @@ def terraform(argv: Sequence[str], root: Path, *arguments: str, text: str = "", 
     return done.stdout
 
 
-def misses(argv: Sequence[str], root: Path, world: World) -> Iterator[str]:
+def misses(argv: Sequence[str], root: Path, world: RandomModules) -> Iterator[str]:
     """Where we say something else than Terraform, of values and of module sources."""
     source = write(world.files, root)
     terraform(argv, root, "get", "-no-color")

@@ -74,7 +74,7 @@ from orchestrator.terraform.testing import read_testing
 from orchestrator.terraform.version import ConstraintError, constraint_of_version_file, satisfies
 from tests.support import environment_results, reviews
 from tests.support.github_answers import SEEDS as ANSWERS
-from tests.support.github_answers import Answers
+from tests.support.github_answers import ScriptedClient
 from tests.support.memory_storage import MemoryStorage
 
 # A disk in memory, where there is one: each input may be a file.
@@ -390,7 +390,7 @@ def targets() -> tuple[Target, ...]:
         Target("pid", files.pid, (b'{"pid": 1, "started": "x", "argv0": "y"}',), 4),
         Target("event", files.event, EVENTS, 3),
         Target("code", _read_code, CODE),
-        Target("github", Answers().read, ANSWERS),
+        Target("github", ScriptedClient().read, ANSWERS),
     )
 
 

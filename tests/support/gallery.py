@@ -21,7 +21,7 @@ from orchestrator.review.pull_request.messages import render_messages
 from tests.support import guards
 from tests.support.browser import Browser, browser, find_browser
 from tests.support.environment_results import RESULTS
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 from tests.support.png import packed
 from tests.support.reviews import EXAMPLES
 
@@ -78,7 +78,7 @@ def main(names: list[str]) -> int:
 
 def make(pictures: Sequence[Picture], folder: Path, path: str) -> int:
     """Make pictures, with a GitHub in `folder` and the browser at `path`."""
-    with GitHub(folder) as github, browser(path) as chromium:
+    with ServedGitHub(folder) as github, browser(path) as chromium:
         for picture in pictures:
             data = take(github, chromium, picture)
             (FOLDER / f"{picture.name}.png").write_bytes(data)
@@ -89,7 +89,7 @@ def make(pictures: Sequence[Picture], folder: Path, path: str) -> int:
     return 0
 
 
-def take(github: GitHub, chromium: Browser, picture: Picture) -> bytes:
+def take(github: ServedGitHub, chromium: Browser, picture: Picture) -> bytes:
     """Open a pull request, let the product write on it, and take the picture."""
     github.commit(f"change-{picture.name}", {f"infra/envs/{picture.name}.tf": "# a change\n"}, picture.title)
     number = github.open(f"change-{picture.name}", picture.title, "ada")
@@ -122,7 +122,7 @@ def take(github: GitHub, chromium: Browser, picture: Picture) -> bytes:
     )
 
 
-def of_this_world(github: GitHub, number: int, picture: Picture, review: PlanReview) -> PlanReview:
+def of_this_world(github: ServedGitHub, number: int, picture: Picture, review: PlanReview) -> PlanReview:
     """An example with the commits, the author and the number of a pull request that is there."""
     pull = github.pull(number).pull
     assert pull

@@ -30,13 +30,13 @@ from orchestrator.sandbox.github.model import (
 from orchestrator.sandbox.github.shapes import ApiDocuments
 from tests.support.github_server import BOT, ROLES, Served, TestClock
 
-__all__ = ["BOT", "ROLES", "GitHub", "TestClock"]
+__all__ = ["BOT", "ROLES", "ServedGitHub", "TestClock"]
 # The workflow run that a job belongs to unless told otherwise.
 RUN = 4242
 _EVENTS = {"APPROVED": "APPROVE", "CHANGES_REQUESTED": "REQUEST_CHANGES", "COMMENTED": "COMMENT"}
 
 
-class GitHub(Served):
+class ServedGitHub(Served):
     """The server with what happens in the repository, what was written there, and the jobs of its events."""
 
     # Pull requests and issues

@@ -209,7 +209,7 @@ class NoConnection(HTTPSRequestsConnectionClass):
         raise EndlessError(url)
 
 
-class Answers:
+class ScriptedClient:
     """A client whose requests are answered as a test says."""
 
     def __init__(self) -> None:

@@ -30,7 +30,7 @@ from orchestrator.masking import Masker
 from orchestrator.plan.reader import read_plan
 from orchestrator.state.drift_store import DriftRecord
 from orchestrator.state.records import LedgerEntry
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 
 RECORDED = Path(__file__).parents[1] / "data" / "plans" / "drift"
 CASES = ("nested", "shapes", "table")
@@ -81,7 +81,7 @@ class Simulated:
 
 
 @dataclass
-class Model:
+class ExpectedIssues:
     """What the issues must be, told by what was done to the world and what each check could see."""
 
     drifting: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -117,14 +117,16 @@ class Model:
         self.closed_by_hand.discard(stack)
 
 
-class Nights:
+class RandomChecks:
     """An estate of `stacks` in two environments, watched night by night."""
 
-    def __init__(self, github: GitHub, seed: int, stacks: int = 8, settings: Drift | None = None) -> None:
+    def __init__(
+        self, github: ServedGitHub, seed: int, stacks: int = 8, settings: Drift | None = None
+    ) -> None:
         self.github = github
         self.random = random.Random(seed)
         self.settings = settings or Drift()
-        self.model = Model()
+        self.model = ExpectedIssues()
         self.night = 0
         self.happened: Counter[str] = Counter()
         names = [f"{'prod' if number % 3 == 0 else 'dev'}/s{number}" for number in range(stacks)]
@@ -135,7 +137,7 @@ class Nights:
         environ = github.environ(github.token(issues="write"), "schedule")
         self.host = open_github(environ, RetryPolicy(sleep=lambda seconds: None))
 
-    def __enter__(self) -> Nights:
+    def __enter__(self) -> RandomChecks:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.support.ci import Ci
-from tests.support.cli import Infra, Ran
+from tests.support.ci import CiProject
+from tests.support.cli import Infra, InfraResult
 from tests.support.recorded_stack import CONFIG, UPSTREAM
 
 # A job that applies and tells, on one machine; and one that may only look.
@@ -34,7 +34,7 @@ def rules(prod: str = "", dev: str = "") -> str:
     return f"{CONFIG}environments: {{dev: {{{dev}}}, prod: {{{prod}}}}}\n"
 
 
-def started(ci: Ci, files: Mapping[str, str]) -> None:
+def started(ci: CiProject, files: Mapping[str, str]) -> None:
     """Other files on trunk, applied by hand."""
     ci.github.commit("main", files)
     repo = ci.place.repo
@@ -43,22 +43,26 @@ def started(ci: Ci, files: Mapping[str, str]) -> None:
     ci.place.apply()
 
 
-def job(ci: Ci, rights: Mapping[str, str] = APPLY, **more: str) -> Infra:
+def job(ci: CiProject, rights: Mapping[str, str] = APPLY, **more: str) -> Infra:
     return ci.job(0, event="push", rights=rights, commit=ci.github.trunk, **more)
 
 
-def gated(ci: Ci, compared: Ran, environment: str = "prod", by: str = "bert") -> tuple[str, str]:
+def gated(
+    ci: CiProject, compared: InfraResult, environment: str = "prod", by: str = "bert"
+) -> tuple[str, str]:
     """The gate that a compare job asks for, approved by a reviewer; what the apply job is given."""
     assert compared.document["gate"] is True
     ci.github.approve_gate(environment, by)
     return "--gate", compared.document["ticket"]
 
 
-def apply(ci: Ci, *argv: str, code: int | None = None) -> Ran:
+def apply(ci: CiProject, *argv: str, code: int | None = None) -> InfraResult:
     return job(ci)("ci", "apply", *argv, "--json", code=code)
 
 
-def planned(ci: Ci, files: Mapping[str, str | None], branch: str = "feature", *, review: bool = True) -> int:
+def planned(
+    ci: CiProject, files: Mapping[str, str | None], branch: str = "feature", *, review: bool = True
+) -> int:
     """A pull request that was planned and, unless told otherwise, reviewed."""
     number = ci.change(files, branch)
     ci.job(number)("ci", "plan", code=0)
@@ -68,7 +72,7 @@ def planned(ci: Ci, files: Mapping[str, str | None], branch: str = "feature", *,
 
 
 def merged(
-    ci: Ci,
+    ci: CiProject,
     files: Mapping[str, str | None],
     branch: str = "feature",
     *,
@@ -81,11 +85,11 @@ def merged(
     return number
 
 
-def states(ran: Ran) -> dict[str, str]:
+def states(ran: InfraResult) -> dict[str, str]:
     return {environment["name"]: environment["state"] for environment in ran.document["environments"]}
 
 
-def verdicts(ran: Ran) -> dict[str, str]:
+def verdicts(ran: InfraResult) -> dict[str, str]:
     return {
         id_: kind
         for environment in ran.document["environments"]
@@ -93,7 +97,7 @@ def verdicts(ran: Ran) -> dict[str, str]:
     }
 
 
-def told(ci: Ci, number: int, environment: str) -> str:
+def told(ci: CiProject, number: int, environment: str) -> str:
     """The comment about an environment on a merged pull request; there is one at most."""
     marker = f"<!-- infra:apply {environment} -->"
     bodies = [comment.body for comment in ci.github.comments(number) if comment.body.startswith(marker)]
@@ -101,7 +105,7 @@ def told(ci: Ci, number: int, environment: str) -> str:
     return bodies[0] if bodies else ""
 
 
-def state_of(ci: Ci, stack: str) -> Any:
+def state_of(ci: CiProject, stack: str) -> Any:
     environment, _, name = stack.partition("/")
     _, data = ci.place.server.store.read_object("states", f"{environment}/state/{name}/default.tfstate")
     return json.loads(data)["outputs"]["x"]["value"]

@@ -98,14 +98,14 @@ def serving(program: str) -> Iterator[Aws]:
     argv = [program, "-H", "127.0.0.1", "-p", "0"]
     with (
         subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process,
-        ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as proxy,
+        ThreadingHTTPServer(("127.0.0.1", 0), _ForwardingHandler) as proxy,
     ):
         matches = (re.search(r"Running on (http://\S+)", line) for line in process.stderr or ())
         aws = Aws(f"http://127.0.0.1:{proxy.server_address[1]}", next(match[1] for match in matches if match))
         # Its log must not fill the pipe.
         reader = threading.Thread(target=(process.stderr or sys.stdin).read, daemon=True)
         reader.start()
-        _Handler.aws = aws
+        _ForwardingHandler.aws = aws
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
         try:
             yield aws
@@ -115,7 +115,7 @@ def serving(program: str) -> Iterator[Aws]:
             reader.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _ForwardingHandler(BaseHTTPRequestHandler):
     """Passes a request on, and its answer back; a connection serves one request, so that none is reused."""
 
     protocol_version = "HTTP/1.0"

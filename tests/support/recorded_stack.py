@@ -18,7 +18,7 @@ from orchestrator.sandbox.gcs.buckets import system_clock
 from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.records import LedgerEntry, Operation
-from tests.support.cli import Infra, Ran
+from tests.support.cli import Infra, InfraResult
 from tests.support.direct import answering_directly
 from tests.support.repo import Repo
 
@@ -124,7 +124,7 @@ class Remembered:
         self.server.store.set_bucket_policy("states", policy)
         return self.as_account(member)
 
-    def apply(self, *names: str) -> Ran:
+    def apply(self, *names: str) -> InfraResult:
         """Apply some stacks."""
         consent = ("--auto-approve", "--confirm", "dev", "--confirm", "prod")
         return self.infra("apply", *(names or ("--all",)), *consent, "--json", code=0)

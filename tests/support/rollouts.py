@@ -15,8 +15,8 @@ from typing import Any
 from orchestrator.forge.github.workflows import render
 from orchestrator.forge.workflow_target import WorkflowTarget
 from orchestrator.sandbox.github import runs
-from tests.support.ci import Ci
-from tests.support.cli import Ran
+from tests.support.ci import CiProject
+from tests.support.cli import InfraResult
 from tests.support.merging import LOOK, TELL
 from tests.support.workflows import SOURCE, read_yaml
 
@@ -32,11 +32,11 @@ class Rollout:
     printed, by job.
     """
 
-    ci: Ci
+    ci: CiProject
     target: WorkflowTarget
     outcomes: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
-    ran: dict[str, Ran] = field(default_factory=dict)
+    ran: dict[str, InfraResult] = field(default_factory=dict)
     open: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from orchestrator.sandbox.provider.server import ProviderServer, reattach_config
 from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
 from orchestrator.sandbox.world import World
-from tests.support.cli import Infra, Ran
+from tests.support.cli import Infra, InfraResult
 from tests.support.recorded_stack import serving
 from tests.support.repo import Repo
 from tests.support.schemas import check_schema
@@ -61,7 +61,7 @@ def serving_types(folder: Path) -> Iterator[tuple[ProviderServer, int]]:
 
 
 @dataclass(frozen=True)
-class Nights:
+class ScheduledChecks:
     """The project, the bucket's server, the world, and `infra` as its owner or as the drift account."""
 
     repo: Repo
@@ -69,7 +69,7 @@ class Nights:
     world: World
     attached: str
 
-    def infra(self, *argv: str, code: int | None = None, **env: str) -> Ran:
+    def infra(self, *argv: str, code: int | None = None, **env: str) -> InfraResult:
         """`infra` as the owner of everything."""
         return self._as(None, env)(*argv, code=code)
 
@@ -81,7 +81,7 @@ class Nights:
         }
         return Infra(self.repo.root, {**variables, **env})
 
-    def apply(self, *names: str, code: int = 0) -> Ran:
+    def apply(self, *names: str, code: int = 0) -> InfraResult:
         """Apply some stacks, or all, as the working tree has them."""
         yes = ("--auto-approve", "--allow-destroy", "--confirm", "dev", "--confirm", "prod", "--json")
         return self.infra("apply", *(names or ("--all",)), *yes, code=code)
@@ -92,7 +92,7 @@ class Nights:
         check_schema(document, "drift")
         return document
 
-    def shown(self, *argv: str, code: int | None = None) -> Ran:
+    def shown(self, *argv: str, code: int | None = None) -> InfraResult:
         """`infra drift` as people see it."""
         return self._as(DRIFT_ACCOUNT, {})("drift", *argv, code=code)
 
@@ -148,7 +148,7 @@ def nights(
     world: str,
     *,
     applied: Path | None = None,
-) -> Iterator[Nights]:
+) -> Iterator[ScheduledChecks]:
     """A bucket of its own, a world of its own, and the drift account's rights in both environments.
 
     With `applied`, a folder, all stacks were applied: by the first one of a provider that names it; the
@@ -164,7 +164,7 @@ def nights(
         shutil.copytree(recorded, provider.world(world).root, dirs_exist_ok=True)
     with serving(folder) as server:
         attached = reattach_config(provider.open(world), sentinel)
-        new_nights = Nights(repo, server, provider.world(world), attached)
+        new_nights = ScheduledChecks(repo, server, provider.world(world), attached)
         for environment in ("dev", "prod"):
             for name in ("state/", "ledger/"):
                 new_nights.grant(environment, name, "objectViewer")

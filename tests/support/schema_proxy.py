@@ -29,7 +29,7 @@ def served(reattach: str, types: Collection[str]) -> Iterator[str]:
     network, address = settings["Addr"]["Network"], settings["Addr"]["String"]
     target = f"unix:{address}" if network == "unix" else address
     with grpc.insecure_channel(target, options=_UNLIMITED) as channel, ThreadPoolExecutor(32) as pool:
-        server = grpc.server(pool, handlers=[_Handler(channel, types)], options=_UNLIMITED)
+        server = grpc.server(pool, handlers=[_SchemaHandler(channel, types)], options=_UNLIMITED)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         try:
@@ -39,7 +39,7 @@ def served(reattach: str, types: Collection[str]) -> Iterator[str]:
             server.stop(grace=None).wait()
 
 
-class _Handler:
+class _SchemaHandler:
     """Passes each call on as bytes; the schema is asked for once."""
 
     def __init__(self, channel: Any, types: Collection[str]) -> None:

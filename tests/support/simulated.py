@@ -35,7 +35,7 @@ _TO_INIT = re.compile(r'^\s*(?:backend|module) "', re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedTerraform:
     """A finished Terraform."""
 
     code: int
@@ -44,7 +44,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Stack:
+class SimulatedRoot:
     """A folder of Terraform, run against a world of its own."""
 
     folder: Path
@@ -57,7 +57,7 @@ class Stack:
         """Replace the configuration."""
         (self.folder / name).write_text(head + body)
 
-    def run(self, *arguments: str, code: int | None = 0) -> Done:
+    def run(self, *arguments: str, code: int | None = 0) -> FinishedTerraform:
         """Run a command; its exit code must be `code`, unless that is None.
 
         Attached providers are not installed: there is something to `init` only with a backend or modules.
@@ -74,14 +74,14 @@ class Stack:
             timeout=120,
             check=False,
         )
-        done = Done(child.returncode, child.stdout, child.stderr)
+        done = FinishedTerraform(child.returncode, child.stdout, child.stderr)
         assert code is None or done.code == code, f"{arguments}: {done.code}\n{done.out}\n{done.err}"
         return done
 
     def _has_backend_or_modules(self) -> bool:
         return any(_TO_INIT.search(path.read_text()) for path in self.folder.glob("*.tf"))
 
-    def apply(self, *arguments: str, code: int | None = 0) -> Done:
+    def apply(self, *arguments: str, code: int | None = 0) -> FinishedTerraform:
         """Apply without asking."""
         return self.run("apply", "-auto-approve", "-input=false", *arguments, code=code)
 
@@ -100,7 +100,7 @@ class Stack:
 
 def attached(
     server: ProviderServer, name: str, folder: Path, argv: tuple[str, ...], sentinel: int, **extra: str
-) -> Stack:
+) -> SimulatedRoot:
     """A stack in `folder` whose providers work on the server's world `name`."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = {
@@ -110,7 +110,7 @@ def attached(
         "TF_IN_AUTOMATION": "1",
         **extra,
     }
-    return Stack(folder, argv, server.world(name), environment)
+    return SimulatedRoot(folder, argv, server.world(name), environment)
 
 
 def actions(document: Mapping[str, Any], part: str = "resource_changes") -> dict[str, list[str]]:

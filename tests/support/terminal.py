@@ -16,7 +16,7 @@ from tests.support.warm import Forked
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
-class Terminal:
+class TerminalChild:
     """A child on a pseudo-terminal. Use as a context manager: what still runs at the end is killed."""
 
     def __init__(self, root: Path, *argv: str, env: Mapping[str, str] | None = None) -> None:
@@ -64,7 +64,7 @@ class Terminal:
         self.raw += data.decode("utf-8", "replace")
         return bool(data)
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> TerminalChild:
         return self
 
     def __exit__(self, *exception: object) -> None:

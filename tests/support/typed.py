@@ -18,7 +18,7 @@ NO_RUN = "no-run: "
 
 
 @dataclass(frozen=True)
-class Block:
+class ShellBlock:
     """A fenced block of shell lines; `info` is what follows its language."""
 
     lines: str
@@ -30,10 +30,11 @@ class Block:
         return self.info.removeprefix(NO_RUN) if self.info.startswith(NO_RUN) else ""
 
 
-def blocks_of(page: str) -> tuple[Block, ...]:
+def blocks_of(page: str) -> tuple[ShellBlock, ...]:
     """The shell blocks of a page, in order; of what a terminal showed, the lines that were typed."""
     return tuple(
-        Block(_typed(match["kind"], match["lines"]), match["info"] or "") for match in _FENCE.finditer(page)
+        ShellBlock(_typed(match["kind"], match["lines"]), match["info"] or "")
+        for match in _FENCE.finditer(page)
     )
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.cli.support import prefork, prefork_client
-from tests.support.cli import Ran
+from tests.support.cli import InfraResult
 
 # Seconds for a command that hangs: a backstop, no measure.
 _LIMIT = 120.0
@@ -93,12 +93,12 @@ class Forked:
             stream.close()
 
 
-def run_warm(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Ran:
+def run_warm(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> InfraResult:
     """Run `infra ARGV` to its end."""
     child = Forked(argv, cwd, env)
     try:
         out, err = child.communicate(_LIMIT)
-        return Ran(child.wait(), out, err)
+        return InfraResult(child.wait(), out, err)
     finally:
         child.kill()
         child.close()

@@ -147,7 +147,7 @@ def _state(rng: random.Random, resources: list[dict[str, Any]]) -> dict[str, Any
 
 
 @dataclass(frozen=True)
-class Package:
+class MirroredPackage:
     """A provider in a mirror: its source address, version, and the folder of its package."""
 
     source: str
@@ -170,7 +170,7 @@ class Oracle:
     env: Mapping[str, str]
     # A short path: that of a socket may have a hundred characters.
     runtime: Path
-    package: Package
+    package: MirroredPackage
     # A file that makes the provider die at its next plan.
     crash: Path | None = None
     reports: list[str] = field(default_factory=list)
@@ -283,7 +283,9 @@ def play_stacks(
 def thing_oracle(binary: Binary, folder: Path, env: Mapping[str, str]) -> Iterator[Oracle]:
     """The oracle with the provider in Python."""
     mirror = folder / "mirror"
-    package = Package(plugin_provider.SOURCE, plugin_provider.VERSION, plugin_provider.install(mirror))
+    package = MirroredPackage(
+        plugin_provider.SOURCE, plugin_provider.VERSION, plugin_provider.install(mirror)
+    )
     settings = plugin_provider.cli_configuration(mirror, folder / "terraformrc")
     with _oracle(binary, folder, env, settings, package, mirror / plugin_provider.CRASH) as oracle:
         yield oracle
@@ -294,7 +296,7 @@ def aws_oracle(
     binary: Binary, folder: Path, env: Mapping[str, str], program: Path, settings: Path
 ) -> Iterator[Oracle]:
     """The oracle with the real AWS provider: its program in the mirror that the CLI configuration names."""
-    package = Package("registry.terraform.io/hashicorp/aws", program.parents[1].name, program.parent)
+    package = MirroredPackage("registry.terraform.io/hashicorp/aws", program.parents[1].name, program.parent)
     with _oracle(binary, folder, env, settings, package, None) as oracle:
         yield oracle
 
@@ -305,7 +307,7 @@ def _oracle(
     folder: Path,
     env: Mapping[str, str],
     settings: Path,
-    package: Package,
+    package: MirroredPackage,
     crash: Path | None,
 ) -> Iterator[Oracle]:
     with tempfile.TemporaryDirectory() as runtime:

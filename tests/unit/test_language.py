@@ -6,7 +6,8 @@ import ast
 import functools
 import re
 import tomllib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,18 @@ GENERIC: dict[str, str] = {
 }
 ALLOWED = {(row["file"], name) for row in GLOSSARY["allowed"] for name in row["names"]}
 CODE = tuple(sorted((ROOT / "orchestrator").rglob("*.py")))
+ALL_CODE = tuple(
+    path
+    for folder in ("orchestrator", "tests", "bench", "examples", ".ci")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if ".venv" not in path.parts
+)
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 
 _ANY_PHRASE = re.compile("|".join(f"(?:{row['pattern']})" for row in GLOSSARY["phrase"]), re.IGNORECASE)
+
+
+_CLASS = re.compile(r"^\s*class (\w+)", re.MULTILINE)
 
 
 def words_of(name: str) -> set[str]:
@@ -123,6 +133,40 @@ def _phrase_problems(where: str, text: str) -> list[str]:
         for row in GLOSSARY["phrase"]
         for match in re.finditer(row["pattern"], one_line, re.IGNORECASE)
     ]
+
+
+def class_names(text: str) -> list[str]:
+    """The classes that a module defines, also those inside functions."""
+    if not _CLASS.search(text):
+        return []  # parsing takes long
+    return [node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
+
+
+def names_used_twice(classes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Of pairs of a class and its file: the files of each class name that occurs more than once."""
+    files: dict[str, list[str]] = defaultdict(list)
+    for name, file in classes:
+        files[name].append(file)
+    return {name: files[name] for name in files if len(files[name]) > 1}
+
+
+def test_each_class_name_occurs_once() -> None:
+    """In the package, the tests, the benchmarks and the examples together."""
+    texts = {path: path.read_text(encoding="utf-8") for path in ALL_CODE}
+    candidates = names_used_twice((name, "") for text in texts.values() for name in _CLASS.findall(text))
+    again = re.compile(rf"\bclass ({'|'.join(candidates) or '(?!)'})\b")
+    classes = [
+        (name, _relative(path))
+        for path, text in texts.items()
+        if again.search(text)
+        for name in class_names(text)
+    ]
+    assert names_used_twice(classes) == {}
+
+
+def test_a_class_name_that_occurs_twice_is_seen() -> None:
+    text = 'X = "class Text:"\nclass Ledger: ...\ndef f():\n    class Ledger(dict): ...\n'
+    assert names_used_twice((name, "a.py") for name in class_names(text)) == {"Ledger": ["a.py", "a.py"]}
 
 
 def test_names_use_the_terms_of_the_glossary() -> None:

@@ -17,7 +17,7 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
+class PipelineSettings:
     """One environment's settings.
 
     `registry` is the Artifact Registry repository of compiled pipelines, `artifacts` the bucket that the runs
@@ -41,7 +41,7 @@ class Settings:
         return {"data": self.data, "project": self.project, "location": self.location, **self.parameters}
 
 
-def read_settings(environment: str, folder: Path = FOLDER) -> Settings:
+def read_settings(environment: str, folder: Path = FOLDER) -> PipelineSettings:
     """Reads the settings of an environment. Raises SettingsError."""
     if not re.fullmatch(r"[a-z0-9-]+", environment):
         raise SettingsError(f"{environment!r} is no name of an environment")
@@ -56,8 +56,8 @@ def read_settings(environment: str, folder: Path = FOLDER) -> Settings:
     return _checked(values, path, environment)
 
 
-def _checked(values: dict[str, Any], path: Path, environment: str) -> Settings:
-    names = {item.name for item in fields(Settings)} - {"environment"}
+def _checked(values: dict[str, Any], path: Path, environment: str) -> PipelineSettings:
+    names = {item.name for item in fields(PipelineSettings)} - {"environment"}
     if unknown := sorted(set(values) - names):
         raise SettingsError(f"{path}: unknown keys: {', '.join(unknown)}")
     if missing := sorted(names - {"parameters"} - set(values)):
@@ -70,4 +70,4 @@ def _checked(values: dict[str, Any], path: Path, environment: str) -> Settings:
         isinstance(v, int | float | str) for v in parameters.values()
     ):
         raise SettingsError(f"{path}: parameters must be a table of numbers and texts")
-    return Settings(environment, **{name: values[name] for name in sorted(names & set(values))})
+    return PipelineSettings(environment, **{name: values[name] for name in sorted(names & set(values))})

@@ -29,7 +29,7 @@ def artifact(tmp_path: Path) -> Any:
     return make
 
 
-class Discovery:
+class DiscoveryDocument:
     """What a discovery document says of methods and of the fields of their bodies."""
 
     def __init__(self, name: str) -> None:
@@ -78,12 +78,12 @@ def _resource_pattern(method: dict[str, Any], pattern: str) -> str:
     return pattern
 
 
-class Cloud:
+class LoopbackCloud:
     """Vertex AI and a KFP registry: what they hold, what was asked, and what they refuse."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.discovery = Discovery("aiplatform.v1.json")
+        self.discovery = DiscoveryDocument("aiplatform.v1.json")
         self.schedules: list[dict[str, Any]] = []
         self.jobs: list[dict[str, Any]] = []
         self.models: list[dict[str, Any]] = []
@@ -143,10 +143,10 @@ class Cloud:
 
 
 @pytest.fixture
-def cloud() -> Iterator[Cloud]:
+def cloud() -> Iterator[LoopbackCloud]:
     """The APIs on a loopback port. At the end nothing may have been asked that they do not know."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class LoopbackHandler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, answer = served.answer(self.command, self.path, raw, self.headers.get("Content-Type", ""))
@@ -161,8 +161,8 @@ def cloud() -> Iterator[Cloud]:
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        served = Cloud(f"http://127.0.0.1:{server.server_address[1]}")
+    with ThreadingHTTPServer(("127.0.0.1", 0), LoopbackHandler) as server:
+        served = LoopbackCloud(f"http://127.0.0.1:{server.server_address[1]}")
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield served

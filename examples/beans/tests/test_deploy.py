@@ -14,7 +14,7 @@ from beans.settings import FOLDER, Settings, SettingsError, read_settings
 from beans.vertex import Vertex, VertexError
 
 
-class Place:
+class DeployedEnvironment:
     """An environment on the loopback cloud."""
 
     def __init__(self, cloud: Any, environment: str) -> None:
@@ -35,14 +35,14 @@ class Place:
 
 
 @pytest.fixture
-def dev(cloud: Any) -> Place:
-    return Place(cloud, "dev")
+def dev(cloud: Any) -> DeployedEnvironment:
+    return DeployedEnvironment(cloud, "dev")
 
 
 def test_every_environment_runs_the_same_digest(cloud: Any) -> None:
     expected = f"sha256:{hashlib.sha256(COMPILED.read_bytes()).hexdigest()}"
     for environment in ("dev", "staging", "prod"):
-        place = Place(cloud, environment)
+        place = DeployedEnvironment(cloud, environment)
         assert place.deploy() == f"{place.settings.registry}/beans/{expected}"
         assert cloud.uploads[place.registry_path] == [COMPILED.read_bytes()]
     templates = [
@@ -52,7 +52,7 @@ def test_every_environment_runs_the_same_digest(cloud: Any) -> None:
     assert {template.rpartition("/")[2] for template in templates} == {expected}
 
 
-def test_a_repeated_deployment_changes_nothing(cloud: Any, dev: Place) -> None:
+def test_a_repeated_deployment_changes_nothing(cloud: Any, dev: DeployedEnvironment) -> None:
     dev.deploy()
     before = [dict(schedule) for schedule in cloud.schedules]
     dev.deploy()
@@ -60,7 +60,7 @@ def test_a_repeated_deployment_changes_nothing(cloud: Any, dev: Place) -> None:
     assert not any(request.startswith("PATCH") for request in cloud.requests)
 
 
-def test_a_new_digest_or_cron_changes_the_schedule(cloud: Any, dev: Place) -> None:
+def test_a_new_digest_or_cron_changes_the_schedule(cloud: Any, dev: DeployedEnvironment) -> None:
     dev.deploy()
     job = cloud.schedules[0]["createPipelineJobRequest"]["pipelineJob"]
     job["templateUri"] = f"{dev.settings.registry}/beans/sha256:{'0' * 64}"
@@ -71,7 +71,7 @@ def test_a_new_digest_or_cron_changes_the_schedule(cloud: Any, dev: Place) -> No
     assert [schedule["cron"] for schedule in cloud.schedules] == ["0 1 * * *"]
 
 
-def test_a_registry_that_refuses_leaves_the_schedule_alone(cloud: Any, dev: Place) -> None:
+def test_a_registry_that_refuses_leaves_the_schedule_alone(cloud: Any, dev: DeployedEnvironment) -> None:
     dev.deploy()
     before = [dict(schedule) for schedule in cloud.schedules]
     cloud.refuse = ("POST /dev/", 403, "denied")
@@ -80,20 +80,20 @@ def test_a_registry_that_refuses_leaves_the_schedule_alone(cloud: Any, dev: Plac
     assert cloud.schedules == before
 
 
-def test_a_refusal_of_vertex_is_named(cloud: Any, dev: Place) -> None:
+def test_a_refusal_of_vertex_is_named(cloud: Any, dev: DeployedEnvironment) -> None:
     cloud.refuse = ("schedules", 403, "Permission aiplatform.schedules.list denied")
     with pytest.raises(VertexError, match=r"403 Permission aiplatform\.schedules\.list denied"):
         dev.deploy()
 
 
-def test_two_schedules_of_one_name_are_left_to_a_person(cloud: Any, dev: Place) -> None:
+def test_two_schedules_of_one_name_are_left_to_a_person(cloud: Any, dev: DeployedEnvironment) -> None:
     dev.deploy()
     cloud.schedules.append({**cloud.schedules[0], "name": f"{cloud.schedules[0]['name']}0"})
     with pytest.raises(VertexError, match="several schedules"):
         dev.deploy()
 
 
-def test_a_check_runs_what_was_deployed(cloud: Any, dev: Place) -> None:
+def test_a_check_runs_what_was_deployed(cloud: Any, dev: DeployedEnvironment) -> None:
     with pytest.raises(VertexError, match="deploy first"):
         dev.check()
     template = dev.deploy()
@@ -103,14 +103,14 @@ def test_a_check_runs_what_was_deployed(cloud: Any, dev: Place) -> None:
 
 
 @pytest.mark.parametrize("state", ["PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED"])
-def test_a_model_below_its_limit_fails_the_check(cloud: Any, dev: Place, state: str) -> None:
+def test_a_model_below_its_limit_fails_the_check(cloud: Any, dev: DeployedEnvironment, state: str) -> None:
     dev.deploy()
     cloud.job_states = [state]
     with pytest.raises(VertexError, match=f"{state}: accuracy 0.5 is below 0.9"):
         dev.check()
 
 
-def test_a_run_that_does_not_end_fails_the_check(cloud: Any, dev: Place) -> None:
+def test_a_run_that_does_not_end_fails_the_check(cloud: Any, dev: DeployedEnvironment) -> None:
     dev.deploy()
     cloud.job_states = ["PIPELINE_STATE_RUNNING"]
     with pytest.raises(VertexError, match="has not ended"):

@@ -24,8 +24,8 @@ from orchestrator.sandbox.world.faults import ProviderFaults
 from tests.support.crash.watched import (
     BUCKET,
     TYPES,
+    CloudStep,
     Effects,
-    Step,
     Trigger,
     WatchedBucket,
     WatchedProviders,
@@ -124,7 +124,7 @@ WORLD = {
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedInfra:
     """A finished `infra`."""
 
     code: int
@@ -160,7 +160,7 @@ class Round:
         self.children.append(child)
         return child
 
-    def infra(self, *argv: str) -> Done:
+    def infra(self, *argv: str) -> FinishedInfra:
         """Run `infra ARGV` to its end."""
         return finished(self.start(*argv))
 
@@ -222,7 +222,7 @@ class Round:
         return [pid for pid, command, where in processes() if where.startswith(str(self.root))]
 
 
-class Lab:
+class CrashLab:
     """One project with the cloud as it is before its change; rounds are played one after the other."""
 
     def __init__(self, folder: Path, config: str = CONFIG) -> None:
@@ -259,7 +259,7 @@ class Lab:
     @contextmanager
     def round(
         self,
-        at: Step | None = None,
+        at: CloudStep | None = None,
         target: Target = "both",
         *,
         slow: float | Callable[[], object] = 0.0,
@@ -342,11 +342,11 @@ def put_down(round_: Round) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def finished(child: Forked) -> Done:
+def finished(child: Forked) -> FinishedInfra:
     """What came of an `infra` that was started."""
     began = time.monotonic()
     out, err = child.communicate(timeout=LIMIT)
-    return Done(child.wait(), out, err, time.monotonic() - began)
+    return FinishedInfra(child.wait(), out, err, time.monotonic() - began)
 
 
 def processes() -> list[tuple[int, str, str]]:

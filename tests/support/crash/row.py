@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.support.crash.verdict import Verdict
+from tests.support.crash.verdict import RoundVerdict
 
 
 @dataclass(frozen=True)
@@ -13,4 +13,4 @@ class Row:
 
     point: str
     target: str
-    verdict: Verdict
+    verdict: RoundVerdict

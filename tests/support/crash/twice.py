@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from tests.support.crash.lab import YES, Lab, finished
-from tests.support.crash.verdict import Verdict
+from tests.support.crash.lab import YES, CrashLab, finished
+from tests.support.crash.verdict import RoundVerdict
 
 STACK = "dev/jobs"
 # Done, or somebody else is at it.
 CODES = (0, 6)
 
 
-def two_at_once(lab: Lab, skew: float = 0.0) -> Verdict:
+def two_at_once(lab: CrashLab, skew: float = 0.0) -> RoundVerdict:
     """One round; `outcome` is the two exit codes. The bucket's clock is `skew` seconds ahead."""
-    verdict = Verdict()
+    verdict = RoundVerdict()
     with lab.round(skew=skew) as round_:
         both = [round_.start("apply", STACK, *YES, "--json") for _ in range(2)]
         done = [finished(child) for child in both]

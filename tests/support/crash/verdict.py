@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.crash.lab import STACKS, WORLD, YES, Done, Round
+from tests.support.crash.lab import STACKS, WORLD, YES, FinishedInfra, Round
 
 UNFINISHED = ("unfinished", "running")
 # How a stack that nothing is wrong with may have ended.
@@ -18,7 +18,7 @@ LEDGER_GONE = (0, 1, 4, 6, 7)
 
 
 @dataclass
-class Verdict:
+class RoundVerdict:
     """`outcome` in a word or two, and what was not as it should be."""
 
     outcome: str = ""
@@ -31,13 +31,13 @@ class Verdict:
             self.defects.append(text)
 
 
-def repair(round_: Round, *, killed_again_after: int | None = None) -> Verdict:
+def repair(round_: Round, *, killed_again_after: int | None = None) -> RoundVerdict:
     """Look, resume and check; what was started first has ended or was killed.
 
     With `killed_again_after` a first resume is killed after so many steps, if it comes that far.
     """
     began = time.monotonic()
-    verdict = Verdict()
+    verdict = RoundVerdict()
     round_.trigger.disarm()
     living = bool(round_.terraforms())
     suspects = _suspects(round_)
@@ -65,13 +65,13 @@ def repair(round_: Round, *, killed_again_after: int | None = None) -> Verdict:
     return verdict
 
 
-def without_ledger(round_: Round, done: Done) -> Verdict:
+def without_ledger(round_: Round, done: FinishedInfra) -> RoundVerdict:
     """What must hold after an apply whose ledger was deleted under way: nothing is lost or done twice.
 
     `done` is that apply. What was not recorded any more is taken up by `--adopt`.
     """
     began = time.monotonic()
-    verdict = Verdict()
+    verdict = RoundVerdict()
     round_.trigger.disarm()
     output = f"exit {done.code}\n{done.out}\n{done.err}"
     verdict.insist("Traceback" not in output and "defect in infra" not in output, output)
@@ -93,13 +93,13 @@ def without_ledger(round_: Round, done: Done) -> Verdict:
     return verdict
 
 
-def named_first(round_: Round, target: str) -> Verdict:
+def named_first(round_: Round, target: str) -> RoundVerdict:
     """What must hold where the provider refuses to import `target` (`TYPE/ID`), and then does not any more.
 
     The first resume names it, keeps the stack unfinished and applies the rest; the second one imports it.
     """
     began = time.monotonic()
-    verdict = Verdict()
+    verdict = RoundVerdict()
     round_.trigger.disarm()
     name = target.rsplit("/", 1)[-1]
     faults = round_.refuse_import(target)
@@ -136,7 +136,7 @@ def _suspects(round_: Round) -> set[str]:
     return {f"dev/{name.split('/')[2]}" for name in round_.locks()}
 
 
-def _named(round_: Round, verdict: Verdict, suspects: set[str], torn: object) -> set[str]:
+def _named(round_: Round, verdict: RoundVerdict, suspects: set[str], torn: object) -> set[str]:
     """The stacks that `status` calls unfinished."""
     done = round_.infra("status", "--json")
     standing = {stack["id"]: stack["status"] for stack in done.document["stacks"]}
@@ -148,7 +148,7 @@ def _named(round_: Round, verdict: Verdict, suspects: set[str], torn: object) ->
     return unfinished
 
 
-def _agreement(round_: Round, verdict: Verdict, done: Done) -> None:
+def _agreement(round_: Round, verdict: RoundVerdict, done: FinishedInfra) -> None:
     """World, states and ledger agree after a resume."""
     out = done.out + done.err
     exists, recorded = round_.exists(), round_.known()
@@ -168,7 +168,7 @@ def _agreement(round_: Round, verdict: Verdict, done: Done) -> None:
         )
 
 
-def _outcome(living: bool, lost: set[str], done: Done) -> str:
+def _outcome(living: bool, lost: set[str], done: FinishedInfra) -> str:
     """What it took."""
     if done.code != 0:
         return "named"
@@ -181,7 +181,7 @@ def _applied(round_: Round) -> bool:
     return round_.exists() == WORLD == round_.known()
 
 
-def _the_rest(round_: Round, verdict: Verdict, *options: str) -> None:
+def _the_rest(round_: Round, verdict: RoundVerdict, *options: str) -> None:
     """What had not begun is applied by the next apply, and then everything is as it should be."""
     head = _head(round_)
     entries = round_.entries()
@@ -197,7 +197,7 @@ def _the_rest(round_: Round, verdict: Verdict, *options: str) -> None:
         verdict.insist(at == (head, None, True), f"{id} is not recorded as applied: {entry}")
 
 
-def _never_twice(round_: Round, verdict: Verdict, tries: Set[str] = frozenset()) -> None:
+def _never_twice(round_: Round, verdict: RoundVerdict, tries: Set[str] = frozenset()) -> None:
     """Nothing was made twice, nothing was changed again to what it was; only `tries` were tried again."""
     effects = round_.effects
     twice = [address for address, count in (effects.made + effects.changed).items() if count > 1]

@@ -36,7 +36,7 @@ _NAMES = (
 
 
 @dataclass(frozen=True)
-class Step:
+class CloudStep:
     """One thing that an apply does to the cloud: the `nth` of its name, before it is done or after."""
 
     name: str
@@ -64,10 +64,10 @@ class Trigger:
     the number of steps, whatever their names, after which it acts as well.
     """
 
-    at: Step | None = None
+    at: CloudStep | None = None
     act: Callable[[], None] = lambda: None
     cuts: bool = True
-    steps: list[Step] = field(default_factory=list)
+    steps: list[CloudStep] = field(default_factory=list)
     struck: bool = False
     armed: bool = True
     countdown: int | None = None
@@ -80,7 +80,7 @@ class Trigger:
             if not self.armed:
                 return False
             self._seen[name] += 1
-            step = Step(name, self._seen[name])
+            step = CloudStep(name, self._seen[name])
             self.steps.append(step)
             if self.countdown is not None:
                 self.countdown -= 1

@@ -93,7 +93,7 @@ def state(serial: int = 3, lineage: str = "L") -> bytes:
 
 
 @dataclass
-class Bench:
+class AppliedStack:
     """The stack dev/net, applied at HEAD with serial 3 of lineage L."""
 
     session: Session
@@ -115,7 +115,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(make_repo: MakeRepo) -> Bench:
+def bench(make_repo: MakeRepo) -> AppliedStack:
     project, bucket = load(make_repo(FILES).root), MemoryStorage()
     session = session_in_memory(project, bucket)
     terraform = PlansNothing(project, session.context.folders)
@@ -129,7 +129,7 @@ def bench(make_repo: MakeRepo) -> Bench:
         state=f"gs://b/{STATE}",
         state_generation="7",
     )
-    return Bench(replace(session, terraform=cast(Any, terraform)), bucket, terraform, entry)
+    return AppliedStack(replace(session, terraform=cast(Any, terraform)), bucket, terraform, entry)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,9 @@ def bench(make_repo: MakeRepo) -> Bench:
         (None, "its object was deleted"),
     ],
 )
-def test_a_state_of_which_no_plan_is_made_is_blocked(bench: Bench, now: bytes | None, words: str) -> None:
+def test_a_state_of_which_no_plan_is_made_is_blocked(
+    bench: AppliedStack, now: bytes | None, words: str
+) -> None:
     if now:
         bench.bucket.write(STATE, now)
     stack = bench.check()
@@ -150,13 +152,13 @@ def test_a_state_of_which_no_plan_is_made_is_blocked(bench: Bench, now: bytes | 
     assert DriftReport(cast(Any, None), (stack,)).exit_code == 4
 
 
-def test_the_recorded_state_is_checked(bench: Bench) -> None:
+def test_the_recorded_state_is_checked(bench: AppliedStack) -> None:
     bench.bucket.write(STATE, state())
     assert bench.check().reason == "Noted."
     assert bench.terraform.states == [None]
 
 
-def test_a_state_that_was_moved_is_read_where_the_ledger_has_it(bench: Bench) -> None:
+def test_a_state_that_was_moved_is_read_where_the_ledger_has_it(bench: AppliedStack) -> None:
     """The code of the commit that was applied names the location from before the move, with the old copy."""
     bench.bucket.write(STATE, state())
     bench.bucket.write("new/net/default.tfstate", state(serial=4))
@@ -167,7 +169,7 @@ def test_a_state_that_was_moved_is_read_where_the_ledger_has_it(bench: Bench) ->
     assert len(bench.terraform.states) == 1
 
 
-def test_a_state_that_has_yet_to_move_is_read_where_moved_from_has_it(bench: Bench) -> None:
+def test_a_state_that_has_yet_to_move_is_read_where_moved_from_has_it(bench: AppliedStack) -> None:
     old = "gs://b/old/net/default.tfstate"
     bench.bucket.write("old/net/default.tfstate", state())
     bench.check(moved_from=old, state="")

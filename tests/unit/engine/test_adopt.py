@@ -76,12 +76,12 @@ def test_what_no_stack_manages_is_named(make_repo: MakeRepo) -> None:
 
 
 def test_a_bucket_that_may_not_be_listed_is_named(make_repo: MakeRepo) -> None:
-    class Closed(MemoryStorage):
+    class UnlistableStorage(MemoryStorage):
         def list(self, prefix: str) -> list[object]:  # type: ignore[override]
             raise StateError("403")
 
     project = load(make_repo(FILES).root)
-    states = States(project, {}, lambda name, environ: Closed())  # type: ignore[arg-type,return-value]
+    states = States(project, {}, lambda name, environ: UnlistableStorage())  # type: ignore[arg-type,return-value]
     unmanaged = find_unmanaged(project, states)
     assert (unmanaged.states, unmanaged.unlisted_buckets) == ((), ("b",))
     assert "Not searched for unmanaged states, since they could not be listed: gs://b" in (

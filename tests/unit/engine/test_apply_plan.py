@@ -42,7 +42,7 @@ NOT_RELEASED = Diagnostic("error", "Error releasing the state lock")
 
 
 @dataclass
-class Bench:
+class ClaimedStack:
     """A stack of a project whose bucket is in memory, claimed by a run whose Terraform has just ended."""
 
     session: Session
@@ -100,7 +100,7 @@ def _write_lock(bucket: MemoryStorage, who: str = "") -> None:
 
 def _bench(
     make_repo: MakeRepo, kind: str = "apply", *, locked_by: str | None = None, refresh_only: bool = False
-) -> Bench:
+) -> ClaimedStack:
     """`locked_by` takes the state's lock before Terraform starts; "" is another Terraform of this machine."""
     project = load(make_repo(FILES).root)
     bucket = MemoryStorage()
@@ -116,7 +116,7 @@ def _bench(
         claim.start()
     journal = project.root / "journal.jsonl"
     journal.write_text("{}\n")
-    return Bench(session, bucket, recorder, claim, journal)
+    return ClaimedStack(session, bucket, recorder, claim, journal)
 
 
 @pytest.mark.parametrize("kind", ["apply", "destroy"])

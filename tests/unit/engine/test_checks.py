@@ -16,6 +16,7 @@ from orchestrator.config.checks import Check, CommandCheck, HttpCheck
 from orchestrator.engine.checks import CheckOutcome, CheckRunner, failed_blocks, probe
 from orchestrator.errors import InterruptedRunError
 from orchestrator.process import Supervisor
+from tests.support.clocks import SleepingClock
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def answering(*answers: tuple[int, str]) -> Iterator[tuple[str, list[str]]]:
     """A server that gives one answer after the other, the last one for ever; its address, what was asked."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class HealthHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, body = answers[min(len(asked), len(answers) - 1)]
             asked.append(self.path)
@@ -36,7 +37,7 @@ def answering(*answers: tuple[int, str]) -> Iterator[tuple[str, list[str]]]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing."""
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    with HTTPServer(("127.0.0.1", 0), HealthHandler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -46,22 +47,9 @@ def answering(*answers: tuple[int, str]) -> Iterator[tuple[str, list[str]]]:
             thread.join()
 
 
-class Clock:
-    """A time that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-def runner(root: Path, *checks: Check) -> tuple[CheckRunner, Clock]:
+def runner(root: Path, *checks: Check) -> tuple[CheckRunner, SleepingClock]:
     """A runner at a time of its own, which hides the word hunter2."""
-    clock = Clock()
+    clock = SleepingClock()
     env = {"PATH": os.environ["PATH"], "INFRA_ENVIRONMENT": "dev"}
     check_runner = CheckRunner(
         environment="dev",

@@ -64,7 +64,7 @@ def plan(*changes: ResourceChange, **more: Any) -> Plan:
 
 
 @dataclass
-class States:
+class MemoryStates:
     """Generations of states by stack id."""
 
     now: dict[str, str | None] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class Records:
 
 
 @dataclass
-class Person:
+class AnsweringPerson:
     """Answers each question; `during` happens while it waits for the answer."""
 
     says_no: bool = False
@@ -138,9 +138,9 @@ class Rig:
     def __init__(self, tmp_path: Path) -> None:
         self.file = tmp_path / "plan.tfplan"
         self.file.write_bytes(b"plan")
-        self.states = States({"dev/app": "7", "dev/net": "3"})
+        self.states = MemoryStates({"dev/app": "7", "dev/net": "3"})
         self.records = Records()
-        self.person = Person()
+        self.person = AnsweringPerson()
         self.applied: list[StackPlan] = []
         self.replans: list[str] = []
         self.gate: ApplyGate = ALLOW_ALL
@@ -478,7 +478,7 @@ def test_what_stands_on_a_stack_that_was_not_applied_is_not_touched(rig: Rig, re
 
     executor = Executor(
         work,
-        States({"dev/app": "7", "dev/net": "7"}),
+        MemoryStates({"dev/app": "7", "dev/net": "7"}),
         rig.records,
         rig.person,
         SilentProgress(),
@@ -502,7 +502,7 @@ def test_a_later_environment_waits_for_an_earlier_one_that_failed(rig: Rig) -> N
     work = ApplyWork({id_: stack(id_) for id_ in ids}, {id_: planned(id_) for id_ in ids})
     executor = Executor(
         work,
-        States(dict.fromkeys(ids, "1")),
+        MemoryStates(dict.fromkeys(ids, "1")),
         rig.records,
         rig.person,
         SilentProgress(),

@@ -161,7 +161,7 @@ def test_only_an_environment_that_is_followed_soaks() -> None:
 
 
 @dataclass
-class Model:
+class PromotionRule:
     """The rule in plain words, for one environment whose every commit changes it.
 
     A commit is good once a round of checks and the soak at it ended well; it is bad from a failed check on.
@@ -190,7 +190,7 @@ def test_random_histories_against_the_model(events: list[tuple[int, str]]) -> No
     """Whatever happened in whatever order: the decision is the model's, for every commit."""
     commits = [f"{number:040x}" for number in range(5)]
     records: dict[int, PromotionRecord] = {}
-    model = Model()
+    model = PromotionRule()
     for number, event in events:
         model.time += 1
         promotion_record = records.get(number, PromotionRecord(commits[number]))

@@ -176,7 +176,7 @@ class Killed(BaseException):
 
 
 @dataclass
-class World:
+class TwoBuckets:
     """Two buckets; the ledger is in the new one. After `kill_after` calls every further one is Killed."""
 
     old: MemoryStorage = field(default_factory=MemoryStorage)
@@ -230,9 +230,9 @@ class World:
         assert entry.commit == "a" * 40
 
 
-def applied() -> World:
+def applied() -> TwoBuckets:
     """A world whose ledger knows the state where it was."""
-    world = World()
+    world = TwoBuckets()
     ledger = Ledger(world.new, "dev")
     entry = ledger.begin("dev/net", Operation("R0", "apply", "planned", "ada", "desk", "a" * 40), None)
     done = replace(entry, result="applied", commit="a" * 40, state=OLD.url, state_generation="1", serial=3)

@@ -34,7 +34,7 @@ def moved_from(url: str) -> str:
 
 
 @dataclass
-class Place:
+class RepositoryWithBuckets:
     """A repository with the stack dev/net, and its buckets in memory."""
 
     repo: Repo
@@ -90,19 +90,19 @@ class Place:
 
 
 @pytest.fixture
-def place(make_repo: MakeRepo) -> Place:
-    return Place(make_repo({"infra.yaml": config(), "infra/envs/dev/net/main.tf": CODE}))
+def place(make_repo: MakeRepo) -> RepositoryWithBuckets:
+    return RepositoryWithBuckets(make_repo({"infra.yaml": config(), "infra/envs/dev/net/main.tf": CODE}))
 
 
 @pytest.fixture
-def applied(place: Place) -> Place:
+def applied(place: RepositoryWithBuckets) -> RepositoryWithBuckets:
     place.state("old")
     place.record()
     assert place.check() == ""
     return place
 
 
-def test_a_new_stack_is_planned(place: Place) -> None:
+def test_a_new_stack_is_planned(place: RepositoryWithBuckets) -> None:
     assert place.check() == ""
 
 
@@ -116,7 +116,7 @@ def test_a_new_stack_is_planned(place: Place) -> None:
     ids=["prefix", "prefix with a ledger of its own", "bucket"],
 )
 def test_a_backend_that_changed_in_infra_yaml_makes_no_new_stack(
-    applied: Place, changed: str, now: str
+    applied: RepositoryWithBuckets, changed: str, now: str
 ) -> None:
     applied.commit(changed)
     text = applied.refusal()
@@ -126,32 +126,32 @@ def test_a_backend_that_changed_in_infra_yaml_makes_no_new_stack(
     assert f"infra state move dev/net --from gs://old/{AT}" in text
 
 
-def test_nor_does_one_that_is_not_committed_yet(applied: Place) -> None:
+def test_nor_does_one_that_is_not_committed_yet(applied: RepositoryWithBuckets) -> None:
     (applied.repo.root / "infra.yaml").write_text(config("new"))
     assert f"gs://old/{AT}" in applied.refusal()
 
 
-def test_nor_does_a_bucket_that_changed_commits_ago(applied: Place) -> None:
+def test_nor_does_a_bucket_that_changed_commits_ago(applied: RepositoryWithBuckets) -> None:
     applied.commit(config("new"))
     for number in range(3):
         applied.repo.commit({"README.md": str(number)}, "Other")
     assert f"gs://old/{AT}" in applied.refusal()
 
 
-def test_a_state_without_a_ledger_counts_by_its_code_alone(place: Place) -> None:
+def test_a_state_without_a_ledger_counts_by_its_code_alone(place: RepositoryWithBuckets) -> None:
     place.state("old")
     place.commit(config("new"))
     assert f"gs://old/{AT}" in place.refusal()
 
 
-def test_a_state_that_was_destroyed_is_not_missed(place: Place) -> None:
+def test_a_state_that_was_destroyed_is_not_missed(place: RepositoryWithBuckets) -> None:
     place.state("old")
     place.record(lambda entry: replace(entry, result="destroyed"))
     place.commit(config("new"))
     assert place.check() == ""
 
 
-def test_a_bucket_that_is_gone_holds_no_state(place: Place) -> None:
+def test_a_bucket_that_is_gone_holds_no_state(place: RepositoryWithBuckets) -> None:
     from orchestrator.errors import BucketMissingError
 
     def missing(call: str, name: str) -> bool:
@@ -162,14 +162,14 @@ def test_a_bucket_that_is_gone_holds_no_state(place: Place) -> None:
     assert place.check() == ""
 
 
-def test_a_state_object_that_was_deleted_is_missed(applied: Place) -> None:
+def test_a_state_object_that_was_deleted_is_missed(applied: RepositoryWithBuckets) -> None:
     applied.bucket("old").delete(AT)
     text = applied.refusal()
     assert "its object was deleted" in text
     assert "infra state forget dev/net" in text
 
 
-def test_a_forgotten_state_is_not_missed(place: Place) -> None:
+def test_a_forgotten_state_is_not_missed(place: RepositoryWithBuckets) -> None:
     place.state("old")
     place.record(
         lambda entry: LedgerEntry(
@@ -180,7 +180,7 @@ def test_a_forgotten_state_is_not_missed(place: Place) -> None:
     assert place.check() == ""
 
 
-def test_an_older_entry_has_the_location_of_the_code_that_was_applied(place: Place) -> None:
+def test_an_older_entry_has_the_location_of_the_code_that_was_applied(place: RepositoryWithBuckets) -> None:
     place.state("old")
     place.record(lambda entry: replace(entry, state=""))
     assert place.check() == ""
@@ -193,7 +193,9 @@ def test_an_older_entry_has_the_location_of_the_code_that_was_applied(place: Pla
 
 @pytest.mark.parametrize("url", ["gs://old/dev/state/net", f"gs://old/{AT}"])
 @pytest.mark.parametrize("bucket", ["new", "old"])
-def test_a_declared_move_is_pending_until_the_state_is_there(applied: Place, url: str, bucket: str) -> None:
+def test_a_declared_move_is_pending_until_the_state_is_there(
+    applied: RepositoryWithBuckets, url: str, bucket: str
+) -> None:
     prefix = "{environment}/elsewhere/{stack}" if bucket == "old" else ""
     applied.commit(config(bucket, prefix, moved_from(url)))
     target = "dev/elsewhere/net/default.tfstate" if bucket == "old" else AT
@@ -214,14 +216,14 @@ def test_a_declared_move_is_pending_until_the_state_is_there(applied: Place, url
     assert "was moved to gs://" in applied.refusal()
 
 
-def test_a_declared_move_from_nowhere_is_blocked(applied: Place) -> None:
+def test_a_declared_move_from_nowhere_is_blocked(applied: RepositoryWithBuckets) -> None:
     applied.commit(config("new", more=moved_from("gs://old/dev/state/typo")))
     text = applied.refusal()
     assert "gs://old/dev/state/typo/default.tfstate" in text
     assert "stacks.dev/net.moved_from" in text
 
 
-def test_a_declared_move_of_another_state_is_blocked(applied: Place) -> None:
+def test_a_declared_move_of_another_state_is_blocked(applied: RepositoryWithBuckets) -> None:
     applied.state("old", "dev/state/other/default.tfstate", lineage="M")
     applied.commit(
         config(prefix="{environment}/elsewhere/{stack}", more=moved_from("gs://old/dev/state/other"))
@@ -229,7 +231,7 @@ def test_a_declared_move_of_another_state_is_blocked(applied: Place) -> None:
     assert "has lineage M; the ledger knows L" in applied.refusal()
 
 
-def test_no_stack_takes_over_the_state_of_another_one(applied: Place) -> None:
+def test_no_stack_takes_over_the_state_of_another_one(applied: RepositoryWithBuckets) -> None:
     applied.repo.commit(
         {
             "infra/envs/dev/app/main.tf": CODE,
@@ -244,14 +246,14 @@ def test_no_stack_takes_over_the_state_of_another_one(applied: Place) -> None:
 # Another state
 
 
-def test_a_state_of_another_lineage_is_blocked(applied: Place) -> None:
+def test_a_state_of_another_lineage_is_blocked(applied: RepositoryWithBuckets) -> None:
     applied.state("old", serial=9, lineage="M")
     text = applied.refusal()
     assert "lineage M; the ledger knows L" in text
     assert "infra state accept dev/net --lineage M" in text
 
 
-def test_an_older_serial_is_blocked_with_both_generations(applied: Place) -> None:
+def test_an_older_serial_is_blocked_with_both_generations(applied: RepositoryWithBuckets) -> None:
     first = applied.bucket("old").objects[AT].generation
     now = applied.state("old", serial=2)
     text = applied.refusal()
@@ -259,18 +261,18 @@ def test_an_older_serial_is_blocked_with_both_generations(applied: Place) -> Non
     assert f"infra state restore dev/net {first}" in text
 
 
-def test_a_newer_serial_is_planned(applied: Place) -> None:
+def test_a_newer_serial_is_planned(applied: RepositoryWithBuckets) -> None:
     applied.state("old", serial=9)
     assert applied.check() == ""
 
 
-def test_a_state_moved_by_hand_with_its_code_is_planned(applied: Place) -> None:
+def test_a_state_moved_by_hand_with_its_code_is_planned(applied: RepositoryWithBuckets) -> None:
     applied.commit(config(prefix="{environment}/elsewhere/{stack}"))
     applied.state("old", "dev/elsewhere/net/default.tfstate")
     assert applied.check() == ""
 
 
-def test_a_state_without_an_entry_is_unrecorded(place: Place) -> None:
+def test_a_state_without_an_entry_is_unrecorded(place: RepositoryWithBuckets) -> None:
     locations = place.locations()
     stack = locations.memory.project.stacks["dev/net"]
     assert not locations.is_unrecorded(stack)
@@ -302,7 +304,9 @@ SHARED = 'terraform {\n  backend "gcs" {\n    bucket = "old"\n    prefix = "app"
 def test_a_workspace_that_does_not_exist_beside_one_of_no_stack(
     make_repo: MakeRepo, prod: str, there: list[str], is_blocked: bool
 ) -> None:
-    place = Place(make_repo({"infra.yaml": WORKSPACES.replace("PROD", prod), "roots/app/main.tf": SHARED}))
+    place = RepositoryWithBuckets(
+        make_repo({"infra.yaml": WORKSPACES.replace("PROD", prod), "roots/app/main.tf": SHARED})
+    )
     for name in there:
         place.state("old", f"app/{name}.tfstate")
     locations = place.locations()

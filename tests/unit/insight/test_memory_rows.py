@@ -292,13 +292,13 @@ def test_a_state_that_went_has_no_resources(estate: Estate) -> None:
 
 
 def test_each_refusal_of_a_bucket_is_one_environment_s(estate: Estate, tmp_path: Path) -> None:
-    class Closed(MemoryStorage):
+    class ForbiddenStorage(MemoryStorage):
         """A bucket that refuses."""
 
         def list(self, prefix: str) -> list:  # type: ignore[type-arg]
             raise ForbiddenError("Google refused to list.", advice="Ask for a role.")
 
-    estate.open_bucket = lambda name: Closed()
+    estate.open_bucket = lambda name: ForbiddenStorage()
     with estate.session() as session:
         session.ask("SELECT * FROM stacks")
         assert {hidden.reason for hidden in session.hidden} == {"Google refused to list."}

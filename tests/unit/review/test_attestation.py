@@ -32,7 +32,7 @@ def review(*stacks: StackReview) -> PlanReview:
     return PlanReview("acme/infra", 7, "", "", HEAD, "b" * 40, "", "main", (), stacks)
 
 
-class Bucket:
+class BucketOfPlans:
     """A bucket with what plan jobs wrote; `places` are dev's and prod's."""
 
     def __init__(self) -> None:
@@ -58,11 +58,11 @@ class Bucket:
 
 
 @pytest.fixture
-def bucket() -> Bucket:
-    return Bucket()
+def bucket() -> BucketOfPlans:
+    return BucketOfPlans()
 
 
-def test_a_report_is_genuine_if_its_object_says_so(bucket: Bucket) -> None:
+def test_a_report_is_genuine_if_its_object_says_so(bucket: BucketOfPlans) -> None:
     honest = bucket.plan("dev/net")
     objects = bucket.read()
     assert objects.explain_rejection(honest) == ""
@@ -88,40 +88,40 @@ def test_a_report_is_genuine_if_its_object_says_so(bucket: Bucket) -> None:
     "other", [{"run": "49-1"}, {"run": "50-2"}, {"run": "50-1x"}, {"head": "c" * 40}, {"number": 8}], ids=str
 )
 def test_objects_of_another_run_head_or_pull_request_are_not_read(
-    bucket: Bucket, other: dict[str, str]
+    bucket: BucketOfPlans, other: dict[str, str]
 ) -> None:
     bucket.plan("dev/net", **other)  # type: ignore[arg-type]
     assert bucket.read().objects == {}
 
 
-def test_of_two_attempts_the_newer_one_counts(bucket: Bucket) -> None:
+def test_of_two_attempts_the_newer_one_counts(bucket: BucketOfPlans) -> None:
     bucket.plan("dev/net", text="first")
     second = bucket.plan("dev/net", "50-2", text="second")
     planned = bucket.read("50-2").objects["dev/net"]
     assert (planned.run, planned.sha256) == ("50-2", second.sha256)
 
 
-def test_what_is_shown_is_attested_by_environment(bucket: Bucket) -> None:
+def test_what_is_shown_is_attested_by_environment(bucket: BucketOfPlans) -> None:
     stacks = [bucket.plan(one) for one in ("dev/net", "dev/app", "prod/net")]
     assert create_attestations(bucket.places, review(*stacks), bucket.read(), {}) == AttestationOutcome()
     assert bucket.attested("dev") == {stack.id: stack.sha256 for stack in stacks[:2]}
     assert bucket.attested("prod") == {"prod/net": stacks[2].sha256}
 
 
-def test_an_environment_with_a_stack_that_was_not_planned_counts_for_nothing(bucket: Bucket) -> None:
+def test_an_environment_with_a_stack_that_was_not_planned_counts_for_nothing(bucket: BucketOfPlans) -> None:
     stacks = [bucket.plan("dev/net"), bucket.plan("prod/net")]
     outcome = create_attestations(bucket.places, review(*stacks), bucket.read(), {"dev": ["dev/app"]})
     assert outcome == AttestationOutcome({"dev": "not planned: dev/app"})
     assert (bucket.attested("dev"), bucket.attested("prod")) == ({}, {"prod/net": stacks[1].sha256})
 
 
-def test_a_plan_that_is_not_shown_makes_its_environment_count_for_nothing(bucket: Bucket) -> None:
+def test_a_plan_that_is_not_shown_makes_its_environment_count_for_nothing(bucket: BucketOfPlans) -> None:
     stacks = [bucket.plan("dev/net"), bucket.plan("dev/app")]
     attestation = build_attestation("dev", review(stacks[0]), bucket.read(), ())
     assert (attestation.plans, attestation.problem) == ({}, "planned and not shown: dev/app")
 
 
-def test_plans_of_two_attempts_are_not_attested_together(bucket: Bucket) -> None:
+def test_plans_of_two_attempts_are_not_attested_together(bucket: BucketOfPlans) -> None:
     stacks = [bucket.plan("dev/net"), bucket.plan("dev/app", "50-2")]
     attestation = build_attestation("dev", review(*stacks), bucket.read("50-2"), ())
     assert (attestation.plans, attestation.problem) == (
@@ -130,7 +130,7 @@ def test_plans_of_two_attempts_are_not_attested_together(bucket: Bucket) -> None
     )
 
 
-def test_the_last_job_alone_can_be_run_again(bucket: Bucket) -> None:
+def test_the_last_job_alone_can_be_run_again(bucket: BucketOfPlans) -> None:
     stack = bucket.plan("dev/net")
     attestation = build_attestation("dev", review(stack), bucket.read("50-3"), ())
     assert (attestation.run, attestation.plan_run, dict(attestation.plans)) == (
@@ -141,7 +141,7 @@ def test_the_last_job_alone_can_be_run_again(bucket: Bucket) -> None:
 
 
 @pytest.mark.parametrize("call", ["list", "read", "write"])
-def test_a_bucket_that_says_no_is_a_failure_of_its_environment(bucket: Bucket, call: str) -> None:
+def test_a_bucket_that_says_no_is_a_failure_of_its_environment(bucket: BucketOfPlans, call: str) -> None:
     stacks = [bucket.plan("dev/net"), bucket.plan("prod/net")]
     bucket.storage.fails = lambda what, name: what == call and name.startswith("dev/")
     outcome = create_attestations(bucket.places, review(*stacks), bucket.read(), {})
@@ -151,13 +151,13 @@ def test_a_bucket_that_says_no_is_a_failure_of_its_environment(bucket: Bucket, c
     assert bucket.attested("prod") == {"prod/net": stacks[1].sha256}
 
 
-def test_an_object_that_cannot_be_read_is_a_failure(bucket: Bucket) -> None:
+def test_an_object_that_cannot_be_read_is_a_failure(bucket: BucketOfPlans) -> None:
     bucket.storage.write(f"dev/plans/7/{HEAD}/net/50-1.json", b"{")
     outcome = create_attestations(bucket.places, review(), bucket.read(), {})
     assert set(outcome.reasons) == {"dev"}
 
 
-def test_it_attests_once(bucket: Bucket) -> None:
+def test_it_attests_once(bucket: BucketOfPlans) -> None:
     stack = bucket.plan("dev/net")
     create_attestations(bucket.places, review(stack), bucket.read(), {})
     again = create_attestations(bucket.places, review(stack), bucket.read(), {})

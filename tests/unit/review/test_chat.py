@@ -32,7 +32,7 @@ from orchestrator.review.chat import (
 )
 from orchestrator.sandbox.github import control
 from tests.support.cli import Infra
-from tests.support.github import BOT, GitHub
+from tests.support.github import BOT, ServedGitHub
 
 EMPTY = 'output "x" {\n  value = 1\n}\n'
 FILES = {
@@ -180,19 +180,19 @@ def test_other_jobs_have_no_chat(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def github(tmp_path: Path) -> Iterator[GitHub]:
-    with GitHub(tmp_path, files=FILES) as server:
+def github(tmp_path: Path) -> Iterator[ServedGitHub]:
+    with ServedGitHub(tmp_path, files=FILES) as server:
         yield server
 
 
 @pytest.fixture
-def project(github: GitHub) -> Project:
+def project(github: ServedGitHub) -> Project:
     """Trunk, as the workflow checks it out."""
     return load(github.work.root)
 
 
 @pytest.fixture
-def host(github: GitHub) -> Iterator[Client]:
+def host(github: ServedGitHub) -> Iterator[Client]:
     environ = {
         "GITHUB_API_URL": github.api_url,
         "GITHUB_REPOSITORY": github.repository,
@@ -206,7 +206,7 @@ Say = Callable[..., ChatReply]
 
 
 @pytest.fixture
-def say(github: GitHub, host: Client, project: Project) -> Say:
+def say(github: ServedGitHub, host: Client, project: Project) -> Say:
     """`say(number, body, author)` comments and lets it be answered."""
 
     def comment(number: int, body: str, author: str = "ada") -> ChatReply:
@@ -217,13 +217,13 @@ def say(github: GitHub, host: Client, project: Project) -> Say:
 
 
 @pytest.fixture
-def pull(github: GitHub) -> int:
+def pull(github: ServedGitHub) -> int:
     """An open pull request."""
     github.commit("feature", {"infra/envs/dev/net/main.tf": EMPTY.replace("1", "2")})
     return github.open("feature")
 
 
-def reactions(github: GitHub, number: int) -> list[str]:
+def reactions(github: ServedGitHub, number: int) -> list[str]:
     """The reactions to the first comment that has any."""
     return next(
         [reaction.content for reaction in each.reactions]
@@ -232,14 +232,14 @@ def reactions(github: GitHub, number: int) -> list[str]:
     )
 
 
-def ours(github: GitHub, number: int) -> list[str]:
+def ours(github: ServedGitHub, number: int) -> list[str]:
     """What we said."""
     return [comment.body for comment in github.comments(number) if comment.author == BOT]
 
 
 @pytest.mark.parametrize(("body", "stack"), [("/infra plan", ""), ("/infra plan dev/net", "dev/net")])
 def test_plan_starts_the_plan_workflow_for_the_head_that_was_read(
-    github: GitHub, say: Say, pull: int, body: str, stack: str
+    github: ServedGitHub, say: Say, pull: int, body: str, stack: str
 ) -> None:
     head = github.head(pull)
     done = say(pull, body)
@@ -251,12 +251,12 @@ def test_plan_starts_the_plan_workflow_for_the_head_that_was_read(
     assert ours(github, pull) == []
 
 
-def test_a_stack_that_the_pull_request_adds_can_be_planned(github: GitHub, say: Say, pull: int) -> None:
+def test_a_stack_that_the_pull_request_adds_can_be_planned(github: ServedGitHub, say: Say, pull: int) -> None:
     say(pull, "/infra plan dev/brand-new")
     assert github.dispatches[0].inputs["stack"] == "dev/brand-new"
 
 
-def test_apply_catches_up_after_the_merge(github: GitHub, say: Say, pull: int) -> None:
+def test_apply_catches_up_after_the_merge(github: ServedGitHub, say: Say, pull: int) -> None:
     github.merge(pull)
     say(pull, "/infra apply prod")
     (started,) = github.dispatches
@@ -264,7 +264,7 @@ def test_apply_catches_up_after_the_merge(github: GitHub, say: Say, pull: int) -
     assert started.inputs == {"environment": "prod", "pull_request": str(pull)}
 
 
-def test_unlock_names_the_stack_and_its_environment(github: GitHub, say: Say, pull: int) -> None:
+def test_unlock_names_the_stack_and_its_environment(github: ServedGitHub, say: Say, pull: int) -> None:
     say(pull, "/infra unlock dev/net")
     (started,) = github.dispatches
     assert (started.workflow, started.inputs) == (
@@ -288,7 +288,7 @@ def test_unlock_names_the_stack_and_its_environment(github: GitHub, say: Say, pu
     ],
 )
 def test_repairs_name_the_stack_and_its_environment(
-    github: GitHub, say: Say, pull: int, body: str, inputs: dict[str, str]
+    github: ServedGitHub, say: Say, pull: int, body: str, inputs: dict[str, str]
 ) -> None:
     say(pull, body)
     (started,) = github.dispatches
@@ -296,7 +296,7 @@ def test_repairs_name_the_stack_and_its_environment(
 
 
 @pytest.mark.parametrize("author", ["rita", "stranger"])
-def test_who_may_not_write_gets_nothing(github: GitHub, say: Say, pull: int, author: str) -> None:
+def test_who_may_not_write_gets_nothing(github: ServedGitHub, say: Say, pull: int, author: str) -> None:
     github.user("stranger", "none")
     bodies = ("/infra plan", "/infra apply prod", "/infra resume dev/net", "/infra help", "/infra nonsense")
     for body in bodies:
@@ -307,7 +307,7 @@ def test_who_may_not_write_gets_nothing(github: GitHub, say: Say, pull: int, aut
     assert "write permission" in told
 
 
-def test_the_permission_in_the_repository_counts(github: GitHub, say: Say, pull: int) -> None:
+def test_the_permission_in_the_repository_counts(github: ServedGitHub, say: Say, pull: int) -> None:
     roles = ("admin", "maintain", "write", "triage", "read", "none")
     for role in roles:
         github.user(f"mx-{role}", role)
@@ -332,7 +332,7 @@ def test_the_permission_in_the_repository_counts(github: GitHub, say: Say, pull:
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_comment(
-    github: GitHub, say: Say, pull: int, body: str, words: str
+    github: ServedGitHub, say: Say, pull: int, body: str, words: str
 ) -> None:
     assert say(pull, body).reaction == "confused"
     assert github.dispatches == []
@@ -342,7 +342,7 @@ def test_what_cannot_be_done_is_told_in_one_comment(
 
 
 def test_a_merged_pull_request_is_not_planned_and_an_unknown_environment_not_applied(
-    github: GitHub, say: Say, pull: int
+    github: ServedGitHub, say: Say, pull: int
 ) -> None:
     github.merge(pull)
     assert "not open" in say(pull, "/infra plan").text
@@ -354,7 +354,7 @@ def test_a_merged_pull_request_is_not_planned_and_an_unknown_environment_not_app
 
 @pytest.mark.parametrize("head", ["mallory/infra", ""])
 def test_a_forks_code_is_not_planned(
-    github: GitHub, host: Client, say: Say, pull: int, head: str, monkeypatch: pytest.MonkeyPatch
+    github: ServedGitHub, host: Client, say: Say, pull: int, head: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The server knows no forks, so one value of its answer is made one's.
     pull_request = replace(host.pull_request(pull), head_repository=head)
@@ -363,7 +363,7 @@ def test_a_forks_code_is_not_planned(
     assert github.dispatches == []
 
 
-def test_what_goes_elsewhere_is_neither_planned_nor_applied(github: GitHub, say: Say) -> None:
+def test_what_goes_elsewhere_is_neither_planned_nor_applied(github: ServedGitHub, say: Say) -> None:
     github.commit("release", {"README.md": "x\n"})
     github.commit("feature", {"a.tf": "# a\n"})
     number = control.open_pull(
@@ -375,7 +375,7 @@ def test_what_goes_elsewhere_is_neither_planned_nor_applied(github: GitHub, say:
     assert github.dispatches == []
 
 
-def test_answers_are_one_comment_that_changes(github: GitHub, say: Say, pull: int) -> None:
+def test_answers_are_one_comment_that_changes(github: ServedGitHub, say: Say, pull: int) -> None:
     say(pull, "/infra help")
     say(pull, "/infra help")
     (told,) = ours(github, pull)
@@ -388,7 +388,9 @@ def test_answers_are_one_comment_that_changes(github: GitHub, say: Say, pull: in
     assert len(github.writes()) == writes + 3
 
 
-def test_a_comment_with_our_marker_by_somebody_else_is_not_ours(github: GitHub, say: Say, pull: int) -> None:
+def test_a_comment_with_our_marker_by_somebody_else_is_not_ours(
+    github: ServedGitHub, say: Say, pull: int
+) -> None:
     github.comment(pull, "rita", f"{MARKER}\nfake")
     say(pull, "/infra help")
     assert [comment.body for comment in github.comments(pull) if comment.author == "rita"] == [
@@ -408,7 +410,7 @@ HOSTILE = (
 )
 
 
-def test_hostile_words_come_back_as_code(github: GitHub, say: Say, pull: int) -> None:
+def test_hostile_words_come_back_as_code(github: ServedGitHub, say: Say, pull: int) -> None:
     for hostile in HOSTILE:
         say(pull, f"/infra plan '{hostile}'")
         (told,) = ours(github, pull)
@@ -419,7 +421,7 @@ def test_hostile_words_come_back_as_code(github: GitHub, say: Say, pull: int) ->
     assert github.dispatches == []
 
 
-def test_what_cannot_be_started_is_told_and_an_error(github: GitHub, say: Say, pull: int) -> None:
+def test_what_cannot_be_started_is_told_and_an_error(github: ServedGitHub, say: Say, pull: int) -> None:
     github.fault("*/dispatches", method="POST", status=403)
     with pytest.raises(ForgeError, match="Cannot start infra-plan"):
         say(pull, "/infra plan")
@@ -428,13 +430,13 @@ def test_what_cannot_be_started_is_told_and_an_error(github: GitHub, say: Say, p
     assert "could not be done" in told
 
 
-def test_a_reaction_that_fails_stops_nothing(github: GitHub, say: Say, pull: int) -> None:
+def test_a_reaction_that_fails_stops_nothing(github: ServedGitHub, say: Say, pull: int) -> None:
     github.fault("*/reactions", method="POST", status=404, times=0)
     assert say(pull, "/infra plan").reaction == "rocket"
     assert len(github.dispatches) == 1
 
 
-def test_a_permission_that_cannot_be_told_is_none(github: GitHub, say: Say, pull: int) -> None:
+def test_a_permission_that_cannot_be_told_is_none(github: ServedGitHub, say: Say, pull: int) -> None:
     github.fault("*/permission", status=503, times=0)
     with pytest.raises(ForgeError):
         say(pull, "/infra plan")
@@ -444,7 +446,7 @@ def test_a_permission_that_cannot_be_told_is_none(github: GitHub, say: Say, pull
 # The command
 
 
-def test_the_command_answers_the_event(github: GitHub, pull: int) -> None:
+def test_the_command_answers_the_event(github: ServedGitHub, pull: int) -> None:
     id_ = github.comment(pull, "ada", "/infra plan dev/net")
     environ = github.environ(github.token(**RIGHTS), "issue_comment", pull)
     document = Infra(github.work.root, environ)("ci", "chat", "--json", code=0).document
@@ -454,7 +456,7 @@ def test_the_command_answers_the_event(github: GitHub, pull: int) -> None:
     assert github.dispatches[0].inputs["stack"] == "dev/net"
 
 
-def test_the_command_leaves_other_comments_alone(github: GitHub, pull: int) -> None:
+def test_the_command_leaves_other_comments_alone(github: ServedGitHub, pull: int) -> None:
     github.comment(pull, "ada", "Looks good")
     environ = github.environ(github.token(), "issue_comment", pull)
     ran = Infra(github.work.root, environ)("ci", "chat", code=0)

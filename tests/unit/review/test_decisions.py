@@ -16,23 +16,23 @@ from orchestrator.review.reviewers import Reviewers
 from orchestrator.state.attestations import Attestation, Attestations
 from orchestrator.state.plan_objects import PlanObjects
 from tests.support.memory_storage import MemoryStorage
-from tests.unit.review.test_reviewers import PULL, FakeHost, FakeRepository, at
+from tests.unit.review.test_reviewers import PULL, FakeRepository, ForgeWithReviews, at
 
 MERGED = replace(PULL, merged_at=at(30))
 REVIEW = ReviewRule()
 
 
-class Teams:
+class OneTeam:
     """A team of which olga is a member."""
 
     def is_member(self, team: str, login: str) -> bool:
         return (team, login) == ("acme/prod", "olga")
 
 
-class DecidingHost(FakeHost):
+class DecidingHost(ForgeWithReviews):
     """A host that can tell who is in a team."""
 
-    teams = Teams()
+    teams = OneTeam()
 
 
 def plan(*gone: str) -> Digest:
@@ -41,7 +41,7 @@ def plan(*gone: str) -> Digest:
     return Digest("prod/app", "lineage", "", resources)
 
 
-class Bucket:
+class AttestedPlans:
     """Where plans and attestations are, each posted at a minute."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Bucket:
         return decisions(host).approval_of(pull, "prod", rule, [self.objects])
 
 
-def decisions(host: FakeHost) -> Decisions:
+def decisions(host: ForgeWithReviews) -> Decisions:
     reviewers = Reviewers(cast(Forge, host), cast(Repository, FakeRepository()))
     return Decisions(cast(Forge, host), reviewers)
 
@@ -81,11 +81,11 @@ def reason(answer: Approval | RefusedApproval) -> str:
 
 
 @pytest.fixture
-def bucket() -> Bucket:
-    return Bucket()
+def bucket() -> AttestedPlans:
+    return AttestedPlans()
 
 
-def test_the_newest_plan_before_the_review_counts(bucket: Bucket) -> None:
+def test_the_newest_plan_before_the_review_counts(bucket: AttestedPlans) -> None:
     bucket.post("1-1", 10, plan("a"))
     bucket.post("2-1", 12, plan("b"))
     bucket.post("3-1", 16, plan("c"))
@@ -95,7 +95,7 @@ def test_the_newest_plan_before_the_review_counts(bucket: Bucket) -> None:
 
 
 @pytest.mark.parametrize("minute", [15, 16])
-def test_a_plan_that_nobody_could_see_approves_nothing(bucket: Bucket, minute: int) -> None:
+def test_a_plan_that_nobody_could_see_approves_nothing(bucket: AttestedPlans, minute: int) -> None:
     bucket.post("1-1", minute, plan("a"))
     assert (
         reason(bucket.answer(approves("bert", 15))) == "no plan of prod was attested before it was approved"
@@ -103,28 +103,28 @@ def test_a_plan_that_nobody_could_see_approves_nothing(bucket: Bucket, minute: i
 
 
 @pytest.mark.parametrize("login", ["ada", "rita", "helper[bot]"])
-def test_an_approval_of_an_author_a_reader_or_a_bot_is_none(bucket: Bucket, login: str) -> None:
+def test_an_approval_of_an_author_a_reader_or_a_bot_is_none(bucket: AttestedPlans, login: str) -> None:
     bucket.post("1-1", 10, plan("a"))
     assert reason(bucket.answer(approves(login, 15))).startswith("nobody who may write approved")
 
 
-def test_an_author_of_what_it_carries_approves_nothing(bucket: Bucket) -> None:
+def test_an_author_of_what_it_carries_approves_nothing(bucket: AttestedPlans) -> None:
     bucket.post("1-1", 10, plan("a"))
     rule = ReviewRule(carried=frozenset({"bert"}))
     assert "who wrote none of what it approves" in reason(bucket.answer(approves("bert", 15), rule=rule))
 
 
-def test_a_plan_without_an_attestation_is_none(bucket: Bucket) -> None:
+def test_a_plan_without_an_attestation_is_none(bucket: AttestedPlans) -> None:
     bucket.objects.create(PULL.number, PULL.head, "prod/app", "1-1", encode(plan("a")))
     assert "no plan of prod was attested" in reason(bucket.answer(approves("bert", 15)))
 
 
-def test_a_plan_that_is_not_the_attested_one_is_none(bucket: Bucket) -> None:
+def test_a_plan_that_is_not_the_attested_one_is_none(bucket: AttestedPlans) -> None:
     bucket.post("1-1", 10, plan("a"), attested=b"another")
     assert "not those that were attested" in reason(bucket.answer(approves("bert", 15)))
 
 
-def test_a_later_attestation_that_does_not_count_hides_an_earlier_one(bucket: Bucket) -> None:
+def test_a_later_attestation_that_does_not_count_hides_an_earlier_one(bucket: AttestedPlans) -> None:
     bucket.post("1-1", 10, plan("a"))
     bucket.post("2-1", 12, plan("a"))
     name = f"prod/attestations/{PULL.number}/{PULL.head}/2-1.json"
@@ -132,7 +132,7 @@ def test_a_later_attestation_that_does_not_count_hides_an_earlier_one(bucket: Bu
     assert "2-1.json cannot be read" in reason(bucket.answer(approves("bert", 15)))
 
 
-def test_the_merge_approves_what_was_posted_before_it(bucket: Bucket) -> None:
+def test_the_merge_approves_what_was_posted_before_it(bucket: AttestedPlans) -> None:
     rule = ReviewRule("merge")
     bucket.post("1-1", 31, plan("a"))
     assert "no plan of prod was attested" in reason(bucket.answer(rule=rule))
@@ -143,7 +143,7 @@ def test_the_merge_approves_what_was_posted_before_it(bucket: Bucket) -> None:
     assert answer.digests == {"prod/app": plan("b")}
 
 
-def test_each_owned_path_needs_one_of_its_owners(bucket: Bucket) -> None:
+def test_each_owned_path_needs_one_of_its_owners(bucket: AttestedPlans) -> None:
     bucket.post("1-1", 10, plan("a"))
     bucket.post("2-1", 14, plan("b"))
     rule = ReviewRule("codeowners", owned=(("a.tf", ("@bert",)), ("b.tf", ("@acme/prod",))))
@@ -160,13 +160,13 @@ def test_each_owned_path_needs_one_of_its_owners(bucket: Bucket) -> None:
     [((("a.tf", ()),), "nobody owns a.tf by CODEOWNERS"), ((), "it changes nothing that anybody owns")],
 )
 def test_a_path_without_owners_is_approved_by_nobody(
-    bucket: Bucket, owned: tuple[tuple[str, tuple[str, ...]], ...], words: str
+    bucket: AttestedPlans, owned: tuple[tuple[str, tuple[str, ...]], ...], words: str
 ) -> None:
     bucket.post("1-1", 10, plan("a"))
     assert reason(bucket.answer(approves("bert", 15), rule=ReviewRule("codeowners", owned=owned))) == words
 
 
-def test_where_the_authors_are_unknown_nothing_is_approved(bucket: Bucket) -> None:
+def test_where_the_authors_are_unknown_nothing_is_approved(bucket: AttestedPlans) -> None:
     bucket.post("1-1", 10, plan("a"))
     host = DecidingHost(given=[approves("bert", 15)], moves=[])
     assert isinstance(decisions(host).approval_of(MERGED, "prod", REVIEW, [bucket.objects]), RefusedApproval)
@@ -179,7 +179,7 @@ def test_where_the_authors_are_unknown_nothing_is_approved(bucket: Bucket) -> No
     ids=["after the plan", "by the author", "before the plan", "by a reader"],
 )
 def test_a_label_allows_what_the_plan_before_it_deletes(
-    bucket: Bucket, actor: str, minute: int, is_allowed: bool
+    bucket: AttestedPlans, actor: str, minute: int, is_allowed: bool
 ) -> None:
     bucket.post("1-1", 10, plan("a"))
     approval = Approval(MERGED, at(25), {"prod/app": plan("a")})

@@ -37,7 +37,7 @@ ATTEMPT = "8813-1"
 
 
 @dataclass
-class FakeHost:
+class ForgeWithEnvironments:
     """What a gate asks of a host."""
 
     words: ClassVar[ForgeWords] = GITHUB_WORDS
@@ -62,7 +62,7 @@ class FakeHost:
 
 
 def host(found: ForgeEnvironment | ForgeError | None = None, *reviews: RunReview) -> Forge:
-    return cast(Forge, FakeHost({"prod-approval": found} if found else {}, reviews))
+    return cast(Forge, ForgeWithEnvironments({"prod-approval": found} if found else {}, reviews))
 
 
 def approved(user: str, environment: str = "prod-approval", state: str = "approved") -> RunReview:
@@ -92,7 +92,7 @@ def test_a_gate_without_reviewers_holds_nothing_back(
 
 
 def test_a_gate_is_asked_once_and_without_an_answer_nothing_is_decided() -> None:
-    fake = FakeHost({"prod-approval": ForgeEnvironment("prod-approval", reviewers=2)})
+    fake = ForgeWithEnvironments({"prod-approval": ForgeEnvironment("prod-approval", reviewers=2)})
     gate = Gate(cast(Forge, fake), "prod")
     assert (gate.problem, gate.problem, fake.asked) == ("", "", 1)
     with pytest.raises(ForgeError):

@@ -14,14 +14,14 @@ from orchestrator.repository.loading import load
 from orchestrator.repository.model import Project
 from orchestrator.review.lock_file_approval import LockFileApproval
 from tests.conftest import MakeRepo
-from tests.unit.review.test_reviewers import PULL, FakeHost, at, move
+from tests.unit.review.test_reviewers import PULL, ForgeWithReviews, at, move
 
 LOCK = "infra/envs/prod/app/.terraform.lock.hcl"
 OWNERS = f"* @rita\n/{LOCK} @olga @acme/platform\n/free/\n"
 
 
 @dataclass
-class ChangedHost(FakeHost):
+class ChangedHost(ForgeWithReviews):
     """A host with one pull request, which changes some files."""
 
     teams: None = None

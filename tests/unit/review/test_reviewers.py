@@ -41,7 +41,7 @@ def move(actor: str, before: str, after: str, minute: int = 5) -> BranchMove:
 
 
 @dataclass
-class FakeHost:
+class ForgeWithReviews:
     """The part of a host that tells who did what."""
 
     words: ClassVar[ForgeWords] = GITHUB_WORDS
@@ -90,38 +90,42 @@ class FakeRepository:
         return older == newer
 
 
-def reviewers(host: FakeHost, *clean: str) -> Reviewers:
+def reviewers(host: ForgeWithReviews, *clean: str) -> Reviewers:
     return Reviewers(cast(Forge, host), cast(Repository, FakeRepository(clean)))
 
 
 def test_whoever_pushed_to_the_branch_is_an_author() -> None:
-    host = FakeHost(moves=[move("ada", "", "h1"), move("Bert", "h1", "h2")])
+    host = ForgeWithReviews(moves=[move("ada", "", "h1"), move("Bert", "h1", "h2")])
     assert reviewers(host).authors(PULL) == {"ada", "bert"}
     assert not reviewers(host).may_approve("bert", PULL)
     assert reviewers(host).may_approve("olga", PULL)
 
 
 def test_a_force_push_hides_nobody() -> None:
-    host = FakeHost(moves=[move("ada", "", "h0"), move("bert", "h0", "h1"), move("ada", "h1", "h2")])
+    host = ForgeWithReviews(moves=[move("ada", "", "h0"), move("bert", "h0", "h1"), move("ada", "h1", "h2")])
     assert reviewers(host).authors(PULL) == {"ada", "bert"}
 
 
 def test_an_older_branch_of_the_same_name_is_another_one() -> None:
-    host = FakeHost(moves=[move("bert", "", "old", 1), move("bert", "old", "", 2), move("ada", "", "h2", 3)])
+    host = ForgeWithReviews(
+        moves=[move("bert", "", "old", 1), move("bert", "old", "", 2), move("ada", "", "h2", 3)]
+    )
     assert reviewers(host).authors(PULL) == {"ada"}
     # What was pushed after the pull request was opened counts, also past a branch that was made again.
     again = [move("bert", "h1", "h2", 11), move("olga", "h2", "", 12), move("olga", "", "h2", 13)]
-    host = FakeHost(moves=[move("ada", "", "h1", 3), *again])
+    host = ForgeWithReviews(moves=[move("ada", "", "h1", 3), *again])
     assert reviewers(host).authors(PULL) == {"ada", "bert", "olga"}
 
 
 def test_a_declared_author_of_a_commit_is_an_author() -> None:
-    host = FakeHost(commits=[PullRequestCommit("h1", ("t1",), "bert"), PullRequestCommit("h2", ("h1",), "")])
+    host = ForgeWithReviews(
+        commits=[PullRequestCommit("h1", ("t1",), "bert"), PullRequestCommit("h2", ("h1",), "")]
+    )
     assert reviewers(host).authors(PULL) == {"ada", "bert"}
 
 
 def test_web_flow_and_a_clean_merge_of_trunk_make_nobody_an_author() -> None:
-    host = FakeHost(
+    host = ForgeWithReviews(
         moves=[move("ada", "", "h1"), move("bert", "h1", "h2")],
         commits=[PullRequestCommit("h1", ("t1",), "web-flow"), PullRequestCommit("h2", ("h1", "t2"), "bert")],
     )
@@ -132,7 +136,7 @@ def test_web_flow_and_a_clean_merge_of_trunk_make_nobody_an_author() -> None:
 
 def test_a_merge_of_something_else_has_its_pusher_for_an_author() -> None:
     """Whatever its commit declares."""
-    host = FakeHost(
+    host = ForgeWithReviews(
         moves=[move("ada", "", "h1"), move("bert", "h1", "h2")],
         commits=[PullRequestCommit("h1", ("t1",), "ada"), PullRequestCommit("h2", ("h1", "x"), "")],
     )
@@ -141,7 +145,7 @@ def test_a_merge_of_something_else_has_its_pusher_for_an_author() -> None:
 
 def test_a_merge_of_trunk_is_one_of_trunk_before_the_pull_request_itself() -> None:
     """What it brought to trunk is no trunk that it could have merged."""
-    host = FakeHost(
+    host = ForgeWithReviews(
         moves=[move("ada", "", "h1"), move("bert", "h1", "h2")],
         commits=[PullRequestCommit("h1", ("t1",), "ada"), PullRequestCommit("h2", ("h1", "t2"), "bert")],
     )
@@ -151,7 +155,7 @@ def test_a_merge_of_trunk_is_one_of_trunk_before_the_pull_request_itself() -> No
 
 
 def test_a_push_of_a_merge_and_more_is_the_pushers_own_work() -> None:
-    host = FakeHost(
+    host = ForgeWithReviews(
         moves=[move("ada", "", "h0"), move("bert", "h0", "h2")],
         commits=[
             PullRequestCommit("h0", ("t1",), "ada"),
@@ -165,19 +169,21 @@ def test_a_push_of_a_merge_and_more_is_the_pushers_own_work() -> None:
 @pytest.mark.parametrize(
     ("host", "pull", "words"),
     [
-        (FakeHost(moves=[move("ada", "", "h1")]), PULL, "does not report who pushed h2"),
-        (FakeHost(), replace(PULL, head_repository="eve/infra"), "another repository"),
-        (FakeHost(commits=[PullRequestCommit("c", ("t1",), "")] * 250), PULL, "250 commits or more"),
+        (ForgeWithReviews(moves=[move("ada", "", "h1")]), PULL, "does not report who pushed h2"),
+        (ForgeWithReviews(), replace(PULL, head_repository="eve/infra"), "another repository"),
+        (ForgeWithReviews(commits=[PullRequestCommit("c", ("t1",), "")] * 250), PULL, "250 commits or more"),
     ],
 )
-def test_where_the_authors_are_unknown_nobody_approves(host: FakeHost, pull: PullRequest, words: str) -> None:
+def test_where_the_authors_are_unknown_nobody_approves(
+    host: ForgeWithReviews, pull: PullRequest, words: str
+) -> None:
     with pytest.raises(AuthorsUnknownError, match=words):
         reviewers(host).may_approve("bert", pull)
 
 
 @pytest.mark.parametrize("login", ["ada", "ADA", "rita", "", "helper[bot]", "carla"])
 def test_authors_readers_bots_and_authors_of_what_it_carries_do_not_approve(login: str) -> None:
-    assert not reviewers(FakeHost()).may_approve(login, PULL, frozenset({"carla"}))
+    assert not reviewers(ForgeWithReviews()).may_approve(login, PULL, frozenset({"carla"}))
 
 
 def test_only_the_last_review_of_the_head_counts() -> None:
@@ -188,13 +194,15 @@ def test_only_the_last_review_of_the_head_counts() -> None:
         Review("carla", "APPROVED", "h2", at(23)),
         Review("carla", "COMMENTED", "h2", at(24)),
     ]
-    assert [approval.author for approval in reviewers(FakeHost(given=reviews)).approvals(PULL)] == ["carla"]
+    assert [approval.author for approval in reviewers(ForgeWithReviews(given=reviews)).approvals(PULL)] == [
+        "carla"
+    ]
 
 
 def test_a_label_counts_by_who_set_it_last() -> None:
     def set_by(*events: tuple[str, bool]) -> Any:
         labels = [LabelEvent("go", actor, at(20 + n), added) for n, (actor, added) in enumerate(events)]
-        return reviewers(FakeHost(labels=labels)).labelled_at(PULL, "go")
+        return reviewers(ForgeWithReviews(labels=labels)).labelled_at(PULL, "go")
 
     assert set_by(("bert", True)) is not None
     assert set_by(("ada", True)) is None
@@ -203,7 +211,7 @@ def test_a_label_counts_by_who_set_it_last() -> None:
 
 
 def test_a_direct_push_has_its_pusher_for_an_author() -> None:
-    assert reviewers(FakeHost()).author_of_push("main", "direct") == {"olga"}
+    assert reviewers(ForgeWithReviews()).author_of_push("main", "direct") == {"olga"}
 
 
 @pytest.mark.parametrize(
@@ -220,6 +228,6 @@ def test_a_direct_push_has_its_pusher_for_an_author() -> None:
 def test_a_direct_push_of_which_the_host_knows_no_pusher_has_unknown_authors(
     moves: list[BranchMove], repository: FakeRepository | None
 ) -> None:
-    known = Reviewers(cast(Forge, FakeHost(moves=moves)), cast(Repository, repository))
+    known = Reviewers(cast(Forge, ForgeWithReviews(moves=moves)), cast(Repository, repository))
     with pytest.raises(AuthorsUnknownError, match="does not report who pushed direct to feature"):
         known.author_of_push("feature", "direct")

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.errors import SandboxError
 from orchestrator.sandbox import attach, control
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 
 
 def refuse(name: str) -> None:
@@ -78,7 +78,7 @@ def test_a_sandbox_that_does_not_answer_is_an_error(info: attach.Info) -> None:
 
 
 def test_githubs_own_api_is_asked_about_the_project_alone(tmp_path: Path) -> None:
-    with GitHub(tmp_path) as github:
+    with ServedGitHub(tmp_path) as github:
         github.commit("feature", {"a.tf": "1\n"})
         number = github.open("feature", "Add a")
         token = github.token(pull_requests="read")

@@ -330,7 +330,7 @@ SECOND = (
 THIRD = ("s3-default-tag-removed", "s3-object-deleted")
 
 
-class Stack:
+class RecordedRoot:
     """`main.tf` in a folder of its own, and a Terraform that uses the attached provider."""
 
     def __init__(self, folder: Path, reattach: str) -> None:
@@ -407,7 +407,7 @@ def keep(case: str, document: dict[str, Any]) -> None:
     sys.stderr.write(f"{case}: {[one['address'] for one in document.get('resource_drift', [])]}\n")
 
 
-def keep_computed(stack: Stack) -> None:
+def keep_computed(stack: RecordedRoot) -> None:
     """Write what only the provider sets, of the types in use."""
     schemas = json.loads(stack.run("providers", "schema", "-json"))["provider_schemas"][ADDRESS]
     used = {address.partition(".")[0] for address in stack.ids()}
@@ -450,12 +450,12 @@ def main() -> None:
             folder = Path(name)
             shutil.copy(HERE / "main.tf", folder)
             with attached_provider(folder) as reattach:
-                record_all(Stack(folder, reattach))
+                record_all(RecordedRoot(folder, reattach))
         finally:
             server.terminate()
 
 
-def record_all(stack: Stack) -> None:
+def record_all(stack: RecordedRoot) -> None:
     """Record with servers that run."""
     stack.run("init", "-no-color")
     stack.apply()

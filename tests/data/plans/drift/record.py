@@ -22,7 +22,7 @@ from orchestrator.sandbox.provider.server import ProviderServer
 from orchestrator.sandbox.schemas import RecordedSchemas
 from orchestrator.sandbox.sentinel import Sentinel
 from orchestrator.sandbox.world import World
-from tests.support.simulated import Stack, attached
+from tests.support.simulated import SimulatedRoot, attached
 
 HERE = Path(__file__).parent
 TYPES = [
@@ -73,7 +73,7 @@ def change(world: World, what: str, name: str, *rest: Any) -> None:
         world.set(name, *rest)
 
 
-def computed(stack: Stack, plan: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
+def computed(stack: SimulatedRoot, plan: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
     """What only the provider sets, of the types that drifted."""
     schemas = json.loads(stack.run("providers", "schema", "-json").out)["provider_schemas"]
     found: dict[str, dict[str, list[str]]] = {}

@@ -40,15 +40,15 @@ def project(make_repo: MakeRepo) -> Project:
     return load(make_repo({"infra.yaml": "backend: {gcs: {bucket: acme-state}}\n", **files}).root)
 
 
-class Terminal(io.StringIO):
+class TerminalInput(io.StringIO):
     def isatty(self) -> bool:
         return True
 
 
 def ask(checkout: Project, answers: str | None = None, **options: Any) -> tuple[BootstrapNames, str]:
     """The names, and what was written to standard error; `answers` are typed on a terminal."""
-    err = Terminal() if answers is not None else io.StringIO()
-    stdin = Terminal(answers) if answers is not None else io.StringIO()
+    err = TerminalInput() if answers is not None else io.StringIO()
+    stdin = TerminalInput(answers) if answers is not None else io.StringIO()
     app = App({"HOME": str(Path.cwd())}, stdin, io.StringIO(), err)
     return find_names(app, checkout, NameOptions(**{**NOTHING, **options})), err.getvalue()
 

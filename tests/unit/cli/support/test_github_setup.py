@@ -54,7 +54,7 @@ OLDER = {
 
 
 @dataclass
-class Host:
+class RepositoryToSetUp:
     """The sandbox's GitHub with one repository, and the project of a checkout.
 
     `requests` counts the requests of a run; the one with the number `last` ends it, although GitHub did what
@@ -115,7 +115,7 @@ def project(served: Served) -> Project:
 
 
 @pytest.fixture
-def host(served: Served, project: Project, monkeypatch: pytest.MonkeyPatch) -> Host:
+def host(served: Served, project: Project, monkeypatch: pytest.MonkeyPatch) -> RepositoryToSetUp:
     environ = {
         "GITHUB_API_URL": served.api_url,
         "GITHUB_SERVER_URL": served.url,
@@ -123,7 +123,7 @@ def host(served: Served, project: Project, monkeypatch: pytest.MonkeyPatch) -> H
         "GITHUB_TOKEN": served.token("olga"),
         "HOME": str(project.root),
     }
-    host = Host(served, project, environ)
+    host = RepositoryToSetUp(served, project, environ)
 
     def answer(
         _requester: StrictRequester,
@@ -158,7 +158,7 @@ def host(served: Served, project: Project, monkeypatch: pytest.MonkeyPatch) -> H
     ids=["bootstrap", "bootstrap-again", "doctor"],
 )
 def test_a_run_that_is_killed_after_any_request_is_finished_by_the_next(
-    host: Host, settings: dict[str, Any], provider: str
+    host: RepositoryToSetUp, settings: dict[str, Any], provider: str
 ) -> None:
     host.reset(settings)
     changed = host.set_up(provider).changed
@@ -193,7 +193,9 @@ def test_a_run_that_is_killed_after_any_request_is_finished_by_the_next(
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, OLDER], ids=["first", "again"])
-def test_a_change_whose_answer_is_lost_is_not_made_twice(host: Host, settings: dict[str, Any]) -> None:
+def test_a_change_whose_answer_is_lost_is_not_made_twice(
+    host: RepositoryToSetUp, settings: dict[str, Any]
+) -> None:
     """It is looked for before it is sent again: GitHub refuses to create what exists."""
     request = SetupRequest("main", ("dev", "prod"), ("prod",), ("olga",), PROVIDER)
     with open_github(host.environ, RetryPolicy(sleep=lambda seconds: None)) as forge:

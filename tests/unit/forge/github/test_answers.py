@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import ForgeError
-from tests.support.github_answers import ADDRESS, CALLS, LINKS, Answers
+from tests.support.github_answers import ADDRESS, CALLS, LINKS, ScriptedClient
 
 BODIES = {
     "html": b"<!DOCTYPE html><html><body>Sign in to the proxy</body></html>",
@@ -30,12 +30,12 @@ BODIES = {
 
 
 @pytest.fixture(scope="module")
-def answers() -> Answers:
-    return Answers()
+def answers() -> ScriptedClient:
+    return ScriptedClient()
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_no_answer_ends_in_another_error(answers: Answers, body: bytes) -> None:
+def test_no_answer_ends_in_another_error(answers: ScriptedClient, body: bytes) -> None:
     for name in CALLS:
         for status in (200, 403):
             message = "fine"
@@ -47,7 +47,7 @@ def test_no_answer_ends_in_another_error(answers: Answers, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_text_that_cannot_be_encoded_is_no_other_error(answers: Answers, name: str) -> None:
+def test_a_text_that_cannot_be_encoded_is_no_other_error(answers: ScriptedClient, name: str) -> None:
     """Names of an answer stand in the addresses of further requests."""
     for body in _with_half_characters(CALLS[name][1]):
         with suppress(ForgeError):
@@ -70,7 +70,7 @@ def _with_half_characters(value: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("name", ["pull request", "reviews", "comments", "branch moves", "label events"])
 @pytest.mark.parametrize("wrong", [None, 7, [], {}])
-def test_an_answer_that_lacks_a_key_is_no_value(answers: Answers, name: str, wrong: object) -> None:
+def test_an_answer_that_lacks_a_key_is_no_value(answers: ScriptedClient, name: str, wrong: object) -> None:
     key = {"pull request": "head", "reviews": "state", "comments": "id", "branch moves": "after"}.get(
         name, "label"
     )
@@ -84,18 +84,18 @@ def test_an_answer_that_lacks_a_key_is_no_value(answers: Answers, name: str, wro
 
 @pytest.mark.parametrize("name", ["reviews", "commits", "comments", "changed paths"])
 @pytest.mark.parametrize("link", [LINKS[1], f'<{ADDRESS}/pulls/7/reviews?page=1>; rel="next"'])
-def test_a_list_without_an_end_is_an_error(answers: Answers, name: str, link: str) -> None:
+def test_a_list_without_an_end_is_an_error(answers: ScriptedClient, name: str, link: str) -> None:
     """Those that were read so far are not taken for all: an author or a review could be missing."""
     with pytest.raises(ForgeError, match="does not end"):
         answers.call(name, 200, json.dumps(CALLS[name][1]).encode(), link)
 
 
-def test_who_pushed_is_not_told_by_a_list_without_an_end(answers: Answers) -> None:
+def test_who_pushed_is_not_told_by_a_list_without_an_end(answers: ScriptedClient) -> None:
     with pytest.raises(ForgeError, match="does not end"):
         answers.call("branch moves", 200, json.dumps(CALLS["branch moves"][1]).encode(), LINKS[2])
 
 
-def test_a_next_page_without_an_address_is_no_other_error(answers: Answers) -> None:
+def test_a_next_page_without_an_address_is_no_other_error(answers: ScriptedClient) -> None:
     move = {
         "actor": {"login": "ada", "id": 1, "type": "User"},
         "before": "0" * 40,
@@ -108,7 +108,7 @@ def test_a_next_page_without_an_address_is_no_other_error(answers: Answers) -> N
         answers.read(json.dumps(document).encode())
 
 
-def test_a_list_is_read_twice_by_one_client(answers: Answers) -> None:
+def test_a_list_is_read_twice_by_one_client(answers: ScriptedClient) -> None:
     """Its pages are no repetition the second time."""
     for _ in range(2):
         with pytest.raises(ForgeError, match="does not end"):
@@ -116,6 +116,6 @@ def test_a_list_is_read_twice_by_one_client(answers: Answers) -> None:
         assert answers.call("reviews", 200, json.dumps(CALLS["reviews"][1]).encode())
 
 
-def test_the_token_goes_to_no_other_host(answers: Answers) -> None:
+def test_the_token_goes_to_no_other_host(answers: ScriptedClient) -> None:
     with pytest.raises(ForgeError, match="not as documented"):
         answers.call("reviews", 200, json.dumps(CALLS["reviews"][1]).encode(), LINKS[3])

@@ -34,7 +34,7 @@ DISPATCH = Event(
 
 
 @dataclass
-class Pulls:
+class ForgeWithPull:
     """A host that knows one pull request, or none."""
 
     pull: PullRequest | None = PULL
@@ -46,7 +46,7 @@ class Pulls:
 
 
 def complete(event: Event, pull: PullRequest | None) -> Event:
-    return complete_event(event, cast(Forge, Pulls(pull)))
+    return complete_event(event, cast(Forge, ForgeWithPull(pull)))
 
 
 def test_a_run_on_the_pull_request_s_own_branch_may() -> None:

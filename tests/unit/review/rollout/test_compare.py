@@ -191,13 +191,13 @@ SAFE = Repair("the apply R was interrupted", "resumed", steps=("its lock 7 is re
 
 
 @dataclass
-class Answers:
+class FixedApprovals:
     """Approvals that always answer the same."""
 
     verdict: Verdict
 
     @property
-    def approvals(self) -> Answers:
+    def approvals(self) -> FixedApprovals:
         return self
 
     def compare(self, stack: object, digest: Digest, entry: object, *, gated: object) -> Verdict:
@@ -219,7 +219,7 @@ def verdict_of(
     """The verdict's kind and reason, and how to approve it; `gate` says whether the gate has reviewers."""
     asked = Gate(None, "dev")
     vars(asked)["problem"] = "" if gate else "it has no reviewers"
-    judge = TrunkGate(session, cast(PendingRules, Answers(answer)), asked, **more)
+    judge = TrunkGate(session, cast(PendingRules, FixedApprovals(answer)), asked, **more)
     stack = session.context.project.stacks["dev/a"]
     verdict = judge.decide(stack, planned, None)
     return verdict.kind, verdict.reason, judge.way_out(stack, verdict)

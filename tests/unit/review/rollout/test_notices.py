@@ -72,7 +72,7 @@ def test_rules_that_a_commit_made_stricter_are_told(make_repo: MakeRepo, after: 
 
 
 @dataclass
-class FakeHost:
+class ForgeWithPlan:
     """A repository with one open pull request and our plan on it."""
 
     body: str
@@ -102,7 +102,7 @@ def test_the_plan_of_an_open_pull_request_announces_the_stricter_rules(make_repo
         reviews.database("prod/net"),
         environments=(EnvironmentRules("prod", protected=True, approved_by="merge"),),
     )
-    host, outbox = FakeHost(render_comment(planned)), Outbox()
+    host, outbox = ForgeWithPlan(render_comment(planned)), Outbox()
     assert "the merge is the approval" in host.body
     notify_open_pull_requests(
         cast(Forge, host), load(repo.root), [environment_results.make_result("nothing")], outbox
@@ -126,7 +126,7 @@ def test_the_plan_of_an_open_pull_request_says_that_the_policy_changed(
 ) -> None:
     repo = make_repo({**FILES, "infra.yaml": LOOSE})
     repo.commit(tightened, "Policy")
-    host, outbox = FakeHost(render_comment(reviews.review(reviews.database("prod/net")))), Outbox()
+    host, outbox = ForgeWithPlan(render_comment(reviews.review(reviews.database("prod/net")))), Outbox()
     results = [environment_results.make_result("nothing")]
     notify_open_pull_requests(cast(Forge, host), load(repo.root), results, outbox)
     assert outbox.failures == []

@@ -38,7 +38,7 @@ INFO = RunInfo("R-1", "ci", "c" * 40, "2026-01-02T03:04:05Z", 1.0)
 
 
 @dataclass
-class Told:
+class ForgeWithMergedPulls:
     """A host with merged pull requests, whose comments and statuses can be looked at.
 
     `merged` gives the number of the pull request of a commit, `refused` are commits whose status cannot be
@@ -89,16 +89,16 @@ class Told:
         return
 
 
-def told(host: Told, make_repo: MakeRepo, *landings: Any) -> None:
+def told(host: ForgeWithMergedPulls, make_repo: MakeRepo, *landings: Any) -> None:
     assert not tell_of(host, make_repo({"infra/envs/prod/net/main.tf": ""}), *landings)
 
 
-def tell_of(host: Told, repo: Repo, *landings: Any) -> list[str]:
+def tell_of(host: ForgeWithMergedPulls, repo: Repo, *landings: Any) -> list[str]:
     """Tell of landings in a repository; what could not be told."""
     return publish_results(cast(Forge, host), load(repo.root), landings).failures
 
 
-def body(host: Told, number: int = 1) -> str:
+def body(host: ForgeWithMergedPulls, number: int = 1) -> str:
     (comment,) = host.comments(number)
     return comment.body
 
@@ -131,7 +131,7 @@ def test_what_a_cancelled_apply_finished_is_told_as_applied(
 
 
 def test_a_run_that_never_came_to_the_apply_is_told(make_repo: MakeRepo) -> None:
-    host = Told()
+    host = ForgeWithMergedPulls()
     told(host, make_repo, build_unapplied_result(FACTS, "prod", is_pending=True, requested_by=1))
     assert "the run was cancelled, or its gate was rejected, before anything was applied" in body(host)
     assert "`/infra apply prod`" in body(host)
@@ -139,7 +139,7 @@ def test_a_run_that_never_came_to_the_apply_is_told(make_repo: MakeRepo) -> None
 
 
 def test_nothing_pending_any_more_corrects_what_was_told_and_tells_nobody_else(make_repo: MakeRepo) -> None:
-    host = Told()
+    host = ForgeWithMergedPulls()
     nothing = build_unapplied_result(FACTS, "prod", is_pending=False, requested_by=1)
     told(host, make_repo, nothing)
     assert host.comments(1) == []
@@ -156,9 +156,9 @@ def test_nothing_pending_any_more_corrects_what_was_told_and_tells_nobody_else(m
     assert "✓ prod is done" in body(host)
 
 
-def trunk_of(repo: Repo, *states: str) -> tuple[Told, list[str]]:
+def trunk_of(repo: Repo, *states: str) -> tuple[ForgeWithMergedPulls, list[str]]:
     """A host that has set these states on the commits of trunk, oldest first, each by a pull request."""
-    host, commits = Told(), []
+    host, commits = ForgeWithMergedPulls(), []
     for number, state in enumerate(states, 1):
         commits.append(repo.commit({"README.md": f"{number}\n"}))
         host.merged[commits[-1]] = number

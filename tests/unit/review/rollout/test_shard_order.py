@@ -28,7 +28,7 @@ JOB = {"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "7", "GITHUB_RUN_ATTEMPT": "2"
 STACKS = ("dev/a", "dev/b", "dev/c")
 
 
-class Clock:
+class ShardClock:
     """Time passes only while somebody sleeps; `then` happens at the first sleep."""
 
     def __init__(self, then: Callable[[], None] = lambda: None) -> None:
@@ -53,14 +53,14 @@ def session(make_repo: MakeRepo) -> Session:
     return session_in_memory(load(make_repo(FILES).root), MemoryStorage(), JOB)
 
 
-def others(session: Session, clock: Clock) -> OtherShards:
+def others(session: Session, clock: ShardClock) -> OtherShards:
     return OtherShards(session, part_of(session, 1), clock, clock.sleep)
 
 
 def test_a_part_that_never_began_is_given_up_and_named(session: Session) -> None:
     record_shard_start(session, part_of(session, 1))
     record_shard_start(session, part_of(session, 2))
-    clock = Clock()
+    clock = ShardClock()
     ids = [id_ for index in (2, 3) for id_ in part_of(session, index).stacks]
     assert len(ids) == 2
     with pytest.raises(LockedError) as error:
@@ -68,7 +68,7 @@ def test_a_part_that_never_began_is_given_up_and_named(session: Session) -> None
     # The one that began is waited for as long as an apply may take; the other was given up before.
     assert part_of(session, 2).stacks[0] in error.value.message
     assert part_of(session, 3).stacks[0] not in error.value.message
-    clock = Clock()
+    clock = ShardClock()
     (lost,) = part_of(session, 3).stacks
     assert others(session, clock).wait([lost]) == {lost: "part 3/3 of this run never began"}
     assert clock.seconds == START_LIMIT
@@ -76,7 +76,7 @@ def test_a_part_that_never_began_is_given_up_and_named(session: Session) -> None
 
 def test_a_part_that_begins_late_is_waited_for(session: Session) -> None:
     (late,) = part_of(session, 3).stacks
-    clock = Clock(lambda: record_shard_start(session, part_of(session, 3)))
+    clock = ShardClock(lambda: record_shard_start(session, part_of(session, 3)))
     with pytest.raises(LockedError):
         others(session, clock).wait([late])
     assert clock.seconds > START_LIMIT

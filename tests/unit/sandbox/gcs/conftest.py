@@ -19,7 +19,7 @@ from orchestrator.sandbox.gcs.store import GcsStore
 BUCKET = "acme-state"
 
 
-class Clock:
+class MovableClock:
     """A clock that a test moves."""
 
     def __init__(self) -> None:
@@ -56,12 +56,12 @@ Call = Callable[..., Answer]
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> MovableClock:
+    return MovableClock()
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> GcsStore:
+def store(tmp_path: Path, clock: MovableClock) -> GcsStore:
     """A store with one bucket, versioned and with uniform access."""
     gcs_store = GcsStore(tmp_path / "gcs", clock=clock)
     access = {"uniformBucketLevelAccess": {"enabled": True}}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.sandbox.gcs.store import GcsError, GcsStore, Preconditions
-from tests.unit.sandbox.gcs.conftest import BUCKET, Call, Clock
+from tests.unit.sandbox.gcs.conftest import BUCKET, Call, MovableClock
 
 STORED: dict[str, Any] = {
     "lifecycle": {
@@ -76,7 +76,7 @@ def test_a_location_has_a_type(store: GcsStore, location: str, kind: str) -> Non
     assert bucket.get("rpo") == (None if kind == "region" else "DEFAULT")
 
 
-def test_times_of_a_section_move_only_when_it_does(store: GcsStore, clock: Clock) -> None:
+def test_times_of_a_section_move_only_when_it_does(store: GcsStore, clock: MovableClock) -> None:
     first = store.get_bucket(BUCKET)
     clock.forward(hours=1)
     same = store.patch_bucket(BUCKET, {"softDeletePolicy": {"retentionDurationSeconds": 604800}})
@@ -91,7 +91,7 @@ def test_times_of_a_section_move_only_when_it_does(store: GcsStore, clock: Clock
     assert off["iamConfiguration"]["uniformBucketLevelAccess"] == {"enabled": False}
 
 
-def test_the_time_of_autoclass_changes_with_its_class(store: GcsStore, clock: Clock) -> None:
+def test_the_time_of_autoclass_changes_with_its_class(store: GcsStore, clock: MovableClock) -> None:
     def update_time(change: dict[str, object]) -> str:
         clock.forward(seconds=1)
         patched = store.patch_bucket(BUCKET, {"autoclass": change})

@@ -11,7 +11,7 @@ from orchestrator.sandbox.gcs.encryption import CustomerKey
 from orchestrator.sandbox.gcs.errors import GcsError
 from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.sandbox.gcs.store import GcsStore
-from tests.unit.sandbox.gcs.conftest import BUCKET, Call, Clock
+from tests.unit.sandbox.gcs.conftest import BUCKET, Call, MovableClock
 
 O = f"/storage/v1/b/{BUCKET}/o"  # noqa: E741
 UPLOAD = f"/upload/storage/v1/b/{BUCKET}/o"
@@ -129,7 +129,7 @@ def test_half_of_a_key_is_refused(change: dict[str, str], reason: str) -> None:
     ],
 )
 def test_a_bucket_restricts_an_encryption_of_new_objects(
-    store: GcsStore, clock: Clock, kind: str, fields: dict[str, object]
+    store: GcsStore, clock: MovableClock, kind: str, fields: dict[str, object]
 ) -> None:
     name = f"{kind}EncryptionEnforcementConfig"
     store.insert_object(BUCKET, "old", b"x", fields)

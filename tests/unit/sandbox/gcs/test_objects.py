@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.sandbox.gcs.store import GcsError, GcsStore, Preconditions, Query
-from tests.unit.sandbox.gcs.conftest import BUCKET, Clock
+from tests.unit.sandbox.gcs.conftest import BUCKET, MovableClock
 
 
 def generations(store: GcsStore, *, versions: bool = False, soft_deleted: bool = False) -> list[str]:
@@ -30,7 +30,7 @@ def test_an_object_has_what_the_service_gives_it(store: GcsStore) -> None:
 
 
 def test_generations_rise_even_when_the_clock_stands_or_goes_back(
-    store: GcsStore, clock: Clock, tmp_path: Path
+    store: GcsStore, clock: MovableClock, tmp_path: Path
 ) -> None:
     numbers = [int(store.insert_object(BUCKET, "a", b"1")["generation"]) for _ in range(3)]
     clock.forward(days=-1)
@@ -102,7 +102,7 @@ def test_deleting_the_live_generation_by_its_number_keeps_no_version(store: GcsS
 
 
 def test_without_versioning_an_overwrite_is_soft_deleted_and_can_be_restored(
-    store: GcsStore, clock: Clock
+    store: GcsStore, clock: MovableClock
 ) -> None:
     store.patch_bucket(BUCKET, {"versioning": None})
     first = store.insert_object(BUCKET, "a", b"one")
@@ -127,7 +127,7 @@ def test_with_soft_deletion_off_what_is_deleted_is_gone(store: GcsStore, tmp_pat
         store.restore_object(BUCKET, "a", int(insert_object["generation"]))
 
 
-def test_a_patch_makes_no_new_generation(store: GcsStore, clock: Clock) -> None:
+def test_a_patch_makes_no_new_generation(store: GcsStore, clock: MovableClock) -> None:
     insert_object = store.insert_object(BUCKET, "a", b"one", {"metadata": {"a": "1", "b": "2"}})
     clock.forward(seconds=1)
     changed = store.patch_object(

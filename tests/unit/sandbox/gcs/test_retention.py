@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.sandbox.gcs.store import GcsError, GcsStore
-from tests.unit.sandbox.gcs.conftest import BUCKET, Clock
+from tests.unit.sandbox.gcs.conftest import BUCKET, MovableClock
 
 PARTS = [{"name": "part"}]
 
@@ -37,7 +37,7 @@ def test_a_hold_keeps_an_object_until_it_is_released(store: GcsStore, hold: str)
     store.delete_object(BUCKET, "a")
 
 
-def test_a_retention_policy_keeps_what_is_there_already_too(store: GcsStore, clock: Clock) -> None:
+def test_a_retention_policy_keeps_what_is_there_already_too(store: GcsStore, clock: MovableClock) -> None:
     store.insert_object(BUCKET, "a", b"one")
     clock.forward(seconds=10)
     store.patch_bucket(BUCKET, {"retentionPolicy": {"retentionPeriod": 60}})
@@ -50,7 +50,9 @@ def test_a_retention_policy_keeps_what_is_there_already_too(store: GcsStore, clo
     store.insert_object(BUCKET, "a", b"two")
 
 
-def test_a_default_hold_stops_the_period_which_starts_at_the_release(store: GcsStore, clock: Clock) -> None:
+def test_a_default_hold_stops_the_period_which_starts_at_the_release(
+    store: GcsStore, clock: MovableClock
+) -> None:
     store.patch_bucket(BUCKET, {"retentionPolicy": {"retentionPeriod": 60}, "defaultEventBasedHold": True})
     insert_object = store.insert_object(BUCKET, "a", b"one")
     assert (insert_object["eventBasedHold"], "retentionExpirationTime" in insert_object) == (True, False)
@@ -71,7 +73,7 @@ def retained(store: GcsStore, mode: str) -> None:
     store.insert_object("locked", "a", b"one", {"retention": {"mode": mode, "retainUntilTime": until}})
 
 
-def test_an_objects_own_retention_keeps_it(store: GcsStore, clock: Clock) -> None:
+def test_an_objects_own_retention_keeps_it(store: GcsStore, clock: MovableClock) -> None:
     retained(store, "Unlocked")
     assert_kept(store, "forbidden", "locked")
     clock.forward(hours=1)

@@ -16,7 +16,7 @@ import pytest
 
 from orchestrator.sandbox.faults import HttpFault, HttpFaults
 from orchestrator.sandbox.gcs.server import GcsServer
-from tests.unit.sandbox.gcs.conftest import BUCKET, Call, Clock
+from tests.unit.sandbox.gcs.conftest import BUCKET, Call, MovableClock
 
 B = f"/storage/v1/b/{BUCKET}"
 O = f"{B}/o"  # noqa: E741
@@ -51,7 +51,7 @@ def test_a_body_may_come_in_chunks(server: GcsServer) -> None:
     connection.close()
 
 
-def test_every_answer_has_the_servers_time(tmp_path: Path, clock: Clock) -> None:
+def test_every_answer_has_the_servers_time(tmp_path: Path, clock: MovableClock) -> None:
     with GcsServer(tmp_path / "clocked", clock=clock) as server:
         for path in ("/storage/v1/b", "/storage/v1/b/none", "/none/none"):
             connection = http.client.HTTPConnection("127.0.0.1", server.open_port(), timeout=10)

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from orchestrator.sandbox.github.model import AREAS
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 
 
 @pytest.fixture
-def github(tmp_path: Path) -> Iterator[GitHub]:
+def github(tmp_path: Path) -> Iterator[ServedGitHub]:
     """The server with `acme/infra`, which has one commit."""
-    with GitHub(tmp_path) as github_server:
+    with ServedGitHub(tmp_path) as github_server:
         yield github_server
 
 
 @pytest.fixture
-def token(github: GitHub) -> str:
+def token(github: ServedGitHub) -> str:
     """A workflow's token with every permission."""
     return github.token(**{area.replace("-", "_"): "write" for area in AREAS})

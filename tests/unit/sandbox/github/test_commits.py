@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.sandbox.github import runs
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 
 REMARK = {
     "path": "a.tf",
@@ -18,12 +18,12 @@ REMARK = {
 }
 
 
-def check(github: GitHub, **more: Any) -> dict[str, Any]:
+def check(github: ServedGitHub, **more: Any) -> dict[str, Any]:
     """A check of trunk that went well."""
     return {"name": "infra", "head_sha": github.trunk, "conclusion": "success", **more}
 
 
-def test_a_check_is_its_app_s(github: GitHub, token: str) -> None:
+def test_a_check_is_its_app_s(github: ServedGitHub, token: str) -> None:
     status, _, created = github.ask(token, "POST", "/check-runs", check(github, external_id="sha256:1"))
 
     assert status == 201
@@ -38,7 +38,7 @@ def test_a_check_is_its_app_s(github: GitHub, token: str) -> None:
     assert [check.conclusion for check in github.checks(github.trunk)] == ["success"]
 
 
-def test_a_check_by_the_api_is_in_the_first_suite_of_its_commit(github: GitHub, token: str) -> None:
+def test_a_check_by_the_api_is_in_the_first_suite_of_its_commit(github: ServedGitHub, token: str) -> None:
     """So nothing tells which workflow's job made it: that is why checks decide about nothing."""
     with github.place as place:
         first, second = (
@@ -51,7 +51,7 @@ def test_a_check_by_the_api_is_in_the_first_suite_of_its_commit(github: GitHub, 
     assert other["check_suite"]["id"] not in (first, second)
 
 
-def test_the_latest_check_of_a_name_hides_the_others_unless_asked(github: GitHub, token: str) -> None:
+def test_the_latest_check_of_a_name_hides_the_others_unless_asked(github: ServedGitHub, token: str) -> None:
     for conclusion in ("failure", "success"):
         github.ask(token, "POST", "/check-runs", check(github, conclusion=conclusion))
     github.ask(token, "POST", "/check-runs", check(github, name="other"))
@@ -65,7 +65,7 @@ def test_the_latest_check_of_a_name_hides_the_others_unless_asked(github: GitHub
     assert told("filter=all&check_name=infra") == [("infra", "success"), ("infra", "failure")]
 
 
-def test_annotations_come_in_fifties(github: GitHub, token: str) -> None:
+def test_annotations_come_in_fifties(github: ServedGitHub, token: str) -> None:
     output = {"title": "t", "summary": "s", "annotations": [REMARK] * 50}
     _, _, created = github.ask(token, "POST", "/check-runs", check(github, output=output))
     github.ask(token, "PATCH", f"/check-runs/{created['id']}", {"output": output})
@@ -91,12 +91,12 @@ def test_annotations_come_in_fifties(github: GitHub, token: str) -> None:
         {"head_sha": "0" * 40},
     ],
 )
-def test_what_is_no_check_is_refused(github: GitHub, token: str, wrong: dict[str, Any]) -> None:
+def test_what_is_no_check_is_refused(github: ServedGitHub, token: str, wrong: dict[str, Any]) -> None:
     assert github.ask(token, "POST", "/check-runs", check(github, **wrong))[0] == 422
     assert github.checks(github.trunk) == []
 
 
-def test_the_latest_status_of_a_context_counts(github: GitHub, token: str) -> None:
+def test_the_latest_status_of_a_context_counts(github: ServedGitHub, token: str) -> None:
     path = f"/statuses/{github.trunk}"
     for context, state in (("a", "failure"), ("b", "success"), ("a", "success")):
         assert github.ask(token, "POST", path, {"context": context, "state": state})[0] == 201
@@ -112,7 +112,7 @@ def test_the_latest_status_of_a_context_counts(github: GitHub, token: str) -> No
     assert github.ask(token, "POST", path, long)[0] == 422
 
 
-def test_a_deployment_goes_on_and_makes_the_one_before_inactive(github: GitHub, token: str) -> None:
+def test_a_deployment_goes_on_and_makes_the_one_before_inactive(github: ServedGitHub, token: str) -> None:
     ids = []
     for _ in range(2):
         body = {"ref": github.trunk, "environment": "dev", "required_contexts": [], "auto_merge": False}
@@ -133,7 +133,7 @@ def test_a_deployment_goes_on_and_makes_the_one_before_inactive(github: GitHub, 
     assert (statuses[0]["state"], statuses[0]["log_url"]) == ("success", "http://x/run")
 
 
-def test_a_deployment_waits_for_the_statuses_of_its_commit(github: GitHub, token: str) -> None:
+def test_a_deployment_waits_for_the_statuses_of_its_commit(github: ServedGitHub, token: str) -> None:
     github.ask(token, "POST", f"/statuses/{github.trunk}", {"context": "a", "state": "failure"})
 
     assert github.ask(token, "POST", "/deployments", {"ref": "main"})[0] == 409
@@ -141,7 +141,7 @@ def test_a_deployment_waits_for_the_statuses_of_its_commit(github: GitHub, token
     assert github.ask(token, "POST", "/deployments", {"ref": "gone", "required_contexts": []})[0] == 422
 
 
-def test_a_commit_on_trunk_belongs_to_what_brought_it(github: GitHub, token: str) -> None:
+def test_a_commit_on_trunk_belongs_to_what_brought_it(github: ServedGitHub, token: str) -> None:
     head = github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     _, _, before = github.ask(token, "GET", f"/commits/{head}/pulls")

@@ -11,11 +11,11 @@ import pytest
 from orchestrator.errors import UsageError
 from orchestrator.sandbox.faults import HttpFaults
 from orchestrator.sandbox.github.faults import read_fault
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 422, 429, 500, 502, 503])
-def test_a_status_is_answered_as_often_as_said(github: GitHub, token: str, status: int) -> None:
+def test_a_status_is_answered_as_often_as_said(github: ServedGitHub, token: str, status: int) -> None:
     number = github.open_issue("One")
     github.fault("*/comments", method="POST", status=status, times=2, retry_after=3)
     path = f"/issues/{number}/comments"
@@ -28,7 +28,7 @@ def test_a_status_is_answered_as_often_as_said(github: GitHub, token: str, statu
     assert github.ask(token, "GET", path)[0] == 200
 
 
-def test_the_secondary_limit_is_told_as_github_tells_it(github: GitHub, token: str) -> None:
+def test_the_secondary_limit_is_told_as_github_tells_it(github: ServedGitHub, token: str) -> None:
     github.fault(secondary=True)
 
     status, headers, answer = github.ask(token, "GET", "/issues")
@@ -41,7 +41,7 @@ def test_the_secondary_limit_is_told_as_github_tells_it(github: GitHub, token: s
 
 @pytest.mark.parametrize(("done", "comments"), [(False, 0), (True, 1)])
 def test_a_connection_is_cut_before_or_after_the_deed(
-    github: GitHub, token: str, done: bool, comments: int
+    github: ServedGitHub, token: str, done: bool, comments: int
 ) -> None:
     number = github.open_issue("One")
     github.fault("*/comments", reset=True, done=done)
@@ -52,7 +52,7 @@ def test_a_connection_is_cut_before_or_after_the_deed(
     assert len(github.comments(number)) == comments
 
 
-def test_a_delay_is_only_a_delay(github: GitHub, token: str) -> None:
+def test_a_delay_is_only_a_delay(github: ServedGitHub, token: str) -> None:
     github.fault("*/issues", delay=0.2)
     begun = time.monotonic()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.github import BOT, GitHub
+from tests.support.github import BOT, ServedGitHub
 
 
-def test_an_issue_is_closed_and_opened_again(github: GitHub, token: str) -> None:
+def test_an_issue_is_closed_and_opened_again(github: ServedGitHub, token: str) -> None:
     status, _, created = github.ask(
         token, "POST", "/issues", {"title": "Drift", "labels": ["drift"], "assignees": ["ada"]}
     )
@@ -36,7 +36,7 @@ def test_an_issue_is_closed_and_opened_again(github: GitHub, token: str) -> None
     assert [event["event"] for event in events] == ["labeled", "assigned", "closed", "reopened"]
 
 
-def test_who_has_no_role_cannot_be_assigned(github: GitHub, token: str) -> None:
+def test_who_has_no_role_cannot_be_assigned(github: ServedGitHub, token: str) -> None:
     status, _, answer = github.ask(token, "POST", "/issues", {"title": "Drift", "assignees": ["ada", "gone"]})
 
     assert (status, answer["errors"][0]["value"]) == (422, "gone")
@@ -45,7 +45,7 @@ def test_who_has_no_role_cannot_be_assigned(github: GitHub, token: str) -> None:
     assert github.ask(token, "GET", "/assignees/gone")[0] == 404
 
 
-def test_issues_are_found_by_labels_and_state(github: GitHub, token: str) -> None:
+def test_issues_are_found_by_labels_and_state(github: ServedGitHub, token: str) -> None:
     github.open_issue("One", labels=["drift", "dev"])
     two = github.open_issue("Two", labels=["drift"])
     github.open_issue("Three")
@@ -63,7 +63,7 @@ def test_issues_are_found_by_labels_and_state(github: GitHub, token: str) -> Non
     assert numbers("state=all&since=2030-01-01T00:00:00Z") == []
 
 
-def test_a_comment_is_edited_and_taken_away(github: GitHub, token: str) -> None:
+def test_a_comment_is_edited_and_taken_away(github: ServedGitHub, token: str) -> None:
     number = github.open_issue("One")
     _, headers, created = github.ask(token, "POST", f"/issues/{number}/comments", {"body": "First"})
     assert headers["location"] == created["url"]
@@ -77,7 +77,7 @@ def test_a_comment_is_edited_and_taken_away(github: GitHub, token: str) -> None:
 
 
 @pytest.mark.parametrize(("length", "status"), [(65_536, 201), (65_537, 422)])
-def test_a_comment_is_only_so_long(github: GitHub, token: str, length: int, status: int) -> None:
+def test_a_comment_is_only_so_long(github: ServedGitHub, token: str, length: int, status: int) -> None:
     number = github.open_issue("One")
 
     answered_status, _, _ = github.ask(token, "POST", f"/issues/{number}/comments", {"body": "x" * length})
@@ -86,7 +86,7 @@ def test_a_comment_is_only_so_long(github: GitHub, token: str, length: int, stat
     assert len(github.comments(number)) == (status == 201)
 
 
-def test_a_reaction_is_set_once(github: GitHub, token: str) -> None:
+def test_a_reaction_is_set_once(github: ServedGitHub, token: str) -> None:
     comment = github.comment(github.open_issue("One"), "ada", "/infra plan")
     path = f"/issues/comments/{comment}/reactions"
 
@@ -97,7 +97,7 @@ def test_a_reaction_is_set_once(github: GitHub, token: str) -> None:
     assert [(document["content"], document["user"]["login"]) for document in documents] == [("eyes", BOT)]
 
 
-def test_who_set_a_label_and_when_is_told(github: GitHub, token: str) -> None:
+def test_who_set_a_label_and_when_is_told(github: ServedGitHub, token: str) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     github.label(number, "allow-destroy", by="olga")
@@ -117,7 +117,7 @@ def test_who_set_a_label_and_when_is_told(github: GitHub, token: str) -> None:
     assert times == sorted(set(times))
 
 
-def test_the_timeline_has_everything_in_order(github: GitHub, token: str) -> None:
+def test_the_timeline_has_everything_in_order(github: ServedGitHub, token: str) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     github.comment(number, "ada", "Please look")
@@ -131,7 +131,7 @@ def test_the_timeline_has_everything_in_order(github: GitHub, token: str) -> Non
     assert kinds == ["committed", "commented", "reviewed", "labeled", "merged", "closed"]
 
 
-def test_labels_are_the_same_in_any_case(github: GitHub, token: str) -> None:
+def test_labels_are_the_same_in_any_case(github: ServedGitHub, token: str) -> None:
     number = github.open_issue("One", labels=["Drift"])
 
     github.ask(token, "POST", f"/issues/{number}/labels", {"labels": ["drift", "dev"]})
@@ -146,7 +146,7 @@ def test_labels_are_the_same_in_any_case(github: GitHub, token: str) -> None:
     assert [document["name"] for document in github.ask(token, "GET", "/labels")[2]] == ["Drift", "dev"]
 
 
-def test_a_long_list_comes_in_pages(github: GitHub, token: str) -> None:
+def test_a_long_list_comes_in_pages(github: ServedGitHub, token: str) -> None:
     number = github.open_issue("One")
     for at in range(7):
         github.comment(number, "ada", f"{at}")
@@ -168,7 +168,7 @@ def test_a_long_list_comes_in_pages(github: GitHub, token: str) -> None:
     assert len(github.ask(token, "GET", f"/issues/{number}/comments?per_page=1000")[2]) == 7
 
 
-def test_everything_of_an_issue_changes(github: GitHub, token: str) -> None:
+def test_everything_of_an_issue_changes(github: ServedGitHub, token: str) -> None:
     number = github.open_issue("Old", labels=["drift", "dev"])
 
     _, _, answer = github.ask(
@@ -193,7 +193,7 @@ def test_everything_of_an_issue_changes(github: GitHub, token: str) -> None:
     assert github.ask(token, "GET", "/issues?assignee=bert&creator=ada")[2][0]["number"] == number
 
 
-def test_a_reader_opens_an_issue_without_labels(github: GitHub) -> None:
+def test_a_reader_opens_an_issue_without_labels(github: ServedGitHub) -> None:
     body = {"title": "Help", "labels": ["drift"], "assignees": ["ada"]}
 
     status, _, answer = github.ask(github.token("rita"), "POST", "/issues", body)
@@ -203,7 +203,7 @@ def test_a_reader_opens_an_issue_without_labels(github: GitHub) -> None:
     assert github.ask(github.token("rita"), "POST", "/issues", {})[0] == 422
 
 
-def test_only_writers_change_the_comments_of_others(github: GitHub) -> None:
+def test_only_writers_change_the_comments_of_others(github: ServedGitHub) -> None:
     comment = github.comment(github.open_issue("One"), "rita", "Mine")
     path = f"/issues/comments/{comment}"
     github.user("carl", "read")
@@ -213,7 +213,7 @@ def test_only_writers_change_the_comments_of_others(github: GitHub) -> None:
     assert github.ask(github.token("ada"), "DELETE", path)[0] == 204
 
 
-def test_a_label_is_made_with_a_colour(github: GitHub, token: str) -> None:
+def test_a_label_is_made_with_a_colour(github: ServedGitHub, token: str) -> None:
     created = {"name": "allow destroy", "color": "ff0000", "description": "Deletions are meant"}
 
     assert github.ask(token, "POST", "/labels", created)[0] == 201

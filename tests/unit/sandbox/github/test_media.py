@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 
 ADDED = "+1\n"
 
@@ -11,14 +11,14 @@ def accept(kind: str) -> dict[str, str]:
     return {"Accept": f"application/vnd.github.{kind}"}
 
 
-def test_a_file_as_it_is(github: GitHub, token: str) -> None:
+def test_a_file_as_it_is(github: ServedGitHub, token: str) -> None:
     for kind in ("raw", "raw+json", "v3.raw"):
         status, headers, text = github.ask(token, "GET", "/contents/README.md", **accept(kind))
         assert (status, text) == (200, "A project.\n")
         assert headers["content-type"].startswith("application/vnd.github.raw")
 
 
-def test_changes_as_diff_and_patch(github: GitHub, token: str) -> None:
+def test_changes_as_diff_and_patch(github: ServedGitHub, token: str) -> None:
     github.commit("feature", {"a.tf": "1\n"}, "Add a")
     head = github.commit("feature", {"b.tf": "1\n"}, "Add b")
     number = github.open("feature")
@@ -37,13 +37,13 @@ def test_changes_as_diff_and_patch(github: GitHub, token: str) -> None:
     assert github.ask(token, "GET", "/commits/feature", **accept("sha"))[2] == head
 
 
-def test_the_first_commit_has_a_diff_too(github: GitHub, token: str) -> None:
+def test_the_first_commit_has_a_diff_too(github: ServedGitHub, token: str) -> None:
     text = github.ask(token, "GET", "/commits/main", **accept("diff"))[2]
     assert "+A project." in text
     assert "+A project." in github.ask(token, "GET", "/commits/main", **accept("patch"))[2]
 
 
-def test_json_stays_json_and_a_form_that_is_not_served_is_refused(github: GitHub, token: str) -> None:
+def test_json_stays_json_and_a_form_that_is_not_served_is_refused(github: ServedGitHub, token: str) -> None:
     for kind in ("json", "v3+json", "antiope-preview+json", "raw"):
         status, _, commit = github.ask(token, "GET", "/commits/main", **accept(kind))
         assert (status, len(commit["sha"])) == (200, 40)

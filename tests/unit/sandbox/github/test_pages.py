@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 
 
-def page(github: GitHub, path: str) -> str:
+def page(github: ServedGitHub, path: str) -> str:
     """The page below the repository."""
     status, headers, text = github.ask("", "GET", f"//{github.repository}{path}", Authorization="")
     assert status == 200, text
@@ -15,7 +15,7 @@ def page(github: GitHub, path: str) -> str:
     return str(text)
 
 
-def test_a_pull_request_tells_its_whole_story(github: GitHub, token: str) -> None:
+def test_a_pull_request_tells_its_whole_story(github: ServedGitHub, token: str) -> None:
     head = github.commit("feature", {"a.tf": "1\n"}, "Add <a>")
     number = github.open("feature", "Give & take <b>", body="For @bert")
     comment = github.comment(number, "github-actions[bot]", "## Plan\n\n| a |\n|---|\n| b |\n")
@@ -57,7 +57,7 @@ def test_a_pull_request_tells_its_whole_story(github: GitHub, token: str) -> Non
     assert "<strong>s</strong>" in page(github, f"/runs/{check['id']}")
 
 
-def test_lists_and_issues(github: GitHub) -> None:
+def test_lists_and_issues(github: ServedGitHub) -> None:
     assert "There are none." in page(github, "/pulls")
     number = github.open_issue("Drift in prod", labels=["drift"])
     github.close(number)
@@ -74,26 +74,26 @@ def test_lists_and_issues(github: GitHub) -> None:
 
 
 @pytest.mark.parametrize("path", ["/acme/infra/pull/9", "/acme/other/pulls", "/x", "/acme/infra/runs/9"])
-def test_a_page_that_is_not_there(github: GitHub, path: str) -> None:
+def test_a_page_that_is_not_there(github: ServedGitHub, path: str) -> None:
     status, headers, _ = github.ask("", "GET", f"/{path}", Authorization="", Accept="text/html,*/*")
     assert (status, headers["content-type"]) == (404, "text/html; charset=utf-8")
 
 
-def test_a_client_of_the_api_is_told_in_json(github: GitHub) -> None:
+def test_a_client_of_the_api_is_told_in_json(github: ServedGitHub) -> None:
     for path in ("/graphql", "/repositories/1", "/search/issues", "/acme/infra/pull/9"):
         for method in ("GET", "POST", "DELETE"):
             status, _, answer = github.ask("", method, f"/{path}", Authorization="")
             assert (status, answer["message"], answer["status"]) == (404, "Not Found", "404")
 
 
-def test_a_page_is_not_read_under_another_name(github: GitHub) -> None:
+def test_a_page_is_not_read_under_another_name(github: ServedGitHub) -> None:
     path = f"//{github.repository}/pulls"
 
     assert github.ask("", "GET", path, Authorization="", Host="evil.example.com")[0] == 404
     assert github.ask("", "GET", path, Authorization="", Host="localhost")[0] == 200
 
 
-def test_a_conflict_is_seen(github: GitHub) -> None:
+def test_a_conflict_is_seen(github: ServedGitHub) -> None:
     github.commit("feature", {"a.tf": "mine\n"})
     number = github.open("feature")
     assert "no conflicts" in page(github, f"/pull/{number}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.sandbox.github.errors import GitHubError
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 
 
-def test_head_and_test_merge_are_kept_as_references(github: GitHub) -> None:
+def test_head_and_test_merge_are_kept_as_references(github: ServedGitHub) -> None:
     head = github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     pull = github.pull(number).pull
@@ -21,7 +21,7 @@ def test_head_and_test_merge_are_kept_as_references(github: GitHub) -> None:
         assert place.git.commit(pull.merge_commit).parents == (github.trunk, head)
 
 
-def test_a_push_moves_the_head_and_the_test_merge(github: GitHub, token: str) -> None:
+def test_a_push_moves_the_head_and_the_test_merge(github: ServedGitHub, token: str) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     before = github.pull(number).pull
@@ -36,7 +36,7 @@ def test_a_push_moves_the_head_and_the_test_merge(github: GitHub, token: str) ->
     assert answer["commits"] == 2
 
 
-def test_a_force_push_is_told(github: GitHub) -> None:
+def test_a_force_push_is_told(github: ServedGitHub) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     github.work.git("checkout", "-q", "--detach", "origin/main")
@@ -48,7 +48,7 @@ def test_a_force_push_is_told(github: GitHub) -> None:
     assert [(event.kind, event.commit) for event in events] == [("head_ref_force_pushed", head)]
 
 
-def test_a_conflict_is_not_mergeable_until_it_is_solved(github: GitHub) -> None:
+def test_a_conflict_is_not_mergeable_until_it_is_solved(github: ServedGitHub) -> None:
     github.commit("feature", {"a.tf": "mine\n"})
     number = github.open("feature")
     github.commit("main", {"a.tf": "theirs\n"})
@@ -67,7 +67,7 @@ def test_a_conflict_is_not_mergeable_until_it_is_solved(github: GitHub) -> None:
     assert github.merge(number) == github.trunk
 
 
-def test_a_merge_commit_has_both_parents(github: GitHub) -> None:
+def test_a_merge_commit_has_both_parents(github: ServedGitHub) -> None:
     trunk = github.trunk
     head = github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature", "Add a")
@@ -85,7 +85,7 @@ def test_a_merge_commit_has_both_parents(github: GitHub) -> None:
     assert [event.kind for event in issue.events] == ["merged", "closed"]
 
 
-def test_a_squash_is_one_commit_on_trunk(github: GitHub) -> None:
+def test_a_squash_is_one_commit_on_trunk(github: ServedGitHub) -> None:
     trunk = github.trunk
     github.commit("feature", {"a.tf": "1\n"})
     github.commit("feature", {"b.tf": "1\n"})
@@ -100,7 +100,7 @@ def test_a_squash_is_one_commit_on_trunk(github: GitHub) -> None:
         assert place.git.read(merged, "a.tf")[1] == place.git.read(merged, "b.tf")[1] == b"1\n"
 
 
-def test_a_rebase_writes_each_commit_again(github: GitHub, token: str) -> None:
+def test_a_rebase_writes_each_commit_again(github: ServedGitHub, token: str) -> None:
     first = github.commit("feature", {"a.tf": "1\n"}, "One")
     second = github.commit("feature", {"b.tf": "1\n"}, "Two")
     number = github.open("feature")
@@ -118,7 +118,7 @@ def test_a_rebase_writes_each_commit_again(github: GitHub, token: str) -> None:
         assert [document["number"] for document in documents] == [number]
 
 
-def test_a_merge_pushed_by_hand_counts_as_merged(github: GitHub) -> None:
+def test_a_merge_pushed_by_hand_counts_as_merged(github: ServedGitHub) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     github.work.git("fetch", "-q", "origin")
@@ -134,7 +134,7 @@ def test_a_merge_pushed_by_hand_counts_as_merged(github: GitHub) -> None:
     assert pull.merge_commit == merge
 
 
-def test_a_queue_merges_each_onto_the_one_before(github: GitHub, token: str) -> None:
+def test_a_queue_merges_each_onto_the_one_before(github: ServedGitHub, token: str) -> None:
     commits = {name: github.commit(name, {f"{name}.tf": "1\n"}) for name in ("one", "two")}
     numbers = [github.open(name) for name in commits]
 
@@ -149,7 +149,7 @@ def test_a_queue_merges_each_onto_the_one_before(github: GitHub, token: str) -> 
         assert [document["number"] for document in documents] == [number]
 
 
-def test_deleting_the_branch_closes_it_unmerged(github: GitHub) -> None:
+def test_deleting_the_branch_closes_it_unmerged(github: ServedGitHub) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
 
@@ -163,7 +163,9 @@ def test_deleting_the_branch_closes_it_unmerged(github: GitHub) -> None:
     assert github.ask(token, "PATCH", f"/pulls/{number}", {"state": "open"})[0] == 422
 
 
-def test_a_closed_one_is_opened_again_with_what_was_pushed_meanwhile(github: GitHub, token: str) -> None:
+def test_a_closed_one_is_opened_again_with_what_was_pushed_meanwhile(
+    github: ServedGitHub, token: str
+) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     github.close(number)
@@ -175,7 +177,7 @@ def test_a_closed_one_is_opened_again_with_what_was_pushed_meanwhile(github: Git
     assert [event.kind for event in github.pull(number).events] == ["closed", "reopened"]
 
 
-def test_a_branch_reset_to_trunk_closes_it(github: GitHub) -> None:
+def test_a_branch_reset_to_trunk_closes_it(github: ServedGitHub) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
 
@@ -189,7 +191,9 @@ def test_a_branch_reset_to_trunk_closes_it(github: GitHub) -> None:
     ("branch", "message"),
     [("main", "No commits between"), ("missing", "Validation Failed"), ("feature", "already exists")],
 )
-def test_what_cannot_be_opened_is_refused(github: GitHub, token: str, branch: str, message: str) -> None:
+def test_what_cannot_be_opened_is_refused(
+    github: ServedGitHub, token: str, branch: str, message: str
+) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     github.open("feature")
 
@@ -199,7 +203,7 @@ def test_what_cannot_be_opened_is_refused(github: GitHub, token: str, branch: st
     assert message in str(answer)
 
 
-def test_a_moved_head_is_not_merged_by_its_old_name(github: GitHub, token: str) -> None:
+def test_a_moved_head_is_not_merged_by_its_old_name(github: ServedGitHub, token: str) -> None:
     head = github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     github.commit("feature", {"b.tf": "1\n"})
@@ -210,7 +214,7 @@ def test_a_moved_head_is_not_merged_by_its_old_name(github: GitHub, token: str) 
     assert github.pull(number).state == "open"
 
 
-def test_nobody_approves_their_own(github: GitHub) -> None:
+def test_nobody_approves_their_own(github: ServedGitHub) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature", author="ada")
 
@@ -221,7 +225,7 @@ def test_nobody_approves_their_own(github: GitHub) -> None:
     assert (status, answer["message"]) == (422, "Can not approve your own pull request")
 
 
-def test_a_review_keeps_the_head_it_was_given_on(github: GitHub, token: str) -> None:
+def test_a_review_keeps_the_head_it_was_given_on(github: ServedGitHub, token: str) -> None:
     head = github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     github.review(number, "bert")
@@ -234,7 +238,7 @@ def test_a_review_keeps_the_head_it_was_given_on(github: GitHub, token: str) -> 
     ] == [("APPROVED", head, "bert")]
 
 
-def test_files_tell_renames_and_deletions(github: GitHub, token: str) -> None:
+def test_files_tell_renames_and_deletions(github: ServedGitHub, token: str) -> None:
     github.commit("main", {"old.tf": "a = 1\nb = 2\nc = 3\n", "gone.tf": "gone\n"})
     github.commit(
         "feature", {"old.tf": None, "gone.tf": None, "new.tf": "a = 1\nb = 2\nc = 3\n", "x é.tf": "1\n"}
@@ -253,7 +257,7 @@ def test_files_tell_renames_and_deletions(github: GitHub, token: str) -> None:
     ]
 
 
-def test_pull_requests_are_found_by_state_branch_and_base(github: GitHub, token: str) -> None:
+def test_pull_requests_are_found_by_state_branch_and_base(github: ServedGitHub, token: str) -> None:
     for name in ("one", "two"):
         github.commit(name, {f"{name}.tf": "1\n"})
         github.open(name)
@@ -270,7 +274,7 @@ def test_pull_requests_are_found_by_state_branch_and_base(github: GitHub, token:
     assert numbers("head=acme:one") == numbers("base=other") == []
 
 
-def test_title_body_and_base_change(github: GitHub, token: str) -> None:
+def test_title_body_and_base_change(github: ServedGitHub, token: str) -> None:
     old = github.trunk
     github.commit("main", {"b.tf": "1\n"})
     with github.place as place:
@@ -291,7 +295,7 @@ def test_title_body_and_base_change(github: GitHub, token: str) -> None:
     assert commits[-1]["sha"] == head
 
 
-def test_the_repository_says_how_to_merge(github: GitHub, token: str) -> None:
+def test_the_repository_says_how_to_merge(github: ServedGitHub, token: str) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     with github.place as place:
@@ -311,7 +315,7 @@ def test_the_repository_says_how_to_merge(github: GitHub, token: str) -> None:
     assert github.ask(token, "PUT", path, {"merge_method": "squash"})[0] == 405
 
 
-def test_a_draft_is_not_merged(github: GitHub, token: str) -> None:
+def test_a_draft_is_not_merged(github: ServedGitHub, token: str) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     body = {"title": "A", "head": "acme:feature", "base": "main", "draft": True}
     _, _, created = github.ask(token, "POST", "/pulls", body)
@@ -330,7 +334,9 @@ def test_a_draft_is_not_merged(github: GitHub, token: str) -> None:
         ({}, 200),
     ],
 )
-def test_a_review_needs_words_unless_it_approves(github: GitHub, body: dict[str, str], status: int) -> None:
+def test_a_review_needs_words_unless_it_approves(
+    github: ServedGitHub, body: dict[str, str], status: int
+) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature", author="ada")
 

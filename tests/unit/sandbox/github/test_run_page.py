@@ -13,10 +13,10 @@ from orchestrator.sandbox.github.run_page import (
     run_file,
 )
 from orchestrator.sandbox.github.runs import start_job, start_run
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 
 
-def test_a_run_shows_its_summary_and_its_log(github: GitHub, tmp_path: Path) -> None:
+def test_a_run_shows_its_summary_and_its_log(github: ServedGitHub, tmp_path: Path) -> None:
     with github.server.open_repository(github.repository) as service:
         run = start_run(service, "rehearsal", "push", "main", "a" * 40, "ada")
         start_job(service, run.id, "apply-dev")
@@ -35,7 +35,7 @@ def test_a_run_shows_its_summary_and_its_log(github: GitHub, tmp_path: Path) -> 
         assert "The log is in" in render_run(service, str(run.id), None, "/acme/infra")
 
 
-def test_of_a_long_log_the_end_is_shown(github: GitHub, tmp_path: Path) -> None:
+def test_of_a_long_log_the_end_is_shown(github: ServedGitHub, tmp_path: Path) -> None:
     with github.server.open_repository(github.repository) as service:
         run = start_run(service, "rehearsal", "push", "main", "a" * 40, "ada")
         path = run_file(tmp_path, run.id, LOG_FILE)

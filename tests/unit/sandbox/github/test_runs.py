@@ -12,13 +12,13 @@ from orchestrator.sandbox.github.commit_shapes import workflow_id
 from orchestrator.sandbox.github.control import event
 from orchestrator.sandbox.github.errors import GitHubError
 from orchestrator.sandbox.github.model import JobRecord, WorkflowRun
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGitHub]:
     """One server for all: each test has runs, and a concurrency group, of its own."""
-    with GitHub(tmp_path_factory.mktemp("runs")) as github_server:
+    with ServedGitHub(tmp_path_factory.mktemp("runs")) as github_server:
         github_server.environment("prod-approval", reviewers=["bert"])
         github_server.environment("own-approval", reviewers=["bert"], prevent_self_review=True)
         github_server.environment("prod", branches=["main"])
@@ -26,7 +26,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
 
 
 @pytest.fixture
-def place(served: GitHub) -> Iterator[Any]:
+def place(served: ServedGitHub) -> Iterator[Any]:
     with served.place as repository_service:
         yield repository_service
 
@@ -129,7 +129,7 @@ def test_another_attempt_starts_all_jobs_or_those_that_failed(place: Any) -> Non
     assert (first.attempt, first.jobs) == (3, [])
 
 
-def test_who_approved_a_run_is_told(served: GitHub) -> None:
+def test_who_approved_a_run_is_told(served: ServedGitHub) -> None:
     github = served
     with github.place as place:
         first = run(place)
@@ -146,7 +146,7 @@ def test_who_approved_a_run_is_told(served: GitHub) -> None:
     assert github.ask(github.token(checks="read"), "GET", path)[0] == 403
 
 
-def test_a_later_job_belongs_to_the_newest_run_of_its_event_and_commit(served: GitHub) -> None:
+def test_a_later_job_belongs_to_the_newest_run_of_its_event_and_commit(served: ServedGitHub) -> None:
     def started(kind: str, *, continues: bool) -> str:
         started_jobs = event(served.server, served.repository, kind, 0, "ada", continues=continues)
         return str(started_jobs["variables"]["GITHUB_RUN_ID"])
@@ -159,7 +159,7 @@ def test_a_later_job_belongs_to_the_newest_run_of_its_event_and_commit(served: G
     assert started("schedule", continues=True) == other
 
 
-def test_the_workflow_of_a_listed_run_can_be_read(github: GitHub, token: str) -> None:
+def test_the_workflow_of_a_listed_run_can_be_read(github: ServedGitHub, token: str) -> None:
     """A run of a branch may be of a workflow that trunk has not."""
     with github.place as place:
         runs.start_run(place, "new.yml", "pull_request", "feature", place.git.heads()["main"], "ada")

@@ -14,11 +14,11 @@ from orchestrator.errors import SandboxError
 from orchestrator.sandbox.github import control
 from orchestrator.sandbox.github.server import GitHubServer
 from orchestrator.sandbox.github.service import SAVED
-from tests.support.github import BOT, GitHub
+from tests.support.github import BOT, ServedGitHub
 from tests.support.openapi import violations
 
 
-def test_what_happened_is_there_after_a_restart(tmp_path: Path, github: GitHub) -> None:
+def test_what_happened_is_there_after_a_restart(tmp_path: Path, github: ServedGitHub) -> None:
     first = GitHubServer(os.environ, folder=tmp_path / "kept")
     first.add_repository("acme/infra", github.bare)
     first.set_role("acme/infra", "ada", "write")
@@ -44,14 +44,16 @@ def test_a_broken_memory_is_told(tmp_path: Path) -> None:
     assert "begin anew" in error.value.advice
 
 
-def ask(github: GitHub, operation: str, *, token: str | None = None, **arguments: Any) -> tuple[int, Any]:
+def ask(
+    github: ServedGitHub, operation: str, *, token: str | None = None, **arguments: Any
+) -> tuple[int, Any]:
     """What an operation beside the API answers."""
     bearer = f"Bearer {github.server.control_token if token is None else token}"
     status, _, answer = github.ask("", "POST", f"//_sandbox/{operation}", arguments, Authorization=bearer)
     return status, answer
 
 
-def test_the_sandbox_is_told_what_to_be_beside_the_api(github: GitHub) -> None:
+def test_the_sandbox_is_told_what_to_be_beside_the_api(github: ServedGitHub) -> None:
     github.commit("feature", {"a.tf": "1\n"}, "Add a")
     name = github.repository
     assert ask(github, "user", repository=name, login="carl", role="write") == (200, {"result": None})
@@ -90,7 +92,7 @@ def test_the_sandbox_is_told_what_to_be_beside_the_api(github: GitHub) -> None:
     ],
 )
 def test_what_it_cannot_be_told_is_refused(
-    github: GitHub, operation: str, arguments: dict[str, Any], status: int
+    github: ServedGitHub, operation: str, arguments: dict[str, Any], status: int
 ) -> None:
     documents, answer = ask(github, operation, **arguments)
 
@@ -98,12 +100,12 @@ def test_what_it_cannot_be_told_is_refused(
     assert answer["message"]
 
 
-def test_only_the_sandbox_s_own_token_opens_it(github: GitHub, token: str) -> None:
+def test_only_the_sandbox_s_own_token_opens_it(github: ServedGitHub, token: str) -> None:
     assert ask(github, "status", token=token)[0] == 403
     assert ask(github, "status", token="")[0] == 403
 
 
-def test_an_answer_that_is_known_is_not_sent_again(github: GitHub, token: str) -> None:
+def test_an_answer_that_is_known_is_not_sent_again(github: ServedGitHub, token: str) -> None:
     _, headers, _ = github.ask(token, "GET", "/issues")
 
     status, _, body = github.ask(token, "GET", "/issues", **{"If-None-Match": headers["etag"]})
@@ -113,7 +115,7 @@ def test_an_answer_that_is_known_is_not_sent_again(github: GitHub, token: str) -
     assert github.ask(token, "GET", "/issues", **{"If-None-Match": headers["etag"]})[0] == 200
 
 
-def test_many_ask_at_once(github: GitHub, token: str) -> None:
+def test_many_ask_at_once(github: ServedGitHub, token: str) -> None:
     number = github.open_issue("One")
 
     def write(at: int) -> int:
@@ -151,11 +153,14 @@ def test_what_does_not_fit_the_description_is_found(
 
 
 def test_a_violation_fails_the_test_that_caused_it(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="there is no parameter 'labell'"), GitHub(tmp_path) as github:
+    with (
+        pytest.raises(AssertionError, match="there is no parameter 'labell'"),
+        ServedGitHub(tmp_path) as github,
+    ):
         github.ask(github.token(issues="read"), "GET", "/issues?labell=x")
 
 
-def test_events_are_as_a_job_gets_them(github: GitHub) -> None:
+def test_events_are_as_a_job_gets_them(github: ServedGitHub) -> None:
     head = github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature", "Add a")
     comment = github.comment(number, "bert", "/infra plan")

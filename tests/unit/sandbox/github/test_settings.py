@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 
 
-def test_a_file_and_a_folder_are_read(github: GitHub, token: str) -> None:
+def test_a_file_and_a_folder_are_read(github: ServedGitHub, token: str) -> None:
     commit = github.commit("main", {".github/CODEOWNERS": "* @ada\n", "docs/a b.md": "x"})
 
     _, _, file = github.ask(token, "GET", f"/contents/.github/CODEOWNERS?ref={commit}")
@@ -22,7 +22,7 @@ def test_a_file_and_a_folder_are_read(github: GitHub, token: str) -> None:
     assert github.ask(token, "GET", "/contents/docs/a%20b.md?ref=gone")[0] == 404
 
 
-def test_a_branch_is_made_once_and_deleted(github: GitHub, token: str) -> None:
+def test_a_branch_is_made_once_and_deleted(github: ServedGitHub, token: str) -> None:
     body = {"ref": "refs/heads/approve/prod", "sha": github.trunk}
 
     assert github.ask(token, "POST", "/git/refs", body)[0] == 201
@@ -35,7 +35,7 @@ def test_a_branch_is_made_once_and_deleted(github: GitHub, token: str) -> None:
     assert github.ask(token, "GET", "/branches/approve%2Fprod")[0] == 404
 
 
-def test_protection_is_told_to_admins(github: GitHub, token: str) -> None:
+def test_protection_is_told_to_admins(github: ServedGitHub, token: str) -> None:
     admin = github.token("olga")
     assert github.ask(admin, "GET", "/branches/main/protection")[0] == 404
 
@@ -58,7 +58,7 @@ def test_protection_is_told_to_admins(github: GitHub, token: str) -> None:
     ]
 
 
-def test_rules_in_force_are_those_of_active_rulesets(github: GitHub, token: str) -> None:
+def test_rules_in_force_are_those_of_active_rulesets(github: ServedGitHub, token: str) -> None:
     rule = {
         "type": "required_status_checks",
         "parameters": {"required_status_checks": [{"context": "infra"}]},
@@ -80,7 +80,7 @@ def test_rules_in_force_are_those_of_active_rulesets(github: GitHub, token: str)
     assert github.ask(token, "GET", "/rulesets/3")[0] == 404
 
 
-def test_an_environment_tells_what_protects_it(github: GitHub, token: str) -> None:
+def test_an_environment_tells_what_protects_it(github: ServedGitHub, token: str) -> None:
     github.environment("prod")
     github.environment(
         "prod-approval", reviewers=["olga"], prevent_self_review=True, branches=["main"], wait_minutes=5
@@ -101,7 +101,7 @@ def test_an_environment_tells_what_protects_it(github: GitHub, token: str) -> No
     assert github.ask(token, "GET", "/environments/dev")[0] == 404
 
 
-def test_a_workflow_that_is_asked_for_is_written_down(github: GitHub, token: str) -> None:
+def test_a_workflow_that_is_asked_for_is_written_down(github: ServedGitHub, token: str) -> None:
     github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
     called = threading.Event()
     # What the hook starts may ask us something while the request still waits.
@@ -129,7 +129,7 @@ def test_a_workflow_that_is_asked_for_is_written_down(github: GitHub, token: str
     ("path", "ref", "status"), [("gone.yml", "main", 404), ("infra-apply.yml", "gone", 422)]
 )
 def test_a_workflow_that_is_not_there_is_not_started(
-    github: GitHub, token: str, path: str, ref: str, status: int
+    github: ServedGitHub, token: str, path: str, ref: str, status: int
 ) -> None:
     github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
 
@@ -139,7 +139,7 @@ def test_a_workflow_that_is_not_there_is_not_started(
     assert github.dispatches == []
 
 
-def test_settings_of_actions_are_as_set(github: GitHub) -> None:
+def test_settings_of_actions_are_as_set(github: ServedGitHub) -> None:
     admin = github.token("olga")
     with github.place as place:
         place.repository.actions = {"workflow": {"can_approve_pull_request_reviews": True}}
@@ -157,7 +157,7 @@ def test_settings_of_actions_are_as_set(github: GitHub) -> None:
     assert github.ask(admin, "GET", private)[0] == 404
 
 
-def test_owners_who_may_not_write_are_told(github: GitHub, token: str) -> None:
+def test_owners_who_may_not_write_are_told(github: ServedGitHub, token: str) -> None:
     assert github.ask(token, "GET", "/codeowners/errors?ref=main")[0] == 404
     github.commit("main", {".github/CODEOWNERS": "# ours\n* @ada @acme/team\n/prod @rita @gone\n"})
 
@@ -166,7 +166,7 @@ def test_owners_who_may_not_write_are_told(github: GitHub, token: str) -> None:
     assert [(error["line"], error["column"]) for error in answer["errors"]] == [(3, 7), (3, 13)]
 
 
-def test_a_commit_is_told_with_its_size(github: GitHub, token: str) -> None:
+def test_a_commit_is_told_with_its_size(github: ServedGitHub, token: str) -> None:
     commit = github.commit("main", {"a.tf": "1\n2\n"}, "Add a\n\nWith reasons.")
 
     _, _, answer = github.ask(token, "GET", f"/commits/{commit}")
@@ -177,7 +177,7 @@ def test_a_commit_is_told_with_its_size(github: GitHub, token: str) -> None:
     assert github.ask(token, "GET", "/commits/--all")[0] == 422
 
 
-def test_what_is_not_there_is_not_found(github: GitHub, token: str) -> None:
+def test_what_is_not_there_is_not_found(github: ServedGitHub, token: str) -> None:
     for path in (
         "/issues/9",
         "/pulls/9",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.github import GitHub
+from tests.support.github import ServedGitHub
 
 ISSUE = {"title": "One"}
 BODY = {"body": "Text"}
@@ -33,7 +33,7 @@ BODY = {"body": "Text"}
     ],
 )
 def test_a_workflow_may_do_what_its_permissions_say(
-    github: GitHub, permissions: dict[str, str], method: str, path: str, body: object, status: int
+    github: ServedGitHub, permissions: dict[str, str], method: str, path: str, body: object, status: int
 ) -> None:
     github.open_issue("One")
 
@@ -59,7 +59,7 @@ def test_a_workflow_may_do_what_its_permissions_say(
     ],
 )
 def test_a_person_may_do_what_the_role_says(
-    github: GitHub, role: str, method: str, path: str, body: object, status: int
+    github: ServedGitHub, role: str, method: str, path: str, body: object, status: int
 ) -> None:
     github.open_issue("One")
     github.user("carl", role)
@@ -68,7 +68,7 @@ def test_a_person_may_do_what_the_role_says(
 
 
 @pytest.mark.parametrize("header", ["token nonsense", "Basic abc", ""])
-def test_nobody_knows_a_strange_token(github: GitHub, header: str) -> None:
+def test_nobody_knows_a_strange_token(github: ServedGitHub, header: str) -> None:
     assert github.ask("", "GET", "", Authorization=header)[0] == 401
 
 
@@ -83,7 +83,9 @@ def test_nobody_knows_a_strange_token(github: GitHub, header: str) -> None:
         ("nemo", "none", "none"),
     ],
 )
-def test_a_role_is_told_as_github_tells_it(github: GitHub, login: str, permission: str, role: str) -> None:
+def test_a_role_is_told_as_github_tells_it(
+    github: ServedGitHub, login: str, permission: str, role: str
+) -> None:
     github.user(login, role)
 
     _, _, answer = github.ask(github.token(), "GET", f"/collaborators/{login}/permission")
@@ -91,6 +93,6 @@ def test_a_role_is_told_as_github_tells_it(github: GitHub, login: str, permissio
     assert (answer["permission"], answer["role_name"]) == (permission, role)
 
 
-def test_a_permission_that_there_is_not_is_refused(github: GitHub) -> None:
+def test_a_permission_that_there_is_not_is_refused(github: ServedGitHub) -> None:
     with pytest.raises(Exception, match="no such permission: everything"):
         github.token(everything="write")

@@ -33,7 +33,7 @@ class FailedCall(grpc.RpcError):  # type: ignore[misc]
 
 
 @dataclass
-class MemoryProvider:
+class ReadingProvider:
     """Answers a read with the configuration that it has, as the real ones would act on it."""
 
     number: int
@@ -76,15 +76,15 @@ class House:
 
     def __init__(self, folder: Path, exits: ExitStack) -> None:
         self.folder, self.exits = folder, exits
-        self.started: list[MemoryProvider] = []
+        self.started: list[ReadingProvider] = []
         self.instances = Instances(self.start)
         self.pool = ThreadPoolExecutor(32)
-        self.on_start: Callable[[MemoryProvider], None] = lambda provider: None
+        self.on_start: Callable[[ReadingProvider], None] = lambda provider: None
         exits.callback(self.pool.shutdown)
         (folder / "stack").mkdir()
 
-    def start(self) -> MemoryProvider:
-        provider = MemoryProvider(len(self.started))
+    def start(self) -> ReadingProvider:
+        provider = ReadingProvider(len(self.started))
         self.started.append(provider)
         self.on_start(provider)
         return provider
@@ -217,7 +217,7 @@ def test_a_provider_that_fails_is_not_handed_out_again(house: House) -> None:
 
 
 def test_a_stop_gives_up_what_its_command_waits_for_and_nothing_else(house: House) -> None:
-    def hang(provider: MemoryProvider) -> None:
+    def hang(provider: ReadingProvider) -> None:
         provider.hangs = True
 
     house.on_start = hang
@@ -240,7 +240,7 @@ def test_the_schema_is_cut_to_the_words_of_the_code(house: House) -> None:
         content = b"\x0a" + bytes([len(name)]) + name
         return b"\x12" + bytes([len(content)]) + content
 
-    def describe(provider: MemoryProvider) -> None:
+    def describe(provider: ReadingProvider) -> None:
         provider.answers["GetProviderSchema"] = entry(b"thing_item") + entry(b"thing_other")
 
     house.on_start = describe

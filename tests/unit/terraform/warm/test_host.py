@@ -42,7 +42,7 @@ CONFIGURE = "/tfplugin6.Provider/ConfigureProvider"
 
 
 @dataclass(eq=False)
-class MemoryProvider:
+class LaunchedProvider:
     """A provider that is nowhere but in memory."""
 
     package: Package
@@ -76,12 +76,12 @@ class Table:
 
     def __init__(self) -> None:
         self.at = 0.0
-        self.started: list[MemoryProvider] = []
+        self.started: list[LaunchedProvider] = []
         self.answer = b""
         self.table = ProviderTable(self.start, lambda: self.at)
 
-    def start(self, package: Package) -> MemoryProvider:
-        self.started.append(MemoryProvider(package, len(self.started), answer=self.answer))
+    def start(self, package: Package) -> LaunchedProvider:
+        self.started.append(LaunchedProvider(package, len(self.started), answer=self.answer))
         return self.started[-1]
 
     def use(self, run: str, package: Package = PACKAGE, request: bytes = b"", files: str = "") -> Any:
@@ -207,7 +207,7 @@ class Running:
     thread: threading.Thread
     exits: ExitStack
     reports: list[str] = field(default_factory=list)
-    own: list[MemoryProvider] = field(default_factory=list)
+    own: list[LaunchedProvider] = field(default_factory=list)
 
     def client(self) -> HostClient:
         client = HostClient(self.folder, IDLE)
@@ -216,7 +216,7 @@ class Running:
 
     def shared(self, client: HostClient, package: Package = PACKAGE) -> SharedInstances:
         def start() -> Any:
-            self.own.append(MemoryProvider(package, -1))
+            self.own.append(LaunchedProvider(package, -1))
             return self.own[-1]
 
         own: Instances[Any] = Instances(start)
