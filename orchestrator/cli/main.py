@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "destroy": ("orchestrator.cli.destroy:command", "Destroy stacks, in reverse order."),
     "ci": ("orchestrator.cli.ci:command", "Take a pull request to production, in CI jobs."),
     "status": ("orchestrator.cli.status:command", "Show what is applied where, pending, or interrupted."),
+    "owners": ("orchestrator.cli.owners:command", "Show who owns each stack, by CODEOWNERS."),
     "parity": ("orchestrator.cli.parity:command", "Show what differs between environments."),
     "history": ("orchestrator.cli.history:command", "Show which runs changed what."),
     "query": ("orchestrator.cli.query:command", "Ask anything of what is remembered, in SQL."),

@@ -71,15 +71,22 @@ def command(app: App, options: StatusOptions) -> int:
 
 def _print_status(app: App, names: tuple[str, ...], *, as_json: bool = False, clear: bool = False) -> int:
     """One look at the stacks."""
+    from dataclasses import replace
+
     from orchestrator.engine.ledgers import Ledgers
     from orchestrator.engine.states import States
     from orchestrator.engine.status import StatusReader
+    from orchestrator.forge.owners import read_owners
     from orchestrator.repository.selection import select
 
     project = app.project()
     states = States(project, app.environ)
     reader = StatusReader(project, states, Ledgers(project, states, app.environ))
-    statuses = reader.of(select(project, names, app.cwd) if names else None)
+    owners, folders = read_owners(project), {stack.id: stack.path for stack in project.stacks.values()}
+    statuses = [
+        replace(status, owners=owners.of_folder(folders[status.id])) if status.id in folders else status
+        for status in reader.of(select(project, names, app.cwd) if names else None)
+    ]
     promotions = reader.promotions({status.environment for status in statuses})
     unreadable = [
         StateError(f"{status.why}.", advice=status.advice, stack=status.id)

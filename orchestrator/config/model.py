@@ -477,6 +477,9 @@ class LintIgnore(ConfigSection):
 class Lint(ConfigSection):
     """Settings of `infra lint`."""
 
+    owners: Literal["optional", "required"] = "optional"
+    """Whether a stack that nobody owns by CODEOWNERS is an error or a warning. Without the file nothing is
+    reported, unless owners are required."""
     ignore: Annotated[
         tuple[LintIgnore, ...],
         Field(examples=[[{"rule": "basic-role", "path": "infra/modules/**", "reason": "Plans read."}]]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from orchestrator.errors import ConfigError
 from orchestrator.forge.interface import TEAMS_TOKEN, Teams
@@ -13,6 +14,7 @@ from orchestrator.repository.model import Finding, Project, Stack
 
 # The code of findings.
 CODE = "code-owners"
+NO_OWNER = "no-owner"
 _TEAMS_ADVICE = (
     f"Set {TEAMS_TOKEN} to a token that may read the organization's members (a GitHub App's, or a person's), "
     "in the compare and apply jobs only; or name users in CODEOWNERS."
@@ -38,7 +40,13 @@ class Owners:
 
     def of_folder(self, path: str) -> tuple[str, ...]:
         """The owners of a folder: of a file in it that no pattern names itself."""
-        return self.of(f"{path}/" if path not in ("", ".") else "")
+        return self.of(_file_in(path))
+
+    def of_stack(self, stack: Stack) -> StackOwners:
+        """The owners of a stack's folder, and the line that decides."""
+        rule = self.rules.rule(f"{self.prefix}{_file_in(stack.path)}")
+        owners, line = (rule.owners, rule.line) if rule else ((), None)
+        return StackOwners(stack.id, stack.environment, stack.path, owners, line)
 
     def is_owner(self, owners: Iterable[str], login: str) -> bool:
         """Whether a login is one of these owners, by name or as a member of a team.
@@ -60,6 +68,35 @@ class Owners:
         if key not in self._members:
             self._members[key] = self.teams.is_member(team, login)
         return self._members[key]
+
+
+@dataclass(frozen=True)
+class StackOwners:
+    """The owners of a stack's folder.
+
+    `line` is that of CODEOWNERS which decides, None where none matches. A line may name nobody.
+    """
+
+    id: str
+    environment: str
+    path: str
+    owners: tuple[str, ...]
+    line: int | None
+
+    def document(self) -> dict[str, Any]:
+        """The stack in `infra owners --json`."""
+        return {
+            "id": self.id,
+            "environment": self.environment,
+            "path": self.path,
+            "owners": list(self.owners),
+            "line": self.line,
+        }
+
+
+def _file_in(folder: str) -> str:
+    """The path of a file in a folder that no pattern names itself."""
+    return f"{folder}/" if folder not in ("", ".") else ""
 
 
 def is_team(owner: str) -> bool:
@@ -101,5 +138,34 @@ def find_owner_problems(project: Project, environ: Mapping[str, str]) -> list[Fi
 
 def _without_owner(owners: Owners, stack: Stack) -> Finding:
     message = f"Nobody owns {stack.path}, so nobody can approve {stack.id}."
-    advice = f"Add a line to {owners.rules.file}: `/{owners.prefix}{stack.path}/ @owner`."
-    return Finding("error", CODE, message, advice, owners.rules.file, stack=stack.id)
+    return Finding("error", CODE, message, _line_advice(owners, stack), owners.rules.file, stack=stack.id)
+
+
+def _line_advice(owners: Owners, stack: Stack) -> str:
+    folder = _file_in(f"{owners.prefix}{stack.path}".removesuffix("/."))
+    return f"Add a line to {owners.rules.file or codeowners.PATHS[0]}: `/{folder} @owner`."
+
+
+def find_unowned(project: Project) -> list[Finding]:
+    """The stacks that nobody owns: errors if `lint.owners` is required, else warnings.
+
+    Without a CODEOWNERS file no stack has an owner: one finding, and none where owners are optional.
+    """
+    is_required = project.config.lint.owners == "required"
+    owners = read_owners(project)
+    if owners.rules.file is None:
+        message = "`lint.owners` is required, and there is no CODEOWNERS file."
+        advice = f"Add {codeowners.PATHS[0]}; `infra init --owner @acme/platform` writes one."
+        return [Finding("error", NO_OWNER, message, advice, "infra.yaml")] if is_required else []
+    return [
+        Finding(
+            "error" if is_required else "warning",
+            NO_OWNER,
+            f"Nobody owns {stack.id}.",
+            _line_advice(owners, stack),
+            stack.path,
+            stack=stack.id,
+        )
+        for stack in project.stacks.values()
+        if not owners.of_stack(stack).owners
+    ]

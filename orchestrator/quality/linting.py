@@ -16,6 +16,7 @@ from orchestrator.engine.scheduler import run_in_order
 from orchestrator.engine.session import Session
 from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.errors import InfraError, TerraformError
+from orchestrator.forge.owners import find_unowned
 from orchestrator.quality import linters, readme, rules
 from orchestrator.quality.code_folders import CodeFolder, find_code_folders, find_top_folders
 from orchestrator.quality.modules import content_key
@@ -65,6 +66,7 @@ class LintRun:
             *_own_rules(project, folders),
             *rules.check_values(project, tops, context.masker),
             *check_readmes(project, folders),
+            *find_unowned(project),
             *self._validated(folders),
             *self._tools(tops),
         ]

@@ -63,6 +63,7 @@ def _render_body(review: PlanReview, limit: int) -> str:
     bottom = [
         *render_waiting(review, limit),
         _render_unchanged(review, limit // SHARE),
+        *_render_owners(review, limit // SHARE),
         *render_merge_steps(review, limit // SHARE),
     ]
     bottom += [*_render_notes(review, limit), _footer(review)]
@@ -225,6 +226,22 @@ def _render_unchanged(review: PlanReview, room: int) -> str:
     verb = "does" if len(ids) == 1 else "do"
     head = f"= {plural(len(ids), 'stack')} {verb} not change"
     return f"<details><summary>{head}</summary>\n\n<p>{', '.join(names)}</p>\n\n</details>"
+
+
+def _render_owners(review: PlanReview, room: int) -> Iterator[str]:
+    """Who owns the stacks that change, folded into one line; in code, so that nobody is notified."""
+    stacks: dict[tuple[str, ...], list[str]] = {}
+    for stack in select_changing(review):
+        if stack.id in review.owners:
+            stacks.setdefault(review.owners[stack.id], []).append(stack.id)
+    if not stacks:
+        return
+    items = [
+        f"- {' '.join(map(code, owners)) or 'nobody'}: {', '.join(map(code, ids))}"
+        for owners, ids in sorted(stacks.items())
+    ]
+    body = "\n".join(fit_items(items, room))
+    yield f"<details><summary>Owners of what changes</summary>\n\n{body}\n\n</details>"
 
 
 def _rests(stack: StackReview) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from orchestrator.report.model import StackReport
@@ -118,6 +118,7 @@ class PlanReview:
     notes: tuple[str, ...] = ()
     heartbeat: str = ""
     reports: tuple[HookReport, ...] = ()
+    owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     destroys_deleted: bool = False
     run: str = ""
     url: str = ""

@@ -150,7 +150,7 @@ class PromotionStatus:
 
 @dataclass(frozen=True)
 class StackStatus:
-    """The status of one stack, and the advice."""
+    """The status of one stack, and the advice. `owners` are those of its folder, by CODEOWNERS."""
 
     id: str
     environment: str
@@ -164,6 +164,7 @@ class StackStatus:
     lock: LockStatus | None = None
     rescued: str = ""
     break_glass: str | None = None
+    owners: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The stack as it stands in `--json`."""
@@ -181,6 +182,7 @@ class StackStatus:
             "lock": _document(self.lock),
             "rescued": self.rescued or None,
             "break_glass": self.break_glass,
+            "owners": list(self.owners),
         }
 
 

@@ -49,14 +49,19 @@ STYLES: dict[StatusKind, str] = {
 def status_view(
     stacks: Sequence[StackStatus], promotions: Sequence[PromotionStatus] = ()
 ) -> Iterator[RenderableType]:
-    """A table of stacks, what is special about some of them, where promotion stops, then the verdict."""
-    table = make_table("stack", "status", "applied", "state")
+    """A table of stacks, what is special about some of them, where promotion stops, then the verdict.
+
+    Owners have a column where a stack has some.
+    """
+    has_owners = any(stack.owners for stack in stacks)
+    table = make_table("stack", "status", "applied", "state", *(["owners"] if has_owners else []))
     for stack in stacks:
         table.add_row(
             Text(stack.id),
             Text(WORDS[stack.status], style=STYLES[stack.status]),
             Text(format_applied(stack.applied)),
             Text(format_state(stack.state), style="dim"),
+            *([Text(" ".join(stack.owners), style="dim")] if has_owners else []),
         )
     if stacks:
         yield table

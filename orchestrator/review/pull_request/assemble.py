@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from orchestrator.engine.policy_inspection import check_limits
 from orchestrator.forge.event import Event
+from orchestrator.forge.owners import read_owners
 from orchestrator.report.review import PlanReview, StackReview
 from orchestrator.repository.model import Finding
 from orchestrator.review.provisional import find_provisional
@@ -41,11 +42,21 @@ def build_review(
         findings=tuple(findings),
         notes=(*scope.notes, *notes),
         heartbeat=heartbeat,
+        owners=_find_owners(scope, [stack.id for stack in stacks]),
         destroys_deleted=scope.rules.policy.deleted_stacks == "destroy",
         run=run,
         url=event.url if event else "",
         seconds=seconds,
     )
+
+
+def _find_owners(scope: ChangeScope, ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The owners of stacks by CODEOWNERS as trunk has it: its owners review the change."""
+    owners = read_owners(scope.before or scope.project)
+    if owners.rules.file is None:
+        return {}
+    folders = {stack.id: stack.path for stack in (*scope.deleted, *scope.project.stacks.values())}
+    return {id_: owners.of_folder(folders[id_]) for id_ in ids if id_ in folders}
 
 
 def join_reports(

@@ -10,11 +10,13 @@ import pytest
 from orchestrator.drift.publish import load_owners
 from orchestrator.errors import ConfigError
 from orchestrator.forge.interface import TEAMS_TOKEN
-from orchestrator.forge.owners import Owners, find_owner_problems, is_team, read_owners
+from orchestrator.forge.owners import Owners, find_owner_problems, find_unowned, is_team, read_owners
 from orchestrator.repository.codeowners import parse
 from orchestrator.repository.loading import load
 from orchestrator.review.pending_changes import TrunkHistory
 from tests.conftest import MakeRepo
+from tests.support.cli import Infra
+from tests.support.schemas import check_schema
 
 RULES = (
     "* @olga\n/deploy/infra/envs/prod/ @acme/platform @Bert\n/deploy/free.tf\n/deploy/mail.tf a@b.example\n"
@@ -106,3 +108,69 @@ def test_a_project_below_the_top_that_is_checked_out_elsewhere(make_repo: MakeRe
         trunk = TrunkHistory(checkout, None)
         assert trunk.inside("deploy/infra/envs/prod/app/main.tf") == "infra/envs/prod/app/main.tf"
         assert trunk.inside("infra/envs/prod/app/main.tf") is None
+
+
+STACKS = {"infra/envs/dev/app/main.tf": "", "infra/envs/prod/app/main.tf": ""}
+# The last line that matches decides, also one that names nobody.
+SHARED = "* @olga\n/infra/envs/prod/ @acme/platform a@b.example\n/infra/envs/dev/app/\n/wrong @@\n"
+
+
+def test_the_command_names_the_owners_and_the_line_that_decides(make_repo: MakeRepo) -> None:
+    infra = Infra(make_repo({**STACKS, ".github/CODEOWNERS": SHARED}).root, {})
+    document = infra("owners", "--json", code=0).document
+    check_schema(document, "owners")
+    assert document["file"] == ".github/CODEOWNERS"
+    assert [(stack["id"], stack["owners"], stack["line"]) for stack in document["stacks"]] == [
+        ("dev/app", [], 3),
+        ("prod/app", ["@acme/platform", "a@b.example"], 2),
+    ]
+    text = infra("owners", code=0).out
+    assert "nobody" in text
+    assert ".github/CODEOWNERS:4: @@ is not an owner" in text
+    assert text.endswith("2 stacks, 1 without an owner\n")
+    assert "dev/app" not in infra("owners", "prod", code=0).out
+
+
+def test_without_the_file_nobody_owns_a_stack(make_repo: MakeRepo) -> None:
+    infra = Infra(make_repo(STACKS).root, {})
+    assert "There is no CODEOWNERS file" in infra("owners", code=0).out
+    document = infra("owners", "--json", code=0).document
+    check_schema(document, "owners")
+    assert [stack["owners"] for stack in document["stacks"]] == [[], []]
+
+
+def test_status_shows_owners(make_repo: MakeRepo) -> None:
+    infra = Infra(make_repo({**STACKS, ".github/CODEOWNERS": SHARED}).root, {})
+    document = infra("status", "--json", code=0).document
+    check_schema(document, "commands")
+    assert [stack["owners"] for stack in document["stacks"]] == [[], ["@acme/platform", "a@b.example"]]
+    assert "@acme/platform a@b.example" in infra("status", code=0).out
+    assert "owners" not in Infra(make_repo(STACKS, "bare").root, {})("status", code=0).out
+
+
+@pytest.mark.parametrize(
+    ("rules", "setting", "findings"),
+    [
+        (SHARED, "optional", [("warning", "Nobody owns dev/app.")]),
+        (SHARED, "required", [("error", "Nobody owns dev/app.")]),
+        ("* @olga\n", "required", []),
+        (None, "optional", []),
+        (None, "required", [("error", "`lint.owners` is required, and there is no CODEOWNERS file.")]),
+    ],
+)
+def test_stacks_that_nobody_owns_are_findings(
+    make_repo: MakeRepo, rules: str | None, setting: str, findings: list[tuple[str, str]]
+) -> None:
+    files = {**STACKS, "infra.yaml": f"lint: {{owners: {setting}}}\n"}
+    repo = make_repo({**files, **({"CODEOWNERS": rules} if rules else {})})
+    found = find_unowned(load(repo.root))
+    assert [(finding.severity, finding.message) for finding in found] == findings
+
+
+def test_the_advice_for_an_unowned_stack_makes_somebody_own_it(make_repo: MakeRepo) -> None:
+    repo = make_repo({**STACKS, "CODEOWNERS": SHARED})
+    (finding,) = find_unowned(load(repo.root))
+    line = finding.advice.partition("`")[2].rstrip("`.").replace("@owner", "@dora")
+    repo.write({"CODEOWNERS": f"{SHARED}{line}\n"})
+    assert find_unowned(load(repo.root)) == []
+    assert read_owners(load(repo.root)).of_folder("infra/envs/dev/app") == ("@dora",)

@@ -371,3 +371,13 @@ def test_whatever_others_write(stacks: list[StackReview], texts: list[str], limi
     assert not rendered.wrong
     assert not rendered.foreign
     assert len(rendered.comments) == 2
+
+
+def test_owners_of_what_changes_are_named_and_not_notified() -> None:
+    stacks = (reviews.stack("dev/net"), reviews.stack("prod/net"), reviews.stack("dev/idle", "unchanged"))
+    owners = {"dev/net": ("@acme/platform", "@olga"), "prod/net": (), "dev/idle": ("@idle",)}
+    text = render_comment(reviews.review(*stacks, owners=owners))
+    assert "- `@acme/platform` `@olga`: `dev/net`" in text
+    assert "- nobody: `prod/net`" in text
+    assert "@idle" not in text
+    assert "Owners of what changes" not in render_comment(reviews.review(*stacks))
