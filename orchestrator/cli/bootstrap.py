@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.atomic_files import write_text
 from orchestrator.cli.app import App
 from orchestrator.cli.options import ConsentOptions, JsonOptions, json_option, with_options
 from orchestrator.cli.support.bootstrap_names import NameOptions
@@ -264,7 +265,7 @@ def _write_accounts(app: App, project: Project, outputs: Mapping[str, Any], orde
         app.note(f"The accounts are not written into {FILE_NAME}: it {error.message}. {error.advice}")
         return False
     if written != text:
-        path.write_text(written, encoding="utf-8")
+        write_text(path, written)
         app.note(f"Wrote the accounts of {', '.join(order)} into {FILE_NAME}: commit it.")
     return True
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.atomic_files import write_text
 from orchestrator.cli.app import App
 from orchestrator.cli.options import Duration, JsonOptions, json_option, with_options
 from orchestrator.errors import UsageError
@@ -114,7 +115,4 @@ def _write_prometheus(
     """The file, whole or not at all, and readable for the exporter."""
     from orchestrator.insight.prometheus import render_prometheus
 
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text(render_prometheus(groups, visible, days, now), encoding="utf-8")
-    draft.chmod(0o644)
-    draft.replace(path)
+    write_text(path, render_prometheus(groups, visible, days, now), mode=0o644)

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from orchestrator.atomic_files import write_private
 from orchestrator.drift.report import DriftReport
 from orchestrator.engine.job_reports import find_files, read_document
 from orchestrator.errors import UsageError
 from orchestrator.json_values import from_json
-from orchestrator.private_files import write_private
 
 VERSION = 1
 PREFIX = "drift-"

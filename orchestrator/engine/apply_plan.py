@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.atomic_files import write_private
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.executor import has_moved, moved_since_plan, refused
@@ -23,7 +24,6 @@ from orchestrator.engine.stack_plan import StackPlan
 from orchestrator.errors import Exit, InfraError, InterruptedRunError
 from orchestrator.masking import NO_SECRETS
 from orchestrator.plan.model import Plan
-from orchestrator.private_files import write_private
 from orchestrator.report.model import NO_COUNTS, StackReport
 from orchestrator.repository.model import Stack
 from orchestrator.state.records import Outcome

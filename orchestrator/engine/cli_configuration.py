@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from orchestrator.atomic_files import write_private
 from orchestrator.config import TerraformSettings
 from orchestrator.engine.folders import Folders, private
 from orchestrator.engine.origin import is_ci
 from orchestrator.errors import ConfigError, GitError, ProjectError
-from orchestrator.private_files import write_private
 from orchestrator.repository.model import Project
 from orchestrator.repository.trunk import config_at, trunk_commit
 from orchestrator.terraform.cli_configuration import VARIABLE, CliConfiguration, choose_cli_configuration

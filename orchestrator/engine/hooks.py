@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.atomic_files import write_private
 from orchestrator.config import Config
 from orchestrator.config.hooks import Hook, HookEvent, HookOwner, changed_hooks
 from orchestrator.errors import ConfigError, GitError, HookError, InfraError, InterruptedRunError
 from orchestrator.masking import SecretSet
-from orchestrator.private_files import write_private
 from orchestrator.process import Command, Supervisor
 from orchestrator.report.model import APPLIED_RESULTS, RunFailure, StackReport
 from orchestrator.repository.model import Project, Stack

@@ -128,7 +128,7 @@ def own_lock(lock: LockInfo | None, entry: LedgerEntry) -> bool:
 
 def write_rescued_state(work: Workdir, rescued: RescuedState) -> Path:
     """The rescued state as a file that Terraform can push."""
-    from orchestrator.private_files import write_private
+    from orchestrator.atomic_files import write_private
 
     path = work.run_dir / "rescued.tfstate"
     write_private(path, rescued.data)

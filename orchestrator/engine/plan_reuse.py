@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator import __version__
+from orchestrator.atomic_files import write_private
 from orchestrator.engine.folders import private
 from orchestrator.engine.session import Session
 from orchestrator.engine.stack_plan import StackPlan
 from orchestrator.errors import InfraError
-from orchestrator.private_files import write_private
 from orchestrator.report.model import StackReport
 from orchestrator.repository.model import Stack, encode_id
 from orchestrator.terraform.client import PlanOptions

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.atomic_files import write_private
 from orchestrator.config import DEFAULT_WORKSPACE
 from orchestrator.engine.failures import failure
 from orchestrator.engine.inspection import Inspect, inspect_nothing
@@ -21,7 +22,6 @@ from orchestrator.errors import (
     known_error,
 )
 from orchestrator.plan.reader import read_plan_parts
-from orchestrator.private_files import write_private
 from orchestrator.report.model import StackReport
 from orchestrator.repository.model import Stack
 from orchestrator.state.backends import WORKSPACE_FOLDER, local_workspace

@@ -12,12 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from orchestrator.atomic_files import write_private
 from orchestrator.engine.folders import private
 from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.errors import InfraError, UnprovenPlanError
 from orchestrator.jsontext import MALFORMED, read_object
 from orchestrator.plan.file.schemas import TypeSchemas
-from orchestrator.private_files import write_private
 from orchestrator.repository.lock_file import LOCK_FILE
 from orchestrator.terraform.cli_configuration import has_development_overrides
 from orchestrator.terraform.client import Workdir

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.atomic_files import write_private
 from orchestrator.engine.folders import private
 from orchestrator.engine.session import Session
 from orchestrator.engine.stack_plan import StackPlan
@@ -17,7 +18,6 @@ from orchestrator.engine.terraform_runner import TerraformRunner
 from orchestrator.errors import MismatchError, PlanFileError, UsageError
 from orchestrator.jsontext import MALFORMED, read_object
 from orchestrator.plan.plan_file import plan_file_info
-from orchestrator.private_files import write_private
 from orchestrator.repository.model import encode_id
 from orchestrator.state.records import build_record
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.atomic_files import write_private
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.memory import Memory
 from orchestrator.engine.recorder import LedgerRecorder, RecorderOptions
@@ -15,7 +16,6 @@ from orchestrator.engine.state_location import StateLocations, old_location
 from orchestrator.engine.states import States
 from orchestrator.engine.unlock import refuse_held
 from orchestrator.errors import StateError, UsageError
-from orchestrator.private_files import write_private
 from orchestrator.report.model import StackReport
 from orchestrator.repository.model import Stack
 from orchestrator.state.location import Location

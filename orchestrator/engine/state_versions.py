@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.atomic_files import write_private
 from orchestrator.engine.folders import private
 from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.memory import Memory
@@ -17,7 +18,6 @@ from orchestrator.engine.session import Session
 from orchestrator.engine.state_queries import initialized_workdir, never_applied
 from orchestrator.engine.states import States
 from orchestrator.errors import MismatchError, StateError, UsageError
-from orchestrator.private_files import write_private
 from orchestrator.report.history import StateVersion
 from orchestrator.report.model import Result, StackReport
 from orchestrator.repository.model import Stack, encode_id

@@ -216,13 +216,16 @@ class StatusReader:
             elsewhere = self._elsewhere(stack, entry, blob)
             if elsewhere:
                 return elsewhere
-        if entry is None:
-            if blob is None:
-                return "new", "", ""
-            why = "it has a state, and nothing says which commit made it"
-            return "unrecorded", why, f"`infra adopt {stack.id}`, when its plan is empty."
         if is_live:
             return "running", "", ""
+        # An entry without a commit or a result is what an interrupted adoption leaves.
+        if blob is not None and (
+            entry is None or not (entry.is_known or entry.result or entry.is_unfinished)
+        ):
+            why = "it has a state, and nothing says which commit made it"
+            return "unrecorded", why, f"`infra adopt {stack.id}`, when its plan is empty."
+        if entry is None:
+            return "new", "", ""
         if entry.is_unfinished:
             advice = f"`infra resume {stack.id}` finds out what was applied and does the rest."
             return "unfinished", "a run was interrupted in the middle of it", advice
@@ -257,7 +260,8 @@ class StatusReader:
             return "its state is gone"
         trunk = self.trunk.project
         if stack.id not in trunk.stacks:
-            return ""
+            # What trunk does not have cannot differ from it: only how its last run ended counts.
+            return pending_reason(entry, entry.fingerprint, entry.upstreams)
         sources = {edge.source for edge in trunk.upstreams(stack.id)}
         upstream_generations = entry.upstream_generations
         # A state that is still what it was when the stack was applied need not be read.

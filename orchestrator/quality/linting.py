@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.atomic_files import write_text
 from orchestrator.config import LintIgnore
 from orchestrator.engine.planner import LOCAL_BACKEND
 from orchestrator.engine.ports import Progress
@@ -194,7 +195,7 @@ def apply_fixes(terraform: TerraformRunner) -> tuple[str, ...]:
     }
     for path, before, after in _rendered(project, find_code_folders(project)):
         if before != after:
-            (project.root / path).write_text(after, encoding="utf-8")
+            write_text(project.root / path, after)
             changed.add(path)
     return tuple(sorted(changed))
 

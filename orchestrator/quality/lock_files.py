@@ -6,13 +6,13 @@ each stack gets a lock file of its own, with those versions and its own constrai
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.atomic_files import write_text
 from orchestrator.config import StackSettings
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.session import Session
@@ -360,10 +360,8 @@ def _write(project: Project, stack: Stack, text: str) -> LockedRoot:
     versions = _versions(text)
     if _lock_text(project, stack) == text:
         return LockedRoot(stack.id, file, "unchanged", versions)
-    draft = path.with_name(f"{LOCK_FILE}.{os.getpid()}")
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        write_text(path, text)
     except OSError as error:
         raise StateError(f"{file} cannot be written: {error.strerror}.", advice="Who owns it?") from error
     return LockedRoot(stack.id, file, "written", versions)

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestrator import __version__
+from orchestrator.atomic_files import write_private
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.folders import private
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.engine.session import Session
 from orchestrator.errors import InfraError, InterruptedRunError, TerraformError
-from orchestrator.private_files import write_private
 from orchestrator.process import Completed
 from orchestrator.quality.modules import (
     RunBlock,

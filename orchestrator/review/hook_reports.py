@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from orchestrator.atomic_files import write_private
 from orchestrator.config.hooks import Hook, HookOwner
 from orchestrator.engine.job_reports import VERSION, find_artifacts, read_document, unreadable_report
 from orchestrator.errors import UsageError
 from orchestrator.forge.event import Event
 from orchestrator.json_values import from_json
-from orchestrator.private_files import write_private
 from orchestrator.report.review import HookReport
 from orchestrator.report.untrusted_markdown import LARGEST
 from orchestrator.review.pull_request.scope import ChangeScope

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from orchestrator.atomic_files import write_private
 from orchestrator.engine.job_reports import LARGEST, VERSION, find_artifacts, read_document, unreadable_report
 from orchestrator.errors import UsageError
 from orchestrator.json_values import from_json
-from orchestrator.private_files import write_private
 from orchestrator.report.review import PlanReview
 
 PREFIX = "plan-"

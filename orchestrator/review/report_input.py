@@ -15,13 +15,13 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from orchestrator.atomic_files import write_private
 from orchestrator.config.hooks import EVENTS
 from orchestrator.engine.hooks import HookCode, HookProcess, HookRun
 from orchestrator.engine.job_reports import VERSION, read_document, unreadable_report
 from orchestrator.errors import UsageError
 from orchestrator.forge.event import Event
 from orchestrator.json_values import from_json
-from orchestrator.private_files import write_private
 from orchestrator.report.review import HookReport
 from orchestrator.report.untrusted_markdown import LARGEST
 from orchestrator.repository.git import Repository

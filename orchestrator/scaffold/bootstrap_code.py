@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.atomic_files import write_text
 from orchestrator.repository.layout import BOOTSTRAP, default_bootstrap_root
 from orchestrator.repository.model import Project
 
@@ -134,5 +135,5 @@ def _write(root: Path, name: str, text: str) -> list[str]:
     if path.exists():
         return []
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
     return [name]

@@ -13,6 +13,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from orchestrator.atomic_files import write_text
 from orchestrator.engine.ledgers import base_of, configured_location, memory_folder
 from orchestrator.errors import ConfigError
 from orchestrator.repository.hcl.text import Ref, literal, resolve
@@ -236,7 +237,7 @@ def write_locations(project: Project, root: str, locations: Locations) -> bool:
     if (path.read_text(encoding="utf-8") if path.is_file() else "") == text:
         return False
     if text:
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     else:
         path.unlink()
     return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.atomic_files import write_text
 from orchestrator.config import DEFAULT_WORKSPACE, FILE_NAME, Config
 from orchestrator.errors import GitError, UsageError
 from orchestrator.forge.factory import render_workflows, workflow_folder
@@ -197,7 +198,7 @@ def write_files(
             state = "other pins" if _without_pins(existing) == _without_pins(text) else "differs"
         if state == "written" and not dry:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            write_text(path, text)
         done.append(InitFile(name, state))
     return tuple(done)
 

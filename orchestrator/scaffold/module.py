@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.atomic_files import write_text
 from orchestrator.errors import StateError, UsageError
 from orchestrator.quality.readme import inputs_table, outputs_table
 from orchestrator.repository.hcl import read
@@ -163,4 +164,4 @@ def contents(name: str, folder: str) -> dict[str, str]:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from orchestrator.atomic_files import write_private
 from orchestrator.errors import StateError
-from orchestrator.private_files import write_private
 from orchestrator.state.storage import ABSENT, Blob, precondition_failed
 
 # What is not an object begins with this: the lock file, and each object's properties.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from orchestrator.atomic_files import write_private
 from orchestrator.cli.app import App
 from orchestrator.errors import UsageError
 from orchestrator.forge.factory import add_summary
-from orchestrator.private_files import write_private
 
 
 def publish_to_actions(app: App, annotations: Iterable[str], summary: str) -> None:

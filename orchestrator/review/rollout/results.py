@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.atomic_files import write_private
 from orchestrator.engine.job_reports import find_artifacts, find_files, read_document, unreadable_report
 from orchestrator.forge.interface import Forge
 from orchestrator.forge.model import DeploymentState, StatusState
 from orchestrator.forge.outbox import Outbox, find_own_comments, publish_comment, rewrite_comment
 from orchestrator.json_values import from_json
-from orchestrator.private_files import write_private
 from orchestrator.report.model import APPLIED_RESULTS, StackReport
 from orchestrator.report.rollout import EnvironmentCheck, EnvironmentResult, StackResult, State
 from orchestrator.repository.model import Project

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.atomic_files import write_private
 from orchestrator.jsontext import MALFORMED, read_object
-from orchestrator.private_files import write_private
 from orchestrator.repository.lock_file import read_lock_file
 
 # Providers whose whole work is files and programs of the folder that Terraform runs in.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -106,6 +107,34 @@ def test_a_lock_and_a_state_without_an_entry_say_what_to_do(make_repo: MakeRepo)
     storage.write("dev/state/net/default.tfstate", b"{}")
     (status,) = statuses.of()
     assert (status.status, "infra adopt dev/net" in status.advice) == ("unrecorded", True)
+
+
+def _adoption_that_died(storage: MemoryStorage) -> LedgerEntry:
+    """An adoption has taken a stack that has a state, and its machine died before it was recorded."""
+    storage.write("dev/state/net/default.tfstate", b"{}")
+    operation = Operation("R1", "adopt", "planned", "ada", "desk", "c" * 40)
+    return Ledger(storage, "dev").begin("dev/net", operation, None)
+
+
+def test_an_interrupted_adoption_leaves_the_stack_unrecorded(make_repo: MakeRepo) -> None:
+    storage = MemoryStorage()
+    _adoption_that_died(storage)
+    storage.clock += timedelta(hours=1)
+    (status,) = _statuses(make_repo(FILES), storage).of()
+    assert (status.status, "infra adopt dev/net" in status.advice) == ("unrecorded", True)
+
+
+@pytest.mark.parametrize(("result", "shown"), [("applied", "up-to-date"), ("failed", "pending")])
+def test_a_stack_that_trunk_does_not_have_is_judged_by_its_last_run(
+    make_repo: MakeRepo, result: Outcome, shown: str
+) -> None:
+    repo = make_repo(FILES)
+    repo.git("checkout", "-q", "-b", "topic")
+    repo.commit({"infra/envs/dev/new/main.tf": FILES["infra/envs/dev/net/main.tf"]}, "Add new")
+    storage = MemoryStorage()
+    _record(storage, "dev/new", result)
+    statuses = {status.id: status.status for status in _statuses(repo, storage).of()}
+    assert statuses["dev/new"] == shown
 
 
 def test_an_entry_without_a_state_is_never_up_to_date(make_repo: MakeRepo) -> None:

@@ -1,0 +1,38 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.atomic_files import write_text
+
+
+def test_a_new_file_and_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "infra.yaml"
+    write_text(path, "version: 1 # Grüße\n")
+    assert path.read_text(encoding="utf-8") == "version: 1 # Grüße\n"
+    path.chmod(0o640)
+    write_text(path, "version: 2\n")
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("version: 2\n", 0o640)
+    write_text(path, "version: 3\n", mode=0o644)
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert [entry.name for entry in tmp_path.iterdir()] == ["infra.yaml"]
+
+
+def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("before")
+    link.symlink_to(target)
+    write_text(link, "after")
+    assert (target.read_text(), link.is_symlink()) == ("after", True)
+
+
+def test_what_fails_leaves_what_was_there_and_no_draft(tmp_path: Path) -> None:
+    path = tmp_path / "infra.yaml"
+    path.write_text("before")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "after \ud800")
+    assert path.read_text() == "before"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["infra.yaml"]
