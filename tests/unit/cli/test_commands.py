@@ -82,6 +82,8 @@ def test_a_failure_has_a_document_of_its_command(path: str, tmp_path: Path) -> N
     ]
     # Outside of a repository, and without a sandbox.
     ran = infra(*path.split(), *arguments, "--json")
+    if path == "sandbox up":
+        infra("sandbox", "down", code=0)
     if ran.code and ran.out:
         check_schema(ran.document, "commands")
 
