@@ -236,8 +236,7 @@ def _write_pipeline(app: App, options: InitOptions) -> int:
 def _find_layout(app: App, project: Project, options: InitOptions) -> tuple[Layout, tuple[str, ...]]:
     """The layout of a repository without infra.yaml, and its root modules; asks where a terminal is there."""
     from orchestrator.cli.support.layout_choice import choose_layout
-    from orchestrator.repository.layout import name_folders
-    from orchestrator.repository.layout_survey import Answers, Survey, survey
+    from orchestrator.repository.layout_survey import Answers, Survey, name_folders, survey
 
     source = project.coverage.source
     surveys: list[Survey] = []

@@ -60,7 +60,15 @@ def load_text(text: str | bytes, file: str = FILE_NAME) -> Config:
     from orchestrator.config.validation import validate
     from orchestrator.config.yaml_document import parse_yaml
 
-    document = parse_yaml(_decoded(text, file) if isinstance(text, bytes) else text, file)
+    if isinstance(text, bytes):
+        text = _decoded(text, file)
+    if len(text) > MAX_BYTES:
+        raise ConfigError(
+            f"the file is larger than {MAX_BYTES // 1024} KiB",
+            file=file,
+            advice="infra.yaml holds settings only; look for what was pasted into it.",
+        )
+    document = parse_yaml(text, file)
     valid = validate(document)
     keys = tuple(_key_paths(document.value))
     return _config(valid, file, keys)

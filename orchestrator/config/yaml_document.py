@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 
-from orchestrator.config.loading import MAX_BYTES
 from orchestrator.errors import ConfigError
 
 MAX_VALUES = 100_000
@@ -53,12 +52,6 @@ def dotted(path: Path) -> str:
 
 def parse_yaml(text: str, file: str) -> Document:
     """Read YAML; ConfigError when it is not YAML at all, `mistakes` for what can be told one by one."""
-    if len(text) > MAX_BYTES:
-        raise ConfigError(
-            f"the file is larger than {MAX_BYTES // 1024} KiB",
-            file=file,
-            advice="infra.yaml holds settings only; look for what was pasted into it.",
-        )
     try:
         root = compose_document(text, file)
     except yaml.MarkedYAMLError as error:

@@ -14,8 +14,7 @@ from orchestrator.engine.session import Session
 from orchestrator.engine.states import States
 from orchestrator.errors import InfraError
 from orchestrator.report.model import RunReport, StackReport
-from orchestrator.repository.layout import name_folders
-from orchestrator.repository.layout_survey import root_modules
+from orchestrator.repository.layout_survey import name_folders, root_modules
 from orchestrator.repository.model import Project
 
 STATE_ENDING = ".tfstate"

@@ -71,7 +71,7 @@ class StateLocations:
 
         None for a stack that is new.
         """
-        for earlier in self.memory.project.earlier.of(stack):
+        for earlier in self.memory.earlier.of(stack):
             if earlier.state is None or earlier.state == stack.state:
                 continue
             head = self._head_of(earlier.state)
@@ -180,9 +180,7 @@ class StateLocations:
         """Where the last run that is recorded left the state; None when that cannot be told."""
         url = entry.state
         if not url:  # of an older infra: what the code named that was applied
-            earlier = (
-                self.memory.project.earlier.at(base_commit(entry.commit), stack.id) if entry.commit else None
-            )
+            earlier = self.memory.earlier.at(base_commit(entry.commit), stack.id) if entry.commit else None
             url = (earlier.state if earlier else None) or ""
         return self.memory.states.at(url).url if url else None
 
@@ -220,9 +218,7 @@ class StateLocations:
             return
         if entry.serial is not None and head.serial > entry.serial:
             return
-        applied = (
-            self.memory.project.earlier.at(base_commit(entry.commit), stack.id) if entry.commit else None
-        )
+        applied = self.memory.earlier.at(base_commit(entry.commit), stack.id) if entry.commit else None
         if applied is None or applied.state != stack.state:
             return
         raise BlockedError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.config import FILE_NAME
 from orchestrator.errors import InfraError
+from orchestrator.repository.loading import load_commit
 
 if TYPE_CHECKING:
     from orchestrator.repository.model import Project, Stack
@@ -64,8 +65,6 @@ class EarlierCode:
         return self._project.repository.history(tip, "", MOST_COMMITS) if tip else []
 
     def _load(self, commit: str) -> Project | None:
-        from orchestrator.repository.loading import load_commit
-
         with self._lock:
             if commit not in self._loaded:
                 try:

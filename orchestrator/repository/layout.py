@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigError, GitError
@@ -11,14 +10,10 @@ from orchestrator.errors import ConfigError, GitError
 if TYPE_CHECKING:
     from orchestrator.repository.layout_survey import Layout, Survey
     from orchestrator.repository.model import Project
-    from orchestrator.repository.tree import Tree
 
 # Commits that are looked at for a stack, which would mean that the last one was deleted.
 HISTORY = 50
-# Folders and environments that a message names.
-NAMED = 4
 INIT_ADVICE = "Say it: `infra init --environment NAME` writes infra.yaml."
-TERRAGRUNT = "terragrunt.hcl"
 # The root module that makes the state bucket, and the name of its stack.
 BOOTSTRAP = "bootstrap"
 
@@ -52,6 +47,8 @@ def survey_project(project: Project) -> Survey:
 
 def no_stacks_error(project: Project, result: Survey) -> ConfigError:
     """The error for a project without a stack: the root modules that are there, and what would find them."""
+    from orchestrator.repository.layout_survey import missing_roots_note, name_folders
+
     envs = project.config.roots.envs
     what = "holds no Terraform code" if project.tree.is_folder(str(envs)) else "does not exist"
     message = f"There is no stack: {envs} {what}."
@@ -71,23 +68,6 @@ def no_stacks_error(project: Project, result: Survey) -> ConfigError:
     modules = "root module is" if len(result.roots) == 1 else "root modules are"
     message += f" {len(result.roots)} {modules} elsewhere: {name_folders(result.roots)}."
     return _error(message, suggestion(result), project)
-
-
-def missing_roots_note(tree: Tree) -> tuple[str, str] | None:
-    """Why a repository may have no root module of its own, and what to do about it; None for no reason."""
-    if tree.submodules:
-        names = name_folders(sorted(tree.submodules))
-        return (
-            f"Root modules in Git submodules are no stacks: {names}.",
-            "Run infra in the repository of the submodule, or move the code into this one.",
-        )
-    units = [posixpath.dirname(path) for path in tree.ids if posixpath.basename(path) == TERRAGRUNT]
-    if units:
-        return (
-            f"Terragrunt generates the root modules, from {TERRAGRUNT} in {name_folders(sorted(units))}.",
-            "infra runs root modules of the repository: docs/adopt.md of infra says how to commit them.",
-        )
-    return None
 
 
 def _error(message: str, advice: str, project: Project) -> ConfigError:
@@ -134,13 +114,6 @@ def _had_stacks(project: Project) -> bool:
     except GitError:
         commits = []
     return any(load_commit(project, commit).stacks for commit in dict.fromkeys(commits))
-
-
-def name_folders(roots: Sequence[str]) -> str:
-    """A few of the folders, and how many more there are."""
-    paths = [path or "the top of the repository" for path in roots]
-    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
-    return f"{', '.join(paths[:NAMED])}{more}"
 
 
 def default_bootstrap_root(project: Project) -> str:

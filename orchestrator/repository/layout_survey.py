@@ -26,11 +26,10 @@ from orchestrator.config.model import WELL_KNOWN
 from orchestrator.config.stack_pattern import ENVIRONMENT, STACK
 from orchestrator.errors import ProjectError
 from orchestrator.repository.discovery import HELPERS, called_from, discover
-from orchestrator.repository.layout import missing_roots_note
 from orchestrator.repository.lock_file import LOCK_FILE
 from orchestrator.repository.model import Stack, missing_settings, state_key
 from orchestrator.repository.source import Source, folders
-from orchestrator.repository.tree import BrokenPath
+from orchestrator.repository.tree import BrokenPath, Tree
 from orchestrator.repository.variables import auto_names
 from orchestrator.state.backends import backend_kind
 
@@ -49,6 +48,9 @@ LIVE = "live"
 NO_ROOTS = HELPERS | {"modules", "bootstrap"}
 # Folders that are copied to make an environment, or are no longer one.
 TEMPLATES = frozenset({"template", "templates", "_template", "skeleton", "archive", "archived", "deprecated"})
+TERRAGRUNT = "terragrunt.hcl"
+# Folders that a message names.
+NAMED = 4
 VAR_FILES = (".tfvars", ".tfvars.json")
 BACKEND_FILES = (".tfbackend", ".hcl")
 _WORKSPACE = "terraform.workspace"
@@ -170,6 +172,30 @@ def survey(source: Source, answers: Answers) -> Survey:
         else:
             questions.append(layout)
     return Survey(roots, tuple(layouts), "" if layouts else questions[0])
+
+
+def missing_roots_note(tree: Tree) -> tuple[str, str] | None:
+    """Why a repository may have no root module of its own, and what to do about it; None for no reason."""
+    if tree.submodules:
+        names = name_folders(sorted(tree.submodules))
+        return (
+            f"Root modules in Git submodules are no stacks: {names}.",
+            "Run infra in the repository of the submodule, or move the code into this one.",
+        )
+    units = [posixpath.dirname(path) for path in tree.ids if posixpath.basename(path) == TERRAGRUNT]
+    if units:
+        return (
+            f"Terragrunt generates the root modules, from {TERRAGRUNT} in {name_folders(sorted(units))}.",
+            "infra runs root modules of the repository: docs/adopt.md of infra says how to commit them.",
+        )
+    return None
+
+
+def name_folders(roots: Sequence[str]) -> str:
+    """A few of the folders, and how many more there are."""
+    paths = [path or "the top of the repository" for path in roots]
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    return f"{', '.join(paths[:NAMED])}{more}"
 
 
 def _assignments(roots: Sequence[str]) -> list[list[_Assigned]]:

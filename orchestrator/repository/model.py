@@ -19,7 +19,6 @@ from orchestrator.state.backends import backend_kind
 from orchestrator.state.location import Location
 
 if TYPE_CHECKING:
-    from orchestrator.repository.earlier_code import EarlierCode
     from orchestrator.repository.fingerprint import Coverage
     from orchestrator.repository.git import Repository
     from orchestrator.repository.tree import Tree
@@ -196,13 +195,6 @@ class Project:
     def commit(self) -> str | None:
         """The commit of the project, or of its working tree's HEAD; None before the first commit."""
         return self.tree.commit or self.repository.head()
-
-    @cached_property
-    def earlier(self) -> EarlierCode:
-        """The same project as earlier commits had it."""
-        from orchestrator.repository.earlier_code import EarlierCode
-
-        return EarlierCode(self)
 
     def of(self, environment: str) -> tuple[Stack, ...]:
         """The stacks of an environment."""

@@ -20,9 +20,9 @@ from orchestrator.forge.install_source import (
     parse_source,
 )
 from orchestrator.forge.workflow_target import WorkflowTarget
-from orchestrator.repository.layout import default_bootstrap_root, name_folders
+from orchestrator.repository.layout import default_bootstrap_root
 from orchestrator.repository.layout_settings import layout_document, render_lines
-from orchestrator.repository.layout_survey import Layout
+from orchestrator.repository.layout_survey import Layout, name_folders
 from orchestrator.repository.model import Project
 from orchestrator.repository.modules import product_of
 from orchestrator.repository.repository_facts import RepositoryFacts

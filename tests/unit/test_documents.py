@@ -161,3 +161,12 @@ def test_the_sandbox_page_lists_the_endpoints_of_its_github() -> None:
     for method, path in (*OPERATIONS, *((route.method, route.template) for route in ROUTES)):
         served[path] = (*served.get(path, ()), method)
     assert listed == list(served.items())
+
+
+def test_each_number_of_a_decision_occurs_once() -> None:
+    """The file's name begins with the number of its title."""
+    paths = sorted((ROOT / "docs/adr").glob("*.md"))
+    titles = [re.match(r"# (\d+)\b", path.read_text(encoding="utf-8")) for path in paths]
+    numbers = [int(title[1]) if title else 0 for title in titles]
+    assert numbers == [int(path.name[:4]) for path in paths]
+    assert numbers == sorted(set(numbers))

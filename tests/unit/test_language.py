@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.house import python_files
+
 ROOT = Path(__file__).parents[2]
 GLOSSARY: dict[str, Any] = tomllib.loads((ROOT / "docs" / "glossary.toml").read_text(encoding="utf-8"))
 WORDS: dict[str, str] = {
@@ -23,12 +25,6 @@ GENERIC: dict[str, str] = {
 }
 ALLOWED = {(row["file"], name) for row in GLOSSARY["allowed"] for name in row["names"]}
 CODE = tuple(sorted((ROOT / "orchestrator").rglob("*.py")))
-ALL_CODE = tuple(
-    path
-    for folder in ("orchestrator", "tests", "bench", "examples", ".ci")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-    if ".venv" not in path.parts
-)
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 
 _ANY_PHRASE = re.compile("|".join(f"(?:{row['pattern']})" for row in GLOSSARY["phrase"]), re.IGNORECASE)
@@ -152,7 +148,7 @@ def names_used_twice(classes: Iterable[tuple[str, str]]) -> dict[str, list[str]]
 
 def test_each_class_name_occurs_once() -> None:
     """In the package, the tests, the benchmarks and the examples together."""
-    texts = {path: path.read_text(encoding="utf-8") for path in ALL_CODE}
+    texts = {path: path.read_text(encoding="utf-8") for path in python_files(ROOT)}
     candidates = names_used_twice((name, "") for text in texts.values() for name in _CLASS.findall(text))
     again = re.compile(rf"\bclass ({'|'.join(candidates) or '(?!)'})\b")
     classes = [

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.house import find_circle, import_graph
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "orchestrator"
 BACKENDS = {"gcs", "local", "s3", "azurerm", "http", "cloud"}
@@ -90,3 +92,13 @@ def test_review_names_no_forge() -> None:
         if re.search(r"github|web-flow|\[bot\]", line.replace(GITHUB_ACTIONS, ""), re.IGNORECASE)
     ]
     assert lines == []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Imports inside functions count: two modules that need each other are one, or need a third."""
+    assert find_circle(import_graph()) == ()
+
+
+def test_a_circle_of_imports_is_seen() -> None:
+    imports = {"plan": {"state"}, "state": {"ledger"}, "ledger": {"plan"}, "report": {"plan"}}
+    assert sorted(set(find_circle(imports))) == ["ledger", "plan", "state"]
