@@ -113,7 +113,7 @@ def cli(ctx: click.Context, chdir: str | None, debug: bool, cold: bool, timing: 
 
 def run(argv: Sequence[str], app: App) -> int:
     """Run `infra ARGV` and return its exit code. Every error is reported here and nowhere else."""
-    code = run_command(argv, app)
+    code = _run_command(argv, app)
     app.stdout.flush()
     lost = lost_output(app.stdout)
     if lost is None:
@@ -122,7 +122,7 @@ def run(argv: Sequence[str], app: App) -> int:
     return exit_code_of([code, app.fail(lost)])
 
 
-def run_command(argv: Sequence[str], app: App) -> int:
+def _run_command(argv: Sequence[str], app: App) -> int:
     """Run `infra ARGV` and return the exit code of the command itself."""
     own_argv = argv[: argv.index("--")] if "--" in argv else argv
     app.json = "--json" in own_argv
@@ -139,7 +139,7 @@ def run_command(argv: Sequence[str], app: App) -> int:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         app.command = context.command_path.partition(" ")[2] if context else app.command
-        return app.fail(usage_error(error, own_argv))
+        return app.fail(_usage_error(error, own_argv))
     except InfraError as error:
         return app.fail(error)
     except (KeyboardInterrupt, click.Abort):
@@ -153,7 +153,7 @@ def run_command(argv: Sequence[str], app: App) -> int:
         set_wait_listener(previous_listener)
 
 
-def usage_error(error: click.ClickException, argv: Sequence[str] = ()) -> UsageError:
+def _usage_error(error: click.ClickException, argv: Sequence[str] = ()) -> UsageError:
     """Converts an error of click: the same message, our exit code, and the next step.
 
     An option written as Terraform writes it, `-target=x`, is answered with the spelling here.

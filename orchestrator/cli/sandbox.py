@@ -250,7 +250,7 @@ def exec_(app: App, options: SandboxExecOptions) -> int:
         variables = jobs.job_variables(info, options.event, options.run or 0, continues=is_later_job)
         app.note(f"A job of run {variables['GITHUB_RUN_ID']}, on {variables['GITHUB_SHA'][:12]}.")
         environment |= variables
-        fetch_host_trunk(app, info)
+        _fetch_host_trunk(app, info)
     program, argv = _resolve_program(argv, environment)
     os.chdir(app.cwd)
     # The program takes our place: its terminal, its signals and its exit code are its own.
@@ -340,7 +340,7 @@ def prepared(app: App, info: Info, *, to_run: bool = True, pointed: Collection[s
     return prepare_sandbox(app, info, to_run=to_run, pointed=pointed)
 
 
-def fetch_host_trunk(app: App, info: Info) -> None:
+def _fetch_host_trunk(app: App, info: Info) -> None:
     """Before a job: `origin/TRUNK` of a clone whose origin is elsewhere becomes the sandbox's trunk.
 
     The next `git fetch` brings the real one back.

@@ -65,7 +65,7 @@ def status(app: App, options: SandboxGithubStatusOptions) -> int:
     """Show the repositories there, their pull requests, and where to push to."""
     from orchestrator.sandbox import control
 
-    ask_github = control.call_github(require_sandbox(app, options.directory), "status")
+    ask_github = control.call_github(_require_sandbox(app, options.directory), "status")
     if options.as_json:
         return app.emit(app.command, github=ask_github)
     app.write(f"GitHub    {ask_github['url']}")
@@ -110,7 +110,7 @@ def open_(app: App, options: SandboxGithubOpenOptions) -> int:
     """
     from orchestrator.sandbox import control
 
-    info = require_sandbox(app, options.directory, options.by)
+    info = _require_sandbox(app, options.directory, options.by)
     name, trunk = _push_branch(app, info, options.branch)
     control.call_github(info, "pushed", repository=info.repository, by=options.by)
     ask_github = control.call_github(info, "find", repository=info.repository, branch=name)
@@ -169,7 +169,7 @@ def merge(app: App, options: SandboxGithubMergeOptions) -> int:
     """Merge a pull request. Fetch trunk from the sandbox afterwards."""
     from orchestrator.sandbox import control
 
-    info = require_sandbox(app, options.directory, options.by)
+    info = _require_sandbox(app, options.directory, options.by)
     commit = control.call_github(
         info, "merge", repository=info.repository, number=options.number, by=options.by, method=options.method
     )
@@ -211,7 +211,7 @@ def review(app: App, options: SandboxGithubReviewOptions) -> int:
     """Review a pull request. Without --approve or --request-changes, comment on it."""
     from orchestrator.sandbox import control
 
-    info = require_sandbox(app, options.directory, options.by)
+    info = _require_sandbox(app, options.directory, options.by)
     if options.event != "APPROVE" and not options.body:
         raise UsageError("A review that does not approve needs words.", advice="Add --body TEXT.")
     arguments = {
@@ -262,7 +262,7 @@ def gate(app: App, options: SandboxGithubGateOptions) -> int:
         raise UsageError(
             "A gate is either set up or approved.", advice="Add --reviewer USER, or --run N with --as USER."
         )
-    info = require_sandbox(app, options.directory, options.by)
+    info = _require_sandbox(app, options.directory, options.by)
     name = gate_name(options.environment)
     for login in options.reviewers:
         control.call_github(info, "introduce", repository=info.repository, login=login)
@@ -300,11 +300,11 @@ Examples:
 @with_options(SandboxGithubUrlOptions)
 def url(app: App, options: SandboxGithubUrlOptions) -> int:
     """Print the address of a pull request. Without NUMBER, that of their list."""
-    app.write(_page(require_sandbox(app, options.directory), options.number))
+    app.write(_page(_require_sandbox(app, options.directory), options.number))
     return 0
 
 
-def require_sandbox(app: App, directory: str | None, by: str = "") -> Info:
+def _require_sandbox(app: App, directory: str | None, by: str = "") -> Info:
     """The running sandbox, which knows the project's repository, and whoever is going to act there."""
     from orchestrator.cli.support.sandbox_project import prepare_repository, sandbox_folder
     from orchestrator.sandbox import attach, control

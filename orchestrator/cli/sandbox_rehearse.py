@@ -94,7 +94,7 @@ def rehearse(app: App, options: SandboxRehearseOptions) -> int:
             environments, is_new = _environments(inside, commits.head)
             number = rehearse(stage, commits, RehearsalOptions(environments, is_new, options.allow_destroy))
             if options.pages:
-                for path in write_pages(stage.info, number, app.cwd / options.pages):
+                for path in _write_pages(stage.info, number, app.cwd / options.pages):
                     app.write(f"wrote        {path}")
             narrator.checked(f"merged and applied in {', '.join(environments)}")
             if options.keep:
@@ -135,7 +135,7 @@ def _clone_folder(app: App, options: SandboxRehearseOptions, name: str) -> Itera
             shutil.rmtree(folder if options.directory else folder.parent, ignore_errors=True)
 
 
-def write_pages(info: Info, number: int, folder: Path) -> list[str]:
+def _write_pages(info: Info, number: int, folder: Path) -> list[str]:
     """The pages of a pull request and of all runs, as HTML files; their names."""
     from orchestrator.sandbox import attach, control
 

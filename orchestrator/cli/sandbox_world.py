@@ -120,7 +120,7 @@ Examples:
 @with_options(SandboxWorldSetOptions)
 def set_(app: App, options: SandboxWorldSetOptions) -> int:
     """Change an attribute outside Terraform. VALUE is JSON, or else a plain string."""
-    value = parse_value(options.value)
+    value = _parse_value(options.value)
     item = _call_sandbox(
         app, options.directory, "world_set", name=options.name, path=options.path, value=value
     )
@@ -257,7 +257,7 @@ def delays(app: App, options: SandboxWorldDelaysOptions) -> int:
     return 0
 
 
-def parse_value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     """`text` as JSON; what is not JSON is a string, so that a plain word needs no second quotes."""
     try:
         return json.loads(text)

@@ -55,7 +55,7 @@ def _warm(value: Any) -> Any:
         raise ValueError("must be off, run, or a duration longer than zero, such as 10m") from error
 
 
-def check_relative_path(value: Any) -> Any:
+def _check_relative_path(value: Any) -> Any:
     """Validate a path from the repository's root that stays inside it."""
     if not isinstance(value, str):
         return value
@@ -71,7 +71,7 @@ def _relative_path(value: Any) -> Any:
     """A path from the repository's root."""
     if not isinstance(value, str):
         raise ValueError("must be text")
-    return PurePosixPath(check_relative_path(value))
+    return PurePosixPath(_check_relative_path(value))
 
 
 def _version(value: Any) -> Any:
@@ -101,7 +101,7 @@ def _template(value: Any) -> Any:
 
 def _file_template(value: Any) -> Any:
     """A path in the repository that knows the folder of the stack too."""
-    return check_relative_path(_check_placeholders(value, ("{environment}", "{stack}", "{path}")))
+    return _check_relative_path(_check_placeholders(value, ("{environment}", "{stack}", "{path}")))
 
 
 def _check_placeholders(value: Any, known: tuple[str, ...]) -> Any:
@@ -197,7 +197,7 @@ Warm = Annotated[
 ]
 InsideText = Annotated[
     str,
-    BeforeValidator(check_relative_path),
+    BeforeValidator(_check_relative_path),
     _schema(minLength=1, pattern=r"^(?!/|~|\.\.(/|$))(?!.*/\.\.(/|$)).+$"),
 ]
 Inside = Annotated[
@@ -212,7 +212,7 @@ Template = Annotated[
     Field(min_length=1),
 ]
 Prefix = Annotated[Template, AfterValidator(lambda prefix: prefix.strip("/"))]
-LocalPath = Annotated[Template, BeforeValidator(check_relative_path)]
+LocalPath = Annotated[Template, BeforeValidator(_check_relative_path)]
 Address = Annotated[str, BeforeValidator(_address), Field(pattern=r"^https?://[^/?#@\s]+.*$")]
 Text = Annotated[str, Field(min_length=1)]
 MaskedName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]

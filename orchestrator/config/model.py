@@ -211,7 +211,7 @@ class FileBackend:
 Backend = GcsBackend | LocalBackend | FileBackend
 
 
-def token_variable(host: str) -> str:
+def _token_variable(host: str) -> str:
     """The name of the variable from which Terraform reads its token for a host."""
     return f"{TOKENS}{host.replace('-', '__').replace('.', '_')}"
 
@@ -600,7 +600,7 @@ class Config:
 
     def job_variables(self, environment: str) -> tuple[str, ...]:
         """The names of secrets and variables that jobs of an environment need: for Terraform, for hooks."""
-        tokens = [token_variable(host) for host in self.terraform.credentials]
+        tokens = [_token_variable(host) for host in self.terraform.credentials]
         names = self.environment(environment).env
         return tuple(dict.fromkeys([*names, *tokens, *self.hook_variables(environment)]))
 

@@ -64,7 +64,7 @@ def check_stack(
     except InterruptedRunError:
         result = unchecked_result(stack, "the run was interrupted")
     except BlockedError as error:
-        result = blocked_result(session, stack, error)
+        result = _blocked_result(session, stack, error)
     except InfraError as error:
         result = failed_result(session, stack, error)
     return replace(result, seconds=time.monotonic() - began)
@@ -322,7 +322,7 @@ def _notes(head: StateFile | None, entry: LedgerEntry) -> tuple[str, ...]:
     return ()
 
 
-def blocked_result(session: Session, stack: Stack, error: BlockedError) -> StackDrift:
+def _blocked_result(session: Session, stack: Stack, error: BlockedError) -> StackDrift:
     """The result of a stack that `infra plan` would block."""
     message = mask_error(session, stack, error).message
     stack_drift = unchecked_result(stack, message, error.advice, failed=True)

@@ -96,7 +96,7 @@ class _Checks:
             today=self.moment.date(),
             read_status=lambda stack, entry: self.session.memory.ledgers.of(stack).check_liveness(entry),
         )
-        self.trunk = load_trunk(context.project)
+        self.trunk = _load_trunk(context.project)
 
     def skip(self, id_: str, results: Mapping[str, StackDrift]) -> StackDrift | None:
         """The result of a stack that this run no longer reaches; None when it is to be checked."""
@@ -144,7 +144,7 @@ class _Checks:
             return f"it cannot be told: {self.session.context.mask(error.message)}"
 
 
-def load_trunk(project: Project) -> Project:
+def _load_trunk(project: Project) -> Project:
     """Load the project at trunk's commit; the checkout itself when it is at that commit."""
     try:
         ref = project.repository.trunk(project.config.trunk)

@@ -113,11 +113,11 @@ def add_history(stack: StackDrift, record: DriftRecord | None) -> StackDrift:
         digest=compute_digest(stack),
         last_checked=record.checked_at,
         first_seen=now.began if now and stack.result == "drifted" else "",
-        came_back=count_recurrences(record, stack) if stack.result == "drifted" else 0,
+        came_back=_count_recurrences(record, stack) if stack.result == "drifted" else 0,
     )
 
 
-def count_recurrences(record: DriftRecord, stack: StackDrift) -> int:
+def _count_recurrences(record: DriftRecord, stack: StackDrift) -> int:
     """How many earlier episodes contain one of the resources that drift now."""
     addresses = {resource.address for resource in stack.loud}
     return sum(bool(addresses & {resource.address for resource in past.resources}) for past in record.past)
@@ -152,7 +152,9 @@ def update_record(
         records = tuple(
             _resource_record(resource, since.get(resource.address) or at) for resource in stack.loud
         )
-        now = Episode(now.began if now else at, came_back=count_recurrences(before, stack), resources=records)
+        now = Episode(
+            now.began if now else at, came_back=_count_recurrences(before, stack), resources=records
+        )
     return replace(
         before,
         checked_at=at,

@@ -40,7 +40,7 @@ def gather_facts(
         written=read_code(session.terraform.client.root(work), work.data_dir),
         volatile=(*shipped_volatile(), *settings.volatile),
         computed_only=is_computed_only,
-        upstreams=find_changed_upstreams(session.memory, stack, entry),
+        upstreams=_find_changed_upstreams(session.memory, stack, entry),
         rules=settings.ignore,
         today=today,
     )
@@ -49,7 +49,7 @@ def gather_facts(
 def read_code(root: Path, data_dir: Path) -> dict[str, CodedResource]:
     """Read what the code of each resource sets, modules included, by address without indices."""
     coded_resources: dict[str, CodedResource] = {}
-    for prefix, folder in list_module_folders(root, data_dir):
+    for prefix, folder in _list_module_folders(root, data_dir):
         for name, resource in read_resource_code(folder).items():
             coded_resources[prefix + name] = CodedResource(
                 resource.paths, resource.ignores, resource.ignores_all
@@ -57,7 +57,7 @@ def read_code(root: Path, data_dir: Path) -> dict[str, CodedResource]:
     return coded_resources
 
 
-def list_module_folders(root: Path, data_dir: Path) -> Iterator[tuple[str, Path]]:
+def _list_module_folders(root: Path, data_dir: Path) -> Iterator[tuple[str, Path]]:
     """The folder of every module that `init` installed, with its address prefix `module.a.module.b.`."""
     yield "", root
     try:
@@ -71,7 +71,7 @@ def list_module_folders(root: Path, data_dir: Path) -> Iterator[tuple[str, Path]
             yield prefix, root / str(module.get("Dir") or "")
 
 
-def find_changed_upstreams(memory: Memory, stack: Stack, entry: LedgerEntry) -> Mapping[str, str]:
+def _find_changed_upstreams(memory: Memory, stack: Stack, entry: LedgerEntry) -> Mapping[str, str]:
     """The remote states whose outputs are no longer what the stack was applied with: name → stack."""
     if not entry.upstreams:
         return {}

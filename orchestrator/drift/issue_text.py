@@ -55,7 +55,7 @@ def parse_subject(body: str) -> IssueSubject | None:
     return IssueSubject("summary") if match[3] else IssueSubject(match[1], unquote(match[2]))
 
 
-def render_state(digests: Mapping[str, str]) -> str:
+def _render_state(digests: Mapping[str, str]) -> str:
     """The hidden line that stores which stacks drift, with a part of the digest of each."""
     pairs = ",".join(
         f"{quote(id_, safe=_SAFE)}={digest[:SHOWN_DIGEST]}" for id_, digest in sorted(digests.items())
@@ -73,7 +73,7 @@ def parse_state(body: str) -> dict[str, str] | None:
     return {unquote(id_): digest for id_, _, digest in pairs}
 
 
-def strip_hidden_lines(body: str) -> str:
+def _strip_hidden_lines(body: str) -> str:
     """A body without its hidden lines and without the note that a closed issue begins with."""
     rest = "\n".join(body.replace("\r\n", "\n").split("\n")[2:]).strip("\n")
     if rest.startswith("> [!"):
@@ -122,7 +122,7 @@ def render_open_body(
         parts.append(f"{code(id_)} drifted at its last check, and was not checked since: {text(why)}\n")
     foot = [f"Last seen {check.words}." if check.words else ""]
     foot.append(" ".join(["Owned by", *teams]) + "." if teams else "")
-    hidden = f"{subject.marker}\n{render_state(digests)}"
+    hidden = f"{subject.marker}\n{_render_state(digests)}"
     room = max(5_000, LONGEST - len(hidden))
     lines = [
         hidden,
@@ -136,21 +136,21 @@ def render_open_body(
 
 def render_closed_body(subject: IssueSubject, body: str, note: Sequence[str]) -> str:
     """The body of a closed issue: how the drift ended, above the last open body."""
-    rest = strip_hidden_lines(body)
-    head = f"{subject.marker}\n{render_state({})}\n\n{alert('NOTE', note)}\n\n"
+    rest = _strip_hidden_lines(body)
+    head = f"{subject.marker}\n{_render_state({})}\n\n{alert('NOTE', note)}\n\n"
     return truncate(head + rest, LONGEST + 4_000).rstrip("\n") + "\n"
 
 
 def describe_endings(stacks: Sequence[StackDrift], removed: Iterable[str]) -> list[str]:
     """How the drift ended, a line for each stack; `removed` are stacks that trunk no longer has."""
     lines = [
-        f"{code(stack.id)} is as it was applied again: {text(describe_ending(stack))}." for stack in stacks
+        f"{code(stack.id)} is as it was applied again: {text(_describe_ending(stack))}." for stack in stacks
     ]
     lines += [f"{code(id_)} is no longer in the code." for id_ in removed]
     return [f"- {line}" for line in lines] if len(lines) > 1 else lines
 
 
-def describe_ending(stack: StackDrift) -> str:
+def _describe_ending(stack: StackDrift) -> str:
     """`reverted by an apply, run 20261123T…`."""
     how = stack.ended or "nobody saw how"
     return f"{how}, run {stack.ended_by}" if stack.ended_by else how
@@ -220,7 +220,7 @@ def select_people(owners: Iterable[str]) -> tuple[str, ...]:
 
 def render_summary_body(report: DriftReport, issues: Mapping[str, str], check: ScheduledCheck) -> str:
     """The body of the summary issue; `issues` maps stacks to the URLs of their own issues."""
-    lines = [SUMMARY, render_state({}), "", f"**{words.render_verdict(report)}**", ""]
+    lines = [SUMMARY, _render_state({}), "", f"**{words.render_verdict(report)}**", ""]
     by_attention = [stack for stack in report.by_attention() if stack.result == "drifted" or stack.failed]
     if by_attention:
         lines += ["| Stack | Result | Severity | Since | |", "| --- | --- | --- | --- | --- |"]
@@ -252,7 +252,7 @@ def render_message(
     if len(by_attention) > most:
         lines.append(f"- and {len(by_attention) - most} more")
     lines += [
-        f"- {folded(stack.id)} is well again: {folded(describe_ending(stack))}" for stack in ended[:most]
+        f"- {folded(stack.id)} is well again: {folded(_describe_ending(stack))}" for stack in ended[:most]
     ]
     lines += [f"- {folded(id_)} was not checked for too long" for id_ in report.stale[:most]]
     lines += [f"- {folded(line)}" for line in report.lost]

@@ -27,7 +27,7 @@ NO_CHECK = ScheduledCheck()
 Owners = Callable[[str], tuple[str, ...]]
 
 
-def no_owners(path: str) -> tuple[str, ...]:
+def _no_owners(path: str) -> tuple[str, ...]:
     """No owners, for a project without CODEOWNERS."""
     return ()
 
@@ -43,7 +43,7 @@ class ScheduledResults:
     stacks: Mapping[str, StackDrift]
     environments: Mapping[str, str]
     check: ScheduledCheck = NO_CHECK
-    owners: Owners = no_owners
+    owners: Owners = _no_owners
 
 
 @dataclass

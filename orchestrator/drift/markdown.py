@@ -75,7 +75,7 @@ def render_stack(stack: StackDrift) -> Iterator[str]:
     loud = stack.loud
     for resource in loud[:MOST_RESOURCES]:
         yield ""
-        yield from render_resource(resource)
+        yield from _render_resource(resource)
     if len(loud) > MOST_RESOURCES:
         yield ""
         yield f"… and {plural(len(loud) - MOST_RESOURCES, 'resource')} more."
@@ -88,7 +88,7 @@ def render_stack(stack: StackDrift) -> Iterator[str]:
         yield left_out
 
 
-def render_resource(resource: DriftedResource) -> Iterator[str]:
+def _render_resource(resource: DriftedResource) -> Iterator[str]:
     """One resource, and its attributes in a fence."""
     author = words.describe_author(resource)
     happened = text(words.describe_change(resource))

@@ -69,7 +69,7 @@ class PullRequestDraft:
         return "\n".join(lines) + "\n"
 
 
-def draft_pull_request(project: Project, remediation: Remediation) -> PullRequestDraft:
+def _draft_pull_request(project: Project, remediation: Remediation) -> PullRequestDraft:
     """Draft the change against trunk's newest local commit. Writes nothing."""
     repository = project.repository
     trunk = project.trunk_branch
@@ -124,7 +124,7 @@ def open_pull_requests(
         return []
     outcomes = []
     for remediation in remediations:
-        ready = draft_pull_request(project, remediation)
+        ready = _draft_pull_request(project, remediation)
         words = outbox.send(ready.title, lambda ready=ready: _open_pull_request(project, forge, ready, send))  # type: ignore[misc]
         outcomes += [f"{remediation.stack}: {words}"] if words else []
     return outcomes

@@ -185,6 +185,6 @@ def is_window_open(window: Window | None, now: datetime) -> bool:
     return (day in window.days and clock >= window.start) or (before in window.days and clock < window.end)
 
 
-def join_addresses(remediations: Iterable[Remediation]) -> str:
+def _join_addresses(remediations: Iterable[Remediation]) -> str:
     """`a.b, a.c` of all of them."""
     return ", ".join(address for remediation in remediations for address in remediation.addresses)

@@ -58,18 +58,18 @@ def _format_members(before: Any, after: Any) -> str:
     if not (isinstance(before, list | None) and isinstance(after, list | None)):
         return ""
     old, new = before or [], after or []
-    parts = [f"- {format_value(drop_zeros(member))}" for member in old if member not in new]
-    parts += [f"+ {format_value(drop_zeros(member))}" for member in new if member not in old]
+    parts = [f"- {format_value(_drop_zeros(member))}" for member in old if member not in new]
+    parts += [f"+ {format_value(_drop_zeros(member))}" for member in new if member not in old]
     more = f", and {len(parts) - MOST_MEMBERS} more" if len(parts) > MOST_MEMBERS else ""
     return ", ".join(parts[:MOST_MEMBERS]) + more
 
 
-def drop_zeros(value: Any) -> Any:
+def _drop_zeros(value: Any) -> Any:
     """A value without those parts of blocks that are null or the zero value of their type."""
     if isinstance(value, dict):
-        parts = {name: drop_zeros(part) for name, part in value.items()}
+        parts = {name: _drop_zeros(part) for name, part in value.items()}
         return {name: part for name, part in parts.items() if not is_zero(part)}
-    return [drop_zeros(item) for item in value] if isinstance(value, list) else value
+    return [_drop_zeros(item) for item in value] if isinstance(value, list) else value
 
 
 def describe_change(resource: DriftedResource) -> str:

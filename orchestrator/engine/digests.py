@@ -59,7 +59,7 @@ def digest_inspection(
             plan,
             stack=stack.id,
             lineage=_lineage(session.memory.states, stack),
-            lock_file=lock_file_hash(session.context.project, stack),
+            lock_file=_lock_file_hash(session.context.project, stack),
             key=keys.of(stack),
             provisional=upstreams.get(stack.id, ()),
             facts={
@@ -84,7 +84,7 @@ def empty_digest(
     return empty_plan_digest(
         stack.id,
         lineage=_lineage(session.memory.states, stack),
-        lock_file=lock_file_hash(session.context.project, stack),
+        lock_file=_lock_file_hash(session.context.project, stack),
         provisional=provisional,
         facts={**_facts(session, stack), **(facts or {})},
     )
@@ -96,7 +96,7 @@ def locate_plan_objects(ledgers: Ledgers, stack: Stack) -> PlanObjects:
     return PlanObjects(ledger.storage, ledger.environment, ledger.folder)
 
 
-def lock_file_hash(project: Project, stack: Stack) -> str:
+def _lock_file_hash(project: Project, stack: Stack) -> str:
     """The SHA-256 of the stack's `.terraform.lock.hcl` as the project was read; empty without one."""
     path = project.tree.find(stack.lock_file) if stack.lock_file else None
     return hashlib.sha256(project.tree.read(path)).hexdigest() if path else ""

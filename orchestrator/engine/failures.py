@@ -81,7 +81,7 @@ class MaskedError:
 def mask_error(session: Session, stack: Stack, error: InfraError) -> MaskedError:
     """An error of a stack without what its secret variables, its state and its upstreams hide."""
     context = session.context
-    secrets = secrets_of_stack(context, session.memory.states, stack)
+    secrets = _secrets_of_stack(context, session.memory.states, stack)
     diagnostics = error.diagnostics if isinstance(error, TerraformError) else ()
     return MaskedError(
         context.mask(error.message, secrets),
@@ -93,7 +93,7 @@ def mask_error(session: Session, stack: Stack, error: InfraError) -> MaskedError
     )
 
 
-def secrets_of_stack(context: RunContext, states: States, stack: Stack) -> SecretSet:
+def _secrets_of_stack(context: RunContext, states: States, stack: Stack) -> SecretSet:
     """What text about a stack may quote where no plan says which values are secret.
 
     That is what its secret variables hold, what its own state marks, and the sensitive outputs that it

@@ -44,7 +44,7 @@ class TrunkHooks:
     ignored: tuple[str, ...] = ()
 
 
-def read_trunk_hooks(project: Project, base: str | None = None) -> TrunkHooks | None:
+def _read_trunk_hooks(project: Project, base: str | None = None) -> TrunkHooks | None:
     """The hooks of `base`, or of the commit at which the work at hand parted from trunk; None without trunk.
 
     Raises HookError where trunk's hooks cannot be read and the checkout has some.
@@ -184,7 +184,7 @@ class HookRunner:
         """The hooks of trunk; read when they are first asked for."""
         with self._lock:
             if not self._is_read:
-                self._trunk, self._is_read = read_trunk_hooks(self._project, self._base), True
+                self._trunk, self._is_read = _read_trunk_hooks(self._project, self._base), True
             return self._trunk
 
     def notes(self) -> tuple[str, ...]:

@@ -42,10 +42,10 @@ def plan_with_imports(
 
     def plan(imports: Sequence[Orphan], targets: Sequence[str]) -> tuple[StackPlan, Workdir]:
         if state is not None:
-            files = {IMPORTS: import_blocks(imports)}
+            files = {IMPORTS: _import_blocks(imports)}
             where = shadow_workdir(session.terraform, stack, state, files)
         else:
-            where = shadow_with_imports(session, stack, work, imports) if imports else work
+            where = _shadow_with_imports(session, stack, work, imports) if imports else work
         plan_options = replace(options, targets=(*options.targets, *targets))
         planned = plan_stack(
             session, stack, plan_options, inspect=inspect, work=where, is_detached=state is not None
@@ -68,7 +68,7 @@ def plan_with_imports(
     return import_orphans(plan, orphans, comparison.doubled, ids.is_importable, import_id_of, dependents_of)
 
 
-def shadow_with_imports(session: Session, stack: Stack, work: Workdir, orphans: Sequence[Orphan]) -> Workdir:
+def _shadow_with_imports(session: Session, stack: Stack, work: Workdir, orphans: Sequence[Orphan]) -> Workdir:
     """The root again, on its real backend, with import blocks beside its files."""
     target = session.context.folders.shadow(f"{stack.id}+imports")
     root = session.context.project.root
@@ -77,11 +77,11 @@ def shadow_with_imports(session: Session, stack: Stack, work: Workdir, orphans: 
     if location and not location.is_remote:
         local = os.path.relpath(location.name, root / stack.path)
         links = (local, f"{local}.backup")
-    shadow = make_shadow(root, Path(stack.path), target, {IMPORTS: import_blocks(orphans)}, links=links)
+    shadow = make_shadow(root, Path(stack.path), target, {IMPORTS: _import_blocks(orphans)}, links=links)
     return replace(work, root=shadow, data_dir=target.with_name(target.name + ".data"))
 
 
-def import_blocks(orphans: Sequence[Orphan]) -> str:
+def _import_blocks(orphans: Sequence[Orphan]) -> str:
     """HCL that imports each orphan, `BLOCK_LINES` lines each."""
     return "".join(
         f"import {{\n  to = {orphan.address}\n  id = {quoted(orphan.import_id)}\n}}\n" for orphan in orphans

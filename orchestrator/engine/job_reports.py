@@ -42,14 +42,14 @@ def read_document(path: Path, kind: str, largest: int = LARGEST) -> dict[str, An
         document = read_object(path.read_bytes())
         if (document.get("version"), document.get("kind")) != (VERSION, kind):
             raise ValueError("its kind or its version is not known")
-        if is_deep(document):
+        if _is_deep(document):
             raise ValueError("it is nested too deep")
     except (OSError, ValueError) as error:
         raise unreadable_report(path, error) from error
     return document
 
 
-def is_deep(value: Any) -> bool:
+def _is_deep(value: Any) -> bool:
     """Whether a JSON value is nested deeper than one that is written here can be."""
     layer = [value]
     for _ in range(DEEPEST):

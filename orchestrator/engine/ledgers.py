@@ -148,7 +148,7 @@ class Ledgers:
 
     def folders(self) -> tuple[MemoryFolder, ...]:
         """The folders in buckets of all environments, those that only infra.yaml names included."""
-        return memory_folders(self._project, self._states, self._rules)
+        return _memory_folders(self._project, self._states, self._rules)
 
     def storage(self, folder: MemoryFolder) -> Storage:
         """The bucket that a folder is in."""
@@ -268,7 +268,7 @@ def memory_folder(config: Config, environment: str, state: Location | None) -> M
     return MemoryFolder(bucket, base.removesuffix(environment).rstrip("/"), base)
 
 
-def memory_folders(project: Project, states: States, rules: Config) -> tuple[MemoryFolder, ...]:
+def _memory_folders(project: Project, states: States, rules: Config) -> tuple[MemoryFolder, ...]:
     """The folders of the environments: of those with stacks, and of those that infra.yaml names."""
     locations = [(stack.environment, states.location(stack)) for stack in project.stacks.values()]
     locations += [(name, configured_location(rules, name)) for name in rules.environments]

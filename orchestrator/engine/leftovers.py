@@ -126,7 +126,7 @@ def own_lock(lock: LockInfo | None, entry: LedgerEntry) -> bool:
     return belongs_to(lock, entry.operation)
 
 
-def write_rescued_state(work: Workdir, rescued: RescuedState) -> Path:
+def _write_rescued_state(work: Workdir, rescued: RescuedState) -> Path:
     """The rescued state as a file that Terraform can push."""
     from orchestrator.atomic_files import write_private
 
@@ -147,7 +147,7 @@ def push_rescued(session: Session, stack: Stack, work: Workdir, rescued: Rescued
 
     Raises PartialError where Terraform does not take it.
     """
-    path = write_rescued_state(work, rescued)
+    path = _write_rescued_state(work, rescued)
     try:
         done = session.terraform.client.run_raw(work, ("state", "push", str(path)))
     finally:

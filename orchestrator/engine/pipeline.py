@@ -91,7 +91,7 @@ def plan(session: Session, request: RunRequest) -> RunReport:
     reports = [plan.report for plan in planned.values()]
     notes = [
         *(session.hooks.notes() if session.hooks else ()),
-        *dependent_notes(context.project, planned),
+        *_dependent_notes(context.project, planned),
         *(request.reuse.notes() if request.reuse else ()),
     ]
     return context.report("plan", reports, detailed=request.detailed, notes=notes)
@@ -271,7 +271,7 @@ def _is_moved(project: Project, dependent: str, moved: set[str], planned: Mappin
     return False
 
 
-def dependent_notes(project: Project, planned: Mapping[str, StackPlan]) -> tuple[str, ...]:
+def _dependent_notes(project: Project, planned: Mapping[str, StackPlan]) -> tuple[str, ...]:
     """One line for each stack that reads an output which a plan of this run changes."""
     notes = []
     for edge in sorted(project.edges, key=lambda edge: (edge.target, edge.source)):

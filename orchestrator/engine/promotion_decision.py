@@ -138,7 +138,7 @@ def _own_decision(
             "passed", f"checks skipped by {record.skipped.by}: {record.skipped.reason}", record
         )
     at = record.commit[:SHORT]
-    failed = failed_checks(record, requirements)
+    failed = _failed_checks(record, requirements)
     if failed:
         return PromotionDecision("failed", f"{_named('check', failed)} failed at {at}", record)
     if record.skipped:
@@ -168,7 +168,7 @@ def _later_failure(
     return None
 
 
-def failed_checks(record: PromotionRecord, requirements: PromotionRequirements) -> list[str]:
+def _failed_checks(record: PromotionRecord, requirements: PromotionRequirements) -> list[str]:
     """The names of the required checks that failed, in the order of the configuration."""
     results: Mapping[str, str] = {name: check.result for name, check in record.checks.items()}
     return [name for name in requirements.checks if results.get(name) == "failed"]

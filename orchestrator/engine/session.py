@@ -91,7 +91,7 @@ def open_session(
     commit whose hooks run, by default the one of trunk that the checkout has.
     """
     masker = Masker(project.config.masking)
-    traces = [make_trace(debug, masker)] if debug else []
+    traces = [_make_trace(debug, masker)] if debug else []
     traces += [timing.trace] if timing else []
     supervisor = Supervisor(partial(_call_all, traces) if traces else None)
     folders = Folders(project.root)
@@ -123,7 +123,7 @@ def open_session(
         supervisor=supervisor,
         workers=workers or os.cpu_count() or 1,
         requested_workers=workers,
-        secrets=masker.secrets_among(input_variables(environ, variables)),
+        secrets=masker.secrets_among(_input_variables(environ, variables)),
     )
     warm_providers = None
     if project.config.terraform.warm != "off" and not cold:
@@ -153,7 +153,7 @@ def _call_all(functions: Sequence[Callable[..., None]], *arguments: object) -> N
         function(*arguments)
 
 
-def make_trace(debug: Callable[[str], None], masker: Masker) -> Callable[[Command, Completed], None]:
+def _make_trace(debug: Callable[[str], None], masker: Masker) -> Callable[[Command, Completed], None]:
     """What --debug prints of each command: its argv masked, the names of its environment, its time."""
 
     def trace(command: Command, done: Completed) -> None:
@@ -164,7 +164,7 @@ def make_trace(debug: Callable[[str], None], masker: Masker) -> Callable[[Comman
     return trace
 
 
-def input_variables(environ: Mapping[str, str], variables: Sequence[str]) -> dict[str, str]:
+def _input_variables(environ: Mapping[str, str], variables: Sequence[str]) -> dict[str, str]:
     """The input variables that come from the environment and the command line, by name."""
     from_environ = {
         name.removeprefix("TF_VAR_"): v for name, v in environ.items() if name.startswith("TF_VAR_")

@@ -68,10 +68,10 @@ def block_forbidden(planned: StackPlan) -> StackPlan:
     report = planned.report
     if report.result != "changed" or not report.is_forbidden:
         return planned
-    return replace(planned, report=replace(report, result="blocked", reason=forbidden_by(report.findings)))
+    return replace(planned, report=replace(report, result="blocked", reason=_forbidden_by(report.findings)))
 
 
-def forbidden_by(findings: Iterable[Finding]) -> str:
+def _forbidden_by(findings: Iterable[Finding]) -> str:
     """The rules that forbid a plan, in one line."""
     rules = dict.fromkeys(finding.code for finding in findings if finding.severity == "error")
     return f"the policy forbids it: {', '.join(rules)}"

@@ -47,7 +47,7 @@ class StateRestore:
     removed: tuple[str, ...]
 
 
-def require_location(states: States, stack: Stack) -> Location:
+def _require_location(states: States, stack: Stack) -> Location:
     """Where a stack's state lies; StateError when that cannot be told."""
     location = states.location(stack)
     if location is None:
@@ -61,7 +61,7 @@ def require_location(states: States, stack: Stack) -> Location:
 
 def versions_of(states: States, ledgers: Ledgers, stack: Stack, *, limit: int) -> list[StateVersion]:
     """The newest versions of a stack's state, newest first, each compared with the one before it."""
-    location = require_location(states, stack)
+    location = _require_location(states, stack)
     storage = states.storage(location)
     generations = storage.versions(location.name)[::-1]
     listed = generations[: limit + 1]
@@ -116,11 +116,11 @@ def _compared(version: StateVersion, content: Blob | None, older: Blob | None) -
         return version
     if older is None:
         return replace(version, added=(), removed=())
-    added, removed = compare_addresses(older.data, content.data)
+    added, removed = _compare_addresses(older.data, content.data)
     return replace(version, added=added, removed=removed)
 
 
-def compare_addresses(before: bytes, after: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _compare_addresses(before: bytes, after: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The resources that one state has and the other lacks: added, removed."""
     old, new = set(addresses_of(before)), set(addresses_of(after))
     return tuple(sorted(new - old)), tuple(sorted(old - new))
@@ -128,7 +128,7 @@ def compare_addresses(before: bytes, after: bytes) -> tuple[tuple[str, ...], tup
 
 def find_restore(memory: Memory, stack: Stack, requested: str) -> StateRestore:
     """Find a version by its generation or its serial, and see that it may be put back."""
-    location = require_location(memory.states, stack)
+    location = _require_location(memory.states, stack)
     storage = memory.states.storage(location)
     versions = versions_of(memory.states, memory.ledgers, stack, limit=1000)
     matches = [version for version in versions if requested in (version.generation, str(version.serial))]
@@ -149,7 +149,7 @@ def find_restore(memory: Memory, stack: Stack, requested: str) -> StateRestore:
             advice="Look at both with care; `infra run STACK -- state push -force` is the last resort.",
             stack=stack.id,
         )
-    added, removed = compare_addresses(now.data if now else b"{}", blob.data)
+    added, removed = _compare_addresses(now.data if now else b"{}", blob.data)
     serial = max(version.serial for version in versions if version.serial is not None)
     return StateRestore(stack, version, blob.data, now, serial, added, removed)
 
@@ -165,7 +165,7 @@ def restore(session: Session, restore_point: StateRestore, backup: Path) -> int:
     work = initialized_workdir(session, stack, look=False)
     serial = restore_point.now_serial + 1
     state = private(work.run_dir) / "restored.tfstate"
-    write_private(state, with_serial(restore_point.data, serial))
+    write_private(state, _with_serial(restore_point.data, serial))
     try:
         with recorder.claim(stack) as claim, session.terraform.alone_in(stack):
             now = memory.states.generation(stack)
@@ -194,7 +194,7 @@ def restore(session: Session, restore_point: StateRestore, backup: Path) -> int:
     return pushed.serial
 
 
-def with_serial(data: bytes, serial: int) -> bytes:
+def _with_serial(data: bytes, serial: int) -> bytes:
     """A state with another serial: Terraform takes none that is older than what is there."""
     content = json.loads(data)
     content["serial"] = serial

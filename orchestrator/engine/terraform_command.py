@@ -97,7 +97,7 @@ def _run_recorded(
             work, arguments, on_line=streams.write, on_start=claim.start, deadline=work.timeouts.apply
         )
         after = _generation(memory.states, stack)
-        is_untouched = before == after and after is not None and not is_cut_short(done)
+        is_untouched = before == after and after is not None and not _is_cut_short(done)
         if is_untouched and not recorder.own_lock(claim):
             claim.give_back()
             return done
@@ -114,14 +114,14 @@ def _run_recorded(
     return done
 
 
-def is_cut_short(done: Completed) -> bool:
+def _is_cut_short(done: Completed) -> bool:
     """Whether a command was interrupted; one that ended well in spite of that did all of its work."""
     return done.ended == "interrupted" and not done.ok
 
 
 def outcome_of(done: Completed) -> tuple[Outcome, Result]:
     """How a command that changed the state ended, for the ledger and for the record of the run."""
-    if is_cut_short(done):
+    if _is_cut_short(done):
         return "interrupted", "interrupted"
     return ("modified", "applied") if done.ok else ("failed", "failed")
 

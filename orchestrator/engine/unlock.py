@@ -54,7 +54,7 @@ def inspect_lock(states: States, ledgers: Ledgers, stack: Stack) -> HeldLock | N
         lock=lock,
         age=_age(lock, ledger.storage.now()),
         operation=operation,
-        live=bool(entry and ledger.is_live(entry)) or (not location.is_remote and is_held(location.name)),
+        live=bool(entry and ledger.is_live(entry)) or (not location.is_remote and _is_held(location.name)),
         ours=bool(operation and belongs_to(lock, operation)),
     )
 
@@ -82,13 +82,13 @@ def release_held_lock(states: States, lock: HeldLock) -> None:
 
 def refuse_held(location: Location) -> None:
     """Raise LockedError for a local state while a process holds its lock."""
-    if is_held(location.name):
+    if _is_held(location.name):
         raise LockedError(
             f"A process on this machine holds {location.name}.", advice="Wait until it has ended."
         )
 
 
-def is_held(path: str) -> bool:
+def _is_held(path: str) -> bool:
     """Whether a process holds the lock that Terraform takes on a local state file.
 
     The kernel frees it when the process dies; what is left then is only the note beside it.

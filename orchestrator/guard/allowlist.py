@@ -29,7 +29,7 @@ class Allowlist:
 def allowed_by(rules: Guard, trusted: Iterable[Project]) -> Allowlist:
     """The allowlist of the rules; a list that is not set defaults to what the trusted projects use."""
     projects = tuple(trusted)
-    backends = _union(map(backend_kinds, projects)) if rules.backends is None else rules.backends
+    backends = _union(map(_backend_kinds, projects)) if rules.backends is None else rules.backends
     buckets = _union(map(state_buckets, projects)) if rules.buckets is None else rules.buckets
     providers = tuple(provider_address(source) for source in (*rules.providers, BUILT_IN))
     return Allowlist(providers, rules.modules, backends, buckets)
@@ -39,7 +39,7 @@ def _union(sets: Iterable[set[str]]) -> tuple[str, ...]:
     return tuple(sorted(set().union(*sets)))
 
 
-def backend_kinds(project: Project) -> set[str]:
+def _backend_kinds(project: Project) -> set[str]:
     """The kinds of backends that infra.yaml and the stacks have."""
     return {stack.backend.kind for stack in project.stacks.values()} | configured_kinds(project.config)
 

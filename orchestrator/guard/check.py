@@ -76,12 +76,12 @@ def _check(
 ) -> GuardResult:
     planned = set(planned_stacks(head, base) if stacks is None else stacks)
     chosen = [id_ for id_ in head.stacks if id_ in planned]
-    allowed = allowed_by(rules, trusted_projects(head, base))
+    allowed = allowed_by(rules, _trusted_projects(head, base))
     findings: list[Finding] = []
     folders: dict[str, None] = {}
     binary = (base or head).config.terraform.binary
     rules_of_code = CodeRules(head.tree, allowed, is_terraform=product_of(binary) == "terraform")
-    for source in views_of(head, binary):
+    for source in _views_of(head, binary):
         code = GuardedCode(head, rules_of_code, source)
         findings += [finding for id_ in chosen for finding in code.stack(head.stacks[id_])]
         folders |= dict.fromkeys(code.folders)
@@ -113,7 +113,7 @@ def _beside_code(
     yield from files.moved_states(head, base, allowed)
 
 
-def views_of(head: Project, binary: str | None) -> tuple[Source, ...]:
+def _views_of(head: Project, binary: str | None) -> tuple[Source, ...]:
     """The code as it will be read: `binary` of trunk says by which product; unknown: by either of them."""
     source = head.coverage.source
     product = product_of(binary)
@@ -125,7 +125,7 @@ def views_of(head: Project, binary: str | None) -> tuple[Source, ...]:
     return (source.as_read_by("terraform"), source.as_read_by("tofu"))
 
 
-def trusted_projects(head: Project, base: Project | None) -> tuple[Project, ...]:
+def _trusted_projects(head: Project, base: Project | None) -> tuple[Project, ...]:
     """The projects whose backends and buckets count as known.
 
     Where trunk has no infra.yaml yet, its code is also read in the layout that the pull request describes,

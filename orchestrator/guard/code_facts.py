@@ -40,7 +40,7 @@ def code_facts(file: File, module: MergedModule | None = None) -> CodeFacts:
 
     `module` is None where no override file is merged into its blocks.
     """
-    facts = FactCollector(unreadable=pointer_problem(file) or file.problem)
+    facts = FactCollector(unreadable=_pointer_problem(file) or file.problem)
     for block in file.blocks:
         _add_block(facts, block, module)
     facts.reads += [_read(call, _merged(block, module)) for call, block in file.calls(READING)]
@@ -51,7 +51,7 @@ def _merged(block: Block | None, module: MergedModule | None) -> Block | None:
     return block if module is None else module.merged(block)
 
 
-def pointer_problem(file: File) -> Problem | None:
+def _pointer_problem(file: File) -> Problem | None:
     """Why a pointer of Git LFS is no code."""
     why = "it is a pointer to a file in Git LFS, and nobody reviewed what is behind it"
     return (1, why) if file.data.startswith(POINTER) else None

@@ -68,15 +68,15 @@ class OuterFiles:
 
 def check_git_files(head: Project, base: Project | None, allowed: Sequence[str]) -> Iterator[Finding]:
     """All findings of this module, including those in files above the project's root."""
-    outer = outer_files(head)
-    before = outer_files(base) if base else OuterFiles()
+    outer = _outer_files(head)
+    before = _outer_files(base) if base else OuterFiles()
     yield from conversions(head.tree, outer)
     urls = {url for _, url, _, _ in _urls(base.tree, before)} if base else set()
     yield from submodules(_urls(head.tree, outer), urls, allowed)
-    yield from lfs_settings(head, base, outer, before)
+    yield from _lfs_settings(head, base, outer, before)
 
 
-def outer_files(project: Project) -> OuterFiles:
+def _outer_files(project: Project) -> OuterFiles:
     """The files above a project's root, as its commit or the working tree has them."""
     repository = project.repository
     folder = repository.prefix.removesuffix("/")
@@ -311,7 +311,7 @@ def read_submodules(data: bytes) -> list[tuple[str, str, int]]:
     return rows
 
 
-def lfs_settings(
+def _lfs_settings(
     head: Project, base: Project | None, outer: OuterFiles, before: OuterFiles
 ) -> Iterator[Finding]:
     """A new or changed `.lfsconfig`: it names the server that large files come from."""

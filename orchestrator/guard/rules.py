@@ -188,7 +188,7 @@ class CodeRules:
             case "chart":
                 yield from self._chart(file, setting, block_name, settings, location)
             case "bucket":
-                bucket = resolve_literal(setting.text, location.scope)
+                bucket = _resolve_literal(setting.text, location.scope)
                 if bucket is None or matches(bucket, self.allowed.buckets):
                     which = (
                         "a bucket that cannot be determined"
@@ -224,7 +224,7 @@ class CodeRules:
         )
         if repository is not None:
             yield from self.module(
-                file, chart.line, resolve_literal(repository, location.scope), f"chart of {block_name}"
+                file, chart.line, _resolve_literal(repository, location.scope), f"chart of {block_name}"
             )
             return
         text = resolve(chart.text or (), location.scope)
@@ -260,7 +260,7 @@ class CodeRules:
     ) -> Iterator[Finding]:
         settings = store.settings or {}
         if "bucket" in settings:
-            bucket = resolve_literal(settings["bucket"], location.scope)
+            bucket = _resolve_literal(settings["bucket"], location.scope)
             if bucket is None or not matches(bucket, self.allowed.buckets):
                 which = "that cannot be determined" if bucket is None else f"{bucket}, which is not listed"
                 message = f"This keeps or reads a state in a bucket {which}."
@@ -308,7 +308,7 @@ def _checked_settings(
             )
 
 
-def resolve_literal(text: Text, scope: NameScope) -> str | None:
+def _resolve_literal(text: Text, scope: NameScope) -> str | None:
     """A string with the variables of a scope resolved; None when it cannot be determined."""
     return literal(resolve(text, scope))
 

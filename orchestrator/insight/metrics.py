@@ -142,7 +142,7 @@ def compute_figures(history: History, since: datetime, now: datetime) -> dict[st
         for deployment in group_deployments(history.deployments)
         if since <= deployment.first.at <= now
     )
-    window = _Window(history, since, now, deployments, find_repairs(history.deployments))
+    window = _Window(history, since, now, deployments, _find_repairs(history.deployments))
     return {metric.key: metric.compute(window) for metric in METRICS}
 
 
@@ -156,7 +156,7 @@ def group_deployments(stacks: Iterable[StackDeployment]) -> list[RunDeployment]:
     return sorted(deployments, key=lambda deployment: (deployment.first.at, deployment.first.run))
 
 
-def find_repairs(stacks: Iterable[StackDeployment]) -> frozenset[str]:
+def _find_repairs(stacks: Iterable[StackDeployment]) -> frozenset[str]:
     """The runs that repaired: after a failure of one of their stacks, by bypassing rules, or by a revert."""
     last: dict[str, str] = {}
     repairs = set()
@@ -168,7 +168,7 @@ def find_repairs(stacks: Iterable[StackDeployment]) -> frozenset[str]:
     return frozenset(repairs)
 
 
-def find_recoveries(stacks: Iterable[StackDeployment]) -> tuple[list[tuple[datetime, float]], int]:
+def _find_recoveries(stacks: Iterable[StackDeployment]) -> tuple[list[tuple[datetime, float]], int]:
     """When each time of failure of a stack ended and how long it lasted, and how many still last."""
     failing: dict[str, datetime] = {}
     recoveries = []
@@ -225,12 +225,12 @@ def _fail_rate(window: _Window) -> float | None:
 
 
 def _recovery_time(window: _Window) -> float | None:
-    recoveries, _ = find_recoveries(_until(window))
+    recoveries, _ = _find_recoveries(_until(window))
     return _median([seconds for ended, seconds in recoveries if ended >= window.since])
 
 
 def _unrecovered(window: _Window) -> float | None:
-    return float(find_recoveries(_until(window))[1])
+    return float(_find_recoveries(_until(window))[1])
 
 
 def _until(window: _Window) -> list[StackDeployment]:

@@ -57,7 +57,7 @@ def origin_of_dataset(repository: Repository, config: Config, environ: Mapping[s
     }
 
 
-def needed_layers(layers: Collection[Layer]) -> tuple[Layer, ...]:
+def _needed_layers(layers: Collection[Layer]) -> tuple[Layer, ...]:
     """Layers with those that they need, in the order in which they are read."""
     needed = {needed for layer in layers for needed in NEEDS[layer]}
     return tuple(layer for layer in MEMORY_LAYERS if layer in needed)
@@ -93,7 +93,7 @@ class Refresher:
     def refresh(self, layers: Collection[Layer], *, days: float = DEFAULT_DAYS) -> None:
         """Reads some layers, runs as far back as `days`. What cannot be read is noted in the dataset."""
         refresh_code(self._dataset, self._repository, self._environ, self._load)
-        needed = needed_layers(layers)
+        needed = _needed_layers(layers)
         sources = read_sources(self._dataset, self._repository.root)
         if not needed or not sources:
             return

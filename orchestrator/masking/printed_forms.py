@@ -44,18 +44,18 @@ def _character(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def json_escaped(text: str) -> str:
+def _json_escaped(text: str) -> str:
     """A string between the quotes of `jsonencode`, which also escapes <, > and &."""
     return json.dumps(text, ensure_ascii=False)[1:-1].translate(_HTML)
 
 
 def forms_of(text: str) -> Iterator[str]:
     """Every form in which a secret is looked for: as it is, escaped once and twice, encoded, by line."""
-    escaped = (terraform_quoted(text), json_escaped(text), json.dumps(text)[1:-1])
+    escaped = (terraform_quoted(text), _json_escaped(text), json.dumps(text)[1:-1])
     yield text
     yield from escaped
     yield from map(terraform_quoted, escaped)
-    yield from map(json_escaped, escaped)
+    yield from map(_json_escaped, escaped)
     data = text.encode("utf-8", "surrogateescape")
     for encoded in (base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()):
         yield encoded
@@ -70,7 +70,7 @@ def forms_of(text: str) -> Iterator[str]:
             if (stripped := line.strip()) and not stripped.startswith("-----"):
                 yield stripped
                 yield terraform_quoted(stripped)
-                yield json_escaped(stripped)
+                yield _json_escaped(stripped)
 
 
 def _inside_base64(data: bytes) -> Iterator[str]:

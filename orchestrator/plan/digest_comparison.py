@@ -157,7 +157,7 @@ class _Comparison:
         for key, was in newest.items():
             if key not in planned and not self.has_become_empty(was):
                 why = "this was approved, is not planned any more, and is not done either"
-                yield DigestDifference(was.address, "", describe_actions(was), NO_CHANGE, why)
+                yield DigestDifference(was.address, "", _describe_actions(was), NO_CHANGE, why)
 
     def same(self, was: ResourceDigest, resource: ResourceDigest) -> Iterator[DigestDifference]:
         """One address that was approved and is planned."""
@@ -165,8 +165,8 @@ class _Comparison:
             yield DigestDifference(
                 resource.address,
                 "",
-                describe_actions(was),
-                describe_actions(resource),
+                _describe_actions(was),
+                _describe_actions(resource),
                 "another action was approved",
             )
             return
@@ -234,7 +234,7 @@ class _Comparison:
         """An address that no approval names."""
         why = "nobody approved a change here"
         if not resource.is_update:
-            yield DigestDifference(resource.address, "", NO_CHANGE, describe_actions(resource), why)
+            yield DigestDifference(resource.address, "", NO_CHANGE, _describe_actions(resource), why)
             return
         attributes = [
             attribute
@@ -244,7 +244,7 @@ class _Comparison:
         for attribute in attributes:
             yield DigestDifference(resource.address, attribute.path, NO_CHANGE, render_value(attribute), why)
         if not attributes:
-            yield DigestDifference(resource.address, "", NO_CHANGE, describe_actions(resource), why)
+            yield DigestDifference(resource.address, "", NO_CHANGE, _describe_actions(resource), why)
 
     def has_become_empty(self, was: ResourceDigest) -> bool:
         """Whether an approved change may be missing: it is done, somebody later undid it, or it follows."""
@@ -301,7 +301,7 @@ class _Comparison:
         return self.now.unchanged is not None and self.now.unchanged.has_output(was)
 
 
-def describe_actions(resource: ResourceDigest) -> str:
+def _describe_actions(resource: ResourceDigest) -> str:
     """What is done to a resource, in words."""
     parts = [_WORDS.get(resource.actions, ", ".join(resource.actions))]
     if resource.previous_address:
@@ -324,7 +324,7 @@ def render_value(value: AttributeDigest | OutputDigest | None) -> str:
     return _cut(value.shown_after)
 
 
-def render_old_value(value: AttributeDigest) -> str:
+def _render_old_value(value: AttributeDigest) -> str:
     """An old value as people may see it."""
     return HIDDEN if value.sensitive else _cut(value.shown_before)
 
@@ -339,7 +339,7 @@ def _attribute(
     """One attribute that is not as approved; where only the old value is another one, both are told."""
     if was and now and (resource.is_removal or (was.after, was.unknown) == (now.after, now.unknown)):
         then, today = (
-            f"{render_old_value(attribute)} → {render_value(attribute)}" for attribute in (was, now)
+            f"{_render_old_value(attribute)} → {render_value(attribute)}" for attribute in (was, now)
         )
         why = "the old value is not that of the approved plan"
         return _difference(resource.address, path, then, today, why)

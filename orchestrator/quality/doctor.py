@@ -60,8 +60,8 @@ CLOCK_TOLERANCE = 60.0
 
 def run_checks(project: Project, environ: Mapping[str, str]) -> Iterator[DoctorCheck]:
     """Every check, in order; each gives its findings as soon as it has them."""
-    yield check_repository(project)
-    yield from check_stacks(project)
+    yield _check_repository(project)
+    yield from _check_stacks(project)
     for problem in approval_problems(project):
         yield DoctorCheck(APPROVAL, "error", problem.message, problem.advice)
     binaries, checks = check_terraform(project, environ)
@@ -70,15 +70,15 @@ def run_checks(project: Project, environ: Mapping[str, str]) -> Iterator[DoctorC
         yield from check_constraints(project, binaries)
         yield check_warm_providers(project, environ, is_possible=can_share_providers())
     yield from check_environment(project, environ)
-    yield from check_cli_configuration(project, environ)
-    yield from check_buckets(project, environ)
+    yield from _check_cli_configuration(project, environ)
+    yield from _check_buckets(project, environ)
     yield from check_memory(project, environ)
     yield from check_drift(project, environ)
     yield check_lock_files(project)
     yield check_listed_providers(project.config.guard)
 
 
-def check_repository(project: Project) -> DoctorCheck:
+def _check_repository(project: Project) -> DoctorCheck:
     """Whether the clone has the history that `plan` compares with."""
     summary = f"a repository at {project.root}, {len(project.stacks)} stacks"
     if not project.repository.is_shallow:
@@ -88,7 +88,7 @@ def check_repository(project: Project) -> DoctorCheck:
     )
 
 
-def check_stacks(project: Project) -> Iterator[DoctorCheck]:
+def _check_stacks(project: Project) -> Iterator[DoctorCheck]:
     """Whether stacks are found where infra.yaml says."""
     try:
         require_stacks(project)
@@ -199,7 +199,7 @@ def check_environment(project: Project, environ: Mapping[str, str]) -> Iterator[
         yield DoctorCheck("environment", "ok", "nothing that Terraform would want is held back")
 
 
-def check_cli_configuration(project: Project, environ: Mapping[str, str]) -> Iterator[DoctorCheck]:
+def _check_cli_configuration(project: Project, environ: Mapping[str, str]) -> Iterator[DoctorCheck]:
     """Whose CLI configuration Terraform gets here, and what of it does not count."""
     try:
         chosen = cli_configuration_of(project, environ)
@@ -229,7 +229,7 @@ def check_cli_configuration(project: Project, environ: Mapping[str, str]) -> Ite
         )
 
 
-def check_buckets(project: Project, environ: Mapping[str, str]) -> Iterator[DoctorCheck]:
+def _check_buckets(project: Project, environ: Mapping[str, str]) -> Iterator[DoctorCheck]:
     """Whether the buckets that hold states can be reached, and keep old versions."""
     states = States(project, environ)
     names = {

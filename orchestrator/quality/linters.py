@@ -89,7 +89,7 @@ def run_linter(
             except (OSError, ValueError):
                 yield _failure_finding(tool, top, _last_line(done))
             else:
-                yield from read_sarif(tool, document, root, top)
+                yield from _read_sarif(tool, document, root, top)
 
 
 def _failure_finding(tool: Linter, top: str, message: str) -> Finding:
@@ -104,7 +104,7 @@ def _last_line(done: Completed) -> str:
     return lines[-1] if lines else f"it ended with {done.returncode}"
 
 
-def read_sarif(tool: Linter, document: Any, root: Path, top: str) -> Iterator[Finding]:
+def _read_sarif(tool: Linter, document: Any, root: Path, top: str) -> Iterator[Finding]:
     """The results of a SARIF document as findings; their rule is `TOOL:RULE`."""
     for run in document.get("runs") or ():
         rules = {rule.get("id"): rule for rule in run.get("tool", {}).get("driver", {}).get("rules") or ()}

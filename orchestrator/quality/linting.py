@@ -66,7 +66,7 @@ class LintRun:
             *self._formatting(tops),
             *_own_rules(project, folders),
             *rules.check_values(project, tops, context.masker),
-            *check_readmes(project, folders),
+            *_check_readmes(project, folders),
             *find_unowned(project),
             *self._validated(folders),
             *self._tools(tops),
@@ -223,7 +223,7 @@ def _own_rules(project: Project, folders: Iterable[CodeFolder]) -> Iterator[Find
         yield from rules.check_required_providers(folder, files)
 
 
-def check_readmes(project: Project, folders: Iterable[CodeFolder]) -> Iterator[Finding]:
+def _check_readmes(project: Project, folders: Iterable[CodeFolder]) -> Iterator[Finding]:
     """Parts of READMEs that the code no longer says, and modules that have none."""
     folders = list(folders)
     for path, before, after in _rendered(project, folders):

@@ -64,12 +64,12 @@ class InstallationMethod:
 
     def serves(self, source: str) -> bool:
         """Whether it serves a provider, by its full address; a `*` stands for one segment."""
-        return any(map(source_pattern(source), self.include)) and not any(
-            map(source_pattern(source), self.exclude)
+        return any(map(_source_pattern(source), self.include)) and not any(
+            map(_source_pattern(source), self.exclude)
         )
 
 
-def source_pattern(source: str) -> Callable[[str], bool]:
+def _source_pattern(source: str) -> Callable[[str], bool]:
     """Whether a pattern of a CLI configuration covers a provider; `a/b` is one of the default registry."""
 
     def covers(pattern: str) -> bool:
@@ -171,7 +171,7 @@ def write_lock_files(
     if not chosen:
         return ()
     union = locking.union(
-        list(roots), "" if upgrade else highest_locked_versions(context.project, roots.values())
+        list(roots), "" if upgrade else _highest_locked_versions(context.project, roots.values())
     )
     texts = locking.texts(list(roots), chosen, union)
     return tuple(_write(context.project, roots[path], texts[path]) for path in chosen)
@@ -186,7 +186,7 @@ def find_disagreements(project: Project) -> dict[str, dict[str, list[str]]]:
     return {source: versions for source, versions in versions_by_source.items() if len(versions) > 1}
 
 
-def highest_locked_versions(project: Project, stacks: Iterable[Stack]) -> str:
+def _highest_locked_versions(project: Project, stacks: Iterable[Stack]) -> str:
     """A lock file with the highest locked version of each provider; empty when none is locked."""
     best: dict[str, tuple[tuple[object, ...], str]] = {}
     for stack in stacks:

@@ -43,7 +43,7 @@ def check_file(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]
         yield from rule(folder, file, block)
 
 
-def check_descriptions(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
+def _check_descriptions(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
     """Variables and outputs need a description."""
     if folder.kind in ("example", "helper"):
         return
@@ -61,7 +61,7 @@ def check_descriptions(folder: CodeFolder, file: str, block: Block) -> Iterator[
                 )
 
 
-def check_types(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
+def _check_types(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
     """Variables need a type, and those of a module a validation."""
     if folder.kind in ("example", "helper"):
         return
@@ -81,7 +81,7 @@ def check_types(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding
             )
 
 
-def check_module_sources(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
+def _check_module_sources(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
     """Modules from outside the repository are pinned."""
     for module in block.of("module"):
         attribute = module.attributes.get("source")
@@ -100,7 +100,7 @@ def check_module_sources(folder: CodeFolder, file: str, block: Block) -> Iterato
             yield Finding("warning", "unpinned-module", message, advice, file, attribute.line)
 
 
-def check_provider_versions(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
+def _check_provider_versions(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
     """Required providers need a version."""
     if folder.kind == "helper":
         return
@@ -118,7 +118,7 @@ def check_provider_versions(folder: CodeFolder, file: str, block: Block) -> Iter
                     )
 
 
-def check_rights(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
+def _check_rights(folder: CodeFolder, file: str, block: Block) -> Iterator[Finding]:
     """No permission is given to the public, and no basic role to anyone."""
     if folder.kind == "helper":
         return
@@ -132,7 +132,7 @@ def check_rights(folder: CodeFolder, file: str, block: Block) -> Iterator[Findin
 def _strings(file: str, strings: Iterable[String]) -> Iterator[Finding]:
     for string in strings:
         if string.text in PUBLIC:
-            yield public_principal_finding(file, string)
+            yield _public_principal_finding(file, string)
         elif string.text in BASIC_ROLES:
             yield Finding(
                 "error",
@@ -144,7 +144,7 @@ def _strings(file: str, strings: Iterable[String]) -> Iterator[Finding]:
             )
 
 
-def public_principal_finding(file: str, string: String) -> Finding:
+def _public_principal_finding(file: str, string: String) -> Finding:
     """The finding for a permission that is given to the public."""
     who = "anybody on the internet" if string.text == "allUsers" else "anybody with a Google account"
     return Finding(
@@ -158,11 +158,11 @@ def public_principal_finding(file: str, string: String) -> Finding:
 
 
 RULES: tuple[Rule, ...] = (
-    check_descriptions,
-    check_types,
-    check_module_sources,
-    check_provider_versions,
-    check_rights,
+    _check_descriptions,
+    _check_types,
+    _check_module_sources,
+    _check_provider_versions,
+    _check_rights,
 )
 
 
@@ -210,7 +210,7 @@ def check_values(project: Project, tops: tuple[str, ...], masker: Masker) -> Ite
 
 def _check_value(file: str, string: String, masker: Masker) -> Iterator[Finding]:
     if string.text in PUBLIC:
-        yield public_principal_finding(file, string)
+        yield _public_principal_finding(file, string)
     elif string.text in BASIC_ROLES:
         message = f"{string.text} is a basic role: it holds rights to nearly everything in a project."
         yield Finding("error", "basic-role", message, "Give the roles that are needed.", file, string.line)

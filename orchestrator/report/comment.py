@@ -57,12 +57,12 @@ class CommentContent:
         room = limit - RESERVE - sum(map(byte_size, always)) - byte_size(header)
         fitted = fit_parts(self.rows, self.blocks, room)
         grid = "\n".join([header, *fitted.rows]) if fitted.rows else ""
-        omissions = describe_omissions(fitted.cut, self.url)
+        omissions = _describe_omissions(fitted.cut, self.url)
         parts = [*self.top, grid, self.below_table, omissions, *fitted.blocks, *self.bottom]
         return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def describe_omissions(cut: Omissions, url: str) -> str:
+def _describe_omissions(cut: Omissions, url: str) -> str:
     """A sentence with the number of parts left out, and a link to the whole text."""
     if not cut:
         return ""

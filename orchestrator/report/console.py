@@ -61,12 +61,12 @@ def render(
     if not report.stacks:
         yield Text("Nothing to do: no stack is affected.")
         return
-    for stacks in group_equal(report.by_attention()):
+    for stacks in _group_equal(report.by_attention()):
         yield from render_details(stacks, detail)
     if with_table:
         yield Text("")
-        yield render_table(report)
-    for note in (*list_waiting_notes(report), *report.notes):
+        yield _render_table(report)
+    for note in (*_list_waiting_notes(report), *report.notes):
         yield Text(note)
     yield render_verdict(report)
 
@@ -94,12 +94,12 @@ class FittingTable(Table):
                     yield Padding(Text(label, style="dim").append_text(text), (0, 0, 0, 2))
 
 
-def list_waiting_notes(report: RunReport) -> list[str]:
+def _list_waiting_notes(report: RunReport) -> list[str]:
     """The advice for waiting stacks, without duplicates."""
     return list(dict.fromkeys(stack.advice for stack in report.stacks if stack.result == "waiting"))
 
 
-def render_table(report: RunReport) -> Table:
+def _render_table(report: RunReport) -> Table:
     """One line a stack: result, counts, time, and why."""
     grid = FittingTable()
     grid.add_column("stack", no_wrap=True)
@@ -122,7 +122,7 @@ def _forbidden(stack: StackReport) -> str:
     return "the policy does not let it be applied" if stack.is_forbidden else ""
 
 
-def group_equal(stacks: Iterable[StackReport]) -> list[list[StackReport]]:
+def _group_equal(stacks: Iterable[StackReport]) -> list[list[StackReport]]:
     """Stacks whose details are the same, in the order of the first of each group."""
     groups: dict[str, list[StackReport]] = {}
     for stack in stacks:
@@ -152,11 +152,11 @@ def render_details(stacks: Sequence[StackReport], detail: Detail = "full") -> It
             yield Text("")
         yield render_diagnostic(diagnostic)
     if stack.diff and detail == "full":
-        yield render_diff(stack.diff)
+        yield _render_diff(stack.diff)
     elif stack.diff and detail == "short":
-        yield render_addresses(stack)
+        yield _render_addresses(stack)
     for finding in stack.findings:
-        yield render_finding(finding)
+        yield _render_finding(finding)
     for note in stack.notes:
         yield Text(note, style="dim")
     if stack.advice:
@@ -172,19 +172,19 @@ def _names(stacks: Sequence[StackReport]) -> str:
     return f"{named}{more}, the same in {len(stacks)} stacks"
 
 
-def render_addresses(stack: StackReport) -> Text:
+def _render_addresses(stack: StackReport) -> Text:
     """One line for each changed resource: the sign of its action and its address."""
     text = Text()
     for change in stack.changes:
         sign = SIGNS.get(tuple(change["actions"]), "~")
-        text.append(f"  {sign} {change['address']}\n", style=style_of_line(sign))
+        text.append(f"  {sign} {change['address']}\n", style=_style_of_line(sign))
     for name in stack.outputs:
-        text.append(f"  ~ output {name}\n", style=style_of_line("~"))
+        text.append(f"  ~ output {name}\n", style=_style_of_line("~"))
     text.rstrip()
     return text
 
 
-def render_finding(finding: Finding) -> Text:
+def _render_finding(finding: Finding) -> Text:
     """A policy finding with its rule, its location and its advice."""
     severe = finding.severity == "error"
     text = Text("Forbidden: " if severe else "Warning: ", style="bold red" if severe else "bold yellow")
@@ -198,16 +198,16 @@ def render_finding(finding: Finding) -> Text:
     return text
 
 
-def render_diff(diff: str) -> Text:
+def _render_diff(diff: str) -> Text:
     """Terraform's diff, each line in the colour of its action."""
     text = Text()
     for line in diff.rstrip("\n").splitlines():
-        text.append(line + "\n", style=style_of_line(line))
+        text.append(line + "\n", style=_style_of_line(line))
     text.rstrip()
     return text
 
 
-def style_of_line(line: str) -> str:
+def _style_of_line(line: str) -> str:
     """The style of one line of a diff, by its sign."""
     sign = line.lstrip()[:3]
     if sign.startswith(("-/+", "+/-")):

@@ -19,7 +19,7 @@ def project_document(project: Project, stacks: Collection[str]) -> dict[str, Any
         "environments": [_environment(project, name, stacks) for name in project.environments],
         "stacks": [_stack(project.stacks[stack]) for stack in project.stacks if stack in stacks],
         "modules": [_module(module) for module in project.modules.values()],
-        "edges": [edge_document(edge) for edge in edges],
+        "edges": [_edge_document(edge) for edge in edges],
     }
 
 
@@ -30,7 +30,7 @@ def graph_document(project: Project, waves: Sequence[Sequence[str]], edges: Sequ
         for number, wave in enumerate(waves, 1)
         for id_ in wave
     ]
-    return {"run": None, "stacks": stacks, "edges": [edge_document(edge) for edge in edges]}
+    return {"run": None, "stacks": stacks, "edges": [_edge_document(edge) for edge in edges]}
 
 
 def findings_document(project: Project, findings: Sequence[Finding]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def findings_fields(findings: Sequence[Finding], kind: str = "ProjectError") -> 
     """The fields `findings` and `errors`; findings of severity error are in both, with class `kind`."""
     return {
         "findings": [finding_document(finding) for finding in findings],
-        "errors": [finding_error(finding, kind) for finding in findings if finding.severity == "error"],
+        "errors": [_finding_error(finding, kind) for finding in findings if finding.severity == "error"],
     }
 
 
@@ -60,7 +60,7 @@ def finding_document(finding: Finding) -> dict[str, Any]:
     }
 
 
-def finding_error(finding: Finding, kind: str = "ProjectError") -> dict[str, Any]:
+def _finding_error(finding: Finding, kind: str = "ProjectError") -> dict[str, Any]:
     """A finding as an entry of the document's `errors`."""
     return {
         "class": kind,
@@ -100,7 +100,7 @@ def affected_document(project: Project, affected: Affected) -> dict[str, Any]:
     }
 
 
-def edge_document(edge: Edge) -> dict[str, Any]:
+def _edge_document(edge: Edge) -> dict[str, Any]:
     """One edge; `outputs` is null where any output may be read."""
     return {
         "source": edge.source,

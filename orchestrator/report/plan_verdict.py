@@ -56,16 +56,16 @@ def sum_counts(stacks: Iterable[StackReview]) -> dict[str, int]:
     return {key: sum(count.get(key, 0) for count in counts) for key in COUNT_KEYS}
 
 
-def count_refusals(review: PlanReview) -> int:
+def _count_refusals(review: PlanReview) -> int:
     """How many findings forbid what the pull request does."""
     findings = [*review.findings, *(finding for stack in review.stacks for finding in stack.findings)]
     return sum(finding.severity == "error" for finding in findings)
 
 
-def list_problems(review: PlanReview) -> list[str]:
+def _list_problems(review: PlanReview) -> list[str]:
     """The problems, a few words each."""
     count = {result: sum(stack.report.result == result for stack in review.stacks) for result in FAILURES}
-    refused = count_refusals(review)
+    refused = _count_refusals(review)
     blocked = count["blocked"]
     late = len(review.unplanned) + count["unchecked"]
     phrases = [
@@ -99,7 +99,7 @@ def render_verdict(review: PlanReview) -> str:
     deleted = sum(not is_applied_on_merge(review, stack) for stack in review.stacks)
     waiting = sum(stack.report.result == "waiting" for stack in review.stacks)
     parts = [
-        *list_problems(review),
+        *_list_problems(review),
         change,
         f"{plural(deleted, 'stack')} deleted in the code only" if deleted else "",
         f"{plural(waiting, 'stack')} must wait" if waiting else "",

@@ -51,7 +51,7 @@ def render_stack(
     opened = lines <= min(open_lines, OPEN_LINES) and not same_as
     if same_as:
         before.append(f"The same diff as of {code(same_as)}:")
-    summary = render_summary_line(stack)
+    summary = _render_summary_line(stack)
     if not diff:
         return DocumentPart(details(summary, "\n\n".join((*before, *after)), opened=opened), "")
     short = details(summary, "\n\n".join((*before, *_instead_of_diff(stack, diff, lines, limit), *after)))
@@ -61,7 +61,7 @@ def render_stack(
     return DocumentPart(details(summary, body, opened=opened), short, lines)
 
 
-def render_summary_line(stack: StackReview) -> str:
+def _render_summary_line(stack: StackReview) -> str:
     """The line that opens a stack's part, in HTML."""
     words = {"deleted": "its code is deleted", "new": "new stack"}.get(stack.change, "")
     phrases = [format_changes(stack.report) or stack.report.result, words]
@@ -79,7 +79,7 @@ def _before(stack: StackReview, limit: int) -> Iterator[str]:
     if report.reason and not report.diagnostics and report.result != "changed":
         yield text(report.reason)
     room = limit // DIAGNOSTICS_SHARE
-    blocks = [diagnostic(truncate_detail(fields, room // 2)) for fields in report.diagnostics]
+    blocks = [diagnostic(_truncate_detail(fields, room // 2)) for fields in report.diagnostics]
     yield from fit_items(blocks, room, "And {count:,} more diagnostics.")
     for title, items in _lists(stack):
         if items:
@@ -173,7 +173,7 @@ def _instead_of_diff(stack: StackReview, diff: str, lines: int, limit: int) -> I
     yield "\n".join(listing) or text(", ".join(stack.report.outputs))
 
 
-def truncate_detail(fields: Mapping[str, Any], room: int) -> Mapping[str, Any]:
+def _truncate_detail(fields: Mapping[str, Any], room: int) -> Mapping[str, Any]:
     """A diagnostic whose detail takes at most `room` bytes, whole lines, with what was cut."""
     lines = str(fields.get("detail") or "").strip("\n").split("\n")
     shortened: list[str] = []

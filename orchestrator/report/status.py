@@ -214,7 +214,7 @@ def format_state(state: StateStatus | None) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def format_operation(operation: RunningOperation) -> str:
+def _format_operation(operation: RunningOperation) -> str:
     """Who does what since when, and whether they are still there."""
     heard = "" if operation.live else f", not heard of for {format_age(operation.silent)}"
     return (
@@ -223,7 +223,7 @@ def format_operation(operation: RunningOperation) -> str:
     )
 
 
-def format_lock(lock: LockStatus) -> str:
+def _format_lock(lock: LockStatus) -> str:
     """Who holds the state, what for and for how long."""
     what = lock.operation.removeprefix("OperationType").lower() or "an operation"
     return f"the state is locked by {lock.who or 'somebody'} for {what}, {format_age(lock.age)} old"
@@ -233,9 +233,9 @@ def list_notes(status: StackStatus) -> list[str]:
     """The notes about a stack, a line each, and the advice."""
     lines = [status.why] if status.why else []
     if status.operation:
-        lines.append(format_operation(status.operation))
+        lines.append(_format_operation(status.operation))
     if status.lock:
-        lines.append(format_lock(status.lock))
+        lines.append(_format_lock(status.lock))
     last = status.last
     if last and last.result in ("failed", "interrupted"):
         lines.append(f"last run: {last.result} at {short_commit(last.commit)} by {last.run}, {last.at}")

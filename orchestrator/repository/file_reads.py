@@ -67,7 +67,7 @@ def add_file_read(tree: Tree, use: PathUse, file: str, location: CodeLocation, i
         return
     path_text = literal(rest)
     if path_text is None:
-        names = listed_paths(tree, rest, location)
+        names = _listed_paths(tree, rest, location)
         if names is None or use.pattern is not None:
             _add_open_path(tree, use, file, base, rest, into)
             return
@@ -103,7 +103,7 @@ def _base(text: Text, location: CodeLocation) -> tuple[str | None, Text]:
     return (None, text) if folder is None else (folder, text[1:] or ("",))
 
 
-def listed_paths(tree: Tree, text: Text, location: CodeLocation) -> list[str] | None:
+def _listed_paths(tree: Tree, text: Text, location: CodeLocation) -> list[str] | None:
     """A path with a name that `fileset` finds in it, once for each name; None when unknown."""
     paths = [""]
     for part in text:
@@ -133,7 +133,7 @@ def _listed_names(tree: Tree, part: Listed, location: CodeLocation) -> list[str]
 
 def _add_argument(tree: Tree, base: str | None, rest: Text, location: CodeLocation, into: FileReads) -> None:
     """The value of an argument that may be a path: it counts when there is such a file or folder."""
-    for name in listed_paths(tree, rest, location) or ():
+    for name in _listed_paths(tree, rest, location) or ():
         if base is None and name.startswith(("/", "~")):
             continue
         path = inside(posixpath.join(base if base is not None else location.root, name.lstrip("/")))

@@ -37,7 +37,7 @@ def waves(needs: Needs[Node], on_cycle: Callable[[list[Node]], Exception] | None
         ready = sorted(set(following), key=rank.__getitem__)
     if done < len(nodes):
         cycle = find_cycle(needs)
-        raise (on_cycle or cycle_error)(cycle or [])
+        raise (on_cycle or _cycle_error)(cycle or [])
     return groups
 
 
@@ -129,7 +129,7 @@ def _turned(cycle: list[Node]) -> list[Node]:
     return [*turned, turned[0]]
 
 
-def cycle_error(cycle: list[Node]) -> ProjectError:
+def _cycle_error(cycle: list[Node]) -> ProjectError:
     """A cycle in words."""
     return ProjectError(
         f"These wait for each other: {' → '.join(str(node) for node in cycle)}.",

@@ -40,14 +40,14 @@ def layout_document(config: Config) -> dict[str, Any]:
         "roots": roots,
         "exclude": list(config.exclude),
         "terraform": terraform,
-        "backend": backend_document(config.backend),
+        "backend": _backend_document(config.backend),
         "environments": {name: _environment(settings) for name, settings in config.environments.items()},
         "stacks": {name: _stack(settings) for name, settings in config.stacks.items()},
     }
     return {key: value for key, value in document.items() if value}
 
 
-def backend_document(backend: Backend | None) -> dict[str, Any]:
+def _backend_document(backend: Backend | None) -> dict[str, Any]:
     """The settings below `backend`."""
     return backend.document() if backend else {}
 
@@ -56,7 +56,7 @@ def _environment(settings: Environment) -> dict[str, Any]:
     document = {
         "protected": settings.protected,
         "apply": "ci" if settings.apply == "ci" else None,
-        "backend": backend_document(settings.backend),
+        "backend": _backend_document(settings.backend),
         "var_files": [str(path) for path in settings.var_files],
     }
     return {key: value for key, value in document.items() if value}
@@ -65,7 +65,7 @@ def _environment(settings: Environment) -> dict[str, Any]:
 def _stack(settings: StackSettings) -> dict[str, Any]:
     document = {
         "path": str(settings.path) if settings.path is not None else None,
-        "backend": backend_document(settings.backend),
+        "backend": _backend_document(settings.backend),
         "environments": {name: _shared(each) for name, each in settings.environments.items()},
     }
     return {key: value for key, value in document.items() if value}

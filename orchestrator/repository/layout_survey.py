@@ -282,7 +282,7 @@ def _without_lonely_shared(assigned: list[_Assigned]) -> list[_Assigned]:
 
 def _config_of_paths(source: Source, assigned: Sequence[_Assigned], reasons: dict[str, str]) -> Config:
     """The settings that find root modules whose paths name their environment."""
-    modules = modules_folder(source, [each.path for each in assigned])
+    modules = _modules_folder(source, [each.path for each in assigned])
     above = {each.above for each in assigned}
     roots = Roots(modules=PurePosixPath(modules)) if modules else Roots()
     if modules and PurePosixPath(modules) != Roots().modules:
@@ -298,7 +298,7 @@ def _config_of_paths(source: Source, assigned: Sequence[_Assigned], reasons: dic
     return Config(roots=roots, stacks=stacks)
 
 
-def modules_folder(source: Source, roots: Sequence[str]) -> str:
+def _modules_folder(source: Source, roots: Sequence[str]) -> str:
     """The folder of the local modules, beside or above all root modules; empty where none is the only one."""
     holders = set()
     for path in source.tree.ids:

@@ -231,7 +231,7 @@ class Project:
         """Some stacks in groups that may run together; ProjectError when they wait for each other."""
         cycle = self.cycle(stacks)
         if cycle:
-            raise as_error(cycle)
+            raise _as_error(cycle)
         return graph.waves(graph.restrict(self.prerequisites(), stacks))
 
     def cycle(self, stacks: Collection[str]) -> Finding | None:
@@ -266,7 +266,7 @@ class Project:
         cycle = self.cycle(ids)
         for finding in [*findings, *([cycle] if cycle else [])]:
             if finding.severity == "error":
-                raise as_error(finding)
+                raise _as_error(finding)
 
     def missing_var_files(self, stack: Stack) -> list[Finding]:
         """The errors of variable files that infra.yaml names and that do not exist.
@@ -364,7 +364,7 @@ def missing_settings(stack: Stack) -> Finding | None:
     return Finding("error", "backend-settings", message, advice, stack.path, stack=stack.id)
 
 
-def as_error(finding: Finding) -> ProjectError:
+def _as_error(finding: Finding) -> ProjectError:
     """A finding as the error that stops a command."""
     return ProjectError(
         finding.message, advice=finding.advice, file=finding.file, line=finding.line, stack=finding.stack

@@ -71,13 +71,13 @@ class Rewriter:
         `folder` is the stack's, `var_files` are configured ones, in order. Raises CannotError with why not.
         """
         written = render_value(new)
-        steps = steps_of(path)
+        steps = _steps_of(path)
         module, name = self._module(_Module(folder), address)
         follow = self._follow(self._attribute(module, name, steps), module, var_files)
-        value = value_of(follow.code, follow.node)
+        value = _value_of(follow.code, follow.node)
         if value is NOTHING:
             raise RewriteError("the code does not spell it out")
-        if not is_same_value(value, old):
+        if not _is_same_value(value, old):
             raise RewriteError(f"the code says {json.dumps(value, ensure_ascii=False)[:80]} by now")
         data = follow.code.data
         self.files[follow.path] = (
@@ -197,7 +197,7 @@ class Rewriter:
         return SourceText(data), root
 
 
-def steps_of(path: str) -> tuple[Step, ...]:
+def _steps_of(path: str) -> tuple[Step, ...]:
     """`template[0].labels["a b"]` as its steps."""
     return tuple(
         int(number) if number else key or name
@@ -247,7 +247,7 @@ def _members(code: SourceText, node: Node) -> dict[Step, Node]:
     return nodes
 
 
-def value_of(code: SourceText, node: Node) -> Any:
+def _value_of(code: SourceText, node: Node) -> Any:
     """The JSON value of a literal expression; NOTHING for any other expression."""
     constant = inner(node, "literal_value")
     if constant is not None and node.named_child_count == 1:
@@ -260,7 +260,7 @@ def value_of(code: SourceText, node: Node) -> Any:
     collection = inner(node, "collection_value")
     if collection is None or node.named_child_count != 1:
         return NOTHING
-    members = {key: value_of(code, member) for key, member in _members(code, node).items()}
+    members = {key: _value_of(code, member) for key, member in _members(code, node).items()}
     if any(member is NOTHING for member in members.values()):
         return NOTHING
     return list(members.values()) if inner(collection, "tuple") is not None else members
@@ -273,13 +273,13 @@ def _number(raw: str) -> Any:
         return NOTHING
 
 
-def is_same_value(written: Any, value: Any) -> bool:
+def _is_same_value(written: Any, value: Any) -> bool:
     """Whether a written value equals another: Terraform converts between "5" and 5."""
     if isinstance(written, list) and isinstance(value, list):
-        return len(written) == len(value) and all(map(is_same_value, written, value))
+        return len(written) == len(value) and all(map(_is_same_value, written, value))
     if isinstance(written, dict) and isinstance(value, dict):
         return written.keys() == value.keys() and all(
-            is_same_value(item, value[key]) for key, item in written.items()
+            _is_same_value(item, value[key]) for key, item in written.items()
         )
     if isinstance(written, list | dict) or isinstance(value, list | dict) or written is None or value is None:
         return written is value

@@ -66,7 +66,7 @@ def _select_by_name(project: Project, name: str, cwd: Path | None) -> list[str]:
     folder = _in_folder(project, clean, cwd)
     if folder:
         return folder
-    raise unknown_name_error(project, name)
+    raise _unknown_name_error(project, name)
 
 
 def _in_folder(project: Project, name: str, cwd: Path | None) -> list[str]:
@@ -92,7 +92,7 @@ def _is_in(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder}/")
 
 
-def unknown_name_error(project: Project, name: str) -> UsageError:
+def _unknown_name_error(project: Project, name: str) -> UsageError:
     """The error for a name that is neither an environment nor a stack."""
     if not project.stacks:
         return UsageError(f"There is no stack {name!r}, nor any other.", advice="`infra validate` says why.")

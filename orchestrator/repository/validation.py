@@ -239,7 +239,7 @@ def _configuration(project: Project) -> Iterator[Finding]:
 
 
 def _lock_file(project: Project, stack: Stack) -> Iterator[Finding]:
-    if stack.lock_file is not None or not locks_providers(project.types([stack.id])):
+    if stack.lock_file is not None or not _locks_providers(project.types([stack.id])):
         return
     required = project.config.lock_files == "required"
     yield Finding(
@@ -252,7 +252,7 @@ def _lock_file(project: Project, stack: Stack) -> Iterator[Finding]:
     )
 
 
-def locks_providers(types: ProviderTypes) -> bool:
+def _locks_providers(types: ProviderTypes) -> bool:
     """True when `init` would write a lock file: some provider is not built in."""
     return bool(types.providers)
 

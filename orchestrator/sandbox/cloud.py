@@ -88,13 +88,13 @@ class Cloud:
             "give_up_bucket": self.release_bucket,
             "act_as": self._gcs.open_port,
             "world_list": lambda type=None, glob=None: [
-                describe_object(item) for item in self.world.list(type, glob)
+                _describe_object(item) for item in self.world.list(type, glob)
             ],
-            "world_show": lambda name: describe_object(self.world.get(name), whole=True),
-            "world_set": lambda name, path, value: describe_object(
+            "world_show": lambda name: _describe_object(self.world.get(name), whole=True),
+            "world_set": lambda name, path, value: _describe_object(
                 self.world.set(name, path, value), whole=True
             ),
-            "world_delete": lambda name: describe_object(self.world.delete(name)),
+            "world_delete": lambda name: _describe_object(self.world.delete(name)),
             "world_break": lambda target, operation, message, times=None: self.world.break_(
                 target, operation, message, times
             ),
@@ -264,7 +264,7 @@ def add_member(policy: Mapping[str, Any], role: str, member: str) -> dict[str, A
     return {**policy, "bindings": bindings}
 
 
-def describe_object(item: WorldObject, *, whole: bool = False) -> dict[str, Any]:
+def _describe_object(item: WorldObject, *, whole: bool = False) -> dict[str, Any]:
     """A resource for the command line."""
     head = {"type": item.type, "id": item.id, "created": item.created, "updated": item.updated}
     return {**head, "attributes": item.attributes} if whole else head

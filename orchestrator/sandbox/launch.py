@@ -58,7 +58,7 @@ def start(folder: Path, environ: Mapping[str, str], hold: int | None = None) -> 
     if answer.get("taken") and (other := _wait_for_other(folder)):
         return other, False
     raise SandboxError(
-        str(answer.get("error") or f"The sandbox did not start; it said: {last_log_line(folder / LOG)}"),
+        str(answer.get("error") or f"The sandbox did not start; it said: {_last_log_line(folder / LOG)}"),
         advice=str(answer.get("advice") or f"The whole log is {folder / LOG}."),
     )
 
@@ -90,7 +90,7 @@ def stop(info: attach.Info) -> None:
     (info.folder / attach.NAME).unlink(missing_ok=True)
 
 
-def last_log_line(log: Path) -> str:
+def _last_log_line(log: Path) -> str:
     """The last line of the log that is not empty."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -14,7 +14,7 @@ class Sentinel:
 
     def __init__(self) -> None:
         reader, self._writer = os.pipe()
-        argv = reading_argv()
+        argv = _reading_argv()
         try:
             self.pid = os.posix_spawn(
                 argv[0],
@@ -46,7 +46,7 @@ class Sentinel:
         self._ended = True
 
 
-def reading_argv() -> list[str]:
+def _reading_argv() -> list[str]:
     """A program that does nothing but read its standard input to the end: `cat`, else Python."""
     cat = shutil.which("cat", path=os.defpath)
     return [cat] if cat else [sys.executable, "-I", "-S", "-c", "import sys; sys.stdin.read()"]

@@ -118,7 +118,7 @@ class Signals:
         self._writer.close()
 
 
-def wait_for_stop(server: Server, signals: Signals, hold: int | None) -> None:
+def _wait_for_stop(server: Server, signals: Signals, hold: int | None) -> None:
     """Wait for a signal to stop, or until the pipe `hold` has no writer any more."""
     watched = [signals.reader.fileno(), *([hold] if hold is not None else [])]
     while True:
@@ -143,7 +143,7 @@ def lock_folder(folder: Path) -> int | None:
     return descriptor
 
 
-def report_start(descriptor: int, **content: Any) -> None:
+def _report_start(descriptor: int, **content: Any) -> None:
     """Report how the start went to the process that started this one, if it still listens."""
     with contextlib.suppress(OSError):
         os.write(descriptor, json.dumps(content).encode())
@@ -159,28 +159,28 @@ def serve(folder: Path, environ: Mapping[str, str], ready: int, hold: int | None
     """Start, report it, and serve until stopped; the exit code."""
     claimed = lock_folder(folder)
     if claimed is None:
-        report_start(
+        _report_start(
             ready, taken=True, error=f"Another sandbox is starting in {folder}.", advice="Try again."
         )
         return 1
     try:
-        with Signals() as signals, run_server(folder, environ, ready) as server:
-            wait_for_stop(server, signals, hold)
+        with Signals() as signals, _run_server(folder, environ, ready) as server:
+            _wait_for_stop(server, signals, hold)
     finally:
         os.close(claimed)
     return 0
 
 
 @contextlib.contextmanager
-def run_server(folder: Path, environ: Mapping[str, str], ready: int) -> Iterator[Server]:
+def _run_server(folder: Path, environ: Mapping[str, str], ready: int) -> Iterator[Server]:
     """A server that answers, until the end of the block."""
     try:
         server = Server(folder, environ)
         server.start()
     except InfraError as error:
-        report_start(ready, error=error.message, advice=error.advice)
+        _report_start(ready, error=error.message, advice=error.advice)
         raise
-    report_start(ready, ready=True)
+    _report_start(ready, ready=True)
     try:
         yield server
     finally:

@@ -235,10 +235,10 @@ class Bootstrap:
         """A copy of the root whose state is a file in `.infra/`, with an import of a bucket to adopt."""
         context = self.session.context
         private(self._local_state.parent)
-        overrides = {"infra_backend_override.tf": render_local_backend(self._local_state)}
+        overrides = {"infra_backend_override.tf": _render_local_backend(self._local_state)}
         if self.adopt and self.bucket_name not in _bucket_names(self._local_state):
-            address = find_bucket_address(context.project, self.stack)
-            overrides["infra_adopted.tf"] = render_import_block(address, self.bucket_name)
+            address = _find_bucket_address(context.project, self.stack)
+            overrides["infra_adopted.tf"] = _render_import_block(address, self.bucket_name)
         target = context.folders.shadow(BOOTSTRAP)
         root = make_shadow(context.project.root, Path(self.stack.path), target, overrides)
         work = self.session.terraform.workdir(self.stack)
@@ -305,12 +305,12 @@ def environments_of_others(outputs: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def render_local_backend(path: Path) -> str:
+def _render_local_backend(path: Path) -> str:
     """An override that keeps the state in a file."""
     return f'terraform {{\n  backend "local" {{\n    path = {json.dumps(str(path))}\n  }}\n}}\n'
 
 
-def render_import_block(address: str, name: str) -> str:
+def _render_import_block(address: str, name: str) -> str:
     """An import of a bucket that is there already."""
     return f"import {{\n  to = {address}\n  id = {json.dumps(name)}\n}}\n"
 
@@ -329,7 +329,7 @@ def _bucket_names(state: Path) -> set[str]:
         return set()
 
 
-def find_bucket_address(project: Project, stack: Stack) -> str:
+def _find_bucket_address(project: Project, stack: Stack) -> str:
     """The address of the only bucket in the bootstrap's root and the modules that it calls."""
     source = project.coverage.source
     folders = [("", stack.path)]

@@ -49,17 +49,17 @@ def check_access(
                 "bucket", "error", f"gs://{each} cannot be looked at ({settings})", "Are you an admin of it?"
             )
             return
-        yield from check_protection(each, settings, is_ours=each not in locations.existing_buckets)
-    yield check_lock(buckets[name])
+        yield from _check_protection(each, settings, is_ours=each not in locations.existing_buckets)
+    yield _check_lock(buckets[name])
     accounts = outputs.get("accounts")
     for environment, emails in accounts.items() if isinstance(accounts, Mapping) else ():
         access = AccountAccess(environ, act_as, buckets, str(emails["plan"]))
-        yield check_plan_account(access, environment, locations.of(environment, name).states, name)
+        yield _check_plan_account(access, environment, locations.of(environment, name).states, name)
     attests = str(outputs.get("attest_account") or "")
     if accounts and attests:
         memory = tuple(folder for each in accounts for folder in locations.of(each, name).memory)
         states = tuple(folder for each in accounts for folder in locations.of(each, name).states)
-        yield check_attest_account(AccountAccess(environ, act_as, buckets, attests), memory, states)
+        yield _check_attest_account(AccountAccess(environ, act_as, buckets, attests), memory, states)
     elif accounts:
         yield DoctorCheck(
             "attest account",
@@ -114,7 +114,7 @@ class AccountAccess:
         )
 
 
-def check_attest_account(
+def _check_attest_account(
     access: AccountAccess, memory: Sequence[BucketFolder], states: Sequence[BucketFolder]
 ) -> DoctorCheck:
     """The account that attests adds attestations, once each, and writes and reads nothing else."""
@@ -148,7 +148,7 @@ def _attests(access: AccountAccess, memory: BucketFolder) -> str:
     return "" if can_read_object(acting, plan) else f"cannot read the plans in {memory.url}"
 
 
-def check_protection(name: str, settings: BucketSettings, *, is_ours: bool = True) -> Iterator[DoctorCheck]:
+def _check_protection(name: str, settings: BucketSettings, *, is_ours: bool = True) -> Iterator[DoctorCheck]:
     """Versions are kept, access is by IAM alone, nothing can be made public.
 
     In a bucket that the bootstrap leaves as it is (`is_ours` False), what is missing is a warning.
@@ -166,7 +166,7 @@ def check_protection(name: str, settings: BucketSettings, *, is_ours: bool = Tru
             yield DoctorCheck("bucket", status, f"gs://{name}: not so that {what}", advice)
 
 
-def check_lock(owner: Bucket) -> DoctorCheck:
+def _check_lock(owner: Bucket) -> DoctorCheck:
     """Of two who take a lock, one gets it: Terraform's lock is an object that is made only once."""
     probe = f"{BOOTSTRAP}/{PROBE}.tflock"
     delete_object(owner, probe)
@@ -180,7 +180,7 @@ def check_lock(owner: Bucket) -> DoctorCheck:
     )
 
 
-def check_plan_account(
+def _check_plan_account(
     access: AccountAccess, environment: str, states: Sequence[BucketFolder], own: str
 ) -> DoctorCheck:
     """The plan account reads its environment's states and writes none. `own` is the bootstrap's bucket."""

@@ -82,7 +82,7 @@ class Locations:
 
     def of(self, environment: str, bucket: str) -> EnvironmentLocations:
         """The folders of an environment, where the bootstrap's own bucket is `bucket`."""
-        return self.environments.get(environment) or usual_locations(bucket, self.prefix, environment)
+        return self.environments.get(environment) or _usual_locations(bucket, self.prefix, environment)
 
     def render(self) -> str:
         """The text of the file; empty where there is nothing to say."""
@@ -95,13 +95,13 @@ class Locations:
         return json.dumps(document, indent=2) + "\n"
 
 
-def usual_locations(bucket: str, prefix: str, environment: str) -> EnvironmentLocations:
+def _usual_locations(bucket: str, prefix: str, environment: str) -> EnvironmentLocations:
     """Where the bootstrap's code expects an environment without being told."""
     base = posixpath.join(prefix, environment)
     return EnvironmentLocations((BucketFolder(bucket, base),), (BucketFolder(bucket, f"{base}/state"),))
 
 
-def find_environment_locations(project: Project, bucket: str) -> dict[str, EnvironmentLocations]:
+def _find_environment_locations(project: Project, bucket: str) -> dict[str, EnvironmentLocations]:
     """The folders of every environment whose states are in a bucket, as infra.yaml and the code say it.
 
     A folder of states is the part of the configured prefix before `{stack}`, or else the one named after the
@@ -183,8 +183,8 @@ def find_locations(
     prefix = literal(resolve((Ref("var", "memory_prefix"),), scope)) or ""
     environments = {
         name: each
-        for name, each in find_environment_locations(project, bucket).items()
-        if each != usual_locations(bucket, prefix, name)
+        for name, each in _find_environment_locations(project, bucket).items()
+        if each != _usual_locations(bucket, prefix, name)
     }
     for name, each in environments.items():
         if BucketFolder(bucket, "") in each.all:
@@ -254,7 +254,7 @@ def location_findings(project: Project, root: str, bucket: str) -> Iterator[Find
         if before.environments.get(name) != now.environments.get(name)
     }
     for name in sorted(changed):
-        folders = find_environment_locations(project, bucket).get(name)
+        folders = _find_environment_locations(project, bucket).get(name)
         where = ", ".join(folder.url for folder in folders.all) if folders else "in no bucket"
         yield Finding(
             "warning",

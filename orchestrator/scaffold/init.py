@@ -98,7 +98,7 @@ def make_target(
 ) -> WorkflowTarget:
     """Whom to write for: as said, else as the remote and the folders tell. UsageError when they do not."""
     if repository is None:
-        owner_and_name = remote_repository(project)
+        owner_and_name = _remote_repository(project)
         if owner_and_name is None:
             raise UsageError(
                 "The repository on GitHub is unknown: origin is not an address of one.",
@@ -148,7 +148,7 @@ def _trunk_branch(project: Project) -> str:
         return project.config.trunk or "main"
 
 
-def remote_repository(project: Project) -> tuple[str, str] | None:
+def _remote_repository(project: Project) -> tuple[str, str] | None:
     """Owner and name of the repository on GitHub, as origin's address has them."""
     match = _REMOTE.match(project.repository.remote_url() or "")
     return (match[1], match[2]) if match else None

@@ -48,14 +48,14 @@ def choose_cli_configuration(
 
     In CI it is made from `settings`, which must be trunk's. ConfigError for a mirror inside the checkout.
     """
-    file = user_file(environ)
+    file = _user_file(environ)
     outside = file is None or not _is_inside(file, checkout)
     if not in_ci:
         if outside:
             return CliConfiguration(file=file)
         note = f"{file} lies in the checkout: Terraform does not get it as its CLI configuration."
         return CliConfiguration(render_cli_configuration(ProviderInstallation()), notes=(note,))
-    withheld = withheld_tokens(environ, settings)
+    withheld = _withheld_tokens(environ, settings)
     notes = []
     if withheld:
         notes.append(
@@ -87,7 +87,7 @@ def render_cli_configuration(installation: ProviderInstallation) -> str:
     return "\n".join(["provider_installation {", *methods, "}", ""])
 
 
-def user_file(environ: Mapping[str, str]) -> Path | None:
+def _user_file(environ: Mapping[str, str]) -> Path | None:
     """The file that Terraform or OpenTofu reads by itself, if there is one.
 
     That is the variable's (a missing one is never passed on), else the one in the home directory.
@@ -99,11 +99,11 @@ def user_file(environ: Mapping[str, str]) -> Path | None:
 
 def has_development_overrides(environ: Mapping[str, str]) -> bool:
     """Whether the file names providers under development, which no lock file describes."""
-    settings = user_file(environ)
+    settings = _user_file(environ)
     return settings is not None and bool(_DEV_OVERRIDES.search(settings.read_text("utf-8", "replace")))
 
 
-def withheld_tokens(environ: Mapping[str, str], settings: TerraformSettings) -> tuple[str, ...]:
+def _withheld_tokens(environ: Mapping[str, str], settings: TerraformSettings) -> tuple[str, ...]:
     """The TF_TOKEN_* variables for hosts that neither `credentials` nor a network mirror names."""
     mirrors = (url.split("/")[2].partition(":")[0] for url in settings.provider_installation.network_mirror)
     hosts = {host.lower() for host in (*settings.credentials, *mirrors)}
@@ -128,7 +128,7 @@ def without_implied_folder(environ: Mapping[str, str]) -> str | None:
 
 
 def _user_files(environ: Mapping[str, str]) -> list[Path]:
-    file = user_file(environ)
+    file = _user_file(environ)
     files = [file] if file else []
     if str(file) != environ.get(VARIABLE):
         folder = _home(environ) / ".terraform.d"

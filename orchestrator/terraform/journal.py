@@ -80,13 +80,13 @@ def read_journal(lines: Iterable[bytes]) -> Journal:
     """Read whole lines. One that is not JSON (the last may be torn), or no event, is passed over."""
     journal = Journal()
     for line in lines:
-        document = parse_line(line)
+        document = _parse_line(line)
         if document is not None:
             journal.add(document)
     return journal
 
 
-def parse_line(line: bytes) -> dict[str, Any] | None:
+def _parse_line(line: bytes) -> dict[str, Any] | None:
     """A line's document, None when it is not one."""
     try:
         return read_object(line)
@@ -98,7 +98,7 @@ def event_text(line: bytes) -> str | None:
     """The progress text of a line, such as "creating google_x.y"; None for other lines."""
     if b'"apply_' not in line:
         return None
-    document = parse_line(line) or {}
+    document = _parse_line(line) or {}
     words = {"apply_start": _DOING, "apply_progress": _DOING, "apply_complete": _DONE}.get(
         str(document.get("type"))
     )
@@ -127,7 +127,7 @@ def read_orphaned_apply(work: Workdir) -> Completed:
 
 def last_run(lines: list[bytes]) -> list[bytes]:
     """The lines of the last Terraform that wrote into a journal: each begins with its version."""
-    starts = [n for n, line in enumerate(lines) if (parse_line(line) or {}).get("type") == "version"]
+    starts = [n for n, line in enumerate(lines) if (_parse_line(line) or {}).get("type") == "version"]
     return lines[starts[-1] :] if starts else lines
 
 

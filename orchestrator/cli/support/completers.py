@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 def complete_tags(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Completes a tag in a shell."""
-    project = project_to_complete(ctx)
+    project = _project_to_complete(ctx)
     return sorted(tag for tag in (project.config.tags if project else ()) if tag.startswith(incomplete))
 
 
 def complete_stacks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Completes a name in a shell: environments and stack ids that start with `incomplete`."""
-    project = project_to_complete(ctx)
+    project = _project_to_complete(ctx)
     names = {*project.environments, *project.stacks} if project else set()
     return sorted(name for name in names if name.startswith(incomplete))
 
 
-def project_to_complete(ctx: click.Context) -> Project | None:
+def _project_to_complete(ctx: click.Context) -> Project | None:
     """The project for names that a shell completes; None where there is none that can be read."""
     app = ctx.find_object(App)
     try:
@@ -42,7 +42,7 @@ def project_to_complete(ctx: click.Context) -> Project | None:
 
 def complete_environments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Completes an environment."""
-    project = project_to_complete(ctx)
+    project = _project_to_complete(ctx)
     return _matching(project.environments if project else (), incomplete)
 
 
@@ -50,7 +50,7 @@ def complete_addresses(ctx: click.Context, param: click.Parameter, incomplete: s
     """Completes the address of a resource in the code of the stack that was named; for an option, of any."""
     from orchestrator.repository.declarations import declared_addresses
 
-    project = project_to_complete(ctx)
+    project = _project_to_complete(ctx)
     if project is None:
         return []
     stacks = _named_stacks(ctx, project)
@@ -59,7 +59,7 @@ def complete_addresses(ctx: click.Context, param: click.Parameter, incomplete: s
 
 def complete_outputs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Completes an output in the code of the stack that was named."""
-    project = project_to_complete(ctx)
+    project = _project_to_complete(ctx)
     if project is None:
         return []
     source = project.coverage.source
@@ -72,7 +72,7 @@ def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -
     """Completes a run of this machine, the newest first, and a name of stacks."""
     from orchestrator.engine.folders import Folders
 
-    project = project_to_complete(ctx)
+    project = _project_to_complete(ctx)
     if project is None:
         return []
     runs: list[str] = []
@@ -83,7 +83,7 @@ def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def complete_modules(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Completes the folder of a module."""
-    project = project_to_complete(ctx)
+    project = _project_to_complete(ctx)
     return _matching(project.modules if project else (), incomplete)
 
 

@@ -113,7 +113,7 @@ def project_needs(app: App) -> Needs | None:
         types |= _types_of_local_state(project, stack)
     providers = {source_address(provider) for provider in used.providers if not provider.startswith(BUILTIN)}
     return Needs(
-        state_buckets(project), tuple(environment_accounts(project)), tuple(sorted(providers)), types
+        state_buckets(project), tuple(_environment_accounts(project)), tuple(sorted(providers)), types
     )
 
 
@@ -138,7 +138,7 @@ def state_buckets(project: Project) -> tuple[str, ...]:
     )
 
 
-def environment_accounts(project: Project) -> Iterator[Account]:
+def _environment_accounts(project: Project) -> Iterator[Account]:
     """The accounts of each environment that keeps states in a bucket, as infra.yaml names them."""
     from orchestrator.engine.ledgers import memory_folder
     from orchestrator.sandbox.needs import ROLES, SHARED, Account

@@ -291,7 +291,7 @@ def print_report(app: App, report: RunReport | StackReport) -> None:
     print_renderables(console, pieces)
 
 
-def print_paged(app: App, report: RunReport) -> None:
+def _print_paged(app: App, report: RunReport) -> None:
     """A whole run, in the pager of the user where it is longer than the terminal."""
     console = app.console()
     if not app.stdout.isatty():
@@ -315,7 +315,7 @@ def print_result(app: App, report: RunReport, *, after_report: bool = False, pag
         return app.emit(report.command, report.exit_code, **report.document())
     if after_report and any(stack.result == "applied" for stack in report.stacks):
         app.write("")
-    (print_paged if paged else print_report)(app, report)
+    (_print_paged if paged else print_report)(app, report)
     return report.exit_code
 
 

@@ -83,13 +83,13 @@ def simulated_providers(
                     types.resources & provider_schema.resource_types,
                     types.data_sources & provider_schema.data_source_types,
                 )
-            yield SimulatedProviders(server, sentinel.pid, hash_schemas(folder))
+            yield SimulatedProviders(server, sentinel.pid, _hash_schemas(folder))
         finally:
             server.close()
             sentinel.close()
 
 
-def hash_schemas(folder: Path) -> str:
+def _hash_schemas(folder: Path) -> str:
     """A hash of the schemas in a folder, and of the version that plays them."""
     glob = sorted(folder.glob("*.json.gz"))
     parts = [f"{path.name}\0{sha256(path.read_bytes()).hexdigest()}" for path in glob]

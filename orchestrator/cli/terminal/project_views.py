@@ -24,7 +24,7 @@ def project_view(project: Project, stacks: Collection[str]) -> Iterator[Renderab
         members = [stack for stack in project.of(name) if stack.id in stacks]
         if not members:
             continue
-        yield environment_line(project, name)
+        yield _environment_line(project, name)
         table = make_table("stack", "reads", "state")
         table.columns[0].no_wrap = True
         for stack in members:
@@ -51,7 +51,7 @@ def project_view(project: Project, stacks: Collection[str]) -> Iterator[Renderab
     yield Text(", ".join(parts))
 
 
-def environment_line(project: Project, name: str) -> Text:
+def _environment_line(project: Project, name: str) -> Text:
     """An environment's name with what is special about it."""
     notes = []
     if project.config.is_protected(name, project.order):
@@ -92,7 +92,7 @@ def graph_view(
         members = [stack for stack in wave_of if project.stacks[stack].environment == name]
         if not members:
             continue
-        tree = Tree(environment_line(project, name), guide_style="dim")
+        tree = Tree(_environment_line(project, name), guide_style="dim")
         for stack in members:
             if stack not in parent:
                 _branch(tree, stack, None, below, edges)

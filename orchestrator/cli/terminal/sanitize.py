@@ -26,10 +26,10 @@ _HIDDEN = re.compile(r"[^\x20-\x7e\n]")
 def sanitize(text: str, *, in_job: bool) -> str:
     """Lines of text with hidden characters shown; in a job no line of it is a command to GitHub."""
     text = printable(text.replace("\r\n", "\n"), keep="\n\t")
-    return escape_workflow_commands(text) if in_job else text
+    return _escape_workflow_commands(text) if in_job else text
 
 
-def escape_workflow_commands(text: str) -> str:
+def _escape_workflow_commands(text: str) -> str:
     """Text in which no line is a workflow command."""
     if "::" in text:
         text = _COMMAND.sub(r"\1> ", text)
@@ -55,7 +55,7 @@ class SanitizedLog:
 
     def write(self, text: str) -> int:
         """Write whole lines."""
-        self._stream.write(escape_workflow_commands(text))
+        self._stream.write(_escape_workflow_commands(text))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:

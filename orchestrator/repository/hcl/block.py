@@ -262,7 +262,7 @@ class JsonBlock(Block):
         blocks: list[Block] = []
         for key, value in self.content.members:
             if key != COMMENT:
-                blocks += json_blocks(
+                blocks += _json_blocks(
                     key, value, self._label_count(key), self.file, verbatim=self._is_verbatim(key)
                 )
         return tuple(blocks)
@@ -296,7 +296,7 @@ class JsonBlock(Block):
                 yield from JsonExpression(JsonValue(key, self.line)).calls(functions)
 
 
-def json_blocks(
+def _json_blocks(
     kind: str, value: JsonValue, labels: int, file: str, *, verbatim: bool = False
 ) -> Iterator[JsonBlock]:
     """The blocks that a member of JSON makes, with so many labels; none for what is no object."""

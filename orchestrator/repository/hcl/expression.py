@@ -189,7 +189,7 @@ class NativeExpression(Expression):
 
     @cached_property
     def references(self) -> References:
-        return frozenset(references_in(self.code, self.node))
+        return frozenset(_references_in(self.code, self.node))
 
     @property
     def call(self) -> FunctionCall | None:
@@ -394,7 +394,7 @@ class Template:
     @property
     def references(self) -> References:
         """The names that are used in it."""
-        return frozenset(references_in(self.code, self.root))
+        return frozenset(_references_in(self.code, self.root))
 
     @property
     def unclear(self) -> Problem | None:
@@ -449,14 +449,14 @@ def _number(raw: str) -> Any:
 
 def calls_in(code: SourceText, root: Node, functions: Collection[str]) -> Iterator[FunctionCall]:
     """Every call of some functions below a node; comments may stand between a name and its parentheses."""
-    for node in call_nodes(code, root, functions):
+    for node in _call_nodes(code, root, functions):
         arguments = tuple(NativeExpression(code, argument) for argument in code.arguments(node))
         yield FunctionCall(code.function(node), arguments, code.line(node))
 
 
-def call_nodes(code: SourceText, root: Node, functions: Collection[str]) -> Iterator[Node]:
+def _call_nodes(code: SourceText, root: Node, functions: Collection[str]) -> Iterator[Node]:
     """The nodes of the calls; names are searched for in the bytes, since few expressions have any."""
-    pattern = call_pattern(frozenset(functions))
+    pattern = _call_pattern(frozenset(functions))
     for match in pattern.finditer(code.data, root.start_byte, root.end_byte):
         node = root.descendant_for_byte_range(match.start(), match.end())
         call = node.parent if node is not None and node.type == "identifier" else None
@@ -467,7 +467,7 @@ def call_nodes(code: SourceText, root: Node, functions: Collection[str]) -> Iter
 
 
 @cache
-def call_pattern(functions: frozenset[str]) -> re.Pattern[bytes]:
+def _call_pattern(functions: frozenset[str]) -> re.Pattern[bytes]:
     """The names of some functions wherever they stand in code; there is no call without a match."""
     words = "|".join(sorted(functions, key=len, reverse=True))
     return re.compile(rf"(?<![\w-])(?:{words})(?![\w-])".encode())
@@ -514,14 +514,14 @@ def _literal_text(code: SourceText, node: Node) -> str:
     return "".join(part for part in parts if isinstance(part, str))
 
 
-def references_in(code: SourceText, root: Node) -> Iterator[Reference]:
+def _references_in(code: SourceText, root: Node) -> Iterator[Reference]:
     """The names that are used below a node, those that a `for` binds left out."""
     for node, shadowed in _variables(code, root):
         if code.raw(node) not in shadowed and not _is_key(node.parent):
-            yield reference_at(code, node)
+            yield _reference_at(code, node)
 
 
-def reference_at(code: SourceText, variable: Node) -> Reference:
+def _reference_at(code: SourceText, variable: Node) -> Reference:
     """The reference that begins with a name."""
     following: list[Node] = []
     node = variable.next_named_sibling
@@ -575,7 +575,7 @@ def uses_in(code: SourceText, root: Node, pattern: re.Pattern[bytes]) -> Iterato
         variable = node.parent if node is not None and node.type == "identifier" else None
         if variable is None or variable.type != "variable_expr":
             continue
-        yield Use(reference_at(code, variable), *_surroundings(code, variable)), variable
+        yield Use(_reference_at(code, variable), *_surroundings(code, variable)), variable
 
 
 def _surroundings(code: SourceText, node: Node | None) -> tuple[bool, bool]:

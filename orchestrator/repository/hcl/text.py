@@ -60,10 +60,10 @@ def literal(text: Text | None) -> str | None:
         return None
     if len(text) == 1 and isinstance(text[0], str):
         return text[0]
-    return "".join(part for part in text if isinstance(part, str)) if is_literal(text) else None
+    return "".join(part for part in text if isinstance(part, str)) if _is_literal(text) else None
 
 
-def is_literal(text: Text) -> bool:
+def _is_literal(text: Text) -> bool:
     """True when the whole string is known."""
     return all(isinstance(part, str) for part in text)
 

@@ -61,7 +61,7 @@ def render_messages(
     names = [environment.name for environment in review.environments]
     checks = tuple(_check(review, name, folder, again=name in again) for name in names)
     return ReviewMessages(
-        comment=_comment(review, remembered) if has_content(review) else None,
+        comment=_comment(review, remembered) if _has_content(review) else None,
         nothing=plan_comment.render_empty_comment(review),
         checks=checks,
         summary=plan_comment.render_step_summary(review),
@@ -73,7 +73,7 @@ def _comment(review: PlanReview, remembered: str) -> str:
     return plan_comment.render_comment(review, limit=limit) + remembered
 
 
-def has_content(review: PlanReview) -> bool:
+def _has_content(review: PlanReview) -> bool:
     """Whether there is anything that is worth a comment."""
     return bool(review.stacks or review.unplanned or review.findings)
 

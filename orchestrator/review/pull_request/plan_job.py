@@ -75,7 +75,7 @@ def run_plan_job(
     """
     started = time.monotonic()
     names = scope.chosen(job.environments)
-    part = select_part(scope, names, job)
+    part = _select_part(scope, names, job)
     approves = event.approves if event and event.approves in names and not job.stack else ""
     pending_ids = [stack.id for stack in scope.project.of(approves)] if approves else []
     findings = (
@@ -86,7 +86,7 @@ def run_plan_job(
     heartbeat = ""
     run_id = event.run if event else ""
     if any(finding.severity == "error" for finding in findings):
-        stacks = block_stacks(scope, part)
+        stacks = _block_stacks(scope, part)
     elif part.names or approves:
         with open_session(scope.project) as session:
             part = _with_pending(session, part, approves)
@@ -136,7 +136,7 @@ def _read_heartbeat(memory: Memory, environments: Sequence[str]) -> str:
         return ""
 
 
-def select_part(scope: ChangeScope, environments: Sequence[str], job: PlanJob) -> PlanPart:
+def _select_part(scope: ChangeScope, environments: Sequence[str], job: PlanJob) -> PlanPart:
     """The stacks of a job."""
     if job.stack:
         return _select_stack(scope, environments, job.stack)
@@ -172,7 +172,7 @@ def _with_pending(session: Session, part: PlanPart, environment: str) -> PlanPar
     return replace(part, stacks=tuple(context.in_order(stacks)), dependents=late)
 
 
-def block_stacks(scope: ChangeScope, part: PlanPart) -> tuple[StackReview, ...]:
+def _block_stacks(scope: ChangeScope, part: PlanPart) -> tuple[StackReview, ...]:
     """What is said of stacks whose code Terraform must not see."""
     ids = {stack.id for stack in part.deleted}
     environments = {stack.id: stack.environment for stack in (*scope.project.stacks.values(), *scope.deleted)}

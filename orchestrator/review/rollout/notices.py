@@ -75,13 +75,13 @@ def find_stricter_rules(project: Project, before: Project | None) -> dict[str, E
         return {}
     stricter = {}
     for name in project.environments:
-        old, now = (read_rules(version, name) for version in (before, project))
-        if name in before.environments and is_stricter(now, old):
+        old, now = (_read_rules(version, name) for version in (before, project))
+        if name in before.environments and _is_stricter(now, old):
             stricter[name] = now
     return stricter
 
 
-def read_rules(project: Project, name: str) -> EnvironmentRules:
+def _read_rules(project: Project, name: str) -> EnvironmentRules:
     """The rules of approval of an environment."""
     settings = project.config.environment(name)
     return EnvironmentRules(
@@ -94,7 +94,7 @@ def read_rules(project: Project, name: str) -> EnvironmentRules:
     )
 
 
-def is_stricter(rules: EnvironmentRules, other: EnvironmentRules) -> bool:
+def _is_stricter(rules: EnvironmentRules, other: EnvironmentRules) -> bool:
     """Whether rules ask for something that others do not."""
     if not rules.protected:
         return False

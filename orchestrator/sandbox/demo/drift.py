@@ -22,7 +22,7 @@ NEWER = "1.4.1"
 IMAGE = "template[0].containers[0].image"
 
 
-def change_by_hand(stage: Stage) -> None:
+def _change_by_hand(stage: Stage) -> None:
     """Make five changes to real resources by hand."""
     dev, staging, prod = (f"{SERVICE}/{service_id(stage, name)}" for name in ENVIRONMENTS)
     firewall = f"{FIREWALL}/{stage.world(FIREWALL, 'example-dev')[0]}"
@@ -30,7 +30,7 @@ def change_by_hand(stage: Stage) -> None:
     world = ("sandbox", "world")
     stage.infra(*world, "set", prod, "ingress", OPEN)
     stage.infra(*world, "set", prod, "generation", str(count + 1))
-    stage.infra(*world, "set", staging, IMAGE, newer_image(container(stage, "staging")["image"]))
+    stage.infra(*world, "set", staging, IMAGE, _newer_image(container(stage, "staging")["image"]))
     stage.infra(*world, "set", dev, IGNORED_ATTRIBUTE, "9")
     stage.infra(*world, "delete", firewall)
 
@@ -49,7 +49,7 @@ def check_drift(stage: Stage) -> None:
     stage.check(quiet, "the counter, and drift that a rule accepts, raise no alarm")
 
 
-def revert_drift(stage: Stage) -> None:
+def _revert_drift(stage: Stage) -> None:
     """Revert unwanted drift to the code."""
     stage.infra(
         *("drift", "--fix", "--action", "revert", "dev/network", "prod/service"),
@@ -59,7 +59,7 @@ def revert_drift(stage: Stage) -> None:
     stage.check(len(stage.world(FIREWALL, "example-dev")) == 1, "dev's firewall rule is there again")
 
 
-def accept_drift(stage: Stage) -> None:
+def _accept_drift(stage: Stage) -> None:
     """Accept wanted drift into the code, then into the state."""
     (number,) = list_pulls(stage)
     plan_pull(stage, number, ("staging",))
@@ -87,7 +87,7 @@ def _run_check(stage: Stage, name: str, expect: int) -> None:
     stage.infra("ci", "drift", reports, job=DemoJob(run))
 
 
-def newer_image(image: str) -> str:
+def _newer_image(image: str) -> str:
     """The image with a tag that no code names."""
     return f"{image.rpartition(':')[0]}:{NEWER}"
 
@@ -99,7 +99,7 @@ CHAPTER = Chapter(
             "Five changes by hand",
             "prod's service is opened to the internet, a firewall rule is deleted, an image is deployed to "
             "staging, a counter increases, and a service is scaled up, which a rule ignores.",
-            change_by_hand,
+            _change_by_hand,
         ),
         SceneStep(
             "The scheduled check",
@@ -111,14 +111,14 @@ CHAPTER = Chapter(
         SceneStep(
             "Revert drift",
             "Two of the changes are unwanted: the code is applied again, to these resources only.",
-            revert_drift,
+            _revert_drift,
         ),
         SceneStep(
             "Accept drift",
             "The newer image is wanted. infra.yaml asks for a pull request for drift in staging, and the "
             "scheduled job has opened one. After its merge the code matches the real resource; then the "
             "state is refreshed.",
-            accept_drift,
+            _accept_drift,
         ),
         SceneStep("The next scheduled check", "The same check again.", check_again),
     ),

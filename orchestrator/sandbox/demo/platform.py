@@ -19,7 +19,7 @@ from orchestrator.sandbox.demo.stage import Stage
 SLOWLY = 0.1
 
 
-def list_stacks(stage: Stage) -> None:
+def _list_stacks(stage: Stage) -> None:
     """The repository, committed, as infra sees it."""
     stage.git("init", "--quiet", "--initial-branch=main")
     stage.git("add", "--all")
@@ -36,13 +36,13 @@ def plan_all(stage: Stage) -> None:
     stage.check(not stage.world(NETWORK) and not stage.states(), "nothing was created, no state was written")
 
 
-def apply_first(stage: Stage) -> None:
+def _apply_first(stage: Stage) -> None:
     """The first two environments, in promotion order."""
     stage.infra("apply", "dev", "staging", "--auto-approve")
     stage.check(len(stage.world(SERVICE)) == 2, "a service runs in dev and in staging")
 
 
-def kill_in_prod(stage: Stage) -> None:
+def _kill_in_prod(stage: Stage) -> None:
     """Kill everything during the apply of prod, so that some resources are in no state."""
     stage.set_delays(SLOWLY)
     stage.run_and_kill("apply", "prod", *YES, when=lambda: bool(stage.world(FIREWALL, "example-prod")))
@@ -59,7 +59,7 @@ def kill_in_prod(stage: Stage) -> None:
     stage.check(unfinished == ["prod/network"], "prod/network is unfinished, and its lock is shown")
 
 
-def resume_prod(stage: Stage) -> None:
+def _resume_prod(stage: Stage) -> None:
     """Resume: import the resources that the journal lists, and apply the rest."""
     before = network_resources(stage, "prod")
     stage.infra("resume", *YES)
@@ -80,7 +80,7 @@ CHAPTER = Chapter(
             "A repository",
             "Terraform for three environments: a network and a service in each. The service reads the "
             "network's outputs from its state in a bucket.",
-            list_stacks,
+            _list_stacks,
         ),
         SceneStep(
             "Plan everything",
@@ -91,19 +91,19 @@ CHAPTER = Chapter(
         SceneStep(
             "Apply, in promotion order",
             "dev, then staging. Each service is planned as soon as its network exists.",
-            apply_first,
+            _apply_first,
         ),
         SceneStep(
             "The machine stops during the apply of prod",
             "prod is protected, so you confirm its name. Then infra and Terraform are killed, as if the "
             "machine was lost. Terraform had not saved the newest resources to its state yet.",
-            kill_in_prod,
+            _kill_in_prod,
         ),
         SceneStep(
             "Resume",
             "infra releases the lock of the interrupted run, imports the resources in its journal, and "
             "applies the rest. Then the pending stacks.",
-            resume_prod,
+            _resume_prod,
         ),
     ),
 )

@@ -34,7 +34,7 @@ SLOWLY = 0.8
 MISMATCH, PARTIAL = 5, 7
 
 
-def change_branch(stage: Stage) -> None:
+def _change_branch(stage: Stage) -> None:
     """Change a module on a branch, and list the affected stacks."""
     stage.git("switch", "--quiet", "--create", "more-memory")
     stage.narrator.checked(repository.change_memory(stage.repository))
@@ -44,7 +44,7 @@ def change_branch(stage: Stage) -> None:
     stage.check(stack_ids == sorted(SERVICES), "the three services are affected, the networks are not")
 
 
-def plan_pull_request(stage: Stage) -> None:
+def _plan_pull_request(stage: Stage) -> None:
     """Open a pull request and plan it."""
     number = open_pull(stage, "more-memory")
     plan_pull(stage, number, ENVIRONMENTS)
@@ -54,7 +54,7 @@ def plan_pull_request(stage: Stage) -> None:
     stage.check(still == {"512Mi"}, "the services still have 512Mi: a plan changes nothing")
 
 
-def review_and_merge(stage: Stage) -> None:
+def _review_and_merge(stage: Stage) -> None:
     """Approve and merge it, with a change by hand in between."""
     approve_pull(stage, 1)
     name = f"{SERVICE}/{service_id(stage, 'prod')}"
@@ -62,7 +62,7 @@ def review_and_merge(stage: Stage) -> None:
     merge_pull(stage, 1)
 
 
-def apply_with_mismatch(stage: Stage) -> None:
+def _apply_with_mismatch(stage: Stage) -> None:
     """Apply dev and staging; prod has a plan that nobody approved."""
     stage.infra("ci", "apply", expect=MISMATCH, job=DemoJob(stage.start_jobs("push")))
     memories = [memory(stage, name) for name in ENVIRONMENTS]
@@ -72,7 +72,7 @@ def apply_with_mismatch(stage: Stage) -> None:
     stage.check(f'"{CLOSED}"' in body, "it shows the attribute with its approved and its current value")
 
 
-def approve_again(stage: Stage) -> None:
+def _approve_again(stage: Stage) -> None:
     """Approve again, by a pull request that shows only the new plan."""
     own = {"GITHUB_TOKEN": stage.token(AUTHOR)}
     stage.infra("ci", "approve", "prod", job=DemoJob(own, who=AUTHOR))
@@ -84,7 +84,7 @@ def approve_again(stage: Stage) -> None:
     stage.check(ingress(stage, "prod") == CLOSED, "and is behind its load balancer again")
 
 
-def cancel_apply(stage: Stage) -> None:
+def _cancel_apply(stage: Stage) -> None:
     """Cancel a job while Terraform is running."""
     stage.git("switch", "--quiet", "--create", "room-for-jobs")
     stage.narrator.checked(repository.add_subnet(stage.repository))
@@ -102,7 +102,7 @@ def cancel_apply(stage: Stage) -> None:
     stage.check(not stage.world(NAT, repository.NEW_REGION), "infra has ended, and the apply is partial")
 
 
-def finish_apply(stage: Stage) -> None:
+def _finish_apply(stage: Stage) -> None:
     """Finalize the detached apply in the job's last step; the next run applies the rest."""
     # On a machine that is slow enough the cancelled job saw its Terraform end, and wrote that down itself.
     stage.infra("ci", "finalize", expect=PARTIAL, instead=0, job=DemoJob(stage.start_jobs("push")))
@@ -135,46 +135,46 @@ CHAPTER = Chapter(
         SceneStep(
             "A change on a branch",
             "Change one default in one module. infra shows which stacks read that file, and why.",
-            change_branch,
+            _change_branch,
         ),
         SceneStep(
             "A pull request",
             "A GitHub on this machine hosts the repository. One job per environment makes the plan. It can "
             "read the states of that environment, and can write neither states nor anything on GitHub. "
             "Another job writes the comment.",
-            plan_pull_request,
+            _plan_pull_request,
             pictured=40,
         ),
         SceneStep(
             "Review and merge",
             "Somebody else approves what the plan shows. Before it is merged, a third user opens prod's "
             "service to the internet by hand, in the console.",
-            review_and_merge,
+            _review_and_merge,
         ),
         SceneStep(
             "Apply in promotion order, only what is approved",
             "On trunk every plan is made again, here in one job for all environments. In dev and staging it "
             "is applied. In prod it is no longer the approved plan.",
-            apply_with_mismatch,
+            _apply_with_mismatch,
             pictured=19,
         ),
         SceneStep(
             "Approve the new plan",
             "A pull request without changed files shows the current plan of prod. After its review and "
             "merge, exactly that is applied.",
-            approve_again,
+            _approve_again,
         ),
         SceneStep(
             "A cancelled job",
             "staging needs no approval, so another change is merged at once. The job is cancelled while "
             "Terraform is running. GitHub would give it ten seconds; here it gets none.",
-            cancel_apply,
+            _cancel_apply,
         ),
         SceneStep(
             "Finalize, and apply the rest",
             "The job's last step waits for the detached Terraform to end and records the result. "
             "The next run applies what is still pending.",
-            finish_apply,
+            _finish_apply,
         ),
     ),
 )

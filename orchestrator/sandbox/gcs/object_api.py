@@ -27,7 +27,7 @@ def check_write(store: GcsStore, request: GcsRequest, bucket: str, name: str, wh
         request.access.check("storage.objects.delete", bucket, name)
 
 
-def read_visible(request: GcsRequest, bucket: str, name: str, read: Callable[[], T]) -> T:
+def _read_visible(request: GcsRequest, bucket: str, name: str, read: Callable[[], T]) -> T:
     """Read an object; an account that may not list gets 403 for one that is missing."""
     request.access.check("storage.objects.get", bucket, name)
     try:
@@ -40,7 +40,7 @@ def read_visible(request: GcsRequest, bucket: str, name: str, read: Callable[[],
 
 def read_data(store: GcsStore, request: GcsRequest, bucket: str, name: str) -> tuple[Resource, bytes]:
     """Read an object's data; 400 unless the request carries the customer-supplied key that it needs."""
-    resource, data = read_visible(
+    resource, data = _read_visible(
         request, bucket, name, lambda: store.read_object(bucket, name, request.generation, when=request.when)
     )
     request.customer_key.check(resource)
@@ -86,7 +86,7 @@ def get_object(store: GcsStore, request: GcsRequest, bucket: str, name: str) -> 
         return download_object(store, request, bucket, name)
     if is_true(request.query.get("softDeleted")):
         return _get_soft_deleted(store, request, bucket, name)
-    resource = read_visible(
+    resource = _read_visible(
         request, bucket, name, lambda: store.get_object(bucket, name, request.generation, when=request.when)
     )
     check_tags(request, resource["etag"])
@@ -190,5 +190,5 @@ def _get_soft_deleted(store: GcsStore, request: GcsRequest, bucket: str, name: s
     if request.generation is None:
         raise invalid("Required parameter: generation", location="generation")
     generation = request.generation
-    resource = read_visible(request, bucket, name, lambda: store.get_soft_deleted(bucket, name, generation))
+    resource = _read_visible(request, bucket, name, lambda: store.get_soft_deleted(bucket, name, generation))
     return object_response(request, resource)

@@ -61,7 +61,7 @@ class CommitShapes:
                 "annotations_count": len(check_run.annotations),
                 "annotations_url": self._api(f"/check-runs/{check_run.id}/annotations"),
             },
-            "check_suite": {"id": suite_of(check_run, self._repository.runs)},
+            "check_suite": {"id": _suite_of(check_run, self._repository.runs)},
             "app": self._shapes.app(check_run.app),
             "pull_requests": [],
         }
@@ -274,7 +274,7 @@ class CommitShapes:
         }
 
 
-def suite_of(check: CheckRun, runs: Sequence[WorkflowRun]) -> int:
+def _suite_of(check: CheckRun, runs: Sequence[WorkflowRun]) -> int:
     """The id of the suite that a check is in.
 
     Each workflow run has a suite of its own. A check that was made by the API is put into the first one of

@@ -59,7 +59,7 @@ def operations(server: GitHubService) -> Mapping[str, Callable[..., Any]]:
         "requests": lambda: server.requests,
         "dispatches": lambda repository: dispatches(server, repository),
         "open": lambda repository, **more: open_pull(server, repository, **more),
-        "find": lambda repository, branch: find_pull(server, repository, branch),
+        "find": lambda repository, branch: _find_pull(server, repository, branch),
         "branches": lambda repository: branches(server, repository),
         "close": lambda repository, number, by: close(server, repository, number, by),
         "merge": lambda repository, number, by, method="merge": merge(server, repository, number, by, method),
@@ -195,7 +195,7 @@ def pushed(server: GitHubService, repository: str, by: str) -> None:
         pass
 
 
-def find_pull(server: GitHubService, repository: str, branch: str) -> int | None:
+def _find_pull(server: GitHubService, repository: str, branch: str) -> int | None:
     """The open pull request from a branch, if there is one."""
     with server.open_repository(repository, reads=True) as service:
         for pull in service.repository.pulls():

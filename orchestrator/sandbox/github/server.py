@@ -81,13 +81,13 @@ class GitHubServer(GitHubService):
 
     def find_fault(self, request: HttpRequest, target: str) -> HttpFault | None:
         """The fault that applies; only the API has faults."""
-        return self.faults.strike(request.method, target) if is_api(request.path) else None
+        return self.faults.strike(request.method, target) if _is_api(request.path) else None
 
     def answer(self, request: HttpRequest, fault: HttpFault) -> HttpResponse:
         """The response of the API, of a fault, of a page or of the control endpoint."""
         if request.path.startswith(CONTROL_PREFIX):
             response = control.answer(self, request)
-        elif is_api(request.path):
+        elif _is_api(request.path):
             response = self._answer_api(request, fault)
         else:
             # Only people look at pages: commands start without them.
@@ -100,7 +100,7 @@ class GitHubServer(GitHubService):
         self, request: HttpRequest, target: str, fault: HttpFault, response: HttpResponse | None
     ) -> None:
         """Log a request that a fault cut; `_answer_api` logs the others with the status of their work."""
-        if response is None and is_api(request.path):
+        if response is None and _is_api(request.path):
             self.requests.append((request.method, target, 0))
 
     def _answer_api(self, request: HttpRequest, fault: HttpFault) -> ApiResponse:
@@ -148,7 +148,7 @@ class GitHubServer(GitHubService):
         }
 
 
-def is_api(path: str) -> bool:
+def _is_api(path: str) -> bool:
     """Whether the path is the API's: everything else but the control endpoint is a page for people."""
     return path.startswith(("/repos/", "/users/", "/orgs/")) or path in ("/user", "/rate_limit")
 

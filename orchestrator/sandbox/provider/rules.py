@@ -136,7 +136,7 @@ def _settable(block: SchemaBlock, names: list[str]) -> frozenset[str]:
     ) - {"id"}
 
 
-def kind_of(type_: str) -> str:
+def _kind_of(type_: str) -> str:
     """The noun for a type in messages: `Subnetwork` for google_compute_subnetwork."""
     return type_.rsplit("_", 1)[-1].capitalize()
 
@@ -151,7 +151,7 @@ def _guess(type_: str, block: SchemaBlock) -> ResourceRule:
     }
     return ResourceRule(
         id=id_,
-        kind=kind_of(type_),
+        kind=_kind_of(type_),
         imports=("{%id}",),
         replace=_settable(block, [each for each in _FORCE_NEW if each in block.attributes]),
         computed=computed | ({"id": id_} if "id" in computed else {}),
@@ -190,7 +190,7 @@ def _google_guess(type_: str, block: SchemaBlock) -> ResourceRule:
         computed["name"] = "tf-{hash:10}"
     return ResourceRule(
         id=id_,
-        kind=kind_of(type_),
+        kind=_kind_of(type_),
         imports=_guess_imports(id_, own),
         replace=_settable(block, [*_FORCE_NEW, *parents, own]),
         planned={"deletion_policy": "DELETE"} if _is_computed(block, "deletion_policy") else {},
@@ -233,7 +233,7 @@ def _iam_rule(resource: str, form: str, block: SchemaBlock) -> ResourceRule:
     last = {"member": "/{role}/{member}", "binding": "/{role}", "audit_config": "/audit_config/{service}"}
     return ResourceRule(
         id=parent + last.get(form, ""),
-        kind=f"IAM {form} of {kind_of(resource)}",
+        kind=f"IAM {form} of {_kind_of(resource)}",
         imports=tuple(written.get("import") or (parent.replace("{base:", "{"),)),
         replace=frozenset({"*"}) if form == "member" else frozenset({*parents, "role", "condition"}),
         adopt=True,

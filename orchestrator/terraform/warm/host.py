@@ -302,7 +302,7 @@ class Host:
         run = ""
         calls: dict[str, int] = {}
         with connection, contextlib.suppress(EOFError, OSError, ValueError):
-            require_own_user(connection)
+            _require_own_user(connection)
             try:
                 while True:
                     header, body = receive(connection)
@@ -363,7 +363,7 @@ class Host:
         return {"target": provider.target, "protocol": provider.protocol}
 
 
-def require_own_user(connection: socket.socket) -> None:
+def _require_own_user(connection: socket.socket) -> None:
     """Raise PermissionError for a connection of another user, where the system names its owner."""
     if hasattr(socket, "SO_PEERCRED"):
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

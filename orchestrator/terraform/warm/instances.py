@@ -108,7 +108,7 @@ class Instances(Generic[RunningT]):
         if known_answer is not None:
             return known_answer
         response = self.unconfigured().call(method, request).result()
-        if not has_diagnostics(method, response):
+        if not _has_diagnostics(method, response):
             with self._lock:
                 self._answers[key] = response
         return response
@@ -132,7 +132,7 @@ class Instances(Generic[RunningT]):
             except BaseException:
                 self._retire(provider)
                 raise
-            if has_diagnostics(method, response):
+            if _has_diagnostics(method, response):
                 self._retire(provider)
             else:
                 slot.provider, slot.answer = provider, response
@@ -182,7 +182,7 @@ class Instances(Generic[RunningT]):
         return provider
 
 
-def has_diagnostics(method: str, response: bytes) -> bool:
+def _has_diagnostics(method: str, response: bytes) -> bool:
     """Whether an answer to a configuration, its validation or a schema carries a diagnostic."""
     number = {
         "GetSchema": 4,

@@ -49,7 +49,7 @@ class ProviderUsage:
     memory_kib: int
 
 
-def read_handshake(line: bytes) -> Handshake:
+def _read_handshake(line: bytes) -> Handshake:
     """`1|5|unix|PATH|grpc|…`, or with `tcp|HOST:PORT`; ProcessError for anything else.
 
     A provider that insists on TLS although it was given no certificate is refused.
@@ -104,7 +104,7 @@ class Provider:
         command = Command((str(program),), folder, {**env, **HANDSHAKE}, title=program.name)
         self._program: BackgroundProgram = programs.start(command)
         try:
-            self._channel = Channel(read_handshake(self._program.first_line(START_LIMIT)))
+            self._channel = Channel(_read_handshake(self._program.first_line(START_LIMIT)))
         except BaseException:
             programs.end(self._program)
             raise
