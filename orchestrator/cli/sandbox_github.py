@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,6 +221,8 @@ def review(app: App, options: SandboxGithubReviewOptions) -> int:
         "by": options.by,
         "body": options.body,
     }
+    # GitHub counts in seconds, and a review of the second in which a plan was shown does not approve it.
+    time.sleep(1 - time.time() % 1)
     control.call_github(info, "review", event=options.event or "COMMENT", **arguments)
     return _print_event(app, info, options.number, f"is reviewed by {options.by}", as_json=options.as_json)
 

@@ -423,14 +423,13 @@ class Approvals:
         )
         lacking = [change for change in changes if change.is_lacking]
         reasons = _describe_lacking(stack, lacking)
+        # Why what was made to approve older changes does not.
+        refused = [
+            f"#{refused_approval.pull_request.number}: {refused_approval.reason}"
+            for refused_approval in self._refused.get(stack.id, ())
+        ]
         if reasons or not approved:
-            # Why what was made to approve older changes does not.
-            refused = self._refused.get(stack.id, ())
-            reasons += [
-                f"#{refused_approval.pull_request.number}: {refused_approval.reason}"
-                for refused_approval in refused
-            ]
-            reasons = list(dict.fromkeys(reasons))
+            reasons = list(dict.fromkeys([*reasons, *refused]))
         unapproved = strictest_unapproved([pending_change.rules for pending_change in lacking] or rules)
         if not approved:
             reason = "; ".join(reasons) or _describe_missing(stack, changes)
@@ -442,6 +441,7 @@ class Approvals:
         )
         verdict = replace(verdict, unapproved=unapproved)
         if verdict.kind == "mismatch":
+            reasons = reasons or refused
             causes = tuple(f"Not approved: {reason_}." for reason_ in reasons)
             return replace(verdict, reason="; ".join(reasons), causes=causes) if reasons else verdict
         unlabelled = self._not_labelled(stack, digest, approved)

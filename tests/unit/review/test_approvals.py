@@ -974,6 +974,14 @@ def test_an_approve_pull_request_accepts_any_value_that_is_new_in_every_plan(
     assert trunk.judge(to("six", "four"), applied).kind == "mismatch", "for that change only"
 
 
+def test_a_mismatch_says_why_an_approve_pull_request_does_not_count(trunk: ApprovingInMemory) -> None:
+    trunk.approved("prod/app", "two", TWO)
+    number = approve_pull(trunk, THREE, by="ada")
+    verdict = trunk.judge(THREE)
+    assert verdict.kind == "mismatch"
+    assert any(f"#{number}: nobody" in cause for cause in verdict.causes)
+
+
 # Pending, further
 
 
