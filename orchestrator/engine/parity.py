@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.engine.memory import Memory
@@ -16,6 +16,11 @@ from orchestrator.repository.selection import select
 from orchestrator.repository.variables import auto_files
 from orchestrator.state.statefile import addresses_of
 
+# The addresses of the resources in a stack's state, not masked; InfraError says why they are not known.
+ReadAddresses = Callable[[Stack], Collection[str]]
+# Why stacks of one environment are pending, by id; the error where its ledger cannot be read.
+PendingReasons = Mapping[str, str] | InfraError
+
 # Digits of a file's hash that are shown.
 DIGITS = 8
 VARIABLE_FILES = (".tfvars", ".tfvars.json")
@@ -28,28 +33,48 @@ def compare_environments(
 
     States and ledgers are read, nothing is written, and Terraform is not run.
     """
-    masker = Masker(memory.project.config.masking)
-    stacks: dict[str, dict[str, Stack]] = {name: {} for name in names}
-    for environment in environments:
-        for stack in memory.project.of(environment):
-            if stack.name in stacks:
-                stacks[stack.name][environment] = stack
+    selected = frozenset(names)
     pending = {
-        environment: _pending_in(memory, [by[environment].id for by in stacks.values() if environment in by])
+        environment: _pending_in(
+            memory, [stack.id for stack in memory.project.of(environment) if stack.name in selected]
+        )
         for environment in environments
     }
-    return [_compare(memory, masker, name, environments, stacks[name], pending) for name in names]
+
+    def read_addresses(stack: Stack) -> Collection[str]:
+        return addresses_of(memory.states.raw(stack) or b"{}")
+
+    return compare_stacks(memory.project, names, environments, pending, read_addresses)
+
+
+def compare_stacks(
+    project: Project,
+    names: Sequence[str],
+    environments: Sequence[str],
+    pending: Mapping[str, PendingReasons],
+    read_addresses: ReadAddresses,
+) -> list[StackParity]:
+    """The comparison of each stack `names`, by what is known of ledgers and states already."""
+    masker = Masker(project.config.masking)
+    stacks: dict[str, dict[str, Stack]] = {name: {} for name in names}
+    for environment in environments:
+        for stack in project.of(environment):
+            if stack.name in stacks:
+                stacks[stack.name][environment] = stack
+    return [
+        _compare(project, masker, name, environments, stacks[name], pending, read_addresses) for name in names
+    ]
 
 
 def _compare(
-    memory: Memory,
+    project: Project,
     masker: Masker,
     name: str,
     environments: Sequence[str],
     in_order: Mapping[str, Stack],
-    pending: Mapping[str, Mapping[str, str] | InfraError],
+    pending: Mapping[str, PendingReasons],
+    read_addresses: ReadAddresses,
 ) -> StackParity:
-    project = memory.project
     unseen: dict[str, str] = {}
     compared, visible = _variables(project, masker, in_order)
     return StackParity(
@@ -60,7 +85,7 @@ def _compare(
             *find_differences("code", {key: _code(project, stack) for key, stack in in_order.items()}),
             *find_differences("variable", compared, visible),
             *find_differences("version", {key: _versions(project, stack) for key, stack in in_order.items()}),
-            *_resources(memory, masker, in_order, unseen),
+            *_resources(masker, in_order, read_addresses, unseen),
             *_pending(in_order, pending, unseen),
         ),
         unseen,
@@ -123,26 +148,24 @@ def _versions(project: Project, stack: Stack) -> dict[str, str]:
 
 
 def _resources(
-    memory: Memory, masker: Masker, stacks: Mapping[str, Stack], unseen: dict[str, str]
+    masker: Masker, stacks: Mapping[str, Stack], read_addresses: ReadAddresses, unseen: dict[str, str]
 ) -> list[Difference]:
     """The addresses that the states have; only those that are not in all of them."""
     addresses: dict[str, dict[str, str]] = {}
     for environment, stack in stacks.items():
-        try:
-            state = memory.states.raw(stack) if stack.state is not None else None
-        except InfraError as error:
-            unseen[environment] = f"its state: {error.message}"
-            continue
         if stack.state is None:
             unseen[environment] = f"its state lies in {stack.backend.kind}, where infra does not look"
             continue
-        addresses[environment] = dict.fromkeys(
-            map(masker.mask_address, addresses_of(state or b"{}")), "there"
-        )
+        try:
+            in_state = read_addresses(stack)
+        except InfraError as error:
+            unseen[environment] = f"its state: {error.message}"
+            continue
+        addresses[environment] = dict.fromkeys(map(masker.mask_address, in_state), "there")
     return list(find_differences("resource", addresses)) if len(addresses) > 1 else []
 
 
-def _pending_in(memory: Memory, stacks: Sequence[str]) -> Mapping[str, str] | InfraError:
+def _pending_in(memory: Memory, stacks: Sequence[str]) -> PendingReasons:
     """Why stacks of one environment are pending, by id; the error of a ledger that cannot be read."""
     try:
         return pending_stacks(memory, stacks)
@@ -152,7 +175,7 @@ def _pending_in(memory: Memory, stacks: Sequence[str]) -> Mapping[str, str] | In
 
 def _pending(
     stacks: Mapping[str, Stack],
-    pending: Mapping[str, Mapping[str, str] | InfraError],
+    pending: Mapping[str, PendingReasons],
     unseen: dict[str, str],
 ) -> list[Difference]:
     """Where changes of trunk are not applied yet."""

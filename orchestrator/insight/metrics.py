@@ -188,6 +188,21 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
+def format_figure(value: float | None, unit: Unit) -> str:
+    """A figure for people: `0.4 per day`, `12 %`, `3.5 h`; a dash for none."""
+    if value is None:
+        return "-"
+    if unit == "share":
+        return f"{value:.0%}".replace("%", " %")
+    if unit == "s":
+        size, word = next(
+            ((size, word) for size, word in ((86_400, "d"), (3_600, "h"), (60, "min")) if value >= size),
+            (1, "s"),
+        )
+        return f"{value / size:.3g} {word}"
+    return f"{value:.3g} {unit}".strip()
+
+
 def _median(values: Sequence[float]) -> float | None:
     return statistics.median(values) if values else None
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from orchestrator.cli.terminal.tables import make_table
 from orchestrator.insight.impact import ReachedStack
-from orchestrator.insight.metrics import FigureGroup, Metric, Unit
+from orchestrator.insight.metrics import FigureGroup, Metric, format_figure
 from orchestrator.insight.query import QueryResult
 from orchestrator.insight.questions import Question
 from orchestrator.insight.schema import View
@@ -103,18 +103,3 @@ def metrics_view(
     yield Text("")
     for metric in metrics:
         yield Text(f"{metric.title}: {metric.text}", style="dim")
-
-
-def format_figure(value: float | None, unit: Unit) -> str:
-    """A figure for people: `0.4 per day`, `12 %`, `3.5 h`; a dash for none."""
-    if value is None:
-        return "-"
-    if unit == "share":
-        return f"{value:.0%}".replace("%", " %")
-    if unit == "s":
-        size, word = next(
-            ((size, word) for size, word in ((86_400, "d"), (3_600, "h"), (60, "min")) if value >= size),
-            (1, "s"),
-        )
-        return f"{value / size:.3g} {word}"
-    return f"{value:.3g} {unit}".strip()

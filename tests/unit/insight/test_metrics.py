@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cli.terminal.query_views import format_figure
 from orchestrator.insight.metrics import (
     METRICS,
     DriftPeriod,
@@ -20,6 +19,7 @@ from orchestrator.insight.metrics import (
     StackDeployment,
     Unit,
     compute_figures,
+    format_figure,
     percentile,
 )
 from orchestrator.insight.prometheus import metric_names, render_prometheus

@@ -1,0 +1,148 @@
+"""`infra portal build` and `infra portal serve`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.app import App
+from orchestrator.cli.options import Duration, JsonOptions, json_option, with_options
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.portal.build import PortalBuild
+    from orchestrator.portal.folder import PortalFolder
+
+EPILOG = """\b
+Examples:
+  infra portal build --out site        write the pages, or only those that have changed
+  infra portal serve                   build it, and show it on this machine
+  infra portal build --out site --json for a program
+"""
+
+since_option = click.option(
+    "--since",
+    type=Duration(),
+    default="30d",
+    show_default=True,
+    metavar="DURATION",
+    help="The window of the figures, which ends now.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortalBuildOptions(JsonOptions):
+    """The options of `infra portal build`; `since` is in seconds."""
+
+    out: Path
+    since: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortalServeOptions:
+    """The options of `infra portal serve`; `since` is in seconds."""
+
+    port: int
+    since: float
+
+
+@click.group(epilog=EPILOG)
+def command() -> None:
+    """Build static pages about everything that is remembered, or show them on this machine.
+
+    What needs a person, environments by stacks, each stack, run and pull request, drift, flow and parity. The
+    pages need no server and no script, load nothing from elsewhere, and hold no value that masking
+    hides.
+    """
+
+
+@command.command("build", epilog=EPILOG)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder of the pages: new, empty, or one that this command made.",
+)
+@since_option
+@json_option
+@with_options(PortalBuildOptions)
+def build(app: App, options: PortalBuildOptions) -> int:
+    """Write the pages to a folder; those that have not changed are left as they are.
+
+    Reads what is new in the buckets. Terraform is not run, and nothing else is written.
+    """
+    folder = _open_folder(app.cwd / options.out)
+    outcome = _build(app, folder, options.since)
+    index = folder.path / "index.html"
+    if options.as_json:
+        return app.emit(
+            "portal build",
+            index=str(index),
+            pages=outcome.pages,
+            written=outcome.written,
+            removed=outcome.removed,
+        )
+    app.write(f"{index}: {outcome.pages} pages, {outcome.written} files written, {outcome.removed} removed.")
+    return 0
+
+
+@command.command("serve", epilog=EPILOG)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8420, show_default=True, help="The port; 0 for any."
+)
+@since_option
+@with_options(PortalServeOptions)
+def serve(app: App, options: PortalServeOptions) -> int:
+    """Build the pages in .infra/portal, and show them on 127.0.0.1 until Ctrl-C."""
+    from orchestrator.engine.folders import Folders
+    from orchestrator.portal.server import PortalServer
+    from orchestrator.repository.git import Repository
+    from orchestrator.repository.loading import find_root
+
+    repository = Repository.open(app.cwd)
+    folders = Folders(find_root(app.cwd, repository.top))
+    folders.prepare()
+    folder = _open_folder(folders.base / "portal")
+    _build(app, folder, options.since)
+    try:
+        server = PortalServer(folder, options.port)
+    except OSError as error:
+        raise UsageError(
+            f"Port {options.port} cannot be used: {error.strerror}.", advice="Name another one: --port 0"
+        ) from error
+    with server:
+        app.write(f"{server.url} shows the portal; Ctrl-C ends it.")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+def _open_folder(path: Path) -> PortalFolder:
+    from orchestrator.portal.folder import PortalFolder
+
+    return PortalFolder.open(path)
+
+
+def _build(app: App, folder: PortalFolder, since: float) -> PortalBuild:
+    """Reads everything and writes the pages."""
+    from datetime import UTC, datetime, timedelta
+
+    from orchestrator.cli.support.dataset import note_hidden, open_dataset
+    from orchestrator.insight.metrics_source import days_of_history
+    from orchestrator.portal.build import build_portal
+    from orchestrator.portal.source import read_source
+
+    if since <= 0:
+        raise UsageError("--since 0s leaves nothing.", advice="For example: --since 30d")
+    now, window = datetime.now(UTC).replace(microsecond=0), timedelta(seconds=since)
+    project = app.project()
+    with open_dataset(app, days=days_of_history(window), project=project) as session:
+        source = read_source(session, project, app.environ, now, window)
+        note_hidden(app, session)
+    return build_portal(source, folder)
