@@ -55,7 +55,7 @@ def fill(server: GcsServer, project: Project) -> None:
     state = json.dumps({"version": 4, "serial": 3, "lineage": "l", "resources": [], "outputs": {}})
     for stack in project.stacks.values():
         name = (stack.state or "").removeprefix("gs://states/")
-        insert_object = server.store.insert_object("states", name, state.encode())
+        stored = server.store.insert_object("states", name, state.encode())
         entry = LedgerEntry(
             stack.id,
             commit=project.commit or "",
@@ -67,7 +67,7 @@ def fill(server: GcsServer, project: Project) -> None:
             applied_at="2026-01-02T03:04:05Z",
             at="2026-01-02T03:04:05Z",
             serial=3,
-            state_generation=insert_object["generation"],
+            state_generation=stored["generation"],
         )
         server.store.insert_object(
             "states",

@@ -31,16 +31,16 @@ def command(app: App, options: JsonOptions) -> int:
         binary, problem = None, error
     python = platform.python_version()
     if options.as_json:
-        none = None
+        binary_document = None
         if binary:
-            none = {
+            binary_document = {
                 "product": binary.product,
                 "version": binary.version,
                 "source": binary.source,
                 "path": str(binary.path),
             }
         errors = [error_document(problem)] if problem else []
-        return app.emit("version", infra=__version__, python=python, terraform=none, errors=errors)
+        return app.emit("version", infra=__version__, python=python, terraform=binary_document, errors=errors)
     app.write(f"infra {__version__} (Python {python})")
     if binary:
         app.write(f"{binary.product} {binary.version} ({binary.source}: {binary.path})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from orchestrator.drift.model import DriftedAttribute, DriftedResource
 from orchestrator.drift.remediation_choice import WRITABLE, NotRemediated, Remediation
@@ -119,13 +120,13 @@ def open_pull_requests(
     remediations = [remediation for remediation in remediations if remediation.action == "pr"]
     if not remediations:
         return []
-    send = outbox.send("The pull requests", lambda: forge.open_pull_requests(project.trunk_branch))
-    if send is None:
+    already_open = outbox.send("The pull requests", lambda: forge.open_pull_requests(project.trunk_branch))
+    if already_open is None:
         return []
     outcomes = []
     for remediation in remediations:
         ready = _draft_pull_request(project, remediation)
-        words = outbox.send(ready.title, lambda ready=ready: _open_pull_request(project, forge, ready, send))  # type: ignore[misc]
+        words = outbox.send(ready.title, partial(_open_pull_request, project, forge, ready, already_open))
         outcomes += [f"{remediation.stack}: {words}"] if words else []
     return outcomes
 
@@ -160,5 +161,5 @@ def _open_pull_request(
             f"{ready.branch} cannot be pushed: {error.message}",
             advice="It takes the right to push, and credentials that git finds.",
         ) from None
-    create_pull_request = forge.create_pull_request(ready.title, ready.body, ready.branch, ready.trunk)
-    return f"#{create_pull_request.number} writes it into the code: {create_pull_request.url}"
+    created = forge.create_pull_request(ready.title, ready.body, ready.branch, ready.trunk)
+    return f"#{created.number} writes it into the code: {created.url}"

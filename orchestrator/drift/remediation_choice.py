@@ -176,9 +176,9 @@ def is_window_open(window: Window | None, now: datetime) -> bool:
         return True
     from zoneinfo import ZoneInfo
 
-    astimezone = now.astimezone(ZoneInfo(window.zone))
-    clock = astimezone.time().replace(tzinfo=None)
-    day, before = WEEK[astimezone.weekday()], WEEK[(astimezone - timedelta(days=1)).weekday()]
+    local_time = now.astimezone(ZoneInfo(window.zone))
+    clock = local_time.time().replace(tzinfo=None)
+    day, before = WEEK[local_time.weekday()], WEEK[(local_time - timedelta(days=1)).weekday()]
     if window.start < window.end:
         return day in window.days and window.start <= clock < window.end
     # Across midnight, or a whole day if the ends are equal: it belongs to the day on which it began.

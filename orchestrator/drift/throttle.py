@@ -49,13 +49,13 @@ class Throttle:
 
     def wait(self, note: Callable[[str], None]) -> None:
         """Wait until the end of the current pause. Raises InterruptedRunError when the run is interrupted."""
-        true = False
+        is_noted = False
         while (not_before := self._not_before - time.monotonic()) > 0:
             if self.interrupted():
                 raise InterruptedRunError("Interrupted while waiting for a provider.")
-            if not true:
+            if not is_noted:
                 note(f"asked too much: waiting {not_before:.0f} s")
-                true = True
+                is_noted = True
             time.sleep(min(not_before, 0.2))
 
     def slow_down(self, refusals: int) -> bool:

@@ -45,10 +45,10 @@ def _request(url: str, variable: str, text: str) -> urllib.request.Request:
         )
     try:
         parts = urlsplit(url)
-        false = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        is_address = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
     except ValueError:
-        false = False
-    if not false:
+        is_address = False
+    if not is_address:
         raise ForgeError(f"{variable} holds no address.", advice="It begins with https://.")
     data = json.dumps({"text": text}, ensure_ascii=False).encode()
     headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "infra"}

@@ -137,12 +137,12 @@ def _check(session: Session, saved: SavedPlans, stack_id: str) -> None:
             stack=stack_id,
         )
     try:
-        hexdigest = hashlib.sha256(path.read_bytes()).hexdigest()
+        file_hash = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise PlanFileError(
             f"{path} cannot be read: {error.strerror}", advice=again, stack=stack_id
         ) from error
-    if hexdigest != entry.sha256:
+    if file_hash != entry.sha256:
         raise PlanFileError(f"{path} is not the file that was kept.", advice=again, stack=stack_id)
     _check_version(session.terraform, path, stack_id)
     stack = session.context.project.stacks.get(stack_id)

@@ -56,11 +56,11 @@ def pack_units(
     durations = seconds or {}
     weights = [sum(durations.get(stack, DEFAULT_SECONDS) for stack in unit) for unit in units]
     by_weight = sorted(range(len(units)), key=lambda position: (-weights[position], position))
-    loads = [0.0] * count
+    totals = [0.0] * count
     parts: list[list[int]] = [[] for _ in range(count)]
     for position in by_weight:
-        least = min(range(count), key=lambda part: (loads[part], part))
-        loads[least] += weights[position]
+        least = min(range(count), key=lambda part: (totals[part], part))
+        totals[least] += weights[position]
         parts[least].append(position)
     return [tuple(stack for position in sorted(part) for stack in units[position]) for part in parts]
 

@@ -105,17 +105,17 @@ def parse_source(text: str) -> Source:
 def _why_refused(text: str) -> str:
     address = _ADDRESS.match(text)
     # The text may be long, and hold a password.
-    sub = _PASSWORD.sub("//…@", text)
-    sub = repr(sub if len(sub) <= _MAX_SHOWN else f"{sub[:_MAX_SHOWN]}…")
+    shown_text = _PASSWORD.sub("//…@", text)
+    shown_text = repr(shown_text if len(shown_text) <= _MAX_SHOWN else f"{shown_text[:_MAX_SHOWN]}…")
     if address and address[1] not in _SCHEMES:
         return (
-            f"{sub}: the jobs do not install infra from {address[1]}://, but from a Git repository by "
+            f"{shown_text}: the jobs do not install infra from {address[1]}://, but from a Git repository by "
             "https or ssh, from a package index, or as an action."
         )
     if _PASSWORD.search(text):
-        return f"{sub} holds a password, which the workflows would show. Leave it out."
+        return f"{shown_text} holds a password, which the workflows would show. Leave it out."
     return (
-        f"{sub} does not name one fixed version of infra: a commit of 40 digits or a hash is needed, "
+        f"{shown_text} does not name one fixed version of infra: a commit of 40 digits or a hash is needed, "
         "since a name, a tag or a branch can be given to other code."
     )
 

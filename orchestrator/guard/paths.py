@@ -62,16 +62,16 @@ def path_problem(tree: Tree, path: Text, location: CodeLocation, *, may_list: bo
             return "reads a path that cannot be determined"
     elif literal_prefix(text).startswith(("/", "~")):
         return f"reads {literal(text) or literal_prefix(text)}, an absolute path"
-    dirname = literal(rest)
-    if dirname is None:
+    directory = literal(rest)
+    if directory is None:
         if not (may_list and _is_listed(rest)):
             return "reads a path that cannot be determined"
-        dirname = posixpath.dirname(literal_prefix(rest))
-        if resolve_physical(tree, base, dirname) == "":
+        directory = posixpath.dirname(literal_prefix(rest))
+        if resolve_physical(tree, base, directory) == "":
             return "reads what lies at the top of the repository, whatever its name"
-    real = resolve_physical(tree, base, dirname)
+    real = resolve_physical(tree, base, directory)
     if real is None:
-        return f"reads {dirname.lstrip('/')}, which leaves the repository"
+        return f"reads {directory.lstrip('/')}, which leaves the repository"
     if is_hidden(real):
         return f"reads {real}, which is no code"
     return None

@@ -260,5 +260,5 @@ def _failed(namespace: str, why: str) -> PolicyError:
 
 def _reason(error: Exception) -> str:
     """The messages among what regopy throws, which is a tree."""
-    findall = re.findall(r"\(errormsg \d+:([^)\n]*)\)", str(error))
-    return "; ".join(dict.fromkeys(findall)) or "it gives an error and says no more"
+    messages = re.findall(r"\(errormsg \d+:([^)\n]*)\)", str(error))
+    return "; ".join(dict.fromkeys(messages)) or "it gives an error and says no more"

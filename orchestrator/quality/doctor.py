@@ -261,11 +261,11 @@ def check_memory(project: Project, environ: Mapping[str, str]) -> Iterator[Docto
     ledgers = Ledgers(project, States(project, environ), environ)
     yield from check_owners(ledgers)
     try:
-        among = ledgers.among(project.stacks)
+        project_ledgers = ledgers.among(project.stacks)
     except (ConfigError, OwnershipError):
         return
     entry_count, interrupted, clock_difference = 0, [], 0.0
-    for ledger in among:
+    for ledger in project_ledgers:
         try:
             entries = ledger.entries()
             clock_difference = max(

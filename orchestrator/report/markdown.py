@@ -39,8 +39,8 @@ def value(content: Any, *, in_cell: bool = False) -> str:
     """A masked JSON value as code; a dash for nothing to show."""
     if content is None:
         return "—"
-    dumps = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-    return (cell_code if in_cell else code)(dumps or '""', VALUE)
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return (cell_code if in_cell else code)(text or '""', VALUE)
 
 
 def describe_location(location: Mapping[str, Any]) -> str:

@@ -153,8 +153,8 @@ def wait_until_ready(reader: int) -> dict[str, Any]:
             break
         received += part
         with contextlib.suppress(ValueError):
-            loads = json.loads(received)
-            return loads if isinstance(loads, dict) else {}
+            document = json.loads(received)
+            return document if isinstance(document, dict) else {}
     return {}
 
 

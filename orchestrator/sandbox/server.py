@@ -72,14 +72,14 @@ class Server:
 
     def _prepare_repository(self, name: str, branch: str) -> str:
         """Create the project's repository on GitHub if it is missing; returns the folder to push to."""
-        add_repository = self._github.add_repository(name, branch=branch)
+        repository = self._github.add_repository(name, branch=branch)
         for login, role in PEOPLE.items():
-            if login not in add_repository.roles:
+            if login not in repository.roles:
                 self._github.set_role(name, login, role)
         if self._repository != name:
             self._repository = name
             self._write()
-        return add_repository.git
+        return repository.git
 
     def _write(self) -> None:
         attach.write(

@@ -114,8 +114,8 @@ def _locate(
         return embedded_executable(cache_dir), "embedded"
     if configured:
         named = str((root or Path()) / Path(configured).expanduser()) if "/" in configured else configured
-        which = shutil.which(named, path=search)
-        if which is None:
+        program = shutil.which(named, path=search)
+        if program is None:
             raise BinaryError(
                 f"terraform.binary in infra.yaml names {configured}, which is not a program here.",
                 advice="Install it, correct the name, or remove the key: then `terraform`, `tofu` and the "
@@ -123,11 +123,11 @@ def _locate(
                 file="infra.yaml",
                 key="terraform.binary",
             )
-        return Path(which).absolute(), "configured"
+        return Path(program).absolute(), "configured"
     for name in ("terraform", "tofu"):
-        which = shutil.which(name, path=search)
-        if which:
-            return Path(which).absolute(), "PATH"
+        program = shutil.which(name, path=search)
+        if program:
+            return Path(program).absolute(), "PATH"
     return embedded_executable(cache_dir), "embedded"
 
 

@@ -51,8 +51,10 @@ class _Marker:
     @classmethod
     def read(cls, data_dir: Path) -> _Marker | None:
         try:
-            loads = json.loads((data_dir / MARKER).read_bytes())
-            return cls(loads["fingerprint"], tuple(loads["packages"]), loads["shadow"], tuple(loads["links"]))
+            marker = json.loads((data_dir / MARKER).read_bytes())
+            return cls(
+                marker["fingerprint"], tuple(marker["packages"]), marker["shadow"], tuple(marker["links"])
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -230,10 +230,10 @@ def test_however_it_was_merged_it_is_found(ci: CiProject) -> None:
 
 
 def test_what_deletes_wants_its_label_after_the_plan(ci: CiProject) -> None:
-    replace = UPSTREAM.replace('resource "terraform_data" "x"', 'resource "terraform_data" "z"').replace(
+    text = UPSTREAM.replace('resource "terraform_data" "x"', 'resource "terraform_data" "z"').replace(
         "terraform_data.x", "terraform_data.z"
     )
-    number = ci.change({PROD: replace})
+    number = ci.change({PROD: text})
     ci.github.label(number, "allow-destroy", by="bert")
     ci.job(number)("ci", "plan", code=0)
     ci.github.review(number)

@@ -175,5 +175,5 @@ def journal(round_: Round, run: str) -> str:
 
 
 def read(round_: Round, name: str) -> dict[str, Any]:
-    loads: dict[str, Any] = json.loads(round_.bucket.store.read_object("states", name)[1])
-    return loads
+    document: dict[str, Any] = json.loads(round_.bucket.store.read_object("states", name)[1])
+    return document

@@ -384,7 +384,7 @@ def test_a_plan_that_differs_after_the_approval_is_to_be_reviewed_again(ci: CiPr
 
 def test_a_pull_request_cannot_loosen_its_own_rules(ci: CiProject) -> None:
     """Binary, variables, protection and policy are trunk's, whatever its own infra.yaml says."""
-    replace = UPSTREAM.replace('resource "terraform_data" "x"', 'resource "terraform_data" "z"').replace(
+    text = UPSTREAM.replace('resource "terraform_data" "x"', 'resource "terraform_data" "z"').replace(
         "terraform_data.x.", "terraform_data.z."
     )
     config = """
@@ -397,7 +397,7 @@ environments:
   prod: {protected: false}
 policy: {destroy: {prod: allow}}
 """
-    number = ci.change({"infra.yaml": config, PROD: replace, "evil": "#!/bin/sh\ntouch /tmp/infra-evil\n"})
+    number = ci.change({"infra.yaml": config, PROD: text, "evil": "#!/bin/sh\ntouch /tmp/infra-evil\n"})
     document = ci.job(number)("ci", "plan", "--json", code=4).document
     assert "allow-destroy" in ci.body(number)
     assert any("GITHUB_TOKEN" in note for note in document["notes"])

@@ -325,13 +325,13 @@ def test_it_wants_consent_and_goes_on_after_each_failure(
     shell.infra("sandbox", "world", "mend")
     (shell.root / "broken").touch()
     assert f"could not be moved to gs://{BUCKET}/{STATE}: Error: no" in shell.bootstrap(expect=1)
-    loads = json.loads(shell.local.read_text())
+    document = json.loads(shell.local.read_text())
 
     (shell.root / "broken").unlink()
     assert "✓ lock" in shell.bootstrap()
     assert not shell.local.exists()
     moved = shell.state()
-    assert (moved["lineage"], moved["resources"]) == (loads["lineage"], loads["resources"])
+    assert (moved["lineage"], moved["resources"]) == (document["lineage"], document["resources"])
 
     # It was killed after the state had moved and before the copy was gone; then somebody left another one.
     shell.local.write_text(json.dumps(moved))

@@ -141,8 +141,8 @@ def test_a_job_corrects_what_its_digest_names_and_infra_yaml_allows(night: Sched
     again = night.infra("ci", "apply", "dev", "--drift", stack["digest"], "--json", code=5).document
     check_schema(again, "drift")
     assert again["done"] == [f"{stack['digest'][:12]}…: nothing drifts in this way any more"]
-    loads = json.loads((night.repo.root / "report" / "drift-dev-1.json").read_bytes())
-    assert "reverted" in loads["stacks"][0]["remediation"]
+    document = json.loads((night.repo.root / "report" / "drift-dev-1.json").read_bytes())
+    assert "reverted" in document["stacks"][0]["remediation"]
 
 
 def test_what_would_do_more_than_correct_is_not_done(night: ScheduledChecks) -> None:

@@ -38,8 +38,8 @@ def attempt(place: Remembered, entry: LedgerEntry) -> None:
 
 
 def state(place: Remembered) -> dict[str, Any]:
-    loads: dict[str, Any] = json.loads(place.server.store.read_object("states", STATE)[1])
-    return loads
+    document: dict[str, Any] = json.loads(place.server.store.read_object("states", STATE)[1])
+    return document
 
 
 def test_with_nothing_to_do_it_says_so(place: Remembered) -> None:

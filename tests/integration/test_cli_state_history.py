@@ -26,8 +26,8 @@ def versions(place: Remembered) -> list[dict[str, Any]]:
 
 
 def state(place: Remembered) -> dict[str, Any]:
-    loads: dict[str, Any] = json.loads(place.server.store.read_object("states", STATE)[1])
-    return loads
+    document: dict[str, Any] = json.loads(place.server.store.read_object("states", STATE)[1])
+    return document
 
 
 def test_what_was_never_applied_has_no_versions(place: Remembered) -> None:

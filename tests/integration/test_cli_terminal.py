@@ -138,8 +138,8 @@ def test_one_ctrl_c_lets_terraform_end_well(project: Repo) -> None:
     with slow(project) as terminal:
         terminal.interrupt()
         assert terminal.end() == 7
-    loads = json.loads(state(project, "dev/a").read_text())
-    names = [resource["name"] for resource in loads["resources"]]
+    document = json.loads(state(project, "dev/a").read_text())
+    names = [resource["name"] for resource in document["resources"]]
     assert "second" not in names
     assert not state(project, "dev/a").with_name(".terraform.tfstate.lock.info").exists()
     assert "interrupted" in terminal.text

@@ -51,9 +51,9 @@ def two_applies(infra: Infra) -> None:
         second = infra(*argv, "--json")
     finally:
         (folder / "go").touch()
-        communicate = first.communicate(timeout=60)
+        output = first.communicate(timeout=60)
         first.close()
-    assert first.returncode == 0, communicate
+    assert first.returncode == 0, output
     assert second.code == 6, second.out
     assert second.results == {"dev/net": "locked"}
     reason = second.stack("dev/net")["reason"]

@@ -166,14 +166,14 @@ def test_a_held_lock_is_named_and_force_unlock_wants_its_generation(
     assert stack.apply()[0] == 0
     info = {"ID": "uuid", "Operation": "OperationTypeApply", "Who": "ada@laptop", "Version": "1.11.4"}
     body = json.dumps({**info, "Created": "2026-01-02T03:04:05Z", "Path": f"gs://{BUCKET}/{LOCK}"})
-    insert_object = server.store.insert_object(BUCKET, LOCK, body.encode())
+    stored = server.store.insert_object(BUCKET, LOCK, body.encode())
     code, text = stack.run("plan")
     assert code == 1
     assert "Who: ada@laptop" in text
-    assert f"ID: {insert_object['generation']}" in text
+    assert f"ID: {stored['generation']}" in text
     assert stack.run("force-unlock", "-force", "1")[0] == 1
     assert has(server, LOCK)
-    assert stack.run("force-unlock", "-force", insert_object["generation"])[0] == 0
+    assert stack.run("force-unlock", "-force", stored["generation"])[0] == 0
     assert not has(server, LOCK)
 
 

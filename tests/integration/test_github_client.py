@@ -193,21 +193,21 @@ def test_comments_and_reactions(github: ServedGitHub, host: Forge) -> None:
     github.commit("feature", {"a.tf": "# a\n"})
     number = github.open("feature")
     github.comment(number, "ada", "/infra plan")
-    create_comment = host.create_comment(number, "One\n\n| a |\n|---|\n")
-    assert create_comment.author == host.login == BOT
-    host.update_comment(create_comment.id, "Two")
+    created = host.create_comment(number, "One\n\n| a |\n|---|\n")
+    assert created.author == host.login == BOT
+    host.update_comment(created.id, "Two")
     first, second = host.comments(number)
     assert (first.author, first.body, second.id, second.body) == (
         "ada",
         "/infra plan",
-        create_comment.id,
+        created.id,
         "Two",
     )
     host.react(first.id, "eyes")
     host.react(first.id, "eyes")
     assert [reaction.content for reaction in github.comments(number)[0].reactions] == ["eyes"]
-    host.delete_comment(create_comment.id)
-    host.delete_comment(create_comment.id)
+    host.delete_comment(created.id)
+    host.delete_comment(created.id)
     assert [comment.id for comment in host.comments(number)] == [first.id]
 
 
@@ -244,12 +244,12 @@ def test_statuses_and_deployments(github: ServedGitHub, host: Forge) -> None:
         "done",
         "https://ci.example/1",
     )
-    create_deployment = host.create_deployment(commit, "dev", "2 stacks " * 40)
-    host.set_deployment(create_deployment, "in_progress")
-    host.set_deployment(create_deployment, "success", "2 applied", "https://ci.example/1")
+    created = host.create_deployment(commit, "dev", "2 stacks " * 40)
+    host.set_deployment(created, "in_progress")
+    host.set_deployment(created, "success", "2 applied", "https://ci.example/1")
     (deployment,) = github.deployments()
     assert (deployment.id, deployment.commit, deployment.environment, len(deployment.description)) == (
-        create_deployment,
+        created,
         commit,
         "dev",
         140,
@@ -263,25 +263,25 @@ def test_statuses_and_deployments(github: ServedGitHub, host: Forge) -> None:
 def test_issues(github: ServedGitHub, host: Forge) -> None:
     github.commit("feature", {"a.tf": "# a\n"})
     pull = github.open("feature")
-    create_issue = host.create_issue("Drift in dev/a", "Body", ["drift", "dev"], ["ada", "@acme/platform"])
+    created = host.create_issue("Drift in dev/a", "Body", ["drift", "dev"], ["ada", "@acme/platform"])
     host.create_issue("Drift in dev/b", "Body", ["drift"])
-    assert (create_issue.author, create_issue.labels, create_issue.assignees) == (
+    assert (created.author, created.labels, created.assignees) == (
         BOT,
         ("drift", "dev"),
         ("ada",),
     )
     assert [issue.title for issue in host.issues(["drift"])] == ["Drift in dev/a", "Drift in dev/b"]
-    assert [issue.number for issue in host.issues(["drift", "dev"])] == [create_issue.number]
+    assert [issue.number for issue in host.issues(["drift", "dev"])] == [created.number]
     assert pull not in [issue.number for issue in host.issues()]
-    closed = host.update_issue(create_issue.number, state="closed", state_reason="completed", body="Gone")
+    closed = host.update_issue(created.number, state="closed", state_reason="completed", body="Gone")
     assert (closed.state, closed.state_reason, closed.body, closed.title) == (
         "closed",
         "completed",
         "Gone",
-        create_issue.title,
+        created.title,
     )
     assert [issue.state for issue in host.issues(["dev"], "all")] == ["closed"]
-    again = host.update_issue(create_issue.number, state="open", title="New", labels=["drift"], assignees=[])
+    again = host.update_issue(created.number, state="open", title="New", labels=["drift"], assignees=[])
     assert (again.state, again.title, again.labels, again.assignees) == ("open", "New", ("drift",), ())
 
 
@@ -333,10 +333,8 @@ def test_a_workflow_is_started(github: ServedGitHub, host: Forge) -> None:
 def test_a_pull_request_is_opened_once(github: ServedGitHub, host: Forge) -> None:
     github.commit("approve/prod", {"a.tf": "# a\n"})
     github.fault("*/pulls", method="POST", reset=True, done=True)
-    create_pull_request = host.create_pull_request("Approve", "Body", "approve/prod", "main")
-    assert [pull_request.number for pull_request in host.open_pull_requests("main")] == [
-        create_pull_request.number
-    ]
+    created = host.create_pull_request("Approve", "Body", "approve/prod", "main")
+    assert [pull_request.number for pull_request in host.open_pull_requests("main")] == [created.number]
     assert sum(method == "POST" for method, _, _ in github.requests) == 1
 
 

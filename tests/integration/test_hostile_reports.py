@@ -198,8 +198,8 @@ def test_of_two_that_say_different_things_the_one_of_the_plan_job_counts(forger:
 
 def lies(forger: Forger) -> list[StackReview]:
     """A plan shown as another one: with the hash of the true object, with another, with none at all."""
-    true = forger.stack("dev/net")
-    stack_review = replace(true, report=replace(true.report, diff="nothing to see"))
+    stack = forger.stack("dev/net")
+    stack_review = replace(stack, report=replace(stack.report, diff="nothing to see"))
     idle = StackReview(StackReport("dev/net", "dev", "unchanged", diff="nothing to see"))
     return [stack_review, replace(stack_review, sha256="0" * 64), idle]
 

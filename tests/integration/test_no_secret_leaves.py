@@ -225,8 +225,8 @@ def is_journal(leak: secrets.Leak) -> bool:
 def outputs(job: Infra) -> dict[str, str]:
     """The outputs of a job's last step, by name."""
     text = Path(job.env["GITHUB_OUTPUT"]).read_text()
-    findall = re.findall(r"^(\w+)<<(\w+)\n(.*?)\n\2$", text, re.MULTILINE | re.DOTALL)
-    return {name: value for name, _, value in findall}
+    matches = re.findall(r"^(\w+)<<(\w+)\n(.*?)\n\2$", text, re.MULTILINE | re.DOTALL)
+    return {name: value for name, _, value in matches}
 
 
 def owner_at(sinks: Sinks) -> Infra:

@@ -157,8 +157,8 @@ def test_everything_is_formatted_and_valid(reference: Reference) -> None:
     roots += [f"envs/dev/{stack}" for stack in STACKS]
     for root in roots:
         reference.done(root, "init", "-backend=false")
-        loads = json.loads(reference.done(root, "validate", "-json"))
-        assert loads["diagnostics"] == [], root
+        document = json.loads(reference.done(root, "validate", "-json"))
+        assert document["diagnostics"] == [], root
 
 
 def test_environments_apply_one_after_the_other(reference: Reference, cloud: Cloud) -> None:
@@ -219,10 +219,10 @@ def test_bootstrap_moves_its_state_into_the_bucket_that_it_makes(reference: Refe
     assert set(rights) == {"roles/storage.objectViewer", "roles/storage.objectCreator"}
     for expression in rights.values():
         assert expression == f'resource.name == "projects/_/buckets/{BUCKET}/objects/{MARKER}"'
-    loads = json.loads(_ask(cloud.gcs_port, "GET", bucket)[1])
-    assert loads["versioning"] == {"enabled": True}
-    assert loads["iamConfiguration"]["publicAccessPrevention"] == "enforced"
-    assert loads["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"] is True
+    document = json.loads(_ask(cloud.gcs_port, "GET", bucket)[1])
+    assert document["versioning"] == {"enabled": True}
+    assert document["iamConfiguration"]["publicAccessPrevention"] == "enforced"
+    assert document["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"] is True
 
     ports = {account: _port(cloud, account) for account in ("plan", "apply", "drift")}
     names = ["bootstrap/state/default.tfstate"]

@@ -25,8 +25,8 @@ class InfraResult:
     @property
     def document(self) -> dict[str, Any]:
         """The `--json` document, which must be all there is on standard output."""
-        loads: dict[str, Any] = json.loads(self.out)
-        return loads
+        document: dict[str, Any] = json.loads(self.out)
+        return document
 
     @property
     def results(self) -> dict[str, str]:

@@ -156,10 +156,10 @@ class Remembered:
             "Created": "2026-01-02T03:04:05Z",
             "Info": "",
         }
-        insert_object = self.server.store.insert_object(
+        stored = self.server.store.insert_object(
             "states", f"{environment}/state/{name}/default.tflock", json.dumps(content).encode()
         )
-        return str(insert_object["generation"])
+        return str(stored["generation"])
 
     def objects(self) -> list[str]:
         """The names of all live objects."""

@@ -39,19 +39,19 @@ def section(text: str, title: str) -> str:
 
 
 def test_the_command_table_is_the_help() -> None:
-    findall = re.findall(r"^\| `infra ([a-z]+)` \| (.*) \|$", section(README, "Commands"), re.MULTILINE)
+    matches = re.findall(r"^\| `infra ([a-z]+)` \| (.*) \|$", section(README, "Commands"), re.MULTILINE)
     code, text = infra("--help")
     shown = re.findall(r"^  ([a-z]+)  +(.*\.)$", text.partition("Commands:")[2], re.MULTILINE)
 
     assert code == 0
-    assert findall == shown == [(name, line) for name, (_, line) in COMMANDS.items()]
+    assert matches == shown == [(name, line) for name, (_, line) in COMMANDS.items()]
 
 
 def test_the_exit_codes_are_the_program_s() -> None:
-    findall = re.findall(r"^\| (\d+) \|", section(README, "Exit codes"), re.MULTILINE)
+    matches = re.findall(r"^\| (\d+) \|", section(README, "Exit codes"), re.MULTILINE)
     order = ", ".join(str(int(code)) for code in PRECEDENCE)
 
-    assert [int(code) for code in findall] == [int(code) for code in Exit]
+    assert [int(code) for code in matches] == [int(code) for code in Exit]
     assert order in section(README, "Exit codes")
 
 

@@ -68,9 +68,9 @@ class PlanRecorder:
 
     def build_inspect(self, session: Session) -> Inspect:
         """Builds the inspection of a session's plans."""
-        police = self.police(session)
+        inspect_policy = self.police(session)
         if not (self.saves or self.check_queued):
-            return police
+            return inspect_policy
         self._keys = self._keys or DigestKeys(session.memory.ledgers)
         make_digest = digest_inspection(session, self._keys, facts=self._facts(session))
 
@@ -81,7 +81,7 @@ class PlanRecorder:
                 self._note_failure(stack.environment, error)
                 return NOTHING
 
-        return combine(police, digest)
+        return combine(inspect_policy, digest)
 
     def record(
         self,

@@ -144,8 +144,8 @@ class Stage:
 
     def journals(self, stack: str) -> list[dict[str, Any]]:
         """The lines of the apply journals of a stack in this folder's runs."""
-        glob = self.repository.glob(f".infra/runs/*/{stack.replace('/', '%2F')}/journal.jsonl")
-        lines = [line for path in glob for line in path.read_bytes().splitlines(keepends=True)]
+        paths = self.repository.glob(f".infra/runs/*/{stack.replace('/', '%2F')}/journal.jsonl")
+        lines = [line for path in paths for line in path.read_bytes().splitlines(keepends=True)]
         # The last one may be half written.
         return [json.loads(line) for line in lines if line.endswith(b"\n")]
 

@@ -81,7 +81,7 @@ class Access:
 
         `name` is an object's name, a managed folder's or a listing's prefix. 404 for a missing bucket.
         """
-        policies_over = self.store.policies_over(bucket, name)
+        policies = self.store.policies_over(bucket, name)
         if self.member is None:
             return True
         members = self._members()
@@ -93,7 +93,7 @@ class Access:
         if any(permission in _ON_PROJECT.get(role, ()) for role in on_project):
             return True
         resource = f"projects/_/buckets/{bucket}" + (f"/objects/{name}" if name else "")
-        bindings = (binding for policy in policies_over for binding in policy["bindings"])
+        bindings = (binding for policy in policies for binding in policy["bindings"])
         return any(permission in ROLES.get(role, ()) for role in _granted(bindings, members, resource))
 
     def check(self, permission: str, bucket: str, name: str = "", kind: str = "object") -> None:

@@ -120,13 +120,13 @@ def _find(routes: Iterable[Route], request: GcsRequest) -> tuple[Handler, dict[s
     What the service has and the sandbox does not serve (access control lists, notifications, HMAC keys) is
     refused by 400: a client takes 404 for an object that is gone, and tries again after a 501.
     """
-    false = False
+    is_known_path = False
     for method, pattern, handler in routes:
         match = pattern.fullmatch(request.path)
         if match and method == request.method:
             return handler, {key: unquote(value) for key, value in match.groupdict().items()}
-        false = false or bool(match)
-    if false:
+        is_known_path = is_known_path or bool(match)
+    if is_known_path:
         raise GcsError(405, "methodNotAllowed", f"The sandbox does not serve {request.method} here.")
     if _RESOURCES.match(request.path):
         raise invalid(f"The sandbox does not serve {request.method} {request.path}", reason="notImplemented")

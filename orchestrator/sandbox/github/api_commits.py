@@ -78,8 +78,8 @@ def list_annotations(call: RepositoryCall) -> ApiResponse:
 
 def create_status(call: RepositoryCall) -> ApiResponse:
     """Set a commit status."""
-    set_status = commits.set_status(call.service, call.token.login, call.arguments["sha"], call.content)
-    return ApiResponse(201, call.commits.status(set_status))
+    status = commits.set_status(call.service, call.token.login, call.arguments["sha"], call.content)
+    return ApiResponse(201, call.commits.status(status))
 
 
 def list_statuses(call: RepositoryCall) -> ApiResponse:
@@ -141,8 +141,8 @@ def list_deployment_statuses(call: RepositoryCall) -> ApiResponse:
 def create_deployment_status(call: RepositoryCall) -> ApiResponse:
     """Say how a deployment goes."""
     deployment = commits.find_deployment(call.service, call.arguments["deployment_id"])
-    set_deployment = commits.set_deployment(call.service, deployment, call.token.login, call.content)
-    return ApiResponse(201, call.commits.deployment_status(deployment, set_deployment))
+    status = commits.set_deployment(call.service, deployment, call.token.login, call.content)
+    return ApiResponse(201, call.commits.deployment_status(deployment, status))
 
 
 def _sha(call: RepositoryCall, name: str = "ref") -> str:

@@ -319,9 +319,9 @@ def codeowners_errors(call: RepositoryCall) -> ApiResponse:
     """Owners in CODEOWNERS who may not write; 404 when there is no such file."""
     commit = call.service.git.resolve(call.request.query.get("ref") or call.service.repository.default_branch)
     for path in (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"):
-        none = call.service.git.read(commit, path) if commit else None
-        if none:
-            lines = enumerate(none[1].decode("utf-8", "replace").splitlines(), 1)
+        owners_file = call.service.git.read(commit, path) if commit else None
+        if owners_file:
+            lines = enumerate(owners_file[1].decode("utf-8", "replace").splitlines(), 1)
             errors = [wrong for at, line in lines for wrong in _unknown_owners(call, path, at, line)]
             return ApiResponse(200, {"errors": errors})
     raise not_found()

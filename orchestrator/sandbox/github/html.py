@@ -19,8 +19,8 @@ def el(name: str, /, *children: str, **attributes: str | bool) -> Html:
     attributes_text = ""
     for key, value in attributes.items():
         if value is not False:
-            replace = key.removesuffix("_").replace("_", "-")
-            attributes_text += f" {replace}" if value is True else f' {replace}="{escape(str(value))}"'
+            attribute = key.removesuffix("_").replace("_", "-")
+            attributes_text += f" {attribute}" if value is True else f' {attribute}="{escape(str(value))}"'
     if name in EMPTY:
         return Html(f"<{name}{attributes_text}>")
     return Html(f"<{name}{attributes_text}>{join(children)}</{name}>")

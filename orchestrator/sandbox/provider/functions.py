@@ -18,8 +18,8 @@ def _part(kind: str, pattern: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         match = re.search(pattern, text)
         if match is None:
-            replace = pattern.replace("?P<", "?<")
-            raise ValueError(f'The input string "{text}" doesn\'t contain the expected pattern "{replace}".')
+            expected = pattern.replace("?P<", "?<")
+            raise ValueError(f'The input string "{text}" doesn\'t contain the expected pattern "{expected}".')
         return match["Element"]
 
     read.__name__ = f"{kind}_from_id"

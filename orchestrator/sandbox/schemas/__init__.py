@@ -106,13 +106,13 @@ def _providers(data: bytes, name: str) -> Mapping[str, Any]:
     try:
         document = json.loads(data)
         providers: Mapping[str, Any] = document["provider_schemas"]
-        startswith = str(document["format_version"]).startswith(_FORMATS)
+        is_known_format = str(document["format_version"]).startswith(_FORMATS)
     except (ValueError, KeyError, TypeError) as error:
         raise SandboxError(
             f"{name} is not a provider schema document",
             advice="It must be the whole output of `terraform providers schema -json`.",
         ) from error
-    if not startswith:
+    if not is_known_format:
         raise SandboxError(
             f"{name} has the format {document['format_version']}, which is not known",
             advice="Record it with a Terraform that writes format 1.",

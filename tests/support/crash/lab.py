@@ -136,10 +136,10 @@ class FinishedInfra:
     def document(self) -> dict[str, Any]:
         """The `--json` document."""
         try:
-            loads: dict[str, Any] = json.loads(self.out)
+            document: dict[str, Any] = json.loads(self.out)
         except ValueError as error:
             raise AssertionError(f"exit {self.code}, no JSON:\n{self.out}\n{self.err}") from error
-        return loads
+        return document
 
 
 @dataclass

@@ -60,8 +60,8 @@ def test_no_secret_leaves_a_plan(case: str) -> None:
     plan = load(case)
     diff = (RECORDED / case / "diff.txt").read_text()
     masked = plan.mask(diff)
-    dumps = json.dumps([change.document() for change in plan.changes]) + repr(plan)
-    assert "hunter2" not in masked + dumps
+    text = json.dumps([change.document() for change in plan.changes]) + repr(plan)
+    assert "hunter2" not in masked + text
     if "hunter2" not in diff:
         assert masked == diff
 

@@ -54,7 +54,7 @@ def variable(path: str, name: str) -> Block:
 
 
 def test_the_roles_are_the_reference_s() -> None:
-    findall = set(
+    matches = set(
         re.findall(r"roles/[\w.]+", GUIDE.partition("## Who may do what")[2].partition("\n- Who")[0])
     )
     identity = read("main.tf", (ROOT / "infra/modules/github-identity/main.tf").read_bytes())
@@ -71,7 +71,7 @@ def test_the_roles_are_the_reference_s() -> None:
         if string.path[:1] == ("type",) and string.text.startswith("roles/")
     }
 
-    assert reading <= findall
-    assert findall - reading == {
+    assert reading <= matches
+    assert matches - reading == {
         text for text in texts if text.endswith(("projectIamAdmin", "storage.admin"))
     }

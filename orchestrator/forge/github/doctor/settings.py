@@ -142,10 +142,10 @@ def _check_environments(project: Project, settings: ForgeSettings, trunk: str) -
     if isinstance(settings.environments, Unreadable):
         yield unseen_check("environments", "the environments", settings.environments.why)
         return
-    gated = project.config.gated(project.environments, project.order)
+    gated_environments = project.config.gated(project.environments, project.order)
     for name in project.environments:
         yield from _environment(name, settings.environments.get(name), trunk)
-        if name in gated:
+        if name in gated_environments:
             gate = f"{name}-approval"
             yield from _gate(gate, settings.environments.get(gate), settings.is_private)
 

@@ -17,16 +17,16 @@ def generations(store: GcsStore, *, versions: bool = False, soft_deleted: bool =
 
 
 def test_an_object_has_what_the_service_gives_it(store: GcsStore) -> None:
-    insert_object = store.insert_object(BUCKET, "dev/a b.txt", b"hello", {"contentType": "text/plain"})
-    assert insert_object["id"] == f"{BUCKET}/dev/a b.txt/{insert_object['generation']}"
-    assert insert_object["selfLink"] == f"https://www.googleapis.com/storage/v1/b/{BUCKET}/o/dev%2Fa%20b.txt"
-    assert (insert_object["size"], insert_object["contentType"], insert_object["metageneration"]) == (
+    stored = store.insert_object(BUCKET, "dev/a b.txt", b"hello", {"contentType": "text/plain"})
+    assert stored["id"] == f"{BUCKET}/dev/a b.txt/{stored['generation']}"
+    assert stored["selfLink"] == f"https://www.googleapis.com/storage/v1/b/{BUCKET}/o/dev%2Fa%20b.txt"
+    assert (stored["size"], stored["contentType"], stored["metageneration"]) == (
         "5",
         "text/plain",
         "1",
     )
-    assert (insert_object["md5Hash"], insert_object["crc32c"]) == ("XUFAKrxLKna5cZ2REBfFkg==", "mnG7TA==")
-    assert insert_object["timeCreated"] == "2026-01-02T03:04:05.678Z"
+    assert (stored["md5Hash"], stored["crc32c"]) == ("XUFAKrxLKna5cZ2REBfFkg==", "mnG7TA==")
+    assert stored["timeCreated"] == "2026-01-02T03:04:05.678Z"
 
 
 def test_generations_rise_even_when_the_clock_stands_or_goes_back(
@@ -82,8 +82,8 @@ def test_a_move_leaves_a_soft_deleted_object_behind(store: GcsStore) -> None:
 
 
 def test_a_delete_keeps_the_version_and_a_generation_goes_for_good(store: GcsStore) -> None:
-    insert_object = store.insert_object(BUCKET, "a", b"one")
-    number = int(insert_object["generation"])
+    stored = store.insert_object(BUCKET, "a", b"one")
+    number = int(stored["generation"])
     store.delete_object(BUCKET, "a")
     with pytest.raises(GcsError, match=f"404 notFound: No such object: {BUCKET}/a"):
         store.get_object(BUCKET, "a")
@@ -95,10 +95,10 @@ def test_a_delete_keeps_the_version_and_a_generation_goes_for_good(store: GcsSto
 
 
 def test_deleting_the_live_generation_by_its_number_keeps_no_version(store: GcsStore) -> None:
-    insert_object = store.insert_object(BUCKET, "a", b"one")
-    store.delete_object(BUCKET, "a", int(insert_object["generation"]))
+    stored = store.insert_object(BUCKET, "a", b"one")
+    store.delete_object(BUCKET, "a", int(stored["generation"]))
     assert generations(store, versions=True) == []
-    assert generations(store, soft_deleted=True) == [insert_object["generation"]]
+    assert generations(store, soft_deleted=True) == [stored["generation"]]
 
 
 def test_without_versioning_an_overwrite_is_soft_deleted_and_can_be_restored(
@@ -119,28 +119,28 @@ def test_without_versioning_an_overwrite_is_soft_deleted_and_can_be_restored(
 
 def test_with_soft_deletion_off_what_is_deleted_is_gone(store: GcsStore, tmp_path: Path) -> None:
     store.patch_bucket(BUCKET, {"versioning": None, "softDeletePolicy": {"retentionDurationSeconds": "0"}})
-    insert_object = store.insert_object(BUCKET, "a", b"one")
+    stored = store.insert_object(BUCKET, "a", b"one")
     store.delete_object(BUCKET, "a")
     assert generations(store, soft_deleted=True) == []
     assert not list(tmp_path.glob(f"gcs/buckets/{BUCKET}/objects/*"))
     with pytest.raises(GcsError, match="404"):
-        store.restore_object(BUCKET, "a", int(insert_object["generation"]))
+        store.restore_object(BUCKET, "a", int(stored["generation"]))
 
 
 def test_a_patch_makes_no_new_generation(store: GcsStore, clock: MovableClock) -> None:
-    insert_object = store.insert_object(BUCKET, "a", b"one", {"metadata": {"a": "1", "b": "2"}})
+    stored = store.insert_object(BUCKET, "a", b"one", {"metadata": {"a": "1", "b": "2"}})
     clock.forward(seconds=1)
     changed = store.patch_object(
         BUCKET, "a", {"metadata": {"a": None, "c": "3"}, "cacheControl": "no-store", "size": "999"}
     )
-    assert changed["generation"] == insert_object["generation"]
+    assert changed["generation"] == stored["generation"]
     assert (changed["metageneration"], changed["size"]) == ("2", "3")
     assert changed["metadata"] == {"b": "2", "c": "3"}
     assert (changed["updated"], changed["timeCreated"]) != (
-        insert_object["updated"],
-        insert_object["updated"],
+        stored["updated"],
+        stored["updated"],
     )
-    assert changed["etag"] != insert_object["etag"]
+    assert changed["etag"] != stored["etag"]
     assert "metadata" not in store.patch_object(BUCKET, "a", {"metadata": None})
 
 
@@ -178,8 +178,8 @@ def test_bad_names_are_refused(store: GcsStore, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["x" * 1024, "ü/✓ a%2Fb?#", "../../up", "a//b/", "A", "a", "con.json"])
 def test_any_other_name_survives_a_restart(store: GcsStore, tmp_path: Path, name: str) -> None:
-    insert_object = store.insert_object(BUCKET, name, b"data")
-    assert GcsStore(tmp_path / "gcs").read_object(BUCKET, name) == (insert_object, b"data")
+    stored = store.insert_object(BUCKET, name, b"data")
+    assert GcsStore(tmp_path / "gcs").read_object(BUCKET, name) == (stored, b"data")
 
 
 def test_everything_survives_a_restart(store: GcsStore, tmp_path: Path) -> None:
@@ -228,10 +228,10 @@ def test_objects_can_be_composed(store: GcsStore) -> None:
     old = store.get_object(BUCKET, "a")["generation"]
     store.insert_object(BUCKET, "a", b"two")
     parts = [{"name": "a", "generation": old}, {"name": "a"}]
-    compose_object = store.compose_object(BUCKET, "ab", parts, {"contentType": "text/plain"})
+    composed = store.compose_object(BUCKET, "ab", parts, {"contentType": "text/plain"})
     assert store.read_object(BUCKET, "ab")[1] == b"onetwo"
-    assert (compose_object["componentCount"], compose_object["contentType"]) == (2, "text/plain")
-    assert "md5Hash" not in compose_object
+    assert (composed["componentCount"], composed["contentType"]) == (2, "text/plain")
+    assert "md5Hash" not in composed
     with pytest.raises(GcsError, match="400"):
         store.compose_object(BUCKET, "none", [])
 
@@ -240,9 +240,9 @@ def test_a_composition_may_replace_one_of_its_parts(store: GcsStore) -> None:
     """google-cloud-storage sends the resource that it has, checksums of the old data included."""
     before = store.insert_object(BUCKET, "a", b"one", {"contentType": "text/plain"})
     store.insert_object(BUCKET, "b", b"two")
-    compose_object = store.compose_object(BUCKET, "a", [{"name": "a"}, {"name": "b"}], before)
+    composed = store.compose_object(BUCKET, "a", [{"name": "a"}, {"name": "b"}], before)
     assert store.read_object(BUCKET, "a")[1] == b"onetwo"
-    assert (compose_object["contentType"], compose_object["crc32c"] != before["crc32c"]) == (
+    assert (composed["contentType"], composed["crc32c"] != before["crc32c"]) == (
         "text/plain",
         True,
     )
@@ -256,12 +256,12 @@ def test_a_kms_key_comes_from_the_upload_or_the_bucket(store: GcsStore) -> None:
     )
     store.patch_bucket(BUCKET, {"encryption": {"defaultKmsKeyName": key}})
     assert store.insert_object(BUCKET, "a", b"x")["kmsKeyName"] == f"{key}/cryptoKeyVersions/1"
-    insert_object = store.insert_object(BUCKET, "a", b"x", {"kmsKeyName": other})
-    assert insert_object["kmsKeyName"] == f"{other}/cryptoKeyVersions/1"
+    stored = store.insert_object(BUCKET, "a", b"x", {"kmsKeyName": other})
+    assert stored["kmsKeyName"] == f"{other}/cryptoKeyVersions/1"
 
 
 def test_what_is_returned_is_the_callers_own(store: GcsStore) -> None:
-    insert_object = store.insert_object(BUCKET, "a", b"one", {"metadata": {"k": "v"}})
-    insert_object["metadata"]["k"] = "changed"
+    stored = store.insert_object(BUCKET, "a", b"one", {"metadata": {"k": "v"}})
+    stored["metadata"]["k"] = "changed"
     store.list_objects(BUCKET).items[0]["metadata"]["k"] = "changed"
     assert store.get_object(BUCKET, "a")["metadata"] == {"k": "v"}

@@ -54,8 +54,8 @@ def test_a_default_hold_stops_the_period_which_starts_at_the_release(
     store: GcsStore, clock: MovableClock
 ) -> None:
     store.patch_bucket(BUCKET, {"retentionPolicy": {"retentionPeriod": 60}, "defaultEventBasedHold": True})
-    insert_object = store.insert_object(BUCKET, "a", b"one")
-    assert (insert_object["eventBasedHold"], "retentionExpirationTime" in insert_object) == (True, False)
+    stored = store.insert_object(BUCKET, "a", b"one")
+    assert (stored["eventBasedHold"], "retentionExpirationTime" in stored) == (True, False)
     clock.forward(hours=1)
     released = store.patch_object(BUCKET, "a", {"eventBasedHold": False})
     assert released["retentionExpirationTime"] == "2026-01-02T04:05:05.678Z"

@@ -116,14 +116,14 @@ def test_closing_ends_threads_and_connections(tmp_path: Path) -> None:
     before = active_count()
     server = GcsServer(tmp_path / "gcs")
     server.start()
-    create_connection = socket.create_connection(("127.0.0.1", server.open_port()), timeout=10)
-    create_connection.sendall(b"GET /storage/v1/b HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert create_connection.recv(8).startswith(b"HTTP/1.1")
+    connection = socket.create_connection(("127.0.0.1", server.open_port()), timeout=10)
+    connection.sendall(b"GET /storage/v1/b HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert connection.recv(8).startswith(b"HTTP/1.1")
     began = time.monotonic()
     server.close()
-    while create_connection.recv(4096):
+    while connection.recv(4096):
         pass
-    create_connection.close()
+    connection.close()
     while active_count() > before and time.monotonic() < began + 60:
         time.sleep(0.01)
     assert active_count() == before

@@ -232,18 +232,15 @@ def test_data_that_only_claims_to_be_gzip_is_served_as_it_is(server: GcsServer, 
 
 
 def test_a_download_tells_what_it_is(server: GcsServer, call: Call) -> None:
-    insert_object = server.store.insert_object(
+    stored = server.store.insert_object(
         BUCKET, "d/ü", b"hello", {"contentType": "text/plain", "metadata": {"né": "ü\r\nX-Evil: 1"}}
     )
     for method in ("GET", "HEAD"):
         answer = call(method, f"/{BUCKET}/d/%C3%BC")
         assert answer.body == (b"hello" if method == "GET" else b"")
-        assert answer.headers["x-goog-generation"] == insert_object["generation"]
+        assert answer.headers["x-goog-generation"] == stored["generation"]
         assert answer.headers["x-goog-metageneration"] == "1"
-        assert (
-            answer.headers["x-goog-hash"]
-            == f"crc32c={insert_object['crc32c']},md5={insert_object['md5Hash']}"
-        )
+        assert answer.headers["x-goog-hash"] == f"crc32c={stored['crc32c']},md5={stored['md5Hash']}"
         assert answer.headers["etag"] == '"5d41402abc4b2a76b9719d911017c592"'
         assert (answer.headers["content-length"], answer.headers["content-type"]) == ("5", "text/plain")
         assert answer.headers["x-goog-meta-n%c3%a9"] == "%C3%BC%0D%0AX-Evil: 1"

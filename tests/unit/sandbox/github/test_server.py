@@ -170,9 +170,9 @@ def test_events_are_as_a_job_gets_them(github: ServedGitHub) -> None:
     event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_text())
     assert (event["action"], event["pull_request"]["head"]["sha"]) == ("synchronize", head)
     assert environ["GITHUB_REF"] == f"refs/pull/{number}/merge"
-    loads = json.loads(github.event_file("issue_comment", number).read_text())
-    assert (loads["comment"]["id"], loads["comment"]["user"]["login"]) == (comment, "bert")
-    assert "pull_request" in loads["issue"]
+    document = json.loads(github.event_file("issue_comment", number).read_text())
+    assert (document["comment"]["id"], document["comment"]["user"]["login"]) == (comment, "bert")
+    assert "pull_request" in document["issue"]
     group = github.queue(number)
     queued = json.loads(github.event_file("merge_group", merge_group=group).read_text())
     assert queued["merge_group"]["head_sha"] == group["head_sha"]
