@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+# What a file is written to first, beside where it goes, begins with this.
+DRAFT = ".infra-draft-"
 
 
-def write_private(path: Path, data: bytes, *, draft: Path | None = None) -> None:
-    """Write a file that only its owner may read (0600), whole or not at all.
+def write_private(path: Path, data: bytes, *, executable: bool = False) -> None:
+    """Write a file that only its owner may read (0600, or 0700 to be run), whole or not at all.
 
-    The folder has to be there. `draft` is where it is written first, in the same folder.
+    A link is replaced and not followed. Of several processes that write it at once the last one wins. The
+    folder has to be there. OSError where it cannot be written: then no draft is left behind.
     """
-    draft = draft or path.with_name(path.name + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with _replacing(path, 0o700 if executable else 0o600) as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def write_text(path: Path, text: str, *, mode: int | None = None) -> None:
@@ -27,17 +30,26 @@ def write_text(path: Path, text: str, *, mode: int | None = None) -> None:
     them. The folder has to be there. OSError where it cannot be written: then no draft is left behind.
     """
     target = path.resolve()
-    draft = target.with_name(f".{target.name}.{os.getpid()}.new")
+    data = text.encode()
+    if mode is None and target.exists():
+        mode = target.stat().st_mode & 0o7777
+    with _replacing(target, 0o666) as file:
+        file.write(data)
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
+
+
+@contextmanager
+def _replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
+    """A new file, made with a mode, which takes the place of `path` where nothing fails."""
+    draft = path.with_name(f"{DRAFT}{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            if mode is None and target.exists():
-                mode = target.stat().st_mode & 0o7777
-            if mode is not None:
-                draft.chmod(mode)
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(target)
-    except (OSError, UnicodeError):
+        draft.replace(path)
+    except BaseException:
         draft.unlink(missing_ok=True)
         raise

@@ -273,6 +273,11 @@ class StatusReader:
         return pending_reason(entry, trunk.fingerprint(stack.id), now)
 
 
+def _is_interrupted_adoption(entry: LedgerEntry) -> bool:
+    is_adoption = entry.operation is not None and entry.operation.kind == "adopt"
+    return is_adoption and not (entry.is_known or entry.result)
+
+
 def _promotion(lookup: PromotionLookup, environment: str) -> PromotionStatus:
     """One environment's; a record that cannot be read hides nothing else."""
     try:

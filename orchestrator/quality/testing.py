@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import posixpath
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -258,9 +257,7 @@ class ModuleTests:
     def _save_result(self, result: CheckedModule) -> None:
         memory = self._memory(result.id)
         private(memory.parent)
-        draft = memory.with_suffix(f".{os.getpid()}")
-        write_private(draft, json.dumps(result.document()).encode())
-        draft.replace(memory)
+        write_private(memory, json.dumps(result.document()).encode())
 
 
 def module_workdir(

@@ -210,10 +210,9 @@ class Folder:
 
     def _put(self, path: Path, data: bytes) -> None:
         """Write a file that only its owner may read, whole or not at all."""
-        draft = path.with_name(f"{HIDDEN}{os.getpid()}.new")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(path, data, draft=draft)
+            write_private(path, data)
         except OSError as error:
             raise _unwritable(path, error) from error
 

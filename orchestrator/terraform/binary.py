@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.atomic_files import write_private
 from orchestrator.errors import BinaryError
 from orchestrator.process import Command, Supervisor
 from orchestrator.terraform.embedded import embedded_executable
@@ -207,6 +208,4 @@ def _remembered(memory: Path) -> dict[str, list[str]]:
 
 def _remember(memory: Path, versions: Mapping[str, list[str]]) -> None:
     memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = memory.with_name(f".{memory.name}.{os.getpid()}")
-    draft.write_text(json.dumps(versions), encoding="utf-8")
-    draft.replace(memory)
+    write_private(memory, json.dumps(versions).encode())

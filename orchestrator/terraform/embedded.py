@@ -12,6 +12,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from orchestrator.atomic_files import write_private
 from orchestrator.errors import BinaryError
 
 ADVICE = (
@@ -62,7 +63,4 @@ def _is_current(path: Path, script: str) -> bool:
 
 def _write_executable(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.chmod(0o755)
-    draft.replace(path)
+    write_private(path, text.encode(), executable=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.atomic_files import write_private
 from orchestrator.errors import InterruptedRunError, ProcessError, TerraformError
 from orchestrator.process import Command, Completed, Supervisor
 from orchestrator.repository.lock_file import LOCK_FILE
@@ -59,9 +59,7 @@ class _Marker:
             return None
 
     def write(self, data_dir: Path) -> None:
-        draft = data_dir / f".{MARKER}.{os.getpid()}"
-        draft.write_text(json.dumps(vars(self)), encoding="utf-8")
-        draft.replace(data_dir / MARKER)
+        write_private(data_dir / MARKER, json.dumps(vars(self)).encode())
 
 
 class Initializer:

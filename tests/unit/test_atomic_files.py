@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from orchestrator.atomic_files import write_text
+from orchestrator.atomic_files import write_private, write_text
 
 
 def test_a_new_file_and_its_permissions(tmp_path: Path) -> None:
@@ -36,3 +37,21 @@ def test_what_fails_leaves_what_was_there_and_no_draft(tmp_path: Path) -> None:
         write_text(path, "after \ud800")
     assert path.read_text() == "before"
     assert [entry.name for entry in tmp_path.iterdir()] == ["infra.yaml"]
+
+
+def test_many_write_one_file_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "net.tfrc"
+    texts = [bytes([65 + number]) * 50_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(10):
+            list(pool.map(lambda text: write_private(path, text), texts))
+    assert path.read_bytes() in texts
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["net.tfrc"]
+
+
+def test_where_nothing_can_be_written_no_draft_stays(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_private(tmp_path / "folder", b"text")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]

@@ -102,9 +102,8 @@ class ChecksumCache:
 
     def _write(self, checksums: Mapping[str, str]) -> None:
         """Best effort: without the file the checksum is computed again."""
-        draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
-            write_private(self._path, json.dumps(dict(checksums)).encode(), draft=draft)
+            write_private(self._path, json.dumps(dict(checksums)).encode())
 
 
 def _identity(folder: Path, files: Sequence[Path]) -> str:
