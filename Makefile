@@ -24,7 +24,7 @@ EXAMPLE := --repository example/infrastructure --trunk main --environment dev --
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-svg gallery test modules soak real-aws real-google lint format bench upgrade clean
+.PHONY: help demo demo-svg gallery test portal-test modules soak real-aws real-google lint format bench upgrade clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,12 +39,23 @@ gallery: $(VENV)/.dev ## Make the pictures of docs/gallery.md again; this wants 
 	@$(BIN)/python -m tests.support.gallery
 
 test: $(VENV)/.dev $(VENV)/.tools ## Run the tests.
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not soak and not real" --durations=20 --durations-min=1
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not soak and not real and not portal" --durations=20 --durations-min=1
 
 coverage: $(VENV)/.dev $(VENV)/.tools ## Run the tests, and print how much of each branch they cover; a third slower.
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal -m "not soak and not real"; status=$$?; \
+	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal -m "not soak and not real and not portal"; status=$$?; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
+
+# The accessibility checks of axe-core run in the page itself.
+AXE := axe-core@4.14.1
+portal-test: $(VENV)/.dev ## Test the pages of the portal in Chromium: every width, light and dark, axe-core.
+	@command -v chromium chromium-browser google-chrome chrome >/dev/null || { \
+	  echo "The tests of the portal's pages are skipped: there is no Chromium (apt-get install chromium)"; exit; }; \
+	[ -f $(VENV)/axe/node_modules/axe-core/axe.min.js ] || \
+	  npm install --silent --ignore-scripts --no-audit --no-fund --no-save --prefix $(VENV)/axe '$(AXE)' || { \
+	  echo "The tests of the portal's pages are skipped: npm could not install $(AXE)"; exit; }; \
+	AXE_CORE=$(abspath $(VENV))/axe/node_modules/axe-core/axe.min.js \
+	  $(BIN)/python -m pytest -n 2 -m portal tests/portal
 
 modules: $(VENV)/.dev ## Run the tests of infra/modules, on simulated providers.
 	@$(BIN)/infra test --all --simulated

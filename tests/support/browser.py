@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ class Browser:
         self._in = os.fdopen(receiving, "rb")
         self._number = 0
         self._left = b""
+        # Events of pages, by session, until somebody asks for them.
+        self._events: dict[str, list[dict[str, Any]]] = {}
 
     def picture(
         self,
@@ -69,6 +72,15 @@ class Browser:
         self._call("Target.closeTarget", {"targetId": target})
         return base64.b64decode(data)
 
+    def open_page(self) -> BrowserPage:
+        """An empty page to work with."""
+        target = self._call("Target.createTarget", {"url": "about:blank"})["targetId"]
+        session = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
+        page = BrowserPage(self, session)
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            page.call(f"{domain}.enable")
+        return page
+
     def close(self) -> None:
         """End it."""
         self._call("Browser.close", {})
@@ -83,6 +95,8 @@ class Browser:
         self._out.write(json.dumps(message).encode() + b"\0")
         while True:
             answer = self._next()
+            if "method" in answer:
+                self._events.setdefault(answer.get("sessionId", ""), []).append(answer)
             if answer.get("id") == self._number:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")
@@ -101,6 +115,67 @@ class Browser:
         first, _, self._left = self._left.partition(b"\0")
         answer: dict[str, Any] = json.loads(first)
         return answer
+
+
+@dataclass(frozen=True)
+class BrowserPage:
+    """One page of a browser, for tests that look at it, press keys and run scripts."""
+
+    browser: Browser
+    session: str
+
+    def call(self, method: str, **params: Any) -> Any:
+        """A command of the DevTools protocol."""
+        return self.browser._call(method, params, self.session)
+
+    def show(self, url: str, *, width: int = 1440, dark: bool = False, media: str = "") -> None:
+        """Load an address in a window of this width, in pixels."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
+        self.take_events()
+        self.call("Page.navigate", url=url)
+        self.wait_for_load()
+
+    def wait_for_load(self) -> None:
+        """Wait until a page has loaded since events were taken last."""
+        while not any(event["method"] == "Page.loadEventFired" for event in self._kept()):
+            event = self.browser._next()
+            if "method" in event:
+                self.browser._events.setdefault(event.get("sessionId", ""), []).append(event)
+
+    def run(self, script: str) -> Any:
+        """The value of an expression, or of the promise that it is; RuntimeError where it throws."""
+        answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"])
+        return answer["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """Press a key: `Tab`, `Enter`."""
+        code = {"Tab": 9, "Enter": 13}[key]
+        text = {"text": "\r"} if key == "Enter" else {}
+        for kind in ("keyDown", "keyUp"):
+            self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text
+            )
+
+    def picture(self, height: int = 900, width: int = 1440) -> bytes:
+        """A PNG of the top of the page."""
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        data: str = self.call("Page.captureScreenshot", format="png", clip=clip)["data"]
+        return base64.b64decode(data)
+
+    def take_events(self) -> list[dict[str, Any]]:
+        """What has happened since the last time: messages, exceptions, requests, dialogs."""
+        events = list(self._kept())
+        self._kept().clear()
+        return events
+
+    def _kept(self) -> list[dict[str, Any]]:
+        return self.browser._events.setdefault(self.session, [])
 
 
 @contextmanager
