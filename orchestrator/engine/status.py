@@ -218,10 +218,7 @@ class StatusReader:
                 return elsewhere
         if is_live:
             return "running", "", ""
-        # An entry without a commit or a result is what an interrupted adoption leaves.
-        if blob is not None and (
-            entry is None or not (entry.is_known or entry.result or entry.is_unfinished)
-        ):
+        if blob is not None and (entry is None or _is_interrupted_adoption(entry)):
             why = "it has a state, and nothing says which commit made it"
             return "unrecorded", why, f"`infra adopt {stack.id}`, when its plan is empty."
         if entry is None:
