@@ -54,8 +54,8 @@ def peak_memory(argv: tuple[str, ...], root: Path, env: Mapping[str, str]) -> fl
     status, peak = Path(f"/proc/{process.pid}/status"), 0
     while process.poll() is None:
         try:
-            told = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-            peak = max(peak, int(told.get("VmHWM", "0").split()[0]))
+            lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+            peak = max(peak, int(lines.get("VmHWM", "0").split()[0]))
         except OSError:
             break
         time.sleep(0.1)

@@ -79,9 +79,11 @@ def measured(name: str, limit: float, work: Callable[[], int]) -> bool:
         found = work()
         seconds.append(time.process_time() - began)
     middle = statistics.median(seconds)
-    held = middle <= limit
-    print(f"policy: {name} {middle:.3f} s, {found:,} found; limit {limit} {'holds' if held else 'MISSED'}")
-    return held
+    is_within = middle <= limit
+    print(
+        f"policy: {name} {middle:.3f} s, {found:,} found; limit {limit} {'holds' if is_within else 'MISSED'}"
+    )
+    return is_within
 
 
 def main() -> int:
@@ -102,12 +104,12 @@ def main() -> int:
         extracted = time.process_time() - began
         print(f"discovery {without:.2f} s, with the guard's facts {extracted:.2f} s")
         guard_rules = project.config.guard
-        held = [
+        is_within = [
             measured("own rules", 0.1, lambda: len(evaluate(plan, json.loads(raw), policy, at))),
             measured("Rego", 0.8, lambda: len(rules.evaluate(raw, folder))),
             measured("guard", 1.0, lambda: len(check_project(project, None, (), guard_rules).findings)),
         ]
-    return 0 if all(held) else 1
+    return 0 if all(is_within) else 1
 
 
 if __name__ == "__main__":

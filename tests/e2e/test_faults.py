@@ -48,18 +48,18 @@ def test_whoever_dies_wherever_nothing_is_lost(
         """Hold the change of a Terraform that outlives infra until somebody looks at what it left."""
         end = time.monotonic() + LIMIT
         while not released.is_set() and time.monotonic() < end:
-            if not one.trigger.armed:
-                asked = one.bucket.requests.count
-                while one.bucket.requests.count == asked and time.monotonic() < end:
+            if not round_.trigger.armed:
+                asked = round_.bucket.requests.count
+                while round_.bucket.requests.count == asked and time.monotonic() < end:
                     time.sleep(0.01)
                 released.set()
             time.sleep(0.01)
 
-    with lab.round(CloudStep(step, 1), target, slow=wait_for_repair if target == "infra" else 0.0) as one:
+    with lab.round(CloudStep(step, 1), target, slow=wait_for_repair if target == "infra" else 0.0) as round_:
         # One stack at a time: what comes of a step must not depend on how far another stack is.
-        finished(one.start("apply", "--all", "--parallelism", "1", *YES))
-        assert one.trigger.struck, [str(step) for step in one.trigger.steps]
-        verdict = repair(one)
+        finished(round_.start("apply", "--all", "--parallelism", "1", *YES))
+        assert round_.trigger.struck, [str(step) for step in round_.trigger.steps]
+        verdict = repair(round_)
         assert not verdict.defects, "\n".join(verdict.defects)
         assert verdict.outcome in outcome.split(" or ")
 
@@ -67,12 +67,12 @@ def test_whoever_dies_wherever_nothing_is_lost(
 @pytest.mark.parametrize("name", ["state cut in the middle", "answer to the state lost"])
 def test_whatever_the_bucket_does_nothing_is_lost(lab: CrashLab, name: str) -> None:
     trouble: Trouble = TROUBLES[name]
-    with lab.round(trouble.at, faults=trouble.faults) as one:
-        done = one.infra("apply", "--all", *YES)
-        assert one.trigger.struck
+    with lab.round(trouble.at, faults=trouble.faults) as round_:
+        done = round_.infra("apply", "--all", *YES)
+        assert round_.trigger.struck
         assert done.code in trouble.codes, done.out + done.err
-        one.bucket.faults.clear()
-        verdict = repair(one)
+        round_.bucket.faults.clear()
+        verdict = repair(round_)
         assert not verdict.defects, "\n".join(verdict.defects)
 
 

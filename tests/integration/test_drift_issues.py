@@ -45,7 +45,7 @@ def test_the_issues_are_what_they_must_be_after_each_of_twenty_nights(
         RandomChecks(github, SEED, settings=Drift(issues=issues)) as nights,
     ):
         for _ in range(NIGHTS):
-            nights.one()
+            nights.play_step()
         assert len(nights.model.ever) > 3
         assert {"edit", "fix", "apply", "a check failed"} <= nights.happened.keys()
 

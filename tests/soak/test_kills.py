@@ -55,9 +55,9 @@ CREATED = ("third", "fourth", "nightly", "sub")
 def labs(
     tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...]
 ) -> Iterator[list[CrashLab]]:
-    made = [CrashLab(tmp_path_factory.mktemp("lab")) for _ in range(SIDE_BY_SIDE)]
-    yield made
-    for lab in made:
+    numbers = [CrashLab(tmp_path_factory.mktemp("lab")) for _ in range(SIDE_BY_SIDE)]
+    yield numbers
+    for lab in numbers:
         lab.close()
 
 
@@ -124,24 +124,24 @@ def test_deleted_ledger(labs: Sequence[CrashLab], capsys: pytest.CaptureFixture[
     def round_of(lab: CrashLab, number: int) -> Row | None:
         draw = random.Random(f"ledger {SEED} {number}")
         step = draw.choice(points)
-        with lab.round(step, act=Round.delete_ledger) as one:
-            done = one.infra("apply", "--all", *YES)
-            return Row(str(step), "ledger", without_ledger(one, done)) if one.trigger.struck else None
+        with lab.round(step, act=Round.delete_ledger) as round_:
+            done = round_.infra("apply", "--all", *YES)
+            return Row(str(step), "ledger", without_ledger(round_, done)) if round_.trigger.struck else None
 
     play_part("ledger", 120, labs, round_of, capsys)
 
 
 def test_named(labs: Sequence[CrashLab], capsys: pytest.CaptureFixture[str]) -> None:
     """Forced: Terraform dies after it created something that the provider then refuses to import."""
-    created = sorted(one for one in WORLD if one.rsplit("/", 1)[-1] in CREATED)
+    created = sorted(lab_item for lab_item in WORLD if lab_item.rsplit("/", 1)[-1] in CREATED)
 
     def round_of(lab: CrashLab, number: int) -> Row | None:
         draw = random.Random(f"named {SEED} {number}")
         target = draw.choice(created)
         step = CloudStep(f"after create {target.rsplit('/', 1)[-1]}", 1)
-        with lab.round(step, "both") as one:
-            finished(one.start("apply", "--all", *YES))
-            return Row(str(step), "both", named_first(one, target)) if one.trigger.struck else None
+        with lab.round(step, "both") as round_:
+            finished(round_.start("apply", "--all", *YES))
+            return Row(str(step), "both", named_first(round_, target)) if round_.trigger.struck else None
 
     play_part("named", 40, labs, round_of, capsys)
 
@@ -174,10 +174,10 @@ def play_part(
 
 def steps(lab: CrashLab) -> list[CloudStep]:
     """The steps that an apply passes, of each name the first few."""
-    with lab.round() as one:
-        done = one.infra("apply", "--all", *YES)
+    with lab.round() as round_:
+        done = round_.infra("apply", "--all", *YES)
         assert done.code == 0, done.out + done.err
-        found = sorted(set(one.trigger.steps), key=lambda step: (step.name, step.nth))
+        found = sorted(set(round_.trigger.steps), key=lambda step: (step.name, step.nth))
     taken: Counter[str] = Counter()
     kept = []
     for step in found:
@@ -197,20 +197,20 @@ def cut_off(
     skew: float = 0.0,
 ) -> Row | None:
     """One apply that is interrupted; None when it passed by another way and nobody died."""
-    with lab.round(step, target, slow=SLOW if target == "infra" else 0.0, skew=skew) as one:
-        finished(one.start("apply", "--all", *YES))
-        if not one.trigger.struck:
+    with lab.round(step, target, slow=SLOW if target == "infra" else 0.0, skew=skew) as round_:
+        finished(round_.start("apply", "--all", *YES))
+        if not round_.trigger.struck:
             return None
-        verdict = repair(one, killed_again_after=killed_again_after)
+        verdict = repair(round_, killed_again_after=killed_again_after)
         return Row(str(step), target, verdict)
 
 
 def suffer(lab: CrashLab, name: str, trouble: Trouble) -> Row:
     """One apply whose bucket is in trouble."""
-    with lab.round(trouble.at, faults=trouble.faults) as one:
-        done = one.infra("apply", "--all", *YES)
-        one.bucket.faults.clear()
-        verdict = repair(one)
+    with lab.round(trouble.at, faults=trouble.faults) as round_:
+        done = round_.infra("apply", "--all", *YES)
+        round_.bucket.faults.clear()
+        verdict = repair(round_)
         said = f"exit {done.code} after {done.seconds:.0f} s\n{done.out}\n{done.err}"
         verdict.insist(done.code in trouble.codes and "Traceback" not in said, said)
         return Row(name, f"exit {done.code}", verdict)
@@ -228,8 +228,8 @@ def side_by_side(
     Gives `rows` with theirs added. A round that raises is a defect; defects are told as they are found.
     """
     free: SimpleQueue[CrashLab] = SimpleQueue()
-    for one in labs:
-        free.put(one)
+    for lab_item in labs:
+        free.put(lab_item)
 
     def turn(item: T) -> None:
         if time.monotonic() > end:

@@ -28,14 +28,14 @@ def test_two_thousand_modules(terraform_argv: tuple[str, ...], tmp_path: Path) -
         values.mkdir(parents=True)
         providers.mkdir()
         states.mkdir()
-        found = list(misses(terraform_argv, values, generate(seed, MODULES)))
-        found += provider_misses(terraform_argv, providers, seed, PROVIDERS)
-        found += remote_state_misses(terraform_argv, states, seed, STATES)
+        differences = list(misses(terraform_argv, values, generate(seed, MODULES)))
+        differences += provider_misses(terraform_argv, providers, seed, PROVIDERS)
+        differences += remote_state_misses(terraform_argv, states, seed, STATES)
         for root in range(ROOTS):
             roots = folder / f"root-{root}"
             roots.mkdir()
-            found += variable_misses(terraform_argv, roots, seed * ROOTS + root)
-        assert not found, found
+            differences += variable_misses(terraform_argv, roots, seed * ROOTS + root)
+        assert not differences, differences
         return "passed"
 
     play_rounds("differential", 17, play)

@@ -25,7 +25,7 @@ def test_two_hundred_nights(tmp_path: Path) -> None:
         settings, seed = Drift(issues=ISSUES[number % 2]), SEED * 1_000 + number
         with ServedGitHub(folder) as github, RandomChecks(github, seed, settings=settings) as nights:
             for _ in range(NIGHTS):
-                nights.one()
+                nights.play_step()
         return f"passed ({ISSUES[number % 2]})"
 
     play_rounds("nights", 20, play)

@@ -57,14 +57,14 @@ class ServedGitHub(Served):
 
     def pull(self, number: int) -> IssueRecord:
         """A pull request as the server knows it; `.pull` has what an issue has not."""
-        with self.place as place:
-            issue: IssueRecord = place.pull(number)
+        with self.place as repository:
+            issue: IssueRecord = repository.pull(number)
             return issue
 
     def issue(self, number: int) -> IssueRecord:
         """An issue as the server knows it."""
-        with self.place as place:
-            record: IssueRecord = place.issue(number)
+        with self.place as repository:
+            record: IssueRecord = repository.issue(number)
             return record
 
     def head(self, number: int) -> str:
@@ -75,14 +75,14 @@ class ServedGitHub(Served):
 
     def issues(self, state: str = "all") -> list[IssueRecord]:
         """The issues that are no pull requests, by number."""
-        with self.place as place:
-            records: list[IssueRecord] = list(place.repository.issues.values())
+        with self.place as repository:
+            records: list[IssueRecord] = list(repository.repository.issues.values())
             return [issue for issue in records if not issue.pull and state in ("all", issue.state)]
 
     def open_issue(self, title: str, author: str = "ada", body: str = "", labels: Sequence[str] = ()) -> int:
         """Open an issue; its number."""
-        with self.place as place:
-            return issues.open_issue(place, author, title, body, labels).number
+        with self.place as repository:
+            return issues.open_issue(repository, author, title, body, labels).number
 
     def review(
         self, number: int, user: str = "bert", state: str = "APPROVED", commit: str = "", body: str = ""
@@ -94,12 +94,12 @@ class ServedGitHub(Served):
 
     def dismiss(self, number: int, review: int, by: str = "olga") -> None:
         """Dismiss a review."""
-        with self.place as place:
-            issue = place.pull(number)
+        with self.place as repository:
+            issue = repository.pull(number)
             next(
                 review_record for review_record in issue.reviews if review_record.id == review
             ).state = "DISMISSED"
-            place.note(
+            repository.note(
                 issue,
                 "review_dismissed",
                 by,
@@ -116,13 +116,13 @@ class ServedGitHub(Served):
 
     def unlabel(self, number: int, name: str, by: str = "olga") -> None:
         """Take a label off."""
-        with self.place as place:
-            issues.remove_label(place, place.issue(number), by, name)
+        with self.place as repository:
+            issues.remove_label(repository, repository.issue(number), by, name)
 
     def close(self, number: int, by: str = "olga") -> None:
         """Close an issue or a pull request."""
-        with self.place as place:
-            issues.close(place, place.issue(number), by)
+        with self.place as repository:
+            issues.close(repository, repository.issue(number), by)
 
     def merge(self, number: int, method: str = "merge", by: str = "olga") -> str:
         """Merge (merge, squash, rebase); the commit on trunk."""
@@ -133,24 +133,26 @@ class ServedGitHub(Served):
 
         Each is merged onto the one before it, as GitHub's queue does; `land` then moves trunk.
         """
-        with self.place as place:
-            tip = base = place.git.heads()["main"]
+        with self.place as repository:
+            tip = base = repository.git.heads()["main"]
             for number in numbers:
-                issue = place.pull(number)
-                tree = place.git.merge_tree(tip, issue.pull.head)
+                issue = repository.pull(number)
+                tree = repository.git.merge_tree(tip, issue.pull.head)
                 assert tree, f"#{number} conflicts"
-                text = f"Merge pull request #{number} from {place.repository.owner}/{issue.pull.head_ref}"
-                tip = place.git.write_commit(tree, (tip, issue.pull.head), text, place.now())
+                text = (
+                    f"Merge pull request #{number} from {repository.repository.owner}/{issue.pull.head_ref}"
+                )
+                tip = repository.git.write_commit(tree, (tip, issue.pull.head), text, repository.now())
             name = f"refs/heads/gh-readonly-queue/main/pr-{numbers[-1]}-{base}"
-            place.git.set_ref(name, tip)
+            repository.git.set_ref(name, tip)
         return {"head_sha": tip, "head_ref": name, "base_sha": base, "base_ref": "refs/heads/main"}
 
     def land(self, group: Mapping[str, str]) -> str:
         """The queue's checks were green: trunk is its head now, and its pull requests are merged."""
-        with self.place as place:
-            place.git.set_ref("refs/heads/main", group["head_sha"])
-            place.git.set_ref(group["head_ref"], "")
-            pulls.sync(place)
+        with self.place as repository:
+            repository.git.set_ref("refs/heads/main", group["head_sha"])
+            repository.git.set_ref(group["head_ref"], "")
+            pulls.sync(repository)
         return group["head_sha"]
 
     # What was written
@@ -161,24 +163,24 @@ class ServedGitHub(Served):
 
     def checks(self, sha: str, name: str = "") -> list[CheckRun]:
         """All checks of a commit, oldest first."""
-        with self.place as place:
-            return commits.checks_of(place, sha, name=name, latest=False)[::-1]
+        with self.place as repository:
+            return commits.checks_of(repository, sha, name=name, latest=False)[::-1]
 
     def statuses(self, sha: str) -> dict[str, Status]:
         """The latest status of each context."""
-        with self.place as place:
-            return {status.context: status for status in commits.statuses_of(place, sha, latest=True)}
+        with self.place as repository:
+            return {status.context: status for status in commits.statuses_of(repository, sha, latest=True)}
 
     def deployments(self) -> list[Deployment]:
         """The deployments, oldest first."""
-        with self.place as place:
-            return list(place.repository.deployments)
+        with self.place as repository:
+            return list(repository.repository.deployments)
 
     @property
     def dispatches(self) -> list[Dispatch]:
         """The workflows that were asked for, oldest first."""
-        with self.place as place:
-            return list(place.repository.dispatches)
+        with self.place as repository:
+            return list(repository.repository.dispatches)
 
     @property
     def requests(self) -> list[tuple[str, str, int]]:
@@ -217,16 +219,16 @@ class ServedGitHub(Served):
         the event is written to a file first.
         """
         path = Path(more.get("GITHUB_EVENT_PATH") or self.event_file(event, number))
-        with self.place as place:
-            variables = payloads.event_variables(place, event, number)
+        with self.place as repository:
+            variables = payloads.event_variables(repository, event, number)
             run = int(more.get("GITHUB_RUN_ID", RUN))
-            if run not in [run.id for run in place.repository.runs]:
+            if run not in [run.id for run in repository.repository.runs]:
                 commit = more.get("GITHUB_SHA", variables["GITHUB_SHA"])
                 workflow_run = WorkflowRun(
                     run, "infra-apply.yml", event, "main", commit, "in_progress", "", "ada", ""
                 )
-                workflow_run.created_at = place.now()
-                place.repository.runs.append(workflow_run)
+                workflow_run.created_at = repository.now()
+                repository.repository.runs.append(workflow_run)
         files = {name: self.folder / name.lower() for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
         return {
             "CI": "true",
@@ -260,9 +262,9 @@ class ServedGitHub(Served):
         `more` are fields that replace the event's own: `action="labeled"`, `before=SHA`, `inputs={…}`,
         `merge_group={…}` (as `queue` gives it), `comment=ID` (of an issue_comment; the newest by default).
         """
-        with self.place as place:
+        with self.place as repository:
             actor = str(more.pop("sender", "ada"))
-            event_payloads = payloads.Payloads(place, ApiDocuments(self.server.world, self.url))
+            event_payloads = payloads.Payloads(repository, ApiDocuments(self.server.world, self.url))
             payload = event_payloads.of(kind, number, actor, more)
         path = self.folder / f"event-{kind}-{number}-{len(list(self.folder.glob('event-*')))}.json"
         path.write_text(json.dumps(payload))

@@ -214,8 +214,8 @@ class Served:
 
     def branches(self) -> dict[str, str]:
         """The commit of each branch."""
-        with self.place as place:
-            heads: dict[str, str] = place.git.heads()
+        with self.place as repository_data:
+            heads: dict[str, str] = repository_data.git.heads()
             return heads
 
     @property
@@ -225,5 +225,5 @@ class Served:
 
     def delete_branch(self, branch: str) -> None:
         """Delete a branch."""
-        with self.place as place:
-            place.git.set_ref(f"refs/heads/{branch}", "")
+        with self.place as repository_data:
+            repository_data.git.set_ref(f"refs/heads/{branch}", "")

@@ -52,7 +52,7 @@ def found_in(case: str, edited: frozenset[str]) -> tuple[DriftedResource, ...]:
     """What a check finds when those resources and no others are not as they were applied."""
     whole, _ = recorded(case)
     parts = {
-        name: [one for one in whole.get(name, ()) if one["address"] in edited]
+        name: [item for item in whole.get(name, ()) if item["address"] in edited]
         for name in ("resource_drift", "resource_changes")
     }
     raw = {**whole, **parts}
@@ -143,7 +143,7 @@ class RandomChecks:
     def __exit__(self, *_: object) -> None:
         self.host.close()
 
-    def one(self) -> None:
+    def play_step(self) -> None:
         """A day and its night: things happen, the checks run, the issues are told, the model compares."""
         self.night += 1
         for _ in range(self.random.randrange(4)):
@@ -169,7 +169,7 @@ class RandomChecks:
         environments = self.model.open
         if not by_stack:
             environments = {self.stacks[id_].environment for id_ in self.model.drifting}
-        titles = sorted(one.title for one in opened)
+        titles = sorted(item.title for item in opened)
         assert titles == sorted(f"Drift in {name}" for name in environments), f"night {self.night}"
         if by_stack:
             for issue in self._issues():
@@ -224,7 +224,7 @@ class RandomChecks:
         if not opened or self.settings.issues != "stack":
             return
         if self._chance("a person closed an issue", 0.1):
-            issue = self.random.choice([one for one in opened if one.labels] or opened)
+            issue = self.random.choice([item for item in opened if item.labels] or opened)
             if not issue.labels:
                 return
             self.github.close(issue.number)
@@ -249,11 +249,11 @@ class RandomChecks:
             self.model.seen(stack.id, stack.loud)
             result = replace(result, resources=found_in(stack.case, frozenset(stack.edited)))
             result = replace(result, result="drifted" if result.loud else "clean")
-        found = add_history(result, stack.record)
+        history = add_history(result, stack.record)
         at, run = self._at, f"D{self.night}"
-        after = update_record(stack.record, found, stack.entry, str(stack.generation), run=run, at=at)
+        after = update_record(stack.record, history, stack.entry, str(stack.generation), run=run, at=at)
         event, stack.record = name_event(stack.record, after), after
-        return add_saved_history(found, after, event)
+        return add_saved_history(history, after, event)
 
     def _tell(self, results: Mapping[str, StackDrift]) -> None:
         known = {stack.id: stack.environment for stack in self.stacks.values() if stack.on_trunk}

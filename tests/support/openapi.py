@@ -159,10 +159,8 @@ def _mistakes(pointer: str, document: str) -> tuple[str, ...]:
     mistakes = []
     for error in _validator(pointer).iter_errors(json.loads(document)):
         closest = best_match(error.context) if error.context else None
-        place = "/".join(str(part) for part in error.absolute_path)
-        mistakes.append(
-            f"{place}: {error.message[:300]}" + (f" ({closest.message[:200]})" if closest else "")
-        )
+        text = "/".join(str(part) for part in error.absolute_path)
+        mistakes.append(f"{text}: {error.message[:300]}" + (f" ({closest.message[:200]})" if closest else ""))
     return tuple(mistakes)
 
 

@@ -113,6 +113,6 @@ def plan_both_ways(
     run("apply", "-auto-approve", "-input=false")
     (folder / "main.tf").write_text(after)
     run("plan", "-out=plan", "-input=false")
-    shown = json.loads(run("show", "-json", "plan"))
+    document = json.loads(run("show", "-json", "plan"))
     ours = read_plan_file(folder / "plan", lambda source: BUILT_IN_SCHEMA)
-    return json.loads(json.dumps(comparable(ours))), comparable(shown)
+    return json.loads(json.dumps(comparable(ours))), comparable(document)

@@ -54,8 +54,8 @@ def random_roots(seed: int, count: int) -> tuple[str, str]:
     chance = random.Random(seed)
     bodies = {f"r{number}": _resource(chance) for number in range(count)}
     before = [_VARIABLES, _ANCHOR % "one", *_blocks(bodies), _outputs(chance)]
-    kept = {name: body for name, body in bodies.items() if chance.random() < 0.8}
-    changed = {name: _resource(chance) if chance.random() < 0.6 else body for name, body in kept.items()}
+    remaining = {name: body for name, body in bodies.items() if chance.random() < 0.8}
+    changed = {name: _resource(chance) if chance.random() < 0.6 else body for name, body in remaining.items()}
     added = {f"n{number}": _resource(chance) for number in range(count - len(changed))}
     moved = [name for name in changed if chance.random() < 0.1]
     renamed = {(f"m_{name}" if name in moved else name): body for name, body in changed.items()}

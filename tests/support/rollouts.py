@@ -44,8 +44,8 @@ class Rollout:
             render(self.target, SOURCE)[".github/workflows/infra-apply.yml"]
         )["jobs"]
         self.commit = self.ci.github.trunk
-        with self.ci.github.place as place:
-            self.run = runs.start_run(place, "infra-apply.yml", "push", "main", self.commit, "olga").id
+        with self.ci.github.place as repository:
+            self.run = runs.start_run(repository, "infra-apply.yml", "push", "main", self.commit, "olga").id
 
     def advance(self) -> None:
         """Start every job whose turn it is, and execute what may begin, until nothing more happens."""
@@ -65,8 +65,8 @@ class Rollout:
 
     def approve(self, environment: str, by: str) -> None:
         """Approve the gate of an environment as one of its reviewers."""
-        with self.ci.github.place as place:
-            runs.review_run(place, self.run, f"{environment}-approval", by)
+        with self.ci.github.place as repository:
+            runs.review_run(repository, self.run, f"{environment}-approval", by)
 
     def waiting(self) -> list[str]:
         """The jobs that wait, for reviewers or for their turn."""
@@ -94,9 +94,9 @@ class Rollout:
         """Whether a job is in progress, started on GitHub first when it was not."""
         if name not in self.open:
             concurrency = job.get("concurrency") or {}
-            with self.ci.github.place as place:
+            with self.ci.github.place as repository:
                 self.open[name] = runs.start_job(
-                    place,
+                    repository,
                     self.run,
                     name,
                     environment=job.get("environment", ""),
@@ -106,13 +106,13 @@ class Rollout:
         return self._status(name) == "in_progress"
 
     def _status(self, name: str) -> str:
-        with self.ci.github.place as place:
-            run = runs.find_run(place.repository, self.run)
+        with self.ci.github.place as repository:
+            run = runs.find_run(repository.repository, self.run)
             return next(job.status for job in run.jobs if job.id == self.open[name])
 
     def _finish(self, name: str, conclusion: str) -> None:
-        with self.ci.github.place as place:
-            runs.finish_job(place, self.run, self.open.pop(name), conclusion)
+        with self.ci.github.place as repository:
+            runs.finish_job(repository, self.run, self.open.pop(name), conclusion)
         self.outcomes[name] = conclusion
 
     def _execute(self, name: str) -> str:

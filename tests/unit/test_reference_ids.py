@@ -47,7 +47,9 @@ def test_ids_in_mocks_fit() -> None:
         for path in INFRA.glob("modules/*/tests/*.tftest.hcl")
     }
     assert "infra-mock@" in "".join(mocks["modules/github-identity/tests/identity.tftest.hcl"])
-    assert {path: found for path, texts in mocks.items() if (found := list(unfit("".join(texts))))} == {}
+    assert {
+        path: unfit_ids for path, texts in mocks.items() if (unfit_ids := list(unfit("".join(texts))))
+    } == {}
 
 
 def test_ids_in_examples_fit() -> None:
@@ -56,7 +58,7 @@ def test_ids_in_examples_fit() -> None:
         for path in INFRA.glob("modules/*/examples/**/*.tf")
     }
     assert examples
-    assert {path: found for path, text in examples.items() if (found := list(unfit(text)))} == {}
+    assert {path: unfit_ids for path, text in examples.items() if (unfit_ids := list(unfit(text)))} == {}
 
 
 @pytest.mark.parametrize(

@@ -154,8 +154,8 @@ MISTAKES = [
 def test_a_mistake_names_line_key_and_what_would_be_right(
     text: str, line: int, key: str | None, words: str
 ) -> None:
-    found = {(mistake.line, mistake.key): mistake.message for mistake in mistakes_of(text)}
-    assert words in found[(line, key)]
+    messages = {(mistake.line, mistake.key): mistake.message for mistake in mistakes_of(text)}
+    assert words in messages[(line, key)]
 
 
 def test_a_value_that_stands_in_place_of_a_variable_name_is_not_repeated() -> None:

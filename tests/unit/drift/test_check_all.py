@@ -120,10 +120,10 @@ def test_what_a_provider_fills_in_after_an_apply_is_the_baseline() -> None:
     assert list(record.baseline) == ["a_b.c x"]
     again = mark_baseline(drifted(filled_in()), record, FRESH)
     assert again.result == "clean"
-    kept = check(record, again, "2026-01-02T00:00:00Z", FRESH)
-    assert kept.baseline == record.baseline
-    assert mark_baseline(drifted(filled_in("other")), kept, FRESH).result == "drifted"
-    assert mark_baseline(drifted(filled_in(), address="a_b.new"), kept, FRESH).result == "drifted"
+    results = check(record, again, "2026-01-02T00:00:00Z", FRESH)
+    assert results.baseline == record.baseline
+    assert mark_baseline(drifted(filled_in("other")), results, FRESH).result == "drifted"
+    assert mark_baseline(drifted(filled_in(), address="a_b.new"), results, FRESH).result == "drifted"
 
 
 NO_BASELINE = [
@@ -221,9 +221,9 @@ def test_what_is_too_much(text: str, throttled: bool) -> None:
 def test_a_pause_is_for_all_and_there_are_only_so_many() -> None:
     pace = Throttle(pauses=(0.05, 0.05))
     assert pace.slow_down(0)
-    told: list[str] = []
-    pace.wait(told.append)
-    assert told == ["asked too much: waiting 0 s"]
+    notes: list[str] = []
+    pace.wait(notes.append)
+    assert notes == ["asked too much: waiting 0 s"]
     assert pace.slow_down(1)
     assert not pace.slow_down(2)
     assert pace.slow_down(0), "another stack has its own"

@@ -361,12 +361,12 @@ def test_what_another_resource_of_the_stack_sets_is_noise(
 
 
 def test_a_list_whose_members_moved_is_told_as_a_whole() -> None:
-    one, two, new = {"k": 1}, {"k": 2}, {"k": 0}
-    change = {"actions": ["no-op"], "before": {"a": [new, one, two]}, "after": {"a": [new, one, two]}}
-    data = plan_json({"before": {"a": [one, two]}, "after": {"a": [new, one, two]}}, change)
+    first, two, new = {"k": 1}, {"k": 2}, {"k": 0}
+    change = {"actions": ["no-op"], "before": {"a": [new, first, two]}, "after": {"a": [new, first, two]}}
+    data = plan_json({"before": {"a": [first, two]}, "after": {"a": [new, first, two]}}, change)
     (attribute,) = classified(data, DriftFacts({"x_y.z": SET}))["x_y.z"].attributes
     assert attribute.path == "a"
-    data = plan_json({"before": {"a": [one, two, new]}, "after": {"a": [new, one, two]}}, change)
+    data = plan_json({"before": {"a": [first, two, new]}, "after": {"a": [new, first, two]}}, change)
     (attribute,) = classified(data, DriftFacts({"x_y.z": SET}))["x_y.z"].attributes
     assert attribute.path == "a"
 

@@ -27,6 +27,6 @@ OLD, NEW = "2026-03-05T03:00:00Z", "2026-03-10T03:00:00Z"
     ],
 )
 def test_it_is_told_when_it_is_too_old(beat: Heartbeat | None, words: str) -> None:
-    told = describe_stale("dev", beat, 3 * DAY, NOW)
-    assert words in told
-    assert bool(told) == bool(words)
+    stale = describe_stale("dev", beat, 3 * DAY, NOW)
+    assert words in stale
+    assert bool(stale) == bool(words)

@@ -48,13 +48,13 @@ ALL = stack(
 
 
 def test_each_class_goes_its_own_way() -> None:
-    said: dict[str, Action] = {
+    configured_actions: dict[str, Action] = {
         "reverted": "revert",
         "conflict": "pr",
         "codified": "accept",
         "noise": "accept",
     }
-    decision = decide(ALL, Drift(actions={"dev": said}))
+    decision = decide(ALL, Drift(actions={"dev": configured_actions}))
     assert ways(decision) == {"revert": ("x_y.r",), "pr": ("x_y.c",), "accept": ("x_y.k", "x_y.n")}
     assert decision.skipped == ()
     assert {remediation.digest for remediation in decision.remediations} == {"d" * 64}
@@ -77,8 +77,8 @@ def test_a_baseline_is_taken_over_by_a_persons_word_and_by_infra_yaml() -> None:
     assert ways(decide(alone, Drift(), "accept")) == {"accept": ("x_y.b",)}
     assert ways(decide(replace(alone, result="clean"), Drift(), "accept")) == {"accept": ("x_y.b",)}
     beside = stack(resource("b", "baseline"), resource("k", "codified"))
-    said: dict[str, Action] = {"baseline": "accept", "codified": "accept"}
-    assert ways(decide(beside, Drift(actions={"dev": said}))) == {"accept": ("x_y.b", "x_y.k")}
+    configured_actions: dict[str, Action] = {"baseline": "accept", "codified": "accept"}
+    assert ways(decide(beside, Drift(actions={"dev": configured_actions}))) == {"accept": ("x_y.b", "x_y.k")}
     mixed = decide(stack(resource("b", "baseline", "unmanaged")), Drift(), "accept")
     assert (ways(mixed), len(reasons(mixed))) == ({}, 1)
 
@@ -150,8 +150,11 @@ def test_limits_hold_without_a_person() -> None:
     assert many.remediations == ()
     assert many.skipped[-1].why == "3 changes are more than `drift.limits.max`, 2"
     # However they are put right: one of them by an apply, one by a pull request.
-    said: dict[str, Action] = {"reverted": "revert", "conflict": "pr"}
-    two = decide(stack(resource("a", "reverted"), resource("c", "conflict")), Drift(actions={"dev": said}))
+    configured_actions: dict[str, Action] = {"reverted": "revert", "conflict": "pr"}
+    two = decide(
+        stack(resource("a", "reverted"), resource("c", "conflict")),
+        Drift(actions={"dev": configured_actions}),
+    )
     assert len(two.remediations) == 2
     assert apply_limits(two, RemediationLimits(max=1), NOON).remediations == ()
     closed = apply_limits(decided, RemediationLimits(window=Window(start=time(1), end=time(2))), NOON)

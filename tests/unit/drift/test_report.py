@@ -147,9 +147,11 @@ def test_words() -> None:
 
 
 def test_a_list_is_told_by_the_members_that_came_and_went() -> None:
-    kept = {"port": 1, "ranges": ["r" * 900], "note": ""}
-    gone, new = {"port": 22, "note": "", "off": False}, {"port": 80, "deep": [{"x": None, "y": 2}]}
-    told = format_attribute(DriftedAttribute("rule", "reverted", [kept, gone], [kept, new], [kept, gone]))
+    unchanged = {"port": 1, "ranges": ["r" * 900], "note": ""}
+    removed, new = {"port": 22, "note": "", "off": False}, {"port": 80, "deep": [{"x": None, "y": 2}]}
+    told = format_attribute(
+        DriftedAttribute("rule", "reverted", [unchanged, removed], [unchanged, new], [unchanged, removed])
+    )
     assert told == 'rule: - {"port": 22}, + {"deep": [{"y": 2}], "port": 80}'
     assert format_attribute(DriftedAttribute("a", "unmanaged", None, ["x"], ["x"])) == 'a: + "x"'
     assert format_attribute(DriftedAttribute("a", "unapplied", ["x"], ["x"], ["y"])) == 'a: - "x", + "y"'

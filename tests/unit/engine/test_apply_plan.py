@@ -89,8 +89,8 @@ class ClaimedStack:
         ledgers = Ledgers(
             self.session.context.project, states, {"HOME": str(self.session.context.project.root)}
         )
-        (found,) = StatusReader(self.session.context.project, states, ledgers).of(["dev/net"])
-        return found.status, found.advice
+        (stack_status,) = StatusReader(self.session.context.project, states, ledgers).of(["dev/net"])
+        return stack_status.status, stack_status.advice
 
 
 def _write_lock(bucket: MemoryStorage, who: str = "") -> None:
@@ -180,8 +180,8 @@ def test_a_run_that_ends_while_it_is_looked_for_was_not_cut_off(make_repo: MakeR
     bench = _bench(make_repo)
     operation = bench.entry().operation
     assert operation is not None
-    gone = replace(operation, run="R0", host=this_machine(), pid=1, pid_started="another process")
-    applying = bench.claim.ledger.mark(bench.claim.entry, gone)
+    text = replace(operation, run="R0", host=this_machine(), pid=1, pid_started="another process")
+    applying = bench.claim.ledger.mark(bench.claim.entry, text)
     reads: list[str] = []
 
     def ends_after_its_first_read(call: str, name: str) -> bool:
@@ -202,8 +202,8 @@ def test_a_run_that_was_cut_off_is_not_looked_for_again_and_again(make_repo: Mak
     bench = _bench(make_repo)
     operation = bench.entry().operation
     assert operation is not None
-    gone = replace(operation, run="R0", host=this_machine(), pid=1, pid_started="another process")
-    bench.claim.ledger.mark(bench.claim.entry, gone)
+    text = replace(operation, run="R0", host=this_machine(), pid=1, pid_started="another process")
+    bench.claim.ledger.mark(bench.claim.entry, text)
     other = LedgerRecorder(bench.session, "apply", RecorderOptions(), PlanOptions())
     with pytest.raises(PartialError, match="interrupted"), other.claim(bench.claim.stack):
         pass

@@ -22,12 +22,12 @@ from tests.support.clocks import SleepingClock
 @contextmanager
 def answering(*answers: tuple[int, str]) -> Iterator[tuple[str, list[str]]]:
     """A server that gives one answer after the other, the last one for ever; its address, what was asked."""
-    asked: list[str] = []
+    requested_paths: list[str] = []
 
     class HealthHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = answers[min(len(asked), len(answers) - 1)]
-            asked.append(self.path)
+            status, body = answers[min(len(requested_paths), len(answers) - 1)]
+            requested_paths.append(self.path)
             self.send_response(status)
             if status == 302:
                 self.send_header("Location", "/elsewhere")
@@ -41,7 +41,7 @@ def answering(*answers: tuple[int, str]) -> Iterator[tuple[str, list[str]]]:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}/health", asked
+            yield f"http://127.0.0.1:{server.server_port}/health", requested_paths
         finally:
             server.shutdown()
             thread.join()
@@ -78,9 +78,9 @@ def runner(root: Path, *checks: Check) -> tuple[CheckRunner, SleepingClock]:
     ],
 )
 def test_an_answer_is_judged(answer: tuple[int, str], more: dict[str, object], words: str) -> None:
-    with answering(answer) as (url, asked):
+    with answering(answer) as (url, requested_paths):
         assert probe(HttpCheck("c", url, **more)) == words  # type: ignore[arg-type]
-        assert asked == ["/health"]
+        assert requested_paths == ["/health"]
 
 
 def test_nobody_answers() -> None:
@@ -90,17 +90,17 @@ def test_nobody_answers() -> None:
 
 
 def test_a_wrong_answer_is_asked_for_again(tmp_path: Path) -> None:
-    with answering((500, ""), (500, ""), (200, "")) as (url, asked):
+    with answering((500, ""), (500, ""), (200, "")) as (url, requested_paths):
         checks, clock = runner(tmp_path, HttpCheck("shop", url, retries=2, every=30))
         assert checks.run(()) == (CheckOutcome("shop", ok=True),)
-        assert (len(asked), clock.now) == (3, 60.0)
+        assert (len(requested_paths), clock.now) == (3, 60.0)
 
 
 def test_retries_come_to_an_end(tmp_path: Path) -> None:
-    with answering((500, "")) as (url, asked):
+    with answering((500, "")) as (url, requested_paths):
         checks, _ = runner(tmp_path, HttpCheck("shop", url, retries=1, every=1))
         (outcome,) = checks.run(())
-        assert (outcome.ok, outcome.message, len(asked)) == (False, "answered 500, not 200", 2)
+        assert (outcome.ok, outcome.message, len(requested_paths)) == (False, "answered 500, not 200", 2)
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,11 @@ def test_a_program_is_judged_by_its_exit_code(
 
 
 def test_what_fails_while_it_soaks_ends_the_wait(tmp_path: Path) -> None:
-    with answering((200, ""), (200, ""), (500, "")) as (url, asked):
+    with answering((200, ""), (200, ""), (500, "")) as (url, requested_paths):
         checks, clock = runner(tmp_path, HttpCheck("shop", url, retries=0))
         (failed,) = checks.soak(600)
         assert failed.message == "answered 500, not 200"
-        assert (len(asked), clock.now) == (3, 180.0)
+        assert (len(requested_paths), clock.now) == (3, 180.0)
 
 
 def test_an_interrupt_ends_the_soak(tmp_path: Path) -> None:

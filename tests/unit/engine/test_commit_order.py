@@ -32,11 +32,11 @@ def test_last_weeks_job_may_not(make_repo: MakeRepo) -> None:
     old = repo.head
     new = repo.commit({"x": "1"})
     repo.git("switch", "-q", "--detach", old)
-    found = look(repo, new)
-    assert found
-    assert found[0] == f"superseded by {new[:10]}"
-    assert look(repo, f"{new}+uncommitted") == found
-    assert "revert on trunk" in found[1]
+    view = look(repo, new)
+    assert view
+    assert view[0] == f"superseded by {new[:10]}"
+    assert look(repo, f"{new}+uncommitted") == view
+    assert "revert on trunk" in view[1]
 
 
 def test_a_trunk_that_was_pushed_by_force_needs_a_word(make_repo: MakeRepo) -> None:
@@ -44,17 +44,17 @@ def test_a_trunk_that_was_pushed_by_force_needs_a_word(make_repo: MakeRepo) -> N
     commit = repo.commit({"x": "1"})
     repo.git("reset", "-q", "--hard", "HEAD~1")
     repo.commit({"x": "2"})
-    found = look(repo, commit)
-    assert found
-    assert f"--supersede {commit[:10]}" in found[1]
+    view = look(repo, commit)
+    assert view
+    assert f"--supersede {commit[:10]}" in view[1]
     assert look(repo, commit, commit[:10]) is None
     assert look(repo, commit, commit[:3]) is not None
 
 
 def test_a_commit_that_is_not_here_may_be_newer(make_repo: MakeRepo) -> None:
-    found = look(make_repo(FILES), "d" * 40)
-    assert found
-    assert "git fetch" in found[1]
+    view = look(make_repo(FILES), "d" * 40)
+    assert view
+    assert "git fetch" in view[1]
 
 
 def test_a_branch_that_was_squashed_gives_way_to_trunk(make_repo: MakeRepo) -> None:
@@ -73,6 +73,6 @@ def test_one_branch_does_not_go_over_another(make_repo: MakeRepo) -> None:
     repo.switch("main")
     repo.branch("two")
     repo.commit({"y": "1"})
-    found = look(repo, commit, from_trunk=False)
-    assert found
-    assert "rebase" in found[1]
+    view = look(repo, commit, from_trunk=False)
+    assert view
+    assert "rebase" in view[1]

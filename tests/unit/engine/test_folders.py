@@ -27,7 +27,7 @@ def alive() -> Iterator[int]:
 
 
 @pytest.fixture
-def gone() -> int:
+def dead_pid() -> int:
     """The pid of a process that has ended."""
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
@@ -36,9 +36,9 @@ def gone() -> int:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Folders:
-    made = Folders(tmp_path)
-    made.prepare()
-    return made
+    run_folders = Folders(tmp_path)
+    run_folders.prepare()
+    return run_folders
 
 
 def left_by(folders: Folders, pid: int) -> Path:
@@ -55,8 +55,8 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_plans_of_a_run_that_died_go_and_its_journals_stay(folders: Folders, gone: int) -> None:
-    path = left_by(folders, gone)
+def test_plans_of_a_run_that_died_go_and_its_journals_stay(folders: Folders, dead_pid: int) -> None:
+    path = left_by(folders, dead_pid)
     folders.begin_run("now", NOW)
     assert files(path) == {"dev%2Fapplied/journal.jsonl"}
 
@@ -68,16 +68,16 @@ def test_a_run_that_goes_on_is_let_be(folders: Folders, alive: int) -> None:
     assert files(path) == before
 
 
-def test_a_terraform_that_outlived_its_run_is_let_be(folders: Folders, gone: int, alive: int) -> None:
-    path = left_by(folders, gone)
+def test_a_terraform_that_outlived_its_run_is_let_be(folders: Folders, dead_pid: int, alive: int) -> None:
+    path = left_by(folders, dead_pid)
     write_pid_file(path / "dev%2Fapplied" / PID_FILE, alive, "terraform")
     before = files(path)
     folders.begin_run("now", NOW + 2 * KEPT_DAYS * 86400)
     assert files(path) == before
 
 
-def test_an_old_run_goes_with_its_journals(folders: Folders, gone: int) -> None:
-    path = left_by(folders, gone)
+def test_an_old_run_goes_with_its_journals(folders: Folders, dead_pid: int) -> None:
+    path = left_by(folders, dead_pid)
     folders.begin_run("now", NOW + (KEPT_DAYS - 1) * 86400)
     assert files(path)
     folders.begin_run("then", NOW + (KEPT_DAYS + 1) * 86400)

@@ -61,7 +61,7 @@ class Kept:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Kept:
+def hook_runs(tmp_path: Path) -> Kept:
     return Kept(tmp_path / "kept")
 
 
@@ -73,8 +73,8 @@ def with_program(make_repo: MakeRepo, settings: str, who: str = "trunk") -> Repo
 
 
 @contextmanager
-def running(repo: Repo, kept: Kept, more: Mapping[str, str] | None = None) -> Iterator[HookRunner]:
-    environ = {"PATH": os.environ["PATH"], "KEEP": str(kept.path), **(more or {})}
+def running(repo: Repo, hook_runs: Kept, more: Mapping[str, str] | None = None) -> Iterator[HookRunner]:
+    environ = {"PATH": os.environ["PATH"], "KEEP": str(hook_runs.path), **(more or {})}
     process = HookProcess(Supervisor(), environ, Masker().mask_text)
     runner = HookRunner(load(repo.root), process, {"RUN": "R1", "COMMIT": repo.head})
     try:
@@ -87,16 +87,18 @@ def report_of(stack: str, result: str = "applied") -> StackReport:
     return StackReport(stack, "dev", result)  # type: ignore[arg-type]
 
 
-def test_an_environments_hook_runs_once_and_a_stacks_for_the_stack(make_repo: MakeRepo, kept: Kept) -> None:
+def test_an_environments_hook_runs_once_and_a_stacks_for_the_stack(
+    make_repo: MakeRepo, hook_runs: Kept
+) -> None:
     more = f"stacks: {{dev/b: {{hooks: {{{hook('before_plan', 'bin/hook')}}}}}}}\n"
     repo = with_program(make_repo, config(hook("before_plan", "bin/hook"), more))
-    with running(repo, kept) as runner:
+    with running(repo, hook_runs) as runner:
         for _ in range(2):
             for stack in load(repo.root).stacks.values():
                 runner.before_plan(stack)
-    assert kept.lines == ["trunk before_plan h dev ", "trunk before_plan h dev dev/b"]
-    check_schema(kept.document, "hook")
-    assert kept.document == {
+    assert hook_runs.lines == ["trunk before_plan h dev ", "trunk before_plan h dev dev/b"]
+    check_schema(hook_runs.document, "hook")
+    assert hook_runs.document == {
         "version": 1,
         "event": "before_plan",
         "environment": "dev",
@@ -108,7 +110,7 @@ def test_an_environments_hook_runs_once_and_a_stacks_for_the_stack(make_repo: Ma
     }
 
 
-def test_nothing_of_a_branch_runs(make_repo: MakeRepo, kept: Kept) -> None:
+def test_nothing_of_a_branch_runs(make_repo: MakeRepo, hook_runs: Kept) -> None:
     """Not its program, not its hook, not a hook that it changes; and that is said."""
     repo = with_program(make_repo, config(hook("before_plan", "bin/hook")))
     base = repo.head
@@ -118,70 +120,70 @@ def test_nothing_of_a_branch_runs(make_repo: MakeRepo, kept: Kept) -> None:
     repo.commit(message="Theirs")
     repo.write({"bin/hook": PROGRAM.format(who="uncommitted")})
     stack = load(repo.root).stacks["dev/a"]
-    with running(repo, kept) as runner:
+    with running(repo, hook_runs) as runner:
         runner.before_plan(stack)
         runner.after_stack(stack, report_of("dev/a"))
         runner.after_environment([report_of("dev/a")])
         (note,) = runner.notes()
-    assert kept.lines == ["trunk before_plan h dev "]
+    assert hook_runs.lines == ["trunk before_plan h dev "]
     assert "environments.dev.hooks.before_plan, environments.dev.hooks.after_apply of infra.yaml: " in note
     assert f"not run, since only hooks count that trunk has at {base[:10]}" in note
 
 
-def test_a_branch_does_not_choose_which_branch_is_trunk(make_repo: MakeRepo, kept: Kept) -> None:
+def test_a_branch_does_not_choose_which_branch_is_trunk(make_repo: MakeRepo, hook_runs: Kept) -> None:
     repo = with_program(make_repo, "version: 1\n")
     repo.git("checkout", "--quiet", "-b", "evil")
     repo.write({"infra.yaml": "trunk: evil\n" + config(hook("before_plan", "bin/hook"))})
     repo.commit(message="Theirs")
-    with running(repo, kept) as runner:
+    with running(repo, hook_runs) as runner:
         runner.before_plan(load(repo.root).stacks["dev/a"])
-    assert kept.lines == []
+    assert hook_runs.lines == []
 
 
-def test_trunk_may_be_another_branch_where_trunk_itself_says_so(make_repo: MakeRepo, kept: Kept) -> None:
+def test_trunk_may_be_another_branch_where_trunk_itself_says_so(make_repo: MakeRepo, hook_runs: Kept) -> None:
     repo = with_program(make_repo, "trunk: next\n")
     repo.git("checkout", "--quiet", "-b", "next")
     repo.write({"infra.yaml": "trunk: next\n" + config(hook("before_plan", "bin/hook"))})
     repo.commit(message="Next")
-    with running(repo, kept) as runner:
+    with running(repo, hook_runs) as runner:
         runner.before_plan(load(repo.root).stacks["dev/a"])
-    assert kept.lines == ["trunk before_plan h dev "]
+    assert hook_runs.lines == ["trunk before_plan h dev "]
 
 
-def test_its_files_lie_where_no_folder_above_is_the_checkout(make_repo: MakeRepo, kept: Kept) -> None:
+def test_its_files_lie_where_no_folder_above_is_the_checkout(make_repo: MakeRepo, hook_runs: Kept) -> None:
     """A program that looks for its modules or settings in the folders above finds none of the branch."""
     repo = with_program(make_repo, config(hook("before_plan", "sh, -c, 'pwd > $KEEP'")))
-    with running(repo, kept) as runner:
+    with running(repo, hook_runs) as runner:
         runner.before_plan(load(repo.root).stacks["dev/a"])
-        folder = Path(kept.lines[0])
+        folder = Path(hook_runs.lines[0])
         assert (folder / "bin/hook").exists()
         assert not folder.resolve().is_relative_to(repo.root.resolve())
     assert not folder.exists()
     assert repo.git("worktree", "list", "--porcelain").count("worktree ") == 1
 
 
-def test_a_program_of_the_checkout_is_not_found_by_path(make_repo: MakeRepo, kept: Kept) -> None:
+def test_a_program_of_the_checkout_is_not_found_by_path(make_repo: MakeRepo, hook_runs: Kept) -> None:
     settings = config(hook("before_plan", "hook"))
     repo = with_program(make_repo, settings)
     stack = load(repo.root).stacks["dev/a"]
     for path in (f"{repo.root}/bin", "bin"):
-        with running(repo, kept, {"PATH": path}) as runner, pytest.raises(HookError) as caught:
+        with running(repo, hook_runs, {"PATH": path}) as runner, pytest.raises(HookError) as caught:
             runner.before_plan(stack)
         assert "there is no program hook on PATH outside of the checkout" in caught.value.message
-    assert kept.lines == []
+    assert hook_runs.lines == []
 
 
-def test_a_program_is_not_named_by_its_place_in_the_checkout(make_repo: MakeRepo, kept: Kept) -> None:
+def test_a_program_is_not_named_by_its_place_in_the_checkout(make_repo: MakeRepo, hook_runs: Kept) -> None:
     repo = with_program(make_repo, "version: 1\n")
     repo.write({"infra.yaml": config(hook("before_plan", f"{repo.root}/bin/hook"))})
     repo.commit(message="Absolute")
-    with running(repo, kept) as runner, pytest.raises(HookError) as caught:
+    with running(repo, hook_runs) as runner, pytest.raises(HookError) as caught:
         runner.before_plan(load(repo.root).stacks["dev/a"])
     assert "is in the checkout, where a branch can change it" in caught.value.message
-    assert kept.lines == []
+    assert hook_runs.lines == []
 
 
-def test_it_gets_plain_variables_and_those_that_are_named(make_repo: MakeRepo, kept: Kept) -> None:
+def test_it_gets_plain_variables_and_those_that_are_named(make_repo: MakeRepo, hook_runs: Kept) -> None:
     repo = with_program(make_repo, config(hook("before_plan", "bin/hook", "env: [KEEP, CHAT_TOKEN, ABSENT]")))
     secret = {
         "GITHUB_TOKEN": "g",
@@ -194,9 +196,9 @@ def test_it_gets_plain_variables_and_those_that_are_named(make_repo: MakeRepo, k
         "SSH_AUTH_SOCK": "g",
         "AWS_SECRET_ACCESS_KEY": "g",
     }
-    with running(repo, kept, {**secret, "CHAT_TOKEN": "c", "LANG": "C"}) as runner:
+    with running(repo, hook_runs, {**secret, "CHAT_TOKEN": "c", "LANG": "C"}) as runner:
         runner.before_plan(load(repo.root).stacks["dev/a"])
-    variables = kept.variables
+    variables = hook_runs.variables
     assert secret.keys() & variables.keys() == set()
     assert (variables["CHAT_TOKEN"], variables["LANG"]) == ("c", "C")
     assert (variables["INFRA_HOOK_COMMIT"], variables["INFRA_HOOK_RUN"]) == (repo.head, "R1")
@@ -213,13 +215,13 @@ def test_it_gets_plain_variables_and_those_that_are_named(make_repo: MakeRepo, k
     ],
 )
 def test_a_failure_stops_the_plan_and_says_why(
-    make_repo: MakeRepo, kept: Kept, command: str, more: str, words: str
+    make_repo: MakeRepo, hook_runs: Kept, command: str, more: str, words: str
 ) -> None:
     from orchestrator.masking.secret_names import HIDDEN
 
     repo = with_program(make_repo, config(hook("before_plan", command, more)))
     stacks = load(repo.root).stacks
-    with running(repo, kept, {"TOKEN": "abcdefgh12345"}) as runner:
+    with running(repo, hook_runs, {"TOKEN": "abcdefgh12345"}) as runner:
         for stack in stacks.values():
             with pytest.raises(HookError) as caught:
                 runner.before_plan(stack)
@@ -227,23 +229,23 @@ def test_a_failure_stops_the_plan_and_says_why(
             assert "hooks.before_plan` of dev" in caught.value.advice
 
 
-def test_after_an_apply_a_hook_is_told_what_was_applied(make_repo: MakeRepo, kept: Kept) -> None:
+def test_after_an_apply_a_hook_is_told_what_was_applied(make_repo: MakeRepo, hook_runs: Kept) -> None:
     repo = with_program(make_repo, config(hook("after_apply", "bin/hook")))
     reports = [report_of("dev/a"), report_of("dev/b", "failed")]
-    with running(repo, kept) as runner:
+    with running(repo, hook_runs) as runner:
         runner.after_environment(reports[1:])
-        assert kept.lines == []
+        assert hook_runs.lines == []
         runner.after_environment(reports)
         assert (runner.take_failures(), runner.take_lines()) == ((), ())
-    assert kept.lines == ["trunk after_apply h dev "]
-    check_schema(kept.document, "hook")
-    assert [stack["id"] for stack in kept.document["stacks"]] == ["dev/a"]  # type: ignore[attr-defined]
+    assert hook_runs.lines == ["trunk after_apply h dev "]
+    check_schema(hook_runs.document, "hook")
+    assert [stack["id"] for stack in hook_runs.document["stacks"]] == ["dev/a"]  # type: ignore[attr-defined]
 
 
-def test_after_an_apply_a_failure_is_one_of_the_run(make_repo: MakeRepo, kept: Kept) -> None:
+def test_after_an_apply_a_failure_is_one_of_the_run(make_repo: MakeRepo, hook_runs: Kept) -> None:
     settings = hook("after_apply", "sh, -c, 'echo sent; echo hunter2; exit 4'")
     repo = with_program(make_repo, f"stacks: {{dev/a: {{hooks: {{{settings}}}}}}}\n")
-    with running(repo, kept) as runner:
+    with running(repo, hook_runs) as runner:
         runner.after_stack(load(repo.root).stacks["dev/a"], report_of("dev/a"))
         (failure,) = runner.take_failures()
         assert failure.message == "The hook h of dev/a failed: exit code 4: hunter2"
@@ -252,16 +254,16 @@ def test_after_an_apply_a_failure_is_one_of_the_run(make_repo: MakeRepo, kept: K
         assert (runner.take_failures(), runner.take_lines()) == ((), ())
 
 
-def test_an_interrupt_ends_a_hook_but_changes_no_apply(make_repo: MakeRepo, kept: Kept) -> None:
+def test_an_interrupt_ends_a_hook_but_changes_no_apply(make_repo: MakeRepo, hook_runs: Kept) -> None:
     settings = config(
         hook("before_plan", "sh, -c, 'echo started > $KEEP; exec sleep 60'")
         + ", "
         + hook("after_apply", "bin/hook")
     )
     repo = with_program(make_repo, settings)
-    with running(repo, kept) as runner:
+    with running(repo, hook_runs) as runner:
         supervisor = runner._process.supervisor
-        interrupt = threading.Thread(target=interrupt_when_started, args=(kept, supervisor))
+        interrupt = threading.Thread(target=interrupt_when_started, args=(hook_runs, supervisor))
         interrupt.start()
         with pytest.raises(InterruptedRunError):
             runner.before_plan(load(repo.root).stacks["dev/a"])
@@ -271,37 +273,37 @@ def test_an_interrupt_ends_a_hook_but_changes_no_apply(make_repo: MakeRepo, kept
         assert "Interrupted before hook h was started" in failure.message
 
 
-def interrupt_when_started(kept: Kept, supervisor: Supervisor) -> None:
+def interrupt_when_started(hook_runs: Kept, supervisor: Supervisor) -> None:
     pause = threading.Event()
     for _ in range(6000):
-        if kept.lines:
+        if hook_runs.lines:
             break
         pause.wait(0.01)
     supervisor.interrupt()
 
 
-def test_endless_output_is_read_and_dropped(make_repo: MakeRepo, kept: Kept) -> None:
+def test_endless_output_is_read_and_dropped(make_repo: MakeRepo, hook_runs: Kept) -> None:
     program = "sh, -c, 'yes hello | head -c 5000000; yes more & exit 0'"
     repo = with_program(make_repo, config(hook("after_apply", program)))
-    with running(repo, kept) as runner:
+    with running(repo, hook_runs) as runner:
         runner.after_environment([report_of("dev/a")])
         assert runner.take_lines()[0] == "h of dev: hello"
 
 
 def test_hooks_that_cannot_be_read_are_no_reason_to_plan_without_them(
-    make_repo: MakeRepo, kept: Kept
+    make_repo: MakeRepo, hook_runs: Kept
 ) -> None:
     repo = with_program(make_repo, "such: key\n")
     repo.write({"infra.yaml": config(hook("before_plan", "bin/hook"))})
-    with running(repo, kept) as runner, pytest.raises(HookError) as caught:
+    with running(repo, hook_runs) as runner, pytest.raises(HookError) as caught:
         runner.before_plan(load(repo.root).stacks["dev/a"])
     assert "Trunk's hooks cannot be read: unknown key `such`" in caught.value.message
 
 
-def test_without_a_trunk_hooks_are_not_run_and_that_is_said(make_repo: MakeRepo, kept: Kept) -> None:
+def test_without_a_trunk_hooks_are_not_run_and_that_is_said(make_repo: MakeRepo, hook_runs: Kept) -> None:
     repo = with_program(make_repo, config(hook("before_plan", "bin/hook")))
     repo.git("branch", "--quiet", "-m", "main", "elsewhere")
-    with running(repo, kept) as runner:
+    with running(repo, hook_runs) as runner:
         runner.before_plan(load(repo.root).stacks["dev/a"])
         assert "environments.dev.hooks.before_plan of infra.yaml: not run" in runner.notes()[0]
-    assert kept.lines == []
+    assert hook_runs.lines == []

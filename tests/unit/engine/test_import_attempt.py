@@ -59,11 +59,11 @@ class Terraform:
     def plan(self, imports: Sequence[Orphan], targets: Sequence[str]) -> tuple[StackPlan, Workdir]:
         imported = {orphan.address for orphan in imports}
         self.plans.append((sorted(imported), list(targets)))
-        wanted = set(targets or self.code)
-        wanted |= {need for address in wanted for need in self.needs.get(address, ())}
+        reached_addresses = set(targets or self.code)
+        reached_addresses |= {need for address in reached_addresses for need in self.needs.get(address, ())}
         errors = [
             {**self.answers[address], **({"address": address} if self.names_address else {})}
-            for address in sorted(imported & wanted & self.answers.keys())
+            for address in sorted(imported & reached_addresses & self.answers.keys())
         ]
         if self.broken:
             errors.append({"severity": "error", "summary": "Reference to undeclared resource"})
@@ -74,7 +74,7 @@ class Terraform:
             if address in imported
             else ResourceChange(address, ("create",), "t_x")
             for address in self.code
-            if address in wanted
+            if address in reached_addresses
         )
         plan = Plan("1.11.4", "1.2", changes)
         report = StackReport("dev/a", "dev", "changed" if changes else "unchanged")
@@ -148,8 +148,8 @@ def test_only_what_depends_on_a_refused_object_waits() -> None:
     result = import_orphans(terraform.plan, orphans, dependents_of=terraform.dependents)
     assert (created(result.planned), result.is_applicable) == ({"t_x.d"}, True)
     assert [orphan.address for orphan in result.taken] == ["t_x.a"]
-    held = {refusal.orphan.address: refusal.answer for refusal in result.remaining}
-    assert held == {"t_x.b": "Unexpected format of ID. expected ROLE/POLICY", "t_x.e": WAITS}
+    answers = {refusal.orphan.address: refusal.answer for refusal in result.remaining}
+    assert answers == {"t_x.b": "Unexpected format of ID. expected ROLE/POLICY", "t_x.e": WAITS}
     assert terraform.plans[-1] == (["t_x.a"], ["t_x.a", "t_x.d"])
 
 
@@ -191,7 +191,7 @@ def test_an_id_that_is_known_once_others_are_imported_is_tried_then() -> None:
     result = import_orphans(
         plan,
         [orphan("a"), orphan("b"), begun],
-        import_id_of=lambda one, change: {"t_x.b": "a/b", "t_x.c": "a/c"}.get(one.address, ""),
+        import_id_of=lambda orphaned, change: {"t_x.b": "a/b", "t_x.c": "a/c"}.get(orphaned.address, ""),
     )
     assert {orphan.address: orphan.import_id for orphan in result.taken} == {
         "t_x.a": "import-a",
@@ -203,7 +203,7 @@ def test_an_id_that_is_known_once_others_are_imported_is_tried_then() -> None:
 
 def test_an_id_that_was_refused_is_not_tried_again() -> None:
     terraform = Terraform(["t_x.a"], {"t_x.a": REFUSED})
-    result = import_orphans(terraform.plan, [orphan("a")], import_id_of=lambda one, change: "import-a")
+    result = import_orphans(terraform.plan, [orphan("a")], import_id_of=lambda orphaned, change: "import-a")
     assert [refused_import.orphan.address for refused_import in result.remaining] == ["t_x.a"]
 
 

@@ -245,10 +245,10 @@ def test_every_google_type_is_imported_by_a_form_that_its_documentation_accepts(
             continue  # the page names {name} alone, which lacks the region; its importer takes the id too
         names = {name for form in (forms.id, *forms.accepted) for name in re.findall(r"\{([\w.-]+)\}", form)}
         values = {name.partition(".")[0]: f"v-{name}" for name in names} | ATTRIBUTES.get(type_, {})
-        made = ids.of(type_, values.get("id") or _sample(forms.id, **values), values)
+        import_id = ids.of(type_, values.get("id") or _sample(forms.id, **values), values)
         patterns = [re.sub(r"\\\{[\w.\\-]+\\\}", "[^/]+", re.escape(form)) for form in forms.accepted]
-        if not any(re.fullmatch(pattern, made) for pattern in patterns):
-            wrong[type_] = (made, forms.accepted)
+        if not any(re.fullmatch(pattern, import_id) for pattern in patterns):
+            wrong[type_] = (import_id, forms.accepted)
     assert wrong == {}
 
 

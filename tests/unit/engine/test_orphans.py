@@ -24,7 +24,7 @@ def line(kind: str, address: str, action: str = "create", identity: str = "", ty
     return json.dumps({"@message": f"{address}: secret words", "type": kind, "hook": hook}).encode()
 
 
-def made(address: str, identity: str = PATH, **more: str) -> list[bytes]:
+def created(address: str, identity: str = PATH, **more: str) -> list[bytes]:
     return [line("apply_start", address, **more), line("apply_complete", address, identity=identity, **more)]
 
 
@@ -36,19 +36,19 @@ def resource(name: str, *, identity: str = PATH, key: object = None, module: str
     instance: dict[str, Any] = {"attributes": {"id": identity}}
     if key is not None:
         instance["index_key"] = key
-    found = {"mode": "managed", "type": NETWORK, "name": name, "instances": [instance]}
-    return {**found, "module": module} if module else found
+    recorded = {"mode": "managed", "type": NETWORK, "name": name, "instances": [instance]}
+    return {**recorded, "module": module} if module else recorded
 
 
 def test_what_the_state_knows_is_no_orphan() -> None:
-    orphan_report = compare(made(f"{NETWORK}.main"), state(resource("main")), import_ids())
+    orphan_report = compare(created(f"{NETWORK}.main"), state(resource("main")), import_ids())
     assert orphan_report.is_clean
     assert not orphan_report.recreated
 
 
 def test_what_was_made_and_is_in_no_state_is_missing_with_its_import_id() -> None:
     for there in (None, state()):
-        orphan_report = compare(made(f"{NETWORK}.main"), there, import_ids())
+        orphan_report = compare(created(f"{NETWORK}.main"), there, import_ids())
         assert [(orphan.address, orphan.import_id, orphan.certain) for orphan in orphan_report.missing] == [
             (f"{NETWORK}.main", PATH, True)
         ]
@@ -92,7 +92,7 @@ def test_what_an_earlier_attempt_began_is_looked_up_although_a_later_one_was_ref
 
 def test_what_was_made_and_deleted_again_is_gone() -> None:
     address = f"{NETWORK}.main"
-    lines = [*made(address), line("apply_complete", address, "delete")]
+    lines = [*created(address), line("apply_complete", address, "delete")]
     assert compare(lines, None, import_ids()).is_clean
 
 
@@ -103,7 +103,7 @@ def test_updates_and_deletes_that_were_not_finished_need_nothing() -> None:
 
 def test_an_address_in_the_state_is_known_whatever_its_id_is_there() -> None:
     """An attachment that was imported has another `id` than the one that was created."""
-    assert compare(made(f"{NETWORK}.main", "random-1"), state(resource("main")), import_ids()).is_clean
+    assert compare(created(f"{NETWORK}.main", "random-1"), state(resource("main")), import_ids()).is_clean
 
 
 def deleted(address: str, identity: str) -> list[bytes]:
@@ -114,7 +114,7 @@ def deleted(address: str, identity: str) -> list[bytes]:
 
 def test_a_state_that_has_the_deleted_object_does_not_know_its_replacement() -> None:
     address = f"{NETWORK}.main"
-    lines = [*deleted(address, PATH), *made(address, "new-id")]
+    lines = [*deleted(address, PATH), *created(address, "new-id")]
     (orphan,) = compare(lines, state(resource("main")), import_ids()).missing
     assert (orphan.id, orphan.import_id, orphan.replaced) == ("new-id", "new-id", PATH)
 
@@ -130,7 +130,7 @@ def test_a_replacement_that_was_only_begun_is_looked_for() -> None:
 def test_a_replacement_created_first_leaves_two_objects_for_one_address() -> None:
     address = f"{NETWORK}.main"
     planned = planned_line(address, PlannedResource(NETWORK, {}, PATH))
-    orphan_report = compare([planned, *made(address, "new-id")], state(resource("main")), import_ids())
+    orphan_report = compare([planned, *created(address, "new-id")], state(resource("main")), import_ids())
     assert [(orphan.id, orphan.replaced, orphan.import_id) for orphan in orphan_report.doubled] == [
         ("new-id", PATH, "")
     ]
@@ -139,7 +139,7 @@ def test_a_replacement_created_first_leaves_two_objects_for_one_address() -> Non
 
 def test_deleting_the_replaced_object_leaves_the_created_one_alone() -> None:
     address = f"{NETWORK}.main"
-    lines = [*made(address, "new-id"), *deleted(address, PATH)]
+    lines = [*created(address, "new-id"), *deleted(address, PATH)]
     assert [orphan.id for orphan in compare(lines, None, import_ids()).missing] == ["new-id"]
     assert [orphan.id for orphan in compare(lines, state(resource("main")), import_ids()).missing] == [
         "new-id"
@@ -175,7 +175,10 @@ def test_a_lost_answer_leaves_an_orphan_as_a_kill_does(summary: str, detail: str
     planned = planned_line(address, PlannedResource(NETWORK, {"name": "main", "project": "p"}))
     lines = [planned, line("apply_start", address), line("apply_errored", address)]
     lines.append(error(address, summary, detail))
-    for journal in (lines, [planned, *(one for one in map(reduce_line, lines) if one)]):
+    for journal in (
+        lines,
+        [planned, *(journal_line for journal_line in map(reduce_line, lines) if journal_line)],
+    ):
         orphan_report = compare(journal, None, import_ids())
         assert [orphan.import_id for orphan in orphan_report.maybe] == [PATH if is_lost else ""]
         assert bool(orphan_report.unanswered) is is_lost
@@ -188,7 +191,7 @@ def test_what_the_state_knows_was_not_lost_with_its_answer() -> None:
 
 
 def test_what_is_forgotten_is_in_no_list() -> None:
-    lines = [*made(f"{NETWORK}.a"), line("apply_start", f"{NETWORK}.b")]
+    lines = [*created(f"{NETWORK}.a"), line("apply_start", f"{NETWORK}.b")]
     orphan_report = compare(lines, None, import_ids())
     assert [orphan.address for orphan in orphan_report.without([f"{NETWORK}.a"]).orphans] == [f"{NETWORK}.b"]
 
@@ -196,8 +199,8 @@ def test_what_is_forgotten_is_in_no_list() -> None:
 def test_additive_members_and_what_lives_in_the_state_alone_are_made_again() -> None:
     member = "google_project_iam_member"
     lines = [
-        *made(f"{member}.viewer", "p/roles/viewer/user:a@b.c", type_=member),
-        *made("terraform_data.x", "1", type_="terraform_data"),
+        *created(f"{member}.viewer", "p/roles/viewer/user:a@b.c", type_=member),
+        *created("terraform_data.x", "1", type_="terraform_data"),
     ]
     orphan_report = compare(lines, None, import_ids())
     assert orphan_report.recreated == (f"{member}.viewer", "terraform_data.x")
@@ -209,7 +212,7 @@ def test_where_the_journals_end_may_be_lost_all_that_was_planned_may_exist() -> 
         planned_line(f"{NETWORK}.{name}", PlannedResource(NETWORK, {"name": name}))
         for name in ("a", "b", "c")
     ]
-    lines += made(f"{NETWORK}.a")
+    lines += created(f"{NETWORK}.a")
     assert compare(lines, state(resource("b"), resource("a")), import_ids()).is_clean
     orphan_report = compare(lines, state(resource("b")), import_ids(), is_complete=False)
     assert [orphan.address for orphan in orphan_report.missing] == [f"{NETWORK}.a"]
@@ -217,12 +220,12 @@ def test_where_the_journals_end_may_be_lost_all_that_was_planned_may_exist() -> 
 
 
 def test_torn_and_foreign_lines_are_passed_over() -> None:
-    lines = [b"", b"not json", b"[1]", b'{"type": "apply_start"', *made(f"{NETWORK}.main")]
+    lines = [b"", b"not json", b"[1]", b'{"type": "apply_start"', *created(f"{NETWORK}.main")]
     assert len(compare(lines, None, import_ids()).missing) == 1
 
 
 def test_addresses_are_written_as_terraform_writes_them() -> None:
-    found = instances(
+    recorded = instances(
         state(
             resource("plain"),
             resource("counted", key=2),
@@ -230,7 +233,7 @@ def test_addresses_are_written_as_terraform_writes_them() -> None:
             resource("deep", module='module.a["x.y"].module.b', key="k"),
         )
     )
-    assert list(found) == [
+    assert list(recorded) == [
         f"{NETWORK}.plain",
         f"{NETWORK}.counted[2]",
         f'{NETWORK}.keyed["a \\"b\\" $${{c}}"]',
@@ -239,10 +242,10 @@ def test_addresses_are_written_as_terraform_writes_them() -> None:
 
 
 def test_only_type_address_action_and_id_leave_the_machine() -> None:
-    kept = reduce_line(made(f"{NETWORK}.main")[1])
-    assert kept is not None
-    assert b"secret" not in kept
-    assert json.loads(kept) == {
+    reduced = reduce_line(created(f"{NETWORK}.main")[1])
+    assert reduced is not None
+    assert b"secret" not in reduced
+    assert json.loads(reduced) == {
         "type": "apply_complete",
         "hook": {
             "resource": {"addr": f"{NETWORK}.main", "resource_type": NETWORK},
@@ -269,12 +272,12 @@ def test_an_id_leaves_only_to_import_by_and_when_it_is_no_secret(
 ) -> None:
     hook = {"resource": {"addr": f"{type_}.x", "resource_type": type_}, "action": "create"}
     document = {"type": "apply_complete", "hook": {**hook, "id_key": "id", "id_value": id_value}}
-    kept = reduce_line(json.dumps(document).encode())
-    assert kept is not None
-    assert json.loads(kept)["hook"] == (document["hook"] if leaves else hook)
+    reduced = reduce_line(json.dumps(document).encode())
+    assert reduced is not None
+    assert json.loads(reduced)["hook"] == (document["hook"] if leaves else hook)
 
 
 def test_a_reduced_journal_tells_the_same() -> None:
-    lines = [*made(f"{NETWORK}.a"), line("apply_start", f"{NETWORK}.b")]
-    less = [one for one in map(reduce_line, lines) if one]
+    lines = [*created(f"{NETWORK}.a"), line("apply_start", f"{NETWORK}.b")]
+    less = [journal_line for journal_line in map(reduce_line, lines) if journal_line]
     assert compare(less, None, import_ids()) == compare(lines, None, import_ids())

@@ -39,9 +39,9 @@ OPERATION = Operation("R1", "apply", "applying", "ada", "desk", "c" * 40)
     ],
 )
 def test_owed(entry: LedgerEntry | None, fingerprint: str, upstreams: dict[str, str], why: str) -> None:
-    found = pending_reason(entry, fingerprint, upstreams)
-    assert bool(found) == bool(why)
-    assert why in found
+    reason = pending_reason(entry, fingerprint, upstreams)
+    assert bool(reason) == bool(why)
+    assert why in reason
 
 
 def edge(*names: str, everything: bool = False) -> Edge:

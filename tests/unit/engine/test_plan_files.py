@@ -155,10 +155,10 @@ def test_text_for_people_is_not_kept(reading: Reading, tmp_path: Path) -> None:
     (path,) = (tmp_path / "provider-schemas").iterdir()
     text = path.read_text()
     assert '"description_kind' not in text
-    kept = json.loads(text)[AWS]["resource_schemas"]
+    resource_schemas = json.loads(text)[AWS]["resource_schemas"]
     for name, schema in SCHEMAS[AWS]["resource_schemas"].items():
-        assert kept[name]["block"]["attributes"].keys() == schema["block"]["attributes"].keys()
-        assert list(computed_only(kept[name]["block"])) == list(computed_only(schema["block"]))
+        assert resource_schemas[name]["block"]["attributes"].keys() == schema["block"]["attributes"].keys()
+        assert list(computed_only(resource_schemas[name]["block"])) == list(computed_only(schema["block"]))
 
 
 def test_a_type_that_the_schema_lacks_is_left_to_terraform(reading: Reading) -> None:

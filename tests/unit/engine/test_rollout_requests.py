@@ -70,12 +70,12 @@ def test_inputs_count_for_the_environment_that_they_name(tmp_path: Path) -> None
     inputs = {"environment": "prod", "resume": "prod/net", "supersede": "0123456789"}
     path.write_text(json.dumps({"inputs": inputs}))
     environ = {"GITHUB_EVENT_NAME": "workflow_dispatch", "GITHUB_EVENT_PATH": str(path)}
-    asked = RolloutRequests(ResumeRequest("prod/net"), over=("0123456789",))
-    assert read_rollout_requests(environ, "prod") == asked
+    rollout_requests = RolloutRequests(ResumeRequest("prod/net"), over=("0123456789",))
+    assert read_rollout_requests(environ, "prod") == rollout_requests
     assert read_rollout_requests(environ, "dev") == NO_REQUESTS
     assert read_rollout_requests({**environ, "GITHUB_EVENT_NAME": "push"}, "prod") == NO_REQUESTS
-    assert asked.stacks == {"prod/net"}
-    assert asked.options.over == ("0123456789",)
+    assert rollout_requests.stacks == {"prod/net"}
+    assert rollout_requests.options.over == ("0123456789",)
 
 
 def test_no_text_asks_for_nothing() -> None:

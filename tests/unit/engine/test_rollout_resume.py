@@ -98,14 +98,14 @@ class Scene:
 
 def scene(make_repo: MakeRepo, options: RolloutOptions | None = None) -> Scene:
     bucket = MemoryStorage()
-    found = Scene(load(make_repo(FILES).root), bucket, options or RolloutOptions())
+    new_scene = Scene(load(make_repo(FILES).root), bucket, options or RolloutOptions())
     bucket.write(STATE, state(3))
     digest_key(bucket, "dev")
-    session = found.session()
+    session = new_scene.session()
     recorder = LedgerRecorder(session, "apply", RecorderOptions(), PlanOptions())
-    with recorder.claim(found.stack) as claim:
+    with recorder.claim(new_scene.stack) as claim:
         recorder.applied(claim, "applied")
-    return found
+    return new_scene
 
 
 def journal_line() -> bytes:

@@ -18,7 +18,7 @@ NAMES = st.lists(st.text("abcdef", min_size=1, max_size=6), min_size=1, max_size
 def test_every_stack_is_in_one_part(names: list[str], count: int, seconds: dict[str, float]) -> None:
     parts = shards.pack_units([(name,) for name in names], count, seconds)
     assert len(parts) == count
-    assert sorted(one for part in parts for one in part) == sorted(names)
+    assert sorted(stack for part in parts for stack in part) == sorted(names)
     assert parts == shards.pack_units([(name,) for name in names], count, seconds)
 
 
@@ -26,7 +26,7 @@ def test_the_longest_come_first_and_loads_are_even() -> None:
     seconds = {"a": 10.0, "b": 9.0, "c": 2.0, "d": 2.0, "e": 2.0, "f": 5.0}
     parts = shards.pack_units([(name,) for name in seconds], 2, seconds)
     assert parts == [("a", "c", "d", "e"), ("b", "f")] or sorted(
-        sum(seconds[one] for one in part) for part in parts
+        sum(seconds[stack] for stack in part) for part in parts
     ) == [14.0, 16.0]
 
 
@@ -36,17 +36,17 @@ def test_a_follower_stays_with_what_it_reads() -> None:
 
 
 def test_no_more_jobs_than_a_matrix_may_have() -> None:
-    many = {f"e{number}": [(f"e{number}/{one}",) for one in range(300)] for number in range(4)}
-    found = shards.make_shards(many, "200")
-    assert len(found) <= shards.MAX_JOBS
-    assert {shard.environment for shard in found} == set(many)
-    assert sum(len(shard.stacks) for shard in found) == 1200
+    many = {f"e{number}": [(f"e{number}/{stack}",) for stack in range(300)] for number in range(4)}
+    shard_list = shards.make_shards(many, "200")
+    assert len(shard_list) <= shards.MAX_JOBS
+    assert {shard.environment for shard in shard_list} == set(many)
+    assert sum(len(shard.stacks) for shard in shard_list) == 1200
     with pytest.raises(UsageError, match="at most 256"):
         shards.make_shards({f"e{number}": [("x",)] for number in range(300)})
 
 
 def test_how_many_parts_by_themselves() -> None:
-    few = [(str(one),) for one in range(shards.TARGET_STACKS)]
+    few = [(str(number),) for number in range(shards.TARGET_STACKS)]
     assert shards.count_shards("auto", few, None) == 1
     assert shards.count_shards("auto", few * 4, None) == 4
     assert shards.count_shards("auto", few, dict.fromkeys("0123", 600.0)) == 5

@@ -90,20 +90,20 @@ class RepositoryWithBuckets:
 
 
 @pytest.fixture
-def place(make_repo: MakeRepo) -> RepositoryWithBuckets:
+def checkout(make_repo: MakeRepo) -> RepositoryWithBuckets:
     return RepositoryWithBuckets(make_repo({"infra.yaml": config(), "infra/envs/dev/net/main.tf": CODE}))
 
 
 @pytest.fixture
-def applied(place: RepositoryWithBuckets) -> RepositoryWithBuckets:
-    place.state("old")
-    place.record()
-    assert place.check() == ""
-    return place
+def applied(checkout: RepositoryWithBuckets) -> RepositoryWithBuckets:
+    checkout.state("old")
+    checkout.record()
+    assert checkout.check() == ""
+    return checkout
 
 
-def test_a_new_stack_is_planned(place: RepositoryWithBuckets) -> None:
-    assert place.check() == ""
+def test_a_new_stack_is_planned(checkout: RepositoryWithBuckets) -> None:
+    assert checkout.check() == ""
 
 
 @pytest.mark.parametrize(
@@ -138,28 +138,28 @@ def test_nor_does_a_bucket_that_changed_commits_ago(applied: RepositoryWithBucke
     assert f"gs://old/{AT}" in applied.refusal()
 
 
-def test_a_state_without_a_ledger_counts_by_its_code_alone(place: RepositoryWithBuckets) -> None:
-    place.state("old")
-    place.commit(config("new"))
-    assert f"gs://old/{AT}" in place.refusal()
+def test_a_state_without_a_ledger_counts_by_its_code_alone(checkout: RepositoryWithBuckets) -> None:
+    checkout.state("old")
+    checkout.commit(config("new"))
+    assert f"gs://old/{AT}" in checkout.refusal()
 
 
-def test_a_state_that_was_destroyed_is_not_missed(place: RepositoryWithBuckets) -> None:
-    place.state("old")
-    place.record(lambda entry: replace(entry, result="destroyed"))
-    place.commit(config("new"))
-    assert place.check() == ""
+def test_a_state_that_was_destroyed_is_not_missed(checkout: RepositoryWithBuckets) -> None:
+    checkout.state("old")
+    checkout.record(lambda entry: replace(entry, result="destroyed"))
+    checkout.commit(config("new"))
+    assert checkout.check() == ""
 
 
-def test_a_bucket_that_is_gone_holds_no_state(place: RepositoryWithBuckets) -> None:
+def test_a_bucket_that_is_gone_holds_no_state(checkout: RepositoryWithBuckets) -> None:
     from orchestrator.errors import BucketMissingError
 
     def missing(call: str, name: str) -> bool:
         raise BucketMissingError("The bucket gs://old does not exist.")
 
-    place.bucket("old").fails = missing
-    place.commit(config("new"))
-    assert place.check() == ""
+    checkout.bucket("old").fails = missing
+    checkout.commit(config("new"))
+    assert checkout.check() == ""
 
 
 def test_a_state_object_that_was_deleted_is_missed(applied: RepositoryWithBuckets) -> None:
@@ -169,23 +169,25 @@ def test_a_state_object_that_was_deleted_is_missed(applied: RepositoryWithBucket
     assert "infra state forget dev/net" in text
 
 
-def test_a_forgotten_state_is_not_missed(place: RepositoryWithBuckets) -> None:
-    place.state("old")
-    place.record(
+def test_a_forgotten_state_is_not_missed(checkout: RepositoryWithBuckets) -> None:
+    checkout.state("old")
+    checkout.record(
         lambda entry: LedgerEntry(
             entry.stack, operation=entry.operation, forgotten="gone", generation=entry.generation
         )
     )
-    place.bucket("old").delete(AT)
-    assert place.check() == ""
+    checkout.bucket("old").delete(AT)
+    assert checkout.check() == ""
 
 
-def test_an_older_entry_has_the_location_of_the_code_that_was_applied(place: RepositoryWithBuckets) -> None:
-    place.state("old")
-    place.record(lambda entry: replace(entry, state=""))
-    assert place.check() == ""
-    place.commit(config(prefix="{environment}/elsewhere/{stack}"))
-    assert f"it was gs://old/{AT}" in place.refusal()
+def test_an_older_entry_has_the_location_of_the_code_that_was_applied(
+    checkout: RepositoryWithBuckets,
+) -> None:
+    checkout.state("old")
+    checkout.record(lambda entry: replace(entry, state=""))
+    assert checkout.check() == ""
+    checkout.commit(config(prefix="{environment}/elsewhere/{stack}"))
+    assert f"it was gs://old/{AT}" in checkout.refusal()
 
 
 # Declared moves
@@ -272,15 +274,15 @@ def test_a_state_moved_by_hand_with_its_code_is_planned(applied: RepositoryWithB
     assert applied.check() == ""
 
 
-def test_a_state_without_an_entry_is_unrecorded(place: RepositoryWithBuckets) -> None:
-    locations = place.locations()
+def test_a_state_without_an_entry_is_unrecorded(checkout: RepositoryWithBuckets) -> None:
+    locations = checkout.locations()
     stack = locations.memory.project.stacks["dev/net"]
     assert not locations.is_unrecorded(stack)
-    place.state("old")
-    assert place.locations().is_unrecorded(stack)
-    assert place.check() == ""
-    place.record()
-    assert not place.locations().is_unrecorded(stack)
+    checkout.state("old")
+    assert checkout.locations().is_unrecorded(stack)
+    assert checkout.check() == ""
+    checkout.record()
+    assert not checkout.locations().is_unrecorded(stack)
 
 
 WORKSPACES = """\
@@ -304,12 +306,12 @@ SHARED = 'terraform {\n  backend "gcs" {\n    bucket = "old"\n    prefix = "app"
 def test_a_workspace_that_does_not_exist_beside_one_of_no_stack(
     make_repo: MakeRepo, prod: str, there: list[str], is_blocked: bool
 ) -> None:
-    place = RepositoryWithBuckets(
+    repository_with_buckets = RepositoryWithBuckets(
         make_repo({"infra.yaml": WORKSPACES.replace("PROD", prod), "roots/app/main.tf": SHARED})
     )
     for name in there:
-        place.state("old", f"app/{name}.tfstate")
-    locations = place.locations()
+        repository_with_buckets.state("old", f"app/{name}.tfstate")
+    locations = repository_with_buckets.locations()
     stack = locations.memory.project.stacks["prod/app"]
     if not is_blocked:
         assert locations.check(stack) is None
@@ -318,8 +320,8 @@ def test_a_workspace_that_does_not_exist_beside_one_of_no_stack(
         locations.check(stack)
     assert "stacks.app.environments.prod.workspace is gren" in caught.value.message
     assert "no stack uses green" in caught.value.message
-    assert sorted(place.buckets["old"].objects) == ["app/blue.tfstate", "app/green.tfstate"]
+    assert sorted(repository_with_buckets.buckets["old"].objects) == ["app/blue.tfstate", "app/green.tfstate"]
     ledger = locations.memory.ledgers.of(stack)
     entry = ledger.begin("prod/app", Operation("R1", "forget", "planned", "ada", "desk", "c"), None)
     ledger.leave(entry, LedgerEntry("prod/app", forgotten="it is new"))
-    assert place.locations().check(stack) is None
+    assert repository_with_buckets.locations().check(stack) is None

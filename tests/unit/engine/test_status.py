@@ -54,15 +54,15 @@ def _record(storage: MemoryStorage, stack: str, result: Outcome) -> LedgerEntry:
     return ledger.finish(replace(begun, result=result, commit="c" * 40, fingerprint="f"))
 
 
-@pytest.mark.parametrize(("result", "shown"), [("applied", ["deleted"]), ("destroyed", [])])
+@pytest.mark.parametrize(("result", "expected"), [("applied", ["deleted"]), ("destroyed", [])])
 def test_the_last_stack_of_an_environment_stays_visible_after_its_code_went(
-    make_repo: MakeRepo, result: Outcome, shown: list[str]
+    make_repo: MakeRepo, result: Outcome, expected: list[str]
 ) -> None:
     storage = MemoryStorage()
     _record(storage, "prod/net", result)
-    found = {status.id: status.status for status in _statuses(make_repo(FILES), storage).of()}
-    assert found.pop("dev/net") == "new"
-    assert list(found.items()) == [("prod/net", standing) for standing in shown]
+    statuses_by_stack = {status.id: status.status for status in _statuses(make_repo(FILES), storage).of()}
+    assert statuses_by_stack.pop("dev/net") == "new"
+    assert list(statuses_by_stack.items()) == [("prod/net", standing) for standing in expected]
 
 
 OPERATION = Operation("R2", "apply", "applying", "ada", "desk", "c" * 40)
@@ -124,9 +124,9 @@ def test_an_interrupted_adoption_leaves_the_stack_unrecorded(make_repo: MakeRepo
     assert (status.status, "infra adopt dev/net" in status.advice) == ("unrecorded", True)
 
 
-@pytest.mark.parametrize(("result", "shown"), [("applied", "up-to-date"), ("failed", "pending")])
+@pytest.mark.parametrize(("result", "expected"), [("applied", "up-to-date"), ("failed", "pending")])
 def test_a_stack_that_trunk_does_not_have_is_judged_by_its_last_run(
-    make_repo: MakeRepo, result: Outcome, shown: str
+    make_repo: MakeRepo, result: Outcome, expected: str
 ) -> None:
     repo = make_repo(FILES)
     repo.git("checkout", "-q", "-b", "topic")
@@ -134,7 +134,7 @@ def test_a_stack_that_trunk_does_not_have_is_judged_by_its_last_run(
     storage = MemoryStorage()
     _record(storage, "dev/new", result)
     statuses = {status.id: status.status for status in _statuses(repo, storage).of()}
-    assert statuses["dev/new"] == shown
+    assert statuses["dev/new"] == expected
 
 
 def test_an_entry_without_a_state_is_never_up_to_date(make_repo: MakeRepo) -> None:

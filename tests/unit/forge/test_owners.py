@@ -85,8 +85,8 @@ def test_what_owners_need_is_checked(make_repo: MakeRepo, rules: str | None, tok
     repo = make_repo({**files, **({".github/CODEOWNERS": rules} if rules else {})})
     project = load(repo.root)
     assert read_owners(project).rules.file == (".github/CODEOWNERS" if rules else None)
-    found = " ".join(problem.message for problem in find_owner_problems(project, {TEAMS_TOKEN: token}))
-    assert words in found if words else not found
+    text = " ".join(problem.message for problem in find_owner_problems(project, {TEAMS_TOKEN: token}))
+    assert words in text if words else not text
 
 
 def test_other_environments_need_no_owners(make_repo: MakeRepo) -> None:
@@ -163,8 +163,8 @@ def test_stacks_that_nobody_owns_are_findings(
 ) -> None:
     files = {**STACKS, "infra.yaml": f"lint: {{owners: {setting}}}\n"}
     repo = make_repo({**files, **({"CODEOWNERS": rules} if rules else {})})
-    found = find_unowned(load(repo.root))
-    assert [(finding.severity, finding.message) for finding in found] == findings
+    unowned = find_unowned(load(repo.root))
+    assert [(finding.severity, finding.message) for finding in unowned] == findings
 
 
 def test_the_advice_for_an_unowned_stack_makes_somebody_own_it(make_repo: MakeRepo) -> None:

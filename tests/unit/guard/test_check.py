@@ -55,7 +55,7 @@ def guard(
     return check_project(head, base, changed, rules, **options).findings
 
 
-def found(make: Make, files: Mapping[str, str | bytes], rules: Guard | None = None) -> list[Finding]:
+def problems(make: Make, files: Mapping[str, str | bytes], rules: Guard | None = None) -> list[Finding]:
     head, base = make(files), make({f"{STACK}/main.tf": "# before\n"})
     return list(guard(head, base, changed_paths(head, base), rules or Guard()))
 
@@ -466,10 +466,10 @@ CASES: list[tuple[str, dict[str, str | bytes], dict[str, str | bytes]]] = [
 def test_what_is_refused_and_what_passes(
     make: Make, rule: str, refused: dict[str, str | bytes], passes: dict[str, str | bytes]
 ) -> None:
-    bad = [finding for finding in found(make, refused) if finding.severity == "error"]
+    bad = [finding for finding in problems(make, refused) if finding.severity == "error"]
     assert rule in {finding.code for finding in bad}
     assert all(finding.file and finding.advice for finding in bad)
-    assert codes(found(make, passes)) == set()
+    assert codes(problems(make, passes)) == set()
 
 
 def test_only_what_the_change_reaches_is_looked_at(make: Make) -> None:
@@ -502,10 +502,10 @@ def test_followers_are_looked_at_too(make: Make) -> None:
 
 
 def test_findings_have_line_and_stack(make: Make) -> None:
-    (finding,) = (f for f in found(make, main('\n\ndata "http" "x" {}\n')) if f.code == "data-source")
+    (finding,) = (f for f in problems(make, main('\n\ndata "http" "x" {}\n')) if f.code == "data-source")
     assert (finding.file, finding.line, finding.stack) == (f"{STACK}/main.tf", 3, "dev/net")
     (finding,) = (
-        f for f in found(make, main('\nlocals {\n\n  a = file("/x")\n}\n')) if f.code == "file-path"
+        f for f in problems(make, main('\nlocals {\n\n  a = file("/x")\n}\n')) if f.code == "file-path"
     )
     assert (finding.line, finding.stack) == (4, "dev/net")
 
@@ -521,9 +521,9 @@ def test_what_is_listed_passes(make: Make) -> None:
         'module "m" {\n  source = "terraform-google-modules/network/google"\n}\n'
         'data "google_x" "x" {\n  provider = aws\n}\n' + state('{ bucket = "shared-1" }')
     )
-    assert codes(found(make, main(text), rules)) == set()
-    assert codes(found(make, main(state('{ bucket = "acme-dev" }')), rules)) == {"remote-state"}
-    assert codes(found(make, main(required('{ source = "example.org/acme/x" }')), rules)) == {"provider"}
+    assert codes(problems(make, main(text), rules)) == set()
+    assert codes(problems(make, main(state('{ bucket = "acme-dev" }')), rules)) == {"remote-state"}
+    assert codes(problems(make, main(required('{ source = "example.org/acme/x" }')), rules)) == {"provider"}
 
 
 def test_the_stacks_of_trunk_say_which_backends_and_buckets_count(make: Make) -> None:
@@ -549,7 +549,7 @@ def test_an_owner_accepts_a_finding_by_rule_and_path(make: Make) -> None:
 
 
 def test_a_finding_says_how_an_owner_allows_it(make: Make) -> None:
-    for finding in found(make, main('data "http" "x" {}\n')):
+    for finding in problems(make, main('data "http" "x" {}\n')):
         words = (
             "providers: […, hashicorp/http]"
             if finding.code == "provider"
@@ -759,7 +759,7 @@ def test_terraform_renders_no_text_that_reads_files(make: Make, binary: str | No
 def test_a_pointer_of_lfs_is_named_as_one(make: Make) -> None:
     """It does not parse either; that alone would not tell what to do."""
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
-    (finding,) = found(make, main(pointer))
+    (finding,) = problems(make, main(pointer))
     assert "a pointer to a file in Git LFS, and nobody reviewed what is behind it" in finding.message
     assert finding.line == 1
 
@@ -872,8 +872,8 @@ def test_links_where_reports_go(make: Make, name: str) -> None:
 )
 def test_files_of_plain_blocks_are_judged(make: Make, text: str) -> None:
     """Discovery says which files need no second look; each of these needs one."""
-    assert codes(found(make, {f"{STACK}/outputs.tf": text})) & {"file-path", "unreadable"}
-    assert not found(make, {f"{STACK}/outputs.tf": 'output "x" {\n  value = "file"\n}\n'})
+    assert codes(problems(make, {f"{STACK}/outputs.tf": text})) & {"file-path", "unreadable"}
+    assert not problems(make, {f"{STACK}/outputs.tf": 'output "x" {\n  value = "file"\n}\n'})
 
 
 def test_an_owner_is_told_how_to_accept_a_lock_file(make: Make) -> None:
@@ -903,6 +903,6 @@ variable "path" {
 locals { x = file(var.path) }
 module "m" { source = "git::https://bob:hunter2@example.com/x" }
 """
-    findings = found(make, {f"{STACK}/main.tf": code})
+    findings = problems(make, {f"{STACK}/main.tf": code})
     assert {"file-path", "module-source"} <= {finding.code for finding in findings}
     assert not [finding for finding in findings if "hunter2" in repr(finding)]

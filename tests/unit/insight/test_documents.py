@@ -43,14 +43,14 @@ def test_the_dashboard_shows_metrics_that_exist() -> None:
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
-    shown: set[str] = set()
+    terms: set[str] = set()
     for expression in expressions:
         assert expression.count("(") == expression.count(")")
         bare = re.sub(r'"(\\.|[^"\\])*"', "", expression)
         words = set(re.findall(r"[a-z_]\w*", re.sub(r"\$\w+", "", bare)))
         assert words - PROMQL <= set(metric_names()), expression
-        shown |= words
-    assert {f"infra_{metric.key}" for metric in METRICS} <= shown
+        terms |= words
+    assert {f"infra_{metric.key}" for metric in METRICS} <= terms
     queries = [
         variable["query"] for variable in dashboard["templating"]["list"] if variable["type"] == "query"
     ]

@@ -37,6 +37,8 @@ STATE = {
 def test_what_a_state_marks_names_or_looks_like() -> None:
     secrets = Masker().secrets_in_state(STATE)
     hidden = ("of-an-output", "of-a-path", "of-a-block", "of-a-name", "of-an-odd-path")
-    assert [one for one in hidden if one in secrets.hide(f"it says {one} here")] == []
-    assert [one for one in ("open-output", "open-block", "open-text") if one in secrets.anywhere] == []
+    assert [secret for secret in hidden if secret in secrets.hide(f"it says {secret} here")] == []
+    assert [
+        secret for secret in ("open-output", "open-block", "open-text") if secret in secrets.anywhere
+    ] == []
     assert not Masker().secrets_in_state({})

@@ -79,11 +79,11 @@ def test_paths_are_those_that_people_see() -> None:
     raw = (RECORDED / "update" / "plan.json").read_bytes()
     plan = read_plan(raw, Masker())
     seen = {change.address: [leaf.path for leaf in change.attributes] for change in plan.shown_changes}
-    made = {
+    digest_documents = {
         resource.address: [leaf.path for leaf in resource.attributes] for resource in digest_of(raw).resources
     }
-    assert made == seen
-    assert any(paths for paths in made.values())
+    assert digest_documents == seen
+    assert any(paths for paths in digest_documents.values())
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_a_hash_is_bound_to_key_address_and_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "other"),
     [(1, True), (1, "1"), (0, False), (None, "null"), (1.5, "1.5"), ([], {}), ("", None), ([1], "[1]")],
 )
-def test_values_of_other_types_are_other_values(one: Any, other: Any) -> None:
-    digests = [digest_of(plan_json(change("x.y", {"a": "was"}, {"a": value}))) for value in (one, other)]
+def test_values_of_other_types_are_other_values(first: Any, other: Any) -> None:
+    digests = [digest_of(plan_json(change("x.y", {"a": "was"}, {"a": value}))) for value in (first, other)]
     assert compare(digests[0], digests[1], approval="strict")
     assert compare(digests[1], digests[0], approval="strict")
 
@@ -291,11 +291,13 @@ JSON = st.recursive(
     st.dictionaries(st.text(max_size=8), JSON, max_size=4),
 )
 def test_two_plans_compare_equal_exactly_when_their_changes_are(
-    one: dict[str, Any], other: dict[str, Any]
+    first: dict[str, Any], other: dict[str, Any]
 ) -> None:
     before = {"always": 0}
-    digests = [digest_of(plan_json(change("x.y", before, {**after, "always": 1}))) for after in (one, other)]
-    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    digests = [
+        digest_of(plan_json(change("x.y", before, {**after, "always": 1}))) for after in (first, other)
+    ]
+    same = json.dumps(first, sort_keys=True) == json.dumps(other, sort_keys=True)
     plain = digests[0].resources == digests[1].resources
     assert plain or not same
     assert (compare(digests[0], digests[1], approval="strict") == ()) == plain
@@ -306,14 +308,14 @@ def test_two_plans_compare_equal_exactly_when_their_changes_are(
 @example([False, True], [False, True, None])
 @example(None, [{"": None}])
 @given(JSON, JSON)
-def test_no_changed_value_stays_out_of_the_digest(one: Any, other: Any) -> None:
+def test_no_changed_value_stays_out_of_the_digest(first: Any, other: Any) -> None:
     """Creating with another value is another digest, wherever in the value the difference is."""
     digests = [
-        digest_of(plan_json(change("x.y", None, {"v": value, "w": 1}, "create"))) for value in (one, other)
+        digest_of(plan_json(change("x.y", None, {"v": value, "w": 1}, "create"))) for value in (first, other)
     ]
-    if json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True):
+    if json.dumps(first, sort_keys=True) == json.dumps(other, sort_keys=True):
         assert digests[0] == digests[1]
-    elif json.dumps(_valued(one), sort_keys=True) != json.dumps(_valued(other), sort_keys=True):
+    elif json.dumps(_valued(first), sort_keys=True) != json.dumps(_valued(other), sort_keys=True):
         assert compare(digests[0], digests[1], approval="strict")
 
 

@@ -41,13 +41,13 @@ def judged(
     protected: bool = True,
     allowed: bool = False,
 ) -> tuple[Violation, ...]:
-    shown = document(*changes)
-    plan: Plan = read_plan(json.dumps(shown), Masker())
+    plan_document = document(*changes)
+    plan: Plan = read_plan(json.dumps(plan_document), Masker())
     rules: Policy = load_text(f"policy: {policy}").policy
-    return evaluate(plan, shown, rules, PolicyContext(environment, protected, allowed))
+    return evaluate(plan, plan_document, rules, PolicyContext(environment, protected, allowed))
 
 
-def told(found: Sequence[Violation]) -> list[tuple[str, str]]:
+def messages(found: Sequence[Violation]) -> list[tuple[str, str]]:
     return [(violation.severity, violation.rule) for violation in found]
 
 
@@ -73,7 +73,7 @@ def test_what_it_takes_to_delete(
     policy: str, protected: bool, allowed: bool, expected: list[tuple[str, str]]
 ) -> None:
     for gone in (GONE, REPLACED, change("a.b", "create", "delete")):
-        assert told(judged(policy, MADE, gone, protected=protected, allowed=allowed)) == expected
+        assert messages(judged(policy, MADE, gone, protected=protected, allowed=allowed)) == expected
 
 
 def test_nothing_deleted_is_nothing_to_say() -> None:
@@ -108,7 +108,7 @@ def test_all_that_goes_is_one_violation_that_names_the_first_few() -> None:
 def test_protected_resources(entry: str, hit: bool) -> None:
     policy = f"{{destroy: {{prod: allow}}, protect: [{entry}]}}"
     violations = judged(policy, REPLACED, MADE, allowed=True)
-    assert told(violations) == ([("error", "protect")] if hit else [])
+    assert messages(violations) == ([("error", "protect")] if hit else [])
     assert all(
         "replace module.db" in violation.message and "Data." in violation.message for violation in violations
     )
@@ -118,7 +118,7 @@ def test_protected_resources(entry: str, hit: bool) -> None:
 def test_a_resource_that_moved_is_protected_under_its_old_name() -> None:
     moved = change("a.new", "delete", "create", previous_address="a.old")
     policy = "{destroy: {prod: allow}, protect: [{address: a.old, reason: Data.}]}"
-    assert told(judged(policy, moved)) == [("error", "protect")]
+    assert messages(judged(policy, moved)) == [("error", "protect")]
 
 
 LABELS = "{labels: {required: [team, cost]}}"
@@ -145,7 +145,9 @@ BOTH = {"team": "a", "cost": "1"}
 def test_required_labels(after: dict[str, Any], unknown: dict[str, Any], expected: list[Any]) -> None:
     for actions in (("create",), ("update",), ("delete", "create")):
         one = change("google_storage_bucket.b", *actions, after=after, unknown=unknown)
-        assert [each for each in told(judged(LABELS, one, allowed=True)) if each[1] == "labels"] == expected
+        assert [
+            each for each in messages(judged(LABELS, one, allowed=True)) if each[1] == "labels"
+        ] == expected
 
 
 def test_tags_are_labels_outside_google() -> None:
@@ -180,7 +182,7 @@ def test_limits(limits: str, over: str | None) -> None:
     sizes = {"prod/a": PlanSize(7, 2), "prod/b": PlanSize(2, 0), "prod/c": PlanSize(0, 0)}
     violations = check_sizes(sizes, load_text(f"policy: {{limits: {limits}}}").policy, "prod")
     assert [over in violation.message for violation in violations if over] == ([True] if over else [])
-    assert told(violations) == ([("error", "limits")] if over else [])
+    assert messages(violations) == ([("error", "limits")] if over else [])
 
 
 def test_what_counts_towards_the_limits() -> None:

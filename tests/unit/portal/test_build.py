@@ -96,9 +96,9 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere(site: dict[str, Read
 
 
 def test_hostile_text_stays_text(site: dict[str, Reader]) -> None:
-    shown = [path for path, page in site.items() if "<script>alert('x')</script>" in page.text]
-    assert "runs/" in " ".join(shown)
-    for path in shown:
+    paths = [path for path, page in site.items() if "<script>alert('x')</script>" in page.text]
+    assert "runs/" in " ".join(paths)
+    for path in paths:
         assert "{{ 7 * 7 }}" in site[path].text
         assert "\\u202egnp" in site[path].text
         assert "\u202e" not in site[path].text

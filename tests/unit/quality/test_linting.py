@@ -80,9 +80,9 @@ def test_infra_yaml_accepts_by_rule_and_path(make_repo: MakeRepo) -> None:
         finding("checkov:CKV_1", "x/y.tf"),
     ]
 
-    kept, accepted = filter_accepted(project, findings)
+    remaining, accepted = filter_accepted(project, findings)
 
-    assert [(finding.code, finding.file) for finding in kept] == [
+    assert [(finding.code, finding.file) for finding in remaining] == [
         ("basic-role", "infra/envs/dev/main.tf"),
         ("unused-ignore", "infra.yaml"),
     ]
@@ -90,7 +90,7 @@ def test_infra_yaml_accepts_by_rule_and_path(make_repo: MakeRepo) -> None:
         ("basic-role", "It reads."),
         ("checkov:CKV_1", "Looked at."),
     ]
-    assert "fmt in nowhere.tf" in kept[1].message
+    assert "fmt in nowhere.tf" in remaining[1].message
 
 
 def test_serious_ones_come_first_and_each_once() -> None:
@@ -130,7 +130,7 @@ def test_the_folders_that_are_linted(make_repo: MakeRepo) -> None:
     project = load(make_repo(files).root)
 
     assert find_top_folders(project) == ("infra/bootstrap", "infra/envs", "infra/modules")
-    assert [(place.path, place.kind) for place in find_code_folders(project)] == [
+    assert [(code_folder.path, code_folder.kind) for code_folder in find_code_folders(project)] == [
         ("infra/bootstrap", "root"),
         ("infra/envs/dev/net", "root"),
         ("infra/modules/a", "module"),
@@ -173,10 +173,10 @@ def test_a_linter_that_does_not_work_is_a_finding(tmp_path: Path) -> None:
     tool = next(tool for tool in LINTERS if tool.name == "tflint")
     program = installed(tmp_path, tool, "panic: no plugins")
 
-    (found,) = run_linter(Supervisor(), tmp_path, ["."], os.environ, tool, program)
+    (only_finding,) = run_linter(Supervisor(), tmp_path, ["."], os.environ, tool, program)
 
-    assert (found.severity, found.code) == ("error", "tflint-failed")
-    assert "panic: no plugins" in found.message
+    assert (only_finding.severity, only_finding.code) == ("error", "tflint-failed")
+    assert "panic: no plugins" in only_finding.message
 
 
 def test_only_linters_on_path_take_part(tmp_path: Path) -> None:

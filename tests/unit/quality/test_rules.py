@@ -10,7 +10,7 @@ from orchestrator.quality.rules import check_file, check_required_providers, is_
 from orchestrator.repository.hcl import String, read
 
 
-def found(code: str, kind: Kind = "module") -> list[tuple[str, int | None]]:
+def rule_findings(code: str, kind: Kind = "module") -> list[tuple[str, int | None]]:
     """Rule and line of everything that the rules find in a file."""
     return [
         (finding.code, finding.line)
@@ -31,12 +31,12 @@ def found(code: str, kind: Kind = "module") -> list[tuple[str, int | None]]:
     ],
 )
 def test_what_variables_and_outputs_say(code: str, expected: list[tuple[str, int]]) -> None:
-    assert found(code) == expected
-    assert found(code, "example") == []
+    assert rule_findings(code) == expected
+    assert rule_findings(code, "example") == []
 
 
 def test_a_root_s_own_variables_need_no_validation() -> None:
-    assert found('variable "a" {\n  description = "A."\n  type = string\n}', "root") == []
+    assert rule_findings('variable "a" {\n  description = "A."\n  type = string\n}', "root") == []
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,15 @@ def test_a_root_s_own_variables_need_no_validation() -> None:
     ],
 )
 def test_modules_from_elsewhere_are_pinned(arguments: str, pinned: bool) -> None:
-    assert found(f'module "m" {{\n  {arguments}\n}}') == ([] if pinned else [("unpinned-module", 2)])
+    assert rule_findings(f'module "m" {{\n  {arguments}\n}}') == ([] if pinned else [("unpinned-module", 2)])
 
 
 def test_required_providers_have_a_version() -> None:
     text = "terraform {\n  required_providers {\n    google = %s\n  }\n}\n"
 
-    assert found(text % '{ source = "hashicorp/google" }') == [("unpinned-provider", 3)]
-    assert found(text % '{ source = "hashicorp/google", version = "~> 7.0" }') == []
-    assert found(text % '"~> 7.0"') == []
+    assert rule_findings(text % '{ source = "hashicorp/google" }') == [("unpinned-provider", 3)]
+    assert rule_findings(text % '{ source = "hashicorp/google", version = "~> 7.0" }') == []
+    assert rule_findings(text % '"~> 7.0"') == []
 
 
 def test_used_providers_are_required() -> None:
@@ -101,7 +101,7 @@ resource "terraform_data" "d" {}
     ],
 )
 def test_nobody_unknown_gets_a_right(code: str, expected: list[tuple[str, int]]) -> None:
-    assert found(code) == expected
+    assert rule_findings(code) == expected
 
 
 def test_a_validation_may_speak_of_what_it_refuses() -> None:
@@ -116,8 +116,8 @@ variable "m" {
   }
 }
 """
-    assert found(code % '"user:a@example.com"') == []
-    assert found(code % '"allUsers"') == [("public-principal", 5)]
+    assert rule_findings(code % '"user:a@example.com"') == []
+    assert rule_findings(code % '"allUsers"') == [("public-principal", 5)]
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,8 @@ def test_a_plan_that_shows_a_sentence_like_ours_is_left_alone() -> None:
 
 
 def test_a_changed_policy_is_noted_once() -> None:
-    shown = render_comment(PLANNED)
-    noted = note_policy(shown, "a" * 40)
+    comment = render_comment(PLANNED)
+    noted = note_policy(comment, "a" * 40)
     assert "**The policy changed** with `aaaaaaa" in noted
-    assert note_policy(noted, "b" * 40) == note_policy(shown, "b" * 40)
+    assert note_policy(noted, "b" * 40) == note_policy(comment, "b" * 40)
     assert note_policy("Nothing is announced here.", "a" * 40) == "Nothing is announced here."

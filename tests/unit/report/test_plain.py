@@ -37,10 +37,10 @@ def test_the_words_are_the_same(name: str) -> None:
 
 
 def test_what_opens_and_what_warns_is_told_in_words() -> None:
-    made = render_plain(render_comment(EXAMPLES["deletion"]()))
-    assert "**▸ `prod/legacy` · 2 to destroy**" in made
-    assert "> **Caution**\n>\n> **2 resources destroyed when this is applied:**" in made
-    assert made.startswith("**2 stacks change")
+    plain = render_plain(render_comment(EXAMPLES["deletion"]()))
+    assert "**▸ `prod/legacy` · 2 to destroy**" in plain
+    assert "> **Caution**\n>\n> **2 resources destroyed when this is applied:**" in plain
+    assert plain.startswith("**2 stacks change")
 
 
 def test_a_fence_is_left_alone() -> None:

@@ -74,18 +74,18 @@ def test_backends(code: str, kind: str, empty: bool, attributes: dict[str, Text]
 
 
 def test_terraform_block() -> None:
-    found = facts(
+    repository_facts = facts(
         'terraform {\n  required_version = ">= 1.11"\n  required_providers {\n'
         '    google = {\n      source = "hashicorp/google"\n      version = "~> 7"\n    }\n'
         '    random = "~> 3"\n    own = { source = "example.com/a/own" }\n  }\n}\n'
     )
-    assert found.required_version == (">= 1.11",)
-    assert found.required_providers == {
+    assert repository_facts.required_version == (">= 1.11",)
+    assert repository_facts.required_providers == {
         "google": "hashicorp/google",
         "random": "hashicorp/random",
         "own": "example.com/a/own",
     }
-    assert found.backend is None
+    assert repository_facts.backend is None
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def test_module_sources(source: str, expected: Text) -> None:
 
 def test_one_line_blocks_windows_line_ends_and_a_byte_order_mark() -> None:
     text = '\ufeffmodule "m" { source = "./x" }\r\nvariable "v" { default = "d" }\r\n'
-    found = facts(text)
-    assert [call.source for call in found.calls.values()] == [("./x",)]
-    assert found.variables["v"].default == ("d",)
-    assert found.broken == ()
+    repository_facts = facts(text)
+    assert [call.source for call in repository_facts.calls.values()] == [("./x",)]
+    assert repository_facts.variables["v"].default == ("d",)
+    assert repository_facts.broken == ()
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_outputs_read(expression: str, uses: set[tuple[str | None, bool]]) -> No
 
 
 def test_a_mere_dependency_reads_no_output() -> None:
-    found = facts('resource "a_b" "c" {\n  depends_on = [data.terraform_remote_state.n]\n}\n')
-    assert found.outputs == ()
+    repository_facts = facts('resource "a_b" "c" {\n  depends_on = [data.terraform_remote_state.n]\n}\n')
+    assert repository_facts.outputs == ()
 
 
 def test_remote_state() -> None:
@@ -222,8 +222,8 @@ def test_types_and_their_providers() -> None:
     ],
 )
 def test_what_does_not_parse_is_told_with_its_line(text: str, line: int) -> None:
-    found = facts(text)
-    [(_, at, _)] = found.broken
+    repository_facts = facts(text)
+    [(_, at, _)] = repository_facts.broken
     assert abs((at or 0) - line) <= 2
 
 
@@ -270,5 +270,5 @@ def test_templates() -> None:
 
 
 def test_bytes_that_are_not_utf8_are_kept() -> None:
-    found = facts(b'locals {\n  x = "\xff"\n}\nmodule "m" {\n  source = "./a"\n}\n')
-    assert [call.source for call in found.calls.values()] == [("./a",)]
+    repository_facts = facts(b'locals {\n  x = "\xff"\n}\nmodule "m" {\n  source = "./a"\n}\n')
+    assert [call.source for call in repository_facts.calls.values()] == [("./a",)]

@@ -81,34 +81,38 @@ def test_it_says_what_hcl_says(field: str) -> None:
 
 
 def test_blocks_but_for_their_lines() -> None:
-    found, same = facts(JSON), hcl()
-    assert found.backend is not None
+    from_json, same = facts(JSON), hcl()
+    assert from_json.backend is not None
     assert same.backend is not None
-    assert found.backend.attributes == same.backend.attributes
-    assert [(c.name, c.source, c.arguments) for c in found.calls.values()] == [
+    assert from_json.backend.attributes == same.backend.attributes
+    assert [(c.name, c.source, c.arguments) for c in from_json.calls.values()] == [
         (c.name, c.source, c.arguments) for c in same.calls.values()
     ]
-    assert [s.config for s in found.remote_states.values()] == [s.config for s in same.remote_states.values()]
-    assert [use.path for _, use in found.paths] == [use.path for _, use in same.paths]
+    assert [s.config for s in from_json.remote_states.values()] == [
+        s.config for s in same.remote_states.values()
+    ]
+    assert [use.path for _, use in from_json.paths] == [use.path for _, use in same.paths]
 
 
 def test_arrays_of_blocks() -> None:
-    found = facts({"module": [{"a": [{"source": "./a"}]}, {"b": {"source": "./b"}}], "locals": [{"x": "1"}]})
-    assert list(found.calls) == ["a", "b"]
-    assert found.locals == {"x": ("1",)}
+    repository_facts = facts(
+        {"module": [{"a": [{"source": "./a"}]}, {"b": {"source": "./b"}}], "locals": [{"x": "1"}]}
+    )
+    assert list(repository_facts.calls) == ["a", "b"]
+    assert repository_facts.locals == {"x": ("1",)}
 
 
 def test_a_plain_path_is_read() -> None:
-    found = facts({"resource": {"a_b": {"x": {"source": "${path.module}/x.zip"}}}})
-    assert PathUse("", (Ref("path", "module"), "/x.zip"), 5) in [use for _, use in found.paths]
+    repository_facts = facts({"resource": {"a_b": {"x": {"source": "${path.module}/x.zip"}}}})
+    assert PathUse("", (Ref("path", "module"), "/x.zip"), 5) in [use for _, use in repository_facts.paths]
 
 
 def test_depends_on_and_comments_read_nothing() -> None:
-    found = facts(
+    repository_facts = facts(
         {"resource": {"a_b": {"x": {"depends_on": ["data.terraform_remote_state.n"], "//": '${file("x")}'}}}}
     )
-    assert found.outputs == ()
-    assert found.paths == ()
+    assert repository_facts.outputs == ()
+    assert repository_facts.paths == ()
 
 
 @pytest.mark.parametrize(
@@ -121,20 +125,20 @@ def test_what_does_not_parse(data: bytes, line: int | None) -> None:
 
 
 def test_what_is_no_string() -> None:
-    found = facts({"locals": {"a": None, "b": True, "c": 2, "d": [], "e": 1.50, "f": 1e30}}).locals
-    assert found == {"a": NULL, "b": ("true",), "c": ("2",), "d": UNKNOWN, "e": ("1.5",), "f": UNKNOWN}
+    from_json = facts({"locals": {"a": None, "b": True, "c": 2, "d": [], "e": 1.50, "f": 1e30}}).locals
+    assert from_json == {"a": NULL, "b": ("true",), "c": ("2",), "d": UNKNOWN, "e": ("1.5",), "f": UNKNOWN}
 
 
 def test_strings_that_terraform_takes_as_they_stand() -> None:
-    found = facts(
+    repository_facts = facts(
         {
             "module": {"m": {"source": "./$${x}", "name": "$${x}"}},
             "variable": {"v": {"default": "${x}"}},
             "terraform": {"backend": {"gcs": {"bucket": "${x}"}}},
         }
     )
-    assert found.calls["m"].source == ("./$${x}",)
-    assert found.calls["m"].arguments["name"] == ("${x}",)
-    assert found.variables["v"].default == ("${x}",)
-    assert found.backend is not None
-    assert found.backend.attributes == {"bucket": ("${x}",)}
+    assert repository_facts.calls["m"].source == ("./$${x}",)
+    assert repository_facts.calls["m"].arguments["name"] == ("${x}",)
+    assert repository_facts.variables["v"].default == ("${x}",)
+    assert repository_facts.backend is not None
+    assert repository_facts.backend.attributes == {"bucket": ("${x}",)}

@@ -25,8 +25,8 @@ def reads(path: Text, function: str = "file", pattern: Text | None = None) -> Fi
     tree = Tree(
         {name: name for name in FILES}, lambda name: name.encode(), links={"s/out": "../../x", "s/l": "f"}
     )
-    place = CodeLocation("m", "s", NameScope(lambda ref: None))
-    add_file_read(tree, PathUse(function, path, 1, pattern), "m/main.tf", place, file_reads)
+    code_location = CodeLocation("m", "s", NameScope(lambda ref: None))
+    add_file_read(tree, PathUse(function, path, 1, pattern), "m/main.tf", code_location, file_reads)
     return file_reads
 
 

@@ -23,12 +23,12 @@ def needs_of(pairs: set[tuple[str, str]]) -> dict[str, set[str]]:
 
 
 def closure(needs: dict[str, set[str]]) -> dict[str, set[str]]:
-    found = {node: set(needs[node]) for node in needs}
+    needs_by_node = {node: set(needs[node]) for node in needs}
     for middle in needs:
         for node in needs:
-            if middle in found[node]:
-                found[node] |= found[middle]
-    return found
+            if middle in needs_by_node[node]:
+                needs_by_node[node] |= needs_by_node[middle]
+    return needs_by_node
 
 
 @given(edges)
@@ -44,11 +44,11 @@ def test_waves_put_everything_after_what_it_needs_or_there_is_a_cycle(pairs: set
             graph.waves(needs)
         return
     waves = graph.waves(needs)
-    place = {node: number for number, wave in enumerate(waves) for node in wave}
-    assert sorted(place) == sorted(NODES)
+    numbers = {node: number for number, wave in enumerate(waves) for node in wave}
+    assert sorted(numbers) == sorted(NODES)
     for node in NODES:
         # As early as can be: right behind the last of its prerequisites.
-        assert place[node] == max((place[need] + 1 for need in needs[node]), default=0)
+        assert numbers[node] == max((numbers[need] + 1 for need in needs[node]), default=0)
     assert graph.order(needs) == [node for wave in waves for node in wave]
 
 
@@ -62,15 +62,15 @@ def test_reachable_is_the_closure(pairs: set[tuple[str, str]], start: str) -> No
 
 
 @given(edges, st.sets(st.sampled_from(NODES)))
-def test_a_part_of_the_graph_keeps_its_order(pairs: set[tuple[str, str]], kept: set[str]) -> None:
+def test_a_part_of_the_graph_keeps_its_order(pairs: set[tuple[str, str]], subset: set[str]) -> None:
     # Edges from later letters to earlier ones only, so that there is no cycle.
     needs = needs_of({(max(pair), min(pair)) for pair in pairs})
-    part = graph.restrict(needs, kept)
-    assert set(part) == kept
+    part = graph.restrict(needs, subset)
+    assert set(part) == subset
     above = closure(needs)
     part_above = closure({**{node: set() for node in NODES}, **part})
-    for node in kept:
-        assert part_above[node] == above[node] & kept
+    for node in subset:
+        assert part_above[node] == above[node] & subset
 
 
 def test_needs_that_are_no_nodes_are_left_out() -> None:

@@ -48,11 +48,11 @@ def test_blocks_have_labels_lines_and_what_is_in_them() -> None:
 
 
 def test_strings_say_where_they_stand() -> None:
-    found = {(string.text, string.line, string.path) for string in read("main.tf", CODE).strings()}
+    strings = {(string.text, string.line, string.path) for string in read("main.tf", CODE).strings()}
 
-    assert ("roles/run.admin", 4, ("variable", "default")) in found
-    assert ("x-", 4, ("variable", "default")) in found
-    assert ("No.", 8, ("variable", "validation", "error_message")) in found
+    assert ("roles/run.admin", 4, ("variable", "default")) in strings
+    assert ("x-", 4, ("variable", "default")) in strings
+    assert ("No.", 8, ("variable", "validation", "error_message")) in strings
 
 
 @pytest.mark.parametrize(

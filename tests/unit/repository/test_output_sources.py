@@ -221,7 +221,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("address", "path", "wanted"), CASES, ids=[f"{one[0]} {one[1]}" for one in CASES])
+@pytest.mark.parametrize(("address", "path", "wanted"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
 def test_reaches(reaches: Reaches, address: str, path: str, wanted: frozenset[str]) -> None:
     assert reaches(address, path) == wanted
 

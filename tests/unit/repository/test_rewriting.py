@@ -66,9 +66,9 @@ def rewriter() -> Rewriter:
 
 def written(path: str, old: Any, new: Any, address: str = "x_y.z") -> tuple[str, bytes]:
     """The file that a change touches, and its content then."""
-    made = rewriter()
-    made.set(ROOT, ["infra/shared.tfvars"], address, path, old, new)
-    ((name, data),) = made.files.items()
+    code_rewriter = rewriter()
+    code_rewriter.set(ROOT, ["infra/shared.tfvars"], address, path, old, new)
+    ((name, data),) = code_rewriter.files.items()
     return name.removeprefix(f"{ROOT}/"), data
 
 
@@ -106,11 +106,11 @@ def test_through_a_module_to_what_its_caller_says() -> None:
 
 
 def test_several_changes_of_one_file_keep_each_other() -> None:
-    made = rewriter()
-    made.set(ROOT, (), "x_y.z", "name", "a", "a longer one")
-    made.set(ROOT, (), "x_y.z", "neg", -5, 0)
+    code_rewriter = rewriter()
+    code_rewriter.set(ROOT, (), "x_y.z", "name", "a", "a longer one")
+    code_rewriter.set(ROOT, (), "x_y.z", "neg", -5, 0)
     expected = CODE.replace(b'"a"\n', b'"a longer one"\n', 1).replace(b"-5", b"0")
-    assert made.files == {f"{ROOT}/main.tf": expected}
+    assert code_rewriter.files == {f"{ROOT}/main.tf": expected}
 
 
 @pytest.mark.parametrize(
@@ -132,10 +132,10 @@ def test_several_changes_of_one_file_keep_each_other() -> None:
 def test_what_cannot_be_written_is_refused_with_the_reason(
     address: str, path: str, old: Any, why: str
 ) -> None:
-    made = rewriter()
+    code_rewriter = rewriter()
     with pytest.raises(RewriteError, match=why):
-        made.set(ROOT, (), address, path, old, 9)
-    assert made.files == {}
+        code_rewriter.set(ROOT, (), address, path, old, 9)
+    assert code_rewriter.files == {}
 
 
 def test_no_value_cannot_be_written() -> None:

@@ -34,11 +34,11 @@ FILES = {
 def test_files_code_and_environment_tell(make_repo: MakeRepo) -> None:
     project = load(make_repo(FILES).root)
     environ = {"TF_VAR_a": "of-the-environment", "TF_VAR_c": "open", "TF_VAR_unknown": "open"}
-    found = {
+    secrets = {
         value.strip()
         for value in secret_values(project, project.stacks["dev/x"], environ, lambda name: False)
     }
-    assert found == {
+    assert secrets == {
         "of-the-default",
         "of-json",
         "of-the-file",
@@ -90,11 +90,11 @@ variable "open" {
 
 def test_a_secret_name_is_enough(make_repo: MakeRepo) -> None:
     project = load(make_repo(NAMED).root)
-    found = set(secret_values(project, project.stacks["dev/x"], {}, Masker().names.is_secret))
+    secrets = set(secret_values(project, project.stacks["dev/x"], {}, Masker().names.is_secret))
     names = (
         "default nested local argument json-default json-key json-local file file-key file-json list module"
     )
-    assert found == {"4711", *(f"S-{name}" for name in names.split())}
+    assert secrets == {"4711", *(f"S-{name}" for name in names.split())}
 
 
 def test_deep_nesting_is_no_defect(make_repo: MakeRepo) -> None:

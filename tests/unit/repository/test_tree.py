@@ -32,11 +32,11 @@ def test_inside(path: str, expected: str | None) -> None:
 
 
 def test_below_and_files_are_in_order() -> None:
-    found = tree("b/x", "a", "b/c/y", "bc/z", "b.d")
-    assert list(found.below("b")) == ["b/c/y", "b/x"]
-    assert found.files("b") == ["x"]
-    assert found.files("") == ["a", "b.d"]
-    assert [found.is_folder(path) for path in ("b", "b/c", "a", "", "c")] == [True, True, False, True, False]
+    files = tree("b/x", "a", "b/c/y", "bc/z", "b.d")
+    assert list(files.below("b")) == ["b/c/y", "b/x"]
+    assert files.files("b") == ["x"]
+    assert files.files("") == ["a", "b.d"]
+    assert [files.is_folder(path) for path in ("b", "b/c", "a", "", "c")] == [True, True, False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -61,19 +61,22 @@ def test_links(links: dict[str, str], path: str, expected: str | BrokenPath) -> 
 
 
 def test_a_file_behind_links_is_found() -> None:
-    found = tree("a/f", l="a", m="l/f")
-    assert found.find("l/f") == "a/f"
-    assert found.find("m") == "a/f"
-    assert found.find("l") is None
+    files = tree("a/f", l="a", m="l/f")
+    assert files.find("l/f") == "a/f"
+    assert files.find("m") == "a/f"
+    assert files.find("l") is None
 
 
 def test_folders_of_code_skip_what_begins_with_a_dot() -> None:
-    found = tree("e/a/x.tf", "e/a/b/y.tf.json", "e/c/README.md", "e/.terraform/z.tf", "e/a/.git/z.tf")
-    assert sorted(map(str, folders(found, "e"))) == ["e/a", "e/a/b"]
+    files = tree("e/a/x.tf", "e/a/b/y.tf.json", "e/c/README.md", "e/.terraform/z.tf", "e/a/.git/z.tf")
+    assert sorted(map(str, folders(files, "e"))) == ["e/a", "e/a/b"]
 
 
 def test_folders_of_code_follow_links_and_stop_in_a_ring() -> None:
-    found = tree("e/a/x.tf", "other/y.tf", e__b="../other", e__a__up="..", e__gone="../../x")
-    listed = list(folders(found, "e"))
-    assert {one for one in listed if isinstance(one, str)} == {"e/a", "e/b"}
-    assert {one.why for one in listed if isinstance(one, BrokenPath)} == {"loop", "outside"}
+    files = tree("e/a/x.tf", "other/y.tf", e__b="../other", e__a__up="..", e__gone="../../x")
+    listed = list(folders(files, "e"))
+    assert {listed_path for listed_path in listed if isinstance(listed_path, str)} == {"e/a", "e/b"}
+    assert {listed_path.why for listed_path in listed if isinstance(listed_path, BrokenPath)} == {
+        "loop",
+        "outside",
+    }

@@ -41,8 +41,8 @@ TWO, THREE = to("two"), to("three")
 
 @pytest.fixture
 def trunk(tmp_path: Path) -> Iterator[ApprovingInMemory]:
-    with ApprovingInMemory(tmp_path) as found:
-        yield found
+    with ApprovingInMemory(tmp_path) as approving_in_memory:
+        yield approving_in_memory
 
 
 # How it was merged

@@ -24,7 +24,7 @@ from tests.support.memory_storage import MemoryStorage
 HEAD = "a" * 40
 
 
-def shown(stack: str, diff: str = "~ it") -> StackReview:
+def reviewed(stack: str, diff: str = "~ it") -> StackReview:
     return StackReview(StackReport(stack, stack.split("/")[0], "changed", diff=diff))
 
 
@@ -43,18 +43,18 @@ class BucketOfPlans:
         self, stack: str, run: str = "50-1", head: str = HEAD, number: int = 7, text: str = ""
     ) -> StackReview:
         """What a plan job writes, and reports."""
-        facts = {SHOWN_HASH: hash_of_review(shown(stack)), "text": text}
+        facts = {SHOWN_HASH: hash_of_review(reviewed(stack)), "text": text}
         data = encode(empty_plan_digest(stack, lineage="", lock_file="", facts=facts))
-        (place,) = self.places[stack.split("/")[0]]
-        name = place.create(number, head, stack, run, data)
-        return replace(shown(stack), object=name, sha256=sha256(data))
+        (plan_objects,) = self.places[stack.split("/")[0]]
+        name = plan_objects.create(number, head, stack, run, data)
+        return replace(reviewed(stack), object=name, sha256=sha256(data))
 
     def read(self, run: str = "50-1") -> RunObjects:
         return read_run_objects(self.places, 7, HEAD, run)
 
     def attested(self, environment: str) -> dict[str, str]:
-        (place,) = self.places[environment]
-        return dict(Attestations.beside(place).of_head(7, HEAD)[-1].plans)
+        (plan_objects,) = self.places[environment]
+        return dict(Attestations.beside(plan_objects).of_head(7, HEAD)[-1].plans)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_report_is_genuine_if_its_object_says_so(bucket: BucketOfPlans) -> Non
     for lie in (
         forged,
         replace(honest, sha256="0" * 64),
-        shown("dev/net"),
+        reviewed("dev/net"),
         replace(honest, provisional=("x",)),
     ):
         assert objects.explain_rejection(lie) == "it is not what the plan job wrote into the bucket"
@@ -79,7 +79,7 @@ def test_a_report_is_genuine_if_its_object_says_so(bucket: BucketOfPlans) -> Non
     assert "not in the bucket" in objects.explain_rejection(
         replace(honest, report=replace(honest.report, id="dev/app"))
     )
-    assert objects.explain_rejection(shown("dev/app")) == "", (
+    assert objects.explain_rejection(reviewed("dev/app")) == "", (
         "of what was not kept there is nothing to compare"
     )
 

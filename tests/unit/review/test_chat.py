@@ -303,8 +303,8 @@ def test_who_may_not_write_gets_nothing(github: ServedGitHub, say: Say, pull: in
         assert say(pull, body, author).reaction == "-1"
     assert github.dispatches == []
     assert reactions(github, pull) == ["-1"]
-    (told,) = ours(github, pull)
-    assert "write permission" in told
+    (reply,) = ours(github, pull)
+    assert "write permission" in reply
 
 
 def test_the_permission_in_the_repository_counts(github: ServedGitHub, say: Say, pull: int) -> None:
@@ -336,9 +336,9 @@ def test_what_cannot_be_done_is_told_in_one_comment(
 ) -> None:
     assert say(pull, body).reaction == "confused"
     assert github.dispatches == []
-    (told,) = ours(github, pull)
-    assert told.startswith(MARKER)
-    assert words in told
+    (reply,) = ours(github, pull)
+    assert reply.startswith(MARKER)
+    assert words in reply
 
 
 def test_a_merged_pull_request_is_not_planned_and_an_unknown_environment_not_applied(
@@ -378,12 +378,12 @@ def test_what_goes_elsewhere_is_neither_planned_nor_applied(github: ServedGitHub
 def test_answers_are_one_comment_that_changes(github: ServedGitHub, say: Say, pull: int) -> None:
     say(pull, "/infra help")
     say(pull, "/infra help")
-    (told,) = ours(github, pull)
-    assert HELP in told
+    (reply,) = ours(github, pull)
+    assert HELP in reply
     writes = len(github.writes())
     say(pull, "/infra apply prod")
-    (told,) = ours(github, pull)
-    assert "not merged" in told
+    (reply,) = ours(github, pull)
+    assert "not merged" in reply
     # Two reactions and one update; nothing is written again.
     assert len(github.writes()) == writes + 3
 
@@ -413,11 +413,11 @@ HOSTILE = (
 def test_hostile_words_come_back_as_code(github: ServedGitHub, say: Say, pull: int) -> None:
     for hostile in HOSTILE:
         say(pull, f"/infra plan '{hostile}'")
-        (told,) = ours(github, pull)
+        (reply,) = ours(github, pull)
         # Outside of code nothing of it is left, and our marker stands once, at the top.
-        outside = "".join(told.replace("``", "`").split("`")[::2])
+        outside = "".join(reply.replace("``", "`").split("`")[::2])
         assert hostile not in outside
-        assert told.count("<!-- infra") == 1
+        assert reply.count("<!-- infra") == 1
     assert github.dispatches == []
 
 
@@ -426,8 +426,8 @@ def test_what_cannot_be_started_is_told_and_an_error(github: ServedGitHub, say: 
     with pytest.raises(ForgeError, match="Cannot start infra-plan"):
         say(pull, "/infra plan")
     assert reactions(github, pull) == ["eyes", "confused"]
-    (told,) = ours(github, pull)
-    assert "could not be done" in told
+    (reply,) = ours(github, pull)
+    assert "could not be done" in reply
 
 
 def test_a_reaction_that_fails_stops_nothing(github: ServedGitHub, say: Say, pull: int) -> None:

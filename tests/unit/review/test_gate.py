@@ -48,10 +48,10 @@ class ForgeWithEnvironments:
 
     def environment(self, name: str) -> ForgeEnvironment:
         self.asked += 1
-        found = self.environments.get(name) or ForgeError("Not there.", status=404, advice="")
-        if isinstance(found, ForgeError):
-            raise found
-        return found
+        environment_on_forge = self.environments.get(name) or ForgeError("Not there.", status=404, advice="")
+        if isinstance(environment_on_forge, ForgeError):
+            raise environment_on_forge
+        return environment_on_forge
 
     def run_reviews(self, run: int) -> list[RunReview]:
         assert run == 8813
@@ -61,8 +61,13 @@ class ForgeWithEnvironments:
         return "read" if login == "rita" else "write"
 
 
-def host(found: ForgeEnvironment | ForgeError | None = None, *reviews: RunReview) -> Forge:
-    return cast(Forge, ForgeWithEnvironments({"prod-approval": found} if found else {}, reviews))
+def host(environment_on_forge: ForgeEnvironment | ForgeError | None = None, *reviews: RunReview) -> Forge:
+    return cast(
+        Forge,
+        ForgeWithEnvironments(
+            {"prod-approval": environment_on_forge} if environment_on_forge else {}, reviews
+        ),
+    )
 
 
 def approved(user: str, environment: str = "prod-approval", state: str = "approved") -> RunReview:
@@ -73,7 +78,7 @@ def approved(user: str, environment: str = "prod-approval", state: str = "approv
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("environment_on_forge", "expected"),
     [
         (ForgeEnvironment("prod-approval", reviewers=1), ""),
         (ForgeEnvironment("prod-approval"), "the environment prod-approval has no required reviewers"),
@@ -86,9 +91,9 @@ def approved(user: str, environment: str = "prod-approval", state: str = "approv
     ids=["reviewers", "no reviewers", "404", "403"],
 )
 def test_a_gate_without_reviewers_holds_nothing_back(
-    found: ForgeEnvironment | ForgeError | None, expected: str
+    environment_on_forge: ForgeEnvironment | ForgeError | None, expected: str
 ) -> None:
-    assert Gate(host(found), "prod").problem == expected
+    assert Gate(host(environment_on_forge), "prod").problem == expected
 
 
 def test_a_gate_is_asked_once_and_without_an_answer_nothing_is_decided() -> None:

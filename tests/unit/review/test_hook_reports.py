@@ -95,10 +95,14 @@ def test_they_run_in_a_job_without_a_checkout(scope: ChangeScope, repo: Repo, tm
     assert list(trunk) == ["cost", "a"]
     heading, new, old, document = trunk["a"].splitlines()
     assert (heading, new, old) == ("# By trunk", "# new", "# old")
-    told = json.loads(document)
-    check_schema(told, "hook")
-    assert (told["event"], told["stack"], told["commit"]) == ("report", "dev/a", repo.head)
-    assert told["stacks"] == [{"id": "dev/a", "environment": "dev"}]
+    hook_report = json.loads(document)
+    check_schema(hook_report, "hook")
+    assert (hook_report["event"], hook_report["stack"], hook_report["commit"]) == (
+        "report",
+        "dev/a",
+        repo.head,
+    )
+    assert hook_report["stacks"] == [{"id": "dev/a", "environment": "dev"}]
     own = run(data, tmp_path / "input", "head")
     assert own["own"].startswith("# By the change")
     assert repo.git("worktree", "list", "--porcelain").count("worktree ") == 1

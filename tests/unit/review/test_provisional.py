@@ -50,5 +50,5 @@ def test_what_is_not_read_moves_nobody(make_repo: MakeRepo) -> None:
 def test_what_waits_and_what_another_job_plans_may_move(make_repo: MakeRepo) -> None:
     project = load(make_repo(FILES).root)
     assert find_provisional(project, report("dev/b", "waiting")) == {"dev/c": ("dev/b",)}
-    found = find_provisional(project, {}, elsewhere=["dev/a"])
-    assert found == {"dev/b": ("dev/a",), "dev/c": ("dev/b",), "dev/d": ("dev/a",)}
+    provisional = find_provisional(project, {}, elsewhere=["dev/a"])
+    assert provisional == {"dev/b": ("dev/a",), "dev/c": ("dev/b",), "dev/d": ("dev/a",)}

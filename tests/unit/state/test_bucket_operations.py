@@ -24,7 +24,7 @@ READ = "gs://states: reading dev/ledger/stacks/a.json"
 
 
 @pytest.fixture
-def told() -> Iterator[list[str]]:
+def messages() -> Iterator[list[str]]:
     lines: list[str] = []
     previous = set_wait_listener(lines.append)
     yield lines
@@ -39,9 +39,9 @@ def end() -> Iterator[threading.Event]:
     event.set()
 
 
-def test_what_ends_at_once_is_not_told(told: list[str]) -> None:
+def test_what_ends_at_once_is_not_told(messages: list[str]) -> None:
     assert BucketOperation(READ, 120, WaitNotices()).run(lambda: 7) == 7
-    assert told == []
+    assert messages == []
 
 
 def test_an_error_comes_back_as_it_was() -> None:
@@ -52,7 +52,7 @@ def test_an_error_comes_back_as_it_was() -> None:
         BucketOperation(READ, 120, WaitNotices()).run(work)
 
 
-def test_a_wait_is_told_and_ends_by_the_deadline(told: list[str], end: threading.Event) -> None:
+def test_a_wait_is_told_and_ends_by_the_deadline(messages: list[str], end: threading.Event) -> None:
     waiting = WaitingClock()
     operation = BucketOperation(READ, 30, WaitNotices(waiting.clock()))
     operation.failure = "status 503"
@@ -60,13 +60,13 @@ def test_a_wait_is_told_and_ends_by_the_deadline(told: list[str], end: threading
         operation.run(end.wait)
     assert waiting.seconds == 30
     assert operation.is_over
-    assert told == [
+    assert messages == [
         f"Waiting for {READ} (2 s, asked again after status 503).",
         f"Waiting for {READ} (18 s, asked again after status 503).",
     ]
 
 
-def test_an_answer_after_a_notice_counts(told: list[str], end: threading.Event) -> None:
+def test_an_answer_after_a_notice_counts(messages: list[str], end: threading.Event) -> None:
     ended = threading.Event()
 
     def work() -> str:
@@ -81,7 +81,7 @@ def test_an_answer_after_a_notice_counts(told: list[str], end: threading.Event) 
 
     waiting = WaitingClock(before)
     assert BucketOperation(READ, 1000, WaitNotices(waiting.clock())).run(work) == "late"
-    assert told == [f"Waiting for {READ} (2 s)."]
+    assert messages == [f"Waiting for {READ} (2 s)."]
 
 
 def transfer(parts: int, note: Callable[[], object], every: float) -> tuple[BucketOperation, WaitingClock]:
@@ -118,21 +118,21 @@ def transfer(parts: int, note: Callable[[], object], every: float) -> tuple[Buck
     return operation, waiting
 
 
-def test_a_transfer_may_last_as_long_as_bytes_move(told: list[str]) -> None:
+def test_a_transfer_may_last_as_long_as_bytes_move(messages: list[str]) -> None:
     operation, waiting = transfer(6, lambda: note_transfer(STEP), every=100)
     assert waiting.seconds >= 600
     assert operation.moved == 6 * STEP
-    assert told[0] == f"Waiting for {READ} (2 s)."
-    assert told[-1] == f"Waiting for {READ} (690 s, 384 KiB so far)."
+    assert messages[0] == f"Waiting for {READ} (2 s)."
+    assert messages[-1] == f"Waiting for {READ} (690 s, 384 KiB so far)."
 
 
-def test_the_pages_of_a_listing_move_the_deadline(told: list[str]) -> None:
+def test_the_pages_of_a_listing_move_the_deadline(messages: list[str]) -> None:
     _, waiting = transfer(3, note_page, every=100)
     assert waiting.seconds >= 300
-    assert not any("so far" in line for line in told)
+    assert not any("so far" in line for line in messages)
 
 
-def test_an_answer_that_drips_ends_by_the_deadline(told: list[str]) -> None:
+def test_an_answer_that_drips_ends_by_the_deadline(messages: list[str]) -> None:
     with pytest.raises(OverdueError):
         transfer(20, lambda: note_transfer(STEP // 16), every=60)
 
@@ -152,11 +152,11 @@ def test_sizes_are_for_people(size: int, text: str) -> None:
     assert format_size(size) == text
 
 
-def test_many_that_wait_for_one_bucket_are_not_told_at_once(told: list[str]) -> None:
+def test_many_that_wait_for_one_bucket_are_not_told_at_once(messages: list[str]) -> None:
     seconds = [0.0]
     notices = WaitNotices(Clock(now=lambda: seconds[0]))
     assert notices.notify("a")
     assert not notices.notify("b")
     seconds[0] = 2.0
     assert notices.notify("b")
-    assert told == ["a", "b"]
+    assert messages == ["a", "b"]

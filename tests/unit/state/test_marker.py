@@ -41,7 +41,7 @@ def test_an_origin_is_the_same_however_it_is_written(url: str, normal: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "other", "same"),
     [
         ("github.com/acme/infra", "github.com/acme/infra", True),
         ("github.com/acme/infra", "github.com/eve/infra", False),
@@ -55,13 +55,13 @@ def test_an_origin_is_the_same_however_it_is_written(url: str, normal: str) -> N
         ("", "github.com/acme/infra", None),
     ],
 )
-def test_origins_are_compared_where_they_can_be(one: str, other: str, same: bool | None) -> None:
-    assert same_origin(one, other) is same
-    assert same_origin(other, one) is same
+def test_origins_are_compared_where_they_can_be(first: str, other: str, same: bool | None) -> None:
+    assert same_origin(first, other) is same
+    assert same_origin(other, first) is same
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "other", "same"),
     [
         # Renamed: the number stays.
         (Identity("7", "github.com/acme/old"), Identity("7", "github.com/acme/new"), True),
@@ -77,9 +77,9 @@ def test_origins_are_compared_where_they_can_be(one: str, other: str, same: bool
         (Identity("", "", ""), Identity("", "", ""), False),
     ],
 )
-def test_two_identities_are_one_repository(one: Identity, other: Identity, same: bool) -> None:
-    assert one.is_same(other) is same
-    assert other.is_same(one) is same
+def test_two_identities_are_one_repository(first: Identity, other: Identity, same: bool) -> None:
+    assert first.is_same(other) is same
+    assert other.is_same(first) is same
 
 
 def test_a_marker_comes_back_as_it_was_written_and_only_once() -> None:

@@ -13,7 +13,7 @@ from orchestrator.terraform.environment import (
 )
 
 
-def kept(base: dict[str, str], **options: object) -> dict[str, str]:
+def variables(base: dict[str, str], **options: object) -> dict[str, str]:
     """The child's environment without what is always set."""
     child = child_environment(base, exists=lambda path: path == "/there", **options)  # type: ignore[arg-type]
     added = ALWAYS | GO_TUNING
@@ -31,7 +31,7 @@ def kept(base: dict[str, str], **options: object) -> dict[str, str]:
     ],
 )
 def test_what_terraform_and_google_need_is_kept(name: str) -> None:
-    assert kept({name: "v"}) == {name: "v"}
+    assert variables({name: "v"}) == {name: "v"}
     assert dropped_names({name: "v"}) == ()
 
 
@@ -45,7 +45,7 @@ def test_what_terraform_and_google_need_is_kept(name: str) -> None:
     ],
 )
 def test_what_is_not_terraforms_business_stays_here(name: str) -> None:
-    assert kept({name: "v"}) == {}
+    assert variables({name: "v"}) == {}
 
 
 def test_what_is_dropped_is_told() -> None:
@@ -60,7 +60,7 @@ def test_what_is_dropped_is_told() -> None:
 )
 def test_configured_names_are_passed(passed: list[str], names: list[str]) -> None:
     base = {"DD_API_KEY": "k", "DD_SITE": "eu", "TF_LOG": "trace"}
-    assert sorted(kept(base, passed=passed)) == names
+    assert sorted(variables(base, passed=passed)) == names
 
 
 def test_in_a_job_of_github_an_empty_variable_is_one_that_is_not_set() -> None:
@@ -77,14 +77,14 @@ def test_the_sandbox_attaches_only_within_itself() -> None:
         "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1",
         "INFRA_SANDBOX": "d",
     }
-    assert kept(base) == {}
-    assert kept(base, sandbox=True) == base
+    assert variables(base) == {}
+    assert variables(base, sandbox=True) == base
 
 
 @pytest.mark.parametrize(("path", "stays"), [("/there", True), ("/gone", False)])
 def test_a_cli_configuration_must_exist(path: str, stays: bool) -> None:
     base = {"TF_CLI_CONFIG_FILE": path}
-    assert kept(base) == (base if stays else {})
+    assert variables(base) == (base if stays else {})
     assert missing_cli_config(base, lambda p: p == "/there") == (None if stays else path)
 
 

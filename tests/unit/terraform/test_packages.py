@@ -27,13 +27,13 @@ def test_a_fetched_package_is_shared_and_the_stack_is_led_to_it(tmp_path: Path) 
     root.mkdir()
     for data in (tmp_path / "d1", tmp_path / "d2"):
         with private_cache(shared, data, root, never) as cache:
-            place = cache / PACKAGE
-            if not place.exists():
-                place.mkdir(parents=True)
-                (place / "provider").write_text(data.name)
+            package = cache / PACKAGE
+            if not package.exists():
+                package.mkdir(parents=True)
+                (package / "provider").write_text(data.name)
             link = data / "providers" / PACKAGE
             link.parent.mkdir(parents=True)
-            link.symlink_to(place)
+            link.symlink_to(package)
         assert link.readlink() == shared / PACKAGE
         assert (link / "provider").read_text() == "d1"
     assert sorted(path.name for path in shared.iterdir()) == ["registry.terraform.io"]
@@ -147,13 +147,13 @@ def workdir(tmp_path: Path) -> Workdir:
 def test_rescued_states_never_overwrite_each_other(tmp_path: Path) -> None:
     work = workdir(tmp_path)
     assert rescue_errored_state(work, tmp_path) is None
-    kept = []
+    packages = []
     for text in ("one", "two"):
         (tmp_path / "errored.tfstate").write_text(text)
-        kept.append(rescue_errored_state(work, tmp_path))
-    assert [path.read_text() for path in kept if path] == ["one", "two"]
-    assert kept[0] == tmp_path / "home/.local/state/infra/rescue/r1/dev%2Fa"
-    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in kept if path)
+        packages.append(rescue_errored_state(work, tmp_path))
+    assert [path.read_text() for path in packages if path] == ["one", "two"]
+    assert packages[0] == tmp_path / "home/.local/state/infra/rescue/r1/dev%2Fa"
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in packages if path)
 
 
 def test_an_errored_state_stops_the_next_apply(tmp_path: Path) -> None:

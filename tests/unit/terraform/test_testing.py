@@ -16,16 +16,16 @@ def line(kind: str, second: int = 0, **fields: Any) -> bytes:
 
 def run(progress: str, name: str = "one", second: int = 0, **more: Any) -> bytes:
     """A line about a run of tests/a.tftest.hcl."""
-    told = {"path": "tests/a.tftest.hcl", "run": name, "progress": progress, **more}
-    return line("test_run", second, test_run=told)
+    message_fields = {"path": "tests/a.tftest.hcl", "run": name, "progress": progress, **more}
+    return line("test_run", second, test_run=message_fields)
 
 
 def problem(summary: str, severity: str = "error", **at: str) -> bytes:
     """A diagnostic."""
     place = {"filename": "tests/a.tftest.hcl", "start": {"line": 7}}
-    told = {"severity": severity, "summary": summary, "detail": "why", "range": place}
+    message_fields = {"severity": severity, "summary": summary, "detail": "why", "range": place}
     named: dict[str, Any] = {f"@{name}": value for name, value in at.items()}
-    return line("diagnostic", diagnostic=told, **named)
+    return line("diagnostic", diagnostic=message_fields, **named)
 
 
 def test_runs_have_a_status_a_time_and_what_went_wrong() -> None:

@@ -83,14 +83,14 @@ class RepositoryToSetUp:
 
     def reset(self, settings: dict[str, Any]) -> None:
         """Gives the repository these settings."""
-        with self.server.place as place:
+        with self.server.place as github_repository:
             for name, value in copy.deepcopy(settings).items():
-                setattr(place.repository, name, value)
+                setattr(github_repository.repository, name, value)
 
     def settings(self) -> dict[str, Any]:
         """What can be changed, without ids and times."""
-        with self.server.place as place:
-            repository: HostedRepository = place.repository
+        with self.server.place as github_repository:
+            repository: HostedRepository = github_repository.repository
             return {
                 "environments": {
                     name: (list(environment.reviewers), copy.copy(environment.branches))

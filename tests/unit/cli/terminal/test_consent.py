@@ -35,12 +35,14 @@ def stack(*, deletes: int = 0) -> StackReport:
     return StackReport("dev/app", "dev", "changed", counts={**NO_COUNTS, "delete": deletes, "update": 1})
 
 
-def ask(asked: CommandConsent, report: StackReport, protected: Sequence[str], question: str) -> None:
+def ask(
+    command_consent: CommandConsent, report: StackReport, protected: Sequence[str], question: str
+) -> None:
     if question == "again":
-        asked.again(report, "another plan", protected=protected)
+        command_consent.again(report, "another plan", protected=protected)
     else:
         info = RunInfo("run-1", "local", "c", "2026-01-01T00:00:00Z", 0.0)
-        asked.to_apply(RunReport("apply", info, (report,)), protected=protected)
+        command_consent.to_apply(RunReport("apply", info, (report,)), protected=protected)
 
 
 QUESTIONS = pytest.mark.parametrize("question", ["first", "again"])

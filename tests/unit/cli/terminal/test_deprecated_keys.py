@@ -30,9 +30,9 @@ def test_both_keys_are_written(key: RenamedKey) -> None:
     value: dict[str, Any] = {key.name: "same"}
     for parent in reversed(key.parents):
         value = {parent: [value]}
-    (found,) = objects(add_deprecated_keys(key.commands[0], value), key.name)
-    assert (found[key.name], found[key.old]) == ("same", "same")
-    assert list(found).index(key.name) < list(found).index(key.old)
+    (extended,) = objects(add_deprecated_keys(key.commands[0], value), key.name)
+    assert (extended[key.name], extended[key.old]) == ("same", "same")
+    assert list(extended).index(key.name) < list(extended).index(key.old)
     assert add_deprecated_keys("another command", value) == value
 
 
@@ -48,8 +48,8 @@ def test_the_old_key_has_the_old_value(key: RenamedKey) -> None:
         value: Any = {key.name: new}
         for parent in reversed(key.parents):
             value = {parent: value}
-        (found,) = objects(add_deprecated_keys(key.commands[0], value), key.name)
-        assert (found[key.name], found[key.old]) == (new, old)
+        (extended,) = objects(add_deprecated_keys(key.commands[0], value), key.name)
+        assert (extended[key.name], extended[key.old]) == (new, old)
 
 
 def test_the_keys_of_a_mapping_have_their_old_names() -> None:

@@ -31,21 +31,21 @@ def app(environ: dict[str, str] = JOB) -> App:
     return App(environ, io.StringIO(), io.StringIO(), io.StringIO())
 
 
-def written(made: App) -> str:
-    streams = [text_io for text_io in (made.stdout, made.stderr) if isinstance(text_io, io.StringIO)]
+def written(output: App) -> str:
+    streams = [text_io for text_io in (output.stdout, output.stderr) if isinstance(text_io, io.StringIO)]
     return "".join(stream.getvalue() for stream in streams)
 
 
 def test_text_for_people() -> None:
-    made = app()
-    made.write(EVIL)
-    made.note(EVIL)
-    made.fail(InfraError(EVIL, advice=EVIL, file=EVIL, stack=EVIL))
+    output = app()
+    output.write(EVIL)
+    output.note(EVIL)
+    output.fail(InfraError(EVIL, advice=EVIL, file=EVIL, stack=EVIL))
     table = Table(EVIL)
     table.add_row(Text(EVIL), Text("whole"))
-    made.console().print(table)
-    made.console(made.stderr).print(Text(EVIL, style="bold"))
-    text = written(made)
+    output.console().print(table)
+    output.console(output.stderr).print(Text(EVIL, style="bold"))
+    text = written(output)
     assert not is_command(text)
     assert not set(text) & set("\x1b\x07\r\u202e")
     assert text.count("\\u001b]0;owned") >= 4
@@ -53,31 +53,31 @@ def test_text_for_people() -> None:
 
 
 def test_outside_of_a_job_only_control_characters_are_shown() -> None:
-    made = app({})
-    made.write("::x\n##[y]\n\tz\x1b")
-    assert written(made) == "::x\n##[y]\n\tz\\u001b\n"
+    output = app({})
+    output.write("::x\n##[y]\n\tz\x1b")
+    assert written(output) == "::x\n##[y]\n\tz\\u001b\n"
 
 
 def test_colours_of_ours_stay() -> None:
-    made = app({**JOB, "FORCE_COLOR": "1"})
-    made.console().print(Text("red \x1b[0m", style="red"))
-    made.fail(InfraError("no \x1b[0m"))
-    text = written(made)
+    output = app({**JOB, "FORCE_COLOR": "1"})
+    output.console().print(Text("red \x1b[0m", style="red"))
+    output.fail(InfraError("no \x1b[0m"))
+    text = written(output)
     assert text.count("\\u001b[0m") == 2
     assert "\x1b[31mred" in text
     assert "\x1b[31m\x1b[1merror\x1b[0m: no" in text
 
 
 def test_what_programs_ask_for_is_as_it_is() -> None:
-    made = app()
-    made.data(EVIL)
-    assert written(made) == EVIL + "\n"
+    output = app()
+    output.data(EVIL)
+    assert written(output) == EVIL + "\n"
 
 
 def test_a_command_of_ours_is_one() -> None:
-    made = app()
-    made.write_workflow_command("::error file=a::b")
-    assert is_command(written(made))
+    output = app()
+    output.write_workflow_command("::error file=a::b")
+    assert is_command(written(output))
 
 
 @pytest.mark.parametrize("value", [EVIL, "\U0001d159", "\ud800", "\x9b31m", "\xa0\u2028", "ü 😀", "##[x]"])
@@ -91,6 +91,6 @@ def test_json_says_the_same_and_does_nothing(value: str) -> None:
 
 @given(st.text(st.sampled_from(list(":#[ \t\n\r\x0b\x0c\x1c\x85\u2028\u3000x\x1b")), max_size=12))
 def test_no_text_is_a_command(text: str) -> None:
-    made = sanitize(text, in_job=True)
-    assert not is_command(made)
+    sanitized = sanitize(text, in_job=True)
+    assert not is_command(sanitized)
     assert not is_command(sanitize(text, in_job=False).replace("::", "").replace("##[", ""))

@@ -109,9 +109,9 @@ def test_a_merge_group_names_its_pull_request(tmp_path: Path) -> None:
 
 
 def test_a_plan_that_was_asked_for_names_head_and_pull_request(tmp_path: Path) -> None:
-    found = read(tmp_path, "workflow_dispatch", {"inputs": {"pull_request": "7", "head": HEAD}})
-    assert found
-    assert (found.pull_request, found.head, found.is_reviewed) == (7, HEAD, True)
+    content = read(tmp_path, "workflow_dispatch", {"inputs": {"pull_request": "7", "head": HEAD}})
+    assert content
+    assert (content.pull_request, content.head, content.is_reviewed) == (7, HEAD, True)
     default = {"inputs": {}, "repository": {"default_branch": "develop"}}
     for trunk, more in (("develop", {}), ("main", {"INFRA_TRUNK": "main"})):
         event = read(tmp_path, "workflow_dispatch", default, **more)

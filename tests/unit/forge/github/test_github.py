@@ -15,8 +15,8 @@ WHOLE = {"GITHUB_REPOSITORY": "acme/infra", "GITHUB_TOKEN": "t"}
 
 
 def test_it_opens_without_a_request() -> None:
-    with open_github(WHOLE) as found:
-        host: Forge = found
+    with open_github(WHOLE) as github:
+        host: Forge = github
         assert host.repository == "acme/infra"
 
 

@@ -69,11 +69,11 @@ def test_what_builds_infra_is_pinned_too() -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_pins_of_a_step_are_those_for_linux(name: str) -> None:
-    kept = read_lock(name)
-    assert versions(kept) == versions(FILES[name])
-    assert kept.startswith("--require-hashes\n--only-binary :all:\n")
-    assert "#" not in kept
-    assert not re.search(r"(?:;|and) sys_platform == 'darwin' \\", kept)
+    lock = read_lock(name)
+    assert versions(lock) == versions(FILES[name])
+    assert lock.startswith("--require-hashes\n--only-binary :all:\n")
+    assert "#" not in lock
+    assert not re.search(r"(?:;|and) sys_platform == 'darwin' \\", lock)
 
 
 @pytest.mark.parametrize(

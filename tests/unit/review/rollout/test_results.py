@@ -89,7 +89,7 @@ class ForgeWithMergedPulls:
         return
 
 
-def told(host: ForgeWithMergedPulls, make_repo: MakeRepo, *landings: Any) -> None:
+def published(host: ForgeWithMergedPulls, make_repo: MakeRepo, *landings: Any) -> None:
     assert not tell_of(host, make_repo({"infra/envs/prod/net/main.tf": ""}), *landings)
 
 
@@ -132,7 +132,7 @@ def test_what_a_cancelled_apply_finished_is_told_as_applied(
 
 def test_a_run_that_never_came_to_the_apply_is_told(make_repo: MakeRepo) -> None:
     host = ForgeWithMergedPulls()
-    told(host, make_repo, build_unapplied_result(FACTS, "prod", is_pending=True, requested_by=1))
+    published(host, make_repo, build_unapplied_result(FACTS, "prod", is_pending=True, requested_by=1))
     assert "the run was cancelled, or its gate was rejected, before anything was applied" in body(host)
     assert "`/infra apply prod`" in body(host)
     assert host.statuses == [("c", "failure")]
@@ -141,18 +141,18 @@ def test_a_run_that_never_came_to_the_apply_is_told(make_repo: MakeRepo) -> None
 def test_nothing_pending_any_more_corrects_what_was_told_and_tells_nobody_else(make_repo: MakeRepo) -> None:
     host = ForgeWithMergedPulls()
     nothing = build_unapplied_result(FACTS, "prod", is_pending=False, requested_by=1)
-    told(host, make_repo, nothing)
+    published(host, make_repo, nothing)
     assert host.comments(1) == []
     host.create_comment(
         1, f"{markers.apply_marker('prod')}\n\n**✗ prod: 1 stack failed; nothing was applied.**\n"
     )
     host.statuses.clear()
-    told(host, make_repo, nothing)
+    published(host, make_repo, nothing)
     assert "✓ Nothing to do in prod" in body(host)
     # The merge's own commit too, on which an earlier run said that it failed.
     assert host.statuses == [("1", "success"), ("c", "success")]
     host.update_comment(1, f"{markers.apply_marker('prod')}\n\n**✓ prod is done: 1 stack applied.**\n")
-    told(host, make_repo, nothing)
+    published(host, make_repo, nothing)
     assert "✓ prod is done" in body(host)
 
 

@@ -26,115 +26,115 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGitHub]:
 
 
 @pytest.fixture
-def place(served: ServedGitHub) -> Iterator[Any]:
+def repository(served: ServedGitHub) -> Iterator[Any]:
     with served.place as repository_service:
         yield repository_service
 
 
-def run(place: Any, actor: str = "ada", branch: str = "main") -> WorkflowRun:
-    commit = place.git.heads()["main"]
-    return runs.start_run(place, "infra-apply.yml", "push", branch, commit, actor)
+def run(repository: Any, actor: str = "ada", branch: str = "main") -> WorkflowRun:
+    commit = repository.git.heads()["main"]
+    return runs.start_run(repository, "infra-apply.yml", "push", branch, commit, actor)
 
 
-def test_a_job_waits_for_a_reviewer_of_its_environment(place: Any) -> None:
-    first = run(place)
-    job = runs.start_job(place, first.id, "gate", environment="prod-approval")
+def test_a_job_waits_for_a_reviewer_of_its_environment(repository: Any) -> None:
+    first = run(repository)
+    job = runs.start_job(repository, first.id, "gate", environment="prod-approval")
     assert job.status == "waiting"
     for by in ("ada", "olga"):
         with pytest.raises(GitHubError, match="no required reviewer"):
-            runs.review_run(place, first.id, "prod-approval", by)
-    runs.review_run(place, first.id, "prod-approval", "bert", comment="Fine.")
+            runs.review_run(repository, first.id, "prod-approval", by)
+    runs.review_run(repository, first.id, "prod-approval", "bert", comment="Fine.")
     assert job.status == "in_progress"
     with pytest.raises(GitHubError, match="No pending deployment"):
-        runs.review_run(place, first.id, "prod-approval", "bert")
+        runs.review_run(repository, first.id, "prod-approval", "bert")
 
 
-def test_a_rejected_job_fails(place: Any) -> None:
-    first = run(place)
-    job = runs.start_job(place, first.id, "gate", environment="prod-approval")
-    runs.review_run(place, first.id, "prod-approval", "bert", state="rejected")
+def test_a_rejected_job_fails(repository: Any) -> None:
+    first = run(repository)
+    job = runs.start_job(repository, first.id, "gate", environment="prod-approval")
+    runs.review_run(repository, first.id, "prod-approval", "bert", state="rejected")
     assert (job.status, job.conclusion) == ("completed", "failure")
 
 
-def test_nobody_reviews_an_own_run_where_that_is_prevented(place: Any) -> None:
-    own = run(place, "bert")
-    runs.start_job(place, own.id, "gate", environment="own-approval")
+def test_nobody_reviews_an_own_run_where_that_is_prevented(repository: Any) -> None:
+    own = run(repository, "bert")
+    runs.start_job(repository, own.id, "gate", environment="own-approval")
     with pytest.raises(GitHubError, match="no required reviewer"):
-        runs.review_run(place, own.id, "own-approval", "bert")
+        runs.review_run(repository, own.id, "own-approval", "bert")
 
 
-def test_a_bypass_leaves_no_approval(place: Any) -> None:
-    first = run(place)
-    job = runs.start_job(place, first.id, "gate", environment="prod-approval")
+def test_a_bypass_leaves_no_approval(repository: Any) -> None:
+    first = run(repository)
+    job = runs.start_job(repository, first.id, "gate", environment="prod-approval")
     with pytest.raises(GitHubError, match="no administrator"):
-        runs.bypass(place, first.id, "prod-approval", "bert")
-    runs.bypass(place, first.id, "prod-approval", "olga")
+        runs.bypass(repository, first.id, "prod-approval", "bert")
+    runs.bypass(repository, first.id, "prod-approval", "olga")
     assert (job.status, first.approvals) == ("in_progress", [])
 
 
-def test_an_environment_takes_jobs_of_its_branches(place: Any) -> None:
-    job = runs.start_job(place, run(place, branch="feature").id, "apply", environment="prod")
+def test_an_environment_takes_jobs_of_its_branches(repository: Any) -> None:
+    job = runs.start_job(repository, run(repository, branch="feature").id, "apply", environment="prod")
     assert (job.status, job.conclusion) == ("completed", "failure")
-    assert runs.start_job(place, run(place).id, "apply", environment="prod").status == "in_progress"
+    assert runs.start_job(repository, run(repository).id, "apply", environment="prod").status == "in_progress"
 
 
-def started(place: Any, group: str, queue: str, count: int = 3) -> list[tuple[WorkflowRun, JobRecord]]:
+def started(repository: Any, group: str, queue: str, count: int = 3) -> list[tuple[WorkflowRun, JobRecord]]:
     started_jobs = []
     for _ in range(count):
-        workflow_run = run(place)
+        workflow_run = run(repository)
         started_jobs.append(
-            (workflow_run, runs.start_job(place, workflow_run.id, "apply", group=group, queue=queue))
+            (workflow_run, runs.start_job(repository, workflow_run.id, "apply", group=group, queue=queue))
         )
     return started_jobs
 
 
-def test_jobs_of_a_group_that_queues_keep_their_turn(place: Any) -> None:
-    started_jobs = started(place, "queues", "max")
+def test_jobs_of_a_group_that_queues_keep_their_turn(repository: Any) -> None:
+    started_jobs = started(repository, "queues", "max")
     assert [job.status for _, job in started_jobs] == ["in_progress", "queued", "queued"]
-    other = runs.start_job(place, started_jobs[0][0].id, "apply", group="other", queue="max")
+    other = runs.start_job(repository, started_jobs[0][0].id, "apply", group="other", queue="max")
     assert other.status == "in_progress"
     for workflow_run, job in started_jobs:
         assert job.status == "in_progress"
-        runs.finish_job(place, workflow_run.id, job.id)
+        runs.finish_job(repository, workflow_run.id, job.id)
     assert [job.conclusion for _, job in started_jobs] == ["success"] * 3
 
 
-def test_jobs_of_a_group_that_does_not_queue_are_dropped(place: Any) -> None:
-    started_jobs = started(place, "drops", "single")
+def test_jobs_of_a_group_that_does_not_queue_are_dropped(repository: Any) -> None:
+    started_jobs = started(repository, "drops", "single")
     assert [job.status for _, job in started_jobs] == ["in_progress", "completed", "queued"]
     assert started_jobs[1][1].conclusion == "cancelled"
 
 
-def test_a_queue_has_an_end(place: Any) -> None:
-    started_jobs = started(place, "long", "max", runs.QUEUE_LIMIT + 2)
+def test_a_queue_has_an_end(repository: Any) -> None:
+    started_jobs = started(repository, "long", "max", runs.QUEUE_LIMIT + 2)
     assert [job.conclusion for _, job in started_jobs] == [""] * (runs.QUEUE_LIMIT + 1) + ["cancelled"]
 
 
-def test_a_job_that_waits_for_reviewers_holds_its_group(place: Any) -> None:
-    first, second = run(place), run(place)
-    gate = runs.start_job(place, first.id, "gate", environment="prod-approval", group="g", queue="max")
-    apply = runs.start_job(place, second.id, "apply", group="G", queue="max")
+def test_a_job_that_waits_for_reviewers_holds_its_group(repository: Any) -> None:
+    first, second = run(repository), run(repository)
+    gate = runs.start_job(repository, first.id, "gate", environment="prod-approval", group="g", queue="max")
+    apply = runs.start_job(repository, second.id, "apply", group="G", queue="max")
     assert (gate.status, apply.status) == ("waiting", "queued")
-    runs.review_run(place, first.id, "prod-approval", "bert", state="rejected")
+    runs.review_run(repository, first.id, "prod-approval", "bert", state="rejected")
     assert apply.status == "in_progress"
 
 
-def test_another_attempt_starts_all_jobs_or_those_that_failed(place: Any) -> None:
-    first = run(place)
+def test_another_attempt_starts_all_jobs_or_those_that_failed(repository: Any) -> None:
+    first = run(repository)
     for name, conclusion in (("compare", "success"), ("apply", "failure")):
-        runs.finish_job(place, first.id, runs.start_job(place, first.id, name).id, conclusion)
-    runs.rerun(place, first.id, failed_only=True)
+        runs.finish_job(repository, first.id, runs.start_job(repository, first.id, name).id, conclusion)
+    runs.rerun(repository, first.id, failed_only=True)
     assert (first.attempt, [job.name for job in first.jobs]) == (2, ["compare"])
-    runs.rerun(place, first.id)
+    runs.rerun(repository, first.id)
     assert (first.attempt, first.jobs) == (3, [])
 
 
 def test_who_approved_a_run_is_told(served: ServedGitHub) -> None:
     github = served
-    with github.place as place:
-        first = run(place)
-        runs.start_job(place, first.id, "gate", environment="prod-approval")
-        runs.review_run(place, first.id, "prod-approval", "bert", comment="Fine.")
+    with github.place as repository:
+        first = run(repository)
+        runs.start_job(repository, first.id, "gate", environment="prod-approval")
+        runs.review_run(repository, first.id, "prod-approval", "bert", comment="Fine.")
     token, path = github.token(actions="read"), f"/actions/runs/{first.id}/approvals"
     status, _, documents = github.ask(token, "GET", path)
     assert status == 200
@@ -161,8 +161,10 @@ def test_a_later_job_belongs_to_the_newest_run_of_its_event_and_commit(served: S
 
 def test_the_workflow_of_a_listed_run_can_be_read(github: ServedGitHub, token: str) -> None:
     """A run of a branch may be of a workflow that trunk has not."""
-    with github.place as place:
-        runs.start_run(place, "new.yml", "pull_request", "feature", place.git.heads()["main"], "ada")
+    with github.place as repository:
+        runs.start_run(
+            repository, "new.yml", "pull_request", "feature", repository.git.heads()["main"], "ada"
+        )
     listed = github.ask(token, "GET", "/actions/runs")[2]["workflow_runs"][0]
     status, _, workflow = github.ask(token, "GET", f"/actions/workflows/{listed['workflow_id']}")
     assert (status, workflow["path"]) == (200, listed["path"])

@@ -83,10 +83,10 @@ def test_shape_of_collections() -> None:
 
 
 def test_shape_of_a_policy() -> None:
-    one = '{"bindings":[{"role":"r","members":["b","a"]},{"role":"q","members":["c"]}]}'
+    policy = '{"bindings":[{"role":"r","members":["b","a"]},{"role":"q","members":["c"]}]}'
     two = '{"bindings":[{"members":["c"],"role":"q"},{"members":["a","b"],"role":"r"}]}'
-    assert keep_shape("policy_data", one, two, "string") == one
-    assert keep_shape("policy_data", one, two.replace("c", "d"), "string") == two.replace("c", "d")
+    assert keep_shape("policy_data", policy, two, "string") == policy
+    assert keep_shape("policy_data", policy, two.replace("c", "d"), "string") == two.replace("c", "d")
     assert keep_shape("policy_data", "no json", "[1]", "string") == "[1]"
 
 

@@ -133,8 +133,8 @@ def test_templates(template: Any, value: Any) -> None:
 
 def test_made_up_values_differ_by_seed_and_stay_for_the_same() -> None:
     for template, size in (("{hash:8}", 8), ("{number:21}", 21), ("{uuid}", 36)):
-        one, two = expand(template, context("a")), expand(template, context("b"))
-        assert (len(one), one != two, expand(template, context("a"))) == (size, True, one)
+        first, two = expand(template, context("a")), expand(template, context("b"))
+        assert (len(first), first != two, expand(template, context("a"))) == (size, True, first)
 
 
 def test_names_in_a_template() -> None:

@@ -51,11 +51,11 @@ def test_one_readable_private_file_an_object(world: World) -> None:
 
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True))
 def test_ids_never_share_a_file(ids: list[str]) -> None:
-    one, two = (each.removeprefix("projects/") for each in ids)
-    assert (file_name(one) == file_name(two)) == (one == two)
-    assert "/" not in file_name(one)
-    assert not file_name(one).startswith(".")
-    assert len(file_name(one).encode()) < 255
+    first, two = (each.removeprefix("projects/") for each in ids)
+    assert (file_name(first) == file_name(two)) == (first == two)
+    assert "/" not in file_name(first)
+    assert not file_name(first).startswith(".")
+    assert len(file_name(first).encode()) < 255
 
 
 @pytest.mark.parametrize("name", [f"google_run/{API}", API, "api", "google_run/api"])

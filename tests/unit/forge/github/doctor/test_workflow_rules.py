@@ -28,7 +28,7 @@ def shipped() -> list[Workflow]:
     return [parse_workflow(file, text) for file, text in render(TARGET, SOURCE).items()]
 
 
-def told(text: str, name: str = "other.yml") -> list[tuple[str, str, int | None]]:
+def outcome(text: str, name: str = "other.yml") -> list[tuple[str, str, int | None]]:
     """Severity, name and line of what is said about one more workflow."""
     workflow = parse_workflow(f".github/workflows/{name}", textwrap.dedent(text))
     others = [each for each in shipped() if each.name != name]
@@ -58,8 +58,8 @@ def test_missing_workflows_are_told() -> None:
 
 def test_workflows_whose_plans_are_attested_by_nobody_are_told() -> None:
     old = "on: pull_request\npermissions: {}\njobs: {}\n"
-    assert told(old, "infra-plan.yml") == [("error", "workflows", None)]
-    assert told(old, "infra-plan-run.yml") == [("error", "workflows", None)]
+    assert outcome(old, "infra-plan.yml") == [("error", "workflows", None)]
+    assert outcome(old, "infra-plan-run.yml") == [("error", "workflows", None)]
 
 
 GOOD = f"""\
@@ -79,7 +79,7 @@ jobs:
 
 
 def test_a_careful_workflow_is_fine() -> None:
-    assert told(GOOD) == []
+    assert outcome(GOOD) == []
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ def test_each_mistake_is_told_with_its_line(
 ) -> None:
     changed = GOOD.replace(old, new, 1)
     assert changed != GOOD
-    assert told(changed) == ([expected] if expected else [])
+    assert outcome(changed) == ([expected] if expected else [])
 
 
 def test_nothing_said_about_permissions_anywhere() -> None:
     silent = GOOD.replace("permissions: {}\n", "").replace("    permissions: {contents: read}\n", "")
-    assert told(silent) == [("warning", "permissions", None)]
+    assert outcome(silent) == [("warning", "permissions", None)]
 
 
 @pytest.mark.parametrize("event", ["pull_request_target", "workflow_run", "issue_comment"])
@@ -144,8 +144,8 @@ def test_a_head_checked_out_where_the_rights_are(event: str, ref: str) -> None:
     text = GOOD.replace("on: pull_request", f"on: [{event}]").replace(
         "{persist-credentials: false}", f"{{persist-credentials: false, ref: '${{{{ {ref} }}}}'}}"
     )
-    assert ("error", "checkout", 7) in told(text)
-    assert told(text.replace(f"[{event}]", "pull_request")) == []
+    assert ("error", "checkout", 7) in outcome(text)
+    assert outcome(text.replace(f"[{event}]", "pull_request")) == []
 
 
 def test_a_merge_ref_is_a_head_too() -> None:
@@ -153,14 +153,14 @@ def test_a_merge_ref_is_a_head_too() -> None:
         "{persist-credentials: false}",
         "{persist-credentials: false, ref: 'refs/pull/${{ github.event.issue.number }}/merge'}",
     )
-    assert told(text) == [("error", "checkout", 7)]
+    assert outcome(text) == [("error", "checkout", 7)]
 
 
 def test_terraform_for_forks() -> None:
     text = GOOD.replace("on: pull_request", "on: pull_request_target").replace(
         'echo "$TITLE"', "exec infra ci plan"
     )
-    assert told(text) == [("error", "checkout", None)]
+    assert outcome(text) == [("error", "checkout", None)]
 
 
 @pytest.mark.parametrize("right", ["checks", "pull-requests", "contents", "statuses"])
@@ -168,8 +168,8 @@ def test_a_job_that_runs_terraform_may_write_nothing(right: str) -> None:
     text = GOOD.replace("{contents: read}", f"{{{right}: write}}").replace(
         'echo "$TITLE"', "exec infra ci plan"
     )
-    assert told(text) == [("error", "permissions", 5)]
-    assert told(GOOD.replace("{contents: read}", f"{{{right}: write}}")) == []
+    assert outcome(text) == [("error", "permissions", 5)]
+    assert outcome(GOOD.replace("{contents: read}", f"{{{right}: write}}")) == []
 
 
 GROUP = """\
@@ -206,13 +206,13 @@ jobs:
 def test_applies_queue_and_hear_a_cancel(
     old: str, new: str, expected: list[tuple[str, str, int | None]]
 ) -> None:
-    assert told(APPLY.replace(old, new, 1), "infra-apply.yml") == expected
+    assert outcome(APPLY.replace(old, new, 1), "infra-apply.yml") == expected
 
 
 def test_what_reverts_drift_needs_no_queue() -> None:
     """The ledger's claims keep it apart from an apply."""
     text = APPLY.replace(GROUP, "").replace("apply dev", 'apply dev --drift "$DRIFT"')
-    assert told(text, "infra-apply.yml") == []
+    assert outcome(text, "infra-apply.yml") == []
 
 
 def test_the_plan_workflow_is_called_at_trunk() -> None:
@@ -226,14 +226,14 @@ def test_the_plan_workflow_is_called_at_trunk() -> None:
             (f"evil/acme/infra/{run}@main", [("error", "pins", 5)]),
             ("acme/infra/.github/workflows/other.yml@main", [("error", "pins", 5)]),
         ):
-            assert told(text.replace("WHERE", where)) == expected
+            assert outcome(text.replace("WHERE", where)) == expected
 
 
 @pytest.mark.parametrize(
     "text", ["", "- a\n", "a: [", "a: &x\n  b: *x\n", "just words", "jobs: {a: 1, b: [x]}"]
 )
 def test_files_that_are_no_workflows_are_told_or_left(text: str) -> None:
-    assert all(severity == "warning" for severity, _, _ in told(text))
+    assert all(severity == "warning" for severity, _, _ in outcome(text))
 
 
 def test_files_are_found_in_the_tree(make_repo: MakeRepo) -> None:
@@ -285,12 +285,12 @@ def test_infra_is_installed_with_pins(
     old: str, new: str, expected: list[tuple[str, str, int | None]]
 ) -> None:
     """They stand in the workflow: a file of the checkout is the pull request's."""
-    assert told(INSTALL.replace(old, new, 1)) == expected
+    assert outcome(INSTALL.replace(old, new, 1)) == expected
 
 
 def test_python_in_the_checkout_is_told() -> None:
     text = INSTALL.replace("working-directory: ${{ runner.temp }}\n        run", "run").replace(" -I", "", 1)
-    assert told(text) == [("error", "install", 8)]
+    assert outcome(text) == [("error", "install", 8)]
 
 
 @pytest.mark.parametrize(
