@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -15,9 +16,10 @@ from orchestrator.report.model import Result, RunReport, StackReport
 from orchestrator.report.words import first_line, format_changes, format_totals
 from orchestrator.repository.model import Finding
 
-# Narrower terminals get a block for each row that does not fit.
-NARROW = 60
+# A terminal on which a column of words would get fewer characters than this shows a block for each row.
+NARROWEST_COLUMN = 12
 UNLIMITED = 10_000
+_WORD = re.compile(r"\S+")
 Detail = Literal["full", "short", "none"]
 # Terraform's signs by the actions of a change.
 SIGNS = {
@@ -72,26 +74,60 @@ def render(
 
 
 class FittingTable(Table):
-    """A table without borders that prints one block for each row where a narrow terminal has no room for it.
+    """A table without borders that prints one block for each row where the terminal has no room for it.
 
-    Columns that are squeezed to a few letters say nothing; a pipe and a wider terminal get the table.
+    Columns that are squeezed to a few letters say nothing, and a cell of a column with `no_wrap` is never
+    broken, since people copy it. A pipe and a wider terminal get the table.
     """
 
     def __init__(self) -> None:
         super().__init__(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        natural = Measurement.get(console, options.update(max_width=UNLIMITED), self).maximum
-        if options.max_width >= NARROW or natural <= options.max_width:
+        if self._least_width(console, options) <= options.max_width:
             yield from super().__rich_console__(console, options)
             return
         for first, *cells in zip(*(column.cells for column in self.columns), strict=True):
-            yield first
+            yield Text("", no_wrap=True, overflow="ignore").append_text(_as_text(first))
             for column, cell in zip(self.columns[1:], cells, strict=True):
-                text = cell if isinstance(cell, Text) else Text(str(cell))
-                if text:
-                    label = f"{column.header}: " if column.header else ""
-                    yield Padding(Text(label, style="dim").append_text(text), (0, 0, 0, 2))
+                if not cell:
+                    continue
+                text = Text(f"{column.header}: " if column.header else "", style="dim")
+                text.append_text(_as_text(cell))
+                for line in wrap_words(text, options.max_width - 2):
+                    yield Text("  ", no_wrap=True, overflow="ignore").append_text(line)
+
+    def _least_width(self, console: Console, options: ConsoleOptions) -> int:
+        """The fewest characters a line at which every column can be read."""
+        unlimited = options.update(max_width=UNLIMITED)
+        width = 0
+        for column in self.columns:
+            cells = (column.header, *column.cells)
+            natural = max(Measurement.get(console, unlimited, cell).maximum for cell in cells)
+            width += natural if column.no_wrap else min(natural, NARROWEST_COLUMN)
+        return width + self.padding[1] * (len(self.columns) - 1)
+
+
+def wrap_words(text: Text, width: int) -> Iterator[Text]:
+    """The lines of a text, wrapped between words; a word longer than `width` stays whole."""
+    for line in text.split("\n", allow_blank=True) or [text]:
+        for part in line.divide(_line_starts(line.plain, width)):
+            part.rstrip()
+            yield part
+
+
+def _line_starts(line: str, width: int) -> list[int]:
+    """Where a line has to go on in the next one, in characters: at the start of a word."""
+    starts = [0]
+    for word in _WORD.finditer(line):
+        is_first = not line[starts[-1] : word.start()].strip()
+        if not is_first and cell_len(line[starts[-1] : word.end()]) > width:
+            starts.append(word.start())
+    return starts[1:]
+
+
+def _as_text(cell: RenderableType) -> Text:
+    return cell if isinstance(cell, Text) else Text(str(cell))
 
 
 def _list_waiting_notes(report: RunReport) -> list[str]:

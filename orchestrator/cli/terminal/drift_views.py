@@ -52,9 +52,8 @@ def drift_view(report: DriftReport, *, show_ignored: bool = False) -> Iterator[R
 
 def _summary_table(report: DriftReport) -> Table:
     """One row for each stack: result, severity, classes, start, and why it could not be checked."""
-    table = make_table("stack", "result", "severity", "attributes", "since", "")
-    for column in table.columns[:3]:
-        column.no_wrap, column.overflow = True, "ellipsis"
+    columns = ("stack", "result", "severity", "attributes", "since", "")
+    table = make_table(*columns, whole=columns[:3])
     for stack in report.by_attention():
         why = first_line(stack.reason) or (f"pending: {stack.pending}" if stack.pending else "")
         table.add_row(
@@ -118,7 +117,7 @@ def _resource_text(resource: DriftedResource, *, show_ignored: bool) -> Text:
 
 def drift_history_view(stacks: Sequence[StackHistory], now: datetime) -> Iterator[RenderableType]:
     """Renders `infra drift history`: periods of drift, the newest first, and statistics."""
-    table = make_table("stack", "began", "lasted", "ended", "what")
+    table = make_table("stack", "began", "lasted", "ended", "what", whole=("stack",))
     rows = sorted(
         ((episode, stack.id) for stack in stacks for episode in stack.episodes), key=lambda row: row[0].began
     )
@@ -152,7 +151,7 @@ def last_check_view(
     stacks: Sequence[StackHistory], beats: Sequence[tuple[str, Heartbeat | None]]
 ) -> Iterator[RenderableType]:
     """Renders `infra drift --last`: results of the last checks, and when each environment was checked."""
-    table = make_table("stack", "result", "severity", "checked", "since", "")
+    table = make_table("stack", "result", "severity", "checked", "since", "", whole=("stack",))
     for stack in stacks:
         since = stack.episodes[0].began[:16] if stack.drifts else ""
         result = stack.result or "never checked"

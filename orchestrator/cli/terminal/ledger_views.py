@@ -54,7 +54,8 @@ def status_view(
     Owners have a column where a stack has some.
     """
     has_owners = any(stack.owners for stack in stacks)
-    table = make_table("stack", "status", "applied", "state", *(["owners"] if has_owners else []))
+    columns = ("stack", "status", "applied", "state", *(["owners"] if has_owners else []))
+    table = make_table(*columns, whole=("stack",))
     for stack in stacks:
         table.add_row(
             Text(stack.id),
@@ -87,9 +88,7 @@ def run_history_view(runs: Sequence[HistoryRun]) -> Iterator[RenderableType]:
     if not runs:
         yield Text("The ledger has no run.")
         return
-    table = make_table("run", "command", "result", "changes", "commit", "by", "took")
-    # It is what people copy.
-    table.columns[0].no_wrap = True
+    table = make_table("run", "command", "result", "changes", "commit", "by", "took", whole=("run",))
     for run in runs:
         subject = textwrap.shorten(run.subject, MOST_SUBJECT, placeholder="…")
         commit = " ".join(part for part in (short_commit(run.commit), subject) if part)
@@ -128,7 +127,7 @@ def run_view(run: HistoryRun) -> Iterator[RenderableType]:
         if value:
             yield Text(f"  {name}: {value}")
     yield Text("")
-    table = make_table("stack", "result", "changes", "serial", "took", "")
+    table = make_table("stack", "result", "changes", "serial", "took", "", whole=("stack",))
     for id, stack in run.stacks.items():
         table.add_row(
             Text(id),
@@ -146,7 +145,9 @@ def run_view(run: HistoryRun) -> Iterator[RenderableType]:
 
 def versions_view(versions: Sequence[StateVersion], *, has_history: bool) -> Iterator[RenderableType]:
     """The versions of a state, the newest first."""
-    table = make_table("version", "serial", "written", "run", "size", "resources", "")
+    table = make_table(
+        "version", "serial", "written", "run", "size", "resources", "", whole=("version", "run")
+    )
     for version in versions:
         table.add_row(
             Text(version.generation, style="bold" if version.live else ""),

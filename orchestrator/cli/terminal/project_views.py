@@ -16,6 +16,9 @@ from orchestrator.repository.model import Edge, Finding, Project
 SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 # Chains shown for one stack before the rest is only counted.
 MOST_CHAINS = 10
+# Outputs of one edge, and upstreams of one stack, that are named before the rest is only counted.
+MOST_OUTPUTS = 3
+MOST_UPSTREAMS = 5
 
 
 def project_view(project: Project, stacks: Collection[str]) -> Iterator[RenderableType]:
@@ -25,8 +28,7 @@ def project_view(project: Project, stacks: Collection[str]) -> Iterator[Renderab
         if not members:
             continue
         yield _environment_line(project, name)
-        table = make_table("stack", "reads", "state")
-        table.columns[0].no_wrap = True
+        table = make_table("stack", "reads", "state", whole=("stack", "state"))
         for stack in members:
             state = stack.state or f"{stack.backend.kind}, cannot be told"
             label = Text(stack.id)
@@ -36,10 +38,11 @@ def project_view(project: Project, stacks: Collection[str]) -> Iterator[Renderab
         yield table
         yield Text("")
     if project.modules:
-        table = make_table("module", "calls", "")
+        table = make_table("module", "calls", "", whole=("module",))
         for module in project.modules.values():
             unused = "" if module.used else "no stack uses it"
-            table.add_row(Text(module.path), Text(", ".join(module.calls)), Text(unused, style="dim"))
+            calls = _first_names(module.calls, MOST_UPSTREAMS)
+            table.add_row(Text(module.path), Text(calls), Text(unused, style="dim"))
         yield table
         yield Text("")
     parts = (
@@ -63,15 +66,22 @@ def _environment_line(project: Project, name: str) -> Text:
 
 
 def _reads(project: Project, stack: str) -> Text:
-    return Text(", ".join(edge_words(edge) for edge in project.edges if edge.target == stack))
+    edges = [edge_words(edge) for edge in project.edges if edge.target == stack]
+    return Text(_first_names(edges, MOST_UPSTREAMS))
 
 
 def edge_words(edge: Edge) -> str:
     """`dev/network (id, name)`; `dev/network (all outputs)`; `dev/network` for a mere order."""
     if edge.kind == "depends_on":
         return f"{edge.source} (depends_on)"
-    outputs = "all outputs" if edge.outputs is None else ", ".join(sorted(edge.outputs))
+    outputs = "all outputs" if edge.outputs is None else _first_names(sorted(edge.outputs), MOST_OUTPUTS)
     return f"{edge.source} ({outputs})" if outputs else edge.source
+
+
+def _first_names(names: Sequence[str], most: int) -> str:
+    """`a, b, c`; of more than `most` names the first, and how many follow."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def graph_view(
@@ -115,7 +125,8 @@ def _branch(
             words = edge_words(by).partition(" ")[2]
             label.append(f"  {words}" if words else "", style="dim")
             sources = [edge.source for edge in edges if edge.target == name and edge.source != by.source]
-            label.append(f"  also after {', '.join(sources)}" if sources else "", style="dim")
+            also = _first_names(sources, MOST_UPSTREAMS)
+            label.append(f"  also after {also}" if also else "", style="dim")
         node = above.add(label)
         todo.extend((node, edge.target, edge) for edge in below[name])
 

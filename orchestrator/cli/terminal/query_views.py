@@ -66,7 +66,7 @@ def views_view(views: Sequence[View]) -> Iterator[RenderableType]:
 def impact_view(stacks: Sequence[ReachedStack], resources: Mapping[str, int]) -> Iterator[RenderableType]:
     """A table of the stacks that a change reaches, and how many these are; `resources` are by stack."""
     if stacks:
-        table = make_table("stack", "by", "resources", "owners")
+        table = make_table("stack", "by", "resources", "owners", whole=("stack",))
         for stack in stacks:
             reads = f" ({', '.join(stack.outputs)})" if stack.outputs else ""
             table.add_row(
