@@ -91,6 +91,12 @@ def command(app: App, options: RunOptions) -> int:
             question = f"Run `terraform {' '.join(arguments[:2])}` on {target.id}?"
             confirm_change(app, session.context, target.id, "change a state", question, options)
 
-        streams = CommandStreams(app.stdout, app.stderr, app.stdin.isatty())
+        consoles = [app.console(), app.console(app.stderr)]
+        streams = CommandStreams(
+            app.stdout,
+            app.stderr,
+            is_terminal=app.stdin.isatty(),
+            has_color=all(console.is_terminal and not console.no_color for console in consoles),
+        )
         terms = RecorderOptions(wait=options.wait, break_glass=options.break_glass)
         return run_terraform(session, target, arguments, streams, terms, consent)

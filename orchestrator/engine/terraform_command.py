@@ -33,11 +33,15 @@ OWN_FOLDER = "Name the other stack instead: `infra run STACK -- …`."
 
 @dataclass(frozen=True)
 class CommandStreams:
-    """Where a command's output goes; `is_terminal` when it can have ours."""
+    """Where a command's output goes.
+
+    `is_terminal` when it can have ours; `has_color` when who reads the output can show colours.
+    """
 
     out: TextIO
     err: TextIO
     is_terminal: bool
+    has_color: bool
 
     def write(self, stream: str, line: bytes) -> None:
         """One line of the command's output."""
@@ -65,8 +69,13 @@ def run_terraform(
     if effect == "reads":
         starts = arguments[0] == "init"
         work = session.terraform.workdir(stack) if starts else initialized_workdir(session, stack, look=False)
-        terminal = streams.is_terminal
-        done = session.terraform.client.run_raw(work, arguments, on_line=streams.write, terminal=terminal)
+        done = session.terraform.client.run_raw(
+            work,
+            arguments,
+            on_line=streams.write,
+            terminal=streams.is_terminal,
+            color=streams.has_color,
+        )
         return done.returncode
     recorder = LedgerRecorder(session, "run", terms, PlanOptions())
     refuse_outside_ci(session.context, [stack.id], terms.break_glass)
@@ -94,7 +103,12 @@ def _run_recorded(
         before = _generation(memory.states, stack)
         claim.announce(lambda: recorder.own_lock(claim))
         done = session.terraform.client.run_raw(
-            work, arguments, on_line=streams.write, on_start=claim.start, deadline=work.timeouts.apply
+            work,
+            arguments,
+            on_line=streams.write,
+            on_start=claim.start,
+            color=streams.has_color,
+            deadline=work.timeouts.apply,
         )
         after = _generation(memory.states, stack)
         is_untouched = before == after and after is not None and not _is_cut_short(done)

@@ -262,22 +262,23 @@ class Client:
         on_line: OnLine | None = None,
         on_start: OnStart | None = None,
         terminal: bool = False,
+        color: bool = True,
         deadline: float | None = None,
     ) -> Completed:
         """Any Terraform command in a stack's root. Its exit code is the caller's concern.
 
         One that writes the lock file runs in the checkout, since that is what it is asked for. One that
         changes state never asks and has no input, writes to files and outlives us. With `terminal`
-        one that only reads, or is interactive, gets our terminal and nothing is captured. `deadline` is in
-        seconds.
+        one that only reads, or is interactive, gets our terminal and nothing is captured. Without `color` it
+        prints no colours. `deadline` is in seconds.
         """
         root = self.root(work)
         if command.writes_lock_file(arguments):
             root = real_root(work.root)
             discard_init(work)
-        built = _raw_command(
-            self.binary_of(work).argv, arguments, work, root, self._env(work), terminal=terminal
-        )
+        # Not in `arguments`: where an option belongs depends on the command.
+        env = {**self._env(work), **({} if color else {"TF_CLI_ARGS": "-no-color"})}
+        built = _raw_command(self.binary_of(work).argv, arguments, work, root, env, terminal=terminal)
         return self._supervisor.run(replace(built, deadline=deadline), on_line, on_start)
 
     def _read(

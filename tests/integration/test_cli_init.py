@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.forge import install_source as sources
+from orchestrator.forge.github.actions import CHECKOUT
 from orchestrator.forge.github.workflows import render
 from orchestrator.forge.workflow_target import WorkflowTarget
 from tests.support.cli import Infra
@@ -92,6 +93,7 @@ def test_a_bots_update_is_no_difference_and_stays(infra: Infra, source: str) -> 
         ("--no-build-isolation ", ""),
         ("github.com/acme/infra@", "github.com/evil/infra@"),
         ("actions/checkout@", "evil/checkout@"),
+        (CHECKOUT.reference, "actions/checkout@v6 # v6"),
         ("pyyaml==", "pyyami=="),
         ("persist-credentials: false", "persist-credentials: true"),
     ],

@@ -422,6 +422,7 @@ def test_a_version_constraint_holds(infra: Infra, project: Repo) -> None:
 def test_run_gives_any_terraform_command_our_init(infra: Infra, project: Repo) -> None:
     infra("apply", "dev/a", "--auto-approve", code=0)
     assert infra("run", "dev/a", "--", "state", "list", code=0).out == "terraform_data.x\n"
+    assert "\x1b" not in infra("run", "dev/a", "--", "plan", "-destroy", code=0).out
     assert infra("run", "--auto-approve", "dev/a", "--", "no-such-command").code == 1
     unasked = infra("run", "dev/a", "--", "state", "rm", "terraform_data.x", code=4)
     assert "--auto-approve" in unasked.err
