@@ -14,7 +14,7 @@ from orchestrator.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from orchestrator.forge.install_source import Source
-    from orchestrator.forge.workflow_target import WorkflowTarget
+    from orchestrator.forge.workflow_target import PortalHost, WorkflowTarget
     from orchestrator.repository.layout_survey import Layout
     from orchestrator.repository.model import Project
     from orchestrator.repository.repository_facts import RepositoryFacts
@@ -54,6 +54,7 @@ class InitOptions(JsonOptions):
     source_text: str | None
     workflows: bool
     rehearse: bool
+    portal: PortalHost | None
     system: System | None
     image: str
     force: bool
@@ -118,6 +119,11 @@ class InitOptions(JsonOptions):
     metavar="NAME@sha256:DIGEST",
     default="",
     help="The image for its jobs; without it, a Dockerfile is written.",
+)
+@click.option(
+    "--portal",
+    type=click.Choice(["gcs", "pages", "artifact"]),
+    help="Also write a workflow that publishes the pages of `infra portal`: docs/portal.md.",
 )
 @click.option("--rehearse", is_flag=True, help="Also write a workflow that rehearses pull requests of forks.")
 @click.option("--force", is_flag=True, help="Replace files that differ.")
@@ -264,7 +270,7 @@ def _workflows(
     """Whom to write workflows for and what they install; without either, why they are left out."""
     from orchestrator.forge.factory import workflow_folder
     from orchestrator.forge.install_source import FORMS, UnknownSource
-    from orchestrator.scaffold.init import complete_target, make_target, select_source
+    from orchestrator.scaffold.init import complete_target, make_target, select_source, written_portal
 
     is_requested = options.workflows or options.repository is not None or options.source_text is not None
     if facts.host != "github" and not is_requested:
@@ -286,6 +292,7 @@ def _workflows(
             shards=options.shards,
             drift_shards=options.drift_shards,
             rehearse=options.rehearse or has_rehearsal,
+            portal=options.portal or written_portal(project.root),
         ),
         selected,
         "",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.forge.retry_policy import RetryPolicy
     from orchestrator.forge.setup import SetupForge
     from orchestrator.forge.words import ForgeWords
-    from orchestrator.forge.workflow_target import WorkflowTarget
+    from orchestrator.forge.workflow_target import PortalHost, WorkflowTarget
     from orchestrator.report.modules import ModulesReport
     from orchestrator.repository.model import Finding, Project
 
@@ -139,6 +139,13 @@ def open_setup(project: Project, environ: Mapping[str, str]) -> SetupForge:
     from orchestrator.forge.github import open_github
 
     return open_github({**environ, "GITHUB_REPOSITORY": find_repository(project, environ)})
+
+
+def portal_host(text: str) -> PortalHost | None:
+    """Where the portal of a workflow that was written goes; None for any other text."""
+    from orchestrator.forge.github import workflows
+
+    return workflows.portal_host(text)
 
 
 def workflow_folder() -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from orchestrator.config.model import Install
 from orchestrator.repository.modules import Product
+
+PortalHost = Literal["gcs", "pages", "artifact"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class WorkflowTarget:
     version is the newest). `submodules` and `lfs` say what a checkout fetches besides. With `rehearse` pull
     requests of forks are rehearsed without credentials. `job_variables` are the names of secrets and
     variables that Terraform and hooks of an environment get; with `reports` there is a job for report hooks.
+    `portal` is where the pages of `infra portal` go, None for nowhere.
     """
 
     repository: str
@@ -33,3 +37,4 @@ class WorkflowTarget:
     rehearse: bool = False
     job_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reports: bool = False
+    portal: PortalHost | None = None

@@ -11,7 +11,7 @@ from typing import Literal
 from orchestrator.atomic_files import write_text
 from orchestrator.config import DEFAULT_WORKSPACE, FILE_NAME, Config
 from orchestrator.errors import GitError, UsageError
-from orchestrator.forge.factory import render_workflows, workflow_folder
+from orchestrator.forge.factory import portal_host, render_workflows, workflow_folder
 from orchestrator.forge.install_source import (
     Source,
     UnknownSource,
@@ -19,7 +19,7 @@ from orchestrator.forge.install_source import (
     installed_source,
     parse_source,
 )
-from orchestrator.forge.workflow_target import WorkflowTarget
+from orchestrator.forge.workflow_target import PortalHost, WorkflowTarget
 from orchestrator.repository.layout import default_bootstrap_root
 from orchestrator.repository.layout_settings import layout_document, render_lines
 from orchestrator.repository.layout_survey import Layout, name_folders
@@ -29,6 +29,8 @@ from orchestrator.repository.repository_facts import RepositoryFacts
 
 State = Literal["written", "unchanged", "other pins", "differs"]
 
+# The workflow that publishes the portal.
+PORTAL = "infra-portal.yml"
 CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 # `git@github.com:OWNER/NAME.git`, `https://github.com/OWNER/NAME`, and the same of an Enterprise server.
 _REMOTE = re.compile(r"^(?:ssh://)?(?:[\w.-]+@[\w.-]+[:/]|https?://[^/]+/)([\w.-]+)/([\w.-]+?)(?:\.git)?/?$")
@@ -169,6 +171,12 @@ def select_source(root: Path, text: str | None, *, replacing: bool) -> Source | 
             if committed is not None:
                 return committed
     return source
+
+
+def written_portal(root: Path) -> PortalHost | None:
+    """Where the portal of a repository goes already; None without its workflow."""
+    path = root / workflow_folder() / PORTAL
+    return portal_host(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else None
 
 
 def make_files(project: Project, request: InitRequest) -> dict[str, str]:

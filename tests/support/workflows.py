@@ -56,6 +56,7 @@ STANDINS = {
         )
         for action, program in ((actions.SETUP_TERRAFORM, "terraform"), (actions.SETUP_OPENTOFU, "tofu"))
     },
+    actions.DEPLOY_PAGES.reference: ({}, {}, "true", {}),
     actions.UPLOAD.reference: (
         {"name": "artifact", "path": ".", "retention-days": "90"},
         {},

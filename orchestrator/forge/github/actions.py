@@ -67,4 +67,11 @@ SETUP_OPENTOFU = PinnedAction(
     "",
     "OpenTofu, with `terraform.install: setup`",
 )
-ACTIONS = (CHECKOUT, UPLOAD, DOWNLOAD, AUTH, SETUP_TERRAFORM, SETUP_OPENTOFU)
+DEPLOY_PAGES = PinnedAction(
+    "actions/deploy-pages",
+    "d6db90164ac5ed86f2b6aed7e0febac5b3c0c03e",
+    "v4.0.5",
+    "pages: write",
+    "the portal, with `infra init --portal pages`",
+)
+ACTIONS = (CHECKOUT, UPLOAD, DOWNLOAD, AUTH, SETUP_TERRAFORM, SETUP_OPENTOFU, DEPLOY_PAGES)

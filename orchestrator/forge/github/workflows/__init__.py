@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 from orchestrator.engine.shards import OUTPUT as SHARDS
 from orchestrator.forge.github.actions import (
     AUTH,
     CHECKOUT,
+    DEPLOY_PAGES,
     DOWNLOAD,
     SETUP_OPENTOFU,
     SETUP_TERRAFORM,
@@ -16,7 +18,7 @@ from orchestrator.forge.github.actions import (
 )
 from orchestrator.forge.github.install_step import InstallParts, render_install_step
 from orchestrator.forge.install_source import ActionSource, Source
-from orchestrator.forge.workflow_target import WorkflowTarget
+from orchestrator.forge.workflow_target import PortalHost, WorkflowTarget
 
 FOLDER = ".github/workflows"
 # The variable that `infra bootstrap` says how to set.
@@ -110,6 +112,9 @@ def render(target: WorkflowTarget, source: Source) -> Mapping[str, str]:
         "TRUNK": target.trunk,
         "UPLOAD": UPLOAD.pin,
         "DOWNLOAD": DOWNLOAD.pin,
+        "AUTH_ACTION": AUTH.reference,
+        "DEPLOY_PAGES": DEPLOY_PAGES.reference,
+        "PORTAL": target.portal or "",
         "CHECKOUT_PIN": CHECKOUT.pin,
         "REPORT_JOB": ", report" if target.reports else "",
         "PLAN_JOBS": ", ".join(f"plan-{name}" for name in target.environments),
@@ -156,9 +161,30 @@ def render(target: WorkflowTarget, source: Source) -> Mapping[str, str]:
         files["report"] = _filled(_template("report"), words, {})
     if target.rehearse:
         files["rehearse"] = _filled(_template("rehearse"), words, {})
+    if target.portal:
+        files["portal"] = _filled(_template("portal"), words, _portal_blocks(target.portal))
     return {
         f"{FOLDER}/infra-{name}.yml": _with_installs(_with_fetched(text, target), source, target)
         for name, text in files.items()
+    }
+
+
+def portal_host(text: str) -> PortalHost | None:
+    """Where the portal of a workflow that was written goes; None for any other text."""
+    first = text.partition("\n")[0]
+    hosts: tuple[PortalHost, ...] = get_args(PortalHost)
+    return next((host for host in hosts if first == f"# Portal: {host}"), None)
+
+
+def _portal_blocks(host: PortalHost) -> dict[str, str]:
+    """What the portal's workflow has for the place where its pages go.
+
+    What has to be private is asked before anything is read, of a bucket as soon as there is an account.
+    """
+    return {
+        "PORTAL_PERMISSIONS": "      pages: write\n" if host == "pages" else "",
+        "PORTAL_CHECK": "" if host == "gcs" else _template(f"portal-{host}-check"),
+        "PORTAL_PUBLISH": _template(f"portal-{host}"),
     }
 
 

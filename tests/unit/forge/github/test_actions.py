@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import pytest
 import yaml
 
 from orchestrator.config.model import Install
 from orchestrator.forge.github.actions import ACTIONS, AUTH, CHECKOUT
-from orchestrator.forge.github.workflows import render
-from orchestrator.forge.workflow_target import WorkflowTarget
+from orchestrator.forge.github.workflows import portal_host, render
+from orchestrator.forge.workflow_target import PortalHost, WorkflowTarget
 from tests.support.workflows import SOURCE, STANDINS, read_yaml
 
-TARGET = WorkflowTarget("acme/infra", "main", ("dev", "prod"), version="1.9.8", rehearse=True)
+TARGET = WorkflowTarget("acme/infra", "main", ("dev", "prod"), version="1.9.8", rehearse=True, portal="pages")
 
 
 def test_each_action_is_pinned_and_has_a_stand_in() -> None:
@@ -72,3 +74,51 @@ def test_a_rehearsal_of_a_fork_has_no_right_and_no_account() -> None:
     assert AUTH.name not in text
     assert "secrets." not in text
     assert "pull_request_target" not in text
+
+
+@pytest.mark.parametrize(
+    ("host", "check"),
+    [
+        ("gcs", "public_access_prevention"),
+        ("pages", 'repos/$GITHUB_REPOSITORY/pages" --jq .public'),
+        ("artifact", 'repos/$GITHUB_REPOSITORY" --jq .private'),
+    ],
+)
+def test_a_portal_is_published_only_where_it_is_private(host: PortalHost, check: str) -> None:
+    text = render(replace(TARGET, portal=host), SOURCE)[".github/workflows/infra-portal.yml"]
+    assert portal_host(text) == host
+    (job,) = read_yaml(text)["jobs"].values()
+    assert job["if"] == "github.ref == 'refs/heads/main'"
+    assert job["permissions"] == {"contents": "read", "id-token": "write"} | (
+        {"pages": "write"} if host == "pages" else {}
+    )
+    runs = [step.get("run", step.get("uses", "")) for step in job["steps"]]
+    at = next(number for number, run in enumerate(runs) if check in run)
+    # The program that asks decides by what it is told, and by nothing else; then the pages go out.
+    assert "exit 1" in runs[at]
+    out = ("gcloud storage rsync", "actions/upload-artifact")
+    assert at < min(number for number, run in enumerate(runs) if any(word in run for word in out))
+    assert "infra-portal.yml" not in "".join(render(replace(TARGET, portal=None), SOURCE))
+
+
+@pytest.mark.parametrize(("host", "good"), [("gcs", "enforced"), ("pages", "false"), ("artifact", "true")])
+@pytest.mark.parametrize("answer", ["enforced", "inherited", "true", "false", "null", ""])
+@pytest.mark.parametrize("code", [0, 1])
+def test_what_is_not_said_to_be_private_is_refused(
+    tmp_path: Path, host: PortalHost, good: str, answer: str, code: int
+) -> None:
+    """The step itself, with a program that answers."""
+    for name in ("gcloud", "gh"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{answer}'\nexit {code}\n")
+        (tmp_path / name).chmod(0o755)
+    text = render(replace(TARGET, portal=host), SOURCE)[".github/workflows/infra-portal.yml"]
+    (job,) = read_yaml(text)["jobs"].values()
+    (script,) = [step["run"] for step in job["steps"] if step.get("name", "").startswith("Refuse")]
+    # As GitHub runs a step.
+    ran = subprocess.run(
+        ["bash", "-e", "-c", script],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "BUCKET": "b", "GITHUB_REPOSITORY": "o/n"},
+        check=False,
+        capture_output=True,
+    )
+    assert (ran.returncode == 0) == (answer == good and code == 0)

@@ -317,7 +317,8 @@ def test_the_terraform_of_the_workflows_is_compared(
 
 
 @pytest.mark.parametrize(
-    "options", [{"install": "setup"}, {"submodules": True, "lfs": True}, {"rehearse": True}]
+    "options",
+    [{"install": "setup"}, {"submodules": True, "lfs": True}, {"rehearse": True}, {"portal": "gcs"}],
 )
 def test_workflows_with_options_are_fine(options: dict[str, object]) -> None:
     target = replace(TARGET, **options)  # type: ignore[arg-type]
