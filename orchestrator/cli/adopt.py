@@ -42,7 +42,7 @@ def command(app: App, options: AdoptOptions) -> int:
     Applies nothing. The report also names stacks with changes, and root modules and states that belong to no
     stack.
 
-    Without a name, it is an error: give --all for every stack.
+    Needs the name of a stack, or --all for every stack.
     """
     from orchestrator.cli.support.session import narrow, print_result, run_session
     from orchestrator.engine.adopt import adopt

@@ -41,7 +41,7 @@ def command(app: App, options: CiAccountOptions) -> int:
 
     For the plan of a pull request, use `--base`, so that the pull request cannot choose its own account.
 
-    Without a use, it is an error, except for `attest`.
+    Needs a use, except for `attest`.
     """
     from orchestrator.review.accounts import ATTEST, find_account, find_attest_account
 

@@ -66,7 +66,7 @@ def command(app: App, options: CiCommentOptions) -> int:
     Runs no Terraform and needs no cloud account. A stack that no report has is "not planned", and its
     environment's check is red. Reports of `infra ci apply` are posted to the pull requests that were merged.
 
-    Without DIR, it is an error, except with --started.
+    Needs DIR, except with --started.
     """
     from orchestrator.cli.support.plan_review import (
         ReviewFiles,

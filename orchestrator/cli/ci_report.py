@@ -48,7 +48,7 @@ class CiReportOptions(JsonOptions):
 @click.option("--env", "environments", multiple=True, metavar="ENV", help="Only this environment.")
 @click.option("--report", metavar="DIR", help="Write DIR/hook-reports-CODE.json for `infra ci comment`.")
 @click.option("--markdown", metavar="FILE", help="Write the reports to FILE.")
-@click.option("--base", metavar="REF", help="Compare with where the work parted from REF.")
+@click.option("--base", metavar="REF", help="Compare with the merge base of REF.")
 @json_option
 @with_options(CiReportOptions)
 def command(app: App, options: CiReportOptions) -> int:

@@ -47,7 +47,7 @@ class DestroyOptions(RequestOptions, DisplayOptions, ConsentOptions, Coordinatio
 def command(app: App, options: DestroyOptions) -> int:
     """Destroy stacks in reverse order: dependents before the stacks that they read.
 
-    Without a name, it is an error: give --all for every stack.
+    Needs the name of a stack, or --all for every stack.
     """
     from orchestrator.cli.support.session import (
         given_variables,

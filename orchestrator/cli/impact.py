@@ -35,7 +35,7 @@ def command(app: App, options: ImpactOptions) -> int:
     """Show which stacks a change of a module, a stack or a file reaches.
 
     First those that read it themselves, then those that read outputs of these, and so on; each with its
-    owners and the number of resources in its state. Nothing is written, and Terraform is not run.
+    owners and the number of resources in its state. Writes nothing, and does not run Terraform.
     """
     from orchestrator.cli.support.dataset import hidden_documents, note_hidden, open_dataset
     from orchestrator.cli.terminal.query_views import impact_view

@@ -34,7 +34,7 @@ class ListOptions(JsonOptions):
 @json_option
 @with_options(ListOptions)
 def command(app: App, options: ListOptions) -> int:
-    """Show environments, stacks, modules and what reads what.
+    """Show environments, stacks and modules, and what reads them.
 
     Without a name, for the whole repository.
     """

@@ -23,7 +23,7 @@ from orchestrator.state.bucket_operations import set_wait_listener
 
 # name → (module:attribute, one line for --help); the order is the order in which people meet them.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "list": ("orchestrator.cli.list:command", "Show environments, stacks, modules and what reads what."),
+    "list": ("orchestrator.cli.list:command", "Show environments, stacks and modules, and what reads them."),
     "graph": ("orchestrator.cli.graph:command", "Draw the dependencies between stacks."),
     "validate": ("orchestrator.cli.validate:command", "Check the layout, backends, cycles and lock files."),
     "affected": ("orchestrator.cli.affected:command", "Show which stacks a change affects, and why."),
@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "owners": ("orchestrator.cli.owners:command", "Show who owns each stack, by CODEOWNERS."),
     "parity": ("orchestrator.cli.parity:command", "Show what differs between environments."),
     "history": ("orchestrator.cli.history:command", "Show which runs changed what."),
-    "query": ("orchestrator.cli.query:command", "Ask anything of what is remembered, in SQL."),
+    "query": ("orchestrator.cli.query:command", "Query stacks, runs, resources and drift, in SQL."),
     "impact": ("orchestrator.cli.impact:command", "Show which stacks a change of a module or stack reaches."),
     "metrics": ("orchestrator.cli.metrics:command", "Show how often and how well changes are deployed."),
     "portal": ("orchestrator.cli.portal:command", "Build static pages about all of it, or show them."),

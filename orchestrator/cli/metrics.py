@@ -46,7 +46,7 @@ class MetricsOptions(JsonOptions):
     help="The length of the window, which ends now.",
 )
 @click.option(
-    "--owner", "owners", multiple=True, metavar="OWNER", help="Only the stacks of this owner (repeat it)."
+    "--owner", "owners", multiple=True, metavar="OWNER", help="Only the stacks of this owner; repeatable."
 )
 @click.option(
     "--prometheus",
@@ -60,7 +60,7 @@ def command(app: App, options: MetricsOptions) -> int:
     """Show how often, how fast and how well changes are deployed, and how much drifts.
 
     DORA's five keys, durations, waits and drift, by environment and owner, each with its definition.
-    Nothing is written elsewhere, and Terraform is not run.
+    Writes nothing else, and does not run Terraform.
     """
     from datetime import UTC, datetime, timedelta
 

@@ -51,7 +51,7 @@ class PortalServeOptions:
 
 @click.group(epilog=EPILOG)
 def command() -> None:
-    """Build static pages about everything that is remembered, or show them on this machine.
+    """Build static pages about stacks, runs, drift and pull requests, or show them on this machine.
 
     What needs a person, environments by stacks, each stack, run and pull request, drift, flow and parity. The
     pages need no server and no script, load nothing from elsewhere, and hold no value that masking
@@ -73,7 +73,7 @@ def command() -> None:
 def build(app: App, options: PortalBuildOptions) -> int:
     """Write the pages to a folder; those that have not changed are left as they are.
 
-    Reads what is new in the buckets. Terraform is not run, and nothing else is written.
+    Reads what is new in the buckets. Does not run Terraform, and writes nothing else.
     """
     folder = _open_folder(app.cwd / options.out)
     outcome = _build(app, folder, options.since)

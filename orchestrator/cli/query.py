@@ -35,7 +35,7 @@ class QueryOptions(JsonOptions):
 
 @click.command(epilog=EPILOG)
 @click.argument("words", nargs=-1, metavar='"SQL" | - | QUESTION [VALUE]...')
-@click.option("--list", "lists", is_flag=True, help="Show the questions that have a name.")
+@click.option("--list", "lists", is_flag=True, help="List the named questions.")
 @click.option("--views", is_flag=True, help="Show the views and their columns.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 @click.option(
@@ -44,7 +44,7 @@ class QueryOptions(JsonOptions):
     default="90d",
     show_default=True,
     metavar="DURATION",
-    help="How far back runs are in it.",
+    help="How far back to include runs.",
 )
 @click.option(
     "--timeout",
@@ -57,12 +57,12 @@ class QueryOptions(JsonOptions):
 @json_option
 @with_options(QueryOptions)
 def command(app: App, options: QueryOptions) -> int:
-    """Ask anything of what is remembered: stacks, runs, resources, drift, approvals.
+    """Query stacks, runs, resources, drift and approvals, by name or in SQL.
 
-    The answer comes from a file in .infra/cache that is brought up to date first: only what is new is read.
-    It holds no value that masking would hide. Nothing is written elsewhere, and Terraform is not run.
+    The answer comes from a database in .infra/cache, which is updated first: only what is new is read. It
+    holds no value that masking hides. Writes nothing else, and does not run Terraform.
 
-    Without words, it is an error, except with --list or --views.
+    Needs a question or a statement, except with --list or --views.
     """
     from orchestrator.cli.support.dataset import DAY, hidden_documents, note_hidden, open_dataset
     from orchestrator.cli.terminal.query_views import questions_view, render_csv, result_view, views_view

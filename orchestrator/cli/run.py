@@ -72,7 +72,7 @@ def command(app: App, options: RunOptions) -> int:
     Refuses `apply`, `destroy`, `refresh`, `force-unlock` and `workspace`, for which infra has its own
     commands. Exits with Terraform's code.
 
-    Without arguments after the stack, it is an error.
+    Needs a Terraform command after the stack.
     """
     from orchestrator.cli.support.session import run_session
     from orchestrator.cli.terminal.consent import confirm_change

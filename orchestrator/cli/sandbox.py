@@ -84,7 +84,7 @@ Examples:
 def up(app: App, options: SandboxUpOptions) -> int:
     """Start the sandbox, with the buckets and accounts that the project names.
 
-    Without DIR, it is the sandbox in .infra/sandbox.
+    Without DIR, uses the sandbox in .infra/sandbox.
     """
     from orchestrator.sandbox import attach, launch
 
@@ -117,7 +117,7 @@ Examples:
 def down(app: App, options: SandboxDownOptions) -> int:
     """Stop the sandbox. Its folder keeps all data.
 
-    Without DIR, it is the sandbox in .infra/sandbox.
+    Without DIR, uses the sandbox in .infra/sandbox.
     """
     from orchestrator.sandbox import attach, launch
 
@@ -151,7 +151,7 @@ Examples:
 def status(app: App, options: SandboxStatusOptions) -> int:
     """Show ports, accounts, buckets and the size of the world.
 
-    Without DIR, it is the sandbox in .infra/sandbox.
+    Without DIR, uses the sandbox in .infra/sandbox.
     """
     from orchestrator.sandbox import attach, control
 
@@ -225,7 +225,7 @@ Examples:
 def exec_(app: App, options: SandboxExecOptions) -> int:
     """Run a command on the sandbox. Its Terraform and infra reach nothing else.
 
-    Without DIR, it is the sandbox in .infra/sandbox.
+    Without DIR, uses the sandbox in .infra/sandbox.
     """
     from orchestrator.sandbox import attach
     from orchestrator.sandbox.real import resolve_variables, use_real_providers

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 DIR = click.option("--dir", "directory", metavar="DIR", type=click.Path(file_okay=False), help="The sandbox.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 NUMBER = click.argument("number", metavar="N", type=click.IntRange(1))
-AS = click.option(
-    "--as", "by", metavar="USER", default="owner", show_default=True, help="The user who does it."
-)
+AS = click.option("--as", "by", metavar="USER", default="owner", show_default=True, help="The user who acts.")
 REVIEWER = click.option(
     "--as", "by", metavar="USER", default="reviewer", show_default=True, help="The user who reviews."
 )

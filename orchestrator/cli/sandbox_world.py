@@ -28,7 +28,7 @@ Examples:
 def world() -> None:
     """Show and change the resources in the sandbox.
 
-    NAME is TYPE/ID, an id, or the last part of an id where only one has it.
+    NAME is TYPE/ID, an id, or the last part of an id if it is unique.
     """
 
 
@@ -182,7 +182,7 @@ Examples:
 def break_(app: App, options: SandboxWorldBreakOptions) -> int:
     """Make an operation fail: TARGET is a type, an id, or a pattern of either.
 
-    Without MESSAGE, it fails with one of the sandbox's.
+    Without MESSAGE, fails with a message of the sandbox.
     """
     _call_sandbox(
         app,

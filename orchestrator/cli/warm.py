@@ -46,7 +46,7 @@ def status(app: App, options: JsonOptions) -> int:
 @json_option
 @with_options(JsonOptions)
 def stop(app: App, options: JsonOptions) -> int:
-    """End them now. A run that uses one starts its own, and plans again what was under way."""
+    """Stop these providers now. A run that uses one starts its own, and repeats the plan."""
     from orchestrator.terraform.warm.host_folder import host_folder
     from orchestrator.terraform.warm.shared import stop_hosts
 

@@ -1,1 +1,1 @@
-"""The dataset over everything that is remembered, and what is asked of it: queries, impact, metrics."""
+"""The dataset over states, ledgers, runs and drift records, with queries, impact and metrics."""

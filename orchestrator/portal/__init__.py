@@ -1,1 +1,1 @@
-"""The portal: static pages about all that is remembered, in a folder that any host of files can serve."""
+"""The portal: static pages about stacks, runs and drift, in a folder that any host of files can serve."""

@@ -89,7 +89,7 @@ class Channel:
         return self._methods[method].future(request)
 
     def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel the running calls."""
         with contextlib.suppress(Exception):
             self._channel.close()
 
