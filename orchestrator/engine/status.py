@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from orchestrator.engine.states import States, listing_folders
 from orchestrator.errors import BlockedError, GitError, StateError
 from orchestrator.report.status import (
     AppliedCommit,
+    DriftStatus,
     LastRun,
     LockStatus,
     PromotionStatus,
@@ -28,6 +29,7 @@ from orchestrator.report.status import (
 from orchestrator.repository.advice import advice_for
 from orchestrator.repository.loading import load_commit
 from orchestrator.repository.model import Project, Stack
+from orchestrator.state.drift_store import DriftLog, DriftRecord
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location
 from orchestrator.state.locks import LockInfo, read_lock
@@ -60,12 +62,13 @@ class TrunkView:
 
 @dataclass
 class StatusListing:
-    """What the listings show, by stack id: ledger entries, state objects, locks, and the time there."""
+    """What the listings show, by stack id: ledger entries, state objects, locks, checks for drift."""
 
     entries: dict[str, LedgerEntry] = field(default_factory=dict)
     states: dict[str, Blob] = field(default_factory=dict)
     locks: dict[str, LockInfo] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    drift: dict[str, DriftRecord] = field(default_factory=dict)
 
 
 class StatusReader:
@@ -122,6 +125,10 @@ class StatusReader:
         with ThreadPoolExecutor(WORKERS) as pool:
             listings = [(ledger, pool.submit(ledger.entries)) for ledger in by_ledger]
             states = [pool.submit(self._look_at_states, members) for members in by_ledger.values()]
+            by_log: dict[DriftLog, list[str]] = {}
+            for stack in stacks.values():
+                by_log.setdefault(self._ledgers.drift_log(stack), []).append(stack.id)
+            checks = [pool.submit(_look_at_drift, log, ids) for log, ids in by_log.items()]
             for ledger, listing in listings:
                 # An entry in the ledger where a stack was before its state moved is not about it any more.
                 entries = {
@@ -131,6 +138,8 @@ class StatusReader:
                 }
                 status_listing.entries.update(entries)
                 status_listing.ledgers.update(dict.fromkeys(entries, ledger))
+            for records in checks:
+                status_listing.drift.update(records.result())
             locked: list[Stack] = []
             for looked in states:
                 blobs, locked_stacks = looked.result()
@@ -190,6 +199,7 @@ class StatusReader:
             advice=advice,
             state=_state(entry, blob),
             lock=_lock_status(lock, ledger) if lock and lock.generation else None,
+            drift=_drift_status(listing.drift.get(stack.id), ledger),
             **self._recorded(entry, ledger, is_live=is_live),  # type: ignore[arg-type]
         )
 
@@ -360,6 +370,21 @@ def _state(entry: LedgerEntry | None, blob: Blob | None) -> StateStatus | None:
 def _lock_status(lock: LockInfo, ledger: Ledger) -> LockStatus:
     age = _age(lock.written or lock.created, ledger)
     return LockStatus(lock.who, lock.operation, lock.created, age, lock.generation)
+
+
+def _look_at_drift(log: DriftLog, stacks: Sequence[str]) -> dict[str, DriftRecord]:
+    """The checks of some stacks; those that cannot be read hide nothing else."""
+    try:
+        return log.records()
+    except StateError as error:
+        return {stack: DriftRecord(stack, reason=error.message) for stack in stacks}
+
+
+def _drift_status(record: DriftRecord | None, ledger: Ledger) -> DriftStatus | None:
+    if record is None:
+        return None
+    age = _age(record.checked_at, ledger) if record.checked_at else 0.0
+    return DriftStatus(record.checked_at, record.result, record.severity, record.reason, age)
 
 
 def _age(moment: str, ledger: Ledger) -> float:

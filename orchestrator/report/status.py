@@ -108,6 +108,22 @@ class LockStatus:
     generation: str
 
 
+@dataclass(frozen=True)
+class DriftStatus:
+    """The last check of a stack for drift, in the drift store.
+
+    `checked_at` is RFC 3339 in UTC, empty where no check could be made so far; `result` is `clean` or
+    `drifted`, empty likewise; `reason` says why a later attempt could not check, or the record cannot be
+    read. `age` is in seconds.
+    """
+
+    checked_at: str
+    result: str
+    severity: str
+    reason: str
+    age: float
+
+
 PromotionState = Literal["passed", "failed", "due", "superseded", "unknown"]
 
 
@@ -164,6 +180,7 @@ class StackStatus:
     lock: LockStatus | None = None
     rescued: str = ""
     break_glass: str | None = None
+    drift: DriftStatus | None = None
     owners: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
@@ -182,6 +199,7 @@ class StackStatus:
             "lock": _document(self.lock),
             "rescued": self.rescued or None,
             "break_glass": self.break_glass,
+            "drift": _document(self.drift, drop=("age",)),
             "owners": list(self.owners),
         }
 
@@ -214,6 +232,15 @@ def format_state(state: StateStatus | None) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def format_drift(drift: DriftStatus | None) -> str:
+    """`clean, 3 h ago`; `drifted, 2 days ago`; `never checked`; `unknown` where it cannot be told."""
+    if drift is None:
+        return "never checked"
+    if not drift.checked_at:
+        return "unknown"
+    return f"{drift.result}, {format_age(drift.age)} ago"
+
+
 def _format_operation(operation: RunningOperation) -> str:
     """Who does what since when, and whether they are still there."""
     heard = "" if operation.live else f", not heard of for {format_age(operation.silent)}"
@@ -239,6 +266,8 @@ def list_notes(status: StackStatus) -> list[str]:
     last = status.last
     if last and last.result in ("failed", "interrupted"):
         lines.append(f"last run: {last.result} at {short_commit(last.commit)} by {last.run}, {last.at}")
+    if status.drift and status.drift.reason:
+        lines.append(f"last check for drift: {status.drift.reason}")
     if status.rescued:
         lines.append(f"a state that could not be saved is kept: {status.rescued}")
     if status.break_glass:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import pytest
 
 from orchestrator.engine.ledgers import this_machine
 from orchestrator.process.identity import started_at
+from orchestrator.state.drift_store import DriftLog, DriftRecord
 from tests.conftest import MakeRepo
 from tests.support.recorded_stack import FILES, FOLLOWER, UPSTREAM, Remembered
+from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -216,8 +219,28 @@ def test_watching_excludes_json(place: Remembered) -> None:
 def test_a_few_requests_are_enough(place: Remembered) -> None:
     before = place.server.requests.count
     place.infra("status", code=0)
-    # One listing of entries and one of states, in each of two environments; the marker and its content.
-    assert place.server.requests.count - before == 6
+    # One listing of entries, of states and of checks for drift, in each of two environments; the marker and
+    # its content.
+    assert place.server.requests.count - before == 8
+
+
+def test_the_last_check_for_drift_is_shown(place: Remembered) -> None:
+    assert status(place)["dev/net"]["drift"] is None
+    assert "never checked" not in place.infra("status", code=0).out
+    log = DriftLog(place.ledger("dev/net").storage, "dev")
+    log.save(DriftRecord("dev/net", checked_at="2026-01-02T03:04:05Z", result="clean", severity="none"))
+    place.server.store.insert_object("states", "dev/drift/stacks/app.json", b"{")
+    ran = place.infra("status", "--json", code=0)
+    check_schema(ran.document, "commands")
+    known = {"checked_at": "2026-01-02T03:04:05Z", "result": "clean", "severity": "none", "reason": ""}
+    assert ran.stack("dev/net")["drift"] == known
+    assert ran.stack("dev/app")["drift"]["result"] == ""
+    assert "cannot be read" in ran.stack("dev/app")["drift"]["reason"]
+    assert ran.stack("prod/net")["drift"] is None
+    lines = place.infra("status", code=0).out.splitlines()
+    assert re.search(r"clean, \d+ days ago", next(line for line in lines if line.startswith("dev/net")))
+    assert "never checked" in next(line for line in lines if line.startswith("prod/net"))
+    assert "unknown" in next(line for line in lines if line.startswith("dev/app"))
 
 
 def test_local_states_have_a_ledger_of_this_machine(make_repo: MakeRepo, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from orchestrator.report.status import (
     StackStatus,
     StatusKind,
     format_applied,
+    format_drift,
     format_size,
     format_state,
     list_notes,
@@ -51,10 +52,11 @@ def status_view(
 ) -> Iterator[RenderableType]:
     """A table of stacks, what is special about some of them, where promotion stops, then the verdict.
 
-    Owners have a column where a stack has some.
+    Checks for drift and owners have a column where a stack has some.
     """
-    has_owners = any(stack.owners for stack in stacks)
-    columns = ("stack", "status", "applied", "state", *(["owners"] if has_owners else []))
+    has_checks, has_owners = any(stack.drift for stack in stacks), any(stack.owners for stack in stacks)
+    optional = (*(["drift"] if has_checks else []), *(["owners"] if has_owners else []))
+    columns = ("stack", "status", "applied", "state", *optional)
     table = make_table(*columns, whole=("stack",))
     for stack in stacks:
         table.add_row(
@@ -62,6 +64,7 @@ def status_view(
             Text(WORDS[stack.status], style=STYLES[stack.status]),
             Text(format_applied(stack.applied)),
             Text(format_state(stack.state), style="dim"),
+            *([Text(format_drift(stack.drift), style=_drift_style(stack))] if has_checks else []),
             *([Text(" ".join(stack.owners), style="dim")] if has_owners else []),
         )
     if stacks:
@@ -81,6 +84,10 @@ def status_view(
     if lines:
         yield Text("")
     yield Text(render_verdict(stacks), style="bold")
+
+
+def _drift_style(stack: StackStatus) -> str:
+    return "yellow" if stack.drift and stack.drift.result == "drifted" else "dim"
 
 
 def run_history_view(runs: Sequence[HistoryRun]) -> Iterator[RenderableType]:
