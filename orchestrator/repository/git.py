@@ -28,8 +28,8 @@ except ImportError as missing:
     raise GitError("git is not installed, or not on PATH.", advice="Install git.") from missing
 
 FULL_CLONE = (
-    "The clone is shallow: fetch all of it, in GitHub Actions with `fetch-depth: 0` on actions/checkout, "
-    "else with `git fetch --unshallow`."
+    "Fetch all of it: in GitHub Actions with `fetch-depth: 0` on actions/checkout, else with "
+    "`git fetch --unshallow`."
 )
 # Contents that reading a project needs.
 CODE = (".tf", ".tf.json", ".tofu", ".tofu.json", ".tfvars", ".tfvars.json", "infra.yaml")
@@ -112,6 +112,12 @@ class Repository:
         """True for a clone that lacks old commits."""
         return (Path(str(self._repo.common_dir)) / "shallow").exists()
 
+    def lacking_error(self, message: str, advice: str = "") -> GitError:
+        """An error about what the clone lacks; that it is shallow comes first, since the rest follows."""
+        if self.is_shallow:
+            return GitError(f"The clone is shallow. {message}", advice=FULL_CLONE)
+        return GitError(message, advice=advice)
+
     def head(self) -> str | None:
         """The current commit; None before the first one."""
         return self._revision("HEAD")
@@ -120,11 +126,9 @@ class Repository:
         """The full id of a commit; GitError for a revision that is not there."""
         commit = self._revision(revision)
         if commit is None:
-            raise GitError(
+            raise self.lacking_error(
                 f"There is no revision {revision!r} here.",
-                advice=FULL_CLONE
-                if self.is_shallow
-                else "Give a branch, a tag or a commit; `git fetch` may help.",
+                "Give a branch, a tag or a commit; `git fetch` may help.",
             )
         return commit
 
@@ -140,9 +144,9 @@ class Repository:
                 if name and ref in names:
                     return ref
         branches = f"{configured!r}, which infra.yaml names," if configured else "main or master"
-        raise GitError(
+        raise self.lacking_error(
             f"The trunk cannot be determined: there is no branch {branches} here or at origin.",
-            advice="Name your main branch in infra.yaml (`trunk: NAME`) and `git fetch origin NAME`.",
+            "Name your main branch in infra.yaml (`trunk: NAME`) and `git fetch origin NAME`.",
         )
 
     def remote_url(self, name: str = "origin") -> str | None:
@@ -165,9 +169,9 @@ class Repository:
         try:
             base = self._text("merge-base", revision, other).strip()
         except GitError as error:
-            raise GitError(
+            raise self.lacking_error(
                 f"{revision} and {other} have no commit in common here.",
-                advice=FULL_CLONE if self.is_shallow else "Fetch the branch that yours started from.",
+                "Fetch the branch that yours started from.",
             ) from error
         self._remember([base])
         return base
@@ -503,10 +507,7 @@ class Repository:
                     f"Git does not trust {self.top}: it belongs to another user.",
                     advice=f"If you do: `git config --global --add safe.directory {self.top}`.",
                 )
-            raise GitError(
-                f"git {arguments[0]} failed: {text or f'exit code {status}'}",
-                advice=FULL_CLONE if self.is_shallow else "",
-            )
+            raise self.lacking_error(f"git {arguments[0]} failed: {text or f'exit code {status}'}")
         return out
 
     def _run(self, *arguments: str, stdin: BinaryIO | None = None) -> tuple[int, bytes, bytes]:

@@ -215,7 +215,9 @@ def test_a_shallow_clone_is_told_what_it_lacks(ci: CiProject, tmp_path: Path) ->
     sha = job.env["GITHUB_SHA"]
     Repo(shallow).git("fetch", "-q", "--depth=1", f"file://{ci.github.bare}", f"refs/pull/{number}/merge")
     Repo(shallow).git("checkout", "-q", sha)
-    assert "fetch-depth: 0" in Infra(shallow, job.env)("ci", "plan", code=3).err
+    error = Infra(shallow, job.env)("ci", "plan", code=3).err
+    assert error.startswith("error: The clone is shallow.")
+    assert "fetch-depth: 0" in error
 
 
 def test_a_fork_gets_nothing(ci: CiProject, tmp_path: Path) -> None:

@@ -212,10 +212,18 @@ def test_a_shallow_clone_says_what_it_lacks(make_repo: MakeRepo, tmp_path: Path)
     assert shallow.is_shallow
     with pytest.raises(GitError) as caught:
         shallow.merge_base("refs/remotes/origin/main", "refs/remotes/origin/feature")
+    assert caught.value.message.startswith("The clone is shallow.")
     assert "fetch-depth: 0" in caught.value.advice
     with pytest.raises(GitError) as caught:
         shallow.resolve(repo.git("rev-parse", "feature~2"))
+    assert caught.value.message.startswith("The clone is shallow.")
     assert "fetch-depth: 0" in caught.value.advice
+    with pytest.raises(GitError) as caught:
+        shallow.trunk("production")
+    assert caught.value.message.startswith("The clone is shallow.")
+    with pytest.raises(GitError) as caught:
+        Repository.open(repo.root).trunk("production")
+    assert "shallow" not in caught.value.message
 
 
 def test_worktrees(make_repo: MakeRepo) -> None:

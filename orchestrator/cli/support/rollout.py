@@ -27,13 +27,15 @@ def select_environments(context: RunContext, names: Sequence[str]) -> tuple[str,
     """The environments named, or all, in promotion order.
 
     Raises ConfigError where no order is configured, and BlockedError for a commit that is not on trunk: what
-    is not merged was not approved.
+    is not merged was not approved. Raises GitError instead in a shallow clone, which may lack it.
     """
     if not is_on_trunk(context.project, context.info.commit):
-        raise BlockedError(
-            f"{context.info.commit[:10] or 'This checkout'} is not on trunk: only what is merged is applied.",
-            advice="Check out trunk, with its whole history (`fetch-depth: 0`).",
+        reason = (
+            f"{context.info.commit[:10] or 'This checkout'} is not on trunk: only what is merged is applied."
         )
+        if context.project.repository.is_shallow:
+            raise context.project.repository.lacking_error(reason)
+        raise BlockedError(reason, advice="Check out trunk, with its whole history (`fetch-depth: 0`).")
     order = context.project.order
     unknown = sorted(set(names) - set(order.all))
     if unknown:

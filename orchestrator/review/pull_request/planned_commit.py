@@ -52,7 +52,7 @@ def find_planned_commit(project: Project, event: Event | None, base: str | None 
         return _head_itself(project, event)
     parents = repository.commit(commit).parents
     if not parents and repository.is_shallow:
-        raise GitError(f"The clone does not tell what {commit[:10]} is a merge of.", advice=FULL_CLONE)
+        raise repository.lacking_error(f"It does not tell what {commit[:10]} is a merge of.")
     is_merge_of_head = len(parents) == 2 and parents[1] == event.head
     _require(is_merge_of_head, f"the merge of {event.head[:10]} with trunk, nor that head itself", commit)
     _require_known(repository, parents[0])
@@ -124,7 +124,8 @@ def _require_trunk(repository: Repository, event: Event, base: str) -> None:
     try:
         trunk = repository.resolve(f"refs/remotes/origin/{branch}")
     except GitError as error:
-        raise GitError(f"{branch or 'Trunk'} of origin is not in this clone.", advice=FULL_CLONE) from error
+        name = branch or "Trunk"
+        raise repository.lacking_error(f"{name} of origin is not in this clone.", FULL_CLONE) from error
     if not repository.is_ancestor(base, trunk):
         raise GitError(
             f"#{event.pull_request} is not to be merged into {branch}: {base[:10]}, its base, is not there.",
@@ -137,6 +138,5 @@ def _require_known(repository: Repository, commit: str) -> None:
     try:
         repository.resolve(commit)
     except GitError as error:
-        raise GitError(
-            f"{commit[:10]}, which trunk is at, is not in this clone.", advice=FULL_CLONE
-        ) from error
+        reason = f"{commit[:10]}, which trunk is at, is not in this clone."
+        raise repository.lacking_error(reason, FULL_CLONE) from error
