@@ -235,7 +235,7 @@ def test_the_last_check_for_drift_is_shown(place: Remembered) -> None:
     known = {"checked_at": "2026-01-02T03:04:05Z", "result": "clean", "severity": "none", "reason": ""}
     assert ran.stack("dev/net")["drift"] == known
     assert ran.stack("dev/app")["drift"]["result"] == ""
-    assert "cannot be read" in ran.stack("dev/app")["drift"]["reason"]
+    assert "app.json is not a ledger object" in ran.stack("dev/app")["drift"]["reason"]
     assert ran.stack("prod/net")["drift"] is None
     lines = place.infra("status", code=0).out.splitlines()
     assert re.search(r"clean, \d+ days ago", next(line for line in lines if line.startswith("dev/net")))
