@@ -35,8 +35,8 @@ demo: $(VENV)/.demo ## Watch a real change go from a branch to production, on a 
 demo-svg: $(VENV)/.demo ## Make docs/demo.svg, the picture in the README, from the real demo.
 	@$(BIN)/infra demo --svg docs/demo.svg
 
-gallery: $(VENV)/.dev ## Make the pictures of docs/gallery.md again; this wants Chromium.
-	@$(BIN)/python -m tests.support.gallery
+gallery: $(VENV)/.dev ## Make the pictures of docs/gallery.md and docs/portal.md again; this wants Chromium.
+	@$(BIN)/python -m tests.support.gallery && $(BIN)/python -m tests.support.portal_pictures
 
 test: $(VENV)/.dev $(VENV)/.tools ## Run the tests.
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not soak and not real and not portal" --durations=20 --durations-min=1

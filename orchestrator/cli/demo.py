@@ -65,7 +65,7 @@ def command(app: App, options: DemoOptions) -> int:
     """
     from orchestrator.cli.support.sandbox_project import prepare_sandbox
     from orchestrator.process import Supervisor
-    from orchestrator.sandbox.demo import STORY, Stage, play, repository
+    from orchestrator.sandbox.demo import STORY, Stage, ending, play, repository
 
     began = time.monotonic()
     supervisor = Supervisor()
@@ -91,6 +91,7 @@ def command(app: App, options: DemoOptions) -> int:
         console.print(
             f"\nEvery step succeeded, in {seconds:.0f} s ({narrator.seconds:.0f} s of them in commands)."
         )
+        console.print(f"The portal of all this: {_keep_portal(folder / ending.PORTAL, options.keep)}")
         if options.keep:
             console.print(f"To play on: cd {folder}; infra sandbox up; infra sandbox exec -- infra plan")
     if options.svg and picture:
@@ -115,6 +116,13 @@ def _demo_folder(app: App, directory: str | None, keep: bool) -> Iterator[Path]:
     finally:
         if not keep:
             shutil.rmtree(folder if directory else folder.parent, ignore_errors=True)
+
+
+def _keep_portal(portal: Path, keep: bool) -> str:
+    """The address of the portal's first page; it is moved out of a folder that goes away."""
+    if not keep:
+        portal = Path(shutil.move(portal, tempfile.mkdtemp(prefix="infra-portal-")))
+    return (portal / "index.html").as_uri()
 
 
 @contextmanager

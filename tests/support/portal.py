@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import hashlib
+from datetime import datetime, timedelta
 
 from orchestrator.insight.metrics import DriftPeriod, History, StackDeployment
 from orchestrator.portal.rows import (
@@ -78,19 +79,22 @@ def make_drift(stack: str = "dev/net", **columns: object) -> PortalDrift:
     return PortalDrift(**(values | columns))  # type: ignore[arg-type]
 
 
-def make_source(stacks: int = 24, runs: int = 30, **parts: object) -> PortalSource:
-    """An estate of so many stacks in three environments, some of which need a person."""
+def make_source(stacks: int = 24, runs: int = 30, text: str = HOSTILE, **parts: object) -> PortalSource:
+    """An estate of so many stacks in three environments, some of which need a person.
+
+    `text` is a subject, and the reason of failures.
+    """
     names = ["network", "database", "service", "dns", "registry", "queue", "cache", "search"]
     ids = [
         f"{ENVIRONMENTS[number % 3]}/{names[number // 3 % 8]}{number // 24 or ''}" for number in range(stacks)
     ]
     commits = tuple(
         PortalCommit(
-            f"{number:04x}" * 10,
+            hashlib.sha256(f"{number}".encode()).hexdigest()[:40],
             number,
             f"Change {number} (#{200 - number})",
             "Ada",
-            moment(number * 7),
+            moment((number + 1) * 4_320 / max(1, runs) + 5),
             200 - number,
         )
         for number in range(60)
@@ -107,7 +111,7 @@ def make_source(stacks: int = 24, runs: int = 30, **parts: object) -> PortalSour
         if number == 5:
             columns |= {"status": "unfinished", "operation": "apply R9 by eve", "result": "interrupted"}
         elif number == 7:
-            columns |= {"result": "failed", "subject": HOSTILE}
+            columns |= {"result": "failed", "subject": text}
         elif number == 10:
             columns |= {
                 "commit": None,
@@ -153,7 +157,7 @@ def make_source(stacks: int = 24, runs: int = 30, **parts: object) -> PortalSour
                 for key in range(2)
             ]
     for number in range(runs):
-        environment = ENVIRONMENTS[number % 3]
+        environment = ENVIRONMENTS[2 - number % 3]
         commit = commits[number // 3 % 60]
         id_ = f"20261130T{number:09d}Z-{number:06x}"
         own = [item for item in ids if item.startswith(f"{environment}/")][number % 5 :: 5][:6]
@@ -187,8 +191,8 @@ def make_source(stacks: int = 24, runs: int = 30, **parts: object) -> PortalSour
                     at,
                     stack,
                     result,
-                    HOSTILE if result == "failed" else None,
-                    20.0,
+                    text if result == "failed" else None,
+                    seconds,
                     1,
                     2,
                     0,
@@ -265,8 +269,6 @@ def make_histories(
     deployments: list[PortalDeployment], commits: tuple[PortalCommit, ...]
 ) -> tuple[History, ...]:
     """The histories of these deployments, by environment."""
-    from datetime import datetime
-
     by_name = {
         name: tuple(
             StackDeployment(
