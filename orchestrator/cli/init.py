@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # The workflow for pull requests of forks.
 REHEARSAL = "infra-rehearse.yml"
+# The workflow that uploads findings.
+CODE_SCANNING = "infra-code-scanning.yml"
 EPILOG = """\b
 Examples:
   infra init                                   in a clone: workflows, and infra.yaml if there is none
@@ -54,6 +56,7 @@ class InitOptions(JsonOptions):
     source_text: str | None
     workflows: bool
     rehearse: bool
+    sarif: bool
     portal: PortalHost | None
     system: System | None
     image: str
@@ -126,6 +129,9 @@ class InitOptions(JsonOptions):
     help="Also write a workflow that publishes the pages of `infra portal`: docs/portal.md.",
 )
 @click.option("--rehearse", is_flag=True, help="Also write a workflow that rehearses pull requests of forks.")
+@click.option(
+    "--sarif", is_flag=True, help="Also write a workflow that uploads findings to GitHub's code scanning."
+)
 @click.option("--force", is_flag=True, help="Replace files that differ.")
 @click.option("--dry-run", is_flag=True, help="Write nothing.")
 @click.option(
@@ -285,13 +291,14 @@ def _workflows(
             raise UsageError(left_out, advice=FORMS)
         return target, None, f"{left_out} {FORMS}"
     target = complete_target(target, project.config, facts, is_new=layout is not None)
-    has_rehearsal = (project.root / workflow_folder() / REHEARSAL).exists()
+    folder = project.root / workflow_folder()
     return (
         replace(
             target,
             shards=options.shards,
             drift_shards=options.drift_shards,
-            rehearse=options.rehearse or has_rehearsal,
+            rehearse=options.rehearse or (folder / REHEARSAL).exists(),
+            sarif=options.sarif or (folder / CODE_SCANNING).exists(),
             portal=options.portal or written_portal(project.root),
         ),
         selected,

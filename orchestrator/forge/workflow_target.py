@@ -18,10 +18,11 @@ class WorkflowTarget:
 
     `shards` is how many jobs apply an environment side by side, `drift_shards` how many check it for drift.
     `install` is how the jobs get Terraform, `product` and `version` which one by its setup action (an empty
-    version is the newest). `submodules` and `lfs` say what a checkout fetches besides. With `rehearse` pull
-    requests of forks are rehearsed without credentials. `job_variables` are the names of secrets and
-    variables that Terraform and hooks of an environment get; with `reports` there is a job for report hooks.
-    `portal` is where the pages of `infra portal` go, None for nowhere.
+    version is the newest). `submodules` and `lfs` say what a checkout fetches besides. With `rehearse`
+    pull requests of forks are rehearsed without credentials, with `sarif` findings go to code scanning.
+    `job_variables` are the names of secrets and variables that Terraform and hooks of an environment get;
+    with `reports` there is a job for report hooks. `portal` is where the pages of `infra portal` go, None
+    for nowhere.
     """
 
     repository: str
@@ -35,6 +36,7 @@ class WorkflowTarget:
     submodules: bool = False
     lfs: bool = False
     rehearse: bool = False
+    sarif: bool = False
     job_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reports: bool = False
     portal: PortalHost | None = None

@@ -113,6 +113,13 @@ def test_an_action_at_no_commit_is_a_difference(infra: Infra) -> None:
     assert "differs" in states(infra, "--check", "--from", ACTION, code=1).values()
 
 
+def test_findings_are_uploaded_on_request_and_from_then_on(infra: Infra) -> None:
+    name = ".github/workflows/infra-code-scanning.yml"
+    assert name not in states(infra, "--from", GIT)
+    assert states(infra, "--from", GIT, "--sarif")[name] == "written"
+    assert states(infra, "--check")[name] == "unchanged"
+
+
 def test_new_workflows_do_not_keep_an_older_infra(infra: Infra) -> None:
     """With --force the source has to be known: what is committed may be of another version."""
     states(infra, "--from", GIT)

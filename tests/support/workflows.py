@@ -57,6 +57,12 @@ STANDINS = {
         for action, program in ((actions.SETUP_TERRAFORM, "terraform"), (actions.SETUP_OPENTOFU, "tofu"))
     },
     actions.DEPLOY_PAGES.reference: ({}, {}, "true", {}),
+    actions.UPLOAD_SARIF.reference: (
+        {"sarif_file": "", "category": ""},
+        {},
+        'cp "$WHAT" "$ARTIFACTS/uploaded-$CATEGORY"',
+        {"WHAT": "${{ inputs.sarif_file }}", "CATEGORY": "${{ inputs.category }}"},
+    ),
     actions.UPLOAD.reference: (
         {"name": "artifact", "path": ".", "retention-days": "90"},
         {},

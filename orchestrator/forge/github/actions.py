@@ -74,4 +74,11 @@ DEPLOY_PAGES = PinnedAction(
     "pages: write",
     "the portal, with `infra init --portal pages`",
 )
-ACTIONS = (CHECKOUT, UPLOAD, DOWNLOAD, AUTH, SETUP_TERRAFORM, SETUP_OPENTOFU, DEPLOY_PAGES)
+UPLOAD_SARIF = PinnedAction(
+    "github/codeql-action/upload-sarif",
+    "9e907b5e64f6b83e7804b09294d44122997950d6",
+    "v4.32.3",
+    "security-events: write",
+    "findings for code scanning",
+)
+ACTIONS = (CHECKOUT, UPLOAD, DOWNLOAD, AUTH, SETUP_TERRAFORM, SETUP_OPENTOFU, DEPLOY_PAGES, UPLOAD_SARIF)

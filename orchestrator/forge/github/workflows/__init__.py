@@ -15,6 +15,7 @@ from orchestrator.forge.github.actions import (
     SETUP_OPENTOFU,
     SETUP_TERRAFORM,
     UPLOAD,
+    UPLOAD_SARIF,
 )
 from orchestrator.forge.github.install_step import InstallParts, render_install_step
 from orchestrator.forge.install_source import ActionSource, Source
@@ -112,6 +113,7 @@ def render(target: WorkflowTarget, source: Source) -> Mapping[str, str]:
         "TRUNK": target.trunk,
         "UPLOAD": UPLOAD.pin,
         "DOWNLOAD": DOWNLOAD.pin,
+        "UPLOAD_SARIF": UPLOAD_SARIF.pin,
         "AUTH_ACTION": AUTH.reference,
         "DEPLOY_PAGES": DEPLOY_PAGES.reference,
         "PORTAL": target.portal or "",
@@ -161,6 +163,8 @@ def render(target: WorkflowTarget, source: Source) -> Mapping[str, str]:
         files["report"] = _filled(_template("report"), words, {})
     if target.rehearse:
         files["rehearse"] = _filled(_template("rehearse"), words, {})
+    if target.sarif:
+        files["code-scanning"] = _filled(_template("code-scanning"), words, {})
     if target.portal:
         files["portal"] = _filled(_template("portal"), words, _portal_blocks(target.portal))
     return {

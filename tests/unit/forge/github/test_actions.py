@@ -12,12 +12,14 @@ import pytest
 import yaml
 
 from orchestrator.config.model import Install
-from orchestrator.forge.github.actions import ACTIONS, AUTH, CHECKOUT
+from orchestrator.forge.github.actions import ACTIONS, AUTH, CHECKOUT, DOWNLOAD, UPLOAD_SARIF
 from orchestrator.forge.github.workflows import portal_host, render
 from orchestrator.forge.workflow_target import PortalHost, WorkflowTarget
 from tests.support.workflows import SOURCE, STANDINS, read_yaml
 
-TARGET = WorkflowTarget("acme/infra", "main", ("dev", "prod"), version="1.9.8", rehearse=True, portal="pages")
+TARGET = WorkflowTarget(
+    "acme/infra", "main", ("dev", "prod"), version="1.9.8", rehearse=True, sarif=True, portal="pages"
+)
 
 
 def test_each_action_is_pinned_and_has_a_stand_in() -> None:
@@ -64,6 +66,16 @@ def test_submodules_and_lfs_are_fetched_where_there_are_any(submodules: bool, lf
                     assert step["with"].get("lfs", False) is lfs
                     assert step["with"]["persist-credentials"] is False
     assert "@@" not in "".join(render(target, SOURCE).values())
+
+
+def test_the_job_that_may_upload_findings_runs_nothing() -> None:
+    jobs = read_yaml(render(TARGET, SOURCE)[".github/workflows/infra-code-scanning.yml"])["jobs"]
+    assert jobs["find"]["permissions"] == {"contents": "read"}
+    assert jobs["upload"]["permissions"] == {"actions": "read", "security-events": "write"}
+    uses = [step["uses"].partition("@")[0] for step in jobs["upload"]["steps"]]
+    assert set(uses) == {DOWNLOAD.name, UPLOAD_SARIF.name}
+    assert not any("run" in step for step in jobs["upload"]["steps"])
+    assert ".github/workflows/infra-code-scanning.yml" not in render(replace(TARGET, sarif=False), SOURCE)
 
 
 def test_a_rehearsal_of_a_fork_has_no_right_and_no_account() -> None:

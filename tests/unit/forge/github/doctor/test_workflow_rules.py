@@ -318,7 +318,13 @@ def test_the_terraform_of_the_workflows_is_compared(
 
 @pytest.mark.parametrize(
     "options",
-    [{"install": "setup"}, {"submodules": True, "lfs": True}, {"rehearse": True}, {"portal": "gcs"}],
+    [
+        {"install": "setup"},
+        {"submodules": True, "lfs": True},
+        {"rehearse": True},
+        {"sarif": True},
+        {"portal": "gcs"},
+    ],
 )
 def test_workflows_with_options_are_fine(options: dict[str, object]) -> None:
     target = replace(TARGET, **options)  # type: ignore[arg-type]
