@@ -110,7 +110,7 @@ class GitError(InfraError):
 
 
 class BinaryError(InfraError):
-    """There is no usable Terraform, or the one found does not fit the version asked for."""
+    """There is no usable Terraform, or the one found does not fit the version requested."""
 
     exit_code = Exit.USAGE
 

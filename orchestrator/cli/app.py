@@ -168,7 +168,7 @@ class App:
         return sanitize_json(document)
 
     def fail(self, error: InfraError) -> int:
-        """Prints an error, as JSON where that was asked for; returns its exit code."""
+        """Prints an error, as JSON where that was requested; returns its exit code."""
         errors = [error, *(error.others if isinstance(error, ConfigError) else ())]
         if self._project:
             from orchestrator.repository.advice import advice_for

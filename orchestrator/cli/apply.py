@@ -84,7 +84,7 @@ def command(app: App, options: ApplyOptions) -> int:
             "A saved plan is applied as it is.",
             advice="Leave --all, --pending, --var, --var-file, --target and --replace to the plan.",
         )
-    terms = make_recorder_options(options)
+    recorder_options = make_recorder_options(options)
     with run_session(
         app, parallelism=options.parallelism, variables=given_variables(app, options)
     ) as session:
@@ -95,9 +95,11 @@ def command(app: App, options: ApplyOptions) -> int:
             if options.excluded or options.tags:
                 names, _ = narrow(app, context.project, options, names or tuple(context.project.stacks))
             report = pipeline.apply_saved_plans(
-                session, app.cwd / options.plans, names, consent, terms, policy_inspection(context)
+                session, app.cwd / options.plans, names, consent, recorder_options, policy_inspection(context)
             )
             return print_result(app, report, after_report=True)
-        request = make_run_request(app, session, options, pending=options.pending, terms=terms)
+        request = make_run_request(
+            app, session, options, pending=options.pending, recorder_options=recorder_options
+        )
         consent.before_plan(context.protected(request.stacks))
         return print_result(app, pipeline.apply(session, request, consent), after_report=True)

@@ -10,7 +10,7 @@ from orchestrator.cli.options import JsonOptions, json_option, with_options
 EPILOG = """\b
 Examples:
   infra ci chat            in a job that runs on: issue_comment, types: [created]
-  infra ci chat --json     what was asked for, and what was started
+  infra ci chat --json     what was requested, and what was started
 
 \b
 In a comment on a pull request, at its very start:

@@ -34,7 +34,7 @@ Examples:
   infra ci plan --markdown plan.md --json plan.json   in another CI, which posts plan.md itself
   infra ci plan --env dev --shard 2/3 --report reports    one part of a matrix (infra affected --matrix)
 
-A job that plans for a matrix gets `matrix.stacks` as INFRA_STACKS. A plan of one stack alone is asked for by
+A job that plans for a matrix gets `matrix.stacks` as INFRA_STACKS. A plan of one stack alone is requested by
 INFRA_STACK.
 """
 

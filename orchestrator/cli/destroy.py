@@ -65,7 +65,12 @@ def command(app: App, options: DestroyOptions) -> int:
         app, parallelism=options.parallelism, variables=given_variables(app, options)
     ) as session:
         request = make_run_request(
-            app, session, options, with_dependents=False, destroy=True, terms=make_recorder_options(options)
+            app,
+            session,
+            options,
+            with_dependents=False,
+            destroy=True,
+            recorder_options=make_recorder_options(options),
         )
         consent = make_consent(app, session.context, options, "destroy")
         consent.before_plan(session.context.protected(request.stacks))

@@ -176,7 +176,7 @@ def command(app: App, options: DriftOptions) -> int:
 
 
 def _check(app: App, options: DriftOptions) -> int:
-    """Checks the stacks, remediates with --fix, and writes the result to every output asked for."""
+    """Checks the stacks, remediates with --fix, and writes the result to every output requested."""
     from orchestrator.cli.support.session import run_session
     from orchestrator.drift.check_all import DriftRequest, check_drift
     from orchestrator.engine.origin import origin_of
@@ -280,7 +280,7 @@ def _select_stacks(
 
 
 def _write_outputs(app: App, report: DriftReport, options: DriftOptions) -> None:
-    """Writes the files asked for, the job's step summary, and the issues."""
+    """Writes the files requested, the job's step summary, and the issues."""
     from orchestrator.cli.support.reports import write_file
     from orchestrator.drift import junit as drift_junit
     from orchestrator.drift import markdown as drift_markdown

@@ -117,7 +117,7 @@ def _print_suggestions(app: App, result: GuardResult, rules: Guard, trusted: Pro
 def _print_result(
     app: App, result: GuardResult, code: int, form: str, stacks: list[Stack], base: str | None
 ) -> int:
-    """The result in the form that was asked for; returns the exit code."""
+    """The result in the form that was requested; returns the exit code."""
     from orchestrator.forge.factory import annotate_findings
     from orchestrator.report import findings
     from orchestrator.report.documents import finding_document, findings_fields

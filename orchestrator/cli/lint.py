@@ -69,7 +69,7 @@ def command(app: App, options: LintOptions) -> int:
 
 
 def _print_result(app: App, report: LintReport, sarif: str | None, strict: bool) -> int:
-    """The result in every form that was asked for; returns the exit code."""
+    """The result in every form that was requested; returns the exit code."""
     from orchestrator.cli.support.reports import publish_to_actions, write_file
     from orchestrator.forge.factory import annotate_findings
     from orchestrator.report import findings

@@ -114,7 +114,7 @@ def _check_options(options: QueryOptions) -> None:
 
 
 def _statement(app: App, words: tuple[str, ...]) -> tuple[str, dict[str, object]]:
-    """The statement that is asked for, with the values of its parameters."""
+    """The statement that is requested, with the values of its parameters."""
     from orchestrator.insight.questions import find_question
 
     if words == ("-",):

@@ -98,5 +98,5 @@ def command(app: App, options: RunOptions) -> int:
             is_terminal=app.stdin.isatty(),
             has_color=all(console.is_terminal and not console.no_color for console in consoles),
         )
-        terms = RecorderOptions(wait=options.wait, break_glass=options.break_glass)
-        return run_terraform(session, target, arguments, streams, terms, consent)
+        recorder_options = RecorderOptions(wait=options.wait, break_glass=options.break_glass)
+        return run_terraform(session, target, arguments, streams, recorder_options, consent)

@@ -70,7 +70,7 @@ def command(app: App, options: TestOptions) -> int:
 
 
 def _print_result(app: App, report: ModulesReport, junit: str | None) -> int:
-    """The result in every form that was asked for; returns the exit code."""
+    """The result in every form that was requested; returns the exit code."""
     from orchestrator.cli.support.reports import publish_to_actions, write_file
     from orchestrator.forge.factory import annotate_modules
     from orchestrator.report import modules_text

@@ -88,7 +88,7 @@ class _Checks:
 
     def __post_init__(self) -> None:
         context = self.session.context
-        self.terms = CheckSettings(
+        self.check_settings = CheckSettings(
             settings=context.project.config.drift,
             schemas=self.session.plan_files.schemas
             or ProviderSchemas(context.folders.cache, trusts_cache=not is_ci(context.environ)),
@@ -124,7 +124,9 @@ class _Checks:
         except InfraError as error:
             return failed_result(self.session, stack, error)
         record = self.memory.records.get(id_)
-        stack_drift = mark_baseline(check_stack(self.session, stack, entry, self.terms), record, entry)
+        stack_drift = mark_baseline(
+            check_stack(self.session, stack, entry, self.check_settings), record, entry
+        )
         stack_drift = add_history(stack_drift, record)
         if not context.supervisor.interrupted:
             stack_drift = self.memory.save_result(stack, stack_drift, entry)

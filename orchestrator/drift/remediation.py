@@ -110,7 +110,7 @@ def remediate(
     remediation: Remediation,
     stack_drift: StackDrift,
     consent: Consent,
-    terms: RecorderOptions,
+    recorder_options: RecorderOptions,
     *,
     deletes: bool,
     inspect: Inspect,
@@ -121,7 +121,7 @@ def remediate(
     """
     context = session.context
     options = PlanOptions(targets=remediation.addresses, refresh_only=remediation.action == "accept")
-    request = RunRequest((remediation.stack,), options, terms=terms, inspect=inspect)
+    request = RunRequest((remediation.stack,), options, recorder_options=recorder_options, inspect=inspect)
     gate = RemediationGate(remediation, deletes)
     stack = context.project.stacks[remediation.stack]
     try:

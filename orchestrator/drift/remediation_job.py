@@ -110,7 +110,7 @@ def remediate_environment(
     environment: str,
     digests: Sequence[str],
     consent: Consent,
-    terms: RecorderOptions,
+    recorder_options: RecorderOptions,
     inspect: Inspect,
 ) -> AppliedRemediations:
     """Check the stacks with these digests again, and remediate what infra.yaml allows."""
@@ -131,7 +131,9 @@ def remediate_environment(
             skipped.append(NotRemediated(stack.id, "", f"`drift.actions.{environment}` says nothing of it"))
         for way in ways:
             deletes = settings.limits.deletes
-            done.append(remediate(session, way, stack, consent, terms, deletes=deletes, inspect=inspect))
+            done.append(
+                remediate(session, way, stack, consent, recorder_options, deletes=deletes, inspect=inspect)
+            )
     problems = record_remediations(session.memory, done)
     missing = tuple(digest for digest in digests if digest not in {stack.digest for stack in meant})
     stacks = _with_left(check_again(session, done, report.stacks), skipped)

@@ -87,14 +87,14 @@ def _apply(
 
     Not when whoever held the lock has moved what the plan was made against.
     """
-    session, stack, terms = recorder.session, claim.stack, recorder.terms
-    end = time.monotonic() + max(terms.lock_timeout, RACE)
+    session, stack, recorder_options = recorder.session, claim.stack, recorder.recorder_options
+    end = time.monotonic() + max(recorder_options.lock_timeout, RACE)
     while True:
         outcome = session.terraform.client.apply(
             work,
             plan_file,
             lambda event: session.context.progress.doing(stack.id, event),
-            lock_timeout=f"{terms.lock_timeout:.0f}s" if terms.lock_timeout else None,
+            lock_timeout=f"{recorder_options.lock_timeout:.0f}s" if recorder_options.lock_timeout else None,
             on_line=on_line,
             on_start=claim.start,
             inputs=session.terraform.plan_options(stack, recorder.options)

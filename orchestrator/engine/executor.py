@@ -208,7 +208,7 @@ class Executor:
         """A plan made against what is there now, to which somebody has said yes.
 
         That is the plan that was shown, or one made again that would do the same. Any other is shown and
-        asked for; and since things may move while the question waits for its answer, that is looked at again.
+        requested; and since things may move while the question waits for its answer, that is looked at again.
         """
         if self.work.fixed:
             self._refuse_moved(stack, plan)

@@ -181,7 +181,7 @@ class HookRunner:
         self._lines: list[str] = []
 
     def trunk(self) -> TrunkHooks | None:
-        """The hooks of trunk; read when they are first asked for."""
+        """The hooks of trunk; read when they are first requested."""
         with self._lock:
             if not self._is_read:
                 self._trunk, self._is_read = _read_trunk_hooks(self._project, self._base), True

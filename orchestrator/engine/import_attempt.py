@@ -267,7 +267,7 @@ def import_notes(
 
 
 def destroyed_imports(result: ImportResult, replaces: Collection[str] = ()) -> list[str]:
-    """The addresses that are imported and deleted or replaced at once, which nobody asked for."""
+    """The addresses that are imported and deleted or replaced at once, which nobody requested."""
     plan = result.planned.plan
     taken = {orphan.address for orphan in result.taken} - set(replaces)
     return [

@@ -13,7 +13,7 @@ from orchestrator.repository.model import Finding, Stack
 
 @dataclass(frozen=True)
 class PlanInspection:
-    """`findings` with severity `error` block the stack. `digest` is None where none was asked for."""
+    """`findings` with severity `error` block the stack. `digest` is None where none was requested."""
 
     digest: Digest | None = None
     findings: tuple[Finding, ...] = ()

@@ -56,11 +56,11 @@ LAST_START = 50 * 60.0
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What was asked for: stack ids in a deterministic order, Terraform's options, where to keep plans.
+    """What a run is to do: stack ids in a deterministic order, Terraform's options, where to save plans.
 
-    `dependents` maps a stack that was not asked for to the asked ones whose outputs it reads; it is planned
-    only when one of them changes an output that it reads. `promotes` is true for a run over whatever is
-    pending: it applies no environment whose earlier one has not passed its checks. A run over several
+    `dependents` maps a stack that was not requested to the requested ones whose outputs it reads; it is
+    planned only when one of them changes an output that it reads. `promotes` is true for a run over whatever
+    is pending: it applies no environment whose earlier one has not passed its checks. A run over several
     environments never does. `inspect` looks at each plan that has changes. With `rollout` interrupted applies
     are finished, else a stack with one is refused. With `reuse` earlier plans that still hold are shown
     again; they cannot be applied.
@@ -71,7 +71,7 @@ class RunRequest:
     dependents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     out: Path | None = None
     detailed: bool = False
-    terms: RecorderOptions = field(default_factory=RecorderOptions)
+    recorder_options: RecorderOptions = field(default_factory=RecorderOptions)
     promotes: bool = False
     last_start: float | None = None
     inspect: Inspect = inspect_nothing
@@ -80,7 +80,7 @@ class RunRequest:
 
 
 def plan(session: Session, request: RunRequest) -> RunReport:
-    """Plan the stacks and their followers; keep the plan files when asked to."""
+    """Plan the stacks and their dependents; save the plan files where the request names a folder."""
     context = session.context
     _require_targets(session, request)
     if request.out:
@@ -111,8 +111,8 @@ def apply(session: Session, request: RunRequest, consent: Consent, gate: ApplyGa
     command: Kind = "destroy" if request.options.destroy else "apply"
     environments_in_order(context.project, request.stacks)
     _require_targets(session, request)
-    recorder = LedgerRecorder(session, command, request.terms, request.options)
-    refuse_outside_ci(context, [*request.stacks, *request.dependents], request.terms.break_glass)
+    recorder = LedgerRecorder(session, command, request.recorder_options, request.options)
+    refuse_outside_ci(context, [*request.stacks, *request.dependents], request.recorder_options.break_glass)
     planned = {id: block_forbidden(plan) for id, plan in plan_all(session, request).items()}
     if command == "apply":
         planned = _block_held_promotions(session.memory, planned, promotes=request.promotes)
@@ -139,7 +139,7 @@ def apply_saved_plans(
     folder: Path,
     names: Sequence[str],
     consent: Consent,
-    terms: RecorderOptions,
+    recorder_options: RecorderOptions,
     inspect: Inspect = inspect_nothing,
 ) -> RunReport:
     """Apply what `plan --out` kept, after the same question; refuses what has moved since."""
@@ -165,8 +165,8 @@ def apply_saved_plans(
     )
     destroys = {saved.stacks[id].destroy for id in stacks}
     options = PlanOptions(destroy=destroys == {True})
-    recorder = LedgerRecorder(session, "apply", terms, options)
-    refuse_outside_ci(context, stacks, terms.break_glass)
+    recorder = LedgerRecorder(session, "apply", recorder_options, options)
+    refuse_outside_ci(context, stacks, recorder_options.break_glass)
     uncommitted = _with_uncommitted(
         recorder, context.report("apply", [plan.report for plan in planned.values()])
     )
@@ -177,7 +177,7 @@ def apply_saved_plans(
 
 
 def plan_all(session: Session, request: RunRequest) -> dict[str, StackPlan]:
-    """Plan every stack of the request, side by side in dependency order, then the followers that may move."""
+    """Plan every stack of the request, side by side in dependency order, then dependents that may change."""
     context = session.context
     order = context.in_order(request.stacks)
     planned = _plan_stacks(session, order, request)
@@ -224,7 +224,7 @@ def _plan_stacks(session: Session, stacks: Sequence[str], request: RunRequest) -
 
 
 def _plan_stack_of(session: Session, stack: Stack, request: RunRequest) -> StackPlan:
-    """The stack's plan; in a rollout that of its interrupted apply, and with the exceptions asked for."""
+    """The stack's plan; in a rollout that of its interrupted apply, and with the exceptions requested."""
     rollout = request.rollout
     if rollout is None:
         earlier = request.reuse.find(stack) if request.reuse else None
@@ -261,7 +261,7 @@ def _durations(
 
 
 def _is_moved(project: Project, dependent: str, moved: set[str], planned: Mapping[str, StackPlan]) -> bool:
-    """Whether a planned change reaches an output that the follower reads; unsure counts as yes."""
+    """Whether a planned change reaches an output that the dependent reads; unsure counts as yes."""
     for edge in project.edges:
         if edge.target != dependent or edge.source not in moved:
             continue

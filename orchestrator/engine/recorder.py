@@ -70,10 +70,12 @@ class LedgerRecorder:
     `kind` is also what the run's record calls it.
     """
 
-    def __init__(self, session: Session, kind: Kind, terms: RecorderOptions, options: PlanOptions) -> None:
+    def __init__(
+        self, session: Session, kind: Kind, recorder_options: RecorderOptions, options: PlanOptions
+    ) -> None:
         self.session = session
         self.kind = kind
-        self.terms = terms
+        self.recorder_options = recorder_options
         self.options = options
         self.origin: Origin = origin_of(session.context.environ)
         self.tree = WorkingTree(session.context.project)
@@ -95,7 +97,7 @@ class LedgerRecorder:
             claim.close()
 
     def _take(self, stack: Stack) -> Claim:
-        end = time.monotonic() + self.terms.wait
+        end = time.monotonic() + self.recorder_options.wait
         waited = False
         while True:
             ledgers = self.session.memory.ledgers
@@ -161,7 +163,7 @@ class LedgerRecorder:
 
     def _refuse_older(self, stack: Stack, before: LedgerEntry | None) -> None:
         reason = (
-            superseded_reason(self.session.context.project, before, over=self.terms.over)
+            superseded_reason(self.session.context.project, before, over=self.recorder_options.over)
             if self.kind != "destroy"
             else None
         )
@@ -217,7 +219,7 @@ class LedgerRecorder:
         left_lock = self.own_lock(claim)
         recorded: Outcome = "interrupted" if left_lock else result
         state = self.with_state(claim.entry, claim.stack)
-        reason = self.terms.break_glass or claim.entry.break_glass
+        reason = self.recorder_options.break_glass or claim.entry.break_glass
         claim.finish(
             replace(state, result=recorded, rescued=rescued, left_lock=left_lock, break_glass=reason)
         )
@@ -318,7 +320,7 @@ class LedgerRecorder:
                 subject=self._commit.subject if self._commit else "",
                 pull_request=self.origin.pull_request,
                 link=self.origin.link,
-                break_glass=self.terms.break_glass,
+                break_glass=self.recorder_options.break_glass,
             )
         )
 
@@ -348,8 +350,8 @@ class LedgerRecorder:
 
     def _broken(self, entry: LedgerEntry, stack: Stack) -> str | None:
         """The reason of a break of glass: this run's, else one that trunk has not been applied over yet."""
-        if self.terms.break_glass:
-            return self.terms.break_glass
+        if self.recorder_options.break_glass:
+            return self.recorder_options.break_glass
         return None if self._is_from_trunk(stack) and not self.options.is_partial else entry.break_glass
 
     def with_state(self, entry: LedgerEntry, stack: Stack) -> LedgerEntry:

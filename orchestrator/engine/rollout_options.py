@@ -34,7 +34,7 @@ NO_CHOICES = ResumeChoices()
 
 @dataclass(frozen=True)
 class RolloutOptions:
-    """The exceptions that somebody asked for; the gate has the last word on each.
+    """The exceptions that somebody requested; the gate has the last word on each.
 
     `choices` are, by stack id, about objects that an interrupted apply created. `forgotten` are stacks whose
     state is gone for good, with the reason. `over` are commits that are applied and that trunk does not have.
@@ -84,7 +84,7 @@ def with_exceptions(session: Session, stack: Stack, planned: StackPlan, options:
 def exception_of(
     session: Session, stack: Stack, entry: LedgerEntry | None, options: RolloutOptions
 ) -> Repair | None:
-    """What the exceptions that somebody asked for do to a stack; None where none applies."""
+    """What the exceptions that somebody requested do to a stack; None where none applies."""
     if stack.id in options.forgotten and has_no_state(session.memory.states, stack):
         return repair_of_lost_state(options.forgotten[stack.id])
     commit = options.superseded_commit(session, entry)

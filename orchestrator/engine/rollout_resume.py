@@ -61,7 +61,7 @@ class RolloutResume:
     def finish(self, stack: Stack) -> StackReport | None:
         """Finish the stack's interrupted apply; None where there is none.
 
-        Waits for a run that is still heard of, as long as the recorder's terms say.
+        Waits for a run that is still heard of, as long as the recorder's options say.
         """
         try:
             unfinished = self._wait(stack)
@@ -71,7 +71,7 @@ class RolloutResume:
 
     def _wait(self, stack: Stack) -> UnfinishedStack | None:
         session, ledger = self.session, self.session.memory.ledgers.of(stack)
-        end = self.clock() + self.recorder.terms.wait
+        end = self.clock() + self.recorder.recorder_options.wait
         while entry := session.memory.ledgers.entry(stack):
             entry, is_live = ledger.check_liveness(entry)
             if not (is_live and entry.is_unfinished):

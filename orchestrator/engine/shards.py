@@ -66,7 +66,7 @@ def pack_units(
 
 
 def group_stacks(stacks: Collection[str], dependents: Mapping[str, Sequence[str]]) -> list[tuple[str, ...]]:
-    """Stacks that must be in one part: a follower is planned when a plan of what it reads says so."""
+    """Stacks that must be in one part: a dependent is planned when a plan of what it reads says so."""
     head = {stack: stack for stack in (*stacks, *dependents)}
 
     def top(stack: str) -> str:
@@ -87,7 +87,7 @@ def group_stacks(stacks: Collection[str], dependents: Mapping[str, Sequence[str]
 def count_shards(
     requested: str | None, units: Sequence[Sequence[str]], seconds: Mapping[str, float] | None
 ) -> int:
-    """How many parts: as many as asked for, or (`auto`) so many that each takes about ten minutes."""
+    """How many parts: as many as requested, or (`auto`) so many that each takes about ten minutes."""
     if not units:
         return 0
     if requested and requested != "auto":
@@ -151,7 +151,7 @@ def read_matrix_stacks(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def select_environments(all_names: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    """Those asked for, all when none were, in the order known; UsageError for one that there is not."""
+    """Those requested, all when none were, in the order known; UsageError for one that there is not."""
     unknown = [name for name in names if name not in all_names]
     if unknown:
         raise UsageError(

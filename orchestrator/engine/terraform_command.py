@@ -55,7 +55,7 @@ def run_terraform(
     stack: Stack,
     arguments: Sequence[str],
     streams: CommandStreams,
-    terms: RecorderOptions,
+    recorder_options: RecorderOptions,
     consent: Callable[[], None],
 ) -> int:
     """Run a Terraform command line in a stack; returns its exit code.
@@ -77,8 +77,8 @@ def run_terraform(
             color=streams.has_color,
         )
         return done.returncode
-    recorder = LedgerRecorder(session, "run", terms, PlanOptions())
-    refuse_outside_ci(session.context, [stack.id], terms.break_glass)
+    recorder = LedgerRecorder(session, "run", recorder_options, PlanOptions())
+    refuse_outside_ci(session.context, [stack.id], recorder_options.break_glass)
     if effect == "refused":
         raise _refusal(stack, arguments)
     session.memory.ledgers.check([stack])

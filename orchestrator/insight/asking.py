@@ -14,7 +14,7 @@ from orchestrator.insight.refresh import Refresher
 
 @dataclass(frozen=True)
 class HiddenEnvironment:
-    """An environment of which something that was asked for could not be read, and why."""
+    """An environment of which something that was requested could not be read, and why."""
 
     name: str
     reason: str

@@ -31,7 +31,7 @@ SIGNS = {
     ("read",): "<=",
     ("forget",): ".",
 }
-# Results whose cause is shown whatever detail is asked for.
+# Results whose cause is shown whatever detail is requested.
 FAILED_RESULTS: frozenset[Result] = frozenset({"failed", "mismatch", "blocked", "interrupted", "locked"})
 # Stacks of a group that are named.
 NAMED = 3

@@ -39,7 +39,7 @@ def ephemeral_variables(source: Source, folder: str) -> tuple[str, ...]:
 
 
 def root_scope(source: Source, folder: str, var_files: Sequence[str], passed: Sequence[str]) -> NameScope:
-    """Names as a root module knows them. Variable files are read when a variable is first asked for.
+    """Names as a root module knows them. Variable files are read when a variable is first requested.
 
     The last file that sets a variable counts. A variable that the environment may set (`passed` holds names
     such as TF_VAR_x) has no default that counts. Where a variable file cannot be read, no variable is known.

@@ -267,7 +267,7 @@ class Client:
     ) -> Completed:
         """Any Terraform command in a stack's root. Its exit code is the caller's concern.
 
-        One that writes the lock file runs in the checkout, since that is what it is asked for. One that
+        One that writes the lock file runs in the checkout, since that is what it is requested. One that
         changes state never asks and has no input, writes to files and outlives us. With `terminal`
         one that only reads, or is interactive, gets our terminal and nothing is captured. Without `color` it
         prints no colours. `deadline` is in seconds.

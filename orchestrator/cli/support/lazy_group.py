@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they are asked for, so that `--help` and the others stay quick."""
+"""A group whose commands are imported when they are requested, so that `--help` and the others stay quick."""
 
 from __future__ import annotations
 

@@ -31,8 +31,7 @@ from orchestrator.errors import Exit, UsageError
 from orchestrator.process import Supervisor
 from orchestrator.report.console import render, render_details
 from orchestrator.report.model import RunReport, StackReport
-from orchestrator.repository.affected import find_affected
-from orchestrator.repository.affected import find_dependents as followers_of
+from orchestrator.repository.affected import find_affected, find_dependents
 from orchestrator.repository.model import Project
 from orchestrator.repository.selection import make_filter
 from orchestrator.terraform.binary import Binary, find_binary
@@ -182,7 +181,7 @@ def make_run_request(
     with_dependents: bool = True,
     destroy: bool = False,
     pending: bool = False,
-    terms: RecorderOptions = DEFAULT_RECORDER_OPTIONS,
+    recorder_options: RecorderOptions = DEFAULT_RECORDER_OPTIONS,
     out: Path | None = None,
     detailed: bool = False,
     shows_only: bool = False,
@@ -226,7 +225,7 @@ def make_run_request(
         dependents,
         out=out,
         detailed=detailed,
-        terms=terms,
+        recorder_options=recorder_options,
         promotes=promotes,
         inspect=policy_inspection(context, rules),
         reuse=_earlier_plans(app, session, plan_options, rules, out) if shows_only else None,
@@ -248,7 +247,7 @@ def _select_pending(
             app.note("This checkout is not trunk: what follows is pending for the commit checked out.")
         for id_, why in pending.items():
             app.note(f"{id_}: {why}.")
-    readers = {id_: of for id_, of in followers_of(context.project, list(pending)).items() if id_ in among}
+    readers = {id_: of for id_, of in find_dependents(context.project, list(pending)).items() if id_ in among}
     return tuple(pending), readers
 
 

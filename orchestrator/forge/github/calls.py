@@ -165,7 +165,7 @@ def documented_answers() -> Iterator[None]:
     try:
         yield
     except (requests.RequestException, JSONDecodeError):
-        # Both are ValueErrors too, but tell of the connection; an answer that was cut off is asked for again.
+        # Both are ValueErrors too, but tell of the connection; an answer that was cut off is requested again.
         raise
     except (
         *(BadAttributeException, AssertionError, AttributeError, LookupError, TypeError),

@@ -35,7 +35,7 @@ class ResourceSchema:
 
 
 class TypeSchemas:
-    """The schemas of a provider's resources and data sources; each is read when it is first asked for.
+    """The schemas of a provider's resources and data sources; each is read when it is first requested.
 
     `document` is one provider of `providers schema -json`.
     """

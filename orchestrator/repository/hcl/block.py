@@ -157,7 +157,7 @@ class Block(ABC):
 
 
 class NativeBlock(Block):
-    """A block in HCL, or a whole file (its `kind` is empty). Read when it is asked for."""
+    """A block in HCL, or a whole file (its `kind` is empty). Read when it is requested."""
 
     def __init__(self, code: SourceText, node: Node, file: str, *, is_file: bool = False) -> None:
         self.code = code
@@ -190,7 +190,7 @@ class NativeBlock(Block):
         return attributes, tuple(blocks)
 
     def expression(self, name: str) -> Expression | None:
-        # Most blocks lack what is asked for, and need not be read for that.
+        # Most blocks lack what is requested, and need not be read for that.
         if self.code.data.find(name.encode(), self.node.start_byte, self.node.end_byte) < 0:
             return None
         return super().expression(name)

@@ -1,4 +1,4 @@
-"""One file of Terraform's code: read once, its blocks when they are asked for."""
+"""One file of Terraform's code: read once, its blocks when they are requested."""
 
 from __future__ import annotations
 

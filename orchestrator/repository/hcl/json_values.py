@@ -91,7 +91,7 @@ class _Parser:
         self._lines = 1
 
     def line(self, index: int) -> int:
-        """The line of an index; asked for in rising order, so that each character is counted once."""
+        """The line of an index; requested in rising order, so that each character is counted once."""
         if index >= self._counted:
             self._lines += self.text.count("\n", self._counted, index)
             self._counted = index

@@ -36,7 +36,7 @@ OpenSession = Callable[[Project], AbstractContextManager[Session]]
 
 @dataclass(frozen=True)
 class PlanJob:
-    """What a job was asked for: environments (all when none), `I/N` of them, one stack alone.
+    """What a job is to plan: environments (all when none), `I/N` of them, one stack alone.
 
     `saves` is false for a rehearsal: then nothing is written anywhere.
     """

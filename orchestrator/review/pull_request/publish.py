@@ -30,7 +30,7 @@ _CommentOutcome = Literal["created", "updated", "unchanged", "none", "outdated",
 @dataclass(frozen=True)
 class ReviewPublication:
     """A review to be shown: `plans` maps stacks to a hash of what their plan objects do, `folder` is the
-    project's path in the repository. It is `alone` when somebody asked for one stack. `attest` attests the
+    project's path in the repository. It is `alone` when somebody requested one stack. `attest` attests the
     plans once they are shown."""
 
     review: PlanReview

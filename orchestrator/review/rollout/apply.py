@@ -308,7 +308,9 @@ class EnvironmentStep:
         return replace(self.job.recorder_options, over=self.rollout.over)
 
     def _apply(self, request: RunRequest) -> RunReport:
-        request = replace(request, terms=self._recorder_options, inspect=self.inspect, rollout=self.rollout)
+        request = replace(
+            request, recorder_options=self._recorder_options, inspect=self.inspect, rollout=self.rollout
+        )
         return apply(self.session, request, AutoConsent(), self.gate)
 
     def _apply_shard(self, shard_ids: Sequence[str]) -> list[RunReport]:
@@ -372,7 +374,7 @@ class EnvironmentStep:
                 request = RunRequest(
                     tuple(stacks),
                     PlanOptions(destroy=True),
-                    terms=self._recorder_options,
+                    recorder_options=self._recorder_options,
                     inspect=self.rules.build_inspect(session),
                     rollout=self.rollout,
                 )

@@ -257,7 +257,7 @@ def build_unapplied_result(
 ) -> EnvironmentResult:
     """An environment that no job applied: nothing is pending, or the run ended before its turn came.
 
-    `requested_by` is the pull request on which the run was asked for.
+    `requested_by` is the pull request on which the run was requested.
     """
     run = EnvironmentRun(environment)
     numbers = (requested_by,) if requested_by else ()

@@ -26,7 +26,7 @@ _SHOWN = {
 
 
 def media_response(request: GcsRequest, resource: Resource, data: bytes, *, tag: str) -> HttpResponse:
-    """The data, or the range of it that was asked for: 206, or 416 when the object ends before it.
+    """The data, or the range of it that was requested: 206, or 416 when the object ends before it.
 
     A client that does not accept gzip gets a gzip object decompressed, and always the whole of it.
     """

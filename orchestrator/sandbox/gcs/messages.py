@@ -52,7 +52,7 @@ class GcsRequest(HttpRequest):
 
     @property
     def generation(self) -> int | None:
-        """The generation asked for, or None for the live one."""
+        """The generation requested, or None for the live one."""
         return self.number("generation")
 
     def number(self, name: str) -> int | None:

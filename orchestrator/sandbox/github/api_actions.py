@@ -1,4 +1,4 @@
-"""`/repos/…/actions`: workflows that are asked for, and their runs."""
+"""`/repos/…/actions`: workflows that are requested, and their runs."""
 
 from __future__ import annotations
 

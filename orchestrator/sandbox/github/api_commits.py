@@ -35,7 +35,7 @@ def pulls_of_commit(call: RepositoryCall) -> ApiResponse:
 
 
 def list_checks(call: RepositoryCall) -> ApiResponse:
-    """The checks of a commit, newest first; the latest of each name unless all are asked for."""
+    """The checks of a commit, newest first; the latest of each name unless all are requested."""
     query = call.request.query
     checks = commits.checks_of(
         call.service,

@@ -233,7 +233,7 @@ def _ref(call: RepositoryCall, branch: str, sha: str) -> dict[str, Any]:
 
 
 def list_activities(call: RepositoryCall) -> ApiResponse:
-    """Which branches moved, and who moved them, newest first; pages are asked for by a cursor."""
+    """Which branches moved, and who moved them, newest first; pages are requested by a cursor."""
     query = call.request.query
     ref = query.get("ref", "")
     full_ref = ref if not ref or ref.startswith("refs/") else f"refs/heads/{ref}"

@@ -232,7 +232,7 @@ class DeploymentEnvironment:
 
 @dataclass
 class Dispatch:
-    """A workflow that was asked for; nothing runs it unless a hook does."""
+    """A workflow that was requested; nothing runs it unless a hook does."""
 
     workflow: str
     ref: str

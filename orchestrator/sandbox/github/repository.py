@@ -24,7 +24,7 @@ Hook = Callable[[Dispatch], None]
 @dataclass
 class RepositoryService:
     """A repository, its git side and the clock. `hook` is called, in a thread, with each workflow that is
-    asked for."""
+    requested."""
 
     world: GitHubWorld
     repository: HostedRepository

@@ -54,7 +54,7 @@ class ComputedValues:
         return state
 
     def _attribute(self, name: str) -> Value:
-        """The value of a top-level attribute, worked out when it is first asked for."""
+        """The value of a top-level attribute, worked out when it is first requested."""
         if name in self._done:
             return self._done[name]
         if name in self._busy:

@@ -72,7 +72,7 @@ class SchemaBlock:
 
 
 class ProviderSchema:
-    """The recorded schema of one provider. Types are read when they are asked for: google has 1,344."""
+    """The recorded schema of one provider. Types are read when they are requested: google has 1,344."""
 
     def __init__(self, source: str, raw: Mapping[str, Any]) -> None:
         self.source = source

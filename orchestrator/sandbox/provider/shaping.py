@@ -33,7 +33,7 @@ def to_world(block: SchemaBlock, state: Mapping[str, Value]) -> dict[str, Any]:
 
 
 def from_world(block: SchemaBlock, item: WorldObject, values: Mapping[str, Value]) -> dict[str, Value]:
-    """An object as a state; `known` is the state before, or the one that was asked for.
+    """An object as a state; `known` is the state before, or the one that was requested.
 
     What a file holds is taken as it is. A partial object comes from an API that knows no difference between
     unset and empty, so it is given the shape of what is known.

@@ -54,7 +54,7 @@ class WorldBuckets:
         return frozenset({BUCKET, OBJECT, FOLDER}) | self._access.types
 
     def list(self, type_: str | None) -> Iterator[WorldObject]:
-        """Objects are listed only when asked for: a state bucket is full of them."""
+        """Objects are listed only when requested: a state bucket is full of them."""
         for bucket in self._store.list_buckets():
             name = bucket["name"]
             if type_ in (None, BUCKET):

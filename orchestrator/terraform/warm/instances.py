@@ -76,7 +76,7 @@ class _Slot(Generic[RunningT]):
 
 
 class Instances(Generic[RunningT]):
-    """Starts processes as they are asked for, and keeps those that are configured. Safe from many threads."""
+    """Starts processes as they are requested, and keeps those that are configured. Safe from many threads."""
 
     def __init__(self, start: Callable[[], RunningT]) -> None:
         self._start = start

@@ -103,7 +103,7 @@ class AppliedStack:
 
     def check(self, moved_from: str | None = None, **entry: Any) -> StackDrift:
         stack = self.session.context.project.stacks["dev/net"]
-        terms = CheckSettings(
+        settings = CheckSettings(
             Drift(),
             ProviderSchemas(Path()),
             Throttle(),
@@ -111,7 +111,7 @@ class AppliedStack:
             lambda stack, entry: (entry, False),
         )
         stack = replace(stack, moved_from=moved_from)
-        return check_stack(self.session, stack, replace(self.entry, **entry), terms)
+        return check_stack(self.session, stack, replace(self.entry, **entry), settings)
 
 
 @pytest.fixture
