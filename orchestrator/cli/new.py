@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from orchestrator.cli.app import App
 from orchestrator.cli.options import JsonOptions, json_option, with_options
+from orchestrator.cli.support.completers import complete_environments
+from orchestrator.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.config.catalog import TemplateKind
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group(
     epilog="""\b
 Examples:
+  infra new service shop       a Cloud Run service, in every environment
+  infra new stack queue        an empty stack, in every environment
   infra new module my-service
+  infra new update             bring what was made from templates up to date
 """
 )
 def command() -> None:
-    """Write a new module with a test, an example and a README."""
+    """Make stacks from templates, or a module, and update them.
+
+    `infra catalog list` shows the templates.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,3 +62,196 @@ def module(app: App, options: NewModuleOptions) -> int:
         app.write(file)
     app.note(f"Next: infra test {options.name}; then put your resources into {created.path}/main.tf.")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewStackOptions(JsonOptions):
+    """The options of `infra new stack` and of `infra new service`."""
+
+    name: str
+    template: str | None
+    environments: tuple[str, ...]
+    data: tuple[str, ...]
+    dry_run: bool
+
+
+data_option = click.option(
+    "--data",
+    multiple=True,
+    metavar="[ENV/]KEY=VALUE",
+    help="Answer a question of the template, for one environment or for all; repeatable.",
+)
+
+
+def stack_options(function: F) -> F:
+    """The options of what is made in environments."""
+    for option in (
+        json_option,
+        click.option("--dry-run", is_flag=True, help="Print which files would be written."),
+        data_option,
+        click.option(
+            "--env",
+            "environments",
+            multiple=True,
+            metavar="ENV",
+            shell_complete=complete_environments,
+            help="Make it only in this environment; repeatable.",
+        ),
+        click.option("--template", metavar="NAME", help="Use another template of the catalogue."),
+        click.argument("name"),
+    ):
+        function = option(function)
+    return function
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra new stack queue                     asks on a terminal
+  infra new stack queue --env dev --data project_id=acme-dev
+"""
+)
+@stack_options
+@with_options(NewStackOptions)
+def stack(app: App, options: NewStackOptions) -> int:
+    """Make a stack from a template, in every environment at once. Changes no existing file.
+
+    Off a terminal, and with --json, questions without --data take their defaults.
+    """
+    return _create(app, "stack", options)
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra new service shop                    asks on a terminal
+  infra new service shop --data alert_email=shop@example.com --data prod/max_instances=20
+  infra new service shop --data deployed_by=terraform --data image=europe-docker.pkg.dev/acme/apps/shop:1.0.0
+"""
+)
+@stack_options
+@with_options(NewStackOptions)
+def service(app: App, options: NewStackOptions) -> int:
+    """Make a Cloud Run service with alerts and a budget, in every environment at once.
+
+    Modules that it needs and the repository lacks are added. Changes no existing file. Off a terminal, and
+    with --json, questions without --data take their defaults.
+    """
+    return _create(app, "service", options)
+
+
+def _create(app: App, kind: TemplateKind, options: NewStackOptions) -> int:
+    from orchestrator.catalog.creation import CreationRequest, render_stacks, write_files
+    from orchestrator.catalog.entries import find_entry
+
+    project = app.project(needs_stacks=False)
+    entry = find_entry(project, options.template or kind)
+    if entry.kind != kind:
+        raise UsageError(
+            f"The template {entry.name} makes a {entry.kind}, not a {kind}.",
+            advice=f"`infra new {entry.kind} {options.name} --template {entry.name}`.",
+        )
+    files = render_stacks(
+        project,
+        CreationRequest(
+            entry, options.name, options.environments, _parse_data(options.data), asks=app.interactive
+        ),
+    )
+    if not options.dry_run:
+        write_files(project.root, files)
+    if options.as_json:
+        return app.emit(f"new {kind}", template=entry.name, files=sorted(files), written=not options.dry_run)
+    for path in sorted(files):
+        app.write(path)
+    if options.dry_run:
+        app.note("Nothing was written.")
+    else:
+        app.note(f"Next: infra lint; infra plan '*/{options.name}'; then commit, and open a pull request.")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewUpdateOptions(JsonOptions):
+    """The options of `infra new update`."""
+
+    path: str
+    data: tuple[str, ...]
+    branch: str | None
+    dry_run: bool
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra new update                                  everything that was made from templates
+  infra new update infra/envs/dev/shop --dry-run    what would change in one folder
+  infra new update --branch update-templates        on a new branch
+"""
+)
+@click.argument("path", default=".", type=click.Path())
+@data_option
+@click.option("--branch", metavar="NAME", help="Make this branch and switch to it first.")
+@click.option("--dry-run", is_flag=True, help="Print which files would change.")
+@json_option
+@with_options(NewUpdateOptions)
+def update(app: App, options: NewUpdateOptions) -> int:
+    """Merge newer versions of templates into the folders that were made from them. Own changes stay.
+
+    What changed here and in the template gets conflict markers, and the command exits with 1. Refuses folders
+    with uncommitted changes.
+
+    Without PATH, updates everything below the working folder.
+    """
+    from orchestrator.catalog.update import find_records, merge_contents, plan_updates, write_update
+
+    project = app.project(needs_stacks=False)
+    start = (app.cwd / options.path).resolve()
+    if not start.is_relative_to(project.root):
+        raise UsageError(f"{options.path} is outside the project.", advice="Name a folder of the project.")
+    below = start.relative_to(project.root).as_posix()
+    folders = find_records(project, "" if below == "." else below)
+    updates = list(
+        plan_updates(
+            project, folders, _parse_data(options.data), merge_contents(project), asks=app.interactive
+        )
+    )
+    if not options.dry_run and updates:
+        for folder in [folder_update.folder for folder_update in updates]:
+            if project.repository.uncommitted(folder):
+                raise UsageError(f"{folder} has uncommitted changes.", advice="Commit them first.")
+        if options.branch:
+            project.repository.start_branch(options.branch)
+        for folder_update in updates:
+            write_update(project.root, folder_update)
+    conflicts = [conflict for folder_update in updates for conflict in folder_update.conflicts]
+    code = int(Exit.ERROR if conflicts else Exit.OK)
+    if options.as_json:
+        documents = [
+            {
+                "folder": folder_update.folder,
+                "template": folder_update.template,
+                "from": folder_update.old_version,
+                "to": folder_update.new_version,
+                "files": sorted(folder_update.files),
+                "conflicts": [{"file": file, "reason": reason} for file, reason in folder_update.conflicts],
+            }
+            for folder_update in updates
+        ]
+        return app.emit("new update", code, updates=documents, written=not options.dry_run)
+    for folder_update in updates:
+        versions = f"{folder_update.old_version[:10]} → {folder_update.new_version[:10]}"
+        app.write(f"{folder_update.folder}: {folder_update.template} {versions}")
+    for file, reason in conflicts:
+        app.write(f"conflict: {file}: {reason}")
+    app.write(f"{len(folders)} made from templates, {len(updates)} to update, {len(conflicts)} conflicts.")
+    return code
+
+
+def _parse_data(words: tuple[str, ...]) -> dict[str, str]:
+    data = {}
+    for word in words:
+        key, separator, value = word.partition("=")
+        if not separator or not key:
+            raise UsageError(f"--data {word!r} answers nothing.", advice="Write --data KEY=VALUE.")
+        data[key] = value
+    return data

@@ -250,6 +250,12 @@ Source = Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]+/)?[A-Za-z0-9_-]+/[A-Za-
 ProviderVariable = Annotated[
     str, Field(pattern=r"^[A-Z][A-Z0-9]*_[A-Z0-9_]+$"), AfterValidator(_of_a_provider)
 ]
+# What git fetches from; no helper programs (`ext::`), no options, no passwords.
+GitUrl = Annotated[
+    str, Field(pattern=r"^((https|ssh|file)://[^\s:@-][^\s:@]*(:[0-9]+/[^\s@]*)?|(ssh://)?git@[^\s@-]\S*)$")
+]
+FullCommit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+TemplateName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 Globs = tuple[Text, ...]
 Limit = Annotated[int, Field(ge=0, le=100_000)] | None
 Package = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]

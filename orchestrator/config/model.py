@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from orchestrator.config.catalog import CatalogSource
 from orchestrator.config.drift import Drift
 from orchestrator.config.hooks import EVENTS, NO_HOOKS, HookOwner
 from orchestrator.config.rules import Guard, Policy
@@ -529,6 +530,7 @@ class Config:
     accounts: SharedAccounts = SharedAccounts()
     environments: Mapping[str, Environment] = field(default_factory=dict)
     stacks: Mapping[str, StackSettings] = field(default_factory=dict)
+    catalog: Mapping[str, CatalogSource] = field(default_factory=dict)
     lint: Lint = Lint()
     masking: Masking = Masking()
     insight: Insight = Insight()

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import core_schema
 
 from orchestrator.config import fields
+from orchestrator.config.catalog import CatalogSource
 from orchestrator.config.checks import Check, CommandCheck, HttpCheck, TerraformCheck
 from orchestrator.config.drift import ACCEPTABLE, Action, Drift
 from orchestrator.config.fields import (
@@ -23,6 +24,7 @@ from orchestrator.config.fields import (
     ProviderVariable,
     Section,
     StackKey,
+    TemplateName,
     Text,
     Timeout,
     or_empty,
@@ -265,6 +267,10 @@ class RawConfig(Section):
     """How drift is checked and remediated."""
     sandbox: SandboxSettings = SandboxSettings()
     """How real providers run on the sandbox."""
+    catalog: Annotated[dict[TemplateName, CatalogSource], BeforeValidator(or_empty)] = Field(
+        {}, examples=[{"queue": {"kind": "stack", "folder": "templates/queue"}}]
+    )
+    """Templates for `infra new`, by name, beside those of infra itself."""
     lint: Lint = Lint()
     """What `infra lint` does not complain about."""
     masking: Masking = Masking()

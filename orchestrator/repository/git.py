@@ -441,6 +441,26 @@ class Repository:
             file.seek(0)
             return os.fsdecode(self._bytes("hash-object", "-w", "--stdin", stdin=file)).strip()
 
+    def merge_files(self, files: Mapping[str, Path]) -> tuple[bytes, bool]:
+        """The content that Git makes of three files, and whether it has conflict markers.
+
+        `files` maps labels, which the markers show, to the current file, the base and the other file.
+        """
+        options = [word for label in files for word in ("-L", label)]
+        status, out, err = self._run("merge-file", "-p", "--diff3", *options, *map(str, files.values()))
+        if not 0 <= status < 128:
+            why = err.decode("utf-8", "replace").strip()
+            raise GitError(f"Two versions of a file cannot be merged: {why}", advice="Is it a text file?")
+        return out, status > 0
+
+    def uncommitted(self, folder: str) -> bool:
+        """Whether Git sees changes or new files below a folder of the project."""
+        return bool(self._bytes("status", "--porcelain", "-z", "--", folder or "."))
+
+    def start_branch(self, name: str) -> None:
+        """Make a branch at HEAD and switch to it; GitError where it exists."""
+        self._bytes("switch", "--quiet", "--create", name)
+
     def push(self, commit: str, branch: str) -> None:
         """Make a new branch at origin; one that is there and lies elsewhere is an error."""
         self._bytes("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")
@@ -525,6 +545,19 @@ class Repository:
             raise GitError("git is not installed.", advice="Install git and run infra again.") from error
         status, out, err = cast("tuple[int, bytes | str, bytes | str]", done)
         return int(status), _as_bytes(out), _as_bytes(err)
+
+
+def fetch_commit(folder: Path, url: str, commit: str) -> Repository:
+    """A clone in `folder` that has one commit of another repository, fetched unless it is there."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        git.Repo.init(folder)
+    except GitCommandNotFound as error:
+        raise GitError("git is not installed.", advice="Install git and run infra again.") from error
+    repository = Repository.open(folder)
+    if not repository.has_commit(commit):
+        repository._bytes("fetch", "--quiet", "--no-tags", "--end-of-options", url, commit)
+    return repository
 
 
 def _as_commit(fields: Sequence[str]) -> Commit:

@@ -1,0 +1,112 @@
+"""`infra catalog`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from orchestrator.cli.app import App
+from orchestrator.cli.options import JsonOptions, json_option, with_options
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  infra catalog list            all templates
+  infra catalog show service    what one asks
+"""
+)
+def command() -> None:
+    """Show the templates of `infra new`: those of infra itself, and `catalog` in infra.yaml."""
+
+
+@command.command(
+    "list",
+    epilog="""\b
+Examples:
+  infra catalog list
+""",
+)
+@json_option
+@with_options(JsonOptions)
+def list_templates(app: App, options: JsonOptions) -> int:
+    """Show all templates: what each makes, where it is, and at which version."""
+    from rich.text import Text
+
+    from orchestrator.catalog.entries import list_entries
+    from orchestrator.cli.terminal.tables import make_table, print_pieces
+
+    entries = list_entries(app.project(needs_stacks=False))
+    if options.as_json:
+        templates = [
+            {
+                "name": entry.name,
+                "kind": entry.kind,
+                "source": entry.source,
+                "version": entry.version,
+                "description": entry.description,
+                "trusted": entry.is_trusted,
+            }
+            for entry in entries
+        ]
+        return app.emit("catalog list", templates=templates)
+    table = make_table("template", "makes", "source", "version", "")
+    for entry in entries:
+        table.add_row(
+            Text(entry.name),
+            Text(entry.kind),
+            Text(entry.source),
+            Text(entry.version[:10]),
+            Text(entry.description, style="dim"),
+        )
+    print_pieces(app, iter([table]))
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogShowOptions(JsonOptions):
+    """The options of `infra catalog show`."""
+
+    name: str
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra catalog show service
+"""
+)
+@click.argument("name")
+@json_option
+@with_options(CatalogShowOptions)
+def show(app: App, options: CatalogShowOptions) -> int:
+    """Show the questions of a template with their defaults, for --data."""
+    from rich.text import Text
+
+    from orchestrator.catalog.entries import find_entry, template_folder
+    from orchestrator.catalog.rendering import read_questions
+    from orchestrator.cli.terminal.tables import make_table, print_pieces
+
+    project = app.project(needs_stacks=False)
+    entry = find_entry(project, options.name)
+    with template_folder(project, entry) as folder:
+        questions = read_questions(folder)
+    if options.as_json:
+        documents = [
+            {
+                "name": name,
+                "type": str(question.get("type", "str")),
+                "help": str(question.get("help", "")),
+                "default": question.get("default"),
+                "required": "default" not in question and "when" not in question,
+            }
+            for name, question in questions.items()
+        ]
+        return app.emit("catalog show", template=entry.name, questions=documents)
+    table = make_table("question", "default", "")
+    for name, question in questions.items():
+        default = str(question["default"]) if "default" in question else "(none)"
+        table.add_row(Text(name), Text(default), Text(str(question.get("help", "")), style="dim"))
+    print_pieces(app, iter([table]))
+    return 0
