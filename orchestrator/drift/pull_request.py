@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from orchestrator.drift.model import DriftedAttribute, DriftedResource
-from orchestrator.drift.remediation_choice import WRITABLE, NotRemediated, Remediation
+from orchestrator.drift.model import DriftedAttribute
+from orchestrator.drift.remediation_choice import WRITABLE, Remediation
 from orchestrator.drift.text import format_attribute
 from orchestrator.errors import ForgeError, GitError
 from orchestrator.forge.interface import Forge
@@ -34,15 +34,27 @@ class WrittenValue:
 
 
 @dataclass(frozen=True)
+class UnwrittenValue:
+    """One value that cannot be written into the code, with a description for people, and why."""
+
+    address: str
+    words: str
+    why: str
+
+
+@dataclass(frozen=True)
 class PullRequestDraft:
-    """A pull request to open: file contents by path in the repository, and what is not written."""
+    """A pull request to open: file contents by path in the repository, and what is not written.
+
+    Without `files` it begins with an empty commit, and a person writes the values.
+    """
 
     remediation: Remediation
     trunk: str
     commit: str
     files: dict[str, bytes]
     changes: tuple[WrittenValue, ...]
-    skipped: tuple[NotRemediated, ...]
+    unwritten: tuple[UnwrittenValue, ...]
 
     @property
     def branch(self) -> str:
@@ -58,16 +70,27 @@ class PullRequestDraft:
     @property
     def body(self) -> str:
         """The body in Markdown: what is written, what is not and why."""
-        lines = [
-            f"Somebody changed this in {code(self.remediation.stack)} outside of Terraform. This writes it "
-            "into the code. Merge it to keep it as it is now; close it, and the next apply puts it back.",
-            "",
-            *(f"- {code(change.address)} {text(change.words)}" for change in self.changes),
-        ]
-        if self.skipped:
+        stack = code(self.remediation.stack)
+        lines = [f"Somebody changed this in {stack} outside of Terraform. " + self._next_step]
+        if self.changes:
+            lines += ["", *(f"- {code(change.address)} {text(change.words)}" for change in self.changes)]
+        if self.unwritten:
             lines += ["", "Not written, for a person to do:", ""]
-            lines += [f"- {code(skip.address)} {text(skip.why)}" for skip in self.skipped]
+            lines += [
+                f"- {code(value.address)} {text(value.words)}: {text(value.why)}" for value in self.unwritten
+            ]
         return "\n".join(lines) + "\n"
+
+    @property
+    def _next_step(self) -> str:
+        """What to do with the pull request."""
+        otherwise = "close it, and the next apply puts it back."
+        if self.files:
+            return f"This writes it into the code. Merge it to keep it as it is now; {otherwise}"
+        return (
+            f"It cannot be written into the code automatically, so the branch {code(self.branch)} holds an "
+            f"empty commit. Push the values there and merge it to keep them; {otherwise}"
+        )
 
 
 def _draft_pull_request(project: Project, remediation: Remediation) -> PullRequestDraft:
@@ -79,7 +102,7 @@ def _draft_pull_request(project: Project, remediation: Remediation) -> PullReque
     rewriter = Rewriter(at.tree)
     stack = at.stacks.get(remediation.stack)
     changes: list[WrittenValue] = []
-    skipped: list[NotRemediated] = []
+    unwritten: list[UnwrittenValue] = []
     for resource in remediation.resources:
         for attribute in resource.loud:
             try:
@@ -95,15 +118,12 @@ def _draft_pull_request(project: Project, remediation: Remediation) -> PullReque
                     attribute.after,
                 )
             except RewriteError as error:
-                skipped.append(NotRemediated(remediation.stack, _name(resource, attribute), str(error)))
+                words = format_attribute(attribute)
+                unwritten.append(UnwrittenValue(resource.address, words, str(error)))
             else:
                 changes.append(WrittenValue(resource.address, format_attribute(attribute)))
     files = {f"{repository.prefix}{path}": data for path, data in rewriter.files.items()}
-    return PullRequestDraft(remediation, trunk, commit, files, tuple(changes), tuple(skipped))
-
-
-def _name(resource: DriftedResource, attribute: DriftedAttribute) -> str:
-    return f"{resource.address} {attribute.path}"
+    return PullRequestDraft(remediation, trunk, commit, files, tuple(changes), tuple(unwritten))
 
 
 def _check(attribute: DriftedAttribute) -> None:
@@ -148,9 +168,6 @@ def _open_pull_request(
     )
     if pull_request:
         return f"#{pull_request.number} is open: {pull_request.url}"
-    if not ready.files:
-        why = "; ".join(skip.words for skip in ready.skipped)
-        return f"nothing of it can be written into the code: {why}"
     repository = project.repository
     if _is_at_origin(repository, ready.branch):
         return f"somebody closed the pull request of {ready.branch}; delete the branch to be asked again"
@@ -162,4 +179,5 @@ def _open_pull_request(
             advice="It takes the right to push, and credentials that git finds.",
         ) from None
     created = forge.create_pull_request(ready.title, ready.body, ready.branch, ready.trunk)
-    return f"#{created.number} writes it into the code: {created.url}"
+    does = "writes it into the code" if ready.files else "describes what a person has to write into the code"
+    return f"#{created.number} {does}: {created.url}"

@@ -24,6 +24,8 @@ RULE = re.compile(r"(deny|violation|warn)(?:_\w+)?")
 TESTS = "_test.rego"
 # Each mention of the input, with the part that it names, if it does so plainly.
 INPUT = re.compile(r"\binput\b(?:\.([A-Za-z_]\w*)\b)?")
+# What JSON escapes in a text; most texts have none of it.
+ESCAPED = re.compile(r'["\\\x00-\x1f]')
 SECONDS = 120.0
 LONGEST = 2000
 V1 = "Write it in Rego v1: `deny contains msg if { … }`, where `msg` is text or an object with a `msg`."
@@ -192,7 +194,7 @@ class _InexactError(Exception):
 def _rego_value(value: Any) -> Any:
     """A JSON value as the engine takes it: it keeps strings in their escaped form."""
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)[1:-1]
+        return json.dumps(value, ensure_ascii=False)[1:-1] if ESCAPED.search(value) else value
     if isinstance(value, dict):
         return {_rego_value(key): _rego_value(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -119,8 +119,25 @@ def test_a_pull_request_by_hand_needs_github_and_leaves_the_world_alone(
         assert issue.title == "Keep what was changed outside in dev/app"
         assert f"#{issue.number} writes it into the code" in ran.err
         code = github.work.git("--git-dir", str(github.bare), "show", f"{issue.pull.head}:{MAIN}")
-    assert code.count('"900s"') == 1
-    assert night.world.get("plain").attributes[DURATION] == "900s"
+        assert code.count('"900s"') == 1
+        # Where no value can be written, it opens one that describes them.
+        text = (night.repo.root / MAIN).read_text()
+        assert '"600s"' in text
+        night.repo.commit({MAIN: text.replace('"600s"', 'format("%ds", 600)')}, "Compute it")
+        night.repo.git("push", "-q", "origin", "HEAD:main")
+        night.repo.git("fetch", "-q", "origin")
+        night.world.set("plain", DURATION, "901s")
+        ran = night.infra("drift", "--fix", "--action", "pr", code=8, **environ)
+        with github.place as place:
+            described = max(place.repository.issues.values(), key=lambda issue: issue.number)
+        assert f"#{described.number} describes what a person has to write" in ran.err
+        assert "901s" in described.body
+        assert "empty commit" in described.body
+        changed = github.work.git(
+            "--git-dir", str(github.bare), "diff", "--name-only", "main", described.pull.head
+        )
+    assert changed == ""
+    assert night.world.get("plain").attributes[DURATION] == "901s"
 
 
 def test_a_job_corrects_what_its_digest_names_and_infra_yaml_allows(night: ScheduledChecks) -> None:
