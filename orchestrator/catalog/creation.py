@@ -46,7 +46,7 @@ def render_stacks(project: Project, request: CreationRequest) -> dict[str, bytes
     """
     environments = _select_environments(project, request.environments)
     folders = {name: _stack_folder(project, name, request.name) for name in environments}
-    common, own = _split_data(request.data or {}, project.environments)
+    common, own = _split_data(request.data or {}, list_environments(project))
     files: dict[str, bytes] = {}
     previous: Mapping[str, Any] = {}
     with template_folder(project, request.entry) as template:
@@ -127,16 +127,22 @@ def _without_context(values: Mapping[str, Any], context: Mapping[str, str]) -> d
     return {key: value for key, value in values.items() if key not in context}
 
 
+def list_environments(project: Project) -> tuple[str, ...]:
+    """The environments with stacks, and those that infra.yaml lists and that have none yet."""
+    return tuple(dict.fromkeys([*project.config.environments, *project.environments]))
+
+
 def _select_environments(project: Project, names: Sequence[str]) -> tuple[str, ...]:
+    known = list_environments(project)
     for name in names:
-        if name not in project.environments:
-            advice = nearest(name, list(project.environments)) or "`infra list` shows the environments."
+        if name not in known:
+            advice = nearest(name, list(known)) or "`infra list` shows the environments."
             raise UsageError(f"There is no environment {name!r}.", advice=advice)
-    selected = tuple(name for name in project.environments if not names or name in names)
+    selected = tuple(name for name in known if not names or name in names)
     if not selected:
         raise ProjectError(
             "There is no environment to make a stack in.",
-            advice="`infra new project NAME` makes a repository with environments.",
+            advice="List the environments in infra.yaml: `environments: {dev: {}, prod: {}}`.",
         )
     return selected
 
@@ -152,7 +158,7 @@ def _stack_folder(project: Project, environment: str, name: str) -> str:
     folder = posixpath.join(parent, name)
     if f"{environment}/{name}" in project.stacks or (project.root / folder).exists():
         raise UsageError(f"{folder} exists already.", advice="Choose another name, or change what is there.")
-    if not project.tree.is_folder(parent):
+    if project.of(environment) and not project.tree.is_folder(parent):
         raise ProjectError(
             f"The environment {environment} has no folder {parent}, where new stacks are made.",
             advice="`roots.envs` in infra.yaml names the folder of the environments.",
