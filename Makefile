@@ -24,7 +24,7 @@ EXAMPLE := --repository example/infrastructure --trunk main --environment dev --
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-svg gallery test portal-test modules soak real-aws real-google lint format bench upgrade clean
+.PHONY: help demo demo-svg gallery test portal-test modules soak real-aws real-google real-rego lint format bench upgrade clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,13 @@ real-aws: $(VENV)/.dev ## Test the real AWS provider that TF_CLI_CONFIG_FILE lea
 PROVIDER ?=
 real-google: $(VENV)/.dev ## Test the real google provider: make real-google PROVIDER=PATH of its binary.
 	@GOOGLE_PROVIDER=$(PROVIDER) $(BIN)/python -m pytest -m real -v tests/real/test_google.py
+
+# Building it takes Go a minute or two, so it is no part of `make test`.
+OPA := github.com/open-policy-agent/opa@v1.6.0
+real-rego: $(VENV)/.dev ## Test rules in Rego with the real opa, which Go builds.
+	@if ! command -v go >/dev/null; then echo "The tests with opa are skipped: Go is not installed"; exit; fi; \
+	GOBIN="$(abspath $(VENV))/rego" go install $(OPA) && \
+	  PATH="$(abspath $(VENV))/rego:$$PATH" $(BIN)/python -m pytest -q tests/unit/plan/test_rego.py
 
 lint: $(VENV)/.dev ## Check style, types, which room may import which, and the Terraform under infra/.
 	@$(BIN)/ruff check .
