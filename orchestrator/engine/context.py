@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,7 +25,8 @@ class RunContext:
 
     `environ` is the environment without what the CLI configuration withholds, `secrets` are those among the
     input variables, `workers` is how many stacks run at once unless `requested_workers` or infra.yaml says
-    otherwise, `began` is `time.monotonic()` at the start.
+    otherwise, `began` is `time.monotonic()` at the start. `link_trace` is told the `traceparent` of each run
+    whose approved plans this run compares with.
     """
 
     project: Project
@@ -38,6 +39,7 @@ class RunContext:
     workers: int
     requested_workers: int | None = None
     secrets: SecretSet = NO_SECRETS
+    link_trace: Callable[[str], None] = lambda traceparent: None
     began: float = field(default_factory=time.monotonic)
 
     def select(self, names: Sequence[str], cwd: Path | None = None) -> tuple[str, ...]:

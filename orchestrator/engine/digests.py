@@ -115,6 +115,7 @@ def _facts(session: Session, stack: Stack) -> dict[str, Any]:
     return {
         "commit": context.project.commit or "",
         "run": context.info.id,
+        **({"traceparent": context.info.traceparent} if context.info.traceparent else {}),
         "serial": head.serial if head else None,
         "generation": memory.states.generation(stack) or "",
         "upstreams": {

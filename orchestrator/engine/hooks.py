@@ -132,7 +132,7 @@ class HookProcess:
             "INFRA_HOOK_STACK": run.owner.stack,
             "INFRA_HOOK_INPUT": str(document),
         }
-        env = plain_environment(self.environ, passed=hook.env, extra=extra, outside=outside)
+        env = plain_environment(self.environ, passed=(*hook.env, "TRACEPARENT"), extra=extra, outside=outside)
         if len(program.parts) == 1 and shutil.which(program.name, path=env.get("PATH", os.defpath)) is None:
             raise HookError(f"there is no program {program} on PATH outside of the checkout")
         return Command(

@@ -10,6 +10,7 @@ from orchestrator.report.model import RunReport, StackReport
 
 if TYPE_CHECKING:
     from orchestrator.engine.stack_plan import StackPlan
+    from orchestrator.process import Command, Completed
     from orchestrator.repository.model import Stack
     from orchestrator.state.records import LedgerEntry
 
@@ -72,6 +73,23 @@ class MaskedProgress:
     def end(self) -> None:
         """See `Progress`."""
         self.inner.end()
+
+
+class Telemetry(Protocol):
+    """Notes what happens in a run, for a collector; safe from many threads."""
+
+    @property
+    def traceparent(self) -> str:
+        """Names the run's span to others."""
+
+    def recording(self, progress: Progress) -> Progress:
+        """A progress that also notes when each stack begins and ends."""
+
+    def trace(self, command: Command, done: Completed) -> None:
+        """Note a command that has ended."""
+
+    def link(self, traceparent: str) -> None:
+        """Note that this run applies what another one has planned."""
 
 
 class Consent(Protocol):

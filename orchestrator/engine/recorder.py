@@ -321,6 +321,7 @@ class LedgerRecorder:
                 pull_request=self.origin.pull_request,
                 link=self.origin.link,
                 break_glass=self.recorder_options.break_glass,
+                traceparent=info.traceparent,
             )
         )
 

@@ -19,7 +19,7 @@ from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.memory import Memory
 from orchestrator.engine.origin import is_ci
 from orchestrator.engine.plan_files import PlanFiles
-from orchestrator.engine.ports import MaskedProgress, Progress
+from orchestrator.engine.ports import MaskedProgress, Progress, Telemetry
 from orchestrator.engine.provider_schemas import ProviderSchemas
 from orchestrator.engine.states import States
 from orchestrator.engine.terraform_runner import TerraformRunner, binaries_for
@@ -80,19 +80,21 @@ def open_session(
     variables: Sequence[str] = (),
     debug: Callable[[str], None] | None = None,
     timing: RunTiming | None = None,
+    telemetry: Telemetry | None = None,
     cold: bool = False,
     ci_command: bool = False,
     hook_base: str | None = None,
 ) -> Session:
     """Find Terraform, check versions, make the folders; raises before anything is touched.
 
-    `debug` is told every command that was run, `timing` counts them. With `cold` no provider outlives a
-    command. `ci_command` is true for `infra ci …`, whose project carries trunk's rules. `hook_base` is the
-    commit whose hooks run, by default the one of trunk that the checkout has.
+    `debug` is told every command that was run, `timing` counts them, `telemetry` notes them. With `cold` no
+    provider outlives a command. `ci_command` is true for `infra ci …`, whose project carries trunk's rules.
+    `hook_base` is the commit whose hooks run, by default the one of trunk that the checkout has.
     """
     masker = Masker(project.config.masking)
     traces = [_make_trace(debug, masker)] if debug else []
     traces += [timing.trace] if timing else []
+    traces += [telemetry.trace] if telemetry else []
     supervisor = Supervisor(partial(_call_all, traces) if traces else None)
     folders = Folders(project.root)
     folders.prepare()
@@ -110,9 +112,10 @@ def open_session(
         commit=project.commit or "",
         started=f"{now:%Y-%m-%dT%H:%M:%SZ}",
         seconds=0.0,
+        traceparent=telemetry.traceparent if telemetry else "",
     )
     folders.begin_run(info.id, now.timestamp())
-    masked = MaskedProgress(progress, masker.mask_text)
+    masked = MaskedProgress(telemetry.recording(progress) if telemetry else progress, masker.mask_text)
     context = RunContext(
         project=project,
         info=info,
@@ -124,6 +127,7 @@ def open_session(
         workers=workers or os.cpu_count() or 1,
         requested_workers=workers,
         secrets=masker.secrets_among(_input_variables(environ, variables)),
+        link_trace=telemetry.link if telemetry else lambda traceparent: None,
     )
     warm_providers = None
     if project.config.terraform.warm != "off" and not cold:

@@ -35,6 +35,8 @@ class HistoryRun(RunRecord):
         """The run as it stands in `--json`."""
         content = asdict(self)
         del content["recorded"]
+        if not self.traceparent:
+            del content["traceparent"]
         content["stacks"] = [{"id": id, **asdict(stack)} for id, stack in self.stacks.items()]
         return content
 

@@ -135,13 +135,17 @@ class StackReport:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """Which run this is: `started` is RFC 3339 in UTC, `commit` is empty before the first commit."""
+    """Which run this is: `started` is RFC 3339 in UTC, `commit` is empty before the first commit.
+
+    `traceparent` names the run's span to others, where telemetry is on.
+    """
 
     id: str
     trigger: str
     commit: str
     started: str
     seconds: float
+    traceparent: str = ""
 
     def document(self) -> dict[str, Any]:
         """The run as it stands in `--json`."""

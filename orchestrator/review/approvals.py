@@ -435,6 +435,8 @@ class Approvals:
             reason = "; ".join(reasons) or _describe_missing(stack, changes)
             return Verdict(unapproved, (), numbers, reason, unapproved)
         digests = [answer.digests[stack.id] for answer, _ in approved]
+        for approved_digest in digests:
+            self.session.context.link_trace(str(approved_digest.facts.get("traceparent", "")))
         trunk = self.session.context.project
         verdict = compare_with_approved(
             trunk, stack, digest, digests, rules, numbers=numbers, reviewed=not lacking

@@ -159,6 +159,8 @@ class StackRecord:
 class RunRecord:
     """One run in one environment. `started` is RFC 3339; `link` leads to the job, `pull_request` is `#12`.
 
+    `traceparent` names its span, where telemetry was on.
+
     `problem` says why its object cannot be read; only `id` is known then. `recorded` is when it was last
     recorded, by the clock of where the ledger lies. Both are never written.
     """
@@ -175,6 +177,7 @@ class RunRecord:
     pull_request: str = ""
     link: str = ""
     break_glass: str | None = None
+    traceparent: str = ""
     problem: str = ""
     recorded: str = ""
 
@@ -261,6 +264,8 @@ def _entry_document(entry: LedgerEntry) -> dict[str, Any]:
 def _run_document(record: RunRecord) -> dict[str, Any]:
     content = asdict(record)
     del content["problem"], content["recorded"]
+    if not record.traceparent:
+        del content["traceparent"]
     return {"version": VERSION, **content}
 
 

@@ -17,6 +17,7 @@ from orchestrator.cli.options import (
     SelectionOptions,
     TerraformOptions,
 )
+from orchestrator.cli.support.telemetry import send_telemetry, start_telemetry
 from orchestrator.cli.terminal.consent import CommandConsent
 from orchestrator.cli.terminal.progress import make_progress
 from orchestrator.cli.terminal.tables import print_renderables
@@ -71,15 +72,18 @@ def run_session(
         what = f"real are {real} alone" if real else "nothing here is real"
         app.note(f"On the sandbox in {app.environ['INFRA_SANDBOX']}: {what}.")
     timing = RunTiming() if app.timing else None
+    project = project or app.project(needs_stacks=needs_stacks)
+    telemetry = start_telemetry(app.environ, project)
     session = open_session(
-        project or app.project(needs_stacks=needs_stacks),
-        app.environ,
+        project,
+        {**app.environ, "TRACEPARENT": telemetry.traceparent} if telemetry else app.environ,
         make_progress(app),
         workers=parallelism,
         trigger=trigger,
         variables=variables,
         debug=app.note if app.debug else None,
         timing=timing,
+        telemetry=telemetry,
         cold=app.cold,
         ci_command=app.command.startswith("ci "),
         hook_base=hook_base,
@@ -89,10 +93,16 @@ def run_session(
     with session.context.supervisor.handling_signals(
         lambda processes: _report_second_interrupt(app, processes), on_first=lambda: on_interrupt(session)
     ):
+        error = ""
         try:
             yield session
+        except BaseException as raised:
+            error = type(raised).__name__
+            raise
         finally:
             session.close()
+            if telemetry:
+                send_telemetry(app, session, telemetry, error)
             for line in timing.lines() if timing else ():
                 app.note(line)
 
@@ -216,7 +226,7 @@ def make_run_request(
         stacks = changes.ids
         dependents = changes.dependents if with_dependents else {}
     stacks, dependents = narrow(app, context.project, options, stacks, dependents)
-    context.project.require_some((*stacks, *dependents))
+    context.project.require((*stacks, *dependents))
     promotes = pending or options.everything
     rules = rules_of_trunk(context.project)
     return RunRequest(

@@ -974,6 +974,18 @@ def test_an_approve_pull_request_accepts_any_value_that_is_new_in_every_plan(
     assert trunk.judge(to("six", "four"), applied).kind == "mismatch", "for that change only"
 
 
+def test_a_run_links_those_that_planned_what_it_compares_with(trunk: ApprovingInMemory) -> None:
+    planned = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    trunk.approved("prod/app", "two", replace(TWO, facts={"traceparent": planned}))
+    linked: list[str] = []
+    context = replace(trunk.session.context, link_trace=linked.append)
+    session = replace(trunk.session, context=context)
+    stack = session.context.project.stacks["prod/app"]
+    verdict = Approvals(session, trunk.host).compare(stack, TWO, trunk.entry("prod/app", ""))
+    assert verdict.kind == "approved"
+    assert linked == [planned]
+
+
 def test_a_mismatch_says_why_an_approve_pull_request_does_not_count(trunk: ApprovingInMemory) -> None:
     trunk.approved("prod/app", "two", TWO)
     number = approve_pull(trunk, THREE, by="ada")
