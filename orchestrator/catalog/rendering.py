@@ -72,7 +72,7 @@ def render_template(request: RenderRequest) -> Rendering:
             )
         except errors.UnsafeTemplateError as error:
             raise BlockedError(
-                f"The template {request.template} would run code: {error}",
+                f"The template {request.template} would run code: {_first_line(error)}",
                 advice="Read it; to allow it, set `trusted: true` in its entry of `catalog` on trunk.",
             ) from error
         except errors.CopierAnswersInterrupt as error:
@@ -101,9 +101,14 @@ def render_template(request: RenderRequest) -> Rendering:
 def _broken(request: RenderRequest, error: Exception) -> TemplateRenderError:
     kind = type(error).__name__
     return TemplateRenderError(
-        f"The template {request.template} cannot be rendered: {kind}: {error}",
-        advice=f"`infra catalog check {request.template}` renders it with its sample answers.",
+        f"The template {request.template} cannot be rendered: {kind}: {_first_line(error)}",
+        advice="Correct the files of the template, and commit them.",
     )
+
+
+def _first_line(error: Exception) -> str:
+    """What is wrong, without Copier's advice to trust the template, which names options of its own."""
+    return str(error).partition("\n")[0]
 
 
 def _require_known(request: RenderRequest, questions: Any) -> None:

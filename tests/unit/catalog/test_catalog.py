@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -259,3 +260,28 @@ def test_templates_of_the_package_have_numbers_and_samples(name: str) -> None:
     for version in folder.iterdir():
         assert version.name.isdigit()
         assert isinstance(yaml.safe_load((version / "sample.yaml").read_text()), dict)
+
+
+# Copier leaves a listing of a folder open where a file of it cannot be rendered.
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed scandir iterator:ResourceWarning")
+@pytest.mark.parametrize(
+    ("questions", "files"),
+    [
+        ("_external_data: {e: /etc/passwd}\n", {"y.jinja": "{{ _external_data.e }}"}),
+        ("", {"y.jinja": '{% include "/etc/hostname" %}'}),
+        ("", {'{{ ".." }}/{{ ".." }}/evil': "x"}),
+        ("_subdirectory: ../..\n", {}),
+        ("x: !include /etc/*.yml\n", {}),
+        ("", {"y.jinja": "{{ nothing.of_it }}"}),
+    ],
+)
+def test_a_template_reaches_nothing_outside_its_folder(
+    make_repo: MakeRepo, questions: str, files: dict[str, str]
+) -> None:
+    template = {f"templates/queue/{path}": text for path, text in files.items()}
+    repo = make_repo({**FILES, "templates/queue/copier.yml": f"{questions}a: 1\n", **template})
+    ran = Infra(repo.root, {})("new", "stack", "q", "--template", "queue", code=1)
+    assert "UNSAFE" not in ran.err
+    assert repo.status == ""
+    gc.collect()
