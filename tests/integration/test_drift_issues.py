@@ -312,8 +312,11 @@ def test_what_the_world_says_is_written_into_the_code_by_a_pull_request(tmp_path
             "Keep what was changed outside in prod/net",
             "drift/prod/net/d1d1d1d1d1",
         )
-        assert "- `google_pubsub_topic.elsewhere duration` the code does not have it" in issue.body
-        assert "- `google_pubsub_topic.secret kms_key_name` it is sensitive" in issue.body
+        unwritten = issue.body.partition("Not written, for a person to do:")[2].strip().splitlines()
+        assert unwritten == [
+            '- `google_pubsub_topic.elsewhere` duration: "600s" → "900s": the code does not have it',
+            f"- `google_pubsub_topic.secret` `kms_key_name`: {HIDDEN} → {HIDDEN}: it is sensitive",
+        ]
         told.github.work.git("fetch", "-q", "origin", issue.pull.head)
         changed = told.github.work.git("diff", "--name-only", "main", issue.pull.head)
         assert changed.split() == [path]
