@@ -154,9 +154,14 @@ def _publish_rollouts(
     Reports of applies are not accepted from jobs of a pull request, which run its code. Without a report,
     `environment` is published as not applied; `pending` is the number of its pending stacks, as text.
     """
+    from datetime import UTC, datetime
+
     from orchestrator.cli.support.rollout import make_job_facts
     from orchestrator.forge.factory import add_summary, open_forge
+    from orchestrator.forge.owners import owners_by_stack
+    from orchestrator.notify.send import Sender, describe_failures
     from orchestrator.report.rollout_comment import render_rollout_summary
+    from orchestrator.review.rollout.notifications import list_rollout_notifications
     from orchestrator.review.rollout.results import build_unapplied_result, publish_results, validate_results
 
     if event and event.is_reviewed:
@@ -183,13 +188,18 @@ def _publish_rollouts(
     with open_forge(app.environ) as forge:
         outbox = publish_results(forge, project, results)
     outbox.failures += foreign
+    sender = Sender.of_job(project.config, app.environ, datetime.now(UTC))
+    notifications = list_rollout_notifications(results, owners_by_stack(project))
+    outbox.unsent += describe_failures(sender.send(notifications))
     add_summary(app.environ, "\n".join(map(render_rollout_summary, results)) + outbox.summary)
     for failure in outbox.failures:
         app.note(f"error: GitHub could not be updated: {failure}")
+    for problem in outbox.unsent:
+        app.note(f"warning: {problem}")
     code = int(Exit.ERROR if outbox.failures else Exit.OK)
     if app.json:
         states = {result.environment: result.state for result in results}
-        content = {"environments": states, "unpublished": outbox.failures}
+        content = {"environments": states, "unpublished": outbox.failures, "unsent": outbox.unsent}
         return app.emit("ci comment", code, run=None, stacks=[], **content)
     for result in results:
         app.write(f"{result.environment}: {result.state}")

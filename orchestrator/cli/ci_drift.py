@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  infra ci drift reports                 in a job: issues, a message, and remediations
+  infra ci drift reports                 in a job: issues, messages, and remediations
   infra ci drift reports --remediated    in a job: the results of remediations
   infra ci drift reports --dry-run       print what would be published
 """
@@ -85,7 +85,7 @@ def _print_preview(app: App, project: Project, report: DriftReport) -> int:
 
 
 def _publish(app: App, project: Project, report: DriftReport, forge: Forge, *, remediated: bool) -> int:
-    """Updates the issues, sends the message, and starts remediations; returns the exit code."""
+    """Updates the issues, notifies, and starts remediations; returns the exit code."""
     from datetime import UTC, datetime
 
     from orchestrator.drift import markdown as drift_markdown
@@ -120,11 +120,18 @@ def _print_result(app: App, report: DriftReport, outbox: Outbox, done: Sequence[
     code = int(Exit.ERROR if outbox.failures else Exit.OK)
     if app.json:
         return app.emit(
-            "ci drift", code, run=report.run.document(), done=list(done), failures=outbox.failures
+            "ci drift",
+            code,
+            run=report.run.document(),
+            done=list(done),
+            failures=outbox.failures,
+            unsent=outbox.unsent,
         )
     app.write(drift_text.render_verdict(report))
     for line in (*drift_text.list_findings(report), *done):
         app.write(line)
     for failure in outbox.failures:
         app.note(f"error: {failure}")
+    for problem in outbox.unsent:
+        app.note(f"warning: {problem}")
     return code

@@ -315,6 +315,8 @@ def _publish_issues(app: App, report: DriftReport, *, whole: bool) -> None:
         outbox = publish_report(PublishContext(app.project(), app.environ, forge), report, is_complete=whole)
     for failure in outbox.failures:
         app.note(f"GitHub could not be updated: {failure}")
+    for problem in outbox.unsent:
+        app.note(f"warning: {problem}")
 
 
 @dataclass(frozen=True)

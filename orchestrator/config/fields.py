@@ -259,6 +259,7 @@ TemplateName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 Globs = tuple[Text, ...]
 Limit = Annotated[int, Field(ge=0, le=100_000)] | None
 Package = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
+ChannelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 EnvironmentName = Annotated[str, Field(pattern=r"^[^/\s,*?\[\]{}:\\]+$")]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from orchestrator.config.catalog import CatalogSource
 from orchestrator.config.drift import Drift
 from orchestrator.config.hooks import EVENTS, NO_HOOKS, HookOwner
+from orchestrator.config.notify import DRIFT_EVENTS, NotifyChannel
 from orchestrator.config.rules import Guard, Policy
 from orchestrator.config.section import ConfigSection
 from orchestrator.config.stack_pattern import StackPattern, is_pattern
@@ -537,6 +538,7 @@ class Config:
     policy: Policy = field(default_factory=Policy)
     guard: Guard = field(default_factory=Guard)
     drift: Drift = field(default_factory=Drift)
+    notify: Mapping[str, NotifyChannel] = field(default_factory=dict)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     file: str | None = None
     given_keys: tuple[tuple[str, ...], ...] = ()
@@ -605,6 +607,19 @@ class Config:
         tokens = [_token_variable(host) for host in self.terraform.credentials]
         names = self.environment(environment).env
         return tuple(dict.fromkeys([*names, *tokens, *self.hook_variables(environment)]))
+
+    @property
+    def notify_channels(self) -> Mapping[str, NotifyChannel]:
+        """The channels for messages by name; `drift.webhook`, the former key, is one of Slack's kind."""
+        former = self.drift.webhook
+        channels = {"drift.webhook": NotifyChannel("slack", former, events=DRIFT_EVENTS)} if former else {}
+        return {**channels, **self.notify}
+
+    @property
+    def notify_variables(self) -> tuple[str, ...]:
+        """The names of secrets that jobs need which send messages."""
+        channels = self.notify_channels.values()
+        return tuple(dict.fromkeys(name for channel in channels for name in channel.variables))
 
     def earlier_id(self, stack: str) -> str | None:
         """The previous id of a stack, from `moved`; None without it."""

@@ -18,6 +18,7 @@ from orchestrator.config.checks import Check, CommandCheck, HttpCheck, Terraform
 from orchestrator.config.drift import ACCEPTABLE, Action, Drift
 from orchestrator.config.fields import (
     Address,
+    ChannelName,
     Duration,
     EnvironmentName,
     FileTemplate,
@@ -47,6 +48,7 @@ from orchestrator.config.model import (
     StackSettings,
     TerraformSettings,
 )
+from orchestrator.config.notify import NotifyChannel
 from orchestrator.config.raw_hooks import RawHooks
 from orchestrator.config.rules import Guard, Policy
 from orchestrator.config.stack_pattern import is_pattern
@@ -265,6 +267,11 @@ class RawConfig(Section):
     """Rules about what code may hold before Terraform touches it."""
     drift: Drift = Drift()
     """How drift is checked and remediated."""
+    notify: Annotated[dict[ChannelName, NotifyChannel], BeforeValidator(or_empty)] = Field(
+        {},
+        examples=[{"operations": {"kind": "slack", "url_variable": "SLACK_WEBHOOK_URL", "severity": "high"}}],
+    )
+    """Channels that messages about rollouts and drift are sent to, by a name of your choice."""
     sandbox: SandboxSettings = SandboxSettings()
     """How real providers run on the sandbox."""
     catalog: Annotated[dict[TemplateName, CatalogSource], BeforeValidator(or_empty)] = Field(

@@ -35,7 +35,11 @@ _PATTERNS = {
     "env": "must be the name of an environment variable, without a value",
     "http": "must be an http or https address",
     "namespaces": "must be the name of a Rego package, such as main",
-    "webhook": "must be the name of an environment variable, without its value",
+    **dict.fromkeys(
+        ("webhook", "url_variable", "secret_variable"),
+        "must be the name of an environment variable, without its value",
+    ),
+    "notify": "must be a name of lower-case letters, digits and `-`, such as operations",
     "zone": "must be a time zone such as Europe/Berlin",
     "filesystem_mirror": "must be the absolute path of a folder outside the repository",
     "network_mirror": "must be an https address",
@@ -45,6 +49,8 @@ _PATTERNS = {
     "prefix": "must be a folder such as teams/shop: letters, digits, `.`, `_` and `-` between slashes",
     "environments": "must be a name that can be a folder: without spaces, /, commas and wildcards",
 }
+# Keys that hold the name of a variable: what stands there instead may be its value.
+_NAMES_OF_VARIABLES = frozenset({"env", "webhook", "url_variable", "secret_variable"})
 # The limits of numbers, by the last name in a path; 1 to 256 otherwise.
 _RANGES = {
     "max": "0 to 1000",
@@ -102,20 +108,21 @@ def _words(document: Document, path: Path, details: ErrorDetails) -> tuple[str, 
         message = f"must be a number from {_RANGES.get(str(path[-1]), '1 to 256')}"
     else:
         message = _MUST.get(kind, details["msg"])
-    # A section's own rule says all; and what stands in place of a variable's name may be its value.
+    # A section's own rule says all.
     # What is missing stands nowhere: the input is then what it is missing from.
     silent = (
         kind == "missing"
         or (kind == "value_error" and isinstance(details["input"], dict))
-        or "env" in path
-        or "webhook" in path
+        or not _NAMES_OF_VARIABLES.isdisjoint(path)
     )
     got = "" if silent else _got(document, path, details["input"])
     return message + got, "See `infra schema` for every key and its form."
 
 
 def _kind_of_name(names: list[str]) -> str:
-    return "environments" if len(names) == 2 and names[0] == "environments" else names[-1] if names else ""
+    return (
+        names[0] if len(names) == 2 and names[0] in ("environments", "notify") else names[-1] if names else ""
+    )
 
 
 def _got(document: Document, path: Path, value: object) -> str:

@@ -106,14 +106,15 @@ def _value_digest(part: DriftedAttribute) -> str:
 def add_history(stack: StackDrift, record: DriftRecord | None) -> StackDrift:
     """The result with the recorded history: since when the stack drifts, and how often drift came back."""
     if record is None:
-        return replace(stack, digest=compute_digest(stack))
-    now = record.now
+        return replace(stack, digest=compute_digest(stack), is_new=stack.result == "drifted")
+    now, digest = record.now, compute_digest(stack)
     return replace(
         stack,
-        digest=compute_digest(stack),
+        digest=digest,
         last_checked=record.checked_at,
         first_seen=now.began if now and stack.result == "drifted" else "",
         came_back=_count_recurrences(record, stack) if stack.result == "drifted" else 0,
+        is_new=stack.result == "drifted" and (now is None or record.digest != digest),
     )
 
 

@@ -233,27 +233,3 @@ def render_summary_body(report: DriftReport, issues: Mapping[str, str], check: S
     lines += ["", *(f"- {text(line)}" for line in words.list_findings(report))]
     lines += ["", f"Last seen {check.words}." if check.words else ""]
     return truncate("\n".join(lines).rstrip("\n") + "\n", LONGEST)
-
-
-def render_message(
-    report: DriftReport, issues: Mapping[str, str], check: ScheduledCheck, most: int = 20
-) -> str:
-    """A run as plain text for a chat message; empty when there is nothing to report."""
-    by_attention = [stack for stack in report.by_attention() if stack.result == "drifted" or stack.failed]
-    ended = [stack for stack in report.stacks if stack.ended_by or (stack.ended and stack.result == "clean")]
-    if not (by_attention or ended or report.stale or report.lost):
-        return ""
-    lines = [f"Drift: {words.render_verdict(report)}"]
-    for stack in by_attention[:most]:
-        what = (
-            f"{stack.severity}: {words.format_counts(stack)}" if stack.result == "drifted" else stack.reason
-        )
-        lines.append(f"- {folded(stack.id)} {folded(what)} {issues.get(stack.id, '')}".rstrip())
-    if len(by_attention) > most:
-        lines.append(f"- and {len(by_attention) - most} more")
-    lines += [
-        f"- {folded(stack.id)} is well again: {folded(_describe_ending(stack))}" for stack in ended[:most]
-    ]
-    lines += [f"- {folded(id_)} was not checked for too long" for id_ in report.stale[:most]]
-    lines += [f"- {folded(line)}" for line in report.lost]
-    return "\n".join([*lines, *([check.link] if check.link else [])])

@@ -1,23 +1,23 @@
-"""Publishes the results of a scheduled check once: issues, a summary issue, a chat message."""
+"""Publishes the results of a scheduled check once: issues, a summary issue, notifications."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from orchestrator.drift import webhook
 from orchestrator.drift.check_all import check_ignore_rules
-from orchestrator.drift.issue_text import ScheduledCheck, render_message
+from orchestrator.drift.issue_text import ScheduledCheck
 from orchestrator.drift.issues import IssueUpdater, Owners, ScheduledResults
+from orchestrator.drift.notifications import list_drift_notifications
 from orchestrator.drift.report import DriftReport
 from orchestrator.engine.origin import origin_of
 from orchestrator.errors import UsageError
 from orchestrator.forge.interface import Forge
 from orchestrator.forge.outbox import Outbox
-from orchestrator.forge.owners import read_owners
-from orchestrator.masking import Masker
+from orchestrator.forge.owners import owners_by_stack, read_owners
+from orchestrator.notify.send import Sender, describe_failures
 from orchestrator.repository.model import Project
 
 
@@ -74,7 +74,7 @@ def _describe_missing(project: Project, container: Container[str]) -> Iterator[s
 
 
 def publish_report(context: PublishContext, report: DriftReport, *, is_complete: bool = True) -> Outbox:
-    """Update the issues, then the summary issue and the message. Returns what could not be sent.
+    """Update the issues, then the summary issue and notify. Returns what could not be sent.
 
     Without `is_complete` the report is about some stacks only, such as remediated ones, and only the issues
     are updated.
@@ -90,16 +90,16 @@ def publish_report(context: PublishContext, report: DriftReport, *, is_complete:
     updater.update()
     if is_complete:
         updater.summarize(report)
-        _send(context, render_message(report, updater.urls, check), outbox)
+        _notify(context, report, updater.urls, outbox)
     return outbox
 
 
-def _send(context: PublishContext, text: str, outbox: Outbox) -> None:
-    """Send the message, if there is one and a webhook is configured."""
-    variable = context.project.config.drift.webhook
-    if text and variable:
-        masked = Masker(context.project.config.masking).mask_text(text)
-        outbox.send("The message", lambda: webhook.send_message(context.environ, variable, masked))
+def _notify(context: PublishContext, report: DriftReport, issues: Mapping[str, str], outbox: Outbox) -> None:
+    """Notify the channels of infra.yaml; failures go to the outbox."""
+    project = context.project
+    sender = Sender.of_job(project.config, context.environ, datetime.now(UTC))
+    notifications = list_drift_notifications(report, issues, owners_by_stack(project))
+    outbox.unsent += describe_failures(sender.send(notifications))
 
 
 def load_owners(project: Project) -> Owners:

@@ -30,7 +30,8 @@ class StackDrift:
     is true for a blocked one, and for an unchecked one when something is wrong, and false when its time has
     just not come: it is being applied, or never was. `paths` are the folders whose owners answer for it. Of
     the memory: `first_seen`, how often it `came_back`, `last_checked` before this run, `digest` of what
-    drifted, and `ended`, how a drift ended that was there before.
+    drifted, and `ended`, how a drift ended that was there before. `is_new` is true when the drift began or
+    changed since the last check.
     """
 
     id: str
@@ -56,6 +57,7 @@ class StackDrift:
     ended: str = ""
     ended_by: str = ""
     remediation: str = ""
+    is_new: bool = False
 
     @property
     def loud(self) -> tuple[DriftedResource, ...]:

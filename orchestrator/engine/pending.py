@@ -13,6 +13,8 @@ from orchestrator.repository.model import Edge, Project, Stack
 from orchestrator.state.records import LedgerEntry, short_commit
 
 ABSENT = "absent"
+# How the reason of a stack begins that a local run applied with `--break-glass`.
+PAST_RULES = "it was applied past the rules"
 
 
 def pending_stacks(memory: Memory, among: Iterable[str] | None = None) -> dict[str, str]:
@@ -56,7 +58,7 @@ def pending_reason(entry: LedgerEntry | None, fingerprint: str, upstreams: Mappi
     if entry.result == "modified":
         return "`infra run` has changed its state"
     if entry.break_glass:
-        return f"it was applied past the rules: {entry.break_glass}"
+        return f"{PAST_RULES}: {entry.break_glass}"
     if entry.fingerprint != fingerprint:
         return f"its code has changed since {short_commit(entry.commit)}"
     moved = sorted(id_ for id_, was in entry.upstreams.items() if id_ in upstreams and upstreams[id_] != was)

@@ -35,10 +35,12 @@ _NO_CHECKS = (401, 403, 404)
 class Outbox:
     """Publishes one thing after the other and collects failures; the client retries.
 
-    `failures` are sentences, each with its advice.
+    `failures` are sentences, each with its advice. `unsent` are those about messages to chats and webhooks:
+    they are reported, and never fail a job.
     """
 
     failures: list[str] = field(default_factory=list)
+    unsent: list[str] = field(default_factory=list)
 
     def send(self, what: str, action: Callable[[], T]) -> T | None:
         """Runs an action; returns None if the forge refuses."""
@@ -51,12 +53,18 @@ class Outbox:
     @property
     def summary(self) -> str:
         """The failures as Markdown for a step summary; empty if there are none."""
-        if not self.failures:
-            return ""
-        from orchestrator.report import escape
+        parts = (
+            ("GitHub could not be told everything; what was done stands.", self.failures),
+            ("Some notifications were not sent. This fails no job.", self.unsent),
+        )
+        return "".join(_render_warning(sentence, lines) for sentence, lines in parts if lines)
 
-        lines = "".join(f"- {escape.text(failure)}\n" for failure in self.failures)
-        return f"\n> [!WARNING]\n> GitHub could not be told everything; what was done stands.\n\n{lines}"
+
+def _render_warning(sentence: str, lines: Iterable[str]) -> str:
+    from orchestrator.report import escape
+
+    items = "".join(f"- {escape.text(line)}\n" for line in lines)
+    return f"\n> [!WARNING]\n> {sentence}\n\n{items}"
 
 
 def find_own_comments(forge: Forge, number: int, marker: str) -> list[Comment]:

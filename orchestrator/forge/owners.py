@@ -104,6 +104,12 @@ def is_team(owner: str) -> bool:
     return owner.startswith("@") and "/" in owner
 
 
+def owners_by_stack(project: Project) -> dict[str, tuple[str, ...]]:
+    """The owners of every stack of a project, by its id."""
+    owners = read_owners(project)
+    return {stack.id: owners.of_stack(stack).owners for stack in project.stacks.values()}
+
+
 def read_owners(project: Project, teams: Teams | None = None) -> Owners:
     """Reads the owners from a project's own commit; CODEOWNERS is at the top of the repository."""
     repository = project.repository

@@ -21,8 +21,8 @@ class WorkflowTarget:
     version is the newest). `submodules` and `lfs` say what a checkout fetches besides. With `rehearse`
     pull requests of forks are rehearsed without credentials, with `sarif` findings go to code scanning.
     `job_variables` are the names of secrets and variables that Terraform and hooks of an environment get;
-    with `reports` there is a job for report hooks. `portal` is where the pages of `infra portal` go, None
-    for nowhere.
+    with `reports` there is a job for report hooks. `notify_variables` are the names of secrets that the jobs
+    get which send messages. `portal` is where the pages of `infra portal` go, None for nowhere.
     """
 
     repository: str
@@ -39,4 +39,5 @@ class WorkflowTarget:
     sarif: bool = False
     job_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reports: bool = False
+    notify_variables: tuple[str, ...] = ()
     portal: PortalHost | None = None

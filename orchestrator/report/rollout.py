@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from orchestrator.plan.digest_comparison import DigestDifference
@@ -69,7 +70,8 @@ class EnvironmentResult:
     `gate_url` to the page where reviewers of the environment approve, if it has any; `way_out` is how else it
     can be approved. `heartbeat` is a sentence when the last check for drift is too long ago. `held_by` is the
     earlier environment that has not passed its checks. Of the skipped stacks, `overtaken` are those for which
-    nothing is left to do, `superseded` those that newer commits of trunk change.
+    nothing is left to do, `superseded` those that newer commits of trunk change. `past_rules` maps stacks
+    that a local run applied with `--break-glass` to what is recorded of it.
     """
 
     repository: str
@@ -92,3 +94,4 @@ class EnvironmentResult:
     held_by: str = ""
     overtaken: tuple[str, ...] = ()
     superseded: tuple[str, ...] = ()
+    past_rules: Mapping[str, str] = field(default_factory=dict)

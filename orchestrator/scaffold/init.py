@@ -139,6 +139,7 @@ def complete_target(
         lfs=facts.has_lfs,
         job_variables={name: config.job_variables(name) for name in target.environments},
         reports=config.has_report_hooks,
+        notify_variables=config.notify_variables,
     )
 
 

@@ -106,6 +106,7 @@ def drifted(id_: str = "prod/net", *resources: DriftedResource, digest: str = "d
         paths=(f"infra/envs/{id_}",),
         digest=(digest * 32)[:64],
         first_seen=DAY,
+        is_new=True,
     )
 
 
@@ -225,11 +226,12 @@ def test_a_summary_and_a_message_once_a_night_and_silence_when_all_is_quiet(tmp_
             assert "prod/net" in summary.body
             assert "no answer" in summary.body
             (text,) = received
-            assert text.startswith("Drift: 2 stacks: 1 drifted, 1 could not be checked")
+            assert text.startswith("acme/infra prod: drift found and 1 more\n")
+            assert "- dev/net: no answer" in text
             assert f"{told.github.url}/acme/infra/issues/" in text
             told.night(clean("prod/net", ended="fixed outside"), clean("dev/net"))
             assert summary.state == "closed"
-            assert "well again: fixed outside" in received[-1]
+            assert "- prod/net: fixed outside" in received[-1]
             told.night(clean("prod/net"), clean("dev/net"))
             assert len(received) == 2
             # A job that died left no report: that is told, and changes nothing else.
@@ -244,8 +246,8 @@ def test_a_message_that_cannot_be_sent_is_said_and_its_address_is_not(tmp_path: 
     with telling(
         tmp_path, "drift: {webhook: DRIFT_URL}\n", DRIFT_URL="http://127.0.0.1:9/secret-path"
     ) as told:
-        ran = told.night(drifted(), code=1)
-        assert "The webhook of DRIFT_URL cannot be reached" in ran.err
+        ran = told.night(drifted())
+        assert "warning: The message to drift.webhook: The webhook of DRIFT_URL cannot be reached" in ran.err
         assert "secret-path" not in ran.err + ran.out
         assert told.issues["Drift in prod/net"].state == "open"
 

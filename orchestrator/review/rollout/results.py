@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.atomic_files import write_private
 from orchestrator.engine.job_reports import find_artifacts, find_files, read_document, unreadable_report
+from orchestrator.engine.pending import PAST_RULES
 from orchestrator.forge.interface import Forge
 from orchestrator.forge.model import DeploymentState, StatusState
 from orchestrator.forge.outbox import Outbox, find_own_comments, publish_comment, rewrite_comment
@@ -84,6 +85,7 @@ def build_result(facts: RolloutFacts, run: EnvironmentRun) -> EnvironmentResult:
         held_by=run.behind if run.hold_reason else "",
         overtaken=(*run.overtaken, *run.elsewhere),
         superseded=run.superseded,
+        past_rules={id_: reason for id_, reason in run.pending.items() if reason.startswith(PAST_RULES)},
         notes=(*(run.report.notes if run.report else ()), *run.notes),
     )
 

@@ -89,7 +89,6 @@ BODY = texts.render_open_body(STACK, DIGESTS, [EVENTS], {}, ("@acme/platform",),
             texts.render_remediation_comment([replace(ENDED, remediation="reverted a.b by run R9")], NIGHT),
         ),
         ("summary", texts.render_summary_body(REPORT, URLS, NIGHT)),
-        ("message", texts.render_message(REPORT, URLS, NIGHT) + "\n"),
     ],
 )
 def test_golden(name: str, text: str) -> None:
@@ -142,12 +141,6 @@ def test_no_body_is_longer_than_github_takes() -> None:
     assert len(texts.render_closed_body(ENVIRONMENT, body, ["Over."])) <= 65_536
     report = replace(REPORT, stacks=tuple(many))
     assert len(texts.render_summary_body(report, {}, NIGHT)) <= 65_536
-    assert texts.render_message(report, {}, NIGHT).count("\n") < 30
-
-
-def test_a_quiet_night_has_no_message() -> None:
-    quiet = replace(REPORT, stacks=(replace(ENDED, ended="", ended_by=""),), stale=())
-    assert texts.render_message(quiet, {}, NIGHT) == ""
 
 
 def test_people_and_teams_are_told_apart() -> None:

@@ -131,7 +131,12 @@ def render(target: WorkflowTarget, source: Source) -> Mapping[str, str]:
             _filled(
                 _template(name),
                 {**words, "ENV": environment, **(more or {})},
-                {"AFTER": _after(target, index), **apply_blocks, **_variable_blocks(target, environment)},
+                {
+                    "AFTER": _after(target, index),
+                    **_notify_block(target),
+                    **apply_blocks,
+                    **_variable_blocks(target, environment),
+                },
             )
             for index, environment in enumerate(target.environments)
         )
@@ -147,7 +152,7 @@ def render(target: WorkflowTarget, source: Source) -> Mapping[str, str]:
             "JOB_OUTPUTS": _outputs(target, "", "steps.affected.outputs", "      "),
         },
         "apply": {"ENVIRONMENTS": each("apply-environment", apply_words)},
-        "drift": {"CHECKS": each("drift-call")},
+        "drift": {"CHECKS": each("drift-call"), **_notify_block(target)},
     }
     files = {
         name: _filled(_template(name), words, parts.get(name, {}))
@@ -219,6 +224,12 @@ def _variable_blocks(target: WorkflowTarget, environment: str) -> dict[str, str]
         "MORE_SECRETS": passed,
         "PASSED_SECRETS": f"    secrets:\n{passed}" if names else "",
     }
+
+
+def _notify_block(target: WorkflowTarget) -> dict[str, str]:
+    """How the secrets of messages reach the steps that send them: those that write on GitHub."""
+    lines = [f"          {name}: ${{{{ secrets.{name} }}}}\n" for name in target.notify_variables]
+    return {"NOTIFY_ENV": "".join(lines)}
 
 
 def plan_workflow(environment: str) -> str:

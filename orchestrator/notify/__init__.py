@@ -1,0 +1,1 @@
+"""Messages to chats and webhooks about rollouts and drift."""

@@ -1,0 +1,151 @@
+"""Sends a payload to a webhook: only https, no redirect is followed, and never longer than a deadline."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from orchestrator.errors import ForgeError
+
+# Seconds: for one connection or answer, and for all of it.
+TIMEOUT = 10.0
+DEADLINE = 25.0
+# A receiver that answers "too many requests" is asked once more, after so many seconds at most.
+LONGEST_WAIT = 5.0
+_TOO_MANY = (429, 503)
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def signature_headers(secret: str, body: bytes, timestamp: int) -> dict[str, str]:
+    """The headers that prove who sent a body and when: an HMAC-SHA256 of `TIMESTAMP.BODY`."""
+    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return {"X-Infra-Timestamp": str(timestamp), "X-Infra-Signature": f"v1={digest}"}
+
+
+def read_variable(environ: Mapping[str, str], variable: str) -> str:
+    """The value of a variable. Raises ForgeError without it."""
+    value = environ.get(variable, "").strip()
+    if not value:
+        raise ForgeError(
+            f"{variable} is not set.",
+            advice=f"Add a secret {variable} to the repository; run `infra init` to pass it to the jobs.",
+        )
+    return value
+
+
+def deliver(
+    url: str, variable: str, body: bytes, headers: Mapping[str, str], *, deadline: float = DEADLINE
+) -> None:
+    """POST a body to the address that came from a variable, in at most `deadline` seconds.
+
+    The address is a secret, since whoever knows it can post: no error contains it. Raises ForgeError.
+    """
+    _check_address(url, variable)
+    outcome: list[Exception | None] = []
+
+    def post() -> None:
+        try:
+            _post(url, variable, body, headers)
+            outcome.append(None)
+        except Exception as error:
+            outcome.append(error)
+
+    # A receiver that sends one byte at a time never reaches a socket's time limit.
+    thread = threading.Thread(target=post, name="notify", daemon=True)
+    thread.start()
+    thread.join(deadline)
+    problem = outcome[0] if outcome else TimeoutError()
+    if isinstance(problem, ForgeError):
+        raise problem
+    if problem is not None:
+        raise ForgeError(
+            f"The webhook of {variable} cannot be reached: {type(problem).__name__}.",
+            advice="Check the address, and what this machine may reach.",
+        ) from None
+
+
+def _post(url: str, variable: str, body: bytes, headers: Mapping[str, str]) -> None:
+    wait = _send(url, variable, body, headers, is_last=False)
+    if wait is not None:
+        time.sleep(wait)
+        _send(url, variable, body, headers, is_last=True)
+
+
+def _send(url: str, variable: str, body: bytes, headers: Mapping[str, str], *, is_last: bool) -> float | None:
+    """Sends once; returns the seconds after which to send again, None when it is done. Raises ForgeError."""
+    all_headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "infra", **headers}
+    request = urllib.request.Request(url, data=body, headers=all_headers, method="POST")  # noqa: S310 - https only
+    opener = urllib.request.build_opener(_RefuseRedirect)
+    try:
+        with opener.open(request, timeout=TIMEOUT):
+            return None
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in _TOO_MANY and not is_last:
+            return _wait(error.headers.get("Retry-After") or "")
+        if 300 <= error.code < 400:
+            message = f"The webhook of {variable} answered with a redirect ({error.code}), which is refused."
+        else:
+            message = f"The webhook of {variable} answered {error.code}."
+        raise ForgeError(message, advice="Check that its address is still right.") from None
+
+
+def _wait(text: str) -> float:
+    """The seconds of a header `Retry-After`, at most `LONGEST_WAIT`."""
+    return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else LONGEST_WAIT
+
+
+def _check_address(url: str, variable: str) -> None:
+    """Accept https, and http to this machine; never link-local addresses, where clouds serve tokens.
+
+    Private addresses are accepted: the address is a secret that an administrator sets, and many chats run in
+    a company's own network.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        is_accepted = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    except ValueError:
+        host, port, is_accepted = "", None, False
+    if not (is_accepted and host) or not url.isascii() or not url.isprintable() or " " in url:
+        raise ForgeError(f"{variable} holds no address.", advice="It begins with https://.")
+    if any(_is_forbidden(address) for address in _resolve(host, port)):
+        raise ForgeError(
+            f"The webhook of {variable} has an address that no receiver has.",
+            advice="Link-local, multicast and unspecified addresses are refused.",
+        )
+
+
+def _resolve(host: str, port: int | None) -> list[str]:
+    """The IP addresses of a host; none where only a proxy knows them."""
+    try:
+        return [str(ipaddress.ip_address(host.partition("%")[0]))]
+    except ValueError:
+        pass
+    try:
+        answers = socket.getaddrinfo(host, port or 443, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [str(answer[4][0]) for answer in answers]
+
+
+def _is_forbidden(text: str) -> bool:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    address = mapped or address
+    return address.is_link_local or address.is_multicast or address.is_unspecified
+
+
+class _RefuseRedirect(urllib.request.HTTPRedirectHandler):
+    """Refuses redirects: messages only go to the configured address."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
