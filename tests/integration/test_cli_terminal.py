@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -83,6 +84,9 @@ def test_a_plan_longer_than_the_terminal_is_shown_in_the_pager(project: Repo, tm
         assert terminal.end() == 0
     assert "dev/a" in (tmp_path / "shown").read_text()
     assert "terraform_data" not in terminal.text
+    with TerminalChild(project.root, "plan", "--all", env={"PAGER": "false", "LINES": "5"}) as terminal:
+        assert terminal.end() == 0
+    assert re.search(r"stacks?: \d+ changed", terminal.text), "a pager that dies does not hide the totals"
     with TerminalChild(project.root, "plan", "--all", env={"PAGER": "/no/such", "LINES": "5"}) as terminal:
         terminal.type("q")
         assert terminal.end() == 0

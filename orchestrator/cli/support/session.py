@@ -30,7 +30,7 @@ from orchestrator.engine.session import Session, open_session
 from orchestrator.engine.timing import RunTiming
 from orchestrator.errors import Exit, UsageError
 from orchestrator.process import Supervisor
-from orchestrator.report.console import render, render_details
+from orchestrator.report.console import render, render_details, render_verdict
 from orchestrator.report.model import RunReport, StackReport
 from orchestrator.repository.affected import find_affected, find_dependents
 from orchestrator.repository.model import Project
@@ -316,6 +316,8 @@ def _print_paged(app: App, report: RunReport) -> None:
 
     # Without a pager that can be started it prints.
     click.echo_via_pager(text, color=not app.no_color)
+    # A pager that dies, and one that is left early, would hide how it ended.
+    print_renderables(console, [render_verdict(report)])
 
 
 def print_result(app: App, report: RunReport, *, after_report: bool = False, paged: bool = False) -> int:
