@@ -114,7 +114,8 @@ class App:
             from orchestrator.repository.source import ParseCache
 
             memo = ParseCache(extract=code_facts)
-        project = self._project = load(self.cwd, memo)
+        with_stored = not (self.cold or for_guard)
+        project = self._project = load(self.cwd, memo, with_stored=with_stored)
         if needs_stacks:
             require_stacks(project)
         return project

@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,8 @@ FULL_CLONE = (
 # Contents that reading a project needs.
 CODE = (".tf", ".tf.json", ".tofu", ".tofu.json", ".tfvars", ".tfvars.json", "infra.yaml")
 WORKTREES = ".infra/worktrees"
+# A smaller tree is read faster than Git is asked which of its files it converts.
+MANY_FILES = 1_000
 # The command that names the commit of a revision, and what is added to the revision.
 _TO_COMMIT = ("rev-parse", "--verify", "--quiet", "--end-of-options")
 _PEEL = "^{commit}"
@@ -96,6 +98,11 @@ class Repository:
         return cls(repo, root or Path(str(repo.working_tree_dir)))
 
     @property
+    def git_folder(self) -> Path:
+        """What all working trees of the clone share (`.git`)."""
+        return Path(str(self._repo.common_dir))
+
+    @property
     def prefix(self) -> str:
         """The project's folder in the repository, with a slash at its end; empty at the top."""
         folder = self.root.relative_to(self.top).as_posix()
@@ -110,7 +117,7 @@ class Repository:
     @property
     def is_shallow(self) -> bool:
         """True for a clone that lacks old commits."""
-        return (Path(str(self._repo.common_dir)) / "shallow").exists()
+        return (self.git_folder / "shallow").exists()
 
     def lacking_error(self, message: str, advice: str = "") -> GitError:
         """An error about what the clone lacks; that it is shallow comes first, since the rest follows."""
@@ -261,7 +268,25 @@ class Repository:
         index.ids.update(zip(files, self._hash(files), strict=True))
         read = self._working_reader(index.ids)
         empty = [path for path in index.submodules if not _has_entries(self.root / path)]
-        return Tree(index.ids, read, links=index.links, submodules=index.submodules, empty_submodules=empty)
+        return Tree(
+            index.ids,
+            read,
+            links=index.links,
+            submodules=index.submodules,
+            empty_submodules=empty,
+            converted=self._converted(index.ids),
+        )
+
+    def _converted(self, paths: Collection[str]) -> Container[str] | None:
+        """The files whose bytes Git converts on their way to and from the working tree; None: any may be."""
+        autocrlf = git_environment.setting(self._settings, "core.autocrlf") or "false"
+        if len(paths) < MANY_FILES or autocrlf.lower() != "false":
+            return None
+        with tempfile.TemporaryFile() as listing:
+            listing.write(os.fsencode("\0".join([*paths, ""])))
+            listing.seek(0)
+            attributes = self._bytes("check-attr", "-z", "-a", "--stdin", stdin=cast(BinaryIO, listing))
+        return git_output.read_converted(attributes)
 
     def _hash(self, paths: Sequence[str]) -> list[str]:
         """Object ids of files as Git would store them: its filters and line ends are applied."""

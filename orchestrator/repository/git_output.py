@@ -15,6 +15,9 @@ MADE_BY_TERRAFORM = re.compile(
     r"(?:^|/)(?:\.terraform/|[^/]*\.tfstate(?:\.backup)?$|\.terraform\.tfstate\.lock\.info$)"
 )
 
+# Attributes by which bytes in the working tree differ from those that Git stores.
+CONVERTING = frozenset({"crlf", "eol", "filter", "ident", "text", "working-tree-encoding"})
+
 
 @dataclass
 class Listing:
@@ -60,6 +63,16 @@ def read_index(listed: bytes) -> Listing:
     for path in deleted | listing.changed:
         listing.ids.pop(path, None)
     return listing
+
+
+def read_converted(listed: bytes) -> set[str]:
+    """`git check-attr -z -a --stdin`: the files with an attribute by which Git converts their bytes."""
+    fields = iter(os.fsdecode(listed).split("\0"))
+    return {
+        path
+        for path, attribute, value in zip(fields, fields, fields, strict=False)
+        if attribute in CONVERTING and value != "unset"
+    }
 
 
 def read_tree(listed: bytes) -> Listing:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,16 +33,22 @@ def find_root(start: Path, top: Path) -> Path:
     return top
 
 
-def load(start: Path, memo: ParseCache | None = None) -> Project:
+def load(start: Path, memo: ParseCache | None = None, *, with_stored: bool = False) -> Project:
     """The project around a folder, as its working tree is now, uncommitted files included.
 
-    `memo` may hold what is extracted from files besides.
+    `memo` may hold what is extracted from files besides. With `with_stored`, facts of code that an earlier
+    run stored in the clone are used, and those of new code are stored.
     """
     from orchestrator.repository.git import Repository
 
     repository = Repository.open(start)
     root = find_root(start, repository.top)
     repository = repository.at(root)
+    if with_stored:
+        from orchestrator.repository.code_cache import CodeCache
+        from orchestrator.repository.source import ParseCache
+
+        memo = replace(memo or ParseCache(), stored=CodeCache(repository.git_folder))
     return read_tree(repository, repository.working_tree(), memo)
 
 
@@ -56,7 +63,10 @@ def read_tree(
 ) -> Project:
     """Load the project of a tree; `config` replaces the tree's infra.yaml."""
     with no_garbage_collection():
-        return _read_tree(repository, tree, memo, config)
+        project = _read_tree(repository, tree, memo, config)
+    if memo is not None and memo.stored is not None:
+        memo.stored.save()
+    return project
 
 
 @contextmanager

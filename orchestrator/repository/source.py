@@ -8,8 +8,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha1, sha256
 from itertools import accumulate
-from typing import Literal
+from typing import Literal, TypeVar
 
+from orchestrator.jsontext import MALFORMED
+from orchestrator.repository.code_cache import CodeCache, entry_key
+from orchestrator.repository.fact_codec import (
+    Json,
+    decode_facts,
+    decode_texts,
+    decode_uses,
+    encode_facts,
+    encode_texts,
+    encode_uses,
+)
 from orchestrator.repository.facts import (
     TEMPLATE_CALL,
     ModuleCall,
@@ -37,6 +48,7 @@ MEBIBYTE = 1024 * 1024
 # What a byte of JSON takes, as a part of what one of HCL does.
 JSON_SHARE = 4
 
+T = TypeVar("T")
 Key = tuple[str, ...]
 
 
@@ -46,7 +58,8 @@ class ParseCache:
 
     `modules` are facts by product and the names and contents of all files of a module; `contents` are the
     bytes of code files. `extracted` is what `extract` makes of each code file that no override file is merged
-    into, by `file_key`: made while its syntax tree is there, since trees are too large to be kept.
+    into, by `file_key`: made while its syntax tree is there, since trees are too large to be kept. `stored`
+    has facts, values and templates of earlier runs.
     """
 
     modules: dict[Key, ModuleFacts] = field(default_factory=dict)
@@ -55,6 +68,7 @@ class ParseCache:
     contents: dict[str, bytes] = field(default_factory=dict)
     extract: Callable[[File], object] | None = None
     extracted: dict[str, object] = field(default_factory=dict)
+    stored: CodeCache | None = None
 
     def __contains__(self, content: object) -> bool:
         return content in self.contents or content in self.templates or content in self.values
@@ -170,22 +184,32 @@ class Source:
 
         In the working tree they may differ from what Git has, by its attributes.
         """
-        if self.tree.commit is not None:
-            return self.tree.ids[path]
-        if path not in self._contents:
-            data = self.tree.read(path)
-            hashed = sha256 if len(self.tree.ids[path]) == 64 else sha1
-            content = hashed(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-            self.memo.contents.setdefault(content, data)
-            self._contents[path] = content
-        return self._contents[path]
+        content = self._contents.get(path)
+        if content is None:
+            if self.tree.has_bytes_of_id(path):
+                return self.tree.ids[path]
+            self._read_from_tree(path)
+            content = self._contents[path]
+        return content
 
     def read(self, path: str) -> bytes:
         """The bytes of a code file; `path` is resolved. Each content is read once."""
-        content = self.content(path)
-        if content not in self.memo.contents:
-            self.memo.contents[content] = self.tree.read(path)
-        return self.memo.contents[content]
+        data = self.memo.contents.get(self.content(path))
+        return self._read_from_tree(path) if data is None else data
+
+    def _read_from_tree(self, path: str) -> bytes:
+        """A file's bytes, kept by their own id: a file may be saved while its project is read."""
+        data, content = self._read_with_id(path)
+        if self.tree.commit is None:
+            self._contents[path] = content
+        return self.memo.contents.setdefault(content, data)
+
+    def _read_with_id(self, path: str) -> tuple[bytes, str]:
+        data, content = self.tree.read(path), self.tree.ids[path]
+        if self.tree.commit is None:
+            hashed = sha256 if len(content) == 64 else sha1
+            content = hashed(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+        return data, content
 
     def file(self, name: str, path: str) -> File:
         """A file as it is called in a folder; `path` is resolved."""
@@ -208,9 +232,13 @@ class Source:
 
     def may_parse(self, name: str, path: str) -> bool:
         """Whether a file can be parsed within the limit of the tree; `path` is resolved."""
+        return self._may_parse(name, path, None)
+
+    def _may_parse(self, name: str, path: str, size: int | None) -> bool:
+        """As `may_parse`; `size` is as it is counted, None where the file is to be read for it."""
         key = (name, self.content(path))
         if key not in self._bytes_parsed:
-            size = self._counted_size(name, path)
+            size = self._counted_size(name, path) if size is None else size
             if self._total_parsed + size > self.limits.tree:
                 return False
             self._bytes_parsed[key] = size
@@ -254,16 +282,49 @@ class Source:
         """The facts of the module in a folder; none when there is no such folder."""
         facts = self._directories.get(folder)
         if facts is None:
-            key = (self.product or "", *(f"{name}\0{self.content(path)}" for name, path in self.code(folder)))
-            facts = self.memo.modules.get(key)
-            if facts is None:
-                module = self.module(folder)
-                facts = module_facts(module)
-                if all(file.is_read for file in module.files):
-                    self.memo.modules[key] = facts
-                self._extract(folder, module)
+            key = self._module_key(folder)
+            facts = self.memo.modules.get(key) or self._stored_facts(folder, key)
+            facts = facts or self._parse_module(folder)
             self._directories[folder] = facts
         return facts
+
+    def _module_key(self, folder: str) -> Key:
+        return (self.product or "", *(f"{name}\0{self.content(path)}" for name, path in self.code(folder)))
+
+    def _parse_module(self, folder: str) -> ModuleFacts:
+        module = self.module(folder)
+        facts = module_facts(module)
+        if all(file.is_read for file in module.files):
+            # By what was read: a file may have changed since it was listed.
+            key = self._module_key(folder)
+            self.memo.modules[key] = facts
+            if self.memo.stored is not None:
+                sizes = [self._counted_size(name, path) for name, path in self.code(folder)]
+                self.memo.stored.add(entry_key("module", *key), [sizes, encode_facts(facts)])
+        self._extract(folder, module)
+        return facts
+
+    def _stored_facts(self, folder: str, key: Key) -> ModuleFacts | None:
+        """The facts that an earlier run stored; None without them, or where the code is beyond the limits."""
+        stored = self._stored(_decode_module, "module", *key)
+        code = self.code(folder)
+        if stored is None or len(stored[0]) != len(code):
+            return None
+        sizes, facts = stored
+        if not all(self._may_parse(name, path, size) for (name, path), size in zip(code, sizes, strict=True)):
+            return None
+        self.memo.modules[key] = facts
+        return facts
+
+    def _stored(self, decode: Callable[[Json], T], kind: str, *parts: str) -> T | None:
+        """What an earlier run stored; None without it, and where files are extracted besides."""
+        if self.memo.stored is None or self.memo.extract is not None:
+            return None
+        try:
+            value = self.memo.stored.find(entry_key(kind, *parts))
+            return None if value is None else decode(value)
+        except MALFORMED:
+            return None
 
     def _extract(self, folder: str, module: MergedModule) -> None:
         extract = self.memo.extract
@@ -281,10 +342,17 @@ class Source:
             return ()
         key = self.content(real)
         if key not in self.memo.templates:
-            data = self.tree.read(real)
-            is_parsed = not TEMPLATE_CALL.search(data) or self.may_parse(path, real)
-            self.memo.templates[key] = template_uses(data) if is_parsed else (PathUse("file", UNKNOWN, None),)
+            stored = self._stored(decode_uses, "template", key)
+            self.memo.templates[key] = stored if stored is not None else self._parse_template(path, real)
         return self.memo.templates[key]
+
+    def _parse_template(self, path: str, real: str) -> tuple[PathUse, ...]:
+        data, content = self._read_with_id(real)
+        if not TEMPLATE_CALL.search(data):
+            if self.memo.stored is not None:
+                self.memo.stored.add(entry_key("template", content), encode_uses(()))
+            return ()
+        return template_uses(data) if self.may_parse(path, real) else (PathUse("file", UNKNOWN, None),)
 
     def variable_file(self, path: str) -> File:
         """A variable file; `path` is resolved."""
@@ -293,12 +361,24 @@ class Source:
     def values(self, path: str) -> dict[str, Text] | None:
         """The values in one variable file; None when it cannot be read. `path` is resolved."""
         name = posixpath.basename(path)
-        key = self.content(path) + (JSON if name.endswith(JSON) else "")
+        key = self.file_key(name, path)
         if key not in self.memo.values:
-            file = self.variable_file(path)
-            values = {key: constant(value.expression) for key, value in file.attributes.items()}
-            self.memo.values[key] = None if file.problem is not None else values
+            stored = self._stored(_decode_values, "values", key)
+            if stored is not None and self._may_parse(name, path, stored[0]):
+                self.memo.values[key] = stored[1]
+            else:
+                self.memo.values[key] = self._parse_values(name, path)
         return self.memo.values[key]
+
+    def _parse_values(self, name: str, path: str) -> dict[str, Text] | None:
+        file = self.variable_file(path)
+        if file.problem is not None:
+            return None
+        values = {name: constant(value.expression) for name, value in file.attributes.items()}
+        if self.memo.stored is not None:
+            key = entry_key("values", self.file_key(name, path))
+            self.memo.stored.add(key, [self._counted_size(name, path), encode_texts(values)])
+        return values
 
     def calls(self, folder: str) -> tuple[ResolvedCall, ...]:
         """The module calls of a directory, each with where it leads."""
@@ -424,3 +504,15 @@ def folders(tree: Tree, start: str) -> Iterator[str | BrokenPath]:
             if is_code(name):
                 code_folders[posixpath.join(visible, folder) if folder else visible] = None
         yield from code_folders
+
+
+def _decode_module(value: Json) -> tuple[list[int], ModuleFacts]:
+    """The sizes of a module's files as they are counted, and its facts."""
+    sizes, facts = value
+    return [int(size) for size in sizes], decode_facts(facts)
+
+
+def _decode_values(value: Json) -> tuple[int, dict[str, Text]]:
+    """The size of a variable file as it is counted, and its values."""
+    size, texts = value
+    return int(size), decode_texts(texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +25,8 @@ class Tree:
     Paths are posix, relative to the project's root; the root itself is "". `ids` are Git's object ids, so an
     unchanged file has the same id in the working tree and in a commit. `links` maps symbolic links to what
     they hold, `submodules` the folders of Git submodules to their commits. `commit` is None for the working
-    tree, in which `empty_submodules` are not checked out.
+    tree, in which `empty_submodules` are not checked out, and the bytes of a file may differ from those of
+    its id for every path in `converted` (None: for all).
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Tree:
         links: Mapping[str, str] | None = None,
         submodules: Mapping[str, str] | None = None,
         empty_submodules: Collection[str] = (),
+        converted: Container[str] | None = None,
         commit: str | None = None,
     ) -> None:
         self.ids = ids
@@ -43,12 +45,17 @@ class Tree:
         self.submodules = submodules or {}
         self.empty_submodules = frozenset(empty_submodules)
         self.commit = commit
+        self._converted = converted
         self._read = read
         self._names = sorted([*ids, *self.links])
 
     def read(self, path: str) -> bytes:
         """The content of a file; `path` is resolved already."""
         return self._read(path)
+
+    def has_bytes_of_id(self, path: str) -> bool:
+        """Whether a file's bytes are those that Git has by its id; `path` is resolved already."""
+        return self.commit is not None or (self._converted is not None and path not in self._converted)
 
     def below(self, folder: str) -> Iterator[str]:
         """Every file and link below a folder, however deep, in order; links are not followed."""
