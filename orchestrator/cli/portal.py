@@ -75,9 +75,8 @@ def build(app: App, options: PortalBuildOptions) -> int:
 
     Reads what is new in the buckets. Does not run Terraform, and writes nothing else.
     """
-    folder = _open_folder(app.cwd / options.out)
-    outcome = _build(app, folder, options.since)
-    index = folder.path / "index.html"
+    folder, outcome = _build(app, app.cwd / options.out, options.since)
+    index = folder.path.resolve() / "index.html"
     if options.as_json:
         return app.emit(
             "portal build",
@@ -106,8 +105,7 @@ def serve(app: App, options: PortalServeOptions) -> int:
     repository = Repository.open(app.cwd)
     folders = Folders(find_root(app.cwd, repository.top))
     folders.prepare()
-    folder = _open_folder(folders.base / "portal")
-    _build(app, folder, options.since)
+    folder, _ = _build(app, folders.base / "portal", options.since)
     try:
         server = PortalServer(folder, options.port)
     except OSError as error:
@@ -123,26 +121,22 @@ def serve(app: App, options: PortalServeOptions) -> int:
     return 0
 
 
-def _open_folder(path: Path) -> PortalFolder:
-    from orchestrator.portal.folder import PortalFolder
-
-    return PortalFolder.open(path)
-
-
-def _build(app: App, folder: PortalFolder, since: float) -> PortalBuild:
-    """Reads everything and writes the pages."""
+def _build(app: App, path: Path, since: float) -> tuple[PortalFolder, PortalBuild]:
+    """Reads everything and writes the pages; a folder of somebody else's is refused before."""
     from datetime import UTC, datetime, timedelta
 
     from orchestrator.cli.support.dataset import note_hidden, open_dataset
     from orchestrator.insight.metrics_source import days_of_history
     from orchestrator.portal.build import build_portal
+    from orchestrator.portal.folder import PortalFolder
     from orchestrator.portal.source import read_source
 
     if since <= 0:
         raise UsageError("--since 0s leaves nothing.", advice="For example: --since 30d")
     now, window = datetime.now(UTC).replace(microsecond=0), timedelta(seconds=since)
     project = app.project()
+    folder = PortalFolder.open(path)
     with open_dataset(app, days=days_of_history(window), project=project) as session:
         source = read_source(session, project, app.environ, now, window)
         note_hidden(app, session)
-    return build_portal(source, folder)
+    return folder, build_portal(source, folder)

@@ -46,6 +46,9 @@ def test_a_real_estate_becomes_pages(make_repo: MakeRepo, tmp_path: Path) -> Non
     again = infra("portal", "build", "--out", str(site), "--json", code=0).document
     assert again["written"] <= 2
     check_schema(infra("portal", "build", "--out", ".", "--json", code=3).document, "portal")
+    # Nothing is made where there is no repository.
+    Infra(tmp_path, {})("portal", "build", "--out", "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_only_pages_are_served_and_only_here(tmp_path: Path) -> None:
