@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "metrics": ("orchestrator.cli.metrics:command", "Show how often and how well changes are deployed."),
     "portal": ("orchestrator.cli.portal:command", "Build static pages about all of it, or show them."),
     "notify": ("orchestrator.cli.notify:command", "Show the channels for messages, or send a test message."),
+    "mcp": ("orchestrator.cli.mcp:command", "Serve read-only tools to an agent or an editor."),
     "drift": ("orchestrator.cli.drift:command", "Show what was changed outside Terraform."),
     "unlock": ("orchestrator.cli.unlock:command", "Release the lock of a run that has died."),
     "resume": ("orchestrator.cli.resume:command", "Finish an apply that was interrupted."),

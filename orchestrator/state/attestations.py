@@ -72,6 +72,15 @@ class Attestations:
             key=lambda attestation: (attestation.posted, attestation.run),
         )
 
+    def of_pull_request(self, pull_request: int) -> builtins.list[Attestation]:
+        """Those of all heads of a pull request, oldest first."""
+        folder = f"{self.base}/attestations/{name_part(str(pull_request))}/"
+        listed = [self.listed(blob) for blob in self.storage.list(folder)]
+        return sorted(
+            (attestation for attestation in listed if attestation),
+            key=lambda attestation: (attestation.posted, attestation.run),
+        )
+
     def list(self) -> builtins.list[Blob]:
         """The objects of all attestations."""
         return self.storage.list(f"{self.base}/attestations/")
