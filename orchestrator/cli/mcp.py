@@ -21,6 +21,8 @@ Examples:
   infra mcp              what an editor or an agent starts
   infra -C DIR mcp       for the repository in DIR
 """
+# More rows help no agent, and fill its context.
+MOST_ROWS = 1000
 INSTRUCTIONS = (
     "Terraform stacks of this repository, by environment in promotion order: what is applied, pending and "
     "drifting. Every tool only reads, runs no Terraform, and returns the JSON document of an infra command; "
@@ -118,9 +120,12 @@ class Tools:
 
         sql: a statement in SQLite's dialect, or the name of a ready question. The tool `questions` lists the
         questions and the views with their columns.
-        parameters: the words that a ready question wants.
+        parameters: the words that a ready question wants. Of many rows the first 1,000 are returned, and
+        `left_out` is the number of the others.
         """
-        return self._run(["query"], [sql, *(parameters or [])])
+        document = self._run(["query"], [sql, *(parameters or [])])
+        rows = document.get("rows", [])
+        return {**document, "rows": rows[:MOST_ROWS], "left_out": max(0, len(rows) - MOST_ROWS)}
 
     def questions(self) -> dict[str, Any]:
         """The ready questions, and the views with their columns, for the tool `query`."""

@@ -62,7 +62,12 @@ def deliver(
     thread = threading.Thread(target=post, name="notify", daemon=True)
     thread.start()
     thread.join(deadline)
-    problem = outcome[0] if outcome else TimeoutError()
+    if not outcome:
+        raise ForgeError(
+            f"The webhook of {variable} did not answer in {deadline:g} s.",
+            advice="Check the address, and whether the service is slow.",
+        )
+    problem = outcome[0]
     if isinstance(problem, ForgeError):
         raise problem
     if problem is not None:

@@ -83,6 +83,12 @@ def test_tools_are_the_documents_of_the_commands(repo: Repo) -> None:
     assert files(repo.root) == before
 
 
+def test_many_rows_are_cut_and_counted(repo: Repo) -> None:
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1200) SELECT i FROM n"
+    document = call(repo, "query", sql=numbers)
+    assert (len(document["rows"]), document["left_out"]) == (1000, 200)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [

@@ -75,7 +75,7 @@ def test_other_addresses_are_refused_before_anything_is_sent(url: str) -> None:
 def test_nothing_waits_longer_than_the_deadline() -> None:
     hang = threading.Event()
     with receiving(hang=hang) as receiver:
-        with pytest.raises(ForgeError, match="TimeoutError"):
+        with pytest.raises(ForgeError, match=r"did not answer in 0\.05 s"):
             deliver(receiver.url, "CHAT_URL", BODY, {}, deadline=0.05)
         hang.set()
 
