@@ -18,7 +18,7 @@ from beans.deploy import COMPILED, check, deploy
 from beans.local import run_pipeline
 from beans.pipeline import compile_pipeline, digest
 from beans.report import render_markdown, render_text
-from beans.settings import Settings, SettingsError, read_settings
+from beans.settings import PipelineSettings, SettingsError, read_settings
 from beans.synthetic import generate
 from beans.vertex import SCOPE, Vertex, VertexError
 
@@ -141,7 +141,7 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
-def _vertex(settings: Settings) -> Vertex:
+def _vertex(settings: PipelineSettings) -> Vertex:
     try:
         credentials, _ = google.auth.default([SCOPE])
     except DefaultCredentialsError as error:

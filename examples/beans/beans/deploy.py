@@ -13,13 +13,15 @@ from typing import Any
 from kfp.registry import RegistryClient
 
 from beans.pipeline import NAME
-from beans.settings import Settings
+from beans.settings import PipelineSettings
 from beans.vertex import Vertex, VertexError, upload_template
 
 COMPILED = Path(__file__).parent.parent / "compiled" / "beans.yaml"
 
 
-def deploy(settings: Settings, registry: RegistryClient, vertex: Vertex, say: Callable[[str], None]) -> str:
+def deploy(
+    settings: PipelineSettings, registry: RegistryClient, vertex: Vertex, say: Callable[[str], None]
+) -> str:
     """Uploads the template, lets the schedule run it, and returns its address. Repeating it changes nothing.
 
     Raises VertexError; the schedule then still runs what it ran before.
@@ -44,7 +46,9 @@ def deploy(settings: Settings, registry: RegistryClient, vertex: Vertex, say: Ca
     return template
 
 
-def check(settings: Settings, vertex: Vertex, limit: float, pause: float, say: Callable[[str], None]) -> None:
+def check(
+    settings: PipelineSettings, vertex: Vertex, limit: float, pause: float, say: Callable[[str], None]
+) -> None:
     """Runs what the environment's schedule runs, and waits for its end, `limit` seconds at most.
 
     The pipeline measures its model itself and fails if it is not good enough. Raises VertexError.
@@ -61,17 +65,17 @@ def check(settings: Settings, vertex: Vertex, limit: float, pause: float, say: C
         raise VertexError(f"{name} ended as {job['state']}: {reason}")
 
 
-def template_address(settings: Settings, version: str) -> str:
+def template_address(settings: PipelineSettings, version: str) -> str:
     """The address of a version of the pipeline in the environment's registry."""
     return f"{settings.registry}/{NAME}/{version}"
 
 
-def schedule_name(settings: Settings) -> str:
+def schedule_name(settings: PipelineSettings) -> str:
     """The display name of the environment's schedule."""
     return f"{NAME}-{settings.environment}"
 
 
-def job_request(settings: Settings, template: str) -> dict[str, Any]:
+def job_request(settings: PipelineSettings, template: str) -> dict[str, Any]:
     """A pipeline job as `projects.locations.pipelineJobs.create` takes it."""
     return {
         "displayName": f"{NAME}-{settings.environment}",
@@ -86,7 +90,7 @@ def job_request(settings: Settings, template: str) -> dict[str, Any]:
     }
 
 
-def _parent(settings: Settings) -> str:
+def _parent(settings: PipelineSettings) -> str:
     return f"projects/{settings.project}/locations/{settings.location}"
 
 

@@ -10,7 +10,7 @@ import requests
 from kfp.registry import RegistryClient
 
 from beans.deploy import COMPILED, check, deploy
-from beans.settings import FOLDER, Settings, SettingsError, read_settings
+from beans.settings import FOLDER, PipelineSettings, SettingsError, read_settings
 from beans.vertex import Vertex, VertexError
 
 
@@ -145,4 +145,4 @@ def test_an_unknown_environment_names_the_known_ones() -> None:
 
 def test_every_environment_has_settings() -> None:
     for environment in ("dev", "staging", "prod"):
-        assert isinstance(read_settings(environment), Settings)
+        assert isinstance(read_settings(environment), PipelineSettings)
