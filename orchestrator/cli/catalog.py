@@ -15,6 +15,7 @@ from orchestrator.cli.options import JsonOptions, json_option, with_options
 Examples:
   infra catalog list            all templates
   infra catalog show service    what one asks
+  infra catalog entities        the stacks for Backstage
 """
 )
 def command() -> None:
@@ -109,4 +110,39 @@ def show(app: App, options: CatalogShowOptions) -> int:
         default = str(question["default"]) if "default" in question else "(none)"
         table.add_row(Text(name), Text(default), Text(str(question.get("help", "")), style="dim"))
     print_pieces(app, iter([table]))
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogEntitiesOptions(JsonOptions):
+    """The options of `infra catalog entities`."""
+
+    prints: bool
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra catalog entities            writes catalog-info.yaml
+  infra catalog entities --print
+"""
+)
+@click.option("--print", "prints", is_flag=True, help="Print the file and do not write it.")
+@json_option
+@with_options(CatalogEntitiesOptions)
+def entities(app: App, options: CatalogEntitiesOptions) -> int:
+    """Write the stacks as entities of Backstage into catalog-info.yaml: owners by CODEOWNERS, dependencies.
+
+    `infra new` keeps the file up to date from then on.
+    """
+    from orchestrator.catalog.entities import ENTITIES_FILE, render_entities, write_entities
+
+    project = app.project()
+    if not options.prints:
+        write_entities(project)
+    if options.as_json:
+        return app.emit(
+            "catalog entities", file=ENTITIES_FILE, entities=len(project.stacks), written=not options.prints
+        )
+    app.write(render_entities(project) if options.prints else ENTITIES_FILE)
     return 0

@@ -142,7 +142,9 @@ def service(app: App, options: NewStackOptions) -> int:
 
 def _create(app: App, kind: TemplateKind, options: NewStackOptions) -> int:
     from orchestrator.catalog.creation import CreationRequest, render_stacks, write_files
+    from orchestrator.catalog.entities import is_written_by_us, write_entities
     from orchestrator.catalog.entries import find_entry
+    from orchestrator.repository.loading import load
 
     project = app.project(needs_stacks=False)
     entry = find_entry(project, options.template or kind)
@@ -159,6 +161,8 @@ def _create(app: App, kind: TemplateKind, options: NewStackOptions) -> int:
     )
     if not options.dry_run:
         write_files(project.root, files)
+        if is_written_by_us(project.root):
+            write_entities(load(project.root))
     if options.as_json:
         return app.emit(f"new {kind}", template=entry.name, files=sorted(files), written=not options.dry_run)
     for path in sorted(files):
