@@ -56,7 +56,7 @@ def command(app: App, options: AdoptOptions) -> int:
         if not options.everything:
             stacks = session.context.select(options.stacks, app.cwd)
         stacks, _ = narrow(app, session.context.project, options, stacks)
-        session.context.project.require(stacks)
+        session.context.project.require_some(stacks)
         recorder = LedgerRecorder(session, "adopt", RecorderOptions(), PlanOptions())
         report, unmanaged = adopt(session, recorder, stacks, dry_run=options.dry_run)
         if app.json:

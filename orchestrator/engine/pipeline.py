@@ -227,7 +227,9 @@ def _plan_stack_of(session: Session, stack: Stack, request: RunRequest) -> Stack
     """The stack's plan; in a rollout that of its interrupted apply, and with the exceptions requested."""
     rollout = request.rollout
     if rollout is None:
-        earlier = request.reuse.find(stack) if request.reuse else None
+        # An earlier plan knows nothing of a stack that has come to the same state since.
+        is_alone = not session.context.project.state_conflicts(stack)
+        earlier = request.reuse.find(stack) if request.reuse and is_alone else None
         if earlier is not None:
             return earlier
         planned = plan_stack(session, stack, request.options, inspect=request.inspect)

@@ -85,6 +85,7 @@ def _plan(
     is_detached: bool,
 ) -> StackPlan:
     context = session.context
+    context.project.require_own_state(stack)
     terraform = session.terraform
     terraform.binary_of(stack)
     if session.hooks:

@@ -268,6 +268,20 @@ class Project:
             if finding.severity == "error":
                 raise _as_error(finding)
 
+    def require_some(self, stacks: Iterable[str]) -> None:
+        """The same, but stacks that share a state stop only where there are no others.
+
+        Their plans refuse them (`require_own_state`), and the others go on.
+        """
+        ids = dict.fromkeys(stacks)
+        sound = [id_ for id_ in ids if not self.state_conflicts(self.stacks[id_])]
+        self.require(sound or ids)
+
+    def require_own_state(self, stack: Stack) -> None:
+        """Raise ProjectError for a stack that shares its state with another one."""
+        for finding in self.state_conflicts(stack):
+            raise _as_error(finding)
+
     def missing_var_files(self, stack: Stack) -> list[Finding]:
         """The errors of variable files that infra.yaml names and that do not exist.
 

@@ -263,6 +263,18 @@ def test_two_stacks_on_one_state_are_refused(place: Remembered) -> None:
     assert place.objects() == []
 
 
+def test_two_stacks_on_one_state_stop_only_themselves(place: Remembered) -> None:
+    fixed = UPSTREAM.replace("{}", '{\n    bucket = "states"\n    prefix = "dev/state/net"\n  }', 1)
+    place.repo.commit(
+        {"infra/envs/dev/twin/main.tf": fixed, "infra/envs/dev/other/main.tf": UPSTREAM}, "A twin"
+    )
+    ran = place.infra("apply", "dev/*", "--auto-approve", "--json", code=3)
+    results = ran.results
+    assert (results["dev/net"], results["dev/twin"], results["dev/other"]) == ("failed", "failed", "applied")
+    assert "shares its state with dev/net" in ran.stack("dev/twin")["reason"]
+    assert not [name for name in place.objects() if name.startswith("dev/state/net")]
+
+
 @pytest.mark.applied("dev/net")
 def test_doctor_tells_what_was_cut_off(place: Remembered) -> None:
     checks = {check["name"]: check for check in place.infra("doctor", "--json", code=None).document["checks"]}

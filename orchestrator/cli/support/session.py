@@ -226,7 +226,7 @@ def make_run_request(
         stacks = changes.ids
         dependents = changes.dependents if with_dependents else {}
     stacks, dependents = narrow(app, context.project, options, stacks, dependents)
-    context.project.require((*stacks, *dependents))
+    context.project.require_some((*stacks, *dependents))
     promotes = pending or options.everything
     rules = rules_of_trunk(context.project)
     return RunRequest(

@@ -396,7 +396,7 @@ def find_pending(
     dependents = {
         id_: of for id_, of in all_dependents.items() if id_ in stacks and (only is None or id_ in only)
     }
-    memory.project.require((*pending, *dependents))
+    memory.project.require_some((*pending, *dependents))
     return pending, RunRequest(tuple(pending), dependents=dependents)
 
 
