@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # A run waits no longer than this for its telemetry, in seconds.
 MOST_WAIT = 2.0
+# The name of the thread that sends it.
+THREAD = "telemetry"
 _INSTALL = "It needs the extra `telemetry`: pip install 'infra-orchestrator[telemetry]'."
 
 
@@ -53,7 +55,7 @@ def export(
             # Whatever a collector answers, the run is what counts.
             problems.append(f"Telemetry was not sent: {type(error).__name__}.")
 
-    thread = threading.Thread(target=work, name="telemetry", daemon=True)
+    thread = threading.Thread(target=work, name=THREAD, daemon=True)
     thread.start()
     thread.join(wait)
     if thread.is_alive():

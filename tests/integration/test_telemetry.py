@@ -7,7 +7,7 @@ import pytest
 from orchestrator.telemetry.settings import ENDPOINT
 from orchestrator.telemetry.spans import TraceParent
 from tests.support.cli import Infra
-from tests.support.collector import Collector, attributes_of
+from tests.support.collector import Collector, attributes_of, wait_for_senders
 from tests.support.recorded_stack import UPSTREAM, Remembered
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -29,6 +29,7 @@ def test_an_apply_is_a_trace_and_its_record_names_it(
         more = {ENDPOINT: collector.url, "TRACEPARENT": PARENT}
         infra = Infra(place.repo.root, {**place.infra.env, **more})
         ran = infra("apply", "dev/net", "--auto-approve", "--json", code=0)
+        wait_for_senders()
     spans = collector.spans
     run, stack, apply = (spans[name] for name in ("RUN infra apply", "dev/net", "terraform apply"))
     assert run.trace_id.hex() == PARENT.split("-")[1]

@@ -12,6 +12,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from orchestrator.telemetry.export import THREAD
+
 _REQUESTS: dict[str, Any] = {
     "/v1/traces": ExportTraceServiceRequest,
     "/v1/metrics": ExportMetricsServiceRequest,
@@ -96,6 +98,16 @@ class Collector:
             for scope in resource.scope_logs
             for record in scope.log_records
         ]
+
+
+def wait_for_senders() -> None:
+    """Wait for telemetry that a run in this process has not waited for.
+
+    Its retries use the global random numbers, and on a busy machine it takes longer than a run waits.
+    """
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            thread.join()
 
 
 def attributes_of(item: Any) -> dict[str, Any]:
