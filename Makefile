@@ -8,6 +8,8 @@ VENV ?= .venv
 # Tests run side by side on this many processes: more than cores, since they wait for programs part of the time,
 # and no more than that: each process imports and collects all tests, which takes it several seconds.
 JOBS ?= 3
+# Temporary folders of the tests are in memory where the machine has a file system for that; TMPDIR says another.
+IN_MEMORY = TMPDIR=$$($(BIN)/python -m tests.support.memory_folder)
 # `newest` ignores the lock files: whether infra works with what was released since, or where they have no wheel.
 PINS ?= locked
 
@@ -39,11 +41,13 @@ gallery: $(VENV)/.dev ## Make the pictures of docs/gallery.md and docs/portal.md
 	@$(BIN)/python -m tests.support.gallery && $(BIN)/python -m tests.support.portal_pictures
 
 test: $(VENV)/.dev $(VENV)/.tools ## Run the tests.
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not soak and not real and not portal" --durations=20 --durations-min=1
+	@$(IN_MEMORY) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal \
+	  -m "not soak and not real and not portal" --durations=20 --durations-min=1
 
 coverage: $(VENV)/.dev $(VENV)/.tools ## Run the tests, and print how much of each branch they cover; a third slower.
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal -m "not soak and not real and not portal"; status=$$?; \
+	@$(IN_MEMORY) $(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal \
+	  -m "not soak and not real and not portal"; status=$$?; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
 
 # The accessibility checks of axe-core run in the page itself.
