@@ -75,10 +75,9 @@ from orchestrator.terraform.version import ConstraintError, constraint_of_versio
 from tests.support import environment_results, reviews
 from tests.support.github_answers import SEEDS as ANSWERS
 from tests.support.github_answers import ScriptedClient
+from tests.support.memory_folder import SHARED_MEMORY
 from tests.support.memory_storage import MemoryStorage
 
-# A disk in memory, where there is one: each input may be a file.
-MEMORY = Path("/dev/shm")
 PLANS = Path(__file__).parents[1] / "data" / "plans"
 MASKER = Masker()
 # Larger plans have nothing that small ones lack.
@@ -317,7 +316,10 @@ class _Files:
     """Readers of files, each in a folder that lives as long as this process."""
 
     def __init__(self) -> None:
-        self._folder = TemporaryDirectory(prefix="fuzz-", dir=MEMORY if MEMORY.is_dir() else None)
+        # In memory where that can be: each input may be a file.
+        self._folder = TemporaryDirectory(
+            prefix="fuzz-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
+        )
         self.root = Path(self._folder.name)
 
     def report(self, data: bytes) -> None:
