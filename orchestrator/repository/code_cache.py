@@ -82,14 +82,14 @@ class CodeCache:
     def _read(self) -> dict[bytes, bytes]:
         """The lines by key; nothing where the file is not whole, not of this version or not ours alone."""
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with open(self._path, "rb", opener=_open_no_link) as file:
+                status = os.fstat(file.fileno())
+                if not _is_private(status) or status.st_size > self._max_bytes + 1024:
+                    return {}
+                head, _, body = file.read().partition(b"\n")
         except OSError:
+            # Not there, a folder, or a disk that fails.
             return {}
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not _is_private(status) or status.st_size > self._max_bytes + 1024:
-                return {}
-            head, _, body = file.read().partition(b"\n")
         if head + b"\n" != self._head(body):
             return {}
         return dict(line.split(b" ", 1) for line in body.splitlines())
@@ -99,6 +99,10 @@ def entry_key(kind: str, *parts: str) -> str:
     """The key of what `parts` decide, as 64 hexadecimal digits."""
     text = "\n".join((kind, *parts))
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _is_private(status: os.stat_result) -> bool:

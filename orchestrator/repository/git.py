@@ -256,15 +256,18 @@ class Repository:
     def working_tree(self) -> Tree:
         """Every file that Git tracks or would track, with uncommitted changes."""
         index = git_output.read_index(
-            self._bytes("ls-files", "-z", "-t", "-s", "-c", "-m", "-d", "-o", "--exclude-standard")
+            self._bytes("ls-files", "-z", "-v", "-s", "-c", "-m", "-d", "-o", "--exclude-standard")
         )
         files = []
-        for path in sorted(index.changed):
+        present = {path for path in index.unwatched if os.path.lexists(self.root / path)}
+        for path in sorted(index.changed | present):
             full = self.root / path
             if full.is_symlink():
                 index.links[path] = str(full.readlink())
             elif full.is_file():
                 files.append(path)
+        for path in present:
+            index.ids.pop(path, None)
         index.ids.update(zip(files, self._hash(files), strict=True))
         read = self._working_reader(index.ids)
         empty = [path for path in index.submodules if not _has_entries(self.root / path)]

@@ -21,12 +21,17 @@ CONVERTING = frozenset({"crlf", "eol", "filter", "ident", "text", "working-tree-
 
 @dataclass
 class Listing:
-    """Files by path: object ids, links' object ids, submodules' commits, and names still to be looked at."""
+    """Files by path: object ids, links' object ids, submodules' commits, and names still to be looked at.
+
+    `unwatched` are files whose changes Git was told not to look for (`git update-index --assume-unchanged` or
+    `--skip-worktree`): where one is there, it may differ from its id.
+    """
 
     ids: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     submodules: dict[str, str] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
+    unwatched: set[str] = field(default_factory=set)
 
 
 def entries(listed: bytes) -> Iterator[str]:
@@ -40,7 +45,7 @@ def untracked(listed: bytes) -> Iterator[str]:
 
 
 def read_index(listed: bytes) -> Listing:
-    """`git ls-files -z -t -s -c -m -d -o`: links and files that differ from the index are in `changed`."""
+    """`git ls-files -z -v -s -c -m -d -o`: links and files that differ from the index are in `changed`."""
     listing = Listing()
     deleted: set[str] = set()
     for entry in entries(listed):
@@ -51,7 +56,7 @@ def read_index(listed: bytes) -> Listing:
             continue
         stage, _, path = rest.partition("\t")
         mode, object_id, _ = stage.split(" ")
-        if tag == "R":
+        if tag.upper() == "R":
             deleted.add(path)
         elif mode == SUBMODULE:
             listing.submodules[path] = object_id
@@ -59,6 +64,9 @@ def read_index(listed: bytes) -> Listing:
             listing.changed.add(path)
         else:
             listing.ids[path] = object_id
+            # `-v` has small letters for files that count as unchanged.
+            if tag == "S" or tag.islower():
+                listing.unwatched.add(path)
     listing.changed -= deleted
     for path in deleted | listing.changed:
         listing.ids.pop(path, None)

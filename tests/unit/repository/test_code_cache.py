@@ -123,6 +123,34 @@ def test_what_git_converts_is_read_as_it_is_checked_out(make_repo: MakeRepo) -> 
     assert not Repository.open(repo.root).working_tree().has_bytes_of_id(MAIN)
 
 
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_a_changed_file_that_git_was_told_not_to_look_at_is_parsed(
+    make_repo: MakeRepo, monkeypatch: pytest.MonkeyPatch, flag: str
+) -> None:
+    monkeypatch.setattr("orchestrator.repository.git.MANY_FILES", 1)
+    repo = make_repo(FILES)
+    before = _facts(_code_of(repo, _cache(repo)))
+    repo.git("update-index", flag, MAIN, f"{STACK}/x.auto.tfvars")
+    repo.write({MAIN: 'variable "p" {\n  default = "three"\n}\n', f"{STACK}/x.auto.tfvars": 'p = "four"\n'})
+    parsed = _facts(_code_of(repo, None))
+    assert parsed != before
+    assert _facts(_code_of(repo, _cache(repo))) == parsed
+    (repo.root / MAIN).unlink()
+    (repo.root / MAIN).symlink_to("x.auto.tfvars")
+    tree = Repository.open(repo.root).working_tree()
+    assert (MAIN in tree.links, MAIN in tree.ids) == (True, False)
+
+
+def test_a_file_that_a_sparse_checkout_leaves_out_is_read_from_git(make_repo: MakeRepo) -> None:
+    repo = make_repo(FILES)
+    before = Repository.open(repo.root).working_tree()
+    repo.git("update-index", "--skip-worktree", MAIN)
+    (repo.root / MAIN).unlink()
+    tree = Repository.open(repo.root).working_tree()
+    assert tree.ids == before.ids
+    assert tree.read(MAIN) == FILES[MAIN].encode()
+
+
 def _truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
@@ -146,7 +174,12 @@ def _of_another_version(path: Path) -> None:
     path.write_bytes(b"%b %b %b\n" % (form, identity[::-1], digest) + body)
 
 
-@pytest.mark.parametrize("spoil", [_truncated, _edited, _of_others, _linked, _of_another_version])
+def _a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [_truncated, _edited, _of_others, _linked, _a_folder, _of_another_version])
 def test_a_file_that_is_not_ours_counts_as_none(make_repo: MakeRepo, spoil: Any) -> None:
     repo = make_repo(FILES)
     parsed = _facts(_code_of(repo, _cache(repo)))
