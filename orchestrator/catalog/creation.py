@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.atomic_files import path_below, write_below
 from orchestrator.catalog.entries import CatalogEntry, template_folder
 from orchestrator.catalog.record import RECORD_FILE, TemplateRecord, hash_file
 from orchestrator.catalog.reference_modules import missing_modules
@@ -82,12 +83,15 @@ def render_stacks(project: Project, request: CreationRequest) -> dict[str, bytes
 
 
 def write_files(root: Path, files: Mapping[str, bytes]) -> None:
-    """Writes new files below a folder; StateError when that fails."""
+    """Writes new files below a folder; StateError when that fails.
+
+    Raises ProjectError before anything is written where a link leads out of the folder.
+    """
+    for path in files:
+        path_below(root, path)
     for path, data in files.items():
-        target = root / path
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+            write_below(root, path, data)
         except OSError as error:
             raise StateError(
                 f"{path} cannot be written: {error.strerror}.", advice="Who owns the folder?"

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from orchestrator.atomic_files import write_below
 from orchestrator.errors import ProjectError, StateError, UsageError
 from orchestrator.forge.owners import Owners, is_team, read_owners
 from orchestrator.repository.model import Project, Stack
@@ -92,6 +93,6 @@ def write_entities(project: Project) -> None:
             advice="`infra catalog entities --print` shows what to put into it.",
         )
     try:
-        path.write_text(render_entities(project), encoding="utf-8")
+        write_below(project.root, ENTITIES_FILE, render_entities(project).encode())
     except OSError as error:
         raise StateError(f"{ENTITIES_FILE} cannot be written: {error.strerror}.") from error

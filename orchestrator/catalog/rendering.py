@@ -130,6 +130,11 @@ def _read_files(request: RenderRequest, folder: Path) -> dict[str, bytes]:
                 f"The template {request.template} makes a link, {name}.",
                 advice="Templates make files only.",
             )
+        if not name.isprintable() or any(part.casefold() == ".git" for part in name.split("/")):
+            raise TemplateRenderError(
+                f"The template {request.template} makes {name!r}.",
+                advice="Names are printable, and no part of a path is `.git`.",
+            )
         if path.is_file():
             files[name] = path.read_bytes()
     return files

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.atomic_files import path_below, write_below
 from orchestrator.catalog.entries import CatalogEntry, find_entry, template_folder
 from orchestrator.catalog.record import RECORD_FILE, TemplateRecord, hash_file, parse_record
 from orchestrator.catalog.rendering import Rendering, RenderRequest, read_questions, render_template
@@ -98,7 +99,7 @@ def _merge_folder(
     for name in sorted({*base.files, *newest.files}):
         path = posixpath.join(folder, name)
         before, after = base.files.get(name), newest.files.get(name)
-        current = _read(project.root / path)
+        current = _read(project.root, path)
         if before == after or current == after:
             continue
         if current == before:
@@ -118,20 +119,21 @@ def _merge_folder(
     return FolderUpdate(folder, entry.name, record.version, entry.version, files, tuple(conflicts))
 
 
-def _read(path: Path) -> bytes | None:
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise ProjectError(f"{path.name} is not a regular file.", advice=f"Look at {path}.")
-    return path.read_bytes() if path.exists() else None
+def _read(root: Path, path: str) -> bytes | None:
+    """The bytes of a file, None where there is none; ProjectError where no update may write."""
+    real = path_below(root, path)
+    if (root / path).is_symlink() or (real.exists() and not real.is_file()):
+        raise ProjectError(f"{path} is not a regular file.", advice=f"Look at {root / path}.")
+    return real.read_bytes() if real.exists() else None
 
 
 def write_update(root: Path, update: FolderUpdate) -> None:
     """Writes what an update changes."""
     for path, data in update.files.items():
         if data is None:
-            (root / path).unlink()
+            path_below(root, path).unlink()
         else:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_bytes(data)
+            write_below(root, path, data)
 
 
 def merge_contents(project: Project) -> Merge:

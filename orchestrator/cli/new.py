@@ -212,6 +212,8 @@ def update(app: App, options: NewUpdateOptions) -> int:
     start = (app.cwd / options.path).resolve()
     if not start.is_relative_to(project.root):
         raise UsageError(f"{options.path} is outside the project.", advice="Name a folder of the project.")
+    if not start.is_dir():
+        raise UsageError(f"There is no folder {options.path}.", advice="Name a folder of the project.")
     below = start.relative_to(project.root).as_posix()
     folders = find_records(project, "" if below == "." else below)
     updates = list(

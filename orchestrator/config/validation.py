@@ -47,6 +47,9 @@ _PATTERNS = {
     "names": "must be one word of letters, digits, - and _",
     "bucket": "must be the name of a bucket; it may hold {environment}",
     "prefix": "must be a folder such as teams/shop: letters, digits, `.`, `_` and `-` between slashes",
+    "catalog": "must be a name of lower-case letters, digits and single hyphens, such as queue",
+    "commit": "must be the full id of a commit, 40 or 64 hexadecimal digits",
+    "git": "must be the address of a Git repository by https, ssh or file, without credentials",
     "environments": "must be a name that can be a folder: without spaces, /, commas and wildcards",
 }
 # Keys that hold the name of a variable: what stands there instead may be its value.
@@ -120,9 +123,9 @@ def _words(document: Document, path: Path, details: ErrorDetails) -> tuple[str, 
 
 
 def _kind_of_name(names: list[str]) -> str:
-    return (
-        names[0] if len(names) == 2 and names[0] in ("environments", "notify") else names[-1] if names else ""
-    )
+    if len(names) == 2 and names[0] in ("catalog", "environments", "notify"):
+        return names[0]
+    return names[-1] if names else ""
 
 
 def _got(document: Document, path: Path, value: object) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from orchestrator.atomic_files import write_text
+from orchestrator.atomic_files import path_below, write_text
 from orchestrator.config import DEFAULT_WORKSPACE, FILE_NAME, Config
 from orchestrator.errors import GitError, UsageError
 from orchestrator.forge.factory import portal_host, render_workflows, workflow_folder
@@ -200,7 +200,7 @@ def write_files(
     """Write what is missing; what is there and differs only with `force`. With `dry` nothing is written."""
     done = []
     for name, text in sorted(files.items()):
-        path = root / name
+        path = path_below(root, name)
         existing = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
         state: State = "unchanged" if existing == text else "written"
         if existing is not None and existing != text and not force:

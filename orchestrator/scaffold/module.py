@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
-from orchestrator.atomic_files import write_text
+from orchestrator.atomic_files import write_below
 from orchestrator.errors import StateError, UsageError
 from orchestrator.quality.readme import inputs_table, outputs_table
 from orchestrator.repository.hcl import read
@@ -135,7 +134,7 @@ def new_module(project: Project, name: str) -> NewModule:
     files = contents(name, roots.modules.name)
     try:
         for file, text in files.items():
-            _write(folder / file, text)
+            write_below(project.root, str(path / file), text.encode())
     except OSError as error:
         raise StateError(
             f"{path} cannot be written: {error.strerror}.", advice="Who owns the folder?"
@@ -160,8 +159,3 @@ def contents(name: str, folder: str) -> dict[str, str]:
         "examples/minimal/main.tf": EXAMPLE.format(label=label),
         f"tests/{label}.tftest.hcl": TEST.replace("LABEL", label),
     }
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.atomic_files import write_private, write_text
+from orchestrator.atomic_files import path_below, write_private, write_text
+from orchestrator.errors import ProjectError
 
 
 def test_a_new_file_and_its_permissions(tmp_path: Path) -> None:
@@ -55,3 +56,19 @@ def test_where_nothing_can_be_written_no_draft_stays(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         write_private(tmp_path / "folder", b"text")
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_path_leads_neither_out_of_the_folder_nor_into_git(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "real").mkdir(parents=True)
+    (root / ".git").mkdir()
+    (root / "out").symlink_to(tmp_path)
+    (root / "file").symlink_to(tmp_path / "not there")
+    (root / "hooks").symlink_to(".git/hooks")
+    (root / "inside").symlink_to("real")
+    (root / "loop").symlink_to("loop")
+    assert path_below(root, "inside/a.tf") == root / "real/a.tf"
+    for path in ("out/a.tf", "file", "../a.tf", "/etc/a.tf", "hooks/pre-commit", ".GIT/config", "loop"):
+        with pytest.raises(ProjectError) as caught:
+            path_below(root, path)
+        assert caught.value.file == path

@@ -211,6 +211,59 @@ def test_conflicts_stay_as_markers_and_nothing_is_lost(repo: Repo, infra: Infra)
     assert (repo.root / "infra/envs/dev/q/old.txt").read_text() == "mine\n"
 
 
+@pytest.mark.parametrize("change", ["write", "delete"])
+def test_no_link_leads_an_update_out_of_the_repository(
+    repo: Repo, infra: Infra, tmp_path: Path, change: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    updated_repo(repo, infra, **{"files/sub/a.txt": "a\n"})
+    infra("new", "update", code=0)
+    repo.commit(message="updated")
+    if change == "write":
+        repo.write({"templates/queue/files/sub/b.txt": "b\n"})
+    else:
+        (repo.root / "templates/queue/files/sub/a.txt").unlink()
+    folder = repo.root / "infra/envs/dev/q/sub"
+    (folder / "a.txt").rename(outside / "a.txt")
+    folder.rmdir()
+    folder.symlink_to(outside)
+    repo.commit(message="a link, and a newer template")
+    for words in ((), ("--dry-run",)):
+        assert "leads out of the project" in infra("new", "update", *words, code=3).err
+    assert {path.name: path.read_text() for path in outside.iterdir()} == {"a.txt": "a\n"}
+    assert repo.status == ""
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ("infra/envs/prod", ("stack", "jobs", "--template", "queue", "--data", "owner=ada")),
+        ("infra/modules", ("module", "jobs")),
+    ],
+)
+def test_nothing_new_is_made_where_a_link_leads_out(
+    repo: Repo, infra: Infra, tmp_path: Path, link: str, words: tuple[str, ...]
+) -> None:
+    outside = tmp_path / "outside"
+    folder = repo.root / link
+    if folder.exists():
+        folder.rename(outside)
+    else:
+        outside.mkdir()
+    folder.symlink_to(outside)
+    infra("new", *words, code=3)
+    assert not (outside / "jobs").exists()
+    assert not (repo.root / "infra/envs/dev/jobs").exists()
+
+
+def test_an_update_of_a_folder_that_is_not_there_is_a_mistake(infra: Infra) -> None:
+    assert (
+        "There is no folder infra/envs/dev/nowhere"
+        in infra("new", "update", "infra/envs/dev/nowhere", code=3).err
+    )
+
+
 def test_a_template_of_another_repository_is_read_at_its_commit(
     make_repo: MakeRepo, repo: Repo, infra: Infra
 ) -> None:
@@ -228,8 +281,8 @@ def test_a_template_of_another_repository_is_read_at_its_commit(
     ("entry", "message"),
     [
         ("{git: 'https://example.com/x.git'}", "`git` needs `commit`"),
-        ("{git: 'https://example.com/x.git', commit: main}", "commit"),
-        ("{git: 'ext::sh -c touch', commit: " + "a" * 40 + "}", "git"),
+        ("{git: 'https://example.com/x.git', commit: main}", "must be the full id of a commit"),
+        ("{git: 'ext::sh -c touch', commit: " + "a" * 40 + "}", "must be the address of a Git repository"),
         ("{git: '--upload-pack=x', commit: " + "a" * 40 + "}", "git"),
         ("{git: 'ssh://-oProxyCommand=x/y', commit: " + "a" * 40 + "}", "git"),
         ("{git: 'https://user:secret@example.com/x.git', commit: " + "a" * 40 + "}", "git"),
@@ -241,6 +294,11 @@ def test_sources_that_can_move_or_run_programs_are_refused(entry: str, message: 
     with pytest.raises(ConfigError) as caught:
         load_text(f"catalog:\n  x: {entry}\n")
     assert message in str([caught.value.message, caught.value.key, *caught.value.others])
+
+
+def test_the_form_of_a_template_s_name_is_explained() -> None:
+    with pytest.raises(ConfigError, match="must be a name of lower-case letters"):
+        load_text("catalog:\n  Queue: {folder: templates/queue}\n")
 
 
 def test_the_catalogue_is_listed(infra: Infra) -> None:
@@ -274,6 +332,10 @@ def test_templates_of_the_package_have_numbers_and_samples(name: str) -> None:
         ("_subdirectory: ../..\n", {}),
         ("x: !include /etc/*.yml\n", {}),
         ("", {"y.jinja": "{{ nothing.of_it }}"}),
+        # A repository in a stack's folder: git would run programs that its config names.
+        ("_subdirectory: f\n", {'f/{{ ".git" }}/config': "x"}),
+        ("_subdirectory: f\n", {'f/{{ ".GIT" }}/config': "x"}),
+        ("", {"b/{{ 'a\\nb' }}.tf": "x"}),
     ],
 )
 def test_a_template_reaches_nothing_outside_its_folder(

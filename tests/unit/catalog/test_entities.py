@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -92,3 +93,11 @@ def test_two_stacks_of_one_name_are_refused(make_repo: MakeRepo) -> None:
     files = {**FILES, "infra/envs/prod/team-a/app/main.tf": STACK}
     ran = Infra(make_repo(files).root, {})("catalog", "entities", code=3)
     assert re.search(r"prod/team.a/app and prod/team.a/app have one name", ran.err)
+
+
+def test_no_link_leads_the_file_out_of_the_project(make_repo: MakeRepo, tmp_path: Path) -> None:
+    repo = make_repo(FILES)
+    outside = tmp_path / "outside.yaml"
+    (repo.root / "catalog-info.yaml").symlink_to(outside)
+    assert "leads out of the project" in Infra(repo.root, {})("catalog", "entities", code=3).err
+    assert not outside.exists()

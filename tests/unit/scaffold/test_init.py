@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from orchestrator.errors import UsageError
-from orchestrator.scaffold.init import check_names
+from orchestrator.errors import ProjectError, UsageError
+from orchestrator.scaffold.init import check_names, write_files
 
 
 @pytest.mark.parametrize("bucket", ["acme-state", "a.b.example", "a1_2", ""])
@@ -35,3 +37,13 @@ def test_no_branch(trunk: str) -> None:
 def test_nobody(owner: str) -> None:
     with pytest.raises(UsageError, match="is nobody whom CODEOWNERS can name"):
         check_names("", None, ["@olga", owner])
+
+
+def test_nothing_is_written_where_a_link_leads_out_of_the_project(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    root.mkdir()
+    outside.mkdir()
+    (root / ".github").symlink_to(outside)
+    with pytest.raises(ProjectError, match="leads out of the project"):
+        write_files(root, {".github/workflows/infra-plan.yml": "on: push\n"})
+    assert not any(outside.iterdir())
