@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from orchestrator.engine.origin import Origin
 from orchestrator.engine.ports import FinishedItem, Progress
@@ -137,9 +136,7 @@ class RunRecorder:
             return
         end = self._clock()
         start = max(self._start, end - _ns(done.seconds))
-        resources: tuple[Span, ...] = ()
-        if command.files is not None:
-            resources = tuple(self._resources(_lines(command.files / command.stdout_name), start))
+        resources = tuple(self._resources(done.stdout.splitlines())) if command.changes_state else ()
         with self._lock:
             task = self._tasks.setdefault(stack, _Task(start))
             task.start = min(task.start, start)
@@ -201,17 +198,14 @@ class RunRecorder:
             tuple(self._links),
         )
 
-    def _resources(self, lines: Iterable[bytes], since: int) -> Iterable[Span]:
-        """The resources that an apply changed, by its journal; `since` leaves out earlier applies in it."""
+    def _resources(self, lines: Iterable[bytes]) -> Iterable[Span]:
+        """The resources that an apply changed, by its journal."""
         begun: dict[str, int] = {}
         for line in lines:
             try:
                 event = read_object(line)
                 moment = _ns(datetime.fromisoformat(str(event.get("@timestamp"))).timestamp())
             except ValueError:
-                continue
-            # A journal counts in microseconds at least: the start of the process is not later than its lines.
-            if moment < since - _ns(1.0):
                 continue
             hook = mapping(event.get("hook"))
             resource = mapping(hook.get("resource"))
@@ -260,13 +254,6 @@ def _task_span(stack: str, task: _Task, run: str, now: int) -> Span:
         tuple(step.span() for step in steps),
         logs=(SpanLog(end, severity, text),),
     )
-
-
-def _lines(journal: Path) -> list[bytes]:
-    try:
-        return journal.read_bytes().splitlines()
-    except OSError:
-        return []
 
 
 def _ns(seconds: float) -> int:

@@ -49,19 +49,19 @@ def test_a_run_has_environments_stacks_commands_and_resources(tmp_path: Path) ->
     clock = SteppedClock()
     recorder = _recorder(clock)
     journal = [
-        _event(1, "apply_start", "google_x.old"),
-        _event(2, "apply_complete", "google_x.old"),
         _event(11, "apply_start", 'google_x.a["hunter2"]'),
         _event(12, "apply_complete", 'google_x.a["hunter2"]'),
         _event(12, "apply_start", "google_x.b"),
         _event(13, "apply_errored", "google_x.b"),
         '{"torn',
     ]
-    (tmp_path / "journal.jsonl").write_text("\n".join(journal))
     clock.seconds += 10
     recorder.began("dev/net")
     clock.seconds += 4
-    recorder.trace(_command("apply of dev/net", tmp_path), Completed(("terraform",), 1, b"", b"", 4.0))
+    recorder.trace(
+        _command("apply of dev/net", tmp_path),
+        Completed(("terraform",), 1, "\n".join(journal).encode(), b"", 4.0),
+    )
     recorder.ended(StackReport("dev/net", "dev", "failed", reason="google_x.b: quota"))
     recorder.ended(StackReport("prod/net", "prod", "skipped"))
     run = _span(recorder)
