@@ -6,13 +6,13 @@ import hashlib
 import hmac
 import ipaddress
 import socket
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from orchestrator.deadline import DeadlinePassedError, call_within
 from orchestrator.errors import ForgeError
 
 # Seconds: for one connection or answer, and for all of it.
@@ -49,30 +49,18 @@ def deliver(
     The address is a secret, since whoever knows it can post: no error contains it. Raises ForgeError.
     """
     _check_address(url, variable)
-    outcome: list[Exception | None] = []
-
-    def post() -> None:
-        try:
-            _post(url, variable, body, headers)
-            outcome.append(None)
-        except Exception as error:
-            outcome.append(error)
-
-    # A receiver that sends one byte at a time never reaches a socket's time limit.
-    thread = threading.Thread(target=post, name="notify", daemon=True)
-    thread.start()
-    thread.join(deadline)
-    if not outcome:
+    try:
+        call_within(deadline, lambda: _post(url, variable, body, headers), "notify")
+    except ForgeError:
+        raise
+    except DeadlinePassedError:
         raise ForgeError(
             f"The webhook of {variable} did not answer in {deadline:g} s.",
             advice="Check the address, and whether the service is slow.",
-        )
-    problem = outcome[0]
-    if isinstance(problem, ForgeError):
-        raise problem
-    if problem is not None:
+        ) from None
+    except Exception as error:
         raise ForgeError(
-            f"The webhook of {variable} cannot be reached: {type(problem).__name__}.",
+            f"The webhook of {variable} cannot be reached: {type(error).__name__}.",
             advice="Check the address, and what this machine may reach.",
         ) from None
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from orchestrator.deadline import DeadlinePassedError, call_within
 from orchestrator.telemetry.settings import enabled_signals, unsupported_protocol
 from orchestrator.telemetry.spans import Span, TraceParent
 
@@ -44,29 +44,22 @@ def export(
     protocol = unsupported_protocol(environ, signals)
     if protocol:
         return f"Telemetry was not sent: infra speaks http/protobuf, not {protocol}."
-    problems: list[str] = []
-
-    def work() -> None:
-        try:
-            problems.extend(_send(span, own, parent, signals, version))
-        except ImportError:
-            problems.append(f"Telemetry was not sent. {_INSTALL}")
-        except Exception as error:
-            # Whatever a collector answers, the run is what counts.
-            problems.append(f"Telemetry was not sent: {type(error).__name__}.")
-
-    thread = threading.Thread(target=work, name=THREAD, daemon=True)
-    thread.start()
-    thread.join(wait)
-    if thread.is_alive():
+    try:
+        refused = call_within(wait, lambda: _send(span, own, parent, signals, version), THREAD)
+    except DeadlinePassedError:
         return f"Telemetry was not sent within {wait:g} s."
-    return " ".join(problems)
+    except ImportError:
+        return f"Telemetry was not sent. {_INSTALL}"
+    except Exception as error:
+        # Whatever a collector answers, the run is what counts.
+        return f"Telemetry was not sent: {type(error).__name__}."
+    return f"The collector did not take the {' and '.join(refused)} of this run." if refused else ""
 
 
 def _send(
     span: Span, own: TraceParent, parent: TraceParent | None, signals: Sequence[str], version: str
-) -> Iterator[str]:
-    """Send each signal; yields what went wrong."""
+) -> list[str]:
+    """Send each signal; the signals that the collector did not take."""
     import requests
 
     # Its retries and refusals are told in one line of ours.
@@ -83,9 +76,7 @@ def _send(
         "metrics": lambda: _send_metrics(span, resource, http),
         "logs": lambda: _send_logs(logs, http),
     }
-    failed = [signal for signal in signals if not senders[signal]()]
-    if failed:
-        yield f"The collector did not take the {' and '.join(failed)} of this run."
+    return [signal for signal in signals if not senders[signal]()]
 
 
 def _resource(version: str) -> Resource:
