@@ -124,17 +124,22 @@ class Supervisor:
         on_second: Callable[[list[str]], int | None] = lambda running: None,
         on_first: Callable[[], None] = lambda: None,
     ) -> Iterator[None]:
-        """Within it, SIGINT and SIGTERM are ours. Only for the main thread.
+        """Within it, SIGINT, SIGTERM and SIGHUP are ours. Only for the main thread.
 
         The first one calls `interrupt`, then `on_first`. The second calls `kill`, then `on_second` with its
         list, and ends this process at once with the code that it returns; with None that is 7 if something
-        that changes state was ever started, else 130.
+        that changes state was ever started, else 130. A SIGHUP is never the second one: a terminal that is
+        closed sends several, of which the last ones are ignored. All are where they were before (`nohup`).
         """
 
         def handle(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGHUP:
+                before[number] = signal.SIG_IGN
             if not self._interrupted:
                 self.interrupt()
                 on_first()
+                return
+            if number == signal.SIGHUP:
                 return
             code: int | None = None
             try:
@@ -143,7 +148,10 @@ class Supervisor:
                 usual = Exit.PARTIAL if self._changed else Exit.INTERRUPTED
                 os._exit(usual if code is None else code)
 
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        before = {number: signal.signal(number, handle) for number in numbers}
         try:
             yield
         finally:

@@ -297,16 +297,32 @@ def test_after_an_interrupt_only_what_reads_is_killed(tmp_path: Path) -> None:
     assert (written.returncode, written.stdout, written.ended) == (0, b"saved\n", "interrupted")
 
 
-def test_one_signal_to_us_ends_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("numbers", [(signal.SIGTERM,), (signal.SIGHUP, signal.SIGHUP)])
+def test_one_signal_to_us_ends_in_order(tmp_path: Path, numbers: tuple[signal.Signals, ...]) -> None:
+    """A terminal that is closed sends SIGHUP more than once."""
     script = "trap 'echo released; exit 1' INT; touch started; for i in 1 2 3 4 5 6; do sleep 5 & wait; done"
     parent = parent_of(script, tmp_path, files=True)
     while not (tmp_path / "started").exists():
         time.sleep(0.01)
-    parent.send_signal(signal.SIGTERM)
+    for number in numbers:
+        parent.send_signal(number)
+        wait_for(tmp_path / "first")
     assert parent.wait(20) == 0
     assert (tmp_path / "first").exists()
     assert (tmp_path / "ended").read_text() == "interrupted 1"
     assert (tmp_path / "run" / "stdout").read_text() == "released\n"
+
+
+def test_an_ignored_hangup_stays_ignored() -> None:
+    """`nohup infra apply` goes on when the terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        supervisor = Supervisor()
+        with supervisor.handling_signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert not supervisor.interrupted
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(("files", "code"), [(True, 7), (False, 130)])

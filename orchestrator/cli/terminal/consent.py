@@ -59,7 +59,7 @@ class CommandConsent:
         destructive = [
             stack.id for stack in report.stacks if stack.is_destructive and stack.result == "changed"
         ]
-        self._confirm_plan(destructive, typed=bool(protected))
+        self._confirm_plan(destructive, typed=self._types_name(protected))
 
     def to_repair(self, stack: str, problems: Sequence[str], steps: Sequence[str]) -> None:
         """Prints problems and the steps that repair them; asks when there are steps."""
@@ -86,7 +86,8 @@ class CommandConsent:
             self.show(report)
             for environment in protected:
                 self.confirm_environment(environment, format_totals([report]))
-            self._confirm_plan([report.id] if report.is_destructive else [], typed=bool(protected))
+            destructive = [report.id] if report.is_destructive else []
+            self._confirm_plan(destructive, typed=self._types_name(protected))
 
     def confirm_environment(self, environment: str, totals: str = "") -> None:
         """A protected environment's name, typed or given with --confirm; the question repeats the totals."""
@@ -101,8 +102,15 @@ class CommandConsent:
         if answer != environment:
             raise BlockedError(f"{environment} was not confirmed; nothing was changed.")
 
+    def _types_name(self, protected: Sequence[str]) -> bool:
+        """Whether a name is typed after the plan was shown; one from `--confirm` was given before it."""
+        return any(name not in self.confirmed for name in protected)
+
     def _confirm_plan(self, destructive: Sequence[str], *, typed: bool) -> None:
-        """The plain question, and for deletions a yes or --allow-destroy."""
+        """The plain question, and for deletions a yes or --allow-destroy.
+
+        On a terminal a name that was `typed` answers the plain question too.
+        """
         if not self.app.interactive:
             if not self.auto_approve:
                 raise BlockedError(
@@ -126,17 +134,7 @@ class CommandConsent:
             raise BlockedError("Not confirmed; nothing more was changed.")
 
     def _ask(self, question: str) -> str:
-        """One line from the terminal; the question goes to standard error.
-
-        Polls, because a thread that blocks in a read does not notice Ctrl-C.
-        """
-        self.app.stderr.write(self.app.sanitize(question))
-        self.app.stderr.flush()
-        while not select.select([self.app.stdin], [], [], 0.1)[0]:
-            if self.interrupted():
-                self.app.note("")
-                raise InterruptedRunError("Interrupted; nothing more was changed.")
-        return self.app.stdin.readline().strip()
+        return _ask_line(self.app, question, self.interrupted)
 
 
 def confirm_change(
@@ -146,14 +144,25 @@ def confirm_change(
 
     `verb` says what is done, such as "restore a state". Raises BlockedError when the answer is no.
     """
-    consent = CommandConsent(app, verb, lambda report: None, confirmed=answers.confirmed)
+
+    def interrupted() -> bool:
+        return context.supervisor.interrupted
+
+    consent = CommandConsent(
+        app, verb, lambda report: None, confirmed=answers.confirmed, interrupted=interrupted
+    )
     for environment in context.protected([stack]):
         consent.confirm_environment(environment)
-    confirm(app, question, is_confirmed=answers.auto_approve)
+    confirm(app, question, is_confirmed=answers.auto_approve, interrupted=interrupted)
 
 
-def confirm(app: App, question: str, *, is_confirmed: bool) -> None:
-    """Asks a question, unless `is_confirmed`; BlockedError when the answer is no."""
+def confirm(
+    app: App, question: str, *, is_confirmed: bool, interrupted: Callable[[], bool] = lambda: False
+) -> None:
+    """Asks a question, unless `is_confirmed`; BlockedError when the answer is no.
+
+    `interrupted` is true after a Ctrl-C that a session caught; InterruptedRunError then.
+    """
     if is_confirmed:
         return
     if not app.interactive:
@@ -161,5 +170,19 @@ def confirm(app: App, question: str, *, is_confirmed: bool) -> None:
             f"There is no terminal to ask: {question}",
             advice="Add `--auto-approve`, or run it on a terminal.",
         )
-    if app.ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+    if _ask_line(app, f"{question} [y/N] ", interrupted).lower() not in ("y", "yes"):
         raise BlockedError("Not confirmed; nothing was changed.")
+
+
+def _ask_line(app: App, question: str, interrupted: Callable[[], bool]) -> str:
+    """One line from the terminal; the question goes to standard error.
+
+    Polls, because a read that blocks does not notice a Ctrl-C that a session caught.
+    """
+    app.stderr.write(app.sanitize(question))
+    app.stderr.flush()
+    while not select.select([app.stdin], [], [], 0.1)[0]:
+        if interrupted():
+            app.note("")
+            raise InterruptedRunError("Interrupted; nothing more was changed.")
+    return app.stdin.readline().strip()

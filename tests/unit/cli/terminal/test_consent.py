@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import pytest
 
 from orchestrator.cli.app import App
 from orchestrator.cli.options import AnswerOptions
-from orchestrator.cli.terminal.consent import CommandConsent, confirm_change
+from orchestrator.cli.terminal.consent import CommandConsent, confirm, confirm_change
 from orchestrator.engine.context import RunContext
-from orchestrator.errors import BlockedError
+from orchestrator.errors import BlockedError, InterruptedRunError
 from orchestrator.report.model import NO_COUNTS, RunInfo, RunReport, StackReport
 
 
@@ -69,8 +70,53 @@ def test_a_protected_environment_needs_its_name(question: str) -> None:
         ask(consent(allow_destroy=True), stack(), ["dev"], question)
 
 
+@pytest.fixture
+def terminal() -> Iterator[Callable[[str], App]]:
+    """An app on a terminal on which these lines were typed."""
+    master, slave = os.openpty()
+    with os.fdopen(slave, "r+b", buffering=0) as raw:
+        stream = io.TextIOWrapper(raw, encoding="utf-8", write_through=True)
+
+        def app(lines: str) -> App:
+            os.write(master, lines.encode())
+            return App({}, stream, io.StringIO(), stream)
+
+        yield app
+        stream.detach()
+    os.close(master)
+
+
+def test_a_name_given_before_the_plan_does_not_answer_the_question_after_it(
+    terminal: Callable[[str], App],
+) -> None:
+    """`--confirm` was written before anybody saw the plan; a name that is typed was read from under it."""
+
+    def ask_for_dev(lines: str, confirmed: Sequence[str]) -> None:
+        asked = CommandConsent(terminal(lines), "apply", lambda report: None, confirmed=confirmed)
+        asked.again(stack(), "another plan", protected=["dev"])
+
+    ask_for_dev("dev\n", ())
+    ask_for_dev("y\n", ("dev",))
+    with pytest.raises(BlockedError, match="Not confirmed"):
+        ask_for_dev("n\n", ("dev",))
+
+
+def test_ctrl_c_ends_the_question_about_a_state(terminal: Callable[[str], App]) -> None:
+    """A session catches the signal, so that the read goes on."""
+    with pytest.raises(InterruptedRunError):
+        confirm(terminal(""), "Move it?", is_confirmed=False, interrupted=lambda: True)
+
+
+class Interrupts:
+    """Of a supervisor: nobody has interrupted the run."""
+
+    interrupted = False
+
+
 class Protects:
     """Of a run's context: all of prod is protected."""
+
+    supervisor = Interrupts()
 
     def protected(self, stacks: Sequence[str]) -> tuple[str, ...]:
         return ("prod",) if any(stack.startswith("prod/") for stack in stacks) else ()
