@@ -148,7 +148,7 @@ class Supervisor:
                 usual = Exit.PARTIAL if self._changed else Exit.INTERRUPTED
                 os._exit(usual if code is None else code)
 
-        numbers = [signal.SIGINT, signal.SIGTERM]
+        numbers: list[int] = [signal.SIGINT, signal.SIGTERM]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             numbers.append(signal.SIGHUP)
         before = {number: signal.signal(number, handle) for number in numbers}

@@ -42,9 +42,14 @@ variable "plain" {
   default = ["x", 5, true]
 }
 """
+# Created first in both, as Terraform has it anyhow below what is created before it is destroyed: where that
+# differs between the two, Terraform's own plan can end with "Error: Cycle".
 _ANCHOR = """
 resource "terraform_data" "anchor" {
   triggers_replace = "%s"
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 """
 
