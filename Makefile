@@ -66,8 +66,9 @@ modules: $(VENV)/.dev ## Run the tests of infra/modules, on simulated providers.
 
 # Each part takes less than an hour and goes on where it stopped; results add up in .soak/results.jsonl.
 PART ?=
-PARTS := kills bucket twice clock ledger named nights fuzz properties differential warm plans
+PARTS := kills commands bucket twice clock ledger named nights fuzz properties differential warm plans
 soak_kills := tests/soak/test_kills.py::test_kills
+soak_commands := tests/soak/test_kills.py::test_commands
 soak_bucket := tests/soak/test_kills.py::test_bucket_faults
 soak_twice := tests/soak/test_kills.py::test_twice
 soak_clock := tests/soak/test_kills.py::test_clock_skew

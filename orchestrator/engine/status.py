@@ -190,7 +190,7 @@ class StatusReader:
         status, why, advice = self._classify(stack, entry, blob, listing, is_live=is_live)
         lock = listing.locks.get(stack.id)
         if lock and status not in ("running", "unfinished") and not advice:
-            advice = f"If nobody is at work: `infra unlock {stack.id}`."
+            advice = _advise_on_lock(stack, lock)
         return StackStatus(
             id=stack.id,
             environment=stack.environment,
@@ -278,6 +278,13 @@ class StatusReader:
         )
         now = entry.upstreams if same else upstream_hashes(trunk, self._states, trunk.stacks[stack.id])
         return pending_reason(entry, trunk.fingerprint(stack.id), now)
+
+
+def _advise_on_lock(stack: Stack, lock: LockInfo) -> str:
+    """What to do about a lock on a stack that nobody is known to work on."""
+    if lock.is_of_move(stack.id):
+        return "A move of its state was interrupted: the same command again finishes it."
+    return f"If nobody is at work: `infra unlock {stack.id}`."
 
 
 def _is_interrupted_adoption(entry: LedgerEntry) -> bool:

@@ -37,9 +37,18 @@ class LockInfo:
     generation: str
     written: str = ""
 
+    def is_of_move(self, stack: str) -> bool:
+        """Whether infra took it to move the state of `stack`."""
+        return self.info == _purpose(stack) and self.who.startswith(OURS)
+
     def __str__(self) -> str:
         what = self.operation.removeprefix("OperationType").lower() or "an operation"
         return f"{self.who or 'somebody'} holds it for {what} since {self.created or 'an unknown time'}"
+
+
+def _purpose(stack: str) -> str:
+    """What a lock that infra takes to move a stack's state says of itself."""
+    return f"infra state move {stack}"
 
 
 def read_lock(storage: ObjectReader, location: Location) -> LockInfo | None:
@@ -82,14 +91,13 @@ def locked_for_move(storage: Storage, location: Location, stack: str, run: str) 
     Only for a stack that is claimed in the ledger. So a lock of another move of the same stack is of a run
     that was killed, and is replaced. Raises LockedError for any other lock.
     """
-    purpose = f"infra state move {stack}"
     lock_info = read_lock(storage, location)
-    if lock_info and lock_info.info == purpose and lock_info.who.startswith(OURS):
+    if lock_info and lock_info.is_of_move(stack):
         release_lock(storage, location, lock_info)
     content = {
         "ID": str(uuid.uuid4()),
         "Operation": "OperationTypeInvalid",
-        "Info": purpose,
+        "Info": _purpose(stack),
         "Who": f"{OURS}{run}",
         "Version": "",
         "Created": timestamp(storage),

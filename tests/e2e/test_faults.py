@@ -13,6 +13,7 @@ pytest.importorskip("grpc")
 if not Path("/proc/self/cwd").exists():
     pytest.skip("looks for processes in /proc", allow_module_level=True)
 
+from tests.support.crash.commands import interrupt_command
 from tests.support.crash.lab import LIMIT, YES, CrashLab, Target, finished
 from tests.support.crash.trouble import TROUBLES, Trouble
 from tests.support.crash.twice import two_at_once
@@ -79,3 +80,14 @@ def test_whatever_the_bucket_does_nothing_is_lost(lab: CrashLab, name: str) -> N
 def test_two_applies_at_once_take_turns(lab: CrashLab) -> None:
     results = [two_at_once(lab) for _ in range(2)]
     assert not [text for result in results for text in result.defects]
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "target"), [("state move", 25, "both"), ("state restore", 37, "hup")]
+)
+def test_an_interrupted_command_is_repaired_by_one_command(
+    lab: CrashLab, name: str, step: int, target: Target
+) -> None:
+    verdict = interrupt_command(lab, name, step, target)
+    assert verdict is not None
+    assert not verdict.defects, "\n".join(verdict.defects)

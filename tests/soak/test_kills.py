@@ -24,6 +24,7 @@ import pytest
 pytest.importorskip("grpc")
 
 from orchestrator.sandbox.faults import HttpFault
+from tests.support.crash.commands import CASES, count_steps, interrupt_command
 from tests.support.crash.lab import WORLD, YES, CrashLab, Round, Target, finished
 from tests.support.crash.results import SEED, Result, append_result, missing_rounds, read_results
 from tests.support.crash.row import Row
@@ -39,6 +40,7 @@ pytestmark = [
 ]
 
 TARGETS: tuple[Target, ...] = ("both", "infra", "terraform", "term")
+SIGNALS: tuple[Target, ...] = ("both", "infra", "term", "int", "hup")
 # Seconds after which no further round begins.
 LIMIT = 45 * 60
 SIDE_BY_SIDE = 2
@@ -144,6 +146,20 @@ def test_named(labs: Sequence[CrashLab], capsys: pytest.CaptureFixture[str]) -> 
             return Row(str(step), "both", named_first(round_, target)) if round_.trigger.struck else None
 
     play_part("named", 40, labs, round_of, capsys)
+
+
+def test_commands(labs: Sequence[CrashLab], capsys: pytest.CaptureFixture[str]) -> None:
+    """Commands other than an apply of everything, interrupted at one of their steps."""
+    steps_of = {name: count_steps(labs[0], name) for name in CASES}
+
+    def round_of(lab: CrashLab, number: int) -> Row | None:
+        draw = random.Random(f"commands {SEED} {number}")
+        name, target = draw.choice(sorted(CASES)), draw.choice(SIGNALS)
+        step = draw.randrange(1, steps_of[name] + 1)
+        verdict = interrupt_command(lab, name, step, target)
+        return Row(f"{name}, step {step}", target, verdict) if verdict else None
+
+    play_part("commands", 300, labs, round_of, capsys)
 
 
 def play_part(

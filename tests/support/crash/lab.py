@@ -33,8 +33,9 @@ from tests.support.crash.watched import (
 from tests.support.repo import Repo
 from tests.support.warm import Forked
 
-# Who dies: `term` is an orderly SIGTERM to infra, the others are SIGKILL.
-Target = Literal["infra", "terraform", "both", "term"]
+# Who dies: `term`, `int` and `hup` are signals to infra that it handles, the others are SIGKILL.
+Target = Literal["infra", "terraform", "both", "term", "int", "hup"]
+HANDLED: Mapping[Target, int] = {"term": signal.SIGTERM, "int": signal.SIGINT, "hup": signal.SIGHUP}
 LIMIT = 120.0
 YES = ("--auto-approve", "--allow-destroy", "--confirm", "dev")
 
@@ -314,8 +315,8 @@ def _break(bucket: WatchedBucket, faults: Sequence[HttpFault]) -> None:
 def kill(round_: Round, target: Target) -> None:
     """Kill what is to die; what was started last is `infra`."""
     infra = round_.children[-1]
-    if target == "term":
-        infra.send_signal(signal.SIGTERM)
+    if target in HANDLED:
+        infra.send_signal(HANDLED[target])
     elif target in ("infra", "both"):
         infra.kill()
         infra.wait(LIMIT)

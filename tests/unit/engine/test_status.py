@@ -15,6 +15,7 @@ from orchestrator.errors import StateError
 from orchestrator.repository.loading import load
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location
+from orchestrator.state.locks import locked_for_move
 from orchestrator.state.records import LedgerEntry, Operation, Outcome
 from tests.conftest import MakeRepo
 from tests.support.memory_storage import MemoryStorage
@@ -107,6 +108,14 @@ def test_a_lock_and_a_state_without_an_entry_say_what_to_do(make_repo: MakeRepo)
     storage.write("dev/state/net/default.tfstate", b"{}")
     (status,) = statuses.of()
     assert (status.status, "infra adopt dev/net" in status.advice) == ("unrecorded", True)
+
+
+def test_the_lock_of_an_interrupted_move_says_to_repeat_it(make_repo: MakeRepo) -> None:
+    storage = MemoryStorage()
+    location = Location("states", "dev/state/net/default.tfstate")
+    with locked_for_move(storage, location, "dev/net", "R1"):
+        (status,) = _statuses(make_repo(FILES), storage).of()
+    assert status.advice == "A move of its state was interrupted: the same command again finishes it."
 
 
 def _adoption_that_died(storage: MemoryStorage) -> LedgerEntry:
