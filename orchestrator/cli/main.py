@@ -80,6 +80,24 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+# Of `git rev-parse --local-env-vars`, without those that only carry settings (`GIT_CONFIG_*`).
+GIT_LOCATIONS = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_DIR",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_NAMESPACE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
+
 EPILOG = """\b
 Examples:
   infra list                 what there is
@@ -181,8 +199,18 @@ def forget_relative_folders(environ: MutableMapping[str, str]) -> None:
         environ["PATH"] = os.pathsep.join(absolute)
 
 
+def forget_git_locations(environ: MutableMapping[str, str]) -> None:
+    """Removes variables by which Git would work on another repository than the one we are in.
+
+    A Git hook that runs infra has them, and so has a shell that was made for a bare repository.
+    """
+    for name in GIT_LOCATIONS & environ.keys():
+        del environ[name]
+
+
 def main() -> NoReturn:
     """The console script."""
+    forget_git_locations(os.environ)
     forget_token_requests(os.environ)
     forget_relative_folders(os.environ)
     # In this order, that of the descriptors; in `sys` too, for what click prints.

@@ -126,8 +126,18 @@ class Repository:
         return GitError(message, advice=advice)
 
     def head(self) -> str | None:
-        """The current commit; None before the first one."""
-        return self._revision("HEAD")
+        """The current commit; None before the first one. GitError for one that cannot be read."""
+        commit = self._revision("HEAD")
+        if commit is None and not self._is_unborn():
+            raise self.lacking_error(
+                "The current commit (HEAD) cannot be read.", "`git fsck` shows what is missing or broken."
+            )
+        return commit
+
+    def _is_unborn(self) -> bool:
+        """Whether the current branch has no commit yet."""
+        branch = self._text("symbolic-ref", "HEAD").strip()
+        return branch not in self._text("for-each-ref", "--format=%(refname)", branch).splitlines()
 
     def resolve(self, revision: str) -> str:
         """The full id of a commit; GitError for a revision that is not there."""

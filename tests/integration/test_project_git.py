@@ -126,7 +126,8 @@ def test_git_is_not_asked_again_about_commits_that_are_there(make_repo: MakeRepo
     moved = (repo.root / ".git").rename(repo.root / "moved")
     seen = repository.at(repo.root)
     assert (seen.is_ancestor(first, second), seen.resolve(second), seen.commit(first)) == answers
-    assert seen.head() is None
+    with pytest.raises(GitError):
+        seen.head()
     moved.rename(repo.root / ".git")
     assert seen.head() == second
 
@@ -271,6 +272,17 @@ def test_no_hook_of_the_repository_runs(make_repo: MakeRepo) -> None:
     repository.add_worktree("HEAD")
     repository.remove_worktree(repo.head)
     assert not (repo.root / "hooked").exists()
+
+
+def test_a_broken_head_is_not_a_repository_without_commits(make_repo: MakeRepo, tmp_path: Path) -> None:
+    """Everything would count as new, and the ledger would get no commit."""
+    repo = make_repo()
+    git = repo.root / ".git/objects" / repo.head[:2] / repo.head[2:]
+    assert Repository.open(repo.root).head() == repo.head
+    git.unlink()
+    with pytest.raises(GitError, match="HEAD"):
+        Repository.open(repo.root).head()
+    assert Repository.open(Repo(tmp_path / "empty").root).head() is None
 
 
 def test_a_missing_object_is_told(make_repo: MakeRepo) -> None:

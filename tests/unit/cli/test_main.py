@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.main import forget_relative_folders
+from orchestrator.cli.main import forget_git_locations, forget_relative_folders
 from orchestrator.engine.saved_plans import read_saved_plans
 from orchestrator.errors import UsageError
 from tests.conftest import MakeRepo
@@ -29,6 +29,14 @@ def test_path_loses_folders_that_depend_on_where_we_are(
     """The working directory is a checkout: a `git` in it would run."""
     forget_relative_folders(environ)
     assert environ == expected
+
+
+def test_variables_lead_git_to_no_other_repository() -> None:
+    """`GIT_DIR` of another repository would put that one's commit into the ledger."""
+    kept = {"GIT_CONFIG_COUNT": "0", "GIT_SSH_COMMAND": "s"}
+    environ = {"GIT_DIR": "/other/.git", "GIT_INDEX_FILE": "x", **kept}
+    forget_git_locations(environ)
+    assert environ == kept
 
 
 @pytest.mark.parametrize(
