@@ -222,16 +222,16 @@ def main() -> int:
             stored.append(run(READ, name, STACKS, MODULES, "stored")[0])
         seconds, memory = min(read[0] for read in reads), max(read[1] for read in reads)
         [fingerprints, compared], _ = run(READ, name, STACKS, MODULES, "all")
-    held = seconds <= SECONDS and memory <= MEBIBYTES
+    is_within = seconds <= SECONDS and memory <= MEBIBYTES
     print(
         f"discovery and graph {seconds:.2f} s, limit {SECONDS:.0f} s; {memory:.0f} MiB, "
-        f"limit {MEBIBYTES:.0f} MiB: {'holds' if held else 'MISSED'}"
+        f"limit {MEBIBYTES:.0f} MiB: {'holds' if is_within else 'MISSED'}"
     )
     again = min(read[0] for read in stored)
     print(f"with the facts of an earlier run {again:.2f} s: ratio {again / seconds:.2f}")
     print(f"git ls-files and reading every file {min(bare):.2f} s: ratio {seconds / min(bare):.1f}")
     print(f"all fingerprints {fingerprints:.2f} s; comparing with the base {compared:.2f} s")
-    return 0 if held else 1
+    return 0 if is_within else 1
 
 
 if __name__ == "__main__":

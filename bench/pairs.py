@@ -25,8 +25,8 @@ class Pair:
     def line(self, name_a: str, name_b: str, limit: float) -> str:
         """What was measured, in one line."""
         a, b = statistics.median(self.a), statistics.median(self.b)
-        held = "holds" if self.ratio <= limit else "MISSED"
-        return f"{name_a} {a:.3f} s, {name_b} {b:.3f} s: ratio {self.ratio:.2f}, limit {limit:.2f} {held}"
+        verdict = "holds" if self.ratio <= limit else "MISSED"
+        return f"{name_a} {a:.3f} s, {name_b} {b:.3f} s: ratio {self.ratio:.2f}, limit {limit:.2f} {verdict}"
 
 
 def measure(

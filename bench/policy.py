@@ -73,15 +73,16 @@ def plan_json() -> bytes:
 def measured(name: str, limit: float, work: Callable[[], int]) -> bool:
     """Print the median of some runs; true when it holds."""
     seconds = []
-    found = 0
+    findings = 0
     for _ in range(RUNS):
         began = time.process_time()
-        found = work()
+        findings = work()
         seconds.append(time.process_time() - began)
     middle = statistics.median(seconds)
     is_within = middle <= limit
     print(
-        f"policy: {name} {middle:.3f} s, {found:,} found; limit {limit} {'holds' if is_within else 'MISSED'}"
+        f"policy: {name} {middle:.3f} s, {findings:,} found; limit {limit} "
+        f"{'holds' if is_within else 'MISSED'}"
     )
     return is_within
 

@@ -73,7 +73,7 @@ def test_every_step_succeeds(tmp_path: Path) -> None:
     assert demo.returncode == 0, text
     assert "Every step succeeded" in text
     assert "killed with SIGKILL" in text
-    shown = (
+    expected_texts = (
         *("$ infra status prod", "$ infra resume", "are in the state"),
         *("$ infra affected --why", "The comment on #1", "approves commit", "$ infra sandbox github merge 1"),
         *("The comment on #1 about prod", "$ infra ci approve prod", "and is behind its load balancer again"),
@@ -81,7 +81,7 @@ def test_every_step_succeeds(tmp_path: Path) -> None:
         *("infra sandbox world delete", "The issue about prod/service", "--fix --action revert"),
         *("The comment on #7", "--fix --action accept", "no drift, no open issue", "$ infra destroy dev"),
     )
-    assert in_order(text, shown) == list(shown)
+    assert in_order(text, expected_texts) == list(expected_texts)
     assert not processes_in(folder)
     assert not (folder / ".infra/sandbox/sandbox.json").exists()
     assert list((folder / ".infra/sandbox/world").rglob("google_cloud_run_v2_service/*.json"))

@@ -64,8 +64,8 @@ class DriftStory:
 
     def apply(self) -> None:
         """Apply everything, as the owner of everything."""
-        env = {**self.env, "STORAGE_EMULATOR_HOST": self.ci.place.server.url}
-        Infra(self.ci.place.repo.root, env)("apply", "--all", "--auto-approve", "--confirm", "dev", code=0)
+        env = {**self.env, "STORAGE_EMULATOR_HOST": self.ci.recorded.server.url}
+        Infra(self.ci.recorded.repo.root, env)("apply", "--all", "--auto-approve", "--confirm", "dev", code=0)
 
     def run(self, kind: str, workflow: str, **inputs: str) -> subprocess.CompletedProcess[str]:
         """One run of a workflow at trunk, each job with a token that may do what its permissions say."""
@@ -78,7 +78,7 @@ class DriftStory:
             "GITHUB_API_URL": github.api_url,
             "GITHUB_SERVER_URL": github.url,
             "GITHUB_TOKEN": "none",
-            **{f"PORT_dev_{use}": self.ci.place.server.url_of(account("dev", use)) for use in RIGHTS},
+            **{f"PORT_dev_{use}": self.ci.recorded.server.url_of(account("dev", use)) for use in RIGHTS},
         }
         work = folder.with_name(f"{folder.name}-act")
         work.mkdir()
@@ -111,8 +111,8 @@ def story(tmp_path: Path) -> Iterator[DriftStory]:
                     binding = {"role": f"roles/storage.{role}", "members": [account("dev", use)]}
                     policies.setdefault(f"dev/{folder}", []).append(binding)
             for folder, bindings in policies.items():
-                ci.place.server.store.insert_managed_folder(BUCKET, folder)
-                ci.place.server.store.set_managed_folder_policy(BUCKET, folder, {"bindings": bindings})
+                ci.recorded.server.store.insert_managed_folder(BUCKET, folder)
+                ci.recorded.server.store.set_managed_folder_policy(BUCKET, folder, {"bindings": bindings})
             attached = reattach_config(provider.open("night"), sentinel.pid)
             yield DriftStory(ci, provider.world("night"), attached, programs)
     finally:

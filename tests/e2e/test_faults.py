@@ -23,9 +23,9 @@ from tests.support.crash.watched import CloudStep
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...]) -> Iterator[CrashLab]:
-    made = CrashLab(tmp_path_factory.mktemp("lab"))
-    yield made
-    made.close()
+    crash_lab = CrashLab(tmp_path_factory.mktemp("lab"))
+    yield crash_lab
+    crash_lab.close()
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_whoever_dies_wherever_nothing_is_lost(
         end = time.monotonic() + LIMIT
         while not released.is_set() and time.monotonic() < end:
             if not round_.trigger.armed:
-                asked = round_.bucket.requests.count
-                while round_.bucket.requests.count == asked and time.monotonic() < end:
+                count_before = round_.bucket.requests.count
+                while round_.bucket.requests.count == count_before and time.monotonic() < end:
                     time.sleep(0.01)
                 released.set()
             time.sleep(0.01)

@@ -59,7 +59,7 @@ class TrunkStory:
         """The workflows at a commit, each job with a token that may do what its permissions say."""
         folder = self.ci.checkout(commit)
         Repo(folder).git("remote", "set-url", "origin", "https://github.com/acme/infra.git")
-        github, server = self.ci.github, self.ci.place.server
+        github, server = self.ci.github, self.ci.recorded.server
         ports = {
             f"PORT_{address(name, use).partition('@')[0].replace('-', '_')}": server.url_of(
                 account(name, use)
@@ -79,18 +79,20 @@ class TrunkStory:
             "WHILE_GATE_WAITS": self.approval("prod"),
             **ports,
         }
-        found = workflows.Workflows(
+        job_runner = workflows.Workflows(
             folder, work, self.programs, TARGET.repository, env, tokens, str(github.bare)
         )
         work.mkdir()
-        return found
+        return job_runner
 
     def approval(self, environment: str) -> str:
         """The command by which a reviewer approves an environment's gate, in the run that act plays."""
         github = self.ci.github
-        with github.place as place:
-            if ACT_RUN not in [run.id for run in place.repository.runs]:
-                runs.start_run(place, "infra-apply.yml", "push", "main", github.trunk, "olga").id = ACT_RUN
+        with github.locked_repository as repository_data:
+            if ACT_RUN not in [run.id for run in repository_data.repository.runs]:
+                runs.start_run(
+                    repository_data, "infra-apply.yml", "push", "main", github.trunk, "olga"
+                ).id = ACT_RUN
         body = {"repository": github.repository, "run": ACT_RUN, "environment": f"{environment}-approval"}
         return (
             f"curl -sSf -X POST -H 'Authorization: Bearer {github.server.control_token}' "
@@ -113,7 +115,7 @@ class TrunkStory:
         """The value that a stack's resource has in its state."""
         environment, _, name = stack.partition("/")
         path = f"{environment}/state/{name}/default.tfstate"
-        _, data = self.ci.place.server.store.read_object(BUCKET, path)
+        _, data = self.ci.recorded.server.store.read_object(BUCKET, path)
         state = json.loads(data)
         return state["resources"][0]["instances"][0]["attributes"]["input"]["value"]
 
@@ -124,28 +126,28 @@ def story(tmp_path: Path) -> Iterator[TrunkStory]:
     del files["infra/envs/dev/app/main.tf"]
     programs = warm.programs(tmp_path / "programs")
     with running(tmp_path, files=files | workflows.files(TARGET, programs)) as ci:
-        store = ci.place.server.store
-        made: set[tuple[str, str]] = set()
+        store = ci.recorded.server.store
+        commented: set[tuple[str, str]] = set()
         for name in ENVIRONMENTS:
             for use, rights in RIGHTS.items():
                 for part, role in rights:
                     folder = f"{name}/{part}/" if part else f"{name}/"
-                    if (name, part) not in made:
+                    if (name, part) not in commented:
                         store.insert_managed_folder(BUCKET, folder)
-                    made.add((name, part))
+                    commented.add((name, part))
                     policy = store.get_managed_folder_policy(BUCKET, folder)
                     binding = {"role": f"roles/storage.{role}", "members": [account(name, use)]}
                     policy["bindings"] = [*policy.get("bindings", []), binding]
                     store.set_managed_folder_policy(BUCKET, folder, policy)
             # What `infra bootstrap` does, with its own rights.
-            digest_key(Bucket(BUCKET, {"STORAGE_EMULATOR_HOST": ci.place.server.url}), name)
+            digest_key(Bucket(BUCKET, {"STORAGE_EMULATOR_HOST": ci.recorded.server.url}), name)
         yield TrunkStory(ci, programs)
 
 
 def test_from_pull_request_to_production(story: TrunkStory) -> None:
     """Planned where it is reviewed, approved, merged, applied in order, and told."""
     ci = story.ci
-    ci.place.apply()
+    ci.recorded.apply()
     change = {f"infra/envs/{name}/net/main.tf": UPSTREAM.replace("one", "two") for name in ENVIRONMENTS}
     number = ci.change(change, title="Say two")
 
@@ -160,9 +162,9 @@ def test_from_pull_request_to_production(story: TrunkStory) -> None:
     applied = story.push()
     assert applied.returncode == 0, applied.stdout + applied.stderr
     assert story.value("dev/net") == story.value("prod/net") == "two"
-    told = "\n".join(comment.body for comment in ci.github.comments(number))
-    assert "infra:apply dev" in told
-    assert "infra:apply prod" in told
+    bodies = "\n".join(comment.body for comment in ci.github.comments(number))
+    assert "infra:apply dev" in bodies
+    assert "infra:apply prod" in bodies
 
     # Nobody approved this one: a person is asked, in a job of its own, and what they saw is applied.
     ci.github.merge(ci.change({"infra/envs/prod/net/main.tf": UPSTREAM.replace("one", "three")}, "hasty"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeRepo
-from tests.support.recorded_stack import FILES, Remembered, applied_before, serving
+from tests.support.recorded_stack import FILES, RecordedProject, applied_before, serving
 from tests.support.repo import Repo
 from tests.support.steady import restore_init, steady_folder
 
@@ -39,7 +39,7 @@ def make_steady_repo(steady_path: Path) -> MakeRepo:
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest, steady_path: Path, worlds: Path) -> Iterator[Remembered]:
+def recorded(request: pytest.FixtureRequest, steady_path: Path, worlds: Path) -> Iterator[RecordedProject]:
     """The project; `@pytest.mark.applied("dev/net")` applied a stack before, without names all of them."""
     marker = request.node.get_closest_marker("applied")
     if marker is None:
@@ -50,4 +50,4 @@ def place(request: pytest.FixtureRequest, steady_path: Path, worlds: Path) -> It
     repo = Repo(steady_path / "repo", files)
     restore_init(repo.root)
     with serving(steady_path / "gcs") as server:
-        yield Remembered(repo, server)
+        yield RecordedProject(repo, server)

@@ -26,7 +26,7 @@ from orchestrator.scaffold.pipelines import (
 )
 from orchestrator.state.plan_objects import digest_key
 from tests.support.merging import value
-from tests.support.recorded_stack import UPSTREAM, Remembered, serving
+from tests.support.recorded_stack import UPSTREAM, RecordedProject, serving
 from tests.support.repo import Repo
 from tests.support.warm import programs
 
@@ -91,8 +91,8 @@ def _jenkins(root: Path) -> Script:
     text = (root / "Jenkinsfile").read_text()
 
     def script(job: str) -> tuple[str, Mapping[str, str]]:
-        (found,) = re.findall(rf"stage\('{job.replace('-', ' ')}'\) .*?sh '''(.*?)'''", text, re.DOTALL)
-        return found, {}
+        (script_text,) = re.findall(rf"stage\('{job.replace('-', ' ')}'\) .*?sh '''(.*?)'''", text, re.DOTALL)
+        return script_text, {}
 
     return script
 
@@ -109,7 +109,7 @@ READERS: Mapping[System, Callable[[Path], Script]] = {
 class Pipeline:
     """A repository with its bucket, and the jobs of one CI."""
 
-    place: Remembered
+    recorded: RecordedProject
     folder: Path
     script: Script
     bin: Path
@@ -119,7 +119,7 @@ class Pipeline:
         """Run the lines of a job in a clone of a branch."""
         self.jobs += 1
         clone = self.folder / f"job-{self.jobs}"
-        self.place.repo.git("clone", "-q", str(self.place.repo.root), str(clone))
+        self.recorded.repo.git("clone", "-q", str(self.recorded.repo.root), str(clone))
         Repo(clone).git("checkout", "-q", "--detach", f"origin/{branch}")
         lines, own = self.script(job)
         variables = {
@@ -128,7 +128,7 @@ class Pipeline:
             "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
             "CI": "true",
             "INFRA_WORKLOAD_IDENTITY_PROVIDER": "projects/1/locations/global/pools/p/providers/x",
-            "STORAGE_EMULATOR_HOST": self.place.server.url_of(None),
+            "STORAGE_EMULATOR_HOST": self.recorded.server.url_of(None),
             "INFRA_SANDBOX": "test",
             **env,
         }
@@ -150,9 +150,9 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("applied")
     with serving(folder / "gcs") as server:
         files = {"infra.yaml": config("gitlab"), DEV: UPSTREAM, PROD: UPSTREAM}
-        place = Remembered(Repo(folder / "repo", files), server)
-        place.apply()
-        ledger = place.ledger("prod/net")
+        recorded = RecordedProject(Repo(folder / "repo", files), server)
+        recorded.apply()
+        ledger = recorded.ledger("prod/net")
         digest_key(ledger.storage, ledger.folder)
     return folder
 
@@ -168,13 +168,13 @@ def make_pipeline(tmp_path: Path, applied: Path) -> Iterator[Callable[[System], 
     with serving(tmp_path / "gcs") as server:
 
         def make(system: System) -> Pipeline:
-            place = Remembered(Repo(tmp_path / "repo"), server)
-            place.repo.commit({"infra.yaml": config(system)}, "Name the CI")
-            ran = place.infra("init", "--ci", system, "--image", IMAGE, code=0)
+            recorded = RecordedProject(Repo(tmp_path / "repo"), server)
+            recorded.repo.commit({"infra.yaml": config(system)}, "Name the CI")
+            ran = recorded.infra("init", "--ci", system, "--image", IMAGE, code=0)
             assert "would" not in ran.out
-            place.repo.git("add", "--all")
-            place.repo.git("commit", "-qm", "Add the pipeline")
-            return Pipeline(place, tmp_path, READERS[system](place.repo.root), bin_)
+            recorded.repo.git("add", "--all")
+            recorded.repo.git("commit", "-qm", "Add the pipeline")
+            return Pipeline(recorded, tmp_path, READERS[system](recorded.repo.root), bin_)
 
         yield make
 
@@ -184,7 +184,7 @@ def test_a_change_is_planned_approved_by_its_hash_and_applied(
     make_pipeline: Callable[[System], Pipeline], system: System
 ) -> None:
     pipeline = make_pipeline(system)
-    repo = pipeline.place.repo
+    repo = pipeline.recorded.repo
     repo.branch("feature")
     repo.commit({PROD: value("two")}, "Make it two")
     planned = pipeline("plan-prod", "feature")
@@ -206,7 +206,7 @@ def test_a_change_is_planned_approved_by_its_hash_and_applied(
         assert "is not the manifest that was approved" in refused.out
     ran = pipeline("apply-prod", MANIFEST_SHA256=approved)
     assert ran.code == 0, ran.out
-    assert pipeline.place.infra("output", "prod/net", "x", "--raw", code=0).out == "two\n"
+    assert pipeline.recorded.infra("output", "prod/net", "x", "--raw", code=0).out == "two\n"
 
     drift = pipeline("drift-prod")
     assert drift.code == 0, drift.out

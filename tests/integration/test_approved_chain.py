@@ -74,10 +74,10 @@ class Chain:
         inspect = digest_inspection(
             session, DigestKeys(session.memory.ledgers), provisional={f"dev/{stack}": upstreams}
         )
-        found = session.context.project.stacks[f"dev/{stack}"]
-        planned = plan_stack(session, found, PlanOptions(), inspect=inspect)
+        stack_model = session.context.project.stacks[f"dev/{stack}"]
+        planned = plan_stack(session, stack_model, PlanOptions(), inspect=inspect)
         assert planned.report.result in ("changed", "unchanged"), planned.report.reason
-        return planned.inspected.digest or empty_digest(session, found, provisional=upstreams)
+        return planned.inspected.digest or empty_digest(session, stack_model, provisional=upstreams)
 
     def session(self) -> Session:
         return open_session(load(self.repo.root), self.env, SilentProgress())

@@ -43,7 +43,7 @@ def checks(
 ) -> dict[str, list[DoctorCheck]]:
     """The checks by name."""
     environ = {"STORAGE_EMULATOR_HOST": server.url, "PATH": ""}
-    found: dict[str, list[DoctorCheck]] = {}
+    by_name: dict[str, list[DoctorCheck]] = {}
     for check in check_access(
         "states",
         environ,
@@ -51,8 +51,8 @@ def checks(
         lambda who: {"STORAGE_EMULATOR_HOST": server.url_of(f"serviceAccount:{who}")},
         locations,
     ):
-        found.setdefault(check.name, []).append(check)
-    return found
+        by_name.setdefault(check.name, []).append(check)
+    return by_name
 
 
 def give(server: GcsServer, role: str, folder: str | None = None, email: str = EMAIL) -> None:
@@ -71,10 +71,10 @@ def test_a_good_bucket_has_nothing_to_complain_about(server: GcsServer) -> None:
     give(server, "objectViewer", "dev/plans/", ATTESTS)
     give(server, "objectCreator", "dev/attestations/", ATTESTS)
 
-    found = checks(server)
+    by_name = checks(server)
 
-    assert {check.status for every in found.values() for check in every} == {"ok"}
-    assert found.keys() == {"bucket", "lock", "dev plan account", "attest account"}
+    assert {check.status for every in by_name.values() for check in every} == {"ok"}
+    assert by_name.keys() == {"bucket", "lock", "dev plan account", "attest account"}
     assert server.store.list_objects("states").items == [], "a check left something behind"
 
 
@@ -91,7 +91,7 @@ def test_each_protection_that_is_missing_is_named_with_its_cure(server: GcsServe
 
 
 @pytest.mark.parametrize(
-    ("role", "folder", "told"),
+    ("role", "folder", "message"),
     [
         ("objectUser", "dev/", "can write states"),
         ("objectViewer", None, "can read the bootstrap's state"),
@@ -99,7 +99,7 @@ def test_each_protection_that_is_missing_is_named_with_its_cure(server: GcsServe
     ],
 )
 def test_a_plan_account_with_other_rights_is_told(
-    server: GcsServer, role: str, folder: str | None, told: str
+    server: GcsServer, role: str, folder: str | None, message: str
 ) -> None:
     server.store.create_bucket("p", {"name": "states", **GOOD})
     give(server, role, folder)
@@ -107,12 +107,12 @@ def test_a_plan_account_with_other_rights_is_told(
     (check,) = checks(server)["dev plan account"]
 
     assert check.status == "error"
-    assert told in check.message
+    assert message in check.message
     assert server.store.list_objects("states").items == []
 
 
 @pytest.mark.parametrize(
-    ("rights", "told"),
+    ("rights", "message"),
     [
         ((), "cannot add attestations"),
         ((("objectCreator", "dev/attestations/"),), "cannot read the plans"),
@@ -122,7 +122,7 @@ def test_a_plan_account_with_other_rights_is_told(
     ],
 )
 def test_an_account_that_attests_with_other_rights_is_told(
-    server: GcsServer, rights: tuple[tuple[str, str], ...], told: str
+    server: GcsServer, rights: tuple[tuple[str, str], ...], message: str
 ) -> None:
     server.store.create_bucket("p", {"name": "states", **GOOD})
     for role, folder in rights:
@@ -131,7 +131,7 @@ def test_an_account_that_attests_with_other_rights_is_told(
     (check,) = checks(server)["attest account"]
 
     assert check.status == "error"
-    assert f"{ATTESTS} {told}" in check.message
+    assert f"{ATTESTS} {message}" in check.message
     assert server.store.list_objects("states").items == []
 
 

@@ -28,7 +28,7 @@ from tests.support.merging import (
     started,
     state_of,
     states,
-    told,
+    status_text,
     value,
     verdicts,
 )
@@ -43,18 +43,18 @@ pytestmark = pytest.mark.usefixtures("terraform_argv")
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which everything is applied; each test gets a copy."""
     folder = tmp_path_factory.mktemp("applied")
-    with running(folder, files=FILES) as found:
-        found.place.apply()
+    with running(folder, files=FILES) as project:
+        project.recorded.apply()
         for name in ("dev", "prod"):
-            ledger = found.place.ledger(f"{name}/net")
+            ledger = project.recorded.ledger(f"{name}/net")
             digest_key(ledger.storage, ledger.folder)
     return folder
 
 
 @pytest.fixture
 def ci(steady_path: Path, applied: Path) -> Iterator[CiProject]:
-    with running(steady_path, applied) as found:
-        yield found
+    with running(steady_path, applied) as project:
+        yield project
 
 
 def test_what_was_approved_is_applied_in_order_and_told(ci: CiProject) -> None:
@@ -65,7 +65,7 @@ def test_what_was_approved_is_applied_in_order_and_told(ci: CiProject) -> None:
     assert verdicts(ran) == {"dev/net": "apply", "prod/net": "approved"}
     assert (state_of(ci, "dev/net"), state_of(ci, "prod/net")) == ("two", "two")
     for name in ("dev", "prod"):
-        assert f"✓ {name} is done" in told(ci, number, name)
+        assert f"✓ {name} is done" in status_text(ci, number, name)
         assert ci.github.statuses(ci.github.trunk)[f"infra/apply/{name}"].state == "success"
     assert [
         (deployment.environment, deployment.statuses[-1].state) for deployment in ci.github.deployments()
@@ -74,25 +74,25 @@ def test_what_was_approved_is_applied_in_order_and_told(ci: CiProject) -> None:
         ("prod", "success"),
     ]
     assert "prod is done" in Path(infra.env["GITHUB_STEP_SUMMARY"]).read_text()
-    assert ci.place.ledger("prod/net").runs()[0].trigger == "ci"
+    assert ci.recorded.ledger("prod/net").runs()[0].trigger == "ci"
 
     again = job(ci)("ci", "apply", code=0)
     assert "prod: nothing to do; no stack is pending." in again.out
-    assert "✓ prod is done" in told(ci, number, "prod"), "what was told stays"
+    assert "✓ prod is done" in status_text(ci, number, "prod"), "what was told stays"
 
 
 def test_a_world_that_changed_since_is_not_applied_over(ci: CiProject) -> None:
     secret = 'resource "terraform_data" "s" {\n  input = { password = "%s", size = "%s" }\n}\n'
     number = planned(ci, {PROD: value("two") + secret % ("hunter2hunter2", "big")})
-    ci.place.repo.branch("hotfix")
-    ci.place.repo.commit({PROD: value("three") + secret % ("correcthorsebattery", "small")})
-    ci.place.apply("prod")
-    ci.github.push(ci.place.repo, "by-hand")
+    ci.recorded.repo.branch("hotfix")
+    ci.recorded.repo.commit({PROD: value("three") + secret % ("correcthorsebattery", "small")})
+    ci.recorded.apply("prod")
+    ci.github.push(ci.recorded.repo, "by-hand")
     ci.github.merge(number, "squash")
     ran = apply(ci, "prod", code=5)
     assert ran.results == {"prod/net": "mismatch"}
     assert state_of(ci, "prod/net") == "three"
-    body = told(ci, number, "prod")
+    body = status_text(ci, number, "prod")
     assert "terraform_data.x" in body
     assert '"three"' in body
     assert "infra ci approve prod" in body + ran.out
@@ -107,7 +107,7 @@ def test_a_world_that_changed_since_is_not_applied_over(ci: CiProject) -> None:
     # Whoever is asked there reads on the pull request what it is about.
     asks = job(ci, TELL)
     asks("ci", "comment", str(looks.root / "report"), code=0)
-    body = told(ci, number, "prod")
+    body = status_text(ci, number, "prod")
     assert "prod waits for an approval of 1 stack" in body
     assert '"three"' in body
     assert "A reviewer of `prod-approval` approves in" in body
@@ -115,7 +115,7 @@ def test_a_world_that_changed_since_is_not_applied_over(ci: CiProject) -> None:
     assert ci.github.statuses(ci.github.trunk)["infra/apply/prod"].state == "pending"
     assert apply(ci, "prod", *gated(ci, ran), code=0).results == {"prod/net": "applied"}
     assert state_of(ci, "prod/net") == "two"
-    assert "✓ prod is done" in told(ci, number, "prod")
+    assert "✓ prod is done" in status_text(ci, number, "prod")
 
 
 def reads(stack: str) -> str:
@@ -150,11 +150,11 @@ def test_a_chain_of_three_is_approved_as_it_will_become(ci: CiProject) -> None:
             gate = gated(ci, job(ci, LOOK)("ci", "compare", "prod", "--json", code=0))
         ran = apply(ci, "prod", *gate, code=0)
         assert ran.results == {"prod/net": "applied", "prod/app": "applied", "prod/end": "applied"}
-        found = verdicts(ran)
-        assert found["prod/net"] == "approved"
-        assert {found["prod/app"], found["prod/end"]} <= {"approved", "provisional"}
+        kinds = verdicts(ran)
+        assert kinds["prod/net"] == "approved"
+        assert {kinds["prod/app"], kinds["prod/end"]} <= {"approved", "provisional"}
         assert state_of(ci, "prod/end") == text
-        assert "3 stacks applied" in told(ci, number, "prod")
+        assert "3 stacks applied" in status_text(ci, number, "prod")
 
 
 def test_what_nobody_approved_waits_for_the_gate(ci: CiProject) -> None:
@@ -173,16 +173,16 @@ def test_what_nobody_approved_waits_for_the_gate(ci: CiProject) -> None:
     refused = apply(ci, "prod", code=4)
     assert refused.results == {"prod/net": "blocked"}
     assert states(refused) == {"prod": "gate"}
-    assert "waits for an approval" in told(ci, number, "prod")
+    assert "waits for an approval" in status_text(ci, number, "prod")
     assert state_of(ci, "prod/net") == "one"
 
     # Whoever may plan can write an object; that it is another one is seen.
     (name,) = ci.objects("prod/plans/trunk/")
-    ci.place.server.store.insert_object("states", name.replace("/net/", "/other/"), b"{}")
+    ci.recorded.server.store.insert_object("states", name.replace("/net/", "/other/"), b"{}")
     gate = gated(ci, ran)
     forged = job(ci)("ci", "apply", "prod", *gate, code=4)
     assert "are not those that went through the gate" in forged.err
-    ci.place.server.store.delete_object("states", name.replace("/net/", "/other/"))
+    ci.recorded.server.store.delete_object("states", name.replace("/net/", "/other/"))
     assert apply(ci, "prod", *gate, code=0).results == {"prod/net": "applied"}
 
 
@@ -193,7 +193,7 @@ def test_what_cannot_be_compared_is_told_too(ci: CiProject) -> None:
     looks = ci.job(0, event="push", environment="dev", rights=LOOK, commit=ci.github.trunk)
     looks("ci", "compare", "prod", "--report", "report", code=1)
     job(ci, TELL)("ci", "comment", str(looks.root / "report"), code=0)
-    assert "✗ prod: something went wrong; nothing was applied." in told(ci, number, "prod")
+    assert "✗ prod: something went wrong; nothing was applied." in status_text(ci, number, "prod")
     assert ci.github.statuses(ci.github.trunk)["infra/apply/prod"].state == "failure"
 
 
@@ -215,15 +215,15 @@ def test_no_change_takes_itself_out_of_the_rules(ci: CiProject) -> None:
 
 def test_however_it_was_merged_it_is_found(ci: CiProject) -> None:
     """Two pull requests within a moment, whose first run was thrown away; then the first is taken back."""
-    one = planned(ci, {PROD: value("two")}, "one")
+    first = planned(ci, {PROD: value("two")}, "one")
     two = planned(ci, {"infra/envs/prod/other/main.tf": UPSTREAM}, "two")
-    ci.github.merge(one, "merge")
+    ci.github.merge(first, "merge")
     ci.github.merge(two, "rebase")
     ran = apply(ci, "prod", code=0)
     assert ran.results == {"prod/net": "applied", "prod/other": "applied"}
     assert verdicts(ran) == {"prod/net": "approved", "prod/other": "approved"}
-    assert "2 stacks applied" in told(ci, one, "prod")
-    assert "2 stacks applied" in told(ci, two, "prod")
+    assert "2 stacks applied" in status_text(ci, first, "prod")
+    assert "2 stacks applied" in status_text(ci, two, "prod")
     merged(ci, {PROD: UPSTREAM}, "revert")
     assert apply(ci, "prod", code=0).results == {"prod/net": "applied"}
     assert state_of(ci, "prod/net") == "one"
@@ -270,9 +270,9 @@ def test_a_failed_check_stops_promotion(ci: CiProject) -> None:
     ran = apply(ci, code=1)
     assert states(ran) == {"dev": "stopped", "prod": "waiting"}
     assert (state_of(ci, "dev/net"), state_of(ci, "prod/net")) == ("two", "one")
-    assert "smoke" in told(ci, number, "dev")
-    assert "exit code 1: bad" in told(ci, number, "dev")
-    assert "prod is not begun" in told(ci, number, "prod")
+    assert "smoke" in status_text(ci, number, "dev")
+    assert "exit code 1: bad" in status_text(ci, number, "dev")
+    assert "prod is not begun" in status_text(ci, number, "prod")
     # With nothing owed any more dev is still not well, and still holds prod back.
     assert states(apply(ci, code=1)) == {"dev": "stopped", "prod": "waiting"}
 
@@ -293,18 +293,18 @@ def test_a_failed_check_outlives_the_run_that_saw_it(ci: CiProject) -> None:
     assert (compared["gate"], compared["hold_reason"].startswith("dev has not passed: ")) == (False, True)
     ran = apply(ci, "prod", code=4)
     assert (states(ran), state_of(ci, "prod/net")) == ({"prod": "waiting"}, "one")
-    assert "check smoke failed at" in told(ci, number, "prod")
+    assert "check smoke failed at" in status_text(ci, number, "prod")
     # Another merge, which touches neither, changes nothing about that, and is told nothing.
     docs = merged(ci, {"README.md": "Words.\n"}, "docs")
     assert states(apply(ci, code=1)) == {"dev": "stopped", "prod": "waiting"}
-    assert not ci.github.comments(docs) or not told(ci, docs, "prod") + told(ci, docs, "dev")
+    assert not ci.github.comments(docs) or not status_text(ci, docs, "prod") + status_text(ci, docs, "dev")
     flag.unlink()
     assert states(apply(ci, code=0)) == {"dev": "nothing", "prod": "applied"}
-    assert "✓ prod is done" in told(ci, number, "prod")
+    assert "✓ prod is done" in status_text(ci, number, "prod")
     # What passed stays so: a check that would fail now is not asked again.
     flag.touch()
     assert states(apply(ci, code=0)) == {"dev": "nothing", "prod": "nothing"}
-    assert "✓ prod is done" in told(ci, number, "prod")
+    assert "✓ prod is done" in status_text(ci, number, "prod")
 
 
 def test_checks_are_skipped_with_an_approval_in_the_gate(ci: CiProject) -> None:
@@ -328,7 +328,7 @@ def test_records_that_may_not_be_read_are_no_pass(ci: CiProject) -> None:
     started(ci, {"infra.yaml": rules(dev="checks: [{name: smoke, command: ['true']}]")})
     merged(ci, {PROD: value("two")})
     grant_plan_accounts(ci, "prod")
-    store = ci.place.server.store
+    store = ci.recorded.server.store
     member = "serviceAccount:prod-plan@p.iam.gserviceaccount.com"
     binding = {"role": "roles/storage.objectUser", "members": [member]}
     store.insert_managed_folder("states", "prod/")
@@ -351,7 +351,7 @@ def test_a_job_without_rights_reports_and_another_one_tells(ci: CiProject, tmp_p
         job(ci, LOOK)("ci", "apply", name, "--report", str(tmp_path / "reports"), code=0)
     assert ci.github.writes() == before
     job(ci)("ci", "comment", str(tmp_path / "reports"), code=0)
-    assert "✓ prod is done" in told(ci, number, "prod")
+    assert "✓ prod is done" in status_text(ci, number, "prod")
     stale = [
         comment.body
         for comment in ci.github.comments(other)
@@ -368,7 +368,7 @@ def test_what_cannot_be_told_is_said_and_changes_nothing_else(ci: CiProject) -> 
     infra = job(ci)
     ran = infra("ci", "apply", "prod", "--json", code=0)
     assert ran.results == {"prod/net": "applied"}
-    assert not told(ci, number, "prod")
+    assert not status_text(ci, number, "prod")
     assert f"The comment on #{number} about prod" in ran.err
     assert "GitHub could not be told everything" in Path(infra.env["GITHUB_STEP_SUMMARY"]).read_text()
 
@@ -381,7 +381,7 @@ def test_a_ledger_that_cannot_be_read_is_told(ci: CiProject) -> None:
     ran = looks("ci", "apply", "--json", code=1)
     assert states(ran) == {"dev": "failed", "prod": "waiting"}
     assert ran.document["environments"][0]["error"]
-    assert "prod is not begun" in told(ci, number, "prod")
+    assert "prod is not begun" in status_text(ci, number, "prod")
 
 
 def test_without_an_answer_nothing_is_applied(ci: CiProject) -> None:
@@ -407,7 +407,7 @@ def test_a_deleted_stack_goes_when_that_was_approved(ci: CiProject) -> None:
     gate = gated(ci, job(ci, LOOK)("ci", "compare", "prod", "--json", code=0))
     assert apply(ci, "prod", *gate, code=0).results == {"prod/old": "destroyed"}
     assert "terraform_data" not in json.dumps(
-        json.loads(ci.place.server.store.read_object("states", "prod/state/old/default.tfstate")[1])
+        json.loads(ci.recorded.server.store.read_object("states", "prod/state/old/default.tfstate")[1])
     )
     assert "nothing to do" in job(ci)("ci", "apply", "prod", code=0).out
 
@@ -436,7 +436,7 @@ def test_one_step_approves_what_is_owed(ci: CiProject) -> None:
     ci.github.review(number)
     ci.github.merge(number)
     assert apply(ci, "prod", code=0).results == {"prod/net": "applied"}
-    assert "✓ prod is done" in told(ci, number, "prod")
+    assert "✓ prod is done" in status_text(ci, number, "prod")
     again = Infra(ci.checkout(ci.github.trunk), dict(ada.env))("ci", "approve", "prod", code=0)
     assert "nothing to approve" in again.out
     bot = job(ci, {"pull_requests": "write", "contents": "write"})
@@ -444,8 +444,8 @@ def test_one_step_approves_what_is_owed(ci: CiProject) -> None:
 
 
 def test_what_is_applied_by_a_commit_that_is_gone_is_not_passed_over_in_silence(ci: CiProject) -> None:
-    ci.place.repo.commit({PROD: value("three")})
-    ci.place.apply("prod")
+    ci.recorded.repo.commit({PROD: value("three")})
+    ci.recorded.apply("prod")
     merged(ci, {PROD: value("two")})
     ran = apply(ci, "prod", code=1)
     assert ran.results == {"prod/net": "skipped"}
@@ -477,7 +477,7 @@ def parts(ci: CiProject, attempt: str) -> list[dict[str, str]]:
     ended = [json.loads(forked.communicate(timeout=100)[0]) for forked in running]
     for forked in running:
         forked.close()
-    return [{stack["id"]: stack["result"] for stack in one["stacks"]} for one in ended]
+    return [{stack["id"]: stack["result"] for stack in document["stacks"]} for document in ended]
 
 
 def test_parts_wait_for_each_other(ci: CiProject) -> None:

@@ -33,48 +33,48 @@ def to(value: str, before: str = "one") -> Digest:
 TWO, THREE = to("two"), to("three")
 
 
-def decisions_of(place: Approving) -> Decisions:
-    return Decisions(place.host, Reviewers(place.host, place.session.context.project.repository))
+def decisions_of(approving: Approving) -> Decisions:
+    return Decisions(approving.host, Reviewers(approving.host, approving.session.context.project.repository))
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Approving]:
-    with Approving(tmp_path) as found:
-        yield found
+def approving(tmp_path: Path) -> Iterator[Approving]:
+    with Approving(tmp_path) as approving:
+        yield approving
 
 
 # How it was merged
 
 
 @pytest.mark.parametrize("method", ["squash", "rebase", "merge"])
-def test_what_was_approved_is_applied_however_it_was_merged(place: Approving, method: str) -> None:
-    number = place.change("prod/app", "half", branch="feature")
-    place.github.commit("feature", {"infra/envs/prod/app/main.tf": APP.replace('"one"', '"two"', 1)})
-    place.github.commit("feature", {"README.md": "Told.\n"})
-    place.post(number, TWO)
-    place.github.review(number, "bert")
-    place.github.merge(number, method)
+def test_what_was_approved_is_applied_however_it_was_merged(approving: Approving, method: str) -> None:
+    number = approving.change("prod/app", "half", branch="feature")
+    approving.github.commit("feature", {"infra/envs/prod/app/main.tf": APP.replace('"one"', '"two"', 1)})
+    approving.github.commit("feature", {"README.md": "Told.\n"})
+    approving.post(number, TWO)
+    approving.github.review(number, "bert")
+    approving.github.merge(number, method)
     # The branch is gone, and trunk has gone on with something else.
-    place.github.delete_branch("feature")
-    place.github.push(_edited(place, {"README.md": "More.\n"}), "main")
+    approving.github.delete_branch("feature")
+    approving.github.push(_edited(approving, {"README.md": "More.\n"}), "main")
 
-    verdict = place.judge(TWO)
+    verdict = approving.judge(TWO)
     assert (verdict.kind, verdict.pull_requests, verdict.differences) == ("approved", (number,), ())
-    other = place.judge(THREE)
+    other = approving.judge(THREE)
     assert (other.kind, [difference.path for difference in other.differences]) == ("mismatch", ["input"])
     assert (
-        place.judge(app(update(PLAIN, input=("one", "two")), create("terraform_data.more"))).kind
+        approving.judge(app(update(PLAIN, input=("one", "two")), create("terraform_data.more"))).kind
         == "mismatch"
     )
     # Not owed any more once it was applied.
-    assert place.judge(TWO, place.job.head).kind == "gate"
+    assert approving.judge(TWO, approving.job.head).kind == "gate"
 
 
-def _edited(place: Approving, files: dict[str, str]) -> Repo:
+def _edited(approving: Approving, files: dict[str, str]) -> Repo:
     """A clone with a commit on trunk, to be pushed directly."""
-    place.update()
-    place.job.commit(files, "Pushed")
-    return place.job
+    approving.update()
+    approving.job.commit(files, "Pushed")
+    return approving.job
 
 
 # Who approved
@@ -113,47 +113,47 @@ REVIEWS: dict[str, tuple[Callable[[Approving, int], object], bool]] = {
 }
 
 
-def _forced(place: Approving, number: int) -> str:
+def _forced(approving: Approving, number: int) -> str:
     """The branch is pushed anew, past its own history."""
-    place.github.work.git("checkout", "-q", "--detach", "origin/main")
-    place.github.work.commit({"infra/envs/prod/app/main.tf": APP.replace('"one"', '"two"', 1)}, "Forced")
-    branch = place.host.pull_request(number).head_ref
-    return place.github.push(place.github.work, branch, force=True)
+    approving.github.work.git("checkout", "-q", "--detach", "origin/main")
+    approving.github.work.commit({"infra/envs/prod/app/main.tf": APP.replace('"one"', '"two"', 1)}, "Forced")
+    branch = approving.host.pull_request(number).head_ref
+    return approving.github.push(approving.github.work, branch, force=True)
 
 
-def test_only_a_review_of_the_head_by_another_writer_decides(place: Approving) -> None:
-    found = {}
+def test_only_a_review_of_the_head_by_another_writer_decides(approving: Approving) -> None:
+    decisions = {}
     for at, (case, (review, _)) in enumerate(REVIEWS.items()):
-        number = place.change("prod/app", f"case-{at}")
-        place.post(number, TWO)
-        review(place, number)
-        pull = place.host.pull_request(number)
-        answer = decisions_of(place).approval_of(pull, "prod", ReviewRule(), [place.objects()])
-        found[case] = isinstance(answer, Approval)
+        number = approving.change("prod/app", f"case-{at}")
+        approving.post(number, TWO)
+        review(approving, number)
+        pull = approving.host.pull_request(number)
+        answer = decisions_of(approving).approval_of(pull, "prod", ReviewRule(), [approving.objects()])
+        decisions[case] = isinstance(answer, Approval)
         if isinstance(answer, RefusedApproval):
             assert answer.reason == "nobody who may write approved its last commit"
-    assert found == {case: wanted for case, (_, wanted) in REVIEWS.items()}
+    assert decisions == {case: is_approved for case, (_, is_approved) in REVIEWS.items()}
 
 
-def test_a_dismissed_review_and_a_plan_posted_after_the_review_do_not_count(place: Approving) -> None:
-    number = place.change("prod/app", "two")
-    early = place.github.review(number, "bert")
-    place.post(number, TWO)
-    decisions = decisions_of(place)
+def test_a_dismissed_review_and_a_plan_posted_after_the_review_do_not_count(approving: Approving) -> None:
+    number = approving.change("prod/app", "two")
+    early = approving.github.review(number, "bert")
+    approving.post(number, TWO)
+    decisions = decisions_of(approving)
 
     def approval() -> Approval | RefusedApproval:
-        pull_request = place.host.pull_request(number)
-        return decisions.approval_of(pull_request, "prod", ReviewRule(), [place.objects()])
+        pull_request = approving.host.pull_request(number)
+        return decisions.approval_of(pull_request, "prod", ReviewRule(), [approving.objects()])
 
     first = approval()
     assert isinstance(first, RefusedApproval)
     assert "no plan of prod was attested before it was approved" in first.reason
-    second = place.github.review(number, "olga")
-    place.post(number, THREE)
-    found = approval()
-    assert isinstance(found, Approval)
-    assert found.digests == {"prod/app": TWO}, "the newest that was there when it was reviewed"
-    with place.github.place as server:
+    second = approving.github.review(number, "olga")
+    approving.post(number, THREE)
+    approval_result = approval()
+    assert isinstance(approval_result, Approval)
+    assert approval_result.digests == {"prod/app": TWO}, "the newest that was there when it was reviewed"
+    with approving.github.locked_repository as server:
         for review in server.pull(number).reviews:
             if review.id == second:
                 review.state = "DISMISSED"
@@ -165,86 +165,86 @@ def test_a_dismissed_review_and_a_plan_posted_after_the_review_do_not_count(plac
 # What stands in the bucket
 
 
-def test_only_objects_that_an_attestation_names_count(place: Approving) -> None:
+def test_only_objects_that_an_attestation_names_count(approving: Approving) -> None:
     """Whoever holds the plan token can write an object; any workflow of a branch can post a check."""
-    number = place.change("prod/app", "two")
-    place.post(number, TWO)
-    head = place.github.head(number)
+    number = approving.change("prod/app", "two")
+    approving.post(number, TWO)
+    head = approving.github.head(number)
     evil = to("evil")
     # A newer object under a run of its own, and one more in the run that was attested.
-    place.objects().create(number, head, "prod/app", "99-1", encode(evil))
-    place.objects().create(number, head, "prod/net", "1-1", encode(replace(evil, stack="prod/net")))
+    approving.objects().create(number, head, "prod/app", "99-1", encode(evil))
+    approving.objects().create(number, head, "prod/net", "1-1", encode(replace(evil, stack="prod/net")))
     # Checks as the job that attests posts them: by a workflow of the branch, and by another app.
     for app in ("github-actions[bot]", "other-app[bot]"):
-        host = open_github(place.github.environ(place.github.token(app, checks="write"), "push"))
+        host = open_github(approving.github.environ(approving.github.token(app, checks="write"), "push"))
         host.create_check(NewCheck("infra/prod", head, "success", "2 changes", ""))
         host.close()
-    place.github.review(number, "bert")
-    place.github.merge(number, "squash")
-    assert place.judge(evil).kind == "mismatch"
-    assert place.judge(replace(evil, stack="prod/net"), None).kind != "approved"
-    assert place.judge(TWO).kind == "approved"
+    approving.github.review(number, "bert")
+    approving.github.merge(number, "squash")
+    assert approving.judge(evil).kind == "mismatch"
+    assert approving.judge(replace(evil, stack="prod/net"), None).kind != "approved"
+    assert approving.judge(TWO).kind == "approved"
 
 
 # The merge queue
 
 
-def test_a_queue_compares_only_what_has_nothing_unapplied_ahead(place: Approving) -> None:
+def test_a_queue_compares_only_what_has_nothing_unapplied_ahead(approving: Approving) -> None:
     from orchestrator.review.approvals import Approvals
 
-    first = place.change("prod/app", "two")
-    second = place.change("prod/net", "moved")
+    first = approving.change("prod/app", "two")
+    second = approving.change("prod/net", "moved")
     for number, digest in ((first, TWO), (second, plan(update("terraform_data.n"), stack="prod/net"))):
-        place.post(number, digest)
-        place.github.review(number, "bert")
-    group = place.github.queue(first)
-    place.job.git("fetch", "-q", "origin", group["head_ref"])
-    place.job.git("checkout", "-q", "--detach", group["head_sha"])
-    place.session = place._session()
-    approvals = Approvals(place.session, place.host)
-    stack, pull = place.session.context.project.stacks["prod/app"], place.host.pull_request(first)
-    assert approvals.compare_queued(stack, TWO, place.entry(), pull, group["base_sha"]).kind == "approved"
-    wrong = approvals.compare_queued(stack, THREE, place.entry(), pull, group["base_sha"])
+        approving.post(number, digest)
+        approving.github.review(number, "bert")
+    group = approving.github.queue(first)
+    approving.job.git("fetch", "-q", "origin", group["head_ref"])
+    approving.job.git("checkout", "-q", "--detach", group["head_sha"])
+    approving.session = approving._session()
+    approvals = Approvals(approving.session, approving.host)
+    stack, pull = approving.session.context.project.stacks["prod/app"], approving.host.pull_request(first)
+    assert approvals.compare_queued(stack, TWO, approving.entry(), pull, group["base_sha"]).kind == "approved"
+    wrong = approvals.compare_queued(stack, THREE, approving.entry(), pull, group["base_sha"])
     assert [difference.path for difference in wrong.differences] == ["input"]
     # The same stack was changed on trunk and not applied yet.
-    behind = replace(place.entry(), fingerprint="0" * 64)
+    behind = replace(approving.entry(), fingerprint="0" * 64)
     for entry in (behind, None, LedgerEntry("prod/app")):
         assert approvals.compare_queued(stack, THREE, entry, pull, group["base_sha"]).kind == "provisional"
 
 
-def test_what_a_queue_landed_is_owed_to_each_of_its_pull_requests(place: Approving) -> None:
-    first = place.change("prod/app", "two")
-    second = place.change("prod/net", "moved")
+def test_what_a_queue_landed_is_owed_to_each_of_its_pull_requests(approving: Approving) -> None:
+    first = approving.change("prod/app", "two")
+    second = approving.change("prod/net", "moved")
     moved = plan(update("terraform_data.n", input=("one", "moved")), stack="prod/net")
     for number, digest in ((first, TWO), (second, moved)):
-        place.post(number, digest)
-        place.github.review(number, "bert")
-    place.github.land(place.github.queue(first, second))
-    assert (place.judge(TWO).kind, place.judge(TWO).pull_requests) == ("approved", (first, second))
-    assert (place.judge(moved).kind, place.judge(moved).pull_requests) == ("approved", (second,))
+        approving.post(number, digest)
+        approving.github.review(number, "bert")
+    approving.github.land(approving.github.queue(first, second))
+    assert (approving.judge(TWO).kind, approving.judge(TWO).pull_requests) == ("approved", (first, second))
+    assert (approving.judge(moved).kind, approving.judge(moved).pull_requests) == ("approved", (second,))
 
 
-def test_neither_authors_nor_bots_decide(place: Approving) -> None:
-    number = place.change("prod/app", "two", author="bert")
-    pull = place.host.pull_request(number)
-    place.github.user("helper[bot]", "write")
-    reviewers = Reviewers(place.host)
+def test_neither_authors_nor_bots_decide(approving: Approving) -> None:
+    number = approving.change("prod/app", "two", author="bert")
+    pull = approving.host.pull_request(number)
+    approving.github.user("helper[bot]", "write")
+    reviewers = Reviewers(approving.host)
     assert [who for who in ("bert", "BERT", "helper[bot]", "rita", "nobody", "", "ada", "olga")
             if reviewers.may_approve(who, pull)] == ["ada", "olga"]  # fmt: skip
 
 
-def test_a_clean_merge_of_trunk_into_the_branch_makes_nobody_an_author(place: Approving) -> None:
-    number = place.change("prod/app", "two", branch="feature")
-    place.github.commit("main", {"README.md": "More.\n"})
-    work = place.github.work
+def test_a_clean_merge_of_trunk_into_the_branch_makes_nobody_an_author(approving: Approving) -> None:
+    number = approving.change("prod/app", "two", branch="feature")
+    approving.github.commit("main", {"README.md": "More.\n"})
+    work = approving.github.work
     work.git("fetch", "-q", "origin")
     work.git("checkout", "-q", "--detach", "origin/feature")
     work.git("merge", "-q", "--no-edit", "origin/main")
-    place.github.push(work, "feature", pusher="bert")
-    place.post(number, TWO)
-    place.github.review(number, "bert")
-    place.github.merge(number, "squash")
-    assert place.judge(TWO).kind == "approved"
+    approving.github.push(work, "feature", pusher="bert")
+    approving.post(number, TWO)
+    approving.github.review(number, "bert")
+    approving.github.merge(number, "squash")
+    assert approving.judge(TWO).kind == "approved"
 
 
 # Owners
@@ -258,21 +258,21 @@ OWNED = {
 
 
 def test_owners_approve_by_the_stacks_folder_and_the_changed_files(tmp_path: Path) -> None:
-    with Approving(tmp_path, OWNED) as place:
-        place.github.server.set_team("acme/platform", ["carla"])
-        place.github.user("carla")
-        number = place.change("prod/app", "two", **{"infra/envs/prod/app/own.tf": "# theirs\n"})
-        place.post(number, TWO)
-        place.github.review(number, "olga")
-        place.github.review(number, "bert")
-        place.github.merge(number, "squash")
+    with Approving(tmp_path, OWNED) as approving:
+        approving.github.server.set_team("acme/platform", ["carla"])
+        approving.github.user("carla")
+        number = approving.change("prod/app", "two", **{"infra/envs/prod/app/own.tf": "# theirs\n"})
+        approving.post(number, TWO)
+        approving.github.review(number, "olga")
+        approving.github.review(number, "bert")
+        approving.github.merge(number, "squash")
         with pytest.raises(ConfigError, match="acme/platform"):
-            place.judge(TWO)
-        with place.with_teams():
-            refused = place.judge(TWO)
+            approving.judge(TWO)
+        with approving.with_teams():
+            refused = approving.judge(TWO)
             assert refused.kind == "gate"
             assert "no owner of infra/envs/prod/app/own.tf (@acme/platform)" in refused.reason
-        place.github.review(number, "carla")
-        with place.with_teams():
-            verdict = place.judge(TWO)
+        approving.github.review(number, "carla")
+        with approving.with_teams():
+            verdict = approving.judge(TWO)
             assert verdict.kind == "approved", verdict.reason

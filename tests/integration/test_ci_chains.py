@@ -10,7 +10,18 @@ import pytest
 
 from orchestrator.state.drift_store import DriftLog, Heartbeat
 from tests.support.ci import CiProject, running
-from tests.support.merging import LOOK, apply, gated, job, merged, planned, state_of, states, told, verdicts
+from tests.support.merging import (
+    LOOK,
+    apply,
+    gated,
+    job,
+    merged,
+    planned,
+    state_of,
+    states,
+    status_text,
+    verdicts,
+)
 from tests.support.recorded_stack import CONFIG, FOLLOWER, UPSTREAM
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -34,20 +45,20 @@ resource "terraform_data" "second" {
 @pytest.fixture
 def ci(steady_path: Path) -> Iterator[CiProject]:
     files = {"infra.yaml": CONFIG, NET: UPSTREAM, APP: READER}
-    with running(steady_path, files=files) as found:
-        yield found
+    with running(steady_path, files=files) as project:
+        yield project
 
 
 def test_an_upstream_that_fails_half_way_holds_its_followers_back(ci: CiProject) -> None:
     """What was applied stays, what reads it waits, and the next merge catches up with all of it."""
-    ci.place.apply()
+    ci.recorded.apply()
     two = UPSTREAM.replace("one", "two")
     number = merged(ci, {NET: two + HALF % "=="})
     ran = apply(ci, "prod", code=7)
     # What moves its output is not there yet, so the follower is as trunk wants it so far.
     assert ran.results == {"prod/net": "failed", "prod/app": "unchanged"}
     assert state_of(ci, "prod/app") == "one"
-    body = told(ci, number, "prod")
+    body = status_text(ci, number, "prod")
     assert "prod is partly applied" in body
     assert "There is a first one." in body
 
@@ -56,8 +67,8 @@ def test_an_upstream_that_fails_half_way_holds_its_followers_back(ci: CiProject)
     assert ran.results == {"prod/net": "applied", "prod/app": "applied"}
     assert set(verdicts(ran).values()) <= {"approved", "provisional"}
     assert state_of(ci, "prod/app") == "two"
-    for one in (number, mended):
-        assert "✓ prod is done" in told(ci, one, "prod")
+    for pull in (number, mended):
+        assert "✓ prod is done" in status_text(ci, pull, "prod")
 
 
 def test_what_had_to_wait_is_approved_by_nobody(ci: CiProject) -> None:
@@ -79,7 +90,7 @@ def test_what_had_to_wait_is_approved_by_nobody(ci: CiProject) -> None:
     assert verdicts(ran) == {"staging/net": "approved", "staging/app": "gate"}
     assert states(ran) == {"staging": "gate"}
     # The gate of this run lies behind it: another one asks.
-    assert "Comment `/infra apply staging`" in told(ci, number, "staging")
+    assert "Comment `/infra apply staging`" in status_text(ci, number, "staging")
     compared = job(ci, LOOK)("ci", "compare", "staging", "--json", code=0)
     assert list(compared.document["pending"]) == ["staging/app"]
     ran = apply(ci, "staging", *gated(ci, compared, "staging"), code=0)
@@ -88,13 +99,13 @@ def test_what_had_to_wait_is_approved_by_nobody(ci: CiProject) -> None:
 
 def test_a_check_for_drift_that_fell_silent_is_shown(ci: CiProject) -> None:
     """On the plan, and where it is applied: a detector that is dead looks like a world without drift."""
-    ci.place.apply()
+    ci.recorded.apply()
     old = (datetime.now(UTC) - timedelta(days=9)).isoformat()
     beat = Heartbeat(old, "R", complete=old, oldest="prod/app", stacks=2)
-    DriftLog(ci.place.ledger("prod/net").storage, "prod").beat(beat)
+    DriftLog(ci.recorded.ledger("prod/net").storage, "prod").beat(beat)
     number = merged(ci, {NET: UPSTREAM.replace("why", "how")})
     # Its stacks have no records: the check that the heartbeat tells of was of others.
     words = "prod was never checked for drift completely; last looked at 9 days ago"
     assert words in ci.body(number)
     apply(ci, "prod", code=0)
-    assert words in told(ci, number, "prod")
+    assert words in status_text(ci, number, "prod")

@@ -24,13 +24,13 @@ APPLY = ("ci", "apply", "dev", "--report", "report", "--parallelism", "1", "--js
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, terraform_argv: tuple[str, ...]) -> Iterator[CrashLab]:
     config = CONFIG.replace("dev: {", "dev: {protected: false, ")
-    made = CrashLab(tmp_path_factory.mktemp("lab"), config)
-    yield made
-    made.close()
+    crash_lab = CrashLab(tmp_path_factory.mktemp("lab"), config)
+    yield crash_lab
+    crash_lab.close()
 
 
-def in_ci(found: Round) -> Round:
-    return replace(found, env={**found.env, **CI})
+def in_ci(round_: Round) -> Round:
+    return replace(round_, env={**round_.env, **CI})
 
 
 @dataclass
@@ -63,9 +63,9 @@ def cancelled(lab: CrashLab, step: str, *, killed_in: str = "") -> Iterator[Canc
         begun.set()
         goes_on.wait(LIMIT)
 
-    with lab.round(CloudStep(step, 1), "term", slow=change) as found:
-        round_ = in_ci(found)
-        found.trigger.act = lambda: None
+    with lab.round(CloudStep(step, 1), "term", slow=change) as crash_round:
+        round_ = in_ci(crash_round)
+        crash_round.trigger.act = lambda: None
         try:
             apply = round_.start(*APPLY, "--grace-period", f"{LIMIT:.0f}s" if killed_in else "0.5s")
             assert begun.wait(LIMIT)
@@ -95,13 +95,13 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 def test_a_cancelled_apply_is_finalized(lab: CrashLab) -> None:
     """The step leaves while Terraform makes the last thing of dev/jobs."""
-    with cancelled(lab, "after update job") as found:
-        round_, left = found.round, found.left
+    with cancelled(lab, "after update job") as cancellation:
+        round_, left = cancellation.round, cancellation.left
         assert left.code == 7
         assert "`infra ci finalize` follows them:\n  apply of dev/jobs (pid" in left.err
         assert round_.terraforms()
         assert round_.entries()["dev/jobs"]["operation"]["phase"] == "applying"
-        done = found.finalized()
+        done = cancellation.finalized()
         assert (done.code, results_of(done)) == (0, {"dev/jobs": "applied"})
         assert not round_.terraforms()
         entry = round_.entries()["dev/jobs"]
@@ -124,10 +124,10 @@ def test_a_cancelled_apply_is_finalized(lab: CrashLab) -> None:
 
 def test_what_a_killed_step_left_is_finalized_as_it_ended(lab: CrashLab) -> None:
     """The step gets no time at all; Terraform, told to stop, stops before its next change."""
-    with cancelled(lab, "after update kept", killed_in="google_pubsub_topic.third") as found:
-        round_ = found.round
-        assert found.left.code == -signal.SIGKILL
-        done = found.finalized()
+    with cancelled(lab, "after update kept", killed_in="google_pubsub_topic.third") as cancellation:
+        round_ = cancellation.round
+        assert cancellation.left.code == -signal.SIGKILL
+        done = cancellation.finalized()
         assert (done.code, results_of(done)) == (7, {"dev/app": "failed"})
         (report,) = done.document["stacks"]
         assert "applied before it failed: google_pubsub_topic.third (create)" in report["notes"]
@@ -140,8 +140,8 @@ def test_what_a_killed_step_left_is_finalized_as_it_ended(lab: CrashLab) -> None
 
 
 def test_what_lives_at_the_limit_is_for_resume(lab: CrashLab) -> None:
-    with cancelled(lab, "after update job") as found:
-        round_ = found.round
+    with cancelled(lab, "after update job") as cancellation:
+        round_ = cancellation.round
         done = round_.infra("ci", "finalize", "--limit", "0.2s", "--json")
         assert (done.code, results_of(done)) == (7, {"dev/jobs": "interrupted"})
         (report,) = done.document["stacks"]
@@ -149,7 +149,7 @@ def test_what_lives_at_the_limit_is_for_resume(lab: CrashLab) -> None:
         assert "infra resume dev/jobs" in report["advice"]
         assert round_.terraforms(), "nobody ends it"
         assert round_.entries()["dev/jobs"]["result"] == "interrupted"
-        found.release()
+        cancellation.release()
         resumed = round_.infra("resume", "--auto-approve", "--allow-destroy", "--confirm", "dev", "--json")
         assert (resumed.code, results_of(resumed)) == (0, {"dev/jobs": "unchanged"})
 

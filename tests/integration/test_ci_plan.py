@@ -33,23 +33,23 @@ BROKEN = TWO + 'resource "terraform_data" "broken" {\n  input = file("${path.mod
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which everything is applied and plans can be hashed; each test gets a copy."""
     folder = tmp_path_factory.mktemp("applied")
-    with running(folder) as found:
-        found.place.apply()
+    with running(folder) as project:
+        project.recorded.apply()
         for name in ("dev", "prod"):
-            place = plan_objects(found, name)
-            digest_key(place.storage, place.base)
+            objects = plan_objects(project, name)
+            digest_key(objects.storage, objects.base)
     return folder
 
 
 @pytest.fixture
 def ci(steady_path: Path, applied: Path) -> Iterator[CiProject]:
-    with running(steady_path, applied) as found:
-        yield found
+    with running(steady_path, applied) as project:
+        yield project
 
 
 def plan_objects(ci: CiProject, environment: str) -> PlanObjects:
-    project = load(ci.place.repo.root)
-    env = {"STORAGE_EMULATOR_HOST": ci.place.server.url, "INFRA_SANDBOX": "test"}
+    project = load(ci.recorded.repo.root)
+    env = {"STORAGE_EMULATOR_HOST": ci.recorded.server.url, "INFRA_SANDBOX": "test"}
     ledger = Ledgers(project, States(project, env), env).of(project.of(environment)[0])
     return PlanObjects(ledger.storage, environment, ledger.folder)
 
@@ -64,9 +64,9 @@ def test_jobs_plan_and_one_job_tells(ci: CiProject, tmp_path: Path) -> None:
             "ci", "plan", "--env", name, "--report", str(tmp_path / "r" / name), code=0
         )
     head = ci.github.head(number)
-    made = {f"{name}/plans/{number}/{head}/net/4242-1.json" for name in ("dev", "prod")}
+    object_names = {f"{name}/plans/{number}/{head}/net/4242-1.json" for name in ("dev", "prod")}
     after = ci.objects("")
-    assert after.keys() - before.keys() == made | {f"dev/plans/{number}/{head}/app/4242-1.json"}
+    assert after.keys() - before.keys() == object_names | {f"dev/plans/{number}/{head}/app/4242-1.json"}
     assert {name: after[name] for name in before} == before
 
     job = ci.job(number)
@@ -94,9 +94,9 @@ def test_what_reviewers_saw_is_attested(ci: CiProject) -> None:
     head = ci.github.head(number)
     attestation = attested(ci, number, "dev")
     assert (attestation.run, attestation.plan_run, attestation.problem) == ("4242-1", "4242-1", "")
-    found = plan_objects(ci, "dev").of_run(number, head, attestation.plan_run)
-    assert attestation.plans == {name: sha256(data) for name, data in found.items()}
-    digests = {name: decode(data) for name, data in found.items()}
+    objects = plan_objects(ci, "dev").of_run(number, head, attestation.plan_run)
+    assert attestation.plans == {name: sha256(data) for name, data in objects.items()}
+    digests = {name: decode(data) for name, data in objects.items()}
     assert [resource.address for resource in digests["dev/net"].resources] == ["terraform_data.x"]
     assert digests["dev/net"].provisional == ()
     assert digests["dev/app"].is_empty
@@ -133,9 +133,9 @@ def test_what_no_job_reported_is_not_planned(ci: CiProject, tmp_path: Path) -> N
         [("1/2:timed", "dev/net"), ("2/2:timed", "dev/app")],
         [("1/2:timed", "dev/app"), ("2/2:timed", "dev/net")],
     )
-    lost, kept = parts
-    ci.job(number, INFRA_STACKS=kept["stacks"])(
-        "ci", "plan", "--env", "dev", "--shard", kept["shard"], "--report", str(tmp_path / "r"), code=0
+    lost, finished = parts
+    ci.job(number, INFRA_STACKS=finished["stacks"])(
+        "ci", "plan", "--env", "dev", "--shard", finished["shard"], "--report", str(tmp_path / "r"), code=0
     )
     ci.job(number)("ci", "comment", str(tmp_path / "r"), code=0)
     assert "not planned" in ci.body(number)
@@ -147,8 +147,8 @@ def test_what_no_job_reported_is_not_planned(ci: CiProject, tmp_path: Path) -> N
 def test_without_a_key_the_plan_is_shown_and_its_approval_said_not_to_count(
     ci: CiProject, tmp_path: Path
 ) -> None:
-    place = plan_objects(ci, "dev")
-    place.storage.delete("dev/ledger/digest.key")
+    objects = plan_objects(ci, "dev")
+    objects.storage.delete("dev/ledger/digest.key")
     grant_plan_accounts(ci, "dev")
     number = ci.change({NET: TWO})
     report = str(tmp_path / "r")
@@ -245,7 +245,7 @@ def test_a_rehearsal_needs_no_token_and_writes_nothing(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     before = ci.objects("")
     root = ci.checkout(ci.github.head(number))
-    env = {"STORAGE_EMULATOR_HOST": ci.place.server.url, "INFRA_SANDBOX": "test"}
+    env = {"STORAGE_EMULATOR_HOST": ci.recorded.server.url, "INFRA_SANDBOX": "test"}
     ran = Infra(root, env)("ci", "plan", "--dry-run", code=0)
     assert '"one" -> "two"' in ran.out
     assert "check infra/dev" in ran.out
@@ -371,8 +371,8 @@ def test_a_plan_that_differs_after_the_approval_is_to_be_reviewed_again(ci: CiPr
     ci.job(number, GITHUB_RUN_ATTEMPT="2")("ci", "plan", code=0)
     assert ci.conclusions(number)["infra/prod"] == "success"
 
-    ci.place.repo.commit({PROD: UPSTREAM.replace("one", "by hand")})
-    ci.place.apply("prod/net")
+    ci.recorded.repo.commit({PROD: UPSTREAM.replace("one", "by hand")})
+    ci.recorded.apply("prod/net")
     ci.job(number, GITHUB_RUN_ATTEMPT="3")("ci", "plan", code=0)
     assert ci.conclusions(number)["infra/prod"] == "neutral"
     newest = ci.github.checks(ci.github.head(number), "infra/prod")[-1]
@@ -526,8 +526,8 @@ def test_a_pull_request_into_another_branch_is_not_planned(ci: CiProject) -> Non
     disguised = ci.job(other, commit=merge)
     assert f"#{other} is not to be merged into main" in disguised("ci", "plan", code=3).err
     # What is asked for without a head is none.
-    asked = str(ci.github.event_file("workflow_dispatch", inputs={**inputs, "head": ""}))
-    job = by_hand(ci, merge, asked, head)
+    event_file = str(ci.github.event_file("workflow_dispatch", inputs={**inputs, "head": ""}))
+    job = by_hand(ci, merge, event_file, head)
     assert "its head is missing" in job("ci", "plan", "--dry-run", code=3).err
 
 

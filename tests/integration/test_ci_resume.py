@@ -38,7 +38,7 @@ from tests.support.merging import (
     merged,
     started,
     state_of,
-    told,
+    status_text,
     value,
 )
 from tests.support.recorded_stack import CONFIG, UPSTREAM
@@ -54,32 +54,32 @@ LOCK = "{0}/state/net/default.tflock"
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which everything is applied; each test gets a copy."""
     folder = tmp_path_factory.mktemp("applied")
-    with running(folder, files=FILES) as found:
-        found.place.apply()
+    with running(folder, files=FILES) as project:
+        project.recorded.apply()
         for name in ("dev", "prod"):
-            ledger = found.place.ledger(f"{name}/net")
+            ledger = project.recorded.ledger(f"{name}/net")
             digest_key(ledger.storage, ledger.folder)
     return folder
 
 
 @pytest.fixture
 def ci(steady_path: Path, applied: Path) -> Iterator[CiProject]:
-    with running(steady_path, applied) as found:
-        yield found
+    with running(steady_path, applied) as project:
+        yield project
 
 
 def lose_runner(
     ci: CiProject, stack: str, *, locked: bool = True, kind: Kind = "apply", commit: str = ""
 ) -> None:
     """The machine that was applying a commit (trunk's newest) to a stack is lost, and its lock stays."""
-    entry = ci.place.at_work(stack, host=this_machine(), pid=DEAD)
+    entry = ci.recorded.at_work(stack, host=this_machine(), pid=DEAD)
     assert entry.operation
-    ledger = ci.place.ledger(stack)
+    ledger = ci.recorded.ledger(stack)
     commit = commit or ci.github.trunk
     operation = replace(entry.operation, kind=kind, commit=commit, where=LOST)
     entry = ledger.mark(replace(entry, attempted=commit), operation)
     if locked:
-        generation = ci.place.lock(stack, who=f"runner@{socket.gethostname()}")
+        generation = ci.recorded.lock(stack, who=f"runner@{socket.gethostname()}")
         ledger.heartbeat(entry, lock=generation)
 
 
@@ -87,10 +87,10 @@ def rescue(ci: CiProject, stack: str, serial: int) -> None:
     """The lost apply could not save a state that is `serial` serials newer than the one in the bucket."""
     environment = stack.partition("/")[0]
     name = f"{environment}/state/net/default.tfstate"
-    _, data = ci.place.server.store.read_object("states", name)
+    _, data = ci.recorded.server.store.read_object("states", name)
     state = json.loads(data)
     state["serial"] += serial
-    ci.place.ledger(stack).rescue("R-other", stack, json.dumps(state).encode())
+    ci.recorded.ledger(stack).rescue("R-other", stack, json.dumps(state).encode())
 
 
 def test_the_next_rollout_resumes_what_a_lost_runner_left(ci: CiProject) -> None:
@@ -99,24 +99,24 @@ def test_the_next_rollout_resumes_what_a_lost_runner_left(ci: CiProject) -> None
     lose_runner(ci, "prod/net")
     compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=0)
     assert compared.document["gate"] is False
-    assert LOCK.format("prod") in ci.place.objects(), "the job that compares releases nothing"
+    assert LOCK.format("prod") in ci.recorded.objects(), "the job that compares releases nothing"
     ran = apply(ci, "prod", code=0)
     assert ran.results == {"prod/net": "applied"}
     reason = ran.stack("prod/net")["reason"]
     assert "resumed the interrupted apply R-other: its lock" in reason
     assert state_of(ci, "prod/net") == "two"
-    assert LOCK.format("prod") not in ci.place.objects()
-    entry = ci.place.ledger("prod/net").entry("prod/net")
+    assert LOCK.format("prod") not in ci.recorded.objects()
+    entry = ci.recorded.ledger("prod/net").entry("prod/net")
     assert entry
     assert (entry.result, entry.operation, entry.commit) == ("applied", None, ci.github.trunk)
-    runs = {run.id: run for run in ci.place.ledger("prod/net").runs("prod/net")}
+    runs = {run.id: run for run in ci.recorded.ledger("prod/net").runs("prod/net")}
     lost = runs.pop("R-other")
     resuming = next(iter(runs.values()))
     assert (resuming.trigger, resuming.stacks["prod/net"].result) == ("ci", "applied")
     assert resuming.stacks["prod/net"].reason == reason
     assert (lost.trigger, lost.link) == ("ci", LOST)
     assert lost.stacks["prod/net"].result == "interrupted"
-    body = told(ci, number, "prod")
+    body = status_text(ci, number, "prod")
     assert "✓ prod is done" in body
     assert "resumed the interrupted apply" in body
     assert ci.github.statuses(ci.github.trunk)["infra/apply/prod"].state == "success"
@@ -129,7 +129,7 @@ def test_a_resume_that_pushes_a_state_is_shown_in_the_gate(ci: CiProject) -> Non
     refused = apply(ci, "prod", code=4)
     assert refused.results == {"prod/net": "blocked"}
     assert "the apply R-other was interrupted" in refused.stack("prod/net")["reason"]
-    entry = ci.place.ledger("prod/net").entry("prod/net")
+    entry = ci.recorded.ledger("prod/net").entry("prod/net")
     assert entry
     assert entry.operation
     assert entry.operation.lock, "what was noted of the lost run stays"
@@ -140,7 +140,7 @@ def test_a_resume_that_pushes_a_state_is_shown_in_the_gate(ci: CiProject) -> Non
     assert ran.results == {"prod/net": "applied"}
     assert "pushed" in ran.stack("prod/net")["reason"]
     assert state_of(ci, "prod/net") == "two"
-    assert "✓ prod is done" in told(ci, number, "prod")
+    assert "✓ prod is done" in status_text(ci, number, "prod")
 
 
 def test_a_resume_that_takes_a_yes_can_be_approved_by_a_pull_request(ci: CiProject) -> None:
@@ -168,7 +168,7 @@ def test_where_nothing_needs_an_approval_a_comment_is_the_yes(ci: CiProject) -> 
     rescue(ci, "dev/net", 3)
     refused = apply(ci, "dev", code=4)
     assert refused.results == {"dev/net": "blocked"}
-    assert "`/infra resume dev/net`" in told(ci, number, "dev")
+    assert "`/infra resume dev/net`" in status_text(ci, number, "dev")
     ran = apply(ci, "dev", "--resume", "dev/net", code=0)
     assert ran.results == {"dev/net": "applied"}
     assert state_of(ci, "dev/net") == "two"
@@ -192,7 +192,7 @@ def test_of_two_resumes_at_once_one_does_it(ci: CiProject) -> None:
     report = late.finish(session.context.project.stacks["prod/net"])
     assert report
     assert (report.result, state_of(ci, "prod/net")) == ("locked", "two")
-    entry = ci.place.ledger("prod/net").entry("prod/net")
+    entry = ci.recorded.ledger("prod/net").entry("prod/net")
     assert entry
     assert (entry.result, entry.operation) == ("applied", None)
 
@@ -205,12 +205,12 @@ def test_a_late_yes_to_a_resume_that_another_run_has_made_changes_nothing(ci: Ci
     compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=0)
     gate = gated(ci, compared)
     assert apply(ci, "prod", *gate, code=0).results == {"prod/net": "applied"}
-    _, data = ci.place.server.store.read_object("states", "prod/state/net/default.tfstate")
+    _, data = ci.recorded.server.store.read_object("states", "prod/state/net/default.tfstate")
     late = apply(ci, "prod", *gate, code=0)
     assert late.results == {"prod/net": "skipped"}
     assert "is applied there already" in late.stack("prod/net")["reason"]
-    assert ci.place.server.store.read_object("states", "prod/state/net/default.tfstate")[1] == data
-    assert "✓ prod is done" in told(ci, number, "prod")
+    assert ci.recorded.server.store.read_object("states", "prod/state/net/default.tfstate")[1] == data
+    assert "✓ prod is done" in status_text(ci, number, "prod")
 
 
 def test_an_interrupted_destroy_of_a_deleted_stack_is_finished(ci: CiProject) -> None:
@@ -226,9 +226,9 @@ def test_an_interrupted_destroy_of_a_deleted_stack_is_finished(ci: CiProject) ->
     ran = apply(ci, "prod", *gate, code=0)
     assert ran.results == {"prod/old": "destroyed"}
     assert "resumed the interrupted apply R-other" in ran.stack("prod/old")["reason"]
-    _, data = ci.place.server.store.read_object("states", "prod/state/old/default.tfstate")
+    _, data = ci.recorded.server.store.read_object("states", "prod/state/old/default.tfstate")
     assert not json.loads(data)["resources"]
-    entry = ci.place.ledger("prod/old").entry("prod/old")
+    entry = ci.recorded.ledger("prod/old").entry("prod/old")
     assert entry
     assert (entry.result, entry.operation) == ("destroyed", None)
 
@@ -243,21 +243,21 @@ def test_what_a_lost_runner_made_is_taken_back_in_a_rollout(tmp_path: Path) -> N
 
     lab = CrashLab(tmp_path / "lab", CONFIG.replace("dev: {", "dev: {protected: false, "))
     try:
-        with lab.round(CloudStep("before create fourth", 1), "both") as one:
-            one.env = {**one.env, "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/infra"}
+        with lab.round(CloudStep("before create fourth", 1), "both") as round_:
+            round_.env = {**round_.env, "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/infra"}
             apply_dev = ("ci", "apply", "dev", "--parallelism", "1", "--json")
-            finished(one.start(*apply_dev))
-            assert one.trigger.struck
-            assert one.exists() != one.known()
-            shutil.rmtree(one.root / ".infra/runs")
-            done = one.infra(*apply_dev)
+            finished(round_.start(*apply_dev))
+            assert round_.trigger.struck
+            assert round_.exists() != round_.known()
+            shutil.rmtree(round_.root / ".infra/runs")
+            done = round_.infra(*apply_dev)
             assert done.code == 0, done.out + done.err
             (app,) = [stack for stack in done.document["stacks"] if stack["id"] == "dev/app"]
             assert app["result"] == "applied"
             assert "resumed the interrupted apply" in app["reason"]
             assert re.search(r"google_pubsub_topic.third \(\S+\) is taken back", app["reason"])
-            assert one.exists() == one.known()
-            assert not one.locks()
+            assert round_.exists() == round_.known()
+            assert not round_.locks()
     finally:
         lab.close()
 
@@ -267,7 +267,7 @@ def test_what_a_lost_runner_made_is_taken_back_in_a_rollout(tmp_path: Path) -> N
 
 def test_a_state_that_is_gone_is_given_up_through_the_gate(ci: CiProject) -> None:
     """Nothing is created a second time without a yes; what was asked for is in the history."""
-    ci.place.server.store.delete_object("states", "prod/state/net/default.tfstate")
+    ci.recorded.server.store.delete_object("states", "prod/state/net/default.tfstate")
     forget = ("--forget", "prod/net its project was deleted")
     refused = apply(ci, "prod", *forget, code=4)
     assert refused.results == {"prod/net": "blocked"}
@@ -276,22 +276,24 @@ def test_a_state_that_is_gone_is_given_up_through_the_gate(ci: CiProject) -> Non
     ran = apply(ci, "prod", *forget, *gated(ci, compared), code=0)
     assert ran.results == {"prod/net": "applied"}
     assert state_of(ci, "prod/net") == "one"
-    record = ci.place.ledger("prod/net").runs("prod/net")[0].stacks["prod/net"]
+    record = ci.recorded.ledger("prod/net").runs("prod/net")[0].stacks["prod/net"]
     assert "the state is given up: its project was deleted" in record.reason
     assert "has a state" in job(ci, LOOK)("ci", "compare", "prod", *forget, code=3).err
 
 
 def test_a_commit_that_trunk_does_not_have_is_gone_over_through_the_gate(ci: CiProject) -> None:
-    gone = "1234567890" * 4
-    ledger = ci.place.ledger("prod/net")
+    unknown_commit = "1234567890" * 4
+    ledger = ci.recorded.ledger("prod/net")
     entry = ledger.entry("prod/net")
     assert entry
-    begun = ledger.begin("prod/net", Operation("R-gone", "apply", "planned", "ada", "here", gone), entry)
-    ledger.finish(replace(begun, commit=gone, result="applied", from_trunk=True))
+    begun = ledger.begin(
+        "prod/net", Operation("R-gone", "apply", "planned", "ada", "here", unknown_commit), entry
+    )
+    ledger.finish(replace(begun, commit=unknown_commit, result="applied", from_trunk=True))
     number = merged(ci, {PROD: value("two")})
     skipped = apply(ci, "prod")
     assert skipped.results == {"prod/net": "skipped"}
-    assert "comment `/infra apply prod --supersede 1234567890`" in told(ci, number, "prod")
+    assert "comment `/infra apply prod --supersede 1234567890`" in status_text(ci, number, "prod")
     over = ("--supersede", "1234567890")
     assert apply(ci, "prod", *over, code=4).results == {"prod/net": "blocked"}
     # A run that goes over it is lost: it takes the same yes, and neither less nor another way.
@@ -320,7 +322,7 @@ def test_a_declared_move_is_shown_on_the_pull_request_and_carried_out(ci: CiProj
     compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=0)
     ran = apply(ci, "prod", *gated(ci, compared), code=0)
     assert ran.results == {"prod/net": "applied"}
-    _, data = ci.place.server.store.read_object("states", "prod/moved/net/default.tfstate")
+    _, data = ci.recorded.server.store.read_object("states", "prod/moved/net/default.tfstate")
     assert json.loads(data)["outputs"]["x"]["value"] == "two"
     assert state_of(ci, "prod/net") == "one", "the source is kept"
-    assert "✓ prod is done" in told(ci, number, "prod")
+    assert "✓ prod is done" in status_text(ci, number, "prod")

@@ -22,8 +22,8 @@ RULES = CONFIG + "guard: {prevent: [workflows]}\n"
 
 @pytest.fixture
 def ci(steady_path: Path) -> Iterator[CiProject]:
-    with running(steady_path, files={**FILES, "infra.yaml": RULES, "policies/main.rego": REGO}) as found:
-        yield found
+    with running(steady_path, files={**FILES, "infra.yaml": RULES, "policies/main.rego": REGO}) as project:
+        yield project
 
 
 def test_changed_rules_are_told_where_nothing_is_planned(ci: CiProject) -> None:
@@ -45,7 +45,9 @@ def test_rego_of_trunk_counts_and_not_the_branch_s(ci: CiProject) -> None:
     job("ci", "plan", "--env", "dev", "--sarif", "infra.sarif", code=4)
     assert "It is called two." in ci.body(number)
     (run,) = json.loads((job.root / "infra.sarif").read_text())["runs"]
-    found = {result["ruleId"]: (result["level"], result["message"]["text"]) for result in run["results"]}
-    assert found["rego"][0] == "error"
-    assert found["rego"][1].startswith("It is called two.")
+    rule_results = {
+        result["ruleId"]: (result["level"], result["message"]["text"]) for result in run["results"]
+    }
+    assert rule_results["rego"][0] == "error"
+    assert rule_results["rego"][1].startswith("It is called two.")
     assert ci.conclusions(number)["infra/dev"] == "failure"

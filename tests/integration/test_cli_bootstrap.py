@@ -217,7 +217,7 @@ def check_identity(state: dict[str, Any]) -> None:
 
     def attributes(type_: str) -> list[dict[str, Any]]:
         resources = [resource for resource in state["resources"] if resource["type"] == type_]
-        return [instance["attributes"] for one in resources for instance in one["instances"]]
+        return [instance["attributes"] for resource in resources for instance in resource["instances"]]
 
     (provider,) = attributes("google_iam_workload_identity_pool_provider")
     mapping = provider["attribute_mapping"]["attribute.infra"]
@@ -360,7 +360,7 @@ def test_a_bucket_of_somebody_else_s_is_one_clear_error_and_ones_own_can_be_adop
 
 
 @pytest.mark.parametrize(
-    ("config", "arguments", "told"),
+    ("config", "arguments", "message"),
     [
         ("", (), "a bootstrap makes one bucket"),
         ("backend: {gcs: {bucket: 'x-{environment}'}}\n", (), "a bootstrap makes one bucket"),
@@ -369,9 +369,9 @@ def test_a_bucket_of_somebody_else_s_is_one_clear_error_and_ones_own_can_be_adop
     ],
 )
 def test_what_cannot_be_bootstrapped_is_told(
-    make_repo: MakeRepo, config: str, arguments: tuple[str, ...], told: str
+    make_repo: MakeRepo, config: str, arguments: tuple[str, ...], message: str
 ) -> None:
     files = {"infra.yaml": config, "infra/bootstrap/main.tf": NETWORK, "infra/modules/m/main.tf": "\n"}
     infra = Infra(make_repo(files).root, {})
 
-    assert told in infra("bootstrap", *arguments, code=3).err
+    assert message in infra("bootstrap", *arguments, code=3).err

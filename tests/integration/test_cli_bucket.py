@@ -188,10 +188,10 @@ def test_a_foreign_state_that_is_missing_is_not_written(
 
 def test_an_upstream_that_was_destroyed_does_not_keep_its_reader_from_going(infra: Infra) -> None:
     apply(infra)
-    gone = ("--auto-approve", "--allow-destroy", "--confirm", "dev")
-    infra("destroy", "dev/net", *gone, code=0)
+    destroy_options = ("--auto-approve", "--allow-destroy", "--confirm", "dev")
+    infra("destroy", "dev/net", *destroy_options, code=0)
     assert infra("plan", "dev/app", "--json", code=0).results == {"dev/app": "waiting"}
-    assert infra("destroy", "dev/app", *gone, "--json", code=0).results == {"dev/app": "destroyed"}
+    assert infra("destroy", "dev/app", *destroy_options, "--json", code=0).results == {"dev/app": "destroyed"}
 
 
 def test_a_busy_bucket_is_asked_again(infra: Infra, server: GcsServer) -> None:

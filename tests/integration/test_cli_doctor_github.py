@@ -60,22 +60,24 @@ def protect(github: ServedGitHub) -> None:
 def doctor(github: ServedGitHub, token: str) -> dict[str, list[dict[str, Any]]]:
     """The checks of doctor by name; those of this machine are not looked at here."""
     ran = Infra(github.work.root, github.environ(token, "schedule"))("doctor", "--github", "--json")
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_name: dict[str, list[dict[str, Any]]] = {}
     for check in ran.document["checks"]:
         if "why" in check:
-            found.setdefault(check["name"], []).append(check)
-    return found
+            by_name.setdefault(check["name"], []).append(check)
+    return by_name
 
 
-def bad(found: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
+def bad(by_name: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
     """What is not fine."""
-    return {name: one["status"] for name, each in found.items() for one in each if one["status"] != "ok"}
+    return {
+        name: check["status"] for name, each in by_name.items() for check in each if check["status"] != "ok"
+    }
 
 
 def test_a_repository_that_is_set_up(github: ServedGitHub) -> None:
     protect(github)
-    found = doctor(github, github.token("olga"))
-    assert {name for name, each in found.items() if each[0]["status"] == "ok"} >= {
+    by_name = doctor(github, github.token("olga"))
+    assert {name for name, each in by_name.items() if each[0]["status"] == "ok"} >= {
         "default branch",
         "protection",
         "required checks",
@@ -86,28 +88,28 @@ def test_a_repository_that_is_set_up(github: ServedGitHub) -> None:
         "forks",
         "workflows",
     }
-    assert set(bad(found).values()) <= {"unseen"}
+    assert set(bad(by_name).values()) <= {"unseen"}
 
 
 def test_a_repository_that_is_not(github: ServedGitHub) -> None:
     github.environment("dev")
-    found = bad(doctor(github, github.token("olga")))
-    assert found["protection"] == "error"
-    assert found["environment dev"] == "error"
-    assert found["environment prod"] == "error"
-    assert found["environment prod-approval"] == "error"
+    statuses = bad(doctor(github, github.token("olga")))
+    assert statuses["protection"] == "error"
+    assert statuses["environment dev"] == "error"
+    assert statuses["environment prod"] == "error"
+    assert statuses["environment prod-approval"] == "error"
 
 
 def test_a_token_of_a_workflow_sees_less_and_says_so(github: ServedGitHub) -> None:
     protect(github)
     token = github.token(contents="read", actions="read")
-    found = doctor(github, token)
+    by_name = doctor(github, token)
     # Everybody sees which checks are required; who must approve is for administrators.
-    assert found["required checks"][0]["status"] == "ok"
+    assert by_name["required checks"][0]["status"] == "ok"
     names = ("reviews", "stale reviews", "code owners", "history", "workflow rights", "forks")
-    assert {name: found[name][0]["status"] for name in names} == dict.fromkeys(names, "unseen")
-    assert "could not be seen, because: Cannot look at" in found["forks"][0]["message"]
-    assert found["environment prod"][0]["status"] == "ok"
+    assert {name: by_name[name][0]["status"] for name in names} == dict.fromkeys(names, "unseen")
+    assert "could not be seen, because: Cannot look at" in by_name["forks"][0]["message"]
+    assert by_name["environment prod"][0]["status"] == "ok"
     blind = doctor(github, github.token(contents="read"))
     assert blind["environments"][0]["status"] == "unseen"
 
@@ -134,8 +136,8 @@ def test_rulesets_count_as_protection_and_everybody_sees_them(github: ServedGitH
         {"type": "non_fast_forward"},
         {"type": "deletion"},
     ]
-    with github.place as place:
-        place.repository.rulesets.append({"id": 1, "name": "trunk", "rules": rules})
+    with github.locked_repository as repository_data:
+        repository_data.repository.rulesets.append({"id": 1, "name": "trunk", "rules": rules})
     environ = {
         "GITHUB_API_URL": github.api_url,
         "GITHUB_REPOSITORY": github.repository,

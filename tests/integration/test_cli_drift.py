@@ -56,8 +56,8 @@ def topic(duration: str = "600s", name: str = "plain") -> str:
 
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProviderServer, int]]:
-    with serving_types(tmp_path_factory.mktemp("worlds")) as found:
-        yield found
+    with serving_types(tmp_path_factory.mktemp("worlds")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def night(
     applied = worlds / "drift" if is_applied else None
     with nights(
         repo, tmp_path / "gcs", *provider, request.node.name.replace("/", "-"), applied=applied
-    ) as made:
-        yield made
+    ) as checks:
+        yield checks
 
 
 AHEAD = """
@@ -233,11 +233,11 @@ def test_a_secret_that_changed_is_told_and_not_shown(night: ScheduledChecks) -> 
     (attribute,) = resource["attributes"]
     assert (attribute["path"], attribute["sensitive"]) == ("secret_data", True)
     out = night.shown(code=8).out + json.dumps(document)
-    kept = b"".join(night.contents("dev/drift").values())
-    assert b"secret_data" in kept
+    records = b"".join(night.contents("dev/drift").values())
+    assert b"secret_data" in records
     for value in ("2f7c9a", "81d3e5"):
         assert value not in out
-        assert value.encode() not in kept
+        assert value.encode() not in records
 
 
 def test_everything_deleted_outside(night: ScheduledChecks) -> None:

@@ -37,8 +37,8 @@ YES = ("--auto-approve", "--allow-destroy", "--confirm", "dev")
 
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProviderServer, int]]:
-    with serving_types(tmp_path_factory.mktemp("worlds")) as found:
-        yield found
+    with serving_types(tmp_path_factory.mktemp("worlds")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def night(
     code = HEAD + topic() + topic(name="gone") + topic(name="other")
     repo = make_steady_repo({"infra.yaml": CONFIG, MAIN: code, ".gitignore": ".infra\n"})
     applied = worlds / "drift-fix"
-    with nights(repo, tmp_path / "gcs", *provider, request.node.name, applied=applied) as made:
-        yield made
+    with nights(repo, tmp_path / "gcs", *provider, request.node.name, applied=applied) as checks:
+        yield checks
 
 
 def test_what_drifts_is_put_back_and_nothing_else_is_done(night: ScheduledChecks) -> None:
@@ -114,8 +114,8 @@ def test_a_pull_request_by_hand_needs_github_and_leaves_the_world_alone(
         night.repo.git("fetch", "-q", "origin")
         environ = github.environ(github.token("ada"), "push", CI="", GITHUB_ACTIONS="")
         ran = night.infra("drift", "--fix", "--action", "pr", code=8, **environ)
-        with github.place as place:
-            (issue,) = place.repository.issues.values()
+        with github.locked_repository as repository_data:
+            (issue,) = repository_data.repository.issues.values()
         assert issue.title == "Keep what was changed outside in dev/app"
         assert f"#{issue.number} writes it into the code" in ran.err
         code = github.work.git("--git-dir", str(github.bare), "show", f"{issue.pull.head}:{MAIN}")
@@ -128,8 +128,8 @@ def test_a_pull_request_by_hand_needs_github_and_leaves_the_world_alone(
         night.repo.git("fetch", "-q", "origin")
         night.world.set("plain", DURATION, "901s")
         ran = night.infra("drift", "--fix", "--action", "pr", code=8, **environ)
-        with github.place as place:
-            described = max(place.repository.issues.values(), key=lambda issue: issue.number)
+        with github.locked_repository as repository_data:
+            described = max(repository_data.repository.issues.values(), key=lambda issue: issue.number)
         assert f"#{described.number} describes what a person has to write" in ran.err
         assert "901s" in described.body
         assert "empty commit" in described.body
@@ -226,8 +226,8 @@ def test_one_machine_checks_and_tells(night: ScheduledChecks, tmp_path: Path) ->
     with ServedGitHub(tmp_path, repo=night.repo) as github:
         environ = github.environ(github.token("ada"), "push", CI="", GITHUB_ACTIONS="")
         night.infra("drift", "--issues", code=8, **environ)
-        with github.place as place:
-            (issue,) = place.repository.issues.values()
+        with github.locked_repository as repository_data:
+            (issue,) = repository_data.repository.issues.values()
         assert (issue.title, issue.author) == ("Drift in dev/app", "ada")
         ran = night.infra("drift", "--issues", "--fix", "--action", "revert", *YES, code=0, **environ)
         assert issue.state == "closed", ran.err
@@ -247,9 +247,9 @@ def test_three_nights_with_their_issue_and_their_corrections(night: ScheduledChe
             """A night: the check as the drift account, and the job that tells."""
             shutil.rmtree(night.repo.root / "report", ignore_errors=True)
             night.check("--report", "report", code=code)
-            return told("report")
+            return report_drift("report")
 
-        def told(*argv: str) -> InfraResult:
+        def report_drift(*argv: str) -> InfraResult:
             token = github.token(issues="write", actions="write", contents="write", pull_requests="write")
             return Infra(night.repo.root, github.environ(token, "schedule"))("ci", "drift", *argv, code=0)
 
@@ -257,15 +257,23 @@ def test_three_nights_with_their_issue_and_their_corrections(night: ScheduledChe
             """The job that infra-drift started, and the one that tells what came of it."""
             inputs = github.dispatches[-1].inputs
             shutil.rmtree(night.repo.root / "report")
-            asked = ("ci", "apply", inputs["environment"], "--drift", inputs["drift"], "--report", "report")
-            night.infra(*asked, code=0)
-            told("report", "--remediated")
+            apply_argv = (
+                "ci",
+                "apply",
+                inputs["environment"],
+                "--drift",
+                inputs["drift"],
+                "--report",
+                "report",
+            )
+            night.infra(*apply_argv, code=0)
+            report_drift("report", "--remediated")
 
         night.world.set("plain", DURATION, "900s")
         night.world.delete("gone")
         assert "dev: infra-apply was started and remediates what is allowed." in dawn(8).out
-        with github.place as place:
-            (issue,) = [issue for issue in place.repository.issues.values() if issue.pull is None]
+        with github.locked_repository as repository_data:
+            (issue,) = [issue for issue in repository_data.repository.issues.values() if issue.pull is None]
         assert (issue.title, issue.state) == ("Drift in dev/app", "open")
         by_day()
         assert issue.state == "closed"

@@ -55,8 +55,8 @@ output "seen" {
 
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProviderServer, int]]:
-    with serving_types(tmp_path_factory.mktemp("worlds")) as found:
-        yield found
+    with serving_types(tmp_path_factory.mktemp("worlds")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def night(
     repo = make_steady_repo({"infra.yaml": CONFIG, MAIN: HEAD + topic(), ".gitignore": ".infra\n"})
     is_applied = request.node.get_closest_marker("applied") is not None
     applied = worlds / "drift-nights" if is_applied else None
-    with nights(repo, tmp_path / "gcs", *provider, request.node.name, applied=applied) as made:
-        yield made
+    with nights(repo, tmp_path / "gcs", *provider, request.node.name, applied=applied) as checks:
+        yield checks
 
 
 def test_a_check_writes_nowhere_but_into_its_own_memory(night: ScheduledChecks) -> None:
@@ -134,20 +134,23 @@ def test_what_cannot_be_checked_is_neither_clean_nor_drifted(night: ScheduledChe
     night.server.store.delete_object("states", "dev/state/lost/default.tfstate")
     night.world.set("plain", DURATION, "900s")
     document = night.check(code=1)
-    found = {stack["id"]: stack for stack in document["stacks"]}
-    assert {id_: one["result"] for id_, one in found.items()} == {
+    stacks = {stack["id"]: stack for stack in document["stacks"]}
+    assert {id_: stack_document["result"] for id_, stack_document in stacks.items()} == {
         "dev/app": "drifted",
         **dict.fromkeys((f"dev/{name}" for name in ("new", "busy", "cut")), "unchecked"),
         "dev/lost": "blocked",
         "dev/ended": "destroyed",
     }
-    assert "never applied by infra" in found["dev/new"]["reason"]
-    assert "is running" in found["dev/busy"]["reason"]
-    assert "interrupted" in found["dev/cut"]["reason"]
-    assert "infra resume dev/cut" in found["dev/cut"]["advice"]
-    assert found["dev/lost"]["reason"].endswith("its object was deleted.")
-    assert found["dev/ended"]["reason"] == "it was destroyed"
-    assert {id_ for id_, one in found.items() if one["failed"]} == {"dev/cut", "dev/lost"}
+    assert "never applied by infra" in stacks["dev/new"]["reason"]
+    assert "is running" in stacks["dev/busy"]["reason"]
+    assert "interrupted" in stacks["dev/cut"]["reason"]
+    assert "infra resume dev/cut" in stacks["dev/cut"]["advice"]
+    assert stacks["dev/lost"]["reason"].endswith("its object was deleted.")
+    assert stacks["dev/ended"]["reason"] == "it was destroyed"
+    assert {id_ for id_, stack_document in stacks.items() if stack_document["failed"]} == {
+        "dev/cut",
+        "dev/lost",
+    }
     assert {error["stack"] for error in document["errors"]} == {"dev/cut", "dev/lost"}
     # Without what is broken, drift decides; what was never applied is no alarm.
     night.check("dev/app", "dev/new", "dev/busy", code=8)
@@ -293,20 +296,20 @@ def test_the_history_has_figures_and_the_last_check_can_be_asked_for(night: Sche
 
 
 def test_doctor_tells_when_all_was_last_checked(night: ScheduledChecks) -> None:
-    def told() -> dict[str, str]:
+    def doctor_check() -> dict[str, str]:
         checks = night.infra("doctor", "--json").document["checks"]
-        (found,) = [check for check in checks if check["name"] == "drift"]
-        return {name: found[name] for name in ("status", "message")}
+        (check,) = [check for check in checks if check["name"] == "drift"]
+        return {name: check[name] for name in ("status", "message")}
 
     night.apply()
-    assert told() == {"status": "ok", "message": "dev: never checked for drift"}
+    assert doctor_check() == {"status": "ok", "message": "dev: never checked for drift"}
     night.check(code=0)
-    assert told()["message"].startswith("dev: every stack was checked since 20")
+    assert doctor_check()["message"].startswith("dev: every stack was checked since 20")
     for name, data in night.contents("dev/drift/").items():
         old = re.sub(rb'("(?:at|complete|checked_at)": ?")20[^"]+', rb"\g<1>2020-01-01T00:00:00Z", data)
         night.server.store.insert_object("states", name, old)
-    assert told()["status"] == "warning"
-    assert "The last complete check of dev for drift is" in told()["message"]
+    assert doctor_check()["status"] == "warning"
+    assert "The last complete check of dev for drift is" in doctor_check()["message"]
 
 
 def test_a_stack_that_trunk_no_longer_has_is_not_silently_unwatched(night: ScheduledChecks) -> None:
@@ -349,11 +352,11 @@ def test_a_state_that_moves_under_the_plan_is_looked_at_again(
         "INFRA_SANDBOX": "test",
     }
     session = open_session(load(night.repo.root), env, Moves())
-    (found,) = check_drift(session, DriftRequest(("dev/app",))).stacks
+    (stack_drift,) = check_drift(session, DriftRequest(("dev/app",))).stacks
     session.close()
-    assert (found.result, found.failed) == (result, result == "unchecked")
+    assert (stack_drift.result, stack_drift.failed) == (result, result == "unchecked")
     assert len(planned) == min(times + 1, 3)
-    assert ("moved during each of 3 plans" in found.reason) == found.failed
+    assert ("moved during each of 3 plans" in stack_drift.reason) == stack_drift.failed
 
 
 def test_a_pull_request_is_told_which_part_of_its_diff_is_drift(night: ScheduledChecks) -> None:
@@ -375,20 +378,22 @@ def test_the_longest_unchecked_come_first_and_a_budget_ends_the_night(night: Sch
     env = {"STORAGE_EMULATOR_HOST": night.server.url, "INFRA_SANDBOX": "test"}
     tonight = datetime.now(UTC)
 
-    def one_night(days: int, *wanted: str, budget: float | None = None) -> tuple[dict[str, str], list[str]]:
+    def one_night(
+        days: int, *stack_ids: str, budget: float | None = None
+    ) -> tuple[dict[str, str], list[str]]:
         session = open_session(load(night.repo.root), env, SilentProgress(), workers=1)
-        request = DriftRequest(wanted or tuple(ids), budget)
+        request = DriftRequest(stack_ids or tuple(ids), budget)
         report = check_drift(session, request, now=tonight + timedelta(days=days))
         session.close()
         return {stack.id: stack.result for stack in report.stacks}, list(report.stale)
 
     assert one_night(0, "dev/s1", "dev/s3") == ({"dev/s1": "clean", "dev/s3": "clean"}, [])
     # Time for one stack: of those that never were checked, the first.
-    found, stale = one_night(2, budget=0.001)
-    assert found == {"dev/s0": "clean", **dict.fromkeys(("dev/s1", "dev/s2", "dev/s3"), "skipped")}
+    results, stale = one_night(2, budget=0.001)
+    assert results == {"dev/s0": "clean", **dict.fromkeys(("dev/s1", "dev/s2", "dev/s3"), "skipped")}
     assert stale == []
-    found, stale = one_night(4, budget=0.001)
-    assert (found["dev/s2"], found["dev/s1"]) == ("clean", "skipped")
+    results, stale = one_night(4, budget=0.001)
+    assert (results["dev/s2"], results["dev/s1"]) == ("clean", "skipped")
     assert stale == ["dev/s1", "dev/s3"], "nobody has looked at these for three days"
     assert night.check("--shard", "2/2", "dev/s*")["stacks"][0]["id"] == "dev/s1"
 
@@ -441,9 +446,9 @@ def test_every_form_of_the_report(night: ScheduledChecks, tmp_path: Path) -> Non
     night.apply("dev/app")
     night.world.set("plain", DURATION, "900s")
     summary = tmp_path / "summary.md"
-    asked = ("--junit", str(tmp_path / "j/drift.xml"), "--markdown", str(tmp_path / "drift.md"))
+    report_options = ("--junit", str(tmp_path / "j/drift.xml"), "--markdown", str(tmp_path / "drift.md"))
     document = night.check(
-        *asked, "--report", str(tmp_path / "report"), code=8, GITHUB_STEP_SUMMARY=str(summary)
+        *report_options, "--report", str(tmp_path / "report"), code=8, GITHUB_STEP_SUMMARY=str(summary)
     )
     root = ET.fromstring((tmp_path / "j/drift.xml").read_text())  # noqa: S314 - our own
     assert {name: root.get(name) for name in ("tests", "failures", "errors")} == {
@@ -457,9 +462,9 @@ def test_every_form_of_the_report(night: ScheduledChecks, tmp_path: Path) -> Non
     assert "## Drift: 2 stacks: 1 drifted, 1 could not be checked" in text
     assert 'message_retention_duration: "600s" → "900s"' in text
     (report,) = read_reports([tmp_path / "report"])
-    shown = add_deprecated_keys("drift", report.document())
-    assert json.loads(json.dumps(shown)) == {name: document[name] for name in shown}
-    written = json.loads(json.dumps(shown))
+    with_former_keys = add_deprecated_keys("drift", report.document())
+    assert json.loads(json.dumps(with_former_keys)) == {name: document[name] for name in with_former_keys}
+    written = json.loads(json.dumps(with_former_keys))
     check_schema({"version": 1, "command": "drift", **written, "exit_code": 8}, "drift")
 
 
@@ -471,10 +476,10 @@ def test_an_environment_out_of_reach_does_not_hide_another(night: ScheduledCheck
     for name in ("state/", "ledger/", "drift/"):
         night.grant("prod", name, "objectViewer", "serviceAccount:other@p.iam.gserviceaccount.com")
     document = night.check(code=1)
-    found = {stack["id"]: stack for stack in document["stacks"]}
-    assert (found["dev/app"]["result"], found["prod/net"]["result"]) == ("drifted", "unchecked")
-    assert found["prod/net"]["failed"]
-    assert "403" in found["prod/net"]["reason"] or "permission" in found["prod/net"]["reason"].lower()
+    stacks = {stack["id"]: stack for stack in document["stacks"]}
+    assert (stacks["dev/app"]["result"], stacks["prod/net"]["result"]) == ("drifted", "unchecked")
+    assert stacks["prod/net"]["failed"]
+    assert "403" in stacks["prod/net"]["reason"] or "permission" in stacks["prod/net"]["reason"].lower()
     night.check("dev", code=8)
 
 
@@ -505,7 +510,7 @@ def test_an_apply_that_goes_on_is_not_taken_for_drift(night: ScheduledChecks) ->
                 ledger.begin(stack, began, entry)
 
     session = open_session(project, env, Begins())
-    (found,) = check_drift(session, DriftRequest(("dev/app",))).stacks
+    (stack_drift,) = check_drift(session, DriftRequest(("dev/app",))).stacks
     session.close()
-    assert (found.result, found.failed) == ("unchecked", False)
-    assert found.reason == "apply R-9 began while it was checked"
+    assert (stack_drift.result, stack_drift.failed) == ("unchecked", False)
+    assert stack_drift.reason == "apply R-9 began while it was checked"

@@ -28,9 +28,9 @@ EVIL = 'data "http" "x" {\n  url = "http://example.com"\n}\n'
 
 @pytest.fixture
 def repo(make_repo: MakeRepo) -> Repo:
-    made = make_repo(FILES)
-    made.branch("change")
-    return made
+    repository = make_repo(FILES)
+    repository.branch("change")
+    return repository
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_the_rules_are_trunk_s(infra: Infra, repo: Repo) -> None:
     repo.branch("later")
     repo.commit({"infra/envs/dev/b/evil.tf": EVIL})
     document = infra("guard", "--json", code=0).document
-    assert {one["reason"] for one in document["accepted"]} == {"Mine."}
+    assert {accepted["reason"] for accepted in document["accepted"]} == {"Mine."}
 
 
 def test_annotations_and_sarif(infra: Infra, repo: Repo) -> None:

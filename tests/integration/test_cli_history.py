@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.cli import Infra
-from tests.support.recorded_stack import UPSTREAM, Remembered
+from tests.support.recorded_stack import UPSTREAM, RecordedProject
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -22,64 +22,68 @@ resource "terraform_data" "broken" {
 """
 
 
-def test_nothing_was_done_yet(place: Remembered) -> None:
-    assert place.infra("history", "--json", code=0).document["runs"] == []
-    assert "no run" in place.infra("history", code=0).out
+def test_nothing_was_done_yet(recorded: RecordedProject) -> None:
+    assert recorded.infra("history", "--json", code=0).document["runs"] == []
+    assert "no run" in recorded.infra("history", code=0).out
 
 
-def test_runs_are_told_newest_first_over_all_environments(place: Remembered) -> None:
-    first = place.apply("dev/net", "prod/net").document["run"]["id"]
-    place.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two")}, "Change net")
-    second = place.apply("dev/net").document["run"]["id"]
+def test_runs_are_told_newest_first_over_all_environments(recorded: RecordedProject) -> None:
+    first = recorded.apply("dev/net", "prod/net").document["run"]["id"]
+    recorded.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two")}, "Change net")
+    second = recorded.apply("dev/net").document["run"]["id"]
 
-    runs = place.infra("history", "--json", code=0).document["runs"]
+    runs = recorded.infra("history", "--json", code=0).document["runs"]
     assert [run["id"] for run in runs] == [second, first]
     assert [stack["id"] for stack in runs[1]["stacks"]] == ["dev/net", "prod/net"]
     newest = runs[0]
-    assert newest["commit"] == place.repo.head
+    assert newest["commit"] == recorded.repo.head
     assert newest["subject"] == "Change net"
     assert (newest["command"], newest["trigger"]) == ("apply", "local")
     (stack,) = newest["stacks"]
     assert (stack["result"], stack["counts"]["update"]) == ("applied", 1)
     assert stack["serial_after"] > stack["serial_before"]
 
-    assert [run["id"] for run in place.infra("history", "prod", "--json", code=0).document["runs"]] == [first]
-    assert len(place.infra("history", "--limit", "1", "--json", code=0).document["runs"]) == 1
-    text = place.infra("history", code=0).out
+    assert [run["id"] for run in recorded.infra("history", "prod", "--json", code=0).document["runs"]] == [
+        first
+    ]
+    assert len(recorded.infra("history", "--limit", "1", "--json", code=0).document["runs"]) == 1
+    text = recorded.infra("history", code=0).out
     assert "dev/net applied" in text
     assert "2 applied" in text
     assert "1 changed" in text
-    assert f"{place.repo.head[:10]} Change net" in text
+    assert f"{recorded.repo.head[:10]} Change net" in text
 
 
-def test_one_run_is_shown_stack_by_stack(place: Remembered) -> None:
-    run = place.apply("dev/net", "prod/net").document["run"]["id"]
-    found = place.infra("history", "show", run, "--json", code=0).document["run"]
-    assert found["id"] == run
-    assert {stack["id"]: stack["result"] for stack in found["stacks"]} == {
+def test_one_run_is_shown_stack_by_stack(recorded: RecordedProject) -> None:
+    run = recorded.apply("dev/net", "prod/net").document["run"]["id"]
+    shown_run = recorded.infra("history", "show", run, "--json", code=0).document["run"]
+    assert shown_run["id"] == run
+    assert {stack["id"]: stack["result"] for stack in shown_run["stacks"]} == {
         "dev/net": "applied",
         "prod/net": "applied",
     }
-    text = place.infra("history", "show", run, code=0).out
-    assert f"commit: {place.repo.head} First" in text
+    text = recorded.infra("history", "show", run, code=0).out
+    assert f"commit: {recorded.repo.head} First" in text
     assert "prod/net" in text
 
 
 @pytest.mark.applied("dev/net")
-def test_a_failure_of_uncommitted_code_has_its_reason_and_what_was_done(place: Remembered) -> None:
-    place.repo.write({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two") + BROKEN})
-    place.infra("apply", "dev/net", "--auto-approve", "--json", code=7)
-    newest = place.infra("history", "--json", code=0).document["runs"][0]
+def test_a_failure_of_uncommitted_code_has_its_reason_and_what_was_done(recorded: RecordedProject) -> None:
+    recorded.repo.write({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two") + BROKEN})
+    recorded.infra("apply", "dev/net", "--auto-approve", "--json", code=7)
+    newest = recorded.infra("history", "--json", code=0).document["runs"][0]
     (stack,) = newest["stacks"]
     assert stack["result"] == "failed"
     assert stack["reason"]
     assert (stack["counts"]["update"], stack["counts"]["create"]) == (1, 0)
-    assert newest["commit"] == f"{place.repo.head}+uncommitted"
-    assert "dev/net failed" in place.infra("history", code=0).out
-    assert f"last run: failed at {place.repo.head[:10]}+uncommitted" in place.infra("status", code=0).out
+    assert newest["commit"] == f"{recorded.repo.head}+uncommitted"
+    assert "dev/net failed" in recorded.infra("history", code=0).out
+    assert (
+        f"last run: failed at {recorded.repo.head[:10]}+uncommitted" in recorded.infra("status", code=0).out
+    )
 
 
-def test_a_run_of_ci_has_its_person_request_and_link(place: Remembered) -> None:
+def test_a_run_of_ci_has_its_person_request_and_link(recorded: RecordedProject) -> None:
     ci = {
         "CI": "true",
         "GITHUB_ACTIONS": "true",
@@ -88,14 +92,14 @@ def test_a_run_of_ci_has_its_person_request_and_link(place: Remembered) -> None:
         "GITHUB_RUN_ID": "42",
         "GITHUB_REF": "refs/pull/12/merge",
     }
-    infra = Infra(place.repo.root, {**place.infra.env, **ci})
+    infra = Infra(recorded.repo.root, {**recorded.infra.env, **ci})
     infra("apply", "dev/net", "--auto-approve", "--json", code=0)
-    (run,) = place.infra("history", "--json", code=0).document["runs"]
+    (run,) = recorded.infra("history", "--json", code=0).document["runs"]
     assert (run["person"], run["pull_request"], run["trigger"]) == ("ada", "#12", "ci")
     assert run["link"] == "https://github.com/acme/infra/actions/runs/42"
-    assert run["link"] in place.infra("history", "show", run["id"], code=0).out
+    assert run["link"] in recorded.infra("history", "show", run["id"], code=0).out
 
 
-def test_an_unknown_run_and_a_missing_one_are_usage_errors(place: Remembered) -> None:
-    assert "knows of no run nope" in place.infra("history", "show", "nope", code=3).err
-    place.infra("history", "show", code=3)
+def test_an_unknown_run_and_a_missing_one_are_usage_errors(recorded: RecordedProject) -> None:
+    assert "knows of no run nope" in recorded.infra("history", "show", "nope", code=3).err
+    recorded.infra("history", "show", code=3)

@@ -80,7 +80,7 @@ def infra(repo: Repo) -> Infra:
     return Infra(repo.root, {})
 
 
-def found(ran: InfraResult) -> list[tuple[str, str, int]]:
+def locations(ran: InfraResult) -> list[tuple[str, str, int]]:
     """Rule, file and line of every finding."""
     return [(finding["rule"], finding["file"], finding["line"]) for finding in ran.document["findings"]]
 
@@ -103,7 +103,7 @@ def test_each_kind_of_finding_has_file_line_and_fix(repo: Repo, infra: Infra) ->
     ran = infra("lint", "--json", code=1)
     check_schema(ran.document, "lint")
 
-    assert found(ran) == [
+    assert locations(ran) == [
         ("terraform", "infra/envs/dev/net/main.tf", 1),
         ("public-principal", "infra/envs/dev/net/main.tf", 5),
         ("secret-in-tfvars", "infra/envs/dev/net/terraform.tfvars", 1),
@@ -119,7 +119,7 @@ def test_each_kind_of_finding_has_file_line_and_fix(repo: Repo, infra: Infra) ->
 def test_a_file_that_does_not_parse_is_a_finding(repo: Repo, infra: Infra) -> None:
     """`terraform fmt` gives up then; the other rules go on."""
     repo.commit({"infra/envs/dev/net/main.tf": STACK + "version x\n"})
-    rules = {rule for rule, _, _ in found(infra("lint", "--json", code=1))}
+    rules = {rule for rule, _, _ in locations(infra("lint", "--json", code=1))}
     assert {"fmt", "syntax", "terraform"} <= rules
 
 
@@ -148,7 +148,7 @@ def test_infra_yaml_accepts_with_a_reason(repo: Repo, infra: Infra) -> None:
 
     ran = infra("lint", "--json", "--sarif", "out/lint.sarif", code=0)
 
-    assert found(ran) == []
+    assert locations(ran) == []
     (accepted,) = ran.document["accepted"]
     assert (accepted["rule"], accepted["line"], accepted["reason"]) == ("public-principal", 4, "A site.")
     (result,) = sarif(repo.root / "out/lint.sarif")
@@ -178,11 +178,11 @@ def test_providers_are_simulated_or_must_be_reached(repo: Repo, infra: Infra) ->
     repo.write({"infra/modules/m/topic.tf": REQUIRED + topic})
 
     unreached = infra("lint", "--json", code=1).document["findings"]
-    assert {one["rule"] for one in unreached if one["severity"] == "error"} == {"not-validated"}
+    assert {finding["rule"] for finding in unreached if finding["severity"] == "error"} == {"not-validated"}
     assert "infra lint --simulated" in unreached[0]["advice"]
     simulated = infra("lint", "--simulated", "--json", code=1)
-    assert ("terraform", "infra/modules/m/topic.tf", 7) in found(simulated)
-    assert "not-validated" not in {rule for rule, _, _ in found(simulated)}
+    assert ("terraform", "infra/modules/m/topic.tf", 7) in locations(simulated)
+    assert "not-validated" not in {rule for rule, _, _ in locations(simulated)}
 
 
 def test_in_a_job_the_findings_stand_beside_the_code(repo: Repo, tmp_path: Path) -> None:

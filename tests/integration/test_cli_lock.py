@@ -24,9 +24,9 @@ def mirror(tmp_path: Path) -> Path:
     for version in ("1.0.0", "1.1.0", "2.0.0"):
         for host in ("registry.terraform.io", "registry.opentofu.org"):
             for platform in PLATFORMS:
-                place = tmp_path / "mirror" / host / "acme" / "x" / version / platform
-                place.mkdir(parents=True)
-                (place / f"terraform-provider-x_v{version}").write_text(f"{version} {platform}\n")
+                package = tmp_path / "mirror" / host / "acme" / "x" / version / platform
+                package.mkdir(parents=True)
+                (package / f"terraform-provider-x_v{version}").write_text(f"{version} {platform}\n")
     return tmp_path / "mirror"
 
 
@@ -51,12 +51,12 @@ def infra(repo: Repo) -> Infra:
 def locked(repo: Repo) -> dict[str, str]:
     """The version in each lock file, by stack."""
     envs = repo.root / "infra" / "envs"
-    found = {}
+    versions = {}
     for path in sorted(envs.rglob(LOCK)):
         match = re.search(r'version\s+= "([^"]+)"', path.read_text())
         assert match
-        found[path.parent.relative_to(envs).as_posix()] = match[1]
-    return found
+        versions[path.parent.relative_to(envs).as_posix()] = match[1]
+    return versions
 
 
 def test_every_stack_gets_the_newest_version_that_fits_all(repo: Repo, infra: Infra, mirror: Path) -> None:
@@ -157,7 +157,7 @@ def test_validate_and_doctor_point_to_it(infra: Infra) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--platform", "linux"), "is no platform"),
         (("--fs-mirror", "nowhere"), "is not a folder"),
@@ -165,8 +165,8 @@ def test_validate_and_doctor_point_to_it(infra: Infra) -> None:
         (("dev/c",), "dev/c"),
     ],
 )
-def test_wrong_arguments_are_told(infra: Infra, arguments: tuple[str, ...], told: str) -> None:
-    assert told in infra("lock", *arguments, code=3).err
+def test_wrong_arguments_are_told(infra: Infra, arguments: tuple[str, ...], message: str) -> None:
+    assert message in infra("lock", *arguments, code=3).err
 
 
 def test_on_the_sandbox_there_is_nothing_to_lock(repo: Repo) -> None:

@@ -41,12 +41,12 @@ def test_what_differs_is_shown_and_secrets_are_not(make_repo: MakeRepo) -> None:
     check_schema(ran.document, "parity")
     net, only = ran.document["stacks"]
     assert (only["name"], only["missing"]) == ("only", ["prod"])
-    found = {(item["kind"], item["name"]): item["values"] for item in net["differences"]}
-    code = found.pop(("code", "main.tf"))
+    differences = {(item["kind"], item["name"]): item["values"] for item in net["differences"]}
+    code = differences.pop(("code", "main.tf"))
     assert code["dev"] != code["prod"]
-    token = found.pop(("variable", "api_token"))
+    token = differences.pop(("variable", "api_token"))
     assert token["dev"] == token["prod"]
-    assert found == {
+    assert differences == {
         ("variable", "size"): {"dev": '"small"', "prod": '"large"'},
         ("version", "terraform"): {"dev": ">= 1.0", "prod": ">= 1.1"},
         ("resource", "terraform_data.x"): {"dev": "there", "prod": None},

@@ -141,10 +141,10 @@ def test_a_kept_plan_is_judged_when_it_is_applied(infra: Infra, repo: Repo, tmp_
 
 
 def test_protected_resources_stay(infra: Infra, repo: Repo) -> None:
-    kept = 'resource "terraform_data" "kept" {\n  triggers_replace = ["1"]\n}\n'
-    repo.commit({"infra/envs/dev/c/main.tf": kept})
+    protected_code = 'resource "terraform_data" "kept" {\n  triggers_replace = ["1"]\n}\n'
+    repo.commit({"infra/envs/dev/c/main.tf": protected_code})
     infra("apply", "dev/c", *YES, code=0)
-    repo.commit({"infra/envs/dev/c/main.tf": kept.replace('"1"', '"2"')})
+    repo.commit({"infra/envs/dev/c/main.tf": protected_code.replace('"1"', '"2"')})
     ran = infra("apply", "dev/c", *YES, "--json", code=4)
     (finding,) = ran.stack("dev/c")["findings"]
     assert (

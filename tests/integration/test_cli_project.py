@@ -54,9 +54,9 @@ FILES = {
 
 @pytest.fixture
 def repo(make_repo: MakeRepo) -> Repo:
-    made = make_repo(FILES)
-    made.branch("feature")
-    return made
+    repository = make_repo(FILES)
+    repository.branch("feature")
+    return repository
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_affected(infra: Infra, repo: Repo) -> None:
         "environment": "prod",
         "after": ["prod/network"],
     }
-    assert [one["id"] for one in document["deleted"]] == ["prod/job"]
+    assert [stack["id"] for stack in document["deleted"]] == ["prod/job"]
     assert document["base"] == repo.git("rev-parse", "main")
 
 

@@ -245,9 +245,9 @@ def test_a_kept_plan_whose_upstream_moved_is_refused(infra: Infra, project: Repo
     assert "An upstream of dev/b has moved" in refused.err
 
 
-def replace_plan(kept: Path, change: Callable[[bytes, bytes], bytes]) -> None:
+def replace_plan(saved: Path, change: Callable[[bytes, bytes], bytes]) -> None:
     """Put another plan file in the place of dev/a's, as if it had been kept."""
-    path, manifest = kept / "dev%2Fa" / "plan.tfplan", kept / "manifest.json"
+    path, manifest = saved / "dev%2Fa" / "plan.tfplan", saved / "manifest.json"
     content = json.loads(manifest.read_text())
     path.write_bytes(change(path.read_bytes(), content["terraform"].encode()))
     content["stacks"]["dev/a"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -282,29 +282,29 @@ def test_a_kept_plan_is_not_applied_after_its_upstream_has_moved_in_the_same_run
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
-        (lambda kept: (kept / "manifest.json").write_text("{"), "cannot be read"),
-        (lambda kept: (kept / "dev%2Fa" / "plan.tfplan").write_bytes(b"x"), "not the file that was kept"),
-        (lambda kept: (kept / "dev%2Fa" / "plan.tfplan").unlink(), "cannot be read"),
+        (lambda saved: (saved / "manifest.json").write_text("{"), "cannot be read"),
+        (lambda saved: (saved / "dev%2Fa" / "plan.tfplan").write_bytes(b"x"), "not the file that was kept"),
+        (lambda saved: (saved / "dev%2Fa" / "plan.tfplan").unlink(), "cannot be read"),
         (
-            lambda kept: replace_plan(kept, lambda data, version: b"PK no plan"),
+            lambda saved: replace_plan(saved, lambda data, version: b"PK no plan"),
             "not a plan file, or it is damaged",
         ),
-        (lambda kept: replace_plan(kept, of_version_zero), "was made by version 0."),
+        (lambda saved: replace_plan(saved, of_version_zero), "was made by version 0."),
         (
-            lambda kept: (kept / "manifest.json").write_text(
-                json.dumps({**json.loads((kept / "manifest.json").read_text()), "version": 2})
+            lambda saved: (saved / "manifest.json").write_text(
+                json.dumps({**json.loads((saved / "manifest.json").read_text()), "version": 2})
             ),
             "has version 2",
         ),
     ],
 )
-def test_a_spoiled_kept_plan_is_refused(infra: Infra, project: Repo, spoil: object, said: str) -> None:
+def test_a_spoiled_kept_plan_is_refused(infra: Infra, project: Repo, spoil: object, message: str) -> None:
     infra("plan", "dev/a", "--out", "plans", code=0)
     spoil(project.root / "plans")  # type: ignore[operator]
     ran = infra("apply", "--plan", "plans", "--auto-approve", code=1)
-    assert said in ran.err
+    assert message in ran.err
     assert not (project.root / "infra/envs/dev/a/terraform.tfstate").exists()
 
 
@@ -315,10 +315,10 @@ def test_out_does_not_write_over_somebody_elses_folder(infra: Infra, project: Re
 
 def test_the_options_of_terraform_reach_it(infra: Infra) -> None:
     ran = infra("plan", "dev/a", "--var", "word=given", "--json", code=0)
-    given = {
+    values = {
         attribute["path"]: attribute["after"] for attribute in ran.stack("dev/a")["changes"][0]["attributes"]
     }
-    assert given["input"] == "given"
+    assert values["input"] == "given"
     infra("apply", "dev/a", "--auto-approve", code=0)
     replaced = infra("plan", "dev/a", "--replace", "terraform_data.x", "--json", code=0)
     assert replaced.stack("dev/a")["counts"]["replace"] == 1
@@ -383,7 +383,7 @@ def test_odd_names_are_only_names(make_repo: MakeRepo, terraform_argv: tuple[str
 
 
 @pytest.mark.parametrize(
-    ("argv", "code", "said"),
+    ("argv", "code", "message"),
     [
         (("plan", "deb"), 3, "Did you mean"),
         (("plan", "dev/q"), 3, "There is no stack"),
@@ -396,10 +396,10 @@ def test_odd_names_are_only_names(make_repo: MakeRepo, terraform_argv: tuple[str
         (("fmt", "/"), 3, "outside the project"),
     ],
 )
-def test_bad_input_is_one_clear_error(infra: Infra, argv: tuple[str, ...], code: int, said: str) -> None:
+def test_bad_input_is_one_clear_error(infra: Infra, argv: tuple[str, ...], code: int, message: str) -> None:
     ran = infra(*argv, code=code)
     assert ran.err.count("error:") == 1
-    assert said in ran.err
+    assert message in ran.err
     assert "Traceback" not in ran.err
 
 
@@ -498,8 +498,8 @@ def test_doctor_knows_a_shallow_clone(
 
 
 def test_doctor_misses_the_sandbox_that_we_are_attached_to(infra: Infra, tmp_path: Path) -> None:
-    gone = Infra(infra.root, {"INFRA_SANDBOX": str(tmp_path / "gone")})
-    assert "where none runs any more" in gone("doctor", code=1).out
+    elsewhere = Infra(infra.root, {"INFRA_SANDBOX": str(tmp_path / "gone")})
+    assert "where none runs any more" in elsewhere("doctor", code=1).out
     (check,) = [check for check in infra("doctor", "--json").document["checks"] if check["name"] == "sandbox"]
     assert check["status"] == "ok"
 

@@ -14,7 +14,7 @@ from orchestrator.repository.loading import load
 from orchestrator.state.marker import Identity, Marker, write_marker
 from tests.support.ci import CiProject, running
 from tests.support.merging import job
-from tests.support.recorded_stack import FILES, UPSTREAM, Remembered, serving
+from tests.support.recorded_stack import FILES, UPSTREAM, RecordedProject, serving
 from tests.support.repo import Repo
 
 REASON = ("--reason", "renamed", "--auto-approve")
@@ -52,7 +52,7 @@ CI_COMMANDS = (
 
 
 @pytest.fixture(scope="module")
-def remembered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remembered]:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedProject]:
     """A repository whose bucket is marked by another one."""
     folder: Path = tmp_path_factory.mktemp("shared")
     with serving(folder / "gcs") as server:
@@ -62,7 +62,7 @@ def remembered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remembered]
         Ledgers(project, States(project, env), env).mark_of(project.stacks["dev/net"])
         second = Repo(folder / "second", FILES)
         second.git("remote", "add", "origin", "git@github.com:acme/second.git")
-        yield Remembered(second, server)
+        yield RecordedProject(second, server)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def ci(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CiProject]:
         number = ci.change({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two")})
         ci.job(number, rights={})("ci", "plan", "--env", "dev", "--report", str(folder / "reports"), code=0)
         owner = Marker(Identity("999", "github.com/acme/first"))
-        write_marker(ci.place.ledger("dev/net").storage, "", owner)
+        write_marker(ci.recorded.ledger("dev/net").storage, "", owner)
         yield ci
 
 
@@ -94,27 +94,27 @@ def test_every_job_stops_at_the_memory_of_another_repository(ci: CiProject, comm
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_stops_at_the_memory_of_another_repository(
-    remembered: Remembered, command: str
+    recorded: RecordedProject, command: str
 ) -> None:
-    before = remembered.objects()
-    ran = remembered.infra(*command.split(), code=3)
+    before = recorded.objects()
+    ran = recorded.infra(*command.split(), code=3)
 
     out = ran.out + ran.err
     assert "github.com/acme/first" in out
     assert "memory.prefix" in out
     assert "infra ledger claim" in out
-    assert remembered.objects() == before
+    assert recorded.objects() == before
 
 
-def test_a_claim_asks_for_protected_environments_and_hands_the_memory_over(remembered: Remembered) -> None:
-    remembered.infra("ledger", "claim", *REASON, code=4)
+def test_a_claim_asks_for_protected_environments_and_hands_the_memory_over(recorded: RecordedProject) -> None:
+    recorded.infra("ledger", "claim", *REASON, code=4)
 
-    ran = remembered.infra("ledger", "claim", *REASON, "--confirm", "prod", "--json", code=0)
+    ran = recorded.infra("ledger", "claim", *REASON, "--confirm", "prod", "--json", code=0)
 
     assert ran.document["claimed"] == ["gs://states/repository.json"]
     assert ran.document["repository"]["origin"] == "github.com/acme/second"
-    remembered.infra("status", code=0)
-    again = remembered.infra("ledger", "claim", *REASON, "--json", code=0)
+    recorded.infra("status", code=0)
+    again = recorded.infra("ledger", "claim", *REASON, "--json", code=0)
     assert json.loads(again.out)["claimed"] == []
 
 
@@ -122,12 +122,12 @@ def test_two_repositories_in_one_bucket_do_not_see_each_other(tmp_path: Path) ->
     """They have the same stack, and one that the other would take for deleted."""
     with serving(tmp_path / "gcs") as server:
         repositories = {
-            name: Remembered(Repo(tmp_path / name, _files(name, stacks)), server)
+            name: RecordedProject(Repo(tmp_path / name, _files(name, stacks)), server)
             for name, stacks in {"blog": ("net", "app"), "shop": ("net",)}.items()
         }
         blog, shop = repositories.values()
-        for remembered in (blog, shop):
-            remembered.infra("apply", "--all", "--auto-approve", "--confirm", "dev", code=0)
+        for recorded in (blog, shop):
+            recorded.infra("apply", "--all", "--auto-approve", "--confirm", "dev", code=0)
         statuses = {
             name: {
                 stack["id"]: stack["status"] for stack in each.infra("status", "--json").document["stacks"]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
-from tests.support.recorded_stack import FILES, UPSTREAM, Remembered, serving
+from tests.support.recorded_stack import FILES, UPSTREAM, RecordedProject, serving
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -18,56 +18,60 @@ STATE = "dev/state/net/default.tfstate"
 MORE = UPSTREAM + 'resource "terraform_data" "more" {\n  for_each = toset(["a", "b"])\n}\n'
 
 
-def versions(place: Remembered) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = place.infra("state", "history", "dev/net", "--json", code=0).document[
+def versions(recorded: RecordedProject) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = recorded.infra("state", "history", "dev/net", "--json", code=0).document[
         "versions"
     ]
-    return found
+    return listed
 
 
-def state(place: Remembered) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(place.server.store.read_object("states", STATE)[1])
+def state(recorded: RecordedProject) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(recorded.server.store.read_object("states", STATE)[1])
     return document
 
 
-def test_what_was_never_applied_has_no_versions(place: Remembered) -> None:
-    assert "no state" in place.infra("state", "history", "dev/net", code=1).err
+def test_what_was_never_applied_has_no_versions(recorded: RecordedProject) -> None:
+    assert "no state" in recorded.infra("state", "history", "dev/net", code=1).err
 
 
-def test_versions_tell_what_changed_and_which_run_wrote_them(place: Remembered) -> None:
-    first = place.apply("dev/net").document["run"]["id"]
-    place.repo.commit({"infra/envs/dev/net/main.tf": MORE}, "More")
-    second = place.apply("dev/net").document["run"]["id"]
-    found = versions(place)
-    newest, before = found[0], found[1]
+def test_versions_tell_what_changed_and_which_run_wrote_them(recorded: RecordedProject) -> None:
+    first = recorded.apply("dev/net").document["run"]["id"]
+    recorded.repo.commit({"infra/envs/dev/net/main.tf": MORE}, "More")
+    second = recorded.apply("dev/net").document["run"]["id"]
+    listed = versions(recorded)
+    newest, before = listed[0], listed[1]
     assert newest["live"]
     assert newest["serial"] > before["serial"]
     assert newest["run"] == second
     assert newest["resources"] == 3
     assert newest["added"] == ['terraform_data.more["a"]', 'terraform_data.more["b"]']
     assert newest["removed"] == []
-    assert first in {one["run"] for one in found}
-    assert [one["generation"] for one in found] == sorted((one["generation"] for one in found), reverse=True)
-    text = place.infra("state", "history", "dev/net", code=0).out
+    assert first in {version["run"] for version in listed}
+    assert [version["generation"] for version in listed] == sorted(
+        (version["generation"] for version in listed), reverse=True
+    )
+    text = recorded.infra("state", "history", "dev/net", code=0).out
     assert '+terraform_data.more["a"]' in text
     assert second in text
-    assert len(place.infra("state", "history", "dev/net", "--limit", "1", "--json").document["versions"]) == 1
+    assert (
+        len(recorded.infra("state", "history", "dev/net", "--limit", "1", "--json").document["versions"]) == 1
+    )
 
 
 @pytest.mark.applied("dev/net")
-def test_an_older_version_comes_back_as_a_new_serial(place: Remembered, tmp_path: Path) -> None:
-    old = versions(place)[0]
-    place.repo.commit({"infra/envs/dev/net/main.tf": MORE}, "More")
-    place.apply("dev/net")
-    before = state(place)
-    infra = Infra(place.repo.root, {**place.infra.env, "XDG_STATE_HOME": str(tmp_path / "home")})
+def test_an_older_version_comes_back_as_a_new_serial(recorded: RecordedProject, tmp_path: Path) -> None:
+    old = versions(recorded)[0]
+    recorded.repo.commit({"infra/envs/dev/net/main.tf": MORE}, "More")
+    recorded.apply("dev/net")
+    before = state(recorded)
+    infra = Infra(recorded.repo.root, {**recorded.infra.env, "XDG_STATE_HOME": str(tmp_path / "home")})
 
     assert "--auto-approve" in infra("state", "restore", "dev/net", old["generation"], code=4).err
-    assert state(place) == before
+    assert state(recorded) == before
 
     ran = infra("state", "restore", "dev/net", str(old["serial"]), "--auto-approve", code=0)
     assert '- terraform_data.more["a"]' in ran.out
-    now = state(place)
+    now = state(recorded)
     assert now["serial"] > before["serial"]
     assert now["lineage"] == before["lineage"]
     assert [resource["name"] for resource in now["resources"]] == ["x"]
@@ -75,71 +79,71 @@ def test_an_older_version_comes_back_as_a_new_serial(place: Remembered, tmp_path
     assert json.loads(path.read_text()) == before
     assert path.stat().st_mode & 0o077 == 0
     # No lock is left, the ledger knows, and the stack is owed what the state has forgotten.
-    assert not [name for name in place.objects() if name.endswith(".tflock")]
-    status = place.infra("status", "dev/net", "--json", code=0).stack("dev/net")
+    assert not [name for name in recorded.objects() if name.endswith(".tflock")]
+    status = recorded.infra("status", "dev/net", "--json", code=0).stack("dev/net")
     assert (status["last"]["result"], status["status"]) == ("restored", "pending")
     assert status["operation"] is None
-    assert versions(place)[0]["run"] == status["last"]["run"]
-    assert place.infra("history", "--json").document["runs"][0]["command"] == "restore"
+    assert versions(recorded)[0]["run"] == status["last"]["run"]
+    assert recorded.infra("history", "--json").document["runs"][0]["command"] == "restore"
 
 
 @pytest.mark.applied("dev/net")
-def test_what_cannot_be_put_back_is_refused(place: Remembered) -> None:
-    live = versions(place)[0]["generation"]
-    given = ("--auto-approve", "--json")
-    assert "no version 77" in place.infra("state", "restore", "dev/net", "77", *given, code=3).out
-    assert "has now" in place.infra("state", "restore", "dev/net", live, *given, code=3).out
-    other = json.dumps({**state(place), "lineage": "another"}).encode()
-    place.server.store.insert_object("states", STATE, other)
-    refused = place.infra("state", "restore", "dev/net", live, *given, code=1)
+def test_what_cannot_be_put_back_is_refused(recorded: RecordedProject) -> None:
+    live = versions(recorded)[0]["generation"]
+    options = ("--auto-approve", "--json")
+    assert "no version 77" in recorded.infra("state", "restore", "dev/net", "77", *options, code=3).out
+    assert "has now" in recorded.infra("state", "restore", "dev/net", live, *options, code=3).out
+    other = json.dumps({**state(recorded), "lineage": "another"}).encode()
+    recorded.server.store.insert_object("states", STATE, other)
+    refused = recorded.infra("state", "restore", "dev/net", live, *options, code=1)
     assert "another lineage" in refused.document["errors"][0]["message"]
 
 
 @pytest.mark.applied("dev/net")
-def test_nothing_is_put_back_under_a_run_or_a_lock(place: Remembered) -> None:
-    old = versions(place)[-1]["generation"]
-    place.repo.commit({"infra/envs/dev/net/main.tf": MORE}, "More")
-    place.apply("dev/net")
-    before = state(place)
-    place.lock("dev/net")
-    given = ("--auto-approve", "--json")
-    place.infra("state", "restore", "dev/net", old, *given, code=6)
-    place.infra("unlock", "dev/net", "--auto-approve", code=0)
-    place.at_work("dev/net")
-    place.infra("state", "restore", "dev/net", old, *given, code=6)
-    assert state(place) == before
+def test_nothing_is_put_back_under_a_run_or_a_lock(recorded: RecordedProject) -> None:
+    old = versions(recorded)[-1]["generation"]
+    recorded.repo.commit({"infra/envs/dev/net/main.tf": MORE}, "More")
+    recorded.apply("dev/net")
+    before = state(recorded)
+    recorded.lock("dev/net")
+    options = ("--auto-approve", "--json")
+    recorded.infra("state", "restore", "dev/net", old, *options, code=6)
+    recorded.infra("unlock", "dev/net", "--auto-approve", code=0)
+    recorded.at_work("dev/net")
+    recorded.infra("state", "restore", "dev/net", old, *options, code=6)
+    assert state(recorded) == before
 
 
 @pytest.mark.applied("prod/net")
-def test_a_protected_environment_wants_its_name(place: Remembered) -> None:
-    place.repo.commit({"infra/envs/prod/net/main.tf": MORE}, "More")
-    place.apply("prod/net")
-    found = place.infra("state", "history", "prod/net", "--json").document["versions"]
-    old = found[-1]["generation"]
-    refused = place.infra("state", "restore", "prod/net", old, "--auto-approve", code=4)
+def test_a_protected_environment_wants_its_name(recorded: RecordedProject) -> None:
+    recorded.repo.commit({"infra/envs/prod/net/main.tf": MORE}, "More")
+    recorded.apply("prod/net")
+    listed = recorded.infra("state", "history", "prod/net", "--json").document["versions"]
+    old = listed[-1]["generation"]
+    refused = recorded.infra("state", "restore", "prod/net", old, "--auto-approve", code=4)
     assert "prod is protected" in refused.err
-    place.infra("state", "restore", "prod/net", old, "--auto-approve", "--confirm", "prod", code=0)
+    recorded.infra("state", "restore", "prod/net", old, "--auto-approve", "--confirm", "prod", code=0)
 
 
 def test_a_bucket_without_versions_has_the_live_one(make_repo: MakeRepo, tmp_path: Path) -> None:
     with serving(tmp_path / "gcs", versioned=False) as server:
-        place = Remembered(make_repo(FILES), server)
-        place.apply("dev/net")
-        place.repo.commit({"infra/envs/dev/net/main.tf": MORE}, "More")
-        place.apply("dev/net")
-        (only,) = versions(place)
+        recorded = RecordedProject(make_repo(FILES), server)
+        recorded.apply("dev/net")
+        recorded.repo.commit({"infra/envs/dev/net/main.tf": MORE}, "More")
+        recorded.apply("dev/net")
+        (only,) = versions(recorded)
         assert only["live"]
-        doctor = place.infra("doctor", "--json", code=None).document["checks"]
+        doctor = recorded.infra("doctor", "--json", code=None).document["checks"]
         assert any("does not keep old versions" in check["message"] for check in doctor)
 
 
 @pytest.mark.applied("dev/net", "prod/net")
-def test_states_are_copied_with_a_manifest(place: Remembered) -> None:
-    ran = place.infra("state", "backup", "--out", "kept", "--json", code=0)
+def test_states_are_copied_with_a_manifest(recorded: RecordedProject) -> None:
+    ran = recorded.infra("state", "backup", "--out", "kept", "--json", code=0)
     assert ran.document["stacks"] == ["dev/net", "prod/net"]
-    folder = place.repo.root / "kept"
+    folder = recorded.repo.root / "kept"
     manifest = json.loads((folder / "manifest.json").read_text())
     entry = manifest["stacks"]["dev/net"]
-    assert entry["serial"] == state(place)["serial"]
-    assert json.loads((folder / entry["file"]).read_text()) == state(place)
+    assert entry["serial"] == state(recorded)["serial"]
+    assert json.loads((folder / entry["file"]).read_text()) == state(recorded)
     assert {path.stat().st_mode & 0o077 for path in (folder, *folder.iterdir())} == {0}

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.state.marker import FILE_NAME as MARKER
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
-from tests.support.recorded_stack import CONFIG, FILES, UPSTREAM, Remembered, serving
+from tests.support.recorded_stack import CONFIG, FILES, UPSTREAM, RecordedProject, serving
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -20,63 +20,65 @@ RENAMED = CONFIG + "stacks:\n  dev/lan: {moved: dev/net}\n"
 
 
 @pytest.fixture
-def place(make_steady_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
+def recorded(make_steady_repo: MakeRepo, tmp_path: Path) -> Iterator[RecordedProject]:
     files = {name: text for name, text in FILES.items() if "app" not in name}
     with serving(tmp_path / "gcs") as server:
-        remembered = Remembered(make_steady_repo(files), server)
-        remembered.apply("dev/net")
-        remembered.repo.remove("infra/envs/dev/net/main.tf")
-        remembered.repo.commit({"infra.yaml": RENAMED, "infra/envs/dev/lan/main.tf": UPSTREAM}, "Rename")
-        yield remembered
+        recorded = RecordedProject(make_steady_repo(files), server)
+        recorded.apply("dev/net")
+        recorded.repo.remove("infra/envs/dev/net/main.tf")
+        recorded.repo.commit({"infra.yaml": RENAMED, "infra/envs/dev/lan/main.tf": UPSTREAM}, "Rename")
+        yield recorded
 
 
-def test_what_was_renamed_waits_for_its_state_and_is_unchanged_with_it(place: Remembered) -> None:
-    data = place.server.store.read_object("states", OLD)[1]
-    waiting = place.infra("plan", "dev/lan", "--json", code=0).stack("dev/lan")
+def test_what_was_renamed_waits_for_its_state_and_is_unchanged_with_it(recorded: RecordedProject) -> None:
+    data = recorded.server.store.read_object("states", OLD)[1]
+    waiting = recorded.infra("plan", "dev/lan", "--json", code=0).stack("dev/lan")
     assert waiting["result"] == "waiting"
     assert OLD in waiting["reason"]
     assert "infra state move dev/lan" in waiting["advice"]
     assert f"stacks.dev/lan.moved_from: gs://states/{OLD}" in waiting["advice"]
-    place.infra("apply", "dev/lan", "--auto-approve", "--json", code=1)
-    assert NEW not in place.objects()
+    recorded.infra("apply", "dev/lan", "--auto-approve", "--json", code=1)
+    assert NEW not in recorded.objects()
 
-    assert "--auto-approve" in place.infra("state", "move", "dev/lan", code=4).err
-    place.infra("state", "move", "dev/lan", "--auto-approve", "--json", code=0)
-    assert place.objects() == sorted(
-        [NEW, "dev/ledger/digest.key", "dev/ledger/stacks/lan.json", MARKER, *runs(place)]
+    assert "--auto-approve" in recorded.infra("state", "move", "dev/lan", code=4).err
+    recorded.infra("state", "move", "dev/lan", "--auto-approve", "--json", code=0)
+    assert recorded.objects() == sorted(
+        [NEW, "dev/ledger/digest.key", "dev/ledger/stacks/lan.json", MARKER, *runs(recorded)]
     )
-    assert place.server.store.read_object("states", NEW)[1] == data
-    assert place.infra("plan", "dev/lan", "--json", code=0).results == {"dev/lan": "unchanged"}
-    status = place.infra("status", "dev/lan", "--json", code=0).stack("dev/lan")
+    assert recorded.server.store.read_object("states", NEW)[1] == data
+    assert recorded.infra("plan", "dev/lan", "--json", code=0).results == {"dev/lan": "unchanged"}
+    status = recorded.infra("status", "dev/lan", "--json", code=0).stack("dev/lan")
     assert status["applied"]["subject"] == "First"
     assert not status["state"]["moved"]
     assert status["operation"] is None
     assert (
         "no state under an older name"
-        in place.infra("state", "move", "dev/lan", "--auto-approve", code=3).err
+        in recorded.infra("state", "move", "dev/lan", "--auto-approve", code=3).err
     )
 
 
-def test_a_rename_that_declares_where_its_state_was_is_carried_out_by_an_apply(place: Remembered) -> None:
+def test_a_rename_that_declares_where_its_state_was_is_carried_out_by_an_apply(
+    recorded: RecordedProject,
+) -> None:
     declared = RENAMED.replace("{moved: dev/net}", f"{{moved: dev/net, moved_from: gs://states/{OLD}}}")
-    place.repo.commit({"infra.yaml": declared}, "Declare the move")
-    assert place.infra("plan", "dev/lan", "--json", code=0).results == {"dev/lan": "unchanged"}
-    place.infra("apply", "dev/lan", "--auto-approve", "--json", code=0)
-    assert NEW in place.objects()
-    status = place.infra("status", "dev/lan", "--json", code=0).stack("dev/lan")
+    recorded.repo.commit({"infra.yaml": declared}, "Declare the move")
+    assert recorded.infra("plan", "dev/lan", "--json", code=0).results == {"dev/lan": "unchanged"}
+    recorded.infra("apply", "dev/lan", "--auto-approve", "--json", code=0)
+    assert NEW in recorded.objects()
+    status = recorded.infra("status", "dev/lan", "--json", code=0).stack("dev/lan")
     assert (status["status"], status["applied"]["subject"]) == ("up-to-date", "Declare the move")
 
 
-def runs(place: Remembered) -> list[str]:
-    return [name for name in place.objects() if "/runs/" in name]
+def runs(recorded: RecordedProject) -> list[str]:
+    return [name for name in recorded.objects() if "/runs/" in name]
 
 
-def test_a_locked_state_stays_where_it_is(place: Remembered) -> None:
-    place.lock("dev/net")
-    ran = place.infra("state", "move", "dev/lan", "--auto-approve", code=6)
+def test_a_locked_state_stays_where_it_is(recorded: RecordedProject) -> None:
+    recorded.lock("dev/net")
+    ran = recorded.infra("state", "move", "dev/lan", "--auto-approve", code=6)
     assert "bo@elsewhere" in ran.err
-    assert OLD in place.objects()
-    assert NEW not in place.objects()
+    assert OLD in recorded.objects()
+    assert NEW not in recorded.objects()
 
 
 def test_a_local_state_moves_too(make_repo: MakeRepo) -> None:
@@ -95,22 +97,22 @@ def test_a_local_state_moves_too(make_repo: MakeRepo) -> None:
 
 
 @pytest.fixture
-def elsewhere(make_steady_repo: MakeRepo, tmp_path: Path) -> Iterator[Remembered]:
+def elsewhere(make_steady_repo: MakeRepo, tmp_path: Path) -> Iterator[RecordedProject]:
     """dev/net was applied, and its code names another place for its state now."""
     with serving(tmp_path / "gcs") as server:
-        remembered = Remembered(
+        recorded = RecordedProject(
             make_steady_repo({name: text for name, text in FILES.items() if "app" not in name}), server
         )
-        remembered.apply("dev/net")
-        remembered.repo.commit({"infra.yaml": MOVED}, "Move")
-        yield remembered
+        recorded.apply("dev/net")
+        recorded.repo.commit({"infra.yaml": MOVED}, "Move")
+        yield recorded
 
 
 ELSEWHERE = "dev/elsewhere/net/default.tfstate"
 MOVED = CONFIG.replace("states}", 'states, prefix: "{environment}/elsewhere/{stack}"}')
 
 
-def test_a_state_that_lies_elsewhere_is_no_new_stack(elsewhere: Remembered) -> None:
+def test_a_state_that_lies_elsewhere_is_no_new_stack(elsewhere: RecordedProject) -> None:
     for command in (("plan",), ("apply", "--auto-approve")):
         stack = elsewhere.infra(*command, "dev/net", "--json", code=4).stack("dev/net")
         assert stack["result"] == "blocked"
@@ -120,7 +122,7 @@ def test_a_state_that_lies_elsewhere_is_no_new_stack(elsewhere: Remembered) -> N
     assert ELSEWHERE not in elsewhere.objects()
 
 
-def test_it_is_taken_along_by_hand_and_what_lay_there_is_kept(elsewhere: Remembered) -> None:
+def test_it_is_taken_along_by_hand_and_what_lay_there_is_kept(elsewhere: RecordedProject) -> None:
     data = elsewhere.server.store.read_object("states", OLD)[1]
     move = ("state", "move", "dev/net", "--from", f"gs://states/{OLD}", "--auto-approve", "--json")
     assert "no state at" in elsewhere.infra(*move[:4], "gs://states/nowhere", *move[5:], code=3).out
@@ -134,7 +136,7 @@ def test_it_is_taken_along_by_hand_and_what_lay_there_is_kept(elsewhere: Remembe
     assert not status["state"]["moved"]
 
 
-def test_another_state_at_the_target_stays(elsewhere: Remembered) -> None:
+def test_another_state_at_the_target_stays(elsewhere: RecordedProject) -> None:
     elsewhere.ledger("dev/net").storage.write(ELSEWHERE, b'{"version": 4, "serial": 9, "lineage": "x"}')
     ran = elsewhere.infra(
         "state", "move", "dev/net", "--from", f"gs://states/{OLD}", "--auto-approve", "--json", code=1
@@ -143,7 +145,7 @@ def test_another_state_at_the_target_stays(elsewhere: Remembered) -> None:
     assert elsewhere.server.store.read_object("states", ELSEWHERE)[1].endswith(b'"x"}')
 
 
-def test_a_stack_whose_state_is_gone_is_forgotten_on_purpose_only(elsewhere: Remembered) -> None:
+def test_a_stack_whose_state_is_gone_is_forgotten_on_purpose_only(elsewhere: RecordedProject) -> None:
     elsewhere.repo.commit({"infra.yaml": CONFIG}, "Back")
     assert "has a state" in elsewhere.infra("state", "forget", "dev/net", "--reason", "x", code=3).err
     elsewhere.ledger("dev/net").storage.delete(OLD)
@@ -158,7 +160,9 @@ def test_a_stack_whose_state_is_gone_is_forgotten_on_purpose_only(elsewhere: Rem
     assert "project deleted" in history
 
 
-def test_a_declared_move_is_planned_from_the_old_state_and_made_by_the_apply(elsewhere: Remembered) -> None:
+def test_a_declared_move_is_planned_from_the_old_state_and_made_by_the_apply(
+    elsewhere: RecordedProject,
+) -> None:
     data = elsewhere.server.store.read_object("states", OLD)[1]
     declared = MOVED + "stacks:\n  dev/net: {moved_from: 'gs://states/dev/state/net'}\n"
     elsewhere.repo.commit({"infra.yaml": declared}, "Declare it")

@@ -16,33 +16,33 @@ from orchestrator.engine.ledgers import this_machine
 from orchestrator.process.identity import started_at
 from orchestrator.state.drift_store import DriftLog, DriftRecord
 from tests.conftest import MakeRepo
-from tests.support.recorded_stack import FILES, FOLLOWER, UPSTREAM, Remembered
+from tests.support.recorded_stack import FILES, FOLLOWER, UPSTREAM, RecordedProject
 from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
 
-def status(place: Remembered, *names: str) -> dict[str, dict[str, Any]]:
-    stacks = place.infra("status", *names, "--json", code=0).document["stacks"]
+def status(recorded: RecordedProject, *names: str) -> dict[str, dict[str, Any]]:
+    stacks = recorded.infra("status", *names, "--json", code=0).document["stacks"]
     return {stack["id"]: stack for stack in stacks}
 
 
-def standings(place: Remembered) -> dict[str, str]:
-    return {id: one["status"] for id, one in status(place).items()}
+def standings(recorded: RecordedProject) -> dict[str, str]:
+    return {id: stack["status"] for id, stack in status(recorded).items()}
 
 
-def test_what_was_never_applied_is_new(place: Remembered) -> None:
-    assert standings(place) == {"dev/app": "new", "dev/net": "new", "prod/net": "new"}
-    assert place.objects() == []
-    assert "3 stacks: 3 new" in place.infra("status", code=0).out
+def test_what_was_never_applied_is_new(recorded: RecordedProject) -> None:
+    assert standings(recorded) == {"dev/app": "new", "dev/net": "new", "prod/net": "new"}
+    assert recorded.objects() == []
+    assert "3 stacks: 3 new" in recorded.infra("status", code=0).out
 
 
-def test_an_apply_is_shown_with_its_commit_until_trunk_moves_on(place: Remembered) -> None:
-    first = place.repo.head
-    ran = place.apply()
-    found = status(place)
-    assert {one["status"] for one in found.values()} == {"up-to-date"}
-    net = found["dev/net"]
+def test_an_apply_is_shown_with_its_commit_until_trunk_moves_on(recorded: RecordedProject) -> None:
+    first = recorded.repo.head
+    ran = recorded.apply()
+    stacks = status(recorded)
+    assert {stack["status"] for stack in stacks.values()} == {"up-to-date"}
+    net = stacks["dev/net"]
     assert net["applied"]["id"] == first
     assert net["applied"]["subject"] == "First"
     assert net["applied"]["author"] == "Ada Author"
@@ -53,71 +53,71 @@ def test_an_apply_is_shown_with_its_commit_until_trunk_moves_on(place: Remembere
     assert net["last"]["result"] == "applied"
     assert net["lock"] is net["operation"] is None
 
-    place.repo.commit({"README.md": "more\n"}, "Unrelated")
-    place.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two")}, "Change net")
-    found = status(place)
-    assert {id: one["status"] for id, one in found.items()} == {
+    recorded.repo.commit({"README.md": "more\n"}, "Unrelated")
+    recorded.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two")}, "Change net")
+    stacks = status(recorded)
+    assert {id: stack["status"] for id, stack in stacks.items()} == {
         "dev/app": "up-to-date",
         "dev/net": "pending",
         "prod/net": "up-to-date",
     }
-    assert found["dev/net"]["applied"]["behind"] == 2
-    text = place.infra("status", code=0).out
+    assert stacks["dev/net"]["applied"]["behind"] == 2
+    text = recorded.infra("status", code=0).out
     assert f"{first[:10]} First (Ada Author, " in text
     assert "2 behind)" in text
     assert "3 stacks: 1 pending, 2 up to date" in text
 
     # What the follower reads moves with the upstream, which is owed to it although none of its files changed.
-    place.apply("dev/net")
-    found = status(place)
-    assert found["dev/net"]["status"] == "up-to-date"
-    assert found["dev/app"]["status"] == "pending"
-    assert "dev/net" in found["dev/app"]["why"]
-    place.apply("dev/app")
-    assert set(standings(place).values()) == {"up-to-date"}
+    recorded.apply("dev/net")
+    stacks = status(recorded)
+    assert stacks["dev/net"]["status"] == "up-to-date"
+    assert stacks["dev/app"]["status"] == "pending"
+    assert "dev/net" in stacks["dev/app"]["why"]
+    recorded.apply("dev/app")
+    assert set(standings(recorded).values()) == {"up-to-date"}
 
 
 @pytest.mark.applied
-def test_an_output_that_nobody_reads_owes_nothing(place: Remembered) -> None:
-    place.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("why", "because")}, "y")
-    place.apply("dev/net")
-    assert standings(place)["dev/app"] == "up-to-date"
+def test_an_output_that_nobody_reads_owes_nothing(recorded: RecordedProject) -> None:
+    recorded.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("why", "because")}, "y")
+    recorded.apply("dev/net")
+    assert standings(recorded)["dev/app"] == "up-to-date"
 
 
 @pytest.mark.applied("dev/net")
-def test_a_state_that_moved_behind_the_ledger_is_told(place: Remembered) -> None:
+def test_a_state_that_moved_behind_the_ledger_is_told(recorded: RecordedProject) -> None:
     name = "dev/state/net/default.tfstate"
-    _, data = place.server.store.read_object("states", name)
-    place.server.store.insert_object("states", name, data)
-    assert status(place, "dev/net")["dev/net"]["state"]["moved"]
-    assert "moved since" in place.infra("status", "dev/net", code=0).out
-    place.server.store.delete_object("states", name)
-    gone = status(place, "dev/net")["dev/net"]
-    assert gone["status"] == "blocked"
-    assert "there is no state at" in gone["why"]
+    _, data = recorded.server.store.read_object("states", name)
+    recorded.server.store.insert_object("states", name, data)
+    assert status(recorded, "dev/net")["dev/net"]["state"]["moved"]
+    assert "moved since" in recorded.infra("status", "dev/net", code=0).out
+    recorded.server.store.delete_object("states", name)
+    stack = status(recorded, "dev/net")["dev/net"]
+    assert stack["status"] == "blocked"
+    assert "there is no state at" in stack["why"]
 
 
 @pytest.mark.applied("dev/net")
-def test_a_running_apply_and_a_dead_one(place: Remembered) -> None:
+def test_a_running_apply_and_a_dead_one(recorded: RecordedProject) -> None:
     started = started_at(os.getpid()) or ""
-    at_work = place.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started=started)
-    running = status(place)["dev/net"]
+    at_work = recorded.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started=started)
+    running = status(recorded)["dev/net"]
     assert running["status"] == "running"
     assert running["operation"]["live"]
     assert (running["operation"]["who"], running["operation"]["run"]) == ("bo", "R-other")
     # The same run after its process has died, and with it, the lock that its Terraform left.
-    ledger = place.ledger("dev/net")
-    place.server.store.delete_object("states", "dev/ledger/stacks/net.json")
+    ledger = recorded.ledger("dev/net")
+    recorded.server.store.delete_object("states", "dev/ledger/stacks/net.json")
     assert at_work.operation
-    place.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started="another boot")
-    place.lock("dev/net")
-    dead = status(place)["dev/net"]
+    recorded.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started="another boot")
+    recorded.lock("dev/net")
+    dead = status(recorded)["dev/net"]
     assert dead["status"] == "unfinished"
     assert not dead["operation"]["live"]
     assert "infra resume dev/net" in dead["advice"]
     assert dead["lock"]["who"] == "bo@elsewhere"
     assert dead["lock"]["age"] < 60
-    text = place.infra("status", code=0).out
+    text = recorded.infra("status", code=0).out
     assert "unfinished" in text
     assert "the state is locked by bo@elsewhere for apply" in text
     entry = ledger.entry("dev/net")
@@ -126,27 +126,27 @@ def test_a_running_apply_and_a_dead_one(place: Remembered) -> None:
 
 
 @pytest.mark.applied("dev/net")
-def test_a_state_that_the_ledger_does_not_know_wants_to_be_adopted(place: Remembered) -> None:
-    place.server.store.delete_object("states", "dev/ledger/stacks/net.json")
-    found = status(place)["dev/net"]
-    assert found["status"] == "unrecorded"
-    assert "infra adopt dev/net" in found["advice"]
+def test_a_state_that_the_ledger_does_not_know_wants_to_be_adopted(recorded: RecordedProject) -> None:
+    recorded.server.store.delete_object("states", "dev/ledger/stacks/net.json")
+    stack = status(recorded)["dev/net"]
+    assert stack["status"] == "unrecorded"
+    assert "infra adopt dev/net" in stack["advice"]
     # An apply that finds nothing to do knows as much.
-    place.apply("dev/net")
-    assert status(place)["dev/net"]["status"] == "up-to-date"
+    recorded.apply("dev/net")
+    assert status(recorded)["dev/net"]["status"] == "up-to-date"
 
 
 @pytest.mark.applied("dev/net", "dev/app")
-def test_a_stack_that_trunk_no_longer_has_is_not_forgotten(place: Remembered) -> None:
-    place.repo.remove("infra/envs/dev/app/main.tf")
-    place.repo.commit(message="Drop app")
-    found = status(place)
-    assert found["dev/app"]["status"] == "deleted"
-    assert found["dev/app"]["applied"]["subject"] == "First"
+def test_a_stack_that_trunk_no_longer_has_is_not_forgotten(recorded: RecordedProject) -> None:
+    recorded.repo.remove("infra/envs/dev/app/main.tf")
+    recorded.repo.commit(message="Drop app")
+    stacks = status(recorded)
+    assert stacks["dev/app"]["status"] == "deleted"
+    assert stacks["dev/app"]["applied"]["subject"] == "First"
 
 
-def test_a_renamed_stack_keeps_its_memory(place: Remembered) -> None:
-    place.repo.commit(
+def test_a_renamed_stack_keeps_its_memory(recorded: RecordedProject) -> None:
+    recorded.repo.commit(
         {
             "infra/envs/dev/app/main.tf": FOLLOWER.replace(
                 'backend "gcs" {}',
@@ -155,51 +155,51 @@ def test_a_renamed_stack_keeps_its_memory(place: Remembered) -> None:
         },
         "A state with a place of its own",
     )
-    place.apply("dev/net", "dev/app")
+    recorded.apply("dev/net", "dev/app")
     config = FILES["infra.yaml"] + "stacks:\n  dev/web: {moved: dev/app}\n"
-    text = (place.repo.root / "infra/envs/dev/app/main.tf").read_text()
-    place.repo.remove("infra/envs/dev/app/main.tf")
-    place.repo.commit({"infra.yaml": config, "infra/envs/dev/web/main.tf": text}, "Rename app to web")
-    found = status(place)
-    assert "dev/app" not in found
-    assert found["dev/web"]["applied"]["subject"] == "A state with a place of its own"
-    place.apply("dev/web")
-    assert "dev/ledger/stacks/app.json" not in place.objects()
-    entry = place.ledger("dev/web").entry("dev/web")
+    text = (recorded.repo.root / "infra/envs/dev/app/main.tf").read_text()
+    recorded.repo.remove("infra/envs/dev/app/main.tf")
+    recorded.repo.commit({"infra.yaml": config, "infra/envs/dev/web/main.tf": text}, "Rename app to web")
+    stacks = status(recorded)
+    assert "dev/app" not in stacks
+    assert stacks["dev/web"]["applied"]["subject"] == "A state with a place of its own"
+    recorded.apply("dev/web")
+    assert "dev/ledger/stacks/app.json" not in recorded.objects()
+    entry = recorded.ledger("dev/web").entry("dev/web")
     assert entry is not None
     assert entry.moved_from == "dev/app"
 
 
 @pytest.mark.applied("dev/net")
-def test_one_who_may_only_read_sees_it_all(place: Remembered) -> None:
-    before = place.objects()
-    ran = place.reader()("status", "--json", code=0)
+def test_one_who_may_only_read_sees_it_all(recorded: RecordedProject) -> None:
+    before = recorded.objects()
+    ran = recorded.reader()("status", "--json", code=0)
     assert ran.stack("dev/net")["status"] == "up-to-date"
-    assert place.objects() == before
+    assert recorded.objects() == before
 
 
-def test_an_object_of_a_newer_infra_is_named_beside_the_others(place: Remembered) -> None:
-    place.server.store.insert_object("states", "dev/ledger/stacks/net.json", b'{"version": 9}')
-    ran = place.infra("status", "--json", code=1)
+def test_an_object_of_a_newer_infra_is_named_beside_the_others(recorded: RecordedProject) -> None:
+    recorded.server.store.insert_object("states", "dev/ledger/stacks/net.json", b'{"version": 9}')
+    ran = recorded.infra("status", "--json", code=1)
     assert "knows up to 1" in ran.document["errors"][0]["message"]
     assert "upgrade" in ran.document["errors"][0]["advice"]
     standings = {stack["id"]: stack["status"] for stack in ran.document["stacks"]}
     assert standings.pop("dev/net") == "unreadable"
     assert set(standings.values()) == {"new"}
-    text = place.infra("status", code=1).out
+    text = recorded.infra("status", code=1).out
     assert "dev/ledger/stacks/net.json has version 9" in text
     assert "1 ledger unreadable" in text
 
 
-def test_watching_shows_it_again_until_ctrl_c(place: Remembered) -> None:
+def test_watching_shows_it_again_until_ctrl_c(recorded: RecordedProject) -> None:
     argv = [sys.executable, "-m", "orchestrator", "status", "--watch", "--interval", "0.1"]
     env = {
         **os.environ,
-        "STORAGE_EMULATOR_HOST": place.server.url,
+        "STORAGE_EMULATOR_HOST": recorded.server.url,
         "INFRA_SANDBOX": "test",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    with subprocess.Popen(argv, cwd=place.repo.root, env=env, stdout=subprocess.PIPE, text=True) as watch:
+    with subprocess.Popen(argv, cwd=recorded.repo.root, env=env, stdout=subprocess.PIPE, text=True) as watch:
         assert watch.stdout is not None
         seen = 0
         for line in watch.stdout:
@@ -211,33 +211,33 @@ def test_watching_shows_it_again_until_ctrl_c(place: Remembered) -> None:
     assert watch.returncode == 0
 
 
-def test_watching_excludes_json(place: Remembered) -> None:
-    place.infra("status", "--watch", "--json", code=3)
+def test_watching_excludes_json(recorded: RecordedProject) -> None:
+    recorded.infra("status", "--watch", "--json", code=3)
 
 
 @pytest.mark.applied
-def test_a_few_requests_are_enough(place: Remembered) -> None:
-    before = place.server.requests.count
-    place.infra("status", code=0)
+def test_a_few_requests_are_enough(recorded: RecordedProject) -> None:
+    before = recorded.server.requests.count
+    recorded.infra("status", code=0)
     # One listing of entries, of states and of checks for drift, in each of two environments; the marker and
     # its content.
-    assert place.server.requests.count - before == 8
+    assert recorded.server.requests.count - before == 8
 
 
-def test_the_last_check_for_drift_is_shown(place: Remembered) -> None:
-    assert status(place)["dev/net"]["drift"] is None
-    assert "never checked" not in place.infra("status", code=0).out
-    log = DriftLog(place.ledger("dev/net").storage, "dev")
+def test_the_last_check_for_drift_is_shown(recorded: RecordedProject) -> None:
+    assert status(recorded)["dev/net"]["drift"] is None
+    assert "never checked" not in recorded.infra("status", code=0).out
+    log = DriftLog(recorded.ledger("dev/net").storage, "dev")
     log.save(DriftRecord("dev/net", checked_at="2026-01-02T03:04:05Z", result="clean", severity="none"))
-    place.server.store.insert_object("states", "dev/drift/stacks/app.json", b"{")
-    ran = place.infra("status", "--json", code=0)
+    recorded.server.store.insert_object("states", "dev/drift/stacks/app.json", b"{")
+    ran = recorded.infra("status", "--json", code=0)
     check_schema(ran.document, "commands")
     known = {"checked_at": "2026-01-02T03:04:05Z", "result": "clean", "severity": "none", "reason": ""}
     assert ran.stack("dev/net")["drift"] == known
     assert ran.stack("dev/app")["drift"]["result"] == ""
     assert "app.json is not a ledger object" in ran.stack("dev/app")["drift"]["reason"]
     assert ran.stack("prod/net")["drift"] is None
-    lines = place.infra("status", code=0).out.splitlines()
+    lines = recorded.infra("status", code=0).out.splitlines()
     assert re.search(r"clean, \d+ days ago", next(line for line in lines if line.startswith("dev/net")))
     assert "never checked" in next(line for line in lines if line.startswith("prod/net"))
     assert "unknown" in next(line for line in lines if line.startswith("dev/app"))
@@ -255,32 +255,36 @@ def test_local_states_have_a_ledger_of_this_machine(make_repo: MakeRepo, tmp_pat
     assert list(state_home.glob("infra/ledger/*/dev/ledger/stacks/net.json"))
 
 
-def test_two_stacks_on_one_state_are_refused(place: Remembered) -> None:
+def test_two_stacks_on_one_state_are_refused(recorded: RecordedProject) -> None:
     fixed = UPSTREAM.replace("{}", '{\n    bucket = "states"\n    prefix = "dev/state/net"\n  }', 1)
-    place.repo.commit({"infra/envs/dev/twin/main.tf": fixed}, "A twin")
-    ran = place.infra("apply", "dev/twin", "--auto-approve", "--json", code=3)
+    recorded.repo.commit({"infra/envs/dev/twin/main.tf": fixed}, "A twin")
+    ran = recorded.infra("apply", "dev/twin", "--auto-approve", "--json", code=3)
     assert "shares its state with dev/net" in ran.document["errors"][0]["message"]
-    assert place.objects() == []
+    assert recorded.objects() == []
 
 
-def test_two_stacks_on_one_state_stop_only_themselves(place: Remembered) -> None:
+def test_two_stacks_on_one_state_stop_only_themselves(recorded: RecordedProject) -> None:
     fixed = UPSTREAM.replace("{}", '{\n    bucket = "states"\n    prefix = "dev/state/net"\n  }', 1)
-    place.repo.commit(
+    recorded.repo.commit(
         {"infra/envs/dev/twin/main.tf": fixed, "infra/envs/dev/other/main.tf": UPSTREAM}, "A twin"
     )
-    ran = place.infra("apply", "dev/*", "--auto-approve", "--json", code=3)
+    ran = recorded.infra("apply", "dev/*", "--auto-approve", "--json", code=3)
     results = ran.results
     assert (results["dev/net"], results["dev/twin"], results["dev/other"]) == ("failed", "failed", "applied")
     assert "shares its state with dev/net" in ran.stack("dev/twin")["reason"]
-    assert not [name for name in place.objects() if name.startswith("dev/state/net")]
+    assert not [name for name in recorded.objects() if name.startswith("dev/state/net")]
 
 
 @pytest.mark.applied("dev/net")
-def test_doctor_tells_what_was_cut_off(place: Remembered) -> None:
-    checks = {check["name"]: check for check in place.infra("doctor", "--json", code=None).document["checks"]}
+def test_doctor_tells_what_was_cut_off(recorded: RecordedProject) -> None:
+    checks = {
+        check["name"]: check for check in recorded.infra("doctor", "--json", code=None).document["checks"]
+    }
     assert checks["ledger"]["message"] == "it knows 1 of 3 stacks, none interrupted"
     assert "clock" not in checks
-    place.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started="another boot")
-    checks = {check["name"]: check for check in place.infra("doctor", "--json", code=None).document["checks"]}
+    recorded.at_work("dev/net", host=this_machine(), pid=os.getpid(), pid_started="another boot")
+    checks = {
+        check["name"]: check for check in recorded.infra("doctor", "--json", code=None).document["checks"]
+    }
     assert checks["ledger"]["status"] == "warning"
     assert "dev/net" in checks["ledger"]["message"]

@@ -90,7 +90,7 @@ def results(ran: InfraResult) -> dict[str, str]:
     }
 
 
-def kept(ran: InfraResult) -> set[str]:
+def cached_modules(ran: InfraResult) -> set[str]:
     """The modules whose result is an earlier one."""
     return {
         module["id"].removeprefix("infra/modules/") for module in ran.document["modules"] if module["cached"]
@@ -100,15 +100,15 @@ def kept(ran: InfraResult) -> set[str]:
 def test_a_result_is_kept_until_the_content_changes(repo: Repo, infra: Infra) -> None:
     first = infra("test", "good", "--json", code=0)
     check_schema(first.document, "test")
-    assert (results(first), kept(first)) == ({"good": "passed"}, set())
+    assert (results(first), cached_modules(first)) == ({"good": "passed"}, set())
     (run,) = first.document["modules"][0]["runs"]
     assert (run["name"], run["status"], run["line"]) == ("named", "pass", 4)
     assert repo.status == "", "the checkout got something of Terraform's"
 
-    assert kept(infra("test", "good", "--json", code=0)) == {"good"}
-    assert kept(infra("test", "good", "--again", "--json", code=0)) == set()
+    assert cached_modules(infra("test", "good", "--json", code=0)) == {"good"}
+    assert cached_modules(infra("test", "good", "--again", "--json", code=0)) == set()
     repo.write({"infra/modules/good/main.tf": MODULE + "# more\n"})
-    assert kept(infra("test", "good", "--json", code=0)) == set()
+    assert cached_modules(infra("test", "good", "--json", code=0)) == set()
 
 
 def test_without_a_name_what_differs_from_trunk_is_tested(repo: Repo, infra: Infra) -> None:
@@ -138,7 +138,7 @@ def test_a_failure_is_told_everywhere(repo: Repo, tmp_path: Path) -> None:
     suites = ElementTree.parse(repo.root / "out/junit.xml").getroot()  # noqa: S314 - our own text
     assert (suites.attrib["tests"], suites.attrib["failures"]) == ("3", "1")
     # What failed is not kept: it is run again.
-    assert kept(actions("test", "good", "--json", code=1)) == set()
+    assert cached_modules(actions("test", "good", "--json", code=1)) == set()
 
 
 def test_no_tests_and_tests_that_assert_nothing_are_not_passed(repo: Repo, infra: Infra) -> None:
@@ -178,7 +178,7 @@ def test_providers_are_simulated_in_a_world_of_each_module_s_own(repo: Repo, inf
 
     assert "2 modules, 2 runs: 2 passed" in ran.out
     assert "defaults and checks that only a provider, or its cloud, makes are not covered" in ran.out
-    assert kept(infra("test", "one", "--simulated", "--json", code=0)) == {"one"}
+    assert cached_modules(infra("test", "one", "--simulated", "--json", code=0)) == {"one"}
 
 
 def test_a_provider_without_a_recorded_schema_is_one_clear_error(repo: Repo, infra: Infra) -> None:
@@ -221,11 +221,11 @@ def test_a_new_module_passes_its_test_and_the_linter(repo: Repo, infra: Infra) -
     assert results(infra("test", "--json", code=0)) == {"my-service": "passed"}
     findings = infra("lint", "--json").document["findings"]
     ours = [finding for finding in findings if finding["file"].startswith("infra/modules/my-service")]
-    assert {one["rule"] for one in ours} <= {"module-unused"}
+    assert {finding["rule"] for finding in ours} <= {"module-unused"}
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("good", "infra/modules/good exists already"),
         ("My_Module", "cannot be a module's name"),
@@ -233,8 +233,8 @@ def test_a_new_module_passes_its_test_and_the_linter(repo: Repo, infra: Infra) -
         ("a" * 3 + "-", "cannot be a module's name"),
     ],
 )
-def test_a_new_module_needs_a_name_of_its_own(repo: Repo, infra: Infra, name: str, told: str) -> None:
-    assert told in infra("new", "module", name, code=3).err
+def test_a_new_module_needs_a_name_of_its_own(repo: Repo, infra: Infra, name: str, message: str) -> None:
+    assert message in infra("new", "module", name, code=3).err
     assert repo.status == ""
 
 

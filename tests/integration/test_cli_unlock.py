@@ -16,7 +16,7 @@ from orchestrator.repository.loading import load
 from orchestrator.sandbox.faults import HttpFault
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
-from tests.support.recorded_stack import CONFIG, Remembered
+from tests.support.recorded_stack import CONFIG, RecordedProject
 from tests.support.repo import Repo
 
 LOCK = "dev/state/net/default.tflock"
@@ -31,74 +31,74 @@ sys.stdin.read()
 """
 
 
-def test_what_is_not_locked_is_said_to_be_free(place: Remembered) -> None:
-    assert "dev/net is not locked" in place.infra("unlock", "dev/net", code=0).out
-    assert place.infra("unlock", "dev/net", "--json", code=0).document["released"] is None
+def test_what_is_not_locked_is_said_to_be_free(recorded: RecordedProject) -> None:
+    assert "dev/net is not locked" in recorded.infra("unlock", "dev/net", code=0).out
+    assert recorded.infra("unlock", "dev/net", "--json", code=0).document["released"] is None
 
 
-def test_a_lock_is_shown_and_kept_without_consent(place: Remembered) -> None:
-    place.lock("dev/net")
-    ran = place.infra("unlock", "dev/net", code=4)
+def test_a_lock_is_shown_and_kept_without_consent(recorded: RecordedProject) -> None:
+    recorded.lock("dev/net")
+    ran = recorded.infra("unlock", "dev/net", code=4)
     assert "bo@elsewhere holds it for apply since 2026-01-02T03:04:05Z" in ran.out
     assert "--auto-approve" in ran.err
-    assert place.objects() == [LOCK]
+    assert recorded.objects() == [LOCK]
 
 
-def test_a_lock_is_released_with_consent(place: Remembered) -> None:
-    generation = place.lock("dev/net")
-    document = place.infra("unlock", "dev/net", "--auto-approve", "--json", code=0).document
+def test_a_lock_is_released_with_consent(recorded: RecordedProject) -> None:
+    generation = recorded.lock("dev/net")
+    document = recorded.infra("unlock", "dev/net", "--auto-approve", "--json", code=0).document
     assert document["released"]["generation"] == generation
     assert document["released"]["who"] == "bo@elsewhere"
     assert document["released"]["ours"] is False
-    assert place.objects() == []
+    assert recorded.objects() == []
 
 
-def test_a_lock_of_a_run_that_lives_is_kept_unless_forced(place: Remembered) -> None:
-    place.at_work("dev/net")
-    place.lock("dev/net")
-    ran = place.infra("unlock", "dev/net", "--auto-approve", code=6)
+def test_a_lock_of_a_run_that_lives_is_kept_unless_forced(recorded: RecordedProject) -> None:
+    recorded.at_work("dev/net")
+    recorded.lock("dev/net")
+    ran = recorded.infra("unlock", "dev/net", "--auto-approve", code=6)
     assert "bo runs apply R-other from elsewhere" in ran.err
     assert "--force" in ran.err
-    assert LOCK in place.objects()
-    place.infra("unlock", "dev/net", "--auto-approve", "--force", code=0)
-    assert LOCK not in place.objects()
+    assert LOCK in recorded.objects()
+    recorded.infra("unlock", "dev/net", "--auto-approve", "--force", code=0)
+    assert LOCK not in recorded.objects()
 
 
-def test_a_lock_of_a_run_that_was_cut_off_is_better_resumed(place: Remembered) -> None:
-    place.repo.commit({"infra.yaml": f"{CONFIG}environments: {{dev: {{apply: ci}}, prod: {{}}}}\n"})
+def test_a_lock_of_a_run_that_was_cut_off_is_better_resumed(recorded: RecordedProject) -> None:
+    recorded.repo.commit({"infra.yaml": f"{CONFIG}environments: {{dev: {{apply: ci}}, prod: {{}}}}\n"})
     for stack, command in (("dev/net", "`/infra resume dev/net`"), ("prod/net", "`infra resume prod/net`")):
-        place.at_work(stack, host=this_machine(), pid=1, pid_started="another boot")
-        place.lock(stack)
-        ran = place.infra("unlock", stack, "--auto-approve", code=0)
+        recorded.at_work(stack, host=this_machine(), pid=1, pid_started="another boot")
+        recorded.lock(stack)
+        ran = recorded.infra("unlock", stack, "--auto-approve", code=0)
         assert "and was interrupted" in ran.out
         assert f"Better: {command}" in ran.err
-    assert LOCK not in place.objects()
+    assert LOCK not in recorded.objects()
 
 
-def test_another_lock_that_came_meanwhile_is_left_alone(place: Remembered) -> None:
-    place.lock("dev/net")
-    project = load(place.repo.root)
-    env = {"STORAGE_EMULATOR_HOST": place.server.url, "INFRA_SANDBOX": "test"}
+def test_another_lock_that_came_meanwhile_is_left_alone(recorded: RecordedProject) -> None:
+    recorded.lock("dev/net")
+    project = load(recorded.repo.root)
+    env = {"STORAGE_EMULATOR_HOST": recorded.server.url, "INFRA_SANDBOX": "test"}
     states = States(project, env)
     lock = inspect_lock(states, Ledgers(project, states, env), project.stacks["dev/net"])
     assert lock is not None
-    place.server.store.delete_object("states", LOCK)
+    recorded.server.store.delete_object("states", LOCK)
     release_held_lock(states, lock)
-    newer = place.lock("dev/net", "cy@third")
+    newer = recorded.lock("dev/net", "cy@third")
     with pytest.raises(LockedError, match="cy@third"):
         release_held_lock(states, lock)
-    assert str(place.server.store.get_object("states", LOCK)["generation"]) == newer
+    assert str(recorded.server.store.get_object("states", LOCK)["generation"]) == newer
 
 
-def test_a_release_whose_answer_is_lost_is_a_release(place: Remembered) -> None:
-    place.lock("dev/net")
-    place.server.faults.add(HttpFault(method="DELETE", count=1, cut="answer"))
-    place.infra("unlock", "dev/net", "--auto-approve", code=0)
-    assert place.objects() == []
+def test_a_release_whose_answer_is_lost_is_a_release(recorded: RecordedProject) -> None:
+    recorded.lock("dev/net")
+    recorded.server.faults.add(HttpFault(method="DELETE", count=1, cut="answer"))
+    recorded.infra("unlock", "dev/net", "--auto-approve", code=0)
+    assert recorded.objects() == []
 
 
-def test_one_stack_has_to_be_named(place: Remembered) -> None:
-    assert "means 2 stacks" in place.infra("unlock", "dev", code=3).err
+def test_one_stack_has_to_be_named(recorded: RecordedProject) -> None:
+    assert "means 2 stacks" in recorded.infra("unlock", "dev", code=3).err
 
 
 @pytest.fixture

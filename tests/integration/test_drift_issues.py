@@ -74,14 +74,16 @@ class PublishedChecks:
     @property
     def issues(self) -> dict[str, Any]:
         """The issues by title."""
-        with self.github.place as place:
-            found = [issue for issue in place.repository.issues.values() if issue.pull is None]
-        assert len({one.title for one in found}) == len(found)
-        return {one.title: one for one in found}
+        with self.github.locked_repository as repository_data:
+            open_issues = [
+                issue for issue in repository_data.repository.issues.values() if issue.pull is None
+            ]
+        assert len({issue.title for issue in open_issues}) == len(open_issues)
+        return {issue.title: issue for issue in open_issues}
 
 
 @contextmanager
-def telling(
+def publishing(
     folder: Path, settings: str = "", more: Mapping[str, str] | None = None, **environ: str
 ) -> Iterator[PublishedChecks]:
     files = {**FILES, "infra.yaml": FILES["infra.yaml"] + settings, **(more or {})}
@@ -119,9 +121,9 @@ def unchecked(id_: str) -> StackDrift:
 
 
 def test_an_issue_is_opened_kept_up_to_date_closed_and_opened_again(tmp_path: Path) -> None:
-    with telling(tmp_path) as told:
-        told.night(drifted(), clean("dev/net"))
-        (issue,) = told.issues.values()
+    with publishing(tmp_path) as published:
+        published.night(drifted(), clean("dev/net"))
+        (issue,) = published.issues.values()
         assert (issue.title, issue.state) == ("Drift in prod/net", "open")
         assert set(issue.labels) == {"drift", "drift/prod", "severity/medium"}
         assert set(issue.assignees) == {"bert"}
@@ -129,73 +131,73 @@ def test_an_issue_is_opened_kept_up_to_date_closed_and_opened_again(tmp_path: Pa
         assert 'duration: "600s" → "900s"' in issue.body
         assert issue.comments == []
         # The same the next night, then another value, then nobody could look, then it is over.
-        told.night(drifted(), clean("dev/net"), at="2026-01-02T03:17:00Z")
+        published.night(drifted(), clean("dev/net"), at="2026-01-02T03:17:00Z")
         assert issue.comments == []
         assert "2026-01-02 03:17 UTC" in issue.body
         worse = resource(category="conflict", after="1200s")
-        told.night(drifted("prod/net", worse, digest="d2"), clean("dev/net"))
+        published.night(drifted("prod/net", worse, digest="d2"), clean("dev/net"))
         assert set(issue.labels) == {"drift", "drift/prod", "severity/high"}
         assert [comment.body.split("\n")[0] for comment in issue.comments] == ["What drifted has changed."]
-        told.night(unchecked("prod/net"), clean("dev/net"))
+        published.night(unchecked("prod/net"), clean("dev/net"))
         assert (issue.state, len(issue.comments)) == ("open", 1)
-        told.night(clean("prod/net", ended="reverted by an apply", ended_by="R7"), clean("dev/net"))
+        published.night(clean("prod/net", ended="reverted by an apply", ended_by="R7"), clean("dev/net"))
         assert (issue.state, issue.state_reason) == ("closed", "completed")
         assert "reverted by an apply, run R7" in issue.comments[-1].body
         assert "reverted by an apply, run R7" in issue.body
         assert "1200s" in issue.body
-        told.night(drifted(), clean("dev/net"))
+        published.night(drifted(), clean("dev/net"))
         assert issue.state == "open"
         assert issue.comments[-1].body.startswith("It drifted again.")
-        assert len(told.issues) == 1
+        assert len(published.issues) == 1
 
 
 def test_only_our_own_issues_are_touched(tmp_path: Path) -> None:
-    with telling(tmp_path) as told:
-        told.night(drifted())
-        (mine,) = told.issues.values()
+    with publishing(tmp_path) as published:
+        published.night(drifted())
+        (mine,) = published.issues.values()
         # Somebody copies the issue with its marker.
-        token = told.github.token("ada")
-        told.github.ask(
+        token = published.github.token("ada")
+        published.github.ask(
             token, "POST", "/issues", {"title": "A copy", "body": mine.body, "labels": ["drift/prod"]}
         )
-        told.night(clean("prod/net"), clean("dev/net"))
-        assert told.issues["A copy"].state == "open"
-        assert told.issues["A copy"].comments == []
+        published.night(clean("prod/net"), clean("dev/net"))
+        assert published.issues["A copy"].state == "open"
+        assert published.issues["A copy"].comments == []
         assert mine.state == "closed"
 
 
 def test_of_two_issues_about_the_same_one_stays(tmp_path: Path) -> None:
     """Two jobs began at once."""
-    with telling(tmp_path) as told:
-        told.night(drifted())
-        (first,) = told.issues.values()
-        token = told.github.token(issues="write")
+    with publishing(tmp_path) as published:
+        published.night(drifted())
+        (first,) = published.issues.values()
+        token = published.github.token(issues="write")
         twin = {"title": "The twin", "body": first.body}
-        told.github.ask(token, "POST", "/issues", twin)
-        told.night(drifted())
-        assert (first.state, told.issues["The twin"].state) == ("open", "closed")
-        assert told.issues["The twin"].comments[0].body.startswith(f"The same as #{first.number}.")
-        told.night(drifted())
-        assert len(told.issues["The twin"].comments) == 1
+        published.github.ask(token, "POST", "/issues", twin)
+        published.night(drifted())
+        assert (first.state, published.issues["The twin"].state) == ("open", "closed")
+        assert published.issues["The twin"].comments[0].body.startswith(f"The same as #{first.number}.")
+        published.night(drifted())
+        assert len(published.issues["The twin"].comments) == 1
 
 
 def test_another_kind_of_issue_and_a_stack_that_is_gone_leave_none_behind(tmp_path: Path) -> None:
-    with telling(tmp_path) as told:
-        told.night(drifted("prod/net"), drifted("dev/net"))
-        told.github.work.git("rm", "-rq", "infra/envs/dev/net")
-        told.night(drifted("prod/net"))
-        assert told.issues["Drift in dev/net"].state == "closed"
-        assert "Trunk no longer has it." in told.issues["Drift in dev/net"].body
-        settings = told.github.work.root / "infra.yaml"
+    with publishing(tmp_path) as published:
+        published.night(drifted("prod/net"), drifted("dev/net"))
+        published.github.work.git("rm", "-rq", "infra/envs/dev/net")
+        published.night(drifted("prod/net"))
+        assert published.issues["Drift in dev/net"].state == "closed"
+        assert "Trunk no longer has it." in published.issues["Drift in dev/net"].body
+        settings = published.github.work.root / "infra.yaml"
         settings.write_text(settings.read_text() + "drift: {issues: none}\n")
-        told.night(drifted("prod/net"))
-        assert {issue.state for issue in told.issues.values()} == {"closed"}
+        published.night(drifted("prod/net"))
+        assert {issue.state for issue in published.issues.values()} == {"closed"}
 
 
 def test_text_of_others_does_nothing_and_secrets_of_the_report_stay_masked(tmp_path: Path) -> None:
-    with telling(tmp_path) as told:
-        told.night(drifted("prod/net", resource("a", after="@olga #1 <img src=x> <!-- infra:drift -->")))
-        (issue,) = told.issues.values()
+    with publishing(tmp_path) as published:
+        published.night(drifted("prod/net", resource("a", after="@olga #1 <img src=x> <!-- infra:drift -->")))
+        (issue,) = published.issues.values()
         before, _, inside = issue.body.partition("```")
         assert "@olga" not in before
         assert "@olga" in inside
@@ -204,38 +206,38 @@ def test_text_of_others_does_nothing_and_secrets_of_the_report_stay_masked(tmp_p
 
 def test_one_issue_for_an_environment_lives_as_long_as_one_of_its_stacks_drifts(tmp_path: Path) -> None:
     more = {"infra/envs/prod/app/main.tf": STACK}
-    with telling(tmp_path, "drift: {issues: environment}\n", more) as told:
-        told.night(drifted("prod/net"), drifted("prod/app", digest="a1"), clean("dev/net"))
-        (issue,) = told.issues.values()
+    with publishing(tmp_path, "drift: {issues: environment}\n", more) as published:
+        published.night(drifted("prod/net"), drifted("prod/app", digest="a1"), clean("dev/net"))
+        (issue,) = published.issues.values()
         assert issue.title == "Drift in prod"
-        told.night(clean("prod/net", ended="fixed outside"), unchecked("prod/app"), clean("dev/net"))
+        published.night(clean("prod/net", ended="fixed outside"), unchecked("prod/app"), clean("dev/net"))
         assert issue.state == "open"
         assert issue.comments[-1].body.startswith("`prod/net` is as it was applied again: fixed outside.")
         assert "`prod/app` drifted at its last check, and was not checked since: no answer" in issue.body
         # What was over that night is not thought of as drifting later, when nobody can look at it.
-        told.night(unchecked("prod/net"), clean("prod/app", ended="accepted"), clean("dev/net"))
+        published.night(unchecked("prod/net"), clean("prod/app", ended="accepted"), clean("dev/net"))
         assert issue.state == "closed"
 
 
 def test_a_summary_and_a_message_once_a_night_and_silence_when_all_is_quiet(tmp_path: Path) -> None:
     with listening() as (url, received):
         settings = "drift: {summary: issue, webhook: DRIFT_URL}\n"
-        with telling(tmp_path, settings, DRIFT_URL=url) as told:
-            told.night(drifted(), unchecked("dev/net"))
-            summary = told.issues["Drift"]
+        with publishing(tmp_path, settings, DRIFT_URL=url) as published:
+            published.night(drifted(), unchecked("dev/net"))
+            summary = published.issues["Drift"]
             assert "prod/net" in summary.body
             assert "no answer" in summary.body
             (text,) = received
             assert text.startswith("acme/infra prod: drift found and 1 more\n")
             assert "- dev/net: no answer" in text
-            assert f"{told.github.url}/acme/infra/issues/" in text
-            told.night(clean("prod/net", ended="fixed outside"), clean("dev/net"))
+            assert f"{published.github.url}/acme/infra/issues/" in text
+            published.night(clean("prod/net", ended="fixed outside"), clean("dev/net"))
             assert summary.state == "closed"
             assert "- prod/net: fixed outside" in received[-1]
-            told.night(clean("prod/net"), clean("dev/net"))
+            published.night(clean("prod/net"), clean("dev/net"))
             assert len(received) == 2
             # A job that died left no report: that is told, and changes nothing else.
-            ran = told.night(clean("prod/net"))
+            ran = published.night(clean("prod/net"))
             assert "dev: its check left no report." in ran.out
             assert "dev: its check left no report." in received[-1]
             assert len(received) == 3
@@ -243,13 +245,13 @@ def test_a_summary_and_a_message_once_a_night_and_silence_when_all_is_quiet(tmp_
 
 
 def test_a_message_that_cannot_be_sent_is_said_and_its_address_is_not(tmp_path: Path) -> None:
-    with telling(
+    with publishing(
         tmp_path, "drift: {webhook: DRIFT_URL}\n", DRIFT_URL="http://127.0.0.1:9/secret-path"
-    ) as told:
-        ran = told.night(drifted())
+    ) as published:
+        ran = published.night(drifted())
         assert "warning: The message to drift.webhook: The webhook of DRIFT_URL cannot be reached" in ran.err
         assert "secret-path" not in ran.err + ran.out
-        assert told.issues["Drift in prod/net"].state == "open"
+        assert published.issues["Drift in prod/net"].state == "open"
 
 
 RULES = """drift:
@@ -263,33 +265,33 @@ def test_only_all_parts_of_a_night_together_tell_that_a_rule_is_of_no_use(tmp_pa
     more = {"infra/envs/prod/app/main.tf": STACK}
     rule = MatchedIgnoreRule("*.plain", "duration", "Tried out.", "2999-12-31")
     covered = clean("prod/net", resources=(replace(resource(), rule=rule),))
-    with telling(tmp_path, RULES, more) as told:
-        out = told.night(clean("dev/net"), covered, clean("prod/app")).out
+    with publishing(tmp_path, RULES, more) as published:
+        out = published.night(clean("dev/net"), covered, clean("prod/app")).out
         assert "drift.ignore: *.gone *: covers nothing any more. Remove it." in out
         assert "*.plain" not in out
         # A job that died may have been the one that needed it.
-        out = told.night(clean("dev/net"), clean("prod/app")).out
+        out = published.night(clean("dev/net"), clean("prod/app")).out
         assert "covers nothing" not in out
         assert "prod: prod/net is in no report." in out
-        assert "covers nothing" not in told.night(unchecked("dev/net"), covered, clean("prod/app")).out
+        assert "covers nothing" not in published.night(unchecked("dev/net"), covered, clean("prod/app")).out
 
 
 def test_what_may_be_put_right_is_started_once_for_each_environment(tmp_path: Path) -> None:
     settings = "drift:\n  actions:\n    prod: {reverted: revert}\n  limits: {max: 1}\n"
     starts = "on: {workflow_dispatch: {inputs: {environment: {}, drift: {}}}}\n"
     workflow = {".github/workflows/infra-apply.yml": starts}
-    with telling(tmp_path, settings, workflow) as told:
-        told.night(drifted(), drifted("dev/net"))
-        (dispatch,) = told.github.dispatches
+    with publishing(tmp_path, settings, workflow) as published:
+        published.night(drifted(), drifted("dev/net"))
+        (dispatch,) = published.github.dispatches
         assert (dispatch.workflow, dispatch.ref, dispatch.inputs) == (
             "infra-apply.yml",
             "main",
             {"environment": "prod", "drift": ("d1" * 32)},
         )
         # Two are more than the limit, and what a correction left is not tried again the same day.
-        told.night(drifted("prod/net", resource("a"), resource("b")), clean("dev/net"))
-        told.night(drifted(), options=("--remediated",))
-        assert len(told.github.dispatches) == 1
+        published.night(drifted("prod/net", resource("a"), resource("b")), clean("dev/net"))
+        published.night(drifted(), options=("--remediated",))
+        assert len(published.github.dispatches) == 1
 
 
 TOPIC = """
@@ -302,13 +304,13 @@ resource "google_pubsub_topic" "plain" {
 def test_what_the_world_says_is_written_into_the_code_by_a_pull_request(tmp_path: Path) -> None:
     path = "infra/envs/prod/net/main.tf"
     settings = "drift:\n  actions:\n    prod: {reverted: pr}\n"
-    with telling(tmp_path, settings, {path: STACK + TOPIC}) as told:
+    with publishing(tmp_path, settings, {path: STACK + TOPIC}) as published:
         hidden = DriftedAttribute("kms_key_name", "reverted", HIDDEN, HIDDEN, HIDDEN, sensitive=True)
         secret = replace(resource(), address="google_pubsub_topic.secret", attributes=(hidden,))
         night = drifted("prod/net", resource(), resource("elsewhere"), secret)
-        ran = told.night(night, clean("dev/net"))
-        with told.github.place as place:
-            (issue,) = [issue for issue in place.repository.issues.values() if issue.pull]
+        ran = published.night(night, clean("dev/net"))
+        with published.github.locked_repository as repository_data:
+            (issue,) = [issue for issue in repository_data.repository.issues.values() if issue.pull]
         assert f"#{issue.number} writes it into the code" in ran.out
         assert (issue.title, issue.pull.head_ref) == (
             "Keep what was changed outside in prod/net",
@@ -319,52 +321,52 @@ def test_what_the_world_says_is_written_into_the_code_by_a_pull_request(tmp_path
             '- `google_pubsub_topic.elsewhere` duration: "600s" → "900s": the code does not have it',
             f"- `google_pubsub_topic.secret` `kms_key_name`: {HIDDEN} → {HIDDEN}: it is sensitive",
         ]
-        told.github.work.git("fetch", "-q", "origin", issue.pull.head)
-        changed = told.github.work.git("diff", "--name-only", "main", issue.pull.head)
+        published.github.work.git("fetch", "-q", "origin", issue.pull.head)
+        changed = published.github.work.git("diff", "--name-only", "main", issue.pull.head)
         assert changed.split() == [path]
-        code = told.github.work.git("show", f"{issue.pull.head}:{path}")
+        code = published.github.work.git("show", f"{issue.pull.head}:{path}")
         assert code.strip() == (STACK + TOPIC).replace("600s", "900s").strip()
-        assert told.github.work.git("status", "--porcelain").strip() == ""
+        assert published.github.work.git("status", "--porcelain").strip() == ""
         # The next night it is open already; one that somebody closed is not opened again.
-        assert f"#{issue.number} is open" in told.night(night, clean("dev/net")).out
-        told.github.close(issue.number)
-        assert "somebody closed the pull request" in told.night(night, clean("dev/net")).out
+        assert f"#{issue.number} is open" in published.night(night, clean("dev/net")).out
+        published.github.close(issue.number)
+        assert "somebody closed the pull request" in published.night(night, clean("dev/net")).out
 
 
 def test_what_came_of_a_correction_is_told_where_the_drift_was(tmp_path: Path) -> None:
-    with telling(tmp_path, "drift: {summary: issue}\n") as told:
-        told.night(drifted(), drifted("dev/net"))
+    with publishing(tmp_path, "drift: {summary: issue}\n") as published:
+        published.night(drifted(), drifted("dev/net"))
         failed = replace(drifted(), remediation="not reverted, failed: quota exceeded")
-        told.night(failed, options=("--remediated",))
-        issue = told.issues["Drift in prod/net"]
+        published.night(failed, options=("--remediated",))
+        issue = published.issues["Drift in prod/net"]
         assert issue.state == "open"
         assert "quota exceeded" in issue.comments[-1].body
         done = clean(
             "prod/net", ended="reverted by a remediation", ended_by="R9", remediation="reverted x by run R9"
         )
-        told.night(done, options=("--remediated",))
+        published.night(done, options=("--remediated",))
         assert issue.state == "closed"
         # Of other stacks it says nothing, and neither does the summary.
-        assert told.issues["Drift in dev/net"].state == "open"
-        assert told.issues["Drift"].state == "open"
+        assert published.issues["Drift in dev/net"].state == "open"
+        assert published.issues["Drift"].state == "open"
 
 
 def test_a_refused_request_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
-    with telling(tmp_path) as told:
-        told.github.fault("*/issues", method="POST", status=403, times=1)
-        ran = told.night(drifted("dev/net"), drifted("prod/net"), code=1)
+    with publishing(tmp_path) as published:
+        published.github.fault("*/issues", method="POST", status=403, times=1)
+        ran = published.night(drifted("dev/net"), drifted("prod/net"), code=1)
         assert "Drift in dev/net" in ran.err
-        assert set(told.issues) == {"Drift in prod/net"}
-        told.night(drifted("dev/net"), drifted("prod/net"))
-        assert set(told.issues) == {"Drift in prod/net", "Drift in dev/net"}
+        assert set(published.issues) == {"Drift in prod/net"}
+        published.night(drifted("dev/net"), drifted("prod/net"))
+        assert set(published.issues) == {"Drift in prod/net", "Drift in dev/net"}
 
 
 def test_a_dry_run_tells_nobody(tmp_path: Path) -> None:
-    with telling(tmp_path) as told:
-        out = told.night(drifted(), options=("--dry-run",)).out
+    with publishing(tmp_path) as published:
+        out = published.night(drifted(), options=("--dry-run",)).out
         assert "prod/net" in out
-        assert told.issues == {}
-        assert told.github.writes() == []
+        assert published.issues == {}
+        assert published.github.writes() == []
 
 
 @contextmanager

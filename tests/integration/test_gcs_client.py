@@ -30,8 +30,8 @@ Connect = Callable[..., Any]
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GcsServer]:
-    with GcsServer(tmp_path / "gcs") as made:
-        yield made
+    with GcsServer(tmp_path / "gcs") as gcs_server:
+        yield gcs_server
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def connect(server: GcsServer) -> Iterator[Connect]:
         return clients[-1]
 
     yield make
-    for one in clients:
-        one.close()
+    for client in clients:
+        client.close()
     with warnings.catch_warnings():
         # After a refused download the library leaves its connection to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
@@ -70,11 +70,11 @@ def client(connect: Connect) -> Any:
 @pytest.fixture
 def bucket(client: Any) -> Any:
     """A versioned bucket with uniform access."""
-    made = client.bucket(BUCKET)
-    made.versioning_enabled = True
-    made.iam_configuration.uniform_bucket_level_access_enabled = True
-    made.create(location="EUROPE-WEST1")
-    return made
+    new_bucket = client.bucket(BUCKET)
+    new_bucket.versioning_enabled = True
+    new_bucket.iam_configuration.uniform_bucket_level_access_enabled = True
+    new_bucket.create(location="EUROPE-WEST1")
+    return new_bucket
 
 
 def upload(blob: Any, data: bytes) -> None:
@@ -161,11 +161,11 @@ def test_soft_deleted_objects_come_back(client: Any, bucket: Any) -> None:
     blob = bucket.blob("a")
     blob.upload_from_string(b"kept")
     blob.delete()
-    (gone,) = client.list_blobs(BUCKET, soft_deleted=True)
-    assert gone.hard_delete_time > gone.soft_delete_time
+    (deleted,) = client.list_blobs(BUCKET, soft_deleted=True)
+    assert deleted.hard_delete_time > deleted.soft_delete_time
     assert bucket.get_blob("a") is None
-    assert bucket.get_blob("a", generation=gone.generation, soft_deleted=True).soft_delete_time
-    bucket.restore_blob("a", generation=gone.generation)
+    assert bucket.get_blob("a", generation=deleted.generation, soft_deleted=True).soft_delete_time
+    bucket.restore_blob("a", generation=deleted.generation)
     assert bucket.blob("a").download_as_bytes() == b"kept"
 
 
@@ -201,7 +201,7 @@ def test_listings(client: Any, bucket: Any) -> None:
         bucket.blob(name).upload_from_string(b"")
     assert [blob.name for blob in client.list_blobs(BUCKET, prefix="dev/", page_size=1)] == ["dev/x", "dev/y"]
     listing = client.list_blobs(BUCKET, delimiter="/")
-    assert ([one.name for one in listing], listing.prefixes) == (["a"], {"dev/", "prod/"})
+    assert ([blob.name for blob in listing], listing.prefixes) == (["a"], {"dev/", "prod/"})
     assert [blob.name for blob in client.list_blobs(BUCKET, max_results=2)] == ["a", "dev/x"]
 
 

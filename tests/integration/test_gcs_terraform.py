@@ -79,12 +79,12 @@ class GcsRoot:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GcsServer]:
-    with GcsServer(tmp_path / "gcs") as made:
+    with GcsServer(tmp_path / "gcs") as gcs_server:
         access = {"uniformBucketLevelAccess": {"enabled": True}}
-        made.store.create_bucket(
+        gcs_server.store.create_bucket(
             "acme", {"name": BUCKET, "versioning": {"enabled": True}, "iamConfiguration": access}
         )
-        yield made
+        yield gcs_server
 
 
 @pytest.fixture
@@ -95,10 +95,10 @@ def stack(
     folder = tmp_path / "stack"
     folder.mkdir()
     (folder / "main.tf").write_text(MAIN)
-    made = GcsRoot(folder, terraform_argv, {**child_env, "STORAGE_EMULATOR_HOST": server.url})
-    code, text = made.run("init")
+    root = GcsRoot(folder, terraform_argv, {**child_env, "STORAGE_EMULATOR_HOST": server.url})
+    code, text = root.run("init")
     assert code == 0, text
-    return made
+    return root
 
 
 def has(server: GcsServer, name: str) -> bool:

@@ -175,8 +175,8 @@ def test_who_may_what(github: ServedGitHub, host: Forge) -> None:
     github.user("mona", "maintain")
     github.user("tria", "triage")
     people = ("olga", "ada", "rita", "mona", "tria", "nobody", "../../x", BOT)
-    found = {login: host.permission(login) for login in people}
-    assert found == {
+    permissions = {login: host.permission(login) for login in people}
+    assert permissions == {
         "olga": "admin",
         "ada": "write",
         "rita": "read",
@@ -184,9 +184,9 @@ def test_who_may_what(github: ServedGitHub, host: Forge) -> None:
         "tria": "triage",
         "nobody": "none",
         "../../x": "none",
-        BOT: found[BOT],
+        BOT: permissions[BOT],
     }
-    assert found[BOT] in ("none", "read", "write")
+    assert permissions[BOT] in ("none", "read", "write")
 
 
 def test_comments_and_reactions(github: ServedGitHub, host: Forge) -> None:
@@ -509,13 +509,13 @@ class Scripted:
     """A server that gives the answers it was told, in order, and remembers what was asked."""
 
     def __init__(self, *answers: tuple[int, dict[str, str], str]) -> None:
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
         script = list(answers)
-        asked = self.asked
+        requests = self.requests
 
         class ScriptHandler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                asked.append((self.command, self.path))
+                requests.append((self.command, self.path))
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 status, headers, body = script.pop(0)
                 self.send_response_only(status)
@@ -556,7 +556,7 @@ def test_a_repository_that_was_renamed_takes_no_comment_and_says_so(clock: Retry
     ):
         client.create_comment(1, "Hello")
     assert "GITHUB_REPOSITORY" in caught.value.advice
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_half_an_answer_is_none(clock: RetryClock) -> None:
@@ -585,14 +585,14 @@ def test_an_apps_token_is_told_by_graphql(clock: RetryClock) -> None:
     viewer = json.dumps({"data": {"viewer": {"login": "acme-bot[bot]"}}})
     with Scripted((403, {}, refusal), (200, {}, viewer)) as server, server.client(clock) as client:
         assert client.login == "acme-bot[bot]"
-    assert server.asked == [("GET", "/user"), ("POST", "/graphql")]
+    assert server.requests == [("GET", "/user"), ("POST", "/graphql")]
 
 
 def test_a_token_that_cannot_be_one_is_not_tried_again(clock: RetryClock) -> None:
     with Scripted() as server, server.client(clock, "a\nb") as client, pytest.raises(ForgeError) as caught:
         client.issues()
     assert "characters that none has" in caught.value.message
-    assert (server.asked, clock.slept) == ([], [])
+    assert (server.requests, clock.slept) == ([], [])
 
 
 def test_who_cannot_be_assigned_is_left_out(clock: RetryClock) -> None:
@@ -600,7 +600,7 @@ def test_who_cannot_be_assigned_is_left_out(clock: RetryClock) -> None:
         "message": "Validation Failed",
         "errors": [{"resource": "Issue", "field": "assignees", "code": "invalid", "value": "gone"}],
     }
-    made = {
+    issue = {
         "id": 1,
         "number": 7,
         "title": "Drift",
@@ -616,11 +616,11 @@ def test_who_cannot_be_assigned_is_left_out(clock: RetryClock) -> None:
         (422, {}, json.dumps(refusal)),
         (204, {}, ""),
         (404, {}, json.dumps({"message": "Not Found"})),
-        (201, {}, json.dumps(made)),
+        (201, {}, json.dumps(issue)),
     )
     with Scripted(*script) as server, server.client(clock) as client:
         assert client.create_issue("Drift", "Body", assignees=["ada", "gone"]).assignees == ("ada",)
-    assert [path.removeprefix("/repos/acme/infra/") for _, path in server.asked] == [
+    assert [path.removeprefix("/repos/acme/infra/") for _, path in server.requests] == [
         "issues",
         "assignees/ada",
         "assignees/gone",

@@ -51,8 +51,8 @@ def fix(github: ServedGitHub, token: str, *argv: str) -> InfraResult:
 
 def settings(github: ServedGitHub) -> dict[str, Any]:
     """What can be changed."""
-    with github.place as place:
-        repository = place.repository
+    with github.locked_repository as repository_data:
+        repository = repository_data.repository
         return {
             "environments": {
                 name: (environment.reviewers, environment.branches)
@@ -77,11 +77,11 @@ def test_what_is_missing_is_shown_set_and_not_set_again(github: ServedGitHub) ->
         "prod-approval": (["acme/platform", "olga"], None),
     }
     assert settings(github)["rulesets"] == [("infra", 4)]
-    shown, set_ = (
+    listed, set_ = (
         ran.err.index("- environment dev: only main"),
         ran.err.index("set environment dev: only main"),
     )
-    assert shown < set_
+    assert listed < set_
     assert "prod-approval: acme/platform, olga may approve" in ran.err
     assert "✓ required checks" in ran.out
     assert "✓ environment prod: only main may deploy to it" in ran.out

@@ -56,9 +56,9 @@ def test_reports_reach_the_comment_and_only_those_of_trunk(make_repo: MakeRepo, 
     changed = {"bin/cost": 'echo "**1 EUR** by the change"\n', "infra/envs/dev/b/main.tf": ""}
     repo.commit({**changed, "infra.yaml": theirs}, "Work")
     infra = Infra(repo.root, {})
-    shown = infra("ci", "report", code=0).out
-    assert "**9 EUR `@admin`**" in shown
-    assert "**1 EUR** by the change" in shown
+    report_text = infra("ci", "report", code=0).out
+    assert "**9 EUR `@admin`**" in report_text
+    assert "**1 EUR** by the change" in report_text
     infra("ci", "report", "--pack", "pack", code=0)
     job = Infra(tmp_path, {})
     for code in ("base", "head"):
@@ -106,12 +106,12 @@ def test_workflows_give_hooks_what_is_named_and_reports_nothing_at_all() -> None
         ("drift-prod", False),
     ):
         steps = [step for job in files[f"infra-{workflow}.yml"]["jobs"].values() for step in job["steps"]]
-        given = [
+        tokens = [
             step["env"].get("CHAT_TOKEN")
             for step in steps
             if "GOOGLE_OAUTH_ACCESS_TOKEN" in step.get("env", {})
         ]
-        assert {bool(value) for value in given} == {has_them}
+        assert {bool(value) for value in tokens} == {has_them}
     apply_step = next(
         step for step in files["infra-apply.yml"]["jobs"]["apply-dev"]["steps"] if step.get("name") == "Apply"
     )

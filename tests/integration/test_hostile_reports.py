@@ -36,8 +36,8 @@ RUN = "4242-1"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CiProject]:
-    with running(tmp_path_factory.mktemp("hostile")) as found:
-        yield found
+    with running(tmp_path_factory.mktemp("hostile")) as project:
+        yield project
 
 
 class Forger:
@@ -60,19 +60,21 @@ class Forger:
         report = StackReport(
             id_, environment, "changed", counts={**NO_COUNTS, "update": 1}, diff=f"~ the plan of {id_}"
         )
-        made = f"{environment}/plans/{self.number}/{self.head}/{name}/{RUN}.json"
-        return replace(StackReview(report, object=made, sha256=self.planned.get(id_, "a" * 64)), **more)
+        object_name = f"{environment}/plans/{self.number}/{self.head}/{name}/{RUN}.json"
+        return replace(
+            StackReview(report, object=object_name, sha256=self.planned.get(id_, "a" * 64)), **more
+        )
 
     def plan(self, id_: str, run: str = RUN, **facts: str) -> str:
         """What the plan job of a stack's environment writes into the bucket; its hash."""
         environment, _, _ = id_.partition("/")
-        shown = {SHOWN_HASH: hash_of_review(self.stack(id_))}
-        data = encode(empty_plan_digest(id_, lineage="", lock_file="", facts=shown | facts))
+        facts_of_review = {SHOWN_HASH: hash_of_review(self.stack(id_))}
+        data = encode(empty_plan_digest(id_, lineage="", lock_file="", facts=facts_of_review | facts))
         self.objects(environment).create(self.number, self.head, id_, run, data)
         return sha256(data)
 
     def objects(self, environment: str) -> PlanObjects:
-        storage = Bucket(BUCKET, {"STORAGE_EMULATOR_HOST": self.ci.place.server.url})
+        storage = Bucket(BUCKET, {"STORAGE_EMULATOR_HOST": self.ci.recorded.server.url})
         return PlanObjects(storage, environment, environment)
 
     def report(self, environment: str, *stacks: StackReview, **more: Any) -> PlanReport:
@@ -231,7 +233,7 @@ def test_the_objects_of_an_older_run_are_nothing_to_this_one(forger: Forger) -> 
 
 def test_who_attests_may_do_nothing_else(forger: Forger) -> None:
     """With exactly the rights that bootstrap gives: it reads plans and creates attestations."""
-    store = forger.ci.place.server.store
+    store = forger.ci.recorded.server.store
     member = account("dev", SHARED)
     policies: dict[str, list[dict[str, Any]]] = {}
     for environment in NET:
@@ -241,7 +243,7 @@ def test_who_attests_may_do_nothing_else(forger: Forger) -> None:
     for folder, bindings in policies.items():
         store.insert_managed_folder(BUCKET, folder)
         store.set_managed_folder_policy(BUCKET, folder, {"bindings": bindings})
-    url = forger.ci.place.server.url_of(member)
+    url = forger.ci.recorded.server.url_of(member)
     job = forger.ci.job(forger.number, environment=SHARED, GITHUB_RUN_ATTEMPT="5")
     job("ci", "comment", str(forger.folder), code=0)
     job("ci", "comment", str(forger.folder), code=1)
@@ -263,27 +265,27 @@ def test_who_attests_may_do_nothing_else(forger: Forger) -> None:
 
 # What an attacker may write into a report: (a change of the document that was read from it).
 FORGED: tuple[Callable[[Any], None], ...] = (
-    lambda one: one["review"].update(head="e" * 40),
-    lambda one: one["review"].update(commit="e" * 40),
-    lambda one: one["review"].update(pull_request=10_000),
-    lambda one: one["review"].update(run="9999-1"),
-    lambda one: one["review"].update(run="4242-2"),
-    lambda one: one["review"].update(run=""),
-    lambda one: one["review"]["stacks"][0].update(sha256="not a hash"),
-    lambda one: one["review"]["stacks"][0].update(object="dev/plans/1/h/net/1-1.json"),
-    lambda one: one["review"]["stacks"][0]["report"].update(id="dev/ghost"),
-    lambda one: one["review"]["stacks"][0]["report"].update(id="dev/net\ndev/app 0"),
-    lambda one: one["review"]["stacks"][0]["report"].update(counts={}),
-    lambda one: one["review"]["stacks"][0]["report"].update(counts={"create": -1}),
-    lambda one: one["review"]["stacks"][0]["report"].update(seconds=float("nan")),
-    lambda one: one["review"]["stacks"][0]["report"].update(changes=[{}]),
-    lambda one: one["review"]["stacks"][0]["report"].update(changes=[{"address": 7, "actions": [[]]}]),
-    lambda one: one["review"]["stacks"][0]["report"].update(diagnostics=[{"line": "7"}]),
-    lambda one: one["review"]["stacks"][0].update(drift=[{"address": "a", "actions": None}]),
-    lambda one: one["review"]["stacks"][0].update(findings=[{"severity": "no"}]),
-    lambda one: one.update(version=7),
-    lambda one: one.update(kind="apply"),
-    lambda one: one.clear(),
+    lambda upload: upload["review"].update(head="e" * 40),
+    lambda upload: upload["review"].update(commit="e" * 40),
+    lambda upload: upload["review"].update(pull_request=10_000),
+    lambda upload: upload["review"].update(run="9999-1"),
+    lambda upload: upload["review"].update(run="4242-2"),
+    lambda upload: upload["review"].update(run=""),
+    lambda upload: upload["review"]["stacks"][0].update(sha256="not a hash"),
+    lambda upload: upload["review"]["stacks"][0].update(object="dev/plans/1/h/net/1-1.json"),
+    lambda upload: upload["review"]["stacks"][0]["report"].update(id="dev/ghost"),
+    lambda upload: upload["review"]["stacks"][0]["report"].update(id="dev/net\ndev/app 0"),
+    lambda upload: upload["review"]["stacks"][0]["report"].update(counts={}),
+    lambda upload: upload["review"]["stacks"][0]["report"].update(counts={"create": -1}),
+    lambda upload: upload["review"]["stacks"][0]["report"].update(seconds=float("nan")),
+    lambda upload: upload["review"]["stacks"][0]["report"].update(changes=[{}]),
+    lambda upload: upload["review"]["stacks"][0]["report"].update(changes=[{"address": 7, "actions": [[]]}]),
+    lambda upload: upload["review"]["stacks"][0]["report"].update(diagnostics=[{"line": "7"}]),
+    lambda upload: upload["review"]["stacks"][0].update(drift=[{"address": "a", "actions": None}]),
+    lambda upload: upload["review"]["stacks"][0].update(findings=[{"severity": "no"}]),
+    lambda upload: upload.update(version=7),
+    lambda upload: upload.update(kind="apply"),
+    lambda upload: upload.clear(),
 )  # fmt: skip
 BROKEN = ("", "{", "[" * 100_000, '{"a":' * 5_000 + "1" + "}" * 5_000, "\x00", "\xff")
 
@@ -308,7 +310,7 @@ def test_values_that_are_nested_too_deep_are_left_out(forger: Forger) -> None:
     path = forger.folder / "infra-plan-dev-0" / "plan-dev-1.json"
     attribute = {"path": "x", "before": "DEEP", "after": None, "sensitive": False, "unknown": False}
     changed = {"address": "a.b", "previous_address": None, "actions": ["update"], "attributes": [attribute]}
-    forger.rewrite(lambda one: one["review"]["stacks"][0]["report"].update(changes=[changed]))
+    forger.rewrite(lambda upload: upload["review"]["stacks"][0]["report"].update(changes=[changed]))
     path.write_text(path.read_text().replace('"DEEP"', "[" * 600 + "]" * 600))
     is_left_out(forger)
 
@@ -321,12 +323,12 @@ def test_a_file_that_is_too_large_is_not_read(forger: Forger) -> None:
 
 def test_a_report_cannot_say_that_only_one_stack_was_asked_for(forger: Forger) -> None:
     """Else no check would be posted, and what the head had before would stand."""
-    forger.rewrite(lambda one: one.update(only="dev/net"))
+    forger.rewrite(lambda upload: upload.update(only="dev/net"))
     is_left_out(forger)
 
 
 def test_what_is_expected_is_not_a_job_s_to_say(forger: Forger) -> None:
-    forger.rewrite(lambda one: one.update(expected=["prod/other", "dev/net", "nothing"]))
+    forger.rewrite(lambda upload: upload.update(expected=["prod/other", "dev/net", "nothing"]))
     forger.comment()
     assert forger.ci.conclusions(forger.number)[PROD] == "success"
 
@@ -390,7 +392,7 @@ def test_links_lead_nowhere(forger: Forger, tmp_path: Path) -> None:
 
 
 def test_remarks_stand_on_lines_that_there_can_be(forger: Forger) -> None:
-    def said(file: str, line: int) -> dict[str, Any]:
+    def diagnostic(file: str, line: int) -> dict[str, Any]:
         return {
             "severity": "error",
             "summary": "x\x1b",
@@ -400,14 +402,19 @@ def test_remarks_stand_on_lines_that_there_can_be(forger: Forger) -> None:
             "line": line,
         }
 
-    told = [said("a.tf", -3), said("b.tf", 1 << 60), said("../../etc/passwd", 3), said("/etc/passwd", 3)]
+    diagnostics = [
+        diagnostic("a.tf", -3),
+        diagnostic("b.tf", 1 << 60),
+        diagnostic("../../etc/passwd", 3),
+        diagnostic("/etc/passwd", 3),
+    ]
     # Of a plan that failed there is no object.
     forger.objects("dev").storage.delete(f"dev/plans/{forger.number}/{forger.head}/net/{RUN}.json")
-    failed = {"result": "failed", "diagnostics": told}
+    failed = {"result": "failed", "diagnostics": diagnostics}
 
-    def fail(one: dict[str, Any]) -> None:
-        one["review"]["stacks"][0].update(object="", sha256="")
-        one["review"]["stacks"][0]["report"].update(failed)
+    def fail(upload: dict[str, Any]) -> None:
+        upload["review"]["stacks"][0].update(object="", sha256="")
+        upload["review"]["stacks"][0]["report"].update(failed)
 
     forger.rewrite(fail)
     forger.comment()

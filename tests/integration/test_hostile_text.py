@@ -23,7 +23,7 @@ EVIL = (
 )
 NAME = "`@ada` <img src=x> ::error::y ##[debug]z"
 HCL = EVIL.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace('"', '\\"')
-HCL = re.sub("[\u001b\u0007\u202e]", lambda found: f"\\u{ord(found[0]):04x}", HCL)
+HCL = re.sub("[\u001b\u0007\u202e]", lambda match: f"\\u{ord(match[0]):04x}", HCL)
 BACKEND = 'terraform {\n  backend "gcs" {}\n}\n'
 PLAIN = f"""{BACKEND}
 resource "terraform_data" "x" {{
@@ -74,8 +74,8 @@ APP, BAD = f"infra/envs/dev/{NAME}/main.tf", "infra/envs/dev/bad/main.tf"
 @pytest.fixture
 def ci(steady_path: Path) -> Iterator[CiProject]:
     files = {"infra.yaml": CONFIG, "policies/a.rego": REGO, "infra/envs/prod/net/main.tf": BACKEND}
-    with running(steady_path, files=files) as found:
-        yield found
+    with running(steady_path, files=files) as project:
+        yield project
 
 
 def is_quiet(ran: InfraResult) -> None:

@@ -127,10 +127,10 @@ def test_of_two_at_the_same_moment_one_wins(storage: Storage) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         won = [run for run in pool.map(attempt, range(8)) if run]
-    found = Ledger(storage, "dev").entry(STACK)
-    assert found is not None
-    assert found.operation is not None
-    assert won == [found.operation.run]
+    entry_after = Ledger(storage, "dev").entry(STACK)
+    assert entry_after is not None
+    assert entry_after.operation is not None
+    assert won == [entry_after.operation.run]
 
 
 def test_a_run_that_only_planned_is_passed_by_when_it_is_dead(bucket: Bucket, clock: ServerClock) -> None:

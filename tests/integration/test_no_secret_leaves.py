@@ -65,7 +65,7 @@ class Sinks:
     world: World
     folder: Path
     version: int = 1
-    told: dict[str, str] = field(default_factory=dict)
+    sent: dict[str, str] = field(default_factory=dict)
     hook: str = ""
 
     def run(self, infra: Infra, *argv: str, code: int | None = None) -> InfraResult:
@@ -76,26 +76,26 @@ class Sinks:
             **secrets.environ(self.version),
         }
         ran = Infra(infra.root, env)("--debug", *argv, code=code)
-        name = f"{len(self.told)}: infra {' '.join(argv)}"
-        self.told[f"{name} (out)"], self.told[f"{name} (err)"] = ran.out, ran.err
+        name = f"{len(self.sent)}: infra {' '.join(argv)}"
+        self.sent[f"{name} (out)"], self.sent[f"{name} (err)"] = ran.out, ran.err
         return ran
 
     def everything(self) -> dict[str, str]:
-        found = dict(self.told)
+        texts = dict(self.sent)
         for path in sorted(self.folder.rglob("*")):
             name = path.relative_to(self.folder).as_posix()
             if path.is_file() and not name.startswith(OWN) and ".git/" not in name:
-                found[name] = path.read_text(errors="replace")
-        server = self.ci.place.server.store
+                texts[name] = path.read_text(errors="replace")
+        server = self.ci.recorded.server.store
         for name in self.ci.objects(""):
             if "/state/" not in name:
-                found[f"bucket: {name}"] = server.read_object("states", name)[1].decode(errors="replace")
+                texts[f"bucket: {name}"] = server.read_object("states", name)[1].decode(errors="replace")
         for number, issue in self.ci.github.server.world.repositories[
             self.ci.github.repository
         ].issues.items():
-            found[f"github: #{number}"] = secrets.text_of(issue)
-        found["github: the rest"] = secrets.text_of(self.ci.github.server.world)
-        return found
+            texts[f"github: #{number}"] = secrets.text_of(issue)
+        texts["github: the rest"] = secrets.text_of(self.ci.github.server.world)
+        return texts
 
 
 @contextmanager
@@ -125,9 +125,9 @@ def sinks(tmp_path: Path) -> Iterator[Sinks]:
     try:
         with running(tmp_path, files=FIRST) as ci:
             attached = reattach_config(provider.open("secrets"), sentinel.pid)
-            made = Sinks(ci, attached, provider.world("secrets"), tmp_path)
-            with webhook(made.told) as made.hook:
-                yield made
+            all_sinks = Sinks(ci, attached, provider.world("secrets"), tmp_path)
+            with webhook(all_sinks.sent) as all_sinks.hook:
+                yield all_sinks
     finally:
         provider.close()
         sentinel.close()
@@ -135,7 +135,7 @@ def sinks(tmp_path: Path) -> Iterator[Sinks]:
 
 def test_no_secret_leaves(sinks: Sinks) -> None:
     ci, run = sinks.ci, sinks.run
-    owner = ci.place.infra
+    owner = ci.recorded.infra
     yes = ("--auto-approve", "--allow-destroy", "--confirm", "dev")
 
     # Before: applied by hand, on a laptop.
@@ -182,8 +182,10 @@ def test_no_secret_leaves(sinks: Sinks) -> None:
     # Approved at the gate: the provider fails in the middle, and quotes what it was given.
     seal = outputs(push)["ticket"]
     ci.github.approve_gate("dev")
-    said = f"googleapi: Error 400: {secrets.secret('label', 2)} and {secrets.secret('version', 2)}"
-    sinks.world.break_("google_pubsub_topic", "update", f"{said} password={secrets.secret('provider', 2)}", 1)
+    cloud_error = f"googleapi: Error 400: {secrets.secret('label', 2)} and {secrets.secret('version', 2)}"
+    sinks.world.break_(
+        "google_pubsub_topic", "update", f"{cloud_error} password={secrets.secret('provider', 2)}", 1
+    )
     run(push, "ci", "apply", "dev", "--gate", seal, "--report", str(sinks.folder / "landed/infra-apply-dev"))
     run(push, "ci", "comment", str(sinks.folder / "landed"))
     sinks.world.mend()
@@ -196,13 +198,13 @@ def test_no_secret_leaves(sinks: Sinks) -> None:
     sinks.world.set("labelled", "labels.note", secrets.secret("label", 1))
     sinks.world.set("labelled", "message_retention_duration", "700s")
     night = owner_at(sinks)
-    asked = ("--report", str(sinks.folder / "night"), "--junit", str(sinks.folder / "night.xml"))
+    report_options = ("--report", str(sinks.folder / "night"), "--junit", str(sinks.folder / "night.xml"))
     sinks.version = 2
-    run(night, "drift", "--json", *asked)
+    run(night, "drift", "--json", *report_options)
     run(night, "drift", "--show-ignored", "--markdown", str(sinks.folder / "night.md"))
     keeper = ci.job(0, event="schedule", rights=KEEPER, commit=ci.github.trunk)
     run(keeper, "ci", "drift", str(sinks.folder / "night"))
-    sinks.world.break_("google_pubsub_topic", "read", f"{said} {secrets.secret('tfvars', 2)}", 9)
+    sinks.world.break_("google_pubsub_topic", "read", f"{cloud_error} {secrets.secret('tfvars', 2)}", 9)
     run(night, "drift")
     sinks.world.mend()
     run(night, "drift", "history", "--json")
@@ -231,5 +233,5 @@ def outputs(job: Infra) -> dict[str, str]:
 
 def owner_at(sinks: Sinks) -> Infra:
     """The bucket's owner, on trunk as it is."""
-    owner = sinks.ci.place.infra
+    owner = sinks.ci.recorded.infra
     return Infra(sinks.ci.checkout(sinks.ci.github.trunk), owner.env)

@@ -65,7 +65,7 @@ output "plain" {
 
 
 @dataclass
-class Made:
+class RealPlan:
     """A plan that Terraform made: its file, its JSON, and what it printed."""
 
     file: Path
@@ -73,7 +73,7 @@ class Made:
     diff: str
 
 
-def make(folder: Path, argv: tuple[str, ...], env: Mapping[str, str]) -> Made:
+def make(folder: Path, argv: tuple[str, ...], env: Mapping[str, str]) -> RealPlan:
     def run(*arguments: str) -> bytes:
         done = subprocess.run([*argv, *arguments], cwd=folder, env=env, capture_output=True, check=False)
         assert done.returncode in (0, 2), done.stderr.decode()
@@ -85,19 +85,19 @@ def make(folder: Path, argv: tuple[str, ...], env: Mapping[str, str]) -> Made:
     (folder / "terraform.tfvars.json").write_text(json.dumps({"values": values}))
     run("init")
     diff = run("plan", "-no-color", "-out=plan.tfplan").decode()
-    return Made(folder / "plan.tfplan", run("show", "-json", "plan.tfplan"), diff)
+    return RealPlan(folder / "plan.tfplan", run("show", "-json", "plan.tfplan"), diff)
 
 
 @pytest.fixture(scope="module", params=["terraform_argv", "embedded_argv"])
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def real_plan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RealPlan:
     argv: tuple[str, ...] = request.getfixturevalue(request.param)
     return make(tmp_path_factory.mktemp("plan") / "root", argv, dict(os.environ))
 
 
-def test_no_hostile_value_survives(made: Made) -> None:
-    plan = read_plan(made.show_json, Masker())
-    assert made.diff.count("hunter2x") > 100
-    masked = plan.mask(made.diff)
+def test_no_hostile_value_survives(real_plan: RealPlan) -> None:
+    plan = read_plan(real_plan.show_json, Masker())
+    assert real_plan.diff.count("hunter2x") > 100
+    masked = plan.mask(real_plan.diff)
     lines = [line for line in masked.splitlines() if "hunter2x" in line]
     assert lines == []
     assert "hunter2x" not in json.dumps([change.document() for change in plan.changes]) + repr(plan)
@@ -108,12 +108,12 @@ def test_no_hostile_value_survives(made: Made) -> None:
     assert "Plan: 43 to add, 0 to change, 0 to destroy." in masked
 
 
-def test_the_diff_alone_shows_nothing_by_name_or_shape(made: Made) -> None:
-    masked = Masker().mask_text(made.diff)
+def test_the_diff_alone_shows_nothing_by_name_or_shape(real_plan: RealPlan) -> None:
+    masked = Masker().mask_text(real_plan.diff)
     assert [line for line in masked.splitlines() if "hunter2x" in line] == []
 
 
-def test_the_plan_file_names_its_terraform(made: Made) -> None:
-    info = plan_file_info(made.file)
+def test_the_plan_file_names_its_terraform(real_plan: RealPlan) -> None:
+    info = plan_file_info(real_plan.file)
     assert info.format_ok
-    assert info.terraform_version == json.loads(made.show_json)["terraform_version"]
+    assert info.terraform_version == json.loads(real_plan.show_json)["terraform_version"]

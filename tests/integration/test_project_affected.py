@@ -48,12 +48,12 @@ FILES = {
 
 @pytest.fixture
 def repo(make_repo: MakeRepo) -> Repo:
-    made = make_repo(FILES)
-    made.branch("feature")
-    return made
+    repository = make_repo(FILES)
+    repository.branch("feature")
+    return repository
 
 
-def found(repo: Repo) -> Affected:
+def affected_stacks(repo: Repo) -> Affected:
     return find_affected(load(repo.root))
 
 
@@ -75,14 +75,14 @@ def test_the_number_of_git_processes_does_not_grow_with_the_stacks(
         with monkeypatch.context() as patch:
             # Git writes a line for each of its own processes.
             patch.setenv("GIT_TRACE2_EVENT", str(trace))
-            assert found(repo).ids == ()
+            assert affected_stacks(repo).ids == ()
         return trace.read_text().count('"event":"start"')
 
     assert 0 < processes(2) == processes(6)
 
 
 def test_nothing_changed(repo: Repo) -> None:
-    assert found(repo) == Affected(repo.head, (), {}, ())
+    assert affected_stacks(repo) == Affected(repo.head, (), {}, ())
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_nothing_changed(repo: Repo) -> None:
 )
 def test_one_file(repo: Repo, path: str, ids: list[str]) -> None:
     repo.write({path: FILES.get(path, "") + "# changed\n"})
-    uncommitted = found(repo)
+    uncommitted = affected_stacks(repo)
     repo.commit()
-    committed = found(repo)
+    committed = affected_stacks(repo)
     assert list(uncommitted.ids) == list(committed.ids) == ids
     assert uncommitted.stacks == committed.stacks
     for stack in committed.stacks:
@@ -133,7 +133,7 @@ def test_the_chain_goes_through_the_modules(repo: Repo) -> None:
             "infra/modules/shared/policy.json": "[]",
         }
     )
-    [dev, _] = found(repo).stacks
+    [dev, _] = affected_stacks(repo).stacks
     assert dev.reasons == (
         ("infra/modules/shared/policy.json", "infra/modules/net", "dev/net"),
         ("infra/modules/sub/t.tpl", "infra/modules/net", "dev/net"),
@@ -152,14 +152,14 @@ def test_the_chain_goes_through_the_modules(repo: Repo) -> None:
 )
 def test_settings(repo: Repo, old: str, new: str, ids: list[str], key: str) -> None:
     repo.write({"infra.yaml": FILES["infra.yaml"].replace(old, new)})
-    result = found(repo)
+    result = affected_stacks(repo)
     assert list(result.ids) == ids
     assert all(("infra.yaml", key, stack.id) in stack.reasons for stack in result.stacks)
 
 
 def test_followers_may_change_after_what_they_read(repo: Repo) -> None:
     repo.write({"infra/envs/dev/net/main.tf": FILES["infra/envs/dev/net/main.tf"] + "\n"})
-    result = found(repo)
+    result = affected_stacks(repo)
     assert result.ids == ("dev/net",)
     assert result.dependents == {"dev/app": ("dev/net",), "dev/late": ("dev/app",)}
 
@@ -172,7 +172,7 @@ def test_new_deleted_and_renamed_stacks(repo: Repo) -> None:
         }
     )
     repo.remove("infra/envs/dev/late/main.tf")
-    result = found(repo)
+    result = affected_stacks(repo)
     assert [(stack.id, stack.change) for stack in result.stacks] == [("dev/late2", "new"), ("dev/new", "new")]
     assert [stack.id for stack in result.deleted] == ["dev/late"]
     assert result.dependents == {}
@@ -192,15 +192,15 @@ def test_a_path_that_cannot_be_told_takes_its_folder(make_repo: MakeRepo) -> Non
     repo = make_repo({"infra/envs/dev/a/main.tf": stack, "infra/envs/dev/a/deep/x": "1", "infra/other": "1"})
     repo.branch("feature")
     repo.write({"infra/other": "2"})
-    assert found(repo).ids == ()
+    assert affected_stacks(repo).ids == ()
     repo.write({"infra/envs/dev/a/deep/x": "2"})
-    assert found(repo).ids == ("dev/a",)
+    assert affected_stacks(repo).ids == ("dev/a",)
     repo.commit({"infra.yaml": "stacks: {dev/a: {reads: [infra/other]}}\n"})
     repo.git("branch", "-f", "main", "HEAD")
     repo.write({"infra/envs/dev/a/deep/x": "3"})
-    assert found(repo).ids == ()
+    assert affected_stacks(repo).ids == ()
     repo.write({"infra/other": "3"})
-    assert found(repo).ids == ("dev/a",)
+    assert affected_stacks(repo).ids == ("dev/a",)
 
 
 def test_a_module_whose_source_cannot_be_told_takes_all_modules(make_repo: MakeRepo) -> None:
@@ -212,7 +212,7 @@ def test_a_module_whose_source_cannot_be_told_takes_all_modules(make_repo: MakeR
     )
     repo.branch("feature")
     repo.write({"infra/modules/m/main.tf": "# changed\n"})
-    assert found(repo).ids == ("dev/a",)
+    assert affected_stacks(repo).ids == ("dev/a",)
 
 
 def test_a_base_that_cannot_be_read_affects_everything(repo: Repo) -> None:
@@ -221,7 +221,7 @@ def test_a_base_that_cannot_be_read_affects_everything(repo: Repo) -> None:
     repo.git("branch", "-f", "feature", "HEAD")
     repo.switch("feature")
     repo.write({"infra.yaml": FILES["infra.yaml"]})
-    result = found(repo)
+    result = affected_stacks(repo)
     assert len(result.ids) == 4
     assert all("cannot be read" in stack.reasons[0][0] for stack in result.stacks)
 
@@ -232,7 +232,7 @@ def test_the_base_is_where_the_branches_parted(repo: Repo) -> None:
     repo.switch("main")
     repo.commit({"infra/envs/dev/app/main.tf": "# theirs\n"})
     repo.switch("feature")
-    result = found(repo)
+    result = affected_stacks(repo)
     assert (result.base, result.ids) == (first, ("dev/late",))
     assert find_affected(load(repo.root), "HEAD").ids == ()
     with pytest.raises(GitError, match="no revision 'nowhere'"):
@@ -366,15 +366,15 @@ def check_against_truth(repo: Repo, pick: random.Random) -> int:
     old = random_files(pick)
     repo.commit(old)
     new = mutate(pick, old)
-    for gone in old.keys() - new.keys():
-        repo.remove(gone)
+    for removed in old.keys() - new.keys():
+        repo.remove(removed)
     repo.write(new)
-    found = find_affected(load(repo.root))
+    affected = find_affected(load(repo.root))
     was, now = stacks_of(old), stacks_of(new)
     expected = {stack for stack in now if stack not in was or truth(old, stack) != truth(new, stack)}
-    assert set(found.ids) == expected
-    assert {stack.id for stack in found.stacks if stack.change == "new"} == set(now) - set(was)
-    assert {stack.id for stack in found.deleted} == set(was) - set(now)
+    assert set(affected.ids) == expected
+    assert {stack.id for stack in affected.stacks if stack.change == "new"} == set(now) - set(was)
+    assert {stack.id for stack in affected.deleted} == set(was) - set(now)
     return len(expected)
 
 

@@ -144,11 +144,11 @@ def findings(repo: Repo) -> tuple[Finding, ...]:
 @pytest.mark.parametrize("code", CASES)
 def test_a_finding(make_repo: MakeRepo, code: str) -> None:
     severity, files, message = CASES[code]
-    found = [finding for finding in findings(make_repo(files)) if finding.code == code]
-    assert found, f"no {code}"
-    assert found[0].severity == severity
-    assert message in found[0].message
-    assert found[0].advice or severity == "info"
+    matches = [finding for finding in findings(make_repo(files)) if finding.code == code]
+    assert matches, f"no {code}"
+    assert matches[0].severity == severity
+    assert message in matches[0].message
+    assert matches[0].advice or severity == "info"
 
 
 def test_a_project_without_fault(make_repo: MakeRepo) -> None:

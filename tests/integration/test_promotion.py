@@ -207,8 +207,11 @@ def test_status_names_what_stops_promotion_and_who_skipped_it(checked: Repo) -> 
     assert f"dev: promotion stops here: check smoke failed at {checked.head[:10]}" in infra("status").out
     dev.skip("ada", "the probe is down")
     assert "dev: checks skipped by ada: the probe is down" in infra("status").out
-    (one,) = infra("status", "--json").document["environments"]
-    assert (one["promotion"], one["skipped"]) == ("passed", "checks skipped by ada: the probe is down")
+    (environment,) = infra("status", "--json").document["environments"]
+    assert (environment["promotion"], environment["skipped"]) == (
+        "passed",
+        "checks skipped by ada: the probe is down",
+    )
     (checked.root / "fail").unlink()
     dev.verify(())
     assert "dev:" not in infra("status").out

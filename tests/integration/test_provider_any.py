@@ -156,8 +156,8 @@ def test_every_nesting_and_open_types(stack: SimulatedRoot) -> None:
     assert values["pair"] == ["x", 12345678901234567890123]
     assert values["anything"] == {"a": [1, "two", 3.25], "b": None}
     assert (values["size"], values["several"][1]["inner"][0]["value"]) == (0.1, 10**40)
-    made = [values["single"], *values["list"], *values["set"], values["map"]["m"], *values["several"]]
-    assert [each["made"] for each in made] == [""] * 8
+    nested = [values["single"], *values["list"], *values["set"], values["map"]["m"], *values["several"]]
+    assert [each["made"] for each in nested] == [""] * 8
     assert stack.plan()[0] == 0
 
 

@@ -143,22 +143,22 @@ def test_another_project_replaces(stack: SimulatedRoot) -> None:
 
 
 def test_names_collide(make_stack: Callable[[str], SimulatedRoot]) -> None:
-    one, two = make_stack("one"), make_stack("two")
-    one.write(TOPIC)
-    two.write(TOPIC)
-    one.apply()
-    failed = two.apply(code=1)
+    first, second = make_stack("one"), make_stack("two")
+    first.write(TOPIC)
+    second.write(TOPIC)
+    first.apply()
+    failed = second.apply(code=1)
     expected = "Error creating Topic: googleapi: Error 409: Resource already exists in the project"
     assert expected in " ".join(failed.err.split())
-    assert two.values() == {}
+    assert second.values() == {}
     member = (
         'resource "google_project_iam_member" "m" {\n  project = "demo-dev"\n  role = "roles/viewer"\n'
         '  member = "user:ada@example.com"\n}\n'
     )
-    one.write(TOPIC + member)
-    two.write(member)
-    one.apply()
-    two.apply()
+    first.write(TOPIC + member)
+    second.write(member)
+    first.apply()
+    second.apply()
 
 
 def test_two_at_once_and_only_one_wins(make_stack: Callable[[str], SimulatedRoot]) -> None:

@@ -40,10 +40,10 @@ def stack(
     terraform_argv: tuple[str, ...],
 ) -> SimulatedRoot:
     """A stack whose topic is applied, with a retention of 600 s."""
-    made = attached(server[0], request.node.name, tmp_path / "stack", terraform_argv, server[1])
-    made.write(TOPIC % "600s")
-    made.apply()
-    return made
+    attached_stack = attached(server[0], request.node.name, tmp_path / "stack", terraform_argv, server[1])
+    attached_stack.write(TOPIC % "600s")
+    attached_stack.apply()
+    return attached_stack
 
 
 def refresh_only(stack: SimulatedRoot) -> tuple[int, dict[str, Any]]:

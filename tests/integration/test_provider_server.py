@@ -55,10 +55,10 @@ def test_what_terraform_is_told() -> None:
 
 
 def test_one_port_for_each_provider_and_world(server: ProviderServer) -> None:
-    one, two = server.open("one"), server.open("two")
-    assert sorted(one) == [ACME, GOOGLE]
-    assert len({*one.values(), *two.values()}) == 4
-    assert server.open("one") == one
+    first, second = server.open("one"), server.open("two")
+    assert sorted(first) == [ACME, GOOGLE]
+    assert len({*first.values(), *second.values()}) == 4
+    assert server.open("one") == first
 
 
 def test_the_types_served_only_grow(server: ProviderServer) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.forge.workflow_target import WorkflowTarget
 from tests.support.ci import CiProject, running
-from tests.support.merging import merged, state_of, told, value
+from tests.support.merging import merged, state_of, status_text, value
 from tests.support.recorded_stack import CONFIG, UPSTREAM
 from tests.support.rollouts import Rollout
 
@@ -25,17 +25,17 @@ APP = "infra/envs/prod/app/main.tf"
 def ci(steady_path: Path, request: pytest.FixtureRequest) -> Iterator[CiProject]:
     names: tuple[str, ...] = getattr(request, "param", ENVIRONMENTS)
     files = {"infra.yaml": CONFIG, APP: UPSTREAM, **{NET[name]: UPSTREAM for name in names}}
-    with running(steady_path, files=files) as found:
-        found.place.apply()
-        yield found
+    with running(steady_path, files=files) as project:
+        project.recorded.apply()
+        yield project
 
 
 def rollout(ci: CiProject, *environments: str) -> Rollout:
     """A run of infra-apply for trunk as it is now, played until it waits or is done."""
     source = WorkflowTarget(ci.github.repository, "main", environments)
-    made = Rollout(ci, source)
-    made.advance()
-    return made
+    new_rollout = Rollout(ci, source)
+    new_rollout.advance()
+    return new_rollout
 
 
 def test_a_gate_that_nobody_answers_holds_nobody_else_back(ci: CiProject) -> None:
@@ -44,7 +44,7 @@ def test_a_gate_that_nobody_answers_holds_nobody_else_back(ci: CiProject) -> Non
     first = merged(ci, {**dict.fromkeys(NET.values(), value("two")), APP: value("two")}, "one", review=False)
     older = rollout(ci, *ENVIRONMENTS)
     assert older.waiting() == ["gate-prod"]
-    assert "prod waits for an approval of 2 stacks" in told(ci, first, "prod")
+    assert "prod waits for an approval of 2 stacks" in status_text(ci, first, "prod")
 
     second = merged(ci, dict.fromkeys(NET.values(), value("three")), "two", review=False)
     newer = rollout(ci, *ENVIRONMENTS)
@@ -56,8 +56,8 @@ def test_a_gate_that_nobody_answers_holds_nobody_else_back(ci: CiProject) -> Non
     newer.advance()
     assert newer.outcomes["apply-prod"] == "success"
     assert (state_of(ci, "prod/net"), state_of(ci, "prod/app")) == ("three", "two")
-    assert "✓ prod is done" in told(ci, first, "prod")
-    assert "✓ prod is done" in told(ci, second, "prod")
+    assert "✓ prod is done" in status_text(ci, first, "prod")
+    assert "✓ prod is done" in status_text(ci, second, "prod")
 
     older.approve("prod", "olga")
     older.advance()
@@ -67,7 +67,7 @@ def test_a_gate_that_nobody_answers_holds_nobody_else_back(ci: CiProject) -> Non
         assert re.search(rf"^{stack} +skipped\b.*superseded|^{stack}.*\n.*superseded", late.out, re.MULTILINE)
     assert "2 stacks: 2 skipped" in late.out
     assert (state_of(ci, "prod/net"), state_of(ci, "prod/app")) == ("three", "two")
-    assert "✓ prod is done" in told(ci, first, "prod"), "what is true stays"
+    assert "✓ prod is done" in status_text(ci, first, "prod"), "what is true stays"
 
 
 @pytest.mark.parametrize("ci", [("prod",)], indirect=True)
@@ -84,7 +84,7 @@ def test_a_late_yes_applies_what_still_holds_and_names_the_rest(ci: CiProject) -
     older.advance()
     assert older.ran["apply-prod"].code == 1
     assert (state_of(ci, "prod/net"), state_of(ci, "prod/app")) == ("one", "two")
-    body = told(ci, first, "prod")
+    body = status_text(ci, first, "prod")
     assert "1 stack superseded by a newer change; 1 stack applied" in body
     assert re.search(f"superseded by `?{trunk}", body)
 
@@ -93,7 +93,7 @@ def test_a_late_yes_applies_what_still_holds_and_names_the_rest(ci: CiProject) -
     ended = newer.ran["apply-prod"]
     assert ended.code == 0, ended.out + ended.err
     assert (state_of(ci, "prod/net"), state_of(ci, "prod/app")) == ("three", "two")
-    assert "✓ prod is done" in told(ci, first, "prod")
+    assert "✓ prod is done" in status_text(ci, first, "prod")
 
 
 @pytest.mark.parametrize("ci", [("prod",)], indirect=True)
@@ -124,7 +124,7 @@ def test_without_reviewers_there_is_no_gate(ci: CiProject) -> None:
     assert run.outputs["plan-prod"]["gate"] == "false"
     assert run.outcomes["gate-prod"] == "skipped"
     assert run.ran["apply-prod"].code == 4
-    body = told(ci, number, "prod")
+    body = status_text(ci, number, "prod")
     assert "the environment prod-approval has no required reviewers" in body
     assert "Give the environment `prod-approval` required reviewers" in body
     assert "`unapproved: apply`" in body

@@ -210,7 +210,7 @@ def test_storage_can_be_made_to_fail(shell: SandboxShell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expect", "told"),
+    ("arguments", "expect", "message"),
     [
         (("exec", "true"), 3, "Write it after `--`"),
         (("exec", "--"), 3, "There is no command to run"),
@@ -222,9 +222,9 @@ def test_storage_can_be_made_to_fail(shell: SandboxShell) -> None:
     ],
 )
 def test_what_cannot_be_done_is_told(
-    shell: SandboxShell, arguments: tuple[str, ...], expect: int, told: str
+    shell: SandboxShell, arguments: tuple[str, ...], expect: int, message: str
 ) -> None:
-    assert told in shell.infra("sandbox", *arguments, expect=expect)
+    assert message in shell.infra("sandbox", *arguments, expect=expect)
 
 
 def test_a_provider_that_would_reach_a_real_cloud_is_refused(shell: SandboxShell, tmp_path: Path) -> None:

@@ -110,9 +110,9 @@ def test_pygithub_is_at_home_in_a_repository(tmp_path: Path) -> None:
         assert admin.get_user().login == "olga"
         protection = admin.get_repo(github.repository).get_branch("main").get_protection()
         assert protection.required_status_checks.contexts == ["infra"]
-        with pytest.raises(pygithub.GithubException) as told:
+        with pytest.raises(pygithub.GithubException) as raised:
             client(github, "nonsense").get_repo(github.repository)
-        assert told.value.status == 401
+        assert raised.value.status == 401
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def test_a_pull_request_is_rehearsed(rehearsal: Rehearsal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (("open", "main"), 3, "from a branch of its own"),
         (("open", "gone"), 1, "git push"),
@@ -197,11 +197,11 @@ def test_a_pull_request_is_rehearsed(rehearsal: Rehearsal) -> None:
     ],
 )
 def test_what_cannot_be_rehearsed_is_told(
-    rehearsal: Rehearsal, arguments: tuple[str, ...], code: int, told: str
+    rehearsal: Rehearsal, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     ran = rehearsal.infra("sandbox", "github", *arguments, code=code)
 
-    assert told in ran.err
+    assert message in ran.err
     assert "Traceback" not in ran.err
 
 
@@ -243,14 +243,14 @@ def test_a_command_runs_as_the_job_of_an_event(rehearsal: Rehearsal) -> None:
 
     assert f'"sha": "{head}"' in text
     assert text.strip().endswith(f"refs/pull/{opened['number']}/merge")
-    for event, told in (
+    for event, message in (
         ("push:x", "is no number"),
         ("earthquake", "no event"),
         ("pull_request:77", "Not Found"),
     ):
         ran = rehearsal.infra("sandbox", "exec", "--event", event, "--", "true")
         assert ran.code in (1, 3)
-        assert told in ran.err
+        assert message in ran.err
 
 
 def test_a_gate_is_set_up_and_approved_later_in_its_run(rehearsal: Rehearsal) -> None:
@@ -271,9 +271,9 @@ def test_a_gate_is_set_up_and_approved_later_in_its_run(rehearsal: Rehearsal) ->
         return ran.out.strip(), ran.err
 
     (run, _), (other, _) = run_of_job(), run_of_job()
-    again, said = run_of_job("--run", run)
+    again, error_text = run_of_job("--run", run)
     assert (again == run, other == run) == (True, False)
-    assert f"A job of run {run}" in said
+    assert f"A job of run {run}" in error_text
 
     refused = infra("sandbox", "github", "gate", "prod", "--run", run, "--as", "mallory")
     assert "mallory is no required reviewer of prod-approval" in refused.err

@@ -29,7 +29,7 @@ NEEDS = Needs(
 )
 
 
-class Held:
+class RunningSandbox:
     """A running sandbox that ends with the test."""
 
     def __init__(self, folder: Path) -> None:
@@ -46,27 +46,27 @@ class Held:
 
 
 @pytest.fixture
-def hold(tmp_path: Path) -> Iterator[Callable[[], Held]]:
+def hold(tmp_path: Path) -> Iterator[Callable[[], RunningSandbox]]:
     """Start the sandbox of this test."""
-    helds: list[Held] = []
+    sandboxes: list[RunningSandbox] = []
 
-    def start() -> Held:
-        helds.append(Held(tmp_path / "cloud"))
-        return helds[-1]
+    def start() -> RunningSandbox:
+        sandboxes.append(RunningSandbox(tmp_path / "cloud"))
+        return sandboxes[-1]
 
     yield start
-    for one in helds:
-        one.let_go()
-        wait_until(lambda one=one: not one.info.alive)  # type: ignore[misc]
+    for sandbox in sandboxes:
+        sandbox.let_go()
+        wait_until(lambda sandbox=sandbox: not sandbox.info.alive)  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[attach.Info]:
     """A sandbox with a bucket and accounts, for the tests that leave it as it is."""
-    held = Held(tmp_path_factory.mktemp("shared") / "cloud")
-    control.call(held.info, "prepare", needs=NEEDS.document())
-    yield attach.require(held.folder)
-    held.let_go()
+    sandbox = RunningSandbox(tmp_path_factory.mktemp("shared") / "cloud")
+    control.call(sandbox.info, "prepare", needs=NEEDS.document())
+    yield attach.require(sandbox.folder)
+    sandbox.let_go()
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 15.0) -> None:
@@ -94,7 +94,7 @@ def upload(port: int, name: str) -> int:
     return ask(port, "POST", f"/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name={name}", b"x")[0]
 
 
-def test_it_starts_once(hold: Callable[[], Held]) -> None:
+def test_it_starts_once(hold: Callable[[], RunningSandbox]) -> None:
     first = hold()
     again = hold()
 
@@ -108,10 +108,10 @@ def test_it_starts_once(hold: Callable[[], Held]) -> None:
 def test_two_that_start_at_once_are_one(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(launch.start, tmp_path / "cloud", os.environ) for _ in range(2)]
-        (first, one), (second, other) = (future.result() for future in futures)
+        (first, first_start), (second, second_start) = (future.result() for future in futures)
 
     assert first == second
-    assert one != other
+    assert first_start != second_start
     launch.stop(first)
 
 
@@ -126,53 +126,53 @@ def assert_a_signal_ends(folder: Path, number: int) -> None:
     assert not (folder / "sandbox.json").exists()
 
 
-def test_it_ends_when_nobody_holds_it_any_more(hold: Callable[[], Held]) -> None:
-    held = hold()
+def test_it_ends_when_nobody_holds_it_any_more(hold: Callable[[], RunningSandbox]) -> None:
+    sandbox = hold()
 
-    held.let_go()
+    sandbox.let_go()
 
-    wait_until(lambda: not held.info.alive)
-    assert not (held.folder / "sandbox.json").exists()
+    wait_until(lambda: not sandbox.info.alive)
+    assert not (sandbox.folder / "sandbox.json").exists()
 
 
-def test_a_killed_one_is_started_again_with_all_it_had(hold: Callable[[], Held]) -> None:
-    held = hold()
-    sentinel = sentinel_of(held.info)
-    control.call(held.info, "prepare", needs=NEEDS.document())
-    assert upload(held.info.gcs, "kept") == 200
+def test_a_killed_one_is_started_again_with_all_it_had(hold: Callable[[], RunningSandbox]) -> None:
+    sandbox = hold()
+    sentinel = sentinel_of(sandbox.info)
+    control.call(sandbox.info, "prepare", needs=NEEDS.document())
+    assert upload(sandbox.info.gcs, "kept") == 200
 
-    os.kill(held.info.pid, signal.SIGKILL)
+    os.kill(sandbox.info.pid, signal.SIGKILL)
 
-    wait_until(lambda: started_at(sentinel) is None and not held.info.alive)
-    assert (held.folder / "sandbox.json").exists()
-    assert attach.running(held.folder) is None
+    wait_until(lambda: started_at(sentinel) is None and not sandbox.info.alive)
+    assert (sandbox.folder / "sandbox.json").exists()
+    assert attach.running(sandbox.folder) is None
     again = hold()
     assert again.started
-    assert again.info.pid != held.info.pid
+    assert again.info.pid != sandbox.info.pid
     assert control.call(again.info, "status")["buckets"] == {BUCKET: 1}
     assert_a_signal_ends(again.folder, signal.SIGHUP)
 
 
-def test_a_killed_sentinel_is_replaced(hold: Callable[[], Held]) -> None:
-    held = hold()
-    sentinel = sentinel_of(held.info)
+def test_a_killed_sentinel_is_replaced(hold: Callable[[], RunningSandbox]) -> None:
+    sandbox = hold()
+    sentinel = sentinel_of(sandbox.info)
 
     os.kill(sentinel, signal.SIGKILL)
 
-    wait_until(lambda: sentinel_of(attach.require(held.folder)) != sentinel)
-    replacement = sentinel_of(attach.require(held.folder))
+    wait_until(lambda: sentinel_of(attach.require(sandbox.folder)) != sentinel)
+    replacement = sentinel_of(attach.require(sandbox.folder))
     assert started_at(replacement) is not None
-    assert held.info.alive
-    assert_a_signal_ends(held.folder, signal.SIGINT)
+    assert sandbox.info.alive
+    assert_a_signal_ends(sandbox.folder, signal.SIGINT)
 
 
-def test_stopping_it_is_waited_for(hold: Callable[[], Held]) -> None:
-    held = hold()
+def test_stopping_it_is_waited_for(hold: Callable[[], RunningSandbox]) -> None:
+    sandbox = hold()
 
-    launch.stop(held.info)
+    launch.stop(sandbox.info)
 
-    assert attach.running(held.folder) is None
-    assert not held.info.alive
+    assert attach.running(sandbox.folder) is None
+    assert not sandbox.info.alive
 
 
 def test_only_its_owner_may_look_into_its_folder(prepared: attach.Info) -> None:

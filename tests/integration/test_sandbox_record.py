@@ -93,9 +93,9 @@ FILES = {
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     """An environment in which Terraform finds the provider in a mirror of files."""
-    place = tmp_path / "mirror/example.com/acme/acme/1.0.0" / platform_name()
-    place.mkdir(parents=True)
-    program = place / "terraform-provider-acme_v1.0.0"
+    package = tmp_path / "mirror/example.com/acme/acme/1.0.0" / platform_name()
+    package.mkdir(parents=True)
+    program = package / "terraform-provider-acme_v1.0.0"
     program.write_text(PROVIDER.format(python=sys.executable))
     program.chmod(0o755)
     settings = tmp_path / "terraform.rc"
@@ -117,9 +117,9 @@ def test_a_recorded_provider_is_played(make_repo: MakeRepo, environ: dict[str, s
     repo = make_repo(FILES)
 
     assert "infra sandbox record" in infra_with_sandbox(repo.root, environ, "plan", "dev/thing", expect=1)
-    told = infra(repo.root, environ, "sandbox", "record")
-    assert "dev/thing: recording" in told
-    assert "dev/plain" not in told
+    output = infra(repo.root, environ, "sandbox", "record")
+    assert "dev/thing: recording" in output
+    assert "dev/plain" not in output
     assert repo.status == ""
 
     # From here on the real provider is out of reach.
@@ -140,14 +140,14 @@ def test_what_has_nothing_to_record_says_so(make_repo: MakeRepo, environ: dict[s
 def test_simulated_providers_are_not_recorded(make_repo: MakeRepo, environ: dict[str, str]) -> None:
     repo = make_repo(FILES)
 
-    told = infra(repo.root, {**environ, "INFRA_SANDBOX": "/somewhere"}, "sandbox", "record", expect=3)
-    assert "outside of `infra sandbox exec`" in told
+    output = infra(repo.root, {**environ, "INFRA_SANDBOX": "/somewhere"}, "sandbox", "record", expect=3)
+    assert "outside of `infra sandbox exec`" in output
 
 
 def infra_with_sandbox(folder: Path, environ: dict[str, str], *arguments: str, expect: int = 0) -> str:
     """Run `infra` on the repository's sandbox, which is up only for that long."""
-    told = infra(folder, environ, "sandbox", "up")
-    assert ("warning" in told) == bool(expect)
+    output = infra(folder, environ, "sandbox", "up")
+    assert ("warning" in output) == bool(expect)
     try:
         return infra(folder, environ, "sandbox", "exec", "--", "infra", *arguments, expect=expect)
     finally:

@@ -35,10 +35,10 @@ STATE = {
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
     """A cloud that answers."""
-    one = Cloud(tmp_path)
-    one.start()
-    yield one
-    one.close()
+    cloud = Cloud(tmp_path)
+    cloud.start()
+    yield cloud
+    cloud.close()
 
 
 def served(cloud: Cloud) -> frozenset[str]:
@@ -131,22 +131,22 @@ def run_served(folder: Path, act: Callable[[attach.Info, int], None]) -> tuple[i
 
     `act` gets the sandbox and the writing end of the pipe that holds it.
     """
-    said, ready = os.pipe()
+    reader, ready = os.pipe()
     hold, holder = os.pipe()
-    told: dict[str, Any] = {}
+    ready_document: dict[str, Any] = {}
 
     def watch() -> None:
-        told.update(json.loads(os.read(said, 65536)))
-        if told.get("ready"):
+        ready_document.update(json.loads(os.read(reader, 65536)))
+        if ready_document.get("ready"):
             act(attach.require(folder), holder)
 
     thread = threading.Thread(target=watch)
     thread.start()
     code = server.serve(folder, {}, ready, hold)
     thread.join()
-    for descriptor in (said, hold):
+    for descriptor in (reader, hold):
         os.close(descriptor)
-    return code, told
+    return code, ready_document
 
 
 def test_it_serves_until_it_is_let_go(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_folder_has_one_server(tmp_path: Path) -> None:
     descriptor = server.lock_folder(tmp_path)
     assert descriptor is not None
 
-    code, told = run_served(tmp_path, lambda info, holder: None)
+    code, ready_document = run_served(tmp_path, lambda info, holder: None)
 
-    assert (code, told["taken"]) == (1, True)
+    assert (code, ready_document["taken"]) == (1, True)
     os.close(descriptor)

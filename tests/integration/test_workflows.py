@@ -111,8 +111,8 @@ def test_each_account_has_a_workflow_of_its_own() -> None:
     for file, commands in with_tokens.items():
         own = re.match(r"infra-(\w+)(?:-(\w+))?\.yml", file)
         assert own
-        wanted = f"infra ci account {own[2]} {own[1]}" if own[2] else "infra ci account attest --base"
-        assert all(line.startswith(wanted) for line in commands), file
+        expected_start = f"infra ci account {own[2]} {own[1]}" if own[2] else "infra ci account attest --base"
+        assert all(line.startswith(expected_start) for line in commands), file
 
 
 LEVELS = ("none", "read", "write")
@@ -293,7 +293,7 @@ def recorded(tmp_path: Path) -> Workflows:
     return workflows
 
 
-def asked(workflows: Workflows, answers: Mapping[str, Any]) -> list[dict[str, str]]:
+def recorded_calls(workflows: Workflows, answers: Mapping[str, Any]) -> list[dict[str, str]]:
     """What `infra` was asked so far; first time round, sets its answers."""
     (workflows.folder / "answers.json").write_text(json.dumps(answers))
     log = workflows.folder / "log"
@@ -319,9 +319,9 @@ PUSH = {"ref": "refs/heads/main", "repository": {"full_name": TARGET.repository,
 
 def applied(workflows: Workflows, answers: Mapping[str, Any], **inputs: str) -> list[str]:
     """The environments that the apply workflow applied to, in order, each with the seal it was given."""
-    asked(workflows, answers)
+    recorded_calls(workflows, answers)
     done = workflows.run("workflow_dispatch" if inputs else "push", "infra-apply.yml", PUSH, inputs=inputs)
-    notes = asked(workflows, answers)
+    notes = recorded_calls(workflows, answers)
     assert notes, done.stdout + done.stderr
     words = [note["asked"].split() for note in notes if note["asked"].startswith("ci apply")]
     return [f"{word[2]} {word[word.index('--gate') + 1]}".removesuffix(" --report") for word in words]
@@ -370,7 +370,7 @@ def test_the_pull_requests_are_told(recorded: Workflows, prod: dict[str, Any], e
     """Before somebody is asked, after an apply, and, to correct earlier merges, where nothing is pending."""
     answers = accounts() | pending("dev", 0) | pending("staging", 0) | prod
     applied(recorded, answers)
-    notes = asked(recorded, answers)
+    notes = recorded_calls(recorded, answers)
     jobs = {note["GITHUB_JOB"] for note in notes if note["asked"].startswith("ci comment reports")}
     assert jobs == expected | {"tell-dev", "tell-staging", "tell-prod"}
 
@@ -379,13 +379,13 @@ def test_each_job_acts_as_its_own_account(recorded: Workflows) -> None:
     """And the one that compares has a token of an hour, the one that applies none but its credentials."""
     answers = accounts() | pending("dev", 1) | pending("staging", 0) | pending("prod", 0)
     applied(recorded, answers)
-    notes = {note["asked"].partition(" --")[0]: note for note in asked(recorded, answers)}
+    notes = {note["asked"].partition(" --")[0]: note for note in recorded_calls(recorded, answers)}
     assert notes["ci compare dev"]["STANDIN_ACCOUNT"] == "dev-plan@example"
     assert notes["ci compare dev"]["GOOGLE_OAUTH_ACCESS_TOKEN"] == "token-of-dev-plan@example"
     assert notes["ci apply dev"]["STANDIN_ACCOUNT"] == "dev-apply@example"
     assert notes["ci apply dev"]["GOOGLE_OAUTH_ACCESS_TOKEN"] == ""
     assert notes["ci comment reports"]["STANDIN_ACCOUNT"] == ""
-    assert [note["asked"] for note in asked(recorded, answers)].count(
+    assert [note["asked"] for note in recorded_calls(recorded, answers)].count(
         "ci finalize --limit 4m --report report"
     ) == 1
 
@@ -395,11 +395,11 @@ def test_an_environment_is_applied_by_several_jobs_and_told_once(recorded: Workf
     recorded.write(TARGET.environments, shards=2)
     answers = accounts() | pending("dev", 1, gate=True) | pending("staging", 0) | pending("prod", 0)
     applied(recorded, answers)
-    said = [note["asked"] for note in asked(recorded, answers)]
-    assert sorted(one for one in said if one.startswith("ci apply")) == [
+    calls = [note["asked"] for note in recorded_calls(recorded, answers)]
+    assert sorted(call for call in calls if call.startswith("ci apply")) == [
         f"ci apply dev --gate TICKET-dev --report report --shard {part}/2" for part in (1, 2)
     ]
-    assert [note["GITHUB_JOB"] for note in asked(recorded, answers)].count("tell-dev") == 1
+    assert [note["GITHUB_JOB"] for note in recorded_calls(recorded, answers)].count("tell-dev") == 1
 
 
 def test_one_environment_can_be_asked_for(recorded: Workflows) -> None:
@@ -412,7 +412,7 @@ def test_an_unlock_does_nothing_else(recorded: Workflows) -> None:
     """It acts as the environment's apply account."""
     answers = accounts()
     applied(recorded, answers, environment="dev", unlock="dev/network")
-    notes = [note for note in asked(recorded, answers) if not note["asked"].startswith("ci account")]
+    notes = [note for note in recorded_calls(recorded, answers) if not note["asked"].startswith("ci account")]
     assert [note["asked"] for note in notes] == ["unlock dev/network --auto-approve"]
     assert notes[0]["STANDIN_ACCOUNT"] == "dev-apply@example"
 
@@ -420,11 +420,11 @@ def test_an_unlock_does_nothing_else(recorded: Workflows) -> None:
 def test_drift_is_put_right_and_nothing_else_is_done(recorded: Workflows) -> None:
     """As the environment's apply account; the issues are told by a job that has none, however it ended."""
     answers = accounts() | pending("dev", 1) | {"ci apply dev --drift": {"code": 4}}
-    asked(recorded, answers)
+    recorded_calls(recorded, answers)
     recorded.run(
         "workflow_dispatch", "infra-apply.yml", PUSH, inputs={"environment": "dev", "drift": "d" * 64}
     )
-    notes = [note for note in asked(recorded, answers) if not note["asked"].startswith("ci account")]
+    notes = [note for note in recorded_calls(recorded, answers) if not note["asked"].startswith("ci account")]
     assert [(note["asked"], note["STANDIN_ACCOUNT"]) for note in notes] == [
         (f"ci apply dev --drift {'d' * 64} --report report", "dev-apply@example"),
         ("ci finalize --limit 4m", "dev-apply@example"),
@@ -449,7 +449,7 @@ def affected(**shards: int) -> dict[str, Any]:
         name: [{"environment": name, "shard": f"{part}/{count}"} for part in range(1, count + 1)]
         for name, count in shards.items()
     }
-    whole = json.dumps({"include": [one for each in parts.values() for one in each]})
+    whole = json.dumps({"include": [row for each in parts.values() for row in each]})
     output = "".join(f"shards-{name}={json.dumps({'include': each})}\n" for name, each in parts.items())
     return {"affected --matrix": {"stdout": whole, "output": output}}
 
@@ -457,9 +457,9 @@ def affected(**shards: int) -> dict[str, Any]:
 def test_a_pull_request_is_planned_in_shards_and_attested_once(recorded: Workflows) -> None:
     """One job a shard, with the token of its environment's plan account and none of GitHub's."""
     answers = accounts() | affected(dev=2, prod=1)
-    asked(recorded, answers)
+    recorded_calls(recorded, answers)
     done = recorded.run("pull_request", "infra-plan.yml", pull_request())
-    notes = asked(recorded, answers)
+    notes = recorded_calls(recorded, answers)
     plans = [note for note in notes if note["asked"].startswith("ci plan")]
     assert sorted((note["GOOGLE_OAUTH_ACCESS_TOKEN"], note["SHARD"]) for note in plans) == [
         ("token-of-dev-plan@example", "1/2"),
@@ -480,39 +480,39 @@ def test_a_pull_request_is_planned_in_shards_and_attested_once(recorded: Workflo
 def test_a_pull_request_that_affects_nothing_is_still_told(recorded: Workflows) -> None:
     """There may be a comment from before."""
     answers = accounts() | {"affected --matrix": {"stdout": '{"include": []}'}}
-    asked(recorded, answers)
+    recorded_calls(recorded, answers)
     recorded.run("pull_request", "infra-plan.yml", pull_request())
-    found = [note["asked"].split(" --base")[0] for note in asked(recorded, answers)]
-    assert found == ["affected --matrix", "ci comment --started", "ci account attest", "ci comment reports"]
+    calls = [note["asked"].split(" --base")[0] for note in recorded_calls(recorded, answers)]
+    assert calls == ["affected --matrix", "ci comment --started", "ci account attest", "ci comment reports"]
 
 
 def test_a_failed_plan_is_told(recorded: Workflows) -> None:
     """Its report goes out, and the comment is written."""
     answers = accounts() | affected(dev=1) | {"ci plan": {"code": 1}}
-    asked(recorded, answers)
+    recorded_calls(recorded, answers)
     recorded.run("pull_request", "infra-plan.yml", pull_request())
-    assert [note["asked"] for note in asked(recorded, answers)][-1] == "ci comment reports"
+    assert [note["asked"] for note in recorded_calls(recorded, answers)][-1] == "ci comment reports"
     attest = read_yaml(FILES[".github/workflows/infra-plan.yml"])["jobs"]["attest"]
     assert attest["if"] == "${{ !cancelled() && needs.affected.result == 'success' }}"
 
 
 def test_a_fork_gets_nothing(recorded: Workflows) -> None:
     """No job of ours begins."""
-    asked(recorded, {})
+    recorded_calls(recorded, {})
     recorded.run("pull_request", "infra-plan.yml", pull_request(fork="stranger/infrastructure"))
-    assert asked(recorded, {}) == []
+    assert recorded_calls(recorded, {}) == []
 
 
 def test_a_fork_is_rehearsed_without_an_account(recorded: Workflows) -> None:
     """The job has no identity and no account; other pull requests have real plans instead."""
     recorded.write(TARGET.environments, rehearse=True)
     recorded.tokens = {variable_of("rehearse"): "token-of-the-job"}
-    asked(recorded, {})
+    recorded_calls(recorded, {})
     recorded.run("pull_request", "infra-rehearse.yml", pull_request())
-    assert asked(recorded, {}) == []
+    assert recorded_calls(recorded, {}) == []
     done = recorded.run("pull_request", "infra-rehearse.yml", pull_request(fork="stranger/infrastructure"))
     assert done.returncode == 0, done.stdout
-    (note,) = asked(recorded, {})
+    (note,) = recorded_calls(recorded, {})
     assert note.pop("asked").startswith("sandbox rehearse --pages /")
     assert note == dict.fromkeys(note, "") | {"GITHUB_JOB": "rehearse"}
 
@@ -526,7 +526,7 @@ jobs:
 CALL = """\
   {name}:
     uses: example/infrastructure/.github/workflows/infra-{name}.yml@main
-    with: {{{given}}}
+    with: {{{body}}}
     permissions: {{contents: read, id-token: write, issues: read, {rights}}}
 """
 
@@ -536,9 +536,9 @@ def test_only_what_goes_to_trunk_is_planned_attested_or_checked(recorded: Workfl
     include = {"include": [{"environment": "prod", "shard": "1/1"}]}
     shards = f"shards: {json.dumps(json.dumps(include))}"
     calls = {"attest": "", "plan-prod": shards, "plan-dev": 'compare: "true"', "drift-prod": ""}
-    asked(recorded, accounts())
+    recorded_calls(recorded, accounts())
     rights = "pull-requests: write, checks: write, statuses: write"
-    mine = "".join(CALL.format(name=name, given=call, rights=rights) for name, call in calls.items())
+    mine = "".join(CALL.format(name=name, body=call, rights=rights) for name, call in calls.items())
     (recorded.repository / ".github/workflows/mine.yml").write_text(CALLER.format(jobs=mine))
     elsewhere = {**PUSH, "ref": "refs/heads/mine"}
     recorded.run("pull_request", "mine.yml", pull_request(into="mine"))
@@ -546,9 +546,9 @@ def test_only_what_goes_to_trunk_is_planned_attested_or_checked(recorded: Workfl
     recorded.run("push", "mine.yml", elsewhere)
     # What was started by hand on trunk's ref plans no pull request.
     recorded.run("workflow_dispatch", "infra-plan.yml", PUSH, inputs={"pull_request": "7", "head": "0" * 40})
-    assert asked(recorded, accounts()) == []
+    assert recorded_calls(recorded, accounts()) == []
     recorded.run("push", "mine.yml", PUSH)
-    assert sorted(note["asked"].split(" --")[0] for note in asked(recorded, accounts())) == [
+    assert sorted(note["asked"].split(" --")[0] for note in recorded_calls(recorded, accounts())) == [
         *("ci account dev plan", "ci account prod drift", "ci compare dev", "drift prod")
     ]
 
@@ -567,17 +567,17 @@ def test_only_a_command_wakes_the_chat(
     """At the start of a comment, on a pull request."""
     issue = {"number": 7, **({"pull_request": {"url": "x"}} if on_pull_request else {})}
     event = {"action": "created", "issue": issue, "comment": {"body": body}, "repository": PUSH["repository"]}
-    asked(recorded, {})
+    recorded_calls(recorded, {})
     recorded.run("issue_comment", "infra-chat.yml", event)
-    assert [note["asked"] for note in asked(recorded, {})] == expected
+    assert [note["asked"] for note in recorded_calls(recorded, {})] == expected
 
 
 def test_drift_is_looked_for_in_each_environment(recorded: Workflows) -> None:
     """As the drift accounts; issues are written by a job that has none."""
     answers = accounts() | {"drift prod": {"code": 8}}
-    asked(recorded, answers)
+    recorded_calls(recorded, answers)
     recorded.run("schedule", "infra-drift.yml", {"repository": PUSH["repository"]})
-    notes = [note for note in asked(recorded, answers) if not note["asked"].startswith("ci account")]
+    notes = [note for note in recorded_calls(recorded, answers) if not note["asked"].startswith("ci account")]
     checks = [note for note in notes if note["asked"].startswith("drift ")]
     assert sorted(note["STANDIN_ACCOUNT"] for note in checks) == [
         f"{environment}-drift@example" for environment in sorted(TARGET.environments)
@@ -589,9 +589,9 @@ def test_an_environment_is_checked_for_drift_by_several_jobs_and_told_once(recor
     """`infra init --drift-shards 2`: each job has its part and a report of its own."""
     recorded.write(["dev", "prod"], drift_shards=2)
     answers = accounts()
-    asked(recorded, answers)
+    recorded_calls(recorded, answers)
     done = recorded.run("schedule", "infra-drift.yml", {"repository": PUSH["repository"]})
-    notes = [note for note in asked(recorded, answers) if not note["asked"].startswith("ci account")]
+    notes = [note for note in recorded_calls(recorded, answers) if not note["asked"].startswith("ci account")]
     checks = [note for note in notes if note["asked"].startswith("drift ")]
     assert sorted((note["STANDIN_ACCOUNT"], note["SHARD"]) for note in checks) == [
         *(("dev-drift@example", "1/2"), ("dev-drift@example", "2/2")),

@@ -30,7 +30,7 @@ def open_here(repo: Repo, env: dict[str, str]) -> Session:
     return open_session(load(repo.root), env, SilentProgress(), workers=2)
 
 
-def made(make_repo: MakeRepo) -> Repo:
+def make_old_repo(make_repo: MakeRepo) -> Repo:
     return make_repo(
         {
             "infra/envs/dev/app/main.tf": STACK.format(value="one"),
@@ -48,7 +48,7 @@ def env(child_env: dict[str, str], tmp_path: Path) -> dict[str, str]:
 def test_a_stack_is_planned_with_its_old_code_against_the_state_of_the_checkout(
     make_repo: MakeRepo, env: dict[str, str]
 ) -> None:
-    repo = made(make_repo)
+    repo = make_old_repo(make_repo)
     first = repo.head
     infra = Infra(repo.root, env)
     infra("apply", "dev", "--auto-approve", "--confirm", "dev", code=0)
@@ -76,30 +76,30 @@ def test_a_stack_is_planned_with_its_old_code_against_the_state_of_the_checkout(
 def test_threads_share_a_checkout_and_the_last_one_tidies_up(
     make_repo: MakeRepo, env: dict[str, str]
 ) -> None:
-    repo = made(make_repo)
+    repo = make_old_repo(make_repo)
     first = repo.head
     second = repo.commit({"infra/envs/dev/app/main.tf": STACK.format(value="two")})
     session = open_here(repo, env)
-    inside, found = threading.Barrier(4), []
+    inside, results = threading.Barrier(4), []
 
     def work(commit: str) -> None:
         with at_commit(session, commit) as at:
             inside.wait(30)
             text = (at.context.project.root / "infra/envs/dev/app/main.tf").read_text()
-            found.append((commit, "two" in text, id(at)))
+            results.append((commit, "two" in text, id(at)))
 
     threads = [threading.Thread(target=work, args=(commit,)) for commit in (first, second) * 2]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert {(commit, new) for commit, new, _ in found} == {(first, False), (second, True)}
-    assert len({session for _, _, session in found}) == 2
+    assert {(commit, new) for commit, new, _ in results} == {(first, False), (second, True)}
+    assert len({session for _, _, session in results}) == 2
     session.close()
 
 
 def test_a_checkout_that_was_cut_off_is_made_anew(make_repo: MakeRepo, env: dict[str, str]) -> None:
-    repo = made(make_repo)
+    repo = make_old_repo(make_repo)
     session = open_here(repo, env)
     folder = session.context.project.repository.add_worktree(repo.head)
     (folder / "infra/envs/dev/app/main.tf").unlink()
@@ -111,7 +111,7 @@ def test_a_checkout_that_was_cut_off_is_made_anew(make_repo: MakeRepo, env: dict
 def test_checkouts_that_nobody_needs_go_and_one_in_use_stays(
     make_repo: MakeRepo, env: dict[str, str]
 ) -> None:
-    repo = made(make_repo)
+    repo = make_old_repo(make_repo)
     commits = [repo.commit({"README.md": str(number)}) for number in range(KEPT + 2)]
     session, other = open_here(repo, env), open_here(repo, env)
     folder = repo.root / ".infra" / "worktrees"
@@ -124,8 +124,8 @@ def test_checkouts_that_nobody_needs_go_and_one_in_use_stays(
         assert names == {commits[0], *commits[-KEPT:]}
     names = {path.name for path in folder.iterdir() if path.is_dir()}
     assert names == set(commits[-KEPT:])
-    for one in (session, other):
-        one.close()
+    for opened in (session, other):
+        opened.close()
 
 
 def test_a_project_below_the_top_of_its_repository(make_repo: MakeRepo, env: dict[str, str]) -> None:
@@ -138,7 +138,7 @@ def test_a_project_below_the_top_of_its_repository(make_repo: MakeRepo, env: dic
 
 
 def test_a_commit_that_is_not_here(make_repo: MakeRepo, env: dict[str, str]) -> None:
-    repo = made(make_repo)
+    repo = make_old_repo(make_repo)
     session = open_here(repo, env)
     with pytest.raises(GitError, match="no revision"), at_commit(session, "f" * 40):
         raise AssertionError("there is nothing to be in")

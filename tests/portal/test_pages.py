@@ -130,14 +130,14 @@ def test_nothing_is_asked_of_another_host(site: str, page: BrowserPage) -> None:
 @pytest.mark.parametrize("path", PAGES)
 def test_everything_is_reached_by_keyboard(site: str, page: BrowserPage, path: str) -> None:
     page.show(site + path)
-    wanted = page.run(
+    reachable = page.run(
         "[...document.querySelectorAll('a[href], input, select, button, summary, [tabindex=\"0\"]')]"
         ".filter(e => e.checkVisibility()).length"
     )
     page.press("Tab")
     assert page.run("document.activeElement.className") == "skip"
     reached = 1
-    while reached < wanted:
+    while reached < reachable:
         page.press("Tab")
         visible = page.run(
             "(() => { const s = getComputedStyle(document.activeElement);"

@@ -222,11 +222,11 @@ def killer(infra: subprocess.Popen[bytes], who: Who) -> Callable[[], None]:
 
     def kill() -> None:
         below = {pid: name_of(pid) for pid in children(infra.pid)}
-        wanted = [pid for pid, name in below.items() if name.startswith("terraform-prov")]
-        wanted += [pid for pid, name in below.items() if name == "terraform"] * (who != "provider")
-        wanted += [infra.pid] * (who == "both")
-        assert wanted, below
-        for pid in reversed(wanted):
+        pids = [pid for pid, name in below.items() if name.startswith("terraform-prov")]
+        pids += [pid for pid, name in below.items() if name == "terraform"] * (who != "provider")
+        pids += [infra.pid] * (who == "both")
+        assert pids, below
+        for pid in reversed(pids):
             os.kill(pid, signal.SIGKILL)
 
     return kill

@@ -16,7 +16,7 @@ import pytest
 from orchestrator.engine.ledgers import this_machine
 from tests.support.cli import Infra
 from tests.support.real_provider import attached
-from tests.support.recorded_stack import Remembered, serving
+from tests.support.recorded_stack import RecordedProject, serving
 from tests.support.repo import Repo
 
 pytestmark = pytest.mark.real
@@ -65,44 +65,44 @@ def reattach(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def place(reattach: str, tmp_path: Path) -> Iterator[Remembered]:
+def recorded(reattach: str, tmp_path: Path) -> Iterator[RecordedProject]:
     with serving(tmp_path / "gcs") as server:
         files = {
             "infra.yaml": "version: 1\nbackend:\n  gcs: {bucket: states}\n",
             "infra/envs/dev/data/main.tf": CODE.format(url=server.url),
         }
-        yield Remembered(Repo(tmp_path / "repo", files), server)
+        yield RecordedProject(Repo(tmp_path / "repo", files), server)
 
 
 @pytest.fixture
-def infra(place: Remembered, reattach: str) -> Infra:
-    return replace(place.infra, env={**place.infra.env, "TF_REATTACH_PROVIDERS": reattach})
+def infra(recorded: RecordedProject, reattach: str) -> Infra:
+    return replace(recorded.infra, env={**recorded.infra.env, "TF_REATTACH_PROVIDERS": reattach})
 
 
-def test_plan_apply_and_drift(place: Remembered, infra: Infra) -> None:
+def test_plan_apply_and_drift(recorded: RecordedProject, infra: Infra) -> None:
     assert infra("apply", STACK, *GO, "--json", code=0).results == {STACK: "applied"}
     infra("plan", STACK, "--detailed-exitcode", code=0)
     assert infra("drift", STACK, "--json", code=0).results == {STACK: "clean"}
-    place.server.store.patch_bucket("data", {"labels": {"env": "hack"}})
+    recorded.server.store.patch_bucket("data", {"labels": {"env": "hack"}})
     drifted = infra("drift", STACK, "--json", code=8).stack(STACK)
     assert [resource["drift_class"] for resource in drifted["resources"]] == ["reverted"]
     infra("apply", STACK, *GO, code=0)
     infra("plan", STACK, "--detailed-exitcode", code=0)
 
 
-def test_what_an_unsaved_state_does_not_know_is_imported(place: Remembered, infra: Infra) -> None:
+def test_what_an_unsaved_state_does_not_know_is_imported(recorded: RecordedProject, infra: Infra) -> None:
     """The run died after it had created everything, and before Terraform saved its state."""
     run = infra("apply", STACK, *GO, "--json", code=0).document["run"]["id"]
-    saved = json.loads(place.server.store.read_object("states", STATE)[1])
+    saved = json.loads(recorded.server.store.read_object("states", STATE)[1])
     empty = {**saved, "serial": saved["serial"] + 1, "resources": []}
-    place.server.store.insert_object("states", STATE, json.dumps(empty).encode())
-    ledger = place.ledger(STACK)
+    recorded.server.store.insert_object("states", STATE, json.dumps(empty).encode())
+    ledger = recorded.ledger(STACK)
     entry = ledger.entry(STACK)
     assert entry
-    begun = place.at_work(STACK, host=this_machine(), pid=DEAD)
+    begun = recorded.at_work(STACK, host=this_machine(), pid=DEAD)
     assert begun.operation
-    operation = replace(begun.operation, run=run, commit=place.repo.head)
-    ledger.mark(replace(begun, attempted=place.repo.head), operation)
+    operation = replace(begun.operation, run=run, commit=recorded.repo.head)
+    ledger.mark(replace(begun, attempted=recorded.repo.head), operation)
     done = infra("resume", STACK, *GO)
     assert done.code == 0, done.out + done.err
     assert "google_storage_bucket.b (data) was created, and is in no state: it is imported" in done.out

@@ -193,15 +193,15 @@ def steps(lab: CrashLab) -> list[CloudStep]:
     with lab.round() as round_:
         done = round_.infra("apply", "--all", *YES)
         assert done.code == 0, done.out + done.err
-        found = sorted(set(round_.trigger.steps), key=lambda step: (step.name, step.nth))
+        all_steps = sorted(set(round_.trigger.steps), key=lambda step: (step.name, step.nth))
     taken: Counter[str] = Counter()
-    kept = []
-    for step in found:
+    chosen = []
+    for step in all_steps:
         kind = "GET" if " GET " in step.name else step.name
         taken[step.name] += 1
         if kind != "GET" or taken[step.name] <= READS:
-            kept.append(step)
-    return kept
+            chosen.append(step)
+    return chosen
 
 
 def cut_off(
@@ -227,8 +227,8 @@ def suffer(lab: CrashLab, name: str, trouble: Trouble) -> Row:
         done = round_.infra("apply", "--all", *YES)
         round_.bucket.faults.clear()
         verdict = repair(round_)
-        said = f"exit {done.code} after {done.seconds:.0f} s\n{done.out}\n{done.err}"
-        verdict.insist(done.code in trouble.codes and "Traceback" not in said, said)
+        output = f"exit {done.code} after {done.seconds:.0f} s\n{done.out}\n{done.err}"
+        verdict.insist(done.code in trouble.codes and "Traceback" not in output, output)
         return Row(name, f"exit {done.code}", verdict)
 
 

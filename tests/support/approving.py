@@ -1,11 +1,11 @@
 """A project on GitHub whose plans are posted, reviewed and merged, and the judge of what may be applied.
 
-    with Approving(tmp_path) as place:
-        number = place.change("prod/app", "two")
-        place.post(number, digest)
-        place.github.review(number, "bert")
-        place.github.merge(number, "squash")
-        assert place.judge(digest).kind == "approved"
+    with Approving(tmp_path) as approving:
+        number = approving.change("prod/app", "two")
+        approving.post(number, digest)
+        approving.github.review(number, "bert")
+        approving.github.merge(number, "squash")
+        assert approving.judge(digest).kind == "approved"
 
 Plan objects lie in a folder of this machine, as a project with local states has them.
 `ApprovingInMemory` does the same without a server.

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.sandbox.needs import RIGHTS, SHARED
 from tests.support.cli import Infra
 from tests.support.github import ServedGitHub, TestClock
-from tests.support.recorded_stack import FILES, Remembered, serving
+from tests.support.recorded_stack import FILES, RecordedProject, serving
 from tests.support.repo import Repo, borrow, read_refs, write_ref
 from tests.support.steady import restore_init, restore_versions
 
@@ -28,12 +28,12 @@ def account(environment: str, use: str) -> str:
 
 @dataclass
 class CiProject:
-    """The place and the host; `infra` in jobs.
+    """The project, its bucket and the host; `infra` in jobs.
 
     With `is_init_kept` a job may find what `init` made at its path in an earlier test.
     """
 
-    place: Remembered
+    recorded: RecordedProject
     github: ServedGitHub
     folder: Path
     is_init_kept: bool = True
@@ -73,7 +73,7 @@ class CiProject:
         """
         token = self.github.token(**rights) if rights else ""
         env = self.github.environ(token, event, number, **more)
-        env["STORAGE_EMULATOR_HOST"] = self.place.server.url_of(
+        env["STORAGE_EMULATOR_HOST"] = self.recorded.server.url_of(
             account(environment, SHARED if environment == SHARED else "plan") if environment else None
         )
         env["INFRA_SANDBOX"] = "test"
@@ -92,7 +92,7 @@ class CiProject:
 
     def objects(self, prefix: str) -> dict[str, Any]:
         """Objects in the bucket below a prefix, with their generations."""
-        listed = self.place.server.store.list_objects(BUCKET).items
+        listed = self.recorded.server.store.list_objects(BUCKET).items
         return {
             resource["name"]: resource["generation"]
             for resource in listed
@@ -127,12 +127,12 @@ def running(folder: Path, like: Path | None = None, files: Mapping[str, str] = F
         with ServedGitHub(folder, repo=repo, clock=clock) as github:
             for name in ("dev", "staging", "prod"):
                 github.environment(f"{name}-approval", reviewers=["bert", "olga"])
-            yield CiProject(Remembered(repo, server), github, folder)
+            yield CiProject(RecordedProject(repo, server), github, folder)
 
 
 def grant_plan_accounts(ci: CiProject, *environments: str) -> None:
     """Give each environment's plan account the rights that the reference gives it, and no other."""
-    store = ci.place.server.store
+    store = ci.recorded.server.store
     for name in environments:
         member = account(name, "plan")
         for part in dict.fromkeys(part for part, _ in RIGHTS["plan"]):

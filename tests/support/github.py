@@ -57,13 +57,13 @@ class ServedGitHub(Served):
 
     def pull(self, number: int) -> IssueRecord:
         """A pull request as the server knows it; `.pull` has what an issue has not."""
-        with self.place as repository:
+        with self.locked_repository as repository:
             issue: IssueRecord = repository.pull(number)
             return issue
 
     def issue(self, number: int) -> IssueRecord:
         """An issue as the server knows it."""
-        with self.place as repository:
+        with self.locked_repository as repository:
             record: IssueRecord = repository.issue(number)
             return record
 
@@ -75,13 +75,13 @@ class ServedGitHub(Served):
 
     def issues(self, state: str = "all") -> list[IssueRecord]:
         """The issues that are no pull requests, by number."""
-        with self.place as repository:
+        with self.locked_repository as repository:
             records: list[IssueRecord] = list(repository.repository.issues.values())
             return [issue for issue in records if not issue.pull and state in ("all", issue.state)]
 
     def open_issue(self, title: str, author: str = "ada", body: str = "", labels: Sequence[str] = ()) -> int:
         """Open an issue; its number."""
-        with self.place as repository:
+        with self.locked_repository as repository:
             return issues.open_issue(repository, author, title, body, labels).number
 
     def review(
@@ -94,7 +94,7 @@ class ServedGitHub(Served):
 
     def dismiss(self, number: int, review: int, by: str = "olga") -> None:
         """Dismiss a review."""
-        with self.place as repository:
+        with self.locked_repository as repository:
             issue = repository.pull(number)
             next(
                 review_record for review_record in issue.reviews if review_record.id == review
@@ -116,12 +116,12 @@ class ServedGitHub(Served):
 
     def unlabel(self, number: int, name: str, by: str = "olga") -> None:
         """Take a label off."""
-        with self.place as repository:
+        with self.locked_repository as repository:
             issues.remove_label(repository, repository.issue(number), by, name)
 
     def close(self, number: int, by: str = "olga") -> None:
         """Close an issue or a pull request."""
-        with self.place as repository:
+        with self.locked_repository as repository:
             issues.close(repository, repository.issue(number), by)
 
     def merge(self, number: int, method: str = "merge", by: str = "olga") -> str:
@@ -133,7 +133,7 @@ class ServedGitHub(Served):
 
         Each is merged onto the one before it, as GitHub's queue does; `land` then moves trunk.
         """
-        with self.place as repository:
+        with self.locked_repository as repository:
             tip = base = repository.git.heads()["main"]
             for number in numbers:
                 issue = repository.pull(number)
@@ -149,7 +149,7 @@ class ServedGitHub(Served):
 
     def land(self, group: Mapping[str, str]) -> str:
         """The queue's checks were green: trunk is its head now, and its pull requests are merged."""
-        with self.place as repository:
+        with self.locked_repository as repository:
             repository.git.set_ref("refs/heads/main", group["head_sha"])
             repository.git.set_ref(group["head_ref"], "")
             pulls.sync(repository)
@@ -163,23 +163,23 @@ class ServedGitHub(Served):
 
     def checks(self, sha: str, name: str = "") -> list[CheckRun]:
         """All checks of a commit, oldest first."""
-        with self.place as repository:
+        with self.locked_repository as repository:
             return commits.checks_of(repository, sha, name=name, latest=False)[::-1]
 
     def statuses(self, sha: str) -> dict[str, Status]:
         """The latest status of each context."""
-        with self.place as repository:
+        with self.locked_repository as repository:
             return {status.context: status for status in commits.statuses_of(repository, sha, latest=True)}
 
     def deployments(self) -> list[Deployment]:
         """The deployments, oldest first."""
-        with self.place as repository:
+        with self.locked_repository as repository:
             return list(repository.repository.deployments)
 
     @property
     def dispatches(self) -> list[Dispatch]:
         """The workflows that were asked for, oldest first."""
-        with self.place as repository:
+        with self.locked_repository as repository:
             return list(repository.repository.dispatches)
 
     @property
@@ -219,7 +219,7 @@ class ServedGitHub(Served):
         the event is written to a file first.
         """
         path = Path(more.get("GITHUB_EVENT_PATH") or self.event_file(event, number))
-        with self.place as repository:
+        with self.locked_repository as repository:
             variables = payloads.event_variables(repository, event, number)
             run = int(more.get("GITHUB_RUN_ID", RUN))
             if run not in [run.id for run in repository.repository.runs]:
@@ -262,7 +262,7 @@ class ServedGitHub(Served):
         `more` are fields that replace the event's own: `action="labeled"`, `before=SHA`, `inputs={…}`,
         `merge_group={…}` (as `queue` gives it), `comment=ID` (of an issue_comment; the newest by default).
         """
-        with self.place as repository:
+        with self.locked_repository as repository:
             actor = str(more.pop("sender", "ada"))
             event_payloads = payloads.Payloads(repository, ApiDocuments(self.server.world, self.url))
             payload = event_payloads.of(kind, number, actor, more)

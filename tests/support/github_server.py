@@ -111,7 +111,7 @@ class Served:
         return self.server.url
 
     @property
-    def place(self) -> Any:
+    def locked_repository(self) -> Any:
         """A context with the repository's `Place`: everything there is, to look at or to change."""
         return self.server.open_repository(self.repository)
 
@@ -214,7 +214,7 @@ class Served:
 
     def branches(self) -> dict[str, str]:
         """The commit of each branch."""
-        with self.place as repository_data:
+        with self.locked_repository as repository_data:
             heads: dict[str, str] = repository_data.git.heads()
             return heads
 
@@ -225,5 +225,5 @@ class Served:
 
     def delete_branch(self, branch: str) -> None:
         """Delete a branch."""
-        with self.place as repository_data:
+        with self.locked_repository as repository_data:
             repository_data.git.set_ref(f"refs/heads/{branch}", "")

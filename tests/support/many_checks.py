@@ -268,8 +268,8 @@ class RandomChecks:
         return f"{BEGAN + timedelta(days=self.night):%Y-%m-%dT%H:%M:%SZ}"
 
     def _issues(self) -> list[Any]:
-        with self.github.place as place:
-            return [issue for issue in place.repository.issues.values() if issue.pull is None]
+        with self.github.locked_repository as repository_data:
+            return [issue for issue in repository_data.repository.issues.values() if issue.pull is None]
 
     def _chance(self, what: str, share: float) -> bool:
         hit = self.random.random() < share

@@ -37,10 +37,10 @@ def rules(prod: str = "", dev: str = "") -> str:
 def started(ci: CiProject, files: Mapping[str, str]) -> None:
     """Other files on trunk, applied by hand."""
     ci.github.commit("main", files)
-    repo = ci.place.repo
+    repo = ci.recorded.repo
     repo.git("fetch", "-q", str(ci.github.bare), "main")
     repo.git("reset", "-q", "--hard", "FETCH_HEAD")
-    ci.place.apply()
+    ci.recorded.apply()
 
 
 def job(ci: CiProject, rights: Mapping[str, str] = APPLY, **more: str) -> Infra:
@@ -97,7 +97,7 @@ def verdicts(ran: InfraResult) -> dict[str, str]:
     }
 
 
-def told(ci: CiProject, number: int, environment: str) -> str:
+def status_text(ci: CiProject, number: int, environment: str) -> str:
     """The comment about an environment on a merged pull request; there is one at most."""
     marker = f"<!-- infra:apply {environment} -->"
     bodies = [comment.body for comment in ci.github.comments(number) if comment.body.startswith(marker)]
@@ -107,5 +107,5 @@ def told(ci: CiProject, number: int, environment: str) -> str:
 
 def state_of(ci: CiProject, stack: str) -> Any:
     environment, _, name = stack.partition("/")
-    _, data = ci.place.server.store.read_object("states", f"{environment}/state/{name}/default.tfstate")
+    _, data = ci.recorded.server.store.read_object("states", f"{environment}/state/{name}/default.tfstate")
     return json.loads(data)["outputs"]["x"]["value"]

@@ -22,9 +22,9 @@ def make_mirror(folder: Path, packages: Iterable[tuple[str, str]], *, size: int 
     """
     for name, version in packages:
         for host in ("registry.terraform.io", "registry.opentofu.org"):
-            place = folder / "mirror" / host / "acme" / name / version / platform_name()
-            place.mkdir(parents=True)
-            program = place / f"terraform-provider-{name}_v{version}"
+            package = folder / "mirror" / host / "acme" / name / version / platform_name()
+            package.mkdir(parents=True)
+            program = package / f"terraform-provider-{name}_v{version}"
             program.write_bytes(b"#!/bin/sh\nexit 1\n" + os.urandom(size))
             program.chmod(0o755)
     config = folder / "terraform.rc"

@@ -86,7 +86,7 @@ def applied_before(folder: Path, worlds: Path, *names: str) -> None:
     world = worlds / ("+".join(names).replace("/", "-") or "all")
     if not world.exists():
         with serving(world / "gcs") as server:
-            Remembered(Repo(world / "repo", FILES), server).apply(*names)
+            RecordedProject(Repo(world / "repo", FILES), server).apply(*names)
     shutil.copytree(world, folder, symlinks=True, dirs_exist_ok=True)
 
 
@@ -99,8 +99,8 @@ def _bucket(versioned: bool) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Remembered:
-    """The project, the server, and `infra` in it."""
+class RecordedProject:
+    """A project with its states and its ledger in a bucket, the server of the bucket, and `infra` in it."""
 
     repo: Repo
     server: GcsServer

@@ -213,8 +213,8 @@ EVIL = (
 
 def hostile() -> PlanReview:
     """Every text that others write, at its worst."""
-    place = {"file": f"infra/{EVIL}.tf", "line": 3}
-    finding = Finding("warning", EVIL, EVIL, EVIL, place["file"], 3, "dev/" + EVIL)  # type: ignore[arg-type]
+    location = {"file": f"infra/{EVIL}.tf", "line": 3}
+    finding = Finding("warning", EVIL, EVIL, EVIL, location["file"], 3, "dev/" + EVIL)  # type: ignore[arg-type]
     change = {
         "address": f'x.y["{EVIL}"]',
         "previous_address": EVIL,
@@ -230,7 +230,7 @@ def hostile() -> PlanReview:
         reason=EVIL,
         notes=(EVIL,),
         advice=EVIL,
-        diagnostics=({"severity": "warning", "summary": EVIL, "detail": EVIL, "address": EVIL, **place},),
+        diagnostics=({"severity": "warning", "summary": EVIL, "detail": EVIL, "address": EVIL, **location},),
         reasons=((EVIL, EVIL),),
         provisional=(EVIL,),
         drift=(change,),

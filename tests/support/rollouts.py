@@ -44,7 +44,7 @@ class Rollout:
             render(self.target, SOURCE)[".github/workflows/infra-apply.yml"]
         )["jobs"]
         self.commit = self.ci.github.trunk
-        with self.ci.github.place as repository:
+        with self.ci.github.locked_repository as repository:
             self.run = runs.start_run(repository, "infra-apply.yml", "push", "main", self.commit, "olga").id
 
     def advance(self) -> None:
@@ -65,7 +65,7 @@ class Rollout:
 
     def approve(self, environment: str, by: str) -> None:
         """Approve the gate of an environment as one of its reviewers."""
-        with self.ci.github.place as repository:
+        with self.ci.github.locked_repository as repository:
             runs.review_run(repository, self.run, f"{environment}-approval", by)
 
     def waiting(self) -> list[str]:
@@ -94,7 +94,7 @@ class Rollout:
         """Whether a job is in progress, started on GitHub first when it was not."""
         if name not in self.open:
             concurrency = job.get("concurrency") or {}
-            with self.ci.github.place as repository:
+            with self.ci.github.locked_repository as repository:
                 self.open[name] = runs.start_job(
                     repository,
                     self.run,
@@ -106,12 +106,12 @@ class Rollout:
         return self._status(name) == "in_progress"
 
     def _status(self, name: str) -> str:
-        with self.ci.github.place as repository:
+        with self.ci.github.locked_repository as repository:
             run = runs.find_run(repository.repository, self.run)
             return next(job.status for job in run.jobs if job.id == self.open[name])
 
     def _finish(self, name: str, conclusion: str) -> None:
-        with self.ci.github.place as repository:
+        with self.ci.github.locked_repository as repository:
             runs.finish_job(repository, self.run, self.open.pop(name), conclusion)
         self.outcomes[name] = conclusion
 

@@ -127,8 +127,8 @@ class ScheduledChecks:
         """Somebody's Terraform holds a state."""
         environment, _, name = stack.partition("/")
         content = {"ID": "1", "Operation": "OperationTypeApply", "Who": who, "Created": created, "Info": ""}
-        place = f"{environment}/state/{name}/default.tflock"
-        self.server.store.insert_object("states", place, json.dumps(content).encode())
+        lock_name = f"{environment}/state/{name}/default.tflock"
+        self.server.store.insert_object("states", lock_name, json.dumps(content).encode())
 
     def grant(self, environment: str, folder: str, role: str, member: str = DRIFT_ACCOUNT) -> None:
         """Give an account a role in a folder of the environment, as bootstrap does."""

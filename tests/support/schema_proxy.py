@@ -64,12 +64,12 @@ class _SchemaHandler:
 
 def _cut(response: bytes, types: Collection[str]) -> bytes:
     """A GetProviderSchema answer without the types that are not in use."""
-    kept = []
+    parts = []
     for number, start, content, end in _fields(response):
         is_entry = number in _BY_TYPE and isinstance(content, bytes)
         if not is_entry or _key(content) in types:
-            kept.append(response[start:end])
-    return b"".join(kept)
+            parts.append(response[start:end])
+    return b"".join(parts)
 
 
 def _key(entry: bytes | int) -> str:

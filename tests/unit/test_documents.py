@@ -41,10 +41,10 @@ def section(text: str, title: str) -> str:
 def test_the_command_table_is_the_help() -> None:
     matches = re.findall(r"^\| `infra ([a-z]+)` \| (.*) \|$", section(README, "Commands"), re.MULTILINE)
     code, text = infra("--help")
-    shown = re.findall(r"^  ([a-z]+)  +(.*\.)$", text.partition("Commands:")[2], re.MULTILINE)
+    listed = re.findall(r"^  ([a-z]+)  +(.*\.)$", text.partition("Commands:")[2], re.MULTILINE)
 
     assert code == 0
-    assert matches == shown == [(name, line) for name, (_, line) in COMMANDS.items()]
+    assert matches == listed == [(name, line) for name, (_, line) in COMMANDS.items()]
 
 
 def test_the_exit_codes_are_the_program_s() -> None:
@@ -64,7 +64,7 @@ def test_every_key_of_infra_yaml_is_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda one: one.name
+    "document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name
 )
 def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", document.read_text(encoding="utf-8"))

@@ -29,8 +29,8 @@ def test_results_add_up_and_a_part_goes_on(tmp_path: Path) -> None:
     assert missing_rounds("kills", 3, results) == [1, 2]
     assert missing_rounds("twice", 2, results) == [0, 1]
     forced = Result("named", SEED, 0, "after create n", "named, then taken back", (), "2026-12-01")
-    drawn, label, made = both_tables([*results, forced]).split("\n\n")
-    assert (drawn, label, made) == (table(results), "Forced, not drawn:", table([forced]))
+    drawn, label, forced_table = both_tables([*results, forced]).split("\n\n")
+    assert (drawn, label, forced_table) == (table(results), "Forced, not drawn:", table([forced]))
     assert both_tables(results) == table(results)
     assert table(results, "x86_64, 2 cores").splitlines()[2:] == [
         f"| kills | {SEED}, {SEED + 1} | 2 | resumed 1, DEFECT 1 | 1 | 2026-12-01 |",

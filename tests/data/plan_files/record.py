@@ -26,8 +26,8 @@ def record(program: str, folder: Path, name: str, case: Path | None) -> None:
     """Record one case; `case` is its folder."""
 
     def terraform(*arguments: str) -> bytes:
-        kept = ("PATH", "HOME", "TF_CLI_CONFIG_FILE")
-        env = {name: os.environ[name] for name in kept if name in os.environ}
+        passed_names = ("PATH", "HOME", "TF_CLI_CONFIG_FILE")
+        env = {name: os.environ[name] for name in passed_names if name in os.environ}
         env |= {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
         done = subprocess.run([program, *arguments], cwd=root, env=env, capture_output=True, check=False)
         if done.returncode not in (0, 2):
@@ -48,16 +48,18 @@ def record(program: str, folder: Path, name: str, case: Path | None) -> None:
         terraform("init")
         terraform("plan", "-no-color", "-out=plan.tfplan", "-detailed-exitcode")
         shutil.copy(root / "plan.tfplan", folder / f"{name}.tfplan")
-        shown = terraform("show", "-json", "plan.tfplan")
-        write(folder / f"{name}.json.gz", shown)
+        plan_json = terraform("show", "-json", "plan.tfplan")
+        write(folder / f"{name}.json.gz", plan_json)
         if case is None:
             schemas = json.loads(terraform("providers", "schema", "-json"))["provider_schemas"]
-            write(folder / f"{name}.schemas.json.gz", json.dumps(used(schemas, json.loads(shown))).encode())
+            write(
+                folder / f"{name}.schemas.json.gz", json.dumps(used(schemas, json.loads(plan_json))).encode()
+            )
 
 
-def used(schemas: dict[str, dict[str, dict[str, object]]], shown: dict[str, object]) -> object:
+def used(schemas: dict[str, dict[str, dict[str, object]]], plan_json: dict[str, object]) -> object:
     """The schemas of the types that a plan names."""
-    text = json.dumps(shown)
+    text = json.dumps(plan_json)
     return {
         provider: {
             kind: {name: each for name, each in (schema.get(kind) or {}).items() if f'"{name}"' in text}

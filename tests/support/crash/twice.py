@@ -26,7 +26,7 @@ def two_at_once(lab: CrashLab, skew: float = 0.0) -> RoundVerdict:
         verdict.insist(
             topics <= round_.exists() & round_.known(), f"something is lost: {round_.known()}\n{output}"
         )
-        verdict.insist(max(round_.effects.made.values()) == 1, f"made twice: {round_.effects}")
+        verdict.insist(max(round_.effects.created.values()) == 1, f"made twice: {round_.effects}")
         verdict.insist(max(round_.effects.changed.values()) == 1, f"changed twice: {round_.effects}")
         verdict.insist(not round_.effects.idle and not round_.effects.refused, f"twice: {round_.effects}")
         verdict.insist(not round_.locks(), "still locked")

@@ -55,7 +55,7 @@ def repair(round_: Round, *, killed_again_after: int | None = None) -> RoundVerd
         _agreement(round_, verdict, done)
         verdict.outcome = _outcome(living, lost, done)
     else:
-        begun = round_.effects.made or round_.effects.changed
+        begun = round_.effects.created or round_.effects.changed
         verdict.outcome = "whole" if _applied(round_) else "in order" if begun else "not begun"
         verdict.insist(round_.exists() == round_.known(), "no stack is unfinished, yet the world differs")
     if not verdict.defects and verdict.outcome != "named":
@@ -200,7 +200,7 @@ def _the_rest(round_: Round, verdict: RoundVerdict, *options: str) -> None:
 def _never_twice(round_: Round, verdict: RoundVerdict, tries: Set[str] = frozenset()) -> None:
     """Nothing was made twice, nothing was changed again to what it was; only `tries` were tried again."""
     effects = round_.effects
-    twice = [address for address, count in (effects.made + effects.changed).items() if count > 1]
+    twice = [address for address, count in (effects.created + effects.changed).items() if count > 1]
     refused = [address for address in effects.refused if address not in tries]
     verdict.insist(not twice, f"done twice: {twice}")
     verdict.insist(not effects.idle, f"changed to what it was: {effects.idle}")

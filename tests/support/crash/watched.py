@@ -141,7 +141,7 @@ class WatchedBucket(GcsServer):
 class Effects:
     """What was done to a world: how often each object was made, and what was refused as made twice."""
 
-    made: Counter[str] = field(default_factory=Counter)
+    created: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
     idle: list[str] = field(default_factory=list)

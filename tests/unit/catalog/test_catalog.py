@@ -180,8 +180,8 @@ def test_an_update_merges_the_template_with_own_changes(repo: Repo, infra: Infra
     repo.write({MAIN_FILE: text.replace('"ada"', '"grace"')})
     assert "uncommitted changes" in infra("new", "update", code=3).err
     repo.commit(message="own change")
-    shown = infra("new", "update", "--dry-run", code=0).out
-    assert "1 made from templates, 1 to update, 0 conflicts." in shown
+    preview = infra("new", "update", "--dry-run", code=0).out
+    assert "1 made from templates, 1 to update, 0 conflicts." in preview
     assert repo.status == ""
     document = infra("new", "update", "--branch", "newer", "--json", code=0).document
     check_schema(document, "commands")
@@ -306,9 +306,9 @@ def test_the_catalogue_is_listed(infra: Infra) -> None:
     check_schema(document, "commands")
     assert [template["name"] for template in document["templates"]] == ["queue", "service", "stack"]
     assert "queue" in infra("catalog", "list", code=0).out
-    shown = infra("catalog", "show", "service", "--json", code=0).document
-    check_schema(shown, "commands")
-    assert {"project_id", "alert_email"} <= {question["name"] for question in shown["questions"]}
+    template = infra("catalog", "show", "service", "--json", code=0).document
+    check_schema(template, "commands")
+    assert {"project_id", "alert_email"} <= {question["name"] for question in template["questions"]}
     assert "max_instances" in infra("catalog", "show", "service", code=0).out
 
 

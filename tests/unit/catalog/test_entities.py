@@ -65,9 +65,9 @@ def test_each_stack_is_a_resource_with_owner_and_upstreams(make_repo: MakeRepo) 
     check_schema(infra("catalog", "entities", "--json", code=0).document, "commands")
     text = (repo.root / "catalog-info.yaml").read_text()
     assert infra("catalog", "entities", "--print", code=0).out == text
-    found = entities(text)
-    assert found["prod/net"]["spec"]["owner"] == "group:platform"
-    app = found["prod/team_a/app"]
+    by_name = entities(text)
+    assert by_name["prod/net"]["spec"]["owner"] == "group:platform"
+    app = by_name["prod/team_a/app"]
     assert app["metadata"]["name"] == "prod-team-a-app"
     assert app["spec"]["owner"] == "user:olga"
     assert app["spec"]["dependsOn"] == ["resource:prod-net"]

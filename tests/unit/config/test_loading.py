@@ -255,9 +255,9 @@ ORDERS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "found", "order"), ORDERS)
-def test_promotion_order(text: str, found: set[str], order: Order) -> None:
-    assert load_text(text).promotion_order(found) == order
+@pytest.mark.parametrize(("text", "environments", "order"), ORDERS)
+def test_promotion_order(text: str, environments: set[str], order: Order) -> None:
+    assert load_text(text).promotion_order(environments) == order
 
 
 def test_the_last_environment_is_protected_unless_it_says_otherwise() -> None:

@@ -44,9 +44,13 @@ ENTRY = LedgerEntry("dev/app", commit="c", fingerprint="f", run="R1")
 
 
 def check(
-    record: DriftRecord | None, found: StackDrift, at: str, entry: LedgerEntry = ENTRY, generation: str = "1"
+    record: DriftRecord | None,
+    stack_drift: StackDrift,
+    at: str,
+    entry: LedgerEntry = ENTRY,
+    generation: str = "1",
 ) -> DriftRecord:
-    return update_record(record, found, entry, generation, run="D", at=at)
+    return update_record(record, stack_drift, entry, generation, run="D", at=at)
 
 
 def test_a_drift_begins_lasts_changes_ends_and_comes_back() -> None:

@@ -50,7 +50,7 @@ def classified(data: bytes, facts: DriftFacts) -> dict[str, DriftedResource]:
 def test_every_attribute_of_a_recorded_plan_has_its_class(case: str, tmp_path: Path) -> None:
     data = (RECORDED / case / "plan.json").read_bytes()
     resources = classified(data, facts_of(RECORDED / case, tmp_path))
-    told = {
+    classes = {
         address: {
             "kind": resource.kind,
             "class": resource.category,
@@ -60,7 +60,7 @@ def test_every_attribute_of_a_recorded_plan_has_its_class(case: str, tmp_path: P
         }
         for address, resource in resources.items()
     }
-    assert told == json.loads((RECORDED / case / "expected.json").read_text())
+    assert classes == json.loads((RECORDED / case / "expected.json").read_text())
 
 
 def test_no_value_that_is_sensitive_is_in_it(tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_without_the_code_the_plan_itself_tells_what_is_set() -> None:
 
 def test_which_part_of_a_plans_diff_is_drift() -> None:
     plan = read_plan((RECORDED / "table" / "plan.json").read_bytes(), Masker())
-    found = {change.address: [part.path for part in change.attributes] for change in find_drift_in_diff(plan)}
-    assert found == {
+    paths = {change.address: [part.path for part in change.attributes] for change in find_drift_in_diff(plan)}
+    assert paths == {
         "google_pubsub_topic.conflict": ["message_retention_duration"],
         "google_pubsub_topic.gone": [],
         "google_pubsub_topic.reverted": ["labels.team", "message_retention_duration"],
@@ -226,8 +226,8 @@ def test_a_zero_value_of_what_the_code_leaves_unset_is_noise(
 
 def test_a_block_is_put_back_though_the_plan_leaves_out_its_zero_values() -> None:
     rule = {"a": [{"days": 0, "state": "x"}]}
-    wanted = {"a": [{"days": None, "state": "x"}]}
-    change = {"actions": ["update"], "before": {"a": []}, "after": wanted, "after_unknown": {}}
+    after = {"a": [{"days": None, "state": "x"}]}
+    change = {"actions": ["update"], "before": {"a": []}, "after": after, "after_unknown": {}}
     data = plan_json({"before": rule, "after": {"a": []}}, change)
     written = CodedResource(frozenset({("a", ""), ("a", "state")}))
     assert classes_of(data, DriftFacts({"x_y.z": written})) == {"a": "reverted"}

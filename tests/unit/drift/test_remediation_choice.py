@@ -18,7 +18,9 @@ NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 def resource(name: str, *categories: Category, **more: Any) -> DriftedResource:
     """A changed resource; its first class is that of the whole."""
-    attributes = tuple(DriftedAttribute(f"a{at}", one, 1, 2, 1) for at, one in enumerate(categories))
+    attributes = tuple(
+        DriftedAttribute(f"a{at}", category, 1, 2, 1) for at, category in enumerate(categories)
+    )
     actions = ("update",) if categories[0] in ("reverted", "conflict", "unapplied") else ()
     drifted_resource = DriftedResource(f"x_y.{name}", "x_y", "changed", categories[0], attributes, actions)
     return replace(drifted_resource, **more)
@@ -135,13 +137,13 @@ def test_what_was_deleted_is_made_again_and_is_in_no_pull_request() -> None:
 
 
 def test_limits_hold_without_a_person() -> None:
-    found = stack(
+    stack_drift = stack(
         resource("a", "reverted"),
         resource("b", "reverted"),
         resource("replaced", "reverted", actions=("delete", "create")),
         resource("other", "reverted"),
     )
-    decided = decide(found, Drift(), "revert")
+    decided = decide(stack_drift, Drift(), "revert")
     inside = apply_limits(decided, RemediationLimits(addresses=("x_y.?", "x_y.replaced")), NOON)
     assert ways(inside) == {"revert": ("x_y.a", "x_y.b")}
     assert [skipped.address for skipped in inside.skipped] == ["x_y.replaced", "x_y.other"]

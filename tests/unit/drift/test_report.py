@@ -87,9 +87,12 @@ def test_markdown_of_hostile_text_does_nothing() -> None:
         (DriftedAttribute(f'labels["{HOSTILE}"]', "reverted", HOSTILE, "ok", HOSTILE),),
         who=HOSTILE,
     )
-    one = stack(bad, pending=HOSTILE, notes=(HOSTILE,))
+    stack_drift = stack(bad, pending=HOSTILE, notes=(HOSTILE,))
     failed = replace(StackDrift("dev/b", "dev", "unchecked", HOSTILE, HOSTILE), failed=True)
-    for body in (drift_markdown.render_issue_body(one), drift_markdown.render_summary(report(one, failed))):
+    for body in (
+        drift_markdown.render_issue_body(stack_drift),
+        drift_markdown.render_summary(report(stack_drift, failed)),
+    ):
         rendered = render(body)
         assert rendered.wrong == rendered.links == rendered.comments == []
         assert rendered.foreign == []
@@ -97,10 +100,10 @@ def test_markdown_of_hostile_text_does_nothing() -> None:
 
 
 def test_an_issue_says_what_since_when_and_what_to_do() -> None:
-    one = stack(
+    stack_drift = stack(
         resource(who="ada@example.com", when="2026-01-01T01:02:03Z"), first_seen="2026-01-01T00:00:00Z"
     )
-    body = drift_markdown.render_issue_body(replace(one, came_back=2))
+    body = drift_markdown.render_issue_body(replace(stack_drift, came_back=2))
     assert "Severity **medium**, since 2026-01-01, came back 2 times, compared with `ffffffffff`." in body
     assert "reverted  size: 1 → 2" in body
     assert "ada@example.com" in body
@@ -149,10 +152,10 @@ def test_words() -> None:
 def test_a_list_is_told_by_the_members_that_came_and_went() -> None:
     unchanged = {"port": 1, "ranges": ["r" * 900], "note": ""}
     removed, new = {"port": 22, "note": "", "off": False}, {"port": 80, "deep": [{"x": None, "y": 2}]}
-    told = format_attribute(
+    text = format_attribute(
         DriftedAttribute("rule", "reverted", [unchanged, removed], [unchanged, new], [unchanged, removed])
     )
-    assert told == 'rule: - {"port": 22}, + {"deep": [{"y": 2}], "port": 80}'
+    assert text == 'rule: - {"port": 22}, + {"deep": [{"y": 2}], "port": 80}'
     assert format_attribute(DriftedAttribute("a", "unmanaged", None, ["x"], ["x"])) == 'a: + "x"'
     assert format_attribute(DriftedAttribute("a", "unapplied", ["x"], ["x"], ["y"])) == 'a: - "x", + "y"'
     conflict = DriftedAttribute("a", "conflict", ["x"], ["x", "y"], ["x", "z"])
@@ -187,7 +190,7 @@ def test_figures() -> None:
     assert drift_figures.mean_time_ended == 2 * 86400
     assert drift_figures.endings == {"fixed outside": 1}
     assert drift_figures.offenders == (("dev/a", "a_b.c", 2),)
-    assert [format_duration(one) for one in (59, 3600, 7200, 2 * 86400)] == [
+    assert [format_duration(seconds) for seconds in (59, 3600, 7200, 2 * 86400)] == [
         *("1 minute", "60 minutes", "2 hours", "2 days"),
     ]
 

@@ -119,7 +119,7 @@ class AnsweringPerson:
     def to_apply(self, report: RunReport, *, protected: Sequence[str]) -> None:
         raise AssertionError("the executor never asks the first question")
 
-    def to_repair(self, stack: str, found: Sequence[str], steps: Sequence[str]) -> None:
+    def to_repair(self, stack: str, differences: Sequence[str], steps: Sequence[str]) -> None:
         raise AssertionError("nothing is repaired here")
 
     def again(self, report: StackReport, why: str, *, protected: Sequence[str]) -> None:
@@ -382,10 +382,10 @@ class Refuses:
     """A gate with an error; keeps the plans that it was asked about."""
 
     error: InfraError
-    asked: list[StackPlan] = field(default_factory=list)
+    stack_plans: list[StackPlan] = field(default_factory=list)
 
     def check(self, stack: Stack, planned: StackPlan, before: LedgerEntry | None) -> None:
-        self.asked.append(planned)
+        self.stack_plans.append(planned)
         raise self.error
 
 
@@ -404,7 +404,7 @@ def test_the_gate_is_asked_about_the_very_plan_that_would_be_applied(
     _upstream_moves(rig)
     rig.gate = gate = Refuses(error)
     assert rig.run().result == result
-    assert [planned.plan for planned in gate.asked] == [plan(change("other"))]
+    assert [planned.plan for planned in gate.stack_plans] == [plan(change("other"))]
     assert rig.applied == []
 
 

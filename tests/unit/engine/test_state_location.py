@@ -25,8 +25,8 @@ AT = "dev/state/net/default.tfstate"
 
 
 def config(bucket: str = "old", prefix: str = "", more: str = "") -> str:
-    given = f', prefix: "{prefix}"' if prefix else ""
-    return f"version: 1\nbackend:\n  gcs: {{bucket: {bucket}{given}}}\n{more}"
+    prefix_setting = f', prefix: "{prefix}"' if prefix else ""
+    return f"version: 1\nbackend:\n  gcs: {{bucket: {bucket}{prefix_setting}}}\n{more}"
 
 
 def moved_from(url: str) -> str:

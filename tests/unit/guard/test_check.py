@@ -486,12 +486,12 @@ def test_what_trunk_has_already_counts_and_is_said_to_be_old(make: Make) -> None
     before = {f"{STACK}/old.tf": 'data "http" "x" {}\n', f"{STACK}/main.tf": "# before\n"}
     base = make(before)
     head = make({**before, f"{STACK}/main.tf": 'data "external" "x" {}\n'})
-    told = {
+    old_by_file = {
         finding.file: "Trunk has it already" in finding.message
         for finding in guard(head, base, changed_paths(head, base), Guard())
         if finding.code == "data-source"
     }
-    assert told == {f"{STACK}/old.tf": True, f"{STACK}/main.tf": False}
+    assert old_by_file == {f"{STACK}/old.tf": True, f"{STACK}/main.tf": False}
 
 
 def test_followers_are_looked_at_too(make: Make) -> None:

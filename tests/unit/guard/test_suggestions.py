@@ -19,7 +19,7 @@ def test_files_of_a_folder_are_put_together() -> None:
     assert group_paths(names) == [("envs/dev/a/main.tf", 1), ("modules/**", 10)]
     assert group_paths({"a.tf": 1, "b.tf": 1, "c.tf": 1}) == [("a.tf", 1), ("b.tf", 1), ("c.tf", 1)]
     assert group_paths({"m/a.tf": 1, "m/b.tf": 1}) == [("m/a.tf", 1), ("m/b.tf", 1)]
-    deep = {f"a/b{one}/c{two}/x.tf": 1 for one in range(3) for two in range(3)}
+    deep = {f"a/b{outer}/c{inner}/x.tf": 1 for outer in range(3) for inner in range(3)}
     assert group_paths(deep) == [("a/**", 9)]
 
 

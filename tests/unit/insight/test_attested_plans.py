@@ -22,9 +22,11 @@ HEAD, NEWER = "a" * 40, "b" * 40
 
 
 def digest(after: str) -> Digest:
-    shown = AttributeDigest("size", "0" * 64, "1" * 64, shown_before=1, shown_after=after)
+    visible = AttributeDigest("size", "0" * 64, "1" * 64, shown_before=1, shown_after=after)
     hidden = AttributeDigest("password", "0" * 64, "1" * 64, sensitive=True)
-    return Digest("dev/net", "l", "", (ResourceDigest("a.b", "a", ("update",), attributes=(shown, hidden)),))
+    return Digest(
+        "dev/net", "l", "", (ResourceDigest("a.b", "a", ("update",), attributes=(visible, hidden)),)
+    )
 
 
 @pytest.fixture

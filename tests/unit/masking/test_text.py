@@ -397,9 +397,9 @@ ARGV = [
 ]
 
 
-@pytest.mark.parametrize(("argv", "shown"), ARGV)
-def test_command_lines(argv: list[str], shown: list[str]) -> None:
-    assert list(MASKER.mask_argv(argv)) == shown
+@pytest.mark.parametrize(("argv", "masked"), ARGV)
+def test_command_lines(argv: list[str], masked: list[str]) -> None:
+    assert list(MASKER.mask_argv(argv)) == masked
 
 
 def test_secrets_are_not_in_a_repr() -> None:

@@ -28,7 +28,7 @@ def channel(**settings: Any) -> NotifyChannel:
 
 
 @pytest.mark.parametrize(
-    ("settings", "wanted"),
+    ("settings", "expected"),
     [
         ({}, (FAILED, DRIFT, DONE)),
         ({"events": ("drift_found", "drift_high")}, (DRIFT,)),
@@ -41,8 +41,8 @@ def channel(**settings: Any) -> NotifyChannel:
         ({"owners": ("@nobody",)}, ()),
     ],
 )
-def test_a_channel_gets_what_it_asks_for(settings: Any, wanted: tuple[Notification, ...]) -> None:
-    assert select_notifications(channel(**settings), ALL) == wanted
+def test_a_channel_gets_what_it_asks_for(settings: Any, expected: tuple[Notification, ...]) -> None:
+    assert select_notifications(channel(**settings), ALL) == expected
     assert select_notifications(channel(**settings), [TEST]) == (TEST,)
 
 

@@ -41,7 +41,7 @@ def test_a_secret_key_is_hidden_and_each_is_another_one() -> None:
         'x_y.each["(sensitive value)#2"]',
         'x_y.each["plain"]',
     ]
-    assert [read.real_address(one) for one in address] == [
+    assert [read.real_address(masked) for masked in address] == [
         f'x_y.each["{key}"]' for key in (*KEYS[:2], "plain")
     ]
 

@@ -51,8 +51,8 @@ def change(address: str, before: Any, after: Any, actions: str = "update", **mor
 
 
 def digest_of(raw: bytes, key: bytes = KEY, **more: Any) -> Digest:
-    given: dict[str, Any] = {"stack": "dev/app", "lineage": "L", "lock_file": ""}
-    return make_digest(json.loads(raw), read_plan(raw, Masker()), key=key, **{**given, **more})
+    defaults: dict[str, Any] = {"stack": "dev/app", "lineage": "L", "lock_file": ""}
+    return make_digest(json.loads(raw), read_plan(raw, Masker()), key=key, **{**defaults, **more})
 
 
 def only(digest: Digest) -> ResourceDigest:

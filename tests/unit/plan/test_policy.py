@@ -47,8 +47,8 @@ def judged(
     return evaluate(plan, plan_document, rules, PolicyContext(environment, protected, allowed))
 
 
-def messages(found: Sequence[Violation]) -> list[tuple[str, str]]:
-    return [(violation.severity, violation.rule) for violation in found]
+def messages(violations: Sequence[Violation]) -> list[tuple[str, str]]:
+    return [(violation.severity, violation.rule) for violation in violations]
 
 
 GONE = change("google_sql_database_instance.main", "delete")
@@ -72,8 +72,8 @@ MADE = change("google_storage_bucket.b", "create")
 def test_what_it_takes_to_delete(
     policy: str, protected: bool, allowed: bool, expected: list[tuple[str, str]]
 ) -> None:
-    for gone in (GONE, REPLACED, change("a.b", "create", "delete")):
-        assert messages(judged(policy, MADE, gone, protected=protected, allowed=allowed)) == expected
+    for deletion in (GONE, REPLACED, change("a.b", "create", "delete")):
+        assert messages(judged(policy, MADE, deletion, protected=protected, allowed=allowed)) == expected
 
 
 def test_nothing_deleted_is_nothing_to_say() -> None:
@@ -144,9 +144,9 @@ BOTH = {"team": "a", "cost": "1"}
 )
 def test_required_labels(after: dict[str, Any], unknown: dict[str, Any], expected: list[Any]) -> None:
     for actions in (("create",), ("update",), ("delete", "create")):
-        one = change("google_storage_bucket.b", *actions, after=after, unknown=unknown)
+        bucket_change = change("google_storage_bucket.b", *actions, after=after, unknown=unknown)
         assert [
-            each for each in messages(judged(LABELS, one, allowed=True)) if each[1] == "labels"
+            each for each in messages(judged(LABELS, bucket_change, allowed=True)) if each[1] == "labels"
         ] == expected
 
 

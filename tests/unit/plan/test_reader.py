@@ -286,8 +286,8 @@ EMPTY_VALUES = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after", "found"), EMPTY_VALUES)
-def test_values_that_change_their_kind(before: Any, after: Any, found: list[AttributeChange]) -> None:
+@pytest.mark.parametrize(("before", "after", "expected"), EMPTY_VALUES)
+def test_values_that_change_their_kind(before: Any, after: Any, expected: list[AttributeChange]) -> None:
     change = {"actions": ["update"], "before": before, "after": after}
     plan = read_plan(document(resource_changes=[{"address": "a.b", "change": change}]), Masker())
-    assert list(plan.changes[0].attributes) == found
+    assert list(plan.changes[0].attributes) == expected

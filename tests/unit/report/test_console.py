@@ -137,7 +137,7 @@ def test_colour_only_where_asked() -> None:
 
 
 def test_what_the_policy_says_stands_with_the_plan() -> None:
-    found = (
+    findings = (
         Finding(
             "error", "protect", "This would delete a.b, which is protected: Data.", "Keep it.", "m.tf", 3
         ),
@@ -147,8 +147,10 @@ def test_what_the_policy_says_stands_with_the_plan() -> None:
         "plan",
         INFO,
         (
-            stack("prod/a", "changed", seconds=1.0, counts={"delete": 1}, diff="- a.b", findings=found),
-            stack("prod/b", "changed", seconds=1.0, counts={"create": 1}, diff="+ a.b", findings=found[1:]),
+            stack("prod/a", "changed", seconds=1.0, counts={"delete": 1}, diff="- a.b", findings=findings),
+            stack(
+                "prod/b", "changed", seconds=1.0, counts={"create": 1}, diff="+ a.b", findings=findings[1:]
+            ),
         ),
     )
     golden("console_policy.txt", text_of(report))

@@ -74,9 +74,9 @@ def test_sarif_has_what_code_scanning_wants() -> None:
     for result in run["results"]:
         assert result["message"]["text"]
         (location,) = result["locations"]
-        place = location["physicalLocation"]
-        assert not place["artifactLocation"]["uri"].startswith(("/", ".."))
-        assert place["region"]["startLine"] >= 1
+        physical_location = location["physicalLocation"]
+        assert not physical_location["artifactLocation"]["uri"].startswith(("/", ".."))
+        assert physical_location["region"]["startLine"] >= 1
     by_id = {rule["id"]: rule for rule in driver["rules"]}
     assert by_id["public-principal"]["help"]["text"] == "Name them."
     assert by_id["public-principal"]["shortDescription"]["text"] == "Public principal"

@@ -24,8 +24,8 @@ def test_it_always_fits(rows: list[str], lengths: list[int], room: int) -> None:
     assert list(fitted.rows) == rows[: len(fitted.rows)]
     assert fitted.cut.rows == len(rows) - len(fitted.rows)
     assert fitted.cut.blocks == len(blocks) - len(fitted.blocks)
-    for kept, whole in zip(fitted.blocks, blocks, strict=False):
-        assert kept in (whole.whole, whole.short)
+    for fitted_text, whole in zip(fitted.blocks, blocks, strict=False):
+        assert fitted_text in (whole.whole, whole.short)
 
 
 def test_all_stays_where_there_is_room() -> None:

@@ -42,8 +42,8 @@ def test_packing_keeps_the_colours(
 ) -> None:
     body = b"".join(bytes([kind, *content]) for kind, content in rows)
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 2, 0, 0, 0))
-    made = packed(SIGNATURE + header + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b""))
-    palette = made.split(b"PLTE")[1].split(b"IDAT")[0][:-8]
-    pixels = zlib.decompress(made.split(b"IDAT")[1].split(b"IEND")[0][:-8])
-    shown = [[tuple(palette[3 * i : 3 * i + 3]) for i in pixels[at + 1 : at + 3]] for at in (0, 3)]
-    assert shown == expected
+    image = packed(SIGNATURE + header + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b""))
+    palette = image.split(b"PLTE")[1].split(b"IDAT")[0][:-8]
+    pixels = zlib.decompress(image.split(b"IDAT")[1].split(b"IEND")[0][:-8])
+    colours = [[tuple(palette[3 * i : 3 * i + 3]) for i in pixels[at + 1 : at + 3]] for at in (0, 3)]
+    assert colours == expected

@@ -75,13 +75,13 @@ def run_report(command: str, count: int) -> Iterable[RenderableType]:
 
 
 def drift(count: int) -> Iterable[RenderableType]:
-    found = tuple(
+    stacks = tuple(
         StackDrift(id_, environment, "clean", commit="c" * 40)
         if index % 5
         else StackDrift(id_, environment, "unchecked", "its state is locked", "Wait.", commit="c" * 40)
         for index, (environment, id_) in enumerate(names(count))
     )
-    return drift_view(DriftReport(RUN, found))
+    return drift_view(DriftReport(RUN, stacks))
 
 
 def status(count: int) -> Iterable[RenderableType]:

@@ -56,10 +56,10 @@ def test_a_plan_that_shows_a_sentence_like_ours_is_left_alone() -> None:
     forged = "\n#### On merge\n\n1. **prod**: 1 stack is applied; the merge is the approval.\n"
     body = render_comment(PLANNED)
     head, _, rest = body.partition("| ")
-    shown = f"{head}```{forged}```\n| {rest}"
-    changed = replace_rules(shown, [replace(PROD, approved_by="review")], PLANNED.author, PLANNED.head)
+    forged_body = f"{head}```{forged}```\n| {rest}"
+    changed = replace_rules(forged_body, [replace(PROD, approved_by="review")], PLANNED.author, PLANNED.head)
     assert forged in changed
-    assert changed != shown
+    assert changed != forged_body
 
 
 def test_a_changed_policy_is_noted_once() -> None:

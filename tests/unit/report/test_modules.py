@@ -160,7 +160,7 @@ def test_a_kept_result_is_the_one_that_was_kept() -> None:
     ],
 )
 def test_only_what_passed_is_good(results: tuple[str, ...], code: int) -> None:
-    modules = tuple(CheckedModule(f"m{n}", one) for n, one in enumerate(results))  # type: ignore[arg-type]
+    modules = tuple(CheckedModule(f"m{n}", result) for n, result in enumerate(results))  # type: ignore[arg-type]
 
     assert ModulesReport(REPORT.run, modules, required=True).exit_code == code
 

@@ -18,8 +18,10 @@ def test_only_names_that_differ_are_given_in_order() -> None:
 
 def test_secrets_that_differ_are_told_without_their_values() -> None:
     compared = {"dev": {"token": "s1", "same": "s"}, "prod": {"token": "s2", "same": "s"}}
-    shown = {environment: dict.fromkeys(values, "(hidden)") for environment, values in compared.items()}
-    (difference,) = find_differences("variable", compared, shown)
+    hidden_values = {
+        environment: dict.fromkeys(values, "(hidden)") for environment, values in compared.items()
+    }
+    (difference,) = find_differences("variable", compared, hidden_values)
     assert difference == Difference(
         "variable", "token", {"dev": "(hidden)", "prod": "(hidden)"}, is_hidden=True
     )

@@ -24,7 +24,7 @@ FILES = {
 
 
 @pytest.fixture
-def place(make_repo: MakeRepo) -> dict[str, tuple[str, int] | None]:
+def locations(make_repo: MakeRepo) -> dict[str, tuple[str, int] | None]:
     project = load(make_repo(FILES).root)
     addresses = (
         "terraform_data.x",
@@ -37,8 +37,8 @@ def place(make_repo: MakeRepo) -> dict[str, tuple[str, int] | None]:
     return {address: find_declaration(project, project.stacks["dev/a"], address) for address in addresses}
 
 
-def test_places(place: dict[str, tuple[str, int] | None]) -> None:
-    assert list(place.values()) == [
+def test_places(locations: dict[str, tuple[str, int] | None]) -> None:
+    assert list(locations.values()) == [
         ("infra/envs/dev/a/main.tf", 2),
         ("infra/envs/dev/a/more.tf", 3),
         ("infra/modules/m/inner/main.tf", 3),

@@ -89,6 +89,6 @@ def test_what_belongs_to_one_stack_is_no_setting_of_a_pattern(key: str) -> None:
 
 def test_modules_may_be_a_folder_beside_the_environments() -> None:
     files = {"terraform/dev/a/main.tf": ROOT, "terraform/modules/net/main.tf": ROOT}
-    found = stacks_of(files, "roots: {envs: terraform, modules: terraform/modules}\n")
-    assert list(found.stacks) == ["dev/a"]
-    assert list(found.modules) == ["terraform/modules/net"]
+    project = stacks_of(files, "roots: {envs: terraform, modules: terraform/modules}\n")
+    assert list(project.stacks) == ["dev/a"]
+    assert list(project.modules) == ["terraform/modules/net"]

@@ -52,8 +52,8 @@ def paths(text: str) -> list[PathUse]:
     ],
 )
 def test_strings(expression: str, expected: Text) -> None:
-    found = facts(f"locals {{\n  x = {expression}\n}}\n").locals.get("x", UNKNOWN)
-    assert found == expected
+    value = facts(f"locals {{\n  x = {expression}\n}}\n").locals.get("x", UNKNOWN)
+    assert value == expected
 
 
 @pytest.mark.parametrize(

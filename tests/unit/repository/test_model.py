@@ -25,9 +25,9 @@ def test_an_id_is_one_file_name(stack: str) -> None:
 
 
 def test_long_ids_stay_apart() -> None:
-    one, other = encode_id("dev/" + "ä" * 300), encode_id("dev/" + "ä" * 301)
-    assert one != other
-    assert max(len(one), len(other)) <= 200
+    first, other = encode_id("dev/" + "ä" * 300), encode_id("dev/" + "ä" * 301)
+    assert first != other
+    assert max(len(first), len(other)) <= 200
 
 
 @pytest.mark.parametrize(

@@ -221,9 +221,11 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("address", "path", "wanted"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
-def test_reaches(reaches: Reaches, address: str, path: str, wanted: frozenset[str]) -> None:
-    assert reaches(address, path) == wanted
+@pytest.mark.parametrize(
+    ("address", "path", "expected"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES]
+)
+def test_reaches(reaches: Reaches, address: str, path: str, expected: frozenset[str]) -> None:
+    assert reaches(address, path) == expected
 
 
 def test_a_stack_that_is_gone_reaches_nothing(project: Project) -> None:

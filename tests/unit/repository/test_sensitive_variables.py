@@ -112,10 +112,10 @@ def test_findings_quote_no_secret(make_repo: MakeRepo) -> None:
         Finding("error", "module-source", f"{source} here", f"[{source}]", listed=("modules", source)),
         Finding("error", "bucket", "in S-file", "[S-file]", stack="dev/x", listed=("buckets", "S-file")),
     ]
-    shown = [(each.message, each.advice, each.listed) for each in mask_findings(project, findings)]
+    masked = [(each.message, each.advice, each.listed) for each in mask_findings(project, findings)]
     hidden = "git::https://bob:(sensitive value)@example.com/x"
     entry = source.replace("hunter2", "*")
-    assert shown == [
+    assert masked == [
         ("reads /(sensitive value)/(sensitive value)", "Not (sensitive value).", None),
         ("reads /(sensitive value)", "", None),
         (f"{hidden} here", f"[{entry}]", ("modules", entry)),

@@ -1163,13 +1163,13 @@ def test_a_queue_asks_the_owners_of_the_files_that_change(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("said", "strictest"),
+    ("verdicts", "strictest"),
     [(("apply", "refuse"), "refuse"), (("gate", "apply"), "gate"), (("gate", "refuse"), "refuse")],
 )
 def test_of_several_rules_for_what_nobody_approved_the_strictest_holds(
-    said: tuple[Unapproved, ...], strictest: Unapproved
+    verdicts: tuple[Unapproved, ...], strictest: Unapproved
 ) -> None:
-    for order in (said, said[::-1]):
+    for order in (verdicts, verdicts[::-1]):
         rules = [
             TrunkRules(None, Environment(unapproved=unapproved), "", needed=True) for unapproved in order
         ]

@@ -102,7 +102,7 @@ def test_of_two_attempts_the_newer_one_counts(bucket: BucketOfPlans) -> None:
 
 
 def test_what_is_shown_is_attested_by_environment(bucket: BucketOfPlans) -> None:
-    stacks = [bucket.plan(one) for one in ("dev/net", "dev/app", "prod/net")]
+    stacks = [bucket.plan(stack_id) for stack_id in ("dev/net", "dev/app", "prod/net")]
     assert create_attestations(bucket.places, review(*stacks), bucket.read(), {}) == AttestationOutcome()
     assert bucket.attested("dev") == {stack.id: stack.sha256 for stack in stacks[:2]}
     assert bucket.attested("prod") == {"prod/net": stacks[2].sha256}

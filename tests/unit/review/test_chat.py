@@ -311,8 +311,8 @@ def test_the_permission_in_the_repository_counts(github: ServedGitHub, say: Say,
     roles = ("admin", "maintain", "write", "triage", "read", "none")
     for role in roles:
         github.user(f"mx-{role}", role)
-    found = [say(pull, "/infra plan", f"mx-{role}").reaction for role in roles]
-    assert found == ["rocket"] * 3 + ["-1"] * 3
+    reactions = [say(pull, "/infra plan", f"mx-{role}").reaction for role in roles]
+    assert reactions == ["rocket"] * 3 + ["-1"] * 3
     assert len(github.dispatches) == 3
 
 

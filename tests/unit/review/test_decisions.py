@@ -35,9 +35,9 @@ class DecidingHost(ForgeWithReviews):
     teams = OneTeam()
 
 
-def plan(*gone: str) -> Digest:
+def plan(*deleted: str) -> Digest:
     """A plan that deletes some addresses."""
-    resources = tuple(ResourceDigest(address, "x", ("delete",)) for address in gone)
+    resources = tuple(ResourceDigest(address, "x", ("delete",)) for address in deleted)
     return Digest("prod/app", "lineage", "", resources)
 
 
@@ -61,7 +61,7 @@ class AttestedPlans:
     def answer(
         self, *reviews: Review, rule: ReviewRule = REVIEW, merged: bool = True
     ) -> Approval | RefusedApproval:
-        host = DecidingHost(given=list(reviews))
+        host = DecidingHost(reviews_of_pull=list(reviews))
         pull = MERGED if merged else replace(MERGED, merged=False, merged_at="")
         return decisions(host).approval_of(pull, "prod", rule, [self.objects])
 
@@ -168,7 +168,7 @@ def test_a_path_without_owners_is_approved_by_nobody(
 
 def test_where_the_authors_are_unknown_nothing_is_approved(bucket: AttestedPlans) -> None:
     bucket.post("1-1", 10, plan("a"))
-    host = DecidingHost(given=[approves("bert", 15)], moves=[])
+    host = DecidingHost(reviews_of_pull=[approves("bert", 15)], moves=[])
     assert isinstance(decisions(host).approval_of(MERGED, "prod", REVIEW, [bucket.objects]), RefusedApproval)
     assert not decisions(host).may_decide("bert", MERGED)
 

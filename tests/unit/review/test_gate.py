@@ -43,11 +43,11 @@ class ForgeWithEnvironments:
     words: ClassVar[ForgeWords] = GITHUB_WORDS
     environments: dict[str, ForgeEnvironment | ForgeError]
     reviews: Sequence[RunReview] = ()
-    asked: int = 0
+    questions: int = 0
     repository: str = "acme/infra"
 
     def environment(self, name: str) -> ForgeEnvironment:
-        self.asked += 1
+        self.questions += 1
         environment_on_forge = self.environments.get(name) or ForgeError("Not there.", status=404, advice="")
         if isinstance(environment_on_forge, ForgeError):
             raise environment_on_forge
@@ -99,7 +99,7 @@ def test_a_gate_without_reviewers_holds_nothing_back(
 def test_a_gate_is_asked_once_and_without_an_answer_nothing_is_decided() -> None:
     fake = ForgeWithEnvironments({"prod-approval": ForgeEnvironment("prod-approval", reviewers=2)})
     gate = Gate(cast(Forge, fake), "prod")
-    assert (gate.problem, gate.problem, fake.asked) == ("", "", 1)
+    assert (gate.problem, gate.problem, fake.questions) == ("", "", 1)
     with pytest.raises(ForgeError):
         _ = Gate(host(ForgeError("Trouble.", status=502, advice="")), "prod").problem
     assert "nobody can be asked" in Gate(None, "prod").problem

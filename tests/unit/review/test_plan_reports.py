@@ -83,16 +83,16 @@ def _plain() -> dict[str, Any]:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda one: one.update(version=2),
-        lambda one: one.pop("review"),
-        lambda one: one["review"].update(head=7),
-        lambda one: one["review"].update(pull_request="1"),
-        lambda one: one["review"]["stacks"][0].update(change="invented"),
-        lambda one: one["review"]["stacks"][0]["report"].update(result="fine"),
-        lambda one: one["review"]["stacks"][0]["report"].update(counts=[]),
-        lambda one: one["review"].update(stacks={}),
-        lambda one: one["review"]["stacks"].append(None),
-        lambda one: one.update(expected="dev/net"),
+        lambda document: document.update(version=2),
+        lambda document: document.pop("review"),
+        lambda document: document["review"].update(head=7),
+        lambda document: document["review"].update(pull_request="1"),
+        lambda document: document["review"]["stacks"][0].update(change="invented"),
+        lambda document: document["review"]["stacks"][0]["report"].update(result="fine"),
+        lambda document: document["review"]["stacks"][0]["report"].update(counts=[]),
+        lambda document: document["review"].update(stacks={}),
+        lambda document: document["review"]["stacks"].append(None),
+        lambda document: document.update(expected="dev/net"),
     ],
 )
 def test_what_is_no_report_is_refused(tmp_path: Path, change: Any) -> None:

@@ -50,7 +50,7 @@ class ForgeWithReviews:
     commits: list[PullRequestCommit] = field(
         default_factory=lambda: [PullRequestCommit("h2", ("t1",), "ada")]
     )
-    given: list[Review] = field(default_factory=list)
+    reviews_of_pull: list[Review] = field(default_factory=list)
     labels: list[LabelEvent] = field(default_factory=list)
 
     def permission(self, login: str) -> str:
@@ -63,7 +63,7 @@ class ForgeWithReviews:
         return self.commits
 
     def reviews(self, number: int) -> list[Review]:
-        return self.given
+        return self.reviews_of_pull
 
     def label_events(self, number: int) -> list[LabelEvent]:
         return self.labels
@@ -194,9 +194,9 @@ def test_only_the_last_review_of_the_head_counts() -> None:
         Review("carla", "APPROVED", "h2", at(23)),
         Review("carla", "COMMENTED", "h2", at(24)),
     ]
-    assert [approval.author for approval in reviewers(ForgeWithReviews(given=reviews)).approvals(PULL)] == [
-        "carla"
-    ]
+    assert [
+        approval.author for approval in reviewers(ForgeWithReviews(reviews_of_pull=reviews)).approvals(PULL)
+    ] == ["carla"]
 
 
 def test_a_label_counts_by_who_set_it_last() -> None:

@@ -46,12 +46,12 @@ def push(trunk: ApprovingInMemory, value: str, settings: str = "") -> None:
 
 
 def judge(
-    trunk: ApprovingInMemory, now: Digest, approved: Digest | None = None, *, given: bool = False
+    trunk: ApprovingInMemory, now: Digest, approved: Digest | None = None, *, has_manifest: bool = False
 ) -> Verdict:
     trunk.update()
     approvals = TrunkApprovals(trunk.session)
     stack = trunk.session.context.project.stacks["prod/app"]
-    manifest = given or approved is not None
+    manifest = has_manifest or approved is not None
     return approvals.compare(stack, now, trunk.entry(), approved, has_manifest=manifest)
 
 
@@ -82,7 +82,7 @@ def test_a_manifest_approves_exactly_its_plan(make_trunk: MakeTrunk) -> None:
 def test_a_stack_that_the_manifest_does_not_name_is_refused(make_trunk: MakeTrunk) -> None:
     trunk = make_trunk(config("manifest"))
     push(trunk, "two")
-    verdict = judge(trunk, to("two"), given=True)
+    verdict = judge(trunk, to("two"), has_manifest=True)
     assert verdict.kind == "mismatch"
     assert "has no plan of prod/app" in verdict.reason
 

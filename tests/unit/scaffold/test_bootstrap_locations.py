@@ -42,8 +42,8 @@ def literal(bucket: str, prefix: str) -> str:
 def urls(locations: Locations) -> Urls:
     """The folders by environment: of the memory, and of the states."""
     return {
-        name: ([each.url for each in found.memory], [each.url for each in found.states])
-        for name, found in locations.environments.items()
+        name: ([each.url for each in environment.memory], [each.url for each in environment.states])
+        for name, environment in locations.environments.items()
     }
 
 
@@ -132,8 +132,8 @@ def test_the_folders_of_states_and_memory(
 def test_a_prefix_that_the_values_give_is_usual(make_repo: MakeRepo) -> None:
     config = f"backend: {{gcs: {{bucket: {OWN}, prefix: 'shop/{{environment}}/state/{{stack}}'}}}}\n"
     files = {"infra.yaml": config, "infra/envs/dev/net/main.tf": EMPTY, **CODE}
-    told = {**files, f"{ROOT}/terraform.tfvars": 'memory_prefix = "shop"\n'}
-    locations = find_locations(load(make_repo(told).root), ROOT, OWN)
+    with_values = {**files, f"{ROOT}/terraform.tfvars": 'memory_prefix = "shop"\n'}
+    locations = find_locations(load(make_repo(with_values).root), ROOT, OWN)
     assert (locations.environments, locations.prefix) == ({}, "shop")
     assert locations.of("dev", OWN).memory == (BucketFolder(OWN, "shop/dev"),)
 

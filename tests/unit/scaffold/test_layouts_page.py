@@ -25,8 +25,8 @@ FIGURES = re.findall(
 def settings_of(layout: ExampleLayout) -> str:
     """The infra.yaml that `infra init` writes with the layout's answers."""
     source = source_of(memory_tree(layout.files, layout.links), Config())
-    (found,) = survey(source, Answers(layout.environments)).layouts
-    return render_settings(InitRequest(None, None, found))
+    (surveyed,) = survey(source, Answers(layout.environments)).layouts
+    return render_settings(InitRequest(None, None, surveyed))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.heading)

@@ -85,8 +85,8 @@ def test_what_was_found_is_described() -> None:
     }
     layout = layout_of(files)
     facts = facts_of(files, "git@github.com:acme/live.git")
-    found = dict(describe_layout(layout, ("environments/dev/vpc", "environments/prod/vpc"), facts))
-    assert found == {
+    described = dict(describe_layout(layout, ("environments/dev/vpc", "environments/prod/vpc"), facts))
+    assert described == {
         "Root modules": "2: environments/dev/vpc, environments/prod/vpc",
         "Environments": "dev → prod",
         "Stacks": "2: dev/vpc, prod/vpc",

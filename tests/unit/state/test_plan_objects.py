@@ -79,10 +79,10 @@ IDS = st.dictionaries(
 
 @given(IDS, IDS)
 def test_two_hashes_are_equal_exactly_when_their_objects_are(
-    one: dict[str, str], other: dict[str, str]
+    first: dict[str, str], second: dict[str, str]
 ) -> None:
-    whole = [{stack: digit * 64 for stack, digit in found.items()} for found in (one, other)]
-    assert (hash_of_objects(whole[0]) == hash_of_objects(whole[1])) == (one == other)
+    whole = [{stack: digit * 64 for stack, digit in digits.items()} for digits in (first, second)]
+    assert (hash_of_objects(whole[0]) == hash_of_objects(whole[1])) == (first == second)
 
 
 def test_the_key_is_made_once_whoever_asks_first(folder: Folder) -> None:

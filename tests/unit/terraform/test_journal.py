@@ -50,7 +50,8 @@ def test_what_is_said_again_and_again_is_told_once() -> None:
     halted = {"severity": "error", "summary": "execution halted", "detail": ""}
     other = {**halted, "detail": "for another reason"}
     lines = [
-        json.dumps({"type": "diagnostic", "diagnostic": one}).encode() for one in (halted, halted, other)
+        json.dumps({"type": "diagnostic", "diagnostic": message}).encode()
+        for message in (halted, halted, other)
     ]
 
     assert [diagnostic.detail for diagnostic in read_journal(lines).diagnostics] == ["", "for another reason"]

@@ -92,7 +92,7 @@ def test_a_package_of_a_mirror_that_is_gone_is_not_offered(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("one", "two", "same"),
+    ("first", "second", "same"),
     [
         ('  source  = "a/x"\n', '  source = "a/x"\n# more\n', True),
         ('  source = "a/x"\n', '  source = "a/y"\n', False),
@@ -100,9 +100,9 @@ def test_a_package_of_a_mirror_that_is_gone_is_not_offered(tmp_path: Path) -> No
         ('resource "google_x" "a" {}\n', 'data "aws_y" "b" {}\n', False),
     ],
 )
-def test_sets_of_providers_are_told_apart(tmp_path: Path, one: str, two: str, same: bool) -> None:
+def test_sets_of_providers_are_told_apart(tmp_path: Path, first: str, second: str, same: bool) -> None:
     signatures = []
-    for name, text in (("a", one), ("b", two)):
+    for name, text in (("a", first), ("b", second)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "main.tf").write_text(text)
         signatures.append(provider_signature(tmp_path / name))

@@ -103,17 +103,17 @@ def test_what_is_right_is_not_touched(repo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("link", "place"),
+    ("link", "folder_of_state"),
     [("terraform.tfstate", ROOT / "terraform.tfstate"), ("../net.tfstate", ROOT.parent / "net.tfstate")],
 )
 def test_a_local_state_is_written_where_it_belongs(
-    repo: Path, tmp_path: Path, link: str, place: Path
+    repo: Path, tmp_path: Path, link: str, folder_of_state: Path
 ) -> None:
     for _ in range(2):
         root = make_shadow(repo, ROOT, tmp_path / "s", {}, links=[link])
-    assert not (repo / place).exists()
+    assert not (repo / folder_of_state).exists()
     (root / link).write_text("state")
-    assert (repo / place).read_text() == "state"
+    assert (repo / folder_of_state).read_text() == "state"
 
 
 def test_the_repository_itself_may_be_the_root(repo: Path, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ def run(progress: str, name: str = "one", second: int = 0, **more: Any) -> bytes
 
 def problem(summary: str, severity: str = "error", **at: str) -> bytes:
     """A diagnostic."""
-    place = {"filename": "tests/a.tftest.hcl", "start": {"line": 7}}
-    message_fields = {"severity": severity, "summary": summary, "detail": "why", "range": place}
+    source_range = {"filename": "tests/a.tftest.hcl", "start": {"line": 7}}
+    message_fields = {"severity": severity, "summary": summary, "detail": "why", "range": source_range}
     named: dict[str, Any] = {f"@{name}": value for name, value in at.items()}
     return line("diagnostic", diagnostic=message_fields, **named)
 

@@ -404,7 +404,7 @@ def keep(case: str, document: dict[str, Any]) -> None:
     content = {name: document[name] for name in KEPT if name in document}
     data = json.dumps(content, separators=(",", ":"), sort_keys=True).encode()
     (HERE / f"{case}.json.gz").write_bytes(gzip.compress(data, 9, mtime=0))
-    sys.stderr.write(f"{case}: {[one['address'] for one in document.get('resource_drift', [])]}\n")
+    sys.stderr.write(f"{case}: {[resource['address'] for resource in document.get('resource_drift', [])]}\n")
 
 
 def keep_computed(stack: RecordedRoot) -> None:

@@ -76,11 +76,13 @@ def change(world: World, what: str, name: str, *rest: Any) -> None:
 def computed(stack: SimulatedRoot, plan: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
     """What only the provider sets, of the types that drifted."""
     schemas = json.loads(stack.run("providers", "schema", "-json").out)["provider_schemas"]
-    found: dict[str, dict[str, list[str]]] = {}
-    for one in plan.get("resource_drift", []):
-        block = schemas[one["provider_name"]]["resource_schemas"][one["type"]]["block"]
-        found.setdefault(one["provider_name"], {})[one["type"]] = sorted(computed_only(block))
-    return found
+    computed_names: dict[str, dict[str, list[str]]] = {}
+    for resource in plan.get("resource_drift", []):
+        block = schemas[resource["provider_name"]]["resource_schemas"][resource["type"]]["block"]
+        computed_names.setdefault(resource["provider_name"], {})[resource["type"]] = sorted(
+            computed_only(block)
+        )
+    return computed_names
 
 
 def write(path: Path, document: Any) -> None:

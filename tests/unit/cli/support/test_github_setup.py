@@ -83,13 +83,13 @@ class RepositoryToSetUp:
 
     def reset(self, settings: dict[str, Any]) -> None:
         """Gives the repository these settings."""
-        with self.server.place as github_repository:
+        with self.server.locked_repository as github_repository:
             for name, value in copy.deepcopy(settings).items():
                 setattr(github_repository.repository, name, value)
 
     def settings(self) -> dict[str, Any]:
         """What can be changed, without ids and times."""
-        with self.server.place as github_repository:
+        with self.server.locked_repository as github_repository:
             repository: HostedRepository = github_repository.repository
             return {
                 "environments": {

@@ -29,7 +29,11 @@ def choose(files: Mapping[str, str], *answers: str, questions: list[str] | None 
         questions.append(question)
         return next(remaining)
 
-    return choose_layout(lambda said: survey(source, said), Answers(), ask if questions is not None else None)
+    return choose_layout(
+        lambda partial_answers: survey(source, partial_answers),
+        Answers(),
+        ask if questions is not None else None,
+    )
 
 
 def test_what_the_files_say_is_not_asked() -> None:

@@ -92,8 +92,8 @@ def test_a_name_given_before_the_plan_does_not_answer_the_question_after_it(
     """`--confirm` was written before anybody saw the plan; a name that is typed was read from under it."""
 
     def ask_for_dev(lines: str, confirmed: Sequence[str]) -> None:
-        asked = CommandConsent(terminal(lines), "apply", lambda report: None, confirmed=confirmed)
-        asked.again(stack(), "another plan", protected=["dev"])
+        consent = CommandConsent(terminal(lines), "apply", lambda report: None, confirmed=confirmed)
+        consent.again(stack(), "another plan", protected=["dev"])
 
     ask_for_dev("dev\n", ())
     ask_for_dev("y\n", ("dev",))

@@ -56,11 +56,11 @@ def test_all_lock_files_agree_on_versions() -> None:
     ],
 )
 def test_a_lock_file_has_all_that_the_project_asks_for(name: str, extras: list[str]) -> None:
-    wanted = [
+    requirements = [
         *PROJECT["dependencies"],
-        *(one for extra in extras for one in PROJECT["optional-dependencies"][extra]),
+        *(requirement for extra in extras for requirement in PROJECT["optional-dependencies"][extra]),
     ]
-    assert names(wanted) - {"infra-orchestrator"} <= set(versions(FILES[name]))
+    assert names(requirements) - {"infra-orchestrator"} <= set(versions(FILES[name]))
 
 
 def test_what_builds_infra_is_pinned_too() -> None:

@@ -87,7 +87,7 @@ def test_a_deleted_stack_alone_makes_the_checks_due(make_repo: MakeRepo) -> None
     session = opened(make_repo)
     pending, request, deleted = find_pending_work(session.memory, "dev")
     assert (pending, request.stacks) == ({"dev/b": "its code is gone"}, ())
-    assert [one.stack.id for one in deleted] == ["dev/b"]
+    assert [stack.stack.id for stack in deleted] == ["dev/b"]
     # The checks passed at this commit, and then the stack's destruction failed, say.
     promotions = session.memory.ledgers.promotions("dev")
     assert promotions
@@ -217,9 +217,9 @@ def verdict_of(
     session: Session, planned: StackPlan, answer: Verdict, gate: bool = False, **more: Any
 ) -> tuple[str, str, str]:
     """The verdict's kind and reason, and how to approve it; `gate` says whether the gate has reviewers."""
-    asked = Gate(None, "dev")
-    vars(asked)["problem"] = "" if gate else "it has no reviewers"
-    judge = TrunkGate(session, cast(PendingRules, FixedApprovals(answer)), asked, **more)
+    gate_settings = Gate(None, "dev")
+    vars(gate_settings)["problem"] = "" if gate else "it has no reviewers"
+    judge = TrunkGate(session, cast(PendingRules, FixedApprovals(answer)), gate_settings, **more)
     stack = session.context.project.stacks["dev/a"]
     verdict = judge.decide(stack, planned, None)
     return verdict.kind, verdict.reason, judge.way_out(stack, verdict)

@@ -15,7 +15,7 @@ DOCUMENT = {"kind": "k", "items": [{"name": "a", "size": "1", "metadata": {"x": 
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "selected"),
     [
         ("kind", {"kind": "k"}),
         ("items(name,size),next", {"items": [{"name": "a", "size": "1"}], "next": "t"}),
@@ -26,8 +26,8 @@ DOCUMENT = {"kind": "k", "items": [{"name": "a", "size": "1", "metadata": {"x": 
         ("missing", {}),
     ],
 )
-def test_a_selection_shows_its_fields(text: str, shown: dict[str, Any]) -> None:
-    assert select(DOCUMENT, parse_selection(text)) == shown
+def test_a_selection_shows_its_fields(text: str, selected: dict[str, Any]) -> None:
+    assert select(DOCUMENT, parse_selection(text)) == selected
 
 
 @pytest.mark.parametrize("text", ["", "a,", "a(b", "a)b", "a/", "a()", "a b", "a(b))", "a(b)c"])

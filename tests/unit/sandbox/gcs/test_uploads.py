@@ -181,7 +181,7 @@ def test_a_range_that_does_not_fit_the_body_is_refused(call: Call, content_range
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "data", "content_range"),
+    ("range_header", "status", "data", "content_range"),
     [
         ("bytes=0-1", 206, b"01", "bytes 0-1/10"),
         ("bytes=7-", 206, b"789", "bytes 7-9/10"),
@@ -195,10 +195,10 @@ def test_a_range_that_does_not_fit_the_body_is_refused(call: Call, content_range
 )
 @pytest.mark.parametrize("path", [f"{O}/a?alt=media", f"/download{O}/a?alt=media", f"/{BUCKET}/a"])
 def test_ranges(
-    server: GcsServer, call: Call, path: str, asked: str, status: int, data: bytes, content_range: str
+    server: GcsServer, call: Call, path: str, range_header: str, status: int, data: bytes, content_range: str
 ) -> None:
     server.store.insert_object(BUCKET, "a", b"0123456789")
-    answer = call("GET", path, headers={"Range": asked})
+    answer = call("GET", path, headers={"Range": range_header})
     assert answer.status == status
     assert answer.headers.get("content-range") == content_range
     assert data is None or answer.body == data

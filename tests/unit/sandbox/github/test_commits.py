@@ -40,9 +40,9 @@ def test_a_check_is_its_app_s(github: ServedGitHub, token: str) -> None:
 
 def test_a_check_by_the_api_is_in_the_first_suite_of_its_commit(github: ServedGitHub, token: str) -> None:
     """So nothing tells which workflow's job made it: that is why checks decide about nothing."""
-    with github.place as place:
+    with github.locked_repository as repository_data:
         first, second = (
-            runs.start_run(place, name, "pull_request", "main", github.trunk, "ada").id
+            runs.start_run(repository_data, name, "pull_request", "main", github.trunk, "ada").id
             for name in ("infra-plan.yml", "mine.yml")
         )
     _, _, created = github.ask(token, "POST", "/check-runs", check(github, name="infra/prod"))
@@ -56,13 +56,13 @@ def test_the_latest_check_of_a_name_hides_the_others_unless_asked(github: Served
         github.ask(token, "POST", "/check-runs", check(github, conclusion=conclusion))
     github.ask(token, "POST", "/check-runs", check(github, name="other"))
 
-    def told(query: str) -> list[tuple[str, str]]:
+    def check_runs_of(query: str) -> list[tuple[str, str]]:
         _, _, documents = github.ask(token, "GET", f"/commits/{github.trunk}/check-runs?{query}")
         assert documents["total_count"] == len(documents["check_runs"])
         return [(check_run["name"], check_run["conclusion"]) for check_run in documents["check_runs"]]
 
-    assert told("") == [("other", "success"), ("infra", "success")]
-    assert told("filter=all&check_name=infra") == [("infra", "success"), ("infra", "failure")]
+    assert check_runs_of("") == [("other", "success"), ("infra", "success")]
+    assert check_runs_of("filter=all&check_name=infra") == [("infra", "success"), ("infra", "failure")]
 
 
 def test_annotations_come_in_fifties(github: ServedGitHub, token: str) -> None:

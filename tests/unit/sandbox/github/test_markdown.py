@@ -12,7 +12,7 @@ HOME = "/acme/infra"
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "html"),
     [
         ("a @ada b", '<a class="mention" href="/ada">@ada</a>'),
         ("@acme/owners", '<a class="mention" href="/acme/owners">@acme/owners</a>'),
@@ -32,8 +32,8 @@ HOME = "/acme/infra"
         ("![graph](http://x.org/a.png)", '<a class="image" href="http://x.org/a.png">[image: graph]</a>'),
     ],
 )
-def test_it_is_shown(text: str, shown: str) -> None:
-    assert shown in render(text, HOME)
+def test_it_is_shown(text: str, html: str) -> None:
+    assert html in render(text, HOME)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def test_head_and_test_merge_are_kept_as_references(github: ServedGitHub) -> Non
 
     assert pull
     assert (pull.head, pull.mergeable) == (head, True)
-    with github.place as github_repository:
+    with github.locked_repository as github_repository:
         assert github_repository.git.resolve(f"refs/pull/{number}/head") == head
         assert github_repository.git.resolve(f"refs/pull/{number}/merge") == pull.merge_commit
         assert github_repository.git.commit(pull.merge_commit).parents == (github.trunk, head)
@@ -76,7 +76,7 @@ def test_a_merge_commit_has_both_parents(github: ServedGitHub) -> None:
 
     issue = github.pull(number)
     assert github.trunk == merged
-    with github.place as github_repository:
+    with github.locked_repository as github_repository:
         commit = github_repository.git.commit(merged)
         assert commit.parents == (trunk, head)
         assert commit.message == f"Merge pull request #{number} from acme/feature\n\nAdd a"
@@ -93,7 +93,7 @@ def test_a_squash_is_one_commit_on_trunk(github: ServedGitHub) -> None:
 
     merged = github.merge(number, "squash")
 
-    with github.place as github_repository:
+    with github.locked_repository as github_repository:
         commit = github_repository.git.commit(merged)
         assert commit.parents == (trunk,)
         assert commit.message == f"Add both (#{number})"
@@ -112,7 +112,7 @@ def test_a_rebase_writes_each_commit_again(github: ServedGitHub, token: str) -> 
 
     merged = github.merge(number, "rebase")
 
-    with github.place as github_repository:
+    with github.locked_repository as github_repository:
         line = github_repository.git.commits(trunk, merged)
         assert [github_repository.git.commit(document).message for document in line] == ["One", "Two"]
         assert not {first, second} & set(line)
@@ -281,7 +281,7 @@ def test_pull_requests_are_found_by_state_branch_and_base(github: ServedGitHub, 
 def test_title_body_and_base_change(github: ServedGitHub, token: str) -> None:
     old = github.trunk
     github.commit("main", {"b.tf": "1\n"})
-    with github.place as github_repository:
+    with github.locked_repository as github_repository:
         github_repository.git.set_ref("refs/heads/release", old)
     head = github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
@@ -302,7 +302,7 @@ def test_title_body_and_base_change(github: ServedGitHub, token: str) -> None:
 def test_the_repository_says_how_to_merge(github: ServedGitHub, token: str) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
-    with github.place as github_repository:
+    with github.locked_repository as github_repository:
         github_repository.repository.merges = {"merge": False, "delete_branch": True}
 
     path = f"/pulls/{number}/merge"
@@ -312,7 +312,7 @@ def test_the_repository_says_how_to_merge(github: ServedGitHub, token: str) -> N
 
     assert (status, answer["merged"]) == (200, True)
     assert "feature" not in github.branches()
-    with github.place as github_repository:
+    with github.locked_repository as github_repository:
         assert github_repository.git.commit(answer["sha"]).message == "Mine"
     _, _, repository = github.ask(token, "GET", "")
     assert (repository["allow_merge_commit"], repository["delete_branch_on_merge"]) == (False, True)

@@ -27,7 +27,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGitHub]:
 
 @pytest.fixture
 def repository(served: ServedGitHub) -> Iterator[Any]:
-    with served.place as repository_service:
+    with served.locked_repository as repository_service:
         yield repository_service
 
 
@@ -131,7 +131,7 @@ def test_another_attempt_starts_all_jobs_or_those_that_failed(repository: Any) -
 
 def test_who_approved_a_run_is_told(served: ServedGitHub) -> None:
     github = served
-    with github.place as repository:
+    with github.locked_repository as repository:
         first = run(repository)
         runs.start_job(repository, first.id, "gate", environment="prod-approval")
         runs.review_run(repository, first.id, "prod-approval", "bert", comment="Fine.")
@@ -161,7 +161,7 @@ def test_a_later_job_belongs_to_the_newest_run_of_its_event_and_commit(served: S
 
 def test_the_workflow_of_a_listed_run_can_be_read(github: ServedGitHub, token: str) -> None:
     """A run of a branch may be of a workflow that trunk has not."""
-    with github.place as repository:
+    with github.locked_repository as repository:
         runs.start_run(
             repository, "new.yml", "pull_request", "feature", repository.git.heads()["main"], "ada"
         )

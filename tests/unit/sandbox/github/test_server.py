@@ -77,8 +77,8 @@ def test_the_sandbox_is_told_what_to_be_beside_the_api(github: ServedGitHub) -> 
     ]
     assert answer["result"]["repositories"][name]["environments"] == ["prod"]
     ask(github, "protect", repository=name, branch="main", rules=None)
-    with github.place as place:
-        assert place.repository.protection == {}
+    with github.locked_repository as repository_data:
+        assert repository_data.repository.protection == {}
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_rules_in_force_are_those_of_active_rulesets(github: ServedGitHub, token
         "parameters": {"required_status_checks": [{"context": "infra"}]},
     }
     rule["parameters"]["strict_required_status_checks_policy"] = True  # type: ignore[index]
-    with github.place as repository:
+    with github.locked_repository as repository:
         repository.repository.rulesets = [
             {"id": 1, "name": "trunk", "rules": [rule]},
             {"id": 2, "name": "off", "enforcement": "disabled", "rules": [{"type": "deletion"}]},
@@ -141,7 +141,7 @@ def test_a_workflow_that_is_not_there_is_not_started(
 
 def test_settings_of_actions_are_as_set(github: ServedGitHub) -> None:
     admin = github.token("olga")
-    with github.place as repository:
+    with github.locked_repository as repository:
         repository.repository.actions = {"workflow": {"can_approve_pull_request_reviews": True}}
 
     _, _, workflow = github.ask(admin, "GET", "/actions/permissions/workflow")
@@ -152,7 +152,7 @@ def test_settings_of_actions_are_as_set(github: ServedGitHub) -> None:
     assert github.ask(admin, "GET", "/actions/permissions")[2]["enabled"] is True
     private = "/actions/permissions/fork-pr-workflows-private-repos"
     assert github.ask(admin, "GET", private)[2]["run_workflows_from_fork_pull_requests"] is False
-    with github.place as repository:
+    with github.locked_repository as repository:
         repository.repository.private = False
     assert github.ask(admin, "GET", private)[0] == 404
 

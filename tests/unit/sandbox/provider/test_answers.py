@@ -21,8 +21,8 @@ LABELLED = parse_block({"attributes": {"labels": LABELS, "terraform_labels": MAD
 MARK = {"goog-terraform-provisioned": "true"}
 
 
-def planned(wanted: Any, prior: Any = None, **session: Any) -> dict[str, Any]:
-    state = {"labels": wanted, "terraform_labels": UNKNOWN, "effective_labels": UNKNOWN}
+def planned(configured: Any, prior: Any = None, **session: Any) -> dict[str, Any]:
+    state = {"labels": configured, "terraform_labels": UNKNOWN, "effective_labels": UNKNOWN}
     plan_labels(LABELLED, state, prior, ProviderInstance(**session))
     return state
 
@@ -59,7 +59,7 @@ def test_labels_read_from_a_cloud_that_has_one_kind_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "before", "now", "kept"),
+    ("name", "before", "now", "expected"),
     [
         ("x", None, "", None),
         ("x", False, None, False),
@@ -70,8 +70,8 @@ def test_labels_read_from_a_cloud_that_has_one_kind_only() -> None:
         ("x", UNKNOWN, "a", "a"),
     ],
 )
-def test_shape_of_text(name: str, before: Any, now: Any, kept: Any) -> None:
-    assert keep_shape(name, before, now, "string") == kept
+def test_shape_of_text(name: str, before: Any, now: Any, expected: Any) -> None:
+    assert keep_shape(name, before, now, "string") == expected
 
 
 def test_shape_of_collections() -> None:

@@ -45,8 +45,8 @@ def lock(folder: Path, **changes: str) -> str:
 
 def packages(folder: Path, text: str) -> list[str]:
     cache = ChecksumCache(folder.parents[6] / "checksums.json")
-    found = find_packages(text.encode(), folder.parents[4], cache)
-    return [package.program.name for package in found]
+    providers = find_packages(text.encode(), folder.parents[4], cache)
+    return [package.program.name for package in providers]
 
 
 def test_the_lock_file_is_read() -> None:

@@ -99,8 +99,11 @@ def test_a_provider_without_a_condition(make_repo: MakeRepo) -> None:
 
 def test_without_an_account_that_attests_nothing_can_be_approved(make_repo: MakeRepo) -> None:
     accounts = "environments: {dev: {accounts: {plan: dev-plan@p.iam.gserviceaccount.com}}}\n"
-    for given, expected in (("", ["error"]), ("accounts: {attest: a@p.iam.gserviceaccount.com}\n", ["ok"])):
-        repo = make_repo({"infra.yaml": accounts + given, "infra/modules/a/main.tf": module()})
+    for account_settings, expected in (
+        ("", ["error"]),
+        ("accounts: {attest: a@p.iam.gserviceaccount.com}\n", ["ok"]),
+    ):
+        repo = make_repo({"infra.yaml": accounts + account_settings, "infra/modules/a/main.tf": module()})
         checks = list(check_identity(load(repo.root)))
         assert [check.status for check in checks] == expected
         assert all("no account that attests" in check.message for check in checks if check.status == "error")
