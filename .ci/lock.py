@@ -56,8 +56,10 @@ def resolve(
 ) -> list[dict[str, Any]]:
     """The packages that uv selects; without `extras` pyproject.toml is left out."""
     with tempfile.TemporaryDirectory() as folder:
-        wanted, constraints, output = (Path(folder) / name for name in ("in.txt", "pins.txt", "pylock.toml"))
-        wanted.write_text("\n".join(requirements))
+        requirements_file, constraints, output = (
+            Path(folder) / name for name in ("in.txt", "pins.txt", "pylock.toml")
+        )
+        requirements_file.write_text("\n".join(requirements))
         constraints.write_text("\n".join(pins))
         project = [] if extras is None else [str(ROOT / "pyproject.toml"), *extras]
         subprocess.run(
@@ -65,7 +67,7 @@ def resolve(
                 *(os.environ.get("UV", "uv"), "pip", "compile", "--quiet", "--universal", "--upgrade"),
                 *("--python-version", "3.11", "--format", "pylock.toml", "--only-binary", ":all:"),
                 *(word for name in SDISTS for word in ("--no-binary", name)),
-                *("--constraints", constraints, "--output-file", output, wanted, *project),
+                *("--constraints", constraints, "--output-file", output, requirements_file, *project),
             ],
             check=True,
             cwd=folder,

@@ -41,8 +41,8 @@ class Prompt:
 
     def render(self, message: str) -> str:
         """The text that a model gets: instruction, examples, and the message without its answer."""
-        shown = [f"Message: {text}\nAnswer: {label}" for text, label in self.examples]
-        return "\n\n".join([self.instruction, *shown, f"Message: {message}\nAnswer:"])
+        shots = [f"Message: {text}\nAnswer: {label}" for text, label in self.examples]
+        return "\n\n".join([self.instruction, *shots, f"Message: {message}\nAnswer:"])
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ def _require_known(path: Path, prompt: Prompt, labels: Sequence[str]) -> None:
 
 def answer_by_similarity(text: str) -> str:
     """The local model: the label of the example in `text` that resembles the last message most."""
-    *shown, last = text.split("\n\n")[1:]
-    wanted = _trigrams(last.splitlines()[0].removeprefix("Message: "))
+    *shots, last = text.split("\n\n")[1:]
+    trigrams = _trigrams(last.splitlines()[0].removeprefix("Message: "))
     scored = []
-    for example in shown:
+    for example in shots:
         message, label = example.splitlines()
-        scored.append((_similarity(wanted, _trigrams(message.removeprefix("Message: "))), label))
+        scored.append((_similarity(trigrams, _trigrams(message.removeprefix("Message: "))), label))
     return max(scored, key=lambda pair: pair[0])[1].removeprefix("Answer: ")
 
 

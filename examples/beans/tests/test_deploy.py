@@ -42,9 +42,9 @@ def dev(cloud: Any) -> DeployedEnvironment:
 def test_every_environment_runs_the_same_digest(cloud: Any) -> None:
     expected = f"sha256:{hashlib.sha256(COMPILED.read_bytes()).hexdigest()}"
     for environment in ("dev", "staging", "prod"):
-        place = DeployedEnvironment(cloud, environment)
-        assert place.deploy() == f"{place.settings.registry}/beans/{expected}"
-        assert cloud.uploads[place.registry_path] == [COMPILED.read_bytes()]
+        deployed = DeployedEnvironment(cloud, environment)
+        assert deployed.deploy() == f"{deployed.settings.registry}/beans/{expected}"
+        assert cloud.uploads[deployed.registry_path] == [COMPILED.read_bytes()]
     templates = [
         schedule["createPipelineJobRequest"]["pipelineJob"]["templateUri"] for schedule in cloud.schedules
     ]

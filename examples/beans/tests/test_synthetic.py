@@ -10,8 +10,10 @@ from beans.synthetic import SHAPES, generate, measure
 
 def test_the_features_are_computed_as_in_the_published_data() -> None:
     """The first row of the published file: six values that were measured, ten that follow from them."""
-    given = [np.array([value]) for value in (28395.0, 610.291, 208.1781167, 173.888747, 28715.0, 0.763922518)]
-    row = measure(*given).iloc[0]
+    measures = [
+        np.array([value]) for value in (28395.0, 610.291, 208.1781167, 173.888747, 28715.0, 0.763922518)
+    ]
+    row = measure(*measures).iloc[0]
     assert row["AspectRation"] == pytest.approx(1.197191424)
     assert row["Eccentricity"] == pytest.approx(0.549812187)
     assert row["EquivDiameter"] == pytest.approx(190.1410973)
