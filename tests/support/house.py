@@ -44,6 +44,20 @@ def python_files(root: Path, folders: Collection[str] = FOLDERS) -> list[Path]:
     ]
 
 
+def generic_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Each use of a generic name as a variable or a parameter, with its line; imported names do not count."""
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.arg(arg=name) if name in GENERIC - imported:
+                yield node.lineno, name
+
+
 def import_graph() -> dict[str, frozenset[str]]:
     """Each module of the package with those that it imports, also inside functions; no type checking."""
     graph = grimp.build_graph("orchestrator", exclude_type_checking_imports=True, cache_dir=None)
@@ -88,13 +102,10 @@ class HouseFigures:
         yield "modules in the first circle of imports", str(len(find_circle(import_graph())[1:]))
 
     def _generic_names(self, folders: Collection[str]) -> int:
-        count = 0
-        for path in python_files(self.root, folders):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                match node:
-                    case ast.Name(id=name) | ast.arg(arg=name) if name in GENERIC:
-                        count += 1
-        return count
+        return sum(
+            sum(1 for _ in generic_names(ast.parse(path.read_text(encoding="utf-8"))))
+            for path in python_files(self.root, folders)
+        )
 
     def _names_twice(self) -> int:
         names = Counter(

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.house import python_files
+from tests.support.house import GENERIC as GENERIC_VARIABLES
+from tests.support.house import generic_names, python_files
 
 ROOT = Path(__file__).parents[2]
 GLOSSARY: dict[str, Any] = tomllib.loads((ROOT / "docs" / "glossary.toml").read_text(encoding="utf-8"))
@@ -167,6 +168,35 @@ def test_a_class_name_that_occurs_twice_is_seen() -> None:
 
 def test_names_use_the_terms_of_the_glossary() -> None:
     assert [problem for path in CODE for problem in _name_problems(path)] == []
+
+
+def _generic_names_of(path: Path) -> list[tuple[int, str]]:
+    text = path.read_text(encoding="utf-8")
+    names = set(re.findall(r"[A-Za-z_]\w*", _NO_CODE.sub("", text)))
+    return list(generic_names(_parsed(path))) if names & GENERIC_VARIABLES else []  # parsing takes long
+
+
+def test_variables_of_tests_benchmarks_and_examples_name_what_they_hold() -> None:
+    paths = [path for path in python_files(ROOT) if path not in CODE]
+    assert len(paths) > 500
+    assert [
+        f"{_relative(path)}:{line}: {name}" for path in paths for line, name in _generic_names_of(path)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("one = 1", ["one"]),
+        ("def check(place): ...", ["place"]),
+        ("def check(*, told=1): return told", ["told", "told"]),
+        ("sorted(x, key=lambda one: -x)", ["one"]),
+        ("from hypothesis import given\n@given(1)\ndef check(): ...", []),
+        ("report.shown = {'made': 1}", []),
+    ],
+)
+def test_each_use_of_a_generic_name_is_seen(code: str, names: list[str]) -> None:
+    assert [name for _, name in generic_names(ast.parse(code))] == names
 
 
 def test_texts_use_the_terms_of_the_glossary() -> None:
