@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,11 +52,10 @@ def render_template(request: RenderRequest) -> Rendering:
     """
     try:
         import copier
-        import yaml
         from copier import errors
-        from jinja2 import TemplateError
     except ImportError as error:
         raise InfraError("Copier is not installed, which renders templates.", advice=INSTALL) from error
+    _require_numbers(request)
     with tempfile.TemporaryDirectory(prefix="infra-") as temporary:
         target = Path(temporary, "rendered")
         try:
@@ -77,16 +77,15 @@ def render_template(request: RenderRequest) -> Rendering:
             ) from error
         except errors.CopierAnswersInterrupt as error:
             raise KeyboardInterrupt from error
-        except (errors.ConfigFileError, errors.ForbiddenPathError, TemplateError, yaml.YAMLError) as error:
-            raise _broken(request, error) from error
-        except ValueError as error:
-            # Of a question: no answer, or one that is not valid.
+        except Exception as error:
+            # Of a question, no answer or one that is not valid, is a plain one. Anything else is the
+            # template's own: its expressions and settings can raise whatever there is.
+            if type(error) not in (ValueError, json.JSONDecodeError):
+                raise _broken(request, error) from error
             raise UsageError(
                 f"{request.template}: {error}",
                 advice=f"`--data KEY=VALUE` answers; `infra catalog show {request.template}` lists them.",
             ) from error
-        except (errors.CopierError, TypeError) as error:
-            raise _broken(request, error) from error
         questions = worker.template.questions_data.keys()
         _require_known(request, questions)
         values = worker.answers.combined
@@ -119,6 +118,21 @@ def _require_known(request: RenderRequest, questions: Any) -> None:
             f"The template {request.template} has no question {unknown[0]!r}.",
             advice=f"It asks: {names or 'nothing'}.",
         )
+
+
+def _require_numbers(request: RenderRequest) -> None:
+    """Refuses text for a number: Copier does not name the question."""
+    for name, question in read_questions(request.folder).items():
+        kind, answer = question.get("type"), request.data.get(name)
+        if kind in ("int", "float") and isinstance(answer, str):
+            try:
+                float(answer) if kind == "float" else int(answer)
+            except ValueError as error:
+                raise UsageError(
+                    f"{request.template}: {name} must be a {'whole ' if kind == 'int' else ''}number, "
+                    f"not {answer!r}.",
+                    advice=f"Write `--data {name}=NUMBER`.",
+                ) from error
 
 
 def _read_files(request: RenderRequest, folder: Path) -> dict[str, bytes]:

@@ -88,6 +88,7 @@ def test_a_service_is_made_in_every_environment_with_the_modules_it_needs(repo: 
         (("service", "Shop"), 3, "cannot be a stack's name"),
         (("service", "../x"), 3, "cannot be a stack's name"),
         (("service", "shop", "--data", "max_instances=0"), 3, "Give 1 to 1000."),
+        (("service", "shop", "--data", "max_instances=many"), 3, "max_instances must be a whole number"),
         (("service", "shop", "--data", 'project_id=A" }'), 3, "Give the project's id"),
         (("service", "shop", "--data", "project_id=acme-dev\n"), 3, "Give the project's id"),
         (
@@ -332,6 +333,10 @@ def test_templates_of_the_package_have_numbers_and_samples(name: str) -> None:
         ("_subdirectory: ../..\n", {}),
         ("x: !include /etc/*.yml\n", {}),
         ("", {"y.jinja": "{{ nothing.of_it }}"}),
+        # Mistakes of the template, not of an answer.
+        ("_min_copier_version: abc\n", {}),
+        ("_subdirectory: nowhere\n", {}),
+        ("b: {type: int, default: '{{ 1 // 0 }}'}\n", {}),
         # A repository in a stack's folder: git would run programs that its config names.
         ("_subdirectory: f\n", {'f/{{ ".git" }}/config': "x"}),
         ("_subdirectory: f\n", {'f/{{ ".GIT" }}/config': "x"}),
