@@ -312,12 +312,11 @@ def _print_paged(app: App, report: RunReport) -> None:
     if text.count("\n") < console.height:
         app.data(text)
         return
-    import click
+    from orchestrator.cli.terminal.pager import show_in_pager
 
-    # Without a pager that can be started it prints.
-    click.echo_via_pager(text, color=not app.no_color)
-    # A pager that dies, and one that is left early, would hide how it ended.
-    print_renderables(console, [render_verdict(report)])
+    if show_in_pager(app, text) == "paged":
+        # A pager that is left early would hide how it ended.
+        print_renderables(console, [render_verdict(report)])
 
 
 def print_result(app: App, report: RunReport, *, after_report: bool = False, paged: bool = False) -> int:
