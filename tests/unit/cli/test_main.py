@@ -33,10 +33,10 @@ def test_path_loses_folders_that_depend_on_where_we_are(
 
 def test_variables_lead_git_to_no_other_repository() -> None:
     """`GIT_DIR` of another repository would put that one's commit into the ledger."""
-    output = {"GIT_CONFIG_COUNT": "0", "GIT_SSH_COMMAND": "s"}
-    environ = {"GIT_DIR": "/other/.git", "GIT_INDEX_FILE": "x", **output}
+    unrelated = {"GIT_CONFIG_COUNT": "0", "GIT_SSH_COMMAND": "s"}
+    environ = {"GIT_DIR": "/other/.git", "GIT_INDEX_FILE": "x", **unrelated}
     forget_git_locations(environ)
-    assert environ == output
+    assert environ == unrelated
 
 
 @pytest.mark.parametrize(
