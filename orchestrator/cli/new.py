@@ -83,7 +83,7 @@ data_option = click.option(
 )
 
 
-def stack_options(function: F) -> F:
+def _stack_options(function: F) -> F:
     """The options of what is made in environments."""
     for option in (
         json_option,
@@ -111,7 +111,7 @@ Examples:
   infra new stack queue --env dev --data project_id=acme-dev
 """
 )
-@stack_options
+@_stack_options
 @with_options(NewStackOptions)
 def stack(app: App, options: NewStackOptions) -> int:
     """Make a stack from a template, in every environment at once. Changes no existing file.
@@ -129,7 +129,7 @@ Examples:
   infra new service shop --data deployed_by=terraform --data image=europe-docker.pkg.dev/acme/apps/shop:1.0.0
 """
 )
-@stack_options
+@_stack_options
 @with_options(NewStackOptions)
 def service(app: App, options: NewStackOptions) -> int:
     """Make a Cloud Run service with alerts and a budget, in every environment at once.

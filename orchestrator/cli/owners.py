@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli.app import App
 from orchestrator.cli.options import JsonOptions, json_option, with_options
 from orchestrator.cli.support.completers import complete_stacks
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from orchestrator.forge.owners import StackOwners
+    from orchestrator.repository.codeowners import CodeOwners
 
 EPILOG = """\b
 Examples:
@@ -47,8 +55,32 @@ def command(app: App, options: OwnersOptions) -> int:
     if options.as_json:
         stacks = [stack.document() for stack in owned]
         return app.emit("owners", run=None, file=owners.rules.file, stacks=stacks)
-    from orchestrator.cli.terminal.owners_view import owners_view
     from orchestrator.cli.terminal.tables import print_pieces
 
-    print_pieces(app, owners_view(owners.rules, owned))
+    print_pieces(app, _owners_view(owners.rules, owned))
     return 0
+
+
+def _owners_view(rules: CodeOwners, stacks: Sequence[StackOwners]) -> Iterator[RenderableType]:
+    """A table of stacks with their owners and the deciding line, lines that GitHub skips, and a total."""
+    from rich.text import Text
+
+    from orchestrator.cli.terminal.tables import make_table
+    from orchestrator.report.words import plural
+
+    if rules.file is None:
+        yield Text("There is no CODEOWNERS file, so nobody owns a stack.", style="yellow")
+        yield Text("→ Add .github/CODEOWNERS; `infra init --owner @acme/platform` writes one.", style="cyan")
+        return
+    table = make_table("stack", "owners", "decided by")
+    for stack in stacks:
+        owners = Text(" ".join(stack.owners)) if stack.owners else Text("nobody", style="yellow")
+        line = f"{rules.file}:{stack.line}" if stack.line else ""
+        table.add_row(Text(stack.id), owners, Text(line, style="dim"))
+    if stacks:
+        yield table
+        yield Text("")
+    for line_number, mistake in rules.mistakes:
+        yield Text(f"{rules.file}:{line_number}: {mistake}", style="yellow")
+    unowned = sum(not stack.owners for stack in stacks)
+    yield Text(f"{plural(len(stacks), 'stack')}, {unowned} without an owner", style="bold")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.cli.terminal.parity_view import cut_values
+from orchestrator.cli.parity import cut_values
 from orchestrator.report.parity import Difference, StackParity, find_differences
 
 
