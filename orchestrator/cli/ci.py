@@ -10,6 +10,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("orchestrator.cli.ci_plan:command", "Plan what a pull request changes, for its review."),
     "comment": ("orchestrator.cli.ci_comment:command", "Post the plan of all plan jobs to a pull request."),
     "report": ("orchestrator.cli.ci_report:command", "Run the report hooks for a change."),
+    "charts": ("orchestrator.cli.ci_charts:command", "Report how rendered Helm charts differ (report hook)."),
     "compare": ("orchestrator.cli.ci_compare:command", "Compare pending changes with what was approved."),
     "apply": ("orchestrator.cli.ci_apply:command", "Apply on trunk exactly what was approved."),
     "finalize": ("orchestrator.cli.ci_finalize:command", "Follow a cancelled apply until Terraform ends."),
