@@ -42,6 +42,7 @@ class Claim:
         serial: int | None = None,
         forgotten: str = "",
         first_beat: float = FIRST_BEAT,
+        heartbeat: float = HEARTBEAT,
     ) -> None:
         self.ledger = ledger
         self.stack = stack
@@ -55,6 +56,7 @@ class Claim:
         # known: before it is announced, and for one that another run started.
         self.announced_at = ""
         self._first_beat = first_beat
+        self._heartbeat = heartbeat
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -159,7 +161,7 @@ class Claim:
     def _beat(self, lock_generation: Callable[[], str]) -> None:
         pause, noted = self._first_beat, ""
         while not self._stop.wait(pause):
-            pause = HEARTBEAT
+            pause = self._heartbeat
             try:
                 lock = "" if noted else lock_generation()
                 with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -277,4 +278,6 @@ def _unreadable(name: str, error: OSError) -> StateError:
 
 
 def _unwritable(path: Path, error: OSError) -> StateError:
-    return StateError(f"{path} cannot be written: {error.strerror}.", advice="Check who owns the folder.")
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    advice = "Free disk space, then run the same command again." if is_full else "Check who owns the folder."
+    return StateError(f"{path} cannot be written: {error.strerror}.", advice=advice)

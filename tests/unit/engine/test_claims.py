@@ -166,6 +166,24 @@ def test_what_was_interrupted_before_stays_unfinished_when_given_back(ledger: Le
     assert _entry(ledger).is_unfinished
 
 
+def test_a_lock_that_the_dead_run_left_is_not_that_of_the_run_that_resumes(ledger: Ledger) -> None:
+    """It is released by then. When Terraform could first run is not known: it may be the dead run's."""
+    dead = _claim(ledger, "run-dead")
+    dead.announce(_no_lock)
+    dead.start()
+    dead.entry = ledger.heartbeat(dead.entry, lock="77")
+    dead.close()
+    before = _entry(ledger)
+    assert before.operation
+    entry = ledger.begin(STACK.id, before.operation, before, resuming=True)
+    resumed = Claim(ledger, STACK, before, entry, waited=False)
+    resumed.announce(_no_lock)
+    operation = _entry(ledger).operation
+    assert operation
+    assert (operation.lock, resumed.announced_at) == ("", "")
+    resumed.close()
+
+
 def test_a_ledger_lost_before_terraform_starts_means_that_it_does_not(
     storage: MemoryStorage, ledger: Ledger
 ) -> None:
@@ -272,6 +290,26 @@ def test_a_heartbeat_notes_the_lock(ledger: Ledger) -> None:
     operation = _entry(ledger).operation
     assert operation is not None
     assert operation.lock == "77"
+
+
+def test_a_heartbeat_goes_on_after_one_that_was_lost(storage: MemoryStorage, ledger: Ledger) -> None:
+    """Else a run that is at work for an hour would look dead after one answer that did not come."""
+    lost, heard = threading.Event(), threading.Event()
+
+    def fails(call: str, name: str) -> bool:
+        if call != "patch":
+            return False
+        (heard if lost.is_set() else lost).set()
+        return not heard.is_set()
+
+    before = ledger.entry(STACK.id)
+    entry = ledger.begin(STACK.id, _operation(), before)
+    claim = Claim(ledger, STACK, before, entry, waited=False, first_beat=0.001, heartbeat=0.001)
+    storage.fails = fails
+    claim.announce(_no_lock)
+    claim.start()
+    assert heard.wait(30)
+    claim.close()
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,32 @@
-"""When planning starts no stack any more."""
+"""What a run refuses before it plans or starts anything."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
+
+import pytest
 
 from orchestrator.cli import affected
 from orchestrator.config import load_text
 from orchestrator.engine.failures import not_started
-from orchestrator.engine.pipeline import LAST_START, RunRequest, plan_all
+from orchestrator.engine.pipeline import LAST_START, RunRequest, apply, environments_in_order, plan_all
 from orchestrator.engine.ports import SilentProgress
+from orchestrator.engine.recorder import RecorderOptions
 from orchestrator.engine.session import Session, open_session
+from orchestrator.engine.terraform_command import run_terraform
+from orchestrator.errors import BlockedError, ConfigError, InfraError
 from orchestrator.forge.github import workflows
 from orchestrator.repository.loading import load
 from orchestrator.review.pull_request import plan_part as planning
+from orchestrator.terraform.client import PlanOptions
 from tests.conftest import MakeRepo
+from tests.support.memory_storage import MemoryStorage
+from tests.support.sessions import session_in_memory
 
 STACK = 'resource "terraform_data" "x" {}\n'
 
@@ -59,3 +69,54 @@ def test_the_jobs_of_a_pull_request_have_that_limit(make_repo: MakeRepo) -> None
     session = session_that_began(make_repo, LAST_START + 1)
     (planned,) = planning.plan_valid_stacks(session, ["dev/a"]).values()
     assert planned.report.reason.startswith("50 minutes")
+
+
+CI_ONLY = {
+    "infra.yaml": "version: 1\nbackend:\n  gcs: {bucket: b}\nenvironments: {prod: {apply: ci}}\n",
+    "infra/envs/prod/a/main.tf": 'terraform {\n  backend "gcs" {}\n}\n',
+}
+# Whoever is asked, or whatever Terraform is started, was reached too late.
+NOTHING = cast(Any, None)
+
+
+def _apply(session: Session, options: RecorderOptions) -> None:
+    apply(session, RunRequest(("prod/a",), recorder_options=options), NOTHING)
+
+
+def _destroy(session: Session, options: RecorderOptions) -> None:
+    request = RunRequest(("prod/a",), PlanOptions(destroy=True), recorder_options=options)
+    apply(session, request, NOTHING)
+
+
+def _run(session: Session, options: RecorderOptions) -> None:
+    stack = session.context.project.stacks["prod/a"]
+    run_terraform(session, stack, ("taint", "terraform_data.x"), NOTHING, options, NOTHING)
+
+
+@pytest.mark.parametrize("command", [_apply, _destroy, _run])
+def test_where_only_ci_applies_nothing_is_even_planned_elsewhere(
+    make_repo: MakeRepo, command: Callable[[Session, RecorderOptions], None]
+) -> None:
+    session = session_in_memory(load(make_repo(CI_ONLY).root), MemoryStorage())
+    with pytest.raises(BlockedError, match="Only CI applies to prod"):
+        command(session, RecorderOptions())
+    # A reason goes further: to what does not exist here.
+    with pytest.raises((AttributeError, TypeError)):
+        command(session, RecorderOptions(break_glass="the CI is down"))
+
+
+def test_environments_in_no_known_order_are_not_applied_together(make_repo: MakeRepo) -> None:
+    files = {f"infra/envs/{name}/a/main.tf": STACK for name in ("blue", "green")}
+    project = load(make_repo(files).root)
+    with pytest.raises(ConfigError, match="promotion order is not known"):
+        environments_in_order(project, ("blue/a", "green/a"))
+    assert environments_in_order(project, ("blue/a",)) == [["blue/a"]]
+
+
+def test_nothing_is_planned_against_the_ledger_of_another_repository(make_repo: MakeRepo) -> None:
+    bucket = MemoryStorage()
+    owner = session_in_memory(load(make_repo({**CI_ONLY, "README.md": "Ours"}, name="ours").root), bucket)
+    owner.memory.ledgers.mark_of(owner.context.project.stacks["prod/a"])
+    stranger = session_in_memory(load(make_repo({**CI_ONLY, "README.md": "Theirs"}).root), bucket)
+    with pytest.raises(InfraError, match="this memory belongs to"):
+        plan_all(stranger, RunRequest(("prod/a",)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -17,6 +19,7 @@ from orchestrator.engine.stack_plan import StateMove
 from orchestrator.engine.state_changes import (
     _move_object,
     _StateObject,
+    accept_state,
     find_copy,
     find_renamed,
     move_state_by_hand,
@@ -29,7 +32,7 @@ from orchestrator.repository.model import Backend, Stack
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location
 from orchestrator.state.records import LedgerEntry, Operation, decode_entry
-from orchestrator.state.storage import Storage
+from orchestrator.state.storage import PreconditionFailed, Storage
 from orchestrator.terraform.client import PlanOptions
 from tests.conftest import MakeRepo
 from tests.support.memory_storage import MemoryStorage
@@ -102,6 +105,37 @@ def test_another_file_at_the_target_stays(local: Session) -> None:
     with pytest.raises(StateError, match="Another state is at"):
         carry(local, find_renamed(local.memory, local.context.project.stacks["dev/lan"]))
     assert (old.read_bytes(), new.read_bytes()) == (state(), state(serial=9))
+
+
+# Holds the lock that Terraform takes on a local state, until its input ends.
+HOLD = """
+import fcntl, sys
+file = open(sys.argv[1], "r+b")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_file_that_a_process_holds_is_not_moved(local: Session, side: int) -> None:
+    old, new = files(local)
+    old.write_bytes(state())
+    new.write_bytes(b"")
+    argv = [sys.executable, "-c", HOLD, str(files(local)[side])]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(LockedError, match="holds"):
+            carry(local, find_renamed(local.memory, local.context.project.stacks["dev/lan"]))
+        assert (old.read_bytes(), new.read_bytes()) == (state(), b"")
+        holder.communicate()
+
+
+def test_a_state_of_which_the_ledger_knows_nothing_is_adopted_instead(local: Session) -> None:
+    files(local)[1].write_bytes(state())
+    with pytest.raises(UsageError, match="The ledger knows nothing of dev/lan"):
+        accept_state(local, local.context.project.stacks["dev/lan"], serial=1)
 
 
 @pytest.mark.parametrize(
@@ -290,6 +324,34 @@ def test_another_state_at_the_target_stays() -> None:
         world.move()
     assert world.new.objects[NEW.name].data == b"other"
     assert world.entry().state == OLD.url
+
+
+def _write_once(bucket: MemoryStorage, at: tuple[str, str], name: str, data: bytes) -> None:
+    """Somebody who minds no lock writes an object just before a call."""
+
+    def interfere(call: str, called: str) -> bool:
+        if (call, called) == at:
+            bucket.fails = lambda call, name: False
+            bucket.write(name, data)
+        return False
+
+    bucket.fails = interfere
+
+
+def test_a_state_that_comes_to_the_target_meanwhile_stays() -> None:
+    world = applied()
+    _write_once(world.new, ("write", NEW.name), NEW.name, b"other")
+    with pytest.raises(StateError, match="Another state is at gs://new/"):
+        world.move()
+    assert world.new.objects[NEW.name].data == b"other"
+
+
+def test_a_state_that_is_written_after_it_was_copied_is_not_deleted() -> None:
+    world = applied()
+    _write_once(world.old, ("delete", OLD.name), OLD.name, b"newer")
+    with pytest.raises(PreconditionFailed):
+        world.move(delete=True)
+    assert world.old.objects[OLD.name].data == b"newer"
 
 
 def test_without_a_state_there_is_nothing_to_move() -> None:
