@@ -136,6 +136,12 @@ class TerraformSettings(ConfigSection):
     """Whether providers stay running between the plans of one run; a duration: also until they were idle for
     that long, outside CI. An apply always starts its own."""
 
+    limits: Annotated[Mapping[Text, Annotated[int, Field(ge=1, le=256)]], Field(examples=[{"google": 4}])] = (
+        field(default_factory=dict)
+    )
+    """How many stacks that use a provider run at once, by the provider's type or source: against answers that
+    there are too many requests (429)."""
+
     @property
     def warm_idle(self) -> float:
         """Seconds for which idle providers stay running after a run, outside CI."""

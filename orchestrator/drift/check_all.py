@@ -55,7 +55,12 @@ def check_drift(session: Session, request: DriftRequest, *, now: datetime | None
     context.progress.begin(ids)
     try:
         done = run_in_order(
-            memory.oldest_first(ids), {}, checks.check, workers=context.workers, skip=checks.skip
+            memory.oldest_first(ids),
+            {},
+            checks.check,
+            workers=context.workers,
+            skip=checks.skip,
+            admission=session.admission(),
         )
     finally:
         context.progress.end()

@@ -101,6 +101,7 @@ def _apply(
             if stack.ephemeral_variables
             else None,
         )
+        session.record_memory(stack, outcome.peak_memory, own_providers=True)
         lost_race = outcome.locked is not None and not outcome.locked.id and not outcome.finished
         if not lost_race or time.monotonic() >= end or session.context.supervisor.interrupted:
             return outcome

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.ports import ALLOW_ALL, ApplyGate, Consent, Progress
-from orchestrator.engine.scheduler import NO_DURATIONS, run_in_order
+from orchestrator.engine.scheduler import ADMIT_ALL, NO_DURATIONS, Admission, run_in_order
 from orchestrator.engine.stack_plan import StackPlan, StateMove, block_forbidden, same_changes
 from orchestrator.errors import (
     BlockedError,
@@ -92,7 +92,7 @@ class Executor:
     `move_state` makes the declared move of a state, if one is pending. `explain_failure` turns an error into
     a report. `finish_interrupted` finishes an apply of the stack that was interrupted, and gives None where
     there is none. `after_stack` is called when a stack has ended, its dependents still waiting, and
-    `after_environment` when all stacks of one have.
+    `after_environment` when all stacks of one have. `admission` says which stacks may run side by side.
     """
 
     work: ApplyWork
@@ -108,6 +108,7 @@ class Executor:
     gate: ApplyGate = ALLOW_ALL
     move_state: Callable[[Stack, Claim], StateMove | None] = lambda stack, claim: None
     finish_interrupted: Callable[[Stack], StackReport | None] = lambda stack: None
+    admission: Admission = ADMIT_ALL
     after_stack: Callable[[Stack, StackReport], None] = lambda stack, report: None
     after_environment: Callable[[Iterable[StackReport]], None] = lambda reports: None
 
@@ -126,6 +127,7 @@ class Executor:
                     workers=self._workers(stacks),
                     skip=partial(self._skip, prerequisites, dict(done)),
                     durations=self.work.durations,
+                    admission=self.admission,
                 )
             finally:
                 self.progress.end()

@@ -218,6 +218,7 @@ def _plan_stacks(session: Session, stacks: Sequence[str], request: RunRequest) -
             workers=context.workers,
             skip=skip,
             durations=_durations(session, stacks, lambda entry: entry.plan_seconds),
+            admission=session.admission(),
         )
     finally:
         context.progress.end()
@@ -400,6 +401,7 @@ def _execute(
         gate,
         partial(apply_declared_move, session),
         finish_interrupted,
+        session.admission(own_providers=True),
         *((session.hooks.after_stack, session.hooks.after_environment) if session.hooks else ()),
     )
     done = executor.run(session.context.prerequisites(list(planned), destroy=options.destroy), steps)

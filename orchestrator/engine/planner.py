@@ -174,6 +174,7 @@ def plan_stable_state(
         outcome = terraform.client.plan(
             work, options, lambda text: session.context.progress.doing(stack.id, text)
         )
+        session.record_memory(stack, outcome.peak_memory)
         after = session.memory.states.generation(stack)
         if after == generation or (generation is None and not shadow):
             return outcome, after

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 R = TypeVar("R")
 
@@ -18,6 +18,24 @@ NOTICE = 0.5
 NO_DURATIONS: Mapping[str, float] = {}
 
 
+class Admission(Protocol):
+    """Whether an item may start beside those that run, as long as a worker is free."""
+
+    def admits(self, item: str, running: Collection[str]) -> bool:
+        """True when it may start now. With nothing running it has to be: else nothing would ever start."""
+
+
+class AdmitAll:
+    """Every item may start as soon as a worker is free."""
+
+    def admits(self, item: str, running: Collection[str]) -> bool:
+        """True."""
+        return True
+
+
+ADMIT_ALL = AdmitAll()
+
+
 def run_in_order(
     items: Sequence[str],
     prerequisites: Mapping[str, Collection[str]],
@@ -26,6 +44,7 @@ def run_in_order(
     workers: int,
     skip: Callable[[str, Mapping[str, R]], R | None] = lambda item, results: None,
     durations: Mapping[str, float] = NO_DURATIONS,
+    admission: Admission = ADMIT_ALL,
 ) -> dict[str, R]:
     """Run `work(item)` for every item, at most `workers` at once, prerequisites first.
 
@@ -33,7 +52,8 @@ def run_in_order(
     free and the item is about to start, never earlier: what it returns is the item's result and the item
     does not run (a prerequisite failed, the run was stopped). So a stop is seen by everything that has not
     started. Of the items that may start, the one with the longest way to the end goes first, by `durations`
-    in seconds; unknown ones count as the mean of those known.
+    in seconds; unknown ones count as the mean of those known. One that `admission` does not admit waits until
+    something has ended, and the next one is asked about in its place; when nothing runs, none has to wait.
 
     Results come back in the order of `items`. `work` must not raise: what can go wrong is a result; if it
     raises all the same, nothing new is started, what runs is waited for, and the exception is raised.
@@ -58,8 +78,10 @@ def run_in_order(
     with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="stack") as pool:
         while graph.is_active():
             collect_ready()
-            while ready and len(running) < max(1, workers):
-                _, _, item = heappop(ready)
+            while len(running) < max(1, workers):
+                item = _take_admitted(ready, admission, running.values())
+                if item is None:
+                    break
                 skipped = skip(item, results)
                 if skipped is None:
                     running[pool.submit(work, item)] = item
@@ -75,6 +97,23 @@ def run_in_order(
                 results[item] = future.result()
                 graph.done(item)
     return {item: results[item] for item in items}
+
+
+def _take_admitted(
+    ready: list[tuple[float, int, str]], admission: Admission, running: Collection[str]
+) -> str | None:
+    """Take the first item from the heap `ready` that may start now; None when none may."""
+    waiting = []
+    item = None
+    while ready and item is None:
+        entry = heappop(ready)
+        if not running or admission.admits(entry[2], running):
+            item = entry[2]
+        else:
+            waiting.append(entry)
+    for entry in waiting:
+        heappush(ready, entry)
+    return item
 
 
 def remaining_lengths(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 
 from orchestrator.config.model import TerraformSettings
+from orchestrator.engine.admission import PeakMemory, StackAdmission, usable_memory
 from orchestrator.engine.cli_configuration import cli_configuration_of, with_cli_configuration
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.folders import Folders
@@ -27,9 +27,11 @@ from orchestrator.engine.timing import RunTiming
 from orchestrator.engine.worktrees import CommitSessions
 from orchestrator.masking import Masker
 from orchestrator.process import Command, Completed, Supervisor
+from orchestrator.process.machine import read_machine
 from orchestrator.report.model import RunInfo
-from orchestrator.repository.model import Project
+from orchestrator.repository.model import Project, Stack
 from orchestrator.terraform.client import Client
+from orchestrator.terraform.environment import go_tuning
 from orchestrator.terraform.warm.host_folder import host_folder
 from orchestrator.terraform.warm.providers import HostOptions, WarmProviders
 
@@ -39,7 +41,7 @@ class Session:
     """The parts of one run, for functions that need several of them; opened by `open_session`.
 
     `commits` are the other commits of the repository that the run is in, `hooks` those of trunk; None where
-    none are run.
+    none are run. `free_memory` is what was free when the run began in KiB; None where that is unknown.
     """
 
     context: RunContext
@@ -48,6 +50,8 @@ class Session:
     commits: CommitSessions = field(default_factory=CommitSessions)
     hooks: HookRunner | None = None
     plan_files: PlanFiles = field(default_factory=PlanFiles)
+    peak_memory: PeakMemory = field(default_factory=PeakMemory)
+    free_memory: int | None = None
 
     def with_project(self, project: Project) -> Session:
         """The same run with another view of the project: the same stacks under other rules, or newer code."""
@@ -58,8 +62,29 @@ class Session:
             memory=replace(self.memory, project=project),
         )
 
+    def admission(self, *, own_providers: bool = False) -> StackAdmission:
+        """Which stacks may run side by side; with `own_providers` each starts its own, as applies do."""
+        owns = own_providers or not self.terraform.client.shares_providers
+        return StackAdmission(
+            cache(self._providers_of),
+            self.context.project.config.terraform.limits,
+            lambda providers: self.peak_memory.needed(providers, own_providers=owns),
+            usable_memory(self.free_memory),
+        )
+
+    def record_memory(self, stack: Stack, peak: int, *, own_providers: bool = False) -> None:
+        """Note how large the largest process of a stack's command was, in KiB."""
+        owns = own_providers or not self.terraform.client.shares_providers
+        self.peak_memory.record(self._providers_of(stack.id), peak, own_providers=owns)
+
+    def _providers_of(self, stack: str) -> frozenset[str]:
+        """The full source addresses of a stack's providers."""
+        project = self.context.project
+        return project.types([stack]).providers if stack in project.stacks else frozenset()
+
     def close(self) -> None:
         """Throw away what only this run needed: plan files, and providers that stayed running."""
+        self.peak_memory.save()
         self.forget_plans()
         self.terraform.client.close()
         if self.hooks:
@@ -116,6 +141,7 @@ def open_session(
     )
     folders.begin_run(info.id, now.timestamp())
     masked = MaskedProgress(telemetry.recording(progress) if telemetry else progress, masker.mask_text)
+    machine = read_machine()
     context = RunContext(
         project=project,
         info=info,
@@ -124,7 +150,7 @@ def open_session(
         masker=masker,
         progress=masked,
         supervisor=supervisor,
-        workers=workers or os.cpu_count() or 1,
+        workers=workers or machine.width,
         requested_workers=workers,
         secrets=masker.secrets_among(_input_variables(environ, variables)),
         link_trace=telemetry.link if telemetry else lambda traceparent: None,
@@ -135,14 +161,23 @@ def open_session(
         listeners = [*([debug] if debug else []), *([timing.note] if timing else [])]
         warm_providers = WarmProviders(folders.cache, partial(_call_all, listeners), host)
     client = Client(binaries.default, supervisor, folders.cache, warm_providers)
-    terraform = TerraformRunner(project, info.id, environ, folders, masked, binaries, client, cli)
+    tuning = go_tuning(machine, context.workers)
+    terraform = TerraformRunner(project, info.id, environ, folders, masked, binaries, client, cli, tuning)
     process = HookProcess(supervisor, environ, context.mask)
     facts = {"RUN": info.id, "COMMIT": info.commit}
     hooks = HookRunner(project, process, facts, hook_base)
     schemas = None if cold else ProviderSchemas(folders.cache, trusts_cache=not is_ci(environ))
     plan_files = PlanFiles(schemas, timing.count if timing else lambda text: None)
     memory = Memory(project, states, Ledgers(project, states, environ))
-    return Session(context, terraform, memory, hooks=hooks, plan_files=plan_files)
+    return Session(
+        context,
+        terraform,
+        memory,
+        hooks=hooks,
+        plan_files=plan_files,
+        peak_memory=PeakMemory(folders.cache),
+        free_memory=machine.free,
+    )
 
 
 def provider_host(settings: TerraformSettings, environ: Mapping[str, str]) -> HostOptions | None:

@@ -27,7 +27,7 @@ from orchestrator.terraform.cli_configuration import (
     without_implied_folder,
 )
 from orchestrator.terraform.client import Client, CommandTimeouts, PlanOptions, Workdir
-from orchestrator.terraform.environment import child_environment, in_sandbox
+from orchestrator.terraform.environment import GO_TUNING, child_environment, in_sandbox
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class TerraformRunner:
     binaries: Binaries
     client: Client
     cli: CliConfiguration = field(default_factory=CliConfiguration)
+    go_tuning: Mapping[str, str] = field(default_factory=lambda: GO_TUNING)
     _roots: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     def workdir(self, stack: Stack, run: str | None = None) -> Workdir:
@@ -69,6 +70,7 @@ class TerraformRunner:
             # Whatever the checkout has selected, and whatever our own environment says.
             extra={"TF_WORKSPACE": stack.workspace},
             sandbox=is_simulated,
+            tuning=self.go_tuning,
         )
 
     def binary_of(self, stack: Stack) -> Binary:

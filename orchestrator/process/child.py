@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Literal
@@ -44,6 +45,7 @@ class Child:
         self._kill_at: float | None = None
         self._signalled = False
         self._ended: Literal["exited", "deadline", "interrupted"] = "exited"
+        self._peak_memory = 0
 
     @property
     def pid(self) -> int:
@@ -131,7 +133,20 @@ class Child:
 
     def reap(self) -> bool:
         """True when the child has ended; its pid is then no longer ours."""
-        return self._process is not None and self._process.poll() is not None
+        process = self._process
+        if process is None or process.returncode is not None:
+            return process is not None
+        try:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        except ChildProcessError:
+            # Somebody else has waited for it: subprocess knows what to make of that.
+            return process.poll() is not None
+        if not pid:
+            return False
+        # As subprocess would, which does not tell how much memory was used.
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self._peak_memory = usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+        return True
 
     def completed(self) -> Completed:
         """What came of it, once it was reaped. Raises what `on_line` raised."""
@@ -148,6 +163,7 @@ class Child:
             seconds=time.monotonic() - self._began,
             ended=self._ended,
             phase=self._late_phase,
+            peak_memory=self._peak_memory,
         )
 
     def close(self) -> None:

@@ -61,7 +61,8 @@ class Completed:
     """A child that ended. A negative `returncode` is the signal that killed it.
 
     `ended` says why: by itself, by our deadline, or by an interrupt that we forwarded. `phase` is the marker
-    of the phase deadline that was passed, if it was one.
+    of the phase deadline that was passed, if it was one. `peak_memory` is that of the largest of its
+    processes in KiB, children included that it waited for; 0 where the system does not tell.
     """
 
     argv: tuple[str, ...]
@@ -71,6 +72,7 @@ class Completed:
     seconds: float
     ended: Literal["exited", "deadline", "interrupted"] = "exited"
     phase: bytes | None = None
+    peak_memory: int = 0
 
     @property
     def ok(self) -> bool:

@@ -74,6 +74,11 @@ class Client:
         self._inits: dict[Path, _Init] = {}
         self._roots: dict[tuple[Path, Path], Path] = {}
 
+    @property
+    def shares_providers(self) -> bool:
+        """Whether providers stay running between commands that change nothing."""
+        return self._warm_providers is not None
+
     def init(
         self,
         work: Workdir,
@@ -108,7 +113,13 @@ class Client:
         argv = command.plan(options, plan_file)
         done = self._read(work, "plan", argv, deadline=work.timeouts.plan, ok=(0, 2), on_line=report)
         plan_file.chmod(0o600)
-        return PlanOutcome(done.returncode == 2, plan_file, without_progress(done.stdout), done.seconds)
+        return PlanOutcome(
+            done.returncode == 2,
+            plan_file,
+            without_progress(done.stdout),
+            done.seconds,
+            peak_memory=done.peak_memory,
+        )
 
     def show_json(self, work: Workdir, plan_file: Path | None = None) -> bytes:
         """A plan file, or the state, as JSON: sensitive values are in clear."""
@@ -178,6 +189,7 @@ class Client:
             ended=done.ended,
             journal=work.run_dir / JOURNAL,
             seconds=done.seconds,
+            peak_memory=done.peak_memory,
             diagnostics=tuple(
                 replace(diagnostic, root=str(real_root(work.root))) for diagnostic in diagnostics
             ),

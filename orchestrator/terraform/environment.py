@@ -7,6 +7,7 @@ let through by name, the rest stays with us unless it is configured (`environmen
 from __future__ import annotations
 
 import functools
+import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from fnmatch import translate
 from pathlib import Path
 
 from orchestrator.job_tokens import without_token_requests
+from orchestrator.process.machine import Machine
 
 # Shell patterns, each with its reason in the group's comment. What any program needs:
 PLAIN = (
@@ -54,6 +56,9 @@ SANDBOX = ("TF_REATTACH_PROVIDERS", "STORAGE_EMULATOR_HOST", "GITHUB_API_URL", "
 # Each plan is one short process whose heap is small: collecting it seldom saves a quarter of its CPU. The
 # limit keeps big providers from growing by that.
 GO_TUNING = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
+_GIB = 1024 * 1024
+# Below this limit a large provider would spend its time collecting.
+_SMALLEST_LIMIT = _GIB // 4
 
 ALWAYS = {
     "TF_IN_AUTOMATION": "1",
@@ -76,25 +81,45 @@ def child_environment(
     extra: Mapping[str, str] | None = None,
     sandbox: bool = False,
     exists: Callable[[str], bool] = os.path.exists,
+    tuning: Mapping[str, str] = GO_TUNING,
 ) -> dict[str, str]:
     """The whole environment of a Terraform process, from ours (`base`).
 
     `passed` are names or shell patterns that are configured to be let through, `extra` is set last. With
     `sandbox` the variables that attach Terraform to it are let through. `TF_VAR_*` always is. A
-    TF_CLI_CONFIG_FILE that names a missing file is dropped: Terraform would warn in each command.
+    TF_CLI_CONFIG_FILE that names a missing file is dropped: Terraform would warn in each command. `tuning`
+    sets up Go's runtime where `base` does not (see `go_tuning`).
     """
     patterns = (*ALLOWED, *passed, *(SANDBOX if sandbox else ()))
     is_passed = _any_of(patterns).match
     in_job = base.get("GITHUB_ACTIONS") == "true"
     # In a job of GitHub Actions a secret or a variable that is not set is an empty text.
-    go_tuning = {name: value for name, value in base.items() if is_passed(name) and (value or not in_job)}
-    go_tuning = without_token_requests(go_tuning)
-    config = go_tuning.get("TF_CLI_CONFIG_FILE")
+    variables = {name: value for name, value in base.items() if is_passed(name) and (value or not in_job)}
+    variables = without_token_requests(variables)
+    config = variables.get("TF_CLI_CONFIG_FILE")
     if config is not None and not exists(config):
-        del go_tuning["TF_CLI_CONFIG_FILE"]
-    if "GOGC" not in go_tuning:
-        go_tuning = GO_TUNING | go_tuning
-    return {**go_tuning, **ALWAYS, **(extra or {})}
+        del variables["TF_CLI_CONFIG_FILE"]
+    if "GOGC" not in variables:
+        variables = {**tuning, **variables}
+    return {**variables, **ALWAYS, **(extra or {})}
+
+
+def go_tuning(machine: Machine, width: int) -> dict[str, str]:
+    """The variables of Go's runtime for `width` Terraforms side by side.
+
+    Go takes as many threads as the machine has cores, whatever the control group allows, and each Terraform
+    does. So each gets its share of the cores, and two at least: its providers' answers are decoded while it
+    works. Its share of the memory, half of it for its providers, decides how seldom it collects. All of it
+    depends on limits alone and not on what is free now: a provider stays running only for the same variables.
+    """
+    tuning = dict(GO_TUNING)
+    threads = max(2, math.ceil(machine.cores / max(1, width)))
+    if threads < machine.all_cores:
+        tuning["GOMAXPROCS"] = str(threads)
+    share = _GIB if machine.memory is None else machine.memory // max(1, width) // 2
+    if share < _GIB:
+        tuning |= {"GOGC": "100", "GOMEMLIMIT": f"{max(_SMALLEST_LIMIT, share) // 1024}MiB"}
+    return tuning
 
 
 def plain_environment(

@@ -124,13 +124,17 @@ class LockHolder:
 
 @dataclass(frozen=True)
 class PlanOutcome:
-    """A plan that was made. `text` is Terraform's own diff, raw: it must be masked before it is shown."""
+    """A plan that was made. `text` is Terraform's own diff, raw: it must be masked before it is shown.
+
+    `peak_memory` is that of the largest process in KiB, see `Completed`.
+    """
 
     changed: bool
     plan_file: Path
     text: bytes = field(repr=False)
     seconds: float
     diagnostics: tuple[Diagnostic, ...] = ()
+    peak_memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,7 @@ class ApplyOutcome:
     ended: Ended
     journal: Path
     seconds: float = 0.0
+    peak_memory: int = 0
     diagnostics: tuple[Diagnostic, ...] = ()
     created: int = 0
     updated: int = 0

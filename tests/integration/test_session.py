@@ -24,3 +24,23 @@ def test_parallelism_is_asked_for_or_configured(make_repo: MakeRepo, terraform_a
     assert session.context.workers_in("dev") == 7
     assert session.context.workers_in("prod") == session.context.workers
     assert open_session(project, os.environ, SilentProgress(), workers=2).context.workers_in("dev") == 2
+
+
+def test_limits_for_providers_count_in_plans_and_applies(
+    make_repo: MakeRepo, terraform_argv: tuple[str, ...]
+) -> None:
+    topic = 'resource "google_pubsub_topic" "t" {\n  name = "t"\n}\n'
+    repo = make_repo(
+        {
+            "infra.yaml": "terraform: {limits: {google: 1}}\nenvironments: {dev: {}}\n",
+            "infra/envs/dev/a/main.tf": topic,
+            "infra/envs/dev/b/main.tf": 'module "m" {\n  source = "../../../modules/m"\n}\n',
+            "infra/envs/dev/c/main.tf": 'resource "random_id" "r" {}\n',
+            "infra/modules/m/main.tf": topic,
+        }
+    )
+    session = open_session(load(repo.root), os.environ, SilentProgress())
+    for admission in (session.admission(), session.admission(own_providers=True)):
+        assert not admission.admits("dev/b", ["dev/a"])
+        assert admission.admits("dev/c", ["dev/a"])
+    session.close()
