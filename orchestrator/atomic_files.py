@@ -79,7 +79,11 @@ def write_below(root: Path, path: str, data: bytes) -> None:
 def _replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
     """A new file, made with a mode, which takes the place of `path` where nothing fails."""
     draft = path.with_name(f"{DRAFT}{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except OSError as error:
+        # An error names the file that was to be written, not the draft.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file

@@ -72,6 +72,8 @@ def command(app: App, options: MetricsOptions) -> int:
 
     if options.since <= 0:
         raise UsageError("--since 0s leaves nothing.", advice="For example: --since 30d")
+    if "" in options.owners:
+        raise UsageError("--owner wants a name.", advice="For example: --owner @acme/net")
     now = datetime.now(UTC).replace(microsecond=0)
     window = timedelta(seconds=options.since)
     with open_dataset(app, days=days_of_history(window)) as session:

@@ -132,7 +132,7 @@ class QueryConnection:
             if self._limit.is_over:
                 raise QueryError(
                     f"The query took longer than {seconds:g} seconds.",
-                    advice="Make it simpler, or give it more time: --timeout 5m.",
+                    advice="Make it simpler; `infra query --timeout 5m` gives it more time.",
                 ) from None
             if isinstance(error, sqlite3.DataError) or "too big" in str(error):
                 raise QueryError(

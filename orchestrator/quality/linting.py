@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.atomic_files import write_text
+from orchestrator.atomic_files import write_below
 from orchestrator.config import LintIgnore
 from orchestrator.engine.planner import LOCAL_BACKEND
 from orchestrator.engine.ports import Progress
@@ -195,7 +195,7 @@ def apply_fixes(terraform: TerraformRunner) -> tuple[str, ...]:
     }
     for path, before, after in _rendered(project, find_code_folders(project)):
         if before != after:
-            write_text(project.root / path, after)
+            write_below(project.root, path, after.encode())
             changed.add(path)
     return tuple(sorted(changed))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from orchestrator.atomic_files import write_text
+from orchestrator.atomic_files import write_below
 from orchestrator.config import StackSettings
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.session import Session
@@ -355,13 +355,12 @@ def _refusal(
 
 
 def _write(project: Project, stack: Stack, text: str) -> LockedRoot:
-    path = project.root / stack.path / LOCK_FILE
     file = f"{stack.path}/{LOCK_FILE}"
     versions = _versions(text)
     if _lock_text(project, stack) == text:
         return LockedRoot(stack.id, file, "unchanged", versions)
     try:
-        write_text(path, text)
+        write_below(project.root, file, text.encode())
     except OSError as error:
         raise StateError(f"{file} cannot be written: {error.strerror}.", advice="Who owns it?") from error
     return LockedRoot(stack.id, file, "written", versions)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.atomic_files import write_text
+from orchestrator.atomic_files import path_below, write_below
 from orchestrator.repository.layout import BOOTSTRAP, default_bootstrap_root
 from orchestrator.repository.model import Project
 
@@ -66,8 +66,9 @@ def write_bootstrap(project: Project, reference: Path, names: BootstrapNames) ->
     written += _write(project.root, f"{folder}/{VALUES}", render_values(names))
     for name in MODULES:
         path = f"{modules}/{name}"
-        if not (project.root / path).exists():
-            shutil.copytree(reference / "infra/modules" / name, project.root / path, ignore=UNWANTED)
+        target = path_below(project.root, path)
+        if not target.exists():
+            shutil.copytree(reference / "infra/modules" / name, target, ignore=UNWANTED)
             written.append(f"{path}/")
     return written
 
@@ -131,9 +132,7 @@ def _quoted(text: str) -> str:
 
 
 def _write(root: Path, name: str, text: str) -> list[str]:
-    path = root / name
-    if path.exists():
+    if path_below(root, name).exists():
         return []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
+    write_below(root, name, text.encode())
     return [name]

@@ -13,7 +13,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from orchestrator.atomic_files import write_text
+from orchestrator.atomic_files import path_below, write_text
 from orchestrator.engine.ledgers import base_of, configured_location, memory_folder
 from orchestrator.errors import ConfigError
 from orchestrator.repository.hcl.text import Ref, literal, resolve
@@ -233,7 +233,7 @@ def takes_locations(project: Project, root: str) -> bool:
 
 def write_locations(project: Project, root: str, locations: Locations) -> bool:
     """Write the file, or delete it where there is nothing to say; returns whether that changed anything."""
-    path, text = project.root / root / FILE, locations.render()
+    path, text = path_below(project.root, f"{root}/{FILE}"), locations.render()
     if (path.read_text(encoding="utf-8") if path.is_file() else "") == text:
         return False
     if text:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.atomic_files import path_below
 from orchestrator.process import Command, Completed, OnLine, OnStart, Supervisor
 from orchestrator.terraform import command
 from orchestrator.terraform.binary import Binary
@@ -250,7 +251,16 @@ class Client:
         return ((), done.text) if diff else (tuple(done.text.splitlines()), "")
 
     def fmt(self, folder: Path, env: Mapping[str, str], paths: Sequence[Path] = ()) -> tuple[str, ...]:
-        """Format the files below `paths`; gives those that were changed, relative to `folder`."""
+        """Format the files below `paths`; gives those that were changed, relative to `folder`.
+
+        Raises ProjectError, before anything is written, where a link leads out of `folder`.
+        """
+        for path in paths:
+            for file in (
+                path,
+                *(file for file in _formatted_files(path) if file.is_symlink() and file.exists()),
+            ):
+                path_below(folder, os.path.relpath(file, folder))
         return tuple(
             self._fmt(folder, env, command.fmt(expand_dangling_folders(paths)), ok=(0,)).text.splitlines()
         )

@@ -58,6 +58,13 @@ def test_where_nothing_can_be_written_no_draft_stays(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
 
 
+def test_an_error_names_the_file_and_no_draft(tmp_path: Path) -> None:
+    path = tmp_path / "nosuch/infra.prom"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_text(path, "text", mode=0o644)
+    assert caught.value.filename == str(path)
+
+
 def test_a_path_leads_neither_out_of_the_folder_nor_into_git(tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "real").mkdir(parents=True)

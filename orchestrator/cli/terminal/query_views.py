@@ -15,7 +15,11 @@ from orchestrator.insight.metrics import FigureGroup, Metric, format_figure
 from orchestrator.insight.query import QueryResult
 from orchestrator.insight.questions import Question
 from orchestrator.insight.schema import View
+from orchestrator.report.escape import printable
 from orchestrator.report.words import plural
+
+# A text that begins with one of these is a formula to a spreadsheet.
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 
 
 def result_view(result: QueryResult) -> Iterator[RenderableType]:
@@ -37,12 +41,21 @@ def format_value(value: object) -> str:
 
 
 def render_csv(result: QueryResult) -> str:
-    """The result as comma-separated values with a line of names; NULL is empty."""
+    """The result as comma-separated values with a line of names; NULL is empty.
+
+    Anybody can name a branch or a resource: control characters are shown and not obeyed, and a text that a
+    spreadsheet would compute as a formula begins with an apostrophe.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(result.columns)
-    writer.writerows(result.rows)
+    for row in (result.columns, *result.rows):
+        writer.writerow([_csv_text(value) if isinstance(value, str) else value for value in row])
     return out.getvalue()
+
+
+def _csv_text(text: str) -> str:
+    text = printable(text, keep="\n\t")
+    return f"'{text}" if text.startswith(_FORMULA_SIGNS) else text
 
 
 def questions_view(questions: Sequence[Question]) -> Iterator[RenderableType]:

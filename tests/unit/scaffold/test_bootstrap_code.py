@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.errors import ProjectError
 from orchestrator.repository.loading import load
 from orchestrator.sandbox.demo.repository import find_example
 from orchestrator.scaffold.bootstrap import bootstrap_stack
@@ -106,3 +107,15 @@ def test_what_is_unknown_is_a_comment(unknown: dict[str, Any]) -> None:
     names = replace(COMPLETE, **unknown)
     assert not names.is_complete
     assert "# Fill in the lines that are comments" in render_values(names)
+
+
+@pytest.mark.parametrize("link", ["tf", "tf/bootstrap", "tf/modules"])
+def test_nothing_is_written_where_a_link_leads_out(make_repo: MakeRepo, tmp_path: Path, link: str) -> None:
+    root = make_repo(FILES).root
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (root / link).parent.mkdir(exist_ok=True)
+    (root / link).symlink_to(outside)
+    with pytest.raises(ProjectError, match="leads out of the project"):
+        write_bootstrap(load(root), find_example(), NAMES)
+    assert list(outside.iterdir()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, ProjectError
 from orchestrator.repository.loading import load
 from orchestrator.repository.model import Project
 from orchestrator.scaffold.bootstrap_locations import (
@@ -165,6 +165,14 @@ def test_the_file_says_again_what_it_said(project: Project) -> None:
     assert find_locations(again, ROOT, OWN, lambda name: True) == locations
     assert write_locations(again, ROOT, Locations())
     assert not (project.root / ROOT / FILE).exists()
+
+
+def test_it_is_not_written_where_a_link_leads_out(project: Project, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.json"
+    (project.root / ROOT / FILE).symlink_to(outside)
+    with pytest.raises(ProjectError, match="leads out of the project"):
+        write_locations(project, ROOT, find_locations(project, ROOT, OWN))
+    assert not outside.exists()
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"locations": {"dev": 1}}', '{"locations": {}}', "\\xff{"])
