@@ -19,7 +19,7 @@ from orchestrator.engine.ports import SilentProgress
 from orchestrator.engine.recorder import RecorderOptions
 from orchestrator.engine.session import Session, open_session
 from orchestrator.engine.terraform_command import run_terraform
-from orchestrator.errors import BlockedError, ConfigError, InfraError
+from orchestrator.errors import BlockedError, ConfigError, InfraError, UsageError
 from orchestrator.forge.github import workflows
 from orchestrator.repository.loading import load
 from orchestrator.review.pull_request import plan_part as planning
@@ -103,6 +103,22 @@ def test_where_only_ci_applies_nothing_is_even_planned_elsewhere(
     # A reason goes further: to what does not exist here.
     with pytest.raises((AttributeError, TypeError)):
         command(session, RecorderOptions(break_glass="the CI is down"))
+
+
+def test_infra_run_asks_before_anything_and_leaves_applies_to_infra(make_repo: MakeRepo) -> None:
+    session = session_in_memory(
+        load(make_repo({**CI_ONLY, "infra.yaml": "version: 1\nbackend:\n  gcs: {bucket: b}\n"}).root),
+        MemoryStorage(),
+    )
+    stack, options = session.context.project.stacks["prod/a"], RecorderOptions()
+
+    def refuse() -> None:
+        raise BlockedError("Not confirmed; nothing was changed.")
+
+    with pytest.raises(BlockedError, match="Not confirmed"):
+        run_terraform(session, stack, ("taint", "terraform_data.x"), NOTHING, options, refuse)
+    with pytest.raises(UsageError, match="does not run `terraform apply`"):
+        run_terraform(session, stack, ("apply", "-auto-approve"), NOTHING, options, NOTHING)
 
 
 def test_environments_in_no_known_order_are_not_applied_together(make_repo: MakeRepo) -> None:

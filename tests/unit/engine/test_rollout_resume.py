@@ -31,7 +31,7 @@ from orchestrator.report.model import StackReport
 from orchestrator.repository.loading import load
 from orchestrator.repository.model import Project, Stack
 from orchestrator.state.plan_objects import digest_key
-from orchestrator.state.records import LedgerEntry
+from orchestrator.state.records import LedgerEntry, Operation
 from orchestrator.terraform.client import PlanOptions, Workdir
 from tests.conftest import MakeRepo
 from tests.support.memory_storage import MemoryStorage
@@ -155,6 +155,46 @@ def test_what_moved_while_the_gate_was_asked_is_not_resumed(make_repo: MakeRepo,
         return
     with pytest.raises(error):
         resume._refuse_moved(unfinished, leftovers, planned, here.work)
+
+
+def rollout_resume(here: Scene) -> RolloutResume:
+    """What is reached after a refusal, such as Terraform, does not exist."""
+    session = here.session()
+    runner = SimpleNamespace(workdir=lambda stack, run="": here.work)
+    session = replace(session, terraform=cast(Any, runner))
+    recorder = LedgerRecorder(session, "apply", RecorderOptions(wait=60), PlanOptions())
+    nobody = cast(Any, None)
+    return RolloutResume(session, recorder, here.options, nobody, inspect_nothing, lambda: 0.0, nobody)
+
+
+def test_a_rollout_of_an_older_commit_resumes_nothing(make_repo: MakeRepo) -> None:
+    """What was being applied is not in its history."""
+    repo, bucket = make_repo(FILES), MemoryStorage()
+    older = repo.head
+    repo.commit({"README.md": "newer"})
+    here = Scene(load(repo.root), bucket, RolloutOptions())
+    bucket.write(STATE, state(3))
+    here.die_while_applying()
+    repo.git("checkout", "-q", older)
+    here = replace(here, project=load(repo.root))
+    before = here.entry
+    report = rollout_resume(here)._report(here.unfinished)
+    assert (report.result, here.entry) == ("mismatch", before)
+
+
+def test_a_stopped_rollout_waits_for_no_other_run(make_repo: MakeRepo) -> None:
+    here = scene(make_repo)
+    session = here.session()
+    ledger = session.memory.ledgers.of(here.stack)
+    other = Operation("R9", "apply", "planned", "bo", "elsewhere", "c" * 40, host="elsewhere/1")
+    begun = ledger.begin("dev/net", other, ledger.entry("dev/net"))
+    assert begun.operation
+    ledger.mark(begun, replace(begun.operation, phase="applying"))
+    resume = rollout_resume(here)
+    resume.session.context.supervisor.interrupt()
+    report = resume.finish(here.stack)
+    assert report
+    assert report.result in ("aborted", "interrupted")
 
 
 FORGET = RolloutOptions(forgotten={"dev/net": "its project was deleted"})
