@@ -257,6 +257,7 @@ GitUrl = Annotated[
 FullCommit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 TemplateName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 Globs = tuple[Text, ...]
+Amount = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] | None
 Limit = Annotated[int, Field(ge=0, le=100_000)] | None
 Package = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
 ChannelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]

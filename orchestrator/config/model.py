@@ -541,6 +541,7 @@ class Config:
     lint: Lint = Lint()
     masking: Masking = Masking()
     insight: Insight = Insight()
+    cost: Literal["infracost"] | None = None
     policy: Policy = field(default_factory=Policy)
     guard: Guard = field(default_factory=Guard)
     drift: Drift = field(default_factory=Drift)

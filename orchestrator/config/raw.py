@@ -284,6 +284,14 @@ class RawConfig(Section):
     """What else is hidden."""
     insight: Insight = Insight()
     """What the dataset of `infra query` holds."""
+    cost: Literal["infracost"] | None = Field(None, examples=["infracost"])
+    """The program on PATH that estimates what plans change of the monthly cost. Default: none."""
+
+    @model_validator(mode="after")
+    def _cost_limit(self) -> RawConfig:
+        if self.policy.limits.cost is not None and self.cost is None:
+            raise ValueError("`policy.limits.cost` needs `cost: infracost`, which estimates the cost")
+        return self
 
     @model_validator(mode="after")
     def _patterns(self) -> RawConfig:

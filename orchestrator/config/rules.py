@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pydantic import Field
 
     from orchestrator.config.fields import (
+        Amount,
         EnvironmentName,
         FieldEmpty,
         Globs,
@@ -58,6 +59,8 @@ class PolicyLimits(ConfigSection):
     """Resources that are created, changed, replaced, deleted or forgotten."""
     deletes: Annotated[Limit, Field(examples=[10])] = None
     """Resources that are deleted or replaced."""
+    cost: Annotated[Amount, Field(examples=[500])] = None
+    """What it adds to the monthly cost, in the currency of the estimates; needs `cost: infracost`."""
 
 
 @dataclass(frozen=True)

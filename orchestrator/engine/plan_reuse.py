@@ -126,6 +126,9 @@ class PlanReuse:
         key = self._key(stack, planned.generation, planned.upstreams)
         if key is None or planned.report.result not in REUSED_RESULTS or planned.move or planned.shadow:
             return
+        if planned.report.cost and planned.report.cost.difference is None:
+            # The prices may be there again in a moment.
+            return
         saved = _SavedReport(FORMAT, key, self._now(), planned.report)
         with contextlib.suppress(OSError):
             private(self._folder)

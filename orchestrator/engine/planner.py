@@ -223,7 +223,7 @@ def read_outcome(
         notes=_notes(session.memory.states, stack, shadow=shadow),
     )
     inspected = inspect(stack, plan, plan_json)
-    report = replace(report, findings=inspected.findings)
+    report = replace(report, findings=inspected.findings, cost=inspected.cost)
     return StackPlan(report, plan=plan, inspected=inspected, **fields)  # type: ignore[arg-type]
 
 

@@ -1,13 +1,17 @@
-"""Evaluates trunk's policy on a run's plans; findings name the line of the resource."""
+"""Evaluates trunk's policy on a run's plans, and estimates their cost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from orchestrator.config.rules import Policy
 from orchestrator.engine.context import RunContext
 from orchestrator.engine.inspection import Inspect, PlanInspection
 from orchestrator.errors import ConfigError, GitError, PolicyError, ProjectError
+from orchestrator.masking import SecretSet
+from orchestrator.plan.cost import MonthlyCost
+from orchestrator.plan.infracost import SETTINGS, VARIABLES, Infracost
 from orchestrator.plan.model import Plan
 from orchestrator.plan.plan_json import PlanJson
 from orchestrator.plan.policy import PlanSize, PolicyContext, Violation, check_sizes, evaluate, size_of
@@ -16,7 +20,7 @@ from orchestrator.report.model import StackReport
 from orchestrator.repository.declarations import find_declaration
 from orchestrator.repository.model import Finding, Project, Stack
 from orchestrator.repository.tree import Tree
-from orchestrator.terraform.environment import child_environment
+from orchestrator.terraform.environment import child_environment, plain_environment
 
 SUFFIX = ".rego"
 CONFIG = "infra.yaml"
@@ -28,11 +32,13 @@ def policy_inspection(
     *,
     allow_destroy: bool,
     rego: Mapping[str, str] | None = None,
+    estimates_cost: bool = False,
 ) -> Inspect:
     """An inspection that judges each plan by the policy; findings of severity `error` forbid it.
 
     `policy` and `rego` (texts by path) are trunk's. `allow_destroy` says whether the label allows to delete
-    and replace, or a person is asked that. The inspection raises PolicyError where Rego cannot be evaluated.
+    and replace, or a person is asked that; `estimates_cost` whether each plan gets its cost. The inspection
+    raises PolicyError where Rego cannot be evaluated.
     """
     rules = RegoRules(rego or {}, policy.rego, context.supervisor, child_environment(context.environ))
 
@@ -43,10 +49,26 @@ def policy_inspection(
         if rules:
             violations += _by_rego(context, stack, plan, rules, plan_json.show())
         return PlanInspection(
-            findings=tuple(_finding(context, stack, plan, violation) for violation in violations)
+            findings=tuple(_finding(context, stack, plan, violation) for violation in violations),
+            cost=estimate_cost(context, stack, plan, plan_json) if estimates_cost else None,
         )
 
     return inspect
+
+
+def estimate_cost(context: RunContext, stack: Stack, plan: Plan, plan_json: PlanJson) -> MonthlyCost:
+    """What a plan changes of the monthly cost; masked, since what the program prints may quote the plan.
+
+    The program gets no credentials but its own, and is never one of the checkout.
+    """
+    own = {name: value for name, value in context.environ.items() if name.startswith(VARIABLES)}
+    env = plain_environment(
+        context.environ, passed=tuple(own), extra=SETTINGS, outside=context.project.root.resolve()
+    )
+    folder = context.folders.run(context.info.id, stack.id)
+    cost = Infracost(context.supervisor, env).estimate(plan_json.show(), folder)
+    secrets = plan.secrets | SecretSet.of(value for name, value in own.items() if name.endswith("KEY"))
+    return replace(cost, problem=context.mask(cost.problem, secrets))
 
 
 def _by_rego(
@@ -76,7 +98,7 @@ def check_limits(
     sizes: dict[str, dict[str, PlanSize]] = {}
     for report in reports:
         if report.result in ("changed", "blocked"):
-            sizes.setdefault(report.environment, {})[report.id] = size_of(report.counts)
+            sizes.setdefault(report.environment, {})[report.id] = size_of(report.counts, report.cost)
     names = [*environments, *sorted(sizes.keys() - set(environments))]
     return tuple(
         Finding(violation.severity, violation.rule, violation.message, violation.advice, CONFIG)

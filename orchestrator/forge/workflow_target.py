@@ -22,7 +22,8 @@ class WorkflowTarget:
     pull requests of forks are rehearsed without credentials, with `sarif` findings go to code scanning.
     `job_variables` are the names of secrets and variables that Terraform and hooks of an environment get;
     with `reports` there is a job for report hooks. `notify_variables` are the names of secrets that the jobs
-    get which send messages. `portal` is where the pages of `infra portal` go, None for nowhere.
+    get which send messages. With `estimates_cost` the jobs that plan get infracost. `portal` is where the
+    pages of `infra portal` go, None for nowhere.
     """
 
     repository: str
@@ -40,4 +41,5 @@ class WorkflowTarget:
     job_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reports: bool = False
     notify_variables: tuple[str, ...] = ()
+    estimates_cost: bool = False
     portal: PortalHost | None = None

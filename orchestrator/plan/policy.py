@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from orchestrator.config.globs import matches
 from orchestrator.config.rules import Policy, Protected, RequiredLabels
+from orchestrator.json_values import from_json
+from orchestrator.plan.cost import MonthlyCost, sum_costs
 from orchestrator.plan.digest import Digest
 from orchestrator.plan.model import Plan, ResourceChange
 
@@ -17,6 +19,8 @@ COMPUTED = ("effective_labels", "terraform_labels", "tags_all")
 # Of Google's types `tags` are network tags, a list.
 NO_TAGS = "google_"
 SHOWN = 5
+# The fact of a digest that holds the cost of its plan.
+COST = "cost"
 
 
 @dataclass(frozen=True)
@@ -59,23 +63,36 @@ def evaluate(
 
 @dataclass(frozen=True)
 class PlanSize:
-    """How much one stack's plan touches: resources of every kind of change, and those that go."""
+    """How much one stack's plan touches: resources of every kind of change, those that go, and its cost.
+
+    `cost` is None where nobody estimated it.
+    """
 
     resources: int
     deletes: int
+    cost: MonthlyCost | None = None
 
 
-def size_of(counts: Mapping[str, int]) -> PlanSize:
+def size_of(counts: Mapping[str, int], cost: MonthlyCost | None = None) -> PlanSize:
     """What counts towards the limits, from a plan's counts; what is only moved or imported does not."""
     deletes = counts["delete"] + counts["replace"]
-    return PlanSize(counts["create"] + counts["update"] + counts["forget"] + deletes, deletes)
+    return PlanSize(counts["create"] + counts["update"] + counts["forget"] + deletes, deletes, cost)
 
 
 def size_of_digest(digest: Digest) -> PlanSize:
     """What counts towards the limits, from a digest."""
     actions = [set(resource.actions) for resource in digest.resources]
     touched = [each for each in actions if each & {"create", "update", "delete", "forget"}]
-    return PlanSize(len(touched), sum("delete" in each for each in touched))
+    return PlanSize(len(touched), sum("delete" in each for each in touched), _cost_of_digest(digest))
+
+
+def _cost_of_digest(digest: Digest) -> MonthlyCost | None:
+    """The cost that the plan job estimated; None where it did not, or where it is no cost."""
+    try:
+        cost = from_json(MonthlyCost, digest.facts.get(COST))
+    except ValueError:
+        return None
+    return cost if cost.is_valid else None
 
 
 def check_sizes(
@@ -91,7 +108,7 @@ def check_sizes(
         ("resources", limits.resources, sum(size.resources for size in sizes.values()), "resources"),
         ("deletes", limits.deletes, sum(size.deletes for size in sizes.values()), "deletions"),
     )
-    return tuple(
+    exceeded = tuple(
         Violation(
             "error",
             "limits",
@@ -101,6 +118,33 @@ def check_sizes(
         for key, limit, count, what in counts
         if limit is not None and count > limit
     )
+    return (*exceeded, *_check_cost(sizes, limits.cost, environment, change))
+
+
+def _check_cost(
+    sizes: Mapping[str, PlanSize], limit: float | None, environment: str, change: str
+) -> Iterator[Violation]:
+    """What plans add to the monthly cost, against its limit; a cost that is not known is above each limit."""
+    cost = sum_costs({id_: size.cost for id_, size in sizes.items() if size.resources})
+    if limit is None or cost is None:
+        return
+    rule = f"The limit is `policy: {{limits: {{cost: {limit:g}}}}}` in infra.yaml on trunk."
+    if cost.difference is None:
+        yield Violation(
+            "error",
+            "limits",
+            f"The monthly cost of {change[0].lower()}{change[1:]} in {environment} is not known: "
+            f"{cost.problem}; {limit:,.2f} is the limit.",
+            f"Plan it again when the estimate works: docs/cost.md. {rule}",
+        )
+    elif cost.difference > limit:
+        yield Violation(
+            "error",
+            "limits",
+            f"{change} adds {cost.difference:,.2f} {cost.currency} to the monthly cost of {environment}; "
+            f"{limit:,.2f} is the limit.",
+            f"Split it. {rule}",
+        )
 
 
 def _destroy(plan: Plan, policy: Policy, at: PolicyContext) -> Iterator[Violation]:

@@ -26,6 +26,7 @@ from orchestrator.errors import (
 )
 from orchestrator.guard.allowlist import provider_address
 from orchestrator.guard.providers import is_known
+from orchestrator.plan.infracost import API_KEY, PRICES, PROGRAM
 from orchestrator.process import Supervisor
 from orchestrator.report.doctor_check import DoctorCheck
 from orchestrator.repository.advice import advice_for
@@ -76,6 +77,8 @@ def run_checks(project: Project, environ: Mapping[str, str]) -> Iterator[DoctorC
     yield from check_drift(project, environ)
     yield check_lock_files(project)
     yield check_listed_providers(project.config.guard)
+    if project.config.cost:
+        yield check_cost(environ)
 
 
 def _check_repository(project: Project) -> DoctorCheck:
@@ -351,6 +354,18 @@ def check_listed_providers(rules: Guard) -> DoctorCheck:
         f"guard.providers lists {named}: what they can run or read in a plan is not in the guard's table",
         "Look into their documentation for arguments that run programs or read files.",
     )
+
+
+def check_cost(environ: Mapping[str, str]) -> DoctorCheck:
+    """Whether infracost is on PATH, and where it may take prices from."""
+    program = shutil.which(PROGRAM, path=environ.get("PATH", ""))
+    advice = "docs/cost.md says how to set it up; until then plans show no cost."
+    if program is None:
+        return DoctorCheck("cost", "warning", f"there is no program {PROGRAM} on PATH", advice)
+    if not environ.get(API_KEY) and not environ.get(PRICES):
+        words = f"{PROGRAM} is {program}; {API_KEY} is not set, so it needs a key in its own settings"
+        return DoctorCheck("cost", "ok", words)
+    return DoctorCheck("cost", "ok", f"{PROGRAM} is {program}")
 
 
 def _is_glob(source: str) -> bool:

@@ -12,8 +12,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.report.model import Result, RunReport, StackReport
-from orchestrator.report.words import first_line, format_changes, format_totals
+from orchestrator.report.model import Result, RunReport, StackReport, sum_by_environment
+from orchestrator.report.words import first_line, format_changes, format_cost, format_costs, format_totals
 from orchestrator.repository.model import Finding
 
 # A terminal on which a column of words would get fewer characters than this shows a block for each row.
@@ -70,6 +70,9 @@ def render(
         yield _render_table(report)
     for note in (*_list_waiting_notes(report), *report.notes):
         yield Text(note)
+    costs = sum_by_environment(report.stacks)
+    if costs:
+        yield Text(f"Monthly cost: {format_costs(costs)}.")
     yield render_verdict(report)
 
 
@@ -141,6 +144,9 @@ def _render_table(report: RunReport) -> Table:
     grid.add_column("stack", no_wrap=True)
     grid.add_column("result", no_wrap=True)
     grid.add_column("changes", overflow="fold")
+    has_cost = any(stack.cost for stack in report.stacks)
+    if has_cost:
+        grid.add_column("cost/month", justify="right", overflow="fold")
     grid.add_column("time", justify="right", no_wrap=True)
     grid.add_column("", overflow="fold")
     for stack in report.by_attention():
@@ -148,6 +154,7 @@ def _render_table(report: RunReport) -> Table:
             Text(stack.id),
             Text(stack.result, style=STYLES[stack.result]),
             Text(format_changes(stack)),
+            *([Text(format_cost(stack.cost) if stack.cost else "")] if has_cost else []),
             Text(f"{stack.seconds:.1f} s" if stack.seconds else ""),
             Text(first_line(stack.reason) or _forbidden(stack), style="dim"),
         )

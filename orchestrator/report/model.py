@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from orchestrator.errors import Exit, exit_code_of
+from orchestrator.plan.cost import MonthlyCost, costs_of_environments
 from orchestrator.report.documents import finding_document
 from orchestrator.repository.model import Finding
 
@@ -55,7 +56,7 @@ class StackReport:
 
     `changes` and `outputs` are dictionaries in the shape of `--json`; `diff` is Terraform's own text, and
     everything is masked. `advice` says what to type next. `findings` are the policy's. `partial` is true when
-    a failed stack's state had moved: something was applied to it.
+    a failed stack's state had moved: something was applied to it. `cost` is None where it was not estimated.
     """
 
     id: str
@@ -75,6 +76,7 @@ class StackReport:
     code: int = int(Exit.ERROR)
     partial: bool = False
     findings: tuple[Finding, ...] = ()
+    cost: MonthlyCost | None = None
 
     @property
     def is_forbidden(self) -> bool:
@@ -130,6 +132,7 @@ class StackReport:
             "advice": self.advice,
             "notes": list(self.notes),
             "findings": [finding_document(finding) for finding in self.findings],
+            "cost": self.cost.document() if self.cost else None,
         }
 
 
@@ -212,11 +215,23 @@ class RunReport:
         return {
             "run": self.run.document(),
             "stacks": [stack.document() for stack in self.stacks],
+            "costs": cost_documents(sum_by_environment(self.stacks)),
             "errors": [
                 *(error_of(stack) for stack in self.stacks if stack.error_class),
                 *(failure.document() for failure in self.failures),
             ],
         }
+
+
+def sum_by_environment(stacks: Iterable[StackReport]) -> dict[str, MonthlyCost]:
+    """What the plans of stacks change of each environment's monthly cost; empty where none was estimated."""
+    planned = [stack for stack in stacks if stack.cost or stack.result in ("changed", "blocked")]
+    return costs_of_environments((stack.environment, stack.id, stack.cost) for stack in planned)
+
+
+def cost_documents(costs: Mapping[str, MonthlyCost]) -> list[dict[str, Any]]:
+    """Costs by environment as they stand in `--json`."""
+    return [{"environment": environment, **cost.document()} for environment, cost in costs.items()]
 
 
 def error_of(stack: StackReport) -> dict[str, Any]:

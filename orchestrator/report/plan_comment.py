@@ -23,7 +23,7 @@ from orchestrator.report.fitting import DocumentPart, fit_items
 from orchestrator.report.hook_reports import render_reports
 from orchestrator.report.markdown import alert, row
 from orchestrator.report.merge_steps import render_merge_steps
-from orchestrator.report.model import ORDER_OF_ATTENTION
+from orchestrator.report.model import ORDER_OF_ATTENTION, sum_by_environment
 from orchestrator.report.plan_verdict import (
     FAILURES,
     is_applied_on_merge,
@@ -37,7 +37,7 @@ from orchestrator.report.plan_verdict import (
 )
 from orchestrator.report.review import PlanReview, StackReview
 from orchestrator.report.stack_details import OPEN_LINES, has_details, render_stack
-from orchestrator.report.words import first_line, format_counts, plural
+from orchestrator.report.words import first_line, format_cost, format_counts, plural
 
 # Diffs that stand open have at most so many lines together.
 ALL_OPEN_LINES = 3 * OPEN_LINES
@@ -59,6 +59,7 @@ def _render_body(review: PlanReview, limit: int) -> str:
         f"**{render_verdict(review)}**",
         *render_destructive(review, limit),
         *render_problems(review, limit),
+        *_render_costs(review),
     ]
     bottom = [
         *render_waiting(review, limit),
@@ -69,6 +70,17 @@ def _render_body(review: PlanReview, limit: int) -> str:
     bottom += [*_render_notes(review, limit), _footer(review)]
     rows, blocks = tuple(_render_rows(review)), (*_blocks(review, limit), *render_reports(review.reports))
     return CommentContent(top, rows, blocks, bottom, review.url).render(limit)
+
+
+def _render_costs(review: PlanReview) -> Iterator[str]:
+    """What the merge changes of each environment's monthly cost, where that is estimated."""
+    costs = sum_by_environment(stack.report for stack in review.stacks if is_applied_on_merge(review, stack))
+    if costs:
+        words = (
+            f"{text(name)} {format_cost(cost)}{f': {text(cost.problem, 300)}' if cost.problem else ''}"
+            for name, cost in costs.items()
+        )
+        yield f"**Monthly cost:** {'; '.join(words)}."
 
 
 def mark_outdated(existing: str, head: str) -> str:
@@ -254,6 +266,8 @@ def _changes(stack: StackReview) -> str:
     report = stack.report
     outputs = ", ".join(cell_code(output, 60) for output in report.outputs[:3])
     parts = [format_counts(report.counts) or outputs]
+    if report.cost:
+        parts.append(f"{format_cost(report.cost)} per month" if report.cost.currency else "cost not known")
     if report.result != "changed" and not parts[0]:
         parts.append(cell(first_line(report.reason), 120))
     if stack.provisional:

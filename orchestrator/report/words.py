@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from orchestrator.plan.cost import MonthlyCost
 from orchestrator.report.model import COUNT_KEYS, StackReport
 
 # The word after a count: "2 to create" before an apply, "2 created" after it.
@@ -41,6 +42,22 @@ def format_changes(stack: StackReport) -> str:
     """A stack's counts in words; `outputs only`."""
     counts = format_counts(stack.counts, done=stack.result in ("applied", "destroyed"))
     return counts or ("outputs only" if stack.outputs and stack.result in ("changed", "applied") else "")
+
+
+def format_cost(cost: MonthlyCost) -> str:
+    """`+12.50 USD`, `not known`; with the resources that have no price."""
+    unpriced = f" ({plural(cost.unpriced, 'resource')} without a price)" if cost.unpriced else ""
+    if cost.difference is None:
+        return "not known"
+    return f"{cost.difference:+,.2f} {cost.currency}{unpriced}"
+
+
+def format_costs(costs: Mapping[str, MonthlyCost]) -> str:
+    """The costs of environments in one line: `dev +3.00 USD, prod not known: there is no price for …`."""
+    return "; ".join(
+        f"{environment} {format_cost(cost)}{f': {cost.problem}' if cost.problem else ''}"
+        for environment, cost in costs.items()
+    )
 
 
 def first_line(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.engine.digests import DigestKeys, digest_inspection
 from orchestrator.engine.inspection import Inspect, PlanInspection, combine
-from orchestrator.engine.policy_inspection import CONFIG, policy_inspection, read_policy
+from orchestrator.engine.policy_inspection import CONFIG, estimate_cost, policy_inspection, read_policy
 from orchestrator.engine.session import Session
 from orchestrator.errors import ForgeError, StateError
 from orchestrator.forge.interface import Forge
@@ -69,7 +69,9 @@ class PendingRules:
                 inspections[key] = policy_inspections[key]
             results = [inspection(stack, plan, plan_json) for inspection in inspections.values()]
             findings = [finding for result in results for finding in result.findings]
-            return PlanInspection(findings=tuple(dict.fromkeys([*findings, *self._over_limits(stack, plan)])))
+            return PlanInspection(
+                findings=tuple(dict.fromkeys([*findings, *self._over_limits(stack, plan, plan_json)]))
+            )
 
         return inspect
 
@@ -101,17 +103,20 @@ class PendingRules:
             # `projects` has raised it where that matters.
             return None
 
-    def _over_limits(self, stack: Stack, plan: Plan) -> list[Finding]:
+    def _over_limits(self, stack: Stack, plan: Plan, plan_json: PlanJson) -> list[Finding]:
         """What a pending change is against the limits of trunk just before it.
 
         A change is as large as its last plans in the environment say; of one without plans, and of one that
-        is pending alone, this plan counts.
+        is pending alone, this plan counts, with the cost that its reviewers saw.
         """
         findings = []
         for change in self._measured_changes(stack):
             sizes = {id_: size_of_digest(digest) for id_, digest in change.plans.items()}
             if not sizes or change.is_alone:
-                sizes[stack.id] = size_of(plan.counts)
+                estimated = sizes[stack.id].cost if stack.id in sizes else None
+                if estimated is None and change.policy.limits.cost is not None:
+                    estimated = estimate_cost(self.session.context, stack, plan, plan_json)
+                sizes[stack.id] = size_of(plan.counts, estimated)
             name = change.name or "This change"
             findings += [
                 Finding(violation.severity, violation.rule, violation.message, violation.advice, CONFIG)

@@ -140,6 +140,7 @@ def complete_target(
         job_variables={name: config.job_variables(name) for name in target.environments},
         reports=config.has_report_hooks,
         notify_variables=config.notify_variables,
+        estimates_cost=config.cost is not None,
     )
 
 

@@ -56,6 +56,8 @@ STANDINS = {
         )
         for action, program in ((actions.SETUP_TERRAFORM, "terraform"), (actions.SETUP_OPENTOFU, "tofu"))
     },
+    # Without its key: what is set up may not write that where Terraform could read it.
+    actions.SETUP_INFRACOST.reference: ({"version": ""}, {}, "true", {}),
     actions.DEPLOY_PAGES.reference: ({}, {}, "true", {}),
     actions.UPLOAD_SARIF.reference: (
         {"sarif_file": "", "category": ""},

@@ -118,7 +118,9 @@ def _report_second_interrupt(app: App, processes: list[str]) -> int:
     return int(Exit.PARTIAL)
 
 
-def policy_inspection(context: RunContext, rules: TrunkPolicy | None = None) -> Inspect:
+def policy_inspection(
+    context: RunContext, rules: TrunkPolicy | None = None, *, estimates_cost: bool = False
+) -> Inspect:
     """The inspection that checks each plan by the policy on trunk; `rules` are that, if it was read before.
 
     What a label allows on a pull request is allowed here by the question before an apply.
@@ -126,7 +128,7 @@ def policy_inspection(context: RunContext, rules: TrunkPolicy | None = None) -> 
     from orchestrator.engine.policy_inspection import policy_inspection, rules_of_trunk
 
     policy, rego = rules or rules_of_trunk(context.project)
-    return policy_inspection(context, policy, allow_destroy=True, rego=rego)
+    return policy_inspection(context, policy, allow_destroy=True, rego=rego, estimates_cost=estimates_cost)
 
 
 def _earlier_plans(
@@ -139,7 +141,17 @@ def _earlier_plans(
     max_age = session.context.project.config.plan_reuse
     if app.cold or not max_age or out or options.is_partial or is_ci(app.environ):
         return None
-    return PlanReuse(session, options, rules, max_age=max_age)
+    return PlanReuse(session, options, (rules, *_cost_settings(session.context)), max_age=max_age)
+
+
+def _cost_settings(context: RunContext) -> tuple[object, ...]:
+    """What an estimate of the cost depends on beside the plan: nothing where there is none."""
+    from orchestrator.plan.infracost import VARIABLES
+
+    cost = context.project.config.cost
+    return (
+        (cost, sorted((k, v) for k, v in context.environ.items() if k.startswith(VARIABLES))) if cost else ()
+    )
 
 
 def narrow(
@@ -237,7 +249,7 @@ def make_run_request(
         detailed=detailed,
         recorder_options=recorder_options,
         promotes=promotes,
-        inspect=policy_inspection(context, rules),
+        inspect=policy_inspection(context, rules, estimates_cost=context.project.config.cost is not None),
         reuse=_earlier_plans(app, session, plan_options, rules, out) if shows_only else None,
     )
 

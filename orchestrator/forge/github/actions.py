@@ -81,4 +81,22 @@ UPLOAD_SARIF = PinnedAction(
     "security-events: write",
     "findings for code scanning",
 )
-ACTIONS = (CHECKOUT, UPLOAD, DOWNLOAD, AUTH, SETUP_TERRAFORM, SETUP_OPENTOFU, DEPLOY_PAGES, UPLOAD_SARIF)
+SETUP_INFRACOST = PinnedAction(
+    "infracost/actions/setup",
+    "e9d6e6cd65e168e76b0de50ff9957d2fe8bb1832",
+    "v3.0.1",
+    "",
+    "infracost, where the cost of plans is estimated",
+)
+
+ACTIONS = (
+    CHECKOUT,
+    UPLOAD,
+    DOWNLOAD,
+    AUTH,
+    SETUP_TERRAFORM,
+    SETUP_OPENTOFU,
+    SETUP_INFRACOST,
+    DEPLOY_PAGES,
+    UPLOAD_SARIF,
+)

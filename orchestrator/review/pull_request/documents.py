@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.forge.model import NewCheck
 from orchestrator.report.documents import finding_document
 from orchestrator.report.findings import LintReport
-from orchestrator.report.model import error_of
+from orchestrator.report.model import cost_documents, error_of, sum_by_environment
 from orchestrator.report.review import PlanReview, StackReview
 from orchestrator.review.pull_request.messages import ReviewMessages
 
@@ -34,6 +34,7 @@ def build_document(
         "commit": review.commit,
         "base": review.base or None,
         "stacks": [_stack(stack) for stack in review.stacks],
+        "costs": cost_documents(sum_by_environment(stack.report for stack in review.stacks)),
         "unplanned": list(review.unplanned),
         "findings": [finding_document(finding) for finding in review.findings],
         "notes": [*review.notes, *([review.heartbeat] if review.heartbeat else [])],

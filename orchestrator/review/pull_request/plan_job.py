@@ -212,4 +212,10 @@ def _build_policy_inspection(scope: ChangeScope, event: Event | None) -> Callabl
     policy = scope.rules.policy
     rego = rego_texts(scope.before.tree, policy.rego.folder) if scope.before else {}
     allowed = event is not None and policy.label in event.labels
-    return lambda session: policy_inspection(session.context, policy, allow_destroy=allowed, rego=rego)
+    return lambda session: policy_inspection(
+        session.context,
+        policy,
+        allow_destroy=allowed,
+        rego=rego,
+        estimates_cost=scope.rules.cost is not None,
+    )

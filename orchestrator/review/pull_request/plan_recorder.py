@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from orchestrator.engine.digests import (
     SHOWN_HASH,
@@ -21,6 +21,7 @@ from orchestrator.forge.event import Event
 from orchestrator.plan.digest import Digest, encode, sha256
 from orchestrator.plan.model import Plan
 from orchestrator.plan.plan_json import PlanJson
+from orchestrator.plan.policy import COST
 from orchestrator.report.review import StackReview, hash_of_review
 from orchestrator.repository.model import Finding, Stack
 from orchestrator.review.pull_request.scope import ChangeScope
@@ -113,6 +114,8 @@ class PlanRecorder:
             if self.event is None or self.event.pull_request is None:
                 return review
             facts = {**digest.facts, SHOWN_HASH: hash_of_review(review)}
+            if review.report.cost:
+                facts[COST] = asdict(review.report.cost)
             digest = replace(digest, provisional=review.provisional, volatile=self.volatile.get(stack.id, ()))
             data = encode(replace(digest, facts=facts))
             name = locate_plan_objects(session.memory.ledgers, stack).create(

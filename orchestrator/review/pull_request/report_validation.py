@@ -189,7 +189,8 @@ def _fits(stack: StackReview) -> bool:
             from_json(_Diagnostic, diagnostic)
     except ValueError:
         return False
-    return _counts(report) and 0 <= report.seconds < math.inf
+    is_cost = report.cost is None or report.cost.is_valid
+    return is_cost and _counts(report) and 0 <= report.seconds < math.inf
 
 
 def _counts(report: StackReport) -> bool:

@@ -12,8 +12,18 @@ from orchestrator.config import load_text
 from orchestrator.config.globs import matches
 from orchestrator.config.rules import Policy
 from orchestrator.masking import Masker
+from orchestrator.plan.cost import MonthlyCost, unknown_cost
+from orchestrator.plan.digest import Digest
 from orchestrator.plan.model import Plan
-from orchestrator.plan.policy import PlanSize, PolicyContext, Violation, check_sizes, evaluate, size_of
+from orchestrator.plan.policy import (
+    PlanSize,
+    PolicyContext,
+    Violation,
+    check_sizes,
+    evaluate,
+    size_of,
+    size_of_digest,
+)
 from orchestrator.plan.reader import read_plan
 
 
@@ -183,6 +193,46 @@ def test_limits(limits: str, over: str | None) -> None:
     violations = check_sizes(sizes, load_text(f"policy: {{limits: {limits}}}").policy, "prod")
     assert [over in violation.message for violation in violations if over] == ([True] if over else [])
     assert messages(violations) == ([("error", "limits")] if over else [])
+
+
+USD = MonthlyCost(60, "USD")
+UNKNOWN = unknown_cost("there is no program infracost on PATH")
+
+
+@pytest.mark.parametrize(
+    ("costs", "over"),
+    [
+        ([USD, None], "is not known: prod/1: it was not estimated; 100.00 is the limit."),
+        ([USD, UNKNOWN], "is not known: prod/1: there is no program infracost on PATH; 100.00"),
+        ([USD, USD], "This change adds 120.00 USD to the monthly cost of prod; 100.00 is the limit."),
+        ([USD, MonthlyCost(40, "USD")], None),
+        ([USD, MonthlyCost(-600, "USD")], None),
+    ],
+)
+def test_a_limit_of_the_cost_fails_closed(costs: list[MonthlyCost | None], over: str | None) -> None:
+    policy = load_text("cost: infracost\npolicy: {limits: {cost: 100}}").policy
+    sizes = {f"prod/{number}": PlanSize(1, 0, cost) for number, cost in enumerate(costs)}
+    violations = check_sizes({**sizes, "prod/outputs": PlanSize(0, 0)}, policy, "prod")
+    assert [(v.severity, over in v.message) for v in violations if over] == (
+        [("error", True)] if over else []
+    )
+    assert bool(violations) == bool(over)
+    assert policy.is_limited
+
+
+@pytest.mark.parametrize(
+    ("fact", "cost"),
+    [
+        ({"difference": 60, "currency": "USD"}, USD),
+        (None, None),
+        ("60", None),
+        ({"difference": None}, None),
+        ({"difference": 60, "currency": "$"}, None),
+    ],
+)
+def test_the_cost_of_a_digest_is_one_or_not_known(fact: object, cost: MonthlyCost | None) -> None:
+    digest = Digest("prod/a", "", "", facts={} if fact is None else {"cost": fact})
+    assert size_of_digest(digest).cost == cost
 
 
 def test_what_counts_towards_the_limits() -> None:

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from orchestrator.plan.cost import MonthlyCost, unknown_cost
 from orchestrator.report.console import Detail, FittingTable, render
 from orchestrator.report.model import NO_COUNTS, RunInfo, RunReport, StackReport
 from orchestrator.repository.model import Finding
@@ -181,3 +182,17 @@ def test_the_short_form_shows_addresses_and_the_summary_shows_failures() -> None
     assert "a.x" not in none
     assert "It broke" in none
     assert "2 stacks" in none
+
+
+def test_the_cost_is_a_column_and_a_sum_by_environment() -> None:
+    costs = {
+        "dev/a": MonthlyCost(3, "USD"),
+        "prod/a": unknown_cost("there is no price for x"),
+        "prod/b": None,
+    }
+    stacks = tuple(stack(name, "changed" if cost else "unchanged", cost=cost) for name, cost in costs.items())
+    text = text_of(RunReport("plan", INFO, stacks))
+    assert "cost/month" in text
+    assert "+3.00 USD" in text
+    assert "Monthly cost: dev +3.00 USD; prod not known: prod/a: there is no price for x." in text
+    assert "cost" not in text_of(RunReport("plan", INFO, stacks[2:]))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.plan.cost import MonthlyCost, unknown_cost
 from orchestrator.report import markers
 from orchestrator.report.comment import LIMIT
 from orchestrator.report.plan_comment import (
@@ -381,3 +382,24 @@ def test_owners_of_what_changes_are_named_and_not_notified() -> None:
     assert "- nobody: `prod/net`" in text
     assert "@idle" not in text
     assert "Owners of what changes" not in render_comment(reviews.review(*stacks))
+
+
+def test_the_cost_stands_beside_each_stack_and_by_environment() -> None:
+    plans = reviews.review(
+        reviews.stack("dev/web", cost=MonthlyCost(12.5, "USD", 2)),
+        reviews.stack("prod/web", cost=unknown_cost("infracost failed: <b>@all")),
+        *reviews.resting("dev/idle"),
+    )
+    body = render_comment(plans)
+    assert "+12.50 USD (2 resources without a price) per month" in body
+    assert "cost not known" in body
+    (line,) = [line for line in body.splitlines() if line.startswith("**Monthly cost:**")]
+    assert line.startswith(
+        r"**Monthly cost:** dev +12.50 USD (2 resources without a price); prod not known: "
+    )
+    assert "`<b>@all`" in line
+    assert "0.00" not in body
+
+
+def test_no_cost_is_shown_where_none_is_estimated() -> None:
+    assert "cost" not in render_comment(reviews.review(reviews.stack("dev/web"))).lower()

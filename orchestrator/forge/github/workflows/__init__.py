@@ -12,6 +12,7 @@ from orchestrator.forge.github.actions import (
     CHECKOUT,
     DEPLOY_PAGES,
     DOWNLOAD,
+    SETUP_INFRACOST,
     SETUP_OPENTOFU,
     SETUP_TERRAFORM,
     UPLOAD,
@@ -89,6 +90,8 @@ _IF_PLANNED = f"""\
     if: >-
       ${{{{ !cancelled() && inputs.compare != 'true' && ({_REVIEWED}) }}}}
 """
+_INFRACOST = "0.10.45"
+_COST_KEY = "INFRACOST_API_KEY"
 # Variables of the steps that the templates set themselves.
 _SET_BY_JOBS = ("GITHUB_TOKEN", "GOOGLE_OAUTH_ACCESS_TOKEN", "INFRA_TEAMS_TOKEN")
 _BASE = "${{ github.event.pull_request.base.sha || 'origin/@@TRUNK@@' }}"
@@ -160,7 +163,9 @@ def render(target: WorkflowTarget, source: Source) -> Mapping[str, str]:
     }
     for environment in target.environments:
         own, variable_blocks = {**words, "ENV": environment}, _variable_blocks(target, environment)
-        files[f"plan-{environment}"] = _filled(_template("plan-environment"), own, variable_blocks)
+        files[f"plan-{environment}"] = _filled(
+            _template("plan-environment"), own, variable_blocks | _cost_blocks(target)
+        )
         files[f"drift-{environment}"] = _filled(
             _template("drift-environment"), own | drift_words, drift_blocks | variable_blocks
         )
@@ -217,12 +222,14 @@ def _variable_blocks(target: WorkflowTarget, environment: str) -> dict[str, str]
         for name in names
     ]
     passed = "".join(f"      {value}" for value in values)
+    cost = f"      {_COST_KEY}: ${{{{ secrets.{_COST_KEY} }}}}\n" if target.estimates_cost else ""
     return {
         "JOB_ENV": "".join(f"          {value}" for value in values),
         "JOB_SECRETS": "".join(declared),
         "DRIFT_SECRETS": "".join(["    secrets:\n", *declared]) if names else "",
         "MORE_SECRETS": passed,
         "PASSED_SECRETS": f"    secrets:\n{passed}" if names else "",
+        "PLAN_SECRETS": f"    secrets:\n{passed}{cost}" if names or cost else "",
     }
 
 
@@ -230,6 +237,22 @@ def _notify_block(target: WorkflowTarget) -> dict[str, str]:
     """How the secrets of messages reach the steps that send them: those that write on GitHub."""
     lines = [f"          {name}: ${{{{ secrets.{name} }}}}\n" for name in target.notify_variables]
     return {"NOTIFY_ENV": "".join(lines)}
+
+
+def _cost_blocks(target: WorkflowTarget) -> dict[str, str]:
+    """The step that sets infracost up for the job that plans, and how its key reaches the plans.
+
+    The key is not given to the step, which would write it where Terraform could read it.
+    """
+    if not target.estimates_cost:
+        return {"SETUP_COST": "", "COST_ENV": "", "COST_SECRETS": ""}
+    return {
+        "SETUP_COST": (
+            f"      - uses: {SETUP_INFRACOST.reference}\n        with:\n          version: {_INFRACOST}\n"
+        ),
+        "COST_ENV": f"          {_COST_KEY}: ${{{{ secrets.{_COST_KEY} }}}}\n",
+        "COST_SECRETS": f"      {_COST_KEY}:\n        description: For infracost.\n        required: false\n",
+    }
 
 
 def plan_workflow(environment: str) -> str:
