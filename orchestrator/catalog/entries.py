@@ -24,6 +24,7 @@ FETCHED = ".infra/cache/templates"
 _PACKAGE_KINDS: Mapping[str, tuple[TemplateKind, str]] = {
     "stack": ("stack", "An empty stack with a backend, variables and a provider."),
     "service": ("service", "A Cloud Run service with alerts and a budget."),
+    "pipeline": ("pipeline", "The home of a Vertex AI pipeline: registries, bucket, account, schedule."),
 }
 
 

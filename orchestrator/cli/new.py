@@ -23,6 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
     epilog="""\b
 Examples:
   infra new service shop       a Cloud Run service, in every environment
+  infra new pipeline beans     the home of a Vertex AI pipeline, in every environment
   infra new stack queue        an empty stack, in every environment
   infra new module my-service
   infra new update             bring what was made from templates up to date
@@ -66,7 +67,7 @@ def module(app: App, options: NewModuleOptions) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class NewStackOptions(JsonOptions):
-    """The options of `infra new stack` and of `infra new service`."""
+    """The options of `infra new stack`, `service` and `pipeline`."""
 
     name: str
     template: str | None
@@ -138,6 +139,25 @@ def service(app: App, options: NewStackOptions) -> int:
     with --json, questions without --data take their defaults.
     """
     return _create(app, "service", options)
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra new pipeline beans                  asks on a terminal
+  infra new pipeline beans --data publisher=serviceAccount:build@acme.iam.gserviceaccount.com
+"""
+)
+@_stack_options
+@with_options(NewStackOptions)
+def pipeline(app: App, options: NewStackOptions) -> int:
+    """Make the home of a Vertex AI pipeline, in every environment at once.
+
+    Registries for compiled pipelines and images, a bucket, the account of its runs, and a schedule where a
+    change in the repository names the digest. Modules that it needs and the repository lacks are added.
+    Changes no existing file. Off a terminal, and with --json, questions without --data take their defaults.
+    """
+    return _create(app, "pipeline", options)
 
 
 def _create(app: App, kind: TemplateKind, options: NewStackOptions) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.fields import FullCommit, GitUrl, Inside, Text
 
-TemplateKind = Literal["stack", "service"]
+TemplateKind = Literal["stack", "service", "pipeline"]
 
 TOP = PurePosixPath(".")
 

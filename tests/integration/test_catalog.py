@@ -22,6 +22,7 @@ STACKS = {
     "queue": ("stack", {}),
     "shop": ("service", {}),
     "web": ("service", {"deployed_by": "terraform", "image": "europe-docker.pkg.dev/example/apps/web:1.4.0"}),
+    "train": ("pipeline", {}),
     "plain": ("service", {"alert_email": "", "budget": "0", "deployer": ""}),
 }
 

@@ -235,7 +235,7 @@ resource "google_monitoring_alert_policy" "failed" {
   display_name          = "${var.name}: a pipeline failed"
   combiner              = "OR"
   severity              = "ERROR"
-  notification_channels = sort(var.alert_channels)
+  notification_channels = sort(values(var.alert_channels))
   user_labels           = var.labels
 
   conditions {

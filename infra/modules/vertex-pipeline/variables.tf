@@ -84,9 +84,9 @@ variable "publishers" {
 }
 
 variable "alert_channels" {
-  description = "Who is told of a run that failed: notification channels (projects/PROJECT/notificationChannels/ID)."
-  type        = set(string)
-  default     = []
+  description = "Who is told of a run that failed, by a name of your choice: notification channels (projects/PROJECT/notificationChannels/ID)."
+  type        = map(string)
+  default     = {}
   nullable    = false
 
   validation {

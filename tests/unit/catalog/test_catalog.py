@@ -81,6 +81,11 @@ def test_a_service_is_made_in_every_environment_with_the_modules_it_needs(repo: 
     }
 
 
+REGISTRY = "https://europe-west1-kfp.pkg.dev/acme-dev/ml-pipelines"
+DIGEST = f"{REGISTRY}/train/sha256:{'0' * 64}"
+PINNED = ("--data", "scheduled_by=terraform")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -91,6 +96,17 @@ def test_a_service_is_made_in_every_environment_with_the_modules_it_needs(repo: 
         (("service", "shop", "--data", "max_instances=many"), 3, "max_instances must be a whole number"),
         (("service", "shop", "--data", 'project_id=A" }'), 3, "Give the project's id"),
         (("service", "shop", "--data", "project_id=acme-dev\n"), 3, "Give the project's id"),
+        (("pipeline", "a-name-that-is-longer-than-22"), 3, "name has 2 to 22 characters"),
+        (("pipeline", "p", "--data", "artifact_days=1"), 3, "name has 2 to 22 characters"),
+        (("pipeline", "ml", "--data", "publisher=allUsers"), 3, "Give a member as IAM writes it"),
+        (("pipeline", "ml", "--data", "artifact_days=-1"), 3, "Give 0 or more."),
+        (("pipeline", "ml", "--data", "scheduled_by=terraform"), 3, "template_uri"),
+        (("pipeline", "ml", *PINNED, "--data", f"template_uri={REGISTRY}/train/latest"), 3, "by digest"),
+        (
+            ("pipeline", "ml", *PINNED, "--data", f"template_uri={DIGEST}", "--data", "cron=0 4"),
+            3,
+            "five fields",
+        ),
         (
             ("service", "shop", "--data", "deployed_by=terraform", "--data", "image=x:latest"),
             3,
@@ -305,7 +321,12 @@ def test_the_form_of_a_template_s_name_is_explained() -> None:
 def test_the_catalogue_is_listed(infra: Infra) -> None:
     document = infra("catalog", "list", "--json", code=0).document
     check_schema(document, "commands")
-    assert [template["name"] for template in document["templates"]] == ["queue", "service", "stack"]
+    assert [template["name"] for template in document["templates"]] == [
+        "pipeline",
+        "queue",
+        "service",
+        "stack",
+    ]
     assert "queue" in infra("catalog", "list", code=0).out
     template = infra("catalog", "show", "service", "--json", code=0).document
     check_schema(template, "commands")
@@ -313,7 +334,7 @@ def test_the_catalogue_is_listed(infra: Infra) -> None:
     assert "max_instances" in infra("catalog", "show", "service", code=0).out
 
 
-@pytest.mark.parametrize("name", ["stack", "service"])
+@pytest.mark.parametrize("name", ["stack", "service", "pipeline"])
 def test_templates_of_the_package_have_numbers_and_samples(name: str) -> None:
     folder = Path(__file__).parents[3] / "orchestrator/catalog/templates" / name
     for version in folder.iterdir():

@@ -179,7 +179,7 @@ run "a_failed_run_is_told" {
   command = plan
 
   variables {
-    alert_channels = ["projects/example-dev/notificationChannels/1001"]
+    alert_channels = { team = "projects/example-dev/notificationChannels/1001" }
   }
 
   assert {

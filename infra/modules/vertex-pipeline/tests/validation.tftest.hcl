@@ -97,7 +97,7 @@ run "another_clock_is_refused" {
 run "channel_without_its_project_is_refused" {
   command = plan
   variables {
-    alert_channels = ["1001"]
+    alert_channels = { team = "1001" }
   }
   expect_failures = [var.alert_channels]
 }

@@ -21,7 +21,7 @@ module "pipeline" {
 
   readers        = { web = "serviceAccount:web-run@example-prod.iam.gserviceaccount.com" }
   publishers     = { build = "serviceAccount:ml-build@example-prod.iam.gserviceaccount.com" }
-  alert_channels = ["projects/example-prod/notificationChannels/1001"]
+  alert_channels = { team = "projects/example-prod/notificationChannels/1001" }
 
   artifact_days = 180
   labels        = { team = "ml" }
