@@ -96,7 +96,7 @@ class StatusReader:
         deleted = sorted(listing.entries.keys() - stacks_by_id.keys() - renamed) if stacks is None else []
         statuses = [self._status(stacks_by_id[id], listing) for id in selected]
         statuses += [
-            _deleted(listing.entries[id], listing.ledgers[id])
+            _deleted(self._project, listing.entries[id], listing.ledgers[id])
             for id in deleted
             if listing.entries[id].result != "destroyed"
         ]
@@ -310,18 +310,25 @@ def _promotion(lookup: PromotionLookup, environment: str) -> PromotionStatus:
     )
 
 
-def _deleted(entry: LedgerEntry, ledger: Ledger) -> StackStatus:
-    """A stack that the ledger knows and trunk no longer has."""
+def _deleted(project: Project, entry: LedgerEntry, ledger: Ledger) -> StackStatus:
+    """A stack that the ledger knows and trunk no longer has; `unfinished` where a run was interrupted."""
     if entry.problem:
         why = entry.problem.rstrip(".")
         return StackStatus(entry.stack, ledger.environment, "unreadable", why, entry.remedy)
     entry, is_live = ledger.check_liveness(entry)
+    is_unfinished = entry.is_unfinished and not is_live
+    cause = "a run was interrupted in the middle of it" if is_unfinished else "what it made is still there"
+    command = f"`infra destroy {entry.stack}`"
+    if project.config.environment(ledger.environment).apply != "ci":
+        command = f"`infra resume {entry.stack}`" if is_unfinished else command
+        commit = base_commit(entry.attempted if is_unfinished else entry.commit)
+        command = f"`git switch --detach {commit[:10]}`, then {command}" if commit else command
     return StackStatus(
         id=entry.stack,
         environment=ledger.environment,
-        status="deleted",
-        why="trunk no longer has it, and what it made is still there",
-        advice="Check out the commit that it is at and destroy it.",
+        status="unfinished" if is_unfinished else "deleted",
+        why=f"trunk no longer has it, and {cause}",
+        advice=f"{command}.",
         state=None,
         **_recorded(entry, ledger, None, is_live=is_live),  # type: ignore[arg-type]
     )

@@ -26,7 +26,9 @@ def advice_for(project: Project, advice: str) -> str:
 
 def _command_for(project: Project, match: re.Match[str]) -> str:
     verb, words = match[1], match[2].split()
-    stacks = {word: name for word in words if (name := environment_of(word, project.order.all))}
+    # An environment whose last stack was deleted is in no order any more.
+    environments = (*project.order.all, *project.config.environments)
+    stacks = {word: name for word in words if (name := environment_of(word, environments))}
     names = list(dict.fromkeys(stacks.values()))
     if not any(project.config.environment(name).apply == "ci" for name in names):
         return match[0]

@@ -66,6 +66,31 @@ def test_the_last_stack_of_an_environment_stays_visible_after_its_code_went(
     assert list(statuses_by_stack.items()) == [("prod/net", standing) for standing in expected]
 
 
+@pytest.mark.parametrize(
+    ("apply", "advice"),
+    [
+        ("local", "`git switch --detach cccccccccc`, then `infra resume prod/net`."),
+        ("ci", "`/infra apply prod` (a comment on a merged pull request"),
+    ],
+)
+def test_an_interrupted_destroy_of_a_deleted_stack_is_unfinished(
+    make_repo: MakeRepo, apply: str, advice: str
+) -> None:
+    """Where only CI applies, the next rollout finishes it: `infra resume` needs its code."""
+    storage = MemoryStorage()
+    ledger = Ledger(storage, "prod")
+    entry = _record(storage, "prod/net", "applied")
+    begun = ledger.begin("prod/net", replace(OPERATION, kind="destroy", phase="planned"), entry)
+    assert begun.operation
+    ledger.mark(begun, replace(begun.operation, phase="applying"))
+    storage.clock += timedelta(hours=1)
+    setting = "prod: {apply: ci}" if apply == "ci" else "prod: {}"
+    config = FILES["infra.yaml"].replace("prod: {}", setting)
+    statuses = {row.id: row for row in _statuses(make_repo({**FILES, "infra.yaml": config}), storage).of()}
+    status = statuses["prod/net"]
+    assert (status.status, status.advice.startswith(advice)) == ("unfinished", True), status.advice
+
+
 OPERATION = Operation("R2", "apply", "applying", "ada", "desk", "c" * 40)
 ENTRY_NAME = "dev/ledger/stacks/net.json"
 LOCK = b'{"ID": "1", "Operation": "OperationTypeApply", "Who": "ada@desk", "Created": "2026-11-30T00:00:00Z"}'
