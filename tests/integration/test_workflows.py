@@ -41,6 +41,9 @@ for start, answer in answers.items():
         if "output" in answer:
             with open(os.environ["GITHUB_OUTPUT"], "a") as file:
                 file.write(answer["output"])
+        for name, text in answer.get("files", {{}}).items():
+            Path(name).parent.mkdir(exist_ok=True)
+            Path(name).write_text(text)
         sys.exit(answer.get("code", 0))
 """
 
@@ -475,6 +478,51 @@ def test_a_pull_request_is_planned_in_shards_and_attested_once(recorded: Workflo
     assert notes[-1] is attest
     assert attest["GOOGLE_OAUTH_ACCESS_TOKEN"] == "token-of-attest@example"
     assert (attest["GITHUB_JOB"], attest["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]) == ("attest", "")
+
+
+def test_report_hooks_run_apart_and_before_the_comment(recorded: Workflows) -> None:
+    """Neither code of trunk nor code of the pull request gets a token; that of trunk is uploaded first."""
+    recorded.write(TARGET.environments, reports=True)
+    reports = {
+        f"ci report --input input --plans plans --code {code}": {
+            "files": {f"report-{code}/{code}.json": code}
+        }
+        for code in ("base", "head")
+    }
+    pack = {"output": "reports=true\n", "files": {"report-input/settings": "packed"}}
+    answers = accounts() | affected(dev=1) | {"ci report --pack": pack} | reports
+    recorded_calls(recorded, answers)
+    done = recorded.run("pull_request", "infra-plan.yml", pull_request())
+    notes = [note for note in recorded_calls(recorded, answers) if note["asked"].startswith("ci ")]
+    calls = [" ".join(note["asked"].split()[1:3]) for note in notes]
+    report = "report --input"
+    assert calls[-4:] == [report, report, "account attest", "comment reports"], done.stdout
+    assert [note["asked"].split()[-1] for note in notes[-4:-2]] == ["report-base", "report-head"]
+    for note in notes[-4:-2]:
+        assert {note[name] for name in note if name not in ("asked", "GITHUB_JOB")} == {""}
+    assert (recorded.artifacts / "report-input/settings").read_text() == "packed"
+    for code in ("base", "head"):
+        assert (recorded.artifacts / f"infra-report-{code}/{code}.json").read_text() == code
+
+
+@pytest.mark.parametrize(
+    ("guard", "lints"), [({"code": 0}, True), ({"code": 4}, False), ({"code": 1}, None)], ids=str
+)
+def test_findings_go_to_code_scanning(recorded: Workflows, guard: dict[str, Any], lints: bool | None) -> None:
+    """Lint runs providers, so only after a guard without findings; a guard that fails uploads nothing."""
+    recorded.write(TARGET.environments, sarif=True)
+    answers = {
+        "guard": {"stdout": "by guard", **guard},
+        "lint": {"code": 1, "files": {"findings/lint.sarif": "by lint"}},
+    }
+    recorded_calls(recorded, answers)
+    done = recorded.run("pull_request", "infra-code-scanning.yml", pull_request())
+    calls = [note["asked"] for note in recorded_calls(recorded, answers)]
+    assert calls[0] == f"guard --base {'1' * 40} --format sarif **", done.stdout
+    assert calls[1:] == (["lint --sarif findings/lint.sarif"] if lints else [])
+    uploaded = {path.name: path.read_text() for path in recorded.artifacts.glob("uploaded-*")}
+    texts = {} if lints is None else {"uploaded-infra-guard": "by guard"}
+    assert uploaded == texts | ({"uploaded-infra-lint": "by lint"} if lints else {}), done.stdout
 
 
 def test_a_pull_request_that_affects_nothing_is_still_told(recorded: Workflows) -> None:

@@ -72,12 +72,14 @@ STANDINS = {
         {"NAME": "${{ inputs.name }}", "WHAT": "${{ inputs.path }}"},
     ),
     actions.DOWNLOAD.reference: (
-        {"pattern": "*", "path": "."},
+        {"name": "", "pattern": "*", "path": "."},
         {},
-        # As the action does: a pattern that nothing matches is no error, and makes no folder.
+        # As the action does: the files of one that is named come without its folder, and it has to be there.
+        'if [ -n "$NAME" ]; then mkdir -p "$WHERE" && exec cp -r "$ARTIFACTS/$NAME/." "$WHERE/"; fi; '
+        # A pattern that nothing matches is no error, and makes no folder.
         'for part in "$ARTIFACTS"/$PATTERN; do '
         'if [ -e "$part" ]; then mkdir -p "$WHERE" && cp -r "$part" "$WHERE/"; fi; done',
-        {"PATTERN": "${{ inputs.pattern }}", "WHERE": "${{ inputs.path }}"},
+        {"NAME": "${{ inputs.name }}", "PATTERN": "${{ inputs.pattern }}", "WHERE": "${{ inputs.path }}"},
     ),
 }
 # What infra is installed from in the workflows of the tests, and in those of this repository.
@@ -130,10 +132,19 @@ class Workflows:
         shards: int = 1,
         drift_shards: int = 1,
         rehearse: bool = False,
+        sarif: bool = False,
+        reports: bool = False,
     ) -> None:
         """The shipped workflows, made to run here, into the clone; the rest is as in `WorkflowTarget`."""
         target = WorkflowTarget(
-            self.name, trunk, environments, shards=shards, drift_shards=drift_shards, rehearse=rehearse
+            self.name,
+            trunk,
+            environments,
+            shards=shards,
+            drift_shards=drift_shards,
+            rehearse=rehearse,
+            sarif=sarif,
+            reports=reports,
         )
         for path, text in files(target, self.programs).items():
             (self.repository / path).parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +183,7 @@ class Workflows:
         self.artifacts.mkdir(exist_ok=True)
         path = self.folder / "event.json"
         path.write_text(json.dumps({"inputs": dict(inputs), **event} if inputs else dict(event)))
-        local = [f"{name.partition(' ')[0]}={_standin(self.folder / 'actions', name)}" for name in STANDINS]
+        local = [_standin(self.folder / "actions", name) for name in STANDINS]
         local.append(f"{self.name}@main={self.repository}")
         variables = {
             "CLONE_FROM": self.origin or str(self.repository),
@@ -239,10 +250,13 @@ def permissions(target: WorkflowTarget) -> dict[str, dict[str, str]]:
     }
 
 
-def _standin(folder: Path, name: str) -> Path:
-    """An action that does here what the named one does on GitHub."""
+def _standin(folder: Path, name: str) -> str:
+    """An action that does here what the named one does on GitHub, as act's `--local-repository` wants it."""
     inputs, outputs, script, env = STANDINS[name]
-    path = folder / name.partition("@")[0].replace("/", "-")
+    action, _, reference = name.partition(" ")[0].partition("@")
+    owner, repository, *below = action.split("/")
+    root = folder / f"{owner}-{repository}"
+    path = root.joinpath(*below)
     path.mkdir(parents=True, exist_ok=True)
     step = {"id": path.name.rpartition("-")[2], "shell": "bash", "run": script, "env": env}
     content = {
@@ -254,4 +268,4 @@ def _standin(folder: Path, name: str) -> Path:
     }
     # JSON is YAML, too.
     (path / "action.yml").write_text(json.dumps(content))
-    return path
+    return f"{owner}/{repository}@{reference}={root}"
