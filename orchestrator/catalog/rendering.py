@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from typing import Any
 from orchestrator.errors import BlockedError, InfraError, UsageError
 
 INSTALL = "Install it with the extra `catalog`: `pip install 'infra-orchestrator[catalog]'`."
+
+# Beside copier.yml: each file has sample answers by question, and is no part of what is rendered.
+SAMPLE_FILE = re.compile(r"(sample(?:-[a-z0-9]+)*)[.]yaml")
 
 
 class TemplateRenderError(InfraError):
@@ -94,7 +98,10 @@ def render_template(request: RenderRequest) -> Rendering:
             *(key for key in questions if key not in worker.template.secret_questions),
         ]
         answers = {key: values[key] for key in dict.fromkeys(public) if key in values}
-        return Rendering(_read_files(request, target), answers)
+        files = _read_files(request, target)
+        if not worker.template.subdirectory:
+            files = {name: data for name, data in files.items() if not SAMPLE_FILE.fullmatch(name)}
+        return Rendering(files, answers)
 
 
 def _broken(request: RenderRequest, error: Exception) -> TemplateRenderError:

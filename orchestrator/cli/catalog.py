@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import click
 
 from orchestrator.cli.app import App
+from orchestrator.cli.catalog_check import check
 from orchestrator.cli.options import JsonOptions, json_option, with_options
 
 
@@ -15,11 +16,15 @@ from orchestrator.cli.options import JsonOptions, json_option, with_options
 Examples:
   infra catalog list            all templates
   infra catalog show service    what one asks
+  infra catalog check           make a stack of each and plan it on the sandbox
   infra catalog entities        the stacks for Backstage
 """
 )
 def command() -> None:
-    """Show the templates of `infra new`: those of infra itself, and `catalog` in infra.yaml."""
+    """Show and check the templates of `infra new`: those of infra itself, and `catalog` in infra.yaml."""
+
+
+command.add_command(check)
 
 
 @command.command(

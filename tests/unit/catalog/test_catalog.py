@@ -284,7 +284,10 @@ def test_an_update_of_a_folder_that_is_not_there_is_a_mistake(infra: Infra) -> N
 def test_a_template_of_another_repository_is_read_at_its_commit(
     make_repo: MakeRepo, repo: Repo, infra: Infra
 ) -> None:
-    other = make_repo({"copier.yml": "a: 1\n", "main.tf.jinja": "locals { a = {{ a }} }\n"}, "other")
+    other = make_repo(
+        {"copier.yml": "a: 1\n", "main.tf.jinja": "locals { a = {{ a }} }\n", "sample.yaml": "a: 2\n"},
+        "other",
+    )
     entry = f"  far: {{git: 'file://{other.root}', commit: {other.head}}}\n"
     repo.write({"infra.yaml": SETTINGS + entry})
     other.write({"main.tf.jinja": "changed\n"})
@@ -292,6 +295,7 @@ def test_a_template_of_another_repository_is_read_at_its_commit(
     infra("new", "stack", "q", "--template", "far", "--env", "dev", code=0)
     assert (repo.root / MAIN_FILE).read_text() == "locals { a = 1 }\n"
     assert str(record(repo, "infra/envs/dev/q")["version"]) in entry
+    assert not (repo.root / "infra/envs/dev/q/sample.yaml").exists()
 
 
 @pytest.mark.parametrize(
