@@ -22,6 +22,7 @@ from orchestrator.cli.support.completers import complete_stacks
 from orchestrator.errors import Exit, UsageError, exit_code_of
 
 if TYPE_CHECKING:
+    from orchestrator.drift.changes import CloudChange
     from orchestrator.drift.history import StackHistory
     from orchestrator.drift.remediation import RemediationResult
     from orchestrator.drift.remediation_choice import NotRemediated, Remediation
@@ -79,8 +80,8 @@ class DriftShard(click.ParamType):  # type: ignore[type-arg]
 
 @dataclass(frozen=True, kw_only=True)
 class DriftOptions(ConsentOptions, JsonOptions):
-    """The options of `infra drift`; `budget` is in seconds, `shard` is I and N, `junit`, `markdown` and
-    `report` are paths."""
+    """The options of `infra drift`; `budget` is in seconds, `shard` is I and N, `junit`, `markdown`,
+    `report` and `changes` are paths."""
 
     names: tuple[str, ...]
     everything: bool
@@ -93,6 +94,7 @@ class DriftOptions(ConsentOptions, JsonOptions):
     junit: str | None
     markdown: str | None
     report: str | None
+    changes: str | None
     issues: bool
     fix: bool
     action: Literal["revert", "accept", "pr"] | None
@@ -132,6 +134,11 @@ def is_misspelt(word: str, meant: str) -> bool:
 @click.option("--junit", metavar="FILE", help="Also write JUnit XML to FILE.")
 @click.option("--markdown", metavar="FILE", help="Also write Markdown to FILE.")
 @click.option("--report", metavar="DIR", help="Write the report for `infra ci drift` to DIR.")
+@click.option(
+    "--changes",
+    metavar="FILE",
+    help="Check first what changed by FILE (audit log entries, an asset feed), and name who did it.",
+)
 @click.option("--issues", is_flag=True, help="Also update the issues on GitHub, and send the message.")
 @click.option("--fix", is_flag=True, help="Remediate the drift, after a prompt.")
 @click.option(
@@ -170,6 +177,8 @@ def command(app: App, options: DriftOptions) -> int:
         raise UsageError("--action says how to fix.", advice="Add --fix.")
     if options.last and (options.fix or options.issues):
         raise UsageError("--last checks nothing.", advice="Leave it out, or --fix and --issues.")
+    if options.last and options.changes:
+        raise UsageError("--last checks nothing.", advice="Leave out --changes.")
     if options.last:
         return _show_last_checks(app, options.names, options.environments)
     return _check(app, options)
@@ -183,9 +192,10 @@ def _check(app: App, options: DriftOptions) -> int:
 
     if options.issues:
         _open_forge(app).close()
+    changes = _read_changes(app, options.changes) if options.changes else ()
     with run_session(app, parallelism=options.parallelism, trigger=origin_of(app.environ).trigger) as session:
         stacks = _select_stacks(app, session.context.project, options.names, options.environments)
-        report = check_drift(session, DriftRequest(stacks, options.budget, options.shard))
+        report = check_drift(session, DriftRequest(stacks, options.budget, options.shard, changes=changes))
         if options.fix:
             result = _fix(app, session, report, options)
             _write_outputs(app, result.report, options)
@@ -198,6 +208,26 @@ def _check(app: App, options: DriftOptions) -> int:
 
     print_pieces(app, drift_view(report, show_ignored=options.show_ignored))
     return report.exit_code
+
+
+def _read_changes(app: App, path: str) -> tuple[CloudChange, ...]:
+    """The changes in the file of --changes; UsageError where none of it can be read."""
+    from orchestrator.drift.changes import read_changes
+
+    try:
+        changes, unknown = read_changes((app.cwd / path).read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}.", advice="The path is relative to this folder."
+        ) from error
+    if unknown and not changes:
+        raise UsageError(
+            f"{path} has no entry of an audit log or of an asset feed.",
+            advice="Write it with `gcloud logging read … --format=json`, see docs/drift.md.",
+        )
+    if unknown:
+        app.note(f"{path}: {unknown} entries are neither of an audit log nor of an asset feed.")
+    return changes
 
 
 def _show_last_checks(app: App, names: Sequence[str], environments: Sequence[str]) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
+from orchestrator.drift.changes import CloudChange, StackChanges, order_checks
 from orchestrator.drift.check import CheckSettings, check_stack, failed_result, unchecked_result
 from orchestrator.drift.episodes import add_history, mark_baseline
 from orchestrator.drift.model import MatchedIgnoreRule
@@ -18,20 +20,28 @@ from orchestrator.engine.provider_schemas import ProviderSchemas
 from orchestrator.engine.scheduler import run_in_order
 from orchestrator.engine.session import Session
 from orchestrator.errors import GitError, InfraError
+from orchestrator.report.words import plural
 from orchestrator.repository.advice import advice_for
 from orchestrator.repository.loading import load_commit
 from orchestrator.repository.model import Project
 from orchestrator.state.records import LedgerEntry
 
+# How many states are read at once.
+_READERS = 16
+
 
 @dataclass(frozen=True)
 class DriftRequest:
-    """Which stacks to check. `budget` is in seconds, None for no limit; `shard` is (number from 1, total)."""
+    """Which stacks to check. `budget` is in seconds, None for no limit; `shard` is (number from 1, total).
+
+    `changes` are changes in the cloud that are known: what they reach is checked first.
+    """
 
     stacks: tuple[str, ...]
     budget: float | None = None
     shard: tuple[int, int] = (1, 1)
     pauses: tuple[float, ...] = PAUSES
+    changes: tuple[CloudChange, ...] = ()
 
     def of_shard(self) -> tuple[str, ...]:
         """The stacks of this shard: every n-th one, so that each shard has some of every kind."""
@@ -51,11 +61,11 @@ def check_drift(session: Session, request: DriftRequest, *, now: datetime | None
     session.memory.ledgers.check(context.project.stacks[id_] for id_ in ids)
     memory.read(ids)
     pace = Throttle(request.budget, request.pauses, lambda: context.supervisor.interrupted)
-    checks = _Checks(session, memory, pace, moment)
+    checks = _Checks(session, memory, pace, moment, _match_changes(session, request.changes, ids))
     context.progress.begin(ids)
     try:
         done = run_in_order(
-            memory.oldest_first(ids),
+            checks.order(memory.oldest_first(ids)),
             {},
             checks.check,
             workers=context.workers,
@@ -75,7 +85,11 @@ def check_drift(session: Session, request: DriftRequest, *, now: datetime | None
         stacks=stacks,
         rules=check_ignore_rules(context.project, stacks, moment),
         stale=memory.list_stale(stacks),
-        notes=(*memory.problems, *memory.list_removed_stacks(request.stacks, checks.trunk)),
+        notes=(
+            *checks.describe_changes(request.changes),
+            *memory.problems,
+            *memory.list_removed_stacks(request.stacks, checks.trunk),
+        ),
         interrupted=context.supervisor.interrupted,
         complete=memory.complete,
     )
@@ -89,6 +103,7 @@ class _Checks:
     memory: DriftRecords
     pace: Throttle
     moment: datetime
+    changes: StackChanges = field(default_factory=StackChanges)
     has_begun: bool = False
 
     def __post_init__(self) -> None:
@@ -102,6 +117,31 @@ class _Checks:
             read_status=lambda stack, entry: self.session.memory.ledgers.of(stack).check_liveness(entry),
         )
         self.trunk = _load_trunk(context.project)
+
+    def order(self, oldest_first: Sequence[str]) -> list[str]:
+        """The stacks that changed since they were checked first, and no later than what is due."""
+        records = self.memory.records
+        half = timedelta(seconds=self.session.context.project.config.drift.stale_after / 2)
+        due = f"{self.moment - half:%Y-%m-%dT%H:%M:%SZ}"
+
+        def checked_at(id_: str) -> str:
+            record = records.get(id_)
+            return record.checked_at if record else ""
+
+        return order_checks(oldest_first, self._is_changed, lambda id_: checked_at(id_) < due)
+
+    def _is_changed(self, id_: str) -> bool:
+        """Whether a resource of the stack was changed after the last check and the last apply."""
+        record, entry = self.memory.records.get(id_), self.memory.entries.get(id_)
+        checked, applied = record.checked_at if record else "", entry.applied_at if entry else ""
+        return self.changes.changed_after(id_, max(checked, applied or ""))
+
+    def describe_changes(self, changes: Sequence[CloudChange]) -> tuple[str, ...]:
+        """A sentence about what the known changes reach."""
+        if not changes:
+            return ()
+        reached = len(self.changes.by_stack)
+        return (f"{plural(len(changes), 'change')} in the cloud: resources of {plural(reached, 'stack')}.",)
 
     def skip(self, id_: str, results: Mapping[str, StackDrift]) -> StackDrift | None:
         """The result of a stack that this run no longer reaches; None when it is to be checked."""
@@ -132,6 +172,7 @@ class _Checks:
         stack_drift = mark_baseline(
             check_stack(self.session, stack, entry, self.check_settings), record, entry
         )
+        stack_drift = self.changes.name_authors(stack_drift, entry, context.mask)
         stack_drift = add_history(stack_drift, record)
         if not context.supervisor.interrupted:
             stack_drift = self.memory.save_result(stack, stack_drift, entry)
@@ -149,6 +190,23 @@ class _Checks:
             return pending_reason(entry, trunk.fingerprint(id_), now)
         except InfraError as error:
             return f"it cannot be told: {self.session.context.mask(error.message)}"
+
+
+def _match_changes(session: Session, changes: Sequence[CloudChange], ids: Sequence[str]) -> StackChanges:
+    """The stacks that known changes reach. A state that cannot be read reaches none: its check says why."""
+    stacks = session.context.project.stacks
+
+    def read_raw(id_: str) -> bytes | None:
+        try:
+            return session.memory.states.raw(stacks[id_])
+        except InfraError:
+            return None
+
+    if not changes:
+        return StackChanges()
+    with ThreadPoolExecutor(max_workers=_READERS) as pool:
+        states = dict(zip(ids, pool.map(read_raw, ids), strict=True))
+    return StackChanges.match(changes, ids, states.get)
 
 
 def _load_trunk(project: Project) -> Project:

@@ -293,3 +293,16 @@ def test_what_was_removed_or_imported_is_no_drift_while_the_code_still_says_so(
     assert (stack["result"], stack["resources"]) == ("clean", [])
     night.world.delete("old")
     assert night.classes(code=8) == {"google_pubsub_topic.old": {"kind": "deleted"}}
+
+
+@pytest.mark.applied
+def test_changes_of_an_audit_log_say_who_made_the_drift(night: ScheduledChecks, tmp_path: Path) -> None:
+    night.world.set("plain", DURATION, "900s")
+    entries = Path(__file__).parents[1] / "data" / "cloud_changes" / "audit-log.json"
+    document = night.check("--changes", str(entries), code=8)
+    (resource,) = document["stacks"][0]["resources"]
+    assert (resource["who"], resource["when"]) == ("dana@example.com", "2030-11-20T09:41:07Z")
+    assert "1 change in the cloud: resources of 1 stack." in document["notes"]
+    (tmp_path / "text").write_text("no entry\n")
+    refused = night.shown("--changes", str(tmp_path / "text"), code=3)
+    assert "has no entry of an audit log or of an asset feed" in refused.err
