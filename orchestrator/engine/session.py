@@ -42,6 +42,7 @@ class Session:
 
     `commits` are the other commits of the repository that the run is in, `hooks` those of trunk; None where
     none are run. `free_memory` is what was free when the run began in KiB; None where that is unknown.
+    `shares_providers` is true where providers stay running between commands that change nothing.
     """
 
     context: RunContext
@@ -52,6 +53,7 @@ class Session:
     plan_files: PlanFiles = field(default_factory=PlanFiles)
     peak_memory: PeakMemory = field(default_factory=PeakMemory)
     free_memory: int | None = None
+    shares_providers: bool = False
 
     def with_project(self, project: Project) -> Session:
         """The same run with another view of the project: the same stacks under other rules, or newer code."""
@@ -64,7 +66,7 @@ class Session:
 
     def admission(self, *, own_providers: bool = False) -> StackAdmission:
         """Which stacks may run side by side; with `own_providers` each starts its own, as applies do."""
-        owns = own_providers or not self.terraform.client.shares_providers
+        owns = own_providers or not self.shares_providers
         return StackAdmission(
             cache(self._providers_of),
             self.context.project.config.terraform.limits,
@@ -74,7 +76,7 @@ class Session:
 
     def record_memory(self, stack: Stack, peak: int, *, own_providers: bool = False) -> None:
         """Note how large the largest process of a stack's command was, in KiB."""
-        owns = own_providers or not self.terraform.client.shares_providers
+        owns = own_providers or not self.shares_providers
         self.peak_memory.record(self._providers_of(stack.id), peak, own_providers=owns)
 
     def _providers_of(self, stack: str) -> frozenset[str]:
@@ -177,6 +179,7 @@ def open_session(
         plan_files=plan_files,
         peak_memory=PeakMemory(folders.cache),
         free_memory=machine.free,
+        shares_providers=warm_providers is not None,
     )
 
 

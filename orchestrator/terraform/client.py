@@ -75,11 +75,6 @@ class Client:
         self._inits: dict[Path, _Init] = {}
         self._roots: dict[tuple[Path, Path], Path] = {}
 
-    @property
-    def shares_providers(self) -> bool:
-        """Whether providers stay running between commands that change nothing."""
-        return self._warm_providers is not None
-
     def init(
         self,
         work: Workdir,
