@@ -152,6 +152,7 @@ def apply_saved_plans(
             advice=f"It has {', '.join(saved.stacks) or 'none at all'}.",
         )
     check_saved_plans(session, saved, stacks)
+    refuse_outside_ci(context, stacks, recorder_options.break_glass)
     environments_in_order(context.project, stacks)
     context.progress.begin(stacks)
     try:
@@ -166,7 +167,6 @@ def apply_saved_plans(
     destroys = {saved.stacks[id].destroy for id in stacks}
     options = PlanOptions(destroy=destroys == {True})
     recorder = LedgerRecorder(session, "apply", recorder_options, options)
-    refuse_outside_ci(context, stacks, recorder_options.break_glass)
     uncommitted = _with_uncommitted(
         recorder, context.report("apply", [plan.report for plan in planned.values()])
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import time
+import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +17,17 @@ import pytest
 from orchestrator.cli import affected
 from orchestrator.config import load_text
 from orchestrator.engine.failures import not_started
-from orchestrator.engine.pipeline import LAST_START, RunRequest, apply, environments_in_order, plan_all
+from orchestrator.engine.pipeline import (
+    LAST_START,
+    RunRequest,
+    apply,
+    apply_saved_plans,
+    environments_in_order,
+    plan_all,
+)
 from orchestrator.engine.ports import SilentProgress
 from orchestrator.engine.recorder import RecorderOptions
+from orchestrator.engine.saved_plans import SavedPlan, SavedPlans
 from orchestrator.engine.session import Session, open_session
 from orchestrator.engine.terraform_command import run_terraform
 from orchestrator.errors import BlockedError, ConfigError, InfraError, UsageError
@@ -88,12 +99,25 @@ def _destroy(session: Session, options: RecorderOptions) -> None:
     apply(session, request, NOTHING)
 
 
+def _apply_saved(session: Session, options: RecorderOptions) -> None:
+    folder = session.context.project.root / "plans"
+    file = SavedPlans(folder, {}).plan_file("prod/a")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # In a format of its own, as another program may have: that program decides.
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("tfplan", b"")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    plan = SavedPlan("F", digest, None, {}, shadow=False, destroy=False)
+    (folder / "manifest.json").write_text(json.dumps({"version": 1, "stacks": {"prod/a": asdict(plan)}}))
+    apply_saved_plans(session, folder, (), NOTHING, options)
+
+
 def _run(session: Session, options: RecorderOptions) -> None:
     stack = session.context.project.stacks["prod/a"]
     run_terraform(session, stack, ("taint", "terraform_data.x"), NOTHING, options, NOTHING)
 
 
-@pytest.mark.parametrize("command", [_apply, _destroy, _run])
+@pytest.mark.parametrize("command", [_apply, _destroy, _apply_saved, _run])
 def test_where_only_ci_applies_nothing_is_even_planned_elsewhere(
     make_repo: MakeRepo, command: Callable[[Session, RecorderOptions], None]
 ) -> None:
