@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -30,6 +31,11 @@ DRIFT_EVENTS: tuple[EventName, ...] = ("drift_found", "drift_high", "drift_ended
 EventSeverity = Literal["low", "medium", "high"]
 # Variables of the job itself: their values are no addresses, and no keys of receivers.
 _OF_THE_JOB = ("ACTIONS_", "GITHUB_", "GOOGLE_", "INFRA_", "RUNNER_", "TF_")
+# Variables that change what the job's programs are and do: a secret in their place would be run or read.
+_OF_PROGRAMS = re.compile(
+    r"(?:BASH|DYLD|GIT|LC|LD|NODE|OTEL|PIP|PYTHON|SSL|SSH|STANDIN|XDG)(?:_?[A-Z0-9_]*)|[A-Z0-9_]*_PROXY"
+    r"|CI|ENV|HOME|IFS|LANG|LANGUAGE|LOGNAME|PATH|PENDING|PS4|PWD|SHELL|SHELLOPTS|TEMP|TERM|TMP|TMPDIR|TZ|USER"
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,8 @@ class NotifyChannel(ConfigSection):
         for name in (self.url_variable, self.secret_variable or ""):
             if name.upper().startswith(_OF_THE_JOB):
                 raise ValueError("variables of the job itself cannot be used: give the secret its own name")
+            if _OF_PROGRAMS.fullmatch(name.upper()):
+                raise ValueError(f"{name} is a variable of the job's programs: give the secret its own name")
 
     @property
     def variables(self) -> tuple[str, ...]:

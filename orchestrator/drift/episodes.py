@@ -106,7 +106,7 @@ def _value_digest(part: DriftedAttribute) -> str:
 def add_history(stack: StackDrift, record: DriftRecord | None) -> StackDrift:
     """The result with the recorded history: since when the stack drifts, and how often drift came back."""
     if record is None:
-        return replace(stack, digest=compute_digest(stack), is_new=stack.result == "drifted")
+        return replace(stack, digest=compute_digest(stack), is_new=stack.result == "drifted" or stack.failed)
     now, digest = record.now, compute_digest(stack)
     return replace(
         stack,
@@ -114,7 +114,8 @@ def add_history(stack: StackDrift, record: DriftRecord | None) -> StackDrift:
         last_checked=record.checked_at,
         first_seen=now.began if now and stack.result == "drifted" else "",
         came_back=_count_recurrences(record, stack) if stack.result == "drifted" else 0,
-        is_new=stack.result == "drifted" and (now is None or record.digest != digest),
+        is_new=(stack.result == "drifted" and (now is None or record.digest != digest))
+        or (stack.failed and (not record.tried_at or record.reason != stack.reason)),
     )
 
 

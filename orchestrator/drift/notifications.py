@@ -45,7 +45,7 @@ def _notifications(
         if stack.result == "drifted" and stack.is_new:
             event: EventName = "drift_high" if stack.severity == "high" else "drift_found"
             yield make(event, stack.severity or "low", summary=f"{stack.id}: {words.format_counts(stack)}")
-        elif stack.failed:
+        elif stack.failed and stack.is_new:
             yield make("check_stale", "medium", summary=f"{stack.id}: {stack.reason}")
         elif _is_ended(stack):
             yield make("drift_ended", "low", summary=f"{stack.id}: {stack.ended or 'cause unknown'}")

@@ -31,7 +31,7 @@ class StackDrift:
     just not come: it is being applied, or never was. `paths` are the folders whose owners answer for it. Of
     the memory: `first_seen`, how often it `came_back`, `last_checked` before this run, `digest` of what
     drifted, and `ended`, how a drift ended that was there before. `is_new` is true when the drift began or
-    changed since the last check.
+    changed since the last check, and when that check did not fail for the same reason.
     """
 
     id: str

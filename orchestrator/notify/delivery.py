@@ -21,12 +21,19 @@ DEADLINE = 25.0
 # A receiver that answers "too many requests" is asked once more, after so many seconds at most.
 LONGEST_WAIT = 5.0
 _TOO_MANY = (429, 503)
+# Where clouds serve tokens beside the link-local addresses: AWS, Alibaba, Oracle, Azure.
+_METADATA = tuple(
+    map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"))
+)
+_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def signature_headers(secret: str, body: bytes, timestamp: int) -> dict[str, str]:
     """The headers that prove who sent a body and when: an HMAC-SHA256 of `TIMESTAMP.BODY`."""
-    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    digest = hmac.new(
+        secret.encode("utf-8", "surrogateescape"), f"{timestamp}.".encode() + body, hashlib.sha256
+    ).hexdigest()
     return {"X-Infra-Timestamp": str(timestamp), "X-Infra-Signature": f"v1={digest}"}
 
 
@@ -48,7 +55,7 @@ def deliver(
 
     The address is a secret, since whoever knows it can post: no error contains it. Raises ForgeError.
     """
-    _check_address(url, variable)
+    _check_form(url, variable)
     try:
         call_within(deadline, lambda: _post(url, variable, body, headers), "notify")
     except ForgeError:
@@ -66,6 +73,7 @@ def deliver(
 
 
 def _post(url: str, variable: str, body: bytes, headers: Mapping[str, str]) -> None:
+    _check_addresses(url, variable)
     wait = _send(url, variable, body, headers, is_last=False)
     if wait is not None:
         time.sleep(wait)
@@ -76,7 +84,9 @@ def _send(url: str, variable: str, body: bytes, headers: Mapping[str, str], *, i
     """Sends once; returns the seconds after which to send again, None when it is done. Raises ForgeError."""
     all_headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "infra", **headers}
     request = urllib.request.Request(url, data=body, headers=all_headers, method="POST")  # noqa: S310 - https only
-    opener = urllib.request.build_opener(_RefuseRedirect)
+    # A message to this machine goes through no proxy, which would send it from somewhere else.
+    direct = [urllib.request.ProxyHandler({})] if urlsplit(url).hostname in _LOOPBACK else []
+    opener = urllib.request.build_opener(_RefuseRedirect, *direct)
     try:
         with opener.open(request, timeout=TIMEOUT):
             return None
@@ -96,24 +106,29 @@ def _wait(text: str) -> float:
     return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else LONGEST_WAIT
 
 
-def _check_address(url: str, variable: str) -> None:
-    """Accept https, and http to this machine; never link-local addresses, where clouds serve tokens.
+def _check_form(url: str, variable: str) -> None:
+    """Accept https, and http to this machine. Raises ForgeError."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+        is_accepted = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    except ValueError:
+        host, is_accepted = "", False
+    if not (is_accepted and host) or not url.isascii() or not url.isprintable() or " " in url:
+        raise ForgeError(f"{variable} holds no address.", advice="It begins with https://.")
+
+
+def _check_addresses(url: str, variable: str) -> None:
+    """Refuse link-local and similar addresses, where clouds serve tokens. Raises ForgeError.
 
     Private addresses are accepted: the address is a secret that an administrator sets, and many chats run in
     a company's own network.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        is_accepted = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
-    except ValueError:
-        host, port, is_accepted = "", None, False
-    if not (is_accepted and host) or not url.isascii() or not url.isprintable() or " " in url:
-        raise ForgeError(f"{variable} holds no address.", advice="It begins with https://.")
-    if any(_is_forbidden(address) for address in _resolve(host, port)):
+    parts = urlsplit(url)
+    if any(_is_forbidden(address) for address in _resolve(parts.hostname or "", parts.port)):
         raise ForgeError(
             f"The webhook of {variable} has an address that no receiver has.",
-            advice="Link-local, multicast and unspecified addresses are refused.",
+            advice="Link-local, multicast, unspecified and metadata addresses are refused.",
         )
 
 
@@ -131,10 +146,21 @@ def _resolve(host: str, port: int | None) -> list[str]:
 
 
 def _is_forbidden(text: str) -> bool:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    address = mapped or address
-    return address.is_link_local or address.is_multicast or address.is_unspecified
+    addresses = [ipaddress.ip_address(text.partition("%")[0])]
+    if isinstance(addresses[0], ipaddress.IPv6Address):
+        addresses += _embedded(addresses[0])
+    return any(
+        address.is_link_local or address.is_multicast or address.is_unspecified or address in _METADATA
+        for address in addresses
+    )
+
+
+def _embedded(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    """The IPv4 addresses that an address of IPv6 leads to: mapped ones, 6to4, Teredo and NAT64."""
+    embedded = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if any(address in network for network in _NAT64) or int(address) < 1 << 32:
+        embedded.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [each for each in embedded if each is not None and int(each) > 1]
 
 
 class _RefuseRedirect(urllib.request.HTTPRedirectHandler):

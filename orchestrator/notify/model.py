@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from orchestrator.config.notify import EventName, EventSeverity
 
+_ATTEMPT = re.compile(r"/attempts/\d+(?=$|[/?#])")
 SEVERITIES: tuple[EventSeverity, ...] = ("low", "medium", "high")
 TITLES: Mapping[EventName | Literal["test"], str] = {
     "rollout_done": "rollout done",
@@ -49,8 +51,12 @@ class Notification:
 
     @property
     def id(self) -> str:
-        """A digest of all fields, equal for equal notifications: receivers recognize repetitions by it."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
+        """A digest of all fields, equal for equal notifications: receivers recognize repetitions by it.
+
+        A job that is run again is the same one, whatever attempt its address names.
+        """
+        fields = asdict(replace(self, url=_ATTEMPT.sub("", self.url)))
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,10 @@ class Message:
         for notification in self.notifications:
             by_title.setdefault(notification.title, []).append(notification)
         return tuple((title, tuple(members)) for title, members in by_title.items())
+
+    def without_last(self) -> Message:
+        """The message without its last notification, which is counted among those left out."""
+        return replace(self, notifications=self.notifications[:-1], left_out=self.left_out + 1)
 
     @property
     def headline(self) -> str:

@@ -6,9 +6,8 @@ Texts come from plans, code and names. They are put only where the receiver read
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,6 +18,8 @@ _LINK_TEXT = "Open the run"
 # Limits of Slack: its header and sections in characters.
 _LONGEST_HEADER = 150
 _LONGEST_SECTION = 2900
+# Characters of `text` that Slack, and services like it, take.
+_LONGEST_TEXT = 12_000
 # Bytes: Teams takes 28 KB in all.
 _LARGEST_BODY = 24_000
 
@@ -29,8 +30,8 @@ def slack_payload(message: Message) -> dict[str, Any]:
         {"type": "header", "text": _plain(_cut(message.headline, _LONGEST_HEADER))}
     ]
     for title, members in message.groups():
-        lines = "\n".join([title, *_lines(message, members)])
-        blocks.append({"type": "section", "text": _plain(_cut(lines, _LONGEST_SECTION))})
+        sections = _sections([title, *(_describe(message, each) for each in members)])
+        blocks += [{"type": "section", "text": _plain(section)} for section in sections]
     footer = _footer(message)
     if footer:
         blocks.append({"type": "context", "elements": [_plain(footer)]})
@@ -38,7 +39,7 @@ def slack_payload(message: Message) -> dict[str, Any]:
         link = {"type": "mrkdwn", "text": f"<{_escape(message.url).replace('|', '%7C')}|{_LINK_TEXT}>"}
         blocks.append({"type": "context", "elements": [link]})
     return {
-        "text": _cut(_escape(_as_text(message)).replace("@", "@\u200b"), _LONGEST_SECTION),
+        "text": _fallback(message),
         "mrkdwn": False,
         "unfurl_links": False,
         "unfurl_media": False,
@@ -47,20 +48,27 @@ def slack_payload(message: Message) -> dict[str, Any]:
 
 
 def teams_payload(message: Message) -> dict[str, Any]:
-    """A message with an Adaptive Card, as workflows of Microsoft Teams take it."""
+    """A message with an Adaptive Card, for workflows of Microsoft Teams; what does not fit is counted."""
+    payload = _card(message)
+    while len(json.dumps(payload, ensure_ascii=False).encode()) > _LARGEST_BODY and message.notifications:
+        message = message.without_last()
+        payload = _card(message)
+    return payload
+
+
+def _card(message: Message) -> dict[str, Any]:
     blocks = [_rich_text(message.headline, weight="Bolder", size="Medium")]
     for title, members in message.groups():
         blocks.append(_rich_text(title, weight="Bolder"))
-        blocks += [_rich_text(line) for line in _lines(message, members)]
+        blocks += [_rich_text(line) for each in members for line in _describe(message, each).split("\n")]
     footer = _footer(message)
     if footer:
         blocks.append(_rich_text(footer))
-    body = _cut_blocks(blocks)
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
-        "body": body,
+        "body": blocks,
     }
     if message.url:
         card["actions"] = [{"type": "Action.OpenUrl", "title": _LINK_TEXT, "url": message.url}]
@@ -93,15 +101,35 @@ PAYLOADS: Mapping[str, Callable[[Message], dict[str, Any]]] = {
 def _as_text(message: Message) -> str:
     lines = [message.headline]
     for title, members in message.groups():
-        lines += [title, *_lines(message, members)]
+        lines += [title, *(_describe(message, each) for each in members)]
     return "\n".join(line for line in [*lines, _footer(message), message.url] if line)
 
 
-def _lines(message: Message, notifications: tuple[Notification, ...]) -> Iterator[str]:
-    for each in notifications:
-        link = each.url if each.url != message.url else ""
-        yield f"- {each.summary} {link}".rstrip()
-        yield from (f"    {detail}" for detail in each.details)
+def _describe(message: Message, notification: Notification) -> str:
+    """The lines of one notification."""
+    link = notification.url if notification.url != message.url else ""
+    details = (f"    {detail}" for detail in notification.details)
+    return "\n".join([f"- {notification.summary} {link}".rstrip(), *details])
+
+
+def _sections(items: Sequence[str]) -> Iterator[str]:
+    """The items in as few texts as Slack's limit lets them be in; nothing is left out."""
+    section = ""
+    for item in items:
+        if section and len(section) + 1 + len(item) > _LONGEST_SECTION:
+            yield section
+            section = ""
+        section = f"{section}\n{item}" if section else _cut(item, _LONGEST_SECTION)
+    yield section
+
+
+def _fallback(message: Message) -> str:
+    """The whole message in one text, for services that read no blocks; what is too long is counted."""
+    text = _escape(_as_text(message)).replace("@", "@\u200b")
+    while len(text) > _LONGEST_TEXT and message.notifications:
+        message = message.without_last()
+        text = _escape(_as_text(message)).replace("@", "@\u200b")
+    return _cut(text, _LONGEST_TEXT)
 
 
 def _footer(message: Message) -> str:
@@ -114,13 +142,6 @@ def _plain(text: str) -> dict[str, Any]:
 
 def _rich_text(text: str, **style: str) -> dict[str, Any]:
     return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text, **style}]}
-
-
-def _cut_blocks(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first blocks that Teams takes, with a last line where some are left out."""
-    sizes = itertools.accumulate(len(json.dumps(block, ensure_ascii=False).encode()) for block in blocks)
-    count = sum(size <= _LARGEST_BODY for size in sizes)
-    return blocks if count == len(blocks) else [*blocks[:count], _rich_text("The rest is too long.")]
 
 
 def _cut(text: str, most: int) -> str:

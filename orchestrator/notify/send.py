@@ -24,6 +24,7 @@ from orchestrator.report.escape import folded
 MOST = 20
 MOST_DETAILS = 3
 LONGEST_LINE = 200
+LONGEST_URL = 1000
 
 
 @dataclass(frozen=True)
@@ -61,19 +62,31 @@ class Sender:
     ) -> tuple[Delivery, ...]:
         """Send to all channels, or to those named. A failure ends nothing: it is in the result."""
         masker = Masker(self.config.masking)
-        distinct = tuple(dict.fromkeys(_clean(each, masker) for each in notifications))
+        distinct = tuple(dict.fromkeys(notifications))
         selected = set(channels)
         return tuple(
-            self._send_to(name, channel, select_notifications(channel, distinct))
+            self._send_to(
+                name,
+                channel,
+                tuple(
+                    dict.fromkeys(_clean(each, masker) for each in select_notifications(channel, distinct))
+                ),
+                masker,
+            )
             for name, channel in self.config.notify_channels.items()
             if not selected or name in selected
         )
 
-    def _send_to(self, name: str, channel: NotifyChannel, selected: Sequence[Notification]) -> Delivery:
+    def _send_to(
+        self, name: str, channel: NotifyChannel, selected: Sequence[Notification], masker: Masker
+    ) -> Delivery:
         if not selected:
             return Delivery(name, channel.kind, "nothing")
         message = Message(
-            self.repository, self.url, tuple(selected[:MOST]), left_out=max(0, len(selected) - MOST)
+            _clean_text(self.repository, masker),
+            _clean_url(self.url, masker),
+            tuple(selected[:MOST]),
+            left_out=max(0, len(selected) - MOST),
         )
         body = json.dumps(PAYLOADS[channel.kind](message), ensure_ascii=False).encode()
         try:
@@ -122,16 +135,27 @@ def describe_failures(deliveries: Iterable[Delivery]) -> list[str]:
 
 
 def _clean(notification: Notification, masker: Masker) -> Notification:
-    """A notification with masked texts of one line each."""
-
-    def clean(text: str) -> str:
-        line = folded(masker.mask_text(text))
-        return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
-
-    details = [clean(detail) for detail in notification.details[:MOST_DETAILS]]
+    """A notification whose texts are masked, of one line each, and can be sent as UTF-8."""
+    details = [_clean_text(detail, masker) for detail in notification.details[:MOST_DETAILS]]
     more = len(notification.details) - MOST_DETAILS
     return replace(
         notification,
-        summary=clean(notification.summary),
+        environment=_clean_text(notification.environment, masker),
+        summary=_clean_text(notification.summary, masker),
+        stacks=tuple(_clean_text(stack, masker) for stack in notification.stacks),
+        owners=tuple(_clean_text(owner, masker) for owner in notification.owners),
+        url=_clean_url(notification.url, masker),
         details=(*details, *([f"and {more} more"] if more > 0 else [])),
     )
+
+
+def _clean_text(text: str, masker: Masker) -> str:
+    line = folded(masker.mask_text(text.encode("utf-8", "replace").decode()))
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
+
+
+def _clean_url(url: str, masker: Masker) -> str:
+    """An address that can be linked; empty for one that is none, or in which something would be hidden."""
+    is_plain = url.isascii() and url.isprintable() and " " not in url and len(url) <= LONGEST_URL
+    is_link = url.startswith(("https://", "http://")) and is_plain
+    return url if is_link and masker.mask_text(url) == url else ""

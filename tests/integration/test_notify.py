@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.config import load_text
+from orchestrator.config.notify import NotifyChannel
 from orchestrator.forge.github.workflows import render
 from orchestrator.forge.workflow_target import WorkflowTarget
 from orchestrator.report.model import StackReport
@@ -116,3 +117,20 @@ def test_workflows_give_the_secrets_to_jobs_that_hold_no_account() -> None:
     }
     assert not any("id-token" in jobs[name]["permissions"] for name in holders)
     assert "AUDIT_KEY" not in json.dumps([job.get("secrets") for job in jobs.values()])
+
+
+def test_no_secret_takes_the_place_of_a_variable_that_a_step_sets() -> None:
+    """A name twice in `env` is no workflow, and which value counts would be open."""
+    target = WorkflowTarget("a/b", "main", ("dev", "prod"), notify_variables=("CHAT_URL",))
+    names = {
+        name
+        for text in render(target, SOURCE).values()
+        for job in read_yaml(text)["jobs"].values()
+        for step in job.get("steps", ())
+        if "CHAT_URL" in step.get("env", {})
+        for name in step["env"]
+    } - {"CHAT_URL"}
+    assert "PENDING" in names
+    for name in names:
+        with pytest.raises(ValueError, match="give the secret its own name"):
+            NotifyChannel("slack", name)

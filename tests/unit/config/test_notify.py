@@ -55,6 +55,19 @@ def test_channels_are_read() -> None:
             "notify.a",
             "variables of the job itself",
         ),
+        *(
+            (f"{{kind: slack, url_variable: {name}}}", "notify.a", "of the job's programs")
+            for name in (
+                "PATH",
+                "CI",
+                "BASH_ENV",
+                "LD_PRELOAD",
+                "PYTHONPATH",
+                "HTTPS_PROXY",
+                "PENDING",
+                "GIT_SSH",
+            )
+        ),
         ("{kind: pager, url_variable: URL}", "kind", "slack, teams or webhook"),
         ("{kind: slack, url_variable: URL, events: [drift]}", "events", "must be"),
         ("{kind: slack, url_variable: URL, severty: high}", "severty", "did you mean `severity`"),

@@ -42,13 +42,23 @@ def test_the_same_drift_is_not_sent_again() -> None:
 
 def test_ends_and_missing_checks() -> None:
     ended = StackDrift("prod/app", "prod", "clean", ended="fixed outside")
-    unchecked = StackDrift("dev/net", "dev", "unchecked", "no answer", failed=True)
+    unchecked = StackDrift("dev/net", "dev", "unchecked", "no answer", failed=True, is_new=True)
     assert events(ended) == [("drift_ended", "prod", "low")]
     assert events(unchecked) == [("check_stale", "dev", "medium")]
     assert events(replace(unchecked, failed=False)) == []
     assert events(stale=("qa/net",)) == [("check_stale", "qa", "medium")]
     assert events(lost=("dev: its check left no report.",)) == [("check_stale", "dev", "high")]
     assert events(StackDrift("prod/net", "prod", "clean")) == []
+
+
+def test_a_check_that_fails_is_told_of_when_it_begins_to_fail() -> None:
+    unchecked = StackDrift("dev/net", "dev", "unchecked", "no answer", failed=True)
+    first = add_history(unchecked, None)
+    assert events(first) == [("check_stale", "dev", "medium")]
+    record = update_record(None, first, None, "1", run="R1", at=RUN.started)
+    assert events(add_history(unchecked, record)) == []
+    other = replace(unchecked, reason="the account may not read it")
+    assert events(add_history(other, record)) == [("check_stale", "dev", "medium")]
 
 
 def test_drift_is_new_when_it_begins_or_changes() -> None:

@@ -59,6 +59,11 @@ def test_too_many_requests_are_sent_once_more() -> None:
         "https://169.254.169.254/secret",
         "https://[fe80::1]/secret",
         "https://[::ffff:169.254.169.254]/secret",
+        "https://[64:ff9b::a9fe:a9fe]/secret",
+        "https://[2002:a9fe:a9fe::1]/secret",
+        "https://[::169.254.169.254]/secret",
+        "https://[fd00:ec2::254]/secret",
+        "https://100.100.100.200/secret",
         "https://0.0.0.0/secret",
         "https://224.0.0.1/secret",
         "secret",
@@ -91,3 +96,25 @@ def test_the_signature_is_of_the_time_and_the_body() -> None:
     digest = hmac.new(b"key", b"1700000000." + BODY, hashlib.sha256).hexdigest()
     assert headers == {"X-Infra-Timestamp": "1700000000", "X-Infra-Signature": f"v1={digest}"}
     assert signature_headers("key", BODY, 1_700_000_001)["X-Infra-Signature"] != f"v1={digest}"
+
+
+def test_a_message_to_this_machine_goes_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving() as proxy, receiving() as receiver:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        deliver(receiver.url, "CHAT_URL", BODY, {})
+        assert receiver.bodies == [BODY]
+        assert proxy.requests == []
+
+
+def test_looking_a_name_up_is_within_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    hang = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: hang.wait(30) and [])
+    with pytest.raises(ForgeError, match=r"did not answer in 0\.05 s"):
+        deliver("https://chat.invalid/secret", "CHAT_URL", BODY, {}, deadline=0.05)
+    hang.set()
+
+
+def test_a_key_that_is_no_utf8_signs() -> None:
+    assert signature_headers("k\udcff", BODY, 1)["X-Infra-Signature"].startswith("v1=")

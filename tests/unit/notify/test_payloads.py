@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +79,15 @@ def test_the_largest_message_is_within_the_limits_of_the_services() -> None:
     largest = replace(FAILED, summary=line, details=(line,) * 4, url="")
     message = Message("acme/infra", RUN, tuple(replace(largest, stacks=(str(n),)) for n in range(20)), 9)
     slack = PAYLOADS["slack"](message)
+    teams = json.dumps(PAYLOADS["teams"](message), ensure_ascii=False)
+    # Nothing is left out without its number: sent and counted are together all that there were.
+    sections = "\n".join(block["text"]["text"] for block in slack["blocks"] if block["type"] == "section")
+    assert sections.count("\n- ") + 9 == 29
+    assert "and 9 more" in json.dumps(slack["blocks"])
+    for text, item in ((slack["text"], "\n- "), (teams, '"text": "- ')):
+        counted = re.search(r"and (\d+) more", text)
+        assert counted is not None
+        assert text.count(item) + int(counted[1]) == 29
     assert max(len(block["text"]["text"]) for block in slack["blocks"] if "text" in block) <= 3000
     assert len(slack["blocks"]) <= 50
     assert len(json.dumps(PAYLOADS["teams"](message), ensure_ascii=False).encode()) <= 28_000

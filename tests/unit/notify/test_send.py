@@ -114,3 +114,41 @@ def test_more_than_fits_is_counted() -> None:
 
 def test_the_same_notification_has_the_same_id() -> None:
     assert FAILED.id == replace(FAILED).id != replace(FAILED, url="https://example.com").id
+
+
+def test_another_attempt_of_a_job_has_the_same_id() -> None:
+    run = "https://github.com/acme/infra/actions/runs/7"
+    assert replace(FAILED, url=run).id == replace(FAILED, url=f"{run}/attempts/2").id
+    assert replace(FAILED, url=run).id != replace(FAILED, url=f"{run}1").id
+
+
+def test_no_field_is_sent_as_it_came() -> None:
+    """Text that is no UTF-8, line ends, and secrets, wherever they stand."""
+    bad = "ACME-123\n\udcff"
+    hostile = replace(
+        FAILED,
+        environment=bad,
+        summary=bad,
+        details=(bad,),
+        stacks=(bad,),
+        owners=(bad,),
+        url=f"https://x/{bad}",
+    )
+    with receiving() as audit:
+        environ = {"AUDIT_URL": audit.url, "AUDIT_KEY": "k\udcff"}
+        sender = Sender(load_text(CONFIG), environ, NOW, repository=bad, url="https://x.example/ACME-123")
+        (delivery,) = sender.send([hostile], ["audit"])
+    assert delivery.result == "sent"
+    assert b"ACME-123" not in audit.bodies[0]
+    document = json.loads(audit.bodies[0])
+    assert "\\n" not in json.dumps(document)
+    assert (document["url"], document["notifications"][0]["url"]) == ("", "")
+
+
+def test_a_masked_name_still_chooses_its_channel() -> None:
+    with receiving() as chat:
+        text = CONFIG.replace("environments: [prod]", 'environments: ["ACME-*"]')
+        sender = Sender(load_text(text), {"CHAT_URL": chat.url}, NOW)
+        (delivery,) = sender.send([replace(FAILED, environment="ACME-1")], ["operations"])
+    assert delivery.result == "sent"
+    assert b"ACME-1" not in chat.bodies[0]
