@@ -128,10 +128,10 @@ def test_what_changed_by_hand_has_an_issue_until_it_is_put_right(story: DriftSto
         world.set(name, DURATION, "900s")
     states = story.ci.objects("dev/state/")
 
-    night = story.run("schedule", "infra-drift.yml")
+    scheduled = story.run("schedule", "infra-drift.yml")
     # The job that checks fails where there is drift; act goes on, as GitHub does, by continue-on-error.
-    assert night.returncode == 0, night.stdout + night.stderr
-    assert "Failure - Main Check" in night.stdout
+    assert scheduled.returncode == 0, scheduled.stdout + scheduled.stderr
+    assert "Failure - Main Check" in scheduled.stdout
     issues = {issue.title: issue for issue in github.issues()}
     assert {title: issue.state for title, issue in issues.items()} == {
         "Drift in dev/app": "open",
@@ -144,7 +144,9 @@ def test_what_changed_by_hand_has_an_issue_until_it_is_put_right(story: DriftSto
     (dispatch,) = github.dispatches
     assert (dispatch.workflow, dispatch.inputs["environment"]) == ("infra-apply.yml", "dev")
 
-    assert "dev/shop google_pubsub_topic.orders: `drift.limits.addresses` does not name it" in night.stdout
+    assert (
+        "dev/shop google_pubsub_topic.orders: `drift.limits.addresses` does not name it" in scheduled.stdout
+    )
 
     day = story.run("workflow_dispatch", "infra-apply.yml", **dispatch.inputs)
     assert day.returncode == 0, day.stdout + day.stderr

@@ -18,7 +18,7 @@ from tests.support.merging import (
     FILES,
     LOOK,
     PROD,
-    TELL,
+    REPORT_RIGHTS,
     apply,
     gated,
     job,
@@ -105,7 +105,7 @@ def test_a_world_that_changed_since_is_not_applied_over(ci: CiProject) -> None:
     compared = ran.document
     assert compared["verdicts"] == {"prod/net": "mismatch"}
     # Whoever is asked there reads on the pull request what it is about.
-    asks = job(ci, TELL)
+    asks = job(ci, REPORT_RIGHTS)
     asks("ci", "comment", str(looks.root / "report"), code=0)
     body = status_text(ci, number, "prod")
     assert "prod waits for an approval of 1 stack" in body
@@ -192,7 +192,7 @@ def test_what_cannot_be_compared_is_told_too(ci: CiProject) -> None:
     # An account that may look at dev, and not at prod.
     looks = ci.job(0, event="push", environment="dev", rights=LOOK, commit=ci.github.trunk)
     looks("ci", "compare", "prod", "--report", "report", code=1)
-    job(ci, TELL)("ci", "comment", str(looks.root / "report"), code=0)
+    job(ci, REPORT_RIGHTS)("ci", "comment", str(looks.root / "report"), code=0)
     assert "✗ prod: something went wrong; nothing was applied." in status_text(ci, number, "prod")
     assert ci.github.statuses(ci.github.trunk)["infra/apply/prod"].state == "failure"
 

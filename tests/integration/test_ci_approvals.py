@@ -58,16 +58,16 @@ def test_what_was_approved_is_applied_however_it_was_merged(approving: Approving
     approving.github.delete_branch("feature")
     approving.github.push(_edited(approving, {"README.md": "More.\n"}), "main")
 
-    verdict = approving.judge(TWO)
+    verdict = approving.check_plan(TWO)
     assert (verdict.kind, verdict.pull_requests, verdict.differences) == ("approved", (number,), ())
-    other = approving.judge(THREE)
+    other = approving.check_plan(THREE)
     assert (other.kind, [difference.path for difference in other.differences]) == ("mismatch", ["input"])
     assert (
-        approving.judge(app(update(PLAIN, input=("one", "two")), create("terraform_data.more"))).kind
+        approving.check_plan(app(update(PLAIN, input=("one", "two")), create("terraform_data.more"))).kind
         == "mismatch"
     )
     # Not owed any more once it was applied.
-    assert approving.judge(TWO, approving.job.head).kind == "gate"
+    assert approving.check_plan(TWO, approving.job.head).kind == "gate"
 
 
 def _edited(approving: Approving, files: dict[str, str]) -> Repo:
@@ -181,9 +181,9 @@ def test_only_objects_that_an_attestation_names_count(approving: Approving) -> N
         host.close()
     approving.github.review(number, "bert")
     approving.github.merge(number, "squash")
-    assert approving.judge(evil).kind == "mismatch"
-    assert approving.judge(replace(evil, stack="prod/net"), None).kind != "approved"
-    assert approving.judge(TWO).kind == "approved"
+    assert approving.check_plan(evil).kind == "mismatch"
+    assert approving.check_plan(replace(evil, stack="prod/net"), None).kind != "approved"
+    assert approving.check_plan(TWO).kind == "approved"
 
 
 # The merge queue
@@ -219,9 +219,15 @@ def test_what_a_queue_landed_is_owed_to_each_of_its_pull_requests(approving: App
     for number, digest in ((first, TWO), (second, moved)):
         approving.post(number, digest)
         approving.github.review(number, "bert")
-    approving.github.land(approving.github.queue(first, second))
-    assert (approving.judge(TWO).kind, approving.judge(TWO).pull_requests) == ("approved", (first, second))
-    assert (approving.judge(moved).kind, approving.judge(moved).pull_requests) == ("approved", (second,))
+    approving.github.merge_group(approving.github.queue(first, second))
+    assert (approving.check_plan(TWO).kind, approving.check_plan(TWO).pull_requests) == (
+        "approved",
+        (first, second),
+    )
+    assert (approving.check_plan(moved).kind, approving.check_plan(moved).pull_requests) == (
+        "approved",
+        (second,),
+    )
 
 
 def test_neither_authors_nor_bots_decide(approving: Approving) -> None:
@@ -244,7 +250,7 @@ def test_a_clean_merge_of_trunk_into_the_branch_makes_nobody_an_author(approving
     approving.post(number, TWO)
     approving.github.review(number, "bert")
     approving.github.merge(number, "squash")
-    assert approving.judge(TWO).kind == "approved"
+    assert approving.check_plan(TWO).kind == "approved"
 
 
 # Owners
@@ -267,12 +273,12 @@ def test_owners_approve_by_the_stacks_folder_and_the_changed_files(tmp_path: Pat
         approving.github.review(number, "bert")
         approving.github.merge(number, "squash")
         with pytest.raises(ConfigError, match="acme/platform"):
-            approving.judge(TWO)
+            approving.check_plan(TWO)
         with approving.with_teams():
-            refused = approving.judge(TWO)
+            refused = approving.check_plan(TWO)
             assert refused.kind == "gate"
             assert "no owner of infra/envs/prod/app/own.tf (@acme/platform)" in refused.reason
         approving.github.review(number, "carla")
         with approving.with_teams():
-            verdict = approving.judge(TWO)
+            verdict = approving.check_plan(TWO)
             assert verdict.kind == "approved", verdict.reason

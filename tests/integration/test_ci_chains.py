@@ -22,12 +22,12 @@ from tests.support.merging import (
     status_text,
     verdicts,
 )
-from tests.support.recorded_stack import CONFIG, FOLLOWER, UPSTREAM
+from tests.support.recorded_stack import CONFIG, DEPENDENT, UPSTREAM
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
 NET, APP = "infra/envs/prod/net/main.tf", "infra/envs/prod/app/main.tf"
-READER = FOLLOWER.replace("dev/state", "prod/state") + 'output "x" {\n  value = terraform_data.y.output\n}\n'
+READER = DEPENDENT.replace("dev/state", "prod/state") + 'output "x" {\n  value = terraform_data.y.output\n}\n'
 # It is known only when the first one is there that the second one cannot be.
 HALF = """
 resource "terraform_data" "first" {}

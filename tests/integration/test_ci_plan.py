@@ -18,7 +18,7 @@ from orchestrator.state.plan_objects import PlanObjects, digest_key
 from tests.support.ci import CiProject, grant_plan_accounts, running
 from tests.support.cli import Infra
 from tests.support.github import BOT
-from tests.support.recorded_stack import CONFIG, FOLLOWER, UPSTREAM
+from tests.support.recorded_stack import CONFIG, DEPENDENT, UPSTREAM
 from tests.support.repo import Repo
 from tests.support.schemas import check_schema
 
@@ -127,7 +127,7 @@ def test_a_stack_that_fails_does_not_hide_the_others(ci: CiProject) -> None:
 
 
 def test_what_no_job_reported_is_not_planned(ci: CiProject, tmp_path: Path) -> None:
-    number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": FOLLOWER.replace('"y"', '"z"', 1)})
+    number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": DEPENDENT.replace('"y"', '"z"', 1)})
     parts = json.loads(ci.job(number)("affected", "--matrix", "--shards", "2", code=0).out)["include"]
     assert [(part["shard"], part["stacks"]) for part in parts] in (
         [("1/2:timed", "dev/net"), ("2/2:timed", "dev/app")],
@@ -342,7 +342,7 @@ def test_a_deleted_stack_that_the_merge_destroys_is_approved_like_any_other(ci: 
 def test_a_renamed_stack_is_not_destroyed(ci: CiProject) -> None:
     config = "version: 1\nbackend:\n  gcs: {bucket: states}\nstacks:\n  dev/web: {moved: dev/app}\n"
     number = ci.change(
-        {"infra/envs/dev/app/main.tf": None, "infra/envs/dev/web/main.tf": FOLLOWER, "infra.yaml": config}
+        {"infra/envs/dev/app/main.tf": None, "infra/envs/dev/web/main.tf": DEPENDENT, "infra.yaml": config}
     )
     document = ci.job(number)("ci", "plan", "--json", code=0).document
     assert "dev/app" not in {stack["id"] for stack in document["stacks"]}
@@ -409,7 +409,7 @@ policy: {destroy: {prod: allow}}
 
 def test_limits_hold_for_the_whole_change(ci: CiProject) -> None:
     ci.github.commit("main", {"infra.yaml": CONFIG + "policy: {limits: {stacks: 1}}\n"}, "Limits")
-    number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": FOLLOWER.replace('"y"', '"z"', 1)})
+    number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": DEPENDENT.replace('"y"', '"z"', 1)})
     ci.job(number)("ci", "plan", code=4)
     assert "touches 2 stacks in dev; 1 is the limit" in ci.body(number)
     assert ci.conclusions(number)["infra/dev"] == "failure"
@@ -452,7 +452,7 @@ def test_one_stack_alone_is_planned_for_who_asked(ci: CiProject, tmp_path: Path)
 
 
 def test_a_circle_does_not_hide_the_others(ci: CiProject) -> None:
-    circle = FOLLOWER.replace("dev/state/net", "dev/state/app")
+    circle = DEPENDENT.replace("dev/state/net", "dev/state/app")
     number = ci.change({NET: circle, PROD: TWO})
     document = ci.job(number)("ci", "plan", "--json").document
     results = {stack["id"]: stack["result"] for stack in document["stacks"]}
@@ -532,7 +532,7 @@ def test_a_pull_request_into_another_branch_is_not_planned(ci: CiProject) -> Non
 
 
 def test_parts_of_two_attempts_are_not_attested_together(ci: CiProject, tmp_path: Path) -> None:
-    number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": FOLLOWER.replace('"y"', '"z"', 1)})
+    number = ci.change({NET: TWO, "infra/envs/dev/app/main.tf": DEPENDENT.replace('"y"', '"z"', 1)})
     for attempt, stack in (("1", "dev/net"), ("2", "dev/app")):
         job = ci.job(number, GITHUB_RUN_ATTEMPT=attempt, INFRA_STACKS=stack)
         words = ("--env", "dev", "--shard", f"{attempt}/2", "--report", str(tmp_path / "r"))

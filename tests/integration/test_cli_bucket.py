@@ -13,7 +13,7 @@ from orchestrator.sandbox.gcs.server import GcsServer
 from orchestrator.state.marker import FILE_NAME as MARKER
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
-from tests.support.recorded_stack import FOLLOWER
+from tests.support.recorded_stack import DEPENDENT
 from tests.support.repo import Repo
 
 CONFIG = """
@@ -70,7 +70,7 @@ def project(make_repo: MakeRepo) -> Repo:
         {
             "infra.yaml": CONFIG,
             "infra/envs/dev/net/main.tf": UPSTREAM,
-            "infra/envs/dev/app/main.tf": FOLLOWER,
+            "infra/envs/dev/app/main.tf": DEPENDENT,
         }
     )
 
@@ -180,7 +180,7 @@ def test_an_upstream_without_the_output_makes_its_readers_wait(
 def test_a_foreign_state_that_is_missing_is_not_written(
     infra: Infra, project: Repo, server: GcsServer
 ) -> None:
-    project.write({"infra/envs/dev/app/main.tf": FOLLOWER.replace("dev/state/net", "elsewhere")})
+    project.write({"infra/envs/dev/app/main.tf": DEPENDENT.replace("dev/state/net", "elsewhere")})
     ran = infra("plan", "dev/app", "--json", code=0)
     assert ran.stack("dev/app")["reason"] == "gs://states/elsewhere/default.tfstate was never applied"
     assert objects(server) == []

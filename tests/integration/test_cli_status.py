@@ -16,7 +16,7 @@ from orchestrator.engine.ledgers import this_machine
 from orchestrator.process.identity import started_at
 from orchestrator.state.drift_store import DriftLog, DriftRecord
 from tests.conftest import MakeRepo
-from tests.support.recorded_stack import FILES, FOLLOWER, UPSTREAM, RecordedProject
+from tests.support.recorded_stack import DEPENDENT, FILES, UPSTREAM, RecordedProject
 from tests.support.schemas import check_schema
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -148,7 +148,7 @@ def test_a_stack_that_trunk_no_longer_has_is_not_forgotten(recorded: RecordedPro
 def test_a_renamed_stack_keeps_its_memory(recorded: RecordedProject) -> None:
     recorded.repo.commit(
         {
-            "infra/envs/dev/app/main.tf": FOLLOWER.replace(
+            "infra/envs/dev/app/main.tf": DEPENDENT.replace(
                 'backend "gcs" {}',
                 'backend "gcs" {\n    bucket = "states"\n    prefix = "dev/state/fixed"\n  }',
             )

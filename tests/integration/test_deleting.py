@@ -9,7 +9,7 @@ from orchestrator.engine.ports import SilentProgress
 from orchestrator.engine.session import Session, open_session
 from orchestrator.repository.affected import find_affected
 from orchestrator.repository.loading import load
-from tests.support.recorded_stack import CONFIG, FOLLOWER, UPSTREAM, RecordedProject
+from tests.support.recorded_stack import CONFIG, DEPENDENT, UPSTREAM, RecordedProject
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
 
@@ -32,14 +32,14 @@ def test_what_is_owed_is_destroyed_with_the_code_that_made_it(
     emptied = pending_deletions(session_of(recorded, child_env).memory, "dev")
     recorded.repo.commit({"infra/envs/dev/other/main.tf": UPSTREAM}, "Another")
     session = session_of(recorded, child_env)
-    owed = pending_deletions(session.memory, "dev")
-    for deletions in (emptied, owed):
+    pending = pending_deletions(session.memory, "dev")
+    for deletions in (emptied, pending):
         assert [(each.stack.id, each.commit) for each in deletions] == [
             ("dev/app", applied),
             ("dev/net", applied),
         ]
 
-    planned = plan_deleted(session, owed)
+    planned = plan_deleted(session, pending)
     assert {id_: plan.report.counts["delete"] for id_, plan in planned.items()} == {
         "dev/app": 1,
         "dev/net": 1,
@@ -50,7 +50,7 @@ def test_what_is_owed_is_destroyed_with_the_code_that_made_it(
 def test_another_id_is_no_deletion(recorded: RecordedProject) -> None:
     recorded.repo.branch("work")
     recorded.repo.remove(APP)
-    recorded.repo.commit({"infra/envs/dev/web/main.tf": FOLLOWER}, "Renamed")
+    recorded.repo.commit({"infra/envs/dev/web/main.tf": DEPENDENT}, "Renamed")
     project = load(recorded.repo.root)
     assert [stack.id for stack in find_affected(project).deleted] == ["dev/app"]
     recorded.repo.commit({"infra.yaml": CONFIG + "stacks:\n  dev/web: {moved: dev/app}\n"}, "And said so")
@@ -62,7 +62,7 @@ def test_another_id_is_no_deletion(recorded: RecordedProject) -> None:
 def test_a_state_that_another_stack_has_now_is_not_destroyed(recorded: RecordedProject) -> None:
     recorded.repo.branch("work")
     recorded.repo.remove(APP)
-    same = FOLLOWER.replace(
+    same = DEPENDENT.replace(
         'backend "gcs" {}', 'backend "gcs" {\n    bucket = "states"\n    prefix = "dev/state/app"\n  }'
     )
     recorded.repo.commit({"infra/envs/dev/web/main.tf": same}, "The same state under another id")

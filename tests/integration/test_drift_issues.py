@@ -23,7 +23,7 @@ from tests.support.cli import Infra
 from tests.support.github import ServedGitHub
 from tests.support.many_checks import RandomChecks
 
-NIGHTS = 20
+CHECKS = 20
 # In these nights everything happens that can: a stack leaves trunk while it drifts, a person interferes.
 SEED = 12
 STACK = 'terraform {\n  backend "gcs" {}\n}\n'
@@ -42,12 +42,12 @@ def test_the_issues_are_what_they_must_be_after_each_of_twenty_nights(
 ) -> None:
     with (
         ServedGitHub(tmp_path) as github,
-        RandomChecks(github, SEED, settings=Drift(issues=issues)) as nights,
+        RandomChecks(github, SEED, settings=Drift(issues=issues)) as checks,
     ):
-        for _ in range(NIGHTS):
-            nights.play_step()
-        assert len(nights.model.ever) > 3
-        assert {"edit", "fix", "apply", "a check failed"} <= nights.happened.keys()
+        for _ in range(CHECKS):
+            checks.play_step()
+        assert len(checks.model.ever) > 3
+        assert {"edit", "fix", "apply", "a check failed"} <= checks.happened.keys()
 
 
 class PublishedChecks:
@@ -59,7 +59,9 @@ class PublishedChecks:
         self.environ = environ
         self.number = 0
 
-    def night(self, *stacks: StackDrift, options: tuple[str, ...] = (), code: int = 0, at: str = DAY) -> Any:
+    def publish_checks(
+        self, *stacks: StackDrift, options: tuple[str, ...] = (), code: int = 0, at: str = DAY
+    ) -> Any:
         """One night's reports, one for each environment, and `infra ci drift` over them."""
         self.number += 1
         reports = self.folder / f"reports-{self.number}"
@@ -122,7 +124,7 @@ def unchecked(id_: str) -> StackDrift:
 
 def test_an_issue_is_opened_kept_up_to_date_closed_and_opened_again(tmp_path: Path) -> None:
     with publishing(tmp_path) as published:
-        published.night(drifted(), clean("dev/net"))
+        published.publish_checks(drifted(), clean("dev/net"))
         (issue,) = published.issues.values()
         assert (issue.title, issue.state) == ("Drift in prod/net", "open")
         assert set(issue.labels) == {"drift", "drift/prod", "severity/medium"}
@@ -131,21 +133,23 @@ def test_an_issue_is_opened_kept_up_to_date_closed_and_opened_again(tmp_path: Pa
         assert 'duration: "600s" → "900s"' in issue.body
         assert issue.comments == []
         # The same the next night, then another value, then nobody could look, then it is over.
-        published.night(drifted(), clean("dev/net"), at="2026-01-02T03:17:00Z")
+        published.publish_checks(drifted(), clean("dev/net"), at="2026-01-02T03:17:00Z")
         assert issue.comments == []
         assert "2026-01-02 03:17 UTC" in issue.body
         worse = resource(category="conflict", after="1200s")
-        published.night(drifted("prod/net", worse, digest="d2"), clean("dev/net"))
+        published.publish_checks(drifted("prod/net", worse, digest="d2"), clean("dev/net"))
         assert set(issue.labels) == {"drift", "drift/prod", "severity/high"}
         assert [comment.body.split("\n")[0] for comment in issue.comments] == ["What drifted has changed."]
-        published.night(unchecked("prod/net"), clean("dev/net"))
+        published.publish_checks(unchecked("prod/net"), clean("dev/net"))
         assert (issue.state, len(issue.comments)) == ("open", 1)
-        published.night(clean("prod/net", ended="reverted by an apply", ended_by="R7"), clean("dev/net"))
+        published.publish_checks(
+            clean("prod/net", ended="reverted by an apply", ended_by="R7"), clean("dev/net")
+        )
         assert (issue.state, issue.state_reason) == ("closed", "completed")
         assert "reverted by an apply, run R7" in issue.comments[-1].body
         assert "reverted by an apply, run R7" in issue.body
         assert "1200s" in issue.body
-        published.night(drifted(), clean("dev/net"))
+        published.publish_checks(drifted(), clean("dev/net"))
         assert issue.state == "open"
         assert issue.comments[-1].body.startswith("It drifted again.")
         assert len(published.issues) == 1
@@ -153,14 +157,14 @@ def test_an_issue_is_opened_kept_up_to_date_closed_and_opened_again(tmp_path: Pa
 
 def test_only_our_own_issues_are_touched(tmp_path: Path) -> None:
     with publishing(tmp_path) as published:
-        published.night(drifted())
+        published.publish_checks(drifted())
         (mine,) = published.issues.values()
         # Somebody copies the issue with its marker.
         token = published.github.token("ada")
         published.github.ask(
             token, "POST", "/issues", {"title": "A copy", "body": mine.body, "labels": ["drift/prod"]}
         )
-        published.night(clean("prod/net"), clean("dev/net"))
+        published.publish_checks(clean("prod/net"), clean("dev/net"))
         assert published.issues["A copy"].state == "open"
         assert published.issues["A copy"].comments == []
         assert mine.state == "closed"
@@ -169,34 +173,36 @@ def test_only_our_own_issues_are_touched(tmp_path: Path) -> None:
 def test_of_two_issues_about_the_same_one_stays(tmp_path: Path) -> None:
     """Two jobs began at once."""
     with publishing(tmp_path) as published:
-        published.night(drifted())
+        published.publish_checks(drifted())
         (first,) = published.issues.values()
         token = published.github.token(issues="write")
         twin = {"title": "The twin", "body": first.body}
         published.github.ask(token, "POST", "/issues", twin)
-        published.night(drifted())
+        published.publish_checks(drifted())
         assert (first.state, published.issues["The twin"].state) == ("open", "closed")
         assert published.issues["The twin"].comments[0].body.startswith(f"The same as #{first.number}.")
-        published.night(drifted())
+        published.publish_checks(drifted())
         assert len(published.issues["The twin"].comments) == 1
 
 
 def test_another_kind_of_issue_and_a_stack_that_is_gone_leave_none_behind(tmp_path: Path) -> None:
     with publishing(tmp_path) as published:
-        published.night(drifted("prod/net"), drifted("dev/net"))
+        published.publish_checks(drifted("prod/net"), drifted("dev/net"))
         published.github.work.git("rm", "-rq", "infra/envs/dev/net")
-        published.night(drifted("prod/net"))
+        published.publish_checks(drifted("prod/net"))
         assert published.issues["Drift in dev/net"].state == "closed"
         assert "Trunk no longer has it." in published.issues["Drift in dev/net"].body
         settings = published.github.work.root / "infra.yaml"
         settings.write_text(settings.read_text() + "drift: {issues: none}\n")
-        published.night(drifted("prod/net"))
+        published.publish_checks(drifted("prod/net"))
         assert {issue.state for issue in published.issues.values()} == {"closed"}
 
 
 def test_text_of_others_does_nothing_and_secrets_of_the_report_stay_masked(tmp_path: Path) -> None:
     with publishing(tmp_path) as published:
-        published.night(drifted("prod/net", resource("a", after="@olga #1 <img src=x> <!-- infra:drift -->")))
+        published.publish_checks(
+            drifted("prod/net", resource("a", after="@olga #1 <img src=x> <!-- infra:drift -->"))
+        )
         (issue,) = published.issues.values()
         before, _, inside = issue.body.partition("```")
         assert "@olga" not in before
@@ -207,15 +213,17 @@ def test_text_of_others_does_nothing_and_secrets_of_the_report_stay_masked(tmp_p
 def test_one_issue_for_an_environment_lives_as_long_as_one_of_its_stacks_drifts(tmp_path: Path) -> None:
     more = {"infra/envs/prod/app/main.tf": STACK}
     with publishing(tmp_path, "drift: {issues: environment}\n", more) as published:
-        published.night(drifted("prod/net"), drifted("prod/app", digest="a1"), clean("dev/net"))
+        published.publish_checks(drifted("prod/net"), drifted("prod/app", digest="a1"), clean("dev/net"))
         (issue,) = published.issues.values()
         assert issue.title == "Drift in prod"
-        published.night(clean("prod/net", ended="fixed outside"), unchecked("prod/app"), clean("dev/net"))
+        published.publish_checks(
+            clean("prod/net", ended="fixed outside"), unchecked("prod/app"), clean("dev/net")
+        )
         assert issue.state == "open"
         assert issue.comments[-1].body.startswith("`prod/net` is as it was applied again: fixed outside.")
         assert "`prod/app` drifted at its last check, and was not checked since: no answer" in issue.body
         # What was over that night is not thought of as drifting later, when nobody can look at it.
-        published.night(unchecked("prod/net"), clean("prod/app", ended="accepted"), clean("dev/net"))
+        published.publish_checks(unchecked("prod/net"), clean("prod/app", ended="accepted"), clean("dev/net"))
         assert issue.state == "closed"
 
 
@@ -223,7 +231,7 @@ def test_a_summary_and_a_message_once_a_night_and_silence_when_all_is_quiet(tmp_
     with listening() as (url, received):
         settings = "drift: {summary: issue, webhook: DRIFT_URL}\n"
         with publishing(tmp_path, settings, DRIFT_URL=url) as published:
-            published.night(drifted(), unchecked("dev/net"))
+            published.publish_checks(drifted(), unchecked("dev/net"))
             summary = published.issues["Drift"]
             assert "prod/net" in summary.body
             assert "no answer" in summary.body
@@ -231,13 +239,13 @@ def test_a_summary_and_a_message_once_a_night_and_silence_when_all_is_quiet(tmp_
             assert text.startswith("acme/infra prod: drift found and 1 more\n")
             assert "- dev/net: no answer" in text
             assert f"{published.github.url}/acme/infra/issues/" in text
-            published.night(clean("prod/net", ended="fixed outside"), clean("dev/net"))
+            published.publish_checks(clean("prod/net", ended="fixed outside"), clean("dev/net"))
             assert summary.state == "closed"
             assert "- prod/net: fixed outside" in received[-1]
-            published.night(clean("prod/net"), clean("dev/net"))
+            published.publish_checks(clean("prod/net"), clean("dev/net"))
             assert len(received) == 2
             # A job that died left no report: that is told, and changes nothing else.
-            ran = published.night(clean("prod/net"))
+            ran = published.publish_checks(clean("prod/net"))
             assert "dev: its check left no report." in ran.out
             assert "dev: its check left no report." in received[-1]
             assert len(received) == 3
@@ -248,7 +256,7 @@ def test_a_message_that_cannot_be_sent_is_said_and_its_address_is_not(tmp_path: 
     with publishing(
         tmp_path, "drift: {webhook: DRIFT_URL}\n", DRIFT_URL="http://127.0.0.1:9/secret-path"
     ) as published:
-        ran = published.night(drifted())
+        ran = published.publish_checks(drifted())
         assert "warning: The message to drift.webhook: The webhook of DRIFT_URL cannot be reached" in ran.err
         assert "secret-path" not in ran.err + ran.out
         assert published.issues["Drift in prod/net"].state == "open"
@@ -266,14 +274,17 @@ def test_only_all_parts_of_a_night_together_tell_that_a_rule_is_of_no_use(tmp_pa
     rule = MatchedIgnoreRule("*.plain", "duration", "Tried out.", "2999-12-31")
     covered = clean("prod/net", resources=(replace(resource(), rule=rule),))
     with publishing(tmp_path, RULES, more) as published:
-        out = published.night(clean("dev/net"), covered, clean("prod/app")).out
+        out = published.publish_checks(clean("dev/net"), covered, clean("prod/app")).out
         assert "drift.ignore: *.gone *: covers nothing any more. Remove it." in out
         assert "*.plain" not in out
         # A job that died may have been the one that needed it.
-        out = published.night(clean("dev/net"), clean("prod/app")).out
+        out = published.publish_checks(clean("dev/net"), clean("prod/app")).out
         assert "covers nothing" not in out
         assert "prod: prod/net is in no report." in out
-        assert "covers nothing" not in published.night(unchecked("dev/net"), covered, clean("prod/app")).out
+        assert (
+            "covers nothing"
+            not in published.publish_checks(unchecked("dev/net"), covered, clean("prod/app")).out
+        )
 
 
 def test_what_may_be_put_right_is_started_once_for_each_environment(tmp_path: Path) -> None:
@@ -281,7 +292,7 @@ def test_what_may_be_put_right_is_started_once_for_each_environment(tmp_path: Pa
     starts = "on: {workflow_dispatch: {inputs: {environment: {}, drift: {}}}}\n"
     workflow = {".github/workflows/infra-apply.yml": starts}
     with publishing(tmp_path, settings, workflow) as published:
-        published.night(drifted(), drifted("dev/net"))
+        published.publish_checks(drifted(), drifted("dev/net"))
         (dispatch,) = published.github.dispatches
         assert (dispatch.workflow, dispatch.ref, dispatch.inputs) == (
             "infra-apply.yml",
@@ -289,8 +300,8 @@ def test_what_may_be_put_right_is_started_once_for_each_environment(tmp_path: Pa
             {"environment": "prod", "drift": ("d1" * 32)},
         )
         # Two are more than the limit, and what a correction left is not tried again the same day.
-        published.night(drifted("prod/net", resource("a"), resource("b")), clean("dev/net"))
-        published.night(drifted(), options=("--remediated",))
+        published.publish_checks(drifted("prod/net", resource("a"), resource("b")), clean("dev/net"))
+        published.publish_checks(drifted(), options=("--remediated",))
         assert len(published.github.dispatches) == 1
 
 
@@ -307,8 +318,8 @@ def test_what_the_world_says_is_written_into_the_code_by_a_pull_request(tmp_path
     with publishing(tmp_path, settings, {path: STACK + TOPIC}) as published:
         hidden = DriftedAttribute("kms_key_name", "reverted", HIDDEN, HIDDEN, HIDDEN, sensitive=True)
         secret = replace(resource(), address="google_pubsub_topic.secret", attributes=(hidden,))
-        night = drifted("prod/net", resource(), resource("elsewhere"), secret)
-        ran = published.night(night, clean("dev/net"))
+        scheduled = drifted("prod/net", resource(), resource("elsewhere"), secret)
+        ran = published.publish_checks(scheduled, clean("dev/net"))
         with published.github.locked_repository as repository_data:
             (issue,) = [issue for issue in repository_data.repository.issues.values() if issue.pull]
         assert f"#{issue.number} writes it into the code" in ran.out
@@ -328,23 +339,23 @@ def test_what_the_world_says_is_written_into_the_code_by_a_pull_request(tmp_path
         assert code.strip() == (STACK + TOPIC).replace("600s", "900s").strip()
         assert published.github.work.git("status", "--porcelain").strip() == ""
         # The next night it is open already; one that somebody closed is not opened again.
-        assert f"#{issue.number} is open" in published.night(night, clean("dev/net")).out
+        assert f"#{issue.number} is open" in published.publish_checks(scheduled, clean("dev/net")).out
         published.github.close(issue.number)
-        assert "somebody closed the pull request" in published.night(night, clean("dev/net")).out
+        assert "somebody closed the pull request" in published.publish_checks(scheduled, clean("dev/net")).out
 
 
 def test_what_came_of_a_correction_is_told_where_the_drift_was(tmp_path: Path) -> None:
     with publishing(tmp_path, "drift: {summary: issue}\n") as published:
-        published.night(drifted(), drifted("dev/net"))
+        published.publish_checks(drifted(), drifted("dev/net"))
         failed = replace(drifted(), remediation="not reverted, failed: quota exceeded")
-        published.night(failed, options=("--remediated",))
+        published.publish_checks(failed, options=("--remediated",))
         issue = published.issues["Drift in prod/net"]
         assert issue.state == "open"
         assert "quota exceeded" in issue.comments[-1].body
         done = clean(
             "prod/net", ended="reverted by a remediation", ended_by="R9", remediation="reverted x by run R9"
         )
-        published.night(done, options=("--remediated",))
+        published.publish_checks(done, options=("--remediated",))
         assert issue.state == "closed"
         # Of other stacks it says nothing, and neither does the summary.
         assert published.issues["Drift in dev/net"].state == "open"
@@ -354,16 +365,16 @@ def test_what_came_of_a_correction_is_told_where_the_drift_was(tmp_path: Path) -
 def test_a_refused_request_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
     with publishing(tmp_path) as published:
         published.github.fault("*/issues", method="POST", status=403, times=1)
-        ran = published.night(drifted("dev/net"), drifted("prod/net"), code=1)
+        ran = published.publish_checks(drifted("dev/net"), drifted("prod/net"), code=1)
         assert "Drift in dev/net" in ran.err
         assert set(published.issues) == {"Drift in prod/net"}
-        published.night(drifted("dev/net"), drifted("prod/net"))
+        published.publish_checks(drifted("dev/net"), drifted("prod/net"))
         assert set(published.issues) == {"Drift in prod/net", "Drift in dev/net"}
 
 
 def test_a_dry_run_tells_nobody(tmp_path: Path) -> None:
     with publishing(tmp_path) as published:
-        out = published.night(drifted(), options=("--dry-run",)).out
+        out = published.publish_checks(drifted(), options=("--dry-run",)).out
         assert "prod/net" in out
         assert published.issues == {}
         assert published.github.writes() == []

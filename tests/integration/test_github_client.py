@@ -39,7 +39,7 @@ class RetryClock:
     time: float = 0.0
     slept: list[float] = field(default_factory=list)
 
-    def patience(self, total: float = 120.0) -> RetryPolicy:
+    def retry_policy(self, total: float = 120.0) -> RetryPolicy:
         return RetryPolicy(total, lambda: self.time, lambda: self.time, self.sleep, lambda: 0.0)
 
     def sleep(self, seconds: float) -> None:
@@ -72,7 +72,7 @@ def connect(github: ServedGitHub, clock: RetryClock) -> Iterator[Connect]:
             "GITHUB_REPOSITORY": github.repository,
             "GITHUB_TOKEN": github.token(login, **rights),
         }
-        opened.append(open_github(environ, clock.patience(total)))
+        opened.append(open_github(environ, clock.retry_policy(total)))
         return opened[-1]
 
     yield make
@@ -446,7 +446,7 @@ def test_no_server_is_told_without_a_name_of_a_library(tmp_path: Path, clock: Re
     with ServedGitHub(tmp_path) as server:
         address = server.api_url
     environ = {"GITHUB_API_URL": address, "GITHUB_REPOSITORY": "acme/infra", "GITHUB_TOKEN": "t"}
-    with open_github(environ, clock.patience(5)) as client, pytest.raises(ForgeError) as caught:
+    with open_github(environ, clock.retry_policy(5)) as client, pytest.raises(ForgeError) as caught:
         client.issues()
     assert caught.value.status == 0
     assert "GitHub did not answer (the connection failed)" in caught.value.message
@@ -544,7 +544,7 @@ class Scripted:
             "GITHUB_REPOSITORY": "acme/infra",
             "GITHUB_TOKEN": token,
         }
-        return open_github(environ, clock.patience())
+        return open_github(environ, clock.retry_policy())
 
 
 def test_a_repository_that_was_renamed_takes_no_comment_and_says_so(clock: RetryClock) -> None:

@@ -419,11 +419,11 @@ def test_remarks_stand_on_lines_that_there_can_be(forger: Forger) -> None:
     forger.rewrite(fail)
     forger.comment()
     check = forger.ci.github.checks(forger.head, DEV)[-1]
-    places = [
+    locations = [
         (annotation["path"], annotation["start_line"], annotation["message"])
         for annotation in check.annotations
     ]
-    assert places == [("a.tf", 1, "x\\u001b"), ("b.tf", 1, "x\\u001b")]
+    assert locations == [("a.tf", 1, "x\\u001b"), ("b.tf", 1, "x\\u001b")]
 
 
 def test_no_job_says_what_another_one_was_to_plan(forger: Forger) -> None:

@@ -173,20 +173,22 @@ def test_no_secret_leaves(sinks: Sinks) -> None:
     sinks.world.set("service", "template[0].containers[0].env[0].value", secrets.secret("run", 3))
     sinks.world.set("labelled", "labels.note", secrets.secret("label", 3))
     push = ci.job(0, event="push", rights=merging.APPLY, commit=ci.github.trunk)
-    landed = str(sinks.folder / "landed" / "infra-compare-dev")
-    run(push, "ci", "compare", "dev", "--report", landed)
+    report_folder = str(sinks.folder / "landed" / "infra-compare-dev")
+    run(push, "ci", "compare", "dev", "--report", report_folder)
     run(push, "ci", "apply", "--json")
     run(push, "ci", "comment", str(sinks.folder / "landed"))
     run(push, "ci", "approve", "dev", "--dry-run", code=0)
 
     # Approved at the gate: the provider fails in the middle, and quotes what it was given.
-    seal = outputs(push)["ticket"]
+    ticket = outputs(push)["ticket"]
     ci.github.approve_gate("dev")
     cloud_error = f"googleapi: Error 400: {secrets.secret('label', 2)} and {secrets.secret('version', 2)}"
     sinks.world.break_(
         "google_pubsub_topic", "update", f"{cloud_error} password={secrets.secret('provider', 2)}", 1
     )
-    run(push, "ci", "apply", "dev", "--gate", seal, "--report", str(sinks.folder / "landed/infra-apply-dev"))
+    run(
+        push, "ci", "apply", "dev", "--gate", ticket, "--report", str(sinks.folder / "landed/infra-apply-dev")
+    )
     run(push, "ci", "comment", str(sinks.folder / "landed"))
     sinks.world.mend()
     run(owner_at(sinks), "apply", "--all", *yes, code=0)
@@ -197,18 +199,18 @@ def test_no_secret_leaves(sinks: Sinks) -> None:
     sinks.world.set("service", "template[0].containers[0].env[0].value", secrets.secret("run", 1))
     sinks.world.set("labelled", "labels.note", secrets.secret("label", 1))
     sinks.world.set("labelled", "message_retention_duration", "700s")
-    night = owner_at(sinks)
+    scheduled = owner_at(sinks)
     report_options = ("--report", str(sinks.folder / "night"), "--junit", str(sinks.folder / "night.xml"))
     sinks.version = 2
-    run(night, "drift", "--json", *report_options)
-    run(night, "drift", "--show-ignored", "--markdown", str(sinks.folder / "night.md"))
+    run(scheduled, "drift", "--json", *report_options)
+    run(scheduled, "drift", "--show-ignored", "--markdown", str(sinks.folder / "night.md"))
     keeper = ci.job(0, event="schedule", rights=KEEPER, commit=ci.github.trunk)
     run(keeper, "ci", "drift", str(sinks.folder / "night"))
     sinks.world.break_("google_pubsub_topic", "read", f"{cloud_error} {secrets.secret('tfvars', 2)}", 9)
-    run(night, "drift")
+    run(scheduled, "drift")
     sinks.world.mend()
-    run(night, "drift", "history", "--json")
-    run(night, "drift", "--fix", "--action", "revert", *yes)
+    run(scheduled, "drift", "history", "--json")
+    run(scheduled, "drift", "--fix", "--action", "revert", *yes)
 
     everything = sinks.everything()
     assert [leak for leak in secrets.leaks(everything, (1, 2, 3)) if not is_journal(leak)] == []

@@ -14,7 +14,7 @@ from tests.support.many_checks import RandomChecks
 
 pytestmark = pytest.mark.soak
 
-NIGHTS = 200
+CHECKS = 200
 ISSUES: tuple[Literal["stack", "environment"], ...] = ("stack", "environment")
 
 
@@ -23,9 +23,9 @@ def test_two_hundred_nights(tmp_path: Path) -> None:
         folder = tmp_path / str(number)
         folder.mkdir()
         settings, seed = Drift(issues=ISSUES[number % 2]), SEED * 1_000 + number
-        with ServedGitHub(folder) as github, RandomChecks(github, seed, settings=settings) as nights:
-            for _ in range(NIGHTS):
-                nights.play_step()
+        with ServedGitHub(folder) as github, RandomChecks(github, seed, settings=settings) as checks:
+            for _ in range(CHECKS):
+                checks.play_step()
         return f"passed ({ISSUES[number % 2]})"
 
     play_rounds("nights", 20, play)

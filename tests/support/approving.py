@@ -142,7 +142,7 @@ class Reviewed(ABC, Generic[Github]):
         project = load_commit(self.session.context.project, commit or self.applied)
         return LedgerEntry(stack, commit=commit or self.applied, fingerprint=project.fingerprint(stack))
 
-    def judge(self, now: Digest, before: LedgerEntry | str | None = "", **more: Any) -> Verdict:
+    def check_plan(self, now: Digest, before: LedgerEntry | str | None = "", **more: Any) -> Verdict:
         """What a job on trunk says of a plan now; by default of a stack applied at the first commit."""
         self.update()
         stack = self.session.context.project.stacks[now.stack]

@@ -339,7 +339,7 @@ class _Files:
             render_rollout_comment(result).encode()
             render_status(result)
 
-    def kept(self, data: bytes) -> None:
+    def saved_plans(self, data: bytes) -> None:
         (self.root / "kept").mkdir(exist_ok=True)
         (self.root / "kept" / "manifest.json").write_bytes(data)
         read_saved_plans(self.root / "kept")
@@ -388,7 +388,7 @@ def targets() -> tuple[Target, ...]:
         Target("constraint", _read_constraint, (b">= 1.11, < 2.0", b"~> 1.11.4-beta1", b"1.2.3"), 4),
         Target("config", lambda data: load_text(data), CONFIGS),
         Target("report", files.report, (_report(files.root),)),
-        Target("kept", files.kept, (KEPT,), 3),
+        Target("kept", files.saved_plans, (KEPT,), 3),
         Target("pid", files.pid, (b'{"pid": 1, "started": "x", "argv0": "y"}',), 4),
         Target("event", files.event, EVENTS, 3),
         Target("code", _read_code, CODE),

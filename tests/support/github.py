@@ -147,7 +147,7 @@ class ServedGitHub(Served):
             repository.git.set_ref(name, tip)
         return {"head_sha": tip, "head_ref": name, "base_sha": base, "base_ref": "refs/heads/main"}
 
-    def land(self, group: Mapping[str, str]) -> str:
+    def merge_group(self, group: Mapping[str, str]) -> str:
         """The queue's checks were green: trunk is its head now, and its pull requests are merged."""
         with self.locked_repository as repository:
             repository.git.set_ref("refs/heads/main", group["head_sha"])

@@ -214,10 +214,10 @@ class ScriptedClient:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        patience = RetryPolicy(3.0, lambda: self.seconds, lambda: self.seconds, self._sleep, lambda: 0.0)
+        retry_policy = RetryPolicy(3.0, lambda: self.seconds, lambda: self.seconds, self._sleep, lambda: 0.0)
         StrictRequester.injectConnectionClasses(AnswersConnection, NoConnection)
         try:
-            self.host = open_github(ENVIRON, patience)
+            self.host = open_github(ENVIRON, retry_policy)
         finally:
             StrictRequester.resetConnectionClasses()
 

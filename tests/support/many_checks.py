@@ -110,7 +110,7 @@ class ExpectedIssues:
             self.comments[stack] += reopened or before != loud
         self.ever.add(stack)
 
-    def gone(self, stack: str) -> None:
+    def remove_stack(self, stack: str) -> None:
         """Trunk has a stack no longer."""
         if self.drifting.pop(stack, None) is not None:
             self.comments[stack] += stack not in self.closed_by_hand
@@ -153,12 +153,12 @@ class RandomChecks:
         results = {}
         for stack in self.stacks.values():
             if not stack.on_trunk:
-                self.model.gone(stack.id)
+                self.model.remove_stack(stack.id)
             elif stack.environment != lost:
                 results[stack.id] = self._checked(stack)
         if self._chance("GitHub was in trouble", 0.2):
             self.github.fault(method=self.random.choice(("GET", "PATCH", "POST")), status=502, times=1)
-        self._tell(results)
+        self._publish(results)
         self.github.server.faults.clear()
         self.compare()
 
@@ -255,7 +255,7 @@ class RandomChecks:
         event, stack.record = name_event(stack.record, after), after
         return add_saved_history(history, after, event)
 
-    def _tell(self, results: Mapping[str, StackDrift]) -> None:
+    def _publish(self, results: Mapping[str, StackDrift]) -> None:
         known = {stack.id: stack.environment for stack in self.stacks.values() if stack.on_trunk}
         outbox = Outbox()
         IssueUpdater(

@@ -21,7 +21,7 @@ APPLY = {
 }
 LOOK = {"contents": "read", "pull_requests": "read", "checks": "read", "actions": "read"}
 # The job that tells people before and after.
-TELL = {"pull_requests": "write", "statuses": "write", "deployments": "write", "issues": "read"}
+REPORT_RIGHTS = {"pull_requests": "write", "statuses": "write", "deployments": "write", "issues": "read"}
 DEV, PROD = "infra/envs/dev/net/main.tf", "infra/envs/prod/net/main.tf"
 FILES = {"infra.yaml": CONFIG, DEV: UPSTREAM, PROD: UPSTREAM}
 

@@ -39,7 +39,7 @@ output "y" {
 }
 """
 
-FOLLOWER = """
+DEPENDENT = """
 terraform {
   backend "gcs" {}
 }
@@ -58,7 +58,7 @@ resource "terraform_data" "y" {
 FILES = {
     "infra.yaml": CONFIG,
     "infra/envs/dev/net/main.tf": UPSTREAM,
-    "infra/envs/dev/app/main.tf": FOLLOWER,
+    "infra/envs/dev/app/main.tf": DEPENDENT,
     "infra/envs/prod/net/main.tf": UPSTREAM,
 }
 

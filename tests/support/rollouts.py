@@ -17,10 +17,10 @@ from orchestrator.forge.workflow_target import WorkflowTarget
 from orchestrator.sandbox.github import runs
 from tests.support.ci import CiProject
 from tests.support.cli import InfraResult
-from tests.support.merging import LOOK, TELL
+from tests.support.merging import LOOK, REPORT_RIGHTS
 from tests.support.workflows import SOURCE, read_yaml
 
-RIGHTS = {"plan": LOOK, "apply": LOOK, "ask": TELL, "tell": TELL}
+RIGHTS = {"plan": LOOK, "apply": LOOK, "ask": REPORT_RIGHTS, "tell": REPORT_RIGHTS}
 _EXPRESSION = re.compile(r"\$\{\{(.*)\}\}", re.DOTALL)
 
 
@@ -129,8 +129,8 @@ class Rollout:
             case "plan":
                 command = ("compare", environment, "--report", str(report["plan"]))
             case "apply":
-                seal = self._seal(environment)
-                command = ("apply", environment, "--gate", seal, "--report", str(report["apply"]))
+                ticket = self._ticket(environment)
+                command = ("apply", environment, "--gate", ticket, "--report", str(report["apply"]))
             case "tell":
                 pending = self.outputs.get(f"plan-{environment}", {}).get("pending", "")
                 command = ("comment", str(applied), "--environment", environment, "--pending", pending)
@@ -143,7 +143,7 @@ class Rollout:
         self.outputs[name] = _outputs(output)
         return "success" if self.ran[name].code == 0 else "failure"
 
-    def _seal(self, environment: str) -> str:
+    def _ticket(self, environment: str) -> str:
         """What the apply job is given: the seal, if the gate was passed."""
         passed = self.outcomes.get(f"gate-{environment}") == "success"
         return self.outputs[f"plan-{environment}"]["ticket"] if passed else ""

@@ -92,7 +92,7 @@ class ScheduledChecks:
         check_schema(document, "drift")
         return document
 
-    def shown(self, *argv: str, code: int | None = None) -> InfraResult:
+    def print_checks(self, *argv: str, code: int | None = None) -> InfraResult:
         """`infra drift` as people see it."""
         return self._as(DRIFT_ACCOUNT, {})("drift", *argv, code=code)
 
@@ -140,7 +140,7 @@ class ScheduledChecks:
 
 
 @contextmanager
-def nights(
+def open_checks(
     repo: Repo,
     folder: Path,
     provider: ProviderServer,
@@ -158,15 +158,15 @@ def nights(
         recorded = provider.world(applied.name).root
         if not (applied.exists() and recorded.exists()):
             shutil.rmtree(applied, ignore_errors=True)
-            with nights(repo, applied, provider, sentinel, applied.name) as first:
+            with open_checks(repo, applied, provider, sentinel, applied.name) as first:
                 first.apply()
         shutil.copytree(applied, folder)
         shutil.copytree(recorded, provider.world(world).root, dirs_exist_ok=True)
     with serving(folder) as server:
         attached = reattach_config(provider.open(world), sentinel)
-        new_nights = ScheduledChecks(repo, server, provider.world(world), attached)
+        new_checks = ScheduledChecks(repo, server, provider.world(world), attached)
         for environment in ("dev", "prod"):
             for name in ("state/", "ledger/"):
-                new_nights.grant(environment, name, "objectViewer")
-            new_nights.grant(environment, "drift/", "objectUser")
-        yield new_nights
+                new_checks.grant(environment, name, "objectViewer")
+            new_checks.grant(environment, "drift/", "objectUser")
+        yield new_checks

@@ -346,7 +346,7 @@ def test_a_second_signal_ends_us_at_once(tmp_path: Path, files: bool, code: int)
 
 
 @pytest.mark.parametrize(
-    ("argv", "error", "says"),
+    ("argv", "error", "output"),
     [
         (("/no/such/terraform",), BinaryError, "does not exist"),
         (("no-such-terraform",), BinaryError, "does not exist"),
@@ -356,14 +356,14 @@ def test_a_second_signal_ends_us_at_once(tmp_path: Path, files: bool, code: int)
     ],
 )
 def test_what_cannot_be_started_is_one_clear_error(
-    tmp_path: Path, argv: tuple[str, ...], error: type[Exception], says: str
+    tmp_path: Path, argv: tuple[str, ...], error: type[Exception], output: str
 ) -> None:
     (tmp_path / "plain.txt").write_text("x")
     program = tmp_path / "empty-program"
     program.write_bytes(b"\x00\x01not a program")
     program.chmod(0o755)
     open_before = open_descriptors()
-    with pytest.raises(error, match=says):
+    with pytest.raises(error, match=output):
         Supervisor().run(Command(argv, tmp_path, ENV))
     assert open_descriptors() <= open_before
 

@@ -20,14 +20,14 @@ COMPILED = Path(__file__).parent.parent / "compiled" / "beans.yaml"
 
 
 def deploy(
-    settings: PipelineSettings, registry: RegistryClient, vertex: Vertex, say: Callable[[str], None]
+    settings: PipelineSettings, registry: RegistryClient, vertex: Vertex, log: Callable[[str], None]
 ) -> str:
     """Uploads the template, lets the schedule run it, and returns its address. Repeating it changes nothing.
 
     Raises VertexError; the schedule then still runs what it ran before.
     """
     template = template_address(settings, upload_template(registry, COMPILED))
-    say(f"{settings.environment}: the registry holds {template}")
+    log(f"{settings.environment}: the registry holds {template}")
     job = job_request(settings, template)
     schedule = vertex.find_schedule(schedule_name(settings))
     body = {
@@ -36,18 +36,18 @@ def deploy(
     }
     if schedule is None:
         vertex.create_schedule({"displayName": schedule_name(settings), "maxConcurrentRunCount": "1", **body})
-        say(f"{settings.environment}: created the schedule ({settings.cron})")
+        log(f"{settings.environment}: created the schedule ({settings.cron})")
         return template
     if _runs(schedule) == (template, settings.cron, job["runtimeConfig"]["parameterValues"]):
-        say(f"{settings.environment}: the schedule runs it already")
+        log(f"{settings.environment}: the schedule runs it already")
         return template
     vertex.update_schedule(str(schedule["name"]), body)
-    say(f"{settings.environment}: the schedule runs it from now on ({settings.cron})")
+    log(f"{settings.environment}: the schedule runs it from now on ({settings.cron})")
     return template
 
 
 def check(
-    settings: PipelineSettings, vertex: Vertex, limit: float, pause: float, say: Callable[[str], None]
+    settings: PipelineSettings, vertex: Vertex, limit: float, pause: float, log: Callable[[str], None]
 ) -> None:
     """Runs what the environment's schedule runs, and waits for its end, `limit` seconds at most.
 
@@ -58,8 +58,8 @@ def check(
         raise VertexError(f"{settings.environment} has no schedule {schedule_name(settings)}: deploy first")
     template, _, _ = _runs(schedule)
     name = vertex.create_run(job_request(settings, template))
-    say(f"{settings.environment}: {name} runs {template}")
-    job = vertex.wait_for_run(name, limit, pause, lambda state: say(f"{settings.environment}: {state}"))
+    log(f"{settings.environment}: {name} runs {template}")
+    job = vertex.wait_for_run(name, limit, pause, lambda state: log(f"{settings.environment}: {state}"))
     if job["state"] != "PIPELINE_STATE_SUCCEEDED":
         reason = (job.get("error") or {}).get("message") or "no reason was given"
         raise VertexError(f"{name} ended as {job['state']}: {reason}")

@@ -63,7 +63,7 @@ def _restore(round_: Round) -> tuple[str, ...]:
     return ("state", "restore", STACK, versions[1], *ANSWERS)
 
 
-def _add_nightly(round_: Round) -> None:
+def _add_scheduled(round_: Round) -> None:
     Repo(round_.root).commit({"infra/envs/dev/jobs/main.tf": JOBS}, "Nightly")
 
 
@@ -129,7 +129,7 @@ CASES: Mapping[str, CommandCase] = {
     "state restore": CommandCase(
         _restore,
         {"infra/envs/dev/jobs/main.tf": HEAD + topic("job", label="two")},
-        end=_add_nightly,
+        end=_add_scheduled,
     ),
     "state move": CommandCase(
         lambda round_: ("state", "move", "dev/work", *ANSWERS),

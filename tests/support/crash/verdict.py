@@ -139,12 +139,12 @@ def _suspects(round_: Round) -> set[str]:
 def _named(round_: Round, verdict: RoundVerdict, suspects: set[str], torn: object) -> set[str]:
     """The stacks that `status` calls unfinished."""
     done = round_.infra("status", "--json")
-    standing = {stack["id"]: stack["status"] for stack in done.document["stacks"]}
-    unfinished = {id for id, word in standing.items() if word in UNFINISHED}
+    statuses = {stack["id"]: stack["status"] for stack in done.document["stacks"]}
+    unfinished = {id for id, word in statuses.items() if word in UNFINISHED}
     verdict.insist(
-        suspects <= unfinished, f"status does not name {sorted(suspects - unfinished)}: {standing}"
+        suspects <= unfinished, f"status does not name {sorted(suspects - unfinished)}: {statuses}"
     )
-    verdict.insist(unfinished or not torn, f"status names nothing: {standing}")
+    verdict.insist(unfinished or not torn, f"status names nothing: {statuses}")
     return unfinished
 
 

@@ -34,7 +34,7 @@ class PagerRun:
         return show_in_pager(app, text)
 
     @property
-    def shown(self) -> str:
+    def paged_text(self) -> str:
         return (self.folder / "shown").read_text()
 
 
@@ -112,7 +112,7 @@ def test_colours_are_shown_by_what_can_show_them(
     pager = f"{streams.program(name, '{ echo $LESS $LV; cat; } > shown')} {arguments}"
     environ = {} if less is None else {"LESS": less}
     assert streams.show(PAGER=pager, **environ) == "paged"
-    assert ("\x1b[31m" in streams.shown) is colour
-    assert "deleted" in streams.shown
+    assert ("\x1b[31m" in streams.paged_text) is colour
+    assert "deleted" in streams.paged_text
     if less is None:
-        assert streams.shown.startswith("FRX -c")
+        assert streams.paged_text.startswith("FRX -c")

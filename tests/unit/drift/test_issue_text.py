@@ -16,7 +16,7 @@ from orchestrator.masking import HIDDEN
 from orchestrator.report.model import RunInfo
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden" / "drift"
-NIGHT = ScheduledCheck("2026-01-05T03:17:00Z", "https://github.com/acme/infra/actions/runs/7")
+CHECK = ScheduledCheck("2026-01-05T03:17:00Z", "https://github.com/acme/infra/actions/runs/7")
 TOPIC = DriftedResource(
     "google_pubsub_topic.orders",
     "google_pubsub_topic",
@@ -55,13 +55,13 @@ LOST = StackDrift("prod/lost", "prod", "unchecked", "its state is gone", failed=
 STACK, ENVIRONMENT = IssueSubject("stack", "prod/events"), IssueSubject("environment", "prod")
 DIGESTS = {"prod/events": "d" * 64}
 REPORT = DriftReport(
-    RunInfo("R1", "ci", "c" * 40, NIGHT.at, 3.0),
+    RunInfo("R1", "ci", "c" * 40, CHECK.at, 3.0),
     (EVENTS, ENDED, LOST),
     stale=("prod/lost",),
     notes=("dev: its check left no report.",),
 )
 URLS = {"prod/events": "https://github.com/acme/infra/issues/3"}
-BODY = texts.render_open_body(STACK, DIGESTS, [EVENTS], {}, ("@acme/platform",), NIGHT)
+BODY = texts.render_open_body(STACK, DIGESTS, [EVENTS], {}, ("@acme/platform",), CHECK)
 
 
 @pytest.mark.parametrize(
@@ -76,19 +76,19 @@ BODY = texts.render_open_body(STACK, DIGESTS, [EVENTS], {}, ("@acme/platform",),
                 [EVENTS, SMALL],
                 {"prod/lost": "its state is gone"},
                 (),
-                NIGHT,
+                CHECK,
             ),
         ),
         ("closed", texts.render_closed_body(STACK, BODY, texts.describe_endings([ENDED], ["prod/old"]))),
-        ("changed", texts.render_changed_comment([EVENTS], [ENDED], NIGHT)),
-        ("again", texts.render_reopened_comment([SMALL], NIGHT, closed_by_hand=False)),
-        ("closed-by-hand", texts.render_reopened_comment([SMALL], NIGHT, closed_by_hand=True)),
-        ("ended", texts.render_ended_comment([ENDED], ["prod/old"], NIGHT)),
+        ("changed", texts.render_changed_comment([EVENTS], [ENDED], CHECK)),
+        ("again", texts.render_reopened_comment([SMALL], CHECK, closed_by_hand=False)),
+        ("closed-by-hand", texts.render_reopened_comment([SMALL], CHECK, closed_by_hand=True)),
+        ("ended", texts.render_ended_comment([ENDED], ["prod/old"], CHECK)),
         (
             "corrected",
-            texts.render_remediation_comment([replace(ENDED, remediation="reverted a.b by run R9")], NIGHT),
+            texts.render_remediation_comment([replace(ENDED, remediation="reverted a.b by run R9")], CHECK),
         ),
-        ("summary", texts.render_summary_body(REPORT, URLS, NIGHT)),
+        ("summary", texts.render_summary_body(REPORT, URLS, CHECK)),
     ],
 )
 def test_golden(name: str, text: str) -> None:
@@ -103,7 +103,7 @@ def test_golden(name: str, text: str) -> None:
 def test_what_an_issue_is_about_and_what_it_remembers_is_read_back(name: str) -> None:
     for kind in ("stack", "environment"):
         subject = IssueSubject(kind, name)
-        body = texts.render_open_body(subject, {name: "a" * 64, "x/y": "b" * 64}, [], {}, (), NIGHT)
+        body = texts.render_open_body(subject, {name: "a" * 64, "x/y": "b" * 64}, [], {}, (), CHECK)
         assert texts.parse_subject(body) == subject
         assert texts.parse_subject(body.replace("\n", "\r\n")) == subject
         assert texts.parse_state(body) == {name: "a" * 16, "x/y": "b" * 16}
@@ -135,12 +135,12 @@ def test_closing_again_and_again_leaves_one_note() -> None:
 def test_no_body_is_longer_than_github_takes() -> None:
     many = [replace(EVENTS, id=f"prod/s{number:04}") for number in range(1000)]
     digests = {stack.id: stack.digest for stack in many}
-    body = texts.render_open_body(ENVIRONMENT, digests, many, {}, (), NIGHT)
+    body = texts.render_open_body(ENVIRONMENT, digests, many, {}, (), CHECK)
     assert len(body) <= 65_536
     assert len(texts.parse_state(body) or ()) == 1000
     assert len(texts.render_closed_body(ENVIRONMENT, body, ["Over."])) <= 65_536
     report = replace(REPORT, stacks=tuple(many))
-    assert len(texts.render_summary_body(report, {}, NIGHT)) <= 65_536
+    assert len(texts.render_summary_body(report, {}, CHECK)) <= 65_536
 
 
 def test_people_and_teams_are_told_apart() -> None:

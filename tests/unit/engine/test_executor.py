@@ -110,7 +110,7 @@ class Records:
 class AnsweringPerson:
     """Answers each question; `during` happens while it waits for the answer."""
 
-    says_no: bool = False
+    refuses: bool = False
     during: Callable[[], None] = lambda: None
     questions: list[str] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
@@ -128,7 +128,7 @@ class AnsweringPerson:
         self.during()
         if self.error:
             raise self.error
-        if self.says_no:
+        if self.refuses:
             raise BlockedError("Not confirmed; nothing more was changed.")
 
 
@@ -245,7 +245,7 @@ WAYS = [
 @pytest.mark.parametrize("way", WAYS)
 def test_another_plan_needs_another_yes(rig: Rig, way: Callable[[Rig], None], destroys: bool) -> None:
     way(rig)
-    rig.person.says_no = True
+    rig.person.refuses = True
     report = rig.run(destroys=destroys)
     assert report.result == "blocked"
     assert rig.replans == ["dev/app"]
@@ -283,7 +283,7 @@ def test_code_that_changed_since_is_asked_for(rig: Rig) -> None:
     """A plan made again reads the code anew: what the code says now was never shown."""
     _upstream_moves(rig)
     rig.next = [plan(change(), replace(change(), address="x.added", actions=("create",)))]
-    rig.person.says_no = True
+    rig.person.refuses = True
     assert rig.run().result == "blocked"
     assert rig.applied == []
 

@@ -60,7 +60,7 @@ def files(session: Session) -> tuple[Path, Path]:
     return folder / "net.tfstate", folder / "lan.tfstate"
 
 
-def carry(session: Session, move: StateMove, *, keep_source: bool = False) -> None:
+def move_stack_state(session: Session, move: StateMove, *, keep_source: bool = False) -> None:
     move_state_by_hand(session, session.context.project.stacks["dev/lan"], move, keep_source=keep_source)
 
 
@@ -72,13 +72,13 @@ def test_a_file_is_moved_or_copied_and_the_ledger_knows_where_it_is(
     old.write_bytes(state())
     stack = local.context.project.stacks["dev/lan"]
     move = find_renamed(local.memory, stack)
-    carry(local, move, keep_source=keep_source)
+    move_stack_state(local, move, keep_source=keep_source)
     assert (old.exists(), new.read_bytes()) == (keep_source, state())
     entry = local.memory.ledgers.entry(stack)
     assert entry is None or entry.operation is None
     # A second try after a kill in between finds both.
     old.write_bytes(state())
-    carry(local, move, keep_source=keep_source)
+    move_stack_state(local, move, keep_source=keep_source)
     assert (old.exists(), new.read_bytes()) == (keep_source, state())
 
 
@@ -90,7 +90,7 @@ def test_a_move_that_was_interrupted_after_the_state_had_left_is_finished(local:
     recorder = LedgerRecorder(local, "restore", RecorderOptions(), PlanOptions())
     killed = replace(recorder.operation(stack), run="R-killed", pid_started="of a process that has ended")
     local.memory.ledgers.of(stack).begin(stack.id, killed, None)
-    carry(local, find_renamed(local.memory, stack))
+    move_stack_state(local, find_renamed(local.memory, stack))
     assert (old.exists(), new.read_bytes()) == (False, state())
     entry = local.memory.ledgers.entry(stack)
     assert entry is None or entry.operation is None
@@ -103,7 +103,7 @@ def test_another_file_at_the_target_stays(local: Session) -> None:
     old.write_bytes(state())
     new.write_bytes(state(serial=9))
     with pytest.raises(StateError, match="Another state is at"):
-        carry(local, find_renamed(local.memory, local.context.project.stacks["dev/lan"]))
+        move_stack_state(local, find_renamed(local.memory, local.context.project.stacks["dev/lan"]))
     assert (old.read_bytes(), new.read_bytes()) == (state(), state(serial=9))
 
 
@@ -127,7 +127,7 @@ def test_a_file_that_a_process_holds_is_not_moved(local: Session, side: int) -> 
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(LockedError, match="holds"):
-            carry(local, find_renamed(local.memory, local.context.project.stacks["dev/lan"]))
+            move_stack_state(local, find_renamed(local.memory, local.context.project.stacks["dev/lan"]))
         assert (old.read_bytes(), new.read_bytes()) == (state(), b"")
         holder.communicate()
 

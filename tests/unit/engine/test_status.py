@@ -63,7 +63,7 @@ def test_the_last_stack_of_an_environment_stays_visible_after_its_code_went(
     _record(storage, "prod/net", result)
     statuses_by_stack = {status.id: status.status for status in _statuses(make_repo(FILES), storage).of()}
     assert statuses_by_stack.pop("dev/net") == "new"
-    assert list(statuses_by_stack.items()) == [("prod/net", standing) for standing in expected]
+    assert list(statuses_by_stack.items()) == [("prod/net", expected_status) for expected_status in expected]
 
 
 @pytest.mark.parametrize(
@@ -184,14 +184,14 @@ def test_an_entry_without_a_state_is_never_up_to_date(make_repo: MakeRepo) -> No
 
 
 @pytest.mark.parametrize(
-    ("more", "standing"),
+    ("more", "expected_status"),
     [
         ("", "blocked"),
         ("stacks: {dev/net: {moved_from: 'gs://states/dev/state/net/default.tfstate'}}\n", "pending"),
     ],
 )
 def test_a_state_in_the_bucket_that_the_code_named_before_is_not_new(
-    make_repo: MakeRepo, more: str, standing: str
+    make_repo: MakeRepo, more: str, expected_status: str
 ) -> None:
     """A changed bucket with no ledger beside it: `status` says what a plan says, with both locations."""
     old, new = MemoryStorage(), MemoryStorage()
@@ -203,7 +203,7 @@ def test_a_state_in_the_bucket_that_the_code_named_before_is_not_new(
     buckets = {"states": old, "other": new}
     states = States(project, environ, lambda at, _: buckets[at.bucket])  # type: ignore[arg-type, return-value]
     (status,) = StatusReader(project, states, Ledgers(project, states, environ)).of()
-    assert status.status == standing
+    assert status.status == expected_status
     for location in ("gs://states/dev/state/net", "gs://other/dev/state/net"):
         assert location in status.why
     assert status.advice

@@ -10,7 +10,7 @@ NOW = 1_800_000_000.0
 DATE = "Fri, 15 Jan 2027 08:00:00 GMT"  # NOW
 
 
-def patience(total: float = 120.0, chance: float = 0.0) -> RetryPolicy:
+def retry_policy(total: float = 120.0, chance: float = 0.0) -> RetryPolicy:
     return RetryPolicy(
         total=total, clock=lambda: 0.0, now=lambda: NOW, sleep=lambda _: None, chance=lambda: chance
     )
@@ -18,7 +18,7 @@ def patience(total: float = 120.0, chance: float = 0.0) -> RetryPolicy:
 
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 410, 422, 451])
 def test_what_will_not_change_is_not_asked_again(status: int) -> None:
-    assert patience().pause(RequestFailure(status, "no"), 0, 0.0) is None
+    assert retry_policy().pause(RequestFailure(status, "no"), 0, 0.0) is None
 
 
 def test_a_403_is_final_unless_it_is_a_limit() -> None:
@@ -38,13 +38,13 @@ def test_a_403_is_final_unless_it_is_a_limit() -> None:
 def test_what_is_lost_is_asked_again_ever_more_slowly(status: int) -> None:
     failure = RequestFailure(status, "")
     assert failure.is_lost
-    pauses = [patience(chance=1.0).pause(failure, attempt, 0.0) for attempt in range(7)]
+    pauses = [retry_policy(chance=1.0).pause(failure, attempt, 0.0) for attempt in range(7)]
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
 
 
 def test_pauses_are_spread() -> None:
-    assert patience(chance=0.0).pause(RequestFailure(502, ""), 2, 0.0) == 2.0
-    assert patience(chance=0.5).pause(RequestFailure(502, ""), 2, 0.0) == 3.0
+    assert retry_policy(chance=0.0).pause(RequestFailure(502, ""), 2, 0.0) == 2.0
+    assert retry_policy(chance=0.5).pause(RequestFailure(502, ""), 2, 0.0) == 3.0
 
 
 @pytest.mark.parametrize(
@@ -72,16 +72,16 @@ def test_pauses_are_spread() -> None:
     ],
 )
 def test_a_limit_is_kept_to_the_second(headers: dict[str, str], seconds: float) -> None:
-    assert patience().pause(RequestFailure(429, "", headers), 0, 0.0) == seconds
+    assert retry_policy().pause(RequestFailure(429, "", headers), 0, 0.0) == seconds
 
 
 def test_a_limit_that_ends_later_than_our_patience_is_not_waited_for() -> None:
     late = RequestFailure(403, "", {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(NOW) + 3000)})
-    assert patience().pause(late, 0, 0.0) is None
-    assert patience(total=4000).pause(late, 0, 0.0) == 3001.0
-    assert patience().pause(RequestFailure(429, "", {"retry-after": "30"}), 0, 100.0) is None
+    assert retry_policy().pause(late, 0, 0.0) is None
+    assert retry_policy(total=4000).pause(late, 0, 0.0) == 3001.0
+    assert retry_policy().pause(RequestFailure(429, "", {"retry-after": "30"}), 0, 100.0) is None
 
 
 def test_patience_ends() -> None:
-    assert patience(total=10, chance=1.0).pause(RequestFailure(502, ""), 3, 2.0) == 8.0
-    assert patience(total=10, chance=1.0).pause(RequestFailure(502, ""), 3, 2.5) is None
+    assert retry_policy(total=10, chance=1.0).pause(RequestFailure(502, ""), 3, 2.0) == 8.0
+    assert retry_policy(total=10, chance=1.0).pause(RequestFailure(502, ""), 3, 2.5) is None

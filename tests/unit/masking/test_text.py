@@ -119,7 +119,7 @@ def test_known_shapes_are_hidden_wherever_they_stand(secret: str, around: str) -
     )
 
 
-HARMLESS = [
+ORDINARY_TEXTS = [
     "Terraform will perform the following actions:",
     '      + secret_id = "db-password"',
     '      ~ secret_name = "a" -> "b"',
@@ -155,7 +155,7 @@ HARMLESS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", HARMLESS)
+@pytest.mark.parametrize("text", ORDINARY_TEXTS)
 def test_what_is_no_secret_stays(text: str) -> None:
     assert MASKER.mask_text(text) == text
 

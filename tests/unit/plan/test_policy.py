@@ -44,7 +44,7 @@ def document(*changes: dict[str, Any]) -> dict[str, Any]:
     return {"format_version": "1.2", "terraform_version": "1.11.4", "resource_changes": list(changes)}
 
 
-def judged(
+def evaluate_changes(
     policy: str,
     *changes: dict[str, Any],
     environment: str = "prod",
@@ -83,22 +83,25 @@ def test_what_it_takes_to_delete(
     policy: str, protected: bool, allowed: bool, expected: list[tuple[str, str]]
 ) -> None:
     for deletion in (GONE, REPLACED, change("a.b", "create", "delete")):
-        assert messages(judged(policy, MADE, deletion, protected=protected, allowed=allowed)) == expected
+        assert (
+            messages(evaluate_changes(policy, MADE, deletion, protected=protected, allowed=allowed))
+            == expected
+        )
 
 
 def test_nothing_deleted_is_nothing_to_say() -> None:
-    harmless = (MADE, change("a.b", "update"), change("a.c", "forget"), change("a.d", "no-op"))
-    assert judged("{destroy: {prod: prevent}}", *harmless) == ()
+    allowed_changes = (MADE, change("a.b", "update"), change("a.c", "forget"), change("a.d", "no-op"))
+    assert evaluate_changes("{destroy: {prod: prevent}}", *allowed_changes) == ()
 
 
 def test_all_that_goes_is_one_violation_that_names_the_first_few() -> None:
-    (violation,) = judged("{}", *(change(f"a.b{number}", "delete") for number in range(7)))
+    (violation,) = evaluate_changes("{}", *(change(f"a.b{number}", "delete") for number in range(7)))
     assert "a.b0, a.b1, a.b2, a.b3, a.b4 and 2 more" in violation.message
     assert "allow-destroy" in violation.message
     assert violation.address == "a.b0"
-    (violation,) = judged("{label: go-on}", GONE)
+    (violation,) = evaluate_changes("{label: go-on}", GONE)
     assert "`go-on`" in violation.message
-    (violation,) = judged("{destroy: {prod: prevent}}", GONE)
+    (violation,) = evaluate_changes("{destroy: {prod: prevent}}", GONE)
     assert "policy: {destroy: {prod: prevent}}" in violation.advice
 
 
@@ -117,18 +120,18 @@ def test_all_that_goes_is_one_violation_that_names_the_first_few() -> None:
 )
 def test_protected_resources(entry: str, hit: bool) -> None:
     policy = f"{{destroy: {{prod: allow}}, protect: [{entry}]}}"
-    violations = judged(policy, REPLACED, MADE, allowed=True)
+    violations = evaluate_changes(policy, REPLACED, MADE, allowed=True)
     assert messages(violations) == ([("error", "protect")] if hit else [])
     assert all(
         "replace module.db" in violation.message and "Data." in violation.message for violation in violations
     )
-    assert judged(policy, change(REPLACED["address"], "update"), MADE) == ()
+    assert evaluate_changes(policy, change(REPLACED["address"], "update"), MADE) == ()
 
 
 def test_a_resource_that_moved_is_protected_under_its_old_name() -> None:
     moved = change("a.new", "delete", "create", previous_address="a.old")
     policy = "{destroy: {prod: allow}, protect: [{address: a.old, reason: Data.}]}"
-    assert messages(judged(policy, moved)) == [("error", "protect")]
+    assert messages(evaluate_changes(policy, moved)) == [("error", "protect")]
 
 
 LABELS = "{labels: {required: [team, cost]}}"
@@ -156,24 +159,26 @@ def test_required_labels(after: dict[str, Any], unknown: dict[str, Any], expecte
     for actions in (("create",), ("update",), ("delete", "create")):
         bucket_change = change("google_storage_bucket.b", *actions, after=after, unknown=unknown)
         assert [
-            each for each in messages(judged(LABELS, bucket_change, allowed=True)) if each[1] == "labels"
+            each
+            for each in messages(evaluate_changes(LABELS, bucket_change, allowed=True))
+            if each[1] == "labels"
         ] == expected
 
 
 def test_tags_are_labels_outside_google() -> None:
-    violations = judged(LABELS, change("aws_s3_bucket.b", "create", after={"tags": {"team": "a"}}))
+    violations = evaluate_changes(LABELS, change("aws_s3_bucket.b", "create", after={"tags": {"team": "a"}}))
     assert [violation.message for violation in violations] == ["aws_s3_bucket.b lacks the label cost."]
-    assert judged(LABELS, change("aws_s3_bucket.b", "create", after={"tags_all": BOTH})) == ()
+    assert evaluate_changes(LABELS, change("aws_s3_bucket.b", "create", after={"tags_all": BOTH})) == ()
 
 
 def test_labels_are_asked_for_where_the_rule_says() -> None:
     bare = change("google_storage_bucket.b", "create", after={"labels": {}})
-    assert judged("{labels: {required: [team], types: [google_sql_*]}}", bare) == ()
-    assert judged("{labels: {required: [team], environments: [dev]}}", bare) == ()
-    assert judged(LABELS, change("google_storage_bucket.b", "no-op", after={"labels": {}})) == ()
+    assert evaluate_changes("{labels: {required: [team], types: [google_sql_*]}}", bare) == ()
+    assert evaluate_changes("{labels: {required: [team], environments: [dev]}}", bare) == ()
+    assert evaluate_changes(LABELS, change("google_storage_bucket.b", "no-op", after={"labels": {}})) == ()
     data = change("google_storage_bucket.b", "create", after={"labels": {}}) | {"mode": "data"}
-    assert judged(LABELS, data) == ()
-    (violation,) = judged(LABELS, bare)
+    assert evaluate_changes(LABELS, data) == ()
+    (violation,) = evaluate_changes(LABELS, bare)
     assert violation.message == "google_storage_bucket.b lacks the labels team, cost."
 
 

@@ -31,7 +31,7 @@ deny contains msg if {
 ENGINES: list[Engine] = ["regopy", *(["opa"] if shutil.which("opa") else [])]  # type: ignore[list-item]
 
 
-def judge(
+def evaluate_rules(
     tmp_path: Path,
     *texts: str,
     engine: Engine = "regopy",
@@ -48,7 +48,7 @@ def judge(
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_message_is_text_with_what_the_plan_holds(tmp_path: Path, engine: Engine) -> None:
-    (violation,) = judge(tmp_path, DENY, engine=engine)
+    (violation,) = evaluate_rules(tmp_path, DENY, engine=engine)
     assert (violation.severity, violation.rule, violation.message) == ("error", "rego", 'a.b goes: q"\n\\é')
     assert "main.deny" in violation.advice
 
@@ -74,7 +74,7 @@ def test_a_message_is_text_with_what_the_plan_holds(tmp_path: Path, engine: Engi
 )
 def test_values_reach_the_rules_as_they_are(tmp_path: Path, engine: Engine, value: object) -> None:
     rule = f"package main\ndeny if input.value == {json.dumps(value, ensure_ascii=False)}\n"
-    assert judge(tmp_path, rule, engine=engine, plan=json.dumps({"value": value}).encode())
+    assert evaluate_rules(tmp_path, rule, engine=engine, plan=json.dumps({"value": value}).encode())
 
 
 @pytest.mark.parametrize("fraction", [1, 0.5])
@@ -82,7 +82,7 @@ def test_a_letter_is_one_character(tmp_path: Path, fraction: float) -> None:
     """With and without a fraction, which decides how the plan is handed over."""
     plan = json.dumps({"name": "é", "fraction": fraction}).encode()
     rule = "package main\ndeny if { count(input.name) == 1; input.fraction }\n"
-    assert judge(tmp_path, rule, plan=plan)
+    assert evaluate_rules(tmp_path, rule, plan=plan)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_letter_is_one_character(tmp_path: Path, fraction: float) -> None:
 def test_rules_get_all_that_they_read(tmp_path: Path, reads: str) -> None:
     other = "package other\nx if input.resource_changes\n"
     plan = json.dumps({"variables": {"a": 1}, "resource_changes": [1]}).encode()
-    assert judge(tmp_path, f"package main\ndeny if {{ {reads} }}\n", other, plan=plan)
+    assert evaluate_rules(tmp_path, f"package main\ndeny if {{ {reads} }}\n", other, plan=plan)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -115,7 +115,7 @@ def test_rules_get_all_that_they_read(tmp_path: Path, reads: str) -> None:
 def test_conventions(
     tmp_path: Path, engine: Engine, rule: str, severity: str, message: str, address: str | None
 ) -> None:
-    (violation,) = judge(tmp_path, f"package main\n{rule}\n", engine=engine)
+    (violation,) = evaluate_rules(tmp_path, f"package main\n{rule}\n", engine=engine)
     assert (violation.severity, violation.message, violation.address) == (severity, message, address)
 
 
@@ -124,7 +124,7 @@ def test_conventions(
     "rule", ['deny contains "x" if false', 'denied contains "x" if true', "deny := false", 'help := "deny"']
 )
 def test_what_says_nothing(tmp_path: Path, engine: Engine, rule: str) -> None:
-    assert judge(tmp_path, f"package main\n{rule}\n", engine=engine) == ()
+    assert evaluate_rules(tmp_path, f"package main\n{rule}\n", engine=engine) == ()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -146,16 +146,16 @@ def test_what_says_nothing(tmp_path: Path, engine: Engine, rule: str) -> None:
 )
 def test_what_goes_wrong_is_no_pass(tmp_path: Path, engine: Engine, text: str) -> None:
     with pytest.raises(PolicyError) as caught:
-        judge(tmp_path, text, engine=engine)
+        evaluate_rules(tmp_path, text, engine=engine)
     assert caught.value.advice
 
 
 def test_every_namespace_must_be_there(tmp_path: Path) -> None:
     other = 'package a.b\ndeny contains "other" if true\n'
-    violations = judge(tmp_path, DENY, other, namespaces=("main", "a.b"))
+    violations = evaluate_rules(tmp_path, DENY, other, namespaces=("main", "a.b"))
     assert [violation.message for violation in violations] == ['a.b goes: q"\n\\é', "other"]
     with pytest.raises(PolicyError, match=r"no package a\.c"):
-        judge(tmp_path, DENY, other, namespaces=("main", "a.c"))
+        evaluate_rules(tmp_path, DENY, other, namespaces=("main", "a.c"))
 
 
 def test_tests_of_rules_are_left_out(tmp_path: Path) -> None:
@@ -168,11 +168,11 @@ def test_a_missing_program_or_package_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(PolicyError, match="no such program") as caught:
-        judge(tmp_path, DENY, engine="conftest", path=str(tmp_path))
+        evaluate_rules(tmp_path, DENY, engine="conftest", path=str(tmp_path))
     assert "infra-orchestrator[rego]" in caught.value.advice
     monkeypatch.setitem(sys.modules, "regopy", None)
     with pytest.raises(PolicyError, match="regopy is not installed") as caught:
-        judge(tmp_path, DENY)
+        evaluate_rules(tmp_path, DENY)
     assert "pip install 'infra-orchestrator[rego]'" in caught.value.advice
 
 

@@ -37,19 +37,21 @@ def test_golden(name: str) -> None:
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_it_is_whole_and_harmless(name: str) -> None:
-    landing = RESULTS[name]()
+    rollout_result = RESULTS[name]()
     for result in (
-        render_rollout_comment(landing),
-        render_rollout_summary(landing),
-        render_rollout_comment(landing, 9_000),
+        render_rollout_comment(rollout_result),
+        render_rollout_summary(rollout_result),
+        render_rollout_comment(rollout_result, 9_000),
     ):
         rendered = render(result)
         assert not rendered.wrong
         assert not rendered.foreign
-    assert len(render_rollout_comment(landing, 9_000).encode()) <= 9_000
-    assert len(render_status(landing)) <= 140
-    assert render_status(landing).isprintable()
-    assert markers.is_marked(render_rollout_comment(landing), markers.apply_marker(landing.environment))
+    assert len(render_rollout_comment(rollout_result, 9_000).encode()) <= 9_000
+    assert len(render_status(rollout_result)) <= 140
+    assert render_status(rollout_result).isprintable()
+    assert markers.is_marked(
+        render_rollout_comment(rollout_result), markers.apply_marker(rollout_result.environment)
+    )
 
 
 @pytest.mark.parametrize(

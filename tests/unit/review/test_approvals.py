@@ -61,7 +61,7 @@ def test_a_branch_behind_trunk_is_owed_with_what_trunk_had_meanwhile(trunk: Appr
     trunk.post(old, TWO)
     trunk.github.review(old, "bert")
     trunk.github.merge(old, "squash")
-    verdict = trunk.judge(TWO)
+    verdict = trunk.check_plan(TWO)
     # The network's change is one that the stack reads; nobody planned the stack for it.
     assert (verdict.kind, verdict.pull_requests) == ("approved", (net, old))
 
@@ -84,11 +84,11 @@ def test_two_merged_within_a_second_and_an_evicted_run_are_owed_together(trunk: 
         trunk.github.edit(number, merged_at="2026-01-05T10:00:00Z")
 
     both = app(update(PLAIN, input=("one", "two")), create("terraform_data.more", ["id"]))
-    verdict = trunk.judge(both)
+    verdict = trunk.check_plan(both)
     assert (verdict.kind, verdict.pull_requests) == ("approved", (first, second))
     # The first one's part was applied by a run that was interrupted: it has become empty.
-    assert trunk.judge(app(create("terraform_data.more", ["id"]))).kind == "approved"
-    assert trunk.judge(app(update(PLAIN, input=("one", "three")))).kind == "mismatch"
+    assert trunk.check_plan(app(create("terraform_data.more", ["id"]))).kind == "approved"
+    assert trunk.check_plan(app(update(PLAIN, input=("one", "three")))).kind == "mismatch"
 
 
 def test_the_newest_plan_counts_and_not_the_newest_merge(trunk: ApprovingInMemory) -> None:
@@ -99,8 +99,8 @@ def test_the_newest_plan_counts_and_not_the_newest_merge(trunk: ApprovingInMemor
     trunk.github.review(first, "bert")
     trunk.approved("prod/app", "three", THREE)
     trunk.github.merge(first, "squash")
-    assert trunk.judge(THREE).kind == "approved"
-    assert trunk.judge(TWO).kind == "mismatch"
+    assert trunk.check_plan(THREE).kind == "approved"
+    assert trunk.check_plan(TWO).kind == "mismatch"
 
 
 def test_a_revert_is_owed_with_what_it_takes_back(trunk: ApprovingInMemory) -> None:
@@ -111,9 +111,9 @@ def test_a_revert_is_owed_with_what_it_takes_back(trunk: ApprovingInMemory) -> N
     trunk.post(second, add)
     trunk.github.review(second, "bert")
     trunk.github.merge(second, "merge")
-    verdict = trunk.judge(add)
+    verdict = trunk.check_plan(add)
     assert (verdict.kind, verdict.pull_requests) == ("approved", (first, second))
-    assert trunk.judge(TWO).kind == "approved", "the newest approval that names the address"
+    assert trunk.check_plan(TWO).kind == "approved", "the newest approval that names the address"
 
 
 def test_documents_are_owed_to_nobody_and_nothing_is_approved_by_them(trunk: ApprovingInMemory) -> None:
@@ -121,7 +121,7 @@ def test_documents_are_owed_to_nobody_and_nothing_is_approved_by_them(trunk: App
     number = trunk.github.open("docs")
     trunk.github.review(number, "bert")
     trunk.github.merge(number)
-    verdict = trunk.judge(TWO)
+    verdict = trunk.check_plan(TWO)
     assert (verdict.kind, verdict.pull_requests) == ("gate", ())
     assert "no merged pull request changed prod/app" in verdict.reason
 
@@ -131,7 +131,7 @@ def test_a_project_in_a_folder_of_its_repository(tmp_path: Path) -> None:
         trunk.github.commit("outside", {"infra/envs/prod/app/main.tf": "# elsewhere\n", "infra.yaml": "{}\n"})
         trunk.github.merge(trunk.github.open("outside"))
         number = trunk.approved("prod/app", "two", TWO)
-        verdict = trunk.judge(TWO)
+        verdict = trunk.check_plan(TWO)
         assert (verdict.kind, verdict.pull_requests) == ("approved", (number,))
 
 
@@ -141,7 +141,7 @@ def test_no_name_of_a_file_hides_a_push(trunk: ApprovingInMemory, name: str) -> 
     trunk.update()
     trunk.job.commit({f"infra/envs/prod/app/{name}": "# direct\n"}, "Pushed")
     trunk.github.push(trunk.job, "main")
-    verdict = trunk.judge(THREE)
+    verdict = trunk.check_plan(THREE)
     assert f"{trunk.job.head[:10]} changed prod/app without a pull request" in verdict.reason
 
 
@@ -154,7 +154,7 @@ def test_a_link_hides_no_push(tmp_path: Path) -> None:
         trunk.github.push(trunk.job, "main")
         trunk.approved("prod/app", "two", TWO)
         trunk.github.push(_edited(trunk, {"shared/more.tf": "# direct\n"}), "main")
-        assert f"{trunk.job.head[:10]} changed prod/app" in trunk.judge(THREE).reason
+        assert f"{trunk.job.head[:10]} changed prod/app" in trunk.check_plan(THREE).reason
 
 
 def test_a_file_that_came_and_went_was_there(trunk: ApprovingInMemory) -> None:
@@ -170,9 +170,9 @@ def test_a_file_that_came_and_went_was_there(trunk: ApprovingInMemory) -> None:
     trunk.post(second, digest)
     trunk.github.review(second, "bert")
     trunk.github.merge(second)
-    assert trunk.judge(digest).pull_requests == (first, second)
+    assert trunk.check_plan(digest).pull_requests == (first, second)
     # The first one was approved before any plan of it was attested, so its code counts as not approved.
-    assert f"#{first}: no plan of prod was attested" in trunk.judge(THREE).reason
+    assert f"#{first}: no plan of prod was attested" in trunk.check_plan(THREE).reason
 
 
 # Who approved
@@ -186,8 +186,8 @@ def test_where_the_merge_approves_the_newest_plan_before_it_counts(tmp_path: Pat
         trunk.post(number, TWO)
         trunk.github.merge(number, "squash")
         trunk.post(number, THREE)
-        assert trunk.judge(TWO).kind == "approved"
-        assert trunk.judge(THREE).kind == "mismatch"
+        assert trunk.check_plan(TWO).kind == "approved"
+        assert trunk.check_plan(THREE).kind == "mismatch"
 
 
 # What stands in the bucket
@@ -217,7 +217,7 @@ def test_an_attestation_is_of_its_own_head_and_run(trunk: ApprovingInMemory, of:
     )
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    verdict = trunk.judge(TWO)
+    verdict = trunk.check_plan(TWO)
     assert verdict.kind == "gate"
     assert "8-1.json cannot be read" in verdict.reason
 
@@ -246,7 +246,7 @@ def test_objects_that_are_not_those_that_were_attested_are_refused(
     else:
         objects.storage.write(name, b"{}")
     for now in (TWO, to("evil")):
-        verdict = trunk.judge(now)
+        verdict = trunk.check_plan(now)
         assert verdict.kind == "gate"
         assert "not those that were attested" in verdict.reason
 
@@ -257,8 +257,8 @@ def test_the_newest_attestation_must_name_plans(trunk: ApprovingInMemory) -> Non
     trunk.post(number, problem="not planned: prod/net")
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    assert "do not count: not planned: prod/net" in trunk.judge(TWO).reason
-    assert trunk.judge(TWO).kind == "gate"
+    assert "do not count: not planned: prod/net" in trunk.check_plan(TWO).reason
+    assert trunk.check_plan(TWO).kind == "gate"
 
 
 # What nobody approved
@@ -269,7 +269,7 @@ def test_the_environment_says_what_becomes_of_what_nobody_approved(tmp_path: Pat
     files = {**FILES, "infra.yaml": CONFIG.replace("true}", f"true, unapproved: {unapproved}}}")}
     with ApprovingInMemory(tmp_path, files) as trunk:
         trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
-        verdict = trunk.judge(TWO)
+        verdict = trunk.check_plan(TWO)
         assert verdict.kind == unapproved
         assert f"{trunk.job.head[:10]} changed prod/app without a pull request" in verdict.reason
 
@@ -278,9 +278,9 @@ def test_a_direct_push_after_the_approval_hides_behind_nothing(trunk: ApprovingI
     """What is not known yet is decided by the code, and nobody approved this code."""
     digest = app(create("terraform_data.more", ["id"], input="x"))
     trunk.approved("prod/app", "two", digest)
-    assert trunk.judge(digest).kind == "approved"
+    assert trunk.check_plan(digest).kind == "approved"
     trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
-    verdict = trunk.judge(digest)
+    verdict = trunk.check_plan(digest)
     assert verdict.kind == "mismatch"
     assert [difference.path for difference in verdict.differences] == ["id"]
     assert "without a pull request" in verdict.reason
@@ -302,9 +302,9 @@ def test_code_that_nobody_approved_does_not_pass_with_a_plan_that_somebody_did(
         trunk.github.review(number, "bert")
         trunk.github.merge(number, "squash")
         if first == "the approval":
-            assert trunk.judge(TWO).kind == "approved"
+            assert trunk.check_plan(TWO).kind == "approved"
             trunk.github.push(_edited(trunk, hidden), "main")
-        verdict = trunk.judge(TWO)
+        verdict = trunk.check_plan(TWO)
         assert verdict.kind == unapproved
         assert "changed prod/app without a pull request" in verdict.reason
 
@@ -314,24 +314,24 @@ def test_code_that_nobody_approved_does_not_hold_back_a_plan_that_changes_nothin
 ) -> None:
     trunk.approved("prod/app", "two", app())
     trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
-    assert trunk.judge(app()).kind == "approved"
+    assert trunk.check_plan(app()).kind == "approved"
 
 
 def test_a_pull_request_made_to_approve_covers_what_was_there(trunk: ApprovingInMemory) -> None:
     direct = _edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"})
     trunk.github.push(direct, "main", pusher="carla")
     digest = app(create("terraform_data.more", ["id"], input="x"))
-    assert trunk.judge(digest).kind == "gate"
+    assert trunk.check_plan(digest).kind == "gate"
     branch = f"approve/prod/{trunk.job.head[:10]}"
     trunk.github.commit(branch, {}, "Approve what is pending in prod")
     number = trunk.github.open(branch)
     trunk.post(number, replace(digest, facts={"base": trunk.job.head}))
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    assert (trunk.judge(digest).kind, trunk.judge(digest).pull_requests) == ("approved", (number,))
+    assert (trunk.check_plan(digest).kind, trunk.check_plan(digest).pull_requests) == ("approved", (number,))
     # What was pushed after it was planned is nothing that it approved.
     trunk.github.push(_edited(trunk, {"infra/envs/prod/app/again.tf": "# direct\n"}), "main")
-    assert trunk.judge(digest).kind == "mismatch"
+    assert trunk.check_plan(digest).kind == "mismatch"
     # Nobody knows who pushed that, so nobody can be known to be somebody else.
     branch = f"approve/prod/{trunk.job.head[:10]}"
     trunk.github.commit(branch, {}, "Approve what is pending in prod")
@@ -339,7 +339,7 @@ def test_a_pull_request_made_to_approve_covers_what_was_there(trunk: ApprovingIn
     trunk.post(number, replace(digest, facts={"base": trunk.job.head}))
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    assert not trunk.judge(digest).may_apply
+    assert not trunk.check_plan(digest).may_apply
 
 
 def test_it_covers_nothing_that_was_pushed_between_its_plan_and_its_merge(trunk: ApprovingInMemory) -> None:
@@ -354,7 +354,7 @@ def test_it_covers_nothing_that_was_pushed_between_its_plan_and_its_merge(trunk:
     trunk.github.push(_edited(trunk, {"infra/envs/prod/app/again.tf": "# direct\n"}), "main", pusher="carla")
     later = trunk.job.head[:10]
     trunk.github.merge(number, "squash")
-    verdict = trunk.judge(digest)
+    verdict = trunk.check_plan(digest)
     assert verdict.kind == "mismatch"
     assert f"{later} changed prod/app without a pull request" in verdict.reason
     assert planned_at[:10] not in verdict.reason
@@ -363,15 +363,15 @@ def test_it_covers_nothing_that_was_pushed_between_its_plan_and_its_merge(trunk:
 def test_the_gate_of_this_run_approves_what_it_saw(trunk: ApprovingInMemory) -> None:
     trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
     digest = app(create("terraform_data.more", ["id"], input="x"))
-    assert trunk.judge(digest, gated=digest).kind == "approved"
-    verdict = trunk.judge(app(create("terraform_data.more", ["id"], input="y")), gated=digest)
+    assert trunk.check_plan(digest, gated=digest).kind == "approved"
+    verdict = trunk.check_plan(app(create("terraform_data.more", ["id"], input="y")), gated=digest)
     assert [difference.path for difference in verdict.differences] == ["input"]
     assert verdict.kind == "mismatch"
 
 
 def test_a_gate_that_saw_another_plan_takes_nothing_from_an_approval(trunk: ApprovingInMemory) -> None:
     trunk.approved("prod/app", "two", TWO)
-    assert trunk.judge(TWO, gated=THREE).kind == "approved"
+    assert trunk.check_plan(TWO, gated=THREE).kind == "approved"
 
 
 @pytest.mark.parametrize("method", ["squash", "merge", "rebase"])
@@ -382,12 +382,12 @@ def test_nobody_loosens_the_rules_by_which_their_own_change_is_judged(
     number = trunk.change("prod/app", "two", **{"infra.yaml": loose})
     trunk.post(number, TWO)
     trunk.github.merge(number, method)
-    assert trunk.judge(TWO).kind == "gate"
+    assert trunk.check_plan(TWO).kind == "gate"
     # The next change is judged by the rules that trunk has by then.
     applied = trunk.job.head
     trunk.change("prod/app", "three", branch="next")
     trunk.github.merge(number + 1, "squash")
-    assert trunk.judge(to("three", "two"), applied).kind == "apply"
+    assert trunk.check_plan(to("three", "two"), applied).kind == "apply"
 
 
 # Stacks behind a changed stack
@@ -398,17 +398,17 @@ def test_a_follower_whose_own_code_did_not_change_is_owed_to_its_upstreams_pull_
 ) -> None:
     waits = empty_plan_digest("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
     number = trunk.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"), waits)
-    moved = trunk.judge(app(update(READER, input=("one", "moved"))))
+    moved = trunk.check_plan(app(update(READER, input=("one", "moved"))))
     assert (moved.kind, moved.pull_requests) == ("provisional", (number,))
     assert "prod/net" in moved.reason
-    own = trunk.judge(app(update(PLAIN, input=("one", "moved"))))
+    own = trunk.check_plan(app(update(PLAIN, input=("one", "moved"))))
     assert (own.kind, [difference.address for difference in own.differences]) == ("mismatch", [PLAIN])
-    assert trunk.judge(app(create(READER, input="moved"))).kind == "mismatch"
+    assert trunk.check_plan(app(create(READER, input="moved"))).kind == "mismatch"
 
 
 def test_a_follower_that_was_not_planned_is_approved_by_nobody(trunk: ApprovingInMemory) -> None:
     trunk.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"))
-    verdict = trunk.judge(app(update(READER, input=("one", "moved"))))
+    verdict = trunk.check_plan(app(update(READER, input=("one", "moved"))))
     assert verdict.kind == "gate"
     assert "no plan of prod/app was there to be approved" in verdict.reason
 
@@ -425,7 +425,7 @@ def test_a_stack_that_was_never_applied_is_owed_since_it_is_there(trunk: Approvi
     trunk.attest(number, Attestation(number, head, "50-1", "50-1", {"prod/new": sha256(data)}))
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    verdict = trunk.judge(digest, None)
+    verdict = trunk.check_plan(digest, None)
     assert (verdict.kind, verdict.pull_requests) == ("approved", (number,))
 
 
@@ -463,7 +463,7 @@ def test_a_renamed_stack_is_owed_what_it_was_owed_before(tmp_path: Path) -> None
         number = trunk.github.open("rename")
         trunk.github.review(number, "bert")
         trunk.github.merge(number, "squash")
-        verdict = trunk.judge(replace(TWO, stack="prod/shop"), replace(before, stack="prod/shop"))
+        verdict = trunk.check_plan(replace(TWO, stack="prod/shop"), replace(before, stack="prod/shop"))
         assert pushed[:10] in verdict.reason
         assert verdict.pull_requests == (number,)
 
@@ -478,17 +478,17 @@ def test_the_label_counts_only_when_a_reviewer_sets_it_after_the_plan(trunk: App
     trunk.post(number, digest)
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    verdict = trunk.judge(digest)
+    verdict = trunk.check_plan(digest)
     assert verdict.kind == "gate", "set before the plan"
     assert f"#{number} deletes or replaces {PLAIN}" in verdict.reason
-    assert trunk.judge(digest, gated=digest).kind == "approved", "people looked at it in the gate"
+    assert trunk.check_plan(digest, gated=digest).kind == "approved", "people looked at it in the gate"
     for who, kind in (("ada", "gate"), ("bert", "approved"), ("rita", "gate"), ("olga", "approved")):
         trunk.github.unlabel(number, "allow-destroy")
         trunk.github.label(number, "allow-destroy", by=who)
-        assert trunk.judge(digest).kind == kind, who
+        assert trunk.check_plan(digest).kind == kind, who
     trunk.github.unlabel(number, "allow-destroy")
     trunk.github.label(number, "something-else", by="bert")
-    assert trunk.judge(digest).kind == "gate", "taken off"
+    assert trunk.check_plan(digest).kind == "gate", "taken off"
 
 
 def test_the_label_counts_for_what_was_to_be_seen_when_it_was_set(trunk: ApprovingInMemory) -> None:
@@ -503,7 +503,7 @@ def test_the_label_counts_for_what_was_to_be_seen_when_it_was_set(trunk: Approvi
         trunk.update()
         applied = trunk.job.head
         trunk.github.merge(number, "squash")
-        assert trunk.judge(later, applied).kind == kind
+        assert trunk.check_plan(later, applied).kind == kind
 
 
 def test_the_label_of_one_pull_request_allows_no_deletion_of_another(tmp_path: Path) -> None:
@@ -538,7 +538,7 @@ def test_the_policy_says_what_needs_the_label(tmp_path: Path, level: str, kind: 
     with ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": config}) as trunk:
         digest = app(delete(PLAIN, id="1"))
         trunk.approved("prod/app", "two", digest)
-        assert trunk.judge(digest).kind == kind
+        assert trunk.check_plan(digest).kind == kind
 
 
 # Whose rules hold
@@ -575,7 +575,7 @@ def test_tightened_rules_bind_what_is_merged_later(tmp_path: Path) -> None:
         number = trunk.change("prod/app", "two")
         trunk.post(number, TWO)
         trunk.github.merge(number, "squash")
-        verdict = trunk.judge(TWO)
+        verdict = trunk.check_plan(TWO)
         assert (verdict.kind, verdict.pull_requests) == ("refuse", (number,))
         assert "nobody who may write approved its last commit" in verdict.reason
 
@@ -586,11 +586,11 @@ def test_a_change_before_the_tightening_is_judged_by_what_held_then(tmp_path: Pa
         trunk.post(number, TWO)
         trunk.github.merge(number, "squash")
         configured(trunk, TIGHT, "tighten")
-        assert trunk.judge(TWO).kind == "approved"
+        assert trunk.check_plan(TWO).kind == "approved"
         more = trunk.change("prod/app", "three", branch="more")
         trunk.post(more, THREE)
         trunk.github.merge(more, "squash")
-        verdict = trunk.judge(THREE)
+        verdict = trunk.check_plan(THREE)
         assert (verdict.kind, verdict.unapproved) == ("mismatch", "refuse")
         assert verdict.causes == (f"Not approved: #{more}: nobody who may write approved its last commit.",)
 
@@ -600,14 +600,14 @@ def test_a_loosening_helps_nothing_that_was_merged_before_it(trunk: ApprovingInM
     trunk.post(number, TWO)
     trunk.github.merge(number, "squash")
     configured(trunk, LOOSE, "loosen")
-    assert trunk.judge(TWO).kind == "gate"
+    assert trunk.check_plan(TWO).kind == "gate"
     # Nor does it help with an approval made for it: its own rules say who may approve.
     branch = f"approve/prod/{trunk.job.head[:10]}"
     trunk.github.commit(branch, {}, "Approve")
     approving = trunk.github.open(branch, author="ada")
     trunk.post(approving, replace(TWO, facts={"base": trunk.job.head}))
     trunk.github.merge(approving, "squash")
-    assert trunk.judge(TWO).kind == "gate"
+    assert trunk.check_plan(TWO).kind == "gate"
 
 
 def test_a_rebase_does_not_loosen_the_rules_for_its_later_commits(trunk: ApprovingInMemory) -> None:
@@ -616,7 +616,7 @@ def test_a_rebase_does_not_loosen_the_rules_for_its_later_commits(trunk: Approvi
     number = trunk.github.open("both")
     trunk.post(number, TWO)
     trunk.github.merge(number, "rebase")
-    assert trunk.judge(TWO).kind == "gate"
+    assert trunk.check_plan(TWO).kind == "gate"
 
 
 def test_an_approve_pull_request_counts_only_for_the_stacks_of_its_plan(trunk: ApprovingInMemory) -> None:
@@ -624,10 +624,10 @@ def test_an_approve_pull_request_counts_only_for_the_stacks_of_its_plan(trunk: A
     trunk.github.merge(number, "squash")
     other = plan(update("terraform_data.n"), stack="prod/net")
     first = approve_pull(trunk, other)
-    verdict = trunk.judge(TWO)
+    verdict = trunk.check_plan(TWO)
     assert (verdict.kind, verdict.pull_requests) == ("gate", (number,))
     second = approve_pull(trunk, TWO)
-    verdict = trunk.judge(TWO)
+    verdict = trunk.check_plan(TWO)
     assert (verdict.kind, verdict.pull_requests) == ("approved", (second,))
     assert first != second
 
@@ -642,11 +642,11 @@ def test_authors_of_what_an_approve_pull_request_carries_do_not_count_on_it(
     else:
         trunk.github.merge(trunk.change("prod/app", "two", author="bert"), "squash")
     approve_pull(trunk, TWO, by="bert")
-    verdict = trunk.judge(TWO)
+    verdict = trunk.check_plan(TWO)
     assert verdict.kind == "gate"
     assert "who wrote none of what it approves" in verdict.reason
     approve_pull(trunk, TWO, by="ada")
-    assert trunk.judge(TWO).kind == "approved"
+    assert trunk.check_plan(TWO).kind == "approved"
 
 
 def test_who_pushed_to_the_branch_does_not_approve_it(trunk: ApprovingInMemory) -> None:
@@ -656,7 +656,7 @@ def test_who_pushed_to_the_branch_does_not_approve_it(trunk: ApprovingInMemory) 
     trunk.post(number, TWO)
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    assert trunk.judge(TWO).kind == "gate"
+    assert trunk.check_plan(TWO).kind == "gate"
 
 
 # Owners
@@ -673,7 +673,7 @@ def test_what_nobody_owns_nobody_approves(tmp_path: Path) -> None:
     with ApprovingInMemory(tmp_path, OWNED) as trunk:
         net = plan(update("terraform_data.n"), stack="prod/net")
         trunk.approved("prod/net", "two", net)
-        verdict = trunk.judge(net)
+        verdict = trunk.check_plan(net)
         assert verdict.kind == "gate"
         assert "nobody owns infra/envs/prod/net by CODEOWNERS" in verdict.reason
 
@@ -703,7 +703,7 @@ def test_owners_are_those_of_trunk_just_before_each_change(tmp_path: Path) -> No
     trunk.post(number, app(more))
     trunk.github.review(number, "carla")
     trunk.github.merge(number, "squash")
-    assert trunk.judge(app(update(PLAIN, input=("one", "two")), more)).kind == "approved"
+    assert trunk.check_plan(app(update(PLAIN, input=("one", "two")), more)).kind == "approved"
 
 
 # What may differ
@@ -713,11 +713,11 @@ def test_what_trunk_ignores_may_differ_from_the_next_change_on(trunk: ApprovingI
     rule = f"approval_ignores: [{{address: {PLAIN}, attribute: input, reason: A time.}}]"
     ignoring = CONFIG.replace("true}", f"true, {rule}}}")
     trunk.approved("prod/app", "two", TWO, **{"infra.yaml": ignoring})
-    assert trunk.judge(THREE).kind == "mismatch", "not for the change that brings it"
+    assert trunk.check_plan(THREE).kind == "mismatch", "not for the change that brings it"
     applied = trunk.job.head
     trunk.approved("prod/app", "three", to("three", "two"), branch="next")
-    assert trunk.judge(to("four", "two"), applied).kind == "approved"
-    assert trunk.judge(app(update(READER, input=("two", "four"))), applied).kind == "mismatch"
+    assert trunk.check_plan(to("four", "two"), applied).kind == "approved"
+    assert trunk.check_plan(app(update(READER, input=("two", "four"))), applied).kind == "mismatch"
 
 
 # What several commits of trunk say
@@ -728,11 +728,11 @@ def test_one_pending_change_that_needs_an_approval_is_enough(tmp_path: Path) -> 
     open_ = CONFIG.replace("protected: true", "protected: false")
     trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": open_})
     trunk.github.merge(trunk.change("prod/app", "two"), "squash")
-    assert trunk.judge(TWO).kind == "apply"
+    assert trunk.check_plan(TWO).kind == "apply"
     configured(trunk, CONFIG, "protect")
     number = trunk.change("prod/app", "three")
     trunk.github.merge(number, "squash")
-    verdict = trunk.judge(THREE)
+    verdict = trunk.check_plan(THREE)
     assert verdict.kind == "gate"
     assert verdict.reason == f"#{number}: nobody who may write approved its last commit"
 
@@ -744,7 +744,7 @@ def test_a_change_that_needed_no_approval_takes_nothing_from_a_later_one(tmp_pat
     configured(trunk, CONFIG, "protect")
     digest = app(create("terraform_data.more", ["id"], input="x"))
     trunk.approved("prod/app", "three", digest)
-    assert trunk.judge(digest).kind == "approved"
+    assert trunk.check_plan(digest).kind == "approved"
 
 
 def test_what_a_change_that_needed_no_approval_showed_counts_as_approved(tmp_path: Path) -> None:
@@ -757,7 +757,7 @@ def test_what_a_change_that_needed_no_approval_showed_counts_as_approved(tmp_pat
     configured(trunk, CONFIG, "protect")
     more = create("terraform_data.more", ["id"], input="x")
     trunk.approved("prod/app", "three", app(more))
-    assert trunk.judge(app(update(PLAIN, input=("one", "two")), more)).kind == "approved"
+    assert trunk.check_plan(app(update(PLAIN, input=("one", "two")), more)).kind == "approved"
 
 
 def test_the_strictest_comparison_of_all_that_is_pending_counts(tmp_path: Path) -> None:
@@ -765,10 +765,10 @@ def test_the_strictest_comparison_of_all_that_is_pending_counts(tmp_path: Path) 
     by_actions = CONFIG.replace("true}", "true, approval: actions}")
     trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": by_actions})
     trunk.approved("prod/app", "two", TWO)
-    assert trunk.judge(THREE).kind == "approved"
+    assert trunk.check_plan(THREE).kind == "approved"
     configured(trunk, CONFIG.replace("true}", "true, approval: strict}"), "tighten")
     trunk.approved("prod/app", "three", TWO)
-    assert trunk.judge(THREE).kind == "mismatch"
+    assert trunk.check_plan(THREE).kind == "mismatch"
 
 
 def test_a_moved_upstream_excuses_nothing_where_trunk_compares_strictly(tmp_path: Path) -> None:
@@ -776,7 +776,7 @@ def test_a_moved_upstream_excuses_nothing_where_trunk_compares_strictly(tmp_path
     trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": strict})
     waits = empty_plan_digest("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
     trunk.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"), waits)
-    assert trunk.judge(app(update(READER, input=("one", "moved")))).kind == "mismatch"
+    assert trunk.check_plan(app(update(READER, input=("one", "moved")))).kind == "mismatch"
 
 
 @pytest.mark.parametrize(
@@ -798,7 +798,7 @@ def test_an_ignored_attribute_is_itself_and_what_is_below(
     approved = {name: (before, after) for name, (before, after, _) in values.items()}
     now = {name: (before, after) for name, (before, _, after) in values.items()}
     trunk.approved("prod/app", "two", app(update(PLAIN, **approved)))
-    assert trunk.judge(app(update(PLAIN, **now))).kind == kind
+    assert trunk.check_plan(app(update(PLAIN, **now))).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -813,25 +813,25 @@ def test_an_ignored_attribute_is_itself_and_what_is_below(
 def test_an_ignored_address_is_itself_and_its_instances(tmp_path: Path, address: str, kind: str) -> None:
     trunk = ignoring(tmp_path, PLAIN, "input")
     trunk.approved("prod/app", "two", app(update(address, input=("one", "two"))))
-    assert trunk.judge(app(update(address, input=("one", "three")))).kind == kind
+    assert trunk.check_plan(app(update(address, input=("one", "three")))).kind == kind
 
 
 def test_an_ignored_output_is_its_whole_value(tmp_path: Path) -> None:
     trunk = ignoring(tmp_path, "output.x", "value")
     trunk.approved("prod/app", "two", app(outputs={"x": output("one"), "y": output("one")}))
-    assert trunk.judge(app(outputs={"x": output("two"), "y": output("one")})).kind == "approved"
-    assert trunk.judge(app(outputs={"x": output("one"), "y": output("two")})).kind == "mismatch"
+    assert trunk.check_plan(app(outputs={"x": output("two"), "y": output("one")})).kind == "approved"
+    assert trunk.check_plan(app(outputs={"x": output("one"), "y": output("two")})).kind == "mismatch"
 
 
 def test_what_not_all_pending_changes_ignore_must_not_differ(tmp_path: Path) -> None:
     trunk = ignoring(tmp_path, PLAIN, "input")
     configured(trunk, CONFIG, "tighten")
     trunk.approved("prod/app", "two", TWO)
-    assert trunk.judge(THREE).kind == "mismatch"
+    assert trunk.check_plan(THREE).kind == "mismatch"
     trunk.update()
     configured(trunk, IGNORING.format(PLAIN, "input"), "loosen")
     trunk.approved("prod/app", "three", to("three"))
-    assert trunk.judge(to("four")).kind == "mismatch"
+    assert trunk.check_plan(to("four")).kind == "mismatch"
 
 
 IGNORING = """version: 1
@@ -854,7 +854,7 @@ def test_an_upstream_that_nobody_approved_takes_nothing_from_a_stacks_own_approv
     trunk.github.merge(trunk.change("prod/net", "moved"), "squash")
     digest = app(create("terraform_data.more", ["id"], input="x"))
     trunk.approved("prod/app", "two", digest)
-    assert trunk.judge(digest).kind == "approved"
+    assert trunk.check_plan(digest).kind == "approved"
 
 
 # An `approve/…` pull request, further
@@ -870,7 +870,7 @@ def test_an_approve_pull_request_counts_by_the_strictest_rules_of_what_it_carrie
     number = trunk.github.open(branch, author="olga")
     trunk.post(number, replace(TWO, facts={"base": trunk.job.head}))
     trunk.github.merge(number, "squash")
-    verdict = trunk.judge(TWO)
+    verdict = trunk.check_plan(TWO)
     assert (verdict.kind, verdict.unapproved) == ("refuse", "refuse")
     assert f"#{number}: nobody who may write approved its last commit, who wrote none" in verdict.reason
 
@@ -882,7 +882,7 @@ def test_an_approve_pull_request_needs_a_review_where_what_it_carries_did(trunk:
     number = trunk.github.open("approve/prod/x", author="olga")
     trunk.post(number, replace(TWO, facts={"base": trunk.job.head}))
     trunk.github.merge(number, "squash")
-    assert trunk.judge(TWO).kind == "gate"
+    assert trunk.check_plan(TWO).kind == "gate"
 
 
 def test_an_approve_pull_request_whose_plan_has_no_base_covers_nothing_older(
@@ -895,7 +895,7 @@ def test_an_approve_pull_request_whose_plan_has_no_base_covers_nothing_older(
     trunk.post(number, digest)
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    assert not trunk.judge(digest).may_apply
+    assert not trunk.check_plan(digest).may_apply
 
 
 def test_who_opened_what_an_approve_pull_request_carries_is_an_author_whoever_pushed_it(
@@ -905,9 +905,9 @@ def test_who_opened_what_an_approve_pull_request_carries_is_an_author_whoever_pu
     trunk.github.merge(carried, "squash")
     trunk.github.edit(carried, head_ref="gone")
     approve_pull(trunk, TWO, by="bert")
-    assert "who wrote none of what it approves" in trunk.judge(TWO).reason
+    assert "who wrote none of what it approves" in trunk.check_plan(TWO).reason
     approve_pull(trunk, TWO, by="ada")
-    assert trunk.judge(TWO).kind == "approved"
+    assert trunk.check_plan(TWO).kind == "approved"
 
 
 def test_owners_of_all_that_an_approve_pull_request_carries_must_approve_it(tmp_path: Path) -> None:
@@ -916,11 +916,11 @@ def test_owners_of_all_that_an_approve_pull_request_carries_must_approve_it(tmp_
     files = {"infra/envs/prod/app/own.tf": "# theirs\n"}
     trunk.github.merge(trunk.change("prod/app", "two", author="dan", **files), "squash")
     number = approve_pull(trunk, TWO)
-    refused = trunk.judge(TWO)
+    refused = trunk.check_plan(TWO)
     assert refused.kind == "gate"
     assert f"#{number}: no owner of infra/envs/prod/app/own.tf (@acme/platform)" in refused.reason
     trunk.github.review(number, "carla")
-    assert trunk.judge(TWO).kind == "approved"
+    assert trunk.check_plan(TWO).kind == "approved"
 
 
 def test_an_approve_pull_request_for_another_environment_approves_nothing(trunk: ApprovingInMemory) -> None:
@@ -930,7 +930,7 @@ def test_an_approve_pull_request_for_another_environment_approves_nothing(trunk:
     trunk.post(number, replace(TWO, facts={"base": trunk.job.head}))
     trunk.github.review(number, "bert")
     trunk.github.merge(number, "squash")
-    assert trunk.judge(TWO).kind == "gate"
+    assert trunk.check_plan(TWO).kind == "gate"
 
 
 def test_code_that_an_approve_pull_request_brings_itself_needs_its_own_approval(
@@ -941,7 +941,7 @@ def test_code_that_an_approve_pull_request_brings_itself_needs_its_own_approval(
     trunk.github.commit(branch, {"infra/envs/prod/app/more.tf": "# smuggled\n"}, "Approve")
     number = trunk.github.open(branch, author="olga")
     trunk.github.merge(number, "squash")
-    verdict = trunk.judge(TWO)
+    verdict = trunk.check_plan(TWO)
     assert verdict.kind == "gate"
     assert number in verdict.pull_requests
 
@@ -951,27 +951,27 @@ def test_an_approve_pull_request_covers_what_reads_its_stacks_in_one_step(trunk:
     trunk.github.merge(trunk.change("prod/net", "moved"), "squash")
     moved = plan(update("terraform_data.n", input=("one", "moved")), stack="prod/net")
     now = app(update(READER, input=("one", "moved")))
-    assert (trunk.judge(moved).kind, trunk.judge(now).kind) == ("gate", "gate")
+    assert (trunk.check_plan(moved).kind, trunk.check_plan(now).kind) == ("gate", "gate")
     waits = empty_plan_digest("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
     number = approve_pull(trunk, moved, waits)
-    verdicts = [trunk.judge(moved), trunk.judge(now)]
+    verdicts = [trunk.check_plan(moved), trunk.check_plan(now)]
     assert [verdict.kind for verdict in verdicts] == ["approved", "provisional"]
     assert all(verdict.pull_requests == (number,) for verdict in verdicts)
-    assert not trunk.judge(app(update(PLAIN, input=("one", "two")))).may_apply
+    assert not trunk.check_plan(app(update(PLAIN, input=("one", "two")))).may_apply
 
 
 def test_an_approve_pull_request_accepts_any_value_that_is_new_in_every_plan(
     trunk: ApprovingInMemory,
 ) -> None:
     trunk.approved("prod/app", "two", TWO)
-    assert trunk.judge(THREE).kind == "mismatch", "such as a time"
+    assert trunk.check_plan(THREE).kind == "mismatch", "such as a time"
     approve_pull(trunk, replace(THREE, volatile=((PLAIN, "input"),)))
-    assert trunk.judge(to("four")).kind == "approved"
-    assert trunk.judge(app(update(PLAIN, input=("one", "four"), name=("a", "b")))).kind == "mismatch"
-    assert trunk.judge(app(delete(PLAIN, input="one"))).kind == "mismatch"
+    assert trunk.check_plan(to("four")).kind == "approved"
+    assert trunk.check_plan(app(update(PLAIN, input=("one", "four"), name=("a", "b")))).kind == "mismatch"
+    assert trunk.check_plan(app(delete(PLAIN, input="one"))).kind == "mismatch"
     applied = trunk.job.head
     trunk.approved("prod/app", "five", to("five", "four"), branch="next")
-    assert trunk.judge(to("six", "four"), applied).kind == "mismatch", "for that change only"
+    assert trunk.check_plan(to("six", "four"), applied).kind == "mismatch", "for that change only"
 
 
 def test_a_run_links_those_that_planned_what_it_compares_with(trunk: ApprovingInMemory) -> None:
@@ -989,7 +989,7 @@ def test_a_run_links_those_that_planned_what_it_compares_with(trunk: ApprovingIn
 def test_a_mismatch_says_why_an_approve_pull_request_does_not_count(trunk: ApprovingInMemory) -> None:
     trunk.approved("prod/app", "two", TWO)
     number = approve_pull(trunk, THREE, by="ada")
-    verdict = trunk.judge(THREE)
+    verdict = trunk.check_plan(THREE)
     assert verdict.kind == "mismatch"
     assert any(f"#{number}: nobody" in cause for cause in verdict.causes)
 
@@ -999,9 +999,9 @@ def test_a_mismatch_says_why_an_approve_pull_request_does_not_count(trunk: Appro
 
 def test_a_pull_request_into_another_branch_approves_nothing(trunk: ApprovingInMemory) -> None:
     number = trunk.approved("prod/app", "two", TWO)
-    assert trunk.judge(TWO).kind == "approved"
+    assert trunk.check_plan(TWO).kind == "approved"
     trunk.github.edit(number, base_ref="release")
-    verdict = trunk.judge(TWO)
+    verdict = trunk.check_plan(TWO)
     assert verdict.kind == "gate"
     assert "without a pull request" in verdict.reason
 
@@ -1010,7 +1010,7 @@ def test_a_pull_request_that_was_not_merged_approves_nothing(trunk: ApprovingInM
     """Its commits came to trunk by a push; the host names it for them all the same."""
     number = trunk.approved("prod/app", "two", TWO)
     trunk.github.edit(number, merged=False)
-    verdict = trunk.judge(TWO)
+    verdict = trunk.check_plan(TWO)
     assert (verdict.kind, verdict.pull_requests) == ("gate", ())
 
 
@@ -1018,7 +1018,7 @@ def test_a_pull_request_whose_merge_lies_elsewhere_approves_nothing(trunk: Appro
     """A commit of trunk can belong to a pull request whose merge commit was dropped from it."""
     number = trunk.approved("prod/app", "two", TWO)
     trunk.github.edit(number, merge_commit=trunk.applied)
-    verdict = trunk.judge(TWO)
+    verdict = trunk.check_plan(TWO)
     assert (verdict.kind, verdict.pull_requests) == ("gate", ())
 
 
@@ -1026,7 +1026,7 @@ def test_an_applied_commit_that_this_clone_does_not_have_makes_everything_pendin
     trunk: ApprovingInMemory,
 ) -> None:
     number = trunk.approved("prod/app", "two", TWO)
-    verdict = trunk.judge(THREE, LedgerEntry("prod/app", commit="e" * 40))
+    verdict = trunk.check_plan(THREE, LedgerEntry("prod/app", commit="e" * 40))
     assert verdict.kind == "mismatch"
     assert f"{trunk.applied[:10]} changed prod/app without a pull request" in verdict.reason
     assert verdict.pull_requests == (number,)
@@ -1038,11 +1038,11 @@ def test_what_lies_too_far_back_was_not_reviewed(
     """The limits are lowered here: history is cut as on a trunk with very many commits."""
     trunk.approved("prod/app", "two", TWO)
     trunk.approved("prod/app", "three", THREE)
-    assert trunk.judge(to("four")).reason.startswith("prod/app would be changed otherwise")
+    assert trunk.check_plan(to("four")).reason.startswith("prod/app would be changed otherwise")
     for limit in ("MAX_COMMITS", "MAX_CHANGES"):
         with monkeypatch.context() as patch:
             patch.setattr(f"orchestrator.review.pending_changes.{limit}", 2)
-            verdict = trunk.judge(to("four"))
+            verdict = trunk.check_plan(to("four"))
             assert "changed prod/app without a pull request" in verdict.reason, limit
 
 
@@ -1050,7 +1050,7 @@ def test_infra_yaml_that_reaches_terraform_changes_a_stack(trunk: ApprovingInMem
     trunk.update()
     trunk.job.commit({"infra.yaml": CONFIG.replace("true}", "true, env: [TF_VAR_x]}")}, "Direct")
     trunk.github.push(trunk.job, "main")
-    assert f"{trunk.job.head[:10]} changed prod/app without" in trunk.judge(TWO).reason
+    assert f"{trunk.job.head[:10]} changed prod/app without" in trunk.check_plan(TWO).reason
 
 
 def test_an_upstream_of_an_upstream_is_what_a_stack_reads(tmp_path: Path) -> None:
@@ -1063,7 +1063,7 @@ def test_an_upstream_of_an_upstream_is_what_a_stack_reads(tmp_path: Path) -> Non
     trunk = ApprovingInMemory(tmp_path, files)
     moved = plan(update(READER, input=("one", "moved")), stack="prod/top")
     number = trunk.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"), moved)
-    verdict = trunk.judge(moved)
+    verdict = trunk.check_plan(moved)
     assert (verdict.kind, verdict.pull_requests) == ("approved", (number,))
 
 
@@ -1076,9 +1076,9 @@ def test_a_commit_of_trunk_that_cannot_be_read_holds_to_the_strictest_rules(tmp_
     number = trunk.change("prod/app", "two", **{"infra.yaml": LOOSE})
     trunk.post(number, digest)
     trunk.github.merge(number, "squash")
-    assert trunk.judge(digest).kind == "gate"
+    assert trunk.check_plan(digest).kind == "gate"
     trunk.github.review(number, "bert")
-    verdict = trunk.judge(digest)
+    verdict = trunk.check_plan(digest)
     assert verdict.kind == "refuse"
     assert "set the label allow-destroy" in verdict.reason
 
@@ -1086,7 +1086,7 @@ def test_a_commit_of_trunk_that_cannot_be_read_holds_to_the_strictest_rules(tmp_
 # The merge queue
 
 
-def judge_queued(
+def compare_queued(
     trunk: ApprovingInMemory, number: int, now: Digest, before: LedgerEntry | None
 ) -> tuple[str, tuple[str, ...]]:
     """What a queue that holds one pull request says of a plan, and the paths that differ."""
@@ -1105,16 +1105,16 @@ def test_a_queue_compares_a_plan_with_what_its_pull_request_was_approved_for(
 ) -> None:
     number = trunk.change("prod/app", "two")
     trunk.post(number, TWO)
-    assert judge_queued(trunk, number, TWO, trunk.entry())[0] == "gate", "not reviewed"
+    assert compare_queued(trunk, number, TWO, trunk.entry())[0] == "gate", "not reviewed"
     trunk.github.review(number, "bert")
-    assert judge_queued(trunk, number, TWO, trunk.entry()) == ("approved", ())
-    assert judge_queued(trunk, number, THREE, trunk.entry()) == ("mismatch", ("input",))
+    assert compare_queued(trunk, number, TWO, trunk.entry()) == ("approved", ())
+    assert compare_queued(trunk, number, THREE, trunk.entry()) == ("mismatch", ("input",))
 
 
 def test_a_queue_compares_nothing_that_has_unapplied_changes_ahead(trunk: ApprovingInMemory) -> None:
     number = trunk.change("prod/app", "two")
     for before in (replace(trunk.entry(), fingerprint="0" * 64), None, LedgerEntry("prod/app")):
-        assert judge_queued(trunk, number, THREE, before) == ("provisional", ())
+        assert compare_queued(trunk, number, THREE, before) == ("provisional", ())
 
 
 def test_a_queue_compares_nothing_where_trunk_cannot_be_read(trunk: ApprovingInMemory) -> None:
@@ -1142,13 +1142,13 @@ def test_a_queue_compares_a_stack_that_its_pull_request_adds(trunk: ApprovingInM
     trunk.attest(number, Attestation(number, head, "9-1", "9-1", {"prod/new": sha256(encode(digest))}))
     trunk.github.review(number, "bert")
     for before in (None, LedgerEntry("prod/new")):
-        assert judge_queued(trunk, number, digest, before) == ("approved", ())
+        assert compare_queued(trunk, number, digest, before) == ("approved", ())
 
 
 def test_a_queue_asks_for_no_approval_where_none_is_needed(tmp_path: Path) -> None:
     trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": CONFIG.replace("true", "false")})
     number = trunk.change("prod/app", "two")
-    assert judge_queued(trunk, number, TWO, trunk.entry()) == ("apply", ())
+    assert compare_queued(trunk, number, TWO, trunk.entry()) == ("apply", ())
 
 
 def test_a_queue_asks_the_owners_of_the_files_that_change(tmp_path: Path) -> None:
@@ -1157,9 +1157,9 @@ def test_a_queue_asks_the_owners_of_the_files_that_change(tmp_path: Path) -> Non
     number = trunk.change("prod/app", "two", **{"infra/envs/prod/app/own.tf": "# theirs\n"})
     trunk.post(number, TWO)
     trunk.github.review(number, "bert")
-    assert judge_queued(trunk, number, TWO, trunk.entry())[0] == "gate"
+    assert compare_queued(trunk, number, TWO, trunk.entry())[0] == "gate"
     trunk.github.review(number, "carla")
-    assert judge_queued(trunk, number, TWO, trunk.entry())[0] == "approved"
+    assert compare_queued(trunk, number, TWO, trunk.entry())[0] == "approved"
 
 
 @pytest.mark.parametrize(

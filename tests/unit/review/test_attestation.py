@@ -37,7 +37,7 @@ class BucketOfPlans:
 
     def __init__(self) -> None:
         self.storage = MemoryStorage()
-        self.places = {name: [PlanObjects(self.storage, name, name)] for name in ("dev", "prod")}
+        self.locations = {name: [PlanObjects(self.storage, name, name)] for name in ("dev", "prod")}
 
     def plan(
         self, stack: str, run: str = "50-1", head: str = HEAD, number: int = 7, text: str = ""
@@ -45,15 +45,15 @@ class BucketOfPlans:
         """What a plan job writes, and reports."""
         facts = {SHOWN_HASH: hash_of_review(reviewed(stack)), "text": text}
         data = encode(empty_plan_digest(stack, lineage="", lock_file="", facts=facts))
-        (plan_objects,) = self.places[stack.split("/")[0]]
+        (plan_objects,) = self.locations[stack.split("/")[0]]
         name = plan_objects.create(number, head, stack, run, data)
         return replace(reviewed(stack), object=name, sha256=sha256(data))
 
     def read(self, run: str = "50-1") -> RunObjects:
-        return read_run_objects(self.places, 7, HEAD, run)
+        return read_run_objects(self.locations, 7, HEAD, run)
 
     def attested(self, environment: str) -> dict[str, str]:
-        (plan_objects,) = self.places[environment]
+        (plan_objects,) = self.locations[environment]
         return dict(Attestations.beside(plan_objects).of_head(7, HEAD)[-1].plans)
 
 
@@ -103,14 +103,14 @@ def test_of_two_attempts_the_newer_one_counts(bucket: BucketOfPlans) -> None:
 
 def test_what_is_shown_is_attested_by_environment(bucket: BucketOfPlans) -> None:
     stacks = [bucket.plan(stack_id) for stack_id in ("dev/net", "dev/app", "prod/net")]
-    assert create_attestations(bucket.places, review(*stacks), bucket.read(), {}) == AttestationOutcome()
+    assert create_attestations(bucket.locations, review(*stacks), bucket.read(), {}) == AttestationOutcome()
     assert bucket.attested("dev") == {stack.id: stack.sha256 for stack in stacks[:2]}
     assert bucket.attested("prod") == {"prod/net": stacks[2].sha256}
 
 
 def test_an_environment_with_a_stack_that_was_not_planned_counts_for_nothing(bucket: BucketOfPlans) -> None:
     stacks = [bucket.plan("dev/net"), bucket.plan("prod/net")]
-    outcome = create_attestations(bucket.places, review(*stacks), bucket.read(), {"dev": ["dev/app"]})
+    outcome = create_attestations(bucket.locations, review(*stacks), bucket.read(), {"dev": ["dev/app"]})
     assert outcome == AttestationOutcome({"dev": "not planned: dev/app"})
     assert (bucket.attested("dev"), bucket.attested("prod")) == ({}, {"prod/net": stacks[1].sha256})
 
@@ -144,7 +144,7 @@ def test_the_last_job_alone_can_be_run_again(bucket: BucketOfPlans) -> None:
 def test_a_bucket_that_says_no_is_a_failure_of_its_environment(bucket: BucketOfPlans, call: str) -> None:
     stacks = [bucket.plan("dev/net"), bucket.plan("prod/net")]
     bucket.storage.fails = lambda what, name: what == call and name.startswith("dev/")
-    outcome = create_attestations(bucket.places, review(*stacks), bucket.read(), {})
+    outcome = create_attestations(bucket.locations, review(*stacks), bucket.read(), {})
     assert set(outcome.reasons) == {"dev"}
     assert [failure.partition(":")[0] for failure in outcome.failures] == ["dev"]
     bucket.storage.fails = lambda what, name: False
@@ -153,13 +153,13 @@ def test_a_bucket_that_says_no_is_a_failure_of_its_environment(bucket: BucketOfP
 
 def test_an_object_that_cannot_be_read_is_a_failure(bucket: BucketOfPlans) -> None:
     bucket.storage.write(f"dev/plans/7/{HEAD}/net/50-1.json", b"{")
-    outcome = create_attestations(bucket.places, review(), bucket.read(), {})
+    outcome = create_attestations(bucket.locations, review(), bucket.read(), {})
     assert set(outcome.reasons) == {"dev"}
 
 
 def test_it_attests_once(bucket: BucketOfPlans) -> None:
     stack = bucket.plan("dev/net")
-    create_attestations(bucket.places, review(stack), bucket.read(), {})
-    again = create_attestations(bucket.places, review(stack), bucket.read(), {})
+    create_attestations(bucket.locations, review(stack), bucket.read(), {})
+    again = create_attestations(bucket.locations, review(stack), bucket.read(), {})
     assert all("none is ever written twice" in why for why in again.failures)
     assert len(again.failures) == 2

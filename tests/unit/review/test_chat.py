@@ -202,11 +202,11 @@ def host(github: ServedGitHub) -> Iterator[Client]:
         yield client
 
 
-Say = Callable[..., ChatReply]
+SendComment = Callable[..., ChatReply]
 
 
 @pytest.fixture
-def say(github: ServedGitHub, host: Client, project: Project) -> Say:
+def send_comment(github: ServedGitHub, host: Client, project: Project) -> SendComment:
     """`say(number, body, author)` comments and lets it be answered."""
 
     def comment(number: int, body: str, author: str = "ada") -> ChatReply:
@@ -239,10 +239,10 @@ def ours(github: ServedGitHub, number: int) -> list[str]:
 
 @pytest.mark.parametrize(("body", "stack"), [("/infra plan", ""), ("/infra plan dev/net", "dev/net")])
 def test_plan_starts_the_plan_workflow_for_the_head_that_was_read(
-    github: ServedGitHub, say: Say, pull: int, body: str, stack: str
+    github: ServedGitHub, send_comment: SendComment, pull: int, body: str, stack: str
 ) -> None:
     head = github.head(pull)
-    done = say(pull, body)
+    done = send_comment(pull, body)
     (started,) = github.dispatches
     inputs = {"pull_request": str(pull), "head": head, **({"stack": stack} if stack else {})}
     assert (started.workflow, started.ref, started.inputs) == ("infra-plan.yml", "feature", inputs)
@@ -251,21 +251,25 @@ def test_plan_starts_the_plan_workflow_for_the_head_that_was_read(
     assert ours(github, pull) == []
 
 
-def test_a_stack_that_the_pull_request_adds_can_be_planned(github: ServedGitHub, say: Say, pull: int) -> None:
-    say(pull, "/infra plan dev/brand-new")
+def test_a_stack_that_the_pull_request_adds_can_be_planned(
+    github: ServedGitHub, send_comment: SendComment, pull: int
+) -> None:
+    send_comment(pull, "/infra plan dev/brand-new")
     assert github.dispatches[0].inputs["stack"] == "dev/brand-new"
 
 
-def test_apply_catches_up_after_the_merge(github: ServedGitHub, say: Say, pull: int) -> None:
+def test_apply_catches_up_after_the_merge(github: ServedGitHub, send_comment: SendComment, pull: int) -> None:
     github.merge(pull)
-    say(pull, "/infra apply prod")
+    send_comment(pull, "/infra apply prod")
     (started,) = github.dispatches
     assert (started.workflow, started.ref) == ("infra-apply.yml", "main")
     assert started.inputs == {"environment": "prod", "pull_request": str(pull)}
 
 
-def test_unlock_names_the_stack_and_its_environment(github: ServedGitHub, say: Say, pull: int) -> None:
-    say(pull, "/infra unlock dev/net")
+def test_unlock_names_the_stack_and_its_environment(
+    github: ServedGitHub, send_comment: SendComment, pull: int
+) -> None:
+    send_comment(pull, "/infra unlock dev/net")
     (started,) = github.dispatches
     assert (started.workflow, started.inputs) == (
         "infra-apply.yml",
@@ -288,30 +292,34 @@ def test_unlock_names_the_stack_and_its_environment(github: ServedGitHub, say: S
     ],
 )
 def test_repairs_name_the_stack_and_its_environment(
-    github: ServedGitHub, say: Say, pull: int, body: str, inputs: dict[str, str]
+    github: ServedGitHub, send_comment: SendComment, pull: int, body: str, inputs: dict[str, str]
 ) -> None:
-    say(pull, body)
+    send_comment(pull, body)
     (started,) = github.dispatches
     assert (started.workflow, started.ref, started.inputs) == ("infra-apply.yml", "main", inputs)
 
 
 @pytest.mark.parametrize("author", ["rita", "stranger"])
-def test_who_may_not_write_gets_nothing(github: ServedGitHub, say: Say, pull: int, author: str) -> None:
+def test_who_may_not_write_gets_nothing(
+    github: ServedGitHub, send_comment: SendComment, pull: int, author: str
+) -> None:
     github.user("stranger", "none")
     bodies = ("/infra plan", "/infra apply prod", "/infra resume dev/net", "/infra help", "/infra nonsense")
     for body in bodies:
-        assert say(pull, body, author).reaction == "-1"
+        assert send_comment(pull, body, author).reaction == "-1"
     assert github.dispatches == []
     assert reactions(github, pull) == ["-1"]
     (reply,) = ours(github, pull)
     assert "write permission" in reply
 
 
-def test_the_permission_in_the_repository_counts(github: ServedGitHub, say: Say, pull: int) -> None:
+def test_the_permission_in_the_repository_counts(
+    github: ServedGitHub, send_comment: SendComment, pull: int
+) -> None:
     roles = ("admin", "maintain", "write", "triage", "read", "none")
     for role in roles:
         github.user(f"mx-{role}", role)
-    reactions = [say(pull, "/infra plan", f"mx-{role}").reaction for role in roles]
+    reactions = [send_comment(pull, "/infra plan", f"mx-{role}").reaction for role in roles]
     assert reactions == ["rocket"] * 3 + ["-1"] * 3
     assert len(github.dispatches) == 3
 
@@ -332,9 +340,9 @@ def test_the_permission_in_the_repository_counts(github: ServedGitHub, say: Say,
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_comment(
-    github: ServedGitHub, say: Say, pull: int, body: str, words: str
+    github: ServedGitHub, send_comment: SendComment, pull: int, body: str, words: str
 ) -> None:
-    assert say(pull, body).reaction == "confused"
+    assert send_comment(pull, body).reaction == "confused"
     assert github.dispatches == []
     (reply,) = ours(github, pull)
     assert reply.startswith(MARKER)
@@ -342,11 +350,11 @@ def test_what_cannot_be_done_is_told_in_one_comment(
 
 
 def test_a_merged_pull_request_is_not_planned_and_an_unknown_environment_not_applied(
-    github: ServedGitHub, say: Say, pull: int
+    github: ServedGitHub, send_comment: SendComment, pull: int
 ) -> None:
     github.merge(pull)
-    assert "not open" in say(pull, "/infra plan").text
-    text = say(pull, "/infra apply qa").text
+    assert "not open" in send_comment(pull, "/infra plan").text
+    text = send_comment(pull, "/infra apply qa").text
     assert "no environment" in text
     assert "dev" in text
     assert github.dispatches == []
@@ -354,34 +362,43 @@ def test_a_merged_pull_request_is_not_planned_and_an_unknown_environment_not_app
 
 @pytest.mark.parametrize("head", ["mallory/infra", ""])
 def test_a_forks_code_is_not_planned(
-    github: ServedGitHub, host: Client, say: Say, pull: int, head: str, monkeypatch: pytest.MonkeyPatch
+    github: ServedGitHub,
+    host: Client,
+    send_comment: SendComment,
+    pull: int,
+    head: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The server knows no forks, so one value of its answer is made one's.
     pull_request = replace(host.pull_request(pull), head_repository=head)
     monkeypatch.setattr(host, "pull_request", lambda number: pull_request)
-    assert "fork" in say(pull, "/infra plan").text
+    assert "fork" in send_comment(pull, "/infra plan").text
     assert github.dispatches == []
 
 
-def test_what_goes_elsewhere_is_neither_planned_nor_applied(github: ServedGitHub, say: Say) -> None:
+def test_what_goes_elsewhere_is_neither_planned_nor_applied(
+    github: ServedGitHub, send_comment: SendComment
+) -> None:
     github.commit("release", {"README.md": "x\n"})
     github.commit("feature", {"a.tf": "# a\n"})
     number = control.open_pull(
         github.server, github.repository, branch="feature", by="ada", title="A", base="release"
     )
-    assert "not into trunk" in say(number, "/infra plan").text
+    assert "not into trunk" in send_comment(number, "/infra plan").text
     github.merge(number)
-    assert "not into trunk" in say(number, "/infra apply prod").text
+    assert "not into trunk" in send_comment(number, "/infra apply prod").text
     assert github.dispatches == []
 
 
-def test_answers_are_one_comment_that_changes(github: ServedGitHub, say: Say, pull: int) -> None:
-    say(pull, "/infra help")
-    say(pull, "/infra help")
+def test_answers_are_one_comment_that_changes(
+    github: ServedGitHub, send_comment: SendComment, pull: int
+) -> None:
+    send_comment(pull, "/infra help")
+    send_comment(pull, "/infra help")
     (reply,) = ours(github, pull)
     assert HELP in reply
     writes = len(github.writes())
-    say(pull, "/infra apply prod")
+    send_comment(pull, "/infra apply prod")
     (reply,) = ours(github, pull)
     assert "not merged" in reply
     # Two reactions and one update; nothing is written again.
@@ -389,10 +406,10 @@ def test_answers_are_one_comment_that_changes(github: ServedGitHub, say: Say, pu
 
 
 def test_a_comment_with_our_marker_by_somebody_else_is_not_ours(
-    github: ServedGitHub, say: Say, pull: int
+    github: ServedGitHub, send_comment: SendComment, pull: int
 ) -> None:
     github.comment(pull, "rita", f"{MARKER}\nfake")
-    say(pull, "/infra help")
+    send_comment(pull, "/infra help")
     assert [comment.body for comment in github.comments(pull) if comment.author == "rita"] == [
         f"{MARKER}\nfake"
     ]
@@ -410,9 +427,9 @@ HOSTILE = (
 )
 
 
-def test_hostile_words_come_back_as_code(github: ServedGitHub, say: Say, pull: int) -> None:
+def test_hostile_words_come_back_as_code(github: ServedGitHub, send_comment: SendComment, pull: int) -> None:
     for hostile in HOSTILE:
-        say(pull, f"/infra plan '{hostile}'")
+        send_comment(pull, f"/infra plan '{hostile}'")
         (reply,) = ours(github, pull)
         # Outside of code nothing of it is left, and our marker stands once, at the top.
         outside = "".join(reply.replace("``", "`").split("`")[::2])
@@ -421,25 +438,31 @@ def test_hostile_words_come_back_as_code(github: ServedGitHub, say: Say, pull: i
     assert github.dispatches == []
 
 
-def test_what_cannot_be_started_is_told_and_an_error(github: ServedGitHub, say: Say, pull: int) -> None:
+def test_what_cannot_be_started_is_told_and_an_error(
+    github: ServedGitHub, send_comment: SendComment, pull: int
+) -> None:
     github.fault("*/dispatches", method="POST", status=403)
     with pytest.raises(ForgeError, match="Cannot start infra-plan"):
-        say(pull, "/infra plan")
+        send_comment(pull, "/infra plan")
     assert reactions(github, pull) == ["eyes", "confused"]
     (reply,) = ours(github, pull)
     assert "could not be done" in reply
 
 
-def test_a_reaction_that_fails_stops_nothing(github: ServedGitHub, say: Say, pull: int) -> None:
+def test_a_reaction_that_fails_stops_nothing(
+    github: ServedGitHub, send_comment: SendComment, pull: int
+) -> None:
     github.fault("*/reactions", method="POST", status=404, times=0)
-    assert say(pull, "/infra plan").reaction == "rocket"
+    assert send_comment(pull, "/infra plan").reaction == "rocket"
     assert len(github.dispatches) == 1
 
 
-def test_a_permission_that_cannot_be_told_is_none(github: ServedGitHub, say: Say, pull: int) -> None:
+def test_a_permission_that_cannot_be_told_is_none(
+    github: ServedGitHub, send_comment: SendComment, pull: int
+) -> None:
     github.fault("*/permission", status=503, times=0)
     with pytest.raises(ForgeError):
-        say(pull, "/infra plan")
+        send_comment(pull, "/infra plan")
     assert github.dispatches == []
 
 

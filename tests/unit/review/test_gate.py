@@ -129,11 +129,11 @@ def test_what_is_no_ticket_is_refused(text: str) -> None:
 # Who answered
 
 
-def answer(ticket: GateTicket, *reviews: RunReview, attempt: str = ATTEMPT, objections: str = "") -> str:
-    def objection(login: str) -> str:
-        return "is an author of #7" if login in objections.split() else ""
+def answer(ticket: GateTicket, *reviews: RunReview, attempt: str = ATTEMPT, authors: str = "") -> str:
+    def reason_against(login: str) -> str:
+        return "is an author of #7" if login in authors.split() else ""
 
-    return require_approval(host(None, *reviews), "prod", ticket, attempt, objection)
+    return require_approval(host(None, *reviews), "prod", ticket, attempt, reason_against)
 
 
 ASKED = GateTicket("R-1", SHA, ATTEMPT)
@@ -188,9 +188,9 @@ def test_anything_else_counts_as_no(
 
 def test_one_approval_that_counts_is_enough() -> None:
     reviews = [approved("ada"), approved("olga")]
-    assert answer(ASKED, *reviews, objections="ada") == "olga"
+    assert answer(ASKED, *reviews, authors="ada") == "olga"
     with pytest.raises(BlockedError, match="ada is an author of #7; olga is an author of #7"):
-        answer(ASKED, *reviews, objections="ada olga")
+        answer(ASKED, *reviews, authors="ada olga")
 
 
 def test_who_approved_is_told_once_for_each_time() -> None:
@@ -215,16 +215,16 @@ def test_authors_and_readers_approve_nothing() -> None:
     def may_decide(login: str, pull_request: PullRequest) -> bool:
         return login != pull_request.author
 
-    def objection(login: str) -> str:
+    def reason_against(login: str) -> str:
         return explain_rejection(
             host(), login, pending, may_decide, {"c": {"bert"}, "direct": {"mallory"}}.__getitem__
         )
 
-    assert objection("bert") == "", "what came by a pull request is its authors'"
-    assert objection("Mallory") == "pushed direct to trunk"
-    assert objection("deployer[bot]") == "is no person"
-    assert objection("ada") == "is an author of #7"
-    assert objection("rita") == "has no write permission"
+    assert reason_against("bert") == "", "what came by a pull request is its authors'"
+    assert reason_against("Mallory") == "pushed direct to trunk"
+    assert reason_against("deployer[bot]") == "is no person"
+    assert reason_against("ada") == "is an author of #7"
+    assert reason_against("rita") == "has no write permission"
 
 
 # What it showed

@@ -45,7 +45,7 @@ def push(trunk: ApprovingInMemory, value: str, settings: str = "") -> None:
     trunk.job.commit({**files, **({"infra.yaml": settings} if settings else {})}, f"Make it {value}")
 
 
-def judge(
+def compare_plan(
     trunk: ApprovingInMemory, now: Digest, approved: Digest | None = None, *, has_manifest: bool = False
 ) -> Verdict:
     trunk.update()
@@ -58,13 +58,13 @@ def judge(
 def test_a_merge_into_a_protected_trunk_approves(make_trunk: MakeTrunk) -> None:
     trunk = make_trunk(config("merge"))
     push(trunk, "two")
-    assert judge(trunk, to("two")).kind == "apply"
+    assert compare_plan(trunk, to("two")).kind == "apply"
 
 
 def test_a_merge_approves_nothing_without_the_promise(make_trunk: MakeTrunk) -> None:
     trunk = make_trunk(config("merge", promise=False))
     push(trunk, "two")
-    verdict = judge(trunk, to("two"))
+    verdict = compare_plan(trunk, to("two"))
     assert (verdict.kind, verdict.may_apply) == ("refuse", False)
     assert "ci.trunk_protected" in verdict.reason
 
@@ -72,9 +72,9 @@ def test_a_merge_approves_nothing_without_the_promise(make_trunk: MakeTrunk) -> 
 def test_a_manifest_approves_exactly_its_plan(make_trunk: MakeTrunk) -> None:
     trunk = make_trunk(config("manifest"))
     push(trunk, "two")
-    assert judge(trunk, to("two")).kind == "refuse"
-    assert judge(trunk, to("two"), to("two")).kind == "approved"
-    verdict = judge(trunk, to("three"), to("two"))
+    assert compare_plan(trunk, to("two")).kind == "refuse"
+    assert compare_plan(trunk, to("two"), to("two")).kind == "approved"
+    verdict = compare_plan(trunk, to("three"), to("two"))
     assert verdict.kind == "mismatch"
     assert [difference.path for difference in verdict.differences] == ["input"]
 
@@ -82,7 +82,7 @@ def test_a_manifest_approves_exactly_its_plan(make_trunk: MakeTrunk) -> None:
 def test_a_stack_that_the_manifest_does_not_name_is_refused(make_trunk: MakeTrunk) -> None:
     trunk = make_trunk(config("manifest"))
     push(trunk, "two")
-    verdict = judge(trunk, to("two"), has_manifest=True)
+    verdict = compare_plan(trunk, to("two"), has_manifest=True)
     assert verdict.kind == "mismatch"
     assert "has no plan of prod/app" in verdict.reason
 
@@ -91,7 +91,7 @@ def test_the_plan_of_another_stack_approves_nothing(make_trunk: MakeTrunk) -> No
     trunk = make_trunk(config("manifest"))
     push(trunk, "two")
     other = plan(update("terraform_data.plain", input=("one", "two")), stack="prod/net")
-    assert judge(trunk, to("two"), other).kind == "mismatch"
+    assert compare_plan(trunk, to("two"), other).kind == "mismatch"
 
 
 @pytest.mark.parametrize("before", ["manifest", "review", "codeowners", ""])
@@ -99,32 +99,32 @@ def test_a_change_does_not_approve_itself_by_other_rules(make_trunk: MakeTrunk, 
     """Rules are those of trunk just before the change; what it sets holds from the next change on."""
     trunk = make_trunk(config(before))
     push(trunk, "two", config("merge"))
-    assert judge(trunk, to("two")).kind == "refuse"
-    assert judge(trunk, to("two"), to("two")).kind == "approved"
+    assert compare_plan(trunk, to("two")).kind == "refuse"
+    assert compare_plan(trunk, to("two"), to("two")).kind == "approved"
     trunk.applied = trunk.job.head
     push(trunk, "three")
-    assert judge(trunk, to("three")).kind == "apply"
+    assert compare_plan(trunk, to("three")).kind == "apply"
 
 
 def test_the_promise_counts_from_the_next_change_on(make_trunk: MakeTrunk) -> None:
     trunk = make_trunk(config("merge", promise=False))
     push(trunk, "two", config("merge"))
-    assert judge(trunk, to("two")).kind == "refuse"
+    assert compare_plan(trunk, to("two")).kind == "refuse"
 
 
 def test_rules_that_are_stricter_now_do_not_bind_what_was_merged_before(make_trunk: MakeTrunk) -> None:
     trunk = make_trunk(config("merge"))
     push(trunk, "two", config("manifest"))
-    assert judge(trunk, to("two")).kind == "apply"
+    assert compare_plan(trunk, to("two")).kind == "apply"
     push(trunk, "three")
-    assert judge(trunk, to("three")).kind == "refuse"
+    assert compare_plan(trunk, to("three")).kind == "refuse"
 
 
 def test_an_environment_without_protection_needs_no_approval(make_trunk: MakeTrunk) -> None:
     trunk = make_trunk(config("", protected=False))
     push(trunk, "two")
-    assert judge(trunk, to("two")).kind == "apply"
-    assert judge(trunk, to("three"), to("two")).kind == "mismatch", (
+    assert compare_plan(trunk, to("two")).kind == "apply"
+    assert compare_plan(trunk, to("three"), to("two")).kind == "mismatch", (
         "a manifest that is there is compared with"
     )
 

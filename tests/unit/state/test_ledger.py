@@ -126,8 +126,8 @@ def test_an_operation_that_has_just_ended_was_not_cut_off(storage: Folder) -> No
 
 def test_an_operation_whose_process_is_gone_was_cut_off(storage: Folder) -> None:
     entry = begun(Ledger(storage, "dev"), "dev/a")
-    judged, is_live = Ledger(storage, "dev", presence=lambda operation: False).check_liveness(entry)
-    assert (judged.operation, is_live) == (entry.operation, False)
+    verdict, is_live = Ledger(storage, "dev", presence=lambda operation: False).check_liveness(entry)
+    assert (verdict.operation, is_live) == (entry.operation, False)
 
 
 def run(id_: str, started: str, seconds: float = 1.0) -> RunRecord:

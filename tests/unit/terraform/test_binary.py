@@ -14,10 +14,10 @@ from orchestrator.terraform import embedded
 from orchestrator.terraform.binary import Binary, check_version, find_binary
 
 
-def program(path: Path, says: str = "Terraform v1.11.4", code: int = 0) -> Path:
+def program(path: Path, output: str = "Terraform v1.11.4", code: int = 0) -> Path:
     """A script that answers as `version` does, and counts how often it is asked."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\necho x >> '{path}.asked'\necho '{says}'\nexit {code}\n")
+    path.write_text(f"#!/bin/sh\necho x >> '{path}.asked'\necho '{output}'\nexit {code}\n")
     path.chmod(0o755)
     return path
 
@@ -59,9 +59,9 @@ def test_the_javascript_wrapper_is_passed_by(tmp_path: Path) -> None:
     assert find(None, tmp_path / "bin", cache=tmp_path / "c").path == real
 
 
-@pytest.mark.parametrize(("says", "code"), [("hello", 0), ("Terraform v1.11.4", 1), ("", 127)])
-def test_what_is_not_terraform_is_told(tmp_path: Path, says: str, code: int) -> None:
-    program(tmp_path / "bin" / "terraform", says, code)
+@pytest.mark.parametrize(("output", "code"), [("hello", 0), ("Terraform v1.11.4", 1), ("", 127)])
+def test_what_is_not_terraform_is_told(tmp_path: Path, output: str, code: int) -> None:
+    program(tmp_path / "bin" / "terraform", output, code)
     with pytest.raises(BinaryError, match="does not behave as Terraform"):
         find(None, tmp_path / "bin", cache=tmp_path / "c")
 

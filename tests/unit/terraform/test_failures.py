@@ -20,7 +20,7 @@ def ended(**facts: Any) -> Completed:
 
 
 @pytest.mark.parametrize(
-    ("done", "error", "says"),
+    ("done", "error", "output"),
     [
         (ended(ended="interrupted"), InterruptedRunError, "was interrupted"),
         (ended(ended="deadline"), ProcessError, r"in time: 20 seconds"),
@@ -36,10 +36,10 @@ def ended(**facts: Any) -> Completed:
         (ended(stderr=b"Error: a\xff\n"), TerraformError, "^a\ufffd$"),
     ],
 )
-def test_failures(done: Completed, error: type[Exception], says: str) -> None:
+def test_failures(done: Completed, error: type[Exception], output: str) -> None:
     raised = command_error("plan of dev/a", Path("/r"), 20, done, stack="dev/a")
     assert type(raised) is error
-    with pytest.raises(error, match=says):
+    with pytest.raises(error, match=output):
         raise raised
     assert raised.advice or error is InterruptedRunError
 

@@ -24,8 +24,8 @@ def test_the_advice_of_an_error_is_what_works_where_only_ci_applies(make_repo: M
         raise PartialError("prod/net was interrupted.", advice="`infra resume prod/net`.")
 
     session = session_in_memory(load(make_repo(FILES).root), MemoryStorage())
-    landed = _apply_environment(
+    result = _apply_environment(
         cast(Any, SimpleNamespace(apply=apply, session=session, run=EnvironmentRun("prod")))
     )
-    assert landed.error == "prod/net was interrupted."
-    assert landed.notes[0].startswith("`/infra resume prod/net`")
+    assert result.error == "prod/net was interrupted."
+    assert result.notes[0].startswith("`/infra resume prod/net`")

@@ -138,17 +138,17 @@ def test_an_apply_names_what_is_new_in_every_plan_although_nobody_compared_befor
         compared.append(dict(digests))
         return {"dev/a": (("terraform_data.x", "input"),)}
 
-    judge = TrunkGate(session, cast(PendingRules, FakeRules()), Gate(None, "dev"), find_volatile=find)
+    trunk_gate = TrunkGate(session, cast(PendingRules, FakeRules()), Gate(None, "dev"), find_volatile=find)
     with pytest.raises(MismatchError) as error:
-        judge.check(session.context.project.stacks["dev/a"], planned, None)
+        trunk_gate.check(session.context.project.stacks["dev/a"], planned, None)
     assert "every plan" not in error.value.message
-    judge.explain_mismatches(inspect_nothing)
+    trunk_gate.explain_mismatches(inspect_nothing)
     assert compared == [{"dev/a": digest}]
     reports = [
         StackReport("dev/a", "dev", "mismatch", reason=error.value.message),
         StackReport("dev/c", "dev", "applied", reason="kept"),
     ]
-    mismatch, other = judge.with_explanations(reports)
+    mismatch, other = trunk_gate.with_explanations(reports)
     assert "input: it is new in every plan of this commit" in mismatch.reason
     assert "name: it was another value" in mismatch.reason
     assert "New in every plan: terraform_data.x input. The pull request of `infra ci approve dev`" in (
@@ -219,10 +219,10 @@ def verdict_of(
     """The verdict's kind and reason, and how to approve it; `gate` says whether the gate has reviewers."""
     gate_settings = Gate(None, "dev")
     vars(gate_settings)["problem"] = "" if gate else "it has no reviewers"
-    judge = TrunkGate(session, cast(PendingRules, FixedApprovals(answer)), gate_settings, **more)
+    trunk_gate = TrunkGate(session, cast(PendingRules, FixedApprovals(answer)), gate_settings, **more)
     stack = session.context.project.stacks["dev/a"]
-    verdict = judge.decide(stack, planned, None)
-    return verdict.kind, verdict.reason, judge.way_out(stack, verdict)
+    verdict = trunk_gate.decide(stack, planned, None)
+    return verdict.kind, verdict.reason, trunk_gate.way_out(stack, verdict)
 
 
 FREE, APPROVED = Verdict("apply", reason="dev needs no approval"), Verdict("approved")

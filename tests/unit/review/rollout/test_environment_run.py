@@ -30,57 +30,57 @@ INFO = RunInfo("R-1", "ci", "c" * 40, "2026-01-02T03:04:05Z", 1.0)
 FACTS = RolloutFacts(
     "acme/infra", "main", "c" * 40, "R-1", "https://example.com/run", ("dev", "staging", "prod")
 )
-OWED = {"dev/a": "its code has changed", "dev/b": "its code has changed"}
+PENDING = {"dev/a": "its code has changed", "dev/b": "its code has changed"}
 DIFFERENCE = DigestDifference("terraform_data.x", "input", '"two"', '"three"', "it is another value")
 
 
-def landed(*results: str, **more: object) -> EnvironmentRun:
+def make_run(*results: str, **more: object) -> EnvironmentRun:
     """dev with stacks a, b, … that ended so."""
     stacks = tuple(
         StackReport(f"dev/{name}", "dev", result)  # type: ignore[arg-type]
         for name, result in zip("abcd", results, strict=False)
     )
-    return replace(EnvironmentRun("dev", RunReport("apply", INFO, stacks), OWED), **more)  # type: ignore[arg-type]
+    return replace(EnvironmentRun("dev", RunReport("apply", INFO, stacks), PENDING), **more)  # type: ignore[arg-type]
 
 
 FAILED = (CheckOutcome("smoke", ok=False, message="exit code 1"),)
 GATE = {"dev/a": Verdict("gate", reason="nobody approved it")}
 
 CASES: dict[str, tuple[EnvironmentRun, State, int, bool]] = {
-    "all went": (landed("applied", "unchanged"), "applied", 0, False),
-    "destroyed counts": (landed("destroyed"), "applied", 0, False),
-    "nothing was owed": (replace(landed(), pending={}), "nothing", 0, False),
-    "all was as it should be": (landed("unchanged", "unchanged"), "nothing", 0, False),
-    "one is not as approved": (landed("applied", "mismatch"), "mismatch", 5, True),
-    "a gate": (landed("blocked", "applied", verdicts=GATE), "gate", 4, True),
-    "no gate": (landed("blocked", "applied"), "blocked", 4, True),
-    "one failed": (landed("failed", "aborted"), "failed", 1, True),
-    "one failed, one went": (landed("failed", "applied"), "partial", 1, True),
-    "cut off": (landed("interrupted", "applied"), "partial", 7, True),
-    "somebody else is at it": (landed("locked"), "failed", 6, True),
-    "no time was left to plan one": (landed("unchecked", "unchanged"), "failed", 1, True),
-    "no time was left, and one went": (landed("unchecked", "applied"), "partial", 1, True),
-    "its upstream is not there": (landed("waiting"), "waiting", 1, True),
+    "all went": (make_run("applied", "unchanged"), "applied", 0, False),
+    "destroyed counts": (make_run("destroyed"), "applied", 0, False),
+    "nothing was owed": (replace(make_run(), pending={}), "nothing", 0, False),
+    "all was as it should be": (make_run("unchanged", "unchanged"), "nothing", 0, False),
+    "one is not as approved": (make_run("applied", "mismatch"), "mismatch", 5, True),
+    "a gate": (make_run("blocked", "applied", verdicts=GATE), "gate", 4, True),
+    "no gate": (make_run("blocked", "applied"), "blocked", 4, True),
+    "one failed": (make_run("failed", "aborted"), "failed", 1, True),
+    "one failed, one went": (make_run("failed", "applied"), "partial", 1, True),
+    "cut off": (make_run("interrupted", "applied"), "partial", 7, True),
+    "somebody else is at it": (make_run("locked"), "failed", 6, True),
+    "no time was left to plan one": (make_run("unchecked", "unchanged"), "failed", 1, True),
+    "no time was left, and one went": (make_run("unchecked", "applied"), "partial", 1, True),
+    "its upstream is not there": (make_run("waiting"), "waiting", 1, True),
     "an earlier environment has not passed": (
-        EnvironmentRun("dev", pending=OWED, behind="lab", hold_reason="lab has not passed"),
+        EnvironmentRun("dev", pending=PENDING, behind="lab", hold_reason="lab has not passed"),
         "waiting",
         4,
         True,
     ),
-    "a check failed": (landed("applied", checks=FAILED), "stopped", 1, True),
-    "nothing to do, and not well": (replace(landed(checks=FAILED), pending={}), "stopped", 1, True),
-    "owed, and nothing came of it": (landed(), "failed", 1, True),
-    "left for a newer one": (landed("skipped", overtaken=("dev/a",)), "nothing", 0, False),
-    "left for a change to come": (landed("skipped", superseded=("dev/a",)), "superseded", 1, True),
-    "left in part": (landed("skipped", "applied", superseded=("dev/a",)), "superseded", 1, True),
+    "a check failed": (make_run("applied", checks=FAILED), "stopped", 1, True),
+    "nothing to do, and not well": (replace(make_run(checks=FAILED), pending={}), "stopped", 1, True),
+    "owed, and nothing came of it": (make_run(), "failed", 1, True),
+    "left for a newer one": (make_run("skipped", overtaken=("dev/a",)), "nothing", 0, False),
+    "left for a change to come": (make_run("skipped", superseded=("dev/a",)), "superseded", 1, True),
+    "left in part": (make_run("skipped", "applied", superseded=("dev/a",)), "superseded", 1, True),
     "nobody answered the gate": (
-        EnvironmentRun("dev", pending=OWED, error="Nobody approved it.", error_code=4),
+        EnvironmentRun("dev", pending=PENDING, error="Nobody approved it.", error_code=4),
         "failed",
         4,
         True,
     ),
-    "left for one that is gone": (landed("skipped", "applied"), "partial", 1, True),
-    "behind another one": (EnvironmentRun("prod", behind="dev", pending=OWED), "waiting", 0, True),
+    "left for one that is gone": (make_run("skipped", "applied"), "partial", 1, True),
+    "behind another one": (EnvironmentRun("prod", behind="dev", pending=PENDING), "waiting", 0, True),
     "behind another one, with nothing pending": (EnvironmentRun("prod", behind="dev"), "nothing", 0, True),
     "could not be looked at": (EnvironmentRun("dev", error="No.", error_code=1), "failed", 1, True),
 }
@@ -94,22 +94,22 @@ def test_an_environment_has_one_word(name: str) -> None:
 
 def test_an_interrupt_is_what_it_was() -> None:
     report = RunReport("apply", INFO, (StackReport("dev/a", "dev", "aborted"),), interrupted=True)
-    assert EnvironmentRun("dev", report, OWED).exit_code == 130
+    assert EnvironmentRun("dev", report, PENDING).exit_code == 130
 
 
 def test_a_landing_goes_through_a_file(tmp_path: Path) -> None:
     verdicts = {"dev/a": Verdict("mismatch", (DIFFERENCE,), (3, 4), "it differs")}
-    landing = build_result(
-        FACTS, landed("mismatch", "applied", verdicts=verdicts, checks=FAILED, owners={"dev/b": (9,)})
+    rollout_result = build_result(
+        FACTS, make_run("mismatch", "applied", verdicts=verdicts, checks=FAILED, owners={"dev/b": (9,)})
     )
-    assert (landing.pull_requests, landing.next) == ((3, 4, 9), ("staging", "prod"))
-    assert landing.stacks[0].differences == (DIFFERENCE,)
-    write_result(tmp_path / "deep" / "dev", landing)
+    assert (rollout_result.pull_requests, rollout_result.next) == ((3, 4, 9), ("staging", "prod"))
+    assert rollout_result.stacks[0].differences == (DIFFERENCE,)
+    write_result(tmp_path / "deep" / "dev", rollout_result)
     other = build_result(
         FACTS, EnvironmentRun("prod", behind="dev", pending={"prod/a": "its code has changed"})
     )
     write_result(tmp_path / "prod", other)
-    assert read_results([tmp_path]) == [landing, other]
+    assert read_results([tmp_path]) == [rollout_result, other]
     assert other.reason == "dev comes before it and is not done"
 
 
@@ -121,7 +121,7 @@ def test_an_environment_that_waits_is_told_only_where_something_is_pending() -> 
 
 
 def test_what_was_not_applied_is_named() -> None:
-    run = landed("skipped", "skipped", overtaken=("dev/b",))
+    run = make_run("skipped", "skipped", overtaken=("dev/b",))
     assert build_result(FACTS, run).reason == "pending and not applied: dev/a"
 
 
@@ -151,7 +151,7 @@ def test_parts_are_told_as_one(parts: list[EnvironmentResult], state: str) -> No
 
 def test_a_stack_that_went_through_has_no_differences_left() -> None:
     verdicts = {"dev/a": Verdict("provisional", (DIFFERENCE,), (3,))}
-    (stack,) = build_result(FACTS, landed("applied", verdicts=verdicts)).stacks
+    (stack,) = build_result(FACTS, make_run("applied", verdicts=verdicts)).stacks
     assert (stack.differences, stack.pull_requests) == ((), (3,))
 
 
@@ -172,7 +172,7 @@ def test_what_is_no_landing_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_job_that_dies_has_said_what_it_was_at(tmp_path: Path) -> None:
-    write_result(tmp_path, build_interrupted_result(FACTS, replace(landed(), report=None)))
+    write_result(tmp_path, build_interrupted_result(FACTS, replace(make_run(), report=None)))
     (result,) = read_results([tmp_path])
     assert (result.state, result.reason) == ("partial", INTERRUPTED)
     assert [(stack.id, stack.report.result) for stack in result.stacks] == [
@@ -189,10 +189,10 @@ def test_a_job_that_dies_has_said_what_it_was_at(tmp_path: Path) -> None:
 
 def test_the_parts_of_two_shards_in_one_folder_stay_apart(tmp_path: Path) -> None:
     for shard, name in (("1/2", "a"), ("2/2", "b")):
-        run = replace(landed(), report=None, pending={f"dev/{name}": "new"})
+        run = replace(make_run(), report=None, pending={f"dev/{name}": "new"})
         write_result(tmp_path, build_interrupted_result(FACTS, run), shard)
     finalize_results(FACTS, tmp_path, [StackReport("dev/a", "dev", "applied")])
-    by_stack = {landing.stacks[0].id: landing for landing in read_results([tmp_path])}
+    by_stack = {rollout_result.stacks[0].id: rollout_result for rollout_result in read_results([tmp_path])}
     assert by_stack["dev/a"].state == "applied"
     assert by_stack["dev/b"].state == "partial"
 

@@ -89,13 +89,15 @@ class ForgeWithMergedPulls:
         return
 
 
-def published(host: ForgeWithMergedPulls, make_repo: MakeRepo, *landings: Any) -> None:
-    assert not tell_of(host, make_repo({"infra/envs/prod/net/main.tf": ""}), *landings)
+def published(host: ForgeWithMergedPulls, make_repo: MakeRepo, *rollout_results: Any) -> None:
+    assert not publish_and_list_failures(
+        host, make_repo({"infra/envs/prod/net/main.tf": ""}), *rollout_results
+    )
 
 
-def tell_of(host: ForgeWithMergedPulls, repo: Repo, *landings: Any) -> list[str]:
+def publish_and_list_failures(host: ForgeWithMergedPulls, repo: Repo, *rollout_results: Any) -> list[str]:
     """Tell of landings in a repository; what could not be told."""
-    return publish_results(cast(Forge, host), load(repo.root), landings).failures
+    return publish_results(cast(Forge, host), load(repo.root), rollout_results).failures
 
 
 def body(host: ForgeWithMergedPulls, number: int = 1) -> str:
@@ -119,15 +121,15 @@ def report(id_: str, result: Result, **more: Any) -> StackReport:
 def test_what_a_cancelled_apply_finished_is_told_as_applied(
     tmp_path: Path, results: tuple[Result, Result], state: str, reason: str
 ) -> None:
-    owed = {"prod/net": "", "prod/app": ""}
-    write_result(tmp_path, build_interrupted_result(FACTS, EnvironmentRun("prod", pending=owed)))
-    assert find_unreported(tmp_path) == {FACTS.run: list(owed)}
+    pending = {"prod/net": "", "prod/app": ""}
+    write_result(tmp_path, build_interrupted_result(FACTS, EnvironmentRun("prod", pending=pending)))
+    assert find_unreported(tmp_path) == {FACTS.run: list(pending)}
     finalize_results(
-        FACTS, tmp_path, [report(id_, result) for id_, result in zip(owed, results, strict=True)]
+        FACTS, tmp_path, [report(id_, result) for id_, result in zip(pending, results, strict=True)]
     )
-    (landing,) = read_results([tmp_path])
-    assert (landing.state, landing.reason, landing.url) == (state, reason, FACTS.url)
-    assert tuple(stack.report.result for stack in landing.stacks) == results
+    (rollout_result,) = read_results([tmp_path])
+    assert (rollout_result.state, rollout_result.reason, rollout_result.url) == (state, reason, FACTS.url)
+    assert tuple(stack.report.result for stack in rollout_result.stacks) == results
 
 
 def test_a_run_that_never_came_to_the_apply_is_told(make_repo: MakeRepo) -> None:
@@ -175,7 +177,9 @@ def test_a_push_with_nothing_pending_corrects_merges_that_an_environment_was_pen
     repo = make_repo({"infra/envs/prod/net/main.tf": ""})
     host, commits = trunk_of(repo, "failure", "success", "pending", "", "failure")
     facts = replace(FACTS, commit=commits[-1])
-    tell_of(host, repo, build_unapplied_result(facts, "prod", is_pending=False, requested_by=None))
+    publish_and_list_failures(
+        host, repo, build_unapplied_result(facts, "prod", is_pending=False, requested_by=None)
+    )
     # What is older than the newest commit at which the environment was done was corrected by that run.
     assert list(host.current.values()) == ["failure", "success", "success", "success", "success"]
     assert ["✓ Nothing to do in prod" in body(host, number) for number in (1, 2, 3, 5)] == [
@@ -187,8 +191,8 @@ def test_a_push_with_nothing_pending_corrects_merges_that_an_environment_was_pen
 def test_an_apply_corrects_merges_that_it_was_not_about(make_repo: MakeRepo) -> None:
     repo = make_repo({"infra/envs/prod/net/main.tf": ""})
     host, commits = trunk_of(repo, "failure")
-    landed = EnvironmentRun("prod", report=RunReport("apply", INFO, (report("prod/net", "applied"),)))
-    tell_of(host, repo, build_result(replace(FACTS, commit=commits[-1]), landed))
+    applied_run = EnvironmentRun("prod", report=RunReport("apply", INFO, (report("prod/net", "applied"),)))
+    publish_and_list_failures(host, repo, build_result(replace(FACTS, commit=commits[-1]), applied_run))
     assert set(host.current.values()) == {"success"}
     assert "✓ Nothing to do in prod" in body(host, 1)
 
@@ -199,11 +203,11 @@ def test_a_merge_that_cannot_be_corrected_is_corrected_when_the_job_runs_again(m
     facts = replace(FACTS, commit=commits[-1])
     nothing = build_unapplied_result(facts, "prod", is_pending=False, requested_by=None)
     host.refused = (commits[0],)
-    assert "The status of" in " ".join(tell_of(host, repo, nothing))
+    assert "The status of" in " ".join(publish_and_list_failures(host, repo, nothing))
     # Were the newer one corrected first, the next run would stop at it.
     assert [host.current[commit] for commit in commits[:2]] == ["failure", "failure"]
     host.refused = ()
-    assert not tell_of(host, repo, nothing)
+    assert not publish_and_list_failures(host, repo, nothing)
     assert [host.current[commit] for commit in commits[:2]] == ["success", "success"]
 
 
@@ -211,5 +215,7 @@ def test_an_environment_that_is_not_done_corrects_nothing(make_repo: MakeRepo) -
     repo = make_repo({"infra/envs/prod/net/main.tf": ""})
     host, commits = trunk_of(repo, "failure")
     facts = replace(FACTS, commit=commits[-1])
-    tell_of(host, repo, build_unapplied_result(facts, "prod", is_pending=True, requested_by=None))
+    publish_and_list_failures(
+        host, repo, build_unapplied_result(facts, "prod", is_pending=True, requested_by=None)
+    )
     assert host.current[commits[0]] == "failure"

@@ -37,8 +37,8 @@ def test_a_parameter_that_is_not_served_is_refused(
 
 
 def test_formatting_and_billing_change_nothing(call: Call) -> None:
-    harmless = {"alt": "json", "prettyPrint": "false", "projection": "full", "userProject": "acme"}
-    assert call("GET", f"{B}/o", **harmless).json == {"kind": "storage#objects"}
+    query = {"alt": "json", "prettyPrint": "false", "projection": "full", "userProject": "acme"}
+    assert call("GET", f"{B}/o", **query).json == {"kind": "storage#objects"}
 
 
 def test_the_table_names_handlers_that_exist(server: GcsServer) -> None:

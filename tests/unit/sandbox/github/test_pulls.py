@@ -144,7 +144,7 @@ def test_a_queue_merges_each_onto_the_one_before(github: ServedGitHub, token: st
 
     group = github.queue(*numbers)
     assert github.trunk == group["base_sha"]
-    github.land(group)
+    github.merge_group(group)
 
     assert github.trunk == group["head_sha"]
     assert all(github.pull(number).state == "closed" for number in numbers)
