@@ -178,17 +178,29 @@ def _run_command(argv: Sequence[str], app: App) -> int:
 def _usage_error(error: click.ClickException, argv: Sequence[str] = ()) -> UsageError:
     """Converts an error of click: the same message, our exit code, and the next step.
 
-    An option written as Terraform writes it, `-target=x`, is answered with the spelling here.
+    An option written as Terraform writes it, `-target=x`, is answered with the spelling here; a typing error
+    (`-taget=x`) too.
     """
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "infra"
-    if context and isinstance(error, click.NoSuchOption):
-        params = {name for parameter in context.command.params for name in parameter.opts}
+    advice = f"`{path} --help` shows the usage with examples."
+    if context and isinstance(error, click.NoSuchOption) and len(error.option_name) == 2:
+        import difflib
+        import re
+
+        options = {name: parameter for parameter in context.command.params for name in parameter.opts}
         for word in argv:
-            name = "-" + word.partition("=")[0]
-            if word.startswith("-") and name.startswith("--") and name in params:
-                return UsageError(f"There is no option {name[1:]}.", advice=f"Write `-{word}`.")
-    return UsageError(error.format_message(), advice=f"`{path} --help` shows the usage with examples.")
+            option, equals, value = word.partition("=")
+            # Click reads it as several options of one letter, and names the first that there is not.
+            if not re.fullmatch(r"-\w[\w-]+", option) or error.option_name[1] not in option:
+                continue
+            near = difflib.get_close_matches(f"-{option}", options, n=1, cutoff=0.8)
+            if near and getattr(options[near[0]], "is_flag", False):
+                advice = "Leave it out." if value == "false" else f"Write `{near[0]}`."
+            elif near:
+                advice = f"Write `{near[0]}{equals}{value}`."
+            return UsageError(f"There is no option {option}.", advice=advice)
+    return UsageError(error.format_message(), advice=advice)
 
 
 def forget_relative_folders(environ: MutableMapping[str, str]) -> None:

@@ -184,9 +184,9 @@ def render_details(stacks: Sequence[StackReport], detail: Detail = "full") -> It
     unreached = stack.result in ("waiting", "aborted")
     if unreached or not (stack.diff or stack.diagnostics or stack.advice or stack.notes or stack.findings):
         return
-    yield Text("")
     if detail == "none" and not (stack.diagnostics or stack.findings or stack.result in FAILED_RESULTS):
         return
+    yield Text("")
     yield Text(f"── {_names(stacks)}: {stack.result} ", style=STYLES[stack.result])
     if stack.reason and not (stack.diff or stack.diagnostics):
         yield Text(stack.reason)

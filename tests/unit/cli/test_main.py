@@ -44,6 +44,12 @@ def test_variables_lead_git_to_no_other_repository() -> None:
     [
         (("apply", "-auto-approve", "dev"), "Write `--auto-approve`."),
         (("plan", "-target=terraform_data.x"), "Write `--target=terraform_data.x`."),
+        (("plan", "-taget=x"), "Write `--target=x`."),
+        (("plan", "-refresh-only=true"), "Write `--refresh-only`."),
+        (("plan", "-refresh-only=false"), "Leave it out."),
+        (("apply", "-auto-approv"), "Write `--auto-approve`."),
+        (("plan", "-auto-approve"), "There is no option -auto-approve."),
+        (("plan", "-Q"), "No such option '-Q'"),
         (("plan", "-nonsense"), "`infra plan --help` shows the usage with examples."),
     ],
 )
