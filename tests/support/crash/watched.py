@@ -150,7 +150,7 @@ class Effects:
     def note(self, kind: str, name: str) -> None:
         """Count one."""
         with self._lock:
-            if kind in ("made", "changed"):
+            if kind in ("created", "changed"):
                 getattr(self, kind)[name] += 1
             else:
                 getattr(self, kind).append(name)
@@ -173,7 +173,7 @@ class WatchedWorld(World):
         except AlreadyExistsError:
             self._effects.note("refused", name)
             raise
-        self._effects.note("made", name)
+        self._effects.note("created", name)
         self._after("create", name)
         return object_
 
