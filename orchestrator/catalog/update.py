@@ -13,6 +13,7 @@ from orchestrator.catalog.entries import CatalogEntry, find_entry, template_fold
 from orchestrator.catalog.record import RECORD_FILE, TemplateRecord, hash_file, parse_record
 from orchestrator.catalog.rendering import Rendering, RenderRequest, read_questions, render_template
 from orchestrator.errors import ProjectError
+from orchestrator.report.escape import code
 from orchestrator.repository.model import Project
 
 # Three contents of a file (ours, base, theirs) to the merged one, and whether it has conflicts.
@@ -134,6 +135,19 @@ def write_update(root: Path, update: FolderUpdate) -> None:
             path_below(root, path).unlink()
         else:
             write_below(root, path, data)
+
+
+def describe_updates(updates: Sequence[FolderUpdate]) -> str:
+    """What a pull request with updates does, and which conflicts are left, as Markdown."""
+    lines = [
+        f"- {code(update.folder)}: {code(update.template)} {code(update.old_version[:10])} → "
+        f"{code(update.new_version[:10])}"
+        for update in updates
+    ]
+    conflicts = [f"- {code(path)}: {reason}" for update in updates for path, reason in update.conflicts]
+    if conflicts:
+        lines += ["", "Conflicts to resolve before this can be merged:", "", *conflicts]
+    return "\n".join(lines) + "\n"
 
 
 def merge_contents(project: Project) -> Merge:

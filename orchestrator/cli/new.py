@@ -16,10 +16,23 @@ from orchestrator.errors import Exit, UsageError
 if TYPE_CHECKING:
     from orchestrator.config.catalog import TemplateKind
 
+# Of `infra new update --pull-request`.
+DEFAULT_BRANCH = "update-templates"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class _NewGroup(click.Group):
+    """The group, which takes `--update` for `update`: it is how Copier's users write it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command for the option."""
+        is_option = args[:1] == ["--update"]
+        return super().parse_args(ctx, ["update", *args[1:]] if is_option else args)
+
+
 @click.group(
+    cls=_NewGroup,
     epilog="""\b
 Examples:
   infra new service shop       a Cloud Run service, in every environment
@@ -27,7 +40,7 @@ Examples:
   infra new stack queue        an empty stack, in every environment
   infra new module my-service
   infra new update             bring what was made from templates up to date
-"""
+""",
 )
 def command() -> None:
     """Make stacks from templates, or a module, and update them.
@@ -74,6 +87,7 @@ class NewStackOptions(JsonOptions):
     environments: tuple[str, ...]
     data: tuple[str, ...]
     dry_run: bool
+    pull_request: bool
 
 
 data_option = click.option(
@@ -84,11 +98,19 @@ data_option = click.option(
 )
 
 
+pull_request_option = click.option(
+    "--pull-request",
+    is_flag=True,
+    help="Also commit to a new branch, push it, and open a pull request (needs GITHUB_TOKEN).",
+)
+
+
 def _stack_options(function: F) -> F:
     """The options of what is made in environments."""
     for option in (
         json_option,
         click.option("--dry-run", is_flag=True, help="Print which files would be written."),
+        pull_request_option,
         data_option,
         click.option(
             "--env",
@@ -162,8 +184,10 @@ def pipeline(app: App, options: NewStackOptions) -> int:
 
 def _create(app: App, kind: TemplateKind, options: NewStackOptions) -> int:
     from orchestrator.catalog.creation import CreationRequest, render_stacks, write_files
-    from orchestrator.catalog.entities import is_written_by_us, write_entities
+    from orchestrator.catalog.entities import ENTITIES_FILE, is_written_by_us, write_entities
     from orchestrator.catalog.entries import find_entry
+    from orchestrator.cli.support.file_proposals import FilesProposal, propose_files
+    from orchestrator.report.escape import code
     from orchestrator.repository.loading import load
 
     project = app.project(needs_stacks=False)
@@ -179,16 +203,36 @@ def _create(app: App, kind: TemplateKind, options: NewStackOptions) -> int:
             entry, options.name, options.environments, _parse_data(options.data), asks=app.interactive
         ),
     )
-    if not options.dry_run:
+
+    def write() -> list[str]:
         write_files(project.root, files)
-        if is_written_by_us(project.root):
-            write_entities(load(project.root))
+        if not is_written_by_us(project.root):
+            return sorted(files)
+        write_entities(load(project.root))
+        return sorted([*files, ENTITIES_FILE])
+
+    url = None
+    if options.pull_request and not options.dry_run:
+        title = f"Add {options.name} from the template {entry.name}"
+        body = f"Made by `infra new {kind}` from the template {code(entry.name)} at {code(entry.version)}."
+        proposal = FilesProposal(f"new-{kind}-{options.name.replace('/', '-')}", title, body)
+        url = propose_files(app, project, proposal, write)
+    elif not options.dry_run:
+        write()
     if options.as_json:
-        return app.emit(f"new {kind}", template=entry.name, files=sorted(files), written=not options.dry_run)
+        return app.emit(
+            f"new {kind}",
+            template=entry.name,
+            files=sorted(files),
+            written=not options.dry_run,
+            pull_request=url,
+        )
     for path in sorted(files):
         app.write(path)
     if options.dry_run:
         app.note("Nothing was written.")
+    elif url:
+        app.write(f"Pull request: {url}")
     else:
         app.note(f"Next: infra lint; infra plan '*/{options.name}'; then commit, and open a pull request.")
     return 0
@@ -202,6 +246,7 @@ class NewUpdateOptions(JsonOptions):
     data: tuple[str, ...]
     branch: str | None
     dry_run: bool
+    pull_request: bool
 
 
 @command.command(
@@ -210,11 +255,13 @@ Examples:
   infra new update                                  everything that was made from templates
   infra new update infra/envs/dev/shop --dry-run    what would change in one folder
   infra new update --branch update-templates        on a new branch
+  infra new update --pull-request                   and propose it
 """
 )
 @click.argument("path", default=".", type=click.Path())
 @data_option
 @click.option("--branch", metavar="NAME", help="Make this branch and switch to it first.")
+@pull_request_option
 @click.option("--dry-run", is_flag=True, help="Print which files would change.")
 @json_option
 @with_options(NewUpdateOptions)
@@ -226,7 +273,14 @@ def update(app: App, options: NewUpdateOptions) -> int:
 
     Without PATH, updates everything below the working folder.
     """
-    from orchestrator.catalog.update import find_records, merge_contents, plan_updates, write_update
+    from orchestrator.catalog.update import (
+        describe_updates,
+        find_records,
+        merge_contents,
+        plan_updates,
+        write_update,
+    )
+    from orchestrator.cli.support.file_proposals import FilesProposal, propose_files
 
     project = app.project(needs_stacks=False)
     start = (app.cwd / options.path).resolve()
@@ -241,14 +295,25 @@ def update(app: App, options: NewUpdateOptions) -> int:
             project, folders, _parse_data(options.data), merge_contents(project), asks=app.interactive
         )
     )
+
+    def write() -> list[str]:
+        for folder_update in updates:
+            write_update(project.root, folder_update)
+        return sorted(path for folder_update in updates for path in folder_update.files)
+
+    url = None
     if not options.dry_run and updates:
         for folder in [folder_update.folder for folder_update in updates]:
             if project.repository.uncommitted(folder):
                 raise UsageError(f"{folder} has uncommitted changes.", advice="Commit them first.")
-        if options.branch:
-            project.repository.start_branch(options.branch)
-        for folder_update in updates:
-            write_update(project.root, folder_update)
+        if options.pull_request:
+            branch = options.branch or DEFAULT_BRANCH
+            proposal = FilesProposal(branch, "Update from templates", describe_updates(updates))
+            url = propose_files(app, project, proposal, write)
+        else:
+            if options.branch:
+                project.repository.start_branch(options.branch)
+            write()
     conflicts = [conflict for folder_update in updates for conflict in folder_update.conflicts]
     code = int(Exit.ERROR if conflicts else Exit.OK)
     if options.as_json:
@@ -263,12 +328,14 @@ def update(app: App, options: NewUpdateOptions) -> int:
             }
             for folder_update in updates
         ]
-        return app.emit("new update", code, updates=documents, written=not options.dry_run)
+        return app.emit("new update", code, updates=documents, written=not options.dry_run, pull_request=url)
     for folder_update in updates:
         versions = f"{folder_update.old_version[:10]} → {folder_update.new_version[:10]}"
         app.write(f"{folder_update.folder}: {folder_update.template} {versions}")
     for file, reason in conflicts:
         app.write(f"conflict: {file}: {reason}")
+    if url:
+        app.write(f"Pull request: {url}")
     app.write(f"{len(folders)} made from templates, {len(updates)} to update, {len(conflicts)} conflicts.")
     return code
 

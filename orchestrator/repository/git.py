@@ -499,6 +499,12 @@ class Repository:
         """Make a branch at HEAD and switch to it; GitError where it exists."""
         self._bytes("switch", "--quiet", "--create", name)
 
+    def commit_paths(self, paths: Sequence[str], message: str) -> str:
+        """Commit files as they are in the working tree, deleted ones too; the new commit of HEAD."""
+        self._bytes("add", "--all", "--force", "--", *paths)
+        self._bytes("commit", "--quiet", "--message", message, "--", *paths)
+        return self.resolve("HEAD")
+
     def push(self, commit: str, branch: str) -> None:
         """Make a new branch at origin; one that is there and lies elsewhere is an error."""
         self._bytes("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from orchestrator.config import load_text
 from orchestrator.errors import ConfigError
 from tests.conftest import MakeRepo
 from tests.support.cli import Infra
+from tests.support.github import ServedGitHub
 from tests.support.repo import Repo
 from tests.support.schemas import check_schema
 
@@ -208,7 +210,7 @@ def test_an_update_merges_the_template_with_own_changes(repo: Repo, infra: Infra
     assert (repo.root / "infra/envs/dev/q/new.txt").read_text() == "new\n"
     assert (repo.root / ".git/HEAD").read_text() == "ref: refs/heads/newer\n"
     repo.commit(message="updated")
-    assert "0 to update" in infra("new", "update", code=0).out
+    assert "0 to update" in infra("new", "--update", code=0).out
 
 
 def test_conflicts_stay_as_markers_and_nothing_is_lost(repo: Repo, infra: Infra) -> None:
@@ -226,6 +228,53 @@ def test_conflicts_stay_as_markers_and_nothing_is_lost(repo: Repo, infra: Infra)
     assert "one = 17" in merged
     assert 'one = "fast"' in merged
     assert (repo.root / "infra/envs/dev/q/old.txt").read_text() == "mine\n"
+
+
+@pytest.fixture
+def github(tmp_path: Path, repo: Repo) -> Iterator[ServedGitHub]:
+    with ServedGitHub(tmp_path, repo=repo) as github:
+        repo.git("remote", "add", "origin", str(github.bare))
+        yield github
+
+
+def developer(github: ServedGitHub, repo: Repo) -> Infra:
+    return Infra(repo.root, github.environ(github.token("ada"), "push"))
+
+
+def test_a_stack_and_an_update_are_proposed_as_pull_requests(repo: Repo, github: ServedGitHub) -> None:
+    infra = developer(github, repo)
+    document = infra(
+        *("new", "stack", "q", "--template", "queue", "--env", "dev", "--data", "owner=ada"),
+        *("--pull-request", "--json"),
+        code=0,
+    ).document
+    check_schema(document, "commands")
+    assert document["pull_request"].endswith("/pull/1")
+    assert github.pull(1).title == "Add q from the template queue"
+    assert github.branches()["new-stack-q"] == repo.head
+    assert repo.status == ""
+    assert MAIN_FILE in repo.git("show", "--name-only", "--format=", "HEAD").split()
+    words = ("new", "stack", "r", "--template", "queue", "--data", "owner=ada", "--pull-request")
+    assert "has commits that are not on main" in infra(*words, code=3).err
+    repo.write({"notes.txt": "mine\n"})
+    assert "uncommitted changes" in infra(*words, code=3).err
+    assert github.branches().keys() == {"main", "new-stack-q"}
+
+
+def test_an_update_with_conflicts_is_proposed_with_them(repo: Repo, github: ServedGitHub) -> None:
+    infra = developer(github, repo)
+    updated_repo(repo, infra, **NEWER)
+    repo.write({MAIN_FILE: (repo.root / MAIN_FILE).read_text().replace("one = 1", "one = 17")})
+    (repo.root / "templates/queue/files/old.txt").unlink()
+    repo.commit(message="own change")
+    github.push(repo, "main")
+    document = infra("new", "update", "--pull-request", "--json", code=1).document
+    check_schema(document, "commands")
+    pull_request = github.pull(1)
+    assert f"- `{MAIN_FILE}`: changed here and in the template: conflict markers" in pull_request.body
+    assert repo.status == ""
+    assert github.branches()["update-templates"] == repo.head
+    assert not (repo.root / "infra/envs/dev/q/old.txt").exists()
 
 
 @pytest.mark.parametrize("change", ["write", "delete"])
