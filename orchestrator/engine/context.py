@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class RunContext:
     `environ` is the environment without what the CLI configuration withholds, `secrets` are those among the
     input variables, `workers` is how many stacks run at once unless `requested_workers` or infra.yaml says
     otherwise, `began` is `time.monotonic()` at the start. `link_trace` is told the `traceparent` of each run
-    whose approved plans this run compares with.
+    whose approved plans this run compares with, `trace_step` each step of a stack that is no command.
     """
 
     project: Project
@@ -40,7 +41,20 @@ class RunContext:
     requested_workers: int | None = None
     secrets: SecretSet = NO_SECRETS
     link_trace: Callable[[str], None] = lambda traceparent: None
+    trace_step: Callable[[str, str, float, str], None] = lambda stack, name, seconds, error: None
     began: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def step(self, stack: str, name: str) -> Iterator[None]:
+        """A step of a stack, which traces show."""
+        started, error = time.monotonic(), ""
+        try:
+            yield
+        except Exception as raised:
+            error = type(raised).__name__
+            raise
+        finally:
+            self.trace_step(stack, name, time.monotonic() - started, error)
 
     def select(self, names: Sequence[str], cwd: Path | None = None) -> tuple[str, ...]:
         """The stacks that names on the command line mean; UsageError for one that means nothing."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
@@ -92,7 +92,8 @@ class Executor:
     `move_state` makes the declared move of a state, if one is pending. `explain_failure` turns an error into
     a report. `finish_interrupted` finishes an apply of the stack that was interrupted, and gives None where
     there is none. `after_stack` is called when a stack has ended, its dependents still waiting, and
-    `after_environment` when all stacks of one have. `admission` says which stacks may run side by side.
+    `after_environment` when all stacks of one have. `admission` says which stacks may run side by side,
+    `step` shows a step of a stack in traces.
     """
 
     work: ApplyWork
@@ -109,6 +110,7 @@ class Executor:
     move_state: Callable[[Stack, Claim], StateMove | None] = lambda stack, claim: None
     finish_interrupted: Callable[[Stack], StackReport | None] = lambda stack: None
     admission: Admission = ADMIT_ALL
+    step: Callable[[str, str], AbstractContextManager[None]] = lambda stack, name: nullcontext()
     after_stack: Callable[[Stack, StackReport], None] = lambda stack, report: None
     after_environment: Callable[[Iterable[StackReport]], None] = lambda reports: None
 
@@ -276,7 +278,8 @@ class Executor:
         if not planned.needs_judging:
             return None
         try:
-            self.gate.check(stack, planned, claim.before)
+            with self.step(stack.id, "approve"):
+                self.gate.check(stack, planned, claim.before)
         except InfraError as error:
             refused_report = refusal(planned.report, error)
             if refused_report is None:

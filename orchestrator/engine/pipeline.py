@@ -402,6 +402,7 @@ def _execute(
         partial(apply_declared_move, session),
         finish_interrupted,
         session.admission(own_providers=True),
+        session.context.step,
         *((session.hooks.after_stack, session.hooks.after_environment) if session.hooks else ()),
     )
     done = executor.run(session.context.prerequisites(list(planned), destroy=options.destroy), steps)

@@ -222,7 +222,8 @@ def read_outcome(
         diff=context.mask(outcome.text.decode("utf-8", "replace"), plan.secrets),
         notes=_notes(session.memory.states, stack, shadow=shadow),
     )
-    inspected = inspect(stack, plan, plan_json)
+    with context.step(stack.id, "policy"):
+        inspected = inspect(stack, plan, plan_json)
     report = replace(report, findings=inspected.findings, cost=inspected.cost)
     return StackPlan(report, plan=plan, inspected=inspected, **fields)  # type: ignore[arg-type]
 

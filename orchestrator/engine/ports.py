@@ -88,6 +88,9 @@ class Telemetry(Protocol):
     def trace(self, command: Command, done: Completed) -> None:
         """Note a command that has ended."""
 
+    def step(self, stack: str, name: str, seconds: float, error: str) -> None:
+        """Note a step of a stack that has ended and is no command; `error` is a class of error or empty."""
+
     def link(self, traceparent: str) -> None:
         """Note that this run applies what another one has planned."""
 

@@ -156,6 +156,7 @@ def open_session(
         requested_workers=workers,
         secrets=masker.secrets_among(_input_variables(environ, variables)),
         link_trace=telemetry.link if telemetry else lambda traceparent: None,
+        trace_step=telemetry.step if telemetry else lambda stack, name, seconds, error: None,
     )
     warm_providers = None
     if project.config.terraform.warm != "off" and not cold:

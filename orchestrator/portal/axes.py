@@ -33,6 +33,14 @@ _PENDING: dict[StatusKind, Level] = {
     "deleted": "warn",
     "destroyed": "none",
 }
+# What is said of a status that has no reason of its own.
+_WITHOUT_REASON: dict[StatusKind, str] = {
+    "new": "It was never applied.",
+    "pending": "Changes of trunk are not applied.",
+    "blocked": "Its plan is refused.",
+    "unrecorded": "Nothing says which commit was applied.",
+    "deleted": "Trunk no longer has it; what it made is still there.",
+}
 _RUN: dict[str, Level] = {
     "applied": "good",
     "unchanged": "good",
@@ -149,7 +157,8 @@ def _pending(stack: PortalStack, environment: PortalEnvironment, status: StackSt
         )
     if status is None:
         return AxisValue("pending", "unknown", NOT_VISIBLE, environment.unknown or "It was not looked at.")
-    return AxisValue("pending", _PENDING[status.status], WORDS[status.status], _sentence(status.why))
+    text = _sentence(status.why) or _WITHOUT_REASON.get(status.status, "")
+    return AxisValue("pending", _PENDING[status.status], WORDS[status.status], text)
 
 
 def _run(stack: PortalStack) -> AxisValue:

@@ -31,15 +31,18 @@ _RESOURCE_ENDS = {"apply_complete": "", "apply_errored": "failed"}
 
 @dataclass(frozen=True)
 class _Step:
-    """One command of Terraform for a stack."""
+    """One command of Terraform for a stack, or with `exit_code` None a step of infra itself."""
 
     name: str
     start: int
     end: int
-    exit_code: int
+    exit_code: int | None = None
+    error: str = ""
     resources: tuple[Span, ...] = ()
 
     def span(self) -> Span:
+        if self.exit_code is None:
+            return Span(self.name, self.start, self.end, {}, self.error)
         failed = "" if self.exit_code in (0, 2) else "command_failed"
         attributes: dict[str, AttributeValue] = {"process.exit.code": self.exit_code}
         return Span(f"terraform {self.name}", self.start, self.end, attributes, failed, self.resources)
@@ -140,7 +143,15 @@ class RunRecorder:
         with self._lock:
             task = self._tasks.setdefault(stack, _Task(start))
             task.start = min(task.start, start)
-            task.steps.append(_Step(name, start, end, done.returncode, resources))
+            task.steps.append(_Step(name, start, end, done.returncode, resources=resources))
+
+    def step(self, stack: str, name: str, seconds: float, error: str) -> None:
+        """Note a step of infra itself that has ended: the policy, the approval."""
+        end = self._clock()
+        start = max(self._start, end - _ns(seconds))
+        with self._lock:
+            task = self._tasks.setdefault(stack, _Task(start))
+            task.steps.append(_Step(name, start, end, error=error))
 
     def link(self, traceparent: str) -> None:
         """Note that this run applies what the run of another trace has planned."""

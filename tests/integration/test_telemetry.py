@@ -35,7 +35,8 @@ def test_an_apply_is_a_trace_and_its_record_names_it(
     assert run.trace_id.hex() == PARENT.split("-")[1]
     assert attributes_of(run)["cicd.pipeline.result"] == "success"
     assert attributes_of(stack)["infra.stack.result"] == "applied"
-    assert {"terraform init", "terraform plan"} <= spans.keys()
+    assert {"terraform init", "terraform plan", "policy"} <= spans.keys()
+    assert spans["policy"].parent_span_id == stack.span_id
     created = spans["create terraform_data"]
     assert created.parent_span_id == apply.span_id
     assert apply.start_time_unix_nano <= created.start_time_unix_nano <= apply.end_time_unix_nano

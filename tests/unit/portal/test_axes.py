@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.portal.axes import AxisValue, StackAxes, find_axes
 from orchestrator.portal.rows import PortalDrift, PortalStack
 from orchestrator.portal.source import PortalEnvironment
-from orchestrator.report.status import ORDER, StackStatus
+from orchestrator.report.status import ORDER, StackStatus, StatusKind
 from tests.support.insight import NOW
 from tests.support.portal import make_drift, make_stack, moment
 
@@ -93,3 +93,10 @@ def test_what_cannot_be_read_is_never_green(
         assert computed.drift.level == "unknown"
     if "drift" in hidden:
         assert computed.checked.level == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["new", "pending", "blocked", "unrecorded", "deleted"])
+def test_what_needs_a_person_says_why(kind: StatusKind) -> None:
+    pending = axes(status=StackStatus("dev/net", "dev", kind)).pending
+    assert pending.needs_person
+    assert pending.text

@@ -62,18 +62,21 @@ def test_a_run_has_environments_stacks_commands_and_resources(tmp_path: Path) ->
         _command("apply of dev/net", tmp_path),
         Completed(("terraform",), 1, "\n".join(journal).encode(), b"", 4.0),
     )
+    clock.seconds += 2
+    recorder.step("dev/net", "approve", 1.5, "MismatchError")
     recorder.ended(StackReport("dev/net", "dev", "failed", reason="google_x.b: quota"))
     recorder.ended(StackReport("prod/net", "prod", "skipped"))
     run = _span(recorder)
 
-    assert (run.name, run.seconds, run.error) == ("RUN infra apply", 14.0, "failed")
+    assert (run.name, run.seconds, run.error) == ("RUN infra apply", 16.0, "failed")
     assert run.attributes["cicd.pipeline.result"] == "failure"
     assert run.attributes["vcs.change.id"] == "12"
     assert [span.name for span in run.children] == ["environment dev", "environment prod"]
     (stack,) = run.children[0].children
     assert (stack.error, stack.attributes["cicd.pipeline.task.run.result"]) == ("failed", "failure")
     assert [log.text for log in stack.logs] == ["dev/net: failed (google_x.b: quota)"]
-    (step,) = stack.children
+    step, approval = stack.children
+    assert (approval.name, approval.error, approval.seconds) == ("approve", "MismatchError", 1.5)
     assert (step.name, step.error, step.seconds) == ("terraform apply", "command_failed", 4.0)
     created, errored = step.children
     assert created.attributes["infra.resource.address"] == 'google_x.a["…"]'
