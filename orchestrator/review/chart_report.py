@@ -38,6 +38,7 @@ MOST_REPORT = 28_000
 MOST_LINES = 60
 HIDDEN, HIDDEN_CHANGED = "(hidden)", "(hidden, changed)"
 _SECRET_KEYS = ("data", "stringData")
+_KEPT_FOLDERS = frozenset({".git", ".terraform", ".infra"})
 # Without a name in the code, or with one that only Terraform knows.
 _RELEASE_NAME = "release"
 
@@ -153,7 +154,7 @@ def report_charts(supervisor: Supervisor, environ: Mapping[str, str]) -> str:
         ) from error
     sides = read_side(base, stacks), read_side(head, stacks)
     if not any(side.releases for side in sides):
-        return "No Helm chart of the repository is installed by these stacks.\n"
+        return "The code of these stacks names no Helm chart of the repository.\n"
     helm = shutil.which("helm", path=environ.get("PATH", os.defpath))
     if helm is None:
         return "The charts were not rendered: there is no `helm` on PATH.\n"
@@ -318,12 +319,12 @@ def _check_links(tree: Tree, release: HelmRelease) -> None:
 
 
 def _read_folder(root: Path) -> Tree:
-    """The files of a folder. Hidden folders are left out: Git's own, Terraform's and infra's."""
+    """The files of a folder, without what Git, Terraform and infra keep there."""
     ids: dict[str, str] = {}
     links: dict[str, str] = {}
     for folder, names, files in os.walk(root):
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        for name in (*names, *files):
+        names[:] = sorted(set(names) - _KEPT_FOLDERS)
+        for name in sorted({*names, *files} - _KEPT_FOLDERS):
             path = Path(folder, name)
             key = path.relative_to(root).as_posix()
             if path.is_symlink():

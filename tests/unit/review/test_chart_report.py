@@ -132,6 +132,24 @@ resource "helm_release" "this" {
     assert {release.open for release in releases.values()} == {("set b",)}
 
 
+def test_charts_are_found_in_any_folder_and_any_syntax(tmp_path: Path) -> None:
+    release = {"chart": "../../../../.helm", "set": [{"name": "a", "value": "b"}], "name": "${var.unknown}"}
+    code = json.dumps({"resource": {"helm_release": {"web": release}}})
+    files = {"infra/envs/dev/web/main.tf.json": code, ".helm/Chart.yaml": "name: web\n"}
+    [read] = read_side(write(tmp_path, files), ["dev/web"]).releases.values()
+    assert (read.chart, read.name, read.open) == (".helm", None, ("name",))
+    assert read.settings == (HelmValue("a", "b"),)
+
+
+@pytest.mark.parametrize(
+    "chart", ["../../../../../outside", "/etc", "web", "${var.chart}", "../../../../empty"]
+)
+def test_a_chart_that_is_no_folder_of_the_project_is_left_out(tmp_path: Path, chart: str) -> None:
+    write(tmp_path, {"outside/Chart.yaml": "name: x\n"})
+    files = {STACK: f'resource "helm_release" "web" {{\n  chart = "{chart}"\n}}\n', "empty/x": ""}
+    assert read_side(write(tmp_path / "project", files), ["dev/web"]).releases == {}
+
+
 def test_nothing_of_a_release_becomes_an_option_of_helm() -> None:
     release = HelmRelease("a", "c", "--post-renderer=x", "--debug", settings=(HelmValue("--x", "y"),))
     arguments = template_arguments(release, Path("/p/c"), [Path("/p/v")])
@@ -163,7 +181,7 @@ def test_without_a_chart_helm_is_not_needed(tmp_path: Path) -> None:
     document.write_text(json.dumps({"stacks": [{"id": "dev/web"}]}))
     environ = {f"INFRA_HOOK_{side}_FILES": str(tmp_path / "head") for side in ("BASE", "HEAD")}
     text = report_charts(Supervisor(), {"PATH": "", "INFRA_HOOK_INPUT": str(document), **environ})
-    assert text.startswith("No Helm chart")
+    assert "names no Helm chart" in text
 
 
 def test_outside_of_a_hook_it_says_how_to_run_it() -> None:
@@ -202,6 +220,12 @@ def test_a_chart_that_does_not_render_is_named_with_the_reason(tmp_path: Path) -
     text = report(tmp_path, {**FILES, "charts/web/templates/all.yaml": "{{ fail `no @everyone` }}"})
     assert "does not render as this change has it" in text
     assert "no @everyone" in text
+
+
+@needs_helm
+def test_an_error_names_files_from_the_projects_root(tmp_path: Path) -> None:
+    text = report(tmp_path, {**FILES, "infra/envs/dev/web/values.yaml": "level: [\n"})
+    assert "./infra/envs/dev/web/values.yaml" in text
     assert str(tmp_path) not in text
 
 
