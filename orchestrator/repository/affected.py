@@ -70,6 +70,8 @@ def compare_projects(
     project: Project, before: Project | None, commit: str | None, fallback: Chain = ()
 ) -> Affected:
     """Compare the project with the one at `commit`; without one, `fallback` begins every stack's reason."""
+    if before is project:
+        return Affected(commit, (), find_dependents(project, []), ())
     stacks = []
     for stack in project.stacks.values():
         affected_stack = _compare(before, project, stack, fallback)
@@ -95,13 +97,31 @@ def deleted_stacks(project: Project, before: Iterable[Stack]) -> tuple[Stack, ..
 
 
 def load_base(project: Project, commit: str | None) -> tuple[Project | None, Chain]:
-    """Load the project at the base; None, with a reason, where every stack counts as affected."""
+    """Load the project at the base; None, with a reason, where every stack counts as affected.
+
+    Where the base has the same files, it is the project itself, unless `--cold` reads everything.
+    """
     if commit is None:
         return None, ()
+    if project.coverage.source.memo.stored is not None and _has_same_files(project, commit):
+        return project, ()
     try:
         return load_commit(project, commit), ()
     except (ConfigError, ProjectError) as error:
         return None, (f"{CONFIG} at {commit[:10]} cannot be read: {error.message}",)
+
+
+def _has_same_files(project: Project, commit: str) -> bool:
+    """Whether a commit holds the files of the project, bytes included, with the same infra.yaml."""
+    tree = project.tree
+    base = project.repository.commit_tree(commit, project.coverage.source.memo)
+    return (
+        (base.ids, base.links, base.submodules) == (tree.ids, tree.links, tree.submodules)
+        and not tree.empty_submodules
+        # One that Git ignores is in no commit; one that a sparse checkout leaves out was not read.
+        and (CONFIG in tree.ids) == (project.root / CONFIG).exists()
+        and all(map(tree.has_bytes_of_id, tree.ids))
+    )
 
 
 def _compare(before: Project | None, after: Project, stack: Stack, fallback: Chain) -> AffectedStack | None:

@@ -7,12 +7,13 @@ import posixpath
 import random
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import GitError
-from orchestrator.repository.affected import Affected, find_affected
+from orchestrator.repository.affected import Affected, find_affected, load_base
 from orchestrator.repository.loading import load
 from tests.conftest import MakeRepo
 from tests.support.repo import Repo
@@ -55,6 +56,41 @@ def repo(make_repo: MakeRepo) -> Repo:
 
 def affected_stacks(repo: Repo) -> Affected:
     return find_affected(load(repo.root))
+
+
+def _ignore_config(repo: Repo) -> None:
+    repo.remove("infra.yaml")
+    repo.commit({"README.md": "without infra.yaml"})
+    repo.write({".git/info/exclude": "infra.yaml\n", "infra.yaml": FILES["infra.yaml"]})
+
+
+def _leave_config_out(repo: Repo) -> None:
+    repo.git("update-index", "--skip-worktree", "infra.yaml")
+    (repo.root / "infra.yaml").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "is_same"),
+    [
+        (lambda repo: None, True),
+        (lambda repo: repo.commit({".gitattributes": "*.tf ident\n"}), False),
+        (lambda repo: repo.write({"infra/envs/dev/net/motd": "bye\n"}), False),
+        (lambda repo: repo.write({"infra/envs/dev/net/new.tf": ""}), False),
+        (_ignore_config, False),
+        (_leave_config_out, False),
+    ],
+)
+def test_a_base_with_the_same_files_is_not_read(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch, change: Callable[[Repo], None], is_same: bool
+) -> None:
+    """Only where the bytes and infra.yaml are the same too, and never with `--cold`."""
+    monkeypatch.setattr("orchestrator.repository.git.MANY_FILES", 1)
+    change(repo)
+    project, cold = load(repo.root, with_stored=True), load(repo.root)
+    head = repo.git("rev-parse", "HEAD").strip()
+    same = [load_base(of, head)[0] is of for of in (project, cold)]
+    assert same == [is_same, False]
+    assert find_affected(project) == find_affected(cold)
 
 
 def test_the_number_of_git_processes_does_not_grow_with_the_stacks(
@@ -375,17 +411,23 @@ def check_against_truth(repo: Repo, pick: random.Random) -> int:
     assert set(affected.ids) == expected
     assert {stack.id for stack in affected.stacks if stack.change == "new"} == set(now) - set(was)
     assert {stack.id for stack in affected.deleted} == set(was) - set(now)
+    # With what an earlier run stored, and where the base has the same files.
+    assert find_affected(load(repo.root, with_stored=True)) == affected
+    repo.commit(new)
+    assert find_affected(load(repo.root, with_stored=True)) == find_affected(load(repo.root))
     return len(expected)
 
 
-def test_random_changes_affect_what_they_should(make_repo: MakeRepo) -> None:
+def test_random_changes_affect_what_they_should(make_repo: MakeRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.repository.git.MANY_FILES", 1)
     repo = make_repo()
     pick = random.Random(3)
     assert sum(check_against_truth(repo, pick) for _ in range(20)) > 6
 
 
 @pytest.mark.soak
-def test_a_thousand_random_changes(make_repo: MakeRepo) -> None:
+def test_a_thousand_random_changes(make_repo: MakeRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.repository.git.MANY_FILES", 1)
     repo = make_repo()
     pick = random.Random(7)
     assert sum(check_against_truth(repo, pick) for _ in range(1_000)) > 400
