@@ -145,7 +145,7 @@ $(BIN)/python:
 ifeq ($(PINS),newest)
 $(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(BIN)/python
 	@echo "Installing infra with the newest of everything"
-	@$(PIP) --upgrade --editable '.[$(if $(filter demo,$*),embedded$(comma)sandbox,$*)]'
+	@$(PIP) --upgrade --editable '.[$(if $(filter demo,$*),catalog$(comma)embedded$(comma)sandbox,$*)]'
 	@touch $@ $(if $(filter dev,$*),$(VENV)/.demo)
 else
 $(VENV)/.build: $(LOCKS)/build.txt | $(BIN)/python

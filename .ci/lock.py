@@ -27,7 +27,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "runtime": (),
     "rego": ("rego",),
     "terraform": ("embedded", "rego", "warm"),
-    "demo": ("embedded", "sandbox"),
+    "demo": ("catalog", "embedded", "sandbox"),
     "dev": ("dev",),
 }
 REQUIREMENTS = {"build": BUILD, "upgrade": ("uv",)}

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from orchestrator.config.catalog import CatalogSource, TemplateKind
 from orchestrator.errors import GitError, ProjectError, UsageError
@@ -21,8 +22,12 @@ from orchestrator.repository.tree import Tree
 PACKAGE_FOLDER = Path(__file__).parent / "templates"
 PACKAGE = "package"
 FETCHED = ".infra/cache/templates"
-_PACKAGE_KINDS: Mapping[str, tuple[TemplateKind, str]] = {
+# What a template makes: `infra new project` takes one of the package alone.
+EntryKind = TemplateKind | Literal["project"]
+_PACKAGE_KINDS: Mapping[str, tuple[EntryKind, str]] = {
+    "project": ("project", "A repository: settings, modules, environments, bootstrap and workflows."),
     "stack": ("stack", "An empty stack with a backend, variables and a provider."),
+    "network": ("stack", "A network with one subnetwork."),
     "service": ("service", "A Cloud Run service with alerts and a budget."),
     "pipeline": ("pipeline", "The home of a Vertex AI pipeline: registries, bucket, account, schedule."),
 }
@@ -36,7 +41,7 @@ class CatalogEntry:
     """
 
     name: str
-    kind: TemplateKind
+    kind: EntryKind
     source: str
     version: str
     description: str = ""
@@ -46,10 +51,7 @@ class CatalogEntry:
 
 def list_entries(project: Project) -> list[CatalogEntry]:
     """All templates by name; one of the repository replaces one of the package with the same name."""
-    entries = {
-        name: CatalogEntry(name, kind, PACKAGE, _newest_version(name), description)
-        for name, (kind, description) in _PACKAGE_KINDS.items()
-    }
+    entries = {name: package_entry(name) for name in _PACKAGE_KINDS}
     trunk = _read_trunk(project)
     for name, settings in project.config.catalog.items():
         if settings.git is not None:
@@ -68,6 +70,12 @@ def list_entries(project: Project) -> list[CatalogEntry]:
     return sorted(entries.values(), key=lambda entry: entry.name)
 
 
+def package_entry(name: str) -> CatalogEntry:
+    """A template of the package at its newest version."""
+    kind, description = _PACKAGE_KINDS[name]
+    return CatalogEntry(name, kind, PACKAGE, _newest_version(name), description)
+
+
 def find_entry(project: Project, name: str) -> CatalogEntry:
     """The template with this name; UsageError without one."""
     entries = {entry.name: entry for entry in list_entries(project)}
@@ -78,8 +86,13 @@ def find_entry(project: Project, name: str) -> CatalogEntry:
 
 
 @contextmanager
-def template_folder(project: Project, entry: CatalogEntry, version: str | None = None) -> Iterator[Path]:
-    """The files of a template on disk, at its own version or another one; links in it are left out."""
+def template_folder(
+    project: Project | None, entry: CatalogEntry, version: str | None = None
+) -> Iterator[Path]:
+    """The files of a template on disk, at its own version or another one; links in it are left out.
+
+    A template of the package needs no project.
+    """
     version = version or entry.version
     if entry.source == PACKAGE:
         folder = PACKAGE_FOLDER / entry.name / version
@@ -90,6 +103,8 @@ def template_folder(project: Project, entry: CatalogEntry, version: str | None =
             )
         yield folder
         return
+    if project is None:
+        raise ValueError(f"the template {entry.name} belongs to a project")
     tree, folder_name = _tree_of(project, entry, version)
     paths = [path for path in tree.below(folder_name) if path not in tree.links]
     if not paths:

@@ -14,7 +14,7 @@ import click
 
 from orchestrator.cli.app import App
 from orchestrator.cli.options import JsonOptions, json_option, with_options
-from orchestrator.errors import Exit, GitError, InfraError, InterruptedRunError, SandboxError
+from orchestrator.errors import Exit, GitError, InfraError, InterruptedRunError, SandboxError, UsageError
 
 if TYPE_CHECKING:
     from orchestrator.catalog.samples import CheckedSample
@@ -50,7 +50,7 @@ def check(app: App, options: CatalogCheckOptions) -> int:
     sample-NAME.yaml beside the template's copier.yml has the answers of one stack; other questions take their
     defaults. Exits with 1 for problems.
 
-    Without a name, checks all templates.
+    Without a name, checks all templates but that of a repository.
     """
     from orchestrator.catalog.creation import write_files
     from orchestrator.catalog.entries import find_entry, list_entries
@@ -68,7 +68,13 @@ def check(app: App, options: CatalogCheckOptions) -> int:
     from orchestrator.sandbox.demo import repository
 
     project = app.project(needs_stacks=False)
-    entries = [find_entry(project, name) for name in dict.fromkeys(options.names)] or list_entries(project)
+    entries = [find_entry(project, name) for name in dict.fromkeys(options.names)]
+    if any(entry.kind == "project" for entry in entries):
+        raise UsageError(
+            "A template of a repository has no stack to check.",
+            advice="`infra new project NAME --folder DIR` makes one: plan it there.",
+        )
+    entries = entries or [entry for entry in list_entries(project) if entry.kind != "project"]
     environment = select_environment(project)
     results = []
     for entry in entries:

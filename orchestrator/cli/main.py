@@ -51,7 +51,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("orchestrator.cli.ledger:command", "Claim the ledgers in the bucket for this repository."),
     "fmt": ("orchestrator.cli.fmt:command", "Format Terraform files, or check their format."),
     "init": ("orchestrator.cli.init:command", "Write the GitHub workflows, and list what to configure."),
-    "new": ("orchestrator.cli.new:command", "Make stacks, services and modules from templates."),
+    "new": (
+        "orchestrator.cli.new:command",
+        "Make a repository, an environment, a stack or a service.",
+    ),
     "catalog": ("orchestrator.cli.catalog:command", "Show the templates of `infra new`."),
     "lock": ("orchestrator.cli.lock:command", "Pin provider versions, the same for all stacks."),
     "bootstrap": ("orchestrator.cli.bootstrap:command", "Create the state bucket and the accounts, once."),

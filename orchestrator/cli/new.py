@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +14,7 @@ from orchestrator.cli.support.completers import complete_environments
 from orchestrator.errors import Exit, UsageError
 
 if TYPE_CHECKING:
+    from orchestrator.catalog.entries import CatalogEntry
     from orchestrator.config.catalog import TemplateKind
 
 # Of `infra new update --pull-request`.
@@ -35,6 +36,8 @@ class _NewGroup(click.Group):
     cls=_NewGroup,
     epilog="""\b
 Examples:
+  infra new project acme       a whole repository, in a new folder
+  infra new environment qa --from staging
   infra new service shop       a Cloud Run service, in every environment
   infra new pipeline beans     the home of a Vertex AI pipeline, in every environment
   infra new stack queue        an empty stack, in every environment
@@ -43,10 +46,203 @@ Examples:
 """,
 )
 def command() -> None:
-    """Make stacks from templates, or a module, and update them.
+    """Make a repository, an environment, stacks from templates, or a module, and update them.
 
     `infra catalog list` shows the templates.
     """
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewProjectOptions(JsonOptions):
+    """The options of `infra new project`."""
+
+    name: str
+    folder: str | None
+    repository: str | None
+    source_text: str | None
+    data: tuple[str, ...]
+    dry_run: bool
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra new project acme                     asks on a terminal; then: cd acme
+  infra new project acme --data environments=dev,prod --data prod/project_id=acme-live
+  infra new project acme --folder . --repository acme/infrastructure    in an empty clone, with workflows
+"""
+)
+@click.argument("name")
+@click.option("--folder", type=click.Path(), metavar="DIR", help="Where to make it (default: NAME).")
+@click.option(
+    "--repository",
+    metavar="OWNER/NAME",
+    help="The repository on GitHub, to write the workflows for (default: origin's, in a clone).",
+)
+@click.option(
+    "--from",
+    "source_text",
+    metavar="SPEC",
+    help="Where the workflows install infra from (default: where this infra was installed from).",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="[ENV/]KEY=VALUE",
+    help="Answer a question of the template, or one of the first stack of an environment; repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="Print which files would be written.")
+@json_option
+@with_options(NewProjectOptions)
+def project(app: App, options: NewProjectOptions) -> int:
+    """Make a repository with environments, modules, a first stack, the bootstrap, and workflows.
+
+    It is a Git repository without a commit. Off a terminal, and with --json, questions without --data take
+    their defaults. In a folder that exists, files that exist stay as they are.
+    """
+    from orchestrator.catalog.new_project import ProjectRequest, create_project
+    from orchestrator.sandbox.demo.repository import find_example
+    from orchestrator.scaffold.init import select_source
+
+    folder = (app.cwd / (options.folder or options.name)).resolve()
+    created = create_project(
+        ProjectRequest(
+            options.name,
+            folder,
+            find_example(),
+            _parse_data(options.data),
+            repository=options.repository,
+            source=select_source(folder, options.source_text, replacing=True),
+            asks=app.interactive,
+            dry_run=options.dry_run,
+        )
+    )
+    if options.as_json:
+        return app.emit(
+            "new project",
+            folder=str(folder),
+            files=list(created.files),
+            existing=list(created.existing),
+            notes=list(created.notes),
+            written=not options.dry_run,
+        )
+    for path in created.files:
+        app.write(path)
+    for path in created.existing:
+        app.note(f"{path} is there already and stays as it is.")
+    for note in created.notes:
+        app.note(note)
+    if options.dry_run:
+        app.note("Nothing was written.")
+    else:
+        app.note(
+            f"Next: cd {options.folder or options.name}; git add --all; git commit; without a cloud: "
+            "infra sandbox up; infra sandbox exec -- infra plan --all"
+        )
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewEnvironmentOptions(JsonOptions):
+    """The options of `infra new environment`."""
+
+    name: str
+    source: str
+    after: str | None
+    data: tuple[str, ...]
+    dry_run: bool
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra new environment qa --from staging --after dev
+  infra new environment qa --from staging --data project_id=acme-qa --data network/ip_cidr_range=10.40.0.0/20
+"""
+)
+@click.argument("name")
+@click.option(
+    "--from",
+    "source",
+    metavar="ENV",
+    required=True,
+    shell_complete=complete_environments,
+    help="The environment to copy.",
+)
+@click.option(
+    "--after",
+    metavar="ENV",
+    shell_complete=complete_environments,
+    help="The environment before it in the promotion order (default: the one that is copied).",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="[STACK/]VARIABLE=VALUE",
+    help="The value of a variable, in one stack or in all; repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be written.")
+@json_option
+@with_options(NewEnvironmentOptions)
+def environment(app: App, options: NewEnvironmentOptions) -> int:
+    """Copy an environment: the code of its stacks, and its settings in infra.yaml without the accounts.
+
+    Where the old environment's name stands as a word, the new name is written. On a terminal, each value that
+    differs between environments is asked; elsewhere --data gives it. Changes no existing file but infra.yaml.
+    """
+    from orchestrator.catalog.creation import write_files
+    from orchestrator.catalog.entities import is_written_by_us, write_entities
+    from orchestrator.catalog.new_environment import EnvironmentRequest, render_environment
+    from orchestrator.repository.loading import load
+
+    project = app.project()
+    created = render_environment(
+        project,
+        EnvironmentRequest(
+            options.name,
+            options.source,
+            options.after or options.source,
+            _parse_data(options.data),
+            (lambda question, default: _ask(app, question, default)) if app.interactive else None,
+        ),
+    )
+    if not options.dry_run:
+        write_files(project.root, created.files)
+        if is_written_by_us(project.root):
+            write_entities(load(project.root))
+    if options.as_json:
+        return app.emit(
+            "new environment",
+            environment=options.name,
+            stacks=list(created.stacks),
+            files=sorted(created.files),
+            values=[asdict(value) for value in created.values],
+            to_check=list(created.to_check),
+            written=not options.dry_run,
+        )
+    for path in sorted(created.files):
+        app.write(path)
+    for value in created.values:
+        app.note(
+            f"{value.stack}: {value.variable} = {value.value} (in {options.source} {value.source_value})"
+        )
+    for variable in created.to_check:
+        app.note(f"{variable} differs between environments and was copied: check it.")
+    if options.dry_run:
+        app.note("Nothing was written.")
+    else:
+        app.note(
+            f"Next: git diff; infra plan {options.name}; add {options.name} to the environments in the "
+            "bootstrap's terraform.tfvars and run infra bootstrap; infra init --force writes its workflows."
+        )
+    return 0
+
+
+def _ask(app: App, question: str, default: str) -> str:
+    line = app.ask(f"{question} [{default}]: ")
+    if not line:
+        raise UsageError("Nothing was answered.", advice="Give the values by --data VARIABLE=VALUE.")
+    return line.strip() or default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +378,11 @@ def pipeline(app: App, options: NewStackOptions) -> int:
     return _create(app, "pipeline", options)
 
 
+def _advise_kind(entry: CatalogEntry, name: str) -> str:
+    template = "" if entry.name == entry.kind else f" --template {entry.name}"
+    return f"`infra new {entry.kind} {name}{template}`."
+
+
 def _create(app: App, kind: TemplateKind, options: NewStackOptions) -> int:
     from orchestrator.catalog.creation import CreationRequest, render_stacks, write_files
     from orchestrator.catalog.entities import ENTITIES_FILE, is_written_by_us, write_entities
@@ -195,7 +396,7 @@ def _create(app: App, kind: TemplateKind, options: NewStackOptions) -> int:
     if entry.kind != kind:
         raise UsageError(
             f"The template {entry.name} makes a {entry.kind}, not a {kind}.",
-            advice=f"`infra new {entry.kind} {options.name} --template {entry.name}`.",
+            advice=_advise_kind(entry, options.name),
         )
     files = render_stacks(
         project,
@@ -304,8 +505,10 @@ def update(app: App, options: NewUpdateOptions) -> int:
     url = None
     if not options.dry_run and updates:
         for folder in [folder_update.folder for folder_update in updates]:
-            if project.repository.uncommitted(folder):
-                raise UsageError(f"{folder} has uncommitted changes.", advice="Commit them first.")
+            if project.repository.uncommitted(folder or "."):
+                raise UsageError(
+                    f"{folder or 'The project'} has uncommitted changes.", advice="Commit them first."
+                )
         if options.pull_request:
             branch = options.branch or DEFAULT_BRANCH
             proposal = FilesProposal(branch, "Update from templates", describe_updates(updates))
@@ -331,7 +534,7 @@ def update(app: App, options: NewUpdateOptions) -> int:
         return app.emit("new update", code, updates=documents, written=not options.dry_run, pull_request=url)
     for folder_update in updates:
         versions = f"{folder_update.old_version[:10]} → {folder_update.new_version[:10]}"
-        app.write(f"{folder_update.folder}: {folder_update.template} {versions}")
+        app.write(f"{folder_update.folder or '.'}: {folder_update.template} {versions}")
     for file, reason in conflicts:
         app.write(f"conflict: {file}: {reason}")
     if url:

@@ -22,7 +22,7 @@ from orchestrator.repository.tree import Tree
 
 try:
     import git
-    from git.exc import GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
+    from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
 except ImportError as missing:
     # GitPython looks for the program as it is imported.
     raise GitError("git is not installed, or not on PATH.", advice="Install git.") from missing
@@ -589,6 +589,19 @@ class Repository:
             raise GitError("git is not installed.", advice="Install git and run infra again.") from error
         status, out, err = cast("tuple[int, bytes | str, bytes | str]", done)
         return int(status), _as_bytes(out), _as_bytes(err)
+
+
+def init_repository(folder: Path, branch: str) -> None:
+    """Makes a repository of a folder, whose first commit will be on `branch`."""
+    try:
+        git.Repo.init(folder, initial_branch=branch)
+    except GitCommandNotFound as error:
+        raise GitError("git is not installed.", advice="Install git and run infra again.") from error
+    except GitCommandError as error:
+        text = str(error.stderr).strip()
+        raise GitError(
+            f"{folder} cannot be made a repository: {text}", advice="Read what git says."
+        ) from error
 
 
 def fetch_commit(folder: Path, url: str, commit: str) -> Repository:

@@ -76,19 +76,21 @@ def write_bootstrap(project: Project, reference: Path, names: BootstrapNames) ->
 def render_values(names: BootstrapNames) -> str:
     """`terraform.tfvars` with the names; what is unknown is left as comments to fill in."""
     projects = names.projects or {"ENVIRONMENT": ""}
+    admins = f"[{', '.join(map(_quoted, names.admins or ('group:GROUP@DOMAIN',)))}]"
+    top = (
+        (bool(names.bucket), "state_bucket", _quoted(names.bucket or "BUCKET")),
+        (bool(names.location), "state_location", _quoted(names.location or "EU")),
+        (bool(names.project), "project_id", _quoted(names.project or "PROJECT")),
+        (bool(names.region), "region", _quoted(names.region or "europe-west1")),
+        (bool(names.admins), "admins", admins),
+    )
     return "\n".join(
         (
             "# What each is, variables.tf says."
             if names.is_complete
             else "# Fill in the lines that are comments: variables.tf says what each is.",
-            *_lines(names.bucket, f"state_bucket = {_quoted(names.bucket or 'BUCKET')}"),
-            *_lines(names.location, f"state_location = {_quoted(names.location or 'EU')}"),
-            *_lines(names.project, f"project_id = {_quoted(names.project or 'PROJECT')}"),
-            *_lines(names.region, f"region = {_quoted(names.region or 'europe-west1')}"),
-            *_lines(
-                names.admins,
-                f"admins = [{', '.join(map(_quoted, names.admins or ('group:GROUP@DOMAIN',)))}]",
-            ),
+            *_align({name: value for is_known, name, value in top if is_known}),
+            *_comment(_align({name: value for is_known, name, value in top if not is_known})),
             "",
             "# `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids.",
             *_lines(
@@ -105,14 +107,29 @@ def render_values(names: BootstrapNames) -> str:
                 bool(names.projects) and all(names.projects.values()),
                 "environments = {",
                 *(
-                    f"  {environment} = {{ project_id = {_quoted(id_ or 'PROJECT')} }}"
-                    for environment, id_ in projects.items()
+                    f"  {line}"
+                    for line in _align(
+                        {
+                            environment: f"{{ project_id = {_quoted(id_ or 'PROJECT')} }}"
+                            for environment, id_ in projects.items()
+                        }
+                    )
                 ),
                 "}",
             ),
             "",
         )
     )
+
+
+def _align(values: Mapping[str, str]) -> list[str]:
+    """Assignments on lines that follow each other, as `terraform fmt` aligns them."""
+    width = max(map(len, values), default=0)
+    return [f"{name:<{width}} = {value}" for name, value in values.items()]
+
+
+def _comment(lines: Sequence[str]) -> list[str]:
+    return [f"# {line}" for line in lines]
 
 
 def _own_backend(bucket: str) -> str:
@@ -123,7 +140,7 @@ def _own_backend(bucket: str) -> str:
 
 def _lines(known: object, *lines: str) -> Sequence[str]:
     """Lines of the file, as comments where what they say is not known."""
-    return lines if known else [f"# {line}" for line in lines]
+    return lines if known else _comment(lines)
 
 
 def _quoted(text: str) -> str:

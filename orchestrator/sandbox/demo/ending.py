@@ -7,6 +7,7 @@ from pathlib import Path
 from orchestrator.sandbox.demo.estate import NETWORK, SERVICE
 from orchestrator.sandbox.demo.repository import ENVIRONMENTS
 from orchestrator.sandbox.demo.scene import Chapter, SceneStep
+from orchestrator.sandbox.demo.self_service import NAME
 from orchestrator.sandbox.demo.stage import Stage
 
 # Where `infra portal serve` has it, too.
@@ -14,12 +15,13 @@ PORTAL = ".infra/portal"
 
 
 def destroy(stage: Stage) -> None:
-    """Destroy an environment, dependents first."""
-    stage.infra("destroy", "dev", "--auto-approve", "--allow-destroy")
-    stage.check(not stage.world(SERVICE, "example-dev"), "dev's service is gone")
+    """Destroy the first stacks of an environment, dependents first; the shop is protected from deletion."""
+    stage.infra("destroy", "dev/network", "dev/service", "--auto-approve", "--allow-destroy")
+    remaining_in_dev = stage.world(SERVICE, "example-dev")
+    stage.check(all(NAME in service for service in remaining_in_dev), "dev's first service is gone")
     stage.check(not stage.world(NETWORK, "example-dev"), "dev's network is gone")
-    remaining = len(stage.world(SERVICE))
-    stage.check(remaining == len(ENVIRONMENTS) - 1, "staging and prod were not touched")
+    elsewhere = len(stage.world(SERVICE)) - len(remaining_in_dev)
+    stage.check(elsewhere == 2 * (len(ENVIRONMENTS) - 1), "staging and prod were not touched")
 
 
 def build_portal(stage: Stage) -> None:
@@ -40,7 +42,7 @@ def _page(pages: Path, name: str) -> str:
 CHAPTER = Chapter(
     "The end",
     (
-        SceneStep("Destroy dev", "In reverse order: the service before the network that it uses.", destroy),
+        SceneStep("Destroy", "In reverse order: the service before the network that it uses.", destroy),
         SceneStep("The portal", "Static pages of everything above, for a browser.", build_portal),
     ),
 )

@@ -375,7 +375,9 @@ def test_the_catalogue_is_listed(infra: Infra) -> None:
     document = infra("catalog", "list", "--json", code=0).document
     check_schema(document, "commands")
     assert [template["name"] for template in document["templates"]] == [
+        "network",
         "pipeline",
+        "project",
         "queue",
         "service",
         "stack",
@@ -387,7 +389,7 @@ def test_the_catalogue_is_listed(infra: Infra) -> None:
     assert "max_instances" in infra("catalog", "show", "service", code=0).out
 
 
-@pytest.mark.parametrize("name", ["stack", "service", "pipeline"])
+@pytest.mark.parametrize("name", ["project", "network", "stack", "service", "pipeline"])
 def test_templates_of_the_package_have_numbers_and_samples(name: str) -> None:
     folder = Path(__file__).parents[3] / "orchestrator/catalog/templates" / name
     for version in folder.iterdir():

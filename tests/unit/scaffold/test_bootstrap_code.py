@@ -74,11 +74,11 @@ def test_with_all_names_nothing_is_left_to_fill_in() -> None:
     text = render_values(COMPLETE)
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert lines == [
-        'state_bucket = "acme-state"',
+        'state_bucket   = "acme-state"',
         'state_location = "EU"',
-        'project_id = "acme-infra"',
-        'region = "europe-west1"',
-        'admins = ["group:admins@acme.example", "user:olga@acme.example"]',
+        'project_id     = "acme-infra"',
+        'region         = "europe-west1"',
+        'admins         = ["group:admins@acme.example", "user:olga@acme.example"]',
         "repository = {",
         '  owner    = "acme"',
         '  owner_id = "1001"',
@@ -86,7 +86,7 @@ def test_with_all_names_nothing_is_left_to_fill_in() -> None:
         '  id       = "2002"',
         "}",
         "environments = {",
-        '  dev = { project_id = "acme-dev" }',
+        '  dev  = { project_id = "acme-dev" }',
         '  prod = { project_id = "acme-prod" }',
         "}",
     ]

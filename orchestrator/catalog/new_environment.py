@@ -1,0 +1,312 @@
+"""Copies an environment: its stacks' code, with what differs, and its settings in infra.yaml."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.atomic_files import path_below
+from orchestrator.catalog.creation import list_environments
+from orchestrator.catalog.entries import find_entry, template_folder
+from orchestrator.catalog.record import RECORD_FILE, TemplateRecord, hash_file, parse_record
+from orchestrator.catalog.rendering import RenderRequest, read_questions, render_template
+from orchestrator.config import FILE_NAME, load_text
+from orchestrator.errors import ProjectError, UsageError
+from orchestrator.repository.discovery import nearest
+from orchestrator.repository.hcl import read_values
+from orchestrator.repository.hcl.block import Attribute
+from orchestrator.repository.loading import read_tree
+from orchestrator.repository.model import Project
+from orchestrator.repository.tree import Tree
+from orchestrator.scaffold.environment_settings import add_environment
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_VALUES = re.compile(r"(^|/)[^/]+\.tfvars$")
+_SCALAR = re.compile(r'"[^"\\$%]*"|-?[0-9]+(\.[0-9]+)?|true|false')
+_LOCK_FILE = ".terraform.lock.hcl"
+# After `dev`: files of the operating system, which no environment is named after.
+_DEVICES = r"/(?:null|zero|stdin|stdout|stderr|u?random|tty|shm|fd)\b"
+
+
+@dataclass(frozen=True)
+class EnvironmentRequest:
+    """What to make: the environment `name`, as `source` is, behind `after` in the promotion order.
+
+    `data` maps variables to values; `STACK/VARIABLE` is the value in one stack. `ask` gets a question and
+    the default, and returns the answer; without it each value that differs takes its default.
+    """
+
+    name: str
+    source: str
+    after: str
+    data: Mapping[str, str] = field(default_factory=dict)
+    ask: Callable[[str, str], str] | None = None
+
+
+@dataclass(frozen=True)
+class CopiedValue:
+    """The value of a variable in one stack of the new environment, and in the one that was copied."""
+
+    stack: str
+    variable: str
+    value: str
+    source_value: str
+
+
+@dataclass(frozen=True)
+class NewEnvironment:
+    """`files` are new contents by path. `values` are those that differ from the copied environment's.
+
+    `to_check` are variables that differ between environments and were copied as they are.
+    """
+
+    files: Mapping[str, bytes]
+    stacks: tuple[str, ...]
+    values: tuple[CopiedValue, ...]
+    to_check: tuple[str, ...]
+
+
+def render_environment(project: Project, request: EnvironmentRequest) -> NewEnvironment:
+    """The files of the new environment, infra.yaml included; nothing is written.
+
+    Raises UsageError for a name, an environment or a value that is wrong, ProjectError for an environment
+    whose stacks are not in folders of its own, or whose copy would share a state with another stack.
+    """
+    folder, target = _folders(project, request)
+    paths = [path for path in project.tree.below(folder) if path not in project.tree.links]
+    contents = {path: _rename(project.tree.read(path), request) for path in paths}
+    values = _Values(project, request, folder)
+    files: dict[str, bytes] = {}
+    for path in paths:
+        content = values.replace(path, contents[path]) if _VALUES.search(path) else contents[path]
+        # Checksums of providers hold no name of an environment.
+        original = posixpath.basename(path) == _LOCK_FILE
+        files[f"{target}{path.removeprefix(folder)}"] = project.tree.read(path) if original else content
+    values.require_used()
+    for path in [path for path in paths if posixpath.basename(path) == RECORD_FILE]:
+        below = posixpath.dirname(path)
+        new_path = f"{target}{path.removeprefix(folder)}"
+        files[new_path] = _copy_record(project, request, path, values.of_folder(below))
+    settings = project.tree.read(FILE_NAME).decode() if project.tree.find(FILE_NAME) else ""
+    # By default the last environment is protected: a copy of it is, wherever it stands.
+    protected = project.config.is_protected(request.source, project.order)
+    added = add_environment(settings, request.name, request.source, request.after, protected=protected)
+    files[FILE_NAME] = added.encode()
+    for path in files:
+        if path != FILE_NAME:
+            path_below(project.root, path)
+    stacks = _check_copy(project, request, files)
+    return NewEnvironment(files, stacks, tuple(values.changed), tuple(values.to_check()))
+
+
+def _folders(project: Project, request: EnvironmentRequest) -> tuple[str, str]:
+    """The folder to copy, and the new one."""
+    known = list_environments(project)
+    for name in (request.source, request.after):
+        if name not in known:
+            advice = nearest(name, list(known)) or "`infra list` shows the environments."
+            raise UsageError(f"There is no environment {name!r}.", advice=advice)
+    if not NAME.fullmatch(request.name):
+        raise UsageError(
+            f"{request.name!r} cannot be an environment's name.",
+            advice="Use lower-case letters, digits and single hyphens, beginning with a letter: qa.",
+        )
+    envs = str(project.config.roots.envs)
+    folder, target = posixpath.join(envs, request.source), posixpath.join(envs, request.name)
+    if request.name in known or (project.root / target).exists():
+        raise UsageError(f"The environment {request.name} exists already.", advice="Choose another name.")
+    stacks = list(project.of(request.source))
+    elsewhere = [stack.id for stack in stacks if not f"{stack.path}/".startswith(f"{folder}/")]
+    if elsewhere or not stacks:
+        names = ", ".join(elsewhere[:4])
+        raise ProjectError(
+            f"{names} of {request.source} is not in {folder}." if stacks else f"{request.source} is empty.",
+            advice="`stacks: {NAME: {environments: {ENV: …}}}` in infra.yaml gives such a stack another one.",
+        )
+    return folder, target
+
+
+def _rename(content: bytes, request: EnvironmentRequest) -> bytes:
+    """The content with the new name where the old one stands as a word, except at the end of a host name."""
+    old = re.escape(request.source)
+    host = re.compile(rf'(?<=["/@])((?:[A-Za-z0-9-]+[.])+){old}(?=[/:"\s]|$)')
+    word = re.compile(rf"(?<![A-Za-z0-9]){old}(?![A-Za-z0-9]|{_DEVICES})")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return content
+    parts, position = [], 0
+    for match in host.finditer(text):
+        # As in europe-west1-docker.pkg.dev: a top-level domain.
+        parts += [word.sub(request.name, text[position : match.end(1)]), request.source]
+        position = match.end()
+    return "".join([*parts, word.sub(request.name, text[position:])]).encode()
+
+
+class _Values:
+    """The values of variables in the new environment: given, answered, or those of the copied one."""
+
+    def __init__(self, project: Project, request: EnvironmentRequest, folder: str) -> None:
+        self._project = project
+        self._request = request
+        self._folder = folder
+        self._answers: dict[tuple[str, str], str] = {}
+        self._used: set[str] = set()
+        self._to_check: list[str] = []
+        self.changed: list[CopiedValue] = []
+
+    def replace(self, path: str, content: bytes) -> bytes:
+        """The content of a variable file with the values of the new environment."""
+        before = read_values(path, self._project.tree.read(path)).attributes
+        after = read_values(path, content).attributes
+        stack = posixpath.dirname(path.removeprefix(f"{self._folder}/"))
+        lines = content.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+        for variable, attribute in after.items():
+            default, source_value = attribute.source, before[variable].source if variable in before else ""
+            is_given = variable in self._request.data or f"{stack}/{variable}" in self._request.data
+            differs = default != source_value or self._differs(path, variable, source_value)
+            if not (is_given or differs):
+                continue
+            if not _SCALAR.fullmatch(default):
+                self._to_check.append(f"{path.removeprefix(f'{self._folder}/')}: {variable}")
+                continue
+            value = self._value(stack, variable, default)
+            lines[attribute.line - 1] = _replace_value(lines[attribute.line - 1], default, value)
+            if value != source_value:
+                self.changed.append(CopiedValue(stack, variable, value, source_value))
+        return "".join(lines).encode("utf-8", "surrogateescape")
+
+    def _differs(self, path: str, variable: str, source_value: str) -> bool:
+        """Whether another environment has another value of the same variable in the same file."""
+        envs = str(self._project.config.roots.envs)
+        for environment in list_environments(self._project):
+            other = f"{envs}/{environment}{path.removeprefix(self._folder)}"
+            if environment == self._request.source or self._project.tree.find(other) is None:
+                continue
+            attributes: Mapping[str, Attribute] = read_values(
+                other, self._project.tree.read(other)
+            ).attributes
+            if variable in attributes and attributes[variable].source != source_value:
+                return True
+        return False
+
+    def _value(self, stack: str, variable: str, default: str) -> str:
+        for key in (f"{stack}/{variable}", variable):
+            if key in self._request.data:
+                self._used.add(key)
+                return _literal(self._request.data[key], default)
+        if self._request.ask is None:
+            return default
+        # One answer for all stacks with the same value.
+        question = (variable, default)
+        if question not in self._answers:
+            plain = json.loads(default) if default.startswith('"') else default
+            self._answers[question] = _literal(self._request.ask(f"{variable} ({stack})", plain), default)
+        return self._answers[question]
+
+    def require_used(self) -> None:
+        """Raises UsageError for a value that no variable file of the environment has."""
+        unused = sorted(self._request.data.keys() - self._used)
+        if unused:
+            raise UsageError(
+                f"--data {unused[0]}: no stack of {self._request.source} has a single value of this name.",
+                advice="Give VARIABLE=VALUE, or STACK/VARIABLE=VALUE, as terraform.tfvars has it.",
+            )
+
+    def of_folder(self, folder: str) -> Mapping[str, str]:
+        """The changed values of a stack's folder by variable, strings without their quotes."""
+        stack = folder.removeprefix(f"{self._folder}/")
+        return {
+            change.variable: json.loads(change.value) if change.value.startswith('"') else change.value
+            for change in self.changed
+            if change.stack == stack
+        }
+
+    def to_check(self) -> Iterator[str]:
+        """Variables with several values in them, which were copied: the file and the name of each."""
+        yield from dict.fromkeys(self._to_check)
+
+
+def _literal(text: str, default: str) -> str:
+    """A value as Terraform writes it: a string where the default is one."""
+    if default.startswith('"'):
+        if not text.isprintable():
+            raise UsageError(f"{text!r} cannot be a value.", advice="Use one line of printable characters.")
+        return json.dumps(text, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+    if not _SCALAR.fullmatch(text) or text.startswith('"'):
+        raise UsageError(f"{text!r} is not a number or a truth value.", advice=f"It is {default} there.")
+    return text
+
+
+def _replace_value(line: str, default: str, value: str) -> str:
+    name, equals, rest = line.partition("=")
+    return f"{name}{equals}{rest.replace(default, value, 1)}"
+
+
+def _copy_record(
+    project: Project, request: EnvironmentRequest, path: str, changed: Mapping[str, str]
+) -> bytes:
+    """The record of a stack that was made from a template, as if it had been made in the new environment."""
+    record = parse_record(project.tree.read(path), path)
+    entry = find_entry(project, record.template)
+    answers: dict[str, Any] = {
+        key: changed.get(key, request.name if key == "environment" else value)
+        for key, value in record.answers.items()
+    }
+    with template_folder(project, entry, record.version) as template:
+        questions = read_questions(template)
+        rendering = render_template(
+            RenderRequest(
+                entry.name,
+                template,
+                {key: value for key, value in answers.items() if key not in questions},
+                {key: value for key, value in answers.items() if key in questions},
+                {},
+                entry.is_trusted,
+            )
+        )
+    hashes = {name: hash_file(content) for name, content in rendering.files.items()}
+    return TemplateRecord(record.template, record.source, record.version, rendering.answers, hashes).render()
+
+
+def _check_copy(project: Project, request: EnvironmentRequest, files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """The stacks of the new environment, as the project would have them.
+
+    Raises ProjectError where one has the state of another stack or is missing, UsageError where another
+    environment would lose its protection.
+    """
+    ids = {**project.tree.ids, **{path: hashlib.sha256(data).hexdigest() for path, data in files.items()}}
+
+    def read(path: str) -> bytes:
+        return files[path] if path in files else project.tree.read(path)
+
+    tree = Tree(ids, read, links=project.tree.links, submodules=project.tree.submodules)
+    copy = read_tree(project.repository, tree, config=load_text(files[FILE_NAME].decode()))
+    for environment in project.order.all:
+        was_protected = project.config.is_protected(environment, project.order)
+        if was_protected and not copy.config.is_protected(environment, copy.order):
+            raise UsageError(
+                f"{environment} would no longer be protected, as it is by being the last environment.",
+                advice=f"Set `protected: true` for it in infra.yaml, or add {request.name} before it.",
+            )
+    states = {stack.state: stack.id for stack in project.stacks.values() if stack.state}
+    for stack in copy.of(request.name):
+        if stack.state in states:
+            raise ProjectError(
+                f"{stack.id} would have the state of {states[stack.state]}: {stack.state}.",
+                advice="The code or infra.yaml names it; use {environment} in `backend.gcs.prefix`.",
+            )
+    expected = [stack.name for stack in project.of(request.source)]
+    created = {stack.name: stack.id for stack in copy.of(request.name)}
+    missing = [name for name in expected if name not in created]
+    if missing:
+        raise ProjectError(
+            f"{', '.join(missing)} would not be in {request.name}: infra.yaml describes it by its folder.",
+            advice="Describe it for the new environment too.",
+        )
+    return tuple(created[name] for name in expected)

@@ -1,0 +1,157 @@
+"""`infra new environment`: what is copied, what is asked, and what is refused. No Terraform runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import MakeRepo
+from tests.support.cli import Infra
+from tests.support.repo import Repo
+from tests.support.schemas import check_schema
+
+SETTINGS = """\
+# The settings of the team.
+backend: {gcs: {bucket: acme-state, prefix: "{environment}/{stack}"}}
+environments: # in promotion order
+  dev: {}
+  staging:
+    # A person approves.
+    apply: ci
+    accounts: {plan: plan@staging.example}
+  prod:
+    protected: true
+test: {required: true}
+"""
+THREE = "environments: {dev: {}, staging: {}, prod: {}}\n"
+VALUES = """\
+environment = "{name}"
+project_id  = "acme-{name}"
+region      = "europe-west1"
+size        = {size}
+zones       = ["{name}-a"]
+"""
+BACKEND = 'terraform {\n  backend "gcs" {\n    bucket = "acme-state"\n    prefix = "%s"\n  }\n}\n'
+MAIN = 'resource "terraform_data" "this" {\n  input = "dev staging stagingx /staging/data"\n}\n'
+
+
+def stack(name: str, size: int) -> dict[str, str]:
+    folder = f"infra/envs/{name}/net"
+    return {f"{folder}/main.tf": MAIN, f"{folder}/terraform.tfvars": VALUES.format(name=name, size=size)}
+
+
+FILES = {"infra.yaml": SETTINGS, **stack("dev", 1), **stack("staging", 2), **stack("prod", 3)}
+
+
+@pytest.fixture
+def repo(make_repo: MakeRepo) -> Repo:
+    return make_repo(FILES)
+
+
+@pytest.fixture
+def infra(repo: Repo) -> Infra:
+    return Infra(repo.root, {})
+
+
+def read(repo: Repo, path: str) -> str:
+    return (repo.root / path).read_text()
+
+
+def test_an_environment_is_copied_with_its_name_and_the_given_values(repo: Repo, infra: Infra) -> None:
+    words = ("new", "environment", "qa", "--from", "staging", "--after", "dev", "--data", "net/size=9")
+    document = infra(*words, "--json", code=0).document
+    check_schema(document, "commands")
+    values = read(repo, "infra/envs/qa/net/terraform.tfvars")
+    assert values == VALUES.format(name="qa", size=9)
+    assert 'input = "dev qa stagingx /qa/data"' in read(repo, "infra/envs/qa/net/main.tf")
+    assert document["to_check"] == ["net/terraform.tfvars: zones"]
+    assert {(value["variable"], value["value"]) for value in document["values"]} == {
+        ("environment", '"qa"'),
+        ("project_id", '"acme-qa"'),
+        ("size", "9"),
+    }
+    assert list(yaml.safe_load(read(repo, "infra.yaml"))["environments"]) == ["dev", "qa", "staging", "prod"]
+    assert [entry["id"] for entry in infra("list", "--json", code=0).document["stacks"]] == [
+        "dev/net",
+        "qa/net",
+        "staging/net",
+        "prod/net",
+    ]
+
+
+def test_a_top_level_domain_is_no_environment(repo: Repo, infra: Infra) -> None:
+    text = (
+        'image = "europe-docker.pkg.dev/acme-dev/apps/web"\nhost = "api.dev.acme.dev"\nfile = "/dev/null"\n'
+    )
+    repo.write({"infra/envs/dev/net/values.auto.tfvars": text})
+    infra("new", "environment", "qa", "--from", "dev", code=0)
+    expected = text.replace("acme-dev", "acme-qa").replace("api.dev", "api.qa")
+    assert read(repo, "infra/envs/qa/net/values.auto.tfvars") == expected
+
+
+def test_settings_are_copied_without_accounts_and_comments_stay(repo: Repo, infra: Infra) -> None:
+    """With the accounts, jobs of the new environment could reach the old one."""
+    infra("new", "environment", "qa", "--from", "staging", code=0)
+    text = read(repo, "infra.yaml")
+    assert text == SETTINGS.replace("  prod:\n", "  qa:\n    apply: ci\n  prod:\n")
+
+
+def test_a_copy_of_a_protected_environment_is_protected(make_repo: MakeRepo) -> None:
+    repo = make_repo({**FILES, "infra.yaml": THREE})
+    Infra(repo.root, {})("new", "environment", "live", "--from", "prod", "--after", "dev", code=0)
+    environments = yaml.safe_load(read(repo, "infra.yaml"))["environments"]
+    assert environments == {"dev": {}, "live": {"protected": True}, "staging": {}, "prod": {}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "message"),
+    [
+        (None, ("prod", "--from", "staging"), "exists already"),
+        (None, ("QA", "--from", "staging"), "cannot be an environment's name"),
+        (None, ("../x", "--from", "staging"), "cannot be an environment's name"),
+        (None, ("qa", "--from", "stagin"), "Did you mean staging?"),
+        (None, ("qa", "--from", "staging", "--after", "x"), "There is no environment 'x'"),
+        (None, ("qa", "--from", "staging", "--data", "sise=1"), "single value"),
+        (None, ("qa", "--from", "staging", "--data", "zones=1"), "single value"),
+        (None, ("qa", "--from", "staging", "--data", "size=a b"), "not a number"),
+        (None, ("qa", "--from", "staging", "--data", "region=a\nb"), "cannot be a value"),
+        (
+            "environments: {dev: {}, staging: {}, prod: {}}\n",
+            ("qa", "--from", "prod"),
+            "no longer be protected",
+        ),
+        ("environments: {dev: {}, prod: {}}\n", ("qa", "--from", "staging"), "does not list staging"),
+        ("", ("qa", "--from", "staging"), "lists no environments"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(
+    make_repo: MakeRepo, settings: str | None, words: tuple[str, ...], message: str
+) -> None:
+    repo = make_repo({**FILES, **({} if settings is None else {"infra.yaml": settings})})
+    ran = Infra(repo.root, {})("new", "environment", *words, code=3)
+    assert message in ran.err
+    assert repo.status == ""
+
+
+def test_two_environments_never_share_a_state(make_repo: MakeRepo) -> None:
+    """The place in the code names no environment, so the copy would destroy what the old one made."""
+    repo = make_repo({**FILES, "infra/envs/staging/net/backend.tf": BACKEND % "shared/net"})
+    ran = Infra(repo.root, {})("new", "environment", "qa", "--from", "staging", code=3)
+    assert "qa/net would have the state of staging/net" in ran.err
+    assert repo.status == ""
+    (repo.root / "infra/envs/staging/net/backend.tf").write_text(BACKEND % "staging/net")
+    Infra(repo.root, {})("new", "environment", "qa", "--from", "staging", code=0)
+
+
+def test_a_string_stays_a_string(repo: Repo, infra: Infra) -> None:
+    infra("new", "environment", "qa", "--from", "staging", "--data", 'region=" } ${file("x")}', code=0)
+    assert 'region      = "\\" } $${file(\\"x\\")}"' in read(repo, "infra/envs/qa/net/terraform.tfvars")
+
+
+def test_nothing_is_written_through_a_link(repo: Repo, infra: Infra, tmp_path: Path) -> None:
+    (repo.root / "infra/envs/qa").symlink_to(tmp_path)
+    ran = infra("new", "environment", "qa", "--from", "staging")
+    assert ran.code != 0
+    assert not list(tmp_path.glob("net*"))
