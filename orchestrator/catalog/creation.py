@@ -54,7 +54,7 @@ def render_stacks(project: Project, request: CreationRequest) -> dict[str, bytes
         questions = read_questions(template)
         for environment, folder in folders.items():
             siblings = {
-                key: value for key, value in shared_values(project, environment).items() if key in questions
+                key: value for key, value in _shared_values(project, environment).items() if key in questions
             }
             context = make_context(project, environment, request.name, folder)
             rendering = render_template(
@@ -114,7 +114,7 @@ def make_context(project: Project, environment: str, name: str, folder: str) -> 
     }
 
 
-def shared_values(project: Project, environment: str) -> dict[str, str]:
+def _shared_values(project: Project, environment: str) -> dict[str, str]:
     """What the terraform.tfvars of an environment's stacks agree on, of `SHARED_QUESTIONS`."""
     values: dict[str, set[str]] = {}
     for stack in project.of(environment):

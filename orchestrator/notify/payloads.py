@@ -24,7 +24,7 @@ _LONGEST_TEXT = 12_000
 _LARGEST_BODY = 24_000
 
 
-def slack_payload(message: Message) -> dict[str, Any]:
+def _slack_payload(message: Message) -> dict[str, Any]:
     """A message of Block Kit; `text` is shown in notifications, and by compatible services."""
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": _plain(_cut(message.headline, _LONGEST_HEADER))}
@@ -47,7 +47,7 @@ def slack_payload(message: Message) -> dict[str, Any]:
     }
 
 
-def teams_payload(message: Message) -> dict[str, Any]:
+def _teams_payload(message: Message) -> dict[str, Any]:
     """A message with an Adaptive Card, for workflows of Microsoft Teams; what does not fit is counted."""
     payload = _card(message)
     while len(json.dumps(payload, ensure_ascii=False).encode()) > _LARGEST_BODY and message.notifications:
@@ -76,7 +76,7 @@ def _card(message: Message) -> dict[str, Any]:
     return {"type": "message", "attachments": [attachment]}
 
 
-def webhook_payload(message: Message) -> dict[str, Any]:
+def _webhook_payload(message: Message) -> dict[str, Any]:
     """The document of a signed webhook: docs/schemas/notification-webhook.schema.json."""
     notifications = [
         {"id": each.id, "title": each.title, **asdict(each), "environment": each.environment or None}
@@ -92,9 +92,9 @@ def webhook_payload(message: Message) -> dict[str, Any]:
 
 
 PAYLOADS: Mapping[str, Callable[[Message], dict[str, Any]]] = {
-    "slack": slack_payload,
-    "teams": teams_payload,
-    "webhook": webhook_payload,
+    "slack": _slack_payload,
+    "teams": _teams_payload,
+    "webhook": _webhook_payload,
 }
 
 

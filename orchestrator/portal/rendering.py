@@ -47,7 +47,7 @@ def read_assets() -> dict[str, bytes]:
 
 
 @functools.cache
-def templates_digest() -> str:
+def _templates_digest() -> str:
     """A hash of everything, beside its model, that a page is rendered from."""
     digest = hashlib.sha256(__version__.encode())
     for file in sorted(_folder("templates").iterdir(), key=lambda item: item.name):
@@ -62,7 +62,7 @@ def show(value: object) -> object:
     return "–" if value is None else printable(str(value), keep="\n")
 
 
-def short_time(moment: str | None) -> str:
+def _short_time(moment: str | None) -> str:
     """`2026-11-30 12:00` of a moment in UTC; the text itself where it is none."""
     return moment[:16].replace("T", " ") if moment and moment.endswith("Z") else moment or "–"
 
@@ -94,7 +94,7 @@ class PageRenderer:
             finalize=show,
         )
         self._environment.filters |= {
-            "time": short_time,
+            "time": _short_time,
             "duration": duration,
             "commit": lambda commit: short_commit(commit) if commit else "–",
             "web_address": web_address,
@@ -108,5 +108,5 @@ class PageRenderer:
 
     def digest(self, page: PortalPage) -> str:
         """A hash that differs where the rendered page does."""
-        text = f"{templates_digest()} {self._environment.globals['portal']} {page!r}"
+        text = f"{_templates_digest()} {self._environment.globals['portal']} {page!r}"
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,4 +1,4 @@
-"""The project of `remembered.FILES`, with nothing applied, or with what `@pytest.mark.applied` says."""
+"""The project of `recorded_stack.FILES`, with nothing applied, or with what `@pytest.mark.applied` says."""
 
 from __future__ import annotations
 
