@@ -79,7 +79,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Sample:
+class TimedRun:
     """One measured run: wall and CPU seconds, and the largest process in MiB."""
 
     wall: float
@@ -95,7 +95,7 @@ class Series:
     stacks: int
     changed: int
     way: str
-    samples: tuple[Sample, ...]
+    samples: tuple[TimedRun, ...]
     terraform: int | None
 
 
@@ -211,7 +211,7 @@ def ways(root: Path, cores: int) -> Iterator[Way]:
         yield Way("terragrunt", (*run_all, "--parallelism", width, "--", *plan))
 
 
-def sample(way: Way, root: Path, env: Mapping[str, str]) -> Sample:
+def sample(way: Way, root: Path, env: Mapping[str, str]) -> TimedRun:
     """Run one way once. SystemExit where it fails."""
     config = root / "infra.yaml"
     if config.read_text() != CONFIG + way.settings:
@@ -227,7 +227,7 @@ def sample(way: Way, root: Path, env: Mapping[str, str]) -> Sample:
             text = output.read().decode(errors="replace")
             raise SystemExit(f"{shlex.join(way.argv)}: exit {process.returncode}\n{text[-4000:]}")
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024
-    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
+    return TimedRun(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
 
 
 def measure(
@@ -243,7 +243,7 @@ def measure(
         folders = sorted((root / "infra" / "envs" / "dev").iterdir())
         (root / ".git" / "folders").write_text("".join(f"{folder}\n" for folder in folders))
         env = fresh_environment(home)
-        samples: dict[str, list[Sample]] = {}
+        samples: dict[str, list[TimedRun]] = {}
         present = list(ways(root, cores))
         for turn in range(runs + 1):
             for way in present:
