@@ -106,9 +106,12 @@ real-google: $(VENV)/.dev ## Test the real google provider: make real-google PRO
 
 # Building it takes Go a minute or two, so it is no part of `make test`.
 OPA := github.com/open-policy-agent/opa@v1.6.0
-real-rego: $(VENV)/.dev ## Test rules in Rego with the real opa, which Go builds.
-	@if ! command -v go >/dev/null; then echo "The tests with opa are skipped: Go is not installed"; exit; fi; \
+CONFTEST := github.com/open-policy-agent/conftest@v0.71.1
+real-rego: $(VENV)/.dev ## Test rules in Rego with the real opa and conftest, which Go builds.
+	@if ! command -v go >/dev/null; then \
+	  echo "The tests with opa and conftest are skipped: Go is not installed"; exit; fi; \
 	GOBIN="$(abspath $(VENV))/rego" go install $(OPA) && \
+	  GOBIN="$(abspath $(VENV))/rego" go install $(CONFTEST) && \
 	  PATH="$(abspath $(VENV))/rego:$$PATH" $(BIN)/python -m pytest -q tests/unit/plan/test_rego.py
 
 lint: $(VENV)/.dev ## Check style, types, which room may import which, and the Terraform under infra/.

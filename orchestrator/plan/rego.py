@@ -26,6 +26,11 @@ TESTS = "_test.rego"
 INPUT = re.compile(r"\binput\b(?:\.([A-Za-z_]\w*)\b)?")
 # What JSON escapes in a text; most texts have none of it.
 ESCAPED = re.compile(r'["\\\x00-\x1f]')
+# The package, and its file, that makes conftest give the value of others.
+PROBE = "infra_probe"
+PROBE_FILE = "infra_probe.rego"
+# Where the plan lies among the data of conftest.
+PLAN = "infra_plan"
 SECONDS = 120.0
 LONGEST = 2000
 V1 = "Write it in Rego v1: `deny contains msg if { … }`, where `msg` is text or an object with a `msg`."
@@ -75,19 +80,31 @@ class RegoRules:
                 f"`policy.rego.engine` is {engine}, and there is no such program on PATH.",
                 advice=f"Install {engine}, or use `regopy`: `pip install 'infra-orchestrator[rego]'`.",
             )
-        by_program: dict[str, Any] = {}
-        for namespace in self.settings.namespaces:
-            argv = (opa_argv if engine == "opa" else conftest_argv)(program, namespace)
-            command = Command(argv, cwd=work, env=self.env, deadline=SECONDS, title=f"{engine} on a plan")
+        # Without a home conftest panics, and in one it looks for plugins.
+        env = {**self.env, "HOME": str(work), "XDG_DATA_HOME": str(work)}
+
+        def run(argv: tuple[str, ...], namespaces: str) -> Any:
+            command = Command(argv, cwd=work, env=env, deadline=SECONDS, title=f"{engine} on a plan")
             done = self.supervisor.run(command)
-            read = _of_opa if engine == "opa" else _of_conftest
             try:
                 if not done.ok:
                     raise ValueError(f"exit code {done.returncode}")
-                by_program[namespace] = read(json.loads(done.stdout))
-            except (ValueError, LookupError, TypeError, AttributeError) as error:
-                raise _failed(namespace, _complaints(done.text) or done.error_text or str(error)) from error
-        return by_program
+                return json.loads(done.stdout)
+            except ValueError as error:
+                reason = _complaints(done.text) or done.error_text or str(error)
+                raise _failed(namespaces, reason) from error
+
+        namespaces = self.settings.namespaces
+        try:
+            if engine == "opa":
+                return {name: _of_opa(run(opa_argv(program, name), name)) for name in namespaces}
+            (work / "rules" / PROBE_FILE).write_text(render_probe(namespaces), encoding="utf-8")
+            (work / "empty.json").write_text("{}")
+            (work / "data" / PLAN).mkdir(parents=True)
+            (work / "plan.json").rename(work / "data" / PLAN / "plan.json")
+            return _of_conftest(run(conftest_argv(program), ", ".join(namespaces)), namespaces)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise _failed(", ".join(namespaces), f"{engine} answers what is not understood") from error
 
 
 def opa_argv(program: str, namespace: str) -> tuple[str, ...]:
@@ -96,10 +113,24 @@ def opa_argv(program: str, namespace: str) -> tuple[str, ...]:
     return (program, "eval", *options, f"data.{namespace}")
 
 
-def conftest_argv(program: str, namespace: str) -> tuple[str, ...]:
-    """`conftest test`, which must not fail for what the rules find."""
+def conftest_argv(program: str) -> tuple[str, ...]:
+    """`conftest test` of the probe, which must not fail for what it finds."""
     options = ("--no-fail", "--no-color", "--output", "json", "--parser", "json", "--policy", "rules")
-    return (program, "test", *options, "--namespace", namespace, "plan.json")
+    return (program, "test", *options, "--data", "data", "--namespace", PROBE, "empty.json")
+
+
+def render_probe(namespaces: Iterable[str]) -> str:
+    """Rego that gives the whole value of each namespace as a warning.
+
+    Of its own accord conftest passes where a package is missing, and where `deny` is no set of messages. The
+    plan comes as data, since conftest rounds the numbers of an input.
+    """
+    rules = (
+        f'warn contains {{"msg": {json.dumps(name)}, "value": value}} if {{\n'
+        f"  value := data.{name} with input as data.{PLAN}\n}}"
+        for name in namespaces
+    )
+    return "\n".join((f"package {PROBE}", *rules, ""))
 
 
 def _of_opa(answer: Any) -> Any:
@@ -120,13 +151,11 @@ def _complaints(text: str) -> str:
         return ""
 
 
-def _of_conftest(answer: Any) -> dict[str, Any]:
-    """Findings under the names that they have in Rego."""
-    conftest: dict[str, list[Any]] = {"deny": [], "warn": []}
-    for result in answer:
-        conftest["deny"] += result.get("failures") or ()
-        conftest["warn"] += result.get("warnings") or ()
-    return conftest
+def _of_conftest(answer: Any, namespaces: Iterable[str]) -> dict[str, Any]:
+    """The value of each package, which the probe gives; None for one that is not there."""
+    (result,) = answer
+    values = {warning["msg"]: warning["metadata"]["value"] for warning in result.get("warnings") or ()}
+    return {name: values.get(name) for name in namespaces}
 
 
 def _by_regopy(texts: Mapping[str, str], settings: Rego, show_json: bytes) -> dict[str, Any]:
