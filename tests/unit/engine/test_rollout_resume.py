@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,6 +15,7 @@ from orchestrator.engine.import_attempt import ImportResult
 from orchestrator.engine.inspection import inspect_nothing
 from orchestrator.engine.ports import ALLOW_ALL
 from orchestrator.engine.recorder import LedgerRecorder, RecorderOptions
+from orchestrator.engine.repair import Repair
 from orchestrator.engine.resume_plan import (
     UnfinishedStack,
     find_leftovers,
@@ -27,7 +28,8 @@ from orchestrator.engine.session import Session
 from orchestrator.engine.stack_plan import StackPlan
 from orchestrator.engine.state_location import StateLocations
 from orchestrator.errors import BlockedError, LockedError, MismatchError
-from orchestrator.report.model import StackReport
+from orchestrator.process import Completed
+from orchestrator.report.model import Result, StackReport
 from orchestrator.repository.loading import load
 from orchestrator.repository.model import Project, Stack
 from orchestrator.state.plan_objects import digest_key
@@ -155,6 +157,56 @@ def test_what_moved_while_the_gate_was_asked_is_not_resumed(make_repo: MakeRepo,
         return
     with pytest.raises(error):
         resume._refuse_moved(unfinished, leftovers, planned, here.work)
+
+
+@dataclass(frozen=True)
+class PlansInTurn(RolloutResume):
+    """With given plans of the interrupted apply: the one before its repair, then the one after it."""
+
+    plans: tuple[StackPlan, ...] = ()
+
+    def _plan(
+        self, unfinished: UnfinishedStack, leftovers: Any, work: Workdir, *, is_repaired: bool
+    ) -> tuple[ImportResult, StackPlan]:
+        planned = self.plans[is_repaired]
+        return ImportResult(planned, work), planned
+
+
+@pytest.mark.parametrize(("second", "result"), [("unchanged", "mismatch"), ("changed", "reached")])
+def test_a_push_after_which_the_plan_is_another_one_is_not_followed_by_an_apply(
+    make_repo: MakeRepo, second: Result, result: str
+) -> None:
+    """The gate let through what was planned on the rescued state before it was pushed."""
+    here = scene(make_repo)
+    here.die_while_applying()
+    session = here.session()
+    session.memory.ledgers.of(here.stack).rescue("R1", "dev/net", state(9))
+    here.work.run_dir.mkdir(parents=True)
+
+    def push(work: Workdir, arguments: Sequence[str]) -> Completed:
+        here.bucket.write(STATE, state(9))
+        return Completed(("terraform",), 0, b"", b"", 0.1)
+
+    client = SimpleNamespace(root=lambda work: work.root, run_raw=push)
+    runner = SimpleNamespace(
+        client=client, workdir=lambda stack, run="": here.work, init=lambda stack, work: None
+    )
+    session = replace(here.session(), terraform=cast(Any, runner))
+    generation = session.memory.states.generation(here.stack)
+    repair = Repair("a run was interrupted", "it was resumed")
+    plans = tuple(
+        StackPlan(StackReport("dev/net", "dev", word), generation=generation, repair=repair)
+        for word in ("changed", second)
+    )
+    recorder = LedgerRecorder(session, "apply", RecorderOptions(), PlanOptions())
+    resume = PlansInTurn(session, recorder, here.options, ALLOW_ALL, inspect_nothing, plans=plans)
+    if result == "reached":
+        # The same plan is applied; there is no file of it here.
+        with pytest.raises(ValueError, match="no plan file"):
+            resume._report(here.unfinished)
+        return
+    assert resume._report(here.unfinished).result == result
+    assert here.entry.is_unfinished
 
 
 def rollout_resume(here: Scene) -> RolloutResume:
