@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Expression,
         FieldEmpty,
         Reason,
+        Subscription,
         Text,
         TimeOfDay,
         Timeout,
@@ -99,6 +100,10 @@ class Drift(ConfigSection):
     """Globs over TYPE.ATTRIBUTE: what changes by itself, in addition to what infra knows."""
     stale_after: Annotated[Timeout, Field(examples=["3d"])] = 3 * DAY
     """A stack that was not checked for so long is a finding itself."""
+    changes_from: Annotated[
+        Subscription | None, Field(examples=["projects/acme-ops/subscriptions/changes"])
+    ] = None
+    """A Pub/Sub subscription to audit log entries or an asset feed: what changed is checked first."""
     issues: Literal["stack", "environment", "none"] = "stack"
     """One issue for each stack, for each environment, or none."""
     labels: Annotated[tuple[Text, ...], Field(examples=[["drift"]])] = ("drift",)

@@ -244,6 +244,10 @@ Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9
 BucketTemplate = Annotated[str, Field(pattern=r"^([a-z0-9._-]|\{environment\})+$")]
 Workspace = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]+$", max_length=90)]
 Account = Annotated[str, Field(pattern=_ACCOUNT)]
+# A subscription of Pub/Sub by its full name.
+Subscription = Annotated[
+    str, Field(pattern=r"^projects/[a-z0-9:.-]+/subscriptions/[A-Za-z][A-Za-z0-9._~%+-]{2,254}$")
+]
 Variable = Annotated[str, Field(pattern=_VARIABLE), AfterValidator(_not_the_workspace)]
 # A provider's source; its host may be left out.
 Source = Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]+/)?[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$")]

@@ -54,6 +54,14 @@ def read_changes(data: bytes) -> tuple[tuple[CloudChange, ...], int]:
     return tuple(changes), unknown
 
 
+def read_entry(entry: Mapping[str, Any]) -> CloudChange | None:
+    """The change that one entry tells of; None for another log, and for what is of no known form."""
+    try:
+        return _read_entry(_unwrap(entry))
+    except MALFORMED:
+        return None
+
+
 def _entries(data: bytes) -> Iterator[Any]:
     try:
         value = read_json(data)
@@ -176,15 +184,14 @@ class StackChanges:
 
     @classmethod
     def match(
-        cls, changes: Sequence[CloudChange], stacks: Sequence[str], read_raw: Callable[[str], bytes | None]
+        cls, changes: Sequence[CloudChange], addresses_by_stack: Mapping[str, Mapping[str, set[str]]]
     ) -> StackChanges:
-        """Find the stacks that the changed resources are in; `read_raw` gives a stack's state."""
+        """Find the stacks that the changed resources are in, by the `resource_addresses` of their states."""
         latest: dict[str, CloudChange] = {}
         for change in sorted(changes, key=lambda change: change.when):
             latest[change.resource] = change
         by_stack: dict[str, dict[str, CloudChange]] = {}
-        for stack in stacks if latest else ():
-            addresses = resource_addresses(read_raw(stack) or b"")
+        for stack, addresses in addresses_by_stack.items():
             for path in addresses.keys() & latest.keys():
                 for address in addresses[path]:
                     by_address = by_stack.setdefault(stack, {})
@@ -196,6 +203,10 @@ class StackChanges:
     def changed_after(self, stack: str, moment: str) -> bool:
         """Whether one of the stack's resources was changed after a moment."""
         return any(change.when > moment for change in self.by_stack.get(stack, {}).values())
+
+    def resources_of(self, stack: str) -> set[str]:
+        """The paths of the stack's resources that were changed."""
+        return {change.resource for change in self.by_stack.get(stack, {}).values()}
 
     def name_authors(
         self, stack_drift: StackDrift, entry: LedgerEntry | None, mask: Callable[[str], str]

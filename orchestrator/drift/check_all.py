@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.drift.changes import CloudChange, StackChanges, order_checks
+from orchestrator.drift.changes import CloudChange, StackChanges, order_checks, resource_addresses
 from orchestrator.drift.check import CheckSettings, check_stack, failed_result, unchecked_result
 from orchestrator.drift.episodes import add_history, mark_baseline
 from orchestrator.drift.model import MatchedIgnoreRule
 from orchestrator.drift.records import DriftRecords
 from orchestrator.drift.report import DriftReport, RuleFinding, StackDrift
+from orchestrator.drift.subscribed_changes import SubscribedChanges
 from orchestrator.drift.throttle import PAUSES, Throttle
 from orchestrator.engine.origin import is_ci
 from orchestrator.engine.pending import pending_reason, upstream_hashes
@@ -58,10 +59,12 @@ def check_drift(session: Session, request: DriftRequest, *, now: datetime | None
     moment = now or datetime.now(UTC)
     memory = DriftRecords(session, moment)
     ids = request.of_shard()
+    subscribed = SubscribedChanges.pull(context.project.config.drift.changes_from, context.environ)
+    changes = (*request.changes, *subscribed.changes)
     session.memory.ledgers.check(context.project.stacks[id_] for id_ in ids)
     memory.read(ids)
     pace = Throttle(request.budget, request.pauses, lambda: context.supervisor.interrupted)
-    checks = _Checks(session, memory, pace, moment, _match_changes(session, request.changes, ids))
+    checks = _Checks(session, memory, pace, moment, _match_changes(session, changes, ids))
     context.progress.begin(ids)
     try:
         done = run_in_order(
@@ -79,6 +82,7 @@ def check_drift(session: Session, request: DriftRequest, *, now: datetime | None
         for id_ in context.in_order(ids)
     )
     memory.finish(stacks)
+    subscribed.finish(checks.checked_resources(stacks), checks.overdue)
     report = context.report("drift", ())
     return DriftReport(
         run=report.run,
@@ -86,7 +90,8 @@ def check_drift(session: Session, request: DriftRequest, *, now: datetime | None
         rules=check_ignore_rules(context.project, stacks, moment),
         stale=memory.list_stale(stacks),
         notes=(
-            *checks.describe_changes(request.changes),
+            *checks.describe_changes(changes),
+            *subscribed.problems,
             *memory.problems,
             *memory.list_removed_stacks(request.stacks, checks.trunk),
         ),
@@ -135,6 +140,17 @@ class _Checks:
         record, entry = self.memory.records.get(id_), self.memory.entries.get(id_)
         checked, applied = record.checked_at if record else "", entry.applied_at if entry else ""
         return self.changes.changed_after(id_, max(checked, applied or ""))
+
+    @property
+    def overdue(self) -> str:
+        """The time before which every stack should have been checked last."""
+        limit = timedelta(seconds=self.session.context.project.config.drift.stale_after)
+        return f"{self.moment - limit:%Y-%m-%dT%H:%M:%SZ}"
+
+    def checked_resources(self, stacks: Sequence[StackDrift]) -> set[str]:
+        """The changed resources of the stacks that were checked."""
+        checked = [stack.id for stack in stacks if stack.result in ("clean", "drifted", "destroyed")]
+        return {resource for id_ in checked for resource in self.changes.resources_of(id_)}
 
     def describe_changes(self, changes: Sequence[CloudChange]) -> tuple[str, ...]:
         """A sentence about what the known changes reach."""
@@ -196,17 +212,17 @@ def _match_changes(session: Session, changes: Sequence[CloudChange], ids: Sequen
     """The stacks that known changes reach. A state that cannot be read reaches none: its check says why."""
     stacks = session.context.project.stacks
 
-    def read_raw(id_: str) -> bytes | None:
+    def read_addresses(id_: str) -> dict[str, set[str]]:
         try:
-            return session.memory.states.raw(stacks[id_])
+            return resource_addresses(session.memory.states.raw(stacks[id_]) or b"")
         except InfraError:
-            return None
+            return {}
 
     if not changes:
         return StackChanges()
     with ThreadPoolExecutor(max_workers=_READERS) as pool:
-        states = dict(zip(ids, pool.map(read_raw, ids), strict=True))
-    return StackChanges.match(changes, ids, states.get)
+        addresses = dict(zip(ids, pool.map(read_addresses, ids), strict=True))
+    return StackChanges.match(changes, addresses)
 
 
 def _load_trunk(project: Project) -> Project:

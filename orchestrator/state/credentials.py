@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,13 @@ SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
 LOGIN = "Run `gcloud auth application-default login`, or set GOOGLE_OAUTH_ACCESS_TOKEN."
 
 
-def credentials(env: Mapping[str, str]) -> Any:
+def credentials(env: Mapping[str, str], scopes: Sequence[str] = SCOPES) -> Any:
     """google-auth credentials from the environment; StateError when there are none.
 
     Order of Terraform's backend: GOOGLE_OAUTH_ACCESS_TOKEN, GOOGLE_BACKEND_CREDENTIALS, GOOGLE_CREDENTIALS,
     application default; then the impersonation that the environment asks for.
     """
-    base = _token(env) or _key(env) or _default()
+    base = _token(env) or _key(env, scopes) or _default(scopes)
     target = env.get("GOOGLE_BACKEND_IMPERSONATE_SERVICE_ACCOUNT") or env.get(
         "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"
     )
@@ -28,7 +28,7 @@ def credentials(env: Mapping[str, str]) -> Any:
     from google.auth import impersonated_credentials
 
     return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
-        source_credentials=base, target_principal=target, target_scopes=list(SCOPES)
+        source_credentials=base, target_principal=target, target_scopes=list(scopes)
     )
 
 
@@ -41,7 +41,7 @@ def _token(env: Mapping[str, str]) -> Any:
     return Credentials(token)  # type: ignore[no-untyped-call]
 
 
-def _key(env: Mapping[str, str]) -> Any:
+def _key(env: Mapping[str, str], scopes: Sequence[str]) -> Any:
     """A key given as a path or as its content, as Terraform takes both."""
     setting = env.get("GOOGLE_BACKEND_CREDENTIALS") or env.get("GOOGLE_CREDENTIALS")
     if not setting:
@@ -54,7 +54,7 @@ def _key(env: Mapping[str, str]) -> Any:
             if setting.lstrip().startswith("{")
             else Path(setting).expanduser().read_text(encoding="utf-8")
         )
-        key, _ = load_credentials_from_dict(json.loads(text), scopes=list(SCOPES))  # type: ignore[no-untyped-call]
+        key, _ = load_credentials_from_dict(json.loads(text), scopes=list(scopes))  # type: ignore[no-untyped-call]
     except Exception as error:
         raise StateError(
             "The credentials in GOOGLE_BACKEND_CREDENTIALS or GOOGLE_CREDENTIALS cannot be used: "
@@ -64,12 +64,12 @@ def _key(env: Mapping[str, str]) -> Any:
     return key
 
 
-def _default() -> Any:
+def _default(scopes: Sequence[str]) -> Any:
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError
 
     try:
-        default, _ = google.auth.default(scopes=list(SCOPES))
+        default, _ = google.auth.default(scopes=list(scopes))
     except DefaultCredentialsError as error:
         raise StateError(
             "There are no Google Cloud credentials to read the states with.", advice=LOGIN

@@ -12,6 +12,7 @@ pytest.importorskip("grpc")
 
 from orchestrator.sandbox.provider.server import ProviderServer
 from tests.conftest import MakeRepo
+from tests.support.pubsub import serving_subscription
 from tests.support.scheduled_checks import CONFIG, HEAD, ScheduledChecks, open_checks, serving_types
 
 pytestmark = pytest.mark.usefixtures("terraform_argv")
@@ -306,3 +307,22 @@ def test_changes_of_an_audit_log_say_who_made_the_drift(scheduled: ScheduledChec
     (tmp_path / "text").write_text("no entry\n")
     refused = scheduled.print_checks("--changes", str(tmp_path / "text"), code=3)
     assert "has no entry of an audit log or of an asset feed" in refused.err
+
+
+@pytest.mark.applied
+def test_a_subscription_says_what_changed_and_gets_its_messages_back(scheduled: ScheduledChecks) -> None:
+    entries = Path(__file__).parents[1] / "data" / "cloud_changes" / "audit-log.json"
+    scheduled.repo.commit(
+        {"infra.yaml": CONFIG + "drift: {changes_from: projects/p/subscriptions/changes}\n"}
+    )
+    scheduled.world.set("plain", DURATION, "900s")
+    with serving_subscription() as server:
+        for number, entry in enumerate(json.loads(entries.read_text())):
+            server.publish(str(number), entry)
+        document = scheduled.check(code=8, PUBSUB_EMULATOR_HOST=server.address)
+        (resource,) = document["stacks"][0]["resources"]
+        assert resource["who"] == "dana@example.com"
+        assert sorted(server.acknowledged) == ["0", "1"]
+    # Without an answer the check goes on.
+    document = scheduled.check(code=8, PUBSUB_EMULATOR_HOST=server.address)
+    assert any("Changes in the cloud are not known" in note for note in document["notes"])

@@ -138,8 +138,8 @@ def test_a_drift_names_who_changed_it_last() -> None:
         CloudChange(TOPIC, "early@example.com", "2030-01-02T00:00:00Z"),
         CloudChange("projects/x/topics/other", "other@example.com", "2030-01-04T00:00:00Z"),
     ]
-    states = {"dev/a": state(("google_pubsub_topic", "t", {"id": TOPIC})), "dev/b": None}
-    matches = StackChanges.match(changes, list(states), states.get)
+    addresses = {"dev/a": resource_addresses(state(("google_pubsub_topic", "t", {"id": TOPIC}))), "dev/b": {}}
+    matches = StackChanges.match(changes, addresses)
     assert list(matches.by_stack) == ["dev/a"]
     assert matches.changed_after("dev/a", "2030-01-02T12:00:00Z")
     assert not matches.changed_after("dev/a", "2030-01-03T00:00:00Z")
