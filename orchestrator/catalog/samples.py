@@ -16,7 +16,7 @@ from orchestrator.atomic_files import write_below
 from orchestrator.catalog.creation import CreationRequest, list_environments, render_stacks
 from orchestrator.catalog.entries import CatalogEntry, template_folder
 from orchestrator.catalog.rendering import SAMPLE_FILE
-from orchestrator.errors import ProjectError
+from orchestrator.errors import ProjectError, UsageError
 from orchestrator.forge.owners import NO_OWNER
 from orchestrator.repository.model import Project
 
@@ -100,19 +100,24 @@ def list_samples(project: Project, entry: CatalogEntry) -> list[Sample]:
     """The samples of a template; ProjectError for a file that holds no answers."""
     with template_folder(project, entry) as folder:
         matches = [(SAMPLE_FILE.fullmatch(path.name), path) for path in sorted(folder.iterdir())]
-        samples = [Sample(entry, match[1], _read_answers(path)) for match, path in matches if match]
+        samples = [Sample(entry, match[1], read_answers(path)) for match, path in matches if match]
     return samples or [Sample(entry, SAMPLE, {})]
 
 
-def _read_answers(path: Path) -> dict[str, str]:
-    """The answers in a file, as `--data` takes them."""
+def read_answers(path: Path) -> dict[str, str]:
+    """The answers in a YAML or JSON file, as `--data` takes them.
+
+    Raises UsageError where it cannot be read, ProjectError where it holds none.
+    """
     try:
         document = yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", advice="Name a file.") from error
     except yaml.YAMLError as error:
         why = " ".join(str(error).split())
-        raise ProjectError(f"{path.name} of a template is not YAML: {why}") from error
+        raise ProjectError(f"{path.name} is not YAML: {why}") from error
     if not isinstance(document, dict):
-        raise ProjectError(f"{path.name} of a template has no answers.", advice="Write QUESTION: ANSWER.")
+        raise ProjectError(f"{path.name} has no answers.", advice="Write QUESTION: ANSWER.")
     return {
         str(key): value if isinstance(value, str) else json.dumps(value, default=str)
         for key, value in document.items()

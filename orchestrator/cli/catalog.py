@@ -9,6 +9,7 @@ import click
 from orchestrator.cli.app import App
 from orchestrator.cli.catalog_check import check
 from orchestrator.cli.options import JsonOptions, json_option, with_options
+from orchestrator.errors import UsageError
 
 
 @click.group(
@@ -18,6 +19,7 @@ Examples:
   infra catalog show service    what one asks
   infra catalog check           make a stack of each and plan it on the sandbox
   infra catalog entities        the stacks for Backstage
+  infra catalog form service    a form for Backstage
 """
 )
 def command() -> None:
@@ -150,4 +152,53 @@ def entities(app: App, options: CatalogEntitiesOptions) -> int:
             "catalog entities", file=ENTITIES_FILE, entities=len(project.stacks), written=not options.prints
         )
     app.write(render_entities(project) if options.prints else ENTITIES_FILE)
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogFormOptions(JsonOptions):
+    """The options of `infra catalog form`."""
+
+    name: str
+    repository: str | None
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  infra catalog form service > template.yaml
+  infra catalog form service --repository acme/infrastructure
+"""
+)
+@click.argument("name")
+@click.option(
+    "--repository", metavar="OWNER/NAME", help="The repository on GitHub to propose to (default: origin's)."
+)
+@json_option
+@with_options(CatalogFormOptions)
+def form(app: App, options: CatalogFormOptions) -> int:
+    """Print a template as a form for Backstage, which starts a workflow that opens a pull request.
+
+    The workflow is infra-new.yml on trunk; docs/golden-paths.md has it.
+    """
+    from orchestrator.catalog.entries import find_entry, template_folder
+    from orchestrator.catalog.rendering import read_questions
+    from orchestrator.catalog.scaffolder import FormTarget, render_form
+    from orchestrator.repository.repository_facts import read_facts
+
+    project = app.project(needs_stacks=False)
+    entry = find_entry(project, options.name)
+    facts = read_facts(project.coverage.source, project.repository.remote_url())
+    known = facts.repository if facts.host == "github" else ""
+    owner, _, name = (options.repository or known).partition("/")
+    if not owner or not name or "/" in name:
+        raise UsageError(
+            "The repository on GitHub is not known.", advice="Name it: `--repository OWNER/NAME`."
+        )
+    with template_folder(project, entry) as folder:
+        questions = read_questions(folder)
+    text = render_form(entry, questions, FormTarget("github.com", owner, name, project.trunk_branch))
+    if options.as_json:
+        return app.emit("catalog form", template=entry.name, form=text)
+    app.write(text)
     return 0

@@ -282,6 +282,7 @@ class NewStackOptions(JsonOptions):
     template: str | None
     environments: tuple[str, ...]
     data: tuple[str, ...]
+    answers: str | None
     dry_run: bool
     pull_request: bool
 
@@ -307,6 +308,11 @@ def _stack_options(function: F) -> F:
         json_option,
         click.option("--dry-run", is_flag=True, help="Print which files would be written."),
         pull_request_option,
+        click.option(
+            "--answers",
+            metavar="FILE",
+            help="Take answers from a YAML or JSON file; --data replaces them.",
+        ),
         data_option,
         click.option(
             "--env",
@@ -387,6 +393,7 @@ def _create(app: App, kind: TemplateKind, options: NewStackOptions) -> int:
     from orchestrator.catalog.creation import CreationRequest, render_stacks, write_files
     from orchestrator.catalog.entities import ENTITIES_FILE, is_written_by_us, write_entities
     from orchestrator.catalog.entries import find_entry
+    from orchestrator.catalog.samples import read_answers
     from orchestrator.cli.support.file_proposals import FilesProposal, propose_files
     from orchestrator.report.escape import code
     from orchestrator.repository.loading import load
@@ -398,12 +405,10 @@ def _create(app: App, kind: TemplateKind, options: NewStackOptions) -> int:
             f"The template {entry.name} makes a {entry.kind}, not a {kind}.",
             advice=_advise_kind(entry, options.name),
         )
-    files = render_stacks(
-        project,
-        CreationRequest(
-            entry, options.name, options.environments, _parse_data(options.data), asks=app.interactive
-        ),
-    )
+    answers = read_answers(app.cwd / options.answers) if options.answers else {}
+    data = {**answers, **_parse_data(options.data)}
+    request = CreationRequest(entry, options.name, options.environments, data, asks=app.interactive)
+    files = render_stacks(project, request)
 
     def write() -> list[str]:
         write_files(project.root, files)
