@@ -185,7 +185,8 @@ def render_report(base: ChartSide, head: ChartSide, renderer: ChartRenderer) -> 
         before, after = base.releases.get(key), head.releases.get(key)
         old = renderer.render(base, before) if before else RenderedChart({})
         new = renderer.render(head, after) if after else RenderedChart({})
-        unstable = _unstable(new, renderer.render(head, after)) if after else frozenset()
+        again = renderer.render(head, after) if after and not new.problem else new
+        unstable = _unstable(new, again)
         parts += _release_parts(key, after or before, old, new, unstable)
     return _fit(parts)
 
@@ -222,7 +223,9 @@ def _release_parts(
     for name, text in differences.items():
         lines = text.splitlines()
         rest = [f"… {len(lines) - MOST_LINES} more lines"] if len(lines) > MOST_LINES else []
-        yield f"{code(name)} {verbs[name]}:\n\n{fence(chr(10).join([*lines[:MOST_LINES], *rest]))}"
+        # A line that began with a name of backticks would be read as a fence.
+        body = fence("\n".join([*lines[:MOST_LINES], *rest]))
+        yield f"{verbs[name].capitalize()}: {code(name)}\n\n{body}"
 
 
 def _verb(old: RenderedChart, new: RenderedChart, name: str) -> str:

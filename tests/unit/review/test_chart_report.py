@@ -200,7 +200,7 @@ def test_the_difference_of_the_manifests_is_shown(tmp_path: Path) -> None:
     assert "-  replicas: '2'\n-  level: info\n+  replicas: '3'\n+  level: debug\n" in text
     assert "2 objects changed." in text
     assert "`values.image.tag`, `set tag`" in text
-    assert "`Secret key` changed" in text
+    assert "Changed: `Secret key`" in text
     assert "(hidden, changed)" in text
     assert "not-for-a-comment" not in text
     assert "Different at each rendering, so not compared: `ConfigMap dice`" in text
@@ -245,7 +245,15 @@ def test_a_link_out_of_the_project_is_not_followed(tmp_path: Path, target: str) 
 def test_a_link_to_a_file_of_the_project_is_followed(tmp_path: Path) -> None:
     head = write(tmp_path / "head", {**FILES, "charts/shared.yaml": "kind: Shared\nmetadata: {name: x}\n"})
     (head / "charts/web/templates/link.yaml").symlink_to("../../shared.yaml")
-    assert "`Shared x` added" in report(tmp_path, FILES)
+    assert "Added: `Shared x`" in report(tmp_path, FILES)
+
+
+@needs_helm
+def test_a_name_that_looks_like_markdown_opens_no_fence(tmp_path: Path) -> None:
+    template = 'kind: A\nmetadata: {name: "a\\n```\\n</details>"}\ndata: {x: "```\\n# y"}\n'
+    markdown = render_untrusted(report(tmp_path, {**FILES, "charts/web/templates/all.yaml": template}))
+    assert "\n````\n@@ -0,0 +1" in markdown
+    assert "\n```\n@@ -1" in markdown
 
 
 @needs_helm
