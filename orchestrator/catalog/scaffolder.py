@@ -38,7 +38,8 @@ def render_form(entry: CatalogEntry, questions: Mapping[str, Mapping[str, Any]],
     fields = {
         name: question
         for name, question in questions.items()
-        if not question.get("secret") and name not in SHARED_QUESTIONS
+        # Other names cannot be used in a template either, and would be code in the form.
+        if name.isidentifier() and not question.get("secret") and name not in SHARED_QUESTIONS
     }
     required = [
         name for name, question in fields.items() if "default" not in question and "when" not in question

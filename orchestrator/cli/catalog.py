@@ -188,6 +188,10 @@ def form(app: App, options: CatalogFormOptions) -> int:
 
     project = app.project(needs_stacks=False)
     entry = find_entry(project, options.name)
+    if entry.kind == "project":
+        raise UsageError(
+            "A new repository is not a pull request.", advice="`infra new project NAME` makes it."
+        )
     facts = read_facts(project.coverage.source, project.repository.remote_url())
     known = facts.repository if facts.host == "github" else ""
     owner, _, name = (options.repository or known).partition("/")

@@ -19,7 +19,7 @@ FILES = {
     "infra.yaml": "backend: {gcs: {bucket: states}}\ncatalog:\n  queue: {folder: templates/queue}\n",
     "infra/envs/dev/net/main.tf": "",
     "templates/queue/copier.yml": "project_id: {type: str}\nsize: {type: int}\n"
-    "pin: {default: x, secret: true}\n"
+    "pin: {default: x, secret: true}\n'a } }} ${{ b': 1\n"
     "tier: {choices: {Small: s, Large: l}, default: s, when: '{{ size > 1 }}'}\n",
     "templates/queue/main.tf.jinja": "locals {\n  size = {{ size }}\n}\n",
 }
@@ -78,6 +78,7 @@ def test_answers_come_from_a_file(repo: Repo, tmp_path: Path) -> None:
 
 def test_the_repository_must_be_known(repo: Repo) -> None:
     infra = Infra(repo.root, {})
+    assert "is not a pull request" in infra("catalog", "form", "project", code=3).err
     assert "--repository OWNER/NAME" in infra("catalog", "form", "queue", code=3).err
     check_schema(
         infra("catalog", "form", "queue", "--repository", "a/b", "--json", code=0).document, "commands"
