@@ -69,7 +69,9 @@ def render_dockerfile(source: GitSource | ReleaseSource) -> str:
         "FROM python:3.12-slim-bookworm\n"
         "RUN apt-get update && apt-get install --yes --no-install-recommends curl git && "
         "rm -rf /var/lib/apt/lists/*\n"
-        f"RUN <<'INSTALL'\nset -eu\n{install}INSTALL\n"
+        f"RUN <<'INSTALL'\nset -eu\n{install}"
+        # Once, in place of each job.
+        "/opt/infra/bin/python -I -m compileall -q /opt/infra/lib > /dev/null || true\nINSTALL\n"
         'ENV PATH="/opt/infra/bin:$PATH"\n'
     )
 

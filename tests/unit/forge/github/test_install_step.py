@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -87,13 +88,56 @@ def test_the_step_carries_its_pins(parts: InstallParts, locks: list[str]) -> Non
     script = step["run"]
     assert all(read_lock(name) in script for name in locks)
     assert read_lock("build") in script
-    assert set(re.findall(r"-r (\S+)", script)) == {
-        '"$RUNNER_TEMP/infra/build.txt"',
+    assert set(re.findall(r"-r ([^\s;]+)", script)) == {
+        '"$RUNNER_TEMP/infra-build.txt"',
         *(f'"$RUNNER_TEMP/infra/pins{number or ""}.txt"' for number in range(len(locks))),
     }
     assert f'install --no-deps "infra-orchestrator @ {source}"' in script
-    assert "-m pip install --quiet --no-build-isolation " in script
-    assert script.count("install --require-hashes ") == 1 + len(locks)
+    assert "-m pip install --quiet --no-compile --no-build-isolation " in script
+    assert script.count("install --require-hashes ") == len(locks)
+    assert script.count('"$1" --require-hashes --only-binary :all: ') == 1
+
+
+_STUB_UV = """#!/bin/sh
+echo "uv $*" >> "$CALLS"
+case "$UV_WORKS $1" in "no venv" | "half pip") exit 1 ;; esac
+mkdir -p "$RUNNER_TEMP/infra/bin"
+"""
+_STUB_PYTHON = """#!/bin/sh
+echo "python $*" >> "$CALLS"
+mkdir -p "$RUNNER_TEMP/infra/bin"
+[ -e "$RUNNER_TEMP/infra/bin/python" ] || cp "$0" "$RUNNER_TEMP/infra/bin/python"
+"""
+
+
+@pytest.mark.parametrize(
+    ("works", "index", "installer"),
+    [("yes", "", "uv"), ("no", "", "pip"), ("half", "", "pip"), ("yes", "https://pypi.example", "pip")],
+)
+def test_uv_installs_where_it_works(tmp_path: Path, works: str, index: str, installer: str) -> None:
+    """Else pip does, with the same pins; it alone knows the index that its settings name."""
+    programs, calls = tmp_path / "bin", tmp_path / "calls"
+    programs.mkdir()
+    for name, text in (("uv", _STUB_UV), ("python3", _STUB_PYTHON)):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    env = {
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_PATH": str(tmp_path / "path"),
+        "CALLS": str(calls),
+        "UV_WORKS": works,
+        "PIP_INDEX_URL": index,
+    }
+    source = GitSource("https://github.com/acme/infra", "a" * 40)
+    (step,) = read_yaml(render_install_step(source, "none"))
+    subprocess.run(["sh", "-e", "-c", step["run"]], cwd=tmp_path, env=env, check=True)
+    installs = [line for line in calls.read_text().splitlines() if " install " in line]
+    succeeded = [line for line in installs if (line.split()[0] == "uv") == (installer == "uv")]
+    assert len(succeeded) == 3
+    assert all("--no-build-isolation" in line for line in installs)
+    assert ["--require-hashes" in line for line in succeeded] == [True, True, False]
+    assert str(source) in succeeded[-1]
 
 
 def test_a_release_is_installed_with_its_hashes() -> None:
