@@ -127,7 +127,7 @@ def _shared_values(project: Project, environment: str) -> dict[str, str]:
 
 
 def _without_context(values: Mapping[str, Any], context: Mapping[str, str]) -> dict[str, Any]:
-    """Earlier answers as defaults; those that named the earlier environment are asked anew."""
+    """Earlier answers as defaults; those that named the earlier environment are asked again."""
     return {key: value for key, value in values.items() if key not in context}
 
 

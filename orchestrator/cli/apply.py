@@ -28,7 +28,7 @@ EPILOG = """\b
 Examples:
   infra apply dev/network          plan one stack, ask, apply
   infra apply --all                everything, in promotion order
-  infra apply prod --confirm prod --auto-approve      off a terminal
+  infra apply prod --confirm prod --auto-approve      without a terminal
   infra apply --pending            every stack with unapplied changes on trunk
   infra apply --plan plans         the plans that `infra plan --out plans` saved
 """

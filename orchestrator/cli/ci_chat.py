@@ -19,7 +19,7 @@ In a comment on a pull request, at its very start:
   /infra apply ENV --skip-checks REASON     the same, without ENV's checks, once its gate approves that
   /infra apply ENV --supersede COMMIT       the same, over an applied COMMIT that trunk does not have
   /infra resume STACK [--forget ADDRESS]    finish an interrupted apply, once its gate approves that
-  /infra forget STACK REASON                give up a state that is gone, and create everything anew
+  /infra forget STACK REASON                give up a state that is gone, and create everything again
   /infra unlock STACK      release the lock of a run that died
   /infra help              the list of commands
 """

@@ -37,7 +37,7 @@ Examples:
   infra init --ci gitlab --image registry.example.com/infra@sha256:DIGEST
                                                the pipeline of another CI than GitHub Actions
   infra init --dry-run                         what would be written
-  infra init --force                           the workflows anew, after infra was updated
+  infra init --force                           the workflows again, after an update of infra
   infra init --check                           exit 1 when one is not as this version writes it
 """
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   infra lint --simulated         no registry, no credentials
-  infra lint --fix               format files, and write READMEs' tables anew
+  infra lint --fix               format files, and rewrite the tables of READMEs
   infra lint --sarif lint.sarif  for GitHub's code scanning
 """
 

@@ -97,7 +97,7 @@ Examples:
 def project(app: App, options: NewProjectOptions) -> int:
     """Make a repository with environments, modules, a first stack, the bootstrap, and workflows.
 
-    It is a Git repository without a commit. Off a terminal, and with --json, questions without --data take
+    It is a Git repository without a commit. Without a terminal or with --json, questions without --data take
     their defaults. In a folder that exists, files that exist stay as they are.
     """
     from orchestrator.catalog.new_project import ProjectRequest, create_project
@@ -187,7 +187,7 @@ Examples:
 def environment(app: App, options: NewEnvironmentOptions) -> int:
     """Copy an environment: the code of its stacks, and its settings in infra.yaml without the accounts.
 
-    Where the old environment's name stands as a word, the new name is written. On a terminal, each value that
+    Replaces the old name of the environment where it is a whole word. On a terminal, each value that
     differs between environments is asked; elsewhere --data gives it. Changes no existing file but infra.yaml.
     """
     from orchestrator.catalog.creation import write_files
@@ -341,7 +341,7 @@ Examples:
 def stack(app: App, options: NewStackOptions) -> int:
     """Make a stack from a template, in every environment at once. Changes no existing file.
 
-    Off a terminal, and with --json, questions without --data take their defaults.
+    Without a terminal or with --json, questions without --data take their defaults.
     """
     return _create(app, "stack", options)
 
@@ -359,7 +359,7 @@ Examples:
 def service(app: App, options: NewStackOptions) -> int:
     """Make a Cloud Run service with alerts and a budget, in every environment at once.
 
-    Modules that it needs and the repository lacks are added. Changes no existing file. Off a terminal, and
+    Modules that it needs and the repository lacks are added. Changes no existing file. Without a terminal or
     with --json, questions without --data take their defaults.
     """
     return _create(app, "service", options)
@@ -375,11 +375,11 @@ Examples:
 @_stack_options
 @with_options(NewStackOptions)
 def pipeline(app: App, options: NewStackOptions) -> int:
-    """Make the home of a Vertex AI pipeline, in every environment at once.
+    """Make what a Vertex AI pipeline needs, in every environment at once.
 
     Registries for compiled pipelines and images, a bucket, the account of its runs, and a schedule where a
     change in the repository names the digest. Modules that it needs and the repository lacks are added.
-    Changes no existing file. Off a terminal, and with --json, questions without --data take their defaults.
+    Changes no existing file. Without a terminal or with --json, questions without --data take their defaults.
     """
     return _create(app, "pipeline", options)
 
@@ -472,7 +472,7 @@ Examples:
 @json_option
 @with_options(NewUpdateOptions)
 def update(app: App, options: NewUpdateOptions) -> int:
-    """Merge newer versions of templates into the folders that were made from them. Own changes stay.
+    """Merge newer versions of templates into the folders that were made from them. Your changes are kept.
 
     What changed here and in the template gets conflict markers, and the command exits with 1. Refuses folders
     with uncommitted changes.

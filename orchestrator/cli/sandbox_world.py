@@ -250,7 +250,7 @@ Examples:
 def delays(app: App, options: SandboxWorldDelaysOptions) -> int:
     """Let operations take as long as in a real cloud, multiplied by SCALE.
 
-    Without SCALE, prints the present one.
+    Without SCALE, prints the current one.
     """
     now = _call_sandbox(app, options.directory, "world_delays", scale=options.scale)
     app.write(f"Operations take {now:g} of the time that a real cloud takes." if now else "Nothing waits.")

@@ -334,7 +334,7 @@ def forget(app: App, options: StateForgetOptions) -> int:
         stack = session.context.select_one(options.stack)
         refuse_outside_ci(session.context, [stack.id], instead=f"`infra state forget {stack.id}`.")
         require_no_state(session.memory.states, stack)
-        question = f"Forget {stack.id}? Its next apply creates everything anew."
+        question = f"Forget {stack.id}? Its next apply creates everything again."
         confirm_change(app, session.context, stack.id, "forget a stack", question, options)
         problems = forget_stack(session, stack, options.reason)
         if options.as_json:

@@ -18,7 +18,7 @@ from orchestrator.cli.support.completers import complete_stacks
 EPILOG = """\b
 Examples:
   infra unlock dev/network                  look at the lock, ask, release it
-  infra unlock dev/network --auto-approve   off a terminal
+  infra unlock dev/network --auto-approve   without a terminal
 """
 
 

@@ -128,7 +128,7 @@ def _draft_pull_request(project: Project, remediation: Remediation) -> PullReque
 
 def _check(attribute: DriftedAttribute) -> None:
     if attribute.category not in WRITABLE:
-        raise RewriteError(f"it is {attribute.category}: there is no value in the code to write anew")
+        raise RewriteError(f"it is {attribute.category}: there is no value in the code to write")
     if attribute.sensitive or HIDDEN in repr(attribute.after):
         raise RewriteError("it is sensitive")
 

@@ -116,7 +116,7 @@ def _reason_against(stack: StackDrift, resource: DriftedResource, action: Action
         return "" if resource.actions else "an apply would not change it"
     if resource.kind != "changed" or resource.category not in WRITABLE:
         what = resource.kind if resource.kind != "changed" else resource.category
-        return f"it is {what}: there is no value in the code to write anew"
+        return f"it is {what}: there is no value in the code to write"
     return ""
 
 

@@ -253,7 +253,7 @@ def import_notes(
         if lost and orphan.address not in replaces:
             notes.append(
                 f"{orphan}: its provider gives {' and '.join(lost)} once, when it is created, and an import "
-                f"leaves that empty: add `--replace {orphan.address}` to create it anew"
+                f"leaves that empty: add `--replace {orphan.address}` to create it again"
             )
     for orphan in result.absent:
         if orphan.begun:

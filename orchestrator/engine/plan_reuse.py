@@ -115,11 +115,11 @@ class PlanReuse:
         return StackPlan(replace(saved.report, seconds=0.0, reason=reason))
 
     def notes(self) -> tuple[str, ...]:
-        """How many plans were shown again, and how to make them anew."""
+        """How many plans were shown again, and how to make them again."""
         if not self._reused:
             return ()
         plans = "1 plan is" if len(self._reused) == 1 else f"{len(self._reused)} plans are"
-        return (f"{plans} shown again, since code and states are the same: `infra --cold plan` plans anew.",)
+        return (f"{plans} shown again, since code and states are the same: `infra --cold plan` plans again.",)
 
     def save(self, stack: Stack, planned: StackPlan) -> None:
         """Keep what a plan showed, if it can be shown again; best effort."""

@@ -90,7 +90,7 @@ def repair_of_interrupted(
 
 
 def repair_of_lost_state(reason: str) -> Repair:
-    """The repair of a stack whose state is gone for good: it is created anew."""
+    """The repair of a stack whose state is gone for good: it is created again."""
     return Repair(
         "its state is gone", "its lost state was given up", asks=(f"the state is given up: {reason}",)
     )

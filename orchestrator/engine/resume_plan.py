@@ -162,7 +162,7 @@ def find_leftovers(
     comparison = compare(lines, state, import_ids(), is_complete=is_journal_complete(entry, work))
     orphans = {orphan.address: orphan for orphan in comparison.orphans}
     _require_missing(stack, orphans.keys(), choices)
-    # What cannot be imported cannot be replaced either: it is created anew beside the one that exists.
+    # What cannot be imported cannot be replaced either: it is created again beside the one that exists.
     beside = {
         address for address in choices.replaces if not import_ids().is_importable(orphans[address].type)
     }

@@ -35,7 +35,7 @@ class ResumeRequest:
 
 @dataclass(frozen=True)
 class ForgetRequest:
-    """To give up the state of a stack, which is gone for good, and create everything anew."""
+    """To give up the state of a stack, which is gone for good, and create everything again."""
 
     stack: str
     reason: str

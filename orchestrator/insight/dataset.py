@@ -39,7 +39,7 @@ def database_errors(path: Path) -> Iterator[None]:
 class Dataset:
     """The writing side of the dataset in a folder. `origin` says what its rows came from and by which rules.
 
-    The file is a cache: it is made anew where its origin, its owner's marks or its tables differ, or where it
+    The file is a cache: it is made again where its origin, its owner's marks or its tables differ, or if it
     cannot be read.
     """
 
@@ -86,7 +86,7 @@ class Dataset:
             self._connection.execute("COMMIT")
 
     def _open(self) -> sqlite3.Connection:
-        """The file, made anew where what is there is not of this origin."""
+        """The file, made again where what is there is not of this origin."""
         with contextlib.suppress(sqlite3.DatabaseError):
             if self.path.is_file() and not self.path.is_symlink():
                 self.path.chmod(0o600)
@@ -181,7 +181,7 @@ def _storable(value: object) -> object:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
-    # A cache that a failing machine broke is made anew.
+    # A cache that a failing machine broke is made again.
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA secure_delete = ON")

@@ -46,7 +46,7 @@ class ReadEnvironment:
 
 
 def origin_of_dataset(repository: Repository, config: Config, environ: Mapping[str, str]) -> dict[str, str]:
-    """What rows depend on beside the objects: another cloud or other rules of masking make the file anew."""
+    """What rows depend on beside the objects: another cloud or other rules of masking make the file again."""
     return {
         "infra": __version__,
         "root": str(repository.root),

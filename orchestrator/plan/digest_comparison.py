@@ -30,7 +30,7 @@ _WORDS = {
     ("no-op",): "no change",
     ("delete", "create"): "replace",
     ("create", "delete"): "replace",
-    ("create", "forget"): "make anew and forget the old one",
+    ("create", "forget"): "create again and forget the old one",
     ("invoke",): "invoke",
 }
 
@@ -218,7 +218,7 @@ class _Comparison:
             return was.before == attribute.before
         if not self.same_value(was, attribute):
             return False
-        # The old value of something that is computed anew may have changed by itself.
+        # The old value of something that is computed again may have changed by itself.
         return was.before == attribute.before or was.unknown
 
     def same_value(self, was: AttributeDigest | OutputDigest, now: AttributeDigest | OutputDigest) -> bool:

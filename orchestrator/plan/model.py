@@ -81,7 +81,7 @@ class ResourceChange:
 
     @property
     def is_replace(self) -> bool:
-        """Made anew, in either order, or made anew while the old one is left alone."""
+        """Made again, in either order, or made again while the old one is left alone."""
         return len(self.actions) == 2 and "create" in self.actions
 
     @property

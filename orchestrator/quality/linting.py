@@ -184,7 +184,7 @@ class LintRun:
 
 
 def apply_fixes(terraform: TerraformRunner) -> tuple[str, ...]:
-    """Format every file and write READMEs' parts anew; the files that changed."""
+    """Format every file and rewrite the parts of READMEs; the files that changed."""
     project = terraform.project
     env = child_environment(terraform.environ)
     paths = [project.root / top for top in find_top_folders(project)]

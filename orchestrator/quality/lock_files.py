@@ -217,7 +217,7 @@ class _Locking:
         except TerraformError:
             if not text:
                 raise
-            # What is locked no longer fits the constraints: choose anew.
+            # What is locked no longer fits the constraints: choose again.
             return self._locked(*folders, paths, "")
 
     def texts(self, every: Sequence[str], chosen: Sequence[str], union: str) -> dict[str, str]:

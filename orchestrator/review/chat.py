@@ -43,7 +43,7 @@ HELP = """\
 | `/infra apply ENV --supersede COMMIT` | the same, over an applied COMMIT that is gone from trunk |
 | `/infra resume STACK` | finishes an interrupted apply, once its gate approves that |
 | `/infra resume STACK --forget ADDRESS` | the same, and does not take back the object at ADDRESS |
-| `/infra forget STACK REASON` | gives up a state that is gone, and creates all anew, once the gate approves |
+| `/infra forget STACK REASON` | forgets a lost state, and creates everything again, once the gate approves |
 | `/infra unlock STACK` | releases the lock that a dead run left on a stack |
 | `/infra help` | shows this |
 

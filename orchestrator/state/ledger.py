@@ -63,7 +63,7 @@ class Ledger:
     # Stacks
 
     def entry(self, stack: str) -> LedgerEntry | None:
-        """What is known of a stack; None when nothing is. Always read anew."""
+        """What is known of a stack; None when nothing is. Always read again."""
         blob = self.storage.read(self._name(stack))
         return self._entry(blob) if blob else None
 
@@ -140,7 +140,7 @@ class Ledger:
         return _with_properties(entry, patched)
 
     def finish(self, entry: LedgerEntry) -> LedgerEntry:
-        """Write how our operation ended, and that it is over. `entry` is ours with its fields set anew.
+        """Write how our operation ended, and that it is over. `entry` is ours with its fields set again.
 
         `run` and the times are filled in here.
         """

@@ -80,7 +80,7 @@ def release_lock(storage: ObjectReader, location: Location, lock: LockInfo) -> N
         other = read_lock(storage, location)
         if other is not None and other.generation != lock.generation:
             raise LockedError(
-                f"The lock was released and taken anew meanwhile: {other}.", advice="Look at it again."
+                f"The lock was released and taken again meanwhile: {other}.", advice="Look at it again."
             ) from None
 
 

@@ -96,7 +96,7 @@ def read_marker(storage: Storage, prefix: str) -> Marker | None:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise OwnershipError(
             f"{name} is not readable, so it cannot be known whose memory this is.",
-            advice="Restore an older version of that object, or write it anew: `infra ledger claim`.",
+            advice="Restore an older version of that object, or write it again: `infra ledger claim`.",
         ) from error
 
 

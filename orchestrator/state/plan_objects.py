@@ -54,7 +54,7 @@ class PlanObjects:
         except PreconditionFailed:
             raise StateError(
                 f"There is a plan object {name} already, and none is ever written twice.",
-                advice="Start the job anew: each try has an id of its own.",
+                advice="Start the job again: each try has an id of its own.",
                 stack=stack,
             ) from None
         return name

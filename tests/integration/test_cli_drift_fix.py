@@ -107,7 +107,7 @@ def test_a_pull_request_by_hand_needs_github_and_leaves_the_world_alone(
     scheduled.world.set("plain", DURATION, "900s")
     scheduled.world.delete("gone")
     ran = scheduled.infra("drift", "--fix", "--action", "pr", code=1)
-    assert "google_pubsub_topic.gone: it is deleted: there is no value in the code to write anew" in ran.err
+    assert "google_pubsub_topic.gone: it is deleted: there is no value in the code to write" in ran.err
     assert "GITHUB_REPOSITORY is not set" in ran.err
     with ServedGitHub(tmp_path, repo=scheduled.repo) as github:
         scheduled.repo.git("remote", "add", "origin", str(github.bare))

@@ -83,7 +83,7 @@ def _check(review: PlanReview, environment: str, folder: str, *, again: bool) ->
     return NewCheck(
         name=check_name(environment),
         head=review.head,
-        # One that wants action would stay red when that was done: nothing posts it anew after a review.
+        # One that wants action would stay red when that was done: nothing posts it again after a review.
         conclusion="neutral" if output.conclusion == "action_required" else output.conclusion,
         title=output.title,
         summary=output.summary,

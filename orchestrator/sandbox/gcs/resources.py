@@ -187,7 +187,7 @@ def _apply_access_defaults(bucket: Resource, before: Mapping[str, Any], now: str
 def _stamp(
     bucket: Resource, before: Mapping[str, Any], section: str, field: str, now: str, watched: tuple[str, ...]
 ) -> None:
-    """Set the time since when a section holds, anew when a watched field of it changed."""
+    """Set the time since when a section holds, again when a watched field of it changed."""
     if section not in bucket:
         return
     old, new = before.get(section, {}), bucket[section]

@@ -32,7 +32,7 @@ def load(path: Path) -> GitHubWorld:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SandboxError(
             f"The sandbox's GitHub cannot be read from {path}: {error}.",
-            advice="Delete the file to begin anew.",
+            advice="Delete the file to start over.",
         ) from error
     assert isinstance(loaded, GitHubWorld)  # noqa: S101 - tells mypy
     return loaded

@@ -130,7 +130,7 @@ def test_what_was_deleted_is_made_again_and_is_in_no_pull_request() -> None:
     drifted_resource = DriftedResource("x_y.g", "x_y", "deleted", "reverted", actions=("create",))
     assert ways(decide(stack(drifted_resource), Drift(), "revert")) == {"revert": ("x_y.g",)}
     assert reasons(decide(stack(drifted_resource), Drift(), "pr")) == [
-        "dev/a x_y.g: it is deleted: there is no value in the code to write anew"
+        "dev/a x_y.g: it is deleted: there is no value in the code to write"
     ]
     forgotten = replace(drifted_resource, category="codified", actions=())
     assert ways(decide(stack(forgotten), Drift(), "accept")) == {"accept": ("x_y.g",)}

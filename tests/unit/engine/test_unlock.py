@@ -52,7 +52,7 @@ def test_a_lock_that_was_taken_anew_is_not_released() -> None:
     lock = read_lock(storage, REMOTE)
     assert lock
     storage.write(REMOTE.lock_name, b'{"ID": "2", "Who": "bo@desk"}')
-    with pytest.raises(LockedError, match="taken anew"):
+    with pytest.raises(LockedError, match="taken again"):
         release_lock(storage, REMOTE, lock)
     assert storage.read(REMOTE.lock_name)
 

@@ -279,7 +279,7 @@ def check_terraform(
                     "terraform",
                     f"the job {job.name} {sets_up}, and `terraform.install` is {install}",
                     "The jobs would run another Terraform than infra.yaml says.",
-                    "`infra init --force` writes the workflows anew.",
+                    "`infra init --force` writes the workflows again.",
                     file=workflow.file,
                     line=job.line,
                 )
@@ -291,7 +291,7 @@ def check_terraform(
                         "terraform",
                         f"the job {job.name} {words}",
                         "A plan there would come from another version than on your machine.",
-                        "`infra init --force` writes the workflows anew.",
+                        "`infra init --force` writes the workflows again.",
                         file=workflow.file,
                         line=step.line,
                     )

@@ -41,7 +41,7 @@ def test_a_broken_memory_is_told(tmp_path: Path) -> None:
     with pytest.raises(SandboxError) as error:
         GitHubServer(os.environ, folder=tmp_path)
 
-    assert "begin anew" in error.value.advice
+    assert "start over" in error.value.advice
 
 
 def ask(
