@@ -12,7 +12,7 @@ runs in turn, once before anything is measured and then `--runs` times, with a h
 
 Wall seconds, seconds of CPU of all processes, and the memory of the largest process are of the measured runs.
 How often Terraform is started is counted in one more run, through a program that notes each start. With
-`--output FILE` the figures of all runs go there as JSON; `python -m bench.plots FILE FOLDER` draws them.
+`--output FILE` the figures of all runs go there as JSON.
 """
 
 from __future__ import annotations
