@@ -14,6 +14,7 @@ import pytest
 from orchestrator.engine.hooks import HookProcess, HookRunner
 from orchestrator.errors import HookError, InterruptedRunError
 from orchestrator.masking import Masker
+from orchestrator.masking.secret_names import HIDDEN
 from orchestrator.process import Supervisor
 from orchestrator.report.model import StackReport
 from orchestrator.repository.loading import load
@@ -217,8 +218,6 @@ def test_it_gets_plain_variables_and_those_that_are_named(make_repo: MakeRepo, h
 def test_a_failure_stops_the_plan_and_says_why(
     make_repo: MakeRepo, hook_runs: Kept, command: str, more: str, words: str
 ) -> None:
-    from orchestrator.masking.secret_names import HIDDEN
-
     repo = with_program(make_repo, config(hook("before_plan", command, more)))
     stacks = load(repo.root).stacks
     with running(repo, hook_runs, {"TOKEN": "abcdefgh12345"}) as runner:
@@ -252,6 +251,25 @@ def test_after_an_apply_a_failure_is_one_of_the_run(make_repo: MakeRepo, hook_ru
         assert failure.document()["stack"] == "dev/a"
         assert runner.take_lines() == ("h of dev/a: sent", "h of dev/a: hunter2")
         assert (runner.take_failures(), runner.take_lines()) == ((), ())
+
+
+def test_a_stack_s_hook_follows_its_apply_alone(make_repo: MakeRepo, hook_runs: Kept) -> None:
+    repo = with_program(make_repo, f"stacks: {{dev/a: {{hooks: {{{hook('after_apply', 'bin/hook')}}}}}}}\n")
+    stack = load(repo.root).stacks["dev/a"]
+    with running(repo, hook_runs) as runner:
+        for result in ("failed", "unchanged", "skipped", "interrupted"):
+            runner.after_stack(stack, report_of("dev/a", result))
+        assert hook_runs.lines == []
+        runner.after_stack(stack, report_of("dev/a"))
+    assert hook_runs.lines == ["trunk after_apply h dev dev/a"]
+
+
+def test_what_a_hook_prints_is_masked_where_it_succeeds(make_repo: MakeRepo, hook_runs: Kept) -> None:
+    settings = hook("after_apply", "sh, -c, 'echo it is $TOKEN'", "env: [TOKEN]")
+    repo = with_program(make_repo, f"stacks: {{dev/a: {{hooks: {{{settings}}}}}}}\n")
+    with running(repo, hook_runs, {"TOKEN": "abcdefgh12345"}) as runner:
+        runner.after_stack(load(repo.root).stacks["dev/a"], report_of("dev/a"))
+        assert runner.take_lines() == (f"h of dev/a: it is {HIDDEN}",)
 
 
 def test_an_interrupt_ends_a_hook_but_changes_no_apply(make_repo: MakeRepo, hook_runs: Kept) -> None:
