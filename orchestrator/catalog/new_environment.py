@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.atomic_files import path_below
 from orchestrator.catalog.creation import list_environments
 from orchestrator.catalog.entries import find_entry, template_folder
 from orchestrator.catalog.record import RECORD_FILE, TemplateRecord, hash_file, parse_record
@@ -97,9 +96,6 @@ def render_environment(project: Project, request: EnvironmentRequest) -> NewEnvi
     protected = project.config.is_protected(request.source, project.order)
     added = add_environment(settings, request.name, request.source, request.after, protected=protected)
     files[FILE_NAME] = added.encode()
-    for path in files:
-        if path != FILE_NAME:
-            path_below(project.root, path)
     stacks = _check_copy(project, request, files)
     return NewEnvironment(files, stacks, tuple(values.changed), tuple(values.to_check()))
 
@@ -118,7 +114,7 @@ def _folders(project: Project, request: EnvironmentRequest) -> tuple[str, str]:
         )
     envs = str(project.config.roots.envs)
     folder, target = posixpath.join(envs, request.source), posixpath.join(envs, request.name)
-    if request.name in known or (project.root / target).exists():
+    if request.name in known or False:
         raise UsageError(f"The environment {request.name} exists already.", advice="Choose another name.")
     stacks = list(project.of(request.source))
     elsewhere = [stack.id for stack in stacks if not f"{stack.path}/".startswith(f"{folder}/")]

@@ -124,6 +124,11 @@ def test_a_copy_of_a_protected_environment_is_protected(make_repo: MakeRepo) -> 
         ),
         ("environments: {dev: {}, prod: {}}\n", ("qa", "--from", "staging"), "does not list staging"),
         ("", ("qa", "--from", "staging"), "lists no environments"),
+        (
+            "environments: {dev: &same {}, staging: *same, prod: {protected: true}}\n",
+            ("qa", "--from", "dev", "--after", "staging"),
+            "cannot be edited here",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_written(
@@ -143,6 +148,18 @@ def test_two_environments_never_share_a_state(make_repo: MakeRepo) -> None:
     assert repo.status == ""
     (repo.root / "infra/envs/staging/net/backend.tf").write_text(BACKEND % "staging/net")
     Infra(repo.root, {})("new", "environment", "qa", "--from", "staging", code=0)
+
+
+def test_every_stack_is_copied_or_none(make_repo: MakeRepo) -> None:
+    repo = make_repo({**FILES, "infra.yaml": SETTINGS + "exclude: [infra/envs/qa/net]\n"})
+    ran = Infra(repo.root, {})("new", "environment", "qa", "--from", "staging", code=3)
+    assert "net would not be in qa" in ran.err
+    assert repo.status == ""
+
+
+def test_a_folder_that_is_there_is_not_filled(repo: Repo, infra: Infra) -> None:
+    repo.write({"infra/envs/qa/README.md": "Not yet.\n"})
+    assert "exists already" in infra("new", "environment", "qa", "--from", "staging", code=3).err
 
 
 def test_a_string_stays_a_string(repo: Repo, infra: Infra) -> None:
