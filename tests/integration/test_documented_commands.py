@@ -99,7 +99,7 @@ BEFORE = {
     "sandbox.md": "git switch -q -c my-branch && echo '# A change' >> infra/envs/dev/network/main.tf && "
     "git commit -qam 'Change the network'",
     "drift.md": "infra sandbox world set orders message_retention_duration '\"900s\"'\n"
-    "infra sandbox world delete audit",
+    "infra sandbox world delete audit\necho '[]' > changes.json",
     "README.md": "",
     "any-ci.md": "",
     "ledger.md": f"mkdir -p infra/envs/dev/web && printf %s '{WEB}' > infra/envs/dev/web/main.tf\n"
