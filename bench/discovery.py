@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.stacks import commit_all
+
 ENVIRONMENTS = 4
 STACKS = 2_000
 MODULES = 300
@@ -194,9 +196,7 @@ def make(root: Path, stacks: int = STACKS, modules: int = MODULES) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    identity = ("-c", "user.name=bench", "-c", "user.email=bench@example.com", "-c", "gc.auto=0")
-    for command in (("init", "-q", "-b", "main"), ("add", "-A"), (*identity, "commit", "-q", "-m", "All")):
-        subprocess.run(["git", *command], cwd=root, check=True)
+    commit_all(root)
 
 
 def run(program: str, *arguments: object) -> list[list[float]]:

@@ -15,7 +15,12 @@ def lay_out(root: Path, count: int, main: str) -> list[Path]:
         (folder / "main.tf").write_text(main % number)
         folders.append(folder)
     (root / ".gitignore").write_text(".infra/\n.terraform/\n*.tfstate*\n*.bare\n")
-    identity = ("-c", "user.name=bench", "-c", "user.email=bench@example.com", "-c", "gc.auto=0")
-    for command in (("init", "-q", "-b", "main"), ("add", "."), (*identity, "commit", "-qm", "stacks")):
-        subprocess.run(("git", *command), cwd=root, check=True)
+    commit_all(root)
     return folders
+
+
+def commit_all(root: Path) -> None:
+    """A new repository with all files committed to main; the user needs no identity of Git's."""
+    identity = ("-c", "user.name=bench", "-c", "user.email=bench@example.com", "-c", "gc.auto=0")
+    for command in (("init", "-q", "-b", "main"), ("add", "-A"), (*identity, "commit", "-q", "-m", "All")):
+        subprocess.run(("git", *command), cwd=root, check=True)

@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.stacks import commit_all
 from orchestrator.repository.loading import load
 from orchestrator.repository.model import Project
 from orchestrator.sandbox.faults import HttpFault
@@ -44,8 +45,7 @@ def lay_out(root: Path) -> Project:
         folder = root / "infra" / "envs" / environment / f"s{number:04}"
         folder.mkdir(parents=True)
         (folder / "main.tf").write_text(MAIN % number)
-    for command in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-qm", "stacks")):
-        subprocess.run(("git", *command), cwd=root, check=True)
+    commit_all(root)
     return load(root)
 
 
