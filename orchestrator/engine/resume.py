@@ -11,6 +11,7 @@ from orchestrator.engine.apply_plan import ResumedApply, execute_apply
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.executor import has_moved
 from orchestrator.engine.failures import failure
+from orchestrator.engine.import_attempt import ImportResult
 from orchestrator.engine.inspection import Inspect
 from orchestrator.engine.ledgers import Ledgers, this_machine
 from orchestrator.engine.leftovers import (
@@ -272,7 +273,7 @@ class StackResume:
         context, comparison = self.session.context, leftovers.comparison
         destroy = self.unfinished.destroys
         context.progress.doing(self.stack.id, "comparing its journal with the state")
-        back = plan_remaining(self.session, self.unfinished, leftovers, work, self.inspect)
+        back = self._plan(leftovers, work)
         planned = block_forbidden(back.planned)
         if planned.report.result == "unchanged":
             self.recorder.applied(claim, "destroyed" if destroy else "applied")
@@ -299,6 +300,10 @@ class StackResume:
             )
         resumed = ResumedApply(remaining_in(back), manual_import_advice(self.stack))
         return execute_apply(self.recorder, claim, planned, back.work, destroy=destroy, resumed=resumed)
+
+    def _plan(self, leftovers: Leftovers, work: Workdir) -> ImportResult:
+        """The plan of what is left, on the repaired state."""
+        return plan_remaining(self.session, self.unfinished, leftovers, work, self.inspect)
 
     def _remove_replaced(self, work: Workdir, leftovers: Leftovers) -> None:
         """Remove from the state what the run deleted, so that what replaces it can be imported."""

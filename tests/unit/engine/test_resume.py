@@ -1,22 +1,31 @@
-"""What `infra resume` leaves alone before it looks at anything else."""
+"""What `infra resume` leaves alone, and what it does after the answer to its question; without Terraform."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import cast
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import pytest
 
+from orchestrator.engine.import_attempt import ImportResult
 from orchestrator.engine.inspection import inspect_nothing
+from orchestrator.engine.orphans import Orphan, OrphanReport
 from orchestrator.engine.ports import Consent
 from orchestrator.engine.recorder import LedgerRecorder, RecorderOptions
-from orchestrator.engine.resume import resume, unfinished
-from orchestrator.engine.rollout_options import ResumeChoices
+from orchestrator.engine.resume import StackResume, resume, unfinished
+from orchestrator.engine.resume_plan import Leftovers, UnfinishedStack, run_of
+from orchestrator.engine.rollout_options import NO_CHOICES, ResumeChoices
 from orchestrator.engine.session import Session
-from orchestrator.errors import UsageError
+from orchestrator.engine.stack_plan import StackPlan
+from orchestrator.errors import BlockedError, MismatchError, UsageError
+from orchestrator.report.model import RunReport, StackReport
 from orchestrator.repository.loading import load
-from orchestrator.state.records import Operation
-from orchestrator.terraform.client import PlanOptions
+from orchestrator.repository.model import Finding
+from orchestrator.state.ledger import Ledger
+from orchestrator.state.records import LedgerEntry, Operation
+from orchestrator.terraform.client import PlanOptions, Workdir
 from tests.conftest import MakeRepo
 from tests.support.memory_storage import MemoryStorage
 from tests.support.sessions import session_in_memory
@@ -60,3 +69,130 @@ def test_what_somebody_chose_is_about_one_stack(make_repo: MakeRepo) -> None:
     choices = ResumeChoices(forget=("google_pubsub_topic.a",))
     with pytest.raises(UsageError, match="are about one unfinished stack"):
         resume(session, _recorder(session), stacks, NOBODY, inspect_nothing, choices)
+
+
+# After the repair of its state
+
+STATE, UPSTREAM = "dev/state/app/default.tfstate", "dev/state/net/default.tfstate"
+TOPIC = Orphan("google_pubsub_topic.a", "google_pubsub_topic", "a", "a", "a", certain=True)
+MISSING = OrphanReport(missing=(TOPIC,))
+
+
+def _state(serial: int) -> bytes:
+    return json.dumps({"version": 4, "serial": serial, "lineage": "L", "resources": [{}]}).encode()
+
+
+@dataclass(frozen=True)
+class AnsweredQuestion:
+    """Answers the question about the plan; `during` happens before the answer, `refuses` is a no."""
+
+    during: Callable[[], Any] = lambda: None
+    refuses: bool = False
+
+    def to_apply(self, report: RunReport, *, protected: Sequence[str]) -> None:
+        self.during()
+        if self.refuses:
+            raise BlockedError("Not confirmed; nothing was changed.")
+
+    def to_repair(self, stack: str, findings: Sequence[str], steps: Sequence[str]) -> None:
+        raise AssertionError("its state is repaired already")
+
+    def again(self, report: StackReport, why: str, *, protected: Sequence[str]) -> None:
+        raise AssertionError("it is asked about once")
+
+
+class PlannedResume(StackResume):
+    """The resume of dev/app, whose plan is given."""
+
+    planned: StackPlan
+
+    def _plan(self, leftovers: Leftovers, work: Workdir) -> ImportResult:
+        return ImportResult(self.planned, work)
+
+
+@dataclass(frozen=True)
+class DeadApply:
+    """Run R1 died while it applied dev/app, which reads the state of dev/net."""
+
+    session: Session
+    bucket: MemoryStorage
+
+    @property
+    def entry(self) -> LedgerEntry:
+        entry = Ledger(self.bucket, "dev", presence=lambda _: False).entry("dev/app")
+        assert entry
+        return entry
+
+    def finish(self, planned: StackPlan, answer: AnsweredQuestion, comparison: OrphanReport) -> StackReport:
+        """Plan what is left, ask, apply: as after the repair of the state."""
+        session, stack = self.session, self.session.context.project.stacks["dev/app"]
+        recorder, entry = _recorder(session), self.entry
+        dead = UnfinishedStack(stack, entry, run_of(entry), destroys=False)
+        stack_resume = PlannedResume(session, recorder, dead, answer, inspect_nothing, NO_CHOICES)
+        stack_resume.planned = planned
+        claim = recorder.take_over(stack, entry)
+        root = session.context.project.root
+        work = Workdir(root, root / "data", root / "runs/R1/dev%2Fapp", {"HOME": str(root)})
+        leftovers = Leftovers(None, None, is_newer=False, comparison=comparison)
+        try:
+            return stack_resume._take_back_and_apply(claim, work, leftovers)
+        finally:
+            if not claim.has_ended:
+                claim.give_back()
+
+    def plan(self) -> StackPlan:
+        """A plan with changes, on the states as they are; there is no file of it."""
+        states = self.session.memory.states
+        app, net = (self.session.context.project.stacks[name] for name in ("dev/app", "dev/net"))
+        upstreams = {"dev/net": states.generation(net) or ""}
+        report = StackReport("dev/app", "dev", "changed")
+        return StackPlan(report, generation=states.generation(app), upstreams=upstreams)
+
+
+@pytest.fixture
+def dead(make_repo: MakeRepo) -> DeadApply:
+    bucket = MemoryStorage()
+    for name in (STATE, UPSTREAM):
+        bucket.write(name, _state(3))
+    session = session_in_memory(load(make_repo(FILES).root), bucket)
+    applying = LedgerRecorder(session, "apply", RecorderOptions(), PlanOptions())
+    with applying.claim(session.context.project.stacks["dev/app"]) as claim:
+        claim.announce(lambda: "")
+        claim.start()
+    return DeadApply(session, bucket)
+
+
+def test_the_plan_that_was_confirmed_is_applied(dead: DeadApply) -> None:
+    with pytest.raises(ValueError, match="no plan file"):
+        dead.finish(dead.plan(), AnsweredQuestion(), OrphanReport())
+
+
+@pytest.mark.parametrize("name", [STATE, UPSTREAM])
+def test_what_moved_while_the_plan_was_confirmed_is_not_applied(dead: DeadApply, name: str) -> None:
+    before = dead.entry
+    answer = AnsweredQuestion(during=lambda: dead.bucket.write(name, _state(4)))
+    with pytest.raises(MismatchError, match="moved while its plan was being confirmed"):
+        dead.finish(dead.plan(), answer, OrphanReport())
+    assert dead.entry.is_unfinished
+    assert (dead.entry.result, dead.entry.attempted) == (before.result, before.attempted)
+
+
+@pytest.mark.parametrize(("comparison", "is_unfinished"), [(OrphanReport(), False), (MISSING, True)])
+def test_a_no_leaves_a_stack_unfinished_only_if_its_state_misses_something(
+    dead: DeadApply, comparison: OrphanReport, is_unfinished: bool
+) -> None:
+    with pytest.raises(BlockedError, match="Not confirmed"):
+        dead.finish(dead.plan(), AnsweredQuestion(refuses=True), comparison)
+    assert dead.entry.is_unfinished is is_unfinished
+
+
+@pytest.mark.parametrize(("comparison", "is_unfinished"), [(OrphanReport(), False), (MISSING, True)])
+def test_a_plan_that_a_rule_forbids_is_not_asked_about(
+    dead: DeadApply, comparison: OrphanReport, is_unfinished: bool
+) -> None:
+    planned = dead.plan()
+    finding = Finding("error", "policy-destroy", "prod may not be destroyed")
+    planned = replace(planned, report=replace(planned.report, findings=(finding,)))
+    never = AnsweredQuestion(during=lambda: pytest.fail("a forbidden plan was shown for confirmation"))
+    assert dead.finish(planned, never, comparison).result == "blocked"
+    assert dead.entry.is_unfinished is is_unfinished
