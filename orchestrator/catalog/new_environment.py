@@ -114,7 +114,7 @@ def _folders(project: Project, request: EnvironmentRequest) -> tuple[str, str]:
         )
     envs = str(project.config.roots.envs)
     folder, target = posixpath.join(envs, request.source), posixpath.join(envs, request.name)
-    if request.name in known or False:
+    if request.name in known or (project.root / target).exists():
         raise UsageError(f"The environment {request.name} exists already.", advice="Choose another name.")
     stacks = list(project.of(request.source))
     elsewhere = [stack.id for stack in stacks if not f"{stack.path}/".startswith(f"{folder}/")]
